@@ -1,0 +1,13 @@
+use endpoints::endpoints;
+use poem_openapi::payload::PlainText;
+
+#[endpoints(WidgetRoutes)]
+trait WidgetEndpoints {
+    /// Fetch.
+    #[oai(path = "/", method = "get", operation_id = "getWidget")]
+    async fn get(&self) -> PlainText<String> {
+        PlainText(String::new())
+    }
+}
+
+fn main() {}

@@ -1,0 +1,15 @@
+use endpoints::endpoints;
+use poem_openapi::payload::PlainText;
+
+#[endpoints(WidgetRoutes)]
+trait WidgetEndpoints {
+    /// Fetch.
+    #[oai(path = "/a", method = "get", operation_id = "getWidget")]
+    async fn first(&self) -> PlainText<String>;
+
+    /// Fetch again.
+    #[oai(path = "/b", method = "get", operation_id = "getWidget")]
+    async fn second(&self) -> PlainText<String>;
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+use endpoints::endpoints;
+use poem_openapi::payload::PlainText;
+
+#[endpoints(WidgetRoutes)]
+trait WidgetEndpoints {
+    /// Fetch.
+    #[oai(path = "/", method = "get", operation_id = "getWidget")]
+    #[operation(errors(&[404]))]
+    async fn get(&self) -> PlainText<String>;
+}
+
+fn main() {}

@@ -1,0 +1,14 @@
+use endpoints::endpoints;
+use poem_openapi::payload::PlainText;
+
+#[endpoints(WidgetRoutes)]
+trait WidgetEndpoints<Widget> {
+    /// Fetch.
+    #[oai(path = "/", method = "get", operation_id = "getWidget")]
+    async fn get(&self) -> PlainText<String>;
+}
+
+#[endpoints(GadgetRoutes)]
+trait GadgetEndpoints {}
+
+fn main() {}

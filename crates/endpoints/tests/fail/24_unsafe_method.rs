@@ -1,0 +1,11 @@
+use endpoints::endpoints;
+use poem_openapi::payload::PlainText;
+
+#[endpoints(WidgetRoutes)]
+trait WidgetEndpoints {
+    /// Fetch.
+    #[oai(path = "/", method = "get", operation_id = "getWidget")]
+    async unsafe extern "C" fn get(&self) -> PlainText<String>;
+}
+
+fn main() {}
