@@ -1,0 +1,166 @@
+//! A schema ready to judge values. Owns the validator and the way from a place in a value to its schema.
+
+use std::sync::Arc;
+
+use jsonschema::{Draft, Validator};
+use serde_json::{Map, Value};
+
+use super::{draft4, explain, violation::ViolationCode};
+use crate::{format, walk};
+
+/// The component schemas of a document, shared by everything compiled from it.
+pub(crate) type Definitions = Arc<Map<String, Value>>;
+
+/// One thing wrong with a value.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Problem {
+    /// JSON pointer to it; empty for the whole value.
+    pub(crate) pointer: String,
+    pub(crate) code: ViolationCode,
+    pub(crate) message: String,
+    /// A pattern was not matched: worth saying only when nothing more precise is known of the place.
+    pub(crate) vague: bool,
+}
+
+/// A compiled schema.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    validator: Validator,
+    schema: Value,
+    definitions: Definitions,
+}
+
+impl Compiled {
+    /// Compiles an OpenAPI schema whose references point into `definitions`.
+    pub(crate) fn new(schema: &Value, definitions: &Definitions) -> Result<Compiled, String> {
+        let validator = jsonschema::options()
+            .with_draft(Draft::Draft4)
+            .should_validate_formats(true)
+            .with_format("date", format::is_date)
+            .with_format("email", format::is_email)
+            .with_format("uuid", format::is_uuid)
+            // Patterns come from the document, but no pattern may make a request expensive: linear time only.
+            .with_pattern_options(jsonschema::PatternOptions::regex())
+            .build(&draft4::translate(schema, definitions))
+            .map_err(|error| format!("{error} (at {})", error.schema_path().as_str()))?;
+        Ok(Compiled {
+            validator,
+            schema: schema.clone(),
+            definitions: Arc::clone(definitions),
+        })
+    }
+
+    /// The schema it was compiled from.
+    pub(crate) fn root(&self) -> Shape<'_> {
+        Shape {
+            schema: &self.schema,
+            definitions: &self.definitions,
+        }
+        .resolved()
+    }
+
+    /// Everything wrong with `value`.
+    pub(crate) fn problems(&self, value: &Value) -> Vec<Problem> {
+        if self.validator.is_valid(value) {
+            return Vec::new();
+        }
+        let mut found = Vec::new();
+        // Counts every problem against the limit of a report: there may be very many.
+        for error in self.validator.iter_errors(value) {
+            explain::explain(&error, self.root(), &mut found);
+            if found.len() > super::MAX_VIOLATIONS {
+                break;
+            }
+        }
+        found
+    }
+}
+
+/// A schema while walking down a value.
+#[derive(Clone, Copy)]
+pub(crate) struct Shape<'s> {
+    schema: &'s Value,
+    definitions: &'s Map<String, Value>,
+}
+
+impl<'s> Shape<'s> {
+    pub(crate) fn schema(self) -> &'s Value {
+        self.schema
+    }
+
+    /// Follows references, and a composition that only wraps one.
+    fn resolved(mut self) -> Self {
+        for _ in 0..16 {
+            let reference = self.schema.get("$ref").or_else(|| {
+                let wrapped = self.schema.get("allOf")?.as_array()?;
+                wrapped.first().filter(|_| wrapped.len() == 1)?.get("$ref")
+            });
+            let target = reference
+                .and_then(Value::as_str)
+                .and_then(|reference| reference.strip_prefix(walk::SCHEMAS))
+                .and_then(|name| self.definitions.get(name));
+            match target {
+                Some(schema) => self.schema = schema,
+                None => break,
+            }
+        }
+        self
+    }
+
+    /// The schema of a property, `None` when the object does not declare it.
+    pub(crate) fn property(self, name: &str) -> Option<Shape<'s>> {
+        self.find(&|shape| shape.schema.get("properties")?.get(name))
+            .or_else(|| {
+                self.find(&|shape| {
+                    shape
+                        .schema
+                        .get("additionalProperties")
+                        .filter(|schema| schema.is_object())
+                })
+            })
+    }
+
+    /// The schema of the elements of an array.
+    pub(crate) fn items(self) -> Option<Shape<'s>> {
+        self.find(&|shape| shape.schema.get("items"))
+    }
+
+    /// Looks in the schema itself, then in what it is composed of.
+    fn find(self, look: &dyn Fn(Shape<'s>) -> Option<&'s Value>) -> Option<Shape<'s>> {
+        self.find_within(look, 0)
+    }
+
+    fn find_within(
+        self,
+        look: &dyn Fn(Shape<'s>) -> Option<&'s Value>,
+        depth: usize,
+    ) -> Option<Shape<'s>> {
+        if let Some(schema) = look(self) {
+            return Some(Shape { schema, ..self }.resolved());
+        }
+        if depth == 8 {
+            return None; // a schema composed of itself
+        }
+        ["allOf", "anyOf", "oneOf"]
+            .iter()
+            .flat_map(|key| walk::elements(self.schema.get(*key)))
+            .find_map(|schema| {
+                Shape { schema, ..self }
+                    .resolved()
+                    .find_within(look, depth + 1)
+            })
+    }
+
+    /// The schema at a JSON pointer into a value.
+    pub(crate) fn at(self, pointer: &str) -> Option<Shape<'s>> {
+        let mut shape = self;
+        for token in crate::pointer::tokens(pointer) {
+            // An index leads into an array; only the schema can tell it from a field with that name.
+            shape = match shape.property(&token) {
+                Some(property) => property,
+                None => shape.items()?,
+            };
+        }
+        Some(shape)
+    }
+}

@@ -1,0 +1,28 @@
+//! Checking traffic against a finished document.
+//!
+//! Owns the compiled form of a document. Must not know how it was made, nor how a violation is told to a client.
+
+mod body;
+mod compiled;
+mod contract;
+mod draft4;
+mod explain;
+mod operation;
+mod parameter;
+mod query;
+mod response;
+mod violation;
+
+#[cfg(test)]
+mod body_tests;
+#[cfg(test)]
+mod contract_tests;
+#[cfg(test)]
+mod parameter_tests;
+
+pub use body::{BodyError, BodySchema};
+pub(crate) use compiled::{Compiled, Definitions};
+pub use contract::{CompileError, Contract, PathItem, PathMatch};
+pub use operation::Operation;
+pub(crate) use operation::is_secured;
+pub use violation::{Location, MAX_VIOLATIONS, Violation, ViolationCode};

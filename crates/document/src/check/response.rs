@@ -1,0 +1,158 @@
+//! Responses: what in one is not documented. Owns the comparison; used by tests and samples, never needed to answer.
+
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+use super::compiled::{Compiled, Definitions};
+use super::parameter::Parameter;
+use super::violation::{Location, Violations};
+use crate::{pointer, walk};
+
+/// A documented response. Its schemas are compiled when first needed: serving must not wait for them.
+#[derive(Debug)]
+pub(super) struct Response {
+    pub(super) status: u16,
+    content: Vec<Content>,
+    headers: Vec<Header>,
+    definitions: Definitions,
+}
+
+#[derive(Debug)]
+struct Content {
+    media_type: String,
+    schema: Value,
+    compiled: OnceLock<Result<Compiled, String>>,
+}
+
+#[derive(Debug)]
+struct Header {
+    name: String,
+    header: Value,
+    compiled: OnceLock<Result<Parameter, String>>,
+}
+
+impl Response {
+    pub(super) fn new(
+        document: &Value,
+        status: u16,
+        response: &Value,
+        definitions: &Definitions,
+    ) -> Self {
+        let content = walk::members(response.get("content"))
+            .map(|(media_type, media)| Content {
+                media_type: walk::essence(media_type).to_ascii_lowercase(),
+                schema: media.get("schema").cloned().unwrap_or_default(),
+                compiled: OnceLock::new(),
+            })
+            .collect();
+        let headers = walk::members(response.get("headers"))
+            .map(|(name, header)| Header {
+                name: name.to_owned(),
+                header: pointer::resolve(document, header)
+                    .cloned()
+                    .unwrap_or_default(),
+                compiled: OnceLock::new(),
+            })
+            .collect();
+        Response {
+            status,
+            content,
+            headers,
+            definitions: definitions.clone(),
+        }
+    }
+
+    pub(super) fn media_types(&self) -> impl Iterator<Item = &str> {
+        self.content
+            .iter()
+            .map(|content| content.media_type.as_str())
+    }
+
+    pub(super) fn check(&self, headers: &[(String, String)], body: &[u8], out: &mut Vec<String>) {
+        let sent = |name: &str| {
+            headers
+                .iter()
+                .find(|(sent, _)| sent.eq_ignore_ascii_case(name))
+                .map(|(_, value)| value.as_str())
+        };
+        for header in &self.headers {
+            match sent(&header.name) {
+                None => out.push(format!("header {} is missing", header.name)),
+                Some(value) => header.check(value, &self.definitions, out),
+            }
+        }
+        let media_type =
+            sent("content-type").map(|value| walk::essence(value).to_ascii_lowercase());
+        let documented = || self.media_types().collect::<Vec<_>>().join(", ");
+        match (media_type, self.content.is_empty(), body.is_empty()) {
+            (None, true, true) => {}
+            (_, true, false) => out.push("there is a body, but none is documented".to_owned()),
+            (Some(sent), true, true) => {
+                out.push(format!(
+                    "content type {sent} is sent, but no body is documented"
+                ));
+            }
+            (None, false, _) => {
+                out.push(format!(
+                    "there is no content type; documented: {}",
+                    documented()
+                ));
+            }
+            (Some(sent), false, _) => {
+                match self
+                    .content
+                    .iter()
+                    .find(|content| content.media_type == sent)
+                {
+                    Some(content) => content.check(body, &self.definitions, out),
+                    None => out.push(format!(
+                        "content type {sent} is not documented; documented: {}",
+                        documented()
+                    )),
+                }
+            }
+        }
+    }
+}
+
+impl Content {
+    fn check(&self, body: &[u8], definitions: &Definitions, out: &mut Vec<String>) {
+        if !walk::is_json(&self.media_type) || self.schema.is_null() {
+            return;
+        }
+        let value: Value = match serde_json::from_slice(body) {
+            Ok(value) => value,
+            Err(error) => return out.push(format!("the body is not JSON: {error}")),
+        };
+        let compiled = self
+            .compiled
+            .get_or_init(|| Compiled::new(&self.schema, definitions));
+        match compiled {
+            Ok(compiled) => out.extend(compiled.problems(&value).into_iter().map(|problem| {
+                let place = Location::Body(problem.pointer.clone());
+                let sent = value.pointer(&problem.pointer).unwrap_or(&Value::Null);
+                format!("{place} {}, but is {sent}", problem.message)
+            })),
+            Err(error) => out.push(format!("the documented schema does not compile: {error}")),
+        }
+    }
+}
+
+impl Header {
+    fn check(&self, value: &str, definitions: &Definitions, out: &mut Vec<String>) {
+        let compiled = self
+            .compiled
+            .get_or_init(|| Parameter::compile(&self.name, &self.header, definitions));
+        match compiled {
+            Ok(compiled) => {
+                let mut violations = Violations::default();
+                let location = || Location::Header(self.name.clone());
+                compiled.check(value, &location, &mut violations);
+                let said = violations.into_vec().into_iter();
+                out.extend(said.map(|violation| format!("{violation}, but is {value}")));
+            }
+            Err(error) => out.push(format!("header {} does not compile: {error}", self.name)),
+        }
+    }
+}

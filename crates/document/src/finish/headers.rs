@@ -1,0 +1,120 @@
+//! Response headers: their spelling, and those that are sent whatever the operation.
+//!
+//! Owns `components/headers`. Must not know what the headers are for.
+
+use serde_json::{Map, Value, json};
+
+use super::{HeaderRule, On, OperationFacts, Rules, facts};
+use crate::lint::Finding;
+use crate::walk;
+
+/// Every header name whose spelling the rules know.
+pub(super) fn names<'a>(rules: &Rules<'a>) -> impl Iterator<Item = &'a str> {
+    let stated = rules.headers.iter().map(|rule| rule.name);
+    rules.header_names.iter().copied().chain(stated)
+}
+
+/// How the rules spell a header.
+pub(super) fn spelling<'a>(rules: &Rules<'a>, name: &str) -> Option<&'a str> {
+    names(rules).find(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// Spells the headers that responses declare, gives them examples, and drops what makes clients wait for them.
+pub(super) fn spell(document: &mut Value, rules: &Rules<'_>, findings: &mut Vec<Finding>) {
+    walk::operations_mut(document, |path, method, operation| {
+        for (status, response) in walk::members_mut(operation.get_mut("responses")) {
+            let Some(Value::Object(headers)) = response.get_mut("headers") else {
+                continue;
+            };
+            for (name, mut header) in std::mem::take(headers) {
+                let spelled = spelling(rules, &name).map_or_else(|| name.clone(), str::to_owned);
+                if let Value::Object(header) = &mut header {
+                    complete(header, &spelled, rules);
+                }
+                if headers.insert(spelled.clone(), header).is_some() {
+                    findings.push(Finding::new(
+                        format!("{} {path}, response {status}", method.to_uppercase()),
+                        format!("declares the header {spelled} twice"),
+                    ));
+                }
+            }
+        }
+    });
+}
+
+fn complete(header: &mut Map<String, Value>, name: &str, rules: &Rules<'_>) {
+    // `required` makes validators fail where a proxy took the header away, and promises nothing to a client.
+    header.shift_remove("required");
+    if header.get("deprecated") == Some(&Value::Bool(false)) {
+        header.shift_remove("deprecated");
+    }
+    let own = header
+        .get_mut("schema")
+        .and_then(Value::as_object_mut)
+        .and_then(|schema| schema.shift_remove("example"));
+    let stated = || {
+        rules
+            .header_examples
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+    };
+    if let Some(example) = own.or_else(|| stated().map(|(_, example)| example.clone())) {
+        header.entry("example").or_insert(example);
+    }
+}
+
+/// Documents the headers of the rules once, and refers to them from every response that has them.
+pub(super) fn document(value: &mut Value, rules: &Rules<'_>, findings: &mut Vec<Finding>) {
+    let mut components = Map::new();
+    for rule in rules.headers {
+        let header = json!({
+            "description": rule.description,
+            "schema": rule.schema,
+            "example": rule.example,
+        });
+        if components
+            .insert(component_name(rule.name), header)
+            .is_some()
+        {
+            findings.push(Finding::new(
+                format!("header {}", rule.name),
+                "has two rules",
+            ));
+        }
+    }
+    if components.is_empty() {
+        return;
+    }
+    value["components"]["headers"] = Value::Object(components);
+    let security = value.get("security").cloned();
+    walk::operations_mut(value, |path, method, operation| {
+        let method = method.to_uppercase();
+        let own = operation.clone();
+        let facts = facts(security.as_ref(), path, &method, &own);
+        for (status, response) in walk::members_mut(operation.get_mut("responses")) {
+            let status = status.parse().unwrap_or_default();
+            for rule in rules
+                .headers
+                .iter()
+                .filter(|rule| is_on(rule, &facts, status))
+            {
+                let reference = format!("#/components/headers/{}", component_name(rule.name));
+                response["headers"][rule.name] = json!({ "$ref": reference });
+            }
+        }
+    });
+}
+
+fn is_on(rule: &HeaderRule, facts: &OperationFacts<'_>, status: u16) -> bool {
+    match rule.on {
+        On::Every => true,
+        On::Statuses(statuses) => statuses.contains(&status),
+        On::Secured => facts.secured,
+        On::When(picks) => picks(facts, status),
+    }
+}
+
+/// `X-Request-ID` is `XRequestID`: generators make identifiers of component names.
+fn component_name(header: &str) -> String {
+    header.split('-').collect()
+}

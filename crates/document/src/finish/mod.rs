@@ -1,0 +1,212 @@
+//! From the raw document of a framework to the finished one.
+//!
+//! Owns the order of the steps and the rules a caller states. Each step repairs what can be repaired and reports what
+//! cannot; the linter has the last word. Must not know what the API is about: all that comes in through [`Rules`].
+
+mod failures;
+mod headers;
+mod prune;
+mod repair;
+mod schemas;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::Document;
+use crate::json;
+use crate::lint::{self, Finding, LintRules};
+
+/// What a caller knows of its API and the raw document does not say.
+pub struct Rules<'a> {
+    /// Name of the component schema of every error body, as published.
+    pub error_schema: &'a str,
+    /// Media type of every error body.
+    pub error_media_type: &'a str,
+    /// Every failure an operation can answer with.
+    pub failures: &'a dyn Fn(&OperationFacts<'_>) -> Vec<Failure>,
+    /// The body that a failure of an operation has, as an example.
+    pub error_example: &'a dyn Fn(&OperationFacts<'_>, &Failure) -> Value,
+    /// Headers that are sent on responses whatever the operation.
+    pub headers: &'a [HeaderRule],
+    /// How headers are spelled whose names the raw document has in capitals.
+    pub header_names: &'a [&'a str],
+    /// Examples of parameters by name, for those that have none.
+    pub parameter_examples: &'a [(&'a str, Value)],
+    /// Examples of response headers by name, for those that have none.
+    pub header_examples: &'a [(&'a str, Value)],
+    /// Examples of component schemas by published name, for those that cannot carry their own.
+    pub schema_examples: &'a [(&'a str, Value)],
+    /// Raw and published names of component schemas: `("Page_Bucketlist", "BucketlistPage")`.
+    pub renamed_schemas: &'a [(&'a str, &'a str)],
+}
+
+/// What decides how an operation can fail.
+#[derive(Clone, Copy, Debug)]
+pub struct OperationFacts<'a> {
+    /// The operationId.
+    pub id: &'a str,
+    /// The method in capitals.
+    pub method: &'a str,
+    /// The path template without the server's base.
+    pub path: &'a str,
+    /// Whether a caller must authenticate.
+    pub secured: bool,
+    /// Whether it takes a request body.
+    pub has_body: bool,
+    /// Whether it has parameters in query, path or headers.
+    pub has_parameters: bool,
+    /// Whether it has parameters in the path.
+    pub has_path_parameters: bool,
+    /// Whether a successful response has a body.
+    pub success_has_body: bool,
+}
+
+/// One way to fail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The status it is answered with.
+    pub status: u16,
+    /// Its stable code.
+    pub code: &'static str,
+    /// A sentence that explains it.
+    pub message: &'static str,
+}
+
+/// A header sent on responses.
+#[derive(Clone, Debug)]
+pub struct HeaderRule {
+    /// Its name, spelled as published.
+    pub name: &'static str,
+    /// What it says.
+    pub description: &'static str,
+    /// The schema of its value.
+    pub schema: Value,
+    /// An example of its value.
+    pub example: Value,
+    /// Which responses have it.
+    pub on: On,
+}
+
+/// Which responses a header is sent on.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum On {
+    /// All of them.
+    Every,
+    /// Those with one of these statuses.
+    Statuses(&'static [u16]),
+    /// All those of operations that need authentication.
+    Secured,
+    /// Those that this function picks: by operation and status.
+    When(fn(&OperationFacts<'_>, u16) -> bool),
+}
+
+/// Why a document could not be finished: everything there is to mend, one finding per line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FinishError {
+    /// What was found.
+    pub findings: Vec<Finding>,
+}
+
+impl fmt::Display for FinishError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, finding) in self.findings.iter().enumerate() {
+            if index > 0 {
+                out.write_str("\n")?;
+            }
+            write!(out, "{finding}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for FinishError {}
+
+impl Document {
+    /// Makes the finished document from the raw JSON text of a framework.
+    ///
+    /// # Errors
+    /// With everything that a rule could not repair: see [`lint`](crate::lint()) for the house rules.
+    pub fn finish(raw: &str, rules: &Rules<'_>) -> Result<Document, FinishError> {
+        let mut findings = Vec::new();
+        let (mut value, repeated) = match json::read_document(raw, true) {
+            Ok(read) => read,
+            Err(malformed) => {
+                let said = malformed
+                    .to_string()
+                    .replace("The body", "the raw document");
+                let findings = vec![Finding::new("document", said)];
+                return Err(FinishError { findings });
+            }
+        };
+        for pointer in repeated {
+            findings.push(Finding::new(
+                "document",
+                format!("{pointer} is declared more than once"),
+            ));
+        }
+        for part in ["info", "paths", "components"] {
+            if !value.get(part).is_some_and(Value::is_object) {
+                findings.push(Finding::new(
+                    "document",
+                    format!("has no \"{part}\" object"),
+                ));
+                return Err(FinishError { findings });
+            }
+        }
+        repair::repair(&mut value, rules, &mut findings);
+        schemas::complete(&mut value, rules, &mut findings);
+        failures::document(&mut value, rules, &mut findings);
+        headers::document(&mut value, rules, &mut findings);
+        failures::share(&mut value);
+        prune::prune(&mut value);
+        let document = Document::canonical(value);
+        let header_names: Vec<&str> = headers::names(rules).collect();
+        let lint_rules = LintRules {
+            error_schema: Some(rules.error_schema),
+            error_media_type: Some(rules.error_media_type),
+            header_names: Some(&header_names),
+        };
+        findings.extend(lint::lint(&document, &lint_rules));
+        if findings.is_empty() {
+            Ok(document)
+        } else {
+            Err(FinishError { findings })
+        }
+    }
+}
+
+/// The facts of an operation.
+fn facts<'a>(
+    document_security: Option<&Value>,
+    path: &'a str,
+    method: &'a str,
+    operation: &'a serde_json::Map<String, Value>,
+) -> OperationFacts<'a> {
+    let parameters = || {
+        operation
+            .get("parameters")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+    };
+    let is_success = |status: &str| status.starts_with('2');
+    OperationFacts {
+        id: operation
+            .get("operationId")
+            .and_then(Value::as_str)
+            .unwrap_or_default(),
+        method,
+        path,
+        secured: crate::check::is_secured(operation.get("security").or(document_security)),
+        has_body: operation.contains_key("requestBody"),
+        has_parameters: parameters().next().is_some(),
+        has_path_parameters: parameters()
+            .any(|one| one.get("in").is_some_and(|place| place == "path")),
+        success_has_body: crate::walk::members(operation.get("responses"))
+            .any(|(status, response)| is_success(status) && response.get("content").is_some()),
+    }
+}

@@ -1,0 +1,120 @@
+//! Formats of strings: which ones tools know, and how those that JSON Schema draft 4 lacks are checked.
+//!
+//! Owns the judgement on one string. Must not know where it came from.
+
+/// Formats that tools know: others are typing mistakes or private to a framework.
+pub(crate) const KNOWN_FORMATS: [&str; 18] = [
+    "int32",
+    "int64",
+    "float",
+    "double",
+    "byte",
+    "binary",
+    "date",
+    "date-time",
+    "time",
+    "duration",
+    "password",
+    "email",
+    "uuid",
+    "uri",
+    "uri-reference",
+    "hostname",
+    "ipv4",
+    "ipv6",
+];
+
+/// Whether `text` is a calendar date, `YYYY-MM-DD`.
+pub(crate) fn is_date(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let number = |range: std::ops::Range<usize>| -> Option<u32> {
+        let digits = bytes.get(range)?;
+        digits.iter().try_fold(0, |sum, digit| {
+            digit
+                .is_ascii_digit()
+                .then(|| sum * 10 + u32::from(digit - b'0'))
+        })
+    };
+    if bytes.len() != 10 || bytes[4] != b'-' || bytes[7] != b'-' {
+        return false;
+    }
+    let (Some(year), Some(month), Some(day)) = (number(0..4), number(5..7), number(8..10)) else {
+        return false;
+    };
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = match month {
+        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+        4 | 6 | 9 | 11 => 30,
+        2 => 28 + u32::from(leap),
+        _ => return false,
+    };
+    (1..=days).contains(&day)
+}
+
+/// Whether mail could be sent there: one `@`, something before it, a domain with a dot inside after it, no white
+/// space, at most 254 characters. Whether it arrives, only a mail can tell.
+pub(crate) fn is_email(text: &str) -> bool {
+    let Some((local, domain)) = text.split_once('@') else {
+        return false;
+    };
+    let unwanted = |c: char| c.is_control() || c.is_whitespace() || c == '@';
+    !local.is_empty()
+        && domain.contains('.')
+        && domain.split('.').all(|label| !label.is_empty())
+        && !local.contains(unwanted)
+        && !domain.contains(unwanted)
+        && text.chars().count() <= 254
+}
+
+/// Whether `text` is a UUID in the usual spelling.
+pub(crate) fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    #[test]
+    fn formats() {
+        for (text, good) in [
+            ("2026-01-31", true),
+            ("2024-02-29", true),
+            ("2026-02-29", false),
+            ("2026-13-01", false),
+            ("2026-00-10", false),
+            ("2026-1-31", false),
+            ("2026-01-32", false),
+            ("2026-01-00", false),
+            ("20260131", false),
+            ("2026-01-3é", false),
+            ("", false),
+        ] {
+            assert_eq!(is_date(text), good, "{text}");
+        }
+        for (text, good) in [
+            ("ada@example.com", true),
+            ("ada+x@mail.example.com", true),
+            ("jürgen@exämple.de", true),
+            ("a@b", false),
+            ("a@.b", false),
+            ("a@b.", false),
+            ("@b.c", false),
+            ("a@@b.c", false),
+            ("a b@c.d", false),
+            ("a@b.c\n", false),
+            ("", false),
+            ("a@b..c", false),
+        ] {
+            assert_eq!(is_email(text), good, "{text}");
+        }
+        assert!(!is_email(&format!("{}@example.com", "a".repeat(250))));
+        assert!(is_uuid("3fa85f64-5717-4562-b3fc-2c963f66afa6"));
+        assert!(!is_uuid("3fa85f6405717-4562-b3fc-2c963f66afa6") && !is_uuid("3fa85f64"));
+    }
+}

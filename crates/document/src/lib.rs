@@ -1,0 +1,37 @@
+//! What can be done with any OpenAPI 3.0 document: finish the raw one a framework emits, lint it, write it, and check
+//! requests and responses against it.
+//!
+//! | to | use |
+//! |---|---|
+//! | turn a raw document into the published one | [`Document::finish`] with [`Rules`] |
+//! | read or write a finished document | [`Document::from_json`], [`Document::to_json`], [`Document::to_yaml`] |
+//! | hold a document to the house rules | [`lint`] with [`LintRules`] |
+//! | find an operation and check traffic against it | [`Contract`], [`Operation`], [`BodySchema`] |
+//!
+//! The crate owns the knowledge of the OpenAPI format. It must not know any particular API, any web framework, or how an
+//! error is put on the wire: it answers with [`Violation`]s and sentences, the caller decides what becomes of them.
+
+mod check;
+mod document;
+mod finish;
+mod format;
+mod json;
+#[cfg(test)]
+mod json_tests;
+mod lint;
+mod order;
+mod pointer;
+mod text;
+mod walk;
+
+#[cfg(test)]
+mod fixture;
+
+pub use check::{
+    BodyError, BodySchema, CompileError, Contract, Location, MAX_VIOLATIONS, Operation, PathItem,
+    PathMatch, Violation, ViolationCode,
+};
+pub use document::{Document, ReadError};
+pub use finish::{Failure, FinishError, HeaderRule, On, OperationFacts, Rules};
+pub use json::{MAX_DEPTH, Malformed};
+pub use lint::{Finding, LintRules, lint};

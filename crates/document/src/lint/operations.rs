@@ -1,0 +1,154 @@
+//! Operations: their names, their words, their responses.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use super::{Finding, LintRules};
+use crate::pointer;
+use crate::walk::{self, Entry};
+
+pub(super) fn check(document: &Value, rules: &LintRules<'_>, findings: &mut Vec<Finding>) {
+    let tags: HashSet<&str> = walk::elements(document.get("tags"))
+        .filter_map(|tag| tag.get("name")?.as_str())
+        .collect();
+    let mut ids = HashSet::new();
+    for entry in walk::operations(document) {
+        let place = format!("operation {}", entry.name());
+        let mut say = |message: &str| findings.push(Finding::new(&place, message));
+        match entry.id() {
+            "" => say("has no operationId"),
+            id if !is_camel_case(id) => {
+                say("has an operationId that is not verb and noun in camelCase")
+            }
+            id if !ids.insert(id) => say("has an operationId that another operation has, too"),
+            _ => {}
+        }
+        for key in ["summary", "description"] {
+            if is_blank(entry.operation.get(key)) {
+                say(&format!("has no {key}"));
+            }
+        }
+        let own: Vec<&str> = walk::elements(entry.operation.get("tags"))
+            .filter_map(Value::as_str)
+            .collect();
+        match own.as_slice() {
+            [tag] if tags.contains(tag) => {}
+            [tag] => say(&format!(
+                "has the tag {tag}, which the document does not declare"
+            )),
+            several => say(&format!(
+                "has {} tags; exactly one is needed",
+                several.len()
+            )),
+        }
+        responses(document, entry, rules, findings);
+        parameters(document, entry, findings);
+    }
+}
+
+fn is_camel_case(id: &str) -> bool {
+    id.len() > 1
+        && id.starts_with(|first: char| first.is_ascii_lowercase())
+        && id.chars().all(|letter| letter.is_ascii_alphanumeric())
+}
+
+fn is_blank(text: Option<&Value>) -> bool {
+    text.and_then(Value::as_str)
+        .is_none_or(|text| text.trim().is_empty())
+}
+
+fn responses(
+    document: &Value,
+    entry: Entry<'_>,
+    rules: &LintRules<'_>,
+    findings: &mut Vec<Finding>,
+) {
+    for (status, response) in walk::members(entry.operation.get("responses")) {
+        let place = format!("operation {}, response {status}", entry.name());
+        let mut say = |message: String| findings.push(Finding::new(&place, message));
+        let Ok(code @ 100..=599) = status.parse::<u16>() else {
+            say("is not a status of three digits: clients need to know which one".to_owned());
+            continue;
+        };
+        let Some(response) = pointer::resolve(document, response) else {
+            continue; // reported as a reference
+        };
+        if is_blank(response.get("description")) {
+            say("has no description".to_owned());
+        }
+        for (name, _) in walk::members(response.get("headers")) {
+            if rules
+                .header_names
+                .is_some_and(|known| !known.contains(&name))
+            {
+                say(format!(
+                    "has the header {name}, whose spelling the rules do not know"
+                ));
+            }
+        }
+        if code >= 400 {
+            error_body(response, rules, &mut say);
+        }
+    }
+}
+
+fn error_body(response: &Value, rules: &LintRules<'_>, say: &mut dyn FnMut(String)) {
+    let mut content = walk::members(response.get("content")).peekable();
+    if content.peek().is_none()
+        && (rules.error_schema.is_some() || rules.error_media_type.is_some())
+    {
+        say("has no error body".to_owned());
+    }
+    for (media_type, media) in content {
+        if rules
+            .error_media_type
+            .is_some_and(|agreed| agreed != media_type)
+        {
+            say(format!("has an error body of the media type {media_type}"));
+        }
+        let name = media
+            .pointer("/schema/$ref")
+            .and_then(Value::as_str)
+            .and_then(|reference| reference.strip_prefix(walk::SCHEMAS));
+        if let Some(agreed) = rules.error_schema
+            && name != Some(agreed)
+        {
+            say(format!("has an error body that is not {agreed}"));
+        }
+    }
+}
+
+fn parameters(document: &Value, entry: Entry<'_>, findings: &mut Vec<Finding>) {
+    let mut declared = Vec::new();
+    for parameter in walk::elements(entry.operation.get("parameters")) {
+        let Some(parameter) = pointer::resolve(document, parameter) else {
+            continue;
+        };
+        let text = |key| {
+            parameter
+                .get(key)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
+        if text("in") == "path" {
+            declared.push(text("name"));
+            if parameter.get("required") != Some(&Value::Bool(true)) {
+                let place = format!("operation {}, parameter {}", entry.name(), text("name"));
+                findings.push(Finding::new(place, "is in the path and not required"));
+            }
+        }
+    }
+    let in_template = entry
+        .path
+        .split('{')
+        .skip(1)
+        .filter_map(|rest| rest.split('}').next());
+    for name in in_template.filter(|name| !declared.contains(name)) {
+        let place = format!("operation {}", entry.name());
+        findings.push(Finding::new(
+            place,
+            format!("does not declare the path parameter {name}"),
+        ));
+    }
+}

@@ -1,0 +1,267 @@
+//! Every rule has a fixture that breaks it: one change to the raw document and the one finding it must cause.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use serde_json::{Value, json};
+
+use crate::fixture::{finish, raw};
+
+const LIST: &str = "/paths/~1bucketlists/get";
+const CREATE: &str = "/paths/~1bucketlists/post";
+const SCHEMAS: &str = "/components/schemas";
+
+/// Sets the value at a pointer; `null` removes it.
+pub(super) fn set(document: &mut Value, pointer: &str, value: Value) {
+    let (parent, key) = pointer.rsplit_once('/').unwrap();
+    let key = key.replace("~1", "/");
+    match document
+        .pointer_mut(parent)
+        .unwrap_or_else(|| panic!("{parent}"))
+    {
+        Value::Array(list) => list[key.parse::<usize>().unwrap()] = value,
+        Value::Object(map) if value.is_null() => drop(map.shift_remove(&key)),
+        Value::Object(map) => drop(map.insert(key, value)),
+        _ => panic!("{parent} has no members"),
+    }
+}
+
+/// Breaks the raw document; finishing must say exactly this.
+#[track_caller]
+fn finishing_says(changes: &[(String, Value)], said: &[&str]) {
+    let mut raw = raw();
+    for (pointer, value) in changes {
+        set(&mut raw, pointer, value.clone());
+    }
+    let error = finish(&raw).expect_err("nothing was found").to_string();
+    assert_eq!(error.lines().collect::<Vec<_>>(), said);
+}
+
+#[track_caller]
+fn one(base: &str, key: &str, value: Value, said: &str) {
+    finishing_says(&[(format!("{base}/{key}"), value)], &[said]);
+}
+
+#[test]
+fn operations_are_named_and_explained() {
+    one(
+        LIST,
+        "operationId",
+        Value::Null,
+        "operation GET /bucketlists: has no operationId",
+    );
+    let camel = "operation List_all: has an operationId that is not verb and noun in camelCase";
+    one(LIST, "operationId", json!("List_all"), camel);
+    let twice = "operation getBucketlist: has an operationId that another operation has, too";
+    one(LIST, "operationId", json!("getBucketlist"), twice);
+    one(
+        LIST,
+        "summary",
+        Value::Null,
+        "operation listBucketlists: has no summary",
+    );
+    one(
+        LIST,
+        "description",
+        json!(" "),
+        "operation listBucketlists: has no description",
+    );
+    one(
+        LIST,
+        "tags",
+        json!([]),
+        "operation listBucketlists: has 0 tags; exactly one is needed",
+    );
+    one(
+        LIST,
+        "tags",
+        json!(["Bucketlists", "B"]),
+        "operation listBucketlists: has 2 tags; exactly one is needed",
+    );
+    one(
+        LIST,
+        "tags",
+        json!(["B"]),
+        "operation listBucketlists: has the tag B, which the document does not declare",
+    );
+    one(
+        LIST,
+        "responses/200/description",
+        json!(""),
+        "operation listBucketlists, response 200: has no description",
+    );
+    one(
+        LIST,
+        "responses/default",
+        json!({"description": "d"}),
+        "operation listBucketlists, response default: is not a status of three digits: clients need to know which one",
+    );
+}
+
+#[test]
+fn headers_and_parameters() {
+    let header = json!({"description": "d", "schema": {"type": "string"}, "example": "x"});
+    one(
+        CREATE,
+        "responses/201/headers/X-ODD",
+        header,
+        "operation createBucketlist, response 201: has the header X-ODD, whose spelling the rules do not know",
+    );
+    one(
+        LIST,
+        "responses/200/headers",
+        json!({"X-Request-Id": {"schema": {"type": "string"}}, "LOCATION": {"schema": {"type": "integer"}}}),
+        "operation listBucketlists, response 200, header Location: has an invalid example: must be an integer",
+    );
+    one(
+        LIST,
+        "parameters/0/schema/example",
+        Value::Null,
+        "operation listBucketlists, parameter page: has no example",
+    );
+    one(
+        LIST,
+        "parameters/0/schema/example",
+        json!(0),
+        "operation listBucketlists, parameter page: has an invalid example: must be an integer between 1 and 1000",
+    );
+    one(
+        "/paths/~1bucketlists~1{bucketlist_id}/delete",
+        "parameters/0/name",
+        json!("id"),
+        "operation deleteBucketlist: does not declare the path parameter bucketlist_id",
+    );
+}
+
+#[test]
+fn failures_and_errors() {
+    let declared = json!({"description": "d", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Owner"}}}});
+    finishing_says(
+        &[(format!("{LIST}/responses/409"), declared)],
+        &[
+            "operation listBucketlists, response 409: is declared, but the rules name no failure with this status",
+            "operation listBucketlists, response 409: declares a body that is not ErrorEnvelope",
+            "operation listBucketlists, response 409: has an error body that is not ErrorEnvelope",
+        ],
+    );
+    one(
+        SCHEMAS,
+        "ErrorEnvelope/properties/code",
+        json!({"type": "string", "enum": ["INTERNAL_ERROR", "VALIDATION_FAILED", "KEY_REUSED", "BUCKETLIST_NOT_FOUND", "MALFORMED_BODY"]}),
+        "response Unauthenticated, example UNAUTHENTICATED: has an invalid example at /code: must be one of: INTERNAL_ERROR, VALIDATION_FAILED, KEY_REUSED, BUCKETLIST_NOT_FOUND, MALFORMED_BODY",
+    );
+}
+
+#[test]
+fn requests_are_bounded() {
+    let place = |name: &str| format!("schema BucketlistCreate.{name}");
+    for (name, key, said) in [
+        (
+            "name",
+            "maxLength",
+            "is text of a request without maxLength, enum or format",
+        ),
+        (
+            "items",
+            "maxItems",
+            "is an array of a request without maxItems",
+        ),
+    ] {
+        let pointer = format!("BucketlistCreate/properties/{name}/{key}");
+        one(
+            SCHEMAS,
+            &pointer,
+            Value::Null,
+            &format!("{}: {said}", place(name)),
+        );
+    }
+    one(
+        SCHEMAS,
+        "BucketlistCreate/properties/rank",
+        json!({"type": "integer"}),
+        "schema BucketlistCreate.rank: is an integer of a request without format, or minimum and maximum",
+    );
+    one(
+        LIST,
+        "parameters/5/schema/items/maxLength",
+        Value::Null,
+        "operation listBucketlists, parameter tag[]: is text of a request without maxLength, enum or format",
+    );
+    one(
+        SCHEMAS,
+        "BucketlistCreate/properties/name/format",
+        json!("nick-name"),
+        "schema BucketlistCreate.name: has the format nick-name, which tools do not know",
+    );
+}
+
+#[test]
+fn requests_and_responses_are_apart() {
+    one(
+        SCHEMAS,
+        "Bucketlist/properties/owner",
+        json!({"nullable": true, "allOf": [{"$ref": "#/components/schemas/ItemCreate"}, {"nullable": true}]}),
+        "schema ItemCreate: is used in requests and in responses; each needs a schema of its own",
+    );
+}
+
+#[test]
+fn responses_are_complete() {
+    one(
+        SCHEMAS,
+        "Owner/properties/nick",
+        json!({"type": "string"}),
+        "schema Owner.nick: is neither required nor nullable; responses carry every field",
+    );
+}
+
+#[test]
+fn objects_are_components_with_examples() {
+    let inline =
+        "is an object written in place; make it a component, so that clients get a name for it";
+    let object =
+        json!({"type": "object", "required": ["a"], "properties": {"a": {"type": "boolean"}}});
+    finishing_says(
+        &[
+            (format!("{SCHEMAS}/Owner/properties/name"), object.clone()),
+            (format!("{SCHEMAS}/Owner/example/name"), json!({"a": true})),
+            (format!("{SCHEMAS}/Bucketlist/example/owner"), Value::Null),
+        ],
+        &[
+            &format!("schema Owner.name: {inline}"),
+            "schema Bucketlist: has an invalid example at /owner: is required",
+            "schema BucketlistPage: has an invalid example at /data/0/owner/name: must be an object",
+        ],
+    );
+    one(
+        CREATE,
+        "requestBody/content",
+        json!({"application/json": {"schema": object}}),
+        &format!("operation createBucketlist, request body: {inline}"),
+    );
+}
+
+#[test]
+fn component_objects_have_valid_examples() {
+    one(
+        SCHEMAS,
+        "ItemCreate/example",
+        Value::Null,
+        "schema ItemCreate: has no example",
+    );
+    finishing_says(
+        &[(format!("{SCHEMAS}/ItemCreate/example"), json!({"nam": 1}))],
+        &[
+            "schema ItemCreate: has an invalid example at /nam: is not a known field",
+            "schema ItemCreate: has an invalid example at /name: is required",
+        ],
+    );
+}
+
+#[test]
+fn references_lead_somewhere() {
+    one(
+        SCHEMAS,
+        "Owner/properties/name/$ref",
+        json!("#/components/schemas/Gone"),
+        "document: the reference #/components/schemas/Gone leads nowhere",
+    );
+}
