@@ -1,0 +1,134 @@
+//! The application factory: `Config → Db → services → endpoints → one poem Endpoint`. The only way to make an app.
+
+use std::{sync::Arc, time::Duration};
+
+use contract::{Authenticate, v1};
+use poem::{Endpoint, Response, Route, endpoint::BoxEndpoint};
+use secrecy::SecretString;
+use tokio::sync::Notify;
+
+use crate::{
+    auth::{AccessTokens, Authenticator, Hasher, RefreshTokens, Standings},
+    config::Config,
+    db::Db,
+    domain::{Clock, PasswordPolicy, Random, SystemClock, SystemRandom},
+    endpoints,
+    http::{RateLimits, Readiness, Stack, System},
+    jobs::Worker,
+    mail::{FileMailer, Mailer, SmtpMailer},
+    services::{Context, Services},
+};
+
+/// What an app is made of besides its configuration; a test brings its own.
+pub struct Parts {
+    pub clock: Arc<dyn Clock>,
+    pub random: Arc<dyn Random>,
+    pub mailer: Arc<dyn Mailer>,
+}
+
+/// What kept an app from being made: one sentence each, naming the remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    #[error("cannot start the database threads: {0}")]
+    Threads(#[from] std::io::Error),
+    #[error("argon2 refuses PASSWORD_HASH_MEMORY_KIB and PASSWORD_HASH_PASSES: {0}")]
+    Hashing(argon2::Error),
+    #[error("{0}; mend SMTP_URL or MAIL_FROM")]
+    Mail(#[from] crate::mail::MailError),
+}
+
+/// A whole application.
+pub struct App {
+    pub endpoint: BoxEndpoint<'static, Response>,
+    pub worker: Worker,
+    pub readiness: Readiness,
+    pub db: Db,
+}
+
+impl Parts {
+    /// The real clock, the real chance, and the mailer that is configured.
+    ///
+    /// # Errors
+    /// When the mail settings cannot be understood.
+    pub fn real(config: &Config) -> Result<Self, AppError> {
+        let mailer: Arc<dyn Mailer> = match &config.smtp_url {
+            Some(url) => Arc::new(SmtpMailer::new(url, &config.mail_from)?),
+            None => Arc::new(FileMailer::new(config.mail_dir())),
+        };
+        Ok(Self {
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
+            mailer,
+        })
+    }
+}
+
+impl App {
+    /// Makes the application. The database is opened, not migrated.
+    ///
+    /// # Errors
+    /// [`AppError`].
+    pub fn new(config: &Config, secret: &SecretString, parts: Parts) -> Result<Self, AppError> {
+        let db = Db::open(config.database.clone())?;
+        let tokens = Arc::new(AccessTokens::new(
+            secret,
+            &config.tokens.previous_secrets,
+            seconds(config.tokens.access_ttl),
+        ));
+        // A replica cannot see what another one wrote; the embedded database has one server.
+        let standings = Standings::new(config.is_embedded());
+        let context = Arc::new(Context {
+            db: db.clone(),
+            clock: Arc::clone(&parts.clock),
+            random: parts.random,
+            hasher: Hasher::new(config.passwords).map_err(AppError::Hashing)?,
+            policy: PasswordPolicy {
+                min_length: config.passwords.min_length,
+            },
+            tokens: Arc::clone(&tokens),
+            refresh_tokens: RefreshTokens::new(secret),
+            refresh_ttl: config.tokens.refresh_ttl,
+            standings: standings.clone(),
+            outbox: Arc::new(Notify::new()),
+        });
+        let services = Services::new(&context);
+        let authenticator: Arc<dyn Authenticate> = Arc::new(Authenticator {
+            tokens: Arc::clone(&tokens),
+            db: db.clone(),
+            clock: Arc::clone(&parts.clock),
+            standings,
+        });
+        let readiness = Readiness::default();
+        let stack = Stack {
+            v1: Route::new().nest(v1::document::BASE, endpoints::v1::service(&services)),
+            system: System::new(config, db.clone(), readiness.clone()),
+            authenticator,
+            tokens,
+            clock: parts.clock,
+            rate_limits: RateLimits::new(&config.limits),
+            limits: config.limits,
+        };
+        let worker = Worker::new(
+            context,
+            parts.mailer,
+            config.passwords.reset_ttl,
+            config.public_url.clone(),
+        );
+        Ok(Self {
+            endpoint: boxed(stack),
+            worker,
+            readiness,
+            db,
+        })
+    }
+}
+
+fn boxed(endpoint: impl Endpoint<Output = Response> + 'static) -> BoxEndpoint<'static, Response> {
+    poem::EndpointExt::boxed(endpoint)
+}
+
+fn seconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs())
+        .unwrap_or(i64::MAX / 4)
+        .max(1)
+}

@@ -1,0 +1,123 @@
+//! Password hashing: argon2id, off the runtime, within a budget of its own so that a flood of logins cannot starve reads.
+
+use std::{sync::Arc, time::Duration};
+
+use argon2::{
+    Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version,
+    password_hash::SaltString,
+};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Semaphore;
+
+use crate::{config::Passwords, domain::Random};
+
+/// How long a login may wait for its turn.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// No turn came in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too many passwords are being checked at once")]
+pub struct Busy;
+
+/// Hashes and verifies passwords.
+#[derive(Clone)]
+pub struct Hasher {
+    argon2: Argon2<'static>,
+    /// Half the cores: reads keep the other half.
+    turns: Arc<Semaphore>,
+    /// What an unknown account is verified against, at the same cost. Its digest is no password's.
+    nobody: Arc<str>,
+}
+
+impl Hasher {
+    /// With the configured cost.
+    ///
+    /// # Errors
+    /// When argon2 refuses the parameters.
+    pub fn new(passwords: Passwords) -> Result<Self, argon2::Error> {
+        let params = Params::new(passwords.memory_kib, passwords.passes, 1, None)?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Self {
+            argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
+            turns: Arc::new(Semaphore::new((cores / 2).max(1))),
+            nobody: format!(
+                "$argon2id$v=19$m={},t={},p=1$bm9ib2R5LWlzLWhvbWU$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+                passwords.memory_kib, passwords.passes
+            )
+            .into(),
+        })
+    }
+
+    /// The PHC string of a password.
+    ///
+    /// # Errors
+    /// [`Busy`].
+    pub async fn hash(&self, password: SecretString, random: &dyn Random) -> Result<String, Busy> {
+        let mut salt = [0; 16];
+        random.fill(&mut salt);
+        let argon2 = self.argon2.clone();
+        self.in_turn(move || hash(&argon2, &password, &salt))
+            .await?
+            .ok_or(Busy)
+    }
+
+    /// Whether `password` is the one of `phc`; `None` costs as much and is never right.
+    ///
+    /// # Errors
+    /// [`Busy`].
+    pub async fn verify(&self, password: SecretString, phc: Option<String>) -> Result<bool, Busy> {
+        let (argon2, nobody) = (self.argon2.clone(), Arc::clone(&self.nobody));
+        self.in_turn(move || {
+            let right = PasswordHash::new(phc.as_deref().unwrap_or(&nobody)).is_ok_and(|hash| {
+                argon2
+                    .verify_password(password.expose_secret().as_bytes(), &hash)
+                    .is_ok()
+            });
+            right && phc.is_some()
+        })
+        .await
+    }
+
+    /// Whether a stored hash was made at another cost than the configured one.
+    #[must_use]
+    pub fn is_outdated(&self, phc: &str) -> bool {
+        PasswordHash::new(phc)
+            .ok()
+            .and_then(|hash| Params::try_from(&hash).ok())
+            .is_none_or(|params| {
+                let now = self.argon2.params();
+                (params.m_cost(), params.t_cost(), params.p_cost())
+                    != (now.m_cost(), now.t_cost(), now.p_cost())
+            })
+    }
+
+    /// As [`Self::hash`], at once and on this thread: for the command line.
+    #[must_use]
+    pub fn hash_now(&self, password: &SecretString, random: &dyn Random) -> Option<String> {
+        let mut salt = [0; 16];
+        random.fill(&mut salt);
+        hash(&self.argon2, password, &salt)
+    }
+
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Busy> {
+        let turn = tokio::time::timeout(PATIENCE, Arc::clone(&self.turns).acquire_owned()).await;
+        let Ok(Ok(turn)) = turn else { return Err(Busy) };
+        let done = tokio::task::spawn_blocking(move || {
+            let result = work();
+            drop(turn);
+            result
+        });
+        done.await.map_err(|_| Busy)
+    }
+}
+
+fn hash(argon2: &Argon2<'_>, password: &SecretString, salt: &[u8]) -> Option<String> {
+    let salt = SaltString::encode_b64(salt).ok()?;
+    argon2
+        .hash_password(password.expose_secret().as_bytes(), &salt)
+        .ok()
+        .map(|hash| hash.to_string())
+}

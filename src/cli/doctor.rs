@@ -1,0 +1,226 @@
+//! `bucketlist doctor`: what is configured, what is reachable, what is wrong and how to mend it.
+
+use std::{io::Write, net::TcpListener, process::ExitCode};
+
+use serde::Serialize;
+
+use super::{CliError, Format, environment, prepare_folders};
+use crate::{
+    build_info,
+    config::{Config, ConfigError, Environment, variables},
+    db::migrations::Migrator,
+};
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize)]
+struct Check {
+    name: &'static str,
+    verdict: Verdict,
+    detail: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Verdict {
+    Ok,
+    Warn,
+    Fail,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    version: &'static str,
+    commit: &'static str,
+    settings: Vec<Setting>,
+    checks: Vec<Check>,
+}
+
+#[derive(Debug, Serialize)]
+struct Setting {
+    name: &'static str,
+    value: String,
+    is_default: bool,
+}
+
+/// Exits 1 when something must be mended.
+pub(super) fn run(format: Format, out: &mut dyn Write) -> Result<ExitCode, CliError> {
+    let given = environment::variables()?;
+    let settings = variables::ALL.iter().map(|variable| {
+        let value = given
+            .get(variable.name)
+            .map(String::as_str)
+            .filter(|value| !value.trim().is_empty());
+        Setting {
+            name: variable.name,
+            value: match value {
+                Some(_) if variable.secret => "[redacted]".to_owned(),
+                Some(value) => value.to_owned(),
+                None => variable.default.to_owned(),
+            },
+            is_default: value.is_none(),
+        }
+    });
+    let report = Report {
+        version: build_info::VERSION,
+        commit: build_info::COMMIT,
+        settings: settings.collect(),
+        checks: match Config::from_variables(&given) {
+            Ok(config) => examine(&config),
+            Err(ConfigError(mistakes)) => mistakes
+                .into_iter()
+                .map(|mistake| Check {
+                    name: mistake.variable,
+                    verdict: Verdict::Fail,
+                    detail: mistake.problem,
+                })
+                .collect(),
+        },
+    };
+    match format {
+        Format::Json => writeln!(
+            out,
+            "{}",
+            serde_json::to_string_pretty(&report).unwrap_or_default()
+        )?,
+        Format::Text => print(&report, out)?,
+    }
+    let failed = report
+        .checks
+        .iter()
+        .any(|check| check.verdict == Verdict::Fail);
+    Ok(if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+fn examine(config: &Config) -> Vec<Check> {
+    let mut checks = Vec::new();
+    let mut add = |name, verdict, detail: String| {
+        checks.push(Check {
+            name,
+            verdict,
+            detail,
+        })
+    };
+    add(
+        "configuration",
+        Verdict::Ok,
+        format!("valid for {}", config.environment.as_str()),
+    );
+    match prepare_folders(config) {
+        Ok(()) => add(
+            "data folder",
+            Verdict::Ok,
+            format!("`{}` can be written", config.data_dir.display()),
+        ),
+        Err(error) => add("data folder", Verdict::Fail, error.to_string()),
+    }
+    let engine = config.database.target.engine();
+    match Migrator::connect(&config.database) {
+        Err(error) => add(
+            "database",
+            Verdict::Fail,
+            format!("{engine}: {error}; start it or mend DATABASE_URL"),
+        ),
+        Ok(mut migrator) => {
+            add("database", Verdict::Ok, format!("{engine} answers"));
+            match migrator.status() {
+                Ok(status) if status.is_current() => {
+                    add(
+                        "migrations",
+                        Verdict::Ok,
+                        format!("all {} are done", status.applied.len()),
+                    );
+                }
+                Ok(status) if !status.unknown.is_empty() => add(
+                    "migrations",
+                    Verdict::Fail,
+                    format!(
+                        "the database has {} that this binary does not know; start the newer one",
+                        status.unknown.join(", ")
+                    ),
+                ),
+                Ok(status) => add(
+                    "migrations",
+                    Verdict::Warn,
+                    format!(
+                        "{} to be done; run `bucketlist migrate up`",
+                        status.pending.len()
+                    ),
+                ),
+                Err(error) => add("migrations", Verdict::Fail, error.to_string()),
+            }
+        }
+    }
+    match TcpListener::bind((config.host, config.port)) {
+        Ok(_) => add("port", Verdict::Ok, format!("{} is free", config.port)),
+        Err(error) => add(
+            "port",
+            Verdict::Warn,
+            format!("{} cannot be listened on: {error}", config.port),
+        ),
+    }
+    match (&config.tokens.secret, config.environment) {
+        (Some(_), _) => add("secret", Verdict::Ok, "JWT_SECRET is set".to_owned()),
+        (None, environment) => add(
+            "secret",
+            if environment == Environment::Development {
+                Verdict::Ok
+            } else {
+                Verdict::Warn
+            },
+            format!(
+                "made by itself and kept in `{}`",
+                config.secret_file().display()
+            ),
+        ),
+    }
+    match &config.smtp_url {
+        Some(_) => add("mail", Verdict::Ok, "SMTP_URL is set".to_owned()),
+        None => add(
+            "mail",
+            if config.environment.is_exposed() {
+                Verdict::Warn
+            } else {
+                Verdict::Ok
+            },
+            format!(
+                "written to `{}`; set SMTP_URL to send it",
+                config.mail_dir().display()
+            ),
+        ),
+    }
+    if !config.limits.rate_limit && config.environment.is_exposed() {
+        add("rate limits", Verdict::Warn, "RATE_LIMIT is off".to_owned());
+    }
+    checks
+}
+
+fn print(report: &Report, out: &mut dyn Write) -> Result<(), CliError> {
+    writeln!(
+        out,
+        "BucketList API {} ({})\n",
+        report.version, report.commit
+    )?;
+    for setting in &report.settings {
+        let mark = if setting.is_default { ' ' } else { '*' };
+        writeln!(out, "  {mark} {:<28} {}", setting.name, setting.value)?;
+    }
+    writeln!(out, "\n  * set by the environment or .env\n")?;
+    for Check {
+        name,
+        verdict,
+        detail,
+    } in &report.checks
+    {
+        let word = match verdict {
+            Verdict::Ok => "ok  ",
+            Verdict::Warn => "warn",
+            Verdict::Fail => "FAIL",
+        };
+        writeln!(out, "  {word}  {name}: {detail}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,129 @@
+//! `bucketlist user`: for the first administrator, and for operators.
+
+use std::io::{BufRead, Write};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use clap::Subcommand;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{CliError, migrate::connect};
+use crate::{
+    app::AppError,
+    auth::Hasher,
+    config::Config,
+    db::{
+        DbError,
+        repositories::users::{self, NewUser, UserChanges},
+    },
+    domain::{Clock, Email, PasswordPolicy, Random, SystemClock, SystemRandom},
+};
+
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum Action {
+    /// Make an account; prints a password it generates unless --password-stdin gives one.
+    Create {
+        /// The email address.
+        email: String,
+        /// What to call the user; left out, the part of the address before the @.
+        #[arg(long)]
+        name: Option<String>,
+        /// Make an administrator.
+        #[arg(long)]
+        admin: bool,
+        /// Read the password from the first line of standard input.
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Make an account an administrator.
+    Promote {
+        /// The email address.
+        email: String,
+    },
+}
+
+pub(super) fn run(
+    config: &Config,
+    action: &Action,
+    input: &mut dyn BufRead,
+    out: &mut dyn Write,
+) -> Result<(), CliError> {
+    let message = |text: String| CliError::Message(text);
+    let (Action::Create { email, .. } | Action::Promote { email }) = action;
+    let email = Email::parse(email).map_err(|error| message(format!("`{email}` {error}")))?;
+    let mut migrator = connect(config)?;
+    migrator.up()?;
+    let c = migrator.connection();
+    let now = SystemClock.now();
+    match action {
+        Action::Create {
+            name,
+            admin,
+            password_stdin,
+            ..
+        } => {
+            let password = if *password_stdin {
+                read_password(input)?
+            } else {
+                generate()
+            };
+            PasswordPolicy {
+                min_length: config.passwords.min_length,
+            }
+            .check(password.expose_secret(), email.key())
+            .map_err(|problem| message(format!("the password {problem}")))?;
+            let hasher = Hasher::new(config.passwords).map_err(AppError::Hashing)?;
+            let password_hash = hasher.hash_now(&password, &SystemRandom).ok_or_else(|| {
+                message("the password cannot be hashed; check PASSWORD_HASH_MEMORY_KIB".into())
+            })?;
+            let user = NewUser {
+                email: email.address(),
+                email_key: email.key(),
+                name: name.as_deref().unwrap_or(email.local_part()),
+                password_hash: &password_hash,
+                role: if *admin { users::ADMIN } else { users::USER },
+                disabled: false,
+                created_at: now,
+                updated_at: now,
+            };
+            let user = users::insert(c, &user).map_err(|error| match DbError::from(error) {
+                DbError::Duplicate(_) => message(format!(
+                    "there is an account for {} already",
+                    email.address()
+                )),
+                error => message(error.to_string()),
+            })?;
+            writeln!(
+                out,
+                "Made the {} {} with id {}.",
+                user.role, user.email, user.id
+            )?;
+            if !password_stdin {
+                writeln!(out, "Password: {}", password.expose_secret())?;
+            }
+        }
+        Action::Promote { .. } => {
+            let unknown = || message(format!("there is no account for {}", email.address()));
+            let user = users::find_by_email(c, email.key())?.ok_or_else(unknown)?;
+            let changes = UserChanges {
+                role: Some(users::ADMIN.to_owned()),
+                updated_at: Some(now),
+                ..UserChanges::default()
+            };
+            users::update(c, user.id, &changes)?;
+            writeln!(out, "{} is an administrator now.", user.email)?;
+        }
+    }
+    Ok(())
+}
+
+fn read_password(input: &mut dyn BufRead) -> Result<SecretString, CliError> {
+    let mut line = String::new();
+    input.read_line(&mut line)?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned().into())
+}
+
+fn generate() -> SecretString {
+    let mut bytes = [0; 18];
+    SystemRandom.fill(&mut bytes);
+    URL_SAFE_NO_PAD.encode(bytes).into()
+}

@@ -1,0 +1,233 @@
+//! The settings: read once, in `main`, from the environment; every mistake reported at once.
+//!
+//! One table of variables ([`variables::ALL`]) drives parsing, `.env.example`, `doctor` and the docs.
+
+mod parse;
+pub mod variables;
+
+use std::{collections::BTreeMap, fmt, net::IpAddr, path::PathBuf, time::Duration};
+
+use secrecy::SecretString;
+
+use crate::db::{Options, Target};
+use parse::Reader;
+
+/// Where the server runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Environment {
+    /// On a developer's machine: makes its own secret, seeds itself, shows the demo login.
+    Development,
+    /// Under a test.
+    Testing,
+    /// Like production, for trying.
+    Staging,
+    /// Serving people.
+    Production,
+}
+
+impl Environment {
+    /// The environment as it is spelled in `APP_ENV`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Development => "development",
+            Self::Testing => "testing",
+            Self::Staging => "staging",
+            Self::Production => "production",
+        }
+    }
+
+    /// Whether strangers may reach it, so that weak settings are refused.
+    #[must_use]
+    pub const fn is_exposed(self) -> bool {
+        matches!(self, Self::Staging | Self::Production)
+    }
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Pretty,
+    /// For machines, one object a line.
+    Json,
+}
+
+/// All settings.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub environment: Environment,
+    pub host: IpAddr,
+    pub port: u16,
+    pub public_url: String,
+    pub data_dir: PathBuf,
+    pub database: Options,
+    pub auto_migrate: bool,
+    pub tokens: Tokens,
+    pub passwords: Passwords,
+    pub limits: Limits,
+    pub smtp_url: Option<SecretString>,
+    pub mail_from: String,
+    pub log_format: LogFormat,
+    pub log_level: String,
+    pub shutdown_delay: Duration,
+    pub shutdown_timeout: Duration,
+}
+
+/// Access and refresh tokens.
+#[derive(Clone, Debug)]
+pub struct Tokens {
+    /// Signs access tokens. `None` in development means: make one and keep it in the data folder.
+    pub secret: Option<SecretString>,
+    /// Still accepted, never used for signing: for changing the secret without logging anybody out.
+    pub previous_secrets: Vec<SecretString>,
+    pub access_ttl: Duration,
+    pub refresh_ttl: Duration,
+}
+
+/// Passwords and their hashing.
+#[derive(Clone, Copy, Debug)]
+pub struct Passwords {
+    pub min_length: usize,
+    /// argon2id: memory in KiB, passes, lanes.
+    pub memory_kib: u32,
+    pub passes: u32,
+    pub reset_ttl: Duration,
+}
+
+/// What a client may use up.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Whether rate limits apply.
+    pub rate_limit: bool,
+    /// Requests a minute, for each caller.
+    pub general_per_minute: u32,
+    pub register_per_minute: u32,
+    pub login_per_minute: u32,
+    pub password_reset_per_hour: u32,
+    pub body_bytes: usize,
+    pub request_timeout: Duration,
+}
+
+/// Everything that is wrong with the settings.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ConfigError(pub Vec<Mistake>);
+
+/// One thing that is wrong, and how to mend it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// The variable.
+    pub variable: &'static str,
+    /// What is wrong with it and what to do. Never holds a secret.
+    pub problem: String,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the configuration has {} mistake(s):", self.0.len())?;
+        for Mistake { variable, problem } in &self.0 {
+            write!(f, "\n  {variable}: {problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// Names and values of the environment.
+pub type Variables = BTreeMap<String, String>;
+
+impl Config {
+    /// Reads the settings out of `variables`. An empty value counts as not set.
+    ///
+    /// # Errors
+    /// Every mistake at once.
+    pub fn from_variables(variables: &Variables) -> Result<Self, ConfigError> {
+        let mut read = Reader::new(variables);
+        let environment = read.choice(
+            "APP_ENV",
+            &[
+                ("development", Environment::Development),
+                ("testing", Environment::Testing),
+                ("staging", Environment::Staging),
+                ("production", Environment::Production),
+            ],
+        );
+        let host = read.parsed("HOST", "an IP address such as 127.0.0.1 or 0.0.0.0");
+        let port = read.parsed("PORT", "a port number from 0 to 65535");
+        let data_dir = PathBuf::from(read.text("DATA_DIR"));
+        let log_default = if environment == Environment::Development {
+            LogFormat::Pretty
+        } else {
+            LogFormat::Json
+        };
+        let config = Self {
+            environment,
+            host,
+            port,
+            public_url: read.public_url("PUBLIC_URL", port),
+            database: Options {
+                target: read.database("DATABASE_URL", &data_dir),
+                pool_size: read.pool_size("DATABASE_POOL_SIZE"),
+                acquire_timeout: read.duration("DATABASE_ACQUIRE_TIMEOUT"),
+                statement_timeout: read.duration("DATABASE_STATEMENT_TIMEOUT"),
+            },
+            data_dir,
+            auto_migrate: read.switch("AUTO_MIGRATE"),
+            tokens: Tokens {
+                secret: read.secret("JWT_SECRET", environment),
+                previous_secrets: read.secrets("JWT_PREVIOUS_SECRETS", environment),
+                access_ttl: read.duration("ACCESS_TOKEN_TTL"),
+                refresh_ttl: read.duration("REFRESH_TOKEN_TTL"),
+            },
+            passwords: Passwords {
+                min_length: read.bounded("PASSWORD_MIN_LENGTH", 8, 128),
+                memory_kib: read.bounded("PASSWORD_HASH_MEMORY_KIB", 19_456, 1_048_576),
+                passes: read.bounded("PASSWORD_HASH_PASSES", 2, 100),
+                reset_ttl: read.duration("PASSWORD_RESET_TTL"),
+            },
+            limits: Limits {
+                rate_limit: read.switch("RATE_LIMIT"),
+                general_per_minute: read.bounded("RATE_LIMIT_GENERAL", 1, 1_000_000),
+                register_per_minute: read.bounded("RATE_LIMIT_REGISTER", 1, 1_000_000),
+                login_per_minute: read.bounded("RATE_LIMIT_LOGIN", 1, 1_000_000),
+                password_reset_per_hour: read.bounded("RATE_LIMIT_PASSWORD_RESET", 1, 1_000_000),
+                body_bytes: read.bounded("BODY_LIMIT", 1_024, 1_073_741_824),
+                request_timeout: read.duration("REQUEST_TIMEOUT"),
+            },
+            smtp_url: read.smtp_url("SMTP_URL"),
+            mail_from: read.text("MAIL_FROM"),
+            log_format: read
+                .optional_choice(
+                    "LOG_FORMAT",
+                    &[("pretty", LogFormat::Pretty), ("json", LogFormat::Json)],
+                )
+                .unwrap_or(log_default),
+            log_level: read.log_level("LOG_LEVEL"),
+            shutdown_delay: read.duration_or_zero("SHUTDOWN_DELAY"),
+            shutdown_timeout: read.duration("SHUTDOWN_TIMEOUT"),
+        };
+        read.finish(config)
+    }
+
+    /// Where the secret lives that development makes for itself.
+    #[must_use]
+    pub fn secret_file(&self) -> PathBuf {
+        self.data_dir.join("jwt_secret")
+    }
+
+    /// Where mail goes when no SMTP server is set.
+    #[must_use]
+    pub fn mail_dir(&self) -> PathBuf {
+        self.data_dir.join("mail")
+    }
+
+    /// Whether the database is the embedded one.
+    #[must_use]
+    pub fn is_embedded(&self) -> bool {
+        matches!(self.database.target, Target::Sqlite(_))
+    }
+}
+
+#[cfg(test)]
+mod tests;

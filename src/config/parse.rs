@@ -1,0 +1,352 @@
+//! Reads variables one by one and remembers what is wrong with each.
+
+use std::{path::Path, str::FromStr, time::Duration};
+
+use secrecy::SecretString;
+use tracing_subscriber::EnvFilter;
+
+use super::{Config, ConfigError, Environment, Mistake, Variables, variables};
+use crate::db::Target;
+
+/// How long a secret is at least: HS256 needs 256 bits of entropy at most, 32 characters carry enough of them.
+const MIN_SECRET: usize = 32;
+/// What people leave in place of a secret.
+const PLACEHOLDERS: &[&str] = &[
+    "change",
+    "secret",
+    "example",
+    "placeholder",
+    "password",
+    "your-",
+    "xxxx",
+    "dummy",
+    "default",
+];
+
+pub(super) struct Reader<'a> {
+    variables: &'a Variables,
+    mistakes: Vec<Mistake>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) const fn new(variables: &'a Variables) -> Self {
+        Self {
+            variables,
+            mistakes: Vec::new(),
+        }
+    }
+
+    pub(super) fn finish(self, config: Config) -> Result<Config, ConfigError> {
+        if self.mistakes.is_empty() {
+            Ok(config)
+        } else {
+            Err(ConfigError(self.mistakes))
+        }
+    }
+
+    fn mistake(&mut self, variable: &'static str, problem: impl Into<String>) {
+        self.mistakes.push(Mistake {
+            variable,
+            problem: problem.into(),
+        });
+    }
+
+    /// The value that is set, if it is not empty.
+    fn given(&self, name: &str) -> Option<&'a str> {
+        self.variables
+            .get(name)
+            .map(|value| value.trim())
+            .filter(|value| !value.is_empty())
+    }
+
+    fn default(name: &str) -> &'static str {
+        variables::find(name).map_or("", |variable| variable.default)
+    }
+
+    pub(super) fn text(&mut self, name: &'static str) -> String {
+        self.given(name)
+            .unwrap_or_else(|| Self::default(name))
+            .to_owned()
+    }
+
+    /// The value of a type that has a default worth falling back to while the other variables are read.
+    pub(super) fn parsed<T: FromStr>(&mut self, name: &'static str, expected: &str) -> T
+    where
+        T: From<Fallback>,
+    {
+        let text = self.text(name);
+        text.parse().unwrap_or_else(|_| {
+            self.mistake(name, format!("`{text}` is not {expected}"));
+            T::from(Fallback)
+        })
+    }
+
+    pub(super) fn bounded<T>(&mut self, name: &'static str, min: T, max: T) -> T
+    where
+        T: FromStr + PartialOrd + Copy + std::fmt::Display,
+    {
+        let text = self.text(name);
+        match text.parse() {
+            Ok(value) if value >= min && value <= max => value,
+            _ => {
+                self.mistake(
+                    name,
+                    format!("`{text}` is not a whole number from {min} to {max}"),
+                );
+                min
+            }
+        }
+    }
+
+    pub(super) fn switch(&mut self, name: &'static str) -> bool {
+        let yes_no = [
+            ("on", true),
+            ("true", true),
+            ("1", true),
+            ("off", false),
+            ("false", false),
+            ("0", false),
+        ];
+        self.choice(name, &yes_no)
+    }
+
+    pub(super) fn choice<T: Copy>(&mut self, name: &'static str, choices: &[(&str, T)]) -> T {
+        let text = self.text(name).to_ascii_lowercase();
+        match choices.iter().find(|(spelling, _)| *spelling == text) {
+            Some((_, value)) => *value,
+            None => {
+                let all: Vec<&str> = choices.iter().map(|(spelling, _)| *spelling).collect();
+                self.mistake(name, format!("`{text}` is not one of {}", all.join(", ")));
+                choices[0].1
+            }
+        }
+    }
+
+    pub(super) fn optional_choice<T: Copy>(
+        &mut self,
+        name: &'static str,
+        choices: &[(&str, T)],
+    ) -> Option<T> {
+        self.given(name)?;
+        Some(self.choice(name, choices))
+    }
+
+    /// `500ms`, `30s`, `15m`, `1h`, `30d`; a bare number counts seconds.
+    pub(super) fn duration(&mut self, name: &'static str) -> Duration {
+        self.duration_from(name, 1)
+    }
+
+    /// As [`Self::duration`], and none at all is fine, too.
+    pub(super) fn duration_or_zero(&mut self, name: &'static str) -> Duration {
+        self.duration_from(name, 0)
+    }
+
+    fn duration_from(&mut self, name: &'static str, min: u64) -> Duration {
+        let text = self.text(name);
+        let split = text
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(text.len());
+        let (number, unit) = text.split_at(split);
+        let millis: Option<u64> = match unit {
+            "ms" => Some(1),
+            "s" | "" => Some(1_000),
+            "m" => Some(60_000),
+            "h" => Some(3_600_000),
+            "d" => Some(86_400_000),
+            _ => None,
+        };
+        let value = number
+            .parse::<u64>()
+            .ok()
+            .zip(millis)
+            .and_then(|(number, millis)| number.checked_mul(millis));
+        // A century: beyond it, instants stop being int64 microseconds some day.
+        match value.filter(|millis| (min..=3_155_760_000_000).contains(millis)) {
+            Some(millis) => Duration::from_millis(millis),
+            None => {
+                self.mistake(
+                    name,
+                    format!("`{text}` is not a duration such as 500ms, 30s, 15m, 1h or 30d"),
+                );
+                Duration::from_secs(1)
+            }
+        }
+    }
+
+    pub(super) fn pool_size(&mut self, name: &'static str) -> u32 {
+        if self.given(name).is_some() {
+            return self.bounded(name, 1, 1_000);
+        }
+        let postgres = self
+            .given("DATABASE_URL")
+            .is_some_and(|url| url.starts_with("postgres"));
+        if postgres {
+            return 10;
+        }
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        u32::try_from(cores.clamp(2, 16)).unwrap_or(2)
+    }
+
+    pub(super) fn database(&mut self, name: &'static str, data_dir: &Path) -> Target {
+        let default = || Target::Sqlite(data_dir.join("bucketlist.db"));
+        match self.given(name) {
+            None => default(),
+            Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
+                match url::Url::parse(url) {
+                    Ok(parsed) if parsed.path().len() > 1 => Target::Postgres(url.to_owned()),
+                    _ => {
+                        self.mistake(
+                            name,
+                            "the PostgreSQL URL must look like postgres://USER:PASSWORD@HOST/NAME",
+                        );
+                        default()
+                    }
+                }
+            }
+            Some(url) => match url
+                .strip_prefix("sqlite://")
+                .filter(|path| !path.is_empty())
+            {
+                Some(path) => Target::Sqlite(path.into()),
+                None => {
+                    self.mistake(name, "must begin with sqlite:// or postgres://");
+                    default()
+                }
+            },
+        }
+    }
+
+    pub(super) fn public_url(&mut self, name: &'static str, port: u16) -> String {
+        let Some(text) = self.given(name) else {
+            return format!("http://localhost:{port}");
+        };
+        match url::Url::parse(text) {
+            Ok(url)
+                if matches!(url.scheme(), "http" | "https")
+                    && url.path() == "/"
+                    && url.query().is_none() =>
+            {
+                text.trim_end_matches('/').to_owned()
+            }
+            _ => {
+                self.mistake(
+                    name,
+                    format!("`{text}` is not a URL such as https://api.example.com"),
+                );
+                String::new()
+            }
+        }
+    }
+
+    pub(super) fn smtp_url(&mut self, name: &'static str) -> Option<SecretString> {
+        let text = self.given(name)?;
+        let ok = url::Url::parse(text)
+            .is_ok_and(|url| matches!(url.scheme(), "smtp" | "smtps") && url.has_host());
+        if !ok {
+            self.mistake(
+                name,
+                "must look like smtp://USER:PASSWORD@HOST:PORT or smtps://…",
+            );
+            return None;
+        }
+        Some(text.to_owned().into())
+    }
+
+    pub(super) fn secret(
+        &mut self,
+        name: &'static str,
+        environment: Environment,
+    ) -> Option<SecretString> {
+        match self.given(name) {
+            Some(secret) => {
+                self.check_secret(name, secret, environment);
+                Some(secret.to_owned().into())
+            }
+            None => {
+                if environment.is_exposed() {
+                    self.mistake(
+                        name,
+                        format!(
+                            "must be set in {}; make one with `openssl rand -base64 48`",
+                            environment.as_str()
+                        ),
+                    );
+                }
+                None
+            }
+        }
+    }
+
+    pub(super) fn secrets(
+        &mut self,
+        name: &'static str,
+        environment: Environment,
+    ) -> Vec<SecretString> {
+        let all = self.given(name).unwrap_or_default();
+        let secrets: Vec<&str> = all
+            .split(',')
+            .map(str::trim)
+            .filter(|secret| !secret.is_empty())
+            .collect();
+        for secret in &secrets {
+            self.check_secret(name, secret, environment);
+        }
+        secrets
+            .into_iter()
+            .map(|secret| secret.to_owned().into())
+            .collect()
+    }
+
+    fn check_secret(&mut self, name: &'static str, secret: &str, environment: Environment) {
+        let different = secret
+            .chars()
+            .collect::<std::collections::BTreeSet<_>>()
+            .len();
+        let lower = secret.to_ascii_lowercase();
+        if secret.chars().count() < MIN_SECRET {
+            self.mistake(
+                name,
+                format!("is shorter than {MIN_SECRET} characters; make one with `openssl rand -base64 48`"),
+            );
+        } else if environment.is_exposed()
+            && (different < 10
+                || PLACEHOLDERS
+                    .iter()
+                    .any(|placeholder| lower.contains(placeholder)))
+        {
+            self.mistake(
+                name,
+                format!(
+                    "looks like a placeholder, which {} refuses; make one with `openssl rand -base64 48`",
+                    environment.as_str()
+                ),
+            );
+        }
+    }
+
+    pub(super) fn log_level(&mut self, name: &'static str) -> String {
+        let text = self.text(name);
+        if EnvFilter::builder().parse(&text).is_err() || text.is_empty() {
+            self.mistake(
+                name,
+                format!("`{text}` is not error, warn, info, debug, trace or a list of directives"),
+            );
+        }
+        text
+    }
+}
+
+/// What stands in for a value that could not be read, until the mistakes are reported.
+pub(super) struct Fallback;
+
+impl From<Fallback> for u16 {
+    fn from(_: Fallback) -> Self {
+        0
+    }
+}
+
+impl From<Fallback> for std::net::IpAddr {
+    fn from(_: Fallback) -> Self {
+        Self::V4(std::net::Ipv4Addr::LOCALHOST)
+    }
+}

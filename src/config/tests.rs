@@ -1,0 +1,150 @@
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+
+use super::*;
+
+fn config(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    Config::from_variables(
+        &pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
+    )
+}
+
+fn mistakes(pairs: &[(&str, &str)]) -> Vec<&'static str> {
+    config(pairs)
+        .err()
+        .map(|ConfigError(all)| all.into_iter().map(|mistake| mistake.variable).collect())
+        .unwrap_or_default()
+}
+
+const GOOD_SECRET: &str = "q7Zk2mP9xW4vR8tY1nB6cD3fG5hJ0sLa";
+
+#[test]
+fn everything_has_a_default_in_development() {
+    let config = config(&[]).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    assert_eq!(config.port, 8000);
+    assert_eq!(
+        config.database.target,
+        Target::Sqlite("data/bucketlist.db".into())
+    );
+    assert_eq!(config.tokens.access_ttl, Duration::from_secs(900));
+    assert_eq!(config.public_url, "http://localhost:8000");
+    assert_eq!(config.log_format, LogFormat::Pretty);
+    assert!(config.tokens.secret.is_none() && config.limits.rate_limit && config.auto_migrate);
+}
+
+#[test]
+fn every_mistake_is_reported_at_once() {
+    let wrong = [
+        ("APP_ENV", "prod"),
+        ("HOST", "localhost"),
+        ("PORT", "99999"),
+        ("PUBLIC_URL", "api.example.com"),
+        ("DATABASE_URL", "mysql://x"),
+        ("DATABASE_POOL_SIZE", "0"),
+        ("DATABASE_ACQUIRE_TIMEOUT", "5 parsecs"),
+        ("AUTO_MIGRATE", "maybe"),
+        ("JWT_SECRET", "short"),
+        ("PASSWORD_MIN_LENGTH", "7"),
+        ("PASSWORD_HASH_MEMORY_KIB", "64"),
+        ("RATE_LIMIT", "sometimes"),
+        ("BODY_LIMIT", "-1"),
+        ("SMTP_URL", "mail.example.com"),
+        ("LOG_LEVEL", "bucketlist=loud"),
+    ];
+    let found = mistakes(&wrong);
+    for (name, _) in wrong {
+        assert!(found.contains(&name), "{name} in {found:?}");
+    }
+    assert_eq!(found.len(), wrong.len());
+}
+
+#[test]
+fn exposed_environments_refuse_weak_secrets() {
+    for environment in ["staging", "production"] {
+        for secret in [
+            "",
+            "change-me-change-me-change-me-change-me",
+            &"a".repeat(64),
+            "short",
+        ] {
+            assert_eq!(
+                mistakes(&[("APP_ENV", environment), ("JWT_SECRET", secret)]),
+                ["JWT_SECRET"],
+                "{environment} {secret}"
+            );
+        }
+        assert!(mistakes(&[("APP_ENV", environment), ("JWT_SECRET", GOOD_SECRET)]).is_empty());
+        assert_eq!(
+            mistakes(&[
+                ("APP_ENV", environment),
+                ("JWT_SECRET", GOOD_SECRET),
+                ("JWT_PREVIOUS_SECRETS", "old")
+            ]),
+            ["JWT_PREVIOUS_SECRETS"]
+        );
+    }
+}
+
+#[test]
+fn secrets_are_never_shown() {
+    let pairs = [
+        ("JWT_SECRET", GOOD_SECRET),
+        ("SMTP_URL", "smtp://joe:hunter2hunter2@mail.example.com"),
+    ];
+    let config = config(&pairs).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let shown = format!("{config:?}");
+    assert!(
+        !shown.contains(GOOD_SECRET) && !shown.contains("hunter2"),
+        "{shown}"
+    );
+    assert_eq!(
+        config
+            .tokens
+            .secret
+            .map(|secret| secret.expose_secret().to_owned())
+            .as_deref(),
+        Some(GOOD_SECRET)
+    );
+}
+
+#[test]
+fn the_example_file_is_made_from_the_table() {
+    assert_eq!(
+        include_str!("../../.env.example"),
+        variables::env_example(),
+        "run `make env-example`"
+    );
+}
+
+#[test]
+fn the_example_file_is_a_valid_configuration() {
+    let variables: Variables = dotenvy::from_read_iter(variables::env_example().as_bytes())
+        .filter_map(Result::ok)
+        .collect();
+    assert_eq!(variables.len(), variables::ALL.len());
+    assert!(Config::from_variables(&variables).is_ok());
+}
+
+#[test]
+fn the_database_is_chosen_by_its_url() {
+    for (url, target) in [
+        ("sqlite://x/y.db", Target::Sqlite("x/y.db".into())),
+        ("sqlite:///var/y.db", Target::Sqlite("/var/y.db".into())),
+        (
+            "postgres://a@b/c",
+            Target::Postgres("postgres://a@b/c".into()),
+        ),
+        (
+            "postgresql://a@b/c",
+            Target::Postgres("postgresql://a@b/c".into()),
+        ),
+    ] {
+        let config =
+            config(&[("DATABASE_URL", url)]).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        assert_eq!(config.database.target, target);
+    }
+}

@@ -1,0 +1,194 @@
+//! One connection to either engine, and how it is opened.
+
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use diesel::{
+    Connection as _, ConnectionError, PgConnection, SqliteConnection,
+    connection::{
+        AnsiTransactionManager, InstrumentationEvent, SimpleConnection, TransactionManager,
+    },
+    r2d2::R2D2Connection,
+    result::QueryResult,
+};
+
+/// A connection to either engine; queries are written once.
+#[derive(diesel::MultiConnection)]
+pub enum DbConnection {
+    /// The embedded database.
+    Sqlite(SqliteConnection),
+    /// PostgreSQL.
+    Postgres(PgConnection),
+}
+
+/// Which database.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Target {
+    /// The embedded database in this file.
+    Sqlite(PathBuf),
+    /// The PostgreSQL server at this URL.
+    Postgres(String),
+}
+
+/// The URL may hold a password.
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "Sqlite({})", path.display()),
+            Self::Postgres(_) => f.write_str("Postgres([redacted])"),
+        }
+    }
+}
+
+impl Target {
+    /// The engine's name.
+    #[must_use]
+    pub const fn engine(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "SQLite",
+            Self::Postgres(_) => "PostgreSQL",
+        }
+    }
+}
+
+/// busy_timeout comes first: switching to WAL takes a lock itself, and would fail at once under load. FULL syncs the log at
+/// each commit, so that an acknowledged write survives a power cut; the writer groups commits to share the sync.
+const SQLITE_PRAGMAS: &str = "PRAGMA busy_timeout = 5000;
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = FULL;
+    PRAGMA foreign_keys = ON;
+    PRAGMA temp_store = MEMORY;
+    PRAGMA cache_size = -4000;";
+
+/// Opens connections for a pool.
+#[derive(Clone)]
+pub(super) struct Manager {
+    pub(super) target: Target,
+    pub(super) statement_timeout: Duration,
+    /// Counts every statement sent, for tests that prove how many a call needs.
+    pub(super) statements: Arc<AtomicU64>,
+}
+
+impl Manager {
+    pub(super) fn open(&self) -> Result<DbConnection, ConnectionError> {
+        let mut connection = match &self.target {
+            Target::Sqlite(path) => {
+                let mut connection = SqliteConnection::establish(&path.to_string_lossy())?;
+                connection
+                    .batch_execute(SQLITE_PRAGMAS)
+                    .map_err(ConnectionError::CouldntSetupConfiguration)?;
+                DbConnection::Sqlite(connection)
+            }
+            Target::Postgres(url) => {
+                let mut connection = PgConnection::establish(url)?;
+                let setup = format!(
+                    "SET statement_timeout = {}; SET TIME ZONE 'UTC'; SET client_min_messages = warning;",
+                    self.statement_timeout.as_millis()
+                );
+                connection
+                    .batch_execute(&setup)
+                    .map_err(ConnectionError::CouldntSetupConfiguration)?;
+                DbConnection::Postgres(connection)
+            }
+        };
+        let statements = Arc::clone(&self.statements);
+        connection.set_instrumentation(move |event: InstrumentationEvent<'_>| {
+            if matches!(event, InstrumentationEvent::StartQuery { .. }) {
+                statements.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        Ok(connection)
+    }
+}
+
+/// A pooled connection, and whether it was found to be dead.
+pub(super) struct Held {
+    pub(super) connection: DbConnection,
+    pub(super) dead: bool,
+}
+
+impl r2d2::ManageConnection for Manager {
+    type Connection = Held;
+    type Error = ConnectionError;
+
+    fn connect(&self) -> Result<Held, ConnectionError> {
+        Ok(Held {
+            connection: self.open()?,
+            dead: false,
+        })
+    }
+
+    fn is_valid(&self, held: &mut Held) -> Result<(), ConnectionError> {
+        held.connection
+            .ping()
+            .map_err(ConnectionError::CouldntSetupConfiguration)
+    }
+
+    fn has_broken(&self, held: &mut Held) -> bool {
+        held.dead || held.connection.is_broken()
+    }
+}
+
+impl DbConnection {
+    /// Whether the server still answers; SQLite always does.
+    pub(super) fn is_alive(&mut self) -> bool {
+        match self {
+            Self::Sqlite(_) => true,
+            Self::Postgres(connection) => connection.ping().is_ok(),
+        }
+    }
+
+    /// Begins the transaction that a group of write units shares. Taking SQLite's write lock at once avoids the upgrade
+    /// from a read lock, which fails under concurrency.
+    pub(super) fn begin_group(&mut self) -> QueryResult<()> {
+        match self {
+            Self::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN IMMEDIATE"),
+            Self::Postgres(c) => AnsiTransactionManager::begin_transaction(c),
+        }
+    }
+
+    /// Makes the group durable.
+    pub(super) fn commit_group(&mut self) -> QueryResult<()> {
+        match self {
+            Self::Sqlite(c) => AnsiTransactionManager::commit_transaction(c),
+            Self::Postgres(c) => AnsiTransactionManager::commit_transaction(c),
+        }
+    }
+
+    /// Forgets the group.
+    pub(super) fn rollback_group(&mut self) -> QueryResult<()> {
+        match self {
+            Self::Sqlite(c) => AnsiTransactionManager::rollback_transaction(c),
+            Self::Postgres(c) => AnsiTransactionManager::rollback_transaction(c),
+        }
+    }
+
+    /// Runs several statements on one unchanging state of the database.
+    pub(super) fn snapshot<T, E: From<diesel::result::Error>>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        match self {
+            Self::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN DEFERRED")?,
+            Self::Postgres(c) => {
+                AnsiTransactionManager::begin_transaction_sql(
+                    c,
+                    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+                )?;
+            }
+        }
+        let result = work(self);
+        // Nothing was written: ending the transaction cannot lose anything, and its failure shows at the next use.
+        let ended = self.commit_group();
+        let value = result?;
+        ended?;
+        Ok(value)
+    }
+}

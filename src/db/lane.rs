@@ -1,0 +1,138 @@
+//! A lane: a bounded queue, the threads that work it off, and their pool of connections.
+//!
+//! Blocking database calls run on threads of their own: a hop to one costs about 3 µs where the runtime's blocking pool
+//! costs 13, and as many threads as connections means that nobody waits for a connection with a thread in hand.
+
+use std::{sync::Arc, thread, time::Duration};
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::{
+    DbError,
+    connection::{Held, Manager},
+    unit::Unit,
+};
+
+/// How many units may wait for each thread: enough to keep it busy, few enough to say "busy" early.
+const QUEUE_PER_THREAD: usize = 16;
+/// How many write units share one commit at most.
+const GROUP: usize = 64;
+
+#[derive(Clone)]
+pub(super) struct Lane {
+    queue: Sender<Box<dyn Unit>>,
+    permits: Arc<Semaphore>,
+}
+
+type Pool = r2d2::Pool<Manager>;
+
+impl Lane {
+    /// Each unit for itself, on `threads` connections.
+    pub(super) fn parallel(name: &str, pool: &Pool, threads: usize) -> std::io::Result<Self> {
+        let (queue, units) = unbounded();
+        for number in 0..threads {
+            let (pool, units) = (pool.clone(), units.clone());
+            thread::Builder::new()
+                .name(format!("{name}-{number}"))
+                .spawn(move || work_off(&pool, &units))?;
+        }
+        Ok(Self {
+            queue,
+            permits: Arc::new(Semaphore::new(threads * QUEUE_PER_THREAD)),
+        })
+    }
+
+    /// One thread; units that wait together share a transaction and its sync. Each is answered after its own is durable.
+    pub(super) fn grouping(name: &str, pool: &Pool) -> std::io::Result<Self> {
+        let (queue, units) = unbounded();
+        let pool = pool.clone();
+        thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || work_off_in_groups(&pool, &units))?;
+        Ok(Self {
+            queue,
+            permits: Arc::new(Semaphore::new(GROUP * 4)),
+        })
+    }
+
+    /// A place in the queue, or [`DbError::Busy`].
+    pub(super) async fn place(&self, timeout: Duration) -> Result<OwnedSemaphorePermit, DbError> {
+        let permits = Arc::clone(&self.permits);
+        if let Ok(permit) = Arc::clone(&permits).try_acquire_owned() {
+            return Ok(permit);
+        }
+        match tokio::time::timeout(timeout, permits.acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) | Err(_) => Err(DbError::Busy(timeout)),
+        }
+    }
+
+    pub(super) fn send(&self, unit: Box<dyn Unit>) -> Result<(), DbError> {
+        self.queue
+            .send(unit)
+            .map_err(|_| DbError::Unavailable("the database threads have stopped".to_owned()))
+    }
+}
+
+fn unavailable(error: impl std::fmt::Display) -> DbError {
+    DbError::Unavailable(error.to_string())
+}
+
+/// A failure may mean that the server is gone; then the connection must not go back into the pool.
+fn check(held: &mut Held, succeeded: bool) {
+    held.dead = !succeeded && !held.connection.is_alive();
+}
+
+fn work_off(pool: &Pool, units: &Receiver<Box<dyn Unit>>) {
+    for mut unit in units {
+        match pool.get() {
+            Ok(mut held) => {
+                let succeeded = unit.run(&mut held.connection);
+                unit.finish(Ok(()));
+                check(&mut held, succeeded);
+            }
+            Err(error) => unit.finish(Err(unavailable(error))),
+        }
+    }
+}
+
+fn work_off_in_groups(pool: &Pool, units: &Receiver<Box<dyn Unit>>) {
+    while let Ok(first) = units.recv() {
+        let mut held = match pool.get() {
+            Ok(held) => held,
+            Err(error) => {
+                first.finish(Err(unavailable(error)));
+                continue;
+            }
+        };
+        let connection = &mut held.connection;
+        if let Err(error) = connection.begin_group() {
+            first.finish(Err(error.into()));
+            continue;
+        }
+        let mut group = Vec::with_capacity(1);
+        let mut next = Some(first);
+        while let Some(mut unit) = next {
+            unit.run(connection);
+            group.push(unit);
+            next = if group.len() < GROUP {
+                units.try_recv().ok()
+            } else {
+                None
+            };
+        }
+        let committed = connection.commit_group();
+        if committed.is_err() && connection.rollback_group().is_err() {
+            held.dead = true;
+        }
+        let failure = committed.err().map(|error| error.to_string());
+        for unit in group {
+            unit.finish(
+                failure
+                    .as_ref()
+                    .map_or(Ok(()), |reason| Err(unavailable(reason))),
+            );
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The migrations of both engines, embedded; and a database's standing against them.
+
+use diesel::connection::SimpleConnection;
+use diesel::migration::{Migration, MigrationSource, MigrationVersion};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use super::{DbConnection, Options, connection::Manager};
+
+const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+
+/// Names the lock among PostgreSQL's advisory locks; any number of our own will do.
+const MIGRATION_LOCK: i64 = 0x0062_7563_6b65_746c;
+
+/// What kept a migration from being done.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrationError {
+    /// No connection.
+    #[error("cannot open the database: {0}")]
+    Connect(#[from] diesel::ConnectionError),
+    /// A migration failed; it was rolled back.
+    #[error("a migration failed and was rolled back: {0}")]
+    Failed(Box<dyn std::error::Error + Send + Sync>),
+    /// The database has migrations that this binary does not know.
+    #[error(
+        "the database is newer than this binary: it has the migration {0}. Start the newer binary, or go back with its `migrate down`"
+    )]
+    Newer(String),
+}
+
+/// Where a database stands.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// Done, the oldest first.
+    pub applied: Vec<String>,
+    /// To be done, the oldest first.
+    pub pending: Vec<String>,
+    /// Done by a newer binary.
+    pub unknown: Vec<String>,
+}
+
+impl Status {
+    /// Whether the database is exactly what this binary expects.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        self.pending.is_empty() && self.unknown.is_empty()
+    }
+}
+
+/// A connection of its own for migrating: outside the pools, without a statement timeout.
+pub struct Migrator {
+    connection: DbConnection,
+}
+
+fn names<DB: diesel::backend::Backend>(source: &EmbeddedMigrations) -> Vec<String> {
+    let migrations: Vec<Box<dyn Migration<DB>>> = source.migrations().unwrap_or_default();
+    migrations
+        .iter()
+        .map(|migration| migration.name().to_string())
+        .collect()
+}
+
+/// Diesel records a migration by its date without dashes.
+fn version_of(name: &str) -> String {
+    name.split('_').next().unwrap_or(name).replace('-', "")
+}
+
+/// Where the database of this connection stands.
+///
+/// # Errors
+/// [`MigrationError::Failed`] when the record cannot be read.
+pub fn status(connection: &mut DbConnection) -> Result<Status, MigrationError> {
+    let (applied, mut known) = match connection {
+        DbConnection::Sqlite(c) => (applied(c)?, names::<diesel::sqlite::Sqlite>(&SQLITE)),
+        DbConnection::Postgres(c) => (applied(c)?, names::<diesel::pg::Pg>(&POSTGRES)),
+    };
+    known.sort();
+    let mut status = Status::default();
+    status.unknown = applied
+        .iter()
+        .filter(|done| !known.iter().any(|name| version_of(name) == **done))
+        .cloned()
+        .collect();
+    status.unknown.sort();
+    for name in known {
+        let done = applied.contains(&version_of(&name));
+        if done {
+            &mut status.applied
+        } else {
+            &mut status.pending
+        }
+        .push(name);
+    }
+    Ok(status)
+}
+
+impl Migrator {
+    /// Connects.
+    ///
+    /// # Errors
+    /// [`MigrationError::Connect`].
+    pub fn connect(options: &Options) -> Result<Self, MigrationError> {
+        let manager = Manager {
+            target: options.target.clone(),
+            statement_timeout: std::time::Duration::ZERO,
+            statements: std::sync::Arc::default(),
+        };
+        Ok(Self {
+            connection: manager.open()?,
+        })
+    }
+
+    /// Where the database stands.
+    ///
+    /// # Errors
+    /// As [`status`].
+    pub fn status(&mut self) -> Result<Status, MigrationError> {
+        status(&mut self.connection)
+    }
+
+    /// Does what is pending, each migration in a transaction; returns the names.
+    ///
+    /// # Errors
+    /// [`MigrationError::Newer`] before anything is done; [`MigrationError::Failed`].
+    pub fn up(&mut self) -> Result<Vec<String>, MigrationError> {
+        if let DbConnection::Postgres(c) = &mut self.connection {
+            // Of several machines that start at once, one migrates and the others wait. Ends with the connection.
+            let lock = format!("SELECT pg_advisory_lock({MIGRATION_LOCK})");
+            c.batch_execute(&lock)
+                .map_err(|error| MigrationError::Failed(Box::new(error)))?;
+        }
+        let status = self.status()?;
+        if let Some(version) = status.unknown.last() {
+            return Err(MigrationError::Newer(version.clone()));
+        }
+        let done = match &mut self.connection {
+            DbConnection::Sqlite(c) => c.run_pending_migrations(SQLITE).map(|_| ()),
+            DbConnection::Postgres(c) => c.run_pending_migrations(POSTGRES).map(|_| ()),
+        };
+        done.map_err(MigrationError::Failed)?;
+        Ok(status.pending)
+    }
+
+    /// Undoes the newest migration; returns its version, if there was one.
+    ///
+    /// # Errors
+    /// [`MigrationError::Failed`].
+    pub fn down(&mut self) -> Result<Option<String>, MigrationError> {
+        let Some(newest) = self.status()?.applied.pop() else {
+            return Ok(None);
+        };
+        let undone = match &mut self.connection {
+            DbConnection::Sqlite(c) => c.revert_last_migration(SQLITE).map(|_| ()),
+            DbConnection::Postgres(c) => c.revert_last_migration(POSTGRES).map(|_| ()),
+        };
+        undone.map_err(MigrationError::Failed)?;
+        Ok(Some(newest))
+    }
+
+    /// Undoes and does again the newest migration.
+    ///
+    /// # Errors
+    /// As [`Self::down`] and [`Self::up`].
+    pub fn redo(&mut self) -> Result<Option<String>, MigrationError> {
+        let undone = self.down()?;
+        self.up()?;
+        Ok(undone)
+    }
+
+    /// The connection, for what comes before or after migrating (seeding).
+    pub fn connection(&mut self) -> &mut DbConnection {
+        &mut self.connection
+    }
+}
+
+fn applied<C, DB>(connection: &mut C) -> Result<Vec<String>, MigrationError>
+where
+    C: MigrationHarness<DB>,
+    DB: diesel::backend::Backend,
+{
+    let versions: Vec<MigrationVersion<'_>> = connection
+        .applied_migrations()
+        .map_err(MigrationError::Failed)?;
+    Ok(versions.iter().map(ToString::to_string).collect())
+}

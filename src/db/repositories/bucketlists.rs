@@ -1,0 +1,160 @@
+//! Bucketlists, always of one owner.
+
+use diesel::{dsl::count_star, prelude::*};
+
+use super::{Counted, Slice};
+use crate::db::{DbConnection, schema::bucketlists};
+
+/// A bucketlist as it is read.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable)]
+pub struct BucketlistRow {
+    pub id: i64,
+    pub name: String,
+    pub description: Option<String>,
+    pub items_total: i64,
+    pub items_done: i64,
+    pub created_at: i64,
+    pub updated_at: i64,
+}
+
+/// The columns of [`BucketlistRow`], in its order.
+const COLUMNS: Columns = (
+    bucketlists::id,
+    bucketlists::name,
+    bucketlists::description,
+    bucketlists::items_total,
+    bucketlists::items_done,
+    bucketlists::created_at,
+    bucketlists::updated_at,
+);
+type Columns = (
+    bucketlists::id,
+    bucketlists::name,
+    bucketlists::description,
+    bucketlists::items_total,
+    bucketlists::items_done,
+    bucketlists::created_at,
+    bucketlists::updated_at,
+);
+
+/// A bucketlist to be stored.
+#[derive(Clone, Debug, Insertable)]
+#[diesel(table_name = bucketlists)]
+pub struct NewBucketlist {
+    pub user_id: i64,
+    pub name: String,
+    pub description: Option<String>,
+    pub search_text: String,
+    pub items_total: i64,
+    pub items_done: i64,
+    pub created_at: i64,
+    pub updated_at: i64,
+}
+
+/// What a bucketlist becomes; `None` becomes NULL.
+#[derive(Clone, Debug, AsChangeset)]
+#[diesel(table_name = bucketlists, treat_none_as_null = true)]
+pub struct Replacement {
+    pub name: String,
+    pub description: Option<String>,
+    pub search_text: String,
+    pub updated_at: i64,
+}
+
+pub fn insert(c: &mut DbConnection, list: &NewBucketlist) -> QueryResult<BucketlistRow> {
+    diesel::insert_into(bucketlists::table)
+        .values(list)
+        .returning(COLUMNS)
+        .get_result(c)
+}
+
+pub fn find(c: &mut DbConnection, owner: i64, id: i64) -> QueryResult<Option<BucketlistRow>> {
+    bucketlists::table
+        .find(id)
+        .filter(bucketlists::user_id.eq(owner))
+        .select(COLUMNS)
+        .first(c)
+        .optional()
+}
+
+pub fn replace(
+    c: &mut DbConnection,
+    owner: i64,
+    id: i64,
+    to: &Replacement,
+) -> QueryResult<Option<BucketlistRow>> {
+    diesel::update(
+        bucketlists::table
+            .find(id)
+            .filter(bucketlists::user_id.eq(owner)),
+    )
+    .set(to)
+    .returning(COLUMNS)
+    .get_result(c)
+    .optional()
+}
+
+pub fn delete(c: &mut DbConnection, owner: i64, id: i64) -> QueryResult<bool> {
+    diesel::delete(
+        bucketlists::table
+            .find(id)
+            .filter(bucketlists::user_id.eq(owner)),
+    )
+    .execute(c)
+    .map(|rows| rows > 0)
+}
+
+/// Keeps the counts in step with the items, in the items' own transaction. False when the owner has no such list.
+pub fn adjust_counts(
+    c: &mut DbConnection,
+    owner: i64,
+    id: i64,
+    total: i64,
+    done: i64,
+) -> QueryResult<bool> {
+    diesel::update(
+        bucketlists::table
+            .find(id)
+            .filter(bucketlists::user_id.eq(owner)),
+    )
+    .set((
+        bucketlists::items_total.eq(bucketlists::items_total + total),
+        bucketlists::items_done.eq(bucketlists::items_done + done),
+    ))
+    .execute(c)
+    .map(|rows| rows > 0)
+}
+
+/// A slice of the owner's bucketlists, the oldest first; `pattern` is a LIKE pattern in lower case.
+pub fn page(
+    c: &mut DbConnection,
+    owner: i64,
+    pattern: Option<&str>,
+    slice: Slice,
+) -> QueryResult<Counted<BucketlistRow>> {
+    let owned = bucketlists::table.filter(bucketlists::user_id.eq(owner));
+    let rows: Vec<BucketlistRow> = match pattern {
+        None => owned
+            .order(bucketlists::id)
+            .offset(slice.offset)
+            .limit(slice.limit)
+            .select(COLUMNS)
+            .load(c)?,
+        Some(pattern) => owned
+            .filter(bucketlists::search_text.like(pattern).escape('\\'))
+            .order(bucketlists::id)
+            .offset(slice.offset)
+            .limit(slice.limit)
+            .select(COLUMNS)
+            .load(c)?,
+    };
+    let total = match (slice.total_seen(rows.len()), pattern) {
+        (Some(total), _) => total,
+        (None, None) => owned.select(count_star()).first(c)?,
+        (None, Some(pattern)) => owned
+            .filter(bucketlists::search_text.like(pattern).escape('\\'))
+            .select(count_star())
+            .first(c)?,
+    };
+    Ok(Counted { rows, total })
+}

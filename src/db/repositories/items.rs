@@ -1,0 +1,182 @@
+//! Items, always of one list of one owner.
+
+use chrono::NaiveDate;
+use diesel::{dsl::count_star, prelude::*};
+
+use super::{Counted, Slice};
+use crate::db::{
+    DbConnection,
+    schema::{bucketlists, items},
+};
+
+/// An item as it is read.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable)]
+pub struct ItemRow {
+    pub id: i64,
+    pub bucketlist_id: i64,
+    pub name: String,
+    pub description: Option<String>,
+    pub done: bool,
+    pub done_at: Option<i64>,
+    pub due_on: Option<NaiveDate>,
+    pub created_at: i64,
+    pub updated_at: i64,
+}
+
+/// The columns of [`ItemRow`], in its order.
+const COLUMNS: Columns = (
+    items::id,
+    items::bucketlist_id,
+    items::name,
+    items::description,
+    items::done,
+    items::done_at,
+    items::due_on,
+    items::created_at,
+    items::updated_at,
+);
+type Columns = (
+    items::id,
+    items::bucketlist_id,
+    items::name,
+    items::description,
+    items::done,
+    items::done_at,
+    items::due_on,
+    items::created_at,
+    items::updated_at,
+);
+
+/// An item to be stored.
+#[derive(Clone, Debug, Insertable)]
+#[diesel(table_name = items)]
+pub struct NewItem {
+    pub bucketlist_id: i64,
+    pub name: String,
+    pub description: Option<String>,
+    pub search_text: String,
+    pub done: bool,
+    pub done_at: Option<i64>,
+    pub due_on: Option<NaiveDate>,
+    pub created_at: i64,
+    pub updated_at: i64,
+}
+
+/// What an item becomes; `None` becomes NULL.
+#[derive(Clone, Debug, AsChangeset)]
+#[diesel(table_name = items, treat_none_as_null = true)]
+pub struct Replacement {
+    pub name: String,
+    pub description: Option<String>,
+    pub search_text: String,
+    pub done: bool,
+    pub done_at: Option<i64>,
+    pub due_on: Option<NaiveDate>,
+    pub updated_at: i64,
+}
+
+/// Whose item, in which list.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    pub owner: i64,
+    pub bucketlist_id: i64,
+}
+
+/// Stores an item. The caller has made sure, in the same transaction, that the list is the owner's.
+pub fn insert(c: &mut DbConnection, item: &NewItem) -> QueryResult<ItemRow> {
+    diesel::insert_into(items::table)
+        .values(item)
+        .returning(COLUMNS)
+        .get_result(c)
+}
+
+pub fn find(c: &mut DbConnection, place: Place, id: i64) -> QueryResult<Option<ItemRow>> {
+    items::table
+        .inner_join(bucketlists::table)
+        .filter(items::id.eq(id))
+        .filter(items::bucketlist_id.eq(place.bucketlist_id))
+        .filter(bucketlists::user_id.eq(place.owner))
+        .select(COLUMNS)
+        .first(c)
+        .optional()
+}
+
+/// As [`find`], and locked until the transaction ends: what is decided from it stays true.
+pub fn find_for_update(
+    c: &mut DbConnection,
+    place: Place,
+    id: i64,
+) -> QueryResult<Option<ItemRow>> {
+    let item = items::table
+        .find(id)
+        .filter(items::bucketlist_id.eq(place.bucketlist_id))
+        .filter(
+            items::bucketlist_id.eq_any(
+                bucketlists::table
+                    .filter(bucketlists::id.eq(place.bucketlist_id))
+                    .filter(bucketlists::user_id.eq(place.owner))
+                    .select(bucketlists::id),
+            ),
+        );
+    match c {
+        // SQLite has one writer: its transaction is the lock.
+        DbConnection::Sqlite(c) => item.select(COLUMNS).first(c).optional(),
+        DbConnection::Postgres(c) => item.select(COLUMNS).for_update().first(c).optional(),
+    }
+}
+
+pub fn replace(c: &mut DbConnection, id: i64, to: &Replacement) -> QueryResult<ItemRow> {
+    diesel::update(items::table.find(id))
+        .set(to)
+        .returning(COLUMNS)
+        .get_result(c)
+}
+
+pub fn delete(c: &mut DbConnection, id: i64) -> QueryResult<bool> {
+    diesel::delete(items::table.find(id))
+        .execute(c)
+        .map(|rows| rows > 0)
+}
+
+/// A slice of the list's items, the oldest first, and how many items the list has in all; `pattern` is a LIKE pattern in
+/// lower case. `None` when the owner has no such list.
+pub fn page(
+    c: &mut DbConnection,
+    place: Place,
+    pattern: Option<&str>,
+    slice: Slice,
+) -> QueryResult<Option<Counted<ItemRow>>> {
+    let list = bucketlists::table
+        .find(place.bucketlist_id)
+        .filter(bucketlists::user_id.eq(place.owner));
+    let Some(all) = list
+        .select(bucketlists::items_total)
+        .first::<i64>(c)
+        .optional()?
+    else {
+        return Ok(None);
+    };
+    let inside = items::table.filter(items::bucketlist_id.eq(place.bucketlist_id));
+    let Some(pattern) = pattern else {
+        let rows = inside
+            .order(items::id)
+            .offset(slice.offset)
+            .limit(slice.limit)
+            .select(COLUMNS)
+            .load(c)?;
+        return Ok(Some(Counted { rows, total: all }));
+    };
+    let found = inside.filter(items::search_text.like(pattern).escape('\\'));
+    let rows: Vec<ItemRow> = found
+        .clone()
+        .order(items::id)
+        .offset(slice.offset)
+        .limit(slice.limit)
+        .select(COLUMNS)
+        .load(c)?;
+    let total = match slice.total_seen(rows.len()) {
+        Some(total) => total,
+        None => found.select(count_star()).first(c)?,
+    };
+    Ok(Some(Counted { rows, total }))
+}

@@ -1,0 +1,76 @@
+//! The outbox: what is to be done after a commit.
+
+use diesel::prelude::*;
+
+use crate::db::{DbConnection, schema::jobs};
+
+/// A job that is due.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable)]
+pub struct JobRow {
+    pub id: i64,
+    pub kind: String,
+    pub payload: String,
+    pub attempts: i32,
+}
+
+/// Puts a job in, to be done at `run_at`.
+pub fn insert(
+    c: &mut DbConnection,
+    kind: &str,
+    payload: &str,
+    run_at: i64,
+    now: i64,
+) -> QueryResult<()> {
+    diesel::insert_into(jobs::table)
+        .values((
+            jobs::kind.eq(kind),
+            jobs::payload.eq(payload),
+            jobs::attempts.eq(0),
+            jobs::run_at.eq(run_at),
+            jobs::created_at.eq(now),
+        ))
+        .execute(c)
+        .map(drop)
+}
+
+/// Whether there is anything to do.
+pub fn is_any_due(c: &mut DbConnection, now: i64) -> QueryResult<bool> {
+    diesel::select(diesel::dsl::exists(
+        jobs::table.filter(jobs::run_at.le(now)),
+    ))
+    .get_result(c)
+}
+
+/// Takes the oldest job that is due and hides it until `hidden_until`: if this worker dies, another finds it then.
+pub fn claim(c: &mut DbConnection, now: i64, hidden_until: i64) -> QueryResult<Option<JobRow>> {
+    let due = jobs::table
+        .filter(jobs::run_at.le(now))
+        .order((jobs::run_at, jobs::id))
+        .select(jobs::id);
+    let id: Option<i64> = match c {
+        DbConnection::Sqlite(c) => due.first(c).optional()?,
+        // Workers of several machines take different jobs.
+        DbConnection::Postgres(c) => due.for_update().skip_locked().first(c).optional()?,
+    };
+    let Some(id) = id else { return Ok(None) };
+    diesel::update(jobs::table.find(id))
+        .set((
+            jobs::run_at.eq(hidden_until),
+            jobs::attempts.eq(jobs::attempts + 1),
+        ))
+        .returning((jobs::id, jobs::kind, jobs::payload, jobs::attempts))
+        .get_result(c)
+        .optional()
+}
+
+pub fn delete(c: &mut DbConnection, id: i64) -> QueryResult<()> {
+    diesel::delete(jobs::table.find(id)).execute(c).map(drop)
+}
+
+/// Leaves a job for later.
+pub fn postpone(c: &mut DbConnection, id: i64, run_at: i64, error: &str) -> QueryResult<()> {
+    diesel::update(jobs::table.find(id))
+        .set((jobs::run_at.eq(run_at), jobs::last_error.eq(error)))
+        .execute(c)
+        .map(drop)
+}

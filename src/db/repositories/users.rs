@@ -1,0 +1,155 @@
+//! Accounts.
+
+use diesel::{dsl::count_star, prelude::*};
+
+use super::{Counted, Slice};
+use crate::db::{DbConnection, schema::users};
+
+/// An account as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable)]
+pub struct UserRow {
+    pub id: i64,
+    pub email: String,
+    pub email_key: String,
+    pub name: String,
+    pub password_hash: String,
+    pub role: String,
+    pub disabled: bool,
+    pub created_at: i64,
+    pub updated_at: i64,
+}
+
+/// The role that manages the accounts.
+pub const ADMIN: &str = "admin";
+/// The role of everybody else.
+pub const USER: &str = "user";
+
+impl UserRow {
+    /// Whether the account is an administrator.
+    #[must_use]
+    pub fn is_admin(&self) -> bool {
+        self.role == ADMIN
+    }
+}
+
+/// An account to be stored.
+#[derive(Clone, Debug, Insertable)]
+#[diesel(table_name = users)]
+pub struct NewUser<'a> {
+    pub email: &'a str,
+    pub email_key: &'a str,
+    pub name: &'a str,
+    pub password_hash: &'a str,
+    pub role: &'a str,
+    pub disabled: bool,
+    pub created_at: i64,
+    pub updated_at: i64,
+}
+
+/// What changes of an account; `None` stays.
+#[derive(Clone, Debug, Default, AsChangeset)]
+#[diesel(table_name = users)]
+pub struct UserChanges {
+    pub email: Option<String>,
+    pub email_key: Option<String>,
+    pub name: Option<String>,
+    pub password_hash: Option<String>,
+    pub role: Option<String>,
+    pub disabled: Option<bool>,
+    pub updated_at: Option<i64>,
+}
+
+pub fn insert(c: &mut DbConnection, user: &NewUser<'_>) -> QueryResult<UserRow> {
+    diesel::insert_into(users::table)
+        .values(user)
+        .returning(users::all_columns)
+        .get_result(c)
+}
+
+pub fn find(c: &mut DbConnection, id: i64) -> QueryResult<Option<UserRow>> {
+    users::table.find(id).first(c).optional()
+}
+
+pub fn find_by_email(c: &mut DbConnection, email_key: &str) -> QueryResult<Option<UserRow>> {
+    users::table
+        .filter(users::email_key.eq(email_key))
+        .first(c)
+        .optional()
+}
+
+pub fn update(
+    c: &mut DbConnection,
+    id: i64,
+    changes: &UserChanges,
+) -> QueryResult<Option<UserRow>> {
+    diesel::update(users::table.find(id))
+        .set(changes)
+        .returning(users::all_columns)
+        .get_result(c)
+        .optional()
+}
+
+pub fn delete(c: &mut DbConnection, id: i64) -> QueryResult<bool> {
+    diesel::delete(users::table.find(id))
+        .execute(c)
+        .map(|rows| rows > 0)
+}
+
+/// Locks the active administrators until the transaction ends, so that two of them cannot demote each other at once.
+pub fn lock_active_admins(c: &mut DbConnection) -> QueryResult<Vec<i64>> {
+    let admins = users::table
+        .filter(users::role.eq(ADMIN))
+        .filter(users::disabled.eq(false))
+        .order(users::id)
+        .select(users::id);
+    match c {
+        // SQLite has one writer: its transaction is the lock.
+        DbConnection::Sqlite(c) => admins.load(c),
+        DbConnection::Postgres(c) => admins.for_update().load(c),
+    }
+}
+
+/// A slice of all accounts, the oldest first; `pattern` is a LIKE pattern in lower case.
+pub fn page(
+    c: &mut DbConnection,
+    pattern: Option<&str>,
+    slice: Slice,
+) -> QueryResult<Counted<UserRow>> {
+    let mut rows = users::table.into_boxed();
+    if let Some(pattern) = pattern {
+        rows = rows.filter(matches_pattern(pattern));
+    }
+    let rows: Vec<UserRow> = rows
+        .order(users::id)
+        .offset(slice.offset)
+        .limit(slice.limit)
+        .load(c)?;
+    let total = match slice.total_seen(rows.len()) {
+        Some(total) => total,
+        None => match pattern {
+            Some(pattern) => users::table
+                .filter(matches_pattern(pattern))
+                .select(count_star())
+                .first(c)?,
+            None => users::table.select(count_star()).first(c)?,
+        },
+    };
+    Ok(Counted { rows, total })
+}
+
+type PatternFilter<'a> = diesel::dsl::Or<
+    diesel::dsl::Escape<diesel::dsl::Like<users::email_key, &'a str>>,
+    diesel::dsl::Escape<diesel::dsl::Like<lower<users::name>, &'a str>>,
+>;
+
+diesel::define_sql_function! {
+    /// Lower case: of ASCII on SQLite, of everything on PostgreSQL.
+    fn lower(text: diesel::sql_types::Text) -> diesel::sql_types::Text;
+}
+
+fn matches_pattern(pattern: &str) -> PatternFilter<'_> {
+    users::email_key
+        .like(pattern)
+        .escape('\\')
+        .or(lower(users::name).like(pattern).escape('\\'))
+}

@@ -1,0 +1,13 @@
+//! Values that cannot be wrong, and the ports to time and chance. Knows nobody.
+
+mod clock;
+mod email;
+mod password;
+mod random;
+mod text;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use email::{Email, NotAnEmail};
+pub use password::{PasswordPolicy, PasswordProblem};
+pub use random::{Random, SeededRandom, SystemRandom};
+pub use text::{like_pattern, search_text};

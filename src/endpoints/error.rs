@@ -1,0 +1,64 @@
+//! From a service's words to the contract's codes.
+
+use contract::{ApiError, Detail, ErrorCode};
+use document::Location;
+
+use crate::services::{Conflict, Error, Field, Forbidden, Missing, Unauthenticated, codes};
+
+/// How long to wait when the server is busy, in seconds.
+const RETRY_AFTER: u32 = 5;
+
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::NotFound(what) => Self::new(match what {
+                Missing::User => ErrorCode::UserNotFound,
+                Missing::Bucketlist => ErrorCode::BucketlistNotFound,
+                Missing::Item => ErrorCode::ItemNotFound,
+            }),
+            Error::Conflict(what) => Self::new(match what {
+                Conflict::EmailTaken => ErrorCode::EmailTaken,
+                Conflict::BucketlistNameTaken => ErrorCode::BucketlistNameTaken,
+                Conflict::LastAdmin => ErrorCode::LastAdmin,
+            }),
+            Error::Unauthenticated(what) => Self::new(match what {
+                Unauthenticated::Credentials => ErrorCode::InvalidCredentials,
+                Unauthenticated::RefreshToken => ErrorCode::InvalidRefreshToken,
+            }),
+            Error::Forbidden(Forbidden::AccountDisabled) => Self::new(ErrorCode::AccountDisabled),
+            Error::Invalid(fields) => invalid(fields),
+            Error::Unavailable(source) => Self {
+                retry_after: Some(RETRY_AFTER),
+                ..Self::new(ErrorCode::ServiceUnavailable).with_source(source)
+            },
+            Error::Internal(source) => Self::new(ErrorCode::InternalError).with_source(source),
+        }
+    }
+}
+
+fn invalid(fields: Vec<Field>) -> ApiError {
+    let code = match fields.as_slice() {
+        [
+            Field {
+                code: codes::WRONG_PASSWORD,
+                ..
+            },
+        ] => ErrorCode::WrongPassword,
+        [
+            Field {
+                code: codes::INVALID_RESET_TOKEN,
+                ..
+            },
+        ] => ErrorCode::InvalidResetToken,
+        _ => ErrorCode::ValidationFailed,
+    };
+    let details = fields.into_iter().map(|field| Detail {
+        location: Location::Body(format!("/{}", field.name)),
+        code: field.code,
+        message: field.message,
+    });
+    ApiError {
+        details: details.collect(),
+        ..ApiError::new(code)
+    }
+}

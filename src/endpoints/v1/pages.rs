@@ -1,0 +1,82 @@
+//! Offset pages: their totals and links.
+
+use contract::{
+    v1::schemas::{PageLinks, PageMeta},
+    values::Nullable,
+};
+
+use crate::services::PageRequest;
+
+/// What a list endpoint was asked for.
+pub(super) fn request(page: i32, per_page: i32, q: Option<String>) -> PageRequest {
+    PageRequest {
+        page: i64::from(page),
+        per_page: i64::from(per_page),
+        q,
+    }
+}
+
+/// Where a page stands, and where to go from it.
+pub(super) fn frame(path: &str, request: &PageRequest, total: i64) -> (PageMeta, PageLinks) {
+    let per_page = request.per_page();
+    let page = request.page.max(1);
+    let pages = total.div_euclid(per_page) + i64::from(total.rem_euclid(per_page) > 0);
+    let last = pages.max(1);
+    let link = |page: i64| link(path, page, per_page, request.q.as_deref());
+    let links = PageLinks {
+        this: link(page),
+        first: link(1),
+        // From past the end, back leads to the last page there is.
+        prev: Nullable((page > 1).then(|| link((page - 1).min(last)))),
+        next: Nullable((page < last).then(|| link(page + 1))),
+        last: link(last),
+    };
+    (
+        PageMeta {
+            page,
+            per_page,
+            total,
+            pages,
+        },
+        links,
+    )
+}
+
+fn link(path: &str, page: i64, per_page: i64, q: Option<&str>) -> String {
+    let mut link = format!("{path}?page={page}&per_page={per_page}");
+    if let Some(q) = q {
+        link.push_str("&q=");
+        link.extend(url::form_urlencoded::byte_serialize(q.as_bytes()));
+    }
+    link
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn links(page: i32, total: i64) -> (i64, Option<String>, Option<String>, String) {
+        let (meta, links) = frame("/x", &request(page, 10, None), total);
+        (meta.pages, links.prev.0, links.next.0, links.last)
+    }
+
+    fn to(page: i64) -> String {
+        format!("/x?page={page}&per_page=10")
+    }
+
+    #[test]
+    fn links_lead_to_pages_that_exist() {
+        assert_eq!(links(1, 0), (0, None, None, to(1)));
+        assert_eq!(links(1, 10), (1, None, None, to(1)));
+        assert_eq!(links(1, 11), (2, None, Some(to(2)), to(2)));
+        assert_eq!(links(2, 30), (3, Some(to(1)), Some(to(3)), to(3)));
+        assert_eq!(links(3, 30), (3, Some(to(2)), None, to(3)));
+        assert_eq!(links(99, 30), (3, Some(to(3)), None, to(3)));
+    }
+
+    #[test]
+    fn a_search_is_carried_along() {
+        let (_, links) = frame("/x", &request(1, 500, Some("50% & more".into())), 1);
+        assert_eq!(links.this, "/x?page=1&per_page=100&q=50%25+%26+more");
+    }
+}

@@ -1,0 +1,106 @@
+//! Accounts.
+
+use contract::{
+    Admin, ApiError, Json, User as Caller,
+    v1::{
+        endpoints::{OneUser, UserDeleted, UserEndpoints, Users as UsersAnswer},
+        schemas::{AccountDeletion, MePatch, Role, User, UserPage, UserPatch},
+    },
+    values::{Id, Timestamp},
+};
+use poem_openapi::param::{Path, Query};
+
+use super::{auth::secret, pages};
+use crate::{
+    db::repositories::users::{ADMIN, USER, UserRow},
+    services::{AccountChanges, Users},
+};
+
+/// `/v1/users` over the accounts.
+pub struct UserAccounts(pub Users);
+
+impl UserEndpoints for UserAccounts {
+    async fn get_me(&self, Caller(caller): Caller) -> Result<OneUser, ApiError> {
+        one(self.0.get(caller.user_id).await?)
+    }
+
+    async fn update_me(
+        &self,
+        Caller(caller): Caller,
+        Json(body): Json<MePatch>,
+    ) -> Result<OneUser, ApiError> {
+        let changes = AccountChanges {
+            name: body.name,
+            email: body.email,
+            current_password: body.current_password.as_ref().map(secret),
+        };
+        one(self.0.update_own(caller.user_id, changes).await?)
+    }
+
+    async fn delete_me(
+        &self,
+        Caller(caller): Caller,
+        Json(body): Json<AccountDeletion>,
+    ) -> Result<UserDeleted, ApiError> {
+        self.0
+            .delete_own(caller.user_id, secret(&body.password))
+            .await?;
+        Ok(UserDeleted::Done)
+    }
+
+    async fn list(
+        &self,
+        _: Admin,
+        page: Query<i32>,
+        per_page: Query<i32>,
+        q: Query<Option<String>>,
+    ) -> Result<UsersAnswer, ApiError> {
+        let request = pages::request(page.0, per_page.0, q.0);
+        let found = self.0.list(request.clone()).await?;
+        let (meta, links) = pages::frame("/v1/users", &request, found.total);
+        let data = found.rows.into_iter().map(user).collect();
+        Ok(UsersAnswer::Ok(Json(UserPage { data, meta, links })))
+    }
+
+    async fn get(&self, _: Admin, Path(Id(user_id)): Path<Id>) -> Result<OneUser, ApiError> {
+        one(self.0.get(user_id).await?)
+    }
+
+    async fn update(
+        &self,
+        _: Admin,
+        Path(Id(user_id)): Path<Id>,
+        Json(body): Json<UserPatch>,
+    ) -> Result<OneUser, ApiError> {
+        let role = body.role.map(|role| match role {
+            Role::User => USER,
+            Role::Admin => ADMIN,
+        });
+        one(self.0.update(user_id, role, body.disabled).await?)
+    }
+
+    async fn delete(&self, _: Admin, Path(Id(user_id)): Path<Id>) -> Result<UserDeleted, ApiError> {
+        self.0.delete(user_id).await?;
+        Ok(UserDeleted::Done)
+    }
+}
+
+fn one(row: UserRow) -> Result<OneUser, ApiError> {
+    Ok(OneUser::Ok(Json(user(row))))
+}
+
+pub(super) fn user(row: UserRow) -> User {
+    User {
+        id: Id(row.id),
+        role: if row.is_admin() {
+            Role::Admin
+        } else {
+            Role::User
+        },
+        email: row.email,
+        name: row.name,
+        disabled: row.disabled,
+        created_at: Timestamp::from_micros(row.created_at),
+        updated_at: Timestamp::from_micros(row.updated_at),
+    }
+}

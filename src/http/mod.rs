@@ -1,0 +1,19 @@
+//! What every request passes through, whatever it asks for; and the routes outside the versions.
+//!
+//! [`Stack`] is the outermost endpoint: it names the request, finds its operation in the document, holds it to the limits,
+//! hands it on, turns whatever comes back (an answer, an error, a panic, a timeout) into the version's shape, and logs it.
+
+mod access_log;
+mod compression;
+mod errors;
+mod headers;
+pub mod limits;
+mod negotiation;
+pub mod pages;
+mod request_id;
+mod stack;
+mod system;
+
+pub use limits::RateLimits;
+pub use stack::Stack;
+pub use system::{Readiness, System};

@@ -1,0 +1,61 @@
+//! Filling the HTML templates: `{{name}}` becomes a value, once, so that a value is never read as a template.
+
+/// Replaces each `{{name}}` by the value of that name; the caller has escaped it. An unknown name stays visible.
+pub(super) fn fill(template: &str, values: &[(&str, &str)]) -> String {
+    let mut filled = String::with_capacity(template.len() * 2);
+    let mut rest = template;
+    while let Some((before, from_name)) = rest.split_once("{{") {
+        filled.push_str(before);
+        let found = from_name.split_once("}}").and_then(|(name, after)| {
+            values
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map(|(_, value)| (*value, after))
+        });
+        match found {
+            Some((value, after)) => {
+                filled.push_str(value);
+                rest = after;
+            }
+            None => {
+                filled.push_str("{{");
+                rest = from_name;
+            }
+        }
+    }
+    filled.push_str(rest);
+    filled
+}
+
+/// Text for an element or a double-quoted attribute.
+pub(super) fn escape_html(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+/// The inside of a JSON string that stands in single quotes on a shell's command line.
+pub(super) fn escape_json_for_shell(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '"' => escaped.push_str("\\\""),
+            '\\' => escaped.push_str("\\\\"),
+            '\'' => escaped.push_str(r"'\''"),
+            control if control.is_control() => {
+                escaped.push_str(&format!("\\u{:04x}", u32::from(control)))
+            }
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}

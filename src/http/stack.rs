@@ -1,0 +1,289 @@
+//! The outermost endpoint.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use contract::{
+    ApiError, Authenticate, Detail, ErrorCode, caller::bearer_token, operation::Limit,
+    payload::Incoming, v1,
+};
+use document::PathItem;
+use futures_util::FutureExt;
+use poem::{
+    Body, Endpoint, IntoResponse, Request, Response,
+    http::{
+        HeaderMap, HeaderValue, Method, StatusCode,
+        header::{ALLOW, AUTHORIZATION, CONTENT_LENGTH},
+    },
+};
+use tracing::{Instrument, info_span};
+
+use super::{
+    System, access_log, compression, errors, headers,
+    limits::{Key, RateLimits, Verdict},
+    negotiation, request_id,
+};
+use crate::{
+    auth::{AccessTokens, Verified},
+    config::Limits,
+    db::panic_message,
+    domain::Clock,
+};
+
+/// The header block may have this many bytes, the URL that many.
+const MAX_HEADERS: usize = 16 * 1024;
+const MAX_URL: usize = 8 * 1024;
+
+/// What every request passes through.
+pub struct Stack<E> {
+    pub(crate) v1: E,
+    pub(crate) system: System,
+    pub(crate) authenticator: Arc<dyn Authenticate>,
+    pub(crate) tokens: Arc<AccessTokens>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) rate_limits: Option<RateLimits>,
+    pub(crate) limits: Limits,
+}
+
+/// What is found out about a request on its way, for the response and the log.
+#[derive(Default)]
+struct Facts {
+    operation: Option<&'static str>,
+    user: Option<i64>,
+    verdict: Option<Verdict>,
+    allow: Option<&'static str>,
+    carries_tokens: bool,
+}
+
+impl<E: Endpoint> Endpoint for Stack<E> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> poem::Result<Response> {
+        let started = Instant::now();
+        let request_id = request_id::of(&request);
+        let span = info_span!("request", id = request_id.as_str());
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let trace_id = request_id::trace_id(&request).map(str::to_owned);
+        let encoding = compression::preferred(request.headers());
+        let mut facts = Facts::default();
+
+        let answering = AssertUnwindSafe(self.answer(request, &mut facts))
+            .catch_unwind()
+            .instrument(span.clone());
+        let outcome = answering.await.unwrap_or_else(|panic| {
+            Err(ApiError::new(ErrorCode::InternalError)
+                .with_source(format!("panic: {}", panic_message(&*panic))))
+        });
+
+        let _entered = span.enter();
+        let mut response = outcome.unwrap_or_else(|error| {
+            errors::log(&error);
+            errors::respond(&error, uri.path(), &request_id)
+        });
+        facts.write(response.headers_mut());
+        if method == Method::HEAD {
+            response = without_body(response);
+        } else if let Some((_, algorithm)) = encoding
+            && !facts.carries_tokens
+            && compression::is_worth_it(&response)
+        {
+            response = compression::compress(response, algorithm);
+        }
+        let took = started.elapsed();
+        headers::complete(&mut response, &request_id, took);
+        let entry = access_log::Entry {
+            method: &method,
+            path: uri.path(),
+            operation: facts.operation,
+            user: facts.user,
+            trace_id: trace_id.as_deref(),
+        };
+        entry.write(&response, took);
+        Ok(response)
+    }
+}
+
+impl Facts {
+    fn write(&self, headers: &mut HeaderMap) {
+        if let Some(verdict) = &self.verdict {
+            verdict.write(headers);
+        }
+        if let Some(allow) = self.allow {
+            headers.insert(ALLOW, HeaderValue::from_static(allow));
+        }
+    }
+}
+
+impl<E: Endpoint> Stack<E> {
+    async fn answer(&self, mut request: Request, facts: &mut Facts) -> Result<Response, ApiError> {
+        within_limits(&request)?;
+        // Cheap: a reference count.
+        let uri = request.uri().clone();
+        let item = match v1::contract().find(uri.path()) {
+            Some(found) => found,
+            None => return self.outside(&request, facts).await,
+        };
+        let operation = match item.item.operation(request.method().as_str()) {
+            Some(operation) => operation,
+            None => return not_offered(request.method(), item.item, facts),
+        };
+        facts.operation = Some(operation.id.as_str());
+        // Answers that carry tokens: those of the operations that open sessions.
+        facts.carries_tokens = operation.path.starts_with("/v1/auth/");
+        let declared = v1::document::operation(&operation.id);
+        self.count(
+            &mut request,
+            declared.map_or(Limit::General, |declared| declared.limit),
+            facts,
+        )?;
+        if !negotiation::accepts(request.headers(), &operation.produces) {
+            let offered = format!(
+                "This operation answers with {}.",
+                operation.produces.join(", ")
+            );
+            return Err(ApiError::new(ErrorCode::NotAcceptable).with_message(offered));
+        }
+        let violations = operation.check_parameters(&item.params, uri.query());
+        if !violations.is_empty() && !operation.secured && operation.body().is_none() {
+            return Err(ApiError::invalid(
+                violations.into_iter().map(Detail::from).collect(),
+            ));
+        }
+        self.within_body_limit(&request)?;
+        request.extensions_mut().insert(Incoming {
+            operation,
+            violations: violations.clone(),
+            body_limit: self.limits.body_bytes,
+            body_timeout: self.limits.request_timeout,
+        });
+        request.set_data(Arc::clone(&self.authenticator));
+        if request.method() == Method::HEAD {
+            request.set_method(Method::GET);
+        }
+        // A body that trickles in is the client's delay and has a limit of its own; the rest is ours.
+        let limit = self
+            .limits
+            .request_timeout
+            .saturating_add(Duration::from_secs(1));
+        match tokio::time::timeout(limit, self.v1.call(request)).await {
+            Ok(Ok(response)) => Ok(response.into_response()),
+            Ok(Err(error)) => Err(errors::translate(error, violations)),
+            Err(_) => Err(ApiError {
+                retry_after: Some(5),
+                ..ApiError::new(ErrorCode::ServiceUnavailable)
+                    .with_source("the request took too long")
+            }),
+        }
+    }
+
+    /// The routes outside the versions, and everything that is no route.
+    async fn outside(&self, request: &Request, facts: &mut Facts) -> Result<Response, ApiError> {
+        let Some(route) = self.system.find(request.uri().path()) else {
+            return Err(ErrorCode::RouteNotFound.into());
+        };
+        match *request.method() {
+            Method::GET | Method::HEAD => self.system.answer(route, request).await,
+            Method::OPTIONS => {
+                facts.allow = Some(System::ALLOW);
+                Ok(StatusCode::NO_CONTENT.into_response())
+            }
+            _ => {
+                facts.allow = Some(System::ALLOW);
+                Err(ErrorCode::MethodNotAllowed.into())
+            }
+        }
+    }
+
+    /// Counts the request; remembers what its token says, so that it is verified once.
+    fn count(
+        &self,
+        request: &mut Request,
+        limit: Limit,
+        facts: &mut Facts,
+    ) -> Result<(), ApiError> {
+        let token = request.headers().get(AUTHORIZATION).and_then(bearer_token);
+        let claims =
+            token.and_then(|token| self.tokens.verify(token, self.clock.now_seconds()).ok());
+        facts.user = claims.as_ref().and_then(|claims| claims.sub.parse().ok());
+        if let Some(claims) = claims {
+            request.extensions_mut().insert(Verified(claims));
+        }
+        let Some(rate_limits) = &self.rate_limits else {
+            return Ok(());
+        };
+        let address = request
+            .remote_addr()
+            .as_socket_addr()
+            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |a| a.ip());
+        let address = Key::address(address);
+        let caller = facts.user.map_or_else(|| address.clone(), Key::User);
+        let verdict = rate_limits.check(limit, &caller, &address);
+        facts.verdict = Some(verdict);
+        match verdict.retry_after {
+            None => Ok(()),
+            Some(_) => Err(ApiError {
+                retry_after: verdict.retry_after,
+                ..ApiError::new(ErrorCode::RateLimitExceeded)
+            }),
+        }
+    }
+
+    /// Refuses a body that says it is too large, before any of it is read.
+    fn within_body_limit(&self, request: &Request) -> Result<(), ApiError> {
+        let length = request
+            .headers()
+            .get(CONTENT_LENGTH)
+            .and_then(|value| value.to_str().ok());
+        match length.and_then(|length| length.parse::<usize>().ok()) {
+            Some(length) if length > self.limits.body_bytes => {
+                Err(ErrorCode::PayloadTooLarge.into())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn within_limits(request: &Request) -> Result<(), ApiError> {
+    let url = request
+        .uri()
+        .path_and_query()
+        .map_or(0, |path| path.as_str().len());
+    if url > MAX_URL {
+        return Err(ErrorCode::UriTooLong.into());
+    }
+    // As they travelled: name, colon, space, value, line end.
+    let block: usize = request
+        .headers()
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + 4)
+        .sum();
+    if block > MAX_HEADERS {
+        Err(ErrorCode::HeadersTooLarge.into())
+    } else {
+        Ok(())
+    }
+}
+
+fn not_offered(
+    method: &Method,
+    item: &'static PathItem,
+    facts: &mut Facts,
+) -> Result<Response, ApiError> {
+    facts.allow = Some(item.allow());
+    if method == Method::OPTIONS {
+        Ok(StatusCode::NO_CONTENT.into_response())
+    } else {
+        let offered = format!("This path offers {}.", item.allow());
+        Err(ApiError::new(ErrorCode::MethodNotAllowed).with_message(offered))
+    }
+}
+
+/// The headers of GET without its body (RFC 9110, section 9.3.2).
+fn without_body(response: Response) -> Response {
+    let (parts, _) = response.into_parts();
+    Response::from_parts(parts, Body::empty())
+}

@@ -1,0 +1,288 @@
+//! The routes outside the versions: pages, documents, health, version, and what each error code means.
+
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    fmt::Write as _,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use contract::{ApiError, ErrorCode, problem, v1};
+use poem::{
+    Request, Response,
+    http::{
+        HeaderValue, StatusCode,
+        header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, ETAG, IF_NONE_MATCH},
+    },
+};
+use serde_json::json;
+
+use super::pages::{self, PageInfo};
+use crate::{
+    build_info,
+    config::{Config, Environment},
+    db::{Db, DbConnection, migrations},
+    seed,
+    services::Error,
+};
+
+/// Whether the server wants requests; shared with whoever stops it.
+#[derive(Clone, Debug, Default)]
+pub struct Readiness(Arc<AtomicBool>);
+
+impl Readiness {
+    /// From now on the server is stopping.
+    pub fn drain(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    fn is_draining(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// The routes outside the versions.
+pub struct System {
+    files: HashMap<Cow<'static, str>, File>,
+    db: Db,
+    readiness: Readiness,
+    retry_after: u32,
+}
+
+/// A route of [`System`].
+#[derive(Clone, Copy)]
+pub(super) enum Route<'a> {
+    File(&'a File),
+    Live,
+    Ready,
+    Version,
+}
+
+/// Something that never changes while the server runs.
+pub(super) struct File {
+    body: Bytes,
+    content_type: &'static str,
+    csp: Option<HeaderValue>,
+    cache_control: HeaderValue,
+    etag: HeaderValue,
+}
+
+/// A page that shows text of ours may load nothing.
+const TEXT_CSP: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+impl System {
+    /// What every route outside the versions offers.
+    pub(super) const ALLOW: &'static str = "GET, HEAD, OPTIONS";
+
+    /// With the pages and documents of this build.
+    #[must_use]
+    pub fn new(config: &Config, db: Db, readiness: Readiness) -> Self {
+        let mut files = HashMap::new();
+        let info = PageInfo {
+            version: build_info::VERSION,
+            commit: build_info::COMMIT,
+            environment: config.environment.as_str(),
+            demo_login: (config.environment == Environment::Development)
+                .then_some((seed::DEMO_EMAIL, seed::DEMO_PASSWORD)),
+            contracts: build_info::CONTRACTS,
+        };
+        let mut stylesheet = "";
+        for page in pages::pages(&info) {
+            if page.path.starts_with("/site.") {
+                stylesheet = page.path;
+            }
+            let body = match page.body {
+                Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+                Cow::Owned(bytes) => Bytes::from(bytes),
+            };
+            files.insert(
+                page.path.into(),
+                File {
+                    body,
+                    content_type: page.content_type,
+                    csp: Some(HeaderValue::from_static(page.csp)),
+                    cache_control: HeaderValue::from_static(page.cache_control),
+                    etag: header(&page.etag),
+                },
+            );
+        }
+        let document = v1::document();
+        files.insert(
+            "/openapi/v1.json".into(),
+            text(document.to_json(), "application/json"),
+        );
+        files.insert(
+            "/openapi/v1.yaml".into(),
+            text(document.to_yaml(), "application/yaml"),
+        );
+        for code in ErrorCode::ALL {
+            let path = format!("/problems/{}", problem::slug(*code));
+            let mut file = text(problem_page(*code, stylesheet), "text/html; charset=utf-8");
+            file.csp = Some(HeaderValue::from_static(TEXT_CSP));
+            files.insert(path.into(), file);
+        }
+        Self {
+            files,
+            db,
+            readiness,
+            retry_after: 5,
+        }
+    }
+
+    pub(super) fn find(&self, path: &str) -> Option<Route<'_>> {
+        match path {
+            "/health/live" => Some(Route::Live),
+            "/health/ready" => Some(Route::Ready),
+            "/version" => Some(Route::Version),
+            path => self.files.get(path).map(Route::File),
+        }
+    }
+
+    pub(super) async fn answer(
+        &self,
+        route: Route<'_>,
+        request: &Request,
+    ) -> Result<Response, ApiError> {
+        match route {
+            Route::File(file) => Ok(file.respond(request)),
+            Route::Live => Ok(health(&json!({"status": "pass"}))),
+            Route::Ready => self.ready().await,
+            Route::Version => Ok(json_body(
+                "application/json",
+                &json!({
+                    "version": build_info::VERSION,
+                    "commit": build_info::COMMIT,
+                    "built": build_info::BUILT,
+                    "contracts": build_info::CONTRACTS,
+                }),
+            )),
+        }
+    }
+
+    async fn ready(&self) -> Result<Response, ApiError> {
+        let not_ready = |why: &str| ApiError {
+            retry_after: Some(self.retry_after),
+            ..ApiError::new(ErrorCode::ServiceUnavailable).with_message(why)
+        };
+        if self.readiness.is_draining() {
+            return Err(not_ready("This server is stopping."));
+        }
+        let status = self
+            .db
+            .read(|c: &mut DbConnection| {
+                migrations::status(c).map_err(|error| Error::Internal(Box::new(error)))
+            })
+            .await
+            .map_err(|error| not_ready("The database cannot be reached.").with_source(error))?;
+        if !status.unknown.is_empty() {
+            return Err(not_ready("The database is newer than this server."));
+        }
+        if !status.pending.is_empty() {
+            return Err(not_ready(
+                "The database has migrations to be done: run `bucketlist migrate up`.",
+            ));
+        }
+        Ok(health(
+            &json!({"status": "pass", "checks": {"database": "pass", "migrations": "pass"}}),
+        ))
+    }
+}
+
+impl File {
+    fn respond(&self, request: &Request) -> Response {
+        let is_known = request
+            .headers()
+            .get(IF_NONE_MATCH)
+            .and_then(|value| value.to_str().ok())
+            .zip(self.etag.to_str().ok())
+            .is_some_and(|(known, etag)| {
+                known
+                    .split(',')
+                    .any(|known| known.trim().trim_start_matches("W/") == etag)
+            });
+        let mut response = if is_known {
+            Response::builder()
+                .status(StatusCode::NOT_MODIFIED)
+                .finish()
+        } else {
+            let body = self.body.clone();
+            let length = body.len();
+            let response = Response::builder()
+                .content_type(self.content_type)
+                .body(body);
+            with_length(response, length)
+        };
+        let headers = response.headers_mut();
+        headers.insert(ETAG, self.etag.clone());
+        headers.insert(CACHE_CONTROL, self.cache_control.clone());
+        if let Some(csp) = &self.csp {
+            headers.insert(CONTENT_SECURITY_POLICY, csp.clone());
+        }
+        response
+    }
+}
+
+fn with_length(mut response: Response, length: usize) -> Response {
+    response.headers_mut().insert(
+        poem::http::header::CONTENT_LENGTH,
+        HeaderValue::from(length),
+    );
+    response
+}
+
+fn health(value: &serde_json::Value) -> Response {
+    json_body("application/health+json", value)
+}
+
+fn json_body(media_type: &str, value: &serde_json::Value) -> Response {
+    Response::builder()
+        .content_type(media_type)
+        .body(value.to_string())
+}
+
+fn header(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
+}
+
+fn text(body: String, content_type: &'static str) -> File {
+    use sha2::{Digest, Sha256};
+    let digest = Sha256::digest(body.as_bytes());
+    let mut etag = String::from("\"");
+    for byte in &digest[..8] {
+        // Writing to a string does not fail.
+        let _ = write!(etag, "{byte:02x}");
+    }
+    etag.push('"');
+    File {
+        body: body.into(),
+        content_type,
+        csp: None,
+        cache_control: HeaderValue::from_static("public, no-cache"),
+        etag: header(&etag),
+    }
+}
+
+/// What a code means, for people: the page that a problem's `type` leads to.
+fn problem_page(code: ErrorCode, stylesheet: &str) -> String {
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width\">\n<title>{name}</title>\n\
+         <link rel=\"stylesheet\" href=\"{stylesheet}\">\n</head>\n<body>\n<main>\n\
+         <h1><code>{name}</code></h1>\n<p>Status {status}. {message}</p>\n<p>{explanation}</p>\n\
+         <p><a href=\"/\">BucketList API</a> · <a href=\"/docs\">Documentation</a></p>\n</main>\n</body>\n</html>\n",
+        name = code.as_str(),
+        status = code.status(),
+        message = escape(code.message()),
+        explanation = escape(code.explanation().trim()),
+    )
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}

@@ -1,0 +1,160 @@
+//! The worker: takes due jobs one by one, and purges what has expired.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::watch;
+
+use super::{
+    PASSWORD_RESET_MAIL,
+    password_reset::{self, Settings},
+};
+use crate::{
+    db::repositories::{
+        jobs::{self, JobRow},
+        sessions,
+    },
+    mail::Mailer,
+    services::{Context, Error},
+};
+
+/// How long a job is hidden from other workers while one has it.
+const HIDDEN: i64 = 120_000_000;
+/// How often to look without being rung: jobs of other machines, and those put off.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// How often to purge.
+const PURGE_EVERY: Duration = Duration::from_secs(600);
+/// After how many failures a job is given up.
+const ATTEMPTS: i32 = 10;
+
+/// Works off the outbox.
+pub struct Worker {
+    context: Arc<Context>,
+    mailer: Arc<dyn Mailer>,
+    settings: Settings,
+}
+
+/// Ends when told to stop, or when whoever could tell is gone.
+async fn told(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+impl Worker {
+    /// With a mailer; reset tokens are good for `reset_ttl`.
+    #[must_use]
+    pub fn new(
+        context: Arc<Context>,
+        mailer: Arc<dyn Mailer>,
+        reset_ttl: Duration,
+        public_url: String,
+    ) -> Self {
+        Self {
+            context,
+            mailer,
+            settings: Settings {
+                ttl: reset_ttl,
+                public_url,
+            },
+        }
+    }
+
+    /// Works until told to stop; a job that has begun is finished.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        let mut purge = tokio::time::interval(PURGE_EVERY);
+        loop {
+            tokio::select! {
+                biased;
+                () = told(&mut stop) => return,
+                _ = purge.tick() => self.purge().await,
+                () = self.context.outbox.notified() => {}
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+            self.work_off().await;
+        }
+    }
+
+    /// Does every job that is due.
+    pub async fn work_off(&self) {
+        loop {
+            match self.claim().await {
+                Ok(Some(job)) => self.work(job).await,
+                Ok(None) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot look into the outbox");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Deletes expired sessions, revoked tokens and resets; returns how many.
+    pub async fn purge_expired(&self) -> Result<usize, Error> {
+        let now = self.context.clock.now();
+        self.context
+            .db
+            .write(move |c| sessions::purge(c, now).map_err(Error::from))
+            .await
+    }
+
+    async fn purge(&self) {
+        match self.purge_expired().await {
+            Ok(0) => {}
+            Ok(rows) => tracing::info!(rows, "purged what had expired"),
+            Err(error) => tracing::warn!(%error, "cannot purge what has expired"),
+        }
+    }
+
+    async fn claim(&self) -> Result<Option<JobRow>, Error> {
+        let now = self.context.clock.now();
+        // Looking costs no write lock; only a job that is there is taken.
+        let due = self
+            .context
+            .db
+            .read(move |c| jobs::is_any_due(c, now).map_err(Error::from))
+            .await?;
+        if !due {
+            return Ok(None);
+        }
+        self.context
+            .db
+            .write(move |c| jobs::claim(c, now, now + HIDDEN).map_err(Error::from))
+            .await
+    }
+
+    async fn work(&self, job: JobRow) {
+        let outcome = match job.kind.as_str() {
+            PASSWORD_RESET_MAIL => {
+                password_reset::run(&self.context, &*self.mailer, &self.settings, job.payload)
+                    .await
+                    .map_err(|error| error.to_string())
+            }
+            kind => Err(format!("this server knows no job `{kind}`")),
+        };
+        let (id, now) = (job.id, self.context.clock.now());
+        let recorded = match outcome {
+            Ok(()) => {
+                self.context
+                    .db
+                    .write(move |c| jobs::delete(c, id).map_err(Error::from))
+                    .await
+            }
+            Err(error) if job.attempts >= ATTEMPTS => {
+                tracing::error!(job = job.kind, %error, "gave a job up after {ATTEMPTS} attempts");
+                self.context
+                    .db
+                    .write(move |c| jobs::delete(c, id).map_err(Error::from))
+                    .await
+            }
+            Err(error) => {
+                tracing::warn!(job = job.kind, %error, attempt = job.attempts, "a job failed and will be tried again");
+                let wait = 1_000_000_i64 << job.attempts.clamp(0, 12);
+                self.context
+                    .db
+                    .write(move |c| jobs::postpone(c, id, now + wait, &error).map_err(Error::from))
+                    .await
+            }
+        };
+        if let Err(error) = recorded {
+            tracing::warn!(%error, "cannot record what became of a job; it will be done again");
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Mail as files, for machines without a mail server.
+
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use super::{Mail, MailError, Mailer, Sending};
+
+/// Writes each mail to a file of its own, readable by its owner only.
+#[derive(Debug)]
+pub struct FileMailer {
+    folder: PathBuf,
+    count: AtomicU64,
+}
+
+impl FileMailer {
+    /// Into `folder`, which is made when the first mail comes.
+    #[must_use]
+    pub const fn new(folder: PathBuf) -> Self {
+        Self {
+            folder,
+            count: AtomicU64::new(0),
+        }
+    }
+
+    async fn write(&self, mail: &Mail) -> std::io::Result<PathBuf> {
+        tokio::fs::create_dir_all(&self.folder).await?;
+        let number = self.count.fetch_add(1, Ordering::Relaxed);
+        let path = self
+            .folder
+            .join(format!("{}-{number}.txt", uuid::Uuid::now_v7()));
+        let text = format!(
+            "To: {}\nSubject: {}\n\n{}\n",
+            mail.to, mail.subject, mail.body
+        );
+        let mut options = tokio::fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        options.mode(0o600);
+        let mut file = options.open(&path).await?;
+        tokio::io::AsyncWriteExt::write_all(&mut file, text.as_bytes()).await?;
+        file.sync_all().await?;
+        Ok(path)
+    }
+}
+
+impl Mailer for FileMailer {
+    fn send<'a>(&'a self, mail: &'a Mail) -> Sending<'a> {
+        Box::pin(async move {
+            let path = self
+                .write(mail)
+                .await
+                .map_err(|error| MailError(error.to_string()))?;
+            tracing::info!(path = %path.display(), subject = mail.subject, "no SMTP_URL is set: the mail was written to a file");
+            Ok(())
+        })
+    }
+}

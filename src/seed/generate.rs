@@ -1,0 +1,310 @@
+//! What the generated rows say. One generator draws everything in one order, so that a seed always makes the same rows.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Days, NaiveDate};
+use fake::{
+    Fake,
+    faker::{
+        address::en::CitySuffix,
+        name::en::{FirstName, LastName},
+    },
+};
+use rand::{Rng, SeedableRng, rngs::StdRng};
+
+use super::{
+    SEEDED_AT,
+    dummy::{Dummy, FirstIds},
+    rows::{Item, List, User},
+    words::{
+        BOOKS, BUILDS, DISHES, EVENTS, ITEM_DESCRIPTIONS, Kind, LIST_DESCRIPTIONS, PLACES, QUESTS,
+        SKILLS, THEMES, WHENS,
+    },
+};
+use crate::{db::repositories::users::USER, domain::search_text};
+
+const SECOND: i64 = 1_000_000;
+const DAY: i64 = 86_400 * SECOND;
+/// The first account is from two years before [`SEEDED_AT`].
+const BEGIN: i64 = SEEDED_AT - 730 * DAY;
+/// The last account is a month old at [`SEEDED_AT`].
+const LAST_USER: i64 = SEEDED_AT - 30 * DAY;
+
+/// Draws the rows, owners first: a user, its first list, that list's items, its second list, and so on.
+pub(super) struct Generator {
+    rng: StdRng,
+    rng_seed: u64,
+    users: u64,
+    lists: u64,
+    items: u64,
+    next: FirstIds,
+    password_hash: String,
+    /// The user at hand: its id, when it was made, and how often it had each name for a list.
+    user: (i64, i64),
+    names: HashMap<&'static str, u64>,
+    /// The list at hand.
+    list: ListAtHand,
+}
+
+struct ListAtHand {
+    id: i64,
+    created_at: i64,
+    kinds: &'static [Kind],
+    /// How many items are still to be drawn, and how many of them done: the list's counts are told before its items.
+    left: u64,
+    left_done: u64,
+}
+
+/// What finds every address that a seed makes.
+pub(super) fn email_pattern(rng_seed: u64) -> String {
+    format!("%+dummy{rng_seed}-%@example.com")
+}
+
+impl Generator {
+    pub(super) fn new(options: &Dummy, next: FirstIds, password_hash: String) -> Self {
+        Self {
+            rng: StdRng::seed_from_u64(options.rng_seed),
+            rng_seed: options.rng_seed,
+            users: options.users,
+            lists: options.lists,
+            items: options.items,
+            next,
+            password_hash,
+            user: (0, BEGIN),
+            names: HashMap::new(),
+            list: ListAtHand {
+                id: 0,
+                created_at: BEGIN,
+                kinds: &[],
+                left: 0,
+                left_done: 0,
+            },
+        }
+    }
+
+    /// The user `number`, from 0.
+    pub(super) fn user(&mut self, number: u64) -> User {
+        let (first, last) = (self.first_name(), self.last_name());
+        let email = format!(
+            "{}.{}+dummy{}-{}@example.com",
+            letters(first),
+            letters(last),
+            self.rng_seed,
+            number + 1
+        );
+        let created_at = self.instant(BEGIN, LAST_USER, number, self.users);
+        let id = take(&mut self.next.user);
+        self.user = (id, created_at);
+        self.names.clear();
+        User {
+            id,
+            email_key: email.clone(),
+            email,
+            name: format!("{first} {last}"),
+            password_hash: self.password_hash.clone(),
+            role: USER,
+            disabled: false,
+            created_at,
+            updated_at: created_at,
+        }
+    }
+
+    /// The list `number` of the user at hand, from 0.
+    pub(super) fn list(&mut self, number: u64) -> List {
+        let (user_id, since) = self.user;
+        let theme = self.pick(THEMES);
+        let times = self
+            .names
+            .entry(theme.name)
+            .and_modify(|times| *times += 1)
+            .or_insert(1);
+        let name = if *times == 1 {
+            theme.name.to_owned()
+        } else {
+            format!("{} {times}", theme.name)
+        };
+        let description = self.sometimes(0.6).then(|| *self.pick(LIST_DESCRIPTIONS));
+        let created_at = self.instant(since, SEEDED_AT, number, self.lists);
+        let share: f64 = self.rng.random_range(0.2..0.6);
+        #[allow(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss
+        )]
+        let done = ((self.items as f64 * share).round() as u64).min(self.items);
+        let id = take(&mut self.next.list);
+        self.list = ListAtHand {
+            id,
+            created_at,
+            kinds: theme.kinds,
+            left: self.items,
+            left_done: done,
+        };
+        List {
+            id,
+            user_id,
+            search_text: search_text(&name, description),
+            name,
+            description,
+            items_total: count(self.items),
+            items_done: count(done),
+            created_at,
+            updated_at: created_at,
+        }
+    }
+
+    /// The item `number` of the list at hand, from 0.
+    pub(super) fn item(&mut self, number: u64) -> Item {
+        let kind = *self.pick(self.list.kinds);
+        let name = self.name(kind);
+        let description = self.sometimes(0.4).then(|| *self.pick(ITEM_DESCRIPTIONS));
+        let created_at = self.instant(self.list.created_at, SEEDED_AT, number, self.items);
+        // Each item takes its chance among those left, so that exactly as many are done as the list says.
+        let done = self.rng.random_range(0..self.list.left.max(1)) < self.list.left_done;
+        self.list.left = self.list.left.saturating_sub(1);
+        self.list.left_done = self.list.left_done.saturating_sub(u64::from(done));
+        let done_at = done.then(|| self.rng.random_range(created_at..=SEEDED_AT));
+        let due_on = self
+            .sometimes(1.0 / 3.0)
+            .then(|| self.due(created_at))
+            .flatten();
+        Item {
+            id: take(&mut self.next.item),
+            bucketlist_id: self.list.id,
+            search_text: search_text(&name, description),
+            name,
+            description,
+            done,
+            done_at,
+            due_on,
+            created_at,
+            updated_at: done_at.unwrap_or(created_at),
+        }
+    }
+
+    /// From a month to four years after `created_at`: some are overdue.
+    fn due(&mut self, created_at: i64) -> Option<NaiveDate> {
+        let days = self.rng.random_range(30..1_460);
+        DateTime::from_timestamp_micros(created_at)?
+            .date_naive()
+            .checked_add_days(Days::new(days))
+    }
+
+    fn name(&mut self, kind: Kind) -> String {
+        let when = if self.sometimes(0.3) {
+            self.pick(WHENS)
+        } else {
+            ""
+        };
+        match (kind, self.rng.random_range(0..3)) {
+            (Kind::Travel, 0) => format!("See {}{when}", self.pick(PLACES)),
+            (Kind::Travel, 1) => {
+                format!("Show {} to {}{when}", self.pick(PLACES), self.first_name())
+            }
+            (Kind::Travel, _) => format!(
+                "Take the slow road from {} to {}{when}",
+                self.city(),
+                self.pick(PLACES)
+            ),
+            (Kind::Learn, 0) => format!("Learn to {}{when}", self.pick(SKILLS)),
+            (Kind::Learn, 1) => {
+                format!("Teach {} to {}{when}", self.first_name(), self.pick(SKILLS))
+            }
+            (Kind::Learn, _) => format!(
+                "Find somebody in {} to {} with{when}",
+                self.city(),
+                self.pick(SKILLS)
+            ),
+            (Kind::Cook, 0) => format!("Cook {}{when}", self.pick(DISHES)),
+            (Kind::Cook, 1) => {
+                format!("Cook {} for {}{when}", self.pick(DISHES), self.first_name())
+            }
+            (Kind::Cook, _) => format!("Taste {} in {}{when}", self.pick(DISHES), self.city()),
+            (Kind::Read, 0) => format!("Read {}{when}", self.pick(BOOKS)),
+            (Kind::Read, 1) => {
+                format!("Read {} with {}{when}", self.pick(BOOKS), self.first_name())
+            }
+            (Kind::Read, _) => format!(
+                "Give {} to {} {}{when}",
+                self.pick(BOOKS),
+                self.first_name(),
+                self.last_name()
+            ),
+            (Kind::Build, 0) => format!("Build {}{when}", self.pick(BUILDS)),
+            (Kind::Build, 1) => format!(
+                "Build {} with {}{when}",
+                self.pick(BUILDS),
+                self.first_name()
+            ),
+            (Kind::Build, _) => format!(
+                "Build {} for the house in {}{when}",
+                self.pick(BUILDS),
+                self.city()
+            ),
+            (Kind::Move, 0) => format!("Finish {}{when}", self.pick(EVENTS)),
+            (Kind::Move, 1) => format!("Finish {} in {}{when}", self.pick(EVENTS), self.city()),
+            (Kind::Move, _) => format!(
+                "Finish {} before {} does",
+                self.pick(EVENTS),
+                self.first_name()
+            ),
+            (Kind::Quest, 0) => format!("{}{when}", self.pick(QUESTS)),
+            (Kind::Quest, 1) => format!("{} in {}{when}", self.pick(QUESTS), self.city()),
+            (Kind::Quest, _) => format!(
+                "{} with {} {}{when}",
+                self.pick(QUESTS),
+                self.first_name(),
+                self.last_name()
+            ),
+        }
+    }
+
+    /// One of `of` evenly spread instants, each moved by chance within its share: ids and times grow together.
+    fn instant(&mut self, from: i64, to: i64, number: u64, of: u64) -> i64 {
+        let share = (to - from) / count(of).max(1);
+        let begin = from + share * count(number);
+        // To the second, as nothing else of these rows is exact; never before what owns the row.
+        let drawn = self.rng.random_range(begin..=begin + share);
+        (drawn - drawn.rem_euclid(SECOND)).max(begin)
+    }
+
+    fn sometimes(&mut self, share: f64) -> bool {
+        self.rng.random_bool(share)
+    }
+
+    fn pick<T>(&mut self, from: &'static [T]) -> &'static T {
+        &from[self.rng.random_range(0..from.len())]
+    }
+
+    fn first_name(&mut self) -> &'static str {
+        FirstName().fake_with_rng(&mut self.rng)
+    }
+
+    fn last_name(&mut self) -> &'static str {
+        LastName().fake_with_rng(&mut self.rng)
+    }
+
+    /// A town that could be: "Hagenesbury".
+    fn city(&mut self) -> String {
+        let suffix: &str = CitySuffix().fake_with_rng(&mut self.rng);
+        format!("{}{suffix}", self.last_name())
+    }
+}
+
+fn take(next: &mut i64) -> i64 {
+    let id = *next;
+    *next += 1;
+    id
+}
+
+fn count(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// What of a name may stand in an address without quotes.
+fn letters(name: &str) -> String {
+    name.chars()
+        .filter(char::is_ascii_alphabetic)
+        .map(|letter| letter.to_ascii_lowercase())
+        .collect()
+}

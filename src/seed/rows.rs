@@ -1,0 +1,111 @@
+//! Rows of generated data with ids of their own, and how a batch of them goes in quickly.
+
+use chrono::NaiveDate;
+use diesel::prelude::*;
+
+use crate::db::{
+    DbConnection,
+    schema::{bucketlists, items, users},
+};
+
+/// SQLite takes 32,766 values in a statement; fewer rows than that allows are no slower, and need less memory.
+const SQLITE_ROWS: usize = 500;
+
+// `None` must mean NULL here: a column that may be left to its default makes Diesel insert row by row on SQLite.
+#[derive(Clone, Debug, Insertable)]
+#[diesel(table_name = users, treat_none_as_default_value = false)]
+pub(super) struct User {
+    pub(super) id: i64,
+    pub(super) email: String,
+    pub(super) email_key: String,
+    pub(super) name: String,
+    pub(super) password_hash: String,
+    pub(super) role: &'static str,
+    pub(super) disabled: bool,
+    pub(super) created_at: i64,
+    pub(super) updated_at: i64,
+}
+
+#[derive(Clone, Debug, Insertable)]
+#[diesel(table_name = bucketlists, treat_none_as_default_value = false)]
+pub(super) struct List {
+    pub(super) id: i64,
+    pub(super) user_id: i64,
+    pub(super) name: String,
+    pub(super) description: Option<&'static str>,
+    pub(super) search_text: String,
+    pub(super) items_total: i64,
+    pub(super) items_done: i64,
+    pub(super) created_at: i64,
+    pub(super) updated_at: i64,
+}
+
+#[derive(Clone, Debug, Insertable)]
+#[diesel(table_name = items, treat_none_as_default_value = false)]
+pub(super) struct Item {
+    pub(super) id: i64,
+    pub(super) bucketlist_id: i64,
+    pub(super) name: String,
+    pub(super) description: Option<&'static str>,
+    pub(super) search_text: String,
+    pub(super) done: bool,
+    pub(super) done_at: Option<i64>,
+    pub(super) due_on: Option<NaiveDate>,
+    pub(super) created_at: i64,
+    pub(super) updated_at: i64,
+}
+
+/// Rows on their way in.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) users: Vec<User>,
+    pub(super) lists: Vec<List>,
+    pub(super) items: Vec<Item>,
+}
+
+impl Batch {
+    pub(super) fn len(&self) -> usize {
+        self.users.len() + self.lists.len() + self.items.len()
+    }
+
+    /// Writes the rows, owners first, and forgets them.
+    pub(super) fn write(&mut self, c: &mut DbConnection) -> QueryResult<()> {
+        match c {
+            DbConnection::Sqlite(c) => {
+                for rows in self.users.chunks(SQLITE_ROWS) {
+                    diesel::insert_into(users::table).values(rows).execute(c)?;
+                }
+                for rows in self.lists.chunks(SQLITE_ROWS) {
+                    diesel::insert_into(bucketlists::table)
+                        .values(rows)
+                        .execute(c)?;
+                }
+                for rows in self.items.chunks(SQLITE_ROWS) {
+                    diesel::insert_into(items::table).values(rows).execute(c)?;
+                }
+            }
+            // COPY is what PostgreSQL has for many rows.
+            DbConnection::Postgres(c) => {
+                if !self.users.is_empty() {
+                    diesel::copy_from(users::table)
+                        .from_insertable(&self.users)
+                        .execute(c)?;
+                }
+                if !self.lists.is_empty() {
+                    diesel::copy_from(bucketlists::table)
+                        .from_insertable(&self.lists)
+                        .execute(c)?;
+                }
+                if !self.items.is_empty() {
+                    diesel::copy_from(items::table)
+                        .from_insertable(&self.items)
+                        .execute(c)?;
+                }
+            }
+        }
+        self.users.clear();
+        self.lists.clear();
+        self.items.clear();
+        Ok(())
+    }
+}

@@ -1,0 +1,262 @@
+//! The standard seed: an admin, a demo user and a few lists. The contract's examples show it, so the first rows must stay.
+
+use chrono::NaiveDate;
+use diesel::{Connection, dsl::exists, prelude::*};
+
+use super::{SEEDED_AT, SeedError, hashed, lock};
+use crate::{
+    auth::Hasher,
+    db::{
+        DbConnection,
+        repositories::{
+            bucketlists::{self, NewBucketlist},
+            items::{self, NewItem},
+            users::{self, ADMIN, NewUser, USER},
+        },
+        schema,
+    },
+    domain::{Random, search_text},
+};
+
+/// The address of the seeded administrator.
+pub const ADMIN_EMAIL: &str = "admin@example.com";
+/// The password of the seeded administrator; known to everybody.
+pub const ADMIN_PASSWORD: &str = "bucketlist-admin";
+/// The address of the demo user.
+pub const DEMO_EMAIL: &str = "demo@example.com";
+/// The password of the demo user; known to everybody.
+pub const DEMO_PASSWORD: &str = "bucketlist-demo";
+
+/// What the standard seed put in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standard {
+    /// The id of the administrator.
+    pub admin: i64,
+    /// The id of the demo user, who owns the lists.
+    pub demo: i64,
+    /// How many lists.
+    pub lists: u64,
+    /// How many items.
+    pub items: u64,
+}
+
+struct List {
+    name: &'static str,
+    description: Option<&'static str>,
+    items: &'static [Item],
+}
+
+struct Item {
+    name: &'static str,
+    description: Option<&'static str>,
+    done: bool,
+    /// Year, month, day.
+    due_on: Option<(i32, u32, u32)>,
+}
+
+const fn item(name: &'static str, description: &'static str) -> Item {
+    Item {
+        name,
+        description: Some(description),
+        done: false,
+        due_on: None,
+    }
+}
+
+const fn plain(name: &'static str) -> Item {
+    Item {
+        name,
+        description: None,
+        done: false,
+        due_on: None,
+    }
+}
+
+impl Item {
+    const fn done(self) -> Self {
+        Self { done: true, ..self }
+    }
+
+    const fn due(self, year: i32, month: u32, day: u32) -> Self {
+        Self {
+            due_on: Some((year, month, day)),
+            ..self
+        }
+    }
+}
+
+const LISTS: &[List] = &[
+    List {
+        name: "See the world",
+        description: Some("Places to stand in once."),
+        items: &[
+            item("Watch the northern lights", "Tromsø, away from the town.").due(2027, 2, 1),
+            item(
+                "Stand on the rim of the Grand Canyon",
+                "At sunrise, before the buses come.",
+            )
+            .done(),
+            item(
+                "See the cherry trees bloom in Kyoto",
+                "The Philosopher's Path, early in April.",
+            )
+            .due(2027, 4, 5),
+            plain("Take the night train to Istanbul"),
+            item(
+                "Walk to Machu Picchu",
+                "Four days on the Inca Trail; permits are gone half a year ahead.",
+            )
+            .due(2028, 6, 15),
+        ],
+    },
+    List {
+        name: "Learn for life",
+        description: Some("One thing at a time, each until it is fun."),
+        items: &[
+            item(
+                "Speak enough Portuguese to tell a joke",
+                "And to understand the answer.",
+            )
+            .due(2026, 12, 31),
+            plain("Bake a sourdough loaf that rises").done(),
+            item("Play a nocturne by heart", "Chopin, opus 9 number 2."),
+            item(
+                "Swim a kilometre of crawl",
+                "Without stopping; the breathing is the hard part.",
+            )
+            .due(2026, 9, 1),
+            plain("Take a first-aid course").done().due(2026, 3, 31),
+        ],
+    },
+    List {
+        name: "Things to build",
+        description: Some("With my own hands, and not from a kit."),
+        items: &[
+            item(
+                "Build a bookshelf without screws",
+                "Oak, with dovetail joints.",
+            )
+            .due(2026, 11, 1),
+            item(
+                "Put up a weather station",
+                "Rain, wind and temperature, on a page of its own.",
+            )
+            .done(),
+            plain("Sew a coat that fits"),
+            item(
+                "Write a small compiler",
+                "For a language with functions and nothing else.",
+            ),
+        ],
+    },
+    List {
+        name: "Read before forty",
+        description: None,
+        items: &[
+            plain("Middlemarch").done(),
+            item("War and Peace", "Both epilogues count.").due(2027, 12, 31),
+            item(
+                "One Hundred Years of Solitude",
+                "With the family tree at hand.",
+            ),
+            plain("The Art of Computer Programming, volume 1"),
+        ],
+    },
+];
+
+/// Puts the standard seed in, in one transaction: an admin, a demo user, a few lists any developer recognises. `None`, and
+/// nothing done, when there is any user already.
+///
+/// # Errors
+/// [`SeedError::Hash`] and [`SeedError::Query`]; then nothing was written.
+pub fn standard(
+    c: &mut DbConnection,
+    hasher: &Hasher,
+    random: &dyn Random,
+    now: i64,
+) -> Result<Option<Standard>, SeedError> {
+    // Before the hashing, which takes its time: most starts find data. The lock makes it certain afterwards.
+    if has_users(c)? {
+        return Ok(None);
+    }
+    let admin_hash = hashed(hasher, ADMIN_PASSWORD, random)?;
+    let demo_hash = hashed(hasher, DEMO_PASSWORD, random)?;
+    // A clock that is behind must not see rows from its future.
+    let at = SEEDED_AT.min(now);
+    c.transaction(|c| {
+        lock(c)?;
+        if has_users(c)? {
+            return Ok(None);
+        }
+        let admin = insert_user(c, ADMIN_EMAIL, "Admin", ADMIN, &admin_hash, at)?;
+        let demo = insert_user(c, DEMO_EMAIL, "Demo", USER, &demo_hash, at)?;
+        let mut seeded = Standard {
+            admin,
+            demo,
+            lists: 0,
+            items: 0,
+        };
+        for list in LISTS {
+            insert_list(c, demo, list, at)?;
+            seeded.lists += 1;
+            seeded.items += list.items.len() as u64;
+        }
+        Ok(Some(seeded))
+    })
+}
+
+fn has_users(c: &mut DbConnection) -> QueryResult<bool> {
+    diesel::select(exists(schema::users::table.select(schema::users::id))).get_result(c)
+}
+
+fn insert_user(
+    c: &mut DbConnection,
+    email: &str,
+    name: &str,
+    role: &str,
+    hash: &str,
+    at: i64,
+) -> QueryResult<i64> {
+    let user = NewUser {
+        email,
+        email_key: email,
+        name,
+        password_hash: hash,
+        role,
+        disabled: false,
+        created_at: at,
+        updated_at: at,
+    };
+    users::insert(c, &user).map(|row| row.id)
+}
+
+fn insert_list(c: &mut DbConnection, owner: i64, list: &List, at: i64) -> QueryResult<()> {
+    let row = NewBucketlist {
+        user_id: owner,
+        name: list.name.to_owned(),
+        description: list.description.map(str::to_owned),
+        search_text: search_text(list.name, list.description),
+        items_total: list.items.iter().map(|_| 1).sum(),
+        items_done: list.items.iter().map(|item| i64::from(item.done)).sum(),
+        created_at: at,
+        updated_at: at,
+    };
+    let bucketlist_id = bucketlists::insert(c, &row)?.id;
+    for item in list.items {
+        let row = NewItem {
+            bucketlist_id,
+            name: item.name.to_owned(),
+            description: item.description.map(str::to_owned),
+            search_text: search_text(item.name, item.description),
+            done: item.done,
+            done_at: item.done.then_some(at),
+            due_on: item
+                .due_on
+                .and_then(|(year, month, day)| NaiveDate::from_ymd_opt(year, month, day)),
+            created_at: at,
+            updated_at: at,
+        };
+        items::insert(c, &row)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,170 @@
+//! Accounts as their owners and administrators manage them.
+
+use std::sync::Arc;
+
+use secrecy::SecretString;
+
+use super::{Accounts, Conflict, Context, Error, Missing, PageRequest};
+use crate::db::{
+    DbConnection,
+    repositories::{
+        Counted, sessions,
+        users::{self, UserChanges, UserRow},
+    },
+};
+
+/// Accounts as their owners and administrators manage them.
+#[derive(Clone)]
+pub struct Users(pub(super) Arc<Context>);
+
+/// What a user changes of their own account; `None` stays.
+#[derive(Debug, Default)]
+pub struct AccountChanges {
+    pub name: Option<String>,
+    pub email: Option<String>,
+    /// Needed when the email address changes.
+    pub current_password: Option<SecretString>,
+}
+
+impl Users {
+    /// One account.
+    ///
+    /// # Errors
+    /// `NotFound(User)`.
+    pub async fn get(&self, user_id: i64) -> Result<UserRow, Error> {
+        let user = self
+            .0
+            .db
+            .read(move |c| users::find(c, user_id).map_err(Error::from))
+            .await?;
+        user.ok_or(Error::NotFound(Missing::User))
+    }
+
+    /// A page of all accounts.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn list(&self, request: PageRequest) -> Result<Counted<UserRow>, Error> {
+        let (slice, pattern) = (request.slice(), request.pattern());
+        self.0
+            .db
+            .snapshot(move |c| users::page(c, pattern.as_deref(), slice).map_err(Error::from))
+            .await
+    }
+
+    /// Changes one's own account.
+    ///
+    /// # Errors
+    /// `Invalid`, `Conflict(EmailTaken)`.
+    pub async fn update_own(
+        &self,
+        user_id: i64,
+        changes: AccountChanges,
+    ) -> Result<UserRow, Error> {
+        let accounts = Accounts(Arc::clone(&self.0));
+        let email = changes
+            .email
+            .as_deref()
+            .map(|email| accounts.email(email))
+            .transpose()?;
+        if email.is_some() {
+            let password = changes.current_password.ok_or_else(|| {
+                Error::invalid(
+                    "current_password",
+                    "REQUIRED",
+                    "is required when the email address changes",
+                )
+            })?;
+            accounts
+                .verified(user_id, password, "current_password")
+                .await?;
+        }
+        let row = UserChanges {
+            name: changes.name,
+            email: email.as_ref().map(|email| email.address().to_owned()),
+            email_key: email.as_ref().map(|email| email.key().to_owned()),
+            updated_at: Some(self.0.clock.now()),
+            ..UserChanges::default()
+        };
+        let user = self
+            .0
+            .db
+            .write(move |c| users::update(c, user_id, &row).map_err(Error::from))
+            .await?;
+        user.ok_or(Error::NotFound(Missing::User))
+    }
+
+    /// Deletes one's own account with everything in it.
+    ///
+    /// # Errors
+    /// `Invalid`, `Conflict(LastAdmin)`.
+    pub async fn delete_own(&self, user_id: i64, password: SecretString) -> Result<(), Error> {
+        Accounts(Arc::clone(&self.0))
+            .verified(user_id, password, "password")
+            .await?;
+        self.delete(user_id).await
+    }
+
+    /// Changes an account's role, or disables it and ends its sessions.
+    ///
+    /// # Errors
+    /// `NotFound(User)`, `Conflict(LastAdmin)`.
+    pub async fn update(
+        &self,
+        user_id: i64,
+        role: Option<&'static str>,
+        disabled: Option<bool>,
+    ) -> Result<UserRow, Error> {
+        let now = self.0.clock.now();
+        let user = self
+            .0
+            .db
+            .write(move |c| {
+                if role == Some(users::USER) || disabled == Some(true) {
+                    keep_an_admin(c, user_id)?;
+                }
+                if disabled == Some(true) {
+                    sessions::revoke_all(c, user_id, None, now)?;
+                }
+                let changes = UserChanges {
+                    role: role.map(str::to_owned),
+                    disabled,
+                    updated_at: Some(now),
+                    ..UserChanges::default()
+                };
+                users::update(c, user_id, &changes)?.ok_or(Error::NotFound(Missing::User))
+            })
+            .await?;
+        self.0.standings.forget();
+        Ok(user)
+    }
+
+    /// Deletes an account with everything in it.
+    ///
+    /// # Errors
+    /// `NotFound(User)`, `Conflict(LastAdmin)`.
+    pub async fn delete(&self, user_id: i64) -> Result<(), Error> {
+        self.0
+            .db
+            .write(move |c| {
+                keep_an_admin(c, user_id)?;
+                if users::delete(c, user_id)? {
+                    Ok(())
+                } else {
+                    Err(Error::NotFound(Missing::User))
+                }
+            })
+            .await?;
+        self.0.standings.forget();
+        Ok(())
+    }
+}
+
+/// Refuses to lose the last active administrator.
+fn keep_an_admin(c: &mut DbConnection, losing: i64) -> Result<(), Error> {
+    if users::lock_active_admins(c)? == [losing] {
+        Err(Error::Conflict(Conflict::LastAdmin))
+    } else {
+        Ok(())
+    }
+}
