@@ -55,11 +55,7 @@ impl Parts {
             Some(url) => Arc::new(SmtpMailer::new(url, &config.mail_from)?),
             None => Arc::new(FileMailer::new(config.mail_dir())),
         };
-        Ok(Self {
-            clock: Arc::new(SystemClock),
-            random: Arc::new(SystemRandom),
-            mailer,
-        })
+        Ok(Self { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom), mailer })
     }
 }
 
@@ -70,11 +66,8 @@ impl App {
     /// [`AppError`].
     pub fn new(config: &Config, secret: &SecretString, parts: Parts) -> Result<Self, AppError> {
         let db = Db::open(config.database.clone())?;
-        let tokens = Arc::new(AccessTokens::new(
-            secret,
-            &config.tokens.previous_secrets,
-            seconds(config.tokens.access_ttl),
-        ));
+        let tokens =
+            Arc::new(AccessTokens::new(secret, &config.tokens.previous_secrets, seconds(config.tokens.access_ttl)));
         // A replica cannot see what another one wrote; the embedded database has one server.
         let standings = Standings::new(config.is_embedded());
         let context = Arc::new(Context {
@@ -82,9 +75,7 @@ impl App {
             clock: Arc::clone(&parts.clock),
             random: parts.random,
             hasher: Hasher::new(config.passwords).map_err(AppError::Hashing)?,
-            policy: PasswordPolicy {
-                min_length: config.passwords.min_length,
-            },
+            policy: PasswordPolicy { min_length: config.passwords.min_length },
             tokens: Arc::clone(&tokens),
             refresh_tokens: RefreshTokens::new(secret),
             refresh_ttl: config.tokens.refresh_ttl,
@@ -108,18 +99,8 @@ impl App {
             rate_limits: RateLimits::new(&config.limits),
             limits: config.limits,
         };
-        let worker = Worker::new(
-            context,
-            parts.mailer,
-            config.passwords.reset_ttl,
-            config.public_url.clone(),
-        );
-        Ok(Self {
-            endpoint: boxed(stack),
-            worker,
-            readiness,
-            db,
-        })
+        let worker = Worker::new(context, parts.mailer, config.passwords.reset_ttl, config.public_url.clone());
+        Ok(Self { endpoint: boxed(stack), worker, readiness, db })
     }
 }
 
@@ -128,7 +109,5 @@ fn boxed(endpoint: impl Endpoint<Output = Response> + 'static) -> BoxEndpoint<'s
 }
 
 fn seconds(duration: Duration) -> i64 {
-    i64::try_from(duration.as_secs())
-        .unwrap_or(i64::MAX / 4)
-        .max(1)
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX / 4).max(1)
 }

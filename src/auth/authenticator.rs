@@ -40,16 +40,8 @@ impl Standings {
     /// Remembers if `is_sole_writer`; otherwise every request asks the database.
     #[must_use]
     pub fn new(is_sole_writer: bool) -> Self {
-        let memory = is_sole_writer.then(|| {
-            Cache::builder()
-                .max_capacity(10_000)
-                .time_to_live(MEMORY)
-                .build()
-        });
-        Self {
-            generation: Arc::new(AtomicU64::new(0)),
-            memory,
-        }
+        let memory = is_sole_writer.then(|| Cache::builder().max_capacity(10_000).time_to_live(MEMORY).build());
+        Self { generation: Arc::new(AtomicU64::new(0)), memory }
     }
 
     /// Voids every memory.
@@ -94,10 +86,8 @@ impl Authenticator {
         }
         let generation = self.standings.generation();
         let (session_id, token_id) = (claims.sid, claims.jti.clone());
-        let standing = self
-            .db
-            .read(move |c| sessions::standing(c, session_id, &token_id).map_err(DbError::from))
-            .await?;
+        let standing =
+            self.db.read(move |c| sessions::standing(c, session_id, &token_id).map_err(DbError::from)).await?;
         if let Some(standing) = &standing {
             self.standings.remember(generation, &claims.jti, standing);
         }
@@ -107,15 +97,9 @@ impl Authenticator {
     async fn caller(&self, request: &Request, token: &str) -> Result<Caller, ApiError> {
         let claims = match request.extensions().get::<Verified>() {
             Some(Verified(claims)) => claims.clone(),
-            None => self
-                .tokens
-                .verify(token, self.clock.now_seconds())
-                .map_err(|_| ErrorCode::InvalidToken)?,
+            None => self.tokens.verify(token, self.clock.now_seconds()).map_err(|_| ErrorCode::InvalidToken)?,
         };
-        let standing = self
-            .standing(&claims)
-            .await?
-            .ok_or(ErrorCode::InvalidToken)?;
+        let standing = self.standing(&claims).await?.ok_or(ErrorCode::InvalidToken)?;
         if claims.sub.parse() != Ok(standing.user_id) {
             return Err(ErrorCode::InvalidToken.into());
         }
@@ -136,11 +120,7 @@ impl Authenticator {
 }
 
 impl Authenticate for Authenticator {
-    fn authenticate<'a>(
-        &'a self,
-        request: &'a Request,
-        token: &'a str,
-    ) -> BoxFuture<'a, Result<Caller, ApiError>> {
+    fn authenticate<'a>(&'a self, request: &'a Request, token: &'a str) -> BoxFuture<'a, Result<Caller, ApiError>> {
         Box::pin(self.caller(request, token))
     }
 }

@@ -3,8 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use argon2::{
-    Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version,
-    password_hash::SaltString,
+    Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version, password_hash::SaltString,
 };
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
@@ -56,9 +55,7 @@ impl Hasher {
         let mut salt = [0; 16];
         random.fill(&mut salt);
         let argon2 = self.argon2.clone();
-        self.in_turn(move || hash(&argon2, &password, &salt))
-            .await?
-            .ok_or(Busy)
+        self.in_turn(move || hash(&argon2, &password, &salt)).await?.ok_or(Busy)
     }
 
     /// Whether `password` is the one of `phc`; `None` costs as much and is never right.
@@ -68,11 +65,8 @@ impl Hasher {
     pub async fn verify(&self, password: SecretString, phc: Option<String>) -> Result<bool, Busy> {
         let (argon2, nobody) = (self.argon2.clone(), Arc::clone(&self.nobody));
         self.in_turn(move || {
-            let right = PasswordHash::new(phc.as_deref().unwrap_or(&nobody)).is_ok_and(|hash| {
-                argon2
-                    .verify_password(password.expose_secret().as_bytes(), &hash)
-                    .is_ok()
-            });
+            let right = PasswordHash::new(phc.as_deref().unwrap_or(&nobody))
+                .is_ok_and(|hash| argon2.verify_password(password.expose_secret().as_bytes(), &hash).is_ok());
             right && phc.is_some()
         })
         .await
@@ -81,14 +75,10 @@ impl Hasher {
     /// Whether a stored hash was made at another cost than the configured one.
     #[must_use]
     pub fn is_outdated(&self, phc: &str) -> bool {
-        PasswordHash::new(phc)
-            .ok()
-            .and_then(|hash| Params::try_from(&hash).ok())
-            .is_none_or(|params| {
-                let now = self.argon2.params();
-                (params.m_cost(), params.t_cost(), params.p_cost())
-                    != (now.m_cost(), now.t_cost(), now.p_cost())
-            })
+        PasswordHash::new(phc).ok().and_then(|hash| Params::try_from(&hash).ok()).is_none_or(|params| {
+            let now = self.argon2.params();
+            (params.m_cost(), params.t_cost(), params.p_cost()) != (now.m_cost(), now.t_cost(), now.p_cost())
+        })
     }
 
     /// As [`Self::hash`], at once and on this thread: for the command line.
@@ -99,10 +89,7 @@ impl Hasher {
         hash(&self.argon2, password, &salt)
     }
 
-    async fn in_turn<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Busy> {
+    async fn in_turn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
         let turn = tokio::time::timeout(PATIENCE, Arc::clone(&self.turns).acquire_owned()).await;
         let Ok(Ok(turn)) = turn else { return Err(Busy) };
         let done = tokio::task::spawn_blocking(move || {
@@ -116,8 +103,5 @@ impl Hasher {
 
 fn hash(argon2: &Argon2<'_>, password: &SecretString, salt: &[u8]) -> Option<String> {
     let salt = SaltString::encode_b64(salt).ok()?;
-    argon2
-        .hash_password(password.expose_secret().as_bytes(), &salt)
-        .ok()
-        .map(|hash| hash.to_string())
+    argon2.hash_password(password.expose_secret().as_bytes(), &salt).ok().map(|hash| hash.to_string())
 }

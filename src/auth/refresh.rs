@@ -24,8 +24,7 @@ impl RefreshTokens {
         if let Some(derive) = &mut derive {
             derive.update(b"refresh token successor");
         }
-        let key =
-            derive.and_then(|derive| Hmac::new_from_slice(&derive.finalize().into_bytes()).ok());
+        let key = derive.and_then(|derive| Hmac::new_from_slice(&derive.finalize().into_bytes()).ok());
         Self { key }
     }
 

@@ -62,20 +62,9 @@ impl AccessTokens {
         validation.validate_nbf = false;
         let verifying = std::iter::once(secret)
             .chain(previous)
-            .map(|secret| {
-                (
-                    key_id(secret),
-                    DecodingKey::from_secret(secret.expose_secret().as_bytes()),
-                )
-            })
+            .map(|secret| (key_id(secret), DecodingKey::from_secret(secret.expose_secret().as_bytes())))
             .collect();
-        Self {
-            signing: EncodingKey::from_secret(bytes),
-            header,
-            verifying,
-            validation,
-            ttl,
-        }
+        Self { signing: EncodingKey::from_secret(bytes), header, verifying, validation, ttl }
     }
 
     /// How many seconds a token is good.
@@ -120,16 +109,9 @@ impl AccessTokens {
             return Err(InvalidToken);
         }
         let key_id = header.kid.as_deref().ok_or(InvalidToken)?;
-        let (_, key) = self
-            .verifying
-            .iter()
-            .find(|(id, _)| id == key_id)
-            .ok_or(InvalidToken)?;
-        let claims: Claims = jsonwebtoken::decode(token, key, &self.validation)
-            .map_err(|_| InvalidToken)?
-            .claims;
-        let is_good =
-            now < claims.exp && now >= claims.nbf - CLOCK_SKEW && now >= claims.iat - CLOCK_SKEW;
+        let (_, key) = self.verifying.iter().find(|(id, _)| id == key_id).ok_or(InvalidToken)?;
+        let claims: Claims = jsonwebtoken::decode(token, key, &self.validation).map_err(|_| InvalidToken)?.claims;
+        let is_good = now < claims.exp && now >= claims.nbf - CLOCK_SKEW && now >= claims.iat - CLOCK_SKEW;
         is_good.then_some(claims).ok_or(InvalidToken)
     }
 }
@@ -147,10 +129,7 @@ mod tests {
     use crate::domain::SystemRandom;
 
     fn tokens(secret: &str, previous: &[&str]) -> AccessTokens {
-        let previous: Vec<SecretString> = previous
-            .iter()
-            .map(|secret| (*secret).to_owned().into())
-            .collect();
+        let previous: Vec<SecretString> = previous.iter().map(|secret| (*secret).to_owned().into()).collect();
         AccessTokens::new(&secret.to_owned().into(), &previous, 900)
     }
 
@@ -160,13 +139,7 @@ mod tests {
     fn a_token_is_good_from_its_issue_to_its_end() {
         let tokens = tokens("one", &[]);
         let token = tokens.issue(7, 9, NOW, &SystemRandom).unwrap();
-        for (now, good) in [
-            (NOW - 6, false),
-            (NOW - 5, true),
-            (NOW, true),
-            (NOW + 899, true),
-            (NOW + 900, false),
-        ] {
+        for (now, good) in [(NOW - 6, false), (NOW - 5, true), (NOW, true), (NOW + 899, true), (NOW + 900, false)] {
             assert_eq!(tokens.verify(&token, now).is_ok(), good, "{}", now - NOW);
         }
         let claims = tokens.verify(&token, NOW).unwrap();
@@ -186,14 +159,11 @@ mod tests {
         let good = tokens.issue(7, 9, NOW, &SystemRandom).unwrap();
         let claims = tokens.verify(&good, NOW).unwrap();
         let key = EncodingKey::from_secret(b"one");
-        let sign =
-            |header: &Header, claims: &Claims| jsonwebtoken::encode(header, claims, &key).unwrap();
+        let sign = |header: &Header, claims: &Claims| jsonwebtoken::encode(header, claims, &key).unwrap();
         let header = tokens.header.clone();
         let parts: Vec<&str> = good.split('.').collect();
-        let none = URL_SAFE_NO_PAD.encode(format!(
-            r#"{{"typ":"at+jwt","alg":"none","kid":"{}"}}"#,
-            key_id(&"one".to_owned().into())
-        ));
+        let none = URL_SAFE_NO_PAD
+            .encode(format!(r#"{{"typ":"at+jwt","alg":"none","kid":"{}"}}"#, key_id(&"one".to_owned().into())));
         let forged = [
             String::new(),
             "a.b.c".into(),
@@ -201,76 +171,16 @@ mod tests {
             format!("{none}.{}.{}", parts[1], parts[2]),
             format!("{}.{}.", parts[0], parts[1]),
             format!("{good}x"),
-            sign(
-                &Header {
-                    typ: Some("JWT".into()),
-                    ..header.clone()
-                },
-                &claims,
-            ),
-            sign(
-                &Header {
-                    typ: None,
-                    ..header.clone()
-                },
-                &claims,
-            ),
-            sign(
-                &Header {
-                    kid: None,
-                    ..header.clone()
-                },
-                &claims,
-            ),
-            sign(
-                &Header {
-                    kid: Some("../../etc/passwd".into()),
-                    ..header.clone()
-                },
-                &claims,
-            ),
-            sign(
-                &Header {
-                    alg: Algorithm::HS512,
-                    ..header.clone()
-                },
-                &claims,
-            ),
-            sign(
-                &header,
-                &Claims {
-                    aud: "somebody-else".into(),
-                    ..claims.clone()
-                },
-            ),
-            sign(
-                &header,
-                &Claims {
-                    iss: "somebody-else".into(),
-                    ..claims.clone()
-                },
-            ),
-            sign(
-                &header,
-                &Claims {
-                    nbf: NOW + 3600,
-                    ..claims.clone()
-                },
-            ),
-            sign(
-                &header,
-                &Claims {
-                    iat: NOW + 3600,
-                    ..claims.clone()
-                },
-            ),
-            sign(
-                &header,
-                &Claims {
-                    exp: NOW - 1,
-                    ..claims.clone()
-                },
-            ),
+            sign(&Header { typ: Some("JWT".into()), ..header.clone() }, &claims),
+            sign(&Header { typ: None, ..header.clone() }, &claims),
+            sign(&Header { kid: None, ..header.clone() }, &claims),
+            sign(&Header { kid: Some("../../etc/passwd".into()), ..header.clone() }, &claims),
+            sign(&Header { alg: Algorithm::HS512, ..header.clone() }, &claims),
+            sign(&header, &Claims { aud: "somebody-else".into(), ..claims.clone() }),
+            sign(&header, &Claims { iss: "somebody-else".into(), ..claims.clone() }),
+            sign(&header, &Claims { nbf: NOW + 3600, ..claims.clone() }),
+            sign(&header, &Claims { iat: NOW + 3600, ..claims.clone() }),
+            sign(&header, &Claims { exp: NOW - 1, ..claims.clone() }),
         ];
         for token in forged {
             assert_eq!(tokens.verify(&token, NOW), Err(InvalidToken), "{token}");

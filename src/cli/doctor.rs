@@ -46,10 +46,7 @@ struct Setting {
 pub(super) fn run(format: Format, out: &mut dyn Write) -> Result<ExitCode, CliError> {
     let given = environment::variables()?;
     let settings = variables::ALL.iter().map(|variable| {
-        let value = given
-            .get(variable.name)
-            .map(String::as_str)
-            .filter(|value| !value.trim().is_empty());
+        let value = given.get(variable.name).map(String::as_str).filter(|value| !value.trim().is_empty());
         Setting {
             name: variable.name,
             value: match value {
@@ -68,71 +65,34 @@ pub(super) fn run(format: Format, out: &mut dyn Write) -> Result<ExitCode, CliEr
             Ok(config) => examine(&config),
             Err(ConfigError(mistakes)) => mistakes
                 .into_iter()
-                .map(|mistake| Check {
-                    name: mistake.variable,
-                    verdict: Verdict::Fail,
-                    detail: mistake.problem,
-                })
+                .map(|mistake| Check { name: mistake.variable, verdict: Verdict::Fail, detail: mistake.problem })
                 .collect(),
         },
     };
     match format {
-        Format::Json => writeln!(
-            out,
-            "{}",
-            serde_json::to_string_pretty(&report).unwrap_or_default()
-        )?,
+        Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(&report).unwrap_or_default())?,
         Format::Text => print(&report, out)?,
     }
-    let failed = report
-        .checks
-        .iter()
-        .any(|check| check.verdict == Verdict::Fail);
-    Ok(if failed {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
+    let failed = report.checks.iter().any(|check| check.verdict == Verdict::Fail);
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 fn examine(config: &Config) -> Vec<Check> {
     let mut checks = Vec::new();
-    let mut add = |name, verdict, detail: String| {
-        checks.push(Check {
-            name,
-            verdict,
-            detail,
-        })
-    };
-    add(
-        "configuration",
-        Verdict::Ok,
-        format!("valid for {}", config.environment.as_str()),
-    );
+    let mut add = |name, verdict, detail: String| checks.push(Check { name, verdict, detail });
+    add("configuration", Verdict::Ok, format!("valid for {}", config.environment.as_str()));
     match prepare_folders(config) {
-        Ok(()) => add(
-            "data folder",
-            Verdict::Ok,
-            format!("`{}` can be written", config.data_dir.display()),
-        ),
+        Ok(()) => add("data folder", Verdict::Ok, format!("`{}` can be written", config.data_dir.display())),
         Err(error) => add("data folder", Verdict::Fail, error.to_string()),
     }
     let engine = config.database.target.engine();
     match Migrator::connect(&config.database) {
-        Err(error) => add(
-            "database",
-            Verdict::Fail,
-            format!("{engine}: {error}; start it or mend DATABASE_URL"),
-        ),
+        Err(error) => add("database", Verdict::Fail, format!("{engine}: {error}; start it or mend DATABASE_URL")),
         Ok(mut migrator) => {
             add("database", Verdict::Ok, format!("{engine} answers"));
             match migrator.status() {
                 Ok(status) if status.is_current() => {
-                    add(
-                        "migrations",
-                        Verdict::Ok,
-                        format!("all {} are done", status.applied.len()),
-                    );
+                    add("migrations", Verdict::Ok, format!("all {} are done", status.applied.len()));
                 }
                 Ok(status) if !status.unknown.is_empty() => add(
                     "migrations",
@@ -145,10 +105,7 @@ fn examine(config: &Config) -> Vec<Check> {
                 Ok(status) => add(
                     "migrations",
                     Verdict::Warn,
-                    format!(
-                        "{} to be done; run `bucketlist migrate up`",
-                        status.pending.len()
-                    ),
+                    format!("{} to be done; run `bucketlist migrate up`", status.pending.len()),
                 ),
                 Err(error) => add("migrations", Verdict::Fail, error.to_string()),
             }
@@ -156,40 +113,22 @@ fn examine(config: &Config) -> Vec<Check> {
     }
     match TcpListener::bind((config.host, config.port)) {
         Ok(_) => add("port", Verdict::Ok, format!("{} is free", config.port)),
-        Err(error) => add(
-            "port",
-            Verdict::Warn,
-            format!("{} cannot be listened on: {error}", config.port),
-        ),
+        Err(error) => add("port", Verdict::Warn, format!("{} cannot be listened on: {error}", config.port)),
     }
     match (&config.tokens.secret, config.environment) {
         (Some(_), _) => add("secret", Verdict::Ok, "JWT_SECRET is set".to_owned()),
         (None, environment) => add(
             "secret",
-            if environment == Environment::Development {
-                Verdict::Ok
-            } else {
-                Verdict::Warn
-            },
-            format!(
-                "made by itself and kept in `{}`",
-                config.secret_file().display()
-            ),
+            if environment == Environment::Development { Verdict::Ok } else { Verdict::Warn },
+            format!("made by itself and kept in `{}`", config.secret_file().display()),
         ),
     }
     match &config.smtp_url {
         Some(_) => add("mail", Verdict::Ok, "SMTP_URL is set".to_owned()),
         None => add(
             "mail",
-            if config.environment.is_exposed() {
-                Verdict::Warn
-            } else {
-                Verdict::Ok
-            },
-            format!(
-                "written to `{}`; set SMTP_URL to send it",
-                config.mail_dir().display()
-            ),
+            if config.environment.is_exposed() { Verdict::Warn } else { Verdict::Ok },
+            format!("written to `{}`; set SMTP_URL to send it", config.mail_dir().display()),
         ),
     }
     if !config.limits.rate_limit && config.environment.is_exposed() {
@@ -199,22 +138,13 @@ fn examine(config: &Config) -> Vec<Check> {
 }
 
 fn print(report: &Report, out: &mut dyn Write) -> Result<(), CliError> {
-    writeln!(
-        out,
-        "BucketList API {} ({})\n",
-        report.version, report.commit
-    )?;
+    writeln!(out, "BucketList API {} ({})\n", report.version, report.commit)?;
     for setting in &report.settings {
         let mark = if setting.is_default { ' ' } else { '*' };
         writeln!(out, "  {mark} {:<28} {}", setting.name, setting.value)?;
     }
     writeln!(out, "\n  * set by the environment or .env\n")?;
-    for Check {
-        name,
-        verdict,
-        detail,
-    } in &report.checks
-    {
+    for Check { name, verdict, detail } in &report.checks {
         let word = match verdict {
             Verdict::Ok => "ok  ",
             Verdict::Warn => "warn",

@@ -33,9 +33,7 @@ pub(super) fn variables() -> Result<Variables, CliError> {
         Err(error) => return Err(CliError::DotEnv(error)),
     }
     variables.extend(
-        std::env::vars_os().filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        }),
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
     );
     Ok(variables)
 }
@@ -47,10 +45,7 @@ pub(super) fn variables() -> Result<Variables, CliError> {
 pub fn prepare_folders(config: &Config) -> Result<(), CliError> {
     make_folder(&config.data_dir, "DATA_DIR")?;
     if let Target::Sqlite(path) = &config.database.target {
-        if let Some(folder) = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-        {
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             make_folder(folder, "DATABASE_URL")?;
         }
     }
@@ -67,9 +62,7 @@ fn make_folder(folder: &Path, variable: &str) -> Result<(), CliError> {
     fs::create_dir_all(folder).map_err(fail)?;
     // Only writing proves that one may write.
     let probe = folder.join(format!(".probe-{}", std::process::id()));
-    fs::write(&probe, b"")
-        .and_then(|()| fs::remove_file(&probe))
-        .map_err(fail)
+    fs::write(&probe, b"").and_then(|()| fs::remove_file(&probe)).map_err(fail)
 }
 
 /// The secret that signs tokens: the configured one, else one that is made once and kept in the data folder.
@@ -82,10 +75,7 @@ pub fn jwt_secret(config: &Config) -> Result<SecretString, CliError> {
     }
     let path = config.secret_file();
     let fail = |error: std::io::Error| {
-        CliError::Message(format!(
-            "the secret in `{}` cannot be kept ({error}); set JWT_SECRET",
-            path.display()
-        ))
+        CliError::Message(format!("the secret in `{}` cannot be kept ({error}); set JWT_SECRET", path.display()))
     };
     match fs::read_to_string(&path) {
         Ok(secret) if secret.trim().len() >= 32 => return Ok(secret.trim().to_owned().into()),
@@ -98,9 +88,6 @@ pub fn jwt_secret(config: &Config) -> Result<SecretString, CliError> {
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-        .open(&path)
-        .and_then(|mut file| file.write_all(secret.as_bytes()))
-        .map_err(fail)?;
+    options.open(&path).and_then(|mut file| file.write_all(secret.as_bytes())).map_err(fail)?;
     Ok(secret.into())
 }

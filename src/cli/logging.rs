@@ -19,12 +19,7 @@ pub(super) fn start(config: &Config) -> WorkerGuard {
     // A second start in one process keeps the first.
     let _ = match config.log_format {
         LogFormat::Pretty => builder.compact().with_target(false).try_init(),
-        LogFormat::Json => builder
-            .json()
-            .flatten_event(true)
-            .with_current_span(true)
-            .with_span_list(false)
-            .try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init(),
     };
     guard
 }

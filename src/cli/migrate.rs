@@ -22,11 +22,7 @@ pub(super) enum Action {
 /// The exit code of a state that is not current, as `openapi check` has it.
 const NOT_CURRENT: u8 = 4;
 
-pub(super) fn run(
-    config: &Config,
-    action: Action,
-    out: &mut dyn Write,
-) -> Result<ExitCode, CliError> {
+pub(super) fn run(config: &Config, action: Action, out: &mut dyn Write) -> Result<ExitCode, CliError> {
     let mut migrator = connect(config)?;
     match action {
         Action::Up => {
@@ -48,11 +44,8 @@ pub(super) fn run(
         },
         Action::Status => {
             let status = migrator.status()?;
-            for (word, names) in [
-                ("done", &status.applied),
-                ("pending", &status.pending),
-                ("unknown", &status.unknown),
-            ] {
+            for (word, names) in [("done", &status.applied), ("pending", &status.pending), ("unknown", &status.unknown)]
+            {
                 for name in names {
                     writeln!(out, "{word:<8}{name}")?;
                 }

@@ -108,14 +108,10 @@ pub fn run(cli: Cli, out: &mut dyn Write) -> Result<ExitCode, CliError> {
         Command::Serve { seed } => serve::run(&load()?, seed, out)?,
         Command::Migrate { action } => return migrate::run(&load()?, action, out),
         Command::Seed(arguments) => seed::run(&load()?, &arguments, out)?,
-        Command::User { action } => {
-            user::run(&load()?, &action, &mut std::io::stdin().lock(), out)?
-        }
+        Command::User { action } => user::run(&load()?, &action, &mut std::io::stdin().lock(), out)?,
         Command::Openapi { action } => return openapi::run(&action, out),
         Command::Doctor { format } => return doctor::run(format, out),
-        Command::Config {
-            action: ConfigAction::Example,
-        } => {
+        Command::Config { action: ConfigAction::Example } => {
             out.write_all(config::variables::env_example().as_bytes())?;
         }
     }

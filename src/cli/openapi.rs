@@ -49,17 +49,10 @@ const STALE: u8 = 4;
 pub(super) fn run(action: &Action, out: &mut dyn Write) -> Result<ExitCode, CliError> {
     let document = v1::document::build()
         .map_err(|findings| CliError::Message(format!("the contract breaks rules:\n{findings}")))?;
-    let files = [
-        ("v1.json", document.to_json()),
-        ("v1.yaml", document.to_yaml()),
-    ];
+    let files = [("v1.json", document.to_json()), ("v1.yaml", document.to_yaml())];
     match action {
-        Action::Print {
-            format: Format::Json,
-        } => out.write_all(files[0].1.as_bytes())?,
-        Action::Print {
-            format: Format::Yaml,
-        } => out.write_all(files[1].1.as_bytes())?,
+        Action::Print { format: Format::Json } => out.write_all(files[0].1.as_bytes())?,
+        Action::Print { format: Format::Yaml } => out.write_all(files[1].1.as_bytes())?,
         Action::Check { folder } => {
             let stale: Vec<&str> = files
                 .iter()

@@ -34,48 +34,23 @@ pub(super) struct Arguments {
     rng_seed: u64,
 }
 
-pub(super) fn run(
-    config: &Config,
-    arguments: &Arguments,
-    out: &mut dyn Write,
-) -> Result<(), CliError> {
+pub(super) fn run(config: &Config, arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliError> {
     let mut migrator = connect(config)?;
     migrator.up()?;
     if !arguments.dummy {
         match standard(config, &mut migrator)? {
-            true => writeln!(
-                out,
-                "Added the standard data: {} and {}.",
-                seed::ADMIN_EMAIL,
-                seed::DEMO_EMAIL
-            )?,
+            true => writeln!(out, "Added the standard data: {} and {}.", seed::ADMIN_EMAIL, seed::DEMO_EMAIL)?,
             false => writeln!(out, "There is data already; nothing was added.")?,
         }
         return Ok(());
     }
-    let &Arguments {
-        users,
-        lists,
-        items,
-        rng_seed,
-        ..
-    } = arguments;
+    let &Arguments { users, lists, items, rng_seed, .. } = arguments;
     let total = users.saturating_mul(lists).saturating_mul(items);
     let bar = progress_bar(total);
-    let options = Dummy {
-        users,
-        lists,
-        items,
-        rng_seed,
-    };
+    let options = Dummy { users, lists, items, rng_seed };
     let hasher = Hasher::new(config.passwords).map_err(AppError::Hashing)?;
-    let summary = seed::dummy(
-        migrator.connection(),
-        &hasher,
-        &SystemRandom,
-        &options,
-        &mut |done| bar.set_position(done),
-    )?;
+    let summary =
+        seed::dummy(migrator.connection(), &hasher, &SystemRandom, &options, &mut |done| bar.set_position(done))?;
     bar.finish_and_clear();
     writeln!(
         out,
@@ -91,12 +66,7 @@ pub(super) fn run(
 /// Puts the standard data into an empty database; false when it was not empty.
 pub(super) fn standard(config: &Config, migrator: &mut Migrator) -> Result<bool, CliError> {
     let hasher = Hasher::new(config.passwords).map_err(AppError::Hashing)?;
-    let added = seed::standard(
-        migrator.connection(),
-        &hasher,
-        &SystemRandom,
-        SystemClock.now(),
-    )?;
+    let added = seed::standard(migrator.connection(), &hasher, &SystemRandom, SystemClock.now())?;
     Ok(added.is_some())
 }
 
@@ -106,9 +76,7 @@ fn progress_bar(total: u64) -> ProgressBar {
         bar.set_draw_target(ProgressDrawTarget::hidden());
     }
     // The template is a constant; the default bar is the fallback.
-    if let Ok(style) = ProgressStyle::with_template(
-        "{bar:40} {human_pos}/{human_len} items, {per_sec}, {eta} left",
-    ) {
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {human_pos}/{human_len} items, {per_sec}, {eta} left") {
         bar.set_style(style);
     }
     bar

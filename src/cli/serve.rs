@@ -53,10 +53,7 @@ fn prepare_database(config: &Config, wants_seed: bool) -> Result<(), CliError> {
             return Err(MigrationError::Newer(version.clone()).into());
         }
         if !status.pending.is_empty() {
-            tracing::warn!(
-                pending = status.pending.len(),
-                "the database is not current: run `bucketlist migrate up`"
-            );
+            tracing::warn!(pending = status.pending.len(), "the database is not current: run `bucketlist migrate up`");
             return Ok(());
         }
     }
@@ -84,36 +81,17 @@ fn bind(config: &Config) -> Result<TcpListener, CliError> {
 }
 
 fn greet(config: &Config, address: SocketAddr, out: &mut dyn Write) -> Result<(), CliError> {
-    let host = if address.ip().is_unspecified() {
-        "localhost".to_owned()
-    } else {
-        address.ip().to_string()
-    };
+    let host = if address.ip().is_unspecified() { "localhost".to_owned() } else { address.ip().to_string() };
     let url = format!("http://{host}:{}", address.port());
-    writeln!(
-        out,
-        "BucketList API {} ({})",
-        build_info::VERSION,
-        config.environment.as_str()
-    )?;
+    writeln!(out, "BucketList API {} ({})", build_info::VERSION, config.environment.as_str())?;
     writeln!(out, "  API       {url}/v1")?;
     writeln!(out, "  Docs      {url}/docs")?;
     writeln!(out, "  Document  {url}/openapi/v1.json")?;
     writeln!(out, "  Health    {url}/health/ready")?;
     writeln!(out, "  Database  {}", config.database.target.engine())?;
     if config.environment == Environment::Development {
-        writeln!(
-            out,
-            "  Login     {} / {}",
-            seed::DEMO_EMAIL,
-            seed::DEMO_PASSWORD
-        )?;
-        writeln!(
-            out,
-            "  Admin     {} / {}",
-            seed::ADMIN_EMAIL,
-            seed::ADMIN_PASSWORD
-        )?;
+        writeln!(out, "  Login     {} / {}", seed::DEMO_EMAIL, seed::DEMO_PASSWORD)?;
+        writeln!(out, "  Admin     {} / {}", seed::ADMIN_EMAIL, seed::ADMIN_PASSWORD)?;
     }
     out.flush()?;
     Ok(())
@@ -135,14 +113,9 @@ async fn serve(config: &Config, app: App, listener: TcpListener) -> Result<(), C
 
 /// Ends when the server is to stop. After SIGTERM readiness fails first, while requests are still taken: whoever balances
 /// the load gets the time to look elsewhere.
-fn stop_signal(
-    readiness: Readiness,
-    delay: Duration,
-) -> Result<impl Future<Output = ()>, CliError> {
-    let (mut terminate, mut interrupt): (Signal, Signal) = (
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::interrupt())?,
-    );
+fn stop_signal(readiness: Readiness, delay: Duration) -> Result<impl Future<Output = ()>, CliError> {
+    let (mut terminate, mut interrupt): (Signal, Signal) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {

@@ -55,26 +55,15 @@ pub(super) fn run(
     let c = migrator.connection();
     let now = SystemClock.now();
     match action {
-        Action::Create {
-            name,
-            admin,
-            password_stdin,
-            ..
-        } => {
-            let password = if *password_stdin {
-                read_password(input)?
-            } else {
-                generate()
-            };
-            PasswordPolicy {
-                min_length: config.passwords.min_length,
-            }
-            .check(password.expose_secret(), email.key())
-            .map_err(|problem| message(format!("the password {problem}")))?;
+        Action::Create { name, admin, password_stdin, .. } => {
+            let password = if *password_stdin { read_password(input)? } else { generate() };
+            PasswordPolicy { min_length: config.passwords.min_length }
+                .check(password.expose_secret(), email.key())
+                .map_err(|problem| message(format!("the password {problem}")))?;
             let hasher = Hasher::new(config.passwords).map_err(AppError::Hashing)?;
-            let password_hash = hasher.hash_now(&password, &SystemRandom).ok_or_else(|| {
-                message("the password cannot be hashed; check PASSWORD_HASH_MEMORY_KIB".into())
-            })?;
+            let password_hash = hasher
+                .hash_now(&password, &SystemRandom)
+                .ok_or_else(|| message("the password cannot be hashed; check PASSWORD_HASH_MEMORY_KIB".into()))?;
             let user = NewUser {
                 email: email.address(),
                 email_key: email.key(),
@@ -86,17 +75,10 @@ pub(super) fn run(
                 updated_at: now,
             };
             let user = users::insert(c, &user).map_err(|error| match DbError::from(error) {
-                DbError::Duplicate(_) => message(format!(
-                    "there is an account for {} already",
-                    email.address()
-                )),
+                DbError::Duplicate(_) => message(format!("there is an account for {} already", email.address())),
                 error => message(error.to_string()),
             })?;
-            writeln!(
-                out,
-                "Made the {} {} with id {}.",
-                user.role, user.email, user.id
-            )?;
+            writeln!(out, "Made the {} {} with id {}.", user.role, user.email, user.id)?;
             if !password_stdin {
                 writeln!(out, "Password: {}", password.expose_secret())?;
             }
@@ -104,11 +86,8 @@ pub(super) fn run(
         Action::Promote { .. } => {
             let unknown = || message(format!("there is no account for {}", email.address()));
             let user = users::find_by_email(c, email.key())?.ok_or_else(unknown)?;
-            let changes = UserChanges {
-                role: Some(users::ADMIN.to_owned()),
-                updated_at: Some(now),
-                ..UserChanges::default()
-            };
+            let changes =
+                UserChanges { role: Some(users::ADMIN.to_owned()), updated_at: Some(now), ..UserChanges::default() };
             users::update(c, user.id, &changes)?;
             writeln!(out, "{} is an administrator now.", user.email)?;
         }

@@ -156,11 +156,7 @@ impl Config {
         let host = read.parsed("HOST", "an IP address such as 127.0.0.1 or 0.0.0.0");
         let port = read.parsed("PORT", "a port number from 0 to 65535");
         let data_dir = PathBuf::from(read.text("DATA_DIR"));
-        let log_default = if environment == Environment::Development {
-            LogFormat::Pretty
-        } else {
-            LogFormat::Json
-        };
+        let log_default = if environment == Environment::Development { LogFormat::Pretty } else { LogFormat::Json };
         let config = Self {
             environment,
             host,
@@ -198,10 +194,7 @@ impl Config {
             smtp_url: read.smtp_url("SMTP_URL"),
             mail_from: read.text("MAIL_FROM"),
             log_format: read
-                .optional_choice(
-                    "LOG_FORMAT",
-                    &[("pretty", LogFormat::Pretty), ("json", LogFormat::Json)],
-                )
+                .optional_choice("LOG_FORMAT", &[("pretty", LogFormat::Pretty), ("json", LogFormat::Json)])
                 .unwrap_or(log_default),
             log_level: read.log_level("LOG_LEVEL"),
             shutdown_delay: read.duration_or_zero("SHUTDOWN_DELAY"),

@@ -11,17 +11,8 @@ use crate::db::Target;
 /// How long a secret is at least: HS256 needs 256 bits of entropy at most, 32 characters carry enough of them.
 const MIN_SECRET: usize = 32;
 /// What people leave in place of a secret.
-const PLACEHOLDERS: &[&str] = &[
-    "change",
-    "secret",
-    "example",
-    "placeholder",
-    "password",
-    "your-",
-    "xxxx",
-    "dummy",
-    "default",
-];
+const PLACEHOLDERS: &[&str] =
+    &["change", "secret", "example", "placeholder", "password", "your-", "xxxx", "dummy", "default"];
 
 pub(super) struct Reader<'a> {
     variables: &'a Variables,
@@ -30,33 +21,20 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) const fn new(variables: &'a Variables) -> Self {
-        Self {
-            variables,
-            mistakes: Vec::new(),
-        }
+        Self { variables, mistakes: Vec::new() }
     }
 
     pub(super) fn finish(self, config: Config) -> Result<Config, ConfigError> {
-        if self.mistakes.is_empty() {
-            Ok(config)
-        } else {
-            Err(ConfigError(self.mistakes))
-        }
+        if self.mistakes.is_empty() { Ok(config) } else { Err(ConfigError(self.mistakes)) }
     }
 
     fn mistake(&mut self, variable: &'static str, problem: impl Into<String>) {
-        self.mistakes.push(Mistake {
-            variable,
-            problem: problem.into(),
-        });
+        self.mistakes.push(Mistake { variable, problem: problem.into() });
     }
 
     /// The value that is set, if it is not empty.
     fn given(&self, name: &str) -> Option<&'a str> {
-        self.variables
-            .get(name)
-            .map(|value| value.trim())
-            .filter(|value| !value.is_empty())
+        self.variables.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
 
     fn default(name: &str) -> &'static str {
@@ -64,9 +42,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn text(&mut self, name: &'static str) -> String {
-        self.given(name)
-            .unwrap_or_else(|| Self::default(name))
-            .to_owned()
+        self.given(name).unwrap_or_else(|| Self::default(name)).to_owned()
     }
 
     /// The value of a type that has a default worth falling back to while the other variables are read.
@@ -89,24 +65,14 @@ impl<'a> Reader<'a> {
         match text.parse() {
             Ok(value) if value >= min && value <= max => value,
             _ => {
-                self.mistake(
-                    name,
-                    format!("`{text}` is not a whole number from {min} to {max}"),
-                );
+                self.mistake(name, format!("`{text}` is not a whole number from {min} to {max}"));
                 min
             }
         }
     }
 
     pub(super) fn switch(&mut self, name: &'static str) -> bool {
-        let yes_no = [
-            ("on", true),
-            ("true", true),
-            ("1", true),
-            ("off", false),
-            ("false", false),
-            ("0", false),
-        ];
+        let yes_no = [("on", true), ("true", true), ("1", true), ("off", false), ("false", false), ("0", false)];
         self.choice(name, &yes_no)
     }
 
@@ -122,11 +88,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn optional_choice<T: Copy>(
-        &mut self,
-        name: &'static str,
-        choices: &[(&str, T)],
-    ) -> Option<T> {
+    pub(super) fn optional_choice<T: Copy>(&mut self, name: &'static str, choices: &[(&str, T)]) -> Option<T> {
         self.given(name)?;
         Some(self.choice(name, choices))
     }
@@ -143,9 +105,7 @@ impl<'a> Reader<'a> {
 
     fn duration_from(&mut self, name: &'static str, min: u64) -> Duration {
         let text = self.text(name);
-        let split = text
-            .find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(text.len());
+        let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
         let (number, unit) = text.split_at(split);
         let millis: Option<u64> = match unit {
             "ms" => Some(1),
@@ -155,19 +115,12 @@ impl<'a> Reader<'a> {
             "d" => Some(86_400_000),
             _ => None,
         };
-        let value = number
-            .parse::<u64>()
-            .ok()
-            .zip(millis)
-            .and_then(|(number, millis)| number.checked_mul(millis));
+        let value = number.parse::<u64>().ok().zip(millis).and_then(|(number, millis)| number.checked_mul(millis));
         // A century: beyond it, instants stop being int64 microseconds some day.
         match value.filter(|millis| (min..=3_155_760_000_000).contains(millis)) {
             Some(millis) => Duration::from_millis(millis),
             None => {
-                self.mistake(
-                    name,
-                    format!("`{text}` is not a duration such as 500ms, 30s, 15m, 1h or 30d"),
-                );
+                self.mistake(name, format!("`{text}` is not a duration such as 500ms, 30s, 15m, 1h or 30d"));
                 Duration::from_secs(1)
             }
         }
@@ -177,9 +130,7 @@ impl<'a> Reader<'a> {
         if self.given(name).is_some() {
             return self.bounded(name, 1, 1_000);
         }
-        let postgres = self
-            .given("DATABASE_URL")
-            .is_some_and(|url| url.starts_with("postgres"));
+        let postgres = self.given("DATABASE_URL").is_some_and(|url| url.starts_with("postgres"));
         if postgres {
             return 10;
         }
@@ -195,18 +146,12 @@ impl<'a> Reader<'a> {
                 match url::Url::parse(url) {
                     Ok(parsed) if parsed.path().len() > 1 => Target::Postgres(url.to_owned()),
                     _ => {
-                        self.mistake(
-                            name,
-                            "the PostgreSQL URL must look like postgres://USER:PASSWORD@HOST/NAME",
-                        );
+                        self.mistake(name, "the PostgreSQL URL must look like postgres://USER:PASSWORD@HOST/NAME");
                         default()
                     }
                 }
             }
-            Some(url) => match url
-                .strip_prefix("sqlite://")
-                .filter(|path| !path.is_empty())
-            {
+            Some(url) => match url.strip_prefix("sqlite://").filter(|path| !path.is_empty()) {
                 Some(path) => Target::Sqlite(path.into()),
                 None => {
                     self.mistake(name, "must begin with sqlite:// or postgres://");
@@ -221,18 +166,11 @@ impl<'a> Reader<'a> {
             return format!("http://localhost:{port}");
         };
         match url::Url::parse(text) {
-            Ok(url)
-                if matches!(url.scheme(), "http" | "https")
-                    && url.path() == "/"
-                    && url.query().is_none() =>
-            {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.path() == "/" && url.query().is_none() => {
                 text.trim_end_matches('/').to_owned()
             }
             _ => {
-                self.mistake(
-                    name,
-                    format!("`{text}` is not a URL such as https://api.example.com"),
-                );
+                self.mistake(name, format!("`{text}` is not a URL such as https://api.example.com"));
                 String::new()
             }
         }
@@ -240,23 +178,15 @@ impl<'a> Reader<'a> {
 
     pub(super) fn smtp_url(&mut self, name: &'static str) -> Option<SecretString> {
         let text = self.given(name)?;
-        let ok = url::Url::parse(text)
-            .is_ok_and(|url| matches!(url.scheme(), "smtp" | "smtps") && url.has_host());
+        let ok = url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "smtp" | "smtps") && url.has_host());
         if !ok {
-            self.mistake(
-                name,
-                "must look like smtp://USER:PASSWORD@HOST:PORT or smtps://…",
-            );
+            self.mistake(name, "must look like smtp://USER:PASSWORD@HOST:PORT or smtps://…");
             return None;
         }
         Some(text.to_owned().into())
     }
 
-    pub(super) fn secret(
-        &mut self,
-        name: &'static str,
-        environment: Environment,
-    ) -> Option<SecretString> {
+    pub(super) fn secret(&mut self, name: &'static str, environment: Environment) -> Option<SecretString> {
         match self.given(name) {
             Some(secret) => {
                 self.check_secret(name, secret, environment);
@@ -266,10 +196,7 @@ impl<'a> Reader<'a> {
                 if environment.is_exposed() {
                     self.mistake(
                         name,
-                        format!(
-                            "must be set in {}; make one with `openssl rand -base64 48`",
-                            environment.as_str()
-                        ),
+                        format!("must be set in {}; make one with `openssl rand -base64 48`", environment.as_str()),
                     );
                 }
                 None
@@ -277,31 +204,17 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn secrets(
-        &mut self,
-        name: &'static str,
-        environment: Environment,
-    ) -> Vec<SecretString> {
+    pub(super) fn secrets(&mut self, name: &'static str, environment: Environment) -> Vec<SecretString> {
         let all = self.given(name).unwrap_or_default();
-        let secrets: Vec<&str> = all
-            .split(',')
-            .map(str::trim)
-            .filter(|secret| !secret.is_empty())
-            .collect();
+        let secrets: Vec<&str> = all.split(',').map(str::trim).filter(|secret| !secret.is_empty()).collect();
         for secret in &secrets {
             self.check_secret(name, secret, environment);
         }
-        secrets
-            .into_iter()
-            .map(|secret| secret.to_owned().into())
-            .collect()
+        secrets.into_iter().map(|secret| secret.to_owned().into()).collect()
     }
 
     fn check_secret(&mut self, name: &'static str, secret: &str, environment: Environment) {
-        let different = secret
-            .chars()
-            .collect::<std::collections::BTreeSet<_>>()
-            .len();
+        let different = secret.chars().collect::<std::collections::BTreeSet<_>>().len();
         let lower = secret.to_ascii_lowercase();
         if secret.chars().count() < MIN_SECRET {
             self.mistake(
@@ -309,10 +222,7 @@ impl<'a> Reader<'a> {
                 format!("is shorter than {MIN_SECRET} characters; make one with `openssl rand -base64 48`"),
             );
         } else if environment.is_exposed()
-            && (different < 10
-                || PLACEHOLDERS
-                    .iter()
-                    .any(|placeholder| lower.contains(placeholder)))
+            && (different < 10 || PLACEHOLDERS.iter().any(|placeholder| lower.contains(placeholder)))
         {
             self.mistake(
                 name,
@@ -327,10 +237,7 @@ impl<'a> Reader<'a> {
     pub(super) fn log_level(&mut self, name: &'static str) -> String {
         let text = self.text(name);
         if EnvFilter::builder().parse(&text).is_err() || text.is_empty() {
-            self.mistake(
-                name,
-                format!("`{text}` is not error, warn, info, debug, trace or a list of directives"),
-            );
+            self.mistake(name, format!("`{text}` is not error, warn, info, debug, trace or a list of directives"));
         }
         text
     }

@@ -5,12 +5,7 @@ use secrecy::ExposeSecret;
 use super::*;
 
 fn config(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
-    Config::from_variables(
-        &pairs
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect(),
-    )
+    Config::from_variables(&pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
 }
 
 fn mistakes(pairs: &[(&str, &str)]) -> Vec<&'static str> {
@@ -26,10 +21,7 @@ const GOOD_SECRET: &str = "q7Zk2mP9xW4vR8tY1nB6cD3fG5hJ0sLa";
 fn everything_has_a_default_in_development() {
     let config = config(&[]).unwrap_or_else(|mistakes| panic!("{mistakes}"));
     assert_eq!(config.port, 8000);
-    assert_eq!(
-        config.database.target,
-        Target::Sqlite("data/bucketlist.db".into())
-    );
+    assert_eq!(config.database.target, Target::Sqlite("data/bucketlist.db".into()));
     assert_eq!(config.tokens.access_ttl, Duration::from_secs(900));
     assert_eq!(config.public_url, "http://localhost:8000");
     assert_eq!(config.log_format, LogFormat::Pretty);
@@ -65,12 +57,7 @@ fn every_mistake_is_reported_at_once() {
 #[test]
 fn exposed_environments_refuse_weak_secrets() {
     for environment in ["staging", "production"] {
-        for secret in [
-            "",
-            "change-me-change-me-change-me-change-me",
-            &"a".repeat(64),
-            "short",
-        ] {
+        for secret in ["", "change-me-change-me-change-me-change-me", &"a".repeat(64), "short"] {
             assert_eq!(
                 mistakes(&[("APP_ENV", environment), ("JWT_SECRET", secret)]),
                 ["JWT_SECRET"],
@@ -79,11 +66,7 @@ fn exposed_environments_refuse_weak_secrets() {
         }
         assert!(mistakes(&[("APP_ENV", environment), ("JWT_SECRET", GOOD_SECRET)]).is_empty());
         assert_eq!(
-            mistakes(&[
-                ("APP_ENV", environment),
-                ("JWT_SECRET", GOOD_SECRET),
-                ("JWT_PREVIOUS_SECRETS", "old")
-            ]),
+            mistakes(&[("APP_ENV", environment), ("JWT_SECRET", GOOD_SECRET), ("JWT_PREVIOUS_SECRETS", "old")]),
             ["JWT_PREVIOUS_SECRETS"]
         );
     }
@@ -91,40 +74,22 @@ fn exposed_environments_refuse_weak_secrets() {
 
 #[test]
 fn secrets_are_never_shown() {
-    let pairs = [
-        ("JWT_SECRET", GOOD_SECRET),
-        ("SMTP_URL", "smtp://joe:hunter2hunter2@mail.example.com"),
-    ];
+    let pairs = [("JWT_SECRET", GOOD_SECRET), ("SMTP_URL", "smtp://joe:hunter2hunter2@mail.example.com")];
     let config = config(&pairs).unwrap_or_else(|mistakes| panic!("{mistakes}"));
     let shown = format!("{config:?}");
-    assert!(
-        !shown.contains(GOOD_SECRET) && !shown.contains("hunter2"),
-        "{shown}"
-    );
-    assert_eq!(
-        config
-            .tokens
-            .secret
-            .map(|secret| secret.expose_secret().to_owned())
-            .as_deref(),
-        Some(GOOD_SECRET)
-    );
+    assert!(!shown.contains(GOOD_SECRET) && !shown.contains("hunter2"), "{shown}");
+    assert_eq!(config.tokens.secret.map(|secret| secret.expose_secret().to_owned()).as_deref(), Some(GOOD_SECRET));
 }
 
 #[test]
 fn the_example_file_is_made_from_the_table() {
-    assert_eq!(
-        include_str!("../../.env.example"),
-        variables::env_example(),
-        "run `make env-example`"
-    );
+    assert_eq!(include_str!("../../.env.example"), variables::env_example(), "run `make env-example`");
 }
 
 #[test]
 fn the_example_file_is_a_valid_configuration() {
-    let variables: Variables = dotenvy::from_read_iter(variables::env_example().as_bytes())
-        .filter_map(Result::ok)
-        .collect();
+    let variables: Variables =
+        dotenvy::from_read_iter(variables::env_example().as_bytes()).filter_map(Result::ok).collect();
     assert_eq!(variables.len(), variables::ALL.len());
     assert!(Config::from_variables(&variables).is_ok());
 }
@@ -134,17 +99,10 @@ fn the_database_is_chosen_by_its_url() {
     for (url, target) in [
         ("sqlite://x/y.db", Target::Sqlite("x/y.db".into())),
         ("sqlite:///var/y.db", Target::Sqlite("/var/y.db".into())),
-        (
-            "postgres://a@b/c",
-            Target::Postgres("postgres://a@b/c".into()),
-        ),
-        (
-            "postgresql://a@b/c",
-            Target::Postgres("postgresql://a@b/c".into()),
-        ),
+        ("postgres://a@b/c", Target::Postgres("postgres://a@b/c".into())),
+        ("postgresql://a@b/c", Target::Postgres("postgresql://a@b/c".into())),
     ] {
-        let config =
-            config(&[("DATABASE_URL", url)]).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        let config = config(&[("DATABASE_URL", url)]).unwrap_or_else(|mistakes| panic!("{mistakes}"));
         assert_eq!(config.database.target, target);
     }
 }

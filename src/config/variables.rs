@@ -14,46 +14,24 @@ pub struct Variable {
 }
 
 const fn variable(name: &'static str, default: &'static str, about: &'static str) -> Variable {
-    Variable {
-        name,
-        default,
-        about,
-        secret: false,
-    }
+    Variable { name, default, about, secret: false }
 }
 
 const fn secret(name: &'static str, about: &'static str) -> Variable {
-    Variable {
-        name,
-        default: "",
-        about,
-        secret: true,
-    }
+    Variable { name, default: "", about, secret: true }
 }
 
 /// Every variable the server reads.
 pub const ALL: &[Variable] = &[
-    variable(
-        "APP_ENV",
-        "development",
-        "development, testing, staging or production",
-    ),
-    variable(
-        "HOST",
-        "127.0.0.1",
-        "the IP address to listen on; 0.0.0.0 for all",
-    ),
+    variable("APP_ENV", "development", "development, testing, staging or production"),
+    variable("HOST", "127.0.0.1", "the IP address to listen on; 0.0.0.0 for all"),
     variable("PORT", "8000", "the port to listen on; 0 takes a free one"),
     variable(
         "PUBLIC_URL",
         "",
         "the URL clients reach the server at, without a path (http://localhost:PORT when empty)",
     ),
-    variable(
-        "DATA_DIR",
-        "data",
-        "the folder for the embedded database, the development secret and unsent mail",
-    ),
+    variable("DATA_DIR", "data", "the folder for the embedded database, the development secret and unsent mail"),
     Variable {
         name: "DATABASE_URL",
         default: "",
@@ -70,110 +48,35 @@ pub const ALL: &[Variable] = &[
         "5s",
         "how long a request may wait for a connection before it is answered 503",
     ),
-    variable(
-        "DATABASE_STATEMENT_TIMEOUT",
-        "10s",
-        "how long a statement may run on PostgreSQL",
-    ),
-    variable(
-        "AUTO_MIGRATE",
-        "true",
-        "whether `serve` migrates the database first",
-    ),
+    variable("DATABASE_STATEMENT_TIMEOUT", "10s", "how long a statement may run on PostgreSQL"),
+    variable("AUTO_MIGRATE", "true", "whether `serve` migrates the database first"),
     secret(
         "JWT_SECRET",
         "signs access tokens: 32 characters or more (`openssl rand -base64 48`); development makes its own",
     ),
-    secret(
-        "JWT_PREVIOUS_SECRETS",
-        "secrets that are still accepted, separated by commas: for changing JWT_SECRET",
-    ),
-    variable(
-        "ACCESS_TOKEN_TTL",
-        "15m",
-        "how long an access token is good",
-    ),
-    variable(
-        "REFRESH_TOKEN_TTL",
-        "30d",
-        "how long a session lives without being refreshed",
-    ),
-    variable(
-        "PASSWORD_MIN_LENGTH",
-        "8",
-        "how many characters a password has at least; 8 or more",
-    ),
-    variable(
-        "PASSWORD_HASH_MEMORY_KIB",
-        "19456",
-        "memory of one argon2id hash, in KiB; 19456 or more",
-    ),
-    variable(
-        "PASSWORD_HASH_PASSES",
-        "2",
-        "passes of one argon2id hash; 2 or more",
-    ),
-    variable(
-        "PASSWORD_RESET_TTL",
-        "1h",
-        "how long a mailed reset token is good",
-    ),
+    secret("JWT_PREVIOUS_SECRETS", "secrets that are still accepted, separated by commas: for changing JWT_SECRET"),
+    variable("ACCESS_TOKEN_TTL", "15m", "how long an access token is good"),
+    variable("REFRESH_TOKEN_TTL", "30d", "how long a session lives without being refreshed"),
+    variable("PASSWORD_MIN_LENGTH", "8", "how many characters a password has at least; 8 or more"),
+    variable("PASSWORD_HASH_MEMORY_KIB", "19456", "memory of one argon2id hash, in KiB; 19456 or more"),
+    variable("PASSWORD_HASH_PASSES", "2", "passes of one argon2id hash; 2 or more"),
+    variable("PASSWORD_RESET_TTL", "1h", "how long a mailed reset token is good"),
     variable("RATE_LIMIT", "on", "on or off"),
-    variable(
-        "RATE_LIMIT_GENERAL",
-        "600",
-        "requests a minute for each caller",
-    ),
-    variable(
-        "RATE_LIMIT_REGISTER",
-        "5",
-        "registrations a minute for each address",
-    ),
-    variable(
-        "RATE_LIMIT_LOGIN",
-        "10",
-        "logins, refreshes and password changes a minute for each address",
-    ),
-    variable(
-        "RATE_LIMIT_PASSWORD_RESET",
-        "5",
-        "password resets an hour for each address",
-    ),
-    variable(
-        "BODY_LIMIT",
-        "1048576",
-        "how large a request body may be, in bytes",
-    ),
+    variable("RATE_LIMIT_GENERAL", "600", "requests a minute for each caller"),
+    variable("RATE_LIMIT_REGISTER", "5", "registrations a minute for each address"),
+    variable("RATE_LIMIT_LOGIN", "10", "logins, refreshes and password changes a minute for each address"),
+    variable("RATE_LIMIT_PASSWORD_RESET", "5", "password resets an hour for each address"),
+    variable("BODY_LIMIT", "1048576", "how large a request body may be, in bytes"),
     variable("REQUEST_TIMEOUT", "30s", "how long a request may take"),
     secret(
         "SMTP_URL",
         "smtp://, smtps:// URL of the mail server, with its login; when empty mail is written to DATA_DIR/mail",
     ),
-    variable(
-        "MAIL_FROM",
-        "BucketList <no-reply@localhost>",
-        "the sender of mail",
-    ),
-    variable(
-        "LOG_FORMAT",
-        "",
-        "pretty or json (when empty: pretty in development, else json)",
-    ),
-    variable(
-        "LOG_LEVEL",
-        "info",
-        "error, warn, info, debug or trace; or directives such as info,bucketlist=debug",
-    ),
-    variable(
-        "SHUTDOWN_DELAY",
-        "1s",
-        "how long to go on serving after SIGTERM while /health/ready already says no",
-    ),
-    variable(
-        "SHUTDOWN_TIMEOUT",
-        "20s",
-        "how long requests in flight may take after SIGTERM",
-    ),
+    variable("MAIL_FROM", "BucketList <no-reply@localhost>", "the sender of mail"),
+    variable("LOG_FORMAT", "", "pretty or json (when empty: pretty in development, else json)"),
+    variable("LOG_LEVEL", "info", "error, warn, info, debug or trace; or directives such as info,bucketlist=debug"),
+    variable("SHUTDOWN_DELAY", "1s", "how long to go on serving after SIGTERM while /health/ready already says no"),
+    variable("SHUTDOWN_TIMEOUT", "20s", "how long requests in flight may take after SIGTERM"),
 ];
 
 /// The variable of this name.
@@ -189,19 +92,9 @@ pub fn env_example() -> String {
         "# Every variable the server reads, with its default. Copy to .env and change what you need; never commit .env.\n\
          # Durations take a unit: 500ms, 30s, 15m, 1h, 30d.\n",
     );
-    for Variable {
-        name,
-        default,
-        about,
-        ..
-    } in ALL
-    {
+    for Variable { name, default, about, .. } in ALL {
         // Quoted where a shell or dotenv would stumble over the value.
-        let value = if default.contains([' ', '<']) {
-            format!("\"{default}\"")
-        } else {
-            (*default).to_owned()
-        };
+        let value = if default.contains([' ', '<']) { format!("\"{default}\"") } else { (*default).to_owned() };
         text.push_str(&format!("\n# {about}\n{name}={value}\n"));
     }
     text

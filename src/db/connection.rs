@@ -12,9 +12,7 @@ use std::{
 
 use diesel::{
     Connection as _, ConnectionError, PgConnection, SqliteConnection,
-    connection::{
-        AnsiTransactionManager, InstrumentationEvent, SimpleConnection, TransactionManager,
-    },
+    connection::{AnsiTransactionManager, InstrumentationEvent, SimpleConnection, TransactionManager},
     r2d2::R2D2Connection,
     result::QueryResult,
 };
@@ -81,9 +79,7 @@ impl Manager {
         let mut connection = match &self.target {
             Target::Sqlite(path) => {
                 let mut connection = SqliteConnection::establish(&path.to_string_lossy())?;
-                connection
-                    .batch_execute(SQLITE_PRAGMAS)
-                    .map_err(ConnectionError::CouldntSetupConfiguration)?;
+                connection.batch_execute(SQLITE_PRAGMAS).map_err(ConnectionError::CouldntSetupConfiguration)?;
                 DbConnection::Sqlite(connection)
             }
             Target::Postgres(url) => {
@@ -92,9 +88,7 @@ impl Manager {
                     "SET statement_timeout = {}; SET TIME ZONE 'UTC'; SET client_min_messages = warning;",
                     self.statement_timeout.as_millis()
                 );
-                connection
-                    .batch_execute(&setup)
-                    .map_err(ConnectionError::CouldntSetupConfiguration)?;
+                connection.batch_execute(&setup).map_err(ConnectionError::CouldntSetupConfiguration)?;
                 DbConnection::Postgres(connection)
             }
         };
@@ -119,16 +113,11 @@ impl r2d2::ManageConnection for Manager {
     type Error = ConnectionError;
 
     fn connect(&self) -> Result<Held, ConnectionError> {
-        Ok(Held {
-            connection: self.open()?,
-            dead: false,
-        })
+        Ok(Held { connection: self.open()?, dead: false })
     }
 
     fn is_valid(&self, held: &mut Held) -> Result<(), ConnectionError> {
-        held.connection
-            .ping()
-            .map_err(ConnectionError::CouldntSetupConfiguration)
+        held.connection.ping().map_err(ConnectionError::CouldntSetupConfiguration)
     }
 
     fn has_broken(&self, held: &mut Held) -> bool {
@@ -178,10 +167,7 @@ impl DbConnection {
         match self {
             Self::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN DEFERRED")?,
             Self::Postgres(c) => {
-                AnsiTransactionManager::begin_transaction_sql(
-                    c,
-                    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-                )?;
+                AnsiTransactionManager::begin_transaction_sql(c, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
             }
         }
         let result = work(self);

@@ -27,18 +27,12 @@ impl From<DieselError> for DbError {
         match error {
             DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, info) => {
                 // SQLite names the columns ("users.email_key"), PostgreSQL the constraint.
-                Self::Duplicate(
-                    info.constraint_name()
-                        .unwrap_or_else(|| info.message())
-                        .to_owned(),
-                )
+                Self::Duplicate(info.constraint_name().unwrap_or_else(|| info.message()).to_owned())
             }
             DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, info) => {
                 Self::Unavailable(info.message().to_owned())
             }
-            DieselError::BrokenTransactionManager => {
-                Self::Unavailable("the connection was lost".to_owned())
-            }
+            DieselError::BrokenTransactionManager => Self::Unavailable("the connection was lost".to_owned()),
             error => Self::Query(error),
         }
     }

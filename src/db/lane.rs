@@ -33,27 +33,17 @@ impl Lane {
         let (queue, units) = unbounded();
         for number in 0..threads {
             let (pool, units) = (pool.clone(), units.clone());
-            thread::Builder::new()
-                .name(format!("{name}-{number}"))
-                .spawn(move || work_off(&pool, &units))?;
+            thread::Builder::new().name(format!("{name}-{number}")).spawn(move || work_off(&pool, &units))?;
         }
-        Ok(Self {
-            queue,
-            permits: Arc::new(Semaphore::new(threads * QUEUE_PER_THREAD)),
-        })
+        Ok(Self { queue, permits: Arc::new(Semaphore::new(threads * QUEUE_PER_THREAD)) })
     }
 
     /// One thread; units that wait together share a transaction and its sync. Each is answered after its own is durable.
     pub(super) fn grouping(name: &str, pool: &Pool) -> std::io::Result<Self> {
         let (queue, units) = unbounded();
         let pool = pool.clone();
-        thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(move || work_off_in_groups(&pool, &units))?;
-        Ok(Self {
-            queue,
-            permits: Arc::new(Semaphore::new(GROUP * 4)),
-        })
+        thread::Builder::new().name(name.to_owned()).spawn(move || work_off_in_groups(&pool, &units))?;
+        Ok(Self { queue, permits: Arc::new(Semaphore::new(GROUP * 4)) })
     }
 
     /// A place in the queue, or [`DbError::Busy`].
@@ -69,9 +59,7 @@ impl Lane {
     }
 
     pub(super) fn send(&self, unit: Box<dyn Unit>) -> Result<(), DbError> {
-        self.queue
-            .send(unit)
-            .map_err(|_| DbError::Unavailable("the database threads have stopped".to_owned()))
+        self.queue.send(unit).map_err(|_| DbError::Unavailable("the database threads have stopped".to_owned()))
     }
 }
 
@@ -116,11 +104,7 @@ fn work_off_in_groups(pool: &Pool, units: &Receiver<Box<dyn Unit>>) {
         while let Some(mut unit) = next {
             unit.run(connection);
             group.push(unit);
-            next = if group.len() < GROUP {
-                units.try_recv().ok()
-            } else {
-                None
-            };
+            next = if group.len() < GROUP { units.try_recv().ok() } else { None };
         }
         let committed = connection.commit_group();
         if committed.is_err() && connection.rollback_group().is_err() {
@@ -128,11 +112,7 @@ fn work_off_in_groups(pool: &Pool, units: &Receiver<Box<dyn Unit>>) {
         }
         let failure = committed.err().map(|error| error.to_string());
         for unit in group {
-            unit.finish(
-                failure
-                    .as_ref()
-                    .map_or(Ok(()), |reason| Err(unavailable(reason))),
-            );
+            unit.finish(failure.as_ref().map_or(Ok(()), |reason| Err(unavailable(reason))));
         }
     }
 }

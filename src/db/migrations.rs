@@ -54,10 +54,7 @@ pub struct Migrator {
 
 fn names<DB: diesel::backend::Backend>(source: &EmbeddedMigrations) -> Vec<String> {
     let migrations: Vec<Box<dyn Migration<DB>>> = source.migrations().unwrap_or_default();
-    migrations
-        .iter()
-        .map(|migration| migration.name().to_string())
-        .collect()
+    migrations.iter().map(|migration| migration.name().to_string()).collect()
 }
 
 /// Diesel records a migration by its date without dashes.
@@ -76,20 +73,12 @@ pub fn status(connection: &mut DbConnection) -> Result<Status, MigrationError> {
     };
     known.sort();
     let mut status = Status::default();
-    status.unknown = applied
-        .iter()
-        .filter(|done| !known.iter().any(|name| version_of(name) == **done))
-        .cloned()
-        .collect();
+    status.unknown =
+        applied.iter().filter(|done| !known.iter().any(|name| version_of(name) == **done)).cloned().collect();
     status.unknown.sort();
     for name in known {
         let done = applied.contains(&version_of(&name));
-        if done {
-            &mut status.applied
-        } else {
-            &mut status.pending
-        }
-        .push(name);
+        if done { &mut status.applied } else { &mut status.pending }.push(name);
     }
     Ok(status)
 }
@@ -105,9 +94,7 @@ impl Migrator {
             statement_timeout: std::time::Duration::ZERO,
             statements: std::sync::Arc::default(),
         };
-        Ok(Self {
-            connection: manager.open()?,
-        })
+        Ok(Self { connection: manager.open()? })
     }
 
     /// Where the database stands.
@@ -126,8 +113,7 @@ impl Migrator {
         if let DbConnection::Postgres(c) = &mut self.connection {
             // Of several machines that start at once, one migrates and the others wait. Ends with the connection.
             let lock = format!("SELECT pg_advisory_lock({MIGRATION_LOCK})");
-            c.batch_execute(&lock)
-                .map_err(|error| MigrationError::Failed(Box::new(error)))?;
+            c.batch_execute(&lock).map_err(|error| MigrationError::Failed(Box::new(error)))?;
         }
         let status = self.status()?;
         if let Some(version) = status.unknown.last() {
@@ -178,8 +164,6 @@ where
     C: MigrationHarness<DB>,
     DB: diesel::backend::Backend,
 {
-    let versions: Vec<MigrationVersion<'_>> = connection
-        .applied_migrations()
-        .map_err(MigrationError::Failed)?;
+    let versions: Vec<MigrationVersion<'_>> = connection.applied_migrations().map_err(MigrationError::Failed)?;
     Ok(versions.iter().map(ToString::to_string).collect())
 }

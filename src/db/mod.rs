@@ -87,12 +87,7 @@ impl Db {
             Target::Sqlite(_) => Lane::grouping("db-writer", &pool(1))?,
             Target::Postgres(_) => reads.clone(),
         };
-        Ok(Self {
-            reads,
-            writes,
-            options: Arc::new(options),
-            statements,
-        })
+        Ok(Self { reads, writes, options: Arc::new(options), statements })
     }
 
     /// How the database is reached.
@@ -165,17 +160,8 @@ impl Db {
         let permit = lane.place(self.options.acquire_timeout).await?;
         let (reply, answer) = oneshot::channel();
         let span = tracing::Span::current();
-        lane.send(Box::new(Work {
-            kind,
-            work: Some(work),
-            result: None,
-            reply,
-            span,
-            _permit: permit,
-        }))?;
-        answer
-            .await
-            .unwrap_or_else(|_| Err(DbError::Panicked.into()))
+        lane.send(Box::new(Work { kind, work: Some(work), result: None, reply, span, _permit: permit }))?;
+        answer.await.unwrap_or_else(|_| Err(DbError::Panicked.into()))
     }
 }
 

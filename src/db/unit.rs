@@ -69,16 +69,14 @@ where
             Kind::Snapshot => caught(|| connection.snapshot(work)),
             Kind::Write => {
                 let mut outcome = None;
-                let kept = connection.transaction::<(), Undo, _>(|connection| {
-                    match caught(|| work(connection)) {
-                        Ok(value) => {
-                            outcome = Some(Ok(value));
-                            Ok(())
-                        }
-                        Err(error) => {
-                            outcome = Some(Err(error));
-                            Err(Undo::Failed)
-                        }
+                let kept = connection.transaction::<(), Undo, _>(|connection| match caught(|| work(connection)) {
+                    Ok(value) => {
+                        outcome = Some(Ok(value));
+                        Ok(())
+                    }
+                    Err(error) => {
+                        outcome = Some(Err(error));
+                        Err(Undo::Failed)
                     }
                 });
                 match (kept, outcome) {

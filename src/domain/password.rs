@@ -9,7 +9,7 @@ pub struct PasswordPolicy {
 }
 
 /// How many characters at most: hashing must have a bound.
-pub const MAX_LENGTH: usize = 128;
+const MAX_LENGTH: usize = 128;
 
 /// Why a password is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -57,11 +57,7 @@ impl PasswordPolicy {
             Err(PasswordProblem::TooShort(self.min_length))
         } else if length > MAX_LENGTH {
             Err(PasswordProblem::TooLong)
-        } else if lower == email_key
-            || email_key
-                .rsplit_once('@')
-                .is_some_and(|(local, _)| local == lower)
-        {
+        } else if lower == email_key || email_key.rsplit_once('@').is_some_and(|(local, _)| local == lower) {
             Err(PasswordProblem::IsEmail)
         } else if is_common(&lower) {
             Err(PasswordProblem::TooCommon)
@@ -77,9 +73,7 @@ fn is_common(password: &str) -> bool {
     while low < high {
         let middle = low.midpoint(high);
         let start = COMMON[..middle].rfind('\n').map_or(0, |at| at + 1);
-        let end = COMMON[start..]
-            .find('\n')
-            .map_or(COMMON.len(), |at| start + at);
+        let end = COMMON[start..].find('\n').map_or(COMMON.len(), |at| start + at);
         match COMMON[start..end].cmp(password) {
             std::cmp::Ordering::Equal => return true,
             std::cmp::Ordering::Less => low = end + 1,
@@ -116,16 +110,9 @@ mod tests {
             (&"x".repeat(129), Err(PasswordProblem::TooLong)),
             (&"é".repeat(128), Ok(())),
         ] {
-            assert_eq!(
-                POLICY.check(password, "demo-user@example.com"),
-                verdict,
-                "{password}"
-            );
+            assert_eq!(POLICY.check(password, "demo-user@example.com"), verdict, "{password}");
         }
         let strict = PasswordPolicy { min_length: 15 };
-        assert_eq!(
-            strict.check("harbour-42-x", "a@b.c"),
-            Err(PasswordProblem::TooShort(15))
-        );
+        assert_eq!(strict.check("harbour-42-x", "a@b.c"), Err(PasswordProblem::TooShort(15)));
     }
 }

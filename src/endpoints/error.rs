@@ -27,10 +27,9 @@ impl From<Error> for ApiError {
             }),
             Error::Forbidden(Forbidden::AccountDisabled) => Self::new(ErrorCode::AccountDisabled),
             Error::Invalid(fields) => invalid(fields),
-            Error::Unavailable(source) => Self {
-                retry_after: Some(RETRY_AFTER),
-                ..Self::new(ErrorCode::ServiceUnavailable).with_source(source)
-            },
+            Error::Unavailable(source) => {
+                Self { retry_after: Some(RETRY_AFTER), ..Self::new(ErrorCode::ServiceUnavailable).with_source(source) }
+            }
             Error::Internal(source) => Self::new(ErrorCode::InternalError).with_source(source),
         }
     }
@@ -38,18 +37,8 @@ impl From<Error> for ApiError {
 
 fn invalid(fields: Vec<Field>) -> ApiError {
     let code = match fields.as_slice() {
-        [
-            Field {
-                code: codes::WRONG_PASSWORD,
-                ..
-            },
-        ] => ErrorCode::WrongPassword,
-        [
-            Field {
-                code: codes::INVALID_RESET_TOKEN,
-                ..
-            },
-        ] => ErrorCode::InvalidResetToken,
+        [Field { code: codes::WRONG_PASSWORD, .. }] => ErrorCode::WrongPassword,
+        [Field { code: codes::INVALID_RESET_TOKEN, .. }] => ErrorCode::InvalidResetToken,
         _ => ErrorCode::ValidationFailed,
     };
     let details = fields.into_iter().map(|field| Detail {
@@ -57,8 +46,5 @@ fn invalid(fields: Vec<Field>) -> ApiError {
         code: field.code,
         message: field.message,
     });
-    ApiError {
-        details: details.collect(),
-        ..ApiError::new(code)
-    }
+    ApiError { details: details.collect(), ..ApiError::new(code) }
 }

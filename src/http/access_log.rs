@@ -19,10 +19,7 @@ pub(super) struct Entry<'a> {
 impl Entry<'_> {
     /// Writes the line; the request's span adds its id.
     pub(super) fn write(&self, response: &Response, took: Duration) {
-        let length = response
-            .headers()
-            .get(CONTENT_LENGTH)
-            .and_then(|value| value.to_str().ok());
+        let length = response.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
         tracing::info!(
             target: "bucketlist::access",
             method = %self.method,

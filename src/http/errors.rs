@@ -19,9 +19,7 @@ use serde::Serialize;
 pub(super) fn translate(error: poem::Error, violations: Vec<Violation>) -> ApiError {
     match error.downcast::<ApiError>() {
         Ok(error) => error,
-        Err(_) if !violations.is_empty() => {
-            ApiError::invalid(violations.into_iter().map(Detail::from).collect())
-        }
+        Err(_) if !violations.is_empty() => ApiError::invalid(violations.into_iter().map(Detail::from).collect()),
         Err(error) => {
             let code = match error.status() {
                 StatusCode::NOT_FOUND => ErrorCode::RouteNotFound,
@@ -38,23 +36,12 @@ pub(super) fn translate(error: poem::Error, violations: Vec<Violation>) -> ApiEr
 
 /// The answer that an error is, for the version of `path`.
 pub(super) fn respond(error: &ApiError, path: &str, request_id: &str) -> Response {
-    let status =
-        StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let is_v1 = path
-        .strip_prefix(BASE)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let is_v1 = path.strip_prefix(BASE).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     let mut response = if is_v1 {
-        body(
-            status,
-            "application/json",
-            &ErrorEnvelope::new(error, request_id),
-        )
+        body(status, "application/json", &ErrorEnvelope::new(error, request_id))
     } else {
-        body(
-            status,
-            problem::MEDIA_TYPE,
-            &Problem::new(error, path, request_id),
-        )
+        body(status, problem::MEDIA_TYPE, &Problem::new(error, path, request_id))
     };
     let headers = response.headers_mut();
     if status == StatusCode::UNAUTHORIZED {
@@ -76,10 +63,7 @@ fn challenge(code: ErrorCode) -> HeaderValue {
 
 fn body(status: StatusCode, media_type: &str, value: &impl Serialize) -> Response {
     let bytes = serde_json::to_vec(value).unwrap_or_default();
-    Response::builder()
-        .status(status)
-        .content_type(media_type)
-        .body(bytes)
+    Response::builder().status(status).content_type(media_type).body(bytes)
 }
 
 /// Logs an error once: ours at error with everything behind it, the caller's at info.

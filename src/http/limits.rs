@@ -99,11 +99,7 @@ impl RateLimits {
             Limit::Login => &self.login,
             Limit::PasswordReset => &self.password_reset,
         };
-        if general.retry_after.is_some() {
-            general
-        } else {
-            own.check(address, &self.clock)
-        }
+        if general.retry_after.is_some() { general } else { own.check(address, &self.clock) }
     }
 }
 
@@ -111,15 +107,9 @@ impl Policy {
     fn new(name: &'static str, quota: u32, window: Duration) -> Self {
         let burst = NonZeroU32::new(quota).unwrap_or(NonZeroU32::MIN);
         // Zero only for a window of no length, which no policy has.
-        let rate =
-            Quota::with_period(window / burst.get()).unwrap_or_else(|| Quota::per_second(burst));
+        let rate = Quota::with_period(window / burst.get()).unwrap_or_else(|| Quota::per_second(burst));
         let limiter = RateLimiter::dashmap(rate.allow_burst(burst)).with_middleware();
-        Self {
-            name,
-            quota: burst.get(),
-            window,
-            limiter,
-        }
+        Self { name, quota: burst.get(), window, limiter }
     }
 
     fn check(&self, key: &Key, clock: &DefaultClock) -> Verdict {
@@ -130,30 +120,21 @@ impl Policy {
             Ok(state) => (state.remaining_burst_capacity(), None),
             Err(until) => (0, Some(whole_seconds(until.wait_time_from(clock.now())))),
         };
-        Verdict {
-            name: self.name,
-            quota: self.quota,
-            window: self.window,
-            remaining,
-            retry_after,
-        }
+        Verdict { name: self.name, quota: self.quota, window: self.window, remaining, retry_after }
     }
 }
 
 fn whole_seconds(wait: Duration) -> u32 {
-    u32::try_from(wait.as_millis().div_ceil(1000))
-        .unwrap_or(u32::MAX)
-        .max(1)
+    u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1)
 }
 
 impl Verdict {
     /// The fields of draft-ietf-httpapi-ratelimit-headers-10; a draft, so they are spelled here and nowhere else.
     pub(super) fn write(&self, headers: &mut HeaderMap) {
         let window = self.window.as_secs();
-        let until_full = self.retry_after.map_or_else(
-            || u64::from(self.quota - self.remaining) * window / u64::from(self.quota),
-            u64::from,
-        );
+        let until_full = self
+            .retry_after
+            .map_or_else(|| u64::from(self.quota - self.remaining) * window / u64::from(self.quota), u64::from);
         let policy = format!("\"{}\";q={};w={window}", self.name, self.quota);
         let state = format!("\"{}\";r={};t={until_full}", self.name, self.remaining);
         for (name, text) in [("ratelimit-policy", policy), ("ratelimit", state)] {
@@ -173,27 +154,15 @@ mod tests {
         let policy = Policy::new("x", 3, Duration::from_secs(3600));
         let clock = DefaultClock::default();
         let key = Key::User(1);
-        let remaining: Vec<u32> = (0..3)
-            .map(|_| policy.check(&key, &clock).remaining)
-            .collect();
+        let remaining: Vec<u32> = (0..3).map(|_| policy.check(&key, &clock).remaining).collect();
         assert_eq!(remaining, [2, 1, 0]);
         let refused = policy.check(&key, &clock);
-        assert!(
-            refused
-                .retry_after
-                .is_some_and(|seconds| (1190..=1200).contains(&seconds)),
-            "{refused:?}"
-        );
+        assert!(refused.retry_after.is_some_and(|seconds| (1190..=1200).contains(&seconds)), "{refused:?}");
         assert_eq!(policy.check(&Key::User(2), &clock).retry_after, None);
         let mut headers = HeaderMap::new();
         refused.write(&mut headers);
         assert_eq!(headers["ratelimit-policy"], "\"x\";q=3;w=3600");
-        assert!(
-            headers["ratelimit"]
-                .to_str()
-                .unwrap()
-                .starts_with("\"x\";r=0;t=1")
-        );
+        assert!(headers["ratelimit"].to_str().unwrap().starts_with("\"x\";r=0;t=1"));
     }
 
     #[test]

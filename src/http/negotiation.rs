@@ -4,22 +4,12 @@ use poem::http::{HeaderMap, header::ACCEPT};
 
 /// Whether one of `produces` is acceptable. No `Accept`, and one that cannot be understood, accept everything.
 pub(super) fn accepts(headers: &HeaderMap, produces: &[String]) -> bool {
-    let mut ranges = headers
-        .get_all(ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .peekable();
+    let mut ranges = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).peekable();
     if produces.is_empty() || ranges.peek().is_none() {
         return true;
     }
-    let ranges: Vec<Range<'_>> = ranges
-        .flat_map(|value| value.split(','))
-        .filter_map(Range::parse)
-        .collect();
-    ranges.is_empty()
-        || produces
-            .iter()
-            .any(|media_type| quality(&ranges, media_type) > 0)
+    let ranges: Vec<Range<'_>> = ranges.flat_map(|value| value.split(',')).filter_map(Range::parse).collect();
+    ranges.is_empty() || produces.iter().any(|media_type| quality(&ranges, media_type) > 0)
 }
 
 /// A media range with its quality in thousandths.
@@ -34,17 +24,9 @@ impl<'a> Range<'a> {
         let mut parts = text.split(';').map(str::trim);
         let (kind, subtype) = parts.next()?.split_once('/')?;
         let quality = parts
-            .find_map(|parameter| {
-                parameter
-                    .strip_prefix("q=")
-                    .or_else(|| parameter.strip_prefix("Q="))
-            })
+            .find_map(|parameter| parameter.strip_prefix("q=").or_else(|| parameter.strip_prefix("Q=")))
             .map_or(Some(1000), thousandths)?;
-        (!kind.is_empty() && !subtype.is_empty()).then_some(Self {
-            kind,
-            subtype,
-            quality,
-        })
+        (!kind.is_empty() && !subtype.is_empty()).then_some(Self { kind, subtype, quality })
     }
 
     /// How precisely the range names a media type; `None`: not at all.
@@ -74,14 +56,8 @@ fn quality(ranges: &[Range<'_>], media_type: &str) -> u16 {
 /// `0.5` is 500; anything but a number from 0 to 1 is none.
 pub(super) fn thousandths(text: &str) -> Option<u16> {
     let value: f32 = text.trim().parse().ok()?;
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "from 0 to 1000"
-    )]
-    (0.0..=1.0)
-        .contains(&value)
-        .then(|| (value * 1000.0).round() as u16)
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 1000")]
+    (0.0..=1.0).contains(&value).then(|| (value * 1000.0).round() as u16)
 }
 
 #[cfg(test)]

@@ -20,21 +20,15 @@ pub(super) fn of(request: &Request) -> String {
 /// 1 to 128 of `A-Za-z0-9._-`: nothing that could forge a log line or a header.
 fn is_valid(id: &str) -> bool {
     (1..=MAX_LENGTH).contains(&id.len())
-        && id
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
 }
 
 /// The trace id of a valid `traceparent` (W3C Trace Context, level 1); an invalid header counts as none.
 pub(super) fn trace_id(request: &Request) -> Option<&str> {
     let value = request.headers().get("traceparent")?.to_str().ok()?;
     let parts: Vec<&str> = value.split('-').collect();
-    let is_hex = |text: &str, length| {
-        text.len() == length
-            && text
-                .bytes()
-                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    };
+    let is_hex =
+        |text: &str, length| text.len() == length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     let is_zero = |text: &str| text.bytes().all(|byte| byte == b'0');
     match parts.as_slice() {
         [version, trace, parent, flags, rest @ ..]

@@ -8,8 +8,7 @@ use std::{
 };
 
 use contract::{
-    ApiError, Authenticate, Detail, ErrorCode, caller::bearer_token, operation::Limit,
-    payload::Incoming, v1,
+    ApiError, Authenticate, Detail, ErrorCode, caller::bearer_token, operation::Limit, payload::Incoming, v1,
 };
 use document::PathItem;
 use futures_util::FutureExt;
@@ -71,12 +70,9 @@ impl<E: Endpoint> Endpoint for Stack<E> {
         let encoding = compression::preferred(request.headers());
         let mut facts = Facts::default();
 
-        let answering = AssertUnwindSafe(self.answer(request, &mut facts))
-            .catch_unwind()
-            .instrument(span.clone());
+        let answering = AssertUnwindSafe(self.answer(request, &mut facts)).catch_unwind().instrument(span.clone());
         let outcome = answering.await.unwrap_or_else(|panic| {
-            Err(ApiError::new(ErrorCode::InternalError)
-                .with_source(format!("panic: {}", panic_message(&*panic))))
+            Err(ApiError::new(ErrorCode::InternalError).with_source(format!("panic: {}", panic_message(&*panic))))
         });
 
         let _entered = span.enter();
@@ -135,23 +131,14 @@ impl<E: Endpoint> Stack<E> {
         // Answers that carry tokens: those of the operations that open sessions.
         facts.carries_tokens = operation.path.starts_with("/v1/auth/");
         let declared = v1::document::operation(&operation.id);
-        self.count(
-            &mut request,
-            declared.map_or(Limit::General, |declared| declared.limit),
-            facts,
-        )?;
+        self.count(&mut request, declared.map_or(Limit::General, |declared| declared.limit), facts)?;
         if !negotiation::accepts(request.headers(), &operation.produces) {
-            let offered = format!(
-                "This operation answers with {}.",
-                operation.produces.join(", ")
-            );
+            let offered = format!("This operation answers with {}.", operation.produces.join(", "));
             return Err(ApiError::new(ErrorCode::NotAcceptable).with_message(offered));
         }
         let violations = operation.check_parameters(&item.params, uri.query());
         if !violations.is_empty() && !operation.secured && operation.body().is_none() {
-            return Err(ApiError::invalid(
-                violations.into_iter().map(Detail::from).collect(),
-            ));
+            return Err(ApiError::invalid(violations.into_iter().map(Detail::from).collect()));
         }
         self.within_body_limit(&request)?;
         request.extensions_mut().insert(Incoming {
@@ -165,17 +152,13 @@ impl<E: Endpoint> Stack<E> {
             request.set_method(Method::GET);
         }
         // A body that trickles in is the client's delay and has a limit of its own; the rest is ours.
-        let limit = self
-            .limits
-            .request_timeout
-            .saturating_add(Duration::from_secs(1));
+        let limit = self.limits.request_timeout.saturating_add(Duration::from_secs(1));
         match tokio::time::timeout(limit, self.v1.call(request)).await {
             Ok(Ok(response)) => Ok(response.into_response()),
             Ok(Err(error)) => Err(errors::translate(error, violations)),
             Err(_) => Err(ApiError {
                 retry_after: Some(5),
-                ..ApiError::new(ErrorCode::ServiceUnavailable)
-                    .with_source("the request took too long")
+                ..ApiError::new(ErrorCode::ServiceUnavailable).with_source("the request took too long")
             }),
         }
     }
@@ -199,15 +182,9 @@ impl<E: Endpoint> Stack<E> {
     }
 
     /// Counts the request; remembers what its token says, so that it is verified once.
-    fn count(
-        &self,
-        request: &mut Request,
-        limit: Limit,
-        facts: &mut Facts,
-    ) -> Result<(), ApiError> {
+    fn count(&self, request: &mut Request, limit: Limit, facts: &mut Facts) -> Result<(), ApiError> {
         let token = request.headers().get(AUTHORIZATION).and_then(bearer_token);
-        let claims =
-            token.and_then(|token| self.tokens.verify(token, self.clock.now_seconds()).ok());
+        let claims = token.and_then(|token| self.tokens.verify(token, self.clock.now_seconds()).ok());
         facts.user = claims.as_ref().and_then(|claims| claims.sub.parse().ok());
         if let Some(claims) = claims {
             request.extensions_mut().insert(Verified(claims));
@@ -215,64 +192,40 @@ impl<E: Endpoint> Stack<E> {
         let Some(rate_limits) = &self.rate_limits else {
             return Ok(());
         };
-        let address = request
-            .remote_addr()
-            .as_socket_addr()
-            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |a| a.ip());
+        let address = request.remote_addr().as_socket_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |a| a.ip());
         let address = Key::address(address);
         let caller = facts.user.map_or_else(|| address.clone(), Key::User);
         let verdict = rate_limits.check(limit, &caller, &address);
         facts.verdict = Some(verdict);
         match verdict.retry_after {
             None => Ok(()),
-            Some(_) => Err(ApiError {
-                retry_after: verdict.retry_after,
-                ..ApiError::new(ErrorCode::RateLimitExceeded)
-            }),
+            Some(_) => {
+                Err(ApiError { retry_after: verdict.retry_after, ..ApiError::new(ErrorCode::RateLimitExceeded) })
+            }
         }
     }
 
     /// Refuses a body that says it is too large, before any of it is read.
     fn within_body_limit(&self, request: &Request) -> Result<(), ApiError> {
-        let length = request
-            .headers()
-            .get(CONTENT_LENGTH)
-            .and_then(|value| value.to_str().ok());
+        let length = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
         match length.and_then(|length| length.parse::<usize>().ok()) {
-            Some(length) if length > self.limits.body_bytes => {
-                Err(ErrorCode::PayloadTooLarge.into())
-            }
+            Some(length) if length > self.limits.body_bytes => Err(ErrorCode::PayloadTooLarge.into()),
             _ => Ok(()),
         }
     }
 }
 
 fn within_limits(request: &Request) -> Result<(), ApiError> {
-    let url = request
-        .uri()
-        .path_and_query()
-        .map_or(0, |path| path.as_str().len());
+    let url = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
     if url > MAX_URL {
         return Err(ErrorCode::UriTooLong.into());
     }
     // As they travelled: name, colon, space, value, line end.
-    let block: usize = request
-        .headers()
-        .iter()
-        .map(|(name, value)| name.as_str().len() + value.len() + 4)
-        .sum();
-    if block > MAX_HEADERS {
-        Err(ErrorCode::HeadersTooLarge.into())
-    } else {
-        Ok(())
-    }
+    let block: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if block > MAX_HEADERS { Err(ErrorCode::HeadersTooLarge.into()) } else { Ok(()) }
 }
 
-fn not_offered(
-    method: &Method,
-    item: &'static PathItem,
-    facts: &mut Facts,
-) -> Result<Response, ApiError> {
+fn not_offered(method: &Method, item: &'static PathItem, facts: &mut Facts) -> Result<Response, ApiError> {
     facts.allow = Some(item.allow());
     if method == Method::OPTIONS {
         Ok(StatusCode::NO_CONTENT.into_response())

@@ -72,7 +72,8 @@ pub(super) struct File {
 }
 
 /// A page that shows text of ours may load nothing.
-const TEXT_CSP: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const TEXT_CSP: &str =
+    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 impl System {
     /// What every route outside the versions offers.
@@ -111,26 +112,15 @@ impl System {
             );
         }
         let document = v1::document();
-        files.insert(
-            "/openapi/v1.json".into(),
-            text(document.to_json(), "application/json"),
-        );
-        files.insert(
-            "/openapi/v1.yaml".into(),
-            text(document.to_yaml(), "application/yaml"),
-        );
+        files.insert("/openapi/v1.json".into(), text(document.to_json(), "application/json"));
+        files.insert("/openapi/v1.yaml".into(), text(document.to_yaml(), "application/yaml"));
         for code in ErrorCode::ALL {
             let path = format!("/problems/{}", problem::slug(*code));
             let mut file = text(problem_page(*code, stylesheet), "text/html; charset=utf-8");
             file.csp = Some(HeaderValue::from_static(TEXT_CSP));
             files.insert(path.into(), file);
         }
-        Self {
-            files,
-            db,
-            readiness,
-            retry_after: 5,
-        }
+        Self { files, db, readiness, retry_after: 5 }
     }
 
     pub(super) fn find(&self, path: &str) -> Option<Route<'_>> {
@@ -142,11 +132,7 @@ impl System {
         }
     }
 
-    pub(super) async fn answer(
-        &self,
-        route: Route<'_>,
-        request: &Request,
-    ) -> Result<Response, ApiError> {
+    pub(super) async fn answer(&self, route: Route<'_>, request: &Request) -> Result<Response, ApiError> {
         match route {
             Route::File(file) => Ok(file.respond(request)),
             Route::Live => Ok(health(&json!({"status": "pass"}))),
@@ -173,22 +159,16 @@ impl System {
         }
         let status = self
             .db
-            .read(|c: &mut DbConnection| {
-                migrations::status(c).map_err(|error| Error::Internal(Box::new(error)))
-            })
+            .read(|c: &mut DbConnection| migrations::status(c).map_err(|error| Error::Internal(Box::new(error))))
             .await
             .map_err(|error| not_ready("The database cannot be reached.").with_source(error))?;
         if !status.unknown.is_empty() {
             return Err(not_ready("The database is newer than this server."));
         }
         if !status.pending.is_empty() {
-            return Err(not_ready(
-                "The database has migrations to be done: run `bucketlist migrate up`.",
-            ));
+            return Err(not_ready("The database has migrations to be done: run `bucketlist migrate up`."));
         }
-        Ok(health(
-            &json!({"status": "pass", "checks": {"database": "pass", "migrations": "pass"}}),
-        ))
+        Ok(health(&json!({"status": "pass", "checks": {"database": "pass", "migrations": "pass"}})))
     }
 }
 
@@ -199,21 +179,13 @@ impl File {
             .get(IF_NONE_MATCH)
             .and_then(|value| value.to_str().ok())
             .zip(self.etag.to_str().ok())
-            .is_some_and(|(known, etag)| {
-                known
-                    .split(',')
-                    .any(|known| known.trim().trim_start_matches("W/") == etag)
-            });
+            .is_some_and(|(known, etag)| known.split(',').any(|known| known.trim().trim_start_matches("W/") == etag));
         let mut response = if is_known {
-            Response::builder()
-                .status(StatusCode::NOT_MODIFIED)
-                .finish()
+            Response::builder().status(StatusCode::NOT_MODIFIED).finish()
         } else {
             let body = self.body.clone();
             let length = body.len();
-            let response = Response::builder()
-                .content_type(self.content_type)
-                .body(body);
+            let response = Response::builder().content_type(self.content_type).body(body);
             with_length(response, length)
         };
         let headers = response.headers_mut();
@@ -227,10 +199,7 @@ impl File {
 }
 
 fn with_length(mut response: Response, length: usize) -> Response {
-    response.headers_mut().insert(
-        poem::http::header::CONTENT_LENGTH,
-        HeaderValue::from(length),
-    );
+    response.headers_mut().insert(poem::http::header::CONTENT_LENGTH, HeaderValue::from(length));
     response
 }
 
@@ -239,9 +208,7 @@ fn health(value: &serde_json::Value) -> Response {
 }
 
 fn json_body(media_type: &str, value: &serde_json::Value) -> Response {
-    Response::builder()
-        .content_type(media_type)
-        .body(value.to_string())
+    Response::builder().content_type(media_type).body(value.to_string())
 }
 
 fn header(text: &str) -> HeaderValue {
@@ -282,7 +249,5 @@ fn problem_page(code: ErrorCode, stylesheet: &str) -> String {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

@@ -30,30 +30,19 @@ pub(super) async fn run(
     settings: &Settings,
     email_key: String,
 ) -> Result<(), Failure> {
-    let user = context
-        .db
-        .read(move |c| users::find_by_email(c, &email_key).map_err(Error::from))
-        .await?;
+    let user = context.db.read(move |c| users::find_by_email(c, &email_key).map_err(Error::from)).await?;
     // The caller was told the same; nobody learns here either.
     let Some(user) = user.filter(|user| !user.disabled) else {
         return Ok(());
     };
     let token = RefreshTokens::first(&*context.random);
     let ttl = i64::try_from(settings.ttl.as_micros()).unwrap_or(i64::MAX / 4);
-    let (hash, expires_at, user_id) = (
-        digest(&token),
-        context.clock.now().saturating_add(ttl),
-        user.id,
-    );
+    let (hash, expires_at, user_id) = (digest(&token), context.clock.now().saturating_add(ttl), user.id);
     context
         .db
-        .write(move |c| {
-            sessions::insert_password_reset(c, &hash, user_id, expires_at).map_err(Error::from)
-        })
+        .write(move |c| sessions::insert_password_reset(c, &hash, user_id, expires_at).map_err(Error::from))
         .await?;
-    mailer
-        .send(&mail(user.email, &user.name, &token, settings))
-        .await?;
+    mailer.send(&mail(user.email, &user.name, &token, settings)).await?;
     Ok(())
 }
 

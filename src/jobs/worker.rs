@@ -41,20 +41,8 @@ async fn told(stop: &mut watch::Receiver<bool>) {
 impl Worker {
     /// With a mailer; reset tokens are good for `reset_ttl`.
     #[must_use]
-    pub fn new(
-        context: Arc<Context>,
-        mailer: Arc<dyn Mailer>,
-        reset_ttl: Duration,
-        public_url: String,
-    ) -> Self {
-        Self {
-            context,
-            mailer,
-            settings: Settings {
-                ttl: reset_ttl,
-                public_url,
-            },
-        }
+    pub fn new(context: Arc<Context>, mailer: Arc<dyn Mailer>, reset_ttl: Duration, public_url: String) -> Self {
+        Self { context, mailer, settings: Settings { ttl: reset_ttl, public_url } }
     }
 
     /// Works until told to stop; a job that has begun is finished.
@@ -89,10 +77,7 @@ impl Worker {
     /// Deletes expired sessions, revoked tokens and resets; returns how many.
     pub async fn purge_expired(&self) -> Result<usize, Error> {
         let now = self.context.clock.now();
-        self.context
-            .db
-            .write(move |c| sessions::purge(c, now).map_err(Error::from))
-            .await
+        self.context.db.write(move |c| sessions::purge(c, now).map_err(Error::from)).await
     }
 
     async fn purge(&self) {
@@ -106,51 +91,31 @@ impl Worker {
     async fn claim(&self) -> Result<Option<JobRow>, Error> {
         let now = self.context.clock.now();
         // Looking costs no write lock; only a job that is there is taken.
-        let due = self
-            .context
-            .db
-            .read(move |c| jobs::is_any_due(c, now).map_err(Error::from))
-            .await?;
+        let due = self.context.db.read(move |c| jobs::is_any_due(c, now).map_err(Error::from)).await?;
         if !due {
             return Ok(None);
         }
-        self.context
-            .db
-            .write(move |c| jobs::claim(c, now, now + HIDDEN).map_err(Error::from))
-            .await
+        self.context.db.write(move |c| jobs::claim(c, now, now + HIDDEN).map_err(Error::from)).await
     }
 
     async fn work(&self, job: JobRow) {
         let outcome = match job.kind.as_str() {
-            PASSWORD_RESET_MAIL => {
-                password_reset::run(&self.context, &*self.mailer, &self.settings, job.payload)
-                    .await
-                    .map_err(|error| error.to_string())
-            }
+            PASSWORD_RESET_MAIL => password_reset::run(&self.context, &*self.mailer, &self.settings, job.payload)
+                .await
+                .map_err(|error| error.to_string()),
             kind => Err(format!("this server knows no job `{kind}`")),
         };
         let (id, now) = (job.id, self.context.clock.now());
         let recorded = match outcome {
-            Ok(()) => {
-                self.context
-                    .db
-                    .write(move |c| jobs::delete(c, id).map_err(Error::from))
-                    .await
-            }
+            Ok(()) => self.context.db.write(move |c| jobs::delete(c, id).map_err(Error::from)).await,
             Err(error) if job.attempts >= ATTEMPTS => {
                 tracing::error!(job = job.kind, %error, "gave a job up after {ATTEMPTS} attempts");
-                self.context
-                    .db
-                    .write(move |c| jobs::delete(c, id).map_err(Error::from))
-                    .await
+                self.context.db.write(move |c| jobs::delete(c, id).map_err(Error::from)).await
             }
             Err(error) => {
                 tracing::warn!(job = job.kind, %error, attempt = job.attempts, "a job failed and will be tried again");
                 let wait = 1_000_000_i64 << job.attempts.clamp(0, 12);
-                self.context
-                    .db
-                    .write(move |c| jobs::postpone(c, id, now + wait, &error).map_err(Error::from))
-                    .await
+                self.context.db.write(move |c| jobs::postpone(c, id, now + wait, &error).map_err(Error::from)).await
             }
         };
         if let Err(error) = recorded {

@@ -18,22 +18,14 @@ impl FileMailer {
     /// Into `folder`, which is made when the first mail comes.
     #[must_use]
     pub const fn new(folder: PathBuf) -> Self {
-        Self {
-            folder,
-            count: AtomicU64::new(0),
-        }
+        Self { folder, count: AtomicU64::new(0) }
     }
 
     async fn write(&self, mail: &Mail) -> std::io::Result<PathBuf> {
         tokio::fs::create_dir_all(&self.folder).await?;
         let number = self.count.fetch_add(1, Ordering::Relaxed);
-        let path = self
-            .folder
-            .join(format!("{}-{number}.txt", uuid::Uuid::now_v7()));
-        let text = format!(
-            "To: {}\nSubject: {}\n\n{}\n",
-            mail.to, mail.subject, mail.body
-        );
+        let path = self.folder.join(format!("{}-{number}.txt", uuid::Uuid::now_v7()));
+        let text = format!("To: {}\nSubject: {}\n\n{}\n", mail.to, mail.subject, mail.body);
         let mut options = tokio::fs::OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]
@@ -48,10 +40,7 @@ impl FileMailer {
 impl Mailer for FileMailer {
     fn send<'a>(&'a self, mail: &'a Mail) -> Sending<'a> {
         Box::pin(async move {
-            let path = self
-                .write(mail)
-                .await
-                .map_err(|error| MailError(error.to_string()))?;
+            let path = self.write(mail).await.map_err(|error| MailError(error.to_string()))?;
             tracing::info!(path = %path.display(), subject = mail.subject, "no SMTP_URL is set: the mail was written to a file");
             Ok(())
         })

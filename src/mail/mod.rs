@@ -19,9 +19,7 @@ pub struct Mail {
 /// The body may carry a token.
 impl fmt::Debug for Mail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Mail")
-            .field("subject", &self.subject)
-            .finish_non_exhaustive()
+        f.debug_struct("Mail").field("subject", &self.subject).finish_non_exhaustive()
     }
 }
 

@@ -24,9 +24,7 @@ impl SmtpMailer {
             .map_err(|_| MailError("SMTP_URL cannot be understood".to_owned()))?
             .timeout(Some(std::time::Duration::from_secs(20)))
             .build();
-        let from = from
-            .parse()
-            .map_err(|_| MailError("MAIL_FROM is no sender such as Name <a@b.c>".to_owned()))?;
+        let from = from.parse().map_err(|_| MailError("MAIL_FROM is no sender such as Name <a@b.c>".to_owned()))?;
         Ok(Self { transport, from })
     }
 }
@@ -35,10 +33,7 @@ impl Mailer for SmtpMailer {
     fn send<'a>(&'a self, mail: &'a Mail) -> Sending<'a> {
         Box::pin(async move {
             // An address that SMTP does not take will not get better: say so without repeating it.
-            let to = mail
-                .to
-                .parse()
-                .map_err(|_| MailError("the recipient is no address for SMTP".to_owned()))?;
+            let to = mail.to.parse().map_err(|_| MailError("the recipient is no address for SMTP".to_owned()))?;
             let message = Message::builder()
                 .from(self.from.clone())
                 .to(Mailbox::new(None, to))
@@ -46,11 +41,7 @@ impl Mailer for SmtpMailer {
                 .header(ContentType::TEXT_PLAIN)
                 .body(mail.body.clone())
                 .map_err(|error| MailError(error.to_string()))?;
-            self.transport
-                .send(message)
-                .await
-                .map(drop)
-                .map_err(|error| MailError(error.to_string()))
+            self.transport.send(message).await.map(drop).map_err(|error| MailError(error.to_string()))
         })
     }
 }

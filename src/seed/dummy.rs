@@ -53,16 +53,9 @@ impl Dummy {
     /// # Errors
     /// [`SeedError::TooMany`] when ids do not go that far.
     pub fn summary(&self) -> Result<Summary, SeedError> {
-        let lists = self
-            .users
-            .checked_mul(self.lists)
-            .ok_or(SeedError::TooMany)?;
+        let lists = self.users.checked_mul(self.lists).ok_or(SeedError::TooMany)?;
         let items = lists.checked_mul(self.items).ok_or(SeedError::TooMany)?;
-        let summary = Summary {
-            users: self.users,
-            lists,
-            items,
-        };
+        let summary = Summary { users: self.users, lists, items };
         // Half of the ids of 64 bits, so that those already given away cannot matter.
         let fits = |count: u64| count < 1 << 62;
         if fits(self.users) && fits(lists) && fits(items) && fits(self.lists) && fits(self.items) {
@@ -92,13 +85,10 @@ pub fn dummy(
     let first = c.transaction(|c| {
         lock(c)?;
         let pattern = email_pattern(options.rng_seed);
-        if diesel::select(exists(users::table.filter(users::email_key.like(pattern))))
-            .get_result(c)?
-        {
+        if diesel::select(exists(users::table.filter(users::email_key.like(pattern)))).get_result(c)? {
             return Err(SeedError::AlreadyThere(options.rng_seed));
         }
-        let mut reserve =
-            |table, count: u64| ids::reserve(c, table, i64::try_from(count).unwrap_or(i64::MAX));
+        let mut reserve = |table, count: u64| ids::reserve(c, table, i64::try_from(count).unwrap_or(i64::MAX));
         Ok(FirstIds {
             user: reserve("users", summary.users)?,
             list: reserve("bucketlists", summary.lists)?,
@@ -115,9 +105,7 @@ pub fn dummy(
     };
     run.all(c).map_err(|error| match error {
         // Somebody else is at it, with the same seed and at the same time.
-        DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => {
-            SeedError::AlreadyThere(options.rng_seed)
-        }
+        DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => SeedError::AlreadyThere(options.rng_seed),
         error => SeedError::Query(error),
     })?;
     Ok(summary)
@@ -169,10 +157,7 @@ impl Run<'_> {
                 at.list += 1;
             }
             if at.list == self.options.lists {
-                at = Position {
-                    user: at.user + 1,
-                    list: 0,
-                };
+                at = Position { user: at.user + 1, list: 0 };
             }
         }
         self.flush(c)?;
@@ -190,9 +175,7 @@ impl Run<'_> {
                 self.flush(c)?;
             }
         }
-        Ok(usize::try_from(self.options.items)
-            .unwrap_or(usize::MAX)
-            .saturating_add(1))
+        Ok(usize::try_from(self.options.items).unwrap_or(usize::MAX).saturating_add(1))
     }
 
     fn flush(&mut self, c: &mut DbConnection) -> QueryResult<()> {

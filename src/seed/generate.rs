@@ -17,8 +17,8 @@ use super::{
     dummy::{Dummy, FirstIds},
     rows::{Item, List, User},
     words::{
-        BOOKS, BUILDS, DISHES, EVENTS, ITEM_DESCRIPTIONS, Kind, LIST_DESCRIPTIONS, PLACES, QUESTS,
-        SKILLS, THEMES, WHENS,
+        BOOKS, BUILDS, DISHES, EVENTS, ITEM_DESCRIPTIONS, Kind, LIST_DESCRIPTIONS, PLACES, QUESTS, SKILLS, THEMES,
+        WHENS,
     },
 };
 use crate::{db::repositories::users::USER, domain::search_text};
@@ -72,26 +72,14 @@ impl Generator {
             password_hash,
             user: (0, BEGIN),
             names: HashMap::new(),
-            list: ListAtHand {
-                id: 0,
-                created_at: BEGIN,
-                kinds: &[],
-                left: 0,
-                left_done: 0,
-            },
+            list: ListAtHand { id: 0, created_at: BEGIN, kinds: &[], left: 0, left_done: 0 },
         }
     }
 
     /// The user `number`, from 0.
     pub(super) fn user(&mut self, number: u64) -> User {
         let (first, last) = (self.first_name(), self.last_name());
-        let email = format!(
-            "{}.{}+dummy{}-{}@example.com",
-            letters(first),
-            letters(last),
-            self.rng_seed,
-            number + 1
-        );
+        let email = format!("{}.{}+dummy{}-{}@example.com", letters(first), letters(last), self.rng_seed, number + 1);
         let created_at = self.instant(BEGIN, LAST_USER, number, self.users);
         let id = take(&mut self.next.user);
         self.user = (id, created_at);
@@ -113,33 +101,15 @@ impl Generator {
     pub(super) fn list(&mut self, number: u64) -> List {
         let (user_id, since) = self.user;
         let theme = self.pick(THEMES);
-        let times = self
-            .names
-            .entry(theme.name)
-            .and_modify(|times| *times += 1)
-            .or_insert(1);
-        let name = if *times == 1 {
-            theme.name.to_owned()
-        } else {
-            format!("{} {times}", theme.name)
-        };
+        let times = self.names.entry(theme.name).and_modify(|times| *times += 1).or_insert(1);
+        let name = if *times == 1 { theme.name.to_owned() } else { format!("{} {times}", theme.name) };
         let description = self.sometimes(0.6).then(|| *self.pick(LIST_DESCRIPTIONS));
         let created_at = self.instant(since, SEEDED_AT, number, self.lists);
         let share: f64 = self.rng.random_range(0.2..0.6);
-        #[allow(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss
-        )]
+        #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let done = ((self.items as f64 * share).round() as u64).min(self.items);
         let id = take(&mut self.next.list);
-        self.list = ListAtHand {
-            id,
-            created_at,
-            kinds: theme.kinds,
-            left: self.items,
-            left_done: done,
-        };
+        self.list = ListAtHand { id, created_at, kinds: theme.kinds, left: self.items, left_done: done };
         List {
             id,
             user_id,
@@ -164,10 +134,7 @@ impl Generator {
         self.list.left = self.list.left.saturating_sub(1);
         self.list.left_done = self.list.left_done.saturating_sub(u64::from(done));
         let done_at = done.then(|| self.rng.random_range(created_at..=SEEDED_AT));
-        let due_on = self
-            .sometimes(1.0 / 3.0)
-            .then(|| self.due(created_at))
-            .flatten();
+        let due_on = self.sometimes(1.0 / 3.0).then(|| self.due(created_at)).flatten();
         Item {
             id: take(&mut self.next.item),
             bucketlist_id: self.list.id,
@@ -185,36 +152,22 @@ impl Generator {
     /// From a month to four years after `created_at`: some are overdue.
     fn due(&mut self, created_at: i64) -> Option<NaiveDate> {
         let days = self.rng.random_range(30..1_460);
-        DateTime::from_timestamp_micros(created_at)?
-            .date_naive()
-            .checked_add_days(Days::new(days))
+        DateTime::from_timestamp_micros(created_at)?.date_naive().checked_add_days(Days::new(days))
     }
 
     fn name(&mut self, kind: Kind) -> String {
-        let when = if self.sometimes(0.3) {
-            self.pick(WHENS)
-        } else {
-            ""
-        };
+        let when = if self.sometimes(0.3) { self.pick(WHENS) } else { "" };
         match (kind, self.rng.random_range(0..3)) {
             (Kind::Travel, 0) => format!("See {}{when}", self.pick(PLACES)),
             (Kind::Travel, 1) => {
                 format!("Show {} to {}{when}", self.pick(PLACES), self.first_name())
             }
-            (Kind::Travel, _) => format!(
-                "Take the slow road from {} to {}{when}",
-                self.city(),
-                self.pick(PLACES)
-            ),
+            (Kind::Travel, _) => format!("Take the slow road from {} to {}{when}", self.city(), self.pick(PLACES)),
             (Kind::Learn, 0) => format!("Learn to {}{when}", self.pick(SKILLS)),
             (Kind::Learn, 1) => {
                 format!("Teach {} to {}{when}", self.first_name(), self.pick(SKILLS))
             }
-            (Kind::Learn, _) => format!(
-                "Find somebody in {} to {} with{when}",
-                self.city(),
-                self.pick(SKILLS)
-            ),
+            (Kind::Learn, _) => format!("Find somebody in {} to {} with{when}", self.city(), self.pick(SKILLS)),
             (Kind::Cook, 0) => format!("Cook {}{when}", self.pick(DISHES)),
             (Kind::Cook, 1) => {
                 format!("Cook {} for {}{when}", self.pick(DISHES), self.first_name())
@@ -224,38 +177,16 @@ impl Generator {
             (Kind::Read, 1) => {
                 format!("Read {} with {}{when}", self.pick(BOOKS), self.first_name())
             }
-            (Kind::Read, _) => format!(
-                "Give {} to {} {}{when}",
-                self.pick(BOOKS),
-                self.first_name(),
-                self.last_name()
-            ),
+            (Kind::Read, _) => format!("Give {} to {} {}{when}", self.pick(BOOKS), self.first_name(), self.last_name()),
             (Kind::Build, 0) => format!("Build {}{when}", self.pick(BUILDS)),
-            (Kind::Build, 1) => format!(
-                "Build {} with {}{when}",
-                self.pick(BUILDS),
-                self.first_name()
-            ),
-            (Kind::Build, _) => format!(
-                "Build {} for the house in {}{when}",
-                self.pick(BUILDS),
-                self.city()
-            ),
+            (Kind::Build, 1) => format!("Build {} with {}{when}", self.pick(BUILDS), self.first_name()),
+            (Kind::Build, _) => format!("Build {} for the house in {}{when}", self.pick(BUILDS), self.city()),
             (Kind::Move, 0) => format!("Finish {}{when}", self.pick(EVENTS)),
             (Kind::Move, 1) => format!("Finish {} in {}{when}", self.pick(EVENTS), self.city()),
-            (Kind::Move, _) => format!(
-                "Finish {} before {} does",
-                self.pick(EVENTS),
-                self.first_name()
-            ),
+            (Kind::Move, _) => format!("Finish {} before {} does", self.pick(EVENTS), self.first_name()),
             (Kind::Quest, 0) => format!("{}{when}", self.pick(QUESTS)),
             (Kind::Quest, 1) => format!("{} in {}{when}", self.pick(QUESTS), self.city()),
-            (Kind::Quest, _) => format!(
-                "{} with {} {}{when}",
-                self.pick(QUESTS),
-                self.first_name(),
-                self.last_name()
-            ),
+            (Kind::Quest, _) => format!("{} with {} {}{when}", self.pick(QUESTS), self.first_name(), self.last_name()),
         }
     }
 
@@ -303,8 +234,5 @@ fn count(number: u64) -> i64 {
 
 /// What of a name may stand in an address without quotes.
 fn letters(name: &str) -> String {
-    name.chars()
-        .filter(char::is_ascii_alphabetic)
-        .map(|letter| letter.to_ascii_lowercase())
-        .collect()
+    name.chars().filter(char::is_ascii_alphabetic).map(|letter| letter.to_ascii_lowercase()).collect()
 }

@@ -31,9 +31,7 @@ pub const SEEDED_AT: i64 = 1_767_225_600_000_000;
 #[derive(Debug, thiserror::Error)]
 pub enum SeedError {
     /// These rows were generated before.
-    #[error(
-        "the dummy data of --rng-seed {0} is there already, all or some of it; choose another --rng-seed"
-    )]
+    #[error("the dummy data of --rng-seed {0} is there already, all or some of it; choose another --rng-seed")]
     AlreadyThere(u64),
     /// More rows than ids.
     #[error("so many users, lists or items cannot be numbered; choose smaller numbers")]
@@ -47,9 +45,7 @@ pub enum SeedError {
 }
 
 fn hashed(hasher: &Hasher, password: &str, random: &dyn Random) -> Result<String, SeedError> {
-    hasher
-        .hash_now(&SecretString::from(password), random)
-        .ok_or(SeedError::Hash)
+    hasher.hash_now(&SecretString::from(password), random).ok_or(SeedError::Hash)
 }
 
 /// Keeps everybody else from adding rows until the transaction ends, so that what is decided from the tables stays true.
@@ -57,10 +53,9 @@ fn lock(c: &mut DbConnection) -> QueryResult<()> {
     match c {
         // A transaction that reads first may find, when it comes to write, that another one wrote in between: then it
         // fails at once. Any writing statement, even one without rows, waits for the lock instead.
-        DbConnection::Sqlite(c) => diesel::update(users::table.filter(users::id.eq(0)))
-            .set(users::id.eq(0))
-            .execute(c)
-            .map(drop),
+        DbConnection::Sqlite(c) => {
+            diesel::update(users::table.filter(users::id.eq(0))).set(users::id.eq(0)).execute(c).map(drop)
+        }
         DbConnection::Postgres(c) => {
             c.batch_execute("LOCK TABLE users, bucketlists, items IN SHARE ROW EXCLUSIVE MODE")
         }

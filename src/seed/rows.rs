@@ -76,9 +76,7 @@ impl Batch {
                     diesel::insert_into(users::table).values(rows).execute(c)?;
                 }
                 for rows in self.lists.chunks(SQLITE_ROWS) {
-                    diesel::insert_into(bucketlists::table)
-                        .values(rows)
-                        .execute(c)?;
+                    diesel::insert_into(bucketlists::table).values(rows).execute(c)?;
                 }
                 for rows in self.items.chunks(SQLITE_ROWS) {
                     diesel::insert_into(items::table).values(rows).execute(c)?;
@@ -87,19 +85,13 @@ impl Batch {
             // COPY is what PostgreSQL has for many rows.
             DbConnection::Postgres(c) => {
                 if !self.users.is_empty() {
-                    diesel::copy_from(users::table)
-                        .from_insertable(&self.users)
-                        .execute(c)?;
+                    diesel::copy_from(users::table).from_insertable(&self.users).execute(c)?;
                 }
                 if !self.lists.is_empty() {
-                    diesel::copy_from(bucketlists::table)
-                        .from_insertable(&self.lists)
-                        .execute(c)?;
+                    diesel::copy_from(bucketlists::table).from_insertable(&self.lists).execute(c)?;
                 }
                 if !self.items.is_empty() {
-                    diesel::copy_from(items::table)
-                        .from_insertable(&self.items)
-                        .execute(c)?;
+                    diesel::copy_from(items::table).from_insertable(&self.items).execute(c)?;
                 }
             }
         }

@@ -55,21 +55,11 @@ struct Item {
 }
 
 const fn item(name: &'static str, description: &'static str) -> Item {
-    Item {
-        name,
-        description: Some(description),
-        done: false,
-        due_on: None,
-    }
+    Item { name, description: Some(description), done: false, due_on: None }
 }
 
 const fn plain(name: &'static str) -> Item {
-    Item {
-        name,
-        description: None,
-        done: false,
-        due_on: None,
-    }
+    Item { name, description: None, done: false, due_on: None }
 }
 
 impl Item {
@@ -78,10 +68,7 @@ impl Item {
     }
 
     const fn due(self, year: i32, month: u32, day: u32) -> Self {
-        Self {
-            due_on: Some((year, month, day)),
-            ..self
-        }
+        Self { due_on: Some((year, month, day)), ..self }
     }
 }
 
@@ -91,40 +78,21 @@ const LISTS: &[List] = &[
         description: Some("Places to stand in once."),
         items: &[
             item("Watch the northern lights", "Tromsø, away from the town.").due(2027, 2, 1),
-            item(
-                "Stand on the rim of the Grand Canyon",
-                "At sunrise, before the buses come.",
-            )
-            .done(),
-            item(
-                "See the cherry trees bloom in Kyoto",
-                "The Philosopher's Path, early in April.",
-            )
-            .due(2027, 4, 5),
+            item("Stand on the rim of the Grand Canyon", "At sunrise, before the buses come.").done(),
+            item("See the cherry trees bloom in Kyoto", "The Philosopher's Path, early in April.").due(2027, 4, 5),
             plain("Take the night train to Istanbul"),
-            item(
-                "Walk to Machu Picchu",
-                "Four days on the Inca Trail; permits are gone half a year ahead.",
-            )
-            .due(2028, 6, 15),
+            item("Walk to Machu Picchu", "Four days on the Inca Trail; permits are gone half a year ahead.")
+                .due(2028, 6, 15),
         ],
     },
     List {
         name: "Learn for life",
         description: Some("One thing at a time, each until it is fun."),
         items: &[
-            item(
-                "Speak enough Portuguese to tell a joke",
-                "And to understand the answer.",
-            )
-            .due(2026, 12, 31),
+            item("Speak enough Portuguese to tell a joke", "And to understand the answer.").due(2026, 12, 31),
             plain("Bake a sourdough loaf that rises").done(),
             item("Play a nocturne by heart", "Chopin, opus 9 number 2."),
-            item(
-                "Swim a kilometre of crawl",
-                "Without stopping; the breathing is the hard part.",
-            )
-            .due(2026, 9, 1),
+            item("Swim a kilometre of crawl", "Without stopping; the breathing is the hard part.").due(2026, 9, 1),
             plain("Take a first-aid course").done().due(2026, 3, 31),
         ],
     },
@@ -132,21 +100,10 @@ const LISTS: &[List] = &[
         name: "Things to build",
         description: Some("With my own hands, and not from a kit."),
         items: &[
-            item(
-                "Build a bookshelf without screws",
-                "Oak, with dovetail joints.",
-            )
-            .due(2026, 11, 1),
-            item(
-                "Put up a weather station",
-                "Rain, wind and temperature, on a page of its own.",
-            )
-            .done(),
+            item("Build a bookshelf without screws", "Oak, with dovetail joints.").due(2026, 11, 1),
+            item("Put up a weather station", "Rain, wind and temperature, on a page of its own.").done(),
             plain("Sew a coat that fits"),
-            item(
-                "Write a small compiler",
-                "For a language with functions and nothing else.",
-            ),
+            item("Write a small compiler", "For a language with functions and nothing else."),
         ],
     },
     List {
@@ -155,10 +112,7 @@ const LISTS: &[List] = &[
         items: &[
             plain("Middlemarch").done(),
             item("War and Peace", "Both epilogues count.").due(2027, 12, 31),
-            item(
-                "One Hundred Years of Solitude",
-                "With the family tree at hand.",
-            ),
+            item("One Hundred Years of Solitude", "With the family tree at hand."),
             plain("The Art of Computer Programming, volume 1"),
         ],
     },
@@ -190,12 +144,7 @@ pub fn standard(
         }
         let admin = insert_user(c, ADMIN_EMAIL, "Admin", ADMIN, &admin_hash, at)?;
         let demo = insert_user(c, DEMO_EMAIL, "Demo", USER, &demo_hash, at)?;
-        let mut seeded = Standard {
-            admin,
-            demo,
-            lists: 0,
-            items: 0,
-        };
+        let mut seeded = Standard { admin, demo, lists: 0, items: 0 };
         for list in LISTS {
             insert_list(c, demo, list, at)?;
             seeded.lists += 1;
@@ -209,14 +158,7 @@ fn has_users(c: &mut DbConnection) -> QueryResult<bool> {
     diesel::select(exists(schema::users::table.select(schema::users::id))).get_result(c)
 }
 
-fn insert_user(
-    c: &mut DbConnection,
-    email: &str,
-    name: &str,
-    role: &str,
-    hash: &str,
-    at: i64,
-) -> QueryResult<i64> {
+fn insert_user(c: &mut DbConnection, email: &str, name: &str, role: &str, hash: &str, at: i64) -> QueryResult<i64> {
     let user = NewUser {
         email,
         email_key: email,
@@ -250,9 +192,7 @@ fn insert_list(c: &mut DbConnection, owner: i64, list: &List, at: i64) -> QueryR
             search_text: search_text(item.name, item.description),
             done: item.done,
             done_at: item.done.then_some(at),
-            due_on: item
-                .due_on
-                .and_then(|(year, month, day)| NaiveDate::from_ymd_opt(year, month, day)),
+            due_on: item.due_on.and_then(|(year, month, day)| NaiveDate::from_ymd_opt(year, month, day)),
             created_at: at,
             updated_at: at,
         };

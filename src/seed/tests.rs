@@ -28,50 +28,33 @@ struct Database {
 
 fn options(target: &Target) -> Options {
     let second = Duration::from_secs(1);
-    Options {
-        target: target.clone(),
-        pool_size: 1,
-        acquire_timeout: second,
-        statement_timeout: second,
-    }
+    Options { target: target.clone(), pool_size: 1, acquire_timeout: second, statement_timeout: second }
 }
 
 impl Database {
     fn sqlite(name: &str) -> Self {
-        let path =
-            std::env::temp_dir().join(format!("bucketlist-seed-{name}-{}.db", std::process::id()));
+        let path = std::env::temp_dir().join(format!("bucketlist-seed-{name}-{}.db", std::process::id()));
         Self::remove(&path);
         Self::migrated(Target::Sqlite(path), None)
     }
 
     fn postgres(name: &str) -> Self {
-        let server =
-            std::env::var("TEST_DATABASE_URL").expect("set TEST_DATABASE_URL, or run `make test`");
+        let server = std::env::var("TEST_DATABASE_URL").expect("set TEST_DATABASE_URL, or run `make test`");
         let schema = format!("seed_{name}_{}", std::process::id());
-        Self::on_server(
-            &server,
-            &format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema};"),
-        );
+        Self::on_server(&server, &format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema};"));
         let separator = if server.contains('?') { '&' } else { '?' };
-        let target = Target::Postgres(format!(
-            "{server}{separator}options=-csearch_path%3D{schema}"
-        ));
+        let target = Target::Postgres(format!("{server}{separator}options=-csearch_path%3D{schema}"));
         Self::migrated(target, Some((server, schema)))
     }
 
     fn migrated(target: Target, schema: Option<(String, String)>) -> Self {
         let mut migrator = Migrator::connect(&options(&target)).unwrap();
         migrator.up().unwrap();
-        Self {
-            migrator: Some(migrator),
-            target,
-            schema,
-        }
+        Self { migrator: Some(migrator), target, schema }
     }
 
     fn on_server(server: &str, statements: &str) {
-        let mut migrator =
-            Migrator::connect(&options(&Target::Postgres(server.to_owned()))).unwrap();
+        let mut migrator = Migrator::connect(&options(&Target::Postgres(server.to_owned()))).unwrap();
         migrator.connection().batch_execute(statements).unwrap();
     }
 
@@ -100,13 +83,7 @@ impl Drop for Database {
 
 /// Cheap, as the cost is not what is tested.
 fn hasher() -> Hasher {
-    Hasher::new(Passwords {
-        min_length: 8,
-        memory_kib: 8,
-        passes: 1,
-        reset_ttl: Duration::ZERO,
-    })
-    .unwrap()
+    Hasher::new(Passwords { min_length: 8, memory_kib: 8, passes: 1, reset_ttl: Duration::ZERO }).unwrap()
 }
 
 fn seed_standard(c: &mut DbConnection) -> Option<Standard> {
@@ -117,25 +94,9 @@ fn seed_dummy(c: &mut DbConnection, options: Dummy) -> Result<Summary, SeedError
     dummy(c, &hasher(), &SeededRandom::new(1), &options, &mut |_| ())
 }
 
-const FEW: Dummy = Dummy {
-    users: 3,
-    lists: 40,
-    items: 30,
-    rng_seed: 1,
-};
+const FEW: Dummy = Dummy { users: 3, lists: 40, items: 30, rng_seed: 1 };
 
-type Item = (
-    i64,
-    i64,
-    String,
-    Option<String>,
-    String,
-    bool,
-    Option<i64>,
-    Option<NaiveDate>,
-    i64,
-    i64,
-);
+type Item = (i64, i64, String, Option<String>, String, bool, Option<i64>, Option<NaiveDate>, i64, i64);
 type List = (i64, i64, String, Option<String>, String, i64, i64, i64, i64);
 
 fn all(c: &mut DbConnection) -> (Vec<UserRow>, Vec<List>, Vec<Item>) {
@@ -158,31 +119,20 @@ fn assert_sound(c: &mut DbConnection) {
         let user = users.iter().find(|user| user.id == *owner).unwrap();
         let inside: Vec<&Item> = items.iter().filter(|item| item.1 == *id).collect();
         assert_eq!(*total, i64::try_from(inside.len()).unwrap(), "{name}");
-        assert_eq!(
-            *done,
-            i64::try_from(inside.iter().filter(|item| item.5).count()).unwrap(),
-            "{name}"
-        );
+        assert_eq!(*done, i64::try_from(inside.iter().filter(|item| item.5).count()).unwrap(), "{name}");
         assert_eq!(*text, search_text(name, description.as_deref()));
         assert!(user.created_at <= *created_at && created_at <= updated_at);
         assert!(!name.is_empty() && name.chars().count() <= 100);
         for (_, _, name, description, text, done, done_at, _, made_at, changed_at) in inside {
             assert_eq!(*text, search_text(name, description.as_deref()));
             assert_eq!(*done, done_at.is_some());
-            assert!(
-                created_at <= made_at && made_at <= changed_at && *changed_at <= SEEDED_AT,
-                "{name}"
-            );
+            assert!(created_at <= made_at && made_at <= changed_at && *changed_at <= SEEDED_AT, "{name}");
             assert!(done_at.is_none_or(|at| at >= *made_at));
             assert!(!name.is_empty() && name.chars().count() <= 200);
         }
     }
     let names: HashSet<(i64, &str)> = lists.iter().map(|list| (list.1, list.2.as_str())).collect();
-    assert_eq!(
-        names.len(),
-        lists.len(),
-        "names are unique among the owner's"
-    );
+    assert_eq!(names.len(), lists.len(), "names are unique among the owner's");
 }
 
 fn the_standard_seed_goes_in_once(mut database: Database) {
@@ -201,32 +151,9 @@ fn the_standard_seed_is_what_the_examples_show(mut database: Database) {
     let c = database.connection();
     seed_standard(c).unwrap();
     let (users, lists, items) = all(c);
-    let who = |user: &UserRow| {
-        (
-            user.email.clone(),
-            user.name.clone(),
-            user.role.clone(),
-            user.created_at,
-        )
-    };
-    assert_eq!(
-        who(&users[0]),
-        (
-            "admin@example.com".into(),
-            "Admin".into(),
-            "admin".into(),
-            SEEDED_AT
-        )
-    );
-    assert_eq!(
-        who(&users[1]),
-        (
-            "demo@example.com".into(),
-            "Demo".into(),
-            "user".into(),
-            SEEDED_AT
-        )
-    );
+    let who = |user: &UserRow| (user.email.clone(), user.name.clone(), user.role.clone(), user.created_at);
+    assert_eq!(who(&users[0]), ("admin@example.com".into(), "Admin".into(), "admin".into(), SEEDED_AT));
+    assert_eq!(who(&users[1]), ("demo@example.com".into(), "Demo".into(), "user".into(), SEEDED_AT));
     let list: BucketlistRow = bucketlists::table
         .find(1)
         .filter(bucketlists::user_id.eq(2))
@@ -272,52 +199,17 @@ fn dummy_data_is_sound_and_as_much_as_asked(mut database: Database) {
     let c = database.connection();
     let mut told = Vec::new();
     // More than a batch and, with the lists, than a transaction.
-    let options = Dummy {
-        users: 3,
-        lists: 40,
-        items: 100,
-        rng_seed: 1,
-    };
-    let summary = dummy(
-        c,
-        &hasher(),
-        &SeededRandom::new(1),
-        &options,
-        &mut |items| told.push(items),
-    )
-    .unwrap();
-    assert_eq!(
-        summary,
-        Summary {
-            users: 3,
-            lists: 120,
-            items: 12_000
-        }
-    );
+    let options = Dummy { users: 3, lists: 40, items: 100, rng_seed: 1 };
+    let summary = dummy(c, &hasher(), &SeededRandom::new(1), &options, &mut |items| told.push(items)).unwrap();
+    assert_eq!(summary, Summary { users: 3, lists: 120, items: 12_000 });
     assert!(told.is_sorted() && told.len() > 2 && told.last() == Some(&12_000));
     assert_sound(c);
     let (users, lists, items) = all(c);
     assert_eq!((users.len(), lists.len(), items.len()), (3, 120, 12_000));
-    let share = |wanted: fn(&Item) -> bool| {
-        items.iter().filter(|item| wanted(item)).count() * 100 / items.len()
-    };
-    assert!(
-        (35..=45).contains(&share(|item| item.5)),
-        "about 40 % are done"
-    );
-    assert!(
-        (30..=36).contains(&share(|item| item.7.is_some())),
-        "about a third are due"
-    );
-    assert!(
-        items
-            .iter()
-            .map(|item| &item.2)
-            .collect::<HashSet<_>>()
-            .len()
-            > 5_000,
-        "the names vary"
-    );
+    let share = |wanted: fn(&Item) -> bool| items.iter().filter(|item| wanted(item)).count() * 100 / items.len();
+    assert!((35..=45).contains(&share(|item| item.5)), "about 40 % are done");
+    assert!((30..=36).contains(&share(|item| item.7.is_some())), "about a third are due");
+    assert!(items.iter().map(|item| &item.2).collect::<HashSet<_>>().len() > 5_000, "the names vary");
 }
 
 fn dummy_data_repeats_itself(mut one: Database, mut other: Database) {
@@ -345,64 +237,19 @@ fn a_seed_goes_in_once_and_another_beside_it(mut database: Database) {
     let c = database.connection();
     seed_dummy(c, FEW).unwrap();
     let again = seed_dummy(c, Dummy { users: 1, ..FEW }).unwrap_err();
-    assert!(
-        again
-            .to_string()
-            .starts_with("the dummy data of --rng-seed 1 is there already"),
-        "{again}"
-    );
+    assert!(again.to_string().starts_with("the dummy data of --rng-seed 1 is there already"), "{again}");
     // 1 must not be found in 11.
-    seed_dummy(
-        c,
-        Dummy {
-            rng_seed: 11,
-            ..FEW
-        },
-    )
-    .unwrap();
+    seed_dummy(c, Dummy { rng_seed: 11, ..FEW }).unwrap();
     assert_sound(c);
-    assert_eq!(
-        users::table.select(count_star()).first::<i64>(c).unwrap(),
-        6
-    );
+    assert_eq!(users::table.select(count_star()).first::<i64>(c).unwrap(), 6);
 }
 
 fn rows_that_come_later_get_fresh_ids(mut database: Database) {
     let c = database.connection();
-    seed_dummy(
-        c,
-        Dummy {
-            users: 2,
-            lists: 0,
-            items: 5,
-            rng_seed: 1,
-        },
-    )
-    .unwrap();
-    seed_dummy(
-        c,
-        Dummy {
-            users: 0,
-            lists: 9,
-            items: 9,
-            rng_seed: 2,
-        },
-    )
-    .unwrap();
-    seed_dummy(
-        c,
-        Dummy {
-            users: 1,
-            lists: 2,
-            items: 3,
-            rng_seed: 3,
-        },
-    )
-    .unwrap();
-    let user = users::table
-        .order(users::id.desc())
-        .first::<UserRow>(c)
-        .unwrap();
+    seed_dummy(c, Dummy { users: 2, lists: 0, items: 5, rng_seed: 1 }).unwrap();
+    seed_dummy(c, Dummy { users: 0, lists: 9, items: 9, rng_seed: 2 }).unwrap();
+    seed_dummy(c, Dummy { users: 1, lists: 2, items: 3, rng_seed: 3 }).unwrap();
+    let user = users::table.order(users::id.desc()).first::<UserRow>(c).unwrap();
     let at = crate::db::repositories::bucketlists::NewBucketlist {
         user_id: user.id,
         name: "Mine".into(),
@@ -453,48 +300,25 @@ fn both_engines_get_the_same_rows() {
 #[test]
 fn too_much_is_refused_beforehand() {
     let mut database = Database::sqlite("too_much");
-    for (users, lists, items) in [
-        (u64::MAX, 2, 1),
-        (1 << 62, 1, 1),
-        (1 << 30, 1 << 30, 1 << 30),
-        (0, 0, u64::MAX),
-    ] {
-        let error = seed_dummy(
-            database.connection(),
-            Dummy {
-                users,
-                lists,
-                items,
-                rng_seed: 1,
-            },
-        )
-        .unwrap_err();
+    for (users, lists, items) in [(u64::MAX, 2, 1), (1 << 62, 1, 1), (1 << 30, 1 << 30, 1 << 30), (0, 0, u64::MAX)] {
+        let error = seed_dummy(database.connection(), Dummy { users, lists, items, rng_seed: 1 }).unwrap_err();
         assert!(matches!(error, SeedError::TooMany), "{error}");
     }
 }
 
 #[test]
 fn the_seeded_passwords_keep_the_policy() {
-    for (email, password) in [
-        (ADMIN_EMAIL, ADMIN_PASSWORD),
-        (DEMO_EMAIL, DEMO_PASSWORD),
-        ("a.b+dummy1-1@example.com", DUMMY_PASSWORD),
-    ] {
-        assert_eq!(
-            PasswordPolicy { min_length: 8 }.check(password, email),
-            Ok(())
-        );
+    for (email, password) in
+        [(ADMIN_EMAIL, ADMIN_PASSWORD), (DEMO_EMAIL, DEMO_PASSWORD), ("a.b+dummy1-1@example.com", DUMMY_PASSWORD)]
+    {
+        assert_eq!(PasswordPolicy { min_length: 8 }.check(password, email), Ok(()));
     }
 }
 
 #[test]
 fn names_of_lists_do_not_end_in_numbers() {
     for theme in words::THEMES {
-        assert!(
-            !theme.name.ends_with(|last: char| last.is_ascii_digit()) && !theme.kinds.is_empty(),
-            "{}",
-            theme.name
-        );
+        assert!(!theme.name.ends_with(|last: char| last.is_ascii_digit()) && !theme.kinds.is_empty(), "{}", theme.name);
     }
     let names: HashSet<&str> = words::THEMES.iter().map(|theme| theme.name).collect();
     assert_eq!(names.len(), words::THEMES.len());

@@ -49,10 +49,7 @@ pub(super) const THEMES: &[Theme] = &[
     theme("Out of the armchair", &[Move, Travel]),
     theme("Small courage", &[Quest]),
     theme("Someday", &[Travel, Learn, Cook, Read, Build, Move, Quest]),
-    theme(
-        "The big list",
-        &[Travel, Learn, Cook, Read, Build, Move, Quest],
-    ),
+    theme("The big list", &[Travel, Learn, Cook, Read, Build, Move, Quest]),
     theme("The workshop", &[Build]),
     theme("Things to learn", &[Learn]),
     theme("Things to try together", &[Cook, Quest, Learn]),

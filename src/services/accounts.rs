@@ -67,21 +67,12 @@ impl Accounts {
     ///
     /// # Errors
     /// `Invalid`, `Conflict(EmailTaken)`.
-    pub async fn register(
-        &self,
-        account: NewAccount,
-        user_agent: Option<String>,
-    ) -> Result<Session, Error> {
+    pub async fn register(&self, account: NewAccount, user_agent: Option<String>) -> Result<Session, Error> {
         let context = &self.0;
         let email = self.email(&account.email)?;
         self.check_password("password", &account.password, &email)?;
-        let password_hash = context
-            .hasher
-            .hash(account.password, &*context.random)
-            .await?;
-        let name = account
-            .name
-            .unwrap_or_else(|| email.local_part().chars().take(100).collect());
+        let password_hash = context.hasher.hash(account.password, &*context.random).await?;
+        let name = account.name.unwrap_or_else(|| email.local_part().chars().take(100).collect());
         let (now, session) = (context.clock.now(), self.new_session());
         let refresh_hash = digest(&session.refresh_token);
         let expires_at = now + self.refresh_micros();
@@ -101,14 +92,7 @@ impl Accounts {
                         updated_at: now,
                     },
                 )?;
-                let session_id = open_session(
-                    c,
-                    user.id,
-                    user_agent.as_deref(),
-                    &refresh_hash,
-                    now,
-                    expires_at,
-                )?;
+                let session_id = open_session(c, user.id, user_agent.as_deref(), &refresh_hash, now, expires_at)?;
                 Ok::<_, Error>((user, session_id))
             })
             .await?;
@@ -127,12 +111,7 @@ impl Accounts {
     ) -> Result<Session, Error> {
         let context = &self.0;
         let user = match Email::parse(email) {
-            Ok(email) => {
-                context
-                    .db
-                    .read(move |c| users::find_by_email(c, email.key()).map_err(Error::from))
-                    .await?
-            }
+            Ok(email) => context.db.read(move |c| users::find_by_email(c, email.key()).map_err(Error::from)).await?,
             Err(_) => None,
         };
         let phc = user.as_ref().map(|user| user.password_hash.clone());
@@ -149,33 +128,21 @@ impl Accounts {
             None
         };
         let (now, session, user_id) = (context.clock.now(), self.new_session(), user.id);
-        let (refresh_hash, verified_hash) =
-            (digest(&session.refresh_token), user.password_hash.clone());
+        let (refresh_hash, verified_hash) = (digest(&session.refresh_token), user.password_hash.clone());
         let expires_at = now + self.refresh_micros();
         let session_id = context
             .db
             .write(move |c| {
                 // The password may have been changed, the account disabled or deleted while the hash was computed.
-                let is_unchanged =
-                    |user: &UserRow| user.password_hash == verified_hash && !user.disabled;
+                let is_unchanged = |user: &UserRow| user.password_hash == verified_hash && !user.disabled;
                 if !users::find(c, user_id)?.is_some_and(|user| is_unchanged(&user)) {
                     return Err(Error::Unauthenticated(Unauthenticated::Credentials));
                 }
                 if let Some(password_hash) = new_hash {
-                    let changes = UserChanges {
-                        password_hash: Some(password_hash),
-                        ..UserChanges::default()
-                    };
+                    let changes = UserChanges { password_hash: Some(password_hash), ..UserChanges::default() };
                     users::update(c, user_id, &changes)?;
                 }
-                open_session(
-                    c,
-                    user_id,
-                    user_agent.as_deref(),
-                    &refresh_hash,
-                    now,
-                    expires_at,
-                )
+                open_session(c, user_id, user_agent.as_deref(), &refresh_hash, now, expires_at)
             })
             .await?;
         self.session(session_id, session.refresh_token, user)
@@ -190,19 +157,10 @@ impl Accounts {
         let now = context.clock.now();
         let expires_at = now + self.refresh_micros();
         let hash = digest(refresh_token.expose_secret());
-        let next = context
-            .refresh_tokens
-            .successor(refresh_token.expose_secret(), &*context.random);
-        let refreshed = context
-            .db
-            .write(move |c| rotate(c, &hash, next, now, expires_at))
-            .await?;
+        let next = context.refresh_tokens.successor(refresh_token.expose_secret(), &*context.random);
+        let refreshed = context.db.write(move |c| rotate(c, &hash, next, now, expires_at)).await?;
         match refreshed {
-            Refreshed::Session {
-                session_id,
-                refresh_token,
-                user,
-            } => self.session(session_id, refresh_token, user),
+            Refreshed::Session { session_id, refresh_token, user } => self.session(session_id, refresh_token, user),
             Refreshed::Disabled => Err(Error::Forbidden(Forbidden::AccountDisabled)),
             Refreshed::Refused => Err(Error::Unauthenticated(Unauthenticated::RefreshToken)),
             Refreshed::Reused => {
@@ -217,12 +175,7 @@ impl Accounts {
     ///
     /// # Errors
     /// Only when the database fails.
-    pub async fn logout(
-        &self,
-        session_id: i64,
-        token_id: String,
-        token_expires_at: i64,
-    ) -> Result<(), Error> {
+    pub async fn logout(&self, session_id: i64, token_id: String, token_expires_at: i64) -> Result<(), Error> {
         let now = self.0.clock.now();
         self.0
             .db
@@ -249,8 +202,7 @@ impl Accounts {
     ) -> Result<(), Error> {
         let user = self.verified(user_id, current, "current_password").await?;
         self.check_password_of(&user, "new_password", &new)?;
-        self.set_password(user_id, new, Some(session_id), None)
-            .await
+        self.set_password(user_id, new, Some(session_id), None).await
     }
 
     /// Puts the mail with the token into the outbox; whether the account exists is found out there.
@@ -258,14 +210,9 @@ impl Accounts {
     /// # Errors
     /// Only when the database fails.
     pub async fn request_password_reset(&self, email: &str) -> Result<(), Error> {
-        let key = Email::parse(email)
-            .map(|email| email.key().to_owned())
-            .unwrap_or_default();
+        let key = Email::parse(email).map(|email| email.key().to_owned()).unwrap_or_default();
         let now = self.0.clock.now();
-        self.0
-            .db
-            .write(move |c| Ok::<_, Error>(jobs::insert(c, PASSWORD_RESET_MAIL, &key, now, now)?))
-            .await?;
+        self.0.db.write(move |c| Ok::<_, Error>(jobs::insert(c, PASSWORD_RESET_MAIL, &key, now, now)?)).await?;
         self.0.outbox.notify_one();
         Ok(())
     }
@@ -274,18 +221,8 @@ impl Accounts {
     ///
     /// # Errors
     /// `Invalid`.
-    pub async fn confirm_password_reset(
-        &self,
-        token: SecretString,
-        new: SecretString,
-    ) -> Result<(), Error> {
-        let invalid = || {
-            Error::invalid(
-                "token",
-                INVALID_RESET_TOKEN,
-                "is unknown, expired or already used",
-            )
-        };
+    pub async fn confirm_password_reset(&self, token: SecretString, new: SecretString) -> Result<(), Error> {
+        let invalid = || Error::invalid("token", INVALID_RESET_TOKEN, "is unknown, expired or already used");
         let (hash, now) = (digest(token.expose_secret()), self.0.clock.now());
         let lookup = hash.clone();
         let user = self
@@ -311,18 +248,9 @@ impl Accounts {
         password: SecretString,
         field: &'static str,
     ) -> Result<UserRow, Error> {
-        let user = self
-            .0
-            .db
-            .read(move |c| users::find(c, user_id).map_err(Error::from))
-            .await?;
+        let user = self.0.db.read(move |c| users::find(c, user_id).map_err(Error::from)).await?;
         let user = user.ok_or(Error::NotFound(super::Missing::User))?;
-        if self
-            .0
-            .hasher
-            .verify(password, Some(user.password_hash.clone()))
-            .await?
-        {
+        if self.0.hasher.verify(password, Some(user.password_hash.clone())).await? {
             Ok(user)
         } else {
             Err(Error::wrong_password(field))
@@ -330,44 +258,21 @@ impl Accounts {
     }
 
     pub(super) fn email(&self, text: &str) -> Result<Email, Error> {
-        Email::parse(text)
-            .map_err(|error| Error::invalid("email", "INVALID_FORMAT", error.to_string()))
+        Email::parse(text).map_err(|error| Error::invalid("email", "INVALID_FORMAT", error.to_string()))
     }
 
-    fn check_password(
-        &self,
-        field: &'static str,
-        password: &SecretString,
-        email: &Email,
-    ) -> Result<(), Error> {
+    fn check_password(&self, field: &'static str, password: &SecretString, email: &Email) -> Result<(), Error> {
         self.check_password_for(field, password, email.key())
     }
 
-    fn check_password_of(
-        &self,
-        user: &UserRow,
-        field: &'static str,
-        password: &SecretString,
-    ) -> Result<(), Error> {
+    fn check_password_of(&self, user: &UserRow, field: &'static str, password: &SecretString) -> Result<(), Error> {
         self.check_password_for(field, password, &user.email_key)
     }
 
-    fn check_password_for(
-        &self,
-        field: &'static str,
-        password: &SecretString,
-        email_key: &str,
-    ) -> Result<(), Error> {
-        self.0
-            .policy
-            .check(password.expose_secret(), email_key)
-            .map_err(|problem| {
-                Error::Invalid(vec![Field {
-                    name: field,
-                    code: problem.code(),
-                    message: problem.to_string(),
-                }])
-            })
+    fn check_password_for(&self, field: &'static str, password: &SecretString, email_key: &str) -> Result<(), Error> {
+        self.0.policy.check(password.expose_secret(), email_key).map_err(|problem| {
+            Error::Invalid(vec![Field { name: field, code: problem.code(), message: problem.to_string() }])
+        })
     }
 
     /// With `reset`, the token is used up in the same transaction: it sets one password, once.
@@ -387,17 +292,10 @@ impl Accounts {
                 if let Some(token_hash) = reset
                     && !sessions::take_password_resets(c, &token_hash, user_id)?
                 {
-                    return Err(Error::invalid(
-                        "token",
-                        INVALID_RESET_TOKEN,
-                        "is unknown, expired or already used",
-                    ));
+                    return Err(Error::invalid("token", INVALID_RESET_TOKEN, "is unknown, expired or already used"));
                 }
-                let changes = UserChanges {
-                    password_hash: Some(password_hash),
-                    updated_at: Some(now),
-                    ..UserChanges::default()
-                };
+                let changes =
+                    UserChanges { password_hash: Some(password_hash), updated_at: Some(now), ..UserChanges::default() };
                 users::update(c, user_id, &changes)?;
                 sessions::revoke_all(c, user_id, keep_session, now)?;
                 Ok(())
@@ -408,29 +306,17 @@ impl Accounts {
     }
 
     fn new_session(&self) -> NewTokens {
-        NewTokens {
-            refresh_token: RefreshTokens::first(&*self.0.random),
-        }
+        NewTokens { refresh_token: RefreshTokens::first(&*self.0.random) }
     }
 
     fn refresh_micros(&self) -> i64 {
         i64::try_from(self.0.refresh_ttl.as_micros()).unwrap_or(i64::MAX / 4)
     }
 
-    fn session(
-        &self,
-        session_id: i64,
-        refresh_token: String,
-        user: UserRow,
-    ) -> Result<Session, Error> {
+    fn session(&self, session_id: i64, refresh_token: String, user: UserRow) -> Result<Session, Error> {
         let tokens = &self.0.tokens;
         Ok(Session {
-            access_token: tokens.issue(
-                user.id,
-                session_id,
-                self.0.clock.now_seconds(),
-                &*self.0.random,
-            )?,
+            access_token: tokens.issue(user.id, session_id, self.0.clock.now_seconds(), &*self.0.random)?,
             expires_in: tokens.ttl(),
             refresh_token,
             refresh_expires_in: self.refresh_micros() / 1_000_000,
@@ -451,25 +337,13 @@ fn open_session(
     now: i64,
     expires_at: i64,
 ) -> Result<i64, Error> {
-    let session = NewSession {
-        user_id,
-        user_agent,
-        created_at: now,
-        last_seen_at: now,
-        expires_at,
-    };
+    let session = NewSession { user_id, user_agent, created_at: now, last_seen_at: now, expires_at };
     let session_id = sessions::insert(c, &session)?;
     sessions::insert_refresh_token(c, refresh_hash, session_id, now)?;
     Ok(session_id)
 }
 
-fn rotate(
-    c: &mut DbConnection,
-    hash: &[u8],
-    next: String,
-    now: i64,
-    expires_at: i64,
-) -> Result<Refreshed, DbError> {
+fn rotate(c: &mut DbConnection, hash: &[u8], next: String, now: i64, expires_at: i64) -> Result<Refreshed, DbError> {
     let Some(token) = sessions::find_refresh_token(c, hash)? else {
         return Ok(Refreshed::Refused);
     };
@@ -489,17 +363,11 @@ fn rotate(
             sessions::insert_refresh_token(c, &next_hash, token.session_id, now)?;
         }
         // The successor is only there if the secret it was computed with is still the same.
-        Some(used)
-            if now - used <= REFRESH_GRACE_MICROS
-                && sessions::has_refresh_token(c, &next_hash)? => {}
+        Some(used) if now - used <= REFRESH_GRACE_MICROS && sessions::has_refresh_token(c, &next_hash)? => {}
         Some(_) => {
             sessions::revoke(c, token.session_id, now)?;
             return Ok(Refreshed::Reused);
         }
     }
-    Ok(Refreshed::Session {
-        session_id: token.session_id,
-        refresh_token: next,
-        user,
-    })
+    Ok(Refreshed::Session { session_id: token.session_id, refresh_token: next, user })
 }

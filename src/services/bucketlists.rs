@@ -27,18 +27,9 @@ impl Bucketlists {
     ///
     /// # Errors
     /// Only when the database fails.
-    pub async fn list(
-        &self,
-        owner: i64,
-        request: PageRequest,
-    ) -> Result<Counted<BucketlistRow>, Error> {
+    pub async fn list(&self, owner: i64, request: PageRequest) -> Result<Counted<BucketlistRow>, Error> {
         let (slice, pattern) = (request.slice(), request.pattern());
-        self.0
-            .db
-            .snapshot(move |c| {
-                bucketlists::page(c, owner, pattern.as_deref(), slice).map_err(Error::from)
-            })
-            .await
+        self.0.db.snapshot(move |c| bucketlists::page(c, owner, pattern.as_deref(), slice).map_err(Error::from)).await
     }
 
     /// One bucketlist.
@@ -46,11 +37,7 @@ impl Bucketlists {
     /// # Errors
     /// `NotFound(Bucketlist)`.
     pub async fn get(&self, owner: i64, id: i64) -> Result<BucketlistRow, Error> {
-        let list = self
-            .0
-            .db
-            .read(move |c| bucketlists::find(c, owner, id).map_err(Error::from))
-            .await?;
+        let list = self.0.db.read(move |c| bucketlists::find(c, owner, id).map_err(Error::from)).await?;
         list.ok_or(Error::NotFound(Missing::Bucketlist))
     }
 
@@ -58,11 +45,7 @@ impl Bucketlists {
     ///
     /// # Errors
     /// `Conflict(BucketlistNameTaken)`.
-    pub async fn create(
-        &self,
-        owner: i64,
-        content: BucketlistContent,
-    ) -> Result<BucketlistRow, Error> {
+    pub async fn create(&self, owner: i64, content: BucketlistContent) -> Result<BucketlistRow, Error> {
         let now = self.0.clock.now();
         let list = NewBucketlist {
             user_id: owner,
@@ -74,33 +57,21 @@ impl Bucketlists {
             created_at: now,
             updated_at: now,
         };
-        self.0
-            .db
-            .write(move |c| bucketlists::insert(c, &list).map_err(Error::from))
-            .await
+        self.0.db.write(move |c| bucketlists::insert(c, &list).map_err(Error::from)).await
     }
 
     /// Replaces what its owner says of a bucketlist.
     ///
     /// # Errors
     /// `NotFound(Bucketlist)`, `Conflict(BucketlistNameTaken)`.
-    pub async fn replace(
-        &self,
-        owner: i64,
-        id: i64,
-        content: BucketlistContent,
-    ) -> Result<BucketlistRow, Error> {
+    pub async fn replace(&self, owner: i64, id: i64, content: BucketlistContent) -> Result<BucketlistRow, Error> {
         let to = Replacement {
             search_text: search_text(&content.name, content.description.as_deref()),
             name: content.name,
             description: content.description,
             updated_at: self.0.clock.now(),
         };
-        let list = self
-            .0
-            .db
-            .write(move |c| bucketlists::replace(c, owner, id, &to).map_err(Error::from))
-            .await?;
+        let list = self.0.db.write(move |c| bucketlists::replace(c, owner, id, &to).map_err(Error::from)).await?;
         list.ok_or(Error::NotFound(Missing::Bucketlist))
     }
 
@@ -109,15 +80,7 @@ impl Bucketlists {
     /// # Errors
     /// `NotFound(Bucketlist)`.
     pub async fn delete(&self, owner: i64, id: i64) -> Result<(), Error> {
-        let deleted = self
-            .0
-            .db
-            .write(move |c| bucketlists::delete(c, owner, id).map_err(Error::from))
-            .await?;
-        if deleted {
-            Ok(())
-        } else {
-            Err(Error::NotFound(Missing::Bucketlist))
-        }
+        let deleted = self.0.db.write(move |c| bucketlists::delete(c, owner, id).map_err(Error::from)).await?;
+        if deleted { Ok(()) } else { Err(Error::NotFound(Missing::Bucketlist)) }
     }
 }

@@ -77,16 +77,8 @@ pub mod codes {
 }
 
 impl Error {
-    pub(super) fn invalid(
-        name: &'static str,
-        code: &'static str,
-        message: impl Into<String>,
-    ) -> Self {
-        Self::Invalid(vec![Field {
-            name,
-            code,
-            message: message.into(),
-        }])
+    pub(super) fn invalid(name: &'static str, code: &'static str, message: impl Into<String>) -> Self {
+        Self::Invalid(vec![Field { name, code, message: message.into() }])
     }
 
     pub(super) fn wrong_password(name: &'static str) -> Self {
@@ -99,9 +91,7 @@ impl From<DbError> for Error {
         match error {
             DbError::Busy(_) | DbError::Unavailable(_) => Self::Unavailable(Box::new(error)),
             // SQLite names the columns, PostgreSQL the constraint.
-            DbError::Duplicate(ref what) if what.contains("email_key") => {
-                Self::Conflict(Conflict::EmailTaken)
-            }
+            DbError::Duplicate(ref what) if what.contains("email_key") => Self::Conflict(Conflict::EmailTaken),
             DbError::Duplicate(ref what) if what.contains("bucketlists") => {
                 Self::Conflict(Conflict::BucketlistNameTaken)
             }

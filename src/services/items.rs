@@ -34,19 +34,10 @@ impl Items {
     ///
     /// # Errors
     /// `NotFound(Bucketlist)`.
-    pub async fn list(
-        &self,
-        place: Place,
-        request: PageRequest,
-    ) -> Result<Counted<ItemRow>, Error> {
+    pub async fn list(&self, place: Place, request: PageRequest) -> Result<Counted<ItemRow>, Error> {
         let (slice, pattern) = (request.slice(), request.pattern());
-        let page = self
-            .0
-            .db
-            .snapshot(move |c| {
-                items::page(c, place, pattern.as_deref(), slice).map_err(Error::from)
-            })
-            .await?;
+        let page =
+            self.0.db.snapshot(move |c| items::page(c, place, pattern.as_deref(), slice).map_err(Error::from)).await?;
         page.ok_or(Error::NotFound(Missing::Bucketlist))
     }
 
@@ -55,27 +46,16 @@ impl Items {
     /// # Errors
     /// `NotFound(Bucketlist)`, `NotFound(Item)`.
     pub async fn get(&self, place: Place, id: i64) -> Result<ItemRow, Error> {
-        match self
-            .0
-            .db
-            .read(move |c| items::find(c, place, id).map_err(Error::from))
-            .await?
-        {
+        match self.0.db.read(move |c| items::find(c, place, id).map_err(Error::from)).await? {
             Some(item) => Ok(item),
             // Only a miss pays for finding out what is missing.
             None => {
                 let list = self
                     .0
                     .db
-                    .read(move |c| {
-                        bucketlists::find(c, place.owner, place.bucketlist_id).map_err(Error::from)
-                    })
+                    .read(move |c| bucketlists::find(c, place.owner, place.bucketlist_id).map_err(Error::from))
                     .await?;
-                Err(Error::NotFound(if list.is_some() {
-                    Missing::Item
-                } else {
-                    Missing::Bucketlist
-                }))
+                Err(Error::NotFound(if list.is_some() { Missing::Item } else { Missing::Bucketlist }))
             }
         }
     }
@@ -114,12 +94,7 @@ impl Items {
     ///
     /// # Errors
     /// `NotFound(Bucketlist)`, `NotFound(Item)`.
-    pub async fn replace(
-        &self,
-        place: Place,
-        id: i64,
-        content: ItemContent,
-    ) -> Result<ItemRow, Error> {
+    pub async fn replace(&self, place: Place, id: i64, content: ItemContent) -> Result<ItemRow, Error> {
         let now = self.0.clock.now();
         self.0
             .db
@@ -153,13 +128,7 @@ impl Items {
             .db
             .write(move |c| {
                 let item = existing(c, place, id)?;
-                bucketlists::adjust_counts(
-                    c,
-                    place.owner,
-                    place.bucketlist_id,
-                    -1,
-                    -i64::from(item.done),
-                )?;
+                bucketlists::adjust_counts(c, place.owner, place.bucketlist_id, -1, -i64::from(item.done))?;
                 items::delete(c, id)?;
                 Ok(())
             })

@@ -82,17 +82,11 @@ impl PageRequest {
 
     fn slice(&self) -> Slice {
         let limit = self.per_page();
-        Slice {
-            offset: (self.page.max(1) - 1).saturating_mul(limit),
-            limit,
-        }
+        Slice { offset: (self.page.max(1) - 1).saturating_mul(limit), limit }
     }
 
     /// The pattern for the repositories; a blank `q` searches nothing.
     fn pattern(&self) -> Option<String> {
-        self.q
-            .as_deref()
-            .filter(|q| !q.trim().is_empty())
-            .map(crate::domain::like_pattern)
+        self.q.as_deref().filter(|q| !q.trim().is_empty()).map(crate::domain::like_pattern)
     }
 }

@@ -32,11 +32,7 @@ impl Users {
     /// # Errors
     /// `NotFound(User)`.
     pub async fn get(&self, user_id: i64) -> Result<UserRow, Error> {
-        let user = self
-            .0
-            .db
-            .read(move |c| users::find(c, user_id).map_err(Error::from))
-            .await?;
+        let user = self.0.db.read(move |c| users::find(c, user_id).map_err(Error::from)).await?;
         user.ok_or(Error::NotFound(Missing::User))
     }
 
@@ -46,38 +42,21 @@ impl Users {
     /// Only when the database fails.
     pub async fn list(&self, request: PageRequest) -> Result<Counted<UserRow>, Error> {
         let (slice, pattern) = (request.slice(), request.pattern());
-        self.0
-            .db
-            .snapshot(move |c| users::page(c, pattern.as_deref(), slice).map_err(Error::from))
-            .await
+        self.0.db.snapshot(move |c| users::page(c, pattern.as_deref(), slice).map_err(Error::from)).await
     }
 
     /// Changes one's own account.
     ///
     /// # Errors
     /// `Invalid`, `Conflict(EmailTaken)`.
-    pub async fn update_own(
-        &self,
-        user_id: i64,
-        changes: AccountChanges,
-    ) -> Result<UserRow, Error> {
+    pub async fn update_own(&self, user_id: i64, changes: AccountChanges) -> Result<UserRow, Error> {
         let accounts = Accounts(Arc::clone(&self.0));
-        let email = changes
-            .email
-            .as_deref()
-            .map(|email| accounts.email(email))
-            .transpose()?;
+        let email = changes.email.as_deref().map(|email| accounts.email(email)).transpose()?;
         if email.is_some() {
             let password = changes.current_password.ok_or_else(|| {
-                Error::invalid(
-                    "current_password",
-                    "REQUIRED",
-                    "is required when the email address changes",
-                )
+                Error::invalid("current_password", "REQUIRED", "is required when the email address changes")
             })?;
-            accounts
-                .verified(user_id, password, "current_password")
-                .await?;
+            accounts.verified(user_id, password, "current_password").await?;
         }
         let row = UserChanges {
             name: changes.name,
@@ -86,11 +65,7 @@ impl Users {
             updated_at: Some(self.0.clock.now()),
             ..UserChanges::default()
         };
-        let user = self
-            .0
-            .db
-            .write(move |c| users::update(c, user_id, &row).map_err(Error::from))
-            .await?;
+        let user = self.0.db.write(move |c| users::update(c, user_id, &row).map_err(Error::from)).await?;
         user.ok_or(Error::NotFound(Missing::User))
     }
 
@@ -99,9 +74,7 @@ impl Users {
     /// # Errors
     /// `Invalid`, `Conflict(LastAdmin)`.
     pub async fn delete_own(&self, user_id: i64, password: SecretString) -> Result<(), Error> {
-        Accounts(Arc::clone(&self.0))
-            .verified(user_id, password, "password")
-            .await?;
+        Accounts(Arc::clone(&self.0)).verified(user_id, password, "password").await?;
         self.delete(user_id).await
     }
 
@@ -148,11 +121,7 @@ impl Users {
             .db
             .write(move |c| {
                 keep_an_admin(c, user_id)?;
-                if users::delete(c, user_id)? {
-                    Ok(())
-                } else {
-                    Err(Error::NotFound(Missing::User))
-                }
+                if users::delete(c, user_id)? { Ok(()) } else { Err(Error::NotFound(Missing::User)) }
             })
             .await?;
         self.0.standings.forget();
@@ -162,9 +131,5 @@ impl Users {
 
 /// Refuses to lose the last active administrator.
 fn keep_an_admin(c: &mut DbConnection, losing: i64) -> Result<(), Error> {
-    if users::lock_active_admins(c)? == [losing] {
-        Err(Error::Conflict(Conflict::LastAdmin))
-    } else {
-        Ok(())
-    }
+    if users::lock_active_admins(c)? == [losing] { Err(Error::Conflict(Conflict::LastAdmin)) } else { Ok(()) }
 }

@@ -43,13 +43,8 @@ pub struct Client {
 
 impl<'a> poem::FromRequest<'a> for Client {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
-        let user_agent = request
-            .headers()
-            .get(USER_AGENT)
-            .and_then(|value| value.to_str().ok());
-        Ok(Self {
-            user_agent: user_agent.map(|name| name.chars().take(200).collect()),
-        })
+        let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
+        Ok(Self { user_agent: user_agent.map(|name| name.chars().take(200).collect()) })
     }
 }
 
@@ -59,11 +54,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// Verifies access tokens.
 pub trait Authenticate: Send + Sync {
     /// Who sent this token. One answer for everything that is wrong with a token: [`ErrorCode::InvalidToken`].
-    fn authenticate<'a>(
-        &'a self,
-        request: &'a Request,
-        token: &'a str,
-    ) -> BoxFuture<'a, Result<Caller, ApiError>>;
+    fn authenticate<'a>(&'a self, request: &'a Request, token: &'a str) -> BoxFuture<'a, Result<Caller, ApiError>>;
 }
 
 /// What an operation that needs a logged-in user takes as its first argument.
@@ -82,9 +73,7 @@ fn register_scheme(registry: &mut Registry) {
         BEARER_AUTH,
         MetaSecurityScheme {
             ty: "http",
-            description: Some(
-                "The `access_token` that `register`, `login` and `refreshSession` answer with.",
-            ),
+            description: Some("The `access_token` that `register`, `login` and `refreshSession` answer with."),
             name: None,
             key_in: None,
             scheme: Some("bearer"),
@@ -96,14 +85,11 @@ fn register_scheme(registry: &mut Registry) {
 }
 
 async fn caller(request: &Request) -> Result<Caller, ApiError> {
-    let header = request
-        .headers()
-        .get(AUTHORIZATION)
-        .ok_or(ErrorCode::AuthenticationRequired)?;
+    let header = request.headers().get(AUTHORIZATION).ok_or(ErrorCode::AuthenticationRequired)?;
     let token = bearer_token(header).ok_or(ErrorCode::InvalidToken)?;
-    let verifier = request.data::<Arc<dyn Authenticate>>().ok_or_else(|| {
-        ApiError::new(ErrorCode::InternalError).with_message("no authenticator is set")
-    })?;
+    let verifier = request
+        .data::<Arc<dyn Authenticate>>()
+        .ok_or_else(|| ApiError::new(ErrorCode::InternalError).with_message("no authenticator is set"))?;
     verifier.authenticate(request, token).await
 }
 
@@ -146,11 +132,7 @@ macro_rules! caller_argument {
 }
 
 caller_argument!(User, |_| Ok(()));
-caller_argument!(Admin, |caller| if caller.is_admin {
-    Ok(())
-} else {
-    Err(ErrorCode::Forbidden.into())
-});
+caller_argument!(Admin, |caller| if caller.is_admin { Ok(()) } else { Err(ErrorCode::Forbidden.into()) });
 
 #[cfg(test)]
 mod tests {
@@ -166,11 +148,7 @@ mod tests {
             ("Basic abc", None),
             ("", None),
         ] {
-            assert_eq!(
-                bearer_token(&HeaderValue::from_static(header)),
-                token,
-                "{header:?}"
-            );
+            assert_eq!(bearer_token(&HeaderValue::from_static(header)), token, "{header:?}");
         }
     }
 }

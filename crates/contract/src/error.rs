@@ -137,11 +137,7 @@ pub struct Detail {
 
 impl From<Violation> for Detail {
     fn from(violation: Violation) -> Self {
-        Self {
-            location: violation.location,
-            code: violation.code.as_str(),
-            message: violation.message,
-        }
+        Self { location: violation.location, code: violation.code.as_str(), message: violation.message }
     }
 }
 
@@ -164,13 +160,7 @@ impl ApiError {
     /// An error of this code with its usual sentence.
     #[must_use]
     pub const fn new(code: ErrorCode) -> Self {
-        Self {
-            code,
-            message: None,
-            details: Vec::new(),
-            retry_after: None,
-            source: None,
-        }
+        Self { code, message: None, details: Vec::new(), retry_after: None, source: None }
     }
 
     /// The same with a more precise sentence.
@@ -190,8 +180,7 @@ impl ApiError {
     /// Every violation at once. The code says `UNKNOWN_FIELD` or `UNKNOWN_PARAMETER` where nothing else is wrong.
     #[must_use]
     pub fn invalid(details: Vec<Detail>) -> Self {
-        let all =
-            |code: &str| !details.is_empty() && details.iter().all(|detail| detail.code == code);
+        let all = |code: &str| !details.is_empty() && details.iter().all(|detail| detail.code == code);
         let code = if all(ErrorCode::UnknownField.as_str()) {
             ErrorCode::UnknownField
         } else if all(ErrorCode::UnknownParameter.as_str()) {
@@ -199,10 +188,7 @@ impl ApiError {
         } else {
             ErrorCode::ValidationFailed
         };
-        Self {
-            details,
-            ..Self::new(code)
-        }
+        Self { details, ..Self::new(code) }
     }
 
     /// The sentence for people.
@@ -226,9 +212,7 @@ impl fmt::Display for ApiError {
 
 impl StdError for ApiError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source
-            .as_ref()
-            .map(|source| &**source as &(dyn StdError + 'static))
+        self.source.as_ref().map(|source| &**source as &(dyn StdError + 'static))
     }
 }
 
@@ -253,9 +237,7 @@ impl ApiResponse for ApiError {
             }],
             headers: vec![],
         };
-        MetaResponses {
-            responses: vec![internal],
-        }
+        MetaResponses { responses: vec![internal] }
     }
 
     fn register(registry: &mut Registry) {
@@ -272,24 +254,14 @@ mod tests {
         use poem_openapi::types::ToJSON;
         for code in ErrorCode::ALL {
             assert_eq!(code.to_json(), Some(serde_json::Value::from(code.as_str())));
-            assert_eq!(
-                serde_json::to_value(code).ok(),
-                Some(serde_json::Value::from(code.as_str()))
-            );
+            assert_eq!(serde_json::to_value(code).ok(), Some(serde_json::Value::from(code.as_str())));
         }
     }
 
     #[test]
     fn one_kind_of_violation_names_the_error() {
-        let detail = |code| Detail {
-            location: Location::Body("/x".into()),
-            code,
-            message: String::new(),
-        };
-        assert_eq!(
-            ApiError::invalid(vec![detail("UNKNOWN_FIELD")]).code,
-            ErrorCode::UnknownField
-        );
+        let detail = |code| Detail { location: Location::Body("/x".into()), code, message: String::new() };
+        assert_eq!(ApiError::invalid(vec![detail("UNKNOWN_FIELD")]).code, ErrorCode::UnknownField);
         assert_eq!(
             ApiError::invalid(vec![detail("UNKNOWN_FIELD"), detail("TOO_LONG")]).code,
             ErrorCode::ValidationFailed

@@ -31,11 +31,7 @@ impl Operation {
     /// An operation with nothing declared.
     #[must_use]
     pub const fn new(id: &'static str) -> Self {
-        Self {
-            id,
-            errors: &[],
-            limit: Limit::General,
-        }
+        Self { id, errors: &[], limit: Limit::General }
     }
 
     /// Declares errors of its own.

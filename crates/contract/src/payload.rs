@@ -41,17 +41,8 @@ pub struct Incoming {
 /// Raises what is wrong with the parameters, unless a body is still to be read: then both are raised together.
 pub(crate) fn refuse_bad_parameters(request: &Request) -> Result<(), ApiError> {
     match request.extensions().get::<Incoming>() {
-        Some(incoming)
-            if !incoming.violations.is_empty() && incoming.operation.body().is_none() =>
-        {
-            Err(ApiError::invalid(
-                incoming
-                    .violations
-                    .iter()
-                    .cloned()
-                    .map(Detail::from)
-                    .collect(),
-            ))
+        Some(incoming) if !incoming.violations.is_empty() && incoming.operation.body().is_none() => {
+            Err(ApiError::invalid(incoming.violations.iter().cloned().map(Detail::from).collect()))
         }
         _ => Ok(()),
     }
@@ -82,28 +73,23 @@ impl<T: DeserializeOwned + Send> ParsePayload for Json<T> {
     const IS_REQUIRED: bool = true;
 
     async fn from_request(request: &Request, body: &mut RequestBody) -> poem::Result<Self> {
-        let incoming = request.extensions().get::<Incoming>().ok_or_else(|| {
-            ApiError::new(ErrorCode::InternalError).with_message("the contract layer is missing")
-        })?;
+        let incoming = request
+            .extensions()
+            .get::<Incoming>()
+            .ok_or_else(|| ApiError::new(ErrorCode::InternalError).with_message("the contract layer is missing"))?;
         let bytes = read(body, incoming).await?;
         if bytes.is_empty() {
-            return Err(ApiError::new(ErrorCode::MalformedJson)
-                .with_message("A JSON body is required.")
-                .into());
+            return Err(ApiError::new(ErrorCode::MalformedJson).with_message("A JSON body is required.").into());
         }
         match request.headers().get(CONTENT_TYPE).map(HeaderValue::to_str) {
             Some(Ok(value)) if media_type(value).eq_ignore_ascii_case("application/json") => {}
             _ => return Err(unsupported_media_type().into()),
         }
-        let schema = incoming.operation.body().ok_or_else(|| {
-            ApiError::new(ErrorCode::InternalError).with_message("the document knows no body here")
-        })?;
-        let mut details: Vec<Detail> = incoming
-            .violations
-            .iter()
-            .cloned()
-            .map(Detail::from)
-            .collect();
+        let schema = incoming
+            .operation
+            .body()
+            .ok_or_else(|| ApiError::new(ErrorCode::InternalError).with_message("the document knows no body here"))?;
+        let mut details: Vec<Detail> = incoming.violations.iter().cloned().map(Detail::from).collect();
         let value = match schema.read(&bytes) {
             Ok(value) => value,
             Err(BodyError::Malformed(malformed)) => return Err(malformed_body(&malformed).into()),
@@ -123,8 +109,7 @@ impl<T: DeserializeOwned + Send> ParsePayload for Json<T> {
 }
 
 fn unsupported_media_type() -> ApiError {
-    ApiError::new(ErrorCode::UnsupportedMediaType)
-        .with_message("Send the body as application/json.")
+    ApiError::new(ErrorCode::UnsupportedMediaType).with_message("Send the body as application/json.")
 }
 
 async fn read(body: &mut RequestBody, incoming: &Incoming) -> Result<Vec<u8>, ApiError> {
@@ -151,13 +136,9 @@ fn malformed_body(malformed: &Malformed) -> ApiError {
 impl<T: Serialize + Send> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
         match serde_json::to_vec(&self.0) {
-            Ok(bytes) => Response::builder()
-                .content_type("application/json")
-                .body(bytes),
+            Ok(bytes) => Response::builder().content_type("application/json").body(bytes),
             // Only a map with keys that are not strings can fail; no schema has one.
-            Err(_) => Response::builder()
-                .status(poem::http::StatusCode::INTERNAL_SERVER_ERROR)
-                .finish(),
+            Err(_) => Response::builder().status(poem::http::StatusCode::INTERNAL_SERVER_ERROR).finish(),
         }
     }
 }
@@ -169,10 +150,7 @@ impl<T: Type + Serialize> ApiResponse for Json<T> {
                 description: "",
                 status: Some(200),
                 status_range: None,
-                content: vec![MetaMediaType {
-                    content_type: Self::CONTENT_TYPE,
-                    schema: Self::schema_ref(),
-                }],
+                content: vec![MetaMediaType { content_type: Self::CONTENT_TYPE, schema: Self::schema_ref() }],
                 headers: vec![],
             }],
         }
@@ -196,10 +174,7 @@ impl<'a, T: Type + DeserializeOwned + Send> ApiExtractor<'a> for Json<T> {
     fn request_meta() -> Option<MetaRequest> {
         Some(MetaRequest {
             description: None,
-            content: vec![MetaMediaType {
-                content_type: Self::CONTENT_TYPE,
-                schema: Self::schema_ref(),
-            }],
+            content: vec![MetaMediaType { content_type: Self::CONTENT_TYPE, schema: Self::schema_ref() }],
             required: true,
         })
     }

@@ -65,13 +65,8 @@ impl<'a> Problem<'a> {
 
 impl<'a> ProblemError<'a> {
     fn new(detail: &'a Detail) -> Self {
-        let mut error = Self {
-            pointer: None,
-            parameter: None,
-            header: None,
-            code: detail.code,
-            detail: &detail.message,
-        };
+        let mut error =
+            Self { pointer: None, parameter: None, header: None, code: detail.code, detail: &detail.message };
         match &detail.location {
             Location::Body(pointer) => error.pointer = Some(pointer),
             Location::Query(name) | Location::Path(name) => error.parameter = Some(name),

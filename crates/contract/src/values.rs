@@ -68,13 +68,7 @@ impl Serialize for Timestamp {
     }
 }
 
-scalar!(
-    Timestamp,
-    MetaSchema {
-        max_length: Some(32),
-        ..MetaSchema::new_with_format("string", "date-time")
-    }
-);
+scalar!(Timestamp, MetaSchema { max_length: Some(32), ..MetaSchema::new_with_format("string", "date-time") });
 
 /// A calendar date: `YYYY-MM-DD`.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -88,13 +82,7 @@ scalar!(Date, MetaSchema::new_with_format("string", "date"));
 #[serde(transparent)]
 pub struct Id(pub i64);
 
-scalar!(
-    Id,
-    MetaSchema {
-        minimum: Some(1.0),
-        ..MetaSchema::new_with_format("integer", "int64")
-    }
-);
+scalar!(Id, MetaSchema { minimum: Some(1.0), ..MetaSchema::new_with_format("integer", "int64") });
 
 impl ParseFromParameter for Id {
     fn parse_from_parameter(value: &str) -> ParseResult<Self> {
@@ -123,10 +111,7 @@ impl<T: Type> Type for Nullable<T> {
     }
 
     fn schema_ref() -> MetaSchemaRef {
-        T::schema_ref().merge(MetaSchema {
-            nullable: true,
-            ..MetaSchema::ANY
-        })
+        T::schema_ref().merge(MetaSchema { nullable: true, ..MetaSchema::ANY })
     }
 
     fn register(registry: &mut Registry) {
@@ -137,9 +122,7 @@ impl<T: Type> Type for Nullable<T> {
         self.0.as_ref().and_then(Type::as_raw_value)
     }
 
-    fn raw_element_iter<'a>(
-        &'a self,
-    ) -> Box<dyn Iterator<Item = &'a Self::RawElementValueType> + 'a> {
+    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self::RawElementValueType> + 'a> {
         match &self.0 {
             Some(value) => value.raw_element_iter(),
             None => Box::new(std::iter::empty()),
@@ -149,12 +132,7 @@ impl<T: Type> Type for Nullable<T> {
 
 impl<T: ToJSON> ToJSON for Nullable<T> {
     fn to_json(&self) -> Option<Value> {
-        Some(
-            self.0
-                .as_ref()
-                .and_then(ToJSON::to_json)
-                .unwrap_or_default(),
-        )
+        Some(self.0.as_ref().and_then(ToJSON::to_json).unwrap_or_default())
     }
 }
 
@@ -162,9 +140,7 @@ impl<T: ParseFromJSON> ParseFromJSON for Nullable<T> {
     fn parse_from_json(value: Option<Value>) -> ParseResult<Self> {
         match value.unwrap_or_default() {
             Value::Null => Ok(Self(None)),
-            value => T::parse_from_json(Some(value))
-                .map(|value| Self(Some(value)))
-                .map_err(ParseError::propagate),
+            value => T::parse_from_json(Some(value)).map(|value| Self(Some(value))).map_err(ParseError::propagate),
         }
     }
 }
@@ -180,19 +156,13 @@ mod tests {
             (1_767_225_600_000_001, "2026-01-01T00:00:00.000001Z"),
             (-1, "1969-12-31T23:59:59.999999Z"),
         ] {
-            assert_eq!(
-                serde_json::to_value(Timestamp::from_micros(micros)).ok(),
-                Some(Value::from(text))
-            );
+            assert_eq!(serde_json::to_value(Timestamp::from_micros(micros)).ok(), Some(Value::from(text)));
         }
     }
 
     #[test]
     fn an_empty_field_is_null_and_required() {
-        assert_eq!(
-            serde_json::to_value(Nullable::<String>(None)).ok(),
-            Some(Value::Null)
-        );
+        assert_eq!(serde_json::to_value(Nullable::<String>(None)).ok(), Some(Value::Null));
         const { assert!(<Nullable<String> as Type>::IS_REQUIRED) };
     }
 }

@@ -21,9 +21,7 @@ pub struct Document {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
     /// The text is not JSON.
-    #[error(
-        "the document is not valid JSON: {reason} (line {line}, column {column}); is the file complete?"
-    )]
+    #[error("the document is not valid JSON: {reason} (line {line}, column {column}); is the file complete?")]
     Syntax {
         /// What the parser says.
         reason: String,
@@ -114,24 +112,10 @@ impl Document {
 impl From<Malformed> for ReadError {
     fn from(malformed: Malformed) -> Self {
         match malformed {
-            Malformed::Syntax {
-                line,
-                column,
-                reason,
-            } => ReadError::Syntax {
-                reason,
-                line,
-                column,
-            },
+            Malformed::Syntax { line, column, reason } => ReadError::Syntax { reason, line, column },
             Malformed::TooDeep { limit } => ReadError::TooDeep { limit },
-            Malformed::DuplicateKey { pointer } => ReadError::DuplicateKeys {
-                pointers: vec![pointer],
-            },
-            Malformed::InvalidUtf8 => ReadError::Syntax {
-                reason: "it is not UTF-8".to_owned(),
-                line: 1,
-                column: 1,
-            },
+            Malformed::DuplicateKey { pointer } => ReadError::DuplicateKeys { pointers: vec![pointer] },
+            Malformed::InvalidUtf8 => ReadError::Syntax { reason: "it is not UTF-8".to_owned(), line: 1, column: 1 },
         }
     }
 }
@@ -168,20 +152,14 @@ mod tests {
     fn refuses_what_is_not_a_document() {
         for (text, said) in [
             ("", "is the file complete?"),
-            (
-                r#"{"openapi":"3.0.3","info":{"#,
-                "ends before it is complete",
-            ),
+            (r#"{"openapi":"3.0.3","info":{"#, "ends before it is complete"),
             ("[]", "not a JSON object"),
             ("{}", "no \"openapi\" field"),
             (r#"{"swagger":"2.0"}"#, "Swagger 2.0"),
             (r#"{"openapi":"3.1.0"}"#, "only 3.0"),
             (r#"{"openapi":3}"#, "\"openapi\": 3;"),
             (r#"{"openapi":"3.0.3","info":{}}"#, "no \"paths\" object"),
-            (
-                r#"{"openapi":"3.0.3","info":{},"info":{}}"#,
-                "duplicate keys: /info",
-            ),
+            (r#"{"openapi":"3.0.3","info":{},"info":{}}"#, "duplicate keys: /info"),
         ] {
             let error = Document::from_json(text).unwrap_err().to_string();
             assert!(error.contains(said), "{text}: {error}");
@@ -192,9 +170,7 @@ mod tests {
     fn writing_is_stable_and_reads_back() {
         let document = fixture::document();
         let text = document.to_json();
-        assert!(
-            text.ends_with("}\n") && text.starts_with("{\n  \"openapi\": \"3.0.3\",\n  \"info\"")
-        );
+        assert!(text.ends_with("}\n") && text.starts_with("{\n  \"openapi\": \"3.0.3\",\n  \"info\""));
         let again = Document::from_json(&text).unwrap();
         assert_eq!(again, document);
         assert_eq!(again.to_json(), text);

@@ -28,10 +28,7 @@ pub(crate) fn finish(raw: &Value) -> Result<Document, FinishError> {
 }
 
 pub(crate) fn finish_text(raw: &str) -> Result<Document, FinishError> {
-    let schema_examples = [(
-        "BucketlistPage",
-        json!({"data": [raw_bucketlist()], "total": 1}),
-    )];
+    let schema_examples = [("BucketlistPage", json!({"data": [raw_bucketlist()], "total": 1}))];
     let parameter_examples = [("q", json!("trip")), ("tag", json!(["a"]))];
     let header_examples = [("Location", json!("/v1/bucketlists/7"))];
     let headers = [
@@ -68,38 +65,22 @@ pub(crate) fn finish_text(raw: &str) -> Result<Document, FinishError> {
 }
 
 fn failures(facts: &OperationFacts<'_>) -> Vec<Failure> {
-    let failure = |status, code, message| Failure {
-        status,
-        code,
-        message,
-    };
+    let failure = |status, code, message| Failure { status, code, message };
     let mut list = vec![failure(500, "INTERNAL_ERROR", "Something went wrong.")];
     if facts.secured {
         list.push(failure(401, "UNAUTHENTICATED", "No valid token."));
     }
     if facts.has_path_parameters {
-        list.push(failure(
-            404,
-            "BUCKETLIST_NOT_FOUND",
-            "There is no such bucketlist.",
-        ));
+        list.push(failure(404, "BUCKETLIST_NOT_FOUND", "There is no such bucketlist."));
     }
     if facts.has_body {
         list.push(failure(400, "MALFORMED_BODY", "The body is malformed."));
     }
     if facts.has_body || facts.has_parameters {
-        list.push(failure(
-            422,
-            "VALIDATION_FAILED",
-            "The request breaks a rule.",
-        ));
+        list.push(failure(422, "VALIDATION_FAILED", "The request breaks a rule."));
     }
     if facts.id == "createBucketlist" {
-        list.push(failure(
-            422,
-            "KEY_REUSED",
-            "The key was used for another payload.",
-        ));
+        list.push(failure(422, "KEY_REUSED", "The key was used for another payload."));
     }
     list
 }

@@ -57,10 +57,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Value, Malformed> {
 
 /// Parses a document and reports every duplicate key beside the value. With `merge_paths`, two entries of `paths` with
 /// the same name become one, as poem-openapi writes one entry per block of operations.
-pub(crate) fn read_document(
-    text: &str,
-    merge_paths: bool,
-) -> Result<(Value, Vec<String>), Malformed> {
+pub(crate) fn read_document(text: &str, merge_paths: bool) -> Result<(Value, Vec<String>), Malformed> {
     let reader = Reader {
         max_depth: 120,
         duplicates: Duplicates::Collect { merge_paths },
@@ -87,21 +84,9 @@ struct Reader {
 impl Reader {
     fn run(&self, text: &str) -> Result<Value, Malformed> {
         let mut source = serde_json::Deserializer::from_str(text);
-        let root = Seed {
-            reader: self,
-            parent: None,
-            step: Step::Root,
-            depth: 0,
-        };
-        let read = root
-            .deserialize(&mut source)
-            .and_then(|value| source.end().map(|()| value));
-        read.map_err(|error| {
-            self.refused
-                .borrow_mut()
-                .take()
-                .unwrap_or_else(|| syntax(&error))
-        })
+        let root = Seed { reader: self, parent: None, step: Step::Root, depth: 0 };
+        let read = root.deserialize(&mut source).and_then(|value| source.end().map(|()| value));
+        read.map_err(|error| self.refused.borrow_mut().take().unwrap_or_else(|| syntax(&error)))
     }
 
     fn refuse<E: serde::de::Error>(&self, reason: Malformed) -> E {
@@ -116,15 +101,9 @@ fn syntax(error: &serde_json::Error) -> Malformed {
         "it ends before it is complete".to_owned()
     } else {
         // serde_json appends the place, which has fields of its own here.
-        text.rsplit_once(" at line ")
-            .map_or(text.as_str(), |(reason, _)| reason)
-            .to_owned()
+        text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason).to_owned()
     };
-    Malformed::Syntax {
-        line: error.line(),
-        column: error.column(),
-        reason,
-    }
+    Malformed::Syntax { line: error.line(), column: error.column(), reason }
 }
 
 enum Step<'k> {
@@ -169,12 +148,7 @@ impl Seed<'_, '_> {
     }
 
     /// Decides what a key that was there already means.
-    fn repeat<E: serde::de::Error>(
-        &self,
-        map: &mut Map<String, Value>,
-        key: &str,
-        value: Value,
-    ) -> Result<(), E> {
+    fn repeat<E: serde::de::Error>(&self, map: &mut Map<String, Value>, key: &str, value: Value) -> Result<(), E> {
         let reader = self.reader;
         let Duplicates::Collect { merge_paths } = reader.duplicates else {
             let pointer = self.pointer_to(key);
@@ -220,9 +194,7 @@ impl<'de> Visitor<'de> for &Seed<'_, '_> {
         Ok(value.into())
     }
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
-        serde_json::Number::from_f64(value)
-            .map(Value::Number)
-            .ok_or_else(|| E::custom("number out of range"))
+        serde_json::Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("number out of range"))
     }
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
         Ok(value.into())

@@ -18,16 +18,11 @@ fn reads_what_serde_json_reads() {
 
 #[test]
 fn duplicate_keys_are_named_by_pointer() {
-    for (text, at) in [
-        (r#"{"a":1,"a":1}"#, "/a"),
-        (r#"{"x":[0,{"a/b":1,"a/b":2}]}"#, "/x/1/a~1b"),
-        (r#"{"a":1,"\u0061":2}"#, "/a"),
-    ] {
+    for (text, at) in
+        [(r#"{"a":1,"a":1}"#, "/a"), (r#"{"x":[0,{"a/b":1,"a/b":2}]}"#, "/x/1/a~1b"), (r#"{"a":1,"\u0061":2}"#, "/a")]
+    {
         let pointer = at.to_owned();
-        assert_eq!(
-            read(text.as_bytes()),
-            Err(Malformed::DuplicateKey { pointer })
-        );
+        assert_eq!(read(text.as_bytes()), Err(Malformed::DuplicateKey { pointer }));
     }
 }
 
@@ -36,10 +31,7 @@ fn nesting_is_limited() {
     assert!(read(nested(MAX_DEPTH).as_bytes()).is_ok());
     for depth in [MAX_DEPTH + 1, 100_000] {
         let limit = MAX_DEPTH;
-        assert_eq!(
-            read(nested(depth).as_bytes()),
-            Err(Malformed::TooDeep { limit })
-        );
+        assert_eq!(read(nested(depth).as_bytes()), Err(Malformed::TooDeep { limit }));
     }
 }
 
@@ -56,9 +48,7 @@ fn syntax_errors_say_where() {
         ("\u{feff}{}", 1, 1),
     ] {
         match read(text.as_bytes()) {
-            Err(Malformed::Syntax {
-                line: l, column: c, ..
-            }) => {
+            Err(Malformed::Syntax { line: l, column: c, .. }) => {
                 assert_eq!((l, c), (line, column), "{text}");
             }
             other => panic!("{text}: {other:?}"),
@@ -66,10 +56,7 @@ fn syntax_errors_say_where() {
     }
     assert_eq!(read(b"\"\xff\""), Err(Malformed::InvalidUtf8));
     let cut = read(b"{").unwrap_err().to_string();
-    assert_eq!(
-        cut,
-        "The body is not valid JSON: it ends before it is complete (line 1, column 1)."
-    );
+    assert_eq!(cut, "The body is not valid JSON: it ends before it is complete (line 1, column 1).");
 }
 
 #[test]

@@ -28,8 +28,8 @@ mod walk;
 mod fixture;
 
 pub use check::{
-    BodyError, BodySchema, CompileError, Contract, Location, MAX_VIOLATIONS, Operation, PathItem,
-    PathMatch, Violation, ViolationCode,
+    BodyError, BodySchema, CompileError, Contract, Location, MAX_VIOLATIONS, Operation, PathItem, PathMatch, Violation,
+    ViolationCode,
 };
 pub use document::{Document, ReadError};
 pub use finish::{Failure, FinishError, HeaderRule, On, OperationFacts, Rules};

@@ -31,8 +31,8 @@ enum Part {
 }
 
 use Part::{
-    Components, Data, Header, Info, List, Media, Named, Operation, Parameter, PathItem,
-    RequestBody, Response, Schema, SecurityScheme, Sorted,
+    Components, Data, Header, Info, List, Media, Named, Operation, Parameter, PathItem, RequestBody, Response, Schema,
+    SecurityScheme, Sorted,
 };
 
 type Keys = &'static [(&'static str, Part)];
@@ -94,19 +94,9 @@ const PARAMETER: Keys = &[
     ("example", Data),
     ("examples", Data),
 ];
-const REQUEST_BODY: Keys = &[
-    ("$ref", Data),
-    ("description", Data),
-    ("required", Data),
-    ("content", Named(&Media)),
-];
-const RESPONSE: Keys = &[
-    ("$ref", Data),
-    ("description", Data),
-    ("headers", Sorted(&Header)),
-    ("content", Named(&Media)),
-    ("links", Data),
-];
+const REQUEST_BODY: Keys = &[("$ref", Data), ("description", Data), ("required", Data), ("content", Named(&Media))];
+const RESPONSE: Keys =
+    &[("$ref", Data), ("description", Data), ("headers", Sorted(&Header)), ("content", Named(&Media)), ("links", Data)];
 const MEDIA: Keys = &[("schema", Schema), ("example", Data), ("examples", Data)];
 const COMPONENTS: Keys = &[
     ("schemas", Sorted(&Schema)),
@@ -116,14 +106,8 @@ const COMPONENTS: Keys = &[
     ("headers", Sorted(&Header)),
     ("securitySchemes", Sorted(&SecurityScheme)),
 ];
-const SECURITY_SCHEME: Keys = &[
-    ("type", Data),
-    ("description", Data),
-    ("scheme", Data),
-    ("bearerFormat", Data),
-    ("name", Data),
-    ("in", Data),
-];
+const SECURITY_SCHEME: Keys =
+    &[("type", Data), ("description", Data), ("scheme", Data), ("bearerFormat", Data), ("name", Data), ("in", Data)];
 const SCHEMA: Keys = &[
     ("$ref", Data),
     ("type", Data),

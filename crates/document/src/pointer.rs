@@ -24,10 +24,7 @@ pub(crate) fn join(pointer: &str, token: &str) -> String {
 
 /// The unescaped tokens of a pointer.
 pub(crate) fn tokens(pointer: &str) -> impl Iterator<Item = String> + '_ {
-    pointer
-        .split('/')
-        .skip(1)
-        .map(|token| token.replace("~1", "/").replace("~0", "~"))
+    pointer.split('/').skip(1).map(|token| token.replace("~1", "/").replace("~0", "~"))
 }
 
 /// Follows `$ref`s inside `document` until something that is not one; `None` when one leads nowhere or in a circle.

@@ -30,11 +30,7 @@ impl TextKind {
     pub(crate) fn of(schema: &Value) -> TextKind {
         if schema.get("format").and_then(Value::as_str) == Some("password") {
             TextKind::Secret
-        } else if schema
-            .get("maxLength")
-            .and_then(Value::as_u64)
-            .is_some_and(|length| length >= MULTI_LINE_FROM)
-        {
+        } else if schema.get("maxLength").and_then(Value::as_u64).is_some_and(|length| length >= MULTI_LINE_FROM) {
             TextKind::MultiLine
         } else {
             TextKind::SingleLine
@@ -45,9 +41,7 @@ impl TextKind {
     pub(crate) fn allows(self, character: char) -> bool {
         match self {
             TextKind::SingleLine => !character.is_control(),
-            TextKind::MultiLine => {
-                !character.is_control() || matches!(character, '\t' | '\n' | '\r')
-            }
+            TextKind::MultiLine => !character.is_control() || matches!(character, '\t' | '\n' | '\r'),
             TextKind::Secret => character != '\0',
         }
     }
@@ -56,9 +50,7 @@ impl TextKind {
     pub(crate) fn refusal(self) -> &'static str {
         match self {
             TextKind::SingleLine => "must not contain control characters or line breaks",
-            TextKind::MultiLine => {
-                "must not contain control characters other than tab and line break"
-            }
+            TextKind::MultiLine => "must not contain control characters other than tab and line break",
             TextKind::Secret => "must not contain the character U+0000",
         }
     }
@@ -69,11 +61,7 @@ impl TextKind {
             return Cow::Borrowed(text);
         }
         let text = text.trim();
-        if text.is_ascii() || is_nfc(text) {
-            Cow::Borrowed(text)
-        } else {
-            Cow::Owned(text.nfc().collect())
-        }
+        if text.is_ascii() || is_nfc(text) { Cow::Borrowed(text) } else { Cow::Owned(text.nfc().collect()) }
     }
 
     /// The regular expression (ECMA 262) that a string as sent must match, `min_length` characters being left of it
@@ -82,10 +70,9 @@ impl TextKind {
         let (any, space) = match self {
             TextKind::Secret => return r"^[^\u0000]*$".to_owned(),
             TextKind::SingleLine => (r"[^\u0000-\u001F\u007F-\u009F]", format!("[{SPACE}]")),
-            TextKind::MultiLine => (
-                r"[^\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F]",
-                format!(r"[\t\n\r{SPACE}]"),
-            ),
+            TextKind::MultiLine => {
+                (r"[^\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F]", format!(r"[\t\n\r{SPACE}]"))
+            }
         };
         // Something visible: what the text may contain, less white space.
         let ink = match self {
@@ -161,13 +148,8 @@ mod tests {
                 let validator = jsonschema::options().build(&pattern).unwrap();
                 for text in texts {
                     let kept = kind.normalise(text);
-                    let served =
-                        text.chars().all(|c| kind.allows(c)) && kept.chars().count() >= min;
-                    assert_eq!(
-                        validator.is_valid(&json!(text)),
-                        served,
-                        "{text:?} min {min} max {max} {pattern}"
-                    );
+                    let served = text.chars().all(|c| kind.allows(c)) && kept.chars().count() >= min;
+                    assert_eq!(validator.is_valid(&json!(text)), served, "{text:?} min {min} max {max} {pattern}");
                 }
             }
         }

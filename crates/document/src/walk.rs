@@ -7,9 +7,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 /// The methods a path item may describe, in the order documents list them.
-pub(crate) const METHODS: [&str; 8] = [
-    "get", "head", "options", "post", "put", "patch", "delete", "trace",
-];
+pub(crate) const METHODS: [&str; 8] = ["get", "head", "options", "post", "put", "patch", "delete", "trace"];
 
 /// Keys whose content is data, never structure: an example may well contain a field called `schema`.
 const DATA: [&str; 4] = ["example", "examples", "default", "enum"];
@@ -28,10 +26,7 @@ pub(crate) struct Entry<'d> {
 impl<'d> Entry<'d> {
     /// The operationId, empty when there is none.
     pub(crate) fn id(&self) -> &'d str {
-        self.operation
-            .get("operationId")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
+        self.operation.get("operationId").and_then(Value::as_str).unwrap_or_default()
     }
 
     /// How findings call it: the operationId, or method and path when it has none.
@@ -46,13 +41,9 @@ impl<'d> Entry<'d> {
 /// Every operation, path by path.
 pub(crate) fn operations(document: &Value) -> impl Iterator<Item = Entry<'_>> {
     members(document.get("paths")).flat_map(|(path, item)| {
-        METHODS.into_iter().filter_map(move |method| {
-            item.get(method).map(|operation| Entry {
-                path,
-                method,
-                operation,
-            })
-        })
+        METHODS
+            .into_iter()
+            .filter_map(move |method| item.get(method).map(|operation| Entry { path, method, operation }))
     })
 }
 
@@ -72,20 +63,12 @@ pub(crate) fn operations_mut(
 
 /// The members of an object; none when it is not there or no object.
 pub(crate) fn members(value: Option<&Value>) -> impl Iterator<Item = (&str, &Value)> {
-    value
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten()
-        .map(|(key, value)| (key.as_str(), value))
+    value.and_then(Value::as_object).into_iter().flatten().map(|(key, value)| (key.as_str(), value))
 }
 
 /// The members of an object, to change.
 pub(crate) fn members_mut(value: Option<&mut Value>) -> impl Iterator<Item = (&str, &mut Value)> {
-    value
-        .and_then(Value::as_object_mut)
-        .into_iter()
-        .flatten()
-        .map(|(key, value)| (key.as_str(), value))
+    value.and_then(Value::as_object_mut).into_iter().flatten().map(|(key, value)| (key.as_str(), value))
 }
 
 /// The elements of an array; none when it is not there or no array.
@@ -218,25 +201,17 @@ pub(crate) fn reachable_schemas<'d>(
         if !seen.insert(reference) {
             continue;
         }
-        if let Some(target) = reference
-            .strip_prefix('#')
-            .and_then(|p| document.pointer(p))
-        {
+        if let Some(target) = reference.strip_prefix('#').and_then(|p| document.pointer(p)) {
             references(target, &mut pending);
         }
     }
-    seen.into_iter()
-        .filter_map(|reference| reference.strip_prefix(SCHEMAS))
-        .collect()
+    seen.into_iter().filter_map(|reference| reference.strip_prefix(SCHEMAS)).collect()
 }
 
 /// What clients send: every request body and parameter.
 pub(crate) fn request_roots(document: &Value) -> impl Iterator<Item = &Value> {
     operations(document).flat_map(|entry| {
-        let parts = [
-            entry.operation.get("requestBody"),
-            entry.operation.get("parameters"),
-        ];
+        let parts = [entry.operation.get("requestBody"), entry.operation.get("parameters")];
         parts.into_iter().flatten()
     })
 }
@@ -255,7 +230,5 @@ pub(crate) fn essence(media_type: &str) -> &str {
 pub(crate) fn is_json(media_type: &str) -> bool {
     let essence = essence(media_type);
     essence.eq_ignore_ascii_case("application/json")
-        || essence
-            .rsplit_once('+')
-            .is_some_and(|(_, suffix)| suffix.eq_ignore_ascii_case("json"))
+        || essence.rsplit_once('+').is_some_and(|(_, suffix)| suffix.eq_ignore_ascii_case("json"))
 }

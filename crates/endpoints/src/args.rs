@@ -25,11 +25,7 @@ impl Args {
         (|input: ParseStream<'_>| {
             let routes = routes(input, name)?;
             let metas = Punctuated::<Meta, Token![,]>::parse_terminated(input)?;
-            let mut args = Self {
-                routes,
-                operation: None,
-                open_api: Punctuated::new(),
-            };
+            let mut args = Self { routes, operation: None, open_api: Punctuated::new() };
             for meta in metas {
                 if !meta.path().is_ident("operation") {
                     args.open_api.push(meta);
@@ -54,11 +50,7 @@ fn routes(input: ParseStream<'_>, name: &Ident) -> syn::Result<Ident> {
             "the first argument names the routes type to generate: \
              `#[endpoints({example}Routes, …)]`"
         );
-        let span = if input.is_empty() {
-            Span::call_site()
-        } else {
-            input.span()
-        };
+        let span = if input.is_empty() { Span::call_site() } else { input.span() };
         return Err(syn::Error::new(span, message));
     }
     let routes = input.parse()?;
@@ -73,10 +65,7 @@ fn type_path(meta: &Meta) -> syn::Result<Path> {
     let value = meta.require_name_value().ok().map(|pair| &pair.value);
     let path = match value {
         Some(Expr::Path(value)) if value.qself.is_none() => Some(value.path.clone()),
-        Some(Expr::Lit(ExprLit {
-            lit: Lit::Str(value),
-            ..
-        })) => value.parse().ok(),
+        Some(Expr::Lit(ExprLit { lit: Lit::Str(value), .. })) => value.parse().ok(),
         _ => None,
     };
     let message = "`operation` is the path of a type: `operation = \"Operation\"`";

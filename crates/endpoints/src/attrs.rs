@@ -12,11 +12,7 @@ use syn::{
 use crate::errors::{Errors, at};
 
 /// What `#[oai(…)]` must say, with an example of each.
-const REQUIRED: [(&str, &str); 3] = [
-    ("path", "/:widget_id"),
-    ("method", "get"),
-    ("operation_id", "getWidget"),
-];
+const REQUIRED: [(&str, &str); 3] = [("path", "/:widget_id"), ("method", "get"), ("operation_id", "getWidget")];
 
 /// One `name(arguments)` of `#[operation(…)]`: a call of a const builder method.
 pub(crate) struct Call {
@@ -44,16 +40,12 @@ impl Parse for Call {
 pub(crate) fn operation_id(method: &TraitItemFn, errors: &mut Errors) -> Option<LitStr> {
     let mut attrs = method.attrs.iter().filter(|a| a.path().is_ident("oai"));
     let Some(attr) = attrs.next() else {
-        let message =
-            "an operation needs `#[oai(path = \"…\", method = \"…\", operation_id = \"…\")]`";
+        let message = "an operation needs `#[oai(path = \"…\", method = \"…\", operation_id = \"…\")]`";
         errors.push(at(&method.sig.ident, message));
         return None;
     };
     for other in attrs {
-        errors.push(at(
-            other,
-            "an operation has one `#[oai(…)]`: merge this into the first",
-        ));
+        errors.push(at(other, "an operation has one `#[oai(…)]`: merge this into the first"));
     }
 
     let mut found = Vec::new();
@@ -63,9 +55,7 @@ pub(crate) fn operation_id(method: &TraitItemFn, errors: &mut Errors) -> Option<
             let key = meta.path.get_ident().map(Ident::to_string);
             let key = key.unwrap_or_default();
             if key == "method" && found.contains(&key) {
-                return Err(meta.error(
-                    "an operation has one HTTP method: declare another operation for this one",
-                ));
+                return Err(meta.error("an operation has one HTTP method: declare another operation for this one"));
             }
             if key == "operation_id" {
                 operation_id = Some(non_empty(meta.value()?.parse()?)?);
@@ -133,11 +123,7 @@ pub(crate) fn is_documentation(attr: &Attribute) -> bool {
     let Meta::NameValue(pair) = &attr.meta else {
         return false;
     };
-    let Expr::Lit(ExprLit {
-        lit: Lit::Str(text),
-        ..
-    }) = &pair.value
-    else {
+    let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = &pair.value else {
         return false;
     };
     pair.path.is_ident("doc") && !text.value().trim().is_empty()
@@ -147,9 +133,7 @@ pub(crate) fn is_documentation(attr: &Attribute) -> bool {
 ///
 /// `#[expect]` is left out: it would have to be fulfilled by each copy.
 pub(crate) fn is_lint_level(attr: &Attribute) -> bool {
-    ["allow", "warn", "deny", "forbid"]
-        .iter()
-        .any(|level| attr.path().is_ident(level))
+    ["allow", "warn", "deny", "forbid"].iter().any(|level| attr.path().is_ident(level))
 }
 
 /// Whether the method of the trait keeps this attribute.
@@ -161,8 +145,5 @@ pub(crate) fn stays_on_trait(attr: &Attribute) -> bool {
 ///
 /// `#[deprecated]` does not go there: poem-openapi's call of that method would warn.
 pub(crate) fn goes_on_routes(attr: &Attribute) -> bool {
-    ["oai", "doc", "must_use"]
-        .iter()
-        .any(|name| attr.path().is_ident(name))
-        || is_lint_level(attr)
+    ["oai", "doc", "must_use"].iter().any(|name| attr.path().is_ident(name)) || is_lint_level(attr)
 }

@@ -3,8 +3,8 @@
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::{
-    Attribute, FnArg, Ident, ItemTrait, PatType, ReturnType, Signature, TraitItem, TraitItemFn,
-    parse_quote, spanned::Spanned,
+    Attribute, FnArg, Ident, ItemTrait, PatType, ReturnType, Signature, TraitItem, TraitItemFn, parse_quote,
+    spanned::Spanned,
 };
 
 use crate::{
@@ -54,9 +54,7 @@ fn declaration(mut item: ItemTrait) -> ItemTrait {
 /// `async fn` promises nothing about `Send`, which a server needs: spell the future out.
 fn declare(method: &mut TraitItemFn) {
     method.attrs.retain(attrs::stays_on_trait);
-    method
-        .attrs
-        .push(parse_quote!(#[allow(clippy::too_many_arguments)]));
+    method.attrs.push(parse_quote!(#[allow(clippy::too_many_arguments)]));
     for input in &mut method.sig.inputs {
         if let FnArg::Typed(typed) = input {
             typed.attrs.retain(attrs::is_lint_level);
@@ -92,29 +90,14 @@ struct Target<'a> {
 
 impl<'a> Target<'a> {
     fn new(item: &'a ItemTrait, args: &'a Args) -> Self {
-        Self {
-            item,
-            args,
-            stub: format_ident!("{}Stub", item.ident),
-            lints: filter(&item.attrs, attrs::is_lint_level),
-        }
+        Self { item, args, stub: format_ident!("{}Stub", item.ident), lints: filter(&item.attrs, attrs::is_lint_level) }
     }
 
     /// The type that poem-openapi serves.
     fn routes(&self, operations: &[Operation<'_>]) -> TokenStream {
-        let Self {
-            item: ItemTrait { vis, ident, .. },
-            args: Args {
-                routes, open_api, ..
-            },
-            lints,
-            ..
-        } = self;
-        let doc =
-            format!("The routes of [`{ident}`] over an implementation: a `poem_openapi::OpenApi`.");
-        let methods = operations
-            .iter()
-            .map(|operation| delegation(ident, operation));
+        let Self { item: ItemTrait { vis, ident, .. }, args: Args { routes, open_api, .. }, lints, .. } = self;
+        let doc = format!("The routes of [`{ident}`] over an implementation: a `poem_openapi::OpenApi`.");
+        let methods = operations.iter().map(|operation| delegation(ident, operation));
         quote! {
             #[doc = #doc]
             #(#lints)*
@@ -137,12 +120,7 @@ impl<'a> Target<'a> {
 
     /// The implementation that is only there to be described.
     fn stub(&self, operations: &[Operation<'_>]) -> TokenStream {
-        let Self {
-            item: ItemTrait { vis, ident, .. },
-            args: Args { routes, .. },
-            stub,
-            lints,
-        } = self;
+        let Self { item: ItemTrait { vis, ident, .. }, args: Args { routes, .. }, stub, lints } = self;
         let doc = format!(
             "Stands in for an implementation of [`{ident}`] where only the contract is wanted, \
              as in `{routes}({stub})`. Its methods panic."
@@ -170,12 +148,7 @@ impl<'a> Target<'a> {
 
     /// What the trait declares beyond poem-openapi.
     fn constant(&self, operations: &[Operation<'_>]) -> Option<TokenStream> {
-        let Self {
-            item: ItemTrait { vis, ident, .. },
-            args: Args { routes, .. },
-            stub,
-            lints,
-        } = self;
+        let Self { item: ItemTrait { vis, ident, .. }, args: Args { routes, .. }, stub, lints } = self;
         let ty = self.args.operation.as_ref()?;
         let doc = format!("What [`{ident}`] declares of each operation, in its order.");
         let values = operations.iter().map(|Operation { id, calls, .. }| {
@@ -200,12 +173,7 @@ impl<'a> Target<'a> {
 fn delegation(item: &Ident, operation: &Operation<'_>) -> TokenStream {
     let method = operation.method;
     let attrs = filter(&method.attrs, attrs::goes_on_routes);
-    let Signature {
-        ident,
-        inputs,
-        output,
-        ..
-    } = &method.sig;
+    let Signature { ident, inputs, output, .. } = &method.sig;
     let this = operation.receiver.self_token;
     let names = operation.parameters.iter().map(|parameter| parameter.name);
     // poem-openapi calls this on an `Arc`, whose own `clone` or `eq` would come first.
@@ -220,13 +188,7 @@ fn delegation(item: &Ident, operation: &Operation<'_>) -> TokenStream {
 
 /// A method of the stub.
 fn stub_method(operation: &Operation<'_>) -> TokenStream {
-    let Operation {
-        id,
-        method,
-        receiver,
-        parameters,
-        ..
-    } = operation;
+    let Operation { id, method, receiver, parameters, .. } = operation;
     let lints = filter(&method.attrs, attrs::is_lint_level);
     let Signature { ident, output, .. } = &method.sig;
     let types = parameters.iter().map(|Parameter { typed, .. }| {

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{
-    Attribute, FnArg, ItemTrait, LitStr, Pat, PatIdent, PatType, Receiver, ReturnType, Signature,
-    Token, TraitItem, TraitItemFn, Visibility,
+    Attribute, FnArg, ItemTrait, LitStr, Pat, PatIdent, PatType, Receiver, ReturnType, Signature, Token, TraitItem,
+    TraitItemFn, Visibility,
     parse::{ParseStream, Parser},
 };
 
@@ -56,11 +56,7 @@ pub(crate) fn item_trait(tokens: TokenStream) -> syn::Result<ItemTrait> {
 }
 
 /// Reads the operations of a trait. Without `args` (they were wrong), what depends on them is not checked.
-pub(crate) fn operations<'a>(
-    item: &'a ItemTrait,
-    args: Option<&Args>,
-    errors: &mut Errors,
-) -> Vec<Operation<'a>> {
+pub(crate) fn operations<'a>(item: &'a ItemTrait, args: Option<&Args>, errors: &mut Errors) -> Vec<Operation<'a>> {
     check_trait(item, errors);
     let mut operations: Vec<Operation<'a>> = Vec::new();
     for trait_item in &item.items {
@@ -71,14 +67,12 @@ pub(crate) fn operations<'a>(
                 }
                 operations.extend(operation(method, errors));
             }
-            TraitItem::Type(other) => errors.push(at(
-                &other.ident,
-                "an endpoint trait has no associated types: name the type in the methods",
-            )),
-            TraitItem::Const(other) => errors.push(at(
-                &other.ident,
-                "an endpoint trait has no associated constants: declare it outside",
-            )),
+            TraitItem::Type(other) => {
+                errors.push(at(&other.ident, "an endpoint trait has no associated types: name the type in the methods"))
+            }
+            TraitItem::Const(other) => {
+                errors.push(at(&other.ident, "an endpoint trait has no associated constants: declare it outside"))
+            }
             other => errors.push(at(other, "an endpoint trait has `async fn` methods only")),
         }
     }
@@ -142,13 +136,7 @@ fn operation<'a>(method: &'a TraitItemFn, errors: &mut Errors) -> Option<Operati
     let parameters = parameters(&method.sig, errors);
     let id = attrs::operation_id(method, errors);
     let calls = attrs::calls(method, errors);
-    Some(Operation {
-        id: id?,
-        calls,
-        method,
-        receiver: receiver?,
-        parameters,
-    })
+    Some(Operation { id: id?, calls, method, receiver: receiver?, parameters })
 }
 
 fn check_signature(sig: &Signature, errors: &mut Errors) {
@@ -166,10 +154,9 @@ fn check_signature(sig: &Signature, errors: &mut Errors) {
         errors.push(at(clause, message));
     }
     match &sig.output {
-        ReturnType::Default => errors.push(at(
-            &sig.ident,
-            "an operation needs a return type: it says which responses there are",
-        )),
+        ReturnType::Default => {
+            errors.push(at(&sig.ident, "an operation needs a return type: it says which responses there are"))
+        }
         ReturnType::Type(_, output) => check_type(output, errors),
     }
 }
@@ -177,10 +164,7 @@ fn check_signature(sig: &Signature, errors: &mut Errors) {
 /// The parameters or the `where` clause of something that should have neither.
 fn generics(generics: &syn::Generics) -> Option<TokenStream> {
     if generics.params.is_empty() {
-        generics
-            .where_clause
-            .as_ref()
-            .map(ToTokens::to_token_stream)
+        generics.where_clause.as_ref().map(ToTokens::to_token_stream)
     } else {
         Some(generics.to_token_stream())
     }
@@ -224,13 +208,7 @@ fn parameters<'a>(sig: &'a Signature, errors: &mut Errors) -> Vec<Parameter<'a>>
 /// The name in `name: Type`, without `mut`, `ref` or `@`.
 pub(crate) fn plain_name(pattern: &Pat) -> Option<&Ident> {
     match pattern {
-        Pat::Ident(PatIdent {
-            by_ref: None,
-            mutability: None,
-            subpat: None,
-            ident,
-            ..
-        }) => Some(ident),
+        Pat::Ident(PatIdent { by_ref: None, mutability: None, subpat: None, ident, .. }) => Some(ident),
         _ => None,
     }
 }

@@ -85,8 +85,5 @@ fn all_of_it_is_served() {
     assert_eq!(paths(&LintRoutes(LintEndpointsStub)), ["/many", "/old"]);
     assert_eq!(paths(&ParentRoutes(ParentEndpointsStub)), ["/parent"]);
     assert_eq!(paths(&inner::private()), ["/private"]);
-    assert_eq!(
-        LintRoutes::OPERATIONS,
-        [Operation("many"), Operation("old")]
-    );
+    assert_eq!(LintRoutes::OPERATIONS, [Operation("many"), Operation("old")]);
 }

@@ -54,12 +54,7 @@ struct Operation {
 
 impl Operation {
     const fn new(id: &'static str) -> Self {
-        Self {
-            id,
-            errors: &[],
-            deprecated: None,
-            calls: 0,
-        }
+        Self { id, errors: &[], deprecated: None, calls: 0 }
     }
 
     const fn errors(mut self, errors: &'static [u16]) -> Self {
@@ -84,12 +79,7 @@ impl Operation {
 
 const GONE: u16 = 410;
 
-#[endpoints(
-    WidgetRoutes,
-    operation = "Operation",
-    prefix_path = "/widgets",
-    tag = "Tag::Widgets"
-)]
+#[endpoints(WidgetRoutes, operation = "Operation", prefix_path = "/widgets", tag = "Tag::Widgets")]
 trait WidgetEndpoints: Send + Sync + 'static {
     /// Fetch one widget.
     ///
@@ -148,10 +138,7 @@ struct Catalogue(&'static str);
 impl WidgetEndpoints for Catalogue {
     async fn get(&self, widget_id: Path<u32>, _uppercase: Query<bool>) -> GetWidget {
         let name = format!("{} {}", self.0, widget_id.0);
-        GetWidget::Found(Json(Widget {
-            id: widget_id.0,
-            name,
-        }))
+        GetWidget::Found(Json(Widget { id: widget_id.0, name }))
     }
 
     async fn create(&self, _name: Query<String>) -> poem::Result<CreateWidget> {
@@ -213,10 +200,7 @@ fn the_stub_has_the_whole_document() {
     let get = &document["paths"]["/widgets/{widget_id}"]["get"];
     assert_eq!(get["operationId"], "getWidget");
     assert_eq!(get["summary"], "Fetch one widget.");
-    assert_eq!(
-        get["description"],
-        "A widget is what a factory makes\nin economics."
-    );
+    assert_eq!(get["description"], "A widget is what a factory makes\nin economics.");
     assert_eq!(get["tags"], json!(["Widgets"]));
     assert_eq!(get["parameters"][0]["name"], "widget_id");
     assert_eq!(get["parameters"][0]["description"], "Id of the widget.");
@@ -284,8 +268,5 @@ async fn a_stub_panics_with_its_operation() {
 #[tokio::test]
 #[should_panic(expected = "`createWidget` was called on a stub, which only describes the contract")]
 async fn a_served_stub_panics_too() {
-    client(WidgetEndpointsStub)
-        .post("/widgets?name=cog")
-        .send()
-        .await;
+    client(WidgetEndpointsStub).post("/widgets?name=cog").send().await;
 }

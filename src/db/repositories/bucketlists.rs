@@ -62,67 +62,34 @@ pub struct Replacement {
 }
 
 pub fn insert(c: &mut DbConnection, list: &NewBucketlist) -> QueryResult<BucketlistRow> {
-    diesel::insert_into(bucketlists::table)
-        .values(list)
-        .returning(COLUMNS)
-        .get_result(c)
+    diesel::insert_into(bucketlists::table).values(list).returning(COLUMNS).get_result(c)
 }
 
 pub fn find(c: &mut DbConnection, owner: i64, id: i64) -> QueryResult<Option<BucketlistRow>> {
-    bucketlists::table
-        .find(id)
-        .filter(bucketlists::user_id.eq(owner))
-        .select(COLUMNS)
-        .first(c)
+    bucketlists::table.find(id).filter(bucketlists::user_id.eq(owner)).select(COLUMNS).first(c).optional()
+}
+
+pub fn replace(c: &mut DbConnection, owner: i64, id: i64, to: &Replacement) -> QueryResult<Option<BucketlistRow>> {
+    diesel::update(bucketlists::table.find(id).filter(bucketlists::user_id.eq(owner)))
+        .set(to)
+        .returning(COLUMNS)
+        .get_result(c)
         .optional()
 }
 
-pub fn replace(
-    c: &mut DbConnection,
-    owner: i64,
-    id: i64,
-    to: &Replacement,
-) -> QueryResult<Option<BucketlistRow>> {
-    diesel::update(
-        bucketlists::table
-            .find(id)
-            .filter(bucketlists::user_id.eq(owner)),
-    )
-    .set(to)
-    .returning(COLUMNS)
-    .get_result(c)
-    .optional()
-}
-
 pub fn delete(c: &mut DbConnection, owner: i64, id: i64) -> QueryResult<bool> {
-    diesel::delete(
-        bucketlists::table
-            .find(id)
-            .filter(bucketlists::user_id.eq(owner)),
-    )
-    .execute(c)
-    .map(|rows| rows > 0)
+    diesel::delete(bucketlists::table.find(id).filter(bucketlists::user_id.eq(owner))).execute(c).map(|rows| rows > 0)
 }
 
 /// Keeps the counts in step with the items, in the items' own transaction. False when the owner has no such list.
-pub fn adjust_counts(
-    c: &mut DbConnection,
-    owner: i64,
-    id: i64,
-    total: i64,
-    done: i64,
-) -> QueryResult<bool> {
-    diesel::update(
-        bucketlists::table
-            .find(id)
-            .filter(bucketlists::user_id.eq(owner)),
-    )
-    .set((
-        bucketlists::items_total.eq(bucketlists::items_total + total),
-        bucketlists::items_done.eq(bucketlists::items_done + done),
-    ))
-    .execute(c)
-    .map(|rows| rows > 0)
+pub fn adjust_counts(c: &mut DbConnection, owner: i64, id: i64, total: i64, done: i64) -> QueryResult<bool> {
+    diesel::update(bucketlists::table.find(id).filter(bucketlists::user_id.eq(owner)))
+        .set((
+            bucketlists::items_total.eq(bucketlists::items_total + total),
+            bucketlists::items_done.eq(bucketlists::items_done + done),
+        ))
+        .execute(c)
+        .map(|rows| rows > 0)
 }
 
 /// A slice of the owner's bucketlists, the oldest first; `pattern` is a LIKE pattern in lower case.
@@ -134,12 +101,7 @@ pub fn page(
 ) -> QueryResult<Counted<BucketlistRow>> {
     let owned = bucketlists::table.filter(bucketlists::user_id.eq(owner));
     let rows: Vec<BucketlistRow> = match pattern {
-        None => owned
-            .order(bucketlists::id)
-            .offset(slice.offset)
-            .limit(slice.limit)
-            .select(COLUMNS)
-            .load(c)?,
+        None => owned.order(bucketlists::id).offset(slice.offset).limit(slice.limit).select(COLUMNS).load(c)?,
         Some(pattern) => owned
             .filter(bucketlists::search_text.like(pattern).escape('\\'))
             .order(bucketlists::id)
@@ -151,10 +113,9 @@ pub fn page(
     let total = match (slice.total_seen(rows.len()), pattern) {
         (Some(total), _) => total,
         (None, None) => owned.select(count_star()).first(c)?,
-        (None, Some(pattern)) => owned
-            .filter(bucketlists::search_text.like(pattern).escape('\\'))
-            .select(count_star())
-            .first(c)?,
+        (None, Some(pattern)) => {
+            owned.filter(bucketlists::search_text.like(pattern).escape('\\')).select(count_star()).first(c)?
+        }
     };
     Ok(Counted { rows, total })
 }

@@ -84,10 +84,7 @@ pub struct Place {
 
 /// Stores an item. The caller has made sure, in the same transaction, that the list is the owner's.
 pub fn insert(c: &mut DbConnection, item: &NewItem) -> QueryResult<ItemRow> {
-    diesel::insert_into(items::table)
-        .values(item)
-        .returning(COLUMNS)
-        .get_result(c)
+    diesel::insert_into(items::table).values(item).returning(COLUMNS).get_result(c)
 }
 
 pub fn find(c: &mut DbConnection, place: Place, id: i64) -> QueryResult<Option<ItemRow>> {
@@ -102,22 +99,15 @@ pub fn find(c: &mut DbConnection, place: Place, id: i64) -> QueryResult<Option<I
 }
 
 /// As [`find`], and locked until the transaction ends: what is decided from it stays true.
-pub fn find_for_update(
-    c: &mut DbConnection,
-    place: Place,
-    id: i64,
-) -> QueryResult<Option<ItemRow>> {
-    let item = items::table
-        .find(id)
-        .filter(items::bucketlist_id.eq(place.bucketlist_id))
-        .filter(
-            items::bucketlist_id.eq_any(
-                bucketlists::table
-                    .filter(bucketlists::id.eq(place.bucketlist_id))
-                    .filter(bucketlists::user_id.eq(place.owner))
-                    .select(bucketlists::id),
-            ),
-        );
+pub fn find_for_update(c: &mut DbConnection, place: Place, id: i64) -> QueryResult<Option<ItemRow>> {
+    let item = items::table.find(id).filter(items::bucketlist_id.eq(place.bucketlist_id)).filter(
+        items::bucketlist_id.eq_any(
+            bucketlists::table
+                .filter(bucketlists::id.eq(place.bucketlist_id))
+                .filter(bucketlists::user_id.eq(place.owner))
+                .select(bucketlists::id),
+        ),
+    );
     match c {
         // SQLite has one writer: its transaction is the lock.
         DbConnection::Sqlite(c) => item.select(COLUMNS).first(c).optional(),
@@ -126,16 +116,11 @@ pub fn find_for_update(
 }
 
 pub fn replace(c: &mut DbConnection, id: i64, to: &Replacement) -> QueryResult<ItemRow> {
-    diesel::update(items::table.find(id))
-        .set(to)
-        .returning(COLUMNS)
-        .get_result(c)
+    diesel::update(items::table.find(id)).set(to).returning(COLUMNS).get_result(c)
 }
 
 pub fn delete(c: &mut DbConnection, id: i64) -> QueryResult<bool> {
-    diesel::delete(items::table.find(id))
-        .execute(c)
-        .map(|rows| rows > 0)
+    diesel::delete(items::table.find(id)).execute(c).map(|rows| rows > 0)
 }
 
 /// A slice of the list's items, the oldest first, and how many items the list has in all; `pattern` is a LIKE pattern in
@@ -146,34 +131,18 @@ pub fn page(
     pattern: Option<&str>,
     slice: Slice,
 ) -> QueryResult<Option<Counted<ItemRow>>> {
-    let list = bucketlists::table
-        .find(place.bucketlist_id)
-        .filter(bucketlists::user_id.eq(place.owner));
-    let Some(all) = list
-        .select(bucketlists::items_total)
-        .first::<i64>(c)
-        .optional()?
-    else {
+    let list = bucketlists::table.find(place.bucketlist_id).filter(bucketlists::user_id.eq(place.owner));
+    let Some(all) = list.select(bucketlists::items_total).first::<i64>(c).optional()? else {
         return Ok(None);
     };
     let inside = items::table.filter(items::bucketlist_id.eq(place.bucketlist_id));
     let Some(pattern) = pattern else {
-        let rows = inside
-            .order(items::id)
-            .offset(slice.offset)
-            .limit(slice.limit)
-            .select(COLUMNS)
-            .load(c)?;
+        let rows = inside.order(items::id).offset(slice.offset).limit(slice.limit).select(COLUMNS).load(c)?;
         return Ok(Some(Counted { rows, total: all }));
     };
     let found = inside.filter(items::search_text.like(pattern).escape('\\'));
-    let rows: Vec<ItemRow> = found
-        .clone()
-        .order(items::id)
-        .offset(slice.offset)
-        .limit(slice.limit)
-        .select(COLUMNS)
-        .load(c)?;
+    let rows: Vec<ItemRow> =
+        found.clone().order(items::id).offset(slice.offset).limit(slice.limit).select(COLUMNS).load(c)?;
     let total = match slice.total_seen(rows.len()) {
         Some(total) => total,
         None => found.select(count_star()).first(c)?,

@@ -14,13 +14,7 @@ pub struct JobRow {
 }
 
 /// Puts a job in, to be done at `run_at`.
-pub fn insert(
-    c: &mut DbConnection,
-    kind: &str,
-    payload: &str,
-    run_at: i64,
-    now: i64,
-) -> QueryResult<()> {
+pub fn insert(c: &mut DbConnection, kind: &str, payload: &str, run_at: i64, now: i64) -> QueryResult<()> {
     diesel::insert_into(jobs::table)
         .values((
             jobs::kind.eq(kind),
@@ -35,18 +29,12 @@ pub fn insert(
 
 /// Whether there is anything to do.
 pub fn is_any_due(c: &mut DbConnection, now: i64) -> QueryResult<bool> {
-    diesel::select(diesel::dsl::exists(
-        jobs::table.filter(jobs::run_at.le(now)),
-    ))
-    .get_result(c)
+    diesel::select(diesel::dsl::exists(jobs::table.filter(jobs::run_at.le(now)))).get_result(c)
 }
 
 /// Takes the oldest job that is due and hides it until `hidden_until`: if this worker dies, another finds it then.
 pub fn claim(c: &mut DbConnection, now: i64, hidden_until: i64) -> QueryResult<Option<JobRow>> {
-    let due = jobs::table
-        .filter(jobs::run_at.le(now))
-        .order((jobs::run_at, jobs::id))
-        .select(jobs::id);
+    let due = jobs::table.filter(jobs::run_at.le(now)).order((jobs::run_at, jobs::id)).select(jobs::id);
     let id: Option<i64> = match c {
         DbConnection::Sqlite(c) => due.first(c).optional()?,
         // Workers of several machines take different jobs.
@@ -54,10 +42,7 @@ pub fn claim(c: &mut DbConnection, now: i64, hidden_until: i64) -> QueryResult<O
     };
     let Some(id) = id else { return Ok(None) };
     diesel::update(jobs::table.find(id))
-        .set((
-            jobs::run_at.eq(hidden_until),
-            jobs::attempts.eq(jobs::attempts + 1),
-        ))
+        .set((jobs::run_at.eq(hidden_until), jobs::attempts.eq(jobs::attempts + 1)))
         .returning((jobs::id, jobs::kind, jobs::payload, jobs::attempts))
         .get_result(c)
         .optional()
@@ -69,8 +54,5 @@ pub fn delete(c: &mut DbConnection, id: i64) -> QueryResult<()> {
 
 /// Leaves a job for later.
 pub fn postpone(c: &mut DbConnection, id: i64, run_at: i64, error: &str) -> QueryResult<()> {
-    diesel::update(jobs::table.find(id))
-        .set((jobs::run_at.eq(run_at), jobs::last_error.eq(error)))
-        .execute(c)
-        .map(drop)
+    diesel::update(jobs::table.find(id)).set((jobs::run_at.eq(run_at), jobs::last_error.eq(error))).execute(c).map(drop)
 }

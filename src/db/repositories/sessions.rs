@@ -39,18 +39,11 @@ pub struct RefreshRow {
 }
 
 pub fn insert(c: &mut DbConnection, session: &NewSession<'_>) -> QueryResult<i64> {
-    diesel::insert_into(sessions::table)
-        .values(session)
-        .returning(sessions::id)
-        .get_result(c)
+    diesel::insert_into(sessions::table).values(session).returning(sessions::id).get_result(c)
 }
 
 /// Everything that decides whether an access token is good, in one statement.
-pub fn standing(
-    c: &mut DbConnection,
-    session_id: i64,
-    token_id: &str,
-) -> QueryResult<Option<Standing>> {
+pub fn standing(c: &mut DbConnection, session_id: i64, token_id: &str) -> QueryResult<Option<Standing>> {
     sessions::table
         .inner_join(users::table)
         .filter(sessions::id.eq(session_id))
@@ -65,12 +58,7 @@ pub fn standing(
         .optional()
 }
 
-pub fn insert_refresh_token(
-    c: &mut DbConnection,
-    token_hash: &[u8],
-    session_id: i64,
-    now: i64,
-) -> QueryResult<()> {
+pub fn insert_refresh_token(c: &mut DbConnection, token_hash: &[u8], session_id: i64, now: i64) -> QueryResult<()> {
     diesel::insert_into(refresh_tokens::table)
         .values((
             refresh_tokens::token_hash.eq(token_hash),
@@ -82,14 +70,9 @@ pub fn insert_refresh_token(
 }
 
 /// A refresh token, locked with its session until the transaction ends, so that one token has one successor.
-pub fn find_refresh_token(
-    c: &mut DbConnection,
-    token_hash: &[u8],
-) -> QueryResult<Option<RefreshRow>> {
-    let row = refresh_tokens::table
-        .inner_join(sessions::table)
-        .filter(refresh_tokens::token_hash.eq(token_hash))
-        .select((
+pub fn find_refresh_token(c: &mut DbConnection, token_hash: &[u8]) -> QueryResult<Option<RefreshRow>> {
+    let row =
+        refresh_tokens::table.inner_join(sessions::table).filter(refresh_tokens::token_hash.eq(token_hash)).select((
             sessions::id,
             sessions::user_id,
             refresh_tokens::rotated_at,
@@ -104,50 +87,29 @@ pub fn find_refresh_token(
 }
 
 pub fn has_refresh_token(c: &mut DbConnection, token_hash: &[u8]) -> QueryResult<bool> {
-    diesel::select(exists(
-        refresh_tokens::table.filter(refresh_tokens::token_hash.eq(token_hash)),
-    ))
-    .get_result(c)
+    diesel::select(exists(refresh_tokens::table.filter(refresh_tokens::token_hash.eq(token_hash)))).get_result(c)
 }
 
 /// Marks a refresh token as used, and its session as seen.
-pub fn rotate(
-    c: &mut DbConnection,
-    token_hash: &[u8],
-    session_id: i64,
-    now: i64,
-    expires_at: i64,
-) -> QueryResult<()> {
+pub fn rotate(c: &mut DbConnection, token_hash: &[u8], session_id: i64, now: i64, expires_at: i64) -> QueryResult<()> {
     diesel::update(refresh_tokens::table.filter(refresh_tokens::token_hash.eq(token_hash)))
         .set(refresh_tokens::rotated_at.eq(now))
         .execute(c)?;
     diesel::update(sessions::table.find(session_id))
-        .set((
-            sessions::last_seen_at.eq(now),
-            sessions::expires_at.eq(expires_at),
-        ))
+        .set((sessions::last_seen_at.eq(now), sessions::expires_at.eq(expires_at)))
         .execute(c)
         .map(drop)
 }
 
 pub fn revoke(c: &mut DbConnection, session_id: i64, now: i64) -> QueryResult<()> {
-    diesel::update(
-        sessions::table
-            .find(session_id)
-            .filter(sessions::revoked_at.is_null()),
-    )
-    .set(sessions::revoked_at.eq(now))
-    .execute(c)
-    .map(drop)
+    diesel::update(sessions::table.find(session_id).filter(sessions::revoked_at.is_null()))
+        .set(sessions::revoked_at.eq(now))
+        .execute(c)
+        .map(drop)
 }
 
 /// Ends all sessions of a user but `except`.
-pub fn revoke_all(
-    c: &mut DbConnection,
-    user_id: i64,
-    except: Option<i64>,
-    now: i64,
-) -> QueryResult<()> {
+pub fn revoke_all(c: &mut DbConnection, user_id: i64, except: Option<i64>, now: i64) -> QueryResult<()> {
     diesel::update(
         sessions::table
             .filter(sessions::user_id.eq(user_id))
@@ -162,13 +124,8 @@ pub fn revoke_all(
 
 /// Blacklists an access token until it expires by itself. Twice is as good as once.
 pub fn revoke_token(c: &mut DbConnection, token_id: &str, expires_at: i64) -> QueryResult<()> {
-    let row = (
-        revoked_tokens::token_id.eq(token_id),
-        revoked_tokens::expires_at.eq(expires_at),
-    );
-    let insert = diesel::insert_into(revoked_tokens::table)
-        .values(row)
-        .on_conflict_do_nothing();
+    let row = (revoked_tokens::token_id.eq(token_id), revoked_tokens::expires_at.eq(expires_at));
+    let insert = diesel::insert_into(revoked_tokens::table).values(row).on_conflict_do_nothing();
     match c {
         DbConnection::Sqlite(c) => insert.execute(c).map(drop),
         DbConnection::Postgres(c) => insert.execute(c).map(drop),
@@ -192,11 +149,7 @@ pub fn insert_password_reset(
 }
 
 /// The account whose reset token this is, if the token is still good.
-pub fn find_password_reset(
-    c: &mut DbConnection,
-    token_hash: &[u8],
-    now: i64,
-) -> QueryResult<Option<i64>> {
+pub fn find_password_reset(c: &mut DbConnection, token_hash: &[u8], now: i64) -> QueryResult<Option<i64>> {
     password_resets::table
         .filter(password_resets::token_hash.eq(token_hash))
         .filter(password_resets::expires_at.gt(now))
@@ -206,25 +159,16 @@ pub fn find_password_reset(
 }
 
 /// Uses up a reset token and all others of its account. False when somebody else was quicker.
-pub fn take_password_resets(
-    c: &mut DbConnection,
-    token_hash: &[u8],
-    user_id: i64,
-) -> QueryResult<bool> {
-    let taken =
-        diesel::delete(password_resets::table.filter(password_resets::token_hash.eq(token_hash)))
-            .execute(c)?;
-    diesel::delete(password_resets::table.filter(password_resets::user_id.eq(user_id)))
-        .execute(c)?;
+pub fn take_password_resets(c: &mut DbConnection, token_hash: &[u8], user_id: i64) -> QueryResult<bool> {
+    let taken = diesel::delete(password_resets::table.filter(password_resets::token_hash.eq(token_hash))).execute(c)?;
+    diesel::delete(password_resets::table.filter(password_resets::user_id.eq(user_id))).execute(c)?;
     Ok(taken > 0)
 }
 
 /// Deletes what has expired; returns how many rows that were.
 pub fn purge(c: &mut DbConnection, now: i64) -> QueryResult<usize> {
-    let tokens = diesel::delete(revoked_tokens::table.filter(revoked_tokens::expires_at.le(now)))
-        .execute(c)?;
-    let resets = diesel::delete(password_resets::table.filter(password_resets::expires_at.le(now)))
-        .execute(c)?;
+    let tokens = diesel::delete(revoked_tokens::table.filter(revoked_tokens::expires_at.le(now))).execute(c)?;
+    let resets = diesel::delete(password_resets::table.filter(password_resets::expires_at.le(now))).execute(c)?;
     let ended = diesel::delete(sessions::table.filter(sessions::expires_at.le(now))).execute(c)?;
     Ok(tokens + resets + ended)
 }

@@ -60,10 +60,7 @@ pub struct UserChanges {
 }
 
 pub fn insert(c: &mut DbConnection, user: &NewUser<'_>) -> QueryResult<UserRow> {
-    diesel::insert_into(users::table)
-        .values(user)
-        .returning(users::all_columns)
-        .get_result(c)
+    diesel::insert_into(users::table).values(user).returning(users::all_columns).get_result(c)
 }
 
 pub fn find(c: &mut DbConnection, id: i64) -> QueryResult<Option<UserRow>> {
@@ -71,37 +68,21 @@ pub fn find(c: &mut DbConnection, id: i64) -> QueryResult<Option<UserRow>> {
 }
 
 pub fn find_by_email(c: &mut DbConnection, email_key: &str) -> QueryResult<Option<UserRow>> {
-    users::table
-        .filter(users::email_key.eq(email_key))
-        .first(c)
-        .optional()
+    users::table.filter(users::email_key.eq(email_key)).first(c).optional()
 }
 
-pub fn update(
-    c: &mut DbConnection,
-    id: i64,
-    changes: &UserChanges,
-) -> QueryResult<Option<UserRow>> {
-    diesel::update(users::table.find(id))
-        .set(changes)
-        .returning(users::all_columns)
-        .get_result(c)
-        .optional()
+pub fn update(c: &mut DbConnection, id: i64, changes: &UserChanges) -> QueryResult<Option<UserRow>> {
+    diesel::update(users::table.find(id)).set(changes).returning(users::all_columns).get_result(c).optional()
 }
 
 pub fn delete(c: &mut DbConnection, id: i64) -> QueryResult<bool> {
-    diesel::delete(users::table.find(id))
-        .execute(c)
-        .map(|rows| rows > 0)
+    diesel::delete(users::table.find(id)).execute(c).map(|rows| rows > 0)
 }
 
 /// Locks the active administrators until the transaction ends, so that two of them cannot demote each other at once.
 pub fn lock_active_admins(c: &mut DbConnection) -> QueryResult<Vec<i64>> {
-    let admins = users::table
-        .filter(users::role.eq(ADMIN))
-        .filter(users::disabled.eq(false))
-        .order(users::id)
-        .select(users::id);
+    let admins =
+        users::table.filter(users::role.eq(ADMIN)).filter(users::disabled.eq(false)).order(users::id).select(users::id);
     match c {
         // SQLite has one writer: its transaction is the lock.
         DbConnection::Sqlite(c) => admins.load(c),
@@ -110,27 +91,16 @@ pub fn lock_active_admins(c: &mut DbConnection) -> QueryResult<Vec<i64>> {
 }
 
 /// A slice of all accounts, the oldest first; `pattern` is a LIKE pattern in lower case.
-pub fn page(
-    c: &mut DbConnection,
-    pattern: Option<&str>,
-    slice: Slice,
-) -> QueryResult<Counted<UserRow>> {
+pub fn page(c: &mut DbConnection, pattern: Option<&str>, slice: Slice) -> QueryResult<Counted<UserRow>> {
     let mut rows = users::table.into_boxed();
     if let Some(pattern) = pattern {
         rows = rows.filter(matches_pattern(pattern));
     }
-    let rows: Vec<UserRow> = rows
-        .order(users::id)
-        .offset(slice.offset)
-        .limit(slice.limit)
-        .load(c)?;
+    let rows: Vec<UserRow> = rows.order(users::id).offset(slice.offset).limit(slice.limit).load(c)?;
     let total = match slice.total_seen(rows.len()) {
         Some(total) => total,
         None => match pattern {
-            Some(pattern) => users::table
-                .filter(matches_pattern(pattern))
-                .select(count_star())
-                .first(c)?,
+            Some(pattern) => users::table.filter(matches_pattern(pattern)).select(count_star()).first(c)?,
             None => users::table.select(count_star()).first(c)?,
         },
     };
@@ -148,8 +118,5 @@ diesel::define_sql_function! {
 }
 
 fn matches_pattern(pattern: &str) -> PatternFilter<'_> {
-    users::email_key
-        .like(pattern)
-        .escape('\\')
-        .or(lower(users::name).like(pattern).escape('\\'))
+    users::email_key.like(pattern).escape('\\').or(lower(users::name).like(pattern).escape('\\'))
 }

@@ -3,10 +3,7 @@
 use contract::{
     ApiError, Json, User,
     v1::{
-        endpoints::{
-            BucketlistCreated, BucketlistDeleted, BucketlistEndpoints, Bucketlists as Answer,
-            OneBucketlist,
-        },
+        endpoints::{BucketlistCreated, BucketlistDeleted, BucketlistEndpoints, Bucketlists as Answer, OneBucketlist},
         schemas::{Bucketlist, BucketlistCreate, BucketlistPage, BucketlistReplace},
     },
     values::{Id, Nullable, Timestamp},
@@ -42,23 +39,14 @@ impl BucketlistEndpoints for BucketlistLists {
         User(caller): User,
         Json(body): Json<BucketlistCreate>,
     ) -> Result<BucketlistCreated, ApiError> {
-        let content = BucketlistContent {
-            name: body.name,
-            description: body.description,
-        };
+        let content = BucketlistContent { name: body.name, description: body.description };
         let row = self.0.create(caller.user_id, content).await?;
         let location = format!("/v1/bucketlists/{}", row.id);
         Ok(BucketlistCreated::Created(Json(bucketlist(row)), location))
     }
 
-    async fn get(
-        &self,
-        User(caller): User,
-        Path(Id(id)): Path<Id>,
-    ) -> Result<OneBucketlist, ApiError> {
-        Ok(OneBucketlist::Ok(Json(bucketlist(
-            self.0.get(caller.user_id, id).await?,
-        ))))
+    async fn get(&self, User(caller): User, Path(Id(id)): Path<Id>) -> Result<OneBucketlist, ApiError> {
+        Ok(OneBucketlist::Ok(Json(bucketlist(self.0.get(caller.user_id, id).await?))))
     }
 
     async fn replace(
@@ -67,20 +55,11 @@ impl BucketlistEndpoints for BucketlistLists {
         Path(Id(id)): Path<Id>,
         Json(body): Json<BucketlistReplace>,
     ) -> Result<OneBucketlist, ApiError> {
-        let content = BucketlistContent {
-            name: body.name,
-            description: body.description,
-        };
-        Ok(OneBucketlist::Ok(Json(bucketlist(
-            self.0.replace(caller.user_id, id, content).await?,
-        ))))
+        let content = BucketlistContent { name: body.name, description: body.description };
+        Ok(OneBucketlist::Ok(Json(bucketlist(self.0.replace(caller.user_id, id, content).await?))))
     }
 
-    async fn delete(
-        &self,
-        User(caller): User,
-        Path(Id(id)): Path<Id>,
-    ) -> Result<BucketlistDeleted, ApiError> {
+    async fn delete(&self, User(caller): User, Path(Id(id)): Path<Id>) -> Result<BucketlistDeleted, ApiError> {
         self.0.delete(caller.user_id, id).await?;
         Ok(BucketlistDeleted::Done)
     }

@@ -49,10 +49,7 @@ impl ItemEndpoints for ItemLists {
             done: body.done.unwrap_or_default(),
             due_on: body.due_on.map(|Date(date)| date),
         };
-        let row = self
-            .0
-            .create(place(&caller, bucketlist_id), content)
-            .await?;
+        let row = self.0.create(place(&caller, bucketlist_id), content).await?;
         let location = format!("/v1/bucketlists/{}/items/{}", row.bucketlist_id, row.id);
         Ok(ItemCreated::Created(Json(item(row)), location))
     }
@@ -63,9 +60,7 @@ impl ItemEndpoints for ItemLists {
         bucketlist_id: Path<Id>,
         Path(Id(item_id)): Path<Id>,
     ) -> Result<OneItem, ApiError> {
-        Ok(OneItem::Ok(Json(item(
-            self.0.get(place(&caller, bucketlist_id), item_id).await?,
-        ))))
+        Ok(OneItem::Ok(Json(item(self.0.get(place(&caller, bucketlist_id), item_id).await?))))
     }
 
     async fn replace(
@@ -81,11 +76,7 @@ impl ItemEndpoints for ItemLists {
             done: body.done.unwrap_or_default(),
             due_on: body.due_on.map(|Date(date)| date),
         };
-        Ok(OneItem::Ok(Json(item(
-            self.0
-                .replace(place(&caller, bucketlist_id), item_id, content)
-                .await?,
-        ))))
+        Ok(OneItem::Ok(Json(item(self.0.replace(place(&caller, bucketlist_id), item_id, content).await?))))
     }
 
     async fn delete(
@@ -94,18 +85,13 @@ impl ItemEndpoints for ItemLists {
         bucketlist_id: Path<Id>,
         Path(Id(item_id)): Path<Id>,
     ) -> Result<ItemDeleted, ApiError> {
-        self.0
-            .delete(place(&caller, bucketlist_id), item_id)
-            .await?;
+        self.0.delete(place(&caller, bucketlist_id), item_id).await?;
         Ok(ItemDeleted::Done)
     }
 }
 
 fn place(User(caller): &User, Path(Id(bucketlist_id)): Path<Id>) -> Place {
-    Place {
-        owner: caller.user_id,
-        bucketlist_id,
-    }
+    Place { owner: caller.user_id, bucketlist_id }
 }
 
 fn item(row: ItemRow) -> Item {

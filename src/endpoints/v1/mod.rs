@@ -17,12 +17,7 @@ pub use users::UserAccounts;
 use crate::services::Services;
 
 /// All of v1.
-pub type Api = (
-    AuthRoutes<Auth>,
-    UserRoutes<UserAccounts>,
-    BucketlistRoutes<BucketlistLists>,
-    ItemRoutes<ItemLists>,
-);
+pub type Api = (AuthRoutes<Auth>, UserRoutes<UserAccounts>, BucketlistRoutes<BucketlistLists>, ItemRoutes<ItemLists>);
 
 /// v1 as a service to be nested at `/v1`.
 #[must_use]

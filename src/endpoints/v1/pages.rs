@@ -9,11 +9,7 @@ use crate::services::PageRequest;
 
 /// What a list endpoint was asked for.
 pub(super) fn request(page: i32, per_page: i32, q: Option<String>) -> PageRequest {
-    PageRequest {
-        page: i64::from(page),
-        per_page: i64::from(per_page),
-        q,
-    }
+    PageRequest { page: i64::from(page), per_page: i64::from(per_page), q }
 }
 
 /// Where a page stands, and where to go from it.
@@ -31,15 +27,7 @@ pub(super) fn frame(path: &str, request: &PageRequest, total: i64) -> (PageMeta,
         next: Nullable((page < last).then(|| link(page + 1))),
         last: link(last),
     };
-    (
-        PageMeta {
-            page,
-            per_page,
-            total,
-            pages,
-        },
-        links,
-    )
+    (PageMeta { page, per_page, total, pages }, links)
 }
 
 fn link(path: &str, page: i64, per_page: i64, q: Option<&str>) -> String {

@@ -24,11 +24,7 @@ impl UserEndpoints for UserAccounts {
         one(self.0.get(caller.user_id).await?)
     }
 
-    async fn update_me(
-        &self,
-        Caller(caller): Caller,
-        Json(body): Json<MePatch>,
-    ) -> Result<OneUser, ApiError> {
+    async fn update_me(&self, Caller(caller): Caller, Json(body): Json<MePatch>) -> Result<OneUser, ApiError> {
         let changes = AccountChanges {
             name: body.name,
             email: body.email,
@@ -42,9 +38,7 @@ impl UserEndpoints for UserAccounts {
         Caller(caller): Caller,
         Json(body): Json<AccountDeletion>,
     ) -> Result<UserDeleted, ApiError> {
-        self.0
-            .delete_own(caller.user_id, secret(&body.password))
-            .await?;
+        self.0.delete_own(caller.user_id, secret(&body.password)).await?;
         Ok(UserDeleted::Done)
     }
 
@@ -92,11 +86,7 @@ fn one(row: UserRow) -> Result<OneUser, ApiError> {
 pub(super) fn user(row: UserRow) -> User {
     User {
         id: Id(row.id),
-        role: if row.is_admin() {
-            Role::Admin
-        } else {
-            Role::User
-        },
+        role: if row.is_admin() { Role::Admin } else { Role::User },
         email: row.email,
         name: row.name,
         disabled: row.disabled,

@@ -38,12 +38,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         // The icon keeps its plain name: bookmarks and other pages refer to it.
         Asset {
             path: "/favicon.svg".to_owned(),
-            ..named(
-                "",
-                "favicon.svg",
-                "image/svg+xml",
-                include_str!("assets/favicon.svg"),
-            )
+            ..named("", "favicon.svg", "image/svg+xml", include_str!("assets/favicon.svg"))
         },
     ]
 });
@@ -55,28 +50,14 @@ pub(super) fn all() -> &'static [Asset] {
 
 /// Where a template finds the asset it calls by name.
 pub(super) fn path<'a>(assets: &'a [Asset], name: &str) -> &'a str {
-    assets
-        .iter()
-        .find(|asset| asset.name == name)
-        .map_or("", |asset| &asset.path)
+    assets.iter().find(|asset| asset.name == name).map_or("", |asset| &asset.path)
 }
 
-pub(super) fn named(
-    folder: &str,
-    name: &'static str,
-    content_type: &'static str,
-    body: &'static str,
-) -> Asset {
+pub(super) fn named(folder: &str, name: &'static str, content_type: &'static str, body: &'static str) -> Asset {
     let fingerprint = fingerprint(body.as_bytes());
     let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
     let path = format!("{folder}/{stem}.{fingerprint}.{extension}");
-    Asset {
-        name,
-        path,
-        content_type,
-        fingerprint,
-        body,
-    }
+    Asset { name, path, content_type, fingerprint, body }
 }
 
 /// FNV-1a with 128 bits, a whole word of them at a time, so that 1.4 MB take 2 ms even in a build without optimisation.

@@ -6,11 +6,7 @@ use super::template::{escape_html, fill};
 
 pub(super) fn html(info: &PageInfo<'_>, assets: &[Asset]) -> String {
     let (email, password) = info.demo().unwrap_or(("", ""));
-    let hint = if info.demo().is_some() {
-        "The demo account is filled in."
-    } else {
-        ""
-    };
+    let hint = if info.demo().is_some() { "The demo account is filled in." } else { "" };
     fill(
         include_str!("assets/docs.html"),
         &[

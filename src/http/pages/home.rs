@@ -14,10 +14,7 @@ pub(super) fn html(info: &PageInfo<'_>, assets: &[Asset]) -> String {
             ("version", &escape_html(info.version)),
             ("commit", &escape_html(&short(info.commit))),
             ("environment", &escape_html(info.environment)),
-            (
-                "contract",
-                &escape_html(info.contracts.first().copied().unwrap_or("v1")),
-            ),
+            ("contract", &escape_html(info.contracts.first().copied().unwrap_or("v1"))),
             ("step_1_title", step_1_title),
             ("step_1_note", &step_1_note),
             ("step_1_code", &escape_html(&step_1_code)),
@@ -65,11 +62,7 @@ fn documents(contracts: &[&str]) -> String {
              <a href=\"/openapi/{contract}.yaml\">/openapi/{contract}.yaml</a></li>"
         )
     };
-    contracts
-        .iter()
-        .map(line)
-        .collect::<Vec<_>>()
-        .join("\n          ")
+    contracts.iter().map(line).collect::<Vec<_>>().join("\n          ")
 }
 
 /// A commit as `git log --oneline` shows it.

@@ -49,8 +49,7 @@ impl<'a> PageInfo<'a> {
     /// The demo account, where it may be shown. A second lock: a credential that is passed in by mistake in production
     /// still does not end up on a public page.
     fn demo(&self) -> Option<(&'a str, &'a str)> {
-        self.demo_login
-            .filter(|_| self.environment == "development")
+        self.demo_login.filter(|_| self.environment == "development")
     }
 }
 
@@ -76,30 +75,14 @@ pub fn pages(info: &PageInfo<'_>) -> Vec<Page> {
     let assets = assets::all();
     let mut pages = vec![
         page("/", HTML, CSP_HOME, REVALIDATE, home::html(info, assets)),
-        page(
-            "/docs",
-            HTML,
-            CSP_DOCS,
-            REVALIDATE,
-            docs::html(info, assets),
-        ),
-        page(
-            "/robots.txt",
-            "text/plain; charset=utf-8",
-            CSP_ASSET,
-            A_DAY,
-            robots::txt(info),
-        ),
+        page("/docs", HTML, CSP_DOCS, REVALIDATE, docs::html(info, assets)),
+        page("/robots.txt", "text/plain; charset=utf-8", CSP_ASSET, A_DAY, robots::txt(info)),
     ];
     pages.extend(assets.iter().map(|asset| Page {
         path: &asset.path,
         content_type: asset.content_type,
         csp: CSP_ASSET,
-        cache_control: if asset.is_fingerprinted() {
-            IMMUTABLE
-        } else {
-            A_DAY
-        },
+        cache_control: if asset.is_fingerprinted() { IMMUTABLE } else { A_DAY },
         etag: format!("\"{}\"", asset.fingerprint),
         body: Cow::Borrowed(asset.body.as_bytes()),
     }));
@@ -114,12 +97,5 @@ fn page(
     text: String,
 ) -> Page {
     let etag = format!("\"{}\"", assets::fingerprint(text.as_bytes()));
-    Page {
-        path,
-        content_type,
-        csp,
-        cache_control,
-        etag,
-        body: Cow::Owned(text.into_bytes()),
-    }
+    Page { path, content_type, csp, cache_control, etag, body: Cow::Owned(text.into_bytes()) }
 }

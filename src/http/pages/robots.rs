@@ -4,11 +4,7 @@ use super::PageInfo;
 
 pub(super) fn txt(info: &PageInfo<'_>) -> String {
     let mut text = String::from("User-agent: *\nAllow: /$\nAllow: /docs\n");
-    for path in info
-        .contracts
-        .iter()
-        .map(|contract| format!("/{contract}/"))
-    {
+    for path in info.contracts.iter().map(|contract| format!("/{contract}/")) {
         text.push_str(&format!("Disallow: {path}\n"));
     }
     text.push_str("Disallow: /health/\nDisallow: /metrics\n");

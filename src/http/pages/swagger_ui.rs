@@ -18,10 +18,7 @@ static HTML: LazyLock<String> = LazyLock::new(|| OpenApiService::new((), "", "")
 
 /// Both parts, empty if the page has changed its shape (`/docs` then says that it cannot start).
 pub(super) fn extracted() -> SwaggerUi {
-    find(&HTML).unwrap_or(SwaggerUi {
-        style: "",
-        script: "",
-    })
+    find(&HTML).unwrap_or(SwaggerUi { style: "", script: "" })
 }
 
 /// The first `<style>`, and the first `<script>` behind it.
@@ -30,10 +27,7 @@ pub(super) fn extracted() -> SwaggerUi {
 /// searched: the page ends with a second, short script that starts Swagger UI.
 pub(super) fn find(html: &'static str) -> Option<SwaggerUi> {
     let (style, rest) = content_of("style", html)?.split_once("</style>")?;
-    let (script, _) = content_of("script", rest)?
-        .rsplit_once("<script")?
-        .0
-        .rsplit_once("</script>")?;
+    let (script, _) = content_of("script", rest)?.rsplit_once("<script")?.0.rsplit_once("</script>")?;
     Some(SwaggerUi { style, script })
 }
 

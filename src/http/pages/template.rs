@@ -7,10 +7,7 @@ pub(super) fn fill(template: &str, values: &[(&str, &str)]) -> String {
     while let Some((before, from_name)) = rest.split_once("{{") {
         filled.push_str(before);
         let found = from_name.split_once("}}").and_then(|(name, after)| {
-            values
-                .iter()
-                .find(|(known, _)| *known == name)
-                .map(|(_, value)| (*value, after))
+            values.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value, after))
         });
         match found {
             Some((value, after)) => {
@@ -51,9 +48,7 @@ pub(super) fn escape_json_for_shell(text: &str) -> String {
             '"' => escaped.push_str("\\\""),
             '\\' => escaped.push_str("\\\\"),
             '\'' => escaped.push_str(r"'\''"),
-            control if control.is_control() => {
-                escaped.push_str(&format!("\\u{:04x}", u32::from(control)))
-            }
+            control if control.is_control() => escaped.push_str(&format!("\\u{:04x}", u32::from(control))),
             other => escaped.push(other),
         }
     }

@@ -14,10 +14,7 @@ const INFO: PageInfo<'_> = PageInfo {
 };
 
 fn text(info: &PageInfo<'_>, path: &str) -> String {
-    let page = pages(info)
-        .into_iter()
-        .find(|page| page.path == path)
-        .expect(path);
+    let page = pages(info).into_iter().find(|page| page.path == path).expect(path);
     String::from_utf8(page.body.into_owned()).expect("UTF-8")
 }
 
@@ -27,11 +24,7 @@ fn no_policy_allows_inline_code_or_another_host() {
         assert!(page.csp.starts_with("default-src 'none'"), "{}", page.path);
         assert!(page.csp.contains("frame-ancestors 'none'"), "{}", page.path);
         for forbidden in ["unsafe", "*", "http:", "https:", "blob:"] {
-            assert!(
-                !page.csp.contains(forbidden),
-                "{} allows {forbidden}",
-                page.path
-            );
+            assert!(!page.csp.contains(forbidden), "{} allows {forbidden}", page.path);
         }
     }
 }
@@ -40,23 +33,10 @@ fn no_policy_allows_inline_code_or_another_host() {
 fn html_has_no_inline_script_style_or_handler() {
     for path in ["/", "/docs"] {
         let html = text(&INFO, path);
-        assert!(
-            !html.contains("<style") && !html.contains(" style="),
-            "{path}"
-        );
-        assert!(
-            !html.contains("javascript:") && !html.contains(" onclick="),
-            "{path}"
-        );
-        assert_eq!(
-            html.matches("<script").count(),
-            html.matches("<script src=\"/").count(),
-            "{path}"
-        );
-        assert!(
-            html.starts_with("<!doctype html>\n<html lang=\"en\">"),
-            "{path}"
-        );
+        assert!(!html.contains("<style") && !html.contains(" style="), "{path}");
+        assert!(!html.contains("javascript:") && !html.contains(" onclick="), "{path}");
+        assert_eq!(html.matches("<script").count(), html.matches("<script src=\"/").count(), "{path}");
+        assert!(html.starts_with("<!doctype html>\n<html lang=\"en\">"), "{path}");
         assert_eq!(html.matches("<h1").count(), 1, "{path}");
     }
 }
@@ -65,45 +45,23 @@ fn html_has_no_inline_script_style_or_handler() {
 /// none of them is what the browser test proves.
 #[test]
 fn nothing_of_ours_refers_to_another_host() {
-    for page in pages(&INFO)
-        .iter()
-        .filter(|page| !page.path.contains("swagger-ui"))
-    {
+    for page in pages(&INFO).iter().filter(|page| !page.path.contains("swagger-ui")) {
         let text = String::from_utf8_lossy(&page.body)
             // A name, not an address; and the commands' placeholder for this very host.
             .replace("xmlns=\"http://www.w3.org/2000/svg\"", "")
             .replace("<span data-origin>https://the-host-of-this-page</span>", "");
-        assert!(
-            !text.contains("http://") && !text.contains("https://"),
-            "{}",
-            page.path
-        );
-        assert!(
-            !text.contains("src=\"//") && !text.contains("url(//") && !text.contains("@import"),
-            "{}",
-            page.path
-        );
+        assert!(!text.contains("http://") && !text.contains("https://"), "{}", page.path);
+        assert!(!text.contains("src=\"//") && !text.contains("url(//") && !text.contains("@import"), "{}", page.path);
     }
 }
 
 #[test]
 fn every_local_reference_leads_somewhere() {
-    let served_by_the_app = [
-        "/openapi/v1.json",
-        "/openapi/v1.yaml",
-        "/health/ready",
-        "/health/live",
-        "/version",
-    ];
+    let served_by_the_app = ["/openapi/v1.json", "/openapi/v1.yaml", "/health/ready", "/health/live", "/version"];
     let pages = pages(&INFO);
     for html in ["/", "/docs"].map(|path| text(&INFO, path)) {
-        let references = ["href=\"", "src=\""]
-            .into_iter()
-            .flat_map(|start| html.split(start).skip(1));
-        for path in references
-            .filter_map(|rest| rest.split('"').next())
-            .filter(|path| !path.starts_with('#'))
-        {
+        let references = ["href=\"", "src=\""].into_iter().flat_map(|start| html.split(start).skip(1));
+        for path in references.filter_map(|rest| rest.split('"').next()).filter(|path| !path.starts_with('#')) {
             assert!(
                 served_by_the_app.contains(&path) || pages.iter().any(|page| page.path == path),
                 "{path} is served by nobody"
@@ -116,24 +74,10 @@ fn every_local_reference_leads_somewhere() {
 #[test]
 fn swagger_ui_is_extracted_whole() {
     let found = extracted();
-    assert!(
-        found.style.len() > 100_000 && found.style.contains(".swagger-ui"),
-        "the style is missing"
-    );
-    assert!(
-        found.script.len() > 1_000_000 && found.script.contains("SwaggerUIBundle"),
-        "the script is missing"
-    );
-    assert!(
-        found.script.trim_end().ends_with(';') && !found.script.contains("</script"),
-        "the script is cut off"
-    );
-    for needed in [
-        "userFetch",
-        "authorizeWithPersistOption",
-        "logoutWithPersistOption",
-        "specSelectors",
-    ] {
+    assert!(found.style.len() > 100_000 && found.style.contains(".swagger-ui"), "the style is missing");
+    assert!(found.script.len() > 1_000_000 && found.script.contains("SwaggerUIBundle"), "the script is missing");
+    assert!(found.script.trim_end().ends_with(';') && !found.script.contains("</script"), "the script is cut off");
+    for needed in ["userFetch", "authorizeWithPersistOption", "logoutWithPersistOption", "specSelectors"] {
         assert!(found.script.contains(needed), "docs.js relies on {needed}");
     }
 }
@@ -143,8 +87,7 @@ fn a_page_of_another_shape_is_not_mistaken_for_swagger_ui() {
     assert_eq!(find("<html><script>1</script></html>"), None);
     assert_eq!(find("<style>a{}</style>"), None);
     assert_eq!(find("<style>a{}</style><script src=x></script>"), None);
-    let both =
-        find("<style x>a{}</style>\n<script y>1</script>\n<script>start()</script>").expect("both");
+    let both = find("<style x>a{}</style>\n<script y>1</script>\n<script>start()</script>").expect("both");
     assert_eq!((both.style, both.script), ("a{}", "1"));
 }
 
@@ -153,18 +96,8 @@ fn another_content_has_another_address() {
     let path = |body| named("/docs", "docs.js", "text/javascript", body).path;
     assert_eq!(path("a"), path("a"));
     assert!(path("a").starts_with("/docs/docs.") && path("a").ends_with(".js"));
-    for (one, other) in [
-        ("", "\0"),
-        ("a", "b"),
-        ("12345678", "12345679"),
-        ("12345678a", "12345678b"),
-        ("ab", "ba"),
-    ] {
-        assert_ne!(
-            fingerprint(one.as_bytes()),
-            fingerprint(other.as_bytes()),
-            "{one:?} {other:?}"
-        );
+    for (one, other) in [("", "\0"), ("a", "b"), ("12345678", "12345679"), ("12345678a", "12345678b"), ("ab", "ba")] {
+        assert_ne!(fingerprint(one.as_bytes()), fingerprint(other.as_bytes()), "{one:?} {other:?}");
     }
 }
 
@@ -172,12 +105,7 @@ fn another_content_has_another_address() {
 fn only_what_has_a_fingerprint_is_cached_for_ever() {
     for page in pages(&INFO) {
         let immutable = page.cache_control.contains("immutable");
-        assert_eq!(
-            immutable,
-            page.path.contains(page.etag.trim_matches('"')),
-            "{}",
-            page.path
-        );
+        assert_eq!(immutable, page.path.contains(page.etag.trim_matches('"')), "{}", page.path);
         assert!(page.path.starts_with('/') && page.etag.len() > 4);
         assert!(!page.content_type.starts_with("text/html") || page.cache_control == "no-cache");
     }
@@ -188,16 +116,10 @@ fn the_demo_account_is_shown_in_development_only() {
     assert!(text(&INFO, "/").contains("demo@example.com"));
     assert!(text(&INFO, "/docs").contains("value=\"it&#39;s &quot;secret&quot; &lt;b&gt;\""));
     for environment in ["testing", "staging", "production"] {
-        let info = PageInfo {
-            environment,
-            ..INFO
-        };
+        let info = PageInfo { environment, ..INFO };
         for path in ["/", "/docs"] {
             let html = text(&info, path);
-            assert!(
-                !html.contains("demo") && !html.contains("secret"),
-                "{environment} {path}"
-            );
+            assert!(!html.contains("demo") && !html.contains("secret"), "{environment} {path}");
         }
     }
 }
@@ -205,10 +127,7 @@ fn the_demo_account_is_shown_in_development_only() {
 #[test]
 fn the_chooser_appears_with_the_second_contract() {
     assert!(!text(&INFO, "/docs").contains("class=\"chooser\""));
-    let both = PageInfo {
-        contracts: &["v1", "v2"],
-        ..INFO
-    };
+    let both = PageInfo { contracts: &["v1", "v2"], ..INFO };
     assert!(text(&both, "/docs").contains("href=\"/docs?contract=v2\""));
     assert!(text(&both, "/docs").contains("data-contracts=\"v1 v2\""));
     assert!(text(&both, "/").contains("href=\"/openapi/v2.yaml\""));
@@ -217,22 +136,9 @@ fn the_chooser_appears_with_the_second_contract() {
 
 #[test]
 fn values_are_escaped_and_never_read_as_templates() {
-    assert_eq!(
-        fill("{{a}} {{b}} {{c}} {{", &[("a", "{{b}}"), ("b", "1")]),
-        "{{b}} 1 {{c}} {{"
-    );
-    assert_eq!(
-        escape_html("<a href='x'>&\"</a>"),
-        "&lt;a href=&#39;x&#39;&gt;&amp;&quot;&lt;/a&gt;"
-    );
-    assert_eq!(
-        escape_json_for_shell("it's \"a\\b\"\n"),
-        r#"it'\''s \"a\\b\"\u000a"#
-    );
-    let info = PageInfo {
-        version: "<i>",
-        environment: "a\"b",
-        ..INFO
-    };
+    assert_eq!(fill("{{a}} {{b}} {{c}} {{", &[("a", "{{b}}"), ("b", "1")]), "{{b}} 1 {{c}} {{");
+    assert_eq!(escape_html("<a href='x'>&\"</a>"), "&lt;a href=&#39;x&#39;&gt;&amp;&quot;&lt;/a&gt;");
+    assert_eq!(escape_json_for_shell("it's \"a\\b\"\n"), r#"it'\''s \"a\\b\"\u000a"#);
+    let info = PageInfo { version: "<i>", environment: "a\"b", ..INFO };
     assert!(!text(&info, "/").contains("<i>") && !text(&info, "/docs").contains("<i>"));
 }

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::{
     endpoints::{
-        AuthEndpointsStub, AuthRoutes, BucketlistEndpointsStub, BucketlistRoutes,
-        ItemEndpointsStub, ItemRoutes, UserEndpointsStub, UserRoutes,
+        AuthEndpointsStub, AuthRoutes, BucketlistEndpointsStub, BucketlistRoutes, ItemEndpointsStub, ItemRoutes,
+        UserEndpointsStub, UserRoutes,
     },
     schemas::{EXAMPLE_REQUEST_ID, ErrorEnvelope},
 };
@@ -29,14 +29,9 @@ open: ignore fields you do not know, new ones may be added.";
 
 /// Every operation of v1, as declared on the traits.
 pub fn operations() -> impl Iterator<Item = &'static Operation> {
-    [
-        AuthRoutes::OPERATIONS,
-        UserRoutes::OPERATIONS,
-        BucketlistRoutes::OPERATIONS,
-        ItemRoutes::OPERATIONS,
-    ]
-    .into_iter()
-    .flatten()
+    [AuthRoutes::OPERATIONS, UserRoutes::OPERATIONS, BucketlistRoutes::OPERATIONS, ItemRoutes::OPERATIONS]
+        .into_iter()
+        .flatten()
 }
 
 /// The declaration of one operation.
@@ -62,11 +57,7 @@ pub fn build() -> Result<Document, FinishError> {
     )
     .description(DESCRIPTION)
     .license(LicenseObject::new("MIT").url("https://opensource.org/license/mit"))
-    .contact(
-        ContactObject::new()
-            .name("The BucketList team")
-            .email("api@example.com"),
-    )
+    .contact(ContactObject::new().name("The BucketList team").email("api@example.com"))
     .server(ServerObject::new(BASE).description("This server"));
     Document::finish(
         &service.spec(),
@@ -96,13 +87,9 @@ pub fn build() -> Result<Document, FinishError> {
 ///
 /// # Panics
 /// When the traits break a house rule; the tests of this crate build it, so it cannot happen in a release.
-#[expect(
-    clippy::expect_used,
-    reason = "a broken contract must not start; the tests build it"
-)]
+#[expect(clippy::expect_used, reason = "a broken contract must not start; the tests build it")]
 pub fn document() -> &'static Document {
-    static DOCUMENT: LazyLock<Document> =
-        LazyLock::new(|| build().expect("the contract keeps the house rules"));
+    static DOCUMENT: LazyLock<Document> = LazyLock::new(|| build().expect("the contract keeps the house rules"));
     &DOCUMENT
 }
 
@@ -110,10 +97,7 @@ pub fn document() -> &'static Document {
 ///
 /// # Panics
 /// As [`document`].
-#[expect(
-    clippy::expect_used,
-    reason = "a broken contract must not start; the tests build it"
-)]
+#[expect(clippy::expect_used, reason = "a broken contract must not start; the tests build it")]
 pub fn contract() -> &'static Contract {
     static CONTRACT: LazyLock<Contract> =
         LazyLock::new(|| Contract::compile(document()).expect("a finished document compiles"));
@@ -123,26 +107,15 @@ pub fn contract() -> &'static Contract {
 /// Every failure an operation can answer with: what its kind brings, and what its trait declares.
 fn failures(facts: &OperationFacts<'_>) -> Vec<Failure> {
     use ErrorCode::{
-        AccountDisabled, AuthenticationRequired, DuplicateKey, Forbidden, HeadersTooLarge,
-        InternalError, InvalidToken, InvalidUtf8, JsonTooDeep, MalformedJson, MalformedRequest,
-        NotAcceptable, PayloadTooLarge, RateLimitExceeded, RequestTimeout, ServiceUnavailable,
-        UnknownField, UnknownParameter, UnsupportedMediaType, UriTooLong, ValidationFailed,
+        AccountDisabled, AuthenticationRequired, DuplicateKey, Forbidden, HeadersTooLarge, InternalError, InvalidToken,
+        InvalidUtf8, JsonTooDeep, MalformedJson, MalformedRequest, NotAcceptable, PayloadTooLarge, RateLimitExceeded,
+        RequestTimeout, ServiceUnavailable, UnknownField, UnknownParameter, UnsupportedMediaType, UriTooLong,
+        ValidationFailed,
     };
     let mut codes: Vec<ErrorCode> = Vec::new();
     if facts.has_body {
-        codes.extend([
-            MalformedJson,
-            InvalidUtf8,
-            DuplicateKey,
-            JsonTooDeep,
-            MalformedRequest,
-        ]);
-        codes.extend([
-            RequestTimeout,
-            PayloadTooLarge,
-            UnsupportedMediaType,
-            UnknownField,
-        ]);
+        codes.extend([MalformedJson, InvalidUtf8, DuplicateKey, JsonTooDeep, MalformedRequest]);
+        codes.extend([RequestTimeout, PayloadTooLarge, UnsupportedMediaType, UnknownField]);
     }
     if facts.secured {
         codes.extend([AuthenticationRequired, InvalidToken, AccountDisabled]);
@@ -152,30 +125,16 @@ fn failures(facts: &OperationFacts<'_>) -> Vec<Failure> {
     }
     // An unknown query parameter is refused by every operation.
     codes.extend([ValidationFailed, UnknownParameter]);
-    codes.extend([
-        NotAcceptable,
-        UriTooLong,
-        RateLimitExceeded,
-        HeadersTooLarge,
-        InternalError,
-        ServiceUnavailable,
-    ]);
+    codes.extend([NotAcceptable, UriTooLong, RateLimitExceeded, HeadersTooLarge, InternalError, ServiceUnavailable]);
     codes.extend(operation(facts.id).map_or(&[][..], |operation| operation.errors));
     codes
         .into_iter()
-        .map(|code| Failure {
-            status: code.status(),
-            code: code.as_str(),
-            message: code.message(),
-        })
+        .map(|code| Failure { status: code.status(), code: code.as_str(), message: code.message() })
         .collect()
 }
 
 fn error_example(_: &OperationFacts<'_>, failure: &Failure) -> Value {
-    let code = ErrorCode::ALL
-        .iter()
-        .copied()
-        .find(|code| code.as_str() == failure.code);
+    let code = ErrorCode::ALL.iter().copied().find(|code| code.as_str() == failure.code);
     let mut error = ApiError::new(code.unwrap_or(ErrorCode::InternalError));
     error.retry_after = matches!(failure.status, 429 | 503).then_some(30);
     error.details = example_details(error.code);
@@ -185,40 +144,24 @@ fn error_example(_: &OperationFacts<'_>, failure: &Failure) -> Value {
 fn example_details(code: ErrorCode) -> Vec<Detail> {
     use document::{Location, ViolationCode};
     let (location, code, message) = match code {
-        ErrorCode::ValidationFailed => (
-            Location::Body("/name".into()),
-            ViolationCode::TooLong,
-            "must have at most 100 characters",
-        ),
-        ErrorCode::UnknownField => (
-            Location::Body("/colour".into()),
-            ViolationCode::UnknownField,
-            "is not a known field",
-        ),
-        ErrorCode::UnknownParameter => (
-            Location::Query("colour".into()),
-            ViolationCode::UnknownParameter,
-            "is not a known parameter",
-        ),
+        ErrorCode::ValidationFailed => {
+            (Location::Body("/name".into()), ViolationCode::TooLong, "must have at most 100 characters")
+        }
+        ErrorCode::UnknownField => {
+            (Location::Body("/colour".into()), ViolationCode::UnknownField, "is not a known field")
+        }
+        ErrorCode::UnknownParameter => {
+            (Location::Query("colour".into()), ViolationCode::UnknownParameter, "is not a known parameter")
+        }
         _ => return Vec::new(),
     };
-    vec![Detail {
-        location,
-        code: code.as_str(),
-        message: message.into(),
-    }]
+    vec![Detail { location, code: code.as_str(), message: message.into() }]
 }
 
 /// The headers this server sends whatever the operation.
 fn headers() -> Vec<HeaderRule> {
     let text = |max: u32| json!({"type": "string", "maxLength": max});
-    let header = |name, description, schema, example, on| HeaderRule {
-        name,
-        description,
-        schema,
-        example,
-        on,
-    };
+    let header = |name, description, schema, example, on| HeaderRule { name, description, schema, example, on };
     vec![
         header(
             "X-Request-ID",
@@ -227,20 +170,8 @@ fn headers() -> Vec<HeaderRule> {
             json!(EXAMPLE_REQUEST_ID),
             On::Every,
         ),
-        header(
-            "X-Response-Time",
-            "How long the server took.",
-            text(20),
-            json!("0.003s"),
-            On::Every,
-        ),
-        header(
-            "Cache-Control",
-            "How long the answer may be kept.",
-            text(100),
-            json!("no-store"),
-            On::Every,
-        ),
+        header("X-Response-Time", "How long the server took.", text(20), json!("0.003s"), On::Every),
+        header("Cache-Control", "How long the answer may be kept.", text(100), json!("no-store"), On::Every),
         header(
             "WWW-Authenticate",
             "How to authenticate (RFC 6750).",
@@ -275,10 +206,7 @@ mod tests {
     #[test]
     fn every_operation_of_the_traits_is_in_the_document() {
         let mut declared: Vec<&str> = operations().map(|operation| operation.id).collect();
-        let mut documented: Vec<&str> = contract()
-            .operations()
-            .map(|operation| operation.id.as_str())
-            .collect();
+        let mut documented: Vec<&str> = contract().operations().map(|operation| operation.id.as_str()).collect();
         declared.sort_unstable();
         documented.sort_unstable();
         assert_eq!(declared, documented);
@@ -287,11 +215,6 @@ mod tests {
 
     #[test]
     fn the_security_scheme_is_the_one_the_docs_page_uses() {
-        assert!(
-            document()
-                .value()
-                .pointer(&format!("/components/securitySchemes/{BEARER_AUTH}"))
-                .is_some()
-        );
+        assert!(document().value().pointer(&format!("/components/securitySchemes/{BEARER_AUTH}")).is_some());
     }
 }

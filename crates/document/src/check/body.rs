@@ -45,12 +45,7 @@ impl BodySchema {
         let mut value = json::read(bytes)?;
         let mut violations = Violations::default();
         let mut place = String::new();
-        normalise(
-            &mut value,
-            Some(self.compiled.root()),
-            &mut place,
-            &mut violations,
-        );
+        normalise(&mut value, Some(self.compiled.root()), &mut place, &mut violations);
         let mut vague = Vec::new();
         for problem in self.compiled.problems(&value) {
             let location = Location::Body(problem.pointer);
@@ -73,12 +68,7 @@ impl BodySchema {
 }
 
 /// Normalises all text in `value` and notes the characters that may not be in it.
-fn normalise(
-    value: &mut Value,
-    shape: Option<Shape<'_>>,
-    place: &mut String,
-    violations: &mut Violations,
-) {
+fn normalise(value: &mut Value, shape: Option<Shape<'_>>, place: &mut String, violations: &mut Violations) {
     let here = place.len();
     match value {
         Value::String(text) => {

@@ -43,20 +43,12 @@ impl Compiled {
             .with_pattern_options(jsonschema::PatternOptions::regex())
             .build(&draft4::translate(schema, definitions))
             .map_err(|error| format!("{error} (at {})", error.schema_path().as_str()))?;
-        Ok(Compiled {
-            validator,
-            schema: schema.clone(),
-            definitions: Arc::clone(definitions),
-        })
+        Ok(Compiled { validator, schema: schema.clone(), definitions: Arc::clone(definitions) })
     }
 
     /// The schema it was compiled from.
     pub(crate) fn root(&self) -> Shape<'_> {
-        Shape {
-            schema: &self.schema,
-            definitions: &self.definitions,
-        }
-        .resolved()
+        Shape { schema: &self.schema, definitions: &self.definitions }.resolved()
     }
 
     /// Everything wrong with `value`.
@@ -109,15 +101,9 @@ impl<'s> Shape<'s> {
 
     /// The schema of a property, `None` when the object does not declare it.
     pub(crate) fn property(self, name: &str) -> Option<Shape<'s>> {
-        self.find(&|shape| shape.schema.get("properties")?.get(name))
-            .or_else(|| {
-                self.find(&|shape| {
-                    shape
-                        .schema
-                        .get("additionalProperties")
-                        .filter(|schema| schema.is_object())
-                })
-            })
+        self.find(&|shape| shape.schema.get("properties")?.get(name)).or_else(|| {
+            self.find(&|shape| shape.schema.get("additionalProperties").filter(|schema| schema.is_object()))
+        })
     }
 
     /// The schema of the elements of an array.
@@ -130,11 +116,7 @@ impl<'s> Shape<'s> {
         self.find_within(look, 0)
     }
 
-    fn find_within(
-        self,
-        look: &dyn Fn(Shape<'s>) -> Option<&'s Value>,
-        depth: usize,
-    ) -> Option<Shape<'s>> {
+    fn find_within(self, look: &dyn Fn(Shape<'s>) -> Option<&'s Value>, depth: usize) -> Option<Shape<'s>> {
         if let Some(schema) = look(self) {
             return Some(Shape { schema, ..self }.resolved());
         }
@@ -144,11 +126,7 @@ impl<'s> Shape<'s> {
         ["allOf", "anyOf", "oneOf"]
             .iter()
             .flat_map(|key| walk::elements(self.schema.get(*key)))
-            .find_map(|schema| {
-                Shape { schema, ..self }
-                    .resolved()
-                    .find_within(look, depth + 1)
-            })
+            .find_map(|schema| Shape { schema, ..self }.resolved().find_within(look, depth + 1))
     }
 
     /// The schema at a JSON pointer into a value.

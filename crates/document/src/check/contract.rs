@@ -64,13 +64,8 @@ impl Contract {
     /// When a schema is invalid or two paths cannot be told apart.
     pub fn compile(document: &Document) -> Result<Contract, CompileError> {
         let value = document.value();
-        let definitions: Definitions = Arc::new(
-            value
-                .pointer("/components/schemas")
-                .and_then(Value::as_object)
-                .cloned()
-                .unwrap_or_default(),
-        );
+        let definitions: Definitions =
+            Arc::new(value.pointer("/components/schemas").and_then(Value::as_object).cloned().unwrap_or_default());
         let base = base(value);
         let (mut items, mut router) = (Vec::new(), Router::new());
         let mut operations: Vec<Operation> = Vec::new();
@@ -81,18 +76,11 @@ impl Contract {
                 let path = format!("{base}{}", entry.path);
                 router
                     .insert(path.clone(), items.len())
-                    .map_err(|error| CompileError::Path {
-                        path,
-                        reason: error.to_string(),
-                    })?;
+                    .map_err(|error| CompileError::Path { path, reason: error.to_string() })?;
                 items.push(PathItem::new(std::mem::take(&mut operations)));
             }
         }
-        Ok(Contract {
-            base,
-            items,
-            router,
-        })
+        Ok(Contract { base, items, router })
     }
 
     /// The path under which everything is found: that of the first server, such as `/v1`; empty for the root.
@@ -105,10 +93,7 @@ impl Contract {
     #[must_use]
     pub fn find<'c, 'p>(&'c self, path: &'p str) -> Option<PathMatch<'c, 'p>> {
         let found = self.router.at(path).ok()?;
-        Some(PathMatch {
-            item: self.items.get(*found.value)?,
-            params: found.params.iter().collect(),
-        })
+        Some(PathMatch { item: self.items.get(*found.value)?, params: found.params.iter().collect() })
     }
 
     /// Every operation, in the order of the document.
@@ -151,10 +136,7 @@ impl PathItem {
 
 /// The path of the first server's URL, without a slash at the end.
 fn base(document: &Value) -> String {
-    let url = document
-        .pointer("/servers/0/url")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let url = document.pointer("/servers/0/url").and_then(Value::as_str).unwrap_or_default();
     let path = match url.split_once("://") {
         Some((_, rest)) => rest.find('/').map_or("", |at| &rest[at..]),
         None => url,

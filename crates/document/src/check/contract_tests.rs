@@ -1,10 +1,5 @@
 //! Routing and responses against the fixture.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stdout
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 use super::*;
 use crate::Document;
@@ -24,15 +19,7 @@ fn paths_are_found_with_their_parameters() {
     assert!(found.item.operation("PUT").is_none() && found.item.operation("get").is_none());
     let fixed = contract.find("/v1/bucketlists/popular").unwrap();
     assert_eq!(fixed.item.operation("GET").unwrap().id, "listPopular");
-    for path in [
-        "/bucketlists",
-        "/v1",
-        "/v1/",
-        "/v1/bucketlists/",
-        "/v1/bucketlists/7/x",
-        "",
-        "/v2/bucketlists",
-    ] {
+    for path in ["/bucketlists", "/v1", "/v1/", "/v1/bucketlists/", "/v1/bucketlists/7/x", "", "/v2/bucketlists"] {
         assert!(contract.find(path).is_none(), "{path}");
     }
     assert_eq!(contract.base(), "/v1");
@@ -42,30 +29,16 @@ fn paths_are_found_with_their_parameters() {
 fn operations_know_what_the_document_says() {
     let contract = contract();
     let create = operation(&contract, "createBucketlist");
-    assert_eq!(
-        (create.method.as_str(), create.path.as_str()),
-        ("POST", "/v1/bucketlists")
-    );
+    assert_eq!((create.method.as_str(), create.path.as_str()), ("POST", "/v1/bucketlists"));
     assert_eq!(
         (&create.produces, &create.consumes),
-        (
-            &vec!["application/json".to_owned()],
-            &vec!["application/json".to_owned()]
-        )
+        (&vec!["application/json".to_owned()], &vec!["application/json".to_owned()])
     );
-    assert!(
-        create.secured && create.body_required && !create.deprecated && create.body().is_some()
-    );
-    assert_eq!(
-        create.statuses().collect::<Vec<_>>(),
-        [201, 400, 401, 422, 500]
-    );
+    assert!(create.secured && create.body_required && !create.deprecated && create.body().is_some());
+    assert_eq!(create.statuses().collect::<Vec<_>>(), [201, 400, 401, 422, 500]);
     let popular = operation(&contract, "listPopular");
     assert!(!popular.secured && popular.body().is_none() && popular.consumes.is_empty());
-    assert_eq!(
-        operation(&contract, "deleteBucketlist").produces,
-        Vec::<String>::new()
-    );
+    assert_eq!(operation(&contract, "deleteBucketlist").produces, Vec::<String>::new());
     assert_eq!(contract.operations().count(), 5);
 }
 
@@ -73,8 +46,7 @@ fn operations_know_what_the_document_says() {
 fn responses_are_compared_with_the_document() {
     let contract = contract();
     let create = operation(&contract, "createBucketlist");
-    let good =
-        r#"{"id":7,"name":"a","description":null,"state":null,"owner":{"name":"Ada"},"more":1}"#;
+    let good = r#"{"id":7,"name":"a","description":null,"state":null,"owner":{"name":"Ada"},"more":1}"#;
     let json = ("Content-Type", "application/json; charset=utf-8");
     let (id, location) = (("x-request-id", "r"), ("location", "/v1/bucketlists/7"));
     let error = r#"{"code":"X","message":"y"}"#;
@@ -84,17 +56,10 @@ fn responses_are_compared_with_the_document() {
             418,
             &[json, id],
             good,
-            &[
-                "status 418 is not documented for createBucketlist; documented: 201, 400, 401, 422, 500",
-            ],
+            &["status 418 is not documented for createBucketlist; documented: 201, 400, 401, 422, 500"],
         ),
         (201, &[json, id], good, &["header Location is missing"]),
-        (
-            201,
-            &[id, location],
-            good,
-            &["there is no content type; documented: application/json"],
-        ),
+        (201, &[id, location], good, &["there is no content type; documented: application/json"]),
         (
             201,
             &[("content-type", "text/plain"), id, location],
@@ -121,24 +86,12 @@ fn responses_are_compared_with_the_document() {
                 "/owner is required, but is null",
             ],
         ),
-        (
-            201,
-            &[json, id, location],
-            "{",
-            &["the body is not JSON: EOF while parsing an object at line 1 column 1"],
-        ),
+        (201, &[json, id, location], "{", &["the body is not JSON: EOF while parsing an object at line 1 column 1"]),
         (500, &[json, id], error, &[]),
-        (
-            401,
-            &[json, id],
-            error,
-            &["header WWW-Authenticate is missing"],
-        ),
+        (401, &[json, id], error, &["header WWW-Authenticate is missing"]),
     ] {
-        let headers: Vec<(String, String)> = headers
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
+        let headers: Vec<(String, String)> =
+            headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let mut found = create.check_response(status, &headers, body.as_bytes());
         let mut expected = expected.to_vec();
         found.sort();
@@ -148,10 +101,7 @@ fn responses_are_compared_with_the_document() {
     let delete = operation(&contract, "deleteBucketlist");
     let id = [("X-Request-ID".to_owned(), "r".to_owned())];
     assert_eq!(delete.check_response(204, &id, b""), Vec::<String>::new());
-    assert_eq!(
-        delete.check_response(204, &id, b"x"),
-        ["there is a body, but none is documented"]
-    );
+    assert_eq!(delete.check_response(204, &id, b"x"), ["there is a body, but none is documented"]);
 }
 
 #[test]
@@ -160,10 +110,7 @@ fn documents_that_do_not_compile_say_why() {
     value["components"]["schemas"]["ItemCreate"]["properties"]["name"]["pattern"] = "(".into();
     let document = Document::from_json(&value.to_string()).unwrap();
     let error = Contract::compile(&document).unwrap_err().to_string();
-    assert!(
-        error.starts_with("createBucketlist: the schema of the request body does not compile"),
-        "{error}"
-    );
+    assert!(error.starts_with("createBucketlist: the schema of the request body does not compile"), "{error}");
     let mut value = document.value().clone();
     value["components"]["schemas"]["ItemCreate"]["properties"]["name"]["pattern"] = "a".into();
     let get = value["paths"]["/bucketlists/popular"].clone();
@@ -189,15 +136,7 @@ fn costs() {
     let find = start.elapsed() / 1000;
     let start = std::time::Instant::now();
     for _ in 0..1000 {
-        assert!(
-            body.read(
-                br#"{"name":"Trips","description":"all of them","items":[{"name":"Iceland"}]}"#
-            )
-            .is_ok()
-        );
+        assert!(body.read(br#"{"name":"Trips","description":"all of them","items":[{"name":"Iceland"}]}"#).is_ok());
     }
-    println!(
-        "compile {compile:?}, find and check {find:?}, read a body {:?}",
-        start.elapsed() / 1000
-    );
+    println!("compile {compile:?}, find and check {find:?}, read a body {:?}", start.elapsed() / 1000);
 }

@@ -48,10 +48,7 @@ pub(super) fn translate(schema: &Value, definitions: &Definitions) -> Value {
         root = json!({ "allOf": [root] });
     }
     if let Value::Object(map) = &mut root {
-        map.insert(
-            "$schema".to_owned(),
-            json!("http://json-schema.org/draft-04/schema#"),
-        );
+        map.insert("$schema".to_owned(), json!("http://json-schema.org/draft-04/schema#"));
         map.insert("definitions".to_owned(), Value::Object(needed));
     }
     root
@@ -66,10 +63,8 @@ fn nested(schema: &Value, pending: &mut Vec<String>) -> Value {
         pending.push(name.to_owned());
         return json!({ "$ref": format!("#/definitions/{name}") });
     }
-    let mut out: Map<String, Value> = SAME
-        .iter()
-        .filter_map(|key| Some(((*key).to_owned(), map.get(*key)?.clone())))
-        .collect();
+    let mut out: Map<String, Value> =
+        SAME.iter().filter_map(|key| Some(((*key).to_owned(), map.get(*key)?.clone()))).collect();
     imply_bounds(&mut out);
     for key in ["items", "additionalProperties", "not"] {
         if let Some(inner) = map.get(key) {

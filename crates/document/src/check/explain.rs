@@ -21,11 +21,7 @@ pub(super) fn explain(error: &ValidationError<'_>, root: Shape<'_>, found: &mut 
         Kind::AdditionalProperties { unexpected } => {
             found.extend(unexpected.iter().map(|name| {
                 let unknown = pointer::join(at, name);
-                problem(
-                    unknown,
-                    Code::UnknownField,
-                    "is not a known field".to_owned(),
-                )
+                problem(unknown, Code::UnknownField, "is not a known field".to_owned())
             }));
         }
         Kind::Type { .. } => {
@@ -47,57 +43,32 @@ pub(super) fn explain(error: &ValidationError<'_>, root: Shape<'_>, found: &mut 
         Kind::Pattern { pattern } => {
             let message = format!("must match the pattern {pattern}");
             let vague = problem(at.to_owned(), Code::InvalidFormat, message);
-            found.push(Problem {
-                vague: true,
-                ..vague
-            });
+            found.push(Problem { vague: true, ..vague });
         }
         Kind::MultipleOf { multiple_of } => {
-            say(
-                Code::NotAllowed,
-                format!("must be a multiple of {multiple_of}"),
-            );
+            say(Code::NotAllowed, format!("must be a multiple of {multiple_of}"));
         }
         Kind::AnyOf { context } | Kind::OneOfNotValid { context } => match nearest(context, at) {
             Some(branch) => branch.iter().for_each(|inner| explain(inner, root, found)),
-            None => say(
-                Code::NotAllowed,
-                "has none of the forms allowed here".to_owned(),
-            ),
+            None => say(Code::NotAllowed, "has none of the forms allowed here".to_owned()),
         },
         Kind::OneOfMultipleValid { .. } => {
-            say(
-                Code::NotAllowed,
-                "has more than one of the forms allowed here".to_owned(),
-            );
+            say(Code::NotAllowed, "has more than one of the forms allowed here".to_owned());
         }
         _ => say(Code::NotAllowed, "is not allowed here".to_owned()),
     }
 }
 
 fn problem(pointer: String, code: Code, message: String) -> Problem {
-    Problem {
-        pointer,
-        code,
-        message,
-        vague: false,
-    }
+    Problem { pointer, code, message, vague: false }
 }
 
 /// Of several alternatives, the one the sender most likely meant: the right type, then the fewest problems.
-fn nearest<'e>(
-    branches: &'e [Vec<ValidationError<'static>>],
-    at: &str,
-) -> Option<&'e Vec<ValidationError<'static>>> {
+fn nearest<'e>(branches: &'e [Vec<ValidationError<'static>>], at: &str) -> Option<&'e Vec<ValidationError<'static>>> {
     let of_another_type = |branch: &[ValidationError<'_>]| {
-        branch.iter().any(|error| {
-            matches!(error.kind(), Kind::Type { .. }) && error.instance_path().as_str() == at
-        })
+        branch.iter().any(|error| matches!(error.kind(), Kind::Type { .. }) && error.instance_path().as_str() == at)
     };
-    branches
-        .iter()
-        .filter(|branch| !branch.is_empty())
-        .min_by_key(|branch| (of_another_type(branch), branch.len()))
+    branches.iter().filter(|branch| !branch.is_empty()).min_by_key(|branch| (of_another_type(branch), branch.len()))
 }
 
 /// "must be an integer between 1 and 100": what a schema expects, by type.
@@ -117,9 +88,7 @@ pub(super) fn expected(schema: &Value) -> String {
 
 fn wrong_type(schema: &Value, value: &Value) -> (Code, String) {
     // An integer too large for 64 bits reaches the validator as a fraction without one.
-    let huge = value
-        .as_f64()
-        .filter(|number| number.fract() == 0.0 && number.abs() >= 9.2e18);
+    let huge = value.as_f64().filter(|number| number.fract() == 0.0 && number.abs() >= 9.2e18);
     let code = match huge {
         Some(number) if is_integer(schema) && number < 0.0 => Code::TooSmall,
         Some(_) if is_integer(schema) => Code::TooLarge,
@@ -133,22 +102,13 @@ fn is_integer(schema: &Value) -> bool {
 }
 
 fn number(schema: &Value) -> String {
-    let what = if is_integer(schema) {
-        "an integer"
-    } else {
-        "a number"
-    };
+    let what = if is_integer(schema) { "an integer" } else { "a number" };
     let bound = |key: &str, exclusive: &str, plain: &str, strict: &str| {
         let bound = schema.get(key)?;
         let strict_here = schema.get(exclusive) == Some(&Value::Bool(true));
-        Some(format!(
-            "{} {bound}",
-            if strict_here { strict } else { plain }
-        ))
+        Some(format!("{} {bound}", if strict_here { strict } else { plain }))
     };
-    let plain = ["exclusiveMinimum", "exclusiveMaximum"]
-        .iter()
-        .all(|key| schema.get(*key) != Some(&Value::Bool(true)));
+    let plain = ["exclusiveMinimum", "exclusiveMaximum"].iter().all(|key| schema.get(*key) != Some(&Value::Bool(true)));
     let range = match (schema.get("minimum"), schema.get("maximum")) {
         (Some(low), Some(high)) if plain => format!(" between {low} and {high}"),
         _ => {
@@ -162,10 +122,7 @@ fn number(schema: &Value) -> String {
         }
     };
     let nullable = schema.get("nullable") == Some(&Value::Bool(true));
-    format!(
-        "must be {what}{range}{}",
-        if nullable { " or null" } else { "" }
-    )
+    format!("must be {what}{range}{}", if nullable { " or null" } else { "" })
 }
 
 fn count(bound: &str, limit: u64, what: &str) -> String {

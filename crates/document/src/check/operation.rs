@@ -49,17 +49,8 @@ impl Operation {
         entry: Entry<'_>,
         definitions: &Definitions,
     ) -> Result<Operation, CompileError> {
-        let refuse = |part: String| {
-            move |reason| CompileError::Schema {
-                operation: entry.name(),
-                part,
-                reason,
-            }
-        };
-        let content = entry
-            .operation
-            .get("requestBody")
-            .and_then(|body| pointer::resolve(document, body));
+        let refuse = |part: String| move |reason| CompileError::Schema { operation: entry.name(), part, reason };
+        let content = entry.operation.get("requestBody").and_then(|body| pointer::resolve(document, body));
         let media = content.and_then(|body| body.get("content"));
         let body = walk::members(media)
             .find(|(media_type, _)| walk::is_json(media_type))
@@ -74,12 +65,7 @@ impl Operation {
             let Some(parameter) = pointer::resolve(document, parameter) else {
                 continue; // the linter reports it
             };
-            let text = |key| {
-                parameter
-                    .get(key)
-                    .and_then(Value::as_str)
-                    .unwrap_or_default()
-            };
+            let text = |key| parameter.get(key).and_then(Value::as_str).unwrap_or_default();
             let list = match text("in") {
                 "path" => &mut path_parameters,
                 "query" => &mut query_parameters,
@@ -89,8 +75,8 @@ impl Operation {
             if list.iter().any(|known: &Parameter| known.name == name) {
                 continue; // the operation's own parameter replaces that of the path
             }
-            let compiled = Parameter::compile(name, parameter, definitions)
-                .map_err(refuse(format!("parameter {name}")))?;
+            let compiled =
+                Parameter::compile(name, parameter, definitions).map_err(refuse(format!("parameter {name}")))?;
             list.push(compiled);
         }
         let responses: Vec<Response> = walk::members(entry.operation.get("responses"))
@@ -112,25 +98,14 @@ impl Operation {
             id: entry.id().to_owned(),
             method: entry.method.to_uppercase(),
             path: format!("{base}{}", entry.path),
-            tag: walk::elements(entry.operation.get("tags"))
-                .find_map(Value::as_str)
-                .unwrap_or_default()
-                .to_owned(),
-            secured: is_secured(
-                entry
-                    .operation
-                    .get("security")
-                    .or_else(|| document.get("security")),
-            ),
+            tag: walk::elements(entry.operation.get("tags")).find_map(Value::as_str).unwrap_or_default().to_owned(),
+            secured: is_secured(entry.operation.get("security").or_else(|| document.get("security"))),
             deprecated: entry.operation.get("deprecated") == Some(&Value::Bool(true)),
             produces,
             consumes: walk::members(media)
                 .map(|(media_type, _)| walk::essence(media_type).to_ascii_lowercase())
                 .collect(),
-            body_required: content
-                .and_then(|body| body.get("required"))
-                .and_then(Value::as_bool)
-                .unwrap_or(false),
+            body_required: content.and_then(|body| body.get("required")).and_then(Value::as_bool).unwrap_or(false),
             body,
             path_parameters,
             query_parameters,
@@ -177,11 +152,7 @@ impl Operation {
             let name = query::decode_query(name).unwrap_or_else(|_| "\u{fffd}".into());
             let place = || Location::Query(name.clone().into_owned());
             let Some(index) = self.query_parameters.iter().position(|p| p.name == name) else {
-                out.push(
-                    place(),
-                    ViolationCode::UnknownParameter,
-                    "is not a known parameter",
-                );
+                out.push(place(), ViolationCode::UnknownParameter, "is not a known parameter");
                 if out.is_full() {
                     return;
                 }
@@ -197,10 +168,7 @@ impl Operation {
         }
         for (index, parameter) in self.query_parameters.iter().enumerate() {
             let location = || Location::Query(parameter.name.clone());
-            let mut values = sent
-                .iter()
-                .filter(|(of, _)| *of == index)
-                .map(|(_, value)| value);
+            let mut values = sent.iter().filter(|(of, _)| *of == index).map(|(_, value)| value);
             let Some(first) = values.next() else {
                 if parameter.required {
                     out.push(location(), ViolationCode::Required, "is required");
@@ -211,11 +179,7 @@ impl Operation {
                 let all = std::iter::once(first).chain(values);
                 parameter.check_list(&mut all.flatten().map(AsRef::as_ref), &location, out);
             } else if values.next().is_some() {
-                out.push(
-                    location(),
-                    ViolationCode::Repeated,
-                    "must be given only once",
-                );
+                out.push(location(), ViolationCode::Repeated, "must be given only once");
             } else if let Some(value) = first {
                 parameter.check(value, &location, out);
             }
@@ -226,18 +190,9 @@ impl Operation {
     /// against the schema. Empty when all is well. Meant for answers to the operation's own method: one to HEAD has
     /// no body.
     #[must_use]
-    pub fn check_response(
-        &self,
-        status: u16,
-        headers: &[(String, String)],
-        body: &[u8],
-    ) -> Vec<String> {
+    pub fn check_response(&self, status: u16, headers: &[(String, String)], body: &[u8]) -> Vec<String> {
         let mut out = Vec::new();
-        match self
-            .responses
-            .iter()
-            .find(|response| response.status == status)
-        {
+        match self.responses.iter().find(|response| response.status == status) {
             Some(response) => response.check(headers, body, &mut out),
             None => {
                 let known: Vec<String> = self.statuses().map(|status| status.to_string()).collect();

@@ -31,31 +31,20 @@ enum Kind {
 
 impl Parameter {
     /// Compiles a parameter or header object.
-    pub(super) fn compile(
-        name: &str,
-        parameter: &Value,
-        definitions: &Definitions,
-    ) -> Result<Self, String> {
+    pub(super) fn compile(name: &str, parameter: &Value, definitions: &Definitions) -> Result<Self, String> {
         let schema = parameter.get("schema").unwrap_or(&Value::Null);
         let compiled = Compiled::new(schema, definitions)?;
         let resolved = compiled.root().schema();
         let kind = kind(resolved);
         let flag = |key| parameter.get(key).and_then(Value::as_bool);
         let exploded = matches!(kind, Kind::List) && flag("explode").unwrap_or(true);
-        Ok(Parameter {
-            name: name.to_owned(),
-            required: flag("required").unwrap_or(false),
-            exploded,
-            kind,
-            compiled,
-        })
+        Ok(Parameter { name: name.to_owned(), required: flag("required").unwrap_or(false), exploded, kind, compiled })
     }
 
     /// Judges one decoded value. Allocates nothing for a good integer or boolean.
     pub(super) fn check(&self, text: &str, location: &dyn Fn() -> Location, out: &mut Violations) {
         match self.kind {
-            Kind::Integer { low, high }
-                if integer(text).is_some_and(|value| (low..=high).contains(&value)) => {}
+            Kind::Integer { low, high } if integer(text).is_some_and(|value| (low..=high).contains(&value)) => {}
             Kind::Boolean if matches!(text, "true" | "false") => {}
             Kind::List if !self.exploded => {
                 self.check_list(&mut text.split(','), location, out);
@@ -81,9 +70,8 @@ impl Parameter {
             return;
         };
         let schema = items.schema();
-        let values: Option<Vec<Value>> = texts
-            .map(|text| value_of(kind(schema), schema, text, location, out))
-            .collect();
+        let values: Option<Vec<Value>> =
+            texts.map(|text| value_of(kind(schema), schema, text, location, out)).collect();
         if let Some(values) = values {
             self.judge(&Value::Array(values), location, out);
         }
@@ -91,11 +79,8 @@ impl Parameter {
 
     fn judge(&self, value: &Value, location: &dyn Fn() -> Location, out: &mut Violations) {
         // Text of one parameter is one place: of several problems with it, a mismatched pattern says the least.
-        let (vague, precise): (Vec<_>, Vec<_>) = self
-            .compiled
-            .problems(value)
-            .into_iter()
-            .partition(|problem| problem.vague);
+        let (vague, precise): (Vec<_>, Vec<_>) =
+            self.compiled.problems(value).into_iter().partition(|problem| problem.vague);
         for problem in precise {
             out.push(location(), problem.code, problem.message);
         }
@@ -114,21 +99,13 @@ fn kind(schema: &Value) -> Kind {
         Some(bound) => bound.as_i64().unwrap_or(open),
     };
     // Exclusive and fractional bounds and the like are left to the validator: an empty range sends everything there.
-    let simple = ["exclusiveMinimum", "exclusiveMaximum", "multipleOf", "enum"]
-        .iter()
-        .all(|key| schema.get(*key).is_none());
+    let simple =
+        ["exclusiveMinimum", "exclusiveMaximum", "multipleOf", "enum"].iter().all(|key| schema.get(*key).is_none());
     match schema.get("type").and_then(Value::as_str) {
         Some("integer") if simple => {
             let small = schema.get("format").and_then(Value::as_str) == Some("int32");
-            let (low, high) = if small {
-                (i64::from(i32::MIN), i64::from(i32::MAX))
-            } else {
-                (i64::MIN, i64::MAX)
-            };
-            Kind::Integer {
-                low: bound("minimum", low),
-                high: bound("maximum", high),
-            }
+            let (low, high) = if small { (i64::from(i32::MIN), i64::from(i32::MAX)) } else { (i64::MIN, i64::MAX) };
+            Kind::Integer { low: bound("minimum", low), high: bound("maximum", high) }
         }
         Some("integer") => Kind::Integer { low: 1, high: 0 },
         Some("number") => Kind::Number,

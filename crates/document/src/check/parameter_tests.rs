@@ -7,10 +7,7 @@ use crate::Document;
 use crate::fixture::{contract, document};
 
 fn said(violations: &[Violation]) -> Vec<String> {
-    violations
-        .iter()
-        .map(|one| format!("{} {} {}", one.location, one.code, one.message))
-        .collect()
+    violations.iter().map(|one| format!("{} {} {}", one.location, one.code, one.message)).collect()
 }
 
 #[test]
@@ -36,20 +33,15 @@ fn path_parameters_are_checked() {
         ("1e3", Some("WRONG_TYPE")),
     ] {
         let found = said(&get.check_parameters(&[("bucketlist_id", raw)], None));
-        let expected: Vec<String> = code
-            .iter()
-            .map(|code| format!("path parameter bucketlist_id {code} {range}"))
-            .collect();
+        let expected: Vec<String> =
+            code.iter().map(|code| format!("path parameter bucketlist_id {code} {range}")).collect();
         assert_eq!(found, expected, "{raw}");
     }
     for raw in ["%ff", "1%00"] {
         let found = get.check_parameters(&[("bucketlist_id", raw)], None);
         assert_eq!(found[0].code, ViolationCode::InvalidCharacters);
     }
-    assert_eq!(
-        get.check_parameters(&[], None)[0].code,
-        ViolationCode::Required
-    );
+    assert_eq!(get.check_parameters(&[], None)[0].code, ViolationCode::Required);
 }
 
 #[test]
@@ -58,94 +50,28 @@ fn query_parameters_are_checked() {
     let list = operation(&contract, "listBucketlists");
     for (query, expected) in [
         ("", &[][..]),
-        (
-            "page=1&q=a+b&done=false&sort=created_at&since=2026-01-31&tag=a&tag=b",
-            &[],
-        ),
+        ("page=1&q=a+b&done=false&sort=created_at&since=2026-01-31&tag=a&tag=b", &[]),
         ("q=%20Z%C3%BCrich%2B", &[]),
-        (
-            "page=0",
-            &["query parameter page TOO_SMALL must be an integer between 1 and 1000"],
-        ),
-        (
-            "page=1001",
-            &["query parameter page TOO_LARGE must be an integer between 1 and 1000"],
-        ),
-        (
-            "page=abc",
-            &["query parameter page WRONG_TYPE must be an integer between 1 and 1000"],
-        ),
-        (
-            "page=",
-            &["query parameter page WRONG_TYPE must be an integer between 1 and 1000"],
-        ),
-        (
-            "page",
-            &["query parameter page WRONG_TYPE must be an integer between 1 and 1000"],
-        ),
-        (
-            "page=1&page=1",
-            &["query parameter page REPEATED must be given only once"],
-        ),
-        (
-            "p%61ge=0",
-            &["query parameter page TOO_SMALL must be an integer between 1 and 1000"],
-        ),
-        (
-            "colour=1",
-            &["query parameter colour UNKNOWN_PARAMETER is not a known parameter"],
-        ),
-        (
-            "PAGE=1",
-            &["query parameter PAGE UNKNOWN_PARAMETER is not a known parameter"],
-        ),
+        ("page=0", &["query parameter page TOO_SMALL must be an integer between 1 and 1000"]),
+        ("page=1001", &["query parameter page TOO_LARGE must be an integer between 1 and 1000"]),
+        ("page=abc", &["query parameter page WRONG_TYPE must be an integer between 1 and 1000"]),
+        ("page=", &["query parameter page WRONG_TYPE must be an integer between 1 and 1000"]),
+        ("page", &["query parameter page WRONG_TYPE must be an integer between 1 and 1000"]),
+        ("page=1&page=1", &["query parameter page REPEATED must be given only once"]),
+        ("p%61ge=0", &["query parameter page TOO_SMALL must be an integer between 1 and 1000"]),
+        ("colour=1", &["query parameter colour UNKNOWN_PARAMETER is not a known parameter"]),
+        ("PAGE=1", &["query parameter PAGE UNKNOWN_PARAMETER is not a known parameter"]),
         ("q=+", &["query parameter q TOO_SHORT must not be empty"]),
-        (
-            "q=12345678901",
-            &["query parameter q TOO_LONG must have at most 10 characters"],
-        ),
-        (
-            "q=%00",
-            &[
-                "query parameter q INVALID_CHARACTERS must be valid UTF-8 without the character U+0000",
-            ],
-        ),
-        (
-            "q=%FF",
-            &[
-                "query parameter q INVALID_CHARACTERS must be valid UTF-8 without the character U+0000",
-            ],
-        ),
-        (
-            "q=a%0A",
-            &[
-                "query parameter q INVALID_CHARACTERS must not contain control characters or line breaks",
-            ],
-        ),
-        (
-            "done=1",
-            &["query parameter done WRONG_TYPE must be true or false"],
-        ),
-        (
-            "sort=id",
-            &["query parameter sort NOT_ALLOWED must be one of: name, created_at"],
-        ),
-        (
-            "since=2026-02-30",
-            &["query parameter since INVALID_FORMAT must be a date such as 2026-01-31"],
-        ),
-        (
-            "tag=a&tag=a",
-            &["query parameter tag NOT_UNIQUE must not contain an item twice"],
-        ),
-        (
-            "tag=a&tag=b&tag=c",
-            &["query parameter tag TOO_MANY must have at most 2 items"],
-        ),
-        (
-            "tag=123456",
-            &["query parameter tag TOO_LONG must have at most 5 characters"],
-        ),
+        ("q=12345678901", &["query parameter q TOO_LONG must have at most 10 characters"]),
+        ("q=%00", &["query parameter q INVALID_CHARACTERS must be valid UTF-8 without the character U+0000"]),
+        ("q=%FF", &["query parameter q INVALID_CHARACTERS must be valid UTF-8 without the character U+0000"]),
+        ("q=a%0A", &["query parameter q INVALID_CHARACTERS must not contain control characters or line breaks"]),
+        ("done=1", &["query parameter done WRONG_TYPE must be true or false"]),
+        ("sort=id", &["query parameter sort NOT_ALLOWED must be one of: name, created_at"]),
+        ("since=2026-02-30", &["query parameter since INVALID_FORMAT must be a date such as 2026-01-31"]),
+        ("tag=a&tag=a", &["query parameter tag NOT_UNIQUE must not contain an item twice"]),
+        ("tag=a&tag=b&tag=c", &["query parameter tag TOO_MANY must have at most 2 items"]),
+        ("tag=123456", &["query parameter tag TOO_LONG must have at most 5 characters"]),
         (
             "x=1&page=0&done=2",
             &[
@@ -155,11 +81,7 @@ fn query_parameters_are_checked() {
             ],
         ),
     ] {
-        assert_eq!(
-            said(&list.check_parameters(&[], Some(query))),
-            expected,
-            "{query}"
-        );
+        assert_eq!(said(&list.check_parameters(&[], Some(query))), expected, "{query}");
     }
     let delete = operation(&contract, "deleteBucketlist");
     let found = said(&delete.check_parameters(&[("bucketlist_id", "x")], Some("y=1")));
@@ -173,17 +95,8 @@ fn a_required_query_parameter_is_missed() {
     value["paths"]["/bucketlists"]["get"]["parameters"][5]["explode"] = false.into();
     let contract = Contract::compile(&Document::from_json(&value.to_string()).unwrap()).unwrap();
     let list = operation(&contract, "listBucketlists");
-    assert_eq!(
-        said(&list.check_parameters(&[], None)),
-        ["query parameter q REQUIRED is required"]
-    );
+    assert_eq!(said(&list.check_parameters(&[], None)), ["query parameter q REQUIRED is required"]);
     assert_eq!(list.check_parameters(&[], Some("q=a&tag=a,b")), []);
-    assert_eq!(
-        list.check_parameters(&[], Some("q=a&tag=a,b,c"))[0].code,
-        ViolationCode::TooMany
-    );
-    assert_eq!(
-        list.check_parameters(&[], Some("q=a&tag=a&tag=b"))[0].code,
-        ViolationCode::Repeated
-    );
+    assert_eq!(list.check_parameters(&[], Some("q=a&tag=a,b,c"))[0].code, ViolationCode::TooMany);
+    assert_eq!(list.check_parameters(&[], Some("q=a&tag=a&tag=b"))[0].code, ViolationCode::Repeated);
 }

@@ -18,10 +18,7 @@ pub(super) fn decode_query(text: &str) -> Result<Cow<'_, str>, Undecodable> {
 
 /// The pairs of a query string as they were sent: `a` is a name with an empty value, empty pairs are left out.
 pub(super) fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
-    query
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+    query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")))
 }
 
 fn unescape(text: &str, plus_is_space: bool) -> Result<Cow<'_, str>, Undecodable> {
@@ -77,11 +74,7 @@ mod tests {
             ("%ed%a0%80", Err(Undecodable), Err(Undecodable)),
         ] {
             assert_eq!(decode(sent).as_deref(), path.as_ref().copied(), "{sent}");
-            assert_eq!(
-                decode_query(sent).as_deref(),
-                query.as_ref().copied(),
-                "{sent}"
-            );
+            assert_eq!(decode_query(sent).as_deref(), query.as_ref().copied(), "{sent}");
         }
         assert!(matches!(decode("plain"), Ok(Cow::Borrowed(_))));
     }

@@ -33,12 +33,7 @@ struct Header {
 }
 
 impl Response {
-    pub(super) fn new(
-        document: &Value,
-        status: u16,
-        response: &Value,
-        definitions: &Definitions,
-    ) -> Self {
+    pub(super) fn new(document: &Value, status: u16, response: &Value, definitions: &Definitions) -> Self {
         let content = walk::members(response.get("content"))
             .map(|(media_type, media)| Content {
                 media_type: walk::essence(media_type).to_ascii_lowercase(),
@@ -49,32 +44,20 @@ impl Response {
         let headers = walk::members(response.get("headers"))
             .map(|(name, header)| Header {
                 name: name.to_owned(),
-                header: pointer::resolve(document, header)
-                    .cloned()
-                    .unwrap_or_default(),
+                header: pointer::resolve(document, header).cloned().unwrap_or_default(),
                 compiled: OnceLock::new(),
             })
             .collect();
-        Response {
-            status,
-            content,
-            headers,
-            definitions: definitions.clone(),
-        }
+        Response { status, content, headers, definitions: definitions.clone() }
     }
 
     pub(super) fn media_types(&self) -> impl Iterator<Item = &str> {
-        self.content
-            .iter()
-            .map(|content| content.media_type.as_str())
+        self.content.iter().map(|content| content.media_type.as_str())
     }
 
     pub(super) fn check(&self, headers: &[(String, String)], body: &[u8], out: &mut Vec<String>) {
         let sent = |name: &str| {
-            headers
-                .iter()
-                .find(|(sent, _)| sent.eq_ignore_ascii_case(name))
-                .map(|(_, value)| value.as_str())
+            headers.iter().find(|(sent, _)| sent.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
         };
         for header in &self.headers {
             match sent(&header.name) {
@@ -82,36 +65,21 @@ impl Response {
                 Some(value) => header.check(value, &self.definitions, out),
             }
         }
-        let media_type =
-            sent("content-type").map(|value| walk::essence(value).to_ascii_lowercase());
+        let media_type = sent("content-type").map(|value| walk::essence(value).to_ascii_lowercase());
         let documented = || self.media_types().collect::<Vec<_>>().join(", ");
         match (media_type, self.content.is_empty(), body.is_empty()) {
             (None, true, true) => {}
             (_, true, false) => out.push("there is a body, but none is documented".to_owned()),
             (Some(sent), true, true) => {
-                out.push(format!(
-                    "content type {sent} is sent, but no body is documented"
-                ));
+                out.push(format!("content type {sent} is sent, but no body is documented"));
             }
             (None, false, _) => {
-                out.push(format!(
-                    "there is no content type; documented: {}",
-                    documented()
-                ));
+                out.push(format!("there is no content type; documented: {}", documented()));
             }
-            (Some(sent), false, _) => {
-                match self
-                    .content
-                    .iter()
-                    .find(|content| content.media_type == sent)
-                {
-                    Some(content) => content.check(body, &self.definitions, out),
-                    None => out.push(format!(
-                        "content type {sent} is not documented; documented: {}",
-                        documented()
-                    )),
-                }
-            }
+            (Some(sent), false, _) => match self.content.iter().find(|content| content.media_type == sent) {
+                Some(content) => content.check(body, &self.definitions, out),
+                None => out.push(format!("content type {sent} is not documented; documented: {}", documented())),
+            },
         }
     }
 }
@@ -125,9 +93,7 @@ impl Content {
             Ok(value) => value,
             Err(error) => return out.push(format!("the body is not JSON: {error}")),
         };
-        let compiled = self
-            .compiled
-            .get_or_init(|| Compiled::new(&self.schema, definitions));
+        let compiled = self.compiled.get_or_init(|| Compiled::new(&self.schema, definitions));
         match compiled {
             Ok(compiled) => out.extend(compiled.problems(&value).into_iter().map(|problem| {
                 let place = Location::Body(problem.pointer.clone());
@@ -141,9 +107,7 @@ impl Content {
 
 impl Header {
     fn check(&self, value: &str, definitions: &Definitions, out: &mut Vec<String>) {
-        let compiled = self
-            .compiled
-            .get_or_init(|| Parameter::compile(&self.name, &self.header, definitions));
+        let compiled = self.compiled.get_or_init(|| Parameter::compile(&self.name, &self.header, definitions));
         match compiled {
             Ok(compiled) => {
                 let mut violations = Violations::default();

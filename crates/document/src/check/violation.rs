@@ -115,18 +115,9 @@ pub(crate) struct Violations {
 }
 
 impl Violations {
-    pub(crate) fn push(
-        &mut self,
-        location: Location,
-        code: ViolationCode,
-        message: impl Into<String>,
-    ) {
+    pub(crate) fn push(&mut self, location: Location, code: ViolationCode, message: impl Into<String>) {
         if self.list.len() < MAX_VIOLATIONS && self.seen.insert((location.clone(), code)) {
-            self.list.push(Violation {
-                location,
-                code,
-                message: message.into(),
-            });
+            self.list.push(Violation { location, code, message: message.into() });
         }
     }
 
@@ -151,10 +142,7 @@ mod tests {
 
     #[test]
     fn codes_are_distinct_and_spelled_as_published() {
-        let texts: HashSet<_> = ViolationCode::ALL
-            .iter()
-            .map(|code| code.as_str())
-            .collect();
+        let texts: HashSet<_> = ViolationCode::ALL.iter().map(|code| code.as_str()).collect();
         assert_eq!(texts.len(), ViolationCode::ALL.len());
         let spelled = |text: &&str| text.chars().all(|c| c.is_ascii_uppercase() || c == '_');
         assert!(texts.iter().all(spelled));
@@ -168,11 +156,7 @@ mod tests {
         violations.push(place.clone(), ViolationCode::TooLong, "2");
         violations.push(place.clone(), ViolationCode::WrongType, "3");
         assert!(violations.has(&place));
-        let messages: Vec<_> = violations
-            .into_vec()
-            .into_iter()
-            .map(|v| v.message)
-            .collect();
+        let messages: Vec<_> = violations.into_vec().into_iter().map(|v| v.message).collect();
         assert_eq!(messages, ["1", "3"]);
     }
 }

@@ -30,16 +30,11 @@ pub(super) fn document(value: &mut Value, rules: &Rules<'_>, findings: &mut Vec<
         for (status, response) in walk::members(Some(responses)) {
             let code: u16 = status.parse().unwrap_or_default();
             if code >= 400 && !by_status.contains_key(&code) {
-                findings.push(Finding::new(
-                    place(status),
-                    "is declared, but the rules name no failure with this status",
-                ));
+                findings
+                    .push(Finding::new(place(status), "is declared, but the rules name no failure with this status"));
             }
-            let foreign = |(_, media): (&str, &Value)| {
-                media
-                    .pointer("/schema/$ref")
-                    .is_none_or(|schema| schema != &reference)
-            };
+            let foreign =
+                |(_, media): (&str, &Value)| media.pointer("/schema/$ref").is_none_or(|schema| schema != &reference);
             if code >= 400 && walk::members(response.get("content")).any(foreign) {
                 let said = format!("declares a body that is not {}", rules.error_schema);
                 findings.push(Finding::new(place(status), said));
@@ -55,12 +50,7 @@ pub(super) fn document(value: &mut Value, rules: &Rules<'_>, findings: &mut Vec<
                 })
                 .collect();
             let response = &mut responses[status.to_string()];
-            if response
-                .get("description")
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .is_empty()
-            {
+            if response.get("description").and_then(Value::as_str).unwrap_or_default().is_empty() {
                 response["description"] = describe(&failures).into();
             }
             let media = json!({ "schema": { "$ref": reference }, "examples": examples });
@@ -146,10 +136,7 @@ fn name(status: &str, response: &Value) -> String {
 
 fn capitalise(word: &str) -> String {
     let mut letters = word.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first
-            .to_uppercase()
-            .chain(letters.flat_map(char::to_lowercase))
-            .collect()
-    })
+    letters
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(letters.flat_map(char::to_lowercase)).collect())
 }

@@ -48,16 +48,8 @@ fn complete(header: &mut Map<String, Value>, name: &str, rules: &Rules<'_>) {
     if header.get("deprecated") == Some(&Value::Bool(false)) {
         header.shift_remove("deprecated");
     }
-    let own = header
-        .get_mut("schema")
-        .and_then(Value::as_object_mut)
-        .and_then(|schema| schema.shift_remove("example"));
-    let stated = || {
-        rules
-            .header_examples
-            .iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(name))
-    };
+    let own = header.get_mut("schema").and_then(Value::as_object_mut).and_then(|schema| schema.shift_remove("example"));
+    let stated = || rules.header_examples.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
     if let Some(example) = own.or_else(|| stated().map(|(_, example)| example.clone())) {
         header.entry("example").or_insert(example);
     }
@@ -72,14 +64,8 @@ pub(super) fn document(value: &mut Value, rules: &Rules<'_>, findings: &mut Vec<
             "schema": rule.schema,
             "example": rule.example,
         });
-        if components
-            .insert(component_name(rule.name), header)
-            .is_some()
-        {
-            findings.push(Finding::new(
-                format!("header {}", rule.name),
-                "has two rules",
-            ));
+        if components.insert(component_name(rule.name), header).is_some() {
+            findings.push(Finding::new(format!("header {}", rule.name), "has two rules"));
         }
     }
     if components.is_empty() {
@@ -93,11 +79,7 @@ pub(super) fn document(value: &mut Value, rules: &Rules<'_>, findings: &mut Vec<
         let facts = facts(security.as_ref(), path, &method, &own);
         for (status, response) in walk::members_mut(operation.get_mut("responses")) {
             let status = status.parse().unwrap_or_default();
-            for rule in rules
-                .headers
-                .iter()
-                .filter(|rule| is_on(rule, &facts, status))
-            {
+            for rule in rules.headers.iter().filter(|rule| is_on(rule, &facts, status)) {
                 let reference = format!("#/components/headers/{}", component_name(rule.name));
                 response["headers"][rule.name] = json!({ "$ref": reference });
             }

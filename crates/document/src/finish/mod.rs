@@ -135,25 +135,17 @@ impl Document {
         let (mut value, repeated) = match json::read_document(raw, true) {
             Ok(read) => read,
             Err(malformed) => {
-                let said = malformed
-                    .to_string()
-                    .replace("The body", "the raw document");
+                let said = malformed.to_string().replace("The body", "the raw document");
                 let findings = vec![Finding::new("document", said)];
                 return Err(FinishError { findings });
             }
         };
         for pointer in repeated {
-            findings.push(Finding::new(
-                "document",
-                format!("{pointer} is declared more than once"),
-            ));
+            findings.push(Finding::new("document", format!("{pointer} is declared more than once")));
         }
         for part in ["info", "paths", "components"] {
             if !value.get(part).is_some_and(Value::is_object) {
-                findings.push(Finding::new(
-                    "document",
-                    format!("has no \"{part}\" object"),
-                ));
+                findings.push(Finding::new("document", format!("has no \"{part}\" object")));
                 return Err(FinishError { findings });
             }
         }
@@ -171,11 +163,7 @@ impl Document {
             header_names: Some(&header_names),
         };
         findings.extend(lint::lint(&document, &lint_rules));
-        if findings.is_empty() {
-            Ok(document)
-        } else {
-            Err(FinishError { findings })
-        }
+        if findings.is_empty() { Ok(document) } else { Err(FinishError { findings }) }
     }
 }
 
@@ -186,26 +174,16 @@ fn facts<'a>(
     method: &'a str,
     operation: &'a serde_json::Map<String, Value>,
 ) -> OperationFacts<'a> {
-    let parameters = || {
-        operation
-            .get("parameters")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-    };
+    let parameters = || operation.get("parameters").and_then(Value::as_array).into_iter().flatten();
     let is_success = |status: &str| status.starts_with('2');
     OperationFacts {
-        id: operation
-            .get("operationId")
-            .and_then(Value::as_str)
-            .unwrap_or_default(),
+        id: operation.get("operationId").and_then(Value::as_str).unwrap_or_default(),
         method,
         path,
         secured: crate::check::is_secured(operation.get("security").or(document_security)),
         has_body: operation.contains_key("requestBody"),
         has_parameters: parameters().next().is_some(),
-        has_path_parameters: parameters()
-            .any(|one| one.get("in").is_some_and(|place| place == "path")),
+        has_path_parameters: parameters().any(|one| one.get("in").is_some_and(|place| place == "path")),
         success_has_body: crate::walk::members(operation.get("responses"))
             .any(|(status, response)| is_success(status) && response.get("content").is_some()),
     }

@@ -36,17 +36,11 @@ fn used(document: &Value) -> BTreeSet<String> {
     let mut used = BTreeSet::new();
     while let Some(reference) = pending.pop_first() {
         if used.insert(reference.to_owned())
-            && let Some(target) = reference
-                .strip_prefix('#')
-                .and_then(|p| document.pointer(p))
+            && let Some(target) = reference.strip_prefix('#').and_then(|p| document.pointer(p))
         {
             let mut found = BTreeSet::new();
             walk::references(target, &mut found);
-            pending.extend(
-                found
-                    .into_iter()
-                    .filter(|reference| !used.contains(*reference)),
-            );
+            pending.extend(found.into_iter().filter(|reference| !used.contains(*reference)));
         }
     }
     used

@@ -96,9 +96,7 @@ fn rename_schemas(document: &mut Value, rules: &Rules<'_>, findings: &mut Vec<Fi
         }
     }
     for (name, schema) in std::mem::take(schemas) {
-        let published = renamed
-            .get(name.as_str())
-            .map_or(name.clone(), |&new| new.to_owned());
+        let published = renamed.get(name.as_str()).map_or(name.clone(), |&new| new.to_owned());
         if schemas.insert(published.clone(), schema).is_some() {
             let said = format!("is the published name of {name} and of another schema");
             findings.push(Finding::new(format!("schema {published}"), said));
@@ -108,9 +106,7 @@ fn rename_schemas(document: &mut Value, rules: &Rules<'_>, findings: &mut Vec<Fi
         for (_, value) in map.iter_mut() {
             // References, and the values of a discriminator's mapping.
             if let Value::String(text) = value
-                && let Some(new) = text
-                    .strip_prefix(walk::SCHEMAS)
-                    .and_then(|name| renamed.get(name))
+                && let Some(new) = text.strip_prefix(walk::SCHEMAS).and_then(|name| renamed.get(name))
             {
                 *text = format!("{}{new}", walk::SCHEMAS);
             }
@@ -126,15 +122,9 @@ fn strip_media_types(document: &mut Value, findings: &mut Vec<Finding>) {
             };
             for (media_type, media) in std::mem::take(content) {
                 let essence = walk::essence(&media_type).to_owned();
-                if content
-                    .insert(essence.clone(), media.clone())
-                    .is_some_and(|old| old != media)
-                {
+                if content.insert(essence.clone(), media.clone()).is_some_and(|old| old != media) {
                     let place = format!("{} {path}", method.to_uppercase());
-                    findings.push(Finding::new(
-                        place,
-                        format!("documents {essence} in two ways"),
-                    ));
+                    findings.push(Finding::new(place, format!("documents {essence} in two ways")));
                 }
             }
         };
@@ -171,10 +161,8 @@ fn unwrap_reference(schema: &mut Map<String, Value>, targets: &BTreeMap<String, 
     };
     let (reference, first) = (reference.clone(), first.clone());
     let says_nothing_new = repeats.iter().all(|part| {
-        part.as_object().is_some_and(|part| {
-            part.iter()
-                .all(|(key, value)| key != "$ref" && schema.get(key) == Some(value))
-        })
+        part.as_object()
+            .is_some_and(|part| part.iter().all(|(key, value)| key != "$ref" && schema.get(key) == Some(value)))
     });
     if !says_nothing_new {
         return;
@@ -229,18 +217,10 @@ fn allow_null(schema: &mut Map<String, Value>) {
 
 fn repair_parameter(parameter: &mut Map<String, Value>, rules: &Rules<'_>) {
     drop_defaults(parameter);
-    let text = |key: &str| {
-        parameter
-            .get(key)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
+    let text = |key: &str| parameter.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let (name, place) = (text("name"), text("in"));
     let schema = parameter.get("schema");
-    let is_array = schema
-        .and_then(|schema| schema.get("type"))
-        .is_some_and(|kind| kind == "array");
+    let is_array = schema.and_then(|schema| schema.get("type")).is_some_and(|kind| kind == "array");
     // `explode` means something for arrays only, and `true` is the default in a query.
     if !is_array || (place == "query" && parameter.get("explode") == Some(&Value::Bool(true))) {
         parameter.shift_remove("explode");
@@ -256,16 +236,9 @@ fn repair_parameter(parameter: &mut Map<String, Value>, rules: &Rules<'_>) {
         parameter.insert("name".to_owned(), spelled.into());
     }
     // The framework puts the example into the schema, where Postman and schemathesis do not look.
-    let own = parameter
-        .get_mut("schema")
-        .and_then(Value::as_object_mut)
-        .and_then(|schema| schema.shift_remove("example"));
-    let stated = || {
-        rules
-            .parameter_examples
-            .iter()
-            .find(|(known, _)| *known == name)
-    };
+    let own =
+        parameter.get_mut("schema").and_then(Value::as_object_mut).and_then(|schema| schema.shift_remove("example"));
+    let stated = || rules.parameter_examples.iter().find(|(known, _)| *known == name);
     if let Some(example) = own.or_else(|| stated().map(|(_, example)| example.clone())) {
         parameter.entry("example").or_insert(example);
     }

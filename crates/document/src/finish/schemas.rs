@@ -11,17 +11,9 @@ use crate::lint::Finding;
 use crate::{text, walk};
 
 pub(super) fn complete(document: &mut Value, rules: &Rules<'_>, findings: &mut Vec<Finding>) {
-    let owned = |names: BTreeSet<&str>| -> BTreeSet<String> {
-        names.into_iter().map(str::to_owned).collect()
-    };
-    let requests = owned(walk::reachable_schemas(
-        document,
-        walk::request_roots(document),
-    ));
-    let responses = owned(walk::reachable_schemas(
-        document,
-        walk::response_roots(document),
-    ));
+    let owned = |names: BTreeSet<&str>| -> BTreeSet<String> { names.into_iter().map(str::to_owned).collect() };
+    let requests = owned(walk::reachable_schemas(document, walk::request_roots(document)));
+    let responses = owned(walk::reachable_schemas(document, walk::response_roots(document)));
     let Some(Value::Object(schemas)) = document.pointer_mut("/components/schemas") else {
         return;
     };
@@ -30,10 +22,9 @@ pub(super) fn complete(document: &mut Value, rules: &Rules<'_>, findings: &mut V
             Some(schema) => {
                 schema.entry("example").or_insert_with(|| example.clone());
             }
-            None => findings.push(Finding::new(
-                format!("schema {name}"),
-                "has an example in the rules, but does not exist",
-            )),
+            None => {
+                findings.push(Finding::new(format!("schema {name}"), "has an example in the rules, but does not exist"))
+            }
         }
     }
     for (name, schema) in schemas.iter_mut() {
@@ -49,9 +40,7 @@ pub(super) fn complete(document: &mut Value, rules: &Rules<'_>, findings: &mut V
     }
     // Bodies whose schema is written in place.
     walk::operations_mut(document, |_, _, operation| {
-        let content = operation
-            .get_mut("requestBody")
-            .and_then(|body| body.get_mut("content"));
+        let content = operation.get_mut("requestBody").and_then(|body| body.get_mut("content"));
         for (_, media) in walk::members_mut(content) {
             if let Some(schema) = media.get_mut("schema") {
                 walk::schemas_mut(schema, &mut close);
@@ -63,9 +52,7 @@ pub(super) fn complete(document: &mut Value, rules: &Rules<'_>, findings: &mut V
 /// Requests are closed: a field nobody reads is a mistake that its sender should hear of.
 fn close(schema: &mut Map<String, Value>) {
     if schema.contains_key("properties") {
-        schema
-            .entry("additionalProperties")
-            .or_insert(Value::Bool(false));
+        schema.entry("additionalProperties").or_insert(Value::Bool(false));
     }
     text::document_rule(schema);
 }
@@ -109,8 +96,5 @@ fn sort_required(schema: &mut Map<String, Value>) {
 }
 
 fn names(list: Option<&Value>) -> BTreeSet<String> {
-    walk::elements(list)
-        .filter_map(Value::as_str)
-        .map(str::to_owned)
-        .collect()
+    walk::elements(list).filter_map(Value::as_str).map(str::to_owned).collect()
 }

@@ -7,11 +7,7 @@ use crate::fixture::{document, finish, finish_text, raw};
 
 fn at(pointer: &str) -> Value {
     let document = document();
-    document
-        .value()
-        .pointer(pointer)
-        .cloned()
-        .unwrap_or(Value::Null)
+    document.value().pointer(pointer).cloned().unwrap_or(Value::Null)
 }
 
 fn schema(pointer: &str) -> Value {
@@ -21,10 +17,7 @@ fn schema(pointer: &str) -> Value {
 #[test]
 fn the_frame_is_openapi_3_0() {
     assert_eq!(at("/openapi"), "3.0.3");
-    assert_eq!(
-        at("/info"),
-        json!({"title": "BucketList", "version": "1.0.0", "license": {"name": "MIT"}})
-    );
+    assert_eq!(at("/info"), json!({"title": "BucketList", "version": "1.0.0", "license": {"name": "MIT"}}));
     assert_eq!(at("/webhooks"), Value::Null);
     assert_eq!(at("/tags/0/name"), "Bucketlists");
 }
@@ -34,10 +27,7 @@ fn webhooks_that_exist_become_an_extension() {
     let mut raw = raw();
     raw["webhooks"] = json!({"done": {"post": {"summary": "x"}}});
     let document = finish(&raw).unwrap();
-    assert_eq!(
-        document.value()["x-webhooks"]["done"]["post"]["summary"],
-        "x"
-    );
+    assert_eq!(document.value()["x-webhooks"]["done"]["post"]["summary"], "x");
 }
 
 #[test]
@@ -49,20 +39,9 @@ fn parameters_are_repaired() {
                "schema": {"type": "integer", "format": "int32", "default": 1, "minimum": 1, "maximum": 1000}})
     );
     assert_eq!(parameters[1]["example"], "trip");
-    assert!(
-        parameters[1]["schema"]["pattern"]
-            .as_str()
-            .unwrap()
-            .starts_with('^')
-    );
-    assert_eq!(
-        parameters[3]["schema"],
-        json!({"default": "name", "allOf": [{"$ref": "#/components/schemas/Sort"}]})
-    );
-    assert_eq!(
-        parameters[4]["schema"],
-        json!({"type": "string", "format": "date"})
-    );
+    assert!(parameters[1]["schema"]["pattern"].as_str().unwrap().starts_with('^'));
+    assert_eq!(parameters[3]["schema"], json!({"default": "name", "allOf": [{"$ref": "#/components/schemas/Sort"}]}));
+    assert_eq!(parameters[4]["schema"], json!({"type": "string", "format": "date"}));
     let id = at("/paths/~1bucketlists~1{bucketlist_id}/get/parameters/0");
     assert_eq!(id["required"], true);
     assert_eq!(id["schema"]["maximum"], json!(i64::MAX));
@@ -80,19 +59,11 @@ fn requests_are_closed_and_say_what_text_may_be() {
         properties["name"]["pattern"].is_string()
             && properties["labels"]["additionalProperties"]["pattern"].is_string()
     );
-    assert!(
-        properties["description"]["pattern"]
-            .as_str()
-            .unwrap()
-            .contains("u0008")
-    );
+    assert!(properties["description"]["pattern"].as_str().unwrap().contains("u0008"));
     assert_eq!(properties["secret"]["pattern"], r"^[^\u0000]*$");
     assert_eq!(properties["email"]["pattern"], Value::Null);
     assert_eq!(properties["code"]["pattern"], "^[a-z]+$");
-    assert_eq!(
-        create["example"],
-        json!({"name": "Trips", "description": null})
-    );
+    assert_eq!(create["example"], json!({"name": "Trips", "description": null}));
 }
 
 #[test]
@@ -106,25 +77,16 @@ fn nullable_references_are_mended_and_always_there() {
         bucketlist["properties"]["owner"],
         json!({"type": "object", "nullable": true, "allOf": [{"$ref": "#/components/schemas/Owner"}]})
     );
-    assert_eq!(
-        bucketlist["required"],
-        json!(["id", "name", "description", "state", "owner"])
-    );
+    assert_eq!(bucketlist["required"], json!(["id", "name", "description", "state", "owner"]));
     assert_eq!(bucketlist["title"], Value::Null);
     let state = schema("BucketlistCreate/properties/state");
-    assert_eq!(
-        state,
-        json!({"description": "Where it stands.", "allOf": [{"$ref": "#/components/schemas/State"}]})
-    );
+    assert_eq!(state, json!({"description": "Where it stands.", "allOf": [{"$ref": "#/components/schemas/State"}]}));
 }
 
 #[test]
 fn schemas_are_renamed_with_their_references() {
     let media = at("/paths/~1bucketlists/get/responses/200/content");
-    assert_eq!(
-        media,
-        json!({"application/json": {"schema": {"$ref": "#/components/schemas/BucketlistPage"}}})
-    );
+    assert_eq!(media, json!({"application/json": {"schema": {"$ref": "#/components/schemas/BucketlistPage"}}}));
     assert_eq!(schema("Page_Bucketlist"), Value::Null);
     assert_eq!(schema("BucketlistPage/example/total"), 1);
     assert_eq!(
@@ -136,38 +98,22 @@ fn schemas_are_renamed_with_their_references() {
 #[test]
 fn components_without_users_are_removed() {
     assert_eq!(schema("Unused"), Value::Null);
-    assert_eq!(
-        at("/components/securitySchemes"),
-        json!({"Bearer": {"type": "http", "scheme": "bearer"}})
-    );
+    assert_eq!(at("/components/securitySchemes"), json!({"Bearer": {"type": "http", "scheme": "bearer"}}));
 }
 
 #[test]
 fn public_operations_say_so() {
     assert_eq!(at("/paths/~1bucketlists~1popular/get/security"), json!([]));
-    assert_eq!(
-        at("/paths/~1bucketlists/get/security"),
-        json!([{"Bearer": []}])
-    );
+    assert_eq!(at("/paths/~1bucketlists/get/security"), json!([{"Bearer": []}]));
 }
 
 #[test]
 fn failures_are_documented_once_and_shared() {
-    let statuses =
-        |path: &str| -> Vec<String> { at(path).as_object().unwrap().keys().cloned().collect() };
-    assert_eq!(
-        statuses("/paths/~1bucketlists/post/responses"),
-        ["201", "400", "401", "422", "500"]
-    );
-    assert_eq!(
-        statuses("/paths/~1bucketlists~1popular/get/responses"),
-        ["200", "500"]
-    );
+    let statuses = |path: &str| -> Vec<String> { at(path).as_object().unwrap().keys().cloned().collect() };
+    assert_eq!(statuses("/paths/~1bucketlists/post/responses"), ["201", "400", "401", "422", "500"]);
+    assert_eq!(statuses("/paths/~1bucketlists~1popular/get/responses"), ["200", "500"]);
     // The same everywhere: one component.
-    assert_eq!(
-        at("/paths/~1bucketlists/get/responses/500"),
-        json!({"$ref": "#/components/responses/InternalError"})
-    );
+    assert_eq!(at("/paths/~1bucketlists/get/responses/500"), json!({"$ref": "#/components/responses/InternalError"}));
     assert_eq!(
         at("/components/responses/InternalError"),
         json!({
@@ -181,29 +127,13 @@ fn failures_are_documented_once_and_shared() {
     );
     // Several codes of one status: one response with an example each, and only where it happens.
     let unprocessable = at("/paths/~1bucketlists/post/responses/422");
-    let examples = unprocessable["content"]["application/json"]["examples"]
-        .as_object()
-        .unwrap();
-    assert_eq!(
-        examples.keys().collect::<Vec<_>>(),
-        ["VALIDATION_FAILED", "KEY_REUSED"]
-    );
-    assert!(
-        unprocessable["description"]
-            .as_str()
-            .unwrap()
-            .contains("- `KEY_REUSED`: ")
-    );
+    let examples = unprocessable["content"]["application/json"]["examples"].as_object().unwrap();
+    assert_eq!(examples.keys().collect::<Vec<_>>(), ["VALIDATION_FAILED", "KEY_REUSED"]);
+    assert!(unprocessable["description"].as_str().unwrap().contains("- `KEY_REUSED`: "));
     // What the framework knew already is kept.
     let missing = at("/paths/~1bucketlists~1{bucketlist_id}/get/responses/404");
     assert_eq!(missing["description"], "No such bucketlist, or not yours.");
-    assert_eq!(
-        missing["content"]["application/json"]["examples"]
-            .as_object()
-            .unwrap()
-            .len(),
-        1
-    );
+    assert_eq!(missing["content"]["application/json"]["examples"].as_object().unwrap().len(), 1);
 }
 
 #[test]
@@ -217,10 +147,7 @@ fn headers_are_spelled_and_where_they_belong() {
         })
     );
     assert!(at("/components/responses/Unauthenticated/headers/WWW-Authenticate").is_object());
-    assert_eq!(
-        at("/components/responses/InternalError/headers/WWW-Authenticate"),
-        Value::Null
-    );
+    assert_eq!(at("/components/responses/InternalError/headers/WWW-Authenticate"), Value::Null);
 }
 
 #[test]
@@ -232,21 +159,11 @@ fn blocks_with_one_path_are_merged_and_conflicts_reported() {
             r#""/bucketlists/extra":{{"{method}":{{"tags":["Bucketlists"],"summary":"s","description":"d","operationId":"{id}","responses":{{"204":{{"description":"d"}}}}}}}},"#
         )
     };
-    let with =
-        |blocks: String| finish_text(&format!("{before}{blocks}\"/bucketlists/popular\"{after}"));
+    let with = |blocks: String| finish_text(&format!("{before}{blocks}\"/bucketlists/popular\"{after}"));
     let merged = with(operation("get", "getOne") + &operation("put", "putOne")).unwrap();
-    assert_eq!(
-        merged.value()["paths"]["/bucketlists/extra"]
-            .as_object()
-            .unwrap()
-            .len(),
-        2
-    );
+    assert_eq!(merged.value()["paths"]["/bucketlists/extra"].as_object().unwrap().len(), 2);
     let error = with(operation("get", "getOne") + &operation("get", "getTwo")).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "document: /paths/~1bucketlists~1extra/get is declared more than once"
-    );
+    assert_eq!(error.to_string(), "document: /paths/~1bucketlists~1extra/get is declared more than once");
 }
 
 #[test]
@@ -254,10 +171,7 @@ fn texts_that_are_no_document_are_one_clear_finding() {
     for (text, said) in [
         ("", "document: the raw document is not valid JSON"),
         ("[]", "document: has no \"info\" object"),
-        (
-            r#"{"info":{},"paths":[],"components":{}}"#,
-            "document: has no \"paths\" object",
-        ),
+        (r#"{"info":{},"paths":[],"components":{}}"#, "document: has no \"paths\" object"),
     ] {
         let error = finish_text(text).unwrap_err().to_string();
         assert!(error.starts_with(said), "{error}");

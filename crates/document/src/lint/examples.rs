@@ -9,14 +9,9 @@ use crate::check::{Compiled, Definitions};
 use crate::{pointer, walk};
 
 pub(super) fn check(document: &Value, findings: &mut Vec<Finding>) {
-    let definitions = document
-        .pointer("/components/schemas")
-        .and_then(Value::as_object);
-    let mut judge = Judge {
-        definitions: Arc::new(definitions.cloned().unwrap_or_default()),
-        compiled: Vec::new(),
-        findings,
-    };
+    let definitions = document.pointer("/components/schemas").and_then(Value::as_object);
+    let mut judge =
+        Judge { definitions: Arc::new(definitions.cloned().unwrap_or_default()), compiled: Vec::new(), findings };
     for (name, schema) in walk::members(document.pointer("/components/schemas")) {
         let place = format!("schema {name}");
         match schema.get("example") {

@@ -14,14 +14,8 @@ fn a_rule_that_is_not_stated_is_not_applied() {
     value["paths"]["/bucketlists"]["get"]["responses"]["500"] = json!({"description": "d"});
     let document = Document::from_json(&value.to_string()).unwrap();
     assert_eq!(lint(&document, &LintRules::default()), []);
-    let strict = LintRules {
-        error_schema: Some("ErrorEnvelope"),
-        ..LintRules::default()
-    };
-    assert_eq!(
-        lint(&document, &strict)[0].to_string(),
-        "operation listBucketlists, response 500: has no error body"
-    );
+    let strict = LintRules { error_schema: Some("ErrorEnvelope"), ..LintRules::default() };
+    assert_eq!(lint(&document, &strict)[0].to_string(), "operation listBucketlists, response 500: has no error body");
 }
 
 /// What finishing would repair: only a document from elsewhere can break these.
@@ -47,16 +41,8 @@ fn finished_documents_are_judged_by_themselves() {
             Value::Null,
             "schema ItemCreate: is an object of a request and not closed by additionalProperties",
         ),
-        (
-            format!("{schema}/properties/name/pattern"),
-            json!("("),
-            "operation createBucketlist, request body",
-        ),
-        (
-            "/components/headers/XRequestID/example".to_owned(),
-            Value::Null,
-            "header XRequestID: has no example",
-        ),
+        (format!("{schema}/properties/name/pattern"), json!("("), "operation createBucketlist, request body"),
+        ("/components/headers/XRequestID/example".to_owned(), Value::Null, "header XRequestID: has no example"),
         (
             "/paths/~1bucketlists/post/responses/400/content".to_owned(),
             json!({"application/problem+json": {"schema": {"$ref": "#/components/schemas/ErrorEnvelope"}}}),
@@ -73,17 +59,9 @@ fn finished_documents_are_judged_by_themselves() {
         let changed = Document::from_json(&changed.to_string()).unwrap();
         let found = lint(&changed, &rules);
         if said.ends_with("request body") {
-            assert!(
-                found.iter().any(|one| one
-                    .message
-                    .starts_with("has a schema that does not compile")),
-                "{found:?}"
-            );
+            assert!(found.iter().any(|one| one.message.starts_with("has a schema that does not compile")), "{found:?}");
         } else {
-            assert_eq!(
-                found.iter().map(ToString::to_string).collect::<Vec<_>>(),
-                [said]
-            );
+            assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), [said]);
         }
     }
 }

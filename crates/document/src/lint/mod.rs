@@ -38,10 +38,7 @@ pub struct Finding {
 
 impl Finding {
     pub(crate) fn new(place: impl Into<String>, message: impl Into<String>) -> Self {
-        Finding {
-            place: place.into(),
-            message: message.into(),
-        }
+        Finding { place: place.into(), message: message.into() }
     }
 }
 

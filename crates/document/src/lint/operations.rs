@@ -9,18 +9,15 @@ use crate::pointer;
 use crate::walk::{self, Entry};
 
 pub(super) fn check(document: &Value, rules: &LintRules<'_>, findings: &mut Vec<Finding>) {
-    let tags: HashSet<&str> = walk::elements(document.get("tags"))
-        .filter_map(|tag| tag.get("name")?.as_str())
-        .collect();
+    let tags: HashSet<&str> =
+        walk::elements(document.get("tags")).filter_map(|tag| tag.get("name")?.as_str()).collect();
     let mut ids = HashSet::new();
     for entry in walk::operations(document) {
         let place = format!("operation {}", entry.name());
         let mut say = |message: &str| findings.push(Finding::new(&place, message));
         match entry.id() {
             "" => say("has no operationId"),
-            id if !is_camel_case(id) => {
-                say("has an operationId that is not verb and noun in camelCase")
-            }
+            id if !is_camel_case(id) => say("has an operationId that is not verb and noun in camelCase"),
             id if !ids.insert(id) => say("has an operationId that another operation has, too"),
             _ => {}
         }
@@ -29,18 +26,11 @@ pub(super) fn check(document: &Value, rules: &LintRules<'_>, findings: &mut Vec<
                 say(&format!("has no {key}"));
             }
         }
-        let own: Vec<&str> = walk::elements(entry.operation.get("tags"))
-            .filter_map(Value::as_str)
-            .collect();
+        let own: Vec<&str> = walk::elements(entry.operation.get("tags")).filter_map(Value::as_str).collect();
         match own.as_slice() {
             [tag] if tags.contains(tag) => {}
-            [tag] => say(&format!(
-                "has the tag {tag}, which the document does not declare"
-            )),
-            several => say(&format!(
-                "has {} tags; exactly one is needed",
-                several.len()
-            )),
+            [tag] => say(&format!("has the tag {tag}, which the document does not declare")),
+            several => say(&format!("has {} tags; exactly one is needed", several.len())),
         }
         responses(document, entry, rules, findings);
         parameters(document, entry, findings);
@@ -54,16 +44,10 @@ fn is_camel_case(id: &str) -> bool {
 }
 
 fn is_blank(text: Option<&Value>) -> bool {
-    text.and_then(Value::as_str)
-        .is_none_or(|text| text.trim().is_empty())
+    text.and_then(Value::as_str).is_none_or(|text| text.trim().is_empty())
 }
 
-fn responses(
-    document: &Value,
-    entry: Entry<'_>,
-    rules: &LintRules<'_>,
-    findings: &mut Vec<Finding>,
-) {
+fn responses(document: &Value, entry: Entry<'_>, rules: &LintRules<'_>, findings: &mut Vec<Finding>) {
     for (status, response) in walk::members(entry.operation.get("responses")) {
         let place = format!("operation {}, response {status}", entry.name());
         let mut say = |message: String| findings.push(Finding::new(&place, message));
@@ -78,13 +62,8 @@ fn responses(
             say("has no description".to_owned());
         }
         for (name, _) in walk::members(response.get("headers")) {
-            if rules
-                .header_names
-                .is_some_and(|known| !known.contains(&name))
-            {
-                say(format!(
-                    "has the header {name}, whose spelling the rules do not know"
-                ));
+            if rules.header_names.is_some_and(|known| !known.contains(&name)) {
+                say(format!("has the header {name}, whose spelling the rules do not know"));
             }
         }
         if code >= 400 {
@@ -95,16 +74,11 @@ fn responses(
 
 fn error_body(response: &Value, rules: &LintRules<'_>, say: &mut dyn FnMut(String)) {
     let mut content = walk::members(response.get("content")).peekable();
-    if content.peek().is_none()
-        && (rules.error_schema.is_some() || rules.error_media_type.is_some())
-    {
+    if content.peek().is_none() && (rules.error_schema.is_some() || rules.error_media_type.is_some()) {
         say("has no error body".to_owned());
     }
     for (media_type, media) in content {
-        if rules
-            .error_media_type
-            .is_some_and(|agreed| agreed != media_type)
-        {
+        if rules.error_media_type.is_some_and(|agreed| agreed != media_type) {
             say(format!("has an error body of the media type {media_type}"));
         }
         let name = media
@@ -125,12 +99,7 @@ fn parameters(document: &Value, entry: Entry<'_>, findings: &mut Vec<Finding>) {
         let Some(parameter) = pointer::resolve(document, parameter) else {
             continue;
         };
-        let text = |key| {
-            parameter
-                .get(key)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-        };
+        let text = |key| parameter.get(key).and_then(Value::as_str).unwrap_or_default();
         if text("in") == "path" {
             declared.push(text("name"));
             if parameter.get("required") != Some(&Value::Bool(true)) {
@@ -139,16 +108,9 @@ fn parameters(document: &Value, entry: Entry<'_>, findings: &mut Vec<Finding>) {
             }
         }
     }
-    let in_template = entry
-        .path
-        .split('{')
-        .skip(1)
-        .filter_map(|rest| rest.split('}').next());
+    let in_template = entry.path.split('{').skip(1).filter_map(|rest| rest.split('}').next());
     for name in in_template.filter(|name| !declared.contains(name)) {
         let place = format!("operation {}", entry.name());
-        findings.push(Finding::new(
-            place,
-            format!("does not declare the path parameter {name}"),
-        ));
+        findings.push(Finding::new(place, format!("does not declare the path parameter {name}")));
     }
 }

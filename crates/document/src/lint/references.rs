@@ -11,14 +11,9 @@ pub(super) fn check(document: &Value, findings: &mut Vec<Finding>) {
     let mut references = BTreeSet::new();
     walk::references(document, &mut references);
     for reference in references {
-        let target = reference
-            .strip_prefix('#')
-            .and_then(|pointer| document.pointer(pointer));
+        let target = reference.strip_prefix('#').and_then(|pointer| document.pointer(pointer));
         if target.is_none() {
-            findings.push(Finding::new(
-                "document",
-                format!("the reference {reference} leads nowhere"),
-            ));
+            findings.push(Finding::new("document", format!("the reference {reference} leads nowhere")));
         }
     }
 }

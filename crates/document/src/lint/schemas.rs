@@ -12,10 +12,7 @@ pub(super) fn check(document: &Value, findings: &mut Vec<Finding>) {
     let responses = walk::reachable_schemas(document, walk::response_roots(document));
     for (name, schema) in walk::members(document.pointer("/components/schemas")) {
         let root = format!("schema {name}");
-        let serves = Serves {
-            requests: requests.contains(name),
-            responses: responses.contains(name),
-        };
+        let serves = Serves { requests: requests.contains(name), responses: responses.contains(name) };
         if serves.requests && serves.responses && !is_scalar(schema) {
             let said = "is used in requests and in responses; each needs a schema of its own";
             findings.push(Finding::new(&root, said));
@@ -30,38 +27,21 @@ pub(super) fn check(document: &Value, findings: &mut Vec<Finding>) {
     }
     for entry in walk::operations(document) {
         let place = format!("operation {}", entry.name());
-        let request = Serves {
-            requests: true,
-            responses: false,
-        };
-        let response = Serves {
-            requests: false,
-            responses: true,
-        };
+        let request = Serves { requests: true, responses: false };
+        let response = Serves { requests: false, responses: true };
         for parameter in walk::elements(entry.operation.get("parameters")) {
             let name = parameter.get("name").and_then(Value::as_str).unwrap_or("?");
             let place = format!("{place}, parameter {name}");
             inline(&place, parameter.get("schema"), request, findings);
         }
-        content(
-            &format!("{place}, request body"),
-            entry.operation.get("requestBody"),
-            request,
-            findings,
-        );
+        content(&format!("{place}, request body"), entry.operation.get("requestBody"), request, findings);
         for (status, one) in walk::members(entry.operation.get("responses")) {
-            content(
-                &format!("{place}, response {status}"),
-                Some(one),
-                response,
-                findings,
-            );
+            content(&format!("{place}, response {status}"), Some(one), response, findings);
         }
     }
 }
 
-const INLINE: &str =
-    "is an object written in place; make it a component, so that clients get a name for it";
+const INLINE: &str = "is an object written in place; make it a component, so that clients get a name for it";
 
 /// Where a schema is used.
 #[derive(Clone, Copy)]
@@ -97,9 +77,7 @@ fn judge(place: &str, schema: &Value, serves: Serves, findings: &mut Vec<Finding
         bounded(schema, &mut say);
     }
     if serves.responses {
-        let required: BTreeSet<&str> = walk::elements(schema.get("required"))
-            .filter_map(Value::as_str)
-            .collect();
+        let required: BTreeSet<&str> = walk::elements(schema.get("required")).filter_map(Value::as_str).collect();
         for (name, property) in walk::members(schema.get("properties")) {
             if !required.contains(name) && property.get("nullable") != Some(&Value::Bool(true)) {
                 let place = format!("{place}.{name}");
@@ -117,9 +95,7 @@ fn bounded(schema: &Value, say: &mut dyn FnMut(String)) {
             say("is text of a request without maxLength, enum or format".to_owned());
         }
         // A format is a bound, too: int32 and int64 end where their bits do.
-        Some("integer")
-            if !has("enum") && !has("format") && (!has("minimum") || !has("maximum")) =>
-        {
+        Some("integer") if !has("enum") && !has("format") && (!has("minimum") || !has("maximum")) => {
             say("is an integer of a request without format, or minimum and maximum".to_owned());
         }
         Some("array") if !has("maxItems") => {
@@ -135,8 +111,5 @@ fn bounded(schema: &Value, say: &mut dyn FnMut(String)) {
 /// Enums and other plain values mean the same in both directions.
 fn is_scalar(schema: &Value) -> bool {
     schema.get("enum").is_some()
-        || schema
-            .get("type")
-            .and_then(Value::as_str)
-            .is_some_and(|kind| !matches!(kind, "object" | "array"))
+        || schema.get("type").and_then(Value::as_str).is_some_and(|kind| !matches!(kind, "object" | "array"))
 }

@@ -13,10 +13,7 @@ const SCHEMAS: &str = "/components/schemas";
 pub(super) fn set(document: &mut Value, pointer: &str, value: Value) {
     let (parent, key) = pointer.rsplit_once('/').unwrap();
     let key = key.replace("~1", "/");
-    match document
-        .pointer_mut(parent)
-        .unwrap_or_else(|| panic!("{parent}"))
-    {
+    match document.pointer_mut(parent).unwrap_or_else(|| panic!("{parent}")) {
         Value::Array(list) => list[key.parse::<usize>().unwrap()] = value,
         Value::Object(map) if value.is_null() => drop(map.shift_remove(&key)),
         Value::Object(map) => drop(map.insert(key, value)),
@@ -42,52 +39,17 @@ fn one(base: &str, key: &str, value: Value, said: &str) {
 
 #[test]
 fn operations_are_named_and_explained() {
-    one(
-        LIST,
-        "operationId",
-        Value::Null,
-        "operation GET /bucketlists: has no operationId",
-    );
+    one(LIST, "operationId", Value::Null, "operation GET /bucketlists: has no operationId");
     let camel = "operation List_all: has an operationId that is not verb and noun in camelCase";
     one(LIST, "operationId", json!("List_all"), camel);
     let twice = "operation getBucketlist: has an operationId that another operation has, too";
     one(LIST, "operationId", json!("getBucketlist"), twice);
-    one(
-        LIST,
-        "summary",
-        Value::Null,
-        "operation listBucketlists: has no summary",
-    );
-    one(
-        LIST,
-        "description",
-        json!(" "),
-        "operation listBucketlists: has no description",
-    );
-    one(
-        LIST,
-        "tags",
-        json!([]),
-        "operation listBucketlists: has 0 tags; exactly one is needed",
-    );
-    one(
-        LIST,
-        "tags",
-        json!(["Bucketlists", "B"]),
-        "operation listBucketlists: has 2 tags; exactly one is needed",
-    );
-    one(
-        LIST,
-        "tags",
-        json!(["B"]),
-        "operation listBucketlists: has the tag B, which the document does not declare",
-    );
-    one(
-        LIST,
-        "responses/200/description",
-        json!(""),
-        "operation listBucketlists, response 200: has no description",
-    );
+    one(LIST, "summary", Value::Null, "operation listBucketlists: has no summary");
+    one(LIST, "description", json!(" "), "operation listBucketlists: has no description");
+    one(LIST, "tags", json!([]), "operation listBucketlists: has 0 tags; exactly one is needed");
+    one(LIST, "tags", json!(["Bucketlists", "B"]), "operation listBucketlists: has 2 tags; exactly one is needed");
+    one(LIST, "tags", json!(["B"]), "operation listBucketlists: has the tag B, which the document does not declare");
+    one(LIST, "responses/200/description", json!(""), "operation listBucketlists, response 200: has no description");
     one(
         LIST,
         "responses/default",
@@ -111,12 +73,7 @@ fn headers_and_parameters() {
         json!({"X-Request-Id": {"schema": {"type": "string"}}, "LOCATION": {"schema": {"type": "integer"}}}),
         "operation listBucketlists, response 200, header Location: has an invalid example: must be an integer",
     );
-    one(
-        LIST,
-        "parameters/0/schema/example",
-        Value::Null,
-        "operation listBucketlists, parameter page: has no example",
-    );
+    one(LIST, "parameters/0/schema/example", Value::Null, "operation listBucketlists, parameter page: has no example");
     one(
         LIST,
         "parameters/0/schema/example",
@@ -154,24 +111,11 @@ fn failures_and_errors() {
 fn requests_are_bounded() {
     let place = |name: &str| format!("schema BucketlistCreate.{name}");
     for (name, key, said) in [
-        (
-            "name",
-            "maxLength",
-            "is text of a request without maxLength, enum or format",
-        ),
-        (
-            "items",
-            "maxItems",
-            "is an array of a request without maxItems",
-        ),
+        ("name", "maxLength", "is text of a request without maxLength, enum or format"),
+        ("items", "maxItems", "is an array of a request without maxItems"),
     ] {
         let pointer = format!("BucketlistCreate/properties/{name}/{key}");
-        one(
-            SCHEMAS,
-            &pointer,
-            Value::Null,
-            &format!("{}: {said}", place(name)),
-        );
+        one(SCHEMAS, &pointer, Value::Null, &format!("{}: {said}", place(name)));
     }
     one(
         SCHEMAS,
@@ -215,10 +159,8 @@ fn responses_are_complete() {
 
 #[test]
 fn objects_are_components_with_examples() {
-    let inline =
-        "is an object written in place; make it a component, so that clients get a name for it";
-    let object =
-        json!({"type": "object", "required": ["a"], "properties": {"a": {"type": "boolean"}}});
+    let inline = "is an object written in place; make it a component, so that clients get a name for it";
+    let object = json!({"type": "object", "required": ["a"], "properties": {"a": {"type": "boolean"}}});
     finishing_says(
         &[
             (format!("{SCHEMAS}/Owner/properties/name"), object.clone()),
@@ -241,12 +183,7 @@ fn objects_are_components_with_examples() {
 
 #[test]
 fn component_objects_have_valid_examples() {
-    one(
-        SCHEMAS,
-        "ItemCreate/example",
-        Value::Null,
-        "schema ItemCreate: has no example",
-    );
+    one(SCHEMAS, "ItemCreate/example", Value::Null, "schema ItemCreate: has no example");
     finishing_says(
         &[(format!("{SCHEMAS}/ItemCreate/example"), json!({"nam": 1}))],
         &[

@@ -9,8 +9,7 @@ use crate::{
     caller::Client,
     operation::Limit,
     v1::schemas::{
-        AuthSession, Credentials, PasswordChange, PasswordReset, PasswordResetRequest,
-        Registration, SessionRefresh,
+        AuthSession, Credentials, PasswordChange, PasswordReset, PasswordResetRequest, Registration, SessionRefresh,
     },
 };
 
@@ -60,23 +59,14 @@ pub enum ResetRequested {
 }
 
 /// Accounts, sessions and passwords.
-#[endpoints(
-    AuthRoutes,
-    prefix_path = "/auth",
-    tag = "Tag::Auth",
-    operation = "Operation"
-)]
+#[endpoints(AuthRoutes, prefix_path = "/auth", tag = "Tag::Auth", operation = "Operation")]
 pub trait AuthEndpoints: Send + Sync + 'static {
     /// Make an account.
     ///
     /// The account is logged in at once: the answer is its first session.
     #[oai(path = "/register", method = "post", operation_id = "register")]
     #[operation(errors(&[ErrorCode::EmailTaken]), limit(Limit::Register))]
-    async fn register(
-        &self,
-        client: Client,
-        body: Json<Registration>,
-    ) -> Result<Registered, ApiError>;
+    async fn register(&self, client: Client, body: Json<Registration>) -> Result<Registered, ApiError>;
 
     /// Log in.
     ///
@@ -84,11 +74,7 @@ pub trait AuthEndpoints: Send + Sync + 'static {
     /// password is the same.
     #[oai(path = "/login", method = "post", operation_id = "login")]
     #[operation(errors(&[ErrorCode::InvalidCredentials, ErrorCode::AccountDisabled]), limit(Limit::Login))]
-    async fn login(
-        &self,
-        client: Client,
-        body: Json<Credentials>,
-    ) -> Result<SessionOpened, ApiError>;
+    async fn login(&self, client: Client, body: Json<Credentials>) -> Result<SessionOpened, ApiError>;
 
     /// Continue a session.
     ///
@@ -110,38 +96,20 @@ pub trait AuthEndpoints: Send + Sync + 'static {
     /// Needs the current one. All other sessions of the account end; this one goes on.
     #[oai(path = "/password", method = "put", operation_id = "changePassword")]
     #[operation(errors(&[ErrorCode::WrongPassword]), limit(Limit::Login))]
-    async fn change_password(
-        &self,
-        caller: User,
-        body: Json<PasswordChange>,
-    ) -> Result<PasswordSet, ApiError>;
+    async fn change_password(&self, caller: User, body: Json<PasswordChange>) -> Result<PasswordSet, ApiError>;
 
     /// Ask for a password reset.
     ///
     /// If an account has this email address, it is mailed a token for `confirmPasswordReset`. The answer and its time
     /// are the same whether or not there is one.
-    #[oai(
-        path = "/password-reset",
-        method = "post",
-        operation_id = "requestPasswordReset"
-    )]
+    #[oai(path = "/password-reset", method = "post", operation_id = "requestPasswordReset")]
     #[operation(limit(Limit::PasswordReset))]
-    async fn request_password_reset(
-        &self,
-        body: Json<PasswordResetRequest>,
-    ) -> Result<ResetRequested, ApiError>;
+    async fn request_password_reset(&self, body: Json<PasswordResetRequest>) -> Result<ResetRequested, ApiError>;
 
     /// Set a password with a mailed token.
     ///
     /// A token is good for one use within an hour. All sessions of the account end.
-    #[oai(
-        path = "/password-reset/confirm",
-        method = "post",
-        operation_id = "confirmPasswordReset"
-    )]
+    #[oai(path = "/password-reset/confirm", method = "post", operation_id = "confirmPasswordReset")]
     #[operation(errors(&[ErrorCode::InvalidResetToken]), limit(Limit::Login))]
-    async fn confirm_password_reset(
-        &self,
-        body: Json<PasswordReset>,
-    ) -> Result<PasswordSet, ApiError>;
+    async fn confirm_password_reset(&self, body: Json<PasswordReset>) -> Result<PasswordSet, ApiError>;
 }

@@ -54,12 +54,7 @@ pub enum BucketlistDeleted {
 }
 
 /// The lists of what the caller wants to do in life.
-#[endpoints(
-    BucketlistRoutes,
-    prefix_path = "/bucketlists",
-    tag = "Tag::Bucketlists",
-    operation = "Operation"
-)]
+#[endpoints(BucketlistRoutes, prefix_path = "/bucketlists", tag = "Tag::Bucketlists", operation = "Operation")]
 pub trait BucketlistEndpoints: Send + Sync + 'static {
     /// List your bucketlists.
     ///
@@ -69,16 +64,10 @@ pub trait BucketlistEndpoints: Send + Sync + 'static {
         &self,
         caller: User,
         /// The number of the page, from 1.
-        #[oai(
-            default = "first_page",
-            validator(minimum(value = "1"), maximum(value = "2147483647"))
-        )]
+        #[oai(default = "first_page", validator(minimum(value = "1"), maximum(value = "2147483647")))]
         page: Query<i32>,
         /// How many rows a page has at most; more than 100 counts as 100.
-        #[oai(
-            default = "default_per_page",
-            validator(minimum(value = "1"), maximum(value = "2147483647"))
-        )]
+        #[oai(default = "default_per_page", validator(minimum(value = "1"), maximum(value = "2147483647")))]
         per_page: Query<i32>,
         /// Only bucketlists whose name or description contains this, compared without case.
         #[oai(validator(max_length = 200))]
@@ -90,20 +79,12 @@ pub trait BucketlistEndpoints: Send + Sync + 'static {
     /// It is yours, and empty.
     #[oai(path = "/", method = "post", operation_id = "createBucketlist")]
     #[operation(errors(&[ErrorCode::BucketlistNameTaken]))]
-    async fn create(
-        &self,
-        caller: User,
-        body: Json<BucketlistCreate>,
-    ) -> Result<BucketlistCreated, ApiError>;
+    async fn create(&self, caller: User, body: Json<BucketlistCreate>) -> Result<BucketlistCreated, ApiError>;
 
     /// Fetch a bucketlist.
     ///
     /// With how many items it has and how many of them are done.
-    #[oai(
-        path = "/:bucketlist_id",
-        method = "get",
-        operation_id = "getBucketlist"
-    )]
+    #[oai(path = "/:bucketlist_id", method = "get", operation_id = "getBucketlist")]
     #[operation(errors(&[ErrorCode::BucketlistNotFound]))]
     async fn get(
         &self,
@@ -115,11 +96,7 @@ pub trait BucketlistEndpoints: Send + Sync + 'static {
     /// Replace a bucketlist.
     ///
     /// Replaces the name and the description; its items stay. A description left out becomes null.
-    #[oai(
-        path = "/:bucketlist_id",
-        method = "put",
-        operation_id = "replaceBucketlist"
-    )]
+    #[oai(path = "/:bucketlist_id", method = "put", operation_id = "replaceBucketlist")]
     #[operation(errors(&[ErrorCode::BucketlistNotFound, ErrorCode::BucketlistNameTaken]))]
     async fn replace(
         &self,
@@ -132,11 +109,7 @@ pub trait BucketlistEndpoints: Send + Sync + 'static {
     /// Delete a bucketlist.
     ///
     /// Deletes it with all its items.
-    #[oai(
-        path = "/:bucketlist_id",
-        method = "delete",
-        operation_id = "deleteBucketlist"
-    )]
+    #[oai(path = "/:bucketlist_id", method = "delete", operation_id = "deleteBucketlist")]
     #[operation(errors(&[ErrorCode::BucketlistNotFound]))]
     async fn delete(
         &self,

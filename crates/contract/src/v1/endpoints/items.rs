@@ -54,21 +54,12 @@ pub enum ItemDeleted {
 }
 
 /// What is in a bucketlist.
-#[endpoints(
-    ItemRoutes,
-    prefix_path = "/bucketlists",
-    tag = "Tag::Items",
-    operation = "Operation"
-)]
+#[endpoints(ItemRoutes, prefix_path = "/bucketlists", tag = "Tag::Items", operation = "Operation")]
 pub trait ItemEndpoints: Send + Sync + 'static {
     /// List the items of a bucketlist.
     ///
     /// The oldest first. A page past the end is empty.
-    #[oai(
-        path = "/:bucketlist_id/items",
-        method = "get",
-        operation_id = "listItems"
-    )]
+    #[oai(path = "/:bucketlist_id/items", method = "get", operation_id = "listItems")]
     #[operation(errors(&[ErrorCode::BucketlistNotFound]))]
     async fn list(
         &self,
@@ -76,16 +67,10 @@ pub trait ItemEndpoints: Send + Sync + 'static {
         /// The bucketlist.
         bucketlist_id: Path<Id>,
         /// The number of the page, from 1.
-        #[oai(
-            default = "first_page",
-            validator(minimum(value = "1"), maximum(value = "2147483647"))
-        )]
+        #[oai(default = "first_page", validator(minimum(value = "1"), maximum(value = "2147483647")))]
         page: Query<i32>,
         /// How many rows a page has at most; more than 100 counts as 100.
-        #[oai(
-            default = "default_per_page",
-            validator(minimum(value = "1"), maximum(value = "2147483647"))
-        )]
+        #[oai(default = "default_per_page", validator(minimum(value = "1"), maximum(value = "2147483647")))]
         per_page: Query<i32>,
         /// Only items whose name or description contains this, compared without case.
         #[oai(validator(max_length = 200))]
@@ -95,11 +80,7 @@ pub trait ItemEndpoints: Send + Sync + 'static {
     /// Add an item to a bucketlist.
     ///
     /// It may be done already.
-    #[oai(
-        path = "/:bucketlist_id/items",
-        method = "post",
-        operation_id = "createItem"
-    )]
+    #[oai(path = "/:bucketlist_id/items", method = "post", operation_id = "createItem")]
     #[operation(errors(&[ErrorCode::BucketlistNotFound]))]
     async fn create(
         &self,
@@ -112,11 +93,7 @@ pub trait ItemEndpoints: Send + Sync + 'static {
     /// Fetch an item.
     ///
     /// One item of one bucketlist.
-    #[oai(
-        path = "/:bucketlist_id/items/:item_id",
-        method = "get",
-        operation_id = "getItem"
-    )]
+    #[oai(path = "/:bucketlist_id/items/:item_id", method = "get", operation_id = "getItem")]
     #[operation(errors(&[ErrorCode::BucketlistNotFound, ErrorCode::ItemNotFound]))]
     async fn get(
         &self,
@@ -130,11 +107,7 @@ pub trait ItemEndpoints: Send + Sync + 'static {
     /// Replace an item.
     ///
     /// A field left out becomes null, `done` becomes false. Tick an item off by sending it back with `done` true.
-    #[oai(
-        path = "/:bucketlist_id/items/:item_id",
-        method = "put",
-        operation_id = "replaceItem"
-    )]
+    #[oai(path = "/:bucketlist_id/items/:item_id", method = "put", operation_id = "replaceItem")]
     #[operation(errors(&[ErrorCode::BucketlistNotFound, ErrorCode::ItemNotFound]))]
     async fn replace(
         &self,
@@ -149,11 +122,7 @@ pub trait ItemEndpoints: Send + Sync + 'static {
     /// Delete an item.
     ///
     /// Removes it from its bucketlist, for good.
-    #[oai(
-        path = "/:bucketlist_id/items/:item_id",
-        method = "delete",
-        operation_id = "deleteItem"
-    )]
+    #[oai(path = "/:bucketlist_id/items/:item_id", method = "delete", operation_id = "deleteItem")]
     #[operation(errors(&[ErrorCode::BucketlistNotFound, ErrorCode::ItemNotFound]))]
     async fn delete(
         &self,

@@ -38,12 +38,7 @@ pub enum UserDeleted {
 }
 
 /// One's own account; and, for administrators, everybody's.
-#[endpoints(
-    UserRoutes,
-    prefix_path = "/users",
-    tag = "Tag::Users",
-    operation = "Operation"
-)]
+#[endpoints(UserRoutes, prefix_path = "/users", tag = "Tag::Users", operation = "Operation")]
 pub trait UserEndpoints: Send + Sync + 'static {
     /// Fetch your account.
     ///
@@ -63,11 +58,7 @@ pub trait UserEndpoints: Send + Sync + 'static {
     /// Deletes the account with all its bucketlists, items and sessions, at once and for good. Asks for the password.
     #[oai(path = "/me", method = "delete", operation_id = "deleteMe")]
     #[operation(errors(&[ErrorCode::WrongPassword, ErrorCode::LastAdmin]))]
-    async fn delete_me(
-        &self,
-        caller: Caller,
-        body: Json<AccountDeletion>,
-    ) -> Result<UserDeleted, ApiError>;
+    async fn delete_me(&self, caller: Caller, body: Json<AccountDeletion>) -> Result<UserDeleted, ApiError>;
 
     /// List the users.
     ///
@@ -77,16 +68,10 @@ pub trait UserEndpoints: Send + Sync + 'static {
         &self,
         caller: Admin,
         /// The number of the page, from 1.
-        #[oai(
-            default = "first_page",
-            validator(minimum(value = "1"), maximum(value = "2147483647"))
-        )]
+        #[oai(default = "first_page", validator(minimum(value = "1"), maximum(value = "2147483647")))]
         page: Query<i32>,
         /// How many rows a page has at most; more than 100 counts as 100.
-        #[oai(
-            default = "default_per_page",
-            validator(minimum(value = "1"), maximum(value = "2147483647"))
-        )]
+        #[oai(default = "default_per_page", validator(minimum(value = "1"), maximum(value = "2147483647")))]
         per_page: Query<i32>,
         /// Only users whose email address or name contains this, compared without case.
         #[oai(validator(max_length = 200))]

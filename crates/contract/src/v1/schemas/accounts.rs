@@ -95,11 +95,7 @@ pub struct Registration {
 
 impl Example for Registration {
     fn example() -> Self {
-        Self {
-            email: "grace@example.com".into(),
-            password: "harbour-lantern-42".into(),
-            name: Some("Grace".into()),
-        }
+        Self { email: "grace@example.com".into(), password: "harbour-lantern-42".into(), name: Some("Grace".into()) }
     }
 }
 
@@ -117,10 +113,7 @@ pub struct Credentials {
 
 impl Example for Credentials {
     fn example() -> Self {
-        Self {
-            email: "demo@example.com".into(),
-            password: Password::example(),
-        }
+        Self { email: "demo@example.com".into(), password: Password::example() }
     }
 }
 
@@ -135,9 +128,7 @@ pub struct SessionRefresh {
 
 impl Example for SessionRefresh {
     fn example() -> Self {
-        Self {
-            refresh_token: EXAMPLE_REFRESH_TOKEN.into(),
-        }
+        Self { refresh_token: EXAMPLE_REFRESH_TOKEN.into() }
     }
 }
 
@@ -175,8 +166,7 @@ pub struct AuthSession {
 impl Example for AuthSession {
     fn example() -> Self {
         Self {
-            access_token: "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIyIn0.c2lnbmF0dXJl"
-                .into(),
+            access_token: "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIyIn0.c2lnbmF0dXJl".into(),
             token_type: TokenType::Bearer,
             expires_in: 900,
             refresh_token: EXAMPLE_REFRESH_TOKEN.into(),
@@ -200,10 +190,7 @@ pub struct PasswordChange {
 
 impl Example for PasswordChange {
     fn example() -> Self {
-        Self {
-            current_password: Password::example(),
-            new_password: "harbour-lantern-42".into(),
-        }
+        Self { current_password: Password::example(), new_password: "harbour-lantern-42".into() }
     }
 }
 
@@ -218,9 +205,7 @@ pub struct PasswordResetRequest {
 
 impl Example for PasswordResetRequest {
     fn example() -> Self {
-        Self {
-            email: "demo@example.com".into(),
-        }
+        Self { email: "demo@example.com".into() }
     }
 }
 
@@ -238,9 +223,6 @@ pub struct PasswordReset {
 
 impl Example for PasswordReset {
     fn example() -> Self {
-        Self {
-            token: EXAMPLE_REFRESH_TOKEN.into(),
-            new_password: "harbour-lantern-42".into(),
-        }
+        Self { token: EXAMPLE_REFRESH_TOKEN.into(), new_password: "harbour-lantern-42".into() }
     }
 }

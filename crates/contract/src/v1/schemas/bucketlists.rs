@@ -58,10 +58,7 @@ pub struct BucketlistCreate {
 
 impl Example for BucketlistCreate {
     fn example() -> Self {
-        Self {
-            name: "Learn the cello".into(),
-            description: Some("One piece a year.".into()),
-        }
+        Self { name: "Learn the cello".into(), description: Some("One piece a year.".into()) }
     }
 }
 
@@ -79,9 +76,6 @@ pub struct BucketlistReplace {
 
 impl Example for BucketlistReplace {
     fn example() -> Self {
-        Self {
-            name: "See the world".into(),
-            description: Some("Places to stand in once.".into()),
-        }
+        Self { name: "See the world".into(), description: Some("Places to stand in once.".into()) }
     }
 }

@@ -55,10 +55,9 @@ impl ErrorEnvelope {
     pub fn new(error: &ApiError, request_id: &str) -> Self {
         let details = error.details.iter().map(|detail| FailureDetail {
             field: match &detail.location {
-                Location::Body(place)
-                | Location::Query(place)
-                | Location::Path(place)
-                | Location::Header(place) => place.clone(),
+                Location::Body(place) | Location::Query(place) | Location::Path(place) | Location::Header(place) => {
+                    place.clone()
+                }
             },
             code: detail.code.to_owned(),
             message: detail.message.clone(),
@@ -77,11 +76,7 @@ impl ErrorEnvelope {
 
 impl Example for FailureDetail {
     fn example() -> Self {
-        Self {
-            field: "/name".into(),
-            code: "TOO_LONG".into(),
-            message: "must have at most 100 characters".into(),
-        }
+        Self { field: "/name".into(), code: "TOO_LONG".into(), message: "must have at most 100 characters".into() }
     }
 }
 
@@ -99,9 +94,7 @@ impl Example for Failure {
 
 impl Example for ErrorEnvelope {
     fn example() -> Self {
-        Self {
-            error: Failure::example(),
-        }
+        Self { error: Failure::example() }
     }
 }
 

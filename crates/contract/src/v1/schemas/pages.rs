@@ -26,12 +26,7 @@ pub struct PageMeta {
 
 impl Example for PageMeta {
     fn example() -> Self {
-        Self {
-            page: 1,
-            per_page: 20,
-            total: 1,
-            pages: 1,
-        }
+        Self { page: 1, per_page: 20, total: 1, pages: 1 }
     }
 }
 
@@ -60,13 +55,7 @@ pub struct PageLinks {
 impl PageLinks {
     fn example_of(path: &str) -> Self {
         let page = |number: u8| format!("{path}?page={number}&per_page=20");
-        Self {
-            this: page(1),
-            first: page(1),
-            prev: Nullable(None),
-            next: some(&page(2)),
-            last: page(2),
-        }
+        Self { this: page(1), first: page(1), prev: Nullable(None), next: some(&page(2)), last: page(2) }
     }
 }
 

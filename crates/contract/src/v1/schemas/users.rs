@@ -70,11 +70,7 @@ pub struct MePatch {
 
 impl Example for MePatch {
     fn example() -> Self {
-        Self {
-            name: Some("Demo".into()),
-            email: None,
-            current_password: None,
-        }
+        Self { name: Some("Demo".into()), email: None, current_password: None }
     }
 }
 
@@ -90,10 +86,7 @@ pub struct UserPatch {
 
 impl Example for UserPatch {
     fn example() -> Self {
-        Self {
-            role: Some(Role::User),
-            disabled: Some(false),
-        }
+        Self { role: Some(Role::User), disabled: Some(false) }
     }
 }
 
@@ -108,8 +101,6 @@ pub struct AccountDeletion {
 
 impl Example for AccountDeletion {
     fn example() -> Self {
-        Self {
-            password: Password::example(),
-        }
+        Self { password: Password::example() }
     }
 }

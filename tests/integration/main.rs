@@ -1,0 +1,18 @@
+//! The API as its clients meet it: the whole app in process, on a database of its own, on both engines. Every answer is
+//! checked against the document.
+
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+#[macro_use]
+mod support;
+
+mod accounts;
+mod bucketlists;
+mod contract;
+mod faults;
+mod items;
+mod protocol;
+mod schema;
+mod sessions;
+mod transactions;
+mod users;

@@ -1,0 +1,124 @@
+//! Who acts, and the requests they send.
+
+use poem::{
+    Body, Request,
+    http::{HeaderName, HeaderValue, Method, Uri, header},
+};
+
+use super::{Reply, TestApp, Unjudged, Value, json};
+
+/// Somebody who sends requests.
+pub struct Actor<'a> {
+    app: &'a TestApp,
+    /// The answer of `register` or `login`.
+    pub session: Option<Value>,
+}
+
+impl<'a> Actor<'a> {
+    /// Every actor's password.
+    pub const PASSWORD: &'static str = "harbour-lantern-42";
+
+    pub fn new(app: &'a TestApp, session: Option<Value>) -> Self {
+        Self { app, session }
+    }
+
+    pub fn id(&self) -> i64 {
+        self.session.as_ref().unwrap()["user"]["id"].as_i64().unwrap()
+    }
+
+    pub fn email(&self) -> String {
+        self.session.as_ref().unwrap()["user"]["email"].as_str().unwrap().to_owned()
+    }
+
+    pub fn token(&self) -> String {
+        self.session.as_ref().unwrap()["access_token"].as_str().unwrap().to_owned()
+    }
+
+    pub fn refresh_token(&self) -> String {
+        self.session.as_ref().unwrap()["refresh_token"].as_str().unwrap().to_owned()
+    }
+
+    /// A request of this actor's, to be completed.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder<'a> {
+        let builder = RequestBuilder { app: self.app, method, path: path.to_owned(), headers: Vec::new(), body: None };
+        match &self.session {
+            Some(_) => builder.header("authorization", &format!("Bearer {}", self.token())),
+            None => builder,
+        }
+    }
+
+    pub async fn get(&self, path: &str) -> Unjudged {
+        self.request(Method::GET, path).send().await
+    }
+
+    pub async fn delete(&self, path: &str) -> Unjudged {
+        self.request(Method::DELETE, path).send().await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Unjudged {
+        self.request(Method::POST, path).json(body).send().await
+    }
+
+    pub async fn put(&self, path: &str, body: &Value) -> Unjudged {
+        self.request(Method::PUT, path).json(body).send().await
+    }
+
+    pub async fn patch(&self, path: &str, body: &Value) -> Unjudged {
+        self.request(Method::PATCH, path).json(body).send().await
+    }
+
+    /// Makes a bucketlist; returns its id.
+    pub async fn bucketlist(&self, name: &str) -> i64 {
+        let reply = self.post("/v1/bucketlists", &json!({"name": name})).await.expect(201);
+        reply.json()["id"].as_i64().unwrap()
+    }
+
+    /// Adds an item; returns its id.
+    pub async fn item(&self, bucketlist_id: i64, name: &str) -> i64 {
+        let path = format!("/v1/bucketlists/{bucketlist_id}/items");
+        self.post(&path, &json!({"name": name})).await.expect(201).json()["id"].as_i64().unwrap()
+    }
+}
+
+/// A request that is being put together.
+#[must_use]
+pub struct RequestBuilder<'a> {
+    app: &'a TestApp,
+    method: Method,
+    path: String,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    body: Option<Vec<u8>>,
+}
+
+impl RequestBuilder<'_> {
+    /// Sets a header; an earlier value of the same name goes.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        let name: HeaderName = name.parse().unwrap();
+        self.headers.retain(|(other, _)| *other != name);
+        self.headers.push((name, HeaderValue::from_bytes(value.as_bytes()).unwrap()));
+        self
+    }
+
+    pub fn json(self, body: &Value) -> Self {
+        self.header("content-type", "application/json").bytes(body.to_string())
+    }
+
+    pub fn bytes(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = Some(body.into());
+        self
+    }
+
+    pub async fn send(self) -> Unjudged {
+        let mut request =
+            Request::builder().method(self.method.clone()).uri(self.path.parse::<Uri>().unwrap()).finish();
+        for (name, value) in self.headers {
+            request.headers_mut().append(name, value);
+        }
+        if let Some(body) = self.body {
+            request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+            request.set_body(Body::from(body));
+        }
+        let response = self.app.call(request).await;
+        Unjudged(Reply::read(self.method, self.path, response).await)
+    }
+}

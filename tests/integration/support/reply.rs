@@ -1,0 +1,161 @@
+//! An answer; checked against the document before a test sees it.
+
+use std::collections::BTreeMap;
+
+use contract::v1;
+use poem::{
+    Response,
+    http::{Method, StatusCode},
+};
+use serde_json::Value;
+
+/// An answer whose status nobody has looked at yet.
+#[must_use = "say which status it must have"]
+#[derive(Clone, Debug)]
+pub struct Unjudged(pub Reply);
+
+impl Unjudged {
+    /// The reply, if it has this status.
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Reply {
+        self.0.expect(status)
+    }
+
+    /// The reply, if it is an error of this code.
+    #[track_caller]
+    pub fn expect_error(self, status: u16, code: &str) -> Reply {
+        self.0.expect_error(status, code)
+    }
+
+    /// The reply, whatever it is.
+    pub fn any(self) -> Reply {
+        self.0
+    }
+}
+
+/// An answer, read to its end.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    pub method: Method,
+    pub path: String,
+    pub status: u16,
+    pub headers: BTreeMap<String, String>,
+    pub body: Vec<u8>,
+}
+
+/// On every answer, whatever was asked.
+const ALWAYS: [&str; 11] = [
+    "x-request-id",
+    "x-response-time",
+    "cache-control",
+    "vary",
+    "content-security-policy",
+    "x-content-type-options",
+    "x-frame-options",
+    "referrer-policy",
+    "cross-origin-opener-policy",
+    "cross-origin-resource-policy",
+    "cross-origin-embedder-policy",
+];
+
+impl Reply {
+    pub async fn read(method: Method, path: String, response: Response) -> Self {
+        let (parts, body) = response.into_parts();
+        let headers = parts
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
+        let reply = Self {
+            method,
+            path,
+            status: parts.status.as_u16(),
+            headers: headers.collect(),
+            body: body.into_vec().await.unwrap(),
+        };
+        reply.check();
+        reply
+    }
+
+    /// Fails the test when the document does not say this of the answer.
+    fn check(&self) {
+        for name in ALWAYS {
+            assert!(self.headers.contains_key(name), "{name} is missing: {self:?}");
+        }
+        assert!(!self.headers.contains_key("server"), "{self:?}");
+        let path = self.path.split('?').next().unwrap_or_default();
+        let is_v1 = path == "/v1" || path.starts_with("/v1/");
+        let found = v1::contract().find(path);
+        let operation = found.and_then(|found| found.item.operation(self.method.as_str()));
+        match operation {
+            // Without a body there is nothing to check it by.
+            Some(_) if self.method == Method::HEAD => assert!(self.body.is_empty(), "{self:?}"),
+            // What is compressed is checked by the test that asked for it.
+            Some(_) if self.headers.contains_key("content-encoding") => {}
+            Some(operation) => {
+                let headers: Vec<(String, String)> =
+                    self.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+                let drift = operation.check_response(self.status, &headers, &self.body);
+                assert!(drift.is_empty(), "{} {}: {drift:#?}\n{self:?}", operation.id, self.status);
+            }
+            None if self.status >= 400 && is_v1 => {
+                let error = &self.json()["error"];
+                assert!(error["code"].is_string() && error["request_id"].is_string(), "{self:?}");
+                assert_eq!(self.header("content-type"), "application/json");
+            }
+            None if self.status >= 400 => {
+                let problem = self.json();
+                assert_eq!(problem["status"], self.status, "{self:?}");
+                assert!(problem["code"].is_string() && problem["type"].is_string(), "{self:?}");
+                assert_eq!(self.header("content-type"), "application/problem+json");
+            }
+            None => {}
+        }
+    }
+
+    /// The reply, if it has this status.
+    #[track_caller]
+    fn expect(self, status: u16) -> Self {
+        let text = String::from_utf8_lossy(&self.body);
+        assert_eq!(self.status, status, "{} {}\n{text}", self.method, self.path);
+        self
+    }
+
+    /// The reply, if it is an error of this code.
+    #[track_caller]
+    fn expect_error(self, status: u16, code: &str) -> Self {
+        let reply = self.expect(status);
+        assert_eq!(reply.code(), code, "{} {}\n{}", reply.method, reply.path, String::from_utf8_lossy(&reply.body));
+        reply
+    }
+
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("no JSON ({error}): {self:?}"))
+    }
+
+    /// The code of an error, whichever shape it has.
+    #[track_caller]
+    pub fn code(&self) -> String {
+        let body = self.json();
+        let code = body["error"]["code"].as_str().or_else(|| body["code"].as_str());
+        code.unwrap_or_else(|| panic!("no error code: {body}")).to_owned()
+    }
+
+    /// Field and code of everything that is wrong, as the v1 envelope lists it.
+    #[track_caller]
+    pub fn details(&self) -> Vec<(String, String)> {
+        let body = self.json();
+        let details = body["error"]["details"].as_array().unwrap_or_else(|| panic!("no details: {body}")).clone();
+        let text = |detail: &Value, name: &str| detail[name].as_str().unwrap().to_owned();
+        details.iter().map(|detail| (text(detail, "field"), text(detail, "code"))).collect()
+    }
+
+    #[track_caller]
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).unwrap_or_else(|| panic!("no header {name}: {self:?}"))
+    }
+
+    pub fn is_success(&self) -> bool {
+        StatusCode::from_u16(self.status).is_ok_and(|status| status.is_success())
+    }
+}
