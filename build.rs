@@ -9,26 +9,13 @@ fn main() {
     println!("cargo:rerun-if-env-changed=BUCKETLIST_COMMIT");
     println!("cargo:rerun-if-env-changed=SOURCE_DATE_EPOCH");
     // A build without git (an archive, an image) may name its commit itself.
-    let commit = env::var("BUCKETLIST_COMMIT")
-        .ok()
-        .or_else(|| output("git", &["rev-parse", "--short=12", "HEAD"]));
+    let commit = env::var("BUCKETLIST_COMMIT").ok().or_else(|| output("git", &["rev-parse", "--short=12", "HEAD"]));
     let built = env::var("SOURCE_DATE_EPOCH")
         .ok()
-        .and_then(|seconds| {
-            output(
-                "date",
-                &["-u", "-d", &format!("@{seconds}"), "+%Y-%m-%dT%H:%M:%SZ"],
-            )
-        })
+        .and_then(|seconds| output("date", &["-u", "-d", &format!("@{seconds}"), "+%Y-%m-%dT%H:%M:%SZ"]))
         .or_else(|| output("date", &["-u", "+%Y-%m-%dT%H:%M:%SZ"]));
-    println!(
-        "cargo:rustc-env=BUCKETLIST_COMMIT={}",
-        commit.as_deref().unwrap_or("unknown")
-    );
-    println!(
-        "cargo:rustc-env=BUCKETLIST_BUILT={}",
-        built.as_deref().unwrap_or("unknown")
-    );
+    println!("cargo:rustc-env=BUCKETLIST_COMMIT={}", commit.as_deref().unwrap_or("unknown"));
+    println!("cargo:rustc-env=BUCKETLIST_BUILT={}", built.as_deref().unwrap_or("unknown"));
 }
 
 fn output(program: &str, arguments: &[&str]) -> Option<String> {

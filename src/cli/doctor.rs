@@ -8,7 +8,7 @@ use super::{CliError, Format, environment, prepare_folders};
 use crate::{
     build_info,
     config::{Config, ConfigError, Environment, variables},
-    db::migrations::Migrator,
+    db::{Target, migrations::Migrator},
 };
 
 /// One thing that was looked at.
@@ -81,14 +81,21 @@ fn examine(config: &Config) -> Vec<Check> {
     let mut checks = Vec::new();
     let mut add = |name, verdict, detail: String| checks.push(Check { name, verdict, detail });
     add("configuration", Verdict::Ok, format!("valid for {}", config.environment.as_str()));
-    match prepare_folders(config) {
-        Ok(()) => add("data folder", Verdict::Ok, format!("`{}` can be written", config.data_dir.display())),
-        Err(error) => add("data folder", Verdict::Fail, error.to_string()),
+    if config.data_dir.is_dir() {
+        match prepare_folders(config) {
+            Ok(()) => add("data folder", Verdict::Ok, format!("`{}` can be written", config.data_dir.display())),
+            Err(error) => add("data folder", Verdict::Fail, error.to_string()),
+        }
+    } else {
+        add("data folder", Verdict::Ok, format!("`{}` is not there yet; serving makes it", config.data_dir.display()));
     }
     let engine = config.database.target.engine();
-    match Migrator::connect(&config.database) {
-        Err(error) => add("database", Verdict::Fail, format!("{engine}: {error}; start it or mend DATABASE_URL")),
-        Ok(mut migrator) => {
+    // Connecting to the embedded database would make it, and looking should change nothing.
+    let migrator = if is_missing(&config.database.target) { None } else { Some(Migrator::connect(&config.database)) };
+    match migrator {
+        None => add("database", Verdict::Ok, format!("{engine}: the file is not there yet; serving makes it")),
+        Some(Err(error)) => add("database", Verdict::Fail, format!("{engine}: {error}; start it or mend DATABASE_URL")),
+        Some(Ok(mut migrator)) => {
             add("database", Verdict::Ok, format!("{engine} answers"));
             match migrator.status() {
                 Ok(status) if status.is_current() => {
@@ -135,6 +142,10 @@ fn examine(config: &Config) -> Vec<Check> {
         add("rate limits", Verdict::Warn, "RATE_LIMIT is off".to_owned());
     }
     checks
+}
+
+fn is_missing(target: &Target) -> bool {
+    matches!(target, Target::Sqlite(path) if !path.exists())
 }
 
 fn print(report: &Report, out: &mut dyn Write) -> Result<(), CliError> {

@@ -25,11 +25,13 @@ use crate::{
 pub(super) fn run(config: &Config, seed: bool, out: &mut dyn Write) -> Result<(), CliError> {
     let _log = logging::start(config);
     let wants_seed = seed || config.environment == Environment::Development;
-    prepare_database(config, wants_seed)?;
-    let secret = jwt_secret(config)?;
-    let listener = bind(config)?;
+    let (app, listener) = on_a_thread_of_its_own(|| {
+        prepare_database(config, wants_seed)?;
+        let secret = jwt_secret(config)?;
+        let listener = bind(config)?;
+        Ok((App::new(config, &secret, Parts::real(config)?)?, listener))
+    })?;
     let address = listener.local_addr()?;
-    let app = App::new(config, &secret, Parts::real(config)?)?;
     greet(config, address, out)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(std::thread::available_parallelism().map_or(1, usize::from))
@@ -38,6 +40,13 @@ pub(super) fn run(config: &Config, seed: bool, out: &mut dyn Write) -> Result<()
     runtime.block_on(serve(config, app, listener))?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Building the documents and pages takes megabytes for a moment; the allocator gives them back when their thread ends,
+/// and would keep them for the main thread as long as the server runs.
+fn on_a_thread_of_its_own<T: Send>(work: impl FnOnce() -> Result<T, CliError> + Send) -> Result<T, CliError> {
+    std::thread::scope(|scope| scope.spawn(work).join())
+        .unwrap_or_else(|_| Err(CliError::Message("the server could not be put together; see the log".to_owned())))
 }
 
 /// Migrates and seeds, or refuses a database that this binary must not touch.

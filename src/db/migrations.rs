@@ -110,21 +110,18 @@ impl Migrator {
     /// # Errors
     /// [`MigrationError::Newer`] before anything is done; [`MigrationError::Failed`].
     pub fn up(&mut self) -> Result<Vec<String>, MigrationError> {
-        if let DbConnection::Postgres(c) = &mut self.connection {
-            // Of several machines that start at once, one migrates and the others wait. Ends with the connection.
-            let lock = format!("SELECT pg_advisory_lock({MIGRATION_LOCK})");
-            c.batch_execute(&lock).map_err(|error| MigrationError::Failed(Box::new(error)))?;
-        }
-        let status = self.status()?;
-        if let Some(version) = status.unknown.last() {
-            return Err(MigrationError::Newer(version.clone()));
-        }
-        let done = match &mut self.connection {
-            DbConnection::Sqlite(c) => c.run_pending_migrations(SQLITE).map(|_| ()),
-            DbConnection::Postgres(c) => c.run_pending_migrations(POSTGRES).map(|_| ()),
-        };
-        done.map_err(MigrationError::Failed)?;
-        Ok(status.pending)
+        self.alone(|migrator| {
+            let status = migrator.status()?;
+            if let Some(version) = status.unknown.last() {
+                return Err(MigrationError::Newer(version.clone()));
+            }
+            let done = match &mut migrator.connection {
+                DbConnection::Sqlite(c) => c.run_pending_migrations(SQLITE).map(|_| ()),
+                DbConnection::Postgres(c) => c.run_pending_migrations(POSTGRES).map(|_| ()),
+            };
+            done.map_err(MigrationError::Failed)?;
+            Ok(status.pending)
+        })
     }
 
     /// Undoes the newest migration; returns its version, if there was one.
@@ -132,15 +129,29 @@ impl Migrator {
     /// # Errors
     /// [`MigrationError::Failed`].
     pub fn down(&mut self) -> Result<Option<String>, MigrationError> {
-        let Some(newest) = self.status()?.applied.pop() else {
-            return Ok(None);
-        };
-        let undone = match &mut self.connection {
-            DbConnection::Sqlite(c) => c.revert_last_migration(SQLITE).map(|_| ()),
-            DbConnection::Postgres(c) => c.revert_last_migration(POSTGRES).map(|_| ()),
-        };
-        undone.map_err(MigrationError::Failed)?;
-        Ok(Some(newest))
+        self.alone(|migrator| {
+            let Some(newest) = migrator.status()?.applied.pop() else { return Ok(None) };
+            let undone = match &mut migrator.connection {
+                DbConnection::Sqlite(c) => c.revert_last_migration(SQLITE).map(|_| ()),
+                DbConnection::Postgres(c) => c.revert_last_migration(POSTGRES).map(|_| ()),
+            };
+            undone.map_err(MigrationError::Failed)?;
+            Ok(Some(newest))
+        })
+    }
+
+    /// Of several machines that start at once on one PostgreSQL, one migrates and the others wait. SQLite locks its file.
+    fn alone<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, MigrationError>) -> Result<T, MigrationError> {
+        self.lock("pg_advisory_lock")?;
+        let result = work(self);
+        self.lock("pg_advisory_unlock")?;
+        result
+    }
+
+    fn lock(&mut self, function: &str) -> Result<(), MigrationError> {
+        let DbConnection::Postgres(c) = &mut self.connection else { return Ok(()) };
+        c.batch_execute(&format!("SELECT {function}({MIGRATION_LOCK})"))
+            .map_err(|error| MigrationError::Failed(Box::new(error)))
     }
 
     /// Undoes and does again the newest migration.

@@ -41,7 +41,16 @@ impl Mailer for SmtpMailer {
                 .header(ContentType::TEXT_PLAIN)
                 .body(mail.body.clone())
                 .map_err(|error| MailError(error.to_string()))?;
-            self.transport.send(message).await.map(drop).map_err(|error| MailError(error.to_string()))
+            self.transport.send(message).await.map(drop).map_err(|error| MailError(describe(&error)))
         })
+    }
+}
+
+/// What went wrong, without the server's words: those quote the recipient.
+fn describe(error: &lettre::transport::smtp::Error) -> String {
+    match error.status() {
+        Some(code) => format!("the mail server answered {code}"),
+        None if error.is_response() => "the mail server's answer cannot be understood".to_owned(),
+        None => error.to_string(),
     }
 }

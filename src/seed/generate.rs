@@ -16,10 +16,8 @@ use super::{
     SEEDED_AT,
     dummy::{Dummy, FirstIds},
     rows::{Item, List, User},
-    words::{
-        BOOKS, BUILDS, DISHES, EVENTS, ITEM_DESCRIPTIONS, Kind, LIST_DESCRIPTIONS, PLACES, QUESTS, SKILLS, THEMES,
-        WHENS,
-    },
+    themes::{Kind, LIST_DESCRIPTIONS, THEMES},
+    words::{BOOKS, BUILDS, DISHES, EVENTS, ITEM_DESCRIPTIONS, PLACES, QUESTS, SKILLS, WHENS},
 };
 use crate::{db::repositories::users::USER, domain::search_text};
 
@@ -167,7 +165,7 @@ impl Generator {
             (Kind::Learn, 1) => {
                 format!("Teach {} to {}{when}", self.first_name(), self.pick(SKILLS))
             }
-            (Kind::Learn, _) => format!("Find somebody in {} to {} with{when}", self.city(), self.pick(SKILLS)),
+            (Kind::Learn, _) => format!("Learn to {} in {}{when}", self.pick(SKILLS), self.city()),
             (Kind::Cook, 0) => format!("Cook {}{when}", self.pick(DISHES)),
             (Kind::Cook, 1) => {
                 format!("Cook {} for {}{when}", self.pick(DISHES), self.first_name())

@@ -10,6 +10,7 @@ mod rows;
 mod standard;
 #[cfg(test)]
 mod tests;
+mod themes;
 mod words;
 
 use diesel::{RunQueryDsl, connection::SimpleConnection, prelude::*};

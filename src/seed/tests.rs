@@ -1,85 +1,23 @@
 //! Both seeds on both engines. Each test has a database of its own: a file, or a schema in the PostgreSQL of
 //! `TEST_DATABASE_URL`.
 
-use std::{collections::HashSet, path::PathBuf, time::Duration};
+mod database;
+
+use std::{collections::HashSet, time::Duration};
 
 use chrono::NaiveDate;
+use database::Database;
 use diesel::{dsl::count_star, prelude::*};
 
 use super::*;
 use crate::{
     config::Passwords,
     db::{
-        Options, Target,
-        migrations::Migrator,
         repositories::{bucketlists::BucketlistRow, users::UserRow},
         schema::{bucketlists, items},
     },
     domain::{Email, PasswordPolicy, SeededRandom, search_text},
 };
-
-/// A database of one test; gone with it.
-struct Database {
-    migrator: Option<Migrator>,
-    target: Target,
-    /// The server and the schema to drop.
-    schema: Option<(String, String)>,
-}
-
-fn options(target: &Target) -> Options {
-    let second = Duration::from_secs(1);
-    Options { target: target.clone(), pool_size: 1, acquire_timeout: second, statement_timeout: second }
-}
-
-impl Database {
-    fn sqlite(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("bucketlist-seed-{name}-{}.db", std::process::id()));
-        Self::remove(&path);
-        Self::migrated(Target::Sqlite(path), None)
-    }
-
-    fn postgres(name: &str) -> Self {
-        let server = std::env::var("TEST_DATABASE_URL").expect("set TEST_DATABASE_URL, or run `make test`");
-        let schema = format!("seed_{name}_{}", std::process::id());
-        Self::on_server(&server, &format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema};"));
-        let separator = if server.contains('?') { '&' } else { '?' };
-        let target = Target::Postgres(format!("{server}{separator}options=-csearch_path%3D{schema}"));
-        Self::migrated(target, Some((server, schema)))
-    }
-
-    fn migrated(target: Target, schema: Option<(String, String)>) -> Self {
-        let mut migrator = Migrator::connect(&options(&target)).unwrap();
-        migrator.up().unwrap();
-        Self { migrator: Some(migrator), target, schema }
-    }
-
-    fn on_server(server: &str, statements: &str) {
-        let mut migrator = Migrator::connect(&options(&Target::Postgres(server.to_owned()))).unwrap();
-        migrator.connection().batch_execute(statements).unwrap();
-    }
-
-    fn remove(path: &std::path::Path) {
-        for suffix in ["", "-wal", "-shm"] {
-            let _ = std::fs::remove_file(PathBuf::from(format!("{}{suffix}", path.display())));
-        }
-    }
-
-    fn connection(&mut self) -> &mut DbConnection {
-        self.migrator.as_mut().unwrap().connection()
-    }
-}
-
-impl Drop for Database {
-    fn drop(&mut self) {
-        self.migrator = None;
-        if let Target::Sqlite(path) = &self.target {
-            Self::remove(path);
-        }
-        if let Some((server, schema)) = &self.schema {
-            Self::on_server(server, &format!("DROP SCHEMA {schema} CASCADE"));
-        }
-    }
-}
 
 /// Cheap, as the cost is not what is tested.
 fn hasher() -> Hasher {
@@ -269,7 +207,7 @@ macro_rules! on_both_engines {
         mod sqlite {
             $(#[test]
             fn $test() {
-                super::$test($(super::Database::sqlite(concat!(stringify!($test), "_", stringify!($database)))),+);
+                super::$test($(super::database::Database::sqlite(concat!(stringify!($test), "_", stringify!($database)))),+);
             })+
         }
         mod postgres {
@@ -277,7 +215,7 @@ macro_rules! on_both_engines {
             fn $test() {
                 // PostgreSQL cuts names off after 63 characters.
                 let name = |database: &str| format!("{}_{database}", &stringify!($test)[..20]);
-                super::$test($(super::Database::postgres(&name(stringify!($database)))),+);
+                super::$test($(super::database::Database::postgres(&name(stringify!($database)))),+);
             })+
         }
     };
@@ -317,9 +255,9 @@ fn the_seeded_passwords_keep_the_policy() {
 
 #[test]
 fn names_of_lists_do_not_end_in_numbers() {
-    for theme in words::THEMES {
+    for theme in themes::THEMES {
         assert!(!theme.name.ends_with(|last: char| last.is_ascii_digit()) && !theme.kinds.is_empty(), "{}", theme.name);
     }
-    let names: HashSet<&str> = words::THEMES.iter().map(|theme| theme.name).collect();
-    assert_eq!(names.len(), words::THEMES.len());
+    let names: HashSet<&str> = themes::THEMES.iter().map(|theme| theme.name).collect();
+    assert_eq!(names.len(), themes::THEMES.len());
 }

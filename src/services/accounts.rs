@@ -297,6 +297,8 @@ impl Accounts {
                 let changes =
                     UserChanges { password_hash: Some(password_hash), updated_at: Some(now), ..UserChanges::default() };
                 users::update(c, user_id, &changes)?;
+                // A token that was mailed before must not undo this.
+                sessions::void_password_resets(c, user_id)?;
                 sessions::revoke_all(c, user_id, keep_session, now)?;
                 Ok(())
             })

@@ -50,6 +50,9 @@ impl Users {
     /// # Errors
     /// `Invalid`, `Conflict(EmailTaken)`.
     pub async fn update_own(&self, user_id: i64, changes: AccountChanges) -> Result<UserRow, Error> {
+        if changes.name.is_none() && changes.email.is_none() {
+            return self.get(user_id).await;
+        }
         let accounts = Accounts(Arc::clone(&self.0));
         let email = changes.email.as_deref().map(|email| accounts.email(email)).transpose()?;
         if email.is_some() {
@@ -65,7 +68,17 @@ impl Users {
             updated_at: Some(self.0.clock.now()),
             ..UserChanges::default()
         };
-        let user = self.0.db.write(move |c| users::update(c, user_id, &row).map_err(Error::from)).await?;
+        let user = self
+            .0
+            .db
+            .write(move |c| {
+                if row.email.is_some() {
+                    // The old address must not keep a way in.
+                    sessions::void_password_resets(c, user_id)?;
+                }
+                users::update(c, user_id, &row).map_err(Error::from)
+            })
+            .await?;
         user.ok_or(Error::NotFound(Missing::User))
     }
 
@@ -88,6 +101,9 @@ impl Users {
         role: Option<&'static str>,
         disabled: Option<bool>,
     ) -> Result<UserRow, Error> {
+        if role.is_none() && disabled.is_none() {
+            return self.get(user_id).await;
+        }
         let now = self.0.clock.now();
         let user = self
             .0

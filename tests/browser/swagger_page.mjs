@@ -23,7 +23,7 @@ export class SwaggerPage {
   async submitLogin(email, password) {
     await this.page.locator('#login-email').fill(email);
     await this.page.locator('#login-password').fill(password);
-    await this.page.getByRole('button', { name: 'Log in' }).click();
+    await this.page.getByRole('button', { name: 'Log in', exact: true }).click();
   }
 
   async logIn(email, password) {

@@ -77,6 +77,22 @@ pub struct Date(pub NaiveDate);
 
 scalar!(Date, MetaSchema::new_with_format("string", "date"));
 
+/// An email address, at most 254 characters.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct EmailAddress(pub String);
+
+scalar!(
+    EmailAddress,
+    MetaSchema { min_length: Some(3), max_length: Some(254), ..MetaSchema::new_with_format("string", "email") }
+);
+
+impl From<&str> for EmailAddress {
+    fn from(address: &str) -> Self {
+        Self(address.to_owned())
+    }
+}
+
 /// The id of a user, a bucketlist, an item: a positive int64.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]

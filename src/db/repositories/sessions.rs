@@ -161,8 +161,13 @@ pub fn find_password_reset(c: &mut DbConnection, token_hash: &[u8], now: i64) ->
 /// Uses up a reset token and all others of its account. False when somebody else was quicker.
 pub fn take_password_resets(c: &mut DbConnection, token_hash: &[u8], user_id: i64) -> QueryResult<bool> {
     let taken = diesel::delete(password_resets::table.filter(password_resets::token_hash.eq(token_hash))).execute(c)?;
-    diesel::delete(password_resets::table.filter(password_resets::user_id.eq(user_id))).execute(c)?;
+    void_password_resets(c, user_id)?;
     Ok(taken > 0)
+}
+
+/// Voids the reset tokens that an account was mailed.
+pub fn void_password_resets(c: &mut DbConnection, user_id: i64) -> QueryResult<()> {
+    diesel::delete(password_resets::table.filter(password_resets::user_id.eq(user_id))).execute(c).map(drop)
 }
 
 /// Deletes what has expired; returns how many rows that were.

@@ -21,14 +21,14 @@ pub struct Auth(pub Accounts);
 
 impl AuthEndpoints for Auth {
     async fn register(&self, client: Client, Json(body): Json<Registration>) -> Result<Registered, ApiError> {
-        let account = NewAccount { email: body.email, password: secret(&body.password), name: body.name };
+        let account = NewAccount { email: body.email.0, password: secret(&body.password), name: body.name };
         let session = session(self.0.register(account, client.user_agent).await?);
         let location = format!("/v1/users/{}", session.user.id.0);
         Ok(Registered::Created(Json(session), location))
     }
 
     async fn login(&self, client: Client, Json(body): Json<Credentials>) -> Result<SessionOpened, ApiError> {
-        let opened = self.0.login(&body.email, secret(&body.password), client.user_agent).await?;
+        let opened = self.0.login(&body.email.0, secret(&body.password), client.user_agent).await?;
         Ok(SessionOpened::Ok(Json(session(opened))))
     }
 
@@ -52,7 +52,7 @@ impl AuthEndpoints for Auth {
     }
 
     async fn request_password_reset(&self, Json(body): Json<PasswordResetRequest>) -> Result<ResetRequested, ApiError> {
-        self.0.request_password_reset(&body.email).await?;
+        self.0.request_password_reset(&body.email.0).await?;
         Ok(ResetRequested::Accepted)
     }
 

@@ -6,7 +6,7 @@ use contract::{
         endpoints::{OneUser, UserDeleted, UserEndpoints, Users as UsersAnswer},
         schemas::{AccountDeletion, MePatch, Role, User, UserPage, UserPatch},
     },
-    values::{Id, Timestamp},
+    values::{EmailAddress, Id, Timestamp},
 };
 use poem_openapi::param::{Path, Query};
 
@@ -27,7 +27,7 @@ impl UserEndpoints for UserAccounts {
     async fn update_me(&self, Caller(caller): Caller, Json(body): Json<MePatch>) -> Result<OneUser, ApiError> {
         let changes = AccountChanges {
             name: body.name,
-            email: body.email,
+            email: body.email.map(|EmailAddress(address)| address),
             current_password: body.current_password.as_ref().map(secret),
         };
         one(self.0.update_own(caller.user_id, changes).await?)
@@ -87,7 +87,7 @@ pub(super) fn user(row: UserRow) -> User {
     User {
         id: Id(row.id),
         role: if row.is_admin() { Role::Admin } else { Role::User },
-        email: row.email,
+        email: EmailAddress(row.email),
         name: row.name,
         disabled: row.disabled,
         created_at: Timestamp::from_micros(row.created_at),

@@ -2,6 +2,8 @@
 //!
 //! Owns the order of these steps. Must not know media types or how much a body may weigh.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::compiled::{Compiled, Definitions, Shape};
@@ -33,27 +35,27 @@ impl BodySchema {
         Ok(BodySchema { compiled })
     }
 
-    /// Reads a body: parses it strictly, trims and normalises its text, and validates the result.
+    /// Reads a body: parses it strictly, brings its text to Unicode normal form C, validates it, trims its text, and
+    /// validates that.
     ///
-    /// Every string is trimmed of white space and brought to Unicode normal form C, except where the schema says
-    /// `format: password`. Control characters are refused as they were sent, before trimming; text that may be 1000
-    /// or more characters long may contain tab and line breaks, a password anything but U+0000.
+    /// Untrimmed, so that nothing is accepted that the document refuses; and trimmed, so that nothing is stored that it
+    /// would refuse. Composed first, because a length counts what people see as characters. Text with `format: password`
+    /// stays exactly as it was sent. Control characters are refused as they were sent; text that may be 1000 or more
+    /// characters long may contain tab and line breaks, a password anything but U+0000.
     ///
     /// # Errors
     /// [`BodyError::Malformed`] when the bytes are not strict JSON, else [`BodyError::Invalid`] with every violation.
     pub fn read(&self, bytes: &[u8]) -> Result<Value, BodyError> {
         let mut value = json::read(bytes)?;
         let mut violations = Violations::default();
-        let mut place = String::new();
-        normalise(&mut value, Some(self.compiled.root()), &mut place, &mut violations);
         let mut vague = Vec::new();
-        for problem in self.compiled.problems(&value) {
-            let location = Location::Body(problem.pointer);
-            if problem.vague {
-                vague.push((location, problem.code, problem.message));
-            } else {
-                violations.push(location, problem.code, problem.message);
-            }
+        let root = Some(self.compiled.root());
+        let mut place = String::new();
+        note_characters(&value, root, &mut place, &mut violations);
+        rewrite(&mut value, root, &|kind, text| kind.compose(text));
+        self.judge(&value, &mut violations, &mut vague);
+        if rewrite(&mut value, root, &|kind, text| Cow::Borrowed(kind.trim(text))) {
+            self.judge(&value, &mut violations, &mut vague);
         }
         for (location, code, message) in vague {
             if !violations.has(&location) {
@@ -65,33 +67,68 @@ impl BodySchema {
             some => Err(BodyError::Invalid(some)),
         }
     }
+
+    /// Notes what is wrong; what only says that something is, apart: another violation of the same place says it better.
+    fn judge(&self, value: &Value, violations: &mut Violations, vague: &mut Vec<(Location, ViolationCode, String)>) {
+        for problem in self.compiled.problems(value) {
+            let location = Location::Body(problem.pointer);
+            if problem.vague {
+                vague.push((location, problem.code, problem.message));
+            } else {
+                violations.push(location, problem.code, problem.message);
+            }
+        }
+    }
 }
 
-/// Normalises all text in `value` and notes the characters that may not be in it.
-fn normalise(value: &mut Value, shape: Option<Shape<'_>>, place: &mut String, violations: &mut Violations) {
-    let here = place.len();
+/// Rewrites all text in `value`; says whether that changed anything.
+fn rewrite(value: &mut Value, shape: Option<Shape<'_>>, how: &dyn Fn(TextKind, &str) -> Cow<'_, str>) -> bool {
+    let mut changed = false;
     match value {
         Value::String(text) => {
-            let kind = shape.map_or(TextKind::SingleLine, |shape| TextKind::of(shape.schema()));
-            if !text.chars().all(|character| kind.allows(character)) {
-                let location = Location::Body(place.clone());
-                violations.push(location, ViolationCode::InvalidCharacters, kind.refusal());
-            }
-            let kept = kind.normalise(text);
+            let kept = how(kind_of(shape), text);
             if kept.as_ref() != text.as_str() {
                 *text = kept.into_owned();
+                changed = true;
             }
         }
         Value::Array(list) => {
             let items = shape.and_then(Shape::items);
-            for (index, inner) in list.iter_mut().enumerate() {
-                pointer::push(place, &index.to_string());
-                normalise(inner, items, place, violations);
-                place.truncate(here);
+            for inner in list {
+                changed |= rewrite(inner, items, how);
             }
         }
         Value::Object(map) => {
             for (key, inner) in map.iter_mut() {
+                changed |= rewrite(inner, shape.and_then(|shape| shape.property(key)), how);
+            }
+        }
+        _ => {}
+    }
+    changed
+}
+
+/// Notes the characters that may not be in the text of `value`.
+fn note_characters(value: &Value, shape: Option<Shape<'_>>, place: &mut String, violations: &mut Violations) {
+    let here = place.len();
+    match value {
+        Value::String(text) => {
+            let kind = kind_of(shape);
+            if !text.chars().all(|character| kind.allows(character)) {
+                let location = Location::Body(place.clone());
+                violations.push(location, ViolationCode::InvalidCharacters, kind.refusal());
+            }
+        }
+        Value::Array(list) => {
+            let items = shape.and_then(Shape::items);
+            for (index, inner) in list.iter().enumerate() {
+                pointer::push(place, &index.to_string());
+                note_characters(inner, items, place, violations);
+                place.truncate(here);
+            }
+        }
+        Value::Object(map) => {
+            for (key, inner) in map {
                 pointer::push(place, key);
                 // Keys of free-form objects are text, too, and are stored like it.
                 if key.chars().any(char::is_control) {
@@ -99,11 +136,14 @@ fn normalise(value: &mut Value, shape: Option<Shape<'_>>, place: &mut String, vi
                     let location = Location::Body(place.clone());
                     violations.push(location, ViolationCode::InvalidCharacters, refusal);
                 }
-                let property = shape.and_then(|shape| shape.property(key));
-                normalise(inner, property, place, violations);
+                note_characters(inner, shape.and_then(|shape| shape.property(key)), place, violations);
                 place.truncate(here);
             }
         }
         _ => {}
     }
+}
+
+fn kind_of(shape: Option<Shape<'_>>) -> TextKind {
+    shape.map_or(TextKind::SingleLine, |shape| TextKind::of(shape.schema()))
 }

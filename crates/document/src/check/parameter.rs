@@ -138,7 +138,10 @@ fn value_of(
                 let code = ViolationCode::InvalidCharacters;
                 out.push(location(), code, kind.refusal());
             }
-            Some(Value::String(kind.normalise(text).into_owned()))
+            let composed = kind.compose(text);
+            // Blank text is empty text; any other is judged as it was sent, as the document says.
+            let judged = if kind.trim(&composed).is_empty() { String::new() } else { composed.into_owned() };
+            Some(Value::String(judged))
         }
     };
     if value.is_none() {

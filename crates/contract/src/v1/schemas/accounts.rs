@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::User;
+use crate::values::EmailAddress;
 
 /// A secret the caller sends: a password, a refresh token, a mailed token. Never printed, taken exactly as sent.
 #[derive(Clone, Deserialize)]
@@ -83,8 +84,7 @@ impl Example for Password {
 #[oai(example)]
 pub struct Registration {
     /// Where mail goes; unique, compared without case.
-    #[oai(validator(min_length = 3, max_length = 254, pattern = "@"))]
-    pub email: String,
+    pub email: EmailAddress,
     /// 8 to 128 characters of any kind (the server may ask for more), not a common password and not the email address.
     #[oai(validator(min_length = 8, max_length = 128))]
     pub password: Password,
@@ -104,8 +104,7 @@ impl Example for Registration {
 #[oai(example)]
 pub struct Credentials {
     /// The account's email address.
-    #[oai(validator(min_length = 3, max_length = 254, pattern = "@"))]
-    pub email: String,
+    pub email: EmailAddress,
     /// The account's password.
     #[oai(validator(min_length = 1, max_length = 128))]
     pub password: Password,
@@ -199,8 +198,7 @@ impl Example for PasswordChange {
 #[oai(example)]
 pub struct PasswordResetRequest {
     /// The account's email address.
-    #[oai(validator(min_length = 3, max_length = 254, pattern = "@"))]
-    pub email: String,
+    pub email: EmailAddress,
 }
 
 impl Example for PasswordResetRequest {

@@ -4,7 +4,7 @@ use poem_openapi::{Enum, Object, types::Example};
 use serde::{Deserialize, Serialize};
 
 use super::{Password, example_time};
-use crate::values::{Id, Timestamp};
+use crate::values::{EmailAddress, Id, Timestamp};
 
 /// What an account may do.
 #[derive(Clone, Copy, Debug, Deserialize, Enum, PartialEq, Eq, Serialize)]
@@ -24,8 +24,7 @@ pub struct User {
     /// Identifies the user.
     pub id: Id,
     /// Where mail goes; unique, compared without case.
-    #[oai(validator(max_length = 254))]
-    pub email: String,
+    pub email: EmailAddress,
     /// What to call the user.
     #[oai(validator(max_length = 100))]
     pub name: String,
@@ -61,8 +60,7 @@ pub struct MePatch {
     #[oai(validator(min_length = 1, max_length = 100))]
     pub name: Option<String>,
     /// The new email address; needs `current_password`.
-    #[oai(validator(min_length = 3, max_length = 254, pattern = "@"))]
-    pub email: Option<String>,
+    pub email: Option<EmailAddress>,
     /// The current password, required when the email address changes.
     #[oai(validator(min_length = 1, max_length = 128))]
     pub current_password: Option<Password>,

@@ -1,0 +1,79 @@
+# Everything a developer does here. `make` alone prints the list.
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+.PHONY: help
+help: ## Print this list
+	@awk -F ':.*## ' ' \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 } \
+	' $(firstword $(MAKEFILE_LIST))
+
+##@ Start here
+
+.PHONY: run
+run: ## Build and serve on http://localhost:8000, with a database and demo data of its own
+	@scripts/deps
+	@cargo run -- serve
+
+.PHONY: test
+test: ## Run every test, on SQLite and on PostgreSQL
+	@scripts/deps
+	@scripts/test
+
+##@ Before a commit
+
+.PHONY: check
+check: ## Do what continuous integration does
+	@scripts/deps lint
+	@scripts/step "Formatting" cargo fmt --all --check
+	@scripts/step "Lints" cargo clippy --locked --workspace --all-targets -- -D warnings
+	@scripts/step "The committed documents are the code's" cargo run --quiet -- openapi check
+	@scripts/step "The committed .env.example is the code's" sh -c 'cargo run --quiet -- config example | diff .env.example -'
+	@scripts/test
+
+.PHONY: fmt
+fmt: ## Format the code
+	@cargo fmt --all
+
+.PHONY: lint
+lint: ## Lint the code; a warning is an error
+	@cargo clippy --workspace --all-targets -- -D warnings
+
+##@ What is generated
+
+.PHONY: openapi
+openapi: ## Write the documents in openapi/ from the endpoint traits
+	@cargo run --quiet -- openapi write
+
+.PHONY: env-example
+env-example: ## Write .env.example from the table of variables
+	@text=$$(cargo run --quiet -- config example) && printf '%s\n' "$$text" > .env.example
+
+.PHONY: docs
+docs: ## Write the code's documentation into target/doc
+	@cargo doc --workspace --no-deps
+
+##@ Now and then
+
+.PHONY: bench
+bench: ## Measure: token check, page building, one read on each engine
+	@scripts/deps
+	@scripts/with-postgres cargo bench --bench '*'
+
+.PHONY: browser-test
+browser-test: ## Try every operation from /docs in Chromium, against a server of its own
+	@scripts/deps
+	@scripts/browser-test
+
+.PHONY: deny
+deny: ## Check licences, advisories, duplicates and sources of the dependencies (INSTALL=yes installs cargo-deny)
+	@cargo deny --version >/dev/null 2>&1 || { \
+		[ "$(INSTALL)" = yes ] && cargo install cargo-deny --locked; \
+	} || { echo "cargo-deny is missing: 'make deny INSTALL=yes' installs it." >&2; exit 3; }
+	@cargo deny --all-features check --hide-inclusion-graph
+
+.PHONY: clean
+clean: ## Delete what was built; the data folder stays
+	@cargo clean
