@@ -8,11 +8,11 @@ use secrecy::SecretString;
 use tokio::sync::Notify;
 
 use crate::{
-    auth::{AccessTokens, Authenticator, Hasher, RefreshTokens, Standings},
+    auth::{AccessTokens, Hasher, RefreshTokens, Standings},
     config::Config,
     db::Db,
     domain::{Clock, PasswordPolicy, Random, SystemClock, SystemRandom},
-    endpoints,
+    endpoints::{self, Authenticator},
     http::{RateLimits, Readiness, Stack, System},
     jobs::Worker,
     mail::{FileMailer, Mailer, SmtpMailer},

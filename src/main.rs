@@ -5,9 +5,6 @@ use std::{io::Write, process::ExitCode};
 use bucketlist::cli::{self, Cli};
 use clap::Parser;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli::run(cli, &mut std::io::stdout().lock()) {

@@ -1,11 +1,11 @@
 //! Who is who: access tokens, refresh tokens, password hashing, and whether a token is good right now.
 
-mod authenticator;
 mod hashing;
 mod refresh;
+mod standings;
 mod tokens;
 
-pub use authenticator::{Authenticator, Standings, Verified};
 pub use hashing::{Busy, Hasher};
 pub use refresh::{RefreshTokens, digest};
+pub use standings::Standings;
 pub use tokens::{AccessTokens, Claims, InvalidToken};

@@ -1,6 +1,6 @@
 //! `bucketlist doctor`: what is configured, what is reachable, what is wrong and how to mend it.
 
-use std::{io::Write, net::TcpListener, process::ExitCode};
+use std::{io::Write, net::TcpListener, path::Path, process::ExitCode};
 
 use serde::Serialize;
 
@@ -81,7 +81,7 @@ fn examine(config: &Config) -> Vec<Check> {
     let mut checks = Vec::new();
     let mut add = |name, verdict, detail: String| checks.push(Check { name, verdict, detail });
     add("configuration", Verdict::Ok, format!("valid for {}", config.environment.as_str()));
-    if config.data_dir.is_dir() {
+    if !is_absent(&config.data_dir) {
         match prepare_folders(config) {
             Ok(()) => add("data folder", Verdict::Ok, format!("`{}` can be written", config.data_dir.display())),
             Err(error) => add("data folder", Verdict::Fail, error.to_string()),
@@ -145,7 +145,12 @@ fn examine(config: &Config) -> Vec<Check> {
 }
 
 fn is_missing(target: &Target) -> bool {
-    matches!(target, Target::Sqlite(path) if !path.exists())
+    matches!(target, Target::Sqlite(path) if is_absent(path))
+}
+
+/// Not there, rather than there and not to be reached.
+fn is_absent(path: &Path) -> bool {
+    std::fs::metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
 fn print(report: &Report, out: &mut dyn Write) -> Result<(), CliError> {

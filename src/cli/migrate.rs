@@ -5,7 +5,10 @@ use std::{io::Write, process::ExitCode};
 use clap::Subcommand;
 
 use super::{CliError, prepare_folders};
-use crate::{config::Config, db::migrations::Migrator};
+use crate::{
+    config::Config,
+    db::{Target, migrations::Migrator},
+};
 
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub(super) enum Action {
@@ -62,9 +65,13 @@ pub(super) fn run(config: &Config, action: Action, out: &mut dyn Write) -> Resul
 pub(super) fn connect(config: &Config) -> Result<Migrator, CliError> {
     prepare_folders(config)?;
     Migrator::connect(&config.database).map_err(|error| {
-        CliError::Message(format!(
-            "{error}; start the {} server, or let DATABASE_URL name the right one",
-            config.database.target.engine()
-        ))
+        CliError::Message(match &config.database.target {
+            Target::Sqlite(path) => {
+                format!("{error} (`{}`); let DATABASE_URL name a file of SQLite's, or a new one", path.display())
+            }
+            Target::Postgres(_) => {
+                format!("{error}; start the PostgreSQL server, or let DATABASE_URL name the right one")
+            }
+        })
     })
 }

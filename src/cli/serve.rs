@@ -90,8 +90,9 @@ fn bind(config: &Config) -> Result<TcpListener, CliError> {
 }
 
 fn greet(config: &Config, address: SocketAddr, out: &mut dyn Write) -> Result<(), CliError> {
-    let host = if address.ip().is_unspecified() { "localhost".to_owned() } else { address.ip().to_string() };
-    let url = format!("http://{host}:{}", address.port());
+    let port = address.port();
+    let host = if address.ip().is_unspecified() { format!("localhost:{port}") } else { address.to_string() };
+    let url = format!("http://{host}");
     writeln!(out, "BucketList API {} ({})", build_info::VERSION, config.environment.as_str())?;
     writeln!(out, "  API       {url}/v1")?;
     writeln!(out, "  Docs      {url}/docs")?;

@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -76,6 +76,10 @@ pub(super) struct Manager {
 
 impl Manager {
     pub(super) fn open(&self) -> Result<DbConnection, ConnectionError> {
+        Ok(self.hold()?.connection)
+    }
+
+    fn hold(&self) -> Result<Held, ConnectionError> {
         let mut connection = match &self.target {
             Target::Sqlite(path) => {
                 let mut connection = SqliteConnection::establish(&path.to_string_lossy())?;
@@ -93,19 +97,28 @@ impl Manager {
             }
         };
         let statements = Arc::clone(&self.statements);
-        connection.set_instrumentation(move |event: InstrumentationEvent<'_>| {
-            if matches!(event, InstrumentationEvent::StartQuery { .. }) {
+        let last_failed = Arc::new(AtomicBool::new(false));
+        let failed = Arc::clone(&last_failed);
+        connection.set_instrumentation(move |event: InstrumentationEvent<'_>| match event {
+            InstrumentationEvent::StartQuery { .. } => {
                 statements.fetch_add(1, Ordering::Relaxed);
+                failed.store(false, Ordering::Relaxed);
             }
+            InstrumentationEvent::FinishQuery { error: Some(_), .. } => failed.store(true, Ordering::Relaxed),
+            _ => {}
         });
-        Ok(connection)
+        Ok(Held { connection, dead: false, last_failed })
     }
 }
 
-/// A pooled connection, and whether it was found to be dead.
+/// A pooled connection, and what is known of it.
 pub(super) struct Held {
     pub(super) connection: DbConnection,
+    /// Whether it was found to be dead.
     pub(super) dead: bool,
+    /// Whether the newest statement failed. In a transaction of PostgreSQL nothing can succeed after that, and a COMMIT
+    /// rolls back without saying so.
+    pub(super) last_failed: Arc<AtomicBool>,
 }
 
 impl r2d2::ManageConnection for Manager {
@@ -113,7 +126,7 @@ impl r2d2::ManageConnection for Manager {
     type Error = ConnectionError;
 
     fn connect(&self) -> Result<Held, ConnectionError> {
-        Ok(Held { connection: self.open()?, dead: false })
+        self.hold()
     }
 
     fn is_valid(&self, held: &mut Held) -> Result<(), ConnectionError> {

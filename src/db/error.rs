@@ -14,6 +14,9 @@ pub enum DbError {
     /// A rule of the schema refused the write; the constraint's name where the engine tells it.
     #[error("a unique constraint refused the write: {0}")]
     Duplicate(String),
+    /// What the row would have belonged to is gone.
+    #[error("a foreign key refused the write")]
+    Orphan,
     /// The unit panicked; the panic is in the log.
     #[error("the unit of work panicked")]
     Panicked,
@@ -29,6 +32,7 @@ impl From<DieselError> for DbError {
                 // SQLite names the columns ("users.email_key"), PostgreSQL the constraint.
                 Self::Duplicate(info.constraint_name().unwrap_or_else(|| info.message()).to_owned())
             }
+            DieselError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _) => Self::Orphan,
             DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, info) => {
                 Self::Unavailable(info.message().to_owned())
             }

@@ -76,7 +76,7 @@ fn work_off(pool: &Pool, units: &Receiver<Box<dyn Unit>>) {
     for mut unit in units {
         match pool.get() {
             Ok(mut held) => {
-                let succeeded = unit.run(&mut held.connection);
+                let succeeded = unit.run(&mut held);
                 unit.finish(Ok(()));
                 check(&mut held, succeeded);
             }
@@ -94,20 +94,20 @@ fn work_off_in_groups(pool: &Pool, units: &Receiver<Box<dyn Unit>>) {
                 continue;
             }
         };
-        let connection = &mut held.connection;
-        if let Err(error) = connection.begin_group() {
-            first.finish(Err(error.into()));
+        // Another process has had the write lock for too long, or the file is gone.
+        if let Err(error) = held.connection.begin_group() {
+            first.finish(Err(unavailable(error)));
             continue;
         }
         let mut group = Vec::with_capacity(1);
         let mut next = Some(first);
         while let Some(mut unit) = next {
-            unit.run(connection);
+            unit.run(&mut held);
             group.push(unit);
             next = if group.len() < GROUP { units.try_recv().ok() } else { None };
         }
-        let committed = connection.commit_group();
-        if committed.is_err() && connection.rollback_group().is_err() {
+        let committed = held.connection.commit_group();
+        if committed.is_err() && held.connection.rollback_group().is_err() {
             held.dead = true;
         }
         let failure = committed.err().map(|error| error.to_string());

@@ -16,7 +16,7 @@ const MIGRATION_LOCK: i64 = 0x0062_7563_6b65_746c;
 #[derive(Debug, thiserror::Error)]
 pub enum MigrationError {
     /// No connection.
-    #[error("cannot open the database: {0}")]
+    #[error("cannot open the database: {}", one_line(.0))]
     Connect(#[from] diesel::ConnectionError),
     /// A migration failed; it was rolled back.
     #[error("a migration failed and was rolled back: {0}")]
@@ -26,6 +26,11 @@ pub enum MigrationError {
         "the database is newer than this binary: it has the migration {0}. Start the newer binary, or go back with its `migrate down`"
     )]
     Newer(String),
+}
+
+/// libpq's sentences end with a line of their own, and some go over several.
+fn one_line(error: &diesel::ConnectionError) -> String {
+    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Where a database stands.

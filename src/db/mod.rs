@@ -75,7 +75,7 @@ impl Db {
                 .min_idle(Some(0))
                 // Checking a connection out costs a query otherwise; a dead one is found out by its use.
                 .test_on_check_out(false)
-                .connection_timeout(Duration::from_secs(2))
+                .connection_timeout(options.acquire_timeout.min(Duration::from_secs(2)))
                 .idle_timeout(None)
                 .error_handler(Box::new(LogConnectionErrors))
                 .thread_pool(Arc::clone(&helpers))

@@ -3,18 +3,19 @@
 use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::atomic::Ordering,
 };
 
 use diesel::Connection as _;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tracing::Span;
 
-use super::{DbConnection, DbError};
+use super::{DbConnection, DbError, connection::Held};
 
 /// A unit as a thread sees it.
 pub(super) trait Unit: Send {
     /// Does the work. True when it succeeded (and, for a write, should be kept).
-    fn run(&mut self, connection: &mut DbConnection) -> bool;
+    fn run(&mut self, held: &mut Held) -> bool;
 
     /// Answers the caller: with the work's result, or with what kept it from counting.
     fn finish(self: Box<Self>, fate: Result<(), DbError>);
@@ -59,7 +60,8 @@ where
     T: Send,
     E: From<DbError> + From<diesel::result::Error> + Send,
 {
-    fn run(&mut self, connection: &mut DbConnection) -> bool {
+    fn run(&mut self, held: &mut Held) -> bool {
+        let Held { connection, last_failed, .. } = held;
         let _entered = self.span.enter();
         let Some(work) = self.work.take() else {
             return false;
@@ -70,6 +72,11 @@ where
             Kind::Write => {
                 let mut outcome = None;
                 let kept = connection.transaction::<(), Undo, _>(|connection| match caught(|| work(connection)) {
+                    // It overlooked a failure, and may believe to have written what is lost.
+                    Ok(_) if last_failed.load(Ordering::Relaxed) => {
+                        outcome = Some(Err(DbError::Query(diesel::result::Error::RollbackTransaction).into()));
+                        Err(Undo::Failed)
+                    }
                     Ok(value) => {
                         outcome = Some(Ok(value));
                         Ok(())

@@ -24,6 +24,7 @@ impl From<Error> for ApiError {
             Error::Unauthenticated(what) => Self::new(match what {
                 Unauthenticated::Credentials => ErrorCode::InvalidCredentials,
                 Unauthenticated::RefreshToken => ErrorCode::InvalidRefreshToken,
+                Unauthenticated::Session => ErrorCode::InvalidToken,
             }),
             Error::Forbidden(Forbidden::AccountDisabled) => Self::new(ErrorCode::AccountDisabled),
             Error::Invalid(fields) => invalid(fields),

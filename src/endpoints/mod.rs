@@ -1,4 +1,7 @@
 //! The endpoints: they implement the contract's traits, translate, and decide nothing.
 
+mod authenticator;
 mod error;
 pub mod v1;
+
+pub use authenticator::{Authenticator, Verified};

@@ -63,7 +63,8 @@ fn challenge(code: ErrorCode) -> HeaderValue {
 
 fn body(status: StatusCode, media_type: &str, value: &impl Serialize) -> Response {
     let bytes = serde_json::to_vec(value).unwrap_or_default();
-    Response::builder().status(status).content_type(media_type).body(bytes)
+    let length = HeaderValue::from(bytes.len());
+    Response::builder().status(status).content_type(media_type).header(header::CONTENT_LENGTH, length).body(bytes)
 }
 
 /// Logs an error once: ours at error with everything behind it, the caller's at info.

@@ -26,12 +26,7 @@ use super::{
     limits::{Key, RateLimits, Verdict},
     negotiation, request_id,
 };
-use crate::{
-    auth::{AccessTokens, Verified},
-    config::Limits,
-    db::panic_message,
-    domain::Clock,
-};
+use crate::{auth::AccessTokens, config::Limits, db::panic_message, domain::Clock, endpoints::Verified};
 
 /// The header block may have this many bytes, the URL that many.
 const MAX_HEADERS: usize = 16 * 1024;
@@ -140,7 +135,10 @@ impl<E: Endpoint> Stack<E> {
         if !violations.is_empty() && !operation.secured && operation.body().is_none() {
             return Err(ApiError::invalid(violations.into_iter().map(Detail::from).collect()));
         }
-        self.within_body_limit(&request)?;
+        // An operation without a body does not read one.
+        if operation.body().is_some() {
+            self.within_body_limit(&request)?;
+        }
         request.extensions_mut().insert(Incoming {
             operation,
             violations: violations.clone(),

@@ -179,7 +179,9 @@ impl File {
             .get(IF_NONE_MATCH)
             .and_then(|value| value.to_str().ok())
             .zip(self.etag.to_str().ok())
-            .is_some_and(|(known, etag)| known.split(',').any(|known| known.trim().trim_start_matches("W/") == etag));
+            .is_some_and(|(known, etag)| {
+                known.split(',').map(str::trim).any(|known| known == "*" || known.trim_start_matches("W/") == etag)
+            });
         let mut response = if is_known {
             Response::builder().status(StatusCode::NOT_MODIFIED).finish()
         } else {

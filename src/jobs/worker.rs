@@ -4,13 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 
-use super::{
-    PASSWORD_RESET_MAIL,
-    password_reset::{self, Settings},
-};
+use super::password_reset::{self, Settings};
 use crate::{
     db::repositories::{
-        jobs::{self, JobRow},
+        jobs::{self, JobRow, PASSWORD_RESET_MAIL},
         sessions,
     },
     mail::Mailer,

@@ -13,13 +13,12 @@ use crate::{
     db::{
         DbConnection, DbError,
         repositories::{
-            jobs,
+            jobs::{self, PASSWORD_RESET_MAIL},
             sessions::{self, NewSession},
             users::{self, NewUser, UserChanges, UserRow},
         },
     },
     domain::Email,
-    jobs::PASSWORD_RESET_MAIL,
 };
 
 /// For how long after its use a refresh token still answers with its successor: two windows of one user refresh at once.
@@ -144,7 +143,12 @@ impl Accounts {
                 }
                 open_session(c, user_id, user_agent.as_deref(), &refresh_hash, now, expires_at)
             })
-            .await?;
+            .await
+            .map_err(|error| match error {
+                // Deleted this very moment: as if it had never been.
+                Error::Unauthenticated(_) => Error::Unauthenticated(Unauthenticated::Credentials),
+                error => error,
+            })?;
         self.session(session_id, session.refresh_token, user)
     }
 
@@ -249,7 +253,7 @@ impl Accounts {
         field: &'static str,
     ) -> Result<UserRow, Error> {
         let user = self.0.db.read(move |c| users::find(c, user_id).map_err(Error::from)).await?;
-        let user = user.ok_or(Error::NotFound(super::Missing::User))?;
+        let user = user.ok_or(Error::Unauthenticated(Unauthenticated::Session))?;
         if self.0.hasher.verify(password, Some(user.password_hash.clone())).await? {
             Ok(user)
         } else {
@@ -289,14 +293,15 @@ impl Accounts {
         context
             .db
             .write(move |c| {
+                let changes =
+                    UserChanges { password_hash: Some(password_hash), updated_at: Some(now), ..UserChanges::default() };
+                // The account first: whoever deletes it locks in that order, too.
+                users::update(c, user_id, &changes)?;
                 if let Some(token_hash) = reset
-                    && !sessions::take_password_resets(c, &token_hash, user_id)?
+                    && !sessions::take_password_reset(c, &token_hash, user_id)?
                 {
                     return Err(Error::invalid("token", INVALID_RESET_TOKEN, "is unknown, expired or already used"));
                 }
-                let changes =
-                    UserChanges { password_hash: Some(password_hash), updated_at: Some(now), ..UserChanges::default() };
-                users::update(c, user_id, &changes)?;
                 // A token that was mailed before must not undo this.
                 sessions::void_password_resets(c, user_id)?;
                 sessions::revoke_all(c, user_id, keep_session, now)?;

@@ -49,6 +49,8 @@ pub enum Conflict {
 pub enum Unauthenticated {
     Credentials,
     RefreshToken,
+    /// The caller's account was deleted since the token was checked.
+    Session,
 }
 
 /// What stands against it.
@@ -95,6 +97,8 @@ impl From<DbError> for Error {
             DbError::Duplicate(ref what) if what.contains("bucketlists") => {
                 Self::Conflict(Conflict::BucketlistNameTaken)
             }
+            // Requests write rows of accounts, and of lists that they hold: it is the account that is gone.
+            DbError::Orphan => Self::Unauthenticated(Unauthenticated::Session),
             error => Self::Internal(Box::new(error)),
         }
     }

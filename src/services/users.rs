@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
-use super::{Accounts, Conflict, Context, Error, Missing, PageRequest};
+use super::{Accounts, Conflict, Context, Error, Missing, PageRequest, Unauthenticated};
 use crate::db::{
     DbConnection,
     repositories::{
@@ -36,6 +36,14 @@ impl Users {
         user.ok_or(Error::NotFound(Missing::User))
     }
 
+    /// One's own account.
+    ///
+    /// # Errors
+    /// `Unauthenticated(Session)`.
+    pub async fn get_own(&self, user_id: i64) -> Result<UserRow, Error> {
+        self.get(user_id).await.map_err(gone)
+    }
+
     /// A page of all accounts.
     ///
     /// # Errors
@@ -51,7 +59,7 @@ impl Users {
     /// `Invalid`, `Conflict(EmailTaken)`.
     pub async fn update_own(&self, user_id: i64, changes: AccountChanges) -> Result<UserRow, Error> {
         if changes.name.is_none() && changes.email.is_none() {
-            return self.get(user_id).await;
+            return self.get_own(user_id).await;
         }
         let accounts = Accounts(Arc::clone(&self.0));
         let email = changes.email.as_deref().map(|email| accounts.email(email)).transpose()?;
@@ -72,14 +80,15 @@ impl Users {
             .0
             .db
             .write(move |c| {
+                let user = users::update(c, user_id, &row)?;
                 if row.email.is_some() {
                     // The old address must not keep a way in.
                     sessions::void_password_resets(c, user_id)?;
                 }
-                users::update(c, user_id, &row).map_err(Error::from)
+                Ok::<_, Error>(user)
             })
             .await?;
-        user.ok_or(Error::NotFound(Missing::User))
+        user.ok_or(Error::Unauthenticated(Unauthenticated::Session))
     }
 
     /// Deletes one's own account with everything in it.
@@ -88,7 +97,7 @@ impl Users {
     /// `Invalid`, `Conflict(LastAdmin)`.
     pub async fn delete_own(&self, user_id: i64, password: SecretString) -> Result<(), Error> {
         Accounts(Arc::clone(&self.0)).verified(user_id, password, "password").await?;
-        self.delete(user_id).await
+        self.delete(user_id).await.map_err(gone)
     }
 
     /// Changes an account's role, or disables it and ends its sessions.
@@ -112,16 +121,18 @@ impl Users {
                 if role == Some(users::USER) || disabled == Some(true) {
                     keep_an_admin(c, user_id)?;
                 }
-                if disabled == Some(true) {
-                    sessions::revoke_all(c, user_id, None, now)?;
-                }
                 let changes = UserChanges {
                     role: role.map(str::to_owned),
                     disabled,
                     updated_at: Some(now),
                     ..UserChanges::default()
                 };
-                users::update(c, user_id, &changes)?.ok_or(Error::NotFound(Missing::User))
+                // The account first: whoever deletes it locks in that order, too.
+                let user = users::update(c, user_id, &changes)?.ok_or(Error::NotFound(Missing::User))?;
+                if disabled == Some(true) {
+                    sessions::revoke_all(c, user_id, None, now)?;
+                }
+                Ok::<_, Error>(user)
             })
             .await?;
         self.0.standings.forget();
@@ -142,6 +153,14 @@ impl Users {
             .await?;
         self.0.standings.forget();
         Ok(())
+    }
+}
+
+/// One's own account is there until somebody deletes it: then nobody is logged in any more.
+fn gone(error: Error) -> Error {
+    match error {
+        Error::NotFound(Missing::User) => Error::Unauthenticated(Unauthenticated::Session),
+        error => error,
     }
 }
 

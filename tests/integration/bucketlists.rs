@@ -1,6 +1,35 @@
 //! Bucketlists.
 
-use crate::support::{TestApp, json};
+use std::time::Duration;
+
+use crate::support::{Actor, Engine, TestApp, Value, json};
+
+/// The names on a page.
+fn names(page: &Value) -> Vec<String> {
+    let rows = page["data"].as_array().unwrap();
+    rows.iter().map(|row| row["name"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Names of the lists that a search finds.
+async fn found(user: &Actor<'_>, q: &str) -> Vec<String> {
+    let mut query = String::from("/v1/bucketlists?q=");
+    for byte in q.bytes() {
+        query.push_str(&format!("%{byte:02X}"));
+    }
+    names(&user.get(&query).await.expect(200).json())
+}
+
+/// How many statements a request needs once everything is warm. An access token is looked up again now and then (within
+/// a second nothing is); the smallest of a few counts has none of that.
+async fn statements(app: &TestApp, user: &Actor<'_>, path: &str) -> u64 {
+    let mut least = u64::MAX;
+    for _ in 0..4 {
+        let before = app.app.db.statements();
+        user.get(path).await.expect(200);
+        least = least.min(app.app.db.statements() - before);
+    }
+    least
+}
 
 both_engines! {
     async fn a_bucketlist_is_made_read_replaced_and_deleted(engine: Engine) {
@@ -17,7 +46,7 @@ both_engines! {
         assert_eq!(made.header("location"), path);
         assert_eq!(user.get(&path).await.expect(200).json(), list);
 
-        app.wait(std::time::Duration::from_micros(1_500_001));
+        app.wait(Duration::from_micros(1_500_001));
         let replaced = user.put(&path, &json!({"name": "See it all"})).await.expect(200).json();
         assert_eq!(replaced["name"], "See it all");
         assert_eq!(replaced["description"], json!(null), "what is left out becomes null");
@@ -27,5 +56,276 @@ both_engines! {
         user.delete(&path).await.expect(204);
         user.get(&path).await.expect_error(404, "BUCKETLIST_NOT_FOUND");
         user.delete(&path).await.expect_error(404, "BUCKETLIST_NOT_FOUND");
+    }
+
+    async fn an_empty_list_is_one_empty_page(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let page = app.user().await.get("/v1/bucketlists").await.expect(200).json();
+        let this = "/v1/bucketlists?page=1&per_page=20";
+        let links = json!({"self": this, "first": this, "prev": null, "next": null, "last": this});
+        assert_eq!(
+            page,
+            json!({"data": [], "meta": {"page": 1, "per_page": 20, "total": 0, "pages": 0}, "links": links})
+        );
+    }
+
+    async fn the_links_lead_to_every_row_once_there_and_back(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let (user, other) = (app.user().await, app.user().await);
+        let mut made = Vec::new();
+        for number in 0..23 {
+            made.push(format!("List {number:02}"));
+            user.bucketlist(&made[number]).await;
+            other.bucketlist(&format!("Not theirs {number}")).await;
+        }
+        let (mut next, mut seen, mut pages) = (json!("/v1/bucketlists?per_page=5"), Vec::new(), Vec::new());
+        while let Some(path) = next.as_str() {
+            let page = user.get(path).await.expect(200).json();
+            seen.extend(names(&page));
+            assert_eq!(page["meta"], json!({"page": pages.len() + 1, "per_page": 5, "total": 23, "pages": 5}));
+            assert_eq!(user.get(page["links"]["self"].as_str().unwrap()).await.expect(200).json(), page);
+            next = page["links"]["next"].clone();
+            pages.push(page);
+        }
+        assert_eq!(seen, made, "every row once, the oldest first");
+        assert_eq!(pages.len(), 5);
+
+        let mut back = user.get(pages[0]["links"]["last"].as_str().unwrap()).await.expect(200).json();
+        for page in pages.iter().rev() {
+            assert_eq!(&back, page);
+            match back["links"]["prev"].as_str() {
+                Some(path) => back = user.get(path).await.expect(200).json(),
+                None => assert_eq!(back["meta"]["page"], 1),
+            }
+        }
+    }
+
+    async fn a_page_past_the_end_is_empty_and_knows_the_way_back(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        for name in ["a", "b", "c"] {
+            user.bucketlist(name).await;
+        }
+        for number in [3, 99, i32::MAX] {
+            let path = format!("/v1/bucketlists?page={number}&per_page=2");
+            let page = user.get(&path).await.expect(200).json();
+            assert_eq!(page["data"], json!([]));
+            assert_eq!(page["meta"], json!({"page": number, "per_page": 2, "total": 3, "pages": 2}));
+            assert_eq!(page["links"]["next"], json!(null));
+            assert_eq!(page["links"]["prev"], "/v1/bucketlists?page=2&per_page=2");
+        }
+        // A page that is exactly full is the last one, too.
+        let page = user.get("/v1/bucketlists?per_page=3").await.expect(200).json();
+        assert_eq!((&page["meta"]["total"], &page["links"]["next"]), (&json!(3), &json!(null)));
+    }
+
+    async fn more_than_a_hundred_rows_are_a_hundred(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        for number in 0..101 {
+            user.bucketlist(&format!("{number}")).await;
+        }
+        for per_page in ["100", "101", "1000", "2147483647"] {
+            let page = user.get(&format!("/v1/bucketlists?per_page={per_page}")).await.expect(200).json();
+            assert_eq!(page["meta"], json!({"page": 1, "per_page": 100, "total": 101, "pages": 2}), "{per_page}");
+            assert_eq!(page["data"].as_array().unwrap().len(), 100);
+            assert_eq!(page["links"]["next"], "/v1/bucketlists?page=2&per_page=100");
+        }
+    }
+
+    async fn a_search_looks_for_text_in_name_and_description_without_case(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let (user, other) = (app.user().await, app.user().await);
+        for (name, description) in [
+            ("Weekend in Zürich", None),
+            ("100% done", Some("snake_case")),
+            ("A back\\slash", Some("See ÅRHUS, then rest.")),
+            ("Plain", Some("Αθήνα και ΟΔΟΣ")),
+            ("Ends", Some("with_end")),
+            ("dune", None),
+        ] {
+            user.post("/v1/bucketlists", &json!({"name": name, "description": description})).await.expect(201);
+        }
+        other.bucketlist("ZÜRICH too, but not theirs").await;
+        let all = ["Weekend in Zürich", "100% done", "A back\\slash", "Plain", "Ends", "dune"];
+        for (q, expected) in [
+            ("zürich", &["Weekend in Zürich"][..]),
+            ("ZÜRICH", &["Weekend in Zürich"]),
+            ("Zu\u{308}rich", &["Weekend in Zürich"]),
+            ("ZU\u{308}RI", &["Weekend in Zürich"]),
+            ("  zürich ", &["Weekend in Zürich"]),
+            ("århus", &["A back\\slash"]),
+            ("ΑΘΉΝΑ", &["Plain"]),
+            ("οδος", &["Plain"]),
+            ("ΟΔΟΣ", &["Plain"]),
+            ("οδός", &[]),
+            ("%", &["100% done"]),
+            ("0% D", &["100% done"]),
+            ("_", &["100% done", "Ends"]),
+            ("\\", &["A back\\slash"]),
+            ("\\%", &[]),
+            ("d_ne", &[]),
+            ("d%e", &[]),
+            ("D", &["Weekend in Zürich", "100% done", "Ends", "dune"]),
+            ("'", &[]),
+            ("", &all),
+            ("   ", &all),
+        ] {
+            assert_eq!(found(&user, q).await, expected, "{q:?}");
+        }
+    }
+
+    async fn a_search_counts_what_it_finds_and_carries_it_along(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        for number in 0..7 {
+            user.bucketlist(&format!("50% & more {number}")).await;
+            user.bucketlist(&format!("other {number}")).await;
+        }
+        let mut path = json!("/v1/bucketlists?per_page=3&q=50%25+%26+MORE");
+        let (mut seen, mut pages) = (Vec::new(), 0);
+        while let Some(next) = path.as_str() {
+            let page = user.get(next).await.expect(200).json();
+            assert_eq!((&page["meta"]["total"], &page["meta"]["pages"]), (&json!(7), &json!(3)));
+            seen.extend(names(&page));
+            pages += 1;
+            path = page["links"]["next"].clone();
+        }
+        assert_eq!((seen.len(), pages), (7, 3));
+        assert!(seen.iter().all(|name| name.starts_with("50% & more")), "{seen:?}");
+    }
+
+    async fn a_replaced_list_is_found_by_its_new_text_only(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let id = user.bucketlist("Before").await;
+        let body = json!({"name": "After", "description": "Afterwards"});
+        user.put(&format!("/v1/bucketlists/{id}"), &body).await.expect(200);
+        assert_eq!(found(&user, "before").await, [""; 0]);
+        assert_eq!(found(&user, "AFTERW").await, ["After"]);
+    }
+
+    async fn a_name_is_trimmed_composed_and_counted_in_characters(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let family = "👩‍👩‍👧"; // five characters, eighteen bytes
+        for (sent, kept) in [
+            ("\u{a0} Zu\u{308}rich \u{3000}", "Zürich".to_owned()),
+            (&"🌍".repeat(100), "🌍".repeat(100)),
+            (&"İ".repeat(100), "İ".repeat(100)),
+            (&family.repeat(20), family.repeat(20)),
+            (&"u\u{308}".repeat(100), "ü".repeat(100)),
+            ("'; DROP TABLE bucketlists; --", "'; DROP TABLE bucketlists; --".to_owned()),
+            ("<script>alert(1)</script>", "<script>alert(1)</script>".to_owned()),
+            ("\u{202e}right to left", "\u{202e}right to left".to_owned()),
+        ] {
+            let made = user.post("/v1/bucketlists", &json!({"name": sent})).await.expect(201).json();
+            assert_eq!(made["name"], json!(kept));
+            let path = format!("/v1/bucketlists/{}", made["id"]);
+            assert_eq!(user.get(&path).await.expect(200).json(), made);
+        }
+        for (sent, code) in [
+            ("", "TOO_SHORT"),
+            (" \u{a0}\u{3000}", "TOO_SHORT"),
+            (&*"🌍".repeat(101), "TOO_LONG"),
+            (&format!("{}a", family.repeat(20)), "TOO_LONG"),
+            ("two\nlines", "INVALID_CHARACTERS"),
+            ("tab\there", "INVALID_CHARACTERS"),
+            ("\u{85}", "INVALID_CHARACTERS"),
+            ("a\u{0}b", "INVALID_CHARACTERS"),
+        ] {
+            let reply = user.post("/v1/bucketlists", &json!({"name": sent})).await;
+            let details = reply.expect_error(422, "VALIDATION_FAILED").details();
+            assert!(details.contains(&("/name".to_owned(), code.to_owned())), "{sent:?}: {details:?}");
+        }
+    }
+
+    async fn a_description_is_text_of_several_lines_or_null(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        for (number, (body, kept)) in [
+            (json!({}), json!(null)),
+            (json!({"description": null}), json!(null)),
+            (json!({"description": " a\n\tb\r\n "}), json!("a\n\tb")),
+            (json!({"description": "🌍".repeat(1000)}), json!("🌍".repeat(1000))),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let mut body = body;
+            body["name"] = json!(format!("List {number}"));
+            let made = user.post("/v1/bucketlists", &body).await.expect(201).json();
+            assert_eq!(made["description"], kept);
+        }
+        for (description, code) in [
+            (json!("🌍".repeat(1001)), "TOO_LONG"),
+            (json!("a\u{b}"), "INVALID_CHARACTERS"),
+            (json!("a\u{0}"), "INVALID_CHARACTERS"),
+            (json!(7), "WRONG_TYPE"),
+        ] {
+            let reply = user.post("/v1/bucketlists", &json!({"name": "x", "description": description})).await;
+            let expected = [("/description".to_owned(), code.to_owned())];
+            assert_eq!(reply.expect_error(422, "VALIDATION_FAILED").details(), expected);
+        }
+    }
+
+    async fn a_name_is_unique_among_the_lists_of_one_owner(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let (user, other) = (app.user().await, app.user().await);
+        let zurich = user.bucketlist("Zürich").await;
+        let other_list = other.bucketlist("Zürich").await;
+        for same in ["Zürich", " Zu\u{308}rich "] {
+            let reply = user.post("/v1/bucketlists", &json!({"name": same})).await;
+            reply.expect_error(409, "BUCKETLIST_NAME_TAKEN");
+        }
+        let basel = user.bucketlist("Basel").await;
+        let path = format!("/v1/bucketlists/{basel}");
+        let body = json!({"name": "Zürich"});
+        user.put(&path, &body).await.expect_error(409, "BUCKETLIST_NAME_TAKEN");
+        assert_eq!(user.get(&path).await.expect(200).json()["name"], "Basel", "nothing changed");
+
+        let own = format!("/v1/bucketlists/{zurich}");
+        user.put(&own, &json!({"name": "Zürich", "description": "again"})).await.expect(200);
+        user.delete(&own).await.expect(204);
+        user.put(&path, &body).await.expect(200);
+        assert_eq!(other.get(&format!("/v1/bucketlists/{other_list}")).await.expect(200).json()["name"], "Zürich");
+    }
+
+    async fn deleting_a_list_deletes_its_items_and_no_others(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let (gone, stays) = (user.bucketlist("gone").await, user.bucketlist("stays").await);
+        let item = user.item(gone, "with it").await;
+        let other = user.item(stays, "without it").await;
+        user.delete(&format!("/v1/bucketlists/{gone}")).await.expect(204);
+        let path = format!("/v1/bucketlists/{gone}/items");
+        user.get(&path).await.expect_error(404, "BUCKETLIST_NOT_FOUND");
+        user.get(&format!("{path}/{item}")).await.expect_error(404, "BUCKETLIST_NOT_FOUND");
+        user.get(&format!("/v1/bucketlists/{stays}/items/{item}")).await.expect_error(404, "ITEM_NOT_FOUND");
+        user.get(&format!("/v1/bucketlists/{stays}/items/{other}")).await.expect(200);
+        let id = user.bucketlist("gone").await;
+        assert!(id > stays, "an id is never given away twice");
+        assert_eq!(user.get(&format!("/v1/bucketlists/{id}")).await.expect(200).json()["items_total"], 0);
+    }
+
+    async fn reading_needs_a_few_statements_however_much_there_is(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let first = user.bucketlist("List 0").await;
+        // The embedded server remembers how tokens stand; with PostgreSQL each request asks.
+        let standing = u64::from(engine == Engine::Postgres);
+        let one = format!("/v1/bucketlists/{first}");
+        for lists in [1, 30] {
+            for number in 1..lists {
+                user.bucketlist(&format!("List {number}")).await;
+            }
+            // BEGIN, the rows, COMMIT; a full page does not tell the total, which is then counted.
+            let counting = u64::from(lists > 20);
+            assert_eq!(statements(&app, &user, &one).await, standing + 1);
+            for path in ["/v1/bucketlists", "/v1/bucketlists?q=LIST"] {
+                assert_eq!(statements(&app, &user, path).await, standing + 3 + counting, "{path}");
+            }
+            assert_eq!(statements(&app, &user, "/v1/bucketlists?per_page=100").await, standing + 3);
+        }
     }
 }

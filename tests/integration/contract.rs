@@ -1,1 +1,250 @@
-//! contract.
+//! What the document promises, held against the server: generated from the document, so that a new operation is covered
+//! the day it appears.
+
+use std::{fs, path::Path};
+
+use ::contract::v1;
+use bucketlist::{
+    auth::Hasher,
+    domain::{Clock, SystemRandom},
+    seed::{self, standard},
+};
+use document::{BodyError, Operation};
+use poem::http::Method;
+
+use crate::support::{Actor, Engine, Reply, TestApp, Value, json};
+
+/// The operations that need no token; every other one does.
+const PUBLIC: [&str; 5] = ["confirmPasswordReset", "login", "refreshSession", "register", "requestPasswordReset"];
+
+/// What the document says of an operation.
+pub fn documented(operation: &Operation) -> &'static Value {
+    let path = operation.path.strip_prefix("/v1").unwrap();
+    &v1::document().value()["paths"][path][operation.method.to_lowercase()]
+}
+
+/// The schema of an operation's request body.
+pub fn request_schema(operation: &Operation) -> &'static Value {
+    resolved(&documented(operation)["requestBody"]["content"]["application/json"]["schema"])
+}
+
+/// The schema that a reference leads to, also one that is wrapped in `allOf` beside other words.
+pub fn resolved(schema: &'static Value) -> &'static Value {
+    match schema["$ref"].as_str().or_else(|| schema["allOf"][0]["$ref"].as_str()) {
+        Some(reference) => v1::document().value().pointer(reference.trim_start_matches('#')).unwrap(),
+        None => schema,
+    }
+}
+
+pub fn method(operation: &Operation) -> Method {
+    operation.method.parse().unwrap()
+}
+
+/// The path with the document's own examples of its parameters.
+fn example_path(operation: &Operation) -> String {
+    let mut path = operation.path.clone();
+    for parameter in documented(operation)["parameters"].as_array().into_iter().flatten() {
+        if parameter["in"] == "path" {
+            let name = parameter["name"].as_str().unwrap();
+            path = path.replace(&format!("{{{name}}}"), &parameter["example"].to_string());
+        }
+    }
+    assert!(!path.contains('{'), "{path}");
+    path
+}
+
+/// The query with the document's own examples of its parameters.
+fn example_query(operation: &Operation) -> String {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let parameters = documented(operation)["parameters"].as_array().into_iter().flatten();
+    let pairs = parameters
+        .filter(|parameter| parameter["in"] == "query")
+        .map(|parameter| format!("{}={}", parameter["name"].as_str().unwrap(), text(&parameter["example"])));
+    pairs.collect::<Vec<_>>().join("&")
+}
+
+/// Sends what the document gives as the example of an operation.
+async fn try_example(operation: &Operation, who: &Actor<'_>) -> Reply {
+    let mut request = who.request(method(operation), &example_path(operation));
+    if operation.body().is_some() {
+        request = request.json(&request_schema(operation)["example"]);
+    }
+    request.send().await.any()
+}
+
+/// An app with the standard seed.
+async fn seeded(engine: Engine) -> TestApp {
+    let app = TestApp::on(engine).await;
+    let hasher = Hasher::new(app.config.passwords).unwrap();
+    let seeded = standard(app.database.migrator().connection(), &hasher, &SystemRandom, app.clock.now());
+    seeded.unwrap().unwrap();
+    app
+}
+
+/// One of the seeded accounts: the administrator for what only administrators may do.
+async fn seeded_actor<'a>(app: &'a TestApp, operation: &Operation) -> Actor<'a> {
+    let credentials = if is_for_admins(operation) {
+        json!({"email": seed::ADMIN_EMAIL, "password": seed::ADMIN_PASSWORD})
+    } else {
+        json!({"email": seed::DEMO_EMAIL, "password": seed::DEMO_PASSWORD})
+    };
+    let session = app.anonymous().post("/v1/auth/login", &credentials).await.expect(200).json();
+    Actor::new(app, Some(session))
+}
+
+fn is_for_admins(operation: &Operation) -> bool {
+    operation.path.starts_with("/v1/users") && operation.path != "/v1/users/me"
+}
+
+#[test]
+fn the_committed_documents_are_what_the_code_says() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi");
+    for (name, text) in [("v1.json", v1::document().to_json()), ("v1.yaml", v1::document().to_yaml())] {
+        let committed = fs::read_to_string(folder.join(name)).unwrap();
+        assert!(committed == text, "openapi/{name} is stale: run `cargo run -- openapi write`");
+    }
+}
+
+#[test]
+fn only_these_operations_are_public() {
+    let mut public: Vec<&str> = v1::contract()
+        .operations()
+        .filter(|operation| !operation.secured)
+        .map(|operation| operation.id.as_str())
+        .collect();
+    public.sort_unstable();
+    assert_eq!(public, PUBLIC);
+}
+
+#[test]
+fn every_example_of_a_request_satisfies_its_schema() {
+    for operation in v1::contract().operations() {
+        let Some(schema) = operation.body() else { continue };
+        let example = &request_schema(operation)["example"];
+        assert!(example.is_object(), "{} has no example", operation.id);
+        match schema.read(example.to_string().as_bytes()) {
+            Ok(read) => assert_eq!(&read, example, "{}: nothing has to be trimmed", operation.id),
+            Err(BodyError::Invalid(violations)) => panic!("{}: {violations:?}", operation.id),
+            Err(malformed) => panic!("{}: {malformed}", operation.id),
+        }
+    }
+}
+
+both_engines! {
+    async fn without_a_token_every_operation_is_refused_unless_it_is_public(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let anonymous = app.anonymous();
+        for operation in v1::contract().operations() {
+            let reply = try_example(operation, &anonymous).await;
+            if PUBLIC.contains(&operation.id.as_str()) {
+                assert!(reply.is_success() || reply.code() != "AUTHENTICATION_REQUIRED", "{reply:?}");
+                continue;
+            }
+            assert_eq!((reply.status, reply.code().as_str()), (401, "AUTHENTICATION_REQUIRED"), "{}", operation.id);
+            assert_eq!(reply.header("www-authenticate"), "Bearer realm=\"bucketlist\"");
+            for credentials in
+                ["Bearer", "Bearer ", "Bearer x", "Bearer a.b.c", "Basic YTpi", "bearer nonsense", "\u{e9}"]
+            {
+                let path = example_path(operation);
+                let request = anonymous.request(method(operation), &path).header("authorization", credentials);
+                let reply = request.send().await.expect_error(401, "INVALID_TOKEN");
+                assert_eq!(reply.header("www-authenticate"), "Bearer realm=\"bucketlist\", error=\"invalid_token\"");
+            }
+        }
+    }
+
+    async fn what_belongs_to_one_user_does_not_exist_for_another(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let (owner, other, admin) = (app.user().await, app.user().await, app.admin().await);
+        let list = owner.bucketlist("mine").await;
+        let item = owner.item(list, "mine").await;
+        let own_list = other.bucketlist("theirs").await;
+        let list_path = format!("/v1/bucketlists/{list}");
+        let paths = [list_path.clone(), format!("{list_path}/items"), format!("{list_path}/items/{item}")];
+        let mut before = Vec::new();
+        for path in &paths {
+            before.push(owner.get(path).await.expect(200).json());
+        }
+        let mut covered = 0;
+        for operation in v1::contract().operations().filter(|operation| operation.path.contains("{bucketlist_id}")) {
+            let fill = |list: i64| {
+                let path = operation.path.replace("{bucketlist_id}", &list.to_string());
+                path.replace("{item_id}", &item.to_string())
+            };
+            let send = async |who: &Actor<'_>, path: String| {
+                let request = who.request(method(operation), &path);
+                match operation.body() {
+                    Some(_) => request.json(&request_schema(operation)["example"]).send().await,
+                    None => request.send().await,
+                }
+            };
+            for who in [&other, &admin] {
+                send(who, fill(list)).await.expect_error(404, "BUCKETLIST_NOT_FOUND");
+            }
+            if operation.path.contains("{item_id}") {
+                send(&other, fill(own_list)).await.expect_error(404, "ITEM_NOT_FOUND");
+            }
+            covered += 1;
+        }
+        assert!(covered >= 8, "{covered}");
+        for (path, before) in paths.iter().zip(before) {
+            assert_eq!(owner.get(path).await.expect(200).json(), before, "{path} is untouched");
+        }
+        assert_eq!(other.get("/v1/bucketlists").await.expect(200).json()["meta"]["total"], 1);
+        assert_eq!(admin.get("/v1/bucketlists").await.expect(200).json()["meta"]["total"], 0);
+    }
+
+    async fn what_is_for_administrators_is_forbidden_to_users(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let (user, other, admin) = (app.user().await, app.user().await, app.admin().await);
+        let mut covered = 0;
+        for operation in v1::contract().operations().filter(|operation| is_for_admins(operation)) {
+            // Whoever is asked about, there or not: the answer is the same.
+            for id in [user.id(), other.id(), 999_999] {
+                let path = operation.path.replace("{user_id}", &id.to_string());
+                let request = user.request(method(operation), &path);
+                let reply = match operation.body() {
+                    Some(_) => request.json(&json!({"role": "admin", "disabled": true})).send().await,
+                    None => request.send().await,
+                };
+                reply.expect_error(403, "FORBIDDEN");
+            }
+            covered += 1;
+        }
+        assert_eq!(covered, 4);
+        for actor in [&user, &other] {
+            let now = admin.get(&format!("/v1/users/{}", actor.id())).await.expect(200).json();
+            assert_eq!(Some(&now), actor.session.as_ref().map(|session| &session["user"]));
+        }
+    }
+
+    async fn every_example_of_a_parameter_names_something_that_is_seeded(engine: Engine) {
+        let app = seeded(engine).await;
+        for operation in v1::contract().operations().filter(|operation| operation.method == "GET") {
+            let who = seeded_actor(&app, operation).await;
+            let (path, query) = (example_path(operation), example_query(operation));
+            let reply = who.get(&path).await.expect(200);
+            if query.is_empty() {
+                // The example of the answer is the answer.
+                let schema = &documented(operation)["responses"]["200"]["content"]["application/json"]["schema"];
+                assert_eq!(reply.json(), resolved(schema)["example"], "{}", operation.id);
+            } else {
+                who.get(&format!("{path}?{query}")).await.expect(200);
+            }
+        }
+    }
+
+    async fn every_example_of_a_request_works_on_the_seeded_data(engine: Engine) {
+        for operation in v1::contract().operations().filter(|operation| operation.method != "GET") {
+            let app = seeded(engine).await;
+            let who = if operation.secured { seeded_actor(&app, operation).await } else { app.anonymous() };
+            let reply = try_example(operation, &who).await;
+            match operation.id.as_str() {
+                // Nobody can know these tokens beforehand.
+                "refreshSession" => assert_eq!(reply.code(), "INVALID_REFRESH_TOKEN"),
+                "confirmPasswordReset" => assert_eq!(reply.code(), "INVALID_RESET_TOKEN"),
+                _ => assert!(reply.is_success(), "{}: {reply:?}", operation.id),
+            }
+        }
+    }
+}

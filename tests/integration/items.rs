@@ -1,1 +1,301 @@
-//! items.
+//! Items of bucketlists.
+
+use std::time::Duration;
+
+use crate::support::{Actor, Engine, TestApp, Value, json};
+
+fn items_of(list: i64) -> String {
+    format!("/v1/bucketlists/{list}/items")
+}
+
+/// How many items a list says it has, and how many of them it says are done.
+async fn counts(user: &Actor<'_>, list: i64) -> (i64, i64) {
+    let list = user.get(&format!("/v1/bucketlists/{list}")).await.expect(200).json();
+    (list["items_total"].as_i64().unwrap(), list["items_done"].as_i64().unwrap())
+}
+
+/// All items of a list, page by page.
+async fn all(user: &Actor<'_>, list: i64) -> Vec<Value> {
+    let (mut next, mut rows) = (json!(format!("{}?per_page=7", items_of(list))), Vec::new());
+    while let Some(path) = next.as_str() {
+        let page = user.get(path).await.expect(200).json();
+        rows.extend(page["data"].as_array().unwrap().iter().cloned());
+        next = page["links"]["next"].clone();
+    }
+    rows
+}
+
+/// How many statements a request needs once everything is warm: the smallest of a few counts, as in `bucketlists`.
+async fn statements(app: &TestApp, user: &Actor<'_>, path: &str) -> u64 {
+    let mut least = u64::MAX;
+    for _ in 0..4 {
+        let before = app.app.db.statements();
+        user.get(path).await.expect(200);
+        least = least.min(app.app.db.statements() - before);
+    }
+    least
+}
+
+both_engines! {
+    async fn an_item_is_made_read_replaced_and_deleted(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let list = user.bucketlist("See the world").await;
+        let body = json!({"name": " Camino ", "description": "On\nfoot", "due_on": "2028-02-29"});
+        let made = user.post(&items_of(list), &body).await.expect(201);
+        let item = made.json();
+        let time = "2027-01-15T08:00:00.000000Z";
+        let expected = json!({
+            "id": item["id"], "bucketlist_id": list, "name": "Camino", "description": "On\nfoot", "done": false,
+            "done_at": null, "due_on": "2028-02-29", "created_at": time, "updated_at": time,
+        });
+        assert_eq!(item, expected);
+        let path = format!("{}/{}", items_of(list), item["id"]);
+        assert_eq!(made.header("location"), path);
+        assert_eq!(user.get(&path).await.expect(200).json(), item);
+        assert_eq!(all(&user, list).await, [item]);
+
+        app.wait(Duration::from_secs(1));
+        let replaced = user.put(&path, &json!({"name": "Walk it"})).await.expect(200).json();
+        assert_eq!(replaced["name"], "Walk it");
+        assert_eq!(replaced["updated_at"], "2027-01-15T08:00:01.000000Z");
+        assert_eq!(replaced["created_at"], time);
+        for field in ["description", "due_on", "done_at"] {
+            assert_eq!(replaced[field], json!(null), "{field}: what is left out becomes null");
+        }
+        assert_eq!(replaced["done"], false);
+
+        user.delete(&path).await.expect(204);
+        user.get(&path).await.expect_error(404, "ITEM_NOT_FOUND");
+        user.put(&path, &json!({"name": "x"})).await.expect_error(404, "ITEM_NOT_FOUND");
+        user.delete(&path).await.expect_error(404, "ITEM_NOT_FOUND");
+        assert_eq!(counts(&user, list).await, (0, 0));
+    }
+
+    async fn done_at_is_when_an_item_became_done(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let list = user.bucketlist("a").await;
+        let item = user.item(list, "x").await;
+        let path = format!("{}/{item}", items_of(list));
+        let at = |seconds: u64| json!(format!("2027-01-15T08:00:{seconds:02}.000000Z"));
+        let null = json!(null);
+        for (second, (done, done_at, done_in_list)) in (1..).zip([
+            (json!(true), at(1), 1),
+            (json!(true), at(1), 1),
+            (json!(false), null.clone(), 0),
+            (json!(true), at(4), 1),
+            (json!("left out"), null.clone(), 0),
+            (json!(false), null, 0),
+        ]) {
+            app.wait(Duration::from_secs(1));
+            let mut body = json!({"name": "x"});
+            if done.is_boolean() {
+                body["done"] = done.clone();
+            }
+            let replaced = user.put(&path, &body).await.expect(200).json();
+            assert_eq!((&replaced["done"], &replaced["done_at"]), (&json!(done == true), &done_at), "second {second}");
+            assert_eq!(replaced["updated_at"], at(second));
+            assert_eq!(user.get(&path).await.expect(200).json(), replaced);
+            assert_eq!(counts(&user, list).await, (1, done_in_list));
+        }
+        let made = user.post(&items_of(list), &json!({"name": "y", "done": true})).await.expect(201).json();
+        assert_eq!((&made["done"], &made["done_at"]), (&json!(true), &at(6)));
+        assert_eq!(counts(&user, list).await, (2, 1));
+    }
+
+    async fn a_due_date_is_a_day_of_the_calendar(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let list = user.bucketlist("a").await;
+        for good in ["2027-01-15", "2028-02-29", "2000-02-29", "1582-10-10", "0001-01-01", "0000-01-01", "9999-12-31"] {
+            let body = json!({"name": "x", "due_on": good});
+            let made = user.post(&items_of(list), &body).await.expect(201).json();
+            assert_eq!(made["due_on"], good);
+            let path = format!("{}/{}", items_of(list), made["id"]);
+            assert_eq!(user.get(&path).await.expect(200).json()["due_on"], good);
+        }
+        for (bad, code) in [
+            (json!("2027-02-29"), "INVALID_FORMAT"),
+            (json!("1900-02-29"), "INVALID_FORMAT"),
+            (json!("0000-00-00"), "INVALID_FORMAT"),
+            (json!("2027-1-1"), "INVALID_FORMAT"),
+            (json!("2027-04-31"), "INVALID_FORMAT"),
+            (json!("2027-13-01"), "INVALID_FORMAT"),
+            (json!("10000-01-01"), "INVALID_FORMAT"),
+            (json!("+2027-01-01"), "INVALID_FORMAT"),
+            (json!("-001-01-01"), "INVALID_FORMAT"),
+            (json!("2027-01-01T00:00:00Z"), "INVALID_FORMAT"),
+            (json!("20270101"), "INVALID_FORMAT"),
+            (json!("tomorrow"), "INVALID_FORMAT"),
+            (json!("infinity"), "INVALID_FORMAT"),
+            (json!("٢٠٢٧-٠١-٠١"), "INVALID_FORMAT"),
+            (json!(""), "INVALID_FORMAT"),
+            (json!(20_270_101), "WRONG_TYPE"),
+            (json!(false), "WRONG_TYPE"),
+        ] {
+            let reply = user.post(&items_of(list), &json!({"name": "x", "due_on": bad})).await;
+            let expected = [("/due_on".to_owned(), code.to_owned())];
+            assert_eq!(reply.expect_error(422, "VALIDATION_FAILED").details(), expected, "{bad}");
+        }
+        assert_eq!(counts(&user, list).await, (7, 0));
+    }
+
+    async fn a_list_says_how_many_items_it_has_whatever_happens_to_them(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let lists = [user.bucketlist("a").await, user.bucketlist("b").await];
+        // A small generator of its own: the same steps in each run.
+        let mut state: u64 = 20_270_115;
+        let mut random = move |below: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % below
+        };
+        for step in 0..120 {
+            let list = lists[usize::try_from(random(2)).unwrap()];
+            let rows = all(&user, list).await;
+            let done = random(2) == 0;
+            let chosen = rows.get(usize::try_from(random(12)).unwrap());
+            match (random(3), chosen) {
+                (0, Some(item)) => {
+                    user.delete(&format!("{}/{}", items_of(list), item["id"])).await.expect(204);
+                }
+                (1, Some(item)) => {
+                    let body = json!({"name": "changed", "done": done});
+                    user.put(&format!("{}/{}", items_of(list), item["id"]), &body).await.expect(200);
+                }
+                _ => {
+                    user.post(&items_of(list), &json!({"name": "new", "done": done})).await.expect(201);
+                }
+            }
+            if step % 10 == 9 {
+                for list in lists {
+                    let rows = all(&user, list).await;
+                    let done = rows.iter().filter(|item| item["done"] == true).count();
+                    let (rows, done) = (i64::try_from(rows.len()).unwrap(), i64::try_from(done).unwrap());
+                    assert_eq!(counts(&user, list).await, (rows, done), "after step {step}");
+                }
+            }
+        }
+    }
+
+    async fn an_item_is_in_one_list_of_one_owner(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let (user, other) = (app.user().await, app.user().await);
+        let (here, there) = (user.bucketlist("here").await, user.bucketlist("there").await);
+        let theirs = other.bucketlist("theirs").await;
+        let item = user.item(here, "x").await;
+        let body = json!({"name": "y", "done": true});
+        for (who, list, code) in [
+            (&user, there, "ITEM_NOT_FOUND"),
+            (&user, theirs, "BUCKETLIST_NOT_FOUND"),
+            (&user, 999_999, "BUCKETLIST_NOT_FOUND"),
+            (&other, here, "BUCKETLIST_NOT_FOUND"),
+            (&other, theirs, "ITEM_NOT_FOUND"),
+        ] {
+            let path = format!("{}/{item}", items_of(list));
+            who.get(&path).await.expect_error(404, code);
+            who.put(&path, &body).await.expect_error(404, code);
+            who.delete(&path).await.expect_error(404, code);
+        }
+        for (who, list) in [(&user, theirs), (&other, here), (&user, 999_999)] {
+            who.get(&items_of(list)).await.expect_error(404, "BUCKETLIST_NOT_FOUND");
+            who.post(&items_of(list), &body).await.expect_error(404, "BUCKETLIST_NOT_FOUND");
+        }
+        assert_eq!(user.get(&format!("{}/{item}", items_of(here))).await.expect(200).json()["name"], "x");
+        assert_eq!(counts(&user, here).await, (1, 0));
+        assert_eq!(counts(&user, there).await, (0, 0));
+        assert_eq!(counts(&other, theirs).await, (0, 0));
+    }
+
+    async fn items_come_in_pages_the_oldest_first(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let (list, other) = (user.bucketlist("a").await, user.bucketlist("b").await);
+        let mut made = Vec::new();
+        for number in 0..16 {
+            made.push(json!(user.item(list, &format!("Item {number}")).await));
+            user.item(other, "elsewhere").await;
+        }
+        let seen: Vec<Value> = all(&user, list).await.iter().map(|item| item["id"].clone()).collect();
+        assert_eq!(seen, made);
+        let path = items_of(list);
+        let past = user.get(&format!("{path}?page=9&per_page=7")).await.expect(200).json();
+        assert_eq!(past["data"], json!([]));
+        assert_eq!(past["meta"], json!({"page": 9, "per_page": 7, "total": 16, "pages": 3}));
+        assert_eq!(past["links"]["prev"], json!(format!("{path}?page=3&per_page=7")));
+        let coerced = user.get(&format!("{path}?per_page=1000")).await.expect(200).json();
+        assert_eq!(coerced["meta"], json!({"page": 1, "per_page": 100, "total": 16, "pages": 1}));
+        let names = user.get(&format!("{path}?q=ITEM+1&per_page=3&page=2")).await.expect(200).json();
+        assert_eq!(names["meta"], json!({"page": 2, "per_page": 3, "total": 7, "pages": 3}));
+        assert_eq!(names["links"]["next"], json!(format!("{path}?page=3&per_page=3&q=ITEM+1")));
+    }
+
+    async fn a_search_looks_for_text_in_the_items_of_one_list(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let (list, other) = (user.bucketlist("a").await, user.bucketlist("b").await);
+        for (name, description) in
+            [("ZÜRICH", json!(null)), ("50%", json!("Straße\nnach Zürich")), ("a_b", json!("\\"))]
+        {
+            user.post(&items_of(list), &json!({"name": name, "description": description})).await.expect(201);
+        }
+        user.item(other, "Zürich").await;
+        for (q, expected) in [
+            ("z%C3%BCrich", &["ZÜRICH", "50%"][..]),
+            ("STRA%C3%9FE", &["50%"]),
+            ("%25", &["50%"]),
+            ("_", &["a_b"]),
+            ("%5C", &["a_b"]),
+            ("nothing", &[]),
+            ("+", &["ZÜRICH", "50%", "a_b"]),
+        ] {
+            let page = user.get(&format!("{}?q={q}", items_of(list))).await.expect(200).json();
+            let names: Vec<&str> =
+                page["data"].as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap()).collect();
+            assert_eq!(names, expected, "{q}");
+            assert_eq!(page["meta"]["total"], expected.len());
+        }
+    }
+
+    async fn the_text_of_an_item_has_limits_in_characters(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let list = user.bucketlist("a").await;
+        let body = json!({"name": "🌍".repeat(200), "description": "🌍".repeat(4000)});
+        let made = user.post(&items_of(list), &body).await.expect(201).json();
+        assert_eq!((&made["name"], &made["description"]), (&body["name"], &body["description"]));
+        let body = json!({"name": "🌍".repeat(201), "description": "🌍".repeat(4001), "done": "yes", "colour": 1});
+        let reply = user.post(&items_of(list), &body).await.expect_error(422, "VALIDATION_FAILED");
+        let mut details = reply.details();
+        details.sort();
+        let expected = [
+            ("/colour", "UNKNOWN_FIELD"),
+            ("/description", "TOO_LONG"),
+            ("/done", "WRONG_TYPE"),
+            ("/name", "TOO_LONG"),
+        ];
+        assert_eq!(details, expected.map(|(field, code)| (field.to_owned(), code.to_owned())), "all of them at once");
+        // Two items may have the same name.
+        assert_ne!(user.item(list, "x").await, user.item(list, "x").await);
+    }
+
+    async fn reading_items_needs_a_few_statements_however_many_there_are(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let list = user.bucketlist("a").await;
+        let item = user.item(list, "Item 0").await;
+        let standing = u64::from(engine == Engine::Postgres);
+        let path = items_of(list);
+        for items in [1, 30] {
+            for number in 1..items {
+                user.item(list, &format!("Item {number}")).await;
+            }
+            assert_eq!(statements(&app, &user, &format!("{path}/{item}")).await, standing + 1);
+            // BEGIN, the list with its count, the items, COMMIT; only a search has to count.
+            assert_eq!(statements(&app, &user, &path).await, standing + 4);
+            let counting = u64::from(items > 20);
+            assert_eq!(statements(&app, &user, &format!("{path}?q=ITEM")).await, standing + 4 + counting);
+        }
+    }
+}

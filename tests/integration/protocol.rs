@@ -1,1 +1,1083 @@
-//! protocol.
+//! HTTP as clients speak it, well and badly: whatever they send, the answer is a documented one.
+
+use std::{collections::BTreeMap, io, time::Duration};
+
+use ::contract::{ErrorCode, problem, v1};
+use bucketlist::db::schema;
+use bytes::Bytes;
+use diesel::{dsl::max, prelude::*};
+use document::Operation;
+use futures_util::stream;
+use poem::{Body, Request, http::Method};
+
+use crate::{
+    contract::{method, request_schema, resolved},
+    support::{Actor, Engine, Reply, TestApp, Value, json},
+};
+
+const JSON: &str = "application/json";
+
+/// The methods of HTTP, and one that is not.
+const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "BREW"];
+
+/// Every route outside the versions that has a fixed name.
+const SYSTEM: [&str; 8] =
+    ["/", "/docs", "/robots.txt", "/health/live", "/health/ready", "/version", "/openapi/v1.json", "/openapi/v1.yaml"];
+
+/// Somebody who may do everything, with something of each kind.
+struct World<'a> {
+    app: &'a TestApp,
+    admin: Actor<'a>,
+    user: i64,
+    list: i64,
+    item: i64,
+}
+
+impl<'a> World<'a> {
+    async fn new(app: &'a TestApp) -> Self {
+        let admin = app.admin().await;
+        let user = app.user().await.id();
+        let list = admin.bucketlist("See the world").await;
+        let item = admin.item(list, "Walk the Camino").await;
+        app.wait(Duration::from_secs(1));
+        Self { app, admin, user, list, item }
+    }
+
+    /// The path of an operation, its parameters naming what is there.
+    fn path(&self, operation: &Operation) -> String {
+        let path = operation.path.replace("{bucketlist_id}", &self.list.to_string());
+        path.replace("{item_id}", &self.item.to_string()).replace("{user_id}", &self.user.to_string())
+    }
+
+    /// Whoever may call the operation.
+    fn caller(&self, operation: &Operation) -> Actor<'a> {
+        Actor::new(self.app, self.admin.session.clone().filter(|_| operation.secured))
+    }
+
+    /// How many rows there are and when they last changed.
+    fn rows(&self) -> Vec<i64> {
+        let mut migrator = self.app.database.migrator();
+        let c = migrator.connection();
+        let mut rows = Vec::new();
+        macro_rules! count {
+            ($($table:ident),+) => { $(rows.push(schema::$table::table.count().get_result::<i64>(c).unwrap());)+ };
+        }
+        macro_rules! newest {
+            ($($table:ident.$column:ident),+) => { $(rows.push(
+                schema::$table::table.select(max(schema::$table::$column)).first::<Option<i64>>(c).unwrap().unwrap_or(0)
+            );)+ };
+        }
+        count!(users, sessions, refresh_tokens, revoked_tokens, password_resets, bucketlists, items, jobs);
+        newest!(users.updated_at, sessions.last_seen_at, bucketlists.updated_at, items.updated_at);
+        rows
+    }
+}
+
+/// Sends a body in pieces, its length not told beforehand.
+async fn send_in_pieces(actor: &Actor<'_>, app: &TestApp, method: Method, path: &str, body: &[u8]) -> Reply {
+    let pieces: Vec<Result<Bytes, io::Error>> =
+        body.chunks(100).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+    send_stream(actor, app, method, path, Body::from_bytes_stream(stream::iter(pieces))).await
+}
+
+async fn send_stream(actor: &Actor<'_>, app: &TestApp, method: Method, path: &str, body: Body) -> Reply {
+    let mut request = Request::builder().method(method.clone()).uri_str(path).content_type(JSON);
+    if actor.session.is_some() {
+        request = request.header("authorization", format!("Bearer {}", actor.token()));
+    }
+    Reply::read(method, path.to_owned(), app.call(request.body(body)).await).await
+}
+
+/// An answer to HEAD, or any that is not to be checked against the document: status, headers, body.
+async fn send_unchecked(
+    actor: &Actor<'_>,
+    app: &TestApp,
+    method: &str,
+    path: &str,
+) -> (u16, BTreeMap<String, String>, Vec<u8>) {
+    let mut request = Request::builder().method(method.parse().unwrap()).uri_str(path);
+    if actor.session.is_some() {
+        request = request.header("authorization", format!("Bearer {}", actor.token()));
+    }
+    let (parts, body) = app.call(request.finish()).await.into_parts();
+    let headers =
+        parts.headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
+    (parts.status.as_u16(), headers, body.into_vec().await.unwrap())
+}
+
+/// One body that is refused.
+struct Bad {
+    body: Vec<u8>,
+    content_type: Option<&'static str>,
+    status: u16,
+    code: &'static str,
+    /// What must be among the details.
+    detail: Option<(String, &'static str)>,
+}
+
+impl Bad {
+    fn new(status: u16, code: &'static str, body: impl Into<Vec<u8>>) -> Self {
+        Self { body: body.into(), content_type: Some(JSON), status, code, detail: None }
+    }
+
+    fn invalid(body: &Value, field: impl Into<String>, code: &'static str) -> Self {
+        let overall = if code == "UNKNOWN_FIELD" { code } else { "VALIDATION_FAILED" };
+        Self { detail: Some((field.into(), code)), ..Self::new(422, overall, body.to_string()) }
+    }
+}
+
+/// Bodies that no operation takes.
+fn unreadable(good: &str) -> Vec<Bad> {
+    let mut all = Vec::new();
+    for text in [
+        "",
+        " ",
+        "\n",
+        "{",
+        "}",
+        "nonsense",
+        "{'a':1}",
+        "{a:1}",
+        "{\"a\":}",
+        "{\"a\":1,}",
+        "[1,]",
+        "{\"a\":01}",
+        "{\"a\":+1}",
+        "{\"a\":.5}",
+        "{\"a\":0x1}",
+        "NaN",
+        "Infinity",
+        "-",
+        "// comment\n{}",
+        "/**/{}",
+        "\u{feff}{}",
+        "{\0}\0",
+        "\0",
+        "{\"a\":\"\n\"}",
+        "{\"a\":\"\\x\"}",
+        "{\"a\":\"\\ud800\"}",
+        "{\"a\":\"\\udc00\\ud800\"}",
+        "{\"a\":1e400}",
+        "{\"a\":-1e999999999}",
+        "a=1&b=2",
+        "<a/>",
+        "%7B%7D",
+    ] {
+        all.push(Bad::new(400, "MALFORMED_JSON", text));
+    }
+    for trailing in ["x", "{}", ",", "]", "\0", "\u{feff}", "null"] {
+        all.push(Bad::new(400, "MALFORMED_JSON", format!("{good}{trailing}")));
+    }
+    all.push(Bad::new(400, "MALFORMED_JSON", &good.as_bytes()[..good.len() - 1]));
+    for bytes in [
+        &b"{\"a\":\"\xff\"}"[..],
+        b"\xff\xfe{\0}\0",
+        b"\xfe\xff\0{\0}",
+        b"{\"a\":\"\xc0\x80\"}",
+        b"{\"a\":\"\xed\xa0\x80\"}",
+        b"{\"a\":\"\xf4\x90\x80\x80\"}",
+        b"{\"a\":\"caf\xe9\"}",
+    ] {
+        all.push(Bad::new(400, "INVALID_UTF8", bytes));
+    }
+    for text in [
+        "{\"a\":1,\"a\":1}",
+        "{\"a\":1,\"\\u0061\":1}",
+        "{\"x\":{\"a\":1,\"a\":2}}",
+        "{\"x\":[0,{\"a\":null,\"b\":1,\"a\":null}]}",
+        "[{\"\":1,\"\":1}]",
+    ] {
+        all.push(Bad::new(400, "DUPLICATE_KEY", text));
+    }
+    for depth in [33, 5_000] {
+        all.push(Bad::new(400, "JSON_TOO_DEEP", "[".repeat(depth) + &"]".repeat(depth)));
+        all.push(Bad::new(400, "JSON_TOO_DEEP", "[".repeat(depth)));
+        all.push(Bad::new(400, "JSON_TOO_DEEP", "{\"a\":".repeat(depth) + "1" + &"}".repeat(depth)));
+    }
+    // The deepest that is read; then it is the wrong type.
+    all.push(Bad {
+        detail: Some((String::new(), "WRONG_TYPE")),
+        ..Bad::new(422, "VALIDATION_FAILED", "[".repeat(32) + &"]".repeat(32))
+    });
+    for text in ["[]", "\"text\"", "true", "null", "0", "-0", "1.5", "9223372036854775808", "1e300"] {
+        all.push(Bad { detail: Some((String::new(), "WRONG_TYPE")), ..Bad::new(422, "VALIDATION_FAILED", text) });
+    }
+    for content_type in [
+        None,
+        Some(""),
+        Some("text/plain"),
+        Some("application/xml"),
+        Some("application/jsonx"),
+        Some("application/merge-patch+json"),
+        Some("application/x-www-form-urlencoded"),
+        Some("multipart/form-data; boundary=x"),
+        Some("application / json"),
+        Some("charset=utf-8; application/json"),
+        Some("application/json\u{e9}"),
+    ] {
+        all.push(Bad { content_type, ..Bad::new(415, "UNSUPPORTED_MEDIA_TYPE", good) });
+    }
+    all
+}
+
+/// Bodies that one operation does not take: its good one with a field gone wrong.
+fn invalid(schema: &'static Value) -> Vec<Bad> {
+    let good = &schema["example"];
+    let with = |field: &str, value: Value| {
+        let mut body = good.clone();
+        body[field] = value;
+        body
+    };
+    let mut all = Vec::new();
+    for unknown in ["colour", "Name", "id", "__proto__", "$ref", "naïve"] {
+        all.push(Bad::invalid(&with(unknown, json!({"a": [1]})), format!("/{unknown}"), "UNKNOWN_FIELD"));
+    }
+    for (field, pointer) in [("", "/"), ("a/b~c", "/a~1b~0c")] {
+        all.push(Bad::invalid(&with(field, json!(1)), pointer, "UNKNOWN_FIELD"));
+    }
+    for field in schema["required"].as_array().into_iter().flatten() {
+        let mut body = good.clone();
+        body.as_object_mut().unwrap().remove(field.as_str().unwrap());
+        all.push(Bad::invalid(&body, format!("/{}", field.as_str().unwrap()), "REQUIRED"));
+    }
+    for (field, property) in schema["properties"].as_object().unwrap() {
+        let (pointer, property) = (format!("/{field}"), resolved(property));
+        let huge: Value = serde_json::from_str("9223372036854775808").unwrap();
+        let zero: Value = serde_json::from_str("-0").unwrap();
+        let mut wrong = vec![json!(1), json!(1.5), huge, zero, json!([]), json!(["x"]), json!({}), json!({"a": 1})];
+        if property["nullable"] != true {
+            wrong.push(json!(null));
+        }
+        wrong.push(if property["type"] == "string" { json!(true) } else { json!("true") });
+        for value in wrong {
+            all.push(Bad::invalid(&with(field, value), &*pointer, "WRONG_TYPE"));
+        }
+        if property["type"] != "string" {
+            continue;
+        }
+        // A password may have any character but one.
+        let is_secret = property["format"] == "password";
+        for text in ["\0", "a\0@b", "\u{1}", "a\u{7f}@b", "\u{9f}"] {
+            if text.contains('\0') || !is_secret {
+                all.push(Bad::invalid(&with(field, json!(text)), &*pointer, "INVALID_CHARACTERS"));
+            }
+        }
+        if let Some(longest) = property["maxLength"].as_u64() {
+            let text = "é".repeat(usize::try_from(longest).unwrap() + 1);
+            all.push(Bad::invalid(&with(field, json!(text)), &*pointer, "TOO_LONG"));
+        }
+        if let Some(shortest) = property["minLength"].as_u64() {
+            let text = "é".repeat(usize::try_from(shortest).unwrap() - 1);
+            all.push(Bad::invalid(&with(field, json!(text)), &*pointer, "TOO_SHORT"));
+        }
+    }
+    all
+}
+
+fn operations_with_a_body() -> impl Iterator<Item = &'static Operation> {
+    v1::contract().operations().filter(|operation| operation.body().is_some())
+}
+
+fn details(of: &[(&str, &str)]) -> Vec<(String, String)> {
+    of.iter().map(|(field, code)| ((*field).to_owned(), (*code).to_owned())).collect()
+}
+
+both_engines! {
+    async fn a_bad_body_is_refused_with_its_reason_and_writes_nothing(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let world = World::new(&app).await;
+        let before = world.rows();
+        let mut tried = 0;
+        for operation in operations_with_a_body() {
+            let (who, path) = (world.caller(operation), world.path(operation));
+            let schema = request_schema(operation);
+            let mut wrong = Vec::new();
+            for bad in unreadable(&schema["example"].to_string()).into_iter().chain(invalid(schema)) {
+                let mut request = who.request(method(operation), &path).bytes(bad.body.clone());
+                if let Some(content_type) = bad.content_type {
+                    request = request.header("content-type", content_type);
+                }
+                let reply = request.send().await.any();
+                let is_named = match &bad.detail {
+                    Some((field, code)) => reply.details().contains(&(field.clone(), (*code).to_owned())),
+                    None => reply.details().is_empty(),
+                };
+                if (reply.status, reply.code().as_str()) != (bad.status, bad.code) || !is_named {
+                    let body: String = String::from_utf8_lossy(&bad.body).chars().take(200).collect();
+                    let answer = String::from_utf8_lossy(&reply.body).into_owned();
+                    wrong.push(format!(
+                        "{body:?} as {:?}: {} {:?}, but\n{answer}",
+                        bad.content_type, bad.code, bad.detail
+                    ));
+                }
+                tried += 1;
+            }
+            assert!(wrong.is_empty(), "{}:\n{}", operation.id, wrong.join("\n"));
+            assert_eq!(world.rows(), before, "{} wrote something", operation.id);
+        }
+        assert!(tried > 1_000, "{tried}");
+    }
+
+    async fn who_has_no_token_is_not_told_what_is_wrong(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let world = World::new(&app).await;
+        let anonymous = app.anonymous();
+        for operation in v1::contract().operations().filter(|operation| operation.secured) {
+            for path in [format!("{}?colour=1", world.path(operation)), operation.path.replace(['{', '}'], "x")] {
+                for body in ["{", "{\"colour\":1}", ""] {
+                    let request = anonymous.request(method(operation), &path).bytes(body);
+                    request.send().await.expect_error(401, "AUTHENTICATION_REQUIRED");
+                }
+            }
+        }
+    }
+
+    async fn a_body_may_be_as_large_as_the_limit_and_no_larger(engine: Engine) {
+        let app = TestApp::configured(engine, |config| config.limits.body_bytes = 1024).await;
+        let world = World::new(&app).await;
+        let before = world.rows();
+        let full = format!("{:1024}", "{\"colour\":1}").into_bytes();
+        let over = [&full[..], b" "].concat();
+        for operation in operations_with_a_body() {
+            let (who, path, method) = (world.caller(operation), world.path(operation), method(operation));
+            for (body, status) in [(&full, 422), (&over, 413)] {
+                let told = who.request(method.clone(), &path).header("content-type", JSON).bytes(body.clone());
+                let untold = send_in_pieces(&who, &app, method.clone(), &path, body).await;
+                for reply in [told.send().await.any(), untold] {
+                    assert_eq!(reply.status, status, "{reply:?}");
+                    assert_eq!(reply.code() == "PAYLOAD_TOO_LARGE", status == 413);
+                }
+            }
+        }
+        assert_eq!(world.rows(), before);
+        // What takes no body does not look at one.
+        world.admin.request(Method::GET, "/v1/users/me").bytes(over.clone()).send().await.expect(200);
+        assert_eq!(send_in_pieces(&world.admin, &app, Method::GET, "/v1/users/me", &over).await.status, 200);
+        world.admin.request(Method::POST, "/v1/auth/logout").bytes(over).send().await.expect(204);
+    }
+
+    async fn a_body_that_does_not_arrive_is_not_waited_for(engine: Engine) {
+        let app = TestApp::configured(engine, |config| config.limits.request_timeout = Duration::from_millis(30)).await;
+        let user = app.user().await;
+        for (body, status, code) in [
+            (Body::from_bytes_stream(stream::pending::<Result<Bytes, io::Error>>()), 408, "REQUEST_TIMEOUT"),
+            (
+                Body::from_bytes_stream(stream::iter([Err::<Bytes, _>(io::Error::other("gone"))])),
+                400,
+                "MALFORMED_REQUEST",
+            ),
+        ] {
+            let reply = send_stream(&user, &app, Method::POST, "/v1/bucketlists", body).await;
+            assert_eq!((reply.status, reply.code().as_str()), (status, code));
+        }
+        assert_eq!(user.get("/v1/bucketlists").await.expect(200).json()["meta"]["total"], 0);
+    }
+
+    async fn json_may_be_called_so_in_several_ways(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let types = [
+            "application/json",
+            "Application/JSON",
+            "application/json; charset=utf-8",
+            "application/json;charset=UTF-8",
+        ];
+        for (number, content_type) in types.into_iter().enumerate() {
+            let body = json!({"name": format!("{number}")}).to_string();
+            let request =
+                user.request(Method::POST, "/v1/bucketlists").bytes(body).header("content-type", content_type);
+            request.send().await.expect(201);
+        }
+        send_in_pieces(&user, &app, Method::POST, "/v1/bucketlists", b" {\"name\": \"in pieces\"}\n").await.json();
+        assert_eq!(user.get("/v1/bucketlists").await.expect(200).json()["meta"]["total"], 5);
+    }
+
+    async fn bad_parameters_of_a_page_are_refused_all_at_once(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let world = World::new(&app).await;
+        let long = format!("q={}", "x".repeat(201));
+        let longer = format!("q={}", "%F0%9F%8C%8D".repeat(201));
+        let table: &[(&str, &[(&str, &str)])] = &[
+            ("page=0", &[("page", "TOO_SMALL")]),
+            ("page=-1", &[("page", "TOO_SMALL")]),
+            ("page=-99999999999999999999", &[("page", "TOO_SMALL")]),
+            ("page=2147483648", &[("page", "TOO_LARGE")]),
+            ("page=99999999999999999999", &[("page", "TOO_LARGE")]),
+            ("page=abc", &[("page", "WRONG_TYPE")]),
+            ("page=", &[("page", "WRONG_TYPE")]),
+            ("page", &[("page", "WRONG_TYPE")]),
+            ("page=1.0", &[("page", "WRONG_TYPE")]),
+            ("page=1e3", &[("page", "WRONG_TYPE")]),
+            ("page=01", &[("page", "WRONG_TYPE")]),
+            ("page=+1", &[("page", "WRONG_TYPE")]),
+            ("page=%2B1", &[("page", "WRONG_TYPE")]),
+            ("page=1%20", &[("page", "WRONG_TYPE")]),
+            ("page=0x1", &[("page", "WRONG_TYPE")]),
+            ("page=%D9%A1", &[("page", "WRONG_TYPE")]),
+            ("page=null", &[("page", "WRONG_TYPE")]),
+            ("page=1&page=1", &[("page", "REPEATED")]),
+            ("page=1&page=abc&page=2", &[("page", "REPEATED")]),
+            ("page=%00", &[("page", "INVALID_CHARACTERS")]),
+            ("page=%ff", &[("page", "INVALID_CHARACTERS")]),
+            ("per_page=0", &[("per_page", "TOO_SMALL")]),
+            ("per_page=2147483648", &[("per_page", "TOO_LARGE")]),
+            ("q=a&q=b", &[("q", "REPEATED")]),
+            ("q=%00", &[("q", "INVALID_CHARACTERS")]),
+            ("q=%01", &[("q", "INVALID_CHARACTERS")]),
+            ("q=a%0Ab", &[("q", "INVALID_CHARACTERS")]),
+            ("q=%ff", &[("q", "INVALID_CHARACTERS")]),
+            ("q=%ED%A0%80", &[("q", "INVALID_CHARACTERS")]),
+            (&long, &[("q", "TOO_LONG")]),
+            (&longer, &[("q", "TOO_LONG")]),
+            ("colour=1", &[("colour", "UNKNOWN_PARAMETER")]),
+            ("Page=1", &[("Page", "UNKNOWN_PARAMETER")]),
+            ("page%5B%5D=1", &[("page[]", "UNKNOWN_PARAMETER")]),
+            ("=1", &[("", "UNKNOWN_PARAMETER")]),
+            ("%ff=1", &[("\u{fffd}", "UNKNOWN_PARAMETER")]),
+            ("a=1&b=2&a=3", &[("a", "UNKNOWN_PARAMETER"), ("b", "UNKNOWN_PARAMETER")]),
+            (
+                "colour=1&page=0&per_page=x&q=%00",
+                &[
+                    ("colour", "UNKNOWN_PARAMETER"),
+                    ("q", "INVALID_CHARACTERS"),
+                    ("page", "TOO_SMALL"),
+                    ("per_page", "WRONG_TYPE"),
+                ],
+            ),
+        ];
+        let pages: Vec<&Operation> = v1::contract()
+            .operations()
+            .filter(|operation| operation.check_parameters(&[("bucketlist_id", "1")], Some("page=1")).is_empty())
+            .filter(|operation| operation.method == "GET" && !operation.path.ends_with("_id}"))
+            .collect();
+        assert_eq!(pages.len(), 3);
+        for operation in pages {
+            let path = world.path(operation);
+            for (query, expected) in table {
+                let unknown = expected.iter().all(|(_, code)| *code == "UNKNOWN_PARAMETER");
+                let code = if unknown { "UNKNOWN_PARAMETER" } else { "VALIDATION_FAILED" };
+                let reply = world.admin.get(&format!("{path}?{query}")).await.expect_error(422, code);
+                assert_eq!(reply.details(), details(expected), "{query}");
+            }
+            for query in [
+                "",
+                "&&",
+                "page=%31&per_page=%35",
+                "page=2147483647&per_page=2147483647",
+                "per_page=1000",
+                "q=",
+                "q",
+                "q=%",
+                "q=%zz",
+                "q=+",
+                &format!("q={}", "%F0%9F%8C%8D".repeat(200)),
+                &format!("q={}", "u%CC%88".repeat(200)),
+                "q=%EF%BB%BF",
+                "q='%20OR%201=1%20--",
+            ] {
+                let page = world.admin.get(&format!("{path}?{query}")).await.expect(200).json();
+                assert!(page["meta"]["per_page"].as_i64().unwrap() <= 100);
+            }
+        }
+    }
+
+    async fn every_operation_refuses_a_parameter_it_does_not_know(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let world = World::new(&app).await;
+        let before = world.rows();
+        let long = "n".repeat(5_000);
+        for operation in v1::contract().operations() {
+            let who = world.caller(operation);
+            for name in ["colour", "access_token", "%01", &long] {
+                let mut request = who.request(method(operation), &format!("{}?{name}=1", world.path(operation)));
+                if operation.body().is_some() {
+                    request = request.json(&request_schema(operation)["example"]);
+                }
+                let reply = request.send().await.expect_error(422, "UNKNOWN_PARAMETER");
+                assert_eq!(reply.details().len(), 1);
+            }
+            // With a body, everything that is wrong is told at once.
+            if operation.body().is_some() {
+                let path = format!("{}?colour=1", world.path(operation));
+                let reply = who.request(method(operation), &path).json(&json!([])).send().await;
+                let reply = reply.expect_error(422, "VALIDATION_FAILED");
+                assert_eq!(reply.details(), details(&[("colour", "UNKNOWN_PARAMETER"), ("", "WRONG_TYPE")]));
+            }
+        }
+        assert_eq!(world.rows(), before);
+    }
+
+    async fn a_request_with_thousands_of_mistakes_gets_an_answer_of_bounded_size(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let query: Vec<String> = (0..1_500).map(|number| format!("{number:x}")).collect();
+        let body: serde_json::Map<String, Value> =
+            (0..30_000).map(|number| (format!("field {number}"), json!(number))).collect();
+        let path = format!("/v1/bucketlists?{}", query.join("&"));
+        for path in ["/v1/bucketlists", &path] {
+            let reply = user.post(path, &Value::Object(body.clone())).await.expect(422);
+            assert_eq!(reply.details().len(), 1_000);
+        }
+        let reply = user.get(&path).await.expect_error(422, "UNKNOWN_PARAMETER");
+        assert_eq!(reply.details().len(), 1_000);
+        for name in ["\u{1}", &"n".repeat(100_000), "\u{1f600}\u{202e}"] {
+            let reply = user.post("/v1/bucketlists", &json!({"name": "x", name: 1})).await.expect(422);
+            assert!(reply.body.len() < 10_000);
+            let twice = format!("{{{0}:1,{0}:1}}", json!(name));
+            let request = user.request(Method::POST, "/v1/bucketlists").bytes(twice).header("content-type", JSON);
+            assert!(request.send().await.expect_error(400, "DUPLICATE_KEY").body.len() < 10_000);
+        }
+    }
+
+    async fn an_id_has_one_spelling_and_names_something_or_nothing(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let world = World::new(&app).await;
+        let before = world.rows();
+        let huge = "9".repeat(400);
+        for operation in v1::contract().operations() {
+            for (parameter, code) in [
+                ("bucketlist_id", "BUCKETLIST_NOT_FOUND"),
+                ("item_id", "ITEM_NOT_FOUND"),
+                ("user_id", "USER_NOT_FOUND"),
+            ] {
+                let marker = format!("{{{parameter}}}");
+                if !operation.path.contains(&marker) {
+                    continue;
+                }
+                let send = async |id: &str| {
+                    let template = operation.path.replace(&marker, id);
+                    let path = template.replace("{bucketlist_id}", &world.list.to_string());
+                    let path = path.replace("{item_id}", &world.item.to_string());
+                    let request = world.admin.request(method(operation), &path);
+                    match operation.body() {
+                        Some(_) => request.json(&request_schema(operation)["example"]).send().await,
+                        None => request.send().await,
+                    }
+                };
+                for (id, violation) in [
+                    ("0", "TOO_SMALL"),
+                    ("-1", "TOO_SMALL"),
+                    ("-9223372036854775809", "TOO_SMALL"),
+                    ("9223372036854775808", "TOO_LARGE"),
+                    (&huge, "TOO_LARGE"),
+                    ("abc", "WRONG_TYPE"),
+                    ("1e3", "WRONG_TYPE"),
+                    ("1.0", "WRONG_TYPE"),
+                    ("01", "WRONG_TYPE"),
+                    ("+1", "WRONG_TYPE"),
+                    ("0x1", "WRONG_TYPE"),
+                    ("1%20", "WRONG_TYPE"),
+                    ("%D9%A1", "WRONG_TYPE"),
+                    ("1%2F1", "WRONG_TYPE"),
+                    ("%2e%2e", "WRONG_TYPE"),
+                    ("..", "WRONG_TYPE"),
+                    ("%7Bid%7D", "WRONG_TYPE"),
+                    ("*", "WRONG_TYPE"),
+                    ("%", "WRONG_TYPE"),
+                    ("%00", "INVALID_CHARACTERS"),
+                    ("1%00", "INVALID_CHARACTERS"),
+                    ("%ff", "INVALID_CHARACTERS"),
+                ] {
+                    let reply = send(id).await.expect_error(422, "VALIDATION_FAILED");
+                    assert_eq!(reply.details(), details(&[(parameter, violation)]), "{id}");
+                }
+                for nobody in ["9223372036854775807", "999999", "%39%39%39%39%39%39"] {
+                    send(nobody).await.expect_error(404, code);
+                }
+            }
+        }
+        assert_eq!(world.rows(), before);
+        // An encoded digit is that digit.
+        let encoded: String = world.list.to_string().bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let reply = world.admin.get(&format!("/v1/bucketlists/{encoded}")).await.expect(200).json();
+        assert_eq!(reply["id"], world.list);
+    }
+
+    async fn head_is_get_without_the_body(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let world = World::new(&app).await;
+        let operations = v1::contract().operations().filter(|operation| operation.method == "GET");
+        let mut paths: Vec<String> = operations.map(|operation| world.path(operation)).collect();
+        paths.extend(
+            ["/v1/bucketlists/999999", "/v1/bucketlists?page=0", "/v1/nope", "/nope", "/problems/nope"]
+                .map(str::to_owned),
+        );
+        paths.extend(SYSTEM.map(str::to_owned));
+        for path in paths {
+            let (status, mut headers, body) = send_unchecked(&world.admin, &app, "GET", &path).await;
+            let (head_status, mut head_headers, head_body) = send_unchecked(&world.admin, &app, "HEAD", &path).await;
+            assert!(!body.is_empty() && head_body.is_empty(), "{path}");
+            if let Some(length) = headers.get("content-length") {
+                assert_eq!(*length, body.len().to_string(), "{path}");
+            }
+            for changing in ["x-request-id", "x-response-time", "date"] {
+                headers.remove(changing);
+                head_headers.remove(changing);
+            }
+            assert_eq!((head_status, head_headers), (status, headers), "{path}");
+        }
+    }
+
+    async fn a_method_that_is_not_offered_is_405_with_those_that_are(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let world = World::new(&app).await;
+        let before = world.rows();
+        let mut offered: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for operation in v1::contract().operations() {
+            offered.entry(world.path(operation)).or_default().push(&operation.method);
+        }
+        for path in SYSTEM {
+            offered.insert(path.to_owned(), vec!["GET"]);
+        }
+        for (path, methods) in &mut offered {
+            if methods.contains(&"GET") {
+                methods.push("HEAD");
+            }
+            methods.push("OPTIONS");
+            methods.sort_unstable();
+            let allow = methods.join(", ");
+            for method in METHODS.into_iter().filter(|method| !methods.contains(method)) {
+                let (status, headers, body) = send_unchecked(&world.admin, &app, method, path).await;
+                assert_eq!((status, headers.get("allow")), (405, Some(&allow)), "{method} {path}");
+                if method == "HEAD" {
+                    assert_eq!(body, b"");
+                } else {
+                    let reply = world.admin.request(method.parse().unwrap(), path).send().await;
+                    reply.expect_error(405, "METHOD_NOT_ALLOWED");
+                }
+            }
+            for who in [&world.admin, &app.anonymous()] {
+                let reply = who.request(Method::OPTIONS, path).send().await.expect(204);
+                assert_eq!((reply.header("allow"), &*reply.body), (&*allow, &b""[..]), "{path}");
+            }
+        }
+        assert_eq!(world.rows(), before);
+    }
+
+    async fn what_cannot_be_answered_in_an_accepted_form_is_not_done(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let world = World::new(&app).await;
+        let before = world.rows();
+        for operation in v1::contract().operations().filter(|operation| !operation.produces.is_empty()) {
+            for accept in [
+                "image/png",
+                "text/html, image/*",
+                "application/json;q=0",
+                "*/*;q=0",
+                "application/json;q=0.0, text/plain",
+            ] {
+                let mut request = world.caller(operation).request(method(operation), &world.path(operation));
+                if operation.body().is_some() {
+                    request = request.json(&request_schema(operation)["example"]);
+                }
+                request.header("accept", accept).send().await.expect_error(406, "NOT_ACCEPTABLE");
+            }
+        }
+        assert_eq!(world.rows(), before);
+        for accept in [
+            "",
+            "*/*",
+            "application/*",
+            "APPLICATION/JSON",
+            "application/json; charset=utf-8",
+            "text/html, */*;q=0.001",
+            "application/json;q=17",
+            "application/json;q=-1",
+            "application/json;q=NaN",
+            "application/json;q=",
+            "nonsense",
+            ";;,,",
+            "\u{e9}",
+        ] {
+            world.admin.request(Method::GET, "/v1/users/me").header("accept", accept).send().await.expect(200);
+        }
+        // An answer without a body is of every form.
+        let request = world.admin.request(Method::POST, "/v1/auth/logout").header("accept", "image/png");
+        request.send().await.expect(204);
+    }
+
+    async fn a_long_answer_is_compressed_as_the_client_likes_it(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        user.bucketlist("short").await;
+        let short = user.get("/v1/bucketlists").await.expect(200);
+        assert!(short.body.len() < 1024);
+        for number in 0..20 {
+            let body = json!({"name": format!("List {number}"), "description": "Places to stand in once. ".repeat(10)});
+            user.post("/v1/bucketlists", &body).await.expect(201);
+        }
+        let plain = user.get("/v1/bucketlists").await.expect(200);
+        assert!(plain.body.len() > 1024 && !plain.headers.contains_key("content-encoding"));
+        for (accepted, encoding, magic) in [
+            ("gzip", Some("gzip"), &[0x1f, 0x8b][..]),
+            ("br", Some("br"), &[]),
+            ("zstd", Some("zstd"), &[0x28, 0xb5, 0x2f, 0xfd]),
+            ("gzip;q=0.5, zstd;q=0.9", Some("zstd"), &[]),
+            ("*", Some("zstd"), &[]),
+            ("identity", None, b"{"),
+            ("gzip;q=0", None, b"{"),
+            ("deflate, compress", None, b"{"),
+            ("nonsense;q=x", None, b"{"),
+            ("", None, b"{"),
+        ] {
+            let request = user.request(Method::GET, "/v1/bucketlists").header("accept-encoding", accepted);
+            let reply = request.send().await.expect(200);
+            assert_eq!(reply.headers.get("content-encoding").map(String::as_str), encoding, "{accepted}");
+            assert!(reply.header("vary").contains("Accept-Encoding"));
+            assert!(reply.body.starts_with(magic), "{accepted}");
+            match encoding {
+                Some(_) => {
+                    assert!(reply.body.len() < plain.body.len() / 3, "{accepted}: {}", reply.body.len());
+                    let length = reply.headers.get("content-length");
+                    assert!(length.is_none_or(|length| *length == reply.body.len().to_string()));
+                }
+                None => assert_eq!(reply.body, plain.body),
+            }
+        }
+        let request = user.request(Method::GET, "/v1/bucketlists?q=short").header("accept-encoding", "gzip");
+        assert!(!request.send().await.expect(200).headers.contains_key("content-encoding"), "not worth it");
+        // A long list of mistakes is worth it, whichever version it is of.
+        let body: serde_json::Map<String, Value> = (0..50).map(|number| (format!("f{number}"), json!(1))).collect();
+        let request = user.request(Method::POST, "/v1/bucketlists").json(&Value::Object(body));
+        let reply = request.header("accept-encoding", "gzip").send().await.expect(422);
+        assert_eq!(reply.header("content-encoding"), "gzip");
+    }
+
+    async fn an_answer_with_tokens_is_never_compressed(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let email = format!("{}@example.com", "a".repeat(240));
+        let body = json!({"email": email, "password": Actor::PASSWORD, "name": "🌍".repeat(100)});
+        let anonymous = app.anonymous();
+        let with = |path: &str| anonymous.request(Method::POST, path).header("accept-encoding", "gzip, br, zstd");
+        let registered = with("/v1/auth/register").json(&body).send().await.expect(201);
+        let credentials = json!({"email": email, "password": Actor::PASSWORD});
+        let logged_in = with("/v1/auth/login").json(&credentials).send().await.expect(200);
+        let refresh = json!({"refresh_token": logged_in.json()["refresh_token"]});
+        let refreshed = with("/v1/auth/refresh").json(&refresh).send().await.expect(200);
+        for reply in [registered, logged_in, refreshed] {
+            assert!(reply.body.len() > 1024, "long enough otherwise");
+            assert!(!reply.headers.contains_key("content-encoding"), "{reply:?}");
+            assert_eq!(reply.header("cache-control"), "no-store");
+        }
+    }
+
+    async fn each_caller_has_a_limit_of_their_own(engine: Engine) {
+        let app = TestApp::configured(engine, |config| {
+            config.limits.rate_limit = true;
+            config.limits.general_per_minute = 5;
+            config.limits.register_per_minute = 2;
+            config.limits.login_per_minute = 1;
+        })
+        .await;
+        let (first, second) = (app.user().await, app.user().await);
+        let anonymous = app.anonymous();
+        // Registering has a limit of its own, which is used up.
+        let body = json!({"email": "third@example.com", "password": Actor::PASSWORD});
+        let refused = anonymous.post("/v1/auth/register", &body).await.expect_error(429, "RATE_LIMIT_EXCEEDED");
+        assert_eq!(refused.header("ratelimit-policy"), "\"register\";q=2;w=60");
+        assert!(refused.header("ratelimit").starts_with("\"register\";r=0;t="), "{refused:?}");
+        // Logging in has another; it is counted before the body is read.
+        let reply = anonymous.post("/v1/auth/login", &json!({})).await.expect(422);
+        assert_eq!(reply.header("ratelimit-policy"), "\"login\";q=1;w=60");
+        anonymous.post("/v1/auth/login", &json!({})).await.expect_error(429, "RATE_LIMIT_EXCEEDED");
+
+        for remaining in (0..5).rev() {
+            let reply = first.get("/v1/users/me").await.expect(200);
+            assert_eq!(reply.header("ratelimit-policy"), "\"general\";q=5;w=60");
+            assert!(reply.header("ratelimit").starts_with(&format!("\"general\";r={remaining};t=")), "{reply:?}");
+        }
+        let refused = first.get("/v1/users/me").await.expect_error(429, "RATE_LIMIT_EXCEEDED");
+        let wait: i64 = refused.header("retry-after").parse().unwrap();
+        assert!((1..=12).contains(&wait), "{wait}");
+        assert_eq!(refused.json()["error"]["retry_after"], wait);
+        assert_eq!(refused.header("ratelimit"), format!("\"general\";r=0;t={wait}"));
+        assert_eq!(refused.header("ratelimit-policy"), "\"general\";q=5;w=60");
+        second.get("/v1/users/me").await.expect(200);
+        // Whoever sends no token, or a bad one, counts as the address, which has used up its five.
+        let forged = anonymous.request(Method::GET, "/v1/users/me").header("authorization", "Bearer x.y.z");
+        forged.send().await.expect_error(429, "RATE_LIMIT_EXCEEDED");
+        // What is asked for by monitors is not counted.
+        for path in SYSTEM {
+            let reply = first.get(path).await.expect(200);
+            assert!(!reply.headers.contains_key("ratelimit"), "{path}");
+        }
+    }
+
+    async fn a_server_that_is_stopping_is_alive_and_not_ready(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let anonymous = app.anonymous();
+        let live = anonymous.get("/health/live").await.expect(200);
+        assert_eq!((live.json(), live.header("content-type")), (json!({"status": "pass"}), "application/health+json"));
+        let ready = anonymous.get("/health/ready").await.expect(200).json();
+        assert_eq!(ready, json!({"status": "pass", "checks": {"database": "pass", "migrations": "pass"}}));
+        let user = app.user().await;
+
+        app.app.readiness.drain();
+        let reply = anonymous.get("/health/ready").await.expect_error(503, "SERVICE_UNAVAILABLE");
+        assert_eq!(reply.header("content-type"), "application/problem+json");
+        assert_eq!(reply.json()["retry_after"].to_string(), reply.header("retry-after"));
+        anonymous.get("/health/live").await.expect(200);
+        // Those who are still sent here are answered.
+        user.get("/v1/users/me").await.expect(200);
+    }
+
+    async fn a_server_before_its_migrations_is_not_ready(engine: Engine) {
+        let app = TestApp::over(crate::support::Database::unmigrated(engine), |_| {}).await;
+        let reply = app.anonymous().get("/health/ready").await.expect_error(503, "SERVICE_UNAVAILABLE");
+        assert!(reply.json()["detail"].as_str().unwrap().contains("migrat"), "{reply:?}");
+        app.anonymous().get("/health/live").await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_at_an_unknown_path_in_the_shape_of_its_version() {
+    let app = TestApp::on(Engine::Sqlite).await;
+    let user = app.user().await;
+    for (path, is_v1) in [
+        ("/v1", true),
+        ("/v1/", true),
+        ("/v1//", true),
+        ("/v1/nope", true),
+        ("/v1/bucketlists/", true),
+        ("/v1/bucketlists/1/", true),
+        ("/v1//bucketlists", true),
+        ("/v1/bucketlists//items", true),
+        ("/v1/bucketlists/1/items/1/x", true),
+        ("/v1/Bucketlists", true),
+        ("/v1/bucketlists;a=b", true),
+        ("/v1/%62ucketlists", true),
+        ("/v1/%2e%2e/version", true),
+        ("/v1/../version", true),
+        ("/v1/bucketlists%2F1", true),
+        ("/v1/%00", true),
+        ("/v1/%ff", true),
+        ("/V1/bucketlists", false),
+        ("/v1x", false),
+        ("/v10/bucketlists", false),
+        ("/v2/x", false),
+        ("/nope", false),
+        ("//", false),
+        ("//v1/bucketlists", false),
+        ("/%2e%2e", false),
+        ("/..", false),
+        ("/%00", false),
+        ("/%ff", false),
+        ("/docs/", false),
+        ("/health", false),
+        ("/openapi", false),
+        ("/openapi/v3.json", false),
+        ("/problems/", false),
+        ("/problems/NOT_ACCEPTABLE", false),
+    ] {
+        for method in ["GET", "POST", "DELETE", "OPTIONS", "BREW"] {
+            let reply = user.request(method.parse().unwrap(), path).json(&json!({"a": 1})).send().await;
+            let reply = reply.expect_error(404, "ROUTE_NOT_FOUND");
+            let body = reply.json();
+            if is_v1 {
+                let error = &body["error"];
+                assert_eq!((&error["details"], &error["retry_after"]), (&json!([]), &json!(null)), "{path}");
+                assert_eq!(error["request_id"], *reply.header("x-request-id"));
+            } else {
+                assert_eq!(body["type"], "/problems/route-not-found", "{path}");
+                assert_eq!(body["instance"], path);
+                assert_eq!((&body["errors"], &body["request_id"]), (&json!([]), &json!(reply.header("x-request-id"))));
+                assert_eq!(body["title"], ErrorCode::RouteNotFound.message());
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_has_a_name_that_its_answer_repeats() {
+    let app = TestApp::on(Engine::Sqlite).await;
+    let user = app.user().await;
+    let long = "x".repeat(128);
+    let longer = "x".repeat(129);
+    for (sent, is_kept) in [
+        ("A-1_b.c", true),
+        ("0", true),
+        (&long, true),
+        (&longer, false),
+        ("", false),
+        ("a b", false),
+        ("a;b", false),
+        ("<script>", false),
+        ("\u{e9}", false),
+        ("a\tb", false),
+    ] {
+        for (path, status) in [
+            ("/v1/users/me", 200),
+            ("/v1/bucketlists/999", 404),
+            ("/v1/users?page=0", 403),
+            ("/v1/x", 404),
+            ("/x", 404),
+            ("/", 200),
+        ] {
+            let reply = user.request(Method::GET, path).header("x-request-id", sent).send().await.expect(status);
+            let name = reply.header("x-request-id");
+            assert_eq!(name == sent, is_kept, "{sent:?}: {name}");
+            assert!(is_kept || name.len() == 36, "{name}");
+            if status >= 400 {
+                let body = reply.json();
+                let told = body["error"]["request_id"].as_str().or_else(|| body["request_id"].as_str());
+                assert_eq!(told, Some(name));
+            }
+        }
+    }
+    let names = [user.get("/").await.any(), user.get("/").await.any()];
+    assert_ne!(names[0].header("x-request-id"), names[1].header("x-request-id"));
+    for traceparent in ["", "nonsense", "00-0-0-0", "\u{e9}", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"]
+    {
+        user.request(Method::GET, "/v1/users/me").header("traceparent", traceparent).send().await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn every_answer_says_how_long_it_took_and_what_browsers_must_not_do() {
+    let app = TestApp::on(Engine::Sqlite).await;
+    let user = app.user().await;
+    let mut paths = SYSTEM.to_vec();
+    paths.extend([
+        "/v1/users/me",
+        "/v1/bucketlists",
+        "/v1/nope",
+        "/nope",
+        "/v1/users",
+        "/v1/bucketlists/0",
+        "/problems/gone",
+    ]);
+    for path in paths {
+        for who in [&user, &app.anonymous()] {
+            let reply = who.get(path).await.any();
+            let took = reply.header("x-response-time").strip_suffix('s').unwrap();
+            let (seconds, thousandths) = took.split_once('.').unwrap();
+            assert!(thousandths.len() == 3 && format!("{seconds}{thousandths}").parse::<u32>().is_ok(), "{took}");
+            for (name, value) in [
+                ("x-content-type-options", "nosniff"),
+                ("x-frame-options", "DENY"),
+                ("referrer-policy", "no-referrer"),
+                ("cross-origin-opener-policy", "same-origin"),
+                ("cross-origin-resource-policy", "same-origin"),
+                ("cross-origin-embedder-policy", "require-corp"),
+            ] {
+                assert_eq!(reply.header(name), value, "{path}");
+            }
+            let policy = reply.header("content-security-policy");
+            assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{policy}");
+            assert!(
+                !policy.contains("unsafe") && !policy.contains("http") && !policy.contains('*'),
+                "{path}: {policy}"
+            );
+            if path.starts_with("/v1") {
+                assert_eq!(policy, "default-src 'none'; frame-ancestors 'none'");
+                assert_eq!(reply.header("cache-control"), "no-store");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_url_and_a_header_block_have_a_largest_size() {
+    let app = TestApp::on(Engine::Sqlite).await;
+    let user = app.user().await;
+    for (path, fits) in [("/v1/bucketlists?q=", 422), ("/v1/", 404), ("/", 404)] {
+        let url = format!("{path:x<8192}");
+        user.get(&url).await.expect(fits);
+        user.get(&format!("{url}x")).await.expect_error(414, "URI_TOO_LONG");
+    }
+    for path in ["/v1/users/me", "/version", "/nope"] {
+        let with = |bytes: usize| user.request(Method::GET, path).header("x-filler", &"x".repeat(bytes));
+        let reply = with(15 * 1024).send().await.any();
+        assert_ne!(reply.status, 431);
+        with(16 * 1024).send().await.expect_error(431, "HEADERS_TOO_LARGE");
+    }
+}
+
+#[tokio::test]
+async fn the_documents_are_served_as_they_are() {
+    let app = TestApp::on(Engine::Sqlite).await;
+    let anonymous = app.anonymous();
+    for (path, text, content_type) in [
+        ("/openapi/v1.json", v1::document().to_json(), "application/json"),
+        ("/openapi/v1.yaml", v1::document().to_yaml(), "application/yaml"),
+    ] {
+        let reply = anonymous.get(path).await.expect(200);
+        assert!(reply.body == text.as_bytes(), "{path}");
+        assert_eq!(reply.header("content-type"), content_type);
+    }
+    let version = anonymous.get("/version").await.expect(200).json();
+    assert_eq!(version["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(version["contracts"], json!(["v1"]));
+    assert!(version["commit"].is_string() && version["built"].is_string(), "{version}");
+}
+
+#[tokio::test]
+async fn every_error_code_has_a_page() {
+    let app = TestApp::on(Engine::Sqlite).await;
+    for code in ErrorCode::ALL {
+        let page = app.anonymous().get(&format!("/problems/{}", problem::slug(*code))).await.expect(200);
+        let text = String::from_utf8(page.body.clone()).unwrap();
+        assert!(text.contains(code.as_str()) && text.contains(&code.status().to_string()), "{text}");
+        assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    }
+}
+
+#[tokio::test]
+async fn what_a_page_links_to_is_there() {
+    let app = TestApp::on(Engine::Sqlite).await;
+    let anonymous = app.anonymous();
+    let mut links = Vec::new();
+    for page in ["/", "/docs", "/problems/not-acceptable"] {
+        let text = String::from_utf8(anonymous.get(page).await.expect(200).body).unwrap();
+        for attribute in ["href=\"", "src=\""] {
+            let values = text.split(attribute).skip(1).map(|rest| rest.split('"').next().unwrap().to_owned());
+            links.extend(values.filter(|link| link.starts_with('/')));
+        }
+        assert!(!text.contains("<style") && !text.contains("style=\"") && !text.contains(" onclick"), "{page}");
+        for script in text.split("<script").skip(1) {
+            assert!(
+                script.trim_start().starts_with("src=") || script.contains("src=\""),
+                "{page} has an inline script"
+            );
+        }
+    }
+    assert!(links.len() > 8, "{links:?}");
+    for link in links {
+        anonymous.get(&link).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn what_has_not_changed_is_not_sent_again() {
+    let app = TestApp::on(Engine::Sqlite).await;
+    let anonymous = app.anonymous();
+    for path in ["/", "/docs", "/robots.txt", "/openapi/v1.json", "/openapi/v1.yaml", "/problems/not-acceptable"] {
+        let full = anonymous.get(path).await.expect(200);
+        let etag = full.header("etag").to_owned();
+        assert!(etag.starts_with('"') && etag.ends_with('"'), "{etag}");
+        for (known, status) in [
+            (etag.clone(), 304),
+            (format!("W/{etag}"), 304),
+            (format!("\"other\", {etag}"), 304),
+            ("*".to_owned(), 304),
+            ("\"other\"".to_owned(), 200),
+            (etag.trim_matches('"').to_owned(), 200),
+            (String::new(), 200),
+            ("\u{e9}".to_owned(), 200),
+        ] {
+            let request = anonymous.request(Method::GET, path).header("if-none-match", &known);
+            let reply = request.send().await.expect(status);
+            assert_eq!(reply.header("etag"), etag, "{path} {known}");
+            assert_eq!(reply.body.is_empty(), status == 304);
+            assert_eq!(reply.header("cache-control"), full.header("cache-control"));
+        }
+    }
+    // A compressed representation is another one with the same meaning: its validator is weak, and known again.
+    let compressed = anonymous.request(Method::GET, "/openapi/v1.json").header("accept-encoding", "gzip");
+    let compressed = compressed.send().await.expect(200);
+    assert_eq!(compressed.header("content-encoding"), "gzip");
+    let etag = compressed.header("etag");
+    assert!(etag.starts_with("W/\""), "{etag}");
+    let again = anonymous.request(Method::GET, "/openapi/v1.json").header("if-none-match", etag);
+    again.header("accept-encoding", "gzip").send().await.expect(304);
+}

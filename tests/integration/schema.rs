@@ -1,1 +1,396 @@
-//! schema.
+//! The migrations of both engines: the same names, the same tables, and a way back from each.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    sync::Barrier,
+    thread,
+};
+
+use bucketlist::db::{
+    DbConnection, Target,
+    migrations::{MigrationError, Status},
+};
+use diesel::{
+    prelude::*,
+    sql_query,
+    sql_types::{Nullable, Text},
+};
+
+use crate::support::{Database, Engine};
+
+const ENGINES: [Engine; 2] = [Engine::Sqlite, Engine::Postgres];
+/// The table Diesel keeps its record in.
+const RECORD: &str = "__diesel_schema_migrations";
+
+fn tree(engine: Engine) -> PathBuf {
+    let folder = match engine {
+        Engine::Sqlite => "migrations/sqlite",
+        Engine::Postgres => "migrations/postgres",
+    };
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)
+}
+
+/// The migrations of a tree, the oldest first.
+fn names(engine: Engine) -> Vec<String> {
+    let folders = fs::read_dir(tree(engine)).unwrap();
+    let mut names: Vec<String> = folders.map(|folder| folder.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// A migration's name as Diesel records it.
+fn version(name: &str) -> String {
+    name.split('_').next().unwrap().replace('-', "")
+}
+
+/// What a query of texts finds: up to four columns in a row, missing ones empty.
+#[derive(QueryableByName)]
+struct Texts {
+    #[diesel(sql_type = Nullable<Text>)]
+    a: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    b: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    c: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    d: Option<String>,
+}
+
+/// Asks each engine in its own words; the columns are called a, b, c and d.
+fn ask(database: &Database, sqlite: &str, postgres: &str) -> Vec<[String; 4]> {
+    let rows: Vec<Texts> = match database.migrator().connection() {
+        DbConnection::Sqlite(c) => sql_query(sqlite).load(c),
+        DbConnection::Postgres(c) => sql_query(postgres).load(c),
+    }
+    .unwrap();
+    rows.into_iter().map(|row| [row.a, row.b, row.c, row.d].map(Option::unwrap_or_default)).collect()
+}
+
+/// Everything that is left in the database: tables, indexes, sequences, views.
+fn relations(database: &Database) -> BTreeSet<String> {
+    let rows = ask(
+        database,
+        "SELECT name AS a, NULL AS b, NULL AS c, NULL AS d FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'",
+        "SELECT relname::text AS a, NULL AS b, NULL AS c, NULL AS d FROM pg_class WHERE relnamespace = current_schema()::regnamespace",
+    );
+    rows.into_iter().map(|[name, ..]| name).collect()
+}
+
+/// A column: its type in Diesel's words, and whether it may be null.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Column {
+    kind: String,
+    nullable: bool,
+}
+
+type Tables = BTreeMap<String, BTreeMap<String, Column>>;
+
+/// The tables as the database has them.
+fn tables(database: &Database) -> Tables {
+    let rows = ask(
+        database,
+        // A primary key of SQLite is not null, though it need not say so.
+        "SELECT m.name AS a, c.name AS b, c.type AS c, CASE WHEN c.\"notnull\" OR c.pk THEN 'NO' ELSE 'YES' END AS d
+         FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%'",
+        "SELECT table_name::text AS a, column_name::text AS b, data_type::text AS c, is_nullable::text AS d
+         FROM information_schema.columns WHERE table_schema = current_schema()",
+    );
+    let mut tables = Tables::new();
+    for [table, column, kind, nullable] in rows {
+        if table == RECORD {
+            continue;
+        }
+        let is_key = column == "id";
+        let kind = match (kind.to_ascii_uppercase().as_str(), database.target.engine()) {
+            // SQLite's own spelling of a 64-bit key.
+            ("INTEGER", "SQLite") if is_key => "BigInt",
+            ("BIGINT", _) => "BigInt",
+            ("INTEGER", _) => "Integer",
+            ("TEXT", _) => "Text",
+            ("BOOLEAN", _) => "Bool",
+            ("DATE", _) => "Date",
+            ("BLOB", "SQLite") | ("BYTEA", "PostgreSQL") => "Binary",
+            (other, engine) => panic!("{table}.{column} is a {other} on {engine}"),
+        };
+        let column_of = Column { kind: kind.to_owned(), nullable: nullable == "YES" };
+        tables.entry(table).or_default().insert(column, column_of);
+    }
+    tables
+}
+
+/// The tables as `src/db/schema.rs` has them.
+fn declared() -> Tables {
+    let text = include_str!("../../src/db/schema.rs");
+    let mut tables = Tables::new();
+    for block in text.split("diesel::table! {").skip(1) {
+        let (head, rest) = block.split_once('{').unwrap();
+        let table = head.split('(').next().unwrap().trim();
+        let (columns, _) = rest.split_once('}').unwrap();
+        for line in columns.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            let (name, kind) = line.trim_end_matches(',').split_once(" -> ").unwrap();
+            let inner = kind.strip_prefix("Nullable<").and_then(|kind| kind.strip_suffix('>'));
+            let column = Column { kind: inner.unwrap_or(kind).to_owned(), nullable: inner.is_some() };
+            tables.entry(table.to_owned()).or_default().insert(name.to_owned(), column);
+        }
+    }
+    tables
+}
+
+/// The whole schema as text, to see that it is the same again.
+fn fingerprint(database: &Database) -> BTreeSet<[String; 4]> {
+    let rows = ask(
+        database,
+        "SELECT type AS a, name AS b, sql AS c, NULL AS d FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'",
+        "SELECT table_name::text AS a, column_name::text AS b, data_type::text AS c,
+                concat(is_nullable, ' ', column_default, ' ', is_identity) AS d
+         FROM information_schema.columns WHERE table_schema = current_schema()
+         UNION ALL
+         SELECT 'index', indexname::text, replace(indexdef, current_schema()::text || '.', ''), NULL
+         FROM pg_indexes WHERE schemaname = current_schema()
+         UNION ALL
+         SELECT 'constraint', conname::text, pg_get_constraintdef(oid), NULL
+         FROM pg_constraint WHERE connamespace = current_schema()::regnamespace",
+    );
+    rows.into_iter().collect()
+}
+
+/// Foreign keys as (table, column, what happens on delete).
+fn foreign_keys(database: &Database) -> Vec<(String, String, String)> {
+    let rows = ask(
+        database,
+        "SELECT m.name AS a, k.\"from\" AS b, k.on_delete AS c, NULL AS d
+         FROM sqlite_master m, pragma_foreign_key_list(m.name) k WHERE m.type = 'table'",
+        "SELECT k.conrelid::regclass::text AS a, a.attname::text AS b,
+                CASE k.confdeltype WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET NULL' WHEN 'd' THEN 'SET DEFAULT'
+                                   WHEN 'r' THEN 'RESTRICT' ELSE 'NO ACTION' END AS c, NULL AS d
+         FROM pg_constraint k JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1]
+         WHERE k.contype = 'f' AND k.connamespace = current_schema()::regnamespace",
+    );
+    let mut keys: Vec<_> = rows.into_iter().map(|[table, column, rule, _]| (table, column, rule)).collect();
+    keys.sort();
+    keys
+}
+
+/// The first column of each index, as (table, column).
+fn first_indexed(database: &Database) -> BTreeSet<(String, String)> {
+    let rows = ask(
+        database,
+        "SELECT m.name AS a, i.name AS b, NULL AS c, NULL AS d
+         FROM sqlite_master m, pragma_index_list(m.name) l, pragma_index_info(l.name) i
+         WHERE m.type = 'table' AND i.seqno = 0",
+        "SELECT i.indrelid::regclass::text AS a, a.attname::text AS b, NULL AS c, NULL AS d
+         FROM pg_index i JOIN pg_class r ON r.oid = i.indrelid
+         JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+         WHERE r.relnamespace = current_schema()::regnamespace",
+    );
+    rows.into_iter().map(|[table, column, ..]| (table, column)).collect()
+}
+
+/// Indexes that a migration made by name, as (name, table).
+fn named_indexes(database: &Database) -> BTreeSet<(String, String)> {
+    let rows = ask(
+        database,
+        "SELECT name AS a, tbl_name AS b, NULL AS c, NULL AS d FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL",
+        "SELECT c.relname::text AS a, i.indrelid::regclass::text AS b, NULL AS c, NULL AS d
+         FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+         WHERE c.relnamespace = current_schema()::regnamespace
+         AND NOT EXISTS (SELECT 1 FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x'))",
+    );
+    rows.into_iter().map(|[name, table, ..]| (name, table)).collect()
+}
+
+#[test]
+fn both_trees_have_the_same_names_in_the_dated_form() {
+    let sqlite = names(Engine::Sqlite);
+    assert_eq!(sqlite, names(Engine::Postgres));
+    assert!(!sqlite.is_empty());
+    for name in &sqlite {
+        let (date, what) = name.split_once('_').unwrap_or_else(|| panic!("{name}"));
+        let shape: String = date.chars().map(|c| if c.is_ascii_digit() { '9' } else { c }).collect();
+        assert_eq!(shape, "9999-99-99-999999", "{name}");
+        let (verb, object) = what.split_once('_').unwrap_or_else(|| panic!("{name} names no object"));
+        assert!(!verb.is_empty() && !object.is_empty(), "{name}");
+        assert!(what.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{name}");
+    }
+    let versions: BTreeSet<String> = sqlite.iter().map(|name| version(name)).collect();
+    assert_eq!(versions.len(), sqlite.len(), "no two of one moment");
+}
+
+#[test]
+fn every_migration_has_a_way_there_and_back() {
+    for engine in ENGINES {
+        for name in names(engine) {
+            for file in ["up.sql", "down.sql"] {
+                let text = fs::read_to_string(tree(engine).join(&name).join(file)).unwrap();
+                let has_statement = text.lines().any(|line| !line.trim().is_empty() && !line.starts_with("--"));
+                assert!(has_statement, "{engine:?} {name}/{file} says nothing");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_reference_says_what_happens_on_delete() {
+    for engine in ENGINES {
+        let mut seen = 0;
+        for name in names(engine) {
+            let text = fs::read_to_string(tree(engine).join(&name).join("up.sql")).unwrap();
+            let code: String = text.lines().map(|line| line.split("--").next().unwrap()).collect::<Vec<_>>().join("\n");
+            for reference in code.split("REFERENCES").skip(1) {
+                let clause = reference.split([',', ';']).next().unwrap();
+                assert!(clause.contains("ON DELETE"), "{engine:?} {name}: REFERENCES{clause}");
+                seen += 1;
+            }
+        }
+        assert!(seen > 0);
+    }
+}
+
+#[test]
+fn both_engines_have_the_same_tables_and_columns_as_the_schema_in_the_code() {
+    let declared = declared();
+    assert!(declared.len() >= 8 && declared["users"].len() >= 9, "the file was understood: {declared:?}");
+    for engine in ENGINES {
+        let database = Database::new(engine);
+        assert_eq!(tables(&database), declared, "{engine:?}");
+    }
+}
+
+#[test]
+fn both_engines_have_the_same_foreign_keys_and_indexes() {
+    let [sqlite, postgres] = ENGINES.map(Database::new);
+    assert_eq!(foreign_keys(&sqlite), foreign_keys(&postgres));
+    assert_eq!(named_indexes(&sqlite), named_indexes(&postgres));
+}
+
+both_engines! {
+    async fn every_foreign_key_has_a_delete_rule_and_an_index(engine: Engine) {
+        let database = Database::new(engine);
+        let keys = foreign_keys(&database);
+        let joinable = include_str!("../../src/db/schema.rs").matches("diesel::joinable!").count();
+        assert_eq!(keys.len(), joinable, "{keys:?}");
+        let indexed = first_indexed(&database);
+        for (table, column, rule) in keys {
+            assert_ne!(rule, "NO ACTION", "{table}.{column}");
+            assert!(indexed.contains(&(table.clone(), column.clone())), "{table}.{column} has no index");
+        }
+    }
+
+    async fn every_migration_is_undone_one_by_one_and_done_again(engine: Engine) {
+        let database = Database::unmigrated(engine);
+        let names = names(engine);
+        let mut migrator = database.migrator();
+        assert_eq!(migrator.status().unwrap(), Status { pending: names.clone(), ..Status::default() });
+        assert_eq!(migrator.up().unwrap(), names);
+        assert!(migrator.status().unwrap().is_current());
+        assert_eq!(migrator.up().unwrap(), Vec::<String>::new(), "nothing is left to be done");
+        let made = fingerprint(&database);
+
+        for (done, name) in names.iter().enumerate().rev() {
+            assert_eq!(migrator.down().unwrap().as_ref(), Some(name));
+            let (applied, pending) = (names[..done].to_vec(), names[done..].to_vec());
+            assert_eq!(migrator.status().unwrap(), Status { applied, pending, unknown: Vec::new() });
+        }
+        assert_eq!(migrator.down().unwrap(), None, "there is none to be undone");
+        let left = relations(&database);
+        let only_the_record = left.iter().all(|name| name.starts_with(RECORD));
+        assert!(only_the_record && left.contains(RECORD), "{left:?}");
+
+        assert_eq!(migrator.up().unwrap(), names);
+        assert_eq!(fingerprint(&database), made, "the second time makes what the first made");
+    }
+
+    async fn each_migration_can_be_redone(engine: Engine) {
+        let database = Database::new(engine);
+        let names = names(engine);
+        let made = fingerprint(&database);
+        let mut migrator = database.migrator();
+        for newest in (0..names.len()).rev() {
+            for name in names[newest + 1..].iter().rev() {
+                assert_eq!(migrator.down().unwrap().as_ref(), Some(name));
+            }
+            assert_eq!(migrator.redo().unwrap().as_ref(), Some(&names[newest]));
+            assert!(migrator.status().unwrap().is_current());
+            assert_eq!(fingerprint(&database), made);
+        }
+    }
+
+    async fn a_database_of_a_newer_binary_is_left_alone(engine: Engine) {
+        let database = Database::new(engine);
+        let mut migrator = database.migrator();
+        let newest = names(engine).pop().unwrap();
+        assert_eq!(migrator.down().unwrap(), Some(newest.clone()));
+        database.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('20991231235959')");
+        let before = fingerprint(&database);
+        let refused = migrator.up().unwrap_err();
+        assert!(matches!(&refused, MigrationError::Newer(version) if version == "20991231235959"), "{refused}");
+        assert_eq!(fingerprint(&database), before, "nothing is done, though something is pending");
+        let status = migrator.status().unwrap();
+        assert_eq!((status.pending, status.unknown), (vec![newest], vec!["20991231235959".to_owned()]));
+    }
+
+    async fn a_migration_that_fails_leaves_nothing_and_can_be_tried_again(engine: Engine) {
+        let database = Database::unmigrated(engine);
+        let names = names(engine);
+        // The last table is in the way.
+        database.execute("CREATE TABLE jobs (id BIGINT)");
+        let failure = database.migrator().up().unwrap_err();
+        assert!(matches!(failure, MigrationError::Failed(_)), "{failure}");
+        let status = database.migrator().status().unwrap();
+        assert_eq!((status.applied, status.pending), (names[..4].to_vec(), names[4..].to_vec()));
+        database.execute("DROP TABLE jobs");
+        assert_eq!(database.migrator().up().unwrap(), names[4..]);
+        assert_eq!(fingerprint(&database), fingerprint(&Database::new(engine)));
+    }
+
+    async fn a_role_that_the_contract_does_not_know_cannot_be_stored(engine: Engine) {
+        let database = Database::new(engine);
+        let insert = "INSERT INTO users (email, email_key, name, password_hash, role, disabled, created_at, updated_at) \
+                      VALUES ('a@b.c', 'a@b.c', 'A', 'x', 'ROLE', false, 1, 1)";
+        for (role, accepted) in [("root", false), ("", false), ("User", false), ("user", true)] {
+            let statement = insert.replace("ROLE", role);
+            let stored = match database.migrator().connection() {
+                DbConnection::Sqlite(c) => sql_query(statement).execute(c),
+                DbConnection::Postgres(c) => sql_query(statement).execute(c),
+            };
+            assert_eq!(stored.is_ok(), accepted, "{role}: {stored:?}");
+        }
+    }
+
+    async fn ids_are_not_used_again(engine: Engine) {
+        let database = Database::new(engine);
+        let insert = "INSERT INTO jobs (kind, payload, run_at, created_at) VALUES ('x', '{}', 1, 1)";
+        database.execute(insert);
+        database.execute("DELETE FROM jobs");
+        database.execute(insert);
+        use bucketlist::db::schema::jobs;
+        let ids: Vec<i64> = jobs::table.select(jobs::id).load(database.migrator().connection()).unwrap();
+        assert_eq!(ids, [2]);
+    }
+}
+
+#[test]
+fn servers_that_start_at_once_on_postgresql_migrate_once() {
+    let database = Database::unmigrated(Engine::Postgres);
+    assert!(matches!(database.target, Target::Postgres(_)));
+    let names = names(Engine::Postgres);
+    let start = Barrier::new(3);
+    let mut done: Vec<Vec<String>> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..3)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut migrator = database.migrator();
+                    start.wait();
+                    migrator.up().unwrap()
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    done.sort_by_key(Vec::len);
+    assert_eq!(done, [Vec::new(), Vec::new(), names]);
+    assert!(database.migrator().status().unwrap().is_current());
+    assert_eq!(fingerprint(&database), fingerprint(&Database::new(Engine::Postgres)));
+}

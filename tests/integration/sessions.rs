@@ -1,1 +1,493 @@
-//! sessions.
+//! Sessions: access tokens, their forgeries, refresh tokens, logging out, and what is left of sessions that have ended.
+
+use std::{sync::Arc, time::Duration};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use bucketlist::{
+    app::{App, Parts},
+    auth::AccessTokens,
+    db::{
+        DbError,
+        schema::{refresh_tokens, revoked_tokens, sessions},
+    },
+    domain::SystemRandom,
+};
+use diesel::prelude::*;
+use futures_util::future::{join, join_all};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use poem::http::Method;
+
+use crate::support::{Actor, Reply, TestApp, Unjudged, Value, json};
+
+/// The secret test apps sign with.
+const SECRET: &str = "the-secret-that-test-apps-sign-with";
+
+/// When a test begins, in seconds.
+const START: i64 = 1_800_000_000;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+async fn login<'a>(app: &'a TestApp, actor: &Actor<'_>) -> Actor<'a> {
+    let body = json!({"email": actor.email(), "password": Actor::PASSWORD});
+    Actor::new(app, Some(app.anonymous().post("/v1/auth/login", &body).await.expect(200).json()))
+}
+
+async fn refresh(app: &TestApp, refresh_token: &str) -> Unjudged {
+    app.anonymous().post("/v1/auth/refresh", &json!({"refresh_token": refresh_token})).await
+}
+
+/// The session that follows, as an actor.
+async fn refreshed<'a>(app: &'a TestApp, refresh_token: &str) -> Actor<'a> {
+    Actor::new(app, Some(refresh(app, refresh_token).await.expect(200).json()))
+}
+
+async fn logout(actor: &Actor<'_>) -> Unjudged {
+    actor.request(Method::POST, "/v1/auth/logout").send().await
+}
+
+/// Asks for the own account with this `Authorization` header.
+async fn with_header(app: &TestApp, authorization: &str) -> Unjudged {
+    app.anonymous().request(Method::GET, "/v1/users/me").header("authorization", authorization).send().await
+}
+
+async fn with_token(app: &TestApp, token: &str) -> Unjudged {
+    with_header(app, &format!("Bearer {token}")).await
+}
+
+/// One of the three parts of a token, decoded.
+fn part(token: &str, number: usize) -> Value {
+    let text = token.split('.').nth(number).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).unwrap()).unwrap()
+}
+
+fn sign(header: &Header, claims: &Value, secret: &str) -> String {
+    jsonwebtoken::encode(header, claims, &EncodingKey::from_secret(secret.as_bytes())).unwrap()
+}
+
+/// Everything of an answer that is the same for every request like it.
+fn same_for_all(reply: &Reply) -> (u16, Value, Vec<(String, String)>) {
+    let mut body = reply.json();
+    body["error"]["request_id"].take();
+    let headers = reply.headers.iter().filter(|(name, _)| !matches!(name.as_str(), "x-request-id" | "x-response-time"));
+    (reply.status, body, headers.map(|(name, value)| (name.clone(), value.clone())).collect())
+}
+
+/// Sessions, refresh tokens, revoked access tokens.
+async fn rows(app: &TestApp) -> (i64, i64, i64) {
+    let counted = app.app.db.snapshot(|c| {
+        Ok::<_, DbError>((
+            sessions::table.count().get_result(c)?,
+            refresh_tokens::table.count().get_result(c)?,
+            revoked_tokens::table.count().get_result(c)?,
+        ))
+    });
+    counted.await.unwrap()
+}
+
+both_engines! {
+    async fn an_access_token_is_good_for_fifteen_minutes(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        app.wait(Duration::from_secs(899));
+        user.get("/v1/users/me").await.expect(200);
+        app.wait(Duration::from_secs(1));
+        user.get("/v1/users/me").await.expect_error(401, "INVALID_TOKEN");
+        let user = refreshed(&app, &user.refresh_token()).await;
+        user.get("/v1/users/me").await.expect(200);
+    }
+
+    async fn how_long_tokens_live_is_configured(engine: Engine) {
+        let app = TestApp::configured(engine, |config| {
+            config.tokens.access_ttl = Duration::from_secs(60);
+            config.tokens.refresh_ttl = Duration::from_secs(3600);
+        })
+        .await;
+        let user = app.user().await;
+        let session = user.session.clone().unwrap();
+        assert_eq!((&session["expires_in"], &session["refresh_expires_in"]), (&json!(60), &json!(3600)));
+        app.wait(Duration::from_secs(60));
+        user.get("/v1/users/me").await.expect_error(401, "INVALID_TOKEN");
+        app.wait(Duration::from_secs(3540));
+        refresh(&app, &user.refresh_token()).await.expect_error(401, "INVALID_REFRESH_TOKEN");
+    }
+
+    async fn without_a_token_an_operation_says_that_it_needs_one(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let reply = app.anonymous().get("/v1/users/me").await.expect_error(401, "AUTHENTICATION_REQUIRED");
+        assert_eq!(reply.header("www-authenticate"), "Bearer realm=\"bucketlist\"");
+    }
+
+    async fn every_token_that_is_not_good_is_refused_in_one_way(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let (user, other) = (app.user().await, app.user().await);
+        let good = user.token();
+        let (header, claims) = (part(&good, 0), part(&good, 1));
+        assert_eq!((&header["typ"], &header["alg"]), (&json!("at+jwt"), &json!("HS256")));
+        let kid = header["kid"].as_str().unwrap();
+        let header = Header { typ: Some("at+jwt".into()), kid: Some(kid.into()), ..Header::new(Algorithm::HS256) };
+        // The tokens below differ from a good one by what they are meant to differ by, and by nothing else.
+        with_token(&app, &sign(&header, &claims, SECRET)).await.expect(200);
+        with_header(&app, &format!("bearer   {good}")).await.expect(200);
+
+        let claiming = |name: &str, value: Value| {
+            let mut claims = claims.clone();
+            claims[name] = value;
+            sign(&header, &claims, SECRET)
+        };
+        // A token of its own, so that nothing the server remembers of the good one can decide.
+        let claiming_anew = |name: &str, value: Value| {
+            let mut claims = claims.clone();
+            claims["jti"] = json!(format!("anew-{name}-{value}"));
+            claims[name] = value;
+            sign(&header, &claims, SECRET)
+        };
+        let silent = |name: &str| {
+            let mut claims = claims.clone();
+            claims.as_object_mut().unwrap().remove(name);
+            sign(&header, &claims, SECRET)
+        };
+        let parts: Vec<&str> = good.split('.').collect();
+        let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let unsigned = |alg: &str| encode(&json!({"typ": "at+jwt", "alg": alg, "kid": kid}));
+        let strange = AccessTokens::new(&"somebody-else-signs-with-this".into(), &[], 900);
+        let gone = app.user().await;
+        gone.request(Method::DELETE, "/v1/users/me").json(&json!({"password": Actor::PASSWORD})).send().await.expect(204);
+
+        let mut tokens = vec![
+            ("no algorithm and no signature", format!("{}.{}.", unsigned("none"), parts[1])),
+            ("no algorithm, spelled otherwise", format!("{}.{}.", unsigned("None"), parts[1])),
+            ("no algorithm and a signature", format!("{}.{}.{}", unsigned("none"), parts[1], parts[2])),
+            ("an asymmetric algorithm", format!("{}.{}.{}", unsigned("RS256"), parts[1], parts[2])),
+            ("no signature", format!("{}.{}.", parts[0], parts[1])),
+            ("two parts", format!("{}.{}", parts[0], parts[1])),
+            ("four parts", format!("{good}.{}", parts[2])),
+            ("a cut signature", good[..good.len() - 4].to_owned()),
+            ("other claims under the same signature", {
+                let mut claims = claims.clone();
+                claims["sub"] = json!(other.id().to_string());
+                format!("{}.{}.{}", parts[0], encode(&claims), parts[2])
+            }),
+            ("a stronger algorithm", sign(&Header { alg: Algorithm::HS512, ..header.clone() }, &claims, SECRET)),
+            ("another key", sign(&header, &claims, "another-key")),
+            ("an empty key", sign(&header, &claims, "")),
+            ("another server's token", strange.issue(user.id(), 1, START, &SystemRandom).unwrap()),
+            ("another type", sign(&Header { typ: Some("JWT".into()), ..header.clone() }, &claims, SECRET)),
+            ("no type", sign(&Header { typ: None, ..header.clone() }, &claims, SECRET)),
+            ("no key id", sign(&Header { kid: None, ..header.clone() }, &claims, SECRET)),
+            ("a key id that is a path", sign(&Header { kid: Some("../../dev/null".into()), ..header.clone() }, &claims, SECRET)),
+            ("an empty key id", sign(&Header { kid: Some(String::new()), ..header.clone() }, &claims, SECRET)),
+            ("expired just now", claiming("exp", json!(START))),
+            ("expired long ago", claiming("exp", json!(1))),
+            ("an end that is text", claiming("exp", json!("9999999999"))),
+            ("valid later", claiming("nbf", json!(START + 60))),
+            ("issued later", claiming("iat", json!(START + 60))),
+            ("another audience", claiming("aud", json!("somebody-else"))),
+            ("another issuer", claiming("iss", json!("somebody-else"))),
+            ("another user than the session's", claiming_anew("sub", json!(other.id().to_string()))),
+            ("a user that is none", claiming("sub", json!("1 OR 1=1"))),
+            ("a session that is none", claiming_anew("sid", json!(987_654_321))),
+            ("a session that is text", claiming("sid", json!("1"))),
+            ("a session of another user", claiming_anew("sid", part(&other.token(), 1)["sid"].clone())),
+            ("a user who is gone", gone.token()),
+            ("a refresh token", user.refresh_token()),
+            ("garbage", "garbage".into()),
+            ("dots", "..".into()),
+            ("parts that are no JSON", "YQ.YQ.YQ".into()),
+            ("a long one", format!("{good}{}", "A".repeat(8_000))),
+            ("two", format!("{good} {good}")),
+            ("quoted", format!("\"{good}\"")),
+            ("not ASCII", format!("{good}é")),
+        ];
+        for name in ["exp", "nbf", "iat", "iss", "aud", "sub", "sid", "jti"] {
+            tokens.push(("a claim is missing", silent(name)));
+        }
+        let mut headers: Vec<(&str, String)> =
+            tokens.into_iter().map(|(what, token)| (what, format!("Bearer {token}"))).collect();
+        headers.extend([
+            ("nothing", String::new()),
+            ("only the scheme", "Bearer".into()),
+            ("the scheme and a space", "Bearer ".into()),
+            ("no scheme", good.clone()),
+            ("another scheme", format!("Token {good}")),
+            ("Basic", format!("Basic {}", URL_SAFE_NO_PAD.encode(format!("{}:{}", user.email(), Actor::PASSWORD)))),
+            ("Basic with a token", format!("Basic {good}")),
+        ]);
+
+        let first = with_header(&app, "Bearer x").await.expect_error(401, "INVALID_TOKEN");
+        assert_eq!(first.header("www-authenticate"), "Bearer realm=\"bucketlist\", error=\"invalid_token\"");
+        for (what, authorization) in headers {
+            let reply = with_header(&app, &authorization).await.any();
+            assert_eq!(same_for_all(&reply), same_for_all(&first), "{what}");
+        }
+        user.get("/v1/users/me").await.expect(200);
+        other.get("/v1/users/me").await.expect(200);
+    }
+
+    async fn clocks_may_be_five_seconds_apart_when_a_token_begins(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let tokens = AccessTokens::new(&SECRET.into(), &[], 900);
+        let session = part(&user.token(), 1)["sid"].as_i64().unwrap();
+        for (ahead, status) in [(5, 200), (6, 401)] {
+            let token = tokens.issue(user.id(), session, START + ahead, &SystemRandom).unwrap();
+            with_token(&app, &token).await.expect(status);
+        }
+    }
+
+    async fn where_no_token_is_needed_a_bad_one_does_no_harm(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let body = json!({"email": user.email(), "password": Actor::PASSWORD});
+        for authorization in ["Bearer x", "Basic eDp5", ""] {
+            let request = app.anonymous().request(Method::POST, "/v1/auth/login").json(&body);
+            request.header("authorization", authorization).send().await.expect(200);
+        }
+    }
+
+    async fn a_token_is_never_put_into_a_cache_or_compressed(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let body = json!({"refresh_token": user.refresh_token()});
+        let request = app.anonymous().request(Method::POST, "/v1/auth/refresh").json(&body);
+        let reply = request.header("accept-encoding", "gzip, br, zstd").send().await.expect(200);
+        assert_eq!(reply.header("cache-control"), "no-store");
+        assert!(!reply.headers.contains_key("content-encoding"), "{reply:?}");
+    }
+
+    async fn a_refresh_token_is_exchanged_for_the_next_session_state(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        app.wait(Duration::from_secs(60));
+        user.patch("/v1/users/me", &json!({"name": "Renamed"})).await.expect(200);
+        let next = refreshed(&app, &user.refresh_token()).await;
+        let session = next.session.clone().unwrap();
+        assert_eq!(session["user"]["name"], "Renamed");
+        assert_eq!((&session["expires_in"], &session["refresh_expires_in"]), (&json!(900), &json!(2_592_000)));
+        assert_ne!(next.refresh_token(), user.refresh_token());
+        assert_ne!(next.token(), user.token());
+        assert_eq!(part(&next.token(), 1)["sid"], part(&user.token(), 1)["sid"]);
+        next.get("/v1/users/me").await.expect(200);
+        user.get("/v1/users/me").await.expect(200);
+        refreshed(&app, &next.refresh_token()).await.get("/v1/users/me").await.expect(200);
+        assert_eq!(rows(&app).await, (1, 3, 0));
+    }
+
+    async fn a_refresh_token_used_twice_within_ten_seconds_has_one_successor(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let next = refreshed(&app, &user.refresh_token()).await;
+        app.wait(Duration::from_secs(10));
+        let again = refreshed(&app, &user.refresh_token()).await;
+        assert_eq!(again.refresh_token(), next.refresh_token());
+        again.get("/v1/users/me").await.expect(200);
+        let after = refreshed(&app, &next.refresh_token()).await;
+        after.get("/v1/users/me").await.expect(200);
+    }
+
+    async fn a_refresh_token_used_again_later_ends_its_session_and_no_other(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let other = login(&app, &user).await;
+        let next = refreshed(&app, &user.refresh_token()).await;
+        next.get("/v1/users/me").await.expect(200);
+        app.wait(Duration::from_micros(10_000_001));
+        refresh(&app, &user.refresh_token()).await.expect_error(401, "INVALID_REFRESH_TOKEN");
+        for dead in [&user, &next] {
+            dead.get("/v1/users/me").await.expect_error(401, "INVALID_TOKEN");
+            refresh(&app, &dead.refresh_token()).await.expect_error(401, "INVALID_REFRESH_TOKEN");
+        }
+        other.get("/v1/users/me").await.expect(200);
+        refresh(&app, &other.refresh_token()).await.expect(200);
+    }
+
+    async fn a_refresh_token_from_further_back_ends_the_session_too(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let mut newest = refreshed(&app, &user.refresh_token()).await;
+        for _ in 0..3 {
+            app.wait(Duration::from_secs(600));
+            newest = refreshed(&app, &newest.refresh_token()).await;
+        }
+        refresh(&app, &user.refresh_token()).await.expect_error(401, "INVALID_REFRESH_TOKEN");
+        newest.get("/v1/users/me").await.expect_error(401, "INVALID_TOKEN");
+    }
+
+    async fn a_refresh_token_that_is_not_good_is_refused_in_one_way(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let (user, ended, gone) = (app.user().await, app.user().await, app.user().await);
+        logout(&ended).await.expect(204);
+        gone.request(Method::DELETE, "/v1/users/me").json(&json!({"password": Actor::PASSWORD})).send().await.expect(204);
+        let good = user.refresh_token();
+        let first = refresh(&app, "x").await.expect_error(401, "INVALID_REFRESH_TOKEN");
+        for (what, token) in [
+            ("after the logout", ended.refresh_token()),
+            ("of an account that is gone", gone.refresh_token()),
+            ("another case", good.to_uppercase()),
+            ("a space too many", format!("{good} ")),
+            ("cut", good[1..].to_owned()),
+            ("SQL", "' OR '1'='1".to_owned()),
+        ] {
+            let reply = refresh(&app, &token).await.any();
+            assert_eq!(same_for_all(&reply), same_for_all(&first), "{what}");
+        }
+        assert_eq!(first.header("www-authenticate"), "Bearer realm=\"bucketlist\"");
+        // An access token is too long to be one.
+        refresh(&app, &user.token()).await.expect_error(422, "VALIDATION_FAILED");
+        refresh(&app, "").await.expect_error(422, "VALIDATION_FAILED");
+        refresh(&app, &good).await.expect(200);
+    }
+
+    async fn a_session_lives_thirty_days_from_its_last_refresh(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        app.wait(DAY * 30 - Duration::from_micros(1));
+        let next = refreshed(&app, &user.refresh_token()).await;
+        app.wait(DAY * 30 - Duration::from_micros(1));
+        let last = refreshed(&app, &next.refresh_token()).await;
+        app.wait(DAY * 30);
+        refresh(&app, &last.refresh_token()).await.expect_error(401, "INVALID_REFRESH_TOKEN");
+    }
+
+    async fn twenty_refreshes_at_once_all_get_a_token_that_works(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let token = user.refresh_token();
+        let replies = join_all((0..20).map(|_| refresh(&app, &token))).await;
+        let actors: Vec<Actor> =
+            replies.into_iter().map(|reply| Actor::new(&app, Some(reply.expect(200).json()))).collect();
+        for actor in &actors {
+            actor.get("/v1/users/me").await.expect(200);
+            assert_eq!(actor.refresh_token(), actors[0].refresh_token());
+            assert_eq!(part(&actor.token(), 1)["sid"], part(&user.token(), 1)["sid"]);
+        }
+        assert_eq!(rows(&app).await, (1, 2, 0));
+        refresh(&app, &actors[7].refresh_token()).await.expect(200);
+    }
+
+    async fn a_refresh_that_races_with_the_logout_leaves_nothing_that_works(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        for round in 0..10 {
+            let user = app.user().await;
+            let token = user.refresh_token();
+            let (refreshing, leaving) = if round % 2 == 0 {
+                join(refresh(&app, &token), logout(&user)).await
+            } else {
+                let (leaving, refreshing) = join(logout(&user), refresh(&app, &token)).await;
+                (refreshing, leaving)
+            };
+            leaving.expect(204);
+            user.get("/v1/users/me").await.expect_error(401, "INVALID_TOKEN");
+            if refreshing.0.status == 200 {
+                let late = Actor::new(&app, Some(refreshing.expect(200).json()));
+                late.get("/v1/users/me").await.expect_error(401, "INVALID_TOKEN");
+                refresh(&app, &late.refresh_token()).await.expect_error(401, "INVALID_REFRESH_TOKEN");
+            } else {
+                refreshing.expect_error(401, "INVALID_REFRESH_TOKEN");
+            }
+            refresh(&app, &token).await.expect_error(401, "INVALID_REFRESH_TOKEN");
+        }
+    }
+
+    async fn a_logout_takes_effect_on_the_next_request(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let (user, stranger) = (app.user().await, app.user().await);
+        let other = login(&app, &user).await;
+        user.get("/v1/users/me").await.expect(200);
+        let reply = logout(&user).await.expect(204);
+        assert!(reply.body.is_empty());
+        let reply = user.get("/v1/users/me").await.expect_error(401, "INVALID_TOKEN");
+        assert_eq!(reply.header("www-authenticate"), "Bearer realm=\"bucketlist\", error=\"invalid_token\"");
+        refresh(&app, &user.refresh_token()).await.expect_error(401, "INVALID_REFRESH_TOKEN");
+        logout(&user).await.expect_error(401, "INVALID_TOKEN");
+        for actor in [&other, &stranger] {
+            actor.get("/v1/users/me").await.expect(200);
+            refresh(&app, &actor.refresh_token()).await.expect(200);
+        }
+        login(&app, &user).await.get("/v1/users/me").await.expect(200);
+    }
+
+    async fn a_logout_ends_every_access_token_of_its_session(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let next = refreshed(&app, &user.refresh_token()).await;
+        logout(&user).await.expect(204);
+        for dead in [&user, &next] {
+            dead.get("/v1/users/me").await.expect_error(401, "INVALID_TOKEN");
+            refresh(&app, &dead.refresh_token()).await.expect_error(401, "INVALID_REFRESH_TOKEN");
+        }
+    }
+
+    async fn a_token_that_several_requests_used_at_once_is_dead_for_all_of_them_after_the_logout(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        // Requests in flight during the logout may remember what they read; nothing after it may go by that.
+        let (_, reply) = join(join_all((0..20).map(|_| user.get("/v1/users/me"))), logout(&user)).await;
+        reply.expect(204);
+        for reply in join_all((0..20).map(|_| user.get("/v1/users/me"))).await {
+            reply.expect_error(401, "INVALID_TOKEN");
+        }
+    }
+
+    async fn what_has_expired_is_purged_and_nothing_else(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let old = app.user().await;
+        logout(&login(&app, &old).await).await.expect(204);
+        app.anonymous().post("/v1/auth/password-reset", &json!({"email": old.email()})).await.expect(202);
+        app.work_off().await;
+        let purge = || async { app.app.worker.purge_expired().await.unwrap() };
+        assert_eq!(purge().await, 0);
+        assert_eq!(rows(&app).await, (2, 2, 1));
+
+        app.wait(Duration::from_secs(899));
+        assert_eq!(purge().await, 0);
+        app.wait(Duration::from_secs(1));
+        assert_eq!(purge().await, 1, "the access token that was logged out");
+        app.wait(Duration::from_secs(45 * 60));
+        assert_eq!(purge().await, 1, "the reset token");
+        assert_eq!(rows(&app).await, (2, 2, 0));
+
+        app.wait(DAY);
+        let new = app.user().await;
+        app.wait(DAY * 29 - Duration::from_secs(3601));
+        assert_eq!(purge().await, 0);
+        app.wait(Duration::from_secs(1));
+        assert_eq!(purge().await, 2, "both sessions of the first user");
+        assert_eq!(rows(&app).await, (1, 1, 0));
+        refresh(&app, &old.refresh_token()).await.expect_error(401, "INVALID_REFRESH_TOKEN");
+        let new = refreshed(&app, &new.refresh_token()).await;
+        new.get("/v1/users/me").await.expect(200);
+        login(&app, &old).await.get("/v1/users/me").await.expect(200);
+    }
+
+    async fn a_new_secret_logs_nobody_out_while_the_previous_one_is_kept(engine: Engine) {
+        let previous = "the-secret-of-last-year-that-is-still-known";
+        let app = TestApp::configured(engine, |config| config.tokens.previous_secrets = vec![previous.into()]).await;
+        // The server of last year, on the same database.
+        let parts = Parts { clock: app.clock.clone(), random: Arc::new(SystemRandom), mailer: app.mailer.clone() };
+        let mut config = app.config.clone();
+        config.tokens.previous_secrets.clear();
+        let before = App::new(&config, &previous.into(), parts).unwrap();
+        let body = json!({"email": "ada@example.com", "password": Actor::PASSWORD}).to_string();
+        let request = poem::Request::builder()
+            .method(Method::POST)
+            .uri("/v1/auth/register".parse().unwrap())
+            .content_type("application/json")
+            .body(body);
+        let response = before.endpoint.call(request).await.unwrap();
+        let reply = Reply::read(Method::POST, "/v1/auth/register".to_owned(), response).await;
+        let ada = Actor::new(&app, Some(Unjudged(reply).expect(201).json()));
+
+        ada.get("/v1/users/me").await.expect(200);
+        let next = refreshed(&app, &ada.refresh_token()).await;
+        next.get("/v1/users/me").await.expect(200);
+        // What it signs now, it signs with the new one.
+        assert_ne!(part(&next.token(), 0)["kid"], part(&ada.token(), 0)["kid"]);
+        let fresh = app.user().await;
+        assert_eq!(part(&fresh.token(), 0)["kid"], part(&next.token(), 0)["kid"]);
+
+        let (old, new) = (ada.token(), next.token());
+        let forgetful = TestApp::over(app.database, |_| {}).await;
+        with_token(&forgetful, &old).await.expect_error(401, "INVALID_TOKEN");
+        with_token(&forgetful, &new).await.expect(200);
+    }
+}

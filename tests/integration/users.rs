@@ -1,1 +1,573 @@
-//! users.
+//! Users: one's own account, and everybody's for administrators.
+
+use std::time::Duration;
+
+use bucketlist::db::{
+    DbError,
+    schema::{bucketlists, items, jobs, password_resets, refresh_tokens, revoked_tokens, sessions, users},
+};
+use diesel::prelude::*;
+use futures_util::future::join;
+use poem::http::Method;
+
+use crate::support::{Actor, Reply, TestApp, Unjudged, Value, json};
+
+async fn login(app: &TestApp, email: &str) -> Unjudged {
+    app.anonymous().post("/v1/auth/login", &json!({"email": email, "password": Actor::PASSWORD})).await
+}
+
+async fn refresh(app: &TestApp, actor: &Actor<'_>) -> Unjudged {
+    app.anonymous().post("/v1/auth/refresh", &json!({"refresh_token": actor.refresh_token()})).await
+}
+
+/// Registers somebody of this address and name.
+async fn named<'a>(app: &'a TestApp, email: &str, name: &str) -> Actor<'a> {
+    let body = json!({"email": email, "password": Actor::PASSWORD, "name": name});
+    Actor::new(app, Some(app.anonymous().post("/v1/auth/register", &body).await.expect(201).json()))
+}
+
+async fn delete_me(actor: &Actor<'_>, password: &str) -> Unjudged {
+    actor.request(Method::DELETE, "/v1/users/me").json(&json!({"password": password})).send().await
+}
+
+/// Somebody with rows in every table that can hold a user's.
+async fn with_belongings(app: &TestApp) -> Actor<'_> {
+    let user = app.user().await;
+    for name in ["One", "Two"] {
+        let list = user.bucketlist(name).await;
+        user.item(list, "First").await;
+        user.item(list, "Second").await;
+    }
+    refresh(app, &user).await.expect(200);
+    login(app, &user.email()).await.expect(200);
+    app.anonymous().post("/v1/auth/password-reset", &json!({"email": user.email()})).await.expect(202);
+    app.work_off().await;
+    user
+}
+
+/// How many rows each table has.
+async fn rows(app: &TestApp) -> Vec<(&'static str, i64)> {
+    let counted = app.app.db.snapshot(|c| {
+        Ok::<_, DbError>(vec![
+            ("users", users::table.count().get_result(c)?),
+            ("sessions", sessions::table.count().get_result(c)?),
+            ("refresh_tokens", refresh_tokens::table.count().get_result(c)?),
+            ("revoked_tokens", revoked_tokens::table.count().get_result(c)?),
+            ("password_resets", password_resets::table.count().get_result(c)?),
+            ("bucketlists", bucketlists::table.count().get_result(c)?),
+            ("items", items::table.count().get_result(c)?),
+            ("jobs", jobs::table.count().get_result(c)?),
+        ])
+    });
+    counted.await.unwrap()
+}
+
+async fn count_active_admins(app: &TestApp) -> i64 {
+    let counted = app.app.db.read(|c| {
+        let admins = users::table.filter(users::role.eq("admin")).filter(users::disabled.eq(false));
+        admins.count().get_result(c).map_err(DbError::from)
+    });
+    counted.await.unwrap()
+}
+
+fn path(actor: &Actor<'_>) -> String {
+    format!("/v1/users/{}", actor.id())
+}
+
+/// Does something to somebody's account; `null` stands for no body.
+async fn act(actor: &Actor<'_>, method: &Method, on: &Actor<'_>, body: &Value) -> Unjudged {
+    let request = actor.request(method.clone(), &path(on));
+    if body.is_null() { request.send().await } else { request.json(body).send().await }
+}
+
+fn details(list: &[(&str, &str)]) -> Vec<(String, String)> {
+    list.iter().map(|(field, code)| ((*field).to_owned(), (*code).to_owned())).collect()
+}
+
+fn emails(reply: &Reply) -> Vec<String> {
+    let rows = reply.json()["data"].as_array().unwrap().clone();
+    rows.iter().map(|row| row["email"].as_str().unwrap().to_owned()).collect()
+}
+
+both_engines! {
+    async fn an_account_is_read_and_changed_field_by_field(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let mut expected = user.session.clone().unwrap()["user"].clone();
+        assert_eq!(user.get("/v1/users/me").await.expect(200).json(), expected);
+
+        app.wait(Duration::from_secs(1));
+        let reply = user.patch("/v1/users/me", &json!({"name": "  Cafe\u{301} "})).await.expect(200);
+        expected["name"] = json!("Café");
+        expected["updated_at"] = json!("2027-01-15T08:00:01.000000Z");
+        assert_eq!(reply.json(), expected);
+
+        app.wait(Duration::from_secs(1));
+        let change = json!({"email": "Moved@Example.com", "current_password": Actor::PASSWORD});
+        let reply = user.patch("/v1/users/me", &change).await.expect(200);
+        expected["email"] = json!("Moved@Example.com");
+        expected["updated_at"] = json!("2027-01-15T08:00:02.000000Z");
+        assert_eq!(reply.json(), expected);
+        assert_eq!(user.get("/v1/users/me").await.expect(200).json(), expected);
+    }
+
+    async fn a_change_of_nothing_is_fine(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let before = user.get("/v1/users/me").await.expect(200).json();
+        app.wait(Duration::from_secs(1));
+        for body in [json!({}), json!({"current_password": Actor::PASSWORD})] {
+            assert_eq!(user.patch("/v1/users/me", &body).await.expect(200).json(), before);
+        }
+    }
+
+    async fn a_new_address_takes_the_place_of_the_old_one(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let old = user.email();
+        let change = |email: &str| json!({"email": email, "current_password": Actor::PASSWORD});
+        // Another spelling of one's own address is not taken.
+        user.patch("/v1/users/me", &change(&old.to_uppercase())).await.expect(200);
+        user.patch("/v1/users/me", &change("moved@example.com")).await.expect(200);
+        login(&app, &old).await.expect_error(401, "INVALID_CREDENTIALS");
+        login(&app, "MOVED@example.com").await.expect(200);
+        let other = named(&app, &old, "Next tenant").await;
+        for email in ["moved@example.com", "Moved@Example.COM"] {
+            let reply = other.patch("/v1/users/me", &change(email)).await.expect_error(409, "EMAIL_TAKEN");
+            assert!(reply.details().is_empty());
+        }
+        // All or nothing.
+        let both = json!({"email": "moved@example.com", "current_password": Actor::PASSWORD, "name": "Other"});
+        other.patch("/v1/users/me", &both).await.expect_error(409, "EMAIL_TAKEN");
+        assert_eq!(other.get("/v1/users/me").await.expect(200).json()["name"], "Next tenant");
+    }
+
+    async fn a_change_that_breaks_a_rule_changes_nothing(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let before = user.get("/v1/users/me").await.expect(200).json();
+        let password = Actor::PASSWORD;
+        app.wait(Duration::from_secs(1));
+        for (body, code, expected) in [
+            (json!({"email": "new@example.com"}), "VALIDATION_FAILED", vec![("/current_password", "REQUIRED")]),
+            (json!({"name": "New", "email": "new@example.com"}), "VALIDATION_FAILED", vec![("/current_password", "REQUIRED")]),
+            (
+                json!({"name": "New", "email": "new@example.com", "current_password": "harbour-lantern-43"}),
+                "WRONG_PASSWORD",
+                vec![("/current_password", "WRONG_PASSWORD")],
+            ),
+            (json!({"email": "a@b", "current_password": password}), "VALIDATION_FAILED", vec![("/email", "INVALID_FORMAT")]),
+            (json!({"name": null}), "VALIDATION_FAILED", vec![("/name", "WRONG_TYPE")]),
+            (json!({"email": null, "current_password": password}), "VALIDATION_FAILED", vec![("/email", "WRONG_TYPE")]),
+            (json!({"current_password": null}), "VALIDATION_FAILED", vec![("/current_password", "WRONG_TYPE")]),
+            (json!({"name": ""}), "VALIDATION_FAILED", vec![("/name", "TOO_SHORT")]),
+            (json!({"name": "x".repeat(101)}), "VALIDATION_FAILED", vec![("/name", "TOO_LONG")]),
+            (json!({"name": 1, "email": "x"}), "VALIDATION_FAILED", vec![("/email", "INVALID_FORMAT"), ("/email", "TOO_SHORT"), ("/name", "WRONG_TYPE")]),
+            (json!({"role": "admin"}), "UNKNOWN_FIELD", vec![("/role", "UNKNOWN_FIELD")]),
+            (json!({"disabled": false}), "UNKNOWN_FIELD", vec![("/disabled", "UNKNOWN_FIELD")]),
+            (json!({"id": 1, "password": "x"}), "UNKNOWN_FIELD", vec![("/id", "UNKNOWN_FIELD"), ("/password", "UNKNOWN_FIELD")]),
+        ] {
+            let reply = user.patch("/v1/users/me", &body).await.expect_error(422, code);
+            let mut found = reply.details();
+            found.sort();
+            assert_eq!(found, details(&expected), "{body}");
+        }
+        user.patch("/v1/users/me", &json!([])).await.expect_error(422, "VALIDATION_FAILED");
+        assert_eq!(user.get("/v1/users/me").await.expect(200).json(), before);
+    }
+
+    async fn deleting_the_account_needs_the_password(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let reply = delete_me(&user, "harbour-lantern-43").await.expect_error(422, "WRONG_PASSWORD");
+        assert_eq!(reply.details(), details(&[("/password", "WRONG_PASSWORD")]));
+        user.delete("/v1/users/me").await.expect_error(400, "MALFORMED_JSON");
+        let request = user.request(Method::DELETE, "/v1/users/me").json(&json!({}));
+        assert_eq!(request.send().await.expect(422).details(), details(&[("/password", "REQUIRED")]));
+        delete_me(&app.anonymous(), Actor::PASSWORD).await.expect_error(401, "AUTHENTICATION_REQUIRED");
+        user.get("/v1/users/me").await.expect(200);
+    }
+
+    async fn deleting_the_account_deletes_everything_in_it_and_nothing_else(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let stranger = with_belongings(&app).await;
+        let before = rows(&app).await;
+        assert_eq!(before, [
+            ("users", 1),
+            ("sessions", 2),
+            ("refresh_tokens", 3),
+            ("revoked_tokens", 0),
+            ("password_resets", 1),
+            ("bucketlists", 2),
+            ("items", 4),
+            ("jobs", 0),
+        ]);
+        let user = with_belongings(&app).await;
+        let other = Actor::new(&app, Some(login(&app, &user.email()).await.expect(200).json()));
+
+        delete_me(&user, Actor::PASSWORD).await.expect(204);
+
+        assert_eq!(rows(&app).await, before);
+        for dead in [&user, &other] {
+            dead.get("/v1/users/me").await.expect_error(401, "INVALID_TOKEN");
+            dead.get("/v1/bucketlists").await.expect_error(401, "INVALID_TOKEN");
+            refresh(&app, dead).await.expect_error(401, "INVALID_REFRESH_TOKEN");
+        }
+        login(&app, &user.email()).await.expect_error(401, "INVALID_CREDENTIALS");
+        stranger.get("/v1/users/me").await.expect(200);
+        // The address is free again, for another account.
+        let next = named(&app, &user.email(), "Somebody new").await;
+        assert!(next.id() > user.id(), "an id is never given twice");
+        user.get("/v1/users/me").await.expect_error(401, "INVALID_TOKEN");
+        assert_eq!(next.get("/v1/bucketlists").await.expect(200).json()["meta"]["total"], 0);
+    }
+
+    async fn requests_in_flight_while_the_account_is_deleted_are_no_fault_of_ours(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        for _ in 0..5 {
+            let user = app.user().await;
+            user.get("/v1/users/me").await.expect(200);
+            let working = async {
+                let mut replies = Vec::new();
+                for number in 0..40 {
+                    replies.push(user.post("/v1/bucketlists", &json!({"name": format!("List {number}")})).await);
+                    replies.push(user.get("/v1/users/me").await);
+                    replies.push(refresh(&app, &user).await);
+                    replies.push(user.patch("/v1/users/me", &json!({"name": format!("Name {number}")})).await);
+                }
+                replies
+            };
+            let (deleted, replies) = join(delete_me(&user, Actor::PASSWORD), working).await;
+            deleted.expect(204);
+            for reply in replies.into_iter().map(Unjudged::any).filter(|reply| !reply.is_success()) {
+                assert_eq!(reply.status, 401, "{reply:?}");
+                assert!(matches!(reply.code().as_str(), "INVALID_TOKEN" | "INVALID_REFRESH_TOKEN"), "{reply:?}");
+            }
+            user.get("/v1/users/me").await.expect_error(401, "INVALID_TOKEN");
+        }
+        assert_eq!(rows(&app).await.into_iter().map(|(_, rows)| rows).sum::<i64>(), 0);
+    }
+
+    async fn what_is_done_to_one_account_at_once_comes_to_an_end(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let admin = app.admin().await;
+        for round in 0..5 {
+            let user = app.user().await;
+            app.anonymous().post("/v1/auth/password-reset", &json!({"email": user.email()})).await.expect(202);
+            app.work_off().await;
+            let mail = app.mailer.take().remove(0).body;
+            let token = mail.lines().find(|line| line.starts_with("    ") && !line.contains('{')).unwrap().trim();
+            let confirmation = json!({"token": token, "new_password": "meadow-compass-17"});
+            let change = json!({"current_password": Actor::PASSWORD, "new_password": "meadow-compass-18"});
+            let moved = json!({"current_password": Actor::PASSWORD, "email": format!("moved-{round}@example.com")});
+            let (disabling, enabling) = (json!({"disabled": true}), json!({"disabled": false}));
+            let user_path = path(&user);
+            // Each takes several locks; whoever took them in another order would sometimes wait for ever.
+            let (anonymous, email) = (app.anonymous(), user.email());
+            let replies = tokio::join!(
+                anonymous.post("/v1/auth/password-reset/confirm", &confirmation),
+                user.put("/v1/auth/password", &change),
+                user.patch("/v1/users/me", &moved),
+                admin.patch(&user_path, &disabling),
+                refresh(&app, &user),
+                admin.patch(&user_path, &enabling),
+                login(&app, &email),
+                user.request(Method::POST, "/v1/auth/logout").send(),
+                admin.delete(&user_path),
+            );
+            let (a, b, c, d, e, f, g, h, i) = replies;
+            for reply in [a, b, c, d, e, f, g, h, i] {
+                assert!(reply.0.status < 500, "{reply:?}");
+            }
+        }
+        admin.get("/v1/users/me").await.expect(200);
+    }
+
+    async fn tmp_probe(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        for round in 0..150 {
+            let list = user.bucketlist(&format!("L{round}")).await;
+            let item = user.item(list, "x").await;
+            let (list_path, item_path) = (format!("/v1/bucketlists/{list}"), format!("/v1/bucketlists/{list}/items/{item}"));
+            let body = json!({"name": "y", "done": true});
+            let (a, b) = join(user.put(&item_path, &body), user.delete(&list_path)).await;
+            assert!(a.0.status < 500 && b.0.status < 500, "round {round}: {} {} {:?}", a.0.status, b.0.status, b.0.headers);
+        }
+    }
+
+    async fn administrators_page_through_the_accounts_the_oldest_first(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let admin = app.admin().await;
+        let mut everybody = vec![admin.email()];
+        for _ in 0..6 {
+            everybody.push(app.user().await.email());
+        }
+        let mut path = "/v1/users?per_page=3".to_owned();
+        let mut seen = Vec::new();
+        for page in 1..=3 {
+            let reply = admin.get(&path).await.expect(200);
+            let body = reply.json();
+            assert_eq!(body["meta"], json!({"page": page, "per_page": 3, "total": 7, "pages": 3}));
+            assert_eq!(body["links"]["self"], format!("/v1/users?page={page}&per_page=3"));
+            seen.extend(emails(&reply));
+            path = body["links"]["next"].as_str().unwrap_or_default().to_owned();
+        }
+        assert_eq!(path, "");
+        assert_eq!(seen, everybody);
+        let reply = admin.get("/v1/users").await.expect(200);
+        assert_eq!(emails(&reply), everybody);
+        assert_eq!(reply.json()["data"][0], admin.get("/v1/users/me").await.expect(200).json());
+        assert_eq!(admin.get("/v1/users?per_page=1000").await.expect(200).json()["meta"]["per_page"], 100);
+        let beyond = admin.get("/v1/users?page=9&per_page=3").await.expect(200).json();
+        assert_eq!((&beyond["data"], &beyond["meta"]["total"]), (&json!([]), &json!(7)));
+        for (query, field) in [("page=0", "page"), ("per_page=0", "per_page"), ("page=x", "page")] {
+            let reply = admin.get(&format!("/v1/users?{query}")).await.expect_error(422, "VALIDATION_FAILED");
+            assert_eq!(reply.details()[0].0, field, "{query}");
+        }
+        admin.get("/v1/users?role=admin").await.expect_error(422, "UNKNOWN_PARAMETER");
+    }
+
+    async fn administrators_find_accounts_by_address_or_name(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let admin = app.admin().await;
+        let (ada, grace, percent) = ("Ada@Lovelace.example", "grace@hopper.example", "under_score@100.example");
+        named(&app, ada, "Countess").await;
+        named(&app, grace, "Rear Admiral").await;
+        named(&app, percent, "100% sure").await;
+        for (q, expected) in [
+            ("ada%40LOVE", vec![ada]),
+            ("countess", vec![ada]),
+            ("ADMIRAL", vec![grace]),
+            ("opper.exam", vec![grace]),
+            ("+rear++", vec![grace]),
+            ("lovelace.example%0Acountess", vec![]),
+            ("%25", vec![percent]),
+            ("_", vec![percent]),
+            ("%5C", vec![]),
+            ("%27", vec![]),
+            ("nobody", vec![]),
+        ] {
+            let reply = admin.get(&format!("/v1/users?q={q}")).await.any();
+            if reply.status == 422 {
+                assert_eq!(q, "lovelace.example%0Acountess", "only control characters are refused");
+                continue;
+            }
+            let reply = Unjudged(reply).expect(200);
+            assert_eq!(emails(&reply), expected, "{q}");
+            assert_eq!(reply.json()["meta"]["total"], expected.len(), "{q}");
+        }
+        let reply = admin.get("/v1/users?q=EXAMPLE&per_page=2&page=2").await.expect(200).json();
+        assert_eq!(reply["meta"]["total"], 4, "{reply}");
+        assert_eq!(reply["links"]["prev"], "/v1/users?page=1&per_page=2&q=EXAMPLE");
+        assert_eq!(admin.get("/v1/users?q=").await.expect(200).json()["meta"]["total"], 4);
+    }
+
+    async fn administrators_read_change_and_delete_an_account(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let (admin, user) = (app.admin().await, app.user().await);
+        let mut expected = user.session.clone().unwrap()["user"].clone();
+        assert_eq!(admin.get(&path(&user)).await.expect(200).json(), expected);
+
+        app.wait(Duration::from_secs(1));
+        assert_eq!(admin.patch(&path(&user), &json!({})).await.expect(200).json(), expected);
+        expected["updated_at"] = json!("2027-01-15T08:00:01.000000Z");
+        expected["role"] = json!("admin");
+        expected["disabled"] = json!(true);
+        let change = json!({"role": "admin", "disabled": true});
+        assert_eq!(admin.patch(&path(&user), &change).await.expect(200).json(), expected);
+        assert_eq!(admin.get(&path(&user)).await.expect(200).json(), expected);
+
+        admin.delete(&path(&user)).await.expect(204);
+        admin.get(&path(&user)).await.expect_error(404, "USER_NOT_FOUND");
+        admin.delete(&path(&user)).await.expect_error(404, "USER_NOT_FOUND");
+    }
+
+    async fn an_administrator_changes_role_and_state_and_nothing_else(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let (admin, user) = (app.admin().await, app.user().await);
+        let before = admin.get(&path(&user)).await.expect(200).json();
+        for (body, code, expected) in [
+            (json!({"role": "root"}), "VALIDATION_FAILED", vec![("/role", "NOT_ALLOWED")]),
+            (json!({"role": "Admin"}), "VALIDATION_FAILED", vec![("/role", "NOT_ALLOWED")]),
+            (json!({"role": null}), "VALIDATION_FAILED", vec![("/role", "WRONG_TYPE")]),
+            (json!({"disabled": "true"}), "VALIDATION_FAILED", vec![("/disabled", "WRONG_TYPE")]),
+            (json!({"disabled": null}), "VALIDATION_FAILED", vec![("/disabled", "WRONG_TYPE")]),
+            (json!({"email": "x@example.com"}), "UNKNOWN_FIELD", vec![("/email", "UNKNOWN_FIELD")]),
+            (json!({"name": "Other", "role": "admin"}), "UNKNOWN_FIELD", vec![("/name", "UNKNOWN_FIELD")]),
+            (json!({"password": "harbour-lantern-43"}), "UNKNOWN_FIELD", vec![("/password", "UNKNOWN_FIELD")]),
+        ] {
+            let reply = admin.patch(&path(&user), &body).await.expect_error(422, code);
+            let found = reply.details();
+            assert!(found.contains(&details(&expected)[0]), "{body}: {found:?}");
+            assert!(found.iter().all(|(field, _)| field == expected[0].0), "{body}: {found:?}");
+        }
+        assert_eq!(admin.get(&path(&user)).await.expect(200).json(), before);
+    }
+
+    async fn an_account_that_is_none_is_not_found(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let admin = app.admin().await;
+        for id in ["4711", "9223372036854775807"] {
+            let path = format!("/v1/users/{id}");
+            admin.get(&path).await.expect_error(404, "USER_NOT_FOUND");
+            for body in [json!({}), json!({"role": "user"}), json!({"disabled": true})] {
+                admin.patch(&path, &body).await.expect_error(404, "USER_NOT_FOUND");
+            }
+            admin.delete(&path).await.expect_error(404, "USER_NOT_FOUND");
+        }
+        for id in ["0", "-1", "x", "1.5", "9223372036854775808"] {
+            let reply = admin.get(&format!("/v1/users/{id}")).await.any();
+            assert!(matches!(reply.status, 404 | 422), "{id}: {reply:?}");
+        }
+    }
+
+    async fn deleting_somebodys_account_deletes_everything_in_it(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let admin = app.admin().await;
+        let before = rows(&app).await;
+        let user = with_belongings(&app).await;
+        user.get("/v1/users/me").await.expect(200);
+        admin.delete(&path(&user)).await.expect(204);
+        assert_eq!(rows(&app).await, before);
+        user.get("/v1/users/me").await.expect_error(401, "INVALID_TOKEN");
+        refresh(&app, &user).await.expect_error(401, "INVALID_REFRESH_TOKEN");
+        login(&app, &user.email()).await.expect_error(401, "INVALID_CREDENTIALS");
+    }
+
+    async fn a_role_counts_from_the_next_request_on(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let (admin, user) = (app.admin().await, app.user().await);
+        user.get("/v1/users").await.expect_error(403, "FORBIDDEN");
+        admin.patch(&path(&user), &json!({"role": "admin"})).await.expect(200);
+        user.get("/v1/users").await.expect(200);
+        user.patch(&path(&admin), &json!({"role": "user"})).await.expect(200);
+        admin.get("/v1/users").await.expect_error(403, "FORBIDDEN");
+        admin.get("/v1/users/me").await.expect(200);
+        let next = Actor::new(&app, Some(refresh(&app, &user).await.expect(200).json()));
+        assert_eq!(next.session.as_ref().unwrap()["user"]["role"], "admin");
+        next.get("/v1/users").await.expect(200);
+    }
+
+    async fn a_disabled_account_is_locked_out_until_it_is_enabled_and_logs_in_again(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let (admin, user) = (app.admin().await, app.user().await);
+        let list = user.bucketlist("Kept").await;
+        let other = Actor::new(&app, Some(login(&app, &user.email()).await.expect(200).json()));
+
+        assert_eq!(admin.patch(&path(&user), &json!({"disabled": true})).await.expect(200).json()["disabled"], true);
+        for actor in [&user, &other] {
+            let reply = actor.get("/v1/users/me").await.expect_error(403, "ACCOUNT_DISABLED");
+            assert!(!reply.headers.contains_key("www-authenticate"), "{reply:?}");
+            actor.post("/v1/bucketlists", &json!({"name": "More"})).await.expect_error(403, "ACCOUNT_DISABLED");
+            refresh(&app, actor).await.expect_error(403, "ACCOUNT_DISABLED");
+            delete_me(actor, Actor::PASSWORD).await.expect_error(403, "ACCOUNT_DISABLED");
+        }
+        login(&app, &user.email()).await.expect_error(403, "ACCOUNT_DISABLED");
+
+        admin.patch(&path(&user), &json!({"disabled": false})).await.expect(200);
+        for actor in [&user, &other] {
+            actor.get("/v1/users/me").await.expect_error(401, "INVALID_TOKEN");
+            refresh(&app, actor).await.expect_error(401, "INVALID_REFRESH_TOKEN");
+        }
+        let back = Actor::new(&app, Some(login(&app, &user.email()).await.expect(200).json()));
+        back.get(&format!("/v1/bucketlists/{list}")).await.expect(200);
+    }
+
+    async fn the_last_active_administrator_stays_one(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let admin = app.admin().await;
+        // A disabled administrator and an ordinary user do not count.
+        let second = app.admin().await;
+        app.user().await;
+        admin.patch(&path(&second), &json!({"disabled": true})).await.expect(200);
+        let before = admin.get(&path(&admin)).await.expect(200).json();
+        for body in [
+            json!({"role": "user"}),
+            json!({"disabled": true}),
+            json!({"role": "user", "disabled": false}),
+            json!({"role": "admin", "disabled": true}),
+        ] {
+            let reply = admin.patch(&path(&admin), &body).await.expect_error(409, "LAST_ADMIN");
+            assert!(reply.details().is_empty(), "{body}");
+        }
+        admin.delete(&path(&admin)).await.expect_error(409, "LAST_ADMIN");
+        delete_me(&admin, Actor::PASSWORD).await.expect_error(409, "LAST_ADMIN");
+        delete_me(&admin, "harbour-lantern-43").await.expect_error(422, "WRONG_PASSWORD");
+        assert_eq!(admin.get(&path(&admin)).await.expect(200).json(), before, "and the sessions go on");
+        admin.patch(&path(&admin), &json!({"role": "admin", "disabled": false})).await.expect(200);
+        // Whoever is no active administrator may go.
+        admin.patch(&path(&second), &json!({"role": "user"})).await.expect(200);
+        admin.patch(&path(&second), &json!({"role": "admin", "disabled": false})).await.expect(200);
+        // Now there are two, and one may go.
+        delete_me(&admin, Actor::PASSWORD).await.expect(204);
+        assert_eq!(count_active_admins(&app).await, 1);
+    }
+
+    async fn of_two_administrators_who_get_rid_of_each_other_one_is_left(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let mut ways: Vec<(Method, Value)> = vec![(Method::DELETE, Value::Null)];
+        ways.extend([json!({"role": "user"}), json!({"disabled": true})].map(|body| (Method::PATCH, body)));
+        for round in 0..9 {
+            let (one, two) = (app.admin().await, app.admin().await);
+            let (method, body) = &ways[round % ways.len()];
+            let (first, second) = join(act(&one, method, &two, body), act(&two, method, &one, body)).await;
+            let won = [&first, &second].into_iter().filter(|reply| reply.0.is_success()).count();
+            assert_eq!(won, 1, "round {round}: {first:?} {second:?}");
+            for lost in [first, second].into_iter().filter(|reply| !reply.0.is_success()) {
+                let reply = lost.any();
+                assert!(
+                    matches!(
+                        (reply.status, reply.code().as_str()),
+                        (409, "LAST_ADMIN") | (403, "FORBIDDEN" | "ACCOUNT_DISABLED") | (401, "INVALID_TOKEN")
+                    ),
+                    "{reply:?}"
+                );
+            }
+            assert_eq!(count_active_admins(&app).await, 1);
+            app.execute("UPDATE users SET role = 'user', disabled = FALSE");
+        }
+    }
+
+    async fn of_two_administrators_who_both_leave_one_is_left(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let (one, two) = (app.admin().await, app.admin().await);
+        let (first, second) = join(delete_me(&one, Actor::PASSWORD), delete_me(&two, Actor::PASSWORD)).await;
+        let mut statuses = [first.0.status, second.0.status];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [204, 409]);
+        assert_eq!(count_active_admins(&app).await, 1);
+    }
+
+    async fn the_administrators_operations_are_closed_to_everybody_else(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let (admin, user) = (app.admin().await, app.user().await);
+        let before = rows(&app).await;
+        for (method, path, body) in [
+            (Method::GET, "/v1/users".to_owned(), None),
+            (Method::GET, "/v1/users?page=0".to_owned(), None),
+            (Method::GET, path(&admin), None),
+            // Not even one's own account, this way; and nobody learns which accounts there are.
+            (Method::GET, path(&user), None),
+            (Method::GET, "/v1/users/4711".to_owned(), None),
+            (Method::PATCH, path(&user), Some(json!({"role": "admin"}))),
+            (Method::PATCH, path(&user), Some(json!({"role": 1, "x": 2}))),
+            (Method::PATCH, path(&admin), Some(json!({"disabled": true}))),
+            (Method::DELETE, path(&admin), None),
+            (Method::DELETE, path(&user), None),
+        ] {
+            for (actor, status, code) in
+                [(&user, 403, "FORBIDDEN"), (&app.anonymous(), 401, "AUTHENTICATION_REQUIRED")]
+            {
+                let mut request = actor.request(method.clone(), &path);
+                if let Some(body) = &body {
+                    request = request.json(body);
+                }
+                request.send().await.expect_error(status, code);
+            }
+        }
+        assert_eq!(rows(&app).await, before);
+        assert_eq!(user.get("/v1/users/me").await.expect(200).json()["role"], "user");
+        admin.get("/v1/users").await.expect(200);
+    }
+}

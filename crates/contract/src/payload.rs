@@ -9,7 +9,10 @@ use document::{BodyError, Malformed, Violation};
 use poem::{
     IntoResponse, Request, RequestBody, Response,
     error::ReadBodyError,
-    http::{HeaderValue, header::CONTENT_TYPE},
+    http::{
+        HeaderValue,
+        header::{CONTENT_LENGTH, CONTENT_TYPE},
+    },
 };
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOptions,
@@ -136,7 +139,10 @@ fn malformed_body(malformed: &Malformed) -> ApiError {
 impl<T: Serialize + Send> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
         match serde_json::to_vec(&self.0) {
-            Ok(bytes) => Response::builder().content_type("application/json").body(bytes),
+            // The length is told here, so that whoever decides on compression knows it, and HEAD tells it, too.
+            Ok(bytes) => {
+                Response::builder().content_type("application/json").header(CONTENT_LENGTH, bytes.len()).body(bytes)
+            }
             // Only a map with keys that are not strings can fail; no schema has one.
             Err(_) => Response::builder().status(poem::http::StatusCode::INTERNAL_SERVER_ERROR).finish(),
         }

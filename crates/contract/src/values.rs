@@ -106,6 +106,20 @@ impl ParseFromParameter for Id {
     }
 }
 
+/// What to search for. Its length is the document's to judge, which counts composed characters; poem-openapi's own
+/// validator would count them as they were sent.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct SearchText(pub String);
+
+scalar!(SearchText, MetaSchema { max_length: Some(200), ..MetaSchema::new("string") });
+
+impl ParseFromParameter for SearchText {
+    fn parse_from_parameter(value: &str) -> ParseResult<Self> {
+        Ok(Self(value.to_owned()))
+    }
+}
+
 /// A response field that may be empty: present and `null`, never absent, so that the shape stays the same.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(transparent)]

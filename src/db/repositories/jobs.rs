@@ -4,6 +4,9 @@ use diesel::prelude::*;
 
 use crate::db::{DbConnection, schema::jobs};
 
+/// The job that mails a reset token; its payload is the email address in lower case.
+pub const PASSWORD_RESET_MAIL: &str = "password_reset_mail";
+
 /// A job that is due.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable)]
 pub struct JobRow {

@@ -69,21 +69,32 @@ pub fn insert_refresh_token(c: &mut DbConnection, token_hash: &[u8], session_id:
         .map(drop)
 }
 
-/// A refresh token, locked with its session until the transaction ends, so that one token has one successor.
+/// A refresh token, its session being locked until the transaction ends, so that one token has one successor. The session
+/// and not the token: whoever deletes an account locks in that order, too.
 pub fn find_refresh_token(c: &mut DbConnection, token_hash: &[u8]) -> QueryResult<Option<RefreshRow>> {
-    let row =
-        refresh_tokens::table.inner_join(sessions::table).filter(refresh_tokens::token_hash.eq(token_hash)).select((
+    // SQLite has one writer: its transaction is the lock.
+    if let DbConnection::Postgres(c) = c {
+        let session = refresh_tokens::table
+            .filter(refresh_tokens::token_hash.eq(token_hash))
+            .select(refresh_tokens::session_id)
+            .first::<i64>(c)
+            .optional()?;
+        let Some(session) = session else { return Ok(None) };
+        sessions::table.find(session).select(sessions::id).for_update().first::<i64>(c).optional()?;
+    }
+    // Read after the lock was got: whoever had it may have used the token.
+    refresh_tokens::table
+        .inner_join(sessions::table)
+        .filter(refresh_tokens::token_hash.eq(token_hash))
+        .select((
             sessions::id,
             sessions::user_id,
             refresh_tokens::rotated_at,
             sessions::revoked_at,
             sessions::expires_at,
-        ));
-    match c {
-        // SQLite has one writer: its transaction is the lock.
-        DbConnection::Sqlite(c) => row.first(c).optional(),
-        DbConnection::Postgres(c) => row.for_update().first(c).optional(),
-    }
+        ))
+        .first(c)
+        .optional()
 }
 
 pub fn has_refresh_token(c: &mut DbConnection, token_hash: &[u8]) -> QueryResult<bool> {
@@ -158,11 +169,12 @@ pub fn find_password_reset(c: &mut DbConnection, token_hash: &[u8], now: i64) ->
         .optional()
 }
 
-/// Uses up a reset token and all others of its account. False when somebody else was quicker.
-pub fn take_password_resets(c: &mut DbConnection, token_hash: &[u8], user_id: i64) -> QueryResult<bool> {
-    let taken = diesel::delete(password_resets::table.filter(password_resets::token_hash.eq(token_hash))).execute(c)?;
-    void_password_resets(c, user_id)?;
-    Ok(taken > 0)
+/// Uses up a reset token of this account. False when somebody else was quicker.
+pub fn take_password_reset(c: &mut DbConnection, token_hash: &[u8], user_id: i64) -> QueryResult<bool> {
+    let token = password_resets::table
+        .filter(password_resets::token_hash.eq(token_hash))
+        .filter(password_resets::user_id.eq(user_id));
+    diesel::delete(token).execute(c).map(|rows| rows > 0)
 }
 
 /// Voids the reset tokens that an account was mailed.

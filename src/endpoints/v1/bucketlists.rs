@@ -6,7 +6,7 @@ use contract::{
         endpoints::{BucketlistCreated, BucketlistDeleted, BucketlistEndpoints, Bucketlists as Answer, OneBucketlist},
         schemas::{Bucketlist, BucketlistCreate, BucketlistPage, BucketlistReplace},
     },
-    values::{Id, Nullable, Timestamp},
+    values::{Id, Nullable, SearchText, Timestamp},
 };
 use poem_openapi::param::{Path, Query};
 
@@ -25,7 +25,7 @@ impl BucketlistEndpoints for BucketlistLists {
         User(caller): User,
         page: Query<i32>,
         per_page: Query<i32>,
-        q: Query<Option<String>>,
+        q: Query<Option<SearchText>>,
     ) -> Result<Answer, ApiError> {
         let request = pages::request(page.0, per_page.0, q.0);
         let found = self.0.list(caller.user_id, request.clone()).await?;

@@ -6,7 +6,7 @@ use contract::{
         endpoints::{ItemCreated, ItemDeleted, ItemEndpoints, Items as Answer, OneItem},
         schemas::{Item, ItemCreate, ItemPage, ItemReplace},
     },
-    values::{Date, Id, Nullable, Timestamp},
+    values::{Date, Id, Nullable, SearchText, Timestamp},
 };
 use poem_openapi::param::{Path, Query};
 
@@ -26,7 +26,7 @@ impl ItemEndpoints for ItemLists {
         bucketlist_id: Path<Id>,
         page: Query<i32>,
         per_page: Query<i32>,
-        q: Query<Option<String>>,
+        q: Query<Option<SearchText>>,
     ) -> Result<Answer, ApiError> {
         let place = place(&caller, bucketlist_id);
         let request = pages::request(page.0, per_page.0, q.0);

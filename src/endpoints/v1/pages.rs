@@ -2,14 +2,14 @@
 
 use contract::{
     v1::schemas::{PageLinks, PageMeta},
-    values::Nullable,
+    values::{Nullable, SearchText},
 };
 
 use crate::services::PageRequest;
 
 /// What a list endpoint was asked for.
-pub(super) fn request(page: i32, per_page: i32, q: Option<String>) -> PageRequest {
-    PageRequest { page: i64::from(page), per_page: i64::from(per_page), q }
+pub(super) fn request(page: i32, per_page: i32, q: Option<SearchText>) -> PageRequest {
+    PageRequest { page: i64::from(page), per_page: i64::from(per_page), q: q.map(|SearchText(q)| q) }
 }
 
 /// Where a page stands, and where to go from it.
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn a_search_is_carried_along() {
-        let (_, links) = frame("/x", &request(1, 500, Some("50% & more".into())), 1);
+        let (_, links) = frame("/x", &request(1, 500, Some(SearchText("50% & more".into()))), 1);
         assert_eq!(links.this, "/x?page=1&per_page=100&q=50%25+%26+more");
     }
 }

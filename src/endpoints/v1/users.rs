@@ -6,7 +6,7 @@ use contract::{
         endpoints::{OneUser, UserDeleted, UserEndpoints, Users as UsersAnswer},
         schemas::{AccountDeletion, MePatch, Role, User, UserPage, UserPatch},
     },
-    values::{EmailAddress, Id, Timestamp},
+    values::{EmailAddress, Id, SearchText, Timestamp},
 };
 use poem_openapi::param::{Path, Query};
 
@@ -21,7 +21,7 @@ pub struct UserAccounts(pub Users);
 
 impl UserEndpoints for UserAccounts {
     async fn get_me(&self, Caller(caller): Caller) -> Result<OneUser, ApiError> {
-        one(self.0.get(caller.user_id).await?)
+        one(self.0.get_own(caller.user_id).await?)
     }
 
     async fn update_me(&self, Caller(caller): Caller, Json(body): Json<MePatch>) -> Result<OneUser, ApiError> {
@@ -47,7 +47,7 @@ impl UserEndpoints for UserAccounts {
         _: Admin,
         page: Query<i32>,
         per_page: Query<i32>,
-        q: Query<Option<String>>,
+        q: Query<Option<SearchText>>,
     ) -> Result<UsersAnswer, ApiError> {
         let request = pages::request(page.0, per_page.0, q.0);
         let found = self.0.list(request.clone()).await?;

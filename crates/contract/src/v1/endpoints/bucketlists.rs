@@ -13,7 +13,7 @@ use super::{
 use crate::{
     ApiError, ErrorCode, Json, Operation, User,
     v1::schemas::{Bucketlist, BucketlistCreate, BucketlistPage, BucketlistReplace},
-    values::Id,
+    values::{Id, SearchText},
 };
 
 /// The answer of `listBucketlists`.
@@ -70,8 +70,7 @@ pub trait BucketlistEndpoints: Send + Sync + 'static {
         #[oai(default = "default_per_page", validator(minimum(value = "1"), maximum(value = "2147483647")))]
         per_page: Query<i32>,
         /// Only bucketlists whose name or description contains this, compared without case.
-        #[oai(validator(max_length = 200))]
-        q: Query<Option<String>>,
+        q: Query<Option<SearchText>>,
     ) -> Result<Bucketlists, ApiError>;
 
     /// Make a bucketlist.

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     ApiError, ErrorCode, Json, Operation, User,
     v1::schemas::{Item, ItemCreate, ItemPage, ItemReplace},
-    values::Id,
+    values::{Id, SearchText},
 };
 
 /// The answer of `listItems`.
@@ -73,8 +73,7 @@ pub trait ItemEndpoints: Send + Sync + 'static {
         #[oai(default = "default_per_page", validator(minimum(value = "1"), maximum(value = "2147483647")))]
         per_page: Query<i32>,
         /// Only items whose name or description contains this, compared without case.
-        #[oai(validator(max_length = 200))]
-        q: Query<Option<String>>,
+        q: Query<Option<SearchText>>,
     ) -> Result<Items, ApiError>;
 
     /// Add an item to a bucketlist.

@@ -10,7 +10,7 @@ use super::Tag;
 use crate::{
     Admin, ApiError, ErrorCode, Json, Operation, User as Caller,
     v1::schemas::{AccountDeletion, MePatch, User, UserPage, UserPatch},
-    values::Id,
+    values::{Id, SearchText},
 };
 
 /// The answer of operations on one user.
@@ -74,8 +74,7 @@ pub trait UserEndpoints: Send + Sync + 'static {
         #[oai(default = "default_per_page", validator(minimum(value = "1"), maximum(value = "2147483647")))]
         per_page: Query<i32>,
         /// Only users whose email address or name contains this, compared without case.
-        #[oai(validator(max_length = 200))]
-        q: Query<Option<String>>,
+        q: Query<Option<SearchText>>,
     ) -> Result<Users, ApiError>;
 
     /// Fetch a user.

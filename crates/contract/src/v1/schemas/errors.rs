@@ -53,24 +53,34 @@ impl ErrorEnvelope {
     /// The envelope of `error`.
     #[must_use]
     pub fn new(error: &ApiError, request_id: &str) -> Self {
-        let details = error.details.iter().map(|detail| FailureDetail {
+        // Names of fields and parameters are the caller's, and as long as the caller likes.
+        let details = error.details.iter().take(document::MAX_VIOLATIONS).map(|detail| FailureDetail {
             field: match &detail.location {
                 Location::Body(place) | Location::Query(place) | Location::Path(place) | Location::Header(place) => {
-                    place.clone()
+                    shortened(place)
                 }
             },
             code: detail.code.to_owned(),
-            message: detail.message.clone(),
+            message: shortened(&detail.message),
         });
         Self {
             error: Failure {
                 code: error.code,
-                message: error.message().to_owned(),
+                message: shortened(error.message()),
                 details: details.collect(),
                 retry_after: Nullable(error.retry_after.map(i64::from)),
                 request_id: request_id.to_owned(),
             },
         }
+    }
+}
+
+/// At most as many characters as the schema allows.
+fn shortened(text: &str) -> String {
+    const MAX: usize = 1000;
+    match text.char_indices().nth(MAX) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(MAX - 1).chain(['…']).collect(),
     }
 }
 
