@@ -98,6 +98,8 @@ impl App {
             clock: parts.clock,
             rate_limits: RateLimits::new(&config.limits),
             limits: config.limits,
+            trusted_proxies: config.trusted_proxies.clone(),
+            is_https: config.public_url.starts_with("https://"),
         };
         let worker = Worker::new(context, parts.mailer, config.passwords.reset_ttl, config.public_url.clone());
         Ok(Self { endpoint: boxed(stack), worker, readiness, db })

@@ -15,7 +15,7 @@ use crate::{
         DbError,
         repositories::users::{self, NewUser, UserChanges},
     },
-    domain::{Clock, Email, PasswordPolicy, Random, SystemClock, SystemRandom},
+    domain::{Clock, Email, PasswordPolicy, Random, SystemClock, SystemRandom, search_text},
 };
 
 #[derive(Clone, Debug, Subcommand)]
@@ -64,10 +64,12 @@ pub(super) fn run(
             let password_hash = hasher
                 .hash_now(&password, &SystemRandom)
                 .ok_or_else(|| message("the password cannot be hashed; check PASSWORD_HASH_MEMORY_KIB".into()))?;
+            let name = name.as_deref().unwrap_or(email.local_part());
             let user = NewUser {
                 email: email.address(),
                 email_key: email.key(),
-                name: name.as_deref().unwrap_or(email.local_part()),
+                name,
+                search_text: search_text(email.address(), Some(name)),
                 password_hash: &password_hash,
                 role: if *admin { users::ADMIN } else { users::USER },
                 disabled: false,

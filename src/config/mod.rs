@@ -7,6 +7,7 @@ pub mod variables;
 
 use std::{collections::BTreeMap, fmt, net::IpAddr, path::PathBuf, time::Duration};
 
+use ipnet::IpNet;
 use secrecy::SecretString;
 
 use crate::db::{Options, Target};
@@ -66,6 +67,8 @@ pub struct Config {
     pub tokens: Tokens,
     pub passwords: Passwords,
     pub limits: Limits,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
     pub smtp_url: Option<SecretString>,
     pub mail_from: String,
     pub log_format: LogFormat,
@@ -191,6 +194,7 @@ impl Config {
                 body_bytes: read.bounded("BODY_LIMIT", 1_024, 1_073_741_824),
                 request_timeout: read.duration("REQUEST_TIMEOUT"),
             },
+            trusted_proxies: read.networks("TRUSTED_PROXIES"),
             smtp_url: read.smtp_url("SMTP_URL"),
             mail_from: read.text("MAIL_FROM"),
             log_format: read

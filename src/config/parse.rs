@@ -1,7 +1,8 @@
 //! Reads variables one by one and remembers what is wrong with each.
 
-use std::{path::Path, str::FromStr, time::Duration};
+use std::{net::IpAddr, path::Path, str::FromStr, time::Duration};
 
+use ipnet::IpNet;
 use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
 
@@ -124,6 +125,18 @@ impl<'a> Reader<'a> {
                 Duration::from_secs(1)
             }
         }
+    }
+
+    /// Addresses and networks, separated by commas.
+    pub(super) fn networks(&mut self, name: &'static str) -> Vec<IpNet> {
+        let mut networks = Vec::new();
+        for text in self.given(name).unwrap_or_default().split(',').map(str::trim).filter(|text| !text.is_empty()) {
+            match text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)) {
+                Ok(network) => networks.push(network),
+                Err(_) => self.mistake(name, format!("`{text}` is not an address or network such as 10.0.0.0/8")),
+            }
+        }
+        networks
     }
 
     pub(super) fn pool_size(&mut self, name: &'static str) -> u32 {

@@ -42,6 +42,7 @@ fn every_mistake_is_reported_at_once() {
         ("JWT_SECRET", "short"),
         ("PASSWORD_MIN_LENGTH", "7"),
         ("PASSWORD_HASH_MEMORY_KIB", "64"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8, everybody"),
         ("RATE_LIMIT", "sometimes"),
         ("BODY_LIMIT", "-1"),
         ("SMTP_URL", "mail.example.com"),

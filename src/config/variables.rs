@@ -61,6 +61,11 @@ pub const ALL: &[Variable] = &[
     variable("PASSWORD_HASH_MEMORY_KIB", "19456", "memory of one argon2id hash, in KiB; 19456 or more"),
     variable("PASSWORD_HASH_PASSES", "2", "passes of one argon2id hash; 2 or more"),
     variable("PASSWORD_RESET_TTL", "1h", "how long a mailed reset token is good"),
+    variable(
+        "TRUSTED_PROXIES",
+        "",
+        "addresses or networks of proxies whose X-Forwarded-For is believed, separated by commas: 10.0.0.0/8,::1",
+    ),
     variable("RATE_LIMIT", "on", "on or off"),
     variable("RATE_LIMIT_GENERAL", "600", "requests a minute for each caller"),
     variable("RATE_LIMIT_REGISTER", "5", "registrations a minute for each address"),

@@ -6,6 +6,7 @@ diesel::table! {
         email -> Text,
         email_key -> Text,
         name -> Text,
+        search_text -> Text,
         password_hash -> Text,
         role -> Text,
         disabled -> Bool,

@@ -7,8 +7,8 @@ use poem::{
     http::{
         HeaderName, HeaderValue,
         header::{
-            CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, SERVER, VARY, X_CONTENT_TYPE_OPTIONS,
-            X_FRAME_OPTIONS,
+            CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, SERVER, STRICT_TRANSPORT_SECURITY, VARY,
+            X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
         },
     },
 };
@@ -27,12 +27,17 @@ const SECURITY: [(HeaderName, HeaderValue); 7] = [
 ];
 
 /// Completes the headers of a response.
-pub(super) fn complete(response: &mut Response, request_id: &str, took: Duration) {
+pub(super) fn complete(response: &mut Response, request_id: &str, took: Duration, is_https: bool) {
     let headers = response.headers_mut();
     for (name, value) in &SECURITY {
         if !headers.contains_key(name) {
             headers.insert(name, value.clone());
         }
+    }
+    if is_https {
+        // Two years, as browsers' preload lists ask.
+        let policy = HeaderValue::from_static("max-age=63072000; includeSubDomains");
+        headers.insert(STRICT_TRANSPORT_SECURITY, policy);
     }
     if !headers.contains_key(CACHE_CONTROL) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

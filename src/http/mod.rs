@@ -4,6 +4,7 @@
 //! hands it on, turns whatever comes back (an answer, an error, a panic, a timeout) into the version's shape, and logs it.
 
 mod access_log;
+mod client_address;
 mod compression;
 mod errors;
 mod headers;

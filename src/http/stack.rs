@@ -12,6 +12,7 @@ use contract::{
 };
 use document::PathItem;
 use futures_util::FutureExt;
+use ipnet::IpNet;
 use poem::{
     Body, Endpoint, IntoResponse, Request, Response,
     http::{
@@ -22,7 +23,7 @@ use poem::{
 use tracing::{Instrument, info_span};
 
 use super::{
-    System, access_log, compression, errors, headers,
+    System, access_log, client_address, compression, errors, headers,
     limits::{Key, RateLimits, Verdict},
     negotiation, request_id,
 };
@@ -41,6 +42,9 @@ pub struct Stack<E> {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rate_limits: Option<RateLimits>,
     pub(crate) limits: Limits,
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    /// Whether clients reach the server over HTTPS, here or at a proxy.
+    pub(crate) is_https: bool,
 }
 
 /// What is found out about a request on its way, for the response and the log.
@@ -85,7 +89,7 @@ impl<E: Endpoint> Endpoint for Stack<E> {
             response = compression::compress(response, algorithm);
         }
         let took = started.elapsed();
-        headers::complete(&mut response, &request_id, took);
+        headers::complete(&mut response, &request_id, took, self.is_https);
         let entry = access_log::Entry {
             method: &method,
             path: uri.path(),
@@ -190,8 +194,8 @@ impl<E: Endpoint> Stack<E> {
         let Some(rate_limits) = &self.rate_limits else {
             return Ok(());
         };
-        let address = request.remote_addr().as_socket_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |a| a.ip());
-        let address = Key::address(address);
+        let peer = request.remote_addr().as_socket_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+        let address = Key::address(client_address::of(peer, request.headers(), &self.trusted_proxies));
         let caller = facts.user.map_or_else(|| address.clone(), Key::User);
         let verdict = rate_limits.check(limit, &caller, &address);
         facts.verdict = Some(verdict);

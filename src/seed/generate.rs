@@ -78,6 +78,7 @@ impl Generator {
     pub(super) fn user(&mut self, number: u64) -> User {
         let (first, last) = (self.first_name(), self.last_name());
         let email = format!("{}.{}+dummy{}-{}@example.com", letters(first), letters(last), self.rng_seed, number + 1);
+        let name = format!("{first} {last}");
         let created_at = self.instant(BEGIN, LAST_USER, number, self.users);
         let id = take(&mut self.next.user);
         self.user = (id, created_at);
@@ -85,8 +86,9 @@ impl Generator {
         User {
             id,
             email_key: email.clone(),
+            search_text: search_text(&email, Some(&name)),
             email,
-            name: format!("{first} {last}"),
+            name,
             password_hash: self.password_hash.clone(),
             role: USER,
             disabled: false,

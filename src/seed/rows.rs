@@ -19,6 +19,7 @@ pub(super) struct User {
     pub(super) email: String,
     pub(super) email_key: String,
     pub(super) name: String,
+    pub(super) search_text: String,
     pub(super) password_hash: String,
     pub(super) role: &'static str,
     pub(super) disabled: bool,

@@ -163,6 +163,7 @@ fn insert_user(c: &mut DbConnection, email: &str, name: &str, role: &str, hash: 
         email,
         email_key: email,
         name,
+        search_text: search_text(email, Some(name)),
         password_hash: hash,
         role,
         disabled: false,

@@ -13,7 +13,10 @@ use super::*;
 use crate::{
     config::Passwords,
     db::{
-        repositories::{bucketlists::BucketlistRow, users::UserRow},
+        repositories::{
+            bucketlists::BucketlistRow,
+            users::{COLUMNS, UserRow},
+        },
         schema::{bucketlists, items},
     },
     domain::{Email, PasswordPolicy, SeededRandom, search_text},
@@ -39,7 +42,7 @@ type List = (i64, i64, String, Option<String>, String, i64, i64, i64, i64);
 
 fn all(c: &mut DbConnection) -> (Vec<UserRow>, Vec<List>, Vec<Item>) {
     (
-        users::table.order(users::id).load(c).unwrap(),
+        users::table.order(users::id).select(COLUMNS).load(c).unwrap(),
         bucketlists::table.order(bucketlists::id).load(c).unwrap(),
         items::table.order(items::id).load(c).unwrap(),
     )
@@ -187,7 +190,7 @@ fn rows_that_come_later_get_fresh_ids(mut database: Database) {
     seed_dummy(c, Dummy { users: 2, lists: 0, items: 5, rng_seed: 1 }).unwrap();
     seed_dummy(c, Dummy { users: 0, lists: 9, items: 9, rng_seed: 2 }).unwrap();
     seed_dummy(c, Dummy { users: 1, lists: 2, items: 3, rng_seed: 3 }).unwrap();
-    let user = users::table.order(users::id.desc()).first::<UserRow>(c).unwrap();
+    let user = users::table.order(users::id.desc()).select(COLUMNS).first::<UserRow>(c).unwrap();
     let at = crate::db::repositories::bucketlists::NewBucketlist {
         user_id: user.id,
         name: "Mine".into(),

@@ -18,7 +18,7 @@ use crate::{
             users::{self, NewUser, UserChanges, UserRow},
         },
     },
-    domain::Email,
+    domain::{Email, search_text},
 };
 
 /// For how long after its use a refresh token still answers with its successor: two windows of one user refresh at once.
@@ -84,6 +84,7 @@ impl Accounts {
                         email: email.address(),
                         email_key: email.key(),
                         name: &name,
+                        search_text: search_text(email.address(), Some(&name)),
                         password_hash: &password_hash,
                         role: users::USER,
                         disabled: false,

@@ -12,6 +12,7 @@ use crate::db::{
         users::{self, UserChanges, UserRow},
     },
 };
+use crate::domain::search_text;
 
 /// Accounts as their owners and administrators manage them.
 #[derive(Clone)]
@@ -69,7 +70,7 @@ impl Users {
             })?;
             accounts.verified(user_id, password, "current_password").await?;
         }
-        let row = UserChanges {
+        let mut row = UserChanges {
             name: changes.name,
             email: email.as_ref().map(|email| email.address().to_owned()),
             email_key: email.as_ref().map(|email| email.key().to_owned()),
@@ -80,6 +81,9 @@ impl Users {
             .0
             .db
             .write(move |c| {
+                let Some(before) = users::find(c, user_id)? else { return Ok(None) };
+                let email = row.email.as_ref().unwrap_or(&before.email);
+                row.search_text = Some(search_text(email, row.name.as_deref().or(Some(&before.name))));
                 let user = users::update(c, user_id, &row)?;
                 if row.email.is_some() {
                     // The old address must not keep a way in.

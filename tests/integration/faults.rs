@@ -316,25 +316,23 @@ both_engines! {
 
     async fn a_database_that_is_not_there_at_the_start_may_come_later(engine: Engine) {
         let database = Database::new(engine);
-        let (original, proxy) = match &database.target {
-            Target::Sqlite(path) => (path.clone(), None),
+        // On SQLite the folder of the file is missing, on PostgreSQL the way to the server is cut.
+        let (folder, away) = (database.folder.path().join("there"), database.folder.path().join("away"));
+        let (target, proxy) = match &database.target {
+            Target::Sqlite(path) => {
+                std::fs::create_dir(&away).unwrap();
+                std::fs::rename(path, away.join("test.db")).unwrap();
+                (Target::Sqlite(folder.join("test.db")), None)
+            }
             target @ Target::Postgres(_) => {
                 let proxy = Proxy::to(Upstream::of(&postgres_url(target)));
                 proxy.cut();
-                (Default::default(), Some(proxy))
+                (by_way_of(proxy.address, target), Some(proxy))
             }
         };
-        let away = original.with_extension("away");
-        if proxy.is_none() {
-            std::fs::rename(&original, &away).unwrap();
-            // A folder in its place: no database can be made there.
-            std::fs::create_dir(&original).unwrap();
-        }
         let app = TestApp::over(database, |config| {
             config.database.acquire_timeout = Duration::from_millis(500);
-            if let Some(proxy) = &proxy {
-                config.database.target = by_way_of(proxy.address, &config.database.target);
-            }
+            config.database.target = target;
         })
         .await;
         let newcomer = json!({"email": "early@example.com", "password": Actor::PASSWORD, "name": "Early"});
@@ -343,10 +341,7 @@ both_engines! {
 
         match &proxy {
             Some(proxy) => proxy.mend(),
-            None => {
-                std::fs::remove_dir(&original).unwrap();
-                std::fs::rename(&away, &original).unwrap();
-            }
+            None => std::fs::rename(&away, &folder).unwrap(),
         }
         let early = app.anonymous();
         until_well(&early, "/health/ready", 20).await;

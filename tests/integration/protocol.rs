@@ -1081,3 +1081,34 @@ async fn what_has_not_changed_is_not_sent_again() {
     let again = anonymous.request(Method::GET, "/openapi/v1.json").header("if-none-match", etag);
     again.header("accept-encoding", "gzip").send().await.expect(304);
 }
+
+both_engines! {
+    async fn clients_behind_a_trusted_proxy_are_told_apart(engine: Engine) {
+        let app = TestApp::configured(engine, |config| {
+            config.limits.rate_limit = true;
+            config.limits.login_per_minute = 1;
+            // Where requests in process come from.
+            config.trusted_proxies = vec!["0.0.0.0/32".parse().unwrap()];
+        })
+        .await;
+        let login = |address: &str| {
+            let login = app.anonymous().request(Method::POST, "/v1/auth/login").json(&json!({}));
+            login.header("x-forwarded-for", address)
+        };
+        login("198.51.100.1").send().await.expect(422);
+        login("198.51.100.1").send().await.expect_error(429, "RATE_LIMIT_EXCEEDED");
+        login("203.0.113.9, 198.51.100.1").send().await.expect_error(429, "RATE_LIMIT_EXCEEDED");
+        login("198.51.100.2").send().await.expect(422);
+    }
+
+    async fn browsers_are_kept_on_https_where_there_is_https(engine: Engine) {
+        let plain = TestApp::on(engine).await;
+        let reply = plain.anonymous().get("/health/live").await.expect(200);
+        assert!(!reply.headers.contains_key("strict-transport-security"));
+        let secure = TestApp::configured(engine, |config| config.public_url = "https://api.example".to_owned()).await;
+        for path in ["/health/live", "/v1/users/me", "/nope"] {
+            let reply = secure.anonymous().get(path).await.any();
+            assert_eq!(reply.header("strict-transport-security"), "max-age=63072000; includeSubDomains");
+        }
+    }
+}

@@ -18,7 +18,7 @@ use diesel::{
     sql_types::{Nullable, Text},
 };
 
-use crate::support::{Database, Engine};
+use crate::support::{Database, Engine, TestApp};
 
 const ENGINES: [Engine; 2] = [Engine::Sqlite, Engine::Postgres];
 /// The table Diesel keeps its record in.
@@ -334,24 +334,24 @@ both_engines! {
     async fn a_migration_that_fails_leaves_nothing_and_can_be_tried_again(engine: Engine) {
         let database = Database::unmigrated(engine);
         let names = names(engine);
-        // The last table is in the way.
+        let at = names.iter().position(|name| name.ends_with("_create_jobs")).unwrap();
+        // Its table is in the way.
         database.execute("CREATE TABLE jobs (id BIGINT)");
         let failure = database.migrator().up().unwrap_err();
         assert!(matches!(failure, MigrationError::Failed(_)), "{failure}");
         let status = database.migrator().status().unwrap();
-        assert_eq!((status.applied, status.pending), (names[..4].to_vec(), names[4..].to_vec()));
+        assert_eq!((status.applied, status.pending), (names[..at].to_vec(), names[at..].to_vec()));
         database.execute("DROP TABLE jobs");
-        assert_eq!(database.migrator().up().unwrap(), names[4..]);
+        assert_eq!(database.migrator().up().unwrap(), names[at..]);
         assert_eq!(fingerprint(&database), fingerprint(&Database::new(engine)));
     }
 
     async fn a_role_that_the_contract_does_not_know_cannot_be_stored(engine: Engine) {
-        let database = Database::new(engine);
-        let insert = "INSERT INTO users (email, email_key, name, password_hash, role, disabled, created_at, updated_at) \
-                      VALUES ('a@b.c', 'a@b.c', 'A', 'x', 'ROLE', false, 1, 1)";
-        for (role, accepted) in [("root", false), ("", false), ("User", false), ("user", true)] {
-            let statement = insert.replace("ROLE", role);
-            let stored = match database.migrator().connection() {
+        let app = TestApp::on(engine).await;
+        app.user().await;
+        for (role, accepted) in [("root", false), ("", false), ("User", false), ("admin", true)] {
+            let statement = format!("UPDATE users SET role = '{role}'");
+            let stored = match app.database.migrator().connection() {
                 DbConnection::Sqlite(c) => sql_query(statement).execute(c),
                 DbConnection::Postgres(c) => sql_query(statement).execute(c),
             };

@@ -150,22 +150,38 @@ both_engines! {
         app.wait(Duration::from_secs(1));
         for (body, code, expected) in [
             (json!({"email": "new@example.com"}), "VALIDATION_FAILED", vec![("/current_password", "REQUIRED")]),
-            (json!({"name": "New", "email": "new@example.com"}), "VALIDATION_FAILED", vec![("/current_password", "REQUIRED")]),
+            (
+                json!({"name": "New", "email": "new@example.com"}),
+                "VALIDATION_FAILED",
+                vec![("/current_password", "REQUIRED")],
+            ),
             (
                 json!({"name": "New", "email": "new@example.com", "current_password": "harbour-lantern-43"}),
                 "WRONG_PASSWORD",
                 vec![("/current_password", "WRONG_PASSWORD")],
             ),
-            (json!({"email": "a@b", "current_password": password}), "VALIDATION_FAILED", vec![("/email", "INVALID_FORMAT")]),
+            (
+                json!({"email": "a@b", "current_password": password}),
+                "VALIDATION_FAILED",
+                vec![("/email", "INVALID_FORMAT")],
+            ),
             (json!({"name": null}), "VALIDATION_FAILED", vec![("/name", "WRONG_TYPE")]),
             (json!({"email": null, "current_password": password}), "VALIDATION_FAILED", vec![("/email", "WRONG_TYPE")]),
             (json!({"current_password": null}), "VALIDATION_FAILED", vec![("/current_password", "WRONG_TYPE")]),
             (json!({"name": ""}), "VALIDATION_FAILED", vec![("/name", "TOO_SHORT")]),
             (json!({"name": "x".repeat(101)}), "VALIDATION_FAILED", vec![("/name", "TOO_LONG")]),
-            (json!({"name": 1, "email": "x"}), "VALIDATION_FAILED", vec![("/email", "INVALID_FORMAT"), ("/email", "TOO_SHORT"), ("/name", "WRONG_TYPE")]),
+            (
+                json!({"name": 1, "email": "x"}),
+                "VALIDATION_FAILED",
+                vec![("/email", "INVALID_FORMAT"), ("/email", "TOO_SHORT"), ("/name", "WRONG_TYPE")],
+            ),
             (json!({"role": "admin"}), "UNKNOWN_FIELD", vec![("/role", "UNKNOWN_FIELD")]),
             (json!({"disabled": false}), "UNKNOWN_FIELD", vec![("/disabled", "UNKNOWN_FIELD")]),
-            (json!({"id": 1, "password": "x"}), "UNKNOWN_FIELD", vec![("/id", "UNKNOWN_FIELD"), ("/password", "UNKNOWN_FIELD")]),
+            (
+                json!({"id": 1, "password": "x"}),
+                "UNKNOWN_FIELD",
+                vec![("/id", "UNKNOWN_FIELD"), ("/password", "UNKNOWN_FIELD")],
+            ),
         ] {
             let reply = user.patch("/v1/users/me", &body).await.expect_error(422, code);
             let mut found = reply.details();
@@ -281,19 +297,6 @@ both_engines! {
             }
         }
         admin.get("/v1/users/me").await.expect(200);
-    }
-
-    async fn tmp_probe(engine: Engine) {
-        let app = TestApp::on(engine).await;
-        let user = app.user().await;
-        for round in 0..150 {
-            let list = user.bucketlist(&format!("L{round}")).await;
-            let item = user.item(list, "x").await;
-            let (list_path, item_path) = (format!("/v1/bucketlists/{list}"), format!("/v1/bucketlists/{list}/items/{item}"));
-            let body = json!({"name": "y", "done": true});
-            let (a, b) = join(user.put(&item_path, &body), user.delete(&list_path)).await;
-            assert!(a.0.status < 500 && b.0.status < 500, "round {round}: {} {} {:?}", a.0.status, b.0.status, b.0.headers);
-        }
     }
 
     async fn administrators_page_through_the_accounts_the_oldest_first(engine: Engine) {
@@ -569,5 +572,23 @@ both_engines! {
         assert_eq!(rows(&app).await, before);
         assert_eq!(user.get("/v1/users/me").await.expect(200).json()["role"], "user");
         admin.get("/v1/users").await.expect(200);
+    }
+}
+
+both_engines! {
+    async fn users_are_found_without_case_in_any_script(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let (admin, user) = (app.admin().await, app.user().await);
+        let found = async |q: &str| {
+            let page = admin.get(&format!("/v1/users?q={q}")).await.expect(200).json();
+            page["data"].as_array().unwrap().iter().map(|row| row["id"].as_i64().unwrap()).collect::<Vec<_>>()
+        };
+        user.patch("/v1/users/me", &json!({"name": "ZÜRICH Ödön"})).await.expect(200);
+        assert_eq!(found("z%C3%BCrich").await, [user.id()]);
+        assert_eq!(found("%C3%96D%C3%96N").await, [user.id()]);
+        let body = json!({"email": "Moved@Example.com", "current_password": Actor::PASSWORD});
+        user.patch("/v1/users/me", &body).await.expect(200);
+        assert_eq!(found("moved@example").await, [user.id()], "the address is searched as it is now");
+        assert_eq!(found("z%C3%BCrich").await, [user.id()], "the name still is");
     }
 }

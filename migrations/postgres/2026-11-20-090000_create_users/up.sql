@@ -5,6 +5,8 @@ CREATE TABLE users (
     -- the address in lower case: what makes it unique
     email_key     TEXT    NOT NULL UNIQUE,
     name          TEXT    NOT NULL,
+    -- address and name in lower case: what `q` searches
+    search_text   TEXT    NOT NULL,
     password_hash TEXT    NOT NULL,
     role          TEXT    NOT NULL CHECK (role IN ('user', 'admin')),
     disabled      BOOLEAN NOT NULL,

@@ -19,6 +19,30 @@ pub struct UserRow {
     pub updated_at: i64,
 }
 
+/// The columns of [`UserRow`], in its order.
+pub(crate) const COLUMNS: Columns = (
+    users::id,
+    users::email,
+    users::email_key,
+    users::name,
+    users::password_hash,
+    users::role,
+    users::disabled,
+    users::created_at,
+    users::updated_at,
+);
+pub(crate) type Columns = (
+    users::id,
+    users::email,
+    users::email_key,
+    users::name,
+    users::password_hash,
+    users::role,
+    users::disabled,
+    users::created_at,
+    users::updated_at,
+);
+
 /// The role that manages the accounts.
 pub const ADMIN: &str = "admin";
 /// The role of everybody else.
@@ -39,6 +63,7 @@ pub struct NewUser<'a> {
     pub email: &'a str,
     pub email_key: &'a str,
     pub name: &'a str,
+    pub search_text: String,
     pub password_hash: &'a str,
     pub role: &'a str,
     pub disabled: bool,
@@ -53,6 +78,7 @@ pub struct UserChanges {
     pub email: Option<String>,
     pub email_key: Option<String>,
     pub name: Option<String>,
+    pub search_text: Option<String>,
     pub password_hash: Option<String>,
     pub role: Option<String>,
     pub disabled: Option<bool>,
@@ -60,19 +86,19 @@ pub struct UserChanges {
 }
 
 pub fn insert(c: &mut DbConnection, user: &NewUser<'_>) -> QueryResult<UserRow> {
-    diesel::insert_into(users::table).values(user).returning(users::all_columns).get_result(c)
+    diesel::insert_into(users::table).values(user).returning(COLUMNS).get_result(c)
 }
 
 pub fn find(c: &mut DbConnection, id: i64) -> QueryResult<Option<UserRow>> {
-    users::table.find(id).first(c).optional()
+    users::table.find(id).select(COLUMNS).first(c).optional()
 }
 
 pub fn find_by_email(c: &mut DbConnection, email_key: &str) -> QueryResult<Option<UserRow>> {
-    users::table.filter(users::email_key.eq(email_key)).first(c).optional()
+    users::table.filter(users::email_key.eq(email_key)).select(COLUMNS).first(c).optional()
 }
 
 pub fn update(c: &mut DbConnection, id: i64, changes: &UserChanges) -> QueryResult<Option<UserRow>> {
-    diesel::update(users::table.find(id)).set(changes).returning(users::all_columns).get_result(c).optional()
+    diesel::update(users::table.find(id)).set(changes).returning(COLUMNS).get_result(c).optional()
 }
 
 pub fn delete(c: &mut DbConnection, id: i64) -> QueryResult<bool> {
@@ -92,31 +118,16 @@ pub fn lock_active_admins(c: &mut DbConnection) -> QueryResult<Vec<i64>> {
 
 /// A slice of all accounts, the oldest first; `pattern` is a LIKE pattern in lower case.
 pub fn page(c: &mut DbConnection, pattern: Option<&str>, slice: Slice) -> QueryResult<Counted<UserRow>> {
-    let mut rows = users::table.into_boxed();
-    if let Some(pattern) = pattern {
-        rows = rows.filter(matches_pattern(pattern));
-    }
-    let rows: Vec<UserRow> = rows.order(users::id).offset(slice.offset).limit(slice.limit).load(c)?;
-    let total = match slice.total_seen(rows.len()) {
-        Some(total) => total,
-        None => match pattern {
-            Some(pattern) => users::table.filter(matches_pattern(pattern)).select(count_star()).first(c)?,
-            None => users::table.select(count_star()).first(c)?,
-        },
+    let window = users::table.order(users::id).offset(slice.offset).limit(slice.limit).select(COLUMNS);
+    let rows: Vec<UserRow> = match pattern {
+        Some(pattern) => window.filter(users::search_text.like(pattern).escape('\\')).load(c)?,
+        None => window.load(c)?,
+    };
+    let all = users::table.select(count_star());
+    let total = match (slice.total_seen(rows.len()), pattern) {
+        (Some(total), _) => total,
+        (None, Some(pattern)) => all.filter(users::search_text.like(pattern).escape('\\')).first(c)?,
+        (None, None) => all.first(c)?,
     };
     Ok(Counted { rows, total })
-}
-
-type PatternFilter<'a> = diesel::dsl::Or<
-    diesel::dsl::Escape<diesel::dsl::Like<users::email_key, &'a str>>,
-    diesel::dsl::Escape<diesel::dsl::Like<lower<users::name>, &'a str>>,
->;
-
-diesel::define_sql_function! {
-    /// Lower case: of ASCII on SQLite, of everything on PostgreSQL.
-    fn lower(text: diesel::sql_types::Text) -> diesel::sql_types::Text;
-}
-
-fn matches_pattern(pattern: &str) -> PatternFilter<'_> {
-    users::email_key.like(pattern).escape('\\').or(lower(users::name).like(pattern).escape('\\'))
 }
