@@ -1,2 +1,20 @@
-//! cli.
-fn main() {}
+//! The binary as people and machines use it: run in a folder of its own with a clean environment.
+
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+#[macro_use]
+mod support;
+
+mod commands;
+mod config;
+mod crash;
+mod doctor;
+mod migrate;
+mod openapi;
+mod prose;
+mod readme;
+mod refusals;
+mod seed;
+mod serve;
+mod shutdown;
+mod user;

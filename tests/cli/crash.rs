@@ -1,0 +1,83 @@
+//! A server that is killed has lost nothing that it had answered.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread,
+};
+
+use serde_json::json;
+
+use crate::support::{Place, send};
+
+both_engines! {
+    fn kill_9_during_writes_loses_no_write_that_was_answered(engine: Engine) {
+        let place = Place::on(engine).with("APP_ENV", "testing").with("RATE_LIMIT", "off");
+        let mut server = place.serve();
+        let token = server.register("ada@example.com");
+        let address = server.address;
+        let (acknowledge, acknowledged) = mpsc::channel();
+        let stop = AtomicBool::new(false);
+        let mut known = Vec::new();
+        thread::scope(|scope| {
+            for writer in 0..4 {
+                let (acknowledge, token, stop) = (acknowledge.clone(), token.as_str(), &stop);
+                scope.spawn(move || {
+                    for number in 0.. {
+                        if stop.load(Ordering::SeqCst) {
+                            return;
+                        }
+                        // A list and an item in it: two writes, the second one of two statements.
+                        let body = json!({"name": format!("{writer}/{number}")});
+                        let Ok(made) = send(address, "POST", "/v1/bucketlists", Some(token), Some(&body)) else { return };
+                        let list = made.expect(201).json()["id"].as_i64().unwrap();
+                        acknowledge.send((list, None)).unwrap();
+                        let path = format!("/v1/bucketlists/{list}/items");
+                        let Ok(made) = send(address, "POST", &path, Some(token), Some(&body)) else { return };
+                        let item = made.expect(201).json()["id"].as_i64().unwrap();
+                        acknowledge.send((list, Some(item))).unwrap();
+                    }
+                });
+            }
+            drop(acknowledge);
+            // In the middle of it.
+            known.extend(acknowledged.iter().take(120));
+            server.kill();
+            stop.store(true, Ordering::SeqCst);
+            known.extend(acknowledged.iter());
+        });
+        assert!(known.len() >= 120);
+
+        let server = place.serve();
+        server.get("/health/ready", None).expect(200);
+        let mut items_of = BTreeMap::<i64, i64>::new();
+        for (list, item) in known {
+            let path = format!("/v1/bucketlists/{list}");
+            match item {
+                None => {
+                    let answer = server.get(&path, Some(&token)).expect(200).json();
+                    items_of.insert(list, answer["items_total"].as_i64().unwrap());
+                }
+                Some(item) => {
+                    server.get(&format!("{path}/items/{item}"), Some(&token)).expect(200);
+                    assert_eq!(items_of[&list], 1, "the count went with the item");
+                }
+            }
+        }
+        // What was in flight is there whole or not at all.
+        let c = &mut place.migrator();
+        let wrong = {
+            use bucketlist::db::schema::{bucketlists, items};
+            use diesel::{dsl::count_star, prelude::*};
+            let c = c.connection();
+            let counted: Vec<i64> = bucketlists::table.select(bucketlists::items_total).load(c).unwrap();
+            let rows: i64 = items::table.select(count_star()).first(c).unwrap();
+            counted.iter().sum::<i64>() - rows
+        };
+        assert_eq!(wrong, 0);
+        server.stop();
+    }
+}

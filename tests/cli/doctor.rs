@@ -1,0 +1,144 @@
+//! `bucketlist doctor`.
+
+use std::net::TcpListener;
+
+use serde_json::Value;
+
+use crate::support::{GOOD_SECRET, Place};
+
+/// The report for machines, and the exit code.
+fn report(place: &Place) -> (i32, Value) {
+    let outcome = place.run(&["doctor", "--format", "json"]);
+    assert_eq!(outcome.err, "");
+    (outcome.code.unwrap(), serde_json::from_str(&outcome.out).unwrap_or_else(|_| panic!("{outcome:?}")))
+}
+
+/// What the report says of one thing: verdict and detail.
+#[track_caller]
+fn check(report: &Value, name: &str) -> (String, String) {
+    let checks = report["checks"].as_array().unwrap();
+    let check = checks.iter().find(|check| check["name"] == name).unwrap_or_else(|| panic!("no {name}: {report:#}"));
+    (check["verdict"].as_str().unwrap().to_owned(), check["detail"].as_str().unwrap().to_owned())
+}
+
+fn free_port() -> String {
+    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port().to_string()
+}
+
+#[test]
+fn a_fresh_folder_is_well_and_stays_as_it_is() {
+    let place = Place::new().with("PORT", free_port());
+    let (code, report) = report(&place);
+    assert_eq!(code, 0, "{report:#}");
+    for check in report["checks"].as_array().unwrap() {
+        assert_eq!(check["verdict"], "ok", "{check}");
+    }
+    assert!(!place.exists("data"), "looking changes nothing");
+}
+
+both_engines! {
+    fn the_state_of_the_migrations_is_told(engine: Engine) {
+        let place = Place::on(engine).with("PORT", free_port());
+        let _ = place.run(&["migrate", "up"]).exits(0);
+        let (code, current) = report(&place);
+        assert_eq!((code, check(&current, "migrations").0.as_str()), (0, "ok"), "{current:#}");
+        assert_eq!(check(&current, "database").0, "ok");
+
+        let _ = place.run(&["migrate", "down"]).exits(0);
+        let (code, behind) = report(&place);
+        assert_eq!(code, 0);
+        let expected = "1 to be done; run `bucketlist migrate up`".to_owned();
+        assert_eq!(check(&behind, "migrations"), ("warn".to_owned(), expected));
+
+        place.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('20991231235959')");
+        let (code, ahead) = report(&place);
+        assert_eq!(code, 1);
+        let (verdict, detail) = check(&ahead, "migrations");
+        assert_eq!(verdict, "fail");
+        assert!(detail.contains("20991231235959") && detail.contains("start the newer one"), "{detail}");
+    }
+}
+
+#[test]
+fn the_text_says_the_same_and_marks_what_is_set() {
+    let place = Place::new().with("PORT", free_port()).with("BODY_LIMIT", "2048");
+    let text = place.run(&["doctor"]).exits(0).out;
+    assert!(text.starts_with(&format!("BucketList API {} (", env!("CARGO_PKG_VERSION"))), "{text}");
+    assert!(text.lines().any(|line| line.starts_with("  * BODY_LIMIT ") && line.ends_with(" 2048")), "{text}");
+    assert!(text.lines().any(|line| line.starts_with("    REQUEST_TIMEOUT ") && line.ends_with(" 30s")), "{text}");
+    assert!(text.contains("\n  ok    configuration: valid for development\n"), "{text}");
+}
+
+#[test]
+fn secrets_are_redacted_in_both_forms() {
+    let place = Place::new()
+        .with("JWT_SECRET", GOOD_SECRET)
+        .with("JWT_PREVIOUS_SECRETS", format!("{GOOD_SECRET}-older"))
+        .with("SMTP_URL", "smtp://ada:hunter2hunter2@127.0.0.1:1")
+        .with("DATABASE_URL", "postgres://ada:hunter2hunter2@127.0.0.1:1/lists");
+    for arguments in [&["doctor"][..], &["doctor", "--format", "json"]] {
+        let outcome = place.run(arguments).exits(1);
+        let all = format!("{}{}", outcome.out, outcome.err);
+        assert!(!all.contains(GOOD_SECRET) && !all.contains("hunter2"), "{all}");
+        assert_eq!(all.matches("[redacted]").count(), 4, "{all}");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_told_with_its_remedy_and_exits_1() {
+    let place = Place::new().with("DATABASE_URL", "postgres://ada@127.0.0.1:1/lists").with("PORT", free_port());
+    let (code, unreachable) = report(&place);
+    let (verdict, detail) = check(&unreachable, "database");
+    assert_eq!((code, verdict.as_str()), (1, "fail"));
+    assert!(
+        detail.contains("PostgreSQL") && detail.contains("mend DATABASE_URL") && !detail.contains('\n'),
+        "{detail}"
+    );
+
+    for folder in ["file", "file/below"] {
+        let place = Place::new().with("DATA_DIR", folder).with("PORT", free_port());
+        place.write("file", "");
+        let (code, blocked) = report(&place);
+        let (verdict, detail) = check(&blocked, "data folder");
+        assert_eq!((code, verdict.as_str()), (1, "fail"), "{folder}");
+        assert!(detail.contains("let DATA_DIR name another one"), "{detail}");
+    }
+
+    let place = Place::new().with("DATABASE_URL", "sqlite://notes.txt").with("PORT", free_port());
+    place.write("notes.txt", &"these are notes and no database ".repeat(8));
+    let (code, no_database) = report(&place);
+    assert_eq!((code, check(&no_database, "database").0.as_str()), (1, "fail"));
+}
+
+#[test]
+fn mistakes_of_the_settings_are_told_one_by_one() {
+    let place = Place::new().with("PORT", "many").with("JWT_SECRET", "short").with("RATE_LIMIT", "sometimes");
+    let (code, report) = report(&place);
+    assert_eq!(code, 1);
+    for name in ["PORT", "JWT_SECRET", "RATE_LIMIT"] {
+        assert_eq!(check(&report, name).0, "fail", "{name}");
+    }
+    assert!(!place.exists("data"));
+}
+
+#[test]
+fn a_taken_port_is_a_warning() {
+    let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let place = Place::new().with("PORT", taken.local_addr().unwrap().port().to_string());
+    let (code, report) = report(&place);
+    assert_eq!((code, check(&report, "port").0.as_str()), (0, "warn"), "it may be our own server");
+}
+
+#[test]
+fn production_is_warned_about_what_it_lacks() {
+    let place = Place::new()
+        .with("APP_ENV", "production")
+        .with("JWT_SECRET", GOOD_SECRET)
+        .with("RATE_LIMIT", "off")
+        .with("PORT", free_port());
+    let (code, report) = report(&place);
+    assert_eq!(code, 0);
+    assert_eq!(check(&report, "mail").0, "warn");
+    assert_eq!(check(&report, "rate limits").0, "warn");
+    assert_eq!(check(&report, "secret").0, "ok");
+}

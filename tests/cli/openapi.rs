@@ -1,0 +1,60 @@
+//! `bucketlist openapi`.
+
+use std::fs;
+
+use crate::support::{Place, repository};
+
+fn committed(name: &str) -> String {
+    fs::read_to_string(repository().join("openapi").join(name)).unwrap()
+}
+
+#[test]
+fn the_printed_documents_are_the_committed_ones() {
+    let place = Place::new();
+    assert_eq!(place.run(&["openapi", "print"]).succeeds(), committed("v1.json"), "run `make openapi`");
+    assert_eq!(place.run(&["openapi", "print", "--format", "json"]).succeeds(), committed("v1.json"));
+    assert_eq!(place.run(&["openapi", "print", "--format", "yaml"]).succeeds(), committed("v1.yaml"));
+}
+
+#[test]
+fn the_served_documents_are_the_committed_ones() {
+    let server = Place::new().with("APP_ENV", "testing").serve();
+    assert_eq!(server.get("/openapi/v1.json", None).expect(200).body, committed("v1.json"));
+    assert_eq!(server.get("/openapi/v1.yaml", None).expect(200).body, committed("v1.yaml"));
+}
+
+#[test]
+fn a_check_is_0_when_the_documents_are_fresh_and_4_when_they_are_not() {
+    let place = Place::new();
+    let folder = repository().join("openapi");
+    let fresh = place.run(&["openapi", "check", "--folder", folder.to_str().unwrap()]).succeeds();
+    assert_eq!(fresh, "The committed documents are what the code says.\n");
+
+    let stale = |names: &str| {
+        let outcome = place.run(&["openapi", "check"]).exits(4);
+        let expected = format!("{names} in openapi differs from the code: run `make openapi` and commit the result.\n");
+        assert_eq!((outcome.out, outcome.err), (expected, String::new()));
+    };
+    stale("v1.json and v1.yaml");
+    assert_eq!(place.run(&["openapi", "write"]).succeeds(), "wrote openapi/v1.json\nwrote openapi/v1.yaml\n");
+    assert_eq!(place.run(&["openapi", "check"]).succeeds(), "The committed documents are what the code says.\n");
+    assert_eq!(place.read("openapi/v1.json"), committed("v1.json"));
+    // A line end is a difference, too.
+    place.write("openapi/v1.yaml", &format!("{}\n", committed("v1.yaml")));
+    stale("v1.yaml");
+}
+
+#[test]
+fn documents_that_cannot_be_written_are_refused_in_a_sentence() {
+    let place = Place::new();
+    place.write("file", "");
+    let sentence = place.run(&["openapi", "write", "--folder", "file/below"]).fails();
+    assert!(sentence.contains("Not a directory"), "{sentence}");
+}
+
+#[test]
+fn documents_need_no_configuration() {
+    let place = Place::new().with("PORT", "nonsense").with("DATABASE_URL", "mysql://x");
+    assert_eq!(place.run(&["openapi", "print"]).succeeds(), committed("v1.json"));
+    assert!(!place.exists("data"));
+}

@@ -1,0 +1,423 @@
+//! A folder to run the binary in, what it answers, and a server that is stopped with its test.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio},
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
+    thread,
+    time::Duration,
+};
+
+use bucketlist::db::{Options, Target, migrations::Migrator};
+use diesel::connection::SimpleConnection;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// How long anything may take before a test gives it up; nothing waits for it to pass.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often a test asks for something that is about to happen.
+pub const TRIES: usize = 5_000;
+
+/// Which engine a test runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+/// Runs each scenario on both engines: `fn name(engine: Engine) { … }` becomes `name::sqlite` and `name::postgres`.
+macro_rules! both_engines {
+    ($(fn $name:ident($engine:ident: Engine) $body:block)+) => {
+        $(
+            mod $name {
+                use super::*;
+
+                fn scenario($engine: crate::support::Engine) $body
+
+                #[test]
+                fn sqlite() {
+                    scenario(crate::support::Engine::Sqlite);
+                }
+
+                #[test]
+                fn postgres() {
+                    scenario(crate::support::Engine::Postgres);
+                }
+            }
+        )+
+    };
+}
+
+/// Where the repository is.
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A secret that production accepts.
+pub const GOOD_SECRET: &str = "q7Zk2mP9xW4vR8tY1nB6cD3fG5hJ0sLa";
+
+/// A folder to run the binary in, with the variables it sees there, and nothing else but PATH.
+pub struct Place {
+    pub folder: TempDir,
+    variables: Vec<(String, String)>,
+    schema: Option<String>,
+}
+
+impl Place {
+    /// An empty folder. Errors only are logged, so that standard error holds what the command says.
+    pub fn new() -> Self {
+        let place = Self { folder: TempDir::new().unwrap(), variables: Vec::new(), schema: None };
+        place.with("LOG_LEVEL", "error")
+    }
+
+    /// With an empty database.
+    pub fn on(engine: Engine) -> Self {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let mut place = Self::new();
+        if engine == Engine::Sqlite {
+            return place;
+        }
+        let schema = format!("cli_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        execute(&server(), &format!("CREATE SCHEMA {schema}"));
+        let url = server();
+        let separator = if url.contains('?') { '&' } else { '?' };
+        let url = format!("{url}{separator}options=-csearch_path%3D{schema}");
+        place.schema = Some(schema);
+        place.with("DATABASE_URL", &url)
+    }
+
+    /// With a variable; an earlier value goes.
+    pub fn with(mut self, name: &str, value: impl AsRef<str>) -> Self {
+        self.variables.retain(|(other, _)| other != name);
+        self.variables.push((name.to_owned(), value.as_ref().to_owned()));
+        self
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    pub fn exists(&self, name: &str) -> bool {
+        self.path(name).exists()
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bucketlist"));
+        command.args(arguments).current_dir(self.folder.path()).env_clear().stdin(Stdio::null());
+        command.env("PATH", std::env::var_os("PATH").unwrap());
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Runs a command to its end.
+    #[track_caller]
+    pub fn run(&self, arguments: &[&str]) -> Outcome {
+        Outcome::of(self.command(arguments).output().unwrap())
+    }
+
+    /// Runs a command that reads `input`.
+    #[track_caller]
+    pub fn run_with(&self, arguments: &[&str], input: &str) -> Outcome {
+        let mut command = self.command(arguments);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // A command that fails before it reads has closed its end.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        Outcome::of(child.wait_with_output().unwrap())
+    }
+
+    fn options(&self) -> Options {
+        let url = self.variables.iter().find(|(name, _)| name == "DATABASE_URL").map(|(_, url)| url.clone());
+        options(url.map_or_else(|| Target::Sqlite(self.path("data/bucketlist.db")), Target::Postgres))
+    }
+
+    /// The database, from outside.
+    pub fn migrator(&self) -> Migrator {
+        Migrator::connect(&self.options()).unwrap()
+    }
+
+    /// Runs SQL from outside.
+    pub fn execute(&self, sql: &str) {
+        self.migrator().connection().batch_execute(sql).unwrap();
+    }
+
+    pub fn serve(&self) -> Served {
+        Served::start(self, &["serve"])
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(schema) = &self.schema {
+            execute(&server(), &format!("SET client_min_messages = error; DROP SCHEMA {schema} CASCADE"));
+        }
+    }
+}
+
+fn options(target: Target) -> Options {
+    Options { target, pool_size: 1, acquire_timeout: PATIENCE, statement_timeout: PATIENCE }
+}
+
+fn execute(url: &str, sql: &str) {
+    let mut migrator = Migrator::connect(&options(Target::Postgres(url.to_owned()))).unwrap();
+    migrator.connection().batch_execute(sql).unwrap();
+}
+
+/// The PostgreSQL server to test on.
+fn server() -> String {
+    std::env::var("TEST_DATABASE_URL").expect("set TEST_DATABASE_URL, or run `make test`")
+}
+
+/// What a command did.
+#[derive(Debug)]
+#[must_use = "say how it must end"]
+pub struct Outcome {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl Outcome {
+    fn of(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{self:#?}");
+        self
+    }
+
+    /// It went well and had nothing to complain about; what it printed.
+    #[track_caller]
+    pub fn succeeds(self) -> String {
+        let outcome = self.exits(0);
+        assert_eq!(outcome.err, "", "{outcome:#?}");
+        outcome.out
+    }
+
+    /// It failed with one line on standard error; that line.
+    #[track_caller]
+    pub fn fails(self) -> String {
+        let outcome = self.exits(1);
+        assert_eq!(outcome.out, "", "{outcome:#?}");
+        let line = outcome.err.strip_suffix('\n').unwrap_or_else(|| panic!("{outcome:#?}"));
+        assert!(!line.contains('\n'), "more than one line: {outcome:#?}");
+        let sentence = line.strip_prefix("bucketlist: ").unwrap_or_else(|| panic!("{outcome:#?}"));
+        sentence.to_owned()
+    }
+}
+
+/// A server that is running; killed when its test ends.
+pub struct Served {
+    child: Child,
+    out: Option<BufReader<ChildStdout>>,
+    pub greeting: String,
+    pub address: SocketAddr,
+    log: PathBuf,
+}
+
+impl Served {
+    /// On a port of its own, unless the place says which.
+    pub fn start(place: &Place, arguments: &[&str]) -> Self {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let log = place.path(&format!("server-{}.log", COUNT.fetch_add(1, Ordering::Relaxed)));
+        let mut command = place.command(arguments);
+        if !place.variables.iter().any(|(name, _)| name == "PORT") {
+            command.env("PORT", "0");
+        }
+        let mut child = command.stdout(Stdio::piped()).stderr(fs::File::create(&log).unwrap()).spawn().unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut greeting = String::new();
+        // The line that the greeting ends with.
+        let is_development = !place.variables.iter().any(|(name, value)| name == "APP_ENV" && value != "development");
+        let last = if is_development { "  Admin  " } else { "  Database  " };
+        while !greeting.lines().last().is_some_and(|line| line.starts_with(last)) {
+            let length = out.read_line(&mut greeting).unwrap();
+            assert!(length > 0, "it did not start:\n{greeting}{}", fs::read_to_string(&log).unwrap());
+        }
+        let api = greeting.lines().find_map(|line| line.strip_prefix("  API       http://")).unwrap();
+        let address = api.strip_suffix("/v1").unwrap().replace("localhost", "127.0.0.1").parse().unwrap();
+        Self { child, out: Some(out), greeting, address, log }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
+    }
+
+    pub fn get(&self, path: &str, token: Option<&str>) -> Answer {
+        self.send("GET", path, token, None).unwrap()
+    }
+
+    pub fn post(&self, path: &str, token: Option<&str>, body: &Value) -> Answer {
+        self.send("POST", path, token, Some(body)).unwrap()
+    }
+
+    pub fn send(&self, method: &str, path: &str, token: Option<&str>, body: Option<&Value>) -> std::io::Result<Answer> {
+        send(self.address, method, path, token, body)
+    }
+
+    /// Registers somebody; returns the access token.
+    pub fn register(&self, email: &str) -> String {
+        let body = serde_json::json!({"email": email, "password": "harbour-lantern-42", "name": "Ada"});
+        let session = self.post("/v1/auth/register", None, &body).expect(201).json();
+        session["access_token"].as_str().unwrap().to_owned()
+    }
+
+    /// Asks `path` until the answer has this status.
+    #[track_caller]
+    pub fn until(&self, path: &str, status: u16) -> Answer {
+        for _ in 0..TRIES {
+            let answer = self.get(path, None);
+            if answer.status == status {
+                return answer;
+            }
+        }
+        panic!("{path} is not {status} after {TRIES} tries");
+    }
+
+    /// Asks until nobody listens any more.
+    #[track_caller]
+    pub fn until_refused(&self) {
+        for _ in 0..TRIES {
+            if TcpStream::connect(self.address).is_err() {
+                return;
+            }
+            thread::yield_now();
+        }
+        panic!("it still takes connections after {TRIES} tries");
+    }
+
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// How it ended, once it has.
+    pub fn end(&mut self) -> ExitStatus {
+        let mut out = self.out.take().expect("it ends once");
+        let (tell, ended) = mpsc::channel();
+        thread::spawn(move || {
+            let mut rest = String::new();
+            let _ = out.read_to_string(&mut rest);
+            let _ = tell.send(rest);
+        });
+        // Its standard output ends with it.
+        let Ok(rest) = ended.recv_timeout(PATIENCE) else {
+            panic!("it does not end:\n{}", self.log());
+        };
+        assert_eq!(rest, "", "the greeting is all that it prints");
+        self.child.wait().unwrap()
+    }
+
+    /// Kills it as a power cut would.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        assert!(!self.end().success());
+    }
+
+    pub fn stop(mut self) {
+        self.signal("INT");
+        assert!(self.end().success(), "{}", self.log());
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// An answer to a request.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
+}
+
+impl Answer {
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{self:#?}");
+        self
+    }
+
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
+    }
+
+    /// Reads an answer to the end of its connection.
+    pub fn read(mut stream: impl Read) -> std::io::Result<Self> {
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes)?;
+        let text = String::from_utf8_lossy(&bytes);
+        let broken = || std::io::Error::new(std::io::ErrorKind::UnexpectedEof, format!("half an answer: {text:?}"));
+        let (head, body) = text.split_once("\r\n\r\n").ok_or_else(broken)?;
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(broken)?;
+        let length = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(": ")?;
+            name.eq_ignore_ascii_case("content-length").then(|| value.parse::<usize>().ok())?
+        });
+        if length.is_some_and(|length| length != body.len()) {
+            return Err(broken());
+        }
+        Ok(Self { status, head: head.to_owned(), body: body.to_owned() })
+    }
+}
+
+pub fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
+    let stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}
+
+/// The lines before the body.
+pub fn head(address: SocketAddr, method: &str, path: &str, token: Option<&str>, length: Option<usize>) -> String {
+    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
+    if let Some(token) = token {
+        head.push_str(&format!("Authorization: Bearer {token}\r\n"));
+    }
+    if let Some(length) = length {
+        head.push_str(&format!("Content-Type: application/json\r\nContent-Length: {length}\r\n"));
+    }
+    head
+}
+
+/// One request on a connection of its own.
+pub fn send(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    token: Option<&str>,
+    body: Option<&Value>,
+) -> std::io::Result<Answer> {
+    let body = body.map(Value::to_string);
+    let head = head(address, method, path, token, body.as_ref().map(String::len));
+    let mut stream = connect(address)?;
+    stream.write_all(format!("{head}\r\n{}", body.unwrap_or_default()).as_bytes())?;
+    Answer::read(stream)
+}

@@ -1,0 +1,101 @@
+//! `bucketlist user`.
+
+use serde_json::json;
+
+use crate::support::Place;
+
+fn login(place: &Place, email: &str, password: &str) -> u16 {
+    let server = place.serve();
+    let status = server.post("/v1/auth/login", None, &json!({"email": email, "password": password})).status;
+    server.stop();
+    status
+}
+
+#[test]
+fn an_account_gets_a_generated_password_that_logs_in() {
+    let place = Place::new().with("APP_ENV", "testing");
+    let said = place.run(&["user", "create", "Ada@Example.com", "--name", "Ada L.", "--admin"]).succeeds();
+    let (made, password) = said.trim_end().split_once("\nPassword: ").unwrap_or_else(|| panic!("{said}"));
+    assert_eq!(made, "Made the admin Ada@Example.com with id 1.");
+    assert!(password.len() >= 20 && !password.contains(char::is_whitespace), "{password}");
+
+    let server = place.serve();
+    let body = json!({"email": "ada@example.com", "password": password});
+    let session = server.post("/v1/auth/login", None, &body).expect(200).json();
+    assert_eq!((&session["user"]["name"], &session["user"]["role"]), (&json!("Ada L."), &json!("admin")));
+    server.get("/v1/users", session["access_token"].as_str()).expect(200);
+    server.stop();
+}
+
+#[test]
+fn two_generated_passwords_differ() {
+    let place = Place::new();
+    let password = |email: &str| {
+        let said = place.run(&["user", "create", email]).succeeds();
+        said.lines().last().unwrap().to_owned()
+    };
+    assert_ne!(password("ada@example.com"), password("bob@example.com"));
+}
+
+#[test]
+fn a_given_password_is_read_from_standard_input_and_not_repeated() {
+    let place = Place::new().with("APP_ENV", "testing");
+    let create = ["user", "create", "ada@example.com", "--password-stdin"];
+    let said = place.run_with(&create, "harbour-lantern-42\nanother line\n").succeeds();
+    assert_eq!(said, "Made the user ada@example.com with id 1.\n");
+    assert_eq!(login(&place, "ada@example.com", "harbour-lantern-42"), 200);
+}
+
+#[test]
+fn a_name_that_is_left_out_is_taken_from_the_address() {
+    let place = Place::new().with("APP_ENV", "testing");
+    let create = ["user", "create", "grace.hopper@example.com", "--password-stdin"];
+    let _ = place.run_with(&create, "harbour-lantern-42").exits(0);
+    let server = place.serve();
+    let body = json!({"email": "grace.hopper@example.com", "password": "harbour-lantern-42"});
+    assert_eq!(server.post("/v1/auth/login", None, &body).expect(200).json()["user"]["name"], "grace.hopper");
+}
+
+both_engines! {
+    fn what_cannot_be_an_account_is_refused_in_a_sentence(engine: Engine) {
+        let place = Place::on(engine);
+        let create = |email: &str, password: &str| {
+            place.run_with(&["user", "create", email, "--password-stdin"], password)
+        };
+        let _ = create("ada@example.com", "harbour-lantern-42").exits(0);
+        let taken = create("ADA@example.com", "harbour-lantern-42").fails();
+        assert_eq!(taken, "there is an account for ADA@example.com already");
+        for email in ["ada", "@example.com", "ada@", "a b@example.com", ""] {
+            let sentence = create(email, "harbour-lantern-42").fails();
+            assert!(sentence.starts_with(&format!("`{email}` ")), "{sentence}");
+        }
+        for (password, problem) in [("short", "8"), ("", "8"), ("password", ""), ("bob@example.com", "")] {
+            let sentence = create("bob@example.com", password).fails();
+            assert!(sentence.starts_with("the password ") && sentence.contains(problem), "{sentence}");
+            assert!(password.is_empty() || password.contains("bob") || !sentence.ends_with(password), "{sentence}");
+        }
+        // Nobody was made by any of these.
+        assert_eq!(place.run(&["user", "promote", "bob@example.com"]).fails(), "there is no account for bob@example.com");
+    }
+
+    fn an_account_is_promoted(engine: Engine) {
+        let place = Place::on(engine).with("APP_ENV", "testing");
+        let create = ["user", "create", "ada@example.com", "--password-stdin"];
+        let _ = place.run_with(&create, "harbour-lantern-42").exits(0);
+        let server = place.serve();
+        let body = json!({"email": "ada@example.com", "password": "harbour-lantern-42"});
+        let session = server.post("/v1/auth/login", None, &body).expect(200).json();
+        let token = session["access_token"].as_str();
+        server.get("/v1/users", token).expect(403);
+
+        // Beside a running server.
+        let said = place.run(&["user", "promote", "Ada@example.com"]).succeeds();
+        assert_eq!(said, "ada@example.com is an administrator now.\n");
+        // An embedded server may remember an old token's standing for a second; a new one has none.
+        let session = server.post("/v1/auth/login", None, &body).expect(200).json();
+        server.get("/v1/users", session["access_token"].as_str()).expect(200);
+        let said = place.run(&["user", "promote", "ada@example.com"]).succeeds();
+        assert_eq!(said, "ada@example.com is an administrator now.\n");
+        server.stop();
+    }
+}
