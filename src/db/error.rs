@@ -8,6 +8,9 @@ pub enum DbError {
     /// No connection came free in time.
     #[error("no database connection came free within {0:?}")]
     Busy(std::time::Duration),
+    /// A connection came free too late.
+    #[error("the unit of work waited too long for its turn")]
+    Overdue,
     /// The database cannot be reached.
     #[error("the database cannot be reached: {0}")]
     Unavailable(String),

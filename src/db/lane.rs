@@ -74,6 +74,10 @@ fn check(held: &mut Held, succeeded: bool) {
 
 fn work_off(pool: &Pool, units: &Receiver<Box<dyn Unit>>) {
     for mut unit in units {
+        if unit.is_overdue() {
+            unit.finish(Err(DbError::Overdue));
+            continue;
+        }
         match pool.get() {
             Ok(mut held) => {
                 let succeeded = unit.run(&mut held);
@@ -87,6 +91,10 @@ fn work_off(pool: &Pool, units: &Receiver<Box<dyn Unit>>) {
 
 fn work_off_in_groups(pool: &Pool, units: &Receiver<Box<dyn Unit>>) {
     while let Ok(first) = units.recv() {
+        if first.is_overdue() {
+            first.finish(Err(DbError::Overdue));
+            continue;
+        }
         let mut held = match pool.get() {
             Ok(held) => held,
             Err(error) => {

@@ -17,7 +17,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::oneshot;
@@ -157,10 +157,11 @@ impl Db {
         T: Send + 'static,
         E: From<DbError> + From<diesel::result::Error> + Send + 'static,
     {
+        let deadline = Instant::now() + self.options.acquire_timeout;
         let permit = lane.place(self.options.acquire_timeout).await?;
         let (reply, answer) = oneshot::channel();
         let span = tracing::Span::current();
-        lane.send(Box::new(Work { kind, work: Some(work), result: None, reply, span, _permit: permit }))?;
+        lane.send(Box::new(Work { kind, work: Some(work), result: None, reply, span, deadline, _permit: permit }))?;
         answer.await.unwrap_or_else(|_| Err(DbError::Panicked.into()))
     }
 }

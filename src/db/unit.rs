@@ -4,6 +4,7 @@ use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::atomic::Ordering,
+    time::Instant,
 };
 
 use diesel::Connection as _;
@@ -16,6 +17,9 @@ use super::{DbConnection, DbError, connection::Held};
 pub(super) trait Unit: Send {
     /// Does the work. True when it succeeded (and, for a write, should be kept).
     fn run(&mut self, held: &mut Held) -> bool;
+
+    /// Whether its caller has been kept waiting for longer than they were promised; then it is not begun.
+    fn is_overdue(&self) -> bool;
 
     /// Answers the caller: with the work's result, or with what kept it from counting.
     fn finish(self: Box<Self>, fate: Result<(), DbError>);
@@ -38,6 +42,8 @@ pub(super) struct Work<F, T, E> {
     pub(super) result: Option<Result<T, E>>,
     pub(super) reply: oneshot::Sender<Result<T, E>>,
     pub(super) span: Span,
+    /// Until when it must have begun.
+    pub(super) deadline: Instant,
     pub(super) _permit: OwnedSemaphorePermit,
 }
 
@@ -96,6 +102,10 @@ where
         let succeeded = result.is_ok();
         self.result = Some(result);
         succeeded
+    }
+
+    fn is_overdue(&self) -> bool {
+        Instant::now() > self.deadline
     }
 
     fn finish(self: Box<Self>, fate: Result<(), DbError>) {

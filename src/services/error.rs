@@ -91,7 +91,7 @@ impl Error {
 impl From<DbError> for Error {
     fn from(error: DbError) -> Self {
         match error {
-            DbError::Busy(_) | DbError::Unavailable(_) => Self::Unavailable(Box::new(error)),
+            DbError::Busy(_) | DbError::Overdue | DbError::Unavailable(_) => Self::Unavailable(Box::new(error)),
             // SQLite names the columns, PostgreSQL the constraint.
             DbError::Duplicate(ref what) if what.contains("email_key") => Self::Conflict(Conflict::EmailTaken),
             DbError::Duplicate(ref what) if what.contains("bucketlists") => {

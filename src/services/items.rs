@@ -139,7 +139,7 @@ impl Items {
 /// The item, locked; or what is missing. The list is locked first, as `create` does, so that no two units wait for each
 /// other.
 fn existing(c: &mut DbConnection, place: Place, id: i64) -> Result<ItemRow, Error> {
-    if !bucketlists::adjust_counts(c, place.owner, place.bucketlist_id, 0, 0)? {
+    if !bucketlists::lock(c, place.owner, place.bucketlist_id)? {
         return Err(Error::NotFound(Missing::Bucketlist));
     }
     items::find_for_update(c, place, id)?.ok_or(Error::NotFound(Missing::Item))

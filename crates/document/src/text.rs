@@ -21,6 +21,8 @@ pub(crate) enum TextKind {
     SingleLine,
     /// Tab, line feed and carriage return only; trimmed and normalised.
     MultiLine,
+    /// A date, an email address, …: as a single line, and the white space around it is no part of it.
+    Formatted,
     /// Anything but U+0000, which databases refuse; left exactly as it was sent.
     Secret,
 }
@@ -28,8 +30,11 @@ pub(crate) enum TextKind {
 impl TextKind {
     /// The kind of text a string schema describes.
     pub(crate) fn of(schema: &Value) -> TextKind {
-        if schema.get("format").and_then(Value::as_str) == Some("password") {
+        let format = schema.get("format").and_then(Value::as_str);
+        if format == Some("password") {
             TextKind::Secret
+        } else if format.is_some() {
+            TextKind::Formatted
         } else if schema.get("maxLength").and_then(Value::as_u64).is_some_and(|length| length >= MULTI_LINE_FROM) {
             TextKind::MultiLine
         } else {
@@ -40,7 +45,7 @@ impl TextKind {
     /// Whether this kind of text may contain `character`.
     pub(crate) fn allows(self, character: char) -> bool {
         match self {
-            TextKind::SingleLine => !character.is_control(),
+            TextKind::SingleLine | TextKind::Formatted => !character.is_control(),
             TextKind::MultiLine => !character.is_control() || matches!(character, '\t' | '\n' | '\r'),
             TextKind::Secret => character != '\0',
         }
@@ -49,14 +54,16 @@ impl TextKind {
     /// The sentence for text with a character it may not contain.
     pub(crate) fn refusal(self) -> &'static str {
         match self {
-            TextKind::SingleLine => "must not contain control characters or line breaks",
+            TextKind::SingleLine | TextKind::Formatted => "must not contain control characters or line breaks",
             TextKind::MultiLine => "must not contain control characters other than tab and line break",
             TextKind::Secret => "must not contain the character U+0000",
         }
     }
 
-    /// The text in Unicode normal form C, unless it is secret.
+    /// The text in Unicode normal form C, unless it is secret. What has a format is trimmed at once: it is judged by its
+    /// format, not by its length.
     pub(crate) fn compose(self, text: &str) -> Cow<'_, str> {
+        let text = if self == TextKind::Formatted { text.trim() } else { text };
         if self == TextKind::Secret || text.is_ascii() || is_nfc(text) {
             Cow::Borrowed(text)
         } else {
@@ -74,7 +81,7 @@ impl TextKind {
     fn pattern(self, min_length: u64) -> String {
         let (any, space) = match self {
             TextKind::Secret => return r"^[^\u0000]*$".to_owned(),
-            TextKind::SingleLine => (r"[^\u0000-\u001F\u007F-\u009F]", format!("[{SPACE}]")),
+            TextKind::SingleLine | TextKind::Formatted => (r"[^\u0000-\u001F\u007F-\u009F]", format!("[{SPACE}]")),
             TextKind::MultiLine => {
                 (r"[^\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F]", format!(r"[\t\n\r{SPACE}]"))
             }

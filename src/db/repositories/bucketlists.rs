@@ -81,6 +81,17 @@ pub fn delete(c: &mut DbConnection, owner: i64, id: i64) -> QueryResult<bool> {
     diesel::delete(bucketlists::table.find(id).filter(bucketlists::user_id.eq(owner))).execute(c).map(|rows| rows > 0)
 }
 
+/// Locks a list until the transaction ends. False when the owner has no such list.
+pub fn lock(c: &mut DbConnection, owner: i64, id: i64) -> QueryResult<bool> {
+    let list = bucketlists::table.find(id).filter(bucketlists::user_id.eq(owner)).select(bucketlists::id);
+    let found: Option<i64> = match c {
+        // SQLite has one writer: its transaction is the lock.
+        DbConnection::Sqlite(c) => list.first(c).optional()?,
+        DbConnection::Postgres(c) => list.for_update().first(c).optional()?,
+    };
+    Ok(found.is_some())
+}
+
 /// Keeps the counts in step with the items, in the items' own transaction. False when the owner has no such list.
 pub fn adjust_counts(c: &mut DbConnection, owner: i64, id: i64, total: i64, done: i64) -> QueryResult<bool> {
     diesel::update(bucketlists::table.find(id).filter(bucketlists::user_id.eq(owner)))

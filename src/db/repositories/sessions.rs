@@ -182,10 +182,16 @@ pub fn void_password_resets(c: &mut DbConnection, user_id: i64) -> QueryResult<(
     diesel::delete(password_resets::table.filter(password_resets::user_id.eq(user_id))).execute(c).map(drop)
 }
 
+/// For how long a used refresh token is remembered: a week.
+const USED_TOKENS_KEPT_MICROS: i64 = 7 * 86_400 * 1_000_000;
+
 /// Deletes what has expired; returns how many rows that were.
 pub fn purge(c: &mut DbConnection, now: i64) -> QueryResult<usize> {
     let tokens = diesel::delete(revoked_tokens::table.filter(revoked_tokens::expires_at.le(now))).execute(c)?;
     let resets = diesel::delete(password_resets::table.filter(password_resets::expires_at.le(now))).execute(c)?;
     let ended = diesel::delete(sessions::table.filter(sessions::expires_at.le(now))).execute(c)?;
-    Ok(tokens + resets + ended)
+    // Kept for a while, so that using one again is noticed; forgotten then, so that a session does not grow for ever.
+    let used = refresh_tokens::table.filter(refresh_tokens::rotated_at.le(now - USED_TOKENS_KEPT_MICROS));
+    let used = diesel::delete(used).execute(c)?;
+    Ok(tokens + resets + ended + used)
 }

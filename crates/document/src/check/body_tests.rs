@@ -35,7 +35,7 @@ fn violations(contract: &Contract, body: &str) -> Vec<String> {
 #[test]
 fn a_good_body_is_normalised() {
     let contract = contract();
-    let body = r#"{"name":"  Zu\u0308rich ","description":"\na\tb\r\n","secret":" a\n\u0308b ","due":"2026-01-31","rank":9223372036854775807,
+    let body = r#"{"name":"  Zu\u0308rich ","description":"\na\tb\r\n","secret":" a\n\u0308b ","due":" 2026-01-31 ","rank":9223372036854775807,
         "labels":{"x":" y "},"items":[{"name":"a"},{"name":"b"}],"place":null,"at":"2026-01-31T12:00:00Z","email":"ada@example.com"}"#;
     let value = read(&contract, body).unwrap_or_else(|error| panic!("{error:?}"));
     assert_eq!(value["name"], "Zürich");
