@@ -123,7 +123,6 @@ fn key_id(secret: &SecretString) -> String {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
     use crate::domain::SystemRandom;

@@ -44,10 +44,10 @@ pub(super) fn variables() -> Result<Variables, CliError> {
 /// A sentence that names the folder and the remedy.
 pub fn prepare_folders(config: &Config) -> Result<(), CliError> {
     make_folder(&config.data_dir, "DATA_DIR")?;
-    if let Target::Sqlite(path) = &config.database.target {
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            make_folder(folder, "DATABASE_URL")?;
-        }
+    if let Target::Sqlite(path) = &config.database.target
+        && let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
+    {
+        make_folder(folder, "DATABASE_URL")?;
     }
     Ok(())
 }

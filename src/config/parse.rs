@@ -47,10 +47,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The value of a type that has a default worth falling back to while the other variables are read.
-    pub(super) fn parsed<T: FromStr>(&mut self, name: &'static str, expected: &str) -> T
-    where
-        T: From<Fallback>,
-    {
+    pub(super) fn parsed<T: FromStr + From<Fallback>>(&mut self, name: &'static str, expected: &str) -> T {
         let text = self.text(name);
         text.parse().unwrap_or_else(|_| {
             self.mistake(name, format!("`{text}` is not {expected}"));

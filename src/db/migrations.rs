@@ -77,9 +77,8 @@ pub fn status(connection: &mut DbConnection) -> Result<Status, MigrationError> {
         DbConnection::Postgres(c) => (applied(c)?, names::<diesel::pg::Pg>(&POSTGRES)),
     };
     known.sort();
-    let mut status = Status::default();
-    status.unknown =
-        applied.iter().filter(|done| !known.iter().any(|name| version_of(name) == **done)).cloned().collect();
+    let is_unknown = |done: &&String| !known.iter().any(|name| version_of(name) == **done);
+    let mut status = Status { unknown: applied.iter().filter(is_unknown).cloned().collect(), ..Status::default() };
     status.unknown.sort();
     for name in known {
         let done = applied.contains(&version_of(&name));

@@ -190,7 +190,6 @@ fn headers() -> Vec<HeaderRule> {
 }
 
 #[cfg(test)]
-#[expect(clippy::panic, reason = "tests")]
 mod tests {
     use super::*;
     use crate::caller::BEARER_AUTH;
