@@ -1,12 +1,18 @@
 //! Password hashing: argon2id, off the runtime, within a budget of its own so that a flood of logins cannot starve reads.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
 
 use argon2::{
     Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version, password_hash::SaltString,
 };
+use crossbeam_channel::{Sender, unbounded};
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::{config::Passwords, domain::Random};
 
@@ -22,8 +28,9 @@ pub struct Busy;
 #[derive(Clone)]
 pub struct Hasher {
     argon2: Argon2<'static>,
-    /// Half the cores: reads keep the other half.
+    /// As many as there are threads for it.
     turns: Arc<Semaphore>,
+    threads: Sender<Box<dyn FnOnce() + Send>>,
     /// What an unknown account is verified against, at the same cost. Its digest is no password's.
     nobody: Arc<str>,
 }
@@ -35,10 +42,12 @@ impl Hasher {
     /// When argon2 refuses the parameters.
     pub fn new(passwords: Passwords) -> Result<Self, argon2::Error> {
         let params = Params::new(passwords.memory_kib, passwords.passes, 1, None)?;
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        // Half the cores: reads keep the other half.
+        let count = (thread::available_parallelism().map_or(1, usize::from) / 2).max(1);
         Ok(Self {
             argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
-            turns: Arc::new(Semaphore::new((cores / 2).max(1))),
+            turns: Arc::new(Semaphore::new(count)),
+            threads: start_threads(count),
             nobody: format!(
                 "$argon2id$v=19$m={},t={},p=1$bm9ib2R5LWlzLWhvbWU$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
                 passwords.memory_kib, passwords.passes
@@ -92,13 +101,34 @@ impl Hasher {
     async fn in_turn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
         let turn = tokio::time::timeout(PATIENCE, Arc::clone(&self.turns).acquire_owned()).await;
         let Ok(Ok(turn)) = turn else { return Err(Busy) };
-        let done = tokio::task::spawn_blocking(move || {
-            let result = work();
+        let (reply, answer) = oneshot::channel();
+        let job = Box::new(move || {
+            // Nobody waits for the answer when the client has gone.
+            let _ = reply.send(work());
             drop(turn);
-            result
         });
-        done.await.map_err(|_| Busy)
+        self.threads.send(job).map_err(|_| Busy)?;
+        answer.await.map_err(|_| Busy)
     }
+}
+
+/// Threads of their own: one hash takes 19 MiB, and an allocator keeps that for each thread that ever asked for it. The
+/// runtime's blocking threads are hundreds.
+fn start_threads(count: usize) -> Sender<Box<dyn FnOnce() + Send>> {
+    let (queue, jobs) = unbounded::<Box<dyn FnOnce() + Send>>();
+    for number in 0..count {
+        let jobs = jobs.clone();
+        let work_off = move || {
+            for job in jobs {
+                // What panics drops its reply, and its caller is told to come back.
+                let _ = catch_unwind(AssertUnwindSafe(job));
+            }
+        };
+        if let Err(error) = thread::Builder::new().name(format!("argon2-{number}")).spawn(work_off) {
+            tracing::error!(%error, "cannot start a thread for hashing");
+        }
+    }
+    queue
 }
 
 fn hash(argon2: &Argon2<'_>, password: &SecretString, salt: &[u8]) -> Option<String> {

@@ -59,7 +59,12 @@ fn make_folder(folder: &Path, variable: &str) -> Result<(), CliError> {
             folder.display()
         ))
     };
-    fs::create_dir_all(folder).map_err(fail)?;
+    // The database holds addresses and password hashes: nobody else on this machine is to read it.
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).map_err(fail)?;
     // Only writing proves that one may write.
     let probe = folder.join(format!(".probe-{}", std::process::id()));
     fs::write(&probe, b"").and_then(|()| fs::remove_file(&probe)).map_err(fail)

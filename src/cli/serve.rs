@@ -1,6 +1,7 @@
 //! `bucketlist serve`.
 
 use std::{
+    fs::File,
     io::Write,
     net::{SocketAddr, TcpListener},
     time::Duration,
@@ -12,32 +13,41 @@ use tokio::{
     sync::watch,
 };
 
-use super::{CliError, jwt_secret, logging, migrate::connect, seed::standard};
+use super::{CliError, jwt_secret, logging, migrate::connect, prepare_folders, seed::standard};
 use crate::{
     app::{App, Parts},
     build_info,
     config::{Config, Environment},
-    db::migrations::MigrationError,
+    db::{Target, migrations::MigrationError},
     http::Readiness,
     seed,
 };
 
+/// For how long a connection may say nothing before it is closed: longer than any request may take.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+
 pub(super) fn run(config: &Config, seed: bool, out: &mut dyn Write) -> Result<(), CliError> {
     let _log = logging::start(config);
     let wants_seed = seed || config.environment == Environment::Development;
-    let (app, listener) = on_a_thread_of_its_own(|| {
+    let (app, listener, _lock) = on_a_thread_of_its_own(|| {
+        let lock = one_server(config)?;
         prepare_database(config, wants_seed)?;
         let secret = jwt_secret(config)?;
         let listener = bind(config)?;
-        Ok((App::new(config, &secret, Parts::real(config)?)?, listener))
+        Ok((App::new(config, &secret, Parts::real(config)?)?, listener, lock))
     })?;
     let address = listener.local_addr()?;
-    greet(config, address, out)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(std::thread::available_parallelism().map_or(1, usize::from))
         .enable_all()
         .build()?;
-    runtime.block_on(serve(config, app, listener))?;
+    // Before anybody is told that the server is there: from then on it may be asked to stop.
+    let stop = {
+        let _inside = runtime.enter();
+        stop_signal(app.readiness.clone(), config.shutdown_delay)?
+    };
+    greet(config, address, out)?;
+    runtime.block_on(serve(config, app, listener, stop))?;
     tracing::info!("stopped");
     Ok(())
 }
@@ -47,6 +57,21 @@ pub(super) fn run(config: &Config, seed: bool, out: &mut dyn Write) -> Result<()
 fn on_a_thread_of_its_own<T: Send>(work: impl FnOnce() -> Result<T, CliError> + Send) -> Result<T, CliError> {
     std::thread::scope(|scope| scope.spawn(work).join())
         .unwrap_or_else(|_| Err(CliError::Message("the server could not be put together; see the log".to_owned())))
+}
+
+/// Keeps a second server from the embedded database: each would remember what the other has changed. Lasts as long as the
+/// file is open, also over a crash.
+fn one_server(config: &Config) -> Result<Option<File>, CliError> {
+    let Target::Sqlite(path) = &config.database.target else { return Ok(None) };
+    prepare_folders(config)?;
+    let mut name = path.clone().into_os_string();
+    name.push(".lock");
+    let fail = |why: String| CliError::Message(format!("{why}; stop the other server, or use PostgreSQL for several"));
+    let file = File::create(&name).map_err(|error| fail(format!("`{}`: {error}", name.display())))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(_) => Err(fail(format!("another server has the database `{}`", path.display()))),
+    }
 }
 
 /// Migrates and seeds, or refuses a database that this binary must not touch.
@@ -107,13 +132,18 @@ fn greet(config: &Config, address: SocketAddr, out: &mut dyn Write) -> Result<()
     Ok(())
 }
 
-async fn serve(config: &Config, app: App, listener: TcpListener) -> Result<(), CliError> {
+async fn serve(
+    config: &Config,
+    app: App,
+    listener: TcpListener,
+    asked_to_stop: impl Future<Output = ()>,
+) -> Result<(), CliError> {
     let acceptor = TcpAcceptor::from_std(listener)?;
     let (stop, stopped) = watch::channel(false);
     let worker = tokio::spawn(app.worker.run(stopped));
-    let signal = stop_signal(app.readiness, config.shutdown_delay)?;
     Server::new_with_acceptor(acceptor)
-        .run_with_graceful_shutdown(app.endpoint, signal, Some(config.shutdown_timeout))
+        .idle_timeout(IDLE_TIMEOUT)
+        .run_with_graceful_shutdown(app.endpoint, asked_to_stop, Some(config.shutdown_timeout))
         .await?;
     let _ = stop.send(true);
     // A job that is being done is finished, but it cannot hold the server up for ever; the outbox keeps it.
@@ -124,11 +154,20 @@ async fn serve(config: &Config, app: App, listener: TcpListener) -> Result<(), C
 /// Ends when the server is to stop. After SIGTERM readiness fails first, while requests are still taken: whoever balances
 /// the load gets the time to look elsewhere.
 fn stop_signal(readiness: Readiness, delay: Duration) -> Result<impl Future<Output = ()>, CliError> {
-    let (mut terminate, mut interrupt): (Signal, Signal) =
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let listen = |kind: SignalKind| -> std::io::Result<Signal> { signal(kind) };
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    // The terminal is gone: as good a reason to stop as being asked to, and no reason to drop anybody.
+    let mut hang_up = listen(SignalKind::hangup())?;
     Ok(async move {
+        let asked = async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = hang_up.recv() => {}
+            }
+        };
         tokio::select! {
-            _ = terminate.recv() => {
+            () = asked => {
                 readiness.drain();
                 tracing::info!("stopping: not ready any more");
                 tokio::select! {

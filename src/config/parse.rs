@@ -246,7 +246,10 @@ impl<'a> Reader<'a> {
 
     pub(super) fn log_level(&mut self, name: &'static str) -> String {
         let text = self.text(name);
-        if EnvFilter::builder().parse(&text).is_err() || text.is_empty() {
+        let levels = ["off", "error", "warn", "info", "debug", "trace"];
+        // A bare word would be taken for the name of a module.
+        let is_level = text.contains('=') || text.split(',').all(|word| levels.contains(&word.trim()));
+        if EnvFilter::builder().parse(&text).is_err() || !is_level {
             self.mistake(name, format!("`{text}` is not error, warn, info, debug, trace or a list of directives"));
         }
         text

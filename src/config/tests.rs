@@ -46,7 +46,7 @@ fn every_mistake_is_reported_at_once() {
         ("RATE_LIMIT", "sometimes"),
         ("BODY_LIMIT", "-1"),
         ("SMTP_URL", "mail.example.com"),
-        ("LOG_LEVEL", "bucketlist=loud"),
+        ("LOG_LEVEL", "loud"),
     ];
     let found = mistakes(&wrong);
     for (name, _) in wrong {

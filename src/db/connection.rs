@@ -2,9 +2,9 @@
 
 use std::{
     fmt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -45,6 +45,18 @@ impl fmt::Debug for Target {
     }
 }
 
+/// Which file a path leads to.
+#[cfg(unix)]
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    path.exists().then_some((0, 0))
+}
+
 impl Target {
     /// The engine's name.
     #[must_use]
@@ -72,9 +84,24 @@ pub(super) struct Manager {
     pub(super) statement_timeout: Duration,
     /// Counts every statement sent, for tests that prove how many a call needs.
     pub(super) statements: Arc<AtomicU64>,
+    /// The file that the first connection opened.
+    file: Arc<OnceLock<(u64, u64)>>,
 }
 
 impl Manager {
+    pub(super) fn new(target: Target, statement_timeout: Duration, statements: Arc<AtomicU64>) -> Self {
+        Self { target, statement_timeout, statements, file: Arc::default() }
+    }
+
+    /// Whether the embedded database is still the file that was opened. Removed or replaced under the server, it would go
+    /// on taking writes that nobody finds again.
+    pub(super) fn is_intact(&self) -> bool {
+        match (&self.target, self.file.get()) {
+            (Target::Sqlite(path), Some(opened)) => identity(path).as_ref() == Some(opened),
+            _ => true,
+        }
+    }
+
     pub(super) fn open(&self) -> Result<DbConnection, ConnectionError> {
         Ok(self.hold()?.connection)
     }
@@ -84,6 +111,9 @@ impl Manager {
             Target::Sqlite(path) => {
                 let mut connection = SqliteConnection::establish(&path.to_string_lossy())?;
                 connection.batch_execute(SQLITE_PRAGMAS).map_err(ConnectionError::CouldntSetupConfiguration)?;
+                if let Some(file) = identity(path) {
+                    self.file.get_or_init(|| file);
+                }
                 DbConnection::Sqlite(connection)
             }
             Target::Postgres(url) => {

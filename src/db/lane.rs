@@ -39,10 +39,10 @@ impl Lane {
     }
 
     /// One thread; units that wait together share a transaction and its sync. Each is answered after its own is durable.
-    pub(super) fn grouping(name: &str, pool: &Pool) -> std::io::Result<Self> {
+    pub(super) fn grouping(name: &str, pool: &Pool, manager: Manager) -> std::io::Result<Self> {
         let (queue, units) = unbounded();
         let pool = pool.clone();
-        thread::Builder::new().name(name.to_owned()).spawn(move || work_off_in_groups(&pool, &units))?;
+        thread::Builder::new().name(name.to_owned()).spawn(move || work_off_in_groups(&pool, &manager, &units))?;
         Ok(Self { queue, permits: Arc::new(Semaphore::new(GROUP * 4)) })
     }
 
@@ -89,10 +89,14 @@ fn work_off(pool: &Pool, units: &Receiver<Box<dyn Unit>>) {
     }
 }
 
-fn work_off_in_groups(pool: &Pool, units: &Receiver<Box<dyn Unit>>) {
+fn work_off_in_groups(pool: &Pool, manager: &Manager, units: &Receiver<Box<dyn Unit>>) {
     while let Ok(first) = units.recv() {
         if first.is_overdue() {
             first.finish(Err(DbError::Overdue));
+            continue;
+        }
+        if !manager.is_intact() {
+            first.finish(Err(unavailable("the database file was removed or replaced; start the server again")));
             continue;
         }
         let mut held = match pool.get() {

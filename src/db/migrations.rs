@@ -93,11 +93,7 @@ impl Migrator {
     /// # Errors
     /// [`MigrationError::Connect`].
     pub fn connect(options: &Options) -> Result<Self, MigrationError> {
-        let manager = Manager {
-            target: options.target.clone(),
-            statement_timeout: std::time::Duration::ZERO,
-            statements: std::sync::Arc::default(),
-        };
+        let manager = Manager::new(options.target.clone(), std::time::Duration::ZERO, std::sync::Arc::default());
         Ok(Self { connection: manager.open()? })
     }
 

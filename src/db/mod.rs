@@ -48,6 +48,7 @@ pub struct Db {
     reads: Lane,
     writes: Lane,
     options: Arc<Options>,
+    manager: Manager,
     statements: Arc<AtomicU64>,
 }
 
@@ -58,11 +59,7 @@ impl Db {
     /// When the threads cannot be started.
     pub fn open(options: Options) -> std::io::Result<Self> {
         let statements = Arc::new(AtomicU64::new(0));
-        let manager = Manager {
-            target: options.target.clone(),
-            statement_timeout: options.statement_timeout,
-            statements: Arc::clone(&statements),
-        };
+        let manager = Manager::new(options.target.clone(), options.statement_timeout, Arc::clone(&statements));
         let helpers = Arc::new(
             scheduled_thread_pool::ScheduledThreadPool::builder()
                 .num_threads(1)
@@ -84,10 +81,10 @@ impl Db {
         let size = options.pool_size.max(1);
         let reads = Lane::parallel("db", &pool(size), size as usize)?;
         let writes = match options.target {
-            Target::Sqlite(_) => Lane::grouping("db-writer", &pool(1))?,
+            Target::Sqlite(_) => Lane::grouping("db-writer", &pool(1), manager.clone())?,
             Target::Postgres(_) => reads.clone(),
         };
-        Ok(Self { reads, writes, options: Arc::new(options), statements })
+        Ok(Self { reads, writes, options: Arc::new(options), manager, statements })
     }
 
     /// How the database is reached.
@@ -100,6 +97,12 @@ impl Db {
     #[must_use]
     pub fn statements(&self) -> u64 {
         self.statements.load(Ordering::Relaxed)
+    }
+
+    /// Whether the embedded database is still the file that was opened.
+    #[must_use]
+    pub fn is_intact(&self) -> bool {
+        self.manager.is_intact()
     }
 
     /// Runs a unit of one statement.

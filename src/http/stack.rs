@@ -16,7 +16,7 @@ use ipnet::IpNet;
 use poem::{
     Body, Endpoint, IntoResponse, Request, Response,
     http::{
-        HeaderMap, HeaderValue, Method, StatusCode,
+        HeaderMap, HeaderValue, Method, StatusCode, Uri,
         header::{ALLOW, AUTHORIZATION, CONTENT_LENGTH},
     },
 };
@@ -143,6 +143,11 @@ impl<E: Endpoint> Stack<E> {
         if operation.body().is_some() {
             self.within_body_limit(&request)?;
         }
+        if !violations.is_empty() && operation.body().is_some() {
+            // The body has the last word and names everything at once: a parameter that cannot be read must not come
+            // before it. What stands in its place is never used.
+            *request.uri_mut() = readable(&operation.path);
+        }
         request.extensions_mut().insert(Incoming {
             operation,
             violations: violations.clone(),
@@ -225,6 +230,12 @@ fn within_limits(request: &Request) -> Result<(), ApiError> {
     // As they travelled: name, colon, space, value, line end.
     let block: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     if block > MAX_HEADERS { Err(ErrorCode::HeadersTooLarge.into()) } else { Ok(()) }
+}
+
+/// A path of this template that every argument can be read from.
+fn readable(template: &str) -> Uri {
+    let segments = template.split('/').map(|segment| if segment.starts_with('{') { "1" } else { segment });
+    segments.collect::<Vec<_>>().join("/").parse().unwrap_or_default()
 }
 
 fn not_offered(method: &Method, item: &'static PathItem, facts: &mut Facts) -> Result<Response, ApiError> {

@@ -157,6 +157,9 @@ impl System {
         if self.readiness.is_draining() {
             return Err(not_ready("This server is stopping."));
         }
+        if !self.db.is_intact() {
+            return Err(not_ready("The database file was removed or replaced under the server."));
+        }
         let status = self
             .db
             .read(|c: &mut DbConnection| migrations::status(c).map_err(|error| Error::Internal(Box::new(error))))

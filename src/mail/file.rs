@@ -22,7 +22,11 @@ impl FileMailer {
     }
 
     async fn write(&self, mail: &Mail) -> std::io::Result<PathBuf> {
-        tokio::fs::create_dir_all(&self.folder).await?;
+        let mut builder = tokio::fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        builder.mode(0o700);
+        builder.create(&self.folder).await?;
         let number = self.count.fetch_add(1, Ordering::Relaxed);
         let path = self.folder.join(format!("{}-{number}.txt", uuid::Uuid::now_v7()));
         let text = format!("To: {}\nSubject: {}\n\n{}\n", mail.to, mail.subject, mail.body);

@@ -370,8 +370,9 @@ fn rotate(c: &mut DbConnection, hash: &[u8], next: String, now: i64, expires_at:
             sessions::rotate(c, hash, token.session_id, now, expires_at)?;
             sessions::insert_refresh_token(c, &next_hash, token.session_id, now)?;
         }
-        // The successor is only there if the secret it was computed with is still the same.
-        Some(used) if now - used <= REFRESH_GRACE_MICROS && sessions::has_refresh_token(c, &next_hash)? => {}
+        // The successor is only there if the secret it was computed with is still the same; and once it was used, its
+        // owner has it, and whoever still sends the parent is somebody else.
+        Some(used) if now - used <= REFRESH_GRACE_MICROS && sessions::has_unused_refresh_token(c, &next_hash)? => {}
         Some(_) => {
             sessions::revoke(c, token.session_id, now)?;
             return Ok(Refreshed::Reused);

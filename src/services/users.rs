@@ -63,7 +63,13 @@ impl Users {
             return self.get_own(user_id).await;
         }
         let accounts = Accounts(Arc::clone(&self.0));
-        let email = changes.email.as_deref().map(|email| accounts.email(email)).transpose()?;
+        let mut email = changes.email.as_deref().map(|email| accounts.email(email)).transpose()?;
+        if let Some(new) = &email
+            && self.get_own(user_id).await?.email == new.address()
+        {
+            // Sent back as it was read: nothing to prove.
+            email = None;
+        }
         if email.is_some() {
             let password = changes.current_password.ok_or_else(|| {
                 Error::invalid("current_password", "REQUIRED", "is required when the email address changes")

@@ -145,3 +145,25 @@ fn a_missing_or_weak_secret_where_strangers_are() {
         assert_eq!(mistakes(&place), [format!("JWT_PREVIOUS_SECRETS: is shorter than 32 characters; {remedy}")]);
     }
 }
+
+#[test]
+fn a_second_server_on_one_embedded_database() {
+    let place = Place::new().with("PORT", "0");
+    let first = place.serve();
+    let sentence = place.run(&["serve"]).fails();
+    assert!(sentence.starts_with("another server has the database `data/bucketlist.db`; "), "{sentence}");
+    // Other commands do not mind, and the next server may start when the first has stopped.
+    place.run(&["migrate", "status"]).succeeds();
+    first.stop();
+    place.serve().stop();
+}
+
+#[cfg(unix)]
+#[test]
+fn the_data_folder_is_nobody_elses_to_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::new().with("PORT", "0");
+    place.serve().stop();
+    let mode = std::fs::metadata(place.path("data")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+}

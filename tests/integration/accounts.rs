@@ -119,13 +119,13 @@ both_engines! {
         ada.post("/v1/auth/refresh", &json!({"refresh_token": ada.refresh_token()})).await.expect(200);
     }
 
-    async fn an_account_without_a_name_is_called_by_its_address_cut_to_what_a_name_may_be(engine: Engine) {
+    async fn an_account_without_a_name_is_called_by_its_address(engine: Engine) {
         let app = TestApp::on(engine).await;
-        let long = "é".repeat(150);
+        let long = "a".repeat(64);
         for (email, name, called) in [
             ("grace@example.com", None, "grace"),
             ("hopper@example.com", Some("  Grace  "), "Grace"),
-            (&format!("{long}@example.com"), None, &long[..200]),
+            (&format!("{long}@example.com"), None, &long),
         ] {
             let mut body = json!({"email": email, "password": Actor::PASSWORD});
             if let Some(name) = name {

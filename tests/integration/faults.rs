@@ -625,3 +625,20 @@ async fn a_full_disk_loses_nothing_that_was_answered_and_passes() {
         0
     );
 }
+
+#[tokio::test]
+async fn a_database_file_that_is_gone_takes_no_more_writes() {
+    let app = TestApp::on(Engine::Sqlite).await;
+    let user = app.user().await;
+    user.bucketlist("Before").await;
+    let Target::Sqlite(path) = &app.database.target else { unreachable!("asked for SQLite") };
+    std::fs::rename(path, path.with_extension("moved")).unwrap();
+    expect_unavailable(user.post("/v1/bucketlists", &json!({"name": "Lost"})).await.any());
+    expect_not_ready(&app, "The database file was removed or replaced under the server.").await;
+    // Another file in its place is not it, either.
+    std::fs::copy(path.with_extension("moved"), path).unwrap();
+    expect_unavailable(user.post("/v1/bucketlists", &json!({"name": "Lost"})).await.any());
+    std::fs::rename(path.with_extension("moved"), path).unwrap();
+    user.bucketlist("After").await;
+    expect_ready(&app).await;
+}

@@ -108,7 +108,7 @@ both_engines! {
         let app = TestApp::on(engine).await;
         let user = app.user().await;
         let list = user.bucketlist("a").await;
-        for good in ["2027-01-15", "2028-02-29", "2000-02-29", "1582-10-10", "0001-01-01", "0000-01-01", "9999-12-31"] {
+        for good in ["2027-01-15", "2028-02-29", "2000-02-29", "1582-10-10", "0001-01-01", "9999-12-31"] {
             let body = json!({"name": "x", "due_on": good});
             let made = user.post(&items_of(list), &body).await.expect(201).json();
             assert_eq!(made["due_on"], good);
@@ -119,6 +119,7 @@ both_engines! {
             (json!("2027-02-29"), "INVALID_FORMAT"),
             (json!("1900-02-29"), "INVALID_FORMAT"),
             (json!("0000-00-00"), "INVALID_FORMAT"),
+            (json!("0000-01-01"), "INVALID_FORMAT"),
             (json!("2027-1-1"), "INVALID_FORMAT"),
             (json!("2027-04-31"), "INVALID_FORMAT"),
             (json!("2027-13-01"), "INVALID_FORMAT"),
@@ -138,7 +139,7 @@ both_engines! {
             let expected = [("/due_on".to_owned(), code.to_owned())];
             assert_eq!(reply.expect_error(422, "VALIDATION_FAILED").details(), expected, "{bad}");
         }
-        assert_eq!(counts(&user, list).await, (7, 0));
+        assert_eq!(counts(&user, list).await, (6, 0));
     }
 
     async fn a_list_says_how_many_items_it_has_whatever_happens_to_them(engine: Engine) {

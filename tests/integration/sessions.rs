@@ -496,3 +496,16 @@ both_engines! {
         with_token(&forgetful, &new).await.expect(200);
     }
 }
+
+both_engines! {
+    async fn a_refresh_token_whose_successor_was_used_ends_its_session_at_once(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let next = refreshed(&app, &user.refresh_token()).await;
+        let after = refreshed(&app, &next.refresh_token()).await;
+        // Its owner has the successor: whoever sends this one is somebody else, however soon.
+        refresh(&app, &user.refresh_token()).await.expect_error(401, "INVALID_REFRESH_TOKEN");
+        after.get("/v1/users/me").await.expect_error(401, "INVALID_TOKEN");
+        refresh(&app, &after.refresh_token()).await.expect_error(401, "INVALID_REFRESH_TOKEN");
+    }
+}

@@ -592,3 +592,16 @@ both_engines! {
         assert_eq!(found("z%C3%BCrich").await, [user.id()], "the name still is");
     }
 }
+
+both_engines! {
+    async fn an_address_sent_back_as_it_was_read_needs_no_password(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let body = json!({"email": user.email(), "name": "Renamed"});
+        let me = user.patch("/v1/users/me", &body).await.expect(200).json();
+        assert_eq!((&me["email"], &me["name"]), (&json!(user.email()), &json!("Renamed")));
+        // Another spelling is a change.
+        let body = json!({"email": user.email().to_uppercase()});
+        user.patch("/v1/users/me", &body).await.expect_error(422, "VALIDATION_FAILED");
+    }
+}

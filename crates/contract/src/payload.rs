@@ -11,7 +11,7 @@ use poem::{
     error::ReadBodyError,
     http::{
         HeaderValue,
-        header::{CONTENT_LENGTH, CONTENT_TYPE},
+        header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE},
     },
 };
 use poem_openapi::{
@@ -87,6 +87,10 @@ impl<T: DeserializeOwned + Send> ParsePayload for Json<T> {
         match request.headers().get(CONTENT_TYPE).map(HeaderValue::to_str) {
             Some(Ok(value)) if media_type(value).eq_ignore_ascii_case("application/json") => {}
             _ => return Err(unsupported_media_type().into()),
+        }
+        if request.headers().get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+            let why = "Send the body without a Content-Encoding.";
+            return Err(ApiError::new(ErrorCode::UnsupportedMediaType).with_message(why).into());
         }
         let schema = incoming
             .operation

@@ -33,5 +33,6 @@ pub use check::{
 };
 pub use document::{Document, ReadError};
 pub use finish::{Failure, FinishError, HeaderRule, On, OperationFacts, Rules};
+pub use format::is_email;
 pub use json::{MAX_DEPTH, Malformed};
 pub use lint::{Finding, LintRules, lint};

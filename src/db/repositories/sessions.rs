@@ -97,8 +97,12 @@ pub fn find_refresh_token(c: &mut DbConnection, token_hash: &[u8]) -> QueryResul
         .optional()
 }
 
-pub fn has_refresh_token(c: &mut DbConnection, token_hash: &[u8]) -> QueryResult<bool> {
-    diesel::select(exists(refresh_tokens::table.filter(refresh_tokens::token_hash.eq(token_hash)))).get_result(c)
+/// Whether this refresh token is there and has not been used.
+pub fn has_unused_refresh_token(c: &mut DbConnection, token_hash: &[u8]) -> QueryResult<bool> {
+    let token = refresh_tokens::table
+        .filter(refresh_tokens::token_hash.eq(token_hash))
+        .filter(refresh_tokens::rotated_at.is_null());
+    diesel::select(exists(token)).get_result(c)
 }
 
 /// Marks a refresh token as used, and its session as seen.

@@ -173,6 +173,13 @@ fn headers() -> Vec<HeaderRule> {
         header("X-Response-Time", "How long the server took.", text(20), json!("0.003s"), On::Every),
         header("Cache-Control", "How long the answer may be kept.", text(100), json!("no-store"), On::Every),
         header(
+            "Vary",
+            "Which request headers the answer depends on.",
+            text(200),
+            json!("Accept, Accept-Encoding"),
+            On::Every,
+        ),
+        header(
             "WWW-Authenticate",
             "How to authenticate (RFC 6750).",
             text(200),

@@ -3,7 +3,7 @@
 use poem_openapi::{Object, types::Example};
 use serde::Serialize;
 
-use super::{Bucketlist, Item, User, some};
+use super::{Bucketlist, Item, User};
 use crate::values::Nullable;
 
 /// Where a page stands in its list.
@@ -55,7 +55,7 @@ pub struct PageLinks {
 impl PageLinks {
     fn example_of(path: &str) -> Self {
         let page = |number: u8| format!("{path}?page={number}&per_page=20");
-        Self { this: page(1), first: page(1), prev: Nullable(None), next: some(&page(2)), last: page(2) }
+        Self { this: page(1), first: page(1), prev: Nullable(None), next: Nullable(None), last: page(1) }
     }
 }
 
