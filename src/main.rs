@@ -5,6 +5,9 @@ use std::{io::Write, process::ExitCode};
 use bucketlist::cli::{self, Cli};
 use clap::Parser;
 
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli::run(cli, &mut std::io::stdout().lock()) {
