@@ -31,7 +31,7 @@ check: ## Do what continuous integration does
 	@scripts/step "Lints" cargo clippy --locked --workspace --all-targets -- -D warnings
 	@scripts/step "The committed documents are the code's" cargo run --quiet -- openapi check
 	@scripts/step "The committed .env.example is the code's" sh -c 'cargo run --quiet -- config example | diff .env.example -'
-	@scripts/test
+	@$(MAKE) test
 
 .PHONY: fmt
 fmt: ## Format the code
