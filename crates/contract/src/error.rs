@@ -222,7 +222,7 @@ impl poem::error::ResponseError for ApiError {
     }
 }
 
-/// The statuses are documented by the trait's `#[operation(errors(…))]` and the rules of [`crate::v1::document`], not by
+/// The statuses are documented by the trait's `#[operation(errors(…))]` and the rules of [`mod@crate::v1::document`], not by
 /// the type: an error type cannot know which operation returned it.
 impl ApiResponse for ApiError {
     /// One status stands for all, so that poem-openapi keeps the envelope's schema; the rules add the others.

@@ -96,7 +96,7 @@ pub fn document() -> &'static Document {
 /// The document, compiled for finding operations and checking traffic.
 ///
 /// # Panics
-/// As [`document`].
+/// As [`fn@document`].
 #[expect(clippy::expect_used, reason = "a broken contract must not start; the tests build it")]
 pub fn contract() -> &'static Contract {
     static CONTRACT: LazyLock<Contract> =
