@@ -175,6 +175,14 @@ impl<T: ParseFromJSON> ParseFromJSON for Nullable<T> {
     }
 }
 
+/// At most `max` characters, as a schema wants it: what callers sent is as long as they like, and comes back in errors.
+pub(crate) fn shortened(text: &str, max: usize) -> String {
+    match text.char_indices().nth(max) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(max.saturating_sub(1)).chain(['…']).collect(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,6 +195,14 @@ mod tests {
             (-1, "1969-12-31T23:59:59.999999Z"),
         ] {
             assert_eq!(serde_json::to_value(Timestamp::from_micros(micros)).ok(), Some(Value::from(text)));
+        }
+    }
+
+    #[test]
+    fn text_is_cut_to_characters_not_bytes() {
+        for (text, expected) in [("", ""), ("abc", "abc"), ("äöü", "äöü"), ("äöüß", "äö…"), ("abcdef", "ab…")]
+        {
+            assert_eq!(shortened(text, 3), expected);
         }
     }
 

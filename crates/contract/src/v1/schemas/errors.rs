@@ -4,7 +4,13 @@ use document::Location;
 use poem_openapi::{Object, types::Example};
 use serde::Serialize;
 
-use crate::{ApiError, ErrorCode, values::Nullable};
+use crate::{
+    ApiError, ErrorCode,
+    values::{Nullable, shortened},
+};
+
+/// As the schemas below say it.
+const MAX_TEXT: usize = 1000;
 
 /// The body of every answer that is not a success.
 #[derive(Clone, Debug, Object, Serialize)]
@@ -57,30 +63,21 @@ impl ErrorEnvelope {
         let details = error.details.iter().take(document::MAX_VIOLATIONS).map(|detail| FailureDetail {
             field: match &detail.location {
                 Location::Body(place) | Location::Query(place) | Location::Path(place) | Location::Header(place) => {
-                    shortened(place)
+                    shortened(place, MAX_TEXT)
                 }
             },
             code: detail.code.to_owned(),
-            message: shortened(&detail.message),
+            message: shortened(&detail.message, MAX_TEXT),
         });
         Self {
             error: Failure {
                 code: error.code,
-                message: shortened(error.message()),
+                message: shortened(error.message(), MAX_TEXT),
                 details: details.collect(),
                 retry_after: Nullable(error.retry_after.map(i64::from)),
                 request_id: request_id.to_owned(),
             },
         }
-    }
-}
-
-/// At most as many characters as the schema allows.
-fn shortened(text: &str) -> String {
-    const MAX: usize = 1000;
-    match text.char_indices().nth(MAX) {
-        None => text.to_owned(),
-        Some(_) => text.chars().take(MAX - 1).chain(['…']).collect(),
     }
 }
 
