@@ -1,9 +1,11 @@
 //! Routing and responses against the fixture.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
+use serde_json::json;
+
 use super::*;
 use crate::Document;
-use crate::fixture::{contract, document};
+use crate::fixture::{contract, document, finish, raw};
 
 pub(super) fn operation<'c>(contract: &'c Contract, id: &str) -> &'c Operation {
     contract.operations().find(|op| op.id == id).unwrap()
@@ -102,6 +104,36 @@ fn responses_are_compared_with_the_document() {
     let id = [("X-Request-ID".to_owned(), "r".to_owned())];
     assert_eq!(delete.check_response(204, &id, b""), Vec::<String>::new());
     assert_eq!(delete.check_response(204, &id, b"x"), ["there is a body, but none is documented"]);
+}
+
+#[test]
+fn lists_may_be_text_and_headers_may_be_absent() {
+    let mut raw = raw();
+    let response = &mut raw["paths"]["/bucketlists"]["get"]["responses"]["200"];
+    for (media_type, example) in [("text/csv", "id\r\n"), ("application/x-ndjson", "{}\n")] {
+        response["content"][media_type] = json!({"schema": {"type": "string", "example": example}});
+    }
+    response["headers"] = json!({"LOCATION": {"schema": {"type": "string", "maxLength": 3, "example": "/"}}});
+    let contract = Contract::compile(&finish(&raw).unwrap()).unwrap();
+    let list = operation(&contract, "listBucketlists");
+    assert_eq!(list.produces, ["application/json", "text/csv", "application/x-ndjson"]);
+    let row = r#"{"id":7,"name":"a","description":null,"state":null,"owner":null}"#;
+    let page = format!(r#"{{"data":[{row}],"total":1}}"#);
+    let lines = format!("{row}\n{row}\n");
+    for (media_type, location, body, expected) in [
+        ("text/csv; charset=utf-8; header=present", "/", "id,name,description,state\r\n7,a,,\r\n", &[][..]),
+        ("text/csv", "/", "id,name,description\r\n", &["the CSV has no column \"state\""]),
+        ("application/x-ndjson", "/", &lines, &[]),
+        ("application/x-ndjson", "/", "{}{}\n", &["line 1 is not JSON: trailing characters at line 1 column 3"]),
+        ("application/json", "", &page, &[]),
+        ("application/json", "/too/long", &page, &["header Location must have at most 3 characters, but is /too/long"]),
+    ] {
+        let mut headers = vec![("content-type".to_owned(), media_type.to_owned()), ("x-request-id".into(), "r".into())];
+        if !location.is_empty() {
+            headers.push(("location".to_owned(), location.to_owned()));
+        }
+        assert_eq!(list.check_response(200, &headers, body.as_bytes()), expected, "{media_type} {body}");
+    }
 }
 
 #[test]

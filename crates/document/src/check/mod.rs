@@ -11,6 +11,7 @@ mod operation;
 mod parameter;
 mod query;
 mod response;
+mod rows;
 mod violation;
 
 #[cfg(test)]

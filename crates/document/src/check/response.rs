@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::compiled::{Compiled, Definitions};
 use super::parameter::Parameter;
+use super::rows::{self, Rows};
 use super::violation::{Location, Violations};
 use crate::{pointer, walk};
 
@@ -16,6 +17,7 @@ pub(super) struct Response {
     content: Vec<Content>,
     headers: Vec<Header>,
     definitions: Definitions,
+    rows: OnceLock<Option<Rows>>,
 }
 
 #[derive(Debug)]
@@ -29,6 +31,8 @@ struct Content {
 struct Header {
     name: String,
     header: Value,
+    /// Headers are promised unless the document says `required: false`: see how [`crate::finish`] writes it.
+    required: bool,
     compiled: OnceLock<Result<Parameter, String>>,
 }
 
@@ -42,13 +46,13 @@ impl Response {
             })
             .collect();
         let headers = walk::members(response.get("headers"))
-            .map(|(name, header)| Header {
-                name: name.to_owned(),
-                header: pointer::resolve(document, header).cloned().unwrap_or_default(),
-                compiled: OnceLock::new(),
+            .map(|(name, header)| {
+                let header = pointer::resolve(document, header).cloned().unwrap_or_default();
+                let required = header.get("required") != Some(&Value::Bool(false));
+                Header { name: name.to_owned(), header, required, compiled: OnceLock::new() }
             })
             .collect();
-        Response { status, content, headers, definitions: definitions.clone() }
+        Response { status, content, headers, definitions: definitions.clone(), rows: OnceLock::new() }
     }
 
     pub(super) fn media_types(&self) -> impl Iterator<Item = &str> {
@@ -61,7 +65,8 @@ impl Response {
         };
         for header in &self.headers {
             match sent(&header.name) {
-                None => out.push(format!("header {} is missing", header.name)),
+                None if header.required => out.push(format!("header {} is missing", header.name)),
+                None => {}
                 Some(value) => header.check(value, &self.definitions, out),
             }
         }
@@ -77,10 +82,21 @@ impl Response {
                 out.push(format!("there is no content type; documented: {}", documented()));
             }
             (Some(sent), false, _) => match self.content.iter().find(|content| content.media_type == sent) {
+                Some(content) if rows::are_rows(&sent) && !content.schema.is_null() => {
+                    rows::check(&sent, body, self.rows(), out);
+                }
                 Some(content) => content.check(body, &self.definitions, out),
                 None => out.push(format!("content type {sent} is not documented; documented: {}", documented())),
             },
         }
+    }
+}
+
+impl Response {
+    /// The rows of the page that is documented as JSON.
+    fn rows(&self) -> Option<&Rows> {
+        let page = || self.content.iter().find(|content| walk::is_json(&content.media_type));
+        self.rows.get_or_init(|| Rows::of(&page()?.schema, &self.definitions)).as_ref()
     }
 }
 

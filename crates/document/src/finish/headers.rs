@@ -19,7 +19,7 @@ pub(super) fn spelling<'a>(rules: &Rules<'a>, name: &str) -> Option<&'a str> {
     names(rules).find(|known| known.eq_ignore_ascii_case(name))
 }
 
-/// Spells the headers that responses declare, gives them examples, and drops what makes clients wait for them.
+/// Spells the headers that responses declare, gives them examples, and says which of them may be absent.
 pub(super) fn spell(document: &mut Value, rules: &Rules<'_>, findings: &mut Vec<Finding>) {
     walk::operations_mut(document, |path, method, operation| {
         for (status, response) in walk::members_mut(operation.get_mut("responses")) {
@@ -43,8 +43,11 @@ pub(super) fn spell(document: &mut Value, rules: &Rules<'_>, findings: &mut Vec<
 }
 
 fn complete(header: &mut Map<String, Value>, name: &str, rules: &Rules<'_>) {
-    // `required` makes validators fail where a proxy took the header away, and promises nothing to a client.
-    header.shift_remove("required");
+    // `required: true` makes validators fail where a proxy took the header away, and promises nothing to a client. The
+    // framework leaves `required` out where a header is optional; the finished document says so.
+    if header.shift_remove("required") != Some(Value::Bool(true)) {
+        header.insert("required".to_owned(), Value::Bool(false));
+    }
     if header.get("deprecated") == Some(&Value::Bool(false)) {
         header.shift_remove("deprecated");
     }

@@ -27,6 +27,7 @@ pub(super) fn repair(document: &mut Value, rules: &Rules<'_>, findings: &mut Vec
     titles(document);
     rename_schemas(document, rules, findings);
     strip_media_types(document, findings);
+    media_examples(document);
     let targets = targets(document);
     walk::schema_roots_mut(document, &mut |root| {
         walk::schemas_mut(root, &mut |schema| {
@@ -132,6 +133,25 @@ fn strip_media_types(document: &mut Value, findings: &mut Vec<Finding>) {
             strip(body);
         }
         walk::members_mut(operation.get_mut("responses")).for_each(|(_, response)| strip(response));
+    });
+}
+
+/// The framework knows examples of schemas only; that of a body whose schema is written in place belongs beside it.
+fn media_examples(document: &mut Value) {
+    walk::operations_mut(document, |_, _, operation| {
+        let lift = |part: &mut Value| {
+            for (_, media) in walk::members_mut(part.get_mut("content")) {
+                let schema = media.get_mut("schema").and_then(Value::as_object_mut);
+                let own = schema.and_then(|schema| schema.shift_remove("example"));
+                if let (Some(example), Value::Object(media)) = (own, media) {
+                    media.entry("example").or_insert(example);
+                }
+            }
+        };
+        if let Some(body) = operation.get_mut("requestBody") {
+            lift(body);
+        }
+        walk::members_mut(operation.get_mut("responses")).for_each(|(_, response)| lift(response));
     });
 }
 

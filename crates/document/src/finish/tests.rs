@@ -151,6 +151,37 @@ fn headers_are_spelled_and_where_they_belong() {
 }
 
 #[test]
+fn headers_that_may_be_absent_say_so() {
+    let header = |required: Value| {
+        let mut raw = raw();
+        let headers = &mut raw["paths"]["/bucketlists"]["post"]["responses"]["201"]["headers"];
+        headers["LOCATION"]["required"] = required;
+        finish(&raw).unwrap().value()["paths"]["/bucketlists"]["post"]["responses"]["201"]["headers"]["Location"]
+            .clone()
+    };
+    // The framework leaves the word out where a header is optional.
+    for optional in [json!(false), Value::Null] {
+        assert_eq!(
+            header(optional),
+            json!({"description": "Where it is.", "required": false, "schema": {"type": "string"}, "example": "/v1/bucketlists/7"})
+        );
+    }
+    assert_eq!(header(json!(true))["required"], Value::Null);
+}
+
+#[test]
+fn examples_of_text_stand_beside_its_schema() {
+    let mut raw = raw();
+    let content = &mut raw["paths"]["/bucketlists"]["get"]["responses"]["200"]["content"];
+    content["text/csv; charset=utf-8"] = json!({"schema": {"type": "string", "example": "id\r\n7\r\n"}});
+    let document = finish(&raw).unwrap();
+    assert_eq!(
+        document.value()["paths"]["/bucketlists"]["get"]["responses"]["200"]["content"]["text/csv"],
+        json!({"schema": {"type": "string"}, "example": "id\r\n7\r\n"})
+    );
+}
+
+#[test]
 fn blocks_with_one_path_are_merged_and_conflicts_reported() {
     let text = raw().to_string();
     let (before, after) = text.split_once("\"/bucketlists/popular\"").unwrap();

@@ -70,8 +70,13 @@ impl Judge<'_> {
     }
 
     fn content(&mut self, place: &str, part: &Value) {
-        for (_, media) in walk::members(part.get("content")) {
-            self.with_schema(place, media, false);
+        for (media_type, media) in walk::members(part.get("content")) {
+            if walk::is_json(media_type) {
+                self.with_schema(place, media, false);
+            } else {
+                // JSON has the example of its schema; of text no schema says what it looks like.
+                self.with_schema(&format!("{place}, {media_type}"), media, true);
+            }
         }
     }
 

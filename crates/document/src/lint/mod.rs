@@ -52,7 +52,7 @@ impl fmt::Display for Finding {
 ///
 /// - Every operation has a unique operationId in camelCase, a summary, a description, one declared tag, and only
 ///   responses with a description and a three-digit status; every error has the error schema and media type.
-/// - Every parameter, header and component object has an example, and all examples are valid.
+/// - Every parameter, header, component object and body that is not JSON has an example, and all examples are valid.
 /// - Objects are components, and serve requests or responses but not both (enums may).
 /// - Requests are closed and bounded: strings, integers and arrays have their limits.
 /// - Responses are complete: every property is required or nullable.

@@ -194,6 +194,24 @@ fn component_objects_have_valid_examples() {
 }
 
 #[test]
+fn bodies_that_are_not_json_have_valid_examples() {
+    let csv = |schema: Value| json!({"text/csv": {"schema": schema}});
+    let place = "operation createBucketlist, request body, text/csv";
+    one(
+        CREATE,
+        "requestBody/content",
+        csv(json!({"type": "string", "maxLength": 9})),
+        &format!("{place}: has no example"),
+    );
+    one(
+        CREATE,
+        "requestBody/content",
+        csv(json!({"type": "string", "maxLength": 9, "example": 7})),
+        &format!("{place}: has an invalid example: must be a string"),
+    );
+}
+
+#[test]
 fn references_lead_somewhere() {
     one(
         SCHEMAS,
