@@ -5,16 +5,22 @@
 //!
 //! * [`v1`]: the classic contract (offset pages, the `error` envelope)
 //! * [`caller`]: who may call, as argument types
+//! * [`conditional`]: the entity tags of conditional requests
 //! * [`error`]: every error code a client can meet, and the one error type handlers return
+//! * [`listing`]: lists as pages of JSON, or streamed as CSV and NDJSON
 //! * [`payload`]: JSON bodies, read strictly and checked against the document
 //! * [`problem`]: RFC 9457 problem details, for everything outside `/v1`
+//! * [`table`]: rows as CSV and NDJSON
 //! * [`values`]: instants, ids and empty fields as they travel
 
 pub mod caller;
+pub mod conditional;
 pub mod error;
+pub mod listing;
 pub mod operation;
 pub mod payload;
 pub mod problem;
+pub mod table;
 pub mod v1;
 pub mod values;
 

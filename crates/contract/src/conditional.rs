@@ -1,0 +1,259 @@
+//! Conditions of a request: the entity tags of `If-Match` and `If-None-Match` (RFC 9110, section 13.1).
+//!
+//! A compressed representation has a strong tag of its own, the state's tag with the encoding behind it: a client that
+//! reads compressed can still demand an exact match. Reading a tag takes the encoding off again.
+
+use std::fmt;
+
+use poem::http::HeaderValue;
+
+/// More tags than this in one request are a mistake or an attack.
+const MAX_TAGS: usize = 100;
+
+/// The content codings a tag may name.
+const ENCODINGS: [&str; 3] = ["gzip", "br", "zstd"];
+
+/// What `If-Match` or `If-None-Match` asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tags {
+    /// `*`: whatever there is.
+    Any,
+    /// One of these.
+    Listed(Vec<Tag>),
+}
+
+/// An entity tag, without quotes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tag {
+    /// Whether it is marked as weak.
+    pub weak: bool,
+    /// What it says of the state; the encoding it was read in is taken off.
+    pub opaque: String,
+    /// That encoding.
+    encoding: Option<&'static str>,
+}
+
+/// The header is no list of entity tags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed;
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "must be * or a list of at most {MAX_TAGS} entity tags in double quotes, such as \"abc\"")
+    }
+}
+
+impl std::error::Error for Malformed {}
+
+/// Reads the lines of a conditional header; `None` when there are none.
+///
+/// # Errors
+/// When they are not `*` alone or a list of at most 100 entity tags.
+pub fn parse<'a>(values: impl IntoIterator<Item = &'a HeaderValue>) -> Result<Option<Tags>, Malformed> {
+    let mut values = values.into_iter().peekable();
+    if values.peek().is_none() {
+        return Ok(None);
+    }
+    let (mut is_any, mut tags) = (false, Vec::new());
+    for value in values {
+        let mut rest = value.as_bytes().trim_ascii();
+        // An empty element between commas is to be overlooked (section 5.6.1.2).
+        while let Some((&first, after)) = rest.split_first() {
+            rest = match first {
+                b',' => after,
+                b'*' if !is_any => {
+                    is_any = true;
+                    element_end(after)?
+                }
+                _ => {
+                    let (tag, after) = Tag::read(rest)?;
+                    tags.push(tag);
+                    element_end(after)?
+                }
+            }
+            .trim_ascii_start();
+            if tags.len() > MAX_TAGS {
+                return Err(Malformed);
+            }
+        }
+    }
+    match (is_any, tags.is_empty()) {
+        (true, true) => Ok(Some(Tags::Any)),
+        (false, false) => Ok(Some(Tags::Listed(tags))),
+        _ => Err(Malformed),
+    }
+}
+
+/// What follows an element: nothing or a comma.
+fn element_end(rest: &[u8]) -> Result<&[u8], Malformed> {
+    let rest = rest.trim_ascii_start();
+    matches!(rest.first(), None | Some(b',')).then_some(rest).ok_or(Malformed)
+}
+
+impl Tags {
+    /// Whether one of them is the tag `opaque` by the strong comparison, which `If-Match` wants: both are strong.
+    #[must_use]
+    pub fn matches_strongly(&self, opaque: &str) -> bool {
+        self.any(|tag| !tag.weak && tag.opaque == opaque)
+    }
+
+    /// Whether one of them is the tag `opaque` by the weak comparison, which `If-None-Match` wants.
+    #[must_use]
+    pub fn matches_weakly(&self, opaque: &str) -> bool {
+        self.any(|tag| tag.opaque == opaque)
+    }
+
+    /// The `ETag` of a 304: the strong tag `opaque` in the encoding that the client says it has, so that a cache finds
+    /// its copy. `None` when it has none.
+    #[must_use]
+    pub fn not_modified(&self, opaque: &str) -> Option<String> {
+        match self {
+            Self::Any => Some(format!("\"{opaque}\"")),
+            Self::Listed(tags) => {
+                let known = tags.iter().find(|tag| tag.opaque == opaque)?;
+                let plain = format!("\"{opaque}\"");
+                Some(known.encoding.map_or_else(|| plain.clone(), |encoding| encoded(&plain, encoding)))
+            }
+        }
+    }
+
+    fn any(&self, matches: impl Fn(&Tag) -> bool) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Listed(tags) => tags.iter().any(matches),
+        }
+    }
+}
+
+impl Tag {
+    /// The tag at the start of `text`, and what comes after it.
+    fn read(text: &[u8]) -> Result<(Self, &[u8]), Malformed> {
+        let (weak, text) = text.strip_prefix(b"W/").map_or((false, text), |text| (true, text));
+        let text = text.strip_prefix(b"\"").ok_or(Malformed)?;
+        let end = text.iter().position(|byte| *byte == b'"').ok_or(Malformed)?;
+        let (opaque, after) = text.split_at(end);
+        // Visible characters, and bytes above ASCII, which no tag of ours has.
+        if !opaque.iter().all(|byte| matches!(byte, 0x21..=0x7e | 0x80..)) {
+            return Err(Malformed);
+        }
+        let mut opaque: String = opaque.iter().copied().map(char::from).collect();
+        let encoding =
+            ENCODINGS.into_iter().find(|name| opaque.strip_suffix(name).is_some_and(|rest| rest.ends_with('-')));
+        if let Some(name) = encoding {
+            opaque.truncate(opaque.len() - name.len() - 1);
+        }
+        Ok((Self { weak, opaque, encoding }, after.get(1..).unwrap_or_default()))
+    }
+}
+
+/// The entity tag that `etag`, quoted as the header has it, becomes for a representation in this encoding.
+#[must_use]
+pub fn encoded(etag: &str, encoding: &str) -> String {
+    etag.strip_suffix('"').map_or_else(|| etag.to_owned(), |open| format!("{open}-{encoding}\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(lines: &[&[u8]]) -> Result<Option<Tags>, Malformed> {
+        let lines: Vec<HeaderValue> = lines.iter().map(|line| HeaderValue::from_bytes(line).unwrap()).collect();
+        parse(&lines)
+    }
+
+    fn listed(tags: &[(bool, &str)]) -> Result<Option<Tags>, Malformed> {
+        let tag = |(weak, opaque): &(bool, &str)| Tag { weak: *weak, opaque: (*opaque).to_owned(), encoding: None };
+        Ok(Some(Tags::Listed(tags.iter().map(tag).collect())))
+    }
+
+    #[test]
+    fn lists_of_tags_are_read() {
+        for (lines, expected) in [
+            (&[][..], Ok(None)),
+            (&[&b"*"[..]], Ok(Some(Tags::Any))),
+            (&[b" * "], Ok(Some(Tags::Any))),
+            (&[b"*,"], Ok(Some(Tags::Any))),
+            (&[b"\"a\""], listed(&[(false, "a")])),
+            (&[b"W/\"a\""], listed(&[(true, "a")])),
+            (&[b"\"\""], listed(&[(false, "")])),
+            (&[b"\"a\", W/\"b\"  ,\"c\""], listed(&[(false, "a"), (true, "b"), (false, "c")])),
+            (&[b"\"a\"", b"\"b\""], listed(&[(false, "a"), (false, "b")])),
+            (&[b"", b",, \"a\" ,,"], listed(&[(false, "a")])),
+            (&[b"\"a,b\""], listed(&[(false, "a,b")])),
+            (&[b"\"W/\\\""], listed(&[(false, "W/\\")])),
+            (&[b"\"*\""], listed(&[(false, "*")])),
+            (&[b"\"\xe9\""], listed(&[(false, "\u{e9}")])),
+        ] {
+            assert_eq!(read(lines), expected, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_list_of_tags_is_refused() {
+        for line in [
+            &b""[..],
+            b",",
+            b"a",
+            b"\"a",
+            b"a\"",
+            b"'a'",
+            b"w/\"a\"",
+            b"W/ \"a\"",
+            b"W/a",
+            b"W/",
+            b"\"a b\"",
+            b"\"a\tb\"",
+            b"\"a\" \"b\"",
+            b"\"a\"\"b\"",
+            b"\"a\";\"b\"",
+            b"*, \"a\"",
+            b"\"a\", *",
+            b"*, *",
+            b"**",
+            b"* *",
+            b"\xe9",
+        ] {
+            assert_eq!(read(&[line]), Err(Malformed), "{line:?}");
+        }
+        assert_eq!(read(&[b"*", b"*"]), Err(Malformed));
+        assert_eq!(read(&[b"\"a\"", b"*"]), Err(Malformed));
+        let many = |count: usize| vec!["\"a\""; count].join(",");
+        assert!(read(&[many(100).as_bytes()]).is_ok());
+        assert_eq!(read(&[many(101).as_bytes()]), Err(Malformed));
+        assert_eq!(read(&[many(60).as_bytes(), many(41).as_bytes()]), Err(Malformed));
+    }
+
+    #[test]
+    fn tags_are_compared_strongly_and_weakly() {
+        for (line, strongly, weakly, not_modified) in [
+            (&b"*"[..], true, true, Some("\"abc\"")),
+            (b"\"abc\"", true, true, Some("\"abc\"")),
+            (b"W/\"abc\"", false, true, Some("\"abc\"")),
+            (b"\"x\", \"abc\"", true, true, Some("\"abc\"")),
+            (b"W/\"abc\", \"abc\"", true, true, Some("\"abc\"")),
+            (b"\"abc-gzip\"", true, true, Some("\"abc-gzip\"")),
+            (b"\"abc-br\"", true, true, Some("\"abc-br\"")),
+            (b"W/\"abc-zstd\"", false, true, Some("\"abc-zstd\"")),
+            (b"\"ABC\"", false, false, None),
+            (b"\"abc-deflate\"", false, false, None),
+            (b"\"abcgzip\"", false, false, None),
+            (b"\"abc-gzip-gzip\"", false, false, None),
+            (b"\"-gzip\"", false, false, None),
+            (b"\"abc-GZIP\"", false, false, None),
+        ] {
+            let tags = read(&[line]).unwrap().unwrap();
+            assert_eq!(tags.matches_strongly("abc"), strongly, "{line:?}");
+            assert_eq!(tags.matches_weakly("abc"), weakly, "{line:?}");
+            assert_eq!(tags.not_modified("abc").as_deref(), not_modified, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn an_encoding_is_part_of_the_tag() {
+        for (etag, expected) in
+            [("\"abc\"", "\"abc-gzip\""), ("W/\"abc\"", "W/\"abc-gzip\""), ("\"\"", "\"-gzip\""), ("abc", "abc")]
+        {
+            assert_eq!(encoded(etag, "gzip"), expected);
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Lists as a document describes them and as they are answered, held against each other.
+
+use std::collections::BTreeMap;
+
+use document::{Contract, Document, Rules as DocumentRules};
+use poem::{Endpoint, http::StatusCode};
+use poem_openapi::{Object, OpenApi, OpenApiService};
+
+use super::*;
+use crate::values::{Id, Nullable};
+
+#[derive(Clone, Object, Serialize)]
+#[oai(example)]
+struct Wish {
+    id: Id,
+    #[oai(validator(max_length = 10))]
+    name: String,
+    note: Nullable<String>,
+    #[oai(rename = "_links")]
+    #[serde(rename = "_links")]
+    links: WishLinks,
+}
+
+#[derive(Clone, Object, Serialize)]
+#[oai(example)]
+struct WishLinks {
+    #[oai(rename = "self")]
+    #[serde(rename = "self")]
+    this: String,
+}
+
+#[derive(Object, Serialize)]
+#[oai(example)]
+struct WishPage {
+    #[oai(validator(max_items = 100))]
+    data: Vec<Wish>,
+}
+
+impl Example for WishLinks {
+    fn example() -> Self {
+        Self { this: "/wishes/1".into() }
+    }
+}
+
+impl Example for Wish {
+    fn example() -> Self {
+        Self { id: Id(1), name: "fly, \"up\"".into(), note: Nullable(None), links: WishLinks::example() }
+    }
+}
+
+impl Example for WishPage {
+    fn example() -> Self {
+        Self { data: vec![Wish::example()] }
+    }
+}
+
+impl Row for Wish {
+    const COLUMNS: &'static [&'static str] = &["id", "name", "note"];
+}
+
+impl Page for WishPage {
+    type Row = Wish;
+}
+
+struct Api;
+
+#[OpenApi]
+impl Api {
+    /// List wishes.
+    ///
+    /// All there are.
+    #[oai(path = "/wishes", method = "get", operation_id = "listWishes", tag = "Tag::Wishes")]
+    async fn list(&self, format: Format) -> poem::Result<Listing<WishPage>> {
+        Ok(match format {
+            Format::Json => Listing::Page(
+                Json(WishPage::example()),
+                PageHeaders { link: Some("</wishes>; rel=\"self\"".into()), etag: "\"abc\"".into() },
+            ),
+            Format::Rows(format) => {
+                let rows = [Wish::example(), Wish { note: Nullable(Some("=1".into())), ..Wish::example() }];
+                let text = format.append(&rows, format.begin::<Wish>().unwrap()).unwrap();
+                Listing::Rows(Rows { format, file_name: "wishes", body: text.into(), link: None })
+            }
+        })
+    }
+}
+
+#[derive(poem_openapi::Tags)]
+enum Tag {
+    /// Wishes.
+    Wishes,
+}
+
+fn document() -> Document {
+    let finished = Document::finish(
+        &OpenApiService::new(Api, "Wishes", "1.0.0").spec(),
+        &DocumentRules {
+            error_schema: "Problem",
+            error_media_type: "application/problem+json",
+            failures: &|_| Vec::new(),
+            error_example: &|_, _| serde_json::Value::Null,
+            headers: &[],
+            header_names: &["Link", "ETag", "Content-Disposition"],
+            parameter_examples: &[],
+            header_examples: &[],
+            schema_examples: &[],
+            renamed_schemas: &[],
+        },
+    );
+    finished.unwrap_or_else(|findings| panic!("{findings}"))
+}
+
+#[test]
+fn the_document_has_three_media_types_with_examples() {
+    let document = document();
+    let response = &document.value()["paths"]["/wishes"]["get"]["responses"]["200"];
+    let content = response["content"].as_object().unwrap();
+    assert_eq!(content.keys().collect::<Vec<_>>(), ["application/json", "text/csv", "application/x-ndjson"]);
+    assert_eq!(content["application/json"]["schema"]["$ref"], "#/components/schemas/WishPage");
+    assert_eq!(content["text/csv"]["example"], "id,name,note\r\n1,\"fly, \"\"up\"\"\",\r\n");
+    let line = content["application/x-ndjson"]["example"].as_str().unwrap();
+    assert_eq!(line, format!("{}\n", serde_json::to_string(&Wish::example()).unwrap()));
+    for name in ["Link", "ETag", "Content-Disposition"] {
+        assert_eq!(response["headers"][name]["required"], false, "{name}");
+        assert!(response["headers"][name]["example"].is_string(), "{name}");
+    }
+}
+
+async fn answer(chosen: Option<Format>) -> (BTreeMap<String, String>, Vec<u8>) {
+    let service = OpenApiService::new(Api, "Wishes", "1.0.0");
+    let mut request = Request::builder().uri_str("/wishes").finish();
+    if let Some(format) = chosen {
+        request.extensions_mut().insert(Chosen(format));
+    }
+    let response = poem::Route::new().nest("/", service).call(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    let header = |(name, value): (&HeaderName, &HeaderValue)| (name.to_string(), value.to_str().unwrap().to_owned());
+    let headers = response.headers().iter().map(header).collect();
+    (headers, response.into_body().into_vec().await.unwrap())
+}
+
+#[tokio::test]
+async fn answers_are_as_documented() {
+    let contract = Contract::compile(&document()).unwrap();
+    let list = contract.operations().next().unwrap();
+    for (chosen, expected) in [
+        (None, &[("content-type", "application/json"), ("etag", "\"abc\""), ("link", "</wishes>; rel=\"self\"")][..]),
+        (Some(Format::Json), &[("content-type", "application/json")]),
+        (
+            Some(Format::of("text/csv")),
+            &[
+                ("content-type", "text/csv; charset=utf-8; header=present"),
+                ("content-disposition", "attachment; filename=\"wishes.csv\""),
+            ],
+        ),
+        (
+            Some(Format::of("application/x-ndjson")),
+            &[
+                ("content-type", "application/x-ndjson"),
+                ("content-disposition", "attachment; filename=\"wishes.ndjson\""),
+            ],
+        ),
+    ] {
+        let (headers, body) = answer(chosen).await;
+        for (name, value) in expected {
+            assert_eq!(headers.get(*name).map(String::as_str), Some(*value), "{chosen:?}");
+        }
+        let headers: Vec<(String, String)> = headers.into_iter().collect();
+        assert_eq!(list.check_response(200, &headers, &body), Vec::<String>::new(), "{chosen:?}");
+    }
+}
+
+#[test]
+fn media_types_have_formats() {
+    for (media_type, format) in [
+        ("application/json", Format::Json),
+        ("text/csv", Format::Rows(RowFormat::Csv)),
+        ("application/x-ndjson", Format::Rows(RowFormat::Ndjson)),
+        ("", Format::Json),
+        ("text/html", Format::Json),
+    ] {
+        assert_eq!(Format::of(media_type), format);
+    }
+}

@@ -1,0 +1,228 @@
+//! Rows as CSV (RFC 4180) and as NDJSON: what a list is when it is no page of JSON.
+//!
+//! Owns how a row is written, not where rows come from: whoever streams them appends batch by batch.
+
+use std::{borrow::Cow, io};
+
+use csv::{Terminator, Writer, WriterBuilder};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// How rows are written one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowFormat {
+    /// `text/csv`: a header row with the names of the fields, then a record for each row.
+    Csv,
+    /// `application/x-ndjson`: one JSON object per line, the same as in a page.
+    Ndjson,
+}
+
+/// A row of a list.
+pub trait Row: Serialize {
+    /// The fields that CSV has, in the order of its columns: all of the JSON object that are not nested.
+    const COLUMNS: &'static [&'static str];
+}
+
+impl RowFormat {
+    /// The media type as documents name it.
+    #[must_use]
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Csv => "text/csv",
+            Self::Ndjson => "application/x-ndjson",
+        }
+    }
+
+    /// The media type as it is sent; RFC 4180 has parameters for what a reader of CSV must know.
+    #[must_use]
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::Csv => "text/csv; charset=utf-8; header=present",
+            Self::Ndjson => "application/x-ndjson",
+        }
+    }
+
+    /// How the name of a file ends.
+    #[must_use]
+    pub const fn ending(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Ndjson => "ndjson",
+        }
+    }
+
+    /// What comes before the rows.
+    ///
+    /// # Errors
+    /// None: writing to memory does not fail.
+    pub fn begin<R: Row>(self) -> io::Result<Vec<u8>> {
+        match self {
+            Self::Csv => {
+                let mut writer = records(Vec::new());
+                writer.write_record(R::COLUMNS)?;
+                written(writer)
+            }
+            Self::Ndjson => Ok(Vec::new()),
+        }
+    }
+
+    /// Writes the rows behind what `text` has.
+    ///
+    /// # Errors
+    /// When a row cannot be serialised, which no schema's rows do.
+    pub fn append<R: Row>(self, rows: &[R], mut text: Vec<u8>) -> io::Result<Vec<u8>> {
+        match self {
+            Self::Csv => {
+                let mut writer = records(text);
+                for row in rows {
+                    let Value::Object(fields) = serde_json::to_value(row)? else {
+                        return Err(io::Error::other("a row is no object"));
+                    };
+                    for column in R::COLUMNS {
+                        writer.write_field(cell(&fields, column).as_bytes())?;
+                    }
+                    writer.write_record(None::<&[u8]>)?;
+                }
+                written(writer)
+            }
+            Self::Ndjson => {
+                for row in rows {
+                    serde_json::to_writer(&mut text, row)?;
+                    text.push(b'\n');
+                }
+                Ok(text)
+            }
+        }
+    }
+}
+
+fn records(text: Vec<u8>) -> Writer<Vec<u8>> {
+    WriterBuilder::new().terminator(Terminator::CRLF).from_writer(text)
+}
+
+fn written(writer: Writer<Vec<u8>>) -> io::Result<Vec<u8>> {
+    writer.into_inner().map_err(csv::IntoInnerError::into_error)
+}
+
+/// A field as CSV has it: what JSON says without quotes, and nothing for null.
+fn cell<'a>(fields: &'a Map<String, Value>, column: &str) -> Cow<'a, str> {
+    match fields.get(column) {
+        None | Some(Value::Null) => Cow::Borrowed(""),
+        Some(Value::String(text)) => defused(text),
+        Some(value) => Cow::Owned(value.to_string()),
+    }
+}
+
+/// Text that a spreadsheet would run as a formula gets an apostrophe in front, which makes it text again.
+///
+/// Spaces and quotes before the formula are what importers strip. Text that begins with an apostrophe and a formula gets
+/// another one, so that taking one off always gives back what was stored.
+fn defused(text: &str) -> Cow<'_, str> {
+    let starts =
+        |character| matches!(character, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠');
+    let skipped = |character: char| matches!(character, '"' | '\'') || character.is_whitespace();
+    // White space that starts a formula by itself is looked for before it is skipped.
+    let first = text.chars().find(|character| starts(*character) || !skipped(*character));
+    if first.is_some_and(starts) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::values::{Date, Id, Nullable, Timestamp};
+
+    #[derive(Serialize)]
+    struct Thing {
+        id: Id,
+        name: &'static str,
+        note: Nullable<&'static str>,
+        done: bool,
+        #[serde(rename = "_links")]
+        links: Value,
+        due_on: Nullable<Date>,
+        created_at: Timestamp,
+    }
+
+    impl Row for Thing {
+        const COLUMNS: &'static [&'static str] = &["id", "name", "note", "done", "due_on", "created_at"];
+    }
+
+    fn thing(name: &'static str, note: Option<&'static str>) -> Thing {
+        Thing {
+            id: Id(-7),
+            name,
+            note: Nullable(note),
+            done: true,
+            links: json!({"self": "/x"}),
+            due_on: Nullable(note.and_then(|_| chrono::NaiveDate::from_ymd_opt(2026, 1, 31)).map(Date)),
+            created_at: Timestamp::from_micros(1),
+        }
+    }
+
+    fn write(format: RowFormat, rows: &[Thing]) -> String {
+        String::from_utf8(format.append(rows, format.begin::<Thing>().unwrap()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn csv_has_the_fields_of_the_row_without_the_nested_ones() {
+        let rows = [thing("a", None), thing("say \"hi\", all", Some("two\nlines")), thing("Zürich", Some(""))];
+        assert_eq!(
+            write(RowFormat::Csv, &rows),
+            "id,name,note,done,due_on,created_at\r\n\
+             -7,a,,true,,1970-01-01T00:00:00.000001Z\r\n\
+             -7,\"say \"\"hi\"\", all\",\"two\nlines\",true,2026-01-31,1970-01-01T00:00:00.000001Z\r\n\
+             -7,Zürich,,true,2026-01-31,1970-01-01T00:00:00.000001Z\r\n"
+        );
+        assert_eq!(write(RowFormat::Csv, &[]), "id,name,note,done,due_on,created_at\r\n");
+    }
+
+    #[test]
+    fn ndjson_is_json_line_by_line() {
+        let rows = [thing("=a\n", None), thing("b", Some("c"))];
+        let text = write(RowFormat::Ndjson, &rows);
+        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines, rows.iter().map(|row| serde_json::to_value(row).unwrap()).collect::<Vec<_>>());
+        assert!(text.ends_with("}\n"));
+        assert_eq!(write(RowFormat::Ndjson, &[]), "");
+    }
+
+    #[test]
+    fn formulas_are_text() {
+        for formula in [
+            "=1+1",
+            "+1",
+            "-1",
+            "@SUM(A1)",
+            "\t=1",
+            "\r=1",
+            "\n=1",
+            "\tx",
+            "\rx",
+            "  =1",
+            " \t x",
+            "\"=1",
+            "'=1",
+            " \" '=1",
+            "\u{a0}=1",
+            "\u{3000}+1",
+            "＝1",
+            "＋1",
+            "－1",
+            "＠x",
+            " ＝1",
+            "=",
+            "-",
+            "''-",
+        ] {
+            assert_eq!(defused(formula), format!("'{formula}"), "{formula:?}");
+        }
+        for text in ["", "a", "1-1", "a=b", "'", "\"quoted\"", "  a =1", "'n Roll", "−1", "(=1)", "a\t=1", "."] {
+            assert_eq!(defused(text), text);
+        }
+        // Numbers and instants are ours.
+        assert!(write(RowFormat::Csv, &[thing("a", None)]).contains("\r\n-7,"));
+        assert!(write(RowFormat::Csv, &[thing("=cmd|' /C calc'!A0", None)]).contains(",'=cmd|' /C calc'!A0,"));
+    }
+}
