@@ -4,10 +4,12 @@ mod clock;
 mod email;
 mod password;
 mod random;
+mod search;
 mod text;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use email::{Email, NotAnEmail};
 pub use password::{PasswordPolicy, PasswordProblem};
 pub use random::{Random, SeededRandom, SystemRandom};
+pub use search::{SearchQuery, search_terms, snippet};
 pub use text::{like_pattern, search_text};

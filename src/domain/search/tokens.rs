@@ -1,0 +1,132 @@
+//! What a text is cut into. Both engines are given these and nothing else, so that they find the same.
+
+use unicode_general_category::{GeneralCategory, get_general_category};
+
+use super::fold::{Folded, fold, is_mark};
+
+/// How many characters of a word count.
+const WORD: usize = 64;
+
+/// A searchable part of a text: a place among its folded characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Token {
+    pub(super) start: usize,
+    pub(super) end: usize,
+}
+
+/// A text as it is searched.
+pub(super) struct Tokenized {
+    pub(super) folded: Vec<Folded>,
+    pub(super) tokens: Vec<Token>,
+}
+
+/// Whether the last character of a run without spaces stands for itself, too: in a text it does, so that any character begins
+/// a token; in what is searched it would add nothing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Text,
+    Query,
+}
+
+impl Tokenized {
+    pub(super) fn new(text: &str, side: Side) -> Self {
+        let folded = fold(text);
+        let mut tokens = Vec::new();
+        let mut start = 0;
+        while let Some(first) = folded.get(start) {
+            let class = classify(first.character);
+            let mut end = start + 1;
+            if matches!(class, Class::Word | Class::Unspaced) {
+                while folded.get(end).is_some_and(|next| class.continues_with(next.character)) {
+                    end += 1;
+                }
+            }
+            match class {
+                Class::Word => tokens.push(Token { start, end: end.min(start + WORD) }),
+                Class::Symbol => tokens.push(Token { start, end }),
+                Class::Unspaced => {
+                    let last = if side == Side::Query && end - start > 1 { end - 1 } else { end };
+                    tokens.extend((start..last).map(|at| Token { start: at, end: end.min(at + 2) }));
+                }
+                Class::Separator => {}
+            }
+            start = end;
+        }
+        Self { folded, tokens }
+    }
+
+    pub(super) fn characters(&self, token: Token) -> impl Iterator<Item = char> + '_ {
+        self.folded[token.start..token.end].iter().map(|folded| folded.character)
+    }
+
+    pub(super) fn text(&self, token: Token) -> String {
+        self.characters(token).collect()
+    }
+}
+
+/// What a character is to a search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Class {
+    /// Part of a word.
+    Word,
+    /// Part of a run in which words are not told apart: two characters at a time are a token.
+    Unspaced,
+    /// A token of its own.
+    Symbol,
+    Separator,
+}
+
+impl Class {
+    fn continues_with(self, next: char) -> bool {
+        let next_is = classify(next);
+        // A mark belongs to what it stands on, and is a separator only by itself.
+        next_is == self || next_is == Self::Separator && is_mark(next)
+    }
+}
+
+fn classify(character: char) -> Class {
+    if character.is_ascii() {
+        return if character.is_ascii_alphanumeric() { Class::Word } else { Class::Separator };
+    }
+    use GeneralCategory as G;
+    match get_general_category(character) {
+        // Two of these letters are a flag.
+        _ if matches!(character, '\u{1F1E6}'..='\u{1F1FF}') => Class::Unspaced,
+        G::OtherSymbol => Class::Symbol,
+        // Arrows and other signs that are also drawn as emoji; `+` and `<` are punctuation to most.
+        G::MathSymbol if character >= '\u{2190}' => Class::Symbol,
+        G::UppercaseLetter
+        | G::LowercaseLetter
+        | G::TitlecaseLetter
+        | G::ModifierLetter
+        | G::OtherLetter
+        | G::DecimalNumber
+        | G::LetterNumber
+        | G::OtherNumber => {
+            if is_unspaced(character) {
+                Class::Unspaced
+            } else {
+                Class::Word
+            }
+        }
+        G::NonspacingMark | G::SpacingMark if is_unspaced(character) => Class::Unspaced,
+        _ => Class::Separator,
+    }
+}
+
+/// Whether a letter is of a script that is written without spaces.
+const fn is_unspaced(letter: char) -> bool {
+    matches!(letter,
+        // Han
+        '\u{2E80}'..='\u{2FDF}' | '\u{3005}'..='\u{3007}' | '\u{3021}'..='\u{3029}' | '\u{3038}'..='\u{303B}'
+        | '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}'
+        // Hiragana and Katakana
+        | '\u{3041}'..='\u{30FF}' | '\u{31F0}'..='\u{31FF}' | '\u{1AFF0}'..='\u{1B16F}'
+        // Thai and Lao
+        | '\u{E00}'..='\u{EFF}'
+        // Khmer
+        | '\u{1780}'..='\u{17FF}' | '\u{19E0}'..='\u{19FF}'
+        // Myanmar
+        | '\u{1000}'..='\u{109F}' | '\u{A9E0}'..='\u{A9FF}' | '\u{AA60}'..='\u{AA7F}'
+    )
+}
