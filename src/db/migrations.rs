@@ -4,7 +4,7 @@ use diesel::connection::SimpleConnection;
 use diesel::migration::{Migration, MigrationSource, MigrationVersion};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::{DbConnection, Options, connection::Manager};
+use super::{DbConnection, Options, connection::Manager, index_missing};
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
@@ -105,7 +105,7 @@ impl Migrator {
         status(&mut self.connection)
     }
 
-    /// Does what is pending, each migration in a transaction; returns the names.
+    /// Does what is pending, each migration in a transaction, and makes searchable what is not yet; returns the names.
     ///
     /// # Errors
     /// [`MigrationError::Newer`] before anything is done; [`MigrationError::Failed`].
@@ -120,6 +120,11 @@ impl Migrator {
                 DbConnection::Postgres(c) => c.run_pending_migrations(POSTGRES).map(|_| ()),
             };
             done.map_err(MigrationError::Failed)?;
+            let indexed =
+                index_missing(&mut migrator.connection).map_err(|error| MigrationError::Failed(Box::new(error)))?;
+            if indexed > 0 {
+                tracing::info!(indexed, "made bucketlists and items searchable");
+            }
             Ok(status.pending)
         })
     }

@@ -6,6 +6,7 @@
 
 mod connection;
 mod error;
+mod indexing;
 mod lane;
 pub mod migrations;
 pub mod repositories;
@@ -25,6 +26,7 @@ use tokio::sync::oneshot;
 use connection::Manager;
 pub use connection::{DbConnection, Target};
 pub use error::DbError;
+pub use indexing::index_missing;
 use lane::Lane;
 pub use unit::panic_message;
 use unit::{Kind, Work};

@@ -4,6 +4,7 @@ mod accounts;
 mod bucketlists;
 mod error;
 mod items;
+mod search;
 mod users;
 
 use std::{sync::Arc, time::Duration};
@@ -14,6 +15,7 @@ pub use accounts::{Accounts, NewAccount, Session};
 pub use bucketlists::{BucketlistContent, Bucketlists};
 pub use error::{Conflict, Error, Field, Forbidden, Missing, Unauthenticated, codes};
 pub use items::{ItemContent, Items};
+pub use search::{Found, Search};
 pub use users::{AccountChanges, Users};
 
 use crate::{
@@ -44,6 +46,7 @@ pub struct Services {
     pub users: Users,
     pub bucketlists: Bucketlists,
     pub items: Items,
+    pub search: Search,
 }
 
 impl Services {
@@ -55,6 +58,7 @@ impl Services {
             users: Users(Arc::clone(context)),
             bucketlists: Bucketlists(Arc::clone(context)),
             items: Items(Arc::clone(context)),
+            search: Search(Arc::clone(context)),
         }
     }
 }

@@ -14,6 +14,7 @@ mod faults;
 mod items;
 mod protocol;
 mod schema;
+mod search;
 mod sessions;
 mod transactions;
 mod users;

@@ -23,6 +23,9 @@ use crate::support::{Database, Engine, TestApp};
 const ENGINES: [Engine; 2] = [Engine::Sqlite, Engine::Postgres];
 /// The table Diesel keeps its record in.
 const RECORD: &str = "__diesel_schema_migrations";
+/// The one thing that is each engine's own: a virtual table with tables in its shadow on SQLite, a table with a GIN index on
+/// PostgreSQL. The others are alike.
+const SEARCH_INDEX: &str = "search_index";
 
 fn tree(engine: Engine) -> PathBuf {
     let folder = match engine {
@@ -68,12 +71,14 @@ fn ask(database: &Database, sqlite: &str, postgres: &str) -> Vec<[String; 4]> {
     rows.into_iter().map(|row| [row.a, row.b, row.c, row.d].map(Option::unwrap_or_default)).collect()
 }
 
-/// Everything that is left in the database: tables, indexes, sequences, views.
+/// Everything that is left in the database: tables, indexes, sequences, views, triggers, functions.
 fn relations(database: &Database) -> BTreeSet<String> {
     let rows = ask(
         database,
         "SELECT name AS a, NULL AS b, NULL AS c, NULL AS d FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'",
-        "SELECT relname::text AS a, NULL AS b, NULL AS c, NULL AS d FROM pg_class WHERE relnamespace = current_schema()::regnamespace",
+        "SELECT relname::text AS a, NULL AS b, NULL AS c, NULL AS d FROM pg_class WHERE relnamespace = current_schema()::regnamespace
+         UNION ALL
+         SELECT proname::text, NULL, NULL, NULL FROM pg_proc WHERE pronamespace = current_schema()::regnamespace",
     );
     rows.into_iter().map(|[name, ..]| name).collect()
 }
@@ -87,19 +92,20 @@ struct Column {
 
 type Tables = BTreeMap<String, BTreeMap<String, Column>>;
 
-/// The tables as the database has them.
+/// The tables as the database has them, without the search index.
 fn tables(database: &Database) -> Tables {
     let rows = ask(
         database,
         // A primary key of SQLite is not null, though it need not say so.
         "SELECT m.name AS a, c.name AS b, c.type AS c, CASE WHEN c.\"notnull\" OR c.pk THEN 'NO' ELSE 'YES' END AS d
-         FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%'",
+         FROM pragma_table_list m, pragma_table_info(m.name) c
+         WHERE m.schema = 'main' AND m.type = 'table' AND m.name NOT LIKE 'sqlite_%'",
         "SELECT table_name::text AS a, column_name::text AS b, data_type::text AS c, is_nullable::text AS d
          FROM information_schema.columns WHERE table_schema = current_schema()",
     );
     let mut tables = Tables::new();
     for [table, column, kind, nullable] in rows {
-        if table == RECORD {
+        if table == RECORD || table == SEARCH_INDEX {
             continue;
         }
         let is_key = column == "id";
@@ -151,7 +157,14 @@ fn fingerprint(database: &Database) -> BTreeSet<[String; 4]> {
          FROM pg_indexes WHERE schemaname = current_schema()
          UNION ALL
          SELECT 'constraint', conname::text, pg_get_constraintdef(oid), NULL
-         FROM pg_constraint WHERE connamespace = current_schema()::regnamespace",
+         FROM pg_constraint WHERE connamespace = current_schema()::regnamespace
+         UNION ALL
+         SELECT 'function', proname::text, prosrc, NULL
+         FROM pg_proc WHERE pronamespace = current_schema()::regnamespace
+         UNION ALL
+         SELECT 'trigger', t.tgname::text, replace(pg_get_triggerdef(t.oid), current_schema()::text || '.', ''), NULL
+         FROM pg_trigger t JOIN pg_class r ON r.oid = t.tgrelid
+         WHERE r.relnamespace = current_schema()::regnamespace AND NOT t.tgisinternal",
     );
     rows.into_iter().collect()
 }
@@ -188,7 +201,7 @@ fn first_indexed(database: &Database) -> BTreeSet<(String, String)> {
     rows.into_iter().map(|[table, column, ..]| (table, column)).collect()
 }
 
-/// Indexes that a migration made by name, as (name, table).
+/// Indexes that a migration made by name, as (name, table), but for the search index's own.
 fn named_indexes(database: &Database) -> BTreeSet<(String, String)> {
     let rows = ask(
         database,
@@ -198,7 +211,31 @@ fn named_indexes(database: &Database) -> BTreeSet<(String, String)> {
          WHERE c.relnamespace = current_schema()::regnamespace
          AND NOT EXISTS (SELECT 1 FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x'))",
     );
+    rows.into_iter().map(|[name, table, ..]| (name, table)).filter(|(_, table)| table != SEARCH_INDEX).collect()
+}
+
+/// Triggers that a migration made, as (name, table).
+fn triggers(database: &Database) -> BTreeSet<(String, String)> {
+    let rows = ask(
+        database,
+        "SELECT name AS a, tbl_name AS b, NULL AS c, NULL AS d FROM sqlite_master WHERE type = 'trigger'",
+        "SELECT t.tgname::text AS a, t.tgrelid::regclass::text AS b, NULL AS c, NULL AS d
+         FROM pg_trigger t JOIN pg_class r ON r.oid = t.tgrelid
+         WHERE r.relnamespace = current_schema()::regnamespace AND NOT t.tgisinternal",
+    );
     rows.into_iter().map(|[name, table, ..]| (name, table)).collect()
+}
+
+/// What the search index is made of: relations and their kinds, all others being called otherwise.
+fn search_index(database: &Database) -> Vec<[String; 2]> {
+    let rows = ask(
+        database,
+        "SELECT name AS a, type AS b, NULL AS c, NULL AS d FROM pragma_table_list WHERE name LIKE 'search%' ORDER BY name",
+        "SELECT c.relname::text AS a, coalesce(m.amname, 'table')::text AS b, NULL AS c, NULL AS d
+         FROM pg_class c LEFT JOIN pg_am m ON m.oid = c.relam AND c.relkind = 'i'
+         WHERE c.relnamespace = current_schema()::regnamespace AND c.relname LIKE 'search%' ORDER BY c.relname",
+    );
+    rows.into_iter().map(|[name, kind, ..]| [name, kind]).collect()
 }
 
 #[test]
@@ -259,10 +296,22 @@ fn both_engines_have_the_same_tables_and_columns_as_the_schema_in_the_code() {
 }
 
 #[test]
-fn both_engines_have_the_same_foreign_keys_and_indexes() {
+fn both_engines_have_the_same_foreign_keys_indexes_and_triggers() {
     let [sqlite, postgres] = ENGINES.map(Database::new);
     assert_eq!(foreign_keys(&sqlite), foreign_keys(&postgres));
     assert_eq!(named_indexes(&sqlite), named_indexes(&postgres));
+    assert_eq!(triggers(&sqlite), triggers(&postgres));
+}
+
+#[test]
+fn each_engine_has_a_search_index_of_its_own_kind() {
+    let [sqlite, postgres] = ENGINES.map(|engine| search_index(&Database::new(engine)));
+    // Without a table of contents: the texts are not kept twice.
+    let shadows =
+        ["config", "data", "docsize", "idx"].map(|name| [format!("{SEARCH_INDEX}_{name}"), "shadow".to_owned()]);
+    assert_eq!(sqlite[0], [SEARCH_INDEX, "virtual"]);
+    assert_eq!(sqlite[1..], shadows);
+    assert_eq!(postgres, [["search_index", "table"], ["search_index_pkey", "btree"], ["search_index_terms", "gin"]]);
 }
 
 both_engines! {

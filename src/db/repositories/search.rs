@@ -1,0 +1,351 @@
+//! The full-text index over bucketlists and items: one document for each, written with it, removed by the database.
+//!
+//! What a term is, is decided in the domain; both engines are given finished terms and none of their query syntax is ever
+//! reached from outside. Each term begins with its owner, so that a search reads the owner's part of the index only,
+//! however large the rest is.
+
+use std::fmt::Write as _;
+
+use diesel::{
+    prelude::*,
+    sql_query,
+    sql_types::{Array, BigInt, Bool, Nullable, Text},
+};
+
+use super::Slice;
+use crate::{
+    db::DbConnection,
+    domain::{SearchQuery, search_terms},
+};
+
+/// Of so many matches, lists and then the newest items first, the best are found. It bounds what a search costs, and how deep
+/// its pages go.
+pub const REACH: i64 = 1_000;
+
+/// Where the documents of lists begin: as the migrations say it.
+const LISTS: i64 = 1 << 62;
+/// How many documents go into one statement of SQLite, which takes 32,766 values; of PostgreSQL it takes any number.
+const SQLITE_ROWS: usize = 500;
+
+/// What is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Bucketlist,
+    Item,
+}
+
+/// A list or an item as it is to be found from now on.
+#[derive(Clone, Copy, Debug)]
+pub struct Document<'a> {
+    pub kind: Kind,
+    pub id: i64,
+    /// The list's owner.
+    pub owner: i64,
+    pub name: &'a str,
+    pub description: Option<&'a str>,
+}
+
+/// A list or an item that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hit {
+    pub kind: Kind,
+    pub id: i64,
+    /// The list itself, or the item's.
+    pub bucketlist_id: i64,
+    pub name: String,
+    pub description: Option<String>,
+    /// Of an item: whether it is done.
+    pub done: Option<bool>,
+    pub created_at: i64,
+    pub updated_at: i64,
+}
+
+diesel::table! {
+    // Of SQLite; PostgreSQL's table has other columns.
+    search_index (rowid) {
+        rowid -> BigInt,
+        name -> Text,
+        description -> Text,
+    }
+}
+
+const fn document_id(kind: Kind, id: i64) -> i64 {
+    match kind {
+        Kind::Bucketlist => LISTS + id,
+        Kind::Item => id,
+    }
+}
+
+/// Makes the documents findable as they are now, in the transaction that writes their rows. No two of one row at once.
+pub fn put(c: &mut DbConnection, documents: &[Document<'_>]) -> QueryResult<()> {
+    if documents.is_empty() {
+        return Ok(());
+    }
+    match c {
+        DbConnection::Sqlite(c) => {
+            for documents in documents.chunks(SQLITE_ROWS) {
+                let rows: Vec<_> = documents
+                    .iter()
+                    .map(|document| {
+                        (
+                            search_index::rowid.eq(document_id(document.kind, document.id)),
+                            search_index::name.eq(tokens(document.owner, document.name)),
+                            search_index::description
+                                .eq(document.description.map_or_else(String::new, |text| tokens(document.owner, text))),
+                        )
+                    })
+                    .collect();
+                diesel::replace_into(search_index::table).values(rows).execute(c)?;
+            }
+        }
+        DbConnection::Postgres(c) => {
+            let ids: Vec<i64> = documents.iter().map(|document| document_id(document.kind, document.id)).collect();
+            let vectors: Vec<String> = documents.iter().map(vector).collect();
+            sql_query(
+                "INSERT INTO search_index (document_id, terms)
+                 SELECT document_id, terms::tsvector FROM unnest($1, $2) AS documents (document_id, terms)
+                 ON CONFLICT (document_id) DO UPDATE SET terms = excluded.terms",
+            )
+            .bind::<Array<BigInt>, _>(ids)
+            .bind::<Array<Text>, _>(vectors)
+            .execute(c)?;
+        }
+    }
+    Ok(())
+}
+
+/// What SQLite's tokenizer splits at spaces and leaves as it is.
+fn tokens(owner: i64, text: &str) -> String {
+    let mut tokens = String::new();
+    for term in search_terms(text) {
+        // Writing to a string cannot fail.
+        let _ = write!(tokens, "{owner}_{term} ");
+    }
+    tokens
+}
+
+/// A tsvector as PostgreSQL reads it. The weights tell a name's terms from a description's. A term has no character that
+/// would have to be escaped.
+fn vector(document: &Document<'_>) -> String {
+    let (owner, mut position) = (document.owner, 0);
+    let mut vector = String::new();
+    for (text, weight) in [(Some(document.name), 'A'), (document.description, 'B')] {
+        for term in text.map(search_terms).unwrap_or_default() {
+            position += 1;
+            let _ = write!(vector, "'{owner}_{term}':{position}{weight} ");
+        }
+    }
+    vector
+}
+
+#[derive(QueryableByName)]
+struct Row {
+    #[diesel(sql_type = Bool)]
+    is_item: bool,
+    #[diesel(sql_type = BigInt)]
+    id: i64,
+    #[diesel(sql_type = BigInt)]
+    bucketlist_id: i64,
+    #[diesel(sql_type = Text)]
+    name: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    description: Option<String>,
+    #[diesel(sql_type = Nullable<Bool>)]
+    done: Option<bool>,
+    #[diesel(sql_type = BigInt)]
+    created_at: i64,
+    #[diesel(sql_type = BigInt)]
+    updated_at: i64,
+}
+
+impl From<Row> for Hit {
+    fn from(row: Row) -> Self {
+        Self {
+            kind: if row.is_item { Kind::Item } else { Kind::Bucketlist },
+            id: row.id,
+            bucketlist_id: row.bucketlist_id,
+            name: row.name,
+            description: row.description,
+            done: row.done,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+/// What both engines do with the documents of a page; `ranked` has their ids and ranks, the best first. The rows say whose
+/// they are once more.
+macro_rules! rows_of_ranked {
+    ($owner:literal, $order:literal) => {
+        concat!(
+            "SELECT items.id IS NOT NULL AS is_item,
+                    coalesce(items.id, bucketlists.id) AS id,
+                    bucketlists.id AS bucketlist_id,
+                    CASE WHEN items.id IS NULL THEN bucketlists.name ELSE items.name END AS name,
+                    CASE WHEN items.id IS NULL THEN bucketlists.description ELSE items.description END AS description,
+                    items.done AS done,
+                    CASE WHEN items.id IS NULL THEN bucketlists.created_at ELSE items.created_at END AS created_at,
+                    CASE WHEN items.id IS NULL THEN bucketlists.updated_at ELSE items.updated_at END AS updated_at
+             FROM ranked
+             LEFT JOIN items ON items.id = ranked.document_id
+             JOIN bucketlists ON bucketlists.id = coalesce(items.bucketlist_id, ranked.document_id - 4611686018427387904)
+             WHERE bucketlists.user_id = ", $owner, "
+             ORDER BY ranked.rank ",
+            $order,
+            ", ranked.document_id DESC"
+        )
+    };
+}
+
+/// bm25 is the better the smaller it is; a match in the name counts ten times.
+const SQLITE: &str = concat!(
+    "WITH matched AS (
+         SELECT rowid AS document_id, bm25(search_index, 10.0, 1.0) AS rank
+         FROM search_index WHERE search_index MATCH ?1 ORDER BY rowid DESC LIMIT ?3
+     ), ranked AS (
+         SELECT document_id, rank FROM matched ORDER BY rank, document_id DESC LIMIT ?4 OFFSET ?5
+     ) ",
+    rows_of_ranked!("?2", "ASC")
+);
+
+const POSTGRES: &str = concat!(
+    "WITH matched AS MATERIALIZED (
+         SELECT document_id, terms FROM search_index WHERE terms @@ $1::tsquery ORDER BY document_id DESC LIMIT $3
+     ), ranked AS (
+         SELECT document_id, ts_rank('{0, 0, 0.1, 1}', terms, $1::tsquery) AS rank
+         FROM matched ORDER BY rank DESC, document_id DESC LIMIT $4 OFFSET $5
+     ) ",
+    rows_of_ranked!("$2", "DESC")
+);
+
+/// A slice of what the owner has that matches, the best first: a match in a name is better than one in a description, and of
+/// equally good ones lists and newer items come first. Nothing is found beyond [`REACH`].
+pub fn find(c: &mut DbConnection, owner: i64, query: &SearchQuery, slice: Slice) -> QueryResult<Vec<Hit>> {
+    let (offset, limit) = (slice.offset.max(0), slice.limit.max(0));
+    let rows: Vec<Row> = match c {
+        DbConnection::Sqlite(c) => sql_query(SQLITE)
+            .bind::<Text, _>(sqlite_query(owner, query))
+            .bind::<BigInt, _>(owner)
+            .bind::<BigInt, _>(REACH)
+            .bind::<BigInt, _>(limit)
+            .bind::<BigInt, _>(offset)
+            .load(c)?,
+        DbConnection::Postgres(c) => sql_query(POSTGRES)
+            .bind::<Text, _>(postgres_query(owner, query))
+            .bind::<BigInt, _>(owner)
+            .bind::<BigInt, _>(REACH)
+            .bind::<BigInt, _>(limit)
+            .bind::<BigInt, _>(offset)
+            .load(c)?,
+    };
+    Ok(rows.into_iter().map(Hit::from).collect())
+}
+
+/// Strings of FTS5, each a prefix. No term has a character that ends one.
+fn sqlite_query(owner: i64, query: &SearchQuery) -> String {
+    let terms: Vec<String> = query.terms().iter().map(|term| format!("\"{owner}_{term}\" *")).collect();
+    terms.join(" AND ")
+}
+
+/// Quoted lexemes, each a prefix.
+fn postgres_query(owner: i64, query: &SearchQuery) -> String {
+    let terms: Vec<String> = query.terms().iter().map(|term| format!("'{owner}_{term}':*")).collect();
+    terms.join(" & ")
+}
+
+/// How many rows have no document, to be told quickly; rows that an older binary wrote are among them.
+pub fn count_missing(c: &mut DbConnection) -> QueryResult<i64> {
+    #[derive(QueryableByName)]
+    struct Missing {
+        #[diesel(sql_type = BigInt)]
+        missing: i64,
+    }
+    let missing: Missing = match c {
+        // A document has one row in the index's own table of lengths.
+        DbConnection::Sqlite(c) => sql_query(
+            "SELECT (SELECT count(*) FROM bucketlists) + (SELECT count(*) FROM items)
+                    - (SELECT count(*) FROM search_index_docsize) AS missing",
+        )
+        .get_result(c)?,
+        DbConnection::Postgres(c) => sql_query(
+            "SELECT (SELECT count(*) FROM bucketlists) + (SELECT count(*) FROM items)
+                    - (SELECT count(*) FROM search_index) AS missing",
+        )
+        .get_result(c)?,
+    };
+    Ok(missing.missing)
+}
+
+#[derive(QueryableByName)]
+struct Indexable {
+    #[diesel(sql_type = BigInt)]
+    id: i64,
+    #[diesel(sql_type = BigInt)]
+    owner: i64,
+    #[diesel(sql_type = Text)]
+    name: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    description: Option<String>,
+}
+
+/// Gives documents to at most `limit` rows that have none, those with the smallest ids after `after`; returns the last of these
+/// ids and how many they were. `None` when there is none left. The rows are locked until the transaction ends.
+pub fn put_missing(c: &mut DbConnection, kind: Kind, after: i64, limit: i64) -> QueryResult<Option<(i64, u64)>> {
+    let texts: Vec<Indexable> = match c {
+        DbConnection::Sqlite(c) => sql_query(missing_texts(kind, "search_index_docsize", "id", ""))
+            .bind::<BigInt, _>(after)
+            .bind::<BigInt, _>(limit)
+            .load(c)?,
+        DbConnection::Postgres(c) => {
+            sql_query(missing_texts(kind, "search_index", "document_id", " FOR UPDATE OF found"))
+                .bind::<BigInt, _>(after)
+                .bind::<BigInt, _>(limit)
+                .load(c)?
+        }
+    };
+    let documents: Vec<Document<'_>> = texts
+        .iter()
+        .map(|text| Document {
+            kind,
+            id: text.id,
+            owner: text.owner,
+            name: &text.name,
+            description: text.description.as_deref(),
+        })
+        .collect();
+    put(c, &documents)?;
+    Ok(texts.last().map(|last| (last.id, texts.len() as u64)))
+}
+
+/// To SQLite, `$1` is a name, and the order counts.
+fn missing_texts(kind: Kind, documents: &str, key: &str, locked: &str) -> String {
+    let (table, owner, owners) = match kind {
+        Kind::Bucketlist => ("bucketlists", "found.user_id", ""),
+        Kind::Item => ("items", "bucketlists.user_id", "JOIN bucketlists ON bucketlists.id = found.bucketlist_id"),
+    };
+    let first = document_id(kind, 0);
+    format!(
+        "SELECT found.id AS id, {owner} AS owner, found.name AS name, found.description AS description
+         FROM {table} found {owners}
+         WHERE found.id > $1
+         AND NOT EXISTS (SELECT 1 FROM {documents} documents WHERE documents.{key} = found.id + {first})
+         ORDER BY found.id LIMIT $2{locked}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_and_queries_are_built_of_terms_only() {
+        let document =
+            Document { kind: Kind::Item, id: 7, owner: 42, name: "It's Zürich", description: Some("\\ a 'b' a") };
+        assert_eq!(vector(&document), "'42_it':1A '42_s':2A '42_zurich':3A '42_a':4B '42_b':5B '42_a':6B ");
+        assert_eq!(tokens(42, document.name), "42_it 42_s 42_zurich ");
+        let query = SearchQuery::parse("ZÜR* OR \"x'").unwrap();
+        assert_eq!(sqlite_query(42, &query), "\"42_zur\" * AND \"42_or\" * AND \"42_x\" *");
+        assert_eq!(postgres_query(42, &query), "'42_zur':* & '42_or':* & '42_x':*");
+        assert_eq!(document_id(Kind::Bucketlist, 1), 4_611_686_018_427_387_905);
+    }
+}

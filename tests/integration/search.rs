@@ -1,0 +1,346 @@
+//! Full-text search: what both engines find, in which order, for whom.
+
+use bucketlist::{
+    db::{
+        DbConnection, DbError,
+        repositories::{
+            Slice,
+            bucketlists::{self, NewBucketlist},
+            items::{self, NewItem, Replacement},
+            search::{self, Document, Hit, Kind, REACH},
+        },
+    },
+    domain::{SearchQuery, search_text, snippet},
+};
+use diesel::{prelude::*, sql_query, sql_types::BigInt};
+
+use crate::support::{Actor, Database, TestApp};
+
+type Text = (&'static str, Option<&'static str>);
+
+/// A list and its items, written as the services write them.
+async fn add(app: &TestApp, owner: i64, list: Text, texts: Vec<Text>) -> (i64, Vec<i64>) {
+    let write = move |c: &mut DbConnection| {
+        let row = NewBucketlist {
+            user_id: owner,
+            name: list.0.to_owned(),
+            description: list.1.map(str::to_owned),
+            search_text: search_text(list.0, list.1),
+            items_total: i64::try_from(texts.len()).unwrap(),
+            items_done: 0,
+            created_at: 1,
+            updated_at: 1,
+        };
+        let bucketlist_id = bucketlists::insert(c, &row)?.id;
+        let mut documents =
+            vec![Document { kind: Kind::Bucketlist, id: bucketlist_id, owner, name: list.0, description: list.1 }];
+        for (name, description) in texts {
+            let row = NewItem {
+                bucketlist_id,
+                name: name.to_owned(),
+                description: description.map(str::to_owned),
+                search_text: search_text(name, description),
+                done: true,
+                done_at: Some(1),
+                due_on: None,
+                created_at: 2,
+                updated_at: 3,
+            };
+            let id = items::insert(c, &row)?.id;
+            documents.push(Document { kind: Kind::Item, id, owner, name, description });
+        }
+        search::put(c, &documents)?;
+        Ok::<_, DbError>((bucketlist_id, documents[1..].iter().map(|document| document.id).collect()))
+    };
+    app.app.db.write(write).await.unwrap()
+}
+
+async fn find_slice(app: &TestApp, owner: i64, text: &str, slice: Slice) -> Vec<Hit> {
+    let Some(query) = SearchQuery::parse(text) else { return Vec::new() };
+    app.app.db.read(move |c| search::find(c, owner, &query, slice).map_err(DbError::from)).await.unwrap()
+}
+
+async fn find(app: &TestApp, owner: i64, text: &str) -> Vec<Hit> {
+    find_slice(app, owner, text, Slice { offset: 0, limit: 50 }).await
+}
+
+/// The names of what is found, the best first.
+async fn names(app: &TestApp, user: &Actor<'_>, text: &str) -> Vec<String> {
+    find(app, user.id(), text).await.into_iter().map(|hit| hit.name).collect()
+}
+
+/// How many documents the index holds.
+fn documents(database: &Database) -> i64 {
+    #[derive(QueryableByName)]
+    struct Count {
+        #[diesel(sql_type = BigInt)]
+        count: i64,
+    }
+    let count: Count = match database.migrator().connection() {
+        // Without a term there is nothing to ask for but all rows.
+        DbConnection::Sqlite(c) => sql_query("SELECT count(*) AS count FROM search_index").get_result(c),
+        DbConnection::Postgres(c) => sql_query("SELECT count(*) AS count FROM search_index").get_result(c),
+    }
+    .unwrap();
+    count.count
+}
+
+both_engines! {
+    async fn lists_and_items_are_found_by_the_beginnings_of_their_words(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let (list, made) =
+            add(&app, user.id(), ("Alpine summers", None), vec![("Hike around Zermatt", Some("Alps & cheese"))]).await;
+        let found = find(&app, user.id(), "alp").await;
+        let expected = [
+            Hit {
+                kind: Kind::Bucketlist,
+                id: list,
+                bucketlist_id: list,
+                name: "Alpine summers".to_owned(),
+                description: None,
+                done: None,
+                created_at: 1,
+                updated_at: 1,
+            },
+            Hit {
+                kind: Kind::Item,
+                id: made[0],
+                bucketlist_id: list,
+                name: "Hike around Zermatt".to_owned(),
+                description: Some("Alps & cheese".to_owned()),
+                done: Some(true),
+                created_at: 2,
+                updated_at: 3,
+            },
+        ];
+        assert_eq!(found, expected, "the name counts more than the description");
+        assert_eq!(names(&app, &user, "ZERM hik").await, ["Hike around Zermatt"], "all words, in any order");
+        assert_eq!(names(&app, &user, "cheese zermatt").await, ["Hike around Zermatt"], "in name and description");
+        for nothing in ["ermatt", "zermatt summers", "zermatts", "nothing", "?!"] {
+            assert_eq!(names(&app, &user, nothing).await, [""; 0], "{nothing}");
+        }
+    }
+
+    async fn every_language_is_found(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let table = [
+            ("Zürich", "zurich"),
+            ("Sail to Tromsø", "TROMSO"),
+            ("Straßenfest", "strasse"),
+            ("東京タワーに登る", "京タワー"),
+            ("富士山", "山"),
+            ("เที่ยวทะเล", "ทะเล"),
+            ("서울여행", "서울"),
+            ("Увидеть Байкал", "байк"),
+            ("ΟΔΟΣ ΕΡΜΟΥ", "οδός"),
+            ("हिन्दी सीखो", "हिन्दी"),
+            ("תל אביב", "אביב"),
+            ("قراءة كتاب", "كتاب"),
+            ("Surf 🏄🏽", "🏄"),
+            ("🇳🇴 trip", "🇳🇴"),
+            // Newer than most tables of characters.
+            ("🫨 shake", "🫨"),
+            ("½ ㎞ of crawl", "km"),
+        ];
+        add(&app, user.id(), ("x", None), table.iter().map(|(text, _)| (*text, None)).collect()).await;
+        for (text, searched) in table {
+            assert_eq!(names(&app, &user, searched).await, [text], "{searched}");
+        }
+    }
+
+    async fn nobody_finds_what_is_somebody_elses(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let users = [app.user().await, app.user().await];
+        // Ids of which one begins as another does.
+        for id in [1, 10, 11, 12, 100] {
+            app.execute(&format!(
+                "INSERT INTO users (id, email, email_key, name, search_text, password_hash, role, disabled, created_at, updated_at)
+                 SELECT {id}, 'o{id}@example.com', 'o{id}@example.com', 'o', 'o', 'x', 'user', FALSE, 1, 1
+                 WHERE NOT EXISTS (SELECT 1 FROM users WHERE id = {id})"
+            ));
+            add(&app, id, ("Secret plan", Some("2 secrets")), vec![("Secret step", None)]).await;
+        }
+        add(&app, users[1].id(), ("Mine", None), vec![("My secret", None)]).await;
+        for owner in [1, 10, 11, 12, 100] {
+            let found = find(&app, owner, "secret").await;
+            assert_eq!(found.len(), 2 + usize::from(owner == users[1].id()), "{found:?}");
+        }
+        assert_eq!(find(&app, 0, "secret").await, []);
+        assert_eq!(find(&app, 1, "0_secret").await, []);
+
+        // Even if the index were wrong about an owner, the rows say whose they are.
+        let (list, _) = add(&app, 10, ("Treasure", None), vec![]).await;
+        let wrong = move |c: &mut DbConnection| {
+            let document = Document { kind: Kind::Bucketlist, id: list, owner: 11, name: "Treasure", description: None };
+            search::put(c, &[document]).map_err(DbError::from)
+        };
+        app.app.db.write(wrong).await.unwrap();
+        assert_eq!(find(&app, 11, "treasure").await, []);
+    }
+
+    async fn what_is_replaced_is_found_as_it_is_now(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let (_, made) = add(&app, user.id(), ("Reading", None), vec![("Old novel", Some("Dusty"))]).await;
+        let (id, owner) = (made[0], user.id());
+        let replace = move |c: &mut DbConnection| {
+            let to = Replacement {
+                name: "New poem".to_owned(),
+                description: None,
+                search_text: String::new(),
+                done: false,
+                done_at: None,
+                due_on: None,
+                updated_at: 9,
+            };
+            items::replace(c, id, &to)?;
+            let document = Document { kind: Kind::Item, id, owner, name: "New poem", description: None };
+            search::put(c, &[document]).map_err(DbError::from)
+        };
+        app.app.db.write(replace).await.unwrap();
+        for (searched, expected) in [("old", 0), ("dust", 0), ("new", 1), ("poem", 1), ("reading", 1)] {
+            assert_eq!(find(&app, owner, searched).await.len(), expected, "{searched}");
+        }
+        assert_eq!(documents(&app.database), 2);
+    }
+
+    async fn what_is_rolled_back_is_not_found(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let (list, made) = add(&app, user.id(), ("Kept", None), vec![("Kept item", None)]).await;
+        let owner = user.id();
+        let half = move |c: &mut DbConnection| {
+            let document = Document { kind: Kind::Item, id: made[0], owner, name: "Vanished", description: None };
+            search::put(c, &[document])?;
+            bucketlists::delete(c, owner, list)?;
+            Err::<(), _>(DbError::Panicked)
+        };
+        app.app.db.write(half).await.unwrap_err();
+        assert_eq!(names(&app, &user, "vanished").await, [""; 0]);
+        assert_eq!(names(&app, &user, "kept").await.len(), 2);
+    }
+
+    async fn what_is_deleted_leaves_the_index_however_it_goes(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let [user, other] = [app.user().await, app.user().await];
+        for owner in [user.id(), other.id()] {
+            add(&app, owner, ("First", None), vec![("One", None), ("Two", None)]).await;
+        }
+        let (second, items_of_second) = add(&app, user.id(), ("Second", None), vec![("Three", None), ("Four", None)]).await;
+        assert_eq!(documents(&app.database), 9);
+        user.delete(&format!("/v1/bucketlists/{second}/items/{}", items_of_second[0])).await.expect(204);
+        assert_eq!(documents(&app.database), 8, "an item");
+        user.delete(&format!("/v1/bucketlists/{second}")).await.expect(204);
+        assert_eq!(documents(&app.database), 6, "a list with an item");
+        assert_eq!(names(&app, &user, "four").await, [""; 0]);
+        app.execute(&format!("DELETE FROM users WHERE id = {}", user.id()));
+        assert_eq!(documents(&app.database), 3, "a user with everything");
+        assert_eq!(names(&app, &other, "two").await, ["Two"]);
+    }
+
+    async fn names_come_before_descriptions_and_newer_before_older(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let texts = vec![
+            ("Paris in spring", Some("By train")),
+            ("Eat bread and cheese", Some("Paris has the best of it")),
+            ("Paris in autumn", Some("On foot")),
+            ("Something else", None),
+        ];
+        add(&app, user.id(), ("Ideas", None), texts).await;
+        let expected = ["Paris in autumn", "Paris in spring", "Eat bread and cheese"];
+        assert_eq!(names(&app, &user, "paris").await, expected);
+        for (offset, name) in expected.iter().enumerate() {
+            let slice = Slice { offset: i64::try_from(offset).unwrap(), limit: 1 };
+            let page = find_slice(&app, user.id(), "paris", slice).await;
+            assert_eq!(page.iter().map(|hit| &hit.name).collect::<Vec<_>>(), [name]);
+        }
+        assert_eq!(find_slice(&app, user.id(), "paris", Slice { offset: 3, limit: 1 }).await, []);
+    }
+
+    async fn hostile_texts_are_texts(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let hostile = [
+            "\"", "\"\"", "*", "a*", "-a", "a -b", "^a", "NEAR(a b, 5)", "NEAR/2", "a AND", "OR", "NOT a", "name:a",
+            "{name description}: a", "'; DROP TABLE items; --", "a & !b", "a <-> b", "a:*A", "\\'", "('", "\\", "%", "_",
+            "1_a", "a\u{1}b", "\u{E000}", "🏽", "\u{301}", "a\u{200B}b", "(((((((((((((", "x\"x'x\\x", "$1 ?1 :a @a",
+        ];
+        add(&app, user.id(), ("Harmless", None), hostile.map(|text| (text, Some(text))).to_vec()).await;
+        for text in hostile {
+            let found = find(&app, user.id(), text).await;
+            let is_there = found.iter().any(|hit| hit.name == text);
+            assert_eq!(is_there, SearchQuery::parse(text).is_some(), "{text:?}: {found:?}");
+            for hit in found {
+                let shown = snippet(&hit.name, &SearchQuery::parse(text).unwrap()).unwrap_or_default();
+                assert!(!shown.replace("<mark>", "").replace("</mark>", "").contains(['<', '>', '"', '\'']), "{shown}");
+            }
+        }
+        let long = "0123456789 abcdef ".repeat(600);
+        assert_eq!(find(&app, user.id(), &long).await, []);
+        assert_eq!(find(&app, user.id(), &"東".repeat(10_000)).await, []);
+        let slices = [(-5, 10), (0, 0), (0, -1), (i64::MAX, i64::MAX)];
+        for (offset, limit) in slices {
+            find_slice(&app, user.id(), "a", Slice { offset, limit }).await;
+        }
+    }
+
+    async fn a_document_of_any_size_can_be_stored(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let long: &'static str = Box::leak((0..4_000_u32).filter_map(|n| char::from_u32(0x4E00 + n)).collect::<String>().into());
+        let words: &'static str = Box::leak(format!("{} end", "𐐀𐐁 a1 ".repeat(60_000)).into());
+        add(&app, user.id(), ("Long", Some(long)), vec![("Longer", Some(words))]).await;
+        let end: String = long.chars().skip(3_990).collect();
+        assert_eq!(names(&app, &user, &end).await, ["Long"]);
+        assert_eq!(names(&app, &user, "A1").await, ["Longer"]);
+    }
+
+    async fn a_thousand_items_are_stored_in_few_statements_and_lists_are_not_lost_among_them(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let owner = user.id();
+        let (list, _) = add(&app, owner, ("Common ground", None), vec![("Common item", None); 1_200]).await;
+        let found = find_slice(&app, owner, "common", Slice { offset: 0, limit: 2_000 }).await;
+        assert_eq!(found.len(), usize::try_from(REACH).unwrap(), "the reach of a search");
+        assert!(found.iter().any(|hit| hit.kind == Kind::Bucketlist && hit.id == list));
+
+        let again = move |c: &mut DbConnection| {
+            let document = |id| Document { kind: Kind::Item, id, owner, name: "Renamed item", description: None };
+            let documents: Vec<_> = found.iter().filter(|hit| hit.kind == Kind::Item).map(|hit| document(hit.id)).collect();
+            search::put(c, &documents).map_err(DbError::from)
+        };
+        let before = app.app.db.statements();
+        app.app.db.write(again).await.unwrap();
+        let statements = app.app.db.statements() - before;
+        assert!(statements <= 6, "{statements}");
+        assert_eq!(find_slice(&app, owner, "renamed", Slice { offset: 990, limit: 20 }).await.len(), 9);
+        let before = app.app.db.statements();
+        find(&app, owner, "item").await;
+        assert_eq!(app.app.db.statements() - before, 1);
+    }
+
+    async fn a_database_without_an_index_is_made_searchable_by_migrating(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let texts = vec![("Learn to juggle", Some("Three balls")); 2_500];
+        add(&app, user.id(), ("Learning", None), texts).await;
+        let all = documents(&app.database);
+        let mut migrator = app.database.migrator();
+        while migrator.down().unwrap().is_some_and(|name| !name.ends_with("_create_search_index")) {}
+        migrator.up().unwrap();
+        assert_eq!(documents(&app.database), all);
+        assert_eq!(names(&app, &user, "juggle balls").await.len(), 50);
+        drop(migrator);
+
+        // Interrupted half way, or written by an older binary beside.
+        app.execute("DELETE FROM search_index");
+        app.app.db.write(|c| search::put_missing(c, Kind::Item, 0, 700).map_err(DbError::from)).await.unwrap();
+        assert_eq!(documents(&app.database), 700);
+        app.database.migrator().up().unwrap();
+        assert_eq!(documents(&app.database), all);
+        assert_eq!(names(&app, &user, "learning").await, ["Learning"]);
+    }
+}
