@@ -46,6 +46,7 @@ pub(super) struct Generator {
 
 struct ListAtHand {
     id: i64,
+    owner: i64,
     created_at: i64,
     kinds: &'static [Kind],
     /// How many items are still to be drawn, and how many of them done: the list's counts are told before its items.
@@ -70,7 +71,7 @@ impl Generator {
             password_hash,
             user: (0, BEGIN),
             names: HashMap::new(),
-            list: ListAtHand { id: 0, created_at: BEGIN, kinds: &[], left: 0, left_done: 0 },
+            list: ListAtHand { id: 0, owner: 0, created_at: BEGIN, kinds: &[], left: 0, left_done: 0 },
         }
     }
 
@@ -109,7 +110,8 @@ impl Generator {
         #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let done = ((self.items as f64 * share).round() as u64).min(self.items);
         let id = take(&mut self.next.list);
-        self.list = ListAtHand { id, created_at, kinds: theme.kinds, left: self.items, left_done: done };
+        self.list =
+            ListAtHand { id, owner: user_id, created_at, kinds: theme.kinds, left: self.items, left_done: done };
         List {
             id,
             user_id,
@@ -138,6 +140,7 @@ impl Generator {
         Item {
             id: take(&mut self.next.item),
             bucketlist_id: self.list.id,
+            owner: self.list.owner,
             search_text: search_text(&name, description),
             name,
             description,

@@ -5,6 +5,7 @@ use diesel::prelude::*;
 
 use crate::db::{
     DbConnection,
+    repositories::search::{self, Document, Kind},
     schema::{bucketlists, items, users},
 };
 
@@ -46,6 +47,9 @@ pub(super) struct List {
 pub(super) struct Item {
     pub(super) id: i64,
     pub(super) bucketlist_id: i64,
+    /// Whose list it is in, for the search index.
+    #[diesel(skip_insertion)]
+    pub(super) owner: i64,
     pub(super) name: String,
     pub(super) description: Option<&'static str>,
     pub(super) search_text: String,
@@ -96,6 +100,21 @@ impl Batch {
                 }
             }
         }
+        let lists = self.lists.iter().map(|list| Document {
+            kind: Kind::Bucketlist,
+            id: list.id,
+            owner: list.user_id,
+            name: &list.name,
+            description: list.description,
+        });
+        let items = self.items.iter().map(|item| Document {
+            kind: Kind::Item,
+            id: item.id,
+            owner: item.owner,
+            name: &item.name,
+            description: item.description,
+        });
+        search::put(c, &lists.chain(items).collect::<Vec<_>>())?;
         self.users.clear();
         self.lists.clear();
         self.items.clear();

@@ -11,6 +11,7 @@ use crate::{
         repositories::{
             bucketlists::{self, NewBucketlist},
             items::{self, NewItem},
+            search::{self, Document, Kind},
             users::{self, ADMIN, NewUser, USER},
         },
         schema,
@@ -185,6 +186,8 @@ fn insert_list(c: &mut DbConnection, owner: i64, list: &List, at: i64) -> QueryR
         updated_at: at,
     };
     let bucketlist_id = bucketlists::insert(c, &row)?.id;
+    let (name, description) = (list.name, list.description);
+    let mut documents = vec![Document { kind: Kind::Bucketlist, id: bucketlist_id, owner, name, description }];
     for item in list.items {
         let row = NewItem {
             bucketlist_id,
@@ -197,7 +200,8 @@ fn insert_list(c: &mut DbConnection, owner: i64, list: &List, at: i64) -> QueryR
             created_at: at,
             updated_at: at,
         };
-        items::insert(c, &row)?;
+        let id = items::insert(c, &row)?.id;
+        documents.push(Document { kind: Kind::Item, id, owner, name: item.name, description: item.description });
     }
-    Ok(())
+    search::put(c, &documents)
 }
