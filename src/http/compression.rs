@@ -1,6 +1,7 @@
-//! Compression: gzip, br or zstd as the client prefers, above 1 KiB, and never where an answer carries tokens (a secret
-//! beside text of the attacker's choice leaks through the length).
+//! Compression: gzip, br or zstd as the client prefers, above 1 KiB and in streams of rows, and never where an answer
+//! carries tokens (a secret beside text of the attacker's choice leaks through the length).
 
+use contract::{conditional, table::RowFormat};
 use poem::{
     IntoResponse, Response,
     http::{
@@ -10,7 +11,7 @@ use poem::{
     web::{Compress, CompressionAlgo, CompressionLevel},
 };
 
-use super::negotiation::thousandths;
+use super::negotiation::weight;
 
 /// Below this many bytes compression costs more than it saves.
 const MIN_BYTES: usize = 1024;
@@ -38,40 +39,127 @@ pub(super) fn preferred(headers: &HeaderMap) -> Option<(&'static str, Compressio
 fn offer(text: &str) -> Option<(&str, u16)> {
     let mut parts = text.split(';').map(str::trim);
     let name = parts.next().filter(|name| !name.is_empty())?;
-    let quality = parts.find_map(|parameter| parameter.strip_prefix("q=")).map_or(Some(1000), thousandths)?;
-    Some((name, quality))
+    Some((name, weight(parts)?))
 }
 
-/// Whether compressing this response is worth it.
+/// Whether compressing this response is worth it. How long a stream of rows will be nobody knows; as a rule, long.
 pub(super) fn is_worth_it(response: &Response) -> bool {
+    const TEXT: [&str; 5] =
+        ["text/", "application/json", "application/problem+json", "application/yaml", "image/svg+xml"];
+    const ROWS: [&str; 2] = [RowFormat::Csv.media_type(), RowFormat::Ndjson.media_type()];
     let headers = response.headers();
-    let is_text = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|media_type| {
-        ["text/", "application/json", "application/problem+json", "application/yaml", "image/svg+xml"]
-            .iter()
-            .any(|prefix| media_type.starts_with(prefix))
-    });
+    let is_one_of = |prefixes: &[&str]| {
+        let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        prefixes.iter().any(|prefix| media_type.starts_with(prefix))
+    };
     let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
-    is_text && length.is_some_and(|length: usize| length >= MIN_BYTES) && !headers.contains_key(CONTENT_ENCODING)
+    let is_long = length.map_or_else(|| is_one_of(&ROWS), |length: usize| length >= MIN_BYTES);
+    is_long && (is_one_of(&TEXT) || is_one_of(&ROWS)) && !headers.contains_key(CONTENT_ENCODING)
 }
 
-/// Compresses a response. Another encoding is another representation, so a strong validator becomes a weak one.
-pub(super) fn compress(mut response: Response, algorithm: CompressionAlgo) -> Response {
-    response.headers_mut().remove(CONTENT_LENGTH);
-    if let Some(weak) = response
-        .headers()
-        .get(ETAG)
-        .and_then(|etag| etag.to_str().ok())
-        .filter(|etag| !etag.starts_with("W/"))
-        .and_then(|etag| format!("W/{etag}").parse().ok())
-    {
-        response.headers_mut().insert(ETAG, weak);
+/// Compresses a response. Another encoding is another representation, so its validator is another one, too.
+pub(super) fn compress(mut response: Response, (name, algorithm): (&str, CompressionAlgo)) -> Response {
+    let headers = response.headers_mut();
+    headers.remove(CONTENT_LENGTH);
+    let etag = headers.get(ETAG).and_then(|etag| etag.to_str().ok());
+    if let Some(etag) = etag.and_then(|etag| conditional::encoded(etag, name).parse().ok()) {
+        headers.insert(ETAG, etag);
     }
     Compress::new(response, algorithm).with_quality(CompressionLevel::Fastest).into_response()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::{io, time::Duration};
+
+    use futures_util::{Stream, StreamExt, stream};
+    use poem::{Body, Endpoint, EndpointExt, Request, endpoint, middleware};
+
     use super::*;
+
+    fn answer(content_type: &str, length: Option<usize>) -> Response {
+        let response = Response::builder().content_type(content_type);
+        length.into_iter().fold(response, |response, length| response.header(CONTENT_LENGTH, length)).finish()
+    }
+
+    #[test]
+    fn long_text_is_worth_it() {
+        for (content_type, length, expected) in [
+            ("application/json", Some(1024), true),
+            ("application/json", Some(1023), false),
+            ("application/json", None, false),
+            ("text/html; charset=utf-8", Some(5000), true),
+            ("text/html; charset=utf-8", None, false),
+            ("image/png", Some(5000), false),
+            ("text/csv; charset=utf-8; header=present", None, true),
+            ("text/csv; charset=utf-8; header=present", Some(10), false),
+            ("application/x-ndjson", None, true),
+            ("application/x-ndjson", Some(5000), true),
+            ("application/octet-stream", None, false),
+        ] {
+            assert_eq!(is_worth_it(&answer(content_type, length)), expected, "{content_type} {length:?}");
+        }
+        let mut twice = answer("text/csv", None);
+        twice.headers_mut().insert(CONTENT_ENCODING, "gzip".parse().unwrap());
+        assert!(!is_worth_it(&twice));
+    }
+
+    #[test]
+    fn each_encoding_has_a_validator_of_its_own() {
+        for (etag, expected) in [("\"abc\"", "\"abc-br\""), ("W/\"abc\"", "W/\"abc-br\"")] {
+            let mut response = answer("text/csv", Some(5000));
+            response.headers_mut().insert(ETAG, etag.parse().unwrap());
+            let response = compress(response, ("br", CompressionAlgo::BR));
+            assert_eq!(response.headers()[ETAG], expected);
+            assert_eq!(response.headers()[CONTENT_ENCODING], "br");
+            assert!(!response.headers().contains_key(CONTENT_LENGTH));
+        }
+    }
+
+    /// What a client reads of a compressed stream: poem decompresses requests, so the answer is sent back as one.
+    async fn read_back(
+        parts: impl Stream<Item = io::Result<&'static str>> + Send + 'static,
+        (name, algorithm): (&str, CompressionAlgo),
+    ) -> impl Stream<Item = io::Result<bytes::Bytes>> {
+        let response = Response::builder().content_type("text/csv").body(Body::from_bytes_stream(parts));
+        let body = compress(response, (name, algorithm)).into_body();
+        let echo = endpoint::make(|request: Request| async move { Response::builder().body(request.into_body()) });
+        let echo = echo.with(middleware::Compression::new());
+        let request = Request::builder().header(CONTENT_ENCODING, name).body(body);
+        echo.call(request).await.unwrap().into_response().into_body().into_bytes_stream()
+    }
+
+    #[tokio::test]
+    async fn a_slow_stream_makes_progress() {
+        for encoding in ALGORITHMS {
+            let (more, parts) = tokio::sync::mpsc::channel(1);
+            let parts = stream::unfold(parts, |mut parts| async move { Some((Ok(parts.recv().await?), parts)) });
+            let mut read = Box::pin(read_back(parts, encoding).await);
+            // Nothing follows until the client has read what came: it must not wait in the compressor.
+            for part in ["id,name\r\n", "1,Everest\r\n", "2,K2\r\n"] {
+                more.send(part).await.unwrap();
+                let mut got = Vec::new();
+                while got.len() < part.len() {
+                    let next = tokio::time::timeout(Duration::from_secs(10), read.next());
+                    got.extend(next.await.expect(encoding.0).unwrap().unwrap());
+                }
+                assert_eq!(String::from_utf8(got).unwrap(), part, "{}", encoding.0);
+            }
+            drop(more);
+            assert!(read.next().await.is_none());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_broken_stream_stays_broken() {
+        for (name, algorithm) in ALGORITHMS {
+            let parts = stream::iter([Ok("id,name\r\n"), Err(io::Error::other("gone"))]);
+            let response = Response::builder().content_type("text/csv").body(Body::from_bytes_stream(parts));
+            let body = compress(response, (name, algorithm)).into_body();
+            let parts: Vec<_> = body.into_bytes_stream().collect().await;
+            assert!(parts.last().is_some_and(Result::is_err), "{name}: {parts:?}");
+        }
+    }
 
     #[test]
     fn the_client_chooses() {

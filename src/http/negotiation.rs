@@ -1,15 +1,27 @@
-//! Which representation a client accepts (RFC 9110, section 12.5).
+//! Which representation a client gets (RFC 9110, section 12.5).
 
 use poem::http::{HeaderMap, header::ACCEPT};
 
-/// Whether one of `produces` is acceptable. No `Accept`, and one that cannot be understood, accept everything.
-pub(super) fn accepts(headers: &HeaderMap, produces: &[String]) -> bool {
-    let mut ranges = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).peekable();
-    if produces.is_empty() || ranges.peek().is_none() {
-        return true;
+/// The media type of `produces` that the client likes best; of those it likes the same, the first. `None`: it accepts
+/// none. No `Accept`, and one that cannot be understood, accept everything; where nothing is produced, nothing can be
+/// unacceptable, and the choice is empty.
+pub(super) fn choose<'a>(headers: &HeaderMap, produces: &'a [String]) -> Option<&'a str> {
+    let Some(first) = produces.first() else {
+        return Some("");
+    };
+    let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let ranges: Vec<Range<'_>> = values.flat_map(|value| unquoted(value, ',')).filter_map(Range::parse).collect();
+    if ranges.is_empty() {
+        return Some(first);
     }
-    let ranges: Vec<Range<'_>> = ranges.flat_map(|value| value.split(',')).filter_map(Range::parse).collect();
-    ranges.is_empty() || produces.iter().any(|media_type| quality(&ranges, media_type) > 0)
+    let mut best: Option<(u16, &str)> = None;
+    for media_type in produces {
+        let quality = quality(&ranges, media_type);
+        if quality > best.map_or(0, |(best, _)| best) {
+            best = Some((quality, media_type));
+        }
+    }
+    best.map(|(_, media_type)| media_type)
 }
 
 /// A media range with its quality in thousandths.
@@ -20,12 +32,12 @@ struct Range<'a> {
 }
 
 impl<'a> Range<'a> {
+    /// Parameters other than the quality say how a representation is written (`charset=utf-8`, `header=present`); ours
+    /// is written one way, so they narrow nothing.
     fn parse(text: &'a str) -> Option<Self> {
-        let mut parts = text.split(';').map(str::trim);
+        let mut parts = unquoted(text, ';').map(str::trim);
         let (kind, subtype) = parts.next()?.split_once('/')?;
-        let quality = parts
-            .find_map(|parameter| parameter.strip_prefix("q=").or_else(|| parameter.strip_prefix("Q=")))
-            .map_or(Some(1000), thousandths)?;
+        let quality = weight(parts)?;
         (!kind.is_empty() && !subtype.is_empty()).then_some(Self { kind, subtype, quality })
     }
 
@@ -53,41 +65,141 @@ fn quality(ranges: &[Range<'_>], media_type: &str) -> u16 {
         .map_or(0, |(_, quality)| quality)
 }
 
-/// `0.5` is 500; anything but a number from 0 to 1 is none.
-pub(super) fn thousandths(text: &str) -> Option<u16> {
-    let value: f32 = text.trim().parse().ok()?;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 1000")]
-    (0.0..=1.0).contains(&value).then(|| (value * 1000.0).round() as u16)
+/// The parts of `text` between separators that are not in quotes.
+fn unquoted(text: &str, separator: char) -> impl Iterator<Item = &str> {
+    let (mut quoted, mut escaped) = (false, false);
+    text.split(move |character| {
+        match character {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            _ => return !quoted && character == separator,
+        }
+        false
+    })
+}
+
+/// The weight among the parameters of an offer, in thousandths; 1000 where none is stated, `None` where it is absurd.
+pub(super) fn weight<'a>(mut parameters: impl Iterator<Item = &'a str>) -> Option<u16> {
+    let stated = parameters.find_map(|parameter| {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        name.trim().eq_ignore_ascii_case("q").then_some(value)
+    });
+    stated.map_or(Some(1000), thousandths)
+}
+
+/// `0.5` is 500; anything but a number from 0 to 1 with at most three decimals is none.
+fn thousandths(text: &str) -> Option<u16> {
+    let (whole, decimals) = text.trim().split_once('.').unwrap_or((text.trim(), ""));
+    if !matches!(whole, "0" | "1") || decimals.len() > 3 || !decimals.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    format!("{whole}{decimals:0<3}").parse().ok().filter(|thousandths| *thousandths <= 1000)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const JSON: &str = "application/json";
+    const CSV: &str = "text/csv";
+    const NDJSON: &str = "application/x-ndjson";
+
+    fn chosen<'a>(accept: &[&str], produces: &'a [String]) -> Option<&'a str> {
+        let mut headers = HeaderMap::new();
+        for accept in accept {
+            headers.append(ACCEPT, accept.parse().unwrap());
+        }
+        choose(&headers, produces)
+    }
+
     #[test]
     fn ranges_are_weighed() {
-        let json = ["application/json".to_owned()];
+        let json = [JSON.to_owned()];
         for (accept, expected) in [
-            (None, true),
-            (Some(""), true),
-            (Some("*/*"), true),
-            (Some("application/json"), true),
-            (Some("APPLICATION/JSON; charset=utf-8"), true),
-            (Some("application/*;q=0.1"), true),
-            (Some("text/html, application/json;q=0.5"), true),
-            (Some("text/html"), false),
-            (Some("image/png, text/*"), false),
-            (Some("application/json;q=0"), false),
-            (Some("*/*, application/json;q=0"), false),
-            (Some("application/json;q=0, */*;q=0.1"), false),
-            (Some("nonsense"), true),
-            (Some("application/json;q=17"), true),
+            ("", true),
+            ("*/*", true),
+            ("application/json", true),
+            ("APPLICATION/JSON; charset=utf-8", true),
+            ("application/*;q=0.1", true),
+            ("text/html, application/json;q=0.5", true),
+            ("text/html", false),
+            ("image/png, text/*", false),
+            ("application/json;q=0", false),
+            ("*/*, application/json;q=0", false),
+            ("application/json;q=0, */*;q=0.1", false),
+            ("nonsense", true),
+            ("application/json;q=17", true),
+            ("text/html, application/json;q=17", false),
         ] {
-            let mut headers = HeaderMap::new();
-            if let Some(accept) = accept {
-                headers.insert(ACCEPT, accept.parse().unwrap());
-            }
-            assert_eq!(accepts(&headers, &json), expected, "{accept:?}");
+            assert_eq!(chosen(&[accept], &json), expected.then_some(JSON), "{accept}");
+        }
+        assert_eq!(chosen(&[], &json), Some(JSON));
+        assert_eq!(chosen(&["text/html"], &[]), Some(""));
+    }
+
+    #[test]
+    fn the_best_of_several_is_chosen() {
+        let lists = [JSON.to_owned(), CSV.to_owned(), NDJSON.to_owned()];
+        for (accept, expected) in [
+            (&["text/csv"][..], Some(CSV)),
+            (&["text/csv; header=present"], Some(CSV)),
+            (&["text/csv;charset=utf-8;q=0.9, application/json;q=0.8"], Some(CSV)),
+            (&["text/*"], Some(CSV)),
+            (&["Text/CSV;Q=1.000"], Some(CSV)),
+            (&["application/x-ndjson"], Some(NDJSON)),
+            (&["application/x-ndjson, text/csv;q=0.999"], Some(NDJSON)),
+            // Nothing is liked best: the first documented.
+            (&[], Some(JSON)),
+            (&["*/*"], Some(JSON)),
+            (&["text/csv, application/json"], Some(JSON)),
+            (&["application/x-ndjson, text/csv"], Some(CSV)),
+            (&["application/*"], Some(JSON)),
+            // The most precise range decides, whatever its place.
+            (&["*/*, application/json;q=0.1"], Some(CSV)),
+            (&["application/json;q=0, application/*"], Some(NDJSON)),
+            (&["*/*;q=0.2, text/csv;q=0.3"], Some(CSV)),
+            // Several lines are one list, and quotes hide separators.
+            (&["application/json;q=0.1", "text/csv;q=0.2"], Some(CSV)),
+            (&["image/png;note=\"a, text/csv;q=1\", application/x-ndjson"], Some(NDJSON)),
+            (&["text/csv;note=\"a\\\";q=0\";q=0.7, application/json;q=0.6"], Some(CSV)),
+            // A range with an absurd weight does not count.
+            (&["text/csv;q=17, application/json;q=0.1"], Some(JSON)),
+            (&["text/csv;q=-1, application/x-ndjson"], Some(NDJSON)),
+            (&["text/csv;q=NaN"], Some(JSON)),
+            (&["text/csv;q="], Some(JSON)),
+            (&["text/csv;q"], Some(JSON)),
+            (&["text/csv;q=0.5555555, application/x-ndjson;q=0.001"], Some(NDJSON)),
+            (&["text/csv;q=inf, */*;q=0.5"], Some(JSON)),
+            // None will do.
+            (&["text/csv;q=0, application/json;q=0.000"], None),
+            (&["text/html, application/xml;q=0.9"], None),
+            (&["text/csv;q=0"], None),
+        ] {
+            assert_eq!(chosen(accept, &lists), expected, "{accept:?}");
+        }
+    }
+
+    #[test]
+    fn weights_have_three_decimals_at_most() {
+        for (text, expected) in [
+            ("1", Some(1000)),
+            ("1.", Some(1000)),
+            ("1.000", Some(1000)),
+            ("0", Some(0)),
+            ("0.5", Some(500)),
+            ("0.05", Some(50)),
+            (" 0.123 ", Some(123)),
+            ("1.001", None),
+            ("0.1234", None),
+            (".5", None),
+            ("00.5", None),
+            ("+0.5", None),
+            ("0,5", None),
+            ("5e-1", None),
+            ("", None),
+        ] {
+            assert_eq!(thousandths(text), expected, "{text}");
         }
     }
 }

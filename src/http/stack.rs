@@ -8,7 +8,12 @@ use std::{
 };
 
 use contract::{
-    ApiError, Authenticate, Detail, ErrorCode, caller::bearer_token, operation::Limit, payload::Incoming, v1,
+    ApiError, Authenticate, Detail, ErrorCode,
+    caller::bearer_token,
+    listing::{Chosen, Format},
+    operation::Limit,
+    payload::Incoming,
+    v1,
 };
 use document::PathItem;
 use futures_util::FutureExt;
@@ -82,11 +87,11 @@ impl<E: Endpoint> Endpoint for Stack<E> {
         facts.write(response.headers_mut());
         if method == Method::HEAD {
             response = without_body(response);
-        } else if let Some((_, algorithm)) = encoding
+        } else if let Some(encoding) = encoding
             && !facts.carries_tokens
             && compression::is_worth_it(&response)
         {
-            response = compression::compress(response, algorithm);
+            response = compression::compress(response, encoding);
         }
         let took = started.elapsed();
         headers::complete(&mut response, &request_id, took, self.is_https);
@@ -131,10 +136,11 @@ impl<E: Endpoint> Stack<E> {
         facts.carries_tokens = operation.path.starts_with("/v1/auth/");
         let declared = v1::document::operation(&operation.id);
         self.count(&mut request, declared.map_or(Limit::General, |declared| declared.limit), facts)?;
-        if !negotiation::accepts(request.headers(), &operation.produces) {
+        let Some(media_type) = negotiation::choose(request.headers(), &operation.produces) else {
             let offered = format!("This operation answers with {}.", operation.produces.join(", "));
             return Err(ApiError::new(ErrorCode::NotAcceptable).with_message(offered));
-        }
+        };
+        request.extensions_mut().insert(Chosen(Format::of(media_type)));
         let violations = operation.check_parameters(&item.params, uri.query());
         if !violations.is_empty() && !operation.secured && operation.body().is_none() {
             return Err(ApiError::invalid(violations.into_iter().map(Detail::from).collect()));

@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use contract::{ApiError, ErrorCode, problem, v1};
+use contract::{ApiError, ErrorCode, conditional, problem, v1};
 use poem::{
     Request, Response,
     http::{
@@ -177,15 +177,11 @@ impl System {
 
 impl File {
     fn respond(&self, request: &Request) -> Response {
-        let is_known = request
-            .headers()
-            .get(IF_NONE_MATCH)
-            .and_then(|value| value.to_str().ok())
-            .zip(self.etag.to_str().ok())
-            .is_some_and(|(known, etag)| {
-                known.split(',').map(str::trim).any(|known| known == "*" || known.trim_start_matches("W/") == etag)
-            });
-        let mut response = if is_known {
+        // A condition that is malformed is none.
+        let known = conditional::parse(request.headers().get_all(IF_NONE_MATCH)).ok().flatten();
+        let opaque = self.etag.to_str().unwrap_or_default().trim_matches('"');
+        let not_modified = known.and_then(|known| known.not_modified(opaque)).map(|etag| header(&etag));
+        let mut response = if not_modified.is_some() {
             Response::builder().status(StatusCode::NOT_MODIFIED).finish()
         } else {
             let body = self.body.clone();
@@ -194,7 +190,7 @@ impl File {
             with_length(response, length)
         };
         let headers = response.headers_mut();
-        headers.insert(ETAG, self.etag.clone());
+        headers.insert(ETAG, not_modified.unwrap_or_else(|| self.etag.clone()));
         headers.insert(CACHE_CONTROL, self.cache_control.clone());
         if let Some(csp) = &self.csp {
             headers.insert(CONTENT_SECURITY_POLICY, csp.clone());
