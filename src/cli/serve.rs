@@ -19,7 +19,7 @@ use crate::{
     build_info,
     config::{Config, Environment},
     db::{Target, migrations::MigrationError},
-    http::Readiness,
+    http::{Breaking, Readiness},
     seed,
 };
 
@@ -143,7 +143,7 @@ async fn serve(
     let worker = tokio::spawn(app.worker.run(stopped));
     Server::new_with_acceptor(acceptor)
         .idle_timeout(IDLE_TIMEOUT)
-        .run_with_graceful_shutdown(app.endpoint, asked_to_stop, Some(config.shutdown_timeout))
+        .run_with_graceful_shutdown(Breaking(app.endpoint), asked_to_stop, Some(config.shutdown_timeout))
         .await?;
     let _ = stop.send(true);
     // A job that is being done is finished, but it cannot hold the server up for ever; the outbox keeps it.

@@ -4,6 +4,7 @@
 //! hands it on, turns whatever comes back (an answer, an error, a panic, a timeout) into the version's shape, and logs it.
 
 mod access_log;
+mod breaking;
 mod client_address;
 mod compression;
 mod errors;
@@ -15,6 +16,7 @@ mod request_id;
 mod stack;
 mod system;
 
+pub use breaking::Breaking;
 pub use limits::RateLimits;
 pub use stack::Stack;
 pub use system::{Readiness, System};
