@@ -3,5 +3,6 @@
 mod authenticator;
 mod error;
 pub mod v1;
+pub mod v2;
 
 pub use authenticator::{Authenticator, Verified};

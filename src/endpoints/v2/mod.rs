@@ -1,0 +1,3 @@
+//! The endpoints of v2.
+
+pub mod tables;
