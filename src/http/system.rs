@@ -1,4 +1,4 @@
-//! The routes outside the versions: pages, documents, health, version, and what each error code means.
+//! The routes outside the versions: pages, documents, health and version.
 
 use std::{
     borrow::Cow,
@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use contract::{ApiError, ErrorCode, conditional, problem, v1};
+use contract::{ApiError, ErrorCode, conditional, v1};
 use poem::{
     Request, Response,
     http::{
@@ -71,10 +71,6 @@ pub(super) struct File {
     etag: HeaderValue,
 }
 
-/// A page that shows text of ours may load nothing.
-const TEXT_CSP: &str =
-    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
 impl System {
     /// What every route outside the versions offers.
     pub(super) const ALLOW: &'static str = "GET, HEAD, OPTIONS";
@@ -91,17 +87,13 @@ impl System {
                 .then_some((seed::DEMO_EMAIL, seed::DEMO_PASSWORD)),
             contracts: build_info::CONTRACTS,
         };
-        let mut stylesheet = "";
         for page in pages::pages(&info) {
-            if page.path.starts_with("/site.") {
-                stylesheet = page.path;
-            }
             let body = match page.body {
                 Cow::Borrowed(bytes) => Bytes::from_static(bytes),
                 Cow::Owned(bytes) => Bytes::from(bytes),
             };
             files.insert(
-                page.path.into(),
+                page.path,
                 File {
                     body,
                     content_type: page.content_type,
@@ -114,12 +106,6 @@ impl System {
         let document = v1::document();
         files.insert("/openapi/v1.json".into(), text(document.to_json(), "application/json"));
         files.insert("/openapi/v1.yaml".into(), text(document.to_yaml(), "application/yaml"));
-        for code in ErrorCode::ALL {
-            let path = format!("/problems/{}", problem::slug(*code));
-            let mut file = text(problem_page(*code, stylesheet), "text/html; charset=utf-8");
-            file.csp = Some(HeaderValue::from_static(TEXT_CSP));
-            files.insert(path.into(), file);
-        }
         Self { files, db, readiness, retry_after: 5 }
     }
 
@@ -232,23 +218,4 @@ fn text(body: String, content_type: &'static str) -> File {
         cache_control: HeaderValue::from_static("public, no-cache"),
         etag: header(&etag),
     }
-}
-
-/// What a code means, for people: the page that a problem's `type` leads to.
-fn problem_page(code: ErrorCode, stylesheet: &str) -> String {
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width\">\n<title>{name}</title>\n\
-         <link rel=\"stylesheet\" href=\"{stylesheet}\">\n</head>\n<body>\n<main>\n\
-         <h1><code>{name}</code></h1>\n<p>Status {status}. {message}</p>\n<p>{explanation}</p>\n\
-         <p><a href=\"/\">BucketList API</a> · <a href=\"/docs\">Documentation</a></p>\n</main>\n</body>\n</html>\n",
-        name = code.as_str(),
-        status = code.status(),
-        message = escape(code.message()),
-        explanation = escape(code.explanation().trim()),
-    )
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

@@ -944,7 +944,9 @@ async fn every_answer_says_how_long_it_took_and_what_browsers_must_not_do() {
         "/nope",
         "/v1/users",
         "/v1/bucketlists/0",
+        "/problems",
         "/problems/gone",
+        "/problems/nope",
     ]);
     for path in paths {
         for who in [&user, &app.anonymous()] {
@@ -1027,7 +1029,7 @@ async fn what_a_page_links_to_is_there() {
     let app = TestApp::on(Engine::Sqlite).await;
     let anonymous = app.anonymous();
     let mut links = Vec::new();
-    for page in ["/", "/docs", "/problems/not-acceptable"] {
+    for page in ["/", "/docs", "/problems", "/problems/not-acceptable"] {
         let text = String::from_utf8(anonymous.get(page).await.expect(200).body).unwrap();
         for attribute in ["href=\"", "src=\""] {
             let values = text.split(attribute).skip(1).map(|rest| rest.split('"').next().unwrap().to_owned());

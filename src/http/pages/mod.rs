@@ -1,4 +1,4 @@
-//! The pages for humans: what a browser sees at `/` and `/docs`, with every script, style and icon they need.
+//! The pages for humans: what a browser sees at `/`, `/docs` and `/problems`, with every script, style and icon they need.
 //!
 //! Owns their text, their addresses, their content security policy and how long they may be cached. Pages are data:
 //! this module knows no HTTP framework, no configuration and no route table; whoever serves them turns [`Page`]s into
@@ -7,6 +7,7 @@
 mod assets;
 mod docs;
 mod home;
+mod problems;
 mod robots;
 mod swagger_ui;
 mod template;
@@ -17,11 +18,13 @@ mod tests;
 
 use std::borrow::Cow;
 
+use contract::{ErrorCode, problem};
+
 /// One address and everything its response is made of.
 #[derive(Debug, Clone)]
 pub struct Page {
     /// The path, without a query. Names of scripts and styles contain the fingerprint of their content.
-    pub path: &'static str,
+    pub path: Cow<'static, str>,
     pub content_type: &'static str,
     /// The value of `Content-Security-Policy`.
     pub csp: &'static str,
@@ -68,6 +71,10 @@ const CSP_HOME: &str = "default-src 'none'; script-src 'self'; style-src 'self';
 const CSP_DOCS: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// For pages without a script.
+const CSP_TEXT: &str = "default-src 'none'; style-src 'self'; img-src 'self'; \
+     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
 const HTML: &str = "text/html; charset=utf-8";
 
 /// Every page and everything the pages load. Swagger UI is extracted once per process, at the first call.
@@ -76,10 +83,16 @@ pub fn pages(info: &PageInfo<'_>) -> Vec<Page> {
     let mut pages = vec![
         page("/", HTML, CSP_HOME, REVALIDATE, home::html(info, assets)),
         page("/docs", HTML, CSP_DOCS, REVALIDATE, docs::html(info, assets)),
+        page(problem::PAGES, HTML, CSP_TEXT, REVALIDATE, problems::index(info, assets)),
         page("/robots.txt", "text/plain; charset=utf-8", CSP_ASSET, A_DAY, robots::txt(info)),
     ];
+    pages.extend(
+        ErrorCode::ALL
+            .iter()
+            .map(|code| page(problem::page(*code), HTML, CSP_TEXT, REVALIDATE, problems::html(*code, info, assets))),
+    );
     pages.extend(assets.iter().map(|asset| Page {
-        path: &asset.path,
+        path: Cow::Borrowed(&asset.path),
         content_type: asset.content_type,
         csp: CSP_ASSET,
         cache_control: if asset.is_fingerprinted() { IMMUTABLE } else { A_DAY },
@@ -90,12 +103,12 @@ pub fn pages(info: &PageInfo<'_>) -> Vec<Page> {
 }
 
 fn page(
-    path: &'static str,
+    path: impl Into<Cow<'static, str>>,
     content_type: &'static str,
     csp: &'static str,
     cache_control: &'static str,
     text: String,
 ) -> Page {
     let etag = format!("\"{}\"", assets::fingerprint(text.as_bytes()));
-    Page { path, content_type, csp, cache_control, etag, body: Cow::Owned(text.into_bytes()) }
+    Page { path: path.into(), content_type, csp, cache_control, etag, body: Cow::Owned(text.into_bytes()) }
 }

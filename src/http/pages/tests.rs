@@ -18,6 +18,12 @@ fn text(info: &PageInfo<'_>, path: &str) -> String {
     String::from_utf8(page.body.into_owned()).expect("UTF-8")
 }
 
+/// Every page of HTML with its path.
+fn html_pages() -> Vec<(String, String)> {
+    let html = pages(&INFO).into_iter().filter(|page| page.content_type == HTML);
+    html.map(|page| (page.path.into_owned(), String::from_utf8(page.body.into_owned()).expect("UTF-8"))).collect()
+}
+
 #[test]
 fn no_policy_allows_inline_code_or_another_host() {
     for page in pages(&INFO) {
@@ -31,8 +37,7 @@ fn no_policy_allows_inline_code_or_another_host() {
 
 #[test]
 fn html_has_no_inline_script_style_or_handler() {
-    for path in ["/", "/docs"] {
-        let html = text(&INFO, path);
+    for (path, html) in html_pages() {
         assert!(!html.contains("<style") && !html.contains(" style="), "{path}");
         assert!(!html.contains("javascript:") && !html.contains(" onclick="), "{path}");
         assert_eq!(html.matches("<script").count(), html.matches("<script src=\"/").count(), "{path}");
@@ -59,13 +64,18 @@ fn nothing_of_ours_refers_to_another_host() {
 fn every_local_reference_leads_somewhere() {
     let served_by_the_app = ["/openapi/v1.json", "/openapi/v1.yaml", "/health/ready", "/health/live", "/version"];
     let pages = pages(&INFO);
-    for html in ["/", "/docs"].map(|path| text(&INFO, path)) {
+    for (_, html) in html_pages() {
         let references = ["href=\"", "src=\""].into_iter().flat_map(|start| html.split(start).skip(1));
-        for path in references.filter_map(|rest| rest.split('"').next()).filter(|path| !path.starts_with('#')) {
+        for reference in references.filter_map(|rest| rest.split('"').next()) {
+            let (path, place) = reference.split_once('#').unwrap_or((reference, ""));
+            let target = if path.is_empty() { Some(html.as_str()) } else { None };
+            let page = pages.iter().find(|page| page.path == path);
             assert!(
-                served_by_the_app.contains(&path) || pages.iter().any(|page| page.path == path),
+                target.is_some() || page.is_some() || served_by_the_app.contains(&path),
                 "{path} is served by nobody"
             );
+            let target = target.or(page.and_then(|page| std::str::from_utf8(&page.body).ok())).unwrap_or_default();
+            assert!(place.is_empty() || target.contains(&format!(" id=\"{place}\"")), "{reference} leads nowhere");
         }
         assert!(!html.contains("{{"), "a placeholder is left over");
     }
@@ -134,11 +144,61 @@ fn the_chooser_appears_with_the_second_contract() {
     assert!(text(&both, "/robots.txt").contains("Disallow: /v2/\n"));
 }
 
+/// The JSON that a page shows in the element of that id.
+fn shown(html: &str, id: &str) -> Option<serde_json::Value> {
+    let (_, code) = html.split_once(&format!("<code id=\"{id}\">"))?;
+    let (code, _) = code.split_once("</code>")?;
+    assert!(!code.contains('"') && !code.contains('<'), "not escaped: {code}");
+    let code = code.replace("&quot;", "\"").replace("&#39;", "'").replace("&lt;", "<").replace("&gt;", ">");
+    Some(serde_json::from_str(&code.replace("&amp;", "&")).expect("JSON"))
+}
+
+#[test]
+fn the_page_of_a_code_says_everything_of_it() {
+    for code in ErrorCode::ALL {
+        let name = code.as_str();
+        let path = problem::page(*code);
+        let html = text(&INFO, &path);
+        // As a reader sees it: without the marks of code.
+        let seen = html.replace("<code>", "`").replace("</code>", "`");
+        let said = [code.message(), code.explanation(), code.remedy()];
+        for sentence in said.iter().chain(code.causes()) {
+            assert!(seen.contains(&escape_html(sentence)), "{name} does not say {sentence:?}");
+        }
+        assert!(html.contains(&format!("<h1><code>{name}</code></h1>")), "{name}");
+        assert!(html.contains(&format!(">{} ", code.status())) && !html.contains(" </a>"), "{name} has no status");
+
+        let example = shown(&html, "problem").expect("a problem");
+        assert_eq!((&example["type"], &example["code"]), (&path.as_str().into(), &name.into()));
+        assert_eq!(example["status"], code.status());
+        match shown(&html, "envelope-v1") {
+            Some(envelope) => assert_eq!(envelope["error"]["code"], name),
+            None => assert!(!code.is_in_v1(), "{name} is not shown as v1 sends it"),
+        }
+    }
+}
+
+#[test]
+fn the_index_lists_every_code_under_its_status() {
+    let html = text(&INFO, "/problems");
+    for code in ErrorCode::ALL {
+        let (_, section) = html.split_once(&format!("<h2 id=\"status-{}\">", code.status())).expect("a section");
+        let (section, _) = section.split_once("</section>").expect("its end");
+        let link = format!("<a href=\"{}\">{}</a>", problem::page(*code), code.as_str());
+        assert!(section.contains(&link) && html.matches(&link).count() == 1, "{}", code.as_str());
+    }
+    assert!(html.contains(&format!("these {} codes", ErrorCode::ALL.len())));
+    assert!(html.contains(">404 Not Found</h2>") && !html.contains(" </h2>"), "a status has no name");
+    assert!(text(&INFO, "/").contains("href=\"/problems\""));
+}
+
 #[test]
 fn values_are_escaped_and_never_read_as_templates() {
     assert_eq!(fill("{{a}} {{b}} {{c}} {{", &[("a", "{{b}}"), ("b", "1")]), "{{b}} 1 {{c}} {{");
     assert_eq!(escape_html("<a href='x'>&\"</a>"), "&lt;a href=&#39;x&#39;&gt;&amp;&quot;&lt;/a&gt;");
     assert_eq!(escape_json_for_shell("it's \"a\\b\"\n"), r#"it'\''s \"a\\b\"\u000a"#);
     let info = PageInfo { version: "<i>", environment: "a\"b", ..INFO };
-    assert!(!text(&info, "/").contains("<i>") && !text(&info, "/docs").contains("<i>"));
+    for path in ["/", "/docs", "/problems", "/problems/gone"] {
+        assert!(!text(&info, path).contains("<i>") && text(&info, path).contains("&lt;i&gt;"), "{path}");
+    }
 }

@@ -1,0 +1,103 @@
+//! `/problems` and a page for each error code: what it means, why it happens, what to do, and what it looks like. A
+//! problem's `type` leads here.
+
+use contract::{
+    ApiError, ErrorCode,
+    problem::{self, Problem},
+    v1::{
+        document::BASE,
+        schemas::{EXAMPLE_REQUEST_ID, ErrorEnvelope},
+    },
+};
+use http::StatusCode;
+use serde::Serialize;
+
+use super::PageInfo;
+use super::assets::{self, Asset};
+use super::template::{escape_html, fill};
+
+/// The list of all codes, by status.
+pub(super) fn index(info: &PageInfo<'_>, assets: &[Asset]) -> String {
+    let statuses: Vec<String> =
+        ErrorCode::ALL.chunk_by(|one, next| one.status() == next.status()).map(status_section).collect();
+    fill(
+        include_str!("assets/problems.html"),
+        &[
+            ("site.css", assets::path(assets, "site.css")),
+            ("version", &escape_html(info.version)),
+            ("index", problem::PAGES),
+            ("count", &ErrorCode::ALL.len().to_string()),
+            ("statuses", &statuses.join("\n    ")),
+        ],
+    )
+}
+
+/// The codes of one status; there is at least one.
+fn status_section(codes: &[ErrorCode]) -> String {
+    let status = codes.first().map_or(0, |code| code.status());
+    let line = |code: &ErrorCode| {
+        let (page, name) = (problem::page(*code), code.as_str());
+        format!("<li><a href=\"{page}\">{name}</a> <span>{}</span></li>", prose(code.message()))
+    };
+    let lines = codes.iter().map(line).collect::<Vec<_>>().join("\n        ");
+    format!(
+        "<section aria-labelledby=\"status-{status}\">\n      <h2 id=\"status-{status}\">{status} {}</h2>\n      \
+         <ul class=\"codes\">\n        {lines}\n      </ul>\n    </section>",
+        reason(status)
+    )
+}
+
+/// The page of one code.
+pub(super) fn html(code: ErrorCode, info: &PageInfo<'_>, assets: &[Asset]) -> String {
+    let causes: Vec<String> = code.causes().iter().map(|cause| format!("<li>{}</li>", prose(cause))).collect();
+    fill(
+        include_str!("assets/problem.html"),
+        &[
+            ("site.css", assets::path(assets, "site.css")),
+            ("version", &escape_html(info.version)),
+            ("index", problem::PAGES),
+            ("code", code.as_str()),
+            ("status", &code.status().to_string()),
+            ("reason", reason(code.status())),
+            ("message", &prose(code.message())),
+            ("explanation", &prose(code.explanation())),
+            ("causes", &causes.join("\n        ")),
+            ("remedy", &prose(code.remedy())),
+            ("media_type", problem::MEDIA_TYPE),
+            ("v1", BASE),
+            ("problem", &json(&Problem::example_of(code))),
+            ("envelope", &envelope(code)),
+        ],
+    )
+}
+
+/// Where v1 shows the same.
+fn envelope(code: ErrorCode) -> String {
+    if !code.is_in_v1() {
+        return format!("<p>No request under <code>{BASE}</code> is answered with this code.</p>");
+    }
+    format!(
+        "<p class=\"note\">Under <code>{BASE}</code> the same stands in the <code>error</code> envelope, as \
+         <code>application/json</code>.</p>\n      <pre tabindex=\"0\" aria-label=\"The envelope of v1\">\
+         <code id=\"envelope-v1\">{}</code></pre>",
+        json(&ErrorEnvelope::new(&ApiError::example(code), EXAMPLE_REQUEST_ID))
+    )
+}
+
+fn json(value: &impl Serialize) -> String {
+    escape_html(&serde_json::to_string_pretty(value).unwrap_or_default())
+}
+
+/// What the status is called (RFC 9110).
+fn reason(status: u16) -> &'static str {
+    StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or_default()
+}
+
+/// A sentence as HTML: what stands in backticks is code.
+fn prose(text: &str) -> String {
+    let parts = text.split('`').enumerate().map(|(index, part)| match (index % 2, escape_html(part)) {
+        (0, text) => text,
+        (_, code) => format!("<code>{code}</code>"),
+    });
+    parts.collect()
+}
