@@ -6,10 +6,12 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
+use contract::v1::schemas::Item;
 use futures_util::StreamExt;
+use poem_openapi::types::Example;
 use serde::Serialize;
 
 use super::*;
@@ -117,21 +119,35 @@ async fn a_failure_breaks_the_stream_and_is_logged_once() {
     }
 }
 
+/// A row as long as the longest there are.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Long(Item);
+
+impl Row for Long {
+    const COLUMNS: &'static [&'static str] =
+        &["id", "bucketlist_id", "name", "description", "done", "done_at", "due_on", "created_at", "updated_at"];
+}
+
 /// Not a benchmark: says how long a million rows take, for whoever runs it with `--ignored --nocapture`.
 #[tokio::test]
 #[ignore = "a measurement"]
 async fn costs() {
+    const ROWS: usize = 1_000_000;
     for format in [RowFormat::Csv, RowFormat::Ndjson] {
         let started = Instant::now();
-        let mut bytes = 0;
-        let mut largest = 0;
-        let mut stream = body(format, 1_000_000, BATCH, &Arc::default(), 0).into_bytes_stream();
+        let batch = |from: usize| Batch {
+            rows: (from..from + BATCH).map(|_| Long(Item::example())).collect(),
+            next: (from + BATCH < ROWS).then_some(from + BATCH),
+        };
+        let next = move |from| async move { Ok::<_, Gone>(batch(from)) };
+        let mut stream = rows(format, batch(0), next).into_bytes_stream();
+        let (mut bytes, mut largest) = (0, 0);
         while let Some(part) = stream.next().await {
             let length = part.unwrap().len();
             largest = largest.max(length);
             bytes += length;
         }
         println!("{format:?}: {bytes} bytes in {:?}, at most {largest} at once", started.elapsed());
-        assert!(started.elapsed() < Duration::from_secs(120));
     }
 }
