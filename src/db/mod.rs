@@ -24,6 +24,7 @@ use std::{
 use tokio::sync::oneshot;
 
 use connection::Manager;
+use connection::MultiBackend;
 pub use connection::{DbConnection, Target};
 pub use error::DbError;
 pub use indexing::index_missing;

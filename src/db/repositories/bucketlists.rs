@@ -2,11 +2,14 @@
 
 use diesel::{dsl::count_star, prelude::*};
 
-use super::{Counted, Slice};
-use crate::db::{DbConnection, schema::bucketlists};
+use super::{
+    Counted, Slice,
+    keyset::{Key, Keyset, Position, SortKey},
+};
+use crate::db::{DbConnection, MultiBackend, schema::bucketlists};
 
 /// A bucketlist as it is read.
-#[derive(Clone, Debug, PartialEq, Eq, Queryable)]
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, serde::Serialize, serde::Deserialize)]
 pub struct BucketlistRow {
     pub id: i64,
     pub name: String,
@@ -129,4 +132,51 @@ pub fn page(
         }
     };
     Ok(Counted { rows, total })
+}
+
+/// Which of the owner's bucketlists; `None` is all.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// A LIKE pattern in lower case.
+    pub pattern: Option<String>,
+    /// Made later than this.
+    pub created_after: Option<i64>,
+}
+
+impl BucketlistRow {
+    /// Where this list is among the others.
+    #[must_use]
+    pub fn position(&self, sort: SortKey) -> Position {
+        let key = match sort {
+            SortKey::CreatedAt => Key::Instant(self.created_at),
+            SortKey::UpdatedAt => Key::Instant(self.updated_at),
+            SortKey::Name => Key::Text(self.name.clone()),
+        };
+        Position { key, id: self.id }
+    }
+}
+
+fn matching(owner: i64, filter: &Filter) -> bucketlists::BoxedQuery<'_, MultiBackend> {
+    let mut found = bucketlists::table.filter(bucketlists::user_id.eq(owner)).into_boxed();
+    if let Some(pattern) = &filter.pattern {
+        found = found.filter(bucketlists::search_text.like(pattern).escape('\\'));
+    }
+    if let Some(instant) = filter.created_after {
+        found = found.filter(bucketlists::created_at.gt(instant));
+    }
+    found
+}
+
+/// The owner's bucketlists that come after a row.
+pub fn after(c: &mut DbConnection, owner: i64, filter: &Filter, keyset: &Keyset) -> QueryResult<Vec<BucketlistRow>> {
+    let mut page = matching(owner, filter).order(keyset.order()).limit(keyset.limit);
+    if let Some(rest) = keyset.rest() {
+        page = page.filter(rest);
+    }
+    page.select(COLUMNS).load(c)
+}
+
+/// How many of the owner's bucketlists there are in all.
+pub fn count(c: &mut DbConnection, owner: i64, filter: &Filter) -> QueryResult<i64> {
+    matching(owner, filter).select(count_star()).first(c)
 }

@@ -3,14 +3,17 @@
 use chrono::NaiveDate;
 use diesel::{dsl::count_star, prelude::*};
 
-use super::{Counted, Slice};
+use super::{
+    Counted, Slice,
+    keyset::{Key, Keyset, Position, SortKey},
+};
 use crate::db::{
-    DbConnection,
+    DbConnection, MultiBackend,
     schema::{bucketlists, items},
 };
 
 /// An item as it is read.
-#[derive(Clone, Debug, PartialEq, Eq, Queryable)]
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, serde::Serialize, serde::Deserialize)]
 pub struct ItemRow {
     pub id: i64,
     pub bucketlist_id: i64,
@@ -148,4 +151,79 @@ pub fn page(
         None => found.select(count_star()).first(c)?,
     };
     Ok(Some(Counted { rows, total }))
+}
+
+/// Which items of a list; `None` is all.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// A LIKE pattern in lower case.
+    pub pattern: Option<String>,
+    pub done: Option<bool>,
+    /// Due earlier than this; what has no date is not.
+    pub due_before: Option<NaiveDate>,
+    /// Due later than this; what has no date is not.
+    pub due_after: Option<NaiveDate>,
+    /// Made later than this.
+    pub created_after: Option<i64>,
+}
+
+impl ItemRow {
+    /// Where this item is among the others.
+    #[must_use]
+    pub fn position(&self, sort: SortKey) -> Position {
+        let key = match sort {
+            SortKey::CreatedAt => Key::Instant(self.created_at),
+            SortKey::UpdatedAt => Key::Instant(self.updated_at),
+            SortKey::Name => Key::Text(self.name.clone()),
+        };
+        Position { key, id: self.id }
+    }
+}
+
+fn matching(bucketlist_id: i64, filter: &Filter) -> items::BoxedQuery<'_, MultiBackend> {
+    let mut found = items::table.filter(items::bucketlist_id.eq(bucketlist_id)).into_boxed();
+    if let Some(pattern) = &filter.pattern {
+        found = found.filter(items::search_text.like(pattern).escape('\\'));
+    }
+    if let Some(done) = filter.done {
+        found = found.filter(items::done.eq(done));
+    }
+    if let Some(day) = filter.due_before {
+        found = found.filter(items::due_on.lt(day));
+    }
+    if let Some(day) = filter.due_after {
+        found = found.filter(items::due_on.gt(day));
+    }
+    if let Some(instant) = filter.created_after {
+        found = found.filter(items::created_at.gt(instant));
+    }
+    found
+}
+
+/// The items of a list that come after a row. The caller has made sure, in the same unit, that the list is the owner's.
+pub fn after(c: &mut DbConnection, bucketlist_id: i64, filter: &Filter, keyset: &Keyset) -> QueryResult<Vec<ItemRow>> {
+    let mut page = matching(bucketlist_id, filter).order(keyset.order()).limit(keyset.limit);
+    if let Some(rest) = keyset.rest() {
+        page = page.filter(rest);
+    }
+    page.select(COLUMNS).load(c)
+}
+
+/// How many items of a list there are in all. The caller has made sure, in the same unit, that the list is the owner's.
+pub fn count(c: &mut DbConnection, bucketlist_id: i64, filter: &Filter) -> QueryResult<i64> {
+    if let Filter { pattern: None, due_before: None, due_after: None, created_after: None, done } = filter {
+        // The list keeps these counts.
+        let list = bucketlists::table.find(bucketlist_id);
+        let (all, ticked) = list
+            .select((bucketlists::items_total, bucketlists::items_done))
+            .first::<(i64, i64)>(c)
+            .optional()?
+            .unwrap_or_default();
+        return Ok(match done {
+            None => all,
+            Some(true) => ticked,
+            Some(false) => all - ticked,
+        });
+    }
+    matching(bucketlist_id, filter).select(count_star()).first(c)
 }

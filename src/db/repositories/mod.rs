@@ -5,6 +5,7 @@
 pub mod bucketlists;
 pub mod items;
 pub mod jobs;
+pub mod keyset;
 pub mod search;
 pub mod sessions;
 pub mod users;

@@ -2,8 +2,9 @@
 
 use diesel::{dsl::exists, prelude::*};
 
+use super::keyset::{Key, Keyset, Position, SortKey};
 use crate::db::{
-    DbConnection,
+    DbConnection, MultiBackend,
     schema::{password_resets, refresh_tokens, revoked_tokens, sessions, users},
 };
 
@@ -13,6 +14,16 @@ use crate::db::{
 pub struct NewSession<'a> {
     pub user_id: i64,
     pub user_agent: Option<&'a str>,
+    pub created_at: i64,
+    pub last_seen_at: i64,
+    pub expires_at: i64,
+}
+
+/// A session as its user sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable)]
+pub struct SessionRow {
+    pub id: i64,
+    pub user_agent: Option<String>,
     pub created_at: i64,
     pub last_seen_at: i64,
     pub expires_at: i64,
@@ -198,4 +209,40 @@ pub fn purge(c: &mut DbConnection, now: i64) -> QueryResult<usize> {
     let used = refresh_tokens::table.filter(refresh_tokens::rotated_at.le(now - USED_TOKENS_KEPT_MICROS));
     let used = diesel::delete(used).execute(c)?;
     Ok(tokens + resets + ended + used)
+}
+
+/// The sessions of a user that are neither revoked nor expired.
+fn active(user_id: i64, now: i64) -> sessions::BoxedQuery<'static, MultiBackend> {
+    sessions::table
+        .filter(sessions::user_id.eq(user_id))
+        .filter(sessions::revoked_at.is_null())
+        .filter(sessions::expires_at.gt(now))
+        .into_boxed()
+}
+
+/// The columns of [`SessionRow`], in its order.
+const COLUMNS: Columns =
+    (sessions::id, sessions::user_agent, sessions::created_at, sessions::last_seen_at, sessions::expires_at);
+type Columns = (sessions::id, sessions::user_agent, sessions::created_at, sessions::last_seen_at, sessions::expires_at);
+
+/// The active sessions of a user that come after one, given as (created_at, id); the newest first.
+pub fn after(
+    c: &mut DbConnection,
+    user_id: i64,
+    now: i64,
+    after: Option<(i64, i64)>,
+    limit: i64,
+) -> QueryResult<Vec<SessionRow>> {
+    let after = after.map(|(created_at, id)| Position { key: Key::Instant(created_at), id });
+    let keyset = Keyset { sort: SortKey::CreatedAt, descending: true, after, limit };
+    let mut page = active(user_id, now).order(keyset.order()).limit(limit);
+    if let Some(rest) = keyset.rest() {
+        page = page.filter(rest);
+    }
+    page.select(COLUMNS).load(c)
+}
+
+/// An active session of a user.
+pub fn find_active(c: &mut DbConnection, user_id: i64, id: i64, now: i64) -> QueryResult<Option<SessionRow>> {
+    active(user_id, now).filter(sessions::id.eq(id)).select(COLUMNS).first(c).optional()
 }

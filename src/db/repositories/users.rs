@@ -2,8 +2,11 @@
 
 use diesel::{dsl::count_star, prelude::*};
 
-use super::{Counted, Slice};
-use crate::db::{DbConnection, schema::users};
+use super::{
+    Counted, Slice,
+    keyset::{Key, Keyset, Position, SortKey},
+};
+use crate::db::{DbConnection, MultiBackend, schema::users};
 
 /// An account as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable)]
@@ -53,6 +56,17 @@ impl UserRow {
     #[must_use]
     pub fn is_admin(&self) -> bool {
         self.role == ADMIN
+    }
+
+    /// Where this account is among the others.
+    #[must_use]
+    pub fn position(&self, sort: SortKey) -> Position {
+        let key = match sort {
+            SortKey::CreatedAt => Key::Instant(self.created_at),
+            SortKey::UpdatedAt => Key::Instant(self.updated_at),
+            SortKey::Name => Key::Text(self.name.clone()),
+        };
+        Position { key, id: self.id }
     }
 }
 
@@ -130,4 +144,47 @@ pub fn page(c: &mut DbConnection, pattern: Option<&str>, slice: Slice) -> QueryR
         (None, None) => all.first(c)?,
     };
     Ok(Counted { rows, total })
+}
+
+/// Which accounts; `None` is all.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// A LIKE pattern in lower case.
+    pub pattern: Option<String>,
+    /// Made later than this.
+    pub created_after: Option<i64>,
+    /// [`ADMIN`] or [`USER`].
+    pub role: Option<String>,
+    pub disabled: Option<bool>,
+}
+
+fn matching(filter: &Filter) -> users::BoxedQuery<'_, MultiBackend> {
+    let mut found = users::table.into_boxed();
+    if let Some(pattern) = &filter.pattern {
+        found = found.filter(users::search_text.like(pattern).escape('\\'));
+    }
+    if let Some(instant) = filter.created_after {
+        found = found.filter(users::created_at.gt(instant));
+    }
+    if let Some(role) = &filter.role {
+        found = found.filter(users::role.eq(role));
+    }
+    if let Some(disabled) = filter.disabled {
+        found = found.filter(users::disabled.eq(disabled));
+    }
+    found
+}
+
+/// The accounts that come after a row.
+pub fn after(c: &mut DbConnection, filter: &Filter, keyset: &Keyset) -> QueryResult<Vec<UserRow>> {
+    let mut page = matching(filter).order(keyset.order()).limit(keyset.limit);
+    if let Some(rest) = keyset.rest() {
+        page = page.filter(rest);
+    }
+    page.select(COLUMNS).load(c)
+}
+
+/// How many accounts there are in all.
+pub fn count(c: &mut DbConnection, filter: &Filter) -> QueryResult<i64> {
+    matching(filter).select(count_star()).first(c)
 }

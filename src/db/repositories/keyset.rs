@@ -1,0 +1,150 @@
+//! Pages that go on after a row, however deep: a page is entered through an index, and nothing is counted off.
+//!
+//! Rows are ordered by a column and, where it ties, by the id; so the order is total, and a row that stays where it is
+//! is met exactly once, whatever comes and goes beside it. An index on (scope, column, id) serves both directions.
+
+use diesel::{
+    AppearsOnTable, Expression, QueryResult, SelectableExpression,
+    backend::Backend,
+    expression::{ValidGrouping, expression_types::NotSelectable, is_aggregate},
+    query_builder::{AstPass, QueryFragment, QueryId},
+    result::Error,
+    serialize::ToSql,
+    sql_types::{BigInt, Bool, HasSqlType, Text},
+};
+
+/// What a list can be sorted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SortKey {
+    CreatedAt,
+    UpdatedAt,
+    /// By code point on both engines: PostgreSQL's columns have the collation "C".
+    Name,
+}
+
+/// A row's value in the sort column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Key {
+    Instant(i64),
+    Text(String),
+}
+
+/// Where a row is in a sorted list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Position {
+    pub key: Key,
+    pub id: i64,
+}
+
+/// A page of a sorted list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keyset {
+    pub sort: SortKey,
+    pub descending: bool,
+    /// The last row of the page before; `None` begins.
+    pub after: Option<Position>,
+    /// How many rows to take at most.
+    pub limit: i64,
+}
+
+impl SortKey {
+    const fn column(self) -> &'static str {
+        match self {
+            Self::CreatedAt => "created_at",
+            Self::UpdatedAt => "updated_at",
+            Self::Name => "name",
+        }
+    }
+}
+
+impl Keyset {
+    /// What to order by.
+    pub(super) fn order(&self) -> Order {
+        Order { sort: self.sort, descending: self.descending }
+    }
+
+    /// What the rows fulfil that come after the page before.
+    pub(super) fn rest(&self) -> Option<Beyond<'_>> {
+        let &Self { sort, descending, .. } = self;
+        self.after.as_ref().map(|position| Beyond { sort, descending, position })
+    }
+}
+
+/// `column, id`, for ORDER BY: both in one direction, as the index has them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Order {
+    sort: SortKey,
+    descending: bool,
+}
+
+/// `(column, id) > (key, id)`: a comparison of rows, because an index is entered at it. The same said with OR is a filter,
+/// and everything before the page would be read.
+///
+/// A node of its own and not `dsl::sql`, whose statements are prepared anew each time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Beyond<'a> {
+    sort: SortKey,
+    descending: bool,
+    position: &'a Position,
+}
+
+impl<DB: Backend> QueryFragment<DB> for Order {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        let direction = if self.descending { " DESC" } else { " ASC" };
+        for (separator, column) in [("", self.sort.column()), (", ", "id")] {
+            out.push_sql(separator);
+            out.push_identifier(column)?;
+            out.push_sql(direction);
+        }
+        Ok(())
+    }
+}
+
+impl<DB> QueryFragment<DB> for Beyond<'_>
+where
+    DB: Backend + HasSqlType<BigInt> + HasSqlType<Text>,
+    i64: ToSql<BigInt, DB>,
+    String: ToSql<Text, DB>,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        out.push_sql("(");
+        out.push_identifier(self.sort.column())?;
+        out.push_sql(", ");
+        out.push_identifier("id")?;
+        out.push_sql(if self.descending { ") < (" } else { ") > (" });
+        match (&self.position.key, self.sort) {
+            (Key::Instant(instant), SortKey::CreatedAt | SortKey::UpdatedAt) => {
+                out.push_bind_param::<BigInt, _>(instant)?;
+            }
+            (Key::Text(text), SortKey::Name) => out.push_bind_param::<Text, _>(text)?,
+            // SQLite would compare anything with anything.
+            _ => return Err(Error::QueryBuilderError("the position is of another sort".into())),
+        }
+        out.push_sql(", ");
+        out.push_bind_param::<BigInt, _>(&self.position.id)?;
+        out.push_sql(")");
+        Ok(())
+    }
+}
+
+/// How Diesel is told that a node fits into the queries of every table here: all have the columns of every [`SortKey`] they
+/// are sorted by, and none is joined.
+macro_rules! expression {
+    ($node:ty, $sql_type:ty) => {
+        impl Expression for $node {
+            type SqlType = $sql_type;
+        }
+        impl<GB> ValidGrouping<GB> for $node {
+            type IsAggregate = is_aggregate::No;
+        }
+        impl<QS> AppearsOnTable<QS> for $node {}
+        impl<QS> SelectableExpression<QS> for $node {}
+        // The text depends on values: statements are kept by their text.
+        impl QueryId for $node {
+            type QueryId = ();
+            const HAS_STATIC_QUERY_ID: bool = false;
+        }
+    };
+}
+expression!(Order, NotSelectable);
+expression!(Beyond<'_>, Bool);
