@@ -208,9 +208,12 @@ const SQLITE: &str = concat!(
     rows_of_ranked!("?2", "ASC")
 );
 
+/// The sum keeps the planner from walking through all documents of everybody, the newest first, until it has met enough that
+/// match: it takes everybody's documents to be alike, and there may be a million.
 const POSTGRES: &str = concat!(
     "WITH matched AS MATERIALIZED (
-         SELECT document_id, terms FROM search_index WHERE terms @@ $1::tsquery ORDER BY document_id DESC LIMIT $3
+         SELECT document_id, terms FROM search_index WHERE terms @@ $1::tsquery
+         ORDER BY document_id + 0 DESC LIMIT $3
      ), ranked AS (
          SELECT document_id, ts_rank('{0, 0, 0.1, 1}', terms, $1::tsquery) AS rank
          FROM matched ORDER BY rank DESC, document_id DESC LIMIT $4 OFFSET $5
