@@ -15,6 +15,7 @@ use crate::{
     db::{
         repositories::{
             bucketlists::BucketlistRow,
+            search,
             users::{COLUMNS, UserRow},
         },
         schema::{bucketlists, items},
@@ -50,6 +51,7 @@ fn all(c: &mut DbConnection) -> (Vec<UserRow>, Vec<List>, Vec<Item>) {
 
 /// What has to hold of any data.
 fn assert_sound(c: &mut DbConnection) {
+    assert_eq!(search::count_missing(c), Ok(0), "all is searchable");
     let (users, lists, items) = all(c);
     for user in &users {
         let email = Email::parse(&user.email).unwrap();

@@ -1,0 +1,48 @@
+//! The search index, which is each engine's own, and the triggers that keep it.
+
+use std::collections::BTreeSet;
+
+use super::{ENGINES, SEARCH_INDEX, ask};
+use crate::support::Database;
+
+/// Triggers that a migration made, as (name, table).
+fn triggers(database: &Database) -> BTreeSet<(String, String)> {
+    let rows = ask(
+        database,
+        "SELECT name AS a, tbl_name AS b, NULL AS c, NULL AS d FROM sqlite_master WHERE type = 'trigger'",
+        "SELECT t.tgname::text AS a, t.tgrelid::regclass::text AS b, NULL AS c, NULL AS d
+         FROM pg_trigger t JOIN pg_class r ON r.oid = t.tgrelid
+         WHERE r.relnamespace = current_schema()::regnamespace AND NOT t.tgisinternal",
+    );
+    rows.into_iter().map(|[name, table, ..]| (name, table)).collect()
+}
+
+/// What the search index is made of: relations and their kinds, all others being called otherwise.
+fn search_index(database: &Database) -> Vec<[String; 2]> {
+    let rows = ask(
+        database,
+        "SELECT name AS a, type AS b, NULL AS c, NULL AS d FROM pragma_table_list WHERE name LIKE 'search%' ORDER BY name",
+        "SELECT c.relname::text AS a, coalesce(m.amname, 'table')::text AS b, NULL AS c, NULL AS d
+         FROM pg_class c LEFT JOIN pg_am m ON m.oid = c.relam AND c.relkind = 'i'
+         WHERE c.relnamespace = current_schema()::regnamespace AND c.relname LIKE 'search%' ORDER BY c.relname",
+    );
+    rows.into_iter().map(|[name, kind, ..]| [name, kind]).collect()
+}
+
+#[test]
+fn both_engines_have_the_same_triggers() {
+    let [sqlite, postgres] = ENGINES.map(|engine| triggers(&Database::new(engine)));
+    assert_eq!(sqlite, postgres);
+    assert!(sqlite.len() >= 2, "{sqlite:?}");
+}
+
+#[test]
+fn each_engine_has_a_search_index_of_its_own_kind() {
+    let [sqlite, postgres] = ENGINES.map(|engine| search_index(&Database::new(engine)));
+    // Without a table of contents: the texts are not kept twice.
+    let shadows =
+        ["config", "data", "docsize", "idx"].map(|name| [format!("{SEARCH_INDEX}_{name}"), "shadow".to_owned()]);
+    assert_eq!(sqlite[0], [SEARCH_INDEX, "virtual"]);
+    assert_eq!(sqlite[1..], shadows);
+    assert_eq!(postgres, [["search_index", "table"], ["search_index_pkey", "btree"], ["search_index_terms", "gin"]]);
+}
