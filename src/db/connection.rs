@@ -194,6 +194,15 @@ impl DbConnection {
         }
     }
 
+    /// Whether the engine has rolled the whole group back by itself, as SQLite may when the disk is full or cannot be
+    /// read. It does not say so; but then there is no transaction, and one can be begun.
+    pub(super) fn has_lost_group(&mut self) -> bool {
+        match self {
+            Self::Sqlite(c) => c.batch_execute("BEGIN").is_ok(),
+            Self::Postgres(_) => false,
+        }
+    }
+
     /// Forgets the group.
     pub(super) fn rollback_group(&mut self) -> QueryResult<()> {
         match self {

@@ -113,12 +113,20 @@ fn work_off_in_groups(pool: &Pool, manager: &Manager, units: &Receiver<Box<dyn U
         }
         let mut group = Vec::with_capacity(1);
         let mut next = Some(first);
+        let mut lost = false;
         while let Some(mut unit) = next {
-            unit.run(&mut held);
+            let succeeded = unit.run(&mut held);
             group.push(unit);
-            next = if group.len() < GROUP { units.try_recv().ok() } else { None };
+            // What comes after would be written for itself, and nobody would be told.
+            lost = !succeeded && held.connection.has_lost_group();
+            next = if !lost && group.len() < GROUP { units.try_recv().ok() } else { None };
         }
-        let committed = held.connection.commit_group();
+        let committed = if lost {
+            held.dead = true;
+            Err(diesel::result::Error::RollbackTransaction)
+        } else {
+            held.connection.commit_group()
+        };
         if committed.is_err() && held.connection.rollback_group().is_err() {
             held.dead = true;
         }

@@ -586,7 +586,7 @@ async fn a_full_disk_loses_nothing_that_was_answered_and_passes() {
         async move {
             let unit = db.write(move |c| {
                 let pages =
-                    if pages > 0 { pages } else { ask(c, "SELECT page_count AS n FROM pragma_page_count")? + 6 };
+                    if pages > 0 { pages } else { ask(c, "SELECT page_count AS n FROM pragma_page_count")? + 20 };
                 c.batch_execute(&format!("PRAGMA max_page_count = {pages}"))?;
                 Ok::<_, DbError>(())
             });
@@ -594,13 +594,17 @@ async fn a_full_disk_loses_nothing_that_was_answered_and_passes() {
         }
     };
     limit(0).await;
-    // Many at once, so that some that fit share a commit with some that do not.
     let text = "a page is four kibibytes ".repeat(38);
-    let bodies: Vec<_> =
-        (0..60).map(|number| json!({"name": format!("List {number:02}"), "description": text})).collect();
-    let replies = join_all(bodies.iter().map(|body| user.post("/v1/bucketlists", body))).await;
+    let body = |number: usize| json!({"name": format!("List {number:02}"), "description": text});
     let mut kept = Vec::new();
     let mut refused = 0;
+    // A few that fit, and then many at once: where one of them finds no room at the commit they share, none is kept.
+    for number in 0..5 {
+        user.post("/v1/bucketlists", &body(number)).await.expect(201);
+        kept.push(format!("List {number:02}"));
+    }
+    let bodies: Vec<_> = (5..65).map(body).collect();
+    let replies = join_all(bodies.iter().map(|body| user.post("/v1/bucketlists", body))).await;
     for (body, reply) in bodies.iter().zip(replies) {
         let reply = reply.any();
         match reply.status {
