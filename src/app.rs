@@ -2,21 +2,21 @@
 
 use std::{sync::Arc, time::Duration};
 
-use contract::{Authenticate, v1};
+use contract::{v1, v2};
 use poem::{Endpoint, Response, Route, endpoint::BoxEndpoint};
 use secrecy::SecretString;
 use tokio::sync::Notify;
 
 use crate::{
-    auth::{AccessTokens, Hasher, RefreshTokens, Standings},
+    auth::{AccessTokens, Hasher, RefreshTokens, Signer, Standings},
     config::Config,
     db::Db,
     domain::{Clock, PasswordPolicy, Random, SystemClock, SystemRandom},
     endpoints::{self, Authenticator},
-    http::{RateLimits, Readiness, Stack, System},
+    http::{RateLimits, Readiness, ResponseCache, Stack, System},
     jobs::Worker,
     mail::{FileMailer, Mailer, SmtpMailer},
-    services::{Context, Services},
+    services::{Context, Revisions, Services},
 };
 
 /// What an app is made of besides its configuration; a test brings its own.
@@ -43,6 +43,8 @@ pub struct App {
     pub worker: Worker,
     pub readiness: Readiness,
     pub db: Db,
+    /// The answers kept in memory, unless they are switched off.
+    pub cache: Option<ResponseCache>,
 }
 
 impl Parts {
@@ -69,7 +71,7 @@ impl App {
         let tokens =
             Arc::new(AccessTokens::new(secret, &config.tokens.previous_secrets, seconds(config.tokens.access_ttl)));
         // A replica cannot see what another one wrote; the embedded database has one server.
-        let standings = Standings::new(config.is_embedded());
+        let (standings, revisions) = (Standings::new(config.is_embedded()), Revisions::new(config.is_embedded()));
         let context = Arc::new(Context {
             db: db.clone(),
             clock: Arc::clone(&parts.clock),
@@ -80,18 +82,27 @@ impl App {
             refresh_tokens: RefreshTokens::new(secret),
             refresh_ttl: config.tokens.refresh_ttl,
             standings: standings.clone(),
+            revisions: revisions.clone(),
             outbox: Arc::new(Notify::new()),
         });
         let services = Services::new(&context);
-        let authenticator: Arc<dyn Authenticate> = Arc::new(Authenticator {
+        let authenticator = Arc::new(Authenticator {
             tokens: Arc::clone(&tokens),
             db: db.clone(),
             clock: Arc::clone(&parts.clock),
             standings,
+            revisions,
         });
         let readiness = Readiness::default();
+        let signer = Signer::new(secret, &config.tokens.previous_secrets, "cursors");
+        let modern = endpoints::v2::service(&services, signer, config.answers.requires_if_match);
+        let cache = ResponseCache::new(config.answers.cache_bytes);
         let stack = Stack {
-            v1: Route::new().nest(v1::document::BASE, endpoints::v1::service(&services)),
+            versions: Route::new()
+                .nest(v1::document::BASE, endpoints::v1::service(&services))
+                .nest(v2::document::BASE, modern),
+            cache: cache.clone(),
+            gone_after_sunset: config.answers.gone_after_sunset,
             system: System::new(config, db.clone(), readiness.clone()),
             authenticator,
             tokens,
@@ -102,7 +113,7 @@ impl App {
             is_https: config.public_url.starts_with("https://"),
         };
         let worker = Worker::new(context, parts.mailer, config.passwords.reset_ttl, config.public_url.clone());
-        Ok(Self { endpoint: boxed(stack), worker, readiness, db })
+        Ok(Self { endpoint: boxed(stack), worker, readiness, db, cache })
     }
 }
 

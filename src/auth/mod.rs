@@ -2,10 +2,12 @@
 
 mod hashing;
 mod refresh;
+mod signer;
 mod standings;
 mod tokens;
 
 pub use hashing::{Busy, Hasher};
 pub use refresh::{RefreshTokens, digest};
+pub use signer::{SIGNATURE, Signer};
 pub use standings::Standings;
 pub use tokens::{AccessTokens, Claims, InvalidToken};

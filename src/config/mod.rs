@@ -67,6 +67,7 @@ pub struct Config {
     pub tokens: Tokens,
     pub passwords: Passwords,
     pub limits: Limits,
+    pub answers: Answers,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
     pub smtp_url: Option<SecretString>,
@@ -108,8 +109,20 @@ pub struct Limits {
     pub register_per_minute: u32,
     pub login_per_minute: u32,
     pub password_reset_per_hour: u32,
+    pub search_per_minute: u32,
     pub body_bytes: usize,
     pub request_timeout: Duration,
+}
+
+/// How requests are answered where that is a matter of taste.
+#[derive(Clone, Copy, Debug)]
+pub struct Answers {
+    /// How many bytes of answers are kept in memory; 0: none.
+    pub cache_bytes: u64,
+    /// Whether changes in v2 must say which state they are meant for.
+    pub requires_if_match: bool,
+    /// Whether operations past their sunset answer 410.
+    pub gone_after_sunset: bool,
 }
 
 /// Everything that is wrong with the settings.
@@ -191,8 +204,14 @@ impl Config {
                 register_per_minute: read.bounded("RATE_LIMIT_REGISTER", 1, 1_000_000),
                 login_per_minute: read.bounded("RATE_LIMIT_LOGIN", 1, 1_000_000),
                 password_reset_per_hour: read.bounded("RATE_LIMIT_PASSWORD_RESET", 1, 1_000_000),
+                search_per_minute: read.bounded("RATE_LIMIT_SEARCH", 1, 1_000_000),
                 body_bytes: read.bounded("BODY_LIMIT", 1_024, 1_073_741_824),
                 request_timeout: read.duration("REQUEST_TIMEOUT"),
+            },
+            answers: Answers {
+                cache_bytes: read.bounded("RESPONSE_CACHE_BYTES", 0, 68_719_476_736),
+                requires_if_match: read.switch("REQUIRE_IF_MATCH"),
+                gone_after_sunset: read.switch("GONE_AFTER_SUNSET"),
             },
             trusted_proxies: read.networks("TRUSTED_PROXIES"),
             smtp_url: read.smtp_url("SMTP_URL"),

@@ -71,6 +71,14 @@ pub const ALL: &[Variable] = &[
     variable("RATE_LIMIT_REGISTER", "5", "registrations a minute for each address"),
     variable("RATE_LIMIT_LOGIN", "10", "logins, refreshes and password changes a minute for each address"),
     variable("RATE_LIMIT_PASSWORD_RESET", "5", "password resets an hour for each address"),
+    variable("RATE_LIMIT_SEARCH", "30", "searches a minute for each caller"),
+    variable(
+        "RESPONSE_CACHE_BYTES",
+        "33554432",
+        "how many bytes of answers to keep in memory; 0 asks the database each time",
+    ),
+    variable("REQUIRE_IF_MATCH", "false", "whether changes in v2 must send If-Match (else 428)"),
+    variable("GONE_AFTER_SUNSET", "true", "whether deprecated operations answer 410 from their sunset on"),
     variable("BODY_LIMIT", "1048576", "how large a request body may be, in bytes"),
     variable("REQUEST_TIMEOUT", "30s", "how long a request may take"),
     secret(

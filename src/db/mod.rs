@@ -120,7 +120,7 @@ impl Db {
         T: Send + 'static,
         E: From<DbError> + From<diesel::result::Error> + Send + 'static,
     {
-        self.run(&self.reads, Kind::Read, work).await
+        self.run(&self.reads, Kind::Read, work, None).await
     }
 
     /// Runs a unit of several reading statements on one state of the database.
@@ -135,7 +135,7 @@ impl Db {
         T: Send + 'static,
         E: From<DbError> + From<diesel::result::Error> + Send + 'static,
     {
-        self.run(&self.reads, Kind::Snapshot, work).await
+        self.run(&self.reads, Kind::Snapshot, work, None).await
     }
 
     /// Runs a unit that writes: all of it is durable when this returns `Ok`, and nothing of it is when it returns `Err`.
@@ -150,7 +150,24 @@ impl Db {
         T: Send + 'static,
         E: From<DbError> + From<diesel::result::Error> + Send + 'static,
     {
-        self.run(&self.writes, Kind::Write, work).await
+        self.run(&self.writes, Kind::Write, work, None).await
+    }
+
+    /// As [`Self::write`]; `after` is done once the unit is durable, before this returns, and even if whoever waits for
+    /// this has gone away.
+    ///
+    /// # Errors
+    /// The unit's own; [`DbError`] when it could not run or could not be made durable.
+    pub async fn write_then<T, E>(
+        &self,
+        work: impl FnOnce(&mut DbConnection) -> Result<T, E> + Send + 'static,
+        after: impl FnOnce() + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<DbError> + From<diesel::result::Error> + Send + 'static,
+    {
+        self.run(&self.writes, Kind::Write, work, Some(Box::new(after))).await
     }
 
     async fn run<T, E>(
@@ -158,6 +175,7 @@ impl Db {
         lane: &Lane,
         kind: Kind,
         work: impl FnOnce(&mut DbConnection) -> Result<T, E> + Send + 'static,
+        after: Option<Box<dyn FnOnce() + Send>>,
     ) -> Result<T, E>
     where
         T: Send + 'static,
@@ -167,7 +185,8 @@ impl Db {
         let permit = lane.place(self.options.acquire_timeout).await?;
         let (reply, answer) = oneshot::channel();
         let span = tracing::Span::current();
-        lane.send(Box::new(Work { kind, work: Some(work), result: None, reply, span, deadline, _permit: permit }))?;
+        let work = Some(work);
+        lane.send(Box::new(Work { kind, work, result: None, reply, after, span, deadline, _permit: permit }))?;
         answer.await.unwrap_or_else(|_| Err(DbError::Panicked.into()))
     }
 }

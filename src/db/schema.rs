@@ -12,6 +12,7 @@ diesel::table! {
         disabled -> Bool,
         created_at -> BigInt,
         updated_at -> BigInt,
+        revision -> BigInt,
     }
 }
 
@@ -81,6 +82,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    idempotency_keys (user_id, name) {
+        user_id -> BigInt,
+        name -> Text,
+        fingerprint -> Binary,
+        result -> Text,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
     jobs (id) {
         id -> BigInt,
         kind -> Text,
@@ -97,6 +108,7 @@ diesel::joinable!(refresh_tokens -> sessions (session_id));
 diesel::joinable!(password_resets -> users (user_id));
 diesel::joinable!(bucketlists -> users (user_id));
 diesel::joinable!(items -> bucketlists (bucketlist_id));
+diesel::joinable!(idempotency_keys -> users (user_id));
 diesel::allow_tables_to_appear_in_same_query!(
     users,
     sessions,
@@ -105,5 +117,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     password_resets,
     bucketlists,
     items,
+    idempotency_keys,
     jobs,
 );

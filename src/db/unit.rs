@@ -41,6 +41,8 @@ pub(super) struct Work<F, T, E> {
     pub(super) work: Option<F>,
     pub(super) result: Option<Result<T, E>>,
     pub(super) reply: oneshot::Sender<Result<T, E>>,
+    /// Done once the work counts, and before its caller hears of it; also when the caller has gone away.
+    pub(super) after: Option<Box<dyn FnOnce() + Send>>,
     pub(super) span: Span,
     /// Until when it must have begun.
     pub(super) deadline: Instant,
@@ -108,7 +110,10 @@ where
         Instant::now() > self.deadline
     }
 
-    fn finish(self: Box<Self>, fate: Result<(), DbError>) {
+    fn finish(mut self: Box<Self>, fate: Result<(), DbError>) {
+        if let (Ok(()), Some(Ok(_)), Some(after)) = (&fate, &self.result, self.after.take()) {
+            after();
+        }
         let result = match (fate, self.result) {
             // The unit's own failure says more than the group's.
             (_, Some(Err(error))) => Err(error),

@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use contract::{ApiError, Authenticate, Caller, ErrorCode, caller::BoxFuture};
-use poem::Request;
+use contract::{
+    ApiError, Authenticate, Caller, ErrorCode,
+    caller::{BoxFuture, bearer_token},
+};
+use poem::{Request, http::header::AUTHORIZATION};
 
 use crate::{
     auth::{AccessTokens, Claims, Standings},
     db::{Db, repositories::users::ADMIN},
     domain::Clock,
-    services::Error,
+    services::{Error, Revisions},
 };
 
 /// What the request's token says, once its signature and times have been checked; put into the request by whoever needed
@@ -17,16 +20,30 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Verified(pub Claims);
 
+/// Who sent the request, once its token has been found good; put into the request by whoever needed to know first.
+#[derive(Clone, Debug)]
+pub struct Proven(pub Caller);
+
 /// Verifies access tokens for the contract.
 pub struct Authenticator {
     pub(crate) tokens: Arc<AccessTokens>,
     pub(crate) db: Db,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) standings: Standings,
+    pub(crate) revisions: Revisions,
 }
 
 impl Authenticator {
-    async fn caller(&self, request: &Request, token: &str) -> Result<Caller, ApiError> {
+    /// Who sent the request, and how often what they own has changed; `None` without a token.
+    ///
+    /// # Errors
+    /// As [`Authenticate::authenticate`].
+    pub async fn caller_of(&self, request: &Request) -> Result<Option<(Caller, u64)>, ApiError> {
+        let Some(token) = request.headers().get(AUTHORIZATION).and_then(bearer_token) else { return Ok(None) };
+        self.prove(request, token).await.map(Some)
+    }
+
+    async fn prove(&self, request: &Request, token: &str) -> Result<(Caller, u64), ApiError> {
         let claims = match request.extensions().get::<Verified>() {
             Some(Verified(claims)) => claims.clone(),
             None => self.tokens.verify(token, self.clock.now_seconds()).map_err(|_| ErrorCode::InvalidToken)?,
@@ -42,18 +59,24 @@ impl Authenticator {
         if standing.session_ended || standing.token_revoked {
             return Err(ErrorCode::InvalidToken.into());
         }
-        Ok(Caller {
+        let caller = Caller {
             user_id: standing.user_id,
             session_id: claims.sid,
             token_id: claims.jti,
             token_expires_at: claims.exp,
             is_admin: standing.role == ADMIN,
-        })
+        };
+        Ok((caller, self.revisions.of(standing.user_id, standing.revision)))
     }
 }
 
 impl Authenticate for Authenticator {
     fn authenticate<'a>(&'a self, request: &'a Request, token: &'a str) -> BoxFuture<'a, Result<Caller, ApiError>> {
-        Box::pin(self.caller(request, token))
+        Box::pin(async move {
+            match request.extensions().get::<Proven>() {
+                Some(Proven(caller)) => Ok(caller.clone()),
+                None => self.prove(request, token).await.map(|(caller, _)| caller),
+            }
+        })
     }
 }

@@ -15,11 +15,14 @@ impl From<Error> for ApiError {
                 Missing::User => ErrorCode::UserNotFound,
                 Missing::Bucketlist => ErrorCode::BucketlistNotFound,
                 Missing::Item => ErrorCode::ItemNotFound,
+                Missing::Session => ErrorCode::SessionNotFound,
             }),
             Error::Conflict(what) => Self::new(match what {
                 Conflict::EmailTaken => ErrorCode::EmailTaken,
                 Conflict::BucketlistNameTaken => ErrorCode::BucketlistNameTaken,
                 Conflict::LastAdmin => ErrorCode::LastAdmin,
+                Conflict::Changed => ErrorCode::PreconditionFailed,
+                Conflict::CreationInFlight => ErrorCode::IdempotencyKeyInFlight,
             }),
             Error::Unauthenticated(what) => Self::new(match what {
                 Unauthenticated::Credentials => ErrorCode::InvalidCredentials,
@@ -37,6 +40,11 @@ impl From<Error> for ApiError {
 }
 
 fn invalid(fields: Vec<Field>) -> ApiError {
+    if let [Field { code: codes::KEY_REUSED, message, .. }] = fields.as_slice() {
+        let location = Location::Header("Idempotency-Key".to_owned());
+        let detail = Detail { location, code: codes::KEY_REUSED, message: message.clone() };
+        return ApiError { details: vec![detail], ..ApiError::new(ErrorCode::IdempotencyKeyReused) };
+    }
     let code = match fields.as_slice() {
         [Field { code: codes::WRONG_PASSWORD, .. }] => ErrorCode::WrongPassword,
         [Field { code: codes::INVALID_RESET_TOKEN, .. }] => ErrorCode::InvalidResetToken,

@@ -5,4 +5,12 @@ mod error;
 pub mod v1;
 pub mod v2;
 
-pub use authenticator::{Authenticator, Verified};
+use contract::v1::schemas::Password;
+use secrecy::SecretString;
+
+pub use authenticator::{Authenticator, Proven, Verified};
+
+/// A secret that was sent, on its way to a service.
+fn secret(password: &Password) -> SecretString {
+    password.expose().to_owned().into()
+}

@@ -2,11 +2,7 @@
 
 use std::error::Error as StdError;
 
-use contract::{
-    ApiError, Detail, ErrorCode, problem,
-    problem::Problem,
-    v1::{document::BASE, schemas::ErrorEnvelope},
-};
+use contract::{ApiError, Detail, ErrorCode, problem, problem::Problem, v1::schemas::ErrorEnvelope};
 use document::Violation;
 use poem::{
     Response,
@@ -34,11 +30,10 @@ pub(super) fn translate(error: poem::Error, violations: Vec<Violation>) -> ApiEr
     }
 }
 
-/// The answer that an error is, for the version of `path`.
-pub(super) fn respond(error: &ApiError, path: &str, request_id: &str) -> Response {
+/// The answer that an error at `path` is: v1's envelope, or a problem.
+pub(super) fn respond(error: &ApiError, has_envelope: bool, path: &str, request_id: &str) -> Response {
     let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let is_v1 = path.strip_prefix(BASE).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    let mut response = if is_v1 {
+    let mut response = if has_envelope {
         body(status, "application/json", &ErrorEnvelope::new(error, request_id))
     } else {
         body(status, problem::MEDIA_TYPE, &Problem::new(error, path, request_id))

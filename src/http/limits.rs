@@ -56,6 +56,7 @@ pub struct RateLimits {
     register: Policy,
     login: Policy,
     password_reset: Policy,
+    search: Policy,
     clock: DefaultClock,
 }
 
@@ -84,6 +85,7 @@ impl RateLimits {
             register: Policy::new("register", limits.register_per_minute, MINUTE),
             login: Policy::new("login", limits.login_per_minute, MINUTE),
             password_reset: Policy::new("password-reset", limits.password_reset_per_hour, HOUR),
+            search: Policy::new("search", limits.search_per_minute, MINUTE),
             clock: DefaultClock::default(),
         })
     }
@@ -93,13 +95,14 @@ impl RateLimits {
     #[must_use]
     pub fn check(&self, limit: Limit, caller: &Key, address: &Key) -> Verdict {
         let general = self.general.check(caller, &self.clock);
-        let own = match limit {
+        let (own, key) = match limit {
             Limit::General => return general,
-            Limit::Register => &self.register,
-            Limit::Login => &self.login,
-            Limit::PasswordReset => &self.password_reset,
+            Limit::Register => (&self.register, address),
+            Limit::Login => (&self.login, address),
+            Limit::PasswordReset => (&self.password_reset, address),
+            Limit::Search => (&self.search, caller),
         };
-        if general.retry_after.is_some() { general } else { own.check(address, &self.clock) }
+        if general.retry_after.is_some() { general } else { own.check(key, &self.clock) }
     }
 }
 

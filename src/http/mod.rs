@@ -5,8 +5,11 @@
 
 mod access_log;
 mod breaking;
+mod cache;
 mod client_address;
 mod compression;
+mod conditions;
+mod deprecation;
 mod errors;
 mod headers;
 pub mod limits;
@@ -15,8 +18,10 @@ pub mod pages;
 mod request_id;
 mod stack;
 mod system;
+mod versions;
 
 pub use breaking::Breaking;
+pub use cache::{CacheCounts, ResponseCache};
 pub use limits::RateLimits;
 pub use stack::Stack;
 pub use system::{Readiness, System};

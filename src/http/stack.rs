@@ -8,31 +8,45 @@ use std::{
 };
 
 use contract::{
-    ApiError, Authenticate, Detail, ErrorCode,
+    ApiError, Authenticate, Detail, ErrorCode, Operation,
     caller::bearer_token,
     listing::{Chosen, Format},
     operation::Limit,
     payload::Incoming,
-    v1,
 };
-use document::PathItem;
+use document::{PathItem, Violation};
 use futures_util::FutureExt;
 use ipnet::IpNet;
 use poem::{
     Body, Endpoint, IntoResponse, Request, Response,
     http::{
-        HeaderMap, HeaderValue, Method, StatusCode, Uri,
-        header::{ALLOW, AUTHORIZATION, CONTENT_LENGTH},
+        HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri,
+        header::{ALLOW, AUTHORIZATION, CONTENT_LENGTH, VARY},
     },
 };
 use tracing::{Instrument, info_span};
 
 use super::{
-    System, access_log, client_address, compression, errors, headers,
+    ResponseCache, System, access_log,
+    cache::Key as AnswerKey,
+    client_address, compression,
+    conditions::Known,
+    deprecation::Notice,
+    errors, headers,
     limits::{Key, RateLimits, Verdict},
     negotiation, request_id,
+    versions::{self, Version},
 };
-use crate::{auth::AccessTokens, config::Limits, db::panic_message, domain::Clock, endpoints::Verified};
+use crate::{
+    auth::AccessTokens,
+    config::Limits,
+    db::panic_message,
+    domain::Clock,
+    endpoints::{Authenticator, Proven, Verified},
+};
+
+/// What PATCH of a path is sent as (RFC 5789).
+const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 
 /// The header block may have this many bytes, the URL that many.
 const MAX_HEADERS: usize = 16 * 1024;
@@ -40,9 +54,12 @@ const MAX_URL: usize = 8 * 1024;
 
 /// What every request passes through.
 pub struct Stack<E> {
-    pub(crate) v1: E,
+    /// Every version, at its path.
+    pub(crate) versions: E,
     pub(crate) system: System,
-    pub(crate) authenticator: Arc<dyn Authenticate>,
+    pub(crate) authenticator: Arc<Authenticator>,
+    pub(crate) cache: Option<ResponseCache>,
+    pub(crate) gone_after_sunset: bool,
     pub(crate) tokens: Arc<AccessTokens>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rate_limits: Option<RateLimits>,
@@ -59,6 +76,13 @@ struct Facts {
     user: Option<i64>,
     verdict: Option<Verdict>,
     allow: Option<&'static str>,
+    /// What a PATCH of this path is sent as (RFC 5789).
+    accept_patch: Option<&'static str>,
+    notice: Option<Notice>,
+    /// Which version the path names, or was led to.
+    version: Option<&'static Version>,
+    /// Whether the path names none.
+    is_negotiated: bool,
     carries_tokens: bool,
 }
 
@@ -82,7 +106,8 @@ impl<E: Endpoint> Endpoint for Stack<E> {
         let _entered = span.enter();
         let mut response = outcome.unwrap_or_else(|error| {
             errors::log(&error);
-            errors::respond(&error, uri.path(), &request_id)
+            let has_envelope = facts.version.is_some_and(|version| version.has_envelopes);
+            errors::respond(&error, has_envelope, uri.path(), &request_id)
         });
         facts.write(response.headers_mut());
         if method == Method::HEAD {
@@ -115,33 +140,53 @@ impl Facts {
         if let Some(allow) = self.allow {
             headers.insert(ALLOW, HeaderValue::from_static(allow));
         }
+        if let Some(media_type) = self.accept_patch {
+            headers.insert(ACCEPT_PATCH, HeaderValue::from_static(media_type));
+        }
+        // What a path holds is written into the header as it came: where it cannot be, nothing is said.
+        if let Some(Err(error)) = self.notice.as_ref().map(|notice| notice.write(headers)) {
+            tracing::debug!(%error, "cannot name the successor");
+        }
+        if self.is_negotiated {
+            headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding, Accept-Version"));
+            if let Some(version) = self.version {
+                headers.insert(versions::CONTENT_VERSION, HeaderValue::from_static(version.number));
+            }
+        }
     }
 }
 
 impl<E: Endpoint> Stack<E> {
     async fn answer(&self, mut request: Request, facts: &mut Facts) -> Result<Response, ApiError> {
-        within_limits(&request)?;
+        facts.version = versions::of(request.uri().path());
+        self.negotiate_version(&mut request, facts)?;
         // Cheap: a reference count.
         let uri = request.uri().clone();
-        let item = match v1::contract().find(uri.path()) {
-            Some(found) => found,
-            None => return self.outside(&request, facts).await,
+        let Some((version, found)) = versions::find(uri.path()) else {
+            within_limits(&request)?;
+            return self.outside(&request, facts).await;
         };
-        let operation = match item.item.operation(request.method().as_str()) {
+        facts.accept_patch = found.item.operation("PATCH").and_then(|patch| patch.consumes.first()).map(String::as_str);
+        let operation = match found.item.operation(request.method().as_str()) {
             Some(operation) => operation,
-            None => return not_offered(request.method(), item.item, facts),
+            None => return not_offered(request.method(), found.item, facts),
         };
+        let declared = version.operation(&operation.id);
         facts.operation = Some(operation.id.as_str());
         // Answers that carry tokens: those of the operations that open sessions.
-        facts.carries_tokens = operation.path.starts_with("/v1/auth/");
-        let declared = v1::document::operation(&operation.id);
+        facts.carries_tokens = operation.tag == "Auth";
+        facts.notice = declared
+            .and_then(|declared| declared.deprecation.as_ref())
+            .map(|deprecation| Notice::new(deprecation, &found.params));
+        within_limits(&request)?;
         self.count(&mut request, declared.map_or(Limit::General, |declared| declared.limit), facts)?;
+        self.refuse_what_is_gone(declared, facts)?;
         let Some(media_type) = negotiation::choose(request.headers(), &operation.produces) else {
             let offered = format!("This operation answers with {}.", operation.produces.join(", "));
             return Err(ApiError::new(ErrorCode::NotAcceptable).with_message(offered));
         };
         request.extensions_mut().insert(Chosen(Format::of(media_type)));
-        let violations = operation.check_parameters(&item.params, uri.query());
+        let violations = operation.check_parameters(&found.params, uri.query());
         if !violations.is_empty() && !operation.secured && operation.body().is_none() {
             return Err(ApiError::invalid(violations.into_iter().map(Detail::from).collect()));
         }
@@ -154,25 +199,86 @@ impl<E: Endpoint> Stack<E> {
             // before it. What stands in its place is never used.
             *request.uri_mut() = readable(&operation.path);
         }
+        let is_cached = declared.is_some_and(|declared| declared.is_cached) && violations.is_empty();
         request.extensions_mut().insert(Incoming {
             operation,
             violations: violations.clone(),
             body_limit: self.limits.body_bytes,
             body_timeout: self.limits.request_timeout,
         });
-        request.set_data(Arc::clone(&self.authenticator));
         if request.method() == Method::HEAD {
             request.set_method(Method::GET);
         }
+        let known = Known::of(&request);
+        let response = match self.cache.as_ref().filter(|_| is_cached) {
+            Some(cache) => self.remembered(cache, request, media_type).await?,
+            None => self.ask(request, violations).await?,
+        };
+        Ok(known.answer(response))
+    }
+
+    /// Answers from memory, or asks and remembers.
+    async fn remembered(
+        &self,
+        cache: &ResponseCache,
+        mut request: Request,
+        media_type: &'static str,
+    ) -> Result<Response, ApiError> {
+        let Some((caller, revision)) = self.authenticator.caller_of(&request).await? else {
+            return self.ask(request, Vec::new()).await;
+        };
+        let target = request.uri().path_and_query().map_or("", |target| target.as_str()).to_owned();
+        let key = AnswerKey { user: caller.user_id, target, media_type };
+        if let Some(response) = cache.get(&key, revision) {
+            return Ok(response);
+        }
+        request.extensions_mut().insert(Proven(caller));
+        let response = self.ask(request, Vec::new()).await?;
+        Ok(cache.keep(key, revision, response).await)
+    }
+
+    async fn ask(&self, mut request: Request, violations: Vec<Violation>) -> Result<Response, ApiError> {
+        let authenticator: Arc<dyn Authenticate> = self.authenticator.clone();
+        request.set_data(authenticator);
         // A body that trickles in is the client's delay and has a limit of its own; the rest is ours.
         let limit = self.limits.request_timeout.saturating_add(Duration::from_secs(1));
-        match tokio::time::timeout(limit, self.v1.call(request)).await {
+        match tokio::time::timeout(limit, self.versions.call(request)).await {
             Ok(Ok(response)) => Ok(response.into_response()),
             Ok(Err(error)) => Err(errors::translate(error, violations)),
             Err(_) => Err(ApiError {
                 retry_after: Some(5),
                 ..ApiError::new(ErrorCode::ServiceUnavailable).with_source("the request took too long")
             }),
+        }
+    }
+
+    /// Leads a path without a version to the version that is asked for.
+    fn negotiate_version(&self, request: &mut Request, facts: &mut Facts) -> Result<(), ApiError> {
+        let path = request.uri().path();
+        if facts.version.is_some() || self.system.find(path).is_some() {
+            return Ok(());
+        }
+        let Some(negotiated) = versions::negotiate(path, request.headers()) else { return Ok(()) };
+        facts.is_negotiated = true;
+        let (version, mut target) = negotiated?;
+        facts.version = Some(version);
+        if let Some(query) = request.uri().query() {
+            target.push('?');
+            target.push_str(query);
+        }
+        *request.uri_mut() = target.parse().map_err(|_| ErrorCode::RouteNotFound)?;
+        Ok(())
+    }
+
+    fn refuse_what_is_gone(&self, declared: Option<&Operation>, facts: &Facts) -> Result<(), ApiError> {
+        let is_over = declared
+            .and_then(|declared| declared.deprecation)
+            .is_some_and(|deprecation| deprecation.is_over(self.clock.now_seconds()));
+        match &facts.notice {
+            Some(notice) if is_over && self.gone_after_sunset => {
+                Err(ApiError::new(ErrorCode::Gone).with_message(format!("Use {} instead.", notice.successor())))
+            }
+            _ => Ok(()),
         }
     }
 

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use super::password_reset::{self, Settings};
 use crate::{
     db::repositories::{
+        idempotency,
         jobs::{self, JobRow, PASSWORD_RESET_MAIL},
         sessions,
     },
@@ -74,7 +75,7 @@ impl Worker {
     /// Deletes expired sessions, revoked tokens and resets; returns how many.
     pub async fn purge_expired(&self) -> Result<usize, Error> {
         let now = self.context.clock.now();
-        self.context.db.write(move |c| sessions::purge(c, now).map_err(Error::from)).await
+        self.context.db.write(move |c| Ok::<_, Error>(sessions::purge(c, now)? + idempotency::purge(c, now)?)).await
     }
 
     async fn purge(&self) {

@@ -34,6 +34,7 @@ pub enum Missing {
     User,
     Bucketlist,
     Item,
+    Session,
 }
 
 /// What is in the way.
@@ -42,6 +43,10 @@ pub enum Conflict {
     EmailTaken,
     BucketlistNameTaken,
     LastAdmin,
+    /// It is no longer as the caller saw it.
+    Changed,
+    /// Somebody else is making what was named the same.
+    CreationInFlight,
 }
 
 /// Which proof failed.
@@ -74,6 +79,8 @@ pub struct Field {
 pub mod codes {
     /// The current password is wrong.
     pub const WRONG_PASSWORD: &str = "WRONG_PASSWORD";
+    /// The name of a creation stands for another one.
+    pub const KEY_REUSED: &str = "IDEMPOTENCY_KEY_REUSED";
     /// The reset token is not good.
     pub const INVALID_RESET_TOKEN: &str = "INVALID_RESET_TOKEN";
 }

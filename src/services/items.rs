@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use chrono::NaiveDate;
+use serde::Serialize;
 
-use super::{Context, Error, Missing, PageRequest};
+use super::{Context, Error, Made, Missing, PageRequest, Precondition, Walk, Walked, creation::Named};
 use crate::{
     db::{
         DbConnection,
         repositories::{
             Counted, bucketlists,
-            items::{self, ItemRow, NewItem, Place, Replacement},
+            items::{self, Filter, ItemRow, NewItem, Place, Replacement},
+            search::{self, Document, Kind},
         },
     },
     domain::search_text,
@@ -21,7 +23,7 @@ use crate::{
 pub struct Items(pub(super) Arc<Context>);
 
 /// What an owner says of an item.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct ItemContent {
     pub name: String,
     pub description: Option<String>,
@@ -29,8 +31,17 @@ pub struct ItemContent {
     pub due_on: Option<NaiveDate>,
 }
 
+/// What an owner changes of an item; `None` stays.
+#[derive(Clone, Debug, Default)]
+pub struct ItemChanges {
+    pub name: Option<String>,
+    pub description: Option<Option<String>>,
+    pub done: Option<bool>,
+    pub due_on: Option<Option<NaiveDate>>,
+}
+
 impl Items {
-    /// A page of a bucketlist's items.
+    /// A page of a bucketlist's items, by number.
     ///
     /// # Errors
     /// `NotFound(Bucketlist)`.
@@ -39,6 +50,27 @@ impl Items {
         let page =
             self.0.db.snapshot(move |c| items::page(c, place, pattern.as_deref(), slice).map_err(Error::from)).await?;
         page.ok_or(Error::NotFound(Missing::Bucketlist))
+    }
+
+    /// A page of a bucketlist's items, by cursor.
+    ///
+    /// # Errors
+    /// `NotFound(Bucketlist)`.
+    pub async fn walk(&self, place: Place, walk: Walk<Filter>) -> Result<Walked<ItemRow>, Error> {
+        self.0
+            .db
+            .snapshot(move |c| {
+                let list = bucketlists::find(c, place.owner, place.bucketlist_id)?
+                    .ok_or(Error::NotFound(Missing::Bucketlist))?;
+                let rows = items::after(c, place.bucketlist_id, &walk.filter, &walk.one_more())?;
+                let total = match walk.with_total {
+                    false => None,
+                    true if walk.filter == Filter::default() => Some(list.items_total),
+                    true => Some(items::count(c, place.bucketlist_id, &walk.filter)?),
+                };
+                Ok(walk.cut(rows, total))
+            })
+            .await
     }
 
     /// One item.
@@ -60,32 +92,57 @@ impl Items {
         }
     }
 
-    /// Adds an item.
+    /// Adds an item; once, if the caller names the creation.
     ///
     /// # Errors
-    /// `NotFound(Bucketlist)`.
-    pub async fn create(&self, place: Place, content: ItemContent) -> Result<ItemRow, Error> {
+    /// `NotFound(Bucketlist)`, `Conflict(CreationInFlight)`, `Invalid`.
+    pub async fn create(
+        &self,
+        place: Place,
+        content: ItemContent,
+        name: Option<String>,
+    ) -> Result<Made<ItemRow>, Error> {
         let now = self.0.clock.now();
+        let named = name.map(|name| Named::new(place.owner, name, "item", &(place.bucketlist_id, &content)));
         self.0
-            .db
-            .write(move |c| {
+            .make_of(place.owner, named, move |c| {
                 let done = i64::from(content.done);
                 // First, so that it also proves and locks the list.
                 if !bucketlists::adjust_counts(c, place.owner, place.bucketlist_id, 1, done)? {
                     return Err(Error::NotFound(Missing::Bucketlist));
                 }
-                let item = NewItem {
-                    bucketlist_id: place.bucketlist_id,
-                    search_text: search_text(&content.name, content.description.as_deref()),
-                    name: content.name,
-                    description: content.description,
-                    done: content.done,
-                    done_at: content.done.then_some(now),
-                    due_on: content.due_on,
-                    created_at: now,
-                    updated_at: now,
-                };
-                Ok(items::insert(c, &item)?)
+                let item = items::insert(c, &new_item(place, content.clone(), now))?;
+                search::put(c, &[document(place.owner, &item)])?;
+                Ok(item)
+            })
+            .await
+    }
+
+    /// Adds items, all or none, in their order; once, if the caller names the creation.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub async fn create_all(
+        &self,
+        place: Place,
+        contents: Vec<ItemContent>,
+        name: Option<String>,
+    ) -> Result<Made<Vec<ItemRow>>, Error> {
+        let now = self.0.clock.now();
+        let named = name.map(|name| Named::new(place.owner, name, "items", &(place.bucketlist_id, &contents)));
+        let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        let total = count(contents.len());
+        let done = count(contents.iter().filter(|content| content.done).count());
+        self.0
+            .make_of(place.owner, named, move |c| {
+                if !bucketlists::adjust_counts(c, place.owner, place.bucketlist_id, total, done)? {
+                    return Err(Error::NotFound(Missing::Bucketlist));
+                }
+                let rows: Vec<NewItem> = contents.iter().map(|content| new_item(place, content.clone(), now)).collect();
+                let items = items::insert_all(c, &rows)?;
+                let documents: Vec<Document<'_>> = items.iter().map(|item| document(place.owner, item)).collect();
+                search::put(c, &documents)?;
+                Ok(items)
             })
             .await
     }
@@ -93,13 +150,50 @@ impl Items {
     /// Replaces what its owner says of an item.
     ///
     /// # Errors
-    /// `NotFound(Bucketlist)`, `NotFound(Item)`.
-    pub async fn replace(&self, place: Place, id: i64, content: ItemContent) -> Result<ItemRow, Error> {
+    /// `NotFound(Bucketlist)`, `NotFound(Item)`, `Conflict(Changed)`.
+    pub async fn replace(
+        &self,
+        place: Place,
+        id: i64,
+        content: ItemContent,
+        precondition: Precondition,
+    ) -> Result<ItemRow, Error> {
+        self.revise(place, id, precondition, |_| content).await
+    }
+
+    /// Changes some of what its owner says of an item.
+    ///
+    /// # Errors
+    /// As [`Self::replace`].
+    pub async fn update(
+        &self,
+        place: Place,
+        id: i64,
+        changes: ItemChanges,
+        precondition: Precondition,
+    ) -> Result<ItemRow, Error> {
+        let merged = move |before: &ItemRow| ItemContent {
+            name: changes.name.unwrap_or_else(|| before.name.clone()),
+            description: changes.description.unwrap_or_else(|| before.description.clone()),
+            done: changes.done.unwrap_or(before.done),
+            due_on: changes.due_on.unwrap_or(before.due_on),
+        };
+        self.revise(place, id, precondition, merged).await
+    }
+
+    async fn revise(
+        &self,
+        place: Place,
+        id: i64,
+        precondition: Precondition,
+        content: impl FnOnce(&ItemRow) -> ItemContent + Send + 'static,
+    ) -> Result<ItemRow, Error> {
         let now = self.0.clock.now();
         self.0
-            .db
-            .write(move |c| {
+            .change_of(place.owner, move |c| {
                 let before = existing(c, place, id)?;
+                precondition.check(&before)?;
+                let content = content(&before);
                 let to = Replacement {
                     search_text: search_text(&content.name, content.description.as_deref()),
                     name: content.name,
@@ -108,13 +202,16 @@ impl Items {
                     // Done again is not done anew.
                     done_at: content.done.then(|| before.done_at.unwrap_or(now)),
                     due_on: content.due_on,
-                    updated_at: now,
+                    // Later than before even where clocks disagree: no two states may look the same.
+                    updated_at: now.max(before.updated_at + 1),
                 };
                 let change = i64::from(content.done) - i64::from(before.done);
                 if change != 0 {
                     bucketlists::adjust_counts(c, place.owner, place.bucketlist_id, 0, change)?;
                 }
-                Ok(items::replace(c, id, &to)?)
+                let item = items::replace(c, id, &to)?;
+                search::put(c, &[document(place.owner, &item)])?;
+                Ok(item)
             })
             .await
     }
@@ -122,18 +219,36 @@ impl Items {
     /// Deletes an item.
     ///
     /// # Errors
-    /// `NotFound(Bucketlist)`, `NotFound(Item)`.
-    pub async fn delete(&self, place: Place, id: i64) -> Result<(), Error> {
+    /// `NotFound(Bucketlist)`, `NotFound(Item)`, `Conflict(Changed)`.
+    pub async fn delete(&self, place: Place, id: i64, precondition: Precondition) -> Result<(), Error> {
         self.0
-            .db
-            .write(move |c| {
+            .change_of(place.owner, move |c| {
                 let item = existing(c, place, id)?;
+                precondition.check(&item)?;
                 bucketlists::adjust_counts(c, place.owner, place.bucketlist_id, -1, -i64::from(item.done))?;
                 items::delete(c, id)?;
                 Ok(())
             })
             .await
     }
+}
+
+fn new_item(place: Place, content: ItemContent, now: i64) -> NewItem {
+    NewItem {
+        bucketlist_id: place.bucketlist_id,
+        search_text: search_text(&content.name, content.description.as_deref()),
+        name: content.name,
+        description: content.description,
+        done: content.done,
+        done_at: content.done.then_some(now),
+        due_on: content.due_on,
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+fn document(owner: i64, item: &ItemRow) -> Document<'_> {
+    Document { kind: Kind::Item, id: item.id, owner, name: &item.name, description: item.description.as_deref() }
 }
 
 /// The item, locked; or what is missing. The list is locked first, as `create` does, so that no two units wait for each

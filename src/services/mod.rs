@@ -2,25 +2,37 @@
 
 mod accounts;
 mod bucketlists;
+mod creation;
 mod error;
 mod items;
+mod pages;
+mod revisions;
 mod search;
+mod sessions;
 mod users;
+mod version;
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::Notify;
 
 pub use accounts::{Accounts, NewAccount, Session};
-pub use bucketlists::{BucketlistContent, Bucketlists};
+pub use bucketlists::{BucketlistChanges, BucketlistContent, Bucketlists, WithItems};
+pub use creation::Made;
 pub use error::{Conflict, Error, Field, Forbidden, Missing, Unauthenticated, codes};
-pub use items::{ItemContent, Items};
+pub use items::{ItemChanges, ItemContent, Items};
+pub use pages::{MAX_PER_PAGE, PageRequest, Walk, Walked};
+pub use revisions::Revisions;
 pub use search::{Found, Search};
+pub use sessions::{SessionPlace, Sessions};
 pub use users::{AccountChanges, Users};
+pub use version::{Precondition, Version};
+
+use creation::Named;
 
 use crate::{
     auth::{AccessTokens, Hasher, RefreshTokens, Standings},
-    db::{Db, repositories::Slice},
+    db::{Db, DbConnection, repositories::users as accounts_of},
     domain::{Clock, PasswordPolicy, Random},
 };
 
@@ -35,6 +47,7 @@ pub struct Context {
     pub refresh_tokens: RefreshTokens,
     pub refresh_ttl: Duration,
     pub standings: Standings,
+    pub revisions: Revisions,
     /// Rung after a commit that put a job into the outbox.
     pub outbox: Arc<Notify>,
 }
@@ -44,6 +57,7 @@ pub struct Context {
 pub struct Services {
     pub accounts: Accounts,
     pub users: Users,
+    pub sessions: Sessions,
     pub bucketlists: Bucketlists,
     pub items: Items,
     pub search: Search,
@@ -56,6 +70,7 @@ impl Services {
         Self {
             accounts: Accounts(Arc::clone(context)),
             users: Users(Arc::clone(context)),
+            sessions: Sessions(Arc::clone(context)),
             bucketlists: Bucketlists(Arc::clone(context)),
             items: Items(Arc::clone(context)),
             search: Search(Arc::clone(context)),
@@ -63,34 +78,43 @@ impl Services {
     }
 }
 
-/// A page of a list: which one, how large, and what to search for.
-#[derive(Clone, Debug, Default)]
-pub struct PageRequest {
-    /// From 1.
-    pub page: i64,
-    /// From 1; at most 100 count.
-    pub per_page: i64,
-    /// Only rows that contain this.
-    pub q: Option<String>,
-}
-
-/// How many rows a page has at most.
-pub const MAX_PER_PAGE: i64 = 100;
-
-impl PageRequest {
-    /// How many rows the page has at most.
-    #[must_use]
-    pub fn per_page(&self) -> i64 {
-        self.per_page.clamp(1, MAX_PER_PAGE)
+impl Context {
+    /// Runs a unit that changes what `owner` owns. Whatever is remembered of it is void before this returns.
+    async fn change_of<T: Send + 'static>(
+        &self,
+        owner: i64,
+        work: impl FnOnce(&mut DbConnection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let revisions = self.revisions.clone();
+        let counted = move |c: &mut DbConnection| {
+            // First: whoever deletes the account locks in that order, too.
+            accounts_of::count_change(c, owner)?;
+            work(c)
+        };
+        self.db.write_then(counted, move || revisions.count(owner)).await
     }
 
-    fn slice(&self) -> Slice {
-        let limit = self.per_page();
-        Slice { offset: (self.page.max(1) - 1).saturating_mul(limit), limit }
-    }
-
-    /// The pattern for the repositories; a blank `q` searches nothing.
-    fn pattern(&self) -> Option<String> {
-        self.q.as_deref().filter(|q| !q.trim().is_empty()).map(crate::domain::like_pattern)
+    /// As [`Self::change_of`], for a creation that its caller may have named: then it is made once.
+    async fn make_of<T>(
+        &self,
+        owner: i64,
+        named: Option<Named>,
+        work: impl Fn(&mut DbConnection) -> Result<T, Error> + Clone + Send + 'static,
+    ) -> Result<Made<T>, Error>
+    where
+        T: serde::Serialize + serde::de::DeserializeOwned + Send + 'static,
+    {
+        let now = self.clock.now();
+        creation::patiently(|| {
+            let (revisions, named, work) = (self.revisions.clone(), named.clone(), work.clone());
+            let counted = move |c: &mut DbConnection| {
+                creation::once(c, named.as_ref(), now, |c| {
+                    accounts_of::count_change(c, owner)?;
+                    work(c)
+                })
+            };
+            self.db.write_then(counted, move || revisions.count(owner))
+        })
+        .await
     }
 }

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use secrecy::SecretString;
+use serde::Serialize;
 
-use super::{Accounts, Conflict, Context, Error, Missing, PageRequest, Unauthenticated};
+use super::{
+    Accounts, Conflict, Context, Error, Missing, PageRequest, Precondition, Unauthenticated, Version, Walk, Walked,
+};
 use crate::db::{
     DbConnection,
     repositories::{
         Counted, sessions,
-        users::{self, UserChanges, UserRow},
+        users::{self, Filter, UserChanges, UserRow},
     },
 };
 use crate::domain::search_text;
@@ -45,7 +48,28 @@ impl Users {
         self.get(user_id).await.map_err(gone)
     }
 
-    /// A page of all accounts.
+    /// Which state of an account this is, by what is shown of it.
+    #[must_use]
+    pub fn version(user: &UserRow) -> Version {
+        Version::of(&shown(user))
+    }
+
+    /// A page of all accounts, by cursor.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn walk(&self, walk: Walk<Filter>) -> Result<Walked<UserRow>, Error> {
+        self.0
+            .db
+            .snapshot(move |c| {
+                let rows = users::after(c, &walk.filter, &walk.one_more())?;
+                let total = if walk.with_total { Some(users::count(c, &walk.filter)?) } else { None };
+                Ok(walk.cut(rows, total))
+            })
+            .await
+    }
+
+    /// A page of all accounts, by number.
     ///
     /// # Errors
     /// Only when the database fails.
@@ -57,10 +81,17 @@ impl Users {
     /// Changes one's own account.
     ///
     /// # Errors
-    /// `Invalid`, `Conflict(EmailTaken)`.
-    pub async fn update_own(&self, user_id: i64, changes: AccountChanges) -> Result<UserRow, Error> {
+    /// `Invalid`, `Conflict(EmailTaken)`, `Conflict(Changed)`.
+    pub async fn update_own(
+        &self,
+        user_id: i64,
+        changes: AccountChanges,
+        precondition: Precondition,
+    ) -> Result<UserRow, Error> {
         if changes.name.is_none() && changes.email.is_none() {
-            return self.get_own(user_id).await;
+            let user = self.get_own(user_id).await?;
+            precondition.check(&shown(&user))?;
+            return Ok(user);
         }
         let accounts = Accounts(Arc::clone(&self.0));
         let mut email = changes.email.as_deref().map(|email| accounts.email(email)).transpose()?;
@@ -80,14 +111,16 @@ impl Users {
             name: changes.name,
             email: email.as_ref().map(|email| email.address().to_owned()),
             email_key: email.as_ref().map(|email| email.key().to_owned()),
-            updated_at: Some(self.0.clock.now()),
             ..UserChanges::default()
         };
+        let now = self.0.clock.now();
         let user = self
             .0
             .db
             .write(move |c| {
-                let Some(before) = users::find(c, user_id)? else { return Ok(None) };
+                let Some(before) = users::find_for_update(c, user_id)? else { return Ok(None) };
+                precondition.check(&shown(&before))?;
+                row.updated_at = Some(now.max(before.updated_at + 1));
                 let email = row.email.as_ref().unwrap_or(&before.email);
                 row.search_text = Some(search_text(email, row.name.as_deref().or(Some(&before.name))));
                 let user = users::update(c, user_id, &row)?;
@@ -107,21 +140,24 @@ impl Users {
     /// `Invalid`, `Conflict(LastAdmin)`.
     pub async fn delete_own(&self, user_id: i64, password: SecretString) -> Result<(), Error> {
         Accounts(Arc::clone(&self.0)).verified(user_id, password, "password").await?;
-        self.delete(user_id).await.map_err(gone)
+        self.delete(user_id, Precondition::None).await.map_err(gone)
     }
 
     /// Changes an account's role, or disables it and ends its sessions.
     ///
     /// # Errors
-    /// `NotFound(User)`, `Conflict(LastAdmin)`.
+    /// `NotFound(User)`, `Conflict(LastAdmin)`, `Conflict(Changed)`.
     pub async fn update(
         &self,
         user_id: i64,
         role: Option<&'static str>,
         disabled: Option<bool>,
+        precondition: Precondition,
     ) -> Result<UserRow, Error> {
         if role.is_none() && disabled.is_none() {
-            return self.get(user_id).await;
+            let user = self.get(user_id).await?;
+            precondition.check(&shown(&user))?;
+            return Ok(user);
         }
         let now = self.0.clock.now();
         let user = self
@@ -131,10 +167,12 @@ impl Users {
                 if role == Some(users::USER) || disabled == Some(true) {
                     keep_an_admin(c, user_id)?;
                 }
+                let before = users::find_for_update(c, user_id)?.ok_or(Error::NotFound(Missing::User))?;
+                precondition.check(&shown(&before))?;
                 let changes = UserChanges {
                     role: role.map(str::to_owned),
                     disabled,
-                    updated_at: Some(now),
+                    updated_at: Some(now.max(before.updated_at + 1)),
                     ..UserChanges::default()
                 };
                 // The account first: whoever deletes it locks in that order, too.
@@ -152,18 +190,25 @@ impl Users {
     /// Deletes an account with everything in it.
     ///
     /// # Errors
-    /// `NotFound(User)`, `Conflict(LastAdmin)`.
-    pub async fn delete(&self, user_id: i64) -> Result<(), Error> {
+    /// `NotFound(User)`, `Conflict(LastAdmin)`, `Conflict(Changed)`.
+    pub async fn delete(&self, user_id: i64, precondition: Precondition) -> Result<(), Error> {
         self.0
             .db
             .write(move |c| {
                 keep_an_admin(c, user_id)?;
+                let before = users::find_for_update(c, user_id)?.ok_or(Error::NotFound(Missing::User))?;
+                precondition.check(&shown(&before))?;
                 if users::delete(c, user_id)? { Ok(()) } else { Err(Error::NotFound(Missing::User)) }
             })
             .await?;
         self.0.standings.forget();
         Ok(())
     }
+}
+
+/// What is shown of an account: a new password is not a new state of it.
+fn shown(user: &UserRow) -> impl Serialize {
+    (user.id, user.email.clone(), user.name.clone(), user.role.clone(), user.disabled, user.created_at, user.updated_at)
 }
 
 /// One's own account is there until somebody deletes it: then nobody is logged in any more.

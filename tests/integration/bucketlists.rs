@@ -309,7 +309,7 @@ both_engines! {
     }
 
     async fn reading_needs_a_few_statements_however_much_there_is(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::configured(engine, |config| config.answers.cache_bytes = 0).await;
         let user = app.user().await;
         let first = user.bucketlist("List 0").await;
         // The embedded server remembers how tokens stand; with PostgreSQL each request asks.

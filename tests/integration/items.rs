@@ -282,7 +282,7 @@ both_engines! {
     }
 
     async fn reading_items_needs_a_few_statements_however_many_there_are(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::configured(engine, |config| config.answers.cache_bytes = 0).await;
         let user = app.user().await;
         let list = user.bucketlist("a").await;
         let item = user.item(list, "Item 0").await;

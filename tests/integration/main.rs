@@ -18,3 +18,4 @@ mod search;
 mod sessions;
 mod transactions;
 mod users;
+mod v2;

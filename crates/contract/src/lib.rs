@@ -4,6 +4,7 @@
 //! existence. This crate cannot see Diesel, the services or the configuration: the crate wall is the layering rule.
 //!
 //! * [`v1`]: the classic contract (offset pages, the `error` envelope)
+//! * [`v2`]: the modern one (cursors, problem details, links, conditional and idempotent requests)
 //! * [`caller`]: who may call, as argument types
 //! * [`conditional`]: the entity tags of conditional requests
 //! * [`error`]: every error code a client can meet, and the one error type handlers return
@@ -20,8 +21,10 @@ pub mod listing;
 pub mod operation;
 pub mod payload;
 pub mod problem;
+mod rules;
 pub mod table;
 pub mod v1;
+pub mod v2;
 pub mod values;
 
 pub use caller::{Admin, Authenticate, Caller, User};

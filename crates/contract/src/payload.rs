@@ -28,6 +28,13 @@ use crate::{ApiError, Detail, ErrorCode};
 #[derive(Clone, Debug)]
 pub struct Json<T>(pub T);
 
+/// A JSON merge patch (RFC 7396), `application/merge-patch+json`: a field left out stays as it is, null clears it.
+#[derive(Clone, Debug)]
+pub struct MergePatch<T>(pub T);
+
+/// The media type of a [`MergePatch`].
+pub const MERGE_PATCH: &str = "application/merge-patch+json";
+
 /// What the server found out about a request before the handler's arguments are read; it puts this into the request.
 #[derive(Clone)]
 pub struct Incoming {
@@ -76,47 +83,53 @@ impl<T: DeserializeOwned + Send> ParsePayload for Json<T> {
     const IS_REQUIRED: bool = true;
 
     async fn from_request(request: &Request, body: &mut RequestBody) -> poem::Result<Self> {
-        let incoming = request
-            .extensions()
-            .get::<Incoming>()
-            .ok_or_else(|| ApiError::new(ErrorCode::InternalError).with_message("the contract layer is missing"))?;
-        let bytes = read(body, incoming).await?;
-        if bytes.is_empty() {
-            return Err(ApiError::new(ErrorCode::MalformedJson).with_message("A JSON body is required.").into());
-        }
-        match request.headers().get(CONTENT_TYPE).map(HeaderValue::to_str) {
-            Some(Ok(value)) if media_type(value).eq_ignore_ascii_case("application/json") => {}
-            _ => return Err(unsupported_media_type().into()),
-        }
-        if request.headers().get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
-            let why = "Send the body without a Content-Encoding.";
-            return Err(ApiError::new(ErrorCode::UnsupportedMediaType).with_message(why).into());
-        }
-        let schema = incoming
-            .operation
-            .body()
-            .ok_or_else(|| ApiError::new(ErrorCode::InternalError).with_message("the document knows no body here"))?;
-        let mut details: Vec<Detail> = incoming.violations.iter().cloned().map(Detail::from).collect();
-        let value = match schema.read(&bytes) {
-            Ok(value) => value,
-            Err(BodyError::Malformed(malformed)) => return Err(malformed_body(&malformed).into()),
-            Err(BodyError::Invalid(violations)) => {
-                details.extend(violations.into_iter().map(Detail::from));
-                return Err(ApiError::invalid(details).into());
-            }
-        };
-        if !details.is_empty() {
-            return Err(ApiError::invalid(details).into());
-        }
-        // A body that satisfies the document but not the type is a mistake of ours, not the caller's.
-        let typed = serde_json::from_value(value)
-            .map_err(|error| ApiError::new(ErrorCode::InternalError).with_source(error))?;
-        Ok(Self(typed))
+        Ok(Self(read_typed(request, body, "application/json").await?))
     }
 }
 
-fn unsupported_media_type() -> ApiError {
-    ApiError::new(ErrorCode::UnsupportedMediaType).with_message("Send the body as application/json.")
+/// Reads a JSON body of this media type, and everything that is wrong with the request.
+async fn read_typed<T: DeserializeOwned>(
+    request: &Request,
+    body: &mut RequestBody,
+    expected: &'static str,
+) -> Result<T, ApiError> {
+    let incoming = request
+        .extensions()
+        .get::<Incoming>()
+        .ok_or_else(|| ApiError::new(ErrorCode::InternalError).with_message("the contract layer is missing"))?;
+    let bytes = read(body, incoming).await?;
+    if bytes.is_empty() {
+        return Err(ApiError::new(ErrorCode::MalformedJson).with_message("A JSON body is required."));
+    }
+    match request.headers().get(CONTENT_TYPE).map(HeaderValue::to_str) {
+        Some(Ok(value)) if media_type(value).eq_ignore_ascii_case(expected) => {}
+        _ => {
+            let why = format!("Send the body as {expected}.");
+            return Err(ApiError::new(ErrorCode::UnsupportedMediaType).with_message(why));
+        }
+    }
+    if request.headers().get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+        let why = "Send the body without a Content-Encoding.";
+        return Err(ApiError::new(ErrorCode::UnsupportedMediaType).with_message(why));
+    }
+    let schema = incoming
+        .operation
+        .body()
+        .ok_or_else(|| ApiError::new(ErrorCode::InternalError).with_message("the document knows no body here"))?;
+    let mut details: Vec<Detail> = incoming.violations.iter().cloned().map(Detail::from).collect();
+    let value = match schema.read(&bytes) {
+        Ok(value) => value,
+        Err(BodyError::Malformed(malformed)) => return Err(malformed_body(&malformed)),
+        Err(BodyError::Invalid(violations)) => {
+            details.extend(violations.into_iter().map(Detail::from));
+            return Err(ApiError::invalid(details));
+        }
+    };
+    if !details.is_empty() {
+        return Err(ApiError::invalid(details));
+    }
+    // A body that satisfies the document but not the type is a mistake of ours, not the caller's.
+    serde_json::from_value(value).map_err(|error| ApiError::new(ErrorCode::InternalError).with_source(error))
 }
 
 async fn read(body: &mut RequestBody, incoming: &Incoming) -> Result<Vec<u8>, ApiError> {
@@ -172,28 +185,35 @@ impl<T: Type + Serialize> ApiResponse for Json<T> {
 }
 
 /// As `impl_apirequest_for_payload!` would, but a body without a content type is this payload's to refuse.
-impl<'a, T: Type + DeserializeOwned + Send> ApiExtractor<'a> for Json<T> {
-    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
-    type ParamType = ();
-    type ParamRawType = ();
+macro_rules! body_argument {
+    ($name:ident, $media_type:expr) => {
+        impl<'a, T: Type + DeserializeOwned + Send> ApiExtractor<'a> for $name<T> {
+            const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+            type ParamType = ();
+            type ParamRawType = ();
 
-    fn register(registry: &mut Registry) {
-        <Self as Payload>::register(registry);
-    }
+            fn register(registry: &mut Registry) {
+                T::register(registry);
+            }
 
-    fn request_meta() -> Option<MetaRequest> {
-        Some(MetaRequest {
-            description: None,
-            content: vec![MetaMediaType { content_type: Self::CONTENT_TYPE, schema: Self::schema_ref() }],
-            required: true,
-        })
-    }
+            fn request_meta() -> Option<MetaRequest> {
+                Some(MetaRequest {
+                    description: None,
+                    content: vec![MetaMediaType { content_type: $media_type, schema: T::schema_ref() }],
+                    required: true,
+                })
+            }
 
-    async fn from_request(
-        request: &'a Request,
-        body: &mut RequestBody,
-        _: ExtractParamOptions<()>,
-    ) -> poem::Result<Self> {
-        <Self as ParsePayload>::from_request(request, body).await
-    }
+            async fn from_request(
+                request: &'a Request,
+                body: &mut RequestBody,
+                _: ExtractParamOptions<()>,
+            ) -> poem::Result<Self> {
+                Ok(Self(read_typed(request, body, $media_type).await?))
+            }
+        }
+    };
 }
+
+body_argument!(Json, "application/json");
+body_argument!(MergePatch, MERGE_PATCH);

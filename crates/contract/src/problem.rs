@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     ApiError, Detail, ErrorCode,
-    v1::schemas::EXAMPLE_REQUEST_ID,
+    rules::EXAMPLE_REQUEST_ID,
     values::{Nullable, shortened},
 };
 

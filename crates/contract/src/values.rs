@@ -1,6 +1,6 @@
 //! Instants, dates, ids and empty fields, as they travel.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use poem_openapi::{
@@ -49,6 +49,8 @@ macro_rules! scalar {
     };
 }
 
+pub(crate) use scalar;
+
 /// An instant: RFC 3339 in UTC with `Z` and six digits.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
 #[serde(transparent)]
@@ -60,11 +62,35 @@ impl Timestamp {
     pub fn from_micros(micros: i64) -> Self {
         Self(DateTime::from_timestamp_micros(micros).unwrap_or_default())
     }
+
+    /// Microseconds since 1970.
+    #[must_use]
+    pub const fn micros(self) -> i64 {
+        self.0.timestamp_micros()
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.to_rfc3339_opts(SecondsFormat::Micros, true))
+    }
+}
+
+impl fmt::Display for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0.to_rfc3339_opts(SecondsFormat::Micros, true))
+        serializer.collect_str(self)
+    }
+}
+
+impl ParseFromParameter for Timestamp {
+    fn parse_from_parameter(value: &str) -> ParseResult<Self> {
+        DateTime::parse_from_rfc3339(value.trim()).map(|time| Self(time.to_utc())).map_err(ParseError::custom)
     }
 }
 
@@ -74,6 +100,12 @@ scalar!(Timestamp, MetaSchema { max_length: Some(32), ..MetaSchema::new_with_for
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct Date(pub NaiveDate);
+
+impl ParseFromParameter for Date {
+    fn parse_from_parameter(value: &str) -> ParseResult<Self> {
+        value.trim().parse().map(Self).map_err(ParseError::custom)
+    }
+}
 
 scalar!(Date, MetaSchema::new_with_format("string", "date"));
 

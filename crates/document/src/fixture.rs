@@ -60,6 +60,7 @@ pub(crate) fn finish_text(raw: &str) -> Result<Document, FinishError> {
             header_examples: &header_examples,
             schema_examples: &schema_examples,
             renamed_schemas: &[("Page_Bucketlist", "BucketlistPage")],
+            deprecations: &[],
         },
     )
 }

@@ -84,6 +84,16 @@ pub fn delete(c: &mut DbConnection, owner: i64, id: i64) -> QueryResult<bool> {
     diesel::delete(bucketlists::table.find(id).filter(bucketlists::user_id.eq(owner))).execute(c).map(|rows| rows > 0)
 }
 
+/// As [`find`], and locked until the transaction ends: what is decided from it stays true.
+pub fn find_for_update(c: &mut DbConnection, owner: i64, id: i64) -> QueryResult<Option<BucketlistRow>> {
+    let list = bucketlists::table.find(id).filter(bucketlists::user_id.eq(owner)).select(COLUMNS);
+    match c {
+        // SQLite has one writer: its transaction is the lock.
+        DbConnection::Sqlite(c) => list.first(c).optional(),
+        DbConnection::Postgres(c) => list.for_update().first(c).optional(),
+    }
+}
+
 /// Locks a list until the transaction ends. False when the owner has no such list.
 pub fn lock(c: &mut DbConnection, owner: i64, id: i64) -> QueryResult<bool> {
     let list = bucketlists::table.find(id).filter(bucketlists::user_id.eq(owner)).select(bucketlists::id);
@@ -135,7 +145,7 @@ pub fn page(
 }
 
 /// Which of the owner's bucketlists; `None` is all.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Filter {
     /// A LIKE pattern in lower case.
     pub pattern: Option<String>,

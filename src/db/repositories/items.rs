@@ -1,7 +1,14 @@
 //! Items, always of one list of one owner.
 
 use chrono::NaiveDate;
-use diesel::{dsl::count_star, prelude::*};
+use diesel::{
+    dsl::count_star,
+    pg::Pg,
+    prelude::*,
+    query_builder::{AstPass, Query, QueryFragment, QueryId},
+    sql_types::{Array, BigInt, Text},
+    sqlite::Sqlite,
+};
 
 use super::{
     Counted, Slice,
@@ -51,8 +58,9 @@ type Columns = (
 );
 
 /// An item to be stored.
+// `None` must mean NULL: a column that may be left to its default makes Diesel insert row by row on SQLite.
 #[derive(Clone, Debug, Insertable)]
-#[diesel(table_name = items)]
+#[diesel(table_name = items, treat_none_as_default_value = false)]
 pub struct NewItem {
     pub bucketlist_id: i64,
     pub name: String,
@@ -88,6 +96,29 @@ pub struct Place {
 /// Stores an item. The caller has made sure, in the same transaction, that the list is the owner's.
 pub fn insert(c: &mut DbConnection, item: &NewItem) -> QueryResult<ItemRow> {
     diesel::insert_into(items::table).values(item).returning(COLUMNS).get_result(c)
+}
+
+/// SQLite takes 32,766 values in a statement.
+const SQLITE_ROWS: usize = 500;
+
+/// Stores items in their order, in few statements. As for [`insert`], the caller has made sure of the list.
+pub fn insert_all(c: &mut DbConnection, items: &[NewItem]) -> QueryResult<Vec<ItemRow>> {
+    let mut rows: Vec<ItemRow> = match c {
+        DbConnection::Sqlite(c) => {
+            let mut rows = Vec::with_capacity(items.len());
+            for items in items.chunks(SQLITE_ROWS) {
+                let inserted = diesel::insert_into(items::table).values(items).returning(COLUMNS);
+                rows.extend(inserted.get_results::<ItemRow>(c)?);
+            }
+            rows
+        }
+        DbConnection::Postgres(c) => {
+            diesel::insert_into(items::table).values(items).returning(COLUMNS).get_results(c)?
+        }
+    };
+    // Ids are given in the order of the rows; in which order they are returned, no engine promises.
+    rows.sort_unstable_by_key(|row| row.id);
+    Ok(rows)
 }
 
 pub fn find(c: &mut DbConnection, place: Place, id: i64) -> QueryResult<Option<ItemRow>> {
@@ -154,7 +185,7 @@ pub fn page(
 }
 
 /// Which items of a list; `None` is all.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Filter {
     /// A LIKE pattern in lower case.
     pub pattern: Option<String>,
@@ -226,4 +257,68 @@ pub fn count(c: &mut DbConnection, bucketlist_id: i64, filter: &Filter) -> Query
         });
     }
     matching(bucketlist_id, filter).select(count_star()).first(c)
+}
+
+/// The first items of each list, by (created_at, id), in one statement. The lists are distinct; the caller has made sure,
+/// in the same unit, that they are the owner's.
+pub fn of_lists(c: &mut DbConnection, list_ids: &[i64], per_list: i64) -> QueryResult<Vec<ItemRow>> {
+    if list_ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    match c {
+        DbConnection::Sqlite(c) => FirstOfLists { lists: serde_json::json!(list_ids).to_string(), per_list }.load(c),
+        DbConnection::Postgres(c) => FirstOfLists { lists: list_ids, per_list }.load(c),
+    }
+}
+
+/// For each list a look into the index, with a limit of its own. The text is the same for any number of lists, so it is
+/// prepared once.
+#[derive(Clone, Debug)]
+struct FirstOfLists<L> {
+    lists: L,
+    per_list: i64,
+}
+
+impl<L> Query for FirstOfLists<L> {
+    type SqlType = diesel::dsl::SqlTypeOf<Columns>;
+}
+
+impl<L> QueryId for FirstOfLists<L> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<L, C> RunQueryDsl<C> for FirstOfLists<L> {}
+
+impl QueryFragment<Sqlite> for FirstOfLists<String> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        out.push_sql("SELECT ");
+        COLUMNS.walk_ast(out.reborrow())?;
+        // CROSS JOIN keeps the order of the two: lists first.
+        out.push_sql(" FROM json_each(");
+        out.push_bind_param::<Text, _>(&self.lists)?;
+        out.push_sql(
+            ") AS list CROSS JOIN items ON items.id IN (SELECT i.id FROM items AS i WHERE i.bucketlist_id = list.value \
+             ORDER BY i.created_at, i.id LIMIT ",
+        );
+        out.push_bind_param::<BigInt, _>(&self.per_list)?;
+        out.push_sql(") ORDER BY items.bucketlist_id, items.created_at, items.id");
+        Ok(())
+    }
+}
+
+impl QueryFragment<Pg> for FirstOfLists<&[i64]> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("SELECT ");
+        COLUMNS.walk_ast(out.reborrow())?;
+        out.push_sql(" FROM unnest(");
+        out.push_bind_param::<Array<BigInt>, _>(&self.lists)?;
+        out.push_sql(
+            ") AS list (id) CROSS JOIN LATERAL (SELECT * FROM items AS i WHERE i.bucketlist_id = list.id \
+             ORDER BY i.created_at, i.id LIMIT ",
+        );
+        out.push_bind_param::<BigInt, _>(&self.per_list)?;
+        out.push_sql(") AS items ORDER BY items.bucketlist_id, items.created_at, items.id");
+        Ok(())
+    }
 }

@@ -3,6 +3,7 @@
 //! Ownership is part of the query: what belongs to somebody else is not found.
 
 pub mod bucketlists;
+pub mod idempotency;
 pub mod items;
 pub mod jobs;
 pub mod keyset;

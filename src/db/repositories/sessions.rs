@@ -37,6 +37,8 @@ pub struct Standing {
     pub disabled: bool,
     pub session_ended: bool,
     pub token_revoked: bool,
+    /// How often what the account owns has changed, where the database counts it.
+    pub revision: i64,
 }
 
 /// A refresh token with its session.
@@ -64,6 +66,7 @@ pub fn standing(c: &mut DbConnection, session_id: i64, token_id: &str) -> QueryR
             users::disabled,
             sessions::revoked_at.is_not_null(),
             exists(revoked_tokens::table.filter(revoked_tokens::token_id.eq(token_id))),
+            users::revision,
         ))
         .first(c)
         .optional()
@@ -132,6 +135,16 @@ pub fn revoke(c: &mut DbConnection, session_id: i64, now: i64) -> QueryResult<()
         .set(sessions::revoked_at.eq(now))
         .execute(c)
         .map(drop)
+}
+
+/// Ends a session of this user. False when there is no such session that is open.
+pub fn revoke_own(c: &mut DbConnection, user_id: i64, session_id: i64, now: i64) -> QueryResult<bool> {
+    let session = sessions::table
+        .find(session_id)
+        .filter(sessions::user_id.eq(user_id))
+        .filter(sessions::revoked_at.is_null())
+        .filter(sessions::expires_at.gt(now));
+    diesel::update(session).set(sessions::revoked_at.eq(now)).execute(c).map(|rows| rows > 0)
 }
 
 /// Ends all sessions of a user but `except`.

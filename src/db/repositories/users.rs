@@ -115,6 +115,25 @@ pub fn update(c: &mut DbConnection, id: i64, changes: &UserChanges) -> QueryResu
     diesel::update(users::table.find(id)).set(changes).returning(COLUMNS).get_result(c).optional()
 }
 
+/// As [`find`], and locked until the transaction ends: what is decided from it stays true.
+pub fn find_for_update(c: &mut DbConnection, id: i64) -> QueryResult<Option<UserRow>> {
+    let user = users::table.find(id).select(COLUMNS);
+    match c {
+        // SQLite has one writer: its transaction is the lock.
+        DbConnection::Sqlite(c) => user.first(c).optional(),
+        DbConnection::Postgres(c) => user.for_update().first(c).optional(),
+    }
+}
+
+/// Counts a change of what the account owns, and locks the account until the transaction ends. The embedded database has
+/// one server, which counts in memory.
+pub fn count_change(c: &mut DbConnection, id: i64) -> QueryResult<()> {
+    if let DbConnection::Postgres(c) = c {
+        diesel::update(users::table.find(id)).set(users::revision.eq(users::revision + 1)).execute(c)?;
+    }
+    Ok(())
+}
+
 pub fn delete(c: &mut DbConnection, id: i64) -> QueryResult<bool> {
     diesel::delete(users::table.find(id)).execute(c).map(|rows| rows > 0)
 }
@@ -147,7 +166,7 @@ pub fn page(c: &mut DbConnection, pattern: Option<&str>, slice: Slice) -> QueryR
 }
 
 /// Which accounts; `None` is all.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Filter {
     /// A LIKE pattern in lower case.
     pub pattern: Option<String>,

@@ -6,15 +6,17 @@ use contract::{
     v1::{
         endpoints::{AuthEndpoints, LoggedOut, PasswordSet, Registered, ResetRequested, SessionOpened},
         schemas::{
-            AuthSession, Credentials, Password, PasswordChange, PasswordReset, PasswordResetRequest, Registration,
+            AuthSession, Credentials, PasswordChange, PasswordReset, PasswordResetRequest, Registration,
             SessionRefresh, TokenType,
         },
     },
 };
-use secrecy::SecretString;
 
 use super::users;
-use crate::services::{Accounts, NewAccount, Session};
+use crate::{
+    endpoints::secret,
+    services::{Accounts, NewAccount, Session},
+};
 
 /// `/v1/auth` over the accounts.
 pub struct Auth(pub Accounts);
@@ -60,10 +62,6 @@ impl AuthEndpoints for Auth {
         self.0.confirm_password_reset(secret(&body.token), secret(&body.new_password)).await?;
         Ok(PasswordSet::Done)
     }
-}
-
-pub(super) fn secret(password: &Password) -> SecretString {
-    password.expose().to_owned().into()
 }
 
 fn session(session: Session) -> AuthSession {

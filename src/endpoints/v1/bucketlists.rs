@@ -13,7 +13,7 @@ use poem_openapi::param::{Path, Query};
 use super::pages;
 use crate::{
     db::repositories::bucketlists::BucketlistRow,
-    services::{BucketlistContent, Bucketlists},
+    services::{BucketlistContent, Bucketlists, Precondition},
 };
 
 /// `/v1/bucketlists` over the bucketlists.
@@ -40,7 +40,7 @@ impl BucketlistEndpoints for BucketlistLists {
         Json(body): Json<BucketlistCreate>,
     ) -> Result<BucketlistCreated, ApiError> {
         let content = BucketlistContent { name: body.name, description: body.description };
-        let row = self.0.create(caller.user_id, content).await?;
+        let row = self.0.create(caller.user_id, content, None).await?.value;
         let location = format!("/v1/bucketlists/{}", row.id);
         Ok(BucketlistCreated::Created(Json(bucketlist(row)), location))
     }
@@ -56,11 +56,12 @@ impl BucketlistEndpoints for BucketlistLists {
         Json(body): Json<BucketlistReplace>,
     ) -> Result<OneBucketlist, ApiError> {
         let content = BucketlistContent { name: body.name, description: body.description };
-        Ok(OneBucketlist::Ok(Json(bucketlist(self.0.replace(caller.user_id, id, content).await?))))
+        let row = self.0.replace(caller.user_id, id, content, Precondition::None).await?;
+        Ok(OneBucketlist::Ok(Json(bucketlist(row))))
     }
 
     async fn delete(&self, User(caller): User, Path(Id(id)): Path<Id>) -> Result<BucketlistDeleted, ApiError> {
-        self.0.delete(caller.user_id, id).await?;
+        self.0.delete(caller.user_id, id, Precondition::None).await?;
         Ok(BucketlistDeleted::Done)
     }
 }

@@ -13,7 +13,7 @@ use poem_openapi::param::{Path, Query};
 use super::pages;
 use crate::{
     db::repositories::items::{ItemRow, Place},
-    services::{ItemContent, Items},
+    services::{ItemContent, Items, Precondition},
 };
 
 /// `/v1/bucketlists/{bucketlist_id}/items` over the items.
@@ -49,7 +49,7 @@ impl ItemEndpoints for ItemLists {
             done: body.done.unwrap_or_default(),
             due_on: body.due_on.map(|Date(date)| date),
         };
-        let row = self.0.create(place(&caller, bucketlist_id), content).await?;
+        let row = self.0.create(place(&caller, bucketlist_id), content, None).await?.value;
         let location = format!("/v1/bucketlists/{}/items/{}", row.bucketlist_id, row.id);
         Ok(ItemCreated::Created(Json(item(row)), location))
     }
@@ -76,7 +76,8 @@ impl ItemEndpoints for ItemLists {
             done: body.done.unwrap_or_default(),
             due_on: body.due_on.map(|Date(date)| date),
         };
-        Ok(OneItem::Ok(Json(item(self.0.replace(place(&caller, bucketlist_id), item_id, content).await?))))
+        let row = self.0.replace(place(&caller, bucketlist_id), item_id, content, Precondition::None).await?;
+        Ok(OneItem::Ok(Json(item(row))))
     }
 
     async fn delete(
@@ -85,7 +86,7 @@ impl ItemEndpoints for ItemLists {
         bucketlist_id: Path<Id>,
         Path(Id(item_id)): Path<Id>,
     ) -> Result<ItemDeleted, ApiError> {
-        self.0.delete(place(&caller, bucketlist_id), item_id).await?;
+        self.0.delete(place(&caller, bucketlist_id), item_id, Precondition::None).await?;
         Ok(ItemDeleted::Done)
     }
 }

@@ -10,10 +10,11 @@ use contract::{
 };
 use poem_openapi::param::{Path, Query};
 
-use super::{auth::secret, pages};
+use super::pages;
 use crate::{
     db::repositories::users::{ADMIN, USER, UserRow},
-    services::{AccountChanges, Users},
+    endpoints::secret,
+    services::{AccountChanges, Precondition, Users},
 };
 
 /// `/v1/users` over the accounts.
@@ -30,7 +31,7 @@ impl UserEndpoints for UserAccounts {
             email: body.email.map(|EmailAddress(address)| address),
             current_password: body.current_password.as_ref().map(secret),
         };
-        one(self.0.update_own(caller.user_id, changes).await?)
+        one(self.0.update_own(caller.user_id, changes, Precondition::None).await?)
     }
 
     async fn delete_me(
@@ -70,11 +71,11 @@ impl UserEndpoints for UserAccounts {
             Role::User => USER,
             Role::Admin => ADMIN,
         });
-        one(self.0.update(user_id, role, body.disabled).await?)
+        one(self.0.update(user_id, role, body.disabled, Precondition::None).await?)
     }
 
     async fn delete(&self, _: Admin, Path(Id(user_id)): Path<Id>) -> Result<UserDeleted, ApiError> {
-        self.0.delete(user_id).await?;
+        self.0.delete(user_id, Precondition::None).await?;
         Ok(UserDeleted::Done)
     }
 }

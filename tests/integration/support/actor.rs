@@ -99,6 +99,11 @@ impl RequestBuilder<'_> {
         self
     }
 
+    /// A JSON merge patch.
+    pub fn merge_patch(self, body: &Value) -> Self {
+        self.header("content-type", "application/merge-patch+json").bytes(body.to_string())
+    }
+
     pub fn json(self, body: &Value) -> Self {
         self.header("content-type", "application/json").bytes(body.to_string())
     }

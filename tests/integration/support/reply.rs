@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use contract::v1;
+use contract::{v1, v2};
 use poem::{
     Response,
     http::{Method, StatusCode},
@@ -84,7 +84,7 @@ impl Reply {
         assert!(!self.headers.contains_key("server"), "{self:?}");
         let path = self.path.split('?').next().unwrap_or_default();
         let is_v1 = path == "/v1" || path.starts_with("/v1/");
-        let found = v1::contract().find(path);
+        let found = v1::contract().find(path).or_else(|| v2::contract().find(path));
         let operation = found.and_then(|found| found.item.operation(self.method.as_str()));
         match operation {
             // Without a body there is nothing to check it by.

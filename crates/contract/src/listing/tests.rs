@@ -105,6 +105,7 @@ fn document() -> Document {
             header_examples: &[],
             schema_examples: &[],
             renamed_schemas: &[],
+            deprecations: &[],
         },
     );
     finished.unwrap_or_else(|findings| panic!("{findings}"))

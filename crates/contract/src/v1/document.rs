@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use document::{Contract, Document, Failure, FinishError, HeaderRule, On, OperationFacts, Rules};
+use document::{Contract, Document, Failure, FinishError, OperationFacts, Rules};
 use poem_openapi::{ContactObject, LicenseObject, OpenApiService, ServerObject};
 use serde_json::{Value, json};
 
@@ -11,9 +11,12 @@ use super::{
         AuthEndpointsStub, AuthRoutes, BucketlistEndpointsStub, BucketlistRoutes, ItemEndpointsStub, ItemRoutes,
         UserEndpointsStub, UserRoutes,
     },
-    schemas::{EXAMPLE_REQUEST_ID, ErrorEnvelope},
+    schemas::ErrorEnvelope,
 };
-use crate::{ApiError, Detail, ErrorCode, Operation};
+use crate::{
+    Operation,
+    rules::{self, EXAMPLE_REQUEST_ID},
+};
 
 /// Where v1 is served.
 pub const BASE: &str = "/v1";
@@ -66,7 +69,7 @@ pub fn build() -> Result<Document, FinishError> {
             error_media_type: "application/json",
             failures: &failures,
             error_example: &error_example,
-            headers: &headers(),
+            headers: &rules::headers(is_deprecated),
             header_names: &["Location"],
             parameter_examples: &[
                 ("bucketlist_id", json!(1)),
@@ -79,6 +82,7 @@ pub fn build() -> Result<Document, FinishError> {
             header_examples: &[("Location", json!("/v1/bucketlists/1"))],
             schema_examples: &[],
             renamed_schemas: &[],
+            deprecations: &deprecations(),
         },
     )
 }
@@ -104,96 +108,22 @@ pub fn contract() -> &'static Contract {
     &CONTRACT
 }
 
-/// Every failure an operation can answer with: what its kind brings, and what its trait declares.
+/// What the traits say is going away.
+fn deprecations() -> Vec<(&'static str, String)> {
+    operations().filter_map(|operation| Some((operation.id, operation.deprecation?.notice()))).collect()
+}
+
 fn failures(facts: &OperationFacts<'_>) -> Vec<Failure> {
-    use ErrorCode::{
-        AccountDisabled, AuthenticationRequired, DuplicateKey, Forbidden, HeadersTooLarge, InternalError, InvalidToken,
-        InvalidUtf8, JsonTooDeep, MalformedJson, MalformedRequest, NotAcceptable, PayloadTooLarge, RateLimitExceeded,
-        RequestTimeout, ServiceUnavailable, UnknownField, UnknownParameter, UnsupportedMediaType, UriTooLong,
-        ValidationFailed,
-    };
-    let mut codes: Vec<ErrorCode> = Vec::new();
-    if facts.has_body {
-        codes.extend([MalformedJson, InvalidUtf8, DuplicateKey, JsonTooDeep, MalformedRequest]);
-        codes.extend([RequestTimeout, PayloadTooLarge, UnsupportedMediaType, UnknownField]);
-    }
-    if facts.secured {
-        codes.extend([AuthenticationRequired, InvalidToken, AccountDisabled]);
-    }
-    if facts.path.starts_with("/users") && !facts.path.starts_with("/users/me") {
-        codes.push(Forbidden);
-    }
-    // An unknown query parameter is refused by every operation.
-    codes.extend([ValidationFailed, UnknownParameter]);
-    codes.extend([NotAcceptable, UriTooLong, RateLimitExceeded, HeadersTooLarge, InternalError, ServiceUnavailable]);
-    codes.extend(operation(facts.id).map_or(&[][..], |operation| operation.errors));
-    codes
-        .into_iter()
-        .map(|code| Failure { status: code.status(), code: code.as_str(), message: code.message() })
-        .collect()
+    let for_admins = facts.path.starts_with("/users") && !facts.path.starts_with("/users/me");
+    rules::failures(facts, operation(facts.id), for_admins).into_iter().map(rules::failure).collect()
 }
 
 fn error_example(_: &OperationFacts<'_>, failure: &Failure) -> Value {
-    let code = ErrorCode::ALL.iter().copied().find(|code| code.as_str() == failure.code);
-    let mut error = ApiError::new(code.unwrap_or(ErrorCode::InternalError));
-    error.retry_after = matches!(failure.status, 429 | 503).then_some(30);
-    error.details = example_details(error.code);
-    serde_json::to_value(ErrorEnvelope::new(&error, EXAMPLE_REQUEST_ID)).unwrap_or_default()
+    serde_json::to_value(ErrorEnvelope::new(&rules::example_error(failure), EXAMPLE_REQUEST_ID)).unwrap_or_default()
 }
 
-fn example_details(code: ErrorCode) -> Vec<Detail> {
-    use document::{Location, ViolationCode};
-    let (location, code, message) = match code {
-        ErrorCode::ValidationFailed => {
-            (Location::Body("/name".into()), ViolationCode::TooLong, "must have at most 100 characters")
-        }
-        ErrorCode::UnknownField => {
-            (Location::Body("/colour".into()), ViolationCode::UnknownField, "is not a known field")
-        }
-        ErrorCode::UnknownParameter => {
-            (Location::Query("colour".into()), ViolationCode::UnknownParameter, "is not a known parameter")
-        }
-        _ => return Vec::new(),
-    };
-    vec![Detail { location, code: code.as_str(), message: message.into() }]
-}
-
-/// The headers this server sends whatever the operation.
-fn headers() -> Vec<HeaderRule> {
-    let text = |max: u32| json!({"type": "string", "maxLength": max});
-    let header = |name, description, schema, example, on| HeaderRule { name, description, schema, example, on };
-    vec![
-        header(
-            "X-Request-ID",
-            "Names the request in the log; a valid one in the request is kept.",
-            text(128),
-            json!(EXAMPLE_REQUEST_ID),
-            On::Every,
-        ),
-        header("X-Response-Time", "How long the server took.", text(20), json!("0.003s"), On::Every),
-        header("Cache-Control", "How long the answer may be kept.", text(100), json!("no-store"), On::Every),
-        header(
-            "Vary",
-            "Which request headers the answer depends on.",
-            text(200),
-            json!("Accept, Accept-Encoding"),
-            On::Every,
-        ),
-        header(
-            "WWW-Authenticate",
-            "How to authenticate (RFC 6750).",
-            text(200),
-            json!("Bearer realm=\"bucketlist\""),
-            On::Statuses(&[401]),
-        ),
-        header(
-            "Retry-After",
-            "After how many seconds to try again.",
-            json!({"type": "integer", "format": "int32", "minimum": 0, "maximum": 86_400}),
-            json!(30),
-            On::Statuses(&[429, 503]),
-        ),
-    ]
+fn is_deprecated(facts: &OperationFacts<'_>, _: u16) -> bool {
+    operation(facts.id).is_some_and(|operation| operation.deprecation.is_some())
 }
 
 #[cfg(test)]

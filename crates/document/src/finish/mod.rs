@@ -41,6 +41,8 @@ pub struct Rules<'a> {
     pub schema_examples: &'a [(&'a str, Value)],
     /// Raw and published names of component schemas: `("Page_Bucketlist", "BucketlistPage")`.
     pub renamed_schemas: &'a [(&'a str, &'a str)],
+    /// What the description of a deprecated operation adds: by operationId, since when and what takes its place.
+    pub deprecations: &'a [(&'a str, String)],
 }
 
 /// What decides how an operation can fail.
@@ -150,6 +152,7 @@ impl Document {
             }
         }
         repair::repair(&mut value, rules, &mut findings);
+        deprecate(&mut value, rules, &mut findings);
         schemas::complete(&mut value, rules, &mut findings);
         failures::document(&mut value, rules, &mut findings);
         headers::document(&mut value, rules, &mut findings);
@@ -164,6 +167,23 @@ impl Document {
         };
         findings.extend(lint::lint(&document, &lint_rules));
         if findings.is_empty() { Ok(document) } else { Err(FinishError { findings }) }
+    }
+}
+
+/// Marks the operations that are going away, and says so where people read.
+fn deprecate(value: &mut Value, rules: &Rules<'_>, findings: &mut Vec<Finding>) {
+    let mut left: Vec<&str> = rules.deprecations.iter().map(|(id, _)| *id).collect();
+    crate::walk::operations_mut(value, |_, _, operation| {
+        let id = operation.get("operationId").and_then(Value::as_str).unwrap_or_default();
+        let Some((id, notice)) = rules.deprecations.iter().find(|(known, _)| *known == id) else { return };
+        left.retain(|known| known != id);
+        let description = operation.get("description").and_then(Value::as_str).unwrap_or_default();
+        let description = format!("{description}\n\n{notice}");
+        operation.insert("description".to_owned(), description.trim_start().into());
+        operation.insert("deprecated".to_owned(), Value::Bool(true));
+    });
+    for id in left {
+        findings.push(Finding::new(format!("operation {id}"), "is declared deprecated, but does not exist"));
     }
 }
 

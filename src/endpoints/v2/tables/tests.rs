@@ -6,12 +6,9 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Instant,
 };
 
-use contract::v1::schemas::Item;
 use futures_util::StreamExt;
-use poem_openapi::types::Example;
 use serde::Serialize;
 
 use super::*;
@@ -116,38 +113,5 @@ async fn a_failure_breaks_the_stream_and_is_logged_once() {
     assert_eq!(log.lines().count(), 1, "{log}");
     for said in ["ERROR", "request{id=\"r-1\"}", "a stream of rows broke off", "the database is gone: no route"] {
         assert!(log.contains(said), "{said}: {log}");
-    }
-}
-
-/// A row as long as the longest there are.
-#[derive(Serialize)]
-#[serde(transparent)]
-struct Long(Item);
-
-impl Row for Long {
-    const COLUMNS: &'static [&'static str] =
-        &["id", "bucketlist_id", "name", "description", "done", "done_at", "due_on", "created_at", "updated_at"];
-}
-
-/// Not a benchmark: says how long a million rows take, for whoever runs it with `--ignored --nocapture`.
-#[tokio::test]
-#[ignore = "a measurement"]
-async fn costs() {
-    const ROWS: usize = 1_000_000;
-    for format in [RowFormat::Csv, RowFormat::Ndjson] {
-        let started = Instant::now();
-        let batch = |from: usize| Batch {
-            rows: (from..from + BATCH).map(|_| Long(Item::example())).collect(),
-            next: (from + BATCH < ROWS).then_some(from + BATCH),
-        };
-        let next = move |from| async move { Ok::<_, Gone>(batch(from)) };
-        let mut stream = rows(format, batch(0), next).into_bytes_stream();
-        let (mut bytes, mut largest) = (0, 0);
-        while let Some(part) = stream.next().await {
-            let length = part.unwrap().len();
-            largest = largest.max(length);
-            bytes += length;
-        }
-        println!("{format:?}: {bytes} bytes in {:?}, at most {largest} at once", started.elapsed());
     }
 }

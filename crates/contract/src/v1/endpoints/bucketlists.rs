@@ -60,6 +60,7 @@ pub trait BucketlistEndpoints: Send + Sync + 'static {
     ///
     /// The oldest first. A page past the end is empty.
     #[oai(path = "/", method = "get", operation_id = "listBucketlists")]
+    #[operation(deprecated((2026, 11, 20), (2027, 11, 20), "/v2/bucketlists"), cached())]
     async fn list(
         &self,
         caller: User,
@@ -84,7 +85,7 @@ pub trait BucketlistEndpoints: Send + Sync + 'static {
     ///
     /// With how many items it has and how many of them are done.
     #[oai(path = "/:bucketlist_id", method = "get", operation_id = "getBucketlist")]
-    #[operation(errors(&[ErrorCode::BucketlistNotFound]))]
+    #[operation(errors(&[ErrorCode::BucketlistNotFound]), cached())]
     async fn get(
         &self,
         caller: User,

@@ -60,7 +60,8 @@ pub trait ItemEndpoints: Send + Sync + 'static {
     ///
     /// The oldest first. A page past the end is empty.
     #[oai(path = "/:bucketlist_id/items", method = "get", operation_id = "listItems")]
-    #[operation(errors(&[ErrorCode::BucketlistNotFound]))]
+    #[operation(errors(&[ErrorCode::BucketlistNotFound]), cached())]
+    #[operation(deprecated((2026, 11, 20), (2027, 11, 20), "/v2/bucketlists/{bucketlist_id}/items"))]
     async fn list(
         &self,
         caller: User,
@@ -93,7 +94,7 @@ pub trait ItemEndpoints: Send + Sync + 'static {
     ///
     /// One item of one bucketlist.
     #[oai(path = "/:bucketlist_id/items/:item_id", method = "get", operation_id = "getItem")]
-    #[operation(errors(&[ErrorCode::BucketlistNotFound, ErrorCode::ItemNotFound]))]
+    #[operation(errors(&[ErrorCode::BucketlistNotFound, ErrorCode::ItemNotFound]), cached())]
     async fn get(
         &self,
         caller: User,

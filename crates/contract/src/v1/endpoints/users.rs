@@ -64,6 +64,7 @@ pub trait UserEndpoints: Send + Sync + 'static {
     ///
     /// For administrators. The oldest account first.
     #[oai(path = "/", method = "get", operation_id = "listUsers")]
+    #[operation(deprecated((2026, 11, 20), (2027, 11, 20), "/v2/admin/users"))]
     async fn list(
         &self,
         caller: Admin,

@@ -4,6 +4,7 @@ use document::Location;
 use poem_openapi::{Object, types::Example};
 use serde::Serialize;
 
+pub use crate::rules::EXAMPLE_REQUEST_ID;
 use crate::{
     ApiError, ErrorCode,
     values::{Nullable, shortened},
@@ -104,6 +105,3 @@ impl Example for ErrorEnvelope {
         Self { error: Failure::example() }
     }
 }
-
-/// A request id (UUIDv7), in examples.
-pub const EXAMPLE_REQUEST_ID: &str = "019b76da-a800-7000-8000-000000000001";

@@ -1,0 +1,111 @@
+//! What both versions' documents have in common: how operations fail, and the headers that are always there.
+
+use document::{Failure, HeaderRule, On, OperationFacts};
+use serde_json::json;
+
+use crate::{ApiError, ErrorCode, Operation};
+
+/// A request id (UUIDv7), in examples.
+pub const EXAMPLE_REQUEST_ID: &str = "019b76da-a800-7000-8000-000000000001";
+
+/// Every failure an operation can answer with: what its kind brings, and what its trait declares.
+pub(crate) fn failures(facts: &OperationFacts<'_>, operation: Option<&Operation>, for_admins: bool) -> Vec<ErrorCode> {
+    use ErrorCode::{
+        AccountDisabled, AuthenticationRequired, DuplicateKey, Forbidden, Gone, HeadersTooLarge,
+        IdempotencyKeyInFlight, IdempotencyKeyReused, InternalError, InvalidHeader, InvalidToken, InvalidUtf8,
+        JsonTooDeep, MalformedJson, MalformedRequest, NotAcceptable, PayloadTooLarge, PreconditionFailed,
+        PreconditionRequired, RateLimitExceeded, RequestTimeout, ServiceUnavailable, UnknownField, UnknownParameter,
+        UnsupportedMediaType, UriTooLong, ValidationFailed,
+    };
+    let mut codes: Vec<ErrorCode> = Vec::new();
+    if facts.has_body {
+        codes.extend([MalformedJson, InvalidUtf8, DuplicateKey, JsonTooDeep, MalformedRequest]);
+        codes.extend([RequestTimeout, PayloadTooLarge, UnsupportedMediaType, UnknownField]);
+    }
+    if facts.secured {
+        codes.extend([AuthenticationRequired, InvalidToken, AccountDisabled]);
+    }
+    if for_admins {
+        codes.push(Forbidden);
+    }
+    // An unknown query parameter is refused by every operation.
+    codes.extend([ValidationFailed, UnknownParameter]);
+    codes.extend([NotAcceptable, UriTooLong, RateLimitExceeded, HeadersTooLarge, InternalError, ServiceUnavailable]);
+    if let Some(operation) = operation {
+        codes.extend(operation.errors);
+        if operation.deprecation.is_some() {
+            codes.push(Gone);
+        }
+        if operation.is_conditional {
+            codes.extend([InvalidHeader, PreconditionFailed, PreconditionRequired]);
+        }
+        if operation.is_idempotent {
+            codes.extend([InvalidHeader, IdempotencyKeyInFlight, IdempotencyKeyReused]);
+        }
+    }
+    codes
+}
+
+/// A code as the document's rules take it.
+pub(crate) fn failure(code: ErrorCode) -> Failure {
+    Failure { status: code.status(), code: code.as_str(), message: code.message() }
+}
+
+/// An error as an example of a failure.
+pub(crate) fn example_error(failure: &Failure) -> ApiError {
+    let code = ErrorCode::ALL.iter().copied().find(|code| code.as_str() == failure.code);
+    ApiError::example(code.unwrap_or(ErrorCode::InternalError))
+}
+
+/// The headers this server sends whatever the operation. `is_deprecated` tells which operations carry those of
+/// deprecation.
+pub(crate) fn headers(is_deprecated: fn(&OperationFacts<'_>, u16) -> bool) -> Vec<HeaderRule> {
+    let text = |max: u32| json!({"type": "string", "maxLength": max});
+    let header = |name, description, schema, example, on| HeaderRule { name, description, schema, example, on };
+    vec![
+        header(
+            "X-Request-ID",
+            "Names the request in the log; a valid one in the request is kept.",
+            text(128),
+            json!(EXAMPLE_REQUEST_ID),
+            On::Every,
+        ),
+        header("X-Response-Time", "How long the server took.", text(20), json!("0.003s"), On::Every),
+        header("Cache-Control", "How long the answer may be kept.", text(100), json!("no-store"), On::Every),
+        header(
+            "Vary",
+            "Which request headers the answer depends on.",
+            text(200),
+            json!("Accept, Accept-Encoding"),
+            On::Every,
+        ),
+        header(
+            "WWW-Authenticate",
+            "How to authenticate (RFC 6750).",
+            text(200),
+            json!("Bearer realm=\"bucketlist\""),
+            On::Statuses(&[401]),
+        ),
+        header(
+            "Retry-After",
+            "After how many seconds to try again.",
+            json!({"type": "integer", "format": "int32", "minimum": 0, "maximum": 86_400}),
+            json!(30),
+            On::Statuses(&[429, 503]),
+        ),
+        header(
+            "Deprecation",
+            "Since when the operation is deprecated, as `@` and seconds since 1970 (RFC 9745).",
+            text(20),
+            json!("@1795132800"),
+            On::When(is_deprecated),
+        ),
+        header(
+            "Sunset",
+            "From when on the operation answers 410 (RFC 8594).",
+            text(29),
+            json!("Sat, 20 Nov 2027 00:00:00 GMT"),
+            On::When(is_deprecated),
+        ),
+    ]
+}

@@ -1,0 +1,197 @@
+//! The document of v2, built from the endpoint traits with no server in existence.
+
+use std::sync::LazyLock;
+
+use document::{Contract, Document, Failure, FinishError, OperationFacts, Rules};
+use poem_openapi::{ContactObject, LicenseObject, OpenApiService, ServerObject};
+use serde_json::{Value, json};
+
+use super::endpoints::{
+    AdminUserEndpointsStub, AdminUserRoutes, AuthEndpointsStub, AuthRoutes, BucketlistEndpointsStub, BucketlistRoutes,
+    ItemEndpointsStub, ItemRoutes, SearchEndpointsStub, SearchRoutes, UserEndpointsStub, UserRoutes,
+};
+use crate::{
+    Operation,
+    problem::{self, Problem},
+    rules::{self, EXAMPLE_REQUEST_ID},
+};
+
+/// Where v2 is served.
+pub const BASE: &str = "/v2";
+
+/// What the document says of v2 as a whole; Markdown.
+const DESCRIPTION: &str = "\
+People track what they want to do in life: **users** own **bucketlists**, bucketlists have **items**.
+
+Register or log in, send the `access_token` as `Authorization: Bearer …`, and create your first list.
+
+* **Pages** are walked by cursor: follow `links.next` (or the `Link` header) until it is null. A page costs the same
+  however deep it is.
+* **Lists** also come as `text/csv` and `application/x-ndjson`: say so in `Accept`.
+* **Errors** are problem details (RFC 9457) with a stable `code`; `type` leads to a page that explains it.
+* **Changes** can be made conditional: send the `ETag` you read as `If-Match`, and nobody's work is overwritten unseen.
+* **Creations** can be repeated safely: send an `Idempotency-Key`.
+* **Resources** say in `_links` where to go and what you may do.
+
+Requests are closed (an unknown field is an error), responses are open: ignore fields you do not know, new ones may be
+added.";
+
+/// Every operation of v2, as declared on the traits.
+pub fn operations() -> impl Iterator<Item = &'static Operation> {
+    [
+        AuthRoutes::OPERATIONS,
+        UserRoutes::OPERATIONS,
+        BucketlistRoutes::OPERATIONS,
+        ItemRoutes::OPERATIONS,
+        SearchRoutes::OPERATIONS,
+        AdminUserRoutes::OPERATIONS,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// The declaration of one operation.
+#[must_use]
+pub fn operation(id: &str) -> Option<&'static Operation> {
+    operations().find(|operation| operation.id == id)
+}
+
+/// The finished document.
+///
+/// # Errors
+/// Everything in the traits that breaks a house rule. A test keeps this from happening.
+pub fn build() -> Result<Document, FinishError> {
+    let service = OpenApiService::new(
+        (
+            AuthRoutes(AuthEndpointsStub),
+            UserRoutes(UserEndpointsStub),
+            BucketlistRoutes(BucketlistEndpointsStub),
+            ItemRoutes(ItemEndpointsStub),
+            SearchRoutes(SearchEndpointsStub),
+            AdminUserRoutes(AdminUserEndpointsStub),
+        ),
+        "BucketList API",
+        "2.0.0",
+    )
+    .description(DESCRIPTION)
+    .license(LicenseObject::new("MIT").url("https://opensource.org/license/mit"))
+    .contact(ContactObject::new().name("The BucketList team").email("api@example.com"))
+    .server(ServerObject::new(BASE).description("This server"));
+    Document::finish(
+        &service.spec(),
+        &Rules {
+            error_schema: "Problem",
+            error_media_type: problem::MEDIA_TYPE,
+            failures: &failures,
+            error_example: &error_example,
+            headers: &rules::headers(is_deprecated),
+            header_names: &[
+                "Location",
+                "ETag",
+                "Link",
+                "Content-Disposition",
+                "Idempotency-Replayed",
+                "If-Match",
+                "If-None-Match",
+                "Idempotency-Key",
+            ],
+            parameter_examples: &[
+                ("bucketlist_id", json!(1)),
+                ("item_id", json!(1)),
+                ("user_id", json!(2)),
+                ("session_id", json!(1)),
+                ("per_page", json!(20)),
+                ("q", json!("world")),
+                ("cursor", json!("")),
+                ("sort", json!("-created_at")),
+                ("done", json!(false)),
+                ("disabled", json!(false)),
+                ("role", json!("user")),
+                ("due_before", json!("2027-12-31")),
+                ("due_after", json!("2026-01-01")),
+                ("created_after", json!("2025-12-31T00:00:00Z")),
+                ("include", json!(["total"])),
+                ("If-Match", json!("*")),
+                ("If-None-Match", json!("\"aN0thEr5tate\"")),
+                ("Idempotency-Key", json!("8e03978e-40d5-43dd-bc93-6894a57f9324")),
+            ],
+            header_examples: &[
+                ("Location", json!("/v2/bucketlists/1")),
+                ("ETag", json!("\"kJ3v0m7wq2Yx5sT8\"")),
+                ("Link", json!("</v2/bucketlists?per_page=20>; rel=\"self\"")),
+                ("Content-Disposition", json!("attachment; filename=\"bucketlists.csv\"")),
+                ("Idempotency-Replayed", json!(true)),
+            ],
+            schema_examples: &[],
+            renamed_schemas: &[],
+            deprecations: &[],
+        },
+    )
+}
+
+/// The document as it is served and committed.
+///
+/// # Panics
+/// When the traits break a house rule; the tests of this crate build it, so it cannot happen in a release.
+#[expect(clippy::expect_used, reason = "a broken contract must not start; the tests build it")]
+pub fn document() -> &'static Document {
+    static DOCUMENT: LazyLock<Document> = LazyLock::new(|| build().expect("the contract keeps the house rules"));
+    &DOCUMENT
+}
+
+/// The document, compiled for finding operations and checking traffic.
+///
+/// # Panics
+/// As [`fn@document`].
+#[expect(clippy::expect_used, reason = "a broken contract must not start; the tests build it")]
+pub fn contract() -> &'static Contract {
+    static CONTRACT: LazyLock<Contract> =
+        LazyLock::new(|| Contract::compile(document()).expect("a finished document compiles"));
+    &CONTRACT
+}
+
+fn failures(facts: &OperationFacts<'_>) -> Vec<Failure> {
+    let for_admins = facts.path.starts_with("/admin");
+    rules::failures(facts, operation(facts.id), for_admins).into_iter().map(rules::failure).collect()
+}
+
+fn error_example(facts: &OperationFacts<'_>, failure: &Failure) -> Value {
+    let error = rules::example_error(failure);
+    let path = format!("{BASE}{}", facts.path.replace("{user_id}", "2").replace("{session_id}", "1"));
+    let path = path.replace("{bucketlist_id}", "1").replace("{item_id}", "1");
+    serde_json::to_value(Problem::new(&error, &path, EXAMPLE_REQUEST_ID)).unwrap_or_default()
+}
+
+fn is_deprecated(facts: &OperationFacts<'_>, _: u16) -> bool {
+    operation(facts.id).is_some_and(|operation| operation.deprecation.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::v1;
+
+    #[test]
+    fn the_contract_keeps_the_house_rules() {
+        match build() {
+            Ok(document) => assert!(Contract::compile(&document).is_ok()),
+            Err(findings) => panic!("{findings}"),
+        }
+    }
+
+    #[test]
+    fn every_operation_of_the_traits_is_in_the_document() {
+        let mut declared: Vec<&str> = operations().map(|operation| operation.id).collect();
+        let mut documented: Vec<&str> = contract().operations().map(|operation| operation.id.as_str()).collect();
+        declared.sort_unstable();
+        documented.sort_unstable();
+        assert_eq!(declared, documented);
+    }
+
+    #[test]
+    fn every_operation_of_v1_is_here_under_its_own_name() {
+        for operation in v1::document::operations() {
+            assert!(super::operation(operation.id).is_some(), "{} has no successor", operation.id);
+        }
+    }
+}

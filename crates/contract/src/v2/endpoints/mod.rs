@@ -1,0 +1,34 @@
+//! The endpoint traits of v2: one per noun, each operation a method.
+
+mod admin;
+mod auth;
+mod bucketlists;
+mod items;
+mod search;
+mod users;
+
+pub use admin::*;
+pub use auth::*;
+pub use bucketlists::*;
+pub use items::*;
+pub use search::*;
+pub use users::*;
+
+use poem_openapi::Tags;
+
+/// How the operations are grouped.
+#[derive(Tags)]
+pub enum Tag {
+    /// Accounts, sessions and passwords: who you are.
+    Auth,
+    /// Your own account.
+    Users,
+    /// The lists of what you want to do in life.
+    Bucketlists,
+    /// What is in a bucketlist.
+    Items,
+    /// Everything of yours that has these words.
+    Search,
+    /// Everybody's accounts, for administrators.
+    Admin,
+}

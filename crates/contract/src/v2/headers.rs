@@ -1,0 +1,153 @@
+//! Request headers that v2 understands: conditions (RFC 9110, section 13) and the idempotency key.
+
+use document::{Location, ViolationCode};
+use poem::{Request, RequestBody, http::header};
+use poem_openapi::{
+    ApiExtractor, ApiExtractorType, ExtractParamOptions,
+    registry::{MetaParamIn, MetaSchema, MetaSchemaRef},
+};
+
+use crate::{
+    ApiError, Detail, ErrorCode,
+    conditional::{self, Tags},
+};
+
+/// How long an idempotency key may be, in characters.
+pub const MAX_KEY: usize = 255;
+
+/// The states a change is meant for: `If-Match`.
+#[derive(Clone, Debug)]
+pub struct IfMatch(pub Option<Tags>);
+
+/// The states the client has already: `If-None-Match`. Read to refuse a malformed one; the server acts on it for every
+/// answer that has an `ETag`.
+#[derive(Clone, Debug)]
+pub struct IfNoneMatch(pub Option<Tags>);
+
+/// Names one creation, however often it is sent: `Idempotency-Key` (an expired draft, spelled here and nowhere else).
+#[derive(Clone, Debug)]
+pub struct IdempotencyKey(pub Option<String>);
+
+fn malformed(name: &str, why: String) -> ApiError {
+    let detail = Detail {
+        location: Location::Header(name.to_owned()),
+        code: ViolationCode::InvalidFormat.as_str(),
+        message: why,
+    };
+    ApiError { details: vec![detail], ..ApiError::new(ErrorCode::InvalidHeader) }
+}
+
+impl IfMatch {
+    fn read(request: &Request) -> Result<Self, ApiError> {
+        tags(request, header::IF_MATCH, "If-Match").map(Self)
+    }
+}
+
+impl IfNoneMatch {
+    fn read(request: &Request) -> Result<Self, ApiError> {
+        tags(request, header::IF_NONE_MATCH, "If-None-Match").map(Self)
+    }
+}
+
+fn tags(request: &Request, header: header::HeaderName, name: &str) -> Result<Option<Tags>, ApiError> {
+    conditional::parse(request.headers().get_all(header)).map_err(|why| malformed(name, why.to_string()))
+}
+
+impl IdempotencyKey {
+    const NAME: &'static str = "Idempotency-Key";
+
+    /// Quoted as a string of structured fields (RFC 9651), or bare.
+    fn read(request: &Request) -> Result<Self, ApiError> {
+        let mut sent = request.headers().get_all(Self::NAME).iter();
+        let Some(value) = sent.next() else { return Ok(Self(None)) };
+        let refuse = |why: &str| malformed(Self::NAME, why.to_owned());
+        if sent.next().is_some() {
+            return Err(refuse("must be sent once"));
+        }
+        let text = value.to_str().map_err(|_| refuse("must be of visible ASCII characters"))?;
+        let key = match text.strip_prefix('"') {
+            Some(rest) => unquoted(rest).ok_or_else(|| refuse("is not a quoted string"))?,
+            None => text.trim().to_owned(),
+        };
+        if key.is_empty() || key.len() > MAX_KEY {
+            return Err(refuse("must have 1 to 255 characters"));
+        }
+        if !text.starts_with('"') && key.contains(['"', '\\', ',', ';', ' ', '\t']) {
+            return Err(refuse("must be quoted if it has spaces, quotes, commas or semicolons"));
+        }
+        Ok(Self(Some(key)))
+    }
+}
+
+/// What stands between the quotes, its opening one being read.
+fn unquoted(rest: &str) -> Option<String> {
+    let mut key = String::new();
+    let mut characters = rest.chars();
+    loop {
+        match characters.next()? {
+            '"' => break,
+            '\\' => match characters.next()? {
+                escaped @ ('"' | '\\') => key.push(escaped),
+                _ => return None,
+            },
+            visible @ ' '..='~' => key.push(visible),
+            _ => return None,
+        }
+    }
+    characters.as_str().is_empty().then_some(key)
+}
+
+macro_rules! header_argument {
+    ($name:ident, $max_length:expr) => {
+        impl<'a> ApiExtractor<'a> for $name {
+            const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::Parameter];
+            const PARAM_IS_REQUIRED: bool = false;
+            type ParamType = String;
+            type ParamRawType = String;
+
+            fn param_in() -> Option<MetaParamIn> {
+                Some(MetaParamIn::Header)
+            }
+
+            fn param_schema_ref() -> Option<MetaSchemaRef> {
+                let schema = MetaSchema { max_length: Some($max_length), ..MetaSchema::new("string") };
+                Some(MetaSchemaRef::Inline(Box::new(schema)))
+            }
+
+            async fn from_request(
+                request: &'a Request,
+                _: &mut RequestBody,
+                _: ExtractParamOptions<String>,
+            ) -> poem::Result<Self> {
+                Ok(Self::read(request)?)
+            }
+        }
+    };
+}
+
+header_argument!(IfMatch, 8192);
+header_argument!(IfNoneMatch, 8192);
+header_argument!(IdempotencyKey, 257);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(value: &str) -> Result<Option<String>, ErrorCode> {
+        let request = Request::builder().header(IdempotencyKey::NAME, value).finish();
+        IdempotencyKey::read(&request).map(|key| key.0).map_err(|error| error.code)
+    }
+
+    #[test]
+    fn a_key_is_quoted_or_bare() {
+        let good = |text: &str| Ok(Some(text.to_owned()));
+        assert_eq!(key("8e03978e-40d5-43dd-bc93-6894a57f9324"), good("8e03978e-40d5-43dd-bc93-6894a57f9324"));
+        assert_eq!(key("\"a b, c\""), good("a b, c"));
+        assert_eq!(key(r#""a\"b\\c""#), good(r#"a"b\c"#));
+        assert_eq!(key(&"k".repeat(255)), good(&"k".repeat(255)));
+        for bad in ["", "\"\"", "\"open", "\"a\" b", "a b", "a,b", r#""a\x""#, "a\"b", &"k".repeat(256)] {
+            assert_eq!(key(bad), Err(ErrorCode::InvalidHeader), "{bad:?}");
+        }
+        assert_eq!(IdempotencyKey::read(&Request::default()).map(|key| key.0).ok(), Some(None));
+    }
+}

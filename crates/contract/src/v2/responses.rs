@@ -1,0 +1,249 @@
+//! The answers that v2's operations share, with their headers.
+
+use poem::{
+    IntoResponse, Response,
+    http::{HeaderName, HeaderValue, StatusCode, header},
+};
+use poem_openapi::{
+    ApiResponse,
+    payload::Payload,
+    registry::{MetaHeader, MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry},
+    types::Type,
+};
+use serde::Serialize;
+
+use crate::Json;
+
+/// 200 with a resource and its tag; 304 for a client that has it already, which the server sees to.
+#[derive(Debug)]
+pub struct Found<T> {
+    /// The resource.
+    pub body: Json<T>,
+    /// Its tag: what `ETag` says.
+    pub tag: String,
+}
+
+/// 200 with a resource that has been changed, and its new tag.
+#[derive(Debug)]
+pub struct Changed<T> {
+    /// The resource.
+    pub body: Json<T>,
+    /// Its tag: what `ETag` says.
+    pub tag: String,
+}
+
+/// 201 with what has been made.
+#[derive(Debug)]
+pub struct Created<T> {
+    /// What has been made.
+    pub body: Json<T>,
+    /// Its path.
+    pub location: String,
+    /// Its tag, if it has one.
+    pub tag: Option<String>,
+    /// Whether it was made by an earlier request with the same key.
+    pub replayed: bool,
+}
+
+/// 201 with a session.
+#[derive(Debug)]
+pub struct Opened<T> {
+    /// The session.
+    pub body: Json<T>,
+    /// The path of the account.
+    pub location: String,
+}
+
+/// 200 with something that has no tag.
+#[derive(Debug)]
+pub struct Answered<T>(pub Json<T>);
+
+/// 202: it will be done.
+#[derive(Debug)]
+pub struct Accepted;
+
+/// 204: it is done.
+#[derive(Debug)]
+pub struct Done;
+
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+fn response<T: Type>(status: StatusCode, description: &'static str, headers: Vec<MetaHeader>) -> MetaResponse {
+    let body = MetaMediaType { content_type: <Json<T> as Payload>::CONTENT_TYPE, schema: T::schema_ref() };
+    empty(status, description, vec![body], headers)
+}
+
+fn empty(
+    status: StatusCode,
+    description: &'static str,
+    content: Vec<MetaMediaType>,
+    headers: Vec<MetaHeader>,
+) -> MetaResponse {
+    MetaResponse { description, status: Some(status.as_u16()), status_range: None, content, headers }
+}
+
+fn header(name: &str, description: &str, required: bool, schema: MetaSchema) -> MetaHeader {
+    MetaHeader {
+        name: name.to_owned(),
+        description: Some(description.to_owned()),
+        required,
+        deprecated: false,
+        schema: MetaSchemaRef::Inline(Box::new(schema)),
+    }
+}
+
+fn text(max_length: usize) -> MetaSchema {
+    MetaSchema { max_length: Some(max_length), ..MetaSchema::new("string") }
+}
+
+fn etag(required: bool) -> MetaHeader {
+    header(
+        "ETag",
+        "Names this state of the resource; send it back as `If-Match` or `If-None-Match`.",
+        required,
+        text(100),
+    )
+}
+
+fn location() -> MetaHeader {
+    header("Location", "The path of what was made.", true, text(200))
+}
+
+fn with_tag(mut response: Response, tag: &str) -> Response {
+    set(&mut response, header::ETAG, tag);
+    response
+}
+
+fn set(response: &mut Response, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+impl<T: Serialize + Send> IntoResponse for Found<T> {
+    fn into_response(self) -> Response {
+        with_tag(self.body.into_response(), &self.tag)
+    }
+}
+
+impl<T: Type> ApiResponse for Found<T> {
+    fn meta() -> MetaResponses {
+        let found = response::<T>(StatusCode::OK, "The resource.", vec![etag(true)]);
+        let known = empty(StatusCode::NOT_MODIFIED, "You have it already.", vec![], vec![etag(true)]);
+        MetaResponses { responses: vec![found, known] }
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+impl<T: Serialize + Send> IntoResponse for Changed<T> {
+    fn into_response(self) -> Response {
+        with_tag(self.body.into_response(), &self.tag)
+    }
+}
+
+impl<T: Type> ApiResponse for Changed<T> {
+    fn meta() -> MetaResponses {
+        let changed = response::<T>(StatusCode::OK, "The resource as it is now.", vec![etag(true)]);
+        MetaResponses { responses: vec![changed] }
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+impl<T: Serialize + Send> IntoResponse for Created<T> {
+    fn into_response(self) -> Response {
+        let mut response = self.body.into_response();
+        response.set_status(StatusCode::CREATED);
+        set(&mut response, header::LOCATION, &self.location);
+        if let Some(tag) = &self.tag {
+            set(&mut response, header::ETAG, tag);
+        }
+        if self.replayed {
+            response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+        }
+        response
+    }
+}
+
+impl<T: Type> ApiResponse for Created<T> {
+    fn meta() -> MetaResponses {
+        let replayed = "Sent as `true` when an earlier request with the same Idempotency-Key made it.";
+        let headers =
+            vec![location(), etag(false), header("Idempotency-Replayed", replayed, false, MetaSchema::new("boolean"))];
+        MetaResponses { responses: vec![response::<T>(StatusCode::CREATED, "What was made.", headers)] }
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+impl<T: Serialize + Send> IntoResponse for Opened<T> {
+    fn into_response(self) -> Response {
+        let mut response = self.body.into_response();
+        response.set_status(StatusCode::CREATED);
+        set(&mut response, header::LOCATION, &self.location);
+        response
+    }
+}
+
+impl<T: Type> ApiResponse for Opened<T> {
+    fn meta() -> MetaResponses {
+        let opened = response::<T>(StatusCode::CREATED, "The account was made and is logged in.", vec![location()]);
+        MetaResponses { responses: vec![opened] }
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+impl<T: Serialize + Send> IntoResponse for Answered<T> {
+    fn into_response(self) -> Response {
+        self.0.into_response()
+    }
+}
+
+impl<T: Type> ApiResponse for Answered<T> {
+    fn meta() -> MetaResponses {
+        MetaResponses { responses: vec![response::<T>(StatusCode::OK, "The answer.", vec![])] }
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+impl IntoResponse for Accepted {
+    fn into_response(self) -> Response {
+        StatusCode::ACCEPTED.into_response()
+    }
+}
+
+impl ApiResponse for Accepted {
+    fn meta() -> MetaResponses {
+        let accepted = empty(StatusCode::ACCEPTED, "It will be done.", vec![], vec![]);
+        MetaResponses { responses: vec![accepted] }
+    }
+
+    fn register(_: &mut Registry) {}
+}
+
+impl IntoResponse for Done {
+    fn into_response(self) -> Response {
+        StatusCode::NO_CONTENT.into_response()
+    }
+}
+
+impl ApiResponse for Done {
+    fn meta() -> MetaResponses {
+        MetaResponses { responses: vec![empty(StatusCode::NO_CONTENT, "It is done.", vec![], vec![])] }
+    }
+
+    fn register(_: &mut Registry) {}
+}

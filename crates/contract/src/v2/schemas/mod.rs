@@ -1,0 +1,21 @@
+//! The schemas of v2. What is sent is v1's; what is answered carries links.
+
+mod accounts;
+mod bucketlists;
+mod items;
+mod links;
+mod pages;
+mod search;
+
+pub use accounts::*;
+pub use bucketlists::*;
+pub use items::*;
+pub use links::{Link, Links};
+pub use pages::*;
+pub use search::*;
+
+pub use crate::v1::schemas::{
+    AccountDeletion, BucketlistCreate, BucketlistReplace, Credentials, ItemCreate, ItemReplace, MePatch, Password,
+    PasswordChange, PasswordReset, PasswordResetRequest, Registration, Role, SessionRefresh, TokenType, UserPatch,
+};
+pub(crate) use crate::v1::schemas::{example_time, some};

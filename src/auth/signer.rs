@@ -1,0 +1,70 @@
+//! Signs what clients carry for us, such as cursors: they can read it, not make it.
+
+use hmac::{Hmac, Mac};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::Sha256;
+
+/// Signs with a key of its own; accepts what earlier secrets signed.
+#[derive(Clone)]
+pub struct Signer {
+    keys: Vec<Hmac<Sha256>>,
+}
+
+/// How long a signature is, in bytes: 128 bits of HMAC-SHA-256.
+pub const SIGNATURE: usize = 16;
+
+impl Signer {
+    /// Keys are derived from the secrets for one `purpose`: what is signed for one is no good for another.
+    #[must_use]
+    pub fn new(secret: &SecretString, previous: &[SecretString], purpose: &str) -> Self {
+        let derive = |secret: &SecretString| {
+            // HMAC takes a key of any length.
+            let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()).ok()?;
+            mac.update(purpose.as_bytes());
+            Hmac::new_from_slice(&mac.finalize().into_bytes()).ok()
+        };
+        Self { keys: std::iter::once(secret).chain(previous).filter_map(derive).collect() }
+    }
+
+    /// The signature of `bytes`.
+    #[must_use]
+    pub fn sign(&self, bytes: &[u8]) -> Vec<u8> {
+        let Some(mut mac) = self.keys.first().cloned() else { return Vec::new() };
+        mac.update(bytes);
+        mac.finalize().into_bytes()[..SIGNATURE].to_vec()
+    }
+
+    /// Whether this is the signature of `bytes`, with the current secret or an earlier one.
+    #[must_use]
+    pub fn is_signed(&self, bytes: &[u8], signature: &[u8]) -> bool {
+        signature.len() == SIGNATURE
+            && self.keys.iter().any(|key| {
+                let mut mac = key.clone();
+                mac.update(bytes);
+                mac.verify_truncated_left(signature).is_ok()
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signer(secret: &str, previous: &[&str], purpose: &str) -> Signer {
+        let previous: Vec<SecretString> = previous.iter().map(|secret| (*secret).into()).collect();
+        Signer::new(&secret.into(), &previous, purpose)
+    }
+
+    #[test]
+    fn only_what_was_signed_is_signed() {
+        let signer_a = signer("a", &[], "cursors");
+        let signature = signer_a.sign(b"text");
+        assert!(signer_a.is_signed(b"text", &signature));
+        assert!(!signer_a.is_signed(b"texts", &signature));
+        assert!(!signer_a.is_signed(b"text", &signature[1..]));
+        assert!(!signer_a.is_signed(b"text", b""));
+        assert!(!signer("b", &[], "cursors").is_signed(b"text", &signature));
+        assert!(!signer("a", &[], "links").is_signed(b"text", &signature));
+        assert!(signer("b", &["a"], "cursors").is_signed(b"text", &signature));
+    }
+}

@@ -1,0 +1,117 @@
+//! Accounts, sessions and passwords.
+
+use contract::{
+    Json, User,
+    caller::Client,
+    v2::{
+        Refusal,
+        endpoints::AuthEndpoints,
+        parameters::Cursor,
+        responses::{Accepted, Answered, Done, Opened},
+        schemas::{
+            AuthSession, Credentials, Links, PasswordChange, PasswordReset, PasswordResetRequest, Registration,
+            SessionPage, SessionRefresh, TokenType,
+        },
+    },
+    values::Id,
+};
+use poem_openapi::param::{Path, Query};
+
+use super::{
+    Cursors,
+    cursors::{Binding, Place},
+    pages::{self, Frame},
+    representations,
+};
+use crate::{
+    db::repositories::keyset::{Key, Position},
+    endpoints::secret,
+    services::{Accounts, NewAccount, Session, Sessions},
+};
+
+/// `/v2/auth` over the accounts and their sessions.
+pub struct Auth {
+    pub(super) accounts: Accounts,
+    pub(super) sessions: Sessions,
+    pub(super) cursors: Cursors,
+}
+
+impl AuthEndpoints for Auth {
+    async fn register(&self, client: Client, Json(body): Json<Registration>) -> Result<Opened<AuthSession>, Refusal> {
+        let account = NewAccount { email: body.email.0, password: secret(&body.password), name: body.name };
+        let body = session(self.accounts.register(account, client.user_agent).await?);
+        Ok(Opened { body: Json(body), location: "/v2/users/me".to_owned() })
+    }
+
+    async fn login(&self, client: Client, Json(body): Json<Credentials>) -> Result<Answered<AuthSession>, Refusal> {
+        let opened = self.accounts.login(&body.email.0, secret(&body.password), client.user_agent).await?;
+        Ok(Answered(Json(session(opened))))
+    }
+
+    async fn refresh(&self, Json(body): Json<SessionRefresh>) -> Result<Answered<AuthSession>, Refusal> {
+        Ok(Answered(Json(session(self.accounts.refresh(secret(&body.refresh_token)).await?))))
+    }
+
+    async fn logout(&self, User(caller): User) -> Result<Done, Refusal> {
+        self.accounts.logout(caller.session_id, caller.token_id, caller.token_expires_at).await?;
+        Ok(Done)
+    }
+
+    async fn change_password(&self, User(caller): User, Json(body): Json<PasswordChange>) -> Result<Done, Refusal> {
+        let (current, new) = (secret(&body.current_password), secret(&body.new_password));
+        self.accounts.change_password(caller.user_id, caller.session_id, current, new).await?;
+        Ok(Done)
+    }
+
+    async fn request_password_reset(&self, Json(body): Json<PasswordResetRequest>) -> Result<Accepted, Refusal> {
+        self.accounts.request_password_reset(&body.email.0).await?;
+        Ok(Accepted)
+    }
+
+    async fn confirm_password_reset(&self, Json(body): Json<PasswordReset>) -> Result<Done, Refusal> {
+        self.accounts.confirm_password_reset(secret(&body.token), secret(&body.new_password)).await?;
+        Ok(Done)
+    }
+
+    async fn list_sessions(
+        &self,
+        User(caller): User,
+        Query(cursor): Query<Option<Cursor>>,
+        per_page: Query<Option<i32>>,
+    ) -> Result<Answered<SessionPage>, Refusal> {
+        let limit = pages::per_page(per_page.0);
+        let binding = Binding::new(&format!("sessions of {}", caller.user_id), &"-created_at");
+        let after = match self.cursors.read(&binding, cursor.as_ref())? {
+            Some(Place::After(Position { key: Key::Instant(opened), id })) => Some((opened, id)),
+            _ => None,
+        };
+        let found = self.sessions.walk(caller.user_id, after, limit).await?;
+        let end = pages::end(&found, |row| Position { key: Key::Instant(row.created_at), id: row.id });
+        let next = end.map(|place| self.cursors.write(&binding, &place));
+        let query = pages::Query::default();
+        let frame = Frame::new("/v2/auth/sessions", &query, limit, cursor.as_ref(), next.as_deref(), None);
+        let data = found.rows.into_iter().map(|row| representations::session(row, caller.session_id)).collect();
+        Ok(Answered(Json(SessionPage { data, meta: frame.meta, links: frame.links })))
+    }
+
+    async fn end_sessions(&self, User(caller): User) -> Result<Done, Refusal> {
+        self.sessions.end_all(caller.user_id).await?;
+        Ok(Done)
+    }
+
+    async fn end_session(&self, User(caller): User, Path(Id(session_id)): Path<Id>) -> Result<Done, Refusal> {
+        self.sessions.end(caller.user_id, session_id).await?;
+        Ok(Done)
+    }
+}
+
+fn session(session: Session) -> AuthSession {
+    AuthSession {
+        access_token: session.access_token,
+        token_type: TokenType::Bearer,
+        expires_in: session.expires_in,
+        refresh_token: session.refresh_token,
+        refresh_expires_in: session.refresh_expires_in,
+        user: representations::user(session.user, Links::Me),
+    }
+}

@@ -1,0 +1,35 @@
+//! Tags and conditions: which state a client has seen, in the words of HTTP.
+
+use contract::{
+    ErrorCode,
+    conditional::Tags,
+    v2::{IfMatch, Refusal},
+};
+
+use crate::services::{Precondition, Version};
+
+/// Whether changes must say which state they are meant for.
+#[derive(Clone, Copy, Debug)]
+pub struct Conditions {
+    pub(crate) required: bool,
+}
+
+impl Conditions {
+    /// What `If-Match` demands.
+    pub(super) fn precondition(self, if_match: IfMatch) -> Result<Precondition, Refusal> {
+        match if_match.0 {
+            None if self.required => Err(ErrorCode::PreconditionRequired.into()),
+            // That there is something to change at all, the change itself finds out.
+            None | Some(Tags::Any) => Ok(Precondition::None),
+            // A weak tag never matches strongly (RFC 9110, section 13.1.1).
+            Some(Tags::Listed(tags)) => Ok(Precondition::OneOf(
+                tags.iter().filter(|tag| !tag.weak).map(|tag| Version::named(&tag.opaque)).collect(),
+            )),
+        }
+    }
+}
+
+/// The strong entity tag of a state.
+pub(super) fn tag(version: &Version) -> String {
+    format!("\"{}\"", version.as_str())
+}

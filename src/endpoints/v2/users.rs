@@ -1,0 +1,52 @@
+//! One's own account.
+
+use contract::{
+    Json, User as Caller,
+    v2::{
+        IfMatch, IfNoneMatch, Refusal,
+        endpoints::UserEndpoints,
+        responses::{Changed, Done, Found},
+        schemas::{AccountDeletion, Links, MePatch, User},
+    },
+    values::EmailAddress,
+};
+
+use super::{Conditions, conditions::tag, representations::user};
+use crate::{
+    endpoints::secret,
+    services::{AccountChanges, Users},
+};
+
+/// `/v2/users` over the accounts.
+pub struct UserAccounts {
+    pub(super) users: Users,
+    pub(super) conditions: Conditions,
+}
+
+impl UserEndpoints for UserAccounts {
+    async fn get_me(&self, Caller(caller): Caller, _: IfNoneMatch) -> Result<Found<User>, Refusal> {
+        let row = self.users.get_own(caller.user_id).await?;
+        Ok(Found { tag: tag(&Users::version(&row)), body: Json(user(row, Links::Me)) })
+    }
+
+    async fn update_me(
+        &self,
+        Caller(caller): Caller,
+        if_match: IfMatch,
+        Json(body): Json<MePatch>,
+    ) -> Result<Changed<User>, Refusal> {
+        let changes = AccountChanges {
+            name: body.name,
+            email: body.email.map(|EmailAddress(address)| address),
+            current_password: body.current_password.as_ref().map(secret),
+        };
+        let precondition = self.conditions.precondition(if_match)?;
+        let row = self.users.update_own(caller.user_id, changes, precondition).await?;
+        Ok(Changed { tag: tag(&Users::version(&row)), body: Json(user(row, Links::Me)) })
+    }
+
+    async fn delete_me(&self, Caller(caller): Caller, Json(body): Json<AccountDeletion>) -> Result<Done, Refusal> {
+        self.users.delete_own(caller.user_id, secret(&body.password)).await?;
+        Ok(Done)
+    }
+}

@@ -1,0 +1,63 @@
+//! Sessions as their owners see and end them.
+
+use std::sync::Arc;
+
+use super::{Context, Error, Missing, Walked};
+use crate::db::repositories::sessions::{self, SessionRow};
+
+/// Sessions as their owners see and end them.
+#[derive(Clone)]
+pub struct Sessions(pub(super) Arc<Context>);
+
+/// After which session a page begins: when that one was opened, and its id.
+pub type SessionPlace = (i64, i64);
+
+impl Sessions {
+    /// A page of the owner's open sessions, the newest first.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn walk(&self, owner: i64, after: Option<SessionPlace>, limit: i64) -> Result<Walked<SessionRow>, Error> {
+        let now = self.0.clock.now();
+        let mut rows =
+            self.0.db.read(move |c| sessions::after(c, owner, now, after, limit + 1).map_err(Error::from)).await?;
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let has_more = rows.len() > limit;
+        rows.truncate(limit);
+        Ok(Walked { rows, has_more, total: None })
+    }
+
+    /// Ends one of the owner's sessions.
+    ///
+    /// # Errors
+    /// `NotFound(Session)`.
+    pub async fn end(&self, owner: i64, session_id: i64) -> Result<(), Error> {
+        let now = self.0.clock.now();
+        let standings = self.0.standings.clone();
+        let ended = self
+            .0
+            .db
+            .write_then(
+                move |c| sessions::revoke_own(c, owner, session_id, now).map_err(Error::from),
+                move || standings.forget(),
+            )
+            .await?;
+        if ended { Ok(()) } else { Err(Error::NotFound(Missing::Session)) }
+    }
+
+    /// Ends all of the owner's sessions.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn end_all(&self, owner: i64) -> Result<(), Error> {
+        let now = self.0.clock.now();
+        let standings = self.0.standings.clone();
+        self.0
+            .db
+            .write_then(
+                move |c| sessions::revoke_all(c, owner, None, now).map_err(Error::from),
+                move || standings.forget(),
+            )
+            .await
+    }
+}

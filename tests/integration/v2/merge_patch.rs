@@ -1,0 +1,37 @@
+//! PATCH: a field that is absent stays, null clears, a value replaces (RFC 7396).
+
+use poem::http::Method;
+
+use crate::support::{TestApp, json};
+
+both_engines! {
+    async fn absent_stays_null_clears_and_a_value_replaces(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let body = json!({"name": "See the world", "description": "All of it."});
+        let list = user.post("/v2/bucketlists", &body).await.expect(201);
+        let path = list.header("location").to_owned();
+        let patch = |body| user.request(Method::PATCH, &path).merge_patch(&body).send();
+
+        let renamed = patch(json!({"name": "See it all"})).await.expect(200).json();
+        assert_eq!((&renamed["name"], &renamed["description"]), (&json!("See it all"), &json!("All of it.")));
+        let cleared = patch(json!({"description": null})).await.expect(200).json();
+        assert_eq!((&cleared["name"], &cleared["description"]), (&json!("See it all"), &json!(null)));
+        let untouched = patch(json!({})).await.expect(200).json();
+        assert_eq!((&untouched["name"], &untouched["description"]), (&json!("See it all"), &json!(null)));
+        patch(json!({"name": null})).await.expect_error(422, "VALIDATION_FAILED");
+        patch(json!({"colour": "red"})).await.expect_error(422, "UNKNOWN_FIELD");
+        assert_eq!(user.get(&path).await.expect(200).json()["name"], "See it all");
+    }
+
+    async fn a_patch_is_sent_as_a_merge_patch(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let path = format!("/v2/bucketlists/{}", user.bucketlist("a").await);
+        let refused = user.patch(&path, &json!({"name": "b"})).await.expect_error(415, "UNSUPPORTED_MEDIA_TYPE");
+        assert_eq!(refused.header("accept-patch"), "application/merge-patch+json");
+        let options = user.request(Method::OPTIONS, &path).send().await.expect(204);
+        assert_eq!(options.header("accept-patch"), "application/merge-patch+json");
+        assert_eq!(options.header("allow"), "DELETE, GET, HEAD, OPTIONS, PATCH, PUT");
+    }
+}

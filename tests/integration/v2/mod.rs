@@ -1,0 +1,3 @@
+//! v2 as its clients meet it.
+
+mod merge_patch;
