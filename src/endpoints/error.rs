@@ -17,13 +17,18 @@ impl From<Error> for ApiError {
                 Missing::Item => ErrorCode::ItemNotFound,
                 Missing::Session => ErrorCode::SessionNotFound,
             }),
-            Error::Conflict(what) => Self::new(match what {
-                Conflict::EmailTaken => ErrorCode::EmailTaken,
-                Conflict::BucketlistNameTaken => ErrorCode::BucketlistNameTaken,
-                Conflict::LastAdmin => ErrorCode::LastAdmin,
-                Conflict::Changed => ErrorCode::PreconditionFailed,
-                Conflict::CreationInFlight => ErrorCode::IdempotencyKeyInFlight,
-            }),
+            Error::Conflict(what) => {
+                let code = match what {
+                    Conflict::EmailTaken => ErrorCode::EmailTaken,
+                    Conflict::BucketlistNameTaken => ErrorCode::BucketlistNameTaken,
+                    Conflict::LastAdmin => ErrorCode::LastAdmin,
+                    Conflict::Changed => ErrorCode::PreconditionFailed,
+                    Conflict::CreationInFlight => ErrorCode::IdempotencyKeyInFlight,
+                };
+                // Who is at the same creation is soon done.
+                let retry_after = (what == Conflict::CreationInFlight).then_some(1);
+                Self { retry_after, ..Self::new(code) }
+            }
             Error::Unauthenticated(what) => Self::new(match what {
                 Unauthenticated::Credentials => ErrorCode::InvalidCredentials,
                 Unauthenticated::RefreshToken => ErrorCode::InvalidRefreshToken,

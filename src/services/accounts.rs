@@ -183,15 +183,11 @@ impl Accounts {
     pub async fn logout(&self, session_id: i64, token_id: String, token_expires_at: i64) -> Result<(), Error> {
         let now = self.0.clock.now();
         self.0
-            .db
-            .write(move |c| {
+            .change_standing(move |c| {
                 sessions::revoke_token(c, &token_id, token_expires_at.saturating_mul(1_000_000))?;
-                sessions::revoke(c, session_id, now)?;
-                Ok::<_, Error>(())
+                Ok(sessions::revoke(c, session_id, now)?)
             })
-            .await?;
-        self.0.standings.forget();
-        Ok(())
+            .await
     }
 
     /// Sets a new password and ends all other sessions.
@@ -292,8 +288,7 @@ impl Accounts {
         let password_hash = context.hasher.hash(password, &*context.random).await?;
         let now = context.clock.now();
         context
-            .db
-            .write(move |c| {
+            .change_standing(move |c| {
                 let changes =
                     UserChanges { password_hash: Some(password_hash), updated_at: Some(now), ..UserChanges::default() };
                 // The account first: whoever deletes it locks in that order, too.
@@ -305,12 +300,9 @@ impl Accounts {
                 }
                 // A token that was mailed before must not undo this.
                 sessions::void_password_resets(c, user_id)?;
-                sessions::revoke_all(c, user_id, keep_session, now)?;
-                Ok(())
+                Ok(sessions::revoke_all(c, user_id, keep_session, now)?)
             })
-            .await?;
-        context.standings.forget();
-        Ok(())
+            .await
     }
 
     fn new_session(&self) -> NewTokens {

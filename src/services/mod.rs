@@ -79,6 +79,15 @@ impl Services {
 }
 
 impl Context {
+    /// Runs a unit that changes how tokens stand: the next request of each is judged anew.
+    async fn change_standing<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut DbConnection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let standings = self.standings.clone();
+        self.db.write_then(work, move || standings.forget()).await
+    }
+
     /// Runs a unit that changes what `owner` owns. Whatever is remembered of it is void before this returns.
     async fn change_of<T: Send + 'static>(
         &self,

@@ -33,15 +33,7 @@ impl Sessions {
     /// `NotFound(Session)`.
     pub async fn end(&self, owner: i64, session_id: i64) -> Result<(), Error> {
         let now = self.0.clock.now();
-        let standings = self.0.standings.clone();
-        let ended = self
-            .0
-            .db
-            .write_then(
-                move |c| sessions::revoke_own(c, owner, session_id, now).map_err(Error::from),
-                move || standings.forget(),
-            )
-            .await?;
+        let ended = self.0.change_standing(move |c| Ok(sessions::revoke_own(c, owner, session_id, now)?)).await?;
         if ended { Ok(()) } else { Err(Error::NotFound(Missing::Session)) }
     }
 
@@ -51,13 +43,6 @@ impl Sessions {
     /// Only when the database fails.
     pub async fn end_all(&self, owner: i64) -> Result<(), Error> {
         let now = self.0.clock.now();
-        let standings = self.0.standings.clone();
-        self.0
-            .db
-            .write_then(
-                move |c| sessions::revoke_all(c, owner, None, now).map_err(Error::from),
-                move || standings.forget(),
-            )
-            .await
+        self.0.change_standing(move |c| Ok(sessions::revoke_all(c, owner, None, now)?)).await
     }
 }

@@ -160,10 +160,8 @@ impl Users {
             return Ok(user);
         }
         let now = self.0.clock.now();
-        let user = self
-            .0
-            .db
-            .write(move |c| {
+        self.0
+            .change_standing(move |c| {
                 if role == Some(users::USER) || disabled == Some(true) {
                     keep_an_admin(c, user_id)?;
                 }
@@ -180,11 +178,9 @@ impl Users {
                 if disabled == Some(true) {
                     sessions::revoke_all(c, user_id, None, now)?;
                 }
-                Ok::<_, Error>(user)
+                Ok(user)
             })
-            .await?;
-        self.0.standings.forget();
-        Ok(user)
+            .await
     }
 
     /// Deletes an account with everything in it.
@@ -193,16 +189,13 @@ impl Users {
     /// `NotFound(User)`, `Conflict(LastAdmin)`, `Conflict(Changed)`.
     pub async fn delete(&self, user_id: i64, precondition: Precondition) -> Result<(), Error> {
         self.0
-            .db
-            .write(move |c| {
+            .change_standing(move |c| {
                 keep_an_admin(c, user_id)?;
                 let before = users::find_for_update(c, user_id)?.ok_or(Error::NotFound(Missing::User))?;
                 precondition.check(&shown(&before))?;
                 if users::delete(c, user_id)? { Ok(()) } else { Err(Error::NotFound(Missing::User)) }
             })
-            .await?;
-        self.0.standings.forget();
-        Ok(())
+            .await
     }
 }
 

@@ -128,9 +128,10 @@ impl<P: Page> ApiResponse for Listing<P> {
             rows_content::<P::Row>(RowFormat::Ndjson),
         ];
         let link = "</v2/bucketlists?per_page=20>; rel=\"self\"";
+        let etag = || header("ETag", "The validator of a page of JSON.", 100, "\"5d41402abc4b2a76\"");
         let headers = vec![
             header("Link", "Where to go from here (RFC 8288).", 16_384, link),
-            header("ETag", "The validator of a page of JSON.", 100, "\"5d41402abc4b2a76\""),
+            etag(),
             header(
                 "Content-Disposition",
                 "What to call the file of CSV or NDJSON.",
@@ -138,15 +139,21 @@ impl<P: Page> ApiResponse for Listing<P> {
                 "attachment; filename=\"rows.csv\"",
             ),
         ];
-        MetaResponses {
-            responses: vec![MetaResponse {
-                description: "One page as JSON; as CSV or NDJSON every row from the cursor on, streamed.",
-                status: Some(200),
-                status_range: None,
-                content: content.into(),
-                headers,
-            }],
-        }
+        let found = MetaResponse {
+            description: "One page; as CSV or NDJSON every row from the cursor on, streamed, unless `per_page` is given.",
+            status: Some(200),
+            status_range: None,
+            content: content.into(),
+            headers,
+        };
+        let known = MetaResponse {
+            description: "You have the page already.",
+            status: Some(304),
+            status_range: None,
+            content: vec![],
+            headers: vec![etag()],
+        };
+        MetaResponses { responses: vec![found, known] }
     }
 
     fn register(registry: &mut Registry) {

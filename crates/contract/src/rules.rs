@@ -61,7 +61,13 @@ pub(crate) fn example_error(failure: &Failure) -> ApiError {
 /// deprecation.
 pub(crate) fn headers(is_deprecated: fn(&OperationFacts<'_>, u16) -> bool) -> Vec<HeaderRule> {
     let text = |max: u32| json!({"type": "string", "maxLength": max});
-    let header = |name, description, schema, example, on| HeaderRule { name, description, schema, example, on };
+    let header =
+        |name, description, schema, example, on| HeaderRule { name, description, schema, example, on, always: true };
+    // Rate limits can be switched off.
+    let limit = |name, description, example| HeaderRule {
+        always: false,
+        ..header(name, description, text(200), example, On::Every)
+    };
     vec![
         header(
             "X-Request-ID",
@@ -78,6 +84,16 @@ pub(crate) fn headers(is_deprecated: fn(&OperationFacts<'_>, u16) -> bool) -> Ve
             text(200),
             json!("Accept, Accept-Encoding"),
             On::Every,
+        ),
+        limit(
+            "RateLimit-Policy",
+            "The limit that is nearest: `q` requests in `w` seconds.",
+            json!("\"general\";q=600;w=60"),
+        ),
+        limit(
+            "RateLimit",
+            "What is left of it: `r` requests now, all of them again in `t` seconds.",
+            json!("\"general\";r=599;t=1"),
         ),
         header(
             "WWW-Authenticate",

@@ -38,6 +38,7 @@ pub(crate) fn finish_text(raw: &str) -> Result<Document, FinishError> {
             schema: json!({"type": "string"}),
             example: json!("0192f0c1-7d5e"),
             on: On::Every,
+            always: true,
         },
         HeaderRule {
             name: "WWW-Authenticate",
@@ -45,6 +46,7 @@ pub(crate) fn finish_text(raw: &str) -> Result<Document, FinishError> {
             schema: json!({"type": "string"}),
             example: json!("Bearer"),
             on: On::Statuses(&[401]),
+            always: true,
         },
     ];
     Document::finish(

@@ -62,11 +62,14 @@ fn complete(header: &mut Map<String, Value>, name: &str, rules: &Rules<'_>) {
 pub(super) fn document(value: &mut Value, rules: &Rules<'_>, findings: &mut Vec<Finding>) {
     let mut components = Map::new();
     for rule in rules.headers {
-        let header = json!({
+        let mut header = json!({
             "description": rule.description,
             "schema": rule.schema,
             "example": rule.example,
         });
+        if !rule.always {
+            header["required"] = Value::Bool(false);
+        }
         if components.insert(component_name(rule.name), header).is_some() {
             findings.push(Finding::new(format!("header {}", rule.name), "has two rules"));
         }

@@ -90,6 +90,8 @@ pub struct HeaderRule {
     pub example: Value,
     /// Which responses have it.
     pub on: On,
+    /// Whether those have it always; false where it depends on how the server is set up.
+    pub always: bool,
 }
 
 /// Which responses a header is sent on.
