@@ -259,8 +259,8 @@ pub fn count(c: &mut DbConnection, bucketlist_id: i64, filter: &Filter) -> Query
     matching(bucketlist_id, filter).select(count_star()).first(c)
 }
 
-/// The first items of each list, by (created_at, id), in one statement. The lists are distinct; the caller has made sure,
-/// in the same unit, that they are the owner's.
+/// The first items of each list, by (created_at, id), in one statement; list by list as they are given. They are distinct;
+/// the caller has made sure, in the same unit, that they are the owner's.
 pub fn of_lists(c: &mut DbConnection, list_ids: &[i64], per_list: i64) -> QueryResult<Vec<ItemRow>> {
     if list_ids.is_empty() {
         return Ok(Vec::new());
@@ -302,7 +302,7 @@ impl QueryFragment<Sqlite> for FirstOfLists<String> {
              ORDER BY i.created_at, i.id LIMIT ",
         );
         out.push_bind_param::<BigInt, _>(&self.per_list)?;
-        out.push_sql(") ORDER BY items.bucketlist_id, items.created_at, items.id");
+        out.push_sql(") ORDER BY list.key, items.created_at, items.id");
         Ok(())
     }
 }
@@ -314,11 +314,11 @@ impl QueryFragment<Pg> for FirstOfLists<&[i64]> {
         out.push_sql(" FROM unnest(");
         out.push_bind_param::<Array<BigInt>, _>(&self.lists)?;
         out.push_sql(
-            ") AS list (id) CROSS JOIN LATERAL (SELECT * FROM items AS i WHERE i.bucketlist_id = list.id \
-             ORDER BY i.created_at, i.id LIMIT ",
+            ") WITH ORDINALITY AS list (id, place) CROSS JOIN LATERAL (SELECT * FROM items AS i \
+             WHERE i.bucketlist_id = list.id ORDER BY i.created_at, i.id LIMIT ",
         );
         out.push_bind_param::<BigInt, _>(&self.per_list)?;
-        out.push_sql(") AS items ORDER BY items.bucketlist_id, items.created_at, items.id");
+        out.push_sql(") AS items ORDER BY list.place, items.created_at, items.id");
         Ok(())
     }
 }
