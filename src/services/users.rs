@@ -59,14 +59,13 @@ impl Users {
     /// # Errors
     /// Only when the database fails.
     pub async fn walk(&self, walk: Walk<Filter>) -> Result<Walked<UserRow>, Error> {
-        self.0
-            .db
-            .snapshot(move |c| {
-                let rows = users::after(c, &walk.filter, &walk.one_more())?;
-                let total = if walk.with_total { Some(users::count(c, &walk.filter)?) } else { None };
-                Ok(walk.cut(rows, total))
-            })
-            .await
+        let is_one_statement = !walk.with_total;
+        let work = move |c: &mut DbConnection| {
+            let rows = users::after(c, &walk.filter, &walk.one_more())?;
+            let total = if walk.with_total { Some(users::count(c, &walk.filter)?) } else { None };
+            Ok(walk.cut(rows, total))
+        };
+        if is_one_statement { self.0.db.read(work).await } else { self.0.db.snapshot(work).await }
     }
 
     /// A page of all accounts, by number.
