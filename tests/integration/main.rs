@@ -12,6 +12,7 @@ mod bucketlists;
 mod contract;
 mod faults;
 mod items;
+mod keyset;
 mod protocol;
 mod schema;
 mod search;

@@ -166,12 +166,13 @@ impl BucketlistRow {
     }
 }
 
-fn matching(owner: i64, filter: &Filter) -> bucketlists::BoxedQuery<'_, MultiBackend> {
+/// What a filter lets through, `created_after` being in place of its own.
+fn matching(owner: i64, filter: &Filter, created_after: Option<i64>) -> bucketlists::BoxedQuery<'_, MultiBackend> {
     let mut found = bucketlists::table.filter(bucketlists::user_id.eq(owner)).into_boxed();
     if let Some(pattern) = &filter.pattern {
         found = found.filter(bucketlists::search_text.like(pattern).escape('\\'));
     }
-    if let Some(instant) = filter.created_after {
+    if let Some(instant) = created_after {
         found = found.filter(bucketlists::created_at.gt(instant));
     }
     found
@@ -179,8 +180,9 @@ fn matching(owner: i64, filter: &Filter) -> bucketlists::BoxedQuery<'_, MultiBac
 
 /// The owner's bucketlists that come after a row.
 pub fn after(c: &mut DbConnection, owner: i64, filter: &Filter, keyset: &Keyset) -> QueryResult<Vec<BucketlistRow>> {
-    let mut page = matching(owner, filter).order(keyset.order()).limit(keyset.limit);
-    if let Some(rest) = keyset.rest() {
+    let created_after = keyset.unless_implied(filter.created_after);
+    let mut page = matching(owner, filter, created_after).order(keyset.order()).limit(keyset.limit);
+    if let Some(rest) = keyset.rest(c) {
         page = page.filter(rest);
     }
     page.select(COLUMNS).load(c)
@@ -188,5 +190,5 @@ pub fn after(c: &mut DbConnection, owner: i64, filter: &Filter, keyset: &Keyset)
 
 /// How many of the owner's bucketlists there are in all.
 pub fn count(c: &mut DbConnection, owner: i64, filter: &Filter) -> QueryResult<i64> {
-    matching(owner, filter).select(count_star()).first(c)
+    matching(owner, filter, filter.created_after).select(count_star()).first(c)
 }

@@ -211,7 +211,8 @@ impl ItemRow {
     }
 }
 
-fn matching(bucketlist_id: i64, filter: &Filter) -> items::BoxedQuery<'_, MultiBackend> {
+/// What a filter lets through, `created_after` being in place of its own.
+fn matching(bucketlist_id: i64, filter: &Filter, created_after: Option<i64>) -> items::BoxedQuery<'_, MultiBackend> {
     let mut found = items::table.filter(items::bucketlist_id.eq(bucketlist_id)).into_boxed();
     if let Some(pattern) = &filter.pattern {
         found = found.filter(items::search_text.like(pattern).escape('\\'));
@@ -225,7 +226,7 @@ fn matching(bucketlist_id: i64, filter: &Filter) -> items::BoxedQuery<'_, MultiB
     if let Some(day) = filter.due_after {
         found = found.filter(items::due_on.gt(day));
     }
-    if let Some(instant) = filter.created_after {
+    if let Some(instant) = created_after {
         found = found.filter(items::created_at.gt(instant));
     }
     found
@@ -233,8 +234,9 @@ fn matching(bucketlist_id: i64, filter: &Filter) -> items::BoxedQuery<'_, MultiB
 
 /// The items of a list that come after a row. The caller has made sure, in the same unit, that the list is the owner's.
 pub fn after(c: &mut DbConnection, bucketlist_id: i64, filter: &Filter, keyset: &Keyset) -> QueryResult<Vec<ItemRow>> {
-    let mut page = matching(bucketlist_id, filter).order(keyset.order()).limit(keyset.limit);
-    if let Some(rest) = keyset.rest() {
+    let created_after = keyset.unless_implied(filter.created_after);
+    let mut page = matching(bucketlist_id, filter, created_after).order(keyset.order()).limit(keyset.limit);
+    if let Some(rest) = keyset.rest(c) {
         page = page.filter(rest);
     }
     page.select(COLUMNS).load(c)
@@ -256,7 +258,7 @@ pub fn count(c: &mut DbConnection, bucketlist_id: i64, filter: &Filter) -> Query
             Some(false) => all - ticked,
         });
     }
-    matching(bucketlist_id, filter).select(count_star()).first(c)
+    matching(bucketlist_id, filter, filter.created_after).select(count_star()).first(c)
 }
 
 /// The first items of each list, by (created_at, id), in one statement; list by list as they are given. They are distinct;

@@ -1,7 +1,8 @@
 //! Pages that go on after a row, however deep: a page is entered through an index, and nothing is counted off.
 //!
 //! Rows are ordered by a column and, where it ties, by the id; so the order is total, and a row that stays where it is
-//! is met exactly once, whatever comes and goes beside it. An index on (scope, column, id) serves both directions.
+//! is met exactly once, whatever comes and goes beside it. An index on (scope, column, id) serves both directions; how deep
+//! a page is, and how many rows tie, makes no difference to it.
 
 use diesel::{
     AppearsOnTable, Expression, QueryResult, SelectableExpression,
@@ -12,6 +13,8 @@ use diesel::{
     serialize::ToSql,
     sql_types::{BigInt, Bool, HasSqlType, Text},
 };
+
+use crate::db::DbConnection;
 
 /// What a list can be sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -64,9 +67,23 @@ impl Keyset {
     }
 
     /// What the rows fulfil that come after the page before.
-    pub(super) fn rest(&self) -> Option<Beyond<'_>> {
+    pub(super) fn rest(&self, c: &DbConnection) -> Option<Beyond<'_>> {
         let &Self { sort, descending, .. } = self;
-        self.after.as_ref().map(|position| Beyond { sort, descending, position })
+        let on_sqlite = matches!(c, DbConnection::Sqlite(_));
+        self.after.as_ref().map(|position| Beyond { sort, descending, position, on_sqlite })
+    }
+
+    /// `created_after`, unless whatever comes after the page before was made later anyway. Given two lower bounds of one
+    /// column, SQLite enters its index at the first.
+    pub(super) fn unless_implied(&self, created_after: Option<i64>) -> Option<i64> {
+        match self.after {
+            Some(Position { key: Key::Instant(reached), .. })
+                if self.sort == SortKey::CreatedAt && !self.descending =>
+            {
+                created_after.filter(|instant| reached <= *instant)
+            }
+            _ => created_after,
+        }
     }
 }
 
@@ -80,12 +97,16 @@ pub(super) struct Order {
 /// `(column, id) > (key, id)`: a comparison of rows, because an index is entered at it. The same said with OR is a filter,
 /// and everything before the page would be read.
 ///
+/// SQLite knows its rowid at the end of an index again only if the comparison says its collation, a rowid having none that
+/// it could be compared with; else it enters at the column alone, and reads all rows that tie before the page.
+///
 /// A node of its own and not `dsl::sql`, whose statements are prepared anew each time.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Beyond<'a> {
     sort: SortKey,
     descending: bool,
     position: &'a Position,
+    on_sqlite: bool,
 }
 
 impl<DB: Backend> QueryFragment<DB> for Order {
@@ -122,7 +143,7 @@ where
         }
         out.push_sql(", ");
         out.push_bind_param::<BigInt, _>(&self.position.id)?;
-        out.push_sql(")");
+        out.push_sql(if self.on_sqlite { " COLLATE BINARY)" } else { ")" });
         Ok(())
     }
 }

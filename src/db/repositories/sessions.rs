@@ -249,7 +249,7 @@ pub fn after(
     let after = after.map(|(created_at, id)| Position { key: Key::Instant(created_at), id });
     let keyset = Keyset { sort: SortKey::CreatedAt, descending: true, after, limit };
     let mut page = active(user_id, now).order(keyset.order()).limit(limit);
-    if let Some(rest) = keyset.rest() {
+    if let Some(rest) = keyset.rest(c) {
         page = page.filter(rest);
     }
     page.select(COLUMNS).load(c)

@@ -177,12 +177,13 @@ pub struct Filter {
     pub disabled: Option<bool>,
 }
 
-fn matching(filter: &Filter) -> users::BoxedQuery<'_, MultiBackend> {
+/// What a filter lets through, `created_after` being in place of its own.
+fn matching(filter: &Filter, created_after: Option<i64>) -> users::BoxedQuery<'_, MultiBackend> {
     let mut found = users::table.into_boxed();
     if let Some(pattern) = &filter.pattern {
         found = found.filter(users::search_text.like(pattern).escape('\\'));
     }
-    if let Some(instant) = filter.created_after {
+    if let Some(instant) = created_after {
         found = found.filter(users::created_at.gt(instant));
     }
     if let Some(role) = &filter.role {
@@ -196,8 +197,9 @@ fn matching(filter: &Filter) -> users::BoxedQuery<'_, MultiBackend> {
 
 /// The accounts that come after a row.
 pub fn after(c: &mut DbConnection, filter: &Filter, keyset: &Keyset) -> QueryResult<Vec<UserRow>> {
-    let mut page = matching(filter).order(keyset.order()).limit(keyset.limit);
-    if let Some(rest) = keyset.rest() {
+    let created_after = keyset.unless_implied(filter.created_after);
+    let mut page = matching(filter, created_after).order(keyset.order()).limit(keyset.limit);
+    if let Some(rest) = keyset.rest(c) {
         page = page.filter(rest);
     }
     page.select(COLUMNS).load(c)
@@ -205,5 +207,5 @@ pub fn after(c: &mut DbConnection, filter: &Filter, keyset: &Keyset) -> QueryRes
 
 /// How many accounts there are in all.
 pub fn count(c: &mut DbConnection, filter: &Filter) -> QueryResult<i64> {
-    matching(filter).select(count_star()).first(c)
+    matching(filter, filter.created_after).select(count_star()).first(c)
 }

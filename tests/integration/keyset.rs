@@ -1,0 +1,424 @@
+//! Pages by keyset, straight from the repositories: each row once, in one order on both engines.
+
+mod plans;
+
+use std::{collections::BTreeSet, fmt::Debug};
+
+use bucketlist::{
+    db::{
+        DbConnection, DbError,
+        repositories::{
+            bucketlists::{self, BucketlistRow, NewBucketlist},
+            items::{self, ItemRow, NewItem},
+            keyset::{Key, Keyset, Position, SortKey},
+            sessions::{self, NewSession},
+            users::{self, ADMIN, NewUser, USER, UserRow},
+        },
+    },
+    domain::like_pattern,
+};
+use chrono::NaiveDate;
+
+use crate::support::{Database, TestApp};
+
+/// Cases, accents composed and not, scripts, and what UTF-16 would sort otherwise than code points.
+const NAMES: [&str; 24] = [
+    "b",
+    "B",
+    "a",
+    "A",
+    "ä",
+    "Ä",
+    "a\u{308}",
+    "é",
+    "zebra",
+    "Zebra",
+    "Ångström",
+    "ß",
+    "ss",
+    "あ",
+    "漢",
+    "🏔",
+    "🏔 b",
+    "\u{e000}",
+    "_",
+    "~",
+    "a b",
+    "a-b",
+    "10",
+    "9",
+];
+
+const ORDERS: [(SortKey, bool); 6] = [
+    (SortKey::CreatedAt, false),
+    (SortKey::CreatedAt, true),
+    (SortKey::UpdatedAt, false),
+    (SortKey::UpdatedAt, true),
+    (SortKey::Name, false),
+    (SortKey::Name, true),
+];
+
+fn day(day: u32) -> NaiveDate {
+    NaiveDate::from_ymd_opt(2027, 1, day).unwrap()
+}
+
+/// Few instants, so that many rows tie, and not in the order of the ids.
+fn instants(number: usize) -> (i64, i64) {
+    let number = i64::try_from(number).unwrap();
+    (100 + number * 7 % 5, 200 + number * 11 % 3)
+}
+
+fn add_user(c: &mut DbConnection, number: usize, name: &str) -> i64 {
+    let email = format!("somebody-{number}@example.com");
+    let (created_at, updated_at) = instants(number);
+    let user = NewUser {
+        email: &email,
+        email_key: &email,
+        name,
+        search_text: name.to_lowercase(),
+        password_hash: "",
+        role: if number.is_multiple_of(4) { ADMIN } else { USER },
+        disabled: number.is_multiple_of(3),
+        created_at,
+        updated_at,
+    };
+    users::insert(c, &user).unwrap().id
+}
+
+fn add_list(c: &mut DbConnection, owner: i64, number: usize, name: &str) -> i64 {
+    let (created_at, updated_at) = instants(number);
+    let list = NewBucketlist {
+        user_id: owner,
+        name: name.to_owned(),
+        description: None,
+        search_text: name.to_lowercase(),
+        items_total: 0,
+        items_done: 0,
+        created_at,
+        updated_at,
+    };
+    bucketlists::insert(c, &list).unwrap().id
+}
+
+fn new_item(bucketlist_id: i64, number: usize, name: &str) -> NewItem {
+    let (created_at, updated_at) = instants(number);
+    NewItem {
+        bucketlist_id,
+        name: name.to_owned(),
+        description: None,
+        search_text: name.to_lowercase(),
+        done: number.is_multiple_of(3),
+        done_at: None,
+        due_on: (!number.is_multiple_of(4)).then(|| day(u32::try_from(number % 9).unwrap() + 1)),
+        created_at,
+        updated_at,
+    }
+}
+
+/// An owner with a list of [`NAMES`] twice over; a neighbour in whose list the same is.
+fn items_of_two(c: &mut DbConnection) -> (i64, i64) {
+    let owner = add_user(c, 1, "owner");
+    let lists = ["one", "another"].map(|name| add_list(c, owner, 1, name));
+    let rows: Vec<NewItem> = NAMES
+        .iter()
+        .chain(&NAMES)
+        .enumerate()
+        .flat_map(|(number, name)| lists.map(|list| new_item(list, number, name)))
+        .collect();
+    items::insert_all(c, &rows).unwrap();
+    for list in lists {
+        let own = rows.iter().filter(|row| row.bucketlist_id == list);
+        let (total, done) = own.fold((0, 0), |(total, done), row| (total + 1, done + i64::from(row.done)));
+        bucketlists::adjust_counts(c, owner, list, total, done).unwrap();
+    }
+    (owner, lists[0])
+}
+
+fn page(sort: SortKey, descending: bool, limit: i64) -> Keyset {
+    Keyset { sort, descending, after: None, limit }
+}
+
+/// Where the rows are that are met from the first page to the last.
+fn walk<R>(
+    mut keyset: Keyset,
+    position: fn(&R, SortKey) -> Position,
+    mut fetch: impl FnMut(&Keyset) -> Vec<R>,
+) -> Vec<Position> {
+    let mut met = Vec::new();
+    loop {
+        let rows = fetch(&keyset);
+        assert!(rows.len() <= usize::try_from(keyset.limit).unwrap());
+        met.extend(rows.iter().map(|row| position(row, keyset.sort)));
+        assert!(met.len() < 10_000, "it goes round and round");
+        let Some(last) = met.last().filter(|_| !rows.is_empty()) else { return met };
+        keyset.after = Some(last.clone());
+    }
+}
+
+/// The same rows as they should be met: by code point, which is how Rust compares text, and then by id.
+fn sorted<R>(rows: &[R], sort: SortKey, descending: bool, position: fn(&R, SortKey) -> Position) -> Vec<Position> {
+    let mut all: Vec<Position> = rows.iter().map(|row| position(row, sort)).collect();
+    all.sort_by(|a, b| {
+        let keys = match (&a.key, &b.key) {
+            (Key::Instant(a), Key::Instant(b)) => a.cmp(b),
+            (Key::Text(a), Key::Text(b)) => a.cmp(b),
+            keys => panic!("{keys:?}"),
+        };
+        keys.then(a.id.cmp(&b.id))
+    });
+    if descending {
+        all.reverse();
+    }
+    all
+}
+
+/// Walks in every order and in pages of several sizes; all rows are known from `all`.
+fn walk_everywhere<R: Debug>(
+    all: &[R],
+    position: fn(&R, SortKey) -> Position,
+    mut fetch: impl FnMut(&Keyset) -> Vec<R>,
+) {
+    for (sort, descending) in ORDERS {
+        let expected = sorted(all, sort, descending, position);
+        for limit in [1, 7, 1000] {
+            let met = walk(page(sort, descending, limit), position, &mut fetch);
+            assert_eq!(met, expected, "{sort:?}, descending: {descending}, {limit} to a page");
+        }
+    }
+}
+
+/// What `filter` finds in all orders and pages, which must be just what `fits`, and as many as are counted.
+fn items_found(c: &mut DbConnection, list: i64, filter: &items::Filter, fits: impl Fn(&ItemRow) -> bool) {
+    let mut all = items::after(c, list, &items::Filter::default(), &page(SortKey::CreatedAt, false, 1000)).unwrap();
+    assert_eq!(all.len(), 2 * NAMES.len());
+    all.retain(|row| fits(row));
+    assert!(!all.is_empty() && all.len() < 2 * NAMES.len(), "{filter:?} decides nothing");
+    walk_everywhere(&all, ItemRow::position, |keyset| items::after(c, list, filter, keyset).unwrap());
+    assert_eq!(items::count(c, list, filter).unwrap(), i64::try_from(all.len()).unwrap(), "{filter:?}");
+}
+
+fn users_found(c: &mut DbConnection, filter: &users::Filter, fits: impl Fn(&UserRow) -> bool) {
+    let mut all = users::after(c, &users::Filter::default(), &page(SortKey::CreatedAt, false, 1000)).unwrap();
+    all.retain(|row| fits(row));
+    assert!(!all.is_empty() && all.len() < 2 * NAMES.len(), "{filter:?} decides nothing");
+    walk_everywhere(&all, UserRow::position, |keyset| users::after(c, filter, keyset).unwrap());
+    assert_eq!(users::count(c, filter).unwrap(), i64::try_from(all.len()).unwrap(), "{filter:?}");
+}
+
+both_engines! {
+    async fn items_are_met_once_in_every_order(engine: Engine) {
+        let database = Database::new(engine);
+        let mut outside = database.migrator();
+        let c = outside.connection();
+        let (_, list) = items_of_two(c);
+        let all = items::of_lists(c, &[list], 1000).unwrap();
+        assert_eq!(all.len(), 2 * NAMES.len());
+        let filter = items::Filter::default();
+        walk_everywhere(&all, ItemRow::position, |keyset| items::after(c, list, &filter, keyset).unwrap());
+    }
+
+    async fn bucketlists_are_met_once_in_every_order(engine: Engine) {
+        let database = Database::new(engine);
+        let mut outside = database.migrator();
+        let c = outside.connection();
+        let [owner, neighbour] = ["owner", "neighbour"].map(|name| add_user(c, name.len(), name));
+        for (number, name) in NAMES.into_iter().enumerate() {
+            add_list(c, owner, number, name);
+            add_list(c, neighbour, number, name);
+        }
+        let ids: Vec<i64> = {
+            let filter = bucketlists::Filter::default();
+            let rows = bucketlists::after(c, owner, &filter, &page(SortKey::Name, false, 1000)).unwrap();
+            rows.iter().map(|row| row.id).collect()
+        };
+        let all: Vec<BucketlistRow> =
+            ids.iter().map(|id| bucketlists::find(c, owner, *id).unwrap().expect("it is the owner's")).collect();
+        assert_eq!(all.len(), NAMES.len());
+        for (filter, expected) in [
+            (bucketlists::Filter::default(), all.clone()),
+            (
+                bucketlists::Filter { pattern: Some(like_pattern("B")), created_after: None },
+                all.iter().filter(|row| row.name.to_lowercase().contains('b')).cloned().collect(),
+            ),
+            (
+                bucketlists::Filter { pattern: None, created_after: Some(102) },
+                all.iter().filter(|row| row.created_at > 102).cloned().collect(),
+            ),
+        ] {
+            assert!(!expected.is_empty());
+            let fetch = |keyset: &Keyset| bucketlists::after(c, owner, &filter, keyset).unwrap();
+            walk_everywhere(&expected, BucketlistRow::position, fetch);
+            assert_eq!(bucketlists::count(c, owner, &filter).unwrap(), i64::try_from(expected.len()).unwrap());
+        }
+    }
+
+    async fn users_are_met_once_in_every_order_and_by_every_filter(engine: Engine) {
+        let database = Database::new(engine);
+        let mut outside = database.migrator();
+        let c = outside.connection();
+        let rows = NAMES.iter().chain(&NAMES).enumerate();
+        let ids: Vec<i64> = rows.map(|(number, name)| add_user(c, number, name)).collect();
+        let all: Vec<UserRow> = ids.iter().map(|id| users::find(c, *id).unwrap().expect("it was added")).collect();
+        let none = users::Filter::default();
+        walk_everywhere(&all, UserRow::position, |keyset| users::after(c, &none, keyset).unwrap());
+        let filter = |role: Option<&str>, disabled, created_after| users::Filter {
+            role: role.map(str::to_owned),
+            disabled,
+            created_after,
+            pattern: None,
+        };
+        users_found(c, &filter(Some(ADMIN), None, None), |row| row.role == ADMIN);
+        users_found(c, &filter(Some(USER), Some(true), None), |row| row.role == USER && row.disabled);
+        users_found(c, &filter(None, Some(false), None), |row| !row.disabled);
+        users_found(c, &filter(None, None, Some(102)), |row| row.created_at > 102);
+        let pattern = users::Filter { pattern: Some(like_pattern("ZEB")), ..users::Filter::default() };
+        users_found(c, &pattern, |row| row.name.to_lowercase().contains("zeb"));
+    }
+
+    async fn items_are_met_by_every_filter(engine: Engine) {
+        let database = Database::new(engine);
+        let mut outside = database.migrator();
+        let c = outside.connection();
+        let (_, list) = items_of_two(c);
+        let none = items::Filter::default;
+        items_found(c, list, &items::Filter { done: Some(true), ..none() }, |row| row.done);
+        items_found(c, list, &items::Filter { done: Some(false), ..none() }, |row| !row.done);
+        items_found(c, list, &items::Filter { due_before: Some(day(5)), ..none() }, |row| {
+            row.due_on.is_some_and(|due| due < day(5))
+        });
+        items_found(c, list, &items::Filter { due_after: Some(day(5)), ..none() }, |row| {
+            row.due_on.is_some_and(|due| due > day(5))
+        });
+        items_found(c, list, &items::Filter { created_after: Some(102), ..none() }, |row| row.created_at > 102);
+        items_found(c, list, &items::Filter { pattern: Some(like_pattern("B")), ..none() }, |row| {
+            row.name.to_lowercase().contains('b')
+        });
+        let all_at_once = items::Filter {
+            pattern: Some(like_pattern("b")),
+            done: Some(false),
+            due_before: Some(day(9)),
+            due_after: Some(day(1)),
+            created_after: Some(100),
+        };
+        items_found(c, list, &all_at_once, |row| {
+            let due = row.due_on.is_some_and(|due| due < day(9) && due > day(1));
+            row.name.to_lowercase().contains('b') && !row.done && due && row.created_at > 100
+        });
+    }
+
+    async fn a_page_that_is_entered_before_its_filter_begins_still_heeds_it(engine: Engine) {
+        let database = Database::new(engine);
+        let mut outside = database.migrator();
+        let c = outside.connection();
+        let (_, list) = items_of_two(c);
+        let filter = items::Filter { created_after: Some(102), ..items::Filter::default() };
+        for instant in [100, 102, 103] {
+            let after = Some(Position { key: Key::Instant(instant), id: 0 });
+            let keyset = Keyset { after, ..page(SortKey::CreatedAt, false, 1000) };
+            let rows = items::after(c, list, &filter, &keyset).unwrap();
+            assert!(!rows.is_empty() && rows.iter().all(|row| row.created_at > 102), "{instant}");
+        }
+    }
+
+    async fn what_stays_is_met_once_whatever_comes_and_goes(engine: Engine) {
+        for (sort, descending) in ORDERS {
+            let database = Database::new(engine);
+            let mut outside = database.migrator();
+            let c = outside.connection();
+            let (_, list) = items_of_two(c);
+            let stay: BTreeSet<i64> = items::of_lists(c, &[list], 1000)
+                .unwrap()
+                .iter()
+                .map(|row| row.id)
+                .filter(|id| id % 3 != 0)
+                .collect();
+            let (filter, mut step) = (items::Filter::default(), 0);
+            let met = walk(page(sort, descending, 5), ItemRow::position, |keyset| {
+                let rows = items::after(c, list, &filter, keyset).unwrap();
+                // Before and after the place that the walk has come to; among others, the row that it stands on goes.
+                step += 1;
+                let (before, after) = (rows.first(), rows.last());
+                for row in before.into_iter().chain(after).filter(|row| !stay.contains(&row.id)) {
+                    items::delete(c, row.id).unwrap();
+                }
+                // Ends, because the walk goes faster.
+                let new = [new_item(list, step, NAMES[step % NAMES.len()])];
+                items::insert_all(c, if step < 40 { &new } else { &[] }).unwrap();
+                rows
+            });
+            let mut ids: Vec<i64> = met.iter().map(|position| position.id).collect();
+            let total = ids.len();
+            ids.sort_unstable();
+            ids.dedup();
+            assert_eq!(ids.len(), total, "{sort:?}, descending: {descending}: a row was met twice");
+            ids.retain(|id| stay.contains(id));
+            assert!(ids.iter().eq(&stay), "{sort:?}, descending: {descending}: a row was not met");
+        }
+    }
+
+    async fn sessions_are_met_once_the_newest_first(engine: Engine) {
+        let database = Database::new(engine);
+        let mut outside = database.migrator();
+        let c = outside.connection();
+        let [user, other] = ["user", "somebody else"].map(|name| add_user(c, name.len(), name));
+        let now = 1_000;
+        let mut expected = Vec::new();
+        for number in 0..40 {
+            let (created_at, _) = instants(number);
+            let expires_at = if number % 5 == 0 { now } else { now + 1 };
+            let [id, _] = [user, other].map(|user_id| {
+                let session = NewSession { user_id, user_agent: None, created_at, last_seen_at: created_at, expires_at };
+                sessions::insert(c, &session).unwrap()
+            });
+            if number % 7 == 0 {
+                sessions::revoke(c, id, now).unwrap();
+            } else if expires_at > now {
+                expected.push((created_at, id));
+            }
+        }
+        expected.sort_unstable_by(|a, b| b.cmp(a));
+        let mut met: Vec<(i64, i64)> = Vec::new();
+        loop {
+            let rows = sessions::after(c, user, now, met.last().copied(), 4).unwrap();
+            met.extend(rows.iter().map(|row| (row.created_at, row.id)));
+            if rows.len() < 4 {
+                break;
+            }
+        }
+        assert_eq!(met, expected);
+    }
+
+    async fn the_first_items_of_many_lists_come_list_by_list_in_one_statement(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await.id();
+        let lists: Vec<i64> = app
+            .app
+            .db
+            .write(move |c| {
+                let lists: Vec<i64> = (0..100).map(|number| add_list(c, user, number, &number.to_string())).collect();
+                // Dealt out in turn, so that ids and lists do not go together; the last lists stay empty.
+                let rows = (0..950).map(|number| new_item(lists[number % 95], number, "x"));
+                items::insert_all(c, &rows.collect::<Vec<_>>())?;
+                Ok::<_, DbError>(lists)
+            })
+            .await
+            .unwrap();
+        // In no order of theirs.
+        let mixed: Vec<i64> = (0..100).map(|place| lists[place * 37 % 100]).collect();
+        for (ids, per_list) in [(&mixed[..0], 3), (&mixed[..1], 3), (&mixed[..], 3), (&mixed[..], 1000), (&mixed[..], 0)] {
+            let (given, sent) = (ids.to_vec(), app.app.db.statements());
+            let found = app.app.db.read(move |c| items::of_lists(c, &given, per_list).map_err(DbError::from)).await.unwrap();
+            assert_eq!(app.app.db.statements() - sent, u64::from(!ids.is_empty()), "{} lists", ids.len());
+            let mut expected = Vec::new();
+            for list in ids {
+                let list = *list;
+                let keyset = page(SortKey::CreatedAt, false, per_list);
+                let none = items::Filter::default();
+                expected.extend(
+                    app.app.db.read(move |c| items::after(c, list, &none, &keyset).map_err(DbError::from)).await.unwrap(),
+                );
+            }
+            assert_eq!(found, expected, "{} lists, {per_list} of each", ids.len());
+        }
+    }
+}

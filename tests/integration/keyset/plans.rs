@@ -1,0 +1,229 @@
+//! How the engines run what is sent: through the index, entered at the row, without sorting.
+
+use std::sync::{Arc, Mutex};
+
+use bucketlist::db::{
+    DbConnection,
+    repositories::{
+        bucketlists, items,
+        keyset::{Key, Keyset, Position, SortKey},
+        sessions, users,
+    },
+};
+use diesel::{
+    Connection, QueryableByName, RunQueryDsl,
+    connection::{InstrumentationEvent, SimpleConnection},
+    sql_query,
+    sql_types::Text,
+};
+
+use super::{ORDERS, day, items_of_two};
+use crate::support::Database;
+
+#[derive(QueryableByName)]
+struct SqliteStep {
+    #[diesel(sql_type = Text)]
+    detail: String,
+}
+
+#[derive(QueryableByName)]
+struct PostgresLine {
+    #[diesel(sql_type = Text, column_name = "QUERY PLAN")]
+    line: String,
+}
+
+/// What is sent to the database: the statements, and of how many it is noted that they are kept prepared.
+fn sent(c: &mut DbConnection, work: impl FnOnce(&mut DbConnection)) -> (Vec<String>, usize) {
+    let log = Arc::new(Mutex::new((Vec::new(), 0)));
+    let noted = Arc::clone(&log);
+    c.set_instrumentation(move |event: InstrumentationEvent<'_>| match event {
+        InstrumentationEvent::StartQuery { query, .. } => noted.lock().unwrap().0.push(query.to_string()),
+        InstrumentationEvent::CacheQuery { .. } => noted.lock().unwrap().1 += 1,
+        _ => {}
+    });
+    work(c);
+    c.set_instrumentation(|_: InstrumentationEvent<'_>| {});
+    std::mem::take(&mut *log.lock().unwrap())
+}
+
+/// How the one statement is run that `work` sends, whatever values it is sent with.
+fn plan(c: &mut DbConnection, work: impl FnOnce(&mut DbConnection)) -> String {
+    let (statements, _) = sent(c, work);
+    let [statement] = &statements[..] else { panic!("one statement, not {statements:?}") };
+    // Diesel says which type a value has; SQL that is prepared by hand has to be told.
+    let sql = statement.split(" -- binds:").next().unwrap().replace("unnest($1)", "unnest($1::bigint[])");
+    let lines: Vec<String> = match c {
+        DbConnection::Sqlite(c) => {
+            let steps: Vec<SqliteStep> = sql_query(format!("EXPLAIN QUERY PLAN {sql}")).load(c).unwrap();
+            steps.into_iter().map(|step| step.detail).collect()
+        }
+        DbConnection::Postgres(c) => {
+            let values = vec!["NULL"; sql.matches('$').count()].join(", ");
+            c.batch_execute(&format!(
+                "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan; PREPARE explained AS {sql}"
+            ))
+            .unwrap();
+            let explain = sql_query(format!("EXPLAIN (COSTS OFF) EXECUTE explained ({values})"));
+            let lines: Vec<PostgresLine> = explain.load(c).unwrap();
+            c.batch_execute("DEALLOCATE explained; RESET plan_cache_mode; RESET enable_seqscan").unwrap();
+            lines.into_iter().map(|line| line.line).collect()
+        }
+    };
+    lines.join("\n")
+}
+
+const fn column(sort: SortKey) -> &'static str {
+    match sort {
+        SortKey::CreatedAt => "created_at",
+        SortKey::UpdatedAt => "updated_at",
+        SortKey::Name => "name",
+    }
+}
+
+fn somewhere(sort: SortKey) -> Position {
+    let key = if sort == SortKey::Name { Key::Text("m".to_owned()) } else { Key::Instant(102) };
+    Position { key, id: 7 }
+}
+
+/// The first page and a later one of each order.
+fn pages() -> impl Iterator<Item = Keyset> {
+    ORDERS.into_iter().flat_map(|(sort, descending)| {
+        [None, Some(somewhere(sort))].map(|after| Keyset { sort, descending, after, limit: 21 })
+    })
+}
+
+/// That `plan` goes through the index of `scope` and the sort column, enters it at the row, and sorts nothing.
+#[track_caller]
+fn goes_straight(c: &DbConnection, plan: &str, table: &str, scope: &str, keyset: &Keyset) {
+    let column = column(keyset.sort);
+    let index = format!("{table}_{scope}{column}_id");
+    let entered = match (c, keyset.after.is_some(), keyset.descending) {
+        (_, false, _) => String::new(),
+        (DbConnection::Sqlite(_), true, false) => format!("({column},rowid)>(?,?)"),
+        (DbConnection::Sqlite(_), true, true) => format!("({column},rowid)<(?,?)"),
+        (DbConnection::Postgres(_), true, false) => format!("(ROW({column}, id) > ROW("),
+        (DbConnection::Postgres(_), true, true) => format!("(ROW({column}, id) < ROW("),
+    };
+    let condition = match c {
+        DbConnection::Sqlite(_) => plan,
+        DbConnection::Postgres(_) => plan.lines().find(|line| line.contains("Index Cond")).unwrap_or_default(),
+    };
+    assert!(plan.split_whitespace().any(|word| word == index), "{keyset:?}\n{plan}");
+    assert!(condition.contains(&entered), "{keyset:?}\n{plan}");
+    assert!(!plan.contains("TEMP B-TREE") && !plan.contains("Sort"), "{keyset:?}\n{plan}");
+}
+
+/// Enough of everything that a planner has a choice.
+fn fill(c: &mut DbConnection, owner: i64, list: i64) {
+    let numbers = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 5000)";
+    let fill = format!(
+        "INSERT INTO users (email, email_key, name, search_text, password_hash, role, disabled, created_at, updated_at) \
+         {numbers} SELECT n || '@', n || '@', 'u' || n, '', '', 'user', false, n, n FROM numbers; \
+         INSERT INTO bucketlists (user_id, name, search_text, created_at, updated_at) \
+         {numbers} SELECT {owner}, 'l' || n, '', n, n FROM numbers; \
+         INSERT INTO items (bucketlist_id, name, search_text, done, created_at, updated_at) \
+         {numbers} SELECT {list}, 'i' || n, '', false, n, n FROM numbers; \
+         INSERT INTO sessions (user_id, created_at, last_seen_at, expires_at) \
+         {numbers} SELECT {owner}, n, n, 9000 + n FROM numbers;"
+    );
+    c.batch_execute(&fill).unwrap();
+    if let DbConnection::Postgres(c) = c {
+        c.batch_execute("ANALYZE").unwrap();
+    }
+}
+
+both_engines! {
+    async fn every_order_has_an_index_that_is_entered_at_the_row(engine: Engine) {
+        let database = Database::new(engine);
+        let mut outside = database.migrator();
+        let c = outside.connection();
+        let (owner, list) = items_of_two(c);
+        fill(c, owner, list);
+        for keyset in pages() {
+            let none = items::Filter::default();
+            let found = plan(c, |c| drop(items::after(c, list, &none, &keyset).unwrap()));
+            goes_straight(c, &found, "items", "bucketlist_id_", &keyset);
+            let none = bucketlists::Filter::default();
+            let found = plan(c, |c| drop(bucketlists::after(c, owner, &none, &keyset).unwrap()));
+            goes_straight(c, &found, "bucketlists", "user_id_", &keyset);
+            let none = users::Filter::default();
+            let found = plan(c, |c| drop(users::after(c, &none, &keyset).unwrap()));
+            goes_straight(c, &found, "users", "", &keyset);
+        }
+        for after in [None, Some((102, 7))] {
+            let found = plan(c, |c| drop(sessions::after(c, owner, 5_000, after, 21).unwrap()));
+            let after = after.map(|_| somewhere(SortKey::CreatedAt));
+            let keyset = Keyset { sort: SortKey::CreatedAt, descending: true, after, limit: 21 };
+            goes_straight(c, &found, "sessions", "user_id_", &keyset);
+        }
+    }
+
+    async fn filters_do_not_keep_a_page_from_being_entered_at_its_row(engine: Engine) {
+        let database = Database::new(engine);
+        let mut outside = database.migrator();
+        let c = outside.connection();
+        let (owner, list) = items_of_two(c);
+        fill(c, owner, list);
+        let none = items::Filter::default;
+        for filter in [
+            items::Filter { done: Some(false), ..none() },
+            items::Filter { due_before: Some(day(5)), due_after: Some(day(1)), ..none() },
+            items::Filter { pattern: Some("%a%".to_owned()), ..none() },
+            items::Filter { created_after: Some(100), ..none() },
+        ] {
+            for keyset in pages().filter(|keyset| keyset.after.is_some()) {
+                let found = plan(c, |c| drop(items::after(c, list, &filter, &keyset).unwrap()));
+                goes_straight(c, &found, "items", "bucketlist_id_", &keyset);
+            }
+        }
+    }
+
+    async fn the_first_items_of_lists_are_looked_up_in_the_index(engine: Engine) {
+        let database = Database::new(engine);
+        let mut outside = database.migrator();
+        let c = outside.connection();
+        let (owner, list) = items_of_two(c);
+        fill(c, owner, list);
+        let found = plan(c, |c| drop(items::of_lists(c, &[list, list + 1], 3).unwrap()));
+        match c {
+            DbConnection::Sqlite(_) => {
+                let searches = [
+                    "SEARCH items USING INTEGER PRIMARY KEY (rowid=?)",
+                    "SEARCH i USING COVERING INDEX items_bucketlist_id_created_at_id (bucketlist_id=?)",
+                ];
+                assert!(searches.iter().all(|search| found.contains(search)), "{found}");
+                // What is sorted are the rows that were found, by their lists.
+                assert_eq!(found.matches("TEMP B-TREE").count(), 1, "{found}");
+                assert!(!found.contains("SCAN i"), "{found}");
+            }
+            DbConnection::Postgres(_) => {
+                let (sorted, looked_up) = found.split_once("Limit").unwrap_or_else(|| panic!("no limit:\n{found}"));
+                assert!(sorted.contains("Sort") && !looked_up.contains("Sort"), "{found}");
+                assert!(looked_up.contains("Index Scan using items_bucketlist_id_created_at_id"), "{found}");
+                assert!(looked_up.contains("Index Cond: (bucketlist_id = list.id)"), "{found}");
+            }
+        }
+    }
+
+    async fn statements_are_prepared_once(engine: Engine) {
+        let database = Database::new(engine);
+        let mut outside = database.migrator();
+        let c = outside.connection();
+        let (owner, list) = items_of_two(c);
+        let mut ids = vec![list];
+        for kept in [6, 0] {
+            let (statements, cached) = sent(c, |c| {
+                for keyset in pages().filter(|keyset| keyset.after.is_some()) {
+                    items::after(c, list, &items::Filter::default(), &keyset).unwrap();
+                }
+            });
+            assert_eq!((statements.len(), cached), (6, kept));
+            let (statements, cached) = sent(c, |c| drop(items::of_lists(c, &ids, 3).unwrap()));
+            assert_eq!((statements.len(), cached), (1, kept.min(1)));
+            let (statements, cached) = sent(c, |c| drop(sessions::after(c, owner, 1, Some((1, 1)), 21).unwrap()));
+            assert_eq!((statements.len(), cached), (1, kept.min(1)));
+            // However many lists there are.
+            ids.push(list + 1);
+        }
+    }
+}
