@@ -1,3 +1,4 @@
 //! v2 as its clients meet it.
 
 mod merge_patch;
+mod pages;
