@@ -127,10 +127,11 @@ impl<P: Page> ApiResponse for Listing<P> {
             rows_content::<P::Row>(RowFormat::Csv),
             rows_content::<P::Row>(RowFormat::Ndjson),
         ];
-        let link = "</v2/bucketlists?per_page=20>; rel=\"self\"";
+        let this = "</v2/bucketlists?per_page=20>; rel=\"self\"";
+        let link = || header("Link", "Where to go from here (RFC 8288).", 16_384, this);
         let etag = || header("ETag", "The validator of a page of JSON.", 100, "\"5d41402abc4b2a76\"");
         let headers = vec![
-            header("Link", "Where to go from here (RFC 8288).", 16_384, link),
+            link(),
             etag(),
             header(
                 "Content-Disposition",
@@ -139,21 +140,20 @@ impl<P: Page> ApiResponse for Listing<P> {
                 "attachment; filename=\"rows.csv\"",
             ),
         ];
-        let found = MetaResponse {
-            description: "One page; as CSV or NDJSON every row from the cursor on, streamed, unless `per_page` is given.",
-            status: Some(200),
+        let response = |status, description, content, headers| MetaResponse {
+            description,
+            status: Some(status),
             status_range: None,
-            content: content.into(),
+            content,
             headers,
         };
-        let known = MetaResponse {
-            description: "You have the page already.",
-            status: Some(304),
-            status_range: None,
-            content: vec![],
-            headers: vec![etag()],
-        };
-        MetaResponses { responses: vec![found, known] }
+        let listed = "One page; as CSV or NDJSON every row from the cursor on, streamed, unless `per_page` is given.";
+        MetaResponses {
+            responses: vec![
+                response(200, listed, content.into(), headers),
+                response(304, "You have the page already.", vec![], vec![link(), etag()]),
+            ],
+        }
     }
 
     fn register(registry: &mut Registry) {
