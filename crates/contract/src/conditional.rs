@@ -10,6 +10,9 @@ use poem::http::HeaderValue;
 /// More tags than this in one request are a mistake or an attack.
 const MAX_TAGS: usize = 100;
 
+/// And so is a longer header, in bytes.
+pub const MAX_LENGTH: usize = 8192;
+
 /// The content codings a tag may name.
 const ENCODINGS: [&str; 3] = ["gzip", "br", "zstd"];
 
@@ -39,7 +42,8 @@ pub struct Malformed;
 
 impl fmt::Display for Malformed {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "must be * or a list of at most {MAX_TAGS} entity tags in double quotes, such as \"abc\"")
+        write!(out, "must be * or a list of at most {MAX_TAGS} entity tags in double quotes, such as \"abc\"")?;
+        write!(out, ", of at most {MAX_LENGTH} bytes in all")
     }
 }
 
@@ -48,14 +52,18 @@ impl std::error::Error for Malformed {}
 /// Reads the lines of a conditional header; `None` when there are none.
 ///
 /// # Errors
-/// When they are not `*` alone or a list of at most 100 entity tags.
+/// When they are not `*` alone or a list of at most 100 entity tags, or longer than [`MAX_LENGTH`].
 pub fn parse<'a>(values: impl IntoIterator<Item = &'a HeaderValue>) -> Result<Option<Tags>, Malformed> {
     let mut values = values.into_iter().peekable();
     if values.peek().is_none() {
         return Ok(None);
     }
-    let (mut is_any, mut tags) = (false, Vec::new());
+    let (mut is_any, mut tags, mut length) = (false, Vec::new(), 0);
     for value in values {
+        length += value.len();
+        if length > MAX_LENGTH {
+            return Err(Malformed);
+        }
         let mut rest = value.as_bytes().trim_ascii();
         // An empty element between commas is to be overlooked (section 5.6.1.2).
         while let Some((&first, after)) = rest.split_first() {
@@ -221,6 +229,10 @@ mod tests {
         assert!(read(&[many(100).as_bytes()]).is_ok());
         assert_eq!(read(&[many(101).as_bytes()]), Err(Malformed));
         assert_eq!(read(&[many(60).as_bytes(), many(41).as_bytes()]), Err(Malformed));
+        let long = |length: usize| format!("\"{}\"", "a".repeat(length - 2));
+        assert!(read(&[long(MAX_LENGTH).as_bytes()]).is_ok());
+        assert_eq!(read(&[long(MAX_LENGTH + 1).as_bytes()]), Err(Malformed));
+        assert_eq!(read(&[long(MAX_LENGTH / 2).as_bytes(), long(MAX_LENGTH / 2 + 1).as_bytes()]), Err(Malformed));
     }
 
     #[test]

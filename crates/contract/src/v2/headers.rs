@@ -125,8 +125,8 @@ macro_rules! header_argument {
     };
 }
 
-header_argument!(IfMatch, 8192);
-header_argument!(IfNoneMatch, 8192);
+header_argument!(IfMatch, conditional::MAX_LENGTH);
+header_argument!(IfNoneMatch, conditional::MAX_LENGTH);
 header_argument!(IdempotencyKey, 257);
 
 #[cfg(test)]
