@@ -210,7 +210,7 @@ impl<E: Endpoint> Stack<E> {
             request.set_method(Method::GET);
         }
         let known = Known::of(&request);
-        let response = match self.cache.as_ref().filter(|_| is_cached) {
+        let response = match self.cache.as_ref().filter(|_| is_cached && !known.is_malformed()) {
             Some(cache) => self.remembered(cache, request, media_type).await?,
             None => self.ask(request, violations).await?,
         };
