@@ -136,10 +136,15 @@ impl Users {
     /// Deletes one's own account with everything in it.
     ///
     /// # Errors
-    /// `Invalid`, `Conflict(LastAdmin)`.
-    pub async fn delete_own(&self, user_id: i64, password: SecretString) -> Result<(), Error> {
+    /// `Invalid`, `Conflict(LastAdmin)`, `Conflict(Changed)`.
+    pub async fn delete_own(
+        &self,
+        user_id: i64,
+        password: SecretString,
+        precondition: Precondition,
+    ) -> Result<(), Error> {
         Accounts(Arc::clone(&self.0)).verified(user_id, password, "password").await?;
-        self.delete(user_id, Precondition::None).await.map_err(gone)
+        self.delete(user_id, precondition).await.map_err(gone)
     }
 
     /// Changes an account's role, or disables it and ends its sessions.

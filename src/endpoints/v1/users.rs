@@ -39,7 +39,7 @@ impl UserEndpoints for UserAccounts {
         Caller(caller): Caller,
         Json(body): Json<AccountDeletion>,
     ) -> Result<UserDeleted, ApiError> {
-        self.0.delete_own(caller.user_id, secret(&body.password)).await?;
+        self.0.delete_own(caller.user_id, secret(&body.password), Precondition::None).await?;
         Ok(UserDeleted::Done)
     }
 

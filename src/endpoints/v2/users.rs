@@ -45,8 +45,14 @@ impl UserEndpoints for UserAccounts {
         Ok(Changed { tag: tag(&Users::version(&row)), body: Json(user(row, Links::Me)) })
     }
 
-    async fn delete_me(&self, Caller(caller): Caller, Json(body): Json<AccountDeletion>) -> Result<Done, Refusal> {
-        self.users.delete_own(caller.user_id, secret(&body.password)).await?;
+    async fn delete_me(
+        &self,
+        Caller(caller): Caller,
+        if_match: IfMatch,
+        Json(body): Json<AccountDeletion>,
+    ) -> Result<Done, Refusal> {
+        let precondition = self.conditions.precondition(if_match)?;
+        self.users.delete_own(caller.user_id, secret(&body.password), precondition).await?;
         Ok(Done)
     }
 }

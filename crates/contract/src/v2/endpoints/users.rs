@@ -47,6 +47,14 @@ pub trait UserEndpoints: Send + Sync + 'static {
     ///
     /// Deletes the account with all its bucketlists, items and sessions, at once and for good. Asks for the password.
     #[oai(path = "/me", method = "delete", operation_id = "deleteMe")]
-    #[operation(errors(&[ErrorCode::WrongPassword, ErrorCode::LastAdmin]))]
-    async fn delete_me(&self, caller: Caller, body: Json<AccountDeletion>) -> Result<Done, Refusal>;
+    #[operation(errors(&[ErrorCode::WrongPassword, ErrorCode::LastAdmin, ErrorCode::InvalidHeader]))]
+    #[operation(conditional())]
+    async fn delete_me(
+        &self,
+        caller: Caller,
+        /// The tag of the state you mean to delete: 412 if it is no longer that one.
+        #[oai(name = "If-Match")]
+        if_match: IfMatch,
+        body: Json<AccountDeletion>,
+    ) -> Result<Done, Refusal>;
 }
