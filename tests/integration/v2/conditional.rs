@@ -1,0 +1,206 @@
+//! Entity tags, and what is read again: 304 for a client that has it already (RFC 9110, section 13.1.2).
+
+use poem::http::Method;
+
+use crate::support::{Actor, Reply, TestApp, Unjudged, Value, json};
+
+/// The strong tag of an answer, without its quotes.
+fn opaque(reply: &Reply) -> String {
+    let tag = reply.header("etag");
+    let opaque = tag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    let opaque = opaque.unwrap_or_else(|| panic!("no strong tag: {tag}"));
+    assert!(!opaque.is_empty() && opaque.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{tag}");
+    opaque.to_owned()
+}
+
+async fn tag(actor: &Actor<'_>, path: &str) -> String {
+    opaque(&actor.get(path).await.expect(200))
+}
+
+async fn unless(actor: &Actor<'_>, path: &str, known: &str) -> Unjudged {
+    actor.request(Method::GET, path).header("if-none-match", known).send().await
+}
+
+/// PATCH as each path wants it.
+async fn patch(actor: &Actor<'_>, path: &str, body: &Value) -> Reply {
+    let request = actor.request(Method::PATCH, path);
+    let request = if path.contains("/users/") { request.json(body) } else { request.merge_patch(body) };
+    request.send().await.expect(200)
+}
+
+/// A list with an item, their owner's account, and what an administrator sees: everything that has a tag.
+async fn tagged(admin: &Actor<'_>) -> Vec<String> {
+    let list = admin.bucketlist("See the world").await;
+    let item = admin.item(list, "Cape Horn").await;
+    let list = format!("/v2/bucketlists/{list}");
+    vec![
+        format!("{list}/items/{item}"),
+        format!("{list}/items"),
+        format!("{list}/items?sort=-name&done=false&include=total"),
+        format!("{list}?include=items"),
+        list,
+        "/v2/bucketlists".to_owned(),
+        "/v2/bucketlists?include=items,total".to_owned(),
+        "/v2/users/me".to_owned(),
+        format!("/v2/admin/users/{}", admin.id()),
+        "/v2/admin/users".to_owned(),
+    ]
+}
+
+both_engines! {
+    async fn a_write_answers_with_the_tag_that_a_read_will_have(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let (admin, other) = (app.admin().await, app.user().await);
+        let list = admin.post("/v2/bucketlists", &json!({"name": "See the world"})).await.expect(201);
+        let list_path = list.header("location").to_owned();
+        let item = admin.post(&format!("{list_path}/items"), &json!({"name": "Cape Horn"})).await.expect(201);
+        let item_path = item.header("location").to_owned();
+        // The item is counted in its list.
+        assert_ne!(tag(&admin, &list_path).await, opaque(&list));
+        assert_eq!(tag(&admin, &item_path).await, opaque(&item));
+
+        for (path, replacement, changes) in [
+            (list_path, Some(json!({"name": "See it all"})), json!({"description": "All of it."})),
+            (item_path, Some(json!({"name": "Round Cape Horn"})), json!({"done": true})),
+            ("/v2/users/me".to_owned(), None, json!({"name": "Ada"})),
+            (format!("/v2/admin/users/{}", other.id()), None, json!({"disabled": true})),
+        ] {
+            let mut tags = vec![tag(&admin, &path).await];
+            if let Some(body) = replacement {
+                let reply = admin.put(&path, &body).await.expect(200);
+                assert_eq!(tag(&admin, &path).await, opaque(&reply), "{path}");
+                tags.push(opaque(&reply));
+            }
+            let reply = patch(&admin, &path, &changes).await;
+            assert_eq!(tag(&admin, &path).await, opaque(&reply), "{path}");
+            tags.push(opaque(&reply));
+            let count = tags.len();
+            tags.sort();
+            tags.dedup();
+            assert_eq!(tags.len(), count, "every state has a tag of its own: {path}");
+        }
+    }
+
+    async fn who_has_it_already_is_told_so(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let admin = app.admin().await;
+        for path in tagged(&admin).await {
+            let whole = admin.get(&path).await.expect(200);
+            assert_eq!(whole.header("cache-control"), "private, no-cache");
+            let opaque = opaque(&whole);
+            for (known, says) in [
+                (format!("\"{opaque}\""), format!("\"{opaque}\"")),
+                ("*".to_owned(), format!("\"{opaque}\"")),
+                (format!("W/\"{opaque}\""), format!("\"{opaque}\"")),
+                (format!("\"other\", W/\"old\",\"{opaque}\""), format!("\"{opaque}\"")),
+                (format!("\"{opaque}-gzip\""), format!("\"{opaque}-gzip\"")),
+                (format!("\"a,b\", W/\"{opaque}-zstd\""), format!("\"{opaque}-zstd\"")),
+            ] {
+                let same = unless(&admin, &path, &known).await.expect(304);
+                assert!(same.body.is_empty(), "{path} {known}");
+                assert_eq!(same.header("etag"), says, "{path} {known}");
+                assert_eq!(same.header("cache-control"), "private, no-cache");
+                assert_eq!(same.header("vary"), whole.header("vary"));
+                assert!(!same.headers.contains_key("content-type"), "{same:?}");
+                assert!(!same.headers.contains_key("content-length"), "{same:?}");
+                let head = admin.request(Method::HEAD, &path).header("if-none-match", &known).send().await.expect(304);
+                assert_eq!(head.header("etag"), says, "{path} {known}");
+            }
+            for known in ["\"other\"", "\"\"", "\"*\"", &format!("\"{}\"", &opaque[1..]), &format!("\"{opaque}-x\"")] {
+                let reply = unless(&admin, &path, known).await.expect(200);
+                assert_eq!(reply.body, whole.body, "{path} {known}");
+                assert_eq!(reply.header("etag"), whole.header("etag"), "{path} {known}");
+            }
+        }
+    }
+
+    async fn a_compressed_answer_has_a_tag_of_its_own(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let body = json!({"name": "Long", "description": "North by north-west. ".repeat(47)});
+        let made = user.post("/v2/bucketlists", &body).await.expect(201);
+        let path = made.header("location");
+        let plain = opaque(&made);
+        for encoding in ["gzip", "br", "zstd"] {
+            let read = |known: String| {
+                let request = user.request(Method::GET, path).header("accept-encoding", encoding);
+                if known.is_empty() { request.send() } else { request.header("if-none-match", &known).send() }
+            };
+            let compressed = read(String::new()).await.expect(200);
+            assert_eq!(compressed.header("content-encoding"), encoding);
+            assert_eq!(compressed.header("etag"), format!("\"{plain}-{encoding}\""));
+            let same = read(compressed.header("etag").to_owned()).await.expect(304);
+            assert_eq!(same.header("etag"), compressed.header("etag"));
+            // It is the tag of the state as well: a change may be made to depend on it.
+            let renamed = user.request(Method::PATCH, path).merge_patch(&json!({"name": encoding}));
+            let stale = renamed.header("if-match", &format!("\"{plain}x-{encoding}\"")).send().await;
+            stale.expect_error(412, "PRECONDITION_FAILED");
+        }
+        let change = user.request(Method::PATCH, path).merge_patch(&json!({"name": "Renamed"}));
+        change.header("if-match", &format!("\"{plain}-br\"")).send().await.expect(200);
+    }
+
+    async fn what_is_no_list_of_tags_is_refused_by_every_read(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let admin = app.admin().await;
+        for path in tagged(&admin).await {
+            for round in ["new", "kept in memory"] {
+                for known in ["abc", "\"a", "*, \"a\"", "W/", "'a'", "w/\"a\"", "\"a\" \"b\"", ",", &"x".repeat(10_000)] {
+                    let refused = unless(&admin, &path, known).await.expect_error(400, "INVALID_HEADER");
+                    let errors = &refused.json()["errors"];
+                    assert_eq!(errors[0]["header"], "If-None-Match", "{path} {round}");
+                    assert_eq!(errors.as_array().unwrap().len(), 1);
+                }
+                let long = format!("\"{}\"", "a".repeat(10_000));
+                unless(&admin, &path, &long).await.expect_error(400, "INVALID_HEADER");
+                admin.get(&path).await.expect(200);
+            }
+        }
+    }
+
+    async fn the_tag_changes_with_the_state_and_only_then(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let (user, other) = (app.admin().await, app.user().await);
+        let (id, beside) = (user.bucketlist("See the world").await, user.bucketlist("Learn").await);
+        let list = format!("/v2/bucketlists/{id}");
+        let (nested, all) = (format!("{list}?include=items"), "/v2/bucketlists".to_owned());
+        let paths = [&list, &nested, &all, &format!("{list}/items")];
+        let tags = async || {
+            let mut tags = Vec::new();
+            for path in paths {
+                tags.push(tag(&user, path).await);
+            }
+            tags
+        };
+        // Which of the four a step changes.
+        let mut before = tags().await;
+        let mut expect = async |what: &str, changed: [bool; 4]| {
+            let now = tags().await;
+            let differs: Vec<bool> = now.iter().zip(&before).map(|(now, before)| now != before).collect();
+            assert_eq!(differs, changed, "{what}");
+            before = now;
+        };
+        expect("nothing", [false; 4]).await;
+        let item = user.item(id, "Cape Horn").await;
+        let item = format!("{list}/items/{item}");
+        expect("an item came", [true; 4]).await;
+        patch(&user, &item, &json!({"name": "Round Cape Horn"})).await;
+        expect("an item has another name: its list is as it was", [false, true, false, true]).await;
+        patch(&user, &item, &json!({"done": true})).await;
+        expect("an item was done", [true; 4]).await;
+        user.delete(&item).await.expect(204);
+        expect("an item went", [true; 4]).await;
+        user.item(beside, "Spanish").await;
+        expect("an item came to another list", [false, false, true, false]).await;
+        patch(&user, &list, &json!({"description": "All of it."})).await;
+        expect("its description", [true, true, true, false]).await;
+        let theirs = other.bucketlist("See the world").await;
+        other.item(theirs, "Cape Horn").await;
+        user.put(&format!("/v2/bucketlists/{theirs}"), &json!({"name": "x"})).await.expect(404);
+        user.patch("/v2/users/me", &json!({"name": "Ada"})).await.expect(200);
+        let (path, stale) = (&list, "\"stale\"");
+        let refused = user.request(Method::PUT, path).json(&json!({"name": "x"})).header("if-match", stale).send().await;
+        refused.expect(412);
+        expect("others', and what was refused", [false; 4]).await;
+    }
+}
