@@ -106,13 +106,13 @@ async fn send_unchecked(
 }
 
 /// One body that is refused.
-struct Bad {
-    body: Vec<u8>,
-    content_type: Option<&'static str>,
-    status: u16,
-    code: &'static str,
+pub struct Bad {
+    pub body: Vec<u8>,
+    pub content_type: Option<&'static str>,
+    pub status: u16,
+    pub code: &'static str,
     /// What must be among the details.
-    detail: Option<(String, &'static str)>,
+    pub detail: Option<(String, &'static str)>,
 }
 
 impl Bad {
@@ -127,7 +127,7 @@ impl Bad {
 }
 
 /// Bodies that no operation takes.
-fn unreadable(good: &str) -> Vec<Bad> {
+pub fn unreadable(good: &str) -> Vec<Bad> {
     let mut all = Vec::new();
     for text in [
         "",
@@ -221,7 +221,7 @@ fn unreadable(good: &str) -> Vec<Bad> {
 }
 
 /// Bodies that one operation does not take: its good one with a field gone wrong.
-fn invalid(schema: &'static Value) -> Vec<Bad> {
+pub fn invalid(schema: &'static Value) -> Vec<Bad> {
     let good = &schema["example"];
     let with = |field: &str, value: Value| {
         let mut body = good.clone();

@@ -141,13 +141,21 @@ impl Reply {
         code.unwrap_or_else(|| panic!("no error code: {body}")).to_owned()
     }
 
-    /// Field and code of everything that is wrong, as the v1 envelope lists it.
+    /// Place and code of everything that is wrong, whichever shape lists it. A v1 envelope has one field for all places, a
+    /// problem one for each kind of them.
     #[track_caller]
     pub fn details(&self) -> Vec<(String, String)> {
         let body = self.json();
-        let details = body["error"]["details"].as_array().unwrap_or_else(|| panic!("no details: {body}")).clone();
-        let text = |detail: &Value, name: &str| detail[name].as_str().unwrap().to_owned();
-        details.iter().map(|detail| (text(detail, "field"), text(detail, "code"))).collect()
+        let details = body["error"]["details"].as_array().or_else(|| body["errors"].as_array());
+        let details = details.unwrap_or_else(|| panic!("no details: {body}"));
+        let place = |detail: &Value| {
+            let places = ["field", "pointer", "parameter", "header"].map(|name| detail[name].as_str());
+            let mut places = places.into_iter().flatten();
+            let place = places.next().unwrap_or_else(|| panic!("no place: {detail}")).to_owned();
+            assert!(places.next().is_none(), "one place: {detail}");
+            place
+        };
+        details.iter().map(|detail| (place(detail), detail["code"].as_str().unwrap().to_owned())).collect()
     }
 
     #[track_caller]

@@ -1,0 +1,204 @@
+//! Items made together: all of them, or none.
+
+use std::time::Duration;
+
+use poem::http::Method;
+
+use crate::support::{Actor, TestApp, Value, json};
+
+fn batch_of(list: i64) -> String {
+    format!("/v2/bucketlists/{list}/items/batch")
+}
+
+/// So many items to be made, each with a name of its own.
+fn numbered(count: usize) -> Vec<Value> {
+    (0..count).map(|number| json!({"name": format!("Item {number}")})).collect()
+}
+
+/// How many items a list says it has, how many of them it says are done, and how many it shows.
+async fn counts(user: &Actor<'_>, list: i64) -> (i64, i64, usize) {
+    let path = format!("/v2/bucketlists/{list}");
+    let row = user.get(&path).await.expect(200).json();
+    let rows = user.request(Method::GET, &format!("{path}/items")).header("accept", "application/x-ndjson");
+    let rows = String::from_utf8(rows.send().await.expect(200).body).unwrap();
+    (row["items_total"].as_i64().unwrap(), row["items_done"].as_i64().unwrap(), rows.lines().count())
+}
+
+async fn found(user: &Actor<'_>, q: &str) -> usize {
+    let page = user.get(&format!("/v2/search?per_page=100&q={q}")).await.expect(200).json();
+    page["data"].as_array().unwrap().len()
+}
+
+/// Fails unless the list has nothing and none of it is found.
+async fn expect_nothing(user: &Actor<'_>, list: i64) {
+    assert_eq!(counts(user, list).await, (0, 0, 0));
+    assert_eq!(found(user, "item").await, 0);
+}
+
+both_engines! {
+    async fn items_are_made_in_their_order(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let list = user.bucketlist("See the world").await;
+        let sent = json!({"items": [
+            {"name": " Zermatt ", "description": "On\nfoot", "due_on": "2028-02-29"},
+            {"name": "Aarau", "done": true},
+            {"name": "Zermatt"},
+            {"name": "Zermatt", "description": null, "done": false, "due_on": null},
+        ]});
+        let made = user.post(&batch_of(list), &sent).await.expect(201);
+        let items = format!("/v2/bucketlists/{list}/items");
+        assert_eq!(made.header("location"), items);
+        let body = made.json();
+        assert_eq!(body.as_object().unwrap().keys().collect::<Vec<_>>(), ["data"]);
+        let data = body["data"].as_array().unwrap().clone();
+        let names: Vec<&str> = data.iter().map(|item| item["name"].as_str().unwrap()).collect();
+        assert_eq!(names, ["Zermatt", "Aarau", "Zermatt", "Zermatt"], "alike is not the same");
+        let ids: Vec<i64> = data.iter().map(|item| item["id"].as_i64().unwrap()).collect();
+        assert!(ids.is_sorted_by(|one, next| one < next), "{ids:?}");
+        let now = json!("2027-01-15T08:00:00.000000Z");
+        for (item, done) in data.iter().zip([false, true, false, false]) {
+            assert_eq!((&item["done"], &item["created_at"], &item["bucketlist_id"]), (&json!(done), &now, &json!(list)));
+            assert_eq!(item["done_at"], if done { now.clone() } else { json!(null) });
+            let path = item["_links"]["self"]["href"].as_str().unwrap();
+            assert_eq!(user.get(path).await.expect(200).json(), *item);
+        }
+        assert_eq!((&data[0]["description"], &data[0]["due_on"]), (&json!("On\nfoot"), &json!("2028-02-29")));
+        let page = user.get(&format!("{items}?include=total")).await.expect(200).json();
+        assert_eq!((&page["data"], &page["meta"]["total"]), (&body["data"], &json!(4)));
+        assert_eq!(counts(&user, list).await, (4, 1, 4));
+        // Behind those that are there already.
+        app.wait(Duration::from_secs(1));
+        user.post(&batch_of(list), &json!({"items": [{"name": "Last", "done": true}]})).await.expect(201);
+        assert_eq!(counts(&user, list).await, (5, 2, 5));
+        let names = user.get(&format!("{items}?sort=-created_at&per_page=1")).await.expect(200).json();
+        assert_eq!(names["data"][0]["name"], "Last");
+    }
+
+    async fn from_one_to_a_thousand_are_made_at_once(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let list = user.bucketlist("a").await;
+        for count in [0, 1001] {
+            let reply = user.post(&batch_of(list), &json!({"items": numbered(count)})).await;
+            let details = reply.expect_error(422, "VALIDATION_FAILED").details();
+            assert_eq!(details.len(), 1);
+            assert_eq!(details[0].0, "/items", "{details:?}");
+        }
+        expect_nothing(&user, list).await;
+        user.post(&batch_of(list), &json!({"items": numbered(1)})).await.expect(201);
+        assert_eq!(counts(&user, list).await, (1, 0, 1));
+        let made = user.post(&batch_of(list), &json!({"items": numbered(1000)})).await.expect(201).json();
+        let names = made["data"].as_array().unwrap().iter().map(|item| item["name"].clone());
+        assert!(names.eq(numbered(1000).into_iter().map(|item| item["name"].clone())), "in their order");
+        assert_eq!(counts(&user, list).await, (1001, 0, 1001));
+        assert_eq!(found(&user, "item+999").await, 1);
+    }
+
+    async fn one_bad_row_is_named_and_none_is_made(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let list = user.bucketlist("a").await;
+        for (place, value, pointer, code) in [
+            (17, json!({"name": ""}), "/items/17/name", "TOO_SHORT"),
+            (0, json!({"name": "x".repeat(201)}), "/items/0/name", "TOO_LONG"),
+            (99, json!({"name": "a\u{0}b"}), "/items/99/name", "INVALID_CHARACTERS"),
+            (1, json!({}), "/items/1/name", "REQUIRED"),
+            (5, json!({"name": "x", "due_on": "2027-02-29"}), "/items/5/due_on", "INVALID_FORMAT"),
+            (6, json!({"name": "x", "done": null}), "/items/6/done", "WRONG_TYPE"),
+            (7, json!({"name": "x", "description": "y".repeat(4001)}), "/items/7/description", "TOO_LONG"),
+            (8, json!("x"), "/items/8", "WRONG_TYPE"),
+            (9, json!(null), "/items/9", "WRONG_TYPE"),
+        ] {
+            let mut items = numbered(100);
+            items[place] = value;
+            let reply = user.post(&batch_of(list), &json!({"items": items})).await;
+            let details = reply.expect_error(422, "VALIDATION_FAILED").details();
+            assert_eq!(details, [(pointer.to_owned(), code.to_owned())]);
+        }
+        let mut items = numbered(20);
+        items[3] = json!({"name": "x", "id": 7});
+        let reply = user.post(&batch_of(list), &json!({"items": items})).await.expect_error(422, "UNKNOWN_FIELD");
+        assert_eq!(reply.details(), [("/items/3/id".to_owned(), "UNKNOWN_FIELD".to_owned())]);
+        // All of them at once.
+        items[19] = json!({"name": 1});
+        let reply = user.post(&batch_of(list), &json!({"items": items})).await.expect_error(422, "VALIDATION_FAILED");
+        let places: Vec<String> = reply.details().into_iter().map(|(place, _)| place).collect();
+        assert_eq!(places, ["/items/3/id", "/items/19/name"]);
+        for (body, place) in [
+            (json!({}), "/items"),
+            (json!([]), ""),
+            (json!({"items": {}}), "/items"),
+            (json!({"items": null}), "/items"),
+            (json!({"items": [{"name": "x"}], "atomic": false}), "/atomic"),
+        ] {
+            let details = user.post(&batch_of(list), &body).await.expect(422).details();
+            assert_eq!(details[0].0, place, "{body}");
+        }
+        expect_nothing(&user, list).await;
+    }
+
+    async fn a_row_that_fails_late_takes_the_others_with_it(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let list = user.bucketlist("a").await;
+        app.execute("CREATE UNIQUE INDEX items_poisoned ON items (name) WHERE name = 'Item poisoned'");
+        let mut items = numbered(400);
+        items[10] = json!({"name": "Item poisoned"});
+        items[399] = json!({"name": "Item poisoned"});
+        user.post(&batch_of(list), &json!({"items": items})).await.expect(500);
+        expect_nothing(&user, list).await;
+        items[399] = json!({"name": "Item cured", "done": true});
+        user.post(&batch_of(list), &json!({"items": items})).await.expect(201);
+        assert_eq!(counts(&user, list).await, (400, 1, 400));
+        assert_eq!((found(&user, "poisoned").await, found(&user, "cured").await), (1, 1));
+    }
+
+    async fn a_batch_is_for_one_list_of_ones_own(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let (user, other) = (app.user().await, app.user().await);
+        let (list, theirs) = (user.bucketlist("a").await, other.bucketlist("b").await);
+        let body = json!({"items": numbered(3)});
+        for path in [batch_of(theirs), batch_of(999_999)] {
+            user.post(&path, &body).await.expect_error(404, "BUCKETLIST_NOT_FOUND");
+        }
+        user.delete(&format!("/v2/bucketlists/{list}")).await.expect(204);
+        user.post(&batch_of(list), &body).await.expect_error(404, "BUCKETLIST_NOT_FOUND");
+        expect_nothing(&other, theirs).await;
+        user.get(&batch_of(list)).await.expect_error(405, "METHOD_NOT_ALLOWED");
+    }
+
+    async fn a_batch_may_be_as_large_as_any_body(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let list = user.bucketlist("a").await;
+        let row = json!({"name": "Item", "description": "x".repeat(4000)});
+        let body = json!({"items": vec![row.clone(); 1000]});
+        assert!(body.to_string().len() > 1 << 20);
+        user.post(&batch_of(list), &body).await.expect_error(413, "PAYLOAD_TOO_LARGE");
+        expect_nothing(&user, list).await;
+        user.post(&batch_of(list), &json!({"items": vec![row; 250]})).await.expect(201);
+        assert_eq!(counts(&user, list).await, (250, 0, 250));
+    }
+
+    async fn making_many_needs_few_statements(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let list = user.bucketlist("a").await;
+        let mut needed = Vec::new();
+        for count in [10, 200, 1000] {
+            let body = json!({"items": numbered(count)});
+            // An access token is looked up again now and then; the smallest of a few counts has none of that.
+            let mut least = u64::MAX;
+            for _ in 0..4 {
+                let before = app.app.db.statements();
+                user.post(&batch_of(list), &body).await.expect(201);
+                least = least.min(app.app.db.statements() - before);
+            }
+            needed.push(least);
+        }
+        // What one statement can carry has an end.
+        assert_eq!(needed[0], needed[1], "{engine:?}: {needed:?}");
+        assert!(needed[0] < 10 && needed[2] < needed[0] + 10, "{engine:?}: {needed:?}");
+    }
+}

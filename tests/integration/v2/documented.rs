@@ -1,0 +1,95 @@
+//! What v2's document says of its operations, for the tests that go through all of them.
+
+use ::contract::v2;
+use document::Operation;
+use poem::http::Method;
+
+use crate::support::{Actor, TestApp, Unjudged, Value};
+
+pub fn method(operation: &Operation) -> Method {
+    operation.method.parse().unwrap()
+}
+
+/// The schema of an operation's request body.
+pub fn request_schema(operation: &Operation) -> &'static Value {
+    let document = v2::document().value();
+    let path = operation.path.strip_prefix("/v2").unwrap();
+    let documented = &document["paths"][path][operation.method.to_lowercase()];
+    let schema = &documented["requestBody"]["content"][&operation.consumes[0]]["schema"];
+    let reference = schema["$ref"].as_str().or_else(|| schema["allOf"][0]["$ref"].as_str());
+    reference.map_or(schema, |reference| document.pointer(reference.trim_start_matches('#')).unwrap())
+}
+
+/// Ids, by the names that paths have for them.
+#[derive(Clone, Copy, Debug)]
+pub struct Ids {
+    pub list: i64,
+    pub item: i64,
+    pub user: i64,
+    pub session: i64,
+}
+
+impl Ids {
+    /// Of nothing.
+    pub const NONE: Self = Self { list: 999_999, item: 999_999, user: 999_999, session: 999_999 };
+
+    /// Of things of this user's, which are made now.
+    pub async fn of(user: &Actor<'_>) -> Self {
+        let list = user.bucketlist("See the world").await;
+        let item = user.item(list, "Walk the Camino").await;
+        let session = user.get("/v2/auth/sessions").await.expect(200).json()["data"][0]["id"].as_i64().unwrap();
+        Self { list, item, user: user.id(), session }
+    }
+
+    /// The path of an operation, of either version.
+    pub fn path(&self, operation: &Operation) -> String {
+        let mut path = operation.path.clone();
+        for (name, id) in
+            [("bucketlist_id", self.list), ("item_id", self.item), ("user_id", self.user), ("session_id", self.session)]
+        {
+            path = path.replace(&format!("{{{name}}}"), &id.to_string());
+        }
+        assert!(!path.contains('{'), "{path}: of what?");
+        path
+    }
+}
+
+/// Sends an operation with the document's own example of a body.
+pub async fn send(who: &Actor<'_>, operation: &Operation, path: &str, accept: &str) -> Unjudged {
+    let request = who.request(method(operation), path).header("accept", accept);
+    match operation.consumes.first() {
+        Some(media_type) => {
+            let body = request_schema(operation)["example"].to_string();
+            request.header("content-type", media_type).bytes(body).send().await
+        }
+        None => request.send().await,
+    }
+}
+
+/// Everything of the caller's that v2 shows, to be compared with what it shows later.
+pub async fn shown(who: &Actor<'_>, ids: Ids) -> Vec<Value> {
+    let list = format!("/v2/bucketlists/{}", ids.list);
+    let mut shown = Vec::new();
+    for path in [
+        "/v2/users/me".to_owned(),
+        "/v2/bucketlists?include=items,total".to_owned(),
+        format!("{list}/items?include=total"),
+        format!("{list}/items/{}", ids.item),
+        "/v2/auth/sessions".to_owned(),
+        "/v2/search?q=w".to_owned(),
+    ] {
+        shown.push(who.get(&path).await.expect(200).json());
+    }
+    shown
+}
+
+/// An answer that is not to be checked against the document: its status, and what it allows.
+pub async fn status_and_allow(app: &TestApp, who: &Actor<'_>, method: &str, path: &str) -> (u16, Option<String>) {
+    let mut request = poem::Request::builder().method(method.parse().unwrap()).uri_str(path);
+    if who.session.is_some() {
+        request = request.header("authorization", format!("Bearer {}", who.token()));
+    }
+    let response = app.call(request.finish()).await;
+    let allow = response.headers().get("allow").map(|allow| allow.to_str().unwrap().to_owned());
+    (response.status().as_u16(), allow)
+}

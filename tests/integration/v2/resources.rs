@@ -1,0 +1,292 @@
+//! Bucketlists, items and accounts, as v2 shows them: with links, and every field always there.
+
+use std::time::Duration;
+
+use poem::http::Method;
+
+use crate::support::{Actor, TestApp, Value, json};
+
+const CREATED: &str = "2027-01-15T08:00:00.000000Z";
+
+fn link(method: &str, href: &str) -> Value {
+    json!({"href": href, "method": method})
+}
+
+/// Follows a link; what it sends is what the link's method takes there.
+async fn follow(who: &Actor<'_>, name: &str, link: &Value) {
+    let (href, method) = (link["href"].as_str().unwrap(), link["method"].as_str().unwrap());
+    let request = who.request(method.parse().unwrap(), href);
+    let is_account = href.starts_with("/v2/users") || href.starts_with("/v2/admin");
+    let (reply, expected) = match method {
+        "GET" => (request.send().await, 200),
+        "DELETE" if href == "/v2/users/me" => (request.json(&json!({"password": Actor::PASSWORD})).send().await, 204),
+        "DELETE" => (request.send().await, 204),
+        "POST" => (request.json(&json!({"name": name})).send().await, 201),
+        "PUT" => (request.json(&json!({"name": name})).send().await, 200),
+        "PATCH" if is_account => (request.json(&json!({})).send().await, 200),
+        "PATCH" => (request.merge_patch(&json!({"name": name})).send().await, 200),
+        _ => panic!("how is {link} followed?"),
+    };
+    reply.expect(expected);
+}
+
+/// Follows every link of a resource, the deleting ones last.
+async fn follow_all(who: &Actor<'_>, resource: &Value) {
+    let links = resource["_links"].as_object().unwrap();
+    assert!(links.len() > 1, "{resource}");
+    let (last, first): (Vec<_>, Vec<_>) = links.iter().partition(|(_, link)| link["method"] == "DELETE");
+    for (name, link) in first.into_iter().chain(last) {
+        follow(who, name, link).await;
+    }
+    if let Some(this) = links.get("self").filter(|_| links.contains_key("delete")) {
+        let reply = who.get(this["href"].as_str().unwrap()).await.any();
+        assert!(matches!(reply.status, 404 | 401), "deleted: {reply:?}");
+    }
+}
+
+/// The first row of a list.
+async fn first(who: &Actor<'_>, path: &str) -> Value {
+    who.get(path).await.expect(200).json()["data"][0].clone()
+}
+
+both_engines! {
+    async fn a_bucketlist_is_made_read_replaced_changed_and_deleted(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let body = json!({"name": "  See the world ", "description": "Places\nto stand in."});
+        let made = user.post("/v2/bucketlists", &body).await.expect(201);
+        let mut list = made.json();
+        let path = format!("/v2/bucketlists/{}", list["id"]);
+        let expected = json!({
+            "id": list["id"], "name": "See the world", "description": "Places\nto stand in.", "items_total": 0,
+            "items_done": 0, "created_at": CREATED, "updated_at": CREATED, "items": null,
+            "_links": {
+                "self": link("GET", &path), "collection": link("GET", "/v2/bucketlists"),
+                "items": link("GET", &format!("{path}/items")), "add_item": link("POST", &format!("{path}/items")),
+                "update": link("PATCH", &path), "replace": link("PUT", &path), "delete": link("DELETE", &path),
+            },
+        });
+        assert_eq!(list, expected);
+        assert_eq!(made.header("location"), path);
+        let found = user.get(made.header("location")).await.expect(200);
+        assert_eq!((found.json(), found.header("etag")), (list.clone(), made.header("etag")));
+        assert_eq!(first(&user, "/v2/bucketlists").await, list);
+
+        app.wait(Duration::from_secs(1));
+        let replaced = user.put(&path, &json!({"name": "See it all"})).await.expect(200);
+        list["name"] = json!("See it all");
+        list["description"] = json!(null);
+        list["updated_at"] = json!("2027-01-15T08:00:01.000000Z");
+        assert_eq!(replaced.json(), list, "what is left out becomes null");
+        assert_ne!(replaced.header("etag"), made.header("etag"));
+
+        app.wait(Duration::from_secs(1));
+        let patch = user.request(Method::PATCH, &path).merge_patch(&json!({"description": " New "}));
+        list["description"] = json!("New");
+        list["updated_at"] = json!("2027-01-15T08:00:02.000000Z");
+        assert_eq!(patch.send().await.expect(200).json(), list);
+        let item = user.item(list["id"].as_i64().unwrap(), "x").await;
+        list["items_total"] = json!(1);
+        assert_eq!(user.get(&path).await.expect(200).json(), list);
+        list["items"] = json!([first(&user, &format!("{path}/items")).await]);
+        assert_eq!(user.get(&format!("{path}?include=items")).await.expect(200).json(), list);
+        assert_eq!(first(&user, "/v2/bucketlists?include=items").await, list);
+
+        user.delete(&path).await.expect(204);
+        for path in [path.clone(), format!("{path}/items"), format!("{path}/items/{item}")] {
+            user.get(&path).await.expect_error(404, "BUCKETLIST_NOT_FOUND");
+        }
+        user.put(&path, &json!({"name": "x"})).await.expect_error(404, "BUCKETLIST_NOT_FOUND");
+        let patch = user.request(Method::PATCH, &path).merge_patch(&json!({}));
+        patch.send().await.expect_error(404, "BUCKETLIST_NOT_FOUND");
+        user.delete(&path).await.expect_error(404, "BUCKETLIST_NOT_FOUND");
+    }
+
+    async fn an_item_is_made_read_replaced_changed_and_deleted(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let list = user.bucketlist("See the world").await;
+        let items = format!("/v2/bucketlists/{list}/items");
+        let made = user.post(&items, &json!({"name": " Camino ", "due_on": "2028-02-29"})).await.expect(201);
+        let mut item = made.json();
+        let path = format!("{items}/{}", item["id"]);
+        let expected = json!({
+            "id": item["id"], "bucketlist_id": list, "name": "Camino", "description": null, "done": false,
+            "done_at": null, "due_on": "2028-02-29", "created_at": CREATED, "updated_at": CREATED,
+            "_links": {
+                "self": link("GET", &path), "collection": link("GET", &items),
+                "bucketlist": link("GET", &format!("/v2/bucketlists/{list}")),
+                "update": link("PATCH", &path), "replace": link("PUT", &path), "delete": link("DELETE", &path),
+            },
+        });
+        assert_eq!(item, expected);
+        assert_eq!(made.header("location"), path);
+        let found = user.get(made.header("location")).await.expect(200);
+        assert_eq!((found.json(), found.header("etag")), (item.clone(), made.header("etag")));
+        assert_eq!(first(&user, &items).await, item);
+
+        app.wait(Duration::from_secs(1));
+        let patch = |body| user.request(Method::PATCH, &path).merge_patch(&body).send();
+        let time = |second: i32| json!(format!("2027-01-15T08:00:0{second}.000000Z"));
+        item["done"] = json!(true);
+        item["done_at"] = time(1);
+        item["updated_at"] = time(1);
+        assert_eq!(patch(json!({"done": true})).await.expect(200).json(), item);
+        let counts = user.get(&format!("/v2/bucketlists/{list}")).await.expect(200).json();
+        assert_eq!((&counts["items_total"], &counts["items_done"]), (&json!(1), &json!(1)));
+
+        app.wait(Duration::from_secs(1));
+        item["due_on"] = json!(null);
+        item["updated_at"] = time(2);
+        assert_eq!(patch(json!({"due_on": null, "done": true})).await.expect(200).json(), item, "done is not done anew");
+
+        app.wait(Duration::from_secs(1));
+        let replaced = user.put(&path, &json!({"name": "Walk it", "description": "Slowly"})).await.expect(200).json();
+        item["name"] = json!("Walk it");
+        item["description"] = json!("Slowly");
+        item["done"] = json!(false);
+        item["done_at"] = json!(null);
+        item["updated_at"] = time(3);
+        assert_eq!(replaced, item);
+        assert_eq!(user.get(&path).await.expect(200).json(), item);
+
+        user.delete(&path).await.expect(204);
+        user.get(&path).await.expect_error(404, "ITEM_NOT_FOUND");
+        user.put(&path, &json!({"name": "x"})).await.expect_error(404, "ITEM_NOT_FOUND");
+        patch(json!({"name": "x"})).await.expect_error(404, "ITEM_NOT_FOUND");
+        user.delete(&path).await.expect_error(404, "ITEM_NOT_FOUND");
+        let counts = user.get(&format!("/v2/bucketlists/{list}")).await.expect(200).json();
+        assert_eq!((&counts["items_total"], &counts["items_done"]), (&json!(0), &json!(0)));
+    }
+
+    async fn an_account_is_made_read_changed_and_deleted_by_its_owner(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let body = json!({"email": "ann@example.com", "password": Actor::PASSWORD, "name": "Ann"});
+        let made = app.anonymous().post("/v2/auth/register", &body).await.expect(201);
+        let user = Actor::new(&app, Some(made.json()));
+        let mut me = user.get(made.header("location")).await.expect(200).json();
+        assert_eq!(me, made.json()["user"]);
+        let path = "/v2/users/me";
+        let expected = json!({
+            "id": user.id(), "email": "ann@example.com", "name": "Ann", "role": "user", "disabled": false,
+            "created_at": CREATED, "updated_at": CREATED,
+            "_links": {
+                "self": link("GET", path), "bucketlists": link("GET", "/v2/bucketlists"),
+                "sessions": link("GET", "/v2/auth/sessions"), "update": link("PATCH", path),
+                "delete": link("DELETE", path),
+            },
+        });
+        assert_eq!(me, expected);
+        app.wait(Duration::from_secs(1));
+        me["name"] = json!("Anne");
+        me["updated_at"] = json!("2027-01-15T08:00:01.000000Z");
+        assert_eq!(user.patch(path, &json!({"name": "Anne"})).await.expect(200).json(), me);
+        let new = json!({"email": "anne@example.com"});
+        let reply = user.patch(path, &new).await.expect_error(422, "VALIDATION_FAILED");
+        assert_eq!(reply.details(), [("/current_password".to_owned(), "REQUIRED".to_owned())]);
+        assert_eq!(user.get(path).await.expect(200).json(), me);
+
+        let delete = |password: &str| user.request(Method::DELETE, path).json(&json!({"password": password})).send();
+        delete("harbour-lantern-43").await.expect_error(422, "WRONG_PASSWORD");
+        delete(Actor::PASSWORD).await.expect(204);
+        user.get(path).await.expect_error(401, "INVALID_TOKEN");
+        let credentials = json!({"email": "ann@example.com", "password": Actor::PASSWORD});
+        app.anonymous().post("/v2/auth/login", &credentials).await.expect_error(401, "INVALID_CREDENTIALS");
+    }
+
+    async fn an_administrator_reads_changes_and_deletes_accounts(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let (admin, user) = (app.admin().await, app.user().await);
+        let path = format!("/v2/admin/users/{}", user.id());
+        let mut account = admin.get(&path).await.expect(200).json();
+        let links = json!({
+            "self": link("GET", &path), "collection": link("GET", "/v2/admin/users"), "update": link("PATCH", &path),
+            "delete": link("DELETE", &path),
+        });
+        assert_eq!(account["_links"], links);
+        assert_eq!((&account["email"], &account["role"]), (&json!(user.email()), &json!("user")));
+        let rows = admin.get("/v2/admin/users").await.expect(200).json();
+        assert_eq!((rows["data"].as_array().unwrap().len(), &rows["data"][1]), (2, &account));
+
+        app.wait(Duration::from_secs(1));
+        let changed = admin.patch(&path, &json!({"disabled": true})).await.expect(200).json();
+        account["disabled"] = json!(true);
+        account["updated_at"] = json!("2027-01-15T08:00:01.000000Z");
+        assert_eq!(changed, account);
+        let credentials = json!({"email": user.email(), "password": Actor::PASSWORD});
+        app.anonymous().post("/v2/auth/login", &credentials).await.expect_error(403, "ACCOUNT_DISABLED");
+        let own = format!("/v2/admin/users/{}", admin.id());
+        admin.patch(&own, &json!({"role": "user"})).await.expect_error(409, "LAST_ADMIN");
+        admin.delete(&own).await.expect_error(409, "LAST_ADMIN");
+        admin.delete(&path).await.expect(204);
+        for reply in [admin.get(&path).await, admin.patch(&path, &json!({})).await, admin.delete(&path).await] {
+            reply.expect_error(404, "USER_NOT_FOUND");
+        }
+    }
+
+    async fn every_link_leads_where_it_says(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let lists = "/v2/bucketlists";
+        // However a resource is come by, its links can be followed; each time they delete it in the end.
+        for number in 0..4 {
+            let body = json!({"name": format!("Zugspitze {number}")});
+            let made = user.post(lists, &body).await.expect(201).json();
+            let path = made["_links"]["self"]["href"].as_str().unwrap();
+            let list = match number {
+                0 => made.clone(),
+                1 => user.get(path).await.expect(200).json(),
+                2 => first(&user, lists).await,
+                _ => first(&user, "/v2/search?q=zugspitze").await,
+            };
+            let items = list["_links"]["items"]["href"].as_str().unwrap();
+            for number in 0..5 {
+                let made = user.post(items, &body).await.expect(201).json();
+                let batch = json!({"items": [body]});
+                let item = match number {
+                    0 => made.clone(),
+                    1 => user.get(made["_links"]["self"]["href"].as_str().unwrap()).await.expect(200).json(),
+                    2 => first(&user, items).await,
+                    3 => user.get(&format!("{path}?include=items")).await.expect(200).json()["items"][0].clone(),
+                    _ => user.post(&format!("{items}/batch"), &batch).await.expect(201).json()["data"][0].clone(),
+                };
+                follow_all(&user, &item).await;
+            }
+            follow_all(&user, &list).await;
+        }
+        let item = user.item(user.bucketlist("Search").await, "Matterhorn").await;
+        let hit = first(&user, "/v2/search?q=matterhorn").await;
+        assert_eq!(hit["id"], item);
+        follow_all(&user, &hit).await;
+    }
+
+    async fn the_links_of_accounts_and_sessions_are_those_of_who_looks(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let (admin, user) = (app.admin().await, app.user().await);
+        let credentials = json!({"email": user.email(), "password": Actor::PASSWORD});
+        let session = app.anonymous().post("/v2/auth/login", &credentials).await.expect(200).json();
+        let refresh = json!({"refresh_token": session["refresh_token"]});
+        let refreshed = app.anonymous().post("/v2/auth/refresh", &refresh).await.expect(200).json();
+        let me = user.get("/v2/users/me").await.expect(200).json();
+        let changed = user.patch("/v2/users/me", &json!({"name": "Me"})).await.expect(200).json();
+        // Who is no administrator is never led to the administration.
+        for account in [&me, &changed, &session["user"], &refreshed["user"]] {
+            assert!(!account["_links"].to_string().contains("admin"), "{account}");
+            assert_eq!(account["_links"], me["_links"]);
+        }
+        let own = admin.get("/v2/users/me").await.expect(200).json();
+        assert_eq!(own["_links"], me["_links"]);
+
+        let sessions = user.get("/v2/auth/sessions").await.expect(200).json();
+        let sessions = sessions["data"].as_array().unwrap();
+        assert_eq!(sessions.len(), 2);
+        let other = sessions.iter().find(|session| session["current"] == false).unwrap();
+        follow_all(&user, other).await;
+        assert_eq!(user.get("/v2/auth/sessions").await.expect(200).json()["data"].as_array().unwrap().len(), 1);
+        follow_all(&user, &me).await;
+
+        let victim = app.user().await;
+        let account = admin.get(&format!("/v2/admin/users/{}", victim.id())).await.expect(200).json();
+        follow_all(&admin, &account).await;
+    }
+}
