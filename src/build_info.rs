@@ -7,4 +7,4 @@ pub const COMMIT: &str = env!("BUCKETLIST_COMMIT");
 /// When it was built, in UTC, or `unknown`.
 pub const BUILT: &str = env!("BUCKETLIST_BUILT");
 /// The contract versions it serves.
-pub const CONTRACTS: &[&str] = &["v1"];
+pub const CONTRACTS: &[&str] = &["v1", "v2"];

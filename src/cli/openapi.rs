@@ -7,15 +7,19 @@ use std::{
     process::ExitCode,
 };
 
+use ::document::{Document, FinishError};
 use clap::{Subcommand, ValueEnum};
-use contract::v1;
+use contract::{v1, v2};
 
 use super::CliError;
 
 #[derive(Clone, Debug, Subcommand)]
 pub(super) enum Action {
-    /// Print the document.
+    /// Print a document.
     Print {
+        /// Which version.
+        #[arg(long, value_enum, default_value_t = Version::V1)]
+        contract: Version,
         /// JSON or YAML.
         #[arg(long, value_enum, default_value_t = Format::Json)]
         format: Format,
@@ -37,33 +41,65 @@ pub(super) enum Action {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// As `/openapi/v1.json` serves it.
+    /// As `/openapi/v1.json` and `/openapi/v2.json` serve it.
     Json,
-    /// As `/openapi/v1.yaml` serves it.
+    /// As `/openapi/v1.yaml` and `/openapi/v2.yaml` serve it.
     Yaml,
+}
+
+/// A version of the contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Version {
+    /// The classic contract.
+    V1,
+    /// The modern one.
+    V2,
+}
+
+impl Version {
+    const ALL: [Self; 2] = [Self::V1, Self::V2];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::V1 => "v1",
+            Self::V2 => "v2",
+        }
+    }
+
+    fn document(self) -> Result<Document, CliError> {
+        let built: Result<Document, FinishError> = match self {
+            Self::V1 => v1::document::build(),
+            Self::V2 => v2::document::build(),
+        };
+        built.map_err(|findings| CliError::Message(format!("the contract {} breaks rules:\n{findings}", self.name())))
+    }
 }
 
 /// The exit code of a committed document that the code no longer says.
 const STALE: u8 = 4;
 
 pub(super) fn run(action: &Action, out: &mut dyn Write) -> Result<ExitCode, CliError> {
-    let document = v1::document::build()
-        .map_err(|findings| CliError::Message(format!("the contract breaks rules:\n{findings}")))?;
-    let files = [("v1.json", document.to_json()), ("v1.yaml", document.to_yaml())];
     match action {
-        Action::Print { format: Format::Json } => out.write_all(files[0].1.as_bytes())?,
-        Action::Print { format: Format::Yaml } => out.write_all(files[1].1.as_bytes())?,
+        Action::Print { contract, format } => {
+            let document = contract.document()?;
+            let text = match format {
+                Format::Json => document.to_json(),
+                Format::Yaml => document.to_yaml(),
+            };
+            out.write_all(text.as_bytes())?;
+        }
         Action::Check { folder } => {
+            let files = files()?;
             let stale: Vec<&str> = files
                 .iter()
                 .filter(|(name, text)| !is_fresh(&folder.join(name), text))
-                .map(|(name, _)| *name)
+                .map(|(name, _)| name.as_str())
                 .collect();
             if !stale.is_empty() {
                 writeln!(
                     out,
                     "{} in {} differs from the code: run `make openapi` and commit the result.",
-                    stale.join(" and "),
+                    enumerated(&stale),
                     folder.display()
                 )?;
                 return Ok(ExitCode::from(STALE));
@@ -72,7 +108,7 @@ pub(super) fn run(action: &Action, out: &mut dyn Write) -> Result<ExitCode, CliE
         }
         Action::Write { folder } => {
             fs::create_dir_all(folder)?;
-            for (name, text) in &files {
+            for (name, text) in files()? {
                 let path = folder.join(name);
                 fs::write(&path, text)?;
                 writeln!(out, "wrote {}", path.display())?;
@@ -80,6 +116,25 @@ pub(super) fn run(action: &Action, out: &mut dyn Write) -> Result<ExitCode, CliE
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Name and text of every file there has to be.
+fn files() -> Result<Vec<(String, String)>, CliError> {
+    let mut files = Vec::new();
+    for version in Version::ALL {
+        let document = version.document()?;
+        files.push((format!("{}.json", version.name()), document.to_json()));
+        files.push((format!("{}.yaml", version.name()), document.to_yaml()));
+    }
+    Ok(files)
+}
+
+/// `a`, `a and b`, `a, b and c`.
+fn enumerated(names: &[&str]) -> String {
+    match names {
+        [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+        names => names.concat(),
+    }
 }
 
 fn is_fresh(path: &Path, text: &str) -> bool {

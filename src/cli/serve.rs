@@ -120,8 +120,10 @@ fn greet(config: &Config, address: SocketAddr, out: &mut dyn Write) -> Result<()
     let url = format!("http://{host}");
     writeln!(out, "BucketList API {} ({})", build_info::VERSION, config.environment.as_str())?;
     writeln!(out, "  API       {url}/v1")?;
+    writeln!(out, "            {url}/v2")?;
     writeln!(out, "  Docs      {url}/docs")?;
     writeln!(out, "  Document  {url}/openapi/v1.json")?;
+    writeln!(out, "            {url}/openapi/v2.json")?;
     writeln!(out, "  Health    {url}/health/ready")?;
     writeln!(out, "  Database  {}", config.database.target.engine())?;
     if config.environment == Environment::Development {

@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use contract::{ApiError, ErrorCode, conditional, v1};
+use contract::{ApiError, ErrorCode, conditional, v1, v2};
 use poem::{
     Request, Response,
     http::{
@@ -103,9 +103,10 @@ impl System {
                 },
             );
         }
-        let document = v1::document();
-        files.insert("/openapi/v1.json".into(), text(document.to_json(), "application/json"));
-        files.insert("/openapi/v1.yaml".into(), text(document.to_yaml(), "application/yaml"));
+        for (version, document) in [("v1", v1::document()), ("v2", v2::document())] {
+            files.insert(format!("/openapi/{version}.json").into(), text(document.to_json(), "application/json"));
+            files.insert(format!("/openapi/{version}.yaml").into(), text(document.to_yaml(), "application/yaml"));
+        }
         Self { files, db, readiness, retry_after: 5 }
     }
 

@@ -4,6 +4,9 @@ use std::fs;
 
 use crate::support::{Place, repository};
 
+/// In the order in which they are written.
+const NAMES: [&str; 4] = ["v1.json", "v1.yaml", "v2.json", "v2.yaml"];
+
 fn committed(name: &str) -> String {
     fs::read_to_string(repository().join("openapi").join(name)).unwrap()
 }
@@ -12,15 +15,20 @@ fn committed(name: &str) -> String {
 fn the_printed_documents_are_the_committed_ones() {
     let place = Place::new();
     assert_eq!(place.run(&["openapi", "print"]).succeeds(), committed("v1.json"), "run `make openapi`");
-    assert_eq!(place.run(&["openapi", "print", "--format", "json"]).succeeds(), committed("v1.json"));
-    assert_eq!(place.run(&["openapi", "print", "--format", "yaml"]).succeeds(), committed("v1.yaml"));
+    for contract in ["v1", "v2"] {
+        for format in ["json", "yaml"] {
+            let printed = place.run(&["openapi", "print", "--contract", contract, "--format", format]).succeeds();
+            assert_eq!(printed, committed(&format!("{contract}.{format}")), "run `make openapi`");
+        }
+    }
 }
 
 #[test]
 fn the_served_documents_are_the_committed_ones() {
     let server = Place::new().with("APP_ENV", "testing").serve();
-    assert_eq!(server.get("/openapi/v1.json", None).expect(200).body, committed("v1.json"));
-    assert_eq!(server.get("/openapi/v1.yaml", None).expect(200).body, committed("v1.yaml"));
+    for name in NAMES {
+        assert_eq!(server.get(&format!("/openapi/{name}"), None).expect(200).body, committed(name));
+    }
 }
 
 #[test]
@@ -35,13 +43,18 @@ fn a_check_is_0_when_the_documents_are_fresh_and_4_when_they_are_not() {
         let expected = format!("{names} in openapi differs from the code: run `make openapi` and commit the result.\n");
         assert_eq!((outcome.out, outcome.err), (expected, String::new()));
     };
-    stale("v1.json and v1.yaml");
-    assert_eq!(place.run(&["openapi", "write"]).succeeds(), "wrote openapi/v1.json\nwrote openapi/v1.yaml\n");
+    stale("v1.json, v1.yaml, v2.json and v2.yaml");
+    let written = NAMES.map(|name| format!("wrote openapi/{name}\n")).concat();
+    assert_eq!(place.run(&["openapi", "write"]).succeeds(), written);
     assert_eq!(place.run(&["openapi", "check"]).succeeds(), "The committed documents are what the code says.\n");
-    assert_eq!(place.read("openapi/v1.json"), committed("v1.json"));
+    for name in NAMES {
+        assert_eq!(place.read(&format!("openapi/{name}")), committed(name));
+    }
     // A line end is a difference, too.
     place.write("openapi/v1.yaml", &format!("{}\n", committed("v1.yaml")));
     stale("v1.yaml");
+    place.write("openapi/v2.json", "{}");
+    stale("v1.yaml and v2.json");
 }
 
 #[test]

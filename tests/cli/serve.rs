@@ -14,16 +14,16 @@ fn development_greets_with_its_addresses_and_logins_that_work() {
     let version = env!("CARGO_PKG_VERSION");
     let expected = format!(
         "BucketList API {version} (development)\n  \
-         API       {url}/v1\n  \
+         API       {url}/v1\n            {url}/v2\n  \
          Docs      {url}/docs\n  \
-         Document  {url}/openapi/v1.json\n  \
+         Document  {url}/openapi/v1.json\n            {url}/openapi/v2.json\n  \
          Health    {url}/health/ready\n  \
          Database  SQLite\n  \
          Login     demo@example.com / bucketlist-demo\n  \
          Admin     admin@example.com / bucketlist-admin\n"
     );
     assert_eq!(server.greeting, expected);
-    for path in ["/docs", "/openapi/v1.json", "/health/ready", "/"] {
+    for path in ["/docs", "/openapi/v1.json", "/openapi/v2.json", "/health/ready", "/"] {
         server.get(path, None).expect(200);
     }
     for (email, password) in [("demo@example.com", "bucketlist-demo"), ("admin@example.com", "bucketlist-admin")] {

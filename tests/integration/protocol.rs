@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, io, time::Duration};
 
-use ::contract::{ErrorCode, problem, v1};
+use ::contract::{ErrorCode, problem, v1, v2};
 use bucketlist::db::schema;
 use bytes::Bytes;
 use diesel::{dsl::max, prelude::*};
@@ -21,8 +21,18 @@ const JSON: &str = "application/json";
 const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "BREW"];
 
 /// Every route outside the versions that has a fixed name.
-const SYSTEM: [&str; 8] =
-    ["/", "/docs", "/robots.txt", "/health/live", "/health/ready", "/version", "/openapi/v1.json", "/openapi/v1.yaml"];
+const SYSTEM: [&str; 10] = [
+    "/",
+    "/docs",
+    "/robots.txt",
+    "/health/live",
+    "/health/ready",
+    "/version",
+    "/openapi/v1.json",
+    "/openapi/v1.yaml",
+    "/openapi/v2.json",
+    "/openapi/v2.yaml",
+];
 
 /// Somebody who may do everything, with something of each kind.
 struct World<'a> {
@@ -1002,6 +1012,8 @@ async fn the_documents_are_served_as_they_are() {
     for (path, text, content_type) in [
         ("/openapi/v1.json", v1::document().to_json(), "application/json"),
         ("/openapi/v1.yaml", v1::document().to_yaml(), "application/yaml"),
+        ("/openapi/v2.json", v2::document().to_json(), "application/json"),
+        ("/openapi/v2.yaml", v2::document().to_yaml(), "application/yaml"),
     ] {
         let reply = anonymous.get(path).await.expect(200);
         assert!(reply.body == text.as_bytes(), "{path}");
@@ -1009,7 +1021,7 @@ async fn the_documents_are_served_as_they_are() {
     }
     let version = anonymous.get("/version").await.expect(200).json();
     assert_eq!(version["version"], env!("CARGO_PKG_VERSION"));
-    assert_eq!(version["contracts"], json!(["v1"]));
+    assert_eq!(version["contracts"], json!(["v1", "v2"]));
     assert!(version["commit"].is_string() && version["built"].is_string(), "{version}");
 }
 
@@ -1053,7 +1065,7 @@ async fn what_a_page_links_to_is_there() {
 async fn what_has_not_changed_is_not_sent_again() {
     let app = TestApp::on(Engine::Sqlite).await;
     let anonymous = app.anonymous();
-    for path in ["/", "/docs", "/robots.txt", "/openapi/v1.json", "/openapi/v1.yaml", "/problems/not-acceptable"] {
+    for path in ["/", "/docs", "/robots.txt", "/openapi/v2.json", "/openapi/v2.yaml", "/problems/not-acceptable"] {
         let full = anonymous.get(path).await.expect(200);
         let etag = full.header("etag").to_owned();
         assert!(etag.starts_with('"') && etag.ends_with('"'), "{etag}");

@@ -18,6 +18,7 @@ pub(super) fn html(info: &PageInfo<'_>, assets: &[Asset]) -> String {
             ("version", &escape_html(info.version)),
             ("contracts", &escape_html(&info.contracts.join(" "))),
             ("chooser", &chooser(info.contracts)),
+            ("documents", &documents(info.contracts)),
             ("email", &escape_html(email)),
             ("password", &escape_html(password)),
             ("hint", hint),
@@ -37,4 +38,13 @@ fn chooser(contracts: &[&str]) -> String {
     };
     let links = contracts.iter().map(link).collect::<Vec<_>>().join(" ");
     format!("<nav class=\"chooser\" aria-label=\"Contract version\">{links}</nav>")
+}
+
+/// What is there without a script.
+fn documents(contracts: &[&str]) -> String {
+    let link = |contract: &&str| {
+        let contract = escape_html(contract);
+        format!("<a href=\"/openapi/{contract}.json\">/openapi/{contract}.json</a>")
+    };
+    contracts.iter().map(link).collect::<Vec<_>>().join(" ")
 }
