@@ -29,7 +29,7 @@ pub(crate) fn finish(raw: &Value) -> Result<Document, FinishError> {
 
 pub(crate) fn finish_text(raw: &str) -> Result<Document, FinishError> {
     let schema_examples = [("BucketlistPage", json!({"data": [raw_bucketlist()], "total": 1}))];
-    let parameter_examples = [("q", json!("trip")), ("tag", json!(["a"]))];
+    let parameter_examples = [("q", json!("name")), ("listBucketlists.q", json!("trip")), ("tag", json!(["a"]))];
     let header_examples = [("Location", json!("/v1/bucketlists/7"))];
     let headers = [
         HeaderRule {

@@ -102,6 +102,8 @@ pub fn build() -> Result<Document, FinishError> {
                 ("session_id", json!(1)),
                 ("per_page", json!(20)),
                 ("q", json!("world")),
+                ("listItems.q", json!("light")),
+                ("listUsers.q", json!("demo")),
                 ("cursor", json!("")),
                 ("sort", json!("-created_at")),
                 ("done", json!(false)),
@@ -113,7 +115,10 @@ pub fn build() -> Result<Document, FinishError> {
                 ("include", json!(["total"])),
                 ("If-Match", json!("*")),
                 ("If-None-Match", json!("\"aN0thEr5tate\"")),
-                ("Idempotency-Key", json!("8e03978e-40d5-43dd-bc93-6894a57f9324")),
+                // A key names one creation: those of several operations must not look as if they were one.
+                ("createBucketlist.Idempotency-Key", json!("8e03978e-40d5-43dd-bc93-6894a57f9324")),
+                ("createItem.Idempotency-Key", json!("0b6cc8a4-7d8f-4f0e-9f0c-55d1a1f1c7a2")),
+                ("createItems.Idempotency-Key", json!("c1f2ab7e-29d4-4e4f-8b0e-3a7d52e86b91")),
             ],
             header_examples: &[
                 ("Location", json!("/v2/bucketlists/1")),

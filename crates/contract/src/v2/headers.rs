@@ -37,13 +37,21 @@ fn malformed(name: &str, why: String) -> ApiError {
     ApiError { details: vec![detail], ..ApiError::new(ErrorCode::InvalidHeader) }
 }
 
+/// `*`, or entity tags; an empty element between commas is overlooked.
+const TAGS: &str =
+    r#"^[ \t,]*(\*|(W/)?"[!#-~\u0080-\u00FF]*"([ \t]*,[ \t,]*(W/)?"[!#-~\u0080-\u00FF]*"){0,99})[ \t]*(,[ \t,]*)?$"#;
+
 impl IfMatch {
+    const PATTERN: &'static str = TAGS;
+
     fn read(request: &Request) -> Result<Self, ApiError> {
         tags(request, header::IF_MATCH, "If-Match").map(Self)
     }
 }
 
 impl IfNoneMatch {
+    const PATTERN: &'static str = TAGS;
+
     fn read(request: &Request) -> Result<Self, ApiError> {
         tags(request, header::IF_NONE_MATCH, "If-None-Match").map(Self)
     }
@@ -55,6 +63,7 @@ fn tags(request: &Request, header: header::HeaderName, name: &str) -> Result<Opt
 
 impl IdempotencyKey {
     const NAME: &'static str = "Idempotency-Key";
+    const PATTERN: &'static str = r#"^("([ !#-\[\]-~]|\\["\\]){1,255}"|[!#-+\--:<-\[\]-~]{1,255})$"#;
 
     /// Quoted as a string of structured fields (RFC 9651), or bare.
     fn read(request: &Request) -> Result<Self, ApiError> {
@@ -69,7 +78,7 @@ impl IdempotencyKey {
             Some(rest) => unquoted(rest).ok_or_else(|| refuse("is not a quoted string"))?,
             None => text.trim().to_owned(),
         };
-        if key.is_empty() || key.len() > MAX_KEY {
+        if key.is_empty() || key.len() > MAX_KEY || text.len() > MAX_KEY + 2 {
             return Err(refuse("must have 1 to 255 characters"));
         }
         if !text.starts_with('"') && key.contains(['"', '\\', ',', ';', ' ', '\t']) {
@@ -110,7 +119,11 @@ macro_rules! header_argument {
             }
 
             fn param_schema_ref() -> Option<MetaSchemaRef> {
-                let schema = MetaSchema { max_length: Some($max_length), ..MetaSchema::new("string") };
+                let schema = MetaSchema {
+                    max_length: Some($max_length),
+                    pattern: Some(Self::PATTERN.to_owned()),
+                    ..MetaSchema::new("string")
+                };
                 Some(MetaSchemaRef::Inline(Box::new(schema)))
             }
 
@@ -131,6 +144,9 @@ header_argument!(IdempotencyKey, 257);
 
 #[cfg(test)]
 mod tests {
+    use poem::http::HeaderValue;
+    use serde_json::json;
+
     use super::*;
 
     fn key(value: &str) -> Result<Option<String>, ErrorCode> {
@@ -148,6 +164,85 @@ mod tests {
         for bad in ["", "\"\"", "\"open", "\"a\" b", "a b", "a,b", r#""a\x""#, "a\"b", &"k".repeat(256)] {
             assert_eq!(key(bad), Err(ErrorCode::InvalidHeader), "{bad:?}");
         }
+        assert_eq!(key(&format!("\"{}\"", r#"\""#.repeat(127))), good(&"\"".repeat(127)));
+        assert_eq!(key(&format!("\"{}\"", r#"\""#.repeat(128))), Err(ErrorCode::InvalidHeader));
         assert_eq!(IdempotencyKey::read(&Request::default()).map(|key| key.0).ok(), Some(None));
+    }
+
+    #[test]
+    fn the_patterns_say_what_the_server_does() {
+        let served = |pattern: &str, text: &str, reads: bool| {
+            let schema = json!({"type": "string", "pattern": pattern});
+            let validator = jsonschema::validator_for(&schema).unwrap();
+            assert_eq!(validator.is_valid(&json!(text)), reads, "{text:?}");
+        };
+        for text in [
+            "*",
+            "* ",
+            ",*,",
+            "*,*",
+            "* *",
+            "*, \"a\"",
+            "\"a\", *",
+            "",
+            ",",
+            "a",
+            "\"a\"",
+            "\"\"",
+            "W/\"a\"",
+            "w/\"a\"",
+            "W/ \"a\"",
+            "\"a\"\"b\"",
+            "\"a\" \"b\"",
+            "\"a\",\"b\"",
+            " \"a\" ,\t, W/\"b\" , ",
+            "\"a b\"",
+            "\"a",
+            "a\"",
+            "\"a\\\"",
+            "\"a,b\"",
+            "W/*",
+            "\"a\"W/",
+            "\"\u{e9}\"",
+        ] {
+            // As clients write it: a character is a byte.
+            let bytes: Vec<u8> = text.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
+            let request = Request::builder().header(header::IF_MATCH, HeaderValue::from_bytes(&bytes).unwrap());
+            served(IfMatch::PATTERN, text, IfMatch::read(&request.finish()).is_ok());
+        }
+        for text in [
+            "a",
+            "\"a\"",
+            "",
+            "\"\"",
+            "a b",
+            "\"a b\"",
+            "a,b",
+            "\"a,b\"",
+            "a;b",
+            "a\"b",
+            r#""a"b""#,
+            r#""a\"b""#,
+            r"a\b",
+            r#""a\b""#,
+            r#""a\\""#,
+            r#""a\""#,
+            "a-b",
+            "a+b",
+            "a:b",
+            "<a>",
+            "[a]",
+            "{a}",
+            "~",
+            "!",
+            "\"a\tb\"",
+            "a\tb",
+        ] {
+            served(IdempotencyKey::PATTERN, text, key(text).is_ok());
+        }
+        for length in [1, 255, 256] {
+            served(IdempotencyKey::PATTERN, &"k".repeat(length), length < 256);
+            served(IdempotencyKey::PATTERN, &format!("\"{}\"", "k".repeat(length)), length < 256);
+        }
     }
 }

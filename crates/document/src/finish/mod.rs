@@ -33,7 +33,7 @@ pub struct Rules<'a> {
     pub headers: &'a [HeaderRule],
     /// How headers are spelled whose names the raw document has in capitals.
     pub header_names: &'a [&'a str],
-    /// Examples of parameters by name, for those that have none.
+    /// Examples of parameters by name, for those that have none; `listTrips.q` is the `q` of one operation.
     pub parameter_examples: &'a [(&'a str, Value)],
     /// Examples of response headers by name, for those that have none.
     pub header_examples: &'a [(&'a str, Value)],

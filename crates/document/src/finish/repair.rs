@@ -41,9 +41,10 @@ pub(super) fn repair(document: &mut Value, rules: &Rules<'_>, findings: &mut Vec
         drop_defaults(operation);
         // Without this an operation inherits what the document requires, and readers see no statement at all.
         operation.entry("security").or_insert_with(|| json!([]));
+        let id = operation.get("operationId").and_then(Value::as_str).unwrap_or_default().to_owned();
         if let Some(Value::Array(parameters)) = operation.get_mut("parameters") {
             for parameter in parameters.iter_mut().filter_map(Value::as_object_mut) {
-                repair_parameter(parameter, rules);
+                repair_parameter(parameter, &id, rules);
             }
         }
     });
@@ -235,7 +236,7 @@ fn allow_null(schema: &mut Map<String, Value>) {
     }
 }
 
-fn repair_parameter(parameter: &mut Map<String, Value>, rules: &Rules<'_>) {
+fn repair_parameter(parameter: &mut Map<String, Value>, operation: &str, rules: &Rules<'_>) {
     drop_defaults(parameter);
     let text = |key: &str| parameter.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let (name, place) = (text("name"), text("in"));
@@ -258,7 +259,8 @@ fn repair_parameter(parameter: &mut Map<String, Value>, rules: &Rules<'_>) {
     // The framework puts the example into the schema, where Postman and schemathesis do not look.
     let own =
         parameter.get_mut("schema").and_then(Value::as_object_mut).and_then(|schema| schema.shift_remove("example"));
-    let stated = || rules.parameter_examples.iter().find(|(known, _)| *known == name);
+    let stated = |name: &str| rules.parameter_examples.iter().find(|(known, _)| *known == name);
+    let stated = || stated(&format!("{operation}.{name}")).or_else(|| stated(&name));
     if let Some(example) = own.or_else(|| stated().map(|(_, example)| example.clone())) {
         parameter.entry("example").or_insert(example);
     }
