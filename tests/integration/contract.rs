@@ -3,7 +3,7 @@
 
 use std::{fs, path::Path};
 
-use ::contract::v1;
+use ::contract::{v1, v2};
 use bucketlist::{
     auth::Hasher,
     domain::{Clock, SystemRandom},
@@ -73,7 +73,7 @@ async fn try_example(operation: &Operation, who: &Actor<'_>) -> Reply {
 }
 
 /// An app with the standard seed.
-async fn seeded(engine: Engine) -> TestApp {
+pub async fn seeded(engine: Engine) -> TestApp {
     let app = TestApp::on(engine).await;
     let hasher = Hasher::new(app.config.passwords).unwrap();
     let seeded = standard(app.database.migrator().connection(), &hasher, &SystemRandom, app.clock.now());
@@ -82,7 +82,7 @@ async fn seeded(engine: Engine) -> TestApp {
 }
 
 /// One of the seeded accounts: the administrator for what only administrators may do.
-async fn seeded_actor<'a>(app: &'a TestApp, operation: &Operation) -> Actor<'a> {
+pub async fn seeded_actor<'a>(app: &'a TestApp, operation: &Operation) -> Actor<'a> {
     let credentials = if is_for_admins(operation) {
         json!({"email": seed::ADMIN_EMAIL, "password": seed::ADMIN_PASSWORD})
     } else {
@@ -93,27 +93,30 @@ async fn seeded_actor<'a>(app: &'a TestApp, operation: &Operation) -> Actor<'a> 
 }
 
 fn is_for_admins(operation: &Operation) -> bool {
-    operation.path.starts_with("/v1/users") && operation.path != "/v1/users/me"
+    let is_in_v1 = operation.path.starts_with("/v1/users") && operation.path != "/v1/users/me";
+    is_in_v1 || operation.path.starts_with("/v2/admin/")
 }
 
 #[test]
 fn the_committed_documents_are_what_the_code_says() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi");
-    for (name, text) in [("v1.json", v1::document().to_json()), ("v1.yaml", v1::document().to_yaml())] {
-        let committed = fs::read_to_string(folder.join(name)).unwrap();
-        assert!(committed == text, "openapi/{name} is stale: run `cargo run -- openapi write`");
+    for (version, document) in [("v1", v1::document()), ("v2", v2::document())] {
+        for (format, text) in [("json", document.to_json()), ("yaml", document.to_yaml())] {
+            let name = format!("{version}.{format}");
+            let committed = fs::read_to_string(folder.join(&name)).unwrap();
+            assert!(committed == text, "openapi/{name} is stale: run `cargo run -- openapi write`");
+        }
     }
 }
 
 #[test]
 fn only_these_operations_are_public() {
-    let mut public: Vec<&str> = v1::contract()
-        .operations()
-        .filter(|operation| !operation.secured)
-        .map(|operation| operation.id.as_str())
-        .collect();
-    public.sort_unstable();
-    assert_eq!(public, PUBLIC);
+    for contract in [v1::contract(), v2::contract()] {
+        let public = contract.operations().filter(|operation| !operation.secured);
+        let mut public: Vec<&str> = public.map(|operation| operation.id.as_str()).collect();
+        public.sort_unstable();
+        assert_eq!(public, PUBLIC);
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod access;
 mod batch;
 mod conditional;
 mod documented;
+mod examples;
 mod merge_patch;
 mod negotiation;
 mod pages;

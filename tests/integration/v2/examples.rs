@@ -1,0 +1,133 @@
+//! What v2's document gives as examples works on the seeded data: it is what a newcomer sends first, from `/docs`.
+
+use std::collections::BTreeSet;
+
+use ::contract::v2;
+use document::{BodyError, Operation};
+
+use crate::{
+    contract::{seeded, seeded_actor},
+    support::{Actor, TestApp, Unjudged, Value},
+};
+
+/// What the document says of an operation.
+fn documented(operation: &Operation) -> &'static Value {
+    let path = operation.path.strip_prefix("/v2").unwrap();
+    &v2::document().value()["paths"][path][operation.method.to_lowercase()]
+}
+
+/// The schema that a reference leads to, also one that is wrapped in `allOf` beside other words.
+fn resolved(schema: &'static Value) -> &'static Value {
+    match schema["$ref"].as_str().or_else(|| schema["allOf"][0]["$ref"].as_str()) {
+        Some(reference) => v2::document().value().pointer(reference.trim_start_matches('#')).unwrap(),
+        None => schema,
+    }
+}
+
+/// The example of the body an operation takes.
+fn body(operation: &Operation) -> Option<(&str, &'static Value)> {
+    let media_type = operation.consumes.first()?;
+    let schema = resolved(&documented(operation)["requestBody"]["content"][media_type]["schema"]);
+    Some((media_type, &schema["example"]))
+}
+
+/// Name and example of every parameter in this place, as it is written there.
+fn parameters(operation: &Operation, place: &str) -> Vec<(&'static str, String)> {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let example = |parameter: &'static Value| match &parameter["example"] {
+        Value::Null => panic!("{}: {parameter} has no example", operation.id),
+        Value::Array(values) => values.iter().map(text).collect::<Vec<_>>().join(","),
+        value => text(value),
+    };
+    let parameters = documented(operation)["parameters"].as_array().into_iter().flatten();
+    let parameters = parameters.filter(|parameter| parameter["in"] == place);
+    parameters.map(|parameter| (parameter["name"].as_str().unwrap(), example(parameter))).collect()
+}
+
+fn path(operation: &Operation) -> String {
+    parameters(operation, "path")
+        .into_iter()
+        .fold(operation.path.clone(), |path, (name, value)| path.replace(&format!("{{{name}}}"), &value))
+}
+
+/// Sends the examples of everything an operation takes, the optional ones, too.
+async fn try_all(who: &Actor<'_>, operation: &Operation) -> Unjudged {
+    let query: Vec<String> =
+        parameters(operation, "query").into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let path = path(operation);
+    let target = if query.is_empty() { path } else { format!("{path}?{}", query.join("&")) };
+    let mut request = who.request(operation.method.parse().unwrap(), &target);
+    for (name, value) in parameters(operation, "header") {
+        request = request.header(name, &value);
+    }
+    match body(operation) {
+        Some((media_type, example)) => {
+            request.header("content-type", media_type).bytes(example.to_string()).send().await
+        }
+        None => request.send().await,
+    }
+}
+
+async fn whoever_may<'a>(app: &'a TestApp, operation: &Operation) -> Actor<'a> {
+    if operation.secured { seeded_actor(app, operation).await } else { app.anonymous() }
+}
+
+#[test]
+fn every_example_of_a_request_satisfies_its_schema() {
+    for operation in v2::contract().operations() {
+        let (Some(schema), Some((_, example))) = (operation.body(), body(operation)) else { continue };
+        assert!(example.is_object(), "{} has no example", operation.id);
+        match schema.read(example.to_string().as_bytes()) {
+            Ok(read) => assert_eq!(&read, example, "{}: nothing has to be trimmed", operation.id),
+            Err(BodyError::Invalid(violations)) => panic!("{}: {violations:?}", operation.id),
+            Err(malformed) => panic!("{}: {malformed}", operation.id),
+        }
+    }
+}
+
+#[test]
+fn the_creations_of_the_examples_are_not_each_others() {
+    let mut keys = BTreeSet::new();
+    for operation in v2::contract().operations() {
+        for (name, key) in parameters(operation, "header") {
+            assert!(name != "Idempotency-Key" || keys.insert(key), "{}", operation.id);
+        }
+    }
+    assert!(keys.len() >= 3, "{keys:?}");
+}
+
+both_engines! {
+    async fn every_example_of_a_question_has_an_answer(engine: Engine) {
+        let app = seeded(engine).await;
+        for operation in v2::contract().operations().filter(|operation| operation.method == "GET") {
+            let who = seeded_actor(&app, operation).await;
+            let answer = try_all(&who, operation).await.expect(200).json();
+            // A page that is empty would teach nobody anything.
+            assert!(answer["data"].as_array().is_none_or(|rows| !rows.is_empty()), "{}: {answer}", operation.id);
+            if answer["data"].is_null() {
+                // The example of the answer is the answer.
+                let schema = &documented(operation)["responses"]["200"]["content"]["application/json"]["schema"];
+                let mut example = resolved(schema)["example"].clone();
+                let mut plain = who.get(&path(operation)).await.expect(200).json();
+                if operation.path.starts_with("/v2/admin/") {
+                    // An account is shown in its owner's eyes: an administrator has other links.
+                    assert_ne!(plain["_links"].take(), example["_links"].take());
+                }
+                assert_eq!(plain, example, "{}", operation.id);
+            }
+        }
+    }
+
+    async fn every_example_of_a_change_works_on_the_seeded_data(engine: Engine) {
+        for operation in v2::contract().operations().filter(|operation| operation.method != "GET") {
+            let app = seeded(engine).await;
+            let reply = try_all(&whoever_may(&app, operation).await, operation).await.any();
+            match operation.id.as_str() {
+                // Nobody can know these tokens beforehand.
+                "refreshSession" => assert_eq!(reply.code(), "INVALID_REFRESH_TOKEN"),
+                "confirmPasswordReset" => assert_eq!(reply.code(), "INVALID_RESET_TOKEN"),
+                _ => assert!(reply.is_success(), "{}: {reply:?}", operation.id),
+            }
+        }
+    }
+}
