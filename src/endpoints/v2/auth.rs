@@ -7,7 +7,7 @@ use contract::{
         Refusal,
         endpoints::AuthEndpoints,
         parameters::Cursor,
-        responses::{Accepted, Answered, Done, Opened},
+        responses::{Accepted, Answered, Done, Listed, Opened},
         schemas::{
             AuthSession, Credentials, Links, PasswordChange, PasswordReset, PasswordResetRequest, Registration,
             SessionPage, SessionRefresh, TokenType,
@@ -78,7 +78,7 @@ impl AuthEndpoints for Auth {
         User(caller): User,
         Query(cursor): Query<Option<Cursor>>,
         per_page: Query<Option<i32>>,
-    ) -> Result<Answered<SessionPage>, Refusal> {
+    ) -> Result<Listed<SessionPage>, Refusal> {
         let limit = pages::per_page(per_page.0);
         let binding = Binding::new(&format!("sessions of {}", caller.user_id), &"-created_at");
         let after = match self.cursors.read(&binding, cursor.as_ref())? {
@@ -91,7 +91,8 @@ impl AuthEndpoints for Auth {
         let query = pages::Query::default();
         let frame = Frame::new("/v2/auth/sessions", &query, limit, cursor.as_ref(), next.as_deref(), None);
         let data = found.rows.into_iter().map(|row| representations::session(row, caller.session_id)).collect();
-        Ok(Answered(Json(SessionPage { data, meta: frame.meta, links: frame.links })))
+        let page = SessionPage { data, meta: frame.meta, links: frame.links };
+        Ok(Listed { body: Json(page), link: frame.header })
     }
 
     async fn end_sessions(&self, User(caller): User) -> Result<Done, Refusal> {

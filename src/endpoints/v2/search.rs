@@ -2,7 +2,7 @@
 
 use contract::{
     Json, User,
-    v2::{Refusal, endpoints::SearchEndpoints, parameters::Cursor, responses::Answered, schemas::SearchPage},
+    v2::{Refusal, endpoints::SearchEndpoints, parameters::Cursor, responses::Listed, schemas::SearchPage},
     values,
 };
 use poem_openapi::param::Query;
@@ -28,7 +28,7 @@ impl SearchEndpoints for SearchText {
         Query(values::SearchText(q)): Query<values::SearchText>,
         Query(cursor): Query<Option<Cursor>>,
         Query(per_page): Query<Option<i32>>,
-    ) -> Result<Answered<SearchPage>, Refusal> {
+    ) -> Result<Listed<SearchPage>, Refusal> {
         let limit = pages::per_page(per_page);
         let binding = Binding::new(&format!("search of {}", caller.user_id), &q);
         let offset = match self.cursors.read(&binding, cursor.as_ref())? {
@@ -44,6 +44,7 @@ impl SearchEndpoints for SearchText {
         let query = pages::Query::default().with("q", Some(q));
         let frame = Frame::new("/v2/search", &query, limit, cursor.as_ref(), next.as_deref(), None);
         let data = found.into_iter().map(representations::hit).collect();
-        Ok(Answered(Json(SearchPage { data, meta: frame.meta, links: frame.links })))
+        let page = SearchPage { data, meta: frame.meta, links: frame.links };
+        Ok(Listed { body: Json(page), link: frame.header })
     }
 }

@@ -58,6 +58,15 @@ pub struct Opened<T> {
 #[derive(Debug)]
 pub struct Answered<T>(pub Json<T>);
 
+/// 200 with a page that has no tag.
+#[derive(Debug)]
+pub struct Listed<T> {
+    /// The page.
+    pub body: Json<T>,
+    /// Its links, as RFC 8288 writes them.
+    pub link: String,
+}
+
 /// 202: it will be done.
 #[derive(Debug)]
 pub struct Accepted;
@@ -212,6 +221,25 @@ impl<T: Serialize + Send> IntoResponse for Answered<T> {
 impl<T: Type> ApiResponse for Answered<T> {
     fn meta() -> MetaResponses {
         MetaResponses { responses: vec![response::<T>(StatusCode::OK, "The answer.", vec![])] }
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+impl<T: Serialize + Send> IntoResponse for Listed<T> {
+    fn into_response(self) -> Response {
+        let mut response = self.body.into_response();
+        set(&mut response, header::LINK, &self.link);
+        response
+    }
+}
+
+impl<T: Type> ApiResponse for Listed<T> {
+    fn meta() -> MetaResponses {
+        let link = header("Link", "Where to go from here (RFC 8288).", true, text(16_384));
+        MetaResponses { responses: vec![response::<T>(StatusCode::OK, "The page.", vec![link])] }
     }
 
     fn register(registry: &mut Registry) {

@@ -11,7 +11,7 @@ use crate::{
     v2::{
         Refusal,
         parameters::Cursor,
-        responses::{Accepted, Answered, Done, Opened},
+        responses::{Accepted, Answered, Done, Listed, Opened},
         schemas::{
             AuthSession, Credentials, PasswordChange, PasswordReset, PasswordResetRequest, Registration, SessionPage,
             SessionRefresh,
@@ -88,7 +88,7 @@ pub trait AuthEndpoints: Send + Sync + 'static {
         /// How many rows a page has at most: 20 unless given; more than 100 counts as 100.
         #[oai(validator(minimum(value = "1"), maximum(value = "2147483647")))]
         per_page: Query<Option<i32>>,
-    ) -> Result<Answered<SessionPage>, Refusal>;
+    ) -> Result<Listed<SessionPage>, Refusal>;
 
     /// End all your sessions.
     ///

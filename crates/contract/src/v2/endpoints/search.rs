@@ -7,7 +7,7 @@ use super::Tag;
 use crate::{
     ErrorCode, Operation, User,
     operation::Limit,
-    v2::{Refusal, parameters::Cursor, responses::Answered, schemas::SearchPage},
+    v2::{Refusal, parameters::Cursor, responses::Listed, schemas::SearchPage},
     values::SearchText,
 };
 
@@ -31,5 +31,5 @@ pub trait SearchEndpoints: Send + Sync + 'static {
         /// How many rows a page has at most: 20 unless given; more than 100 counts as 100.
         #[oai(validator(minimum(value = "1"), maximum(value = "2147483647")))]
         per_page: Query<Option<i32>>,
-    ) -> Result<Answered<SearchPage>, Refusal>;
+    ) -> Result<Listed<SearchPage>, Refusal>;
 }
