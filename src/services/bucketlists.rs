@@ -40,7 +40,7 @@ pub struct BucketlistChanges {
 #[derive(Clone, Debug)]
 pub struct WithItems<T> {
     pub lists: T,
-    /// Of all the lists, in their order.
+    /// Of all the lists, together; those of one list in their order.
     pub items: Option<Vec<ItemRow>>,
 }
 

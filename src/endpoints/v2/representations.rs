@@ -1,5 +1,7 @@
 //! From rows to what v2 shows of them.
 
+use std::collections::HashMap;
+
 use contract::{
     v2::schemas::{Bucketlist, HitType, Item, Links, Role, SearchHit, Session, User},
     values::{Date, EmailAddress, Id, Nullable, Timestamp},
@@ -41,14 +43,16 @@ pub(super) fn item(row: ItemRow) -> Item {
     }
 }
 
-/// Bucketlists with their first items, which come in the order of the lists.
+/// Bucketlists with their first items, whatever the order of the lists is.
 pub(super) fn with_items(lists: Vec<BucketlistRow>, items: Option<Vec<ItemRow>>) -> Vec<Bucketlist> {
     let mut lists: Vec<Bucketlist> = lists.into_iter().map(bucketlist).collect();
     let Some(items) = items else { return lists };
-    let mut items = items.into_iter().map(item).peekable();
+    let mut of_lists: HashMap<i64, Vec<Item>> = HashMap::new();
+    for row in items {
+        of_lists.entry(row.bucketlist_id).or_default().push(item(row));
+    }
     for list in &mut lists {
-        let own = std::iter::from_fn(|| items.next_if(|item| item.bucketlist_id == list.id));
-        list.items = Nullable(Some(own.collect()));
+        list.items = Nullable(Some(of_lists.remove(&list.id.0).unwrap_or_default()));
     }
     lists
 }

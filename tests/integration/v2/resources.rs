@@ -102,6 +102,26 @@ both_engines! {
         user.delete(&path).await.expect_error(404, "BUCKETLIST_NOT_FOUND");
     }
 
+    async fn of_nested_items_the_first_hundred_are_shown(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let (long, short) = (user.bucketlist("long").await, user.bucketlist("short").await);
+        for (list, count) in [(long, 103), (short, 2)] {
+            let items: Vec<Value> = (0..count).map(|number| json!({"name": format!("Item {number}")})).collect();
+            user.post(&format!("/v2/bucketlists/{list}/items/batch"), &json!({"items": items})).await.expect(201);
+        }
+        let mut page = user.get("/v2/bucketlists?include=items&sort=-created_at").await.expect(200).json();
+        page["data"].as_array_mut().unwrap().reverse();
+        let oldest_first = user.get("/v2/bucketlists?include=items").await.expect(200).json();
+        assert_eq!(page["data"], oldest_first["data"], "each has its own, whatever their order");
+        for (row, (list, total, shown)) in page["data"].as_array().unwrap().iter().zip([(long, 103, 100), (short, 2, 2)]) {
+            assert_eq!((&row["id"], &row["items_total"]), (&json!(list), &json!(total)));
+            let items = user.get(&format!("/v2/bucketlists/{list}/items?per_page=100")).await.expect(200).json();
+            assert_eq!((&row["items"], items["data"].as_array().unwrap().len()), (&items["data"], shown));
+            assert_eq!(user.get(&format!("/v2/bucketlists/{list}?include=items")).await.expect(200).json(), *row);
+        }
+    }
+
     async fn an_item_is_made_read_replaced_changed_and_deleted(engine: Engine) {
         let app = TestApp::on(engine).await;
         let user = app.user().await;
