@@ -15,13 +15,17 @@ const LENGTH: usize = 160;
 const BEFORE: usize = 40;
 /// How far a cut may move to fall between words.
 const SLACK: usize = 20;
+/// How many characters, as machines count them, are shown of a text: what a reader takes for one may be thousands. Escaped
+/// and marked they are no more than 4000, whatever the text.
+const MAX_CHARACTERS: usize = 500;
 
 /// About 160 characters of the text around the first match as HTML: everything is escaped, matches are in `<mark>…</mark>`,
 /// `…` stands for what is left out. `None` when nothing matches.
 #[must_use]
 pub fn snippet(text: &str, query: &SearchQuery) -> Option<String> {
     let matches = matches(text, query);
-    let shown = window(text, matches.first()?.start);
+    let first_match = matches.first()?.start;
+    let shown = limited(text, window(text, first_match), first_match);
     let mut html = String::with_capacity(shown.len() + 64);
     if shown.start > 0 {
         html.push('…');
@@ -95,6 +99,16 @@ fn window(text: &str, first_match: usize) -> Range<usize> {
         to = (to.saturating_sub(SLACK).max(match_at + 1)..=to).rev().find(|&index| is_space(index)).unwrap_or(to);
     }
     place(from)..place(to)
+}
+
+/// As much of the part as is not too long. A reader's character that is too long by itself is cut.
+fn limited(text: &str, shown: Range<usize>, first_match: usize) -> Range<usize> {
+    let is_far = text[shown.start..first_match].chars().nth(MAX_CHARACTERS / 2).is_some();
+    let start = if is_far { first_match } else { shown.start };
+    let part = &text[start..shown.end];
+    let Some((cut, _)) = part.char_indices().nth(MAX_CHARACTERS) else { return start..shown.end };
+    let whole = part.grapheme_indices(true).map(|(at, _)| at).take_while(|at| *at <= cut).last();
+    start..start + whole.filter(|end| start + end > first_match).unwrap_or(cut)
 }
 
 /// Harmless between tags and in attributes.

@@ -174,3 +174,22 @@ fn a_long_text_is_cut_around_the_first_match() {
     assert_eq!(shown.trim_end_matches('…').chars().count() % 7, 0, "families stay together: {shown}");
     assert!(snippet(&"x".repeat(10_240), &query("xx")).unwrap().len() < 200);
 }
+
+#[test]
+fn a_snippet_is_short_to_machines_too() {
+    let crowned = |letter: char, marks: usize| format!("{letter}{}", "\u{30d}".repeat(marks));
+    for (text, searched) in [
+        (crowned('x', 4000), "x"),
+        (format!("{} x", crowned('a', 4000)), "x"),
+        (format!("x {}", format!("{} ", crowned('"', 30)).repeat(200)), "x"),
+        ("👩\u{200d}".repeat(2000), "👩"),
+        ("x\u{200d}".repeat(2000), "x"),
+        ("x\"".repeat(2000), "x"),
+        ("x ".repeat(2000), "x"),
+        ("\u{600}&".repeat(2000) + " x", "x"),
+    ] {
+        let shown = snippet(&text, &query(searched)).unwrap();
+        let length = shown.chars().count();
+        assert!(shown.contains(&format!("<mark>{searched}")) && length <= 4000, "{length}: {shown}");
+    }
+}

@@ -103,6 +103,26 @@ both_engines! {
         assert!(snippet.starts_with('…') && snippet.ends_with('…'), "{snippet}");
     }
 
+    async fn a_snippet_of_the_longest_text_is_as_the_document_says(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let list = make(&user, "Barn", &[]).await;
+        let items = format!("/v2/bucketlists/{list}/items");
+        // What is one character to a reader may be thousands to a machine; and escapes are longer than what they stand for.
+        let crowned = |letter: char, marks: usize| format!("{letter}{}", "\u{30d}".repeat(marks));
+        let quotes: String = (0..148).map(|_| format!("{} ", crowned('"', 25))).collect();
+        for description in [crowned('x', 3999), format!("x {quotes}"), "x\"".repeat(2000), "x ".repeat(2000), format!("{} x", crowned('a', 3900)), format!("x {}", "👩\u{200d}".repeat(1900))] {
+            assert!(description.chars().count() <= 4000);
+            user.post(&items, &json!({"name": "Needle", "description": description})).await.expect(201);
+        }
+        let hits = search(&user, "x").await;
+        assert_eq!(hits.len(), 6);
+        for hit in hits {
+            assert!(hit["snippet"].as_str().unwrap().contains("<mark>x"), "{hit}");
+        }
+        assert_eq!(search(&user, "👩").await.len(), 1);
+    }
+
     async fn what_is_gone_renamed_or_somebody_elses_is_not_found(engine: Engine) {
         let app = TestApp::on(engine).await;
         let (user, other) = (app.user().await, app.user().await);
@@ -175,6 +195,28 @@ both_engines! {
         let rows = user.get("/v2/bucketlists?per_page=1").await.expect(200).json();
         let foreign = rows["links"]["next"].as_str().unwrap().split_once("cursor=").unwrap().1.to_owned();
         user.get(&format!("/v2/search?q=peak&cursor={foreign}")).await.expect_error(400, "INVALID_CURSOR");
+    }
+
+    async fn of_very_many_matches_a_thousand_are_shown(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let list = make(&user, "Peaks", &[]).await;
+        for part in [600, 500] {
+            let items = json!({"items": vec![json!({"name": "Peak"}); part]});
+            user.post(&format!("/v2/bucketlists/{list}/items/batch"), &items).await.expect(201);
+        }
+        let mut seen = HashSet::new();
+        let mut next = json!("/v2/search?q=peak&per_page=90");
+        while let Some(path) = next.as_str() {
+            let page = user.get(path).await.expect(200).json();
+            let hits = page["data"].as_array().unwrap();
+            assert!(!hits.is_empty(), "no page is promised that is empty");
+            for hit in hits {
+                assert!(seen.insert((hit["type"].to_string(), hit["id"].as_i64())), "twice: {hit}");
+            }
+            next = page["links"]["next"].clone();
+        }
+        assert_eq!(seen.len(), 1000);
     }
 
     async fn nothing_that_is_typed_is_more_than_text(engine: Engine) {
