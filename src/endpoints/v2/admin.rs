@@ -19,6 +19,7 @@ use super::{
     conditions::tag,
     pages::{self, Asked, Frame},
     representations,
+    tables::BATCH,
 };
 use crate::{
     db::repositories::users::{ADMIN, Filter, USER, UserRow},
@@ -71,7 +72,7 @@ impl AdminUserEndpoints for AdminUsers {
                 let users = users.clone();
                 async move { users.walk(walk).await }
             };
-            let body = pages::all(format, walk, fetch, UserRow::position, shown).await?;
+            let body = pages::all(format, BATCH, walk, fetch, UserRow::position, shown).await?;
             return Ok(Listing::Rows(Rows { format, file_name: "users", body, link: None }));
         }
         let found = self.users.walk(walk).await?;

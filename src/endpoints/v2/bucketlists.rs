@@ -4,6 +4,7 @@ use contract::{
     Json, User,
     listing::{Format, Listing, Rows},
     payload::MergePatch,
+    table::RowFormat,
     v2::{
         IdempotencyKey, IfMatch, IfNoneMatch, Refusal,
         endpoints::BucketlistEndpoints,
@@ -20,10 +21,14 @@ use super::{
     conditions::tag,
     pages::{self, Asked, Frame},
     representations::{bucketlist, with_items},
+    tables::BATCH,
 };
 use crate::{
-    db::repositories::bucketlists::{BucketlistRow, Filter},
-    services::{BucketlistChanges, BucketlistContent, Bucketlists, Version, WithItems},
+    db::repositories::{
+        bucketlists::{BucketlistRow, Filter},
+        keyset::Position,
+    },
+    services::{BucketlistChanges, BucketlistContent, Bucketlists, Version, Walked, WithItems},
 };
 
 /// `/v2/bucketlists` over the bucketlists.
@@ -34,6 +39,9 @@ pub struct BucketlistLists {
 }
 
 const PATH: &str = "/v2/bucketlists";
+
+/// How many bucketlists are fetched at once with their items, for as little memory as a batch of rows takes.
+const NESTING_BATCH: usize = 50;
 
 impl BucketlistEndpoints for BucketlistLists {
     async fn list(
@@ -61,11 +69,19 @@ impl BucketlistEndpoints for BucketlistLists {
         let sort_key = walk.keyset.sort;
         if let (Format::Rows(format), None) = (format, per_page) {
             let (lists, owner) = (self.lists.clone(), caller.user_id);
+            // CSV has no column for what is nested.
+            let nested = nested.filter(|_| format == RowFormat::Ndjson);
+            let size = if nested.is_some() { NESTING_BATCH } else { BATCH };
             let fetch = move |walk| {
                 let lists = lists.clone();
-                async move { lists.walk(owner, walk, None).await.map(|found| found.lists) }
+                async move {
+                    let WithItems { lists: found, items } = lists.walk(owner, walk, nested).await?;
+                    let positions: Vec<Position> = found.rows.iter().map(|row| row.position(sort_key)).collect();
+                    let rows = with_items(found.rows, items).into_iter().zip(positions).collect();
+                    Ok(Walked { rows, has_more: found.has_more, total: found.total })
+                }
             };
-            let body = pages::all(format, walk, fetch, BucketlistRow::position, bucketlist).await?;
+            let body = pages::all(format, size, walk, fetch, |(_, at), _| at.clone(), |(list, _)| list).await?;
             return Ok(Listing::Rows(Rows { format, file_name: "bucketlists", body, link: None }));
         }
         let WithItems { lists: found, items } = self.lists.walk(caller.user_id, walk, nested).await?;

@@ -20,6 +20,7 @@ use super::{
     conditions::tag,
     pages::{self, Asked, Frame},
     representations::item,
+    tables::BATCH,
 };
 use crate::{
     db::repositories::items::{Filter, ItemRow, Place},
@@ -73,7 +74,7 @@ impl ItemEndpoints for ItemLists {
                 let items = items.clone();
                 async move { items.walk(place, walk).await }
             };
-            let body = pages::all(format, walk, fetch, ItemRow::position, item).await?;
+            let body = pages::all(format, BATCH, walk, fetch, ItemRow::position, item).await?;
             return Ok(Listing::Rows(Rows { format, file_name: "items", body, link: None }));
         }
         let found = self.items.walk(place, walk).await?;

@@ -130,10 +130,11 @@ pub(super) fn answer<P: Page>(
     })
 }
 
-/// All rows from the start of `walk` on, streamed. `fetch` walks, `position` tells where a row is, `show` makes of it what
-/// is answered.
+/// All rows from the start of `walk` on, streamed, `size` at once. `fetch` walks, `position` tells where a row is, `show`
+/// makes of it what is answered.
 pub(super) async fn all<F, T, R, Fut>(
     format: RowFormat,
+    size: usize,
     walk: Walk<F>,
     fetch: impl Fn(Walk<F>) -> Fut + Send + 'static,
     position: fn(&T, SortKey) -> Position,
@@ -154,7 +155,9 @@ where
         Batch { rows: found.rows.into_iter().map(show).collect(), next }
     };
     let mut walk = walk;
-    walk.keyset.limit = i64::try_from(tables::BATCH).unwrap_or(i64::MAX - 1);
+    walk.keyset.limit = i64::try_from(size).unwrap_or(i64::MAX - 1);
+    // Rows have no place for a total: counting them anew for each batch would be for nothing.
+    walk.with_total = false;
     let first = batch(fetch(walk.clone()).await?, walk);
     Ok(tables::rows(format, first, move |walk: Walk<F>| {
         let fetching = fetch(walk.clone());
