@@ -105,7 +105,7 @@ fn arrows_point_one_way() {
     let mut seen = BTreeSet::new();
     for path in sources(&source_folder()) {
         let Some(room) = room(&path) else { continue };
-        if path.to_string_lossy().contains("tests") {
+        if path.strip_prefix(source_folder()).unwrap().to_string_lossy().contains("tests") {
             continue;
         }
         let Some((_, allowed)) = ARROWS.iter().find(|(name, _)| *name == room) else {
