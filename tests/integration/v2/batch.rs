@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use poem::http::Method;
 
 use crate::support::{Actor, TestApp, Value, json};
@@ -179,6 +180,34 @@ both_engines! {
         expect_nothing(&user, list).await;
         user.post(&batch_of(list), &json!({"items": vec![row; 250]})).await.expect(201);
         assert_eq!(counts(&user, list).await, (250, 0, 250));
+    }
+
+    async fn thousands_of_mistakes_get_an_answer_of_bounded_size(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let list = user.bucketlist("a").await;
+        let body = json!({"items": vec![json!({"name": 1, "done": 2, "due_on": 3, "colour": 4}); 1000]});
+        let reply = user.post(&batch_of(list), &body).await.expect_error(422, "VALIDATION_FAILED");
+        assert_eq!(reply.details().len(), 1000);
+        expect_nothing(&user, list).await;
+    }
+
+    async fn batches_at_once_do_not_mix(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let list = user.bucketlist("a").await;
+        let send = async |number: usize| {
+            let items: Vec<Value> = (0..50).map(|row| json!({"name": format!("{number}.{row}"), "done": row < 10})).collect();
+            user.post(&batch_of(list), &json!({"items": items})).await.expect(201)
+        };
+        let replies = join_all((0..8).map(send)).await;
+        assert_eq!(counts(&user, list).await, (400, 80, 400));
+        for (number, reply) in replies.iter().enumerate() {
+            let body = reply.json();
+            let names: Vec<&str> = body["data"].as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap()).collect();
+            let expected: Vec<String> = (0..50).map(|row| format!("{number}.{row}")).collect();
+            assert_eq!(names, expected);
+        }
     }
 
     async fn making_many_needs_few_statements(engine: Engine) {

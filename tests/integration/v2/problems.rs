@@ -247,7 +247,7 @@ both_engines! {
             }
         }
         for path in all {
-            for query in ["cursor=", "cursor", "q=", "q=+",  "include=total", "include=total,total", "per_page=1000"]
+            for query in ["cursor=", "cursor", "q=", "q=+", "include=total", "include=total,total", "per_page=1000"]
             {
                 admin.get(&format!("{path}?{query}")).await.expect(200);
             }
