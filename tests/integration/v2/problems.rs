@@ -11,6 +11,11 @@ use crate::support::{Actor, Reply, TestApp, Unjudged, Value, json};
 const FIELDS: [&str; 9] =
     ["type", "title", "status", "detail", "instance", "code", "request_id", "retry_after", "errors"];
 
+type Pairs<'a> = &'a [(&'a str, &'a str)];
+
+/// Who sends what (method, path, headers, body), and the status and code of the answer.
+type Provoked<'a> = (&'a Actor<'a>, &'a str, &'a str, Pairs<'a>, &'a str, u16, &'a str);
+
 /// Fails unless the reply is a problem of this status and code that says everything it should.
 #[track_caller]
 fn judged(reply: Unjudged, status: u16, code: &str) -> Reply {
@@ -76,7 +81,7 @@ both_engines! {
         let last = format!("{accounts}/{}", admin.id());
         let items = format!("{list}/items");
         let batch = json!({"items": vec![json!({"name": "x"}); 1001]}).to_string();
-        let table: &[(&Actor<'_>, &str, &str, &[(&str, &str)], &str, u16, &str)] = &[
+        let table: &[Provoked<'_>] = &[
             (&user, "POST", "/v2/bucketlists", &[], "{", 400, "MALFORMED_JSON"),
             (&user, "PUT", &list, &[], "{\"name\":\"a\",\"name\":\"a\"}", 400, "DUPLICATE_KEY"),
             (&user, "POST", &items, &[], &deep, 400, "JSON_TOO_DEEP"),
@@ -216,7 +221,7 @@ both_engines! {
         let ids = Ids::of(&admin).await;
         let items = format!("/v2/bucketlists/{}/items", ids.list);
         let all = ["/v2/bucketlists", &items, "/v2/admin/users"];
-        let table: &[(&[&str], &str, &[(&str, &str)])] = &[
+        let table: &[(&[&str], &str, Pairs<'_>)] = &[
             (&all, "per_page=0", &[("per_page", "TOO_SMALL")]),
             (&all, "per_page=2147483648", &[("per_page", "TOO_LARGE")]),
             (&all, "per_page=a", &[("per_page", "WRONG_TYPE")]),
