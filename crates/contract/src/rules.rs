@@ -123,5 +123,12 @@ pub(crate) fn headers(is_deprecated: fn(&OperationFacts<'_>, u16) -> bool) -> Ve
             json!("Sat, 20 Nov 2027 00:00:00 GMT"),
             On::When(is_deprecated),
         ),
+        header(
+            "Link",
+            "What takes the operation's place (RFC 8288, RFC 5829).",
+            text(16_384),
+            json!("</v2/bucketlists>; rel=\"successor-version\""),
+            On::When(is_deprecated),
+        ),
     ]
 }
