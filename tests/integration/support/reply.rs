@@ -83,6 +83,11 @@ impl Reply {
         }
         assert!(!self.headers.contains_key("server"), "{self:?}");
         let path = self.path.split('?').next().unwrap_or_default();
+        // A path without a version was led to the one that answered.
+        let path = &match self.headers.get("content-version") {
+            Some(version) => format!("/v{version}{path}"),
+            None => path.to_owned(),
+        };
         let is_v1 = path == "/v1" || path.starts_with("/v1/");
         let found = v1::contract().find(path).or_else(|| v2::contract().find(path));
         let operation = found.and_then(|found| found.item.operation(self.method.as_str()));
