@@ -2,9 +2,12 @@
 
 mod access;
 mod batch;
+mod cache;
 mod conditional;
+mod deprecation;
 mod documented;
 mod examples;
+mod idempotency;
 mod merge_patch;
 mod negotiation;
 mod pages;
@@ -12,3 +15,5 @@ mod preconditions;
 mod problems;
 mod resources;
 mod search;
+mod sessions;
+mod versions;

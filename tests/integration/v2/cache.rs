@@ -1,0 +1,376 @@
+//! Answers from memory: the same as fresh ones, for their caller only, and never older than the last write.
+
+use std::sync::Arc;
+
+use bucketlist::{
+    app::{App, Parts},
+    domain::SystemRandom,
+    http::CacheCounts,
+};
+use futures_util::future::join_all;
+use poem::{Endpoint, Request, http::Method};
+
+use crate::support::{Actor, Database, Engine, Reply, TestApp, Value, json};
+
+/// The secret test apps sign with.
+const SECRET: &str = "the-secret-that-test-apps-sign-with";
+
+fn counts(app: &TestApp) -> CacheCounts {
+    app.app.cache.as_ref().unwrap().counts()
+}
+
+/// Another server over the same database, with the same clock and secret.
+fn beside(app: &TestApp, cache_bytes: u64) -> App {
+    let parts = Parts { clock: app.clock.clone(), random: Arc::new(SystemRandom), mailer: app.mailer.clone() };
+    let mut config = app.config.clone();
+    config.answers.cache_bytes = cache_bytes;
+    App::new(&config, &SECRET.into(), parts).unwrap()
+}
+
+/// What that one answers.
+async fn ask(app: &App, actor: &Actor<'_>, path: &str) -> Reply {
+    let authorization = format!("Bearer {}", actor.token());
+    let request = Request::builder().uri(path.parse().unwrap()).header("authorization", authorization).finish();
+    Reply::read(Method::GET, path.to_owned(), app.endpoint.call(request).await.unwrap()).await
+}
+
+fn is_hit(reply: &Reply) -> bool {
+    reply.headers.get("cache-status").is_some_and(|status| status == "bucketlist; hit")
+}
+
+/// Everything of an answer that must not depend on where it comes from.
+fn content(reply: &Reply) -> (u16, Vec<u8>, Option<&String>, Option<&String>) {
+    let body = if reply.status == 200 { reply.body.clone() } else { reply.code().into_bytes() };
+    (reply.status, body, reply.headers.get("etag"), reply.headers.get("content-type"))
+}
+
+/// Everything that is kept in memory, of a list with an item.
+fn reads(list: i64, item: i64) -> Vec<String> {
+    vec![
+        "/v1/bucketlists".to_owned(),
+        "/v1/bucketlists?q=e&per_page=50".to_owned(),
+        format!("/v1/bucketlists/{list}"),
+        format!("/v1/bucketlists/{list}/items"),
+        format!("/v1/bucketlists/{list}/items/{item}"),
+        "/v2/bucketlists".to_owned(),
+        "/v2/bucketlists?sort=-updated_at&include=items,total&per_page=100".to_owned(),
+        format!("/v2/bucketlists/{list}"),
+        format!("/v2/bucketlists/{list}?include=items"),
+        format!("/v2/bucketlists/{list}/items"),
+        format!("/v2/bucketlists/{list}/items?done=true&sort=name"),
+        format!("/v2/bucketlists/{list}/items/{item}"),
+    ]
+}
+
+/// How a list with an item can be changed: method, path, body.
+fn writes(list: i64, item: i64) -> Vec<(Method, String, Value)> {
+    let mut writes = Vec::new();
+    for version in ["v1", "v2"] {
+        let lists = format!("/{version}/bucketlists");
+        let (list, items) = (format!("{lists}/{list}"), format!("{lists}/{list}/items"));
+        let item = format!("{items}/{item}");
+        writes.push((Method::POST, lists, json!({"name": format!("One more by {version}")})));
+        writes.push((Method::PUT, list.clone(), json!({"name": format!("Replaced by {version}")})));
+        writes.push((Method::POST, items.clone(), json!({"name": "Tierra del Fuego", "done": true})));
+        writes.push((Method::PUT, item.clone(), json!({"name": "Round Cape Horn", "done": true})));
+        if version == "v2" {
+            writes.push((Method::PATCH, list.clone(), json!({"description": "Everything."})));
+            writes.push((Method::PATCH, item.clone(), json!({"done": true})));
+            writes.push((Method::POST, format!("{items}/batch"), json!({"items": [{"name": "a"}, {"name": "b"}]})));
+        }
+        writes.push((Method::DELETE, item, Value::Null));
+        writes.push((Method::DELETE, list, Value::Null));
+    }
+    writes
+}
+
+async fn write(actor: &Actor<'_>, (method, path, body): &(Method, String, Value)) -> Reply {
+    let request = actor.request(method.clone(), path);
+    let request = match *method {
+        Method::PATCH => request.merge_patch(body),
+        Method::DELETE => request,
+        _ => request.json(body),
+    };
+    let reply = request.send().await.any();
+    assert!(reply.is_success(), "{reply:?}");
+    reply
+}
+
+both_engines! {
+    async fn what_is_asked_again_is_answered_from_memory(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let list = user.bucketlist("See the world").await;
+        let item = user.item(list, "Cape Horn").await;
+        // Where other servers may write, every request asks how its token and its data stand: once.
+        let statements = u64::from(engine == Engine::Postgres);
+        for path in reads(list, item) {
+            let before = counts(&app);
+            let first = user.get(&path).await.expect(200);
+            assert_eq!(first.header("cache-status"), "bucketlist; fwd=miss; stored");
+            let known = first.headers.get("etag").map(String::as_str);
+            let (mut least, mut hits) = (u64::MAX, 0);
+            for _ in 0..4 {
+                let sent = app.app.db.statements();
+                let next = user.get(&path).await.expect(200);
+                assert_eq!(content(&next), content(&first));
+                hits += u64::from(is_hit(&next));
+                let same = user.request(Method::GET, &path).header("if-none-match", known.unwrap_or("\"none\""));
+                let same = same.send().await.expect(if known.is_some() { 304 } else { 200 });
+                hits += u64::from(is_hit(&same));
+                least = least.min(app.app.db.statements() - sent);
+            }
+            let after = counts(&app);
+            assert_eq!((after.hits - before.hits, after.hits + after.misses), (hits, before.hits + before.misses + 9));
+            assert!(hits >= 6, "only {hits} of 8 came from memory: {path}");
+            assert_eq!(least, 2 * statements, "{path}");
+        }
+    }
+
+    async fn after_a_write_every_read_shows_it(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let truth = beside(&app, 0);
+        for number in 0..writes(0, 0).len() {
+            let user = app.user().await;
+            let list = user.bucketlist("See the world").await;
+            let item = user.item(list, "Cape Horn").await;
+            let change = &writes(list, item)[number];
+            let mut before = Vec::new();
+            for path in reads(list, item) {
+                user.get(&path).await.expect(200);
+                before.push(user.get(&path).await.expect(200));
+            }
+            assert!(before.iter().filter(|reply| is_hit(reply)).count() > 8, "hardly anything was kept");
+            write(&user, change).await;
+            let mut differ = 0;
+            for (path, before) in reads(list, item).iter().zip(&before) {
+                let fresh = ask(&truth, &user, path).await;
+                // Once computed, and once kept anew.
+                for _ in 0..2 {
+                    let reply = user.get(path).await.any();
+                    assert_eq!(content(&reply), content(&fresh), "{} {}, then {path}", change.0, change.1);
+                }
+                differ += usize::from(content(before) != content(&fresh));
+            }
+            assert!(differ > 0, "{} {} changed nothing that is read", change.0, change.1);
+        }
+    }
+
+    async fn nobody_gets_anybody_elses_answer(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let (one, two) = (app.user().await, app.user().await);
+        let list = one.bucketlist("See the world").await;
+        let item = one.item(list, "Cape Horn").await;
+        two.bucketlist("Theirs").await;
+        let truth = beside(&app, 0);
+        for path in reads(list, item) {
+            for _ in 0..2 {
+                one.get(&path).await.expect(200);
+            }
+            for actor in [&two, &one, &two] {
+                let reply = actor.get(&path).await.any();
+                assert_eq!(content(&reply), content(&ask(&truth, actor, &path).await), "{path}");
+            }
+            if path.contains(&format!("/{list}")) {
+                two.get(&path).await.expect_error(404, "BUCKETLIST_NOT_FOUND");
+            }
+            app.anonymous().get(&path).await.expect_error(401, "AUTHENTICATION_REQUIRED");
+            let forged = app.anonymous().request(Method::GET, &path).header("authorization", "Bearer x");
+            forged.send().await.expect_error(401, "INVALID_TOKEN");
+        }
+    }
+
+    async fn a_token_that_is_good_no_more_gets_nothing_from_memory(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let admin = app.admin().await;
+        let password = json!({"password": Actor::PASSWORD});
+        for (what, status) in [
+            ("logout", 401),
+            ("password", 401),
+            ("end", 401),
+            ("end all", 401),
+            ("disable", 403),
+            ("delete", 401),
+            ("delete me", 401),
+        ] {
+            let user = app.user().await;
+            let list = user.bucketlist("See the world").await;
+            let item = user.item(list, "Cape Horn").await;
+            let body = json!({"email": user.email(), "password": Actor::PASSWORD});
+            let other = Actor::new(&app, Some(app.anonymous().post("/v2/auth/login", &body).await.expect(200).json()));
+            for path in reads(list, item) {
+                user.get(&path).await.expect(200);
+                user.get(&path).await.expect(200);
+            }
+            let account = format!("/v2/admin/users/{}", user.id());
+            match what {
+                "logout" => user.request(Method::POST, "/v2/auth/logout").send().await.expect(204),
+                "password" => {
+                    let body = json!({"current_password": Actor::PASSWORD, "new_password": "another-harbour-43"});
+                    other.put("/v2/auth/password", &body).await.expect(204)
+                }
+                "end" => {
+                    let sessions = user.get("/v2/auth/sessions").await.expect(200).json();
+                    let current = sessions["data"].as_array().unwrap().iter().find(|one| one["current"] == true);
+                    other.delete(&format!("/v2/auth/sessions/{}", current.unwrap()["id"])).await.expect(204)
+                }
+                "end all" => other.delete("/v2/auth/sessions").await.expect(204),
+                "disable" => admin.patch(&account, &json!({"disabled": true})).await.expect(200),
+                "delete" => admin.delete(&account).await.expect(204),
+                _ => other.request(Method::DELETE, "/v2/users/me").json(&password).send().await.expect(204),
+            };
+            for path in reads(list, item) {
+                let refused = user.get(&path).await.expect(status);
+                assert!(!refused.headers.contains_key("cache-status"), "{what}: {refused:?}");
+            }
+        }
+    }
+
+    async fn formats_and_methods_are_not_mixed(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let body = json!({"name": "See the world", "description": "North by north-west. ".repeat(45)});
+        let list = user.post("/v1/bucketlists", &body).await.expect(201).json()["id"].clone();
+        user.item(list.as_i64().unwrap(), "Cape Horn").await;
+        for path in ["/v2/bucketlists?per_page=5".to_owned(), format!("/v2/bucketlists/{list}/items?per_page=5")] {
+            let mut kept: Vec<Reply> = Vec::new();
+            for round in 0..3 {
+                for (number, accept) in ["application/json", "text/csv", "application/x-ndjson"].into_iter().enumerate() {
+                    let request = |method| user.request(method, &path).header("accept", accept);
+                    // What HEAD has looked for is kept, too, with its body.
+                    let head = request(Method::HEAD).send().await.expect(200);
+                    let reply = request(Method::GET).send().await.expect(200);
+                    assert!(reply.header("content-type").starts_with(accept), "{reply:?}");
+                    assert!(head.body.is_empty() && !reply.body.is_empty());
+                    assert_eq!(head.header("content-type"), reply.header("content-type"));
+                    assert_eq!(head.headers.get("etag"), reply.headers.get("etag"));
+                    if round == 0 {
+                        kept.push(reply);
+                    } else {
+                        assert_eq!(content(&reply), content(&kept[number]), "{path} {accept}");
+                    }
+                }
+            }
+        }
+        // Encodings neither: what is kept is not compressed.
+        let path = "/v2/bucketlists";
+        let plain = user.get(path).await.expect(200);
+        let compressed = user.request(Method::GET, path).header("accept-encoding", "gzip").send().await.expect(200);
+        assert_eq!(compressed.header("content-encoding"), "gzip");
+        let again = user.get(path).await.expect(200);
+        assert_eq!(content(&again), content(&plain));
+        assert!(!again.headers.contains_key("content-encoding"));
+    }
+
+    async fn it_can_be_switched_off(engine: Engine) {
+        let app = TestApp::configured(engine, |config| config.answers.cache_bytes = 0).await;
+        assert!(app.app.cache.is_none());
+        let user = app.user().await;
+        let list = user.bucketlist("See the world").await;
+        let item = user.item(list, "Cape Horn").await;
+        for path in reads(list, item) {
+            let first = user.get(&path).await.expect(200);
+            let sent = app.app.db.statements();
+            let next = user.get(&path).await.expect(200);
+            assert_eq!(content(&next), content(&first));
+            assert!(!next.headers.contains_key("cache-status"));
+            assert!(app.app.db.statements() > sent, "{path}");
+            if let Some(tag) = first.headers.get("etag") {
+                user.request(Method::GET, &path).header("if-none-match", tag).send().await.expect(304);
+            }
+        }
+    }
+
+    async fn under_a_storm_a_reader_sees_their_last_write(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let storms = (0..4_u64).map(|number| storm(&user, number));
+        join_all(storms).await;
+        let counts = counts(&app);
+        assert!(counts.hits > 50, "{counts:?}");
+    }
+}
+
+/// Two hundred reads and writes of a list of one's own, among those of others of the same user. What a read shows is
+/// compared with what was written last.
+async fn storm(user: &Actor<'_>, number: u64) {
+    let mut name = format!("List {number}");
+    let list = user.bucketlist(&name).await;
+    let mut items: Vec<i64> = Vec::new();
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(number + 1);
+    let mut draw = move |below: u64| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random % below
+    };
+    for step in 0..200 {
+        let path = format!("/v{}/bucketlists/{list}", 1 + draw(2));
+        match draw(8) {
+            0 => {
+                name = format!("List {number} at {step}");
+                user.put(&path, &json!({"name": name})).await.expect(200);
+            }
+            1 => {
+                name = format!("List {number}, patched at {step}");
+                let path = format!("/v2/bucketlists/{list}");
+                user.request(Method::PATCH, &path).merge_patch(&json!({"name": name})).send().await.expect(200);
+            }
+            2 => items.push(user.item(list, &format!("Item {step}")).await),
+            3 if !items.is_empty() => {
+                let item = items.remove(usize::try_from(draw(items.len() as u64)).unwrap());
+                user.delete(&format!("{path}/items/{item}")).await.expect(204);
+            }
+            _ => {}
+        }
+        let (shown, total) = match draw(4) {
+            0 => (user.get(&path).await.expect(200).json(), true),
+            1 => {
+                let page = user.get("/v2/bucketlists?per_page=10").await.expect(200).json();
+                (page["data"].as_array().unwrap().iter().find(|row| row["id"] == list).unwrap().clone(), true)
+            }
+            2 => {
+                let page = user.get("/v1/bucketlists").await.expect(200).json();
+                (page["data"].as_array().unwrap().iter().find(|row| row["id"] == list).unwrap().clone(), true)
+            }
+            _ => (user.get(&format!("/v2/bucketlists/{list}/items?per_page=100")).await.expect(200).json(), false),
+        };
+        if total {
+            assert_eq!((&shown["name"], &shown["items_total"]), (&json!(name), &json!(items.len())), "at {step}");
+        } else {
+            let ids: Vec<i64> =
+                shown["data"].as_array().unwrap().iter().map(|row| row["id"].as_i64().unwrap()).collect();
+            assert_eq!(ids, items, "at {step}");
+        }
+    }
+}
+
+/// Where several servers share a database, each sees at once what another wrote.
+#[tokio::test]
+async fn two_servers_over_one_database_agree() {
+    let app = TestApp::over(Database::new(Engine::Postgres), |_| {}).await;
+    let other = beside(&app, app.config.answers.cache_bytes);
+    let user = app.user().await;
+    for number in 0..writes(0, 0).len() {
+        let list = user.bucketlist(&format!("List {number}")).await;
+        let item = user.item(list, "Cape Horn").await;
+        for path in reads(list, item) {
+            ask(&other, &user, &path).await;
+            assert!(is_hit(&ask(&other, &user, &path).await), "{path}");
+        }
+        // Written here, read there.
+        let change = writes(list, item).swap_remove(number);
+        let made = write(&user, &change).await;
+        let truth = beside(&app, 0);
+        for path in reads(list, item) {
+            let reply = ask(&other, &user, &path).await;
+            assert_eq!(content(&reply), content(&ask(&truth, &user, &path).await), "{} {}", change.0, change.1);
+        }
+        if change.0 == Method::POST && !change.1.contains("/items") {
+            user.delete(made.header("location")).await.expect(204);
+        }
+    }
+    // A session that ends here gets nothing there.
+    user.request(Method::POST, "/v2/auth/logout").send().await.expect(204);
+    assert_eq!(ask(&other, &user, "/v2/bucketlists").await.status, 401);
+}

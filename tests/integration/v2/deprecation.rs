@@ -1,0 +1,181 @@
+//! The end of operations: announced in the document and in every answer, and then kept.
+
+use std::time::Duration;
+
+use poem::http::Method;
+
+use crate::support::{Actor, Reply, TestApp, Value, json};
+
+/// v1's deprecated operations, and what takes their place.
+const DEPRECATED: [(&str, &str); 3] = [
+    ("listBucketlists", "/v2/bucketlists"),
+    ("listItems", "/v2/bucketlists/{bucketlist_id}/items"),
+    ("listUsers", "/v2/admin/users"),
+];
+
+/// From the start of a test, 2027-01-15T08:00:00Z, to the sunset, 2027-11-20T00:00:00Z.
+const TO_THE_SUNSET: Duration = Duration::from_secs(309 * 86_400 - 8 * 3600);
+
+fn assert_announced(reply: &Reply, successor: &str) {
+    assert_eq!(reply.header("deprecation"), "@1795132800", "{reply:?}");
+    assert_eq!(reply.header("sunset"), "Sat, 20 Nov 2027 00:00:00 GMT");
+    let links: Vec<&str> = reply.header("link").split(", ").collect();
+    assert!(links.contains(&format!("<{successor}>; rel=\"successor-version\"").as_str()), "{links:?}");
+}
+
+fn assert_not_announced(reply: &Reply) {
+    for name in ["deprecation", "sunset"] {
+        assert!(!reply.headers.contains_key(name), "{reply:?}");
+    }
+    assert!(!reply.headers.get("link").is_some_and(|link| link.contains("successor-version")), "{reply:?}");
+}
+
+async fn again<'a>(app: &'a TestApp, actor: &Actor<'_>) -> Actor<'a> {
+    let body = json!({"email": actor.email(), "password": Actor::PASSWORD});
+    Actor::new(app, Some(app.anonymous().post("/v1/auth/login", &body).await.expect(200).json()))
+}
+
+/// The three listings, with the successor of each.
+fn listings(list: i64) -> [(String, String); 3] {
+    [
+        ("/v1/bucketlists".to_owned(), "/v2/bucketlists".to_owned()),
+        (format!("/v1/bucketlists/{list}/items"), format!("/v2/bucketlists/{list}/items")),
+        ("/v1/users".to_owned(), "/v2/admin/users".to_owned()),
+    ]
+}
+
+both_engines! {
+    async fn the_document_says_it(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let document = app.anonymous().get("/openapi/v1.json").await.expect(200).json();
+        let mut seen = Vec::new();
+        for item in document["paths"].as_object().unwrap().values() {
+            for operation in item.as_object().unwrap().values().filter(|value| value["operationId"].is_string()) {
+                let id = operation["operationId"].as_str().unwrap();
+                let Some((_, successor)) = DEPRECATED.iter().find(|(deprecated, _)| *deprecated == id) else {
+                    assert_ne!(operation["deprecated"], true, "{id}");
+                    continue;
+                };
+                assert_eq!(operation["deprecated"], true, "{id}");
+                let description = operation["description"].as_str().unwrap();
+                for word in ["2026-11-20", "2027-11-20", "410", &format!("`{successor}`")] {
+                    assert!(description.contains(word), "{id}: {description}");
+                }
+                let headers = &operation["responses"]["200"]["headers"];
+                for name in ["Deprecation", "Sunset", "Link"] {
+                    assert!(headers[name].is_object(), "{id}: {headers}");
+                }
+                assert!(operation["responses"]["410"].is_object(), "{id}");
+                seen.push(id);
+            }
+        }
+        assert_eq!(seen.len(), DEPRECATED.len(), "{seen:?}");
+        assert!(contract::v2::document::operations().all(|operation| operation.deprecation.is_none()));
+        assert!(!contract::v2::document::document().to_json().contains("\"deprecated\""));
+    }
+
+    async fn every_answer_says_it(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let admin = app.admin().await;
+        let list = admin.bucketlist("See the world").await;
+        for (path, successor) in listings(list) {
+            // The second one comes from memory where that is allowed.
+            for _ in 0..2 {
+                assert_announced(&admin.get(&path).await.expect(200), &successor);
+            }
+            assert_announced(&admin.get(&format!("{path}?page=1&per_page=5")).await.expect(200), &successor);
+            assert_announced(&admin.request(Method::HEAD, &path).send().await.expect(200), &successor);
+            assert_announced(&admin.get(&path[3..]).await.expect(200), &successor);
+            assert_announced(&app.anonymous().get(&path).await.expect(401), &successor);
+            assert_announced(&admin.get(&format!("{path}?page=0")).await.expect(422), &successor);
+            assert_announced(&admin.get(&format!("{path}?colour=red")).await.expect(422), &successor);
+            let unacceptable = admin.request(Method::GET, &path).header("accept", "text/html").send().await;
+            assert_announced(&unacceptable.expect(406), &successor);
+        }
+        let missing = admin.get("/v1/bucketlists/987654/items").await.expect(404);
+        assert_announced(&missing, "/v2/bucketlists/987654/items");
+        assert_announced(&app.user().await.get("/v1/users").await.expect(403), "/v2/admin/users");
+        // An id that is none is not made into something else.
+        for id in ["abc", "%3E%3B%20rel", "1%2F..%2F2"] {
+            let reply = admin.get(&format!("/v1/bucketlists/{id}/items")).await.any();
+            assert!(reply.status >= 400 && reply.header("link").matches("rel=").count() == 1, "{reply:?}");
+        }
+    }
+
+    async fn who_asks_too_often_is_told_as_well(engine: Engine) {
+        let app = TestApp::configured(engine, |config| {
+            config.limits.rate_limit = true;
+            config.limits.general_per_minute = 2;
+        })
+        .await;
+        let user = app.user().await;
+        for _ in 0..2 {
+            assert_announced(&user.get("/v1/bucketlists").await.any(), "/v2/bucketlists");
+        }
+        let refused = user.get("/v1/bucketlists").await.expect_error(429, "RATE_LIMIT_EXCEEDED");
+        assert_announced(&refused, "/v2/bucketlists");
+    }
+
+    async fn nothing_else_is_deprecated(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let admin = app.admin().await;
+        let list = admin.bucketlist("See the world").await;
+        let item = admin.item(list, "Cape Horn").await;
+        for path in [
+            format!("/v1/bucketlists/{list}"),
+            format!("/v1/bucketlists/{list}/items/{item}"),
+            "/v1/users/me".to_owned(),
+            format!("/v1/users/{}", admin.id()),
+            "/v2/bucketlists".to_owned(),
+            format!("/v2/bucketlists/{list}/items"),
+            "/v2/admin/users".to_owned(),
+            "/health/live".to_owned(),
+        ] {
+            assert_not_announced(&admin.get(&path).await.expect(200));
+        }
+        let made = admin.post("/v1/bucketlists", &json!({"name": "Learn"})).await.expect(201);
+        assert_not_announced(&made);
+        for path in ["/v1/bucketlists", "/v1/nonsense"] {
+            assert_not_announced(&admin.request(Method::DELETE, path).send().await.any());
+        }
+    }
+
+    async fn after_the_sunset_it_is_gone(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let admin = app.admin().await;
+        let list = admin.bucketlist("See the world").await;
+        app.wait(TO_THE_SUNSET - Duration::from_secs(1));
+        let admin = again(&app, &admin).await;
+        for (path, successor) in listings(list) {
+            assert_announced(&admin.get(&path).await.expect(200), &successor);
+        }
+        app.wait(Duration::from_secs(1));
+        for (path, successor) in listings(list) {
+            for target in [path.clone(), format!("{path}?page=0"), path[3..].to_owned()] {
+                for actor in [&admin, &app.anonymous()] {
+                    let gone = actor.get(&target).await.expect_error(410, "GONE");
+                    assert_announced(&gone, &successor);
+                    let message = gone.json()["error"]["message"].as_str().unwrap().to_owned();
+                    assert!(message.contains(&successor), "{message}");
+                }
+            }
+            admin.request(Method::HEAD, &path).send().await.expect(410);
+            let page: Value = admin.get(&successor).await.expect(200).json();
+            assert!(page["data"].is_array());
+        }
+        admin.get(&format!("/v1/bucketlists/{list}")).await.expect(200);
+        admin.post("/v1/bucketlists", &json!({"name": "Learn"})).await.expect(201);
+        admin.item(list, "Cape Horn").await;
+    }
+
+    async fn an_operator_may_keep_it(engine: Engine) {
+        let app = TestApp::configured(engine, |config| config.answers.gone_after_sunset = false).await;
+        let admin = app.admin().await;
+        let list = admin.bucketlist("See the world").await;
+        app.wait(TO_THE_SUNSET + Duration::from_secs(86_400));
+        let admin = again(&app, &admin).await;
+        for (path, successor) in listings(list) {
+            assert_announced(&admin.get(&path).await.expect(200), &successor);
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Idempotency-Key: a creation that is sent again is made once.
+
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+use futures_util::future::join_all;
+use poem::http::Method;
+use sha2::{Digest, Sha256};
+
+use crate::support::{Actor, Engine, Reply, TestApp, Unjudged, Value, json};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+async fn create(actor: &Actor<'_>, path: &str, key: &str, body: &Value) -> Unjudged {
+    actor.request(Method::POST, path).header("idempotency-key", key).json(body).send().await
+}
+
+/// The three operations that create, each with something to create; `list` is there already.
+fn creations(list: i64) -> [(String, Value); 3] {
+    let items = format!("/v2/bucketlists/{list}/items");
+    let item = json!({"name": "Cape Horn", "description": null, "done": true, "due_on": "2027-06-01"});
+    [
+        ("/v2/bucketlists".to_owned(), json!({"name": "Learn", "description": "Slowly."})),
+        (items.clone(), item.clone()),
+        (format!("{items}/batch"), json!({"items": [item, {"name": "Tierra del Fuego"}]})),
+    ]
+}
+
+/// What is the same however often an answer is given.
+fn lasting(reply: &Reply) -> (u16, Vec<u8>, Vec<(String, String)>) {
+    let once = ["x-request-id", "x-response-time", "idempotency-replayed"];
+    let headers = reply.headers.iter().filter(|(name, _)| !once.contains(&name.as_str()));
+    (reply.status, reply.body.clone(), headers.map(|(name, value)| (name.clone(), value.clone())).collect())
+}
+
+fn is_replayed(reply: &Reply) -> bool {
+    match reply.headers.get("idempotency-replayed") {
+        Some(value) => value == "true" || panic!("{value}"),
+        None => false,
+    }
+}
+
+/// How many bucketlists there are, and how many items in `list`.
+async fn rows(actor: &Actor<'_>, list: i64) -> (i64, i64) {
+    let lists = actor.get("/v2/bucketlists?include=total").await.expect(200).json();
+    let items = actor.get(&format!("/v2/bucketlists/{list}/items?include=total")).await.expect(200).json();
+    (lists["meta"]["total"].as_i64().unwrap(), items["meta"]["total"].as_i64().unwrap())
+}
+
+async fn again<'a>(app: &'a TestApp, actor: &Actor<'_>) -> Actor<'a> {
+    let body = json!({"email": actor.email(), "password": Actor::PASSWORD});
+    Actor::new(app, Some(app.anonymous().post("/v2/auth/login", &body).await.expect(200).json()))
+}
+
+both_engines! {
+    async fn what_is_sent_again_is_made_once_and_answered_alike(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let list = user.bucketlist("See the world").await;
+        for (number, (path, body)) in creations(list).into_iter().enumerate() {
+            let key = format!("key-{number}");
+            let first = create(&user, &path, &key, &body).await.expect(201);
+            assert!(!is_replayed(&first));
+            let made = rows(&user, list).await;
+            for _ in 0..3 {
+                app.wait(Duration::from_secs(60));
+                let next = create(&user, &path, &key, &body).await.expect(201);
+                assert!(is_replayed(&next), "{path}");
+                assert_eq!(lasting(&next), lasting(&first), "{path}");
+            }
+            // The same content, spelled otherwise.
+            let spelled = format!(" {}\n", body.to_string().replace("\":", "\" : ").replace("Learn", " \\u004cearn "));
+            let request = user.request(Method::POST, &path).header("content-type", "application/json").bytes(spelled);
+            let next = request.header("idempotency-key", &key).send().await.expect(201);
+            assert_eq!(lasting(&next), lasting(&first), "{path}");
+            assert_eq!(rows(&user, list).await, made, "{path}");
+        }
+        assert_eq!(rows(&user, list).await, (2, 3));
+    }
+
+    async fn fifty_at_once_make_one(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let list = user.bucketlist("See the world").await;
+        for (path, body) in creations(list) {
+            let before = rows(&user, list).await;
+            let key = format!("key of {path}").replace(' ', "-");
+            let replies = join_all((0..50).map(|_| create(&user, &path, &key, &body))).await;
+            let (mut made, mut bodies) = (0, Vec::new());
+            for reply in replies {
+                if reply.0.status == 409 {
+                    let busy = reply.expect_error(409, "IDEMPOTENCY_KEY_IN_FLIGHT");
+                    assert_eq!(busy.header("retry-after"), "1");
+                    continue;
+                }
+                let reply = reply.expect(201);
+                made += usize::from(!is_replayed(&reply));
+                bodies.push(reply.body);
+            }
+            assert_eq!(made, 1, "{path}");
+            assert!(bodies.iter().all(|body| *body == bodies[0]), "{path}");
+            let after = rows(&user, list).await;
+            let created = if path.ends_with("/batch") { 2 } else { 1 };
+            assert_eq!(after.0 + after.1 - before.0 - before.1, created, "{path}");
+        }
+    }
+
+    async fn a_key_stands_for_one_creation(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let (list, other) = (user.bucketlist("See the world").await, user.bucketlist("Other").await);
+        let all = creations(list);
+        for (number, (path, body)) in all.iter().enumerate() {
+            let key = format!("key-{number}");
+            let first = create(&user, path, &key, body).await.expect(201);
+            let before = (rows(&user, list).await, rows(&user, other).await);
+            let mut others: Vec<(String, Value)> = all.iter().filter(|(other, _)| other != path).cloned().collect();
+            let mut changed = body.clone();
+            match changed.get_mut("items") {
+                Some(items) => drop(items.as_array_mut().unwrap().pop()),
+                None => changed["name"] = json!("Another name"),
+            }
+            others.push((path.clone(), changed));
+            if path.contains("/items") {
+                others.push((path.replace(&format!("/{list}/"), &format!("/{other}/")), body.clone()));
+            }
+            for (path, body) in &others {
+                let refused = create(&user, path, &key, body).await.expect_error(422, "IDEMPOTENCY_KEY_REUSED");
+                assert_eq!(refused.json()["errors"][0]["header"], "Idempotency-Key");
+            }
+            assert_eq!((rows(&user, list).await, rows(&user, other).await), before);
+            let next = create(&user, path, &key, body).await.expect(201);
+            assert_eq!(lasting(&next), lasting(&first));
+        }
+    }
+
+    async fn a_key_is_its_callers_own(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let (one, two) = (app.user().await, app.user().await);
+        let body = json!({"name": "See the world"});
+        let first = create(&one, "/v2/bucketlists", "the-key", &body).await.expect(201);
+        let second = create(&two, "/v2/bucketlists", "the-key", &body).await.expect(201);
+        assert!(!is_replayed(&second));
+        assert_ne!(first.header("location"), second.header("location"));
+        create(&two, "/v2/bucketlists", "the-key", &json!({"name": "x"})).await.expect(422);
+        let next = create(&one, "/v2/bucketlists", "the-key", &body).await.expect(201);
+        assert_eq!(lasting(&next), lasting(&first));
+        app.anonymous().post("/v2/bucketlists", &body).await.expect(401);
+    }
+
+    async fn quoted_or_bare_it_is_the_same_key(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let body = json!({"name": "See the world"});
+        let first = create(&user, "/v2/bucketlists", "8e03978e-40d5", &body).await.expect(201);
+        for same in ["\"8e03978e-40d5\"", "8e03978e-40d5"] {
+            let next = create(&user, "/v2/bucketlists", same, &body).await.expect(201);
+            assert_eq!(lasting(&next), lasting(&first), "{same}");
+        }
+        // Keys are compared as they are.
+        create(&user, "/v2/bucketlists", "8E03978E-40D5", &body).await.expect_error(409, "BUCKETLIST_NAME_TAKEN");
+    }
+
+    async fn what_is_no_key_is_refused(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let list = user.bucketlist("See the world").await;
+        let before = rows(&user, list).await;
+        let (long, quoted) = ("k".repeat(256), format!("\"{}\"", "k".repeat(256)));
+        for (path, body) in creations(list) {
+            for key in ["", " ", "\"\"", "\"open", "\"a\" b", "a b", "a,b", "a;b", "a\"b", "é", &long, &quoted] {
+                let refused = create(&user, &path, key, &body).await.expect_error(400, "INVALID_HEADER");
+                assert_eq!(refused.json()["errors"][0]["header"], "Idempotency-Key", "{key}");
+            }
+        }
+        assert_eq!(rows(&user, list).await, before);
+        let (path, body) = &creations(list)[1];
+        create(&user, path, &long[1..], body).await.expect(201);
+        create(&user, path, "\"with space, \\\"quotes\\\"; and more\"", body).await.expect(201);
+    }
+
+    async fn what_failed_leaves_its_key_free(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let list = user.bucketlist("See the world").await;
+        let lists = "/v2/bucketlists";
+        let missing = format!("{lists}/{}/items", list + 1_000);
+        let (same, empty, far) = (json!({"name": "See the world"}), json!({"name": ""}), json!({"name": "Far"}));
+        create(&user, lists, "one", &same).await.expect_error(409, "BUCKETLIST_NAME_TAKEN");
+        create(&user, lists, "one", &empty).await.expect_error(422, "VALIDATION_FAILED");
+        create(&user, &missing, "one", &far).await.expect_error(404, "BUCKETLIST_NOT_FOUND");
+        let batch = json!({"items": [far, empty]});
+        let refused = create(&user, &format!("{lists}/{list}/items/batch"), "one", &batch).await;
+        refused.expect_error(422, "VALIDATION_FAILED");
+        assert_eq!(rows(&user, list).await, (1, 0));
+        // Mended, the very request that failed succeeds.
+        user.put(&format!("{lists}/{list}"), &json!({"name": "See it all"})).await.expect(200);
+        let made = create(&user, lists, "one", &same).await.expect(201);
+        assert!(!is_replayed(&made));
+        create(&user, lists, "one", &far).await.expect_error(422, "IDEMPOTENCY_KEY_REUSED");
+    }
+
+    async fn the_first_answer_is_given_whatever_became_of_what_was_made(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let list = user.bucketlist("See the world").await;
+        for (number, (path, body)) in creations(list).into_iter().enumerate() {
+            let key = format!("key-{number}");
+            let first = create(&user, &path, &key, &body).await.expect(201);
+            let one = match first.json()["data"][0]["id"].as_i64() {
+                Some(item) => format!("/v2/bucketlists/{list}/items/{item}"),
+                None => first.header("location").to_owned(),
+            };
+            user.put(&one, &json!({"name": "Changed"})).await.expect(200);
+            let next = create(&user, &path, &key, &body).await.expect(201);
+            assert_eq!(lasting(&next), lasting(&first), "{path}");
+            assert_eq!(user.get(&one).await.expect(200).json()["name"], "Changed");
+            user.delete(&one).await.expect(204);
+            let next = create(&user, &path, &key, &body).await.expect(201);
+            assert_eq!(lasting(&next), lasting(&first), "{path}");
+            user.get(&one).await.expect(404);
+        }
+    }
+
+    async fn a_key_is_remembered_for_a_day(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let list = user.bucketlist("See the world").await;
+        let (path, body) = &creations(list)[1];
+        let first = create(&user, path, "the-key", body).await.expect(201);
+        app.wait(DAY - Duration::from_micros(1));
+        assert_eq!(app.app.worker.purge_expired().await.unwrap(), 0);
+        let user = again(&app, &user).await;
+        let next = create(&user, path, "the-key", body).await.expect(201);
+        assert_eq!(lasting(&next), lasting(&first));
+        app.wait(Duration::from_micros(1));
+        let anew = create(&user, path, "the-key", body).await.expect(201);
+        assert!(!is_replayed(&anew));
+        assert_ne!(anew.json()["id"], first.json()["id"]);
+        // From here on it is that one that is remembered, until it is purged.
+        let next = create(&user, path, "the-key", body).await.expect(201);
+        assert_eq!(lasting(&next), lasting(&anew));
+        assert_eq!(app.app.worker.purge_expired().await.unwrap(), 0);
+        app.wait(DAY);
+        assert_eq!(app.app.worker.purge_expired().await.unwrap(), 1);
+        assert_eq!(app.app.worker.purge_expired().await.unwrap(), 0);
+        assert_eq!(rows(&again(&app, &user).await, list).await, (1, 2));
+    }
+
+    async fn without_a_key_every_request_makes_something(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let list = user.bucketlist("See the world").await;
+        for (path, body) in &creations(list)[1..] {
+            let (one, two) = (user.post(path, body).await.expect(201), user.post(path, body).await.expect(201));
+            assert_ne!(one.body, two.body);
+            assert!(!is_replayed(&two));
+        }
+        assert_eq!(rows(&user, list).await, (1, 6));
+    }
+}
+
+/// Where several servers write, one may be at a creation when another is asked for it.
+#[tokio::test]
+async fn who_comes_while_it_is_being_made_is_asked_to_come_again() {
+    let app = TestApp::on(Engine::Postgres).await;
+    let user = app.user().await;
+    let digest = Sha256::digest(format!("{} the-key", user.id()));
+    let lock = i64::from_be_bytes(digest[..8].try_into().unwrap());
+    let mut elsewhere = app.database.migrator();
+    elsewhere.connection().batch_execute(&format!("SELECT pg_advisory_lock({lock})")).unwrap();
+    let body = json!({"name": "See the world"});
+    let busy = create(&user, "/v2/bucketlists", "the-key", &body).await;
+    let busy = busy.expect_error(409, "IDEMPOTENCY_KEY_IN_FLIGHT");
+    assert_eq!((busy.header("retry-after"), &busy.json()["retry_after"]), ("1", &json!(1)));
+    assert_eq!(user.get("/v2/bucketlists").await.expect(200).json()["data"], json!([]));
+    create(&user, "/v2/bucketlists", "another-key", &json!({"name": "Learn"})).await.expect(201);
+    drop(elsewhere);
+    let made = create(&user, "/v2/bucketlists", "the-key", &body).await.expect(201);
+    assert!(!is_replayed(&made));
+}

@@ -1,0 +1,177 @@
+//! Paths without a version: `Accept-Version` says which one is meant.
+
+use poem::http::Method;
+
+use crate::support::{Actor, Reply, TestApp, Unjudged, json};
+
+/// Sends a request for a version; `None` says nothing of it.
+async fn send(actor: &Actor<'_>, method: Method, path: &str, version: Option<&str>) -> Unjudged {
+    let request = actor.request(method, path);
+    version.into_iter().fold(request, |request, version| request.header("accept-version", version)).send().await
+}
+
+async fn get(actor: &Actor<'_>, path: &str, version: Option<&str>) -> Unjudged {
+    send(actor, Method::GET, path, version).await
+}
+
+fn assert_negotiated(reply: &Reply, version: &str) {
+    assert_eq!(reply.header("content-version"), version, "{reply:?}");
+    assert_varies(reply);
+}
+
+fn assert_varies(reply: &Reply) {
+    assert!(reply.header("vary").split(", ").any(|name| name == "Accept-Version"), "{reply:?}");
+}
+
+/// The path named its version: nothing was negotiated.
+fn assert_fixed(reply: &Reply) {
+    assert!(!reply.headers.contains_key("content-version"), "{reply:?}");
+    assert!(!reply.header("vary").contains("Accept-Version"), "{reply:?}");
+}
+
+both_engines! {
+    async fn a_path_without_a_version_is_for_the_one_that_is_asked_for(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let id = user.bucketlist("See the world").await;
+        let item = user.item(id, "Cape Horn").await;
+        for path in [
+            "/bucketlists".to_owned(),
+            "/bucketlists?per_page=1&q=world".to_owned(),
+            format!("/bucketlists/{id}"),
+            format!("/bucketlists/{id}/items"),
+            format!("/bucketlists/{id}/items/{item}"),
+            "/users/me".to_owned(),
+        ] {
+            for (asked, version) in [(None, "1"), (Some("1"), "1"), (Some("2"), "2"), (Some(" 2 "), "2")] {
+                // Twice: the second answer may come from memory.
+                for _ in 0..2 {
+                    let reply = get(&user, &path, asked).await.expect(200);
+                    assert_negotiated(&reply, version);
+                    let named = user.get(&format!("/v{version}{path}")).await.expect(200);
+                    assert_fixed(&named);
+                    assert_eq!(reply.body, named.body, "{path} {asked:?}");
+                    assert_eq!(reply.headers.get("etag"), named.headers.get("etag"), "{path} {asked:?}");
+                }
+            }
+            let head = send(&user, Method::HEAD, &path, Some("2")).await.expect(200);
+            assert_negotiated(&head, "2");
+            let options = send(&user, Method::OPTIONS, &path, Some("1")).await.expect(204);
+            let named = user.request(Method::OPTIONS, &format!("/v1{path}")).send().await.expect(204);
+            assert_eq!(options.header("allow"), named.header("allow"));
+            assert_negotiated(&options, "1");
+        }
+    }
+
+    async fn an_unknown_version_is_refused_with_the_known_ones(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        for version in ["3", "0", "", " ", "v1", "1.0", "01", "+1", "latest", "1, 2", "*", "é", &"1".repeat(5_000)] {
+            for method in [Method::GET, Method::POST, Method::DELETE] {
+                let refused = send(&user, method, "/bucketlists", Some(version)).await;
+                let refused = refused.expect_error(406, "UNSUPPORTED_VERSION");
+                let problem = refused.json();
+                assert_eq!(problem["detail"], "Accept-Version may be one of: 1, 2.", "{version}");
+                assert_eq!(problem["instance"], "/bucketlists");
+                assert!(!refused.headers.contains_key("content-version"));
+                assert_varies(&refused);
+            }
+        }
+    }
+
+    async fn errors_have_the_shape_of_the_version(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let (user, anonymous) = (app.user().await, app.anonymous());
+        for version in [None, Some("1"), Some("2")] {
+            let number = version.unwrap_or("1");
+            let replies = [
+                get(&user, "/bucketlists/987654", version).await.expect_error(404, "BUCKETLIST_NOT_FOUND"),
+                get(&anonymous, "/bucketlists", version).await.expect_error(401, "AUTHENTICATION_REQUIRED"),
+                get(&user, "/bucketlists?per_page=0", version).await.expect_error(422, "VALIDATION_FAILED"),
+                get(&user, "/bucketlists?colour=red", version).await.expect_error(422, "UNKNOWN_PARAMETER"),
+                send(&user, Method::PUT, "/bucketlists", version).await.expect_error(405, "METHOD_NOT_ALLOWED"),
+            ];
+            assert_eq!(replies[4].header("allow"), "GET, HEAD, OPTIONS, POST");
+            for reply in replies {
+                assert_negotiated(&reply, number);
+                let is_envelope = reply.json()["error"].is_object();
+                assert_eq!(is_envelope, number == "1", "{reply:?}");
+            }
+        }
+    }
+
+    async fn what_a_version_does_not_have_is_missing_in_it(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        user.bucketlist("See the world").await;
+        let found = get(&user, "/search?q=world", Some("2")).await.expect(200);
+        assert_negotiated(&found, "2");
+        assert_eq!(found.json()["data"].as_array().unwrap().len(), 1);
+        for version in [None, Some("1")] {
+            let missing = get(&user, "/search?q=world", version).await.expect_error(404, "ROUTE_NOT_FOUND");
+            assert_negotiated(&missing, "1");
+        }
+        for version in [None, Some("1"), Some("2"), Some("3"), Some("")] {
+            for path in ["/nonsense", "/bucketlists/1/nonsense", "/v3/bucketlists", "/V1/bucketlists", "//bucketlists"] {
+                let missing = get(&user, path, version).await.expect_error(404, "ROUTE_NOT_FOUND");
+                assert_fixed(&missing);
+                assert_eq!(missing.header("content-type"), "application/problem+json");
+            }
+        }
+    }
+
+    async fn a_path_that_names_its_version_ignores_what_is_asked_for(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        for version in ["1", "2", "3", "", "garbage"] {
+            let one = get(&user, "/v1/bucketlists", Some(version)).await.expect(200);
+            assert!(one.json()["meta"]["pages"].is_number());
+            let two = get(&user, "/v2/bucketlists", Some(version)).await.expect(200);
+            assert!(two.json()["meta"]["has_more"].is_boolean());
+            get(&user, "/v1/search?q=a", Some(version)).await.expect_error(404, "ROUTE_NOT_FOUND");
+            assert_fixed(&one);
+            assert_fixed(&two);
+        }
+    }
+
+    async fn what_has_a_body_can_be_written_without_a_version(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let anonymous = app.anonymous();
+        let account = json!({"email": "ada@example.com", "password": Actor::PASSWORD, "name": "Ada"});
+        let request = anonymous.request(Method::POST, "/auth/register").json(&account);
+        let session = request.header("accept-version", "2").send().await.expect(201);
+        assert_negotiated(&session, "2");
+        let user = Actor::new(&app, Some(session.json()));
+        let mut made = Vec::new();
+        for (number, version) in ["1", "2"].into_iter().enumerate() {
+            let body = json!({"name": format!("List {number}")});
+            let request = user.request(Method::POST, "/bucketlists").json(&body).header("accept-version", version);
+            let reply = request.send().await.expect(201);
+            assert_negotiated(&reply, version);
+            assert!(reply.header("location").starts_with(&format!("/v{version}/bucketlists/")), "{reply:?}");
+            let wrong = user.request(Method::POST, "/bucketlists").json(&json!({"name": ""}));
+            let refused = wrong.header("accept-version", version).send().await.expect_error(422, "VALIDATION_FAILED");
+            assert_negotiated(&refused, version);
+            made.push(reply.header("location")[3..].to_owned());
+        }
+        let patch = || user.request(Method::PATCH, &made[1]).merge_patch(&json!({"name": "Renamed"}));
+        let changed = patch().header("accept-version", "2").send().await.expect(200);
+        assert_eq!(changed.json()["name"], "Renamed");
+        patch().header("accept-version", "1").send().await.expect_error(405, "METHOD_NOT_ALLOWED");
+        send(&user, Method::DELETE, &made[1], None).await.expect(204);
+        get(&user, &made[1], Some("2")).await.expect_error(404, "BUCKETLIST_NOT_FOUND");
+    }
+
+    async fn what_is_outside_the_versions_has_none(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let anonymous = app.anonymous();
+        for path in ["/", "/docs", "/health/live", "/health/ready", "/version", "/openapi/v1.json"] {
+            let plain = anonymous.get(path).await.expect(200);
+            for version in ["1", "2", "3", "", "garbage"] {
+                let reply = get(&anonymous, path, Some(version)).await.expect(200);
+                assert_fixed(&reply);
+                assert_eq!(reply.header("content-type"), plain.header("content-type"), "{path}");
+            }
+        }
+    }
+}
