@@ -58,9 +58,10 @@ docs: ## Write the code's documentation into target/doc
 ##@ Now and then
 
 .PHONY: bench
-bench: ## Measure: token check, page building, one read on each engine
+bench: ## Measure calls, and what is claimed of speed over a million items (FORMAT=json for the claims as JSON)
 	@scripts/deps
-	@scripts/with-postgres cargo bench --bench '*'
+	@scripts/with-postgres cargo bench --bench calls
+	@scripts/with-postgres cargo bench --bench pages -- --format $(or $(FORMAT),table)
 
 .PHONY: browser-test
 browser-test: ## Try every operation from /docs in Chromium, against a server of its own

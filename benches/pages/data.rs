@@ -1,0 +1,42 @@
+//! The data: many users with many lists, and one user with a list so long that its page 10,000 is not its last.
+
+use std::time::{Duration, Instant};
+
+use bucketlist::{
+    auth::Hasher,
+    config::Config,
+    db::{Target, migrations::Migrator},
+    domain::{Clock, SystemClock, SystemRandom},
+    seed::{self, Dummy},
+};
+use diesel::connection::SimpleConnection;
+
+const MANY: Dummy = Dummy { users: 100, lists: 10, items: 1_000, rng_seed: 1 };
+const LONG: Dummy = Dummy { users: 1, lists: 1, items: 200_100, rng_seed: 2 };
+pub(crate) const ITEMS: u64 = MANY.users * MANY.lists * MANY.items + LONG.users * LONG.lists * LONG.items;
+
+/// What finds one of the many users in the admin's list, and the one with the long list.
+pub(crate) const ONE_OF_MANY: &str = "dummy1-50@";
+pub(crate) const THE_ONE: &str = "dummy2-1@";
+
+/// Fills an empty database; tells how long it took.
+pub(crate) fn fill(migrator: &mut Migrator, config: &Config) -> Duration {
+    migrator.up().unwrap();
+    let started = Instant::now();
+    let hasher = Hasher::new(config.passwords).unwrap();
+    let connection = migrator.connection();
+    if let Target::Sqlite(_) = config.database.target {
+        // Nobody misses this database if the power goes.
+        connection.batch_execute("PRAGMA synchronous = OFF; PRAGMA cache_size = -200000").unwrap();
+    }
+    seed::standard(connection, &hasher, &SystemRandom, SystemClock.now()).unwrap();
+    for dummy in [MANY, LONG] {
+        seed::dummy(connection, &hasher, &SystemRandom, &dummy, &mut |_| ()).unwrap();
+    }
+    let took = started.elapsed();
+    if let Target::Postgres(_) = config.database.target {
+        // What autovacuum does for a server that lives longer.
+        connection.batch_execute("VACUUM ANALYZE").unwrap();
+    }
+    took
+}
