@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     auth::Hasher,
-    db::{DbConnection, schema::users},
+    db::{DbConnection, repositories::search, schema::users},
     domain::Random,
 };
 
@@ -145,6 +145,7 @@ impl Run<'_> {
     }
 
     fn one_transaction(&mut self, c: &mut DbConnection, mut at: Position) -> QueryResult<Position> {
+        search::gather(c)?;
         let mut rows = 0;
         while at.user < self.options.users && rows < TRANSACTION {
             if at.list == 0 {
@@ -161,6 +162,7 @@ impl Run<'_> {
             }
         }
         self.flush(c)?;
+        search::enter_gathered(c)?;
         Ok(at)
     }
 

@@ -78,6 +78,26 @@ fn assert_sound(c: &mut DbConnection) {
     assert_eq!(names.len(), lists.len(), "names are unique among the owner's");
 }
 
+/// That searches need not read through documents that wait to be entered into the index, now or later.
+fn assert_entered(c: &mut DbConnection) {
+    #[derive(QueryableByName)]
+    struct Index {
+        #[diesel(sql_type = diesel::sql_types::BigInt)]
+        waiting_pages: i64,
+        #[diesel(sql_type = diesel::sql_types::Array<diesel::sql_types::Text>)]
+        options: Vec<String>,
+    }
+    if let DbConnection::Postgres(c) = c {
+        let index: Index = diesel::sql_query(
+            "SELECT gin_clean_pending_list(oid) AS waiting_pages, reloptions AS options
+             FROM pg_class WHERE oid = 'search_index_terms'::regclass",
+        )
+        .get_result(c)
+        .unwrap();
+        assert_eq!((index.waiting_pages, index.options), (0, vec!["fastupdate=off".to_owned()]));
+    }
+}
+
 fn the_standard_seed_goes_in_once(mut database: Database) {
     let c = database.connection();
     let seeded = seed_standard(c).unwrap();
@@ -147,6 +167,7 @@ fn dummy_data_is_sound_and_as_much_as_asked(mut database: Database) {
     assert_eq!(summary, Summary { users: 3, lists: 120, items: 12_000 });
     assert!(told.is_sorted() && told.len() > 2 && told.last() == Some(&12_000));
     assert_sound(c);
+    assert_entered(c);
     let (users, lists, items) = all(c);
     assert_eq!((users.len(), lists.len(), items.len()), (3, 120, 12_000));
     let share = |wanted: fn(&Item) -> bool| items.iter().filter(|item| wanted(item)).count() * 100 / items.len();

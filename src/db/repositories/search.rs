@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 
 use diesel::{
+    connection::SimpleConnection,
     prelude::*,
     sql_query,
     sql_types::{Array, BigInt, Bool, Nullable, Text},
@@ -112,6 +113,27 @@ pub fn put(c: &mut DbConnection, documents: &[Document<'_>]) -> QueryResult<()> 
         }
     }
     Ok(())
+}
+
+/// Until the transaction ends, [`put`] may leave documents where no search looks for long: PostgreSQL enters many at once much
+/// faster than each by itself. Searches of others wait until then. Whoever calls this calls [`enter_gathered`] at the end.
+pub fn gather(c: &mut DbConnection) -> QueryResult<()> {
+    match c {
+        // FTS5 gathers by itself.
+        DbConnection::Sqlite(_) => Ok(()),
+        DbConnection::Postgres(c) => c.batch_execute("ALTER INDEX search_index_terms SET (fastupdate = on)"),
+    }
+}
+
+/// Enters what was put since [`gather`], in the same transaction.
+pub fn enter_gathered(c: &mut DbConnection) -> QueryResult<()> {
+    match c {
+        DbConnection::Sqlite(_) => Ok(()),
+        DbConnection::Postgres(c) => c.batch_execute(
+            "SELECT gin_clean_pending_list('search_index_terms');
+             ALTER INDEX search_index_terms SET (fastupdate = off)",
+        ),
+    }
 }
 
 /// What SQLite's tokenizer splits at spaces and leaves as it is.
