@@ -14,7 +14,13 @@ impl Version {
     #[must_use]
     pub fn of(row: &impl Serialize) -> Self {
         // Rows are plain structs: they always serialise.
-        let digest = Sha256::digest(serde_json::to_vec(row).unwrap_or_default());
+        Self::of_text(&serde_json::to_vec(row).unwrap_or_default())
+    }
+
+    /// The version that is shown as this text.
+    #[must_use]
+    pub fn of_text(text: &[u8]) -> Self {
+        let digest = Sha256::digest(text);
         Self(digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect())
     }
 

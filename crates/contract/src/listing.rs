@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use crate::{
     Json,
+    payload::Written,
     table::{Row, RowFormat},
 };
 
@@ -59,8 +60,8 @@ pub trait Page: Type + Serialize + Send {
 
 /// The answer of a list.
 pub enum Listing<P> {
-    /// One page.
-    Page(Json<P>, PageHeaders),
+    /// One page, written already: its validator is made of the text.
+    Page(Written<P>, PageHeaders),
     /// A stream of rows.
     Rows(Rows),
 }

@@ -3,7 +3,7 @@
 //! poem-openapi's own `Json` reports the first problem only, as text, and takes numbers for strings. This one reports
 //! every violation with its pointer, and the rules it applies are those of the published document.
 
-use std::time::Duration;
+use std::{marker::PhantomData, time::Duration};
 
 use document::{BodyError, Malformed, Violation};
 use poem::{
@@ -153,14 +153,42 @@ fn malformed_body(malformed: &Malformed) -> ApiError {
     ApiError::new(code).with_message(malformed.to_string())
 }
 
+/// A [`Json`] as it is sent, for whoever wants to see the text first.
+#[derive(Clone, Debug)]
+pub struct Written<T> {
+    text: Vec<u8>,
+    what: PhantomData<T>,
+}
+
+impl<T: Serialize> Json<T> {
+    /// Writes it.
+    ///
+    /// # Errors
+    /// Only a map with keys that are not strings can fail; no schema has one.
+    pub fn write(&self) -> serde_json::Result<Written<T>> {
+        Ok(Written { text: serde_json::to_vec(&self.0)?, what: PhantomData })
+    }
+}
+
+impl<T> Written<T> {
+    /// The text.
+    #[must_use]
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+}
+
+impl<T: Send> IntoResponse for Written<T> {
+    fn into_response(self) -> Response {
+        // The length is told here, so that whoever decides on compression knows it, and HEAD tells it, too.
+        Response::builder().content_type("application/json").header(CONTENT_LENGTH, self.text.len()).body(self.text)
+    }
+}
+
 impl<T: Serialize + Send> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
-        match serde_json::to_vec(&self.0) {
-            // The length is told here, so that whoever decides on compression knows it, and HEAD tells it, too.
-            Ok(bytes) => {
-                Response::builder().content_type("application/json").header(CONTENT_LENGTH, bytes.len()).body(bytes)
-            }
-            // Only a map with keys that are not strings can fail; no schema has one.
+        match self.write() {
+            Ok(written) => written.into_response(),
             Err(_) => Response::builder().status(poem::http::StatusCode::INTERNAL_SERVER_ERROR).finish(),
         }
     }

@@ -116,15 +116,16 @@ pub(super) fn answer<P: Page>(
     rows: impl FnOnce(P) -> Vec<P::Row>,
     link: String,
 ) -> Result<Listing<P>, Refusal> {
+    let unwritable = |error| ApiError::new(ErrorCode::InternalError).with_source(error);
     Ok(match format {
         Format::Json => {
-            let etag = conditions::tag(&Version::of(&page));
-            Listing::Page(Json(page), PageHeaders { link: Some(link), etag })
+            let page = Json(page).write().map_err(|error| unwritable(error.into()))?;
+            let etag = conditions::tag(&Version::of_text(page.text()));
+            Listing::Page(page, PageHeaders { link: Some(link), etag })
         }
         Format::Rows(format) => {
             let rows = rows(page);
-            let text = format.begin::<P::Row>().and_then(|text| format.append(&rows, text));
-            let text = text.map_err(|error| ApiError::new(ErrorCode::InternalError).with_source(error))?;
+            let text = format.begin::<P::Row>().and_then(|text| format.append(&rows, text)).map_err(unwritable)?;
             Listing::Rows(Rows { format, file_name, body: text.into(), link: Some(link) })
         }
     })

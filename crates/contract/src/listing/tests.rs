@@ -73,7 +73,7 @@ impl Api {
     async fn list(&self, format: Format) -> poem::Result<Listing<WishPage>> {
         Ok(match format {
             Format::Json => Listing::Page(
-                Json(WishPage::example()),
+                Json(WishPage::example()).write().unwrap(),
                 PageHeaders { link: Some("</wishes>; rel=\"self\"".into()), etag: "\"abc\"".into() },
             ),
             Format::Rows(format) => {
