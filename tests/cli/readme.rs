@@ -44,7 +44,15 @@ both_engines! {
             assert!(paged.contains(r#""total":4"#) && paged.contains("Lisbon") && !paged.contains("Camino"), "{paged}");
             let refused = lines.iter().find(|line| line.contains("VALIDATION_FAILED")).unwrap();
             assert!(refused.contains("/name") && refused.contains("/colour"), "all mistakes at once: {refused}");
-            assert_eq!(lines[lines.len() - 3..], ["422", "204", "401"], "{out}");
+            let statuses: Vec<&str> = lines.iter().filter(|line| line.len() == 3).copied().collect();
+            assert_eq!(statuses, ["422", "204", "401", "200", "412"], "{out}");
+            let made: Vec<&&str> = lines.iter().filter(|line| line.starts_with("location: /v2/")).collect();
+            assert!(made.len() == 2 && made[0] == made[1], "made once: {out}");
+            assert_eq!(lines.iter().filter(|line| line.starts_with("idempotency-replayed: true")).count(), 1, "{out}");
+            let found = lines.iter().find(|line| line.contains(r#""snippet""#)).unwrap();
+            assert!(found.contains("Ride to Zürich"), "{found}");
+            let file = out.split_once("id,bucketlist_id,name,").unwrap().1;
+            assert!(file.contains(",Ride to Zürich,") && file.contains(",Watch the northern lights,"), "{file}");
         }
         server.stop();
     }
@@ -55,7 +63,16 @@ fn the_tour_covers_what_the_readme_says_it_does() {
     let tour = tour();
     assert!(tour.len() >= 6, "{tour:?}");
     let script = tour.join("\n");
-    for step in ["/v1/auth/register", "/v1/bucketlists\"", "/items\"", "-X PUT", "q=", "page=", "/v1/auth/logout"] {
+    for step in [
+        "/v1/auth/register",
+        "/v1/bucketlists\"",
+        "/items\"",
+        "-X PUT",
+        "q=",
+        "page=",
+        "/v1/auth/logout",
+        "Idempotency-Key",
+    ] {
         assert!(script.contains(step), "{step} is not in\n{script}");
     }
     assert!(
