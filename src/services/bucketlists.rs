@@ -141,10 +141,10 @@ impl Bucketlists {
         content: BucketlistContent,
         precondition: Precondition,
     ) -> Result<BucketlistRow, Error> {
-        self.revise(owner, id, precondition, |_| content).await
+        self.revise(owner, id, precondition, |_| Some(content)).await
     }
 
-    /// Changes some of what its owner says of a bucketlist.
+    /// Changes some of what its owner says of a bucketlist. Where nothing is new, nothing is changed.
     ///
     /// # Errors
     /// As [`Self::replace`].
@@ -155,9 +155,11 @@ impl Bucketlists {
         changes: BucketlistChanges,
         precondition: Precondition,
     ) -> Result<BucketlistRow, Error> {
-        let merged = move |before: &BucketlistRow| BucketlistContent {
-            name: changes.name.unwrap_or_else(|| before.name.clone()),
-            description: changes.description.unwrap_or_else(|| before.description.clone()),
+        let merged = move |before: &BucketlistRow| {
+            let name = changes.name.unwrap_or_else(|| before.name.clone());
+            let description = changes.description.unwrap_or_else(|| before.description.clone());
+            let is_new = (&name, &description) != (&before.name, &before.description);
+            is_new.then_some(BucketlistContent { name, description })
         };
         self.revise(owner, id, precondition, merged).await
     }
@@ -167,14 +169,14 @@ impl Bucketlists {
         owner: i64,
         id: i64,
         precondition: Precondition,
-        content: impl FnOnce(&BucketlistRow) -> BucketlistContent + Send + 'static,
+        content: impl FnOnce(&BucketlistRow) -> Option<BucketlistContent> + Send + 'static,
     ) -> Result<BucketlistRow, Error> {
         let now = self.0.clock.now();
         self.0
             .change_of(owner, move |c| {
                 let before = bucketlists::find_for_update(c, owner, id)?.ok_or(Error::NotFound(Missing::Bucketlist))?;
                 precondition.check(&before)?;
-                let content = content(&before);
+                let Some(content) = content(&before) else { return Ok(before) };
                 let to = Replacement {
                     search_text: search_text(&content.name, content.description.as_deref()),
                     name: content.name,

@@ -23,7 +23,7 @@ use crate::{
 pub struct Items(pub(super) Arc<Context>);
 
 /// What an owner says of an item.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ItemContent {
     pub name: String,
     pub description: Option<String>,
@@ -158,10 +158,10 @@ impl Items {
         content: ItemContent,
         precondition: Precondition,
     ) -> Result<ItemRow, Error> {
-        self.revise(place, id, precondition, |_| content).await
+        self.revise(place, id, precondition, |_| Some(content)).await
     }
 
-    /// Changes some of what its owner says of an item.
+    /// Changes some of what its owner says of an item. Where nothing is new, nothing is changed.
     ///
     /// # Errors
     /// As [`Self::replace`].
@@ -172,11 +172,15 @@ impl Items {
         changes: ItemChanges,
         precondition: Precondition,
     ) -> Result<ItemRow, Error> {
-        let merged = move |before: &ItemRow| ItemContent {
-            name: changes.name.unwrap_or_else(|| before.name.clone()),
-            description: changes.description.unwrap_or_else(|| before.description.clone()),
-            done: changes.done.unwrap_or(before.done),
-            due_on: changes.due_on.unwrap_or(before.due_on),
+        let merged = move |before: &ItemRow| {
+            let before = content_of(before);
+            let after = ItemContent {
+                name: changes.name.unwrap_or_else(|| before.name.clone()),
+                description: changes.description.unwrap_or_else(|| before.description.clone()),
+                done: changes.done.unwrap_or(before.done),
+                due_on: changes.due_on.unwrap_or(before.due_on),
+            };
+            (after != before).then_some(after)
         };
         self.revise(place, id, precondition, merged).await
     }
@@ -186,14 +190,14 @@ impl Items {
         place: Place,
         id: i64,
         precondition: Precondition,
-        content: impl FnOnce(&ItemRow) -> ItemContent + Send + 'static,
+        content: impl FnOnce(&ItemRow) -> Option<ItemContent> + Send + 'static,
     ) -> Result<ItemRow, Error> {
         let now = self.0.clock.now();
         self.0
             .change_of(place.owner, move |c| {
                 let before = existing(c, place, id)?;
                 precondition.check(&before)?;
-                let content = content(&before);
+                let Some(content) = content(&before) else { return Ok(before) };
                 let to = Replacement {
                     search_text: search_text(&content.name, content.description.as_deref()),
                     name: content.name,
@@ -231,6 +235,11 @@ impl Items {
             })
             .await
     }
+}
+
+fn content_of(row: &ItemRow) -> ItemContent {
+    let ItemRow { name, description, done, due_on, .. } = row.clone();
+    ItemContent { name, description, done, due_on }
 }
 
 fn new_item(place: Place, content: ItemContent, now: i64) -> NewItem {

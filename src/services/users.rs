@@ -203,7 +203,7 @@ impl Users {
     }
 }
 
-/// What is shown of an account: a new password is not a new state of it.
+/// What is shown of an account; a password that is hashed anew is not a new state of it.
 fn shown(user: &UserRow) -> impl Serialize {
     (user.id, user.email.clone(), user.name.clone(), user.role.clone(), user.disabled, user.created_at, user.updated_at)
 }

@@ -17,11 +17,32 @@ both_engines! {
         assert_eq!((&renamed["name"], &renamed["description"]), (&json!("See it all"), &json!("All of it.")));
         let cleared = patch(json!({"description": null})).await.expect(200).json();
         assert_eq!((&cleared["name"], &cleared["description"]), (&json!("See it all"), &json!(null)));
-        let untouched = patch(json!({})).await.expect(200).json();
-        assert_eq!((&untouched["name"], &untouched["description"]), (&json!("See it all"), &json!(null)));
+        // Nothing new is no change.
+        for nothing in [json!({}), json!({"name": "See it all"}), json!({"description": null})] {
+            app.wait(std::time::Duration::from_secs(1));
+            assert_eq!(patch(nothing).await.expect(200).json(), cleared);
+        }
         patch(json!({"name": null})).await.expect_error(422, "VALIDATION_FAILED");
         patch(json!({"colour": "red"})).await.expect_error(422, "UNKNOWN_FIELD");
         assert_eq!(user.get(&path).await.expect(200).json()["name"], "See it all");
+    }
+
+    async fn a_patch_of_an_item_that_says_nothing_new_changes_nothing(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let list = user.bucketlist("a").await;
+        let body = json!({"name": "x", "description": "y", "done": true, "due_on": "2030-01-01"});
+        let item = user.post(&format!("/v2/bucketlists/{list}/items"), &body).await.expect(201);
+        let path = item.header("location").to_owned();
+        let patch = |body| user.request(Method::PATCH, &path).merge_patch(&body).send();
+        app.wait(std::time::Duration::from_secs(1));
+        for nothing in [json!({}), body.clone()] {
+            let reply = patch(nothing).await.expect(200);
+            assert_eq!((reply.json(), reply.header("etag")), (item.json(), item.header("etag")));
+        }
+        let cleared = patch(json!({"due_on": null, "done": false})).await.expect(200).json();
+        assert_eq!((&cleared["due_on"], &cleared["done_at"], &cleared["name"]), (&json!(null), &json!(null), &json!("x")));
+        assert_ne!(cleared["updated_at"], item.json()["updated_at"]);
     }
 
     async fn a_patch_is_sent_as_a_merge_patch(engine: Engine) {

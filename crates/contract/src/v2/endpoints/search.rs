@@ -18,7 +18,8 @@ pub trait SearchEndpoints: Send + Sync + 'static {
     ///
     /// Finds what has every word of `q` in its name or description, the best match first. A word matches the beginning
     /// of a word, whatever its case and accents: `zur` finds Zürich. Everything in `q` is text: there is no query
-    /// language. Of more than a thousand matches the newest thousand are ranked and shown.
+    /// language. Of more than a thousand matches the newest thousand are ranked and shown. Ranks depend on everything
+    /// there is, so that pages may shift while you write: for an exact walk use the lists.
     #[oai(path = "/", method = "get", operation_id = "search")]
     #[operation(errors(&[ErrorCode::InvalidCursor]), limit(Limit::Search))]
     async fn search(
