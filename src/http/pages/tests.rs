@@ -145,6 +145,7 @@ fn the_chooser_appears_with_the_second_contract() {
     assert!(text(&INFO, "/docs").contains("data-contracts=\"v1 v2\""));
     assert!(text(&INFO, "/docs").contains("<a href=\"/openapi/v2.json\">/openapi/v2.json</a></p></noscript>"));
     assert!(text(&INFO, "/").contains("href=\"/openapi/v2.yaml\""));
+    assert!(text(&INFO, "/").contains("<a href=\"/docs\">/docs</a> <a href=\"/docs?contract=v2\">"));
     assert!(text(&INFO, "/robots.txt").contains("Disallow: /v2/\n"));
 }
 

@@ -181,14 +181,26 @@
   }
 
   function endedBy(path) {
-    if (/\/auth\/logout$/.test(path)) {
+    // Of the operations on one's sessions only their end answers without a body.
+    if (/\/auth\/(logout|sessions)$/.test(path)) {
       forget();
       say("Logged out.");
+    } else if (/\/auth\/sessions\/\d+$/.test(path)) {
+      noticeEnd().catch(unreachable);
     } else if (/\/users\/me$/.test(path)) {
       // Of the operations on one's own account only its deletion answers without a body.
       forget();
       say("The account is deleted. Log in with another one.");
     }
+  }
+
+  /** Whether the session that was ended is this page's own, only the server can say. */
+  async function noticeEnd() {
+    const session = stored();
+    const response = await fetch("/v1/users/me", { headers: { Authorization: bearer(session) } });
+    if (response.status !== 401) return;
+    forget();
+    say("Logged out.");
   }
 
   /** The "Authorize" dialog, used by hand, has the last word over the bar. */
