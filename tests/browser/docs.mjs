@@ -1,5 +1,5 @@
 // Drives the human pages in Chromium, as a developer would: reads `/`, opens `/docs`, logs in once, and executes every
-// operation of the document with "Try it out". Fails on any request to another host, on any violation of the content
+// operation of each document with "Try it out". Fails on any request to another host, on any violation of the content
 // security policy, on any error in a page, and on any status that was not expected.
 //
 //   node docs.mjs BASE_URL [SCREENSHOT_DIR]
@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 import { watch } from './watch.mjs';
 import { SwaggerPage } from './swagger_page.mjs';
-import { plan } from './plan.mjs';
+import { firstClicks, plan } from './plan.mjs';
 
 const [base, shots] = process.argv.slice(2);
 if (!base) {
@@ -24,7 +24,6 @@ if (!base) {
 }
 const env = process.env;
 const origin = new URL(base).origin;
-const rows = [];
 const passed = [];
 
 const browser = await chromium.launch({
@@ -84,7 +83,7 @@ async function landingPage() {
 }
 
 /** Logging in, staying logged in, and what happens to a session that expires. */
-async function session(docs, demo, trouble) {
+async function session(docs, demo, contract, trouble) {
   const { page } = docs;
   await check('a wrong password is explained in the bar', async () => {
     await docs.submitLogin(demo.email, `${demo.password}-wrong`);
@@ -95,7 +94,7 @@ async function session(docs, demo, trouble) {
   });
   await check('log in once', async () => {
     await docs.logIn(demo.email, demo.password);
-    await shot(page, 'docs-logged-in');
+    await shot(page, `docs-${contract}-logged-in`);
   });
   await check('a secured call works, and still does after a reload', async () => {
     assert.equal((await docs.execute('getMe')).status, 200);
@@ -108,30 +107,32 @@ async function session(docs, demo, trouble) {
     await docs.changeStoredSession({ access_token: 'no.longer.valid' });
     const seen = docs.record();
     assert.equal((await docs.execute('getMe')).status, 200);
-    assert.deepEqual(seen.stop(), ['GET /v1/users/me 401', 'POST /v1/auth/refresh 200', 'GET /v1/users/me 200']);
+    assert.deepEqual(seen.stop(), [`GET /${contract}/users/me 401`, 'POST /v1/auth/refresh 200', `GET /${contract}/users/me 200`]);
   });
   await check('an access token about to expire is renewed beforehand', async () => {
     await docs.changeStoredSession({ expires_at: Date.now() - 1000 });
     const seen = docs.record();
     assert.equal((await docs.execute('getMe')).status, 200);
-    assert.deepEqual(seen.stop(), ['POST /v1/auth/refresh 200', 'GET /v1/users/me 200']);
+    assert.deepEqual(seen.stop(), ['POST /v1/auth/refresh 200', `GET /${contract}/users/me 200`]);
   });
   trouble.assertNone();
 }
 
 /** What an executed operation looks like, in both colour schemes. */
-async function pictures(block) {
-  await shot(block, 'docs-executed');
+async function pictures(block, contract) {
+  await shot(block, `docs-${contract}-executed`);
   await block.page().emulateMedia({ colorScheme: 'dark' });
-  await shot(block, 'docs-executed-dark');
+  await shot(block, `docs-${contract}-executed-dark`);
   await block.page().emulateMedia({ colorScheme: 'light' });
 }
 
-async function everyOperation(docs, demo, trouble) {
-  const document = await (await docs.page.request.get(`${origin}/openapi/v1.json`)).json();
+async function everyOperation(docs, demo, contract, trouble) {
+  const rows = [];
+  const document = await (await docs.page.request.get(`${origin}/openapi/${contract}.json`)).json();
   const declared = Object.values(document.paths).flatMap((path) => Object.values(path)).map((it) => it?.operationId).filter(Boolean);
   const admin = env.ADMIN_EMAIL && { email: env.ADMIN_EMAIL, password: env.ADMIN_PASSWORD };
-  const steps = plan({ docs, origin, demo, admin });
+  const clicks = contract === 'v2' ? firstClicks({ docs, origin }) : [];
+  const steps = [...clicks, ...plan({ docs, origin, demo, admin, contract })];
 
   const unplanned = declared.filter((id) => !steps.some((step) => step.id === id));
   const absent = [...new Set(steps.map((step) => step.id))].filter((id) => id && !declared.includes(id));
@@ -141,15 +142,15 @@ async function everyOperation(docs, demo, trouble) {
     const input = typeof step.input === 'function' ? step.input() : step.input;
     let result;
     try {
-      result = await docs.execute(step.id, { ...input, shown: step.id === 'createItem' ? pictures : null });
+      result = await docs.execute(step.id, { ...input, shown: step.id === 'createItem' ? (block) => pictures(block, contract) : null });
       await step.after?.(result);
     } catch (error) {
       rows.push({ operation: step.id, as: step.as, status: result?.status ?? '-', expected: step.expect.join(' | '), verdict: `FAILED: ${error.message.split('\n')[0]}` });
-      await shot(docs.page, `failed-${step.id}`);
+      await shot(docs.page, `failed-${contract}-${step.id}`);
       continue;
     }
     const ok = step.expect.includes(result.status);
-    if (!ok) await shot(docs.page, `failed-${step.id}`);
+    if (!ok) await shot(docs.page, `failed-${contract}-${step.id}`);
     rows.push({ operation: step.id, as: step.as, status: result.status, expected: step.expect.join(' | '), verdict: ok ? (step.note ?? 'ok') : `FAILED: ${result.body.slice(0, 160)}` });
   }
   console.table(rows);
@@ -160,7 +161,14 @@ async function everyOperation(docs, demo, trouble) {
   trouble.assertNone();
 }
 
-async function documentation() {
+/** What the server says it serves. */
+async function contracts() {
+  const { contracts: served } = await (await fetch(`${origin}/version`)).json();
+  assert.ok(served.length > 1, 'more than one contract');
+  return served;
+}
+
+async function documentation(contract) {
   const { page, trouble, response } = await open('/docs');
   const csp = response.headers()['content-security-policy'] ?? '';
   assert.match(csp, /script-src 'self'/);
@@ -172,23 +180,24 @@ async function documentation() {
     password: env.DEMO_PASSWORD ?? (await page.locator('#login-password').inputValue()),
   };
   assert.ok(demo.email && demo.password, 'no demo account: set DEMO_EMAIL and DEMO_PASSWORD');
-  await shot(page, 'docs-light');
+  await docs.choose(contract);
+  await shot(page, `docs-${contract}-light`);
   await page.emulateMedia({ colorScheme: 'dark' });
-  await shot(page, 'docs-dark');
+  await shot(page, `docs-${contract}-dark`);
   await page.emulateMedia({ colorScheme: 'light' });
 
-  await session(docs, demo, trouble);
-  await everyOperation(docs, demo, trouble);
+  await session(docs, demo, contract, trouble);
+  await everyOperation(docs, demo, contract, trouble);
   await page.setViewportSize({ width: 375, height: 740 });
   await page.reload({ waitUntil: 'load' });
   await docs.ready();
-  await shot(page, 'docs-phone');
+  await shot(page, `docs-${contract}-phone`);
   await page.context().close();
 }
 
 try {
   await check('landing page', landingPage);
-  await check('documentation', documentation);
+  for (const contract of await contracts()) await check(`documentation of ${contract}`, () => documentation(contract));
   for (const line of passed) console.log(`ok  ${line}`);
 } catch (error) {
   for (const line of passed) console.log(`ok  ${line}`);

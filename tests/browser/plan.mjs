@@ -1,12 +1,44 @@
-// Every operation of v1, in an order in which each finds what it needs. An operation of the document that is missing here
-// fails the run, so a new endpoint asks for its line.
+// Every operation of a contract, in an order in which each finds what it needs. An operation of the document that is
+// missing here fails the run, so a new endpoint asks for its line.
 
-const unique = `${Date.now().toString(36)}${Math.random().toString(36).slice(2, 6)}`;
+const started = `${Date.now().toString(36)}${Math.random().toString(36).slice(2, 6)}`;
 
-export function plan({ docs, origin, demo, admin }) {
+/**
+ * What a newcomer does first: executes an operation as the page shows it, on the seeded data. v1's examples are executed
+ * on what the plan makes; v2's have keys, conditions and filters, which must neither refuse nor hide anything.
+ */
+export function firstClicks({ docs, origin }) {
+  const asDemo = (id, expect, more = {}) => ({ id, as: 'demo, as it stands', expect: [expect], ...more });
+  const rows = ({ json }) => {
+    if (!json?.data?.length) throw new Error('the first page is empty');
+  };
+  const made = [];
+  return [
+    ...['getMe', 'getBucketlist', 'getItem'].map((id) => asDemo(id, 200)),
+    ...['listBucketlists', 'listItems', 'search', 'listSessions'].map((id) => asDemo(id, 200, { after: rows })),
+    ...['updateBucketlist', 'replaceBucketlist', 'updateItem', 'replaceItem', 'updateMe'].map((id) => asDemo(id, 200)),
+    asDemo('createItem', 201, { after: ({ json }) => made.push(`bucketlists/1/items/${json.id}`) }),
+    asDemo('createItems', 201, { after: ({ json }) => made.push(...json.data.map(({ id }) => `bucketlists/1/items/${id}`)) }),
+    asDemo('createBucketlist', 201, { after: ({ json }) => made.push(`bucketlists/${json.id}`) }),
+    // The second click finds what the first one has made, and says so.
+    asDemo('createBucketlist', 201, {
+      note: 'ok (replayed)',
+      after: async ({ json }) => {
+        if (made.at(-1) !== `bucketlists/${json.id}`) throw new Error('a second list was made');
+        const headers = { Authorization: `Bearer ${await docs.accessToken()}` };
+        for (const path of made) await docs.page.request.delete(`${origin}/v2/${path}`, { headers });
+      },
+    }),
+  ];
+}
+
+export function plan({ docs, origin, demo, admin, contract }) {
+  const unique = `${contract}-${started}`;
+  const inV2 = (...steps) => (contract === 'v2' ? steps : []);
   const visitor = { email: `docs-${unique}@example.com`, password: `first pass of ${unique}`, next: `second pass of ${unique}` };
   const target = { email: `docs-target-${unique}@example.com`, password: `target pass of ${unique}` };
   const ids = {};
+  let keys = 0;
   let targetToken = '';
   let refreshToken = '';
 
@@ -18,6 +50,8 @@ export function plan({ docs, origin, demo, admin }) {
   const asAdmin = (id, expect, more = {}) => (admin
     ? { id, as: 'admin', expect: [expect], ...more }
     : { id, as: 'user', expect: [403], note: 'ok (refused: no ADMIN_EMAIL)', ...more });
+  // The page offers the key of an example, which may be used up: a creation of our own has its own.
+  const newKey = () => inV2({ 'Idempotency-Key': `"docs ${unique} ${keys++}"` })[0];
   // The members of an example that name an account or prove its owner, made true for the throw-away one.
   const ownAccount = (current, next = current) => (example) => Object.fromEntries(Object.keys(example)
     .filter((name) => /password|^email$/.test(name))
@@ -27,16 +61,22 @@ export function plan({ docs, origin, demo, admin }) {
   return [
     asUser('getMe', 200),
     // The example's name with a suffix: names may be unique per user, and the seed may have taken it.
-    asUser('createBucketlist', 201, { input: { body: { name: `Docs check ${unique}` } }, after: ({ json }) => { ids.list = json?.id; } }),
+    asUser('createBucketlist', 201, { input: { parameters: newKey(), body: { name: `Docs check ${unique}` } }, after: ({ json }) => { ids.list = json?.id; } }),
     asUser('listBucketlists', 200),
-    asUser('getBucketlist', 200, { input: () => ({ path: list() }) }),
-    asUser('replaceBucketlist', 200, { input: () => ({ path: list(), body: { name: `Docs check, renamed ${unique}` } }) }),
-    asUser('createItem', 201, { input: () => ({ path: list() }), after: ({ json }) => { ids.item = json?.id; } }),
-    asUser('listItems', 200, { input: () => ({ path: list() }) }),
-    asUser('getItem', 200, { input: () => ({ path: item() }) }),
-    asUser('replaceItem', 200, { input: () => ({ path: item() }) }),
-    asUser('deleteItem', 204, { input: () => ({ path: item() }) }),
-    asUser('deleteBucketlist', 204, { input: () => ({ path: list() }) }),
+    asUser('getBucketlist', 200, { input: () => ({ parameters: list() }) }),
+    asUser('replaceBucketlist', 200, { input: () => ({ parameters: list(), body: { name: `Docs check, renamed ${unique}` } }) }),
+    ...inV2(asUser('updateBucketlist', 200, { input: () => ({ parameters: list(), body: { name: `Docs check, again ${unique}` } }) })),
+    asUser('createItem', 201, { input: () => ({ parameters: { ...list(), ...newKey() } }), after: ({ json }) => { ids.item = json?.id; } }),
+    ...inV2(asUser('createItems', 201, { input: () => ({ parameters: { ...list(), ...newKey() } }) })),
+    asUser('listItems', 200, { input: () => ({ parameters: list() }) }),
+    asUser('getItem', 200, { input: () => ({ parameters: item() }) }),
+    asUser('replaceItem', 200, { input: () => ({ parameters: item() }) }),
+    ...inV2(
+      asUser('updateItem', 200, { input: () => ({ parameters: item() }) }),
+      asUser('search', 200),
+    ),
+    asUser('deleteItem', 204, { input: () => ({ parameters: item() }) }),
+    asUser('deleteBucketlist', 204, { input: () => ({ parameters: list() }) }),
 
     // Registering, logging in and refreshing in the page log the whole page in.
     { ...asVisitor('register', 201, { input: { body: { email: visitor.email, password: visitor.password } }, after: becomes(visitor.email) }), before: () => docs.logOut(), as: 'nobody' },
@@ -49,10 +89,16 @@ export function plan({ docs, origin, demo, admin }) {
       after: async ({ json }) => { refreshToken = json?.refresh_token; await docs.expectUser(visitor.email); },
     }),
     asVisitor('refreshSession', 200, { input: () => ({ body: { refresh_token: refreshToken } }), after: becomes(visitor.email) }),
+    ...inV2(
+      asVisitor('listSessions', 200, { after: ({ json }) => { ids.session = json?.data.find((session) => session.current)?.id; } }),
+      // The page's own session: it notices.
+      asVisitor('endSession', 204, { input: () => ({ parameters: { session_id: ids.session } }), after: becomes(null) }),
+    ),
     asVisitor('requestPasswordReset', 202, { input: { body: { email: visitor.email } } }),
     // The token is in a mail that this test cannot read; the example's is a made-up one and must be refused in words.
     asVisitor('confirmPasswordReset', [400, 401, 404, 410, 422], { note: 'ok (refused: the token is in a mail)' }),
-    asVisitor('logout', 204, { after: becomes(null) }),
+    asVisitor('logout', 204, { before: () => docs.logIn(visitor.email, visitor.next), after: becomes(null) }),
+    ...inV2(asVisitor('endSessions', 204, { before: () => docs.logIn(visitor.email, visitor.next), after: becomes(null) })),
     asVisitor('deleteMe', 204, {
       before: () => docs.logIn(visitor.email, visitor.next),
       input: { body: ownAccount(visitor.next) },
@@ -61,7 +107,7 @@ export function plan({ docs, origin, demo, admin }) {
 
     {
       before: async () => {
-        const registered = await docs.page.request.post(`${origin}/v1/auth/register`, { data: { name: 'Target', ...target } });
+        const registered = await docs.page.request.post(`${origin}/${contract}/auth/register`, { data: { name: 'Target', ...target } });
         if (registered.status() !== 201) throw new Error(`registering ${target.email}: ${registered.status()} ${await registered.text()}`);
         const session = await registered.json();
         ids.user = session.user.id;
@@ -70,14 +116,14 @@ export function plan({ docs, origin, demo, admin }) {
       },
     },
     asAdmin('listUsers', 200),
-    asAdmin('getUser', 200, { input: () => ({ path: { user_id: ids.user } }) }),
-    asAdmin('updateUser', 200, { input: () => ({ path: { user_id: ids.user } }) }),
-    asAdmin('deleteUser', 204, { input: () => ({ path: { user_id: ids.user } }) }),
+    asAdmin('getUser', 200, { input: () => ({ parameters: { user_id: ids.user } }) }),
+    asAdmin('updateUser', 200, { input: () => ({ parameters: { user_id: ids.user } }) }),
+    asAdmin('deleteUser', 204, { input: () => ({ parameters: { user_id: ids.user } }) }),
     {
       before: async () => {
         await docs.logOut();
         if (admin) return; // the administrator has deleted it
-        await docs.page.request.delete(`${origin}/v1/users/me`, { data: { password: target.password }, headers: { Authorization: `Bearer ${targetToken}` } });
+        await docs.page.request.delete(`${origin}/${contract}/users/me`, { data: { password: target.password }, headers: { Authorization: `Bearer ${targetToken}` } });
       },
     },
   ];

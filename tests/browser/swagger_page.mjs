@@ -49,6 +49,17 @@ export class SwaggerPage {
     });
   }
 
+  /** The page shows this contract, under the same session. */
+  async choose(contract) {
+    await this.page.locator('.chooser').getByRole('link', { name: contract, exact: true }).click();
+    await this.page.locator(`.chooser [aria-current="page"][data-contract="${contract}"]`).waitFor();
+    await this.ready();
+  }
+
+  async accessToken() {
+    return this.page.evaluate((key) => JSON.parse(localStorage.getItem(key)).access_token, STORAGE_KEY);
+  }
+
   /** What time or the server would do to the stored session; the page reads it again, as it would tomorrow. */
   async changeStoredSession(change) {
     await this.page.evaluate(([key, values]) => {
@@ -70,11 +81,11 @@ export class SwaggerPage {
   }
 
   /**
-   * Executes an operation with its examples, except for what `input` overrides: `path` values by name, and `body` members
+   * Executes an operation with its examples, except for what `input` overrides: `parameters` by name, and `body` members
    * (or a function from the example to those).
    * Returns what the page shows; `shown` gets the open operation while it still shows it.
    */
-  async execute(operationId, { path = {}, body = null, shown: onShown } = {}) {
+  async execute(operationId, { parameters = {}, body = null, shown: onShown } = {}) {
     const block = this.page.locator(`.opblock[id$="-${operationId}"]`);
     await block.waitFor();
     if (!/is-open/.test(await block.getAttribute('class'))) await block.locator('.opblock-summary-control').click();
@@ -85,7 +96,7 @@ export class SwaggerPage {
       await clear.click();
       await block.locator('.live-responses-table').waitFor({ state: 'detached' });
     }
-    for (const [name, value] of Object.entries(path)) {
+    for (const [name, value] of Object.entries(parameters ?? {})) {
       const field = block.locator(`tr[data-param-name="${name}"] input`);
       await field.fill(String(value));
       assert.equal(await field.inputValue(), String(value));
