@@ -58,12 +58,8 @@ impl Line {
 
     fn cells(&self) -> [String; 6] {
         let (figure, unit, detail) = match self.figure {
-            Figure::Ratio(this, that) => (
-                format!("{:.2} ×", self.value()),
-                "×",
-                format!("{:.3} ms : {:.3} ms", milliseconds(this), milliseconds(that)),
-            ),
-            Figure::Time(_) => (format!("{:.3} ms", self.value()), "ms", String::new()),
+            Figure::Ratio(this, that) => (format!("{:.2} ×", self.value()), "×", format!("{this:.1?} : {that:.1?}")),
+            Figure::Time(this) => (format!("{this:.1?}"), "ms", String::new()),
         };
         let limit = self.limit.map_or_else(String::new, |limit| format!("{limit} {unit}"));
         let verdict = self.holds().map_or("", |holds| if holds { "holds" } else { "FAILS" });
