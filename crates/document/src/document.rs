@@ -9,7 +9,7 @@
 use serde_json::Value;
 
 use crate::json::{self, Malformed};
-use crate::order;
+use crate::{lint, order};
 
 /// A finished OpenAPI 3.0 document in canonical order.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,6 +92,12 @@ impl Document {
     #[must_use]
     pub fn value(&self) -> &Value {
         &self.value
+    }
+
+    /// The references that lead nowhere, or to another file: what they stand for is not known.
+    #[must_use]
+    pub fn dangling_references(&self) -> Vec<&str> {
+        lint::dangling(&self.value).collect()
     }
 
     /// The document as canonical JSON text: two spaces, a newline at the end.

@@ -91,3 +91,15 @@ fn failures(facts: &OperationFacts<'_>) -> Vec<Failure> {
 fn raw_bucketlist() -> Value {
     raw()["components"]["schemas"]["Bucketlist"]["example"].clone()
 }
+
+/// Sets the value at a pointer; `null` removes it.
+pub(crate) fn set(document: &mut Value, pointer: &str, value: Value) {
+    let (parent, key) = pointer.rsplit_once('/').unwrap();
+    let key = key.replace("~1", "/");
+    match document.pointer_mut(parent).unwrap_or_else(|| panic!("{parent}")) {
+        Value::Array(list) => list[key.parse::<usize>().unwrap()] = value,
+        Value::Object(map) if value.is_null() => drop(map.shift_remove(&key)),
+        Value::Object(map) => drop(map.insert(key, value)),
+        _ => panic!("{parent} has no members"),
+    }
+}

@@ -1,17 +1,19 @@
-//! What can be done with any OpenAPI 3.0 document: finish the raw one a framework emits, lint it, write it, and check
-//! requests and responses against it.
+//! What can be done with any OpenAPI 3.0 document: finish the raw one a framework emits, lint it, write it, compare it
+//! with another one, and check requests and responses against it.
 //!
 //! | to | use |
 //! |---|---|
 //! | turn a raw document into the published one | [`Document::finish`] with [`Rules`] |
 //! | read or write a finished document | [`Document::from_json`], [`Document::to_json`], [`Document::to_yaml`] |
 //! | hold a document to the house rules | [`lint`] with [`LintRules`] |
+//! | know what changed between two documents, and who notices | [`diff`](diff()) with its policy [`RULES`] |
 //! | find an operation and check traffic against it | [`Contract`], [`Operation`], [`BodySchema`] |
 //!
 //! The crate owns the knowledge of the OpenAPI format. It must not know any particular API, any web framework, or how an
 //! error is put on the wire: it answers with [`Violation`]s and sentences, the caller decides what becomes of them.
 
 mod check;
+mod diff;
 mod document;
 mod finish;
 mod format;
@@ -31,6 +33,7 @@ pub use check::{
     BodyError, BodySchema, CompileError, Contract, Location, MAX_VIOLATIONS, Operation, PathItem, PathMatch, Violation,
     ViolationCode,
 };
+pub use diff::{Difference, Kind, RULES, Rule, diff};
 pub use document::{Document, ReadError};
 pub use finish::{Failure, FinishError, HeaderRule, On, OperationFacts, Rules};
 pub use format::is_email;

@@ -3,10 +3,9 @@
 
 use serde_json::{Value, json};
 
-use super::tests::set;
 use super::{LintRules, lint};
 use crate::Document;
-use crate::fixture::{document, finish, raw};
+use crate::fixture::{document, finish, raw, set};
 
 #[test]
 fn a_rule_that_is_not_stated_is_not_applied() {

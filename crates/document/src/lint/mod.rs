@@ -16,6 +16,8 @@ use std::fmt;
 
 use crate::Document;
 
+pub(crate) use references::dangling;
+
 /// What the rules need to know of an API. A field that is `None` switches its rule off.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LintRules<'a> {

@@ -3,23 +3,11 @@
 
 use serde_json::{Value, json};
 
-use crate::fixture::{finish, raw};
+use crate::fixture::{finish, raw, set};
 
 const LIST: &str = "/paths/~1bucketlists/get";
 const CREATE: &str = "/paths/~1bucketlists/post";
 const SCHEMAS: &str = "/components/schemas";
-
-/// Sets the value at a pointer; `null` removes it.
-pub(super) fn set(document: &mut Value, pointer: &str, value: Value) {
-    let (parent, key) = pointer.rsplit_once('/').unwrap();
-    let key = key.replace("~1", "/");
-    match document.pointer_mut(parent).unwrap_or_else(|| panic!("{parent}")) {
-        Value::Array(list) => list[key.parse::<usize>().unwrap()] = value,
-        Value::Object(map) if value.is_null() => drop(map.shift_remove(&key)),
-        Value::Object(map) => drop(map.insert(key, value)),
-        _ => panic!("{parent} has no members"),
-    }
-}
 
 /// Breaks the raw document; finishing must say exactly this.
 #[track_caller]

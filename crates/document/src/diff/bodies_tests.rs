@@ -1,0 +1,292 @@
+//! Fixtures for the rules about parameters, bodies and responses.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use serde_json::{Value, json};
+
+use super::fixture::{Case, base, case, cases};
+
+pub(super) fn all() -> Vec<Case> {
+    requests().into_iter().chain(responses()).collect()
+}
+
+fn requests() -> Vec<Case> {
+    let parameters = base()["paths"]["/lists"]["get"]["parameters"].clone();
+    let with = |parameter: Value| {
+        let mut parameters = parameters.clone();
+        parameters.as_array_mut().unwrap().push(parameter);
+        parameters
+    };
+    let without_q = Value::Array(parameters.as_array().unwrap()[1..].to_vec());
+    let any = json!({"type": "string"});
+    let optional = json!({"content": {"text/plain": {"schema": any}}});
+    vec![
+        case(
+            "parameter-removed",
+            "parameter-added",
+            "GET /lists, parameter q: q in the query is removed",
+            "list:parameters",
+            without_q,
+        ),
+        // A rename cannot be told from one parameter going and another coming.
+        cases(
+            &["parameter-removed", "parameter-added"],
+            &["parameter-removed", "parameter-added"],
+            "GET /lists, parameter q: q in the query is removed",
+            vec![("list:parameters/0/name", json!("query"))],
+        ),
+        case(
+            "parameter-moved",
+            "parameter-moved",
+            "GET /lists, parameter q: q was in the query and is in the header",
+            "list:parameters/0/in",
+            json!("header"),
+        ),
+        case(
+            "parameter-added-required",
+            "parameter-removed",
+            "GET /lists, parameter sort: sort in the query is new and required",
+            "list:parameters",
+            with(json!({"name": "sort", "in": "query", "required": true, "schema": any})),
+        ),
+        case(
+            "parameter-added",
+            "parameter-removed",
+            "GET /lists, parameter sort: sort in the query is new and optional",
+            "list:parameters",
+            with(json!({"name": "sort", "in": "query", "schema": any})),
+        ),
+        case(
+            "parameter-made-required",
+            "parameter-made-optional",
+            "GET /lists, parameter q: q is required now",
+            "list:parameters/0/required",
+            json!(true),
+        ),
+        case(
+            "parameter-encoding-changed",
+            "parameter-encoding-changed",
+            "GET /lists, parameter tag: tag is written differently (style, explode, allowReserved or content)",
+            "list:parameters/2/explode",
+            json!(false),
+        ),
+        case(
+            "request-bound-narrowed",
+            "request-bound-widened",
+            "GET /lists, parameter q: q had the maxLength 100 and has 50",
+            "list:parameters/0/schema/maxLength",
+            json!(50),
+        ),
+        case(
+            "request-bound-narrowed",
+            "request-bound-widened",
+            "GET /lists, parameter tag, []: tag[] had the maxLength none and has 9",
+            "list:parameters/2/schema/items/maxLength",
+            json!(9),
+        ),
+        case(
+            "example-changed",
+            "example-changed",
+            "GET /lists, parameter q: example of q has changed",
+            "list:parameters/0/example",
+            json!("y"),
+        ),
+        case(
+            "deprecated",
+            "deprecation-withdrawn",
+            "GET /lists, parameter q: q is now deprecated",
+            "list:parameters/0/deprecated",
+            json!(true),
+        ),
+        // The names of headers have no case; what is the default need not be said.
+        cases(
+            &["elsewhere-changed"],
+            &["elsewhere-changed"],
+            "document: nothing that an operation uses has changed, but something else has",
+            vec![
+                ("list:parameters/3/name", json!("x-trace")),
+                ("list:parameters/2/explode", json!(true)),
+                ("list:parameters/2/style", json!("form")),
+                ("list:parameters/2/required", json!(false)),
+            ],
+        ),
+        case(
+            "body-removed",
+            "body-made-required",
+            "POST /lists, request body: a body is no longer taken",
+            "create:requestBody",
+            Value::Null,
+        ),
+        case(
+            "body-added",
+            "body-removed",
+            "GET /lists, request body: a body may be sent now",
+            "list:requestBody",
+            optional,
+        ),
+        case(
+            "body-made-optional",
+            "body-made-required",
+            "POST /lists, request body: the body is optional now",
+            "create:requestBody/required",
+            json!(false),
+        ),
+        case(
+            "request-media-type-removed",
+            "request-media-type-added",
+            "POST /lists, request body: the media type text/plain is removed",
+            "create:requestBody/content/text~1plain",
+            Value::Null,
+        ),
+        cases(
+            &["elsewhere-changed"],
+            &["elsewhere-changed"],
+            "document: nothing that an operation uses has changed, but something else has",
+            vec![
+                ("create:requestBody/content/text~1plain", Value::Null),
+                ("create:requestBody/content/text~1plain; charset=UTF-8", json!({"schema": any})),
+            ],
+        ),
+        case(
+            "unknown-changed",
+            "unknown-changed",
+            "POST /lists, request body, text/plain: encoding of the body has changed",
+            "create:requestBody/content/text~1plain/encoding",
+            json!({}),
+        ),
+    ]
+}
+
+fn responses() -> Vec<Case> {
+    let ok = base()["paths"]["/lists"]["get"]["responses"]["200"].clone();
+    let error = base()["paths"]["/lists"]["get"]["responses"]["404"].clone();
+    let header = json!({"schema": {"type": "string"}});
+    vec![
+        case(
+            "status-removed",
+            "status-added",
+            "GET /lists, response 404: the status 404 is removed",
+            "list:responses/404",
+            Value::Null,
+        ),
+        cases(
+            &["status-removed", "status-added"],
+            &["status-removed", "status-added"],
+            "GET /lists, response 404: the status 404 is removed",
+            vec![("list:responses/404", Value::Null), ("list:responses/410", error.clone())],
+        ),
+        case(
+            "status-added",
+            "status-removed",
+            "GET /lists, response 304: the status 304 is new",
+            "list:responses/304",
+            json!({"description": "d"}),
+        ),
+        case(
+            "status-added",
+            "status-removed",
+            "GET /lists, response default: the status default is new",
+            "list:responses/default",
+            json!({"description": "d"}),
+        ),
+        case(
+            "success-status-added",
+            "status-removed",
+            "GET /lists, response 206: the status 206 is new",
+            "list:responses/206",
+            ok.clone(),
+        ),
+        case(
+            "success-status-added",
+            "status-removed",
+            "GET /lists, response 302: the status 302 is new",
+            "list:responses/302",
+            json!({"description": "d"}),
+        ),
+        cases(
+            &["success-status-changed"],
+            &["success-status-changed"],
+            "GET /lists, response 200: 200 is answered as 202",
+            vec![("list:responses/200", Value::Null), ("list:responses/202", ok)],
+        ),
+        // 404 is one of 4XX; the others of the hundred are not.
+        cases(
+            &["status-added"],
+            &["status-removed"],
+            "GET /lists, response 4XX: the status 4XX is new",
+            vec![("list:responses/404", Value::Null), ("list:responses/4XX", error)],
+        ),
+        case(
+            "text-changed",
+            "text-changed",
+            "GET /lists, response 404: description of the response has changed",
+            "list:responses/404/description",
+            json!("No."),
+        ),
+        case(
+            "link-changed",
+            "link-changed",
+            "GET /lists, response 404: links of the response has changed",
+            "list:responses/404/links",
+            json!({}),
+        ),
+        case(
+            "response-media-type-removed",
+            "response-media-type-added",
+            "GET /lists, response 200: the media type text/csv is removed",
+            "list:responses/200/content/text~1csv",
+            Value::Null,
+        ),
+        case(
+            "response-header-removed",
+            "response-header-added",
+            "GET /lists, response 200, header Link: the header Link is no longer sent",
+            "list:responses/200/headers/Link",
+            Value::Null,
+        ),
+        case(
+            "response-header-added",
+            "response-header-removed",
+            "GET /lists, response 200, header Age: the header Age is new",
+            "list:responses/200/headers/Age",
+            header,
+        ),
+        case(
+            "response-header-made-optional",
+            "response-header-made-required",
+            "GET /lists, response 200, header Link: the header Link is not always sent",
+            "list:responses/200/headers/Link/required",
+            json!(false),
+        ),
+        case(
+            "type-changed",
+            "type-changed",
+            "GET /lists, response 200, header ETag: ETag was string and is integer",
+            "list:responses/200/headers/ETag/schema/type",
+            json!("integer"),
+        ),
+        // Errors are promises as any other response.
+        case(
+            "response-field-removed",
+            "response-field-added",
+            "GET /lists, response 404, application/json, message: Error.message is no longer returned",
+            "schema:Error/properties/message",
+            Value::Null,
+        ),
+        cases(
+            &["schema-name-changed"],
+            &["schema-name-changed"],
+            "GET /lists, response 404, application/json: the body was of the schema Error and is of Fault",
+            vec![
+                ("schema:Fault", base()["components"]["schemas"]["Error"].clone()),
+                ("list:responses/404/content/application~1json/schema/$ref", json!("#/components/schemas/Fault")),
+            ],
+        ),
+    ]
+}
+
+#[test]
+fn bodies() {
+    for case in all() {
+        case.holds();
+    }
+}

@@ -1,0 +1,152 @@
+//! The published policy: every change there is a rule for, and what it means to a client.
+//!
+//! Owns the table. Must not know how a change is found; `docs/compatibility.md` shows the same table to people.
+
+use serde::Serialize;
+
+/// What a difference means to a client that was written for the old document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// It may stop working, or not compile any more with a client generated anew.
+    Breaking,
+    /// It goes on as before; there is something new to use.
+    Additive,
+    /// Only people read what has changed.
+    Neutral,
+}
+
+impl Kind {
+    /// Its name, as the policy and the machines' form have it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::Breaking => "breaking",
+            Kind::Additive => "additive",
+            Kind::Neutral => "neutral",
+        }
+    }
+}
+
+/// One line of the policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Names the rule for ever: tools filter by it.
+    pub id: &'static str,
+    /// What the change means.
+    pub kind: Kind,
+    /// The change, in the words of the policy.
+    pub change: &'static str,
+}
+
+macro_rules! rules {
+    ($($name:ident = $kind:ident $id:literal $change:literal;)+) => {
+        $(pub(super) const $name: &Rule = &Rule { id: $id, kind: Kind::$kind, change: $change };)+
+
+        /// Every rule, in the order of the policy.
+        pub const RULES: &[&Rule] = &[$($name),+];
+    };
+}
+
+rules! {
+    SERVER_REMOVED = Breaking "server-removed" "The address of a server is removed or changed";
+    PATH_REMOVED = Breaking "path-removed" "A path is removed with its operations";
+    OPERATION_REMOVED = Breaking "operation-removed" "An operation is removed from a path that stays";
+    OPERATION_MOVED = Breaking "operation-moved" "An operation moves to another path or method";
+    OPERATION_ID_CHANGED = Breaking "operation-id-changed" "The operationId changes: generated code calls it by that name";
+    SCHEMA_NAME_CHANGED = Breaking "schema-name-changed" "The schema of a place changes its name: generated code has a type of that name";
+    SECURITY_ADDED = Breaking "security-added" "The credentials or scopes that were enough are not any more";
+
+    PATH_PARAMETER_RENAMED = Breaking "path-parameter-renamed" "A parameter in the path changes its name";
+    PARAMETER_REMOVED = Breaking "parameter-removed" "A parameter is removed; renaming one is removing it";
+    PARAMETER_MOVED = Breaking "parameter-moved" "A parameter moves, as from the query to a header";
+    PARAMETER_ADDED_REQUIRED = Breaking "parameter-added-required" "A required parameter is added";
+    PARAMETER_MADE_REQUIRED = Breaking "parameter-made-required" "An optional parameter becomes required";
+    PARAMETER_ENCODING_CHANGED = Breaking "parameter-encoding-changed" "A parameter is written differently (style, explode, reserved characters, content)";
+    BODY_REMOVED = Breaking "body-removed" "An operation no longer takes a body";
+    BODY_MADE_REQUIRED = Breaking "body-made-required" "A body becomes required, where there was none or an optional one";
+    REQUEST_MEDIA_TYPE_REMOVED = Breaking "request-media-type-removed" "A media type of a request body is removed";
+    REQUEST_FIELD_REMOVED = Breaking "request-field-removed" "A field of a request is removed; renaming one is removing it";
+    REQUEST_FIELD_ADDED_REQUIRED = Breaking "request-field-added-required" "A required field is added to a request";
+    REQUEST_FIELD_MADE_REQUIRED = Breaking "request-field-made-required" "An optional field of a request becomes required";
+    REQUEST_NULL_REFUSED = Breaking "request-null-refused" "A value of a request may no longer be null";
+    REQUEST_ENUM_NARROWED = Breaking "request-enum-narrowed" "A request accepts fewer values of an enumeration, or a value becomes one";
+    REQUEST_BOUND_NARROWED = Breaking "request-bound-narrowed" "A limit or pattern of a request is added, tightened or, for a pattern, changed";
+    REQUEST_OBJECT_CLOSED = Breaking "request-object-closed" "An object of a request no longer accepts fields without a name in the document";
+    REQUEST_CHOICE_REMOVED = Breaking "request-choice-removed" "One of several shapes of a request is removed";
+    DEFAULT_CHANGED = Breaking "default-changed" "A default value changes or is removed";
+
+    TYPE_CHANGED = Breaking "type-changed" "The type of a value changes, in a request or in a response";
+    FORMAT_CHANGED = Breaking "format-changed" "The format of a value is added, changed or removed";
+    UNKNOWN_CHANGED = Breaking "unknown-changed" "Something changes that this comparison has no rule for";
+
+    STATUS_REMOVED = Breaking "status-removed" "A status is removed, be it a success or an error";
+    SUCCESS_STATUS_CHANGED = Breaking "success-status-changed" "A success is answered with another status";
+    SUCCESS_STATUS_ADDED = Breaking "success-status-added" "A success or redirect may be answered with one more status (304 aside)";
+    RESPONSE_MEDIA_TYPE_REMOVED = Breaking "response-media-type-removed" "A media type of a response is removed";
+    RESPONSE_HEADER_REMOVED = Breaking "response-header-removed" "A header of a response is removed";
+    RESPONSE_HEADER_MADE_OPTIONAL = Breaking "response-header-made-optional" "A header that was always sent is sent at times";
+    RESPONSE_FIELD_REMOVED = Breaking "response-field-removed" "A field of a response is removed; renaming one is removing it";
+    RESPONSE_FIELD_MADE_OPTIONAL = Breaking "response-field-made-optional" "A field that was always in a response is there at times";
+    RESPONSE_MADE_NULLABLE = Breaking "response-made-nullable" "A value of a response may be null and was not";
+    RESPONSE_ENUM_NARROWED = Breaking "response-enum-narrowed" "A value is removed from an enumeration of a response: clients branch on it";
+    RESPONSE_ENUM_DROPPED = Breaking "response-enum-dropped" "A value of a response is no enumeration any more";
+    RESPONSE_CHOICE_ADDED = Breaking "response-choice-added" "A response may have one more of several shapes";
+    WEBHOOK_REMOVED = Breaking "webhook-removed" "An event is no longer sent";
+
+    SERVER_ADDED = Additive "server-added" "The address of a server is added";
+    OPERATION_ADDED = Additive "operation-added" "An operation is added";
+    WEBHOOK_ADDED = Additive "webhook-added" "An event is added";
+    DEPRECATED = Additive "deprecated" "An operation, parameter, header or field is marked as deprecated; it works as before";
+    SECURITY_RELAXED = Additive "security-relaxed" "Fewer credentials, fewer scopes or other ones are accepted as well";
+    PARAMETER_ADDED = Additive "parameter-added" "An optional parameter is added";
+    PARAMETER_MADE_OPTIONAL = Additive "parameter-made-optional" "A required parameter becomes optional";
+    BODY_ADDED = Additive "body-added" "An operation takes an optional body";
+    BODY_MADE_OPTIONAL = Additive "body-made-optional" "A required body becomes optional";
+    REQUEST_MEDIA_TYPE_ADDED = Additive "request-media-type-added" "A media type of a request body is added";
+    REQUEST_FIELD_ADDED = Additive "request-field-added" "An optional field is added to a request";
+    REQUEST_FIELD_MADE_OPTIONAL = Additive "request-field-made-optional" "A required field of a request becomes optional";
+    REQUEST_NULL_ACCEPTED = Additive "request-null-accepted" "A value of a request may be null";
+    REQUEST_ENUM_WIDENED = Additive "request-enum-widened" "A request accepts more values of an enumeration, or any";
+    REQUEST_BOUND_WIDENED = Additive "request-bound-widened" "A limit or pattern of a request is loosened or removed";
+    REQUEST_OBJECT_OPENED = Additive "request-object-opened" "An object of a request accepts fields without a name in the document";
+    REQUEST_CHOICE_ADDED = Additive "request-choice-added" "A request may have one more of several shapes";
+    DEFAULT_ADDED = Additive "default-added" "A default value is stated where there was none";
+    STATUS_ADDED = Additive "status-added" "An error status, `default` or 304 is added";
+    RESPONSE_MEDIA_TYPE_ADDED = Additive "response-media-type-added" "A media type of a response is added";
+    RESPONSE_HEADER_ADDED = Additive "response-header-added" "A header of a response is added";
+    RESPONSE_HEADER_MADE_REQUIRED = Additive "response-header-made-required" "A header that was sent at times is always sent";
+    RESPONSE_FIELD_ADDED = Additive "response-field-added" "A field of a response is added: responses are open";
+    RESPONSE_FIELD_MADE_REQUIRED = Additive "response-field-made-required" "A field that was there at times is always there";
+    RESPONSE_NEVER_NULL = Additive "response-never-null" "A value of a response is no longer null";
+    RESPONSE_ENUM_WIDENED = Additive "response-enum-widened" "A value is added to an enumeration of a response: responses are open";
+    RESPONSE_ENUM_ADDED = Additive "response-enum-added" "A value of a response becomes an enumeration";
+    RESPONSE_BOUND_CHANGED = Additive "response-bound-changed" "A limit or pattern of a response changes: a limit raised for requests is raised here, too";
+    RESPONSE_CHOICE_REMOVED = Additive "response-choice-removed" "A response no longer has one of several shapes";
+    RESPONSE_OPENNESS_CHANGED = Additive "response-openness-changed" "An object of a response says that unnamed fields may come, or that none will";
+
+    DEPRECATION_WITHDRAWN = Neutral "deprecation-withdrawn" "What was deprecated is not any more";
+    TEXT_CHANGED = Neutral "text-changed" "A title, summary or description changes";
+    TAG_CHANGED = Neutral "tag-changed" "An operation goes under another heading";
+    EXAMPLE_CHANGED = Neutral "example-changed" "An example changes";
+    LINK_CHANGED = Neutral "link-changed" "A link from a response to an operation changes";
+    EXTENSION_CHANGED = Neutral "extension-changed" "A key with x- in front changes (webhooks aside)";
+    ELSEWHERE_CHANGED = Neutral "elsewhere-changed" "Something changes that no operation uses";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn ids_are_unique_and_the_breaking_come_first() {
+        let ids: BTreeSet<&str> = RULES.iter().map(|rule| rule.id).collect();
+        assert_eq!(ids.len(), RULES.len());
+        assert!(RULES.is_sorted_by_key(|rule| rule.kind));
+        for rule in RULES {
+            assert!(rule.id.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{}", rule.id);
+            assert!(!rule.change.contains('|') && !rule.change.ends_with('.'), "{}", rule.change);
+        }
+    }
+}
