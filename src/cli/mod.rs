@@ -45,7 +45,7 @@ enum Command {
         #[command(subcommand)]
         action: user::Action,
     },
-    /// Print, check or write the OpenAPI document.
+    /// Print, check, write, compare or lint OpenAPI documents.
     Openapi {
         #[command(subcommand)]
         action: openapi::Action,

@@ -13,6 +13,8 @@ use contract::{v1, v2};
 
 use super::CliError;
 
+mod compare;
+
 #[derive(Clone, Debug, Subcommand)]
 pub(super) enum Action {
     /// Print a document.
@@ -24,8 +26,8 @@ pub(super) enum Action {
         #[arg(long, value_enum, default_value_t = Format::Json)]
         format: Format,
     },
-    /// Compare the committed documents with the code: exits 0 when they are the same, 4 when they are stale, 1 when the
-    /// contract breaks a rule.
+    /// Compare the committed documents with the code and with what was released: exits 0 when they are the code's and
+    /// break no client, 4 when they are stale or break one, 1 when the contract breaks a rule.
     Check {
         /// Where the documents are.
         #[arg(long, default_value = "openapi")]
@@ -36,6 +38,22 @@ pub(super) enum Action {
         /// Where the documents are.
         #[arg(long, default_value = "openapi")]
         folder: PathBuf,
+    },
+    /// Say what has changed between two documents, by the policy in docs/compatibility.md: exits 0 when nothing breaks a
+    /// client of the old one, 4 when something does, 1 when a file cannot be used.
+    Diff {
+        /// The document that clients know.
+        old: PathBuf,
+        /// The document that they would meet.
+        new: PathBuf,
+        /// For people or for machines.
+        #[arg(long, value_enum, default_value_t = super::Format::Text)]
+        format: super::Format,
+    },
+    /// Hold a document to the house rules: exits 0 when it keeps them, 4 when it does not, 1 when it cannot be used.
+    Lint {
+        /// An OpenAPI 3.0 document, as JSON.
+        file: PathBuf,
     },
 }
 
@@ -75,7 +93,7 @@ impl Version {
     }
 }
 
-/// The exit code of a committed document that the code no longer says.
+/// The exit code of a committed document that the code no longer says, or that breaks clients.
 const STALE: u8 = 4;
 
 pub(super) fn run(action: &Action, out: &mut dyn Write) -> Result<ExitCode, CliError> {
@@ -104,6 +122,9 @@ pub(super) fn run(action: &Action, out: &mut dyn Write) -> Result<ExitCode, CliE
                 )?;
                 return Ok(ExitCode::from(STALE));
             }
+            if !compare::keeps_releases(folder, out)? {
+                return Ok(ExitCode::from(STALE));
+            }
             writeln!(out, "The committed documents are what the code says.")?;
         }
         Action::Write { folder } => {
@@ -114,6 +135,8 @@ pub(super) fn run(action: &Action, out: &mut dyn Write) -> Result<ExitCode, CliE
                 writeln!(out, "wrote {}", path.display())?;
             }
         }
+        Action::Diff { old, new, format } => return compare::diff(old, new, *format, out),
+        Action::Lint { file } => return compare::lint(file, out),
     }
     Ok(ExitCode::SUCCESS)
 }
