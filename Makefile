@@ -29,7 +29,7 @@ check: ## Do what continuous integration does
 	@scripts/deps lint
 	@scripts/step "Formatting" cargo fmt --all --check
 	@scripts/step "Lints" cargo clippy --locked --workspace --all-targets -- -D warnings
-	@scripts/step "The committed documents are the code's" cargo run --quiet -- openapi check
+	@scripts/step "The committed documents are the code's and break no client" cargo run --quiet -- openapi check
 	@scripts/step "The committed .env.example is the code's" sh -c 'cargo run --quiet -- config example | diff .env.example -'
 	@$(MAKE) test
 
@@ -46,6 +46,13 @@ lint: ## Lint the code; a warning is an error
 .PHONY: openapi
 openapi: ## Write the documents in openapi/ from the endpoint traits
 	@cargo run --quiet -- openapi write
+
+.PHONY: breaking
+breaking: ## Say what has changed in the contract since its last release; fail when that breaks a client
+	@for released in openapi/released/*.json; do \
+		document=openapi/$$(basename "$$released"); \
+		scripts/step "$$document since its release" cargo run --quiet -- openapi diff "$$released" "$$document" || exit $$?; \
+	done
 
 .PHONY: env-example
 env-example: ## Write .env.example from the table of variables

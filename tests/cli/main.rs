@@ -8,6 +8,7 @@ mod support;
 mod commands;
 mod config;
 mod crash;
+mod diff;
 mod doctor;
 mod migrate;
 mod openapi;
