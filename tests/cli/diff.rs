@@ -21,8 +21,11 @@ fn place_with(change: impl FnOnce(&mut Value)) -> Place {
     place
 }
 
+/// A change of the document, and what is said of it.
+type Break = (fn(&mut Value), &'static str);
+
 /// The changes that must never slip through, with what is said of each.
-fn breaks() -> Vec<(fn(&mut Value), &'static str)> {
+fn breaks() -> Vec<Break> {
     vec![
         (
             |document| {

@@ -150,6 +150,13 @@ fn requests() -> Vec<Case> {
             json!("string"),
         ),
         case(
+            "type-changed",
+            "type-changed",
+            "POST /lists, request body, application/json, labels[]: Label was object and is anything",
+            "schema:Label/type",
+            Value::Null,
+        ),
+        case(
             "unknown-changed",
             "unknown-changed",
             "POST /lists, request body, application/json, shape: ListCreate.shape is told apart by another discriminator",

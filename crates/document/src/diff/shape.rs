@@ -8,15 +8,13 @@ use super::flat::name;
 use super::values::shown;
 use crate::walk;
 
-/// What a value is, as far as a schema says; an object with fields is one without saying so.
+/// What a value is, as far as a schema says: without a type, even one with fields allows anything else as well.
 pub(super) fn kind(schema: &Value) -> &str {
     let implied = || {
         let has = |key: &str| schema.get(key).is_some();
         match () {
             () if has("oneOf") => "one of several",
             () if has("anyOf") => "any of several",
-            () if has("properties") || has("additionalProperties") => "object",
-            () if has("items") => "array",
             () => "anything",
         }
     };
