@@ -8,6 +8,7 @@
 //! | hold a document to the house rules | [`lint`] with [`LintRules`] |
 //! | know what changed between two documents, and who notices | [`diff`](diff()) with its policy [`RULES`] |
 //! | find an operation and check traffic against it | [`Contract`], [`Operation`], [`BodySchema`] |
+//! | write a Postman collection that tests itself | [`postman`] |
 //!
 //! The crate owns the knowledge of the OpenAPI format. It must not know any particular API, any web framework, or how an
 //! error is put on the wire: it answers with [`Violation`]s and sentences, the caller decides what becomes of them.
@@ -23,6 +24,7 @@ mod json_tests;
 mod lint;
 mod order;
 mod pointer;
+pub mod postman;
 mod text;
 mod walk;
 

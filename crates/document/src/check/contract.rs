@@ -135,7 +135,7 @@ impl PathItem {
 }
 
 /// The path of the first server's URL, without a slash at the end.
-fn base(document: &Value) -> String {
+pub(crate) fn base(document: &Value) -> String {
     let url = document.pointer("/servers/0/url").and_then(Value::as_str).unwrap_or_default();
     let path = match url.split_once("://") {
         Some((_, rest)) => rest.find('/').map_or("", |at| &rest[at..]),

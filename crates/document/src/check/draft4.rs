@@ -29,7 +29,7 @@ const SAME: [&str; 17] = [
 ];
 
 /// A complete draft 4 schema: `schema` with the component schemas it needs as definitions.
-pub(super) fn translate(schema: &Value, definitions: &Definitions) -> Value {
+pub(crate) fn translate(schema: &Value, definitions: &Definitions) -> Value {
     let mut needed = Map::new();
     let mut pending = Vec::new();
     let mut root = nested(schema, &mut pending);

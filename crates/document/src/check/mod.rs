@@ -23,7 +23,9 @@ mod parameter_tests;
 
 pub use body::{BodyError, BodySchema};
 pub(crate) use compiled::{Compiled, Definitions};
+pub(crate) use contract::base;
 pub use contract::{CompileError, Contract, PathItem, PathMatch};
+pub(crate) use draft4::translate;
 pub use operation::Operation;
 pub(crate) use operation::is_secured;
 pub use violation::{Location, MAX_VIOLATIONS, Violation, ViolationCode};
