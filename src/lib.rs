@@ -14,5 +14,6 @@ pub mod endpoints;
 pub mod http;
 pub mod jobs;
 pub mod mail;
+pub mod postman;
 pub mod seed;
 pub mod services;

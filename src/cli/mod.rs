@@ -5,6 +5,7 @@ mod environment;
 mod logging;
 mod migrate;
 mod openapi;
+mod postman;
 mod seed;
 mod serve;
 mod user;
@@ -49,6 +50,11 @@ enum Command {
     Openapi {
         #[command(subcommand)]
         action: openapi::Action,
+    },
+    /// Check or write the Postman collection.
+    Postman {
+        #[command(subcommand)]
+        action: postman::Action,
     },
     /// Say what is configured, what is reachable, what is wrong and how to mend it.
     Doctor {
@@ -110,6 +116,7 @@ pub fn run(cli: Cli, out: &mut dyn Write) -> Result<ExitCode, CliError> {
         Command::Seed(arguments) => seed::run(&load()?, &arguments, out)?,
         Command::User { action } => user::run(&load()?, &action, &mut std::io::stdin().lock(), out)?,
         Command::Openapi { action } => return openapi::run(&action, out),
+        Command::Postman { action } => return postman::run(&action, out),
         Command::Doctor { format } => return doctor::run(format, out),
         Command::Config { action: ConfigAction::Example } => {
             out.write_all(config::variables::env_example().as_bytes())?;

@@ -94,7 +94,7 @@ impl Version {
 }
 
 /// The exit code of a committed document that the code no longer says, or that breaks clients.
-const STALE: u8 = 4;
+pub(super) const STALE: u8 = 4;
 
 pub(super) fn run(action: &Action, out: &mut dyn Write) -> Result<ExitCode, CliError> {
     match action {

@@ -11,6 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("build_info", &[]),
     ("domain", &[]),
     ("mail", &[]),
+    ("postman", &["domain"]),
     ("db", &["domain"]),
     ("config", &["db", "domain"]),
     ("auth", &["config", "db", "domain"]),
@@ -18,9 +19,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("services", &["auth", "db", "domain"]),
     ("jobs", &["auth", "db", "domain", "mail", "services"]),
     ("endpoints", &["auth", "db", "domain", "services"]),
-    ("http", &["auth", "build_info", "config", "db", "domain", "endpoints", "seed", "services"]),
+    ("http", &["auth", "build_info", "config", "db", "domain", "endpoints", "postman", "seed", "services"]),
     ("app", &["auth", "config", "db", "domain", "endpoints", "http", "jobs", "mail", "services"]),
-    ("cli", &["app", "auth", "build_info", "config", "db", "domain", "http", "seed"]),
+    ("cli", &["app", "auth", "build_info", "config", "db", "domain", "http", "postman", "seed"]),
 ];
 
 /// What a room must not speak of, with the reason.

@@ -123,8 +123,18 @@ impl<'d> Call<'d> {
 
     /// The names of the properties of a body that is an object.
     pub(super) fn properties(&self, media: Media<'d>) -> Vec<&'d str> {
+        self.members(media).map(|(name, _)| name).collect()
+    }
+
+    /// Whether a property of a body is a password or the like.
+    pub(super) fn is_secret(&self, media: Media<'d>, property: &str) -> bool {
+        self.members(media)
+            .any(|(name, schema)| name == property && schema.get("format").is_some_and(|format| format == "password"))
+    }
+
+    fn members(&self, media: Media<'d>) -> impl Iterator<Item = (&'d str, &'d Value)> {
         let schema = media.value.get("schema").and_then(|schema| pointer::resolve(self.document, schema));
-        walk::members(schema.and_then(|schema| schema.get("properties"))).map(|(name, _)| name).collect()
+        walk::members(schema.and_then(|schema| schema.get("properties")))
     }
 }
 

@@ -86,6 +86,7 @@ pub struct Step {
     pub(super) before: String,
     pub(super) after: String,
     pub(super) save: Vec<(String, String)>,
+    pub(super) save_headers: Vec<(String, String)>,
     pub(super) returned_headers: Vec<(String, String)>,
 }
 
@@ -156,6 +157,13 @@ impl Step {
     #[must_use]
     pub fn save(mut self, pointer: &str, variable: &str) -> Step {
         self.save.push((pointer.to_owned(), variable.to_owned()));
+        self
+    }
+
+    /// Keeps a header of a successful answer in a variable.
+    #[must_use]
+    pub fn save_header(mut self, name: &str, variable: &str) -> Step {
+        self.save_headers.push((name.to_owned(), variable.to_owned()));
         self
     }
 

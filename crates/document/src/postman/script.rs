@@ -157,12 +157,16 @@ impl<'d> Script<'_, 'd> {
         }
     }
 
-    /// What was written is what is answered, where the two have fields of the same name.
+    /// What was written is what is answered, where the two have fields of the same name. Secrets are never answered.
     fn has_what_was_sent(&self, media: Media<'d>, lines: &mut Vec<String>) {
         let Some(body) = self.call.body() else { return };
         let Some((_, Value::Object(sent))) = self.call.examples(body).into_iter().next() else { return };
         let returned = self.call.properties(media);
-        let both: Vec<&str> = sent.keys().map(String::as_str).filter(|name| returned.contains(name)).collect();
+        let both: Vec<&str> = sent
+            .keys()
+            .map(String::as_str)
+            .filter(|name| returned.contains(name) && !self.call.is_secret(body, name))
+            .collect();
         if both.is_empty() {
             return;
         }
@@ -177,19 +181,24 @@ impl<'d> Script<'_, 'd> {
     /// What later requests need, and what can only be told once it is known.
     fn keep_and_compare(&self, has_json: bool, lines: &mut Vec<String>) -> Result<(), String> {
         let step = self.step;
-        let mut kept = Vec::new();
-        if !step.save.is_empty() {
-            if !has_json {
-                return Err("its success has no JSON to keep anything of".to_owned());
-            }
-            kept.push("const answer = pm.response.json();".to_owned());
-            for (pointer, variable) in &step.save {
-                let place = member("answer", pointer);
-                kept.push(format!("pm.expect({place}, {}).to.exist;", js(pointer)));
-                kept.push(format!("pm.collectionVariables.set({}, {place});", js(variable)));
-            }
-            let names: Vec<&str> = step.save.iter().map(|(_, variable)| variable.as_str()).collect();
-            lines.push(self.named(&format!("keep {}", names.join(", ")), &kept));
+        if !step.save.is_empty() && !has_json {
+            return Err("its success has no JSON to keep anything of".to_owned());
+        }
+        let in_body =
+            step.save.iter().map(|(pointer, variable)| (pointer, variable, member("pm.response.json()", pointer)));
+        let in_head = step
+            .save_headers
+            .iter()
+            .map(|(name, variable)| (name, variable, format!("pm.response.headers.get({})", js(name))));
+        for (from, variable, value) in in_body.chain(in_head) {
+            lines.push(self.named(
+                &format!("keep {variable}"),
+                &[
+                    format!("const value = {value};"),
+                    format!("pm.expect(value, {}).to.exist;", js(from)),
+                    format!("pm.collectionVariables.set({}, value);", js(variable)),
+                ],
+            ));
         }
         for (name, template) in &step.returned_headers {
             lines.push(self.named(

@@ -1,0 +1,5 @@
+// Without a run: the account of the environment.
+if (!pm.variables.get("account_email")) {
+    pm.collectionVariables.set("account_email", pm.variables.get("email") || "");
+    pm.collectionVariables.set("account_password", pm.variables.get("password") || "");
+}

@@ -1,0 +1,3 @@
+for (const name of ["access_token", "refresh_token", "account_email", "account_password", "new_password"]) {
+    pm.collectionVariables.set(name, "");
+}

@@ -1,0 +1,2 @@
+pm.collectionVariables.set("access_token", "");
+pm.collectionVariables.set("refresh_token", "");
