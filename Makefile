@@ -30,6 +30,7 @@ check: ## Do what continuous integration does
 	@scripts/step "Formatting" cargo fmt --all --check
 	@scripts/step "Lints" cargo clippy --locked --workspace --all-targets -- -D warnings
 	@scripts/step "The committed documents are the code's and break no client" cargo run --quiet -- openapi check
+	@scripts/step "The committed collection is the code's" cargo run --quiet -- postman check
 	@scripts/step "The committed .env.example is the code's" sh -c 'cargo run --quiet -- config example | diff .env.example -'
 	@$(MAKE) test
 
@@ -54,6 +55,10 @@ breaking: ## Say what has changed in the contract since its last release; fail w
 		scripts/step "$$document since its release" cargo run --quiet -- openapi diff "$$released" "$$document" || exit $$?; \
 	done
 
+.PHONY: postman
+postman: ## Write the Postman collection in postman/ from the documents
+	@cargo run --quiet -- postman write
+
 .PHONY: env-example
 env-example: ## Write .env.example from the table of variables
 	@text=$$(cargo run --quiet -- config example) && printf '%s\n' "$$text" > .env.example
@@ -69,6 +74,11 @@ bench: ## Measure calls, and what is claimed of speed over a million items (FORM
 	@scripts/deps
 	@scripts/with-postgres cargo bench --bench calls
 	@scripts/with-postgres cargo bench --bench pages -- --format $(or $(FORMAT),table)
+
+.PHONY: newman
+newman: ## Run the Postman collection with Newman, on SQLite and on PostgreSQL, and see that it notices what is wrong
+	@scripts/deps
+	@scripts/newman
 
 .PHONY: browser-test
 browser-test: ## Try every operation from /docs in Chromium, against a server of its own

@@ -26,7 +26,7 @@ use crate::{
     build_info,
     config::{Config, Environment},
     db::{Db, DbConnection, migrations},
-    seed,
+    postman, seed,
     services::Error,
 };
 
@@ -107,6 +107,10 @@ impl System {
             files.insert(format!("/openapi/{version}.json").into(), text(document.to_json(), "application/json"));
             files.insert(format!("/openapi/{version}.yaml").into(), text(document.to_yaml(), "application/yaml"));
         }
+        // Committed, not made at each start: the check before a commit says that it is what the code would make.
+        let environment = postman::environment(config.environment.as_str(), &config.public_url);
+        files.insert("/postman/environment.json".into(), text(environment, "application/json"));
+        files.insert("/postman/collection.json".into(), text(postman::COLLECTION, "application/json"));
         Self { files, db, readiness, retry_after: 5 }
     }
 
@@ -203,9 +207,10 @@ fn header(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
 }
 
-fn text(body: String, content_type: &'static str) -> File {
+fn text(body: impl Into<Bytes>, content_type: &'static str) -> File {
+    let body = body.into();
     use sha2::{Digest, Sha256};
-    let digest = Sha256::digest(body.as_bytes());
+    let digest = Sha256::digest(&body);
     let mut etag = String::from("\"");
     for byte in &digest[..8] {
         // Writing to a string does not fail.
@@ -213,7 +218,7 @@ fn text(body: String, content_type: &'static str) -> File {
     }
     etag.push('"');
     File {
-        body: body.into(),
+        body,
         content_type,
         csp: None,
         cache_control: HeaderValue::from_static("public, no-cache"),

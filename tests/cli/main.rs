@@ -12,6 +12,7 @@ mod diff;
 mod doctor;
 mod migrate;
 mod openapi;
+mod postman;
 mod prose;
 mod readme;
 mod refusals;

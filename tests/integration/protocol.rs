@@ -21,7 +21,7 @@ const JSON: &str = "application/json";
 const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "BREW"];
 
 /// Every route outside the versions that has a fixed name.
-const SYSTEM: [&str; 10] = [
+const SYSTEM: [&str; 14] = [
     "/",
     "/docs",
     "/robots.txt",
@@ -32,6 +32,8 @@ const SYSTEM: [&str; 10] = [
     "/openapi/v1.yaml",
     "/openapi/v2.json",
     "/openapi/v2.yaml",
+    "/postman/collection.json",
+    "/postman/environment.json",
 ];
 
 /// Somebody who may do everything, with something of each kind.

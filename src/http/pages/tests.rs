@@ -64,7 +64,8 @@ fn nothing_of_ours_refers_to_another_host() {
 fn every_local_reference_leads_somewhere() {
     let served_by_the_app = ["/health/ready", "/health/live", "/version"];
     let documents = ["/openapi/v1.json", "/openapi/v1.yaml", "/openapi/v2.json", "/openapi/v2.yaml"];
-    let served_by_the_app = [served_by_the_app.as_slice(), &documents].concat();
+    let collection = ["/postman/collection.json", "/postman/environment.json"];
+    let served_by_the_app = [served_by_the_app.as_slice(), &documents, &collection].concat();
     let pages = pages(&INFO);
     for (_, html) in html_pages() {
         let references = ["href=\"", "src=\""].into_iter().flat_map(|start| html.split(start).skip(1));

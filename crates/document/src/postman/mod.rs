@@ -108,30 +108,23 @@ pub fn environment(name: &str, variables: &[(&str, &str)], secret: &[&str]) -> S
 
 impl Part<'_> {
     fn folder(&self, plan: &Plan<'_>) -> Result<Value, PlanError> {
-        let mut folders: Vec<(&str, Vec<Value>)> = vec![(SET_UP, Vec::new())];
-        let mut last = Vec::new();
-        self.each(|call, step| {
-            let item = item::item(call, step, self.recipe, plan)?;
+        let mut folders: Vec<(&str, Vec<Value>)> = Vec::new();
+        for (call, step) in self.calls()? {
+            let item = item::item(&call, &step, self.recipe, plan)?;
             let name = match step.place {
                 Place::SetUp => SET_UP,
                 Place::Tag => call.tag(),
-                Place::TearDown => {
-                    last.push(item);
-                    return Ok(());
-                }
+                Place::TearDown => TEAR_DOWN,
             };
             match folders.iter_mut().find(|(known, _)| *known == name) {
                 Some((_, items)) => items.push(item),
                 None => folders.push((name, vec![item])),
             }
-            Ok(())
-        })?;
-        folders.push((TEAR_DOWN, last));
+        }
         let document = self.document.value();
         let folder = self.recipe.folder;
         let items: Vec<Value> = folders
             .into_iter()
-            .filter(|(_, items)| !items.is_empty())
             .map(|(name, items)| {
                 let description = match name {
                     SET_UP => "What the rest needs. Run it first.",
@@ -151,24 +144,26 @@ impl Part<'_> {
         }))
     }
 
-    /// Calls `visit` with every operation in the order it runs.
-    fn each<'s>(&'s self, mut visit: impl FnMut(&Call<'s>, &Step) -> Result<(), PlanError>) -> Result<(), PlanError> {
+    /// Every operation in the order it runs.
+    fn calls(&self) -> Result<Vec<(Call<'_>, Step)>, PlanError> {
         let document = self.document.value();
         let definitions: Definitions =
             Arc::new(document.pointer("/components/schemas").and_then(Value::as_object).cloned().unwrap_or_default());
         let base = check::base(document);
         let call = |entry| Call { document, definitions: Arc::clone(&definitions), base: base.clone(), entry };
         let mut entries: Vec<_> = walk::operations(document).collect();
+        let mut calls = Vec::with_capacity(entries.len());
         for step in &self.recipe.steps {
-            let at = entries.iter().position(|entry| entry.id() == step.operation).ok_or_else(|| {
-                PlanError::Unknown { folder: self.recipe.folder.to_owned(), operation: step.operation.clone() }
+            let at = entries.iter().position(|entry| entry.id() == step.operation);
+            let at = at.ok_or_else(|| PlanError::Unknown {
+                folder: self.recipe.folder.to_owned(),
+                operation: step.operation.clone(),
             })?;
-            visit(&call(entries.remove(at)), step)?;
+            calls.push((call(entries.remove(at)), step.clone()));
         }
-        for entry in entries {
-            visit(&call(entry), &Step::new(entry.id()))?;
-        }
-        Ok(())
+        calls.extend(entries.into_iter().map(|entry| (call(entry), Step::new(entry.id()))));
+        calls.sort_by_key(|(_, step)| step.place);
+        Ok(calls)
     }
 }
 

@@ -44,8 +44,8 @@ pub struct ErrorShape<'a> {
     pub request_id_header: &'a str,
 }
 
-/// In which folder a request is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// In which folder a request is, in the order they run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     /// Before everything else.
     SetUp,

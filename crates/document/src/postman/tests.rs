@@ -1,1 +1,315 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+use std::collections::BTreeMap;
 
+use serde_json::{Value, json};
+
+use super::*;
+use crate::fixture;
+
+const PLAN: Plan<'_> = Plan {
+    name: "Lists",
+    description: "All of it.",
+    variables: &[("origin", "http://localhost")],
+    base_url: "origin",
+    token: "token",
+};
+
+fn recipe(steps: Vec<Step>) -> Recipe<'static> {
+    Recipe {
+        folder: "v1",
+        before: "first();\nsecond();".to_owned(),
+        errors: ErrorShape { code: "/code", request_id: "/request_id", request_id_header: "X-Request-ID" },
+        headers: &[("X-Frame-Options", "^DENY$")],
+        documented_headers: &[("x-request-id", "^[0-9a-f-]+$")],
+        steps,
+    }
+}
+
+fn steps() -> Vec<Step> {
+    vec![
+        Step::new("createBucketlist")
+            .at(Place::SetUp)
+            .before("before();")
+            .body("/name", "{{unique}}")
+            .save("/id", "bucketlist_id")
+            .save_header("Location", "place")
+            .returns("Location", "/v1/bucketlists/{{bucketlist_id}}")
+            .after("after();"),
+        Step::new("listBucketlists").query("q", "trip"),
+        Step::new("deleteBucketlist").at(Place::TearDown).token("other"),
+        Step::new("getBucketlist").expect(Expect::Failure(404, "BUCKETLIST_NOT_FOUND".to_owned())),
+    ]
+}
+
+fn written(document: &Document, recipe: &Recipe<'_>) -> Value {
+    serde_json::from_str(&collection(&PLAN, &[Part { document, recipe }]).unwrap()).unwrap()
+}
+
+fn fixture_collection() -> Value {
+    written(&fixture::document(), &recipe(steps()))
+}
+
+/// Every request by its folder and place in it.
+fn items(collection: &Value) -> Vec<(String, Value)> {
+    let mut found = Vec::new();
+    for version in collection["item"].as_array().unwrap() {
+        for folder in version["item"].as_array().unwrap() {
+            for item in folder["item"].as_array().unwrap() {
+                found.push((folder["name"].as_str().unwrap().to_owned(), item.clone()));
+            }
+        }
+    }
+    found
+}
+
+fn item(collection: &Value, name: &str) -> Value {
+    items(collection).into_iter().find(|(_, item)| item["name"] == name).unwrap().1
+}
+
+fn script(item: &Value, listen: &str) -> Vec<String> {
+    let events = item["event"].as_array().unwrap();
+    let event = events.iter().find(|event| event["listen"] == listen).unwrap();
+    serde_json::from_value(event["script"]["exec"].clone()).unwrap()
+}
+
+#[test]
+fn folders_are_run_from_set_up_to_tear_down() {
+    let collection = fixture_collection();
+    let order: Vec<(String, String)> = items(&collection)
+        .into_iter()
+        .map(|(folder, item)| (folder, item["name"].as_str().unwrap().to_owned()))
+        .collect();
+    let expected = [
+        ("Set up", "Create a bucketlist"),
+        ("Bucketlists", "List bucketlists"),
+        ("Bucketlists", "Fetch a bucketlist"),
+        ("Bucketlists", "Popular names"),
+        ("Tear down", "Delete a bucketlist"),
+    ];
+    assert_eq!(order, expected.map(|(folder, name)| (folder.to_owned(), name.to_owned())));
+    assert_eq!(collection["item"][0]["name"], "v1");
+    assert_eq!(script(&collection["item"][0], "prerequest"), ["first();", "second();"]);
+    assert_eq!(collection["auth"]["bearer"][0]["value"], "{{token}}");
+    assert_eq!(collection["variable"], json!([{"key": "origin", "value": "http://localhost"}]));
+}
+
+#[test]
+fn a_request_is_real_and_asks_for_what_the_step_says() {
+    let collection = fixture_collection();
+    let create = &item(&collection, "Create a bucketlist")["request"];
+    assert_eq!((&create["method"], &create["url"]["raw"]), (&json!("POST"), &json!("{{origin}}/v1/bucketlists")));
+    let body: Value = serde_json::from_str(create["body"]["raw"].as_str().unwrap()).unwrap();
+    let document = fixture::document();
+    let example = &document.value()["components"]["schemas"]["BucketlistCreate"]["example"];
+    assert_eq!(body["name"], "{{unique}}");
+    for (name, value) in example.as_object().unwrap() {
+        assert!(name == "name" || &body[name] == value, "{name}: {value}");
+    }
+    // What the collection says of tokens already is not said again; a public operation sends none.
+    assert!(create.get("auth").is_none());
+    assert_eq!(item(&collection, "Popular names")["request"]["auth"], json!({"type": "noauth"}));
+    assert_eq!(item(&collection, "Delete a bucketlist")["request"]["auth"]["bearer"][0]["value"], "{{other}}");
+
+    let fetch = &item(&collection, "Fetch a bucketlist")["request"]["url"];
+    assert_eq!(fetch["path"], json!(["v1", "bucketlists", ":bucketlist_id"]));
+    assert_eq!(fetch["variable"][0]["value"], "{{bucketlist_id}}");
+
+    let list = &item(&collection, "List bucketlists")["request"]["url"];
+    assert_eq!(list["raw"], "{{origin}}/v1/bucketlists?q=trip");
+    let sent: BTreeMap<&str, bool> = list["query"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (one["key"].as_str().unwrap(), one.get("disabled").is_none()))
+        .collect();
+    assert_eq!(sent["q"], true);
+    assert_eq!(sent["page"], false, "what is optional is there to be switched on: {sent:?}");
+}
+
+#[test]
+fn every_documented_answer_is_saved_with_its_example() {
+    let document = fixture::document();
+    for (_, item) in items(&fixture_collection()) {
+        for saved in item["response"].as_array().unwrap() {
+            assert!(saved["originalRequest"]["url"].as_str().unwrap().starts_with("{{origin}}/v1/"), "{saved:#}");
+            let names: Vec<&Value> = saved["header"].as_array().unwrap().iter().map(|one| &one["key"]).collect();
+            assert!(names.contains(&&json!("X-Request-ID")), "{saved:#}");
+        }
+    }
+    let create = item(&fixture_collection(), "Create a bucketlist");
+    let names: Vec<&str> =
+        create["response"].as_array().unwrap().iter().map(|saved| saved["name"].as_str().unwrap()).collect();
+    let documented = [
+        "201 Created",
+        "400 MALFORMED_BODY",
+        "401 UNAUTHENTICATED",
+        "422 VALIDATION_FAILED",
+        "422 KEY_REUSED",
+        "500 INTERNAL_ERROR",
+    ];
+    assert_eq!(names, documented);
+    let body: Value = serde_json::from_str(create["response"][0]["body"].as_str().unwrap()).unwrap();
+    assert_eq!(&body, document.value().pointer("/components/schemas/Bucketlist/example").unwrap());
+    let deleted = item(&fixture_collection(), "Delete a bucketlist");
+    assert_eq!(deleted["response"][0]["body"], Value::Null);
+    assert_eq!(deleted["response"][0]["name"], "204 No Content");
+}
+
+#[test]
+fn an_answer_is_held_to_everything_that_is_documented() {
+    let collection = fixture_collection();
+    let create = item(&collection, "Create a bucketlist");
+    assert_eq!(script(&create, "prerequest"), ["before();"]);
+    let test = script(&create, "test").join("\n");
+    for part in [
+        r#"pm.test("createBucketlist: the status is 201", () => { pm.response.to.have.status(201); });"#,
+        r#""createBucketlist: Content-Type is application/json""#,
+        r#"pm.response.to.have.header("Location");"#,
+        r#".to.match(new RegExp("^[0-9a-f-]+$"))"#,
+        r#"String(pm.response.headers.get("X-Frame-Options"))).to.match(new RegExp("^DENY$"))"#,
+        r##"pm.response.to.have.jsonSchema({"allOf":[{"$ref":"#/definitions/Bucketlist"}],"definitions":{"##,
+        r#"pm.expect(answer["name"], "name").to.eql(sent["name"]);"#,
+        r#"const value = pm.response.json()["id"];"#,
+        r#"const value = pm.response.headers.get("Location");"#,
+        r#"pm.variables.replaceIn("/v1/bucketlists/{{bucketlist_id}}")"#,
+        "if (pm.response.code === 201) {\n    after();\n}",
+    ] {
+        assert!(test.contains(part), "{part} is not in\n{test}");
+    }
+    let delete = script(&item(&collection, "Delete a bucketlist"), "test").join("\n");
+    assert!(
+        delete.contains(r#"pm.expect(pm.response.text()).to.equal("");"#) && !delete.contains("jsonSchema"),
+        "{delete}"
+    );
+    let failed = script(&item(&collection, "Fetch a bucketlist"), "test").join("\n");
+    assert!(failed.contains("have.status(404)") && failed.contains(r#"to.equal("BUCKETLIST_NOT_FOUND")"#), "{failed}");
+}
+
+#[test]
+fn what_is_expected_may_depend_on_what_a_run_has() {
+    let expect = Expect::SuccessWith {
+        variables: vec!["a".to_owned(), "b".to_owned()],
+        otherwise: (404, "BUCKETLIST_NOT_FOUND".to_owned()),
+    };
+    let collection = written(&fixture::document(), &recipe(vec![Step::new("getBucketlist").expect(expect)]));
+    let test = script(&item(&collection, "Fetch a bucketlist"), "test");
+    assert_eq!(test[0], r#"if (pm.variables.get("a") && pm.variables.get("b")) {"#);
+    let otherwise = test.iter().position(|line| line == "} else {").unwrap();
+    assert!(test[..otherwise].iter().any(|line| line.contains("have.status(200)")));
+    assert!(test[..otherwise].iter().any(|line| line.contains("about what was asked for")));
+    assert!(test[otherwise..].iter().any(|line| line.contains("have.status(404)")));
+}
+
+#[test]
+fn a_changed_operation_changes_its_own_item_only() {
+    let before = fixture_collection();
+    assert_eq!(before, fixture_collection(), "two runs agree");
+    let mut value = fixture::document().value().clone();
+    value["paths"]["/bucketlists/{bucketlist_id}"]["get"]["description"] = "Otherwise.".into();
+    value["paths"]["/bucketlists/{bucketlist_id}"]["get"]["responses"]["200"]["description"] = "Otherwise.".into();
+    let after = written(&Document::from_json(&value.to_string()).unwrap(), &recipe(steps()));
+    let changed: Vec<String> = items(&before)
+        .into_iter()
+        .zip(items(&after))
+        .filter(|(before, after)| before != after)
+        .map(|(before, _)| before.1["name"].to_string())
+        .collect();
+    assert_eq!(changed, ["\"Fetch a bucketlist\""]);
+
+    // One that is added moves others, and changes none of their ids.
+    value["paths"]["/a"]["get"] = value["paths"]["/bucketlists/popular"]["get"].clone();
+    value["paths"]["/a"]["get"]["operationId"] = "another".into();
+    let more = written(&Document::from_json(&value.to_string()).unwrap(), &recipe(steps()));
+    let ids =
+        |collection: &Value| items(collection).into_iter().map(|(_, item)| item["id"].to_string()).collect::<Vec<_>>();
+    assert!(ids(&after).iter().all(|id| ids(&more).contains(id)));
+    assert_eq!(ids(&more).len(), ids(&after).len() + 1);
+}
+
+#[test]
+fn no_id_is_given_twice() {
+    fn collect(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::Object(map) => {
+                for key in ["id", "_postman_id"] {
+                    found.extend(map.get(key).and_then(Value::as_str).map(str::to_owned));
+                }
+                map.values().for_each(|inner| collect(inner, found));
+            }
+            Value::Array(list) => list.iter().for_each(|inner| collect(inner, found)),
+            _ => {}
+        }
+    }
+    let mut ids = Vec::new();
+    collect(&fixture_collection(), &mut ids);
+    let all = ids.len();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), all);
+    assert!(all > 20);
+}
+
+#[test]
+fn a_recipe_that_does_not_fit_its_document_is_refused() {
+    let document = fixture::document();
+    for (step, said) in [
+        (Step::new("makeBucketlist"), "the recipe of v1 names makeBucketlist, which the document does not have"),
+        (Step::new("createBucketlist").body("/title", "x"), "createBucketlist: the example of its body has no /title"),
+        (
+            Step::new("deleteBucketlist").save("/id", "x"),
+            "deleteBucketlist: its success has no JSON to keep anything of",
+        ),
+        (
+            Step::new("getBucketlist").expect(Expect::Failure(409, "X".to_owned())),
+            "getBucketlist: it has no documented 409",
+        ),
+        (
+            Step::new("getBucketlist").expect(Expect::Failure(404, "X".to_owned())),
+            "getBucketlist: its 404 has no documented X",
+        ),
+    ] {
+        let recipe = recipe(vec![step]);
+        let error = collection(&PLAN, &[Part { document: &document, recipe: &recipe }]).unwrap_err();
+        assert_eq!(error.to_string(), said);
+    }
+    let mut value = document.value().clone();
+    value["components"]["schemas"]["BucketlistCreate"].as_object_mut().unwrap().shift_remove("example");
+    let document = Document::from_json(&value.to_string()).unwrap();
+    let error = collection(&PLAN, &[Part { document: &document, recipe: &recipe(Vec::new()) }]).unwrap_err();
+    assert_eq!(error.to_string(), "createBucketlist: its body has no example", "nothing is made up");
+}
+
+#[test]
+fn an_http_file_has_the_requests_in_the_same_order() {
+    let (document, recipe) = (fixture::document(), recipe(steps()));
+    let text = http_file(&PLAN, &[Part { document: &document, recipe: &recipe }]).unwrap();
+    let requests: Vec<&str> = text
+        .lines()
+        .filter(|line| ["GET ", "POST ", "DELETE "].iter().any(|method| line.starts_with(method)))
+        .collect();
+    let expected = [
+        "POST {{origin}}/v1/bucketlists",
+        "GET {{origin}}/v1/bucketlists?q=trip",
+        "GET {{origin}}/v1/bucketlists/{{bucketlist_id}}",
+        "GET {{origin}}/v1/bucketlists/popular",
+        "DELETE {{origin}}/v1/bucketlists/{{bucketlist_id}}",
+    ];
+    assert_eq!(requests, expected);
+    assert!(text.contains("\n@origin = http://localhost\n"), "{text}");
+    assert!(text.contains("\n@bucketlist_id = {{v1_createBucketlist.response.body.$.id}}\n"), "{text}");
+    assert!(text.contains("Authorization: Bearer {{other}}\n"), "{text}");
+    assert!(text.contains("\"name\": \"{{unique}}\""), "{text}");
+}
+
+#[test]
+fn an_environment_hides_what_is_secret() {
+    let text = environment("local", &[("origin", "http://localhost"), ("password", "")], &["password"]);
+    let value: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        value["values"],
+        json!([
+            {"key": "origin", "value": "http://localhost", "type": "default", "enabled": true},
+            {"key": "password", "value": "", "type": "secret", "enabled": true},
+        ])
+    );
+}

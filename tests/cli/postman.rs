@@ -1,0 +1,126 @@
+//! `bucketlist postman`.
+
+use std::{collections::BTreeSet, fs};
+
+use contract::{v1, v2};
+use serde_json::Value;
+
+use crate::support::{Place, repository};
+
+const FILES: [&str; 6] = [
+    "collection.json",
+    "v1.http",
+    "v2.http",
+    "environments/local.json",
+    "environments/staging.json",
+    "environments/production.json",
+];
+
+fn committed(name: &str) -> String {
+    fs::read_to_string(repository().join("postman").join(name)).unwrap()
+}
+
+fn collection() -> Value {
+    serde_json::from_str(&committed("collection.json")).unwrap()
+}
+
+/// Every request of a version's folder.
+fn items(version: &Value) -> impl Iterator<Item = &Value> {
+    version["item"].as_array().unwrap().iter().flat_map(|folder| folder["item"].as_array().unwrap())
+}
+
+#[test]
+fn a_check_is_0_when_the_collection_is_fresh_and_4_when_it_is_not() {
+    let place = Place::new();
+    let folder = repository().join("postman");
+    let fresh = place.run(&["postman", "check", "--folder", folder.to_str().unwrap()]).succeeds();
+    assert_eq!(fresh, "The committed collection is what the code says.\n");
+
+    let stale = |names: &str| {
+        let outcome = place.run(&["postman", "check"]).exits(4);
+        let expected = format!("{names} in postman differs from the code: run `make postman` and commit the result.\n");
+        assert_eq!((outcome.out, outcome.err), (expected, String::new()));
+    };
+    stale(&FILES.join(" and "));
+    let wrote: String = FILES.iter().map(|name| format!("wrote postman/{name}\n")).collect();
+    assert_eq!(place.run(&["postman", "write"]).succeeds(), wrote);
+    assert_eq!(place.run(&["postman", "check"]).succeeds(), "The committed collection is what the code says.\n");
+    for name in FILES {
+        assert_eq!(place.read(&format!("postman/{name}")), committed(name), "{name}");
+    }
+    fs::remove_file(place.path("postman/v2.http")).unwrap();
+    stale("v2.http");
+}
+
+#[test]
+fn a_collection_that_cannot_be_written_is_refused_in_a_sentence() {
+    let place = Place::new();
+    place.write("file", "");
+    let sentence = place.run(&["postman", "write", "--folder", "file/below"]).fails();
+    assert!(sentence.contains("Not a directory"), "{sentence}");
+}
+
+#[test]
+fn the_collection_needs_no_configuration() {
+    let place = Place::new().with("PORT", "nonsense").with("DATABASE_URL", "mysql://x");
+    place.run(&["postman", "write"]).succeeds();
+    assert_eq!(place.read("postman/collection.json"), committed("collection.json"));
+    assert!(!place.exists("data"));
+}
+
+#[test]
+fn every_operation_is_in_the_collection_with_every_answer_it_can_give() {
+    let collection = collection();
+    for (index, contract) in [v1::contract(), v2::contract()].into_iter().enumerate() {
+        let version = &collection["item"][index];
+        let requests: Vec<(String, &Value)> = items(version)
+            .map(|item| {
+                let url = &item["request"]["url"];
+                let path: Vec<&str> =
+                    url["path"].as_array().unwrap().iter().map(|part| part.as_str().unwrap()).collect();
+                (format!("{} /{}", item["request"]["method"].as_str().unwrap(), path.join("/")), item)
+            })
+            .collect();
+        for operation in contract.operations() {
+            let path = operation.path.replace('{', ":").replace('}', "");
+            let wanted = format!("{} {path}", operation.method);
+            let found: Vec<&Value> =
+                requests.iter().filter(|(name, _)| *name == wanted).map(|(_, item)| *item).collect();
+            let [item] = found[..] else { panic!("{wanted} is there {} times", found.len()) };
+            let saved: BTreeSet<u64> =
+                item["response"].as_array().unwrap().iter().map(|saved| saved["code"].as_u64().unwrap()).collect();
+            let documented: BTreeSet<u64> = operation.statuses().map(u64::from).collect();
+            assert_eq!(saved, documented, "{wanted}");
+        }
+        assert_eq!(requests.len(), contract.operations().count());
+    }
+}
+
+#[test]
+fn nothing_in_the_collection_is_made_up_and_no_environment_has_a_secret() {
+    let text = committed("collection.json");
+    for word in ["lorem", "<string>", "<integer>", "<uuid>", "localhost:8000/v1"] {
+        assert!(!text.to_lowercase().contains(word), "{word}");
+    }
+    for name in FILES.iter().filter(|name| name.starts_with("environments/")) {
+        let environment: Value = serde_json::from_str(&committed(name)).unwrap();
+        for variable in environment["values"].as_array().unwrap() {
+            let (key, value) = (variable["key"].as_str().unwrap(), variable["value"].as_str().unwrap());
+            assert_eq!(value.is_empty(), key != "base_url", "{name}: {key}");
+            assert_eq!(variable["type"] == "secret", key.contains("password"), "{name}: {key}");
+        }
+    }
+}
+
+#[test]
+fn the_server_hands_out_the_collection_and_an_environment_for_itself() {
+    let server = Place::new().with("APP_ENV", "testing").with("PUBLIC_URL", "http://api.example.test:81").serve();
+    let answer = server.get("/postman/collection.json", None).expect(200);
+    assert_eq!(answer.body, committed("collection.json"));
+    let environment = server.get("/postman/environment.json", None).expect(200).json();
+    assert_eq!(environment["name"], "BucketList testing");
+    assert_eq!(environment["values"][0]["key"], "base_url");
+    assert_eq!(environment["values"][0]["value"], "http://api.example.test:81");
+    let home = server.get("/", None).expect(200).body;
+    assert!(home.contains("href=\"/postman/collection.json\"") && home.contains("href=\"/postman/environment.json\""));
+}
