@@ -8,48 +8,47 @@ use super::{Part, Plan, PlanError, item::Request};
 use crate::pointer;
 
 pub(super) fn write(plan: &Plan<'_>, parts: &[Part<'_>]) -> Result<String, PlanError> {
-    let mut text = format!("# {}: the requests of the collection, for editors.\n", plan.name);
-    text.push_str(
-        "# Give the variables their values and send what you need; tokens and ids are taken from the answers.\n\n",
-    );
-    let steps = || parts.iter().flat_map(|part| &part.recipe.steps);
-    let mut kept: BTreeSet<&str> = steps()
-        .flat_map(|step| step.save.iter().chain(&step.save_headers))
-        .map(|(_, variable)| variable.as_str())
-        .collect();
-    for (name, value) in plan.variables.iter().filter(|(name, _)| !kept.contains(name)) {
-        line(&mut text, format_args!("@{name} = {value}"));
-    }
+    let (mut requests, mut kept, mut known) = (String::new(), BTreeSet::new(), Vec::new());
     for part in parts {
         let folder = part.recipe.folder;
         for (call, step) in part.calls()? {
             let request = Request::of(&call, &step, plan)?;
-            line(&mut text, format_args!("\n### {folder} {}: {}", call.tag(), request.name));
-            line(&mut text, format_args!("# @name {folder}_{}", call.id()));
-            line(&mut text, format_args!("{} {}", request.method, request.url(plan)));
+            line(&mut requests, format_args!("\n### {folder} {}: {}", call.tag(), request.name));
+            // A definition after a body would be a part of the body: it stands before the next request.
+            known.drain(..).for_each(|definition: String| line(&mut requests, format_args!("{definition}")));
+            line(&mut requests, format_args!("# @name {folder}_{}", call.id()));
+            line(&mut requests, format_args!("{} {}", request.method, request.url(plan)));
             if let Some(token) = &request.token {
-                line(&mut text, format_args!("Authorization: Bearer {{{{{token}}}}}"));
+                line(&mut requests, format_args!("Authorization: Bearer {{{{{token}}}}}"));
             }
             for header in request.headers.iter().filter(|header| header.enabled) {
-                line(&mut text, format_args!("{}: {}", header.name, header.value));
+                line(&mut requests, format_args!("{}: {}", header.name, header.value));
             }
             if let Some(body) = &request.body {
-                line(&mut text, format_args!("\n{body}"));
+                line(&mut requests, format_args!("\n{body}"));
             }
-            // A variable has one definition: by the first request that knows it.
-            let mut keep = |variable: &str, place: String| {
-                if kept.remove(variable) {
-                    line(&mut text, format_args!("\n@{variable} = {{{{{folder}_{}.response.{place}}}}}", call.id()));
+            let in_body = step.save.iter().map(|(at, variable)| {
+                (variable, format!("body.$.{}", pointer::tokens(at).collect::<Vec<_>>().join(".")))
+            });
+            let in_head = step.save_headers.iter().map(|(name, variable)| (variable, format!("headers.{name}")));
+            for (variable, place) in in_body.chain(in_head) {
+                // A variable has one definition: by the first request that knows it.
+                if kept.insert(variable.clone()) {
+                    known.push(format!("@{variable} = {{{{{folder}_{}.response.{place}}}}}", call.id()));
                 }
-            };
-            for (at, variable) in &step.save {
-                keep(variable, format!("body.$.{}", pointer::tokens(at).collect::<Vec<_>>().join(".")));
-            }
-            for (name, variable) in &step.save_headers {
-                keep(variable, format!("headers.{name}"));
             }
         }
     }
+    let mut text = format!("# {}: the requests of the collection, for editors with a REST client.\n", plan.name);
+    text.push_str(
+        "# Give the variables their values and send what you need; tokens and ids are taken from the answers.\n\n",
+    );
+    for (name, value) in plan.variables {
+        if !kept.contains(*name) && requests.contains(&format!("{{{{{name}}}}}")) {
+            line(&mut text, format_args!("{}", format!("@{name} = {value}").trim_end()));
+        }
+    }
+    text.push_str(&requests);
     Ok(text)
 }
 
