@@ -21,7 +21,7 @@ const JSON: &str = "application/json";
 const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "BREW"];
 
 /// Every route outside the versions that has a fixed name.
-const SYSTEM: [&str; 14] = [
+const SYSTEM: [&str; 12] = [
     "/",
     "/docs",
     "/robots.txt",
