@@ -1,23 +1,26 @@
-// node run.mjs ORIGIN [ADMIN_EMAIL ADMIN_PASSWORD]
+// node run.mjs ORIGIN
 //
-// Runs the committed collection with Newman: twice in a row from an empty environment, then as an administrator; then
-// through a proxy that breaks one answer at a time, where the run must fail and name what is broken. Exits 1 when anything
-// is not so.
+// Runs the committed collection with Newman against a server with the seeded accounts: twice in a row from an empty
+// environment, as an administrator, with tokens that are about to end; then through a proxy that breaks one answer at a
+// time, where the run must fail and name what is broken. Exits 1 when anything is not so.
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import newman from "newman";
 
-import { FAULTS } from "./faults.mjs";
+import { FAULTS, answerOf, inJson } from "./faults.mjs";
 import { startProxy } from "./proxy.mjs";
 
 const folder = new URL("../../postman/", import.meta.url);
 const read = (name) => JSON.parse(readFileSync(new URL(name, folder), "utf8"));
-const [origin, adminEmail, adminPassword] = process.argv.slice(2);
+const [origin] = process.argv.slice(2);
 if (!origin) {
-    console.error("usage: node run.mjs ORIGIN [ADMIN_EMAIL ADMIN_PASSWORD]");
+    console.error("usage: node run.mjs ORIGIN");
     process.exit(2);
 }
+// Known to everybody: what a development server starts with.
+const ADMIN = { admin_email: "admin@example.com", admin_password: "bucketlist-admin" };
+const DEMO = { email: "demo@example.com", password: "bucketlist-demo" };
 
 const run = (options) => new Promise((resolve, reject) => {
     newman.run({ collection: read("collection.json"), color: "off", ...options }, (error, summary) => {
@@ -50,9 +53,9 @@ const say = (title, what, problems) => {
 };
 
 const variables = (values) => Object.entries(values).map(([key, value]) => ({ key, value }));
-const green = async (title, options) => {
+const green = async (title, options, least = 20) => {
     const { requests, assertions, failures } = await run(options);
-    const enough = requests > 20 && assertions > 10 * requests;
+    const enough = requests >= least && assertions > 10 * requests;
     say(title, `${requests} requests, ${assertions} assertions`, enough ? failures : [...failures, "too little was run"]);
 };
 
@@ -63,10 +66,21 @@ await green("twice in a row, from an empty environment", { environment: empty, i
 for (const version of ["v1", "v2"]) {
     await green(`${version} alone`, { envVar: variables({ base_url: origin }), folder: version });
 }
-if (adminEmail) {
-    const admin = { base_url: origin, admin_email: adminEmail, admin_password: adminPassword };
-    await green("with an administrator", { envVar: variables(admin) });
-}
+await green("with an administrator", { envVar: variables({ base_url: origin, ...ADMIN }) });
+await green("one request, with the account of the environment", {
+    envVar: variables({ base_url: origin, ...DEMO }),
+    folder: "Search your bucketlists and items",
+}, 1);
+
+// The tokens of each login say that they end in a second: each request must have exchanged them before.
+let refreshed = 0;
+const impatient = await startProxy(origin, (request, answer) => {
+    refreshed += request.path.endsWith("/auth/refresh") && answer.status === 200 ? 1 : 0;
+    return answerOf("POST", /\/auth\/(login|refresh)$/, inJson((body) => { body.expires_in = 1; }))(request, answer);
+});
+await green("with tokens that are about to end", { envVar: variables({ base_url: impatient.origin }) });
+await impatient.close();
+say("tokens are exchanged in time", `${refreshed} times`, refreshed > 30 ? [] : ["they are not"]);
 
 const [first] = FAULTS;
 const codes = [await exitCode(origin)];
