@@ -9,7 +9,7 @@ use document::postman::{
 /// The steps of v1.
 pub(super) fn v1(base: &str) -> Vec<Step> {
     let mut steps = account("/v1/users/{{user_id}}");
-    steps.extend([password_change(), password_reset(), reset_confirmation(), logout()]);
+    steps.extend([logout(), password_change(), password_reset(), reset_confirmation()]);
     steps.extend([Step::new("getMe"), Step::new("updateMe")]);
     steps.extend(["listUsers", "getUser", "updateUser"].map(|operation| for_admins(operation, base)));
     steps.extend([
@@ -35,7 +35,7 @@ pub(super) fn v2(base: &str) -> Vec<Step> {
     let mut steps = account("/v2/users/me");
     steps.extend([
         Step::new("listSessions").after(include_str!("scripts/other_session.js")),
-        Step::new("endSession"),
+        Step::new("endSession").after("pm.collectionVariables.set(\"other_access_token\", \"\");"),
         password_change(),
         password_reset(),
         reset_confirmation(),
@@ -85,6 +85,7 @@ fn account(location: &str) -> Vec<Step> {
             .body("/email", "{{account_email}}")
             .body("/password", "{{account_password}}")
             .save("/user/id", "user_id")
+            .save("/access_token", "other_access_token")
             .returns("Location", location),
         session("login")
             .at(SetUp)
@@ -129,7 +130,10 @@ fn reset_confirmation() -> Step {
 }
 
 fn logout() -> Step {
-    Step::new("logout").after(include_str!("scripts/forget_session.js"))
+    Step::new("logout")
+        .token("other_access_token")
+        .before(include_str!("scripts/logout.js"))
+        .after(include_str!("scripts/logged_out.js"))
 }
 
 /// As an administrator where the run has one; refused where it has none.

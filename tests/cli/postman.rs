@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, fs};
 
 use contract::{v1, v2};
+use document::Operation;
 use serde_json::Value;
 
 use crate::support::{Place, repository};
@@ -27,6 +28,14 @@ fn collection() -> Value {
 /// Every request of a version's folder.
 fn items(version: &Value) -> impl Iterator<Item = &Value> {
     version["item"].as_array().unwrap().iter().flat_map(|folder| folder["item"].as_array().unwrap())
+}
+
+/// What in a saved answer is not as documented.
+fn check(operation: &Operation, answer: &Value) -> Vec<String> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let headers: Vec<(String, String)> =
+        answer["header"].as_array().unwrap().iter().map(|one| (text(&one["key"]), text(&one["value"]))).collect();
+    operation.check_response(answer["code"].as_u64().unwrap() as u16, &headers, text(&answer["body"]).as_bytes())
 }
 
 #[test]
@@ -91,6 +100,10 @@ fn every_operation_is_in_the_collection_with_every_answer_it_can_give() {
                 item["response"].as_array().unwrap().iter().map(|saved| saved["code"].as_u64().unwrap()).collect();
             let documented: BTreeSet<u64> = operation.statuses().map(u64::from).collect();
             assert_eq!(saved, documented, "{wanted}");
+            for answer in item["response"].as_array().unwrap() {
+                let wrong = check(operation, answer);
+                assert!(wrong.is_empty(), "{wanted}, {}: {wrong:#?}", answer["name"]);
+            }
         }
         assert_eq!(requests.len(), contract.operations().count());
     }

@@ -3,6 +3,6 @@ const random = () => pm.variables.replaceIn("{{$guid}}");
 pm.collectionVariables.set("account_email", `grace.${random()}@example.com`);
 pm.collectionVariables.set("account_password", random());
 pm.collectionVariables.set("new_password", random());
-for (const name of ["access_token", "refresh_token", "admin_access_token", "guest_id"]) {
+for (const name of ["access_token", "refresh_token", "other_access_token", "admin_access_token", "guest_id"]) {
     pm.collectionVariables.set(name, "");
 }

@@ -1,0 +1,5 @@
+if (pm.variables.get("other_access_token") === pm.variables.get("access_token")) {
+    pm.collectionVariables.set("access_token", "");
+    pm.collectionVariables.set("refresh_token", "");
+}
+pm.collectionVariables.set("other_access_token", "");
