@@ -12,6 +12,7 @@ pub mod db;
 pub mod domain;
 pub mod endpoints;
 pub mod http;
+pub mod incidents;
 pub mod jobs;
 pub mod mail;
 pub mod postman;

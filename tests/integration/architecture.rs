@@ -11,6 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("build_info", &[]),
     ("domain", &[]),
     ("mail", &[]),
+    ("incidents", &["build_info", "domain"]),
     ("postman", &["domain"]),
     ("db", &["domain"]),
     ("config", &["db", "domain"]),
