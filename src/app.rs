@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 use crate::{
     auth::{AccessTokens, Hasher, RefreshTokens, Signer, Standings},
-    config::Config,
+    config::{Config, Environment},
     db::Db,
     domain::{Clock, PasswordPolicy, Random, SystemClock, SystemRandom},
     endpoints::{self, Authenticator},
@@ -111,6 +111,7 @@ impl App {
             limits: config.limits,
             trusted_proxies: config.trusted_proxies.clone(),
             is_https: config.public_url.starts_with("https://"),
+            has_faults: config.environment == Environment::Testing,
         };
         let worker = Worker::new(context, parts.mailer, config.passwords.reset_ttl, config.public_url.clone());
         Ok(Self { endpoint: boxed(stack), worker, readiness, db, cache })

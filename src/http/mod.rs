@@ -11,6 +11,8 @@ mod compression;
 mod conditions;
 mod deprecation;
 mod errors;
+mod facts;
+mod fault;
 mod headers;
 pub mod limits;
 mod negotiation;

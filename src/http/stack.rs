@@ -20,8 +20,8 @@ use ipnet::IpNet;
 use poem::{
     Body, Endpoint, IntoResponse, Request, Response,
     http::{
-        HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri,
-        header::{ALLOW, AUTHORIZATION, CONTENT_LENGTH, VARY},
+        Method, StatusCode, Uri,
+        header::{AUTHORIZATION, CONTENT_LENGTH},
     },
 };
 use tracing::{Instrument, info_span};
@@ -32,10 +32,12 @@ use super::{
     client_address, compression,
     conditions::Known,
     deprecation::Notice,
-    errors, headers,
-    limits::{Key, RateLimits, Verdict},
-    negotiation, request_id,
-    versions::{self, Version},
+    errors,
+    facts::Facts,
+    fault::Fault,
+    headers,
+    limits::{Key, RateLimits},
+    negotiation, request_id, versions,
 };
 use crate::{
     auth::AccessTokens,
@@ -44,9 +46,6 @@ use crate::{
     domain::Clock,
     endpoints::{Authenticator, Proven, Verified},
 };
-
-/// What PATCH of a path is sent as (RFC 5789).
-const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 
 /// The header block may have this many bytes, the URL that many.
 const MAX_HEADERS: usize = 16 * 1024;
@@ -67,23 +66,8 @@ pub struct Stack<E> {
     pub(crate) trusted_proxies: Vec<IpNet>,
     /// Whether clients reach the server over HTTPS, here or at a proxy.
     pub(crate) is_https: bool,
-}
-
-/// What is found out about a request on its way, for the response and the log.
-#[derive(Default)]
-struct Facts {
-    operation: Option<&'static str>,
-    user: Option<i64>,
-    verdict: Option<Verdict>,
-    allow: Option<&'static str>,
-    /// What a PATCH of this path is sent as (RFC 5789).
-    accept_patch: Option<&'static str>,
-    notice: Option<Notice>,
-    /// Which version the path names, or was led to.
-    version: Option<&'static Version>,
-    /// Whether the path names none.
-    is_negotiated: bool,
-    carries_tokens: bool,
+    /// Whether operations fail on demand: under test only.
+    pub(crate) has_faults: bool,
 }
 
 impl<E: Endpoint> Endpoint for Stack<E> {
@@ -129,30 +113,6 @@ impl<E: Endpoint> Endpoint for Stack<E> {
         };
         entry.write(&response, took);
         Ok(response)
-    }
-}
-
-impl Facts {
-    fn write(&self, headers: &mut HeaderMap) {
-        if let Some(verdict) = &self.verdict {
-            verdict.write(headers);
-        }
-        if let Some(allow) = self.allow {
-            headers.insert(ALLOW, HeaderValue::from_static(allow));
-        }
-        if let Some(media_type) = self.accept_patch {
-            headers.insert(ACCEPT_PATCH, HeaderValue::from_static(media_type));
-        }
-        // What a path holds is written into the header as it came: where it cannot be, nothing is said.
-        if let Some(Err(error)) = self.notice.as_ref().map(|notice| notice.write(headers)) {
-            tracing::debug!(%error, "cannot name the successor");
-        }
-        if self.is_negotiated {
-            headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding, Accept-Version"));
-            if let Some(version) = self.version {
-                headers.insert(versions::CONTENT_VERSION, HeaderValue::from_static(version.number));
-            }
-        }
     }
 }
 
@@ -206,6 +166,11 @@ impl<E: Endpoint> Stack<E> {
             body_limit: self.limits.body_bytes,
             body_timeout: self.limits.request_timeout,
         });
+        if self.has_faults
+            && let Some(fault) = Fault::asked_by(&request)?
+        {
+            return fault.happen(&mut request, &self.authenticator).await;
+        }
         if request.method() == Method::HEAD {
             request.set_method(Method::GET);
         }

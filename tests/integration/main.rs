@@ -10,6 +10,7 @@ mod accounts;
 mod architecture;
 mod bucketlists;
 mod contract;
+mod fault_switch;
 mod faults;
 mod items;
 mod keyset;
