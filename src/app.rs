@@ -13,7 +13,7 @@ use crate::{
     db::Db,
     domain::{Clock, PasswordPolicy, Random, SystemClock, SystemRandom},
     endpoints::{self, Authenticator},
-    http::{RateLimits, Readiness, ResponseCache, Stack, System},
+    http::{Cors, RateLimits, Readiness, ResponseCache, Stack, System},
     jobs::Worker,
     mail::{FileMailer, Mailer, SmtpMailer},
     services::{Context, Revisions, Services},
@@ -102,6 +102,7 @@ impl App {
                 .nest(v1::document::BASE, endpoints::v1::service(&services))
                 .nest(v2::document::BASE, modern),
             cache: cache.clone(),
+            cors: Cors::new(&config.cors_origins),
             gone_after_sunset: config.answers.gone_after_sunset,
             system: System::new(config, db.clone(), readiness.clone()),
             authenticator,

@@ -68,6 +68,8 @@ pub struct Config {
     pub passwords: Passwords,
     pub limits: Limits,
     pub answers: Answers,
+    /// Whose pages may call from a browser.
+    pub cors_origins: Vec<String>,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
     pub smtp_url: Option<SecretString>,
@@ -213,6 +215,7 @@ impl Config {
                 requires_if_match: read.switch("REQUIRE_IF_MATCH"),
                 gone_after_sunset: read.switch("GONE_AFTER_SUNSET"),
             },
+            cors_origins: read.origins("CORS_ALLOWED_ORIGINS"),
             trusted_proxies: read.networks("TRUSTED_PROXIES"),
             smtp_url: read.smtp_url("SMTP_URL"),
             mail_from: read.text("MAIL_FROM"),

@@ -136,6 +136,22 @@ impl<'a> Reader<'a> {
         networks
     }
 
+    /// Origins as browsers write them, separated by commas.
+    pub(super) fn origins(&mut self, name: &'static str) -> Vec<String> {
+        let mut origins = Vec::new();
+        for text in self.given(name).unwrap_or_default().split(',').map(str::trim).filter(|text| !text.is_empty()) {
+            // A pattern is no origin, though it can be a host.
+            let url = url::Url::parse(text).ok().filter(|_| !text.contains('*'));
+            let url = url.filter(|url| matches!(url.scheme(), "http" | "https"));
+            match url.map(|url| url.origin().ascii_serialization()) {
+                Some(origin) if origin == text => origins.push(origin),
+                Some(origin) => self.mistake(name, format!("`{text}` is not how browsers write it; write {origin}")),
+                None => self.mistake(name, format!("`{text}` is not an origin such as https://app.example.com")),
+            }
+        }
+        origins
+    }
+
     pub(super) fn pool_size(&mut self, name: &'static str) -> u32 {
         if self.given(name).is_some() {
             return self.bounded(name, 1, 1_000);

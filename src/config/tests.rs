@@ -43,6 +43,7 @@ fn every_mistake_is_reported_at_once() {
         ("PASSWORD_MIN_LENGTH", "7"),
         ("PASSWORD_HASH_MEMORY_KIB", "64"),
         ("TRUSTED_PROXIES", "10.0.0.0/8, everybody"),
+        ("CORS_ALLOWED_ORIGINS", "https://app.example.com/"),
         ("RATE_LIMIT", "sometimes"),
         ("BODY_LIMIT", "-1"),
         ("SMTP_URL", "mail.example.com"),
@@ -93,6 +94,27 @@ fn the_example_file_is_a_valid_configuration() {
         dotenvy::from_read_iter(variables::env_example().as_bytes()).filter_map(Result::ok).collect();
     assert_eq!(variables.len(), variables::ALL.len());
     assert!(Config::from_variables(&variables).is_ok());
+}
+
+#[test]
+fn origins_are_written_as_browsers_write_them() {
+    let origins = |text| config(&[("CORS_ALLOWED_ORIGINS", text)]).map(|config| config.cors_origins);
+    let good = "https://app.example.com, http://localhost:5173,https://xn--zrich-kva.example,";
+    let expected = ["https://app.example.com", "http://localhost:5173", "https://xn--zrich-kva.example"];
+    assert_eq!(origins(good), Ok(expected.map(str::to_owned).to_vec()));
+    for (bad, remedy) in [
+        ("https://app.example.com/", "write https://app.example.com"),
+        ("https://App.example.com", "write https://app.example.com"),
+        ("https://app.example.com:443", "write https://app.example.com"),
+        ("https://ada@app.example.com/x", "write https://app.example.com"),
+        ("app.example.com", "is not an origin such as"),
+        ("*", "is not an origin such as"),
+        ("null", "is not an origin such as"),
+        ("https://*.example.com", "is not an origin such as"),
+    ] {
+        let ConfigError(mistakes) = origins(bad).expect_err(bad);
+        assert!(mistakes[0].problem.contains(remedy), "{bad}: {}", mistakes[0].problem);
+    }
 }
 
 #[test]

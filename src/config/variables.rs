@@ -66,6 +66,11 @@ pub const ALL: &[Variable] = &[
         "",
         "addresses or networks of proxies whose X-Forwarded-For is believed, separated by commas: 10.0.0.0/8,::1",
     ),
+    variable(
+        "CORS_ALLOWED_ORIGINS",
+        "",
+        "origins whose pages may call from a browser, separated by commas: https://app.example.com (none when empty)",
+    ),
     variable("RATE_LIMIT", "on", "on or off"),
     variable("RATE_LIMIT_GENERAL", "600", "requests a minute for each caller"),
     variable("RATE_LIMIT_REGISTER", "5", "registrations a minute for each address"),

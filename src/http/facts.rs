@@ -1,5 +1,7 @@
 //! What is found out about a request on its way.
 
+use std::borrow::Cow;
+
 use poem::http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{ALLOW, VARY},
@@ -20,7 +22,9 @@ pub(super) struct Facts {
     pub(super) operation: Option<&'static str>,
     pub(super) user: Option<i64>,
     pub(super) verdict: Option<Verdict>,
-    pub(super) allow: Option<&'static str>,
+    pub(super) allow: Option<Cow<'static, str>>,
+    /// Whether a browser asks what a page of another site may do.
+    pub(super) is_preflight: bool,
     /// What a PATCH of this path is sent as (RFC 5789).
     pub(super) accept_patch: Option<&'static str>,
     pub(super) notice: Option<Notice>,
@@ -37,8 +41,8 @@ impl Facts {
         if let Some(verdict) = &self.verdict {
             verdict.write(headers);
         }
-        if let Some(allow) = self.allow {
-            headers.insert(ALLOW, HeaderValue::from_static(allow));
+        if let Some(Ok(allow)) = self.allow.as_deref().map(HeaderValue::from_str) {
+            headers.insert(ALLOW, allow);
         }
         if let Some(media_type) = self.accept_patch {
             headers.insert(ACCEPT_PATCH, HeaderValue::from_static(media_type));

@@ -9,6 +9,7 @@ mod cache;
 mod client_address;
 mod compression;
 mod conditions;
+mod cors;
 mod deprecation;
 mod errors;
 mod facts;
@@ -24,6 +25,7 @@ mod versions;
 
 pub use breaking::Breaking;
 pub use cache::{CacheCounts, ResponseCache};
+pub(crate) use cors::Cors;
 pub use limits::RateLimits;
 pub use stack::Stack;
 pub use system::{Readiness, System};

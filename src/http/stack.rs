@@ -1,6 +1,7 @@
 //! The outermost endpoint.
 
 use std::{
+    borrow::Cow,
     net::{IpAddr, Ipv4Addr},
     panic::AssertUnwindSafe,
     sync::Arc,
@@ -31,6 +32,7 @@ use super::{
     cache::Key as AnswerKey,
     client_address, compression,
     conditions::Known,
+    cors::Cors,
     deprecation::Notice,
     errors,
     facts::Facts,
@@ -58,6 +60,7 @@ pub struct Stack<E> {
     pub(crate) system: System,
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) cache: Option<ResponseCache>,
+    pub(crate) cors: Option<Cors>,
     pub(crate) gone_after_sunset: bool,
     pub(crate) tokens: Arc<AccessTokens>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -80,7 +83,9 @@ impl<E: Endpoint> Endpoint for Stack<E> {
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let trace_id = request_id::trace_id(&request).map(str::to_owned);
         let encoding = compression::preferred(request.headers());
-        let mut facts = Facts::default();
+        let grant = self.cors.as_ref().map(|cors| cors.grant(&request));
+        let is_preflight = grant.as_ref().is_some_and(|grant| grant.is_preflight);
+        let mut facts = Facts { is_preflight, ..Facts::default() };
 
         let answering = AssertUnwindSafe(self.answer(request, &mut facts)).catch_unwind().instrument(span.clone());
         let outcome = answering.await.unwrap_or_else(|panic| {
@@ -104,6 +109,9 @@ impl<E: Endpoint> Endpoint for Stack<E> {
         }
         let took = started.elapsed();
         headers::complete(&mut response, &request_id, took, self.is_https);
+        if let Some(grant) = grant {
+            grant.write(response.headers_mut());
+        }
         let entry = access_log::Entry {
             method: &method,
             path: uri.path(),
@@ -119,6 +127,11 @@ impl<E: Endpoint> Endpoint for Stack<E> {
 impl<E: Endpoint> Stack<E> {
     async fn answer(&self, mut request: Request, facts: &mut Facts) -> Result<Response, ApiError> {
         facts.version = versions::of(request.uri().path());
+        if facts.is_preflight && facts.version.is_none() && self.system.find(request.uri().path()).is_none() {
+            // It names the header Accept-Version, and not what is going to be in it.
+            facts.allow = versions::allow_in_any(request.uri().path()).map(Cow::Owned);
+            return facts.allow.as_ref().map(|_| StatusCode::NO_CONTENT.into()).ok_or(ErrorCode::RouteNotFound.into());
+        }
         self.negotiate_version(&mut request, facts)?;
         // Cheap: a reference count.
         let uri = request.uri().clone();
@@ -255,11 +268,11 @@ impl<E: Endpoint> Stack<E> {
         match *request.method() {
             Method::GET | Method::HEAD => self.system.answer(route, request).await,
             Method::OPTIONS => {
-                facts.allow = Some(System::ALLOW);
+                facts.allow = Some(System::ALLOW.into());
                 Ok(StatusCode::NO_CONTENT.into_response())
             }
             _ => {
-                facts.allow = Some(System::ALLOW);
+                facts.allow = Some(System::ALLOW.into());
                 Err(ErrorCode::MethodNotAllowed.into())
             }
         }
@@ -316,7 +329,7 @@ fn readable(template: &str) -> Uri {
 }
 
 fn not_offered(method: &Method, item: &'static PathItem, facts: &mut Facts) -> Result<Response, ApiError> {
-    facts.allow = Some(item.allow());
+    facts.allow = Some(item.allow().into());
     if method == Method::OPTIONS {
         Ok(StatusCode::NO_CONTENT.into_response())
     } else {

@@ -1,6 +1,9 @@
 //! The versions of the contract: which one a request is for, by its path or by what it says.
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::LazyLock,
+};
 
 use contract::{ApiError, ErrorCode, Operation, v1, v2};
 use document::{Contract, PathMatch};
@@ -82,6 +85,17 @@ pub(super) fn negotiate(path: &str, headers: &HeaderMap) -> Option<Result<(&'sta
             Err(ApiError::new(ErrorCode::UnsupportedVersion).with_message(offered))
         }
     })
+}
+
+/// What a path that names no version offers in one version or another; `None` where no version has such a path.
+pub(super) fn allow_in_any(path: &str) -> Option<String> {
+    let mut methods = BTreeSet::new();
+    for version in &*VERSIONS {
+        if let Some(found) = version.contract.find(&format!("{}{path}", version.base)) {
+            methods.extend(found.item.allow().split(", "));
+        }
+    }
+    (!methods.is_empty()).then(|| methods.into_iter().collect::<Vec<_>>().join(", "))
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ pub struct Reply {
 }
 
 /// On every answer, whatever was asked.
-const ALWAYS: [&str; 11] = [
+const ALWAYS: [&str; 12] = [
     "x-request-id",
     "x-response-time",
     "cache-control",
@@ -56,6 +56,7 @@ const ALWAYS: [&str; 11] = [
     "cross-origin-opener-policy",
     "cross-origin-resource-policy",
     "cross-origin-embedder-policy",
+    "x-permitted-cross-domain-policies",
 ];
 
 impl Reply {

@@ -1,0 +1,241 @@
+//! Pages of other sites: none may call, except those of the origins that are listed, and those can read everything.
+
+use std::collections::BTreeSet;
+
+use ::contract::{v1, v2};
+use poem::http::Method;
+
+use crate::support::{Actor, Engine, Reply, TestApp, Unjudged, json};
+
+const APP: &str = "https://app.example.com";
+const LOCAL: &str = "http://localhost:5173";
+/// Nearly, or not at all, one of them.
+const OTHERS: [&str; 9] = [
+    "https://evil.example",
+    "https://app.example.com.evil.example",
+    "https://evil-app.example.com",
+    "http://app.example.com",
+    "https://app.example.com:8443",
+    "https://APP.example.com",
+    "https://app.example.com/",
+    "null",
+    "*",
+];
+
+async fn app(engine: Engine) -> TestApp {
+    TestApp::configured(engine, |config| config.cors_origins = vec![APP.to_owned(), LOCAL.to_owned()]).await
+}
+
+async fn get(actor: &Actor<'_>, path: &str, origin: &str) -> Unjudged {
+    actor.request(Method::GET, path).header("origin", origin).send().await
+}
+
+fn list(text: &str) -> BTreeSet<String> {
+    text.split(',').map(|word| word.trim().to_ascii_lowercase()).collect()
+}
+
+/// It may be read by a page of this origin, and of no other.
+#[track_caller]
+fn granted(reply: &Reply, origin: &str) {
+    assert_eq!(reply.header("access-control-allow-origin"), origin);
+    assert_eq!(reply.header("cross-origin-resource-policy"), "cross-origin");
+    assert!(list(reply.header("vary")).contains("origin"), "{reply:?}");
+    assert!(!reply.headers.contains_key("access-control-allow-credentials"), "no cookies, no credentials: {reply:?}");
+}
+
+/// A browser keeps it from every page of another origin.
+#[track_caller]
+fn refused(reply: &Reply) {
+    assert!(!reply.headers.keys().any(|name| name.starts_with("access-control-")), "{reply:?}");
+    assert_eq!(reply.header("cross-origin-resource-policy"), "same-origin");
+}
+
+both_engines! {
+    async fn by_default_no_origin_is_allowed_and_none_is_spoken_of(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        for origin in [APP, "null", "http://test.example"] {
+            let reply = get(&user, "/v2/bucketlists", origin).await.expect(200);
+            refused(&reply);
+            assert!(!list(reply.header("vary")).contains("origin"), "{reply:?}");
+            let preflight = user.request(Method::OPTIONS, "/v2/bucketlists").header("origin", origin);
+            let reply = preflight.header("access-control-request-method", "POST").send().await.expect(204);
+            refused(&reply);
+            assert_eq!(reply.header("allow"), "GET, HEAD, OPTIONS, POST");
+        }
+    }
+
+    async fn only_a_listed_origin_is_granted_to_the_letter(engine: Engine) {
+        let app = app(engine).await;
+        let user = app.user().await;
+        for origin in [APP, LOCAL] {
+            granted(&get(&user, "/v2/users/me", origin).await.expect(200), origin);
+        }
+        for origin in OTHERS {
+            let reply = get(&user, "/v2/users/me", origin).await.expect(200);
+            refused(&reply);
+            assert!(list(reply.header("vary")).contains("origin"), "{origin}");
+            let preflight = user.request(Method::OPTIONS, "/v2/users/me").header("origin", origin);
+            refused(&preflight.header("access-control-request-method", "GET").send().await.expect(204));
+        }
+        // Whoever names none gets an answer that must not be kept for somebody who does.
+        let reply = user.get("/v2/users/me").await.expect(200);
+        refused(&reply);
+        assert_eq!(reply.header("vary"), "Accept, Accept-Encoding, Origin");
+    }
+
+    async fn a_preflight_names_the_methods_of_its_path_and_all_request_headers(engine: Engine) {
+        let app = app(engine).await;
+        let anonymous = app.anonymous();
+        let mut seen = 0;
+        for contract in [v1::contract(), v2::contract()] {
+            for operation in contract.operations() {
+                let path = operation.path.replace("{bucketlist_id}", "1").replace("{item_id}", "1");
+                let path = path.replace("{user_id}", "1");
+                let preflight = anonymous.request(Method::OPTIONS, &path).header("origin", APP);
+                let reply = preflight
+                    .header("access-control-request-method", &operation.method)
+                    .header("access-control-request-headers", "authorization,content-type")
+                    .send()
+                    .await
+                    .expect(204);
+                granted(&reply, APP);
+                let methods = list(reply.header("access-control-allow-methods"));
+                assert!(methods.contains(&operation.method.to_ascii_lowercase()), "{path}: {methods:?}");
+                assert_eq!(reply.header("access-control-allow-methods"), reply.header("allow"));
+                assert_eq!(reply.header("access-control-max-age"), "7200");
+                let headers = list(reply.header("access-control-allow-headers"));
+                for name in ["authorization", "content-type", "if-match", "idempotency-key", "x-request-id"] {
+                    assert!(headers.contains(name), "{name}");
+                }
+                assert!(reply.body.is_empty());
+                seen += 1;
+            }
+        }
+        assert!(seen > 30, "{seen}");
+    }
+
+    async fn a_preflight_of_a_path_without_a_version_speaks_for_every_version(engine: Engine) {
+        let app = app(engine).await;
+        let anonymous = app.anonymous();
+        let ask = async |path: &str| {
+            let preflight = anonymous.request(Method::OPTIONS, path).header("origin", APP);
+            preflight.header("access-control-request-method", "PATCH").send().await
+        };
+        for (path, methods) in [
+            ("/bucketlists/1", "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"),
+            ("/search", "GET, HEAD, OPTIONS"),
+            ("/health/ready", "GET, HEAD, OPTIONS"),
+        ] {
+            let reply = ask(path).await.expect(204);
+            granted(&reply, APP);
+            assert_eq!(reply.header("access-control-allow-methods"), methods, "{path}");
+        }
+        granted(&ask("/nowhere").await.expect(404), APP);
+    }
+
+    async fn errors_reach_the_page_whole(engine: Engine) {
+        let app = TestApp::configured(engine, |config| {
+            config.cors_origins = vec![APP.to_owned()];
+            config.limits.rate_limit = true;
+            config.limits.search_per_minute = 1;
+        })
+        .await;
+        let user = app.user().await;
+        let mut errors = Vec::new();
+        errors.push(get(&app.anonymous(), "/v2/bucketlists", APP).await.expect_error(401, "AUTHENTICATION_REQUIRED"));
+        errors.push(get(&app.anonymous(), "/v1/bucketlists", APP).await.expect_error(401, "AUTHENTICATION_REQUIRED"));
+        errors.push(get(&user, "/v2/bucketlists/999999", APP).await.expect_error(404, "BUCKETLIST_NOT_FOUND"));
+        errors.push(get(&user, "/v3/nowhere", APP).await.expect_error(404, "ROUTE_NOT_FOUND"));
+        errors.push(get(&user, "/v2/bucketlists?colour=blue", APP).await.expect_error(422, "UNKNOWN_PARAMETER"));
+        let _ = get(&user, "/v2/search?q=a", APP).await.expect(200);
+        errors.push(get(&user, "/v2/search?q=a", APP).await.expect_error(429, "RATE_LIMIT_EXCEEDED"));
+        app.execute("ALTER TABLE items RENAME TO things");
+        let list = user.bucketlist("See the world").await;
+        let path = format!("/v2/bucketlists/{list}/items");
+        errors.push(get(&user, &path, APP).await.expect_error(500, "INTERNAL_ERROR"));
+        app.execute("ALTER TABLE things RENAME TO items");
+        for reply in errors {
+            granted(&reply, APP);
+            assert!(list_of_exposed(&reply).contains("x-request-id"), "{reply:?}");
+        }
+    }
+
+    async fn a_page_can_read_every_documented_header(engine: Engine) {
+        let app = app(engine).await;
+        let reply = get(&app.user().await, "/v2/bucketlists", APP).await.expect(200);
+        // What every page may read (Fetch, CORS-safelisted response-header name), and what no page has a use for.
+        let safe = ["cache-control", "content-language", "content-length", "content-type", "expires", "vary"];
+        let exposed = list_of_exposed(&reply);
+        for document in [v1::document(), v2::document()] {
+            let mut names = BTreeSet::new();
+            for (_, item) in document.value()["paths"].as_object().unwrap() {
+                for operation in item.as_object().unwrap().values() {
+                    let responses = operation["responses"].as_object().into_iter().flat_map(|all| all.values());
+                    let headers = responses.filter_map(|response| response["headers"].as_object());
+                    names.extend(headers.flat_map(|headers| headers.keys().map(|name| name.to_ascii_lowercase())));
+                }
+            }
+            assert!(names.len() > 6, "{names:?}");
+            for name in names.iter().filter(|name| !safe.contains(&name.as_str())) {
+                assert!(exposed.contains(name), "{name} is documented, and hidden from pages");
+            }
+        }
+    }
+
+    async fn answers_from_memory_are_granted_anew_to_whoever_asks(engine: Engine) {
+        let app = app(engine).await;
+        let user = app.user().await;
+        user.bucketlist("See the world").await;
+        let path = "/v2/bucketlists";
+        let mut hits = 0;
+        for _ in 0..2 {
+            for origin in [Some(APP), None, Some(LOCAL), Some("https://evil.example")] {
+                let reply = match origin {
+                    Some(origin) => get(&user, path, origin).await.expect(200),
+                    None => user.get(path).await.expect(200),
+                };
+                hits += usize::from(reply.headers.get("cache-status").is_some_and(|status| status.ends_with("hit")));
+                match origin {
+                    Some(origin @ (APP | LOCAL)) => granted(&reply, origin),
+                    _ => refused(&reply),
+                }
+            }
+        }
+        assert!(engine == Engine::Postgres || hits == 7, "{hits}");
+        // And those that the page has already.
+        let etag = user.get(path).await.expect(200).header("etag").to_owned();
+        let again = user.request(Method::GET, path).header("origin", LOCAL).header("if-none-match", &etag);
+        granted(&again.send().await.expect(304), LOCAL);
+    }
+
+    async fn pages_documents_and_streams_may_be_fetched_too(engine: Engine) {
+        let app = app(engine).await;
+        let user = app.user().await;
+        for path in ["/openapi/v2.json", "/version", "/health/live", "/docs"] {
+            granted(&get(&app.anonymous(), path, APP).await.expect(200), APP);
+        }
+        let stream = user.request(Method::GET, "/v2/bucketlists").header("origin", APP).header("accept", "text/csv");
+        granted(&stream.send().await.expect(200), APP);
+        let made = user.request(Method::POST, "/v2/bucketlists").header("origin", APP);
+        let reply = made.json(&json!({"name": "From a page"})).send().await.expect(201);
+        granted(&reply, APP);
+        assert!(list_of_exposed(&reply).contains("location"));
+    }
+
+    async fn options_without_an_origin_stays_what_it_was(engine: Engine) {
+        let app = app(engine).await;
+        let reply = app.anonymous().request(Method::OPTIONS, "/v1/bucketlists").send().await.expect(204);
+        assert_eq!(reply.header("allow"), "GET, HEAD, OPTIONS, POST");
+        refused(&reply);
+        // Without a method that is asked for it is no preflight, and an answer like any other.
+        let plain = app.anonymous().request(Method::OPTIONS, "/v1/bucketlists").header("origin", APP);
+        let reply = plain.send().await.expect(204);
+        granted(&reply, APP);
+        assert!(!reply.headers.contains_key("access-control-allow-methods"), "{reply:?}");
+    }
+}
+
+fn list_of_exposed(reply: &Reply) -> BTreeSet<String> {
+    list(reply.header("access-control-expose-headers"))
+}

@@ -1,0 +1,128 @@
+//! The security headers of every class of route, as they travel: what one of them has is written down here.
+
+use std::collections::BTreeMap;
+
+use poem::http::Method;
+
+use crate::support::{Engine, Reply, TestApp, json};
+
+/// What every answer says to a browser, whatever it is (CONTRACT section 6; OWASP Secure Headers Project).
+const SECURITY: &str = "\
+cross-origin-embedder-policy: require-corp
+cross-origin-opener-policy: same-origin
+cross-origin-resource-policy: same-origin
+referrer-policy: no-referrer
+x-content-type-options: nosniff
+x-frame-options: DENY
+x-permitted-cross-domain-policies: none
+";
+
+const API: &str = "default-src 'none'; frame-ancestors 'none'";
+const HOME: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+                    base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const DOCS: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+                    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const TEXT: &str = "default-src 'none'; style-src 'self'; img-src 'self'; \
+                    base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Headers that are nobody's business.
+const FORBIDDEN: [&str; 6] =
+    ["server", "x-powered-by", "via", "set-cookie", "x-aspnet-version", "strict-transport-security"];
+
+/// Everything a browser is told, one line each.
+fn told(headers: &BTreeMap<String, String>) -> String {
+    let is_security = |name: &str| {
+        name.starts_with("cross-origin-")
+            || name.starts_with("x-content")
+            || name.starts_with("x-frame")
+            || name.starts_with("x-permitted")
+            || name == "referrer-policy"
+    };
+    headers.iter().filter(|(name, _)| is_security(name)).map(|(name, value)| format!("{name}: {value}\n")).collect()
+}
+
+#[track_caller]
+fn is(reply: &Reply, csp: &str, cache_control: &str) {
+    assert_eq!(told(&reply.headers), SECURITY, "{} {}", reply.method, reply.path);
+    assert_eq!(reply.header("content-security-policy"), csp, "{} {}", reply.method, reply.path);
+    assert_eq!(reply.header("cache-control"), cache_control, "{} {}", reply.method, reply.path);
+    for name in FORBIDDEN {
+        assert!(!reply.headers.contains_key(name), "{name}: {reply:?}");
+    }
+    assert!(reply.status == 204 || reply.status == 304 || reply.headers.contains_key("content-type"), "{reply:?}");
+}
+
+both_engines! {
+    async fn of_every_class_of_route(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let (user, anonymous) = (app.user().await, app.anonymous());
+        let list = user.bucketlist("See the world").await;
+        let (one, items) = (format!("/v2/bucketlists/{list}"), format!("/v2/bucketlists/{list}/items"));
+
+        // Pages, with a policy for each kind of them.
+        is(&anonymous.get("/").await.expect(200), HOME, "no-cache");
+        is(&anonymous.get("/docs").await.expect(200), DOCS, "no-cache");
+        is(&anonymous.get("/problems").await.expect(200), TEXT, "no-cache");
+        is(&anonymous.get("/robots.txt").await.expect(200), API, "public, max-age=86400");
+        is(&anonymous.get("/favicon.svg").await.expect(200), API, "public, max-age=86400");
+        // Documents, health, version.
+        for path in ["/openapi/v1.json", "/openapi/v2.yaml", "/postman/collection.json"] {
+            is(&anonymous.get(path).await.expect(200), API, "public, no-cache");
+        }
+        for path in ["/health/live", "/health/ready", "/version"] {
+            is(&anonymous.get(path).await.expect(200), API, "no-store");
+        }
+        // Answers of both versions: read, made, deleted, kept by the client, streamed, with tokens.
+        is(&user.get(&format!("/v1/bucketlists/{list}")).await.expect(200), API, "no-store");
+        let read = user.get(&one).await.expect(200);
+        is(&read, API, "private, no-cache");
+        let known = user.request(Method::GET, &one).header("if-none-match", read.header("etag"));
+        is(&known.send().await.expect(304), API, "private, no-cache");
+        is(&user.post(&items, &json!({"name": "Walk the Camino"})).await.expect(201), API, "no-store");
+        for accept in ["text/csv", "application/x-ndjson"] {
+            let stream = user.request(Method::GET, &items).header("accept", accept).send().await.expect(200);
+            is(&stream, API, "no-store");
+        }
+        is(&user.delete(&one).await.expect(204), API, "no-store");
+        let login = json!({"email": user.email(), "password": "harbour-lantern-42"});
+        is(&anonymous.post("/v2/auth/login", &login).await.expect(200), API, "no-store");
+        // HEAD and OPTIONS.
+        is(&user.request(Method::HEAD, "/v2/bucketlists").send().await.expect(200), API, "private, no-cache");
+        for path in ["/", "/v1/bucketlists", "/v2/bucketlists"] {
+            is(&anonymous.request(Method::OPTIONS, path).send().await.expect(204), API, "no-store");
+        }
+        // Errors, wherever they come from.
+        is(&anonymous.get("/v1/users/me").await.expect(401), API, "no-store");
+        is(&user.get("/v2/admin/users").await.expect(403), API, "no-store");
+        is(&user.get(&one).await.expect(404), API, "no-store");
+        is(&anonymous.get("/nowhere").await.expect(404), API, "no-store");
+        is(&anonymous.request(Method::DELETE, "/docs").send().await.expect(405), API, "no-store");
+        is(&anonymous.request(Method::TRACE, "/v2/bucketlists").send().await.expect(405), API, "no-store");
+        is(&user.post("/v2/bucketlists", &json!({"name": ""})).await.expect(422), API, "no-store");
+        app.app.readiness.drain();
+        is(&anonymous.get("/health/ready").await.expect(503), API, "no-store");
+    }
+
+    async fn over_https_browsers_are_told_to_stay_there(engine: Engine) {
+        let app = TestApp::configured(engine, |config| config.public_url = "https://api.example.com".to_owned()).await;
+        for (path, status) in [("/", 200), ("/v2/users/me", 401), ("/nowhere", 404)] {
+            let reply = app.anonymous().get(path).await.expect(status);
+            assert_eq!(reply.header("strict-transport-security"), "max-age=63072000; includeSubDomains", "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_page_needs_anything_inline() {
+    let app = TestApp::on(Engine::Sqlite).await;
+    for path in ["/", "/docs", "/problems", "/problems/route-not-found"] {
+        let reply = app.anonymous().get(path).await.expect(200);
+        let csp = reply.header("content-security-policy");
+        assert!(!csp.contains("unsafe-") && !csp.contains('*') && !csp.contains("http"), "{path}: {csp}");
+        let html = String::from_utf8(reply.body.clone()).unwrap();
+        assert!(!html.contains("<style") && !html.contains(" style=") && !html.contains(" onclick="), "{path}");
+        for (at, tag) in html.match_indices("<script") {
+            assert!(html[at..].split('>').next().unwrap().contains(" src="), "{path}: {tag} has its text inline");
+        }
+    }
+}
