@@ -114,7 +114,8 @@ impl App {
             is_https: config.public_url.starts_with("https://"),
             has_faults: config.environment == Environment::Testing,
         };
-        let worker = Worker::new(context, parts.mailer, config.passwords.reset_ttl, config.public_url.clone());
+        let (reset_ttl, url) = (config.passwords.reset_ttl, config.public_url.clone());
+        let worker = Worker::new(context, parts.mailer, reset_ttl, url, config.audit_retention);
         Ok(Self { endpoint: boxed(stack), worker, readiness, db, cache })
     }
 }

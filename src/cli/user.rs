@@ -4,6 +4,7 @@ use std::io::{BufRead, Write};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use clap::Subcommand;
+use diesel::{Connection, QueryResult};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{CliError, migrate::connect};
@@ -12,10 +13,15 @@ use crate::{
     auth::Hasher,
     config::Config,
     db::{
-        DbError,
-        repositories::users::{self, NewUser, UserChanges},
+        DbConnection, DbError,
+        repositories::{
+            audit,
+            users::{self, NewUser, UserChanges},
+        },
     },
-    domain::{Clock, Email, PasswordPolicy, Random, SystemClock, SystemRandom, search_text},
+    domain::{
+        AuditAction, AuditEvent, Clock, Email, Origin, PasswordPolicy, Random, SystemClock, SystemRandom, search_text,
+    },
 };
 
 #[derive(Clone, Debug, Subcommand)]
@@ -76,7 +82,13 @@ pub(super) fn run(
                 created_at: now,
                 updated_at: now,
             };
-            let user = users::insert(c, &user).map_err(|error| match DbError::from(error) {
+            let insert = |c: &mut DbConnection| -> QueryResult<_> {
+                let user = users::insert(c, &user)?;
+                let event = AuditEvent::of_user(AuditAction::UserCreated, user.id).with("role", &user.role);
+                record(c, event, now)?;
+                Ok(user)
+            };
+            let user = c.transaction(insert).map_err(|error| match DbError::from(error) {
                 DbError::Duplicate(_) => message(format!("there is an account for {} already", email.address())),
                 error => message(error.to_string()),
             })?;
@@ -90,11 +102,22 @@ pub(super) fn run(
             let user = users::find_by_email(c, email.key())?.ok_or_else(unknown)?;
             let changes =
                 UserChanges { role: Some(users::ADMIN.to_owned()), updated_at: Some(now), ..UserChanges::default() };
-            users::update(c, user.id, &changes)?;
+            c.transaction(|c| {
+                users::update(c, user.id, &changes)?;
+                if user.is_admin() {
+                    return Ok(());
+                }
+                let event = AuditEvent::of_user(AuditAction::UserRoleChanged, user.id);
+                record(c, event.with("from", &user.role).with("to", users::ADMIN), now)
+            })?;
             writeln!(out, "{} is an administrator now.", user.email)?;
         }
     }
     Ok(())
+}
+
+fn record(c: &mut DbConnection, event: AuditEvent, now: i64) -> QueryResult<()> {
+    audit::append(c, &Origin::default(), &event.with("by", "command line"), now)
 }
 
 fn read_password(input: &mut dyn BufRead) -> Result<SecretString, CliError> {

@@ -72,6 +72,8 @@ pub struct Config {
     pub cors_origins: Vec<String>,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// How long what was done is remembered.
+    pub audit_retention: Duration,
     pub smtp_url: Option<SecretString>,
     pub mail_from: String,
     pub log_format: LogFormat,
@@ -217,6 +219,7 @@ impl Config {
             },
             cors_origins: read.origins("CORS_ALLOWED_ORIGINS"),
             trusted_proxies: read.networks("TRUSTED_PROXIES"),
+            audit_retention: read.duration("AUDIT_RETENTION"),
             smtp_url: read.smtp_url("SMTP_URL"),
             mail_from: read.text("MAIL_FROM"),
             log_format: read

@@ -103,6 +103,20 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    audit_events (id) {
+        id -> BigInt,
+        created_at -> BigInt,
+        action -> Text,
+        actor_id -> Nullable<BigInt>,
+        target_type -> Nullable<Text>,
+        target_id -> Nullable<BigInt>,
+        request_id -> Nullable<Text>,
+        address -> Nullable<Text>,
+        detail -> Text,
+    }
+}
+
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(refresh_tokens -> sessions (session_id));
 diesel::joinable!(password_resets -> users (user_id));
@@ -119,4 +133,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     items,
     idempotency_keys,
     jobs,
+    audit_events,
 );

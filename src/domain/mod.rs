@@ -1,5 +1,6 @@
 //! Values that cannot be wrong, and the ports to time and chance. Knows nobody.
 
+mod audit;
 mod clock;
 mod email;
 mod password;
@@ -7,6 +8,7 @@ mod random;
 mod search;
 mod text;
 
+pub use audit::{AuditAction, AuditEvent, AuditTarget, Origin};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use email::{Email, NotAnEmail};
 pub use password::{PasswordPolicy, PasswordProblem};

@@ -5,12 +5,19 @@ mod error;
 pub mod v1;
 pub mod v2;
 
-use contract::v1::schemas::Password;
+use contract::{caller::Client, v1::schemas::Password};
 use secrecy::SecretString;
 
 pub use authenticator::{Authenticator, Proven, Verified};
 
+use crate::domain::Origin;
+
 /// A secret that was sent, on its way to a service.
 fn secret(password: &Password) -> SecretString {
     password.expose().to_owned().into()
+}
+
+/// Who sent a request, and from where, for the audit trail.
+fn origin(client: Client, actor: Option<i64>) -> Origin {
+    Origin { actor, request_id: client.arrival.request_id, address: client.arrival.address }
 }

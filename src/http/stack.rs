@@ -10,7 +10,7 @@ use std::{
 
 use contract::{
     ApiError, Authenticate, Detail, ErrorCode, Operation,
-    caller::bearer_token,
+    caller::{Arrival, bearer_token},
     listing::{Chosen, Format},
     operation::Limit,
     payload::Incoming,
@@ -53,6 +53,9 @@ use crate::{
 const MAX_HEADERS: usize = 16 * 1024;
 const MAX_URL: usize = 8 * 1024;
 
+/// The address of who has none.
+const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
 /// What every request passes through.
 pub struct Stack<E> {
     /// Every version, at its path.
@@ -87,7 +90,8 @@ impl<E: Endpoint> Endpoint for Stack<E> {
         let is_preflight = grant.as_ref().is_some_and(|grant| grant.is_preflight);
         let mut facts = Facts { is_preflight, ..Facts::default() };
 
-        let answering = AssertUnwindSafe(self.answer(request, &mut facts)).catch_unwind().instrument(span.clone());
+        let answering =
+            AssertUnwindSafe(self.answer(request, &request_id, &mut facts)).catch_unwind().instrument(span.clone());
         let outcome = answering.await.unwrap_or_else(|panic| {
             Err(ApiError::new(ErrorCode::InternalError).with_source(format!("panic: {}", panic_message(&*panic))))
         });
@@ -125,7 +129,7 @@ impl<E: Endpoint> Endpoint for Stack<E> {
 }
 
 impl<E: Endpoint> Stack<E> {
-    async fn answer(&self, mut request: Request, facts: &mut Facts) -> Result<Response, ApiError> {
+    async fn answer(&self, mut request: Request, request_id: &str, facts: &mut Facts) -> Result<Response, ApiError> {
         facts.version = versions::of(request.uri().path());
         if facts.is_preflight && facts.version.is_none() && self.system.find(request.uri().path()).is_none() {
             // It names the header Accept-Version, and not what is going to be in it.
@@ -152,13 +156,16 @@ impl<E: Endpoint> Stack<E> {
             .and_then(|declared| declared.deprecation.as_ref())
             .map(|deprecation| Notice::new(deprecation, &found.params));
         within_limits(&request)?;
-        self.count(&mut request, declared.map_or(Limit::General, |declared| declared.limit), facts)?;
+        let address = self.address_of(&request);
+        let limit = declared.map_or(Limit::General, |declared| declared.limit);
+        self.count(&mut request, limit, address, facts)?;
         self.refuse_what_is_gone(declared, facts)?;
         let Some(media_type) = negotiation::choose(request.headers(), &operation.produces) else {
             let offered = format!("This operation answers with {}.", operation.produces.join(", "));
             return Err(ApiError::new(ErrorCode::NotAcceptable).with_message(offered));
         };
         request.extensions_mut().insert(Chosen(Format::of(media_type)));
+        request.extensions_mut().insert(Arrival { request_id: Some(request_id.to_owned()), address });
         let violations = operation.check_parameters(&found.params, uri.query());
         if !violations.is_empty() && !operation.secured && operation.body().is_none() {
             return Err(ApiError::invalid(violations.into_iter().map(Detail::from).collect()));
@@ -278,8 +285,20 @@ impl<E: Endpoint> Stack<E> {
         }
     }
 
+    /// The client's address; `None` where there is no network between.
+    fn address_of(&self, request: &Request) -> Option<IpAddr> {
+        let peer = request.remote_addr().as_socket_addr().map_or(NOWHERE, |peer| peer.ip());
+        Some(client_address::of(peer, request.headers(), &self.trusted_proxies)).filter(|address| *address != NOWHERE)
+    }
+
     /// Counts the request; remembers what its token says, so that it is verified once.
-    fn count(&self, request: &mut Request, limit: Limit, facts: &mut Facts) -> Result<(), ApiError> {
+    fn count(
+        &self,
+        request: &mut Request,
+        limit: Limit,
+        address: Option<IpAddr>,
+        facts: &mut Facts,
+    ) -> Result<(), ApiError> {
         let token = request.headers().get(AUTHORIZATION).and_then(bearer_token);
         let claims = token.and_then(|token| self.tokens.verify(token, self.clock.now_seconds()).ok());
         facts.user = claims.as_ref().and_then(|claims| claims.sub.parse().ok());
@@ -289,8 +308,7 @@ impl<E: Endpoint> Stack<E> {
         let Some(rate_limits) = &self.rate_limits else {
             return Ok(());
         };
-        let peer = request.remote_addr().as_socket_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
-        let address = Key::address(client_address::of(peer, request.headers(), &self.trusted_proxies));
+        let address = Key::address(address.unwrap_or(NOWHERE));
         let caller = facts.user.map_or_else(|| address.clone(), Key::User);
         let verdict = rate_limits.check(limit, &caller, &address);
         facts.verdict = Some(verdict);

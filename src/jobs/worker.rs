@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use super::password_reset::{self, Settings};
 use crate::{
     db::repositories::{
-        idempotency,
+        audit, idempotency,
         jobs::{self, JobRow, PASSWORD_RESET_MAIL},
         sessions,
     },
@@ -29,6 +29,7 @@ pub struct Worker {
     context: Arc<Context>,
     mailer: Arc<dyn Mailer>,
     settings: Settings,
+    audit_retention: Duration,
 }
 
 /// Ends when told to stop, or when whoever could tell is gone.
@@ -37,10 +38,16 @@ async fn told(stop: &mut watch::Receiver<bool>) {
 }
 
 impl Worker {
-    /// With a mailer; reset tokens are good for `reset_ttl`.
+    /// With a mailer; reset tokens are good for `reset_ttl`, audit events are kept for `audit_retention`.
     #[must_use]
-    pub fn new(context: Arc<Context>, mailer: Arc<dyn Mailer>, reset_ttl: Duration, public_url: String) -> Self {
-        Self { context, mailer, settings: Settings { ttl: reset_ttl, public_url } }
+    pub fn new(
+        context: Arc<Context>,
+        mailer: Arc<dyn Mailer>,
+        reset_ttl: Duration,
+        public_url: String,
+        audit_retention: Duration,
+    ) -> Self {
+        Self { context, mailer, settings: Settings { ttl: reset_ttl, public_url }, audit_retention }
     }
 
     /// Works until told to stop; a job that has begun is finished.
@@ -72,10 +79,15 @@ impl Worker {
         }
     }
 
-    /// Deletes expired sessions, revoked tokens and resets; returns how many.
+    /// Deletes expired sessions, revoked tokens and resets, and what is too old of the audit trail; returns how many.
     pub async fn purge_expired(&self) -> Result<usize, Error> {
         let now = self.context.clock.now();
-        self.context.db.write(move |c| Ok::<_, Error>(sessions::purge(c, now)? + idempotency::purge(c, now)?)).await
+        let retention = i64::try_from(self.audit_retention.as_micros()).unwrap_or(i64::MAX / 4);
+        let purge = move |c: &mut _| {
+            let expired = sessions::purge(c, now)? + idempotency::purge(c, now)?;
+            Ok::<_, Error>(expired + audit::purge(c, now.saturating_sub(retention))?)
+        };
+        self.context.db.write(purge).await
     }
 
     async fn purge(&self) {

@@ -60,7 +60,8 @@ pub(super) fn v2(base: &str) -> Vec<Step> {
         changed("updateItem", "item_etag"),
         Step::new("search").after(include_str!("scripts/found.js")),
     ]);
-    steps.extend(["listUsers", "getUser", "updateUser"].map(|operation| for_admins(operation, base)));
+    steps
+        .extend(["listUsers", "getUser", "updateUser", "listAuditEvents"].map(|operation| for_admins(operation, base)));
     steps.extend([
         Step::new("deleteItem").at(TearDown).header("If-Match", "*"),
         Step::new("deleteBucketlist").at(TearDown).header("If-Match", "*"),

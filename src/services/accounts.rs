@@ -1,30 +1,27 @@
-//! Accounts and sessions: registering, logging in and out, refreshing, and passwords.
+//! Accounts and sessions: registering, logging in and out, and refreshing.
 
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{
-    Context, Error, Forbidden, Unauthenticated,
-    error::{Field, codes::INVALID_RESET_TOKEN},
-};
+use super::{Context, Error, Forbidden, Unauthenticated};
 use crate::{
     auth::{RefreshTokens, digest},
     db::{
         DbConnection, DbError,
         repositories::{
-            jobs::{self, PASSWORD_RESET_MAIL},
+            audit,
             sessions::{self, NewSession},
             users::{self, NewUser, UserChanges, UserRow},
         },
     },
-    domain::{Email, search_text},
+    domain::{AuditAction, AuditEvent, AuditTarget, Email, Origin, search_text},
 };
 
 /// For how long after its use a refresh token still answers with its successor: two windows of one user refresh at once.
 const REFRESH_GRACE_MICROS: i64 = 10_000_000;
 
-/// Registering, logging in and out, refreshing, and passwords.
+/// Registering, logging in and out, refreshing, and passwords (which are next door).
 #[derive(Clone)]
 pub struct Accounts(pub(super) Arc<Context>);
 
@@ -66,10 +63,15 @@ impl Accounts {
     ///
     /// # Errors
     /// `Invalid`, `Conflict(EmailTaken)`.
-    pub async fn register(&self, account: NewAccount, user_agent: Option<String>) -> Result<Session, Error> {
+    pub async fn register(
+        &self,
+        account: NewAccount,
+        user_agent: Option<String>,
+        origin: Origin,
+    ) -> Result<Session, Error> {
         let context = &self.0;
         let email = self.email(&account.email)?;
-        self.check_password("password", &account.password, &email)?;
+        self.check_password("password", &account.password, email.key())?;
         let password_hash = context.hasher.hash(account.password, &*context.random).await?;
         let name = account.name.unwrap_or_else(|| email.local_part().chars().take(100).collect());
         let (now, session) = (context.clock.now(), self.new_session());
@@ -93,6 +95,8 @@ impl Accounts {
                     },
                 )?;
                 let session_id = open_session(c, user.id, user_agent.as_deref(), &refresh_hash, now, expires_at)?;
+                let event = AuditEvent::of_user(AuditAction::UserRegistered, user.id).with("session", session_id);
+                audit::append(c, &origin.by(user.id), &event, now)?;
                 Ok::<_, Error>((user, session_id))
             })
             .await?;
@@ -108,6 +112,7 @@ impl Accounts {
         email: &str,
         password: SecretString,
         user_agent: Option<String>,
+        origin: Origin,
     ) -> Result<Session, Error> {
         let context = &self.0;
         let user = match Email::parse(email) {
@@ -116,10 +121,13 @@ impl Accounts {
         };
         let phc = user.as_ref().map(|user| user.password_hash.clone());
         let right = context.hasher.verify(password.clone(), phc).await?;
-        let Some(user) = user.filter(|_| right) else {
+        let Some(user) = user.as_ref().filter(|_| right).cloned() else {
+            let why = if user.is_some() { "wrong_password" } else { "unknown_account" };
+            self.record_failed_login(user.map(|user| user.id), why, origin).await?;
             return Err(Error::Unauthenticated(Unauthenticated::Credentials));
         };
         if user.disabled {
+            self.record_failed_login(Some(user.id), "disabled_account", origin).await?;
             return Err(Error::Forbidden(Forbidden::AccountDisabled));
         }
         let new_hash = if context.hasher.is_outdated(&user.password_hash) {
@@ -142,7 +150,10 @@ impl Accounts {
                     let changes = UserChanges { password_hash: Some(password_hash), ..UserChanges::default() };
                     users::update(c, user_id, &changes)?;
                 }
-                open_session(c, user_id, user_agent.as_deref(), &refresh_hash, now, expires_at)
+                let session_id = open_session(c, user_id, user_agent.as_deref(), &refresh_hash, now, expires_at)?;
+                let event = AuditEvent::of_user(AuditAction::LoginSucceeded, user_id).with("session", session_id);
+                audit::append(c, &origin.by(user_id), &event, now)?;
+                Ok(session_id)
             })
             .await
             .map_err(|error| match error {
@@ -157,13 +168,13 @@ impl Accounts {
     ///
     /// # Errors
     /// `Unauthenticated(RefreshToken)`, `Forbidden(AccountDisabled)`.
-    pub async fn refresh(&self, refresh_token: SecretString) -> Result<Session, Error> {
+    pub async fn refresh(&self, refresh_token: SecretString, origin: Origin) -> Result<Session, Error> {
         let context = &self.0;
         let now = context.clock.now();
         let expires_at = now + self.refresh_micros();
         let hash = digest(refresh_token.expose_secret());
         let next = context.refresh_tokens.successor(refresh_token.expose_secret(), &*context.random);
-        let refreshed = context.db.write(move |c| rotate(c, &hash, next, now, expires_at)).await?;
+        let refreshed = context.db.write(move |c| rotate(c, &hash, next, now, expires_at, &origin)).await?;
         match refreshed {
             Refreshed::Session { session_id, refresh_token, user } => self.session(session_id, refresh_token, user),
             Refreshed::Disabled => Err(Error::Forbidden(Forbidden::AccountDisabled)),
@@ -180,129 +191,38 @@ impl Accounts {
     ///
     /// # Errors
     /// Only when the database fails.
-    pub async fn logout(&self, session_id: i64, token_id: String, token_expires_at: i64) -> Result<(), Error> {
+    pub async fn logout(
+        &self,
+        user_id: i64,
+        session_id: i64,
+        token_id: String,
+        token_expires_at: i64,
+        origin: Origin,
+    ) -> Result<(), Error> {
         let now = self.0.clock.now();
         self.0
             .change_standing(move |c| {
                 sessions::revoke_token(c, &token_id, token_expires_at.saturating_mul(1_000_000))?;
+                let event = AuditEvent::of_user(AuditAction::SessionLoggedOut, user_id).with("session", session_id);
+                audit::append(c, &origin, &event, now)?;
                 Ok(sessions::revoke(c, session_id, now)?)
             })
             .await
     }
 
-    /// Sets a new password and ends all other sessions.
-    ///
-    /// # Errors
-    /// `Invalid`.
-    pub async fn change_password(
-        &self,
-        user_id: i64,
-        session_id: i64,
-        current: SecretString,
-        new: SecretString,
-    ) -> Result<(), Error> {
-        let user = self.verified(user_id, current, "current_password").await?;
-        self.check_password_of(&user, "new_password", &new)?;
-        self.set_password(user_id, new, Some(session_id), None).await
-    }
-
-    /// Puts the mail with the token into the outbox; whether the account exists is found out there.
-    ///
-    /// # Errors
-    /// Only when the database fails.
-    pub async fn request_password_reset(&self, email: &str) -> Result<(), Error> {
-        let key = Email::parse(email).map(|email| email.key().to_owned()).unwrap_or_default();
+    /// Keeps that a login failed. Somebody who guesses writes a row for each guess: the limits of logins and the time that
+    /// a hash takes bound how many.
+    async fn record_failed_login(&self, user_id: Option<i64>, why: &str, origin: Origin) -> Result<(), Error> {
+        let event = AuditEvent {
+            target: user_id.map(|id| (AuditTarget::User, id)),
+            ..AuditEvent::new(AuditAction::LoginFailed).with("reason", why)
+        };
         let now = self.0.clock.now();
-        self.0.db.write(move |c| Ok::<_, Error>(jobs::insert(c, PASSWORD_RESET_MAIL, &key, now, now)?)).await?;
-        self.0.outbox.notify_one();
-        Ok(())
-    }
-
-    /// Sets a new password with a mailed token and ends all sessions.
-    ///
-    /// # Errors
-    /// `Invalid`.
-    pub async fn confirm_password_reset(&self, token: SecretString, new: SecretString) -> Result<(), Error> {
-        let invalid = || Error::invalid("token", INVALID_RESET_TOKEN, "is unknown, expired or already used");
-        let (hash, now) = (digest(token.expose_secret()), self.0.clock.now());
-        let lookup = hash.clone();
-        let user = self
-            .0
-            .db
-            .snapshot(move |c| {
-                let owner = sessions::find_password_reset(c, &lookup, now)?;
-                Ok::<_, Error>(match owner {
-                    Some(owner) => users::find(c, owner)?,
-                    None => None,
-                })
-            })
-            .await?
-            .ok_or_else(invalid)?;
-        self.check_password_of(&user, "new_password", &new)?;
-        self.set_password(user.id, new, None, Some(hash)).await
-    }
-
-    /// The account, if `password` is its password.
-    pub(super) async fn verified(
-        &self,
-        user_id: i64,
-        password: SecretString,
-        field: &'static str,
-    ) -> Result<UserRow, Error> {
-        let user = self.0.db.read(move |c| users::find(c, user_id).map_err(Error::from)).await?;
-        let user = user.ok_or(Error::Unauthenticated(Unauthenticated::Session))?;
-        if self.0.hasher.verify(password, Some(user.password_hash.clone())).await? {
-            Ok(user)
-        } else {
-            Err(Error::wrong_password(field))
-        }
+        self.0.db.write(move |c| Ok(audit::append(c, &origin, &event, now)?)).await
     }
 
     pub(super) fn email(&self, text: &str) -> Result<Email, Error> {
         Email::parse(text).map_err(|error| Error::invalid("email", "INVALID_FORMAT", error.to_string()))
-    }
-
-    fn check_password(&self, field: &'static str, password: &SecretString, email: &Email) -> Result<(), Error> {
-        self.check_password_for(field, password, email.key())
-    }
-
-    fn check_password_of(&self, user: &UserRow, field: &'static str, password: &SecretString) -> Result<(), Error> {
-        self.check_password_for(field, password, &user.email_key)
-    }
-
-    fn check_password_for(&self, field: &'static str, password: &SecretString, email_key: &str) -> Result<(), Error> {
-        self.0.policy.check(password.expose_secret(), email_key).map_err(|problem| {
-            Error::Invalid(vec![Field { name: field, code: problem.code(), message: problem.to_string() }])
-        })
-    }
-
-    /// With `reset`, the token is used up in the same transaction: it sets one password, once.
-    async fn set_password(
-        &self,
-        user_id: i64,
-        password: SecretString,
-        keep_session: Option<i64>,
-        reset: Option<Vec<u8>>,
-    ) -> Result<(), Error> {
-        let context = &self.0;
-        let password_hash = context.hasher.hash(password, &*context.random).await?;
-        let now = context.clock.now();
-        context
-            .change_standing(move |c| {
-                let changes =
-                    UserChanges { password_hash: Some(password_hash), updated_at: Some(now), ..UserChanges::default() };
-                // The account first: whoever deletes it locks in that order, too.
-                users::update(c, user_id, &changes)?;
-                if let Some(token_hash) = reset
-                    && !sessions::take_password_reset(c, &token_hash, user_id)?
-                {
-                    return Err(Error::invalid("token", INVALID_RESET_TOKEN, "is unknown, expired or already used"));
-                }
-                // A token that was mailed before must not undo this.
-                sessions::void_password_resets(c, user_id)?;
-                Ok(sessions::revoke_all(c, user_id, keep_session, now)?)
-            })
-            .await
     }
 
     fn new_session(&self) -> NewTokens {
@@ -343,7 +263,14 @@ fn open_session(
     Ok(session_id)
 }
 
-fn rotate(c: &mut DbConnection, hash: &[u8], next: String, now: i64, expires_at: i64) -> Result<Refreshed, DbError> {
+fn rotate(
+    c: &mut DbConnection,
+    hash: &[u8],
+    next: String,
+    now: i64,
+    expires_at: i64,
+    origin: &Origin,
+) -> Result<Refreshed, DbError> {
     let Some(token) = sessions::find_refresh_token(c, hash)? else {
         return Ok(Refreshed::Refused);
     };
@@ -367,6 +294,8 @@ fn rotate(c: &mut DbConnection, hash: &[u8], next: String, now: i64, expires_at:
         Some(used) if now - used <= REFRESH_GRACE_MICROS && sessions::has_unused_refresh_token(c, &next_hash)? => {}
         Some(_) => {
             sessions::revoke(c, token.session_id, now)?;
+            let event = AuditEvent::of_user(AuditAction::SessionTokenReused, token.user_id);
+            audit::append(c, origin, &event.with("session", token.session_id), now)?;
             return Ok(Refreshed::Reused);
         }
     }

@@ -1,11 +1,13 @@
 //! Decisions and transactions, in the words of the domain: no HTTP, no SQL.
 
 mod accounts;
+mod audit;
 mod bucketlists;
 mod creation;
 mod error;
 mod items;
 mod pages;
+mod passwords;
 mod revisions;
 mod search;
 mod sessions;
@@ -17,6 +19,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::Notify;
 
 pub use accounts::{Accounts, NewAccount, Session};
+pub use audit::Audit;
 pub use bucketlists::{BucketlistChanges, BucketlistContent, Bucketlists, WithItems};
 pub use creation::Made;
 pub use error::{Conflict, Error, Field, Forbidden, Missing, Unauthenticated, codes};
@@ -61,6 +64,7 @@ pub struct Services {
     pub bucketlists: Bucketlists,
     pub items: Items,
     pub search: Search,
+    pub audit: Audit,
 }
 
 impl Services {
@@ -74,6 +78,7 @@ impl Services {
             bucketlists: Bucketlists(Arc::clone(context)),
             items: Items(Arc::clone(context)),
             search: Search(Arc::clone(context)),
+            audit: Audit(Arc::clone(context)),
         }
     }
 }

@@ -3,7 +3,13 @@
 use std::sync::Arc;
 
 use super::{Context, Error, Missing, Walked};
-use crate::db::repositories::sessions::{self, SessionRow};
+use crate::{
+    db::repositories::{
+        audit,
+        sessions::{self, SessionRow},
+    },
+    domain::{AuditAction, AuditEvent, Origin},
+};
 
 /// Sessions as their owners see and end them.
 #[derive(Clone)]
@@ -31,18 +37,29 @@ impl Sessions {
     ///
     /// # Errors
     /// `NotFound(Session)`.
-    pub async fn end(&self, owner: i64, session_id: i64) -> Result<(), Error> {
+    pub async fn end(&self, owner: i64, session_id: i64, origin: Origin) -> Result<(), Error> {
         let now = self.0.clock.now();
-        let ended = self.0.change_standing(move |c| Ok(sessions::revoke_own(c, owner, session_id, now)?)).await?;
-        if ended { Ok(()) } else { Err(Error::NotFound(Missing::Session)) }
+        let end = move |c: &mut _| {
+            if !sessions::revoke_own(c, owner, session_id, now)? {
+                return Err(Error::NotFound(Missing::Session));
+            }
+            let event = AuditEvent::of_user(AuditAction::SessionEnded, owner).with("session", session_id);
+            Ok(audit::append(c, &origin, &event, now)?)
+        };
+        self.0.change_standing(end).await
     }
 
     /// Ends all of the owner's sessions.
     ///
     /// # Errors
     /// Only when the database fails.
-    pub async fn end_all(&self, owner: i64) -> Result<(), Error> {
+    pub async fn end_all(&self, owner: i64, origin: Origin) -> Result<(), Error> {
         let now = self.0.clock.now();
-        self.0.change_standing(move |c| Ok(sessions::revoke_all(c, owner, None, now)?)).await
+        let end = move |c: &mut _| {
+            sessions::revoke_all(c, owner, None, now)?;
+            let event = AuditEvent::of_user(AuditAction::SessionEnded, owner).with("session", "all");
+            Ok(audit::append(c, &origin, &event, now)?)
+        };
+        self.0.change_standing(end).await
     }
 }

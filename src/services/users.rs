@@ -11,11 +11,11 @@ use super::{
 use crate::db::{
     DbConnection,
     repositories::{
-        Counted, sessions,
+        Counted, audit, sessions,
         users::{self, Filter, UserChanges, UserRow},
     },
 };
-use crate::domain::search_text;
+use crate::domain::{AuditAction, AuditEvent, Origin, search_text};
 
 /// Accounts as their owners and administrators manage them.
 #[derive(Clone)]
@@ -86,6 +86,7 @@ impl Users {
         user_id: i64,
         changes: AccountChanges,
         precondition: Precondition,
+        origin: Origin,
     ) -> Result<UserRow, Error> {
         if changes.name.is_none() && changes.email.is_none() {
             let user = self.get_own(user_id).await?;
@@ -104,7 +105,7 @@ impl Users {
             let password = changes.current_password.ok_or_else(|| {
                 Error::invalid("current_password", "REQUIRED", "is required when the email address changes")
             })?;
-            accounts.verified(user_id, password, "current_password").await?;
+            accounts.verified(user_id, password, "current_password", &origin).await?;
         }
         let mut row = UserChanges {
             name: changes.name,
@@ -126,6 +127,8 @@ impl Users {
                 if row.email.is_some() {
                     // The old address must not keep a way in.
                     sessions::void_password_resets(c, user_id)?;
+                    let event = AuditEvent::of_user(AuditAction::UserEmailChanged, user_id);
+                    audit::append(c, &origin, &event, now)?;
                 }
                 Ok::<_, Error>(user)
             })
@@ -142,9 +145,10 @@ impl Users {
         user_id: i64,
         password: SecretString,
         precondition: Precondition,
+        origin: Origin,
     ) -> Result<(), Error> {
-        Accounts(Arc::clone(&self.0)).verified(user_id, password, "password").await?;
-        self.delete(user_id, precondition).await.map_err(gone)
+        Accounts(Arc::clone(&self.0)).verified(user_id, password, "password", &origin).await?;
+        self.delete(user_id, precondition, origin).await.map_err(gone)
     }
 
     /// Changes an account's role, or disables it and ends its sessions.
@@ -157,6 +161,7 @@ impl Users {
         role: Option<&'static str>,
         disabled: Option<bool>,
         precondition: Precondition,
+        origin: Origin,
     ) -> Result<UserRow, Error> {
         if role.is_none() && disabled.is_none() {
             let user = self.get(user_id).await?;
@@ -182,6 +187,9 @@ impl Users {
                 if disabled == Some(true) {
                     sessions::revoke_all(c, user_id, None, now)?;
                 }
+                for event in changes_of_standing(&before, &user) {
+                    audit::append(c, &origin, &event, now)?;
+                }
                 Ok(user)
             })
             .await
@@ -191,16 +199,34 @@ impl Users {
     ///
     /// # Errors
     /// `NotFound(User)`, `Conflict(LastAdmin)`, `Conflict(Changed)`.
-    pub async fn delete(&self, user_id: i64, precondition: Precondition) -> Result<(), Error> {
+    pub async fn delete(&self, user_id: i64, precondition: Precondition, origin: Origin) -> Result<(), Error> {
+        let now = self.0.clock.now();
         self.0
             .change_standing(move |c| {
                 keep_an_admin(c, user_id)?;
                 let before = users::find_for_update(c, user_id)?.ok_or(Error::NotFound(Missing::User))?;
                 precondition.check(&shown(&before))?;
-                if users::delete(c, user_id)? { Ok(()) } else { Err(Error::NotFound(Missing::User)) }
+                if !users::delete(c, user_id)? {
+                    return Err(Error::NotFound(Missing::User));
+                }
+                Ok(audit::append(c, &origin, &AuditEvent::of_user(AuditAction::UserDeleted, user_id), now)?)
             })
             .await
     }
+}
+
+/// What an administrator has changed of an account, if anything.
+fn changes_of_standing(before: &UserRow, after: &UserRow) -> Vec<AuditEvent> {
+    let mut events = Vec::new();
+    if before.role != after.role {
+        let event = AuditEvent::of_user(AuditAction::UserRoleChanged, after.id);
+        events.push(event.with("from", &before.role).with("to", &after.role));
+    }
+    if before.disabled != after.disabled {
+        let action = if after.disabled { AuditAction::UserDisabled } else { AuditAction::UserEnabled };
+        events.push(AuditEvent::of_user(action, after.id));
+    }
+    events
 }
 
 /// What is shown of an account; a password that is hashed anew is not a new state of it.

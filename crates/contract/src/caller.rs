@@ -3,7 +3,7 @@
 //! A handler without one of them is visibly public. How a token is verified is somebody else's business: the server puts
 //! an [`Authenticate`] into the request.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{future::Future, net::IpAddr, pin::Pin, sync::Arc};
 
 use poem::{
     Request, RequestBody,
@@ -34,17 +34,29 @@ pub struct Caller {
     pub is_admin: bool,
 }
 
-/// The program a request comes from, as it calls itself; for telling sessions apart.
+/// Where a request comes from: for telling sessions apart, and for saying afterwards who did what.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Client {
-    /// The `User-Agent`, cut to 200 characters.
+    /// The program, as it calls itself: the `User-Agent`, cut to 200 characters.
     pub user_agent: Option<String>,
+    /// What the server knows of the request.
+    pub arrival: Arrival,
+}
+
+/// What the server knows of a request before it looks at it; the server puts this into the request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Arrival {
+    /// Its `X-Request-ID`.
+    pub request_id: Option<String>,
+    /// The address it was sent from, if it is known.
+    pub address: Option<IpAddr>,
 }
 
 impl<'a> poem::FromRequest<'a> for Client {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
         let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
-        Ok(Self { user_agent: user_agent.map(|name| name.chars().take(200).collect()) })
+        let arrival = request.extensions().get::<Arrival>().cloned().unwrap_or_default();
+        Ok(Self { user_agent: user_agent.map(|name| name.chars().take(200).collect()), arrival })
     }
 }
 

@@ -85,6 +85,16 @@ impl Keyset {
             _ => created_after,
         }
     }
+
+    /// As [`Self::unless_implied`], for an upper bound of a list that goes back in time.
+    pub(super) fn unless_implied_before(&self, created_before: Option<i64>) -> Option<i64> {
+        match self.after {
+            Some(Position { key: Key::Instant(reached), .. }) if self.sort == SortKey::CreatedAt && self.descending => {
+                created_before.filter(|instant| reached >= *instant)
+            }
+            _ => created_before,
+        }
+    }
 }
 
 /// `column, id`, for ORDER BY: both in one direction, as the index has them.

@@ -2,6 +2,7 @@
 //!
 //! Ownership is part of the query: what belongs to somebody else is not found.
 
+pub mod audit;
 pub mod bucketlists;
 pub mod idempotency;
 pub mod items;

@@ -1,7 +1,7 @@
 //! Accounts, sessions and passwords.
 
 use contract::{
-    ApiError, Json, User,
+    ApiError, Caller, Json, User,
     caller::Client,
     v1::{
         endpoints::{AuthEndpoints, LoggedOut, PasswordSet, Registered, ResetRequested, SessionOpened},
@@ -14,7 +14,7 @@ use contract::{
 
 use super::users;
 use crate::{
-    endpoints::secret,
+    endpoints::{origin, secret},
     services::{Accounts, NewAccount, Session},
 };
 
@@ -24,42 +24,58 @@ pub struct Auth(pub Accounts);
 impl AuthEndpoints for Auth {
     async fn register(&self, client: Client, Json(body): Json<Registration>) -> Result<Registered, ApiError> {
         let account = NewAccount { email: body.email.0, password: secret(&body.password), name: body.name };
-        let session = session(self.0.register(account, client.user_agent).await?);
+        let user_agent = client.user_agent.clone();
+        let session = session(self.0.register(account, user_agent, origin(client, None)).await?);
         let location = format!("/v1/users/{}", session.user.id.0);
         Ok(Registered::Created(Json(session), location))
     }
 
     async fn login(&self, client: Client, Json(body): Json<Credentials>) -> Result<SessionOpened, ApiError> {
-        let opened = self.0.login(&body.email.0, secret(&body.password), client.user_agent).await?;
+        let user_agent = client.user_agent.clone();
+        let opened = self.0.login(&body.email.0, secret(&body.password), user_agent, origin(client, None)).await?;
         Ok(SessionOpened::Ok(Json(session(opened))))
     }
 
-    async fn refresh(&self, Json(body): Json<SessionRefresh>) -> Result<SessionOpened, ApiError> {
-        Ok(SessionOpened::Ok(Json(session(self.0.refresh(secret(&body.refresh_token)).await?))))
+    async fn refresh(&self, client: Client, Json(body): Json<SessionRefresh>) -> Result<SessionOpened, ApiError> {
+        let refreshed = self.0.refresh(secret(&body.refresh_token), origin(client, None)).await?;
+        Ok(SessionOpened::Ok(Json(session(refreshed))))
     }
 
-    async fn logout(&self, User(caller): User) -> Result<LoggedOut, ApiError> {
-        self.0.logout(caller.session_id, caller.token_id, caller.token_expires_at).await?;
+    async fn logout(&self, User(caller): User, client: Client) -> Result<LoggedOut, ApiError> {
+        let origin = origin(client, Some(caller.user_id));
+        let Caller { user_id, session_id, token_id, token_expires_at, .. } = caller;
+        self.0.logout(user_id, session_id, token_id, token_expires_at, origin).await?;
         Ok(LoggedOut::Done)
     }
 
     async fn change_password(
         &self,
         User(caller): User,
+        client: Client,
         Json(body): Json<PasswordChange>,
     ) -> Result<PasswordSet, ApiError> {
         let (current, new) = (secret(&body.current_password), secret(&body.new_password));
-        self.0.change_password(caller.user_id, caller.session_id, current, new).await?;
+        let origin = origin(client, Some(caller.user_id));
+        self.0.change_password(caller.user_id, caller.session_id, current, new, origin).await?;
         Ok(PasswordSet::Done)
     }
 
-    async fn request_password_reset(&self, Json(body): Json<PasswordResetRequest>) -> Result<ResetRequested, ApiError> {
-        self.0.request_password_reset(&body.email.0).await?;
+    async fn request_password_reset(
+        &self,
+        client: Client,
+        Json(body): Json<PasswordResetRequest>,
+    ) -> Result<ResetRequested, ApiError> {
+        self.0.request_password_reset(&body.email.0, origin(client, None)).await?;
         Ok(ResetRequested::Accepted)
     }
 
-    async fn confirm_password_reset(&self, Json(body): Json<PasswordReset>) -> Result<PasswordSet, ApiError> {
-        self.0.confirm_password_reset(secret(&body.token), secret(&body.new_password)).await?;
+    async fn confirm_password_reset(
+        &self,
+        client: Client,
+        Json(body): Json<PasswordReset>,
+    ) -> Result<PasswordSet, ApiError> {
+        let (token, new) = (secret(&body.token), secret(&body.new_password));
+        self.0.confirm_password_reset(token, new, origin(client, None)).await?;
         Ok(PasswordSet::Done)
     }
 }

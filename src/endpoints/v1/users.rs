@@ -2,6 +2,7 @@
 
 use contract::{
     Admin, ApiError, Json, User as Caller,
+    caller::Client,
     v1::{
         endpoints::{OneUser, UserDeleted, UserEndpoints, Users as UsersAnswer},
         schemas::{AccountDeletion, MePatch, Role, User, UserPage, UserPatch},
@@ -13,7 +14,7 @@ use poem_openapi::param::{Path, Query};
 use super::pages;
 use crate::{
     db::repositories::users::{ADMIN, USER, UserRow},
-    endpoints::secret,
+    endpoints::{origin, secret},
     services::{AccountChanges, Precondition, Users},
 };
 
@@ -25,21 +26,29 @@ impl UserEndpoints for UserAccounts {
         one(self.0.get_own(caller.user_id).await?)
     }
 
-    async fn update_me(&self, Caller(caller): Caller, Json(body): Json<MePatch>) -> Result<OneUser, ApiError> {
+    async fn update_me(
+        &self,
+        Caller(caller): Caller,
+        client: Client,
+        Json(body): Json<MePatch>,
+    ) -> Result<OneUser, ApiError> {
         let changes = AccountChanges {
             name: body.name,
             email: body.email.map(|EmailAddress(address)| address),
             current_password: body.current_password.as_ref().map(secret),
         };
-        one(self.0.update_own(caller.user_id, changes, Precondition::None).await?)
+        let origin = origin(client, Some(caller.user_id));
+        one(self.0.update_own(caller.user_id, changes, Precondition::None, origin).await?)
     }
 
     async fn delete_me(
         &self,
         Caller(caller): Caller,
+        client: Client,
         Json(body): Json<AccountDeletion>,
     ) -> Result<UserDeleted, ApiError> {
-        self.0.delete_own(caller.user_id, secret(&body.password), Precondition::None).await?;
+        let origin = origin(client, Some(caller.user_id));
+        self.0.delete_own(caller.user_id, secret(&body.password), Precondition::None, origin).await?;
         Ok(UserDeleted::Done)
     }
 
@@ -63,7 +72,8 @@ impl UserEndpoints for UserAccounts {
 
     async fn update(
         &self,
-        _: Admin,
+        Admin(caller): Admin,
+        client: Client,
         Path(Id(user_id)): Path<Id>,
         Json(body): Json<UserPatch>,
     ) -> Result<OneUser, ApiError> {
@@ -71,11 +81,17 @@ impl UserEndpoints for UserAccounts {
             Role::User => USER,
             Role::Admin => ADMIN,
         });
-        one(self.0.update(user_id, role, body.disabled, Precondition::None).await?)
+        let origin = origin(client, Some(caller.user_id));
+        one(self.0.update(user_id, role, body.disabled, Precondition::None, origin).await?)
     }
 
-    async fn delete(&self, _: Admin, Path(Id(user_id)): Path<Id>) -> Result<UserDeleted, ApiError> {
-        self.0.delete(user_id, Precondition::None).await?;
+    async fn delete(
+        &self,
+        Admin(caller): Admin,
+        client: Client,
+        Path(Id(user_id)): Path<Id>,
+    ) -> Result<UserDeleted, ApiError> {
+        self.0.delete(user_id, Precondition::None, origin(client, Some(caller.user_id))).await?;
         Ok(UserDeleted::Done)
     }
 }

@@ -2,6 +2,7 @@
 
 use contract::{
     Admin, Json,
+    caller::Client,
     listing::{Format, Listing, Rows},
     v2::{
         IfMatch, IfNoneMatch, Refusal,
@@ -23,6 +24,7 @@ use super::{
 };
 use crate::{
     db::repositories::users::{ADMIN, Filter, USER, UserRow},
+    endpoints::origin,
     services::Users,
 };
 
@@ -97,18 +99,27 @@ impl AdminUserEndpoints for AdminUsers {
 
     async fn update(
         &self,
-        _: Admin,
+        Admin(caller): Admin,
+        client: Client,
         Path(Id(user_id)): Path<Id>,
         if_match: IfMatch,
         Json(body): Json<UserPatch>,
     ) -> Result<Changed<User>, Refusal> {
         let precondition = self.conditions.precondition(if_match)?;
-        let row = self.users.update(user_id, body.role.map(role_name), body.disabled, precondition).await?;
+        let origin = origin(client, Some(caller.user_id));
+        let row = self.users.update(user_id, body.role.map(role_name), body.disabled, precondition, origin).await?;
         Ok(Changed { tag: tag(&Users::version(&row)), body: Json(shown(row)) })
     }
 
-    async fn delete(&self, _: Admin, Path(Id(user_id)): Path<Id>, if_match: IfMatch) -> Result<Done, Refusal> {
-        self.users.delete(user_id, self.conditions.precondition(if_match)?).await?;
+    async fn delete(
+        &self,
+        Admin(caller): Admin,
+        client: Client,
+        Path(Id(user_id)): Path<Id>,
+        if_match: IfMatch,
+    ) -> Result<Done, Refusal> {
+        let precondition = self.conditions.precondition(if_match)?;
+        self.users.delete(user_id, precondition, origin(client, Some(caller.user_id))).await?;
         Ok(Done)
     }
 }

@@ -1,7 +1,7 @@
 //! Accounts, sessions and passwords.
 
 use contract::{
-    Json, User,
+    Caller, Json, User,
     caller::Client,
     v2::{
         Refusal,
@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     db::repositories::keyset::{Key, Position},
-    endpoints::secret,
+    endpoints::{origin, secret},
     services::{Accounts, NewAccount, Session, Sessions},
 };
 
@@ -39,37 +39,57 @@ pub struct Auth {
 impl AuthEndpoints for Auth {
     async fn register(&self, client: Client, Json(body): Json<Registration>) -> Result<Opened<AuthSession>, Refusal> {
         let account = NewAccount { email: body.email.0, password: secret(&body.password), name: body.name };
-        let body = session(self.accounts.register(account, client.user_agent).await?);
+        let user_agent = client.user_agent.clone();
+        let body = session(self.accounts.register(account, user_agent, origin(client, None)).await?);
         Ok(Opened { body: Json(body), location: "/v2/users/me".to_owned() })
     }
 
     async fn login(&self, client: Client, Json(body): Json<Credentials>) -> Result<Answered<AuthSession>, Refusal> {
-        let opened = self.accounts.login(&body.email.0, secret(&body.password), client.user_agent).await?;
+        let (user_agent, origin) = (client.user_agent.clone(), origin(client, None));
+        let opened = self.accounts.login(&body.email.0, secret(&body.password), user_agent, origin).await?;
         Ok(Answered(Json(session(opened))))
     }
 
-    async fn refresh(&self, Json(body): Json<SessionRefresh>) -> Result<Answered<AuthSession>, Refusal> {
-        Ok(Answered(Json(session(self.accounts.refresh(secret(&body.refresh_token)).await?))))
+    async fn refresh(
+        &self,
+        client: Client,
+        Json(body): Json<SessionRefresh>,
+    ) -> Result<Answered<AuthSession>, Refusal> {
+        let refreshed = self.accounts.refresh(secret(&body.refresh_token), origin(client, None)).await?;
+        Ok(Answered(Json(session(refreshed))))
     }
 
-    async fn logout(&self, User(caller): User) -> Result<Done, Refusal> {
-        self.accounts.logout(caller.session_id, caller.token_id, caller.token_expires_at).await?;
+    async fn logout(&self, User(caller): User, client: Client) -> Result<Done, Refusal> {
+        let origin = origin(client, Some(caller.user_id));
+        let Caller { user_id, session_id, token_id, token_expires_at, .. } = caller;
+        self.accounts.logout(user_id, session_id, token_id, token_expires_at, origin).await?;
         Ok(Done)
     }
 
-    async fn change_password(&self, User(caller): User, Json(body): Json<PasswordChange>) -> Result<Done, Refusal> {
+    async fn change_password(
+        &self,
+        User(caller): User,
+        client: Client,
+        Json(body): Json<PasswordChange>,
+    ) -> Result<Done, Refusal> {
         let (current, new) = (secret(&body.current_password), secret(&body.new_password));
-        self.accounts.change_password(caller.user_id, caller.session_id, current, new).await?;
+        let origin = origin(client, Some(caller.user_id));
+        self.accounts.change_password(caller.user_id, caller.session_id, current, new, origin).await?;
         Ok(Done)
     }
 
-    async fn request_password_reset(&self, Json(body): Json<PasswordResetRequest>) -> Result<Accepted, Refusal> {
-        self.accounts.request_password_reset(&body.email.0).await?;
+    async fn request_password_reset(
+        &self,
+        client: Client,
+        Json(body): Json<PasswordResetRequest>,
+    ) -> Result<Accepted, Refusal> {
+        self.accounts.request_password_reset(&body.email.0, origin(client, None)).await?;
         Ok(Accepted)
     }
 
-    async fn confirm_password_reset(&self, Json(body): Json<PasswordReset>) -> Result<Done, Refusal> {
-        self.accounts.confirm_password_reset(secret(&body.token), secret(&body.new_password)).await?;
+    async fn confirm_password_reset(&self, client: Client, Json(body): Json<PasswordReset>) -> Result<Done, Refusal> {
+        let (token, new) = (secret(&body.token), secret(&body.new_password));
+        self.accounts.confirm_password_reset(token, new, origin(client, None)).await?;
         Ok(Done)
     }
 
@@ -95,13 +115,18 @@ impl AuthEndpoints for Auth {
         Ok(Listed { body: Json(page), link: frame.header })
     }
 
-    async fn end_sessions(&self, User(caller): User) -> Result<Done, Refusal> {
-        self.sessions.end_all(caller.user_id).await?;
+    async fn end_sessions(&self, User(caller): User, client: Client) -> Result<Done, Refusal> {
+        self.sessions.end_all(caller.user_id, origin(client, Some(caller.user_id))).await?;
         Ok(Done)
     }
 
-    async fn end_session(&self, User(caller): User, Path(Id(session_id)): Path<Id>) -> Result<Done, Refusal> {
-        self.sessions.end(caller.user_id, session_id).await?;
+    async fn end_session(
+        &self,
+        User(caller): User,
+        client: Client,
+        Path(Id(session_id)): Path<Id>,
+    ) -> Result<Done, Refusal> {
+        self.sessions.end(caller.user_id, session_id, origin(client, Some(caller.user_id))).await?;
         Ok(Done)
     }
 }

@@ -1,6 +1,7 @@
 //! v2 over the services: the same ones as v1's.
 
 mod admin;
+mod audit;
 mod auth;
 mod bucketlists;
 mod conditions;
@@ -12,10 +13,13 @@ mod search;
 pub mod tables;
 mod users;
 
-use contract::v2::endpoints::{AdminUserRoutes, AuthRoutes, BucketlistRoutes, ItemRoutes, SearchRoutes, UserRoutes};
+use contract::v2::endpoints::{
+    AdminUserRoutes, AuditRoutes, AuthRoutes, BucketlistRoutes, ItemRoutes, SearchRoutes, UserRoutes,
+};
 use poem_openapi::OpenApiService;
 
 pub use admin::AdminUsers;
+pub use audit::AuditTrail;
 pub use auth::Auth;
 pub use bucketlists::BucketlistLists;
 pub use conditions::Conditions;
@@ -34,6 +38,7 @@ pub type Api = (
     ItemRoutes<ItemLists>,
     SearchRoutes<SearchText>,
     AdminUserRoutes<AdminUsers>,
+    AuditRoutes<AuditTrail>,
 );
 
 /// v2 as a service to be nested at `/v2`. `signer` signs cursors; with `requires_if_match` changes must say which state
@@ -51,7 +56,8 @@ pub fn service(services: &Services, signer: Signer, requires_if_match: bool) -> 
         BucketlistRoutes(BucketlistLists { lists: services.bucketlists.clone(), cursors: cursors.clone(), conditions }),
         ItemRoutes(ItemLists { items: services.items.clone(), cursors: cursors.clone(), conditions }),
         SearchRoutes(SearchText { search: services.search.clone(), cursors: cursors.clone() }),
-        AdminUserRoutes(AdminUsers { users: services.users.clone(), cursors, conditions }),
+        AdminUserRoutes(AdminUsers { users: services.users.clone(), cursors: cursors.clone(), conditions }),
+        AuditRoutes(AuditTrail { audit: services.audit.clone(), cursors }),
     );
     OpenApiService::new(api, "BucketList API", "2.0.0")
 }

@@ -2,6 +2,7 @@
 
 use contract::{
     Json, User as Caller,
+    caller::Client,
     v2::{
         IfMatch, IfNoneMatch, Refusal,
         endpoints::UserEndpoints,
@@ -13,7 +14,7 @@ use contract::{
 
 use super::{Conditions, conditions::tag, representations::user};
 use crate::{
-    endpoints::secret,
+    endpoints::{origin, secret},
     services::{AccountChanges, Users},
 };
 
@@ -32,6 +33,7 @@ impl UserEndpoints for UserAccounts {
     async fn update_me(
         &self,
         Caller(caller): Caller,
+        client: Client,
         if_match: IfMatch,
         Json(body): Json<MePatch>,
     ) -> Result<Changed<User>, Refusal> {
@@ -41,18 +43,21 @@ impl UserEndpoints for UserAccounts {
             current_password: body.current_password.as_ref().map(secret),
         };
         let precondition = self.conditions.precondition(if_match)?;
-        let row = self.users.update_own(caller.user_id, changes, precondition).await?;
+        let origin = origin(client, Some(caller.user_id));
+        let row = self.users.update_own(caller.user_id, changes, precondition, origin).await?;
         Ok(Changed { tag: tag(&Users::version(&row)), body: Json(user(row, Links::Me)) })
     }
 
     async fn delete_me(
         &self,
         Caller(caller): Caller,
+        client: Client,
         if_match: IfMatch,
         Json(body): Json<AccountDeletion>,
     ) -> Result<Done, Refusal> {
         let precondition = self.conditions.precondition(if_match)?;
-        self.users.delete_own(caller.user_id, secret(&body.password), precondition).await?;
+        let origin = origin(client, Some(caller.user_id));
+        self.users.delete_own(caller.user_id, secret(&body.password), precondition, origin).await?;
         Ok(Done)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use bucketlist::db::{
     DbConnection,
     repositories::{
-        bucketlists, items,
+        audit, bucketlists, items,
         keyset::{Key, Keyset, Position, SortKey},
         sessions, users,
     },
@@ -124,7 +124,9 @@ fn fill(c: &mut DbConnection, owner: i64, list: i64) {
          INSERT INTO items (bucketlist_id, name, search_text, done, created_at, updated_at) \
          {numbers} SELECT {list}, 'i' || n, '', false, n, n FROM numbers; \
          INSERT INTO sessions (user_id, created_at, last_seen_at, expires_at) \
-         {numbers} SELECT {owner}, n, n, 9000 + n FROM numbers;"
+         {numbers} SELECT {owner}, n, n, 9000 + n FROM numbers; \
+         INSERT INTO audit_events (created_at, action, actor_id, target_type, target_id, detail) \
+         {numbers} SELECT n, 'a' || n % 990, n % 990, 'user', n % 980, '{{}}' FROM numbers;"
     );
     c.batch_execute(&fill).unwrap();
     if let DbConnection::Postgres(c) = c {
@@ -155,6 +157,32 @@ both_engines! {
             let after = after.map(|_| somewhere(SortKey::CreatedAt));
             let keyset = Keyset { sort: SortKey::CreatedAt, descending: true, after, limit: 21 };
             goes_straight(c, &found, "sessions", "user_id_", &keyset);
+        }
+    }
+
+    async fn what_was_done_is_entered_at_the_row_whatever_is_asked_of_it(engine: Engine) {
+        let database = Database::new(engine);
+        let mut outside = database.migrator();
+        let c = outside.connection();
+        let (owner, list) = items_of_two(c);
+        fill(c, owner, list);
+        let none = audit::Filter::default;
+        for (scope, filter) in [
+            ("", none()),
+            ("", audit::Filter { created_after: Some(100), ..none() }),
+            ("", audit::Filter { created_before: Some(4_900), ..none() }),
+            ("action_", audit::Filter { action: Some("a1".to_owned()), ..none() }),
+            ("actor_id_", audit::Filter { actor_id: Some(7), ..none() }),
+            ("target_", audit::Filter { target_type: Some("user".to_owned()), target_id: Some(7), ..none() }),
+        ] {
+            for keyset in pages().filter(|keyset| keyset.sort == SortKey::CreatedAt) {
+                // Without a row to go on after, a page is entered at the bound.
+                if keyset.after.is_none() && (filter.created_after.is_some() || filter.created_before.is_some()) {
+                    continue;
+                }
+                let found = plan(c, |c| drop(audit::after(c, &filter, &keyset).unwrap()));
+                goes_straight(c, &found, "audit_events", scope, &keyset);
+            }
         }
     }
 

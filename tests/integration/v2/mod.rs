@@ -1,6 +1,7 @@
 //! v2 as its clients meet it.
 
 mod access;
+mod audit;
 mod batch;
 mod cache;
 mod conditional;

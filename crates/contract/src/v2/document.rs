@@ -7,8 +7,9 @@ use poem_openapi::{ContactObject, LicenseObject, OpenApiService, ServerObject};
 use serde_json::{Value, json};
 
 use super::endpoints::{
-    AdminUserEndpointsStub, AdminUserRoutes, AuthEndpointsStub, AuthRoutes, BucketlistEndpointsStub, BucketlistRoutes,
-    ItemEndpointsStub, ItemRoutes, SearchEndpointsStub, SearchRoutes, UserEndpointsStub, UserRoutes,
+    AdminUserEndpointsStub, AdminUserRoutes, AuditEndpointsStub, AuditRoutes, AuthEndpointsStub, AuthRoutes,
+    BucketlistEndpointsStub, BucketlistRoutes, ItemEndpointsStub, ItemRoutes, SearchEndpointsStub, SearchRoutes,
+    UserEndpointsStub, UserRoutes,
 };
 use crate::{
     Operation,
@@ -45,6 +46,7 @@ pub fn operations() -> impl Iterator<Item = &'static Operation> {
         ItemRoutes::OPERATIONS,
         SearchRoutes::OPERATIONS,
         AdminUserRoutes::OPERATIONS,
+        AuditRoutes::OPERATIONS,
     ]
     .into_iter()
     .flatten()
@@ -69,6 +71,7 @@ pub fn build() -> Result<Document, FinishError> {
             ItemRoutes(ItemEndpointsStub),
             SearchRoutes(SearchEndpointsStub),
             AdminUserRoutes(AdminUserEndpointsStub),
+            AuditRoutes(AuditEndpointsStub),
         ),
         "BucketList API",
         "2.0.0",
@@ -112,6 +115,12 @@ pub fn build() -> Result<Document, FinishError> {
                 ("due_before", json!("2027-12-31")),
                 ("due_after", json!("2026-01-01")),
                 ("created_after", json!("2025-12-31T00:00:00Z")),
+                ("created_before", json!("2099-12-31T00:00:00Z")),
+                ("listAuditEvents.sort", json!("created_at")),
+                ("actor_id", json!(1)),
+                ("action", json!("login.succeeded")),
+                ("target_type", json!("user")),
+                ("target_id", json!(1)),
                 ("include", json!(["total"])),
                 ("If-Match", json!("*")),
                 ("If-None-Match", json!("\"aN0thEr5tate\"")),

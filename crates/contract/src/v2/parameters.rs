@@ -71,3 +71,87 @@ pub enum IncludeMore {
     /// How many rows there are in all.
     Total,
 }
+
+/// The order of a list in time: a pattern for the same reason as [`Sort`].
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct TimeSort(pub String);
+
+scalar!(
+    TimeSort,
+    MetaSchema { max_length: Some(20), pattern: Some("^-?created_at$".to_owned()), ..MetaSchema::new("string") }
+);
+
+impl ParseFromParameter for TimeSort {
+    fn parse_from_parameter(value: &str) -> ParseResult<Self> {
+        Ok(Self(value.trim().to_owned()))
+    }
+}
+
+/// An enum of words that are no Rust names.
+macro_rules! words {
+    ($(#[doc = $about:literal])+ $name:ident { $($(#[doc = $doc:literal])+ $variant:ident $word:literal)+ }) => {
+        $(#[doc = $about])+
+        #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
+        pub enum $name { $($(#[doc = $doc])+ #[oai(rename = $word)] $variant),+ }
+
+        impl $name {
+            /// Every one there is.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The word as it travels.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+        }
+    };
+}
+
+words! {
+    /// What was done: a noun and what happened to it.
+    AuditAction {
+        /// Somebody made themselves an account.
+        UserRegistered "user.registered"
+        /// An operator made an account.
+        UserCreated "user.created"
+        /// A user's email address changed.
+        UserEmailChanged "user.email_changed"
+        /// A user's password changed.
+        UserPasswordChanged "user.password_changed"
+        /// A user became an administrator, or ceased to be one.
+        UserRoleChanged "user.role_changed"
+        /// A user was locked out.
+        UserDisabled "user.disabled"
+        /// A user may come in again.
+        UserEnabled "user.enabled"
+        /// A user is gone, with everything of theirs.
+        UserDeleted "user.deleted"
+        /// Somebody logged in.
+        LoginSucceeded "login.succeeded"
+        /// Somebody tried to log in.
+        LoginFailed "login.failed"
+        /// Somebody tried to log in too often.
+        LoginThrottled "login.throttled"
+        /// Somebody who is logged in gave a wrong current password.
+        PasswordRefused "password.refused"
+        /// A session was ended by whoever had it.
+        SessionLoggedOut "session.logged_out"
+        /// A session was ended from another one, or all of them were.
+        SessionEnded "session.ended"
+        /// A refresh token came a second time, so its session was ended.
+        SessionTokenReused "session.token_reused"
+        /// Somebody asked for a mail with which to set a new password.
+        PasswordResetRequested "password_reset.requested"
+        /// Somebody set a new password with what was mailed.
+        PasswordResetConfirmed "password_reset.confirmed"
+    }
+}
+
+words! {
+    /// What something was done to.
+    AuditTarget {
+        /// An account.
+        User "user"
+    }
+}

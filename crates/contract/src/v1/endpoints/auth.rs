@@ -83,20 +83,25 @@ pub trait AuthEndpoints: Send + Sync + 'static {
     /// the same next token, so that two windows of one user do not log each other out.
     #[oai(path = "/refresh", method = "post", operation_id = "refreshSession")]
     #[operation(errors(&[ErrorCode::InvalidRefreshToken, ErrorCode::AccountDisabled]), limit(Limit::Login))]
-    async fn refresh(&self, body: Json<SessionRefresh>) -> Result<SessionOpened, ApiError>;
+    async fn refresh(&self, client: Client, body: Json<SessionRefresh>) -> Result<SessionOpened, ApiError>;
 
     /// Log out.
     ///
     /// Ends the session: its access token is refused from the next request on, its refresh token is void.
     #[oai(path = "/logout", method = "post", operation_id = "logout")]
-    async fn logout(&self, caller: User) -> Result<LoggedOut, ApiError>;
+    async fn logout(&self, caller: User, client: Client) -> Result<LoggedOut, ApiError>;
 
     /// Change the password.
     ///
     /// Needs the current one. All other sessions of the account end; this one goes on.
     #[oai(path = "/password", method = "put", operation_id = "changePassword")]
     #[operation(errors(&[ErrorCode::WrongPassword]), limit(Limit::Login))]
-    async fn change_password(&self, caller: User, body: Json<PasswordChange>) -> Result<PasswordSet, ApiError>;
+    async fn change_password(
+        &self,
+        caller: User,
+        client: Client,
+        body: Json<PasswordChange>,
+    ) -> Result<PasswordSet, ApiError>;
 
     /// Ask for a password reset.
     ///
@@ -104,12 +109,16 @@ pub trait AuthEndpoints: Send + Sync + 'static {
     /// are the same whether or not there is one.
     #[oai(path = "/password-reset", method = "post", operation_id = "requestPasswordReset")]
     #[operation(limit(Limit::PasswordReset))]
-    async fn request_password_reset(&self, body: Json<PasswordResetRequest>) -> Result<ResetRequested, ApiError>;
+    async fn request_password_reset(
+        &self,
+        client: Client,
+        body: Json<PasswordResetRequest>,
+    ) -> Result<ResetRequested, ApiError>;
 
     /// Set a password with a mailed token.
     ///
     /// A token is good for one use within an hour. All sessions of the account end.
     #[oai(path = "/password-reset/confirm", method = "post", operation_id = "confirmPasswordReset")]
     #[operation(errors(&[ErrorCode::InvalidResetToken]), limit(Limit::Login))]
-    async fn confirm_password_reset(&self, body: Json<PasswordReset>) -> Result<PasswordSet, ApiError>;
+    async fn confirm_password_reset(&self, client: Client, body: Json<PasswordReset>) -> Result<PasswordSet, ApiError>;
 }

@@ -9,6 +9,7 @@ use poem_openapi::{
 use super::Tag;
 use crate::{
     Admin, ApiError, ErrorCode, Json, Operation, User as Caller,
+    caller::Client,
     v1::schemas::{AccountDeletion, MePatch, User, UserPage, UserPatch},
     values::{Id, SearchText},
 };
@@ -51,14 +52,19 @@ pub trait UserEndpoints: Send + Sync + 'static {
     /// A field left out stays as it is. A new email address needs the current password.
     #[oai(path = "/me", method = "patch", operation_id = "updateMe")]
     #[operation(errors(&[ErrorCode::EmailTaken, ErrorCode::WrongPassword]))]
-    async fn update_me(&self, caller: Caller, body: Json<MePatch>) -> Result<OneUser, ApiError>;
+    async fn update_me(&self, caller: Caller, client: Client, body: Json<MePatch>) -> Result<OneUser, ApiError>;
 
     /// Delete your account.
     ///
     /// Deletes the account with all its bucketlists, items and sessions, at once and for good. Asks for the password.
     #[oai(path = "/me", method = "delete", operation_id = "deleteMe")]
     #[operation(errors(&[ErrorCode::WrongPassword, ErrorCode::LastAdmin]))]
-    async fn delete_me(&self, caller: Caller, body: Json<AccountDeletion>) -> Result<UserDeleted, ApiError>;
+    async fn delete_me(
+        &self,
+        caller: Caller,
+        client: Client,
+        body: Json<AccountDeletion>,
+    ) -> Result<UserDeleted, ApiError>;
 
     /// List the users.
     ///
@@ -98,6 +104,7 @@ pub trait UserEndpoints: Send + Sync + 'static {
     async fn update(
         &self,
         caller: Admin,
+        client: Client,
         /// The user.
         user_id: Path<Id>,
         body: Json<UserPatch>,
@@ -111,6 +118,7 @@ pub trait UserEndpoints: Send + Sync + 'static {
     async fn delete(
         &self,
         caller: Admin,
+        client: Client,
         /// The user.
         user_id: Path<Id>,
     ) -> Result<UserDeleted, ApiError>;

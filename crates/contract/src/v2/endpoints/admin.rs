@@ -6,6 +6,7 @@ use poem_openapi::param::{Path, Query};
 use super::Tag;
 use crate::{
     Admin, ErrorCode, Json, Operation,
+    caller::Client,
     listing::{Format, Listing},
     v2::{
         IfMatch, IfNoneMatch, Refusal,
@@ -75,6 +76,7 @@ pub trait AdminUserEndpoints: Send + Sync + 'static {
     async fn update(
         &self,
         caller: Admin,
+        client: Client,
         /// The user.
         user_id: Path<Id>,
         /// The tag of the state you mean to change: 412 if it is no longer that one.
@@ -92,6 +94,7 @@ pub trait AdminUserEndpoints: Send + Sync + 'static {
     async fn delete(
         &self,
         caller: Admin,
+        client: Client,
         /// The user.
         user_id: Path<Id>,
         /// The tag of the state you mean to delete: 412 if it is no longer that one.

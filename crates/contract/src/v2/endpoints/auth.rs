@@ -45,20 +45,20 @@ pub trait AuthEndpoints: Send + Sync + 'static {
     /// the same next token, so that two windows of one user do not log each other out.
     #[oai(path = "/refresh", method = "post", operation_id = "refreshSession")]
     #[operation(errors(&[ErrorCode::InvalidRefreshToken, ErrorCode::AccountDisabled]), limit(Limit::Login))]
-    async fn refresh(&self, body: Json<SessionRefresh>) -> Result<Answered<AuthSession>, Refusal>;
+    async fn refresh(&self, client: Client, body: Json<SessionRefresh>) -> Result<Answered<AuthSession>, Refusal>;
 
     /// Log out.
     ///
     /// Ends the session: its access token is refused from the next request on, its refresh token is void.
     #[oai(path = "/logout", method = "post", operation_id = "logout")]
-    async fn logout(&self, caller: User) -> Result<Done, Refusal>;
+    async fn logout(&self, caller: User, client: Client) -> Result<Done, Refusal>;
 
     /// Change the password.
     ///
     /// Needs the current one. All other sessions of the account end; this one goes on.
     #[oai(path = "/password", method = "put", operation_id = "changePassword")]
     #[operation(errors(&[ErrorCode::WrongPassword]), limit(Limit::Login))]
-    async fn change_password(&self, caller: User, body: Json<PasswordChange>) -> Result<Done, Refusal>;
+    async fn change_password(&self, caller: User, client: Client, body: Json<PasswordChange>) -> Result<Done, Refusal>;
 
     /// Ask for a password reset.
     ///
@@ -66,14 +66,18 @@ pub trait AuthEndpoints: Send + Sync + 'static {
     /// are the same whether or not there is one.
     #[oai(path = "/password-reset", method = "post", operation_id = "requestPasswordReset")]
     #[operation(limit(Limit::PasswordReset))]
-    async fn request_password_reset(&self, body: Json<PasswordResetRequest>) -> Result<Accepted, Refusal>;
+    async fn request_password_reset(
+        &self,
+        client: Client,
+        body: Json<PasswordResetRequest>,
+    ) -> Result<Accepted, Refusal>;
 
     /// Set a password with a mailed token.
     ///
     /// A token is good for one use within an hour. All sessions of the account end.
     #[oai(path = "/password-reset/confirm", method = "post", operation_id = "confirmPasswordReset")]
     #[operation(errors(&[ErrorCode::InvalidResetToken]), limit(Limit::Login))]
-    async fn confirm_password_reset(&self, body: Json<PasswordReset>) -> Result<Done, Refusal>;
+    async fn confirm_password_reset(&self, client: Client, body: Json<PasswordReset>) -> Result<Done, Refusal>;
 
     /// List your sessions.
     ///
@@ -94,7 +98,7 @@ pub trait AuthEndpoints: Send + Sync + 'static {
     ///
     /// This one, too: every program has to log in again.
     #[oai(path = "/sessions", method = "delete", operation_id = "endSessions")]
-    async fn end_sessions(&self, caller: User) -> Result<Done, Refusal>;
+    async fn end_sessions(&self, caller: User, client: Client) -> Result<Done, Refusal>;
 
     /// End a session.
     ///
@@ -104,6 +108,7 @@ pub trait AuthEndpoints: Send + Sync + 'static {
     async fn end_session(
         &self,
         caller: User,
+        client: Client,
         /// The session.
         session_id: Path<Id>,
     ) -> Result<Done, Refusal>;

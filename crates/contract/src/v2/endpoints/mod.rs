@@ -1,6 +1,7 @@
 //! The endpoint traits of v2: one per noun, each operation a method.
 
 mod admin;
+mod audit;
 mod auth;
 mod bucketlists;
 mod items;
@@ -8,6 +9,7 @@ mod search;
 mod users;
 
 pub use admin::*;
+pub use audit::*;
 pub use auth::*;
 pub use bucketlists::*;
 pub use items::*;
@@ -29,6 +31,6 @@ pub enum Tag {
     Items,
     /// Everything of yours that has these words.
     Search,
-    /// Everybody's accounts, for administrators.
+    /// Everybody's accounts, and what was done, for administrators.
     Admin,
 }

@@ -5,6 +5,7 @@ use endpoints::endpoints;
 use super::Tag;
 use crate::{
     ErrorCode, Json, Operation, User as Caller,
+    caller::Client,
     v2::{
         IfMatch, IfNoneMatch, Refusal,
         responses::{Changed, Done, Found},
@@ -37,6 +38,7 @@ pub trait UserEndpoints: Send + Sync + 'static {
     async fn update_me(
         &self,
         caller: Caller,
+        client: Client,
         /// The tag of the state you mean to change: 412 if it is no longer that one.
         #[oai(name = "If-Match")]
         if_match: IfMatch,
@@ -52,6 +54,7 @@ pub trait UserEndpoints: Send + Sync + 'static {
     async fn delete_me(
         &self,
         caller: Caller,
+        client: Client,
         /// The tag of the state you mean to delete: 412 if it is no longer that one.
         #[oai(name = "If-Match")]
         if_match: IfMatch,

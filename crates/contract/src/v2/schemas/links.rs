@@ -47,6 +47,8 @@ pub enum Links {
     User(i64),
     /// Of a session.
     Session(i64),
+    /// Of something that was done.
+    AuditEvent,
 }
 
 impl Links {
@@ -86,6 +88,8 @@ impl Links {
                 link("collection", "GET", format_args!("/v2/auth/sessions"))?;
                 link("delete", "DELETE", format_args!("/v2/auth/sessions/{id}"))
             }
+            // Whom it speaks of may be gone.
+            Self::AuditEvent => link("collection", "GET", format_args!("/v2/admin/audit")),
         }
     }
 }

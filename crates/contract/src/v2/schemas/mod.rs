@@ -1,6 +1,7 @@
 //! The schemas of v2. What is sent is v1's; what is answered carries links.
 
 mod accounts;
+mod audit;
 mod bucketlists;
 mod items;
 mod links;
@@ -8,6 +9,7 @@ mod pages;
 mod search;
 
 pub use accounts::*;
+pub use audit::AuditEvent;
 pub use bucketlists::*;
 pub use items::*;
 pub use links::{Link, Links};

@@ -3,7 +3,7 @@
 use poem_openapi::{Object, types::Example};
 use serde::Serialize;
 
-use super::{Bucketlist, Item, SearchHit, Session, User};
+use super::{AuditEvent, Bucketlist, Item, SearchHit, Session, User};
 use crate::{listing::Page, values::Nullable};
 
 /// How a page was cut.
@@ -87,6 +87,10 @@ page! {
     UserPage of User at "/v2/admin/users"
 }
 page! {
+    /// One page of what was done.
+    AuditEventPage of AuditEvent at "/v2/admin/audit"
+}
+page! {
     /// One page of your sessions, the newest first.
     SessionPage of Session at "/v2/auth/sessions"
 }
@@ -105,4 +109,8 @@ impl Page for ItemPage {
 
 impl Page for UserPage {
     type Row = User;
+}
+
+impl Page for AuditEventPage {
+    type Row = AuditEvent;
 }

@@ -1,0 +1,32 @@
+//! What was done, by whom and from where: appended in the transaction of what was done, read by administrators.
+//!
+//! To record something, call [`append`](crate::db::repositories::audit::append) inside the unit of work that does it. Reads
+//! are not recorded.
+
+use std::sync::Arc;
+
+use super::{Context, Error, Walk, Walked};
+use crate::db::{
+    DbConnection,
+    repositories::audit::{self, AuditRow, Filter},
+};
+
+/// What was done, for administrators.
+#[derive(Clone)]
+pub struct Audit(pub(super) Arc<Context>);
+
+impl Audit {
+    /// A page of what was done, by cursor.
+    ///
+    /// # Errors
+    /// Only when the database fails.
+    pub async fn walk(&self, walk: Walk<Filter>) -> Result<Walked<AuditRow>, Error> {
+        let is_one_statement = !walk.with_total;
+        let work = move |c: &mut DbConnection| {
+            let rows = audit::after(c, &walk.filter, &walk.one_more())?;
+            let total = if walk.with_total { Some(audit::count(c, &walk.filter)?) } else { None };
+            Ok(walk.cut(rows, total))
+        };
+        if is_one_statement { self.0.db.read(work).await } else { self.0.db.snapshot(work).await }
+    }
+}
