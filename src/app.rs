@@ -70,8 +70,9 @@ impl App {
         let db = Db::open(config.database.clone())?;
         let tokens =
             Arc::new(AccessTokens::new(secret, &config.tokens.previous_secrets, seconds(config.tokens.access_ttl)));
-        // A replica cannot see what another one wrote; the embedded database has one server.
-        let (standings, revisions) = (Standings::new(config.is_embedded()), Revisions::new(config.is_embedded()));
+        // A replica cannot see what another one wrote.
+        let is_sole_writer = config.is_sole_writer();
+        let (standings, revisions) = (Standings::new(is_sole_writer), Revisions::new(is_sole_writer));
         let context = Arc::new(Context {
             db: db.clone(),
             clock: Arc::clone(&parts.clock),

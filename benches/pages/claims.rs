@@ -26,10 +26,12 @@ const ROUNDS: usize = 1_000;
 /// Page 10,000 of 20 comes after so many rows.
 const DEEP: usize = 9_999 * 20;
 
-/// An app that remembers no answers, one that does, over the same database, and who asks them.
+/// An app that remembers no answers, one that does, and one that does and has its database for itself; over the same database,
+/// and who asks them.
 pub(crate) struct Server {
     app: App,
     caching: App,
+    alone: App,
     /// One of the users with ten lists, and one of these.
     someone: User,
     /// The user with the long list, and that.
@@ -60,11 +62,11 @@ struct Answer {
 }
 
 impl Server {
-    pub(crate) async fn over(app: App, caching: App) -> Self {
+    pub(crate) async fn over([app, caching, alone]: [App; 3]) -> Self {
         let admin = support::log_in(&app, ADMIN_EMAIL, ADMIN_PASSWORD).await;
         let admin = User { token: admin, list: String::new() };
         let [someone, the_one] = [user(&app, &admin, ONE_OF_MANY).await, user(&app, &admin, THE_ONE).await];
-        Self { app, caching, someone, the_one }
+        Self { app, caching, alone, someone, the_one }
     }
 }
 
@@ -162,8 +164,7 @@ async fn next(app: &App, path: String, user: &User) -> String {
     get(path, user).answer(app).await.json()["links"]["next"].as_str().unwrap().to_owned()
 }
 
-/// Searches are quick, whatever is searched for. Each query counts with the best of a few times: what a busy machine adds is
-/// not the search's.
+/// Searches are quick, whatever is searched for. Each counts, the first of a query as well as the later ones.
 pub(crate) async fn search(server: &Server, engine: &mut Engine<'_>) {
     // How the cost grows with what one owner has, the second tells; the claim is about the first.
     for (user, of, limit) in [(&server.someone, "10,000", Some(10.0)), (&server.the_one, "200,100", None)] {
@@ -173,19 +174,17 @@ pub(crate) async fn search(server: &Server, engine: &mut Engine<'_>) {
         for query in &queries {
             let query: String = url::form_urlencoded::byte_serialize(query.as_bytes()).collect();
             let call = get(format!("/v2/search?q={query}"), user);
-            let mut best = Duration::MAX;
             for _ in 0..3 {
-                best = best.min(call.answer(&server.app).await.took);
+                times.push(call.answer(&server.app).await.took);
             }
-            times.push(best);
         }
-        let what = format!("{} searches by the owner of {of} items", queries.len());
+        let what = format!("{} searches, each three times, by the owner of {of} items", queries.len());
         engine.time(format!("{what}, median"), percentile(times.clone(), 50), None);
         engine.time(format!("{what}, 95th percentile"), percentile(times, 95), limit);
     }
 }
 
-/// Words of the user's items, their beginnings down to the first letter, and pairs of them.
+/// Words of the user's items, their beginnings down to the first letter, pairs of them, and the first letters of all.
 async fn queries(app: &App, user: &User) -> BTreeSet<String> {
     let page = get(format!("{}/items?per_page=100", user.list), user).answer(app).await.json();
     let mut queries = BTreeSet::new();
@@ -196,7 +195,7 @@ async fn queries(app: &App, user: &User) -> BTreeSet<String> {
             queries.extend([1, 2, 3, usize::MAX].map(|length| word.chars().take(length).collect()));
         }
         queries.insert(words.iter().take(2).copied().collect::<Vec<_>>().join(" "));
-        queries.insert(words.iter().take(3).map(|word| word.chars().take(1).collect::<String>() + " ").collect());
+        queries.insert(words.iter().map(|word| word.chars().take(1).collect::<String>() + " ").collect());
     }
     queries
 }
@@ -219,15 +218,17 @@ pub(crate) async fn nested_items(server: &Server, engine: &mut Engine<'_>) {
 /// has its caller checked first, so the bare one is an operation that refuses its caller right after that. One that checks
 /// nobody is told beside it.
 pub(crate) async fn not_modified(server: &Server, engine: &mut Engine<'_>) {
-    let (app, user) = (&server.caching, &server.someone);
+    let user = &server.someone;
     let bare = Call { status: 403, ..get("/v2/admin/users", user) };
     let anonymous = get("/health/live", user);
-    for (name, path) in [("one bucketlist", user.list.clone()), ("a page of 20", format!("{}/items", user.list))] {
-        let known = get(path, user).again(app).await;
-        let (this, that) = in_turns((app, &known), (app, &bare)).await;
-        engine.ratio(format!("304 for {name} : a checked caller's bare 403"), this, that, Some(1.3));
-        let (this, that) = in_turns((app, &known), (app, &anonymous)).await;
-        engine.ratio(format!("304 for {name} : GET /health/live, nobody checked"), this, that, None);
+    for (app, among) in [(&server.caching, "among servers"), (&server.alone, "alone")] {
+        for (name, path) in [("one bucketlist", user.list.clone()), ("a page of 20", format!("{}/items", user.list))] {
+            let known = get(path, user).again(app).await;
+            let (this, that) = in_turns((app, &known), (app, &bare)).await;
+            engine.ratio(format!("{among}, 304 for {name} : a checked caller's bare 403"), this, that, Some(1.3));
+            let (this, that) = in_turns((app, &known), (app, &anonymous)).await;
+            engine.ratio(format!("{among}, 304 for {name} : GET /health/live, nobody checked"), this, that, None);
+        }
     }
 }
 

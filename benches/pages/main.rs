@@ -15,7 +15,7 @@ mod support;
 
 use std::process::ExitCode;
 
-use bucketlist::db::migrations::Migrator;
+use bucketlist::{config::Config, db::migrations::Migrator};
 use claims::Server;
 use report::Report;
 use support::Databases;
@@ -43,10 +43,11 @@ async fn measure() -> Report {
             config
         };
         let (plain, caching) = (settings("0"), settings("67108864"));
+        let alone = Config { is_exclusive: true, ..caching.clone() };
         let mut migrator = Migrator::connect(&plain.database).unwrap();
         let took = data::fill(&mut migrator, &plain);
         eprintln!("{engine}: {} items in {:.1} s", data::ITEMS, took.as_secs_f64());
-        let server = Server::over(support::app(&plain), support::app(&caching)).await;
+        let server = Server::over([&plain, &caching, &alone].map(support::app)).await;
         let mut engine = report.engine(engine);
         claims::deep_pages(&server, &mut engine).await;
         claims::search(&server, &mut engine).await;

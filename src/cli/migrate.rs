@@ -61,6 +61,9 @@ pub(super) fn run(config: &Config, action: Action, out: &mut dyn Write) -> Resul
     Ok(ExitCode::SUCCESS)
 }
 
+/// What to do when PostgreSQL does not answer.
+pub(super) const START_POSTGRES: &str = "start the PostgreSQL server, or let DATABASE_URL name the right one";
+
 /// A connection for migrating and seeding, or a sentence about why there is none.
 pub(super) fn connect(config: &Config) -> Result<Migrator, CliError> {
     prepare_folders(config)?;
@@ -70,7 +73,7 @@ pub(super) fn connect(config: &Config) -> Result<Migrator, CliError> {
                 format!("{error} (`{}`); let DATABASE_URL name a file of SQLite's, or a new one", path.display())
             }
             Target::Postgres(_) => {
-                format!("{error}; start the PostgreSQL server, or let DATABASE_URL name the right one")
+                format!("{error}; {START_POSTGRES}")
             }
         })
     })

@@ -4,6 +4,7 @@ use std::{
     fs::File,
     io::Write,
     net::{SocketAddr, TcpListener},
+    path::Path,
     time::Duration,
 };
 
@@ -13,28 +14,39 @@ use tokio::{
     sync::watch,
 };
 
-use super::{CliError, jwt_secret, logging, migrate::connect, prepare_folders, seed::standard};
+use super::{
+    CliError, jwt_secret, logging,
+    migrate::{START_POSTGRES, connect},
+    prepare_folders,
+    seed::standard,
+};
 use crate::{
     app::{App, Parts},
     build_info,
     config::{Config, Environment},
-    db::{Target, migrations::MigrationError},
+    db::{
+        Target,
+        exclusive::{Claim, ClaimError, nobody_claims},
+        migrations::MigrationError,
+    },
     http::{Breaking, Readiness},
     seed,
 };
 
 /// For how long a connection may say nothing before it is closed: longer than any request may take.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+/// How often a server makes sure that it still has its database for itself.
+const RENEWAL: Duration = Duration::from_secs(5);
 
 pub(super) fn run(config: &Config, seed: bool, out: &mut dyn Write) -> Result<(), CliError> {
     let _log = logging::start(config);
     let wants_seed = seed || config.environment == Environment::Development;
-    let (app, listener, _lock) = on_a_thread_of_its_own(|| {
-        let lock = one_server(config)?;
+    let (app, listener, hold) = on_a_thread_of_its_own(|| {
+        let hold = hold(config)?;
         prepare_database(config, wants_seed)?;
         let secret = jwt_secret(config)?;
         let listener = bind(config)?;
-        Ok((App::new(config, &secret, Parts::real(config)?)?, listener, lock))
+        Ok((App::new(config, &secret, Parts::real(config)?)?, listener, hold))
     })?;
     let address = listener.local_addr()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -47,6 +59,12 @@ pub(super) fn run(config: &Config, seed: bool, out: &mut dyn Write) -> Result<()
         stop_signal(app.readiness.clone(), config.shutdown_delay)?
     };
     greet(config, address, out)?;
+    let stop = async move {
+        tokio::select! {
+            () = stop => {}
+            () = lost(hold) => {}
+        }
+    };
     runtime.block_on(serve(config, app, listener, stop))?;
     tracing::info!("stopped");
     Ok(())
@@ -59,17 +77,76 @@ fn on_a_thread_of_its_own<T: Send>(work: impl FnOnce() -> Result<T, CliError> + 
         .unwrap_or_else(|_| Err(CliError::Message("the server could not be put together; see the log".to_owned())))
 }
 
-/// Keeps a second server from the embedded database: each would remember what the other has changed. Lasts as long as the
-/// file is open, also over a crash.
-fn one_server(config: &Config) -> Result<Option<File>, CliError> {
-    let Target::Sqlite(path) = &config.database.target else { return Ok(None) };
-    prepare_folders(config)?;
-    let mut name = path.clone().into_os_string();
+/// Keeps a second server from a database that one has for itself: each would remember what the other has changed. Lasts as
+/// long as it is held, and no longer than the process.
+enum Hold {
+    /// The embedded database is always one server's.
+    File {
+        _lock: File,
+    },
+    Claim(Claim),
+    /// Others may be there.
+    Shared,
+}
+
+fn hold(config: &Config) -> Result<Hold, CliError> {
+    match &config.database.target {
+        Target::Sqlite(path) => {
+            prepare_folders(config)?;
+            Ok(Hold::File { _lock: lock(path)? })
+        }
+        Target::Postgres(url) if config.is_exclusive => {
+            Claim::new(url).map(Hold::Claim).map_err(|error| refusal(&error))
+        }
+        Target::Postgres(url) => nobody_claims(url).map(|()| Hold::Shared).map_err(|error| refusal(&error)),
+    }
+}
+
+fn refusal(error: &ClaimError) -> CliError {
+    CliError::Message(match error {
+        ClaimError::Taken => {
+            "another server has the database for itself; stop it, or let no server have DATABASE_EXCLUSIVE".to_owned()
+        }
+        ClaimError::Unreachable(_) => format!("{error}; {START_POSTGRES}"),
+    })
+}
+
+/// Ends when the claim is lost: what this server remembers may then be wrong.
+async fn lost(hold: Hold) {
+    let mut claim = match hold {
+        Hold::Claim(claim) => claim,
+        held => {
+            let _held = held;
+            return std::future::pending().await;
+        }
+    };
+    loop {
+        tokio::time::sleep(RENEWAL).await;
+        let renewal = tokio::task::spawn_blocking(move || {
+            let outcome = claim.renew();
+            (claim, outcome)
+        });
+        let Ok((kept, outcome)) = renewal.await else { return };
+        claim = kept;
+        match outcome {
+            Ok(()) => {}
+            // Nothing can be read either, until it is back.
+            Err(ClaimError::Unreachable(reason)) => tracing::warn!(reason, "cannot renew the claim on the database"),
+            Err(error @ ClaimError::Taken) => {
+                tracing::error!(%error, "the connection that held the claim was lost: stopping");
+                return;
+            }
+        }
+    }
+}
+
+fn lock(path: &Path) -> Result<File, CliError> {
+    let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let fail = |why: String| CliError::Message(format!("{why}; stop the other server, or use PostgreSQL for several"));
     let file = File::create(&name).map_err(|error| fail(format!("`{}`: {error}", name.display())))?;
     match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
+        Ok(()) => Ok(file),
         Err(_) => Err(fail(format!("another server has the database `{}`", path.display()))),
     }
 }

@@ -63,6 +63,8 @@ pub struct Config {
     pub public_url: String,
     pub data_dir: PathBuf,
     pub database: Options,
+    /// Whether no other server uses the PostgreSQL database.
+    pub is_exclusive: bool,
     pub auto_migrate: bool,
     pub tokens: Tokens,
     pub passwords: Passwords,
@@ -189,6 +191,7 @@ impl Config {
                 statement_timeout: read.duration("DATABASE_STATEMENT_TIMEOUT"),
             },
             data_dir,
+            is_exclusive: read.switch("DATABASE_EXCLUSIVE"),
             auto_migrate: read.switch("AUTO_MIGRATE"),
             tokens: Tokens {
                 secret: read.secret("JWT_SECRET", environment),
@@ -244,10 +247,10 @@ impl Config {
         self.data_dir.join("mail")
     }
 
-    /// Whether the database is the embedded one.
+    /// Whether this server is the only one that writes, so that it may remember what it has read.
     #[must_use]
-    pub fn is_embedded(&self) -> bool {
-        matches!(self.database.target, Target::Sqlite(_))
+    pub fn is_sole_writer(&self) -> bool {
+        self.is_exclusive || matches!(self.database.target, Target::Sqlite(_))
     }
 }
 

@@ -49,6 +49,11 @@ pub const ALL: &[Variable] = &[
         "how long a request may wait for a connection before it is answered 503",
     ),
     variable("DATABASE_STATEMENT_TIMEOUT", "10s", "how long a statement may run on PostgreSQL"),
+    variable(
+        "DATABASE_EXCLUSIVE",
+        "false",
+        "whether this server is the only one of its PostgreSQL database, and may remember what it has read; on SQLite it always is",
+    ),
     variable("AUTO_MIGRATE", "true", "whether `serve` migrates the database first"),
     secret(
         "JWT_SECRET",

@@ -86,11 +86,13 @@ pub(super) struct Manager {
     pub(super) statements: Arc<AtomicU64>,
     /// The file that the first connection opened.
     file: Arc<OnceLock<(u64, u64)>>,
+    /// How often a connection was found dead.
+    deaths: Arc<AtomicU64>,
 }
 
 impl Manager {
     pub(super) fn new(target: Target, statement_timeout: Duration, statements: Arc<AtomicU64>) -> Self {
-        Self { target, statement_timeout, statements, file: Arc::default() }
+        Self { target, statement_timeout, statements, file: Arc::default(), deaths: Arc::default() }
     }
 
     /// Whether the embedded database is still the file that was opened. Removed or replaced under the server, it would go
@@ -102,11 +104,20 @@ impl Manager {
         }
     }
 
+    pub(super) fn deaths(&self) -> u64 {
+        self.deaths.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn count_death(&self) {
+        self.deaths.fetch_add(1, Ordering::SeqCst);
+    }
+
     pub(super) fn open(&self) -> Result<DbConnection, ConnectionError> {
         Ok(self.hold()?.connection)
     }
 
     fn hold(&self) -> Result<Held, ConnectionError> {
+        let deaths = self.deaths();
         let mut connection = match &self.target {
             Target::Sqlite(path) => {
                 let mut connection = SqliteConnection::establish(&path.to_string_lossy())?;
@@ -137,7 +148,7 @@ impl Manager {
             InstrumentationEvent::FinishQuery { error: Some(_), .. } => failed.store(true, Ordering::Relaxed),
             _ => {}
         });
-        Ok(Held { connection, dead: false, last_failed })
+        Ok(Held { connection, dead: false, deaths, last_failed })
     }
 }
 
@@ -146,6 +157,8 @@ pub(super) struct Held {
     pub(super) connection: DbConnection,
     /// Whether it was found to be dead.
     pub(super) dead: bool,
+    /// How many deaths there had been when it was last known to live.
+    pub(super) deaths: u64,
     /// Whether the newest statement failed. In a transaction of PostgreSQL nothing can succeed after that, and a COMMIT
     /// rolls back without saying so.
     pub(super) last_failed: Arc<AtomicBool>,

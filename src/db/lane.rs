@@ -29,11 +29,11 @@ type Pool = r2d2::Pool<Manager>;
 
 impl Lane {
     /// Each unit for itself, on `threads` connections.
-    pub(super) fn parallel(name: &str, pool: &Pool, threads: usize) -> std::io::Result<Self> {
+    pub(super) fn parallel(name: &str, pool: &Pool, manager: &Manager, threads: usize) -> std::io::Result<Self> {
         let (queue, units) = unbounded();
         for number in 0..threads {
-            let (pool, units) = (pool.clone(), units.clone());
-            thread::Builder::new().name(format!("{name}-{number}")).spawn(move || work_off(&pool, &units))?;
+            let (pool, manager, units) = (pool.clone(), manager.clone(), units.clone());
+            thread::Builder::new().name(format!("{name}-{number}")).spawn(move || work_off(&pool, &manager, &units))?;
         }
         Ok(Self { queue, permits: Arc::new(Semaphore::new(threads * QUEUE_PER_THREAD)) })
     }
@@ -68,21 +68,38 @@ fn unavailable(error: impl std::fmt::Display) -> DbError {
 }
 
 /// A failure may mean that the server is gone; then the connection must not go back into the pool.
-fn check(held: &mut Held, succeeded: bool) {
-    held.dead = !succeeded && !held.connection.is_alive();
+fn check(manager: &Manager, held: &mut Held, succeeded: bool) {
+    if !succeeded && !held.connection.is_alive() {
+        held.dead = true;
+        manager.count_death();
+    }
 }
 
-fn work_off(pool: &Pool, units: &Receiver<Box<dyn Unit>>) {
+/// A connection from the pool. None is asked whether it lives, which costs a round trip, until one was found dead: then so may
+/// be all that were opened before, and each is asked once.
+fn connection(pool: &Pool, manager: &Manager) -> Result<r2d2::PooledConnection<Manager>, r2d2::Error> {
+    loop {
+        let mut held = pool.get()?;
+        let deaths = manager.deaths();
+        if held.deaths == deaths || held.connection.is_alive() {
+            held.deaths = deaths;
+            return Ok(held);
+        }
+        held.dead = true;
+    }
+}
+
+fn work_off(pool: &Pool, manager: &Manager, units: &Receiver<Box<dyn Unit>>) {
     for mut unit in units {
         if unit.is_overdue() {
             unit.finish(Err(DbError::Overdue));
             continue;
         }
-        match pool.get() {
+        match connection(pool, manager) {
             Ok(mut held) => {
                 let succeeded = unit.run(&mut held);
                 unit.finish(Ok(()));
-                check(&mut held, succeeded);
+                check(manager, &mut held, succeeded);
             }
             Err(error) => unit.finish(Err(unavailable(error))),
         }

@@ -29,7 +29,7 @@ pub enum MigrationError {
 }
 
 /// libpq's sentences end with a line of their own, and some go over several.
-fn one_line(error: &diesel::ConnectionError) -> String {
+pub(super) fn one_line(error: &diesel::ConnectionError) -> String {
     error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

@@ -6,6 +6,7 @@
 
 mod connection;
 mod error;
+pub mod exclusive;
 mod indexing;
 mod lane;
 pub mod migrations;
@@ -82,7 +83,7 @@ impl Db {
                 .build_unchecked(manager.clone())
         };
         let size = options.pool_size.max(1);
-        let reads = Lane::parallel("db", &pool(size), size as usize)?;
+        let reads = Lane::parallel("db", &pool(size), &manager, size as usize)?;
         let writes = match options.target {
             Target::Sqlite(_) => Lane::grouping("db-writer", &pool(1), manager.clone())?,
             Target::Postgres(_) => reads.clone(),

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use crate::support::{GOOD_SECRET, Place};
+use crate::support::{Engine, GOOD_SECRET, Place};
 
 #[test]
 fn a_taken_port() {
@@ -156,6 +156,21 @@ fn a_second_server_on_one_embedded_database() {
     place.run(&["migrate", "status"]).succeeds();
     first.stop();
     place.serve().stop();
+}
+
+#[test]
+fn a_second_server_on_a_claimed_database() {
+    let place = Place::on(Engine::Postgres).with("PORT", "0");
+    let exclusive = place.with("DATABASE_EXCLUSIVE", "true");
+    let first = exclusive.serve();
+    let refusal = "another server has the database for itself; stop it, or let no server have DATABASE_EXCLUSIVE";
+    assert_eq!(exclusive.run(&["serve"]).fails(), refusal);
+    let shared = exclusive.with("DATABASE_EXCLUSIVE", "false");
+    assert_eq!(shared.run(&["serve"]).fails(), refusal);
+    first.stop();
+    let (one, other) = (shared.serve(), shared.serve());
+    one.stop();
+    other.stop();
 }
 
 #[cfg(unix)]

@@ -96,35 +96,42 @@ async fn write(actor: &Actor<'_>, (method, path, body): &(Method, String, Value)
     reply
 }
 
+/// `statements`: how many each request costs that is answered from memory.
+async fn answers_from_memory(app: TestApp, statements: u64) {
+    let user = app.user().await;
+    let list = user.bucketlist("See the world").await;
+    let item = user.item(list, "Cape Horn").await;
+    for path in reads(list, item) {
+        let before = counts(&app);
+        let first = user.get(&path).await.expect(200);
+        assert_eq!(first.header("cache-status"), "bucketlist; fwd=miss; stored");
+        let known = first.headers.get("etag").map(String::as_str);
+        let (mut least, mut hits) = (u64::MAX, 0);
+        for _ in 0..4 {
+            let sent = app.app.db.statements();
+            let next = user.get(&path).await.expect(200);
+            assert_eq!(content(&next), content(&first));
+            hits += u64::from(is_hit(&next));
+            let same = user.request(Method::GET, &path).header("if-none-match", known.unwrap_or("\"none\""));
+            let same = same.send().await.expect(if known.is_some() { 304 } else { 200 });
+            hits += u64::from(is_hit(&same));
+            least = least.min(app.app.db.statements() - sent);
+        }
+        let after = counts(&app);
+        assert_eq!((after.hits - before.hits, after.hits + after.misses), (hits, before.hits + before.misses + 9));
+        assert!(hits >= 6, "only {hits} of 8 came from memory: {path}");
+        assert_eq!(least, 2 * statements, "{path}");
+    }
+}
+
 both_engines! {
     async fn what_is_asked_again_is_answered_from_memory(engine: Engine) {
-        let app = TestApp::on(engine).await;
-        let user = app.user().await;
-        let list = user.bucketlist("See the world").await;
-        let item = user.item(list, "Cape Horn").await;
         // Where other servers may write, every request asks how its token and its data stand: once.
-        let statements = u64::from(engine == Engine::Postgres);
-        for path in reads(list, item) {
-            let before = counts(&app);
-            let first = user.get(&path).await.expect(200);
-            assert_eq!(first.header("cache-status"), "bucketlist; fwd=miss; stored");
-            let known = first.headers.get("etag").map(String::as_str);
-            let (mut least, mut hits) = (u64::MAX, 0);
-            for _ in 0..4 {
-                let sent = app.app.db.statements();
-                let next = user.get(&path).await.expect(200);
-                assert_eq!(content(&next), content(&first));
-                hits += u64::from(is_hit(&next));
-                let same = user.request(Method::GET, &path).header("if-none-match", known.unwrap_or("\"none\""));
-                let same = same.send().await.expect(if known.is_some() { 304 } else { 200 });
-                hits += u64::from(is_hit(&same));
-                least = least.min(app.app.db.statements() - sent);
-            }
-            let after = counts(&app);
-            assert_eq!((after.hits - before.hits, after.hits + after.misses), (hits, before.hits + before.misses + 9));
-            assert!(hits >= 6, "only {hits} of 8 came from memory: {path}");
-            assert_eq!(least, 2 * statements, "{path}");
-        }
+        answers_from_memory(TestApp::on(engine).await, u64::from(engine == Engine::Postgres)).await;
+    }
+
+    async fn a_server_that_has_its_database_for_itself_asks_nothing(engine: Engine) {
+        answers_from_memory(TestApp::configured(engine, |config| config.is_exclusive = true).await, 0).await;
     }
 
     async fn after_a_write_every_read_shows_it(engine: Engine) {
