@@ -109,6 +109,7 @@ pub fn files() -> Result<Vec<File>, PlanError> {
     let parts = [part(v1::document(), &v1), part(v2::document(), &v2)];
     let mut files = vec![
         File { name: "collection.json", text: postman::collection(&PLAN, &parts)? },
+        File { name: "collection.har", text: postman::har(&PLAN, &parts)? },
         File { name: "v1.http", text: postman::http_file(&PLAN, &parts[..1])? },
         File { name: "v2.http", text: postman::http_file(&PLAN, &parts[1..])? },
     ];

@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use crate::support::{Place, repository};
 
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     "collection.json",
+    "collection.har",
     "v1.http",
     "v2.http",
     "environments/local.json",

@@ -8,6 +8,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import newman from "newman";
 
+import { playArchive, readArchive } from "./archive.mjs";
 import { FAULTS, answerOf, inJson } from "./faults.mjs";
 import { startProxy } from "./proxy.mjs";
 
@@ -100,6 +101,12 @@ for (const { title, breaks, named, folder: version } of FAULTS) {
         : isNamed ? [] : [`no failure matches ${named}`, ...failures.slice(0, 5)];
     say(`seen: ${title}`, failures.find((failure) => named.test(failure)) ?? "", problems);
 }
+
+// Last: it is about the seeded account, and deletes it at its end.
+const entries = readArchive(readFileSync(new URL("collection.har", folder), "utf8"));
+const { problems, succeeded } = await playArchive(origin, entries, [DEMO, { email: ADMIN.admin_email, password: ADMIN.admin_password }]);
+say("the HTTP archive", `${entries.length} requests, ${succeeded} succeed on the seeded data`,
+    succeeded * 2 > entries.length ? problems : [...problems, "too few succeed"]);
 
 console.log(broken ? `${broken} problems` : "All of it is as it should be.");
 process.exitCode = broken ? 1 : 0;

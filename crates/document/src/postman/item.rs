@@ -274,7 +274,7 @@ fn insert_some(map: &mut Map<String, Value>, key: &str, list: Vec<Value>) {
 }
 
 /// What a status is called.
-fn phrase(status: u16) -> &'static str {
+pub(super) fn phrase(status: u16) -> &'static str {
     match status {
         200 => "OK",
         201 => "Created",

@@ -1,11 +1,12 @@
 //! A Postman collection (v2.1) out of documents: every operation with a real body, its documented answers saved beside it,
-//! and tests of status, headers and body; and the same requests as an `.http` file.
+//! and tests of status, headers and body; and the same requests as an `.http` file and as an HTTP archive (HAR).
 //!
 //! Owns the formats. What a run is like (who logs in, what one request hands on to the next) comes in through a [`Recipe`];
 //! nothing here knows what the API is about. Whatever is written is the same for the same document and recipe, and an
 //! operation that changes changes its own item only.
 
 mod call;
+mod har;
 mod http_file;
 mod id;
 mod item;
@@ -90,6 +91,14 @@ pub fn collection(plan: &Plan<'_>, parts: &[Part<'_>]) -> Result<String, PlanErr
 /// As [`collection()`].
 pub fn http_file(plan: &Plan<'_>, parts: &[Part<'_>]) -> Result<String, PlanError> {
     http_file::write(plan, parts)
+}
+
+/// The requests as an HTTP archive (HAR 1.2): each operation with its documented example and the documented answer to it.
+///
+/// # Errors
+/// As [`collection()`].
+pub fn har(plan: &Plan<'_>, parts: &[Part<'_>]) -> Result<String, PlanError> {
+    har::write(plan, parts)
 }
 
 /// An environment: variables with their values; those without one are for whoever imports it, and are kept as secrets.

@@ -302,6 +302,26 @@ fn an_http_file_has_the_requests_in_the_same_order() {
 }
 
 #[test]
+fn an_archive_has_each_operation_with_its_example_and_its_answer() {
+    let (document, recipe) = (fixture::document(), recipe(steps()));
+    let text = har(&PLAN, &[Part { document: &document, recipe: &recipe }]).unwrap();
+    assert_eq!(text, har(&PLAN, &[Part { document: &document, recipe: &recipe }]).unwrap());
+    let archive: Value = serde_json::from_str(&text).unwrap();
+    let entries = archive["log"]["entries"].as_array().unwrap();
+    let requests: Vec<String> = entries
+        .iter()
+        .map(|entry| format!("{} {}", entry["request"]["method"], entry["request"]["url"]).replace('"', ""))
+        .collect();
+    assert_eq!(requests[0], "POST http://localhost/v1/bucketlists");
+    assert!(requests.iter().all(|request| !request.contains('{')), "{requests:?}");
+    let created = &entries[0];
+    assert_eq!(created["response"]["status"], 201);
+    let sent: Value = serde_json::from_str(created["request"]["postData"]["text"].as_str().unwrap()).unwrap();
+    assert!(sent["name"].is_string(), "{sent}");
+    assert_eq!(created["request"]["bodySize"], created["request"]["postData"]["text"].as_str().unwrap().len());
+}
+
+#[test]
 fn an_environment_hides_what_is_secret() {
     let text = environment("local", &[("origin", "http://localhost"), ("password", "")], &["password"]);
     let value: Value = serde_json::from_str(&text).unwrap();

@@ -1,0 +1,127 @@
+//! The requests as an HTTP archive (HAR 1.2), for whatever reads one: each operation with its documented example and the
+//! answer that is documented for it.
+
+use serde_json::{Value, json};
+
+use super::{
+    Part, Plan, PlanError,
+    call::{Call, Media, Response},
+    item::phrase,
+};
+
+/// An archive is of an instant; that of a document is of none.
+const AT: &str = "1970-01-01T00:00:00.000Z";
+
+pub(super) fn write(plan: &Plan<'_>, parts: &[Part<'_>]) -> Result<String, PlanError> {
+    let (mut entries, mut version) = (Vec::new(), "");
+    for part in parts {
+        version = part.document.value().pointer("/info/version").and_then(Value::as_str).unwrap_or(version);
+        for (call, _) in part.calls()? {
+            entries.push(entry(&call, plan, part.recipe.folder)?);
+        }
+    }
+    let archive =
+        json!({"log": {"version": "1.2", "creator": {"name": plan.name, "version": version}, "entries": entries}});
+    Ok(format!("{archive:#}\n"))
+}
+
+fn entry(call: &Call<'_>, plan: &Plan<'_>, folder: &str) -> Result<Value, PlanError> {
+    let wrong = |what: &str| PlanError::Operation { operation: call.id().to_owned(), what: what.to_owned() };
+    let success = call.success().ok_or_else(|| wrong("it has no documented success"))?;
+    let mut headers: Vec<Value> = Vec::new();
+    if call.is_secured() {
+        headers.push(pair("Authorization", &format!("Bearer {{{{{}}}}}", plan.token)));
+    }
+    headers.extend(success.media().next().map(|media| pair("Accept", media.name)));
+    let mut path = call.path();
+    let mut query = Vec::new();
+    for parameter in call.parameters() {
+        match parameter.place {
+            "path" => path = path.replace(&format!("{{{}}}", parameter.name), &encoded(&parameter.example)),
+            "query" if parameter.required => query.push((parameter.name, parameter.example)),
+            "header" if parameter.required => headers.push(pair(parameter.name, &parameter.example)),
+            _ => {}
+        }
+    }
+    let origin = plan.variables.iter().find(|(name, _)| *name == plan.base_url).map_or("", |(_, origin)| origin);
+    let written: Vec<String> = query.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+    let mut url = format!("{origin}{path}");
+    if !written.is_empty() {
+        url = format!("{url}?{}", written.join("&"));
+    }
+    let body = match call.body() {
+        None => None,
+        Some(media) => {
+            headers.push(pair("Content-Type", media.name));
+            let examples = call.examples(media);
+            let (_, example) = examples.first().ok_or_else(|| wrong("its body has no example"))?;
+            Some((media.name, format!("{example:#}")))
+        }
+    };
+    let mut request = json!({
+        "method": call.method(),
+        "url": url,
+        "httpVersion": "HTTP/1.1",
+        "cookies": [],
+        "headers": headers,
+        "queryString": query.iter().map(|(name, value)| pair(name, value)).collect::<Vec<_>>(),
+        "headersSize": -1,
+        "bodySize": body.as_ref().map_or(0, |(_, text)| text.len()),
+    });
+    if let (Value::Object(request), Some((mime, text))) = (&mut request, body) {
+        request.insert("postData".to_owned(), json!({"mimeType": mime, "params": [], "text": text}));
+    }
+    Ok(json!({
+        "startedDateTime": AT,
+        "time": 0,
+        "request": request,
+        "response": response(call, success),
+        "cache": {},
+        "timings": {"send": 0, "wait": 0, "receive": 0},
+        "comment": format!("{folder} {}: {}", call.id(), call.text("summary").trim_end_matches('.')),
+    }))
+}
+
+fn response(call: &Call<'_>, success: Response<'_>) -> Value {
+    let media: Option<Media<'_>> = success.media().next();
+    let example = media.and_then(|media| call.examples(media).first().map(|(_, example)| text(example)));
+    let text = example.unwrap_or_default();
+    let mut headers: Vec<Value> = media.iter().map(|media| pair("Content-Type", media.name)).collect();
+    let always = success.headers(call.document).filter(|(.., always)| *always);
+    headers.extend(always.map(|(name, example, _)| pair(name, &example)));
+    json!({
+        "status": success.status,
+        "statusText": phrase(success.status),
+        "httpVersion": "HTTP/1.1",
+        "cookies": [],
+        "headers": headers,
+        "content": {"size": text.len(), "mimeType": media.map_or("", |media| media.name), "text": text},
+        "redirectURL": "",
+        "headersSize": -1,
+        "bodySize": text.len(),
+    })
+}
+
+fn text(example: &Value) -> String {
+    match example {
+        Value::String(text) => text.clone(),
+        other => format!("{other:#}"),
+    }
+}
+
+fn pair(name: &str, value: &str) -> Value {
+    json!({"name": name, "value": value})
+}
+
+/// A value as it is written in a URL.
+fn encoded(value: &str) -> String {
+    let mut text = String::new();
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            text.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    text
+}
