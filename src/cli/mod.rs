@@ -2,6 +2,7 @@
 
 mod doctor;
 mod environment;
+mod incidents;
 mod logging;
 mod migrate;
 mod openapi;
@@ -55,6 +56,11 @@ enum Command {
     Postman {
         #[command(subcommand)]
         action: postman::Action,
+    },
+    /// Send failures again that were captured, export them, and keep them fixed.
+    Incidents {
+        #[command(subcommand)]
+        action: incidents::Action,
     },
     /// Say what is configured, what is reachable, what is wrong and how to mend it.
     Doctor {
@@ -117,6 +123,7 @@ pub fn run(cli: Cli, out: &mut dyn Write) -> Result<ExitCode, CliError> {
         Command::User { action } => user::run(&load()?, &action, &mut std::io::stdin().lock(), out)?,
         Command::Openapi { action } => return openapi::run(&action, out),
         Command::Postman { action } => return postman::run(&action, out),
+        Command::Incidents { action } => return incidents::run(&action, out),
         Command::Doctor { format } => return doctor::run(format, out),
         Command::Config { action: ConfigAction::Example } => {
             out.write_all(config::variables::env_example().as_bytes())?;

@@ -3,6 +3,10 @@
 //! Owns the record of a failure and everything that can be made of one. What is in a [`Record`] has been redacted: no secret
 //! ever enters one. Must not know the server's HTTP stack.
 
+pub mod export;
+pub mod file;
 pub mod record;
+pub mod replay;
+pub mod resend;
 
 pub use record::{Bytes, Principal, Record, Reply, Sent};

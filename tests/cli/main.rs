@@ -10,6 +10,7 @@ mod config;
 mod crash;
 mod diff;
 mod doctor;
+mod incidents;
 mod migrate;
 mod openapi;
 mod postman;

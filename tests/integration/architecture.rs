@@ -22,7 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("endpoints", &["auth", "db", "domain", "services"]),
     ("http", &["auth", "build_info", "config", "db", "domain", "endpoints", "postman", "seed", "services"]),
     ("app", &["auth", "config", "db", "domain", "endpoints", "http", "jobs", "mail", "services"]),
-    ("cli", &["app", "auth", "build_info", "config", "db", "domain", "http", "postman", "seed"]),
+    ("cli", &["app", "auth", "build_info", "config", "db", "domain", "http", "incidents", "postman", "seed"]),
 ];
 
 /// What a room must not speak of, with the reason.

@@ -1,0 +1,127 @@
+//! `bucketlist incidents`: what was captured, taken out, sent again, and kept fixed.
+
+mod export;
+mod replay;
+mod report;
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::{CliError, Format};
+use crate::incidents::file::{self, Incidents};
+
+/// How a check ends that has been made and is not as asked.
+const NOT_AS_ASKED: u8 = 4;
+
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum Action {
+    /// Print incidents as a Postman collection, as commands for a shell, or as an HTTP archive.
+    Export {
+        /// Files with incidents; `incidents show --format json` prints such a file.
+        #[arg(required = true, value_name = "FILE")]
+        sources: Vec<PathBuf>,
+        /// For which program.
+        #[arg(long = "as", value_enum)]
+        target: Target,
+        /// The origin to send to unless whoever sends names another one.
+        #[arg(long, default_value = "http://localhost:8000", value_name = "URL")]
+        base_url: String,
+        /// Write to this file rather than to standard output; bodies that no collection can hold are put beside it.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Send incidents again: exits 0 when every answer is as asked, 4 when one is not, 1 when nothing could be sent.
+    ///
+    /// A replay writes into the server it is sent to. What it makes for requests that are about lists, items or accounts it
+    /// deletes again. Passwords come from REPLAY_PASSWORD and REPLAY_ADMIN_PASSWORD, or are asked for.
+    Replay {
+        /// Files with incidents. A list in a file is one session; single incidents of one session are sent in their order.
+        #[arg(required = true, value_name = "FILE")]
+        sources: Vec<PathBuf>,
+        #[command(flatten)]
+        stage: Stage,
+        /// What is asked of each incident.
+        #[arg(long, value_enum, default_value_t = Expect::Reproduced)]
+        expect: Expect,
+        /// For people or for machines.
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Keep incidents fixed for ever: send them again, and where all are fixed, write them into a folder that `make replay`
+    /// sends with every build. Exits 4, and writes nothing, when one still fails.
+    Ratchet {
+        /// Files with incidents: one session, in its order.
+        #[arg(required = true, value_name = "FILE")]
+        sources: Vec<PathBuf>,
+        /// What was wrong, in a sentence; the file is named after it.
+        #[arg(long)]
+        title: String,
+        /// Where incidents are kept.
+        #[arg(long, default_value = "postman/incidents")]
+        folder: PathBuf,
+        #[command(flatten)]
+        stage: Stage,
+    },
+}
+
+/// Where incidents are sent, and as whom.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Stage {
+    /// The server to send to: https://staging.example.com.
+    #[arg(long, value_name = "URL")]
+    against: String,
+    /// The email address of the account that stands for users; left out, accounts are made and deleted again.
+    #[arg(long = "as", value_name = "ACCOUNT")]
+    account: Option<String>,
+    /// The email address of the account that stands for administrators.
+    #[arg(long, value_name = "ACCOUNT")]
+    as_admin: Option<String>,
+    /// Send to a server on another machine.
+    #[arg(long)]
+    yes: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Target {
+    /// A Postman collection (v2.1), which Newman runs, too.
+    Postman,
+    /// One command for each, for a POSIX shell.
+    Curl,
+    /// An HTTP archive (1.2).
+    Har,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Expect {
+    /// It fails as it did: status, code and body are the captured ones, apart from ids, instants and the like.
+    Reproduced,
+    /// It is mended: the answer is another one, below 500, and as documented; of an incident that is kept, the one it names.
+    Fixed,
+}
+
+pub(super) fn run(action: &Action, out: &mut dyn Write) -> Result<ExitCode, CliError> {
+    match action {
+        Action::Export { sources, target, base_url, out: path } => {
+            export::run(&read(sources)?, *target, base_url, path.as_deref(), out)
+        }
+        Action::Replay { sources, stage, expect, format } => replay::run(read(sources)?, stage, *expect, *format, out),
+        Action::Ratchet { sources, title, folder, stage } => replay::ratchet(read(sources)?, title, folder, stage, out),
+    }
+}
+
+fn read(sources: &[PathBuf]) -> Result<Vec<Incidents>, CliError> {
+    sources.iter().map(|path| file::read(path).map_err(|error| message(error.to_string()))).collect()
+}
+
+fn message(text: impl Into<String>) -> CliError {
+    CliError::Message(text.into())
+}
+
+fn cannot_write(path: &Path) -> impl Fn(std::io::Error) -> CliError {
+    move |error| message(format!("`{}` cannot be written: {error}", path.display()))
+}
