@@ -80,6 +80,16 @@ newman: ## Run the Postman collection with Newman, on SQLite and on PostgreSQL, 
 	@scripts/deps
 	@scripts/newman
 
+.PHONY: replay
+replay: ## Send every incident that was fixed again, on SQLite and on PostgreSQL: it must have stayed so
+	@scripts/deps
+	@scripts/replay
+
+.PHONY: replay-proof
+replay-proof: ## Prove that failures are sent again octet by octet and fail again
+	@scripts/deps
+	@scripts/replay-proof
+
 .PHONY: browser-test
 browser-test: ## Try every operation from /docs in Chromium, against a server of its own
 	@scripts/deps

@@ -1,0 +1,223 @@
+// node fidelity.mjs BINARY
+//
+// Exports failures with every payload that is known to be altered by tools, sends them with Newman, with curl and with the
+// binary's own replay to a server that keeps what it is sent, and compares octet by octet. Exits 1 when one differs.
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import newman from "newman";
+
+import { FAILURE, TOKEN, startEcho } from "./echo.mjs";
+import { record } from "./record.mjs";
+
+const [binary] = process.argv.slice(2).map((path) => resolve(path));
+if (!binary) {
+    console.error("usage: node fidelity.mjs BINARY");
+    process.exit(2);
+}
+
+const STAND_IN = "stand-in-of-a-captured-token";
+const USER = { user_id: 42, session_id: 3, role: "user" };
+const ADMIN = { user_id: 43, session_id: 4, role: "admin" };
+
+const BODIES = {
+    "variables, dynamic ones, braces": "{\"a\":\"{{title}} {{$guid}} {{$randomInt}} {{access_token}} {{{x}}} {{{{title}}}} {{ title }} {{}} {{ob}} }}{{\"}",
+    "our own variables": "{{base_url}} {{email}} {{password}} {{admin_email}} {{admin_password}} {{bl_token}} {{bl_origin}}",
+    "names over lines": "{{a\nb}} {{a\r\nb}} {{'\"`\\}} {{%shadows%}} {{a.b}} {{vault:x}} {{🪣}}",
+    "numbers that lose their digits": "{\"a\": 9223372036854775808, \"b\": 1.0, \"c\": 1e400, \"d\": -0}",
+    "a key twice": "{\"a\": 1, \"a\": 2}",
+    "CRLF and spaces at the end": "{\r\n\t\"a\": 1\r\n}\r\n \t ",
+    "a byte order mark": "\ufeff{\"a\": 1}",
+    "NUL": "a\0b",
+    "emoji and combining marks": "{\"n\": \"😀 e\u0301 \u2028 \ufffd\"}",
+    "escapes": "{\"n\": \"\\u0000 \\ud83d \\/ \\x\"}",
+    "comments": "{\"a\": 1 /* not JSON */ // nor this\n}",
+    "what shells run": "'; echo $HOME `id` $(id) \\' \"!\" #\n",
+    "what curl takes for a file": "@/etc/passwd",
+    "what no variable can be called": "{{constructor}} {{__proto__}} {{toString}}",
+    "no text": Buffer.from([0xff, 0xfe, 0x00, 0x7b, 0x7b, 0xc3]),
+    "half a character at the end": Buffer.from("{\"n\": \"é\"}").subarray(0, 8),
+    "only spaces": " \n ",
+    "nothing": "",
+    "a long one": `{"a": "${"{{title}}é".repeat(20_000)}"}`,
+};
+const TARGETS = [
+    "/v2/x?a=a%2Fb+c&b=%7B%7Btitle%7D%7D&c=%2f",
+    "/v2/../x/./y//z/?",
+    "/v2/a%2Fb/%2e%2e/%zz",
+    "/v2/{{title}}/{{$guid}}?q={{access_token}}&base={{base_url}}",
+    "/v2/:id/:x?a&b=&&=1&a=b=c&a",
+    "/v2/x?a=1?b=2&@=1@2:3",
+    "/v2/'x'/\"y\"|z^`$(id)?a\\b[1]={1,2}",
+    "//v2//x",
+    "/",
+];
+const LIMITED = ["/v2/a\\b", "/v2/é?é=ü", "/v2/{{constructor}}"];
+
+const JSON_TYPE = ["content-type", "application/json"];
+const common = { code: "INTERNAL_ERROR", answer: FAILURE, answerHeaders: [JSON_TYPE] };
+const authorization = ["authorization", `Bearer ${STAND_IN}`];
+let id = 0;
+const made = (more) => record({ id: ++id, ...common, ...more });
+const RECORDS = [
+    ...Object.values(BODIES).map((body, index) => made({
+        target: "/v2/x",
+        body,
+        headers: [["x-first", "{{title}}"], authorization, ["if-none-match", "\"{{$guid}}\""], JSON_TYPE, ["x-last", "'\"$HOME"]],
+        principal: index % 2 ? USER : ADMIN,
+    })),
+    ...TARGETS.map((target, index) => made({ target, method: ["GET", "DELETE", "POST"][index % 3], headers: [authorization], principal: USER })),
+    made({ target: "/v2/x", method: "GET", body: "{\"a\": \"a body of a GET\"}", headers: [JSON_TYPE] }),
+    made({ target: "/v2/x", method: "PATCH", body: "{}", headers: [["content-type", "application/merge-patch+json"]] }),
+    made({ target: "/v2/x", method: "PUT", body: "x" }),
+    made({ target: "/v2/x", method: "OPTIONS" }),
+    made({ target: "/v2/x", method: "PROPFIND", body: "<x/>" }),
+    // Nobody who could be told: the stand-in is what was refused.
+    made({ target: "/v2/users/me", method: "GET", headers: [authorization, ["accept", "*/*"], ["user-agent", "{{title}}/1"]] }),
+];
+const LIMITED_RECORDS = LIMITED.map((target) => made({ target, method: "GET" }));
+
+const folder = mkdtempSync(join(tmpdir(), "bucketlist-fidelity-"));
+const run = (program, args, env = {}) => new Promise((done) => {
+    const child = spawn(program, args, { env: { ...process.env, ...env }, cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
+    const texts = ["", ""];
+    child.stdout.on("data", (text) => { texts[0] += text; });
+    child.stderr.on("data", (text) => { texts[1] += text; });
+    child.on("close", (code) => done({ code, out: texts[0], err: texts[1] }));
+});
+
+let problems = 0;
+const problem = (text) => {
+    problems += 1;
+    console.log(`         ${text}`);
+};
+const shown = (value) => JSON.stringify(Buffer.isBuffer(value) ? value.toString("latin1") : value).slice(0, 300);
+
+// What was captured, as it must arrive.
+const wanted = (one) => {
+    const { method, target, headers, body } = one.request;
+    const token = headers.map(([name, value]) => name === "authorization" && one.principal ? [name, `Bearer ${TOKEN}`] : [name, value]);
+    return { method, target, headers: token, body: body.base64 === undefined ? Buffer.from(body.text) : Buffer.from(body.base64, "base64") };
+};
+const OF_THE_CONNECTION = ["host", "connection", "content-length"];
+const compare = (how, records, seen, { ordered = true } = {}) => {
+    const before = problems;
+    if (seen.length !== records.length) {
+        problem(`${seen.length} of ${records.length} requests arrived`);
+    }
+    records.forEach((one, index) => {
+        const [want, got] = [wanted(one), seen[index] ?? { headers: [], body: Buffer.alloc(0) }];
+        const headers = got.headers.filter(([name]) => !OF_THE_CONNECTION.includes(name.toLowerCase()))
+            .map(([name, value]) => [name.toLowerCase(), value]);
+        const order = (list) => ordered ? list : [...list].sort();
+        const pairs = [["method", want.method, got.method], ["target", want.target, got.target],
+            ["headers", JSON.stringify(order(want.headers)), JSON.stringify(order(headers))]];
+        pairs.filter(([, a, b]) => a !== b).forEach(([what, a, b]) => problem(`incident ${one.id}, ${what}: ${shown(a)} became ${shown(b)}`));
+        if (!want.body.equals(got.body)) {
+            problem(`incident ${one.id}, body: ${shown(want.body)} became ${shown(got.body)}`);
+        }
+    });
+    console.log(`${problems === before ? "ok    " : "FAILED"} ${how}: ${records.length} requests, the same octets`);
+};
+
+const write = (name, value) => {
+    const path = join(folder, name);
+    writeFileSync(path, JSON.stringify(value));
+    return path;
+};
+const exported = async (source, target, name) => {
+    const path = join(folder, name);
+    const { code, err } = await run(binary, ["incidents", "export", source, "--as", target, "--out", path]);
+    if (code !== 0) {
+        throw new Error(err);
+    }
+    return { text: readFileSync(path, "utf8"), err };
+};
+const echo = await startEcho();
+// Values that must not get into any request.
+const VARIABLES = { base_url: `${echo.origin}/`, email: "a@example.com", password: "{{title}}-password",
+    admin_email: "b@example.com", admin_password: "p", title: "REPLACED", access_token: "SECRET", x: "REPLACED", $guid: "REPLACED" };
+const newmanRun = (collection) => new Promise((done, fail) => {
+    const values = Object.entries(VARIABLES).map(([key, value]) => ({ key, value }));
+    newman.run({ collection, environment: { values }, workingDir: folder, color: "off" }, (error, summary) => error ? fail(error) : done(summary.run));
+});
+const failuresOf = (run) => run.failures.map(({ source, error }) => `${source?.name}: ${error.test ?? error.name}: ${error.message}`);
+
+try {
+    const all = write("all.json", RECORDS);
+
+    const { text, err } = await exported(all, "postman", "all.postman_collection.json");
+    if (err || text.includes(STAND_IN) === false) {
+        problem(`the export says: ${err || "nothing of the stand-in that nobody's request had"}`);
+    }
+    let result = await newmanRun(JSON.parse(text));
+    compare("Newman, one run", RECORDS, echo.take());
+    failuresOf(result).forEach(problem);
+    if (result.stats.assertions.total < 4 * RECORDS.length) {
+        problem(`only ${result.stats.assertions.total} assertions`);
+    }
+    // On its own each has other variables.
+    for (const one of RECORDS) {
+        const { text } = await exported(write("one.json", one), "postman", "one.postman_collection.json");
+        failuresOf(await newmanRun(JSON.parse(text))).forEach(problem);
+    }
+    compare("Newman, one by one", RECORDS, echo.take());
+
+    // An item that is altered after it was exported, or whose file is missing, says so.
+    const altered = JSON.parse(text);
+    altered.item[0].request.body.raw += " ";
+    altered.item[1].request.url += "x";
+    const missing = altered.item.findIndex(({ request }) => request.body?.mode === "file");
+    altered.item[missing].request.body.file.src = "gone.body";
+    result = await newmanRun(altered);
+    const said = failuresOf(result).map((failure) => failure.split(": ").slice(3, 4).join());
+    const expected = ["the body sent is the one that was captured", "the target sent is the one that was captured", "the file with the body was sent"];
+    console.log(`${expected.every((one) => said.includes(one)) && said.length === 3 ? "ok    " : "FAILED"} an altered collection fails: ${said.join("; ")}`);
+    problems += expected.every((one) => said.includes(one)) && said.length === 3 ? 0 : 1;
+    echo.take();
+
+    // Without an account nothing is sent, and the run fails.
+    const account = VARIABLES.password;
+    VARIABLES.password = "";
+    const mine = RECORDS.find(({ principal }) => principal === USER);
+    result = await newmanRun(JSON.parse((await exported(write("one.json", mine), "postman", "one.postman_collection.json")).text));
+    VARIABLES.password = account;
+    const sent = echo.take().length;
+    const why = failuresOf(result).join();
+    const stops = sent === 0 && why.includes("give email and password those of the account that stands for user 42");
+    console.log(`${stops ? "ok    " : "FAILED"} without an account nothing is sent: ${why}`);
+    problems += stops ? 0 : 1;
+
+    for (const one of RECORDS) {
+        const { text } = await exported(write("one.json", one), "curl", "one.sh");
+        if (one.principal && text.includes(STAND_IN)) {
+            problem(`incident ${one.id}: the stand-in of a token is in the command`);
+        }
+        const { code, err } = await run("sh", [join(folder, "one.sh")], { BASE_URL: echo.origin, TOKEN });
+        if (code !== 0) {
+            problem(`incident ${one.id}, curl: ${err}`);
+        }
+    }
+    // curl has places of its own for some headers.
+    compare("curl", RECORDS, echo.take(), { ordered: false });
+
+    const replayed = await run(binary, ["incidents", "replay", all, "--against", echo.origin, "--as", "a@example.com",
+        "--as-admin", "b@example.com", "--format", "json"], { REPLAY_PASSWORD: "p", REPLAY_ADMIN_PASSWORD: "p" });
+    compare("bucketlist incidents replay", RECORDS, echo.take());
+    if (replayed.code !== 0 || JSON.parse(replayed.out).as_asked !== RECORDS.length) {
+        problem(`the replay exits ${replayed.code}: ${replayed.err}${replayed.out.slice(0, 500)}`);
+    }
+
+    const limited = await exported(write("limited.json", LIMITED_RECORDS), "postman", "limited.postman_collection.json");
+    const named = LIMITED_RECORDS.every((one) => limited.err.includes(`not exact: incident ${one.id}: Postman `));
+    console.log(`${named ? "ok    " : "FAILED"} what Postman cannot send is named: ${limited.err.trim().split("\n").length} sentences`);
+    problems += named ? 0 : 1;
+    await run(binary, ["incidents", "replay", write("limited.json", LIMITED_RECORDS), "--against", echo.origin]);
+    compare("bucketlist incidents replay, where Postman cannot", LIMITED_RECORDS, echo.take());
+} finally {
+    echo.close();
+    rmSync(folder, { recursive: true });
+}
+console.log(problems ? `${problems} problems` : "What is sent is what was captured.");
+process.exit(problems ? 1 : 0);
