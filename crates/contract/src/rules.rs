@@ -8,6 +8,10 @@ use crate::{ApiError, ErrorCode, Operation};
 /// A request id (UUIDv7), in examples.
 pub const EXAMPLE_REQUEST_ID: &str = "019b76da-a800-7000-8000-000000000001";
 
+/// The operations that anybody may call; every other one needs an access token.
+pub(crate) const PUBLIC_OPERATIONS: &[&str] =
+    &["register", "login", "refreshSession", "requestPasswordReset", "confirmPasswordReset"];
+
 /// Every failure an operation can answer with: what its kind brings, and what its trait declares.
 pub(crate) fn failures(facts: &OperationFacts<'_>, operation: Option<&Operation>, for_admins: bool) -> Vec<ErrorCode> {
     use ErrorCode::{

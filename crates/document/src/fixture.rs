@@ -62,6 +62,8 @@ pub(crate) fn finish_text(raw: &str) -> Result<Document, FinishError> {
             header_examples: &header_examples,
             schema_examples: &schema_examples,
             renamed_schemas: &[("Page_Bucketlist", "BucketlistPage")],
+            public_operations: &["listPopular"],
+            page_parameters: &["page"],
             deprecations: &[],
         },
     )

@@ -15,6 +15,7 @@ struct Wish {
     id: Id,
     #[oai(validator(max_length = 10))]
     name: String,
+    #[oai(validator(max_length = 100))]
     note: Nullable<String>,
     #[oai(rename = "_links")]
     #[serde(rename = "_links")]
@@ -24,7 +25,7 @@ struct Wish {
 #[derive(Clone, Object, Serialize)]
 #[oai(example)]
 struct WishLinks {
-    #[oai(rename = "self")]
+    #[oai(rename = "self", validator(max_length = 100))]
     #[serde(rename = "self")]
     this: String,
 }
@@ -105,6 +106,8 @@ fn document() -> Document {
             header_examples: &[],
             schema_examples: &[],
             renamed_schemas: &[],
+            public_operations: &["listWishes"],
+            page_parameters: &[],
             deprecations: &[],
         },
     );

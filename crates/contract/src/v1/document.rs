@@ -82,6 +82,8 @@ pub fn build() -> Result<Document, FinishError> {
             header_examples: &[("Location", json!("/v1/bucketlists/1"))],
             schema_examples: &[],
             renamed_schemas: &[],
+            public_operations: rules::PUBLIC_OPERATIONS,
+            page_parameters: &["page"],
             deprecations: &deprecations(),
         },
     )

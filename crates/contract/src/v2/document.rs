@@ -138,6 +138,8 @@ pub fn build() -> Result<Document, FinishError> {
             ],
             schema_examples: &[],
             renamed_schemas: &[],
+            public_operations: rules::PUBLIC_OPERATIONS,
+            page_parameters: &["cursor"],
             deprecations: &[],
         },
     )

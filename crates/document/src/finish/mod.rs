@@ -41,6 +41,10 @@ pub struct Rules<'a> {
     pub schema_examples: &'a [(&'a str, Value)],
     /// Raw and published names of component schemas: `("Page_Bucketlist", "BucketlistPage")`.
     pub renamed_schemas: &'a [(&'a str, &'a str)],
+    /// The operations that anybody may call, by operationId.
+    pub public_operations: &'a [&'a str],
+    /// The query parameters by which lists are paged; none: they need not be.
+    pub page_parameters: &'a [&'a str],
     /// What the description of a deprecated operation adds: by operationId, since when and what takes its place.
     pub deprecations: &'a [(&'a str, String)],
 }
@@ -166,6 +170,8 @@ impl Document {
             error_schema: Some(rules.error_schema),
             error_media_type: Some(rules.error_media_type),
             header_names: Some(&header_names),
+            public_operations: Some(rules.public_operations),
+            page_parameters: Some(rules.page_parameters).filter(|names| !names.is_empty()),
         };
         findings.extend(lint::lint(&document, &lint_rules));
         if findings.is_empty() { Ok(document) } else { Err(FinishError { findings }) }

@@ -187,7 +187,7 @@ fn blocks_with_one_path_are_merged_and_conflicts_reported() {
     let (before, after) = text.split_once("\"/bucketlists/popular\"").unwrap();
     let operation = |method: &str, id: &str| {
         format!(
-            r#""/bucketlists/extra":{{"{method}":{{"tags":["Bucketlists"],"summary":"s","description":"d","operationId":"{id}","responses":{{"204":{{"description":"d"}}}}}}}},"#
+            r#""/bucketlists/extra":{{"{method}":{{"tags":["Bucketlists"],"summary":"s","description":"d","operationId":"{id}","security":[{{"Bearer":[]}}],"responses":{{"204":{{"description":"d"}}}}}}}},"#
         )
     };
     let with = |blocks: String| finish_text(&format!("{before}{blocks}\"/bucketlists/popular\"{after}"));

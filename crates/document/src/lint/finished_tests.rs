@@ -25,6 +25,7 @@ fn finished_documents_are_judged_by_themselves() {
         error_schema: Some("ErrorEnvelope"),
         error_media_type: Some("application/json"),
         header_names: Some(&known),
+        ..LintRules::default()
     };
     assert_eq!(lint(&document(), &rules), []);
     let schema = "/components/schemas/ItemCreate";

@@ -27,6 +27,10 @@ pub struct LintRules<'a> {
     pub error_media_type: Option<&'a str>,
     /// Every response header there is, as it is spelled.
     pub header_names: Option<&'a [&'a str]>,
+    /// The operations that anybody may call, by operationId; every other one needs credentials.
+    pub public_operations: Option<&'a [&'a str]>,
+    /// The query parameters by which lists are paged; each list takes one of them.
+    pub page_parameters: Option<&'a [&'a str]>,
 }
 
 /// One breach of a house rule.
@@ -52,11 +56,13 @@ impl fmt::Display for Finding {
 
 /// Holds a document to the house rules; empty when it keeps them all.
 ///
-/// - Every operation has a unique operationId in camelCase, a summary, a description, one declared tag, and only
-///   responses with a description and a three-digit status; every error has the error schema and media type.
+/// - Every operation has a unique operationId in camelCase, a summary, a description, one declared tag, one success, and
+///   only responses with a description and a three-digit status; every error has the error schema and media type.
+/// - Every operation needs credentials, unless it is one of those that are public; every list is paged.
 /// - Every parameter, header, component object and body that is not JSON has an example, and all examples are valid.
 /// - Objects are components, and serve requests or responses but not both (enums may).
-/// - Requests are closed and bounded: strings, integers and arrays have their limits.
+/// - Fields and parameters are called in snake_case.
+/// - Requests are closed. What is sent either way is bounded: strings, integers and arrays have their limits.
 /// - Responses are complete: every property is required or nullable.
 /// - Every reference leads somewhere, every format is one that tools know, every header is spelled as agreed.
 #[must_use]

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::{Finding, LintRules};
+use crate::check::is_secured;
 use crate::pointer;
 use crate::walk::{self, Entry};
 
@@ -32,9 +33,59 @@ pub(super) fn check(document: &Value, rules: &LintRules<'_>, findings: &mut Vec<
             [tag] => say(&format!("has the tag {tag}, which the document does not declare")),
             several => say(&format!("has {} tags; exactly one is needed", several.len())),
         }
+        let successes = walk::members(entry.operation.get("responses")).filter(|(status, _)| status.starts_with('2'));
+        match successes.count() {
+            1 => {}
+            0 => say("has no successful response"),
+            several => say(&format!("has {several} successful responses; clients need one type for them")),
+        }
+        access(document, entry, rules, &mut say);
+        paging(document, entry, rules, &mut say);
         responses(document, entry, rules, findings);
         parameters(document, entry, findings);
     }
+    for id in rules.public_operations.into_iter().flatten().filter(|id| !ids.contains(*id)) {
+        findings.push(Finding::new(format!("operation {id}"), "is listed as public, but does not exist"));
+    }
+}
+
+/// Who forgets to ask for credentials must not make an operation public by it.
+fn access(document: &Value, entry: Entry<'_>, rules: &LintRules<'_>, say: &mut dyn FnMut(&str)) {
+    let Some(public) = rules.public_operations else { return };
+    let is_secured = is_secured(entry.operation.get("security").or_else(|| document.get("security")));
+    match (is_secured, public.contains(&entry.id())) {
+        (false, false) => say("needs no credentials and is not listed as public"),
+        (true, true) => say("is listed as public, but needs credentials"),
+        _ => {}
+    }
+}
+
+/// A list that comes whole becomes slow one day, and then it is too late to page it.
+fn paging(document: &Value, entry: Entry<'_>, rules: &LintRules<'_>, say: &mut dyn FnMut(&str)) {
+    let resolve = |value| pointer::resolve(document, value);
+    let successes = walk::members(entry.operation.get("responses")).filter(|(status, _)| status.starts_with('2'));
+    let media =
+        successes.filter_map(|(_, response)| resolve(response)).flat_map(|one| walk::members(one.get("content")));
+    let is_array = |schema: &Value| schema.get("type").is_some_and(|kind| kind == "array");
+    for schema in media.filter_map(|(_, media)| resolve(media.get("schema")?)) {
+        if is_array(schema) {
+            say("answers with a bare array, which can never say more than its rows; answer with a page");
+        }
+        let has_rows = schema.pointer("/properties/data").and_then(resolve).is_some_and(is_array);
+        let Some(known) = rules.page_parameters.filter(|_| entry.method == "get" && has_rows) else { continue };
+        let names =
+            walk::elements(entry.operation.get("parameters")).filter_map(|one| resolve(one)?.get("name")?.as_str());
+        if !names.into_iter().any(|name| known.contains(&name)) {
+            say(&format!("answers with a list that is not paged; it takes none of: {}", known.join(", ")));
+        }
+    }
+}
+
+/// As fields and parameters are called; one underscore in front marks what is about a resource and not of it (`_links`).
+pub(super) fn is_snake_case(name: &str) -> bool {
+    let name = name.strip_prefix('_').unwrap_or(name);
+    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    name.starts_with(|first: char| first.is_ascii_lowercase()) && name.split('_').all(is_word)
 }
 
 fn is_camel_case(id: &str) -> bool {
@@ -100,6 +151,10 @@ fn parameters(document: &Value, entry: Entry<'_>, findings: &mut Vec<Finding>) {
             continue;
         };
         let text = |key| parameter.get(key).and_then(Value::as_str).unwrap_or_default();
+        if ["path", "query"].contains(&text("in")) && !is_snake_case(text("name").trim_end_matches("[]")) {
+            let place = format!("operation {}, parameter {}", entry.name(), text("name"));
+            findings.push(Finding::new(place, "is not called in snake_case"));
+        }
         if text("in") == "path" {
             declared.push(text("name"));
             if parameter.get("required") != Some(&Value::Bool(true)) {

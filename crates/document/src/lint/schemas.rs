@@ -1,10 +1,10 @@
-//! Schemas: objects are components, requests are closed and bounded, responses are complete.
+//! Schemas: objects are components, everything is bounded, requests are closed, responses are complete.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::Finding;
+use super::{Finding, operations::is_snake_case};
 use crate::{format, walk};
 
 pub(super) fn check(document: &Value, findings: &mut Vec<Finding>) {
@@ -51,14 +51,15 @@ struct Serves {
 }
 
 fn content(place: &str, part: Option<&Value>, serves: Serves, findings: &mut Vec<Finding>) {
-    for (_, media) in walk::members(part.and_then(|part| part.get("content"))) {
+    for (media_type, media) in walk::members(part.and_then(|part| part.get("content"))) {
+        // A stream of text has no end that a document could know.
+        let serves = if walk::is_json(media_type) { serves } else { Serves { responses: false, ..serves } };
         inline(place, media.get("schema"), serves, findings);
     }
 }
 
 fn inline(place: &str, schema: Option<&Value>, serves: Serves, findings: &mut Vec<Finding>) {
     let Some(schema) = schema else { return };
-    // Text streams and the like are no JSON, and have no shape to judge.
     walk::schemas(place, schema, &mut |place, inner| {
         if inner.get("properties").is_some() {
             findings.push(Finding::new(place, INLINE));
@@ -73,8 +74,15 @@ fn judge(place: &str, schema: &Value, serves: Serves, findings: &mut Vec<Finding
     if let Some(format) = format.filter(|format| !format::KNOWN_FORMATS.contains(format)) {
         say(format!("has the format {format}, which tools do not know"));
     }
-    if serves.requests {
+    for (name, _) in walk::members(schema.get("properties")).filter(|(name, _)| !is_snake_case(name)) {
+        say(format!("has a field that is not called in snake_case: {name}"));
+    }
+    // What a response keeps under names of its own choice, frameworks cannot bound.
+    if serves.requests || (serves.responses && !place.ends_with(".*")) {
         bounded(schema, &mut say);
+    }
+    if serves.requests && schema.get("properties").is_some() && schema.get("additionalProperties").is_none() {
+        say("is an object of a request and not closed by additionalProperties".to_owned());
     }
     if serves.responses {
         let required: BTreeSet<&str> = walk::elements(schema.get("required")).filter_map(Value::as_str).collect();
@@ -92,19 +100,16 @@ fn bounded(schema: &Value, say: &mut dyn FnMut(String)) {
     let has = |key| schema.get(key).is_some();
     match schema.get("type").and_then(Value::as_str) {
         Some("string") if !has("maxLength") && !has("enum") && !has("format") => {
-            say("is text of a request without maxLength, enum or format".to_owned());
+            say("is text without maxLength, enum or format".to_owned());
         }
         // A format is a bound, too: int32 and int64 end where their bits do.
         Some("integer") if !has("enum") && !has("format") && (!has("minimum") || !has("maximum")) => {
-            say("is an integer of a request without format, or minimum and maximum".to_owned());
+            say("is an integer without format, or minimum and maximum".to_owned());
         }
         Some("array") if !has("maxItems") => {
-            say("is an array of a request without maxItems".to_owned());
+            say("is an array without maxItems".to_owned());
         }
         _ => {}
-    }
-    if has("properties") && !has("additionalProperties") {
-        say("is an object of a request and not closed by additionalProperties".to_owned());
     }
 }
 

@@ -47,6 +47,68 @@ fn operations_are_named_and_explained() {
 }
 
 #[test]
+fn an_operation_has_one_success() {
+    let place = "operation deleteBucketlist";
+    let delete = "/paths/~1bucketlists~1{bucketlist_id}/delete";
+    one(delete, "responses/204", Value::Null, &format!("{place}: has no successful response"));
+    one(
+        delete,
+        "responses/202",
+        json!({"description": "d"}),
+        &format!("{place}: has 2 successful responses; clients need one type for them"),
+    );
+}
+
+#[test]
+fn an_operation_is_public_only_where_that_is_listed() {
+    let get = "/paths/~1bucketlists~1{bucketlist_id}/get";
+    one(get, "security", json!([]), "operation getBucketlist: needs no credentials and is not listed as public");
+    one(get, "security", json!([{}]), "operation getBucketlist: needs no credentials and is not listed as public");
+    let popular = "/paths/~1bucketlists~1popular/get";
+    let secured = json!([{"bearerAuth": []}]);
+    one(popular, "security", secured, "operation listPopular: is listed as public, but needs credentials");
+    finishing_says(
+        &[(format!("{popular}/operationId"), json!("listFamous"))],
+        &[
+            "operation listFamous: needs no credentials and is not listed as public",
+            "operation listPopular: is listed as public, but does not exist",
+        ],
+    );
+}
+
+#[test]
+fn lists_are_paged() {
+    one(
+        LIST,
+        "parameters/0",
+        json!({"name": "size", "in": "query", "schema": {"type": "integer", "format": "int32", "example": 1}}),
+        "operation listBucketlists: answers with a list that is not paged; it takes none of: page",
+    );
+    let array = json!({"type": "array", "maxItems": 9, "items": {"$ref": "#/components/schemas/Owner"}});
+    one(
+        "/paths/~1bucketlists~1{bucketlist_id}/get",
+        "responses/200/content",
+        json!({"application/json": {"schema": array}}),
+        "operation getBucketlist: answers with a bare array, which can never say more than its rows; answer with a page",
+    );
+}
+
+#[test]
+fn names_are_in_snake_case() {
+    for name in ["itemsTotal", "Items", "items-total", "items__total", "items_", "__items", "9items", "_", "é"] {
+        one(
+            SCHEMAS,
+            &format!("BucketlistCreate/properties/{name}"),
+            json!({"type": "string", "maxLength": 9}),
+            &format!("schema BucketlistCreate: has a field that is not called in snake_case: {name}"),
+        );
+    }
+    let parameter =
+        json!({"name": "perPage", "in": "query", "schema": {"type": "integer", "format": "int32", "example": 1}});
+    one(LIST, "parameters/1", parameter, "operation listBucketlists, parameter perPage: is not called in snake_case");
+}
+
+#[test]
 fn headers_and_parameters() {
     let header = json!({"description": "d", "schema": {"type": "string"}, "example": "x"});
     one(
@@ -96,11 +158,45 @@ fn failures_and_errors() {
 }
 
 #[test]
+fn responses_are_bounded() {
+    one(
+        SCHEMAS,
+        "Owner/properties/name/maxLength",
+        Value::Null,
+        "schema Owner.name: is text without maxLength, enum or format",
+    );
+    one(
+        SCHEMAS,
+        "Page_Bucketlist/properties/data/maxItems",
+        Value::Null,
+        "schema BucketlistPage.data: is an array without maxItems",
+    );
+    one(
+        SCHEMAS,
+        "Page_Bucketlist/properties/total",
+        json!({"type": "integer", "minimum": 0}),
+        "schema BucketlistPage.total: is an integer without format, or minimum and maximum",
+    );
+}
+
+#[test]
+fn the_values_of_a_map_are_bounded_in_requests_only() {
+    let map = json!({"type": "object", "additionalProperties": {"type": "string"}});
+    let mut raw = raw();
+    set(&mut raw, &format!("{SCHEMAS}/Page_Bucketlist/properties/labels"), map.clone());
+    raw["components"]["schemas"]["Page_Bucketlist"]["required"] = json!(["data", "total", "labels"]);
+    let error = finish(&raw).expect_err("the example has no labels").to_string();
+    assert_eq!(error, "schema BucketlistPage: has an invalid example at /labels: is required");
+    let said = "schema BucketlistCreate.labels.*: is text without maxLength, enum or format";
+    one(SCHEMAS, "BucketlistCreate/properties/labels", map, said);
+}
+
+#[test]
 fn requests_are_bounded() {
     let place = |name: &str| format!("schema BucketlistCreate.{name}");
     for (name, key, said) in [
-        ("name", "maxLength", "is text of a request without maxLength, enum or format"),
-        ("items", "maxItems", "is an array of a request without maxItems"),
+        ("name", "maxLength", "is text without maxLength, enum or format"),
+        ("items", "maxItems", "is an array without maxItems"),
     ] {
         let pointer = format!("BucketlistCreate/properties/{name}/{key}");
         one(SCHEMAS, &pointer, Value::Null, &format!("{}: {said}", place(name)));
@@ -109,13 +205,13 @@ fn requests_are_bounded() {
         SCHEMAS,
         "BucketlistCreate/properties/rank",
         json!({"type": "integer"}),
-        "schema BucketlistCreate.rank: is an integer of a request without format, or minimum and maximum",
+        "schema BucketlistCreate.rank: is an integer without format, or minimum and maximum",
     );
     one(
         LIST,
         "parameters/5/schema/items/maxLength",
         Value::Null,
-        "operation listBucketlists, parameter tag[]: is text of a request without maxLength, enum or format",
+        "operation listBucketlists, parameter tag[]: is text without maxLength, enum or format",
     );
     one(
         SCHEMAS,
@@ -140,7 +236,7 @@ fn responses_are_complete() {
     one(
         SCHEMAS,
         "Owner/properties/nick",
-        json!({"type": "string"}),
+        json!({"type": "string", "maxLength": 10}),
         "schema Owner.nick: is neither required nor nullable; responses carry every field",
     );
 }
