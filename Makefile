@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 help: ## Print this list
 	@awk -F ':.*## ' ' \
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 } \
+		/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 } \
 	' $(firstword $(MAKEFILE_LIST))
 
 ##@ Start here
@@ -68,6 +68,11 @@ docs: ## Write the code's documentation into target/doc
 	@cargo doc --workspace --no-deps
 
 ##@ Now and then
+
+.PHONY: coverage-contract
+coverage-contract: ## Say which documented answers the tests have seen; fail when one was never seen
+	@scripts/deps
+	@scripts/coverage-contract
 
 .PHONY: bench
 bench: ## Measure calls, and what is claimed of speed over a million items (FORMAT=json for the claims as JSON)

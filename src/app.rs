@@ -13,7 +13,7 @@ use crate::{
     db::Db,
     domain::{Clock, PasswordPolicy, Random, SystemClock, SystemRandom},
     endpoints::{self, Authenticator},
-    http::{Cors, RateLimits, Readiness, ResponseCache, Stack, System},
+    http::{Cors, RateLimits, Readiness, ResponseCache, ResponseCheck, Stack, System},
     jobs::Worker,
     mail::{FileMailer, Mailer, SmtpMailer},
     services::{Context, Revisions, Services},
@@ -29,7 +29,7 @@ pub struct Parts {
 /// What kept an app from being made: one sentence each, naming the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
-    #[error("cannot start the database threads: {0}")]
+    #[error("cannot start a thread: {0}")]
     Threads(#[from] std::io::Error),
     #[error("argon2 refuses PASSWORD_HASH_MEMORY_KIB and PASSWORD_HASH_PASSES: {0}")]
     Hashing(argon2::Error),
@@ -45,6 +45,8 @@ pub struct App {
     pub db: Db,
     /// The answers kept in memory, unless they are switched off.
     pub cache: Option<ResponseCache>,
+    /// What has been found of answers that are not what the document says, unless nobody looks.
+    pub response_check: Option<ResponseCheck>,
 }
 
 impl Parts {
@@ -98,12 +100,14 @@ impl App {
         let signer = Signer::new(secret, &config.tokens.previous_secrets, "cursors");
         let modern = endpoints::v2::service(&services, signer, config.answers.requires_if_match);
         let cache = ResponseCache::new(config.answers.cache_bytes);
+        let response_check = ResponseCheck::new(config.answers.checked)?;
         let stack = Stack {
             versions: Route::new()
                 .nest(v1::document::BASE, endpoints::v1::service(&services))
                 .nest(v2::document::BASE, modern),
             cache: cache.clone(),
             cors: Cors::new(&config.cors_origins),
+            response_check: response_check.clone(),
             gone_after_sunset: config.answers.gone_after_sunset,
             system: System::new(config, db.clone(), readiness.clone()),
             authenticator,
@@ -117,7 +121,7 @@ impl App {
         };
         let (reset_ttl, url) = (config.passwords.reset_ttl, config.public_url.clone());
         let worker = Worker::new(context, parts.mailer, reset_ttl, url, config.audit_retention);
-        Ok(Self { endpoint: boxed(stack), worker, readiness, db, cache })
+        Ok(Self { endpoint: boxed(stack), worker, readiness, db, cache, response_check })
     }
 }
 

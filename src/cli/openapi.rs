@@ -14,6 +14,7 @@ use contract::{v1, v2};
 use super::CliError;
 
 mod compare;
+mod coverage;
 
 #[derive(Clone, Debug, Subcommand)]
 pub(super) enum Action {
@@ -53,6 +54,12 @@ pub(super) enum Action {
     /// Hold a document to the house rules: exits 0 when it keeps them, 4 when it does not, 1 when it cannot be used.
     Lint {
         /// An OpenAPI 3.0 document, as JSON.
+        file: PathBuf,
+    },
+    /// Say which documented answers the tests have seen: exits 0 when they have seen all, 4 when one was never seen, 1
+    /// when the record cannot be used.
+    Coverage {
+        /// What `make coverage-contract` has recorded: a line for each answer.
         file: PathBuf,
     },
 }
@@ -137,6 +144,7 @@ pub(super) fn run(action: &Action, out: &mut dyn Write) -> Result<ExitCode, CliE
         }
         Action::Diff { old, new, format } => return compare::diff(old, new, *format, out),
         Action::Lint { file } => return compare::lint(file, out),
+        Action::Coverage { file } => return coverage::run(file, out),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -129,6 +129,19 @@ pub struct Answers {
     pub requires_if_match: bool,
     /// Whether operations past their sunset answer 410.
     pub gone_after_sunset: bool,
+    /// Which answers are held to the document.
+    pub checked: Checked,
+}
+
+/// Which answers are held to the document once they are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checked {
+    /// None.
+    Off,
+    /// The first of each operation and status, and one in a hundred of the others.
+    Sample,
+    /// Every one.
+    All,
 }
 
 /// Everything that is wrong with the settings.
@@ -219,6 +232,10 @@ impl Config {
                 cache_bytes: read.bounded("RESPONSE_CACHE_BYTES", 0, 68_719_476_736),
                 requires_if_match: read.switch("REQUIRE_IF_MATCH"),
                 gone_after_sunset: read.switch("GONE_AFTER_SUNSET"),
+                checked: read.choice(
+                    "RESPONSE_CHECK",
+                    &[("off", Checked::Off), ("sample", Checked::Sample), ("all", Checked::All)],
+                ),
             },
             cors_origins: read.origins("CORS_ALLOWED_ORIGINS"),
             trusted_proxies: read.networks("TRUSTED_PROXIES"),

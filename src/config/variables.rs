@@ -90,6 +90,11 @@ pub const ALL: &[Variable] = &[
     variable("REQUIRE_IF_MATCH", "false", "whether changes in v2 must send If-Match (else 428)"),
     variable("GONE_AFTER_SUNSET", "true", "whether deprecated operations answer 410 from their sunset on"),
     variable("AUDIT_RETENTION", "365d", "how long audit events are kept"),
+    variable(
+        "RESPONSE_CHECK",
+        "off",
+        "which answers are held to the OpenAPI document, drift being logged: off, sample (good for staging) or all",
+    ),
     variable("BODY_LIMIT", "1048576", "how large a request body may be, in bytes"),
     variable("REQUEST_TIMEOUT", "30s", "how long a request may take"),
     secret(

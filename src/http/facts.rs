@@ -19,7 +19,7 @@ const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 /// What is found out about a request on its way, for the response and the log.
 #[derive(Default)]
 pub(super) struct Facts {
-    pub(super) operation: Option<&'static str>,
+    pub(super) operation: Option<&'static document::Operation>,
     pub(super) user: Option<i64>,
     pub(super) verdict: Option<Verdict>,
     pub(super) allow: Option<Cow<'static, str>>,

@@ -28,7 +28,7 @@ use poem::{
 use tracing::{Instrument, info_span};
 
 use super::{
-    ResponseCache, System, access_log,
+    ResponseCache, ResponseCheck, System, access_log,
     cache::Key as AnswerKey,
     client_address, compression,
     conditions::Known,
@@ -64,6 +64,7 @@ pub struct Stack<E> {
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) cache: Option<ResponseCache>,
     pub(crate) cors: Option<Cors>,
+    pub(crate) response_check: Option<ResponseCheck>,
     pub(crate) gone_after_sunset: bool,
     pub(crate) tokens: Arc<AccessTokens>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -103,6 +104,8 @@ impl<E: Endpoint> Endpoint for Stack<E> {
             errors::respond(&error, has_envelope, uri.path(), &request_id)
         });
         facts.write(response.headers_mut());
+        let watched = self.response_check.as_ref().zip(facts.operation).filter(|_| method != Method::HEAD);
+        let watched = watched.and_then(|(check, operation)| check.watch(operation, &mut response));
         if method == Method::HEAD {
             response = without_body(response);
         } else if let Some(encoding) = encoding
@@ -116,10 +119,13 @@ impl<E: Endpoint> Endpoint for Stack<E> {
         if let Some(grant) = grant {
             grant.write(response.headers_mut());
         }
+        if let Some(watched) = watched {
+            watched.with_headers(&response);
+        }
         let entry = access_log::Entry {
             method: &method,
             path: uri.path(),
-            operation: facts.operation,
+            operation: facts.operation.map(|operation| operation.id.as_str()),
             user: facts.user,
             trace_id: trace_id.as_deref(),
         };
@@ -149,7 +155,7 @@ impl<E: Endpoint> Stack<E> {
             None => return not_offered(request.method(), found.item, facts),
         };
         let declared = version.operation(&operation.id);
-        facts.operation = Some(operation.id.as_str());
+        facts.operation = Some(operation);
         // Answers that carry tokens: those of the operations that open sessions.
         facts.carries_tokens = operation.tag == "Auth";
         facts.notice = declared

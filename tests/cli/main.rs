@@ -7,6 +7,7 @@ mod support;
 
 mod commands;
 mod config;
+mod coverage;
 mod crash;
 mod diff;
 mod doctor;

@@ -48,7 +48,7 @@ fn token_in(mail: &Mail) -> String {
 }
 
 /// Asks for a reset, lets it be mailed, and reads the token.
-async fn mailed_token(app: &TestApp, email: &str) -> String {
+pub async fn mailed_token(app: &TestApp, email: &str) -> String {
     request_reset(app, email).await.expect(202);
     app.work_off().await;
     let mails = app.mailer.take();

@@ -21,10 +21,10 @@ use crate::support::{Actor, Database, Engine, Reply, TestApp, json};
 
 /// Something to wait for, from a thread.
 #[derive(Clone, Default)]
-struct Gate(Arc<(Mutex<bool>, Condvar)>);
+pub struct Gate(Arc<(Mutex<bool>, Condvar)>);
 
 impl Gate {
-    fn open(&self) {
+    pub fn open(&self) {
         *self.0.0.lock().unwrap() = true;
         self.0.1.notify_all();
     }
@@ -39,26 +39,37 @@ impl Gate {
 
 /// Which of the ways to a connection.
 #[derive(Clone, Copy)]
-enum Way {
+pub enum Way {
     Read,
     Write,
 }
 
+type Unit = tokio::task::JoinHandle<Result<(), DbError>>;
+
+/// Sends a unit that says when it runs, and waits for the gate.
+fn waiting(db: &Db, way: Way, gate: &Gate, says: impl FnOnce() + Send + 'static) -> Unit {
+    let (db, gate) = (db.clone(), gate.clone());
+    tokio::spawn(async move {
+        let unit = move |_: &mut DbConnection| {
+            says();
+            gate.wait();
+            Ok::<_, DbError>(())
+        };
+        match way {
+            Way::Read => db.read(unit).await,
+            Way::Write => db.write(unit).await,
+        }
+    })
+}
+
 /// Fills a way with units that wait for the gate, until there is no place left; returns how many fit, and the tasks.
-async fn fill(db: &Db, way: Way, gate: &Gate) -> Vec<tokio::task::JoinHandle<Result<(), DbError>>> {
+async fn fill(db: &Db, way: Way, gate: &Gate) -> Vec<Unit> {
     let (refuse, mut refused) = tokio::sync::mpsc::unbounded_channel();
     let units: Vec<_> = (0..600)
         .map(|_| {
-            let (db, gate, refuse) = (db.clone(), gate.clone(), refuse.clone());
+            let (unit, refuse) = (waiting(db, way, gate, || {}), refuse.clone());
             tokio::spawn(async move {
-                let unit = move |_: &mut DbConnection| {
-                    gate.wait();
-                    Ok::<_, DbError>(())
-                };
-                let outcome = match way {
-                    Way::Read => db.read(unit).await,
-                    Way::Write => db.write(unit).await,
-                };
+                let outcome = unit.await.unwrap();
                 if matches!(outcome, Err(DbError::Busy(_))) {
                     let _ = refuse.send(());
                 }
@@ -70,9 +81,24 @@ async fn fill(db: &Db, way: Way, gate: &Gate) -> Vec<tokio::task::JoinHandle<Res
     units
 }
 
+/// As [`fill`], where nobody is waited for: one unit runs before the others come, so that they find no place.
+pub async fn occupy(db: &Db, way: Way, gate: &Gate) -> Vec<Unit> {
+    let first = loop {
+        let (started, running) = tokio::sync::oneshot::channel();
+        let unit = waiting(db, way, gate, || started.send(()).unwrap());
+        // It never ran: the connection was still to be made.
+        if running.await.is_ok() {
+            break unit;
+        }
+    };
+    let mut units = fill(db, way, gate).await;
+    units.push(first);
+    units
+}
+
 /// Not now, in the shape of every other error, and when to come back.
 #[track_caller]
-fn expect_unavailable(reply: Reply) -> Reply {
+pub fn expect_unavailable(reply: Reply) -> Reply {
     assert_eq!((reply.status, reply.code().as_str()), (503, "SERVICE_UNAVAILABLE"), "{reply:?}");
     let seconds: u32 = reply.header("retry-after").parse().unwrap();
     assert!((1..=60).contains(&seconds), "{reply:?}");
@@ -265,7 +291,7 @@ both_engines! {
     async fn when_every_connection_is_taken_reads_are_503_until_one_is_free(engine: Engine) {
         let app = TestApp::configured(engine, |config| {
             config.database.pool_size = 1;
-            config.database.acquire_timeout = Duration::from_millis(50);
+            config.database.acquire_timeout = Duration::from_millis(500);
         })
         .await;
         let user = app.user().await;
@@ -291,7 +317,7 @@ both_engines! {
     async fn when_the_writer_is_taken_writes_are_503_and_leave_nothing(engine: Engine) {
         let app = TestApp::configured(engine, |config| {
             config.database.pool_size = 1;
-            config.database.acquire_timeout = Duration::from_millis(50);
+            config.database.acquire_timeout = Duration::from_millis(500);
         })
         .await;
         let user = app.user().await;

@@ -7,11 +7,13 @@
 mod support;
 
 mod accounts;
+mod answers;
 mod architecture;
 mod bucketlists;
 mod contract;
 mod cors;
 mod fault_switch;
+mod drift;
 mod faults;
 mod headers;
 mod items;

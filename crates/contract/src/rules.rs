@@ -34,7 +34,11 @@ pub(crate) fn failures(facts: &OperationFacts<'_>, operation: Option<&Operation>
     }
     // An unknown query parameter is refused by every operation.
     codes.extend([ValidationFailed, UnknownParameter]);
-    codes.extend([NotAcceptable, UriTooLong, RateLimitExceeded, HeadersTooLarge, InternalError, ServiceUnavailable]);
+    // An answer without a body is of every form.
+    if facts.success_has_body {
+        codes.push(NotAcceptable);
+    }
+    codes.extend([UriTooLong, RateLimitExceeded, HeadersTooLarge, InternalError, ServiceUnavailable]);
     if let Some(operation) = operation {
         codes.extend(operation.errors);
         if operation.deprecation.is_some() {

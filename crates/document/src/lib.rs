@@ -8,12 +8,14 @@
 //! | hold a document to the house rules | [`lint`] with [`LintRules`] |
 //! | know what changed between two documents, and who notices | [`diff`](diff()) with its policy [`RULES`] |
 //! | find an operation and check traffic against it | [`Contract`], [`Operation`], [`BodySchema`] |
+//! | know which promised answers somebody has got | [`Coverage`] |
 //! | write a Postman collection that tests itself | [`postman`] |
 //!
 //! The crate owns the knowledge of the OpenAPI format. It must not know any particular API, any web framework, or how an
 //! error is put on the wire: it answers with [`Violation`]s and sentences, the caller decides what becomes of them.
 
 mod check;
+mod coverage;
 mod diff;
 mod document;
 mod finish;
@@ -32,9 +34,10 @@ mod walk;
 mod fixture;
 
 pub use check::{
-    BodyError, BodySchema, CompileError, Contract, Location, MAX_VIOLATIONS, Operation, PathItem, PathMatch, Violation,
-    ViolationCode,
+    BodyError, BodySchema, CompileError, Contract, Drift, Location, MAX_VIOLATIONS, Operation, PathItem, PathMatch,
+    Violation, ViolationCode,
 };
+pub use coverage::{Coverage, Covered};
 pub use diff::{Difference, Kind, RULES, Rule, diff};
 pub use document::{Document, ReadError};
 pub use finish::{Failure, FinishError, HeaderRule, On, OperationFacts, Rules};

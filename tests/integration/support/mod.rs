@@ -6,7 +6,7 @@ mod database;
 mod mailer;
 mod reply;
 
-pub use actor::Actor;
+pub use actor::{Actor, RequestBuilder};
 pub use app::TestApp;
 pub use database::{Database, Engine};
 pub use mailer::MemoryMailer;

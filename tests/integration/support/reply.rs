@@ -1,8 +1,14 @@
 //! An answer; checked against the document before a test sees it.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    fs::{File, OpenOptions},
+    io::Write,
+    sync::LazyLock,
+};
 
 use contract::{v1, v2};
+use document::Coverage;
 use poem::{
     Response,
     http::{Method, StatusCode},
@@ -41,6 +47,20 @@ pub struct Reply {
     pub status: u16,
     pub headers: BTreeMap<String, String>,
     pub body: Vec<u8>,
+}
+
+/// The record of the answers that were seen, where `make coverage-contract` wants one.
+static RECORD: LazyLock<Option<File>> = LazyLock::new(|| {
+    let path = std::env::var_os("CONTRACT_COVERAGE").filter(|path| !path.is_empty())?;
+    let file = OpenOptions::new().append(true).create(true).open(&path);
+    Some(file.unwrap_or_else(|error| panic!("CONTRACT_COVERAGE names {path:?}, which cannot be written: {error}")))
+});
+
+/// Adds a line to the record: in one write at the end of the file, so that processes and threads do not mix theirs.
+fn record(line: &str) {
+    if let Some(mut file) = RECORD.as_ref() {
+        file.write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
 }
 
 /// On every answer, whatever was asked.
@@ -102,6 +122,7 @@ impl Reply {
                     self.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
                 let drift = operation.check_response(self.status, &headers, &self.body);
                 assert!(drift.is_empty(), "{} {}: {drift:#?}\n{self:?}", operation.id, self.status);
+                record(&Coverage::line(operation, self.status, self.headers.get("content-type").map(String::as_str)));
             }
             None if self.status >= 400 && is_v1 => {
                 let error = &self.json()["error"];

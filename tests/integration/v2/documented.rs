@@ -1,10 +1,10 @@
-//! What v2's document says of its operations, for the tests that go through all of them.
+//! What the documents say of their operations, for the tests that go through all of them.
 
-use ::contract::v2;
+use ::contract::{v1, v2};
 use document::Operation;
 use poem::http::Method;
 
-use crate::support::{Actor, TestApp, Unjudged, Value};
+use crate::support::{Actor, RequestBuilder, TestApp, Unjudged, Value};
 
 pub fn method(operation: &Operation) -> Method {
     operation.method.parse().unwrap()
@@ -12,8 +12,10 @@ pub fn method(operation: &Operation) -> Method {
 
 /// The schema of an operation's request body.
 pub fn request_schema(operation: &Operation) -> &'static Value {
-    let document = v2::document().value();
-    let path = operation.path.strip_prefix("/v2").unwrap();
+    let (document, path) = match operation.path.strip_prefix("/v1") {
+        Some(path) => (v1::document().value(), path),
+        None => (v2::document().value(), operation.path.strip_prefix("/v2").unwrap()),
+    };
     let documented = &document["paths"][path][operation.method.to_lowercase()];
     let schema = &documented["requestBody"]["content"][&operation.consumes[0]]["schema"];
     let reference = schema["$ref"].as_str().or_else(|| schema["allOf"][0]["$ref"].as_str());
@@ -54,16 +56,26 @@ impl Ids {
     }
 }
 
-/// Sends an operation with the document's own example of a body.
-pub async fn send(who: &Actor<'_>, operation: &Operation, path: &str, accept: &str) -> Unjudged {
-    let request = who.request(method(operation), path).header("accept", accept);
+/// Every operation of both versions.
+pub fn operations() -> impl Iterator<Item = &'static Operation> {
+    v1::contract().operations().chain(v2::contract().operations())
+}
+
+/// A request of an operation, with the document's own example of a body.
+pub fn request<'a>(who: &Actor<'a>, operation: &Operation, path: &str) -> RequestBuilder<'a> {
+    let request = who.request(method(operation), path);
     match operation.consumes.first() {
         Some(media_type) => {
             let body = request_schema(operation)["example"].to_string();
-            request.header("content-type", media_type).bytes(body).send().await
+            request.header("content-type", media_type).bytes(body)
         }
-        None => request.send().await,
+        None => request,
     }
+}
+
+/// Sends an operation with the document's own example of a body.
+pub async fn send(who: &Actor<'_>, operation: &Operation, path: &str, accept: &str) -> Unjudged {
+    request(who, operation, path).header("accept", accept).send().await
 }
 
 /// Everything of the caller's that v2 shows, to be compared with what it shows later.

@@ -265,17 +265,19 @@ both_engines! {
 async fn who_comes_while_it_is_being_made_is_asked_to_come_again() {
     let app = TestApp::on(Engine::Postgres).await;
     let user = app.user().await;
+    let list = user.bucketlist("See the world").await;
     let digest = Sha256::digest(format!("{} the-key", user.id()));
     let lock = i64::from_be_bytes(digest[..8].try_into().unwrap());
     let mut elsewhere = app.database.migrator();
     elsewhere.connection().batch_execute(&format!("SELECT pg_advisory_lock({lock})")).unwrap();
-    let body = json!({"name": "See the world"});
-    let busy = create(&user, "/v2/bucketlists", "the-key", &body).await;
-    let busy = busy.expect_error(409, "IDEMPOTENCY_KEY_IN_FLIGHT");
-    assert_eq!((busy.header("retry-after"), &busy.json()["retry_after"]), ("1", &json!(1)));
-    assert_eq!(user.get("/v2/bucketlists").await.expect(200).json()["data"], json!([]));
-    create(&user, "/v2/bucketlists", "another-key", &json!({"name": "Learn"})).await.expect(201);
+    for (path, body) in creations(list) {
+        let busy = create(&user, &path, "the-key", &body).await.expect_error(409, "IDEMPOTENCY_KEY_IN_FLIGHT");
+        assert_eq!((busy.header("retry-after"), &busy.json()["retry_after"]), ("1", &json!(1)));
+    }
+    assert_eq!(rows(&user, list).await, (1, 0));
+    create(&user, "/v2/bucketlists", "another-key", &json!({"name": "Round the Horn"})).await.expect(201);
     drop(elsewhere);
-    let made = create(&user, "/v2/bucketlists", "the-key", &body).await.expect(201);
+    let [(path, body), ..] = creations(list);
+    let made = create(&user, &path, "the-key", &body).await.expect(201);
     assert!(!is_replayed(&made));
 }

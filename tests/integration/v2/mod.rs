@@ -1,12 +1,13 @@
 //! v2 as its clients meet it.
 
 mod access;
+mod accounts;
 mod audit;
 mod batch;
 mod cache;
 mod conditional;
 mod deprecation;
-mod documented;
+pub mod documented;
 mod examples;
 mod idempotency;
 mod merge_patch;

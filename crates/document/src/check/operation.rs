@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::body::BodySchema;
 use super::compiled::Definitions;
 use super::contract::CompileError;
+use super::drift::Drift;
 use super::parameter::Parameter;
 use super::query::{self, Undecodable};
 use super::response::Response;
@@ -124,6 +125,15 @@ impl Operation {
         self.responses.iter().map(|response| response.status)
     }
 
+    /// Every documented answer: its status and media type, `None` where it has no body. In the order of the document.
+    pub fn answers(&self) -> impl Iterator<Item = (u16, Option<&str>)> {
+        self.responses.iter().flat_map(|response| {
+            let media_types: Vec<Option<&str>> = response.media_types().map(Some).collect();
+            let answers = if media_types.is_empty() { vec![None] } else { media_types };
+            answers.into_iter().map(|media_type| (response.status, media_type))
+        })
+    }
+
     /// Everything wrong with the path and query parameters.
     ///
     /// `params` are the raw segments of [`super::PathMatch`], `query` is what follows the `?`. Text is trimmed and
@@ -186,21 +196,24 @@ impl Operation {
         }
     }
 
-    /// What in a response is not documented: its status, a missing or malformed header, its content type, its body
-    /// against the schema. Empty when all is well. Meant for answers to the operation's own method: one to HEAD has
-    /// no body.
+    /// What in a response is not documented, in sentences that say what was sent: for tests. See [`Self::drift`].
     #[must_use]
     pub fn check_response(&self, status: u16, headers: &[(String, String)], body: &[u8]) -> Vec<String> {
+        self.drift(status, headers, Some(body)).iter().map(ToString::to_string).collect()
+    }
+
+    /// What in a response is not documented: its status, a missing or malformed header, its content type, its body
+    /// against the schema. Empty when all is well. Meant for answers to the operation's own method: one to HEAD has
+    /// no body. Where the body is `None`, because it is not known, only the rest is judged.
+    #[must_use]
+    pub fn drift(&self, status: u16, headers: &[(String, String)], body: Option<&[u8]>) -> Vec<Drift> {
         let mut out = Vec::new();
         match self.responses.iter().find(|response| response.status == status) {
             Some(response) => response.check(headers, body, &mut out),
             None => {
                 let known: Vec<String> = self.statuses().map(|status| status.to_string()).collect();
-                out.push(format!(
-                    "status {status} is not documented for {}; documented: {}",
-                    self.id,
-                    known.join(", ")
-                ));
+                let problem = format!("{status} is not documented for {}; documented: {}", self.id, known.join(", "));
+                out.push(Drift::new("status", problem));
             }
         }
         out

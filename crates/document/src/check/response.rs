@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 
 use super::compiled::{Compiled, Definitions};
+use super::drift::Drift;
 use super::parameter::Parameter;
 use super::rows::{self, Rows};
 use super::violation::{Location, Violations};
@@ -59,35 +60,46 @@ impl Response {
         self.content.iter().map(|content| content.media_type.as_str())
     }
 
-    pub(super) fn check(&self, headers: &[(String, String)], body: &[u8], out: &mut Vec<String>) {
+    /// Without a body only the rest is judged.
+    pub(super) fn check(&self, headers: &[(String, String)], body: Option<&[u8]>, out: &mut Vec<Drift>) {
         let sent = |name: &str| {
             headers.iter().find(|(sent, _)| sent.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
         };
         for header in &self.headers {
             match sent(&header.name) {
-                None if header.required => out.push(format!("header {} is missing", header.name)),
+                None if header.required => out.push(Drift::new(format!("header {}", header.name), "is missing")),
                 None => {}
                 Some(value) => header.check(value, &self.definitions, out),
             }
         }
-        let media_type = sent("content-type").map(|value| walk::essence(value).to_ascii_lowercase());
+        let mut say = |problem: String| out.push(Drift::new("content type", problem));
         let documented = || self.media_types().collect::<Vec<_>>().join(", ");
-        match (media_type, self.content.is_empty(), body.is_empty()) {
-            (None, true, true) => {}
-            (_, true, false) => out.push("there is a body, but none is documented".to_owned()),
-            (Some(sent), true, true) => {
-                out.push(format!("content type {sent} is sent, but no body is documented"));
+        let media_type = sent("content-type").map(|value| walk::essence(value).to_ascii_lowercase());
+        match (media_type, body) {
+            (None, None | Some([])) if self.content.is_empty() => {}
+            (Some(sent), None | Some([])) if self.content.is_empty() => {
+                say(format!("{sent} is sent, but no body is documented"));
             }
-            (None, false, _) => {
-                out.push(format!("there is no content type; documented: {}", documented()));
+            (_, Some(_)) if self.content.is_empty() => {
+                out.push(Drift::new("the body", "is there, but none is documented"));
             }
-            (Some(sent), false, _) => match self.content.iter().find(|content| content.media_type == sent) {
-                Some(content) if rows::are_rows(&sent) && !content.schema.is_null() => {
-                    rows::check(&sent, body, self.rows(), out);
+            (None, _) => say(format!("is missing; documented: {}", documented())),
+            (Some(sent), body) => match self.content.iter().find(|content| content.media_type == sent) {
+                None => say(format!("{sent} is not documented; documented: {}", documented())),
+                Some(content) => {
+                    if let Some(body) = body {
+                        self.check_body(content, body, out);
+                    }
                 }
-                Some(content) => content.check(body, &self.definitions, out),
-                None => out.push(format!("content type {sent} is not documented; documented: {}", documented())),
             },
+        }
+    }
+
+    fn check_body(&self, content: &Content, body: &[u8], out: &mut Vec<Drift>) {
+        if rows::are_rows(&content.media_type) && !content.schema.is_null() {
+            rows::check(&content.media_type, body, self.rows(), out);
+        } else {
+            content.check(body, &self.definitions, out);
         }
     }
 }
@@ -101,28 +113,27 @@ impl Response {
 }
 
 impl Content {
-    fn check(&self, body: &[u8], definitions: &Definitions, out: &mut Vec<String>) {
+    fn check(&self, body: &[u8], definitions: &Definitions, out: &mut Vec<Drift>) {
         if !walk::is_json(&self.media_type) || self.schema.is_null() {
             return;
         }
         let value: Value = match serde_json::from_slice(body) {
             Ok(value) => value,
-            Err(error) => return out.push(format!("the body is not JSON: {error}")),
+            Err(error) => return out.push(Drift::new("the body", format!("is not JSON: {error}"))),
         };
         let compiled = self.compiled.get_or_init(|| Compiled::new(&self.schema, definitions));
         match compiled {
             Ok(compiled) => out.extend(compiled.problems(&value).into_iter().map(|problem| {
                 let place = Location::Body(problem.pointer.clone());
-                let sent = value.pointer(&problem.pointer).unwrap_or(&Value::Null);
-                format!("{place} {}, but is {sent}", problem.message)
+                Drift::new(place, problem.message).but_is(value.pointer(&problem.pointer).unwrap_or(&Value::Null))
             })),
-            Err(error) => out.push(format!("the documented schema does not compile: {error}")),
+            Err(error) => out.push(Drift::new("the documented schema", format!("does not compile: {error}"))),
         }
     }
 }
 
 impl Header {
-    fn check(&self, value: &str, definitions: &Definitions, out: &mut Vec<String>) {
+    fn check(&self, value: &str, definitions: &Definitions, out: &mut Vec<Drift>) {
         let compiled = self.compiled.get_or_init(|| Parameter::compile(&self.name, &self.header, definitions));
         match compiled {
             Ok(compiled) => {
@@ -130,9 +141,9 @@ impl Header {
                 let location = || Location::Header(self.name.clone());
                 compiled.check(value, &location, &mut violations);
                 let said = violations.into_vec().into_iter();
-                out.extend(said.map(|violation| format!("{violation}, but is {value}")));
+                out.extend(said.map(|violation| Drift::new(violation.location, violation.message).but_is(value)));
             }
-            Err(error) => out.push(format!("header {} does not compile: {error}", self.name)),
+            Err(error) => out.push(Drift::new(format!("header {}", self.name), format!("does not compile: {error}"))),
         }
     }
 }

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::compiled::{Compiled, Definitions, Shape};
+use super::compiled::{Compiled, Definitions, Problem, Shape};
+use super::drift::Drift;
 use crate::walk;
 
 /// What rows are checked against.
@@ -39,7 +40,7 @@ pub(super) fn are_rows(media_type: &str) -> bool {
 }
 
 /// Everything wrong with a body of rows; of NDJSON, with the first line that is wrong.
-pub(super) fn check(media_type: &str, body: &[u8], rows: Option<&Rows>, out: &mut Vec<String>) {
+pub(super) fn check(media_type: &str, body: &[u8], rows: Option<&Rows>, out: &mut Vec<Drift>) {
     if media_type == "text/csv" {
         csv(body, rows, out);
     } else {
@@ -47,22 +48,22 @@ pub(super) fn check(media_type: &str, body: &[u8], rows: Option<&Rows>, out: &mu
     }
 }
 
-fn ndjson(body: &[u8], rows: Option<&Rows>, out: &mut Vec<String>) {
+fn ndjson(body: &[u8], rows: Option<&Rows>, out: &mut Vec<Drift>) {
     let Some(body) = body.strip_suffix(b"\n") else {
         if !body.is_empty() {
-            out.push("the last line has no end: the NDJSON may be incomplete".to_owned());
+            out.push(Drift::new("the last line", "has no end: the NDJSON may be incomplete"));
         }
         return;
     };
     for (index, line) in body.split(|byte| *byte == b'\n').enumerate() {
         let number = index + 1;
         match serde_json::from_slice::<Value>(line) {
-            Err(error) => out.push(format!("line {number} is not JSON: {error}")),
+            Err(error) => out.push(Drift::new(format!("line {number}"), format!("is not JSON: {error}"))),
             Ok(value) => {
                 let problems = rows.map(|Rows(row)| row.problems(&value)).unwrap_or_default();
-                let say = |problem: super::compiled::Problem| {
+                let say = |problem: Problem| {
                     let sent = value.pointer(&problem.pointer).unwrap_or(&Value::Null);
-                    format!("line {number}: {} {}, but is {sent}", problem.pointer, problem.message)
+                    Drift::new(format!("line {number}: {}", problem.pointer), problem.message).but_is(sent)
                 };
                 out.extend(problems.into_iter().map(say));
             }
@@ -73,28 +74,28 @@ fn ndjson(body: &[u8], rows: Option<&Rows>, out: &mut Vec<String>) {
     }
 }
 
-fn csv(body: &[u8], rows: Option<&Rows>, out: &mut Vec<String>) {
+fn csv(body: &[u8], rows: Option<&Rows>, out: &mut Vec<Drift>) {
     let mut reader = csv::Reader::from_reader(body);
     let header = match reader.headers() {
         Ok(header) if !header.is_empty() => header.clone(),
-        Ok(_) => return out.push("the CSV has no header row".to_owned()),
-        Err(error) => return out.push(format!("the header row of the CSV is malformed: {error}")),
+        Ok(_) => return out.push(Drift::new("the CSV", "has no header row")),
+        Err(error) => return out.push(Drift::new("the header row of the CSV", format!("is malformed: {error}"))),
     };
     let mut seen = BTreeSet::new();
     let known = rows.map(Rows::columns);
     for name in &header {
         if !seen.insert(name) {
-            out.push(format!("the CSV has the column {name:?} twice"));
+            out.push(Drift::new("the CSV", "has a column twice").named(name));
         }
         if known.as_ref().is_some_and(|known| !known.contains(name)) {
-            out.push(format!("the CSV has the column {name:?}, which is no field of the rows"));
+            out.push(Drift::new("the CSV", "has a column that is no field of the rows").named(name));
         }
     }
     for name in known.iter().flatten().filter(|name| !seen.contains(*name)) {
-        out.push(format!("the CSV has no column {name:?}"));
+        out.push(Drift::new("the CSV", format!("has no column {name:?}")));
     }
     if let Some(error) = reader.records().find_map(Result::err) {
-        out.push(format!("the CSV is malformed: {error}"));
+        out.push(Drift::new("the CSV", format!("is malformed: {error}")));
     }
 }
 
@@ -134,7 +135,8 @@ mod tests {
     fn found(media_type: &str, body: &str, said: &[&str]) {
         let mut out = Vec::new();
         check(media_type, body.as_bytes(), Some(&rows()), &mut out);
-        assert_eq!(out, said, "{body:?}");
+        let found: Vec<String> = out.iter().map(ToString::to_string).collect();
+        assert_eq!(found, said, "{body:?}");
     }
 
     #[test]
@@ -151,8 +153,9 @@ mod tests {
         ] {
             let mut out = Vec::new();
             check("application/x-ndjson", body.as_bytes(), Some(&rows()), &mut out);
-            out.sort();
-            assert_eq!(out, said, "{body:?}");
+            let mut found: Vec<String> = out.iter().map(ToString::to_string).collect();
+            found.sort();
+            assert_eq!(found, said, "{body:?}");
         }
     }
 
@@ -162,12 +165,12 @@ mod tests {
             ("id,name,state\r\n", &[][..]),
             ("name,state,id\r\n\"a\r\nb\",open,1\r\n,,\r\n", &[]),
             ("", &["the CSV has no header row"]),
-            ("id,name,state,name\r\n", &["the CSV has the column \"name\" twice"]),
+            ("id,name,state,name\r\n", &["the CSV has a column twice: \"name\""]),
             (
                 "id,title,_links\r\n",
                 &[
-                    "the CSV has the column \"title\", which is no field of the rows",
-                    "the CSV has the column \"_links\", which is no field of the rows",
+                    "the CSV has a column that is no field of the rows: \"title\"",
+                    "the CSV has a column that is no field of the rows: \"_links\"",
                     "the CSV has no column \"name\"",
                     "the CSV has no column \"state\"",
                 ],
@@ -188,8 +191,8 @@ mod tests {
         let mut out = Vec::new();
         check("text/csv", b"a,b\r\n1,2\r\n", None, &mut out);
         check("application/x-ndjson", b"1\n{}\n", None, &mut out);
-        assert_eq!(out, Vec::<String>::new());
+        assert_eq!(out, []);
         check("text/csv", b"a,b\r\n\xff,2\r\n", None, &mut out);
-        assert!(out[0].starts_with("the CSV is malformed: "), "{out:?}");
+        assert!(out[0].to_string().starts_with("the CSV is malformed: "), "{out:?}");
     }
 }

@@ -1,0 +1,68 @@
+//! `bucketlist openapi coverage`: what a record of answers leaves unseen.
+
+use contract::{v1, v2};
+use document::Coverage;
+
+use crate::support::Place;
+
+/// A record of every documented answer, twice.
+fn complete() -> Vec<String> {
+    let operations = v1::contract().operations().chain(v2::contract().operations());
+    let lines = operations.flat_map(|operation| {
+        operation.answers().map(|(status, media_type)| Coverage::line(operation, status, media_type))
+    });
+    lines.flat_map(|line| [line.clone(), line]).collect()
+}
+
+fn place_with(record: &[String]) -> Place {
+    let place = Place::new();
+    place.write("seen", &record.join("\n"));
+    place
+}
+
+#[test]
+fn a_record_of_everything_is_0_and_shown_as_a_matrix() {
+    let place = place_with(&complete());
+    let out = place.run(&["openapi", "coverage", "seen"]).succeeds();
+    let head = out.lines().next().unwrap();
+    assert!(head.starts_with("v1 ") && head.contains("    200    201    202    204    400"), "{out}");
+    let row = out.lines().find(|line| line.starts_with("getMe ")).unwrap();
+    assert_eq!(row.split_whitespace().nth(1), Some("2"), "{out}");
+    assert!(!out.contains("MISS") && !out.contains("never seen"), "{out}");
+    for version in ["v1", "v2"] {
+        let sum = out.lines().find(|line| line.starts_with(&format!("{version}: "))).unwrap();
+        let words: Vec<&str> = sum.split_whitespace().collect();
+        assert!(words[1] == words[3] && words[1].parse::<usize>().unwrap() > 200, "{sum}");
+    }
+}
+
+#[test]
+fn what_was_never_seen_is_named_and_exits_with_4() {
+    let mut record = complete();
+    record.retain(|line| {
+        !line.starts_with("GET /v2/bucketlists 200 text/csv") && !line.starts_with("POST /v1/auth/logout 204")
+    });
+    let outcome = place_with(&record).run(&["openapi", "coverage", "seen"]).exits(4);
+    let named: Vec<&str> = outcome.out.lines().filter(|line| line.starts_with("never seen")).collect();
+    assert_eq!(named, ["never seen: logout 204", "never seen: listBucketlists 200 as text/csv"]);
+    assert_eq!(outcome.out.matches("MISS").count(), 2, "{}", outcome.out);
+    assert_eq!(outcome.err, "");
+}
+
+#[test]
+fn a_record_that_cannot_be_used_is_refused_in_a_sentence() {
+    let mut stale = complete();
+    stale.push("GET /v1/trips 200 application/json".to_owned());
+    for (record, said) in [
+        (vec![], "seen: nothing was recorded; `make coverage-contract` makes a record and reads it"),
+        (stale, "seen: no document has the answer `GET /v1/trips 200 application/json`; make the record anew"),
+        (
+            vec!["b".to_owned(), "a".to_owned()],
+            "seen: no document has 2 answers of this record (a; b); make the record anew",
+        ),
+    ] {
+        assert_eq!(place_with(&record).run(&["openapi", "coverage", "seen"]).fails(), said);
+    }
+    let sentence = Place::new().run(&["openapi", "coverage", "seen"]).fails();
+    assert!(sentence.starts_with("seen: the file cannot be read: No such file"), "{sentence}");
+}

@@ -1,0 +1,176 @@
+//! Every operation of both versions, and every way in which any of them can fail: walked from the documents, so that a new
+//! operation is covered the day it appears. What is particular to one operation is tested where it is described.
+
+use std::{io, time::Duration};
+
+use bytes::Bytes;
+use document::Operation;
+use futures_util::stream;
+use poem::Body;
+
+use crate::{
+    faults::{Gate, Way, expect_unavailable, occupy},
+    support::{Actor, Engine, Reply, RequestBuilder, TestApp, json},
+    v2::documented::{Ids, method, operations, request, shown},
+};
+
+/// For requests that are refused before anybody looks for what they are about.
+const ANYWHERE: Ids = Ids { list: 1, item: 1, user: 1, session: 1 };
+
+/// Whoever may call an operation.
+fn caller<'w, 'a>(operation: &Operation, admin: &'w Actor<'a>, anonymous: &'w Actor<'a>) -> &'w Actor<'a> {
+    if operation.secured { admin } else { anonymous }
+}
+
+/// A request that is as it should be.
+fn well_meant<'a>(who: &Actor<'a>, operation: &Operation, path: &str) -> RequestBuilder<'a> {
+    let request = request(who, operation, path);
+    // The password in the example is that of a seeded account.
+    if operation.id == "deleteMe" { request.json(&json!({"password": Actor::PASSWORD})) } else { request }
+}
+
+fn documents(operation: &Operation, status: u16) -> bool {
+    operation.statuses().any(|documented| documented == status)
+}
+
+#[track_caller]
+fn judge(operation: &Operation, reply: &Reply, status: u16) {
+    let text = String::from_utf8_lossy(&reply.body);
+    assert_eq!(reply.status, status, "{} {}: {text}", reply.method, operation.path);
+}
+
+both_engines! {
+    async fn whatever_is_wrong_with_a_request_is_answered_as_documented(engine: Engine) {
+        let app = TestApp::configured(engine, |config| config.limits.body_bytes = 4096).await;
+        let (admin, user, disabled, anonymous) = (app.admin().await, app.user().await, app.user().await, app.anonymous());
+        // Not the last one, who may not leave.
+        let _other = app.admin().await;
+        let ids = Ids { user: user.id(), ..Ids::of(&admin).await };
+        let disable = format!("/v2/admin/users/{}", disabled.id());
+        admin.patch(&disable, &json!({"disabled": true})).await.expect(200);
+        let before = shown(&admin, ids).await;
+        let (long, heavy) = ("x".repeat(9_000), "x".repeat(17_000));
+        let mut tried = 0;
+        for operation in operations() {
+            let (who, path) = (caller(operation, &admin, &anonymous), ids.path(operation));
+            let base = || well_meant(who, operation, &path);
+            let mut attempts: Vec<(u16, RequestBuilder<'_>)> = vec![
+                (422, request(who, operation, &format!("{path}?colour=1"))),
+                (414, request(who, operation, &format!("{path}?q={long}"))),
+                (431, base().header("x-filler", &heavy)),
+            ];
+            if !operation.produces.is_empty() {
+                attempts.push((406, base().header("accept", "image/png")));
+            }
+            if operation.secured {
+                attempts.push((401, request(&anonymous, operation, &path)));
+                attempts.push((403, request(&disabled, operation, &path)));
+            }
+            if operation.path.contains('{') {
+                attempts.push((404, request(who, operation, &Ids::NONE.path(operation))));
+            }
+            if let Some(media_type) = operation.consumes.first() {
+                attempts.push((400, base().bytes("{")));
+                attempts.push((413, base().bytes(" ".repeat(5_000))));
+                attempts.push((415, base().header("content-type", "text/xml")));
+                attempts.push((422, base().header("content-type", media_type).bytes("[]")));
+            }
+            if documents(operation, 412) {
+                attempts.push((400, base().header("if-match", "nonsense")));
+                attempts.push((412, base().header("if-match", "\"another\"")));
+            }
+            if documents(operation, 304) {
+                attempts.push((400, base().header("if-none-match", "nonsense")));
+                attempts.push((304, base().header("if-none-match", "*")));
+            }
+            for (status, attempt) in attempts {
+                judge(operation, &attempt.send().await.any(), status);
+                tried += 1;
+            }
+        }
+        assert!(tried > 400, "{tried}");
+        assert_eq!(shown(&admin, ids).await, before, "what was refused changed something");
+    }
+
+    async fn where_a_condition_is_required_none_is_428(engine: Engine) {
+        let app = TestApp::configured(engine, |config| config.answers.requires_if_match = true).await;
+        let (admin, anonymous) = (app.admin().await, app.anonymous());
+        let ids = Ids { user: app.user().await.id(), ..Ids::of(&admin).await };
+        let conditional: Vec<_> = operations().filter(|operation| documents(operation, 428)).collect();
+        assert!(conditional.len() >= 10, "{conditional:?}");
+        for operation in conditional {
+            let who = caller(operation, &admin, &anonymous);
+            judge(operation, &request(who, operation, &ids.path(operation)).send().await.any(), 428);
+        }
+    }
+
+    async fn a_body_that_does_not_arrive_is_waited_for_by_no_operation(engine: Engine) {
+        let app = TestApp::configured(engine, |config| config.limits.request_timeout = Duration::from_millis(10)).await;
+        let (admin, anonymous) = (app.admin().await, app.anonymous());
+        for operation in operations() {
+            let Some(media_type) = operation.consumes.first() else { continue };
+            let path = ANYWHERE.path(operation);
+            let mut request = poem::Request::builder().method(method(operation)).uri_str(&path).content_type(media_type);
+            if operation.secured {
+                request = request.header("authorization", format!("Bearer {}", caller(operation, &admin, &anonymous).token()));
+            }
+            let never = Body::from_bytes_stream(stream::pending::<Result<Bytes, io::Error>>());
+            let reply = Reply::read(method(operation), path, app.call(request.body(never)).await).await;
+            judge(operation, &reply, 408);
+        }
+    }
+
+    async fn who_asks_too_often_is_429_whatever_is_asked(engine: Engine) {
+        let app = TestApp::configured(engine, |config| {
+            config.limits.rate_limit = true;
+            config.limits.general_per_minute = 1;
+        })
+        .await;
+        // Registering uses up what strangers have, and the first question what the account has.
+        let (admin, anonymous) = (app.admin().await, app.anonymous());
+        admin.get("/v1/users/me").await.expect(200);
+        for operation in operations() {
+            let path = ANYWHERE.path(operation);
+            let reply = request(caller(operation, &admin, &anonymous), operation, &path).send().await;
+            reply.expect_error(429, "RATE_LIMIT_EXCEEDED");
+        }
+    }
+
+    async fn a_database_that_has_lost_its_tables_is_500_whatever_is_asked(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let (admin, anonymous) = (app.admin().await, app.anonymous());
+        for table in ["users", "sessions", "refresh_tokens", "password_resets", "jobs"] {
+            app.execute(&format!("ALTER TABLE {table} RENAME TO mislaid_{table}"));
+        }
+        for operation in operations() {
+            let path = ANYWHERE.path(operation);
+            let reply = request(caller(operation, &admin, &anonymous), operation, &path).send().await;
+            reply.expect_error(500, "INTERNAL_ERROR");
+        }
+    }
+
+    async fn a_database_without_a_free_place_is_503_whatever_is_asked(engine: Engine) {
+        let unhurried = TestApp::on(engine).await;
+        let session = unhurried.admin().await.session;
+        // The same database, whose places are few and not waited for.
+        let app = TestApp::over(unhurried.database, |config| {
+            config.database.pool_size = 1;
+            config.database.acquire_timeout = Duration::from_millis(1);
+        })
+        .await;
+        let (admin, anonymous) = (Actor::new(&app, session), app.anonymous());
+        let gate = Gate::default();
+        let mut units = occupy(&app.app.db, Way::Read, &gate).await;
+        if engine == Engine::Sqlite {
+            // Its writer has a place of its own.
+            units.extend(occupy(&app.app.db, Way::Write, &gate).await);
+        }
+        for operation in operations() {
+            let path = ANYWHERE.path(operation);
+            let reply = request(caller(operation, &admin, &anonymous), operation, &path).send().await;
+            expect_unavailable(reply.any());
+        }
+        gate.open();
+        futures_util::future::join_all(units).await;
+    }
+}

@@ -1,0 +1,92 @@
+//! RESPONSE_CHECK: a server that answers other than its document says finds out by itself, and its clients do not notice.
+
+use bucketlist::{
+    config::Checked,
+    http::{DriftCounts, DriftKind},
+};
+use poem::http::HeaderMap;
+
+use crate::support::{Actor, TestApp, json};
+
+/// An answer that the document does not say, which the other tests would not let pass.
+async fn unchecked(app: &TestApp, who: &Actor<'_>, path: &str, headers: &[(&str, &str)]) -> (HeaderMap, Vec<u8>) {
+    let mut request = poem::Request::builder().uri_str(path).header("authorization", format!("Bearer {}", who.token()));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let response = app.call(request.finish()).await;
+    assert_eq!(response.status(), 200, "{path}");
+    let (parts, body) = response.into_parts();
+    (parts.headers, body.into_vec().await.unwrap())
+}
+
+fn drifts(counts: DriftCounts) -> (u64, u64) {
+    (counts.drifted, counts.skipped)
+}
+
+both_engines! {
+    async fn nobody_looks_unless_it_is_switched_on(engine: Engine) {
+        assert!(TestApp::on(engine).await.app.response_check.is_none());
+    }
+
+    async fn what_is_as_documented_is_seen_and_not_told(engine: Engine) {
+        let app = TestApp::configured(engine, |config| config.answers.checked = Checked::All).await;
+        let check = app.app.response_check.clone().unwrap();
+        let user = app.user().await;
+        let list = user.bucketlist("See the world").await;
+        user.item(list, "Walk the Camino").await;
+        for path in ["/v1/users/me", "/v1/bucketlists", "/v2/bucketlists", "/v2/search?q=w", "/v2/bucketlists/999"] {
+            let _ = user.get(path).await.any();
+        }
+        let csv = user.request(poem::http::Method::GET, "/v2/bucketlists").header("accept", "text/csv");
+        csv.send().await.expect(200);
+        user.request(poem::http::Method::HEAD, "/v2/bucketlists").send().await.expect(200);
+        user.get("/nowhere").await.expect(404);
+        user.delete(&format!("/v2/bucketlists/{list}")).await.expect(204);
+        check.settled().await;
+        assert_eq!(check.kinds(), []);
+        // Neither HEAD, which has no body, nor what is no operation.
+        assert_eq!(check.counts(), DriftCounts { checked: 10, drifted: 0, skipped: 0 });
+    }
+
+    async fn what_is_not_as_documented_is_told_once_and_sent_as_it_is(engine: Engine) {
+        let app = TestApp::configured(engine, |config| config.answers.checked = Checked::All).await;
+        let check = app.app.response_check.clone().unwrap();
+        let user = app.user().await;
+        let list = user.bucketlist("See the world").await;
+        let item = user.item(list, "Walk the Camino").await;
+        user.item(list, "Ride to Cape Horn").await;
+        // From outside, and longer than the document says an item's name can be.
+        let long = "Very far ".repeat(200);
+        app.execute(&format!("UPDATE items SET name = '{long}'"));
+
+        let path = format!("/v2/bucketlists/{list}/items/{item}");
+        let (_, body) = unchecked(&app, &user, &path, &[]).await;
+        assert_eq!(serde_json::from_slice::<serde_json::Value>(&body).unwrap()["name"], json!(long));
+        let (_, again) = unchecked(&app, &user, &path, &[]).await;
+        assert_eq!(body, again);
+        let rows = format!("/v2/bucketlists/{list}/items");
+        let (headers, _) = unchecked(&app, &user, &rows, &[("accept-encoding", "gzip")]).await;
+        assert_eq!(headers["content-encoding"], "gzip", "what was judged was not compressed yet");
+        unchecked(&app, &user, &rows, &[("accept", "application/x-ndjson")]).await;
+
+        check.settled().await;
+        let kind = |operation, path, place: &str| DriftKind {
+            operation,
+            path,
+            status: 200,
+            place: place.to_owned(),
+            problem: "must have at most 200 characters".to_owned(),
+        };
+        let (one, many) = ("/v2/bucketlists/{bucketlist_id}/items/{item_id}", "/v2/bucketlists/{bucketlist_id}/items");
+        assert_eq!(
+            check.kinds(),
+            [
+                (kind("getItem", one, "/name"), 2),
+                (kind("listItems", many, "/data/*/name"), 2),
+                (kind("listItems", many, "line *: /name"), 1),
+            ]
+        );
+        assert_eq!(drifts(check.counts()), (4, 0));
+    }
+}
