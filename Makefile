@@ -96,7 +96,7 @@ replay-proof: ## Prove that failures are sent again octet by octet and fail agai
 	@scripts/replay-proof
 
 .PHONY: browser-test
-browser-test: ## Try every operation from /docs in Chromium, against a server of its own
+browser-test: ## Try every operation from /docs and read it in /redoc, in Chromium, against a server of its own
 	@scripts/deps
 	@scripts/browser-test
 

@@ -1,4 +1,4 @@
-// Drives the human pages in Chromium, as a developer would: reads `/`, opens `/docs`, logs in once, and executes every
+// Drives the human pages in Chromium, as a developer would: reads `/` and `/redoc`, opens `/docs`, logs in once, and executes every
 // operation of each document with "Try it out". Fails on any request to another host, on any violation of the content
 // security policy, on any error in a page, and on any status that was not expected.
 //
@@ -195,9 +195,53 @@ async function documentation(contract) {
   await page.context().close();
 }
 
+/** Every operation is there to be read, by an address of its own, without a word to another host. */
+async function reference(contract) {
+  const { page, trouble, response } = await open(`/redoc?contract=${contract}`);
+  const csp = response.headers()['content-security-policy'] ?? '';
+  assert.match(csp, /script-src 'self';/);
+  assert.doesNotMatch(csp, /unsafe/);
+  const document = await (await page.request.get(`${origin}/openapi/${contract}.json`)).json();
+  const operations = Object.values(document.paths).flatMap((path) => Object.values(path)).filter((it) => it?.operationId);
+  const section = (id) => page.locator(`[data-section-id$="operation/${id}"]`);
+  for (const { operationId, summary } of operations) {
+    await section(operationId).first().waitFor({ state: 'attached' });
+    const text = await section(operationId).first().innerText();
+    assert.ok(text.includes(summary), `${operationId}: "${summary}" is not said`);
+  }
+  await page.locator(`.chooser [aria-current="page"][data-contract="${contract}"]`).waitFor();
+  assert.equal(await page.locator('#elsewhere').getAttribute('href'), `/docs?contract=${contract}`);
+  await shot(page, `redoc-${contract}`);
+
+  // The menu leads to addresses that lead back.
+  const menu = page.locator('.menu-content');
+  const { operationId, summary, tags } = operations[1];
+  await menu.getByText(tags[0], { exact: true }).click();
+  await menu.getByText(summary, { exact: true }).click();
+  await page.waitForFunction((id) => location.hash.endsWith(`operation/${id}`), operationId).catch(() => {
+    throw new Error(`the address is ${page.url()} after a click on ${operationId}`);
+  });
+  const last = operations.at(-1).operationId;
+  const id = await section(last).first().getAttribute('data-section-id');
+  await page.goto('about:blank');
+  await page.goto(`${origin}/redoc?contract=${contract}#${id}`, { waitUntil: 'load' });
+  await page.waitForFunction((wanted) => {
+    const box = document.querySelector(`[data-section-id="${wanted}"]`)?.getBoundingClientRect();
+    return box && box.top < innerHeight && box.bottom > 0 && scrollY > 0;
+  }, id).catch(() => { throw new Error(`#${id} does not lead to ${last}`); });
+  await shot(page, `redoc-${contract}-deep-link`);
+  await page.setViewportSize({ width: 375, height: 740 });
+  await shot(page, `redoc-${contract}-phone`);
+  trouble.assertNone();
+  await page.context().close();
+}
+
 try {
   await check('landing page', landingPage);
-  for (const contract of await contracts()) await check(`documentation of ${contract}`, () => documentation(contract));
+  for (const contract of await contracts()) {
+    await check(`reference of ${contract}`, () => reference(contract));
+    await check(`documentation of ${contract}`, () => documentation(contract));
+  }
   for (const line of passed) console.log(`ok  ${line}`);
 } catch (error) {
   for (const line of passed) console.log(`ok  ${line}`);

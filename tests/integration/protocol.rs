@@ -21,9 +21,10 @@ const JSON: &str = "application/json";
 const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "BREW"];
 
 /// Every route outside the versions that has a fixed name.
-const SYSTEM: [&str; 12] = [
+const SYSTEM: [&str; 13] = [
     "/",
     "/docs",
+    "/redoc",
     "/robots.txt",
     "/health/live",
     "/health/ready",
@@ -1043,7 +1044,7 @@ async fn what_a_page_links_to_is_there() {
     let app = TestApp::on(Engine::Sqlite).await;
     let anonymous = app.anonymous();
     let mut links = Vec::new();
-    for page in ["/", "/docs", "/problems", "/problems/not-acceptable"] {
+    for page in ["/", "/docs", "/redoc", "/problems", "/problems/not-acceptable"] {
         let text = String::from_utf8(anonymous.get(page).await.expect(200).body).unwrap();
         for attribute in ["href=\"", "src=\""] {
             let values = text.split(attribute).skip(1).map(|rest| rest.split('"').next().unwrap().to_owned());
@@ -1067,7 +1068,7 @@ async fn what_a_page_links_to_is_there() {
 async fn what_has_not_changed_is_not_sent_again() {
     let app = TestApp::on(Engine::Sqlite).await;
     let anonymous = app.anonymous();
-    for path in ["/", "/docs", "/robots.txt", "/openapi/v2.json", "/openapi/v2.yaml", "/problems/not-acceptable"] {
+    for path in ["/", "/docs", "/redoc", "/robots.txt", "/openapi/v2.json", "/openapi/v2.yaml", "/problems/not-acceptable"] {
         let full = anonymous.get(path).await.expect(200);
         let etag = full.header("etag").to_owned();
         assert!(etag.starts_with('"') && etag.ends_with('"'), "{etag}");

@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use super::swagger_ui;
+use super::{redoc, swagger_ui};
 
 #[derive(Debug)]
 pub(super) struct Asset {
@@ -35,6 +35,9 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         named("/docs", "docs.js", SCRIPT, include_str!("assets/docs.js")),
         named("/docs", "swagger-ui.css", STYLE, swagger_ui.style),
         named("/docs", "swagger-ui.js", SCRIPT, swagger_ui.script),
+        named("/redoc", "redoc.css", STYLE, include_str!("assets/redoc.css")),
+        named("/redoc", "redoc.js", SCRIPT, include_str!("assets/redoc.js")),
+        named("/redoc", "redoc-bundle.js", SCRIPT, redoc::script()),
         // The icon keeps its plain name: bookmarks and other pages refer to it.
         Asset {
             path: "/favicon.svg".to_owned(),

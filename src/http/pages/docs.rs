@@ -17,7 +17,7 @@ pub(super) fn html(info: &PageInfo<'_>, assets: &[Asset]) -> String {
             ("docs.js", assets::path(assets, "docs.js")),
             ("version", &escape_html(info.version)),
             ("contracts", &escape_html(&info.contracts.join(" "))),
-            ("chooser", &chooser(info.contracts)),
+            ("chooser", &chooser("/docs", info.contracts)),
             ("documents", &documents(info.contracts)),
             ("email", &escape_html(email)),
             ("password", &escape_html(password)),
@@ -28,20 +28,20 @@ pub(super) fn html(info: &PageInfo<'_>, assets: &[Asset]) -> String {
 
 /// Links rather than a `<select>`: each version of the documentation then has an address of its own. With one contract
 /// there is nothing to choose.
-fn chooser(contracts: &[&str]) -> String {
+pub(super) fn chooser(page: &str, contracts: &[&str]) -> String {
     if contracts.len() < 2 {
         return String::new();
     }
     let link = |contract: &&str| {
         let contract = escape_html(contract);
-        format!("<a href=\"/docs?contract={contract}\" data-contract=\"{contract}\">{contract}</a>")
+        format!("<a href=\"{page}?contract={contract}\" data-contract=\"{contract}\">{contract}</a>")
     };
     let links = contracts.iter().map(link).collect::<Vec<_>>().join(" ");
     format!("<nav class=\"chooser\" aria-label=\"Contract version\">{links}</nav>")
 }
 
 /// What is there without a script.
-fn documents(contracts: &[&str]) -> String {
+pub(super) fn documents(contracts: &[&str]) -> String {
     let link = |contract: &&str| {
         let contract = escape_html(contract);
         format!("<a href=\"/openapi/{contract}.json\">/openapi/{contract}.json</a>")

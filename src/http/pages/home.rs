@@ -18,7 +18,8 @@ pub(super) fn html(info: &PageInfo<'_>, assets: &[Asset]) -> String {
             ("step_1_title", step_1_title),
             ("step_1_note", &step_1_note),
             ("step_1_code", &escape_html(&step_1_code)),
-            ("docs", &docs(info.contracts)),
+            ("docs", &links("/docs", info.contracts)),
+            ("redoc", &links("/redoc", info.contracts)),
             ("documents", &documents(info.contracts)),
         ],
     )
@@ -54,14 +55,14 @@ fn first_step(info: &PageInfo<'_>) -> (&'static str, String, String) {
     }
 }
 
-/// The documentation: of the first contract, and of each other one by its own address.
-fn docs(contracts: &[&str]) -> String {
+/// A page of documentation: of the first contract, and of each other one by its own address.
+fn links(page: &str, contracts: &[&str]) -> String {
     let link = |contract: &&str| {
         let contract = escape_html(contract);
-        format!(" <a href=\"/docs?contract={contract}\">/docs?contract={contract}</a>")
+        format!(" <a href=\"{page}?contract={contract}\">{page}?contract={contract}</a>")
     };
     let others: String = contracts.iter().skip(1).map(link).collect();
-    format!("<a href=\"/docs\">/docs</a>{others}")
+    format!("<a href=\"{page}\">{page}</a>{others}")
 }
 
 /// One line per contract: the document for machines in both spellings.

@@ -27,12 +27,16 @@ pub(super) fn extracted() -> SwaggerUi {
 /// searched: the page ends with a second, short script that starts Swagger UI.
 pub(super) fn find(html: &'static str) -> Option<SwaggerUi> {
     let (style, rest) = content_of("style", html)?.split_once("</style>")?;
-    let (script, _) = content_of("script", rest)?.rsplit_once("<script")?.0.rsplit_once("</script>")?;
-    Some(SwaggerUi { style, script })
+    Some(SwaggerUi { style, script: first_script(rest)? })
+}
+
+/// The first script of a page whose last one is short.
+pub(super) fn first_script(html: &str) -> Option<&str> {
+    Some(content_of("script", html)?.rsplit_once("<script")?.0.rsplit_once("</script>")?.0)
 }
 
 /// Everything behind the first opening tag of that name.
-fn content_of<'a>(name: &str, html: &'a str) -> Option<&'a str> {
+pub(super) fn content_of<'a>(name: &str, html: &'a str) -> Option<&'a str> {
     let (_, from_name) = html.split_once(&format!("<{name}"))?;
     let (_, content) = from_name.split_once('>')?;
     Some(content)

@@ -46,11 +46,11 @@ fn html_has_no_inline_script_style_or_handler() {
     }
 }
 
-/// Swagger UI's own files are left out: they name hosts (XML namespaces, a validator that is switched off); that they ask
-/// none of them is what the browser test proves.
+/// Swagger UI's and Redoc's own files are left out: they name hosts (XML namespaces, a validator that is switched off); that
+/// they ask none of them is what the browser test proves.
 #[test]
 fn nothing_of_ours_refers_to_another_host() {
-    for page in pages(&INFO).iter().filter(|page| !page.path.contains("swagger-ui")) {
+    for page in pages(&INFO).iter().filter(|page| !["swagger-ui", "redoc-bundle"].iter().any(|theirs| page.path.contains(theirs))) {
         let text = String::from_utf8_lossy(&page.body)
             // A name, not an address; and the commands' placeholder for this very host.
             .replace("xmlns=\"http://www.w3.org/2000/svg\"", "")
@@ -94,6 +94,17 @@ fn swagger_ui_is_extracted_whole() {
     for needed in ["userFetch", "authorizeWithPersistOption", "logoutWithPersistOption", "specSelectors"] {
         assert!(found.script.contains(needed), "docs.js relies on {needed}");
     }
+}
+
+#[test]
+fn redoc_is_extracted_whole() {
+    let script = redoc::script();
+    assert!(script.len() > 900_000 && script.contains("Redoc"), "the script is missing");
+    assert!(script.trim_end().ends_with("redoc.standalone.js.map"), "the script is cut off wrongly");
+    for needed in ["disableSearch", "nativeScrollbars", "scrollYOffset", "requiredPropsFirst"] {
+        assert!(script.contains(needed), "redoc.js relies on {needed}");
+    }
+    assert!(text(&INFO, "/redoc").contains("href=\"/redoc?contract=v2\"") && text(&INFO, "/").contains("href=\"/redoc\""));
 }
 
 #[test]
@@ -204,7 +215,7 @@ fn values_are_escaped_and_never_read_as_templates() {
     assert_eq!(escape_html("<a href='x'>&\"</a>"), "&lt;a href=&#39;x&#39;&gt;&amp;&quot;&lt;/a&gt;");
     assert_eq!(escape_json_for_shell("it's \"a\\b\"\n"), r#"it'\''s \"a\\b\"\u000a"#);
     let info = PageInfo { version: "<i>", environment: "a\"b", ..INFO };
-    for path in ["/", "/docs", "/problems", "/problems/gone"] {
+    for path in ["/", "/docs", "/redoc", "/problems", "/problems/gone"] {
         assert!(!text(&info, path).contains("<i>") && text(&info, path).contains("&lt;i&gt;"), "{path}");
     }
 }

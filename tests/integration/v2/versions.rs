@@ -165,7 +165,7 @@ both_engines! {
     async fn what_is_outside_the_versions_has_none(engine: Engine) {
         let app = TestApp::on(engine).await;
         let anonymous = app.anonymous();
-        for path in ["/", "/docs", "/health/live", "/health/ready", "/version", "/openapi/v1.json"] {
+        for path in ["/", "/docs", "/redoc", "/health/live", "/health/ready", "/version", "/openapi/v1.json"] {
             let plain = anonymous.get(path).await.expect(200);
             for version in ["1", "2", "3", "", "garbage"] {
                 let reply = get(&anonymous, path, Some(version)).await.expect(200);

@@ -238,6 +238,7 @@
     const asked = new URLSearchParams(location.search).get("contract");
     const contract = contracts.includes(asked) ? asked : contracts[0];
     document.querySelector(`[data-contract="${contract}"]`)?.setAttribute("aria-current", "page");
+    element("elsewhere").href = `/redoc?contract=${contract}`;
 
     const started = SwaggerUIBundle({
       dom_id: "#ui",

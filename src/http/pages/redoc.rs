@@ -1,0 +1,40 @@
+//! `/redoc`: the same documents as `/docs`, to be read rather than tried.
+//!
+//! Redoc's script comes out of the page that poem-openapi makes, as Swagger UI's does ([`super::swagger_ui`]). That page
+//! asks a font host; ours takes the reader's own fonts.
+
+use std::sync::LazyLock;
+
+use poem_openapi::OpenApiService;
+
+use super::{
+    PageInfo,
+    assets::{self, Asset},
+    docs,
+    swagger_ui::{content_of, first_script},
+    template::{escape_html, fill},
+};
+
+static HTML: LazyLock<String> = LazyLock::new(|| OpenApiService::new((), "", "").redoc_html());
+
+/// The script, empty if the page has changed its shape (`/redoc` then says that it cannot start).
+pub(super) fn script() -> &'static str {
+    content_of("head", &HTML).and_then(first_script).unwrap_or_default()
+}
+
+pub(super) fn html(info: &PageInfo<'_>, assets: &[Asset]) -> String {
+    fill(
+        include_str!("assets/redoc.html"),
+        &[
+            ("site.css", assets::path(assets, "site.css")),
+            ("docs.css", assets::path(assets, "docs.css")),
+            ("redoc.css", assets::path(assets, "redoc.css")),
+            ("redoc-bundle.js", assets::path(assets, "redoc-bundle.js")),
+            ("redoc.js", assets::path(assets, "redoc.js")),
+            ("version", &escape_html(info.version)),
+            ("contracts", &escape_html(&info.contracts.join(" "))),
+            ("chooser", &docs::chooser("/redoc", info.contracts)),
+            ("documents", &docs::documents(info.contracts)),
+        ],
+    )
+}
