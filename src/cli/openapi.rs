@@ -26,6 +26,9 @@ pub(super) enum Action {
         /// JSON or YAML.
         #[arg(long, value_enum, default_value_t = Format::Json)]
         format: Format,
+        /// Which version of OpenAPI it is written in.
+        #[arg(long, value_enum, default_value_t = Edition::V3_0)]
+        openapi: Edition,
     },
     /// Compare the committed documents with the code and with what was released: exits 0 when they are the code's and
     /// break no client, 4 when they are stale or break one, 1 when the contract breaks a rule.
@@ -72,6 +75,17 @@ pub(super) enum Format {
     Yaml,
 }
 
+/// A version of OpenAPI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Edition {
+    /// The one that every tool takes, and that is enforced.
+    #[value(name = "3.0")]
+    V3_0,
+    /// The same for tools that like JSON Schema 2020-12 better.
+    #[value(name = "3.1")]
+    V3_1,
+}
+
 /// A version of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Version {
@@ -105,11 +119,13 @@ pub(super) const STALE: u8 = 4;
 
 pub(super) fn run(action: &Action, out: &mut dyn Write) -> Result<ExitCode, CliError> {
     match action {
-        Action::Print { contract, format } => {
+        Action::Print { contract, format, openapi } => {
             let document = contract.document()?;
-            let text = match format {
-                Format::Json => document.to_json(),
-                Format::Yaml => document.to_yaml(),
+            let text = match (openapi, format) {
+                (Edition::V3_0, Format::Json) => document.to_json(),
+                (Edition::V3_0, Format::Yaml) => document.to_yaml(),
+                (Edition::V3_1, Format::Json) => document.as_3_1().to_json(),
+                (Edition::V3_1, Format::Yaml) => document.as_3_1().to_yaml(),
             };
             out.write_all(text.as_bytes())?;
         }
@@ -156,6 +172,9 @@ fn files() -> Result<Vec<(String, String)>, CliError> {
         let document = version.document()?;
         files.push((format!("{}.json", version.name()), document.to_json()));
         files.push((format!("{}.yaml", version.name()), document.to_yaml()));
+        let modern = document.as_3_1();
+        files.push((format!("{}-3.1.json", version.name()), modern.to_json()));
+        files.push((format!("{}-3.1.yaml", version.name()), modern.to_yaml()));
     }
     Ok(files)
 }

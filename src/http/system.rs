@@ -106,6 +106,9 @@ impl System {
         for (version, document) in [("v1", v1::document()), ("v2", v2::document())] {
             files.insert(format!("/openapi/{version}.json").into(), text(document.to_json(), "application/json"));
             files.insert(format!("/openapi/{version}.yaml").into(), text(document.to_yaml(), "application/yaml"));
+            let modern = document.as_3_1();
+            files.insert(format!("/openapi/{version}-3.1.json").into(), text(modern.to_json(), "application/json"));
+            files.insert(format!("/openapi/{version}-3.1.yaml").into(), text(modern.to_yaml(), "application/yaml"));
         }
         // Committed, not made at each start: the check before a commit says that it is what the code would make.
         let environment = postman::environment(config.environment.as_str(), &config.public_url);

@@ -5,7 +5,8 @@ use std::fs;
 use crate::support::{Place, repository};
 
 /// In the order in which they are written.
-const NAMES: [&str; 4] = ["v1.json", "v1.yaml", "v2.json", "v2.yaml"];
+const NAMES: [&str; 8] =
+    ["v1.json", "v1.yaml", "v1-3.1.json", "v1-3.1.yaml", "v2.json", "v2.yaml", "v2-3.1.json", "v2-3.1.yaml"];
 
 fn committed(name: &str) -> String {
     fs::read_to_string(repository().join("openapi").join(name)).unwrap()
@@ -19,6 +20,9 @@ fn the_printed_documents_are_the_committed_ones() {
         for format in ["json", "yaml"] {
             let printed = place.run(&["openapi", "print", "--contract", contract, "--format", format]).succeeds();
             assert_eq!(printed, committed(&format!("{contract}.{format}")), "run `make openapi`");
+            let modern = ["openapi", "print", "--contract", contract, "--format", format, "--openapi", "3.1"];
+            let printed = place.run(&modern).succeeds();
+            assert_eq!(printed, committed(&format!("{contract}-3.1.{format}")), "run `make openapi`");
         }
     }
 }
@@ -43,7 +47,8 @@ fn a_check_is_0_when_the_documents_are_fresh_and_4_when_they_are_not() {
         let expected = format!("{names} in openapi differs from the code: run `make openapi` and commit the result.\n");
         assert_eq!((outcome.out, outcome.err), (expected, String::new()));
     };
-    stale("v1.json, v1.yaml, v2.json and v2.yaml");
+    let (last, others) = NAMES.split_last().unwrap();
+    stale(&format!("{} and {last}", others.join(", ")));
     let written = NAMES.map(|name| format!("wrote openapi/{name}\n")).concat();
     assert_eq!(place.run(&["openapi", "write"]).succeeds(), written);
     assert_eq!(place.run(&["openapi", "check"]).succeeds(), "The committed documents are what the code says.\n");
@@ -55,6 +60,8 @@ fn a_check_is_0_when_the_documents_are_fresh_and_4_when_they_are_not() {
     stale("v1.yaml");
     place.write("openapi/v2.json", "{}");
     stale("v1.yaml and v2.json");
+    place.write("openapi/v2-3.1.yaml", "openapi: 3.1.0\n");
+    stale("v1.yaml, v2.json and v2-3.1.yaml");
 }
 
 #[test]

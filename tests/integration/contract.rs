@@ -101,8 +101,14 @@ fn is_for_admins(operation: &Operation) -> bool {
 fn the_committed_documents_are_what_the_code_says() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi");
     for (version, document) in [("v1", v1::document()), ("v2", v2::document())] {
-        for (format, text) in [("json", document.to_json()), ("yaml", document.to_yaml())] {
-            let name = format!("{version}.{format}");
+        let modern = document.as_3_1();
+        for (end, text) in [
+            (".json", document.to_json()),
+            (".yaml", document.to_yaml()),
+            ("-3.1.json", modern.to_json()),
+            ("-3.1.yaml", modern.to_yaml()),
+        ] {
+            let name = format!("{version}{end}");
             let committed = fs::read_to_string(folder.join(&name)).unwrap();
             assert!(committed == text, "openapi/{name} is stale: run `cargo run -- openapi write`");
         }

@@ -1017,6 +1017,10 @@ async fn the_documents_are_served_as_they_are() {
         ("/openapi/v1.yaml", v1::document().to_yaml(), "application/yaml"),
         ("/openapi/v2.json", v2::document().to_json(), "application/json"),
         ("/openapi/v2.yaml", v2::document().to_yaml(), "application/yaml"),
+        ("/openapi/v1-3.1.json", v1::document().as_3_1().to_json(), "application/json"),
+        ("/openapi/v1-3.1.yaml", v1::document().as_3_1().to_yaml(), "application/yaml"),
+        ("/openapi/v2-3.1.json", v2::document().as_3_1().to_json(), "application/json"),
+        ("/openapi/v2-3.1.yaml", v2::document().as_3_1().to_yaml(), "application/yaml"),
     ] {
         let reply = anonymous.get(path).await.expect(200);
         assert!(reply.body == text.as_bytes(), "{path}");
@@ -1068,7 +1072,9 @@ async fn what_a_page_links_to_is_there() {
 async fn what_has_not_changed_is_not_sent_again() {
     let app = TestApp::on(Engine::Sqlite).await;
     let anonymous = app.anonymous();
-    for path in ["/", "/docs", "/redoc", "/robots.txt", "/openapi/v2.json", "/openapi/v2.yaml", "/problems/not-acceptable"] {
+    for path in
+        ["/", "/docs", "/redoc", "/robots.txt", "/openapi/v2.json", "/openapi/v2.yaml", "/problems/not-acceptable"]
+    {
         let full = anonymous.get(path).await.expect(200);
         let etag = full.header("etag").to_owned();
         assert!(etag.starts_with('"') && etag.ends_with('"'), "{etag}");

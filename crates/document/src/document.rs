@@ -103,16 +103,24 @@ impl Document {
     /// The document as canonical JSON text: two spaces, a newline at the end.
     #[must_use]
     pub fn to_json(&self) -> String {
-        format!("{:#}\n", self.value)
+        json_text(&self.value)
     }
 
     /// The document as YAML text, with the same content in the same order.
     #[must_use]
     pub fn to_yaml(&self) -> String {
-        // JSON values have string keys and finite numbers only: there is nothing a YAML writer could refuse.
-        // Should it ever, JSON is valid YAML.
-        serde_saphyr::to_string(&self.value).unwrap_or_else(|_| self.to_json())
+        yaml_text(&self.value)
     }
+}
+
+pub(crate) fn json_text(value: &Value) -> String {
+    format!("{value:#}\n")
+}
+
+pub(crate) fn yaml_text(value: &Value) -> String {
+    // JSON values have string keys and finite numbers only: there is nothing a YAML writer could refuse.
+    // Should it ever, JSON is valid YAML.
+    serde_saphyr::to_string(value).unwrap_or_else(|_| json_text(value))
 }
 
 impl From<Malformed> for ReadError {

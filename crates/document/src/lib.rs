@@ -5,6 +5,7 @@
 //! |---|---|
 //! | turn a raw document into the published one | [`Document::finish`] with [`Rules`] |
 //! | read or write a finished document | [`Document::from_json`], [`Document::to_json`], [`Document::to_yaml`] |
+//! | have the same as OpenAPI 3.1 | [`Document::as_3_1`], and [`agree`] to see that it is the same |
 //! | hold a document to the house rules | [`lint`] with [`LintRules`] |
 //! | know what changed between two documents, and who notices | [`diff`](diff()) with its policy [`RULES`] |
 //! | find an operation and check traffic against it | [`Contract`], [`Operation`], [`BodySchema`] |
@@ -24,6 +25,7 @@ mod json;
 #[cfg(test)]
 mod json_tests;
 mod lint;
+mod modern;
 mod order;
 mod pointer;
 pub mod postman;
@@ -44,3 +46,4 @@ pub use finish::{Failure, FinishError, HeaderRule, On, OperationFacts, Rules};
 pub use format::is_email;
 pub use json::{MAX_DEPTH, Malformed};
 pub use lint::{Finding, LintRules, lint};
+pub use modern::{Document31, agree};

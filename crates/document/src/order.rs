@@ -39,11 +39,13 @@ type Keys = &'static [(&'static str, Part)];
 
 const DOCUMENT: Keys = &[
     ("openapi", Data),
+    ("jsonSchemaDialect", Data),
     ("info", Info),
     ("servers", Data),
     ("tags", Data),
     ("security", Data),
     ("paths", Named(&PathItem)),
+    ("webhooks", Sorted(&PathItem)),
     ("x-webhooks", Sorted(&PathItem)),
     ("components", Components),
     ("externalDocs", Data),
@@ -141,6 +143,7 @@ const SCHEMA: Keys = &[
     ("not", Schema),
     ("discriminator", Data),
     ("example", Data),
+    ("examples", Data),
 ];
 
 /// Puts a whole document into canonical order.

@@ -71,7 +71,8 @@ fn documents(contracts: &[&str]) -> String {
         let contract = escape_html(contract);
         format!(
             "<li><span>OpenAPI document, {contract}</span> <a href=\"/openapi/{contract}.json\">/openapi/{contract}.json</a> \
-             <a href=\"/openapi/{contract}.yaml\">/openapi/{contract}.yaml</a></li>"
+             <a href=\"/openapi/{contract}.yaml\">/openapi/{contract}.yaml</a> and as OpenAPI 3.1 \
+             <a href=\"/openapi/{contract}-3.1.json\">/openapi/{contract}-3.1.json</a></li>"
         )
     };
     contracts.iter().map(line).collect::<Vec<_>>().join("\n          ")

@@ -50,7 +50,10 @@ fn html_has_no_inline_script_style_or_handler() {
 /// they ask none of them is what the browser test proves.
 #[test]
 fn nothing_of_ours_refers_to_another_host() {
-    for page in pages(&INFO).iter().filter(|page| !["swagger-ui", "redoc-bundle"].iter().any(|theirs| page.path.contains(theirs))) {
+    for page in pages(&INFO)
+        .iter()
+        .filter(|page| !["swagger-ui", "redoc-bundle"].iter().any(|theirs| page.path.contains(theirs)))
+    {
         let text = String::from_utf8_lossy(&page.body)
             // A name, not an address; and the commands' placeholder for this very host.
             .replace("xmlns=\"http://www.w3.org/2000/svg\"", "")
@@ -64,8 +67,9 @@ fn nothing_of_ours_refers_to_another_host() {
 fn every_local_reference_leads_somewhere() {
     let served_by_the_app = ["/health/ready", "/health/live", "/version"];
     let documents = ["/openapi/v1.json", "/openapi/v1.yaml", "/openapi/v2.json", "/openapi/v2.yaml"];
+    let modern = ["/openapi/v1-3.1.json", "/openapi/v2-3.1.json"];
     let collection = ["/postman/collection.json", "/postman/environment.json"];
-    let served_by_the_app = [served_by_the_app.as_slice(), &documents, &collection].concat();
+    let served_by_the_app = [served_by_the_app.as_slice(), &documents, &modern, &collection].concat();
     let pages = pages(&INFO);
     for (_, html) in html_pages() {
         let references = ["href=\"", "src=\""].into_iter().flat_map(|start| html.split(start).skip(1));
@@ -104,7 +108,9 @@ fn redoc_is_extracted_whole() {
     for needed in ["disableSearch", "nativeScrollbars", "scrollYOffset", "requiredPropsFirst"] {
         assert!(script.contains(needed), "redoc.js relies on {needed}");
     }
-    assert!(text(&INFO, "/redoc").contains("href=\"/redoc?contract=v2\"") && text(&INFO, "/").contains("href=\"/redoc\""));
+    assert!(
+        text(&INFO, "/redoc").contains("href=\"/redoc?contract=v2\"") && text(&INFO, "/").contains("href=\"/redoc\"")
+    );
 }
 
 #[test]

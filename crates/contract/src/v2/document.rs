@@ -196,6 +196,11 @@ mod tests {
     }
 
     #[test]
+    fn the_document_says_the_same_as_openapi_3_1() {
+        assert_eq!(document::agree(document(), &document().as_3_1()), Vec::<String>::new());
+    }
+
+    #[test]
     fn every_operation_of_the_traits_is_in_the_document() {
         let mut declared: Vec<&str> = operations().map(|operation| operation.id).collect();
         let mut documented: Vec<&str> = contract().operations().map(|operation| operation.id.as_str()).collect();

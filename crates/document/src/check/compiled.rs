@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jsonschema::{Draft, Validator};
+use jsonschema::{Draft, ValidationOptions, Validator};
 use serde_json::{Map, Value};
 
 use super::{draft4, explain, violation::ViolationCode};
@@ -30,17 +30,22 @@ pub(crate) struct Compiled {
     definitions: Definitions,
 }
 
+/// How schemas are judged, whichever draft they are of.
+pub(crate) fn options(draft: Draft) -> ValidationOptions<'static> {
+    jsonschema::options()
+        .with_draft(draft)
+        .should_validate_formats(true)
+        .with_format("date", format::is_date)
+        .with_format("email", format::is_email)
+        .with_format("uuid", format::is_uuid)
+        // Patterns come from the document, but no pattern may make a request expensive: linear time only.
+        .with_pattern_options(jsonschema::PatternOptions::regex())
+}
+
 impl Compiled {
     /// Compiles an OpenAPI schema whose references point into `definitions`.
     pub(crate) fn new(schema: &Value, definitions: &Definitions) -> Result<Compiled, String> {
-        let validator = jsonschema::options()
-            .with_draft(Draft::Draft4)
-            .should_validate_formats(true)
-            .with_format("date", format::is_date)
-            .with_format("email", format::is_email)
-            .with_format("uuid", format::is_uuid)
-            // Patterns come from the document, but no pattern may make a request expensive: linear time only.
-            .with_pattern_options(jsonschema::PatternOptions::regex())
+        let validator = options(Draft::Draft4)
             .build(&draft4::translate(schema, definitions))
             .map_err(|error| format!("{error} (at {})", error.schema_path().as_str()))?;
         Ok(Compiled { validator, schema: schema.clone(), definitions: Arc::clone(definitions) })

@@ -93,13 +93,19 @@ fn nested(schema: &Value, pending: &mut Vec<String>) -> Value {
 
 /// Integers of a format have its range even where the schema does not say so.
 fn imply_bounds(schema: &mut Map<String, Value>) {
-    let (low, high) = match schema.get("format").and_then(Value::as_str) {
-        Some("int32") => (i64::from(i32::MIN), i64::from(i32::MAX)),
-        Some("int64") => (i64::MIN, i64::MAX),
-        _ => return,
-    };
-    schema.entry("minimum").or_insert_with(|| low.into());
-    schema.entry("maximum").or_insert_with(|| high.into());
+    if let Some((low, high)) = schema.get("format").and_then(Value::as_str).and_then(integer_bounds) {
+        schema.entry("minimum").or_insert_with(|| low.into());
+        schema.entry("maximum").or_insert_with(|| high.into());
+    }
+}
+
+/// The range of an integer format.
+pub(crate) fn integer_bounds(format: &str) -> Option<(i64, i64)> {
+    match format {
+        "int32" => Some((i64::from(i32::MIN), i64::from(i32::MAX))),
+        "int64" => Some((i64::MIN, i64::MAX)),
+        _ => None,
+    }
 }
 
 fn nullable(mut schema: Map<String, Value>, composed: bool) -> Value {

@@ -23,10 +23,10 @@ mod contract_tests;
 mod parameter_tests;
 
 pub use body::{BodyError, BodySchema};
-pub(crate) use compiled::{Compiled, Definitions};
+pub(crate) use compiled::{Compiled, Definitions, options};
 pub(crate) use contract::base;
 pub use contract::{CompileError, Contract, PathItem, PathMatch};
-pub(crate) use draft4::translate;
+pub(crate) use draft4::{integer_bounds, translate};
 pub use drift::Drift;
 pub use operation::Operation;
 pub(crate) use operation::is_secured;
