@@ -50,9 +50,9 @@ pub(super) enum Action {
         old: PathBuf,
         /// The document that they would meet.
         new: PathBuf,
-        /// For people or for machines.
-        #[arg(long, value_enum, default_value_t = super::Format::Text)]
-        format: super::Format,
+        /// For people, for machines, or for the changelog.
+        #[arg(long, value_enum, default_value_t = compare::Report::Text)]
+        format: compare::Report,
     },
     /// Hold a document to the house rules: exits 0 when it keeps them, 4 when it does not, 1 when it cannot be used.
     Lint {

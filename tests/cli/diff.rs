@@ -113,6 +113,25 @@ fn machines_read_every_difference_and_get_the_same_exit_code() {
 }
 
 #[test]
+fn the_changelog_gets_its_sections() {
+    let place = place_with(|document| {
+        document["components"]["schemas"]["Bucketlist"]["properties"]["colour"] = json!({"type": "string"});
+        document["paths"]["/bucketlists"]["get"]["summary"] = json!("List.");
+        document["paths"]["/bucketlists"]["get"]["operationId"] = json!("getBucketlists");
+    });
+    let outcome = place.run(&["openapi", "diff", "old.json", "new.json", "--format", "markdown"]).exits(4);
+    let expected = "### Breaking\n\n\
+        - the operationId was listBucketlists and is getBucketlists (`GET /bucketlists`)\n\n\
+        ### Added\n\n\
+        - Bucketlist.colour is new (`GET /bucketlists`, `POST /bucketlists`, `GET /bucketlists/{bucketlist_id}` and 1 more)\n\n\
+        ### Changed\n\n\
+        - summary of the operation has changed (`GET /bucketlists`)\n\n";
+    assert_eq!(outcome.out, expected);
+    let out = place.run(&["openapi", "diff", "old.json", "old.json", "--format", "markdown"]).succeeds();
+    assert_eq!(out, "Nothing differs.\n");
+}
+
+#[test]
 fn what_only_adds_is_no_failure() {
     let place = place_with(|document| {
         document["components"]["schemas"]["Bucketlist"]["properties"]["colour"] = json!({"type": "string"});

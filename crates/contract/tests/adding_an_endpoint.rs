@@ -45,7 +45,7 @@ impl Example for Remaining {
 trait ItemEndpoints: Send + Sync + 'static {
     /// Count what is left to do.
     ///
-    /// How many items of a bucketlist are not done yet.
+    /// How many items of a list are not done yet.
     #[oai(path = "/:bucketlist_id/remaining", method = "get", operation_id = "getRemaining")]
     #[operation(errors(&[ErrorCode::BucketlistNotFound]))]
     async fn remaining(

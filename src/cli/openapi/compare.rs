@@ -8,9 +8,10 @@ use std::{
     process::ExitCode,
 };
 
+use clap::ValueEnum;
 use document::{Difference, Document, Kind, LintRules};
 
-use crate::cli::{CliError, Format};
+use crate::cli::CliError;
 
 /// The exit code of a difference that breaks clients, and of a document that breaks rules.
 const BROKEN: u8 = 4;
@@ -18,18 +19,30 @@ const BROKEN: u8 = 4;
 /// How many places of one change are named.
 const PLACES: usize = 3;
 
+/// How differences are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum Report {
+    /// For people.
+    Text,
+    /// For machines: every difference, in every place.
+    Json,
+    /// For the changelog: what clients notice, a line for each change.
+    Markdown,
+}
+
 /// `bucketlist openapi diff`.
-pub(super) fn diff(old: &Path, new: &Path, format: Format, out: &mut dyn Write) -> Result<ExitCode, CliError> {
+pub(super) fn diff(old: &Path, new: &Path, format: Report, out: &mut dyn Write) -> Result<ExitCode, CliError> {
     let differences = document::diff(&read(old)?, &read(new)?);
     match format {
-        Format::Json => {
+        Report::Json => {
             let json = serde_json::to_string_pretty(&differences).map_err(io::Error::from)?;
             writeln!(out, "{json}")?;
         }
-        Format::Text => {
+        Report::Text => {
             explain(&differences, out)?;
             writeln!(out, "{}", sum(&differences))?;
         }
+        Report::Markdown => sections(&differences, out)?,
     }
     Ok(exit_code(!differences.iter().any(is_breaking)))
 }
@@ -135,6 +148,34 @@ fn explain(differences: &[Difference], out: &mut dyn Write) -> io::Result<()> {
         if places.len() > PLACES {
             writeln!(out, "  and {} more", places.len() - PLACES)?;
         }
+    }
+    Ok(())
+}
+
+/// The sections of a changelog, as Keep a Changelog calls them.
+fn sections(differences: &[Difference], out: &mut dyn Write) -> io::Result<()> {
+    let changes = changes(differences);
+    let titles = [(Kind::Breaking, "Breaking"), (Kind::Additive, "Added"), (Kind::Neutral, "Changed")];
+    for (kind, title) in titles {
+        let mut of_the_kind = changes.iter().filter(|(difference, _)| difference.kind == kind).peekable();
+        if of_the_kind.peek().is_none() {
+            continue;
+        }
+        writeln!(out, "### {title}\n")?;
+        for (difference, _) in of_the_kind {
+            let same = |one: &&Difference| one.rule == difference.rule && one.sentence == difference.sentence;
+            let mut operations: Vec<String> =
+                differences.iter().filter(same).map(|one| format!("`{}`", one.operation)).collect();
+            operations.dedup();
+            let more = operations.len().saturating_sub(PLACES);
+            operations.truncate(PLACES);
+            let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+            writeln!(out, "- {} ({}{more})", difference.sentence, operations.join(", "))?;
+        }
+        writeln!(out)?;
+    }
+    if changes.is_empty() {
+        writeln!(out, "Nothing differs.")?;
     }
     Ok(())
 }
