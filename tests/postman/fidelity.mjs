@@ -177,6 +177,15 @@ try {
     problems += expected.every((one) => said.includes(one)) && said.length === 3 ? 0 : 1;
     echo.take();
 
+    // What has another status and code by now is no reproduction.
+    const other = made({ target: "/v2/x", method: "GET", status: 503, code: "SERVICE_UNAVAILABLE" });
+    result = await newmanRun(JSON.parse((await exported(write("one.json", other), "postman", "one.postman_collection.json")).text));
+    const differs = failuresOf(result).map((failure) => failure.split(": ").slice(3, 4).join()).join("; ");
+    const isSeen = differs === "the status is 503 again; the code is SERVICE_UNAVAILABLE again";
+    console.log(`${isSeen ? "ok    " : "FAILED"} another answer fails: ${differs}`);
+    problems += isSeen ? 0 : 1;
+    echo.take();
+
     // Without an account nothing is sent, and the run fails.
     const account = VARIABLES.password;
     VARIABLES.password = "";
