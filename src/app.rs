@@ -9,12 +9,13 @@ use tokio::sync::Notify;
 
 use crate::{
     auth::{AccessTokens, Hasher, RefreshTokens, Signer, Standings},
-    config::{Config, Environment},
+    config::{Config, Environment, Tokens},
     db::Db,
-    domain::{Clock, PasswordPolicy, Random, SystemClock, SystemRandom},
-    endpoints::{self, Authenticator},
+    domain::{Clock, PasswordPolicy, Random, RateLimiter, SystemClock, SystemRandom},
+    endpoints::{self, Authenticator, PasswordRules},
     http::{Cors, RateLimits, Readiness, ResponseCache, ResponseCheck, Stack, System},
     jobs::Worker,
+    limits::MemoryLimits,
     mail::{FileMailer, Mailer, SmtpMailer},
     services::{Context, Revisions, Services},
 };
@@ -33,6 +34,8 @@ pub enum AppError {
     Threads(#[from] std::io::Error),
     #[error("argon2 refuses PASSWORD_HASH_MEMORY_KIB and PASSWORD_HASH_PASSES: {0}")]
     Hashing(argon2::Error),
+    #[error("JWT_PRIVATE_KEY or JWT_PREVIOUS_PUBLIC_KEYS cannot be used: {0}")]
+    Key(jsonwebtoken::errors::Error),
     #[error("{0}; mend SMTP_URL or MAIL_FROM")]
     Mail(#[from] crate::mail::MailError),
 }
@@ -70,22 +73,25 @@ impl App {
     /// [`AppError`].
     pub fn new(config: &Config, secret: &SecretString, parts: Parts) -> Result<Self, AppError> {
         let db = Db::open(config.database.clone())?;
-        let tokens =
-            Arc::new(AccessTokens::new(secret, &config.tokens.previous_secrets, seconds(config.tokens.access_ttl)));
+        let tokens = Arc::new(access_tokens(&config.tokens, secret).map_err(AppError::Key)?);
+        let limiter =
+            MemoryLimits::new(&config.limits, &parts.clock).map(|limits| Arc::new(limits) as Arc<dyn RateLimiter>);
         // A replica cannot see what another one wrote.
         let is_sole_writer = config.is_sole_writer();
         let (standings, revisions) = (Standings::new(is_sole_writer), Revisions::new(is_sole_writer));
+        let policy = PasswordPolicy { min_length: config.passwords.min_length };
         let context = Arc::new(Context {
             db: db.clone(),
             clock: Arc::clone(&parts.clock),
             random: parts.random,
             hasher: Hasher::new(config.passwords).map_err(AppError::Hashing)?,
-            policy: PasswordPolicy { min_length: config.passwords.min_length },
+            policy,
             tokens: Arc::clone(&tokens),
             refresh_tokens: RefreshTokens::new(secret),
             refresh_ttl: config.tokens.refresh_ttl,
             standings: standings.clone(),
             revisions: revisions.clone(),
+            limits: limiter.clone(),
             outbox: Arc::new(Notify::new()),
         });
         let services = Services::new(&context);
@@ -109,11 +115,12 @@ impl App {
             cors: Cors::new(&config.cors_origins),
             response_check: response_check.clone(),
             gone_after_sunset: config.answers.gone_after_sunset,
-            system: System::new(config, db.clone(), readiness.clone()),
+            system: System::new(config, db.clone(), readiness.clone(), &tokens.public_keys()),
             authenticator,
             tokens,
             clock: parts.clock,
-            rate_limits: RateLimits::new(&config.limits),
+            rules: Arc::new(PasswordRules(policy)),
+            rate_limits: limiter.map(|limiter| RateLimits { limiter, audit: services.audit.clone() }),
             limits: config.limits,
             trusted_proxies: config.trusted_proxies.clone(),
             is_https: config.public_url.starts_with("https://"),
@@ -123,6 +130,16 @@ impl App {
         let worker = Worker::new(context, parts.mailer, reset_ttl, url, config.audit_retention);
         Ok(Self { endpoint: boxed(stack), worker, readiness, db, cache, response_check })
     }
+}
+
+/// By the key that is configured, else by the secret; what was signed with the previous ones is still good.
+fn access_tokens(tokens: &Tokens, secret: &SecretString) -> Result<AccessTokens, jsonwebtoken::errors::Error> {
+    let ttl = seconds(tokens.access_ttl);
+    let current = match &tokens.private_key {
+        Some(key) => AccessTokens::ed25519(key, ttl)?,
+        None => AccessTokens::new(secret, &[], ttl),
+    };
+    current.accepting(&tokens.previous_secrets, &tokens.previous_public_keys)
 }
 
 fn boxed(endpoint: impl Endpoint<Output = Response> + 'static) -> BoxEndpoint<'static, Response> {

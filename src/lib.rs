@@ -14,6 +14,7 @@ pub mod endpoints;
 pub mod http;
 pub mod incidents;
 pub mod jobs;
+pub mod limits;
 pub mod mail;
 pub mod postman;
 pub mod seed;

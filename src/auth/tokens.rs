@@ -1,9 +1,12 @@
-//! Access tokens: short-lived JWTs (RFC 9068), checked as RFC 8725 asks: one algorithm, explicit type, issuer and audience.
+//! Access tokens: short-lived JWTs (RFC 9068), checked as RFC 8725 asks: one algorithm for each key, explicit type, issuer and
+//! audience.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use ed25519_dalek::pkcs8::EncodePrivateKey;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::domain::Random;
@@ -40,31 +43,93 @@ pub struct AccessTokens {
     signing: EncodingKey,
     header: Header,
     /// The current key first, then the previous ones.
-    verifying: Vec<(String, DecodingKey)>,
-    validation: Validation,
+    verifying: Vec<VerifyingKey>,
     ttl: i64,
+}
+
+/// A key that tokens are verified with, by one algorithm: a token that names another one for it is forged, however it was
+/// signed. So a public key can never be taken for a secret.
+struct VerifyingKey {
+    id: String,
+    key: DecodingKey,
+    validation: Validation,
+    /// What everybody may know of it; `None`: it is a secret.
+    public: Option<Value>,
+}
+
+impl VerifyingKey {
+    fn of_secret(secret: &SecretString) -> Self {
+        let key = DecodingKey::from_secret(secret.expose_secret().as_bytes());
+        Self { id: key_id(secret), key, validation: validation(Algorithm::HS256), public: None }
+    }
+
+    fn of_public(public: &ed25519_dalek::VerifyingKey) -> Result<Self, jsonwebtoken::errors::Error> {
+        let x = URL_SAFE_NO_PAD.encode(public.as_bytes());
+        let key = DecodingKey::from_ed_components(&x)?;
+        // The thumbprint of RFC 7638: the required members in the order of their names.
+        let id = URL_SAFE_NO_PAD.encode(Sha256::digest(format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#)));
+        let public = json!({"kty": "OKP", "crv": "Ed25519", "x": x, "kid": id, "alg": "EdDSA", "use": "sig"});
+        Ok(Self { id, key, validation: validation(Algorithm::EdDSA), public: Some(public) })
+    }
+
+    fn algorithm(&self) -> Option<Algorithm> {
+        self.validation.algorithms.first().copied()
+    }
+}
+
+fn validation(algorithm: Algorithm) -> Validation {
+    let mut validation = Validation::new(algorithm);
+    validation.set_issuer(&[ISSUER]);
+    validation.set_audience(&[AUDIENCE]);
+    validation.set_required_spec_claims(&["exp", "nbf", "iss", "aud", "sub"]);
+    // Checked here, by the injected clock.
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
+    validation
 }
 
 impl AccessTokens {
     /// Signs with `secret`, still accepts `previous`; tokens are good for `ttl` seconds.
     #[must_use]
     pub fn new(secret: &SecretString, previous: &[SecretString], ttl: i64) -> Self {
-        let bytes = secret.expose_secret().as_bytes();
-        let mut header = Header::new(Algorithm::HS256);
-        header.typ = Some(TYPE.to_owned());
-        header.kid = Some(key_id(secret));
-        let mut validation = Validation::new(Algorithm::HS256);
-        validation.set_issuer(&[ISSUER]);
-        validation.set_audience(&[AUDIENCE]);
-        validation.set_required_spec_claims(&["exp", "nbf", "iss", "aud", "sub"]);
-        // Checked here, by the injected clock.
-        validation.validate_exp = false;
-        validation.validate_nbf = false;
-        let verifying = std::iter::once(secret)
-            .chain(previous)
-            .map(|secret| (key_id(secret), DecodingKey::from_secret(secret.expose_secret().as_bytes())))
-            .collect();
-        Self { signing: EncodingKey::from_secret(bytes), header, verifying, validation, ttl }
+        let signing = EncodingKey::from_secret(secret.expose_secret().as_bytes());
+        let verifying: Vec<VerifyingKey> =
+            std::iter::once(secret).chain(previous).map(VerifyingKey::of_secret).collect();
+        Self { signing, header: header(Algorithm::HS256, key_id(secret)), verifying, ttl }
+    }
+
+    /// Signs with an Ed25519 key, whose public half others can verify with.
+    ///
+    /// # Errors
+    /// When the key cannot be used.
+    pub fn ed25519(key: &ed25519_dalek::SigningKey, ttl: i64) -> Result<Self, jsonwebtoken::errors::Error> {
+        let der = key.to_pkcs8_der().map_err(|_| jsonwebtoken::errors::ErrorKind::InvalidEddsaKey)?;
+        let verifying = VerifyingKey::of_public(&key.verifying_key())?;
+        let header = header(Algorithm::EdDSA, verifying.id.clone());
+        Ok(Self { signing: EncodingKey::from_ed_der(der.as_bytes()), header, verifying: vec![verifying], ttl })
+    }
+
+    /// Still accepts what was signed with other keys, too.
+    ///
+    /// # Errors
+    /// When a key cannot be used.
+    pub fn accepting(
+        mut self,
+        secrets: &[SecretString],
+        public: &[ed25519_dalek::VerifyingKey],
+    ) -> Result<Self, jsonwebtoken::errors::Error> {
+        self.verifying.extend(secrets.iter().map(VerifyingKey::of_secret));
+        for key in public {
+            self.verifying.push(VerifyingKey::of_public(key)?);
+        }
+        Ok(self)
+    }
+
+    /// The public keys that tokens can be verified with, as a JWK set (RFC 7517): none where a secret signs.
+    #[must_use]
+    pub fn public_keys(&self) -> Value {
+        let keys: Vec<&Value> = self.verifying.iter().filter_map(|key| key.public.as_ref()).collect();
+        json!({ "keys": keys })
     }
 
     /// How many seconds a token is good.
@@ -105,15 +170,19 @@ impl AccessTokens {
     /// [`InvalidToken`].
     pub fn verify(&self, token: &str, now: i64) -> Result<Claims, InvalidToken> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| InvalidToken)?;
-        if header.typ.as_deref() != Some(TYPE) || header.alg != Algorithm::HS256 {
+        let key_id = header.kid.as_deref().ok_or(InvalidToken)?;
+        let key = self.verifying.iter().find(|key| key.id == key_id).ok_or(InvalidToken)?;
+        if header.typ.as_deref() != Some(TYPE) || Some(header.alg) != key.algorithm() {
             return Err(InvalidToken);
         }
-        let key_id = header.kid.as_deref().ok_or(InvalidToken)?;
-        let (_, key) = self.verifying.iter().find(|(id, _)| id == key_id).ok_or(InvalidToken)?;
-        let claims: Claims = jsonwebtoken::decode(token, key, &self.validation).map_err(|_| InvalidToken)?.claims;
+        let claims: Claims = jsonwebtoken::decode(token, &key.key, &key.validation).map_err(|_| InvalidToken)?.claims;
         let is_good = now < claims.exp && now >= claims.nbf - CLOCK_SKEW && now >= claims.iat - CLOCK_SKEW;
         is_good.then_some(claims).ok_or(InvalidToken)
     }
+}
+
+fn header(algorithm: Algorithm, key_id: String) -> Header {
+    Header { typ: Some(TYPE.to_owned()), kid: Some(key_id), ..Header::new(algorithm) }
 }
 
 /// Names a key without telling it.
@@ -184,5 +253,63 @@ mod tests {
         for token in forged {
             assert_eq!(tokens.verify(&token, NOW), Err(InvalidToken), "{token}");
         }
+    }
+    fn ed25519(seed: u8) -> ed25519_dalek::SigningKey {
+        ed25519_dalek::SigningKey::from_bytes(&[seed; 32])
+    }
+
+    #[test]
+    fn what_a_private_key_signed_its_public_key_verifies() {
+        let (old, new) = (ed25519(1), ed25519(2));
+        let before = AccessTokens::ed25519(&old, 900).unwrap();
+        let token = before.issue(7, 9, NOW, &SystemRandom).unwrap();
+        assert_eq!(jsonwebtoken::decode_header(&token).unwrap().alg, Algorithm::EdDSA);
+        assert_eq!(before.verify(&token, NOW).unwrap().sub, "7");
+        let after = |keys: &[ed25519_dalek::VerifyingKey]| {
+            AccessTokens::ed25519(&new, 900).unwrap().accepting(&[], keys).unwrap()
+        };
+        assert!(after(&[]).verify(&token, NOW).is_err());
+        assert!(after(&[old.verifying_key()]).verify(&token, NOW).is_ok());
+        let published = after(&[old.verifying_key()]).public_keys();
+        assert_eq!(published["keys"].as_array().unwrap().len(), 2);
+        // From one algorithm to the other, and back.
+        let secret: SecretString = "one".into();
+        let by_secret = tokens("one", &[]).issue(7, 9, NOW, &SystemRandom).unwrap();
+        let both = AccessTokens::ed25519(&old, 900).unwrap().accepting(std::slice::from_ref(&secret), &[]).unwrap();
+        assert!(both.verify(&by_secret, NOW).is_ok());
+        let back = AccessTokens::new(&secret, &[], 900).accepting(&[], &[old.verifying_key()]).unwrap();
+        assert!(back.verify(&token, NOW).is_ok());
+        assert_eq!(tokens("one", &[]).public_keys(), json!({"keys": []}));
+    }
+
+    #[test]
+    fn a_public_key_is_no_secret() {
+        let key = ed25519(1);
+        let server = AccessTokens::ed25519(&key, 900).unwrap().accepting(&["one".into()], &[]).unwrap();
+        let good = server.issue(7, 9, NOW, &SystemRandom).unwrap();
+        let claims = server.verify(&good, NOW).unwrap();
+        let published = server.public_keys()["keys"][0].clone();
+        let (kid, x) = (published["kid"].as_str().unwrap().to_owned(), published["x"].as_str().unwrap().to_owned());
+        let sign = |algorithm, kid: &str, key: &EncodingKey| {
+            jsonwebtoken::encode(&header(algorithm, kid.to_owned()), &claims, key).unwrap()
+        };
+        let secret_id = key_id(&"one".into());
+        let raw = key.verifying_key().to_bytes();
+        let ed = EncodingKey::from_ed_der(key.to_pkcs8_der().unwrap().as_bytes());
+        let forged = [
+            // What everybody knows, taken for the secret of an HMAC.
+            sign(Algorithm::HS256, &kid, &EncodingKey::from_secret(&raw)),
+            sign(Algorithm::HS256, &kid, &EncodingKey::from_secret(x.as_bytes())),
+            sign(Algorithm::HS256, &kid, &EncodingKey::from_secret(b"")),
+            // Each key by the other's algorithm and name.
+            sign(Algorithm::HS256, &kid, &EncodingKey::from_secret(b"one")),
+            sign(Algorithm::EdDSA, &secret_id, &ed),
+            sign(Algorithm::EdDSA, "", &ed),
+        ];
+        for token in forged {
+            assert_eq!(server.verify(&token, NOW), Err(InvalidToken), "{token}");
+        }
+        assert!(server.verify(&sign(Algorithm::EdDSA, &kid, &ed), NOW).is_ok(), "the good one differs by nothing else");
+        assert!(published.get("d").is_none(), "{published}");
     }
 }

@@ -63,9 +63,12 @@ pub(super) fn run(
     match action {
         Action::Create { name, admin, password_stdin, .. } => {
             let password = if *password_stdin { read_password(input)? } else { generate() };
-            PasswordPolicy { min_length: config.passwords.min_length }
-                .check(password.expose_secret(), email.key())
-                .map_err(|problem| message(format!("the password {problem}")))?;
+            let policy = PasswordPolicy { min_length: config.passwords.min_length };
+            let problems = policy.problems(password.expose_secret(), email.key());
+            if !problems.is_empty() {
+                let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                return Err(message(format!("the password {}", problems.join(" and "))));
+            }
             let hasher = Hasher::new(config.passwords).map_err(AppError::Hashing)?;
             let password_hash = hasher
                 .hash_now(&password, &SystemRandom)

@@ -2,11 +2,13 @@
 //!
 //! One table of variables ([`variables::ALL`]) drives parsing, `.env.example`, `doctor` and the docs.
 
+mod keys;
 mod parse;
 pub mod variables;
 
 use std::{collections::BTreeMap, fmt, net::IpAddr, path::PathBuf, time::Duration};
 
+use ed25519_dalek::{SigningKey, VerifyingKey};
 use ipnet::IpNet;
 use secrecy::SecretString;
 
@@ -87,10 +89,15 @@ pub struct Config {
 /// Access and refresh tokens.
 #[derive(Clone, Debug)]
 pub struct Tokens {
-    /// Signs access tokens. `None` in development means: make one and keep it in the data folder.
+    /// Signs access tokens unless there is a key, and what else clients carry for us. `None` in development means: make one
+    /// and keep it in the data folder.
     pub secret: Option<SecretString>,
     /// Still accepted, never used for signing: for changing the secret without logging anybody out.
     pub previous_secrets: Vec<SecretString>,
+    /// Signs access tokens in place of the secret. Debug shows its public half only.
+    pub private_key: Option<SigningKey>,
+    /// Still accepted, as the previous secrets are.
+    pub previous_public_keys: Vec<VerifyingKey>,
     pub access_ttl: Duration,
     pub refresh_ttl: Duration,
 }
@@ -114,6 +121,7 @@ pub struct Limits {
     pub general_per_minute: u32,
     pub register_per_minute: u32,
     pub login_per_minute: u32,
+    pub refresh_per_minute: u32,
     pub password_reset_per_hour: u32,
     pub search_per_minute: u32,
     pub body_bytes: usize,
@@ -209,6 +217,8 @@ impl Config {
             tokens: Tokens {
                 secret: read.secret("JWT_SECRET", environment),
                 previous_secrets: read.secrets("JWT_PREVIOUS_SECRETS", environment),
+                private_key: read.private_key("JWT_ALGORITHM", "JWT_PRIVATE_KEY"),
+                previous_public_keys: read.public_keys("JWT_PREVIOUS_PUBLIC_KEYS"),
                 access_ttl: read.duration("ACCESS_TOKEN_TTL"),
                 refresh_ttl: read.duration("REFRESH_TOKEN_TTL"),
             },
@@ -223,6 +233,7 @@ impl Config {
                 general_per_minute: read.bounded("RATE_LIMIT_GENERAL", 1, 1_000_000),
                 register_per_minute: read.bounded("RATE_LIMIT_REGISTER", 1, 1_000_000),
                 login_per_minute: read.bounded("RATE_LIMIT_LOGIN", 1, 1_000_000),
+                refresh_per_minute: read.bounded("RATE_LIMIT_REFRESH", 1, 1_000_000),
                 password_reset_per_hour: read.bounded("RATE_LIMIT_PASSWORD_RESET", 1, 1_000_000),
                 search_per_minute: read.bounded("RATE_LIMIT_SEARCH", 1, 1_000_000),
                 body_bytes: read.bounded("BODY_LIMIT", 1_024, 1_073_741_824),

@@ -29,12 +29,12 @@ impl<'a> Reader<'a> {
         if self.mistakes.is_empty() { Ok(config) } else { Err(ConfigError(self.mistakes)) }
     }
 
-    fn mistake(&mut self, variable: &'static str, problem: impl Into<String>) {
+    pub(super) fn mistake(&mut self, variable: &'static str, problem: impl Into<String>) {
         self.mistakes.push(Mistake { variable, problem: problem.into() });
     }
 
     /// The value that is set, if it is not empty.
-    fn given(&self, name: &str) -> Option<&'a str> {
+    pub(super) fn given(&self, name: &str) -> Option<&'a str> {
         self.variables.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
 

@@ -74,6 +74,52 @@ fn exposed_environments_refuse_weak_secrets() {
     }
 }
 
+/// A key and its public half, as PEM.
+fn pem(seed: u8) -> (String, String) {
+    use ed25519_dalek::pkcs8::{EncodePrivateKey, EncodePublicKey, spki::der::pem::LineEnding};
+    let key = SigningKey::from_bytes(&[seed; 32]);
+    let private = key.to_pkcs8_pem(LineEnding::LF).unwrap_or_else(|error| panic!("{error}"));
+    let public = key.verifying_key().to_public_key_pem(LineEnding::LF).unwrap_or_else(|error| panic!("{error}"));
+    (private.to_string(), public)
+}
+
+#[test]
+fn keys_are_read_as_text_and_out_of_files() {
+    let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
+    let (private, public) = pem(1);
+    let path = folder.path().join("key.pem");
+    std::fs::write(&path, &private).unwrap_or_else(|error| panic!("{error}"));
+    let previous = format!("{public}, {}", pem(2).1.replace('\n', "\\n"));
+    for given in [private.clone(), private.replace('\n', "\\n"), path.display().to_string()] {
+        let pairs = [("JWT_ALGORITHM", "EdDSA"), ("JWT_PRIVATE_KEY", &given), ("JWT_PREVIOUS_PUBLIC_KEYS", &previous)];
+        let tokens = config(&pairs).unwrap_or_else(|mistakes| panic!("{mistakes}")).tokens;
+        assert_eq!(tokens.private_key.map(|key| key.to_bytes()), Some([1; 32]));
+        assert_eq!(tokens.previous_public_keys.len(), 2);
+    }
+    assert!(config(&[]).is_ok_and(|config| config.tokens.private_key.is_none()));
+}
+
+#[test]
+fn what_is_no_key_is_a_mistake_that_does_not_repeat_it() {
+    let (private, public) = pem(1);
+    let broken = private.replace('M', "N");
+    for (algorithm, key, previous, wrong) in [
+        ("EdDSA", "", "", "JWT_PRIVATE_KEY"),
+        ("EdDSA", &*public, "", "JWT_PRIVATE_KEY"),
+        ("EdDSA", &*broken, "", "JWT_PRIVATE_KEY"),
+        ("EdDSA", "no/such/file.pem", "", "JWT_PRIVATE_KEY"),
+        ("HS256", &*private, "", "JWT_PRIVATE_KEY"),
+        ("HS256", "", &*private, "JWT_PREVIOUS_PUBLIC_KEYS"),
+        ("RS256", "", "", "JWT_ALGORITHM"),
+    ] {
+        let pairs = [("JWT_ALGORITHM", algorithm), ("JWT_PRIVATE_KEY", key), ("JWT_PREVIOUS_PUBLIC_KEYS", previous)];
+        assert_eq!(mistakes(&pairs), [wrong], "{algorithm}");
+        let said = config(&pairs).err().map(|error| error.to_string()).unwrap_or_default();
+        let secret = private.lines().nth(1).unwrap_or_default();
+        assert!(!said.contains(secret) && !said.contains("no/such/file.pem"), "{said}");
+    }
+}
+
 #[test]
 fn secrets_are_never_shown() {
     let pairs = [("JWT_SECRET", GOOD_SECRET), ("SMTP_URL", "smtp://joe:hunter2hunter2@mail.example.com")];

@@ -57,9 +57,21 @@ pub const ALL: &[Variable] = &[
     variable("AUTO_MIGRATE", "true", "whether `serve` migrates the database first"),
     secret(
         "JWT_SECRET",
-        "signs access tokens: 32 characters or more (`openssl rand -base64 48`); development makes its own",
+        "signs access tokens, cursors and refresh tokens: 32 characters or more (`openssl rand -base64 48`); development \
+         makes its own",
     ),
     secret("JWT_PREVIOUS_SECRETS", "secrets that are still accepted, separated by commas: for changing JWT_SECRET"),
+    variable("JWT_ALGORITHM", "HS256", "how access tokens are signed: HS256 by JWT_SECRET, EdDSA by JWT_PRIVATE_KEY"),
+    secret(
+        "JWT_PRIVATE_KEY",
+        "for EdDSA: an Ed25519 key as PEM, or the path of its file (`openssl genpkey -algorithm ed25519`); its public half is \
+         at /.well-known/jwks.json",
+    ),
+    variable(
+        "JWT_PREVIOUS_PUBLIC_KEYS",
+        "",
+        "Ed25519 public keys that are still accepted, as PEM or paths, separated by commas: for changing JWT_PRIVATE_KEY",
+    ),
     variable("ACCESS_TOKEN_TTL", "15m", "how long an access token is good"),
     variable("REFRESH_TOKEN_TTL", "30d", "how long a session lives without being refreshed"),
     variable("PASSWORD_MIN_LENGTH", "8", "how many characters a password has at least; 8 or more"),
@@ -79,8 +91,13 @@ pub const ALL: &[Variable] = &[
     variable("RATE_LIMIT", "on", "on or off"),
     variable("RATE_LIMIT_GENERAL", "600", "requests a minute for each caller"),
     variable("RATE_LIMIT_REGISTER", "5", "registrations a minute for each address"),
-    variable("RATE_LIMIT_LOGIN", "10", "logins, refreshes and password changes a minute for each address"),
-    variable("RATE_LIMIT_PASSWORD_RESET", "5", "password resets an hour for each address"),
+    variable(
+        "RATE_LIMIT_LOGIN",
+        "10",
+        "logins and other proofs of a password a minute for each address, and for each account",
+    ),
+    variable("RATE_LIMIT_REFRESH", "60", "refreshes of sessions a minute for each address"),
+    variable("RATE_LIMIT_PASSWORD_RESET", "5", "password resets an hour for each address, and for each account"),
     variable("RATE_LIMIT_SEARCH", "30", "searches a minute for each caller"),
     variable(
         "RESPONSE_CACHE_BYTES",

@@ -1,8 +1,11 @@
 //! The clock: injected, so that tests can move it.
 
 use std::{
-    sync::atomic::{AtomicI64, Ordering},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    sync::{
+        LazyLock,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 /// Tells the time.
@@ -14,6 +17,9 @@ pub trait Clock: Send + Sync + 'static {
     fn now_seconds(&self) -> i64 {
         self.now().div_euclid(1_000_000)
     }
+
+    /// How long it has run: never goes back, whoever sets the clock.
+    fn uptime(&self) -> Duration;
 }
 
 /// The machine's clock.
@@ -24,6 +30,12 @@ impl Clock for SystemClock {
     fn now(&self) -> i64 {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX)
+    }
+
+    fn uptime(&self) -> Duration {
+        /// Since somebody asked first.
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        START.elapsed()
     }
 }
 
@@ -47,5 +59,9 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now(&self) -> i64 {
         self.0.load(Ordering::SeqCst)
+    }
+
+    fn uptime(&self) -> Duration {
+        Duration::from_micros(self.now().unsigned_abs())
     }
 }

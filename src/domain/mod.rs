@@ -3,6 +3,7 @@
 mod audit;
 mod clock;
 mod email;
+mod limits;
 mod password;
 mod random;
 mod search;
@@ -11,6 +12,7 @@ mod text;
 pub use audit::{AuditAction, AuditEvent, AuditTarget, Origin};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use email::{Email, NotAnEmail};
+pub use limits::{AccountKey, Counted, Quota, RateLimit, RateLimiter, Subject, Throttled, Verdict, household};
 pub use password::{PasswordPolicy, PasswordProblem};
 pub use random::{Random, SeededRandom, SystemRandom};
 pub use search::{SearchQuery, search_terms, snippet};

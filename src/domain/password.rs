@@ -46,24 +46,19 @@ impl PasswordProblem {
 static COMMON: &str = include_str!("common_passwords.txt");
 
 impl PasswordPolicy {
-    /// Checks a password for the account of `email_key`.
-    ///
-    /// # Errors
-    /// The first problem found.
-    pub fn check(&self, password: &str, email_key: &str) -> Result<(), PasswordProblem> {
+    /// Everything that is wrong with a password for the account of `email_key`.
+    #[must_use]
+    pub fn problems(&self, password: &str, email_key: &str) -> Vec<PasswordProblem> {
         let length = password.chars().count();
         let lower = password.to_lowercase();
-        if length < self.min_length {
-            Err(PasswordProblem::TooShort(self.min_length))
-        } else if length > MAX_LENGTH {
-            Err(PasswordProblem::TooLong)
-        } else if lower == email_key || email_key.rsplit_once('@').is_some_and(|(local, _)| local == lower) {
-            Err(PasswordProblem::IsEmail)
-        } else if is_common(&lower) {
-            Err(PasswordProblem::TooCommon)
-        } else {
-            Ok(())
-        }
+        let is_email = lower == email_key || email_key.rsplit_once('@').is_some_and(|(local, _)| local == lower);
+        let problems = [
+            (length < self.min_length, PasswordProblem::TooShort(self.min_length)),
+            (length > MAX_LENGTH, PasswordProblem::TooLong),
+            (is_email, PasswordProblem::IsEmail),
+            (is_common(&lower), PasswordProblem::TooCommon),
+        ];
+        problems.into_iter().filter(|(is_so, _)| *is_so).map(|(_, problem)| problem).collect()
     }
 }
 
@@ -102,23 +97,25 @@ mod tests {
     #[test]
     fn passwords_are_judged() {
         for (password, verdict) in [
-            ("harbour-lantern-42", Ok(())),
-            ("pässwörter  ☃ 😀", Ok(())),
-            ("short", Err(PasswordProblem::TooShort(8))),
-            ("Password123", Err(PasswordProblem::TooCommon)),
-            ("12345678", Err(PasswordProblem::TooCommon)),
-            ("Demo-User@Example.com", Err(PasswordProblem::IsEmail)),
-            ("demo-user", Err(PasswordProblem::IsEmail)),
-            (&"x".repeat(129), Err(PasswordProblem::TooLong)),
-            (&"é".repeat(128), Ok(())),
+            ("harbour-lantern-42", vec![]),
+            ("pässwörter  ☃ 😀", vec![]),
+            ("short", vec![PasswordProblem::TooShort(8)]),
+            ("Password123", vec![PasswordProblem::TooCommon]),
+            ("12345678", vec![PasswordProblem::TooCommon]),
+            ("Demo-User@Example.com", vec![PasswordProblem::IsEmail]),
+            ("demo-user", vec![PasswordProblem::IsEmail]),
+            (&"x".repeat(129), vec![PasswordProblem::TooLong]),
+            (&"é".repeat(128), vec![]),
             // The list ends with words in other scripts; halving it comes to lie inside their characters.
-            ("їїїїїїїї", Ok(())),
-            ("☃ snowmen ☃", Ok(())),
-            ("😀😀😀😀😀😀😀😀", Ok(())),
+            ("їїїїїїїї", vec![]),
+            ("☃ snowmen ☃", vec![]),
+            ("😀😀😀😀😀😀😀😀", vec![]),
         ] {
-            assert_eq!(POLICY.check(password, "demo-user@example.com"), verdict, "{password}");
+            assert_eq!(POLICY.problems(password, "demo-user@example.com"), verdict, "{password}");
         }
         let strict = PasswordPolicy { min_length: 15 };
-        assert_eq!(strict.check("harbour-42-x", "a@b.c"), Err(PasswordProblem::TooShort(15)));
+        let both = [PasswordProblem::TooShort(15), PasswordProblem::TooCommon];
+        assert_eq!(strict.problems("password123", "a@b.c"), both, "all at once");
+        assert_eq!(strict.problems("harbour-42-x", "a@b.c"), vec![PasswordProblem::TooShort(15)]);
     }
 }

@@ -36,6 +36,10 @@ impl From<Error> for ApiError {
             }),
             Error::Forbidden(Forbidden::AccountDisabled) => Self::new(ErrorCode::AccountDisabled),
             Error::Invalid(fields) => invalid(fields),
+            Error::Throttled(throttled) => Self {
+                retry_after: throttled.0.retry_after,
+                ..Self::new(ErrorCode::RateLimitExceeded).with_source(throttled)
+            },
             Error::Unavailable(source) => {
                 Self { retry_after: Some(RETRY_AFTER), ..Self::new(ErrorCode::ServiceUnavailable).with_source(source) }
             }

@@ -2,6 +2,7 @@
 
 mod authenticator;
 mod error;
+mod rules;
 pub mod v1;
 pub mod v2;
 
@@ -9,6 +10,7 @@ use contract::{caller::Client, v1::schemas::Password};
 use secrecy::SecretString;
 
 pub use authenticator::{Authenticator, Proven, Verified};
+pub use rules::PasswordRules;
 
 use crate::domain::Origin;
 

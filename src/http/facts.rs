@@ -9,9 +9,10 @@ use poem::http::{
 
 use super::{
     deprecation::Notice,
-    limits::Verdict,
+    limits,
     versions::{self, Version},
 };
+use crate::domain::Verdict;
 
 /// What PATCH of a path is sent as (RFC 5789).
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
@@ -39,7 +40,7 @@ impl Facts {
     /// Tells what is to be told in headers.
     pub(super) fn write(&self, headers: &mut HeaderMap) {
         if let Some(verdict) = &self.verdict {
-            verdict.write(headers);
+            limits::write(verdict, headers);
         }
         if let Some(Ok(allow)) = self.allow.as_deref().map(HeaderValue::from_str) {
             headers.insert(ALLOW, allow);

@@ -16,7 +16,7 @@ mod errors;
 mod facts;
 mod fault;
 mod headers;
-pub mod limits;
+mod limits;
 mod negotiation;
 pub mod pages;
 mod request_id;

@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    net::{IpAddr, Ipv4Addr},
+    net::IpAddr,
     panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
@@ -13,7 +13,7 @@ use contract::{
     caller::{Arrival, bearer_token},
     listing::{Chosen, Format},
     operation::Limit,
-    payload::Incoming,
+    payload::{BodyRules, Incoming},
 };
 use document::{PathItem, Violation};
 use futures_util::FutureExt;
@@ -38,23 +38,20 @@ use super::{
     facts::Facts,
     fault::Fault,
     headers,
-    limits::{Key, RateLimits},
+    limits::{NOWHERE, RateLimits},
     negotiation, request_id, versions,
 };
 use crate::{
     auth::AccessTokens,
     config::Limits,
     db::panic_message,
-    domain::Clock,
+    domain::{Clock, Throttled},
     endpoints::{Authenticator, Proven, Verified},
 };
 
 /// The header block may have this many bytes, the URL that many.
 const MAX_HEADERS: usize = 16 * 1024;
 const MAX_URL: usize = 8 * 1024;
-
-/// The address of who has none.
-const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 /// What every request passes through.
 pub struct Stack<E> {
@@ -69,6 +66,7 @@ pub struct Stack<E> {
     pub(crate) tokens: Arc<AccessTokens>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rate_limits: Option<RateLimits>,
+    pub(crate) rules: Arc<dyn BodyRules>,
     pub(crate) limits: Limits,
     pub(crate) trusted_proxies: Vec<IpNet>,
     /// Whether clients reach the server over HTTPS, here or at a proxy.
@@ -100,6 +98,10 @@ impl<E: Endpoint> Endpoint for Stack<E> {
         let _entered = span.enter();
         let mut response = outcome.unwrap_or_else(|error| {
             errors::log(&error);
+            // Refused by a limit that only who had read the request could tell.
+            if let Some(Throttled(verdict)) = error.source.as_deref().and_then(|source| source.downcast_ref()) {
+                facts.verdict = Some(*verdict);
+            }
             let has_envelope = facts.version.is_some_and(|version| version.has_envelopes);
             errors::respond(&error, has_envelope, uri.path(), &request_id)
         });
@@ -164,14 +166,15 @@ impl<E: Endpoint> Stack<E> {
         within_limits(&request)?;
         let address = self.address_of(&request);
         let limit = declared.map_or(Limit::General, |declared| declared.limit);
-        self.count(&mut request, limit, address, facts)?;
+        let arrival = Arrival { request_id: Some(request_id.to_owned()), address };
+        self.count(&mut request, limit, &arrival, facts).await?;
         self.refuse_what_is_gone(declared, facts)?;
         let Some(media_type) = negotiation::choose(request.headers(), &operation.produces) else {
             let offered = format!("This operation answers with {}.", operation.produces.join(", "));
             return Err(ApiError::new(ErrorCode::NotAcceptable).with_message(offered));
         };
         request.extensions_mut().insert(Chosen(Format::of(media_type)));
-        request.extensions_mut().insert(Arrival { request_id: Some(request_id.to_owned()), address });
+        request.extensions_mut().insert(arrival);
         let violations = operation.check_parameters(&found.params, uri.query());
         if !violations.is_empty() && !operation.secured && operation.body().is_none() {
             return Err(ApiError::invalid(violations.into_iter().map(Detail::from).collect()));
@@ -191,6 +194,7 @@ impl<E: Endpoint> Stack<E> {
             violations: violations.clone(),
             body_limit: self.limits.body_bytes,
             body_timeout: self.limits.request_timeout,
+            rules: Arc::clone(&self.rules),
         });
         if self.has_faults
             && let Some(fault) = Fault::asked_by(&request)?
@@ -298,11 +302,11 @@ impl<E: Endpoint> Stack<E> {
     }
 
     /// Counts the request; remembers what its token says, so that it is verified once.
-    fn count(
+    async fn count(
         &self,
         request: &mut Request,
         limit: Limit,
-        address: Option<IpAddr>,
+        arrival: &Arrival,
         facts: &mut Facts,
     ) -> Result<(), ApiError> {
         let token = request.headers().get(AUTHORIZATION).and_then(bearer_token);
@@ -314,9 +318,7 @@ impl<E: Endpoint> Stack<E> {
         let Some(rate_limits) = &self.rate_limits else {
             return Ok(());
         };
-        let address = Key::address(address.unwrap_or(NOWHERE));
-        let caller = facts.user.map_or_else(|| address.clone(), Key::User);
-        let verdict = rate_limits.check(limit, &caller, &address);
+        let verdict = rate_limits.check(limit, facts.user, arrival).await;
         facts.verdict = Some(verdict);
         match verdict.retry_after {
             None => Ok(()),

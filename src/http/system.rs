@@ -75,9 +75,9 @@ impl System {
     /// What every route outside the versions offers.
     pub(super) const ALLOW: &'static str = "GET, HEAD, OPTIONS";
 
-    /// With the pages and documents of this build.
+    /// With the pages and documents of this build, and the keys that others can verify our tokens with.
     #[must_use]
-    pub fn new(config: &Config, db: Db, readiness: Readiness) -> Self {
+    pub fn new(config: &Config, db: Db, readiness: Readiness, public_keys: &serde_json::Value) -> Self {
         let mut files = HashMap::new();
         let info = PageInfo {
             version: build_info::VERSION,
@@ -114,6 +114,7 @@ impl System {
         let environment = postman::environment(config.environment.as_str(), &config.public_url);
         files.insert("/postman/environment.json".into(), text(environment, "application/json"));
         files.insert("/postman/collection.json".into(), text(postman::COLLECTION, "application/json"));
+        files.insert("/.well-known/jwks.json".into(), text(public_keys.to_string(), "application/jwk-set+json"));
         Self { files, db, readiness, retry_after: 5 }
     }
 

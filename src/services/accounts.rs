@@ -15,7 +15,7 @@ use crate::{
             users::{self, NewUser, UserChanges, UserRow},
         },
     },
-    domain::{AuditAction, AuditEvent, AuditTarget, Email, Origin, search_text},
+    domain::{AuditAction, AuditEvent, AuditTarget, Email, Origin, RateLimit, search_text},
 };
 
 /// For how long after its use a refresh token still answers with its successor: two windows of one user refresh at once.
@@ -106,7 +106,7 @@ impl Accounts {
     /// Opens a session for an email address and a password. Takes as long for an unknown account as for a known one.
     ///
     /// # Errors
-    /// `Unauthenticated(Credentials)`, `Forbidden(AccountDisabled)`.
+    /// `Unauthenticated(Credentials)`, `Forbidden(AccountDisabled)`, `Throttled`.
     pub async fn login(
         &self,
         email: &str,
@@ -115,6 +115,7 @@ impl Accounts {
         origin: Origin,
     ) -> Result<Session, Error> {
         let context = &self.0;
+        context.count_attempt(RateLimit::LoginAccount, email, &origin).await?;
         let user = match Email::parse(email) {
             Ok(email) => context.db.read(move |c| users::find_by_email(c, email.key()).map_err(Error::from)).await?,
             Err(_) => None,

@@ -6,9 +6,12 @@
 use std::sync::Arc;
 
 use super::{Context, Error, Walk, Walked};
-use crate::db::{
-    DbConnection,
-    repositories::audit::{self, AuditRow, Filter},
+use crate::{
+    db::{
+        DbConnection,
+        repositories::audit::{self, AuditRow, Filter},
+    },
+    domain::{Origin, Subject, Verdict},
 };
 
 /// What was done, for administrators.
@@ -28,5 +31,10 @@ impl Audit {
             Ok(walk.cut(rows, total))
         };
         if is_one_statement { self.0.db.read(work).await } else { self.0.db.snapshot(work).await }
+    }
+
+    /// Writes down that a limit refused somebody who wanted to log in: once a minute for each.
+    pub async fn note_refusal(&self, verdict: Verdict, subject: &Subject, origin: &Origin) {
+        self.0.note_refusal(verdict, subject, None, origin).await;
     }
 }

@@ -1,6 +1,6 @@
-//! What a decision can come to besides success: seven words, no status codes.
+//! What a decision can come to besides success: eight words, no status codes.
 
-use crate::{auth::Busy, db::DbError};
+use crate::{auth::Busy, db::DbError, domain::Throttled};
 
 /// Why a service did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +20,9 @@ pub enum Error {
     /// This caller may not.
     #[error("forbidden: {0:?}")]
     Forbidden(Forbidden),
+    /// Too often.
+    #[error("throttled: {0}")]
+    Throttled(#[from] Throttled),
     /// Not now; later perhaps.
     #[error("unavailable: {0}")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -11,6 +11,7 @@ mod passwords;
 mod revisions;
 mod search;
 mod sessions;
+mod throttle;
 mod users;
 mod version;
 
@@ -36,7 +37,7 @@ use creation::Named;
 use crate::{
     auth::{AccessTokens, Hasher, RefreshTokens, Standings},
     db::{Db, DbConnection, repositories::users as accounts_of},
-    domain::{Clock, PasswordPolicy, Random},
+    domain::{Clock, PasswordPolicy, Random, RateLimiter},
 };
 
 /// What every service works with.
@@ -51,6 +52,8 @@ pub struct Context {
     pub refresh_ttl: Duration,
     pub standings: Standings,
     pub revisions: Revisions,
+    /// `None`: nothing is limited.
+    pub limits: Option<Arc<dyn RateLimiter>>,
     /// Rung after a commit that put a job into the outbox.
     pub outbox: Arc<Notify>,
 }

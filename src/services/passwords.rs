@@ -14,7 +14,7 @@ use crate::{
         sessions,
         users::{self, UserChanges, UserRow},
     },
-    domain::{AuditAction, AuditEvent, AuditTarget, Email, Origin},
+    domain::{AuditAction, AuditEvent, AuditTarget, Email, Origin, RateLimit},
 };
 
 impl Accounts {
@@ -39,8 +39,9 @@ impl Accounts {
     /// trail: the same statements are run whether or not it does.
     ///
     /// # Errors
-    /// Only when the database fails.
+    /// `Throttled`.
     pub async fn request_password_reset(&self, email: &str, origin: Origin) -> Result<(), Error> {
+        self.0.count_attempt(RateLimit::PasswordResetAccount, email, &origin).await?;
         let key = Email::parse(email).map(|email| email.key().to_owned()).unwrap_or_default();
         let now = self.0.clock.now();
         let request = move |c: &mut _| {
@@ -95,6 +96,7 @@ impl Accounts {
         field: &'static str,
         origin: &Origin,
     ) -> Result<UserRow, Error> {
+        self.0.count_proof(user_id, origin).await?;
         let user = self.0.db.read(move |c| users::find(c, user_id).map_err(Error::from)).await?;
         let user = user.ok_or(Error::Unauthenticated(Unauthenticated::Session))?;
         if self.0.hasher.verify(password, Some(user.password_hash.clone())).await? {
@@ -113,9 +115,16 @@ impl Accounts {
         password: &SecretString,
         email_key: &str,
     ) -> Result<(), Error> {
-        self.0.policy.check(password.expose_secret(), email_key).map_err(|problem| {
-            Error::Invalid(vec![Field { name: field, code: problem.code(), message: problem.to_string() }])
-        })
+        let problems = self.0.policy.problems(password.expose_secret(), email_key);
+        if problems.is_empty() {
+            return Ok(());
+        }
+        let fields = problems.into_iter().map(|problem| Field {
+            name: field,
+            code: problem.code(),
+            message: problem.to_string(),
+        });
+        Err(Error::Invalid(fields.collect()))
     }
 
     /// With `reset`, the token is used up in the same transaction: it sets one password, once.

@@ -18,6 +18,7 @@ use bucketlist::{
 };
 use diesel::prelude::*;
 use futures_util::future::join_all;
+use poem::http::Method;
 
 use crate::support::{Actor, Reply, TestApp, Unjudged, Value, json};
 
@@ -234,11 +235,44 @@ both_engines! {
                 ],
             ),
             (json!({}), vec![("/email", "REQUIRED"), ("/password", "REQUIRED")]),
+            // What no schema can say is said beside what one does.
+            (
+                json!({"email": "no address", "password": "password123"}),
+                vec![("/email", "INVALID_FORMAT"), ("/password", "TOO_COMMON")],
+            ),
+            (
+                json!({"email": "no-name@example.com", "password": "NO-NAME@example.com", "name": ""}),
+                vec![("/name", "TOO_SHORT"), ("/password", "IS_EMAIL")],
+            ),
         ] {
             let reply = register(&app, &body).await.expect_error(422, "VALIDATION_FAILED");
             let mut found = reply.details();
             found.sort();
             assert_eq!(found, details(&expected), "{body}");
+        }
+    }
+
+    async fn everything_wrong_with_a_new_password_is_reported_at_once(engine: Engine) {
+        let app = TestApp::configured(engine, |config| config.passwords.min_length = 15).await;
+        let user = app.user().await;
+        let expected = details(&[("/new_password", "TOO_COMMON"), ("/new_password", "TOO_SHORT")]);
+        for (path, body) in [
+            ("password", json!({"current_password": Actor::PASSWORD, "new_password": "password123"})),
+            ("password-reset/confirm", json!({"token": mailed_token(&app, &user.email()).await, "new_password": "password123"})),
+        ] {
+            for version in ["v1", "v2"] {
+                let path = format!("/{version}/auth/{path}");
+                let method = if path.ends_with("/password") { Method::PUT } else { Method::POST };
+                let reply = user.request(method.clone(), &path).json(&body).send().await;
+                let mut found = reply.expect_error(422, "VALIDATION_FAILED").details();
+                found.sort();
+                assert_eq!(found, expected, "{path}");
+                let mut body = body.clone();
+                body["colour"] = json!("blue");
+                let mut found = user.request(method, &path).json(&body).send().await.expect(422).details();
+                found.sort();
+                assert_eq!(found, [&details(&[("/colour", "UNKNOWN_FIELD")])[..], &expected[..]].concat(), "{path}");
+            }
         }
     }
 

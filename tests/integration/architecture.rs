@@ -15,13 +15,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("postman", &["domain"]),
     ("db", &["domain"]),
     ("config", &["db", "domain"]),
+    ("limits", &["config", "domain"]),
     ("auth", &["config", "db", "domain"]),
     ("seed", &["auth", "config", "db", "domain"]),
     ("services", &["auth", "db", "domain"]),
     ("jobs", &["auth", "db", "domain", "mail", "services"]),
     ("endpoints", &["auth", "db", "domain", "services"]),
     ("http", &["auth", "build_info", "config", "db", "domain", "endpoints", "postman", "seed", "services"]),
-    ("app", &["auth", "config", "db", "domain", "endpoints", "http", "jobs", "mail", "services"]),
+    ("app", &["auth", "config", "db", "domain", "endpoints", "http", "jobs", "limits", "mail", "services"]),
     ("cli", &["app", "auth", "build_info", "config", "db", "domain", "http", "incidents", "postman", "seed"]),
 ];
 

@@ -33,6 +33,8 @@ pub enum Limit {
     Register,
     /// Proving who one is, per account and per address.
     Login,
+    /// Continuing sessions, per address.
+    Refresh,
     /// Asking for a password reset, per account and per address.
     PasswordReset,
     /// Searching, per caller.

@@ -3,7 +3,7 @@
 //! poem-openapi's own `Json` reports the first problem only, as text, and takes numbers for strings. This one reports
 //! every violation with its pointer, and the rules it applies are those of the published document.
 
-use std::{marker::PhantomData, time::Duration};
+use std::{marker::PhantomData, sync::Arc, time::Duration};
 
 use document::{BodyError, Malformed, Violation};
 use poem::{
@@ -21,6 +21,7 @@ use poem_openapi::{
     types::Type,
 };
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 use crate::{ApiError, Detail, ErrorCode};
 
@@ -46,6 +47,15 @@ pub struct Incoming {
     pub body_limit: usize,
     /// How long its body may take to arrive.
     pub body_timeout: Duration,
+    /// What is demanded of its body beyond the schema.
+    pub rules: Arc<dyn BodyRules>,
+}
+
+/// Rules of bodies that no schema can say. Whoever acts on a body that satisfies its schema applies them; they are asked
+/// here of one that does not, so that everything that is wrong with it is said at once.
+pub trait BodyRules: Send + Sync {
+    /// What else is wrong with the body of this operation.
+    fn broken_by(&self, operation: &str, body: &Value) -> Vec<Detail>;
 }
 
 /// Raises what is wrong with the parameters, unless a body is still to be read: then both are raised together.
@@ -122,6 +132,14 @@ async fn read_typed<T: DeserializeOwned>(
         Err(BodyError::Malformed(malformed)) => return Err(malformed_body(&malformed)),
         Err(BodyError::Invalid(violations)) => {
             details.extend(violations.into_iter().map(Detail::from));
+            // It is JSON, or it would be malformed.
+            let body = serde_json::from_slice(&bytes).unwrap_or_default();
+            for detail in incoming.rules.broken_by(&incoming.operation.id, &body) {
+                let is_said = |said: &Detail| said.location == detail.location && said.code == detail.code;
+                if !details.iter().any(is_said) {
+                    details.push(detail);
+                }
+            }
             return Err(ApiError::invalid(details));
         }
     };

@@ -5,7 +5,7 @@ use diesel::{dsl::count_star, prelude::*};
 use super::keyset::{Key, Keyset, Position};
 use crate::{
     db::{DbConnection, MultiBackend, schema::audit_events},
-    domain::{AuditEvent, Origin},
+    domain::{AuditAction, AuditEvent, Origin},
 };
 
 /// Something that was done, as it is stored.
@@ -72,6 +72,24 @@ pub fn append(c: &mut DbConnection, origin: &Origin, event: &AuditEvent, now: i6
         ))
         .execute(c)
         .map(drop)
+}
+
+/// How far back [`addresses_of`] looks.
+const LOOKED_AT: i64 = 200;
+
+/// The addresses that somebody has proven from, lately, to be this account's owner. Found by the actor: those who fail to are
+/// none, so their number makes no difference.
+pub fn addresses_of(c: &mut DbConnection, user_id: i64) -> QueryResult<Vec<String>> {
+    const PROOFS: [AuditAction; 3] =
+        [AuditAction::LoginSucceeded, AuditAction::UserRegistered, AuditAction::PasswordResetConfirmed];
+    let addresses: Vec<Option<String>> = audit_events::table
+        .filter(audit_events::actor_id.eq(user_id))
+        .filter(audit_events::action.eq_any(PROOFS.map(AuditAction::as_str)))
+        .order((audit_events::created_at.desc(), audit_events::id.desc()))
+        .limit(LOOKED_AT)
+        .select(audit_events::address)
+        .load(c)?;
+    Ok(addresses.into_iter().flatten().collect())
 }
 
 /// Which events; `None` is all.

@@ -7,7 +7,7 @@ mod mailer;
 mod reply;
 
 pub use actor::{Actor, RequestBuilder};
-pub use app::TestApp;
+pub use app::{SECRET, TestApp};
 pub use database::{Database, Engine};
 pub use mailer::MemoryMailer;
 pub use reply::{Reply, Unjudged};

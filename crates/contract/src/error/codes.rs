@@ -280,7 +280,11 @@ error_codes! {
         remedy["Read the resource, and send its `ETag` in `If-Match` with the change."]
     /// Too many requests in a short time.
     429 RateLimitExceeded "RATE_LIMIT_EXCEEDED" "Too many requests; wait before you try again."
-        causes["The caller, or everybody at its address, has sent more requests than `RateLimit-Policy` allows."]
+        causes[
+            "The caller, or everybody at its address, has sent more requests than `RateLimit-Policy` allows.",
+            "Somebody, perhaps somebody else, has tried too often to log in to the account or to reset its password \
+             (`login-account`, `password-reset-account`), and it was never logged in to from your address.",
+        ]
         remedy["Wait for the seconds in `Retry-After`. Watch `RateLimit`, which says how many requests are left."]
     /// The header block is larger than 16 KiB.
     431 HeadersTooLarge "HEADERS_TOO_LARGE" "The request headers are too large."

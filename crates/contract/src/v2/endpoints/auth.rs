@@ -33,7 +33,8 @@ pub trait AuthEndpoints: Send + Sync + 'static {
     /// Log in.
     ///
     /// Exchanges an email address and a password for a session. The answer to an unknown account and to a wrong
-    /// password is the same.
+    /// password is the same. Attempts are limited for each address, and for each account, existing or not, from addresses
+    /// that have not logged in to it before: whoever has is not locked out by others who guess.
     #[oai(path = "/login", method = "post", operation_id = "login")]
     #[operation(errors(&[ErrorCode::InvalidCredentials, ErrorCode::AccountDisabled]), limit(Limit::Login))]
     async fn login(&self, client: Client, body: Json<Credentials>) -> Result<Answered<AuthSession>, Refusal>;
@@ -44,7 +45,7 @@ pub trait AuthEndpoints: Send + Sync + 'static {
     /// use: using one again ends the session, because somebody else may have it. A repetition within ten seconds gets
     /// the same next token, so that two windows of one user do not log each other out.
     #[oai(path = "/refresh", method = "post", operation_id = "refreshSession")]
-    #[operation(errors(&[ErrorCode::InvalidRefreshToken, ErrorCode::AccountDisabled]), limit(Limit::Login))]
+    #[operation(errors(&[ErrorCode::InvalidRefreshToken, ErrorCode::AccountDisabled]), limit(Limit::Refresh))]
     async fn refresh(&self, client: Client, body: Json<SessionRefresh>) -> Result<Answered<AuthSession>, Refusal>;
 
     /// Log out.
@@ -55,7 +56,8 @@ pub trait AuthEndpoints: Send + Sync + 'static {
 
     /// Change the password.
     ///
-    /// Needs the current one. All other sessions of the account end; this one goes on.
+    /// Needs the current one; how often it may be tried is limited. All other sessions of the account end; this one goes
+    /// on.
     #[oai(path = "/password", method = "put", operation_id = "changePassword")]
     #[operation(errors(&[ErrorCode::WrongPassword]), limit(Limit::Login))]
     async fn change_password(&self, caller: User, client: Client, body: Json<PasswordChange>) -> Result<Done, Refusal>;
@@ -63,7 +65,8 @@ pub trait AuthEndpoints: Send + Sync + 'static {
     /// Ask for a password reset.
     ///
     /// If an account has this email address, it is mailed a token for `confirmPasswordReset`. The answer and its time
-    /// are the same whether or not there is one.
+    /// are the same whether or not there is one. Requests are limited for each address and for each account, existing or
+    /// not.
     #[oai(path = "/password-reset", method = "post", operation_id = "requestPasswordReset")]
     #[operation(limit(Limit::PasswordReset))]
     async fn request_password_reset(

@@ -1,0 +1,167 @@
+//! Rate limits by GCRA, counted in the memory of this process.
+//!
+//! Owns the numbers of each limit and what is remembered of each subject; must not know who asks, nor what is refused then.
+//! [`RateLimiter`] is the port: what several servers share takes the place of this one there.
+
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
+
+use governor::{
+    clock::Clock as Ticks,
+    middleware::StateInformationMiddleware,
+    state::{InMemoryState, NotKeyed, StateStore},
+};
+use moka::sync::Cache;
+
+use crate::{
+    config::Limits,
+    domain::{Clock, Counted, Quota, RateLimit, RateLimiter, Subject, Verdict},
+};
+
+/// How many subjects each limit remembers. Whoever comes from more addresses than that is not held by limits for each
+/// address anyway.
+const SUBJECTS: u64 = 50_000;
+
+/// Counts in memory.
+pub struct MemoryLimits {
+    /// In the order of [`RateLimit::ALL`].
+    counters: Vec<Counter>,
+}
+
+/// The clock of the app, for governor: one that is never set.
+#[derive(Clone)]
+struct Uptime(Arc<dyn Clock>);
+
+impl Ticks for Uptime {
+    type Instant = Duration;
+
+    fn now(&self) -> Duration {
+        self.0.uptime()
+    }
+}
+
+/// What is remembered of each subject. Bounded, which governor's own stores are not.
+struct Store(Cache<Subject, Arc<InMemoryState>>);
+
+impl StateStore for Store {
+    type Key = Subject;
+
+    fn measure_and_replace<T, F, E>(&self, key: &Subject, decide: F) -> Result<T, E>
+    where
+        F: Fn(Option<governor::nanos::Nanos>) -> Result<(T, governor::nanos::Nanos), E>,
+    {
+        let state = self.0.get(key).unwrap_or_else(|| self.0.get_with(key.clone(), Arc::default));
+        state.measure_and_replace(&NotKeyed::NonKey, decide)
+    }
+}
+
+type Gcra = governor::RateLimiter<Subject, Store, Uptime, StateInformationMiddleware>;
+
+struct Counter {
+    limit: RateLimit,
+    quota: Quota,
+    gcra: Gcra,
+    clock: Uptime,
+}
+
+impl MemoryLimits {
+    /// As configured; `None` when switched off.
+    #[must_use]
+    pub fn new(limits: &Limits, clock: &Arc<dyn Clock>) -> Option<Self> {
+        let counter = |limit| Counter::new(limit, quota(limits, limit), Uptime(Arc::clone(clock)));
+        limits.rate_limit.then(|| Self { counters: RateLimit::ALL.map(counter).into() })
+    }
+}
+
+/// The numbers of a limit.
+fn quota(limits: &Limits, limit: RateLimit) -> Quota {
+    const MINUTE: Duration = Duration::from_secs(60);
+    const HOUR: Duration = Duration::from_secs(3600);
+    let (requests, window) = match limit {
+        RateLimit::General => (limits.general_per_minute, MINUTE),
+        RateLimit::Register => (limits.register_per_minute, MINUTE),
+        RateLimit::Login | RateLimit::LoginAccount => (limits.login_per_minute, MINUTE),
+        RateLimit::Refresh => (limits.refresh_per_minute, MINUTE),
+        RateLimit::PasswordReset | RateLimit::PasswordResetAccount => (limits.password_reset_per_hour, HOUR),
+        RateLimit::Search => (limits.search_per_minute, MINUTE),
+        RateLimit::Notice => (1, MINUTE),
+    };
+    Quota { requests, window }
+}
+
+impl RateLimiter for MemoryLimits {
+    fn count<'a>(&'a self, limit: RateLimit, subject: &'a Subject) -> Counted<'a> {
+        let counter = self.counters.iter().find(|counter| counter.limit == limit);
+        Counted::Now(counter.map_or_else(|| unlimited(limit), |counter| counter.count(subject)))
+    }
+}
+
+/// What a limit says that is none.
+const fn unlimited(limit: RateLimit) -> Verdict {
+    let quota = Quota { requests: u32::MAX, window: Duration::from_secs(1) };
+    Verdict { limit, quota, remaining: u32::MAX, retry_after: None }
+}
+
+impl Counter {
+    fn new(limit: RateLimit, quota: Quota, clock: Uptime) -> Self {
+        let burst = NonZeroU32::new(quota.requests).unwrap_or(NonZeroU32::MIN);
+        // Zero only for a window of no length, which no limit has.
+        let rate = governor::Quota::with_period(quota.window / burst.get())
+            .unwrap_or_else(|| governor::Quota::per_second(burst))
+            .allow_burst(burst);
+        // Whoever rested for a window has all of their quota again: there is nothing to remember.
+        let states = Cache::builder().max_capacity(SUBJECTS).time_to_idle(quota.window).build();
+        let gcra = Gcra::new(rate, Store(states), clock.clone());
+        Self { limit, quota: Quota { requests: burst.get(), ..quota }, gcra, clock }
+    }
+
+    fn count(&self, subject: &Subject) -> Verdict {
+        let (remaining, retry_after) = match self.gcra.check_key(subject) {
+            Ok(state) => (state.remaining_burst_capacity(), None),
+            Err(until) => (0, Some(whole_seconds(until.wait_time_from(self.clock.now())))),
+        };
+        Verdict { limit: self.limit, quota: self.quota, remaining, retry_after }
+    }
+}
+
+fn whole_seconds(wait: Duration) -> u32 {
+    u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ManualClock;
+
+    fn counter(requests: u32, window: Duration) -> (Counter, Arc<ManualClock>) {
+        let clock = Arc::new(ManualClock::at(1_800_000_000_000_000));
+        let counter = Counter::new(RateLimit::General, Quota { requests, window }, Uptime(clock.clone()));
+        (counter, clock)
+    }
+
+    #[test]
+    fn the_quota_is_a_burst_and_then_waits() {
+        let (counter, clock) = counter(3, Duration::from_secs(3600));
+        let remaining: Vec<u32> = (0..3).map(|_| counter.count(&Subject::User(1)).remaining).collect();
+        assert_eq!(remaining, [2, 1, 0]);
+        assert_eq!(counter.count(&Subject::User(1)).retry_after, Some(1200));
+        assert!(counter.count(&Subject::User(2)).allows());
+        clock.advance(Duration::from_secs(1199));
+        assert_eq!(counter.count(&Subject::User(1)).retry_after, Some(1), "refusals are not counted");
+        clock.advance(Duration::from_secs(1));
+        assert!(counter.count(&Subject::User(1)).allows());
+        assert!(!counter.count(&Subject::User(1)).allows());
+        clock.advance(Duration::from_secs(3600));
+        assert_eq!(counter.count(&Subject::User(1)).remaining, 2, "all of it again");
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let (counter, _) = counter(2, Duration::from_secs(3600));
+        for id in 1..=2 * i64::try_from(SUBJECTS).unwrap() {
+            counter.count(&Subject::User(id));
+        }
+        let Store(states) = counter.gcra.into_state_store();
+        states.run_pending_tasks();
+        assert!(states.entry_count() <= SUBJECTS, "{}", states.entry_count());
+    }
+}

@@ -1,0 +1,221 @@
+//! Rate limits: who is counted with whom, and that nobody locks out anybody else.
+
+use std::time::Duration;
+
+use ::contract::{Operation, operation::Limit, v1, v2};
+use bucketlist::config::Config;
+use poem::http::Method;
+
+use crate::support::{Actor, Engine, Reply, TestApp, Unjudged, Value, json};
+
+const HOME: &str = "198.51.100.1";
+
+/// An app whose limits are those of a test, and which believes where a request says it comes from.
+async fn limited(engine: Engine, change: impl FnOnce(&mut Config)) -> TestApp {
+    let configure = |config: &mut Config| {
+        config.limits.rate_limit = true;
+        config.limits.login_per_minute = 3;
+        config.limits.password_reset_per_hour = 2;
+        config.trusted_proxies = vec!["0.0.0.0/32".parse().unwrap()];
+        change(config);
+    };
+    TestApp::configured(engine, configure).await
+}
+
+async fn send(app: &TestApp, method: Method, path: &str, body: &Value, address: &str) -> Unjudged {
+    app.anonymous().request(method, path).header("x-forwarded-for", address).json(body).send().await
+}
+
+async fn register<'a>(app: &'a TestApp, email: &str) -> Actor<'a> {
+    let body = json!({"email": email, "password": Actor::PASSWORD});
+    let session = send(app, Method::POST, "/v1/auth/register", &body, HOME).await.expect(201).json();
+    Actor::new(app, Some(session))
+}
+
+async fn login(app: &TestApp, email: &str, password: &str, address: &str) -> Unjudged {
+    let body = json!({"email": email, "password": password});
+    send(app, Method::POST, "/v2/auth/login", &body, address).await
+}
+
+/// An address that nobody else has.
+fn stranger(number: usize) -> String {
+    format!("203.0.113.{number}")
+}
+
+/// The refusal of a limit.
+fn refused(reply: Unjudged, limit: &str) -> Reply {
+    let reply = reply.expect_error(429, "RATE_LIMIT_EXCEEDED");
+    assert!(reply.header("ratelimit-policy").starts_with(&format!("\"{limit}\";q=")), "{reply:?}");
+    assert!(reply.header("ratelimit").starts_with(&format!("\"{limit}\";r=0;t=")), "{reply:?}");
+    assert_eq!(reply.json()["retry_after"].to_string(), reply.header("retry-after"));
+    reply
+}
+
+async fn throttled_events(app: &TestApp) -> Vec<Value> {
+    let admin = app.admin().await;
+    let events = admin.get("/v2/admin/audit?action=login.throttled&sort=created_at").await.expect(200).json();
+    events["data"].as_array().unwrap().clone()
+}
+
+both_engines! {
+    async fn who_guesses_from_many_addresses_is_slowed_down_and_the_owner_is_not(engine: Engine) {
+        let app = limited(engine, |_| {}).await;
+        let owner = register(&app, "owner@example.com").await;
+        for number in 1..=3 {
+            login(&app, "Owner@Example.com", "not-the-password", &stranger(number)).await.expect(401);
+        }
+        // Whoever comes from somewhere new has to wait, and so does the owner there.
+        for number in 4..=6 {
+            let reply = refused(login(&app, "owner@example.com", Actor::PASSWORD, &stranger(number)).await, "login-account");
+            assert_eq!(reply.header("retry-after"), "20");
+        }
+        // At home the owner has an allowance of their own, which nobody else can use up.
+        for _ in 0..3 {
+            login(&app, "owner@example.com", Actor::PASSWORD, HOME).await.expect(200);
+        }
+        refused(login(&app, "owner@example.com", Actor::PASSWORD, HOME).await, "login");
+        // Nor does another household of the same network count as home.
+        refused(login(&app, "owner@example.com", Actor::PASSWORD, "198.51.100.2").await, "login-account");
+
+        app.wait(Duration::from_secs(20));
+        login(&app, "owner@example.com", Actor::PASSWORD, &stranger(7)).await.expect(200);
+        refused(login(&app, "owner@example.com", Actor::PASSWORD, &stranger(8)).await, "login-account");
+        // From where somebody has logged in, they are known from then on.
+        login(&app, "owner@example.com", Actor::PASSWORD, &stranger(7)).await.expect(200);
+        // Somebody else's account is as it was.
+        login(&app, "other@example.com", Actor::PASSWORD, &stranger(9)).await.expect(401);
+
+        let events = throttled_events(&app).await;
+        let seen: Vec<Value> = events.iter().map(|event| json!([event["target_id"], event["detail"]["limit"]])).collect();
+        // Once a minute for each who was refused, however often they were.
+        assert_eq!(seen, [json!([owner.id(), "login-account"]), json!([null, "login"])]);
+        assert_eq!((&events[0]["address"], &events[0]["actor_id"]), (&json!(stranger(4)), &json!(null)));
+    }
+
+    async fn a_refusal_does_not_tell_whether_there_is_an_account(engine: Engine) {
+        let app = limited(engine, |_| {}).await;
+        register(&app, "owner@example.com").await;
+        let mut seen = Vec::new();
+        for (network, email) in [("203.0.113", "owner@example.com"), ("192.0.2", "nobody@example.com")] {
+            let mut answers = Vec::new();
+            for number in 1..=5 {
+                let before = app.app.db.statements();
+                let reply = login(&app, email, "not-the-password", &format!("{network}.{number}")).await.any();
+                let names = ["retry-after", "ratelimit", "ratelimit-policy"];
+                let headers = names.map(|name| reply.headers.get(name).cloned());
+                let mut body = reply.json();
+                body["request_id"].take();
+                answers.push((reply.status, headers, body, app.app.db.statements() - before));
+            }
+            for number in 1..=3 {
+                let address = format!("{network}.{number}");
+                let body = json!({"email": email});
+                let reply = send(&app, Method::POST, "/v2/auth/password-reset", &body, &address).await.any();
+                let headers = ["retry-after", "ratelimit", "ratelimit-policy"].map(|name| reply.headers.get(name).cloned());
+                answers.push((reply.status, headers, json!(null), 0));
+            }
+            seen.push(answers);
+        }
+        assert_eq!(seen[0], seen[1]);
+        let statuses: Vec<u16> = seen[0].iter().map(|(status, ..)| *status).collect();
+        assert_eq!(statuses, [401, 401, 401, 429, 429, 202, 202, 429]);
+    }
+
+    async fn an_address_is_refused_whatever_account_it_tries(engine: Engine) {
+        let app = limited(engine, |_| {}).await;
+        for number in 0..3 {
+            login(&app, &format!("user-{number}@example.com"), "not-the-password", "2001:db8::1").await.expect(401);
+        }
+        // Below 64 bits it is the same household.
+        for _ in 0..3 {
+            let reply = login(&app, "user-3@example.com", "not-the-password", "2001:db8::2").await;
+            assert_eq!(refused(reply, "login").header("retry-after"), "20");
+        }
+        login(&app, "user-3@example.com", "not-the-password", "2001:db8:0:1::1").await.expect(401);
+        app.wait(Duration::from_secs(60));
+        for _ in 0..3 {
+            login(&app, "user-4@example.com", "not-the-password", "2001:db8::3").await.expect(401);
+        }
+        refused(login(&app, "user-5@example.com", "not-the-password", "2001:db8::3").await, "login");
+        let events = throttled_events(&app).await;
+        let addresses: Vec<&Value> = events.iter().map(|event| &event["address"]).collect();
+        assert_eq!(addresses, ["2001:db8::2", "2001:db8::3"]);
+    }
+
+    async fn a_mailed_token_is_a_way_in_past_those_who_guess(engine: Engine) {
+        let app = limited(engine, |_| {}).await;
+        register(&app, "owner@example.com").await;
+        for number in 1..=3 {
+            login(&app, "owner@example.com", "not-the-password", &stranger(number)).await.expect(401);
+        }
+        let away = stranger(50);
+        refused(login(&app, "owner@example.com", Actor::PASSWORD, &away).await, "login-account");
+        let body = json!({"email": "owner@example.com"});
+        send(&app, Method::POST, "/v2/auth/password-reset", &body, &away).await.expect(202);
+        app.work_off().await;
+        let mail = app.mailer.take().pop().unwrap();
+        let token = mail.body.lines().find(|line| line.starts_with("    ")).unwrap().trim().to_owned();
+        let body = json!({"token": token, "new_password": "lantern-harbour-43"});
+        // That address has used one of its three logins.
+        send(&app, Method::POST, "/v2/auth/password-reset/confirm", &body, &away).await.expect(204);
+        login(&app, "owner@example.com", "lantern-harbour-43", &away).await.expect(200);
+    }
+
+    async fn proving_a_password_is_limited_for_whoever_is_logged_in(engine: Engine) {
+        let app = limited(engine, |_| {}).await;
+        let owner = register(&app, "owner@example.com").await;
+        let other = register(&app, "other@example.com").await;
+        let prove = async |actor: &Actor<'_>, method: Method, path: &str, body: Value, number: usize| {
+            actor.request(method, path).header("x-forwarded-for", &stranger(number)).json(&body).send().await
+        };
+        let wrong = json!({"password": "not-the-password"});
+        let change = json!({"current_password": "not-the-password", "new_password": "lantern-harbour-43"});
+        let email = json!({"email": "new@example.com", "current_password": "not-the-password"});
+        prove(&owner, Method::PUT, "/v2/auth/password", change.clone(), 1).await.expect_error(422, "WRONG_PASSWORD");
+        prove(&owner, Method::DELETE, "/v1/users/me", wrong.clone(), 2).await.expect_error(422, "WRONG_PASSWORD");
+        prove(&owner, Method::PATCH, "/v2/users/me", email.clone(), 3).await.expect_error(422, "WRONG_PASSWORD");
+        for (method, path, body) in [
+            (Method::PUT, "/v1/auth/password", change),
+            (Method::DELETE, "/v2/users/me", wrong.clone()),
+            (Method::PATCH, "/v1/users/me", email),
+        ] {
+            let reply = prove(&owner, method, path, body, 4).await.expect_error(429, "RATE_LIMIT_EXCEEDED");
+            assert_eq!(reply.header("ratelimit-policy"), "\"login-account\";q=3;w=60");
+        }
+        // A change that proves nothing is not among what is counted.
+        prove(&owner, Method::PATCH, "/v2/users/me", json!({"name": "Owner"}), 4).await.expect(200);
+        prove(&other, Method::DELETE, "/v2/users/me", wrong, 4).await.expect_error(422, "WRONG_PASSWORD");
+    }
+
+    async fn every_operation_is_held_to_the_limit_it_declares(engine: Engine) {
+        let app = limited(engine, |config| {
+            config.limits.login_per_minute = 100;
+            config.limits.password_reset_per_hour = 100;
+        })
+        .await;
+        let expected = |declared: &Operation| match declared.limit {
+            Limit::General => "\"general\";q=600;w=60",
+            Limit::Register => "\"register\";q=5;w=60",
+            Limit::Login => "\"login\";q=100;w=60",
+            Limit::Refresh => "\"refresh\";q=60;w=60",
+            Limit::PasswordReset => "\"password-reset\";q=100;w=3600",
+            Limit::Search => "\"search\";q=30;w=60",
+        };
+        let mut own = 0;
+        for (contract, declared) in [
+            (v1::contract(), v1::document::operation as fn(&str) -> Option<&'static Operation>),
+            (v2::contract(), v2::document::operation),
+        ] {
+            for operation in contract.operations() {
+                let declared = declared(&operation.id).unwrap();
+                let path = operation.path.split('/').map(|part| if part.starts_with('{') { "1" } else { part });
+                let path = path.collect::<Vec<_>>().join("/");
+                let request = app.anonymous().request(operation.method.parse().unwrap(), &path).json(&json!({}));
+                let reply = request.send().await.any();
+                assert_eq!(reply.header("ratelimit-policy"), expected(declared), "{}", operation.id);
+                own += usize::from(declared.limit != Limit::General);
+            }
+        }
+        assert!(own >= 13, "{own}");
+    }
+}
