@@ -32,6 +32,7 @@ check: ## Do what continuous integration does
 	@scripts/step "The committed documents are the code's and break no client" cargo run --quiet -- openapi check
 	@scripts/step "The committed collection is the code's" cargo run --quiet -- postman check
 	@scripts/step "The committed .env.example is the code's" sh -c 'cargo run --quiet -- config example | diff .env.example -'
+	@scripts/step "Licences, sources and advisories of the dependencies" scripts/deny --if-installed
 	@$(MAKE) test
 
 .PHONY: fmt
@@ -103,10 +104,16 @@ browser-test: ## Try every operation from /docs and read it in /redoc, in Chromi
 
 .PHONY: deny
 deny: ## Check licences, advisories, duplicates and sources of the dependencies (INSTALL=yes installs cargo-deny)
-	@cargo deny --version >/dev/null 2>&1 || { \
-		[ "$(INSTALL)" = yes ] && cargo install cargo-deny --locked; \
-	} || { echo "cargo-deny is missing: 'make deny INSTALL=yes' installs it." >&2; exit 3; }
-	@cargo deny --all-features check --hide-inclusion-graph
+	@INSTALL=$(INSTALL) scripts/deny
+
+.PHONY: sbom
+sbom: ## Write the bill of materials, as CycloneDX JSON, to target/sbom.cdx.json (INSTALL=yes installs cargo-cyclonedx)
+	@INSTALL=$(INSTALL) scripts/sbom
+
+.PHONY: scan
+scan: ## Scan a server of its own over HTTPS: TLS, headers, methods; fail on anything above informational
+	@scripts/deps
+	@scripts/scan
 
 .PHONY: clean
 clean: ## Delete what was built; the data folder stays
