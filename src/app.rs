@@ -115,7 +115,7 @@ impl App {
             cors: Cors::new(&config.cors_origins),
             response_check: response_check.clone(),
             gone_after_sunset: config.answers.gone_after_sunset,
-            system: System::new(config, db.clone(), readiness.clone(), &tokens.public_keys()),
+            system: System::new(config, db.clone(), readiness.clone(), &tokens.public_keys(), Arc::clone(&parts.clock)),
             authenticator,
             tokens,
             clock: parts.clock,
@@ -123,7 +123,7 @@ impl App {
             rate_limits: limiter.map(|limiter| RateLimits { limiter, audit: services.audit.clone() }),
             limits: config.limits,
             trusted_proxies: config.trusted_proxies.clone(),
-            is_https: config.public_url.starts_with("https://"),
+            is_https: config.is_https(),
             has_faults: config.environment == Environment::Testing,
         };
         let (reset_ttl, url) = (config.passwords.reset_ttl, config.public_url.clone());

@@ -18,4 +18,5 @@ pub mod limits;
 pub mod mail;
 pub mod postman;
 pub mod seed;
+pub mod server;
 pub mod services;

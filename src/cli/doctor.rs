@@ -1,10 +1,10 @@
 //! `bucketlist doctor`: what is configured, what is reachable, what is wrong and how to mend it.
 
-use std::{io::Write, net::TcpListener, path::Path, process::ExitCode};
+use std::{io::Write, net::TcpListener, path::Path, process::ExitCode, time::SystemTime};
 
 use serde::Serialize;
 
-use super::{CliError, Format, environment, prepare_folders};
+use super::{CliError, Format, environment, listen, prepare_folders};
 use crate::{
     build_info,
     config::{Config, ConfigError, Environment, variables},
@@ -118,6 +118,14 @@ fn examine(config: &Config) -> Vec<Check> {
             }
         }
     }
+    if let Some((verdict, detail)) = https(config) {
+        add("https", verdict, detail);
+    }
+    let (places, wanted) = (listen::places(&config.connections), config.connections.max);
+    if places < usize::try_from(wanted).unwrap_or(usize::MAX) {
+        let why = "the system lets a process open no more files (`ulimit -n`)";
+        add("connections", Verdict::Warn, format!("{places} instead of {wanted}: {why}"));
+    }
     match TcpListener::bind((config.host, config.port)) {
         Ok(_) => add("port", Verdict::Ok, format!("{} is free", config.port)),
         Err(error) => add("port", Verdict::Warn, format!("{} cannot be listened on: {error}", config.port)),
@@ -142,6 +150,39 @@ fn examine(config: &Config) -> Vec<Check> {
         add("rate limits", Verdict::Warn, "RATE_LIMIT is off".to_owned());
     }
     checks
+}
+
+/// How clients reach the server; nothing to say where nobody expects HTTPS.
+fn https(config: &Config) -> Option<(Verdict, String)> {
+    const A_DAY: u64 = 86_400;
+    let Some(files) = listen::files(&config.connections) else {
+        return (config.environment.is_exposed() && !config.is_https()).then(|| {
+            (Verdict::Warn, "off; set TLS_CERT and TLS_KEY, or let PUBLIC_URL be the https:// of a proxy".to_owned())
+        });
+    };
+    let certificate = match files.load() {
+        Ok(certificate) => certificate,
+        Err(error) => return Some((Verdict::Fail, error.to_string())),
+    };
+    let now = SystemTime::now();
+    let host = url::Url::parse(&config.public_url).ok().and_then(|url| url.host_str().map(str::to_owned));
+    let host = host.unwrap_or_default();
+    let (Some(begins), Some(ends)) = (certificate.begins(), certificate.ends()) else {
+        return Some((Verdict::Warn, "from when until when the certificate is good cannot be told".to_owned()));
+    };
+    let day = |time: SystemTime| chrono::DateTime::<chrono::Utc>::from(time).format("%Y-%m-%d");
+    let left = ends.duration_since(now).map_or(0, |left| left.as_secs() / A_DAY);
+    Some(if now > ends {
+        (Verdict::Fail, format!("the certificate was good until {}; renew it", day(ends)))
+    } else if now < begins {
+        (Verdict::Fail, format!("the certificate is not good before {}; is the clock right?", day(begins)))
+    } else if !certificate.names(host.trim_matches(['[', ']'])) {
+        (Verdict::Warn, format!("the certificate does not name `{host}`, the host of PUBLIC_URL"))
+    } else if left < 14 {
+        (Verdict::Warn, format!("the certificate is good for {left} days more; renew it"))
+    } else {
+        (Verdict::Ok, format!("the certificate is good until {}", day(ends)))
+    })
 }
 
 fn is_missing(target: &Target) -> bool {

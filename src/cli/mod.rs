@@ -3,6 +3,7 @@
 mod doctor;
 mod environment;
 mod incidents;
+mod listen;
 mod logging;
 mod migrate;
 mod openapi;

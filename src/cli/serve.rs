@@ -1,21 +1,16 @@
 //! `bucketlist serve`.
 
-use std::{
-    fs::File,
-    io::Write,
-    net::{SocketAddr, TcpListener},
-    path::Path,
-    time::Duration,
-};
+use std::{fs::File, io::Write, path::Path, time::Duration};
 
-use poem::{Server, listener::TcpAcceptor};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
 };
 
 use super::{
-    CliError, jwt_secret, logging,
+    CliError, jwt_secret,
+    listen::{Listening, certificates},
+    logging,
     migrate::{START_POSTGRES, connect},
     prepare_folders,
     seed::standard,
@@ -29,26 +24,24 @@ use crate::{
         exclusive::{Claim, ClaimError, nobody_claims},
         migrations::MigrationError,
     },
-    http::{Breaking, Readiness},
+    http::Readiness,
     seed,
 };
 
-/// For how long a connection may say nothing before it is closed: longer than any request may take.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// How often a server makes sure that it still has its database for itself.
 const RENEWAL: Duration = Duration::from_secs(5);
 
 pub(super) fn run(config: &Config, seed: bool, out: &mut dyn Write) -> Result<(), CliError> {
     let _log = logging::start(config);
     let wants_seed = seed || config.environment == Environment::Development;
-    let (app, listener, hold) = on_a_thread_of_its_own(|| {
+    let (app, listening, hold) = on_a_thread_of_its_own(|| {
+        let certificates = certificates(config)?;
         let hold = hold(config)?;
         prepare_database(config, wants_seed)?;
         let secret = jwt_secret(config)?;
-        let listener = bind(config)?;
-        Ok((App::new(config, &secret, Parts::real(config)?)?, listener, hold))
+        let listening = Listening::open(config, certificates)?;
+        Ok((App::new(config, &secret, Parts::real(config)?)?, listening, hold))
     })?;
-    let address = listener.local_addr()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(std::thread::available_parallelism().map_or(1, usize::from))
         .enable_all()
@@ -58,14 +51,14 @@ pub(super) fn run(config: &Config, seed: bool, out: &mut dyn Write) -> Result<()
         let _inside = runtime.enter();
         stop_signal(app.readiness.clone(), config.shutdown_delay)?
     };
-    greet(config, address, out)?;
+    greet(config, &listening, out)?;
     let stop = async move {
         tokio::select! {
             () = stop => {}
             () = lost(hold) => {}
         }
     };
-    runtime.block_on(serve(config, app, listener, stop))?;
+    runtime.block_on(serve(config, app, listening, stop))?;
     tracing::info!("stopped");
     Ok(())
 }
@@ -174,27 +167,8 @@ fn prepare_database(config: &Config, wants_seed: bool) -> Result<(), CliError> {
     Ok(())
 }
 
-fn bind(config: &Config) -> Result<TcpListener, CliError> {
-    let address = SocketAddr::new(config.host, config.port);
-    let listener = TcpListener::bind(address).map_err(|error| {
-        CliError::Message(match error.kind() {
-            std::io::ErrorKind::AddrInUse => {
-                format!("port {} is taken; stop the other server, or let PORT name a free one", config.port)
-            }
-            std::io::ErrorKind::PermissionDenied => {
-                format!("this user may not listen on port {}; let PORT name one above 1023", config.port)
-            }
-            _ => format!("cannot listen on {address} ({error}); let HOST and PORT name an address of this machine"),
-        })
-    })?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
-}
-
-fn greet(config: &Config, address: SocketAddr, out: &mut dyn Write) -> Result<(), CliError> {
-    let port = address.port();
-    let host = if address.ip().is_unspecified() { format!("localhost:{port}") } else { address.to_string() };
-    let url = format!("http://{host}");
+fn greet(config: &Config, listening: &Listening, out: &mut dyn Write) -> Result<(), CliError> {
+    let url = listening.url()?;
     writeln!(out, "BucketList API {} ({})", build_info::VERSION, config.environment.as_str())?;
     writeln!(out, "  API       {url}/v1")?;
     writeln!(out, "            {url}/v2")?;
@@ -202,6 +176,9 @@ fn greet(config: &Config, address: SocketAddr, out: &mut dyn Write) -> Result<()
     writeln!(out, "  Document  {url}/openapi/v1.json")?;
     writeln!(out, "            {url}/openapi/v2.json")?;
     writeln!(out, "  Health    {url}/health/ready")?;
+    if let Some(redirect) = listening.redirect_url()? {
+        writeln!(out, "  Redirect  {redirect}")?;
+    }
     writeln!(out, "  Database  {}", config.database.target.engine())?;
     if config.environment == Environment::Development {
         writeln!(out, "  Login     {} / {}", seed::DEMO_EMAIL, seed::DEMO_PASSWORD)?;
@@ -214,16 +191,12 @@ fn greet(config: &Config, address: SocketAddr, out: &mut dyn Write) -> Result<()
 async fn serve(
     config: &Config,
     app: App,
-    listener: TcpListener,
+    listening: Listening,
     asked_to_stop: impl Future<Output = ()>,
 ) -> Result<(), CliError> {
-    let acceptor = TcpAcceptor::from_std(listener)?;
     let (stop, stopped) = watch::channel(false);
     let worker = tokio::spawn(app.worker.run(stopped));
-    Server::new_with_acceptor(acceptor)
-        .idle_timeout(IDLE_TIMEOUT)
-        .run_with_graceful_shutdown(Breaking(app.endpoint), asked_to_stop, Some(config.shutdown_timeout))
-        .await?;
+    listening.serve(config, app.endpoint, asked_to_stop).await?;
     let _ = stop.send(true);
     // A job that is being done is finished, but it cannot hold the server up for ever; the outbox keeps it.
     let _ = tokio::time::timeout(config.shutdown_timeout, worker).await;

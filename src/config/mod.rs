@@ -2,6 +2,7 @@
 //!
 //! One table of variables ([`variables::ALL`]) drives parsing, `.env.example`, `doctor` and the docs.
 
+mod connections;
 mod keys;
 mod parse;
 pub mod variables;
@@ -68,6 +69,8 @@ pub struct Config {
     /// Whether no other server uses the PostgreSQL database.
     pub is_exclusive: bool,
     pub auto_migrate: bool,
+    pub connections: Connections,
+    pub security: Security,
     pub tokens: Tokens,
     pub passwords: Passwords,
     pub limits: Limits,
@@ -84,6 +87,34 @@ pub struct Config {
     pub log_level: String,
     pub shutdown_delay: Duration,
     pub shutdown_timeout: Duration,
+}
+
+/// How clients reach the server, and for how long.
+#[derive(Clone, Debug)]
+pub struct Connections {
+    /// The files of the certificate and its key; without them the server speaks plain HTTP.
+    pub certificate: Option<(PathBuf, PathBuf)>,
+    /// How often these files are looked at.
+    pub certificate_interval: Duration,
+    /// The port that leads to HTTPS.
+    pub redirect_port: Option<u16>,
+    /// How many connections there may be at a time.
+    pub max: u32,
+    /// How long the head of a request may take to arrive, and a TLS handshake.
+    pub header_timeout: Duration,
+    /// How long a connection may be open without a request.
+    pub idle_timeout: Duration,
+    /// How long a client may take nothing of its answer.
+    pub send_timeout: Duration,
+}
+
+/// Whom to tell about a hole.
+#[derive(Clone, Debug)]
+pub struct Security {
+    /// The address, as a URI.
+    pub contact: Option<String>,
+    /// Where it is written down how.
+    pub policy: Option<String>,
 }
 
 /// Access and refresh tokens.
@@ -205,6 +236,7 @@ impl Config {
             host,
             port,
             public_url: read.public_url("PUBLIC_URL", port),
+            connections: read.connections(port),
             database: Options {
                 target: read.database("DATABASE_URL", &data_dir),
                 pool_size: read.pool_size("DATABASE_POOL_SIZE"),
@@ -249,6 +281,10 @@ impl Config {
                 ),
             },
             cors_origins: read.origins("CORS_ALLOWED_ORIGINS"),
+            security: Security {
+                contact: read.uri("SECURITY_CONTACT", &["mailto", "https", "tel"]),
+                policy: read.uri("SECURITY_POLICY", &["https"]),
+            },
             trusted_proxies: read.networks("TRUSTED_PROXIES"),
             audit_retention: read.duration("AUDIT_RETENTION"),
             smtp_url: read.smtp_url("SMTP_URL"),
@@ -273,6 +309,12 @@ impl Config {
     #[must_use]
     pub fn mail_dir(&self) -> PathBuf {
         self.data_dir.join("mail")
+    }
+
+    /// Whether clients reach the server over HTTPS, here or at a proxy.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.public_url.starts_with("https://")
     }
 
     /// Whether this server is the only one that writes, so that it may remember what it has read.

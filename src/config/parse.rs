@@ -188,9 +188,13 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn public_url(&mut self, name: &'static str, port: u16) -> String {
+        let has_tls = self.given("TLS_CERT").is_some();
         let Some(text) = self.given(name) else {
-            return format!("http://localhost:{port}");
+            return format!("{}://localhost:{port}", if has_tls { "https" } else { "http" });
         };
+        if has_tls && text.starts_with("http://") {
+            self.mistake(name, "must begin with https://, since TLS_CERT is set");
+        }
         match url::Url::parse(text) {
             Ok(url) if matches!(url.scheme(), "http" | "https") && url.path() == "/" && url.query().is_none() => {
                 text.trim_end_matches('/').to_owned()
@@ -200,6 +204,15 @@ impl<'a> Reader<'a> {
                 String::new()
             }
         }
+    }
+
+    pub(super) fn uri(&mut self, name: &'static str, schemes: &[&str]) -> Option<String> {
+        let text = self.given(name)?;
+        if url::Url::parse(text).is_ok_and(|url| schemes.contains(&url.scheme())) && text.is_ascii() {
+            return Some(text.to_owned());
+        }
+        self.mistake(name, format!("`{text}` is not a URI that begins with {}:", schemes.join(": or ")));
+        None
     }
 
     pub(super) fn smtp_url(&mut self, name: &'static str) -> Option<SecretString> {

@@ -4,7 +4,6 @@
 //! hands it on, turns whatever comes back (an answer, an error, a panic, a timeout) into the version's shape, and logs it.
 
 mod access_log;
-mod breaking;
 mod cache;
 mod client_address;
 mod compression;
@@ -19,15 +18,19 @@ mod headers;
 mod limits;
 mod negotiation;
 pub mod pages;
+mod redirect;
+mod refusal;
 mod request_id;
+mod security_txt;
 mod stack;
 mod system;
 mod versions;
 
-pub use breaking::Breaking;
 pub use cache::{CacheCounts, ResponseCache};
 pub(crate) use cors::Cors;
 pub use drift::{DriftCounts, DriftKind, ResponseCheck};
 pub use limits::RateLimits;
+pub use redirect::Redirect;
+pub use refusal::refusals;
 pub use stack::Stack;
 pub use system::{Readiness, System};

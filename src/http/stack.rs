@@ -51,7 +51,7 @@ use crate::{
 
 /// The header block may have this many bytes, the URL that many.
 const MAX_HEADERS: usize = 16 * 1024;
-const MAX_URL: usize = 8 * 1024;
+pub(super) const MAX_URL: usize = 8 * 1024;
 
 /// What every request passes through.
 pub struct Stack<E> {

@@ -21,11 +21,15 @@ use poem::{
 };
 use serde_json::json;
 
-use super::pages::{self, PageInfo};
+use super::{
+    pages::{self, PageInfo},
+    security_txt::{self, SecurityTxt},
+};
 use crate::{
     build_info,
     config::{Config, Environment},
     db::{Db, DbConnection, migrations},
+    domain::Clock,
     postman, seed,
     services::Error,
 };
@@ -51,6 +55,7 @@ pub struct System {
     db: Db,
     readiness: Readiness,
     retry_after: u32,
+    security: Option<SecurityTxt>,
 }
 
 /// A route of [`System`].
@@ -60,6 +65,7 @@ pub(super) enum Route<'a> {
     Live,
     Ready,
     Version,
+    Security(&'a SecurityTxt),
 }
 
 /// Something that never changes while the server runs.
@@ -77,7 +83,13 @@ impl System {
 
     /// With the pages and documents of this build, and the keys that others can verify our tokens with.
     #[must_use]
-    pub fn new(config: &Config, db: Db, readiness: Readiness, public_keys: &serde_json::Value) -> Self {
+    pub fn new(
+        config: &Config,
+        db: Db,
+        readiness: Readiness,
+        public_keys: &serde_json::Value,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let mut files = HashMap::new();
         let info = PageInfo {
             version: build_info::VERSION,
@@ -115,7 +127,7 @@ impl System {
         files.insert("/postman/environment.json".into(), text(environment, "application/json"));
         files.insert("/postman/collection.json".into(), text(postman::COLLECTION, "application/json"));
         files.insert("/.well-known/jwks.json".into(), text(public_keys.to_string(), "application/jwk-set+json"));
-        Self { files, db, readiness, retry_after: 5 }
+        Self { files, db, readiness, retry_after: 5, security: SecurityTxt::new(config, clock) }
     }
 
     pub(super) fn find(&self, path: &str) -> Option<Route<'_>> {
@@ -123,6 +135,7 @@ impl System {
             "/health/live" => Some(Route::Live),
             "/health/ready" => Some(Route::Ready),
             "/version" => Some(Route::Version),
+            security_txt::PATH => self.security.as_ref().map(Route::Security),
             path => self.files.get(path).map(Route::File),
         }
     }
@@ -132,6 +145,10 @@ impl System {
             Route::File(file) => Ok(file.respond(request)),
             Route::Live => Ok(health(&json!({"status": "pass"}))),
             Route::Ready => self.ready().await,
+            Route::Security(security) => Ok(Response::builder()
+                .content_type(security_txt::MEDIA_TYPE)
+                .header(CACHE_CONTROL, "public, max-age=86400")
+                .body(security.text())),
             Route::Version => Ok(json_body(
                 "application/json",
                 &json!({

@@ -36,7 +36,7 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 fn pages() -> Vec<Page> {
-    let mut paths = vec![repository().join("README.md"), repository().join("CHANGELOG.md")];
+    let mut paths = ["README.md", "CHANGELOG.md", "SECURITY.md"].map(|name| repository().join(name)).to_vec();
     collect(&repository().join("docs"), &mut paths);
     paths.into_iter().map(|path| Page { text: fs::read_to_string(&path).unwrap(), path }).collect()
 }

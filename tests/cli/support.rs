@@ -253,8 +253,9 @@ impl Served {
             let length = out.read_line(&mut greeting).unwrap();
             assert!(length > 0, "it did not start:\n{greeting}{}", fs::read_to_string(&log).unwrap());
         }
-        let api = greeting.lines().find_map(|line| line.strip_prefix("  API       http://")).unwrap();
-        let address = api.strip_suffix("/v1").unwrap().replace("localhost", "127.0.0.1").parse().unwrap();
+        let api = greeting.lines().find_map(|line| line.strip_prefix("  API       http")).unwrap();
+        let (_, address) = api.split_once("://").unwrap();
+        let address = address.strip_suffix("/v1").unwrap().replace("localhost", "127.0.0.1").parse().unwrap();
         Self { child, out: Some(out), greeting, address, log }
     }
 

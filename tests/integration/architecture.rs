@@ -17,13 +17,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("config", &["db", "domain"]),
     ("limits", &["config", "domain"]),
     ("auth", &["config", "db", "domain"]),
+    ("server", &[]),
     ("seed", &["auth", "config", "db", "domain"]),
     ("services", &["auth", "db", "domain"]),
     ("jobs", &["auth", "db", "domain", "mail", "services"]),
     ("endpoints", &["auth", "db", "domain", "services"]),
-    ("http", &["auth", "build_info", "config", "db", "domain", "endpoints", "postman", "seed", "services"]),
+    ("http", &["auth", "build_info", "config", "db", "domain", "endpoints", "postman", "seed", "server", "services"]),
     ("app", &["auth", "config", "db", "domain", "endpoints", "http", "jobs", "limits", "mail", "services"]),
-    ("cli", &["app", "auth", "build_info", "config", "db", "domain", "http", "incidents", "postman", "seed"]),
+    ("cli", &["app", "auth", "build_info", "config", "db", "domain", "http", "incidents", "postman", "seed", "server"]),
 ];
 
 /// What a room must not speak of, with the reason.

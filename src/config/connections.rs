@@ -1,0 +1,49 @@
+//! Reads how clients reach the server.
+
+use std::path::PathBuf;
+
+use super::{Connections, parse::Reader};
+
+impl Reader<'_> {
+    pub(super) fn connections(&mut self, port: u16) -> Connections {
+        let certificate = self.certificate();
+        let redirect_port = self.redirect_port("HTTP_REDIRECT_PORT", port);
+        Connections {
+            certificate,
+            certificate_interval: self.duration("TLS_CHECK_INTERVAL"),
+            redirect_port,
+            max: self.bounded("MAX_CONNECTIONS", 1, 1_000_000),
+            header_timeout: self.duration("HEADER_TIMEOUT"),
+            idle_timeout: self.duration("IDLE_TIMEOUT"),
+            send_timeout: self.duration("SEND_TIMEOUT"),
+        }
+    }
+
+    fn certificate(&mut self) -> Option<(PathBuf, PathBuf)> {
+        match (self.given("TLS_CERT"), self.given("TLS_KEY")) {
+            (Some(certificate), Some(key)) => Some((certificate.into(), key.into())),
+            (None, None) => None,
+            (Some(_), None) => {
+                self.mistake("TLS_KEY", "must name the file of the private key, since TLS_CERT is set");
+                None
+            }
+            (None, Some(_)) => {
+                self.mistake("TLS_CERT", "must name the file of the certificate, since TLS_KEY is set");
+                None
+            }
+        }
+    }
+
+    fn redirect_port(&mut self, name: &'static str, port: u16) -> Option<u16> {
+        let text = self.given(name)?;
+        let has_tls = self.given("TLS_CERT").is_some();
+        let is_https = self.given("PUBLIC_URL").map_or(has_tls, |url| url.starts_with("https://"));
+        match text.parse::<u16>() {
+            Err(_) => self.mistake(name, format!("`{text}` is not a port number from 0 to 65535")),
+            Ok(_) if !is_https => self.mistake(name, "leads to PUBLIC_URL, which must begin with https:// then"),
+            Ok(other) if other == port && port != 0 => self.mistake(name, "must be another port than PORT"),
+            Ok(other) => return Some(other),
+        }
+        None
+    }
+}

@@ -1,0 +1,104 @@
+//! What is answered to a connection that sends no request, as bytes: it stands where hyper's own answer would.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use futures_util::FutureExt;
+use poem::http::{
+    HeaderName, HeaderValue,
+    header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING},
+};
+
+use super::{Refusal, Refuse};
+
+/// The answer to a head that begins so. It is the last one on its connection.
+pub(super) fn answer(refuse: &Refuse, refusal: Refusal, start: &[u8]) -> Bytes {
+    let (is_head, path) = asked(start);
+    let (parts, body) = refuse(refusal, path).into_parts();
+    // Made in one piece, it is there at once.
+    let body = body.into_bytes().now_or_never().and_then(Result::ok).unwrap_or_default();
+    let mut bytes = BytesMut::with_capacity(1024);
+    let mut line = |name: &[u8], value: &[u8]| {
+        for piece in [name, b": ", value, b"\r\n"] {
+            bytes.put_slice(piece);
+        }
+    };
+    for (name, value) in &parts.headers {
+        if !is_framing(name) {
+            line(name.as_str().as_bytes(), value.as_bytes());
+        }
+    }
+    line(CONNECTION.as_str().as_bytes(), b"close");
+    line(CONTENT_LENGTH.as_str().as_bytes(), HeaderValue::from(body.len()).as_bytes());
+    line(DATE.as_str().as_bytes(), httpdate::fmt_http_date(std::time::SystemTime::now()).as_bytes());
+    let reason = parts.status.canonical_reason().unwrap_or_default();
+    let first = format!("HTTP/1.1 {} {reason}\r\n", parts.status.as_u16());
+    let body = if is_head { Bytes::new() } else { body };
+    [first.as_bytes(), &bytes, b"\r\n", &body].concat().into()
+}
+
+fn is_framing(name: &HeaderName) -> bool {
+    [CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING].contains(name)
+}
+
+/// Whether the head begins as one that asks for no body; and the path it names, as far as it is sure.
+fn asked(start: &[u8]) -> (bool, &str) {
+    let line = start.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+    let mut words = line.split(|byte| *byte == b' ');
+    let is_head = words.next() == Some(b"HEAD");
+    let target = words.next().and_then(|target| std::str::from_utf8(target).ok()).unwrap_or_default();
+    let is_whole = words.next().is_some() || line.len() < start.len();
+    let path = target.split(['?', '#']).next().unwrap_or_default();
+    let is_path = path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic());
+    let path = if !is_path {
+        "/"
+    } else if is_whole || path.len() < target.len() {
+        path
+    } else {
+        // Cut off: the version it is for is known, and the rest is not.
+        path.char_indices().filter(|(_, letter)| *letter == '/').nth(1).map_or("/", |(at, _)| &path[..at])
+    };
+    (is_head, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use poem::{Response, http::StatusCode};
+
+    fn refused(_: Refusal, path: &str) -> Response {
+        let response = Response::builder().status(StatusCode::BAD_REQUEST).header("x-request-id", "7");
+        response.header("content-length", 99).body(format!("at {path}"))
+    }
+
+    #[test]
+    fn it_says_the_same_as_any_other_and_that_it_is_the_last() {
+        let text =
+            String::from_utf8(answer(&refused, Refusal::Malformed, b"GET /v1/x HTTP/1.1\r\nHo").to_vec()).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert_eq!(body, "at /v1/x");
+        let mut lines: Vec<&str> = head.split("\r\n").filter(|line| !line.starts_with("date: ")).collect();
+        assert_eq!(lines.remove(0), "HTTP/1.1 400 Bad Request");
+        lines.retain(|line| !line.starts_with("content-type"));
+        assert_eq!(lines, ["x-request-id: 7", "connection: close", "content-length: 8"]);
+        let to_head = answer(&refused, Refusal::Malformed, b"HEAD / HTTP/1.1\r\n");
+        assert!(to_head.ends_with(b"\r\n\r\n"));
+    }
+
+    #[test]
+    fn the_path_is_told_as_far_as_it_is_sure() {
+        for (start, path) in [
+            ("GET /v1/lists HTTP/1.1\r\n", "/v1/lists"),
+            ("GET /v2/lists?q=a", "/v2/lists"),
+            ("GET /v2/lists\r\n", "/v2/lists"),
+            ("GET /v2/a-very-long-pa", "/v2"),
+            ("GET /v2", "/"),
+            ("GET", "/"),
+            ("", "/"),
+            ("GET http://x/v1 HTTP/1.1\r\n", "/"),
+            ("GET /\u{7f}x HTTP/1.1\r\n", "/"),
+            ("\0\0\0", "/"),
+        ] {
+            assert_eq!(asked(start.as_bytes()), (false, path), "{start:?}");
+        }
+        assert!(asked(b"HEAD / HTTP/1.1").0);
+    }
+}

@@ -1,0 +1,340 @@
+//! HTTPS: the handshake, the certificate that changes, the way there from HTTP, and what `doctor` says of it.
+
+use std::{
+    fs,
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    sync::Arc,
+};
+
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+use tokio_rustls::rustls::{
+    ClientConfig, ClientConnection, ProtocolVersion, RootCertStore, StreamOwned, SupportedProtocolVersion,
+    client::Resumption,
+    crypto::ring,
+    pki_types::{CertificateDer, ServerName, pem::PemObject},
+    version::{TLS12, TLS13},
+};
+
+use crate::support::{Answer, Place, Served, TRIES, connect, send};
+
+type Stream = StreamOwned<ClientConnection, TcpStream>;
+
+/// A certificate for `localhost`, good from and until these years; with its key, in PEM.
+fn pair(from: i32, until: i32) -> (String, String) {
+    let mut params = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+    params.not_before = date_time_ymd(from, 1, 1);
+    params.not_after = date_time_ymd(until, 1, 1);
+    let key = KeyPair::generate().unwrap();
+    (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
+}
+
+fn put(place: &Place, (certificate, key): &(String, String)) {
+    place.write("cert.pem", certificate);
+    place.write("key.pem", key);
+}
+
+/// Serves over HTTPS, with a certificate that clients are given to trust.
+fn place() -> (Place, String) {
+    let place = Place::new()
+        .with("APP_ENV", "testing")
+        .with("RATE_LIMIT", "off")
+        .with("LOG_LEVEL", "info")
+        .with("PUBLIC_URL", "https://localhost")
+        .with("TLS_CERT", "cert.pem")
+        .with("TLS_KEY", "key.pem");
+    let pair = pair(2020, 2090);
+    put(&place, &pair);
+    (place, pair.0)
+}
+
+fn config(trusted: &str, versions: &[&'static SupportedProtocolVersion], alpn: &[&str]) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(trusted.as_bytes()).unwrap()).unwrap();
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let mut config =
+        builder.with_protocol_versions(versions).unwrap().with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+    // A session that is resumed shows no certificate.
+    config.resumption = Resumption::disabled();
+    Arc::new(config)
+}
+
+/// Shakes hands; `Err`: the certificate is not the trusted one.
+fn shake(address: SocketAddr, config: &Arc<ClientConfig>) -> std::io::Result<Stream> {
+    let name = ServerName::try_from("localhost").unwrap();
+    let mut tcp = connect(address)?;
+    let mut tls = ClientConnection::new(Arc::clone(config), name).unwrap();
+    while tls.is_handshaking() {
+        tls.complete_io(&mut tcp)?;
+    }
+    Ok(StreamOwned::new(tls, tcp))
+}
+
+/// Asks on a connection that stays open; the status.
+fn ask(stream: &mut Stream, path: &str) -> u16 {
+    stream.write_all(format!("HEAD {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()).unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    String::from_utf8(head).unwrap().split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+fn redirect_address(server: &Served) -> SocketAddr {
+    let line = server.greeting.lines().find_map(|line| line.strip_prefix("  Redirect  http://"));
+    line.unwrap_or_else(|| panic!("{}", server.greeting)).parse().unwrap()
+}
+
+#[test]
+fn tls_1_2_and_1_3_are_spoken_and_http_2_is_preferred() {
+    let (place, trusted) = place();
+    let server = place.serve();
+    assert!(server.greeting.contains(&format!("  API       https://{}/v1\n", server.address)), "{}", server.greeting);
+    for (version, expected) in [(&TLS12, ProtocolVersion::TLSv1_2), (&TLS13, ProtocolVersion::TLSv1_3)] {
+        for (offered, chosen) in [
+            (&["h2", "http/1.1"][..], Some("h2")),
+            (&["http/1.1", "h2"], Some("h2")),
+            (&["http/1.1"], Some("http/1.1")),
+            (&[], None),
+        ] {
+            let stream = shake(server.address, &config(&trusted, &[version], offered)).unwrap();
+            assert_eq!(stream.conn.protocol_version(), Some(expected));
+            assert_eq!(stream.conn.alpn_protocol(), chosen.map(str::as_bytes), "{offered:?}");
+        }
+    }
+    let mut stream = shake(server.address, &config(&trusted, &[&TLS13], &[])).unwrap();
+    stream.write_all(b"GET /v2/users/me HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let answer = Answer::read(stream).unwrap().expect(401);
+    assert!(answer.head.contains("strict-transport-security: max-age=63072000; includeSubDomains"), "{answer:?}");
+    // What is refused before there is a request says so, too.
+    let mut stream = shake(server.address, &config(&trusted, &[&TLS13], &[])).unwrap();
+    stream.write_all(b"GET / HTTP/1.1\nHost: localhost\n\n").unwrap();
+    let answer = Answer::read(stream).unwrap().expect(400);
+    assert!(answer.head.contains("strict-transport-security: "), "{answer:?}");
+    server.stop();
+}
+
+#[test]
+fn requests_of_http_2_share_a_connection() {
+    let (place, trusted) = place();
+    let place = place.with("SHUTDOWN_DELAY", "0s").with("SHUTDOWN_TIMEOUT", "10m");
+    let mut server = place.serve();
+    let (address, config) = (server.address, config(&trusted, &[&TLS13], &["h2"]));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let tcp = tokio::net::TcpStream::connect(address).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let tls = tokio_rustls::TlsConnector::from(config).connect(name, tcp).await.unwrap();
+        let (mut client, connection) = h2::client::handshake(tls).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let get = |path: &str| poem::http::Request::get(format!("https://localhost{path}"));
+        // Without a body, with a header block that is too large, with more names than HTTP/1 may have.
+        let large = get("/v2/bucketlists").header("x-large", "x".repeat(20_000));
+        let many = (0..150).fold(get("/health/live"), |request, number| request.header(format!("x-{number}"), "x"));
+        let mut answers = Vec::new();
+        for request in [get("/health/live"), large, many] {
+            client = client.ready().await.unwrap();
+            answers.push(client.send_request(request.body(()).unwrap(), true).unwrap().0);
+        }
+        let mut statuses = Vec::new();
+        for answer in answers {
+            let answer = answer.await.unwrap();
+            assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
+            statuses.push(answer.status().as_u16());
+        }
+        assert_eq!(statuses, [200, 431, 200]);
+        // A connection that only waits is told to go, and does not hold the server up.
+        server.signal("TERM");
+        connection.await.unwrap().unwrap();
+    });
+    assert_eq!(server.end().code(), Some(0), "{}", server.log());
+}
+
+#[test]
+fn a_new_certificate_is_taken_over_and_a_broken_one_is_not() {
+    let (place, first) = place();
+    let place = place.with("TLS_CHECK_INTERVAL", "10ms");
+    let server = place.serve();
+    let first = config(&first, &[&TLS13], &[]);
+    let mut kept = shake(server.address, &first).unwrap();
+    assert_eq!(ask(&mut kept, "/health/live"), 200);
+
+    let pair = pair(2020, 2090);
+    put(&place, &pair);
+    let second = config(&pair.0, &[&TLS13], &[]);
+    assert!((0..TRIES).any(|_| shake(server.address, &second).is_ok()), "{}", server.log());
+    assert!(shake(server.address, &first).is_err());
+    assert_eq!(ask(&mut kept, "/health/live"), 200, "whoever was there stays");
+
+    // A key that does not belong to it, and then none at all.
+    for (key, why) in [(self::pair(2020, 2090).1, "does not belong"), ("nonsense".to_owned(), "holds no private key")] {
+        place.write("key.pem", &key);
+        let told = (0..TRIES).any(|_| {
+            assert!(shake(server.address, &second).is_ok(), "the old one stays");
+            server.log().contains(why)
+        });
+        assert!(told, "{}", server.log());
+    }
+    fs::remove_file(place.path("cert.pem")).unwrap();
+    assert_eq!(ask(&mut kept, "/health/live"), 200);
+    // When all is well again, it is taken over.
+    let pair = self::pair(2020, 2090);
+    put(&place, &pair);
+    let third = config(&pair.0, &[&TLS13], &[]);
+    assert!((0..TRIES).any(|_| shake(server.address, &third).is_ok()), "{}", server.log());
+    assert_eq!(ask(&mut kept, "/health/live"), 200);
+    server.stop();
+}
+
+#[test]
+fn http_leads_to_https_at_the_public_name_only() {
+    let (place, _) = place();
+    let place = place.with("HTTP_REDIRECT_PORT", "0").with("HEADER_TIMEOUT", "150ms");
+    let server = place.serve();
+    let address = redirect_address(&server);
+    let asked = |head: &str| {
+        let mut stream = connect(address).unwrap();
+        stream.write_all(format!("{head}\r\nConnection: close\r\n\r\n").as_bytes()).unwrap();
+        Answer::read(stream).unwrap()
+    };
+    for method in ["GET", "POST", "DELETE"] {
+        let answer =
+            asked(&format!("{method} /v1/users?x=1 HTTP/1.1\r\nHost: localhost:{}", address.port())).expect(308);
+        assert!(answer.head.contains("\r\nlocation: https://localhost/v1/users?x=1\r\n"), "{answer:?}");
+        assert!(!answer.head.contains("strict-transport-security"), "not over HTTP: {answer:?}");
+        assert!(answer.head.contains("x-content-type-options: nosniff"), "{answer:?}");
+    }
+    for head in [
+        "GET / HTTP/1.1\r\nHost: evil.example",
+        "GET http://evil.example/ HTTP/1.1\r\nHost: localhost",
+        "GET http://evil.example/ HTTP/1.1\r\nHost: evil.example",
+        "GET / HTTP/1.1",
+    ] {
+        let answer = asked(head).expect(400);
+        assert!(!answer.head.contains("location: ") && !answer.body.contains("evil"), "{answer:?}");
+    }
+    // It is as strict as the other one, and as patient.
+    let mut slow = connect(address).unwrap();
+    slow.write_all(b"GET / HTTP/1.1\r\n").unwrap();
+    let _ = Answer::read(slow).unwrap().expect(408);
+    server.stop();
+}
+
+#[test]
+fn whoever_does_not_shake_hands_is_let_go() {
+    let (place, trusted) = place();
+    let place = place.with("HEADER_TIMEOUT", "150ms");
+    let server = place.serve();
+    for bytes in [&b""[..], b"\x16\x03\x01"] {
+        let mut stream = connect(server.address).unwrap();
+        stream.write_all(bytes).unwrap();
+        assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+    }
+    // Plain HTTP gets an alert, and nothing of HTTP.
+    let answer = send(server.address, "GET", "/", None, None);
+    assert!(answer.is_err(), "{answer:?}");
+    assert_eq!(ask(&mut shake(server.address, &config(&trusted, &[&TLS13], &[])).unwrap(), "/health/live"), 200);
+    server.stop();
+}
+
+#[test]
+fn files_that_cannot_be_used_keep_it_from_starting() {
+    let (place, _) = place();
+    let place = place.with("PORT", "0");
+    place.write("key.pem", &pair(2020, 2090).1);
+    let sentence = place.run(&["serve"]).fails();
+    assert_eq!(sentence, "the key in `key.pem` does not belong to the certificate in `cert.pem`");
+    fs::remove_file(place.path("cert.pem")).unwrap();
+    let sentence = place.run(&["serve"]).fails();
+    assert!(sentence.starts_with("the file `cert.pem` cannot be read ("), "{sentence}");
+    assert!(sentence.ends_with("; let TLS_CERT name one that can"), "{sentence}");
+    assert!(!place.exists("data"), "nothing is made before that");
+}
+
+#[test]
+fn settings_that_do_not_fit_together_are_told() {
+    for (variables, sentence) in [
+        (&[("TLS_CERT", "cert.pem")][..], "TLS_KEY: must name the file of the private key, since TLS_CERT is set"),
+        (&[("TLS_KEY", "key.pem")], "TLS_CERT: must name the file of the certificate, since TLS_KEY is set"),
+        (
+            &[("TLS_CERT", "c"), ("TLS_KEY", "k"), ("PUBLIC_URL", "http://localhost")],
+            "PUBLIC_URL: must begin with https://, since TLS_CERT is set",
+        ),
+        (
+            &[("HTTP_REDIRECT_PORT", "8080")],
+            "HTTP_REDIRECT_PORT: leads to PUBLIC_URL, which must begin with https:// then",
+        ),
+        (
+            &[("TLS_CERT", "c"), ("TLS_KEY", "k"), ("PORT", "8443"), ("HTTP_REDIRECT_PORT", "8443")],
+            "HTTP_REDIRECT_PORT: must be another port than PORT",
+        ),
+        (&[("MAX_CONNECTIONS", "0")], "MAX_CONNECTIONS: `0` is not a whole number from 1 to 1000000"),
+        (
+            &[("SECURITY_CONTACT", "security@example.com")],
+            "SECURITY_CONTACT: `security@example.com` is not a URI that begins with mailto: or https: or tel:",
+        ),
+    ] {
+        let place = variables.iter().fold(Place::new(), |place, (name, value)| place.with(name, value));
+        let outcome = place.run(&["serve"]).exits(1);
+        assert_eq!(outcome.err, format!("bucketlist: the configuration has 1 mistake(s):\n  {sentence}\n"));
+    }
+}
+
+#[test]
+fn doctor_looks_at_the_certificate() {
+    let check = |place: &Place| {
+        let report = place.run(&["doctor", "--format", "json"]);
+        let report: serde_json::Value = serde_json::from_str(&report.out).unwrap_or_else(|_| panic!("{report:?}"));
+        let checks = report["checks"].as_array().unwrap();
+        let check = checks.iter().find(|check| check["name"] == "https").unwrap_or_else(|| panic!("{report:#}"));
+        (check["verdict"].as_str().unwrap().to_owned(), check["detail"].as_str().unwrap().to_owned())
+    };
+    let (place, _) = place();
+    let place = place.with("PORT", "0");
+    let (verdict, detail) = check(&place);
+    assert_eq!((verdict.as_str(), detail.as_str()), ("ok", "the certificate is good until 2090-01-01"));
+    for ((from, until), verdict, detail) in [
+        ((2020, 2021), "fail", "the certificate was good until 2021-01-01; renew it"),
+        ((2080, 2090), "fail", "the certificate is not good before 2080-01-01; is the clock right?"),
+    ] {
+        put(&place, &pair(from, until));
+        assert_eq!(check(&place), (verdict.to_owned(), detail.to_owned()));
+    }
+    place.write("key.pem", &pair(2020, 2090).1);
+    let (verdict, detail) = check(&place);
+    assert_eq!((verdict.as_str(), detail.contains("does not belong")), ("fail", true), "{detail}");
+    put(&place, &pair(2020, 2090));
+    let place = place.with("PUBLIC_URL", "https://api.example.com");
+    let (verdict, detail) = check(&place);
+    assert_eq!(verdict, "warn");
+    assert!(detail.contains("does not name `api.example.com`"), "{detail}");
+}
+
+#[test]
+fn whom_to_tell_about_a_hole_is_said_where_somebody_is_named() {
+    let path = "/.well-known/security.txt";
+    let place = Place::new().with("APP_ENV", "testing");
+    let server = place.serve();
+    server.get(path, None).expect(404);
+    server.stop();
+    let place = place
+        .with("SECURITY_CONTACT", "mailto:security@example.com")
+        .with("SECURITY_POLICY", "https://example.com/security")
+        .with("PUBLIC_URL", "https://api.example.com");
+    let server = place.serve();
+    let answer = server.get(path, None).expect(200);
+    assert!(answer.head.contains("content-type: text/plain; charset=utf-8"), "{answer:?}");
+    let lines: Vec<&str> = answer.body.lines().collect();
+    let [contact, expires, policy, languages, canonical] = lines[..] else { panic!("{answer:?}") };
+    assert_eq!(contact, "Contact: mailto:security@example.com");
+    let expires = expires.strip_prefix("Expires: ").and_then(|time| chrono::DateTime::parse_from_rfc3339(time).ok());
+    let days = (expires.unwrap_or_else(|| panic!("{answer:?}")).to_utc() - chrono::Utc::now()).num_days();
+    assert!((170..=180).contains(&days), "{days}");
+    assert_eq!(policy, "Policy: https://example.com/security");
+    assert_eq!(languages, "Preferred-Languages: en");
+    assert_eq!(canonical, "Canonical: https://api.example.com/.well-known/security.txt");
+    server.stop();
+}

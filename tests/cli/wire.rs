@@ -1,0 +1,315 @@
+//! What arrives on the wire, in order or not: whatever cannot be understood in one way only is refused and its connection
+//! closed, and whoever is slow on purpose holds up nobody.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+};
+
+use serde_json::json;
+
+use crate::support::{Answer, Place, Served, connect};
+
+fn place() -> Place {
+    Place::new().with("APP_ENV", "testing").with("RATE_LIMIT", "off").with("LOG_LEVEL", "info")
+}
+
+/// Sends bytes, and reads until the server closes the connection.
+fn exchange(server: &Served, bytes: &[u8]) -> Answer {
+    let mut stream = connect(server.address).unwrap();
+    stream.write_all(bytes).unwrap();
+    Answer::read(stream).unwrap()
+}
+
+/// One answer of a connection that stays open: its status, head and body.
+fn next(stream: &mut BufReader<TcpStream>) -> Answer {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        assert!(stream.read_line(&mut head).unwrap() > 0, "the connection ended: {head}");
+    }
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |n| n.parse().unwrap());
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    Answer { status, head, body: String::from_utf8(body).unwrap() }
+}
+
+/// The whole of an error: our body, our headers, the end of the connection.
+#[track_caller]
+fn is_refused(answer: &Answer, status: u16, code: &str) {
+    assert_eq!(answer.status, status, "{answer:#?}");
+    let error = answer.json();
+    let (found, media_type) = match error.get("error") {
+        Some(envelope) => (envelope["code"].clone(), "application/json"),
+        None => (error["code"].clone(), "application/problem+json"),
+    };
+    assert_eq!(found, code, "{answer:#?}");
+    let head = answer.head.to_ascii_lowercase();
+    for line in [
+        &format!("content-type: {media_type}"),
+        "connection: close",
+        "cache-control: no-store",
+        "x-content-type-options: nosniff",
+        "content-security-policy: default-src 'none'",
+        "x-permitted-cross-domain-policies: none",
+        "x-request-id: ",
+        "date: ",
+    ] {
+        assert!(head.contains(line), "no {line}: {answer:#?}");
+    }
+    assert!(!head.contains("server: "), "{answer:#?}");
+}
+
+#[test]
+fn what_has_two_readings_is_refused() {
+    let place = place();
+    let server = place.serve();
+    let get = "GET /v2/users/me HTTP/1.1\r\nHost: x\r\n";
+    let post = "POST /v2/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
+    let smuggled = "GET /v2/admin/users HTTP/1.1\r\nHost: x\r\n\r\n";
+    for (what, bytes) in [
+        // Two ways to say where the body ends.
+        (
+            "a length and chunks",
+            format!("{post}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{smuggled}"),
+        ),
+        (
+            "chunks and a length",
+            format!("{post}Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n{smuggled}"),
+        ),
+        ("two lengths", format!("{post}Content-Length: 0\r\nContent-Length: 44\r\n\r\n{smuggled}")),
+        ("one length twice", format!("{post}Content-Length: 2\r\nContent-Length: 2\r\n\r\n{{}}")),
+        ("a list of lengths", format!("{post}Content-Length: 2, 2\r\n\r\n{{}}")),
+        ("a length with a sign", format!("{post}Content-Length: +2\r\n\r\n{{}}")),
+        ("a length in hexadecimal", format!("{post}Content-Length: 0x2\r\n\r\n{{}}")),
+        ("a length below zero", format!("{post}Content-Length: -2\r\n\r\n{{}}")),
+        ("a length without end", format!("{post}Content-Length: 99999999999999999999999999\r\n\r\n{{}}")),
+        ("an unknown coding", format!("{post}Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n")),
+        ("chunks that are not last", format!("{post}Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n")),
+        ("a coding with a vertical tab", format!("{post}Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n")),
+        ("a coding and HTTP/1.0", post.replace("1.1", "1.0") + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        ("a space before the colon", format!("{post}Content-Length : 2\r\n\r\n{{}}")),
+        // Two ways to say where a line ends.
+        ("bare line feeds", get.replace("\r\n", "\n") + "\n"),
+        ("a bare line feed in the head", format!("{get}X: a\nContent-Length: 44\r\n\r\n{smuggled}")),
+        ("a bare line feed at the end", format!("{get}\n")),
+        ("a bare carriage return", format!("{get}X: a\rY: b\r\n\r\n")),
+        ("a folded line", format!("{get}X: a\r\n b\r\n\r\n")),
+        ("a folded first line", "GET / HTTP/1.1\r\n Host: x\r\n\r\n".to_owned()),
+        ("a zero", format!("{get}X: a\0b\r\n\r\n")),
+        // Two ways to say for whom it is.
+        ("no host", "GET /v2/users/me HTTP/1.1\r\n\r\n".to_owned()),
+        ("two hosts", format!("{get}Host: y\r\n\r\n")),
+        ("one host twice", format!("{get}Host: x\r\n\r\n")),
+        ("an empty host", "GET / HTTP/1.1\r\nHost:\r\n\r\n".to_owned()),
+        ("a host that is none", "GET / HTTP/1.1\r\nHost: a b\r\n\r\n".to_owned()),
+        ("a host with a login", "GET / HTTP/1.1\r\nHost: ada@x\r\n\r\n".to_owned()),
+        ("another host in the line", "GET http://y/version HTTP/1.1\r\nHost: x\r\n\r\n".to_owned()),
+        // What is no request at all.
+        ("an unknown version", "GET / HTTP/9.9\r\nHost: x\r\n\r\n".to_owned()),
+        ("no version", "GET /\r\n\r\n".to_owned()),
+        ("a space in the path", "GET /a b HTTP/1.1\r\nHost: x\r\n\r\n".to_owned()),
+        ("a method that is no word", "G<T / HTTP/1.1\r\nHost: x\r\n\r\n".to_owned()),
+        ("a header without a name", format!("{get}: x\r\n\r\n")),
+        ("a header without a colon", format!("{get}x\r\n\r\n")),
+        ("a handshake", "\x16\x03\x01\x02\0\x01\0\x01\u{7c}\x03\x03\r\n\r\n".to_owned()),
+    ] {
+        let answer = exchange(&server, bytes.as_bytes());
+        assert_eq!(answer.status, 400, "{what}: {answer:#?}");
+        is_refused(&answer, 400, "MALFORMED_REQUEST");
+        // Nothing behind it was answered.
+        assert!(!answer.body.contains("HTTP/1.1"), "{what}: {answer:#?}");
+    }
+    let log = server.log();
+    assert!(log.contains("MALFORMED_REQUEST"), "{log}");
+    server.stop();
+}
+
+#[test]
+fn a_refusal_takes_its_turn_and_has_the_shape_of_its_version() {
+    let place = place();
+    let server = place.serve();
+    let bad = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: x\r\nX: a\0\r\n\r\n");
+    let answer = exchange(&server, bad("/v1/bucketlists").as_bytes());
+    is_refused(&answer, 400, "MALFORMED_REQUEST");
+    assert!(answer.json()["error"]["request_id"].is_string(), "{answer:?}");
+    let answer = exchange(&server, bad("/v2/bucketlists?x=1").as_bytes());
+    is_refused(&answer, 400, "MALFORMED_REQUEST");
+    assert_eq!(answer.json()["instance"], "/v2/bucketlists");
+    // A question about a head is answered by a head.
+    let mut stream = connect(server.address).unwrap();
+    stream.write_all(bad("/v2/bucketlists").replace("GET", "HEAD").as_bytes()).unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    assert!(text.starts_with("HTTP/1.1 400 Bad Request\r\n") && text.ends_with("\r\n\r\n"), "{text}");
+    // Behind a good one, in one piece with it.
+    let mut stream = BufReader::new(connect(server.address).unwrap());
+    let both = format!("GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n{}", bad("/v2/x"));
+    stream.get_mut().write_all(both.as_bytes()).unwrap();
+    assert_eq!(next(&mut stream).status, 200);
+    let answer = next(&mut stream);
+    is_refused(&answer, 400, "MALFORMED_REQUEST");
+    assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+    server.stop();
+}
+
+#[test]
+fn too_much_of_a_head_is_refused_where_it_is_met() {
+    let place = place();
+    let server = place.serve();
+    let get =
+        |path: &str, headers: &str| format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n");
+    let long = |bytes: usize| format!("/v2/bucketlists?q={}", "x".repeat(bytes));
+    // By the API, by hyper's limit on URLs, by that on what it holds in memory.
+    for bytes in [9_000, 70_000] {
+        is_refused(&exchange(&server, get(&long(bytes), "").as_bytes()), 414, "URI_TOO_LONG");
+    }
+    is_refused(&exchange(&server, get(&long(2_000_000), "").as_bytes()), 431, "HEADERS_TOO_LARGE");
+    for headers in
+        [format!("X: {}\r\n", "x".repeat(20_000)), format!("X: {}\r\n", "x".repeat(1_000_000)), "X: x\r\n".repeat(101)]
+    {
+        is_refused(&exchange(&server, get("/v2/bucketlists", &headers).as_bytes()), 431, "HEADERS_TOO_LARGE");
+    }
+    server.stop();
+}
+
+#[test]
+fn a_body_that_is_too_large_is_answered_before_it_has_been_sent() {
+    let place = place().with("BODY_LIMIT", "2048");
+    let server = place.serve();
+    let token = server.register("ada@example.com");
+    let body = vec![b' '; 900_000];
+    let head = format!(
+        "POST /v1/bucketlists HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
+    );
+    let mut stream = connect(server.address).unwrap();
+    stream.write_all(format!("{head}Content-Length: {}\r\n\r\n", body.len()).as_bytes()).unwrap();
+    // Without lingering, the rest would meet a closed door, and its reset would overtake the answer.
+    stream.write_all(&body).unwrap();
+    let answer = Answer::read(stream).unwrap();
+    assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (413, Some("PAYLOAD_TOO_LARGE")));
+    server.stop();
+}
+
+#[test]
+fn what_is_unusual_and_right_is_served() {
+    let place = place();
+    let server = place.serve();
+    let login = json!({"email": "nobody@example.com", "password": "harbour-lantern-42"}).to_string();
+    let post = "POST /v2/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
+    let chunks =
+        format!("{:x};name=value\r\n{}\r\n1\r\n{}\r\n0\r\n\r\n", login.len() - 1, &login[..login.len() - 1], "}");
+    for (what, bytes, status) in [
+        ("empty lines first", "\r\n\r\nGET /version HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".to_owned(), 200),
+        ("HTTP/1.0", "GET /version HTTP/1.0\r\n\r\n".to_owned(), 200),
+        ("the whole URL", "GET http://x/version HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".to_owned(), 200),
+        (
+            "a header without a value",
+            "GET /version HTTP/1.1\r\nHost: x\r\nX:\r\nConnection: close\r\n\r\n".to_owned(),
+            200,
+        ),
+        (
+            "an address of IPv6",
+            "GET /version HTTP/1.1\r\nHost: [::1]:8000\r\nConnection: close\r\n\r\n".to_owned(),
+            200,
+        ),
+        // Chunks are read; what comes after them is not: the connection ends.
+        (
+            "chunks",
+            format!("{post}Transfer-Encoding: chunked\r\n\r\n{chunks}GET /version HTTP/1.1\r\nHost: x\r\n\r\n"),
+            401,
+        ),
+    ] {
+        let answer = exchange(&server, bytes.as_bytes());
+        assert_eq!(answer.status, status, "{what}: {answer:#?}");
+        assert!(!answer.body.contains("HTTP/1.1"), "{what}: {answer:#?}");
+    }
+    for method in ["TRACE", "CONNECT", "PROPFIND", "BREW"] {
+        let answer = exchange(
+            &server,
+            format!("{method} /v2/users/me HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes(),
+        );
+        assert_eq!(answer.status, 405, "{method}: {answer:#?}");
+    }
+    // Two at once, in their order.
+    let mut stream = BufReader::new(connect(server.address).unwrap());
+    stream
+        .get_mut()
+        .write_all(&b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\nGET /version HTTP/1.1\r\nHost: x\r\n\r\n"[..])
+        .unwrap();
+    assert_eq!(next(&mut stream).body, r#"{"status":"pass"}"#);
+    assert!(next(&mut stream).json()["contracts"].is_array());
+    server.stop();
+}
+
+#[test]
+fn a_head_that_does_not_arrive_is_refused_in_time() {
+    let place = place().with("HEADER_TIMEOUT", "150ms").with("LOG_LEVEL", "debug");
+    let server = place.serve();
+    for half in ["GET /v2/users/me HTTP/1.1\r\nHost: x\r\nX-Half: ", "GET ", "P"] {
+        is_refused(&exchange(&server, half.as_bytes()), 408, "REQUEST_TIMEOUT");
+    }
+    // The second request of a connection, too; the first one was in time.
+    let mut stream = BufReader::new(connect(server.address).unwrap());
+    stream.get_mut().write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    assert_eq!(next(&mut stream).status, 200);
+    stream.get_mut().write_all(b"GET /health/live HTTP/1.1\r\nHo").unwrap();
+    is_refused(&next(&mut stream), 408, "REQUEST_TIMEOUT");
+    assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+    server.stop();
+}
+
+#[test]
+fn a_connection_without_a_request_ends() {
+    let place = place().with("IDLE_TIMEOUT", "150ms").with("SEND_TIMEOUT", "150ms");
+    let server = place.serve();
+    // One that never says anything, one that has had its answer, and one that speaks HTTP/2 and asks nothing.
+    let mut silent = connect(server.address).unwrap();
+    let mut kept = BufReader::new(connect(server.address).unwrap());
+    kept.get_mut().write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    assert_eq!(next(&mut kept).status, 200);
+    let mut frames = connect(server.address).unwrap();
+    frames.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
+    assert_eq!(silent.read(&mut [0]).unwrap(), 0);
+    assert_eq!(kept.read(&mut [0]).unwrap(), 0);
+    let mut rest = Vec::new();
+    let _ = frames.read_to_end(&mut rest);
+    // SETTINGS first, GOAWAY (7) before the end.
+    assert!(rest.windows(5).any(|frame| frame[0] == 0 && frame[3] == 7), "{rest:?}");
+    server.stop();
+}
+
+#[test]
+fn whoever_takes_nothing_of_its_answers_is_cut() {
+    let place = place().with("SEND_TIMEOUT", "150ms");
+    let server = place.serve();
+    let mut stream = connect(server.address).unwrap();
+    stream.set_write_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
+    // More answers than any buffer holds, none of them read; the server stops reading, and then it stops waiting.
+    let error = loop {
+        let asked = stream.write_all(b"GET /openapi/v2.json HTTP/1.1\r\nHost: x\r\n\r\n");
+        if let Err(error) = asked {
+            break error;
+        }
+    };
+    use std::io::ErrorKind::{BrokenPipe, ConnectionReset};
+    assert!(matches!(error.kind(), BrokenPipe | ConnectionReset), "{error:?}");
+    assert!(server.log().contains("the client does not take its answer"), "{}", server.log());
+    server.get("/health/live", None).expect(200);
+    server.stop();
+}
+
+#[test]
+fn when_there_is_no_place_left_those_who_only_wait_make_room() {
+    let place = place().with("MAX_CONNECTIONS", "2");
+    let server = place.serve();
+    let mut waiting: Vec<_> = (0..2).map(|_| BufReader::new(connect(server.address).unwrap())).collect();
+    for stream in &mut waiting {
+        stream.get_mut().write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        assert_eq!(next(stream).status, 200);
+    }
+    server.get("/health/live", None).expect(200);
+    assert!(waiting.iter_mut().all(|stream| stream.read(&mut [0]).unwrap() == 0));
+    assert!(server.log().contains("MAX_CONNECTIONS"), "{}", server.log());
+    server.stop();
+}
