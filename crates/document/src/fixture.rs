@@ -61,6 +61,7 @@ pub(crate) fn finish_text(raw: &str) -> Result<Document, FinishError> {
             parameter_examples: &parameter_examples,
             header_examples: &header_examples,
             schema_examples: &schema_examples,
+            sensitive: &[],
             renamed_schemas: &[("Page_Bucketlist", "BucketlistPage")],
             public_operations: &["listPopular"],
             page_parameters: &["page"],

@@ -37,7 +37,7 @@ mod fixture;
 
 pub use check::{
     BodyError, BodySchema, CompileError, Contract, Drift, Location, MAX_VIOLATIONS, Operation, PathItem, PathMatch,
-    Violation, ViolationCode,
+    Secrecy, Step, Violation, ViolationCode,
 };
 pub use coverage::{Coverage, Covered};
 pub use diff::{Difference, Kind, RULES, Rule, diff};

@@ -100,6 +100,16 @@ impl TextKind {
     }
 }
 
+/// Whether a string schema allows any text: it has no pattern but the one that [`document_rule`] gives it.
+pub(crate) fn is_any(schema: &Value) -> bool {
+    let min_length = schema.get("minLength").and_then(Value::as_u64).unwrap_or(0);
+    let rule = TextKind::of(schema).pattern(min_length);
+    let is_string = schema.get("type").and_then(Value::as_str) == Some("string");
+    let has = |key: &str| schema.get(key).is_some();
+    let pattern = schema.get("pattern").and_then(Value::as_str);
+    is_string && !has("format") && !has("enum") && pattern.is_none_or(|pattern| pattern == rule)
+}
+
 /// Adds the pattern that states the rule on characters to a string schema that states no rule of its own.
 pub(crate) fn document_rule(schema: &mut Map<String, Value>) {
     let is_string = schema.get("type").and_then(Value::as_str) == Some("string");

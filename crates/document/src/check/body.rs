@@ -35,6 +35,10 @@ impl BodySchema {
         Ok(BodySchema { compiled })
     }
 
+    pub(super) fn root(&self) -> Shape<'_> {
+        self.compiled.root()
+    }
+
     /// Reads a body: parses it strictly, brings its text to Unicode normal form C, validates it, trims its text, and
     /// validates that.
     ///

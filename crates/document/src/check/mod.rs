@@ -13,6 +13,7 @@ mod parameter;
 mod query;
 mod response;
 mod rows;
+mod secrecy;
 mod violation;
 
 #[cfg(test)]
@@ -30,4 +31,5 @@ pub(crate) use draft4::{integer_bounds, translate};
 pub use drift::Drift;
 pub use operation::Operation;
 pub(crate) use operation::is_secured;
+pub use secrecy::{Secrecy, Step};
 pub use violation::{Location, MAX_VIOLATIONS, Violation, ViolationCode};

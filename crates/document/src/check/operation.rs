@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::body::BodySchema;
-use super::compiled::Definitions;
+use super::compiled::{Compiled, Definitions, Shape};
 use super::contract::CompileError;
 use super::drift::Drift;
 use super::parameter::Parameter;
@@ -118,6 +118,16 @@ impl Operation {
     #[must_use]
     pub fn body(&self) -> Option<&BodySchema> {
         self.body.as_ref()
+    }
+
+    /// The schema of the JSON body of a response.
+    pub(super) fn json_response(&self, status: u16) -> Option<&Compiled> {
+        self.responses.iter().find(|response| response.status == status)?.json()
+    }
+
+    /// The schema of a query parameter.
+    pub(super) fn query_schema(&self, name: &str) -> Option<Shape<'_>> {
+        self.query_parameters.iter().find(|parameter| parameter.name == name).map(Parameter::schema)
     }
 
     /// The documented statuses, ascending.

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::compiled::{Compiled, Definitions};
+use super::compiled::{Compiled, Definitions, Shape};
 use super::explain;
 use super::violation::{Location, ViolationCode, Violations};
 use crate::text::TextKind;
@@ -39,6 +39,11 @@ impl Parameter {
         let flag = |key| parameter.get(key).and_then(Value::as_bool);
         let exploded = matches!(kind, Kind::List) && flag("explode").unwrap_or(true);
         Ok(Parameter { name: name.to_owned(), required: flag("required").unwrap_or(false), exploded, kind, compiled })
+    }
+
+    /// What the document says of its value.
+    pub(super) fn schema(&self) -> Shape<'_> {
+        self.compiled.root()
     }
 
     /// Judges one decoded value. Allocates nothing for a good integer or boolean.

@@ -105,6 +105,12 @@ impl Response {
 }
 
 impl Response {
+    /// The schema of its JSON body.
+    pub(super) fn json(&self) -> Option<&Compiled> {
+        let content = self.content.iter().find(|content| walk::is_json(&content.media_type))?;
+        content.compiled(&self.definitions).as_ref().ok()
+    }
+
     /// The rows of the page that is documented as JSON.
     fn rows(&self) -> Option<&Rows> {
         let page = || self.content.iter().find(|content| walk::is_json(&content.media_type));
@@ -113,6 +119,10 @@ impl Response {
 }
 
 impl Content {
+    fn compiled(&self, definitions: &Definitions) -> &Result<Compiled, String> {
+        self.compiled.get_or_init(|| Compiled::new(&self.schema, definitions))
+    }
+
     fn check(&self, body: &[u8], definitions: &Definitions, out: &mut Vec<Drift>) {
         if !walk::is_json(&self.media_type) || self.schema.is_null() {
             return;
@@ -121,8 +131,7 @@ impl Content {
             Ok(value) => value,
             Err(error) => return out.push(Drift::new("the body", format!("is not JSON: {error}"))),
         };
-        let compiled = self.compiled.get_or_init(|| Compiled::new(&self.schema, definitions));
-        match compiled {
+        match self.compiled(definitions) {
             Ok(compiled) => out.extend(compiled.problems(&value).into_iter().map(|problem| {
                 let place = Location::Body(problem.pointer.clone());
                 Drift::new(place, problem.message).but_is(value.pointer(&problem.pointer).unwrap_or(&Value::Null))

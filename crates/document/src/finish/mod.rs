@@ -39,6 +39,9 @@ pub struct Rules<'a> {
     pub header_examples: &'a [(&'a str, Value)],
     /// Examples of component schemas by published name, for those that cannot carry their own.
     pub schema_examples: &'a [(&'a str, Value)],
+    /// Fields of component schemas that hold secrets and no format that says so: schema and field. They are marked with
+    /// `x-sensitive`.
+    pub sensitive: &'a [(&'a str, &'a str)],
     /// Raw and published names of component schemas: `("Page_Bucketlist", "BucketlistPage")`.
     pub renamed_schemas: &'a [(&'a str, &'a str)],
     /// The operations that anybody may call, by operationId.

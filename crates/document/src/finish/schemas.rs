@@ -27,6 +27,15 @@ pub(super) fn complete(document: &mut Value, rules: &Rules<'_>, findings: &mut V
             }
         }
     }
+    for (name, field) in rules.sensitive {
+        let property = schemas.get_mut(*name).and_then(|schema| schema.get_mut("properties")?.get_mut(*field));
+        match property.and_then(Value::as_object_mut) {
+            Some(property) => drop(property.insert("x-sensitive".to_owned(), Value::Bool(true))),
+            None => {
+                findings.push(Finding::new(format!("schema {name}"), format!("has no field {field} to be sensitive")))
+            }
+        }
+    }
     for (name, schema) in schemas.iter_mut() {
         if requests.contains(name) {
             walk::schemas_mut(schema, &mut close);
