@@ -82,6 +82,10 @@ bench: ## Measure calls, reads in a flood of logins, and speed over a million it
 	@scripts/with-postgres cargo bench --bench flood
 	@scripts/with-postgres cargo bench --bench pages -- --format $(or $(FORMAT),table)
 
+.PHONY: torture
+torture: ## Hold 10,000 generated requests, redacted, to the outcome of the originals
+	@TORTURE=10000 cargo test --test integration a_redacted_request_ends_as_the_original_did -- --nocapture
+
 .PHONY: newman
 newman: ## Run the Postman collection with Newman, on SQLite and on PostgreSQL, and see that it notices what is wrong
 	@scripts/deps

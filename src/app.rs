@@ -14,10 +14,11 @@ use crate::{
     domain::{Clock, PasswordPolicy, Random, RateLimiter, SystemClock, SystemRandom},
     endpoints::{self, Authenticator, PasswordRules},
     http::{Cors, RateLimits, Readiness, ResponseCache, ResponseCheck, Stack, System},
-    jobs::Worker,
+    incidents::{Recorder, Redactor, Vault},
+    jobs::{IncidentWriter, Worker},
     limits::MemoryLimits,
     mail::{FileMailer, Mailer, SmtpMailer},
-    services::{Context, Revisions, Services},
+    services::{Context, Keeping, Revisions, Services},
 };
 
 /// What an app is made of besides its configuration; a test brings its own.
@@ -44,6 +45,8 @@ pub enum AppError {
 pub struct App {
     pub endpoint: BoxEndpoint<'static, Response>,
     pub worker: Worker,
+    /// Stores failures.
+    pub incidents: IncidentWriter,
     pub readiness: Readiness,
     pub db: Db,
     /// The answers kept in memory, unless they are switched off.
@@ -94,7 +97,11 @@ impl App {
             limits: limiter.clone(),
             outbox: Arc::new(Notify::new()),
         });
-        let services = Services::new(&context);
+        let kept = &config.incidents;
+        let vault = Vault::new(kept.key.as_ref(), &kept.previous_keys);
+        let services = Services::new(&context, Keeping { vault, max: kept.max.into(), ttl: kept.ttl });
+        let (recorder, inbox) = Recorder::new(kept.limits.clone());
+        let incidents = IncidentWriter::new(inbox, Redactor::new(secret), services.incidents.clone());
         let authenticator = Arc::new(Authenticator {
             tokens: Arc::clone(&tokens),
             db: db.clone(),
@@ -114,6 +121,7 @@ impl App {
             cache: cache.clone(),
             cors: Cors::new(&config.cors_origins),
             response_check: response_check.clone(),
+            recorder: (!kept.limits.selection.is_empty()).then_some(recorder),
             gone_after_sunset: config.answers.gone_after_sunset,
             system: System::new(config, db.clone(), readiness.clone(), &tokens.public_keys(), Arc::clone(&parts.clock)),
             authenticator,
@@ -128,7 +136,7 @@ impl App {
         };
         let (reset_ttl, url) = (config.passwords.reset_ttl, config.public_url.clone());
         let worker = Worker::new(context, parts.mailer, reset_ttl, url, config.audit_retention);
-        Ok(Self { endpoint: boxed(stack), worker, readiness, db, cache, response_check })
+        Ok(Self { endpoint: boxed(stack), worker, incidents, readiness, db, cache, response_check })
     }
 }
 

@@ -58,7 +58,7 @@ enum Command {
         #[command(subcommand)]
         action: postman::Action,
     },
-    /// Send failures again that were captured, export them, and keep them fixed.
+    /// List and show failures that were kept; export them, send them again, and keep them fixed.
     Incidents {
         #[command(subcommand)]
         action: incidents::Action,

@@ -195,11 +195,13 @@ async fn serve(
     asked_to_stop: impl Future<Output = ()>,
 ) -> Result<(), CliError> {
     let (stop, stopped) = watch::channel(false);
+    let incidents = tokio::spawn(app.incidents.run(stopped.clone()));
     let worker = tokio::spawn(app.worker.run(stopped));
     listening.serve(config, app.endpoint, asked_to_stop).await?;
     let _ = stop.send(true);
     // A job that is being done is finished, but it cannot hold the server up for ever; the outbox keeps it.
-    let _ = tokio::time::timeout(config.shutdown_timeout, worker).await;
+    let both = futures_util::future::join(worker, incidents);
+    let _ = tokio::time::timeout(config.shutdown_timeout, both).await;
     Ok(())
 }
 

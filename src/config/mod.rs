@@ -13,7 +13,10 @@ use ed25519_dalek::{SigningKey, VerifyingKey};
 use ipnet::IpNet;
 use secrecy::SecretString;
 
-use crate::db::{Options, Target};
+use crate::{
+    db::{Options, Target},
+    incidents,
+};
 use parse::Reader;
 
 /// Where the server runs.
@@ -77,6 +80,7 @@ pub struct Config {
     pub answers: Answers,
     /// Whose pages may call from a browser.
     pub cors_origins: Vec<String>,
+    pub incidents: Incidents,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// How long what was done is remembered.
@@ -183,6 +187,19 @@ pub enum Checked {
     All,
 }
 
+/// Which failures are kept, and for how long.
+#[derive(Clone, Debug)]
+pub struct Incidents {
+    pub limits: incidents::Limits,
+    /// How many records are kept; the oldest of the most frequent failures go first.
+    pub max: u32,
+    pub ttl: Duration,
+    /// Seals records. `None`: they lie open.
+    pub key: Option<SecretString>,
+    /// Still open what they sealed, never used for sealing.
+    pub previous_keys: Vec<SecretString>,
+}
+
 /// Everything that is wrong with the settings.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ConfigError(pub Vec<Mistake>);
@@ -284,6 +301,17 @@ impl Config {
             security: Security {
                 contact: read.uri("SECURITY_CONTACT", &["mailto", "https", "tel"]),
                 policy: read.uri("SECURITY_POLICY", &["https"]),
+            },
+            incidents: Incidents {
+                limits: incidents::Limits {
+                    selection: read.selection("INCIDENTS"),
+                    body_bytes: read.bounded("INCIDENTS_BODY_LIMIT", 0, 16_777_216),
+                    per_minute: read.bounded("INCIDENTS_RATE", 1, 1_000_000),
+                },
+                max: read.bounded("INCIDENTS_MAX", 1, 10_000_000),
+                ttl: read.duration("INCIDENTS_TTL"),
+                key: read.optional_secret("INCIDENTS_KEY", environment),
+                previous_keys: read.secrets("INCIDENTS_PREVIOUS_KEYS", environment),
             },
             trusted_proxies: read.networks("TRUSTED_PROXIES"),
             audit_retention: read.duration("AUDIT_RETENTION"),

@@ -7,7 +7,10 @@ use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
 
 use super::{Config, ConfigError, Environment, Mistake, Variables, variables};
-use crate::db::Target;
+use crate::{
+    db::Target,
+    incidents::{self, Selection},
+};
 
 /// How long a secret is at least: HS256 needs 256 bits of entropy at most, 32 characters carry enough of them.
 const MIN_SECRET: usize = 32;
@@ -241,6 +244,21 @@ impl<'a> Reader<'a> {
                 None
             }
         }
+    }
+
+    /// As [`Self::secret`], and none is fine, too.
+    pub(super) fn optional_secret(&mut self, name: &'static str, environment: Environment) -> Option<SecretString> {
+        let secret = self.given(name)?;
+        self.check_secret(name, secret, environment);
+        Some(secret.to_owned().into())
+    }
+
+    /// Which failures are kept.
+    pub(super) fn selection(&mut self, name: &'static str) -> Selection {
+        self.text(name).parse().unwrap_or_else(|error: incidents::UnknownFailure| {
+            self.mistake(name, error.to_string());
+            Selection::default()
+        })
     }
 
     pub(super) fn secrets(&mut self, name: &'static str, environment: Environment) -> Vec<SecretString> {

@@ -46,6 +46,9 @@ fn every_mistake_is_reported_at_once() {
         ("CORS_ALLOWED_ORIGINS", "https://app.example.com/"),
         ("RATE_LIMIT", "sometimes"),
         ("BODY_LIMIT", "-1"),
+        ("INCIDENTS", "5xx,some"),
+        ("INCIDENTS_RATE", "0"),
+        ("INCIDENTS_KEY", "short"),
         ("SMTP_URL", "mail.example.com"),
         ("LOG_LEVEL", "loud"),
     ];

@@ -135,6 +135,31 @@ pub const ALL: &[Variable] = &[
         "which answers are held to the OpenAPI document, drift being logged: off, sample (good for staging) or all",
     ),
     variable("BODY_LIMIT", "1048576", "how large a request body may be, in bytes"),
+    variable(
+        "INCIDENTS",
+        "5xx",
+        "which failures are kept as incidents, redacted: off, or 5xx, 4xx, a status or an error code, separated by commas",
+    ),
+    variable(
+        "INCIDENTS_BODY_LIMIT",
+        "65536",
+        "how much of a body an incident keeps, in bytes; one that is cut cannot be sent again",
+    ),
+    variable("INCIDENTS_RATE", "600", "how many incidents a minute are kept; those above it are only counted"),
+    variable(
+        "INCIDENTS_MAX",
+        "10000",
+        "how many incidents are kept; the oldest of the most frequent failures go first",
+    ),
+    variable("INCIDENTS_TTL", "14d", "for how long incidents are kept"),
+    secret(
+        "INCIDENTS_KEY",
+        "seals incidents at rest: 32 characters or more (`openssl rand -base64 48`); without it they lie open in the database",
+    ),
+    secret(
+        "INCIDENTS_PREVIOUS_KEYS",
+        "keys that still open incidents, separated by commas: for changing INCIDENTS_KEY",
+    ),
     variable("REQUEST_TIMEOUT", "30s", "how long a request may take"),
     secret(
         "SMTP_URL",

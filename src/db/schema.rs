@@ -117,12 +117,47 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    incident_groups (id) {
+        id -> BigInt,
+        fingerprint -> Text,
+        operation -> Nullable<Text>,
+        status -> Integer,
+        code -> Nullable<Text>,
+        site -> Text,
+        occurrences -> BigInt,
+        resolved_at -> Nullable<BigInt>,
+        fixed_in -> Nullable<Text>,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    incidents (id) {
+        id -> BigInt,
+        group_id -> BigInt,
+        user_id -> Nullable<BigInt>,
+        request_id -> Text,
+        method -> Text,
+        contract -> Nullable<Text>,
+        duration -> BigInt,
+        server_version -> Text,
+        key_id -> Nullable<Text>,
+        record -> Binary,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(refresh_tokens -> sessions (session_id));
 diesel::joinable!(password_resets -> users (user_id));
 diesel::joinable!(bucketlists -> users (user_id));
 diesel::joinable!(items -> bucketlists (bucketlist_id));
 diesel::joinable!(idempotency_keys -> users (user_id));
+diesel::joinable!(incidents -> incident_groups (group_id));
+diesel::joinable!(incidents -> users (user_id));
 diesel::allow_tables_to_appear_in_same_query!(
     users,
     sessions,
@@ -134,4 +169,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     idempotency_keys,
     jobs,
     audit_events,
+    incident_groups,
+    incidents,
 );

@@ -59,6 +59,12 @@ words! {
         PasswordResetRequested "password_reset.requested"
         /// Somebody set a new password with what was mailed.
         PasswordResetConfirmed "password_reset.confirmed"
+        /// Somebody looked at a request that had failed, or took it out.
+        IncidentRead "incident.read"
+        /// Somebody said whether a failure is fixed.
+        IncidentResolved "incident.resolved"
+        /// Somebody deleted a request that had failed.
+        IncidentDeleted "incident.deleted"
     }
 }
 
@@ -67,6 +73,8 @@ words! {
     AuditTarget {
         /// An account.
         User "user"
+        /// A request that had failed.
+        Incident "incident"
     }
 }
 
@@ -92,6 +100,12 @@ impl AuditEvent {
     #[must_use]
     pub fn of_user(action: AuditAction, user_id: i64) -> Self {
         Self { target: Some((AuditTarget::User, user_id)), ..Self::new(action) }
+    }
+
+    /// Something that was done to a request that had failed.
+    #[must_use]
+    pub fn of_incident(action: AuditAction, id: i64) -> Self {
+        Self { target: Some((AuditTarget::Incident, id)), ..Self::new(action) }
     }
 
     /// The same, with more to say.

@@ -56,15 +56,23 @@ impl PasswordPolicy {
             (length < self.min_length, PasswordProblem::TooShort(self.min_length)),
             (length > MAX_LENGTH, PasswordProblem::TooLong),
             (is_email, PasswordProblem::IsEmail),
-            (is_common(&lower), PasswordProblem::TooCommon),
+            (is_common_password(&lower), PasswordProblem::TooCommon),
         ];
         problems.into_iter().filter(|(is_so, _)| *is_so).map(|(_, problem)| problem).collect()
     }
 }
 
+/// The common passwords, in lower case.
+pub fn common_passwords() -> impl Iterator<Item = &'static str> {
+    COMMON.lines()
+}
+
+/// Whether a password, in lower case, is a common one.
+///
 /// Searches the sorted lines by halves, so that the list costs no memory of its own. In bytes: the middle may be inside a
 /// character.
-fn is_common(password: &str) -> bool {
+#[must_use]
+pub fn is_common_password(password: &str) -> bool {
     let list = COMMON.as_bytes();
     let (mut low, mut high) = (0, list.len());
     while low < high {
@@ -91,7 +99,7 @@ mod tests {
         let lines: Vec<&str> = COMMON.lines().collect();
         assert!(lines.len() > 5_000);
         assert!(lines.is_sorted());
-        assert!(lines.iter().all(|line| is_common(line)));
+        assert!(lines.iter().all(|line| is_common_password(line)));
     }
 
     #[test]

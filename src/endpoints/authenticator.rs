@@ -1,6 +1,6 @@
 //! Whether an access token is good right now: its signature, its session, its account.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use contract::{
     ApiError, Authenticate, Caller, ErrorCode,
@@ -23,6 +23,10 @@ pub struct Verified(pub Claims);
 /// Who sent the request, once its token has been found good; put into the request by whoever needed to know first.
 #[derive(Clone, Debug)]
 pub struct Proven(pub Caller);
+
+/// Told who sent the request, as soon as that is found out; put into the request by whoever wants to know in the end.
+#[derive(Clone, Debug)]
+pub struct Witness(pub Arc<OnceLock<Caller>>);
 
 /// Verifies access tokens for the contract.
 pub struct Authenticator {
@@ -66,6 +70,10 @@ impl Authenticator {
             token_expires_at: claims.exp,
             is_admin: standing.role == ADMIN,
         };
+        if let Some(Witness(witness)) = request.extensions().get() {
+            // Whoever proves it twice proves the same.
+            let _ = witness.set(caller.clone());
+        }
         Ok((caller, self.revisions.of(standing.user_id, standing.revision)))
     }
 }

@@ -16,6 +16,7 @@ impl From<Error> for ApiError {
                 Missing::Bucketlist => ErrorCode::BucketlistNotFound,
                 Missing::Item => ErrorCode::ItemNotFound,
                 Missing::Session => ErrorCode::SessionNotFound,
+                Missing::Incident => ErrorCode::IncidentNotFound,
             }),
             Error::Conflict(what) => {
                 let code = match what {
@@ -23,6 +24,7 @@ impl From<Error> for ApiError {
                     Conflict::BucketlistNameTaken => ErrorCode::BucketlistNameTaken,
                     Conflict::LastAdmin => ErrorCode::LastAdmin,
                     Conflict::Changed => ErrorCode::PreconditionFailed,
+                    Conflict::IncidentSealed => ErrorCode::IncidentSealed,
                     Conflict::CreationInFlight => ErrorCode::IdempotencyKeyInFlight,
                 };
                 // Who is at the same creation is soon done.

@@ -9,7 +9,7 @@ pub mod v2;
 use contract::{caller::Client, v1::schemas::Password};
 use secrecy::SecretString;
 
-pub use authenticator::{Authenticator, Proven, Verified};
+pub use authenticator::{Authenticator, Proven, Verified, Witness};
 pub use rules::PasswordRules;
 
 use crate::domain::Origin;

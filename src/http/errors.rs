@@ -10,6 +10,8 @@ use poem::{
 };
 use serde::Serialize;
 
+use crate::incidents;
+
 /// What a framework's or a handler's error is in our words. `violations` are what is wrong with the parameters: if an
 /// argument could not be read, that is why.
 pub(super) fn translate(error: poem::Error, violations: Vec<Violation>) -> ApiError {
@@ -72,12 +74,32 @@ pub(super) fn log(error: &ApiError) {
     }
 }
 
+/// What went wrong, if anything did: for those who keep it.
+#[derive(Debug, Default)]
+pub(super) struct Failure(pub(super) Option<ApiError>);
+
+impl Failure {
+    /// The code as it travels.
+    pub(super) fn code(&self) -> Option<&'static str> {
+        self.0.as_ref().map(|error| error.code.as_str())
+    }
+
+    /// Where it went wrong, without values.
+    pub(super) fn site(&self) -> String {
+        incidents::site(&self.0.as_ref().map(chain).unwrap_or_default())
+    }
+}
+
 fn causes(error: &ApiError) -> String {
+    chain(error).join(": ")
+}
+
+fn chain(error: &ApiError) -> Vec<String> {
     let mut causes = Vec::new();
     let mut next = StdError::source(error);
     while let Some(cause) = next {
         causes.push(cause.to_string());
         next = cause.source();
     }
-    causes.join(": ")
+    causes
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use document::Operation;
 use poem::http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{ALLOW, VARY},
@@ -20,8 +21,12 @@ const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 /// What is found out about a request on its way, for the response and the log.
 #[derive(Default)]
 pub(super) struct Facts {
-    pub(super) operation: Option<&'static document::Operation>,
+    pub(super) operation: Option<&'static Operation>,
     pub(super) user: Option<i64>,
+    /// The account and session that a token of ours names, whether or not they still live.
+    pub(super) claimed: Option<(i64, i64)>,
+    /// Whether it is for a page, a document, health or the version: not for the API.
+    pub(super) is_outside: bool,
     pub(super) verdict: Option<Verdict>,
     pub(super) allow: Option<Cow<'static, str>>,
     /// Whether a browser asks what a page of another site may do.

@@ -17,6 +17,7 @@ mod fault;
 mod headers;
 mod limits;
 mod negotiation;
+mod observed;
 pub mod pages;
 mod redirect;
 mod refusal;

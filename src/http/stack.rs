@@ -34,12 +34,14 @@ use super::{
     conditions::Known,
     cors::Cors,
     deprecation::Notice,
-    errors,
+    errors::{self, Failure},
     facts::Facts,
     fault::Fault,
     headers,
     limits::{NOWHERE, RateLimits},
-    negotiation, request_id, versions,
+    negotiation,
+    observed::{Observed, Seen},
+    request_id, versions,
 };
 use crate::{
     auth::AccessTokens,
@@ -47,6 +49,7 @@ use crate::{
     db::panic_message,
     domain::{Clock, Throttled},
     endpoints::{Authenticator, Proven, Verified},
+    incidents::Recorder,
 };
 
 /// The header block may have this many bytes, the URL that many.
@@ -62,6 +65,8 @@ pub struct Stack<E> {
     pub(crate) cache: Option<ResponseCache>,
     pub(crate) cors: Option<Cors>,
     pub(crate) response_check: Option<ResponseCheck>,
+    /// Who keeps failures, unless none are kept.
+    pub(crate) recorder: Option<Recorder>,
     pub(crate) gone_after_sunset: bool,
     pub(crate) tokens: Arc<AccessTokens>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -78,7 +83,7 @@ pub struct Stack<E> {
 impl<E: Endpoint> Endpoint for Stack<E> {
     type Output = Response;
 
-    async fn call(&self, request: Request) -> poem::Result<Response> {
+    async fn call(&self, mut request: Request) -> poem::Result<Response> {
         let started = Instant::now();
         let request_id = request_id::of(&request);
         let span = info_span!("request", id = request_id.as_str());
@@ -88,6 +93,7 @@ impl<E: Endpoint> Endpoint for Stack<E> {
         let grant = self.cors.as_ref().map(|cors| cors.grant(&request));
         let is_preflight = grant.as_ref().is_some_and(|grant| grant.is_preflight);
         let mut facts = Facts { is_preflight, ..Facts::default() };
+        let observed = self.recorder.as_ref().map(|recorder| Observed::of(&mut request, recorder, self.clock.now()));
 
         let answering =
             AssertUnwindSafe(self.answer(request, &request_id, &mut facts)).catch_unwind().instrument(span.clone());
@@ -95,21 +101,33 @@ impl<E: Endpoint> Endpoint for Stack<E> {
             Err(ApiError::new(ErrorCode::InternalError).with_source(format!("panic: {}", panic_message(&*panic))))
         });
 
-        let _entered = span.enter();
+        let mut failure = Failure::default();
         let mut response = outcome.unwrap_or_else(|error| {
+            let _entered = span.enter();
             errors::log(&error);
             // Refused by a limit that only who had read the request could tell.
             if let Some(Throttled(verdict)) = error.source.as_deref().and_then(|source| source.downcast_ref()) {
                 facts.verdict = Some(*verdict);
             }
             let has_envelope = facts.version.is_some_and(|version| version.has_envelopes);
-            errors::respond(&error, has_envelope, uri.path(), &request_id)
+            let response = errors::respond(&error, has_envelope, uri.path(), &request_id);
+            failure.0 = Some(error);
+            response
         });
         facts.write(response.headers_mut());
-        let watched = self.response_check.as_ref().zip(facts.operation).filter(|_| method != Method::HEAD);
-        let watched = watched.and_then(|(check, operation)| check.watch(operation, &mut response));
         if method == Method::HEAD {
             response = without_body(response);
+        }
+        let mut kept = None;
+        if let Some(observed) = observed.filter(|observed| observed.wants(&facts, &response, &failure)) {
+            let answer = observed.read(&mut response).await;
+            kept = Some((observed, answer));
+        }
+        let watched = self.response_check.as_ref().zip(facts.operation).filter(|_| method != Method::HEAD);
+        let watched = watched.and_then(|(check, operation)| check.watch(operation, &mut response));
+        let _entered = span.enter();
+        if method == Method::HEAD {
+            // Nothing is left to compress.
         } else if let Some(encoding) = encoding
             && !facts.carries_tokens
             && compression::is_worth_it(&response)
@@ -132,6 +150,12 @@ impl<E: Endpoint> Endpoint for Stack<E> {
             trace_id: trace_id.as_deref(),
         };
         entry.write(&response, took);
+        if let Some((observed, answer)) = kept {
+            let target = uri.path_and_query().map_or("", |target| target.as_str());
+            let (request_id, trace_id) = (request_id.as_str(), trace_id.as_deref());
+            let seen = Seen { facts: &facts, method: &method, target, request_id, trace_id, failure: &failure };
+            observed.keep(seen, &response, answer, took);
+        }
         Ok(response)
     }
 }
@@ -282,6 +306,7 @@ impl<E: Endpoint> Stack<E> {
         let Some(route) = self.system.find(request.uri().path()) else {
             return Err(ErrorCode::RouteNotFound.into());
         };
+        facts.is_outside = true;
         match *request.method() {
             Method::GET | Method::HEAD => self.system.answer(route, request).await,
             Method::OPTIONS => {
@@ -312,6 +337,7 @@ impl<E: Endpoint> Stack<E> {
         let token = request.headers().get(AUTHORIZATION).and_then(bearer_token);
         let claims = token.and_then(|token| self.tokens.verify(token, self.clock.now_seconds()).ok());
         facts.user = claims.as_ref().and_then(|claims| claims.sub.parse().ok());
+        facts.claimed = claims.as_ref().and_then(|claims| Some((claims.sub.parse().ok()?, claims.sid)));
         if let Some(claims) = claims {
             request.extensions_mut().insert(Verified(claims));
         }

@@ -45,6 +45,11 @@ impl Version {
         Self { number, base, contract, operations, has_envelopes }
     }
 
+    /// As it is spelled in paths: `v1`.
+    pub(super) fn name(&self) -> &'static str {
+        self.base.trim_start_matches('/')
+    }
+
     /// What the trait declares of an operation.
     pub(super) fn operation(&self, id: &str) -> Option<&'static Operation> {
         self.operations.get(id).copied()

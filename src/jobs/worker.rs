@@ -33,7 +33,7 @@ pub struct Worker {
 }
 
 /// Ends when told to stop, or when whoever could tell is gone.
-async fn told(stop: &mut watch::Receiver<bool>) {
+pub(super) async fn told(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 

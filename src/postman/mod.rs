@@ -57,6 +57,7 @@ account: logging in happens by itself.",
         ("session_id", "1"),
         ("bucketlist_id", "1"),
         ("item_id", "1"),
+        ("incident_id", "1"),
         // Until a request has seen one: whatever there is.
         ("me_etag", "*"),
         ("bucketlist_etag", "*"),

@@ -60,11 +60,17 @@ pub(super) fn v2(base: &str) -> Vec<Step> {
         changed("updateItem", "item_etag"),
         Step::new("search").after(include_str!("scripts/found.js")),
     ]);
-    steps
-        .extend(["listUsers", "getUser", "updateUser", "listAuditEvents"].map(|operation| for_admins(operation, base)));
+    // The first one is kept as an incident, because it says so: the requests after it find it.
+    steps.push(for_admins("listUsers", base).header("X-Debug-Capture", "1"));
+    steps.extend(
+        ["getUser", "updateUser", "listAuditEvents", "listIncidentGroups"].map(|operation| for_admins(operation, base)),
+    );
+    steps.push(for_admins("listIncidents", base).save("/data/0/id", "incident_id"));
+    steps.extend(["getIncident", "updateIncident"].map(|operation| for_admins(operation, base)));
     steps.extend([
         Step::new("deleteItem").at(TearDown).header("If-Match", "*"),
         Step::new("deleteBucketlist").at(TearDown).header("If-Match", "*"),
+        for_admins("deleteIncident", base).at(TearDown),
         guest_deletion(base),
         Step::new("endSessions").at(TearDown).after(include_str!("scripts/forget_session.js")),
         account_deletion(),

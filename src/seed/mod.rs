@@ -6,6 +6,7 @@
 mod dummy;
 mod generate;
 mod ids;
+mod incident;
 mod rows;
 mod standard;
 #[cfg(test)]

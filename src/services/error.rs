@@ -38,6 +38,7 @@ pub enum Missing {
     Bucketlist,
     Item,
     Session,
+    Incident,
 }
 
 /// What is in the way.
@@ -48,6 +49,8 @@ pub enum Conflict {
     LastAdmin,
     /// It is no longer as the caller saw it.
     Changed,
+    /// It is sealed with a key that the server was not given.
+    IncidentSealed,
     /// Somebody else is making what was named the same.
     CreationInFlight,
 }

@@ -5,6 +5,7 @@ mod audit;
 mod bucketlists;
 mod creation;
 mod error;
+mod incidents;
 mod items;
 mod pages;
 mod passwords;
@@ -24,6 +25,7 @@ pub use audit::Audit;
 pub use bucketlists::{BucketlistChanges, BucketlistContent, Bucketlists, WithItems};
 pub use creation::Made;
 pub use error::{Conflict, Error, Field, Forbidden, Missing, Unauthenticated, codes};
+pub use incidents::{Incidents, Keeping, Resolution};
 pub use items::{ItemChanges, ItemContent, Items};
 pub use pages::{MAX_PER_PAGE, PageRequest, Walk, Walked};
 pub use revisions::Revisions;
@@ -68,12 +70,13 @@ pub struct Services {
     pub items: Items,
     pub search: Search,
     pub audit: Audit,
+    pub incidents: Incidents,
 }
 
 impl Services {
     /// All of them.
     #[must_use]
-    pub fn new(context: &Arc<Context>) -> Self {
+    pub fn new(context: &Arc<Context>, keeping: Keeping) -> Self {
         Self {
             accounts: Accounts(Arc::clone(context)),
             users: Users(Arc::clone(context)),
@@ -82,6 +85,7 @@ impl Services {
             items: Items(Arc::clone(context)),
             search: Search(Arc::clone(context)),
             audit: Audit(Arc::clone(context)),
+            incidents: Incidents { context: Arc::clone(context), keeping: Arc::new(keeping) },
         }
     }
 }

@@ -16,6 +16,7 @@ mod drift;
 mod fault_switch;
 mod faults;
 mod headers;
+mod incidents;
 mod items;
 mod keys;
 mod keyset;

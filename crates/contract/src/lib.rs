@@ -21,7 +21,7 @@ pub mod listing;
 pub mod operation;
 pub mod payload;
 pub mod problem;
-mod rules;
+pub mod rules;
 pub mod table;
 pub mod v1;
 pub mod v2;

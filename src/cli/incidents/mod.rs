@@ -3,6 +3,7 @@
 mod export;
 mod replay;
 mod report;
+mod stored;
 
 use std::{
     io::Write,
@@ -12,7 +13,7 @@ use std::{
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{CliError, Format};
+use super::{CliError, Format, load};
 use crate::incidents::file::{self, Incidents};
 
 /// How a check ends that has been made and is not as asked.
@@ -20,6 +21,22 @@ const NOT_AS_ASKED: u8 = 4;
 
 #[derive(Clone, Debug, Subcommand)]
 pub(super) enum Action {
+    /// List the incidents that the server has kept.
+    List {
+        #[command(flatten)]
+        which: stored::Listed,
+        /// For people or for machines.
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Show one incident; as JSON it is a file that can be exported and sent again.
+    Show {
+        /// Its number, or the id of its request.
+        which: String,
+        /// For people or for machines.
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
     /// Print incidents as a Postman collection, as commands for a shell, or as an HTTP archive.
     Export {
         /// Files with incidents; `incidents show --format json` prints such a file.
@@ -106,6 +123,8 @@ pub(super) enum Expect {
 
 pub(super) fn run(action: &Action, out: &mut dyn Write) -> Result<ExitCode, CliError> {
     match action {
+        Action::List { which, format } => stored::list(&load()?, which, *format, out).map(|()| ExitCode::SUCCESS),
+        Action::Show { which, format } => stored::show(&load()?, which, *format, out).map(|()| ExitCode::SUCCESS),
         Action::Export { sources, target, base_url, out: path } => {
             export::run(&read(sources)?, *target, base_url, path.as_deref(), out)
         }

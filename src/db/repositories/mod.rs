@@ -5,6 +5,7 @@
 pub mod audit;
 pub mod bucketlists;
 pub mod idempotency;
+pub mod incidents;
 pub mod items;
 pub mod jobs;
 pub mod keyset;

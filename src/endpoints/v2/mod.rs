@@ -6,6 +6,7 @@ mod auth;
 mod bucketlists;
 mod conditions;
 mod cursors;
+mod incidents;
 mod items;
 mod pages;
 mod representations;
@@ -14,7 +15,7 @@ pub mod tables;
 mod users;
 
 use contract::v2::endpoints::{
-    AdminUserRoutes, AuditRoutes, AuthRoutes, BucketlistRoutes, ItemRoutes, SearchRoutes, UserRoutes,
+    AdminUserRoutes, AuditRoutes, AuthRoutes, BucketlistRoutes, IncidentRoutes, ItemRoutes, SearchRoutes, UserRoutes,
 };
 use poem_openapi::OpenApiService;
 
@@ -24,6 +25,7 @@ pub use auth::Auth;
 pub use bucketlists::BucketlistLists;
 pub use conditions::Conditions;
 pub use cursors::Cursors;
+pub use incidents::IncidentRecords;
 pub use items::ItemLists;
 pub use search::SearchText;
 pub use users::UserAccounts;
@@ -39,6 +41,7 @@ pub type Api = (
     SearchRoutes<SearchText>,
     AdminUserRoutes<AdminUsers>,
     AuditRoutes<AuditTrail>,
+    IncidentRoutes<IncidentRecords>,
 );
 
 /// v2 as a service to be nested at `/v2`. `signer` signs cursors; with `requires_if_match` changes must say which state
@@ -57,7 +60,8 @@ pub fn service(services: &Services, signer: Signer, requires_if_match: bool) -> 
         ItemRoutes(ItemLists { items: services.items.clone(), cursors: cursors.clone(), conditions }),
         SearchRoutes(SearchText { search: services.search.clone(), cursors: cursors.clone() }),
         AdminUserRoutes(AdminUsers { users: services.users.clone(), cursors: cursors.clone(), conditions }),
-        AuditRoutes(AuditTrail { audit: services.audit.clone(), cursors }),
+        AuditRoutes(AuditTrail { audit: services.audit.clone(), cursors: cursors.clone() }),
+        IncidentRoutes(IncidentRecords { incidents: services.incidents.clone(), cursors }),
     );
     OpenApiService::new(api, "BucketList API", "2.0.0")
 }

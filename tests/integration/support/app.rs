@@ -105,6 +105,11 @@ impl TestApp {
         self.database.execute(sql);
     }
 
+    /// Stores the failures that were taken.
+    pub async fn keep_incidents(&self) {
+        self.app.incidents.work_off().await.unwrap();
+    }
+
     /// Does what the worker would do now.
     pub async fn work_off(&self) {
         self.app.worker.work_off().await;

@@ -166,6 +166,13 @@ error_codes! {
     404 SessionNotFound "SESSION_NOT_FOUND" "There is no such session."
         causes["The session has ended already.", "It is a session of another account."]
         remedy["List your sessions to see those that live. One that you wanted to end needs nothing more."]
+    /// There is no incident with this id, or it is older than the server keeps them.
+    404 IncidentNotFound "INCIDENT_NOT_FOUND" "There is no such incident."
+        causes[
+            "The incident has expired: incidents are kept for some days only.",
+            "It was deleted, made room for others, or never was.",
+        ]
+        remedy["List the incidents, or look for the request id in the log, which may be older."]
     /// The path exists, the method does not.
     405 MethodNotAllowed "METHOD_NOT_ALLOWED" "This path does not offer this method."
         causes[
@@ -205,6 +212,10 @@ error_codes! {
     409 LastAdmin "LAST_ADMIN" "This is the last active administrator."
         causes["Without this account nobody could administer the server."]
         remedy["Make another account an administrator first."]
+    /// The incident is sealed with a key that the server does not have.
+    409 IncidentSealed "INCIDENT_SEALED" "The incident is sealed with a key that this server does not have."
+        causes["`INCIDENTS_KEY` was changed, and the key before it is not among `INCIDENTS_PREVIOUS_KEYS`."]
+        remedy["Give the server the key that the incident was sealed with, as one of `INCIDENTS_PREVIOUS_KEYS`."]
     /// A request with the same `Idempotency-Key` is still being answered.
     409 IdempotencyKeyInFlight "IDEMPOTENCY_KEY_IN_FLIGHT" "A request with this Idempotency-Key is being answered."
         causes["The request was sent again before the first was answered, or twice at the same time."]

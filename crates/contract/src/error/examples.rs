@@ -14,6 +14,8 @@ impl ErrorCode {
             Self::InvalidCursor
                 | Self::InvalidHeader
                 | Self::SessionNotFound
+                | Self::IncidentNotFound
+                | Self::IncidentSealed
                 | Self::UnsupportedVersion
                 | Self::IdempotencyKeyInFlight
                 | Self::PreconditionFailed

@@ -105,6 +105,7 @@ fn document() -> Document {
             parameter_examples: &[],
             header_examples: &[],
             schema_examples: &[],
+            sensitive: &[],
             renamed_schemas: &[],
             public_operations: &["listWishes"],
             page_parameters: &[],

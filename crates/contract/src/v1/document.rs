@@ -81,6 +81,7 @@ pub fn build() -> Result<Document, FinishError> {
             ],
             header_examples: &[("Location", json!("/v1/bucketlists/1"))],
             schema_examples: &[],
+            sensitive: &[("AuthSession", "access_token"), ("AuthSession", "refresh_token")],
             renamed_schemas: &[],
             public_operations: rules::PUBLIC_OPERATIONS,
             page_parameters: &["page"],

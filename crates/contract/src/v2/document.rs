@@ -6,10 +6,13 @@ use document::{Contract, Document, Failure, FinishError, OperationFacts, Rules};
 use poem_openapi::{ContactObject, LicenseObject, OpenApiService, ServerObject};
 use serde_json::{Value, json};
 
-use super::endpoints::{
-    AdminUserEndpointsStub, AdminUserRoutes, AuditEndpointsStub, AuditRoutes, AuthEndpointsStub, AuthRoutes,
-    BucketlistEndpointsStub, BucketlistRoutes, ItemEndpointsStub, ItemRoutes, SearchEndpointsStub, SearchRoutes,
-    UserEndpointsStub, UserRoutes,
+use super::{
+    endpoints::{
+        AdminUserEndpointsStub, AdminUserRoutes, AuditEndpointsStub, AuditRoutes, AuthEndpointsStub, AuthRoutes,
+        BucketlistEndpointsStub, BucketlistRoutes, IncidentEndpointsStub, IncidentRoutes, ItemEndpointsStub,
+        ItemRoutes, SearchEndpointsStub, SearchRoutes, UserEndpointsStub, UserRoutes,
+    },
+    schemas::EXAMPLE_FINGERPRINT,
 };
 use crate::{
     Operation,
@@ -47,6 +50,7 @@ pub fn operations() -> impl Iterator<Item = &'static Operation> {
         SearchRoutes::OPERATIONS,
         AdminUserRoutes::OPERATIONS,
         AuditRoutes::OPERATIONS,
+        IncidentRoutes::OPERATIONS,
     ]
     .into_iter()
     .flatten()
@@ -72,6 +76,7 @@ pub fn build() -> Result<Document, FinishError> {
             SearchRoutes(SearchEndpointsStub),
             AdminUserRoutes(AdminUserEndpointsStub),
             AuditRoutes(AuditEndpointsStub),
+            IncidentRoutes(IncidentEndpointsStub),
         ),
         "BucketList API",
         "2.0.0",
@@ -103,6 +108,14 @@ pub fn build() -> Result<Document, FinishError> {
                 ("item_id", json!(1)),
                 ("user_id", json!(2)),
                 ("session_id", json!(1)),
+                ("incident_id", json!(1)),
+                ("request_id", json!(EXAMPLE_REQUEST_ID)),
+                ("operation", json!("createItem")),
+                ("status", json!(500)),
+                ("code", json!("INTERNAL_ERROR")),
+                ("fingerprint", json!(EXAMPLE_FINGERPRINT)),
+                ("resolved", json!(false)),
+                ("received_after", json!("2025-12-31T00:00:00Z")),
                 ("per_page", json!(20)),
                 ("q", json!("world")),
                 ("listItems.q", json!("light")),
@@ -137,6 +150,7 @@ pub fn build() -> Result<Document, FinishError> {
                 ("Idempotency-Replayed", json!(true)),
             ],
             schema_examples: &[],
+            sensitive: &[("AuthSession", "access_token"), ("AuthSession", "refresh_token")],
             renamed_schemas: &[],
             public_operations: rules::PUBLIC_OPERATIONS,
             page_parameters: &["cursor"],
@@ -174,6 +188,7 @@ fn failures(facts: &OperationFacts<'_>) -> Vec<Failure> {
 fn error_example(facts: &OperationFacts<'_>, failure: &Failure) -> Value {
     let error = rules::example_error(failure);
     let path = format!("{BASE}{}", facts.path.replace("{user_id}", "2").replace("{session_id}", "1"));
+    let path = path.replace("{incident_id}", "1");
     let path = path.replace("{bucketlist_id}", "1").replace("{item_id}", "1");
     serde_json::to_value(Problem::new(&error, &path, EXAMPLE_REQUEST_ID)).unwrap_or_default()
 }

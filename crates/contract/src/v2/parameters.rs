@@ -25,6 +25,48 @@ impl ParseFromParameter for Cursor {
     }
 }
 
+/// What somebody was told: the name of an operation, a code, the id of a request.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Word(pub String);
+
+scalar!(
+    Word,
+    MetaSchema {
+        min_length: Some(1),
+        max_length: Some(128),
+        pattern: Some("^[A-Za-z0-9._-]+$".to_owned()),
+        ..MetaSchema::new("string")
+    }
+);
+
+impl ParseFromParameter for Word {
+    fn parse_from_parameter(value: &str) -> ParseResult<Self> {
+        Ok(Self(value.trim().to_owned()))
+    }
+}
+
+/// What equal failures have in common.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Fingerprint(pub String);
+
+scalar!(
+    Fingerprint,
+    MetaSchema {
+        min_length: Some(24),
+        max_length: Some(24),
+        pattern: Some("^[0-9a-f]{24}$".to_owned()),
+        ..MetaSchema::new("string")
+    }
+);
+
+impl ParseFromParameter for Fingerprint {
+    fn parse_from_parameter(value: &str) -> ParseResult<Self> {
+        Ok(Self(value.trim().to_owned()))
+    }
+}
+
 /// The order of a list: a field, with `-` before it backwards. A pattern and not an enum: generators make the same name of
 /// `name` and `-name`.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
@@ -145,6 +187,12 @@ words! {
         PasswordResetRequested "password_reset.requested"
         /// Somebody set a new password with what was mailed.
         PasswordResetConfirmed "password_reset.confirmed"
+        /// Somebody looked at a request that had failed, or took it out.
+        IncidentRead "incident.read"
+        /// Somebody said whether a failure is fixed.
+        IncidentResolved "incident.resolved"
+        /// Somebody deleted a request that had failed.
+        IncidentDeleted "incident.deleted"
     }
 }
 
@@ -153,5 +201,7 @@ words! {
     AuditTarget {
         /// An account.
         User "user"
+        /// A request that had failed.
+        Incident "incident"
     }
 }

@@ -21,7 +21,9 @@ pub enum Step {
 pub enum Secrecy {
     /// It is a secret or personal: `x-sensitive: true`, `format: password` or `format: email`.
     Secret,
-    /// Anybody who may see the value may see this.
+    /// Text that people write: no secret, unless they write one into it.
+    Free,
+    /// A number, a date, a word of a list, and the like: no secret.
     Open,
     /// The document knows no such place.
     Unknown,
@@ -47,12 +49,6 @@ impl Operation {
     pub fn query_secrecy(&self, name: &str) -> Secrecy {
         self.query_schema(name).map_or(Secrecy::Unknown, |schema| secrecy(schema, &[]))
     }
-
-    /// Whether a query parameter is text that people write: no number, no date, and nothing of a certain form.
-    #[must_use]
-    pub fn takes_any_text(&self, name: &str) -> bool {
-        self.query_schema(name).is_some_and(|shape| text::is_any(shape.schema()))
-    }
 }
 
 fn secrecy(root: Shape<'_>, path: &[Step]) -> Secrecy {
@@ -70,7 +66,11 @@ fn secrecy(root: Shape<'_>, path: &[Step]) -> Secrecy {
             None => return Secrecy::Unknown,
         }
     }
-    if is_secret(shape.schema()) { Secrecy::Secret } else { Secrecy::Open }
+    match shape.schema() {
+        schema if is_secret(schema) => Secrecy::Secret,
+        schema if text::is_any(schema) => Secrecy::Free,
+        _ => Secrecy::Open,
+    }
 }
 
 fn is_secret(schema: &Value) -> bool {
@@ -94,6 +94,7 @@ mod tests {
             "password": {"type": "string", "format": "password"},
             "token": {"type": "string", "x-sensitive": true},
             "name": {"type": "string"},
+            "sort": {"type": "string", "pattern": "^(name|id)$"},
             "users": {"type": "array", "items": {"$ref": "#/components/schemas/User"}},
         }});
         let compiled = Compiled::new(&schema, &definitions).unwrap();
@@ -105,7 +106,8 @@ mod tests {
             (&["password"][..], Secrecy::Secret),
             (&["password", "x", "*"], Secrecy::Secret),
             (&["token"], Secrecy::Secret),
-            (&["name"], Secrecy::Open),
+            (&["name"], Secrecy::Free),
+            (&["sort"], Secrecy::Open),
             (&["users", "*", "email"], Secrecy::Secret),
             (&["users", "*", "id"], Secrecy::Open),
             (&["users", "email"], Secrecy::Unknown),

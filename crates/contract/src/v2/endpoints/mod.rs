@@ -4,6 +4,7 @@ mod admin;
 mod audit;
 mod auth;
 mod bucketlists;
+mod incidents;
 mod items;
 mod search;
 mod users;
@@ -12,6 +13,7 @@ pub use admin::*;
 pub use audit::*;
 pub use auth::*;
 pub use bucketlists::*;
+pub use incidents::*;
 pub use items::*;
 pub use search::*;
 pub use users::*;
@@ -33,4 +35,6 @@ pub enum Tag {
     Search,
     /// Everybody's accounts, and what was done, for administrators.
     Admin,
+    /// Requests that failed, kept without their secrets so that they can be sent again; for administrators.
+    Incidents,
 }

@@ -49,6 +49,10 @@ pub enum Links {
     Session(i64),
     /// Of something that was done.
     AuditEvent,
+    /// Of an incident, for administrators.
+    Incident(i64),
+    /// Of a group of incidents, for administrators.
+    IncidentGroups,
 }
 
 impl Links {
@@ -90,6 +94,17 @@ impl Links {
             }
             // Whom it speaks of may be gone.
             Self::AuditEvent => link("collection", "GET", format_args!("/v2/admin/audit")),
+            Self::Incident(id) => {
+                link("self", "GET", format_args!("/v2/admin/incidents/{id}"))?;
+                link("collection", "GET", format_args!("/v2/admin/incidents"))?;
+                link("groups", "GET", format_args!("/v2/admin/incident-groups"))?;
+                link("update", "PATCH", format_args!("/v2/admin/incidents/{id}"))?;
+                link("delete", "DELETE", format_args!("/v2/admin/incidents/{id}"))
+            }
+            Self::IncidentGroups => {
+                link("collection", "GET", format_args!("/v2/admin/incident-groups"))?;
+                link("incidents", "GET", format_args!("/v2/admin/incidents"))
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 mod accounts;
 mod audit;
 mod bucketlists;
+mod incidents;
 mod items;
 mod links;
 mod pages;
@@ -11,6 +12,7 @@ mod search;
 pub use accounts::*;
 pub use audit::AuditEvent;
 pub use bucketlists::*;
+pub use incidents::*;
 pub use items::*;
 pub use links::{Link, Links};
 pub use pages::*;

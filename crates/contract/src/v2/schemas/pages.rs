@@ -3,7 +3,7 @@
 use poem_openapi::{Object, types::Example};
 use serde::Serialize;
 
-use super::{AuditEvent, Bucketlist, Item, SearchHit, Session, User};
+use super::{AuditEvent, Bucketlist, IncidentGroup, IncidentSummary, Item, SearchHit, Session, User};
 use crate::{listing::Page, values::Nullable};
 
 /// How a page was cut.
@@ -93,6 +93,14 @@ page! {
 page! {
     /// One page of your sessions, the newest first.
     SessionPage of Session at "/v2/auth/sessions"
+}
+page! {
+    /// One page of incidents, the newest first.
+    IncidentPage of IncidentSummary at "/v2/admin/incidents"
+}
+page! {
+    /// One page of groups of equal incidents, the newest first.
+    IncidentGroupPage of IncidentGroup at "/v2/admin/incident-groups"
 }
 page! {
     /// One page of what a search found, the best match first.

@@ -1,0 +1,115 @@
+//! Failed requests that were kept, for administrators.
+
+use endpoints::endpoints;
+use poem_openapi::param::{Path, Query};
+
+use super::Tag;
+use crate::{
+    Admin, ErrorCode, Json, Operation,
+    caller::Client,
+    v2::{
+        Refusal,
+        parameters::{Cursor, Fingerprint, Word},
+        responses::{Answered, Done, Listed},
+        schemas::{Incident, IncidentGroupPage, IncidentPage, IncidentPatch},
+    },
+    values::{Id, Timestamp},
+};
+
+/// Failed requests that were kept, for administrators.
+#[endpoints(IncidentRoutes, prefix_path = "/admin", tag = "Tag::Incidents", operation = "Operation")]
+pub trait IncidentEndpoints: Send + Sync + 'static {
+    /// List the incidents.
+    ///
+    /// For administrators. Requests that failed, the newest first. Which failures are kept, and for how long, is a setting of the
+    /// server: all of status 5xx for 14 days, unless it says otherwise. A request of an administrator with the header
+    /// `X-Debug-Capture` is kept whatever comes of it.
+    #[oai(path = "/incidents", method = "get", operation_id = "listIncidents")]
+    #[operation(errors(&[ErrorCode::InvalidCursor]))]
+    #[expect(clippy::too_many_arguments, reason = "one for each parameter")]
+    async fn list(
+        &self,
+        caller: Admin,
+        /// Where to go on: from `links.next` of the page before. Empty begins.
+        cursor: Query<Option<Cursor>>,
+        /// How many rows a page has at most: 20 unless given; more than 100 counts as 100.
+        #[oai(validator(minimum(value = "1"), maximum(value = "2147483647")))]
+        per_page: Query<Option<i32>>,
+        /// Only the one of this request: what `X-Request-ID` and the error's body said.
+        request_id: Query<Option<Word>>,
+        /// Only those of this operation.
+        operation: Query<Option<Word>>,
+        /// Only those that were answered with this status.
+        #[oai(validator(minimum(value = "100"), maximum(value = "599")))]
+        status: Query<Option<i32>>,
+        /// Only those with this error code.
+        code: Query<Option<Word>>,
+        /// Only those that are equal to one with this fingerprint.
+        fingerprint: Query<Option<Fingerprint>>,
+        /// Only those that are said to be fixed, or that are not.
+        resolved: Query<Option<bool>>,
+        /// Only those that came after this instant.
+        received_after: Query<Option<Timestamp>>,
+    ) -> Result<Listed<IncidentPage>, Refusal>;
+
+    /// Fetch an incident.
+    ///
+    /// For administrators. The request as it was sent, and its answer. Secrets were taken out before it was kept: passwords,
+    /// tokens, email addresses, whatever nobody has described, and what looks like a secret. Each has a stand-in of the same
+    /// length and kind, so that the request still fails as it did; the same secret has the same stand-in.
+    #[oai(path = "/incidents/:incident_id", method = "get", operation_id = "getIncident")]
+    #[operation(errors(&[ErrorCode::IncidentNotFound, ErrorCode::IncidentSealed]))]
+    async fn get(
+        &self,
+        caller: Admin,
+        client: Client,
+        /// The incident.
+        incident_id: Path<Id>,
+    ) -> Result<Answered<Incident>, Refusal>;
+
+    /// Resolve an incident.
+    ///
+    /// For administrators. Says of an incident, and of all that are equal to it, that it is fixed, and in which version; or
+    /// that it is not. When an equal failure is met again, it is no longer resolved.
+    #[oai(path = "/incidents/:incident_id", method = "patch", operation_id = "updateIncident")]
+    #[operation(errors(&[ErrorCode::IncidentNotFound, ErrorCode::IncidentSealed]))]
+    async fn update(
+        &self,
+        caller: Admin,
+        client: Client,
+        /// The incident.
+        incident_id: Path<Id>,
+        body: Json<IncidentPatch>,
+    ) -> Result<Answered<Incident>, Refusal>;
+
+    /// Delete an incident.
+    ///
+    /// For administrators. Deletes its request and answer, at once and for good. Its group still counts it.
+    #[oai(path = "/incidents/:incident_id", method = "delete", operation_id = "deleteIncident")]
+    #[operation(errors(&[ErrorCode::IncidentNotFound]))]
+    async fn delete(
+        &self,
+        caller: Admin,
+        client: Client,
+        /// The incident.
+        incident_id: Path<Id>,
+    ) -> Result<Done, Refusal>;
+
+    /// List the groups of incidents.
+    ///
+    /// For administrators. Equal failures, how often and when they were met; the group that was met first most recently comes
+    /// first.
+    #[oai(path = "/incident-groups", method = "get", operation_id = "listIncidentGroups")]
+    #[operation(errors(&[ErrorCode::InvalidCursor]))]
+    async fn groups(
+        &self,
+        caller: Admin,
+        /// Where to go on: from `links.next` of the page before. Empty begins.
+        cursor: Query<Option<Cursor>>,
+        /// How many rows a page has at most: 20 unless given; more than 100 counts as 100.
+        #[oai(validator(minimum(value = "1"), maximum(value = "2147483647")))]
+        per_page: Query<Option<i32>>,
+        /// Only those that are said to be fixed, or that are not.
+        resolved: Query<Option<bool>>,
+    ) -> Result<Listed<IncidentGroupPage>, Refusal>;
+}

@@ -1,0 +1,239 @@
+//! Failed requests that were kept, for administrators.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use contract::{
+    Admin, Json,
+    caller::Client,
+    v2::{
+        Refusal,
+        endpoints::IncidentEndpoints,
+        parameters::{Cursor, Fingerprint, Word},
+        responses::{Answered, Done, Listed},
+        schemas::{
+            Incident, IncidentBody, IncidentGroup, IncidentGroupPage, IncidentHeader, IncidentPage, IncidentPatch,
+            IncidentRequest, IncidentResponse, IncidentSummary, Links,
+        },
+    },
+    values::{Id, Nullable, Timestamp},
+};
+use poem_openapi::param::{Path, Query};
+
+use super::{
+    Cursors,
+    cursors::{Binding, Place},
+    pages::{self, Frame},
+};
+use crate::{
+    db::repositories::{
+        incidents::{Filter, Found, GroupRow, newest_first},
+        keyset::Position,
+    },
+    endpoints::origin,
+    incidents::{Bytes, Record},
+    services::{Incidents, Resolution, Walk},
+};
+
+/// `/v2/admin/incidents` over the failures that were kept.
+pub struct IncidentRecords {
+    pub(super) incidents: Incidents,
+    pub(super) cursors: Cursors,
+}
+
+const PATH: &str = "/v2/admin/incidents";
+const GROUPS: &str = "/v2/admin/incident-groups";
+
+impl IncidentRecords {
+    /// The walk that goes on after a cursor, and what its cursors are bound to.
+    fn walk<F: Clone + std::fmt::Debug>(
+        &self,
+        list: &str,
+        filter: F,
+        cursor: Option<&Cursor>,
+        limit: i64,
+    ) -> Result<(Walk<F>, Binding), Refusal> {
+        let binding = Binding::new(list, &filter);
+        let after: Option<Position> = match self.cursors.read(&binding, cursor)? {
+            Some(Place::After(position)) => Some(position),
+            Some(Place::Offset(_)) => return Err(contract::ErrorCode::InvalidCursor.into()),
+            None => None,
+        };
+        Ok((Walk { filter, keyset: newest_first(after, limit), with_total: false }, binding))
+    }
+}
+
+impl IncidentEndpoints for IncidentRecords {
+    async fn list(
+        &self,
+        _: Admin,
+        Query(cursor): Query<Option<Cursor>>,
+        Query(per_page): Query<Option<i32>>,
+        Query(request_id): Query<Option<Word>>,
+        Query(operation): Query<Option<Word>>,
+        Query(status): Query<Option<i32>>,
+        Query(code): Query<Option<Word>>,
+        Query(fingerprint): Query<Option<Fingerprint>>,
+        Query(resolved): Query<Option<bool>>,
+        Query(received_after): Query<Option<Timestamp>>,
+    ) -> Result<Listed<IncidentPage>, Refusal> {
+        let word = |word: Option<Word>| word.map(|Word(word)| word);
+        let filter = Filter {
+            request_id: word(request_id),
+            operation: word(operation),
+            status,
+            code: word(code),
+            fingerprint: fingerprint.map(|Fingerprint(fingerprint)| fingerprint),
+            resolved,
+            received_after: received_after.map(Timestamp::micros),
+            now: 0,
+        };
+        let query = pages::Query::default()
+            .with("request_id", filter.request_id.as_deref())
+            .with("operation", filter.operation.as_deref())
+            .with("status", status)
+            .with("code", filter.code.as_deref())
+            .with("fingerprint", filter.fingerprint.as_deref())
+            .with("resolved", resolved)
+            .with("received_after", received_after);
+        let limit = pages::per_page(per_page);
+        let (walk, binding) = self.walk("incidents", filter, cursor.as_ref(), limit)?;
+        let found = self.incidents.walk(walk).await?;
+        let next = pages::end(&found, |(row, _)| row.position()).map(|end| self.cursors.write(&binding, &end));
+        let frame = Frame::new(PATH, &query, limit, cursor.as_ref(), next.as_deref(), None);
+        let data = found.rows.into_iter().map(summary).collect();
+        Ok(Listed { body: Json(IncidentPage { data, meta: frame.meta, links: frame.links }), link: frame.header })
+    }
+
+    async fn get(
+        &self,
+        Admin(caller): Admin,
+        client: Client,
+        Path(Id(id)): Path<Id>,
+    ) -> Result<Answered<Incident>, Refusal> {
+        let (found, record) = self.incidents.get(id, None, origin(client, Some(caller.user_id))).await?;
+        Ok(Answered(Json(incident(found, record))))
+    }
+
+    async fn update(
+        &self,
+        Admin(caller): Admin,
+        client: Client,
+        Path(Id(id)): Path<Id>,
+        Json(body): Json<IncidentPatch>,
+    ) -> Result<Answered<Incident>, Refusal> {
+        let resolution = Resolution { resolved: body.resolved, fixed_in: body.fixed_in };
+        let origin = origin(client, Some(caller.user_id));
+        self.incidents.resolve(id, resolution, origin.clone()).await?;
+        let (found, record) = self.incidents.get(id, None, origin).await?;
+        Ok(Answered(Json(incident(found, record))))
+    }
+
+    async fn delete(&self, Admin(caller): Admin, client: Client, Path(Id(id)): Path<Id>) -> Result<Done, Refusal> {
+        self.incidents.delete(id, origin(client, Some(caller.user_id))).await?;
+        Ok(Done)
+    }
+
+    async fn groups(
+        &self,
+        _: Admin,
+        Query(cursor): Query<Option<Cursor>>,
+        Query(per_page): Query<Option<i32>>,
+        Query(resolved): Query<Option<bool>>,
+    ) -> Result<Listed<IncidentGroupPage>, Refusal> {
+        let limit = pages::per_page(per_page);
+        let (walk, binding) = self.walk("incident groups", resolved, cursor.as_ref(), limit)?;
+        let found = self.incidents.walk_groups(walk).await?;
+        let next = pages::end(&found, GroupRow::position).map(|end| self.cursors.write(&binding, &end));
+        let query = pages::Query::default().with("resolved", resolved);
+        let frame = Frame::new(GROUPS, &query, limit, cursor.as_ref(), next.as_deref(), None);
+        let data = found.rows.into_iter().map(group).collect();
+        Ok(Listed { body: Json(IncidentGroupPage { data, meta: frame.meta, links: frame.links }), link: frame.header })
+    }
+}
+
+fn summary((row, group): Found) -> IncidentSummary {
+    IncidentSummary {
+        id: Id(row.id),
+        request_id: row.request_id,
+        received_at: Timestamp::from_micros(row.created_at),
+        duration_us: row.duration,
+        method: row.method,
+        operation: Nullable(group.operation),
+        contract: Nullable(row.contract),
+        status: group.status,
+        code: Nullable(group.code),
+        fingerprint: group.fingerprint,
+        user_id: Nullable(row.user_id.map(Id)),
+        server_version: row.server_version,
+        resolved: group.resolved_at.is_some(),
+        fixed_in: Nullable(group.fixed_in),
+        links: Links::Incident(row.id),
+    }
+}
+
+fn incident((row, group): Found, record: Record) -> Incident {
+    let (request, response) = (record.request, record.response);
+    Incident {
+        id: Id(row.id),
+        request_id: record.request_id,
+        trace_id: Nullable(record.trace_id),
+        received_at: Timestamp::from_micros(record.received_at),
+        duration_us: record.duration,
+        operation: Nullable(record.operation),
+        contract: Nullable(record.contract),
+        code: Nullable(record.code),
+        fingerprint: record.fingerprint,
+        site: group.site,
+        occurrences: group.occurrences,
+        user_id: Nullable(row.user_id.map(Id)),
+        session_id: Nullable(record.principal.as_ref().map(|principal| Id(principal.session_id))),
+        role: Nullable(record.principal.map(|principal| principal.role)),
+        server_version: record.server_version,
+        resolved: group.resolved_at.is_some(),
+        fixed_in: Nullable(group.fixed_in),
+        request: IncidentRequest {
+            method: request.method,
+            target: request.target,
+            headers: headers(request.headers),
+            body: body(request.body, request.truncated),
+        },
+        response: IncidentResponse {
+            status: i32::from(response.status),
+            headers: headers(response.headers),
+            body: body(response.body, response.truncated),
+        },
+        links: Links::Incident(row.id),
+    }
+}
+
+fn group(row: GroupRow) -> IncidentGroup {
+    IncidentGroup {
+        id: Id(row.id),
+        fingerprint: row.fingerprint,
+        operation: Nullable(row.operation),
+        status: row.status,
+        code: Nullable(row.code),
+        site: row.site,
+        occurrences: row.occurrences,
+        first_seen_at: Timestamp::from_micros(row.created_at),
+        last_seen_at: Timestamp::from_micros(row.updated_at),
+        resolved: row.resolved_at.is_some(),
+        resolved_at: Nullable(row.resolved_at.map(Timestamp::from_micros)),
+        fixed_in: Nullable(row.fixed_in),
+        links: Links::IncidentGroups,
+    }
+}
+
+fn headers(headers: Vec<(String, String)>) -> Vec<IncidentHeader> {
+    headers.into_iter().map(|(name, value)| IncidentHeader { name, value }).collect()
+}
+
+fn body(bytes: Bytes, truncated: bool) -> IncidentBody {
+    let sha256 = bytes.sha256();
+    match String::from_utf8(bytes.0) {
+        Ok(text) => IncidentBody { text: Nullable(Some(text)), base64: Nullable(None), sha256, truncated },
+        Err(error) => {
+            let base64 = STANDARD.encode(error.as_bytes());
+            IncidentBody { text: Nullable(None), base64: Nullable(Some(base64)), sha256, truncated }
+        }
+    }
+}

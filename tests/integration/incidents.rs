@@ -1,0 +1,211 @@
+//! Failures that are kept: which ones, what of them, and how they are found again.
+
+mod canaries;
+mod differential;
+mod storage;
+
+use poem::http::Method;
+
+use crate::support::{Actor, TestApp, Value, json};
+
+/// Makes a request fail; returns the id of the request.
+async fn fail(actor: &Actor<'_>, method: Method, path: &str, body: Option<&Value>) -> String {
+    let request = actor.request(method, path).header("x-fault", "panic");
+    let request = if let Some(body) = body { request.json(body) } else { request };
+    request.send().await.expect(500).header("x-request-id").to_owned()
+}
+
+/// The incident of a request, whole.
+async fn incident_of(admin: &Actor<'_>, request_id: &str) -> Value {
+    let found = admin.get(&format!("/v2/admin/incidents?request_id={request_id}")).await.expect(200).json();
+    let [one] = found["data"].as_array().unwrap().as_slice() else { panic!("{found}") };
+    admin.get(&format!("/v2/admin/incidents/{}", one["id"])).await.expect(200).json()
+}
+
+async fn count(admin: &Actor<'_>) -> usize {
+    admin.get("/v2/admin/incidents?per_page=100").await.expect(200).json()["data"].as_array().unwrap().len()
+}
+
+both_engines! {
+    async fn a_failure_is_found_by_the_id_of_its_request(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let (admin, user) = (app.admin().await, app.user().await);
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let body = "{ \"name\" :\t\"Ride to Zürich \\u0041 {{x}}\",\r\n \"due_on\": null, \"description\": \"mine: ada@firm.io\" }";
+        let target = "/v2/bucketlists/7/items?";
+        let reply = user
+            .request(Method::POST, target)
+            .header("traceparent", &format!("00-{trace}-00f067aa0ba902b7-01"))
+            .header("content-type", "application/json")
+            .header("x-request-id", "the-request-of-a-test")
+            .header("cookie", "session=1")
+            .header("x-fault", "query")
+            .bytes(body)
+            .send()
+            .await
+            .expect_error(500, "INTERNAL_ERROR");
+        app.keep_incidents().await;
+        let incident = incident_of(&admin, "the-request-of-a-test").await;
+        let expected = json!({
+            "request_id": "the-request-of-a-test", "trace_id": trace, "operation": "createItem", "contract": "v2",
+            "code": "INTERNAL_ERROR", "occurrences": 1, "user_id": user.id(), "role": "user", "resolved": false, "fixed_in": null,
+            "received_at": "2027-01-15T08:00:00.000000Z",
+        });
+        for (field, value) in expected.as_object().unwrap() {
+            assert_eq!(incident[field], *value, "{field}");
+        }
+        assert!(incident["site"].as_str().unwrap().starts_with("the query failed: "), "{}", incident["site"]);
+        let request = &incident["request"];
+        assert_eq!((request["method"].as_str(), request["target"].as_str()), (Some("POST"), Some(target)));
+        let kept = request["body"]["text"].as_str().unwrap();
+        assert_eq!(kept.len(), body.len());
+        let (before, _) = body.split_once("ada@").unwrap();
+        assert!(kept.starts_with(before) && !kept.contains("ada@firm.io"), "{kept}");
+        let names: Vec<&str> =
+            request["headers"].as_array().unwrap().iter().map(|header| header["name"].as_str().unwrap()).collect();
+        // In the order they came; the test's client sends the length last.
+        let sent = ["authorization", "traceparent", "content-type", "x-request-id", "x-fault", "content-length"];
+        assert_eq!(names, sent);
+        let authorization = request["headers"][0]["value"].as_str().unwrap();
+        assert!(authorization.starts_with("Bearer ") && authorization.len() == user.token().len() + 7, "{authorization}");
+        assert!(!authorization.contains(&user.token()));
+        assert_eq!(incident["response"]["status"], 500);
+        assert_eq!(incident["response"]["body"]["text"].as_str().unwrap().as_bytes(), reply.body);
+    }
+
+    async fn a_body_that_nobody_read_is_kept_if_it_is_there(engine: Engine) {
+        let app = TestApp::configured(engine, |config| config.incidents.limits.selection = "4xx".parse().unwrap()).await;
+        let admin = app.admin().await;
+        let body = json!({"name": "x", "description": "y"});
+        let refused = app.anonymous().post("/v1/bucketlists", &body).await.expect(401);
+        let large = json!({"name": "x".repeat(100_000)});
+        let too_large = admin.post("/v1/bucketlists", &large).await.expect(422);
+        app.keep_incidents().await;
+        let incident = incident_of(&admin, refused.header("x-request-id")).await;
+        assert_eq!(incident["request"]["body"]["text"], body.to_string());
+        assert_eq!((&incident["request"]["body"]["truncated"], &incident["user_id"]), (&json!(false), &json!(null)));
+        let incident = incident_of(&admin, too_large.header("x-request-id")).await;
+        assert_eq!(incident["request"]["body"]["truncated"], true);
+        assert_eq!(incident["request"]["body"]["text"].as_str().unwrap().len(), 65_536);
+    }
+
+    async fn only_what_is_selected_is_kept(engine: Engine) {
+        let taken = async |selection: &str| {
+            let app = TestApp::configured(engine, |config| config.incidents.limits.selection = selection.parse().unwrap()).await;
+            let admin = app.admin().await;
+            fail(&admin, Method::GET, "/v1/bucketlists", None).await;
+            admin.get("/v2/users/me?x=1").await.expect(422);
+            admin.get("/v2/nowhere").await.expect(404);
+            admin.get("/nowhere").await.expect(404);
+            admin.get("/health/ready").await.expect(200);
+            app.keep_incidents().await;
+            count(&admin).await
+        };
+        for (selection, expected) in
+            [("off", 0), ("5xx", 1), ("4xx,5xx", 4), ("404", 2), ("UNKNOWN_PARAMETER", 1), ("503", 0)]
+        {
+            assert_eq!(taken(selection).await, expected, "{selection}");
+        }
+    }
+
+    async fn an_administrator_can_have_any_request_kept(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let (admin, user) = (app.admin().await, app.user().await);
+        let asked = async |actor: &Actor<'_>| {
+            let reply = actor.request(Method::GET, "/v2/users/me").header("x-debug-capture", "1").send().await.expect(200);
+            reply.header("x-request-id").to_owned()
+        };
+        let (kept, _) = (asked(&admin).await, asked(&user).await);
+        app.keep_incidents().await;
+        assert_eq!(count(&admin).await, 1);
+        let incident = incident_of(&admin, &kept).await;
+        assert_eq!((&incident["response"]["status"], &incident["code"]), (&json!(200), &json!(null)));
+        let text = incident["response"]["body"]["text"].as_str().unwrap();
+        assert!(!text.contains(&admin.email().split('@').next().unwrap().to_owned()), "{text}");
+    }
+
+    async fn equal_failures_are_one_group_that_can_be_resolved(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let admin = app.admin().await;
+        let first = fail(&admin, Method::GET, "/v2/bucketlists/1", None).await;
+        app.wait(std::time::Duration::from_secs(5));
+        fail(&admin, Method::GET, "/v2/bucketlists/2?include=items", None).await;
+        fail(&admin, Method::DELETE, "/v2/bucketlists/2", None).await;
+        app.keep_incidents().await;
+        let groups = admin.get("/v2/admin/incident-groups").await.expect(200).json();
+        let of = |groups: &Value, operation: &str| {
+            groups["data"].as_array().unwrap().iter().find(|group| group["operation"] == operation).unwrap().clone()
+        };
+        assert_eq!(groups["data"].as_array().unwrap().len(), 2);
+        let group = of(&groups, "getBucketlist");
+        assert_eq!(group["occurrences"], 2);
+        assert_eq!(group["first_seen_at"], "2027-01-15T08:00:00.000000Z");
+        assert_eq!(group["last_seen_at"], "2027-01-15T08:00:05.000000Z");
+        let incident = incident_of(&admin, &first).await;
+        let path = format!("/v2/admin/incidents/{}", incident["id"]);
+        let fixed = admin.patch(&path, &json!({"resolved": true, "fixed_in": "0.2.0"})).await.expect(200).json();
+        assert_eq!((&fixed["resolved"], &fixed["fixed_in"]), (&json!(true), &json!("0.2.0")));
+        let listed = async |query: &str| {
+            let found = admin.get(&format!("/v2/admin/incidents?{query}")).await.expect(200).json();
+            found["data"].as_array().unwrap().len()
+        };
+        assert_eq!((listed("resolved=true").await, listed("resolved=false").await), (2, 1), "equal ones, too");
+        let fingerprint = group["fingerprint"].as_str().unwrap();
+        for (query, expected) in [
+            ("operation=getBucketlist".to_owned(), 2),
+            ("operation=getBucketlist&resolved=false".to_owned(), 0),
+            (format!("fingerprint={fingerprint}"), 2),
+            ("status=500".to_owned(), 3),
+            ("status=503".to_owned(), 0),
+            ("code=INTERNAL_ERROR&per_page=2".to_owned(), 2),
+            ("received_after=2027-01-15T08:00:01Z".to_owned(), 2),
+        ] {
+            assert_eq!(listed(&query).await, expected, "{query}");
+        }
+        // It happens again: not fixed after all.
+        fail(&admin, Method::GET, "/v2/bucketlists/3", None).await;
+        app.keep_incidents().await;
+        let group = of(&admin.get("/v2/admin/incident-groups?resolved=false").await.expect(200).json(), "getBucketlist");
+        assert_eq!((&group["occurrences"], &group["fixed_in"]), (&json!(3), &json!("0.2.0")));
+        let open = admin.patch(&path, &json!({"resolved": false})).await.expect(200).json();
+        assert_eq!((&open["resolved"], &open["fixed_in"]), (&json!(false), &json!(null)));
+        admin.delete(&path).await.expect(204);
+        let audited = admin.get("/v2/admin/audit?target_type=incident").await.expect(200).json();
+        let actions: Vec<&str> =
+            audited["data"].as_array().unwrap().iter().map(|event| event["action"].as_str().unwrap()).collect();
+        let read = "incident.read";
+        assert_eq!(actions, ["incident.deleted", read, "incident.resolved", read, "incident.resolved", read], "the newest first");
+        admin.get(&path).await.expect_error(404, "INCIDENT_NOT_FOUND");
+        admin.delete(&path).await.expect_error(404, "INCIDENT_NOT_FOUND");
+        admin.patch(&path, &json!({})).await.expect_error(404, "INCIDENT_NOT_FOUND");
+    }
+
+    async fn pages_of_incidents_have_each_once(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let admin = app.admin().await;
+        for list in 1..=7 {
+            fail(&admin, Method::GET, &format!("/v2/bucketlists/{list}"), None).await;
+        }
+        app.keep_incidents().await;
+        let (mut next, mut targets) = (Some("/v2/admin/incidents?per_page=3&status=500".to_owned()), Vec::new());
+        while let Some(path) = next {
+            let page = admin.get(&path).await.expect(200).json();
+            for row in page["data"].as_array().unwrap() {
+                let whole = admin.get(&format!("/v2/admin/incidents/{}", row["id"])).await.expect(200).json();
+                targets.push(whole["request"]["target"].as_str().unwrap().to_owned());
+            }
+            next = page["links"]["next"].as_str().map(str::to_owned);
+        }
+        let expected: Vec<String> = (1..=7).rev().map(|list| format!("/v2/bucketlists/{list}")).collect();
+        assert_eq!(targets, expected);
+        let page = admin.get("/v2/admin/incidents?per_page=3&status=500").await.expect(200).json();
+        // A cursor that is good is no secret: without it, the request would be another one.
+        let next = page["links"]["next"].as_str().unwrap();
+        let request = fail(&admin, Method::GET, next, None).await;
+        app.keep_incidents().await;
+        assert_eq!(incident_of(&admin, &request).await["request"]["target"], next);
+        let cursor = page["links"]["next"].as_str().unwrap().rsplit_once("cursor=").unwrap().1.to_owned();
+        let foreign = admin.get(&format!("/v2/admin/incidents?status=503&cursor={cursor}")).await;
+        foreign.expect_error(400, "INVALID_CURSOR");
+    }
+}

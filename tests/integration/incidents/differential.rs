@@ -1,0 +1,498 @@
+//! Redaction must not change how a request fails: generated requests are sent as they are, and as the record of them says, and
+//! both must end in the same status, code and places.
+//!
+//! The second time another account sends them, whose email address and password are the stand-ins of the first one's and that
+//! owns the same: what decides besides the request must be redacted alike. Tokens that the server itself gave out have no such
+//! twin, and are not among what is sent. `TORTURE` says how many requests; without it, enough to notice a mistake.
+
+use bucketlist::incidents::{Exchange, Record, Redactor};
+use bytes::Bytes;
+use contract::{v1, v2};
+use document::Operation;
+use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
+
+use crate::support::{Actor, Engine, Reply, TestApp, Value, json};
+
+const SECRET: &str = "the-secret-that-test-apps-sign-with";
+
+/// Somebody, and what they own.
+struct Somebody<'a> {
+    actor: Actor<'a>,
+    email: String,
+    password: String,
+    list: i64,
+    item: i64,
+}
+
+impl Somebody<'_> {
+    /// What stands for a parameter of a path.
+    fn id(&self, parameter: &str) -> i64 {
+        match parameter {
+            "user_id" => self.actor.id(),
+            "bucketlist_id" => self.list,
+            "item_id" => self.item,
+            _ => 1,
+        }
+    }
+}
+
+async fn somebody<'a>(app: &'a TestApp, email: &str, password: &str) -> Somebody<'a> {
+    let body = json!({"email": email, "password": password, "name": "Ada"});
+    let session = app.anonymous().post("/v2/auth/register", &body).await.expect(201).json();
+    let actor = Actor::new(app, Some(session));
+    let list = actor.bucketlist("See the world").await;
+    let item = actor.item(list, "Watch the northern lights").await;
+    Somebody { actor, email: email.to_owned(), password: password.to_owned(), list, item }
+}
+
+fn operations() -> Vec<&'static Operation> {
+    // What is asked about incidents depends on what was kept, and ending sessions ends the test.
+    let apart = |id: &str| id.contains("ncident") || id.contains("ession") || id == "logout";
+    [v1::contract(), v2::contract()]
+        .into_iter()
+        .flat_map(|contract| contract.operations())
+        .filter(|operation| !apart(&operation.id))
+        .collect()
+}
+
+/// The example of an operation's body.
+fn example(operation: &Operation) -> Value {
+    let document = if operation.path.starts_with("/v1") { v1::document() } else { v2::document() }.value();
+    let path = &operation.path[3..];
+    let content = &document["paths"][path][operation.method.to_lowercase()]["requestBody"]["content"];
+    let schema = &content[&operation.consumes[0]]["schema"];
+    let reference = schema["$ref"].as_str().or_else(|| schema["allOf"][0]["$ref"].as_str());
+    match reference {
+        Some(reference) => document.pointer(reference.trim_start_matches('#')).unwrap()["example"].clone(),
+        None => schema["example"].clone(),
+    }
+}
+
+fn text(rng: &mut StdRng, who: &Somebody<'_>) -> String {
+    const WORDS: [&str; 44] = [
+        "",
+        " ",
+        "   ",
+        "x",
+        "short",
+        "1234567",
+        "12345678",
+        "Password123",
+        "qwertyuiop",
+        "QWERTYUIOP",
+        "pass@word1",
+        "їїїїїїїї",
+        "harbour-lantern-42",
+        "another harbour 17",
+        "пароль на юге",
+        "ПАРОЛЬ",
+        "山田太郎のひみつ",
+        "😀😀😀😀😀😀😀😀",
+        "e\u{301}te\u{301} a\u{308}",
+        "\u{0}",
+        "a\u{0}bcdefghij",
+        "bell\u{7}bell",
+        "tab\tand\nline",
+        "\u{200b}zero",
+        "  padded text  ",
+        "ada@firm.io",
+        "Ada.L+x@Mail.Firm.io",
+        "jürgen@exämple.de",
+        "password1@firm.io",
+        "demo@example.com",
+        "e\u{301}va@firm.io",
+        "a@b",
+        "@b.c",
+        "a b@c.de",
+        "x@y..zz",
+        "\"q\"@firm.io",
+        "ada@firm.io ",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIyIn0.c2lnbmF0dXJl",
+        "kJ3v0m7wq2Yx5sT8uB1nR4cE6gH9aZ0dF2iL5oP8qWs",
+        "4111 1111 1111 1111",
+        "2026-02-30",
+        "2027-01-31",
+        "admin",
+        "{{access_token}} {{$guid}}",
+    ];
+    const LENGTHS: [usize; 14] = [7, 8, 9, 64, 65, 100, 101, 128, 129, 200, 201, 254, 255, 1_001];
+    let letters = |rng: &mut StdRng, length: usize| -> String {
+        let alphabet: Vec<char> = "abcdefgXYZ0123456789-_.é山".chars().collect();
+        (0..length).map(|_| *alphabet.choose(rng).unwrap()).collect()
+    };
+    let length = *LENGTHS.choose(rng).unwrap();
+    match rng.random_range(0..16) {
+        0 => who.email.clone(),
+        1 => who.email.to_uppercase(),
+        2 => who.email.split('@').next().unwrap().to_owned(),
+        3 => who.password.clone(),
+        4 => format!("{}@firm.io", letters(rng, length).replace(['é', '山', '_'], "q").trim_matches('.')),
+        5 | 6 => letters(rng, length),
+        7 => format!("note {} and password: {}", who.email, letters(rng, 9)),
+        _ => (*WORDS.choose(rng).unwrap()).to_owned(),
+    }
+}
+
+fn value(rng: &mut StdRng, who: &Somebody<'_>) -> Value {
+    match rng.random_range(0..20) {
+        0 => Value::Null,
+        1 => rng.random_bool(0.5).into(),
+        2 => [json!(0), json!(-7), json!(1.0), json!(12_345_678), json!(u64::MAX), json!(4_111_111_111_111_111_u64)]
+            .choose(rng)
+            .unwrap()
+            .clone(),
+        3 => json!({text(rng, who): text(rng, who)}),
+        4 => json!([text(rng, who), {"password": text(rng, who)}]),
+        _ => text(rng, who).into(),
+    }
+}
+
+fn body(rng: &mut StdRng, who: &Somebody<'_>, operation: &Operation) -> Value {
+    let mut body = example(operation);
+    if let Some(items) = body.get_mut("items").and_then(Value::as_array_mut) {
+        let count = rng.random_range(0..4);
+        items.truncate(1);
+        for _ in 0..count {
+            items.push(json!({"name": text(rng, who)}));
+        }
+    }
+    let Some(fields) = body.as_object_mut() else { return body };
+    for (name, field) in fields.iter_mut() {
+        match name.as_str() {
+            "password" | "current_password" if rng.random_bool(0.5) => *field = who.password.clone().into(),
+            "email" if rng.random_bool(0.3) => *field = who.email.clone().into(),
+            "items" if rng.random_bool(0.9) => {}
+            _ if rng.random_bool(0.5) => *field = value(rng, who),
+            _ => {}
+        }
+    }
+    let names: Vec<String> = fields.keys().cloned().collect();
+    if rng.random_bool(0.1) {
+        fields.remove(names.choose(rng).unwrap());
+    }
+    if rng.random_bool(0.15) {
+        let name = ["colour", "password", "token", "x", "user", "email", "access_token", "pin", "Ünïcode"]
+            .choose(rng)
+            .unwrap();
+        fields.insert((*name).to_owned(), value(rng, who));
+    }
+    body
+}
+
+/// JSON as clients write it who like escapes and white space, and now and then say things twice.
+fn write(rng: &mut StdRng, value: &Value, out: &mut String) {
+    let space = |rng: &mut StdRng| *["", "", "", " ", "\n", "\t", "\r\n  "].choose(rng).unwrap();
+    match value {
+        Value::String(text) => string(rng, text, out),
+        Value::Array(list) => {
+            out.push('[');
+            for (index, one) in list.iter().enumerate() {
+                out.push_str(if index > 0 { "," } else { "" });
+                out.push_str(space(rng));
+                write(rng, one, out);
+            }
+            out.push(']');
+        }
+        Value::Object(map) => {
+            out.push('{');
+            let mut is_first = true;
+            for (name, one) in map {
+                for _ in 0..if rng.random_bool(0.01) { 2 } else { 1 } {
+                    out.push_str(if is_first { "" } else { "," });
+                    is_first = false;
+                    out.push_str(space(rng));
+                    string(rng, name, out);
+                    out.push_str(space(rng));
+                    out.push(':');
+                    out.push_str(space(rng));
+                    write(rng, one, out);
+                }
+            }
+            out.push('}');
+        }
+        other => out.push_str(&other.to_string()),
+    }
+}
+
+fn string(rng: &mut StdRng, text: &str, out: &mut String) {
+    let escapes = if rng.random_bool(0.2) { 0.4 } else { 0.0 };
+    out.push('"');
+    for character in text.chars() {
+        if rng.random_bool(escapes) {
+            let mut buffer = [0; 2];
+            for unit in character.encode_utf16(&mut buffer) {
+                out.push_str(&if rng.random_bool(0.5) { format!("\\u{unit:04x}") } else { format!("\\u{unit:04X}") });
+            }
+        } else if character.is_control() || matches!(character, '"' | '\\') {
+            out.push_str(
+                serde_json::to_string(&character).unwrap().trim_matches('"').replace("\\\\\"", "\\\"").as_str(),
+            );
+        } else {
+            out.push(character);
+        }
+    }
+    out.push('"');
+}
+
+/// The bytes of a body, some of which are no JSON any more.
+fn bytes(rng: &mut StdRng, who: &Somebody<'_>, operation: &Operation) -> Vec<u8> {
+    let mut written = String::new();
+    let value = body(rng, who, operation);
+    write(rng, &value, &mut written);
+    let mut bytes = written.into_bytes();
+    let at = |rng: &mut StdRng, bytes: &[u8]| rng.random_range(0..bytes.len().max(1));
+    match rng.random_range(0..40) {
+        0 => {
+            let at = at(rng, &bytes);
+            bytes.truncate(at);
+        }
+        1 if !bytes.is_empty() => {
+            let at = at(rng, &bytes);
+            bytes[at] = *b"\"{}[]:,x0 \\'\xff".choose(rng).unwrap();
+        }
+        2 => {
+            let at = at(rng, &bytes);
+            bytes.insert(at, *b"\xc3\xff\"\\a0 \0".choose(rng).unwrap());
+        }
+        3 => bytes = [b"\xef\xbb\xbf".to_vec(), bytes].concat(),
+        4 => bytes = format!("{}{}", "[".repeat(40), text(rng, who)).into_bytes(),
+        5 => bytes = format!("email={}&password={}", text(rng, who), text(rng, who)).into_bytes(),
+        6 => bytes = String::from_utf8_lossy(&bytes).replace('"', "'").into_bytes(),
+        _ => {}
+    }
+    bytes
+}
+
+fn percent(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+fn target(rng: &mut StdRng, who: &Somebody<'_>, operation: &Operation) -> String {
+    let segments = operation.path.split('/').map(|segment| {
+        let Some(parameter) = segment.strip_prefix('{').and_then(|segment| segment.strip_suffix('}')) else {
+            return segment.to_owned();
+        };
+        match rng.random_range(0..12) {
+            0 => (*["0", "-1", "99999999", "99999999999999999999", "abc", "12a", "1.0", "%FF", "%00", "%61%62"]
+                .choose(rng)
+                .unwrap())
+            .to_owned(),
+            1 => percent(&text(rng, who)).chars().take(60).collect::<String>().replace('%', "q") + "z",
+            _ => who.id(parameter).to_string(),
+        }
+    });
+    let path = segments.collect::<Vec<_>>().join("/");
+    let names = [
+        "q",
+        "page",
+        "per_page",
+        "cursor",
+        "sort",
+        "done",
+        "due_before",
+        "include",
+        "role",
+        "created_after",
+        "colour",
+        "token",
+    ];
+    let values = [
+        "1",
+        "0",
+        "-5",
+        "abc",
+        "true",
+        "maybe",
+        "-name",
+        "nome",
+        "2026-02-30",
+        "2026-12-31",
+        "total",
+        "admin",
+        "99999999999",
+    ];
+    let mut pairs = Vec::new();
+    while rng.random_bool(if operation.method == "GET" { 0.5 } else { 0.05 }) {
+        let value =
+            if rng.random_bool(0.3) { percent(&text(rng, who)) } else { (*values.choose(rng).unwrap()).to_owned() };
+        pairs.push(format!("{}={value}", names.choose(rng).unwrap()));
+    }
+    if pairs.is_empty() { path } else { format!("{path}?{}", pairs.join("&")) }
+}
+
+/// A request, and who sends it.
+struct Sent {
+    operation: &'static Operation,
+    target: String,
+    content_type: Option<&'static str>,
+    body: Option<Vec<u8>>,
+}
+
+async fn send(who: &Actor<'_>, sent: &Sent) -> Reply {
+    let mut request = who.request(sent.operation.method.parse().unwrap(), &sent.target);
+    if let Some(content_type) = sent.content_type {
+        request = request.header("content-type", content_type);
+    }
+    match &sent.body {
+        Some(body) => request.bytes(body.clone()).send().await.any(),
+        None => request.send().await.any(),
+    }
+}
+
+fn record(redactor: &Redactor, sent: &Sent, reply: &Reply) -> Record {
+    let code = serde_json::from_slice::<Value>(&reply.body)
+        .ok()
+        .and_then(|body| body["error"]["code"].as_str().or_else(|| body["code"].as_str()).map(str::to_owned));
+    let code =
+        code.and_then(|code| contract::ErrorCode::ALL.iter().map(|known| known.as_str()).find(|known| *known == code));
+    let headers = sent.content_type.iter().map(|value| ("content-type".to_owned(), value.as_bytes().to_vec()));
+    let exchange = Exchange {
+        request_id: "r".to_owned(),
+        trace_id: None,
+        received_at: 1,
+        duration: 1,
+        contract: None,
+        operation: Some(sent.operation),
+        code,
+        site: String::new(),
+        principal: None,
+        method: sent.operation.method.clone(),
+        target: sent.target.clone(),
+        headers: headers.collect(),
+        body: sent.body.iter().cloned().map(Bytes::from).collect(),
+        is_body_cut: false,
+        status: reply.status,
+        response_headers: vec![("content-type".to_owned(), b"application/json".to_vec())],
+        response_body: Bytes::from(reply.body.clone()),
+        is_response_cut: false,
+    };
+    redactor.redact(&exchange).record
+}
+
+/// The request of a record, to the twin's own things.
+fn twin(record: &Record, sent: &Sent, one: &Somebody<'_>, other: &Somebody<'_>) -> Sent {
+    let (path, query) =
+        record.request.target.split_once('?').map_or((record.request.target.as_str(), None), |(p, q)| (p, Some(q)));
+    let segments = sent.operation.path.split('/').zip(path.split('/')).map(|(template, segment)| {
+        match template.strip_prefix('{').and_then(|template| template.strip_suffix('}')) {
+            Some(name) if one.id(name).to_string() == segment => other.id(name).to_string(),
+            _ => segment.to_owned(),
+        }
+    });
+    let path = segments.collect::<Vec<_>>().join("/");
+    Sent {
+        operation: sent.operation,
+        target: query.map_or(path.clone(), |query| format!("{path}?{query}")),
+        content_type: sent.content_type,
+        body: sent.body.as_ref().map(|_| record.request.body.0.clone()),
+    }
+}
+
+/// Status, code and places of an answer.
+fn outcome(status: u16, body: &[u8]) -> (u16, Option<String>, Vec<(String, String)>) {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let error = if body["error"].is_object() { &body["error"] } else { &body };
+    let code = error["code"].as_str().filter(|_| status >= 400).map(str::to_owned);
+    let details = error["details"].as_array().or_else(|| error["errors"].as_array()).into_iter().flatten();
+    let place = |detail: &Value| {
+        let places = ["field", "pointer", "parameter", "header"].map(|name| detail[name].as_str());
+        (places.into_iter().flatten().collect::<String>(), detail["code"].as_str().unwrap_or_default().to_owned())
+    };
+    let mut details: Vec<_> = details.map(place).collect();
+    details.sort();
+    (status, code, details)
+}
+
+#[tokio::test]
+async fn a_redacted_request_ends_as_the_original_did() {
+    let count: usize = std::env::var("TORTURE").ok().map_or(500, |count| count.parse().unwrap());
+    let app =
+        TestApp::configured(Engine::Sqlite, |config| config.incidents.limits.selection = "off".parse().unwrap()).await;
+    let redactor = Redactor::new(&SECRET.into());
+    let admin = app.admin().await;
+    let operations = operations();
+    let mut rng = StdRng::seed_from_u64(20_261_124);
+    let (mut one, mut other) = pair(&app, &redactor, 0).await;
+    let mut seen = std::collections::BTreeMap::<(u16, Option<String>), usize>::new();
+    let mut changed = 0;
+    for number in 1..=count {
+        let operation = *operations.choose(&mut rng).unwrap();
+        let body = operation.body().map(|_| bytes(&mut rng, &one, operation));
+        let kinds = ["application/json", "text/plain", "application/x-www-form-urlencoded", "text/csv"];
+        let kind = match rng.random_range(0..25) {
+            0 => Some(*kinds.choose(&mut rng).unwrap()),
+            1 => None,
+            _ => operation.consumes.first().map(String::as_str),
+        };
+        let target = target(&mut rng, &one, operation);
+        let sent = Sent { operation, target, content_type: kind.filter(|_| body.is_some()), body };
+        let is_for_admins = operation.path.starts_with("/v2/admin")
+            || operation.path.starts_with("/v1/users/{")
+            || operation.path == "/v1/users";
+        let is_public = !operation.secured;
+        let anonymous = app.anonymous();
+        let whose = |who: &'_ Somebody<'_>| -> Option<Value> { who.actor.session.clone() };
+        let (first, second) = match (is_public, is_for_admins) {
+            (true, _) => (None, None),
+            (_, true) => (admin.session.clone(), admin.session.clone()),
+            _ => (whose(&one), whose(&other)),
+        };
+        let as_ = |session: Option<Value>| Actor::new(&app, session);
+        drop(anonymous);
+        let reply = send(&as_(first), &sent).await;
+        let record = record(&redactor, &sent, &reply);
+        let again = twin(&record, &sent, &one, &other);
+        changed += usize::from(again.body != sent.body);
+        let repeated = send(&as_(second), &again).await;
+        let expected = outcome(reply.status, &record.response.body.0);
+        let got = outcome(repeated.status, &repeated.body);
+        let shown = |body: &Option<Vec<u8>>| String::from_utf8_lossy(body.as_deref().unwrap_or_default()).into_owned();
+        assert_eq!(
+            got,
+            expected,
+            "request {number}: {} {}\n{}\nbecame {}\n{}",
+            operation.id,
+            sent.target,
+            shown(&sent.body),
+            again.target,
+            shown(&again.body)
+        );
+        *seen.entry((expected.0, expected.1)).or_default() += 1;
+        let is_over =
+            ["deleteMe", "deleteUser", "changePassword", "updateMe", "updateUser", "deleteBucketlist", "deleteItem"];
+        if (reply.is_success() && is_over.contains(&operation.id.as_str())) || reply.status == 401 && operation.secured
+        {
+            (one, other) = pair(&app, &redactor, number).await;
+        }
+    }
+    println!("{count} requests, {changed} with another body; {seen:#?}");
+    assert!(changed > count / 5, "hardly anything was redacted: {changed}");
+    for code in ["VALIDATION_FAILED", "MALFORMED_JSON", "INVALID_CREDENTIALS", "WRONG_PASSWORD"] {
+        assert!(seen.keys().any(|(_, seen)| seen.as_deref() == Some(code)), "{code}: {seen:?}");
+    }
+    assert!(seen.keys().filter(|(status, _)| *status < 300).map(|key| seen[key]).sum::<usize>() > count / 20);
+}
+
+/// Somebody, and the account that the records of what they do are about.
+async fn pair<'a>(app: &'a TestApp, redactor: &Redactor, number: usize) -> (Somebody<'a>, Somebody<'a>) {
+    let (email, password) = (format!("Person{number}.Ada@Lovelace{number}.org"), format!("harbour-Lantern-{number}"));
+    let register = v2::contract().operations().find(|operation| operation.id == "register").unwrap();
+    let body = json!({"email": email, "password": password}).to_string().into_bytes();
+    let sent = Sent {
+        operation: register,
+        target: "/v2/auth/register".to_owned(),
+        content_type: Some("application/json"),
+        body: Some(body),
+    };
+    let empty = Reply {
+        method: poem::http::Method::POST,
+        path: String::new(),
+        status: 500,
+        headers: Default::default(),
+        body: Vec::new(),
+    };
+    let redacted: Value = serde_json::from_slice(&record(redactor, &sent, &empty).request.body.0).unwrap();
+    let one = somebody(app, &email, &password).await;
+    let other = somebody(app, redacted["email"].as_str().unwrap(), redacted["password"].as_str().unwrap()).await;
+    (one, other)
+}

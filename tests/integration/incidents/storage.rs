@@ -1,0 +1,145 @@
+//! How incidents are stored: bounded, sealed, for a time; and what becomes of them while the database is away.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use bucketlist::{
+    app::{App, Parts},
+    domain::SystemRandom,
+};
+use poem::{Endpoint, Request, http::Method};
+use secrecy::SecretString;
+
+use super::{count, fail, incident_of};
+use crate::support::{Actor, Reply, TestApp, Unjudged, json};
+
+/// The same server after a start with other settings.
+fn started_again(app: &TestApp, change: impl FnOnce(&mut bucketlist::config::Config)) -> App {
+    let mut config = app.config.clone();
+    change(&mut config);
+    let parts = Parts { clock: app.clock.clone(), random: Arc::new(SystemRandom), mailer: app.mailer.clone() };
+    App::new(&config, &SecretString::from("the-secret-that-test-apps-sign-with"), parts).unwrap()
+}
+
+async fn ask(app: &App, actor: &Actor<'_>, path: &str) -> Unjudged {
+    let authorization = format!("Bearer {}", actor.token());
+    let request = Request::builder().uri(path.parse().unwrap()).header("authorization", authorization).finish();
+    Unjudged(Reply::read(Method::GET, path.to_owned(), app.endpoint.call(request).await.unwrap()).await)
+}
+
+both_engines! {
+    async fn incidents_expire(engine: Engine) {
+        let app = TestApp::configured(engine, |config| config.incidents.ttl = Duration::from_secs(60)).await;
+        let admin = app.admin().await;
+        let request = fail(&admin, Method::GET, "/v2/bucketlists/1", None).await;
+        app.keep_incidents().await;
+        let path = format!("/v2/admin/incidents/{}", incident_of(&admin, &request).await["id"]);
+        app.wait(Duration::from_secs(61));
+        // Gone for readers at once, and from the disk with the next purge.
+        admin.get(&path).await.expect_error(404, "INCIDENT_NOT_FOUND");
+        assert_eq!(count(&admin).await, 0);
+        assert_eq!(app.app.incidents.purge_expired().await.unwrap(), 2, "the incident and its group");
+        assert_eq!(app.app.incidents.purge_expired().await.unwrap(), 0);
+        assert_eq!(admin.get("/v2/admin/incident-groups").await.expect(200).json()["data"], json!([]));
+    }
+
+    async fn a_full_table_loses_the_oldest_of_the_most_frequent(engine: Engine) {
+        let app = TestApp::configured(engine, |config| config.incidents.max = 6).await;
+        let admin = app.admin().await;
+        let rare = fail(&admin, Method::GET, "/v2/users/me", None).await;
+        let mut last = String::new();
+        for list in 1..=20 {
+            last = fail(&admin, Method::GET, &format!("/v2/bucketlists/{list}"), None).await;
+            if list % 4 == 0 {
+                app.keep_incidents().await;
+            }
+        }
+        assert_eq!(count(&admin).await, 6);
+        incident_of(&admin, &rare).await;
+        incident_of(&admin, &last).await;
+        let groups = admin.get("/v2/admin/incident-groups").await.expect(200).json();
+        let counts: Vec<i64> =
+            groups["data"].as_array().unwrap().iter().map(|group| group["occurrences"].as_i64().unwrap()).collect();
+        assert!(counts.contains(&20) && counts.contains(&1), "they are still counted: {counts:?}");
+    }
+
+    async fn what_is_above_the_rate_is_only_counted(engine: Engine) {
+        let app = TestApp::configured(engine, |config| config.incidents.limits.per_minute = 3).await;
+        let admin = app.admin().await;
+        for list in 1..=10 {
+            fail(&admin, Method::GET, &format!("/v2/bucketlists/{list}"), None).await;
+        }
+        app.keep_incidents().await;
+        assert_eq!(count(&admin).await, 3);
+        let groups = admin.get("/v2/admin/incident-groups").await.expect(200).json();
+        assert_eq!(groups["data"][0]["occurrences"], 10);
+        app.wait(Duration::from_secs(60));
+        fail(&admin, Method::GET, "/v2/bucketlists/1", None).await;
+        app.keep_incidents().await;
+        assert_eq!(count(&admin).await, 4);
+    }
+
+    async fn records_are_sealed_where_there_is_a_key(engine: Engine) {
+        let key = |text: &str| Some(SecretString::from(text.repeat(8)));
+        let app = TestApp::configured(engine, |config| config.incidents.key = key("a-key")).await;
+        let admin = app.admin().await;
+        let body = json!({"name": "a name to look for"});
+        let request = fail(&admin, Method::POST, "/v2/bucketlists", Some(&body)).await;
+        app.keep_incidents().await;
+        let incident = incident_of(&admin, &request).await;
+        assert_eq!(incident["request"]["body"]["text"], body.to_string());
+        let path = format!("/v2/admin/incidents/{}", incident["id"]);
+        // Another key: it says what is missing. The old one given besides: all is well.
+        let other = started_again(&app, |config| config.incidents.key = key("other"));
+        let reply = ask(&other, &admin, &path).await.expect_error(409, "INCIDENT_SEALED");
+        assert!(!String::from_utf8_lossy(&reply.body).contains("a name to look for"));
+        ask(&other, &admin, "/v2/admin/incidents").await.expect(200);
+        let rotated = started_again(&app, |config| {
+            config.incidents.key = key("other");
+            config.incidents.previous_keys = key("a-key").into_iter().collect();
+        });
+        assert_eq!(ask(&rotated, &admin, &path).await.expect(200).json(), incident);
+        // A record that was put into another row cannot be opened there.
+        fail(&admin, Method::POST, "/v2/bucketlists", Some(&json!({"name": "another"}))).await;
+        app.keep_incidents().await;
+        let (column, row) = ("record", incident["id"].as_i64().unwrap());
+        app.execute(&format!("UPDATE incidents SET {column} = (SELECT {column} FROM incidents WHERE id = {row})"));
+        let moved = format!("/v2/admin/incidents/{}", row + 1);
+        admin.get(&moved).await.expect_error(500, "INTERNAL_ERROR");
+        admin.get(&path).await.expect(200);
+    }
+
+    async fn while_the_database_is_away_failures_wait(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let admin = app.admin().await;
+        let first = fail(&admin, Method::GET, "/v2/bucketlists/1", None).await;
+        app.execute("ALTER TABLE incidents RENAME TO away");
+        assert!(app.app.incidents.work_off().await.is_err());
+        let second = fail(&admin, Method::GET, "/v2/bucketlists/2", None).await;
+        assert!(app.app.incidents.work_off().await.is_err());
+        app.execute("ALTER TABLE away RENAME TO incidents");
+        app.keep_incidents().await;
+        incident_of(&admin, &first).await;
+        incident_of(&admin, &second).await;
+        assert_eq!(count(&admin).await, 2);
+        let counts = app.app.incidents.counts().await;
+        assert_eq!((counts.stored.load(Ordering::Relaxed), counts.lost.load(Ordering::Relaxed)), (2, 0));
+    }
+
+    async fn what_a_user_sent_goes_with_the_account(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let (admin, user) = (app.admin().await, app.user().await);
+        fail(&user, Method::GET, "/v2/bucketlists/1", None).await;
+        app.keep_incidents().await;
+        assert_eq!(count(&admin).await, 1);
+        // This one is stored after the account is gone: it is nobody's.
+        fail(&user, Method::GET, "/v2/bucketlists/2", None).await;
+        admin.delete(&format!("/v2/admin/users/{}", user.id())).await.expect(204);
+        assert_eq!(count(&admin).await, 0);
+        app.keep_incidents().await;
+        let page = admin.get("/v2/admin/incidents").await.expect(200).json();
+        assert_eq!(page["data"][0]["user_id"], json!(null));
+    }
+}
