@@ -29,6 +29,9 @@ pub(super) enum Action {
         /// Which version of OpenAPI it is written in.
         #[arg(long, value_enum, default_value_t = Edition::V3_0)]
         openapi: Edition,
+        /// Name every JSON media type application/json and leave the others out: for generators that know no other.
+        #[arg(long)]
+        json_only: bool,
     },
     /// Compare the committed documents with the code and with what was released: exits 0 when they are the code's and
     /// break no client, 4 when they are stale or break one, 1 when the contract breaks a rule.
@@ -119,8 +122,9 @@ pub(super) const STALE: u8 = 4;
 
 pub(super) fn run(action: &Action, out: &mut dyn Write) -> Result<ExitCode, CliError> {
     match action {
-        Action::Print { contract, format, openapi } => {
+        Action::Print { contract, format, openapi, json_only } => {
             let document = contract.document()?;
+            let document = if *json_only { document.json_only() } else { document };
             let text = match (openapi, format) {
                 (Edition::V3_0, Format::Json) => document.to_json(),
                 (Edition::V3_0, Format::Yaml) => document.to_yaml(),

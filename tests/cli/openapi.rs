@@ -27,6 +27,23 @@ fn the_printed_documents_are_the_committed_ones() {
     }
 }
 
+/// docs/clients.md: for generators that know one media type.
+#[test]
+fn json_alone_is_what_is_printed_when_asked_for() {
+    let place = Place::new();
+    // v1 has nothing else.
+    assert_eq!(place.run(&["openapi", "print", "--json-only"]).succeeds(), committed("v1.json"));
+    let printed = place.run(&["openapi", "print", "--contract", "v2", "--json-only"]).succeeds();
+    let committed = committed("v2.json");
+    for media_type in ["\"application/problem+json\": {", "\"application/merge-patch+json\": {", "\"text/csv\": {"] {
+        assert!(committed.contains(media_type) && !printed.contains(media_type), "{media_type}");
+    }
+    let responses = |text: &str| text.matches("\"description\": \"").count();
+    assert_eq!(responses(&printed), responses(&committed));
+    place.write("v2.json", &printed);
+    place.run(&["openapi", "lint", "v2.json"]).succeeds();
+}
+
 #[test]
 fn the_served_documents_are_the_committed_ones() {
     let server = Place::new().with("APP_ENV", "testing").serve();

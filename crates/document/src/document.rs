@@ -9,7 +9,7 @@
 use serde_json::Value;
 
 use crate::json::{self, Malformed};
-use crate::{lint, order};
+use crate::{lint, media_types, order};
 
 /// A finished OpenAPI 3.0 document in canonical order.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,6 +92,15 @@ impl Document {
     #[must_use]
     pub fn value(&self) -> &Value {
         &self.value
+    }
+
+    /// The same API for readers that know one media type: whatever is JSON (`application/problem+json`, …) is named
+    /// `application/json`, and the other forms of a body are left out where there is one in JSON.
+    #[must_use]
+    pub fn json_only(&self) -> Document {
+        let mut value = self.value.clone();
+        media_types::plain_json(&mut value);
+        Document::canonical(value)
     }
 
     /// The references that lead nowhere, or to another file: what they stand for is not known.

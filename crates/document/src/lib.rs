@@ -25,6 +25,7 @@ mod json;
 #[cfg(test)]
 mod json_tests;
 mod lint;
+mod media_types;
 mod modern;
 mod order;
 mod pointer;
