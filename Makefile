@@ -86,6 +86,26 @@ bench: ## Measure calls, reads in a flood of logins, and speed over a million it
 torture: ## Hold 10,000 generated requests, redacted, to the outcome of the originals
 	@TORTURE=10000 cargo test --test integration a_redacted_request_ends_as_the_original_did -- --nocapture
 
+.PHONY: contract
+contract: ## Prove the contract: the documents' rules, what breaks clients, generated clients, Schemathesis, the pages
+	@scripts/deps
+	@scripts/contract
+
+.PHONY: lint-spec
+lint-spec: ## Hold the documents to the rules of Spectral, Redocly and openapi-generator
+	@scripts/deps
+	@scripts/lint-spec
+
+.PHONY: clients
+clients: ## Generate clients in seven languages, compile and run those it can (ONLY=language for one)
+	@scripts/deps
+	@scripts/clients $(if $(ONLY),--only $(ONLY))
+
+.PHONY: schemathesis
+schemathesis: ## Fuzz both versions with Schemathesis, on SQLite and on PostgreSQL (QUICK=yes for a short run)
+	@scripts/deps
+	@scripts/schemathesis $(if $(QUICK),--quick)
+
 .PHONY: newman
 newman: ## Run the Postman collection with Newman, on SQLite and on PostgreSQL, and see that it notices what is wrong
 	@scripts/deps
