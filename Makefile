@@ -106,6 +106,11 @@ schemathesis: ## Fuzz both versions with Schemathesis, on SQLite and on PostgreS
 	@scripts/deps
 	@scripts/schemathesis $(if $(QUICK),--quick)
 
+.PHONY: timing
+timing: ## See whether the time of an answer tells who has an account
+	@scripts/deps
+	@scripts/with-postgres cargo bench --bench timing
+
 .PHONY: newman
 newman: ## Run the Postman collection with Newman, on SQLite and on PostgreSQL, and see that it notices what is wrong
 	@scripts/deps

@@ -49,6 +49,7 @@ pub struct App {
     pub incidents: IncidentWriter,
     pub readiness: Readiness,
     pub db: Db,
+    pub hasher: Hasher,
     /// The answers kept in memory, unless they are switched off.
     pub cache: Option<ResponseCache>,
     /// What has been found of answers that are not what the document says, unless nobody looks.
@@ -83,11 +84,12 @@ impl App {
         let is_sole_writer = config.is_sole_writer();
         let (standings, revisions) = (Standings::new(is_sole_writer), Revisions::new(is_sole_writer));
         let policy = PasswordPolicy { min_length: config.passwords.min_length };
+        let hasher = Hasher::new(config.passwords).map_err(AppError::Hashing)?;
         let context = Arc::new(Context {
             db: db.clone(),
             clock: Arc::clone(&parts.clock),
             random: parts.random,
-            hasher: Hasher::new(config.passwords).map_err(AppError::Hashing)?,
+            hasher: hasher.clone(),
             policy,
             tokens: Arc::clone(&tokens),
             refresh_tokens: RefreshTokens::new(secret),
@@ -136,7 +138,7 @@ impl App {
         };
         let (reset_ttl, url) = (config.passwords.reset_ttl, config.public_url.clone());
         let worker = Worker::new(context, parts.mailer, reset_ttl, url, config.audit_retention);
-        Ok(Self { endpoint: boxed(stack), worker, incidents, readiness, db, cache, response_check })
+        Ok(Self { endpoint: boxed(stack), worker, incidents, readiness, db, hasher, cache, response_check })
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -33,6 +36,7 @@ pub struct Hasher {
     threads: Sender<Box<dyn FnOnce() + Send>>,
     /// What an unknown account is verified against, at the same cost. Its digest is no password's.
     nobody: Arc<str>,
+    computed: Arc<AtomicU64>,
 }
 
 impl Hasher {
@@ -53,7 +57,14 @@ impl Hasher {
                 passwords.memory_kib, passwords.passes
             )
             .into(),
+            computed: Arc::default(),
         })
+    }
+
+    /// How many hashes were asked for since the start: each costs the same.
+    #[must_use]
+    pub fn computed(&self) -> u64 {
+        self.computed.load(Ordering::Relaxed)
     }
 
     /// The PHC string of a password.
@@ -99,6 +110,7 @@ impl Hasher {
     }
 
     async fn in_turn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
+        self.computed.fetch_add(1, Ordering::Relaxed);
         let turn = tokio::time::timeout(PATIENCE, Arc::clone(&self.turns).acquire_owned()).await;
         let Ok(Ok(turn)) = turn else { return Err(Busy) };
         let (reply, answer) = oneshot::channel();

@@ -172,11 +172,13 @@ impl AccessTokens {
         let header = jsonwebtoken::decode_header(token).map_err(|_| InvalidToken)?;
         let key_id = header.kid.as_deref().ok_or(InvalidToken)?;
         let key = self.verifying.iter().find(|key| key.id == key_id).ok_or(InvalidToken)?;
-        if header.typ.as_deref() != Some(TYPE) || Some(header.alg) != key.algorithm() {
+        // We know no extension: one that must be understood is not (RFC 7515, section 4.1.11).
+        if header.typ.as_deref() != Some(TYPE) || Some(header.alg) != key.algorithm() || header.crit.is_some() {
             return Err(InvalidToken);
         }
         let claims: Claims = jsonwebtoken::decode(token, &key.key, &key.validation).map_err(|_| InvalidToken)?.claims;
-        let is_good = now < claims.exp && now >= claims.nbf - CLOCK_SKEW && now >= claims.iat - CLOCK_SKEW;
+        let has_begun = |time: i64| now >= time.saturating_sub(CLOCK_SKEW);
+        let is_good = now < claims.exp && has_begun(claims.nbf) && has_begun(claims.iat);
         is_good.then_some(claims).ok_or(InvalidToken)
     }
 }

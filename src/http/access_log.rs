@@ -1,4 +1,5 @@
-//! One line for each request. Names no query, no body, no address: they may be personal.
+//! One line for each request. Names no query, no body, no address, and of the path what routes are made of: the rest may
+//! be personal.
 
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use poem::{
 /// What is known of a request when it ends.
 pub(super) struct Entry<'a> {
     pub(super) method: &'a Method,
+    /// Without what the client made up.
     pub(super) path: &'a str,
     pub(super) operation: Option<&'a str>,
     pub(super) user: Option<i64>,
@@ -22,7 +24,7 @@ impl Entry<'_> {
         let length = response.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
         tracing::info!(
             target: "bucketlist::access",
-            method = %self.method,
+            method = if is_registered(self.method) { self.method.as_str() } else { "*" },
             path = self.path,
             operation = self.operation,
             status = response.status().as_u16(),
@@ -33,4 +35,20 @@ impl Entry<'_> {
             "answered"
         );
     }
+}
+
+/// Whether it is a method of HTTP, and no word of the client's.
+fn is_registered(method: &Method) -> bool {
+    [
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+        Method::OPTIONS,
+        Method::TRACE,
+        Method::CONNECT,
+    ]
+    .contains(method)
 }

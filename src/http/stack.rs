@@ -21,7 +21,7 @@ use ipnet::IpNet;
 use poem::{
     Body, Endpoint, IntoResponse, Request, Response,
     http::{
-        Method, StatusCode, Uri,
+        HeaderValue, Method, StatusCode, Uri,
         header::{AUTHORIZATION, CONTENT_LENGTH},
     },
 };
@@ -142,9 +142,14 @@ impl<E: Endpoint> Endpoint for Stack<E> {
         if let Some(watched) = watched {
             watched.with_headers(&response);
         }
+        // The routes outside the versions are fixed: what is found there holds nothing of the client's.
+        let path = match self.system.find(uri.path()) {
+            Some(_) => uri.path().to_owned(),
+            None => versions::without_strange_words(uri.path()),
+        };
         let entry = access_log::Entry {
             method: &method,
-            path: uri.path(),
+            path: &path,
             operation: facts.operation.map(|operation| operation.id.as_str()),
             user: facts.user,
             trace_id: trace_id.as_deref(),
@@ -162,6 +167,10 @@ impl<E: Endpoint> Endpoint for Stack<E> {
 
 impl<E: Endpoint> Stack<E> {
     async fn answer(&self, mut request: Request, request_id: &str, facts: &mut Facts) -> Result<Response, ApiError> {
+        if request.headers().get_all(AUTHORIZATION).iter().nth(1).is_some() {
+            // Whoever stands between us and the client may have looked at another one of them than we would.
+            request.headers_mut().insert(AUTHORIZATION, HeaderValue::from_static("repeated"));
+        }
         facts.version = versions::of(request.uri().path());
         if facts.is_preflight && facts.version.is_none() && self.system.find(request.uri().path()).is_none() {
             // It names the header Accept-Version, and not what is going to be in it.

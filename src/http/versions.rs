@@ -1,7 +1,7 @@
 //! The versions of the contract: which one a request is for, by its path or by what it says.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::LazyLock,
 };
 
@@ -60,6 +60,20 @@ impl Version {
     }
 }
 
+/// Every word that the path of an operation is made of; what stands for a parameter is none.
+static WORDS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
+    let operations = VERSIONS.iter().flat_map(|version| version.contract.operations());
+    operations.flat_map(|operation| operation.path.split('/')).filter(|word| !word.starts_with('{')).collect()
+});
+
+/// A path as it may be written down: its words, and numbers. Anything else is whatever somebody put there, such as an
+/// address or a token, and becomes a star.
+pub(super) fn without_strange_words(path: &str) -> String {
+    let is_number = |word: &str| word.len() < 20 && word.bytes().all(|byte| byte.is_ascii_digit());
+    let known = |word| if WORDS.contains(word) || is_number(word) { word } else { "*" };
+    path.split('/').map(known).collect::<Vec<_>>().join("/")
+}
+
 /// The version that a path names.
 pub(super) fn of(path: &str) -> Option<&'static Version> {
     VERSIONS.iter().find(|version| version.contains(path))
@@ -113,6 +127,25 @@ mod tests {
             headers.insert(ACCEPT_VERSION, asked.parse().unwrap());
         }
         negotiate(path, &headers).map(|result| result.map(|(_, path)| path).map_err(|error| error.code))
+    }
+
+    #[test]
+    fn a_path_is_written_down_without_what_somebody_put_there() {
+        for (path, written) in [
+            ("/v1/bucketlists/7/items/42", "/v1/bucketlists/7/items/42"),
+            ("/bucketlists/7", "/bucketlists/7"),
+            ("/v2/auth/password-reset/confirm", "/v2/auth/password-reset/confirm"),
+            ("/v1/users/ada@example.com", "/v1/users/*"),
+            ("/v2/bucketlists/%37", "/v2/bucketlists/*"),
+            ("/reset/3q2-7w", "/*/*"),
+            ("/v1/users/{user_id}", "/v1/users/*"),
+            ("/v1/users/99999999999999999999", "/v1/users/*"),
+            ("/", "/"),
+            ("//v1/", "//v1/"),
+            ("*", "*"),
+        ] {
+            assert_eq!(without_strange_words(path), written);
+        }
     }
 
     #[test]

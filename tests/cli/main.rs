@@ -5,6 +5,7 @@
 #[macro_use]
 mod support;
 
+mod addressing;
 mod commands;
 mod config;
 mod coverage;
@@ -19,6 +20,7 @@ mod postman;
 mod prose;
 mod readme;
 mod refusals;
+mod security;
 mod seed;
 mod serve;
 mod shutdown;

@@ -1,11 +1,6 @@
 //! Accounts: registering, logging in, passwords and their reset, and what the log says about all that.
 
-use std::{
-    collections::BTreeMap,
-    io,
-    sync::{Arc, Mutex, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::atomic::Ordering, time::Duration};
 
 use bucketlist::{
     auth::digest,
@@ -20,7 +15,7 @@ use diesel::prelude::*;
 use futures_util::future::join_all;
 use poem::http::Method;
 
-use crate::support::{Actor, Reply, TestApp, Unjudged, Value, json};
+use crate::support::{Actor, Lines, Log, Reply, TestApp, Unjudged, Value, json};
 
 /// Good by every rule, and not [`Actor::PASSWORD`].
 const NEW_PASSWORD: &str = "meadow-compass-17";
@@ -68,20 +63,6 @@ async fn count_jobs(app: &TestApp) -> i64 {
 async fn password_hash(app: &TestApp, id: i64) -> String {
     let user = app.app.db.read(move |c| users::find(c, id).map_err(DbError::from)).await.unwrap();
     user.unwrap().password_hash
-}
-
-/// The body of an error but for what names the request.
-fn same_for_all(reply: &Reply) -> (u16, Value, BTreeMap<String, String>) {
-    let body = if reply.body.is_empty() {
-        Value::Null
-    } else {
-        let mut body = reply.json();
-        body["error"]["request_id"].take();
-        body
-    };
-    let mut headers = reply.headers.clone();
-    headers.retain(|name, _| name != "x-request-id" && name != "x-response-time");
-    (reply.status, body, headers)
 }
 
 fn details(list: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -337,7 +318,7 @@ both_engines! {
             (&user.email(), "HARBOUR-LANTERN-42"),
         ] {
             let reply = login(&app, email, password).await.expect_error(401, "INVALID_CREDENTIALS");
-            assert_eq!(same_for_all(&reply), same_for_all(&wrong), "{email}");
+            assert_eq!(reply.essence(), wrong.essence(), "{email}");
         }
     }
 
@@ -423,7 +404,7 @@ both_engines! {
         assert!(answer.body.is_empty());
         for email in ["nobody@example.com", "nobody+%25@example.com", &disabled.email()] {
             let reply = request_reset(&app, email).await.expect(202);
-            assert_eq!(same_for_all(&reply), same_for_all(&answer), "{email}");
+            assert_eq!(reply.essence(), answer.essence(), "{email}");
         }
         for email in ["nobody", "a@b", "@@@", ""] {
             let reply = request_reset(&app, email).await.expect_error(422, "VALIDATION_FAILED");
@@ -479,7 +460,7 @@ both_engines! {
         let expired = confirm_reset(&app, &token, NEW_PASSWORD).await.expect_error(422, "INVALID_RESET_TOKEN");
         for bad in ["x", &last[1..], &last.to_uppercase(), &format!("{last} "), &user.refresh_token(), "' OR '1'='1"] {
             let reply = confirm_reset(&app, bad, NEW_PASSWORD).await.expect_error(422, "INVALID_RESET_TOKEN");
-            assert_eq!(same_for_all(&reply), same_for_all(&expired), "{bad}");
+            assert_eq!(reply.essence(), expired.essence(), "{bad}");
         }
         app.wait(Duration::from_secs(3598));
         confirm_reset(&app, &last, NEW_PASSWORD).await.expect(204);
@@ -622,20 +603,7 @@ both_engines! {
     }
 
     async fn the_log_of_a_whole_session_holds_nothing_that_is_anybodys(engine: Engine) {
-        // While there is one subscriber only, `tracing` asks that of whichever thread comes by first, and may be told by
-        // another test's that nobody listens.
-        let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::new());
-        let log = Log::default();
-        let writer = log.clone();
-        // Everything there is to log, whatever an operator turns on.
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::TRACE)
-            .with_span_events(tracing_subscriber::fmt::format::FmtSpan::FULL)
-            .with_writer(move || writer.clone())
-            .with_ansi(false)
-            .finish();
-        let _guard = tracing::subscriber::set_default(subscriber);
-
+        let log = Log::listen(Lines::Everything);
         let app = TestApp::on(engine).await;
         let (email, wrong) = ("Margaret.Hamilton@Apollo.example", "guess-wrong-9000");
         let body = json!({"email": email, "password": Actor::PASSWORD, "name": "Margaret H."});
@@ -714,27 +682,6 @@ both_engines! {
 
 /// When a test begins.
 const START: i64 = 1_800_000_000_000_000;
-
-/// The log in memory.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 /// What a mail server answers becomes part of the log and of the outbox; servers quote the recipient.
 #[tokio::test]

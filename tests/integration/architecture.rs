@@ -187,3 +187,22 @@ fn files_are_short_enough_to_read() {
         .collect();
     assert!(long.is_empty(), "longer than {MAX} lines:\n{}", long.join("\n"));
 }
+
+#[test]
+fn no_code_of_ours_is_unsafe_or_starts_a_program() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    assert!(manifest.contains("\nunsafe_code = \"forbid\"\n"), "the lint that forbids it is gone");
+    let mut read = 0;
+    for path in [root.join("src"), root.join("crates")].iter().flat_map(|folder| sources(folder)) {
+        if path.components().any(|part| part.as_os_str() == "tests") {
+            continue;
+        }
+        let code = code(&path);
+        for word in ["unsafe {", "unsafe fn", "unsafe impl", "process::Command", "Command::new(\""] {
+            assert!(!code.contains(word), "{}: {word}", path.display());
+        }
+        read += 1;
+    }
+    assert!(read > 100, "{read}");
+}

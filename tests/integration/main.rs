@@ -24,6 +24,7 @@ mod limits;
 mod protocol;
 mod schema;
 mod search;
+mod security;
 mod sessions;
 mod transactions;
 mod users;

@@ -14,7 +14,6 @@ use bucketlist::{
 };
 use diesel::prelude::*;
 use futures_util::future::{join, join_all};
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use poem::http::Method;
 
 use crate::support::{Actor, Reply, TestApp, Unjudged, Value, json};
@@ -49,31 +48,15 @@ async fn logout(actor: &Actor<'_>) -> Unjudged {
     actor.request(Method::POST, "/v1/auth/logout").send().await
 }
 
-/// Asks for the own account with this `Authorization` header.
-async fn with_header(app: &TestApp, authorization: &str) -> Unjudged {
-    app.anonymous().request(Method::GET, "/v1/users/me").header("authorization", authorization).send().await
-}
-
 async fn with_token(app: &TestApp, token: &str) -> Unjudged {
-    with_header(app, &format!("Bearer {token}")).await
+    let request = app.anonymous().request(Method::GET, "/v1/users/me");
+    request.header("authorization", &format!("Bearer {token}")).send().await
 }
 
 /// One of the three parts of a token, decoded.
 fn part(token: &str, number: usize) -> Value {
     let text = token.split('.').nth(number).unwrap();
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).unwrap()).unwrap()
-}
-
-fn sign(header: &Header, claims: &Value, secret: &str) -> String {
-    jsonwebtoken::encode(header, claims, &EncodingKey::from_secret(secret.as_bytes())).unwrap()
-}
-
-/// Everything of an answer that is the same for every request like it.
-fn same_for_all(reply: &Reply) -> (u16, Value, Vec<(String, String)>) {
-    let mut body = reply.json();
-    body["error"]["request_id"].take();
-    let headers = reply.headers.iter().filter(|(name, _)| !matches!(name.as_str(), "x-request-id" | "x-response-time"));
-    (reply.status, body, headers.map(|(name, value)| (name.clone(), value.clone())).collect())
 }
 
 /// Sessions, refresh tokens, revoked access tokens.
@@ -119,113 +102,6 @@ both_engines! {
         let app = TestApp::on(engine).await;
         let reply = app.anonymous().get("/v1/users/me").await.expect_error(401, "AUTHENTICATION_REQUIRED");
         assert_eq!(reply.header("www-authenticate"), "Bearer realm=\"bucketlist\"");
-    }
-
-    async fn every_token_that_is_not_good_is_refused_in_one_way(engine: Engine) {
-        let app = TestApp::on(engine).await;
-        let (user, other) = (app.user().await, app.user().await);
-        let good = user.token();
-        let (header, claims) = (part(&good, 0), part(&good, 1));
-        assert_eq!((&header["typ"], &header["alg"]), (&json!("at+jwt"), &json!("HS256")));
-        let kid = header["kid"].as_str().unwrap();
-        let header = Header { typ: Some("at+jwt".into()), kid: Some(kid.into()), ..Header::new(Algorithm::HS256) };
-        // The tokens below differ from a good one by what they are meant to differ by, and by nothing else.
-        with_token(&app, &sign(&header, &claims, SECRET)).await.expect(200);
-        with_header(&app, &format!("bearer   {good}")).await.expect(200);
-
-        let claiming = |name: &str, value: Value| {
-            let mut claims = claims.clone();
-            claims[name] = value;
-            sign(&header, &claims, SECRET)
-        };
-        // A token of its own, so that nothing the server remembers of the good one can decide.
-        let claiming_anew = |name: &str, value: Value| {
-            let mut claims = claims.clone();
-            claims["jti"] = json!(format!("anew-{name}-{value}"));
-            claims[name] = value;
-            sign(&header, &claims, SECRET)
-        };
-        let silent = |name: &str| {
-            let mut claims = claims.clone();
-            claims.as_object_mut().unwrap().remove(name);
-            sign(&header, &claims, SECRET)
-        };
-        let naming = |kid: &str| sign(&Header { kid: Some(kid.into()), ..header.clone() }, &claims, SECRET);
-        let parts: Vec<&str> = good.split('.').collect();
-        let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let unsigned = |alg: &str| encode(&json!({"typ": "at+jwt", "alg": alg, "kid": kid}));
-        let strange = AccessTokens::new(&"somebody-else-signs-with-this".into(), &[], 900);
-        let gone = app.user().await;
-        delete_me(&gone).await.expect(204);
-
-        let mut tokens = vec![
-            ("no algorithm and no signature", format!("{}.{}.", unsigned("none"), parts[1])),
-            ("no algorithm, spelled otherwise", format!("{}.{}.", unsigned("None"), parts[1])),
-            ("no algorithm and a signature", format!("{}.{}.{}", unsigned("none"), parts[1], parts[2])),
-            ("an asymmetric algorithm", format!("{}.{}.{}", unsigned("RS256"), parts[1], parts[2])),
-            ("no signature", format!("{}.{}.", parts[0], parts[1])),
-            ("two parts", format!("{}.{}", parts[0], parts[1])),
-            ("four parts", format!("{good}.{}", parts[2])),
-            ("a cut signature", good[..good.len() - 4].to_owned()),
-            ("other claims under the same signature", {
-                let mut claims = claims.clone();
-                claims["sub"] = json!(other.id().to_string());
-                format!("{}.{}.{}", parts[0], encode(&claims), parts[2])
-            }),
-            ("a stronger algorithm", sign(&Header { alg: Algorithm::HS512, ..header.clone() }, &claims, SECRET)),
-            ("another key", sign(&header, &claims, "another-key")),
-            ("an empty key", sign(&header, &claims, "")),
-            ("another server's token", strange.issue(user.id(), 1, START, &SystemRandom).unwrap()),
-            ("another type", sign(&Header { typ: Some("JWT".into()), ..header.clone() }, &claims, SECRET)),
-            ("no type", sign(&Header { typ: None, ..header.clone() }, &claims, SECRET)),
-            ("no key id", sign(&Header { kid: None, ..header.clone() }, &claims, SECRET)),
-            ("a key id that is a path", naming("../../dev/null")),
-            ("an empty key id", naming("")),
-            ("expired just now", claiming("exp", json!(START))),
-            ("expired long ago", claiming("exp", json!(1))),
-            ("an end that is text", claiming("exp", json!("9999999999"))),
-            ("valid later", claiming("nbf", json!(START + 60))),
-            ("issued later", claiming("iat", json!(START + 60))),
-            ("another audience", claiming("aud", json!("somebody-else"))),
-            ("another issuer", claiming("iss", json!("somebody-else"))),
-            ("another user than the session's", claiming_anew("sub", json!(other.id().to_string()))),
-            ("a user that is none", claiming("sub", json!("1 OR 1=1"))),
-            ("a session that is none", claiming_anew("sid", json!(987_654_321))),
-            ("a session that is text", claiming("sid", json!("1"))),
-            ("a session of another user", claiming_anew("sid", part(&other.token(), 1)["sid"].clone())),
-            ("a user who is gone", gone.token()),
-            ("a refresh token", user.refresh_token()),
-            ("garbage", "garbage".into()),
-            ("dots", "..".into()),
-            ("parts that are no JSON", "YQ.YQ.YQ".into()),
-            ("a long one", format!("{good}{}", "A".repeat(8_000))),
-            ("two", format!("{good} {good}")),
-            ("quoted", format!("\"{good}\"")),
-            ("not ASCII", format!("{good}é")),
-        ];
-        for name in ["exp", "nbf", "iat", "iss", "aud", "sub", "sid", "jti"] {
-            tokens.push(("a claim is missing", silent(name)));
-        }
-        let mut headers: Vec<(&str, String)> =
-            tokens.into_iter().map(|(what, token)| (what, format!("Bearer {token}"))).collect();
-        headers.extend([
-            ("nothing", String::new()),
-            ("only the scheme", "Bearer".into()),
-            ("the scheme and a space", "Bearer ".into()),
-            ("no scheme", good.clone()),
-            ("another scheme", format!("Token {good}")),
-            ("Basic", format!("Basic {}", URL_SAFE_NO_PAD.encode(format!("{}:{}", user.email(), Actor::PASSWORD)))),
-            ("Basic with a token", format!("Basic {good}")),
-        ]);
-
-        let first = with_header(&app, "Bearer x").await.expect_error(401, "INVALID_TOKEN");
-        assert_eq!(first.header("www-authenticate"), "Bearer realm=\"bucketlist\", error=\"invalid_token\"");
-        for (what, authorization) in headers {
-            let reply = with_header(&app, &authorization).await.any();
-            assert_eq!(same_for_all(&reply), same_for_all(&first), "{what}");
-        }
-        user.get("/v1/users/me").await.expect(200);
-        other.get("/v1/users/me").await.expect(200);
     }
 
     async fn clocks_may_be_five_seconds_apart_when_a_token_begins(engine: Engine) {
@@ -333,7 +209,7 @@ both_engines! {
             ("SQL", "' OR '1'='1".to_owned()),
         ] {
             let reply = refresh(&app, &token).await.any();
-            assert_eq!(same_for_all(&reply), same_for_all(&first), "{what}");
+            assert_eq!(reply.essence(), first.essence(), "{what}");
         }
         assert_eq!(first.header("www-authenticate"), "Bearer realm=\"bucketlist\"");
         // An access token is too long to be one.

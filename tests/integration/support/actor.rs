@@ -99,6 +99,12 @@ impl RequestBuilder<'_> {
         self
     }
 
+    /// Adds a header to those of the same name, if there are any.
+    pub fn another_header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.parse().unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap()));
+        self
+    }
+
     /// A JSON merge patch.
     pub fn merge_patch(self, body: &Value) -> Self {
         self.header("content-type", "application/merge-patch+json").bytes(body.to_string())

@@ -3,12 +3,14 @@
 mod actor;
 mod app;
 mod database;
+mod log;
 mod mailer;
 mod reply;
 
 pub use actor::{Actor, RequestBuilder};
-pub use app::{SECRET, TestApp};
+pub use app::{SECRET, START, TestApp};
 pub use database::{Database, Engine};
+pub use log::{Lines, Log};
 pub use mailer::MemoryMailer;
 pub use reply::{Reply, Unjudged};
 pub use serde_json::{Value, json};

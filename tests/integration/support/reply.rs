@@ -190,6 +190,14 @@ impl Reply {
         self.headers.get(name).unwrap_or_else(|| panic!("no header {name}: {self:?}"))
     }
 
+    /// All of an answer but what names the request and says how long it took: what is the same for every request like it.
+    pub fn essence(&self) -> (u16, BTreeMap<String, String>, String) {
+        let mut headers = self.headers.clone();
+        let request_id = headers.remove("x-request-id").unwrap_or_default();
+        headers.remove("x-response-time");
+        (self.status, headers, String::from_utf8_lossy(&self.body).replace(&request_id, ""))
+    }
+
     pub fn is_success(&self) -> bool {
         StatusCode::from_u16(self.status).is_ok_and(|status| status.is_success())
     }

@@ -1,0 +1,108 @@
+//! Whom a request is for and whom it is from, as it is on the wire: there are more ways to say it than client libraries have.
+
+use std::{
+    io::{Read, Write},
+    net::SocketAddr,
+};
+
+use crate::support::{Place, connect};
+
+/// What the server says to these bytes until it closes the connection.
+fn say(address: SocketAddr, bytes: &[u8]) -> String {
+    let mut stream = connect(address).unwrap();
+    // A server that has seen enough may close before all of it is said.
+    let _ = stream.write_all(bytes);
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// The statuses in an answer, one for each message that the server has found.
+fn statuses(answer: &str) -> Vec<u16> {
+    answer.lines().filter_map(|line| line.strip_prefix("HTTP/1.1 ")).map(|line| line[..3].parse().unwrap()).collect()
+}
+
+fn head(answer: &str) -> &str {
+    answer.split("\r\n\r\n").next().unwrap()
+}
+
+fn body(answer: &str) -> &str {
+    answer.split("\r\n\r\n").nth(1).unwrap_or_default()
+}
+
+#[test]
+fn whom_a_request_is_for_is_decided_by_its_path_alone() {
+    let place = Place::new();
+    let server = place.serve();
+    let token = server.register("ada@example.com");
+    let ask = |line: &str, headers: &str| {
+        let request = format!("{line}\r\n{headers}Authorization: Bearer {token}\r\nConnection: close\r\n\r\n");
+        say(server.address, request.as_bytes())
+    };
+    let mine = ask("GET /v1/users/me HTTP/1.1", "Host: localhost\r\n");
+    assert_eq!(statuses(&mine), [200]);
+    for (line, headers) in [
+        ("GET http://attacker.example/v1/users/me HTTP/1.1", "Host: attacker.example\r\n"),
+        ("GET http://attacker.example/v1/users/me HTTP/1.1", "Host: localhost\r\n"),
+        ("GET http://user:password@attacker.example:81/v1/users/me HTTP/1.1", "Host: localhost\r\n"),
+        ("GET /v1/users/me HTTP/1.1", "Host: attacker.example\r\nX-Forwarded-Host: attacker.example\r\n"),
+    ] {
+        let answer = ask(line, headers);
+        let is_refused = statuses(&answer).iter().all(|status| (400..500).contains(status));
+        assert!(is_refused || (statuses(&answer), body(&answer)) == (vec![200], body(&mine)), "{line}: {answer}");
+        assert!(!answer.contains("attacker.example"), "{answer}");
+    }
+    for line in [
+        "GET //attacker.example/v1/users/me HTTP/1.1",
+        "GET /v1/../v1/users/me HTTP/1.1",
+        "GET /%76%31/users/me HTTP/1.1",
+        "GET /v1/users/me/ HTTP/1.1",
+        "GET /v1\\users\\me HTTP/1.1",
+        "get /v1/users/me HTTP/1.1",
+        "TRACE /v1/users/me HTTP/1.1",
+        "PROPFIND /v1/users/me HTTP/1.1",
+        "CONNECT attacker.example:443 HTTP/1.1",
+        "OPTIONS * HTTP/1.1",
+    ] {
+        let answer = ask(line, "Host: localhost\r\n");
+        assert!(statuses(&answer).iter().all(|status| (400..500).contains(status)), "{line}: {answer}");
+        assert!(!answer.contains(&token) && !answer.contains("ada@"), "{line}: {answer}");
+    }
+    assert_eq!(server.get("/health/live", None).status, 200);
+}
+
+#[test]
+fn no_line_end_in_a_target_reaches_the_head_of_an_answer() {
+    let place = Place::new();
+    let server = place.serve();
+    let token = server.register("ada@example.com");
+    for target in [
+        "/v1/bucketlists/1%0d%0aSet-Cookie:%20a=1",
+        "/v1/bucketlists/1%0aSet-Cookie:%20a=1/items",
+        "/v1/bucketlists?q=%0d%0aSet-Cookie:%20a=1",
+        "/v2/bucketlists?q=%0d%0aSet-Cookie:%20a=1&sort=%0d%0a",
+        "/v2/search?q=%E5%98%8A%E5%98%8DSet-Cookie:%20a=1",
+        "/%0d%0aSet-Cookie:%20a=1",
+    ] {
+        let answer = server.get(target, Some(&token));
+        assert!(answer.status < 500, "{target}: {answer:#?}");
+        assert!(!answer.head.to_lowercase().contains("\nset-cookie"), "{target}: {}", answer.head);
+    }
+}
+
+#[test]
+fn who_says_twice_who_they_are_is_nobody() {
+    let place = Place::new();
+    let server = place.serve();
+    let (ada, eve) = (server.register("ada@example.com"), server.register("eve@example.com"));
+    for (first, second) in [(&*ada, &*eve), (&*ada, &*ada), (&*ada, "x"), ("x", &*ada)] {
+        let request = format!(
+            "GET /v1/users/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {first}\r\nauthorization: Bearer {second}\r\n\
+             Connection: close\r\n\r\n"
+        );
+        let answer = say(server.address, request.as_bytes());
+        assert_eq!(statuses(&answer), [401], "{answer}");
+        assert!(head(&answer).contains("www-authenticate: Bearer"), "{answer}");
+        assert!(body(&answer).contains("INVALID_TOKEN"), "{answer}");
+    }
+}

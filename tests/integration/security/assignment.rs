@@ -1,0 +1,124 @@
+//! Mass assignment (OWASP API3): whatever the server decides by itself cannot be sent.
+
+use std::collections::BTreeSet;
+
+use super::{
+    catalogue::{targets, with_field},
+    state::State,
+};
+use crate::{
+    support::{TestApp, Value, json},
+    v2::documented::Ids,
+};
+
+/// Names that no answer has and that somebody might guess: columns, and what other houses call such things.
+const GUESSED: [&str; 24] = [
+    "user_id",
+    "owner",
+    "owner_id",
+    "is_admin",
+    "isAdmin",
+    "admin",
+    "roles",
+    "scope",
+    "permissions",
+    "password_hash",
+    "email_key",
+    "search_text",
+    "revision",
+    "session_id",
+    "token_hash",
+    "revoked_at",
+    "verified",
+    "deleted_at",
+    "version",
+    "ID",
+    "Role",
+    "__proto__",
+    "constructor",
+    "$set",
+];
+
+fn values(name: &str) -> Vec<Value> {
+    match name {
+        "role" => vec![json!("admin")],
+        _ if name.ends_with("_at") => vec![json!("2020-01-01T00:00:00.000000Z")],
+        _ => vec![json!(1), json!(true), json!({"admin": true}), Value::Null],
+    }
+}
+
+/// A JSON pointer's spelling of a name.
+fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
+both_engines! {
+    async fn a_field_of_the_servers_cannot_be_sent_to_any_operation(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let admin = app.admin().await;
+        let ids = Ids::of(&admin).await;
+        // Somebody else's account, for what administrators do.
+        let ids = Ids { user: app.user().await.id(), ..ids };
+        let before = State::of_things(&app.database);
+        let (mut tried, mut names_seen) = (0, BTreeSet::new());
+        for target in targets() {
+            let (who, path) = (target.caller(&app, &admin), ids.path(target.operation));
+            for object in target.objects() {
+                let declared = object.schema["properties"].as_object().unwrap();
+                let names: Vec<&str> = target.answered_fields().into_iter().chain(GUESSED).collect();
+                let undeclared: Vec<&str> = names.into_iter().filter(|name| !declared.contains_key(*name)).collect();
+                let mut all = target.example();
+                for name in &undeclared {
+                    let pointer = format!("{}/{}", object.at, escaped(name));
+                    for value in values(name) {
+                        all = with_field(&all, &pointer, value.clone());
+                        let body = with_field(&target.example(), &pointer, value);
+                        let reply = target.with(&who, &path, &body).send().await.expect_error(422, "UNKNOWN_FIELD");
+                        assert_eq!(reply.details(), [(pointer.clone(), "UNKNOWN_FIELD".to_owned())], "{target}");
+                        tried += 1;
+                    }
+                    names_seen.insert(*name);
+                }
+                let reply = target.with(&who, &path, &all).send().await.expect_error(422, "UNKNOWN_FIELD");
+                assert_eq!(reply.details().len(), undeclared.len(), "{target}");
+            }
+            assert_eq!(State::of_things(&app.database), before, "{target} wrote something");
+        }
+        assert!(tried > 2_000, "{tried}");
+        for name in ["id", "role", "disabled", "created_at", "updated_at", "items_total", "done_at", "bucketlist_id", "_links"] {
+            assert!(names_seen.contains(name), "{name}");
+        }
+    }
+
+    async fn nor_can_it_be_sent_beside_the_body(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let admin = app.admin().await;
+        let ids = Ids { user: app.user().await.id(), ..Ids::of(&admin).await };
+        let before = State::of_things(&app.database);
+        for target in targets() {
+            let (who, path) = (target.caller(&app, &admin), ids.path(target.operation));
+            let known = target.names("query");
+            for name in target.answered_fields().into_iter().chain(GUESSED).filter(|name| !known.contains(name)) {
+                let reply = target.request(&who, &format!("{path}?{name}=1")).send().await;
+                let details = reply.expect(422).details();
+                assert!(details.contains(&(name.to_owned(), "UNKNOWN_PARAMETER".to_owned())), "{target}: {details:?}");
+            }
+            assert_eq!(State::of_things(&app.database), before, "{target} wrote something");
+        }
+    }
+
+    async fn what_an_item_says_of_its_list_and_its_time_is_the_servers(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let (user, other) = (app.user().await, app.user().await);
+        let (ids, theirs) = (Ids::of(&user).await, Ids::of(&other).await);
+        let path = format!("/v2/bucketlists/{}/items/{}", ids.list, ids.item);
+        let before = user.get(&path).await.expect(200).json();
+        // The whole of what was read, sent back with another list in it.
+        let mut body = before.clone();
+        body["bucketlist_id"] = json!(theirs.list);
+        let refused = user.request(poem::http::Method::PATCH, &path).merge_patch(&body).send().await;
+        let refused = refused.expect_error(422, "UNKNOWN_FIELD");
+        assert!(refused.details().iter().any(|(at, _)| at == "/bucketlist_id"), "{refused:?}");
+        assert_eq!(user.get(&path).await.expect(200).json(), before);
+    }
+}

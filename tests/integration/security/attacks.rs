@@ -1,0 +1,311 @@
+//! What attackers try that no list of fields or tokens has: other ways to say who one is, to be somebody else, or to be told
+//! what is somebody else's.
+
+use std::collections::BTreeMap;
+
+use poem::http::Method;
+
+use super::{
+    catalogue::{Target, targets},
+    state::State,
+};
+use crate::{
+    support::{Actor, Reply, TestApp, json},
+    v2::documented::Ids,
+};
+
+/// The answer but for what differs from request to request also without an attack.
+fn same(reply: &Reply) -> (u16, BTreeMap<String, String>, String) {
+    let (status, mut headers, body) = reply.essence();
+    headers.remove("cache-status");
+    (status, headers, body)
+}
+
+both_engines! {
+    async fn a_token_is_taken_from_its_header_and_from_nowhere_else(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let (user, anonymous) = (app.user().await, app.anonymous());
+        let ids = Ids::of(&user).await;
+        let token = user.token();
+        for target in targets().into_iter().filter(|target| target.operation.secured) {
+            let path = ids.path(target.operation);
+            for name in ["access_token", "token", "authorization", "jwt", "bearer", "api_key"] {
+                let request = target.request(&anonymous, &format!("{path}?{name}={token}"));
+                request.send().await.expect_error(401, "AUTHENTICATION_REQUIRED");
+            }
+            for (name, value) in [
+                ("cookie", format!("access_token={token}; token={token}; session={token}")),
+                ("x-authorization", format!("Bearer {token}")),
+                ("x-access-token", token.clone()),
+                ("x-auth-token", token.clone()),
+                ("proxy-authorization", format!("Bearer {token}")),
+                ("x-forwarded-authorization", format!("Bearer {token}")),
+                ("x-user-id", user.id().to_string()),
+                ("x-forwarded-user", user.email()),
+            ] {
+                let request = target.request(&anonymous, &path).header(name, &value);
+                request.send().await.expect_error(401, "AUTHENTICATION_REQUIRED");
+            }
+        }
+    }
+
+    async fn a_method_is_what_it_is_whatever_a_header_calls_it(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let ids = Ids::of(&user).await;
+        let before = State::of_things(&app.database);
+        for target in targets().into_iter().filter(|target| target.method() == Method::GET && !target.is_for_admins()) {
+            let path = ids.path(target.operation);
+            let plain = user.get(&path).await.any();
+            for name in ["x-http-method-override", "x-http-method", "x-method-override"] {
+                for method in ["DELETE", "PUT", "PATCH", "POST"] {
+                    let reply = user.request(Method::GET, &path).header(name, method).send().await.any();
+                    assert_eq!(same(&reply), same(&plain), "{target}");
+                }
+            }
+            user.get(&format!("{path}?_method=DELETE")).await.expect(422);
+        }
+        assert_eq!(State::of_things(&app.database), before);
+    }
+
+    async fn what_a_client_calls_the_server_is_in_no_answer(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let ids = Ids::of(&user).await;
+        let evil = "attacker.example";
+        for target in targets().into_iter().filter(|target| target.method() == Method::GET && !target.is_for_admins()) {
+            let q = if target.operation.id == "search" { "?q=see" } else { "" };
+            for path in [format!("{}{q}", ids.path(target.operation)), Ids::NONE.path(target.operation)] {
+                let plain = user.get(&path).await.any();
+                for (name, value) in [
+                    ("host", evil),
+                    ("x-forwarded-host", evil),
+                    ("x-forwarded-server", evil),
+                    ("x-forwarded-proto", "https"),
+                    ("x-forwarded-prefix", "/attacker.example"),
+                    ("forwarded", "host=attacker.example;proto=https"),
+                    ("x-original-url", "/v1/users"),
+                    ("x-rewrite-url", "/v1/users"),
+                    ("x-host", evil),
+                    ("x-original-host", evil),
+                ] {
+                    let reply = user.request(Method::GET, &path).header(name, value).send().await.any();
+                    assert_eq!(same(&reply), same(&plain), "{target}: {name}");
+                }
+            }
+        }
+        // Neither where a creation leads, nor what a mail says.
+        let request = user.request(Method::POST, "/v2/bucketlists").json(&json!({"name": "Elsewhere"}));
+        let made = request.header("host", evil).header("x-forwarded-host", evil).send().await.expect(201);
+        assert!(made.header("location").starts_with("/v2/bucketlists/"), "{made:?}");
+        let request = app.anonymous().request(Method::POST, "/v1/auth/password-reset").json(&json!({"email": user.email()}));
+        request.header("host", evil).header("x-forwarded-host", evil).send().await.expect(202);
+        app.work_off().await;
+        let mail = app.mailer.take().remove(0);
+        assert!(mail.body.contains("http://test.example/") && !mail.body.contains(evil), "{}", mail.body);
+    }
+
+    async fn a_mail_says_nothing_that_somebody_else_has_written(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let name = "your account is locked: call https://attacker.example";
+        let body = json!({"email": "victim@example.com", "password": Actor::PASSWORD, "name": name});
+        app.anonymous().post("/v1/auth/register", &body).await.expect(201);
+        app.anonymous().post("/v1/auth/password-reset", &json!({"email": "victim@example.com"})).await.expect(202);
+        app.work_off().await;
+        let mail = app.mailer.take().remove(0);
+        assert_eq!(mail.to, "victim@example.com");
+        for text in [&mail.subject, &mail.body] {
+            assert!(!text.contains("attacker") && !text.contains("locked"), "{text}");
+        }
+    }
+
+    async fn a_cursor_of_somebody_elses_is_none(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let (admin, other) = (app.admin().await, app.user().await);
+        let (ids, theirs) = (Ids::of(&admin).await, Ids::of(&other).await);
+        for (who, ids) in [(&admin, ids), (&other, theirs)] {
+            for number in 0..3 {
+                who.bucketlist(&format!("See {number}")).await;
+                who.item(ids.list, &format!("See {number}")).await;
+                let body = json!({"email": who.email(), "password": Actor::PASSWORD});
+                app.anonymous().post("/v1/auth/login", &body).await.expect(200);
+            }
+        }
+        let lists: Vec<Target> = targets().into_iter().filter(|target| target.names("query").contains(&"cursor")).collect();
+        assert!(lists.len() >= 4);
+        let query = |target: &Target| if target.operation.id == "search" { "&q=see" } else { "" };
+        let mut tried = 0;
+        let mut cursors = Vec::new();
+        for target in &lists {
+            for (who, ids) in [(&admin, ids), (&other, theirs)] {
+                if target.is_for_admins() && who.id() == other.id() {
+                    continue;
+                }
+                let path = format!("{}?per_page=1{}", ids.path(target.operation), query(target));
+                let Some(next) = who.get(&path).await.expect(200).json()["links"]["next"].as_str().map(str::to_owned) else {
+                    continue;
+                };
+                let cursor = next.split("cursor=").nth(1).unwrap().split('&').next().unwrap().to_owned();
+                cursors.push((target.operation.id.clone(), who.id(), cursor));
+            }
+        }
+        for target in &lists {
+            for (who, ids) in [(&admin, ids), (&other, theirs)] {
+                if target.is_for_admins() && who.id() == other.id() {
+                    continue;
+                }
+                for (of, whose, cursor) in &cursors {
+                    let path = format!("{}?per_page=1{}&cursor={cursor}", ids.path(target.operation), query(target));
+                    if (of, *whose) == (&target.operation.id, who.id()) {
+                        who.get(&path).await.expect(200);
+                    } else {
+                        who.get(&path).await.expect_error(400, "INVALID_CURSOR");
+                        tried += 1;
+                    }
+                }
+            }
+        }
+        assert!(tried > 20, "{tried}");
+    }
+
+    async fn a_tag_is_no_oracle_for_what_is_somebody_elses(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let (owner, other) = (app.user().await, app.user().await);
+        let ids = Ids::of(&owner).await;
+        let before = State::of_user(&app.database, owner.id());
+        for target in targets().into_iter().filter(|target| !target.is_for_admins() && !target.names("path").is_empty()) {
+            let path = ids.path(target.operation);
+            let plain = target.request(&other, &path).send().await.expect(404);
+            for name in target.names("header") {
+                let tag = owner.get(&path).await.any().headers.get("etag").cloned();
+                for value in [tag.as_deref().unwrap_or("\"x\""), "*", "\"x\"", "key"] {
+                    let reply = target.request(&other, &path).header(name, value).send().await.any();
+                    // What is malformed is told to everybody.
+                    assert!(reply.status == 400 || same(&reply) == same(&plain), "{target}: {name}: {value}: {reply:?}");
+                }
+            }
+        }
+        assert_eq!(State::of_user(&app.database, owner.id()), before);
+    }
+
+    async fn an_answer_in_memory_is_for_its_caller_its_format_and_its_version(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let (first, second) = (app.user().await, app.user().await);
+        let (of_first, of_second) = (Ids::of(&first).await, Ids::of(&second).await);
+        second.patch("/v1/users/me", &json!({"name": "Second"})).await.expect(200);
+        let cached: Vec<Target> = targets().into_iter().filter(|target| target.declared.is_cached).collect();
+        assert!(cached.len() >= 8, "{}", cached.len());
+        for target in &cached {
+            let path = of_first.path(target.operation);
+            let bare = path.replacen("/v1", "", 1).replacen("/v2", "", 1);
+            let version = &path[2..3];
+            let other_version = if version == "1" { "2" } else { "1" };
+            for accept in &target.operation.produces {
+                // Whoever asks first, and however, decides nothing for those who come after.
+                for poison in [
+                    ("accept", "text/csv"),
+                    ("accept", "application/x-ndjson"),
+                    ("accept-encoding", "gzip"),
+                    ("accept-language", "xx"),
+                    ("accept-version", other_version),
+                    ("x-forwarded-host", "attacker.example"),
+                    ("if-none-match", "*"),
+                    ("range", "bytes=0-1"),
+                    ("cookie", "user=2"),
+                ] {
+                    let fresh = |who: &Actor<'_>, path: &str| {
+                        let request = Actor::new(&app, who.session.clone()).request(Method::GET, path);
+                        request.header("accept", accept)
+                    };
+                    for (who, path) in [(&first, &path), (&first, &bare)] {
+                        let request = who.request(Method::GET, path).header(poison.0, poison.1);
+                        request.send().await.any();
+                        who.request(Method::HEAD, path).header(poison.0, poison.1).send().await.any();
+                    }
+                    let reply = fresh(&first, &path).send().await.expect(200);
+                    assert!(reply.header("content-type").starts_with(accept.as_str()), "{target}: {reply:?}");
+                    assert!(!reply.body.is_empty() && !reply.headers.contains_key("content-encoding"), "{target}");
+                    assert!(!reply.headers.contains_key("content-version"), "{target}");
+                    let reply = fresh(&first, &bare).header("accept-version", version).send().await.expect(200);
+                    assert_eq!(reply.header("content-version"), version, "{target}");
+                    // Somebody else gets their own, or nothing.
+                    let reply = fresh(&second, &path).send().await.any();
+                    if target.names("path").is_empty() {
+                        let text = String::from_utf8(reply.body).unwrap();
+                        assert!(!text.contains(&format!("\"id\":{},", of_first.list)), "{target}: {text}");
+                    } else {
+                        assert_eq!(reply.status, 404, "{target}: {reply:?}");
+                    }
+                }
+            }
+        }
+        assert_ne!(of_first.list, of_second.list);
+    }
+
+    async fn who_is_gone_disabled_or_demoted_is_so_at_once_for_every_operation(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let admin = app.admin().await;
+        let (demoted, disabled, gone) = (app.admin().await, app.user().await, app.user().await);
+        let mut ids = Vec::new();
+        for who in [&demoted, &disabled, &gone] {
+            ids.push(Ids::of(who).await);
+        }
+        // What is remembered of each, in every format.
+        let reads = |ids: Ids| {
+            let targets = targets().into_iter().filter(|target| target.method() == Method::GET && target.operation.secured);
+            targets.flat_map(move |target| {
+                let types = if target.operation.produces.is_empty() { vec!["*/*".to_owned()] } else { target.operation.produces.clone() };
+                types.into_iter().map(move |accept| (target, ids.path(target.operation), accept))
+            })
+        };
+        for (who, ids) in [&demoted, &disabled, &gone].into_iter().zip(&ids) {
+            for (_, path, accept) in reads(*ids) {
+                who.request(Method::GET, &path).header("accept", &accept).send().await.any();
+            }
+        }
+        let path = |who: &Actor<'_>| format!("/v2/admin/users/{}", who.id());
+        admin.patch(&path(&demoted), &json!({"role": "user"})).await.expect(200);
+        admin.patch(&path(&disabled), &json!({"disabled": true})).await.expect(200);
+        admin.delete(&path(&gone)).await.expect(204);
+        let before = State::of_things(&app.database);
+        for (target, path, accept) in reads(ids[0]).filter(|(target, ..)| target.is_for_admins()) {
+            let request = target.request(&demoted, &path).header("accept", &accept);
+            request.send().await.expect_error(403, "FORBIDDEN");
+        }
+        for target in targets().into_iter().filter(Target::is_for_admins) {
+            target.request(&demoted, &ids[0].path(target.operation)).send().await.expect_error(403, "FORBIDDEN");
+        }
+        for (who, ids, status, code) in [(&disabled, ids[1], 403, "ACCOUNT_DISABLED"), (&gone, ids[2], 401, "INVALID_TOKEN")] {
+            for target in targets().into_iter().filter(|target| target.operation.secured) {
+                let request = target.request(who, &ids.path(target.operation));
+                request.send().await.expect_error(status, code);
+            }
+            for (target, path, accept) in reads(ids) {
+                let request = target.request(who, &path).header("accept", &accept);
+                request.send().await.expect_error(status, code);
+            }
+        }
+        assert_eq!(State::of_things(&app.database), before);
+    }
+}
+
+/// Server-side request forgery (OWASP API7) needs somebody who calls what a client names.
+#[test]
+fn nothing_that_a_client_sends_is_an_address_to_call() {
+    let mut seen = 0;
+    for target in targets() {
+        let fields = target.texts().into_iter().map(|text| (text.at, text.schema));
+        let parameters = ["path", "query", "header"].into_iter().flat_map(|place| target.parameters(place));
+        let parameters = parameters.map(|it| (it["name"].as_str().unwrap().to_owned(), target.resolved(&it["schema"])));
+        for (name, schema) in fields.chain(parameters) {
+            let format = schema["format"].as_str().unwrap_or_default();
+            assert!(!["uri", "url", "hostname", "ipv4", "ipv6"].contains(&format), "{target}: {name} is a {format}");
+            let word = name.rsplit('/').next().unwrap().to_lowercase();
+            for telling in ["url", "uri", "host", "callback", "webhook", "redirect", "return_to", "file"] {
+                assert!(!word.contains(telling), "{target}: is {name} an address?");
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 100, "{seen}");
+}

@@ -1,0 +1,228 @@
+//! Every operation of both documents, and what can be sent to it.
+
+use std::collections::BTreeSet;
+
+use ::contract::{self as declared, v1, v2};
+use document::Operation;
+use poem::http::Method;
+
+use crate::{
+    contract::is_for_admins,
+    support::{Actor, RequestBuilder, TestApp, Value},
+};
+
+/// An operation of either document.
+#[derive(Clone, Copy)]
+pub struct Target {
+    pub operation: &'static Operation,
+    /// What its trait says.
+    pub declared: &'static declared::Operation,
+    document: &'static Value,
+    base: &'static str,
+}
+
+/// A text that a request may carry.
+pub struct Text {
+    /// A JSON pointer, or a name.
+    pub at: String,
+    pub schema: &'static Value,
+}
+
+/// Every operation of both documents.
+pub fn targets() -> Vec<Target> {
+    let of =
+        |base, contract: &'static document::Contract, document: &'static document::Document, declared: Declared| {
+            contract.operations().map(move |operation| Target {
+                operation,
+                declared: declared(&operation.id).unwrap_or_else(|| panic!("no trait declares {}", operation.id)),
+                document: document.value(),
+                base,
+            })
+        };
+    let first = of(v1::document::BASE, v1::contract(), v1::document(), v1::document::operation);
+    first.chain(of(v2::document::BASE, v2::contract(), v2::document(), v2::document::operation)).collect()
+}
+
+type Declared = fn(&str) -> Option<&'static declared::Operation>;
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{} {} ({})", self.operation.method, self.operation.path, self.operation.id)
+    }
+}
+
+impl Target {
+    pub fn method(&self) -> Method {
+        self.operation.method.parse().unwrap()
+    }
+
+    pub fn is_for_admins(&self) -> bool {
+        is_for_admins(self.operation)
+    }
+
+    /// Whoever may call it.
+    pub fn caller<'a>(&self, app: &'a TestApp, admin: &Actor<'a>) -> Actor<'a> {
+        Actor::new(app, admin.session.clone().filter(|_| self.operation.secured))
+    }
+
+    /// What the document says of it.
+    fn described(&self) -> &'static Value {
+        let path = self.operation.path.strip_prefix(self.base).unwrap();
+        &self.document["paths"][path][self.operation.method.to_lowercase()]
+    }
+
+    /// The schema that a reference leads to, also one that is wrapped in `allOf` beside other words.
+    pub fn resolved(&self, schema: &'static Value) -> &'static Value {
+        match schema["$ref"].as_str().or_else(|| schema["allOf"][0]["$ref"].as_str()) {
+            Some(reference) => self.document.pointer(reference.trim_start_matches('#')).unwrap(),
+            None => schema,
+        }
+    }
+
+    /// What it takes in this place: `path`, `query` or `header`.
+    pub fn parameters(&self, place: &str) -> Vec<&'static Value> {
+        let parameters = self.described()["parameters"].as_array().into_iter().flatten();
+        parameters.filter(|parameter| parameter["in"] == place).collect()
+    }
+
+    /// The names of what it takes in this place.
+    pub fn names(&self, place: &str) -> Vec<&'static str> {
+        self.parameters(place).into_iter().map(|parameter| parameter["name"].as_str().unwrap()).collect()
+    }
+
+    /// Every query parameter with the document's example.
+    pub fn example_query(&self) -> String {
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let pairs = self.parameters("query").into_iter().map(|parameter| {
+            let value = match &parameter["example"] {
+                Value::Array(values) => values.iter().map(text).collect::<Vec<_>>().join(","),
+                value => text(value),
+            };
+            // A cursor is good for one list only, and an example of one for none.
+            format!(
+                "{}={}",
+                parameter["name"].as_str().unwrap(),
+                if parameter["name"] == "cursor" { "" } else { &value }
+            )
+        });
+        pairs.collect::<Vec<_>>().join("&")
+    }
+
+    /// The schema of its body.
+    pub fn body(&self) -> Option<&'static Value> {
+        let media_type = self.operation.consumes.first()?;
+        Some(self.resolved(&self.described()["requestBody"]["content"][media_type]["schema"]))
+    }
+
+    /// The document's own example of a body.
+    pub fn example(&self) -> Value {
+        self.body().map_or(Value::Null, |schema| schema["example"].clone())
+    }
+
+    /// A request with this body, if it takes one.
+    pub fn with<'a>(&self, who: &Actor<'a>, path: &str, body: &Value) -> RequestBuilder<'a> {
+        let request = who.request(self.method(), path);
+        match self.operation.consumes.first() {
+            Some(media_type) => request.header("content-type", media_type).bytes(body.to_string()),
+            None => request,
+        }
+    }
+
+    /// A request as the document shows it.
+    pub fn request<'a>(&self, who: &Actor<'a>, path: &str) -> RequestBuilder<'a> {
+        self.with(who, path, &self.example())
+    }
+
+    /// Every object that its body consists of, with the pointer to it.
+    pub fn objects(&self) -> Vec<Text> {
+        let mut found = Vec::new();
+        if let Some(schema) = self.body() {
+            self.walk(String::new(), schema, &mut |at, schema| {
+                if schema["type"] == "object" {
+                    found.push(Text { at: at.to_owned(), schema });
+                }
+            });
+        }
+        found
+    }
+
+    /// Every text that its body may have.
+    pub fn texts(&self) -> Vec<Text> {
+        let mut found = Vec::new();
+        if let Some(schema) = self.body() {
+            self.walk(String::new(), schema, &mut |at, schema| {
+                if schema["type"] == "string" {
+                    found.push(Text { at: at.to_owned(), schema });
+                }
+            });
+        }
+        found
+    }
+
+    fn walk(&self, at: String, schema: &'static Value, visit: &mut dyn FnMut(&str, &'static Value)) {
+        let schema = self.resolved(schema);
+        visit(&at, schema);
+        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+            self.walk(format!("{at}/{name}"), property, visit);
+        }
+        if schema["type"] == "array" {
+            self.walk(format!("{at}/0"), &schema["items"], visit);
+        }
+    }
+
+    /// The name of every field of every successful answer of its document, however deep.
+    pub fn answered_fields(&self) -> BTreeSet<&'static str> {
+        self.answered().0
+    }
+
+    /// The names of those fields that hold names of their own, which no schema says.
+    pub fn answered_maps(&self) -> BTreeSet<&'static str> {
+        self.answered().1
+    }
+
+    fn answered(&self) -> (BTreeSet<&'static str>, BTreeSet<&'static str>) {
+        let (mut names, mut maps) = (BTreeSet::new(), BTreeSet::new());
+        let mut schemas: Vec<&'static Value> = Vec::new();
+        for item in self.document["paths"].as_object().unwrap().values() {
+            for described in item.as_object().unwrap().values() {
+                for (status, answer) in described["responses"].as_object().into_iter().flatten() {
+                    if status.starts_with('2') {
+                        let content = answer["content"].as_object().into_iter().flatten();
+                        schemas.extend(content.map(|(_, content)| &content["schema"]));
+                    }
+                }
+            }
+        }
+        let mut seen = BTreeSet::new();
+        while let Some(schema) = schemas.pop() {
+            let schema = self.resolved(schema);
+            if !seen.insert(std::ptr::from_ref(schema)) {
+                continue;
+            }
+            for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+                names.insert(name.as_str());
+                let more = &self.resolved(property)["additionalProperties"];
+                if more.is_object() || *more == true {
+                    maps.insert(name.as_str());
+                }
+                schemas.push(property);
+            }
+            schemas.push(&schema["items"]);
+            schemas.extend(["allOf", "oneOf", "anyOf"].iter().filter_map(|key| schema[*key].as_array()).flatten());
+        }
+        (names, maps)
+    }
+}
+
+/// A body with something else in one place; the objects on the way are made.
+pub fn with_field(body: &Value, pointer: &str, value: Value) -> Value {
+    let mut body = body.clone();
+    let (parent, name) = pointer.rsplit_once('/').unwrap();
+    body.pointer_mut(parent).unwrap()[name] = value;
+    body
+}
+
+/// A text as a part of a URL, every byte of it.
+pub fn encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}

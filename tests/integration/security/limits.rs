@@ -1,0 +1,192 @@
+//! Every limit on every operation that has it (OWASP API4): by what the traits declare, so that an operation cannot be
+//! without one.
+
+use std::collections::BTreeSet;
+
+use ::contract::operation::Limit;
+use poem::http::Method;
+
+use super::{
+    catalogue::{Target, targets},
+    state::State,
+};
+use crate::{
+    support::{Actor, TestApp, Value, json},
+    v2::documented::Ids,
+};
+
+/// The name of a limit, and how many requests it lets through here.
+const fn quota(limit: Limit) -> (&'static str, u32) {
+    match limit {
+        Limit::General => ("general", 6),
+        Limit::Register => ("register", 2),
+        Limit::Login => ("login", 3),
+        Limit::Refresh => ("refresh", 4),
+        Limit::PasswordReset => ("password-reset", 4),
+        Limit::Search => ("search", 5),
+    }
+}
+
+async fn limited(engine: crate::support::Engine) -> TestApp {
+    TestApp::configured(engine, |config| {
+        config.limits.rate_limit = true;
+        config.limits.general_per_minute = quota(Limit::General).1;
+        config.limits.register_per_minute = quota(Limit::Register).1;
+        config.limits.login_per_minute = quota(Limit::Login).1;
+        config.limits.refresh_per_minute = quota(Limit::Refresh).1;
+        config.limits.password_reset_per_hour = quota(Limit::PasswordReset).1;
+        config.limits.search_per_minute = quota(Limit::Search).1;
+        // Where requests in process come from: each test of an operation comes from an address of its own.
+        config.trusted_proxies = vec!["0.0.0.0/32".parse().unwrap()];
+    })
+    .await
+}
+
+#[test]
+fn whatever_looks_at_a_secret_has_a_limit_of_its_own() {
+    let mut seen = 0;
+    for target in targets() {
+        // Who is logged in proves a password to a service, which counts (`limits::proving_a_password_is_limited…`).
+        if !target.operation.secured && target.texts().iter().any(|text| text.schema["format"] == "password") {
+            assert_ne!(target.declared.limit, Limit::General, "{target}: guesses are as many as anything else");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 8, "{seen}");
+}
+
+both_engines! {
+    async fn every_operation_refuses_what_is_beyond_the_limit_that_its_trait_declares(engine: Engine) {
+        let app = limited(engine).await;
+        let mut kinds = BTreeSet::new();
+        for (number, target) in targets().into_iter().enumerate() {
+            let own_address = format!("198.51.{}.{}", 100 + number / 200, number % 200);
+            let registers_at = format!("203.0.{}.{}", 100 + number / 200, number % 200);
+            let body = json!({"email": format!("limited-{number}@example.com"), "password": Actor::PASSWORD});
+            let registration = app.anonymous().request(Method::POST, "/v1/auth/register").json(&body);
+            let session = registration.header("x-forwarded-for", &registers_at).send().await.expect(201).json();
+            let user = Actor::new(&app, Some(session));
+            let caller = if target.operation.secured { &user } else { &app.anonymous() };
+            let (name, quota) = quota(target.declared.limit);
+            let path = Ids { user: user.id(), ..Ids::NONE }.path(target.operation);
+            for sent in 0..=quota {
+                // Nothing that is wrong with a request makes it free.
+                let request = target.with(caller, &path, &json!({"colour": sent}));
+                let reply = request.header("x-forwarded-for", &own_address).send().await.any();
+                assert_eq!(reply.header("ratelimit-policy").split(';').next(), Some(&*format!("\"{name}\"")), "{target}");
+                let remaining = quota.saturating_sub(sent + 1);
+                assert!(reply.header("ratelimit").starts_with(&format!("\"{name}\";r={remaining};t=")), "{target}: {reply:?}");
+                if sent < quota {
+                    assert_ne!(reply.status, 429, "{target}");
+                    continue;
+                }
+                assert_eq!((reply.status, reply.code().as_str()), (429, "RATE_LIMIT_EXCEEDED"), "{target}");
+                let wait: u64 = reply.header("retry-after").parse().unwrap();
+                assert!((1..=3_600).contains(&wait), "{target}: {wait}");
+                let body = reply.json();
+                let told = body["error"]["retry_after"].as_u64().or_else(|| body["retry_after"].as_u64());
+                assert_eq!(told, Some(wait), "{target}");
+            }
+            kinds.insert(name);
+        }
+        assert_eq!(kinds.len(), 6, "{kinds:?}");
+    }
+
+    async fn a_limit_counts_the_versions_and_the_operations_of_its_kind_together(engine: Engine) {
+        let app = limited(engine).await;
+        let address = "198.51.100.7";
+        let (_, quota) = quota(Limit::Login);
+        let logins: Vec<Target> =
+            targets().into_iter().filter(|target| target.declared.limit == Limit::Login && !target.operation.secured).collect();
+        assert!(logins.len() >= 4);
+        for (number, target) in logins.iter().cycle().take(logins.len() * 2).enumerate() {
+            let request = target.with(&app.anonymous(), &target.operation.path, &json!({}));
+            let reply = request.header("x-forwarded-for", address).send().await.any();
+            let status = if number < quota as usize { 422 } else { 429 };
+            assert_eq!(reply.status, status, "{target}");
+        }
+        // From elsewhere it goes on; and what a client writes into the header itself changes nothing.
+        for (forwarded, status) in [("198.51.100.8", 422), ("198.51.100.9, 198.51.100.7", 429), ("nonsense, 198.51.100.7", 429)] {
+            let request = logins[0].with(&app.anonymous(), &logins[0].operation.path, &json!({}));
+            assert_eq!(request.header("x-forwarded-for", forwarded).send().await.any().status, status, "{forwarded}");
+        }
+    }
+
+    async fn every_operation_refuses_a_url_and_headers_that_are_too_large(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let admin = app.admin().await;
+        let ids = Ids::of(&admin).await;
+        let before = State::of_things(&app.database);
+        for target in targets() {
+            let (who, path) = (target.caller(&app, &admin), ids.path(target.operation));
+            let url = format!("{path}?x={}", "x".repeat(8 * 1024 + 1 - path.len() - 3));
+            target.request(&who, &url).send().await.expect_error(414, "URI_TOO_LONG");
+            let long = "x".repeat(16 * 1024);
+            target.request(&who, &path).header("x-filler", &long).send().await.expect_error(431, "HEADERS_TOO_LARGE");
+            let mut request = target.request(&who, &path);
+            for number in 0..1_000 {
+                request = request.another_header(&format!("x-filler-{number}"), "12345");
+            }
+            request.send().await.expect_error(431, "HEADERS_TOO_LARGE");
+            // A long one cannot be used to be rid of authentication, either.
+            app.anonymous().request(target.method(), &url).send().await.expect_error(414, "URI_TOO_LONG");
+        }
+        assert_eq!(State::of_things(&app.database), before);
+    }
+
+    async fn every_operation_refuses_a_body_that_is_too_large_or_too_deep(engine: Engine) {
+        let app = TestApp::configured(engine, |config| config.limits.body_bytes = 8_192).await;
+        let admin = app.admin().await;
+        let ids = Ids::of(&admin).await;
+        let before = State::of_things(&app.database);
+        let mut tried = 0;
+        for target in targets().into_iter().filter(|target| target.body().is_some()) {
+            let (who, path) = (target.caller(&app, &admin), ids.path(target.operation));
+            let media_type = &target.operation.consumes[0];
+            let send = async |body: String| {
+                let request = who.request(target.method(), &path).header("content-type", media_type);
+                request.bytes(body).send().await
+            };
+            let large = format!("{:8193}", target.example().to_string());
+            send(large).await.expect_error(413, "PAYLOAD_TOO_LARGE");
+            for (open, close) in [("[", "]"), ("{\"a\":", "}"), ("[{\"a\":", "}]")] {
+                let deep = open.repeat(33) + "1" + &close.repeat(33);
+                send(deep).await.expect_error(400, "JSON_TOO_DEEP");
+                send(open.repeat(1_000)).await.expect_error(400, "JSON_TOO_DEEP");
+            }
+            for object in target.objects() {
+                // A body of one field after the other, all of them wrong, is told of in bounded space.
+                let fields: serde_json::Map<String, Value> = (0..500).map(|n| (format!("f{n}"), Value::Null)).collect();
+                let body = if object.at.is_empty() { Value::Object(fields) } else { json!({"items": [fields]}) };
+                let reply = send(body.to_string()).await.expect(422);
+                assert!(reply.body.len() < 400_000, "{target}: {}", reply.body.len());
+            }
+            tried += 1;
+        }
+        assert!(tried >= 20, "{tried}");
+        assert_eq!(State::of_things(&app.database), before);
+    }
+
+    async fn no_list_gives_more_rows_at_once_than_the_contract_says(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let admin = app.admin().await;
+        let ids = Ids::of(&admin).await;
+        let items: Vec<Value> = (0..150).map(|number| json!({"name": format!("Item {number}")})).collect();
+        let path = format!("/v2/bucketlists/{}/items/batch", ids.list);
+        admin.post(&path, &json!({"items": items})).await.expect(201);
+        let mut tried = 0;
+        for target in targets().into_iter().filter(|target| target.names("query").contains(&"per_page")) {
+            let q = if target.operation.id == "search" { "&q=item" } else { "" };
+            for per_page in ["101", "1000", "2147483647"] {
+                let path = format!("{}?per_page={per_page}{q}", ids.path(target.operation));
+                let page = admin.get(&path).await.expect(200).json();
+                assert_eq!(page["meta"]["per_page"], 100, "{target}");
+                assert!(page["data"].as_array().unwrap().len() <= 100, "{target}");
+            }
+            let path = format!("{}?per_page=2147483648{q}", ids.path(target.operation));
+            admin.get(&path).await.expect_error(422, "VALIDATION_FAILED");
+            tried += 1;
+        }
+        assert!(tried >= 6, "{tried}");
+    }
+}

@@ -1,0 +1,185 @@
+//! Two users and everything there is to do: nothing of one is the other's to see or to change (OWASP API1, API3, API5).
+
+use poem::http::Method;
+
+use super::{
+    catalogue::{Target, targets},
+    state::State,
+};
+use crate::{
+    support::{Actor, TestApp, Unjudged, json},
+    v2::documented::Ids,
+};
+
+/// A word that is nobody's but one user's.
+const WORD: &str = "Quetzalcoatlus";
+
+/// The ids of both users that the path of an operation has: those of `own`, with all possible choices of some of `theirs`.
+/// Each with the first parameter that is theirs.
+fn mixtures(target: &Target, own: Ids, theirs: Ids) -> Vec<(Ids, &'static str)> {
+    let names = target.names("path");
+    let mut mixed = Vec::new();
+    for choice in 1..1_u32 << names.len() {
+        let mut ids = own;
+        let mut first = None;
+        for (index, name) in names.iter().enumerate() {
+            if choice & 1 << index == 0 {
+                continue;
+            }
+            first = first.or(Some(*name));
+            match *name {
+                "bucketlist_id" => ids.list = theirs.list,
+                "item_id" => ids.item = theirs.item,
+                "session_id" => ids.session = theirs.session,
+                "user_id" => ids.user = theirs.user,
+                other => panic!("{target}: of what is {other} an id?"),
+            }
+        }
+        mixed.push((ids, first.unwrap()));
+    }
+    mixed
+}
+
+/// `bucketlist_id` that leads nowhere is `BUCKETLIST_NOT_FOUND`.
+fn not_found(parameter: &str) -> String {
+    format!("{}_NOT_FOUND", parameter.trim_end_matches("_id").to_uppercase())
+}
+
+/// Every way an operation's answer can be asked for.
+fn accepted(target: &Target) -> Vec<&'static str> {
+    let mut types: Vec<&str> = target.operation.produces.iter().map(String::as_str).collect();
+    types.push("*/*");
+    types
+}
+
+async fn send(target: &Target, who: &Actor<'_>, target_path: &str, accept: &str) -> Unjudged {
+    target.request(who, target_path).header("accept", accept).send().await
+}
+
+/// The queries to try an operation with: none, and everything the document shows.
+fn queries(target: &Target) -> Vec<String> {
+    let examples = target.example_query();
+    if examples.is_empty() { vec![String::new()] } else { vec![String::new(), format!("?{examples}")] }
+}
+
+/// Somebody with something of every kind, each with the word in it.
+async fn owner(app: &TestApp) -> (Actor<'_>, Ids) {
+    let owner = app.user().await;
+    let list = owner.post("/v1/bucketlists", &json!({"name": WORD, "description": WORD})).await.expect(201).json();
+    let list = list["id"].as_i64().unwrap();
+    let item = json!({"name": WORD, "description": WORD, "due_on": "2027-02-01"});
+    let item = owner.post(&format!("/v1/bucketlists/{list}/items"), &item).await.expect(201).json();
+    owner.patch("/v1/users/me", &json!({"name": WORD})).await.expect(200);
+    let ids = Ids::of(&owner).await;
+    let ids = Ids { list, item: item["id"].as_i64().unwrap(), ..ids };
+    (owner, ids)
+}
+
+both_engines! {
+    async fn whatever_one_user_does_nothing_of_the_other_is_seen_or_changed(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let (owner, theirs) = owner(&app).await;
+        let before = State::of_user(&app.database, owner.id());
+        assert!(before.size() >= 7, "{before:?}");
+        let (mut refused, mut answered) = (0, 0);
+        for target in targets().into_iter().filter(|target| !target.is_for_admins()) {
+            // Somebody new each time: some operations end sessions, or accounts.
+            let attacker = app.user().await;
+            let own = Ids::of(&attacker).await;
+            // Also an administrator has no business in somebody's lists.
+            let admin = app.admin().await;
+            let admins = Ids::of(&admin).await;
+            for (who, own) in [(&attacker, own), (&admin, admins)] {
+                for (ids, parameter) in mixtures(&target, own, theirs) {
+                    let nothing = mixtures(&target, own, Ids::NONE);
+                    let (nothing, _) = nothing.iter().find(|(_, first)| *first == parameter).unwrap();
+                    for query in queries(&target) {
+                        for accept in accepted(&target) {
+                            let path = |ids: Ids| format!("{}{query}", ids.path(target.operation));
+                            let reply = send(&target, who, &path(ids), accept).await;
+                            let reply = reply.expect_error(404, &not_found(parameter));
+                            // There and not there are one.
+                            let none = send(&target, who, &path(*nothing), accept).await.any();
+                            let place = |text: &str, ids: Ids| text.replace(&ids.path(target.operation), "");
+                            let ((_, headers, body), (_, none_headers, none_body)) = (reply.essence(), none.essence());
+                            assert_eq!(place(&body, ids), place(&none_body, *nothing), "{target}");
+                            let names = |headers: std::collections::BTreeMap<String, String>| headers.into_keys().collect::<Vec<_>>();
+                            assert_eq!(names(headers), names(none_headers), "{target}");
+                            refused += 1;
+                        }
+                    }
+                }
+            }
+            if target.names("path").is_empty() {
+                let word = if target.names("query").contains(&"q") { format!("?q={WORD}") } else { String::new() };
+                for query in queries(&target).into_iter().chain([word]) {
+                    for accept in accepted(&target) {
+                        let who = if target.operation.secured { app.user().await } else { app.anonymous() };
+                        let path = format!("{}{query}", target.operation.path);
+                        // What is asked for is said again in links.
+                        let text = String::from_utf8(send(&target, &who, &path, accept).await.any().body).unwrap();
+                        let text = text.replace(&format!("q={WORD}"), "");
+                        assert!(!text.contains(WORD) && !text.contains(&owner.email()), "{target}: {text}");
+                        answered += 1;
+                    }
+                }
+            }
+            assert_eq!(State::of_user(&app.database, owner.id()), before, "{target}");
+        }
+        assert!(refused > 100 && answered > 50, "{refused} {answered}");
+        // They are there all the while, for whoever they belong to.
+        for path in ["/v1/bucketlists".to_owned(), "/v2/bucketlists".to_owned(), format!("/v2/search?q={WORD}")] {
+            let text = String::from_utf8(owner.get(&path).await.expect(200).body).unwrap();
+            assert!(text.replace(&format!("q={WORD}"), "").contains(WORD), "{path}");
+        }
+    }
+
+    async fn what_is_for_administrators_is_forbidden_to_users_and_closed_to_strangers(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let (owner, theirs) = owner(&app).await;
+        let attacker = app.user().await;
+        let own = Ids::of(&attacker).await;
+        let before = State::of_things(&app.database);
+        let mut tried = 0;
+        for target in targets().into_iter().filter(Target::is_for_admins) {
+            for ids in [own, theirs, Ids::NONE] {
+                for query in queries(&target).into_iter().chain(["?colour=1".to_owned()]) {
+                    for accept in accepted(&target) {
+                        let path = format!("{}{query}", ids.path(target.operation));
+                        let reply = send(&target, &attacker, &path, accept).await.expect_error(403, "FORBIDDEN");
+                        let text = String::from_utf8(reply.body).unwrap();
+                        assert!(!text.contains(WORD) && !text.contains(&owner.email()), "{target}: {text}");
+                        let reply = send(&target, &app.anonymous(), &path, accept).await;
+                        reply.expect_error(401, "AUTHENTICATION_REQUIRED");
+                        tried += 1;
+                    }
+                }
+            }
+            // Neither a body that cannot be read nor one that makes an administrator gets further.
+            for body in ["{", "{\"role\":\"admin\"}", ""] {
+                let request = attacker.request(target.method(), &own.path(target.operation));
+                let request = request.header("content-type", "application/json").bytes(body);
+                request.send().await.expect_error(403, "FORBIDDEN");
+            }
+        }
+        assert!(tried > 50, "{tried}");
+        assert_eq!(State::of_things(&app.database), before);
+    }
+
+    async fn nobody_acts_without_a_token_unless_the_document_says_so(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let (_, theirs) = owner(&app).await;
+        let before = State::of_things(&app.database);
+        for target in targets().into_iter().filter(|target| target.operation.secured) {
+            for accept in accepted(&target) {
+                let path = theirs.path(target.operation);
+                let reply = send(&target, &app.anonymous(), &path, accept).await;
+                reply.expect_error(401, "AUTHENTICATION_REQUIRED");
+                if target.method() == Method::GET {
+                    assert_eq!(app.anonymous().request(Method::HEAD, &path).send().await.any().status, 401);
+                }
+            }
+        }
+        assert_eq!(State::of_things(&app.database), before);
+    }
+}

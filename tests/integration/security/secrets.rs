@@ -1,0 +1,374 @@
+//! Secrets stay where they are: whatever is sent, wherever it is put, is neither logged nor said again, and what is stored
+//! of it is what the contract says.
+
+use std::{collections::BTreeSet, fs};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use poem::http::Method;
+
+use super::{
+    catalogue::{Target, targets, with_field},
+    state::State,
+};
+use crate::{
+    support::{Actor, Database, Lines, Log, Reply, TestApp, Value, json},
+    v2::documented::Ids,
+};
+
+/// What must not be met again; it could be a password or a token.
+const CANARY: &str = "Zanzibar-canary-5f2c9e";
+
+/// Headers that clients, proxies and browsers send. The name of a request (`X-Request-ID`) is its sender's to choose, and
+/// is meant to be seen.
+const HEADERS: [&str; 24] = [
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "accept-version",
+    "content-encoding",
+    "content-language",
+    "content-type",
+    "cookie",
+    "forwarded",
+    "from",
+    "host",
+    "idempotency-key",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "origin",
+    "proxy-authorization",
+    "range",
+    "referer",
+    "traceparent",
+    "tracestate",
+    "user-agent",
+    "x-api-key",
+    "x-forwarded-for",
+];
+
+/// Where a canary was.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// A value: nobody has to be told what they sent.
+    Value,
+    /// A name or a path: an error says where it is.
+    Name,
+}
+
+/// Every request of an operation with a canary in it.
+async fn plant(target: &Target, who: &Actor<'_>, ids: Ids) -> Vec<(Place, Reply)> {
+    let path = ids.path(target.operation);
+    let mut replies = Vec::new();
+    for scheme in ["Bearer ", "Basic ", "", "Token "] {
+        let request = target.request(who, &path).header("authorization", &format!("{scheme}{CANARY}"));
+        replies.push((Place::Value, request.send().await.any()));
+    }
+    for name in HEADERS {
+        replies.push((Place::Value, target.request(who, &path).header(name, CANARY).send().await.any()));
+    }
+    for name in ["q", "access_token", "token", "password", "email", "cursor", "sort", "created_after"] {
+        let request = target.request(who, &format!("{path}?{name}={CANARY}"));
+        replies.push((Place::Value, request.send().await.any()));
+    }
+    replies.push((Place::Name, target.request(who, &format!("{path}?{CANARY}=1")).send().await.any()));
+    replies.push((Place::Name, target.request(who, &format!("{path}/{CANARY}")).send().await.any()));
+    replies.push((Place::Name, target.request(who, &format!("/{CANARY}{path}")).send().await.any()));
+    for name in target.names("path") {
+        let path = target.operation.path.replace(&format!("{{{name}}}"), CANARY);
+        let path = path.replace("{bucketlist_id}", &ids.list.to_string()).replace("{item_id}", "1");
+        replies.push((Place::Name, target.request(who, &path).send().await.any()));
+    }
+    let request = who.request(CANARY.parse().unwrap(), &path);
+    replies.push((Place::Value, request.send().await.any()));
+    let Some(media_type) = target.operation.consumes.first() else { return replies };
+    let mut bodies = vec![(Place::Value, json!(CANARY).to_string()), (Place::Value, json!([CANARY]).to_string())];
+    for object in target.objects() {
+        for name in object.schema["properties"].as_object().unwrap().keys() {
+            for value in [json!(CANARY), json!({"a": CANARY}), json!([CANARY]), json!({CANARY: 1})] {
+                let body = with_field(&target.example(), &format!("{}/{name}", object.at), value);
+                bodies.push((Place::Value, body.to_string()));
+            }
+        }
+        let unknown = with_field(&target.example(), &format!("{}/colour", object.at), json!(CANARY));
+        bodies.push((Place::Value, unknown.to_string()));
+        let unknown = with_field(&target.example(), &format!("{}/{CANARY}", object.at), json!(1));
+        bodies.push((Place::Name, unknown.to_string()));
+    }
+    let good = target.example().to_string();
+    for text in [
+        format!("{{\"password\": \"{CANARY}"),
+        format!("{{\"password\": {CANARY}}}"),
+        format!("{CANARY}{good}"),
+        format!("{good}{CANARY}"),
+        format!("password={CANARY}&email={CANARY}@example.com"),
+        format!("{}\"{CANARY}\"{}", "[".repeat(40), "]".repeat(40)),
+    ] {
+        bodies.push((Place::Value, text));
+    }
+    bodies.push((Place::Name, format!("{{\"{CANARY}\": 1, \"{CANARY}\": 2}}")));
+    for (place, body) in bodies {
+        for media_type in [media_type.as_str(), "application/x-www-form-urlencoded", "text/plain"] {
+            let request = who.request(target.method(), &path).header("content-type", media_type);
+            replies.push((place, request.bytes(body.clone()).send().await.any()));
+        }
+    }
+    replies
+}
+
+both_engines! {
+    async fn what_is_sent_anywhere_is_neither_logged_nor_said_again_by_an_error(engine: Engine) {
+        let log = Log::listen(Lines::Everything);
+        let app = TestApp::on(engine).await;
+        let mut sent = 0;
+        for target in targets() {
+            // Somebody new each time: some requests end a session, or an account.
+            let admin = app.admin().await;
+            let ids = Ids { user: app.user().await.id(), ..Ids::of(&admin).await };
+            let who = target.caller(&app, &admin);
+            for (place, reply) in plant(&target, &who, ids).await {
+                sent += 1;
+                if reply.is_success() || reply.status == 304 || reply.headers.contains_key("content-encoding") {
+                    continue;
+                }
+                let text = String::from_utf8_lossy(&reply.body);
+                assert!(place == Place::Name || !text.contains(CANARY), "{target}: {reply:?}");
+                for (name, value) in &reply.headers {
+                    // A deprecated operation names the successor of this very path.
+                    let is_path = place == Place::Name && name == "link";
+                    assert!(is_path || !value.contains(CANARY), "{target}: {name} of {reply:?}");
+                }
+            }
+            let text = log.take();
+            assert!(text.contains("answered"), "the log was not captured");
+            let line = text.lines().find(|line| line.to_lowercase().contains(&CANARY.to_lowercase()));
+            assert!(line.is_none(), "{target}: {line:?}");
+        }
+        assert!(sent > 3_000, "{sent}");
+        for path in ["/version", "/health/live", "/docs", "/", "/openapi/v1.json", "/problems", "/nowhere"] {
+            for target in [format!("{path}?token={CANARY}"), format!("{path}/{CANARY}"), format!("/{CANARY}{path}")] {
+                let reply = app.anonymous().get(&target).await.any();
+                assert!(reply.status < 500, "{reply:?}");
+            }
+        }
+        assert!(!log.take().contains(CANARY));
+    }
+}
+
+/// A text in every file of a database that is one of files, as it is and in the other common spellings of it.
+fn expect_in_no_file(database: &Database, secret: &str) {
+    for entry in fs::read_dir(database.folder.path()).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = fs::read(&path).unwrap_or_default();
+        assert!(
+            !bytes.windows(secret.len()).any(|part| part == secret.as_bytes()),
+            "{secret} is in {}",
+            path.display()
+        );
+    }
+}
+
+/// The token that a mail carries, on a line of its own.
+fn token_in(mail: &str) -> String {
+    mail.lines().find(|line| line.starts_with("    ") && !line.contains('{')).unwrap().trim().to_owned()
+}
+
+/// Everything somebody has, and every secret they ever had.
+struct Life<'a> {
+    user: Actor<'a>,
+    secrets: Vec<String>,
+    email: String,
+}
+
+const FIRST_PASSWORD: &str = "marmalade-Lighthouse-88";
+const SECOND_PASSWORD: &str = "obsidian-Windmill-54";
+const THIRD_PASSWORD: &str = "tangerine-Aqueduct-31";
+
+async fn lived(app: &TestApp) -> Life<'_> {
+    let email = "xanthippe.canary@sub.example.com".to_owned();
+    let agent = "Canarybird/1.0";
+    let anonymous = app.anonymous();
+    let body = json!({"email": email, "password": FIRST_PASSWORD, "name": "Xanthippe Nightingale"});
+    let request = anonymous.request(Method::POST, "/v1/auth/register").json(&body).header("user-agent", agent);
+    let user = Actor::new(app, Some(request.send().await.expect(201).json()));
+    let mut secrets = vec![user.token(), user.refresh_token()];
+    let refreshed =
+        anonymous.post("/v2/auth/refresh", &json!({"refresh_token": user.refresh_token()})).await.expect(200);
+    let user = Actor::new(app, Some(refreshed.json()));
+    secrets.extend([user.token(), user.refresh_token()]);
+    let change = json!({"current_password": FIRST_PASSWORD, "new_password": SECOND_PASSWORD});
+    user.put("/v1/auth/password", &change).await.expect(204);
+    anonymous.post("/v2/auth/password-reset", &json!({"email": email})).await.expect(202);
+    app.work_off().await;
+    let mail = app.mailer.take().remove(0);
+    let token = token_in(&mail.body);
+    secrets.push(token.clone());
+    let confirmation = json!({"token": token, "new_password": THIRD_PASSWORD});
+    anonymous.post("/v2/auth/password-reset/confirm", &confirmation).await.expect(204);
+    for password in [FIRST_PASSWORD, "wrong-Guess-Canary-77"] {
+        anonymous.post("/v1/auth/login", &json!({"email": email, "password": password})).await.expect(401);
+    }
+    let credentials = json!({"email": email, "password": THIRD_PASSWORD});
+    let request = anonymous.request(Method::POST, "/v2/auth/login").json(&credentials).header("user-agent", agent);
+    let user = Actor::new(app, Some(request.send().await.expect(200).json()));
+    secrets.extend([user.token(), user.refresh_token()]);
+    let list = json!({"name": "Kookaburra", "description": "Flamboyance"});
+    let made =
+        user.request(Method::POST, "/v2/bucketlists").json(&list).header("idempotency-key", "Budgerigar").send().await;
+    let list = made.expect(201).json()["id"].as_i64().unwrap();
+    let item = json!({"name": "Capercaillie", "description": "Murmuration"});
+    let request = user.request(Method::POST, &format!("/v2/bucketlists/{list}/items")).json(&item);
+    request.header("idempotency-key", "Cockatiel").send().await.expect(201);
+    secrets.extend([FIRST_PASSWORD, SECOND_PASSWORD, THIRD_PASSWORD, "wrong-Guess-Canary-77"].map(str::to_owned));
+    // The middle of a token is not secret, but its signature is.
+    let signatures: Vec<String> = secrets
+        .iter()
+        .filter(|secret| secret.contains('.'))
+        .filter_map(|it| it.rsplit('.').next())
+        .map(str::to_owned)
+        .collect();
+    secrets.extend(signatures);
+    Life { user, secrets, email }
+}
+
+both_engines! {
+    async fn no_column_of_any_table_holds_a_secret(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let life = lived(&app).await;
+        let state = State::of(&app.database);
+        for secret in &life.secrets {
+            assert_eq!(state.places_of(secret), Vec::<String>::new(), "{secret}");
+            expect_in_no_file(&app.database, secret);
+        }
+        // The search finds what is there: an address, a name, a device and a text are where they belong, and nowhere else.
+        for (text, columns) in [
+            (life.email.as_str(), &["users.email", "users.email_key", "users.search_text"][..]),
+            ("Nightingale", &["users.name", "users.search_text"]),
+            ("Canarybird", &["sessions.user_agent"]),
+            ("Budgerigar", &["idempotency_keys.name"]),
+        ] {
+            let places: Vec<String> =
+                state.places_of(text).into_iter().filter(|place| !place.starts_with("audit_events.")).collect();
+            assert_eq!(places, columns, "{text}");
+        }
+        for (text, columns) in [
+            ("Kookaburra", ["bucketlists.name", "bucketlists.search_text", "idempotency_keys.result"]),
+            ("Capercaillie", ["idempotency_keys.result", "items.name", "items.search_text"]),
+        ] {
+            let places = state.places_of(text);
+            assert!(columns.iter().all(|column| places.contains(&(*column).to_owned())), "{text}: {places:?}");
+        }
+    }
+
+    async fn of_an_account_that_is_deleted_nothing_is_left(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let life = lived(&app).await;
+        app.anonymous().post("/v1/auth/password-reset", &json!({"email": life.email})).await.expect(202);
+        let (id, password) = (life.user.id(), json!({"password": THIRD_PASSWORD}));
+        life.user.request(Method::DELETE, "/v2/users/me").json(&password).send().await.expect(204);
+        app.work_off().await;
+        assert!(app.mailer.take().is_empty(), "nobody is written to who is gone");
+        assert_eq!(State::of_user(&app.database, id).size(), 0);
+        // The index of SQLite's search forgets a row at once and its words when it is tidied up; nobody can ask for them.
+        let state = State::of_things(&app.database).without("search_index_");
+        for text in [&*life.email, "Nightingale", "Canarybird", "Budgerigar", "Cockatiel", "Kookaburra", "Capercaillie"] {
+            assert_eq!(state.places_of(text), Vec::<String>::new(), "{text}");
+        }
+    }
+
+    async fn tokens_are_of_256_random_bits_and_never_the_same(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let mut tokens = BTreeSet::new();
+        for _ in 0..20 {
+            let user = app.user().await;
+            app.anonymous().post("/v1/auth/password-reset", &json!({"email": user.email()})).await.expect(202);
+            app.work_off().await;
+            let mail = app.mailer.take().remove(0);
+            for token in [user.refresh_token(), token_in(&mail.body)] {
+                assert_eq!(URL_SAFE_NO_PAD.decode(&token).unwrap().len(), 32, "{token}");
+                assert!(tokens.insert(token));
+            }
+            let claims = URL_SAFE_NO_PAD.decode(user.token().split('.').nth(1).unwrap()).unwrap();
+            let claims: Value = serde_json::from_slice(&claims).unwrap();
+            let id = claims["jti"].as_str().unwrap();
+            assert_eq!(URL_SAFE_NO_PAD.decode(id).unwrap().len(), 16);
+            assert!(tokens.insert(id.to_owned()));
+        }
+        assert_eq!(tokens.len(), 60);
+    }
+
+    async fn an_answer_shows_what_its_schema_says_and_nothing_else(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let admin = app.admin().await;
+        let ids = Ids { user: app.user().await.id(), ..Ids::of(&admin).await };
+        let mut seen = 0;
+        for target in targets().into_iter().filter(|target| target.method() == Method::GET) {
+            let q = if target.operation.id == "search" { "?q=see" } else { "" };
+            let reply = admin.get(&format!("{}{q}", ids.path(target.operation))).await.expect(200).json();
+            let (known, maps) = (target.answered_fields(), target.answered_maps());
+            let mut open = vec![&reply];
+            while let Some(value) = open.pop() {
+                match value {
+                    Value::Object(fields) => {
+                        for (name, value) in fields {
+                            // Responses are open for clients, but not for columns.
+                            assert!(known.contains(name.as_str()), "{target} answers {name}");
+                            if !maps.contains(name.as_str()) {
+                                open.push(value);
+                            }
+                            seen += 1;
+                        }
+                    }
+                    Value::Array(values) => open.extend(values),
+                    _ => {}
+                }
+            }
+            let text = reply.to_string();
+            for hidden in ["password", "argon2", "hash", "search_text", "email_key", "revision"] {
+                assert!(!text.contains(hidden), "{target}: {hidden}");
+            }
+        }
+        assert!(seen > 200, "{seen}");
+    }
+
+    async fn every_refusal_and_every_failure_is_logged_with_its_code(engine: Engine) {
+        let log = Log::listen(Lines::Machines);
+        let app = TestApp::on(engine).await;
+        let (user, other, anonymous) = (app.user().await, app.user().await, app.anonymous());
+        let (own, theirs) = (Ids::of(&user).await, Ids::of(&other).await);
+        let (lists, list) = ("/v2/bucketlists", format!("/v1/bucketlists/{}", theirs.list));
+        let request = anonymous.request(Method::GET, "/v1/users/me").header("authorization", "Bearer x.y.z");
+        for (reply, code, level, user) in [
+            (request.send().await.any(), "INVALID_TOKEN", "INFO", None),
+            (anonymous.get("/v1/users/me").await.any(), "AUTHENTICATION_REQUIRED", "INFO", None),
+            (user.get("/v2/admin/users").await.any(), "FORBIDDEN", "INFO", Some(user.id())),
+            (user.get(&list).await.any(), "BUCKETLIST_NOT_FOUND", "INFO", Some(user.id())),
+            (user.post(lists, &json!({"owner": 1})).await.any(), "VALIDATION_FAILED", "INFO", Some(user.id())),
+            (
+                anonymous.post("/v1/auth/login", &json!({"email": user.email(), "password": "guessed"})).await.any(),
+                "INVALID_CREDENTIALS",
+                "INFO",
+                None,
+            ),
+            (
+                {
+                    app.execute("ALTER TABLE items RENAME COLUMN due_on TO broken");
+                    user.get(&format!("/v1/bucketlists/{}/items/{}", own.list, own.item)).await.any()
+                },
+                "INTERNAL_ERROR",
+                "ERROR",
+                Some(user.id()),
+            ),
+        ] {
+            assert_eq!(reply.code(), code);
+            let events: Vec<Value> = log.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            let events: Vec<&Value> =
+                events.iter().filter(|event| event["span"]["id"] == reply.header("x-request-id")).collect();
+            let told = events.iter().find(|event| event["code"] == code).unwrap_or_else(|| panic!("{code}: {events:#?}"));
+            assert_eq!(told["level"], level, "{told}");
+            assert!(level == "INFO" || told["causes"].as_str().unwrap().contains("due_on"), "{told}");
+            let access = events.iter().find(|event| event["message"] == "answered").unwrap();
+            assert_eq!((&access["status"], access["user"].as_i64()), (&json!(reply.status), user), "{access}");
+        }
+    }
+}

@@ -1,0 +1,373 @@
+//! Forged access tokens (RFC 8725, RFC 6750): whatever is wrong with one, and wherever it is sent, the answer is the same.
+
+use std::time::Duration;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use bucketlist::{auth::AccessTokens, domain::SystemRandom};
+use hmac::{Hmac, Mac};
+use poem::http::Method;
+use sha2::Sha256;
+
+use super::{catalogue::targets, state::State};
+use crate::{
+    support::{Actor, SECRET, START, TestApp, Value, json},
+    v2::documented::Ids,
+};
+
+/// When a test begins, in seconds.
+const NOW: i64 = START / 1_000_000;
+
+/// One of the parts of a token, decoded.
+fn part(token: &str, number: usize) -> Value {
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(number).unwrap()).unwrap()).unwrap()
+}
+
+/// A token of this header and these claims, signed as HS256 with this key, whatever the header says.
+fn signed(header: &str, claims: &str, key: &[u8]) -> String {
+    let text = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
+    mac.update(text.as_bytes());
+    format!("{text}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
+}
+
+fn with(object: &Value, name: &str, value: Value) -> String {
+    let mut object = object.clone();
+    object[name] = value;
+    object.to_string()
+}
+
+fn without(object: &Value, name: &str) -> String {
+    let mut object = object.clone();
+    object.as_object_mut().unwrap().remove(name);
+    object.to_string()
+}
+
+/// What is wrong, and the values of `Authorization`: several where it is sent several times.
+type Forgery = (String, Vec<String>);
+
+/// Forgeries of the token of `user`.
+async fn forgeries(app: &TestApp, user: &Actor<'_>, other: &Actor<'_>) -> Vec<Forgery> {
+    let good = user.token();
+    let (header, claims) = (part(&good, 0), part(&good, 1));
+    assert_eq!((&header["typ"], &header["alg"]), (&json!("at+jwt"), &json!("HS256")));
+    let key = SECRET.as_bytes();
+    let parts: Vec<&str> = good.split('.').collect();
+    let (head, body) = (header.to_string(), claims.to_string());
+    // What is signed here differs from a good token by what it is meant to differ by, and by nothing else.
+    app.anonymous()
+        .request(Method::GET, "/v1/users/me")
+        .header("authorization", &format!("Bearer {}", signed(&head, &body, key)))
+        .send()
+        .await
+        .expect(200);
+    let claiming = |name: &str, value: Value| signed(&head, &with(&claims, name, value), key);
+    // A token of its own, so that nothing the server remembers of the good one can decide.
+    let anew = |name: &str, value: Value| {
+        let mut claims = claims.clone();
+        claims["jti"] = json!(format!("anew-{name}-{value}"));
+        claims[name] = value;
+        signed(&head, &claims.to_string(), key)
+    };
+    let heading = |name: &str, value: Value| signed(&with(&header, name, value), &body, key);
+
+    let mut tokens: Vec<(String, String)> = Vec::new();
+    for alg in ["none", "None", "NONE", "nOnE", "", " ", "hs256", "HMAC"] {
+        let head = with(&header, "alg", json!(alg));
+        let unsigned = URL_SAFE_NO_PAD.encode(&head);
+        tokens.push((format!("alg {alg:?} and no signature"), format!("{unsigned}.{}.", parts[1])));
+        tokens.push((format!("alg {alg:?} and the old signature"), format!("{unsigned}.{}.{}", parts[1], parts[2])));
+        tokens.push((format!("alg {alg:?} and an HS256 signature"), signed(&head, &body, key)));
+    }
+    for alg in ["HS384", "HS512", "RS256", "RS512", "PS256", "ES256", "ES384", "EdDSA"] {
+        tokens.push((format!("alg {alg} over HS256"), heading("alg", json!(alg))));
+        let stolen = URL_SAFE_NO_PAD.encode(with(&header, "alg", json!(alg)));
+        tokens.push((format!("alg {alg} and the old signature"), format!("{stolen}.{}.{}", parts[1], parts[2])));
+    }
+    for alg in [jsonwebtoken::Algorithm::HS384, jsonwebtoken::Algorithm::HS512] {
+        let header = jsonwebtoken::Header {
+            typ: Some("at+jwt".into()),
+            kid: header["kid"].as_str().map(str::to_owned),
+            ..jsonwebtoken::Header::new(alg)
+        };
+        let token = jsonwebtoken::encode(&header, &claims, &jsonwebtoken::EncodingKey::from_secret(key)).unwrap();
+        tokens.push((format!("{alg:?} with the right secret"), token));
+    }
+    for (name, value) in [
+        ("alg", json!(["HS256"])),
+        ("alg", Value::Null),
+        ("typ", json!("JWT")),
+        ("typ", json!("rt+jwt")),
+        ("typ", json!("")),
+        ("typ", json!(["at+jwt"])),
+        ("kid", json!("unknown")),
+        ("kid", json!("")),
+        ("kid", json!("../../../dev/null")),
+        ("kid", json!("' OR '1'='1")),
+        ("kid", json!("x\u{0}")),
+        ("kid", json!(1)),
+        ("kid", json!("x".repeat(3_000))),
+        ("crit", json!(["exp"])),
+        ("crit", json!(["b64"])),
+        ("crit", json!([])),
+        ("crit", json!("exp")),
+    ] {
+        tokens.push((
+            format!("{name}: {}", value.to_string().chars().take(40).collect::<String>()),
+            heading(name, value),
+        ));
+    }
+    for name in ["alg", "typ", "kid"] {
+        tokens.push((format!("no {name}"), signed(&without(&header, name), &body, key)));
+    }
+    // Keys that the token brings along or points to are nobody's but its maker's.
+    let own = b"the attacker's own key".as_slice();
+    for (name, value) in [
+        ("jwk", json!({"kty": "oct", "k": URL_SAFE_NO_PAD.encode(own), "alg": "HS256"})),
+        ("jku", json!("https://attacker.example/jwks.json")),
+        ("x5u", json!("https://attacker.example/key.pem")),
+        ("x5c", json!(["MIIB"])),
+        ("kid", json!("https://attacker.example/key")),
+    ] {
+        tokens.push((format!("a key by {name}"), signed(&with(&header, name, value), &body, own)));
+    }
+    for key in [&b""[..], b" ", b"another secret of the same length!", &key[..key.len() - 1], b"bucketlist"] {
+        tokens.push(("another secret".into(), signed(&head, &body, key)));
+    }
+    for (name, value) in [
+        ("exp", json!(NOW)),
+        ("exp", json!(1)),
+        ("exp", json!(-1)),
+        ("exp", json!(i64::MIN)),
+        ("exp", json!("9999999999")),
+        ("exp", json!(9_999_999_999.5)),
+        ("exp", json!(1e300)),
+        ("exp", json!(u64::MAX)),
+        ("exp", json!([9_999_999_999_i64])),
+        ("exp", json!(true)),
+        ("exp", Value::Null),
+        ("nbf", json!(NOW + 60)),
+        ("nbf", json!(i64::MAX)),
+        ("nbf", json!("0")),
+        ("iat", json!(NOW + 60)),
+        ("iat", json!(i64::MAX)),
+        ("iat", json!("0")),
+        ("aud", json!("somebody-else")),
+        ("aud", json!("")),
+        ("aud", json!(["bucketlist-api"])),
+        ("aud", json!(["somebody-else", "bucketlist-api"])),
+        ("aud", json!([])),
+        ("aud", Value::Null),
+        ("iss", json!("somebody-else")),
+        ("iss", json!("")),
+        ("iss", json!(["bucketlist"])),
+        ("sub", json!("1 OR 1=1")),
+        ("sub", json!("")),
+        ("sub", json!(user.id())),
+        ("sub", json!(format!("+{}", user.id()))),
+        ("sub", json!(format!(" {}", user.id()))),
+        ("sub", json!([user.id().to_string()])),
+        ("sid", json!("1")),
+        ("sid", json!(1.5)),
+        ("sid", Value::Null),
+        ("jti", json!(1)),
+        ("jti", Value::Null),
+    ] {
+        tokens.push((format!("{name}: {value}"), claiming(name, value)));
+    }
+    for name in ["exp", "nbf", "iat", "iss", "aud", "sub", "sid", "jti"] {
+        tokens.push((format!("no {name}"), signed(&head, &without(&claims, name), key)));
+    }
+    let theirs = part(&other.token(), 1);
+    for (what, name, value) in [
+        ("another user's sub with one's own session", "sub", json!(other.id().to_string())),
+        ("one's own sub with another user's session", "sid", theirs["sid"].clone()),
+        ("a session that is none", "sid", json!(987_654_321)),
+        ("a negative session", "sid", json!(-1)),
+        ("a user who is none", "sub", json!("987654321")),
+    ] {
+        tokens.push((what.into(), anew(name, value)));
+    }
+    let twice = body.replacen('{', &format!("{{\"sub\":\"{}\",", other.id()), 1);
+    tokens.push(("a claim twice".into(), signed(&head, &twice, key)));
+    for (what, claims) in [("no object", "[]"), ("null", "null"), ("no JSON", "{"), ("nothing", ""), ("text", "\"x\"")]
+    {
+        tokens.push((format!("claims that are {what}"), signed(&head, claims, key)));
+        tokens.push((format!("a header that is {what}"), signed(claims, &body, key)));
+    }
+    let (ended, gone, disabled) = (app.user().await, app.user().await, user.refresh_token());
+    ended.request(Method::POST, "/v1/auth/logout").send().await.expect(204);
+    let password = json!({"password": Actor::PASSWORD});
+    gone.request(Method::DELETE, "/v1/users/me").json(&password).send().await.expect(204);
+    let strange = AccessTokens::new(&"somebody-else-signs-with-this".into(), &[], 900);
+    let swapped = with(&claims, "sub", json!(other.id().to_string()));
+    for (what, token) in [
+        ("a session that has ended", ended.token()),
+        ("a user who is gone", gone.token()),
+        ("a refresh token", disabled),
+        ("another server's", strange.issue(user.id(), 1, NOW, &SystemRandom).unwrap()),
+        (
+            "other claims under the same signature",
+            format!("{}.{}.{}", parts[0], URL_SAFE_NO_PAD.encode(swapped), parts[2]),
+        ),
+        (
+            "another token's signature",
+            format!("{}.{}.{}", parts[0], parts[1], other.token().split('.').nth(2).unwrap()),
+        ),
+        ("no signature", format!("{}.{}.", parts[0], parts[1])),
+        ("two parts", format!("{}.{}", parts[0], parts[1])),
+        ("four parts", format!("{good}.{}", parts[2])),
+        ("five parts", format!("{good}.{}.{}", parts[1], parts[2])),
+        ("a signature cut by a byte", good[..good.len() - 1].to_owned()),
+        ("a cut signature", good[..good.len() - 4].to_owned()),
+        ("a longer signature", format!("{good}AAAA")),
+        ("padding", format!("{good}=")),
+        ("padding in the middle", format!("{}=.{}.{}", parts[0], parts[1], parts[2])),
+        ("the other alphabet", format!("{}+/.{}.{}", parts[0], parts[1], parts[2])),
+        ("another case", good.to_lowercase()),
+        ("a dot before", format!(".{good}")),
+        ("a dot after", format!("{good}.")),
+        ("garbage", "garbage".into()),
+        ("dots", "..".into()),
+        ("parts that are no JSON", "YQ.YQ.YQ".into()),
+        ("a very long one", format!("{good}{}", "A".repeat(8_000))),
+        ("two with a space", format!("{good} {good}")),
+        ("two with a comma", format!("{good},{good}")),
+        ("a tab within", format!("{}\t{}", &good[..20], &good[20..])),
+        ("a tab after", format!("{good}\t")),
+        ("quotes", format!("\"{good}\"")),
+        ("angle brackets", format!("<{good}>")),
+        ("percent encoding", good.replace('.', "%2E")),
+        ("not ASCII", format!("{good}é")),
+        ("a no-break space", format!("\u{a0}{good}")),
+    ] {
+        tokens.push((what.into(), token));
+    }
+    let mut forgeries: Vec<Forgery> =
+        tokens.into_iter().map(|(what, token)| (what, vec![format!("Bearer {token}")])).collect();
+    let basic = URL_SAFE_NO_PAD.encode(format!("{}:{}", user.email(), Actor::PASSWORD));
+    for (what, values) in [
+        ("nothing", vec![String::new()]),
+        ("only the scheme", vec!["Bearer".into()]),
+        ("the scheme and a space", vec!["Bearer ".into()]),
+        ("no scheme", vec![good.clone()]),
+        ("a scheme that begins like ours", vec![format!("Bearerx {good}")]),
+        ("the scheme and a tab", vec![format!("Bearer\t{good}")]),
+        ("the scheme and a colon", vec![format!("Bearer: {good}")]),
+        ("the scheme twice", vec![format!("Bearer Bearer {good}")]),
+        ("a space before", vec![format!(" Bearer {good}")]),
+        ("another scheme", vec![format!("Token {good}")]),
+        ("DPoP", vec![format!("DPoP {good}")]),
+        ("Basic", vec![format!("Basic {basic}")]),
+        ("Basic with a token", vec![format!("Basic {good}")]),
+        ("twice the same", vec![format!("Bearer {good}"), format!("Bearer {good}")]),
+        ("a good one and a bad one", vec![format!("Bearer {good}"), "Bearer x".into()]),
+        ("a bad one and a good one", vec!["Bearer x".into(), format!("Bearer {good}")]),
+        ("two users' at once", vec![format!("Bearer {good}"), format!("Bearer {}", other.token())]),
+    ] {
+        forgeries.push((what.into(), values));
+    }
+    forgeries
+}
+
+both_engines! {
+    async fn every_forged_token_gets_one_answer_wherever_it_is_sent(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let (user, other, anonymous) = (app.admin().await, app.user().await, app.anonymous());
+        let ids = Ids::of(&user).await;
+        let forgeries = forgeries(&app, &user, &other).await;
+        assert!(forgeries.len() >= 100, "{}", forgeries.len());
+        let before = State::of_things(&app.database);
+        let mut wrong = Vec::new();
+        for target in targets().into_iter().filter(|target| target.operation.secured) {
+            let path = ids.path(target.operation);
+            if target.declared.is_cached {
+                // The answer that is kept is for its owner only.
+                user.get(&path).await.expect(200);
+            }
+            let send = async |values: &[String]| {
+                let mut request = target.request(&anonymous, &path);
+                for value in values {
+                    request = request.another_header("authorization", value);
+                }
+                request.send().await.any()
+            };
+            let first = send(&["Bearer x".to_owned()]).await;
+            assert_eq!((first.status, first.code().as_str()), (401, "INVALID_TOKEN"));
+            assert_eq!(first.header("www-authenticate"), "Bearer realm=\"bucketlist\", error=\"invalid_token\"");
+            for (what, values) in &forgeries {
+                let reply = send(values).await;
+                if reply.essence() != first.essence() {
+                    wrong.push(format!("{target} with {what}: {} {}", reply.status, String::from_utf8_lossy(&reply.body)));
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{}\n{}", wrong.len(), wrong[..wrong.len().min(30)].join("\n"));
+        assert_eq!(State::of_things(&app.database), before, "nothing was written");
+        for actor in [&user, &other] {
+            actor.get("/v1/users/me").await.expect(200);
+        }
+    }
+
+    async fn where_nobody_needs_a_token_a_forged_one_changes_nothing(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let (user, other, anonymous) = (app.user().await, app.user().await, app.anonymous());
+        let forgeries = forgeries(&app, &user, &other).await;
+        let before = State::of_things(&app.database);
+        for target in targets().into_iter().filter(|target| !target.operation.secured) {
+            // What nobody can do: an account, a session, a token that is none.
+            let body = json!({"colour": 1});
+            let plain = target.with(&anonymous, &target.operation.path, &body).send().await.expect(422);
+            for (what, values) in &forgeries {
+                let mut request = target.with(&anonymous, &target.operation.path, &body);
+                for value in values {
+                    request = request.another_header("authorization", value);
+                }
+                assert_eq!(request.send().await.any().essence(), plain.essence(), "{target} with {what}");
+            }
+        }
+        assert_eq!(State::of_things(&app.database), before);
+    }
+
+    async fn a_token_that_was_good_is_refused_like_a_forged_one_from_its_last_second_on(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let forged = |path: &str| {
+            app.anonymous().request(Method::GET, path).header("authorization", "Bearer x.y.z")
+        };
+        for path in ["/v1/bucketlists", "/v2/bucketlists"] {
+            user.get(path).await.expect(200);
+        }
+        app.wait(Duration::from_secs(900));
+        for path in ["/v1/bucketlists", "/v2/bucketlists"] {
+            let reply = user.get(path).await.expect(401);
+            assert_eq!(reply.essence(), forged(path).send().await.any().essence());
+        }
+    }
+
+    async fn times_at_the_edge_of_what_a_number_holds_break_nothing(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let (header, claims) = (part(&user.token(), 0).to_string(), part(&user.token(), 1));
+        // Whoever can sign may say that a token was made before time began; no sum overflows.
+        for (name, status) in [("nbf", 401), ("iat", 200)] {
+            let token = signed(&header, &with(&claims, name, json!(i64::MIN)), SECRET.as_bytes());
+            let request = app.anonymous().request(Method::GET, "/v1/users/me");
+            request.header("authorization", &format!("Bearer {token}")).send().await.expect(status);
+        }
+    }
+
+    async fn the_scheme_has_no_case_and_spaces_around_a_token_are_none_of_it(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let good = user.token();
+        for value in [
+            format!("bearer {good}"),
+            format!("BEARER {good}"),
+            format!("bEaReR   {good}"),
+            format!("Bearer {good} "),
+        ] {
+            let request = app.anonymous().request(Method::GET, "/v1/users/me").header("authorization", &value);
+            request.send().await.expect(200);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! What an answer costs says nothing of who has an account: the same hashes, the same statements, the same bytes. Tests do
+//! not time; `make timing` does, over the clock.
+
+use crate::support::{Actor, Reply, TestApp, Value, json};
+
+/// The hashes and the statements that an answer took, and the answer.
+async fn cost(app: &TestApp, path: &str, body: &Value) -> (u64, u64, Reply) {
+    let (hashes, statements) = (app.app.hasher.computed(), app.app.db.statements());
+    let reply = app.anonymous().post(path, body).await.any();
+    (app.app.hasher.computed() - hashes, app.app.db.statements() - statements, reply)
+}
+
+/// Sends a body with each address, and expects everything of it to be the same.
+async fn expect_same_work(app: &TestApp, path: &str, status: u16, body: impl Fn(&str) -> Value, emails: &[&str]) {
+    let (hashes, statements, first) = cost(app, path, &body(emails[0])).await;
+    assert_eq!(first.status, status, "{first:?}");
+    assert!(hashes + statements > 0, "nothing was done");
+    for email in emails {
+        let (same_hashes, same_statements, reply) = cost(app, path, &body(email)).await;
+        assert_eq!((same_hashes, same_statements), (hashes, statements), "{path} for {email}");
+        assert_eq!(reply.essence(), first.essence(), "{path} for {email}");
+    }
+}
+
+/// An account that is there, one that is disabled, and the addresses of both and of nobody.
+async fn addresses(app: &TestApp) -> Vec<String> {
+    let (known, disabled) = (app.user().await, app.user().await);
+    let path = format!("/v1/users/{}", disabled.id());
+    app.admin().await.patch(&path, &json!({"disabled": true})).await.expect(200);
+    let nobody = ["nobody@example.com", "nobody.either@sub.example.com", "'or'1'='1@example.com", "é@example.com"];
+    let mut all = vec![known.email(), known.email().to_uppercase(), disabled.email()];
+    all.extend(nobody.map(str::to_owned));
+    all
+}
+
+both_engines! {
+    async fn a_refused_login_costs_the_same_whoever_it_is_for(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let emails = addresses(&app).await;
+        let emails: Vec<&str> = emails.iter().map(String::as_str).collect();
+        for path in ["/v1/auth/login", "/v2/auth/login"] {
+            for password in ["harbour-lantern-43", "x", &"é".repeat(128)] {
+                let body = |email: &str| json!({"email": email, "password": password});
+                expect_same_work(&app, path, 401, body, &emails).await;
+            }
+            // What is no password by its form is not looked at for anybody.
+            let (hashes, ..) = cost(&app, path, &json!({"email": emails[0], "password": ""})).await;
+            assert_eq!(hashes, 0);
+        }
+        let right = json!({"email": emails[0], "password": Actor::PASSWORD});
+        let (hashes, _, reply) = cost(&app, "/v1/auth/login", &right).await;
+        assert_eq!((hashes, reply.status), (1, 200));
+    }
+
+    async fn asking_for_a_reset_costs_the_same_whoever_it_is_for(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let emails = addresses(&app).await;
+        let emails: Vec<&str> = emails.iter().map(String::as_str).collect();
+        for path in ["/v1/auth/password-reset", "/v2/auth/password-reset"] {
+            expect_same_work(&app, path, 202, |email| json!({"email": email}), &emails).await;
+        }
+    }
+
+    async fn a_token_that_is_none_costs_the_same_whatever_it_looks_like(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let tokens = ["x", "kJ3v0m7wq2Yx5sT8uB1nR4cE6gH9aZ0dF2iL5oP8qWs", &user.refresh_token()[1..], "' OR '1'='1"];
+        for version in ["v1", "v2"] {
+            let path = format!("/{version}/auth/password-reset/confirm");
+            let body = |token: &str| json!({"token": token, "new_password": "meadow-compass-17"});
+            expect_same_work(&app, &path, 422, body, &tokens).await;
+            let path = format!("/{version}/auth/refresh");
+            expect_same_work(&app, &path, 401, |token| json!({"refresh_token": token}), &tokens).await;
+        }
+    }
+}
