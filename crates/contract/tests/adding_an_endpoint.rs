@@ -111,6 +111,7 @@ fn finish(raw: &str) -> Result<Document, FinishError> {
             schema_examples: &[],
             renamed_schemas: &[],
             public_operations: &[],
+            sensitive: &[],
             page_parameters: &["cursor"],
             deprecations: &[],
         },
