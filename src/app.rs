@@ -113,7 +113,7 @@ impl App {
         });
         let readiness = Readiness::default();
         let signer = Signer::new(secret, &config.tokens.previous_secrets, "cursors");
-        let modern = endpoints::v2::service(&services, signer, config.answers.requires_if_match);
+        let modern = endpoints::v2::service(&services, signer, config.answers.requires_if_match, &config.public_url);
         let cache = ResponseCache::new(config.answers.cache_bytes);
         let response_check = ResponseCheck::new(config.answers.checked)?;
         let stack = Stack {

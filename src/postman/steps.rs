@@ -66,7 +66,10 @@ pub(super) fn v2(base: &str) -> Vec<Step> {
         ["getUser", "updateUser", "listAuditEvents", "listIncidentGroups"].map(|operation| for_admins(operation, base)),
     );
     steps.push(for_admins("listIncidents", base).save("/data/0/id", "incident_id"));
-    steps.extend(["getIncident", "updateIncident"].map(|operation| for_admins(operation, base)));
+    steps.extend(
+        ["getIncident", "exportIncidentForPostman", "exportIncidentForCurl", "exportIncidentAsHar", "updateIncident"]
+            .map(|operation| for_admins(operation, base)),
+    );
     steps.extend([
         Step::new("deleteItem").at(TearDown).header("If-Match", "*"),
         Step::new("deleteBucketlist").at(TearDown).header("If-Match", "*"),

@@ -1,4 +1,4 @@
-//! `bucketlist incidents`: what was captured, taken out, sent again, and kept fixed.
+//! `bucketlist incidents`: what was kept of failures, taken out, sent again, and kept fixed.
 
 mod export;
 mod replay;
@@ -39,9 +39,9 @@ pub(super) enum Action {
     },
     /// Print incidents as a Postman collection, as commands for a shell, or as an HTTP archive.
     Export {
-        /// Files with incidents; `incidents show --format json` prints such a file.
-        #[arg(required = true, value_name = "FILE")]
-        sources: Vec<PathBuf>,
+        /// Which: files (`incidents show --format json` prints one), or numbers or request ids of what this server has kept.
+        #[arg(required = true, value_name = "FILE|ID")]
+        sources: Vec<String>,
         /// For which program.
         #[arg(long = "as", value_enum)]
         target: Target,
@@ -57,9 +57,13 @@ pub(super) enum Action {
     /// A replay writes into the server it is sent to. What it makes for requests that are about lists, items or accounts it
     /// deletes again. Passwords come from REPLAY_PASSWORD and REPLAY_ADMIN_PASSWORD, or are asked for.
     Replay {
-        /// Files with incidents. A list in a file is one session; single incidents of one session are sent in their order.
-        #[arg(required = true, value_name = "FILE")]
-        sources: Vec<PathBuf>,
+        /// Which: files, or numbers or request ids of what this server has kept. A list in a file is one session; single
+        /// incidents of one session are sent in their order.
+        #[arg(required_unless_present = "all", value_name = "FILE|ID")]
+        sources: Vec<String>,
+        /// All that this server has kept and nobody has resolved.
+        #[arg(long, conflicts_with = "sources")]
+        all: bool,
         #[command(flatten)]
         stage: Stage,
         /// What is asked of each incident.
@@ -72,9 +76,9 @@ pub(super) enum Action {
     /// Keep incidents fixed for ever: send them again, and where all are fixed, write them into a folder that `make replay`
     /// sends with every build. Exits 4, and writes nothing, when one still fails.
     Ratchet {
-        /// Files with incidents: one session, in its order.
-        #[arg(required = true, value_name = "FILE")]
-        sources: Vec<PathBuf>,
+        /// Which: files, or numbers or request ids; one session, in its order.
+        #[arg(required = true, value_name = "FILE|ID")]
+        sources: Vec<String>,
         /// What was wrong, in a sentence; the file is named after it.
         #[arg(long)]
         title: String,
@@ -123,18 +127,34 @@ pub(super) enum Expect {
 
 pub(super) fn run(action: &Action, out: &mut dyn Write) -> Result<ExitCode, CliError> {
     match action {
-        Action::List { which, format } => stored::list(&load()?, which, *format, out).map(|()| ExitCode::SUCCESS),
-        Action::Show { which, format } => stored::show(&load()?, which, *format, out).map(|()| ExitCode::SUCCESS),
+        Action::List { which, format } => stored::list(&load()?, which, *format, out)?,
+        Action::Show { which, format } => stored::show(&load()?, which, *format, out)?,
         Action::Export { sources, target, base_url, out: path } => {
-            export::run(&read(sources)?, *target, base_url, path.as_deref(), out)
+            return export::run(&read(sources)?, *target, base_url, path.as_deref(), out);
         }
-        Action::Replay { sources, stage, expect, format } => replay::run(read(sources)?, stage, *expect, *format, out),
-        Action::Ratchet { sources, title, folder, stage } => replay::ratchet(read(sources)?, title, folder, stage, out),
+        Action::Replay { sources, all, stage, expect, format } => {
+            let incidents = if *all { stored::open(&load()?)? } else { read(sources)? };
+            return replay::run(incidents, stage, *expect, *format, out);
+        }
+        Action::Ratchet { sources, title, folder, stage } => {
+            return replay::ratchet(read(sources)?, title, folder, stage, out);
+        }
     }
+    Ok(ExitCode::SUCCESS)
 }
 
-fn read(sources: &[PathBuf]) -> Result<Vec<Incidents>, CliError> {
-    sources.iter().map(|path| file::read(path).map_err(|error| message(error.to_string()))).collect()
+/// What is in files, and what this server has kept. Files need no configuration.
+fn read(sources: &[String]) -> Result<Vec<Incidents>, CliError> {
+    let is_id = |source: &String| !source.contains('/') && !source.ends_with(".json") && !Path::new(source).exists();
+    sources
+        .iter()
+        .map(|source| {
+            if is_id(source) {
+                return Ok(Incidents::Captured(vec![stored::record(&load()?, source)?]));
+            }
+            file::read(Path::new(source)).map_err(|error| message(error.to_string()))
+        })
+        .collect()
 }
 
 fn message(text: impl Into<String>) -> CliError {

@@ -12,7 +12,7 @@ use crate::{
         repositories::incidents::{self, Filter, Found, newest_first},
     },
     domain::{Clock, SystemClock},
-    incidents::{Bytes, Record, Sealed, Vault},
+    incidents::{Bytes, Record, Sealed, Vault, file::Incidents},
 };
 
 /// Which ones to list.
@@ -81,18 +81,51 @@ pub(super) fn list(config: &Config, which: &Listed, format: Format, out: &mut dy
     Ok(())
 }
 
-pub(super) fn show(config: &Config, which: &str, format: Format, out: &mut dyn Write) -> Result<(), CliError> {
+/// One incident, whole.
+pub(super) fn record(config: &Config, which: &str) -> Result<Record, CliError> {
+    whole(config, which).map(|(_, record)| record)
+}
+
+/// Every incident that nobody has resolved, the oldest first.
+pub(super) fn open(config: &Config) -> Result<Vec<Incidents>, CliError> {
+    let mut migrator = connect(config)?;
+    let filter = Filter { resolved: Some(false), now: SystemClock.now(), ..Filter::default() };
+    let found = incidents::after(migrator.connection(), &filter, &newest_first(None, i64::MAX))?;
+    let mut records = Vec::new();
+    for (row, _) in found.iter().rev() {
+        let whole = incidents::find(migrator.connection(), row.id, filter.now)?;
+        // One that has expired meanwhile is gone.
+        if let Some((found, bytes)) = whole {
+            records.push(Incidents::Captured(vec![unsealed(config, &found, bytes)?]));
+        }
+    }
+    if records.is_empty() {
+        return Err(CliError::Message("there are no incidents that nobody has resolved".to_owned()));
+    }
+    Ok(records)
+}
+
+fn whole(config: &Config, which: &str) -> Result<(Found, Record), CliError> {
     let mut migrator = connect(config)?;
     let found = find(migrator.connection(), which, SystemClock.now())?;
-    let ((row, group), bytes) = found.ok_or_else(|| {
+    let (found, bytes) = found.ok_or_else(|| {
         CliError::Message(format!("there is no incident `{which}`: it has expired, or `incidents list` shows others"))
     })?;
+    let record = unsealed(config, &found, bytes)?;
+    Ok((found, record))
+}
+
+fn unsealed(config: &Config, (row, _): &Found, bytes: Vec<u8>) -> Result<Record, CliError> {
     let vault = Vault::new(config.incidents.key.as_ref(), &config.incidents.previous_keys);
     let sealed = Sealed { key_id: row.key_id.clone(), bytes };
     let record = vault
         .open(&sealed, &row.request_id, row.created_at)
         .map_err(|error| CliError::Message(format!("incident {}: {error}", row.id)))?;
-    let record = Record { id: row.id, ..record };
+    Ok(Record { id: row.id, ..record })
+}
+
+pub(super) fn show(config: &Config, which: &str, format: Format, out: &mut dyn Write) -> Result<(), CliError> {
+    let ((row, group), record) = whole(config, which)?;
     match format {
         Format::Json => {
             let text = serde_json::to_string_pretty(&record).map_err(|error| CliError::Message(error.to_string()))?;

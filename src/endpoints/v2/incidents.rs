@@ -1,17 +1,19 @@
 //! Failed requests that were kept, for administrators.
 
+use std::{marker::PhantomData, sync::Arc};
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use contract::{
-    Admin, Json,
+    Admin, ErrorCode, Json,
     caller::Client,
     v2::{
         Refusal,
         endpoints::IncidentEndpoints,
         parameters::{Cursor, Fingerprint, Word},
-        responses::{Answered, Done, Listed},
+        responses::{Answered, Command, Done, Exported, Listed},
         schemas::{
-            Incident, IncidentBody, IncidentGroup, IncidentGroupPage, IncidentHeader, IncidentPage, IncidentPatch,
-            IncidentRequest, IncidentResponse, IncidentSummary, Links,
+            HttpArchive, Incident, IncidentBody, IncidentGroup, IncidentGroupPage, IncidentHeader, IncidentPage,
+            IncidentPatch, IncidentRequest, IncidentResponse, IncidentSummary, Links, PostmanCollection,
         },
     },
     values::{Id, Nullable, Timestamp},
@@ -29,7 +31,7 @@ use crate::{
         keyset::Position,
     },
     endpoints::origin,
-    incidents::{Bytes, Record},
+    incidents::{Bytes, Record, export, resend::obstacle},
     services::{Incidents, Resolution, Walk},
 };
 
@@ -37,6 +39,8 @@ use crate::{
 pub struct IncidentRecords {
     pub(super) incidents: Incidents,
     pub(super) cursors: Cursors,
+    /// Where exports send to unless whoever sends names another server.
+    pub(super) public_url: Arc<str>,
 }
 
 const PATH: &str = "/v2/admin/incidents";
@@ -54,11 +58,34 @@ impl IncidentRecords {
         let binding = Binding::new(list, &filter);
         let after: Option<Position> = match self.cursors.read(&binding, cursor)? {
             Some(Place::After(position)) => Some(position),
-            Some(Place::Offset(_)) => return Err(contract::ErrorCode::InvalidCursor.into()),
+            Some(Place::Offset(_)) => return Err(ErrorCode::InvalidCursor.into()),
             None => None,
         };
         Ok((Walk { filter, keyset: newest_first(after, limit), with_total: false }, binding))
     }
+}
+
+impl IncidentRecords {
+    /// A record that is taken out, which is recorded.
+    async fn taken(
+        &self,
+        caller: i64,
+        client: Client,
+        Path(Id(id)): Path<Id>,
+        purpose: &'static str,
+    ) -> Result<Record, Refusal> {
+        let (_, record) = self.incidents.get(id, Some(purpose), origin(client, Some(caller))).await?;
+        Ok(record)
+    }
+}
+
+/// A record that can be sent again.
+fn whole(record: Record) -> Result<Record, Refusal> {
+    if obstacle(&record).is_some() { Err(ErrorCode::IncidentTruncated.into()) } else { Ok(record) }
+}
+
+fn exported<T>(text: String, id: i64, ending: &str) -> Exported<T> {
+    Exported { text, file_name: format!("incident-{id}.{ending}"), format: PhantomData }
 }
 
 impl IncidentEndpoints for IncidentRecords {
@@ -130,6 +157,28 @@ impl IncidentEndpoints for IncidentRecords {
     async fn delete(&self, Admin(caller): Admin, client: Client, Path(Id(id)): Path<Id>) -> Result<Done, Refusal> {
         self.incidents.delete(id, origin(client, Some(caller.user_id))).await?;
         Ok(Done)
+    }
+
+    async fn postman(
+        &self,
+        Admin(caller): Admin,
+        client: Client,
+        id: Path<Id>,
+    ) -> Result<Exported<PostmanCollection>, Refusal> {
+        let record = whole(self.taken(caller.user_id, client, id, "postman").await?)?;
+        let collection = export::collection(std::slice::from_ref(&record), &self.public_url);
+        Ok(exported(collection.text, record.id, "postman_collection.json"))
+    }
+
+    async fn curl(&self, Admin(caller): Admin, client: Client, id: Path<Id>) -> Result<Command, Refusal> {
+        let record = whole(self.taken(caller.user_id, client, id, "curl").await?)?;
+        Ok(Command(export::curl(&record, &self.public_url)))
+    }
+
+    async fn har(&self, Admin(caller): Admin, client: Client, id: Path<Id>) -> Result<Exported<HttpArchive>, Refusal> {
+        let record = self.taken(caller.user_id, client, id, "har").await?;
+        let text = export::har(std::slice::from_ref(&record), &self.public_url);
+        Ok(exported(text, record.id, "har"))
     }
 
     async fn groups(

@@ -45,9 +45,14 @@ pub type Api = (
 );
 
 /// v2 as a service to be nested at `/v2`. `signer` signs cursors; with `requires_if_match` changes must say which state
-/// they are meant for.
+/// they are meant for; `public_url` is where clients reach the server.
 #[must_use]
-pub fn service(services: &Services, signer: Signer, requires_if_match: bool) -> OpenApiService<Api, ()> {
+pub fn service(
+    services: &Services,
+    signer: Signer,
+    requires_if_match: bool,
+    public_url: &str,
+) -> OpenApiService<Api, ()> {
     let (cursors, conditions) = (Cursors::new(signer), Conditions { required: requires_if_match });
     let api = (
         AuthRoutes(Auth {
@@ -61,7 +66,11 @@ pub fn service(services: &Services, signer: Signer, requires_if_match: bool) -> 
         SearchRoutes(SearchText { search: services.search.clone(), cursors: cursors.clone() }),
         AdminUserRoutes(AdminUsers { users: services.users.clone(), cursors: cursors.clone(), conditions }),
         AuditRoutes(AuditTrail { audit: services.audit.clone(), cursors: cursors.clone() }),
-        IncidentRoutes(IncidentRecords { incidents: services.incidents.clone(), cursors }),
+        IncidentRoutes(IncidentRecords {
+            incidents: services.incidents.clone(),
+            cursors,
+            public_url: public_url.into(),
+        }),
     );
     OpenApiService::new(api, "BucketList API", "2.0.0")
 }

@@ -216,6 +216,10 @@ error_codes! {
     409 IncidentSealed "INCIDENT_SEALED" "The incident is sealed with a key that this server does not have."
         causes["`INCIDENTS_KEY` was changed, and the key before it is not among `INCIDENTS_PREVIOUS_KEYS`."]
         remedy["Give the server the key that the incident was sealed with, as one of `INCIDENTS_PREVIOUS_KEYS`."]
+    /// The incident's request is longer than what is kept of one: it cannot be sent again.
+    409 IncidentTruncated "INCIDENT_TRUNCATED" "Only the beginning of the request was kept: it cannot be sent again."
+        causes["The body of the request was longer than `INCIDENTS_BODY_LIMIT`."]
+        remedy["Take the HTTP archive, which shows what was kept; raise the limit to keep more of the next one."]
     /// A request with the same `Idempotency-Key` is still being answered.
     409 IdempotencyKeyInFlight "IDEMPOTENCY_KEY_IN_FLIGHT" "A request with this Idempotency-Key is being answered."
         causes["The request was sent again before the first was answered, or twice at the same time."]

@@ -16,6 +16,7 @@ impl ErrorCode {
                 | Self::SessionNotFound
                 | Self::IncidentNotFound
                 | Self::IncidentSealed
+                | Self::IncidentTruncated
                 | Self::UnsupportedVersion
                 | Self::IdempotencyKeyInFlight
                 | Self::PreconditionFailed

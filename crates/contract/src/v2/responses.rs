@@ -1,5 +1,7 @@
 //! The answers that v2's operations share, with their headers.
 
+use std::marker::PhantomData;
+
 use poem::{
     IntoResponse, Response,
     http::{HeaderName, HeaderValue, StatusCode, header},
@@ -66,6 +68,21 @@ pub struct Listed<T> {
     /// Its links, as RFC 8288 writes them.
     pub link: String,
 }
+
+/// 200 with a file for another program; `T` is what is told of its format.
+#[derive(Debug)]
+pub struct Exported<T> {
+    /// The file.
+    pub text: String,
+    /// What to call it.
+    pub file_name: String,
+    /// What it is.
+    pub format: PhantomData<T>,
+}
+
+/// 200 with a command for a shell.
+#[derive(Debug)]
+pub struct Command(pub String);
 
 /// 202: it will be done.
 #[derive(Debug)]
@@ -245,6 +262,48 @@ impl<T: Type> ApiResponse for Listed<T> {
     fn register(registry: &mut Registry) {
         T::register(registry);
     }
+}
+
+fn disposition() -> MetaHeader {
+    header("Content-Disposition", "What to call the file.", true, text(200))
+}
+
+impl<T: Send> IntoResponse for Exported<T> {
+    fn into_response(self) -> Response {
+        let mut response = Response::builder().content_type(<Json<T> as Payload>::CONTENT_TYPE).body(self.text);
+        let disposition = format!("attachment; filename=\"{}\"", self.file_name);
+        set(&mut response, header::CONTENT_DISPOSITION, &disposition);
+        response
+    }
+}
+
+impl<T: Type> ApiResponse for Exported<T> {
+    fn meta() -> MetaResponses {
+        MetaResponses { responses: vec![response::<T>(StatusCode::OK, "The file.", vec![disposition()])] }
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+const PLAIN: &str = "text/plain";
+
+impl IntoResponse for Command {
+    fn into_response(self) -> Response {
+        Response::builder().content_type("text/plain; charset=utf-8").body(self.0)
+    }
+}
+
+impl ApiResponse for Command {
+    fn meta() -> MetaResponses {
+        let example = "curl -sS -i -g --path-as-is -X 'GET' \"${BASE_URL:-http://localhost:8000}\"'/v2/users/me'\n";
+        let schema = MetaSchema { example: Some(example.into()), ..text(134_217_728) };
+        let content = MetaMediaType { content_type: PLAIN, schema: MetaSchemaRef::Inline(Box::new(schema)) };
+        MetaResponses { responses: vec![empty(StatusCode::OK, "The command.", vec![content], vec![])] }
+    }
+
+    fn register(_: &mut Registry) {}
 }
 
 impl IntoResponse for Accepted {

@@ -10,8 +10,8 @@ use crate::{
     v2::{
         Refusal,
         parameters::{Cursor, Fingerprint, Word},
-        responses::{Answered, Done, Listed},
-        schemas::{Incident, IncidentGroupPage, IncidentPage, IncidentPatch},
+        responses::{Answered, Command, Done, Exported, Listed},
+        schemas::{HttpArchive, Incident, IncidentGroupPage, IncidentPage, IncidentPatch, PostmanCollection},
     },
     values::{Id, Timestamp},
 };
@@ -94,6 +94,48 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
         /// The incident.
         incident_id: Path<Id>,
     ) -> Result<Done, Refusal>;
+
+    /// Export an incident for Postman.
+    ///
+    /// For administrators. A collection (v2.1) that Postman and Newman send octet by octet, as an account that stands for whoever asked:
+    /// give it `base_url`, and `email` and `password` (or `admin_email` and `admin_password`). Its tests pass as long as the
+    /// failure is the same. A body that no collection can hold is named in it as a file; the incident has it in base64.
+    #[oai(path = "/incidents/:incident_id/postman", method = "get", operation_id = "exportIncidentForPostman")]
+    #[operation(errors(&[ErrorCode::IncidentNotFound, ErrorCode::IncidentSealed, ErrorCode::IncidentTruncated]))]
+    async fn postman(
+        &self,
+        caller: Admin,
+        client: Client,
+        /// The incident.
+        incident_id: Path<Id>,
+    ) -> Result<Exported<PostmanCollection>, Refusal>;
+
+    /// Export an incident for curl.
+    ///
+    /// For administrators. One command for a POSIX shell that sends the request octet by octet, to the server that `BASE_URL` names,
+    /// with the access token in `TOKEN`.
+    #[oai(path = "/incidents/:incident_id/curl", method = "get", operation_id = "exportIncidentForCurl")]
+    #[operation(errors(&[ErrorCode::IncidentNotFound, ErrorCode::IncidentSealed, ErrorCode::IncidentTruncated]))]
+    async fn curl(
+        &self,
+        caller: Admin,
+        client: Client,
+        /// The incident.
+        incident_id: Path<Id>,
+    ) -> Result<Command, Refusal>;
+
+    /// Export an incident as an HTTP archive.
+    ///
+    /// For administrators. Request and answer as HAR 1.2, for browsers and other tools that read it.
+    #[oai(path = "/incidents/:incident_id/har", method = "get", operation_id = "exportIncidentAsHar")]
+    #[operation(errors(&[ErrorCode::IncidentNotFound, ErrorCode::IncidentSealed]))]
+    async fn har(
+        &self,
+        caller: Admin,
+        client: Client,
+        /// The incident.
+        incident_id: Path<Id>,
+    ) -> Result<Exported<HttpArchive>, Refusal>;
 
     /// List the groups of incidents.
     ///

@@ -3,6 +3,7 @@
 mod accounts;
 mod audit;
 mod bucketlists;
+mod exports;
 mod incidents;
 mod items;
 mod links;
@@ -12,6 +13,7 @@ mod search;
 pub use accounts::*;
 pub use audit::AuditEvent;
 pub use bucketlists::*;
+pub use exports::*;
 pub use incidents::*;
 pub use items::*;
 pub use links::{Link, Links};
