@@ -118,6 +118,14 @@ export function plan({ docs, origin, demo, admin, contract }) {
     asAdmin('listUsers', 200),
     asAdmin('getUser', 200, { input: () => ({ parameters: { user_id: ids.user } }) }),
     asAdmin('updateUser', 200, { input: () => ({ parameters: { user_id: ids.user } }) }),
+    ...inV2(
+      asAdmin('listAuditEvents', 200),
+      asAdmin('listIncidents', 200, { after: ({ json }) => { ids.incident = json?.data[0]?.id; } }),
+      asAdmin('listIncidentGroups', 200),
+      ...['getIncident', 'exportIncidentForPostman', 'exportIncidentForCurl', 'exportIncidentAsHar', 'updateIncident']
+        .map((id) => asAdmin(id, 200, { input: () => ({ parameters: { incident_id: ids.incident } }) })),
+      asAdmin('deleteIncident', 204, { input: () => ({ parameters: { incident_id: ids.incident } }) }),
+    ),
     asAdmin('deleteUser', 204, { input: () => ({ parameters: { user_id: ids.user } }) }),
     {
       before: async () => {

@@ -13,7 +13,7 @@ use bucketlist::incidents::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Place, Served, connect};
+use crate::support::{Answer, Place, Served, TRIES, connect};
 
 const PASSWORD: &str = "harbour-lantern-42";
 
@@ -292,6 +292,28 @@ both_engines! {
         let place = place.with("REPLAY_PASSWORD", "wrong-password-1");
         let sentence = place.run(&["incidents", "replay", "5.json", "--against", &url, "--as", "ada@example.com"]).fails();
         assert!(sentence.ends_with("does not let ada@example.com log in: 401 INVALID_CREDENTIALS"), "{sentence}");
+        server.stop();
+    }
+
+    fn what_the_server_has_kept_is_named_by_number_or_request(engine: Engine) {
+        let place = Place::on(engine).with("APP_ENV", "testing").with("RATE_LIMIT", "off");
+        let server = place.serve();
+        let failure = failure(&server);
+        let request_id = failure["request_id"].as_str().unwrap().to_owned();
+        // It is kept after it was answered.
+        let list = || place.run(&["incidents", "list", "--format", "json"]).succeeds();
+        let kept = (0..TRIES).map(|_| list()).find(|text| text.contains(&request_id)).expect("it is kept");
+        let id = serde_json::from_str::<Value>(kept.lines().next().unwrap()).unwrap()["id"].to_string();
+        let by_request = place.run(&["incidents", "export", &request_id, "--as", "curl"]).succeeds();
+        assert_eq!(place.run(&["incidents", "export", &id, "--as", "curl"]).succeeds(), by_request);
+        assert!(by_request.contains("-H 'x-fault: internal'"), "{by_request}");
+        let url = server.url();
+        let text = place.run(&["incidents", "replay", &id, "--against", &url]).succeeds();
+        assert!(text.contains("500 INTERNAL_ERROR  500 INTERNAL_ERROR  as captured"), "{text}");
+        let text = place.run(&["incidents", "replay", "--all", "--against", &url]).succeeds();
+        assert!(text.contains(&format!("\n{id} ")) && text.ends_with(" reproduced.\n"), "{text}");
+        let sentence = place.run(&["incidents", "replay", "no-such-request", "--against", &url]).fails();
+        assert!(sentence.starts_with("there is no incident `no-such-request`: it has expired"), "{sentence}");
         server.stop();
     }
 }

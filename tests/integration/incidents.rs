@@ -2,6 +2,7 @@
 
 mod canaries;
 mod differential;
+mod exports;
 mod storage;
 
 use poem::http::Method;

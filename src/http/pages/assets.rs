@@ -33,6 +33,8 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         named("", "home.js", SCRIPT, include_str!("assets/home.js")),
         named("/docs", "docs.css", STYLE, include_str!("assets/docs.css")),
         named("/docs", "docs.js", SCRIPT, include_str!("assets/docs.js")),
+        named("/console", "console.css", STYLE, include_str!("assets/console.css")),
+        named("/console", "console.js", SCRIPT, include_str!("assets/console.js")),
         named("/docs", "swagger-ui.css", STYLE, swagger_ui.style),
         named("/docs", "swagger-ui.js", SCRIPT, swagger_ui.script),
         named("/redoc", "redoc.css", STYLE, include_str!("assets/redoc.css")),

@@ -1,10 +1,12 @@
-//! The pages for humans: what a browser sees at `/`, `/docs`, `/redoc` and `/problems`, with every script, style and icon they need.
+//! The pages for humans: what a browser sees at `/`, `/docs`, `/redoc`, `/console` and `/problems`, with every script, style and
+//! icon they need.
 //!
 //! Owns their text, their addresses, their content security policy and how long they may be cached. Pages are data:
 //! this module knows no HTTP framework, no configuration and no route table; whoever serves them turns [`Page`]s into
 //! responses. Nothing here refers to another host, so the pages work on a machine without a network.
 
 mod assets;
+mod console;
 mod docs;
 mod home;
 mod problems;
@@ -80,6 +82,10 @@ const CSP_REDOC: &str = "default-src 'none'; script-src 'self'; \
      'sha256-sDI9pUw6Z98NC0sorERcD03vlQ8zZwyaBSQ06jerL4M='; img-src 'self' data:; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// As for `/docs`, without its icons.
+const CSP_CONSOLE: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
 /// For pages without a script.
 const CSP_TEXT: &str = "default-src 'none'; style-src 'self'; img-src 'self'; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -94,6 +100,7 @@ pub fn pages(info: &PageInfo<'_>) -> Vec<Page> {
         page("/", HTML, CSP_HOME, REVALIDATE, home::html(info, assets)),
         page("/docs", HTML, CSP_DOCS, REVALIDATE, docs::html(info, assets)),
         page("/redoc", HTML, CSP_REDOC, REVALIDATE, redoc::html(info, assets)),
+        page("/console", HTML, CSP_CONSOLE, REVALIDATE, console::html(info, assets)),
         page(problem::PAGES, HTML, CSP_TEXT, REVALIDATE, problems::index(info, assets)),
         page("/robots.txt", "text/plain; charset=utf-8", CSP_ASSET, A_DAY, robots::txt(info)),
     ];

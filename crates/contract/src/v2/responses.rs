@@ -268,7 +268,7 @@ fn disposition() -> MetaHeader {
     header("Content-Disposition", "What to call the file.", true, text(200))
 }
 
-impl<T: Send> IntoResponse for Exported<T> {
+impl<T: Type> IntoResponse for Exported<T> {
     fn into_response(self) -> Response {
         let mut response = Response::builder().content_type(<Json<T> as Payload>::CONTENT_TYPE).body(self.text);
         let disposition = format!("attachment; filename=\"{}\"", self.file_name);

@@ -1,0 +1,255 @@
+// Drives /console in Chromium, as an administrator would: logs in, finds an incident, looks at it, takes it out for other
+// programs, marks it as fixed, deletes it. Fails on any request to another host, on any violation of the content security
+// policy, and on any error in a page.
+//
+//   node console.mjs BASE_URL [SCREENSHOT_DIR]
+//
+//   ADMIN_EMAIL, ADMIN_PASSWORD   an administrator
+//   CHROMIUM                      default /usr/bin/chromium
+import assert from 'node:assert/strict';
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { chromium } from 'playwright-core';
+import { watch } from './watch.mjs';
+
+const [base, shots] = process.argv.slice(2);
+const { ADMIN_EMAIL: email, ADMIN_PASSWORD: password, CHROMIUM } = process.env;
+if (!base || !email || !password) {
+  console.error('usage: ADMIN_EMAIL=… ADMIN_PASSWORD=… node console.mjs BASE_URL [SCREENSHOT_DIR]');
+  process.exit(2);
+}
+const origin = new URL(base).origin;
+const passed = [];
+
+const browser = await chromium.launch({
+  executablePath: CHROMIUM ?? '/usr/bin/chromium',
+  args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update',
+    '--disable-sync', '--no-first-run', '--disable-quic'],
+});
+
+async function check(what, body) {
+  const started = Date.now();
+  try {
+    await body();
+  } catch (error) {
+    throw new Error(`${what}: ${error.message}`, { cause: error });
+  }
+  passed.push(`${what} (${Date.now() - started} ms)`);
+}
+
+async function shot(page, name) {
+  if (!shots) return;
+  await mkdir(shots, { recursive: true });
+  await page.screenshot({ path: join(shots, `console-${name}.png`), fullPage: true });
+}
+
+// ---- incidents to look at ---------------------------------------------------------------------------------------------
+
+const json = { 'Content-Type': 'application/json' };
+const logIn = async (account) => {
+  const answer = await fetch(`${origin}/v2/auth/login`, { method: 'POST', headers: json, body: JSON.stringify(account) });
+  assert.equal(answer.status, 200, await answer.clone().text());
+  return { Authorization: `Bearer ${(await answer.json()).access_token}` };
+};
+const admin = await logIn({ email, password });
+// What an administrator asks to be kept is kept.
+const capture = async (path, options = {}) => {
+  const headers = { ...admin, 'X-Debug-Capture': '1', ...options.headers };
+  const answer = await fetch(origin + path, { ...options, headers });
+  const request = answer.headers.get('X-Request-ID');
+  for (let tries = 0; tries < 300; tries += 1) {
+    const found = await (await fetch(`${origin}/v2/admin/incidents?request_id=${request}`, { headers: admin })).json();
+    if (found.data.length) return found.data[0];
+    await new Promise((resolve) => { setTimeout(resolve, 50); });
+  }
+  throw new Error(`${path} was not kept`);
+};
+const evil = await capture('/v2/bucketlists/1?include=items', { headers: { 'User-Agent': '<img src=x onerror=alert(1)>{{title}}' } });
+const binary = await capture('/v2/bucketlists', { method: 'POST', headers: { ...json, 'Content-Encoding': 'gzip' }, body: gzipSync('{"name": "x"}') });
+
+// ---- the page ---------------------------------------------------------------------------------------------------------
+
+const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, acceptDownloads: true });
+const page = await context.newPage();
+page.setDefaultTimeout(15_000);
+const notice = page.locator('#notice');
+const rows = page.locator('#rows tr');
+const row = ({ id }) => page.locator('#rows tr', { has: page.locator(`a[href="#${id}"]`) });
+
+async function submitLogin(account) {
+  await page.fill('#login-email', account.email);
+  await page.fill('#login-password', account.password);
+  await page.click('#login button');
+}
+
+async function filter(values) {
+  for (const [name, value] of Object.entries(values)) {
+    const field = page.locator(`#filters [name=${name}]`);
+    if (name === 'resolved') await field.selectOption(value);
+    else await field.fill(value);
+  }
+  await page.click('#filters button[type=submit]');
+}
+
+async function show({ id }) {
+  await page.goto(`${origin}/console#${id}`);
+  await page.locator('#one').waitFor();
+  assert.match(await page.locator('#title').innerText(), new RegExp(`^#${id} `));
+}
+
+async function downloads(target, count = 1) {
+  const files = [];
+  const all = new Promise((resolve) => {
+    page.on('download', function take(download) {
+      files.push(download);
+      if (files.length === count) {
+        page.off('download', take);
+        resolve();
+      }
+    });
+  });
+  await page.click(`[data-export=${target}]`);
+  await all;
+  return Promise.all(files.map(async (file) => ({ name: file.suggestedFilename(), bytes: await readFile(await file.path()) })));
+}
+
+const loggedOut = async () => {
+  assert.ok(await page.locator('#login').isVisible());
+  assert.ok(await page.locator('#list').isHidden() && await page.locator('#one').isHidden());
+};
+
+try {
+  const trouble = await watch(page, origin);
+  const response = await page.goto(`${origin}/console`, { waitUntil: 'load' });
+  await check('nothing is shown to nobody', async () => {
+    const csp = response.headers()['content-security-policy'];
+    assert.match(csp, /default-src 'none'/);
+    assert.doesNotMatch(csp, /unsafe|data:/);
+    await loggedOut();
+    await shot(page, 'login');
+  });
+  await check('a wrong password and a user who is no administrator are told so', async () => {
+    await submitLogin({ email, password: `${password}-wrong` });
+    await page.locator('#notice.error').waitFor();
+    await loggedOut();
+    const visitor = { email: `console-${Date.now()}@example.com`, password: 'harbour-lantern-42' };
+    assert.equal((await page.request.post(`${origin}/v2/auth/register`, { data: { ...visitor, name: 'Visitor' } })).status(), 201);
+    await submitLogin(visitor);
+    await page.locator('#notice', { hasText: 'no administrator' }).waitFor();
+    await loggedOut();
+    const session = await logIn(visitor);
+    await fetch(`${origin}/v2/users/me`, { method: 'DELETE', headers: { ...session, ...json }, body: JSON.stringify({ password: visitor.password }) });
+  });
+  await check('an administrator sees the incidents, in every scheme and size', async () => {
+    await submitLogin({ email, password });
+    await row(evil).waitFor();
+    assert.equal(await page.inputValue('#login-password'), '');
+    assert.equal(await page.locator('#session-user').innerText(), email);
+    await shot(page, 'list');
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await shot(page, 'list-dark');
+    await page.setViewportSize({ width: 375, height: 740 });
+    const sideways = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    assert.equal(sideways, 0, 'the page scrolls sideways on a phone');
+    await shot(page, 'list-phone');
+    await page.setViewportSize({ width: 1280, height: 900 });
+    await page.emulateMedia({ colorScheme: 'light' });
+  });
+  await check('filters find an incident, or say that there is none', async () => {
+    await filter({ request_id: binary.request_id });
+    await page.waitForFunction(() => document.querySelectorAll('#rows tr').length === 1);
+    assert.ok(await row(binary).isVisible());
+    await filter({ code: 'NO_SUCH_CODE' });
+    await page.locator('#empty').waitFor();
+    await filter({ status: '42' });
+    assert.equal(await rows.count(), 0, 'an impossible status is not sent');
+    await page.click('#filters button[type=reset]');
+    await row(evil).waitFor();
+  });
+  await check('an incident is shown as it was, and as text', async () => {
+    await row(evil).locator('a').click();
+    await page.locator('#one').waitFor();
+    const request = await page.locator('#request').innerText();
+    assert.ok(request.startsWith('GET /v2/bucketlists/1?include=items\n'), request);
+    assert.ok(request.includes('<img src=x onerror=alert(1)>{{title}}'), request);
+    assert.ok((await page.locator('#response').innerText()).startsWith('404\n'));
+    assert.equal(await page.locator('#one img').count(), 0);
+    await shot(page, 'incident');
+  });
+  await check('a report of a replay shows what differs', async () => {
+    const outcome = { request_id: evil.request_id, now: { status: 200, code: null }, reproduced: false, fixed: true, undocumented: [], obstacle: null,
+      differences: [{ place: 'status', captured: '422', now: '200' }, { place: '/x', captured: '<b>', now: '1' }] };
+    const report = { against: 'http://localhost', outcomes: [outcome] };
+    await page.setInputFiles('#report', { name: 'report.json', mimeType: 'application/json', buffer: Buffer.from(JSON.stringify(report)) });
+    await page.locator('#differences').waitFor();
+    assert.match(await page.locator('#verdict').innerText(), /Against http:\/\/localhost: 200\. It is fixed\./);
+    assert.equal(await page.locator('#differences tbody tr').count(), 2);
+    await shot(page, 'replay');
+    await page.setInputFiles('#report', { name: 'x.json', mimeType: 'application/json', buffer: Buffer.from('{}') });
+    await page.locator('#notice', { hasText: 'no report' }).waitFor();
+  });
+  await check('it is taken out for Postman, curl and HAR', async () => {
+    const [collection] = await downloads('postman');
+    assert.equal(collection.name, `incident-${evil.id}.postman_collection.json`);
+    assert.equal(JSON.parse(collection.bytes).item.length, 1);
+    const [command] = await downloads('curl');
+    assert.equal(command.name, `incident-${evil.id}.sh`);
+    assert.match(command.bytes.toString(), /^curl -sS /);
+    const [archive] = await downloads('har');
+    assert.equal(JSON.parse(archive.bytes).log.version, '1.2');
+    await show(binary);
+    const files = await downloads('postman', 2);
+    const body = files.find(({ name }) => name === `incident-${binary.id}.body`);
+    const kept = await (await fetch(`${origin}/v2/admin/incidents/${binary.id}`, { headers: admin })).json();
+    assert.equal(body.bytes.toString('base64'), kept.request.body.base64);
+    assert.match(await notice.innerText(), /working directory/);
+  });
+  await check('it is fixed, open again, and found by that', async () => {
+    await page.click('#resolve');
+    await page.locator('#resolve', { hasText: 'Open again' }).waitFor();
+    await page.click('#one a[href="#"]');
+    await filter({ resolved: 'true' });
+    await row(binary).waitFor();
+    assert.equal(await row(binary).locator('.state').innerText(), 'fixed');
+    await show(binary);
+    await page.click('#resolve');
+    await page.locator('#resolve', { hasText: 'Mark as fixed' }).waitFor();
+  });
+  await check('it stays after a reload, and is gone once it is deleted', async () => {
+    await page.reload({ waitUntil: 'load' });
+    await page.locator('#one').waitFor();
+    page.once('dialog', (dialog) => dialog.dismiss());
+    await page.click('#delete');
+    assert.ok(await page.locator('#one').isVisible());
+    page.once('dialog', (dialog) => dialog.accept());
+    await page.click('#delete');
+    await page.locator('#notice', { hasText: 'is deleted' }).waitFor();
+    assert.equal(await row(binary).count(), 0);
+    await page.goto(`${origin}/console#${binary.id}`);
+    await page.locator('#notice.error').waitFor();
+    assert.ok(await page.locator('#one').isHidden());
+  });
+  await check('a refused token is exchanged, and after the end of the session nothing is left', async () => {
+    await page.evaluate(() => {
+      const session = JSON.parse(sessionStorage.getItem('bucketlist-console-session'));
+      sessionStorage.setItem('bucketlist-console-session', JSON.stringify({ ...session, access_token: 'no.longer.valid' }));
+    });
+    await show(evil);
+    await page.click('#logout');
+    await page.locator('#notice', { hasText: 'Logged out.' }).waitFor();
+    await loggedOut();
+    assert.equal(await page.evaluate(() => sessionStorage.length), 0);
+  });
+  trouble.assertNone();
+  await fetch(`${origin}/v2/admin/incidents/${evil.id}`, { method: 'DELETE', headers: admin });
+  for (const line of passed) console.log(`ok  ${line}`);
+} catch (error) {
+  for (const line of passed) console.log(`ok  ${line}`);
+  await shot(page, 'failed');
+  console.error(`FAILED  ${error.message}`);
+  if (process.env.DEBUG) console.error(error.cause?.stack ?? error.stack);
+  process.exitCode = 1;
+} finally {
+  await browser.close();
+}
