@@ -143,6 +143,7 @@ impl IncidentWriter {
     }
 
     /// Redacts, on a thread that no request needs.
+    #[expect(clippy::vec_box, reason = "as they leave the queue: large, and moved from hand to hand")]
     async fn take_in(&self, state: &mut State, exchanges: Vec<Box<Exchange>>) {
         if exchanges.is_empty() {
             return;

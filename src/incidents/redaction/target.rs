@@ -79,7 +79,7 @@ impl Work<'_> {
         let range = (equals + 1).min(pair.end)..pair.end;
         let value = units::percent(bytes, range.clone(), true);
         let secrecy = operation.map_or(Secrecy::Unknown, |operation| operation.query_secrecy(&text));
-        let name = (secrecy == Secrecy::Unknown).then(|| Open { units: name, with_keys: true, is_free: true });
+        let name = (secrecy == Secrecy::Unknown).then_some(Open { units: name, with_keys: true, is_free: true });
         let is_wrong = wrong.contains(&Location::Query(text.clone()));
         let sent: String = characters(&value).into_iter().collect();
         // A cursor that is good is no secret, and must stay itself.

@@ -26,7 +26,6 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
     /// `X-Debug-Capture` is kept whatever comes of it.
     #[oai(path = "/incidents", method = "get", operation_id = "listIncidents")]
     #[operation(errors(&[ErrorCode::InvalidCursor]))]
-    #[expect(clippy::too_many_arguments, reason = "one for each parameter")]
     async fn list(
         &self,
         caller: Admin,
