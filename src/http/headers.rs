@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use poem::{
-    Response,
+    Body, Response,
     http::{
         HeaderName, HeaderValue,
         header::{
@@ -54,4 +54,10 @@ pub(super) fn complete(response: &mut Response, request_id: &str, took: Duration
         headers.insert("x-response-time", value);
     }
     headers.remove(SERVER);
+}
+
+/// The headers of GET without its body (RFC 9110, section 9.3.2).
+pub(super) fn without_body(response: Response) -> Response {
+    let (parts, _) = response.into_parts();
+    Response::from_parts(parts, Body::empty())
 }

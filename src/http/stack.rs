@@ -19,9 +19,9 @@ use document::{PathItem, Violation};
 use futures_util::FutureExt;
 use ipnet::IpNet;
 use poem::{
-    Body, Endpoint, IntoResponse, Request, Response,
+    Endpoint, IntoResponse, Request, Response,
     http::{
-        HeaderValue, Method, StatusCode, Uri,
+        HeaderValue, Method, StatusCode,
         header::{AUTHORIZATION, CONTENT_LENGTH},
     },
 };
@@ -116,7 +116,7 @@ impl<E: Endpoint> Endpoint for Stack<E> {
         });
         facts.write(response.headers_mut());
         if method == Method::HEAD {
-            response = without_body(response);
+            response = headers::without_body(response);
         }
         let mut kept = None;
         if let Some(observed) = observed.filter(|observed| observed.wants(&facts, &response, &failure)) {
@@ -219,7 +219,7 @@ impl<E: Endpoint> Stack<E> {
         if !violations.is_empty() && operation.body().is_some() {
             // The body has the last word and names everything at once: a parameter that cannot be read must not come
             // before it. What stands in its place is never used.
-            *request.uri_mut() = readable(&operation.path);
+            *request.uri_mut() = versions::readable(&operation.path);
         }
         let is_cached = declared.is_some_and(|declared| declared.is_cached) && violations.is_empty();
         request.extensions_mut().insert(Incoming {
@@ -383,12 +383,6 @@ fn within_limits(request: &Request) -> Result<(), ApiError> {
     if block > MAX_HEADERS { Err(ErrorCode::HeadersTooLarge.into()) } else { Ok(()) }
 }
 
-/// A path of this template that every argument can be read from.
-fn readable(template: &str) -> Uri {
-    let segments = template.split('/').map(|segment| if segment.starts_with('{') { "1" } else { segment });
-    segments.collect::<Vec<_>>().join("/").parse().unwrap_or_default()
-}
-
 fn not_offered(method: &Method, item: &'static PathItem, facts: &mut Facts) -> Result<Response, ApiError> {
     facts.allow = Some(item.allow().into());
     if method == Method::OPTIONS {
@@ -397,10 +391,4 @@ fn not_offered(method: &Method, item: &'static PathItem, facts: &mut Facts) -> R
         let offered = format!("This path offers {}.", item.allow());
         Err(ApiError::new(ErrorCode::MethodNotAllowed).with_message(offered))
     }
-}
-
-/// The headers of GET without its body (RFC 9110, section 9.3.2).
-fn without_body(response: Response) -> Response {
-    let (parts, _) = response.into_parts();
-    Response::from_parts(parts, Body::empty())
 }

@@ -7,7 +7,7 @@ use std::{
 
 use contract::{ApiError, ErrorCode, Operation, v1, v2};
 use document::{Contract, PathMatch};
-use poem::http::{HeaderMap, HeaderName};
+use poem::http::{HeaderMap, HeaderName, Uri};
 
 /// What clients say to choose a version of a path that names none.
 pub(super) const ACCEPT_VERSION: HeaderName = HeaderName::from_static("accept-version");
@@ -115,6 +115,12 @@ pub(super) fn allow_in_any(path: &str) -> Option<String> {
         }
     }
     (!methods.is_empty()).then(|| methods.into_iter().collect::<Vec<_>>().join(", "))
+}
+
+/// A path of this template that every argument can be read from.
+pub(super) fn readable(template: &str) -> Uri {
+    let segments = template.split('/').map(|segment| if segment.starts_with('{') { "1" } else { segment });
+    segments.collect::<Vec<_>>().join("/").parse().unwrap_or_default()
 }
 
 #[cfg(test)]

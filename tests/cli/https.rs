@@ -146,9 +146,9 @@ fn requests_of_http_2_share_a_connection() {
             statuses.push(answer.status().as_u16());
         }
         assert_eq!(statuses, [200, 431, 200]);
-        // A connection that only waits is told to go, and does not hold the server up.
+        // A connection that only waits is told to go, and does not hold the server up. Which side hangs up first is open.
         server.signal("TERM");
-        connection.await.unwrap().unwrap();
+        let _ = connection.await.unwrap();
     });
     assert_eq!(server.end().code(), Some(0), "{}", server.log());
 }

@@ -65,7 +65,7 @@ both_engines! {
             let (who, path) = (target.caller(&app, &admin), ids.path(target.operation));
             for object in target.objects() {
                 let declared = object.schema["properties"].as_object().unwrap();
-                let names: Vec<&str> = target.answered_fields().into_iter().chain(GUESSED).collect();
+                let names: BTreeSet<&str> = target.answered_fields().into_iter().chain(GUESSED).collect();
                 let undeclared: Vec<&str> = names.into_iter().filter(|name| !declared.contains_key(*name)).collect();
                 let mut all = target.example();
                 for name in &undeclared {

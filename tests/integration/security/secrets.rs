@@ -301,10 +301,20 @@ both_engines! {
         let app = TestApp::on(engine).await;
         let admin = app.admin().await;
         let ids = Ids { user: app.user().await.id(), ..Ids::of(&admin).await };
+        admin.request(Method::GET, "/v2/bucketlists").header("x-fault", "panic").send().await.expect(500);
+        app.keep_incidents().await;
+        let incidents = admin.get("/v2/admin/incidents").await.expect(200).json();
+        let incident = incidents["data"][0]["id"].to_string();
         let mut seen = 0;
         for target in targets().into_iter().filter(|target| target.method() == Method::GET) {
             let q = if target.operation.id == "search" { "?q=see" } else { "" };
-            let reply = admin.get(&format!("{}{q}", ids.path(target.operation))).await.expect(200).json();
+            let path = ids.path(target.operation).replace("999999", &incident);
+            let reply = admin.get(&format!("{path}{q}")).await.expect(200);
+            if target.operation.id.starts_with("exportIncident") {
+                // A file in somebody else's format: what is in it is tested where it is made.
+                continue;
+            }
+            let reply = reply.json();
             let (known, maps) = (target.answered_fields(), target.answered_maps());
             let mut open = vec![&reply];
             while let Some(value) = open.pop() {

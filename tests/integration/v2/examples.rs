@@ -101,7 +101,12 @@ both_engines! {
         let app = seeded(engine).await;
         for operation in v2::contract().operations().filter(|operation| operation.method == "GET") {
             let who = seeded_actor(&app, operation).await;
-            let answer = try_all(&who, operation).await.expect(200).json();
+            let answer = try_all(&who, operation).await.expect(200);
+            if operation.id.starts_with("exportIncident") {
+                // A file in somebody else's format has more in it than an example shows.
+                continue;
+            }
+            let answer = answer.json();
             // A page that is empty would teach nobody anything.
             assert!(answer["data"].as_array().is_none_or(|rows| !rows.is_empty()), "{}: {answer}", operation.id);
             if answer["data"].is_null() {
