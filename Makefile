@@ -24,14 +24,18 @@ test: ## Run every test, on SQLite and on PostgreSQL
 
 ##@ Before a commit
 
+# What the tests were built with: `cargo run` chooses other features of the dependencies, and would build them all again.
+BUILT = $${CARGO_TARGET_DIR:-target}/debug/bucketlist
+
 .PHONY: check
 check: ## Do what continuous integration does
 	@scripts/deps lint
 	@scripts/step "Formatting" cargo fmt --all --check
 	@scripts/step "Lints" cargo clippy --locked --workspace --all-targets -- -D warnings
-	@scripts/step "The committed documents are the code's and break no client" cargo run --quiet -- openapi check
-	@scripts/step "The committed collection is the code's" cargo run --quiet -- postman check
-	@scripts/step "The committed .env.example is the code's" sh -c 'cargo run --quiet -- config example | diff .env.example -'
+	@scripts/step "Build" cargo test --locked --workspace --no-run
+	@scripts/step "The committed documents are the code's and break no client" $(BUILT) openapi check
+	@scripts/step "The committed collection is the code's" $(BUILT) postman check
+	@scripts/step "The committed .env.example is the code's" sh -c '$(BUILT) config example | diff .env.example -'
 	@scripts/step "Licences, sources and advisories of the dependencies" scripts/deny --if-installed
 	@$(MAKE) test
 
@@ -133,11 +137,11 @@ browser-test: ## Try every operation from /docs and read it in /redoc, in Chromi
 
 .PHONY: deny
 deny: ## Check licences, advisories, duplicates and sources of the dependencies (INSTALL=yes installs cargo-deny)
-	@INSTALL=$(INSTALL) scripts/deny
+	@INSTALL_TOOLS=$(INSTALL) scripts/deny
 
 .PHONY: sbom
 sbom: ## Write the bill of materials, as CycloneDX JSON, to target/sbom.cdx.json (INSTALL=yes installs cargo-cyclonedx)
-	@INSTALL=$(INSTALL) scripts/sbom
+	@INSTALL_TOOLS=$(INSTALL) scripts/sbom
 
 .PHONY: scan
 scan: ## Scan a server of its own over HTTPS: TLS, headers, methods; fail on anything above informational
