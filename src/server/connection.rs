@@ -11,6 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use http_body_util::combinators::BoxBody;
 use hyper::{
     Request, Response,
@@ -111,7 +112,7 @@ impl<E: Endpoint<Output = poem::Response> + 'static> Connections<E> {
         peer: SocketAddr,
         scheme: Scheme,
         is_http2: bool,
-        mut stopping: watch::Receiver<bool>,
+        stopping: watch::Receiver<bool>,
         crowded: Arc<Notify>,
     ) where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -124,9 +125,14 @@ impl<E: Endpoint<Output = poem::Response> + 'static> Connections<E> {
             move |request| Arc::clone(&shared).answer(request, peer, scheme.clone(), pace.begin())
         });
         let mut connection = pin!(self.protocol.serve_connection(TokioIo::new(wire), service));
-        let mut look = pin!(sleep_until(Instant::now().into()));
+        // Polled when something of it happens, not whenever the connection moves.
+        let mut signals = FuturesUnordered::new();
+        let mut next = Some(Instant::now());
         let mut is_ending = false;
         loop {
+            if let Some(until) = next.take() {
+                signals.push(signal(until, stopping.clone(), &crowded, is_ending));
+            }
             tokio::select! {
                 biased;
                 outcome = connection.as_mut() => {
@@ -136,28 +142,26 @@ impl<E: Endpoint<Output = poem::Response> + 'static> Connections<E> {
                     // Nothing more is said on a connection that broke: half an answer must not look like a whole one.
                     return;
                 }
-                () = look.as_mut() => match pace.judge(Instant::now(), &self.limits) {
-                    Verdict::Wait(until) => look.as_mut().reset(until.into()),
-                    Verdict::Refuse => {
-                        pace.refuse(Refusal::TooSlow);
-                        look.as_mut().reset((Instant::now() + self.limits.send_timeout).into());
+                Some(signal) = signals.next() => {
+                    let now = Instant::now();
+                    let verdict = match signal {
+                        Signal::Look => pace.judge(now, &self.limits),
+                        Signal::Crowded if pace.is_idle_since(now.checked_sub(ROOM)) => Verdict::Retire,
+                        Signal::Crowded => Verdict::Wait(now),
+                        Signal::Stop => Verdict::Retire,
+                    };
+                    next = Some(now + self.limits.send_timeout);
+                    match verdict {
+                        Verdict::Wait(until) => next = Some(until),
+                        Verdict::Refuse => pace.refuse(Refusal::TooSlow),
+                        Verdict::Retire if !is_ending => {
+                            is_ending = true;
+                            connection.as_mut().graceful_shutdown();
+                        }
+                        Verdict::Retire => return tracing::debug!(%peer, "closed: nothing was asked"),
+                        Verdict::Cut(why) => return tracing::info!(why, "closed a connection"),
                     }
-                    Verdict::Retire if !is_ending => {
-                        is_ending = true;
-                        connection.as_mut().graceful_shutdown();
-                        look.as_mut().reset((Instant::now() + self.limits.send_timeout).into());
-                    }
-                    Verdict::Retire => return tracing::debug!(%peer, "closed: nothing was asked"),
-                    Verdict::Cut(why) => return tracing::info!(why, "closed a connection"),
-                },
-                _ = stopping.wait_for(|stopping| *stopping), if !is_ending => {
-                    is_ending = true;
-                    connection.as_mut().graceful_shutdown();
                 }
-                () = crowded.notified(), if !is_ending => if pace.is_idle_since(Instant::now().checked_sub(ROOM)) {
-                    is_ending = true;
-                    connection.as_mut().graceful_shutdown();
-                },
             }
         }
     }
@@ -186,6 +190,25 @@ impl<E: Endpoint<Output = poem::Response> + 'static> Connections<E> {
     }
 }
 
+/// What a connection is told from outside.
+enum Signal {
+    /// It is time to look at its pace.
+    Look,
+    /// Others wait for its place.
+    Crowded,
+    /// The server stops.
+    Stop,
+}
+
+async fn signal(until: Instant, mut stopping: watch::Receiver<bool>, crowded: &Notify, is_ending: bool) -> Signal {
+    tokio::select! {
+        biased;
+        _ = stopping.wait_for(|stopping| *stopping), if !is_ending => Signal::Stop,
+        () = crowded.notified(), if !is_ending => Signal::Crowded,
+        () = sleep_until(until.into()) => Signal::Look,
+    }
+}
+
 /// RFC 9112, section 3.2: one host that can be understood, and the same that the request line names if it does.
 fn has_one_host(version: Version, uri: &Uri, headers: &HeaderMap) -> bool {
     let mut hosts = headers.get_all(HOST).iter();
@@ -209,7 +232,8 @@ impl Body for Answer {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
-        if frame.is_ready() {
+        // The end of the answer is told by letting go of it.
+        if frame.is_ready() && !self.body.is_end_stream() {
             self.in_flight.moves();
         }
         frame

@@ -101,10 +101,10 @@ impl Head {
                     self.state = if here == left { State::Before } else { State::Body(left - here) };
                     at += usize::try_from(here).unwrap_or(bytes.len());
                 }
-                // Values are most of a head, and only their ends matter.
-                State::Value(Header::Other) if !self.after_return => {
+                // Of most of a head only the ends of its lines matter.
+                State::RequestLine | State::Value(Header::Other) if self.seen > PREFACE.len() && !self.after_return => {
                     let rest = &bytes[at..];
-                    let end = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n')).unwrap_or(rest.len());
+                    let end = memchr::memchr2(b'\r', b'\n', rest).unwrap_or(rest.len());
                     self.remember(&rest[..end]);
                     at += end;
                     if let Some(&byte) = bytes.get(at) {
@@ -125,7 +125,6 @@ impl Head {
         let room = (REMEMBERED - self.started).min(bytes.len());
         self.start[self.started..self.started + room].copy_from_slice(&bytes[..room]);
         self.started += room;
-        self.seen = self.seen.saturating_add(bytes.len());
     }
 
     fn step(&mut self, byte: u8) -> Result<(), Refusal> {
@@ -137,10 +136,17 @@ impl Head {
                 self.started = 0;
             }
         }
-        self.remember(&[byte]);
-        if self.seen == PREFACE.len() && self.start() == PREFACE {
-            self.state = State::Http2;
-            return Ok(());
+        if let Some(place) = self.start.get_mut(self.started) {
+            *place = byte;
+            self.started += 1;
+        }
+        // More than that makes no difference.
+        if self.seen <= PREFACE.len() {
+            self.seen += 1;
+            if self.seen == PREFACE.len() && self.start() == PREFACE {
+                self.state = State::Http2;
+                return Ok(());
+            }
         }
         if byte == b'\n' {
             return if after_return { self.end_line() } else { Err(Refusal::BareLineFeed) };

@@ -17,8 +17,10 @@ pub(super) struct Pace(Mutex<State>);
 #[derive(Debug)]
 struct State {
     in_flight: usize,
-    /// When it last began, went on with, or ended an answer, or sent some of it.
+    /// When it last began, went on with, or ended an answer, or sent what it could not before.
     moved: Instant,
+    /// When something arrived last.
+    read: Instant,
     /// Since when a head has been arriving.
     head: Option<Instant>,
     /// Since when the client has taken nothing of what is to be sent.
@@ -45,7 +47,7 @@ pub(super) struct InFlight(Arc<Pace>);
 
 impl Pace {
     pub(super) const fn new(now: Instant) -> Self {
-        Self(Mutex::new(State { in_flight: 0, moved: now, head: None, stalled: None, refusal: None }))
+        Self(Mutex::new(State { in_flight: 0, moved: now, read: now, head: None, stalled: None, refusal: None }))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -55,14 +57,16 @@ impl Pace {
     /// Something arrived; `is_head`: and a head is not complete.
     pub(super) fn read(&self, now: Instant, is_head: bool) {
         let mut state = self.state();
+        state.read = now;
         state.head = if is_head { state.head.or(Some(now)) } else { None };
     }
 
     /// The client took something.
-    pub(super) fn sent(&self, now: Instant) {
+    pub(super) fn sent(&self) {
         let mut state = self.state();
-        state.stalled = None;
-        state.moved = now;
+        if state.stalled.take().is_some() {
+            state.moved = Instant::now();
+        }
     }
 
     /// The client takes nothing.
@@ -83,7 +87,8 @@ impl Pace {
     pub(super) fn begin(self: &Arc<Self>) -> InFlight {
         let mut state = self.state();
         state.in_flight += 1;
-        state.moved = Instant::now();
+        // With what has just arrived.
+        state.moved = state.read;
         drop(state);
         InFlight(Arc::clone(self))
     }
@@ -191,8 +196,9 @@ mod tests {
         assert!(pace.is_idle_since(Some(start)) && !pace.is_idle_since(start.checked_sub(seconds(1))));
         assert_eq!(pace.judge(start + seconds(70), &limits()), Verdict::Wait(start + seconds(75)));
         assert_eq!(pace.judge(start + seconds(75), &limits()), Verdict::Retire);
-        pace.sent(start + seconds(75));
-        assert_eq!(pace.judge(start + seconds(76), &limits()), Verdict::Wait(start + seconds(86)));
+        // Sending alone is no reason to stay, whoever answers every ping.
+        pace.sent();
+        assert_eq!(pace.judge(start + seconds(76), &limits()), Verdict::Retire);
     }
 
     #[test]
@@ -204,7 +210,7 @@ mod tests {
         assert!(!pace.is_idle_since(Some(start + seconds(20))));
         assert_eq!(pace.judge(start + seconds(29), &limits()), Verdict::Wait(start + seconds(30)));
         assert!(matches!(pace.judge(start + seconds(30), &limits()), Verdict::Cut(_)));
-        pace.sent(start + seconds(30));
+        pace.sent();
         assert!(matches!(pace.judge(start + seconds(31), &limits()), Verdict::Wait(_)));
     }
 

@@ -106,7 +106,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// Tells how a write went.
     fn told<T>(&self, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         match &outcome {
-            Poll::Ready(_) => self.pace.sent(Instant::now()),
+            Poll::Ready(_) => self.pace.sent(),
             Poll::Pending => self.pace.stalled(Instant::now()),
         }
         outcome

@@ -298,6 +298,18 @@ impl Served {
         panic!("{path} is not {status} after {TRIES} tries");
     }
 
+    /// Asks until the log says this: a line is written after what it tells of.
+    #[track_caller]
+    pub fn until_logged(&self, text: &str) {
+        for _ in 0..TRIES {
+            if self.log().contains(text) {
+                return;
+            }
+            self.get("/health/live", None).expect(200);
+        }
+        panic!("`{text}` is not in the log after {TRIES} tries:\n{}", self.log());
+    }
+
     /// Asks until nobody listens any more.
     #[track_caller]
     pub fn until_refused(&self) {

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::support::{Answer, Place, Served, TRIES, connect};
+use crate::support::{Answer, Place, Served, connect};
 
 fn place() -> Place {
     Place::new().with("APP_ENV", "testing").with("RATE_LIMIT", "off").with("LOG_LEVEL", "info")
@@ -120,8 +120,7 @@ fn what_has_two_readings_is_refused() {
         // Nothing behind it was answered.
         assert!(!answer.body.contains("HTTP/1.1"), "{what}: {answer:#?}");
     }
-    let log = server.log();
-    assert!(log.contains("MALFORMED_REQUEST"), "{log}");
+    server.until_logged("MALFORMED_REQUEST");
     server.stop();
 }
 
@@ -294,12 +293,8 @@ fn whoever_takes_nothing_of_its_answers_is_cut() {
     };
     use std::io::ErrorKind::{BrokenPipe, ConnectionReset};
     assert!(matches!(error.kind(), BrokenPipe | ConnectionReset), "{error:?}");
-    // It is told right after the connection is cut.
-    let is_told = (0..TRIES).any(|_| {
-        server.get("/health/live", None).expect(200);
-        server.log().contains("the client does not take its answer")
-    });
-    assert!(is_told, "{}", server.log());
+    server.until_logged("the client does not take its answer");
+    server.get("/health/live", None).expect(200);
     server.stop();
 }
 
@@ -314,6 +309,6 @@ fn when_there_is_no_place_left_those_who_only_wait_make_room() {
     }
     server.get("/health/live", None).expect(200);
     assert!(waiting.iter_mut().all(|stream| stream.read(&mut [0]).unwrap() == 0));
-    assert!(server.log().contains("MAX_CONNECTIONS"), "{}", server.log());
+    server.until_logged("MAX_CONNECTIONS");
     server.stop();
 }
