@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{Read, Write},
+    io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpStream},
     sync::Arc,
 };
@@ -148,7 +148,11 @@ fn requests_of_http_2_share_a_connection() {
         assert_eq!(statuses, [200, 431, 200]);
         // A connection that only waits is told to go, and does not hold the server up. Which side hangs up first is open.
         server.signal("TERM");
-        let _ = connection.await.unwrap();
+        let ended = connection.await.unwrap();
+        let hung_up = |error: &h2::Error| {
+            error.get_io().is_some_and(|io| matches!(io.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset))
+        };
+        assert!(ended.as_ref().err().is_none_or(hung_up), "{ended:?}");
     });
     assert_eq!(server.end().code(), Some(0), "{}", server.log());
 }

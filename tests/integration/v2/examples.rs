@@ -68,6 +68,19 @@ async fn try_all(who: &Actor<'_>, operation: &Operation) -> Unjudged {
     }
 }
 
+/// As much of `whole` as has the names and places that `shape` has.
+fn part(whole: &Value, shape: &Value) -> Value {
+    match shape {
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, shape)| (name.clone(), part(&whole[name], shape)))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
+        Value::Array(rows) => rows.iter().enumerate().map(|(index, shape)| part(&whole[index], shape)).collect(),
+        _ => whole.clone(),
+    }
+}
+
 async fn whoever_may<'a>(app: &'a TestApp, operation: &Operation) -> Actor<'a> {
     if operation.secured { seeded_actor(app, operation).await } else { app.anonymous() }
 }
@@ -102,8 +115,8 @@ both_engines! {
         for operation in v2::contract().operations().filter(|operation| operation.method == "GET") {
             let who = seeded_actor(&app, operation).await;
             let answer = try_all(&who, operation).await.expect(200);
-            if operation.id.starts_with("exportIncident") {
-                // A file in somebody else's format has more in it than an example shows.
+            if operation.id == "exportIncidentForCurl" {
+                assert!(String::from_utf8_lossy(&answer.body).contains("curl "), "{answer:?}");
                 continue;
             }
             let answer = answer.json();
@@ -117,6 +130,10 @@ both_engines! {
                 if operation.path.starts_with("/v2/admin/users/") {
                     // An account is shown in its owner's eyes: an administrator has other links.
                     assert_ne!(plain["_links"].take(), example["_links"].take());
+                }
+                if operation.id.starts_with("exportIncident") {
+                    // A file in somebody else's format has more in it than the document describes.
+                    plain = part(&plain, &example);
                 }
                 assert_eq!(plain, example, "{}", operation.id);
             }

@@ -56,7 +56,7 @@ pub struct PostmanRequest {
 impl Example for PostmanRequest {
     fn example() -> Self {
         Self {
-            id: "5a3c2f4e-8f0b-5d0c-9b1e-2f6f1f1c7a52".into(),
+            id: "88bfc2bc-6130-5cc9-8d97-d80ff1ed1830".into(),
             name: "incident 1: createItem → 500 INTERNAL_ERROR".into(),
         }
     }
