@@ -1,5 +1,7 @@
 //! Full-text search: what both engines find, in which order, for whom.
 
+use std::collections::BTreeSet;
+
 use bucketlist::{
     db::{
         DbConnection, DbError,
@@ -258,6 +260,45 @@ both_engines! {
             assert_eq!(page.iter().map(|hit| &hit.name).collect::<Vec<_>>(), [name]);
         }
         assert_eq!(find_slice(&app, user.id(), "paris", Slice { offset: 3, limit: 1 }).await, []);
+    }
+
+    async fn the_very_words_come_before_words_that_begin_so(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let texts = vec![
+            ("The art of cooking", None),
+            ("Artful artist", Some("art")),
+            ("Art, part two", Some("nothing else")),
+            ("Sing", Some("the art of song")),
+            ("Article", None),
+            ("Something else", None),
+        ];
+        add(&app, user.id(), ("Arts", None), texts).await;
+        let expected = ["Art, part two", "The art of cooking", "Arts", "Article", "Artful artist", "Sing"];
+        assert_eq!(names(&app, &user, "art").await, expected);
+        // All of them: one that is only begun makes no difference between the others.
+        assert_eq!(names(&app, &user, "art of").await, ["The art of cooking", "Sing"]);
+        assert_eq!(names(&app, &user, "art o").await, ["The art of cooking", "Sing"]);
+        assert_eq!(names(&app, &user, "a").await, ["Arts", "Article", "Art, part two", "Artful artist", "The art of cooking", "Sing"]);
+    }
+
+    async fn a_name_with_the_very_words_is_found_behind_any_number_of_matches(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        add(&app, user.id(), ("Old", None), vec![("Peak", None)]).await;
+        add(&app, user.id(), ("New", Some("of peaks")), vec![("Peaks", Some("a peak")); 1_200]).await;
+        let slice = Slice { offset: 0, limit: 3 };
+        let found = find_slice(&app, user.id(), "peak", slice).await;
+        assert_eq!(found.iter().map(|hit| hit.name.as_str()).collect::<Vec<_>>(), ["Peak", "Peaks", "Peaks"]);
+        // The list has the word in its description only: it is the first match, and the last in rank.
+        let reach = usize::try_from(REACH).unwrap();
+        let mut all = Vec::new();
+        for offset in (0..REACH + 200).step_by(100) {
+            all.extend(find_slice(&app, user.id(), "peak", Slice { offset, limit: 100 }).await);
+        }
+        assert_eq!((all.len(), all.last().unwrap().name.as_str()), (reach, "Peaks"));
+        let ids: BTreeSet<_> = all.iter().map(|hit| hit.id).collect();
+        assert_eq!(ids.len(), reach, "each once");
     }
 
     async fn hostile_texts_are_texts(engine: Engine) {

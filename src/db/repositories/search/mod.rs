@@ -4,7 +4,7 @@
 //! reached from outside. Each term begins with its owner, so that a search reads the owner's part of the index only,
 //! however large the rest is.
 
-use std::fmt::Write as _;
+mod terms;
 
 use diesel::{
     connection::SimpleConnection,
@@ -13,14 +13,13 @@ use diesel::{
     sql_types::{Array, BigInt, Bool, Nullable, Text},
 };
 
-use super::Slice;
-use crate::{
-    db::DbConnection,
-    domain::{SearchQuery, search_terms},
-};
+use terms::{postgres_queries, sqlite_queries, tokens, vector};
 
-/// Of so many matches, lists and then the newest items first, the best are found. It bounds what a search costs, and how deep
-/// its pages go.
+use super::Slice;
+use crate::{db::DbConnection, domain::SearchQuery};
+
+/// Of so many matches, lists and then the newest items first, the best are found, besides names that have the very words. It
+/// bounds what a search costs, and how deep its pages go.
 pub const REACH: i64 = 1_000;
 
 /// Where the documents of lists begin: as the migrations say it.
@@ -136,30 +135,6 @@ pub fn enter_gathered(c: &mut DbConnection) -> QueryResult<()> {
     }
 }
 
-/// What SQLite's tokenizer splits at spaces and leaves as it is.
-fn tokens(owner: i64, text: &str) -> String {
-    let mut tokens = String::new();
-    for term in search_terms(text) {
-        // Writing to a string cannot fail.
-        let _ = write!(tokens, "{owner}_{term} ");
-    }
-    tokens
-}
-
-/// A tsvector as PostgreSQL reads it. The weights tell a name's terms from a description's. A term has no character that
-/// would have to be escaped.
-fn vector(document: &Document<'_>) -> String {
-    let (owner, mut position) = (document.owner, 0);
-    let mut vector = String::new();
-    for (text, weight) in [(Some(document.name), 'A'), (document.description, 'B')] {
-        for term in text.map(search_terms).unwrap_or_default() {
-            position += 1;
-            let _ = write!(vector, "'{owner}_{term}':{position}{weight} ");
-        }
-    }
-    vector
-}
-
 #[derive(QueryableByName)]
 struct Row {
     #[diesel(sql_type = Bool)]
@@ -195,10 +170,10 @@ impl From<Row> for Hit {
     }
 }
 
-/// What both engines do with the documents of a page; `ranked` has their ids and ranks, the best first. The rows say whose
+/// What both engines do with the documents of a page; `ranked` has their ids and ranks, the best with 0. The rows say whose
 /// they are once more.
 macro_rules! rows_of_ranked {
-    ($owner:literal, $order:literal) => {
+    ($owner:literal) => {
         concat!(
             "SELECT items.id IS NOT NULL AS is_item,
                     coalesce(items.id, bucketlists.id) AS id,
@@ -211,71 +186,84 @@ macro_rules! rows_of_ranked {
              FROM ranked
              LEFT JOIN items ON items.id = ranked.document_id
              JOIN bucketlists ON bucketlists.id = coalesce(items.bucketlist_id, ranked.document_id - 4611686018427387904)
-             WHERE bucketlists.user_id = ", $owner, "
-             ORDER BY ranked.rank ",
-            $order,
-            ", ranked.document_id DESC"
+             WHERE bucketlists.user_id = ",
+            $owner,
+            " ORDER BY ranked.rank, ranked.document_id DESC"
         )
     };
 }
 
-/// bm25 is the better the smaller it is; a match in the name counts ten times.
+/// Each part is read from the newest on and no further than it must. What is named has its place among what has begun: before
+/// the oldest of that, all that matches is in it.
 const SQLITE: &str = concat!(
-    "WITH matched AS (
-         SELECT rowid AS document_id, bm25(search_index, 10.0, 1.0) AS rank
-         FROM search_index WHERE search_index MATCH ?1 ORDER BY rowid DESC LIMIT ?3
+    "WITH whole AS (
+         SELECT rowid AS document_id FROM search_index WHERE search_index MATCH ?1 ORDER BY rowid DESC LIMIT ?5
+     ), begun AS MATERIALIZED (
+         SELECT rowid AS document_id FROM search_index WHERE search_index MATCH ?2 ORDER BY rowid DESC LIMIT ?5
+     ), named AS (
+         SELECT rowid AS document_id FROM search_index
+         WHERE search_index MATCH ?3 AND rowid >= (SELECT min(document_id) FROM begun)
+         ORDER BY rowid DESC LIMIT ?5
      ), ranked AS (
-         SELECT document_id, rank FROM matched ORDER BY rank, document_id DESC LIMIT ?4 OFFSET ?5
+         SELECT document_id, min(rank) AS rank FROM (
+             SELECT document_id, 0 AS rank FROM whole
+             UNION ALL SELECT document_id, 1 FROM named
+             UNION ALL SELECT document_id, 2 FROM begun
+         ) GROUP BY document_id ORDER BY rank, document_id DESC LIMIT ?6 OFFSET ?7
      ) ",
-    rows_of_ranked!("?2", "ASC")
+    rows_of_ranked!("?4")
 );
 
 /// The sum keeps the planner from walking through all documents of everybody, the newest first, until it has met enough that
 /// match: it takes everybody's documents to be alike, and there may be a million.
 const POSTGRES: &str = concat!(
-    "WITH matched AS MATERIALIZED (
-         SELECT document_id, terms FROM search_index WHERE terms @@ $1::tsquery
-         ORDER BY document_id + 0 DESC LIMIT $3
+    "WITH whole AS (
+         SELECT document_id FROM search_index WHERE terms @@ $1::tsquery ORDER BY document_id + 0 DESC LIMIT $5
+     ), begun AS MATERIALIZED (
+         SELECT document_id, terms FROM search_index WHERE terms @@ $2::tsquery
+         ORDER BY document_id + 0 DESC LIMIT $5
      ), ranked AS (
-         SELECT document_id, ts_rank('{0, 0, 0.1, 1}', terms, $1::tsquery) AS rank
-         FROM matched ORDER BY rank DESC, document_id DESC LIMIT $4 OFFSET $5
+         SELECT document_id, min(rank) AS rank FROM (
+             SELECT document_id, 0 AS rank FROM whole
+             UNION ALL SELECT document_id, CASE WHEN terms @@ $3::tsquery THEN 1 ELSE 2 END FROM begun
+         ) AS found GROUP BY document_id ORDER BY rank, document_id DESC LIMIT $6 OFFSET $7
      ) ",
-    rows_of_ranked!("$2", "DESC")
+    rows_of_ranked!("$4")
 );
 
-/// A slice of what the owner has that matches, the best first: a match in a name is better than one in a description, and of
-/// equally good ones lists and newer items come first. Nothing is found beyond [`REACH`].
+/// A slice of what the owner has that matches, the best first: names that have the very words, then names that have words which
+/// begin so, then what has some of them in its description; of equally good ones lists and newer items. Nothing is found beyond
+/// [`REACH`].
 pub fn find(c: &mut DbConnection, owner: i64, query: &SearchQuery, slice: Slice) -> QueryResult<Vec<Hit>> {
-    let (offset, limit) = (slice.offset.max(0), slice.limit.max(0));
+    let offset = slice.offset.max(0);
+    let limit = slice.limit.min(REACH - offset).max(0);
     let rows: Vec<Row> = match c {
-        DbConnection::Sqlite(c) => sql_query(SQLITE)
-            .bind::<Text, _>(sqlite_query(owner, query))
-            .bind::<BigInt, _>(owner)
-            .bind::<BigInt, _>(REACH)
-            .bind::<BigInt, _>(limit)
-            .bind::<BigInt, _>(offset)
-            .load(c)?,
-        DbConnection::Postgres(c) => sql_query(POSTGRES)
-            .bind::<Text, _>(postgres_query(owner, query))
-            .bind::<BigInt, _>(owner)
-            .bind::<BigInt, _>(REACH)
-            .bind::<BigInt, _>(limit)
-            .bind::<BigInt, _>(offset)
-            .load(c)?,
+        DbConnection::Sqlite(c) => {
+            let [whole, begun, named] = sqlite_queries(owner, query);
+            sql_query(SQLITE)
+                .bind::<Text, _>(whole)
+                .bind::<Text, _>(begun)
+                .bind::<Text, _>(named)
+                .bind::<BigInt, _>(owner)
+                .bind::<BigInt, _>(REACH)
+                .bind::<BigInt, _>(limit)
+                .bind::<BigInt, _>(offset)
+                .load(c)?
+        }
+        DbConnection::Postgres(c) => {
+            let [whole, begun, named] = postgres_queries(owner, query);
+            sql_query(POSTGRES)
+                .bind::<Text, _>(whole)
+                .bind::<Text, _>(begun)
+                .bind::<Text, _>(named)
+                .bind::<BigInt, _>(owner)
+                .bind::<BigInt, _>(REACH)
+                .bind::<BigInt, _>(limit)
+                .bind::<BigInt, _>(offset)
+                .load(c)?
+        }
     };
     Ok(rows.into_iter().map(Hit::from).collect())
-}
-
-/// Strings of FTS5, each a prefix. No term has a character that ends one.
-fn sqlite_query(owner: i64, query: &SearchQuery) -> String {
-    let terms: Vec<String> = query.terms().iter().map(|term| format!("\"{owner}_{term}\" *")).collect();
-    terms.join(" AND ")
-}
-
-/// Quoted lexemes, each a prefix.
-fn postgres_query(owner: i64, query: &SearchQuery) -> String {
-    let terms: Vec<String> = query.terms().iter().map(|term| format!("'{owner}_{term}':*")).collect();
-    terms.join(" & ")
 }
 
 /// How many rows have no document, to be told quickly; rows that an older binary wrote are among them.
@@ -356,21 +344,4 @@ fn missing_texts(kind: Kind, documents: &str, key: &str, locked: &str) -> String
          AND NOT EXISTS (SELECT 1 FROM {documents} documents WHERE documents.{key} = found.id + {first})
          ORDER BY found.id LIMIT $2{locked}"
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn documents_and_queries_are_built_of_terms_only() {
-        let document =
-            Document { kind: Kind::Item, id: 7, owner: 42, name: "It's Zürich", description: Some("\\ a 'b' a") };
-        assert_eq!(vector(&document), "'42_it':1A '42_s':2A '42_zurich':3A '42_a':4B '42_b':5B '42_a':6B ");
-        assert_eq!(tokens(42, document.name), "42_it 42_s 42_zurich ");
-        let query = SearchQuery::parse("ZÜR* OR \"x'").unwrap();
-        assert_eq!(sqlite_query(42, &query), "\"42_zur\" * AND \"42_or\" * AND \"42_x\" *");
-        assert_eq!(postgres_query(42, &query), "'42_zur':* & '42_or':* & '42_x':*");
-        assert_eq!(document_id(Kind::Bucketlist, 1), 4_611_686_018_427_387_905);
-    }
 }
