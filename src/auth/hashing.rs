@@ -131,6 +131,7 @@ fn start_threads(count: usize) -> Sender<Box<dyn FnOnce() + Send>> {
     for number in 0..count {
         let jobs = jobs.clone();
         let work_off = move || {
+            let_others_go_first();
             for job in jobs {
                 // What panics drops its reply, and its caller is told to come back.
                 let _ = catch_unwind(AssertUnwindSafe(job));
@@ -142,6 +143,21 @@ fn start_threads(count: usize) -> Sender<Box<dyn FnOnce() + Send>> {
     }
     queue
 }
+
+/// Where all cores are busy, whoever reads gets one nine times as often: a thread that computes for tens of milliseconds would
+/// keep it from a read that needs it for one tenth of one.
+#[cfg(target_os = "linux")]
+fn let_others_go_first() {
+    const NICE: i32 = 10;
+    // To Linux, a thread is a process in this.
+    if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE) {
+        tracing::debug!(%error, "hashing has the priority of everything else");
+    }
+}
+
+/// Elsewhere a priority is that of the whole process.
+#[cfg(not(target_os = "linux"))]
+const fn let_others_go_first() {}
 
 fn hash(argon2: &Argon2<'_>, password: &SecretString, salt: &[u8]) -> Option<String> {
     let salt = SaltString::encode_b64(salt).ok()?;
