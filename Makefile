@@ -80,10 +80,11 @@ coverage-contract: ## Say which documented answers the tests have seen; fail whe
 	@scripts/coverage-contract
 
 .PHONY: bench
-bench: ## Measure calls, reads in a flood of logins, and speed over a million items (FORMAT=json for the claims as JSON)
+bench: ## Measure calls, a flood of logins, kept failures, and speed over a million items (FORMAT=json for the claims as JSON)
 	@scripts/deps
 	@scripts/with-postgres cargo bench --bench calls
 	@scripts/with-postgres cargo bench --bench flood
+	@scripts/with-postgres cargo bench --bench capture
 	@scripts/with-postgres cargo bench --bench pages -- --format $(or $(FORMAT),table)
 
 .PHONY: torture

@@ -145,7 +145,11 @@ pub const ALL: &[Variable] = &[
         "65536",
         "how much of a body an incident keeps, in bytes; one that is cut cannot be sent again",
     ),
-    variable("INCIDENTS_RATE", "600", "how many incidents a minute are kept; those above it are only counted"),
+    variable(
+        "INCIDENTS_RATE",
+        "600",
+        "how many incidents a minute are kept, half of them at once; those above it are only counted",
+    ),
     variable(
         "INCIDENTS_MAX",
         "10000",

@@ -35,6 +35,8 @@ const DEBUG_CAPTURE: HeaderName = HeaderName::from_static("x-debug-capture");
 pub(super) struct Observed {
     recorder: Recorder,
     received_at: i64,
+    /// Too many failed just before: should this one fail, it is counted, so nothing else need be noted.
+    is_only_counted: bool,
     headers: HeaderMap,
     body: Option<Arc<Mutex<Tee>>>,
     caller: Arc<OnceLock<Caller>>,
@@ -92,6 +94,10 @@ impl Observed {
     /// Begins to look at a request.
     pub(super) fn of(request: &mut Request, recorder: &Recorder, received_at: i64) -> Self {
         let caller = Arc::<OnceLock<Caller>>::default();
+        if !recorder.may_have_room(received_at) {
+            let (recorder, headers) = (recorder.clone(), HeaderMap::new());
+            return Self { recorder, received_at, is_only_counted: true, headers, body: None, caller };
+        }
         request.extensions_mut().insert(Witness(Arc::clone(&caller)));
         let headers = request.headers().clone();
         let may_have_body = headers.contains_key(TRANSFER_ENCODING)
@@ -110,7 +116,7 @@ impl Observed {
             request.set_body(Body::from_bytes_stream(pieces));
             tee
         });
-        Self { recorder: recorder.clone(), received_at, headers, body, caller }
+        Self { recorder: recorder.clone(), received_at, is_only_counted: false, headers, body, caller }
     }
 
     /// Whether this answer is one to be kept, and there is room for it; if there is none, it is counted.
@@ -122,7 +128,7 @@ impl Observed {
         if facts.is_outside || !(is_failure || is_asked_for()) {
             return false;
         }
-        let has_room = self.recorder.has_room(self.received_at);
+        let has_room = !self.is_only_counted && self.recorder.has_room(self.received_at);
         if !has_room && is_failure {
             let operation = facts.operation.map(|operation| operation.id.as_str());
             self.recorder.tally(operation, status, failure.code(), &failure.site(), self.received_at);

@@ -24,9 +24,13 @@ pub use redaction::{Redacted, Redactor};
 pub use selection::{Selection, UnknownFailure};
 pub use vault::{Sealed, Unreadable, Vault};
 
-/// Equal for equal failures: 24 hexadecimal digits over operation, status, code and site.
+/// Equal for equal failures: 24 hexadecimal digits over what [`kind`] says of one.
 #[must_use]
 pub fn fingerprint(operation: Option<&str>, status: u16, code: Option<&str>, site: &str) -> String {
-    let text = format!("{}\n{status}\n{}\n{site}", operation.unwrap_or_default(), code.unwrap_or_default());
-    Sha256::digest(text).iter().take(12).map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(kind(operation, status, code, site)).iter().take(12).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What makes failures equal: operation, status, code and site.
+fn kind(operation: Option<&str>, status: u16, code: Option<&str>, site: &str) -> String {
+    format!("{}\n{status}\n{}\n{site}", operation.unwrap_or_default(), code.unwrap_or_default())
 }

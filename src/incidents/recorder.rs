@@ -5,20 +5,22 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
 
 use tokio::sync::mpsc;
 
-use super::{Exchange, Selection, fingerprint};
+use super::{Exchange, Selection, fingerprint, kind};
 
 /// How many exchanges wait to be redacted and stored at most.
 const QUEUE: usize = 256;
 /// How many groups are counted between two looks at most.
 const GROUPS: usize = 1_000;
 const MINUTE: i64 = 60_000_000;
+/// What part of a minute's exchanges may come at once: the rest of a storm is kept evenly, so that what comes late is seen, too.
+const AT_ONCE: u32 = 2;
 
 /// What may be kept.
 #[derive(Clone, Debug)]
@@ -37,10 +39,41 @@ pub struct Recorder(Arc<Shared>);
 struct Shared {
     limits: Limits,
     queue: mpsc::Sender<Box<Exchange>>,
-    /// The minute, and how many were kept in it.
-    minute: Mutex<(i64, u32)>,
+    pace: Mutex<Pace>,
+    /// By what makes them equal.
     tallies: Mutex<HashMap<String, Tally>>,
     counts: Arc<Counts>,
+}
+
+/// How quickly exchanges are kept: by GCRA, on the clock of the app. It is not one of the limits of requests: those are counted on
+/// a clock that is never set, and told to whoever asks.
+struct Pace {
+    /// What one exchange takes of the time.
+    each: i64,
+    /// How far what was kept may be ahead of the time.
+    ahead: i64,
+    /// Until when the time is used up.
+    used_until: i64,
+}
+
+impl Pace {
+    fn new(per_minute: u32) -> Self {
+        let each = MINUTE / i64::from(per_minute.max(1));
+        let at_once = i64::from((per_minute / AT_ONCE).max(1));
+        Self { each, ahead: each * (at_once - 1), used_until: i64::MIN }
+    }
+
+    fn has_room(&self, now: i64) -> bool {
+        let ahead = self.used_until.saturating_sub(now);
+        // More than a minute ahead: the clock was put back.
+        ahead <= self.ahead || ahead > MINUTE
+    }
+
+    fn take(&mut self, now: i64) {
+        let was_put_back = self.used_until.saturating_sub(now) > MINUTE;
+        let from = if was_put_back { now } else { self.used_until.max(now) };
+        self.used_until = from.saturating_add(self.each);
+    }
 }
 
 /// Failures that were met and not kept, by what makes them equal.
@@ -78,10 +111,11 @@ impl Recorder {
     #[must_use]
     pub fn new(limits: Limits) -> (Self, Inbox) {
         let (sender, queue) = mpsc::channel(QUEUE);
+        let pace = Pace::new(limits.per_minute);
         let recorder = Self(Arc::new(Shared {
             limits,
             queue: sender,
-            minute: Mutex::default(),
+            pace: Mutex::new(pace),
             tallies: Mutex::default(),
             counts: Arc::default(),
         }));
@@ -100,17 +134,25 @@ impl Recorder {
         &self.0.counts
     }
 
+    /// Whether one more could be kept now. What is not so now is not so later at the same time.
+    #[must_use]
+    pub fn may_have_room(&self, now: i64) -> bool {
+        self.0.queue.capacity() > 0 && self.pace().has_room(now)
+    }
+
     /// Whether one more may be kept now. If so, [`Self::take`] it; else [`Self::tally`] it.
     #[must_use]
     pub fn has_room(&self, now: i64) -> bool {
-        let mut minute = self.0.minute.lock().unwrap_or_else(PoisonError::into_inner);
-        let this = now.div_euclid(MINUTE);
-        if minute.0 != this {
-            *minute = (this, 0);
+        let mut pace = self.pace();
+        let has_room = self.0.queue.capacity() > 0 && pace.has_room(now);
+        if has_room {
+            pace.take(now);
         }
-        let has_room = minute.1 < self.0.limits.per_minute && self.0.queue.capacity() > 0;
-        minute.1 += u32::from(has_room);
         has_room
+    }
+
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.0.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps an exchange, if there is a place in the queue.
@@ -127,7 +169,8 @@ impl Recorder {
     /// Counts a failure that is not kept.
     pub fn tally(&self, operation: Option<&str>, status: u16, code: Option<&'static str>, site: &str, at: i64) {
         self.0.counts.dropped.fetch_add(1, Ordering::Relaxed);
-        let key = fingerprint(operation, status, code, site);
+        // Not yet the fingerprint: in a storm this is done for every request.
+        let key = kind(operation, status, code, site);
         let mut tallies = self.0.tallies.lock().unwrap_or_else(PoisonError::into_inner);
         if tallies.len() >= GROUPS && !tallies.contains_key(&key) {
             return;
@@ -155,7 +198,10 @@ impl Inbox {
     #[must_use]
     pub fn tallies(&self) -> Vec<(String, Tally)> {
         let mut tallies = self.recorder.0.tallies.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut *tallies).into_iter().collect()
+        let tallies = std::mem::take(&mut *tallies);
+        let named =
+            |tally: Tally| (fingerprint(tally.operation.as_deref(), tally.status, tally.code, &tally.site), tally);
+        tallies.into_values().map(named).collect()
     }
 
     /// What became of failures since the start.
@@ -175,10 +221,18 @@ mod tests {
     }
 
     #[test]
-    fn no_more_than_so_many_a_minute_are_kept() {
-        let (recorder, _inbox) = recorder(3);
-        let kept = |now| (0..10).filter(|_| recorder.has_room(now)).count();
-        assert_eq!((kept(5), kept(MINUTE - 1), kept(MINUTE), kept(-1)), (3, 0, 3, 3));
+    fn no_more_than_so_many_a_minute_are_kept_and_half_of_them_at_once() {
+        let (recorder, _inbox) = recorder(60);
+        const SECOND: i64 = MINUTE / 60;
+        let kept = |now| (0..100).filter(|_| recorder.has_room(now)).count();
+        assert_eq!((kept(0), kept(SECOND - 1), kept(SECOND), kept(10 * SECOND)), (30, 0, 1, 9));
+        // A request that began before does not make room.
+        assert_eq!((kept(SECOND), kept(10 * SECOND)), (0, 0));
+        assert!(!recorder.may_have_room(10 * SECOND) && recorder.may_have_room(11 * SECOND));
+        // After a rest, not more than at first; after the clock was put back, not nothing for ever.
+        assert_eq!((kept(50 * MINUTE), kept(MINUTE)), (30, 30));
+        let (one, _inbox) = self::recorder(1);
+        assert_eq!([0, 1, MINUTE - 1, MINUTE].map(|now| one.has_room(now)), [true, false, false, true]);
     }
 
     #[test]

@@ -66,7 +66,7 @@ both_engines! {
     }
 
     async fn what_is_above_the_rate_is_only_counted(engine: Engine) {
-        let app = TestApp::configured(engine, |config| config.incidents.limits.per_minute = 3).await;
+        let app = TestApp::configured(engine, |config| config.incidents.limits.per_minute = 6).await;
         let admin = app.admin().await;
         for list in 1..=10 {
             fail(&admin, Method::GET, &format!("/v2/bucketlists/{list}"), None).await;

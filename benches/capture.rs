@@ -1,0 +1,174 @@
+//! What keeping failures takes from a server that does nothing but fail: its throughput with it, against that without it.
+//!
+//! Two servers over one database are asked in turns, so that a machine that is busy with something else is unfair to neither,
+//! and there are several such pairs, since one server is not as quick as the next one like it. What counts is how they fare
+//! after the first failures of a storm, which are kept at once. `make bench` runs it, and it fails when the default settings
+//! take more than is allowed.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a bench may stop at the first surprise")]
+#![allow(clippy::print_stdout, reason = "a bench is read in a terminal")]
+
+mod support;
+
+use std::{
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bucketlist::{
+    app::App,
+    auth::Hasher,
+    config::Config,
+    db::{Target, migrations::Migrator},
+    domain::{Clock, SystemClock, SystemRandom},
+    seed,
+};
+use poem::{Endpoint, Request, endpoint::BoxEndpoint, http::Method};
+use support::Databases;
+use tokio::{sync::watch, task::JoinHandle};
+
+/// How many clients fail at once, each again as soon as it has its answer.
+const CLIENTS: usize = 32;
+const PAIRS: usize = 9;
+/// How long a server is asked at first, without counting, and then in each turn.
+const BEFORE: Duration = Duration::from_secs(2);
+const TURN: Duration = Duration::from_secs(1);
+const TURNS: usize = 3;
+/// What keeping failures may take.
+const ALLOWED: f64 = 0.05;
+
+/// The settings that are compared with `INCIDENTS=off`; only the default ones are held to what is allowed.
+const KINDS: [(&str, &[(&str, &str)]); 2] = [
+    ("the defaults", &[("INCIDENTS", "5xx")]),
+    ("as many as can be stored", &[("INCIDENTS", "5xx"), ("INCIDENTS_RATE", "1000000")]),
+];
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    // `cargo test --benches` builds and starts benches, too, and does not want to wait for them.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return ExitCode::SUCCESS;
+    }
+    let databases = Databases::new();
+    let mut is_met = true;
+    println!("{:<10}  {:<26} {:>10} {:>10} {:>8}", "", "failures kept", "off /s", "on /s", "takes");
+    for target in databases.targets() {
+        prepare(&databases, target.clone());
+        for (number, (name, settings)) in KINDS.into_iter().enumerate() {
+            let without = config(&databases, &target, &[("INCIDENTS", "off")]);
+            let with = config(&databases, &target, settings);
+            let (mut off, mut on) = (Vec::new(), Vec::new());
+            for pair in 0..PAIRS {
+                // Neither is always the first.
+                if pair % 2 == 0 {
+                    compare(&without, &mut off, &with, &mut on).await;
+                } else {
+                    compare(&with, &mut on, &without, &mut off).await;
+                }
+            }
+            let (off, on) = (median(off), median(on));
+            let takes = 1.0 - on / off;
+            let is_held = number == 0;
+            is_met &= !is_held || takes <= ALLOWED;
+            let verdict = if !is_held {
+                ""
+            } else if takes <= ALLOWED {
+                "met"
+            } else {
+                "MISSED"
+            };
+            println!("{:<10}  {name:<26} {off:>10.0} {on:>10.0} {:>6.1} %  {verdict}", target.engine(), takes * 100.0);
+        }
+    }
+    println!("allowed: {:.0} %", ALLOWED * 100.0);
+    if is_met { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn config(databases: &Databases, target: &Target, settings: &[(&str, &str)]) -> Config {
+    let mut config = support::config(databases.folder(), settings);
+    config.database = support::options(target.clone());
+    config
+}
+
+fn prepare(databases: &Databases, target: Target) {
+    let config = config(databases, &target, &[]);
+    let mut migrator = Migrator::connect(&config.database).unwrap();
+    migrator.up().unwrap();
+    let hasher = Hasher::new(config.passwords).unwrap();
+    seed::standard(migrator.connection(), &hasher, &SystemRandom, SystemClock.now()).unwrap();
+}
+
+/// Asks a server of each kind in turns.
+async fn compare(this: &Config, this_many: &mut Vec<f64>, that: &Config, that_many: &mut Vec<f64>) {
+    let (this, that) = (Server::start(this).await, Server::start(that).await);
+    this.failures(BEFORE).await;
+    that.failures(BEFORE).await;
+    for _ in 0..TURNS {
+        this_many.push(this.failures(TURN).await);
+        that_many.push(that.failures(TURN).await);
+    }
+    this.stop().await;
+    that.stop().await;
+}
+
+struct Server {
+    endpoint: Arc<BoxEndpoint<'static>>,
+    token: String,
+    stop: watch::Sender<bool>,
+    writing: JoinHandle<()>,
+}
+
+impl Server {
+    async fn start(config: &Config) -> Self {
+        let app = support::app(config);
+        let token = support::log_in(&app, seed::DEMO_EMAIL, seed::DEMO_PASSWORD).await;
+        let App { endpoint, incidents, .. } = app;
+        let (stop, stopped) = watch::channel(false);
+        let writing = tokio::spawn(incidents.run(stopped));
+        Self { endpoint: Arc::new(endpoint), token, stop, writing }
+    }
+
+    /// How many requests a second it fails to do.
+    async fn failures(&self, span: Duration) -> f64 {
+        let until = Instant::now() + span;
+        let clients: Vec<_> =
+            (0..CLIENTS).map(|_| tokio::spawn(fail(Arc::clone(&self.endpoint), self.token.clone(), until))).collect();
+        let mut count = 0;
+        for client in clients {
+            count += client.await.unwrap();
+        }
+        f64::from(count) / span.as_secs_f64()
+    }
+
+    async fn stop(self) {
+        self.stop.send(true).unwrap();
+        self.writing.await.unwrap();
+    }
+}
+
+/// Asks again and again until the time is over; tells how often.
+async fn fail(endpoint: Arc<BoxEndpoint<'static>>, token: String, until: Instant) -> u32 {
+    let mut count = 0;
+    while Instant::now() < until {
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri_str("/v2/bucketlists")
+            .header("authorization", &token)
+            .header("x-fault", "internal")
+            .content_type("application/json")
+            .body(r#"{"name": "Before I am forty", "description": "What cannot wait"}"#);
+        let response = endpoint.call(request).await.unwrap();
+        assert_eq!(response.status().as_u16(), 500);
+        response.into_body().into_bytes().await.unwrap();
+        count += 1;
+        // As over a network: others have their turn between two requests.
+        tokio::task::yield_now().await;
+    }
+    count
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
