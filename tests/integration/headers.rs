@@ -22,6 +22,13 @@ const HOME: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img
                     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const DOCS: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
                     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// The hashes are of nothing and of one style: Redoc makes these two elements itself.
+const REDOC: &str = "default-src 'none'; script-src 'self'; \
+                     style-src 'self' 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=' \
+                     'sha256-sDI9pUw6Z98NC0sorERcD03vlQ8zZwyaBSQ06jerL4M='; img-src 'self' data:; \
+                     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const CONSOLE: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const TEXT: &str = "default-src 'none'; style-src 'self'; img-src 'self'; \
                     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -62,11 +69,13 @@ both_engines! {
         // Pages, with a policy for each kind of them.
         is(&anonymous.get("/").await.expect(200), HOME, "no-cache");
         is(&anonymous.get("/docs").await.expect(200), DOCS, "no-cache");
+        is(&anonymous.get("/redoc").await.expect(200), REDOC, "no-cache");
+        is(&anonymous.get("/console").await.expect(200), CONSOLE, "no-cache");
         is(&anonymous.get("/problems").await.expect(200), TEXT, "no-cache");
         is(&anonymous.get("/robots.txt").await.expect(200), API, "public, max-age=86400");
         is(&anonymous.get("/favicon.svg").await.expect(200), API, "public, max-age=86400");
         // Documents, health, version.
-        for path in ["/openapi/v1.json", "/openapi/v2.yaml", "/postman/collection.json"] {
+        for path in ["/openapi/v1.json", "/openapi/v2.yaml", "/postman/collection.json", "/.well-known/jwks.json"] {
             is(&anonymous.get(path).await.expect(200), API, "public, no-cache");
         }
         for path in ["/health/live", "/health/ready", "/version"] {
@@ -115,7 +124,7 @@ both_engines! {
 #[tokio::test]
 async fn no_page_needs_anything_inline() {
     let app = TestApp::on(Engine::Sqlite).await;
-    for path in ["/", "/docs", "/problems", "/problems/route-not-found"] {
+    for path in ["/", "/docs", "/redoc", "/console", "/problems", "/problems/route-not-found"] {
         let reply = app.anonymous().get(path).await.expect(200);
         let csp = reply.header("content-security-policy");
         assert!(!csp.contains("unsafe-") && !csp.contains('*') && !csp.contains("http"), "{path}: {csp}");

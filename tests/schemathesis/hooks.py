@@ -5,6 +5,7 @@ a real token in place of the generated one; those of the stateful phase have the
 they are. Operations that end a login or an account have one of their own to end.
 """
 
+import collections
 import itertools
 import json
 import os
@@ -26,6 +27,8 @@ DEMO = {"email": "demo@example.com", "password": "bucketlist-demo"}
 ENDS_ITS_LOGIN = {"logout", "changePassword", "deleteMe", "updateMe", "endSessions", "endSession"}
 
 _numbers = itertools.count(1)
+# How many valid cases each operation has had in each phase: so the first ones of every phase meet what exists.
+_cases = collections.defaultdict(lambda: itertools.count(1))
 _lock = threading.Lock()
 
 
@@ -173,10 +176,10 @@ def before_call(context, case, kwargs):
     if not is_valid(case):
         return
     beyond_generation(case)
-    number = next(_numbers)
+    name = operation_id(case)
+    number = next(_cases[name, case.meta.phase.name])
     if number % 4 == 0:
         return
-    name = operation_id(case)
     if not is_stateful(case):
         existing(case)
     body = case.body if isinstance(case.body, dict) else None
