@@ -89,7 +89,7 @@ bench: ## Measure calls, a flood of logins, kept failures, and speed over a mill
 
 .PHONY: torture
 torture: ## Hold 10,000 generated requests, redacted, to the outcome of the originals
-	@TORTURE=10000 cargo test --test integration a_redacted_request_ends_as_the_original_did -- --nocapture
+	@TORTURE=10000 cargo test --workspace --test integration a_redacted_request_ends_as_the_original_did -- --nocapture
 
 .PHONY: contract
 contract: ## Prove the contract: the documents' rules, what breaks clients, generated clients, Schemathesis, the pages
