@@ -147,27 +147,32 @@ impl Incidents {
         self.context.db.read(work).await
     }
 
-    /// Says of a failure, and all that are equal to it, whether it is fixed, and in which version.
+    /// Says of a failure, and all that are equal to it, whether it is fixed, and in which version; gives it as it is then. What
+    /// cannot be opened is not changed.
     ///
     /// # Errors
-    /// `NotFound(Incident)`.
-    pub async fn resolve(&self, id: i64, resolution: Resolution, origin: Origin) -> Result<(), Error> {
-        let now = self.context.clock.now();
-        self.context
-            .db
-            .write(move |c| {
-                let found = incidents::find(c, id, now)?;
-                let ((_, group), _) = found.ok_or(Error::NotFound(Missing::Incident))?;
-                let (at, fixed_in) = match resolution.resolved {
-                    Some(true) => (group.resolved_at.or(Some(now)), resolution.fixed_in.or(group.fixed_in)),
-                    Some(false) => (None, None),
-                    None => (group.resolved_at, resolution.fixed_in.or(group.fixed_in)),
-                };
-                incidents::resolve(c, group.id, at, fixed_in.as_deref())?;
-                let event = AuditEvent::of_incident(AuditAction::IncidentResolved, id).with("resolved", at.is_some());
-                Ok(audit::append(c, &origin, &event, now)?)
-            })
-            .await
+    /// `NotFound(Incident)`; `Conflict(IncidentSealed)`.
+    pub async fn resolve(&self, id: i64, resolution: Resolution, origin: Origin) -> Result<(Found, Record), Error> {
+        let (this, now) = (self.clone(), self.context.clock.now());
+        let work = move |c: &mut DbConnection| {
+            let ((row, group), bytes) = incidents::find(c, id, now)?.ok_or(Error::NotFound(Missing::Incident))?;
+            let record = this.open(&(row.clone(), group.clone()), bytes)?;
+            let (resolved_at, fixed_in) = match resolution.resolved {
+                Some(true) => (group.resolved_at.or(Some(now)), resolution.fixed_in.or(group.fixed_in)),
+                Some(false) => (None, None),
+                None => (group.resolved_at, resolution.fixed_in.or(group.fixed_in)),
+            };
+            incidents::resolve(c, group.id, resolved_at, fixed_in.as_deref())?;
+            let resolved = AuditEvent::of_incident(AuditAction::IncidentResolved, id);
+            for event in [
+                resolved.with("resolved", resolved_at.is_some()),
+                AuditEvent::of_incident(AuditAction::IncidentRead, id),
+            ] {
+                audit::append(c, &origin, &event, now)?;
+            }
+            Ok::<_, Error>(((row, GroupRow { resolved_at, fixed_in, ..group }), record))
+        };
+        self.context.db.write(work).await
     }
 
     /// Deletes a failure; what is equal to it stays.

@@ -149,8 +149,7 @@ impl IncidentEndpoints for IncidentRecords {
     ) -> Result<Answered<Incident>, Refusal> {
         let resolution = Resolution { resolved: body.resolved, fixed_in: body.fixed_in };
         let origin = origin(client, Some(caller.user_id));
-        self.incidents.resolve(id, resolution, origin.clone()).await?;
-        let (found, record) = self.incidents.get(id, None, origin).await?;
+        let (found, record) = self.incidents.resolve(id, resolution, origin).await?;
         Ok(Answered(Json(incident(found, record))))
     }
 

@@ -24,9 +24,14 @@ fn started_again(app: &TestApp, change: impl FnOnce(&mut bucketlist::config::Con
 }
 
 async fn ask(app: &App, actor: &Actor<'_>, path: &str) -> Unjudged {
+    send(app, actor, Method::GET, path, String::new()).await
+}
+
+async fn send(app: &App, actor: &Actor<'_>, method: Method, path: &str, body: String) -> Unjudged {
     let authorization = format!("Bearer {}", actor.token());
-    let request = Request::builder().uri(path.parse().unwrap()).header("authorization", authorization).finish();
-    Unjudged(Reply::read(Method::GET, path.to_owned(), app.endpoint.call(request).await.unwrap()).await)
+    let request = Request::builder().method(method.clone()).uri(path.parse().unwrap());
+    let request = request.header("authorization", authorization).content_type("application/json").body(body);
+    Unjudged(Reply::read(method, path.to_owned(), app.endpoint.call(request).await.unwrap()).await)
 }
 
 both_engines! {
@@ -95,7 +100,12 @@ both_engines! {
         let other = started_again(&app, |config| config.incidents.key = key("other"));
         let reply = ask(&other, &admin, &path).await.expect_error(409, "INCIDENT_SEALED");
         assert!(!String::from_utf8_lossy(&reply.body).contains("a name to look for"));
+        ask(&other, &admin, &format!("{path}/har")).await.expect_error(409, "INCIDENT_SEALED");
         ask(&other, &admin, "/v2/admin/incidents").await.expect(200);
+        // What is refused changes nothing.
+        let fixed = json!({"resolved": true, "fixed_in": "9.9.9"}).to_string();
+        send(&other, &admin, Method::PATCH, &path, fixed).await.expect_error(409, "INCIDENT_SEALED");
+        assert_eq!(admin.get(&path).await.expect(200).json(), incident);
         let rotated = started_again(&app, |config| {
             config.incidents.key = key("other");
             config.incidents.previous_keys = key("a-key").into_iter().collect();
