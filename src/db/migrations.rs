@@ -1,7 +1,9 @@
 //! The migrations of both engines, embedded; and a database's standing against them.
 
 use diesel::connection::SimpleConnection;
-use diesel::migration::{Migration, MigrationSource, MigrationVersion};
+use diesel::migration::{Migration, MigrationSource};
+use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::{DbConnection, Options, connection::Manager, index_missing};
@@ -11,6 +13,13 @@ const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
 /// Names the lock among PostgreSQL's advisory locks; any number of our own will do.
 const MIGRATION_LOCK: i64 = 0x0062_7563_6b65_746c;
+
+diesel::table! {
+    #[sql_name = "__diesel_schema_migrations"]
+    record (version) {
+        version -> VarChar,
+    }
+}
 
 /// What kept a migration from being done.
 #[derive(Debug, thiserror::Error)]
@@ -72,9 +81,10 @@ fn version_of(name: &str) -> String {
 /// # Errors
 /// [`MigrationError::Failed`] when the record cannot be read.
 pub fn status(connection: &mut DbConnection) -> Result<Status, MigrationError> {
-    let (applied, mut known) = match connection {
-        DbConnection::Sqlite(c) => (applied(c)?, names::<diesel::sqlite::Sqlite>(&SQLITE)),
-        DbConnection::Postgres(c) => (applied(c)?, names::<diesel::pg::Pg>(&POSTGRES)),
+    let applied = applied(connection).map_err(|error| MigrationError::Failed(Box::new(error)))?;
+    let mut known = match connection {
+        DbConnection::Sqlite(_) => names::<diesel::sqlite::Sqlite>(&SQLITE),
+        DbConnection::Postgres(_) => names::<diesel::pg::Pg>(&POSTGRES),
     };
     known.sort();
     let is_unknown = |done: &&String| !known.iter().any(|name| version_of(name) == **done);
@@ -175,11 +185,15 @@ impl Migrator {
     }
 }
 
-fn applied<C, DB>(connection: &mut C) -> Result<Vec<String>, MigrationError>
-where
-    C: MigrationHarness<DB>,
-    DB: diesel::backend::Backend,
-{
-    let versions: Vec<MigrationVersion<'_>> = connection.applied_migrations().map_err(MigrationError::Failed)?;
-    Ok(versions.iter().map(ToString::to_string).collect())
+/// The versions in Diesel's record of what was done; none where there is no record. Diesel itself would make one where it
+/// looks for one, which the server's role on PostgreSQL need not be allowed to.
+fn applied(connection: &mut DbConnection) -> QueryResult<Vec<String>> {
+    let is_there = |sql: &str| diesel::select(diesel::dsl::sql::<Bool>(sql));
+    let is_there: bool = match connection {
+        DbConnection::Sqlite(c) => {
+            is_there("EXISTS (SELECT 1 FROM sqlite_master WHERE name = '__diesel_schema_migrations')").get_result(c)?
+        }
+        DbConnection::Postgres(c) => is_there("to_regclass('__diesel_schema_migrations') IS NOT NULL").get_result(c)?,
+    };
+    if is_there { record::table.select(record::version).load(connection) } else { Ok(Vec::new()) }
 }

@@ -7,6 +7,7 @@ mod catalogue;
 mod injection;
 mod limits;
 mod matrix;
+mod privileges;
 mod secrets;
 mod state;
 mod tokens;
