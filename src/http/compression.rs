@@ -1,12 +1,14 @@
 //! Compression: gzip, br or zstd as the client prefers, above 1 KiB and in streams of rows, and never where an answer
-//! carries tokens (a secret beside text of the attacker's choice leaks through the length).
+//! carries tokens or was asked for by a page of another site (a secret beside text of an attacker's choice leaks through the
+//! length of an answer: CRIME, BREACH).
 
 use contract::{conditional, table::RowFormat};
 use poem::{
-    IntoResponse, Response,
+    IntoResponse, Request, Response,
     http::{
-        HeaderMap,
+        HeaderMap, Uri,
         header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG},
+        uri::Authority,
     },
     web::{Compress, CompressionAlgo, CompressionLevel},
 };
@@ -19,6 +21,22 @@ const MIN_BYTES: usize = 1024;
 /// Ours, the best first among those the client likes the same.
 const ALGORITHMS: [(&str, CompressionAlgo); 3] =
     [("zstd", CompressionAlgo::ZSTD), ("br", CompressionAlgo::BR), ("gzip", CompressionAlgo::GZIP)];
+
+/// Whether a page of another site made a browser ask. Whoever follows a link from there gets one page uncompressed; what
+/// that page loads is its own. Without the header that browsers send about it (Fetch Metadata), the address of the page
+/// tells: ours never send theirs.
+pub(super) fn is_asked_by_another_site(request: &Request) -> bool {
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    match (header("sec-fetch-site"), header("referer")) {
+        (Some(site), _) => !matches!(site, "same-origin" | "none"),
+        (None, Some(page)) => {
+            let page = page.parse::<Uri>().ok().and_then(|page| page.authority().cloned());
+            let host = request.uri().authority().map(Authority::as_str).or_else(|| header("host"));
+            !page.zip(host).is_some_and(|(page, host)| page.as_str().eq_ignore_ascii_case(host))
+        }
+        (None, None) => false,
+    }
+}
 
 /// The algorithm the client likes best, and its name.
 pub(super) fn preferred(headers: &HeaderMap) -> Option<(&'static str, CompressionAlgo)> {
@@ -73,7 +91,7 @@ mod tests {
     use std::{io, time::Duration};
 
     use futures_util::{Stream, StreamExt, stream};
-    use poem::{Body, Endpoint, EndpointExt, Request, endpoint, middleware};
+    use poem::{Body, Endpoint, EndpointExt, endpoint, middleware};
 
     use super::*;
 
@@ -102,6 +120,26 @@ mod tests {
         let mut twice = answer("text/csv", None);
         twice.headers_mut().insert(CONTENT_ENCODING, "gzip".parse().unwrap());
         assert!(!is_worth_it(&twice));
+    }
+
+    #[test]
+    fn a_page_of_another_site_is_told_from_ours_and_from_no_page() {
+        for (headers, expected) in [
+            (&[][..], false),
+            (&[("sec-fetch-site", "none")][..], false),
+            (&[("sec-fetch-site", "same-origin")][..], false),
+            (&[("sec-fetch-site", "same-origin"), ("referer", "https://evil.example/")][..], false),
+            (&[("sec-fetch-site", "same-site")][..], true),
+            (&[("sec-fetch-site", "cross-site")][..], true),
+            (&[("referer", "https://API.example.com:8443/docs?x=1")][..], false),
+            (&[("referer", "https://api.example.com/docs")][..], true),
+            (&[("referer", "https://evil.example/?api.example.com:8443")][..], true),
+            (&[("referer", "no address")][..], true),
+        ] {
+            let request = Request::builder().header("host", "api.example.com:8443");
+            let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+            assert_eq!(is_asked_by_another_site(&request.finish()), expected, "{headers:?}");
+        }
     }
 
     #[test]

@@ -62,6 +62,11 @@ impl Cors {
 }
 
 impl Grant {
+    /// Whether the page's origin is one of those listed.
+    pub(super) fn is_granted(&self) -> bool {
+        self.origin.is_some()
+    }
+
     /// Writes what is granted into the headers of the answer. That the answer depends on the origin is said to everybody:
     /// whoever keeps it must not show it to a page of another one.
     pub(super) fn write(self, headers: &mut HeaderMap) {

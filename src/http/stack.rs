@@ -32,7 +32,7 @@ use super::{
     cache::Key as AnswerKey,
     client_address, compression,
     conditions::Known,
-    cors::Cors,
+    cors::{Cors, Grant},
     deprecation::Notice,
     errors::{self, Failure},
     facts::Facts,
@@ -89,8 +89,10 @@ impl<E: Endpoint> Endpoint for Stack<E> {
         let span = info_span!("request", id = request_id.as_str());
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let trace_id = request_id::trace_id(&request).map(str::to_owned);
-        let encoding = compression::preferred(request.headers());
         let grant = self.cors.as_ref().map(|cors| cors.grant(&request));
+        let is_trusted =
+            grant.as_ref().is_some_and(Grant::is_granted) || !compression::is_asked_by_another_site(&request);
+        let encoding = compression::preferred(request.headers()).filter(|_| is_trusted);
         let is_preflight = grant.as_ref().is_some_and(|grant| grant.is_preflight);
         let mut facts = Facts { is_preflight, ..Facts::default() };
         let observed = self.recorder.as_ref().map(|recorder| Observed::of(&mut request, recorder, self.clock.now()));

@@ -756,6 +756,26 @@ both_engines! {
         assert_eq!(reply.header("content-encoding"), "gzip");
     }
 
+    async fn a_page_of_another_site_gets_no_lengths_to_compare(engine: Engine) {
+        let app = TestApp::configured(engine, |config| config.cors_origins = vec!["https://app.example".to_owned()]).await;
+        let anonymous = app.anonymous();
+        for (name, value, is_compressed) in [
+            ("x-nothing", "", true),
+            ("sec-fetch-site", "same-origin", true),
+            ("sec-fetch-site", "none", true),
+            ("sec-fetch-site", "cross-site", false),
+            ("referer", "https://evil.example/", false),
+            ("origin", "https://evil.example", false),
+            ("origin", "https://app.example", true),
+        ] {
+            let request = anonymous.request(Method::GET, "/").header("accept-encoding", "gzip").header(name, value);
+            // What a browser says of an origin besides.
+            let request = if name == "origin" { request.header("sec-fetch-site", "cross-site") } else { request };
+            let reply = request.send().await.expect(200);
+            assert_eq!(reply.headers.contains_key("content-encoding"), is_compressed, "{name}: {value}");
+        }
+    }
+
     async fn an_answer_with_tokens_is_never_compressed(engine: Engine) {
         let app = TestApp::on(engine).await;
         let email = format!("{}@{}.{}.example.com", "a".repeat(64), "b".repeat(63), "c".repeat(63));
