@@ -1,20 +1,21 @@
-//! From HTTP to HTTPS: the same address, at the server's own public name and nowhere else.
+//! From HTTP to HTTPS: the same address, at the server's own public name and nowhere else, and for people only. A program
+//! that calls an operation over HTTP would never notice that all it sends is readable: it is refused.
 
 use std::{sync::Arc, time::Duration};
 
 use poem::{
     Endpoint, Request, Response,
     http::{
-        HeaderValue, StatusCode,
-        header::{CONTENT_LENGTH, HOST, LOCATION},
+        HeaderValue, Method, StatusCode,
+        header::{AUTHORIZATION, CONTENT_LENGTH, HOST, LOCATION},
         uri::Authority,
     },
 };
 
-use super::{headers, request_id, stack::MAX_URL};
+use super::{headers, request_id, stack::MAX_URL, versions};
 use crate::server::{Refusal, Refuse};
 
-/// Answers every request by where it should have gone.
+/// Answers requests for pages by where they should have gone.
 pub struct Redirect {
     public_url: String,
     host: String,
@@ -41,8 +42,11 @@ impl Redirect {
         if target.len() > MAX_URL {
             return Err(Refusal::UriTooLong);
         }
+        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+        if !is_read || versions::of(request.uri().path()).is_some() || request.headers().contains_key(AUTHORIZATION) {
+            return Err(Refusal::PlainHttp);
+        }
         let location = HeaderValue::try_from(format!("{}{target}", self.public_url));
-        // 308 keeps the method and the body; that the first attempt was readable on its way is the client's to mend.
         let response = Response::builder().status(StatusCode::PERMANENT_REDIRECT).header(CONTENT_LENGTH, 0);
         Ok(response.header(LOCATION, location.map_err(|_| Refusal::Malformed)?).finish())
     }
@@ -79,7 +83,7 @@ mod tests {
     async fn it_leads_to_the_public_name_only() {
         for (uri, location) in [
             ("/", "https://api.example.com:8443/"),
-            ("/v1/users/me?x=1&y=%2F", "https://api.example.com:8443/v1/users/me?x=1&y=%2F"),
+            ("/docs?contract=v2&y=%2F", "https://api.example.com:8443/docs?contract=v2&y=%2F"),
             ("//evil.example/x", "https://api.example.com:8443//evil.example/x"),
             ("/@evil.example", "https://api.example.com:8443/@evil.example"),
             ("http://api.example.com/x", "https://api.example.com:8443/x"),
@@ -98,5 +102,25 @@ mod tests {
         assert_eq!(answer("http://evil.example/x", Some("api.example.com")).await.status(), 400);
         assert_eq!(answer("*", Some("api.example.com")).await.status(), 400);
         assert_eq!(answer(&format!("/{}", "x".repeat(MAX_URL)), Some("api.example.com")).await.status(), 414);
+    }
+
+    #[tokio::test]
+    async fn what_a_program_sends_is_refused_so_that_somebody_notices() {
+        let redirect = Redirect::new("https://api.example.com", refusals(false));
+        for (method, uri, token) in [
+            (Method::GET, "/v1/users/me", None),
+            (Method::HEAD, "/v2/bucketlists", None),
+            (Method::POST, "/auth/login", None),
+            (Method::OPTIONS, "/docs", None),
+            (Method::GET, "/users/me", Some("Bearer a.b.c")),
+        ] {
+            let request = Request::builder().method(method.clone()).uri_str(uri).header(HOST, "api.example.com");
+            let request = token.into_iter().fold(request, |request, token| request.header(AUTHORIZATION, token));
+            let response = redirect.call(request.finish()).await.unwrap();
+            assert_eq!(response.status(), 400, "{method} {uri}");
+            assert!(!response.headers().contains_key(LOCATION));
+            let said = response.into_body().into_string().await.unwrap();
+            assert!(said.contains("over HTTPS only") && said.contains("MALFORMED_REQUEST"), "{said}");
+        }
     }
 }

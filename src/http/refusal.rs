@@ -35,6 +35,9 @@ fn error(refusal: Refusal) -> ApiError {
         }
         Refusal::NoHost => malformed("A request names its host once, in the header Host (RFC 9112, section 3.2)."),
         Refusal::ForeignHost => malformed("This address is of another host than the one in the header Host."),
+        Refusal::PlainHttp => malformed(
+            "Operations are called over HTTPS only. What was sent travelled readable: log out if a token was among it.",
+        ),
         Refusal::UriTooLong => ErrorCode::UriTooLong.into(),
         Refusal::HeadersTooLarge => ErrorCode::HeadersTooLarge.into(),
         Refusal::TooSlow => ErrorCode::RequestTimeout.into(),

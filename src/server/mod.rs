@@ -59,6 +59,8 @@ pub enum Refusal {
     NoHost,
     /// It is for another host.
     ForeignHost,
+    /// It came over HTTP where operations are called over HTTPS.
+    PlainHttp,
     /// Its URL is longer than can be read.
     UriTooLong,
     /// Its headers are more than can be read.

@@ -194,7 +194,7 @@ fn a_new_certificate_is_taken_over_and_a_broken_one_is_not() {
 }
 
 #[test]
-fn http_leads_to_https_at_the_public_name_only() {
+fn pages_lead_to_https_at_the_public_name_only_and_operations_do_not() {
     let (place, _) = place();
     let place = place.with("HTTP_REDIRECT_PORT", "0").with("HEADER_TIMEOUT", "150ms");
     let server = place.serve();
@@ -204,10 +204,9 @@ fn http_leads_to_https_at_the_public_name_only() {
         stream.write_all(format!("{head}\r\nConnection: close\r\n\r\n").as_bytes()).unwrap();
         Answer::read(stream).unwrap()
     };
-    for method in ["GET", "POST", "DELETE"] {
-        let answer =
-            asked(&format!("{method} /v1/users?x=1 HTTP/1.1\r\nHost: localhost:{}", address.port())).expect(308);
-        assert!(answer.head.contains("\r\nlocation: https://localhost/v1/users?x=1\r\n"), "{answer:?}");
+    for method in ["GET", "HEAD"] {
+        let answer = asked(&format!("{method} /docs?x=1 HTTP/1.1\r\nHost: localhost:{}", address.port())).expect(308);
+        assert!(answer.head.contains("\r\nlocation: https://localhost/docs?x=1\r\n"), "{answer:?}");
         assert!(!answer.head.contains("strict-transport-security"), "not over HTTP: {answer:?}");
         assert!(answer.head.contains("x-content-type-options: nosniff"), "{answer:?}");
     }
@@ -219,6 +218,15 @@ fn http_leads_to_https_at_the_public_name_only() {
     ] {
         let answer = asked(head).expect(400);
         assert!(!answer.head.contains("location: ") && !answer.body.contains("evil"), "{answer:?}");
+    }
+    // Whoever calls an operation must notice that they did it over HTTP.
+    for head in [
+        "GET /v1/users/me HTTP/1.1\r\nHost: localhost",
+        "POST /v2/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0",
+        "GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer a.b.c",
+    ] {
+        let answer = asked(head).expect(400);
+        assert!(!answer.head.contains("location: ") && answer.body.contains("HTTPS only"), "{answer:?}");
     }
     // It is as strict as the other one, and as patient.
     let mut slow = connect(address).unwrap();
