@@ -217,8 +217,11 @@ try {
     await page.locator('#resolve', { hasText: 'Mark as fixed' }).waitFor();
   });
   await check('it stays after a reload, and is gone once it is deleted', async () => {
+    const kept = await page.evaluate(() => Object.keys(JSON.parse(sessionStorage.getItem('bucketlist-console-session'))).sort());
+    assert.deepEqual(kept, ['access_token', 'expires_at', 'refresh_token'], 'nothing about the user');
     await page.reload({ waitUntil: 'load' });
     await page.locator('#one').waitFor();
+    assert.equal(await page.locator('#session-user').innerText(), email);
     page.once('dialog', (dialog) => dialog.dismiss());
     await page.click('#delete');
     assert.ok(await page.locator('#one').isVisible());

@@ -104,7 +104,8 @@ async function session(docs, demo, contract, trouble) {
     assert.equal((await docs.execute('getMe')).status, 200);
   });
   await check('a refused access token is renewed and the call repeated', async () => {
-    await docs.changeStoredSession({ access_token: 'no.longer.valid' });
+    const refused = { status: 401, contentType: 'application/json', body: '{}' };
+    await page.route(`**/${contract}/users/me`, (route) => route.fulfill(refused), { times: 1 });
     const seen = docs.record();
     assert.equal((await docs.execute('getMe')).status, 200);
     assert.deepEqual(seen.stop(), [`GET /${contract}/users/me 401`, 'POST /v1/auth/refresh 200', `GET /${contract}/users/me 200`]);
@@ -114,6 +115,16 @@ async function session(docs, demo, contract, trouble) {
     const seen = docs.record();
     assert.equal((await docs.execute('getMe')).status, 200);
     assert.deepEqual(seen.stop(), ['POST /v1/auth/refresh 200', `GET /${contract}/users/me 200`]);
+  });
+  await check('of the session its tokens are kept, and nothing about the user, whom a reload asks for', async () => {
+    assert.deepEqual(Object.keys(await docs.storedSession()).sort(), ['access_token', 'expires_at', 'refresh_token']);
+    const seen = docs.record();
+    await docs.changeStoredSession({ access_token: 'no.longer.valid' });
+    await page.reload({ waitUntil: 'load' });
+    await docs.ready();
+    assert.deepEqual(seen.stop(), ['GET /v1/users/me 401', 'POST /v1/auth/refresh 200', 'GET /v1/users/me 200']);
+    assert.equal(await docs.loggedInAs(), demo.email);
+    assert.equal((await docs.execute('getMe')).status, 200);
   });
   trouble.assertNone();
 }

@@ -12,7 +12,8 @@ export class SwaggerPage {
   async ready() {
     await this.page.locator('.opblock').first().waitFor();
     await this.page.waitForFunction((key) => {
-      return !localStorage.getItem(key) || document.querySelector('.btn.authorize.locked');
+      if (!localStorage.getItem(key)) return true;
+      return document.querySelector('.btn.authorize.locked') && document.getElementById('session-user').textContent;
     }, STORAGE_KEY);
   }
 
@@ -60,13 +61,16 @@ export class SwaggerPage {
     return this.page.evaluate((key) => JSON.parse(localStorage.getItem(key)).access_token, STORAGE_KEY);
   }
 
-  /** What time or the server would do to the stored session; the page reads it again, as it would tomorrow. */
+  /** What the browser keeps of the session. */
+  async storedSession() {
+    return this.page.evaluate((key) => JSON.parse(localStorage.getItem(key)), STORAGE_KEY);
+  }
+
+  /** What time would do to the stored session. */
   async changeStoredSession(change) {
     await this.page.evaluate(([key, values]) => {
       localStorage.setItem(key, JSON.stringify({ ...JSON.parse(localStorage.getItem(key)), ...values }));
     }, [STORAGE_KEY, change]);
-    await this.page.reload({ waitUntil: 'load' });
-    await this.ready();
   }
 
   /** Method, path and status of every call of the API from now on. */

@@ -44,8 +44,13 @@
     }
   };
 
+  /** Of the session only its tokens are stored; whose it is, the server is asked. */
+  let user = null;
   function adopt(answer) {
-    sessionStorage.setItem(STORAGE_KEY, JSON.stringify({ ...answer, expires_at: Date.now() + answer.expires_in * 1000 }));
+    user = answer.user;
+    const { access_token, refresh_token, expires_in } = answer;
+    const session = { access_token, refresh_token, expires_at: Date.now() + expires_in * 1000 };
+    sessionStorage.setItem(STORAGE_KEY, JSON.stringify(session));
   }
 
   const post = (path, body) => fetch(`/v2/auth${path}`, {
@@ -67,6 +72,7 @@
 
   function forget() {
     sessionStorage.clear();
+    user = null;
     route();
   }
 
@@ -253,11 +259,13 @@
     const id = location.hash.slice(1);
     element("login").hidden = Boolean(session);
     element("session").hidden = !session;
-    element("session-user").textContent = session?.user?.email ?? "";
+    element("session-user").textContent = session ? user?.email ?? "" : "";
     element("list").hidden = !session || Boolean(id);
     element("one").hidden = true;
     if (!session) return;
     const show = async () => {
+      user ??= await (await call("/v2/users/me")).json();
+      element("session-user").textContent = user.email;
       if (!/^\d+$/.test(id)) return showList();
       showIncident(await (await call(`${INCIDENTS}/${id}`)).json());
       element("one").hidden = false;

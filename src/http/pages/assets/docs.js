@@ -1,7 +1,7 @@
 // Starts Swagger UI and keeps one session for all of its operations.
 //
-// The session (tokens and user, as `POST /v1/auth/login` returns them) lives in localStorage, so that it survives a reload
-// and is the same in every tab. A request that carries its access token renews it just before it expires, or when it is
+// The session lives in localStorage, so that it survives a reload and is the same in every tab: its tokens, and nothing about
+// the user, whom the server is asked for. A request that carries its access token renews it just before it expires, or when it is
 // refused; a token that somebody typed into the "Authorize" dialog is left alone.
 "use strict";
 
@@ -28,8 +28,24 @@
   function show(session) {
     element("login").hidden = Boolean(session);
     element("session").hidden = !session;
-    element("session-user").textContent = session?.user?.email ?? "";
-    element("session-role").textContent = session?.user?.role ?? "";
+    if (!session) name(null);
+    else showUser(session).catch(unreachable);
+  }
+
+  function name(user) {
+    element("session-user").textContent = user?.email ?? "";
+    element("session-role").textContent = user?.role ?? "";
+  }
+
+  /** Whose session it is, asked of the server unless the answer that opened it has just said so. */
+  async function showUser(session) {
+    if (session.user) return name(session.user);
+    let current = session;
+    if (current.expires_at - Date.now() < RENEW_BEFORE_MS) current = (await renew(current.access_token)) ?? current;
+    const ask = () => fetch("/v1/users/me", { headers: { Accept: "application/json", Authorization: bearer(current) } });
+    let response = await ask();
+    if (response.status === 401 && (current = await renew(current.access_token))) response = await ask();
+    if (response.ok && stored()) name(await response.json());
   }
 
   /** The server's own sentence, whichever of the two error shapes it comes in. */
@@ -58,10 +74,11 @@
 
   /** Takes over an AuthSession, wherever it came from. */
   function adopt(answer) {
-    const session = { ...answer, expires_at: Date.now() + (answer.expires_in ?? 0) * 1000 };
+    const { access_token, refresh_token, expires_in = 0 } = answer;
+    const session = { access_token, refresh_token, expires_at: Date.now() + expires_in * 1000 };
     localStorage.setItem(STORAGE_KEY, JSON.stringify(session));
     localStorage.removeItem(SWAGGER_KEY);
-    use(session);
+    use({ ...session, user: answer.user });
     return session;
   }
 
@@ -73,7 +90,10 @@
   /** Makes bar and Swagger UI agree with a session, or with having none. */
   function use(session) {
     show(session);
-    if (!ui) return;
+    if (ui) authorize(session);
+  }
+
+  function authorize(session) {
     if (!session) {
       if (isAuthorized()) ui.authActions.logout([SCHEME]);
       return;
@@ -261,7 +281,7 @@
         // Only now does Swagger UI know the security scheme of the document.
         ui = started;
         const session = stored();
-        if (session) use(session);
+        if (session) authorize(session);
         else if (isAuthorized()) say(FROM_DIALOG);
       },
     });
