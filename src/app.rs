@@ -94,6 +94,7 @@ impl App {
             tokens: Arc::clone(&tokens),
             refresh_tokens: RefreshTokens::new(secret),
             refresh_ttl: config.tokens.refresh_ttl,
+            session_ttl: config.tokens.session_ttl,
             standings: standings.clone(),
             revisions: revisions.clone(),
             limits: limiter.clone(),

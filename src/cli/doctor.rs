@@ -1,7 +1,14 @@
 //! `bucketlist doctor`: what is configured, what is reachable, what is wrong and how to mend it.
 
-use std::{io::Write, net::TcpListener, path::Path, process::ExitCode, time::SystemTime};
+use std::{
+    io::Write,
+    net::{IpAddr, TcpListener},
+    path::Path,
+    process::ExitCode,
+    time::SystemTime,
+};
 
+use secrecy::ExposeSecret;
 use serde::Serialize;
 
 use super::{CliError, Format, environment, listen, prepare_folders};
@@ -118,6 +125,13 @@ fn examine(config: &Config) -> Vec<Check> {
             }
         }
     }
+    if let Target::Postgres(url) = &config.database.target
+        && config.environment.is_exposed()
+        && is_readable_on_its_way(url)
+    {
+        let how = "nobody proves to be the database; let DATABASE_URL end with ?sslmode=verify-full".to_owned();
+        add("database connection", Verdict::Warn, how);
+    }
     if let Some((verdict, detail)) = https(config) {
         add("https", verdict, detail);
     }
@@ -139,6 +153,13 @@ fn examine(config: &Config) -> Vec<Check> {
         ),
     }
     match &config.smtp_url {
+        Some(url) if config.environment.is_exposed() && is_readable_on_its_way(url.expose_secret()) => {
+            add(
+                "mail",
+                Verdict::Warn,
+                "travels readable; let SMTP_URL be smtps://… or end with ?tls=required".to_owned(),
+            );
+        }
         Some(_) => add("mail", Verdict::Ok, "SMTP_URL is set".to_owned()),
         None => add(
             "mail",
@@ -183,6 +204,17 @@ fn https(config: &Config) -> Option<(Verdict, String)> {
     } else {
         (Verdict::Ok, format!("the certificate is good until {}", day(ends)))
     })
+}
+
+/// Whether others on the network could read, or pretend to be, what this URL leads to. What is on this machine is nobody
+/// else's to reach.
+fn is_readable_on_its_way(url: &str) -> bool {
+    let Ok(url) = url::Url::parse(url) else { return false };
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let is_socket = host.is_empty() || host.starts_with("%2F");
+    let is_here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    let says = |name: &str, value: &str| url.query_pairs().any(|(n, v)| n == name && v == value);
+    !is_socket && !is_here && url.scheme() != "smtps" && !says("tls", "required") && !says("sslmode", "verify-full")
 }
 
 fn is_missing(target: &Target) -> bool {

@@ -2,7 +2,6 @@
 
 use std::io::{BufRead, Write};
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use clap::Subcommand;
 use diesel::{Connection, QueryResult};
 use secrecy::{ExposeSecret, SecretString};
@@ -10,23 +9,21 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{CliError, migrate::connect};
 use crate::{
     app::AppError,
-    auth::Hasher,
+    auth::{Hasher, RefreshTokens, digest},
     config::Config,
     db::{
         DbConnection, DbError,
         repositories::{
-            audit,
+            audit, sessions,
             users::{self, NewUser, UserChanges},
         },
     },
-    domain::{
-        AuditAction, AuditEvent, Clock, Email, Origin, PasswordPolicy, Random, SystemClock, SystemRandom, search_text,
-    },
+    domain::{AuditAction, AuditEvent, Clock, Email, Origin, PasswordPolicy, SystemClock, SystemRandom, search_text},
 };
 
 #[derive(Clone, Debug, Subcommand)]
 pub(super) enum Action {
-    /// Make an account; prints a password it generates unless --password-stdin gives one.
+    /// Make an account; prints a token to set its password with, unless --password-stdin gives one.
     Create {
         /// The email address.
         email: String,
@@ -62,9 +59,17 @@ pub(super) fn run(
     let now = SystemClock.now();
     match action {
         Action::Create { name, admin, password_stdin, .. } => {
-            let password = if *password_stdin { read_password(input)? } else { generate() };
-            let policy = PasswordPolicy { min_length: config.passwords.min_length };
-            let problems = policy.problems(password.expose_secret(), email.key());
+            // Nobody is told a password that was made for them and would go on being good: a token of the kind that is mailed
+            // for a reset is good once and not for long.
+            let token = (!*password_stdin).then(|| RefreshTokens::first(&SystemRandom));
+            let (password, problems) = if token.is_some() {
+                (RefreshTokens::first(&SystemRandom).into(), Vec::new())
+            } else {
+                let password = read_password(input)?;
+                let policy = PasswordPolicy { min_length: config.passwords.min_length };
+                let problems = policy.problems(password.expose_secret(), email.key());
+                (password, problems)
+            };
             if !problems.is_empty() {
                 let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
                 return Err(message(format!("the password {}", problems.join(" and "))));
@@ -88,6 +93,10 @@ pub(super) fn run(
             let insert = |c: &mut DbConnection| -> QueryResult<_> {
                 let user = users::insert(c, &user)?;
                 let event = AuditEvent::of_user(AuditAction::UserCreated, user.id).with("role", &user.role);
+                if let Some(token) = &token {
+                    let micros = i64::try_from(config.passwords.reset_ttl.as_micros()).unwrap_or(i64::MAX / 4);
+                    sessions::insert_password_reset(c, &digest(token), user.id, now + micros)?;
+                }
                 record(c, event, now)?;
                 Ok(user)
             };
@@ -96,8 +105,15 @@ pub(super) fn run(
                 error => message(error.to_string()),
             })?;
             writeln!(out, "Made the {} {} with id {}.", user.role, user.email, user.id)?;
-            if !password_stdin {
-                writeln!(out, "Password: {}", password.expose_secret())?;
+            if let Some(token) = token {
+                write!(
+                    out,
+                    "To set the password, within {} minutes and once, with the server running:\n\n\
+                     curl '{}/v1/auth/password-reset/confirm' \\\n  \
+                     --json '{{\"token\": \"{token}\", \"new_password\": \"…\"}}'\n",
+                    config.passwords.reset_ttl.as_secs().div_ceil(60),
+                    config.public_url,
+                )?;
             }
         }
         Action::Promote { .. } => {
@@ -127,10 +143,4 @@ fn read_password(input: &mut dyn BufRead) -> Result<SecretString, CliError> {
     let mut line = String::new();
     input.read_line(&mut line)?;
     Ok(line.trim_end_matches(['\r', '\n']).to_owned().into())
-}
-
-fn generate() -> SecretString {
-    let mut bytes = [0; 18];
-    SystemRandom.fill(&mut bytes);
-    URL_SAFE_NO_PAD.encode(bytes).into()
 }

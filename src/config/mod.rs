@@ -134,7 +134,10 @@ pub struct Tokens {
     /// Still accepted, as the previous secrets are.
     pub previous_public_keys: Vec<VerifyingKey>,
     pub access_ttl: Duration,
+    /// How long a session lives without being refreshed.
     pub refresh_ttl: Duration,
+    /// How long it lives at all.
+    pub session_ttl: Duration,
 }
 
 /// Passwords and their hashing.
@@ -270,6 +273,7 @@ impl Config {
                 previous_public_keys: read.public_keys("JWT_PREVIOUS_PUBLIC_KEYS"),
                 access_ttl: read.duration("ACCESS_TOKEN_TTL"),
                 refresh_ttl: read.duration("REFRESH_TOKEN_TTL"),
+                session_ttl: read.duration("SESSION_TTL"),
             },
             passwords: Passwords {
                 min_length: read.bounded("PASSWORD_MIN_LENGTH", 8, 128),

@@ -90,10 +90,11 @@ pub const ALL: &[Variable] = &[
     ),
     variable("ACCESS_TOKEN_TTL", "15m", "how long an access token is good"),
     variable("REFRESH_TOKEN_TTL", "30d", "how long a session lives without being refreshed"),
+    variable("SESSION_TTL", "180d", "how long a session lives at all; then the password is asked for again"),
     variable("PASSWORD_MIN_LENGTH", "8", "how many characters a password has at least; 8 or more"),
     variable("PASSWORD_HASH_MEMORY_KIB", "19456", "memory of one argon2id hash, in KiB; 19456 or more"),
     variable("PASSWORD_HASH_PASSES", "2", "passes of one argon2id hash; 2 or more"),
-    variable("PASSWORD_RESET_TTL", "1h", "how long a mailed reset token is good"),
+    variable("PASSWORD_RESET_TTL", "10m", "how long a mailed reset token is good; mail that is slow needs more"),
     variable(
         "TRUSTED_PROXIES",
         "",

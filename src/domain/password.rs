@@ -41,6 +41,9 @@ impl PasswordProblem {
     }
 }
 
+/// Words of this house, which whoever guesses at its accounts tries first; with whatever digits and signs around them.
+const OWN_WORDS: [&str; 6] = ["api", "bucket", "bucketlist", "bucketlists", "list", "lists"];
+
 /// The 20,000 most common passwords as Django's validator ships them (BSD-3-Clause), those of 8 characters and more, in
 /// lower case and sorted by bytes.
 static COMMON: &str = include_str!("common_passwords.txt");
@@ -56,10 +59,16 @@ impl PasswordPolicy {
             (length < self.min_length, PasswordProblem::TooShort(self.min_length)),
             (length > MAX_LENGTH, PasswordProblem::TooLong),
             (is_email, PasswordProblem::IsEmail),
-            (is_common_password(&lower), PasswordProblem::TooCommon),
+            (is_common_password(&lower) || is_of_own_words(&lower), PasswordProblem::TooCommon),
         ];
         problems.into_iter().filter(|(is_so, _)| *is_so).map(|(_, problem)| problem).collect()
     }
+}
+
+/// Whether a password, in lower case, is nothing but words of this house and what is no letter.
+fn is_of_own_words(password: &str) -> bool {
+    let mut words = password.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty()).peekable();
+    words.peek().is_some() && words.all(|word| OWN_WORDS.contains(&word))
 }
 
 /// The common passwords, in lower case.
@@ -110,6 +119,10 @@ mod tests {
             ("short", vec![PasswordProblem::TooShort(8)]),
             ("Password123", vec![PasswordProblem::TooCommon]),
             ("12345678", vec![PasswordProblem::TooCommon]),
+            ("BucketList2026!", vec![PasswordProblem::TooCommon]),
+            ("bucket-list-api", vec![PasswordProblem::TooCommon]),
+            ("my bucketlist of 2026", vec![]),
+            ("#4711-0815#", vec![]),
             ("Demo-User@Example.com", vec![PasswordProblem::IsEmail]),
             ("demo-user", vec![PasswordProblem::IsEmail]),
             (&"x".repeat(129), vec![PasswordProblem::TooLong]),

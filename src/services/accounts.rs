@@ -1,6 +1,6 @@
 //! Accounts and sessions: registering, logging in and out, and refreshing.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -50,6 +50,7 @@ enum Refreshed {
     Session {
         session_id: i64,
         refresh_token: String,
+        expires_at: i64,
         user: UserRow,
     },
     Refused,
@@ -76,7 +77,7 @@ impl Accounts {
         let name = account.name.unwrap_or_else(|| email.local_part().chars().take(100).collect());
         let (now, session) = (context.clock.now(), self.new_session());
         let refresh_hash = digest(&session.refresh_token);
-        let expires_at = now + self.refresh_micros();
+        let expires_at = self.expiry(now, now);
         let (user, session_id) = context
             .db
             .write(move |c| {
@@ -100,7 +101,7 @@ impl Accounts {
                 Ok::<_, Error>((user, session_id))
             })
             .await?;
-        self.session(session_id, session.refresh_token, user)
+        self.session(session_id, session.refresh_token, expires_at, user)
     }
 
     /// Opens a session for an email address and a password. Takes as long for an unknown account as for a known one.
@@ -138,7 +139,7 @@ impl Accounts {
         };
         let (now, session, user_id) = (context.clock.now(), self.new_session(), user.id);
         let (refresh_hash, verified_hash) = (digest(&session.refresh_token), user.password_hash.clone());
-        let expires_at = now + self.refresh_micros();
+        let expires_at = self.expiry(now, now);
         let session_id = context
             .db
             .write(move |c| {
@@ -162,7 +163,7 @@ impl Accounts {
                 Error::Unauthenticated(_) => Error::Unauthenticated(Unauthenticated::Credentials),
                 error => error,
             })?;
-        self.session(session_id, session.refresh_token, user)
+        self.session(session_id, session.refresh_token, expires_at, user)
     }
 
     /// Exchanges a refresh token for the next one and an access token.
@@ -172,12 +173,15 @@ impl Accounts {
     pub async fn refresh(&self, refresh_token: SecretString, origin: Origin) -> Result<Session, Error> {
         let context = &self.0;
         let now = context.clock.now();
-        let expires_at = now + self.refresh_micros();
         let hash = digest(refresh_token.expose_secret());
         let next = context.refresh_tokens.successor(refresh_token.expose_secret(), &*context.random);
-        let refreshed = context.db.write(move |c| rotate(c, &hash, next, now, expires_at, &origin)).await?;
+        let accounts = self.clone();
+        let expiry = move |created_at| accounts.expiry(created_at, now);
+        let refreshed = context.db.write(move |c| rotate(c, &hash, next, now, expiry, &origin)).await?;
         match refreshed {
-            Refreshed::Session { session_id, refresh_token, user } => self.session(session_id, refresh_token, user),
+            Refreshed::Session { session_id, refresh_token, expires_at, user } => {
+                self.session(session_id, refresh_token, expires_at, user)
+            }
             Refreshed::Disabled => Err(Error::Forbidden(Forbidden::AccountDisabled)),
             Refreshed::Refused => Err(Error::Unauthenticated(Unauthenticated::RefreshToken)),
             Refreshed::Reused => {
@@ -230,17 +234,27 @@ impl Accounts {
         NewTokens { refresh_token: RefreshTokens::first(&*self.0.random) }
     }
 
-    fn refresh_micros(&self) -> i64 {
-        i64::try_from(self.0.refresh_ttl.as_micros()).unwrap_or(i64::MAX / 4)
+    /// When a session ends that was opened at `created_at` and is used now: when nobody has refreshed it for long enough,
+    /// and at an age at which everybody has to log in again.
+    fn expiry(&self, created_at: i64, now: i64) -> i64 {
+        let micros = |duration: Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX / 4);
+        (now + micros(self.0.refresh_ttl)).min(created_at + micros(self.0.session_ttl))
     }
 
-    fn session(&self, session_id: i64, refresh_token: String, user: UserRow) -> Result<Session, Error> {
+    fn session(
+        &self,
+        session_id: i64,
+        refresh_token: String,
+        expires_at: i64,
+        user: UserRow,
+    ) -> Result<Session, Error> {
         let tokens = &self.0.tokens;
         Ok(Session {
             access_token: tokens.issue(user.id, session_id, self.0.clock.now_seconds(), &*self.0.random)?,
             expires_in: tokens.ttl(),
             refresh_token,
-            refresh_expires_in: self.refresh_micros() / 1_000_000,
+            // What has begun counts, as it does for the access token: the clock has gone on since the session was stored.
+            refresh_expires_in: ((expires_at - self.0.clock.now() + 999_999) / 1_000_000).max(1),
             user,
         })
     }
@@ -269,7 +283,7 @@ fn rotate(
     hash: &[u8],
     next: String,
     now: i64,
-    expires_at: i64,
+    expiry: impl FnOnce(i64) -> i64,
     origin: &Origin,
 ) -> Result<Refreshed, DbError> {
     let Some(token) = sessions::find_refresh_token(c, hash)? else {
@@ -284,7 +298,7 @@ fn rotate(
     if token.session_revoked_at.is_some() || token.session_expires_at <= now {
         return Ok(Refreshed::Refused);
     }
-    let next_hash = digest(&next);
+    let (next_hash, expires_at) = (digest(&next), expiry(token.session_created_at));
     match token.rotated_at {
         None => {
             sessions::rotate(c, hash, token.session_id, now, expires_at)?;
@@ -300,5 +314,5 @@ fn rotate(
             return Ok(Refreshed::Reused);
         }
     }
-    Ok(Refreshed::Session { session_id: token.session_id, refresh_token: next, user })
+    Ok(Refreshed::Session { session_id: token.session_id, refresh_token: next, expires_at, user })
 }

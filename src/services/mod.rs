@@ -52,6 +52,7 @@ pub struct Context {
     pub tokens: Arc<AccessTokens>,
     pub refresh_tokens: RefreshTokens,
     pub refresh_ttl: Duration,
+    pub session_ttl: Duration,
     pub standings: Standings,
     pub revisions: Revisions,
     /// `None`: nothing is limited.

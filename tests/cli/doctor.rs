@@ -70,6 +70,26 @@ fn the_text_says_the_same_and_marks_what_is_set() {
 }
 
 #[test]
+fn what_is_spoken_to_over_a_network_is_to_be_spoken_to_safely() {
+    let said = |database: &str, mail: &str| {
+        let place = Place::new().with("APP_ENV", "staging").with("JWT_SECRET", GOOD_SECRET).with("PORT", free_port());
+        let place = place.with("DATABASE_URL", database).with("SMTP_URL", mail).with("DATABASE_ACQUIRE_TIMEOUT", "1ms");
+        let report = report(&place).1;
+        let checks = report["checks"].as_array().unwrap();
+        let has = |name: &str| checks.iter().any(|check| check["name"] == name && check["verdict"] == "warn");
+        (has("database connection"), has("mail"))
+    };
+    // Nothing listens at port 1, and no name in `.invalid` has an address (RFC 2606).
+    let (here, there) = ("postgres://ada:pw@127.0.0.1:1/lists", "postgres://ada:pw@database.invalid:1/lists");
+    assert_eq!(said(here, "smtp://localhost:25"), (false, false));
+    assert_eq!(said("postgres://ada:pw@[::1]:1/lists", "smtp://[::1]"), (false, false));
+    assert_eq!(said(there, "smtp://mail.invalid"), (true, true));
+    assert_eq!(said(&format!("{there}?sslmode=require"), "smtp://mail.invalid?tls=opportunistic"), (true, true));
+    assert_eq!(said(&format!("{there}?sslmode=verify-full"), "smtp://mail.invalid?tls=required"), (false, false));
+    assert_eq!(said(there, "smtps://mail.invalid"), (true, false));
+}
+
+#[test]
 fn secrets_are_redacted_in_both_forms() {
     let place = Place::new()
         .with("JWT_SECRET", GOOD_SECRET)

@@ -1,5 +1,5 @@
-//! What `docs/security.md` claims: every requirement of the two lists is in it once, and whatever it says is met names tests
-//! that there are.
+//! What `docs/security.md` claims: every requirement of the two lists is in it once, and every row names tests that there are.
+//! What does not apply has no rows: it is a list of reasons.
 
 use std::{collections::BTreeMap, fs};
 
@@ -89,7 +89,7 @@ const MET: &str = "OWASP ASVS 5.0, levels 1 and 2: what is met";
 const NOT_MET: &str = "OWASP ASVS 5.0, levels 1 and 2: what is not met, or not by the server alone";
 const NOT_APPLICABLE: &str = "OWASP ASVS 5.0, levels 1 and 2: what does not apply";
 
-/// A row of a table.
+/// A row of a table, or an entry of the list.
 struct Row {
     section: String,
     cells: Vec<String>,
@@ -102,7 +102,7 @@ impl Row {
     }
 }
 
-/// Every row below a heading, without the heads of the tables.
+/// Every row and entry below a heading, without the heads of the tables.
 fn rows() -> Vec<Row> {
     let text = fs::read_to_string(repository().join("docs/security.md")).unwrap();
     let (mut section, mut rows) = (String::new(), Vec::new());
@@ -110,8 +110,13 @@ fn rows() -> Vec<Row> {
         if let Some(heading) = line.strip_prefix("## ") {
             heading.clone_into(&mut section);
         }
-        let Some(line) = line.strip_prefix("| ").and_then(|line| line.strip_suffix(" |")) else { continue };
-        let cells: Vec<String> = line.split(" | ").map(|cell| cell.trim().to_owned()).collect();
+        let cells: Vec<String> = if let Some(line) = line.strip_prefix("| ").and_then(|line| line.strip_suffix(" |")) {
+            line.split(" | ").map(|cell| cell.trim().to_owned()).collect()
+        } else if let Some((requirements, why)) = line.strip_prefix("- ").and_then(|line| line.split_once(": ")) {
+            vec![requirements.to_owned(), why.to_owned()]
+        } else {
+            continue;
+        };
         if ["requirement", "risk"].contains(&cells[0].as_str()) || !requirement_like(&cells[0]) {
             continue;
         }
@@ -124,10 +129,13 @@ fn requirement_like(cell: &str) -> bool {
     cell.starts_with("API") || (cell.starts_with('V') && cell[1..].starts_with(|c: char| c.is_ascii_digit()))
 }
 
-/// Whether a file has a test of this name: one with an attribute that makes it one, or one of a macro that runs it on both
-/// engines.
+/// Whether a file has a test of this name: one with an attribute that makes it one, one of a macro that runs it on both
+/// engines, or a check in a browser.
 fn has_test(path: &str, name: &str) -> bool {
     let Ok(text) = fs::read_to_string(repository().join(path)) else { return false };
+    if path.starts_with("tests/browser/") {
+        return text.contains(&format!("await check('{name}', async () => {{"));
+    }
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     lines.iter().enumerate().any(|(index, line)| {
         let is_it = line.starts_with(&format!("fn {name}(")) || line.starts_with(&format!("async fn {name}("));
@@ -160,9 +168,9 @@ fn every_requirement_is_in_the_table_once() {
 }
 
 #[test]
-fn whatever_is_met_names_tests_that_there_are() {
+fn every_row_names_tests_that_there_are() {
     let mut named = 0;
-    for row in rows().iter().filter(|row| [TOP_TEN, MET].contains(&row.section.as_str())) {
+    for row in rows().iter().filter(|row| row.section != NOT_APPLICABLE) {
         assert_eq!(row.cells.len(), 3, "{:?}", row.cells);
         assert!(!row.cells[1].is_empty(), "{}: where is it met?", row.cells[0]);
         let tests: Vec<&str> = row.cells[2].split('`').filter(|word| word.contains("::")).collect();
@@ -175,16 +183,38 @@ fn whatever_is_met_names_tests_that_there_are() {
     }
     assert!(named > 150, "{named}");
     assert!(!has_test("tests/cli/security.rs", "rows"), "what is no test is taken for one");
-    assert!(has_test("tests/cli/security.rs", "whatever_is_met_names_tests_that_there_are"));
+    assert!(has_test("tests/cli/security.rs", "every_row_names_tests_that_there_are"));
+    assert!(!has_test("tests/browser/docs.mjs", "log in"), "half a name");
+    assert!(has_test("tests/browser/docs.mjs", "log in once"));
 }
 
 #[test]
-fn whatever_is_not_met_or_does_not_apply_says_why() {
+fn whatever_does_not_apply_says_why() {
     let mut rows_seen = 0;
-    for row in rows().iter().filter(|row| [NOT_MET, NOT_APPLICABLE].contains(&row.section.as_str())) {
+    for row in rows().iter().filter(|row| row.section == NOT_APPLICABLE) {
         assert_eq!(row.cells.len(), 2, "{:?}", row.cells);
         assert!(row.cells[1].len() > 10, "{}: why?", row.cells[0]);
         rows_seen += 1;
     }
     assert!(rows_seen > 20, "{rows_seen}");
+}
+
+/// ASVS V15.1.1 and V15.2.1: when they are looked for, and within which time they are mended.
+#[test]
+fn holes_of_dependencies_are_looked_for_and_have_a_time() {
+    let text = |path: &str| fs::read_to_string(repository().join(path)).unwrap();
+    let workflow = text(".github/workflows/ci.yml");
+    let (triggers, jobs) = workflow.split_once("\njobs:\n").unwrap();
+    for trigger in ["\n  push:\n", "\n  pull_request:\n", "\n  schedule:\n", "- cron: "] {
+        assert!(triggers.contains(trigger), "{trigger} starts no check");
+    }
+    assert!(jobs.contains("\n  deny:\n") && jobs.contains("EmbarkStudios/cargo-deny-action"), "nobody looks");
+    let policy = text("SECURITY.md");
+    let section =
+        policy.split("## Holes of dependencies\n").nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap();
+    for word in ["7 days", "within 30", "three months", "critical or high"] {
+        assert!(section.contains(word), "{word}: {section}");
+    }
+    let deny = text("deny.toml");
+    assert!(deny.contains("[advisories]") && !deny.contains("\nignore = [\""), "an advisory is passed over");
 }

@@ -11,15 +11,32 @@ fn login(place: &Place, email: &str, password: &str) -> u16 {
     status
 }
 
+/// The token in what `user create` says.
+fn token(said: &str) -> String {
+    said.split("\"token\": \"")
+        .nth(1)
+        .and_then(|rest| rest.split('"').next())
+        .unwrap_or_else(|| panic!("{said}"))
+        .to_owned()
+}
+
 #[test]
-fn an_account_gets_a_generated_password_that_logs_in() {
+fn an_account_gets_a_token_that_sets_its_password_once() {
     let place = Place::new().with("APP_ENV", "testing");
     let said = place.run(&["user", "create", "Ada@Example.com", "--name", "Ada L.", "--admin"]).succeeds();
-    let (made, password) = said.trim_end().split_once("\nPassword: ").unwrap_or_else(|| panic!("{said}"));
-    assert_eq!(made, "Made the admin Ada@Example.com with id 1.");
-    assert!(password.len() >= 20 && !password.contains(char::is_whitespace), "{password}");
+    assert!(
+        said.starts_with("Made the admin Ada@Example.com with id 1.\nTo set the password, within 10 min"),
+        "{said}"
+    );
+    assert!(said.contains("curl 'http://localhost:8000/v1/auth/password-reset/confirm' \\\n"), "{said}");
+    let token = token(&said);
+    assert!(token.len() >= 43 && !token.contains(char::is_whitespace), "{token}");
 
     let server = place.serve();
+    let password = "harbour-lantern-42";
+    let confirm = json!({"token": token, "new_password": password});
+    server.post("/v1/auth/password-reset/confirm", None, &confirm).expect(204);
+    server.post("/v1/auth/password-reset/confirm", None, &confirm).expect(422);
     let body = json!({"email": "ada@example.com", "password": password});
     let session = server.post("/v1/auth/login", None, &body).expect(200).json();
     assert_eq!((&session["user"]["name"], &session["user"]["role"]), (&json!("Ada L."), &json!("admin")));
@@ -28,13 +45,16 @@ fn an_account_gets_a_generated_password_that_logs_in() {
 }
 
 #[test]
-fn two_generated_passwords_differ() {
-    let place = Place::new();
-    let password = |email: &str| {
-        let said = place.run(&["user", "create", email]).succeeds();
-        said.lines().last().unwrap().to_owned()
-    };
-    assert_ne!(password("ada@example.com"), password("bob@example.com"));
+fn two_tokens_differ_and_expire() {
+    let place = Place::new().with("APP_ENV", "testing").with("PASSWORD_RESET_TTL", "1ms");
+    let made = |email: &str| token(&place.run(&["user", "create", email]).succeeds());
+    let (ada, bob) = (made("ada@example.com"), made("bob@example.com"));
+    assert_ne!(ada, bob);
+    let server = place.serve();
+    let confirm = json!({"token": ada, "new_password": "harbour-lantern-42"});
+    let refused = server.post("/v1/auth/password-reset/confirm", None, &confirm).expect(422);
+    assert_eq!(refused.json()["error"]["details"][0]["code"], "INVALID_RESET_TOKEN");
+    server.stop();
 }
 
 #[test]

@@ -206,3 +206,25 @@ fn no_code_of_ours_is_unsafe_or_starts_a_program() {
     }
     assert!(read > 100, "{read}");
 }
+
+/// What is built is what was looked at: every dependency is named with the digest of its source, and comes from the registry.
+#[test]
+fn every_dependency_is_known_by_its_digest_and_comes_from_one_place() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let lock = fs::read_to_string(root.join("Cargo.lock")).unwrap();
+    let mut known = 0;
+    for package in lock.split("[[package]]").skip(1) {
+        let field = |name: &str| package.lines().find_map(|line| line.strip_prefix(&format!("{name} = \"")));
+        // What has no source is in this repository.
+        let Some(source) = field("source") else { continue };
+        let name = field("name").unwrap();
+        assert_eq!(source, "registry+https://github.com/rust-lang/crates.io-index\"", "{name}");
+        assert_eq!(field("checksum").map(|digest| digest.len()), Some(65), "{name}");
+        known += 1;
+    }
+    assert!(known > 100, "{known}");
+    let deny = fs::read_to_string(root.join("deny.toml")).unwrap();
+    for rule in ["unknown-registry = \"deny\"", "unknown-git = \"deny\""] {
+        assert!(deny.contains(rule), "deny.toml: {rule}");
+    }
+}

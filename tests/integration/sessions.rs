@@ -229,6 +229,21 @@ both_engines! {
         refresh(&app, &last.refresh_token()).await.expect_error(401, "INVALID_REFRESH_TOKEN");
     }
 
+    async fn a_session_that_is_used_ends_all_the_same_at_its_age(engine: Engine) {
+        let app = TestApp::configured(engine, |config| config.tokens.session_ttl = DAY * 40).await;
+        let user = app.user().await;
+        assert_eq!(user.session.as_ref().unwrap()["refresh_expires_in"], 30 * 86_400);
+        app.wait(DAY * 29);
+        let next = refreshed(&app, &user.refresh_token()).await;
+        assert_eq!(next.session.as_ref().unwrap()["refresh_expires_in"], 11 * 86_400, "not thirty days more");
+        app.wait(DAY * 11 - Duration::from_micros(1));
+        let last = refreshed(&app, &next.refresh_token()).await;
+        assert_eq!(last.session.as_ref().unwrap()["refresh_expires_in"], 1);
+        app.wait(Duration::from_micros(1));
+        refresh(&app, &last.refresh_token()).await.expect_error(401, "INVALID_REFRESH_TOKEN");
+        login(&app, &user).await.get("/v1/users/me").await.expect(200);
+    }
+
     async fn twenty_refreshes_at_once_all_get_a_token_that_works(engine: Engine) {
         let app = TestApp::on(engine).await;
         let user = app.user().await;
@@ -319,17 +334,19 @@ both_engines! {
         assert_eq!(purge().await, 0);
         assert_eq!(rows(&app).await, (2, 2, 1));
 
-        app.wait(Duration::from_secs(899));
+        app.wait(Duration::from_secs(599));
+        assert_eq!(purge().await, 0);
+        app.wait(Duration::from_secs(1));
+        assert_eq!(purge().await, 1, "the reset token");
+        app.wait(Duration::from_secs(299));
         assert_eq!(purge().await, 0);
         app.wait(Duration::from_secs(1));
         assert_eq!(purge().await, 1, "the access token that was logged out");
-        app.wait(Duration::from_secs(45 * 60));
-        assert_eq!(purge().await, 1, "the reset token");
         assert_eq!(rows(&app).await, (2, 2, 0));
 
         app.wait(DAY);
         let new = app.user().await;
-        app.wait(DAY * 29 - Duration::from_secs(3601));
+        app.wait(DAY * 29 - Duration::from_secs(901));
         assert_eq!(purge().await, 0);
         app.wait(Duration::from_secs(1));
         assert_eq!(purge().await, 2, "both sessions of the first user");

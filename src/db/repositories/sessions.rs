@@ -47,6 +47,7 @@ pub struct RefreshRow {
     pub session_id: i64,
     pub user_id: i64,
     pub rotated_at: Option<i64>,
+    pub session_created_at: i64,
     pub session_revoked_at: Option<i64>,
     pub session_expires_at: i64,
 }
@@ -104,6 +105,7 @@ pub fn find_refresh_token(c: &mut DbConnection, token_hash: &[u8]) -> QueryResul
             sessions::id,
             sessions::user_id,
             refresh_tokens::rotated_at,
+            sessions::created_at,
             sessions::revoked_at,
             sessions::expires_at,
         ))

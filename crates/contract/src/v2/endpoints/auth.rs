@@ -77,7 +77,7 @@ pub trait AuthEndpoints: Send + Sync + 'static {
 
     /// Set a password with a mailed token.
     ///
-    /// A token is good for one use within an hour. All sessions of the account end.
+    /// A token is good for one use and a short time, ten minutes unless the operator gives more. All sessions of the account end.
     #[oai(path = "/password-reset/confirm", method = "post", operation_id = "confirmPasswordReset")]
     #[operation(errors(&[ErrorCode::InvalidResetToken]), limit(Limit::Login))]
     async fn confirm_password_reset(&self, client: Client, body: Json<PasswordReset>) -> Result<Done, Refusal>;
