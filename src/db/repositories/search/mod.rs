@@ -19,7 +19,8 @@ use super::Slice;
 use crate::{db::DbConnection, domain::SearchQuery};
 
 /// Of so many matches, lists and then the newest items first, the best are found, besides names that have the very words. It
-/// bounds what a search costs, and how deep its pages go.
+/// bounds how deep pages go, and what ranking costs; a word that all descriptions of an owner have is read once over all of
+/// them, to see that few names have it.
 pub const REACH: i64 = 1_000;
 
 /// Where the documents of lists begin: as the migrations say it.
@@ -237,31 +238,21 @@ const POSTGRES: &str = concat!(
 pub fn find(c: &mut DbConnection, owner: i64, query: &SearchQuery, slice: Slice) -> QueryResult<Vec<Hit>> {
     let offset = slice.offset.max(0);
     let limit = slice.limit.min(REACH - offset).max(0);
+    let (sql, [whole, begun, named]) = match c {
+        DbConnection::Sqlite(_) => (SQLITE, sqlite_queries(owner, query)),
+        DbConnection::Postgres(_) => (POSTGRES, postgres_queries(owner, query)),
+    };
+    let found = sql_query(sql)
+        .bind::<Text, _>(whole)
+        .bind::<Text, _>(begun)
+        .bind::<Text, _>(named)
+        .bind::<BigInt, _>(owner)
+        .bind::<BigInt, _>(REACH)
+        .bind::<BigInt, _>(limit)
+        .bind::<BigInt, _>(offset);
     let rows: Vec<Row> = match c {
-        DbConnection::Sqlite(c) => {
-            let [whole, begun, named] = sqlite_queries(owner, query);
-            sql_query(SQLITE)
-                .bind::<Text, _>(whole)
-                .bind::<Text, _>(begun)
-                .bind::<Text, _>(named)
-                .bind::<BigInt, _>(owner)
-                .bind::<BigInt, _>(REACH)
-                .bind::<BigInt, _>(limit)
-                .bind::<BigInt, _>(offset)
-                .load(c)?
-        }
-        DbConnection::Postgres(c) => {
-            let [whole, begun, named] = postgres_queries(owner, query);
-            sql_query(POSTGRES)
-                .bind::<Text, _>(whole)
-                .bind::<Text, _>(begun)
-                .bind::<Text, _>(named)
-                .bind::<BigInt, _>(owner)
-                .bind::<BigInt, _>(REACH)
-                .bind::<BigInt, _>(limit)
-                .bind::<BigInt, _>(offset)
-                .load(c)?
-        }
+        DbConnection::Sqlite(c) => found.load(c)?,
+        DbConnection::Postgres(c) => found.load(c)?,
     };
     Ok(rows.into_iter().map(Hit::from).collect())
 }

@@ -21,12 +21,14 @@ pub(super) fn tokens(owner: i64, text: &str) -> String {
     tokens
 }
 
+const DIGITS: [u8; 36] = *b"0123456789abcdefghijklmnopqrstuvwxyz";
+
 /// An owner as SQLite's terms begin with it: digits of base 36.
 fn fixed_width(owner: i64) -> String {
     let mut rest = owner.unsigned_abs();
     let mut digits = [b'0'; OWNER_WIDTH];
     for digit in digits.iter_mut().rev() {
-        *digit = b"0123456789abcdefghijklmnopqrstuvwxyz"[usize::try_from(rest % 36).unwrap_or_default()];
+        *digit = DIGITS[(rest % 36) as usize];
         rest /= 36;
     }
     digits.into_iter().map(char::from).collect()
@@ -40,6 +42,7 @@ pub(super) fn vector(document: &Document<'_>) -> String {
     for (text, weight) in [(Some(document.name), 'A'), (document.description, 'B')] {
         for term in text.map(search_terms).unwrap_or_default() {
             position += 1;
+            // Into a string, which takes everything.
             let _ = write!(vector, "'{owner}_{term}':{position}{weight} ");
         }
     }
@@ -55,7 +58,8 @@ pub(super) fn sqlite_queries(owner: i64, query: &SearchQuery) -> [String; 3] {
         terms.join(" AND ")
     };
     let (whole, begun) = (all(""), all(" *"));
-    [format!("name : ({whole})"), begun.clone(), format!("name : ({begun})")]
+    let named = format!("name : ({begun})");
+    [format!("name : ({whole})"), begun, named]
 }
 
 /// The same: quoted lexemes. `A` is the weight of names, `*` stands for how a word goes on.
@@ -78,6 +82,10 @@ mod tests {
         assert_eq!(vector(&document), "'42_it':1A '42_s':2A '42_zurich':3A '42_a':4B '42_b':5B '42_a':6B ");
         assert_eq!(tokens(42, document.name), "0000000000016it 0000000000016s 0000000000016zurich ");
         assert_eq!(fixed_width(i64::MAX), "1y2p0ij32e8e7");
+        // The index of beginnings has those of one letter and of two behind the owner.
+        let migration = "/migrations/sqlite/2026-11-25-100000_index_beginnings_of_words/up.sql";
+        let migration = std::fs::read_to_string(format!("{}{migration}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        assert!(migration.contains(&format!("prefix = '{} {}'", OWNER_WIDTH + 1, OWNER_WIDTH + 2)), "{migration}");
         let query = SearchQuery::parse("ZÜR* OR \"x'").unwrap();
         let begun = "\"0000000000016zur\" * AND \"0000000000016or\" * AND \"0000000000016x\" *";
         let whole = "name : (\"0000000000016zur\" AND \"0000000000016or\" AND \"0000000000016x\")";
