@@ -149,7 +149,7 @@ pub const ALL: &[Variable] = &[
     variable(
         "INCIDENTS_RATE",
         "600",
-        "how many incidents a minute are kept, half of them at once; those above it are only counted",
+        "how many incidents a minute are kept, and half as many at once; those above it are only counted",
     ),
     variable(
         "INCIDENTS_MAX",

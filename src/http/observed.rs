@@ -35,7 +35,8 @@ const DEBUG_CAPTURE: HeaderName = HeaderName::from_static("x-debug-capture");
 pub(super) struct Observed {
     recorder: Recorder,
     received_at: i64,
-    /// Too many failed just before: should this one fail, it is counted, so nothing else need be noted.
+    /// Too many failed just before: should this one fail, it is counted, even if there is room by then, so nothing else need be
+    /// noted.
     is_only_counted: bool,
     headers: HeaderMap,
     body: Option<Arc<Mutex<Tee>>>,
@@ -94,7 +95,7 @@ impl Observed {
     /// Begins to look at a request.
     pub(super) fn of(request: &mut Request, recorder: &Recorder, received_at: i64) -> Self {
         let caller = Arc::<OnceLock<Caller>>::default();
-        if !recorder.may_have_room(received_at) {
+        if !request.headers().contains_key(DEBUG_CAPTURE) && !recorder.may_have_room(received_at) {
             let (recorder, headers) = (recorder.clone(), HeaderMap::new());
             return Self { recorder, received_at, is_only_counted: true, headers, body: None, caller };
         }
@@ -119,16 +120,18 @@ impl Observed {
         Self { recorder: recorder.clone(), received_at, is_only_counted: false, headers, body, caller }
     }
 
-    /// Whether this answer is one to be kept, and there is room for it; if there is none, it is counted.
-    pub(super) fn wants(&self, facts: &Facts, response: &Response, failure: &Failure) -> bool {
+    /// Whether this answer, which is finished now, is one to be kept, and there is room for it; if there is none, it is counted.
+    pub(super) fn wants(&self, facts: &Facts, response: &Response, failure: &Failure, now: i64) -> bool {
         let status = response.status().as_u16();
         let is_asked_for =
-            || self.headers.contains_key(&DEBUG_CAPTURE) && self.caller.get().is_some_and(|caller| caller.is_admin);
+            self.headers.contains_key(&DEBUG_CAPTURE) && self.caller.get().is_some_and(|caller| caller.is_admin);
         let is_failure = self.recorder.limits().selection.has(status, failure.code());
-        if facts.is_outside || !(is_failure || is_asked_for()) {
+        if facts.is_outside || !(is_failure || is_asked_for) {
             return false;
         }
-        let has_room = !self.is_only_counted && self.recorder.has_room(self.received_at);
+        // What an administrator asks for has nothing to do with the rate of what fails.
+        let has_room =
+            if is_asked_for { self.recorder.has_place() } else { !self.is_only_counted && self.recorder.has_room(now) };
         if !has_room && is_failure {
             let operation = facts.operation.map(|operation| operation.id.as_str());
             self.recorder.tally(operation, status, failure.code(), &failure.site(), self.received_at);

@@ -121,7 +121,9 @@ impl<E: Endpoint> Endpoint for Stack<E> {
             response = headers::without_body(response);
         }
         let mut kept = None;
-        if let Some(observed) = observed.filter(|observed| observed.wants(&facts, &response, &failure)) {
+        if let Some(observed) =
+            observed.filter(|observed| observed.wants(&facts, &response, &failure, self.clock.now()))
+        {
             let answer = observed.read(&mut response).await;
             kept = Some((observed, answer));
         }

@@ -19,8 +19,9 @@ const QUEUE: usize = 256;
 /// How many groups are counted between two looks at most.
 const GROUPS: usize = 1_000;
 const MINUTE: i64 = 60_000_000;
-/// What part of a minute's exchanges may come at once: the rest of a storm is kept evenly, so that what comes late is seen, too.
-const AT_ONCE: u32 = 2;
+/// One in so many of a minute's exchanges may come at once, besides those that the time lets in: a storm is kept evenly, so that
+/// what comes late is seen, too.
+const SHARE_AT_ONCE: u32 = 2;
 
 /// What may be kept.
 #[derive(Clone, Debug)]
@@ -28,7 +29,7 @@ pub struct Limits {
     pub selection: Selection,
     /// How many bytes of a body are kept.
     pub body_bytes: usize,
-    /// How many exchanges a minute are kept.
+    /// How many exchanges a minute are kept, and half as many at once.
     pub per_minute: u32,
 }
 
@@ -59,7 +60,7 @@ struct Pace {
 impl Pace {
     fn new(per_minute: u32) -> Self {
         let each = MINUTE / i64::from(per_minute.max(1));
-        let at_once = i64::from((per_minute / AT_ONCE).max(1));
+        let at_once = i64::from((per_minute / SHARE_AT_ONCE).max(1));
         Self { each, ahead: each * (at_once - 1), used_until: i64::MIN }
     }
 
@@ -134,17 +135,23 @@ impl Recorder {
         &self.0.counts
     }
 
-    /// Whether one more could be kept now. What is not so now is not so later at the same time.
+    /// Whether one more could be kept now, if it fails at once.
     #[must_use]
     pub fn may_have_room(&self, now: i64) -> bool {
-        self.0.queue.capacity() > 0 && self.pace().has_room(now)
+        self.pace().has_room(now)
+    }
+
+    /// Whether there is a place for what is kept whatever the rate.
+    #[must_use]
+    pub fn has_place(&self) -> bool {
+        self.0.queue.capacity() > 0
     }
 
     /// Whether one more may be kept now. If so, [`Self::take`] it; else [`Self::tally`] it.
     #[must_use]
     pub fn has_room(&self, now: i64) -> bool {
         let mut pace = self.pace();
-        let has_room = self.0.queue.capacity() > 0 && pace.has_room(now);
+        let has_room = self.has_place() && pace.has_room(now);
         if has_room {
             pace.take(now);
         }
@@ -197,8 +204,8 @@ impl Inbox {
     /// Takes out what was counted, with its fingerprints.
     #[must_use]
     pub fn tallies(&self) -> Vec<(String, Tally)> {
-        let mut tallies = self.recorder.0.tallies.lock().unwrap_or_else(PoisonError::into_inner);
-        let tallies = std::mem::take(&mut *tallies);
+        // Let go of before the fingerprints are made: every failing request waits for this lock.
+        let tallies = std::mem::take(&mut *self.recorder.0.tallies.lock().unwrap_or_else(PoisonError::into_inner));
         let named =
             |tally: Tally| (fingerprint(tally.operation.as_deref(), tally.status, tally.code, &tally.site), tally);
         tallies.into_values().map(named).collect()
@@ -221,13 +228,17 @@ mod tests {
     }
 
     #[test]
-    fn no_more_than_so_many_a_minute_are_kept_and_half_of_them_at_once() {
+    fn so_many_a_minute_are_kept_and_half_as_many_at_once() {
         let (recorder, _inbox) = recorder(60);
         const SECOND: i64 = MINUTE / 60;
         let kept = |now| (0..100).filter(|_| recorder.has_room(now)).count();
         assert_eq!((kept(0), kept(SECOND - 1), kept(SECOND), kept(10 * SECOND)), (30, 0, 1, 9));
-        // A request that began before does not make room.
+        // Whoever read the clock a little earlier does not make room.
         assert_eq!((kept(SECOND), kept(10 * SECOND)), (0, 0));
+        let (storm, _inbox) = self::recorder(60);
+        let of_a_minute = |from| (from..from + 60).filter(|now| storm.has_room(now * SECOND)).count();
+        assert_eq!((0..100).filter(|_| storm.has_room(0)).count(), 30, "at once");
+        assert_eq!((of_a_minute(0), of_a_minute(60)), (59, 60), "and then evenly");
         assert!(!recorder.may_have_room(10 * SECOND) && recorder.may_have_room(11 * SECOND));
         // After a rest, not more than at first; after the clock was put back, not nothing for ever.
         assert_eq!((kept(50 * MINUTE), kept(MINUTE)), (30, 30));

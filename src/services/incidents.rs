@@ -8,7 +8,7 @@ use crate::{
         DbConnection,
         repositories::{
             audit,
-            incidents::{self, Filter, Found, GroupRow, NewIncident, Occurrence},
+            incidents::{self, Filter, Found, GroupRow, IncidentRow, NewIncident, Occurrence},
         },
     },
     domain::{AuditAction, AuditEvent, Origin},
@@ -112,11 +112,11 @@ impl Incidents {
             Ok::<_, Error>(found)
         };
         let (found, bytes) = self.context.db.write(work).await?;
-        let record = self.open(&found, bytes)?;
+        let record = self.open(&found.0, bytes)?;
         Ok((found, record))
     }
 
-    fn open(&self, (row, _): &Found, bytes: Vec<u8>) -> Result<Record, Error> {
+    fn open(&self, row: &IncidentRow, bytes: Vec<u8>) -> Result<Record, Error> {
         let sealed = Sealed { key_id: row.key_id.clone(), bytes };
         let record = self.keeping.vault.open(&sealed, &row.request_id, row.created_at).map_err(unreadable)?;
         Ok(Record { id: row.id, ..record })
@@ -155,8 +155,9 @@ impl Incidents {
     pub async fn resolve(&self, id: i64, resolution: Resolution, origin: Origin) -> Result<(Found, Record), Error> {
         let (this, now) = (self.clone(), self.context.clock.now());
         let work = move |c: &mut DbConnection| {
+            incidents::lock_group_of(c, id)?;
             let ((row, group), bytes) = incidents::find(c, id, now)?.ok_or(Error::NotFound(Missing::Incident))?;
-            let record = this.open(&(row.clone(), group.clone()), bytes)?;
+            let record = this.open(&row, bytes)?;
             let (resolved_at, fixed_in) = match resolution.resolved {
                 Some(true) => (group.resolved_at.or(Some(now)), resolution.fixed_in.or(group.fixed_in)),
                 Some(false) => (None, None),

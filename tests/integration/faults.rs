@@ -259,7 +259,7 @@ struct Number {
 }
 
 /// The number that a query calls n.
-fn ask(c: &mut DbConnection, query: &str) -> Result<i64, diesel::result::Error> {
+pub fn ask(c: &mut DbConnection, query: &str) -> Result<i64, diesel::result::Error> {
     let row: Number = match c {
         DbConnection::Sqlite(c) => sql_query(query).get_result(c)?,
         DbConnection::Postgres(c) => sql_query(query).get_result(c)?,

@@ -266,6 +266,17 @@ pub fn find(c: &mut DbConnection, id: i64, now: i64) -> QueryResult<Option<(Foun
     Ok(with_groups(c, vec![row])?.pop().map(|found| (found, record)))
 }
 
+/// Keeps the group of a failure as it is until the transaction ends: what is decided by what it was is written over nothing else.
+pub fn lock_group_of(c: &mut DbConnection, id: i64) -> QueryResult<()> {
+    // SQLite has one writer: its transaction is the lock.
+    if let DbConnection::Postgres(c) = c {
+        let group = incidents::table.find(id).select(incidents::group_id).into_boxed();
+        let group = incident_groups::table.filter(incident_groups::id.eq_any(group)).select(incident_groups::id);
+        group.for_update().first::<i64>(c).optional()?;
+    }
+    Ok(())
+}
+
 /// Says that a group of failures is fixed, or is not.
 pub fn resolve(c: &mut DbConnection, group: i64, at: Option<i64>, fixed_in: Option<&str>) -> QueryResult<()> {
     diesel::update(incident_groups::table.find(group))

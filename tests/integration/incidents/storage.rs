@@ -1,6 +1,7 @@
 //! How incidents are stored: bounded, sealed, for a time; and what becomes of them while the database is away.
 
 use std::{
+    io,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -9,11 +10,16 @@ use bucketlist::{
     app::{App, Parts},
     domain::SystemRandom,
 };
-use poem::{Endpoint, Request, http::Method};
+use bytes::Bytes;
+use diesel::connection::SimpleConnection;
+use futures_util::{future, stream};
+use poem::{Body, Endpoint, Request, http::Method};
 use secrecy::SecretString;
+use tokio::sync::oneshot;
 
 use super::{count, fail, incident_of};
-use crate::support::{Actor, Reply, TestApp, Unjudged, json};
+use crate::faults::ask as number;
+use crate::support::{Actor, Engine, Reply, TestApp, Unjudged, json};
 
 /// The same server after a start with other settings.
 fn started_again(app: &TestApp, change: impl FnOnce(&mut bucketlist::config::Config)) -> App {
@@ -86,6 +92,51 @@ both_engines! {
         assert_eq!(count(&admin).await, 4);
     }
 
+    async fn what_takes_long_is_counted_at_its_end(engine: Engine) {
+        let app = TestApp::configured(engine, |config| {
+            config.incidents.limits.selection = "400,500".parse().unwrap();
+            config.incidents.limits.per_minute = 2;
+        })
+        .await;
+        let admin = app.admin().await;
+        let (go_on, waits) = oneshot::channel::<()>();
+        let broken = stream::once(async move {
+            waits.await.unwrap();
+            Err::<Bytes, _>(io::Error::other("gone"))
+        });
+        let request = Request::builder().method(Method::POST).uri_str("/v2/bucketlists").content_type("application/json");
+        let request = request.header("authorization", format!("Bearer {}", admin.token()));
+        let slow = app.call(request.body(Body::from_bytes_stream(broken)));
+        let quick = async {
+            // The slow one has come, and there was room; now there is none for half a minute.
+            app.wait(Duration::from_secs(40));
+            fail(&admin, Method::GET, "/v2/users/me", None).await;
+            go_on.send(()).unwrap();
+        };
+        let (slow, ()) = future::join(slow, quick).await;
+        assert_eq!(slow.status(), 400);
+        app.keep_incidents().await;
+        assert_eq!(count(&admin).await, 1, "the quick one");
+        let groups = admin.get("/v2/admin/incident-groups").await.expect(200).json();
+        let seen: i64 = groups["data"].as_array().unwrap().iter().map(|group| group["occurrences"].as_i64().unwrap()).sum();
+        assert_eq!(seen, 2, "the slow one is counted");
+    }
+
+    async fn what_an_administrator_asks_for_is_kept_in_a_storm(engine: Engine) {
+        let app = TestApp::configured(engine, |config| config.incidents.limits.per_minute = 1).await;
+        let (admin, user) = (app.admin().await, app.user().await);
+        for _ in 0..3 {
+            fail(&user, Method::GET, "/v2/users/me", None).await;
+        }
+        let asked = async |actor: &Actor<'_>| {
+            actor.request(Method::GET, "/v2/users/me").header("x-debug-capture", "1").send().await.expect(200);
+        };
+        asked(&user).await;
+        asked(&admin).await;
+        app.keep_incidents().await;
+        assert_eq!(count(&admin).await, 2, "the first failure, and what was asked for");
+    }
+
     async fn records_are_sealed_where_there_is_a_key(engine: Engine) {
         let key = |text: &str| Some(SecretString::from(text.repeat(8)));
         let app = TestApp::configured(engine, |config| config.incidents.key = key("a-key")).await;
@@ -106,6 +157,8 @@ both_engines! {
         let fixed = json!({"resolved": true, "fixed_in": "9.9.9"}).to_string();
         send(&other, &admin, Method::PATCH, &path, fixed).await.expect_error(409, "INCIDENT_SEALED");
         assert_eq!(admin.get(&path).await.expect(200).json(), incident);
+        let events = admin.get("/v2/admin/audit?action=incident.resolved").await.expect(200).json();
+        assert_eq!(events["data"], json!([]));
         let rotated = started_again(&app, |config| {
             config.incidents.key = key("other");
             config.incidents.previous_keys = key("a-key").into_iter().collect();
@@ -152,4 +205,29 @@ both_engines! {
         let page = admin.get("/v2/admin/incidents").await.expect(200).json();
         assert_eq!(page["data"][0]["user_id"], json!(null));
     }
+}
+
+/// Of two changes at once on PostgreSQL, the second begins with what the first has left.
+#[tokio::test]
+async fn a_change_of_a_group_waits_for_the_one_before_it() {
+    let app = TestApp::on(Engine::Postgres).await;
+    let admin = app.admin().await;
+    let request = fail(&admin, Method::GET, "/v2/bucketlists/1", None).await;
+    app.keep_incidents().await;
+    let path = format!("/v2/admin/incidents/{}", incident_of(&admin, &request).await["id"]);
+    let mut other = app.database.migrator();
+    other.connection().batch_execute("BEGIN; UPDATE incident_groups SET resolved_at = 1800000000000000").unwrap();
+    let body = json!({"fixed_in": "0.2.0"});
+    let change = admin.patch(&path, &body);
+    let waits = async {
+        let waiting =
+            "SELECT count(*) AS n FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))";
+        while number(other.connection(), waiting).unwrap() == 0 {
+            tokio::task::yield_now().await;
+        }
+        other.connection().batch_execute("COMMIT").unwrap();
+    };
+    let (changed, ()) = future::join(change, waits).await;
+    let changed = changed.expect(200).json();
+    assert_eq!((&changed["resolved"], &changed["fixed_in"]), (&json!(true), &json!("0.2.0")));
 }
