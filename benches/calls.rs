@@ -9,9 +9,9 @@ mod support;
 use std::hint::black_box;
 
 use bucketlist::{
-    auth::{AccessTokens, Hasher},
+    auth::AccessTokens,
     config::Config,
-    db::{Db, DbError, migrations::Migrator, repositories::bucketlists},
+    db::{Db, DbError, repositories::bucketlists},
     domain::{Clock, SystemClock, SystemRandom},
     seed,
 };
@@ -30,10 +30,7 @@ fn token_check(criterion: &mut Criterion) {
 
 /// The standard data and 200 lists more for the demo user.
 fn prepare(config: &Config) {
-    let mut migrator = Migrator::connect(&config.database).unwrap();
-    migrator.up().unwrap();
-    let hasher = Hasher::new(config.passwords).unwrap();
-    seed::standard(migrator.connection(), &hasher, &SystemRandom, SystemClock.now()).unwrap();
+    let mut migrator = support::prepare(config);
     for number in 0..200 {
         let list = bucketlists::NewBucketlist {
             user_id: 2,

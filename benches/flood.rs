@@ -20,13 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bucketlist::{
-    app::App,
-    auth::Hasher,
-    db::migrations::Migrator,
-    domain::{Clock, SystemClock, SystemRandom},
-    seed,
-};
+use bucketlist::{app::App, seed};
 use poem::{Endpoint, Request, http::Method};
 use serde_json::json;
 use support::Databases;
@@ -102,10 +96,7 @@ fn main() -> ExitCode {
     for target in databases.targets() {
         let engine = target.engine();
         config.database = support::options(target);
-        let mut migrator = Migrator::connect(&config.database).unwrap();
-        migrator.up().unwrap();
-        let hasher = Hasher::new(config.passwords).unwrap();
-        seed::standard(migrator.connection(), &hasher, &SystemRandom, SystemClock.now()).unwrap();
+        support::prepare(&config);
         let app = Arc::new(support::app(&config));
         runtime.block_on(async {
             let token = support::log_in(&app, seed::DEMO_EMAIL, seed::DEMO_PASSWORD).await;

@@ -15,12 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bucketlist::{
-    app::App,
-    db::{Target, migrations::Migrator},
-    domain::{Clock, SystemClock, SystemRandom},
-    seed,
-};
+use bucketlist::{app::App, db::Target, seed};
 use poem::{Endpoint, Request, http::Method};
 use serde_json::{Value, json};
 use support::Databases;
@@ -51,10 +46,7 @@ async fn measure(databases: &Databases, target: Target) -> bool {
     let engine = target.engine();
     let mut config = support::config(databases.folder(), &[]);
     config.database = support::options(target);
-    let mut migrator = Migrator::connect(&config.database).unwrap();
-    migrator.up().unwrap();
-    let hasher = bucketlist::auth::Hasher::new(config.passwords).unwrap();
-    seed::standard(migrator.connection(), &hasher, &SystemRandom, SystemClock.now()).unwrap();
+    support::prepare(&config);
     let app = support::app(&config);
     // The account is there.
     support::log_in(&app, seed::DEMO_EMAIL, seed::DEMO_PASSWORD).await;

@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 use bucketlist::{
     auth::Hasher,
     config::Config,
-    db::{Target, migrations::Migrator},
-    domain::{Clock, SystemClock, SystemRandom},
+    db::Target,
+    domain::SystemRandom,
     seed::{self, Dummy},
 };
 use diesel::connection::SimpleConnection;
+
+use crate::support;
 
 const MANY: Dummy = Dummy { users: 100, lists: 10, items: 1_000, rng_seed: 1 };
 const LONG: Dummy = Dummy { users: 1, lists: 1, items: 200_100, rng_seed: 2 };
@@ -20,16 +22,15 @@ pub(crate) const ONE_OF_MANY: &str = "dummy1-50@";
 pub(crate) const THE_ONE: &str = "dummy2-1@";
 
 /// Fills an empty database; tells how long it took.
-pub(crate) fn fill(migrator: &mut Migrator, config: &Config) -> Duration {
-    migrator.up().unwrap();
+pub(crate) fn fill(config: &Config) -> Duration {
     let started = Instant::now();
     let hasher = Hasher::new(config.passwords).unwrap();
+    let mut migrator = support::prepare(config);
     let connection = migrator.connection();
     if let Target::Sqlite(_) = config.database.target {
         // Nobody misses this database if the power goes.
         connection.batch_execute("PRAGMA synchronous = OFF; PRAGMA cache_size = -200000").unwrap();
     }
-    seed::standard(connection, &hasher, &SystemRandom, SystemClock.now()).unwrap();
     for dummy in [MANY, LONG] {
         seed::dummy(connection, &hasher, &SystemRandom, &dummy, &mut |_| ()).unwrap();
     }

@@ -15,7 +15,7 @@ mod support;
 
 use std::process::ExitCode;
 
-use bucketlist::{config::Config, db::migrations::Migrator};
+use bucketlist::config::Config;
 use claims::Server;
 use report::Report;
 use support::Databases;
@@ -44,8 +44,7 @@ async fn measure() -> Report {
         };
         let (plain, caching) = (settings("0"), settings("67108864"));
         let alone = Config { is_exclusive: true, ..caching.clone() };
-        let mut migrator = Migrator::connect(&plain.database).unwrap();
-        let took = data::fill(&mut migrator, &plain);
+        let took = data::fill(&plain);
         eprintln!("{engine}: {} items in {:.1} s", data::ITEMS, took.as_secs_f64());
         let server = Server::over([&plain, &caching, &alone].map(support::app)).await;
         let mut engine = report.engine(engine);

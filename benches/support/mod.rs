@@ -4,10 +4,12 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use bucketlist::{
     app::{App, Parts},
+    auth::Hasher,
     config::{Config, Variables},
     db::{Options, Target, migrations::Migrator},
-    domain::{SystemClock, SystemRandom},
+    domain::{Clock, SystemClock, SystemRandom},
     mail::FileMailer,
+    seed,
 };
 use diesel::connection::SimpleConnection;
 use poem::{Endpoint, Request};
@@ -68,6 +70,15 @@ pub(crate) fn config(folder: &Path, settings: &[(&str, &str)]) -> Config {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
     Config::from_variables(&variables).unwrap()
+}
+
+/// The tables and the standard data; gives the connection, for more.
+pub(crate) fn prepare(config: &Config) -> Migrator {
+    let mut migrator = Migrator::connect(&config.database).unwrap();
+    migrator.up().unwrap();
+    let hasher = Hasher::new(config.passwords).unwrap();
+    seed::standard(migrator.connection(), &hasher, &SystemRandom, SystemClock.now()).unwrap();
+    migrator
 }
 
 pub(crate) fn app(config: &Config) -> App {
