@@ -15,7 +15,7 @@ use super::{CliError, Format, environment, listen, prepare_folders};
 use crate::{
     build_info,
     config::{Config, ConfigError, Environment, variables},
-    db::{Target, migrations::Migrator},
+    db::{Target, migrations::Migrator, repositories::search::count_missing},
 };
 
 /// One thing that was looked at.
@@ -107,6 +107,14 @@ fn examine(config: &Config) -> Vec<Check> {
             match migrator.status() {
                 Ok(status) if status.is_current() => {
                     add("migrations", Verdict::Ok, format!("all {} are done", status.applied.len()));
+                    match count_missing(migrator.connection()) {
+                        Ok(missing) if missing > 0 => {
+                            let how = "are not found by searches; run `bucketlist migrate up`";
+                            add("search", Verdict::Warn, format!("{missing} bucketlists and items {how}"));
+                        }
+                        Ok(_) => {}
+                        Err(error) => add("search", Verdict::Fail, error.to_string()),
+                    }
                 }
                 Ok(status) if !status.unknown.is_empty() => add(
                     "migrations",

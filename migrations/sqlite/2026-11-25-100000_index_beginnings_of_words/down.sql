@@ -1,4 +1,4 @@
--- The server of that time fills it after it has migrated.
+-- `migrate up` of that time's binary fills it, or its server when it starts.
 DROP TABLE search_index;
 CREATE VIRTUAL TABLE search_index USING fts5 (
     name,
