@@ -163,3 +163,18 @@ fn hash(argon2: &Argon2<'_>, password: &SecretString, salt: &[u8]) -> Option<Str
     let salt = SaltString::encode_b64(salt).ok()?;
     argon2.hash_password(password.expose_secret().as_bytes(), &salt).ok().map(|hash| hash.to_string())
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_thread_that_hashes_lets_others_go_first() {
+        let passwords = Passwords { min_length: 8, memory_kib: 8, passes: 1, reset_ttl: Duration::ZERO };
+        let hasher = Hasher::new(passwords).unwrap();
+        let priority = || rustix::process::getpriority_process(Some(rustix::thread::gettid())).unwrap();
+        let here = priority();
+        assert_eq!(hasher.in_turn(priority).await.unwrap(), here.max(10));
+        assert_eq!(priority(), here, "and nobody else");
+    }
+}
