@@ -18,7 +18,7 @@ pub trait SearchEndpoints: Send + Sync + 'static {
     ///
     /// Finds what has every word of `q` in its name or description. A word matches the beginning of a word, whatever its
     /// case and accents: `zur` finds Zürich. Everything in `q` is text: there is no query language. Names that have the very
-    /// words come first, then names that have words which begin so, then what has them in its description; of equal ones
+    /// words come first, then names that have words which begin so, then what has some of them in its description; of equal ones
     /// lists before items, and newer before older. Of more than a thousand matches the newest thousand are ranked and shown,
     /// behind the names with the very words. Pages may shift while you write: for an exact walk use the lists.
     #[oai(path = "/", method = "get", operation_id = "search")]
