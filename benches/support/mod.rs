@@ -16,6 +16,10 @@ use poem::{Endpoint, Request};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
+/// The server's.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 pub(crate) const SECRET: &str = "the-secret-that-benches-sign-with";
 
 /// A folder with a database of SQLite, and a schema of PostgreSQL; both go with this.

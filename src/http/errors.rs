@@ -86,20 +86,14 @@ impl Failure {
 
     /// Where it went wrong, without values.
     pub(super) fn site(&self) -> String {
-        incidents::site(&self.0.as_ref().map(chain).unwrap_or_default())
+        incidents::site(self.0.iter().flat_map(chain))
     }
 }
 
 fn causes(error: &ApiError) -> String {
-    chain(error).join(": ")
+    chain(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
-fn chain(error: &ApiError) -> Vec<String> {
-    let mut causes = Vec::new();
-    let mut next = StdError::source(error);
-    while let Some(cause) = next {
-        causes.push(cause.to_string());
-        next = cause.source();
-    }
-    causes
+fn chain(error: &ApiError) -> impl Iterator<Item = &(dyn StdError + 'static)> {
+    std::iter::successors(StdError::source(error), |&cause| cause.source())
 }

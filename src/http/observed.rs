@@ -24,6 +24,7 @@ use poem::{
 
 use super::{errors::Failure, facts::Facts};
 use crate::{
+    domain::Clock,
     endpoints::Witness,
     incidents::{Exchange, Principal, Recorder},
 };
@@ -32,15 +33,15 @@ use crate::{
 const DEBUG_CAPTURE: HeaderName = HeaderName::from_static("x-debug-capture");
 
 /// What is noted of a request.
-pub(super) struct Observed {
-    recorder: Recorder,
+pub(super) struct Observed<'a> {
+    recorder: &'a Recorder,
     received_at: i64,
     /// Too many failed just before: should this one fail, it is counted, even if there is room by then, so nothing else need be
     /// noted.
     is_only_counted: bool,
     headers: HeaderMap,
     body: Option<Arc<Mutex<Tee>>>,
-    caller: Arc<OnceLock<Caller>>,
+    caller: Option<Arc<OnceLock<Caller>>>,
 }
 
 /// What an answer says that must be kept.
@@ -91,14 +92,14 @@ impl Tee {
     }
 }
 
-impl Observed {
+impl<'a> Observed<'a> {
     /// Begins to look at a request.
-    pub(super) fn of(request: &mut Request, recorder: &Recorder, received_at: i64) -> Self {
-        let caller = Arc::<OnceLock<Caller>>::default();
+    pub(super) fn of(request: &mut Request, recorder: &'a Recorder, received_at: i64) -> Self {
         if !request.headers().contains_key(DEBUG_CAPTURE) && !recorder.may_have_room(received_at) {
-            let (recorder, headers) = (recorder.clone(), HeaderMap::new());
-            return Self { recorder, received_at, is_only_counted: true, headers, body: None, caller };
+            let headers = HeaderMap::new();
+            return Self { recorder, received_at, is_only_counted: true, headers, body: None, caller: None };
         }
+        let caller = Arc::<OnceLock<Caller>>::default();
         request.extensions_mut().insert(Witness(Arc::clone(&caller)));
         let headers = request.headers().clone();
         let may_have_body = headers.contains_key(TRANSFER_ENCODING)
@@ -117,21 +118,28 @@ impl Observed {
             request.set_body(Body::from_bytes_stream(pieces));
             tee
         });
-        Self { recorder: recorder.clone(), received_at, is_only_counted: false, headers, body, caller }
+        Self { recorder, received_at, is_only_counted: false, headers, body, caller: Some(caller) }
+    }
+
+    fn caller(&self) -> Option<&Caller> {
+        self.caller.as_ref()?.get()
     }
 
     /// Whether this answer, which is finished now, is one to be kept, and there is room for it; if there is none, it is counted.
-    pub(super) fn wants(&self, facts: &Facts, response: &Response, failure: &Failure, now: i64) -> bool {
+    pub(super) fn wants(&self, facts: &Facts, response: &Response, failure: &Failure, clock: &dyn Clock) -> bool {
         let status = response.status().as_u16();
         let is_asked_for =
-            self.headers.contains_key(&DEBUG_CAPTURE) && self.caller.get().is_some_and(|caller| caller.is_admin);
+            self.headers.contains_key(&DEBUG_CAPTURE) && self.caller().is_some_and(|caller| caller.is_admin);
         let is_failure = self.recorder.limits().selection.has(status, failure.code());
         if facts.is_outside || !(is_failure || is_asked_for) {
             return false;
         }
         // What an administrator asks for has nothing to do with the rate of what fails.
-        let has_room =
-            if is_asked_for { self.recorder.has_place() } else { !self.is_only_counted && self.recorder.has_room(now) };
+        let has_room = if is_asked_for {
+            self.recorder.has_place()
+        } else {
+            !self.is_only_counted && self.recorder.has_room(clock.now())
+        };
         if !has_room && is_failure {
             let operation = facts.operation.map(|operation| operation.id.as_str());
             self.recorder.tally(operation, status, failure.code(), &failure.site(), self.received_at);
@@ -154,7 +162,7 @@ impl Observed {
     /// Keeps what a request and its answer were.
     pub(super) fn keep(self, seen: Seen<'_>, response: &Response, answer: Answer, took: Duration) {
         let Seen { facts, method, target, request_id, trace_id, failure } = seen;
-        let (body, is_body_cut) = match self.body {
+        let (body, is_body_cut) = match &self.body {
             Some(tee) => {
                 let mut tee = tee.lock().unwrap_or_else(PoisonError::into_inner);
                 tee.read_on();
@@ -162,7 +170,7 @@ impl Observed {
             }
             None => (Vec::new(), false),
         };
-        let principal = self.caller.get().map(|caller| Principal {
+        let principal = self.caller().map(|caller| Principal {
             user_id: caller.user_id,
             session_id: caller.session_id,
             role: if caller.is_admin { "admin" } else { "user" }.to_owned(),

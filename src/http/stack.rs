@@ -121,9 +121,7 @@ impl<E: Endpoint> Endpoint for Stack<E> {
             response = headers::without_body(response);
         }
         let mut kept = None;
-        if let Some(observed) =
-            observed.filter(|observed| observed.wants(&facts, &response, &failure, self.clock.now()))
-        {
+        if let Some(observed) = observed.filter(|observed| observed.wants(&facts, &response, &failure, &*self.clock)) {
             let answer = observed.read(&mut response).await;
             kept = Some((observed, answer));
         }

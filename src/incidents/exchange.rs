@@ -2,6 +2,8 @@
 //!
 //! Lives in memory only, for as long as it takes to make a [`super::Record`] of it. Has no `Debug`, and is written nowhere.
 
+use std::fmt::{Display, Write as _};
+
 use bytes::Bytes;
 use document::Operation;
 
@@ -38,35 +40,58 @@ pub struct Exchange {
     pub is_response_cut: bool,
 }
 
+/// How many characters of a site are kept.
+const MAX_SITE: usize = 200;
+
 /// Where an error comes from, as far as that is the same for equal failures: what is between quotes, in parentheses, and
 /// numbers are values of one failure, and may be anybody's.
 #[must_use]
-pub fn site(causes: &[String]) -> String {
-    let parts: Vec<String> = causes.iter().map(|cause| shape(cause)).filter(|shape| !shape.is_empty()).collect();
-    parts.join(": ").chars().take(200).collect()
+pub fn site(causes: impl IntoIterator<Item = impl Display>) -> String {
+    // Made for each request of a storm: two strings, however many causes and words there are.
+    let (mut site, mut sentence) = (String::new(), String::new());
+    for cause in causes {
+        sentence.clear();
+        // Into a string, which takes everything.
+        let _ = write!(sentence, "{cause}");
+        let before = site.len();
+        site.push_str(if before == 0 { "" } else { ": " });
+        let begin = site.len();
+        append_shape(&sentence, &mut site);
+        if site.len() == begin {
+            site.truncate(before);
+        }
+    }
+    if let Some((end, _)) = site.char_indices().nth(MAX_SITE) {
+        site.truncate(end);
+    }
+    site
 }
 
-/// The words of a sentence, without the values in it.
-fn shape(sentence: &str) -> String {
-    let mut words = Vec::new();
-    let mut quote = None;
+/// Appends the words of a sentence, without the values in it and without repetitions.
+fn append_shape(sentence: &str, site: &mut String) {
+    let (mut quote, mut last) = (None, "");
+    let mut append = |word| {
+        if word != last {
+            site.push_str(if last.is_empty() { "" } else { " " });
+            site.push_str(word);
+            last = word;
+        }
+    };
     for word in sentence.split_whitespace() {
         let first = word.chars().next().filter(|first| "\"'`(".contains(*first));
         if quote.is_none() && first.is_some() {
             quote = first.map(|first| if first == '(' { ')' } else { first });
-            words.push("…");
+            append("…");
         }
         match quote {
             Some(end) if word.trim_end_matches([',', '.', ';', ':']).ends_with(end) && word.len() > 1 => quote = None,
             Some(_) => {}
             None if word.chars().all(|character| character.is_alphabetic() || "-_.,;:/!".contains(character)) => {
-                words.push(word);
+                append(word);
             }
-            None => words.push("…"),
+            None => append("…"),
         }
     }
-    words.dedup();
-    words.join(" ")
 }
 
 #[cfg(test)]
@@ -91,10 +116,11 @@ mod tests {
             (&["`open and never closed"], "…"),
             (&[], ""),
         ] {
-            let causes: Vec<String> = causes.iter().map(|cause| (*cause).to_owned()).collect();
-            assert_eq!(site(&causes), expected);
+            assert_eq!(site(causes), expected);
         }
-        assert_eq!(site(&["a ".repeat(900)]).chars().count(), 1);
-        assert!(site(&[(0..900).map(|n| if n % 2 == 0 { "a " } else { "b " }).collect()]).chars().count() <= 200);
+        assert_eq!(site(["a ".repeat(900)]).chars().count(), 1);
+        let long: String = (0..900).map(|n| if n % 2 == 0 { "ä " } else { "b " }).collect();
+        assert_eq!(site([long]).chars().count(), MAX_SITE);
+        assert_eq!(site(["5", "", "gone"]), "…: gone", "a cause without words is none");
     }
 }

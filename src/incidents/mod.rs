@@ -27,10 +27,6 @@ pub use vault::{Sealed, Unreadable, Vault};
 /// Equal for equal failures: 24 hexadecimal digits over what [`kind`] says of one.
 #[must_use]
 pub fn fingerprint(operation: Option<&str>, status: u16, code: Option<&str>, site: &str) -> String {
-    Sha256::digest(kind(operation, status, code, site)).iter().take(12).map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// What makes failures equal: operation, status, code and site.
-fn kind(operation: Option<&str>, status: u16, code: Option<&str>, site: &str) -> String {
-    format!("{}\n{status}\n{}\n{site}", operation.unwrap_or_default(), code.unwrap_or_default())
+    let kind = format!("{}\n{status}\n{}\n{site}", operation.unwrap_or_default(), code.unwrap_or_default());
+    Sha256::digest(kind).iter().take(12).map(|byte| format!("{byte:02x}")).collect()
 }

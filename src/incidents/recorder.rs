@@ -3,21 +3,23 @@
 //! Owns the bounds. A request never waits: what finds no place is counted and dropped.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
+    hash::{DefaultHasher, Hash, Hasher},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
 use tokio::sync::mpsc;
 
-use super::{Exchange, Selection, fingerprint, kind};
+use super::{Exchange, Selection, fingerprint};
 
 /// How many exchanges wait to be redacted and stored at most.
 const QUEUE: usize = 256;
-/// How many groups are counted between two looks at most.
+/// How many groups a shard counts between two looks at most.
 const GROUPS: usize = 1_000;
+const SHARDS: usize = 8;
 const MINUTE: i64 = 60_000_000;
 /// One in so many of a minute's exchanges may come at once, besides those that the time lets in: a storm is kept evenly, so that
 /// what comes late is seen, too.
@@ -40,9 +42,8 @@ pub struct Recorder(Arc<Shared>);
 struct Shared {
     limits: Limits,
     queue: mpsc::Sender<Box<Exchange>>,
-    pace: Mutex<Pace>,
-    /// By what makes them equal.
-    tallies: Mutex<HashMap<String, Tally>>,
+    pace: Pace,
+    shards: [Shard; SHARDS],
     counts: Arc<Counts>,
 }
 
@@ -54,26 +55,34 @@ struct Pace {
     /// How far what was kept may be ahead of the time.
     ahead: i64,
     /// Until when the time is used up.
-    used_until: i64,
+    used_until: AtomicI64,
 }
 
 impl Pace {
     fn new(per_minute: u32) -> Self {
         let each = MINUTE / i64::from(per_minute.max(1));
         let at_once = i64::from((per_minute / SHARE_AT_ONCE).max(1));
-        Self { each, ahead: each * (at_once - 1), used_until: i64::MIN }
+        Self { each, ahead: each * (at_once - 1), used_until: AtomicI64::new(i64::MIN) }
     }
 
     fn has_room(&self, now: i64) -> bool {
-        let ahead = self.used_until.saturating_sub(now);
+        self.has_room_after(self.used_until.load(Ordering::Relaxed), now)
+    }
+
+    fn has_room_after(&self, used_until: i64, now: i64) -> bool {
+        let ahead = used_until.saturating_sub(now);
         // More than a minute ahead: the clock was put back.
         ahead <= self.ahead || ahead > MINUTE
     }
 
-    fn take(&mut self, now: i64) {
-        let was_put_back = self.used_until.saturating_sub(now) > MINUTE;
-        let from = if was_put_back { now } else { self.used_until.max(now) };
-        self.used_until = from.saturating_add(self.each);
+    /// Takes the time of one exchange, if there is room for it.
+    fn take(&self, now: i64) -> bool {
+        let after = |used_until: i64| {
+            let was_put_back = used_until.saturating_sub(now) > MINUTE;
+            let from = if was_put_back { now } else { used_until.max(now) };
+            self.has_room_after(used_until, now).then(|| from.saturating_add(self.each))
+        };
+        self.used_until.fetch_update(Ordering::Relaxed, Ordering::Relaxed, after).is_ok()
     }
 }
 
@@ -88,12 +97,40 @@ pub struct Tally {
     pub at: i64,
 }
 
+/// What some of the threads have counted. In a storm all of them count all the time: they must not meet, not even in a line of the
+/// processor's cache.
+#[derive(Default)]
+#[repr(align(128))]
+struct Shard(Mutex<Tallies>);
+
+#[derive(Default)]
+struct Tallies {
+    /// By the hash of what makes them equal.
+    groups: HashMap<u64, Tally>,
+    dropped: u64,
+}
+
+impl Shard {
+    fn lock(&self) -> MutexGuard<'_, Tallies> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Which shard is this thread's.
+fn shard() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static SHARD: usize = NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS;
+    }
+    SHARD.with(|shard| *shard)
+}
+
 /// What became of failures since the start.
 #[derive(Debug, Default)]
 pub struct Counts {
     /// Handed on.
     pub taken: AtomicU64,
-    /// Above the rate, or the queue was full: counted, not kept.
+    /// Above the rate, or the queue was full: counted, not kept; as of the last look.
     pub dropped: AtomicU64,
     /// Stored.
     pub stored: AtomicU64,
@@ -113,13 +150,8 @@ impl Recorder {
     pub fn new(limits: Limits) -> (Self, Inbox) {
         let (sender, queue) = mpsc::channel(QUEUE);
         let pace = Pace::new(limits.per_minute);
-        let recorder = Self(Arc::new(Shared {
-            limits,
-            queue: sender,
-            pace: Mutex::new(pace),
-            tallies: Mutex::default(),
-            counts: Arc::default(),
-        }));
+        let recorder =
+            Self(Arc::new(Shared { limits, queue: sender, pace, shards: Default::default(), counts: Arc::default() }));
         (recorder.clone(), Inbox { queue, recorder })
     }
 
@@ -138,7 +170,7 @@ impl Recorder {
     /// Whether one more could be kept now, if it fails at once.
     #[must_use]
     pub fn may_have_room(&self, now: i64) -> bool {
-        self.pace().has_room(now)
+        self.0.pace.has_room(now)
     }
 
     /// Whether there is a place for what is kept whatever the rate.
@@ -150,16 +182,7 @@ impl Recorder {
     /// Whether one more may be kept now. If so, [`Self::take`] it; else [`Self::tally`] it.
     #[must_use]
     pub fn has_room(&self, now: i64) -> bool {
-        let mut pace = self.pace();
-        let has_room = self.has_place() && pace.has_room(now);
-        if has_room {
-            pace.take(now);
-        }
-        has_room
-    }
-
-    fn pace(&self) -> MutexGuard<'_, Pace> {
-        self.0.pace.lock().unwrap_or_else(PoisonError::into_inner)
+        self.has_place() && self.0.pace.take(now)
     }
 
     /// Keeps an exchange, if there is a place in the queue.
@@ -175,16 +198,18 @@ impl Recorder {
 
     /// Counts a failure that is not kept.
     pub fn tally(&self, operation: Option<&str>, status: u16, code: Option<&'static str>, site: &str, at: i64) {
-        self.0.counts.dropped.fetch_add(1, Ordering::Relaxed);
         // Not yet the fingerprint: in a storm this is done for every request.
-        let key = kind(operation, status, code, site);
-        let mut tallies = self.0.tallies.lock().unwrap_or_else(PoisonError::into_inner);
-        if tallies.len() >= GROUPS && !tallies.contains_key(&key) {
+        let mut hasher = DefaultHasher::new();
+        (operation, status, code, site).hash(&mut hasher);
+        let key = hasher.finish();
+        let mut tallies = self.0.shards[shard()].lock();
+        tallies.dropped += 1;
+        if tallies.groups.len() >= GROUPS && !tallies.groups.contains_key(&key) {
             return;
         }
         let new =
             || Tally { operation: operation.map(str::to_owned), status, code, site: site.to_owned(), count: 0, at };
-        let tally = tallies.entry(key).or_insert_with(new);
+        let tally = tallies.groups.entry(key).or_insert_with(new);
         tally.count += 1;
         tally.at = tally.at.max(at);
     }
@@ -204,11 +229,23 @@ impl Inbox {
     /// Takes out what was counted, with its fingerprints.
     #[must_use]
     pub fn tallies(&self) -> Vec<(String, Tally)> {
-        // Let go of before the fingerprints are made: every failing request waits for this lock.
-        let tallies = std::mem::take(&mut *self.recorder.0.tallies.lock().unwrap_or_else(PoisonError::into_inner));
-        let named =
-            |tally: Tally| (fingerprint(tally.operation.as_deref(), tally.status, tally.code, &tally.site), tally);
-        tallies.into_values().map(named).collect()
+        let mut sum = HashMap::<String, Tally>::new();
+        for shard in &self.recorder.0.shards {
+            // Let go of before the fingerprints are made: failing requests would wait for it.
+            let tallies = std::mem::take(&mut *shard.lock());
+            self.recorder.0.counts.dropped.fetch_add(tallies.dropped, Ordering::Relaxed);
+            for tally in tallies.groups.into_values() {
+                match sum.entry(fingerprint(tally.operation.as_deref(), tally.status, tally.code, &tally.site)) {
+                    Entry::Vacant(new) => drop(new.insert(tally)),
+                    Entry::Occupied(mut sum) => {
+                        let sum = sum.get_mut();
+                        sum.count += tally.count;
+                        sum.at = sum.at.max(tally.at);
+                    }
+                }
+            }
+        }
+        sum.into_iter().collect()
     }
 
     /// What became of failures since the start.
@@ -258,6 +295,14 @@ mod tests {
         assert_eq!((tallies.len(), tallies[0].count, tallies[0].at), (2, 3, 9));
         assert!(inbox.tallies().is_empty());
         assert_eq!(recorder.counts().dropped.load(Ordering::Relaxed), 4);
+        let others: Vec<_> = (0..20)
+            .map(|_| recorder.clone())
+            .map(|recorder| std::thread::spawn(move || recorder.tally(None, 503, None, "", 4)))
+            .collect();
+        others.into_iter().for_each(|other| other.join().unwrap());
+        let [(_, sum)] = &inbox.tallies()[..] else { panic!("one group, whoever has counted") };
+        assert_eq!((sum.count, sum.at), (20, 4));
+        assert_eq!(recorder.counts().dropped.load(Ordering::Relaxed), 24);
         for number in 0..2_000 {
             recorder.tally(None, 500, None, &format!("site {number}"), 1);
         }
