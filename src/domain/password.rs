@@ -20,8 +20,8 @@ pub enum PasswordProblem {
     /// Too many characters.
     #[error("must have at most {MAX_LENGTH} characters")]
     TooLong,
-    /// In the list of common passwords.
-    #[error("is one of the most common passwords")]
+    /// In the list of common passwords, or made of words of this house.
+    #[error("is one of the most common passwords, or the name of this service")]
     TooCommon,
     /// The same as the email address.
     #[error("must not be the email address")]

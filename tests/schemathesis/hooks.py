@@ -29,6 +29,8 @@ ENDS_ITS_LOGIN = {"logout", "changePassword", "deleteMe", "updateMe", "endSessio
 _numbers = itertools.count(1)
 # How many valid cases each operation has had in each phase: so the first ones of every phase meet what exists.
 _cases = collections.defaultdict(lambda: itertools.count(1))
+# The addresses that `register` was called with.
+_taken = set()
 _lock = threading.Lock()
 
 
@@ -177,7 +179,8 @@ def before_call(context, case, kwargs):
         return
     beyond_generation(case)
     name = operation_id(case)
-    number = next(_cases[name, case.meta.phase.name])
+    with _lock:
+        number = next(_cases[name, case.meta.phase.name])
     if number % 4 == 0:
         return
     if not is_stateful(case):
@@ -191,8 +194,14 @@ def before_call(context, case, kwargs):
     if name == "login":
         case.body = dict(DEMO)
     elif name == "register":
-        # What is generated first is short and even, and so among the common passwords.
-        case.body = {**body, "password": PASSWORD}
+        # What is generated first is short and even, and so among the common passwords; and the address of an example is taken
+        # from its first use on.
+        email = str(body.get("email")).lower()
+        with _lock:
+            is_taken = email in _taken
+            _taken.add(email)
+        fresh = {"email": f"fuzz-{next(_numbers)}-{os.getpid()}@example.com"} if is_taken else {}
+        case.body = {**body, **fresh, "password": PASSWORD}
     elif name == "refreshSession":
         case.body = {"refresh_token": register()["refresh_token"]}
     elif name == "changePassword":
