@@ -36,12 +36,15 @@ const DEBUG_CAPTURE: HeaderName = HeaderName::from_static("x-debug-capture");
 pub(super) struct Observed<'a> {
     recorder: &'a Recorder,
     received_at: i64,
-    /// Too many failed just before: should this one fail, it is counted, even if there is room by then, so nothing else need be
-    /// noted.
-    is_only_counted: bool,
+    /// `None` when too many failed just before: should this one fail, it is counted, even if there is room by then.
+    noted: Option<Box<Noted>>,
+}
+
+/// What it takes to keep a request.
+struct Noted {
     headers: HeaderMap,
     body: Option<Arc<Mutex<Tee>>>,
-    caller: Option<Arc<OnceLock<Caller>>>,
+    caller: Arc<OnceLock<Caller>>,
 }
 
 /// What an answer says that must be kept.
@@ -92,12 +95,17 @@ impl Tee {
     }
 }
 
+impl Noted {
+    fn is_asked_for(&self) -> bool {
+        self.headers.contains_key(&DEBUG_CAPTURE) && self.caller.get().is_some_and(|caller| caller.is_admin)
+    }
+}
+
 impl<'a> Observed<'a> {
     /// Begins to look at a request.
     pub(super) fn of(request: &mut Request, recorder: &'a Recorder, received_at: i64) -> Self {
         if !request.headers().contains_key(DEBUG_CAPTURE) && !recorder.may_have_room(received_at) {
-            let headers = HeaderMap::new();
-            return Self { recorder, received_at, is_only_counted: true, headers, body: None, caller: None };
+            return Self { recorder, received_at, noted: None };
         }
         let caller = Arc::<OnceLock<Caller>>::default();
         request.extensions_mut().insert(Witness(Arc::clone(&caller)));
@@ -118,18 +126,13 @@ impl<'a> Observed<'a> {
             request.set_body(Body::from_bytes_stream(pieces));
             tee
         });
-        Self { recorder, received_at, is_only_counted: false, headers, body, caller: Some(caller) }
-    }
-
-    fn caller(&self) -> Option<&Caller> {
-        self.caller.as_ref()?.get()
+        Self { recorder, received_at, noted: Some(Box::new(Noted { headers, body, caller })) }
     }
 
     /// Whether this answer, which is finished now, is one to be kept, and there is room for it; if there is none, it is counted.
     pub(super) fn wants(&self, facts: &Facts, response: &Response, failure: &Failure, clock: &dyn Clock) -> bool {
         let status = response.status().as_u16();
-        let is_asked_for =
-            self.headers.contains_key(&DEBUG_CAPTURE) && self.caller().is_some_and(|caller| caller.is_admin);
+        let is_asked_for = self.noted.as_ref().is_some_and(|noted| noted.is_asked_for());
         let is_failure = self.recorder.limits().selection.has(status, failure.code());
         if facts.is_outside || !(is_failure || is_asked_for) {
             return false;
@@ -138,7 +141,7 @@ impl<'a> Observed<'a> {
         let has_room = if is_asked_for {
             self.recorder.has_place()
         } else {
-            !self.is_only_counted && self.recorder.has_room(clock.now())
+            self.noted.is_some() && self.recorder.has_room(clock.now())
         };
         if !has_room && is_failure {
             let operation = facts.operation.map(|operation| operation.id.as_str());
@@ -162,7 +165,8 @@ impl<'a> Observed<'a> {
     /// Keeps what a request and its answer were.
     pub(super) fn keep(self, seen: Seen<'_>, response: &Response, answer: Answer, took: Duration) {
         let Seen { facts, method, target, request_id, trace_id, failure } = seen;
-        let (body, is_body_cut) = match &self.body {
+        let Some(noted) = self.noted else { return };
+        let (body, is_body_cut) = match &noted.body {
             Some(tee) => {
                 let mut tee = tee.lock().unwrap_or_else(PoisonError::into_inner);
                 tee.read_on();
@@ -170,7 +174,7 @@ impl<'a> Observed<'a> {
             }
             None => (Vec::new(), false),
         };
-        let principal = self.caller().map(|caller| Principal {
+        let principal = noted.caller.get().map(|caller| Principal {
             user_id: caller.user_id,
             session_id: caller.session_id,
             role: if caller.is_admin { "admin" } else { "user" }.to_owned(),
@@ -193,7 +197,7 @@ impl<'a> Observed<'a> {
             principal: principal.or_else(claimed),
             method: method.as_str().to_owned(),
             target: target.to_owned(),
-            headers: owned(&self.headers),
+            headers: owned(&noted.headers),
             body,
             is_body_cut,
             status: response.status().as_u16(),

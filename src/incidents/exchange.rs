@@ -47,8 +47,8 @@ const MAX_SITE: usize = 200;
 /// numbers are values of one failure, and may be anybody's.
 #[must_use]
 pub fn site(causes: impl IntoIterator<Item = impl Display>) -> String {
-    // Made for each request of a storm: two strings, however many causes and words there are.
-    let (mut site, mut sentence) = (String::new(), String::new());
+    // Made for each request of a storm: two strings, however many causes and words there are, and as a rule of this size.
+    let (mut site, mut sentence) = (String::with_capacity(MAX_SITE), String::with_capacity(MAX_SITE));
     for cause in causes {
         sentence.clear();
         // Into a string, which takes everything.
@@ -86,12 +86,18 @@ fn append_shape(sentence: &str, site: &mut String) {
         match quote {
             Some(end) if word.trim_end_matches([',', '.', ';', ':']).ends_with(end) && word.len() > 1 => quote = None,
             Some(_) => {}
-            None if word.chars().all(|character| character.is_alphabetic() || "-_.,;:/!".contains(character)) => {
-                append(word);
-            }
+            None if is_plain(word) => append(word),
             None => append("…"),
         }
     }
+}
+
+/// Letters and what stands between sentences.
+fn is_plain(word: &str) -> bool {
+    const SIGNS: &str = "-_.,;:/!";
+    // Most words are of ASCII, which is told without the tables of Unicode.
+    let is_ascii = word.bytes().all(|byte| byte.is_ascii_alphabetic() || SIGNS.as_bytes().contains(&byte));
+    is_ascii || word.chars().all(|character| character.is_alphabetic() || SIGNS.contains(character))
 }
 
 #[cfg(test)]

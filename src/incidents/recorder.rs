@@ -2,13 +2,9 @@
 //!
 //! Owns the bounds. A request never waits: what finds no place is counted and dropped.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    hash::{DefaultHasher, Hash, Hasher},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicI64, AtomicU64, Ordering},
 };
 
 use tokio::sync::mpsc;
@@ -17,9 +13,8 @@ use super::{Exchange, Selection, fingerprint};
 
 /// How many exchanges wait to be redacted and stored at most.
 const QUEUE: usize = 256;
-/// How many groups a shard counts between two looks at most.
+/// How many groups are counted between two looks at most.
 const GROUPS: usize = 1_000;
-const SHARDS: usize = 8;
 const MINUTE: i64 = 60_000_000;
 /// One in so many of a minute's exchanges may come at once, besides those that the time lets in: a storm is kept evenly, so that
 /// what comes late is seen, too.
@@ -43,7 +38,8 @@ struct Shared {
     limits: Limits,
     queue: mpsc::Sender<Box<Exchange>>,
     pace: Pace,
-    shards: [Shard; SHARDS],
+    /// What comes often moves to the front, so that a storm of one kind finds its own at once.
+    tallies: Mutex<Vec<Tally>>,
     counts: Arc<Counts>,
 }
 
@@ -97,40 +93,12 @@ pub struct Tally {
     pub at: i64,
 }
 
-/// What some of the threads have counted. In a storm all of them count all the time: they must not meet, not even in a line of the
-/// processor's cache.
-#[derive(Default)]
-#[repr(align(128))]
-struct Shard(Mutex<Tallies>);
-
-#[derive(Default)]
-struct Tallies {
-    /// By the hash of what makes them equal.
-    groups: HashMap<u64, Tally>,
-    dropped: u64,
-}
-
-impl Shard {
-    fn lock(&self) -> MutexGuard<'_, Tallies> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Which shard is this thread's.
-fn shard() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static SHARD: usize = NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS;
-    }
-    SHARD.with(|shard| *shard)
-}
-
 /// What became of failures since the start.
 #[derive(Debug, Default)]
 pub struct Counts {
     /// Handed on.
     pub taken: AtomicU64,
-    /// Above the rate, or the queue was full: counted, not kept; as of the last look.
+    /// Above the rate, or the queue was full: counted, not kept.
     pub dropped: AtomicU64,
     /// Stored.
     pub stored: AtomicU64,
@@ -151,7 +119,7 @@ impl Recorder {
         let (sender, queue) = mpsc::channel(QUEUE);
         let pace = Pace::new(limits.per_minute);
         let recorder =
-            Self(Arc::new(Shared { limits, queue: sender, pace, shards: Default::default(), counts: Arc::default() }));
+            Self(Arc::new(Shared { limits, queue: sender, pace, tallies: Mutex::default(), counts: Arc::default() }));
         (recorder.clone(), Inbox { queue, recorder })
     }
 
@@ -198,20 +166,32 @@ impl Recorder {
 
     /// Counts a failure that is not kept.
     pub fn tally(&self, operation: Option<&str>, status: u16, code: Option<&'static str>, site: &str, at: i64) {
-        // Not yet the fingerprint: in a storm this is done for every request.
-        let mut hasher = DefaultHasher::new();
-        (operation, status, code, site).hash(&mut hasher);
-        let key = hasher.finish();
-        let mut tallies = self.0.shards[shard()].lock();
-        tallies.dropped += 1;
-        if tallies.groups.len() >= GROUPS && !tallies.groups.contains_key(&key) {
-            return;
+        self.0.counts.dropped.fetch_add(1, Ordering::Relaxed);
+        // Not by the fingerprint: in a storm this is done for every request.
+        let is_it = |tally: &Tally| {
+            tally.status == status
+                && tally.code == code
+                && tally.operation.as_deref() == operation
+                && tally.site == site
+        };
+        let mut tallies = self.tallies();
+        match tallies.iter().position(is_it) {
+            Some(place) => {
+                let tally = &mut tallies[place];
+                tally.count += 1;
+                tally.at = tally.at.max(at);
+                tallies.swap(place, place / 2);
+            }
+            None if tallies.len() >= GROUPS => {}
+            None => {
+                let (operation, site) = (operation.map(str::to_owned), site.to_owned());
+                tallies.push(Tally { operation, status, code, site, count: 1, at });
+            }
         }
-        let new =
-            || Tally { operation: operation.map(str::to_owned), status, code, site: site.to_owned(), count: 0, at };
-        let tally = tallies.groups.entry(key).or_insert_with(new);
-        tally.count += 1;
-        tally.at = tally.at.max(at);
+    }
+
+    fn tallies(&self) -> MutexGuard<'_, Vec<Tally>> {
+        self.0.tallies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -229,23 +209,11 @@ impl Inbox {
     /// Takes out what was counted, with its fingerprints.
     #[must_use]
     pub fn tallies(&self) -> Vec<(String, Tally)> {
-        let mut sum = HashMap::<String, Tally>::new();
-        for shard in &self.recorder.0.shards {
-            // Let go of before the fingerprints are made: failing requests would wait for it.
-            let tallies = std::mem::take(&mut *shard.lock());
-            self.recorder.0.counts.dropped.fetch_add(tallies.dropped, Ordering::Relaxed);
-            for tally in tallies.groups.into_values() {
-                match sum.entry(fingerprint(tally.operation.as_deref(), tally.status, tally.code, &tally.site)) {
-                    Entry::Vacant(new) => drop(new.insert(tally)),
-                    Entry::Occupied(mut sum) => {
-                        let sum = sum.get_mut();
-                        sum.count += tally.count;
-                        sum.at = sum.at.max(tally.at);
-                    }
-                }
-            }
-        }
-        sum.into_iter().collect()
+        // Let go of before the fingerprints are made: failing requests would wait for it.
+        let tallies = std::mem::take(&mut *self.recorder.tallies());
+        let named =
+            |tally: Tally| (fingerprint(tally.operation.as_deref(), tally.status, tally.code, &tally.site), tally);
+        tallies.into_iter().map(named).collect()
     }
 
     /// What became of failures since the start.
