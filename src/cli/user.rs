@@ -4,7 +4,7 @@ use std::io::{BufRead, Write};
 
 use clap::Subcommand;
 use diesel::{Connection, QueryResult};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 use super::{CliError, migrate::connect};
 use crate::{
@@ -62,18 +62,11 @@ pub(super) fn run(
             // Nobody is told a password that was made for them and would go on being good: a token of the kind that is mailed
             // for a reset is good once and not for long.
             let token = (!*password_stdin).then(|| RefreshTokens::first(&SystemRandom));
-            let (password, problems) = if token.is_some() {
-                (RefreshTokens::first(&SystemRandom).into(), Vec::new())
-            } else {
-                let password = read_password(input)?;
-                let policy = PasswordPolicy { min_length: config.passwords.min_length };
-                let problems = policy.problems(password.expose_secret(), email.key());
-                (password, problems)
+            // Until then the password is one that nobody knows.
+            let password = match token {
+                Some(_) => RefreshTokens::first(&SystemRandom).into(),
+                None => allowed_password(config, &email, input)?,
             };
-            if !problems.is_empty() {
-                let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-                return Err(message(format!("the password {}", problems.join(" and "))));
-            }
             let hasher = Hasher::new(config.passwords).map_err(AppError::Hashing)?;
             let password_hash = hasher
                 .hash_now(&password, &SystemRandom)
@@ -139,8 +132,16 @@ fn record(c: &mut DbConnection, event: AuditEvent, now: i64) -> QueryResult<()> 
     audit::append(c, &Origin::default(), &event.with("by", "command line"), now)
 }
 
-fn read_password(input: &mut dyn BufRead) -> Result<SecretString, CliError> {
+/// The first line of the input, if it may be the password of this account.
+fn allowed_password(config: &Config, email: &Email, input: &mut dyn BufRead) -> Result<SecretString, CliError> {
     let mut line = String::new();
     input.read_line(&mut line)?;
-    Ok(line.trim_end_matches(['\r', '\n']).to_owned().into())
+    let password = line.trim_end_matches(['\r', '\n']);
+    let policy = PasswordPolicy { min_length: config.passwords.min_length };
+    let problems: Vec<String> = policy.problems(password, email.key()).iter().map(ToString::to_string).collect();
+    if problems.is_empty() {
+        Ok(password.to_owned().into())
+    } else {
+        Err(CliError::Message(format!("the password {}", problems.join(" and "))))
+    }
 }

@@ -49,7 +49,7 @@ pub(super) async fn run(
 /// Says nothing that somebody has written: whoever registers the address of somebody else could say anything to them by their
 /// own name.
 fn mail(to: String, token: &str, settings: &Settings) -> Mail {
-    let minutes = settings.ttl.as_secs() / 60;
+    let minutes = settings.ttl.as_secs().div_ceil(60);
     Mail {
         to,
         subject: "Reset your BucketList password".to_owned(),

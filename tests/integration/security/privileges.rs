@@ -83,6 +83,4 @@ async fn the_role_in_postgresql_needs_the_rows_of_its_tables_and_nothing_else() 
     }
     let app = TestApp::over(database, |_| {}).await;
     live(&app).await;
-    drop(app);
-    drop(role);
 }
