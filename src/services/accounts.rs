@@ -295,10 +295,12 @@ fn rotate(
     if user.disabled {
         return Ok(Refreshed::Disabled);
     }
-    if token.session_revoked_at.is_some() || token.session_expires_at <= now {
+    // By now, too: a session was opened when it might live for longer.
+    let expires_at = expiry(token.session_created_at);
+    if token.session_revoked_at.is_some() || token.session_expires_at.min(expires_at) <= now {
         return Ok(Refreshed::Refused);
     }
-    let (next_hash, expires_at) = (digest(&next), expiry(token.session_created_at));
+    let next_hash = digest(&next);
     match token.rotated_at {
         None => {
             sessions::rotate(c, hash, token.session_id, now, expires_at)?;

@@ -244,6 +244,14 @@ both_engines! {
         login(&app, &user).await.get("/v1/users/me").await.expect(200);
     }
 
+    async fn a_shorter_age_is_that_of_open_sessions_too(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let refresh_token = app.user().await.refresh_token();
+        let stricter = TestApp::over(app.database, |config| config.tokens.session_ttl = DAY * 10).await;
+        stricter.wait(DAY * 10);
+        refresh(&stricter, &refresh_token).await.expect_error(401, "INVALID_REFRESH_TOKEN");
+    }
+
     async fn twenty_refreshes_at_once_all_get_a_token_that_works(engine: Engine) {
         let app = TestApp::on(engine).await;
         let user = app.user().await;
