@@ -218,8 +218,10 @@ fn https(config: &Config) -> Option<(Verdict, String)> {
 /// else's to reach.
 fn is_readable_on_its_way(url: &str) -> bool {
     let Ok(url) = url::Url::parse(url) else { return false };
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    let is_socket = host.is_empty() || host.starts_with("%2F");
+    // To libpq, a host may stand behind the question mark; a folder is where a socket is.
+    let named = url.query_pairs().find(|(name, _)| name == "host").map(|(_, host)| host);
+    let host = named.as_deref().or(url.host_str()).unwrap_or_default().trim_matches(['[', ']']);
+    let is_socket = host.is_empty() || host.starts_with('/') || host.starts_with("%2F");
     let is_here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
     let says = |name: &str, value: &str| url.query_pairs().any(|(n, v)| n == name && v == value);
     !is_socket && !is_here && url.scheme() != "smtps" && !says("tls", "required") && !says("sslmode", "verify-full")

@@ -97,6 +97,10 @@ fn what_is_spoken_to_over_a_network_is_to_be_spoken_to_safely() {
     assert_eq!(said(&format!("{there}?sslmode=require"), "smtp://mail.invalid?tls=opportunistic"), (true, true));
     assert_eq!(said(&format!("{there}?sslmode=verify-full"), "smtp://mail.invalid?tls=required"), (false, false));
     assert_eq!(said(there, "smtps://mail.invalid"), (true, false));
+    // To libpq, a host may stand behind the question mark, and a folder is one.
+    assert_eq!(said("postgres:///lists?host=database.invalid&port=1", "smtp://localhost"), (true, false));
+    assert_eq!(said("postgres:///lists?host=/nowhere&port=1", "smtp://localhost"), (false, false));
+    assert_eq!(said("postgres://%2Fnowhere:1/lists", "smtp://localhost"), (false, false));
 }
 
 #[test]
