@@ -158,8 +158,11 @@ impl Recorder {
         match self.0.queue.try_send(exchange) {
             Ok(()) => drop(self.0.counts.taken.fetch_add(1, Ordering::Relaxed)),
             Err(mpsc::error::TrySendError::Full(exchange) | mpsc::error::TrySendError::Closed(exchange)) => {
-                let operation = exchange.operation.map(|operation| operation.id.as_str());
-                self.tally(operation, exchange.status, exchange.code, &exchange.site, exchange.received_at);
+                // Somebody may have asked for one that did not fail.
+                if self.0.limits.selection.has(exchange.status, exchange.code) {
+                    let operation = exchange.operation.map(|operation| operation.id.as_str());
+                    self.tally(operation, exchange.status, exchange.code, &exchange.site, exchange.received_at);
+                }
             }
         }
     }
@@ -225,7 +228,7 @@ impl Inbox {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::redaction, *};
 
     fn recorder(per_minute: u32) -> (Recorder, Inbox) {
         let selection = "5xx".parse().unwrap();
@@ -249,6 +252,21 @@ mod tests {
         assert_eq!((kept(50 * MINUTE), kept(MINUTE)), (30, 30));
         let (one, _inbox) = self::recorder(1);
         assert_eq!([0, 1, MINUTE - 1, MINUTE].map(|now| one.has_room(now)), [true, false, false, true]);
+    }
+
+    #[test]
+    fn what_finds_the_queue_full_is_counted_if_it_failed() {
+        let (recorder, inbox) = recorder(3);
+        let take = |status| {
+            let exchange = redaction::tests::exchange("getMe", "/v2/users/me", "application/json", b"", "{}");
+            recorder.take(Box::new(Exchange { status, ..exchange }));
+        };
+        (0..QUEUE).for_each(|_| take(500));
+        assert!(!recorder.has_place() && !recorder.has_room(0) && inbox.tallies().is_empty());
+        take(200);
+        assert!(inbox.tallies().is_empty(), "an administrator has asked for it");
+        take(500);
+        assert_eq!(inbox.tallies().len(), 1);
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod stand_in;
 mod sweep;
 mod target;
 #[cfg(test)]
-mod tests;
+pub(in crate::incidents) mod tests;
 mod units;
 
 use std::{collections::BTreeSet, ops::Range, sync::LazyLock};

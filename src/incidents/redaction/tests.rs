@@ -7,7 +7,13 @@ use super::*;
 use crate::incidents::Principal;
 
 /// An exchange of an operation of v2, with this body and answer.
-fn exchange(operation: &str, target: &str, content_type: &str, body: &[u8], response: &str) -> Exchange {
+pub(in crate::incidents) fn exchange(
+    operation: &str,
+    target: &str,
+    content_type: &str,
+    body: &[u8],
+    response: &str,
+) -> Exchange {
     let operation = v2::contract().operations().find(|known| known.id == operation);
     let header = |name: &str, value: &str| (name.to_owned(), value.as_bytes().to_vec());
     Exchange {
