@@ -45,7 +45,9 @@
     const ask = () => fetch("/v1/users/me", { headers: { Accept: "application/json", Authorization: bearer(current) } });
     let response = await ask();
     if (response.status === 401 && (current = await renew(current.access_token))) response = await ask();
-    if (response.ok && stored()) name(await response.json());
+    const user = response.ok && (await response.json());
+    // Meanwhile somebody else may have logged in, or nobody be.
+    if (user && stored()?.access_token === current.access_token) name(user);
   }
 
   /** The server's own sentence, whichever of the two error shapes it comes in. */
