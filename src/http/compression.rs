@@ -2,7 +2,7 @@
 //! carries tokens or was asked for by a page of another site (a secret beside text of an attacker's choice leaks through the
 //! length of an answer: CRIME, BREACH).
 
-use contract::{conditional, table::RowFormat};
+use contract::{conditional, negotiation::weight, table::RowFormat};
 use poem::{
     IntoResponse, Request, Response,
     http::{
@@ -12,8 +12,6 @@ use poem::{
     },
     web::{Compress, CompressionAlgo, CompressionLevel},
 };
-
-use super::negotiation::weight;
 
 /// Below this many bytes compression costs more than it saves.
 const MIN_BYTES: usize = 1024;

@@ -16,7 +16,6 @@ mod facts;
 mod fault;
 mod headers;
 mod limits;
-mod negotiation;
 mod observed;
 pub mod pages;
 mod redirect;

@@ -12,6 +12,7 @@ use contract::{
     ApiError, Authenticate, Detail, ErrorCode, Operation,
     caller::{Arrival, bearer_token},
     listing::{Chosen, Format},
+    negotiation,
     operation::Limit,
     payload::{BodyRules, Incoming},
 };
@@ -39,7 +40,6 @@ use super::{
     fault::Fault,
     headers,
     limits::{NOWHERE, RateLimits},
-    negotiation,
     observed::{Observed, Seen},
     request_id, versions,
 };

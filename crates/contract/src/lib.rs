@@ -9,6 +9,7 @@
 //! * [`conditional`]: the entity tags of conditional requests
 //! * [`error`]: every error code a client can meet, and the one error type handlers return
 //! * [`listing`]: lists as pages of JSON, or streamed as CSV and NDJSON
+//! * [`negotiation`]: which representation a client gets
 //! * [`payload`]: JSON bodies, read strictly and checked against the document
 //! * [`problem`]: RFC 9457 problem details, for everything outside `/v1`
 //! * [`table`]: rows as CSV and NDJSON
@@ -18,6 +19,7 @@ pub mod caller;
 pub mod conditional;
 pub mod error;
 pub mod listing;
+pub mod negotiation;
 pub mod operation;
 pub mod payload;
 pub mod problem;

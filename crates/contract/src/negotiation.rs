@@ -5,7 +5,8 @@ use poem::http::{HeaderMap, header::ACCEPT};
 /// The media type of `produces` that the client likes best; of those it likes the same, the first. `None`: it accepts
 /// none. No `Accept`, and one that cannot be understood, accept everything; where nothing is produced, nothing can be
 /// unacceptable, and the choice is empty.
-pub(super) fn choose<'a>(headers: &HeaderMap, produces: &'a [String]) -> Option<&'a str> {
+#[must_use]
+pub fn choose<'a>(headers: &HeaderMap, produces: &'a [String]) -> Option<&'a str> {
     let Some(first) = produces.first() else {
         return Some("");
     };
@@ -80,7 +81,8 @@ fn unquoted(text: &str, separator: char) -> impl Iterator<Item = &str> {
 }
 
 /// The weight among the parameters of an offer, in thousandths; 1000 where none is stated, `None` where it is absurd.
-pub(super) fn weight<'a>(mut parameters: impl Iterator<Item = &'a str>) -> Option<u16> {
+#[must_use]
+pub fn weight<'a>(mut parameters: impl Iterator<Item = &'a str>) -> Option<u16> {
     let stated = parameters.find_map(|parameter| {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         name.trim().eq_ignore_ascii_case("q").then_some(value)
