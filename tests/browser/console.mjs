@@ -226,8 +226,12 @@ try {
     await page.click('#delete');
     assert.ok(await page.locator('#one').isVisible());
     page.once('dialog', (dialog) => dialog.accept());
+    const listed = page.waitForResponse((response) => response.url() === `${origin}/v2/admin/incidents`);
     await page.click('#delete');
+    await listed;
+    await page.waitForLoadState('networkidle');
     await page.locator('#notice', { hasText: 'is deleted' }).waitFor();
+    assert.equal(new URL(page.url()).hash, '');
     assert.equal(await row(binary).count(), 0);
     await page.goto(`${origin}/console#${binary.id}`);
     await page.locator('#notice.error').waitFor();

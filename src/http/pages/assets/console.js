@@ -246,7 +246,9 @@
     const { id } = shown;
     if (!confirm(`Delete incident #${id} for good?`)) return;
     await call(`${INCIDENTS}/${id}`, { method: "DELETE" });
-    location.hash = "";
+    // Not by setting the hash: that would route later, and the list take away what is said here.
+    history.replaceState(null, "", location.pathname);
+    route();
     await routed;
     say(`Incident #${id} is deleted.`);
   }
