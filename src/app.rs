@@ -5,7 +5,6 @@ use std::{sync::Arc, time::Duration};
 use contract::{v1, v2};
 use poem::{Endpoint, Response, Route, endpoint::BoxEndpoint};
 use secrecy::SecretString;
-use tokio::sync::Notify;
 
 use crate::{
     auth::{AccessTokens, Hasher, RefreshTokens, Signer, Standings},
@@ -18,7 +17,7 @@ use crate::{
     jobs::{IncidentWriter, Worker},
     limits::MemoryLimits,
     mail::{FileMailer, Mailer, SmtpMailer},
-    services::{Context, Keeping, Revisions, Services},
+    services::{Context, Keeping, Outbox, Revisions, Services},
 };
 
 /// What an app is made of besides its configuration; a test brings its own.
@@ -98,11 +97,12 @@ impl App {
             standings: standings.clone(),
             revisions: revisions.clone(),
             limits: limiter.clone(),
-            outbox: Arc::new(Notify::new()),
+            outbox: Outbox::default(),
         });
         let kept = &config.incidents;
         let vault = Vault::new(kept.key.as_ref(), &kept.previous_keys);
-        let services = Services::new(&context, Keeping { vault, max: kept.max.into(), ttl: kept.ttl });
+        let services =
+            Services::new(&context, Keeping { vault, max: kept.max.into(), ttl: kept.ttl }, config.export_ttl);
         let (recorder, inbox) = Recorder::new(kept.limits.clone());
         let incidents = IncidentWriter::new(inbox, Redactor::new(secret), services.incidents.clone());
         let authenticator = Arc::new(Authenticator {

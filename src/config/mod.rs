@@ -83,6 +83,8 @@ pub struct Config {
     pub incidents: Incidents,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// How long the file of an export is kept.
+    pub export_ttl: Duration,
     /// How long what was done is remembered.
     pub audit_retention: Duration,
     pub smtp_url: Option<SecretString>,
@@ -162,6 +164,7 @@ pub struct Limits {
     pub refresh_per_minute: u32,
     pub password_reset_per_hour: u32,
     pub search_per_minute: u32,
+    pub exports_per_hour: u32,
     pub body_bytes: usize,
     pub request_timeout: Duration,
 }
@@ -289,6 +292,7 @@ impl Config {
                 refresh_per_minute: read.bounded("RATE_LIMIT_REFRESH", 1, 1_000_000),
                 password_reset_per_hour: read.bounded("RATE_LIMIT_PASSWORD_RESET", 1, 1_000_000),
                 search_per_minute: read.bounded("RATE_LIMIT_SEARCH", 1, 1_000_000),
+                exports_per_hour: read.bounded("RATE_LIMIT_EXPORTS", 1, 1_000_000),
                 body_bytes: read.bounded("BODY_LIMIT", 1_024, 1_073_741_824),
                 request_timeout: read.duration("REQUEST_TIMEOUT"),
             },
@@ -318,6 +322,7 @@ impl Config {
                 previous_keys: read.secrets("INCIDENTS_PREVIOUS_KEYS", environment),
             },
             trusted_proxies: read.networks("TRUSTED_PROXIES"),
+            export_ttl: read.duration("EXPORT_TTL"),
             audit_retention: read.duration("AUDIT_RETENTION"),
             smtp_url: read.smtp_url("SMTP_URL"),
             mail_from: read.text("MAIL_FROM"),

@@ -122,6 +122,7 @@ pub const ALL: &[Variable] = &[
     variable("RATE_LIMIT_REFRESH", "60", "refreshes of sessions a minute for each address"),
     variable("RATE_LIMIT_PASSWORD_RESET", "5", "password resets an hour for each address, and for each account"),
     variable("RATE_LIMIT_SEARCH", "30", "searches a minute for each caller"),
+    variable("RATE_LIMIT_EXPORTS", "10", "exports an hour for each caller"),
     variable(
         "RESPONSE_CACHE_BYTES",
         "33554432",
@@ -129,6 +130,7 @@ pub const ALL: &[Variable] = &[
     ),
     variable("REQUIRE_IF_MATCH", "false", "whether changes in v2 must send If-Match (else 428)"),
     variable("GONE_AFTER_SUNSET", "true", "whether deprecated operations answer 410 from their sunset on"),
+    variable("EXPORT_TTL", "1d", "how long the file of an export is kept"),
     variable("AUDIT_RETENTION", "365d", "how long audit events are kept"),
     variable(
         "RESPONSE_CHECK",

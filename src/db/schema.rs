@@ -150,6 +150,29 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    exports (id) {
+        id -> BigInt,
+        user_id -> BigInt,
+        format -> Text,
+        state -> Text,
+        attempts -> Integer,
+        parts -> Nullable<Integer>,
+        records -> Nullable<BigInt>,
+        created_at -> BigInt,
+        finished_at -> Nullable<BigInt>,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    export_parts (export_id, number) {
+        export_id -> BigInt,
+        number -> Integer,
+        records -> Text,
+    }
+}
+
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(refresh_tokens -> sessions (session_id));
 diesel::joinable!(password_resets -> users (user_id));
@@ -158,6 +181,8 @@ diesel::joinable!(items -> bucketlists (bucketlist_id));
 diesel::joinable!(idempotency_keys -> users (user_id));
 diesel::joinable!(incidents -> incident_groups (group_id));
 diesel::joinable!(incidents -> users (user_id));
+diesel::joinable!(exports -> users (user_id));
+diesel::joinable!(export_parts -> exports (export_id));
 diesel::allow_tables_to_appear_in_same_query!(
     users,
     sessions,
@@ -171,4 +196,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     audit_events,
     incident_groups,
     incidents,
+    exports,
+    export_parts,
 );

@@ -59,6 +59,8 @@ words! {
         PasswordResetRequested "password_reset.requested"
         /// Somebody set a new password with what was mailed.
         PasswordResetConfirmed "password_reset.confirmed"
+        /// Somebody asked for everything of theirs as a file.
+        ExportRequested "export.requested"
         /// Somebody looked at a request that had failed, or took it out.
         IncidentRead "incident.read"
         /// Somebody said whether a failure is fixed.
@@ -73,6 +75,8 @@ words! {
     AuditTarget {
         /// An account.
         User "user"
+        /// A file of everything that somebody has.
+        Export "export"
         /// A request that had failed.
         Incident "incident"
     }
@@ -100,6 +104,12 @@ impl AuditEvent {
     #[must_use]
     pub fn of_user(action: AuditAction, user_id: i64) -> Self {
         Self { target: Some((AuditTarget::User, user_id)), ..Self::new(action) }
+    }
+
+    /// Something that was done to a file of everything that somebody has.
+    #[must_use]
+    pub fn of_export(action: AuditAction, id: i64) -> Self {
+        Self { target: Some((AuditTarget::Export, id)), ..Self::new(action) }
     }
 
     /// Something that was done to a request that had failed.

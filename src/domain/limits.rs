@@ -28,13 +28,15 @@ pub enum RateLimit {
     PasswordResetAccount,
     /// Searching.
     Search,
+    /// Exporting.
+    Exports,
     /// Writing down that somebody was refused.
     Notice,
 }
 
 impl RateLimit {
     /// Every limit.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::General,
         Self::Register,
         Self::Login,
@@ -43,6 +45,7 @@ impl RateLimit {
         Self::PasswordReset,
         Self::PasswordResetAccount,
         Self::Search,
+        Self::Exports,
         Self::Notice,
     ];
 
@@ -58,6 +61,7 @@ impl RateLimit {
             Self::PasswordReset => "password-reset",
             Self::PasswordResetAccount => "password-reset-account",
             Self::Search => "search",
+            Self::Exports => "exports",
             Self::Notice => "notice",
         }
     }

@@ -16,6 +16,7 @@ impl From<Error> for ApiError {
                 Missing::Bucketlist => ErrorCode::BucketlistNotFound,
                 Missing::Item => ErrorCode::ItemNotFound,
                 Missing::Session => ErrorCode::SessionNotFound,
+                Missing::Export => ErrorCode::ExportNotFound,
                 Missing::Incident => ErrorCode::IncidentNotFound,
             }),
             Error::Conflict(what) => {
@@ -24,11 +25,13 @@ impl From<Error> for ApiError {
                     Conflict::BucketlistNameTaken => ErrorCode::BucketlistNameTaken,
                     Conflict::LastAdmin => ErrorCode::LastAdmin,
                     Conflict::Changed => ErrorCode::PreconditionFailed,
+                    Conflict::ExportNotReady { .. } => ErrorCode::ExportNotReady,
                     Conflict::IncidentSealed => ErrorCode::IncidentSealed,
                     Conflict::CreationInFlight => ErrorCode::IdempotencyKeyInFlight,
                 };
-                // Who is at the same creation is soon done.
-                let retry_after = (what == Conflict::CreationInFlight).then_some(1);
+                // Who is at the same creation, or at the file, is soon done.
+                let is_soon = matches!(what, Conflict::CreationInFlight | Conflict::ExportNotReady { is_final: false });
+                let retry_after = is_soon.then_some(1);
                 Self { retry_after, ..Self::new(code) }
             }
             Error::Unauthenticated(what) => Self::new(match what {

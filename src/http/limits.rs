@@ -36,6 +36,7 @@ impl RateLimits {
             Limit::Refresh => (RateLimit::Refresh, &address),
             Limit::PasswordReset => (RateLimit::PasswordReset, &address),
             Limit::Search => (RateLimit::Search, &caller),
+            Limit::Exports => (RateLimit::Exports, &caller),
         };
         if !general.allows() {
             return general;

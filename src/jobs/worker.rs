@@ -1,22 +1,28 @@
-//! The worker: takes due jobs one by one, and purges what has expired.
+//! The worker: takes due jobs, those of a kind one by one, and purges what has expired.
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
-use super::password_reset::{self, Settings};
+use super::{
+    export,
+    password_reset::{self, Settings},
+};
 use crate::{
-    db::repositories::{
-        audit, idempotency,
-        jobs::{self, JobRow, PASSWORD_RESET_MAIL},
-        sessions,
+    db::{
+        DbConnection,
+        repositories::{
+            audit, exports, idempotency,
+            jobs::{self, EXPORT, JobRow, PASSWORD_RESET_MAIL},
+            sessions,
+        },
     },
     mail::Mailer,
     services::{Context, Error},
 };
 
 /// How long a job is hidden from other workers while one has it.
-const HIDDEN: i64 = 120_000_000;
+pub(super) const HIDDEN: i64 = 120_000_000;
 /// How often to look without being rung: jobs of other machines, and those put off.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// How often to purge.
@@ -52,23 +58,47 @@ impl Worker {
 
     /// Works until told to stop; a job that has begun is finished.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
-        let mut purge = tokio::time::interval(PURGE_EVERY);
+        let outbox = &self.context.outbox;
+        // Side by side: no mail waits for a large export.
+        tokio::join!(
+            self.follow(PASSWORD_RESET_MAIL, &outbox.mail, stop.clone()),
+            self.follow(EXPORT, &outbox.exports, stop.clone()),
+            async {
+                let mut purge = tokio::time::interval(PURGE_EVERY);
+                loop {
+                    tokio::select! {
+                        biased;
+                        () = told(&mut stop) => return,
+                        _ = purge.tick() => self.purge().await,
+                    }
+                }
+            },
+        );
+    }
+
+    /// Does the jobs of a kind, when the bell rings and every now and then.
+    async fn follow(&self, kind: &'static str, bell: &Notify, mut stop: watch::Receiver<bool>) {
         loop {
+            self.work_off_kind(kind).await;
             tokio::select! {
                 biased;
                 () = told(&mut stop) => return,
-                _ = purge.tick() => self.purge().await,
-                () = self.context.outbox.notified() => {}
+                () = bell.notified() => {}
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
-            self.work_off().await;
         }
     }
 
     /// Does every job that is due.
     pub async fn work_off(&self) {
+        for kind in [PASSWORD_RESET_MAIL, EXPORT] {
+            self.work_off_kind(kind).await;
+        }
+    }
+
+    async fn work_off_kind(&self, kind: &'static str) {
         loop {
-            match self.claim().await {
+            match self.claim(kind).await {
                 Ok(Some(job)) => self.work(job).await,
                 Ok(None) => return,
                 Err(error) => {
@@ -79,12 +109,12 @@ impl Worker {
         }
     }
 
-    /// Deletes expired sessions, revoked tokens and resets, and what is too old of the audit trail; returns how many.
+    /// Deletes expired sessions, revoked tokens, resets and exports, and what is too old of the audit trail; returns how many.
     pub async fn purge_expired(&self) -> Result<usize, Error> {
         let now = self.context.clock.now();
         let retention = i64::try_from(self.audit_retention.as_micros()).unwrap_or(i64::MAX / 4);
         let purge = move |c: &mut _| {
-            let expired = sessions::purge(c, now)? + idempotency::purge(c, now)?;
+            let expired = sessions::purge(c, now)? + idempotency::purge(c, now)? + exports::purge(c, now)?;
             Ok::<_, Error>(expired + audit::purge(c, now.saturating_sub(retention))?)
         };
         self.context.db.write(purge).await
@@ -98,21 +128,24 @@ impl Worker {
         }
     }
 
-    async fn claim(&self) -> Result<Option<JobRow>, Error> {
+    async fn claim(&self, kind: &'static str) -> Result<Option<JobRow>, Error> {
         let now = self.context.clock.now();
         // Looking costs no write lock; only a job that is there is taken.
-        let due = self.context.db.read(move |c| jobs::is_any_due(c, now).map_err(Error::from)).await?;
+        let due = self.context.db.read(move |c| jobs::is_any_due(c, kind, now).map_err(Error::from)).await?;
         if !due {
             return Ok(None);
         }
-        self.context.db.write(move |c| jobs::claim(c, now, now + HIDDEN).map_err(Error::from)).await
+        self.context.db.write(move |c| jobs::claim(c, kind, now, now + HIDDEN).map_err(Error::from)).await
     }
 
     async fn work(&self, job: JobRow) {
         let outcome = match job.kind.as_str() {
-            PASSWORD_RESET_MAIL => password_reset::run(&self.context, &*self.mailer, &self.settings, job.payload)
-                .await
-                .map_err(|error| error.to_string()),
+            PASSWORD_RESET_MAIL => {
+                password_reset::run(&self.context, &*self.mailer, &self.settings, job.payload.clone())
+                    .await
+                    .map_err(|error| error.to_string())
+            }
+            EXPORT => export::run(&self.context, &job).await.map_err(|error| error.to_string()),
             kind => Err(format!("this server knows no job `{kind}`")),
         };
         let (id, now) = (job.id, self.context.clock.now());
@@ -120,7 +153,13 @@ impl Worker {
             Ok(()) => self.context.db.write(move |c| jobs::delete(c, id).map_err(Error::from)).await,
             Err(error) if job.attempts >= ATTEMPTS => {
                 tracing::error!(job = job.kind, %error, "gave a job up after {ATTEMPTS} attempts");
-                self.context.db.write(move |c| jobs::delete(c, id).map_err(Error::from)).await
+                let given_up = move |c: &mut DbConnection| {
+                    if job.kind == EXPORT {
+                        exports::fail(c, job.payload.parse().unwrap_or_default(), now)?;
+                    }
+                    Ok::<_, Error>(jobs::delete(c, id)?)
+                };
+                self.context.db.write(given_up).await
             }
             Err(error) => {
                 tracing::warn!(job = job.kind, %error, attempt = job.attempts, "a job failed and will be tried again");

@@ -83,6 +83,7 @@ fn quota(limits: &Limits, limit: RateLimit) -> Quota {
         RateLimit::Refresh => (limits.refresh_per_minute, MINUTE),
         RateLimit::PasswordReset | RateLimit::PasswordResetAccount => (limits.password_reset_per_hour, HOUR),
         RateLimit::Search => (limits.search_per_minute, MINUTE),
+        RateLimit::Exports => (limits.exports_per_hour, HOUR),
         RateLimit::Notice => (1, MINUTE),
     };
     Quota { requests, window }

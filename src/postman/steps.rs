@@ -59,6 +59,9 @@ pub(super) fn v2(base: &str) -> Vec<Step> {
         changed("replaceItem", "item_etag"),
         changed("updateItem", "item_etag"),
         Step::new("search").after(include_str!("scripts/found.js")),
+        once(created("createExport", "export_id", &format!("{base}/exports/{{{{export_id}}}}"))),
+        Step::new("getExport").after(include_str!("scripts/export_finished.js")),
+        Step::new("getExportContent"),
     ]);
     // The first one is kept as an incident, because it says so: the requests after it find it.
     steps.push(for_admins("listUsers", base).header("X-Debug-Capture", "1"));

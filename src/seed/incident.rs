@@ -2,7 +2,7 @@
 
 use contract::{
     rules::EXAMPLE_REQUEST_ID,
-    v2::schemas::{EXAMPLE_HEADERS, EXAMPLE_REQUEST, EXAMPLE_RESPONSE, EXAMPLE_SITE},
+    v2::schemas::{EXAMPLE_EXPIRY, EXAMPLE_HEADERS, EXAMPLE_REQUEST, EXAMPLE_RESPONSE, EXAMPLE_SITE},
 };
 use diesel::{QueryResult, result::Error};
 
@@ -15,8 +15,6 @@ use crate::{
     incidents::{Bytes, Principal, Record, Reply, Sent, fingerprint, record::FORMAT},
 };
 
-/// As good as never: the end of the century. An example must not expire.
-const NEVER: i64 = 4_102_444_800_000_000;
 const OPERATION: &str = "createItem";
 const CODE: &str = "INTERNAL_ERROR";
 
@@ -44,7 +42,7 @@ pub(super) fn insert(c: &mut DbConnection, demo: i64, at: i64) -> QueryResult<()
         key_id: None,
         record: serde_json::to_vec(&record).map_err(|error| Error::SerializationError(Box::new(error)))?,
         created_at: at,
-        expires_at: NEVER,
+        expires_at: EXAMPLE_EXPIRY,
     };
     incidents::insert(c, incident).map(drop)
 }

@@ -4,6 +4,7 @@
 //! Owns what the rows say and how many go in at once. Knows nothing of the command line: progress is told to a callback.
 
 mod dummy;
+mod export;
 mod generate;
 mod ids;
 mod incident;

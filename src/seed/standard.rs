@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use diesel::{Connection, dsl::exists, prelude::*};
 
-use super::{SEEDED_AT, SeedError, hashed, incident, lock};
+use super::{SEEDED_AT, SeedError, export, hashed, incident, lock};
 use crate::{
     auth::Hasher,
     db::{
@@ -151,6 +151,7 @@ pub fn standard(
             seeded.lists += 1;
             seeded.items += list.items.len() as u64;
         }
+        export::insert(c, demo, at)?;
         incident::insert(c, demo, at)?;
         Ok(Some(seeded))
     })

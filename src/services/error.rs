@@ -38,6 +38,7 @@ pub enum Missing {
     Bucketlist,
     Item,
     Session,
+    Export,
     Incident,
 }
 
@@ -49,6 +50,10 @@ pub enum Conflict {
     LastAdmin,
     /// It is no longer as the caller saw it.
     Changed,
+    /// There is no file: not yet, or it was given up.
+    ExportNotReady {
+        is_final: bool,
+    },
     /// It is sealed with a key that the server was not given.
     IncidentSealed,
     /// Somebody else is making what was named the same.

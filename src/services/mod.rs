@@ -5,6 +5,7 @@ mod audit;
 mod bucketlists;
 mod creation;
 mod error;
+mod exports;
 mod incidents;
 mod items;
 mod pages;
@@ -25,6 +26,7 @@ pub use audit::Audit;
 pub use bucketlists::{BucketlistChanges, BucketlistContent, Bucketlists, WithItems};
 pub use creation::Made;
 pub use error::{Conflict, Error, Field, Forbidden, Missing, Unauthenticated, codes};
+pub use exports::{ExportFile, Exports};
 pub use incidents::{Incidents, Keeping, Resolution};
 pub use items::{ItemChanges, ItemContent, Items};
 pub use pages::{MAX_PER_PAGE, PageRequest, Walk, Walked};
@@ -57,8 +59,14 @@ pub struct Context {
     pub revisions: Revisions,
     /// `None`: nothing is limited.
     pub limits: Option<Arc<dyn RateLimiter>>,
-    /// Rung after a commit that put a job into the outbox.
-    pub outbox: Arc<Notify>,
+    pub outbox: Outbox,
+}
+
+/// Rung after a commit that put a job in: whoever does jobs of that kind need not look by themselves.
+#[derive(Default)]
+pub struct Outbox {
+    pub mail: Notify,
+    pub exports: Notify,
 }
 
 /// The services, sharing one context.
@@ -70,14 +78,15 @@ pub struct Services {
     pub bucketlists: Bucketlists,
     pub items: Items,
     pub search: Search,
+    pub exports: Exports,
     pub audit: Audit,
     pub incidents: Incidents,
 }
 
 impl Services {
-    /// All of them.
+    /// All of them; exports are kept for `export_ttl`.
     #[must_use]
-    pub fn new(context: &Arc<Context>, keeping: Keeping) -> Self {
+    pub fn new(context: &Arc<Context>, keeping: Keeping, export_ttl: Duration) -> Self {
         Self {
             accounts: Accounts(Arc::clone(context)),
             users: Users(Arc::clone(context)),
@@ -85,6 +94,7 @@ impl Services {
             bucketlists: Bucketlists(Arc::clone(context)),
             items: Items(Arc::clone(context)),
             search: Search(Arc::clone(context)),
+            exports: Exports { context: Arc::clone(context), ttl: export_ttl },
             audit: Audit(Arc::clone(context)),
             incidents: Incidents { context: Arc::clone(context), keeping: Arc::new(keeping) },
         }

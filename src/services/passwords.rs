@@ -54,7 +54,7 @@ impl Accounts {
             Ok::<_, Error>(jobs::insert(c, PASSWORD_RESET_MAIL, &key, now, now)?)
         };
         self.0.db.write(request).await?;
-        self.0.outbox.notify_one();
+        self.0.outbox.mail.notify_one();
         Ok(())
     }
 

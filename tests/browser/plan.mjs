@@ -14,7 +14,7 @@ export function firstClicks({ docs, origin }) {
   };
   const made = [];
   return [
-    ...['getMe', 'getBucketlist', 'getItem'].map((id) => asDemo(id, 200)),
+    ...['getMe', 'getBucketlist', 'getItem', 'getExport', 'getExportContent'].map((id) => asDemo(id, 200)),
     ...['listBucketlists', 'listItems', 'search', 'listSessions'].map((id) => asDemo(id, 200, { after: rows })),
     ...['updateBucketlist', 'replaceBucketlist', 'updateItem', 'replaceItem', 'updateMe'].map((id) => asDemo(id, 200)),
     asDemo('createItem', 201, { after: ({ json }) => made.push(`bucketlists/1/items/${json.id}`) }),
@@ -74,6 +74,10 @@ export function plan({ docs, origin, demo, admin, contract }) {
     ...inV2(
       asUser('updateItem', 200, { input: () => ({ parameters: item() }) }),
       asUser('search', 200),
+      asUser('createExport', 202, { input: { parameters: newKey() }, after: ({ json }) => { ids.export = json?.id; } }),
+      asUser('getExport', 200, { input: () => ({ parameters: { export_id: ids.export } }) }),
+      // The seeded one: it is finished.
+      asUser('getExportContent', 200),
     ),
     asUser('deleteItem', 204, { input: () => ({ parameters: item() }) }),
     asUser('deleteBucketlist', 204, { input: () => ({ parameters: list() }) }),

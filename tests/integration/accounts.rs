@@ -6,7 +6,10 @@ use bucketlist::{
     auth::digest,
     db::{
         DbError,
-        repositories::users,
+        repositories::{
+            jobs::{self as outbox, PASSWORD_RESET_MAIL},
+            users,
+        },
         schema::{jobs, password_resets, refresh_tokens, sessions, users as users_table},
     },
     mail::{Mail, Mailer, SmtpMailer},
@@ -547,7 +550,7 @@ both_engines! {
         request_reset(&app, &user.email()).await.expect(202);
         // A worker takes the job and is never heard of again.
         let taken = app.app.db.write(|c| {
-            bucketlist::db::repositories::jobs::claim(c, i64::MAX / 2, START + 120_000_000).map_err(DbError::from)
+            outbox::claim(c, PASSWORD_RESET_MAIL, i64::MAX / 2, START + 120_000_000).map_err(DbError::from)
         });
         assert!(taken.await.unwrap().is_some());
         app.work_off().await;

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// For requests that are refused before anybody looks for what they are about.
-const ANYWHERE: Ids = Ids { list: 1, item: 1, user: 1, session: 1 };
+const ANYWHERE: Ids = Ids { list: 1, item: 1, user: 1, session: 1, export: 1 };
 
 /// Whoever may call an operation.
 fn caller<'w, 'a>(operation: &Operation, admin: &'w Actor<'a>, anonymous: &'w Actor<'a>) -> &'w Actor<'a> {

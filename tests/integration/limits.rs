@@ -200,6 +200,7 @@ both_engines! {
             Limit::Refresh => "\"refresh\";q=60;w=60",
             Limit::PasswordReset => "\"password-reset\";q=100;w=3600",
             Limit::Search => "\"search\";q=30;w=60",
+            Limit::Exports => "\"exports\";q=10;w=3600",
         };
         let mut own = 0;
         for (contract, declared) in [

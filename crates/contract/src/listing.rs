@@ -52,9 +52,9 @@ impl<'a> FromRequest<'a> for Format {
     }
 }
 
-/// A page of JSON whose rows are also offered as CSV and NDJSON.
+/// JSON whose rows are also offered as CSV and NDJSON.
 pub trait Page: Type + Serialize + Send {
-    /// What it is a page of.
+    /// What its rows are.
     type Row: Row + Example;
 }
 
@@ -162,7 +162,7 @@ impl<P: Page> ApiResponse for Listing<P> {
     }
 }
 
-fn rows_content<R: Row + Example>(format: RowFormat) -> MetaMediaType {
+pub(crate) fn rows_content<R: Row + Example>(format: RowFormat) -> MetaMediaType {
     // An example that cannot be written is empty, which the tests of the document would show.
     let bytes = format.begin::<R>().and_then(|text| format.append(&[R::example()], text)).unwrap_or_default();
     let example = String::from_utf8_lossy(&bytes).into_owned();

@@ -1,6 +1,9 @@
 //! Which representation a client gets (RFC 9110, section 12.5).
 
-use poem::http::{HeaderMap, header::ACCEPT};
+use poem::{
+    FromRequest, Request, RequestBody,
+    http::{HeaderMap, HeaderValue, header::ACCEPT},
+};
 
 /// The media type of `produces` that the client likes best; of those it likes the same, the first. `None`: it accepts
 /// none. No `Accept`, and one that cannot be understood, accept everything; where nothing is produced, nothing can be
@@ -23,6 +26,25 @@ pub fn choose<'a>(headers: &HeaderMap, produces: &'a [String]) -> Option<&'a str
         }
     }
     best.map(|(_, media_type)| media_type)
+}
+
+/// What a client accepts, for operations whose answer is of one media type but not always the same.
+#[derive(Clone, Debug)]
+pub struct Accept(HeaderMap);
+
+impl Accept {
+    /// Whether the client can take an answer of this media type.
+    #[must_use]
+    pub fn allows(&self, media_type: &str) -> bool {
+        choose(&self.0, &[media_type.to_owned()]).is_some()
+    }
+}
+
+impl<'a> FromRequest<'a> for Accept {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
+        let values = request.headers().get_all(ACCEPT).iter();
+        Ok(Self(values.map(|value: &HeaderValue| (ACCEPT, value.clone())).collect()))
+    }
 }
 
 /// A media range with its quality in thousandths.

@@ -39,6 +39,8 @@ pub enum Limit {
     PasswordReset,
     /// Searching, per caller.
     Search,
+    /// Exporting, per caller.
+    Exports,
 }
 
 /// The end of an operation, announced.

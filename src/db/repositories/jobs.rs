@@ -7,6 +7,9 @@ use crate::db::{DbConnection, schema::jobs};
 /// The job that mails a reset token; its payload is the email address in lower case.
 pub const PASSWORD_RESET_MAIL: &str = "password_reset_mail";
 
+/// The job that makes an export; its payload is the id.
+pub const EXPORT: &str = "export";
+
 /// A job that is due.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable)]
 pub struct JobRow {
@@ -30,14 +33,19 @@ pub fn insert(c: &mut DbConnection, kind: &str, payload: &str, run_at: i64, now:
         .map(drop)
 }
 
-/// Whether there is anything to do.
-pub fn is_any_due(c: &mut DbConnection, now: i64) -> QueryResult<bool> {
-    diesel::select(diesel::dsl::exists(jobs::table.filter(jobs::run_at.le(now)))).get_result(c)
+/// Whether there is anything of this kind to do.
+pub fn is_any_due(c: &mut DbConnection, kind: &str, now: i64) -> QueryResult<bool> {
+    let due = jobs::table.filter(jobs::kind.eq(kind)).filter(jobs::run_at.le(now));
+    diesel::select(diesel::dsl::exists(due)).get_result(c)
 }
 
-/// Takes the oldest job that is due and hides it until `hidden_until`: if this worker dies, another finds it then.
-pub fn claim(c: &mut DbConnection, now: i64, hidden_until: i64) -> QueryResult<Option<JobRow>> {
-    let due = jobs::table.filter(jobs::run_at.le(now)).order((jobs::run_at, jobs::id)).select(jobs::id);
+/// Takes the oldest job of a kind that is due and hides it until `hidden_until`: if this worker dies, another finds it then.
+pub fn claim(c: &mut DbConnection, kind: &str, now: i64, hidden_until: i64) -> QueryResult<Option<JobRow>> {
+    let due = jobs::table
+        .filter(jobs::kind.eq(kind))
+        .filter(jobs::run_at.le(now))
+        .order((jobs::run_at, jobs::id))
+        .select(jobs::id);
     let id: Option<i64> = match c {
         DbConnection::Sqlite(c) => due.first(c).optional()?,
         // Workers of several machines take different jobs.
@@ -49,6 +57,11 @@ pub fn claim(c: &mut DbConnection, now: i64, hidden_until: i64) -> QueryResult<O
         .returning((jobs::id, jobs::kind, jobs::payload, jobs::attempts))
         .get_result(c)
         .optional()
+}
+
+/// Hides a job for longer: whoever has it is still at it.
+pub fn hide(c: &mut DbConnection, id: i64, hidden_until: i64) -> QueryResult<()> {
+    diesel::update(jobs::table.find(id)).set(jobs::run_at.eq(hidden_until)).execute(c).map(drop)
 }
 
 pub fn delete(c: &mut DbConnection, id: i64) -> QueryResult<()> {

@@ -4,6 +4,7 @@
 
 pub mod audit;
 pub mod bucketlists;
+pub mod exports;
 pub mod idempotency;
 pub mod incidents;
 pub mod items;

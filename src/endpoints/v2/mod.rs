@@ -6,6 +6,7 @@ mod auth;
 mod bucketlists;
 mod conditions;
 mod cursors;
+mod exports;
 mod incidents;
 mod items;
 mod pages;
@@ -15,7 +16,8 @@ pub mod tables;
 mod users;
 
 use contract::v2::endpoints::{
-    AdminUserRoutes, AuditRoutes, AuthRoutes, BucketlistRoutes, IncidentRoutes, ItemRoutes, SearchRoutes, UserRoutes,
+    AdminUserRoutes, AuditRoutes, AuthRoutes, BucketlistRoutes, ExportRoutes, IncidentRoutes, ItemRoutes, SearchRoutes,
+    UserRoutes,
 };
 use poem_openapi::OpenApiService;
 
@@ -25,6 +27,7 @@ pub use auth::Auth;
 pub use bucketlists::BucketlistLists;
 pub use conditions::Conditions;
 pub use cursors::Cursors;
+pub use exports::ExportFiles;
 pub use incidents::IncidentRecords;
 pub use items::ItemLists;
 pub use search::SearchText;
@@ -39,6 +42,7 @@ pub type Api = (
     BucketlistRoutes<BucketlistLists>,
     ItemRoutes<ItemLists>,
     SearchRoutes<SearchText>,
+    ExportRoutes<ExportFiles>,
     AdminUserRoutes<AdminUsers>,
     AuditRoutes<AuditTrail>,
     IncidentRoutes<IncidentRecords>,
@@ -64,6 +68,7 @@ pub fn service(
         BucketlistRoutes(BucketlistLists { lists: services.bucketlists.clone(), cursors: cursors.clone(), conditions }),
         ItemRoutes(ItemLists { items: services.items.clone(), cursors: cursors.clone(), conditions }),
         SearchRoutes(SearchText { search: services.search.clone(), cursors: cursors.clone() }),
+        ExportRoutes(ExportFiles { exports: services.exports.clone() }),
         AdminUserRoutes(AdminUsers { users: services.users.clone(), cursors: cursors.clone(), conditions }),
         AuditRoutes(AuditTrail { audit: services.audit.clone(), cursors: cursors.clone() }),
         IncidentRoutes(IncidentRecords {

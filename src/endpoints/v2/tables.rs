@@ -59,7 +59,7 @@ where
 }
 
 /// Logs what broke a stream, and breaks it.
-fn broken(error: impl StdError + Send + Sync + 'static) -> io::Error {
+pub(super) fn broken(error: impl StdError + Send + Sync + 'static) -> io::Error {
     let mut causes = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

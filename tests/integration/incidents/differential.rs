@@ -22,6 +22,7 @@ struct Somebody<'a> {
     password: String,
     list: i64,
     item: i64,
+    export: i64,
 }
 
 impl Somebody<'_> {
@@ -31,6 +32,7 @@ impl Somebody<'_> {
             "user_id" => self.actor.id(),
             "bucketlist_id" => self.list,
             "item_id" => self.item,
+            "export_id" => self.export,
             _ => 1,
         }
     }
@@ -42,7 +44,8 @@ async fn somebody<'a>(app: &'a TestApp, email: &str, password: &str) -> Somebody
     let actor = Actor::new(app, Some(session));
     let list = actor.bucketlist("See the world").await;
     let item = actor.item(list, "Watch the northern lights").await;
-    Somebody { actor, email: email.to_owned(), password: password.to_owned(), list, item }
+    let export = actor.export("json").await;
+    Somebody { actor, email: email.to_owned(), password: password.to_owned(), list, item, export }
 }
 
 fn operations() -> Vec<&'static Operation> {

@@ -24,6 +24,7 @@ const fn quota(limit: Limit) -> (&'static str, u32) {
         Limit::Refresh => ("refresh", 4),
         Limit::PasswordReset => ("password-reset", 4),
         Limit::Search => ("search", 5),
+        Limit::Exports => ("exports", 4),
     }
 }
 
@@ -36,6 +37,7 @@ async fn limited(engine: crate::support::Engine) -> TestApp {
         config.limits.refresh_per_minute = quota(Limit::Refresh).1;
         config.limits.password_reset_per_hour = quota(Limit::PasswordReset).1;
         config.limits.search_per_minute = quota(Limit::Search).1;
+        config.limits.exports_per_hour = quota(Limit::Exports).1;
         // Where requests in process come from: each test of an operation comes from an address of its own.
         config.trusted_proxies = vec!["0.0.0.0/32".parse().unwrap()];
     })
@@ -89,7 +91,7 @@ both_engines! {
             }
             kinds.insert(name);
         }
-        assert_eq!(kinds.len(), 6, "{kinds:?}");
+        assert_eq!(kinds.len(), 7, "{kinds:?}");
     }
 
     async fn a_limit_counts_the_versions_and_the_operations_of_its_kind_together(engine: Engine) {

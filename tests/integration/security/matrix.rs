@@ -32,6 +32,7 @@ fn mixtures(target: &Target, own: Ids, theirs: Ids) -> Vec<(Ids, &'static str)> 
                 "item_id" => ids.item = theirs.item,
                 "session_id" => ids.session = theirs.session,
                 "user_id" => ids.user = theirs.user,
+                "export_id" => ids.export = theirs.export,
                 other => panic!("{target}: of what is {other} an id?"),
             }
         }

@@ -86,12 +86,13 @@ impl State {
             let rows = state.0[table].iter().filter(|row| row["user_id"] == user);
             rows.map(|row| row["id"].clone()).collect()
         };
-        let (lists, sessions) = (ids("bucketlists"), ids("sessions"));
+        let (lists, sessions, exports) = (ids("bucketlists"), ids("sessions"), ids("exports"));
         let is_theirs = |table: &str, row: &Value| {
             (table == "users" && row["id"] == user)
                 || row["user_id"] == user
                 || lists.contains(&row["bucketlist_id"])
                 || sessions.contains(&row["session_id"])
+                || exports.contains(&row["export_id"])
         };
         let theirs = state.0.iter().map(|(table, rows)| {
             let rows = rows.iter().filter(|row| is_theirs(table, row)).cloned();

@@ -78,6 +78,13 @@ impl<'a> Actor<'a> {
         let path = format!("/v1/bucketlists/{bucketlist_id}/items");
         self.post(&path, &json!({"name": name})).await.expect(201).json()["id"].as_i64().unwrap()
     }
+
+    /// Makes an export of what is there by now; returns its id.
+    pub async fn export(&self, format: &str) -> i64 {
+        let reply = self.post("/v2/exports", &json!({"format": format})).await.expect(202);
+        self.app.work_off().await;
+        reply.json()["id"].as_i64().unwrap()
+    }
 }
 
 /// A request that is being put together.

@@ -29,26 +29,32 @@ pub struct Ids {
     pub item: i64,
     pub user: i64,
     pub session: i64,
+    pub export: i64,
 }
 
 impl Ids {
     /// Of nothing.
-    pub const NONE: Self = Self { list: 999_999, item: 999_999, user: 999_999, session: 999_999 };
+    pub const NONE: Self = Self { list: 999_999, item: 999_999, user: 999_999, session: 999_999, export: 999_999 };
 
     /// Of things of this user's, which are made now.
     pub async fn of(user: &Actor<'_>) -> Self {
         let list = user.bucketlist("See the world").await;
         let item = user.item(list, "Walk the Camino").await;
         let session = user.get("/v2/auth/sessions").await.expect(200).json()["data"][0]["id"].as_i64().unwrap();
-        Self { list, item, user: user.id(), session }
+        let export = user.export("json").await;
+        Self { list, item, user: user.id(), session, export }
     }
 
     /// The path of an operation, of either version.
     pub fn path(&self, operation: &Operation) -> String {
         let mut path = operation.path.clone();
-        for (name, id) in
-            [("bucketlist_id", self.list), ("item_id", self.item), ("user_id", self.user), ("session_id", self.session)]
-        {
+        for (name, id) in [
+            ("bucketlist_id", self.list),
+            ("item_id", self.item),
+            ("user_id", self.user),
+            ("session_id", self.session),
+            ("export_id", self.export),
+        ] {
             path = path.replace(&format!("{{{name}}}"), &id.to_string());
         }
         // Nobody's request has failed.

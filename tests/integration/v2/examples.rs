@@ -131,6 +131,11 @@ both_engines! {
                     // An account is shown in its owner's eyes: an administrator has other links.
                     assert_ne!(plain["_links"].take(), example["_links"].take());
                 }
+                if operation.id == "getExportContent" {
+                    // The beginning of the file.
+                    let shown = example["records"].as_array().unwrap().len();
+                    plain["records"].as_array_mut().unwrap().truncate(shown);
+                }
                 if operation.id.starts_with("exportIncident") {
                     // A file in somebody else's format has more in it than the document describes.
                     plain = part(&plain, &example);

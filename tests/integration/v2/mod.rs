@@ -9,6 +9,7 @@ mod conditional;
 mod deprecation;
 pub mod documented;
 mod examples;
+mod exports;
 mod idempotency;
 mod merge_patch;
 mod negotiation;

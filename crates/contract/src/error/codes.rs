@@ -166,6 +166,13 @@ error_codes! {
     404 SessionNotFound "SESSION_NOT_FOUND" "There is no such session."
         causes["The session has ended already.", "It is a session of another account."]
         remedy["List your sessions to see those that live. One that you wanted to end needs nothing more."]
+    /// There is no export with this id, or it belongs to somebody else.
+    404 ExportNotFound "EXPORT_NOT_FOUND" "There is no such export."
+        causes[
+            "The export has expired: its file is kept for a day.",
+            "You have made ten newer ones, or it belongs to another account than the token.",
+        ]
+        remedy["Ask for a new export."]
     /// There is no incident with this id, or it is older than the server keeps them.
     404 IncidentNotFound "INCIDENT_NOT_FOUND" "There is no such incident."
         causes[
@@ -220,6 +227,13 @@ error_codes! {
     409 IncidentTruncated "INCIDENT_TRUNCATED" "Only the beginning of the request was kept: it cannot be sent again."
         causes["The body of the request was longer than `INCIDENTS_BODY_LIMIT`."]
         remedy["Take the HTTP archive, which shows what was kept; raise the limit to keep more of the next one."]
+    /// The export has no file: it is still being made, or could not be made.
+    409 ExportNotReady "EXPORT_NOT_READY" "The export has no file."
+        causes["The file is still being made.", "It could not be made: the `state` of the export is `failed`."]
+        remedy[
+            "Fetch the export until its `state` is `finished`, waiting as `Retry-After` says. Ask for a new one if it is \
+             `failed`."
+        ]
     /// A request with the same `Idempotency-Key` is still being answered.
     409 IdempotencyKeyInFlight "IDEMPOTENCY_KEY_IN_FLIGHT" "A request with this Idempotency-Key is being answered."
         causes["The request was sent again before the first was answered, or twice at the same time."]

@@ -14,6 +14,8 @@ impl ErrorCode {
             Self::InvalidCursor
                 | Self::InvalidHeader
                 | Self::SessionNotFound
+                | Self::ExportNotFound
+                | Self::ExportNotReady
                 | Self::IncidentNotFound
                 | Self::IncidentSealed
                 | Self::IncidentTruncated

@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use super::{
     endpoints::{
         AdminUserEndpointsStub, AdminUserRoutes, AuditEndpointsStub, AuditRoutes, AuthEndpointsStub, AuthRoutes,
-        BucketlistEndpointsStub, BucketlistRoutes, IncidentEndpointsStub, IncidentRoutes, ItemEndpointsStub,
-        ItemRoutes, SearchEndpointsStub, SearchRoutes, UserEndpointsStub, UserRoutes,
+        BucketlistEndpointsStub, BucketlistRoutes, ExportEndpointsStub, ExportRoutes, IncidentEndpointsStub,
+        IncidentRoutes, ItemEndpointsStub, ItemRoutes, SearchEndpointsStub, SearchRoutes, UserEndpointsStub,
+        UserRoutes,
     },
     schemas::EXAMPLE_FINGERPRINT,
 };
@@ -48,6 +49,7 @@ pub fn operations() -> impl Iterator<Item = &'static Operation> {
         BucketlistRoutes::OPERATIONS,
         ItemRoutes::OPERATIONS,
         SearchRoutes::OPERATIONS,
+        ExportRoutes::OPERATIONS,
         AdminUserRoutes::OPERATIONS,
         AuditRoutes::OPERATIONS,
         IncidentRoutes::OPERATIONS,
@@ -74,6 +76,7 @@ pub fn build() -> Result<Document, FinishError> {
             BucketlistRoutes(BucketlistEndpointsStub),
             ItemRoutes(ItemEndpointsStub),
             SearchRoutes(SearchEndpointsStub),
+            ExportRoutes(ExportEndpointsStub),
             AdminUserRoutes(AdminUserEndpointsStub),
             AuditRoutes(AuditEndpointsStub),
             IncidentRoutes(IncidentEndpointsStub),
@@ -99,6 +102,7 @@ pub fn build() -> Result<Document, FinishError> {
                 "Link",
                 "Content-Disposition",
                 "Idempotency-Replayed",
+                "Retry-After",
                 "If-Match",
                 "If-None-Match",
                 "Idempotency-Key",
@@ -108,6 +112,7 @@ pub fn build() -> Result<Document, FinishError> {
                 ("item_id", json!(1)),
                 ("user_id", json!(2)),
                 ("session_id", json!(1)),
+                ("export_id", json!(1)),
                 ("incident_id", json!(1)),
                 ("request_id", json!(EXAMPLE_REQUEST_ID)),
                 ("operation", json!("createItem")),
@@ -141,6 +146,7 @@ pub fn build() -> Result<Document, FinishError> {
                 ("createBucketlist.Idempotency-Key", json!("8e03978e-40d5-43dd-bc93-6894a57f9324")),
                 ("createItem.Idempotency-Key", json!("0b6cc8a4-7d8f-4f0e-9f0c-55d1a1f1c7a2")),
                 ("createItems.Idempotency-Key", json!("c1f2ab7e-29d4-4e4f-8b0e-3a7d52e86b91")),
+                ("createExport.Idempotency-Key", json!("5d0f6f0c-52a7-4c0b-9a55-0f6f2f1d7c3e")),
             ],
             header_examples: &[
                 ("Location", json!("/v2/bucketlists/1")),
@@ -148,6 +154,7 @@ pub fn build() -> Result<Document, FinishError> {
                 ("Link", json!("</v2/bucketlists?per_page=20>; rel=\"self\"")),
                 ("Content-Disposition", json!("attachment; filename=\"bucketlists.csv\"")),
                 ("Idempotency-Replayed", json!(true)),
+                ("Retry-After", json!(1)),
             ],
             schema_examples: &[],
             sensitive: &[("AuthSession", "access_token"), ("AuthSession", "refresh_token")],
@@ -188,7 +195,7 @@ fn failures(facts: &OperationFacts<'_>) -> Vec<Failure> {
 fn error_example(facts: &OperationFacts<'_>, failure: &Failure) -> Value {
     let error = rules::example_error(failure);
     let path = format!("{BASE}{}", facts.path.replace("{user_id}", "2").replace("{session_id}", "1"));
-    let path = path.replace("{incident_id}", "1");
+    let path = path.replace("{incident_id}", "1").replace("{export_id}", "1");
     let path = path.replace("{bucketlist_id}", "1").replace("{item_id}", "1");
     serde_json::to_value(Problem::new(&error, &path, EXAMPLE_REQUEST_ID)).unwrap_or_default()
 }

@@ -5,6 +5,7 @@
 pub mod document;
 pub mod endpoints;
 pub mod headers;
+pub mod long_running;
 pub mod parameters;
 mod refusal;
 pub mod responses;

@@ -187,6 +187,8 @@ words! {
         PasswordResetRequested "password_reset.requested"
         /// Somebody set a new password with what was mailed.
         PasswordResetConfirmed "password_reset.confirmed"
+        /// Somebody asked for everything of theirs as a file.
+        ExportRequested "export.requested"
         /// Somebody looked at a request that had failed, or took it out.
         IncidentRead "incident.read"
         /// Somebody said whether a failure is fixed.
@@ -201,6 +203,8 @@ words! {
     AuditTarget {
         /// An account.
         User "user"
+        /// A file of everything that somebody has.
+        Export "export"
         /// A request that had failed.
         Incident "incident"
     }

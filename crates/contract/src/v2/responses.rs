@@ -92,14 +92,18 @@ pub struct Accepted;
 #[derive(Debug)]
 pub struct Done;
 
-const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
-fn response<T: Type>(status: StatusCode, description: &'static str, headers: Vec<MetaHeader>) -> MetaResponse {
+pub(super) fn response<T: Type>(
+    status: StatusCode,
+    description: &'static str,
+    headers: Vec<MetaHeader>,
+) -> MetaResponse {
     let body = MetaMediaType { content_type: <Json<T> as Payload>::CONTENT_TYPE, schema: T::schema_ref() };
     empty(status, description, vec![body], headers)
 }
 
-fn empty(
+pub(super) fn empty(
     status: StatusCode,
     description: &'static str,
     content: Vec<MetaMediaType>,
@@ -108,7 +112,7 @@ fn empty(
     MetaResponse { description, status: Some(status.as_u16()), status_range: None, content, headers }
 }
 
-fn header(name: &str, description: &str, required: bool, schema: MetaSchema) -> MetaHeader {
+pub(super) fn header(name: &str, description: &str, required: bool, schema: MetaSchema) -> MetaHeader {
     MetaHeader {
         name: name.to_owned(),
         description: Some(description.to_owned()),
@@ -122,7 +126,7 @@ fn text(max_length: usize) -> MetaSchema {
     MetaSchema { max_length: Some(max_length), ..MetaSchema::new("string") }
 }
 
-fn etag(required: bool) -> MetaHeader {
+pub(super) fn etag(required: bool) -> MetaHeader {
     header(
         "ETag",
         "Names this state of the resource; send it back as `If-Match` or `If-None-Match`.",
@@ -131,16 +135,21 @@ fn etag(required: bool) -> MetaHeader {
     )
 }
 
-fn location() -> MetaHeader {
+pub(super) fn location() -> MetaHeader {
     header("Location", "The path of what was made.", true, text(200))
 }
 
-fn with_tag(mut response: Response, tag: &str) -> Response {
+pub(super) fn replayed() -> MetaHeader {
+    let description = "Sent as `true` when an earlier request with the same Idempotency-Key made it.";
+    header("Idempotency-Replayed", description, false, MetaSchema::new("boolean"))
+}
+
+pub(super) fn with_tag(mut response: Response, tag: &str) -> Response {
     set(&mut response, header::ETAG, tag);
     response
 }
 
-fn set(response: &mut Response, name: HeaderName, value: &str) {
+pub(super) fn set(response: &mut Response, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().insert(name, value);
     }
@@ -198,9 +207,7 @@ impl<T: Serialize + Send> IntoResponse for Created<T> {
 
 impl<T: Type> ApiResponse for Created<T> {
     fn meta() -> MetaResponses {
-        let replayed = "Sent as `true` when an earlier request with the same Idempotency-Key made it.";
-        let headers =
-            vec![location(), etag(false), header("Idempotency-Replayed", replayed, false, MetaSchema::new("boolean"))];
+        let headers = vec![location(), etag(false), replayed()];
         MetaResponses { responses: vec![response::<T>(StatusCode::CREATED, "What was made.", headers)] }
     }
 
@@ -264,7 +271,7 @@ impl<T: Type> ApiResponse for Listed<T> {
     }
 }
 
-fn disposition() -> MetaHeader {
+pub(super) fn disposition() -> MetaHeader {
     header("Content-Disposition", "What to call the file.", true, text(200))
 }
 

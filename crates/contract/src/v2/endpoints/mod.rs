@@ -4,6 +4,7 @@ mod admin;
 mod audit;
 mod auth;
 mod bucketlists;
+mod exports;
 mod incidents;
 mod items;
 mod search;
@@ -13,6 +14,7 @@ pub use admin::*;
 pub use audit::*;
 pub use auth::*;
 pub use bucketlists::*;
+pub use exports::*;
 pub use incidents::*;
 pub use items::*;
 pub use search::*;
@@ -33,6 +35,8 @@ pub enum Tag {
     Items,
     /// Everything of yours that has these words.
     Search,
+    /// Everything of yours as one file.
+    Exports,
     /// Everybody's accounts, and what was done, for administrators.
     Admin,
     /// Requests that failed, kept without their secrets so that they can be sent again; for administrators.

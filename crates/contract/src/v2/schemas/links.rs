@@ -47,6 +47,13 @@ pub enum Links {
     User(i64),
     /// Of a session.
     Session(i64),
+    /// Of an export.
+    Export {
+        /// The export.
+        id: i64,
+        /// Whether there is a file.
+        has_content: bool,
+    },
     /// Of something that was done.
     AuditEvent,
     /// Of an incident, for administrators.
@@ -91,6 +98,13 @@ impl Links {
             Self::Session(id) => {
                 link("collection", "GET", format_args!("/v2/auth/sessions"))?;
                 link("delete", "DELETE", format_args!("/v2/auth/sessions/{id}"))
+            }
+            Self::Export { id, has_content } => {
+                link("self", "GET", format_args!("/v2/exports/{id}"))?;
+                if has_content {
+                    link("content", "GET", format_args!("/v2/exports/{id}/content"))?;
+                }
+                Ok(())
             }
             // Whom it speaks of may be gone.
             Self::AuditEvent => link("collection", "GET", format_args!("/v2/admin/audit")),

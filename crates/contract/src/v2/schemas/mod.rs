@@ -3,6 +3,7 @@
 mod accounts;
 mod audit;
 mod bucketlists;
+mod exports;
 mod incident_files;
 mod incidents;
 mod items;
@@ -13,6 +14,7 @@ mod search;
 pub use accounts::*;
 pub use audit::AuditEvent;
 pub use bucketlists::*;
+pub use exports::*;
 pub use incident_files::*;
 pub use incidents::*;
 pub use items::*;

@@ -3,7 +3,9 @@
 use poem_openapi::{Object, types::Example};
 use serde::Serialize;
 
-use super::{AuditEvent, Bucketlist, IncidentGroup, IncidentSummary, Item, SearchHit, Session, User};
+use super::{
+    AuditEvent, Bucketlist, ExportContent, ExportRecord, IncidentGroup, IncidentSummary, Item, SearchHit, Session, User,
+};
 use crate::{listing::Page, values::Nullable};
 
 /// How a page was cut.
@@ -121,4 +123,8 @@ impl Page for UserPage {
 
 impl Page for AuditEventPage {
     type Row = AuditEvent;
+}
+
+impl Page for ExportContent {
+    type Row = ExportRecord;
 }

@@ -1,0 +1,132 @@
+//! Makes an export, part by part.
+//!
+//! It is read in several units of work, so that nobody waits for it: what is written meanwhile may be in it or not, what
+//! stays as it is is in it once. Whoever begins anew supersedes who began before; then that one stops.
+
+use crate::{
+    db::{
+        DbConnection,
+        repositories::{
+            bucketlists::{self, BucketlistRow},
+            exports::{self, Attempt, Record},
+            items::{self, ItemRow},
+            jobs::{self, JobRow},
+            keyset::{Keyset, Position, SortKey},
+        },
+    },
+    services::{Context, Error},
+};
+
+use super::worker::HIDDEN;
+
+/// How many lists to read at once, and how many items of each.
+const LISTS: i64 = 20;
+const ITEMS: i64 = 100;
+/// How many items to read at once of a list that has more.
+const MORE_ITEMS: i64 = 500;
+/// How many records a part has at least, unless it is the last one.
+const PART: usize = 500;
+
+pub(super) async fn run(context: &Context, job: &JobRow) -> Result<(), Error> {
+    let (id, now) = (job.payload.parse().unwrap_or_default(), context.clock.now());
+    let begun = context.db.write(move |c| exports::begin(c, id, now).map_err(Error::from)).await?;
+    // Deleted meanwhile, or finished by somebody who could not say so any more.
+    let Some(attempt) = begun else { return Ok(()) };
+    let mut file = File { context, job: job.id, attempt, waiting: Vec::new(), parts: 0, records: 0 };
+    let mut after = None;
+    loop {
+        let keyset = from(after, LISTS);
+        let (lists, items) = context.db.snapshot(move |c| read_lists(c, attempt.owner, &keyset)).await?;
+        let is_last = lists.len() < LISTS as usize;
+        after = lists.last().map(|list| list.position(SortKey::CreatedAt));
+        let mut items = items.into_iter().peekable();
+        for list in lists {
+            file.waiting.push(Record::from(&list));
+            let (mut count, mut last) = (0, None);
+            while let Some(item) = items.next_if(|item| item.bucketlist_id == list.id) {
+                count += 1;
+                last = Some(item.position(SortKey::CreatedAt));
+                file.waiting.push(item.into());
+            }
+            if count == ITEMS && !file.add_rest(list.id, last).await? {
+                return Ok(());
+            }
+            if !file.flush(PART).await? {
+                return Ok(());
+            }
+        }
+        if is_last {
+            return file.finish().await;
+        }
+    }
+}
+
+/// In the order they were made.
+fn from(after: Option<Position>, limit: i64) -> Keyset {
+    Keyset { sort: SortKey::CreatedAt, descending: false, after, limit }
+}
+
+/// Some lists, each with its first items.
+fn read_lists(c: &mut DbConnection, owner: i64, keyset: &Keyset) -> Result<(Vec<BucketlistRow>, Vec<ItemRow>), Error> {
+    let lists = bucketlists::after(c, owner, &bucketlists::Filter::default(), keyset)?;
+    let ids: Vec<i64> = lists.iter().map(|list| list.id).collect();
+    let items = items::of_lists(c, &ids, ITEMS)?;
+    Ok((lists, items))
+}
+
+/// What has been made of an export.
+struct File<'a> {
+    context: &'a Context,
+    job: i64,
+    attempt: Attempt,
+    /// Read, not yet written.
+    waiting: Vec<Record>,
+    parts: i32,
+    records: i64,
+}
+
+impl File<'_> {
+    /// Adds the items of a list that come after its first ones. False when it is not ours to go on.
+    async fn add_rest(&mut self, list: i64, mut after: Option<Position>) -> Result<bool, Error> {
+        loop {
+            let keyset = from(after, MORE_ITEMS);
+            let read = move |c: &mut DbConnection| items::after(c, list, &items::Filter::default(), &keyset);
+            let items = self.context.db.read(move |c| read(c).map_err(Error::from)).await?;
+            let is_last = items.len() < MORE_ITEMS as usize;
+            after = items.last().map(|item| item.position(SortKey::CreatedAt));
+            self.waiting.extend(items.into_iter().map(Record::from));
+            if !self.flush(PART).await? {
+                return Ok(false);
+            }
+            if is_last {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Writes a part, if there is enough for one. False when it is not ours to go on.
+    async fn flush(&mut self, enough: usize) -> Result<bool, Error> {
+        if self.waiting.len() < enough {
+            return Ok(true);
+        }
+        let (records, attempt, number, job) = (std::mem::take(&mut self.waiting), self.attempt, self.parts, self.job);
+        let hidden_until = self.context.clock.now() + HIDDEN;
+        self.parts += 1;
+        self.records += i64::try_from(records.len()).unwrap_or_default();
+        let write = move |c: &mut DbConnection| {
+            // Nobody else takes the job while it goes on.
+            jobs::hide(c, job, hidden_until)?;
+            Ok::<_, Error>(exports::append(c, attempt, number, &records)?)
+        };
+        self.context.db.write(write).await
+    }
+
+    async fn finish(mut self) -> Result<(), Error> {
+        if !self.flush(1).await? {
+            return Ok(());
+        }
+        let Self { context, attempt, parts, records, .. } = self;
+        let now = context.clock.now();
+        context.db.write(move |c| exports::finish(c, attempt, parts, records, now).map_err(Error::from)).await
+    }
+}

@@ -1,0 +1,341 @@
+//! Exports: everything of somebody's as one file, made after the request.
+
+use std::time::Duration;
+
+use bucketlist::db::{
+    DbConnection, DbError,
+    repositories::{
+        exports::{self, Attempt, Record},
+        jobs::{self, EXPORT},
+    },
+    schema,
+};
+use diesel::prelude::*;
+use futures_util::StreamExt;
+use poem::http::Method;
+
+use crate::support::{Actor, Engine, Reply, TestApp, Value, json};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Where nobody has to log in again, however long they wait.
+async fn patient(engine: Engine) -> TestApp {
+    TestApp::configured(engine, |config| config.tokens.access_ttl = 30 * DAY).await
+}
+
+async fn ask(user: &Actor<'_>, format: &str) -> Reply {
+    user.post("/v2/exports", &json!({"format": format})).await.expect(202)
+}
+
+fn id(reply: &Reply) -> i64 {
+    reply.json()["id"].as_i64().unwrap()
+}
+
+async fn content(user: &Actor<'_>, id: i64) -> Reply {
+    user.get(&format!("/v2/exports/{id}/content")).await.expect(200)
+}
+
+/// Deletes the account.
+async fn leave(user: &Actor<'_>) {
+    let request = user.request(Method::DELETE, "/v2/users/me").json(&json!({"password": Actor::PASSWORD}));
+    request.send().await.expect(204);
+}
+
+/// How many rows there are.
+#[derive(Debug, PartialEq, Eq)]
+struct Counts {
+    exports: i64,
+    parts: i64,
+    jobs: i64,
+}
+
+const NOTHING: Counts = Counts { exports: 0, parts: 0, jobs: 0 };
+
+async fn count(app: &TestApp) -> Counts {
+    let read = |c: &mut DbConnection| {
+        Ok::<_, DbError>(Counts {
+            exports: schema::exports::table.count().get_result(c)?,
+            parts: schema::export_parts::table.count().get_result(c)?,
+            jobs: schema::jobs::table.count().get_result(c)?,
+        })
+    };
+    app.app.db.snapshot(read).await.unwrap()
+}
+
+/// Adds items, a thousand at once, each with its number.
+async fn fill(user: &Actor<'_>, list: i64, count: usize) {
+    let items: Vec<Value> =
+        (0..count).map(|number| json!({"name": format!("Item {number}"), "done": number % 2 == 0})).collect();
+    for items in items.chunks(1000) {
+        let body = json!({"items": items});
+        user.post(&format!("/v2/bucketlists/{list}/items/batch"), &body).await.expect(201);
+    }
+}
+
+/// What the lists say of everything the caller has, as an export would: each list, then its items.
+async fn everything(user: &Actor<'_>) -> Vec<Value> {
+    let rows = async |path: String| -> Vec<Value> {
+        let reply = user.request(Method::GET, &path).header("accept", "application/x-ndjson").send().await.expect(200);
+        String::from_utf8(reply.body).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let mut all = Vec::new();
+    for list in rows("/v2/bucketlists".to_owned()).await {
+        let record = |row: &Value, kind: &str| {
+            json!({
+                "type": kind, "id": row["id"], "bucketlist_id": list["id"], "name": row["name"],
+                "description": row["description"], "done": row["done"], "done_at": row["done_at"], "due_on": row["due_on"],
+                "created_at": row["created_at"], "updated_at": row["updated_at"],
+            })
+        };
+        all.push(record(&list, "bucketlist"));
+        let items = rows(format!("/v2/bucketlists/{}/items", list["id"])).await;
+        all.extend(items.iter().map(|item| record(item, "item")));
+    }
+    all
+}
+
+both_engines! {
+    async fn everything_of_the_callers_is_in_the_file_once(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let (user, other) = (app.user().await, app.user().await);
+        other.item(other.bucketlist("Of somebody else").await, "Not of the caller").await;
+        // None, some, exactly what is read at once, and much more; and more lists than are read at once.
+        for (number, items) in [0, 3, 100, 101, 1_700, 0].into_iter().chain([1; 40]).enumerate() {
+            app.wait(Duration::from_secs(1));
+            let list = user.bucketlist(&format!("List {number}")).await;
+            fill(&user, list, items).await;
+        }
+        let queued = ask(&user, "json").await;
+        let path = format!("/v2/exports/{}", id(&queued));
+        assert_eq!((queued.header("location"), queued.header("retry-after")), (path.as_str(), "1"));
+        let seen = queued.json();
+        assert_eq!(seen["_links"], json!({"self": {"href": path, "method": "GET"}}));
+        assert_eq!((&seen["state"], &seen["records"], &seen["finished_at"]), (&json!("queued"), &Value::Null, &Value::Null));
+        let waiting = user.get(&path).await.expect(200);
+        assert_eq!((waiting.json(), waiting.header("retry-after")), (seen.clone(), "1"));
+        let refused = user.get(&format!("{path}/content")).await.expect_error(409, "EXPORT_NOT_READY");
+        assert_eq!(refused.header("retry-after"), "1");
+
+        app.wait(Duration::from_secs(2));
+        app.work_off().await;
+        let expected = everything(&user).await;
+        assert_eq!(expected.len(), 46 + 3 + 100 + 101 + 1_700 + 40);
+        let finished = user.get(&path).await.expect(200);
+        assert!(!finished.headers.contains_key("retry-after"));
+        let finished = finished.json();
+        assert_eq!((&finished["state"], &finished["records"]), (&json!("finished"), &json!(expected.len())));
+        assert_eq!(finished["_links"]["content"], json!({"href": format!("{path}/content"), "method": "GET"}));
+        assert!(finished["finished_at"].as_str().unwrap() > finished["created_at"].as_str().unwrap());
+        // What is written from now on is not in it.
+        user.bucketlist("Too late").await;
+        let file = content(&user, id(&queued)).await;
+        assert_eq!(file.header("content-type"), "application/json");
+        let name = format!("attachment; filename=\"bucketlists-{}.json\"", id(&queued));
+        assert_eq!(file.header("content-disposition"), name);
+        assert_eq!(file.json()["records"].as_array().unwrap(), &expected);
+        // A record is a line.
+        assert_eq!(file.body.split(|byte| *byte == b'\n').count(), expected.len() + 3);
+    }
+
+    async fn a_file_is_what_was_asked_for(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let list = user.bucketlist("=1+1").await;
+        let item = json!({"name": "say \"hi\", all", "description": "two\nlines", "done": true, "due_on": "2027-02-01"});
+        user.post(&format!("/v1/bucketlists/{list}/items"), &item).await.expect(201);
+        let expected = everything(&user).await;
+
+        let (csv, ndjson) = (user.export("csv").await, user.export("ndjson").await);
+        let file = content(&user, csv).await;
+        assert_eq!(file.header("content-type"), "text/csv; charset=utf-8; header=present");
+        assert_eq!(file.header("content-disposition"), format!("attachment; filename=\"bucketlists-{csv}.csv\""));
+        let (at, id) = (expected[0]["created_at"].as_str().unwrap(), &expected[1]["id"]);
+        let rows = format!(
+            "type,id,bucketlist_id,name,description,done,done_at,due_on,created_at,updated_at\r\n\
+             bucketlist,{list},{list},'=1+1,,,,,{at},{at}\r\n\
+             item,{id},{list},\"say \"\"hi\"\", all\",\"two\nlines\",true,{at},2027-02-01,{at},{at}\r\n"
+        );
+        assert_eq!(String::from_utf8(file.body).unwrap(), rows);
+        let file = content(&user, ndjson).await;
+        assert_eq!(file.header("content-type"), "application/x-ndjson");
+        let text = String::from_utf8(file.body).unwrap();
+        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines, expected);
+
+        let path = format!("/v2/exports/{csv}/content");
+        for (accept, status) in [("text/csv", 200), ("text/*", 200), ("*/*", 200), ("application/json", 406), ("image/png", 406)] {
+            let reply = user.request(Method::GET, &path).header("accept", accept).send().await.expect(status);
+            assert_eq!(reply.body.starts_with(b"type,id"), status == 200, "{accept}");
+        }
+        user.request(Method::HEAD, &path).send().await.expect(200);
+    }
+
+    async fn whoever_has_nothing_gets_a_file_without_records(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let reply = user.post("/v2/exports", &json!({})).await.expect(202);
+        assert_eq!(reply.json()["format"], "json");
+        app.work_off().await;
+        assert_eq!(user.get(&format!("/v2/exports/{}", id(&reply))).await.expect(200).json()["records"], 0);
+        assert_eq!(content(&user, id(&reply)).await.json(), json!({"records": []}));
+        let csv = user.export("csv").await;
+        assert_eq!(content(&user, csv).await.body.iter().filter(|byte| **byte == b'\n').count(), 1);
+        let ndjson = user.export("ndjson").await;
+        assert!(content(&user, ndjson).await.body.is_empty());
+    }
+
+    async fn an_export_that_is_asked_for_again_is_made_once(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let named = async |format: &str| {
+            let request = user.request(Method::POST, "/v2/exports").header("idempotency-key", "once");
+            request.json(&json!({"format": format})).send().await
+        };
+        let first = named("csv").await.expect(202);
+        let second = named("csv").await.expect(202);
+        assert_eq!((first.json(), second.header("idempotency-replayed")), (second.json(), "true"));
+        assert_eq!(first.header("location"), second.header("location"));
+        named("json").await.expect_error(422, "IDEMPOTENCY_KEY_REUSED");
+        app.work_off().await;
+        app.work_off().await;
+        assert_eq!(count(&app).await, Counts { exports: 1, parts: 0, jobs: 0 });
+    }
+
+    async fn ten_are_kept_for_a_day(engine: Engine) {
+        let app = patient(engine).await;
+        let user = app.user().await;
+        user.bucketlist("See the world").await;
+        let mut made = Vec::new();
+        for number in 0..12 {
+            made.push(user.export(["json", "csv", "ndjson"][number % 3]).await);
+        }
+        // Those of others do not count.
+        let others = app.user().await.export("json").await;
+        for (index, id) in made.iter().enumerate() {
+            let reply = user.get(&format!("/v2/exports/{id}")).await;
+            if index < 2 {
+                reply.expect_error(404, "EXPORT_NOT_FOUND");
+            } else {
+                reply.expect(200);
+            }
+        }
+        app.wait(DAY - Duration::from_secs(1));
+        content(&user, made[11]).await;
+        app.wait(Duration::from_secs(1));
+        user.get(&format!("/v2/exports/{}/content", made[11])).await.expect_error(404, "EXPORT_NOT_FOUND");
+        assert_eq!(count(&app).await, Counts { exports: 11, parts: 10, jobs: 0 }, "{others}: expired, not yet purged");
+        app.app.worker.purge_expired().await.unwrap();
+        assert_eq!(count(&app).await, NOTHING);
+    }
+
+    async fn ten_an_hour_may_be_asked_for(engine: Engine) {
+        let app = TestApp::configured(engine, |config| config.limits.rate_limit = true).await;
+        let (user, other) = (app.user().await, app.user().await);
+        for _ in 0..10 {
+            ask(&user, "json").await;
+        }
+        let refused = user.post("/v2/exports", &json!({})).await.expect_error(429, "RATE_LIMIT_EXCEEDED");
+        assert_eq!((refused.header("retry-after"), refused.header("ratelimit-policy")), ("360", "\"exports\";q=10;w=3600"));
+        ask(&other, "json").await;
+        // Looking is another matter.
+        user.get("/v2/exports/999999").await.expect_error(404, "EXPORT_NOT_FOUND");
+    }
+
+    async fn whoever_begins_anew_supersedes_who_began_before(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let export = id(&ask(&user, "json").await);
+        let now = 0;
+        let begin = async || app.app.db.write(move |c| exports::begin(c, export, now).map_err(DbError::from)).await.unwrap();
+        let record = Record {
+            is_item: false, id: 1, bucketlist_id: 1, name: "A list".into(), description: None, done: None, done_at: None,
+            due_on: None, created_at: 0, updated_at: 0,
+        };
+        let append = async |attempt: Attempt, number: i32| {
+            let records = vec![record.clone(); 2];
+            app.app.db.write(move |c| exports::append(c, attempt, number, &records).map_err(DbError::from)).await.unwrap()
+        };
+        let finish = async |attempt: Attempt, parts: i32, records: i64| {
+            app.app.db.write(move |c| exports::finish(c, attempt, parts, records, now).map_err(DbError::from)).await.unwrap();
+        };
+        let first = begin().await.unwrap();
+        assert!(append(first, 0).await && append(first, 1).await);
+        let second = begin().await.unwrap();
+        assert!(!append(first, 2).await);
+        finish(first, 3, 6).await;
+        assert_eq!(user.get(&format!("/v2/exports/{export}")).await.expect(200).json()["state"], "running");
+        assert!(append(second, 0).await);
+        finish(second, 1, 2).await;
+        assert_eq!(content(&user, export).await.json()["records"].as_array().unwrap().len(), 2);
+        assert_eq!(begin().await, None, "it is finished");
+        // The job is still there, and finds nothing to do.
+        app.work_off().await;
+        assert_eq!(content(&user, export).await.json()["records"].as_array().unwrap().len(), 2);
+    }
+
+    async fn a_job_that_goes_on_is_nobody_elses(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        ask(&user, "json").await;
+        let claim = async |now: i64| {
+            app.app.db.write(move |c| jobs::claim(c, EXPORT, now, now + 120).map_err(DbError::from)).await.unwrap()
+        };
+        let far = i64::MAX / 2;
+        let job = claim(far).await.unwrap();
+        assert_eq!(claim(far + 119).await, None);
+        app.app.db.write(move |c| jobs::hide(c, job.id, far + 300).map_err(DbError::from)).await.unwrap();
+        assert_eq!(claim(far + 299).await, None);
+        assert_eq!(claim(far + 300).await.unwrap().attempts, 2);
+    }
+
+    async fn what_cannot_be_made_is_given_up_in_the_end(engine: Engine) {
+        let app = patient(engine).await;
+        let user = app.user().await;
+        user.bucketlist("See the world").await;
+        let export = id(&ask(&user, "json").await);
+        app.execute("ALTER TABLE export_parts RENAME COLUMN records TO broken");
+        let path = format!("/v2/exports/{export}");
+        for attempt in 0..10 {
+            let seen = user.get(&path).await.expect(200);
+            assert_eq!(seen.json()["state"], if attempt == 0 { "queued" } else { "running" });
+            app.work_off().await;
+            app.wait(Duration::from_secs(2 << attempt));
+        }
+        let seen = user.get(&path).await.expect(200);
+        assert!(!seen.headers.contains_key("retry-after"));
+        let seen = seen.json();
+        assert_eq!((&seen["state"], &seen["records"]), (&json!("failed"), &Value::Null));
+        assert!(seen["finished_at"].is_string() && seen["_links"]["content"].is_null());
+        let refused = user.get(&format!("{path}/content")).await.expect_error(409, "EXPORT_NOT_READY");
+        assert!(!refused.headers.contains_key("retry-after"));
+    }
+
+    async fn a_file_that_is_deleted_while_it_is_read_breaks_off(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        let list = user.bucketlist("See the world").await;
+        fill(&user, list, 2_000).await;
+        let export = user.export("ndjson").await;
+        let request = poem::Request::builder()
+            .uri_str(format!("/v2/exports/{export}/content"))
+            .header("authorization", format!("Bearer {}", user.token()));
+        let mut parts = app.call(request.finish()).await.into_body().into_bytes_stream();
+        assert!(parts.next().await.unwrap().is_ok());
+        leave(&user).await;
+        let rest: Vec<_> = parts.collect().await;
+        assert!(rest.last().unwrap().is_err(), "a file that ended here would look whole");
+    }
+
+    async fn exports_go_with_the_account_and_are_recorded(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let (admin, user) = (app.admin().await, app.user().await);
+        user.bucketlist("See the world").await;
+        let export = user.export("json").await;
+        let events = admin.get("/v2/admin/audit?action=export.requested").await.expect(200).json();
+        let event = &events["data"][0];
+        assert_eq!((&event["actor_id"], &event["target_type"], &event["target_id"]), (&json!(user.id()), &json!("export"), &json!(export)));
+        assert_eq!(count(&app).await, Counts { exports: 1, parts: 1, jobs: 0 });
+        leave(&user).await;
+        assert_eq!(count(&app).await, NOTHING);
+    }
+}
