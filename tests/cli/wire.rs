@@ -61,6 +61,18 @@ fn is_refused(answer: &Answer, status: u16, code: &str) {
 }
 
 #[test]
+fn an_answer_of_ours_is_sent_however_long_its_head_is() {
+    let place = place();
+    let server = place.serve();
+    // The successor of a deprecated operation is a link with the path in it.
+    let path = format!("/v1/bucketlists/{}/items", "1".repeat(3_000));
+    let get = format!("GET {path} HTTP/1.1\r\nHost: x\r\nX-Request-ID: mine\r\nConnection: close\r\n\r\n");
+    let answer = exchange(&server, get.as_bytes());
+    assert_eq!((answer.status, &answer.json()["error"]["request_id"]), (401, &json!("mine")), "{answer:#?}");
+    assert!(answer.head.len() > 3_000 && answer.head.contains("www-authenticate: Bearer"), "{answer:#?}");
+}
+
+#[test]
 fn what_has_two_readings_is_refused() {
     let place = place();
     let server = place.serve();
