@@ -36,7 +36,7 @@ pub(super) fn is_asked_by_another_site(request: &Request) -> bool {
     }
 }
 
-/// The algorithm the client likes best, and its name.
+/// The algorithm the client likes best, and its name; `None` where it likes none better than none.
 pub(super) fn preferred(headers: &HeaderMap) -> Option<(&'static str, CompressionAlgo)> {
     let mut best: Option<(u16, &'static str, CompressionAlgo)> = None;
     let offers = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
@@ -49,7 +49,10 @@ pub(super) fn preferred(headers: &HeaderMap) -> Option<(&'static str, Compressio
             best = Some((quality, name, algorithm));
         }
     }
-    best.map(|(_, name, algorithm)| (name, algorithm))
+    // Not to compress is one of the choices (RFC 9110, section 12.5.3); of what is liked the same, the shorter one.
+    let plain =
+        offers.iter().find(|(name, _)| name.eq_ignore_ascii_case("identity")).map_or(0, |(_, quality)| *quality);
+    best.filter(|(quality, ..)| *quality >= plain).map(|(_, name, algorithm)| (name, algorithm))
 }
 
 fn offer(text: &str) -> Option<(&str, u16)> {
@@ -210,6 +213,10 @@ mod tests {
             ("zstd;q=0, br;q=0, *;q=0.1", Some("gzip")),
             ("GZIP", Some("gzip")),
             ("gzip;q=nonsense", None),
+            ("identity;q=1, gzip;q=0.5", None),
+            ("identity, gzip", Some("gzip")),
+            ("identity;q=0.5, gzip;q=0.6, br;q=0.4", Some("gzip")),
+            ("identity;q=0.5, *;q=0.4", None),
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(ACCEPT_ENCODING, accepted.parse().unwrap());

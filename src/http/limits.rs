@@ -54,9 +54,7 @@ impl RateLimits {
 /// Writes the fields of draft-ietf-httpapi-ratelimit-headers-10; a draft, so they are spelled here and nowhere else.
 pub(super) fn write(verdict: &Verdict, headers: &mut HeaderMap) {
     let (requests, window) = (verdict.quota.requests, verdict.quota.window.as_secs());
-    let until_full = verdict
-        .retry_after
-        .map_or_else(|| u64::from(requests - verdict.remaining) * window / u64::from(requests), u64::from);
+    let until_full = (u64::from(requests - verdict.remaining) * window).div_ceil(u64::from(requests.max(1)));
     let name = verdict.limit.as_str();
     let policy = format!("\"{name}\";q={requests};w={window}");
     let state = format!("\"{name}\";r={};t={until_full}", verdict.remaining);
@@ -80,8 +78,12 @@ mod tests {
         let mut headers = HeaderMap::new();
         write(&Verdict { limit: RateLimit::Search, quota, remaining: 0, retry_after: Some(1200) }, &mut headers);
         assert_eq!(headers["ratelimit-policy"], "\"search\";q=3;w=3600");
-        assert_eq!(headers["ratelimit"], "\"search\";r=0;t=1200");
+        // All of them again: `Retry-After` says when the next one is.
+        assert_eq!(headers["ratelimit"], "\"search\";r=0;t=3600");
         write(&Verdict { limit: RateLimit::Search, quota, remaining: 2, retry_after: None }, &mut headers);
         assert_eq!(headers["ratelimit"], "\"search\";r=2;t=1200");
+        let quota = Quota { requests: 600, window: Duration::from_secs(60) };
+        write(&Verdict { limit: RateLimit::General, quota, remaining: 599, retry_after: None }, &mut headers);
+        assert_eq!(headers["ratelimit"], "\"general\";r=599;t=1", "one is missing, for a part of a second");
     }
 }
