@@ -98,7 +98,7 @@ const DOCUMENTED_HEADERS: &[(&str, &str)] = &[
     ("Retry-After", "^[0-9]+$"),
     ("RateLimit-Policy", "^\"[a-z-]+\";q=[0-9]+;w=[0-9]+"),
     ("RateLimit", "^\"[a-z-]+\";r=[0-9]+;t=[0-9]+"),
-    ("Accept-Patch", "^application/merge-patch\\+json$"),
+    ("Accept-Patch", "^application/(merge-patch\\+)?json$"),
 ];
 
 /// Every file of the folder `postman/`.

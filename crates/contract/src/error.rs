@@ -97,7 +97,7 @@ impl ApiError {
 
 impl From<ErrorCode> for ApiError {
     fn from(code: ErrorCode) -> Self {
-        Self::new(code)
+        Self { details: examples::place(code), ..Self::new(code) }
     }
 }
 

@@ -65,9 +65,18 @@ pub(crate) fn example_error(failure: &Failure) -> ApiError {
     ApiError::example(code.unwrap_or(ErrorCode::InternalError))
 }
 
-/// The headers this server sends whatever the operation. `is_deprecated` tells which operations carry those of
-/// deprecation.
-pub(crate) fn headers(is_deprecated: fn(&OperationFacts<'_>, u16) -> bool) -> Vec<HeaderRule> {
+/// Which answers have the headers that not all have.
+pub(crate) struct When {
+    pub(crate) is_deprecated: fn(&OperationFacts<'_>, u16) -> bool,
+    /// Where the path has a PATCH, and what it takes.
+    pub(crate) has_patch: fn(&OperationFacts<'_>, u16) -> bool,
+    pub(crate) patch: &'static str,
+    /// Where the answer may be one that was kept.
+    pub(crate) is_cached: fn(&OperationFacts<'_>, u16) -> bool,
+}
+
+/// The headers this server sends whatever the operation.
+pub(crate) fn headers(when: When) -> Vec<HeaderRule> {
     let text = |max: u32| json!({"type": "string", "maxLength": max});
     let header =
         |name, description, schema, example, on| HeaderRule { name, description, schema, example, on, always: true };
@@ -122,21 +131,41 @@ pub(crate) fn headers(is_deprecated: fn(&OperationFacts<'_>, u16) -> bool) -> Ve
             "Since when the operation is deprecated, as `@` and seconds since 1970 (RFC 9745).",
             text(20),
             json!("@1795132800"),
-            On::When(is_deprecated),
+            On::When(when.is_deprecated),
         ),
         header(
             "Sunset",
             "From when on the operation answers 410 (RFC 8594).",
             text(29),
             json!("Sat, 20 Nov 2027 00:00:00 GMT"),
-            On::When(is_deprecated),
+            On::When(when.is_deprecated),
         ),
         header(
             "Link",
             "What takes the operation's place (RFC 8288, RFC 5829).",
             text(16_384),
             json!("</v2/bucketlists>; rel=\"successor-version\""),
-            On::When(is_deprecated),
+            On::When(when.is_deprecated),
         ),
+        HeaderRule {
+            always: false,
+            ..header(
+                "Accept-Patch",
+                "What a PATCH of this path is sent as (RFC 5789).",
+                text(100),
+                json!(when.patch),
+                On::When(when.has_patch),
+            )
+        },
+        HeaderRule {
+            always: false,
+            ..header(
+                "Cache-Status",
+                "Sent where the answer was kept in memory (RFC 9211); it is as good as a new one.",
+                text(100),
+                json!("bucketlist; hit"),
+                On::When(when.is_cached),
+            )
+        },
     ]
 }

@@ -30,7 +30,8 @@ pub(crate) fn finish(raw: &Value) -> Result<Document, FinishError> {
 pub(crate) fn finish_text(raw: &str) -> Result<Document, FinishError> {
     let schema_examples = [("BucketlistPage", json!({"data": [raw_bucketlist()], "total": 1}))];
     let parameter_examples = [("q", json!("name")), ("listBucketlists.q", json!("trip")), ("tag", json!(["a"]))];
-    let header_examples = [("Location", json!("/v1/bucketlists/7"))];
+    let header_examples =
+        [("Location", json!("/v1/bucketlists/7")), ("listBucketlists.Location", json!("/v1/bucketlists"))];
     let headers = [
         HeaderRule {
             name: "X-Request-ID",

@@ -219,7 +219,8 @@ both_engines! {
         assert_eq!(expect_alike(&user, &path, &query).await.len(), 1163);
         for accept in [CSV, NDJSON] {
             let request = user.request(Method::GET, &format!("{path}?cursor={cursor}")).header("accept", accept);
-            request.send().await.expect_error(400, "INVALID_CURSOR");
+            let refused = request.send().await.expect_error(400, "INVALID_CURSOR").json();
+            assert_eq!(refused["errors"][0]["parameter"], "cursor");
         }
 
         // With `per_page` it is a page with the links of one, whatever its format.

@@ -60,6 +60,20 @@ async fn state(actor: &Actor<'_>, path: &str) -> (String, Value) {
 }
 
 both_engines! {
+    async fn whoever_asks_that_there_be_nothing_overwrites_nothing(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let admin = app.admin().await;
+        for change in changes(&app, &admin).await {
+            let before = state(&admin, &change.path).await;
+            let request = admin.request(change.method.clone(), &change.path).header("if-none-match", "*");
+            let request = if change.is_deletion() || change.body.is_null() { request } else { request.json(&change.body) };
+            let is_patch_of_own = change.method == Method::PATCH && !change.path.contains("/users/");
+            let request = if is_patch_of_own { request.merge_patch(&change.body) } else { request };
+            request.send().await.expect_error(412, "PRECONDITION_FAILED");
+            assert_eq!(state(&admin, &change.path).await, before);
+        }
+    }
+
     async fn a_change_is_made_to_the_state_it_names_and_to_no_other(engine: Engine) {
         let app = TestApp::on(engine).await;
         let admin = app.admin().await;

@@ -37,11 +37,22 @@ impl ApiError {
     }
 }
 
-fn example_details(code: ErrorCode) -> Vec<Detail> {
+/// Where that is which is always at the same place.
+pub(super) fn place(code: ErrorCode) -> Vec<Detail> {
     let (location, code, message) = match code {
         ErrorCode::InvalidCursor => {
             (Location::Query("cursor".into()), ViolationCode::InvalidFormat, "is not a cursor of this list")
         }
+        ErrorCode::PreconditionRequired => {
+            (Location::Header("If-Match".into()), ViolationCode::Required, "must be sent")
+        }
+        _ => return Vec::new(),
+    };
+    vec![Detail { location, code: code.as_str(), message: message.into() }]
+}
+
+fn example_details(code: ErrorCode) -> Vec<Detail> {
+    let (location, code, message) = match code {
         ErrorCode::InvalidHeader => {
             (Location::Header("If-Match".into()), ViolationCode::InvalidFormat, "must be `*` or quoted entity tags")
         }
@@ -54,7 +65,7 @@ fn example_details(code: ErrorCode) -> Vec<Detail> {
         ErrorCode::UnknownParameter => {
             (Location::Query("colour".into()), ViolationCode::UnknownParameter, "is not a known parameter")
         }
-        _ => return Vec::new(),
+        _ => return place(code),
     };
     vec![Detail { location, code: code.as_str(), message: message.into() }]
 }
@@ -79,6 +90,10 @@ mod tests {
             let example = ApiError::example(*code);
             assert_eq!(example.code, *code);
             assert_eq!(example.retry_after.is_some(), [429, 503].contains(&code.status()), "{}", code.as_str());
+        }
+        for code in [ErrorCode::InvalidCursor, ErrorCode::PreconditionRequired] {
+            assert_eq!(ApiError::from(code).details, ApiError::example(code).details);
+            assert_eq!(ApiError::from(code).details.len(), 1);
         }
         assert_eq!(
             ApiError::example(ErrorCode::InvalidHeader).details[0].location,

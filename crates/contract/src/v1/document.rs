@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     Operation,
-    rules::{self, EXAMPLE_REQUEST_ID},
+    rules::{self, EXAMPLE_REQUEST_ID, When},
 };
 
 /// Where v1 is served.
@@ -69,7 +69,7 @@ pub fn build() -> Result<Document, FinishError> {
             error_media_type: "application/json",
             failures: &failures,
             error_example: &error_example,
-            headers: &rules::headers(is_deprecated),
+            headers: &rules::headers(When { is_deprecated, has_patch, patch: "application/json", is_cached }),
             header_names: &["Location"],
             parameter_examples: &[
                 ("bucketlist_id", json!(1)),
@@ -79,7 +79,11 @@ pub fn build() -> Result<Document, FinishError> {
                 ("per_page", json!(20)),
                 ("q", json!("world")),
             ],
-            header_examples: &[("Location", json!("/v1/bucketlists/1"))],
+            header_examples: &[
+                ("Location", json!("/v1/bucketlists/1")),
+                ("register.Location", json!("/v1/users/2")),
+                ("createItem.Location", json!("/v1/bucketlists/1/items/1")),
+            ],
             schema_examples: &[],
             sensitive: &[("AuthSession", "access_token"), ("AuthSession", "refresh_token")],
             renamed_schemas: &[],
@@ -129,6 +133,17 @@ fn is_deprecated(facts: &OperationFacts<'_>, _: u16) -> bool {
     operation(facts.id).is_some_and(|operation| operation.deprecation.is_some())
 }
 
+/// The paths that have a PATCH; a test holds them to it.
+const PATCHED: &[&str] = &["/users/me", "/users/{user_id}"];
+
+fn has_patch(facts: &OperationFacts<'_>, _: u16) -> bool {
+    PATCHED.contains(&facts.path)
+}
+
+fn is_cached(facts: &OperationFacts<'_>, status: u16) -> bool {
+    matches!(status, 200 | 304) && operation(facts.id).is_some_and(|operation| operation.is_cached)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,6 +155,14 @@ mod tests {
             Ok(document) => assert!(Contract::compile(&document).is_ok()),
             Err(findings) => panic!("{findings}"),
         }
+    }
+
+    #[test]
+    fn paths_with_a_patch_are_known_as_such() {
+        let paths = document().value()["paths"].as_object().unwrap();
+        let patched: Vec<&str> =
+            paths.iter().filter(|(_, item)| !item["patch"].is_null()).map(|(path, _)| path.as_str()).collect();
+        assert_eq!(patched, PATCHED);
     }
 
     #[test]

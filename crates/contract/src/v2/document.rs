@@ -18,7 +18,7 @@ use super::{
 use crate::{
     Operation,
     problem::{self, Problem},
-    rules::{self, EXAMPLE_REQUEST_ID},
+    rules::{self, EXAMPLE_REQUEST_ID, When},
 };
 
 /// Where v2 is served.
@@ -95,7 +95,12 @@ pub fn build() -> Result<Document, FinishError> {
             error_media_type: problem::MEDIA_TYPE,
             failures: &failures,
             error_example: &error_example,
-            headers: &rules::headers(is_deprecated),
+            headers: &rules::headers(When {
+                is_deprecated,
+                has_patch,
+                patch: "application/merge-patch+json",
+                is_cached,
+            }),
             header_names: &[
                 "Location",
                 "ETag",
@@ -150,6 +155,10 @@ pub fn build() -> Result<Document, FinishError> {
             ],
             header_examples: &[
                 ("Location", json!("/v2/bucketlists/1")),
+                ("register.Location", json!("/v2/users/me")),
+                ("createItem.Location", json!("/v2/bucketlists/1/items/1")),
+                ("createItems.Location", json!("/v2/bucketlists/1/items")),
+                ("createExport.Location", json!("/v2/exports/1")),
                 ("ETag", json!("\"kJ3v0m7wq2Yx5sT8\"")),
                 ("Link", json!("</v2/bucketlists?per_page=20>; rel=\"self\"")),
                 ("Content-Disposition", json!("attachment; filename=\"bucketlists.csv\"")),
@@ -204,6 +213,23 @@ fn is_deprecated(facts: &OperationFacts<'_>, _: u16) -> bool {
     operation(facts.id).is_some_and(|operation| operation.deprecation.is_some())
 }
 
+/// The paths that have a PATCH; a test holds them to it.
+const PATCHED: &[&str] = &[
+    "/admin/incidents/{incident_id}",
+    "/admin/users/{user_id}",
+    "/bucketlists/{bucketlist_id}",
+    "/bucketlists/{bucketlist_id}/items/{item_id}",
+    "/users/me",
+];
+
+fn has_patch(facts: &OperationFacts<'_>, _: u16) -> bool {
+    PATCHED.contains(&facts.path)
+}
+
+fn is_cached(facts: &OperationFacts<'_>, status: u16) -> bool {
+    matches!(status, 200 | 304) && operation(facts.id).is_some_and(|operation| operation.is_cached)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -215,6 +241,14 @@ mod tests {
             Ok(document) => assert!(Contract::compile(&document).is_ok()),
             Err(findings) => panic!("{findings}"),
         }
+    }
+
+    #[test]
+    fn paths_with_a_patch_are_known_as_such() {
+        let paths = document().value()["paths"].as_object().unwrap();
+        let patched: Vec<&str> =
+            paths.iter().filter(|(_, item)| !item["patch"].is_null()).map(|(path, _)| path.as_str()).collect();
+        assert_eq!(patched, PATCHED);
     }
 
     #[test]

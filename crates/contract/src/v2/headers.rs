@@ -45,6 +45,11 @@ impl IfMatch {
     const PATTERN: &'static str = TAGS;
 
     fn read(request: &Request) -> Result<Self, ApiError> {
+        // Whoever asks that there be nothing yet must not overwrite what is there (RFC 9110, section 13.1.2).
+        if let Some(Tags::Any) = tags(request, header::IF_NONE_MATCH, "If-None-Match")? {
+            let why = "`If-None-Match: *` asks that there be nothing, and this operation changes what is there.";
+            return Err(ApiError::new(ErrorCode::PreconditionFailed).with_message(why));
+        }
         tags(request, header::IF_MATCH, "If-Match").map(Self)
     }
 }

@@ -22,6 +22,7 @@ pub(super) fn spelling<'a>(rules: &Rules<'a>, name: &str) -> Option<&'a str> {
 /// Spells the headers that responses declare, gives them examples, and says which of them may be absent.
 pub(super) fn spell(document: &mut Value, rules: &Rules<'_>, findings: &mut Vec<Finding>) {
     walk::operations_mut(document, |path, method, operation| {
+        let id = operation.get("operationId").and_then(Value::as_str).unwrap_or_default().to_owned();
         for (status, response) in walk::members_mut(operation.get_mut("responses")) {
             let Some(Value::Object(headers)) = response.get_mut("headers") else {
                 continue;
@@ -29,7 +30,7 @@ pub(super) fn spell(document: &mut Value, rules: &Rules<'_>, findings: &mut Vec<
             for (name, mut header) in std::mem::take(headers) {
                 let spelled = spelling(rules, &name).map_or_else(|| name.clone(), str::to_owned);
                 if let Value::Object(header) = &mut header {
-                    complete(header, &spelled, rules);
+                    complete(header, &spelled, &id, rules);
                 }
                 if headers.insert(spelled.clone(), header).is_some() {
                     findings.push(Finding::new(
@@ -42,7 +43,7 @@ pub(super) fn spell(document: &mut Value, rules: &Rules<'_>, findings: &mut Vec<
     });
 }
 
-fn complete(header: &mut Map<String, Value>, name: &str, rules: &Rules<'_>) {
+fn complete(header: &mut Map<String, Value>, name: &str, operation: &str, rules: &Rules<'_>) {
     // `required: true` makes validators fail where a proxy took the header away, and promises nothing to a client. The
     // framework leaves `required` out where a header is optional; the finished document says so.
     if header.shift_remove("required") != Some(Value::Bool(true)) {
@@ -52,7 +53,8 @@ fn complete(header: &mut Map<String, Value>, name: &str, rules: &Rules<'_>) {
         header.shift_remove("deprecated");
     }
     let own = header.get_mut("schema").and_then(Value::as_object_mut).and_then(|schema| schema.shift_remove("example"));
-    let stated = || rules.header_examples.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+    let stated = |name: &str| rules.header_examples.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+    let stated = || stated(&format!("{operation}.{name}")).or_else(|| stated(name));
     if let Some(example) = own.or_else(|| stated().map(|(_, example)| example.clone())) {
         header.entry("example").or_insert(example);
     }

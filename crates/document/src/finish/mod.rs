@@ -35,7 +35,7 @@ pub struct Rules<'a> {
     pub header_names: &'a [&'a str],
     /// Examples of parameters by name, for those that have none; `listTrips.q` is the `q` of one operation.
     pub parameter_examples: &'a [(&'a str, Value)],
-    /// Examples of response headers by name, for those that have none.
+    /// Examples of response headers by name, for those that have none; `createTrip.Location` is the one of one operation.
     pub header_examples: &'a [(&'a str, Value)],
     /// Examples of component schemas by published name, for those that cannot carry their own.
     pub schema_examples: &'a [(&'a str, Value)],

@@ -146,6 +146,15 @@ fn headers_are_spelled_and_where_they_belong() {
             "X-Request-ID": {"$ref": "#/components/headers/XRequestID"}
         })
     );
+    // Of one operation, and of all others.
+    let mut moved = raw();
+    let location = moved["paths"]["/bucketlists"]["post"]["responses"]["201"]["headers"].clone();
+    moved["paths"]["/bucketlists"]["get"]["responses"]["200"]["headers"] = location;
+    let moved = finish(&moved).unwrap();
+    let example = |method: &str, status: &str| {
+        moved.value()["paths"]["/bucketlists"][method]["responses"][status]["headers"]["Location"]["example"].clone()
+    };
+    assert_eq!((example("get", "200"), example("post", "201")), (json!("/v1/bucketlists"), json!("/v1/bucketlists/7")));
     assert!(at("/components/responses/Unauthenticated/headers/WWW-Authenticate").is_object());
     assert_eq!(at("/components/responses/InternalError/headers/WWW-Authenticate"), Value::Null);
 }
