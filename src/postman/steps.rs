@@ -70,13 +70,14 @@ pub(super) fn v2(base: &str) -> Vec<Step> {
     );
     steps.push(for_admins("listIncidents", base).save("/data/0/id", "incident_id"));
     steps.extend(
-        ["getIncident", "exportIncidentForPostman", "exportIncidentForCurl", "exportIncidentAsHar", "updateIncident"]
+        ["getIncident", "exportIncidentForPostman", "exportIncidentForCurl", "exportIncidentAsHar"]
             .map(|operation| for_admins(operation, base)),
     );
+    steps.push(for_admins("updateIncident", base).header("If-Match", "*"));
     steps.extend([
         Step::new("deleteItem").at(TearDown).header("If-Match", "*"),
         Step::new("deleteBucketlist").at(TearDown).header("If-Match", "*"),
-        for_admins("deleteIncident", base).at(TearDown),
+        for_admins("deleteIncident", base).at(TearDown).header("If-Match", "*"),
         guest_deletion(base),
         Step::new("endSessions").at(TearDown).after(include_str!("scripts/forget_session.js")),
         account_deletion(),

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Conflict, Context, Error, Missing, Walk, Walked};
+use super::{Conflict, Context, Error, Missing, Precondition, Walk, Walked};
 use crate::{
     db::{
         DbConnection,
@@ -151,12 +151,20 @@ impl Incidents {
     /// cannot be opened is not changed.
     ///
     /// # Errors
-    /// `NotFound(Incident)`; `Conflict(IncidentSealed)`.
-    pub async fn resolve(&self, id: i64, resolution: Resolution, origin: Origin) -> Result<(Found, Record), Error> {
+    /// `NotFound(Incident)`; `Conflict(IncidentSealed)`; `Conflict(Changed)`.
+    pub async fn resolve(
+        &self,
+        id: i64,
+        resolution: Resolution,
+        precondition: Precondition,
+        origin: Origin,
+    ) -> Result<(Found, Record), Error> {
         let (this, now) = (self.clone(), self.context.clock.now());
         let work = move |c: &mut DbConnection| {
             incidents::lock_group_of(c, id)?;
-            let ((row, group), bytes) = incidents::find(c, id, now)?.ok_or(Error::NotFound(Missing::Incident))?;
+            let (found, bytes) = incidents::find(c, id, now)?.ok_or(Error::NotFound(Missing::Incident))?;
+            precondition.check(&found)?;
+            let (row, group) = found;
             let record = this.open(&row, bytes)?;
             let (resolved_at, fixed_in) = match resolution.resolved {
                 Some(true) => (group.resolved_at.or(Some(now)), resolution.fixed_in.or(group.fixed_in)),
@@ -179,10 +187,14 @@ impl Incidents {
     /// Deletes a failure; what is equal to it stays.
     ///
     /// # Errors
-    /// `NotFound(Incident)`.
-    pub async fn delete(&self, id: i64, origin: Origin) -> Result<(), Error> {
+    /// `NotFound(Incident)`; `Conflict(Changed)`.
+    pub async fn delete(&self, id: i64, precondition: Precondition, origin: Origin) -> Result<(), Error> {
         let now = self.context.clock.now();
         let work = move |c: &mut DbConnection| {
+            incidents::lock_group_of(c, id)?;
+            let (found, _) = incidents::find(c, id, now)?.ok_or(Error::NotFound(Missing::Incident))?;
+            precondition.check(&found)?;
+            // Whoever was faster waited for the same lock, unless it was the purge.
             if !incidents::delete(c, id, now)? {
                 return Err(Error::NotFound(Missing::Incident));
             }

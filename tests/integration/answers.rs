@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// For requests that are refused before anybody looks for what they are about.
-const ANYWHERE: Ids = Ids { list: 1, item: 1, user: 1, session: 1, export: 1 };
+const ANYWHERE: Ids = Ids { list: 1, item: 1, user: 1, session: 1, export: 1, incident: 1 };
 
 /// Whoever may call an operation.
 fn caller<'w, 'a>(operation: &Operation, admin: &'w Actor<'a>, anonymous: &'w Actor<'a>) -> &'w Actor<'a> {
@@ -45,7 +45,8 @@ both_engines! {
         let (admin, user, disabled, anonymous) = (app.admin().await, app.user().await, app.user().await, app.anonymous());
         // Not the last one, who may not leave.
         let _other = app.admin().await;
-        let ids = Ids { user: user.id(), ..Ids::of(&admin).await };
+        let (ids, incident) = (Ids::of(&admin).await, admin.incident().await);
+        let ids = Ids { user: user.id(), incident, ..ids };
         let disable = format!("/v2/admin/users/{}", disabled.id());
         admin.patch(&disable, &json!({"disabled": true})).await.expect(200);
         let before = shown(&admin, ids).await;
@@ -80,8 +81,10 @@ both_engines! {
                 attempts.push((412, base().header("if-match", "\"another\"")));
             }
             if documents(operation, 304) {
-                attempts.push((400, base().header("if-none-match", "nonsense")));
-                attempts.push((304, base().header("if-none-match", "*")));
+                let query = if operation.id == "search" { "?q=w" } else { "" };
+                let read = || request(who, operation, &format!("{path}{query}"));
+                attempts.push((400, read().header("if-none-match", "nonsense")));
+                attempts.push((304, read().header("if-none-match", "*")));
             }
             for (status, attempt) in attempts {
                 judge(operation, &attempt.send().await.any(), status);

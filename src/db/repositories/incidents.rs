@@ -1,6 +1,7 @@
 //! Failed requests, and the groups of equal ones.
 
 use diesel::{dsl::count_star, prelude::*};
+use serde::Serialize;
 
 use super::keyset::{Key, Keyset, Position, SortKey};
 use crate::db::{
@@ -9,7 +10,7 @@ use crate::db::{
 };
 
 /// A group of equal failures as it is stored.
-#[derive(Clone, Debug, PartialEq, Eq, Queryable)]
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Serialize)]
 pub struct GroupRow {
     pub id: i64,
     pub fingerprint: String,
@@ -25,7 +26,7 @@ pub struct GroupRow {
 }
 
 /// A failed request as it is stored, without its record.
-#[derive(Clone, Debug, PartialEq, Eq, Queryable)]
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Serialize)]
 pub struct IncidentRow {
     pub id: i64,
     pub group_id: i64,

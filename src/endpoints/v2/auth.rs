@@ -4,7 +4,7 @@ use contract::{
     Caller, Json, User,
     caller::Client,
     v2::{
-        Refusal,
+        IfNoneMatch, Refusal,
         endpoints::AuthEndpoints,
         parameters::Cursor,
         responses::{Accepted, Answered, Done, Listed, Opened},
@@ -98,6 +98,7 @@ impl AuthEndpoints for Auth {
         User(caller): User,
         Query(cursor): Query<Option<Cursor>>,
         per_page: Query<Option<i32>>,
+        _: IfNoneMatch,
     ) -> Result<Listed<SessionPage>, Refusal> {
         let limit = pages::per_page(per_page.0);
         let binding = Binding::new(&format!("sessions of {}", caller.user_id), &"-created_at");
@@ -112,7 +113,7 @@ impl AuthEndpoints for Auth {
         let frame = Frame::new("/v2/auth/sessions", &query, limit, cursor.as_ref(), next.as_deref(), None);
         let data = found.rows.into_iter().map(|row| representations::session(row, caller.session_id)).collect();
         let page = SessionPage { data, meta: frame.meta, links: frame.links };
-        Ok(Listed { body: Json(page), link: frame.header })
+        pages::listed(page, frame.header)
     }
 
     async fn end_sessions(&self, User(caller): User, client: Client) -> Result<Done, Refusal> {

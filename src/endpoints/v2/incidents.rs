@@ -7,10 +7,10 @@ use contract::{
     Admin, ErrorCode, Json,
     caller::Client,
     v2::{
-        Refusal,
+        IfMatch, IfNoneMatch, Refusal,
         endpoints::IncidentEndpoints,
         parameters::{Cursor, Fingerprint, Word},
-        responses::{Answered, Command, Done, Exported, Listed},
+        responses::{self, Changed, Command, Done, Exported, Listed},
         schemas::{
             HttpArchive, Incident, IncidentBody, IncidentGroup, IncidentGroupPage, IncidentHeader, IncidentPage,
             IncidentPatch, IncidentRequest, IncidentResponse, IncidentSummary, Links, PostmanCollection,
@@ -21,7 +21,8 @@ use contract::{
 use poem_openapi::param::{Path, Query};
 
 use super::{
-    Cursors,
+    Conditions, Cursors,
+    conditions::tag,
     cursors::{Binding, Place},
     pages::{self, Frame},
 };
@@ -32,13 +33,14 @@ use crate::{
     },
     endpoints::origin,
     incidents::{Bytes, Record, export, resend::obstacle},
-    services::{Incidents, Resolution, Walk},
+    services::{Incidents, Resolution, Version, Walk},
 };
 
 /// `/v2/admin/incidents` over the failures that were kept.
 pub struct IncidentRecords {
     pub(super) incidents: Incidents,
     pub(super) cursors: Cursors,
+    pub(super) conditions: Conditions,
     /// Where exports send to unless whoever sends names another server.
     pub(super) public_url: Arc<str>,
 }
@@ -101,6 +103,7 @@ impl IncidentEndpoints for IncidentRecords {
         Query(fingerprint): Query<Option<Fingerprint>>,
         Query(resolved): Query<Option<bool>>,
         Query(received_after): Query<Option<Timestamp>>,
+        _: IfNoneMatch,
     ) -> Result<Listed<IncidentPage>, Refusal> {
         let word = |word: Option<Word>| word.map(|Word(word)| word);
         let filter = Filter {
@@ -127,7 +130,7 @@ impl IncidentEndpoints for IncidentRecords {
         let next = pages::end(&found, |(row, _)| row.position()).map(|end| self.cursors.write(&binding, &end));
         let frame = Frame::new(PATH, &query, limit, cursor.as_ref(), next.as_deref(), None);
         let data = found.rows.into_iter().map(summary).collect();
-        Ok(Listed { body: Json(IncidentPage { data, meta: frame.meta, links: frame.links }), link: frame.header })
+        pages::listed(IncidentPage { data, meta: frame.meta, links: frame.links }, frame.header)
     }
 
     async fn get(
@@ -135,9 +138,10 @@ impl IncidentEndpoints for IncidentRecords {
         Admin(caller): Admin,
         client: Client,
         Path(Id(id)): Path<Id>,
-    ) -> Result<Answered<Incident>, Refusal> {
+        _: IfNoneMatch,
+    ) -> Result<responses::Found<Incident>, Refusal> {
         let (found, record) = self.incidents.get(id, None, origin(client, Some(caller.user_id))).await?;
-        Ok(Answered(Json(incident(found, record))))
+        Ok(responses::Found { tag: tag(&Version::of(&found)), body: Json(incident(found, record)) })
     }
 
     async fn update(
@@ -145,16 +149,25 @@ impl IncidentEndpoints for IncidentRecords {
         Admin(caller): Admin,
         client: Client,
         Path(Id(id)): Path<Id>,
+        if_match: IfMatch,
         Json(body): Json<IncidentPatch>,
-    ) -> Result<Answered<Incident>, Refusal> {
+    ) -> Result<Changed<Incident>, Refusal> {
+        let precondition = self.conditions.precondition(if_match)?;
         let resolution = Resolution { resolved: body.resolved, fixed_in: body.fixed_in };
         let origin = origin(client, Some(caller.user_id));
-        let (found, record) = self.incidents.resolve(id, resolution, origin).await?;
-        Ok(Answered(Json(incident(found, record))))
+        let (found, record) = self.incidents.resolve(id, resolution, precondition, origin).await?;
+        Ok(Changed { tag: tag(&Version::of(&found)), body: Json(incident(found, record)) })
     }
 
-    async fn delete(&self, Admin(caller): Admin, client: Client, Path(Id(id)): Path<Id>) -> Result<Done, Refusal> {
-        self.incidents.delete(id, origin(client, Some(caller.user_id))).await?;
+    async fn delete(
+        &self,
+        Admin(caller): Admin,
+        client: Client,
+        Path(Id(id)): Path<Id>,
+        if_match: IfMatch,
+    ) -> Result<Done, Refusal> {
+        let precondition = self.conditions.precondition(if_match)?;
+        self.incidents.delete(id, precondition, origin(client, Some(caller.user_id))).await?;
         Ok(Done)
     }
 
@@ -186,6 +199,7 @@ impl IncidentEndpoints for IncidentRecords {
         Query(cursor): Query<Option<Cursor>>,
         Query(per_page): Query<Option<i32>>,
         Query(resolved): Query<Option<bool>>,
+        _: IfNoneMatch,
     ) -> Result<Listed<IncidentGroupPage>, Refusal> {
         let limit = pages::per_page(per_page);
         let (walk, binding) = self.walk("incident groups", resolved, cursor.as_ref(), limit)?;
@@ -194,7 +208,7 @@ impl IncidentEndpoints for IncidentRecords {
         let query = pages::Query::default().with("resolved", resolved);
         let frame = Frame::new(GROUPS, &query, limit, cursor.as_ref(), next.as_deref(), None);
         let data = found.rows.into_iter().map(group).collect();
-        Ok(Listed { body: Json(IncidentGroupPage { data, meta: frame.meta, links: frame.links }), link: frame.header })
+        pages::listed(IncidentGroupPage { data, meta: frame.meta, links: frame.links }, frame.header)
     }
 }
 

@@ -74,6 +74,7 @@ pub fn service(
         IncidentRoutes(IncidentRecords {
             incidents: services.incidents.clone(),
             cursors,
+            conditions,
             public_url: public_url.into(),
         }),
     );

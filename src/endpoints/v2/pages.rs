@@ -9,11 +9,13 @@ use contract::{
     v2::{
         Refusal,
         parameters::{Cursor, Sort},
+        responses::Listed,
         schemas::{CursorLinks, CursorMeta},
     },
     values::{Nullable, SearchText},
 };
 use poem::Body;
+use serde::Serialize;
 
 use super::{
     conditions,
@@ -119,9 +121,8 @@ pub(super) fn answer<P: Page>(
     let unwritable = |error| ApiError::new(ErrorCode::InternalError).with_source(error);
     Ok(match format {
         Format::Json => {
-            let page = Json(page).write().map_err(|error| unwritable(error.into()))?;
-            let etag = conditions::tag(&Version::of_text(page.text()));
-            Listing::Page(page, PageHeaders { link: Some(link), etag })
+            let Listed { page, headers } = listed(page, link)?;
+            Listing::Page(page, headers)
         }
         Format::Rows(format) => {
             let rows = rows(page);
@@ -129,6 +130,13 @@ pub(super) fn answer<P: Page>(
             Listing::Rows(Rows { format, file_name, body: text.into(), link: Some(link) })
         }
     })
+}
+
+/// A page with what its headers say.
+pub(super) fn listed<P: Serialize>(page: P, link: String) -> Result<Listed<P>, Refusal> {
+    let page = Json(page).write().map_err(|error| ApiError::new(ErrorCode::InternalError).with_source(error))?;
+    let etag = conditions::tag(&Version::of_text(page.text()));
+    Ok(Listed { page, headers: PageHeaders { link: Some(link), etag } })
 }
 
 /// All rows from the start of `walk` on, streamed, `size` at once. `fetch` walks, `position` tells where a row is, `show`

@@ -1,8 +1,10 @@
 //! Everything of the caller's that has these words.
 
 use contract::{
-    Json, User,
-    v2::{Refusal, endpoints::SearchEndpoints, parameters::Cursor, responses::Listed, schemas::SearchPage},
+    User,
+    v2::{
+        IfNoneMatch, Refusal, endpoints::SearchEndpoints, parameters::Cursor, responses::Listed, schemas::SearchPage,
+    },
     values,
 };
 use poem_openapi::param::Query;
@@ -28,6 +30,7 @@ impl SearchEndpoints for SearchText {
         Query(values::SearchText(q)): Query<values::SearchText>,
         Query(cursor): Query<Option<Cursor>>,
         Query(per_page): Query<Option<i32>>,
+        _: IfNoneMatch,
     ) -> Result<Listed<SearchPage>, Refusal> {
         let limit = pages::per_page(per_page);
         let binding = Binding::new(&format!("search of {}", caller.user_id), &q);
@@ -45,6 +48,6 @@ impl SearchEndpoints for SearchText {
         let frame = Frame::new("/v2/search", &query, limit, cursor.as_ref(), next.as_deref(), None);
         let data = found.into_iter().map(representations::hit).collect();
         let page = SearchPage { data, meta: frame.meta, links: frame.links };
-        Ok(Listed { body: Json(page), link: frame.header })
+        pages::listed(page, frame.header)
     }
 }

@@ -308,7 +308,7 @@ both_engines! {
         let mut seen = 0;
         for target in targets().into_iter().filter(|target| target.method() == Method::GET) {
             let q = if target.operation.id == "search" { "?q=see" } else { "" };
-            let path = ids.path(target.operation).replace("999999", &incident);
+            let path = Ids { incident: incident.parse().unwrap(), ..ids }.path(target.operation);
             let reply = admin.get(&format!("{path}{q}")).await.expect(200);
             if target.operation.id.starts_with("exportIncident") {
                 // A file in somebody else's format, which has no schema of ours. Its log in asks for a password by name.

@@ -79,6 +79,13 @@ impl<'a> Actor<'a> {
         self.post(&path, &json!({"name": name})).await.expect(201).json()["id"].as_i64().unwrap()
     }
 
+    /// Has a request of this administrator's kept as if it had failed; returns the incident's id.
+    pub async fn incident(&self) -> i64 {
+        self.request(Method::GET, "/v2/users/me").header("x-debug-capture", "1").send().await.expect(200);
+        self.app.keep_incidents().await;
+        self.get("/v2/admin/incidents").await.expect(200).json()["data"][0]["id"].as_i64().unwrap()
+    }
+
     /// Makes an export of what is there by now; returns its id.
     pub async fn export(&self, format: &str) -> i64 {
         let reply = self.post("/v2/exports", &json!({"format": format})).await.expect(202);

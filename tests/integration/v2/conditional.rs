@@ -44,6 +44,12 @@ async fn tagged(admin: &Actor<'_>) -> Vec<String> {
         "/v2/users/me".to_owned(),
         format!("/v2/admin/users/{}", admin.id()),
         "/v2/admin/users".to_owned(),
+        "/v2/search?q=see".to_owned(),
+        "/v2/auth/sessions".to_owned(),
+        format!("/v2/exports/{}", admin.export("json").await),
+        format!("/v2/admin/incidents/{}", admin.incident().await),
+        "/v2/admin/incidents".to_owned(),
+        "/v2/admin/incident-groups".to_owned(),
     ]
 }
 

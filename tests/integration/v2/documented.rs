@@ -30,11 +30,13 @@ pub struct Ids {
     pub user: i64,
     pub session: i64,
     pub export: i64,
+    pub incident: i64,
 }
 
 impl Ids {
     /// Of nothing.
-    pub const NONE: Self = Self { list: 999_999, item: 999_999, user: 999_999, session: 999_999, export: 999_999 };
+    pub const NONE: Self =
+        Self { list: 999_999, item: 999_999, user: 999_999, session: 999_999, export: 999_999, incident: 999_999 };
 
     /// Of things of this user's, which are made now.
     pub async fn of(user: &Actor<'_>) -> Self {
@@ -42,7 +44,8 @@ impl Ids {
         let item = user.item(list, "Walk the Camino").await;
         let session = user.get("/v2/auth/sessions").await.expect(200).json()["data"][0]["id"].as_i64().unwrap();
         let export = user.export("json").await;
-        Self { list, item, user: user.id(), session, export }
+        // Nobody's request has failed.
+        Self { list, item, user: user.id(), session, export, incident: 999_999 }
     }
 
     /// The path of an operation, of either version.
@@ -54,11 +57,10 @@ impl Ids {
             ("user_id", self.user),
             ("session_id", self.session),
             ("export_id", self.export),
+            ("incident_id", self.incident),
         ] {
             path = path.replace(&format!("{{{name}}}"), &id.to_string());
         }
-        // Nobody's request has failed.
-        path = path.replace("{incident_id}", "999999");
         assert!(!path.contains('{'), "{path}: of what?");
         path
     }

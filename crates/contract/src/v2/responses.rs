@@ -14,7 +14,7 @@ use poem_openapi::{
 };
 use serde::Serialize;
 
-use crate::Json;
+use crate::{Json, listing::PageHeaders, payload::Written};
 
 /// 200 with a resource and its tag; 304 for a client that has it already, which the server sees to.
 #[derive(Debug)]
@@ -60,13 +60,13 @@ pub struct Opened<T> {
 #[derive(Debug)]
 pub struct Answered<T>(pub Json<T>);
 
-/// 200 with a page that has no tag.
+/// 200 with a page, written already: its validator is made of the text. 304 for a client that has it.
 #[derive(Debug)]
 pub struct Listed<T> {
     /// The page.
-    pub body: Json<T>,
-    /// Its links, as RFC 8288 writes them.
-    pub link: String,
+    pub page: Written<T>,
+    /// What the headers say of it.
+    pub headers: PageHeaders,
 }
 
 /// 200 with a file for another program; `T` is what is told of its format.
@@ -252,18 +252,26 @@ impl<T: Type> ApiResponse for Answered<T> {
     }
 }
 
-impl<T: Serialize + Send> IntoResponse for Listed<T> {
+impl<T: Send> IntoResponse for Listed<T> {
     fn into_response(self) -> Response {
-        let mut response = self.body.into_response();
-        set(&mut response, header::LINK, &self.link);
+        let PageHeaders { link, etag } = self.headers;
+        let mut response = with_tag(self.page.into_response(), &etag);
+        if let Some(link) = link {
+            set(&mut response, header::LINK, &link);
+        }
         response
     }
 }
 
 impl<T: Type> ApiResponse for Listed<T> {
     fn meta() -> MetaResponses {
-        let link = header("Link", "Where to go from here (RFC 8288).", true, text(16_384));
-        MetaResponses { responses: vec![response::<T>(StatusCode::OK, "The page.", vec![link])] }
+        let headers = || {
+            let link = header("Link", "Where to go from here (RFC 8288).", true, text(16_384));
+            vec![link, header("ETag", "The validator of the page.", true, text(100))]
+        };
+        let listed = response::<T>(StatusCode::OK, "The page.", headers());
+        let known = empty(StatusCode::NOT_MODIFIED, "You have the page already.", vec![], headers());
+        MetaResponses { responses: vec![listed, known] }
     }
 
     fn register(registry: &mut Registry) {

@@ -97,6 +97,8 @@
       session = stored(STORAGE_KEY);
       const headers = { Accept: accept, Authorization: `Bearer ${session.access_token}` };
       if (body) headers["Content-Type"] = "application/json";
+      // A server may want to be told which state is meant. Any: while the same failure is met, it changes all the time.
+      if (method !== "GET") headers["If-Match"] = "*";
       return fetch(path, { method, headers, body: body && JSON.stringify(body) });
     };
     let response = await send();

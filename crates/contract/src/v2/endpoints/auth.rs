@@ -9,7 +9,7 @@ use crate::{
     caller::Client,
     operation::Limit,
     v2::{
-        Refusal,
+        IfNoneMatch, Refusal,
         parameters::Cursor,
         responses::{Accepted, Answered, Done, Listed, Opened},
         schemas::{
@@ -86,7 +86,7 @@ pub trait AuthEndpoints: Send + Sync + 'static {
     ///
     /// The programs that are logged in to your account, the newest first.
     #[oai(path = "/sessions", method = "get", operation_id = "listSessions")]
-    #[operation(errors(&[ErrorCode::InvalidCursor]))]
+    #[operation(errors(&[ErrorCode::InvalidCursor, ErrorCode::InvalidHeader]))]
     async fn list_sessions(
         &self,
         caller: User,
@@ -95,6 +95,9 @@ pub trait AuthEndpoints: Send + Sync + 'static {
         /// How many rows a page has at most: 20 unless given; more than 100 counts as 100.
         #[oai(validator(minimum(value = "1"), maximum(value = "2147483647")))]
         per_page: Query<Option<i32>>,
+        /// The tags of what you have already: 304 if it is still the same.
+        #[oai(name = "If-None-Match")]
+        if_none_match: IfNoneMatch,
     ) -> Result<Listed<SessionPage>, Refusal>;
 
     /// End all your sessions.

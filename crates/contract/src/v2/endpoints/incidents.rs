@@ -8,9 +8,9 @@ use crate::{
     Admin, ErrorCode, Json, Operation,
     caller::Client,
     v2::{
-        Refusal,
+        IfMatch, IfNoneMatch, Refusal,
         parameters::{Cursor, Fingerprint, Word},
-        responses::{Answered, Command, Done, Exported, Listed},
+        responses::{Changed, Command, Done, Exported, Found, Listed},
         schemas::{HttpArchive, Incident, IncidentGroupPage, IncidentPage, IncidentPatch, PostmanCollection},
     },
     values::{Id, Timestamp},
@@ -25,7 +25,7 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
     /// server: all of status 5xx for 14 days, unless it says otherwise. A request of an administrator with the header
     /// `X-Debug-Capture` is kept whatever comes of it.
     #[oai(path = "/incidents", method = "get", operation_id = "listIncidents")]
-    #[operation(errors(&[ErrorCode::InvalidCursor]))]
+    #[operation(errors(&[ErrorCode::InvalidCursor, ErrorCode::InvalidHeader]))]
     async fn list(
         &self,
         caller: Admin,
@@ -49,6 +49,9 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
         resolved: Query<Option<bool>>,
         /// Only those that came after this instant.
         received_after: Query<Option<Timestamp>>,
+        /// The tags of what you have already: 304 if it is still the same.
+        #[oai(name = "If-None-Match")]
+        if_none_match: IfNoneMatch,
     ) -> Result<Listed<IncidentPage>, Refusal>;
 
     /// Fetch an incident.
@@ -57,41 +60,50 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
     /// tokens, email addresses, whatever nobody has described, and what looks like a secret. Each has a stand-in of the same
     /// length and kind, so that the request still fails as it did; the same secret has the same stand-in.
     #[oai(path = "/incidents/:incident_id", method = "get", operation_id = "getIncident")]
-    #[operation(errors(&[ErrorCode::IncidentNotFound, ErrorCode::IncidentSealed]))]
+    #[operation(errors(&[ErrorCode::IncidentNotFound, ErrorCode::IncidentSealed, ErrorCode::InvalidHeader]))]
     async fn get(
         &self,
         caller: Admin,
         client: Client,
         /// The incident.
         incident_id: Path<Id>,
-    ) -> Result<Answered<Incident>, Refusal>;
+        /// The tags of what you have already: 304 if it is still the same.
+        #[oai(name = "If-None-Match")]
+        if_none_match: IfNoneMatch,
+    ) -> Result<Found<Incident>, Refusal>;
 
     /// Resolve an incident.
     ///
     /// For administrators. Says of an incident, and of all that are equal to it, that it is fixed, and in which version; or
     /// that it is not. When an equal failure is met again, it is no longer resolved.
     #[oai(path = "/incidents/:incident_id", method = "patch", operation_id = "updateIncident")]
-    #[operation(errors(&[ErrorCode::IncidentNotFound, ErrorCode::IncidentSealed]))]
+    #[operation(errors(&[ErrorCode::IncidentNotFound, ErrorCode::IncidentSealed]), conditional())]
     async fn update(
         &self,
         caller: Admin,
         client: Client,
         /// The incident.
         incident_id: Path<Id>,
+        /// The tag of the state you mean to change: 412 if it is no longer that one.
+        #[oai(name = "If-Match")]
+        if_match: IfMatch,
         body: Json<IncidentPatch>,
-    ) -> Result<Answered<Incident>, Refusal>;
+    ) -> Result<Changed<Incident>, Refusal>;
 
     /// Delete an incident.
     ///
     /// For administrators. Deletes its request and answer, at once and for good. Its group still counts it.
     #[oai(path = "/incidents/:incident_id", method = "delete", operation_id = "deleteIncident")]
-    #[operation(errors(&[ErrorCode::IncidentNotFound]))]
+    #[operation(errors(&[ErrorCode::IncidentNotFound]), conditional())]
     async fn delete(
         &self,
         caller: Admin,
         client: Client,
         /// The incident.
         incident_id: Path<Id>,
+        /// The tag of the state you mean to delete: 412 if it is no longer that one.
+        #[oai(name = "If-Match")]
+        if_match: IfMatch,
     ) -> Result<Done, Refusal>;
 
     /// Export an incident for Postman.
@@ -141,7 +153,7 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
     /// For administrators. Equal failures, how often and when they were met; the group that was met first most recently comes
     /// first.
     #[oai(path = "/incident-groups", method = "get", operation_id = "listIncidentGroups")]
-    #[operation(errors(&[ErrorCode::InvalidCursor]))]
+    #[operation(errors(&[ErrorCode::InvalidCursor, ErrorCode::InvalidHeader]))]
     async fn groups(
         &self,
         caller: Admin,
@@ -152,5 +164,8 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
         per_page: Query<Option<i32>>,
         /// Only those that are said to be fixed, or that are not.
         resolved: Query<Option<bool>>,
+        /// The tags of what you have already: 304 if it is still the same.
+        #[oai(name = "If-None-Match")]
+        if_none_match: IfNoneMatch,
     ) -> Result<Listed<IncidentGroupPage>, Refusal>;
 }

@@ -7,7 +7,7 @@ use super::Tag;
 use crate::{
     ErrorCode, Operation, User,
     operation::Limit,
-    v2::{Refusal, parameters::Cursor, responses::Listed, schemas::SearchPage},
+    v2::{IfNoneMatch, Refusal, parameters::Cursor, responses::Listed, schemas::SearchPage},
     values::SearchText,
 };
 
@@ -22,7 +22,7 @@ pub trait SearchEndpoints: Send + Sync + 'static {
     /// lists before items, and newer before older. Of more than a thousand matches the newest thousand are ranked and shown,
     /// behind the names with the very words. Pages may shift while you write: for an exact walk use the lists.
     #[oai(path = "/", method = "get", operation_id = "search")]
-    #[operation(errors(&[ErrorCode::InvalidCursor]), limit(Limit::Search))]
+    #[operation(errors(&[ErrorCode::InvalidCursor, ErrorCode::InvalidHeader]), limit(Limit::Search))]
     async fn search(
         &self,
         caller: User,
@@ -33,5 +33,8 @@ pub trait SearchEndpoints: Send + Sync + 'static {
         /// How many rows a page has at most: 20 unless given; more than 100 counts as 100.
         #[oai(validator(minimum(value = "1"), maximum(value = "2147483647")))]
         per_page: Query<Option<i32>>,
+        /// The tags of what you have already: 304 if it is still the same.
+        #[oai(name = "If-None-Match")]
+        if_none_match: IfNoneMatch,
     ) -> Result<Listed<SearchPage>, Refusal>;
 }
