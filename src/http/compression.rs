@@ -6,7 +6,7 @@ use contract::{conditional, negotiation::weight, table::RowFormat};
 use poem::{
     IntoResponse, Request, Response,
     http::{
-        HeaderMap, Uri,
+        HeaderMap, HeaderValue, Uri,
         header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG},
         uri::Authority,
     },
@@ -16,8 +16,11 @@ use poem::{
 /// Below this many bytes compression costs more than it saves.
 const MIN_BYTES: usize = 1024;
 
+/// A content coding: its name and how it is done.
+pub(super) type Encoding = (&'static str, CompressionAlgo);
+
 /// Ours, the best first among those the client likes the same.
-const ALGORITHMS: [(&str, CompressionAlgo); 3] =
+const ALGORITHMS: [Encoding; 3] =
     [("zstd", CompressionAlgo::ZSTD), ("br", CompressionAlgo::BR), ("gzip", CompressionAlgo::GZIP)];
 
 /// Whether a page of another site made a browser ask. Whoever follows a link from there gets one page uncompressed; what
@@ -37,7 +40,7 @@ pub(super) fn is_asked_by_another_site(request: &Request) -> bool {
 }
 
 /// The algorithm the client likes best, and its name; `None` where it likes none better than none.
-pub(super) fn preferred(headers: &HeaderMap) -> Option<(&'static str, CompressionAlgo)> {
+pub(super) fn preferred(headers: &HeaderMap) -> Option<Encoding> {
     let mut best: Option<(u16, &'static str, CompressionAlgo)> = None;
     let offers = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     let offers: Vec<(&str, u16)> = offers.flat_map(|value| value.split(',')).filter_map(offer).collect();
@@ -76,13 +79,18 @@ pub(super) fn is_worth_it(response: &Response) -> bool {
     is_long && (is_one_of(&TEXT) || is_one_of(&ROWS)) && !headers.contains_key(CONTENT_ENCODING)
 }
 
-/// Compresses a response. Another encoding is another representation, so its validator is another one, too.
-pub(super) fn compress(mut response: Response, (name, algorithm): (&str, CompressionAlgo)) -> Response {
+/// Compresses a response, or only says of it what is said of a compressed one: for HEAD. Another encoding is another
+/// representation, so its validator is another one, too.
+pub(super) fn compress(mut response: Response, (name, algorithm): Encoding, has_body: bool) -> Response {
     let headers = response.headers_mut();
     headers.remove(CONTENT_LENGTH);
     let etag = headers.get(ETAG).and_then(|etag| etag.to_str().ok());
     if let Some(etag) = etag.and_then(|etag| conditional::encoded(etag, name).parse().ok()) {
         headers.insert(ETAG, etag);
+    }
+    if !has_body {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(name));
+        return response;
     }
     Compress::new(response, algorithm).with_quality(CompressionLevel::Fastest).into_response()
 }
@@ -148,20 +156,25 @@ mod tests {
         for (etag, expected) in [("\"abc\"", "\"abc-br\""), ("W/\"abc\"", "W/\"abc-br\"")] {
             let mut response = answer("text/csv", Some(5000));
             response.headers_mut().insert(ETAG, etag.parse().unwrap());
-            let response = compress(response, ("br", CompressionAlgo::BR));
+            let response = compress(response, ("br", CompressionAlgo::BR), true);
             assert_eq!(response.headers()[ETAG], expected);
             assert_eq!(response.headers()[CONTENT_ENCODING], "br");
             assert!(!response.headers().contains_key(CONTENT_LENGTH));
+            // HEAD says the same.
+            let mut head = answer("text/csv", Some(5000));
+            head.headers_mut().insert(ETAG, etag.parse().unwrap());
+            let head = compress(head, ("br", CompressionAlgo::BR), false);
+            assert_eq!(head.headers(), response.headers());
         }
     }
 
     /// What a client reads of a compressed stream: poem decompresses requests, so the answer is sent back as one.
     async fn read_back(
         parts: impl Stream<Item = io::Result<&'static str>> + Send + 'static,
-        (name, algorithm): (&str, CompressionAlgo),
+        (name, algorithm): Encoding,
     ) -> impl Stream<Item = io::Result<bytes::Bytes>> {
         let response = Response::builder().content_type("text/csv").body(Body::from_bytes_stream(parts));
-        let body = compress(response, (name, algorithm)).into_body();
+        let body = compress(response, (name, algorithm), true).into_body();
         let echo = endpoint::make(|request: Request| async move { Response::builder().body(request.into_body()) });
         let echo = echo.with(middleware::Compression::new());
         let request = Request::builder().header(CONTENT_ENCODING, name).body(body);
@@ -194,7 +207,7 @@ mod tests {
         for (name, algorithm) in ALGORITHMS {
             let parts = stream::iter([Ok("id,name\r\n"), Err(io::Error::other("gone"))]);
             let response = Response::builder().content_type("text/csv").body(Body::from_bytes_stream(parts));
-            let body = compress(response, (name, algorithm)).into_body();
+            let body = compress(response, (name, algorithm), true).into_body();
             let parts: Vec<_> = body.into_bytes_stream().collect().await;
             assert!(parts.last().is_some_and(Result::is_err), "{name}: {parts:?}");
         }

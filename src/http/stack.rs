@@ -128,13 +128,11 @@ impl<E: Endpoint> Endpoint for Stack<E> {
         let watched = self.response_check.as_ref().zip(facts.operation).filter(|_| method != Method::HEAD);
         let watched = watched.and_then(|(check, operation)| check.watch(operation, &mut response));
         let _entered = span.enter();
-        if method == Method::HEAD {
-            // Nothing is left to compress.
-        } else if let Some(encoding) = encoding
+        if let Some(encoding) = encoding
             && !facts.carries_tokens
             && compression::is_worth_it(&response)
         {
-            response = compression::compress(response, encoding);
+            response = compression::compress(response, encoding, method != Method::HEAD);
         }
         let took = started.elapsed();
         headers::complete(&mut response, &request_id, took, self.is_https);

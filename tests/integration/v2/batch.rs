@@ -87,6 +87,14 @@ both_engines! {
             assert_eq!(details[0].0, "/items", "{details:?}");
         }
         expect_nothing(&user, list).await;
+        // Whatever is wrong with each of them is said.
+        for (bad, code) in [("", "TOO_SHORT"), ("   ", "TOO_SHORT"), ("a\u{7}", "INVALID_CHARACTERS")] {
+            let items = vec![json!({"name": bad}); 1000];
+            let details = user.post(&batch_of(list), &json!({"items": items})).await.expect_error(422, "VALIDATION_FAILED").details();
+            assert_eq!(details.len(), 1000, "{bad:?}");
+            assert!(details.iter().any(|(place, said)| place == "/items/999/name" && said == code), "{bad:?}");
+        }
+        expect_nothing(&user, list).await;
         user.post(&batch_of(list), &json!({"items": numbered(1)})).await.expect(201);
         assert_eq!(counts(&user, list).await, (1, 0, 1));
         let made = user.post(&batch_of(list), &json!({"items": numbered(1000)})).await.expect(201).json();

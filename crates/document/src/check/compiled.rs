@@ -62,10 +62,13 @@ impl Compiled {
             return Vec::new();
         }
         let mut found = Vec::new();
-        // Counts every problem against the limit of a report: there may be very many.
+        // There may be very many, of which a report has so many; a vague one is left out of it where there is a better one.
+        let mut precise = 0;
         for error in self.validator.iter_errors(value) {
+            let before = found.len();
             explain::explain(&error, self.root(), &mut found);
-            if found.len() > super::MAX_VIOLATIONS {
+            precise += found[before..].iter().filter(|problem| !problem.vague).count();
+            if precise > super::MAX_VIOLATIONS || found.len() > 2 * super::MAX_VIOLATIONS {
                 break;
             }
         }

@@ -112,18 +112,20 @@ impl fmt::Display for ViolationCode {
 pub(crate) struct Violations {
     list: Vec<Violation>,
     seen: HashSet<(Location, ViolationCode)>,
+    places: HashSet<Location>,
 }
 
 impl Violations {
     pub(crate) fn push(&mut self, location: Location, code: ViolationCode, message: impl Into<String>) {
         if self.list.len() < MAX_VIOLATIONS && self.seen.insert((location.clone(), code)) {
+            self.places.insert(location.clone());
             self.list.push(Violation { location, code, message: message.into() });
         }
     }
 
     /// Whether anything is wrong at `location` already.
     pub(crate) fn has(&self, location: &Location) -> bool {
-        self.list.iter().any(|known| &known.location == location)
+        self.places.contains(location)
     }
 
     pub(crate) fn is_full(&self) -> bool {
