@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Context, Error, Forbidden, Unauthenticated};
+use super::{
+    Conflict, Context, Error, Forbidden, Made, Unauthenticated,
+    creation::{self, Named},
+};
 use crate::{
     auth::{RefreshTokens, digest},
     db::{
@@ -45,6 +48,11 @@ pub struct Session {
     pub user: UserRow,
 }
 
+/// The making of an account under a key. The line break keeps it apart from the keys of what the account makes later.
+fn named(key: &str, email_key: &str, name: Option<&str>) -> Named {
+    Named::new(0, format!("\nregister {key}"), "account", &(email_key, name))
+}
+
 /// What came of a refresh token.
 enum Refreshed {
     Session {
@@ -60,13 +68,48 @@ enum Refreshed {
 }
 
 impl Accounts {
-    /// Makes an account and its first session.
+    /// Makes an account and its first session; once, if the caller names the creation: then whoever asks again, with the same
+    /// password, gets another session of it. No token is kept to be given twice.
     ///
     /// # Errors
-    /// `Invalid`, `Conflict(EmailTaken)`.
+    /// `Invalid`, `Conflict(EmailTaken)`, `Throttled`.
     pub async fn register(
         &self,
         account: NewAccount,
+        key: Option<String>,
+        user_agent: Option<String>,
+        origin: Origin,
+    ) -> Result<Made<Session>, Error> {
+        let Some(key) = key else {
+            let value = self.make_account(account, None, user_agent, origin).await?;
+            return Ok(Made { value, replayed: false });
+        };
+        let (email, password) = (account.email.clone(), account.password.clone());
+        let named = named(&key, self.email(&email)?.key(), account.name.as_deref());
+        match self.make_account(account, Some(named.clone()), user_agent.clone(), origin.clone()).await {
+            Err(Error::Conflict(Conflict::EmailTaken)) => {}
+            made => return Ok(Made { value: made?, replayed: false }),
+        }
+        let (key, now) = (self.email(&email)?.key().to_owned(), self.0.clock.now());
+        let is_ours = move |c: &mut DbConnection| match users::find_by_email(c, &key)? {
+            Some(user) if !user.disabled => creation::is_remembered(c, &named.of(user.id), now),
+            _ => Ok(false),
+        };
+        if !self.0.db.snapshot(is_ours).await? {
+            return Err(Error::Conflict(Conflict::EmailTaken));
+        }
+        match self.login(&email, password, user_agent, origin).await {
+            Ok(value) => Ok(Made { value, replayed: true }),
+            Err(Error::Unauthenticated(_)) => Err(creation::reused()),
+            Err(Error::Forbidden(_)) => Err(Error::Conflict(Conflict::EmailTaken)),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn make_account(
+        &self,
+        account: NewAccount,
+        named: Option<Named>,
         user_agent: Option<String>,
         origin: Origin,
     ) -> Result<Session, Error> {
@@ -95,6 +138,9 @@ impl Accounts {
                         updated_at: now,
                     },
                 )?;
+                if let Some(named) = named {
+                    creation::remember(c, &named.of(user.id), now)?;
+                }
                 let session_id = open_session(c, user.id, user_agent.as_deref(), &refresh_hash, now, expires_at)?;
                 let event = AuditEvent::of_user(AuditAction::UserRegistered, user.id).with("session", session_id);
                 audit::append(c, &origin.by(user.id), &event, now)?;

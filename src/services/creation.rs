@@ -50,6 +50,11 @@ impl Named {
         Self { owner, name, fingerprint: Sha256::digest(asked).to_vec() }
     }
 
+    /// The same of somebody whose id is known only now.
+    pub(super) fn of(&self, owner: i64) -> Self {
+        Self { owner, ..self.clone() }
+    }
+
     fn lock(&self) -> i64 {
         let digest = Sha256::digest(format!("{} {}", self.owner, self.name));
         let mut first = [0; 8];
@@ -76,7 +81,7 @@ pub(super) fn once<T: Serialize + DeserializeOwned>(
     }
     if let Some(kept) = idempotency::find(c, named.owner, &named.name, now)? {
         if kept.fingerprint != named.fingerprint {
-            return Err(Error::invalid("", codes::KEY_REUSED, "stands for another creation"));
+            return Err(reused());
         }
         let value = serde_json::from_str(&kept.result).map_err(|error| Error::Internal(Box::new(error)))?;
         return Ok(Made { value, replayed: true });
@@ -86,6 +91,28 @@ pub(super) fn once<T: Serialize + DeserializeOwned>(
     let kept = Kept { fingerprint: named.fingerprint.clone(), result };
     idempotency::keep(c, named.owner, &named.name, &kept, now.saturating_add(KEPT_MICROS))?;
     Ok(Made { value, replayed: false })
+}
+
+/// Remembers that something was made which cannot be given again as it was, within the transaction that makes it.
+pub(super) fn remember(c: &mut DbConnection, named: &Named, now: i64) -> Result<(), Error> {
+    let kept = Kept { fingerprint: named.fingerprint.clone(), result: String::new() };
+    Ok(idempotency::keep(c, named.owner, &named.name, &kept, now.saturating_add(KEPT_MICROS))?)
+}
+
+/// Whether it was made under this name.
+///
+/// # Errors
+/// `Invalid` for a name that stands for something else.
+pub(super) fn is_remembered(c: &mut DbConnection, named: &Named, now: i64) -> Result<bool, Error> {
+    match idempotency::find(c, named.owner, &named.name, now)? {
+        Some(kept) if kept.fingerprint != named.fingerprint => Err(reused()),
+        kept => Ok(kept.is_some()),
+    }
+}
+
+/// A name that stands for something else.
+pub(super) fn reused() -> Error {
+    Error::invalid("", codes::KEY_REUSED, "stands for another creation")
 }
 
 /// Tries again for a while where somebody else is at the same creation: then there is an answer to give again.

@@ -25,7 +25,7 @@ impl AuthEndpoints for Auth {
     async fn register(&self, client: Client, Json(body): Json<Registration>) -> Result<Registered, ApiError> {
         let account = NewAccount { email: body.email.0, password: secret(&body.password), name: body.name };
         let user_agent = client.user_agent.clone();
-        let session = session(self.0.register(account, user_agent, origin(client, None)).await?);
+        let session = session(self.0.register(account, None, user_agent, origin(client, None)).await?.value);
         let location = format!("/v1/users/{}", session.user.id.0);
         Ok(Registered::Created(Json(session), location))
     }

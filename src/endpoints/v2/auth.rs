@@ -4,7 +4,7 @@ use contract::{
     Caller, Json, User,
     caller::Client,
     v2::{
-        IfNoneMatch, Refusal,
+        IdempotencyKey, IfNoneMatch, Refusal,
         endpoints::AuthEndpoints,
         parameters::Cursor,
         responses::{Accepted, Answered, Done, Listed, Opened},
@@ -37,11 +37,17 @@ pub struct Auth {
 }
 
 impl AuthEndpoints for Auth {
-    async fn register(&self, client: Client, Json(body): Json<Registration>) -> Result<Opened<AuthSession>, Refusal> {
+    async fn register(
+        &self,
+        client: Client,
+        IdempotencyKey(key): IdempotencyKey,
+        Json(body): Json<Registration>,
+    ) -> Result<Opened<AuthSession>, Refusal> {
         let account = NewAccount { email: body.email.0, password: secret(&body.password), name: body.name };
         let user_agent = client.user_agent.clone();
-        let body = session(self.accounts.register(account, user_agent, origin(client, None)).await?);
-        Ok(Opened { body: Json(body), location: "/v2/users/me".to_owned() })
+        let made = self.accounts.register(account, key, user_agent, origin(client, None)).await?;
+        let body = Json(session(made.value));
+        Ok(Opened { body, location: "/v2/users/me".to_owned(), replayed: made.replayed })
     }
 
     async fn login(&self, client: Client, Json(body): Json<Credentials>) -> Result<Answered<AuthSession>, Refusal> {

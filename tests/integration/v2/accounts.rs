@@ -1,8 +1,13 @@
 //! Accounts in v2: the rules are v1's, said as problems.
 
+use std::{collections::BTreeSet, time::Duration};
+
+use futures_util::future::join_all;
+use poem::http::Method;
+
 use crate::{
     accounts::mailed_token,
-    support::{Actor, TestApp, json},
+    support::{Actor, TestApp, Value, json},
 };
 
 both_engines! {
@@ -13,13 +18,77 @@ both_engines! {
         anonymous.post("/v2/auth/register", &newcomer).await.expect_error(409, "EMAIL_TAKEN");
 
         let goodbye = json!({"password": Actor::PASSWORD});
-        let last = admin.request(poem::http::Method::DELETE, "/v2/users/me").json(&goodbye).send().await;
+        let last = admin.request(Method::DELETE, "/v2/users/me").json(&goodbye).send().await;
         last.expect_error(409, "LAST_ADMIN");
         admin.get("/v2/users/me").await.expect(200);
 
         admin.patch(&format!("/v2/admin/users/{}", user.id()), &json!({"disabled": true})).await.expect(200);
         let refresh = json!({"refresh_token": user.refresh_token()});
         anonymous.post("/v2/auth/refresh", &refresh).await.expect_error(403, "ACCOUNT_DISABLED");
+    }
+
+    async fn an_account_that_is_asked_for_again_is_made_once(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let (admin, anonymous) = (app.admin().await, app.anonymous());
+        let register = async |key: &str, body: &Value| {
+            anonymous.request(Method::POST, "/v2/auth/register").header("idempotency-key", key).json(body).send().await
+        };
+        let account = json!({"email": "ada@example.com", "password": Actor::PASSWORD, "name": "Ada"});
+        let first = register("once", &account).await.expect(201);
+        assert!(!first.headers.contains_key("idempotency-replayed"));
+        let again = register("once", &account).await.expect(201);
+        assert_eq!(again.header("idempotency-replayed"), "true");
+        let (first, again) = (first.json(), again.json());
+        assert_eq!(first["user"], again["user"]);
+        // Two sessions of one account, each with tokens of its own.
+        assert!(first["access_token"] != again["access_token"] && first["refresh_token"] != again["refresh_token"]);
+        let user = Actor::new(&app, Some(again));
+        assert_eq!(user.get("/v2/auth/sessions").await.expect(200).json()["data"].as_array().unwrap().len(), 2);
+
+        // Another payload, which a wrong password is, too; another key; none.
+        for (name, value) in [("name", "Eva"), ("password", "harbour-lantern-43")] {
+            let mut other = account.clone();
+            other[name] = json!(value);
+            let refused = register("once", &other).await.expect_error(422, "IDEMPOTENCY_KEY_REUSED").json();
+            assert_eq!(refused["errors"][0]["header"], "Idempotency-Key");
+        }
+        register("twice", &account).await.expect_error(409, "EMAIL_TAKEN");
+        anonymous.post("/v2/auth/register", &account).await.expect_error(409, "EMAIL_TAKEN");
+        // The same address spelled otherwise is the same account; a key of somebody else's is another key.
+        let mut spelled = account.clone();
+        spelled["email"] = json!("ADA@example.com");
+        register("once", &spelled).await.expect(201);
+        let eva = json!({"email": "eva@example.com", "password": Actor::PASSWORD});
+        assert!(!register("once", &eva).await.expect(201).headers.contains_key("idempotency-replayed"));
+        // What the account makes has keys of its own.
+        let list = user.request(Method::POST, "/v2/bucketlists").header("idempotency-key", "once");
+        list.json(&json!({"name": "See the world"})).send().await.expect(201);
+
+        let disable = json!({"disabled": true});
+        admin.patch(&format!("/v2/admin/users/{}", user.id()), &disable).await.expect(200);
+        register("once", &account).await.expect_error(409, "EMAIL_TAKEN");
+        admin.patch(&format!("/v2/admin/users/{}", user.id()), &json!({"disabled": false})).await.expect(200);
+        register("once", &account).await.expect(201);
+        app.wait(Duration::from_secs(24 * 3600));
+        register("once", &account).await.expect_error(409, "EMAIL_TAKEN");
+    }
+
+    async fn ten_who_ask_for_one_account_at_once_get_it(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let anonymous = app.anonymous();
+        let account = json!({"email": "ada@example.com", "password": Actor::PASSWORD});
+        let register = || {
+            let request = anonymous.request(Method::POST, "/v2/auth/register").header("idempotency-key", "once");
+            request.json(&account).send()
+        };
+        let mut ids = BTreeSet::new();
+        let mut replayed = 0;
+        for reply in join_all((0..10).map(|_| register())).await {
+            let reply = reply.expect(201);
+            ids.insert(reply.json()["user"]["id"].as_i64().unwrap());
+            replayed += usize::from(reply.headers.contains_key("idempotency-replayed"));
+        }
+        assert_eq!((ids.len(), replayed), (1, 9));
     }
 
     async fn a_mailed_token_sets_a_password_once(engine: Engine) {

@@ -148,6 +148,7 @@ pub fn build() -> Result<Document, FinishError> {
                 ("If-Match", json!("*")),
                 ("If-None-Match", json!("\"aN0thEr5tate\"")),
                 // A key names one creation: those of several operations must not look as if they were one.
+                ("register.Idempotency-Key", json!("2f6c1f0e-6a4b-4b5d-9d1f-7f7b0c9f5a10")),
                 ("createBucketlist.Idempotency-Key", json!("8e03978e-40d5-43dd-bc93-6894a57f9324")),
                 ("createItem.Idempotency-Key", json!("0b6cc8a4-7d8f-4f0e-9f0c-55d1a1f1c7a2")),
                 ("createItems.Idempotency-Key", json!("c1f2ab7e-29d4-4e4f-8b0e-3a7d52e86b91")),

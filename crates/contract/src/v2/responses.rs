@@ -54,6 +54,8 @@ pub struct Opened<T> {
     pub body: Json<T>,
     /// The path of the account.
     pub location: String,
+    /// Whether an earlier request with the same key made the account.
+    pub replayed: bool,
 }
 
 /// 200 with something that has no tag.
@@ -199,7 +201,7 @@ impl<T: Serialize + Send> IntoResponse for Created<T> {
             set(&mut response, header::ETAG, tag);
         }
         if self.replayed {
-            response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+            set(&mut response, REPLAYED, "true");
         }
         response
     }
@@ -221,13 +223,17 @@ impl<T: Serialize + Send> IntoResponse for Opened<T> {
         let mut response = self.body.into_response();
         response.set_status(StatusCode::CREATED);
         set(&mut response, header::LOCATION, &self.location);
+        if self.replayed {
+            set(&mut response, REPLAYED, "true");
+        }
         response
     }
 }
 
 impl<T: Type> ApiResponse for Opened<T> {
     fn meta() -> MetaResponses {
-        let opened = response::<T>(StatusCode::CREATED, "The account was made and is logged in.", vec![location()]);
+        let opened =
+            response::<T>(StatusCode::CREATED, "The account was made and is logged in.", vec![location(), replayed()]);
         MetaResponses { responses: vec![opened] }
     }
 

@@ -9,7 +9,7 @@ use crate::{
     caller::Client,
     operation::Limit,
     v2::{
-        IfNoneMatch, Refusal,
+        IdempotencyKey, IfNoneMatch, Refusal,
         parameters::Cursor,
         responses::{Accepted, Answered, Done, Listed, Opened},
         schemas::{
@@ -25,10 +25,18 @@ use crate::{
 pub trait AuthEndpoints: Send + Sync + 'static {
     /// Make an account.
     ///
-    /// The account is logged in at once: the answer is its first session.
+    /// The account is logged in at once: the answer is its first session. With an `Idempotency-Key` the account is made once,
+    /// however often the request is sent within 24 hours; no token is kept, so that each repetition opens another session.
     #[oai(path = "/register", method = "post", operation_id = "register")]
-    #[operation(errors(&[ErrorCode::EmailTaken]), limit(Limit::Register))]
-    async fn register(&self, client: Client, body: Json<Registration>) -> Result<Opened<AuthSession>, Refusal>;
+    #[operation(errors(&[ErrorCode::EmailTaken]), limit(Limit::Register), idempotent())]
+    async fn register(
+        &self,
+        client: Client,
+        /// A name of your choice for this creation: sent again, the request does nothing new.
+        #[oai(name = "Idempotency-Key")]
+        key: IdempotencyKey,
+        body: Json<Registration>,
+    ) -> Result<Opened<AuthSession>, Refusal>;
 
     /// Log in.
     ///
