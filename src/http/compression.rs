@@ -69,13 +69,15 @@ pub(super) fn is_worth_it(response: &Response) -> bool {
     const TEXT: [&str; 5] =
         ["text/", "application/json", "application/problem+json", "application/yaml", "image/svg+xml"];
     const ROWS: [&str; 2] = [RowFormat::Csv.media_type(), RowFormat::Ndjson.media_type()];
+    // Every JSON has its length, but for files.
+    const STREAMED: [&str; 3] = [ROWS[0], ROWS[1], "application/json"];
     let headers = response.headers();
     let is_one_of = |prefixes: &[&str]| {
         let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         prefixes.iter().any(|prefix| media_type.starts_with(prefix))
     };
     let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
-    let is_long = length.map_or_else(|| is_one_of(&ROWS), |length: usize| length >= MIN_BYTES);
+    let is_long = length.map_or_else(|| is_one_of(&STREAMED), |length: usize| length >= MIN_BYTES);
     is_long && (is_one_of(&TEXT) || is_one_of(&ROWS)) && !headers.contains_key(CONTENT_ENCODING)
 }
 
@@ -114,7 +116,7 @@ mod tests {
         for (content_type, length, expected) in [
             ("application/json", Some(1024), true),
             ("application/json", Some(1023), false),
-            ("application/json", None, false),
+            ("application/json", None, true),
             ("text/html; charset=utf-8", Some(5000), true),
             ("text/html; charset=utf-8", None, false),
             ("image/png", Some(5000), false),

@@ -17,6 +17,8 @@ use crate::{
     services::{Context, Error},
 };
 
+use tokio::sync::watch;
+
 use super::worker::HIDDEN;
 
 /// How many lists to read at once, and how many items of each.
@@ -27,14 +29,25 @@ const MORE_ITEMS: i64 = 500;
 /// How many records a part has at least, unless it is the last one.
 const PART: usize = 500;
 
-pub(super) async fn run(context: &Context, job: &JobRow) -> Result<(), Error> {
+/// What came of a job.
+pub(super) enum Outcome {
+    Done,
+    /// The server stops: another one is to make it.
+    GivenBack,
+}
+
+/// Makes the export of a job, unless told to stop.
+pub(super) async fn run(context: &Context, job: &JobRow, stop: &watch::Receiver<bool>) -> Result<Outcome, Error> {
     let (id, now) = (job.payload.parse().unwrap_or_default(), context.clock.now());
     let begun = context.db.write(move |c| exports::begin(c, id, now).map_err(Error::from)).await?;
     // Deleted meanwhile, or finished by somebody who could not say so any more.
-    let Some(attempt) = begun else { return Ok(()) };
-    let mut file = File { context, job: job.id, attempt, waiting: Vec::new(), parts: 0, records: 0 };
+    let Some(attempt) = begun else { return Ok(Outcome::Done) };
+    let mut file = File { context, job, attempt, waiting: Vec::new(), parts: 0, records: 0 };
     let mut after = None;
     loop {
+        if *stop.borrow() {
+            return Ok(Outcome::GivenBack);
+        }
         let keyset = from(after, LISTS);
         let (lists, items) = context.db.snapshot(move |c| read_lists(c, attempt.owner, &keyset)).await?;
         let is_last = lists.len() < LISTS as usize;
@@ -49,14 +62,14 @@ pub(super) async fn run(context: &Context, job: &JobRow) -> Result<(), Error> {
                 file.waiting.push(item.into());
             }
             if count == ITEMS && !file.add_rest(list.id, last).await? {
-                return Ok(());
+                return Ok(Outcome::Done);
             }
             if !file.flush(PART).await? {
-                return Ok(());
+                return Ok(Outcome::Done);
             }
         }
         if is_last {
-            return file.finish().await;
+            return file.finish().await.map(|()| Outcome::Done);
         }
     }
 }
@@ -77,7 +90,7 @@ fn read_lists(c: &mut DbConnection, owner: i64, keyset: &Keyset) -> Result<(Vec<
 /// What has been made of an export.
 struct File<'a> {
     context: &'a Context,
-    job: i64,
+    job: &'a JobRow,
     attempt: Attempt,
     /// Read, not yet written.
     waiting: Vec<Record>,
@@ -90,8 +103,13 @@ impl File<'_> {
     async fn add_rest(&mut self, list: i64, mut after: Option<Position>) -> Result<bool, Error> {
         loop {
             let keyset = from(after, MORE_ITEMS);
-            let read = move |c: &mut DbConnection| items::after(c, list, &items::Filter::default(), &keyset);
-            let items = self.context.db.read(move |c| read(c).map_err(Error::from)).await?;
+            let owner = self.attempt.owner;
+            let read = move |c: &mut DbConnection| match bucketlists::find(c, owner, list)? {
+                Some(_) => Ok::<_, Error>(items::after(c, list, &items::Filter::default(), &keyset)?),
+                // Deleted meanwhile.
+                None => Ok(Vec::new()),
+            };
+            let items = self.context.db.snapshot(read).await?;
             let is_last = items.len() < MORE_ITEMS as usize;
             after = items.last().map(|item| item.position(SortKey::CreatedAt));
             self.waiting.extend(items.into_iter().map(Record::from));
@@ -109,14 +127,15 @@ impl File<'_> {
         if self.waiting.len() < enough {
             return Ok(true);
         }
-        let (records, attempt, number, job) = (std::mem::take(&mut self.waiting), self.attempt, self.parts, self.job);
+        let records = std::mem::take(&mut self.waiting);
+        let (text, attempt, number) = (exports::written(&records)?, self.attempt, self.parts);
+        let job = self.job.clone();
         let hidden_until = self.context.clock.now() + HIDDEN;
         self.parts += 1;
         self.records += i64::try_from(records.len()).unwrap_or_default();
         let write = move |c: &mut DbConnection| {
-            // Nobody else takes the job while it goes on.
-            jobs::hide(c, job, hidden_until)?;
-            Ok::<_, Error>(exports::append(c, attempt, number, &records)?)
+            // Nobody else takes the job while it goes on; if somebody has, it is theirs.
+            Ok::<_, Error>(jobs::hide(c, &job, hidden_until)? && exports::append(c, attempt, number, &text)?)
         };
         self.context.db.write(write).await
     }

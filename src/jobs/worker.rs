@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::{Notify, watch};
 
 use super::{
-    export,
+    export::{self, Outcome},
     password_reset::{self, Settings},
 };
 use crate::{
@@ -27,6 +27,8 @@ pub(super) const HIDDEN: i64 = 120_000_000;
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// How often to purge.
 const PURGE_EVERY: Duration = Duration::from_secs(600);
+/// How many parts of exports to delete at once.
+const PARTS_AT_ONCE: i64 = 20;
 /// After how many failures a job is given up.
 const ATTEMPTS: i32 = 10;
 
@@ -79,7 +81,7 @@ impl Worker {
     /// Does the jobs of a kind, when the bell rings and every now and then.
     async fn follow(&self, kind: &'static str, bell: &Notify, mut stop: watch::Receiver<bool>) {
         loop {
-            self.work_off_kind(kind).await;
+            self.work_off_kind(kind, &stop).await;
             tokio::select! {
                 biased;
                 () = told(&mut stop) => return,
@@ -91,15 +93,16 @@ impl Worker {
 
     /// Does every job that is due.
     pub async fn work_off(&self) {
+        let (_stop, never) = watch::channel(false);
         for kind in [PASSWORD_RESET_MAIL, EXPORT] {
-            self.work_off_kind(kind).await;
+            self.work_off_kind(kind, &never).await;
         }
     }
 
-    async fn work_off_kind(&self, kind: &'static str) {
-        loop {
+    async fn work_off_kind(&self, kind: &'static str, stop: &watch::Receiver<bool>) {
+        while !*stop.borrow() {
             match self.claim(kind).await {
-                Ok(Some(job)) => self.work(job).await,
+                Ok(Some(job)) => self.work(job, stop).await,
                 Ok(None) => return,
                 Err(error) => {
                     tracing::warn!(%error, "cannot look into the outbox");
@@ -114,10 +117,18 @@ impl Worker {
         let now = self.context.clock.now();
         let retention = i64::try_from(self.audit_retention.as_micros()).unwrap_or(i64::MAX / 4);
         let purge = move |c: &mut _| {
-            let expired = sessions::purge(c, now)? + idempotency::purge(c, now)? + exports::purge(c, now)?;
+            let expired = sessions::purge(c, now)? + idempotency::purge(c, now)?;
             Ok::<_, Error>(expired + audit::purge(c, now.saturating_sub(retention))?)
         };
-        self.context.db.write(purge).await
+        let mut expired = self.context.db.write(purge).await?;
+        loop {
+            // Files are large: others want to write in between.
+            let purge = move |c: &mut _| exports::purge(c, now, PARTS_AT_ONCE).map_err(Error::from);
+            match self.context.db.write(purge).await? {
+                0 => return Ok(expired),
+                rows => expired += rows,
+            }
+        }
     }
 
     async fn purge(&self) {
@@ -138,36 +149,43 @@ impl Worker {
         self.context.db.write(move |c| jobs::claim(c, kind, now, now + HIDDEN).map_err(Error::from)).await
     }
 
-    async fn work(&self, job: JobRow) {
+    async fn work(&self, job: JobRow, stop: &watch::Receiver<bool>) {
         let outcome = match job.kind.as_str() {
             PASSWORD_RESET_MAIL => {
-                password_reset::run(&self.context, &*self.mailer, &self.settings, job.payload.clone())
-                    .await
-                    .map_err(|error| error.to_string())
+                let mailed =
+                    password_reset::run(&self.context, &*self.mailer, &self.settings, job.payload.clone()).await;
+                mailed.map(|()| Outcome::Done).map_err(|error| error.to_string())
             }
-            EXPORT => export::run(&self.context, &job).await.map_err(|error| error.to_string()),
+            EXPORT => export::run(&self.context, &job, stop).await.map_err(|error| error.to_string()),
             kind => Err(format!("this server knows no job `{kind}`")),
         };
-        let (id, now) = (job.id, self.context.clock.now());
-        let recorded = match outcome {
-            Ok(()) => self.context.db.write(move |c| jobs::delete(c, id).map_err(Error::from)).await,
-            Err(error) if job.attempts >= ATTEMPTS => {
-                tracing::error!(job = job.kind, %error, "gave a job up after {ATTEMPTS} attempts");
-                let given_up = move |c: &mut DbConnection| {
-                    if job.kind == EXPORT {
+        let (kind, attempt) = (&job.kind, job.attempts);
+        match &outcome {
+            Ok(_) => {}
+            Err(error) if attempt >= ATTEMPTS => {
+                tracing::error!(job = kind, %error, "gave a job up after {ATTEMPTS} attempts")
+            }
+            Err(error) => tracing::warn!(job = kind, %error, attempt, "a job failed and will be tried again"),
+        }
+        let now = self.context.clock.now();
+        let record = move |c: &mut DbConnection| -> Result<(), Error> {
+            match outcome {
+                Ok(Outcome::Done) => drop(jobs::delete(c, &job)?),
+                Ok(Outcome::GivenBack) => jobs::give_back(c, &job, now)?,
+                Err(_) if job.attempts >= ATTEMPTS => {
+                    // Only whoever still has the job may say that it cannot be done.
+                    if jobs::delete(c, &job)? && job.kind == EXPORT {
                         exports::fail(c, job.payload.parse().unwrap_or_default(), now)?;
                     }
-                    Ok::<_, Error>(jobs::delete(c, id)?)
-                };
-                self.context.db.write(given_up).await
+                }
+                Err(error) => {
+                    let wait = 1_000_000_i64 << job.attempts.clamp(0, 12);
+                    jobs::postpone(c, &job, now + wait, &error)?;
+                }
             }
-            Err(error) => {
-                tracing::warn!(job = job.kind, %error, attempt = job.attempts, "a job failed and will be tried again");
-                let wait = 1_000_000_i64 << job.attempts.clamp(0, 12);
-                self.context.db.write(move |c| jobs::postpone(c, id, now + wait, &error).map_err(Error::from)).await
-            }
+            Ok(())
         };
-        if let Err(error) = recorded {
+        if let Err(error) = self.context.db.write(record).await {
             tracing::warn!(%error, "cannot record what became of a job; it will be done again");
         }
     }

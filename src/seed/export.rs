@@ -30,7 +30,7 @@ pub(super) fn insert(c: &mut DbConnection, demo: i64, at: i64) -> QueryResult<()
     let new = NewExport { user_id: demo, format: "json", created_at: at, expires_at: EXAMPLE_EXPIRY };
     let id = exports::insert(c, &new)?.id;
     if let Some(attempt) = exports::begin(c, id, at)? {
-        exports::append(c, attempt, 0, &records)?;
+        exports::append(c, attempt, 0, &exports::written(&records)?)?;
         exports::finish(c, attempt, 1, i64::try_from(records.len()).unwrap_or_default(), at)?;
     }
     Ok(())

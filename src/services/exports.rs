@@ -4,10 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Conflict, Context, Error, Made, Missing, creation::Named};
 use crate::{
-    db::repositories::{
-        audit,
-        exports::{self, ExportRow, FINISHED, NewExport, Record},
-        jobs::{self, EXPORT},
+    db::{
+        DbConnection,
+        repositories::{
+            audit,
+            exports::{self, ExportRow, FINISHED, NewExport, Record},
+            jobs::{self, EXPORT},
+        },
     },
     domain::{AuditAction, AuditEvent, Origin},
 };
@@ -51,7 +54,7 @@ impl Exports {
             .context
             .make_of(owner, named, move |c| {
                 let row = exports::insert(c, &export)?;
-                exports::keep_newest(c, owner, KEPT)?;
+                exports::keep_newest(c, owner, KEPT, now)?;
                 jobs::insert(c, EXPORT, &row.id.to_string(), now, now)?;
                 audit::append(c, &origin, &AuditEvent::of_export(AuditAction::ExportRequested, row.id), now)?;
                 Ok(row)
@@ -71,15 +74,21 @@ impl Exports {
         export.ok_or(Error::NotFound(Missing::Export))
     }
 
-    /// The file of an export.
+    /// The file of an export. That it was taken is recorded.
     ///
     /// # Errors
     /// `NotFound(Export)`; `Conflict(ExportNotReady)` when there is no file.
-    pub async fn file(&self, owner: i64, id: i64) -> Result<ExportFile, Error> {
-        let export = self.get(owner, id).await?;
-        if export.state != FINISHED {
-            return Err(Error::Conflict(Conflict::ExportNotReady { is_final: export.state == exports::FAILED }));
-        }
+    pub async fn file(&self, owner: i64, id: i64, origin: Origin) -> Result<ExportFile, Error> {
+        let now = self.context.clock.now();
+        let take = move |c: &mut DbConnection| {
+            let export = exports::find(c, owner, id, now)?.ok_or(Error::NotFound(Missing::Export))?;
+            if export.state != FINISHED {
+                return Err(Error::Conflict(Conflict::ExportNotReady { is_final: export.state == exports::FAILED }));
+            }
+            audit::append(c, &origin, &AuditEvent::of_export(AuditAction::ExportRead, id), now)?;
+            Ok(export)
+        };
+        let export = self.context.db.write(take).await?;
         Ok(ExportFile { context: Arc::clone(&self.context), owner, export })
     }
 }

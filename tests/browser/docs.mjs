@@ -120,8 +120,11 @@ async function session(docs, demo, contract, trouble) {
     assert.deepEqual(Object.keys(await docs.storedSession()).sort(), ['access_token', 'expires_at', 'refresh_token']);
     const seen = docs.record();
     await docs.changeStoredSession({ access_token: 'no.longer.valid' });
+    // The bar has a name as soon as the session is renewed: the last answer may come later.
+    const asked = page.waitForResponse((response) => response.url().endsWith('/v1/users/me') && response.status() === 200);
     await page.reload({ waitUntil: 'load' });
     await docs.ready();
+    await asked;
     assert.deepEqual(seen.stop(), ['GET /v1/users/me 401', 'POST /v1/auth/refresh 200', 'GET /v1/users/me 200']);
     assert.equal(await docs.loggedInAs(), demo.email);
     assert.equal((await docs.execute('getMe')).status, 200);

@@ -48,7 +48,11 @@ pub(crate) fn failures(facts: &OperationFacts<'_>, operation: Option<&Operation>
             codes.extend([InvalidHeader, PreconditionFailed, PreconditionRequired]);
         }
         if operation.is_idempotent {
-            codes.extend([InvalidHeader, IdempotencyKeyInFlight, IdempotencyKeyReused]);
+            codes.extend([InvalidHeader, IdempotencyKeyReused]);
+            // Accounts are made one after the other: whoever comes second waits.
+            if facts.id != "register" {
+                codes.push(IdempotencyKeyInFlight);
+            }
         }
     }
     codes
@@ -68,6 +72,8 @@ pub(crate) fn example_error(failure: &Failure) -> ApiError {
 /// Which answers have the headers that not all have.
 pub(crate) struct When {
     pub(crate) is_deprecated: fn(&OperationFacts<'_>, u16) -> bool,
+    /// Which conflicts end by waiting.
+    pub(crate) is_temporary: fn(&OperationFacts<'_>, u16) -> bool,
     /// Where the path has a PATCH, and what it takes.
     pub(crate) has_patch: fn(&OperationFacts<'_>, u16) -> bool,
     pub(crate) patch: &'static str,
@@ -84,6 +90,16 @@ pub(crate) fn headers(when: When) -> Vec<HeaderRule> {
     let limit = |name, description, example| HeaderRule {
         always: false,
         ..header(name, description, text(200), example, On::Every)
+    };
+    let retry_after = |always, on| HeaderRule {
+        always,
+        ..header(
+            "Retry-After",
+            "After how many seconds to try again.",
+            json!({"type": "integer", "format": "int32", "minimum": 0, "maximum": 86_400}),
+            json!(30),
+            on,
+        )
     };
     vec![
         header(
@@ -119,13 +135,9 @@ pub(crate) fn headers(when: When) -> Vec<HeaderRule> {
             json!("Bearer realm=\"bucketlist\""),
             On::Statuses(&[401]),
         ),
-        header(
-            "Retry-After",
-            "After how many seconds to try again.",
-            json!({"type": "integer", "format": "int32", "minimum": 0, "maximum": 86_400}),
-            json!(30),
-            On::Statuses(&[429, 503]),
-        ),
+        retry_after(true, On::Statuses(&[429, 503])),
+        // A conflict that waiting does not end has none.
+        retry_after(false, On::When(when.is_temporary)),
         header(
             "Deprecation",
             "Since when the operation is deprecated, as `@` and seconds since 1970 (RFC 9745).",

@@ -134,15 +134,17 @@ pub fn insert(c: &mut DbConnection, export: &NewExport<'_>) -> QueryResult<Expor
         .get_result(c)
 }
 
-/// Deletes an owner's exports but the newest `count`.
-pub fn keep_newest(c: &mut DbConnection, owner: i64, count: i64) -> QueryResult<()> {
+/// Ends an owner's exports but the newest `count`; the purge deletes them.
+pub fn keep_newest(c: &mut DbConnection, owner: i64, count: i64, now: i64) -> QueryResult<()> {
     let newest: Vec<i64> = exports::table
         .filter(exports::user_id.eq(owner))
         .order(exports::id.desc())
         .limit(count)
         .select(exports::id)
         .load(c)?;
-    diesel::delete(exports::table.filter(exports::user_id.eq(owner)).filter(exports::id.ne_all(newest)))
+    diesel::update(exports::table.filter(exports::user_id.eq(owner)).filter(exports::id.ne_all(newest)))
+        .filter(exports::expires_at.gt(now))
+        .set(exports::expires_at.eq(now))
         .execute(c)
         .map(drop)
 }
@@ -173,6 +175,11 @@ pub fn part(c: &mut DbConnection, owner: i64, id: i64, number: i32) -> QueryResu
         .map_err(|error| Error::DeserializationError(Box::new(error)))
 }
 
+/// The text of a part.
+pub fn written(records: &[Record]) -> QueryResult<String> {
+    serde_json::to_string(records).map_err(|error| Error::SerializationError(Box::new(error)))
+}
+
 /// Begins to make an export, from the start: whoever had begun before may not go on. `None` when there is nothing to be made.
 pub fn begin(c: &mut DbConnection, id: i64, now: i64) -> QueryResult<Option<Attempt>> {
     let attempt: Option<Attempt> = diesel::update(exports::table.find(id))
@@ -188,19 +195,18 @@ pub fn begin(c: &mut DbConnection, id: i64, now: i64) -> QueryResult<Option<Atte
     Ok(attempt)
 }
 
-/// Adds a part. False, and nothing added, when somebody else has begun, or the export is gone.
-pub fn append(c: &mut DbConnection, attempt: Attempt, number: i32, records: &[Record]) -> QueryResult<bool> {
+/// Adds a part: what [`written`] made of records. False, and nothing added, when somebody else has begun, or the export is gone.
+pub fn append(c: &mut DbConnection, attempt: Attempt, number: i32, records: &str) -> QueryResult<bool> {
     // Written so that it is locked: nobody begins between this and the commit.
     let export = exports::table.find(attempt.export_id).filter(exports::attempts.eq(attempt.number));
-    if diesel::update(export).set(exports::state.eq(RUNNING)).execute(c)? == 0 {
+    if diesel::update(export.filter(exports::state.eq(RUNNING))).set(exports::state.eq(RUNNING)).execute(c)? == 0 {
         return Ok(false);
     }
-    let text = serde_json::to_string(records).map_err(|error| Error::SerializationError(Box::new(error)))?;
     diesel::insert_into(export_parts::table)
         .values((
             export_parts::export_id.eq(attempt.export_id),
             export_parts::number.eq(number),
-            export_parts::records.eq(text),
+            export_parts::records.eq(records),
         ))
         .execute(c)?;
     Ok(true)
@@ -209,6 +215,7 @@ pub fn append(c: &mut DbConnection, attempt: Attempt, number: i32, records: &[Re
 /// Says that all parts are there; nothing, when somebody else has begun.
 pub fn finish(c: &mut DbConnection, attempt: Attempt, parts: i32, records: i64, now: i64) -> QueryResult<()> {
     diesel::update(exports::table.find(attempt.export_id).filter(exports::attempts.eq(attempt.number)))
+        .filter(exports::state.eq(RUNNING))
         .set((
             exports::state.eq(FINISHED),
             exports::parts.eq(parts),
@@ -227,7 +234,21 @@ pub fn fail(c: &mut DbConnection, id: i64, now: i64) -> QueryResult<()> {
         .map(drop)
 }
 
-/// Deletes what has expired; returns how many rows that were.
-pub fn purge(c: &mut DbConnection, now: i64) -> QueryResult<usize> {
-    diesel::delete(exports::table.filter(exports::expires_at.le(now))).execute(c)
+/// Deletes some of what has expired, `limit` parts at most; returns how many rows that were. None: nothing is left.
+pub fn purge(c: &mut DbConnection, now: i64, limit: i64) -> QueryResult<usize> {
+    let parts: Vec<(i64, i32)> = export_parts::table
+        .inner_join(exports::table)
+        .filter(exports::expires_at.le(now))
+        .order((export_parts::export_id, export_parts::number))
+        .limit(limit)
+        .select((export_parts::export_id, export_parts::number))
+        .load(c)?;
+    let Some(first) = parts.first().map(|(export, _)| *export) else {
+        return diesel::delete(exports::table.filter(exports::expires_at.le(now))).execute(c);
+    };
+    // Those of one export at a time: what they have in common is in the index.
+    let numbers = parts.iter().filter(|(export, _)| *export == first).map(|(_, number)| *number);
+    diesel::delete(export_parts::table.filter(export_parts::export_id.eq(first)))
+        .filter(export_parts::number.eq_any(numbers.collect::<Vec<_>>()))
+        .execute(c)
 }

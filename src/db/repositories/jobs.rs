@@ -59,16 +59,28 @@ pub fn claim(c: &mut DbConnection, kind: &str, now: i64, hidden_until: i64) -> Q
         .optional()
 }
 
-/// Hides a job for longer: whoever has it is still at it.
-pub fn hide(c: &mut DbConnection, id: i64, hidden_until: i64) -> QueryResult<()> {
-    diesel::update(jobs::table.find(id)).set(jobs::run_at.eq(hidden_until)).execute(c).map(drop)
+/// A job while whoever claimed it still has it: somebody else who claims it has another attempt.
+fn held(job: &JobRow) -> Held {
+    jobs::table.find(job.id).filter(jobs::attempts.eq(job.attempts))
+}
+type Held = diesel::dsl::Filter<diesel::dsl::Find<jobs::table, i64>, diesel::dsl::Eq<jobs::attempts, i32>>;
+
+/// Hides a job for longer: whoever has it is still at it. False when somebody else has it by now.
+pub fn hide(c: &mut DbConnection, job: &JobRow, hidden_until: i64) -> QueryResult<bool> {
+    diesel::update(held(job)).set(jobs::run_at.eq(hidden_until)).execute(c).map(|rows| rows > 0)
 }
 
-pub fn delete(c: &mut DbConnection, id: i64) -> QueryResult<()> {
-    diesel::delete(jobs::table.find(id)).execute(c).map(drop)
+/// Deletes a job that is done, or given up. False when somebody else has it by now.
+pub fn delete(c: &mut DbConnection, job: &JobRow) -> QueryResult<bool> {
+    diesel::delete(held(job)).execute(c).map(|rows| rows > 0)
 }
 
-/// Leaves a job for later.
-pub fn postpone(c: &mut DbConnection, id: i64, run_at: i64, error: &str) -> QueryResult<()> {
-    diesel::update(jobs::table.find(id)).set((jobs::run_at.eq(run_at), jobs::last_error.eq(error))).execute(c).map(drop)
+/// Leaves a job for later, unless somebody else has it by now.
+pub fn postpone(c: &mut DbConnection, job: &JobRow, run_at: i64, error: &str) -> QueryResult<()> {
+    diesel::update(held(job)).set((jobs::run_at.eq(run_at), jobs::last_error.eq(error))).execute(c).map(drop)
+}
+
+/// Gives a job back untouched, unless somebody else has it by now: the next one may have it at once.
+pub fn give_back(c: &mut DbConnection, job: &JobRow, now: i64) -> QueryResult<()> {
+    diesel::update(held(job)).set((jobs::run_at.eq(now), jobs::attempts.eq(job.attempts - 1))).execute(c).map(drop)
 }

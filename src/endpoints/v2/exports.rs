@@ -64,10 +64,11 @@ impl ExportEndpoints for ExportFiles {
     async fn content(
         &self,
         User(caller): User,
+        client: Client,
         accept: Accept,
         Path(Id(export_id)): Path<Id>,
     ) -> Result<File<ExportContent>, Refusal> {
-        let file = self.exports.file(caller.user_id, export_id).await?;
+        let file = self.exports.file(caller.user_id, export_id, origin(client, Some(caller.user_id))).await?;
         let format = format_of(&file.export).format();
         let media_type = match format {
             Format::Json => "application/json",

@@ -6,7 +6,7 @@ use bucketlist::db::{
     DbConnection, DbError,
     repositories::{
         exports::{self, Attempt, Record},
-        jobs::{self, EXPORT},
+        jobs::{self, EXPORT, JobRow},
     },
     schema,
 };
@@ -133,6 +133,11 @@ both_engines! {
         let name = format!("attachment; filename=\"bucketlists-{}.json\"", id(&queued));
         assert_eq!(file.header("content-disposition"), name);
         assert_eq!(file.json()["records"].as_array().unwrap(), &expected);
+        // What is long is compressed, whatever it is.
+        let request = user.request(Method::GET, &format!("{path}/content")).header("accept-encoding", "gzip");
+        let compressed = request.send().await.expect(200);
+        assert_eq!(compressed.header("content-encoding"), "gzip");
+        assert!(compressed.body.len() < file.body.len() / 4);
         // A record is a line.
         assert_eq!(file.body.split(|byte| *byte == b'\n').count(), expected.len() + 3);
     }
@@ -223,7 +228,7 @@ both_engines! {
         content(&user, made[11]).await;
         app.wait(Duration::from_secs(1));
         user.get(&format!("/v2/exports/{}/content", made[11])).await.expect_error(404, "EXPORT_NOT_FOUND");
-        assert_eq!(count(&app).await, Counts { exports: 11, parts: 10, jobs: 0 }, "{others}: expired, not yet purged");
+        assert_eq!(count(&app).await, Counts { exports: 13, parts: 12, jobs: 0 }, "{others}: expired, not yet purged");
         app.app.worker.purge_expired().await.unwrap();
         assert_eq!(count(&app).await, NOTHING);
     }
@@ -252,7 +257,7 @@ both_engines! {
             due_on: None, created_at: 0, updated_at: 0,
         };
         let append = async |attempt: Attempt, number: i32| {
-            let records = vec![record.clone(); 2];
+            let records = exports::written(&vec![record.clone(); 2]).unwrap();
             app.app.db.write(move |c| exports::append(c, attempt, number, &records).map_err(DbError::from)).await.unwrap()
         };
         let finish = async |attempt: Attempt, parts: i32, records: i64| {
@@ -267,6 +272,11 @@ both_engines! {
         assert!(append(second, 0).await);
         finish(second, 1, 2).await;
         assert_eq!(content(&user, export).await.json()["records"].as_array().unwrap().len(), 2);
+        // Nobody changes what is finished: neither who made it nor who gives it up.
+        assert!(!append(second, 1).await);
+        finish(second, 9, 99).await;
+        app.app.db.write(move |c| exports::fail(c, export, now).map_err(DbError::from)).await.unwrap();
+        assert_eq!(user.get(&format!("/v2/exports/{export}")).await.expect(200).json()["records"], 2);
         assert_eq!(begin().await, None, "it is finished");
         // The job is still there, and finds nothing to do.
         app.work_off().await;
@@ -283,9 +293,30 @@ both_engines! {
         let far = i64::MAX / 2;
         let job = claim(far).await.unwrap();
         assert_eq!(claim(far + 119).await, None);
-        app.app.db.write(move |c| jobs::hide(c, job.id, far + 300).map_err(DbError::from)).await.unwrap();
+        let hide = async |job: &JobRow, until: i64| {
+            let job = job.clone();
+            app.app.db.write(move |c| jobs::hide(c, &job, until).map_err(DbError::from)).await.unwrap()
+        };
+        assert!(hide(&job, far + 300).await);
         assert_eq!(claim(far + 299).await, None);
-        assert_eq!(claim(far + 300).await.unwrap().attempts, 2);
+        let next = claim(far + 300).await.unwrap();
+        assert_eq!(next.attempts, 2);
+        // Whoever had it before has it no more.
+        let (before, now) = (job.clone(), far + 301);
+        assert!(!hide(&job, far + 900).await);
+        let end = move |c: &mut DbConnection| {
+            jobs::postpone(c, &before, now, "late")?;
+            jobs::give_back(c, &before, now)?;
+            Ok::<_, DbError>(jobs::delete(c, &before)?)
+        };
+        assert!(!app.app.db.write(end).await.unwrap());
+        assert_eq!(claim(now).await, None, "it is hidden as long as the next one has said");
+        // Given back, it has not been tried.
+        app.app.db.write(move |c| jobs::give_back(c, &next, now).map_err(DbError::from)).await.unwrap();
+        let again = claim(now).await.unwrap();
+        assert_eq!(again.attempts, 2);
+        assert!(app.app.db.write(move |c| jobs::delete(c, &again).map_err(DbError::from)).await.unwrap());
+        assert_eq!(count(&app).await, Counts { exports: 1, parts: 0, jobs: 0 });
     }
 
     async fn what_cannot_be_made_is_given_up_in_the_end(engine: Engine) {
@@ -335,6 +366,9 @@ both_engines! {
         let event = &events["data"][0];
         assert_eq!((&event["actor_id"], &event["target_type"], &event["target_id"]), (&json!(user.id()), &json!("export"), &json!(export)));
         assert_eq!(count(&app).await, Counts { exports: 1, parts: 1, jobs: 0 });
+        content(&user, export).await;
+        let events = admin.get("/v2/admin/audit?action=export.read").await.expect(200).json();
+        assert_eq!((&events["data"][0]["actor_id"], &events["data"][0]["target_id"]), (&json!(user.id()), &json!(export)));
         leave(&user).await;
         assert_eq!(count(&app).await, NOTHING);
     }

@@ -77,6 +77,9 @@ both_engines! {
             request.send().await.expect_error(412, "PRECONDITION_FAILED");
             assert_eq!(state(&admin, &change.path).await, before);
         }
+        // Where there is nothing, there is nothing to change either.
+        let nothing = admin.request(Method::DELETE, "/v2/bucketlists/999999").header("if-none-match", "*");
+        nothing.send().await.expect_error(404, "BUCKETLIST_NOT_FOUND");
     }
 
     async fn a_change_is_made_to_the_state_it_names_and_to_no_other(engine: Engine) {

@@ -169,7 +169,7 @@ error_codes! {
     /// There is no export with this id, or it belongs to somebody else.
     404 ExportNotFound "EXPORT_NOT_FOUND" "There is no such export."
         causes[
-            "The export has expired: its file is kept for a day.",
+            "The export has expired: `expires_at` said when.",
             "You have made ten newer ones, or it belongs to another account than the token.",
         ]
         remedy["Ask for a new export."]

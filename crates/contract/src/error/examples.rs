@@ -32,7 +32,10 @@ impl ApiError {
     /// An error of this code with everything that usually comes with it.
     #[must_use]
     pub fn example(code: ErrorCode) -> Self {
-        let retry_after = matches!(code.status(), 429 | 503).then_some(30);
+        let retry_after = match code {
+            ErrorCode::IdempotencyKeyInFlight | ErrorCode::ExportNotReady => Some(1),
+            _ => matches!(code.status(), 429 | 503).then_some(30),
+        };
         Self { retry_after, details: example_details(code), ..Self::new(code) }
     }
 }
@@ -89,7 +92,9 @@ mod tests {
         for code in ErrorCode::ALL {
             let example = ApiError::example(*code);
             assert_eq!(example.code, *code);
-            assert_eq!(example.retry_after.is_some(), [429, 503].contains(&code.status()), "{}", code.as_str());
+            let is_temporary = matches!(code, ErrorCode::IdempotencyKeyInFlight | ErrorCode::ExportNotReady)
+                || [429, 503].contains(&code.status());
+            assert_eq!(example.retry_after.is_some(), is_temporary, "{}", code.as_str());
         }
         for code in [ErrorCode::InvalidCursor, ErrorCode::PreconditionRequired] {
             assert_eq!(ApiError::from(code).details, ApiError::example(code).details);

@@ -69,7 +69,13 @@ pub fn build() -> Result<Document, FinishError> {
             error_media_type: "application/json",
             failures: &failures,
             error_example: &error_example,
-            headers: &rules::headers(When { is_deprecated, has_patch, patch: "application/json", is_cached }),
+            headers: &rules::headers(When {
+                is_deprecated,
+                is_temporary,
+                has_patch,
+                patch: "application/json",
+                is_cached,
+            }),
             header_names: &["Location"],
             parameter_examples: &[
                 ("bucketlist_id", json!(1)),
@@ -138,6 +144,11 @@ const PATCHED: &[&str] = &["/users/me", "/users/{user_id}"];
 
 fn has_patch(facts: &OperationFacts<'_>, _: u16) -> bool {
     PATCHED.contains(&facts.path)
+}
+
+/// None: v1 has no requests that wait for each other.
+fn is_temporary(_: &OperationFacts<'_>, _: u16) -> bool {
+    false
 }
 
 fn is_cached(facts: &OperationFacts<'_>, status: u16) -> bool {

@@ -16,7 +16,7 @@ use super::{
     schemas::EXAMPLE_FINGERPRINT,
 };
 use crate::{
-    Operation,
+    ErrorCode, Operation,
     problem::{self, Problem},
     rules::{self, EXAMPLE_REQUEST_ID, When},
 };
@@ -97,6 +97,7 @@ pub fn build() -> Result<Document, FinishError> {
             error_example: &error_example,
             headers: &rules::headers(When {
                 is_deprecated,
+                is_temporary,
                 has_patch,
                 patch: "application/merge-patch+json",
                 is_cached,
@@ -225,6 +226,12 @@ const PATCHED: &[&str] = &[
 
 fn has_patch(facts: &OperationFacts<'_>, _: u16) -> bool {
     PATCHED.contains(&facts.path)
+}
+
+fn is_temporary(facts: &OperationFacts<'_>, status: u16) -> bool {
+    let codes = || rules::failures(facts, operation(facts.id), false);
+    let is_soon_over = |code: &ErrorCode| matches!(code, ErrorCode::IdempotencyKeyInFlight | ErrorCode::ExportNotReady);
+    status == 409 && codes().iter().any(is_soon_over)
 }
 
 fn is_cached(facts: &OperationFacts<'_>, status: u16) -> bool {

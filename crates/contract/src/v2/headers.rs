@@ -45,10 +45,9 @@ impl IfMatch {
     const PATTERN: &'static str = TAGS;
 
     fn read(request: &Request) -> Result<Self, ApiError> {
-        // Whoever asks that there be nothing yet must not overwrite what is there (RFC 9110, section 13.1.2).
+        // Whoever asks that there be nothing yet must not overwrite what is there (RFC 9110, section 13.1.2): no state will do.
         if let Some(Tags::Any) = tags(request, header::IF_NONE_MATCH, "If-None-Match")? {
-            let why = "`If-None-Match: *` asks that there be nothing, and this operation changes what is there.";
-            return Err(ApiError::new(ErrorCode::PreconditionFailed).with_message(why));
+            return Ok(Self(Some(Tags::Listed(Vec::new()))));
         }
         tags(request, header::IF_MATCH, "If-Match").map(Self)
     }

@@ -189,6 +189,8 @@ words! {
         PasswordResetConfirmed "password_reset.confirmed"
         /// Somebody asked for everything of theirs as a file.
         ExportRequested "export.requested"
+        /// Somebody took the file of an export.
+        ExportRead "export.read"
         /// Somebody looked at a request that had failed, or took it out.
         IncidentRead "incident.read"
         /// Somebody said whether a failure is fixed.

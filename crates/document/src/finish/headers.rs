@@ -64,6 +64,7 @@ fn complete(header: &mut Map<String, Value>, name: &str, operation: &str, rules:
 pub(super) fn document(value: &mut Value, rules: &Rules<'_>, findings: &mut Vec<Finding>) {
     let mut components = Map::new();
     for rule in rules.headers {
+        let name = component_name(rule, rules);
         let mut header = json!({
             "description": rule.description,
             "schema": rule.schema,
@@ -72,7 +73,7 @@ pub(super) fn document(value: &mut Value, rules: &Rules<'_>, findings: &mut Vec<
         if !rule.always {
             header["required"] = Value::Bool(false);
         }
-        if components.insert(component_name(rule.name), header).is_some() {
+        if components.insert(name, header).is_some() {
             findings.push(Finding::new(format!("header {}", rule.name), "has two rules"));
         }
     }
@@ -88,7 +89,7 @@ pub(super) fn document(value: &mut Value, rules: &Rules<'_>, findings: &mut Vec<
         for (status, response) in walk::members_mut(operation.get_mut("responses")) {
             let status = status.parse().unwrap_or_default();
             for rule in rules.headers.iter().filter(|rule| is_on(rule, &facts, status)) {
-                let reference = format!("#/components/headers/{}", component_name(rule.name));
+                let reference = format!("#/components/headers/{}", component_name(rule, rules));
                 response["headers"][rule.name] = json!({ "$ref": reference });
             }
         }
@@ -104,7 +105,10 @@ fn is_on(rule: &HeaderRule, facts: &OperationFacts<'_>, status: u16) -> bool {
     }
 }
 
-/// `X-Request-ID` is `XRequestID`: generators make identifiers of component names.
-fn component_name(header: &str) -> String {
-    header.split('-').collect()
+/// `X-Request-ID` is `XRequestID`: generators make identifiers of component names. Of a header that is always sent on some
+/// answers and sometimes on others, the latter is another component.
+fn component_name(rule: &HeaderRule, rules: &Rules<'_>) -> String {
+    let name: String = rule.name.split('-').collect();
+    let is_elsewhere_always = rules.headers.iter().any(|other| other.name == rule.name && other.always);
+    if !rule.always && is_elsewhere_always { format!("Optional{name}") } else { name }
 }

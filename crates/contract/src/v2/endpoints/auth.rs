@@ -32,7 +32,7 @@ pub trait AuthEndpoints: Send + Sync + 'static {
     async fn register(
         &self,
         client: Client,
-        /// A name of your choice for this creation: sent again, the request does nothing new.
+        /// A name of your choice for this creation: sent again, the request makes no other account.
         #[oai(name = "Idempotency-Key")]
         key: IdempotencyKey,
         body: Json<Registration>,

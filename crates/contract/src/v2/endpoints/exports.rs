@@ -23,7 +23,8 @@ pub trait ExportEndpoints: Send + Sync + 'static {
     /// Export everything of yours.
     ///
     /// Makes a file of all your bucketlists and items, after the answer: fetch the export until its `state` is `finished`, then
-    /// its content. It is deleted after a day, and when ten newer ones are there. What you change while it is being made may
+    /// its content. It is deleted at `expires_at`, a day later unless the operator
+    /// keeps it for longer, and when ten newer ones are there. What you change while it is being made may
     /// be in it or not; whatever stays as it is is in it once.
     #[oai(path = "/", method = "post", operation_id = "createExport")]
     #[operation(idempotent(), limit(Limit::Exports))]
@@ -60,6 +61,7 @@ pub trait ExportEndpoints: Send + Sync + 'static {
     async fn content(
         &self,
         caller: User,
+        client: Client,
         accept: Accept,
         /// The export.
         export_id: Path<Id>,
