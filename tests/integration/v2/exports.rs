@@ -13,6 +13,7 @@ use bucketlist::db::{
 use diesel::prelude::*;
 use futures_util::StreamExt;
 use poem::http::Method;
+use tokio::sync::watch;
 
 use crate::support::{Actor, Engine, Reply, TestApp, Value, json};
 
@@ -317,6 +318,22 @@ both_engines! {
         assert_eq!(again.attempts, 2);
         assert!(app.app.db.write(move |c| jobs::delete(c, &again).map_err(DbError::from)).await.unwrap());
         assert_eq!(count(&app).await, Counts { exports: 1, parts: 0, jobs: 0 });
+    }
+
+    async fn a_worker_that_stops_leaves_what_it_has_not_begun(engine: Engine) {
+        let app = TestApp::on(engine).await;
+        let user = app.user().await;
+        user.bucketlist("See the world").await;
+        for _ in 0..3 {
+            ask(&user, "json").await;
+        }
+        let (stop, stopped) = watch::channel(true);
+        let db = app.app.db.clone();
+        app.app.worker.run(stopped).await;
+        drop(stop);
+        let tried: Vec<i32> =
+            db.read(|c| schema::jobs::table.select(schema::jobs::attempts).load(c).map_err(DbError::from)).await.unwrap();
+        assert_eq!(tried, [0, 0, 0]);
     }
 
     async fn what_cannot_be_made_is_given_up_in_the_end(engine: Engine) {
