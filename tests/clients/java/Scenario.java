@@ -57,7 +57,7 @@ public final class Scenario {
 
         String email = "java-" + System.nanoTime() + "-" + ProcessHandle.current().pid() + "@example.com";
         Registration account = new Registration().email(email).password(PASSWORD).name("Ada");
-        AuthSession session = new AuthApi(at(base, null)).register(account);
+        AuthSession session = new AuthApi(at(base, null)).register(account, null);
         must(session.getUser().getRole() == Role.USER, session);
         done("v2 register");
 
