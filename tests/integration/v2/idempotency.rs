@@ -270,7 +270,8 @@ async fn who_comes_while_it_is_being_made_is_asked_to_come_again() {
     let lock = i64::from_be_bytes(digest[..8].try_into().unwrap());
     let mut elsewhere = app.database.migrator();
     elsewhere.connection().batch_execute(&format!("SELECT pg_advisory_lock({lock})")).unwrap();
-    for (path, body) in creations(list) {
+    let export = ("/v2/exports".to_owned(), json!({}));
+    for (path, body) in creations(list).into_iter().chain([export]) {
         let busy = create(&user, &path, "the-key", &body).await.expect_error(409, "IDEMPOTENCY_KEY_IN_FLIGHT");
         assert_eq!((busy.header("retry-after"), &busy.json()["retry_after"]), ("1", &json!(1)));
     }
