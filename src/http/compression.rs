@@ -69,7 +69,7 @@ pub(super) fn is_worth_it(response: &Response) -> bool {
     const TEXT: [&str; 5] =
         ["text/", "application/json", "application/problem+json", "application/yaml", "image/svg+xml"];
     const ROWS: [&str; 2] = [RowFormat::Csv.media_type(), RowFormat::Ndjson.media_type()];
-    // Every JSON has its length, but for files.
+    // JSON has its length unless it is a file that is streamed; a test holds every answer to that.
     const STREAMED: [&str; 3] = [ROWS[0], ROWS[1], "application/json"];
     let headers = response.headers();
     let is_one_of = |prefixes: &[&str]| {

@@ -145,10 +145,12 @@ impl System {
             Route::File(file) => Ok(file.respond(request)),
             Route::Live => Ok(health(&json!({"status": "pass"}))),
             Route::Ready => self.ready().await,
-            Route::Security(security) => Ok(Response::builder()
-                .content_type(security_txt::MEDIA_TYPE)
-                .header(CACHE_CONTROL, "public, max-age=86400")
-                .body(security.text())),
+            Route::Security(security) => {
+                let text = security.text();
+                let length = text.len();
+                let response = Response::builder().content_type(security_txt::MEDIA_TYPE);
+                Ok(with_length(response.header(CACHE_CONTROL, "public, max-age=86400").body(text), length))
+            }
             Route::Version => Ok(json_body(
                 "application/json",
                 &json!({
@@ -221,7 +223,9 @@ fn health(value: &serde_json::Value) -> Response {
 }
 
 fn json_body(media_type: &str, value: &serde_json::Value) -> Response {
-    Response::builder().content_type(media_type).body(value.to_string())
+    let text = value.to_string();
+    let length = text.len();
+    with_length(Response::builder().content_type(media_type).body(text), length)
 }
 
 fn header(text: &str) -> HeaderValue {

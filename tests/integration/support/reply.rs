@@ -103,6 +103,7 @@ impl Reply {
             assert!(self.headers.contains_key(name), "{name} is missing: {self:?}");
         }
         assert!(!self.headers.contains_key("server"), "{self:?}");
+        self.check_length();
         let path = self.path.split('?').next().unwrap_or_default();
         // A path without a version was led to the one that answered.
         let path = &match self.headers.get("content-version") {
@@ -136,6 +137,20 @@ impl Reply {
                 assert_eq!(self.header("content-type"), "application/problem+json");
             }
             None => {}
+        }
+    }
+
+    /// What is no stream says how long it is: whoever decides on compression must know, and HEAD says it, too.
+    fn check_length(&self) {
+        let is_stream =
+            |kind: &String| ["text/csv", "application/x-ndjson"].iter().any(|stream| kind.starts_with(stream));
+        let may_be_unknown = self.headers.contains_key("content-encoding")
+            || self.headers.get("content-type").is_none_or(is_stream)
+            || self.path.ends_with("/content");
+        match self.headers.get("content-length") {
+            None => assert!(may_be_unknown, "no length: {} {}", self.method, self.path),
+            Some(_) if self.method == Method::HEAD => {}
+            Some(length) => assert_eq!(length, &self.body.len().to_string(), "{} {}", self.method, self.path),
         }
     }
 

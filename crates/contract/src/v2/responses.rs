@@ -285,13 +285,18 @@ impl<T: Type> ApiResponse for Listed<T> {
     }
 }
 
+/// A text that is there already, with its length.
+fn whole(content_type: &str, text: String) -> Response {
+    Response::builder().content_type(content_type).header(header::CONTENT_LENGTH, text.len()).body(text)
+}
+
 pub(super) fn disposition() -> MetaHeader {
     header("Content-Disposition", "What to call the file.", true, text(200))
 }
 
 impl<T: Type> IntoResponse for Exported<T> {
     fn into_response(self) -> Response {
-        let mut response = Response::builder().content_type(<Json<T> as Payload>::CONTENT_TYPE).body(self.text);
+        let mut response = whole(<Json<T> as Payload>::CONTENT_TYPE, self.text);
         let disposition = format!("attachment; filename=\"{}\"", self.file_name);
         set(&mut response, header::CONTENT_DISPOSITION, &disposition);
         response
@@ -312,7 +317,7 @@ const PLAIN: &str = "text/plain";
 
 impl IntoResponse for Command {
     fn into_response(self) -> Response {
-        Response::builder().content_type("text/plain; charset=utf-8").body(self.0)
+        whole("text/plain; charset=utf-8", self.0)
     }
 }
 
