@@ -48,11 +48,7 @@ pub(crate) fn failures(facts: &OperationFacts<'_>, operation: Option<&Operation>
             codes.extend([InvalidHeader, PreconditionFailed, PreconditionRequired]);
         }
         if operation.is_idempotent {
-            codes.extend([InvalidHeader, IdempotencyKeyReused]);
-            // Accounts are made one after the other: whoever comes second waits.
-            if facts.id != "register" {
-                codes.push(IdempotencyKeyInFlight);
-            }
+            codes.extend([InvalidHeader, IdempotencyKeyInFlight, IdempotencyKeyReused]);
         }
     }
     codes

@@ -28,7 +28,10 @@ pub trait AuthEndpoints: Send + Sync + 'static {
     /// The account is logged in at once: the answer is its first session. With an `Idempotency-Key` the account is made once,
     /// however often the request is sent within 24 hours; no token is kept, so that each repetition opens another session.
     #[oai(path = "/register", method = "post", operation_id = "register")]
-    #[operation(errors(&[ErrorCode::EmailTaken]), limit(Limit::Register), idempotent())]
+    #[operation(
+        errors(&[ErrorCode::EmailTaken, ErrorCode::InvalidHeader, ErrorCode::IdempotencyKeyReused]),
+        limit(Limit::Register)
+    )]
     async fn register(
         &self,
         client: Client,
