@@ -19,7 +19,7 @@ use crate::{
 
 use tokio::sync::watch;
 
-use super::worker::HIDDEN;
+use super::worker::{HIDDEN, Outcome};
 
 /// How many lists to read at once, and how many items of each.
 const LISTS: i64 = 20;
@@ -28,13 +28,6 @@ const ITEMS: i64 = 100;
 const MORE_ITEMS: i64 = 500;
 /// How many records a part has at least, unless it is the last one.
 const PART: usize = 500;
-
-/// What came of a job.
-pub(super) enum Outcome {
-    Done,
-    /// The server stops: another one is to make it.
-    GivenBack,
-}
 
 /// Makes the export of a job, unless told to stop.
 pub(super) async fn run(context: &Context, job: &JobRow, stop: &watch::Receiver<bool>) -> Result<Outcome, Error> {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::{Notify, watch};
 
 use super::{
-    export::{self, Outcome},
+    export,
     password_reset::{self, Settings},
 };
 use crate::{
@@ -31,6 +31,13 @@ const PURGE_EVERY: Duration = Duration::from_secs(600);
 const PARTS_AT_ONCE: i64 = 20;
 /// After how many failures a job is given up.
 const ATTEMPTS: i32 = 10;
+
+/// What came of a job that did not fail.
+pub(super) enum Outcome {
+    Done,
+    /// The server stops: another one is to do it.
+    GivenBack,
+}
 
 /// Works off the outbox.
 pub struct Worker {
