@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bucketlist::{app::App, config::Config, db::Target, incidents::Counts, seed};
+use bucketlist::{app::App, config::Config, db::Target, incidents::CaptureStats, seed};
 use poem::{Endpoint, Request, endpoint::BoxEndpoint, http::Method};
 use support::Databases;
 use tokio::{sync::watch, task::JoinHandle};
@@ -87,7 +87,7 @@ struct Server {
     token: String,
     stop: watch::Sender<bool>,
     writing: JoinHandle<()>,
-    counts: Arc<Counts>,
+    counts: Arc<CaptureStats>,
     keeps: bool,
 }
 
@@ -96,7 +96,7 @@ impl Server {
         let app = support::app(config);
         let token = support::log_in(&app, seed::DEMO_EMAIL, seed::DEMO_PASSWORD).await;
         let App { endpoint, incidents, .. } = app;
-        let (counts, keeps) = (incidents.counts().await, config.incidents.limits.selection != "off".parse().unwrap());
+        let (counts, keeps) = (incidents.stats().await, config.incidents.limits.filter != "off".parse().unwrap());
         let (stop, stopped) = watch::channel(false);
         let writing = tokio::spawn(incidents.run(stopped));
         Self { endpoint: Arc::new(endpoint), token, stop, writing, counts, keeps }

@@ -7,21 +7,21 @@ use poem::{Endpoint, Response, Route, endpoint::BoxEndpoint};
 use secrecy::SecretString;
 
 use crate::{
-    auth::{AccessTokens, Hasher, RefreshTokens, Signer, Standings},
+    auth::{AccessTokens, Hasher, RefreshTokens, Signer, TokenStatusCache},
     config::{Config, Environment, Tokens},
     db::Db,
     domain::{Clock, PasswordPolicy, Random, RateLimiter, SystemClock, SystemRandom},
     endpoints::{self, Authenticator, PasswordRules},
-    http::{Cors, RateLimits, Readiness, ResponseCache, ResponseCheck, Stack, System},
-    incidents::{Recorder, Redactor, Vault},
+    http::{Cors, Pipeline, RateLimits, Readiness, ResponseCache, ResponseValidator, UnversionedRoutes},
+    incidents::{RecordCipher, Recorder, Redactor},
     jobs::{IncidentWriter, Worker},
     limits::MemoryLimits,
     mail::{FileMailer, Mailer, SmtpMailer},
-    services::{Context, Keeping, Outbox, Revisions, Services},
+    services::{Context, Outbox, RetentionPolicy, Revisions, Services},
 };
 
 /// What an app is made of besides its configuration; a test brings its own.
-pub struct Parts {
+pub struct Dependencies {
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
     pub mailer: Arc<dyn Mailer>,
@@ -52,10 +52,10 @@ pub struct App {
     /// The answers kept in memory, unless they are switched off.
     pub cache: Option<ResponseCache>,
     /// What has been found of answers that are not what the document says, unless nobody looks.
-    pub response_check: Option<ResponseCheck>,
+    pub response_validator: Option<ResponseValidator>,
 }
 
-impl Parts {
+impl Dependencies {
     /// The real clock, the real chance, and the mailer that is configured.
     ///
     /// # Errors
@@ -74,14 +74,14 @@ impl App {
     ///
     /// # Errors
     /// [`AppError`].
-    pub fn new(config: &Config, secret: &SecretString, parts: Parts) -> Result<Self, AppError> {
+    pub fn new(config: &Config, secret: &SecretString, parts: Dependencies) -> Result<Self, AppError> {
         let db = Db::open(config.database.clone())?;
         let tokens = Arc::new(access_tokens(&config.tokens, secret).map_err(AppError::Key)?);
         let limiter =
             MemoryLimits::new(&config.limits, &parts.clock).map(|limits| Arc::new(limits) as Arc<dyn RateLimiter>);
         // A replica cannot see what another one wrote.
         let is_sole_writer = config.is_sole_writer();
-        let (standings, revisions) = (Standings::new(is_sole_writer), Revisions::new(is_sole_writer));
+        let (token_status, revisions) = (TokenStatusCache::new(is_sole_writer), Revisions::new(is_sole_writer));
         let policy = PasswordPolicy { min_length: config.passwords.min_length };
         let hasher = Hasher::new(config.passwords).map_err(AppError::Hashing)?;
         let context = Arc::new(Context {
@@ -94,39 +94,45 @@ impl App {
             refresh_tokens: RefreshTokens::new(secret),
             refresh_ttl: config.tokens.refresh_ttl,
             session_ttl: config.tokens.session_ttl,
-            standings: standings.clone(),
+            token_status: token_status.clone(),
             revisions: revisions.clone(),
             limits: limiter.clone(),
             outbox: Outbox::default(),
         });
         let kept = &config.incidents;
-        let vault = Vault::new(kept.key.as_ref(), &kept.previous_keys);
+        let cipher = RecordCipher::new(kept.key.as_ref(), &kept.previous_keys);
         let services =
-            Services::new(&context, Keeping { vault, max: kept.max.into(), ttl: kept.ttl }, config.export_ttl);
+            Services::new(&context, RetentionPolicy { cipher, max: kept.max.into(), ttl: kept.ttl }, config.export_ttl);
         let (recorder, inbox) = Recorder::new(kept.limits.clone());
         let incidents = IncidentWriter::new(inbox, Redactor::new(secret), services.incidents.clone());
         let authenticator = Arc::new(Authenticator {
             tokens: Arc::clone(&tokens),
             db: db.clone(),
             clock: Arc::clone(&parts.clock),
-            standings,
+            token_status,
             revisions,
         });
         let readiness = Readiness::default();
         let signer = Signer::new(secret, &config.tokens.previous_secrets, "cursors");
-        let modern = endpoints::v2::service(&services, signer, config.answers.requires_if_match, &config.public_url);
-        let cache = ResponseCache::new(config.answers.cache_bytes);
-        let response_check = ResponseCheck::new(config.answers.checked)?;
-        let stack = Stack {
+        let modern = endpoints::v2::service(&services, signer, config.responses.requires_if_match, &config.public_url);
+        let cache = ResponseCache::new(config.responses.cache_bytes);
+        let response_validator = ResponseValidator::new(config.responses.validation)?;
+        let stack = Pipeline {
             versions: Route::new()
                 .nest(v1::document::BASE, endpoints::v1::service(&services))
                 .nest(v2::document::BASE, modern),
             cache: cache.clone(),
             cors: Cors::new(&config.cors_origins),
-            response_check: response_check.clone(),
-            recorder: (!kept.limits.selection.is_empty()).then_some(recorder),
-            gone_after_sunset: config.answers.gone_after_sunset,
-            system: System::new(config, db.clone(), readiness.clone(), &tokens.public_keys(), Arc::clone(&parts.clock)),
+            response_validator: response_validator.clone(),
+            recorder: (!kept.limits.filter.is_empty()).then_some(recorder),
+            gone_after_sunset: config.responses.gone_after_sunset,
+            system: UnversionedRoutes::new(
+                config,
+                db.clone(),
+                readiness.clone(),
+                &tokens.public_keys(),
+                Arc::clone(&parts.clock),
+            ),
             authenticator,
             tokens,
             clock: parts.clock,
@@ -139,7 +145,7 @@ impl App {
         };
         let (reset_ttl, url) = (config.passwords.reset_ttl, config.public_url.clone());
         let worker = Worker::new(context, parts.mailer, reset_ttl, url, config.audit_retention);
-        Ok(Self { endpoint: boxed(stack), worker, incidents, readiness, db, hasher, cache, response_check })
+        Ok(Self { endpoint: boxed(stack), worker, incidents, readiness, db, hasher, cache, response_validator })
     }
 }
 

@@ -7,14 +7,14 @@ use bucketlist::{
     config::Config,
     db::Target,
     domain::SystemRandom,
-    seed::{self, Dummy},
+    seed::{self, DummyOptions},
 };
 use diesel::connection::SimpleConnection;
 
 use crate::support;
 
-const MANY: Dummy = Dummy { users: 100, lists: 10, items: 1_000, rng_seed: 1 };
-const LONG: Dummy = Dummy { users: 1, lists: 1, items: 200_100, rng_seed: 2 };
+const MANY: DummyOptions = DummyOptions { users: 100, lists: 10, items: 1_000, rng_seed: 1 };
+const LONG: DummyOptions = DummyOptions { users: 1, lists: 1, items: 200_100, rng_seed: 2 };
 pub(crate) const ITEMS: u64 = MANY.users * MANY.lists * MANY.items + LONG.users * LONG.lists * LONG.items;
 
 /// What finds one of the many users in the admin's list, and the one with the long list.
@@ -32,7 +32,7 @@ pub(crate) fn fill(config: &Config) -> Duration {
         connection.batch_execute("PRAGMA synchronous = OFF; PRAGMA cache_size = -200000").unwrap();
     }
     for dummy in [MANY, LONG] {
-        seed::dummy(connection, &hasher, &SystemRandom, &dummy, &mut |_| ()).unwrap();
+        seed::insert_dummy(connection, &hasher, &SystemRandom, &dummy, &mut |_| ()).unwrap();
     }
     let took = started.elapsed();
     if let Target::Postgres(_) = config.database.target {

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use bucketlist::{
-    app::{App, Parts},
+    app::{App, Dependencies},
     auth::Hasher,
     config::{Config, Variables},
     db::{Options, Target, migrations::Migrator},
@@ -81,13 +81,13 @@ pub(crate) fn prepare(config: &Config) -> Migrator {
     let mut migrator = Migrator::connect(&config.database).unwrap();
     migrator.up().unwrap();
     let hasher = Hasher::new(config.passwords).unwrap();
-    seed::standard(migrator.connection(), &hasher, &SystemRandom, SystemClock.now()).unwrap();
+    seed::insert_standard(migrator.connection(), &hasher, &SystemRandom, SystemClock.now()).unwrap();
     migrator
 }
 
 pub(crate) fn app(config: &Config) -> App {
     let mailer = Arc::new(FileMailer::new(config.mail_dir()));
-    let parts = Parts { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom), mailer };
+    let parts = Dependencies { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom), mailer };
     App::new(config, &SecretString::from(SECRET), parts).unwrap()
 }
 

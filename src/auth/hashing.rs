@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// No turn came in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("too many passwords are being checked at once")]
-pub struct Busy;
+pub struct HasherBusy;
 
 /// Hashes and verifies passwords.
 #[derive(Clone)]
@@ -63,26 +63,26 @@ impl Hasher {
 
     /// How many hashes were asked for since the start: each costs the same.
     #[must_use]
-    pub fn computed(&self) -> u64 {
+    pub fn hash_count(&self) -> u64 {
         self.computed.load(Ordering::Relaxed)
     }
 
     /// The PHC string of a password.
     ///
     /// # Errors
-    /// [`Busy`].
-    pub async fn hash(&self, password: SecretString, random: &dyn Random) -> Result<String, Busy> {
+    /// [`HasherBusy`].
+    pub async fn hash(&self, password: SecretString, random: &dyn Random) -> Result<String, HasherBusy> {
         let mut salt = [0; 16];
         random.fill(&mut salt);
         let argon2 = self.argon2.clone();
-        self.in_turn(move || hash(&argon2, &password, &salt)).await?.ok_or(Busy)
+        self.in_turn(move || hash(&argon2, &password, &salt)).await?.ok_or(HasherBusy)
     }
 
     /// Whether `password` is the one of `phc`; `None` costs as much and is never right.
     ///
     /// # Errors
-    /// [`Busy`].
-    pub async fn verify(&self, password: SecretString, phc: Option<String>) -> Result<bool, Busy> {
+    /// [`HasherBusy`].
+    pub async fn verify(&self, password: SecretString, phc: Option<String>) -> Result<bool, HasherBusy> {
         let (argon2, nobody) = (self.argon2.clone(), Arc::clone(&self.nobody));
         self.in_turn(move || {
             let right = PasswordHash::new(phc.as_deref().unwrap_or(&nobody))
@@ -109,18 +109,18 @@ impl Hasher {
         hash(&self.argon2, password, &salt)
     }
 
-    async fn in_turn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
+    async fn in_turn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, HasherBusy> {
         self.computed.fetch_add(1, Ordering::Relaxed);
         let turn = tokio::time::timeout(PATIENCE, Arc::clone(&self.turns).acquire_owned()).await;
-        let Ok(Ok(turn)) = turn else { return Err(Busy) };
+        let Ok(Ok(turn)) = turn else { return Err(HasherBusy) };
         let (reply, answer) = oneshot::channel();
         let job = Box::new(move || {
             // Nobody waits for the answer when the client has gone.
             let _ = reply.send(work());
             drop(turn);
         });
-        self.threads.send(job).map_err(|_| Busy)?;
-        answer.await.map_err(|_| Busy)
+        self.threads.send(job).map_err(|_| HasherBusy)?;
+        answer.await.map_err(|_| HasherBusy)
     }
 }
 

@@ -3,11 +3,11 @@
 mod hashing;
 mod refresh;
 mod signer;
-mod standings;
+mod token_status;
 mod tokens;
 
-pub use hashing::{Busy, Hasher};
+pub use hashing::{Hasher, HasherBusy};
 pub use refresh::{RefreshTokens, digest};
-pub use signer::{SIGNATURE, Signer};
-pub use standings::Standings;
+pub use signer::{SIGNATURE_LEN, Signer};
+pub use token_status::TokenStatusCache;
 pub use tokens::{AccessTokens, Claims, InvalidToken};

@@ -30,7 +30,7 @@ impl RefreshTokens {
 
     /// The first token of a session.
     #[must_use]
-    pub fn first(random: &dyn Random) -> String {
+    pub fn generate(random: &dyn Random) -> String {
         URL_SAFE_NO_PAD.encode(random.secret())
     }
 
@@ -42,7 +42,7 @@ impl RefreshTokens {
                 mac.update(parent.as_bytes());
                 URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
             }
-            None => Self::first(random),
+            None => Self::generate(random),
         }
     }
 }

@@ -11,7 +11,7 @@ pub struct Signer {
 }
 
 /// How long a signature is, in bytes: 128 bits of HMAC-SHA-256.
-pub const SIGNATURE: usize = 16;
+pub const SIGNATURE_LEN: usize = 16;
 
 impl Signer {
     /// Keys are derived from the secrets for one `purpose`: what is signed for one is no good for another.
@@ -31,13 +31,13 @@ impl Signer {
     pub fn sign(&self, bytes: &[u8]) -> Vec<u8> {
         let Some(mut mac) = self.keys.first().cloned() else { return Vec::new() };
         mac.update(bytes);
-        mac.finalize().into_bytes()[..SIGNATURE].to_vec()
+        mac.finalize().into_bytes()[..SIGNATURE_LEN].to_vec()
     }
 
     /// Whether this is the signature of `bytes`, with the current secret or an earlier one.
     #[must_use]
-    pub fn is_signed(&self, bytes: &[u8], signature: &[u8]) -> bool {
-        signature.len() == SIGNATURE
+    pub fn verify(&self, bytes: &[u8], signature: &[u8]) -> bool {
+        signature.len() == SIGNATURE_LEN
             && self.keys.iter().any(|key| {
                 let mut mac = key.clone();
                 mac.update(bytes);
@@ -59,12 +59,12 @@ mod tests {
     fn only_what_was_signed_is_signed() {
         let signer_a = signer("a", &[], "cursors");
         let signature = signer_a.sign(b"text");
-        assert!(signer_a.is_signed(b"text", &signature));
-        assert!(!signer_a.is_signed(b"texts", &signature));
-        assert!(!signer_a.is_signed(b"text", &signature[1..]));
-        assert!(!signer_a.is_signed(b"text", b""));
-        assert!(!signer("b", &[], "cursors").is_signed(b"text", &signature));
-        assert!(!signer("a", &[], "links").is_signed(b"text", &signature));
-        assert!(signer("b", &["a"], "cursors").is_signed(b"text", &signature));
+        assert!(signer_a.verify(b"text", &signature));
+        assert!(!signer_a.verify(b"texts", &signature));
+        assert!(!signer_a.verify(b"text", &signature[1..]));
+        assert!(!signer_a.verify(b"text", b""));
+        assert!(!signer("b", &[], "cursors").verify(b"text", &signature));
+        assert!(!signer("a", &[], "links").verify(b"text", &signature));
+        assert!(signer("b", &["a"], "cursors").verify(b"text", &signature));
     }
 }

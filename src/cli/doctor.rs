@@ -11,7 +11,7 @@ use std::{
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
-use super::{CliError, Format, environment, listen, prepare_folders};
+use super::{CliError, OutputFormat, environment, listen, prepare_folders};
 use crate::{
     build_info,
     config::{Config, ConfigError, Environment, variables},
@@ -50,7 +50,7 @@ struct Setting {
 }
 
 /// Exits 1 when something must be mended.
-pub(super) fn run(format: Format, out: &mut dyn Write) -> Result<ExitCode, CliError> {
+pub(super) fn run(format: OutputFormat, out: &mut dyn Write) -> Result<ExitCode, CliError> {
     let given = environment::variables()?;
     let settings = variables::ALL.iter().map(|variable| {
         let value = given.get(variable.name).map(String::as_str).filter(|value| !value.trim().is_empty());
@@ -77,8 +77,8 @@ pub(super) fn run(format: Format, out: &mut dyn Write) -> Result<ExitCode, CliEr
         },
     };
     match format {
-        Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(&report).unwrap_or_default())?,
-        Format::Text => print(&report, out)?,
+        OutputFormat::Json => writeln!(out, "{}", serde_json::to_string_pretty(&report).unwrap_or_default())?,
+        OutputFormat::Text => print(&report, out)?,
     }
     let failed = report.checks.iter().any(|check| check.verdict == Verdict::Fail);
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use super::CliError;
 use crate::{
     config::{Config, Connections},
-    http::{Redirect, refusals},
+    http::{HttpsRedirect, connection_error_responses},
     server::{
         Limits, Server,
         tls::{Certificates, Files},
@@ -77,10 +77,10 @@ impl Listening {
         let limits = limits(config);
         let acceptor = self.certificates.as_ref().map(Certificates::acceptor).transpose();
         let acceptor = acceptor.map_err(|error| CliError::Message(error.to_string()))?;
-        let api = Server::new(self.api, acceptor, endpoint, refusals(config.is_https()), limits)?;
+        let api = Server::new(self.api, acceptor, endpoint, connection_error_responses(config.is_https()), limits)?;
         let redirect = self.redirect.map(|listener| {
-            let refuse = refusals(false);
-            Server::new(listener, None, Redirect::new(&config.public_url, Arc::clone(&refuse)), refuse, limits)
+            let refuse = connection_error_responses(false);
+            Server::new(listener, None, HttpsRedirect::new(&config.public_url, Arc::clone(&refuse)), refuse, limits)
         });
         let redirect = redirect.transpose()?;
         let watching = self

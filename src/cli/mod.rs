@@ -66,8 +66,8 @@ enum Command {
     /// Say what is configured, what is reachable, what is wrong and how to mend it.
     Doctor {
         /// For people or for machines.
-        #[arg(long, value_enum, default_value_t = Format::Text)]
-        format: Format,
+        #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
+        format: OutputFormat,
     },
     /// Print the configuration's documentation.
     Config {
@@ -84,7 +84,7 @@ enum ConfigAction {
 
 /// How an answer is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
+enum OutputFormat {
     /// For people.
     Text,
     /// For machines.

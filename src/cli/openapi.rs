@@ -7,7 +7,7 @@ use std::{
     process::ExitCode,
 };
 
-use ::document::{Document, FinishError};
+use ::document::{Document, RepairError};
 use clap::{Subcommand, ValueEnum};
 use contract::{v1, v2};
 
@@ -109,7 +109,7 @@ impl Version {
     }
 
     fn document(self) -> Result<Document, CliError> {
-        let built: Result<Document, FinishError> = match self {
+        let built: Result<Document, RepairError> = match self {
             Self::V1 => v1::document::build(),
             Self::V2 => v2::document::build(),
         };
@@ -128,8 +128,8 @@ pub(super) fn run(action: &Action, out: &mut dyn Write) -> Result<ExitCode, CliE
             let text = match (openapi, format) {
                 (Edition::V3_0, Format::Json) => document.to_json(),
                 (Edition::V3_0, Format::Yaml) => document.to_yaml(),
-                (Edition::V3_1, Format::Json) => document.as_3_1().to_json(),
-                (Edition::V3_1, Format::Yaml) => document.as_3_1().to_yaml(),
+                (Edition::V3_1, Format::Json) => document.to_openapi_3_1().to_json(),
+                (Edition::V3_1, Format::Yaml) => document.to_openapi_3_1().to_yaml(),
             };
             out.write_all(text.as_bytes())?;
         }
@@ -176,7 +176,7 @@ fn files() -> Result<Vec<(String, String)>, CliError> {
         let document = version.document()?;
         files.push((format!("{}.json", version.name()), document.to_json()));
         files.push((format!("{}.yaml", version.name()), document.to_yaml()));
-        let modern = document.as_3_1();
+        let modern = document.to_openapi_3_1();
         files.push((format!("{}-3.1.json", version.name()), modern.to_json()));
         files.push((format!("{}-3.1.yaml", version.name()), modern.to_yaml()));
     }

@@ -12,7 +12,7 @@ use crate::{
     config::Config,
     db::migrations::Migrator,
     domain::{Clock, SystemClock, SystemRandom},
-    seed::{self, Dummy},
+    seed::{self, DummyOptions},
 };
 
 #[derive(Clone, Debug, Args)]
@@ -38,7 +38,7 @@ pub(super) fn run(config: &Config, arguments: &Arguments, out: &mut dyn Write) -
     let mut migrator = connect(config)?;
     migrator.up()?;
     if !arguments.dummy {
-        match standard(config, &mut migrator)? {
+        match insert_standard(config, &mut migrator)? {
             true => writeln!(out, "Added the standard data: {} and {}.", seed::ADMIN_EMAIL, seed::DEMO_EMAIL)?,
             false => writeln!(out, "There is data already; nothing was added.")?,
         }
@@ -47,10 +47,11 @@ pub(super) fn run(config: &Config, arguments: &Arguments, out: &mut dyn Write) -
     let &Arguments { users, lists, items, rng_seed, .. } = arguments;
     let total = users.saturating_mul(lists).saturating_mul(items);
     let bar = progress_bar(total);
-    let options = Dummy { users, lists, items, rng_seed };
+    let options = DummyOptions { users, lists, items, rng_seed };
     let hasher = Hasher::new(config.passwords).map_err(AppError::Hashing)?;
-    let summary =
-        seed::dummy(migrator.connection(), &hasher, &SystemRandom, &options, &mut |done| bar.set_position(done))?;
+    let summary = seed::insert_dummy(migrator.connection(), &hasher, &SystemRandom, &options, &mut |done| {
+        bar.set_position(done)
+    })?;
     bar.finish_and_clear();
     writeln!(
         out,
@@ -64,9 +65,9 @@ pub(super) fn run(config: &Config, arguments: &Arguments, out: &mut dyn Write) -
 }
 
 /// Puts the standard data into an empty database; false when it was not empty.
-pub(super) fn standard(config: &Config, migrator: &mut Migrator) -> Result<bool, CliError> {
+pub(super) fn insert_standard(config: &Config, migrator: &mut Migrator) -> Result<bool, CliError> {
     let hasher = Hasher::new(config.passwords).map_err(AppError::Hashing)?;
-    let added = seed::standard(migrator.connection(), &hasher, &SystemRandom, SystemClock.now())?;
+    let added = seed::insert_standard(migrator.connection(), &hasher, &SystemRandom, SystemClock.now())?;
     Ok(added.is_some())
 }
 

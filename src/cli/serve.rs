@@ -13,15 +13,15 @@ use super::{
     logging,
     migrate::{START_POSTGRES, connect},
     prepare_folders,
-    seed::standard,
+    seed::insert_standard,
 };
 use crate::{
-    app::{App, Parts},
+    app::{App, Dependencies},
     build_info,
     config::{Config, Environment},
     db::{
         Target,
-        exclusive::{Claim, ClaimError, nobody_claims},
+        exclusive::{ExclusiveLock, ExclusiveLockError, ensure_not_locked},
         migrations::MigrationError,
     },
     http::Readiness,
@@ -40,7 +40,7 @@ pub(super) fn run(config: &Config, seed: bool, out: &mut dyn Write) -> Result<()
         prepare_database(config, wants_seed)?;
         let secret = jwt_secret(config)?;
         let listening = Listening::open(config, certificates)?;
-        Ok((App::new(config, &secret, Parts::real(config)?)?, listening, hold))
+        Ok((App::new(config, &secret, Dependencies::real(config)?)?, listening, hold))
     })?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(std::thread::available_parallelism().map_or(1, usize::from))
@@ -77,7 +77,7 @@ enum Hold {
     File {
         _lock: File,
     },
-    Claim(Claim),
+    ExclusiveLock(ExclusiveLock),
     /// Others may be there.
     Shared,
 }
@@ -89,25 +89,25 @@ fn hold(config: &Config) -> Result<Hold, CliError> {
             Ok(Hold::File { _lock: lock(path)? })
         }
         Target::Postgres(url) if config.is_exclusive => {
-            Claim::new(url).map(Hold::Claim).map_err(|error| refusal(&error))
+            ExclusiveLock::new(url).map(Hold::ExclusiveLock).map_err(|error| refusal(&error))
         }
-        Target::Postgres(url) => nobody_claims(url).map(|()| Hold::Shared).map_err(|error| refusal(&error)),
+        Target::Postgres(url) => ensure_not_locked(url).map(|()| Hold::Shared).map_err(|error| refusal(&error)),
     }
 }
 
-fn refusal(error: &ClaimError) -> CliError {
+fn refusal(error: &ExclusiveLockError) -> CliError {
     CliError::Message(match error {
-        ClaimError::Taken => {
+        ExclusiveLockError::AlreadyHeld => {
             "another server has the database for itself; stop it, or let no server have DATABASE_EXCLUSIVE".to_owned()
         }
-        ClaimError::Unreachable(_) => format!("{error}; {START_POSTGRES}"),
+        ExclusiveLockError::Unreachable(_) => format!("{error}; {START_POSTGRES}"),
     })
 }
 
 /// Ends when the claim is lost: what this server remembers may then be wrong.
 async fn lost(hold: Hold) {
     let mut claim = match hold {
-        Hold::Claim(claim) => claim,
+        Hold::ExclusiveLock(claim) => claim,
         held => {
             let _held = held;
             return std::future::pending().await;
@@ -124,8 +124,10 @@ async fn lost(hold: Hold) {
         match outcome {
             Ok(()) => {}
             // Nothing can be read either, until it is back.
-            Err(ClaimError::Unreachable(reason)) => tracing::warn!(reason, "cannot renew the claim on the database"),
-            Err(error @ ClaimError::Taken) => {
+            Err(ExclusiveLockError::Unreachable(reason)) => {
+                tracing::warn!(reason, "cannot renew the claim on the database")
+            }
+            Err(error @ ExclusiveLockError::AlreadyHeld) => {
                 tracing::error!(%error, "the connection that held the claim was lost: stopping");
                 return;
             }
@@ -161,7 +163,7 @@ fn prepare_database(config: &Config, wants_seed: bool) -> Result<(), CliError> {
             return Ok(());
         }
     }
-    if wants_seed && standard(config, &mut migrator)? {
+    if wants_seed && insert_standard(config, &mut migrator)? {
         tracing::info!("the database was empty: added the standard data");
     }
     Ok(())

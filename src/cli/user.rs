@@ -18,7 +18,9 @@ use crate::{
             users::{self, NewUser, UserChanges},
         },
     },
-    domain::{AuditAction, AuditEvent, Clock, Email, Origin, PasswordPolicy, SystemClock, SystemRandom, search_text},
+    domain::{
+        AuditAction, AuditEvent, AuditOrigin, Clock, Email, PasswordPolicy, SystemClock, SystemRandom, search_text,
+    },
 };
 
 #[derive(Clone, Debug, Subcommand)]
@@ -61,10 +63,10 @@ pub(super) fn run(
         Action::Create { name, admin, password_stdin, .. } => {
             // Nobody is told a password that was made for them and would go on being good: a token of the kind that is mailed
             // for a reset is good once and not for long.
-            let token = (!*password_stdin).then(|| RefreshTokens::first(&SystemRandom));
+            let token = (!*password_stdin).then(|| RefreshTokens::generate(&SystemRandom));
             // Until then the password is one that nobody knows.
             let password = match token {
-                Some(_) => RefreshTokens::first(&SystemRandom).into(),
+                Some(_) => RefreshTokens::generate(&SystemRandom).into(),
                 None => allowed_password(config, &email, input)?,
             };
             let hasher = Hasher::new(config.passwords).map_err(AppError::Hashing)?;
@@ -94,7 +96,7 @@ pub(super) fn run(
                 Ok(user)
             };
             let user = c.transaction(insert).map_err(|error| match DbError::from(error) {
-                DbError::Duplicate(_) => message(format!("there is an account for {} already", email.address())),
+                DbError::UniqueViolation(_) => message(format!("there is an account for {} already", email.address())),
                 error => message(error.to_string()),
             })?;
             writeln!(out, "Made the {} {} with id {}.", user.role, user.email, user.id)?;
@@ -129,7 +131,7 @@ pub(super) fn run(
 }
 
 fn record(c: &mut DbConnection, event: AuditEvent, now: i64) -> QueryResult<()> {
-    audit::append(c, &Origin::default(), &event.with("by", "command line"), now)
+    audit::append(c, &AuditOrigin::default(), &event.with("by", "command line"), now)
 }
 
 /// The first line of the input, if it may be the password of this account.

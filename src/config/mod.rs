@@ -76,8 +76,8 @@ pub struct Config {
     pub security: Security,
     pub tokens: Tokens,
     pub passwords: Passwords,
-    pub limits: Limits,
-    pub answers: Answers,
+    pub limits: RequestLimits,
+    pub responses: ResponseSettings,
     /// Whose pages may call from a browser.
     pub cors_origins: Vec<String>,
     pub incidents: Incidents,
@@ -154,7 +154,7 @@ pub struct Passwords {
 
 /// What a client may use up.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct RequestLimits {
     /// Whether rate limits apply.
     pub rate_limit: bool,
     /// Requests a minute, for each caller.
@@ -171,7 +171,7 @@ pub struct Limits {
 
 /// How requests are answered where that is a matter of taste.
 #[derive(Clone, Copy, Debug)]
-pub struct Answers {
+pub struct ResponseSettings {
     /// How many bytes of answers are kept in memory; 0: none.
     pub cache_bytes: u64,
     /// Whether changes in v2 must say which state they are meant for.
@@ -179,12 +179,12 @@ pub struct Answers {
     /// Whether operations past their sunset answer 410.
     pub gone_after_sunset: bool,
     /// Which answers are held to the document.
-    pub checked: Checked,
+    pub validation: ResponseValidation,
 }
 
 /// Which answers are held to the document once they are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Checked {
+pub enum ResponseValidation {
     /// None.
     Off,
     /// The first of each operation and status, and one in a hundred of the others.
@@ -196,7 +196,7 @@ pub enum Checked {
 /// Which failures are kept, and for how long.
 #[derive(Clone, Debug)]
 pub struct Incidents {
-    pub limits: incidents::Limits,
+    pub limits: incidents::CaptureLimits,
     /// How many records are kept; the oldest of the most frequent failures go first.
     pub max: u32,
     pub ttl: Duration,
@@ -284,7 +284,7 @@ impl Config {
                 passes: read.bounded("PASSWORD_HASH_PASSES", 2, 100),
                 reset_ttl: read.duration("PASSWORD_RESET_TTL"),
             },
-            limits: Limits {
+            limits: RequestLimits {
                 rate_limit: read.switch("RATE_LIMIT"),
                 general_per_minute: read.bounded("RATE_LIMIT_GENERAL", 1, 1_000_000),
                 register_per_minute: read.bounded("RATE_LIMIT_REGISTER", 1, 1_000_000),
@@ -296,13 +296,17 @@ impl Config {
                 body_bytes: read.bounded("BODY_LIMIT", 1_024, 1_073_741_824),
                 request_timeout: read.duration("REQUEST_TIMEOUT"),
             },
-            answers: Answers {
+            responses: ResponseSettings {
                 cache_bytes: read.bounded("RESPONSE_CACHE_BYTES", 0, 68_719_476_736),
                 requires_if_match: read.switch("REQUIRE_IF_MATCH"),
                 gone_after_sunset: read.switch("GONE_AFTER_SUNSET"),
-                checked: read.choice(
+                validation: read.choice(
                     "RESPONSE_CHECK",
-                    &[("off", Checked::Off), ("sample", Checked::Sample), ("all", Checked::All)],
+                    &[
+                        ("off", ResponseValidation::Off),
+                        ("sample", ResponseValidation::Sample),
+                        ("all", ResponseValidation::All),
+                    ],
                 ),
             },
             cors_origins: read.origins("CORS_ALLOWED_ORIGINS"),
@@ -311,8 +315,8 @@ impl Config {
                 policy: read.uri("SECURITY_POLICY", &["https"]),
             },
             incidents: Incidents {
-                limits: incidents::Limits {
-                    selection: read.selection("INCIDENTS"),
+                limits: incidents::CaptureLimits {
+                    filter: read.capture_filter("INCIDENTS"),
                     body_bytes: read.bounded("INCIDENTS_BODY_LIMIT", 0, 16_777_216),
                     per_minute: read.bounded("INCIDENTS_RATE", 1, 1_000_000),
                 },

@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 use super::{Config, ConfigError, Environment, Mistake, Variables, variables};
 use crate::{
     db::Target,
-    incidents::{self, Selection},
+    incidents::{self, CaptureFilter},
 };
 
 /// How long a secret is at least: HS256 needs 256 bits of entropy at most, 32 characters carry enough of them.
@@ -254,10 +254,10 @@ impl<'a> Reader<'a> {
     }
 
     /// Which failures are kept.
-    pub(super) fn selection(&mut self, name: &'static str) -> Selection {
-        self.text(name).parse().unwrap_or_else(|error: incidents::UnknownFailure| {
+    pub(super) fn capture_filter(&mut self, name: &'static str) -> CaptureFilter {
+        self.text(name).parse().unwrap_or_else(|error: incidents::InvalidCaptureFilter| {
             self.mistake(name, error.to_string());
-            Selection::default()
+            CaptureFilter::default()
         })
     }
 

@@ -7,19 +7,19 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 pub enum DbError {
     /// No connection came free in time.
     #[error("no database connection came free within {0:?}")]
-    Busy(std::time::Duration),
+    AcquireTimeout(std::time::Duration),
     /// A connection came free too late.
     #[error("the unit of work waited too long for its turn")]
-    Overdue,
+    DeadlineExceeded,
     /// The database cannot be reached.
     #[error("the database cannot be reached: {0}")]
     Unavailable(String),
     /// A rule of the schema refused the write; the constraint's name where the engine tells it.
     #[error("a unique constraint refused the write: {0}")]
-    Duplicate(String),
+    UniqueViolation(String),
     /// What the row would have belonged to is gone.
     #[error("a foreign key refused the write")]
-    Orphan,
+    ForeignKeyViolation,
     /// The unit panicked; the panic is in the log.
     #[error("the unit of work panicked")]
     Panicked,
@@ -33,9 +33,9 @@ impl From<DieselError> for DbError {
         match error {
             DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, info) => {
                 // SQLite names the columns ("users.email_key"), PostgreSQL the constraint.
-                Self::Duplicate(info.constraint_name().unwrap_or_else(|| info.message()).to_owned())
+                Self::UniqueViolation(info.constraint_name().unwrap_or_else(|| info.message()).to_owned())
             }
-            DieselError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _) => Self::Orphan,
+            DieselError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _) => Self::ForeignKeyViolation,
             DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, info) => {
                 Self::Unavailable(info.message().to_owned())
             }

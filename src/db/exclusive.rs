@@ -12,17 +12,17 @@ const APPLICATION: i32 = 0x6275_636B;
 
 /// Why a database cannot be had.
 #[derive(Debug, thiserror::Error)]
-pub enum ClaimError {
+pub enum ExclusiveLockError {
     /// Somebody else has it for themselves.
     #[error("another server has claimed the database")]
-    Taken,
+    AlreadyHeld,
     /// Nobody could be asked.
     #[error("cannot open the database: {0}")]
     Unreachable(String),
 }
 
 /// A claim on a database. It stands as long as its connection does: also a server that is killed gives it up.
-pub struct Claim {
+pub struct ExclusiveLock {
     url: String,
     connection: PgConnection,
 }
@@ -33,12 +33,12 @@ struct Answer {
     granted: bool,
 }
 
-impl Claim {
+impl ExclusiveLock {
     /// Claims the database at `url`.
     ///
     /// # Errors
-    /// [`ClaimError`].
-    pub fn new(url: &str) -> Result<Self, ClaimError> {
+    /// [`ExclusiveLockError`].
+    pub fn new(url: &str) -> Result<Self, ExclusiveLockError> {
         let mut connection = connect(url)?;
         lock(&mut connection, "pg_try_advisory_lock")?;
         Ok(Self { url: url.to_owned(), connection })
@@ -47,8 +47,8 @@ impl Claim {
     /// Makes sure that the claim still stands; makes it anew where its connection is gone.
     ///
     /// # Errors
-    /// [`ClaimError`].
-    pub fn renew(&mut self) -> Result<(), ClaimError> {
+    /// [`ExclusiveLockError`].
+    pub fn renew(&mut self) -> Result<(), ExclusiveLockError> {
         if sql_query("SELECT 1").execute(&mut self.connection).is_err() {
             *self = Self::new(&self.url)?;
         }
@@ -60,24 +60,24 @@ impl Claim {
 /// it works through a pooler, too.
 ///
 /// # Errors
-/// [`ClaimError`].
-pub fn nobody_claims(url: &str) -> Result<(), ClaimError> {
+/// [`ExclusiveLockError`].
+pub fn ensure_not_locked(url: &str) -> Result<(), ExclusiveLockError> {
     // Given up with its transaction, which ends with the statement.
     lock(&mut connect(url)?, "pg_try_advisory_xact_lock_shared")
 }
 
-fn connect(url: &str) -> Result<PgConnection, ClaimError> {
-    PgConnection::establish(url).map_err(|error| ClaimError::Unreachable(one_line(&error)))
+fn connect(url: &str) -> Result<PgConnection, ExclusiveLockError> {
+    PgConnection::establish(url).map_err(|error| ExclusiveLockError::Unreachable(one_line(&error)))
 }
 
-fn lock(connection: &mut PgConnection, function: &str) -> Result<(), ClaimError> {
+fn lock(connection: &mut PgConnection, function: &str) -> Result<(), ExclusiveLockError> {
     let answer: QueryResult<Answer> =
         sql_query(format!("SELECT {function}({APPLICATION}, hashtext(coalesce(current_schema(), ''))) AS granted"))
             .get_result(connection);
-    if answer.map_err(|error| ClaimError::Unreachable(error.to_string()))?.granted {
+    if answer.map_err(|error| ExclusiveLockError::Unreachable(error.to_string()))?.granted {
         Ok(())
     } else {
-        Err(ClaimError::Taken)
+        Err(ExclusiveLockError::AlreadyHeld)
     }
 }
 
@@ -106,29 +106,29 @@ mod tests {
     #[test]
     fn one_claim_stands_until_it_is_dropped() {
         let (here, there) = (url("claims_here"), url("claims_there"));
-        nobody_claims(&here).unwrap();
-        let claim = Claim::new(&here).unwrap();
-        assert!(matches!(Claim::new(&here), Err(ClaimError::Taken)));
-        assert!(matches!(nobody_claims(&here), Err(ClaimError::Taken)));
-        nobody_claims(&there).unwrap();
+        ensure_not_locked(&here).unwrap();
+        let claim = ExclusiveLock::new(&here).unwrap();
+        assert!(matches!(ExclusiveLock::new(&here), Err(ExclusiveLockError::AlreadyHeld)));
+        assert!(matches!(ensure_not_locked(&here), Err(ExclusiveLockError::AlreadyHeld)));
+        ensure_not_locked(&there).unwrap();
         drop(claim);
-        nobody_claims(&here).unwrap();
-        Claim::new(&here).unwrap();
+        ensure_not_locked(&here).unwrap();
+        ExclusiveLock::new(&here).unwrap();
     }
 
     #[test]
     fn a_claim_whose_connection_is_lost_is_made_anew_or_given_up() {
         let url = url("claims_lost");
-        let mut claim = Claim::new(&url).unwrap();
+        let mut claim = ExclusiveLock::new(&url).unwrap();
         kill(&mut claim);
         claim.renew().unwrap();
-        assert!(matches!(nobody_claims(&url), Err(ClaimError::Taken)));
+        assert!(matches!(ensure_not_locked(&url), Err(ExclusiveLockError::AlreadyHeld)));
         kill(&mut claim);
-        let _other = Claim::new(&url).unwrap();
-        assert!(matches!(claim.renew(), Err(ClaimError::Taken)));
+        let _other = ExclusiveLock::new(&url).unwrap();
+        assert!(matches!(claim.renew(), Err(ExclusiveLockError::AlreadyHeld)));
     }
 
-    fn kill(claim: &mut Claim) {
+    fn kill(claim: &mut ExclusiveLock) {
         let backend: Backend = sql_query("SELECT pg_backend_pid() AS pid").get_result(&mut claim.connection).unwrap();
         let mut connection = PgConnection::establish(&claim.url).unwrap();
         sql_query(format!("SELECT pg_terminate_backend({}, 10000)", backend.pid)).execute(&mut connection).unwrap();
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_database_that_is_not_there_is_said_to_be() {
-        let error = Claim::new("postgres://nobody@127.0.0.1:1/nothing").err().unwrap();
-        assert!(matches!(&error, ClaimError::Unreachable(reason) if !reason.contains('\n')), "{error}");
+        let error = ExclusiveLock::new("postgres://nobody@127.0.0.1:1/nothing").err().unwrap();
+        assert!(matches!(&error, ExclusiveLockError::Unreachable(reason) if !reason.contains('\n')), "{error}");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     DbConnection,
-    repositories::search::{self, Kind},
+    repositories::search::{self, DocumentKind},
 };
 use diesel::result::QueryResult;
 
@@ -19,7 +19,7 @@ pub fn index_missing(c: &mut DbConnection) -> QueryResult<u64> {
     if search::count_missing(c)? == 0 {
         return Ok(indexed);
     }
-    for kind in [Kind::Bucketlist, Kind::Item] {
+    for kind in [DocumentKind::Bucketlist, DocumentKind::Item] {
         let mut after = i64::MIN;
         while let Some((last, rows)) = one_chunk(c, kind, after)? {
             indexed += rows;
@@ -29,7 +29,7 @@ pub fn index_missing(c: &mut DbConnection) -> QueryResult<u64> {
     Ok(indexed)
 }
 
-fn one_chunk(c: &mut DbConnection, kind: Kind, after: i64) -> QueryResult<Option<(i64, u64)>> {
+fn one_chunk(c: &mut DbConnection, kind: DocumentKind, after: i64) -> QueryResult<Option<(i64, u64)>> {
     // A transaction of SQLite that begins by reading fails when somebody else writes before it does.
     c.begin_group()?;
     match search::put_missing(c, kind, after, CHUNK) {

@@ -46,7 +46,7 @@ impl Lane {
         Ok(Self { queue, permits: Arc::new(Semaphore::new(GROUP * 4)) })
     }
 
-    /// A place in the queue, or [`DbError::Busy`].
+    /// A place in the queue, or [`DbError::AcquireTimeout`].
     pub(super) async fn place(&self, timeout: Duration) -> Result<OwnedSemaphorePermit, DbError> {
         let permits = Arc::clone(&self.permits);
         if let Ok(permit) = Arc::clone(&permits).try_acquire_owned() {
@@ -54,7 +54,7 @@ impl Lane {
         }
         match tokio::time::timeout(timeout, permits.acquire_owned()).await {
             Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(_)) | Err(_) => Err(DbError::Busy(timeout)),
+            Ok(Err(_)) | Err(_) => Err(DbError::AcquireTimeout(timeout)),
         }
     }
 
@@ -92,7 +92,7 @@ fn connection(pool: &Pool, manager: &Manager) -> Result<r2d2::PooledConnection<M
 fn work_off(pool: &Pool, manager: &Manager, units: &Receiver<Box<dyn Unit>>) {
     for mut unit in units {
         if unit.is_overdue() {
-            unit.finish(Err(DbError::Overdue));
+            unit.finish(Err(DbError::DeadlineExceeded));
             continue;
         }
         match connection(pool, manager) {
@@ -109,7 +109,7 @@ fn work_off(pool: &Pool, manager: &Manager, units: &Receiver<Box<dyn Unit>>) {
 fn work_off_in_groups(pool: &Pool, manager: &Manager, units: &Receiver<Box<dyn Unit>>) {
     while let Ok(first) = units.recv() {
         if first.is_overdue() {
-            first.finish(Err(DbError::Overdue));
+            first.finish(Err(DbError::DeadlineExceeded));
             continue;
         }
         if !manager.is_intact() {

@@ -1,7 +1,7 @@
 //! The database: SQLite or PostgreSQL behind one connection type, reached by units of work only.
 //!
 //! [`Db::read`], [`Db::snapshot`] and [`Db::write`] are the only ways to a connection: a bounded wait for a place (timeout:
-//! [`DbError::Busy`]), one hop off the runtime that keeps the tracing span, one transaction. Repositories take
+//! [`DbError::AcquireTimeout`]), one hop off the runtime that keeps the tracing span, one transaction. Repositories take
 //! `&mut DbConnection`, never acquire one and never commit, so they compose.
 
 mod connection;

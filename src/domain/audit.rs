@@ -48,7 +48,7 @@ words! {
         /// Somebody tried to log in too often.
         LoginThrottled "login.throttled"
         /// Somebody who is logged in gave a wrong current password.
-        PasswordRefused "password.refused"
+        PasswordRejected "password.refused"
         /// A session was ended by whoever had it.
         SessionLoggedOut "session.logged_out"
         /// A session was ended from another one, or all of them were.
@@ -130,7 +130,7 @@ impl AuditEvent {
 
 /// Who does something, and from where.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Origin {
+pub struct AuditOrigin {
     /// The account; `None`: nobody who could be told.
     pub actor: Option<i64>,
     /// The request's `X-Request-ID`; `None`: no request.
@@ -139,7 +139,7 @@ pub struct Origin {
     pub address: Option<IpAddr>,
 }
 
-impl Origin {
+impl AuditOrigin {
     /// The same, now that it is known who it is.
     #[must_use]
     pub const fn by(mut self, actor: i64) -> Self {

@@ -12,17 +12,17 @@ pub struct Email {
 /// The text is no email address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("is not an email address")]
-pub struct NotAnEmail;
+pub struct InvalidEmail;
 
 impl Email {
     /// Takes an address that the contract's `format: email` takes. Whether mail arrives is for mail to find out.
     ///
     /// # Errors
-    /// [`NotAnEmail`].
-    pub fn parse(text: &str) -> Result<Self, NotAnEmail> {
+    /// [`InvalidEmail`].
+    pub fn parse(text: &str) -> Result<Self, InvalidEmail> {
         let address: String = text.trim().nfc().collect();
         if !document::is_email(&address) {
-            return Err(NotAnEmail);
+            return Err(InvalidEmail);
         }
         let key = address.to_lowercase();
         Ok(Self { address, key })
@@ -58,7 +58,7 @@ mod tests {
         }
         let long = format!("{}@example.com", "a".repeat(250));
         for bad in ["", "a", "a@", "@b.c", "a@b", "a@b..c", "a@@b.c", "a b@c.d", "a\u{0}@b.c", "a@b.", &long] {
-            assert_eq!(Email::parse(bad), Err(NotAnEmail), "{bad}");
+            assert_eq!(Email::parse(bad), Err(InvalidEmail), "{bad}");
         }
     }
 

@@ -31,7 +31,7 @@ pub enum RateLimit {
     /// Exporting.
     Exports,
     /// Writing down that somebody was refused.
-    Notice,
+    ThrottleAudit,
 }
 
 impl RateLimit {
@@ -46,7 +46,7 @@ impl RateLimit {
         Self::PasswordResetAccount,
         Self::Search,
         Self::Exports,
-        Self::Notice,
+        Self::ThrottleAudit,
     ];
 
     /// The name that clients are told.
@@ -62,14 +62,14 @@ impl RateLimit {
             Self::PasswordResetAccount => "password-reset-account",
             Self::Search => "search",
             Self::Exports => "exports",
-            Self::Notice => "notice",
+            Self::ThrottleAudit => "notice",
         }
     }
 }
 
 /// Whose requests are counted together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Subject {
+pub enum RateLimitSubject {
     /// An account whose token is valid.
     User(i64),
     /// Everybody at an address.
@@ -94,9 +94,9 @@ impl AccountKey {
     }
 }
 
-/// The address that stands for a household. Of IPv6 the first 64 bits count: below them a household has as many as it likes.
+/// The address that stands for a rate_limit_prefix. Of IPv6 the first 64 bits count: below them a rate_limit_prefix has as many as it likes.
 #[must_use]
-pub fn household(address: IpAddr) -> IpAddr {
+pub fn rate_limit_prefix(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
             Some(v4) => v4.into(),
@@ -115,7 +115,7 @@ pub struct Quota {
 
 /// What a limit says of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub struct RateLimitDecision {
     pub limit: RateLimit,
     pub quota: Quota,
     /// How many more could pass now.
@@ -124,7 +124,7 @@ pub struct Verdict {
     pub retry_after: Option<u32>,
 }
 
-impl Verdict {
+impl RateLimitDecision {
     /// Whether the request may pass.
     #[must_use]
     pub const fn allows(&self) -> bool {
@@ -135,17 +135,17 @@ impl Verdict {
 /// A request was refused by a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("too many requests for the limit `{}`", .0.limit.as_str())]
-pub struct Throttled(pub Verdict);
+pub struct Throttled(pub RateLimitDecision);
 
 /// A verdict that is there, or on its way: what counts in memory keeps nobody waiting, and costs no allocation.
-pub enum Counted<'a> {
-    Now(Verdict),
-    Later(Pin<Box<dyn Future<Output = Verdict> + Send + 'a>>),
+pub enum PendingDecision<'a> {
+    Now(RateLimitDecision),
+    Later(Pin<Box<dyn Future<Output = RateLimitDecision> + Send + 'a>>),
 }
 
-impl Counted<'_> {
+impl PendingDecision<'_> {
     /// The verdict.
-    pub async fn verdict(self) -> Verdict {
+    pub async fn decision(self) -> RateLimitDecision {
         match self {
             Self::Now(verdict) => verdict,
             Self::Later(verdict) => verdict.await,
@@ -156,7 +156,7 @@ impl Counted<'_> {
 /// Counts what callers use up. What cannot count just now lets requests pass rather than shut everybody out.
 pub trait RateLimiter: Send + Sync + 'static {
     /// Counts a request of `subject` against `limit`.
-    fn count<'a>(&'a self, limit: RateLimit, subject: &'a Subject) -> Counted<'a>;
+    fn count<'a>(&'a self, limit: RateLimit, subject: &'a RateLimitSubject) -> PendingDecision<'a>;
 }
 
 #[cfg(test)]
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn addresses_of_one_household_count_together() {
-        let key = |text: &str| household(text.parse().unwrap());
+        let key = |text: &str| rate_limit_prefix(text.parse().unwrap());
         assert_eq!(key("2001:db8::1"), key("2001:db8::ffff"));
         assert_ne!(key("2001:db8::1"), key("2001:db8:0:1::1"));
         assert_eq!(key("::ffff:10.0.0.1"), key("10.0.0.1"));

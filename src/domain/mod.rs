@@ -9,10 +9,13 @@ mod random;
 mod search;
 mod text;
 
-pub use audit::{AuditAction, AuditEvent, AuditTarget, Origin};
+pub use audit::{AuditAction, AuditEvent, AuditOrigin, AuditTarget};
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use email::{Email, NotAnEmail};
-pub use limits::{AccountKey, Counted, Quota, RateLimit, RateLimiter, Subject, Throttled, Verdict, household};
+pub use email::{Email, InvalidEmail};
+pub use limits::{
+    AccountKey, PendingDecision, Quota, RateLimit, RateLimitDecision, RateLimitSubject, RateLimiter, Throttled,
+    rate_limit_prefix,
+};
 pub use password::{PasswordPolicy, PasswordProblem, common_passwords, is_common_password};
 pub use random::{Random, SeededRandom, SystemRandom};
 pub use search::{SearchQuery, search_terms, snippet};

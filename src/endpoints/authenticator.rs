@@ -9,7 +9,7 @@ use contract::{
 use poem::{Request, http::header::AUTHORIZATION};
 
 use crate::{
-    auth::{AccessTokens, Claims, Standings},
+    auth::{AccessTokens, Claims, TokenStatusCache},
     db::{Db, repositories::users::ADMIN},
     domain::Clock,
     services::{Error, Revisions},
@@ -33,7 +33,7 @@ pub struct Authenticator {
     pub(crate) tokens: Arc<AccessTokens>,
     pub(crate) db: Db,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) standings: Standings,
+    pub(crate) token_status: TokenStatusCache,
     pub(crate) revisions: Revisions,
 }
 
@@ -53,7 +53,7 @@ impl Authenticator {
             None => self.tokens.verify(token, self.clock.now_seconds()).map_err(|_| ErrorCode::InvalidToken)?,
         };
         let standing =
-            self.standings.of(&self.db, &claims).await.map_err(Error::from)?.ok_or(ErrorCode::InvalidToken)?;
+            self.token_status.get(&self.db, &claims).await.map_err(Error::from)?.ok_or(ErrorCode::InvalidToken)?;
         // Letter for letter: a number has more than one spelling.
         if claims.sub != standing.user_id.to_string() {
             return Err(ErrorCode::InvalidToken.into());

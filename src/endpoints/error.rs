@@ -3,7 +3,7 @@
 use contract::{ApiError, Detail, ErrorCode};
 use document::Location;
 
-use crate::services::{Conflict, Error, Field, Forbidden, Missing, Unauthenticated, codes};
+use crate::services::{Conflict, Error, Field, Forbidden, Resource, Unauthenticated, codes};
 
 /// How long to wait when the server is busy, in seconds.
 const RETRY_AFTER: u32 = 5;
@@ -12,25 +12,26 @@ impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         match error {
             Error::NotFound(what) => Self::new(match what {
-                Missing::User => ErrorCode::UserNotFound,
-                Missing::Bucketlist => ErrorCode::BucketlistNotFound,
-                Missing::Item => ErrorCode::ItemNotFound,
-                Missing::Session => ErrorCode::SessionNotFound,
-                Missing::Export => ErrorCode::ExportNotFound,
-                Missing::Incident => ErrorCode::IncidentNotFound,
+                Resource::User => ErrorCode::UserNotFound,
+                Resource::Bucketlist => ErrorCode::BucketlistNotFound,
+                Resource::Item => ErrorCode::ItemNotFound,
+                Resource::Session => ErrorCode::SessionNotFound,
+                Resource::Export => ErrorCode::ExportNotFound,
+                Resource::Incident => ErrorCode::IncidentNotFound,
             }),
             Error::Conflict(what) => {
                 let code = match what {
                     Conflict::EmailTaken => ErrorCode::EmailTaken,
                     Conflict::BucketlistNameTaken => ErrorCode::BucketlistNameTaken,
                     Conflict::LastAdmin => ErrorCode::LastAdmin,
-                    Conflict::Changed => ErrorCode::PreconditionFailed,
+                    Conflict::PreconditionFailed => ErrorCode::PreconditionFailed,
                     Conflict::ExportNotReady { .. } => ErrorCode::ExportNotReady,
                     Conflict::IncidentSealed => ErrorCode::IncidentSealed,
-                    Conflict::CreationInFlight => ErrorCode::IdempotencyKeyInFlight,
+                    Conflict::IdempotencyKeyInFlight => ErrorCode::IdempotencyKeyInFlight,
                 };
                 // Who is at the same creation, or at the file, is soon done.
-                let is_soon = matches!(what, Conflict::CreationInFlight | Conflict::ExportNotReady { is_final: false });
+                let is_soon =
+                    matches!(what, Conflict::IdempotencyKeyInFlight | Conflict::ExportNotReady { is_final: false });
                 let retry_after = is_soon.then_some(1);
                 Self { retry_after, ..Self::new(code) }
             }

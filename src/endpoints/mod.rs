@@ -12,7 +12,7 @@ use secrecy::SecretString;
 pub use authenticator::{Authenticator, Proven, Verified, Witness};
 pub use rules::PasswordRules;
 
-use crate::domain::Origin;
+use crate::domain::AuditOrigin;
 
 /// A secret that was sent, on its way to a service.
 fn secret(password: &Password) -> SecretString {
@@ -20,6 +20,6 @@ fn secret(password: &Password) -> SecretString {
 }
 
 /// Who sent a request, and from where, for the audit trail.
-fn origin(client: Client, actor: Option<i64>) -> Origin {
-    Origin { actor, request_id: client.arrival.request_id, address: client.arrival.address }
+fn audit_origin(client: Client, actor: Option<i64>) -> AuditOrigin {
+    AuditOrigin { actor, request_id: client.arrival.request_id, address: client.arrival.address }
 }

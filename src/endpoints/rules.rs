@@ -10,7 +10,7 @@ use crate::domain::{Email, PasswordPolicy};
 pub struct PasswordRules(pub PasswordPolicy);
 
 impl BodyRules for PasswordRules {
-    fn broken_by(&self, operation: &str, body: &Value) -> Vec<Detail> {
+    fn violations(&self, operation: &str, body: &Value) -> Vec<Detail> {
         let field = match operation {
             "register" => "password",
             "changePassword" | "confirmPasswordReset" => "new_password",

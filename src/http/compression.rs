@@ -2,7 +2,7 @@
 //! carries tokens or was asked for by a page of another site (a secret beside text of an attacker's choice leaks through the
 //! length of an answer: CRIME, BREACH).
 
-use contract::{conditional, negotiation::weight, table::RowFormat};
+use contract::{conditional, negotiation::parse_quality, table::RowFormat};
 use poem::{
     IntoResponse, Request, Response,
     http::{
@@ -61,7 +61,7 @@ pub(super) fn preferred(headers: &HeaderMap) -> Option<Encoding> {
 fn offer(text: &str) -> Option<(&str, u16)> {
     let mut parts = text.split(';').map(str::trim);
     let name = parts.next().filter(|name| !name.is_empty())?;
-    Some((name, weight(parts)?))
+    Some((name, parse_quality(parts)?))
 }
 
 /// Whether compressing this response is worth it. How long a stream of rows will be nobody knows; as a rule, long.
@@ -87,7 +87,7 @@ pub(super) fn compress(mut response: Response, (name, algorithm): Encoding, has_
     let headers = response.headers_mut();
     headers.remove(CONTENT_LENGTH);
     let etag = headers.get(ETAG).and_then(|etag| etag.to_str().ok());
-    if let Some(etag) = etag.and_then(|etag| conditional::encoded(etag, name).parse().ok()) {
+    if let Some(etag) = etag.and_then(|etag| conditional::with_encoding(etag, name).parse().ok()) {
         headers.insert(ETAG, etag);
     }
     if !has_body {

@@ -1,6 +1,6 @@
 //! 304 for a client that has the answer already (RFC 9110, section 13.1.2).
 
-use contract::conditional::{self, Malformed, Tags};
+use contract::conditional::{self, ETagCondition, MalformedETags};
 use poem::{
     Body, Request, Response,
     http::{
@@ -12,7 +12,7 @@ use poem::{
 use super::cache::opaque_tag;
 
 /// What the client says it has; a malformed header is the operation's to refuse.
-pub(super) struct Known(Result<Option<Tags>, Malformed>);
+pub(super) struct Known(Result<Option<ETagCondition>, MalformedETags>);
 
 impl Known {
     pub(super) fn of(request: &Request) -> Self {

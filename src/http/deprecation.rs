@@ -29,8 +29,11 @@ impl Notice {
     /// RFC 9745, RFC 8594, RFC 5829.
     pub(super) fn write(&self, headers: &mut HeaderMap) -> Result<(), InvalidHeaderValue> {
         let link = format!("<{}>; rel=\"successor-version\"", self.successor);
-        headers.insert(HeaderName::from_static("deprecation"), HeaderValue::try_from(self.deprecation.field())?);
-        headers.insert(HeaderName::from_static("sunset"), HeaderValue::try_from(self.deprecation.sunset_field())?);
+        headers.insert(
+            HeaderName::from_static("deprecation"),
+            HeaderValue::try_from(self.deprecation.deprecation_header())?,
+        );
+        headers.insert(HeaderName::from_static("sunset"), HeaderValue::try_from(self.deprecation.sunset_header())?);
         headers.append(LINK, HeaderValue::try_from(link)?);
         Ok(())
     }

@@ -1,5 +1,5 @@
 //! Whether answers are what the document says. Each is watched while it is sent and judged afterwards, on a thread of its
-//! own: what the client gets is never altered and never waits. Drift is counted, and logged once of each kind, without a
+//! own: what the client gets is never altered and never waits. ResponseViolation is counted, and logged once of each kind, without a
 //! value of anybody's.
 //!
 //! Owns what watching may cost: so many answers at once, so many bytes of each. Knows nothing of what is in a document.
@@ -18,13 +18,13 @@ use std::{
 
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender};
-use document::{Drift, Operation};
+use document::{Operation, ResponseViolation};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, combinators::BoxBody};
 use poem::{Response, http::HeaderMap};
 
 use super::request_id;
-use crate::config::Checked;
+use crate::config::ResponseValidation;
 
 /// So much of a body is kept for judging; of a longer one only status and headers are judged.
 const MAX_BODY: usize = 1 << 20;
@@ -37,7 +37,7 @@ const MAX_KINDS: usize = 1_000;
 
 /// Holds answers to the document.
 #[derive(Clone)]
-pub struct ResponseCheck {
+pub struct ResponseValidator {
     shared: Arc<Shared>,
     finished: Sender<Work>,
     is_sample: bool,
@@ -45,7 +45,7 @@ pub struct ResponseCheck {
 
 /// How often, since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DriftCounts {
+pub struct ValidationCounts {
     /// Answers that were judged.
     pub checked: u64,
     /// Answers that were not what the document says.
@@ -61,7 +61,7 @@ pub struct DriftKind {
     /// The path template: the versions have operations of the same name.
     pub path: &'static str,
     pub status: u16,
-    /// As [`Drift::kind_of_place`].
+    /// As [`ResponseViolation::location_pattern`].
     pub place: String,
     pub problem: String,
 }
@@ -95,13 +95,13 @@ struct Head {
     headers: Vec<(String, String)>,
 }
 
-impl ResponseCheck {
+impl ResponseValidator {
     /// As configured; `None` when switched off.
     ///
     /// # Errors
     /// When there can be no thread.
-    pub fn new(checked: Checked) -> io::Result<Option<Self>> {
-        if checked == Checked::Off {
+    pub fn new(checked: ResponseValidation) -> io::Result<Option<Self>> {
+        if checked == ResponseValidation::Off {
             return Ok(None);
         }
         let shared = Arc::<Shared>::default();
@@ -111,15 +111,15 @@ impl ResponseCheck {
         let log = tracing::dispatcher::get_default(Clone::clone);
         let work = move || tracing::dispatcher::with_default(&log, || judge.work(&work));
         thread::Builder::new().name("response-check".to_owned()).spawn(work)?;
-        Ok(Some(Self { shared, finished, is_sample: checked == Checked::Sample }))
+        Ok(Some(Self { shared, finished, is_sample: checked == ResponseValidation::Sample }))
     }
 
     /// How often, since the start.
     #[must_use]
-    pub fn counts(&self) -> DriftCounts {
+    pub fn counts(&self) -> ValidationCounts {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let Shared { checked, drifted, skipped, .. } = &*self.shared;
-        DriftCounts { checked: count(checked), drifted: count(drifted), skipped: count(skipped) }
+        ValidationCounts { checked: count(checked), drifted: count(drifted), skipped: count(skipped) }
     }
 
     /// Every kind of drift that was seen, and how often.
@@ -187,7 +187,7 @@ impl Shared {
     fn judge(&self, answer: &Answer) {
         let Answer { watch: Watch { operation, .. }, head, body } = answer;
         let body = body.as_ref().map(|chunks| chunks.concat());
-        let drift = operation.drift(head.status, &head.headers, body.as_deref());
+        let drift = operation.validate_response(head.status, &head.headers, body.as_deref());
         self.checked.fetch_add(1, Ordering::Relaxed);
         if drift.is_empty() {
             return;
@@ -199,12 +199,12 @@ impl Shared {
     }
 
     /// Counts it, and logs it when it is the first of its kind.
-    fn tell(&self, operation: &'static Operation, head: &Head, drift: &Drift) {
+    fn tell(&self, operation: &'static Operation, head: &Head, drift: &ResponseViolation) {
         let kind = DriftKind {
             operation: &operation.id,
             path: &operation.path,
             status: head.status,
-            place: drift.kind_of_place(),
+            place: drift.location_pattern(),
             problem: drift.problem.clone(),
         };
         let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
@@ -343,9 +343,9 @@ impl Body for Tee {
     }
 }
 
-impl fmt::Debug for ResponseCheck {
+impl fmt::Debug for ResponseValidator {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("ResponseCheck").field("counts", &self.counts()).finish_non_exhaustive()
+        out.debug_struct("ResponseValidator").field("counts", &self.counts()).finish_non_exhaustive()
     }
 }
 

@@ -86,7 +86,7 @@ impl Failure {
 
     /// Where it went wrong, without values.
     pub(super) fn site(&self) -> String {
-        incidents::site(self.0.iter().flat_map(chain))
+        incidents::error_site(self.0.iter().flat_map(chain))
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
     limits,
     versions::{self, Version},
 };
-use crate::domain::Verdict;
+use crate::domain::RateLimitDecision;
 
 /// What PATCH of a path is sent as (RFC 5789).
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
@@ -27,7 +27,7 @@ pub(super) struct Facts {
     pub(super) claimed: Option<(i64, i64)>,
     /// Whether it is for a page, a document, health or the version: not for the API.
     pub(super) is_outside: bool,
-    pub(super) verdict: Option<Verdict>,
+    pub(super) verdict: Option<RateLimitDecision>,
     pub(super) allow: Option<Cow<'static, str>>,
     /// Whether a browser asks what a page of another site may do.
     pub(super) is_preflight: bool,

@@ -60,7 +60,7 @@ impl Fault {
     ) -> Result<Response, ApiError> {
         let incoming = request.extensions().get::<Incoming>().cloned();
         if let Some(incoming) = incoming {
-            if incoming.operation.secured && authenticator.caller_of(request).await?.is_none() {
+            if incoming.operation.is_secured && authenticator.caller_of(request).await?.is_none() {
                 return Err(ErrorCode::AuthenticationRequired.into());
             }
             if incoming.operation.body().is_some() {

@@ -5,11 +5,11 @@ use std::{
     sync::Arc,
 };
 
-use contract::{caller::Arrival, operation::Limit};
+use contract::{caller::RequestOrigin, operation::Limit};
 use poem::http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::{
-    domain::{Origin, RateLimit, RateLimiter, Subject, Verdict, household},
+    domain::{AuditOrigin, RateLimit, RateLimitDecision, RateLimitSubject, RateLimiter, rate_limit_prefix},
     services::Audit,
 };
 
@@ -25,10 +25,10 @@ pub struct RateLimits {
 impl RateLimits {
     /// Counts a request against the general limit and, if the operation declares one, against that; the verdict is that of
     /// the first that refuses, else of the narrowest.
-    pub(super) async fn check(&self, limit: Limit, user: Option<i64>, arrival: &Arrival) -> Verdict {
-        let address = Subject::Address(household(arrival.address.unwrap_or(NOWHERE)));
-        let caller = user.map_or_else(|| address.clone(), Subject::User);
-        let general = self.limiter.count(RateLimit::General, &caller).verdict().await;
+    pub(super) async fn check(&self, limit: Limit, user: Option<i64>, arrival: &RequestOrigin) -> RateLimitDecision {
+        let address = RateLimitSubject::Address(rate_limit_prefix(arrival.address.unwrap_or(NOWHERE)));
+        let caller = user.map_or_else(|| address.clone(), RateLimitSubject::User);
+        let general = self.limiter.count(RateLimit::General, &caller).decision().await;
         let (own, subject) = match limit {
             Limit::General => return general,
             Limit::Register => (RateLimit::Register, &address),
@@ -41,10 +41,10 @@ impl RateLimits {
         if !general.allows() {
             return general;
         }
-        let verdict = self.limiter.count(own, subject).verdict().await;
+        let verdict = self.limiter.count(own, subject).decision().await;
         if !verdict.allows() && matches!(limit, Limit::Login | Limit::PasswordReset) {
-            let Arrival { request_id, address } = arrival.clone();
-            let origin = Origin { actor: user, request_id, address };
+            let RequestOrigin { request_id, address } = arrival.clone();
+            let origin = AuditOrigin { actor: user, request_id, address };
             self.audit.note_refusal(verdict, subject, &origin).await;
         }
         verdict
@@ -52,7 +52,7 @@ impl RateLimits {
 }
 
 /// Writes the fields of draft-ietf-httpapi-ratelimit-headers-10; a draft, so they are spelled here and nowhere else.
-pub(super) fn write(verdict: &Verdict, headers: &mut HeaderMap) {
+pub(super) fn write(verdict: &RateLimitDecision, headers: &mut HeaderMap) {
     let (requests, window) = (verdict.quota.requests, verdict.quota.window.as_secs());
     let until_full = (u64::from(requests - verdict.remaining) * window).div_ceil(u64::from(requests.max(1)));
     let name = verdict.limit.as_str();
@@ -76,14 +76,17 @@ mod tests {
     fn a_verdict_is_written_as_the_draft_says() {
         let quota = Quota { requests: 3, window: Duration::from_secs(3600) };
         let mut headers = HeaderMap::new();
-        write(&Verdict { limit: RateLimit::Search, quota, remaining: 0, retry_after: Some(1200) }, &mut headers);
+        write(
+            &RateLimitDecision { limit: RateLimit::Search, quota, remaining: 0, retry_after: Some(1200) },
+            &mut headers,
+        );
         assert_eq!(headers["ratelimit-policy"], "\"search\";q=3;w=3600");
         // All of them again: `Retry-After` says when the next one is.
         assert_eq!(headers["ratelimit"], "\"search\";r=0;t=3600");
-        write(&Verdict { limit: RateLimit::Search, quota, remaining: 2, retry_after: None }, &mut headers);
+        write(&RateLimitDecision { limit: RateLimit::Search, quota, remaining: 2, retry_after: None }, &mut headers);
         assert_eq!(headers["ratelimit"], "\"search\";r=2;t=1200");
         let quota = Quota { requests: 600, window: Duration::from_secs(60) };
-        write(&Verdict { limit: RateLimit::General, quota, remaining: 599, retry_after: None }, &mut headers);
+        write(&RateLimitDecision { limit: RateLimit::General, quota, remaining: 599, retry_after: None }, &mut headers);
         assert_eq!(headers["ratelimit"], "\"general\";r=599;t=1", "one is missing, for a part of a second");
     }
 }

@@ -1,6 +1,6 @@
 //! What every request passes through, whatever it asks for; and the routes outside the versions.
 //!
-//! [`Stack`] is the outermost endpoint: it names the request, finds its operation in the document, holds it to the limits,
+//! [`Pipeline`] is the outermost endpoint: it names the request, finds its operation in the document, holds it to the limits,
 //! hands it on, turns whatever comes back (an answer, an error, a panic, a timeout) into the version's shape, and logs it.
 
 mod access_log;
@@ -28,9 +28,9 @@ mod versions;
 
 pub use cache::{CacheCounts, ResponseCache};
 pub(crate) use cors::Cors;
-pub use drift::{DriftCounts, DriftKind, ResponseCheck};
+pub use drift::{DriftKind, ResponseValidator, ValidationCounts};
 pub use limits::RateLimits;
-pub use redirect::Redirect;
-pub use refusal::refusals;
-pub use stack::Stack;
-pub use system::{Readiness, System};
+pub use redirect::HttpsRedirect;
+pub use refusal::connection_error_responses;
+pub use stack::Pipeline;
+pub use system::{Readiness, UnversionedRoutes};

@@ -104,7 +104,7 @@ impl Noted {
 impl<'a> Observed<'a> {
     /// Begins to look at a request.
     pub(super) fn of(request: &mut Request, recorder: &'a Recorder, received_at: i64) -> Self {
-        if !request.headers().contains_key(DEBUG_CAPTURE) && !recorder.may_have_room(received_at) {
+        if !request.headers().contains_key(DEBUG_CAPTURE) && !recorder.may_accept(received_at) {
             return Self { recorder, received_at, noted: None };
         }
         let caller = Arc::<OnceLock<Caller>>::default();
@@ -133,19 +133,19 @@ impl<'a> Observed<'a> {
     pub(super) fn wants(&self, facts: &Facts, response: &Response, failure: &Failure, clock: &dyn Clock) -> bool {
         let status = response.status().as_u16();
         let is_asked_for = self.noted.as_ref().is_some_and(|noted| noted.is_asked_for());
-        let is_failure = self.recorder.limits().selection.has(status, failure.code());
+        let is_failure = self.recorder.limits().filter.has(status, failure.code());
         if facts.is_outside || !(is_failure || is_asked_for) {
             return false;
         }
         // What an administrator asks for has nothing to do with the rate of what fails.
         let has_room = if is_asked_for {
-            self.recorder.has_place()
+            self.recorder.has_queue_capacity()
         } else {
-            self.noted.is_some() && self.recorder.has_room(clock.now())
+            self.noted.is_some() && self.recorder.try_acquire(clock.now())
         };
         if !has_room && is_failure {
             let operation = facts.operation.map(|operation| operation.id.as_str());
-            self.recorder.tally(operation, status, failure.code(), &failure.site(), self.received_at);
+            self.recorder.count_uncaptured(operation, status, failure.code(), &failure.site(), self.received_at);
         }
         has_room
     }
@@ -166,7 +166,7 @@ impl<'a> Observed<'a> {
     pub(super) fn keep(self, seen: Seen<'_>, response: &Response, answer: Answer, took: Duration) {
         let Seen { facts, method, target, request_id, trace_id, failure } = seen;
         let Some(noted) = self.noted else { return };
-        let (body, is_body_cut) = match &noted.body {
+        let (body, is_body_truncated) = match &noted.body {
             Some(tee) => {
                 let mut tee = tee.lock().unwrap_or_else(PoisonError::into_inner);
                 tee.read_on();
@@ -185,7 +185,7 @@ impl<'a> Observed<'a> {
             let (user_id, session_id) = facts.claimed?;
             Some(Principal { user_id, session_id, role: if needs_admin { "admin" } else { "user" }.to_owned() })
         };
-        self.recorder.take(Box::new(Exchange {
+        self.recorder.record(Box::new(Exchange {
             request_id: request_id.to_owned(),
             trace_id: trace_id.map(str::to_owned),
             received_at: self.received_at,
@@ -199,11 +199,11 @@ impl<'a> Observed<'a> {
             target: target.to_owned(),
             headers: owned(&noted.headers),
             body,
-            is_body_cut,
+            is_body_truncated,
             status: response.status().as_u16(),
             response_headers: owned(response.headers()),
             response_body: answer.body,
-            is_response_cut: answer.is_cut,
+            is_response_truncated: answer.is_cut,
         }));
     }
 }

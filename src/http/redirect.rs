@@ -13,46 +13,46 @@ use poem::{
 };
 
 use super::{headers, request_id, stack::MAX_URL, versions};
-use crate::server::{Refusal, Refuse};
+use crate::server::{ErrorResponder, RejectReason};
 
 /// Answers requests for pages by where they should have gone.
-pub struct Redirect {
+pub struct HttpsRedirect {
     public_url: String,
     host: String,
-    refuse: Arc<Refuse>,
+    refuse: Arc<ErrorResponder>,
 }
 
-impl Redirect {
+impl HttpsRedirect {
     /// To `public_url`, whose host is the only one that is answered for.
     #[must_use]
-    pub fn new(public_url: &str, refuse: Arc<Refuse>) -> Self {
+    pub fn new(public_url: &str, refuse: Arc<ErrorResponder>) -> Self {
         let host = url::Url::parse(public_url).ok().and_then(|url| url.host_str().map(str::to_owned));
         Self { public_url: public_url.to_owned(), host: host.unwrap_or_default(), refuse }
     }
 
-    fn answer(&self, request: &Request) -> Result<Response, Refusal> {
+    fn answer(&self, request: &Request) -> Result<Response, RejectReason> {
         let named = request.headers().get(HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
         let named = request.uri().authority().cloned().or(named);
         // A name that is not ours may be somebody's trick: nothing of it is repeated, and nobody is sent on for it.
         if !named.is_some_and(|named| named.host().eq_ignore_ascii_case(&self.host)) {
-            return Err(Refusal::ForeignHost);
+            return Err(RejectReason::UnknownHost);
         }
         let target = request.uri().path_and_query().map(|target| target.as_str());
-        let target = target.filter(|target| target.starts_with('/')).ok_or(Refusal::Malformed)?;
+        let target = target.filter(|target| target.starts_with('/')).ok_or(RejectReason::Malformed)?;
         if target.len() > MAX_URL {
-            return Err(Refusal::UriTooLong);
+            return Err(RejectReason::UriTooLong);
         }
         let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
         if !is_read || versions::of(request.uri().path()).is_some() || request.headers().contains_key(AUTHORIZATION) {
-            return Err(Refusal::PlainHttp);
+            return Err(RejectReason::HttpsRequired);
         }
         let location = HeaderValue::try_from(format!("{}{target}", self.public_url));
         let response = Response::builder().status(StatusCode::PERMANENT_REDIRECT).header(CONTENT_LENGTH, 0);
-        Ok(response.header(LOCATION, location.map_err(|_| Refusal::Malformed)?).finish())
+        Ok(response.header(LOCATION, location.map_err(|_| RejectReason::Malformed)?).finish())
     }
 }
 
-impl Endpoint for Redirect {
+impl Endpoint for HttpsRedirect {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
@@ -70,10 +70,10 @@ impl Endpoint for Redirect {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::refusals;
+    use crate::http::connection_error_responses;
 
     async fn answer(uri: &str, host: Option<&str>) -> Response {
-        let redirect = Redirect::new("https://api.example.com:8443", refusals(false));
+        let redirect = HttpsRedirect::new("https://api.example.com:8443", connection_error_responses(false));
         let request = Request::builder().uri_str(uri);
         let request = host.into_iter().fold(request, |request, host| request.header(HOST, host));
         redirect.call(request.finish()).await.unwrap()
@@ -106,7 +106,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_a_program_sends_is_refused_so_that_somebody_notices() {
-        let redirect = Redirect::new("https://api.example.com", refusals(false));
+        let redirect = HttpsRedirect::new("https://api.example.com", connection_error_responses(false));
         for (method, uri, token) in [
             (Method::GET, "/v1/users/me", None),
             (Method::HEAD, "/v2/bucketlists", None),

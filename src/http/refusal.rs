@@ -7,11 +7,11 @@ use tracing::info_span;
 use uuid::Uuid;
 
 use super::{errors, headers, versions};
-use crate::server::{Refusal, Refuse};
+use crate::server::{ErrorResponder, RejectReason};
 
 /// Makes these answers.
 #[must_use]
-pub fn refusals(is_https: bool) -> Arc<Refuse> {
+pub fn connection_error_responses(is_https: bool) -> Arc<ErrorResponder> {
     Arc::new(move |refusal, path| {
         let request_id = Uuid::now_v7().to_string();
         let _entered = info_span!("request", id = request_id).entered();
@@ -24,22 +24,24 @@ pub fn refusals(is_https: bool) -> Arc<Refuse> {
     })
 }
 
-fn error(refusal: Refusal) -> ApiError {
+fn error(refusal: RejectReason) -> ApiError {
     let malformed = |message: &str| ApiError::new(ErrorCode::MalformedRequest).with_message(message);
     match refusal {
-        Refusal::Malformed => malformed("The request line or a header cannot be read (RFC 9112)."),
-        Refusal::BareLineFeed => malformed("Each line of a request ends with CR LF (RFC 9112, section 2.2)."),
-        Refusal::TwoLengths => malformed("A request has one Content-Length (RFC 9112, section 6.3)."),
-        Refusal::LengthAndCoding => {
+        RejectReason::Malformed => malformed("The request line or a header cannot be read (RFC 9112)."),
+        RejectReason::BareLineFeed => malformed("Each line of a request ends with CR LF (RFC 9112, section 2.2)."),
+        RejectReason::DuplicateContentLength => malformed("A request has one Content-Length (RFC 9112, section 6.3)."),
+        RejectReason::ConflictingLength => {
             malformed("A request has either Content-Length or Transfer-Encoding (RFC 9112, section 6.3).")
         }
-        Refusal::NoHost => malformed("A request names its host once, in the header Host (RFC 9112, section 3.2)."),
-        Refusal::ForeignHost => malformed("This address is of another host than the one in the header Host."),
-        Refusal::PlainHttp => malformed(
+        RejectReason::InvalidHost => {
+            malformed("A request names its host once, in the header Host (RFC 9112, section 3.2).")
+        }
+        RejectReason::UnknownHost => malformed("This address is of another host than the one in the header Host."),
+        RejectReason::HttpsRequired => malformed(
             "Operations are called over HTTPS only. What was sent travelled readable: log out if a token was among it.",
         ),
-        Refusal::UriTooLong => ErrorCode::UriTooLong.into(),
-        Refusal::HeadersTooLarge => ErrorCode::HeadersTooLarge.into(),
-        Refusal::TooSlow => ErrorCode::RequestTimeout.into(),
+        RejectReason::UriTooLong => ErrorCode::UriTooLong.into(),
+        RejectReason::HeadersTooLarge => ErrorCode::HeadersTooLarge.into(),
+        RejectReason::HeaderTimeout => ErrorCode::RequestTimeout.into(),
     }
 }

@@ -10,8 +10,8 @@ use std::{
 
 use contract::{
     ApiError, Authenticate, Detail, ErrorCode, Operation,
-    caller::{Arrival, bearer_token},
-    listing::{Chosen, Format},
+    caller::{RequestOrigin, bearer_token},
+    listing::{Format, NegotiatedFormat},
     negotiation,
     operation::Limit,
     payload::{BodyRules, Incoming},
@@ -29,7 +29,7 @@ use poem::{
 use tracing::{Instrument, info_span};
 
 use super::{
-    ResponseCache, ResponseCheck, System, access_log,
+    ResponseCache, ResponseValidator, UnversionedRoutes, access_log,
     cache::Key as AnswerKey,
     client_address, compression,
     conditions::Known,
@@ -45,7 +45,7 @@ use super::{
 };
 use crate::{
     auth::AccessTokens,
-    config::Limits,
+    config::RequestLimits,
     db::panic_message,
     domain::{Clock, Throttled},
     endpoints::{Authenticator, Proven, Verified},
@@ -57,14 +57,14 @@ const MAX_HEADERS: usize = 16 * 1024;
 pub(super) const MAX_URL: usize = 8 * 1024;
 
 /// What every request passes through.
-pub struct Stack<E> {
+pub struct Pipeline<E> {
     /// Every version, at its path.
     pub(crate) versions: E,
-    pub(crate) system: System,
+    pub(crate) system: UnversionedRoutes,
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) cache: Option<ResponseCache>,
     pub(crate) cors: Option<Cors>,
-    pub(crate) response_check: Option<ResponseCheck>,
+    pub(crate) response_validator: Option<ResponseValidator>,
     /// Who keeps failures, unless none are kept.
     pub(crate) recorder: Option<Recorder>,
     pub(crate) gone_after_sunset: bool,
@@ -72,7 +72,7 @@ pub struct Stack<E> {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rate_limits: Option<RateLimits>,
     pub(crate) rules: Arc<dyn BodyRules>,
-    pub(crate) limits: Limits,
+    pub(crate) limits: RequestLimits,
     pub(crate) trusted_proxies: Vec<IpNet>,
     /// Whether clients reach the server over HTTPS, here or at a proxy.
     pub(crate) is_https: bool,
@@ -80,7 +80,7 @@ pub struct Stack<E> {
     pub(crate) has_faults: bool,
 }
 
-impl<E: Endpoint> Endpoint for Stack<E> {
+impl<E: Endpoint> Endpoint for Pipeline<E> {
     type Output = Response;
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
@@ -125,7 +125,7 @@ impl<E: Endpoint> Endpoint for Stack<E> {
             let answer = observed.read(&mut response).await;
             kept = Some((observed, answer));
         }
-        let watched = self.response_check.as_ref().zip(facts.operation).filter(|_| method != Method::HEAD);
+        let watched = self.response_validator.as_ref().zip(facts.operation).filter(|_| method != Method::HEAD);
         let watched = watched.and_then(|(check, operation)| check.watch(operation, &mut response));
         let _entered = span.enter();
         if let Some(encoding) = encoding
@@ -165,7 +165,7 @@ impl<E: Endpoint> Endpoint for Stack<E> {
     }
 }
 
-impl<E: Endpoint> Stack<E> {
+impl<E: Endpoint> Pipeline<E> {
     async fn answer(&self, mut request: Request, request_id: &str, facts: &mut Facts) -> Result<Response, ApiError> {
         if request.headers().get_all(AUTHORIZATION).iter().nth(1).is_some() {
             // Whoever stands between us and the client may have looked at another one of them than we would.
@@ -184,7 +184,8 @@ impl<E: Endpoint> Stack<E> {
             within_limits(&request)?;
             return self.outside(&request, facts).await;
         };
-        facts.accept_patch = found.item.operation("PATCH").and_then(|patch| patch.consumes.first()).map(String::as_str);
+        facts.accept_patch =
+            found.item.operation("PATCH").and_then(|patch| patch.request_media_types.first()).map(String::as_str);
         let operation = match found.item.operation(request.method().as_str()) {
             Some(operation) => operation,
             None => return not_offered(request.method(), found.item, facts),
@@ -199,17 +200,17 @@ impl<E: Endpoint> Stack<E> {
         within_limits(&request)?;
         let address = self.address_of(&request);
         let limit = declared.map_or(Limit::General, |declared| declared.limit);
-        let arrival = Arrival { request_id: Some(request_id.to_owned()), address };
+        let arrival = RequestOrigin { request_id: Some(request_id.to_owned()), address };
         self.count(&mut request, limit, &arrival, facts).await?;
         self.refuse_what_is_gone(declared, facts)?;
-        let Some(media_type) = negotiation::choose(request.headers(), &operation.produces) else {
-            let offered = format!("This operation answers with {}.", operation.produces.join(", "));
+        let Some(media_type) = negotiation::negotiate(request.headers(), &operation.response_media_types) else {
+            let offered = format!("This operation answers with {}.", operation.response_media_types.join(", "));
             return Err(ApiError::new(ErrorCode::NotAcceptable).with_message(offered));
         };
-        request.extensions_mut().insert(Chosen(Format::of(media_type)));
+        request.extensions_mut().insert(NegotiatedFormat(Format::of(media_type)));
         request.extensions_mut().insert(arrival);
-        let violations = operation.check_parameters(&found.params, uri.query());
-        if !violations.is_empty() && !operation.secured && operation.body().is_none() {
+        let violations = operation.validate_parameters(&found.params, uri.query());
+        if !violations.is_empty() && !operation.is_secured && operation.body().is_none() {
             return Err(ApiError::invalid(violations.into_iter().map(Detail::from).collect()));
         }
         // An operation without a body does not read one.
@@ -301,7 +302,7 @@ impl<E: Endpoint> Stack<E> {
     fn refuse_what_is_gone(&self, declared: Option<&Operation>, facts: &Facts) -> Result<(), ApiError> {
         let is_over = declared
             .and_then(|declared| declared.deprecation)
-            .is_some_and(|deprecation| deprecation.is_over(self.clock.now_seconds()));
+            .is_some_and(|deprecation| deprecation.is_past_sunset(self.clock.now_seconds()));
         match &facts.notice {
             Some(notice) if is_over && self.gone_after_sunset => {
                 Err(ApiError::new(ErrorCode::Gone).with_message(format!("Use {} instead.", notice.successor())))
@@ -319,11 +320,11 @@ impl<E: Endpoint> Stack<E> {
         match *request.method() {
             Method::GET | Method::HEAD => self.system.answer(route, request).await,
             Method::OPTIONS => {
-                facts.allow = Some(System::ALLOW.into());
+                facts.allow = Some(UnversionedRoutes::ALLOW.into());
                 Ok(StatusCode::NO_CONTENT.into_response())
             }
             _ => {
-                facts.allow = Some(System::ALLOW.into());
+                facts.allow = Some(UnversionedRoutes::ALLOW.into());
                 Err(ErrorCode::MethodNotAllowed.into())
             }
         }
@@ -340,7 +341,7 @@ impl<E: Endpoint> Stack<E> {
         &self,
         request: &mut Request,
         limit: Limit,
-        arrival: &Arrival,
+        arrival: &RequestOrigin,
         facts: &mut Facts,
     ) -> Result<(), ApiError> {
         let token = request.headers().get(AUTHORIZATION).and_then(bearer_token);

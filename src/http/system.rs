@@ -50,7 +50,7 @@ impl Readiness {
 }
 
 /// The routes outside the versions.
-pub struct System {
+pub struct UnversionedRoutes {
     files: HashMap<Cow<'static, str>, File>,
     db: Db,
     readiness: Readiness,
@@ -58,7 +58,7 @@ pub struct System {
     security: Option<SecurityTxt>,
 }
 
-/// A route of [`System`].
+/// A route of [`UnversionedRoutes`].
 #[derive(Clone, Copy)]
 pub(super) enum Route<'a> {
     File(&'a File),
@@ -77,7 +77,7 @@ pub(super) struct File {
     etag: HeaderValue,
 }
 
-impl System {
+impl UnversionedRoutes {
     /// What every route outside the versions offers.
     pub(super) const ALLOW: &'static str = "GET, HEAD, OPTIONS";
 
@@ -118,7 +118,7 @@ impl System {
         for (version, document) in [("v1", v1::document()), ("v2", v2::document())] {
             files.insert(format!("/openapi/{version}.json").into(), text(document.to_json(), "application/json"));
             files.insert(format!("/openapi/{version}.yaml").into(), text(document.to_yaml(), "application/yaml"));
-            let modern = document.as_3_1();
+            let modern = document.to_openapi_3_1();
             files.insert(format!("/openapi/{version}-3.1.json").into(), text(modern.to_json(), "application/json"));
             files.insert(format!("/openapi/{version}-3.1.yaml").into(), text(modern.to_yaml(), "application/yaml"));
         }

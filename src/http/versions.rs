@@ -6,7 +6,7 @@ use std::{
 };
 
 use contract::{ApiError, ErrorCode, Operation, v1, v2};
-use document::{Contract, PathMatch};
+use document::{CompiledDocument, PathMatch};
 use poem::http::{HeaderMap, HeaderName, Uri};
 
 /// What clients say to choose a version of a path that names none.
@@ -20,7 +20,7 @@ pub(super) struct Version {
     pub(super) number: &'static str,
     /// Where it is served.
     base: &'static str,
-    contract: &'static Contract,
+    contract: &'static CompiledDocument,
     operations: HashMap<&'static str, &'static Operation>,
     /// Whether its errors are envelopes; those of the others are problems.
     pub(super) has_envelopes: bool,
@@ -37,7 +37,7 @@ impl Version {
     fn new(
         number: &'static str,
         base: &'static str,
-        contract: &'static Contract,
+        contract: &'static CompiledDocument,
         operations: impl Iterator<Item = &'static Operation>,
         has_envelopes: bool,
     ) -> Self {

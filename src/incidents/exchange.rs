@@ -33,11 +33,11 @@ pub struct Exchange {
     /// What was read of the body, piece by piece.
     pub body: Vec<Bytes>,
     /// Whether that is not all of it.
-    pub is_body_cut: bool,
+    pub is_body_truncated: bool,
     pub status: u16,
     pub response_headers: Vec<(String, Vec<u8>)>,
     pub response_body: Bytes,
-    pub is_response_cut: bool,
+    pub is_response_truncated: bool,
 }
 
 /// How many characters of a site are kept.
@@ -46,7 +46,7 @@ const MAX_SITE: usize = 200;
 /// Where an error comes from, as far as that is the same for equal failures: what is between quotes, in parentheses, and
 /// numbers are values of one failure, and may be anybody's.
 #[must_use]
-pub fn site(causes: impl IntoIterator<Item = impl Display>) -> String {
+pub fn error_site(causes: impl IntoIterator<Item = impl Display>) -> String {
     // Made for each request of a storm: two strings, however many causes and words there are, and as a rule of this size.
     let (mut site, mut sentence) = (String::with_capacity(MAX_SITE), String::with_capacity(MAX_SITE));
     for cause in causes {
@@ -122,11 +122,11 @@ mod tests {
             (&["`open and never closed"], "…"),
             (&[], ""),
         ] {
-            assert_eq!(site(causes), expected);
+            assert_eq!(error_site(causes), expected);
         }
-        assert_eq!(site(["a ".repeat(900)]).chars().count(), 1);
+        assert_eq!(error_site(["a ".repeat(900)]).chars().count(), 1);
         let long: String = (0..900).map(|n| if n % 2 == 0 { "ä " } else { "b " }).collect();
-        assert_eq!(site([long]).chars().count(), MAX_SITE);
-        assert_eq!(site(["5", "", "gone"]), "…: gone", "a cause without words is none");
+        assert_eq!(error_site([long]).chars().count(), MAX_SITE);
+        assert_eq!(error_site(["5", "", "gone"]), "…: gone", "a cause without words is none");
     }
 }

@@ -1,7 +1,7 @@
 //! Failures kept so that they can be sent again: what was asked, what was answered, and by whom.
 //!
 //! Owns the record of a failure and everything that can be made of one: which exchanges are kept ([`Recorder`]), what is taken out
-//! of them ([`Redactor`]), and how a record is sealed ([`Vault`]). What is in a [`Record`] has been redacted: no secret ever
+//! of them ([`Redactor`]), and how a record is sealed ([`RecordCipher`]). What is in a [`Record`] has been redacted: no secret ever
 //! enters one. Must not know the server's HTTP stack.
 
 mod exchange;
@@ -17,12 +17,12 @@ mod vault;
 
 use sha2::{Digest, Sha256};
 
-pub use exchange::{Exchange, site};
+pub use exchange::{Exchange, error_site};
 pub use record::{Bytes, Principal, Record, Reply, Sent};
-pub use recorder::{Counts, Inbox, Limits, Recorder, Tally};
+pub use recorder::{CaptureLimits, CaptureStats, Inbox, Recorder, Tally};
 pub use redaction::{Redacted, Redactor};
-pub use selection::{Selection, UnknownFailure};
-pub use vault::{Sealed, Unreadable, Vault};
+pub use selection::{CaptureFilter, InvalidCaptureFilter};
+pub use vault::{RecordCipher, Sealed, Unreadable};
 
 /// Equal for equal failures: 24 hexadecimal digits over what [`kind`] says of one.
 #[must_use]

@@ -9,7 +9,7 @@ use std::sync::{
 
 use tokio::sync::mpsc;
 
-use super::{Exchange, Selection, fingerprint};
+use super::{CaptureFilter, Exchange, fingerprint};
 
 /// How many exchanges wait to be redacted and stored at most.
 const QUEUE: usize = 256;
@@ -22,8 +22,8 @@ const SHARE_AT_ONCE: u32 = 2;
 
 /// What may be kept.
 #[derive(Clone, Debug)]
-pub struct Limits {
-    pub selection: Selection,
+pub struct CaptureLimits {
+    pub filter: CaptureFilter,
     /// How many bytes of a body are kept.
     pub body_bytes: usize,
     /// How many exchanges a minute are kept, and half as many at once.
@@ -35,12 +35,12 @@ pub struct Limits {
 pub struct Recorder(Arc<Shared>);
 
 struct Shared {
-    limits: Limits,
+    limits: CaptureLimits,
     queue: mpsc::Sender<Box<Exchange>>,
     pace: Pace,
     /// What comes often moves to the front, so that a storm of one kind finds its own at once.
     tallies: Mutex<Vec<Tally>>,
-    counts: Arc<Counts>,
+    counts: Arc<CaptureStats>,
 }
 
 /// How quickly exchanges are kept: by GCRA, on the clock of the app. It is not one of the limits of requests: those are counted on
@@ -95,7 +95,7 @@ pub struct Tally {
 
 /// What became of failures since the start.
 #[derive(Debug, Default)]
-pub struct Counts {
+pub struct CaptureStats {
     /// Handed on.
     pub taken: AtomicU64,
     /// Above the rate, or the queue was full: counted, not kept.
@@ -115,7 +115,7 @@ pub struct Inbox {
 impl Recorder {
     /// A recorder, and the inbox of the one who stores.
     #[must_use]
-    pub fn new(limits: Limits) -> (Self, Inbox) {
+    pub fn new(limits: CaptureLimits) -> (Self, Inbox) {
         let (sender, queue) = mpsc::channel(QUEUE);
         let pace = Pace::new(limits.per_minute);
         let recorder =
@@ -125,50 +125,63 @@ impl Recorder {
 
     /// What may be kept.
     #[must_use]
-    pub fn limits(&self) -> &Limits {
+    pub fn limits(&self) -> &CaptureLimits {
         &self.0.limits
     }
 
     /// What became of failures since the start.
     #[must_use]
-    pub fn counts(&self) -> &Counts {
+    pub fn stats(&self) -> &CaptureStats {
         &self.0.counts
     }
 
     /// Whether one more could be kept now, if it fails at once.
     #[must_use]
-    pub fn may_have_room(&self, now: i64) -> bool {
+    pub fn may_accept(&self, now: i64) -> bool {
         self.0.pace.has_room(now)
     }
 
     /// Whether there is a place for what is kept whatever the rate.
     #[must_use]
-    pub fn has_place(&self) -> bool {
+    pub fn has_queue_capacity(&self) -> bool {
         self.0.queue.capacity() > 0
     }
 
     /// Whether one more may be kept now. If so, [`Self::take`] it; else [`Self::tally`] it.
     #[must_use]
-    pub fn has_room(&self, now: i64) -> bool {
-        self.has_place() && self.0.pace.take(now)
+    pub fn try_acquire(&self, now: i64) -> bool {
+        self.has_queue_capacity() && self.0.pace.take(now)
     }
 
     /// Keeps an exchange, if there is a place in the queue.
-    pub fn take(&self, exchange: Box<Exchange>) {
+    pub fn record(&self, exchange: Box<Exchange>) {
         match self.0.queue.try_send(exchange) {
             Ok(()) => drop(self.0.counts.taken.fetch_add(1, Ordering::Relaxed)),
             Err(mpsc::error::TrySendError::Full(exchange) | mpsc::error::TrySendError::Closed(exchange)) => {
                 // Somebody may have asked for one that did not fail.
-                if self.0.limits.selection.has(exchange.status, exchange.code) {
+                if self.0.limits.filter.has(exchange.status, exchange.code) {
                     let operation = exchange.operation.map(|operation| operation.id.as_str());
-                    self.tally(operation, exchange.status, exchange.code, &exchange.site, exchange.received_at);
+                    self.count_uncaptured(
+                        operation,
+                        exchange.status,
+                        exchange.code,
+                        &exchange.site,
+                        exchange.received_at,
+                    );
                 }
             }
         }
     }
 
     /// Counts a failure that is not kept.
-    pub fn tally(&self, operation: Option<&str>, status: u16, code: Option<&'static str>, site: &str, at: i64) {
+    pub fn count_uncaptured(
+        &self,
+        operation: Option<&str>,
+        status: u16,
+        code: Option<&'static str>,
+        site: &str,
+        at: i64,
+    ) {
         self.0.counts.dropped.fetch_add(1, Ordering::Relaxed);
         // Not by the fingerprint: in a storm this is done for every request.
         let is_it = |tally: &Tally| {
@@ -221,7 +234,7 @@ impl Inbox {
 
     /// What became of failures since the start.
     #[must_use]
-    pub fn counts(&self) -> Arc<Counts> {
+    pub fn stats(&self) -> Arc<CaptureStats> {
         Arc::clone(&self.recorder.0.counts)
     }
 }
@@ -231,27 +244,27 @@ mod tests {
     use super::{super::redaction, *};
 
     fn recorder(per_minute: u32) -> (Recorder, Inbox) {
-        let selection = "5xx".parse().unwrap();
-        Recorder::new(Limits { selection, body_bytes: 1_000, per_minute })
+        let filter = "5xx".parse().unwrap();
+        Recorder::new(CaptureLimits { filter, body_bytes: 1_000, per_minute })
     }
 
     #[test]
     fn so_many_a_minute_are_kept_and_half_as_many_at_once() {
         let (recorder, _inbox) = recorder(60);
         const SECOND: i64 = MINUTE / 60;
-        let kept = |now| (0..100).filter(|_| recorder.has_room(now)).count();
+        let kept = |now| (0..100).filter(|_| recorder.try_acquire(now)).count();
         assert_eq!((kept(0), kept(SECOND - 1), kept(SECOND), kept(10 * SECOND)), (30, 0, 1, 9));
         // Whoever read the clock a little earlier does not make room.
         assert_eq!((kept(SECOND), kept(10 * SECOND)), (0, 0));
         let (storm, _inbox) = self::recorder(60);
-        let of_a_minute = |from| (from..from + 60).filter(|now| storm.has_room(now * SECOND)).count();
-        assert_eq!((0..100).filter(|_| storm.has_room(0)).count(), 30, "at once");
+        let of_a_minute = |from| (from..from + 60).filter(|now| storm.try_acquire(now * SECOND)).count();
+        assert_eq!((0..100).filter(|_| storm.try_acquire(0)).count(), 30, "at once");
         assert_eq!((of_a_minute(0), of_a_minute(60)), (59, 60), "and then evenly");
-        assert!(!recorder.may_have_room(10 * SECOND) && recorder.may_have_room(11 * SECOND));
+        assert!(!recorder.may_accept(10 * SECOND) && recorder.may_accept(11 * SECOND));
         // After a rest, not more than at first; after the clock was put back, not nothing for ever.
         assert_eq!((kept(50 * MINUTE), kept(MINUTE)), (30, 30));
         let (one, _inbox) = self::recorder(1);
-        assert_eq!([0, 1, MINUTE - 1, MINUTE].map(|now| one.has_room(now)), [true, false, false, true]);
+        assert_eq!([0, 1, MINUTE - 1, MINUTE].map(|now| one.try_acquire(now)), [true, false, false, true]);
     }
 
     #[test]
@@ -259,10 +272,10 @@ mod tests {
         let (recorder, inbox) = recorder(3);
         let take = |status| {
             let exchange = redaction::tests::exchange("getMe", "/v2/users/me", "application/json", b"", "{}");
-            recorder.take(Box::new(Exchange { status, ..exchange }));
+            recorder.record(Box::new(Exchange { status, ..exchange }));
         };
         (0..QUEUE).for_each(|_| take(500));
-        assert!(!recorder.has_place() && !recorder.has_room(0) && inbox.tallies().is_empty());
+        assert!(!recorder.has_queue_capacity() && !recorder.try_acquire(0) && inbox.tallies().is_empty());
         take(200);
         assert!(inbox.tallies().is_empty(), "an administrator has asked for it");
         take(500);
@@ -273,24 +286,24 @@ mod tests {
     fn what_is_not_kept_is_counted() {
         let (recorder, inbox) = recorder(3);
         for at in [5, 9, 7] {
-            recorder.tally(Some("getItem"), 500, Some("INTERNAL_ERROR"), "panic", at);
+            recorder.count_uncaptured(Some("getItem"), 500, Some("INTERNAL_ERROR"), "panic", at);
         }
-        recorder.tally(None, 503, None, "", 1);
+        recorder.count_uncaptured(None, 503, None, "", 1);
         let mut tallies: Vec<Tally> = inbox.tallies().into_iter().map(|(_, tally)| tally).collect();
         tallies.sort_by_key(|tally| -tally.count);
         assert_eq!((tallies.len(), tallies[0].count, tallies[0].at), (2, 3, 9));
         assert!(inbox.tallies().is_empty());
-        assert_eq!(recorder.counts().dropped.load(Ordering::Relaxed), 4);
+        assert_eq!(recorder.stats().dropped.load(Ordering::Relaxed), 4);
         let others: Vec<_> = (0..20)
             .map(|_| recorder.clone())
-            .map(|recorder| std::thread::spawn(move || recorder.tally(None, 503, None, "", 4)))
+            .map(|recorder| std::thread::spawn(move || recorder.count_uncaptured(None, 503, None, "", 4)))
             .collect();
         others.into_iter().for_each(|other| other.join().unwrap());
         let [(_, sum)] = &inbox.tallies()[..] else { panic!("one group, whoever has counted") };
         assert_eq!((sum.count, sum.at), (20, 4));
-        assert_eq!(recorder.counts().dropped.load(Ordering::Relaxed), 24);
+        assert_eq!(recorder.stats().dropped.load(Ordering::Relaxed), 24);
         for number in 0..2_000 {
-            recorder.tally(None, 500, None, &format!("site {number}"), 1);
+            recorder.count_uncaptured(None, 500, None, &format!("site {number}"), 1);
         }
         assert_eq!(inbox.tallies().len(), GROUPS, "memory is bounded");
     }

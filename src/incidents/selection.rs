@@ -6,7 +6,7 @@ use contract::ErrorCode;
 
 /// Classes of statuses, single statuses, and error codes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Selection {
+pub struct CaptureFilter {
     classes: Vec<u16>,
     statuses: Vec<u16>,
     codes: Vec<&'static str>,
@@ -15,9 +15,9 @@ pub struct Selection {
 /// What is wrong with a selection: a sentence without its subject.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is neither 4xx, 5xx, a status from 400 to 599, nor an error code such as EMAIL_TAKEN")]
-pub struct UnknownFailure(String);
+pub struct InvalidCaptureFilter(String);
 
-impl Selection {
+impl CaptureFilter {
     /// Whether nothing is kept.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -33,11 +33,11 @@ impl Selection {
     }
 }
 
-impl FromStr for Selection {
-    type Err = UnknownFailure;
+impl FromStr for CaptureFilter {
+    type Err = InvalidCaptureFilter;
 
     /// `off`, or a list of `5xx`, `4xx`, `409`, `EMAIL_TAKEN`, … between commas.
-    fn from_str(text: &str) -> Result<Self, UnknownFailure> {
+    fn from_str(text: &str) -> Result<Self, InvalidCaptureFilter> {
         let mut selection = Self::default();
         if text.eq_ignore_ascii_case("off") {
             return Ok(selection);
@@ -49,7 +49,7 @@ impl FromStr for Selection {
                 ("5xx", ..) => selection.classes.push(5),
                 (_, Ok(status @ 400..=599), _) => selection.statuses.push(status),
                 (_, _, Some(code)) => selection.codes.push(code),
-                _ => return Err(UnknownFailure(word.to_owned())),
+                _ => return Err(InvalidCaptureFilter(word.to_owned())),
             }
         }
         Ok(selection)
@@ -62,14 +62,14 @@ mod tests {
 
     #[test]
     fn a_selection_has_what_it_names() {
-        let has = |text: &str, status, code| text.parse::<Selection>().unwrap().has(status, code);
+        let has = |text: &str, status, code| text.parse::<CaptureFilter>().unwrap().has(status, code);
         assert!(has("5xx", 500, None) && has("5xx", 503, Some("SERVICE_UNAVAILABLE")) && !has("5xx", 499, None));
         assert!(has("4XX, 5xx", 404, None) && has("4xx,5xx", 599, None) && !has("4xx,5xx", 302, None));
         assert!(has("409", 409, None) && !has("409", 410, None));
         assert!(has("5xx,EMAIL_TAKEN", 409, Some("EMAIL_TAKEN")) && !has("EMAIL_TAKEN", 409, Some("LAST_ADMIN")));
-        assert!("off".parse::<Selection>().unwrap().is_empty() && !has("off", 500, None));
+        assert!("off".parse::<CaptureFilter>().unwrap().is_empty() && !has("off", 500, None));
         for wrong in ["", "all", "5xx,", "200", "600", "email_taken", "5xx;4xx"] {
-            assert!(wrong.parse::<Selection>().is_err(), "{wrong}");
+            assert!(wrong.parse::<CaptureFilter>().is_err(), "{wrong}");
         }
     }
 }

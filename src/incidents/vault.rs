@@ -17,7 +17,7 @@ const NONCE: usize = 24;
 
 /// Seals records and opens them.
 #[derive(Clone, Default)]
-pub struct Vault {
+pub struct RecordCipher {
     /// The current key first; without any, records lie open.
     keys: Vec<(String, XChaCha20Poly1305)>,
     /// Whether new records are sealed.
@@ -46,7 +46,7 @@ pub enum Unreadable {
     Damaged(String),
 }
 
-impl Vault {
+impl RecordCipher {
     /// Seals with `key`, opens what it or an earlier one has sealed. Without a key records lie open.
     #[must_use]
     pub fn new(key: Option<&SecretString>, previous: &[SecretString]) -> Self {
@@ -137,9 +137,9 @@ mod tests {
         }
     }
 
-    fn vault(key: Option<&str>, previous: &[&str]) -> Vault {
+    fn vault(key: Option<&str>, previous: &[&str]) -> RecordCipher {
         let previous: Vec<SecretString> = previous.iter().map(|key| (*key).into()).collect();
-        Vault::new(key.map(SecretString::from).as_ref(), &previous)
+        RecordCipher::new(key.map(SecretString::from).as_ref(), &previous)
     }
 
     #[test]

@@ -8,10 +8,10 @@ use crate::{
         DbConnection,
         repositories::{
             bucketlists::{self, BucketlistRow},
-            exports::{self, Attempt, Record},
+            exports::{self, ExportAttempt, Record},
             items::{self, ItemRow},
-            jobs::{self, JobRow},
-            keyset::{Keyset, Position, SortKey},
+            jobs::{self, QueuedJob},
+            keyset::{Keyset, KeysetPosition, SortKey},
         },
     },
     services::{Context, Error},
@@ -30,7 +30,7 @@ const MORE_ITEMS: i64 = 500;
 const PART: usize = 500;
 
 /// Makes the export of a job, unless told to stop.
-pub(super) async fn run(context: &Context, job: &JobRow, stop: &watch::Receiver<bool>) -> Result<Outcome, Error> {
+pub(super) async fn run(context: &Context, job: &QueuedJob, stop: &watch::Receiver<bool>) -> Result<Outcome, Error> {
     let (id, now) = (job.payload.parse().unwrap_or_default(), context.clock.now());
     let begun = context.db.write(move |c| exports::begin(c, id, now).map_err(Error::from)).await?;
     // Deleted meanwhile, or finished by somebody who could not say so any more.
@@ -68,23 +68,23 @@ pub(super) async fn run(context: &Context, job: &JobRow, stop: &watch::Receiver<
 }
 
 /// In the order they were made.
-fn from(after: Option<Position>, limit: i64) -> Keyset {
+fn from(after: Option<KeysetPosition>, limit: i64) -> Keyset {
     Keyset { sort: SortKey::CreatedAt, descending: false, after, limit }
 }
 
 /// Some lists, each with its first items.
 fn read_lists(c: &mut DbConnection, owner: i64, keyset: &Keyset) -> Result<(Vec<BucketlistRow>, Vec<ItemRow>), Error> {
-    let lists = bucketlists::after(c, owner, &bucketlists::Filter::default(), keyset)?;
+    let lists = bucketlists::list_after(c, owner, &bucketlists::Filter::default(), keyset)?;
     let ids: Vec<i64> = lists.iter().map(|list| list.id).collect();
-    let items = items::of_lists(c, &ids, ITEMS)?;
+    let items = items::list_first_per_bucketlist(c, &ids, ITEMS)?;
     Ok((lists, items))
 }
 
 /// What has been made of an export.
 struct File<'a> {
     context: &'a Context,
-    job: &'a JobRow,
-    attempt: Attempt,
+    job: &'a QueuedJob,
+    attempt: ExportAttempt,
     /// Read, not yet written.
     waiting: Vec<Record>,
     parts: i32,
@@ -93,12 +93,12 @@ struct File<'a> {
 
 impl File<'_> {
     /// Adds the items of a list that come after its first ones. False when it is not ours to go on.
-    async fn add_rest(&mut self, list: i64, mut after: Option<Position>) -> Result<bool, Error> {
+    async fn add_rest(&mut self, list: i64, mut after: Option<KeysetPosition>) -> Result<bool, Error> {
         loop {
             let keyset = from(after, MORE_ITEMS);
             let owner = self.attempt.owner;
             let read = move |c: &mut DbConnection| match bucketlists::find(c, owner, list)? {
-                Some(_) => Ok::<_, Error>(items::after(c, list, &items::Filter::default(), &keyset)?),
+                Some(_) => Ok::<_, Error>(items::list_after(c, list, &items::Filter::default(), &keyset)?),
                 // Deleted meanwhile.
                 None => Ok(Vec::new()),
             };
@@ -121,14 +121,16 @@ impl File<'_> {
             return Ok(true);
         }
         let records = std::mem::take(&mut self.waiting);
-        let (text, attempt, number) = (exports::written(&records)?, self.attempt, self.parts);
+        let (text, attempt, number) = (exports::serialize_records(&records)?, self.attempt, self.parts);
         let job = self.job.clone();
         let hidden_until = self.context.clock.now() + HIDDEN;
         self.parts += 1;
         self.records += i64::try_from(records.len()).unwrap_or_default();
         let write = move |c: &mut DbConnection| {
             // Nobody else takes the job while it goes on; if somebody has, it is theirs.
-            Ok::<_, Error>(jobs::hide(c, &job, hidden_until)? && exports::append(c, attempt, number, &text)?)
+            Ok::<_, Error>(
+                jobs::extend_visibility(c, &job, hidden_until)? && exports::append(c, attempt, number, &text)?,
+            )
         };
         self.context.db.write(write).await
     }

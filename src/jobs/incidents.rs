@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, watch};
 
 use super::worker::told;
 use crate::{
-    incidents::{Counts, Exchange, Inbox, Redacted, Redactor},
+    incidents::{CaptureStats, Exchange, Inbox, Redacted, Redactor},
     services::{Error, Incidents},
 };
 
@@ -80,7 +80,7 @@ impl IncidentWriter {
                 Event::Purge => self.purge().await,
                 Event::Stop | Event::Look => {}
             }
-            patience = match self.work_off().await {
+            patience = match self.drain().await {
                 Ok(()) => PATIENCE.0,
                 Err(error) if is_over => return self.lose_all(&error).await,
                 Err(error) => {
@@ -107,7 +107,7 @@ impl IncidentWriter {
     ///
     /// # Errors
     /// When the database does not take it; then it waits.
-    pub async fn work_off(&self) -> Result<(), Error> {
+    pub async fn drain(&self) -> Result<(), Error> {
         let mut state = self.state.lock().await;
         loop {
             let mut taken = Vec::new();
@@ -132,9 +132,9 @@ impl IncidentWriter {
             // A tally that cannot be stored is not counted twice: it is lost.
             self.incidents.keep(&batch, &std::mem::take(&mut tallies)).await?;
             state.waiting.drain(..count);
-            state.inbox.counts().stored.fetch_add(count as u64, Ordering::Relaxed);
+            state.inbox.stats().stored.fetch_add(count as u64, Ordering::Relaxed);
         }
-        let dropped = state.inbox.counts().dropped.load(Ordering::Relaxed);
+        let dropped = state.inbox.stats().dropped.load(Ordering::Relaxed);
         if dropped > state.said {
             tracing::warn!(failures = dropped - state.said, "counted failures that were too many to keep");
             state.said = dropped;
@@ -157,14 +157,14 @@ impl IncidentWriter {
             // Not redacted, not kept.
             Err(error) => {
                 tracing::error!(%error, incidents = count, "cannot redact incidents: they are lost");
-                state.inbox.counts().lost.fetch_add(count as u64, Ordering::Relaxed);
+                state.inbox.stats().lost.fetch_add(count as u64, Ordering::Relaxed);
             }
         }
         let excess = state.waiting.len().saturating_sub(WAITING);
         if excess > 0 {
             state.waiting.drain(..excess);
             tracing::warn!(incidents = excess, "the database is away for too long: incidents are lost");
-            state.inbox.counts().lost.fetch_add(excess as u64, Ordering::Relaxed);
+            state.inbox.stats().lost.fetch_add(excess as u64, Ordering::Relaxed);
         }
     }
 
@@ -174,8 +174,8 @@ impl IncidentWriter {
     }
 
     /// What became of failures since the start.
-    pub async fn counts(&self) -> Arc<Counts> {
-        self.state.lock().await.inbox.counts()
+    pub async fn stats(&self) -> Arc<CaptureStats> {
+        self.state.lock().await.inbox.stats()
     }
 
     /// Deletes what has expired; returns how many rows.

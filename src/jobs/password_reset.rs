@@ -35,7 +35,7 @@ pub(super) async fn run(
     let Some(user) = user.filter(|user| !user.disabled) else {
         return Ok(());
     };
-    let token = RefreshTokens::first(&*context.random);
+    let token = RefreshTokens::generate(&*context.random);
     let ttl = i64::try_from(settings.ttl.as_micros()).unwrap_or(i64::MAX / 4);
     let (hash, expires_at, user_id) = (digest(&token), context.clock.now().saturating_add(ttl), user.id);
     context

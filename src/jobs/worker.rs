@@ -13,7 +13,7 @@ use crate::{
         DbConnection,
         repositories::{
             audit, exports, idempotency,
-            jobs::{self, EXPORT, JobRow, PASSWORD_RESET_MAIL},
+            jobs::{self, EXPORT, PASSWORD_RESET_MAIL, QueuedJob},
             sessions,
         },
     },
@@ -99,7 +99,7 @@ impl Worker {
     }
 
     /// Does every job that is due.
-    pub async fn work_off(&self) {
+    pub async fn drain(&self) {
         let (_stop, never) = watch::channel(false);
         for kind in [PASSWORD_RESET_MAIL, EXPORT] {
             self.work_off_kind(kind, &never).await;
@@ -146,7 +146,7 @@ impl Worker {
         }
     }
 
-    async fn claim(&self, kind: &'static str) -> Result<Option<JobRow>, Error> {
+    async fn claim(&self, kind: &'static str) -> Result<Option<QueuedJob>, Error> {
         let now = self.context.clock.now();
         // Looking costs no write lock; only a job that is there is taken.
         let due = self.context.db.read(move |c| jobs::is_any_due(c, kind, now).map_err(Error::from)).await?;
@@ -156,7 +156,7 @@ impl Worker {
         self.context.db.write(move |c| jobs::claim(c, kind, now, now + HIDDEN).map_err(Error::from)).await
     }
 
-    async fn work(&self, job: JobRow, stop: &watch::Receiver<bool>) {
+    async fn work(&self, job: QueuedJob, stop: &watch::Receiver<bool>) {
         let outcome = match job.kind.as_str() {
             PASSWORD_RESET_MAIL => {
                 let mailed =
@@ -178,7 +178,7 @@ impl Worker {
         let record = move |c: &mut DbConnection| -> Result<(), Error> {
             match outcome {
                 Ok(Outcome::Done) => drop(jobs::delete(c, &job)?),
-                Ok(Outcome::GivenBack) => jobs::give_back(c, &job, now)?,
+                Ok(Outcome::GivenBack) => jobs::release(c, &job, now)?,
                 Err(_) if job.attempts >= ATTEMPTS => {
                     // Only whoever still has the job may say that it cannot be done.
                     if jobs::delete(c, &job)? && job.kind == EXPORT {
@@ -187,7 +187,7 @@ impl Worker {
                 }
                 Err(error) => {
                     let wait = 1_000_000_i64 << job.attempts.clamp(0, 12);
-                    jobs::postpone(c, &job, now + wait, &error)?;
+                    jobs::retry_later(c, &job, now + wait, &error)?;
                 }
             }
             Ok(())

@@ -13,8 +13,8 @@ use governor::{
 use moka::sync::Cache;
 
 use crate::{
-    config::Limits,
-    domain::{Clock, Counted, Quota, RateLimit, RateLimiter, Subject, Verdict},
+    config::RequestLimits,
+    domain::{Clock, PendingDecision, Quota, RateLimit, RateLimitDecision, RateLimitSubject, RateLimiter},
 };
 
 /// How many subjects each limit remembers. Whoever comes from more addresses than that is not held by limits for each
@@ -40,12 +40,12 @@ impl Ticks for Uptime {
 }
 
 /// What is remembered of each subject. Bounded, which governor's own stores are not.
-struct Store(Cache<Subject, Arc<InMemoryState>>);
+struct Store(Cache<RateLimitSubject, Arc<InMemoryState>>);
 
 impl StateStore for Store {
-    type Key = Subject;
+    type Key = RateLimitSubject;
 
-    fn measure_and_replace<T, F, E>(&self, key: &Subject, decide: F) -> Result<T, E>
+    fn measure_and_replace<T, F, E>(&self, key: &RateLimitSubject, decide: F) -> Result<T, E>
     where
         F: Fn(Option<governor::nanos::Nanos>) -> Result<(T, governor::nanos::Nanos), E>,
     {
@@ -54,7 +54,7 @@ impl StateStore for Store {
     }
 }
 
-type Gcra = governor::RateLimiter<Subject, Store, Uptime, StateInformationMiddleware>;
+type Gcra = governor::RateLimiter<RateLimitSubject, Store, Uptime, StateInformationMiddleware>;
 
 struct Counter {
     limit: RateLimit,
@@ -66,14 +66,14 @@ struct Counter {
 impl MemoryLimits {
     /// As configured; `None` when switched off.
     #[must_use]
-    pub fn new(limits: &Limits, clock: &Arc<dyn Clock>) -> Option<Self> {
+    pub fn new(limits: &RequestLimits, clock: &Arc<dyn Clock>) -> Option<Self> {
         let counter = |limit| Counter::new(limit, quota(limits, limit), Uptime(Arc::clone(clock)));
         limits.rate_limit.then(|| Self { counters: RateLimit::ALL.map(counter).into() })
     }
 }
 
 /// The numbers of a limit.
-fn quota(limits: &Limits, limit: RateLimit) -> Quota {
+fn quota(limits: &RequestLimits, limit: RateLimit) -> Quota {
     const MINUTE: Duration = Duration::from_secs(60);
     const HOUR: Duration = Duration::from_secs(3600);
     let (requests, window) = match limit {
@@ -84,22 +84,22 @@ fn quota(limits: &Limits, limit: RateLimit) -> Quota {
         RateLimit::PasswordReset | RateLimit::PasswordResetAccount => (limits.password_reset_per_hour, HOUR),
         RateLimit::Search => (limits.search_per_minute, MINUTE),
         RateLimit::Exports => (limits.exports_per_hour, HOUR),
-        RateLimit::Notice => (1, MINUTE),
+        RateLimit::ThrottleAudit => (1, MINUTE),
     };
     Quota { requests, window }
 }
 
 impl RateLimiter for MemoryLimits {
-    fn count<'a>(&'a self, limit: RateLimit, subject: &'a Subject) -> Counted<'a> {
+    fn count<'a>(&'a self, limit: RateLimit, subject: &'a RateLimitSubject) -> PendingDecision<'a> {
         let counter = self.counters.iter().find(|counter| counter.limit == limit);
-        Counted::Now(counter.map_or_else(|| unlimited(limit), |counter| counter.count(subject)))
+        PendingDecision::Now(counter.map_or_else(|| unlimited(limit), |counter| counter.count(subject)))
     }
 }
 
 /// What a limit says that is none.
-const fn unlimited(limit: RateLimit) -> Verdict {
+const fn unlimited(limit: RateLimit) -> RateLimitDecision {
     let quota = Quota { requests: u32::MAX, window: Duration::from_secs(1) };
-    Verdict { limit, quota, remaining: u32::MAX, retry_after: None }
+    RateLimitDecision { limit, quota, remaining: u32::MAX, retry_after: None }
 }
 
 impl Counter {
@@ -115,12 +115,12 @@ impl Counter {
         Self { limit, quota: Quota { requests: burst.get(), ..quota }, gcra, clock }
     }
 
-    fn count(&self, subject: &Subject) -> Verdict {
+    fn count(&self, subject: &RateLimitSubject) -> RateLimitDecision {
         let (remaining, retry_after) = match self.gcra.check_key(subject) {
             Ok(state) => (state.remaining_burst_capacity(), None),
             Err(until) => (0, Some(whole_seconds(until.wait_time_from(self.clock.now())))),
         };
-        Verdict { limit: self.limit, quota: self.quota, remaining, retry_after }
+        RateLimitDecision { limit: self.limit, quota: self.quota, remaining, retry_after }
     }
 }
 
@@ -142,24 +142,24 @@ mod tests {
     #[test]
     fn the_quota_is_a_burst_and_then_waits() {
         let (counter, clock) = counter(3, Duration::from_secs(3600));
-        let remaining: Vec<u32> = (0..3).map(|_| counter.count(&Subject::User(1)).remaining).collect();
+        let remaining: Vec<u32> = (0..3).map(|_| counter.count(&RateLimitSubject::User(1)).remaining).collect();
         assert_eq!(remaining, [2, 1, 0]);
-        assert_eq!(counter.count(&Subject::User(1)).retry_after, Some(1200));
-        assert!(counter.count(&Subject::User(2)).allows());
+        assert_eq!(counter.count(&RateLimitSubject::User(1)).retry_after, Some(1200));
+        assert!(counter.count(&RateLimitSubject::User(2)).allows());
         clock.advance(Duration::from_secs(1199));
-        assert_eq!(counter.count(&Subject::User(1)).retry_after, Some(1), "refusals are not counted");
+        assert_eq!(counter.count(&RateLimitSubject::User(1)).retry_after, Some(1), "refusals are not counted");
         clock.advance(Duration::from_secs(1));
-        assert!(counter.count(&Subject::User(1)).allows());
-        assert!(!counter.count(&Subject::User(1)).allows());
+        assert!(counter.count(&RateLimitSubject::User(1)).allows());
+        assert!(!counter.count(&RateLimitSubject::User(1)).allows());
         clock.advance(Duration::from_secs(3600));
-        assert_eq!(counter.count(&Subject::User(1)).remaining, 2, "all of it again");
+        assert_eq!(counter.count(&RateLimitSubject::User(1)).remaining, 2, "all of it again");
     }
 
     #[test]
     fn what_is_remembered_is_bounded() {
         let (counter, _) = counter(2, Duration::from_secs(3600));
         for id in 1..=2 * i64::try_from(SUBJECTS).unwrap() {
-            counter.count(&Subject::User(id));
+            counter.count(&RateLimitSubject::User(id));
         }
         let Store(states) = counter.gcra.into_state_store();
         states.run_pending_tasks();

@@ -5,7 +5,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use super::{Mail, MailError, Mailer, Sending};
+use super::{Mail, MailError, Mailer, SendFuture};
 
 /// Writes each mail to a file of its own, readable by its owner only.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ impl FileMailer {
 }
 
 impl Mailer for FileMailer {
-    fn send<'a>(&'a self, mail: &'a Mail) -> Sending<'a> {
+    fn send<'a>(&'a self, mail: &'a Mail) -> SendFuture<'a> {
         Box::pin(async move {
             let path = self.write(mail).await.map_err(|error| MailError(error.to_string()))?;
             tracing::info!(path = %path.display(), subject = mail.subject, "no SMTP_URL is set: the mail was written to a file");

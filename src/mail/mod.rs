@@ -29,10 +29,10 @@ impl fmt::Debug for Mail {
 pub struct MailError(pub String);
 
 /// A future that a trait object can return.
-pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<(), MailError>> + Send + 'a>>;
+pub type SendFuture<'a> = Pin<Box<dyn Future<Output = Result<(), MailError>> + Send + 'a>>;
 
 /// Hands mail over.
 pub trait Mailer: Send + Sync + 'static {
     /// Hands one mail over; it counts as sent when this returns `Ok`.
-    fn send<'a>(&'a self, mail: &'a Mail) -> Sending<'a>;
+    fn send<'a>(&'a self, mail: &'a Mail) -> SendFuture<'a>;
 }

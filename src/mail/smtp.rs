@@ -6,7 +6,7 @@ use lettre::{
 };
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Mail, MailError, Mailer, Sending};
+use super::{Mail, MailError, Mailer, SendFuture};
 
 /// Hands mail to an SMTP server.
 pub struct SmtpMailer {
@@ -30,7 +30,7 @@ impl SmtpMailer {
 }
 
 impl Mailer for SmtpMailer {
-    fn send<'a>(&'a self, mail: &'a Mail) -> Sending<'a> {
+    fn send<'a>(&'a self, mail: &'a Mail) -> SendFuture<'a> {
         Box::pin(async move {
             // An address that SMTP does not take will not get better: say so without repeating it.
             let to = mail.to.parse().map_err(|_| MailError("the recipient is no address for SMTP".to_owned()))?;

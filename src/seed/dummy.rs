@@ -29,7 +29,7 @@ const TRANSACTION: usize = 10_000;
 
 /// How much of it, and which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Dummy {
+pub struct DummyOptions {
     pub users: u64,
     /// For each user.
     pub lists: u64,
@@ -47,7 +47,7 @@ pub struct Summary {
     pub items: u64,
 }
 
-impl Dummy {
+impl DummyOptions {
     /// How many rows that makes.
     ///
     /// # Errors
@@ -74,11 +74,11 @@ impl Dummy {
 /// # Errors
 /// [`SeedError::AlreadyThere`] and [`SeedError::TooMany`] before anything is done; [`SeedError::Hash`] and
 /// [`SeedError::Query`].
-pub fn dummy(
+pub fn insert_dummy(
     c: &mut DbConnection,
     hasher: &Hasher,
     random: &dyn Random,
-    options: &Dummy,
+    options: &DummyOptions,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Summary, SeedError> {
     let summary = options.summary()?;
@@ -120,7 +120,7 @@ pub(super) struct FirstIds {
 }
 
 struct Run<'a> {
-    options: &'a Dummy,
+    options: &'a DummyOptions,
     generator: Generator,
     batch: Batch,
     /// Items so far.
@@ -145,7 +145,7 @@ impl Run<'_> {
     }
 
     fn one_transaction(&mut self, c: &mut DbConnection, mut at: Position) -> QueryResult<Position> {
-        search::gather(c)?;
+        search::begin_bulk_load(c)?;
         let mut rows = 0;
         while at.user < self.options.users && rows < TRANSACTION {
             if at.list == 0 {
@@ -162,7 +162,7 @@ impl Run<'_> {
             }
         }
         self.flush(c)?;
-        search::enter_gathered(c)?;
+        search::finish_bulk_load(c)?;
         Ok(at)
     }
 

@@ -19,9 +19,9 @@ const ALL: i64 = 1_000;
 /// Adds it, finished: everything that the demo user has by now.
 pub(super) fn insert(c: &mut DbConnection, demo: i64, at: i64) -> QueryResult<()> {
     let keyset = Keyset { sort: SortKey::CreatedAt, descending: false, after: None, limit: ALL };
-    let lists = bucketlists::after(c, demo, &bucketlists::Filter::default(), &keyset)?;
+    let lists = bucketlists::list_after(c, demo, &bucketlists::Filter::default(), &keyset)?;
     let ids: Vec<i64> = lists.iter().map(|list| list.id).collect();
-    let items = items::of_lists(c, &ids, ALL)?;
+    let items = items::list_first_per_bucketlist(c, &ids, ALL)?;
     let mut records = Vec::new();
     for list in &lists {
         records.push(Record::from(list));
@@ -30,7 +30,7 @@ pub(super) fn insert(c: &mut DbConnection, demo: i64, at: i64) -> QueryResult<()
     let new = NewExport { user_id: demo, format: "json", created_at: at, expires_at: EXAMPLE_EXPIRY };
     let id = exports::insert(c, &new)?.id;
     if let Some(attempt) = exports::begin(c, id, at)? {
-        exports::append(c, attempt, 0, &exports::written(&records)?)?;
+        exports::append(c, attempt, 0, &exports::serialize_records(&records)?)?;
         exports::finish(c, attempt, 1, i64::try_from(records.len()).unwrap_or_default(), at)?;
     }
     Ok(())

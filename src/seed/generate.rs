@@ -14,7 +14,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use super::{
     SEEDED_AT,
-    dummy::{Dummy, FirstIds},
+    dummy::{DummyOptions, FirstIds},
     rows::{Item, List, User},
     themes::{Kind, LIST_DESCRIPTIONS, THEMES},
     words::{BOOKS, BUILDS, DISHES, EVENTS, ITEM_DESCRIPTIONS, PLACES, QUESTS, SKILLS, WHENS},
@@ -60,7 +60,7 @@ pub(super) fn email_pattern(rng_seed: u64) -> String {
 }
 
 impl Generator {
-    pub(super) fn new(options: &Dummy, next: FirstIds, password_hash: String) -> Self {
+    pub(super) fn new(options: &DummyOptions, next: FirstIds, password_hash: String) -> Self {
         Self {
             rng: StdRng::seed_from_u64(options.rng_seed),
             rng_seed: options.rng_seed,

@@ -1,5 +1,5 @@
-//! Data to start with: the standard seed that any developer recognises ([`standard`]), and as much plausible fake data as a
-//! test of size needs ([`dummy`]).
+//! Data to start with: the standard seed that any developer recognises ([`insert_standard`]), and as much plausible fake data as a
+//! test of size needs ([`insert_dummy`]).
 //!
 //! Owns what the rows say and how many go in at once. Knows nothing of the command line: progress is told to a callback.
 
@@ -18,8 +18,8 @@ mod words;
 use diesel::{RunQueryDsl, connection::SimpleConnection, prelude::*};
 use secrecy::SecretString;
 
-pub use dummy::{DUMMY_PASSWORD, Dummy, Summary, dummy};
-pub use standard::{ADMIN_EMAIL, ADMIN_PASSWORD, DEMO_EMAIL, DEMO_PASSWORD, Standard, standard};
+pub use dummy::{DUMMY_PASSWORD, DummyOptions, Summary, insert_dummy};
+pub use standard::{ADMIN_EMAIL, ADMIN_PASSWORD, DEMO_EMAIL, DEMO_PASSWORD, Standard, insert_standard};
 
 use crate::{
     auth::Hasher,

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 
 use crate::db::{
     DbConnection,
-    repositories::search::{self, Document, Kind},
+    repositories::search::{self, Document, DocumentKind},
     schema::{bucketlists, items, users},
 };
 
@@ -101,14 +101,14 @@ impl Batch {
             }
         }
         let lists = self.lists.iter().map(|list| Document {
-            kind: Kind::Bucketlist,
+            kind: DocumentKind::Bucketlist,
             id: list.id,
             owner: list.user_id,
             name: &list.name,
             description: list.description,
         });
         let items = self.items.iter().map(|item| Document {
-            kind: Kind::Item,
+            kind: DocumentKind::Item,
             id: item.id,
             owner: item.owner,
             name: &item.name,

@@ -11,7 +11,7 @@ use crate::{
         repositories::{
             bucketlists::{self, NewBucketlist},
             items::{self, NewItem},
-            search::{self, Document, Kind},
+            search::{self, Document, DocumentKind},
             users::{self, ADMIN, NewUser, USER},
         },
         schema,
@@ -124,7 +124,7 @@ const LISTS: &[List] = &[
 ///
 /// # Errors
 /// [`SeedError::Hash`] and [`SeedError::Query`]; then nothing was written.
-pub fn standard(
+pub fn insert_standard(
     c: &mut DbConnection,
     hasher: &Hasher,
     random: &dyn Random,
@@ -189,7 +189,7 @@ fn insert_list(c: &mut DbConnection, owner: i64, list: &List, at: i64) -> QueryR
     };
     let bucketlist_id = bucketlists::insert(c, &row)?.id;
     let (name, description) = (list.name, list.description);
-    let mut documents = vec![Document { kind: Kind::Bucketlist, id: bucketlist_id, owner, name, description }];
+    let mut documents = vec![Document { kind: DocumentKind::Bucketlist, id: bucketlist_id, owner, name, description }];
     for item in list.items {
         let row = NewItem {
             bucketlist_id,
@@ -203,7 +203,13 @@ fn insert_list(c: &mut DbConnection, owner: i64, list: &List, at: i64) -> QueryR
             updated_at: at,
         };
         let id = items::insert(c, &row)?.id;
-        documents.push(Document { kind: Kind::Item, id, owner, name: item.name, description: item.description });
+        documents.push(Document {
+            kind: DocumentKind::Item,
+            id,
+            owner,
+            name: item.name,
+            description: item.description,
+        });
     }
     search::put(c, &documents)
 }

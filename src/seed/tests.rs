@@ -29,14 +29,14 @@ fn hasher() -> Hasher {
 }
 
 fn seed_standard(c: &mut DbConnection) -> Option<Standard> {
-    standard(c, &hasher(), &SeededRandom::new(1), SEEDED_AT + 1).unwrap()
+    insert_standard(c, &hasher(), &SeededRandom::new(1), SEEDED_AT + 1).unwrap()
 }
 
-fn seed_dummy(c: &mut DbConnection, options: Dummy) -> Result<Summary, SeedError> {
-    dummy(c, &hasher(), &SeededRandom::new(1), &options, &mut |_| ())
+fn seed_dummy(c: &mut DbConnection, options: DummyOptions) -> Result<Summary, SeedError> {
+    insert_dummy(c, &hasher(), &SeededRandom::new(1), &options, &mut |_| ())
 }
 
-const FEW: Dummy = Dummy { users: 3, lists: 40, items: 30, rng_seed: 1 };
+const FEW: DummyOptions = DummyOptions { users: 3, lists: 40, items: 30, rng_seed: 1 };
 
 type Item = (i64, i64, String, Option<String>, String, bool, Option<i64>, Option<NaiveDate>, i64, i64);
 type List = (i64, i64, String, Option<String>, String, i64, i64, i64, i64);
@@ -162,8 +162,8 @@ fn dummy_data_is_sound_and_as_much_as_asked(mut database: Database) {
     let c = database.connection();
     let mut told = Vec::new();
     // More than a batch and, with the lists, than a transaction.
-    let options = Dummy { users: 3, lists: 40, items: 100, rng_seed: 1 };
-    let summary = dummy(c, &hasher(), &SeededRandom::new(1), &options, &mut |items| told.push(items)).unwrap();
+    let options = DummyOptions { users: 3, lists: 40, items: 100, rng_seed: 1 };
+    let summary = insert_dummy(c, &hasher(), &SeededRandom::new(1), &options, &mut |items| told.push(items)).unwrap();
     assert_eq!(summary, Summary { users: 3, lists: 120, items: 12_000 });
     assert!(told.is_sorted() && told.len() > 2 && told.last() == Some(&12_000));
     assert_sound(c);
@@ -200,19 +200,19 @@ fn dummy_data_repeats_itself(mut one: Database, mut other: Database) {
 fn a_seed_goes_in_once_and_another_beside_it(mut database: Database) {
     let c = database.connection();
     seed_dummy(c, FEW).unwrap();
-    let again = seed_dummy(c, Dummy { users: 1, ..FEW }).unwrap_err();
+    let again = seed_dummy(c, DummyOptions { users: 1, ..FEW }).unwrap_err();
     assert!(again.to_string().starts_with("the dummy data of --rng-seed 1 is there already"), "{again}");
     // 1 must not be found in 11.
-    seed_dummy(c, Dummy { rng_seed: 11, ..FEW }).unwrap();
+    seed_dummy(c, DummyOptions { rng_seed: 11, ..FEW }).unwrap();
     assert_sound(c);
     assert_eq!(users::table.select(count_star()).first::<i64>(c).unwrap(), 6);
 }
 
 fn rows_that_come_later_get_fresh_ids(mut database: Database) {
     let c = database.connection();
-    seed_dummy(c, Dummy { users: 2, lists: 0, items: 5, rng_seed: 1 }).unwrap();
-    seed_dummy(c, Dummy { users: 0, lists: 9, items: 9, rng_seed: 2 }).unwrap();
-    seed_dummy(c, Dummy { users: 1, lists: 2, items: 3, rng_seed: 3 }).unwrap();
+    seed_dummy(c, DummyOptions { users: 2, lists: 0, items: 5, rng_seed: 1 }).unwrap();
+    seed_dummy(c, DummyOptions { users: 0, lists: 9, items: 9, rng_seed: 2 }).unwrap();
+    seed_dummy(c, DummyOptions { users: 1, lists: 2, items: 3, rng_seed: 3 }).unwrap();
     let user = users::table.order(users::id.desc()).select(COLUMNS).first::<UserRow>(c).unwrap();
     let at = crate::db::repositories::bucketlists::NewBucketlist {
         user_id: user.id,
@@ -265,7 +265,7 @@ fn both_engines_get_the_same_rows() {
 fn too_much_is_refused_beforehand() {
     let mut database = Database::sqlite("too_much");
     for (users, lists, items) in [(u64::MAX, 2, 1), (1 << 62, 1, 1), (1 << 30, 1 << 30, 1 << 30), (0, 0, u64::MAX)] {
-        let error = seed_dummy(database.connection(), Dummy { users, lists, items, rng_seed: 1 }).unwrap_err();
+        let error = seed_dummy(database.connection(), DummyOptions { users, lists, items, rng_seed: 1 }).unwrap_err();
         assert!(matches!(error, SeedError::TooMany), "{error}");
     }
 }

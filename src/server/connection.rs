@@ -40,7 +40,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::{
-    Limits, ROOM, Refusal, Refuse,
+    ErrorResponder, Limits, ROOM, RejectReason,
     pace::{InFlight, Pace, Verdict},
     wire::Wire,
 };
@@ -55,14 +55,14 @@ const MAX_HEADER_LIST: u32 = 64 * 1024;
 /// What all connections of a server share.
 pub(super) struct Connections<E> {
     endpoint: E,
-    refuse: Arc<Refuse>,
+    refuse: Arc<ErrorResponder>,
     limits: Limits,
     local: LocalAddr,
     protocol: auto::Builder<TokioExecutor>,
 }
 
 impl<E: Endpoint<Output = poem::Response> + 'static> Connections<E> {
-    pub(super) fn new(endpoint: E, refuse: Arc<Refuse>, limits: Limits, local: SocketAddr) -> Self {
+    pub(super) fn new(endpoint: E, refuse: Arc<ErrorResponder>, limits: Limits, local: SocketAddr) -> Self {
         let mut protocol = auto::Builder::new(TokioExecutor::new());
         // The time for a head is measured from its first byte, by the connection itself; this one counts from the end of
         // the last answer, and closes what that cannot see.
@@ -153,7 +153,7 @@ impl<E: Endpoint<Output = poem::Response> + 'static> Connections<E> {
                     next = Some(now + self.limits.send_timeout);
                     match verdict {
                         Verdict::Wait(until) => next = Some(until),
-                        Verdict::Refuse => pace.refuse(Refusal::TooSlow),
+                        Verdict::Reject => pace.refuse(RejectReason::HeaderTimeout),
                         Verdict::Retire if !is_ending => {
                             is_ending = true;
                             connection.as_mut().graceful_shutdown();
@@ -181,7 +181,7 @@ impl<E: Endpoint<Output = poem::Response> + 'static> Connections<E> {
             let request = (request, self.local.clone(), RemoteAddr(peer.into()), scheme).into();
             self.endpoint.get_response(request).await.into()
         } else {
-            (self.refuse)(Refusal::NoHost, request.uri().path()).into()
+            (self.refuse)(RejectReason::InvalidHost, request.uri().path()).into()
         };
         if is_last || !has_host {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

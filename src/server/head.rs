@@ -5,7 +5,7 @@
 //! ends without a carriage return, two lengths, a length beside a transfer coding (RFC 9112, sections 2.2 and 6.3). This
 //! reads nothing else, and refuses only: what a request says is up to hyper.
 
-use super::Refusal;
+use super::RejectReason;
 
 /// What the head of a connection that speaks HTTP/2 without asking begins with (RFC 9113, section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -91,7 +91,7 @@ impl Head {
     ///
     /// # Errors
     /// What must not pass, and from where on.
-    pub(super) fn read(&mut self, bytes: &[u8]) -> Result<(), (usize, Refusal)> {
+    pub(super) fn read(&mut self, bytes: &[u8]) -> Result<(), (usize, RejectReason)> {
         let mut at = 0;
         while at < bytes.len() {
             match self.state {
@@ -127,7 +127,7 @@ impl Head {
         self.started += room;
     }
 
-    fn step(&mut self, byte: u8) -> Result<(), Refusal> {
+    fn step(&mut self, byte: u8) -> Result<(), RejectReason> {
         let after_return = std::mem::replace(&mut self.after_return, byte == b'\r');
         if self.state == State::Before && !matches!(byte, b'\r' | b'\n') {
             self.state = State::RequestLine;
@@ -149,11 +149,11 @@ impl Head {
             }
         }
         if byte == b'\n' {
-            return if after_return { self.end_line() } else { Err(Refusal::BareLineFeed) };
+            return if after_return { self.end_line() } else { Err(RejectReason::BareLineFeed) };
         }
         if after_return {
             // Within a line it is no end of one; hyper refuses it, and so it need not be told from one.
-            return Err(Refusal::Malformed);
+            return Err(RejectReason::Malformed);
         }
         match self.state {
             State::Name(length) => match byte {
@@ -172,18 +172,18 @@ impl Head {
         Ok(())
     }
 
-    fn begin_value(&mut self, length: usize) -> Result<Header, Refusal> {
+    fn begin_value(&mut self, length: usize) -> Result<Header, RejectReason> {
         let header = match self.name.get(..length) {
             Some(b"content-length") => Header::Length,
             Some(b"transfer-encoding") => Header::Coding,
             _ => Header::Other,
         };
         match header {
-            Header::Length if self.length.replace(0).is_some() => return Err(Refusal::TwoLengths),
+            Header::Length if self.length.replace(0).is_some() => return Err(RejectReason::DuplicateContentLength),
             Header::Coding => self.has_coding = true,
             _ => {}
         }
-        if self.has_coding && self.length.is_some() { Err(Refusal::LengthAndCoding) } else { Ok(header) }
+        if self.has_coding && self.length.is_some() { Err(RejectReason::ConflictingLength) } else { Ok(header) }
     }
 
     /// A length that is no number is hyper's to refuse.
@@ -194,7 +194,7 @@ impl Head {
         }
     }
 
-    fn end_line(&mut self) -> Result<(), Refusal> {
+    fn end_line(&mut self) -> Result<(), RejectReason> {
         self.state = match self.state {
             // Empty lines before a request are nothing (RFC 9112, section 2.2).
             State::Before => State::Before,
@@ -218,7 +218,7 @@ mod tests {
     use super::*;
 
     /// What becomes of a connection's bytes, in one piece and byte by byte.
-    fn read(bytes: &[u8]) -> (Result<(), (usize, Refusal)>, Head) {
+    fn read(bytes: &[u8]) -> (Result<(), (usize, RejectReason)>, Head) {
         let mut whole = Head::new();
         let outcome = whole.read(bytes);
         let mut slow = Head::new();
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn refused(bytes: &str, passed: &str, expected: Refusal) {
+    fn refused(bytes: &str, passed: &str, expected: RejectReason) {
         assert_eq!(read(bytes.as_bytes()).0, Err((passed.len(), expected)), "{bytes:?}");
     }
 
@@ -258,20 +258,20 @@ mod tests {
 
     #[test]
     fn a_line_ends_with_both_of_its_characters() {
-        refused("GET / HTTP/1.1\nHost: x\n\n", "GET / HTTP/1.1", Refusal::BareLineFeed);
-        refused("GET / HTTP/1.1\r\nHost: x\n\r\n", "GET / HTTP/1.1\r\nHost: x", Refusal::BareLineFeed);
-        refused("GET / HTTP/1.1\r\nHost: x\r\n\n", "GET / HTTP/1.1\r\nHost: x\r\n", Refusal::BareLineFeed);
-        refused("\nGET / HTTP/1.1\r\n\r\n", "", Refusal::BareLineFeed);
-        refused("GET / HTTP/1.1\r\nHost: x\rGET", "GET / HTTP/1.1\r\nHost: x\r", Refusal::Malformed);
-        refused("GET / HTTP/1.1\r\nHost: x\r\r\n", "GET / HTTP/1.1\r\nHost: x\r", Refusal::Malformed);
+        refused("GET / HTTP/1.1\nHost: x\n\n", "GET / HTTP/1.1", RejectReason::BareLineFeed);
+        refused("GET / HTTP/1.1\r\nHost: x\n\r\n", "GET / HTTP/1.1\r\nHost: x", RejectReason::BareLineFeed);
+        refused("GET / HTTP/1.1\r\nHost: x\r\n\n", "GET / HTTP/1.1\r\nHost: x\r\n", RejectReason::BareLineFeed);
+        refused("\nGET / HTTP/1.1\r\n\r\n", "", RejectReason::BareLineFeed);
+        refused("GET / HTTP/1.1\r\nHost: x\rGET", "GET / HTTP/1.1\r\nHost: x\r", RejectReason::Malformed);
+        refused("GET / HTTP/1.1\r\nHost: x\r\r\n", "GET / HTTP/1.1\r\nHost: x\r", RejectReason::Malformed);
     }
 
     #[test]
     fn a_body_has_one_length() {
         let head = "POST / HTTP/1.1\r\nHost: x\r\n";
         let twice = format!("{head}Content-Length: 5\r\nContent-Length");
-        refused(&format!("{twice}: 5\r\n\r\nhello"), &twice, Refusal::TwoLengths);
-        refused(&format!("{twice}: 6\r\n\r\nhello"), &twice, Refusal::TwoLengths);
+        refused(&format!("{twice}: 5\r\n\r\nhello"), &twice, RejectReason::DuplicateContentLength);
+        refused(&format!("{twice}: 6\r\n\r\nhello"), &twice, RejectReason::DuplicateContentLength);
         for (first, second) in [
             ("Content-Length: 5", "Transfer-Encoding"),
             ("Transfer-Encoding: chunked", "Content-Length"),
@@ -279,7 +279,7 @@ mod tests {
             ("Transfer-Encoding: identity", "content-length"),
         ] {
             let both = format!("{head}{first}\r\n{second}");
-            refused(&format!("{both}: x\r\n\r\n"), &both, Refusal::LengthAndCoding);
+            refused(&format!("{both}: x\r\n\r\n"), &both, RejectReason::ConflictingLength);
         }
     }
 

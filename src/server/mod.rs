@@ -46,31 +46,31 @@ pub struct Limits {
 
 /// Why something that arrived is no request to be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum RejectReason {
     /// It cannot be read.
     Malformed,
     /// A line of its head ends without a carriage return.
     BareLineFeed,
     /// It has two lengths.
-    TwoLengths,
+    DuplicateContentLength,
     /// It has a length and comes in chunks.
-    LengthAndCoding,
+    ConflictingLength,
     /// It names no host, or two.
-    NoHost,
+    InvalidHost,
     /// It is for another host.
-    ForeignHost,
+    UnknownHost,
     /// It came over HTTP where operations are called over HTTPS.
-    PlainHttp,
+    HttpsRequired,
     /// Its URL is longer than can be read.
     UriTooLong,
     /// Its headers are more than can be read.
     HeadersTooLarge,
     /// Its head did not arrive in time.
-    TooSlow,
+    HeaderTimeout,
 }
 
 /// Makes the answer to what is no request, at what may be its path.
-pub type Refuse = dyn Fn(Refusal, &str) -> Response + Send + Sync;
+pub type ErrorResponder = dyn Fn(RejectReason, &str) -> Response + Send + Sync;
 
 /// One that listens.
 pub struct Server<E> {
@@ -94,7 +94,7 @@ impl<E: Endpoint<Output = Response> + 'static> Server<E> {
         listener: StdListener,
         tls: Option<TlsAcceptor>,
         endpoint: E,
-        refuse: Arc<Refuse>,
+        refuse: Arc<ErrorResponder>,
         limits: Limits,
     ) -> io::Result<Self> {
         let listener = TcpListener::from_std(listener)?;

@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use super::{Limits, Refusal};
+use super::{Limits, RejectReason};
 
 /// What a connection's parts know of it.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ struct State {
     head: Option<Instant>,
     /// Since when the client has taken nothing of what is to be sent.
     stalled: Option<Instant>,
-    refusal: Option<Refusal>,
+    refusal: Option<RejectReason>,
 }
 
 /// What to do with a connection.
@@ -36,7 +36,7 @@ pub(super) enum Verdict {
     /// It has nothing to do: let it end in good order.
     Retire,
     /// Let the request that does not arrive be refused.
-    Refuse,
+    Reject,
     /// Close it.
     Cut(&'static str),
 }
@@ -76,11 +76,11 @@ impl Pace {
     }
 
     /// The request that is arriving is not to be answered otherwise.
-    pub(super) fn refuse(&self, refusal: Refusal) {
+    pub(super) fn refuse(&self, refusal: RejectReason) {
         self.state().refusal = Some(refusal);
     }
 
-    pub(super) fn refusal(&self) -> Option<Refusal> {
+    pub(super) fn refusal(&self) -> Option<RejectReason> {
         self.state().refusal
     }
 
@@ -110,7 +110,7 @@ impl Pace {
         }
         if is_over(state.head, limits.header_timeout) {
             return if state.refusal.is_none() && state.in_flight == 0 {
-                Verdict::Refuse
+                Verdict::Reject
             } else {
                 Verdict::Cut("a request does not arrive")
             };
@@ -179,8 +179,8 @@ mod tests {
         pace.read(start + seconds(9), true);
         assert!(!pace.is_idle_since(Some(start + seconds(9))));
         assert_eq!(pace.judge(start + seconds(10), &limits()), Verdict::Wait(start + seconds(14)));
-        assert_eq!(pace.judge(start + seconds(14), &limits()), Verdict::Refuse);
-        pace.refuse(Refusal::TooSlow);
+        assert_eq!(pace.judge(start + seconds(14), &limits()), Verdict::Reject);
+        pace.refuse(RejectReason::HeaderTimeout);
         assert_eq!(pace.judge(start + seconds(14), &limits()), Verdict::Cut("a request does not arrive"));
         // One that is complete is no head any more.
         let pace = Pace::new(start);

@@ -7,10 +7,10 @@ use poem::http::{
     header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING},
 };
 
-use super::{Refusal, Refuse};
+use super::{ErrorResponder, RejectReason};
 
 /// The answer to a head that begins so. It is the last one on its connection.
-pub(super) fn answer(refuse: &Refuse, refusal: Refusal, start: &[u8]) -> Bytes {
+pub(super) fn answer(refuse: &ErrorResponder, refusal: RejectReason, start: &[u8]) -> Bytes {
     let (is_head, path) = asked(start);
     let (parts, body) = refuse(refusal, path).into_parts();
     // Made in one piece, it is there at once.
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
     use poem::{Response, http::StatusCode};
 
-    fn refused(_: Refusal, path: &str) -> Response {
+    fn refused(_: RejectReason, path: &str) -> Response {
         let response = Response::builder().status(StatusCode::BAD_REQUEST).header("x-request-id", "7");
         response.header("content-length", 99).body(format!("at {path}"))
     }
@@ -72,14 +72,14 @@ mod tests {
     #[test]
     fn it_says_the_same_as_any_other_and_that_it_is_the_last() {
         let text =
-            String::from_utf8(answer(&refused, Refusal::Malformed, b"GET /v1/x HTTP/1.1\r\nHo").to_vec()).unwrap();
+            String::from_utf8(answer(&refused, RejectReason::Malformed, b"GET /v1/x HTTP/1.1\r\nHo").to_vec()).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert_eq!(body, "at /v1/x");
         let mut lines: Vec<&str> = head.split("\r\n").filter(|line| !line.starts_with("date: ")).collect();
         assert_eq!(lines.remove(0), "HTTP/1.1 400 Bad Request");
         lines.retain(|line| !line.starts_with("content-type"));
         assert_eq!(lines, ["x-request-id: 7", "connection: close", "content-length: 8"]);
-        let to_head = answer(&refused, Refusal::Malformed, b"HEAD / HTTP/1.1\r\n");
+        let to_head = answer(&refused, RejectReason::Malformed, b"HEAD / HTTP/1.1\r\n");
         assert!(to_head.ends_with(b"\r\n\r\n"));
     }
 

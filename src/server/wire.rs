@@ -18,7 +18,7 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use super::{Refusal, Refuse, head::Head, pace::Pace, refusal};
+use super::{ErrorResponder, RejectReason, head::Head, pace::Pace, refusal};
 
 /// What no request can contain, and the end of a head.
 const UNREADABLE: &[u8] = b"\0\r\n\r\n";
@@ -30,7 +30,7 @@ const MAX_LINGER: usize = 1024 * 1024;
 pub(super) struct Wire<S> {
     socket: S,
     pace: Arc<Pace>,
-    refuse: Arc<Refuse>,
+    refuse: Arc<ErrorResponder>,
     head: Head,
     /// What is still to be read in place of what was refused.
     unreadable: &'static [u8],
@@ -42,7 +42,7 @@ pub(super) struct Wire<S> {
 }
 
 impl<S> Wire<S> {
-    pub(super) fn new(socket: S, is_http2: bool, pace: Arc<Pace>, refuse: Arc<Refuse>) -> Self {
+    pub(super) fn new(socket: S, is_http2: bool, pace: Arc<Pace>, refuse: Arc<ErrorResponder>) -> Self {
         let head = if is_http2 { Head::of_http2() } else { Head::new() };
         Self {
             socket,
@@ -85,9 +85,9 @@ impl<S> Wire<S> {
             return None;
         }
         let refusal = self.pace.refusal().unwrap_or(match status.get(..2) {
-            Some(b"14") => Refusal::UriTooLong,
-            Some(b"31") => Refusal::HeadersTooLarge,
-            _ => Refusal::Malformed,
+            Some(b"14") => RejectReason::UriTooLong,
+            Some(b"31") => RejectReason::HeadersTooLarge,
+            _ => RejectReason::Malformed,
         });
         Some(refusal::answer(&*self.refuse, refusal, self.head.start()))
     }

@@ -18,7 +18,7 @@ use crate::{
             users::{self, NewUser, UserChanges, UserRow},
         },
     },
-    domain::{AuditAction, AuditEvent, AuditTarget, Email, Origin, RateLimit, search_text},
+    domain::{AuditAction, AuditEvent, AuditOrigin, AuditTarget, Email, RateLimit, search_text},
 };
 
 /// For how long after its use a refresh token still answers with its successor: two windows of one user refresh at once.
@@ -78,7 +78,7 @@ impl Accounts {
         account: NewAccount,
         key: Option<String>,
         user_agent: Option<String>,
-        origin: Origin,
+        origin: AuditOrigin,
     ) -> Result<Made<Session>, Error> {
         let Some(key) = key else {
             let value = self.make_account(account, None, user_agent, origin).await?;
@@ -111,7 +111,7 @@ impl Accounts {
         account: NewAccount,
         named: Option<Named>,
         user_agent: Option<String>,
-        origin: Origin,
+        origin: AuditOrigin,
     ) -> Result<Session, Error> {
         let context = &self.0;
         let email = self.email(&account.email)?;
@@ -159,7 +159,7 @@ impl Accounts {
         email: &str,
         password: SecretString,
         user_agent: Option<String>,
-        origin: Origin,
+        origin: AuditOrigin,
     ) -> Result<Session, Error> {
         let context = &self.0;
         context.count_attempt(RateLimit::LoginAccount, email, &origin).await?;
@@ -216,7 +216,7 @@ impl Accounts {
     ///
     /// # Errors
     /// `Unauthenticated(RefreshToken)`, `Forbidden(AccountDisabled)`.
-    pub async fn refresh(&self, refresh_token: SecretString, origin: Origin) -> Result<Session, Error> {
+    pub async fn refresh(&self, refresh_token: SecretString, origin: AuditOrigin) -> Result<Session, Error> {
         let context = &self.0;
         let now = context.clock.now();
         let hash = digest(refresh_token.expose_secret());
@@ -231,7 +231,7 @@ impl Accounts {
             Refreshed::Disabled => Err(Error::Forbidden(Forbidden::AccountDisabled)),
             Refreshed::Refused => Err(Error::Unauthenticated(Unauthenticated::RefreshToken)),
             Refreshed::Reused => {
-                context.standings.forget();
+                context.token_status.invalidate();
                 tracing::warn!("a used refresh token came again; its session was ended");
                 Err(Error::Unauthenticated(Unauthenticated::RefreshToken))
             }
@@ -248,7 +248,7 @@ impl Accounts {
         session_id: i64,
         token_id: String,
         token_expires_at: i64,
-        origin: Origin,
+        origin: AuditOrigin,
     ) -> Result<(), Error> {
         let now = self.0.clock.now();
         self.0
@@ -263,7 +263,7 @@ impl Accounts {
 
     /// Keeps that a login failed. Somebody who guesses writes a row for each guess: the limits of logins and the time that
     /// a hash takes bound how many.
-    async fn record_failed_login(&self, user_id: Option<i64>, why: &str, origin: Origin) -> Result<(), Error> {
+    async fn record_failed_login(&self, user_id: Option<i64>, why: &str, origin: AuditOrigin) -> Result<(), Error> {
         let event = AuditEvent {
             target: user_id.map(|id| (AuditTarget::User, id)),
             ..AuditEvent::new(AuditAction::LoginFailed).with("reason", why)
@@ -277,7 +277,7 @@ impl Accounts {
     }
 
     fn new_session(&self) -> NewTokens {
-        NewTokens { refresh_token: RefreshTokens::first(&*self.0.random) }
+        NewTokens { refresh_token: RefreshTokens::generate(&*self.0.random) }
     }
 
     /// When a session ends that was opened at `created_at` and is used now: when nobody has refreshed it for long enough,
@@ -330,7 +330,7 @@ fn rotate(
     next: String,
     now: i64,
     expiry: impl FnOnce(i64) -> i64,
-    origin: &Origin,
+    origin: &AuditOrigin,
 ) -> Result<Refreshed, DbError> {
     let Some(token) = sessions::find_refresh_token(c, hash)? else {
         return Ok(Refreshed::Refused);

@@ -5,13 +5,13 @@
 
 use std::sync::Arc;
 
-use super::{Context, Error, Walk, Walked};
+use super::{Context, CursorPage, CursorQuery, Error};
 use crate::{
     db::{
         DbConnection,
         repositories::audit::{self, AuditRow, Filter},
     },
-    domain::{Origin, Subject, Verdict},
+    domain::{AuditOrigin, RateLimitDecision, RateLimitSubject},
 };
 
 /// What was done, for administrators.
@@ -23,18 +23,18 @@ impl Audit {
     ///
     /// # Errors
     /// Only when the database fails.
-    pub async fn walk(&self, walk: Walk<Filter>) -> Result<Walked<AuditRow>, Error> {
+    pub async fn walk(&self, walk: CursorQuery<Filter>) -> Result<CursorPage<AuditRow>, Error> {
         let is_one_statement = !walk.with_total;
         let work = move |c: &mut DbConnection| {
-            let rows = audit::after(c, &walk.filter, &walk.one_more())?;
+            let rows = audit::list_after(c, &walk.filter, &walk.keyset_with_lookahead())?;
             let total = if walk.with_total { Some(audit::count(c, &walk.filter)?) } else { None };
-            Ok(walk.cut(rows, total))
+            Ok(walk.into_page(rows, total))
         };
         if is_one_statement { self.0.db.read(work).await } else { self.0.db.snapshot(work).await }
     }
 
     /// Writes down that a limit refused somebody who wanted to log in: once a minute for each.
-    pub async fn note_refusal(&self, verdict: Verdict, subject: &Subject, origin: &Origin) {
+    pub async fn note_refusal(&self, verdict: RateLimitDecision, subject: &RateLimitSubject, origin: &AuditOrigin) {
         self.0.note_refusal(verdict, subject, None, origin).await;
     }
 }

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{Context, Error, Made, Missing, PageRequest, Precondition, Walk, Walked, creation::Named};
+use super::{Context, CursorPage, CursorQuery, Error, Made, PageRequest, Precondition, Resource, creation::Named};
 use crate::{
     db::{
         DbConnection,
         repositories::{
-            Counted,
+            OffsetPage,
             bucketlists::{self, BucketlistRow, Filter, NewBucketlist, Replacement},
             items::{self, ItemRow},
-            search::{self, Document, Kind},
+            search::{self, Document, DocumentKind},
         },
     },
     domain::search_text,
@@ -49,9 +49,12 @@ impl Bucketlists {
     ///
     /// # Errors
     /// Only when the database fails.
-    pub async fn list(&self, owner: i64, request: PageRequest) -> Result<Counted<BucketlistRow>, Error> {
+    pub async fn list(&self, owner: i64, request: PageRequest) -> Result<OffsetPage<BucketlistRow>, Error> {
         let (slice, pattern) = (request.slice(), request.pattern());
-        self.0.db.snapshot(move |c| bucketlists::page(c, owner, pattern.as_deref(), slice).map_err(Error::from)).await
+        self.0
+            .db
+            .snapshot(move |c| bucketlists::list_by_offset(c, owner, pattern.as_deref(), slice).map_err(Error::from))
+            .await
     }
 
     /// A page of the owner's bucketlists, by cursor; with the first `items` items of each, if asked for.
@@ -61,16 +64,16 @@ impl Bucketlists {
     pub async fn walk(
         &self,
         owner: i64,
-        walk: Walk<Filter>,
+        walk: CursorQuery<Filter>,
         items: Option<i64>,
-    ) -> Result<WithItems<Walked<BucketlistRow>>, Error> {
+    ) -> Result<WithItems<CursorPage<BucketlistRow>>, Error> {
         let is_one_statement = !walk.with_total && items.is_none();
         let work = move |c: &mut DbConnection| {
-            let rows = bucketlists::after(c, owner, &walk.filter, &walk.one_more())?;
+            let rows = bucketlists::list_after(c, owner, &walk.filter, &walk.keyset_with_lookahead())?;
             let total = if walk.with_total { Some(bucketlists::count(c, owner, &walk.filter)?) } else { None };
-            let lists = walk.cut(rows, total);
+            let lists = walk.into_page(rows, total);
             let ids: Vec<i64> = lists.rows.iter().map(|list| list.id).collect();
-            let items = items.map(|items| items::of_lists(c, &ids, items)).transpose()?;
+            let items = items.map(|items| items::list_first_per_bucketlist(c, &ids, items)).transpose()?;
             Ok(WithItems { lists, items })
         };
         if is_one_statement { self.0.db.read(work).await } else { self.0.db.snapshot(work).await }
@@ -82,7 +85,7 @@ impl Bucketlists {
     /// `NotFound(Bucketlist)`.
     pub async fn get(&self, owner: i64, id: i64) -> Result<BucketlistRow, Error> {
         let list = self.0.db.read(move |c| bucketlists::find(c, owner, id).map_err(Error::from)).await?;
-        list.ok_or(Error::NotFound(Missing::Bucketlist))
+        list.ok_or(Error::NotFound(Resource::Bucketlist))
     }
 
     /// One bucketlist with its first `items` items.
@@ -93,8 +96,8 @@ impl Bucketlists {
         self.0
             .db
             .snapshot(move |c| {
-                let list = bucketlists::find(c, owner, id)?.ok_or(Error::NotFound(Missing::Bucketlist))?;
-                Ok(WithItems { lists: list, items: Some(items::of_lists(c, &[id], items)?) })
+                let list = bucketlists::find(c, owner, id)?.ok_or(Error::NotFound(Resource::Bucketlist))?;
+                Ok(WithItems { lists: list, items: Some(items::list_first_per_bucketlist(c, &[id], items)?) })
             })
             .await
     }
@@ -102,7 +105,7 @@ impl Bucketlists {
     /// Makes a bucketlist; once, if the caller names the creation.
     ///
     /// # Errors
-    /// `Conflict(BucketlistNameTaken)`, `Conflict(CreationInFlight)`, `Invalid`.
+    /// `Conflict(BucketlistNameTaken)`, `Conflict(IdempotencyKeyInFlight)`, `Invalid`.
     pub async fn create(
         &self,
         owner: i64,
@@ -133,7 +136,7 @@ impl Bucketlists {
     /// Replaces what its owner says of a bucketlist.
     ///
     /// # Errors
-    /// `NotFound(Bucketlist)`, `Conflict(BucketlistNameTaken)`, `Conflict(Changed)`.
+    /// `NotFound(Bucketlist)`, `Conflict(BucketlistNameTaken)`, `Conflict(PreconditionFailed)`.
     pub async fn replace(
         &self,
         owner: i64,
@@ -174,7 +177,8 @@ impl Bucketlists {
         let now = self.0.clock.now();
         self.0
             .change_of(owner, move |c| {
-                let before = bucketlists::find_for_update(c, owner, id)?.ok_or(Error::NotFound(Missing::Bucketlist))?;
+                let before =
+                    bucketlists::find_for_update(c, owner, id)?.ok_or(Error::NotFound(Resource::Bucketlist))?;
                 precondition.check(&before)?;
                 let Some(content) = content(&before) else { return Ok(before) };
                 let to = Replacement {
@@ -184,7 +188,7 @@ impl Bucketlists {
                     // Later than before even where clocks disagree: no two states may look the same.
                     updated_at: now.max(before.updated_at + 1),
                 };
-                let list = bucketlists::replace(c, owner, id, &to)?.ok_or(Error::NotFound(Missing::Bucketlist))?;
+                let list = bucketlists::replace(c, owner, id, &to)?.ok_or(Error::NotFound(Resource::Bucketlist))?;
                 search::put(c, &[document(owner, &list)])?;
                 Ok(list)
             })
@@ -194,11 +198,12 @@ impl Bucketlists {
     /// Deletes a bucketlist with its items.
     ///
     /// # Errors
-    /// `NotFound(Bucketlist)`, `Conflict(Changed)`.
+    /// `NotFound(Bucketlist)`, `Conflict(PreconditionFailed)`.
     pub async fn delete(&self, owner: i64, id: i64, precondition: Precondition) -> Result<(), Error> {
         self.0
             .change_of(owner, move |c| {
-                let before = bucketlists::find_for_update(c, owner, id)?.ok_or(Error::NotFound(Missing::Bucketlist))?;
+                let before =
+                    bucketlists::find_for_update(c, owner, id)?.ok_or(Error::NotFound(Resource::Bucketlist))?;
                 precondition.check(&before)?;
                 bucketlists::delete(c, owner, id)?;
                 Ok(())
@@ -208,5 +213,11 @@ impl Bucketlists {
 }
 
 fn document(owner: i64, list: &BucketlistRow) -> Document<'_> {
-    Document { kind: Kind::Bucketlist, id: list.id, owner, name: &list.name, description: list.description.as_deref() }
+    Document {
+        kind: DocumentKind::Bucketlist,
+        id: list.id,
+        owner,
+        name: &list.name,
+        description: list.description.as_deref(),
+    }
 }

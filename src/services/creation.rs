@@ -66,7 +66,7 @@ impl Named {
 /// Makes something once, within the caller's transaction.
 ///
 /// # Errors
-/// Those of `make`; `Conflict(CreationInFlight)`, `Invalid` for a name that stands for something else.
+/// Those of `make`; `Conflict(IdempotencyKeyInFlight)`, `Invalid` for a name that stands for something else.
 pub(super) fn once<T: Serialize + DeserializeOwned>(
     c: &mut DbConnection,
     named: Option<&Named>,
@@ -77,7 +77,7 @@ pub(super) fn once<T: Serialize + DeserializeOwned>(
         return Ok(Made { value: make(c)?, replayed: false });
     };
     if !idempotency::lock(c, named.lock())? {
-        return Err(Error::Conflict(Conflict::CreationInFlight));
+        return Err(Error::Conflict(Conflict::IdempotencyKeyInFlight));
     }
     if let Some(kept) = idempotency::find(c, named.owner, &named.name, now)? {
         if kept.fingerprint != named.fingerprint {
@@ -119,7 +119,7 @@ pub(super) fn reused() -> Error {
 pub(super) async fn patiently<T, F: Future<Output = Result<T, Error>>>(attempt: impl Fn() -> F) -> Result<T, Error> {
     for wait in WAITS {
         match attempt().await {
-            Err(Error::Conflict(Conflict::CreationInFlight)) => tokio::time::sleep(wait).await,
+            Err(Error::Conflict(Conflict::IdempotencyKeyInFlight)) => tokio::time::sleep(wait).await,
             done => return done,
         }
     }

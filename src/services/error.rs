@@ -1,13 +1,13 @@
 //! What a decision can come to besides success: eight words, no status codes.
 
-use crate::{auth::Busy, db::DbError, domain::Throttled};
+use crate::{auth::HasherBusy, db::DbError, domain::Throttled};
 
 /// Why a service did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// There is no such thing, or not for this caller.
     #[error("not found: {0:?}")]
-    NotFound(Missing),
+    NotFound(Resource),
     /// It cannot be together with what is there.
     #[error("conflict: {0:?}")]
     Conflict(Conflict),
@@ -33,7 +33,7 @@ pub enum Error {
 
 /// What there is none of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Missing {
+pub enum Resource {
     User,
     Bucketlist,
     Item,
@@ -49,7 +49,7 @@ pub enum Conflict {
     BucketlistNameTaken,
     LastAdmin,
     /// It is no longer as the caller saw it.
-    Changed,
+    PreconditionFailed,
     /// There is no file: not yet, or it was given up.
     ExportNotReady {
         is_final: bool,
@@ -57,7 +57,7 @@ pub enum Conflict {
     /// It is sealed with a key that the server was not given.
     IncidentSealed,
     /// Somebody else is making what was named the same.
-    CreationInFlight,
+    IdempotencyKeyInFlight,
 }
 
 /// Which proof failed.
@@ -109,14 +109,16 @@ impl Error {
 impl From<DbError> for Error {
     fn from(error: DbError) -> Self {
         match error {
-            DbError::Busy(_) | DbError::Overdue | DbError::Unavailable(_) => Self::Unavailable(Box::new(error)),
+            DbError::AcquireTimeout(_) | DbError::DeadlineExceeded | DbError::Unavailable(_) => {
+                Self::Unavailable(Box::new(error))
+            }
             // SQLite names the columns, PostgreSQL the constraint.
-            DbError::Duplicate(ref what) if what.contains("email_key") => Self::Conflict(Conflict::EmailTaken),
-            DbError::Duplicate(ref what) if what.contains("bucketlists") => {
+            DbError::UniqueViolation(ref what) if what.contains("email_key") => Self::Conflict(Conflict::EmailTaken),
+            DbError::UniqueViolation(ref what) if what.contains("bucketlists") => {
                 Self::Conflict(Conflict::BucketlistNameTaken)
             }
             // Requests write rows of accounts, and of lists that they hold: it is the account that is gone.
-            DbError::Orphan => Self::Unauthenticated(Unauthenticated::Session),
+            DbError::ForeignKeyViolation => Self::Unauthenticated(Unauthenticated::Session),
             error => Self::Internal(Box::new(error)),
         }
     }
@@ -128,8 +130,8 @@ impl From<diesel::result::Error> for Error {
     }
 }
 
-impl From<Busy> for Error {
-    fn from(busy: Busy) -> Self {
+impl From<HasherBusy> for Error {
+    fn from(busy: HasherBusy) -> Self {
         Self::Unavailable(Box::new(busy))
     }
 }

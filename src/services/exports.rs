@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Conflict, Context, Error, Made, Missing, creation::Named};
+use super::{Conflict, Context, Error, Made, Resource, creation::Named};
 use crate::{
     db::{
         DbConnection,
@@ -12,7 +12,7 @@ use crate::{
             jobs::{self, EXPORT},
         },
     },
-    domain::{AuditAction, AuditEvent, Origin},
+    domain::{AuditAction, AuditEvent, AuditOrigin},
 };
 
 /// How many exports an owner has at most.
@@ -38,13 +38,13 @@ impl Exports {
     /// Asks for an export; once, if the caller names the creation. The oldest one makes room for it.
     ///
     /// # Errors
-    /// `Conflict(CreationInFlight)`, `Invalid`.
+    /// `Conflict(IdempotencyKeyInFlight)`, `Invalid`.
     pub async fn create(
         &self,
         owner: i64,
         format: &'static str,
         name: Option<String>,
-        origin: Origin,
+        origin: AuditOrigin,
     ) -> Result<Made<ExportRow>, Error> {
         let now = self.context.clock.now();
         let named = name.map(|name| Named::new(owner, name, "export", &format));
@@ -71,17 +71,17 @@ impl Exports {
     pub async fn get(&self, owner: i64, id: i64) -> Result<ExportRow, Error> {
         let now = self.context.clock.now();
         let export = self.context.db.read(move |c| exports::find(c, owner, id, now).map_err(Error::from)).await?;
-        export.ok_or(Error::NotFound(Missing::Export))
+        export.ok_or(Error::NotFound(Resource::Export))
     }
 
     /// The file of an export. That it was taken is recorded.
     ///
     /// # Errors
     /// `NotFound(Export)`; `Conflict(ExportNotReady)` when there is no file.
-    pub async fn file(&self, owner: i64, id: i64, origin: Origin) -> Result<ExportFile, Error> {
+    pub async fn file(&self, owner: i64, id: i64, origin: AuditOrigin) -> Result<ExportFile, Error> {
         let now = self.context.clock.now();
         let take = move |c: &mut DbConnection| {
-            let export = exports::find(c, owner, id, now)?.ok_or(Error::NotFound(Missing::Export))?;
+            let export = exports::find(c, owner, id, now)?.ok_or(Error::NotFound(Resource::Export))?;
             if export.state != FINISHED {
                 return Err(Error::Conflict(Conflict::ExportNotReady { is_final: export.state == exports::FAILED }));
             }
@@ -107,6 +107,6 @@ impl ExportFile {
     pub async fn part(&self, number: i32) -> Result<Vec<Record>, Error> {
         let (owner, id) = (self.owner, self.export.id);
         let part = self.context.db.read(move |c| exports::part(c, owner, id, number).map_err(Error::from)).await?;
-        part.ok_or(Error::NotFound(Missing::Export))
+        part.ok_or(Error::NotFound(Resource::Export))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Conflict, Context, Error, Missing, Precondition, Walk, Walked};
+use super::{Conflict, Context, CursorPage, CursorQuery, Error, Precondition, Resource};
 use crate::{
     db::{
         DbConnection,
@@ -11,14 +11,14 @@ use crate::{
             incidents::{self, Filter, Found, GroupRow, IncidentRow, NewIncident, Occurrence},
         },
     },
-    domain::{AuditAction, AuditEvent, Origin},
-    incidents::{Record, Redacted, Sealed, Tally, Unreadable, Vault},
+    domain::{AuditAction, AuditEvent, AuditOrigin},
+    incidents::{Record, RecordCipher, Redacted, Sealed, Tally, Unreadable},
 };
 
 /// How records are kept.
 #[derive(Clone)]
-pub struct Keeping {
-    pub vault: Vault,
+pub struct RetentionPolicy {
+    pub cipher: RecordCipher,
     /// How many at most.
     pub max: i64,
     pub ttl: Duration,
@@ -28,12 +28,12 @@ pub struct Keeping {
 #[derive(Clone)]
 pub struct Incidents {
     pub(super) context: Arc<Context>,
-    pub(super) keeping: Arc<Keeping>,
+    pub(super) retention: Arc<RetentionPolicy>,
 }
 
 /// What an administrator says of a group of failures; `None` stays.
 #[derive(Clone, Debug, Default)]
-pub struct Resolution {
+pub struct IncidentChanges {
     pub resolved: Option<bool>,
     /// The version it is fixed in.
     pub fixed_in: Option<String>,
@@ -48,7 +48,7 @@ impl Incidents {
         let kept: Vec<(Occurrence, NewIncident)> =
             kept.iter().map(|redacted| self.row(redacted)).collect::<Result<_, _>>()?;
         let tallies: Vec<Occurrence> = tallies.iter().map(|(fingerprint, tally)| counted(fingerprint, tally)).collect();
-        let max = self.keeping.max;
+        let max = self.retention.max;
         self.context
             .db
             .write(move |c| {
@@ -66,7 +66,7 @@ impl Incidents {
     }
 
     fn row(&self, Redacted { record, site }: &Redacted) -> Result<(Occurrence, NewIncident), Error> {
-        let sealed = self.keeping.vault.seal(record, &*self.context.random).map_err(unreadable)?;
+        let sealed = self.retention.cipher.seal(record, &*self.context.random).map_err(unreadable)?;
         let occurrence = Occurrence {
             fingerprint: record.fingerprint.clone(),
             operation: record.operation.clone(),
@@ -93,17 +93,22 @@ impl Incidents {
     }
 
     fn ttl(&self) -> i64 {
-        i64::try_from(self.keeping.ttl.as_micros()).unwrap_or(i64::MAX)
+        i64::try_from(self.retention.ttl.as_micros()).unwrap_or(i64::MAX)
     }
 
     /// One failure, whole. That it was read is recorded; `purpose` says what for, if it was taken out.
     ///
     /// # Errors
     /// `NotFound(Incident)`, also when it has expired; `Conflict(IncidentSealed)`.
-    pub async fn get(&self, id: i64, purpose: Option<&'static str>, origin: Origin) -> Result<(Found, Record), Error> {
+    pub async fn get(
+        &self,
+        id: i64,
+        purpose: Option<&'static str>,
+        origin: AuditOrigin,
+    ) -> Result<(Found, Record), Error> {
         let now = self.context.clock.now();
         let work = move |c: &mut DbConnection| {
-            let found = incidents::find(c, id, now)?.ok_or(Error::NotFound(Missing::Incident))?;
+            let found = incidents::find(c, id, now)?.ok_or(Error::NotFound(Resource::Incident))?;
             let mut event = AuditEvent::of_incident(AuditAction::IncidentRead, id);
             if let Some(purpose) = purpose {
                 event = event.with("as", purpose);
@@ -118,7 +123,7 @@ impl Incidents {
 
     fn open(&self, row: &IncidentRow, bytes: Vec<u8>) -> Result<Record, Error> {
         let sealed = Sealed { key_id: row.key_id.clone(), bytes };
-        let record = self.keeping.vault.open(&sealed, &row.request_id, row.created_at).map_err(unreadable)?;
+        let record = self.retention.cipher.open(&sealed, &row.request_id, row.created_at).map_err(unreadable)?;
         Ok(Record { id: row.id, ..record })
     }
 
@@ -126,11 +131,11 @@ impl Incidents {
     ///
     /// # Errors
     /// Only when the database fails.
-    pub async fn walk(&self, mut walk: Walk<Filter>) -> Result<Walked<Found>, Error> {
+    pub async fn walk(&self, mut walk: CursorQuery<Filter>) -> Result<CursorPage<Found>, Error> {
         walk.filter.now = self.context.clock.now();
         let work = move |c: &mut DbConnection| {
-            let rows = incidents::after(c, &walk.filter, &walk.one_more())?;
-            Ok(walk.cut(rows, None))
+            let rows = incidents::list_after(c, &walk.filter, &walk.keyset_with_lookahead())?;
+            Ok(walk.into_page(rows, None))
         };
         self.context.db.snapshot(work).await
     }
@@ -139,10 +144,10 @@ impl Incidents {
     ///
     /// # Errors
     /// Only when the database fails.
-    pub async fn walk_groups(&self, walk: Walk<Option<bool>>) -> Result<Walked<GroupRow>, Error> {
+    pub async fn walk_groups(&self, walk: CursorQuery<Option<bool>>) -> Result<CursorPage<GroupRow>, Error> {
         let work = move |c: &mut DbConnection| {
-            let rows = incidents::groups_after(c, walk.filter, &walk.one_more())?;
-            Ok(walk.cut(rows, None))
+            let rows = incidents::groups_after(c, walk.filter, &walk.keyset_with_lookahead())?;
+            Ok(walk.into_page(rows, None))
         };
         self.context.db.read(work).await
     }
@@ -151,18 +156,18 @@ impl Incidents {
     /// cannot be opened is not changed.
     ///
     /// # Errors
-    /// `NotFound(Incident)`; `Conflict(IncidentSealed)`; `Conflict(Changed)`.
+    /// `NotFound(Incident)`; `Conflict(IncidentSealed)`; `Conflict(PreconditionFailed)`.
     pub async fn resolve(
         &self,
         id: i64,
-        resolution: Resolution,
+        resolution: IncidentChanges,
         precondition: Precondition,
-        origin: Origin,
+        origin: AuditOrigin,
     ) -> Result<(Found, Record), Error> {
         let (this, now) = (self.clone(), self.context.clock.now());
         let work = move |c: &mut DbConnection| {
             incidents::lock_group_of(c, id)?;
-            let (found, bytes) = incidents::find(c, id, now)?.ok_or(Error::NotFound(Missing::Incident))?;
+            let (found, bytes) = incidents::find(c, id, now)?.ok_or(Error::NotFound(Resource::Incident))?;
             precondition.check(&found)?;
             let (row, group) = found;
             let record = this.open(&row, bytes)?;
@@ -187,16 +192,16 @@ impl Incidents {
     /// Deletes a failure; what is equal to it stays.
     ///
     /// # Errors
-    /// `NotFound(Incident)`; `Conflict(Changed)`.
-    pub async fn delete(&self, id: i64, precondition: Precondition, origin: Origin) -> Result<(), Error> {
+    /// `NotFound(Incident)`; `Conflict(PreconditionFailed)`.
+    pub async fn delete(&self, id: i64, precondition: Precondition, origin: AuditOrigin) -> Result<(), Error> {
         let now = self.context.clock.now();
         let work = move |c: &mut DbConnection| {
             incidents::lock_group_of(c, id)?;
-            let (found, _) = incidents::find(c, id, now)?.ok_or(Error::NotFound(Missing::Incident))?;
+            let (found, _) = incidents::find(c, id, now)?.ok_or(Error::NotFound(Resource::Incident))?;
             precondition.check(&found)?;
             // Whoever was faster waited for the same lock, unless it was the purge.
             if !incidents::delete(c, id, now)? {
-                return Err(Error::NotFound(Missing::Incident));
+                return Err(Error::NotFound(Resource::Incident));
             }
             let event = AuditEvent::of_incident(AuditAction::IncidentDeleted, id);
             Ok(audit::append(c, &origin, &event, now)?)

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use serde::Serialize;
 
-use super::{Context, Error, Made, Missing, PageRequest, Precondition, Walk, Walked, creation::Named};
+use super::{Context, CursorPage, CursorQuery, Error, Made, PageRequest, Precondition, Resource, creation::Named};
 use crate::{
     db::{
         DbConnection,
         repositories::{
-            Counted, bucketlists,
-            items::{self, Filter, ItemRow, NewItem, Place, Replacement},
-            search::{self, Document, Kind},
+            OffsetPage, bucketlists,
+            items::{self, Filter, ItemRow, ItemScope, NewItem, Replacement},
+            search::{self, Document, DocumentKind},
         },
     },
     domain::search_text,
@@ -45,30 +45,33 @@ impl Items {
     ///
     /// # Errors
     /// `NotFound(Bucketlist)`.
-    pub async fn list(&self, place: Place, request: PageRequest) -> Result<Counted<ItemRow>, Error> {
+    pub async fn list(&self, place: ItemScope, request: PageRequest) -> Result<OffsetPage<ItemRow>, Error> {
         let (slice, pattern) = (request.slice(), request.pattern());
-        let page =
-            self.0.db.snapshot(move |c| items::page(c, place, pattern.as_deref(), slice).map_err(Error::from)).await?;
-        page.ok_or(Error::NotFound(Missing::Bucketlist))
+        let page = self
+            .0
+            .db
+            .snapshot(move |c| items::list_by_offset(c, place, pattern.as_deref(), slice).map_err(Error::from))
+            .await?;
+        page.ok_or(Error::NotFound(Resource::Bucketlist))
     }
 
     /// A page of a bucketlist's items, by cursor.
     ///
     /// # Errors
     /// `NotFound(Bucketlist)`.
-    pub async fn walk(&self, place: Place, walk: Walk<Filter>) -> Result<Walked<ItemRow>, Error> {
+    pub async fn walk(&self, place: ItemScope, walk: CursorQuery<Filter>) -> Result<CursorPage<ItemRow>, Error> {
         self.0
             .db
             .snapshot(move |c| {
                 let list = bucketlists::find(c, place.owner, place.bucketlist_id)?
-                    .ok_or(Error::NotFound(Missing::Bucketlist))?;
-                let rows = items::after(c, place.bucketlist_id, &walk.filter, &walk.one_more())?;
+                    .ok_or(Error::NotFound(Resource::Bucketlist))?;
+                let rows = items::list_after(c, place.bucketlist_id, &walk.filter, &walk.keyset_with_lookahead())?;
                 let total = match walk.with_total {
                     false => None,
                     true if walk.filter == Filter::default() => Some(list.items_total),
                     true => Some(items::count(c, place.bucketlist_id, &walk.filter)?),
                 };
-                Ok(walk.cut(rows, total))
+                Ok(walk.into_page(rows, total))
             })
             .await
     }
@@ -77,7 +80,7 @@ impl Items {
     ///
     /// # Errors
     /// `NotFound(Bucketlist)`, `NotFound(Item)`.
-    pub async fn get(&self, place: Place, id: i64) -> Result<ItemRow, Error> {
+    pub async fn get(&self, place: ItemScope, id: i64) -> Result<ItemRow, Error> {
         match self.0.db.read(move |c| items::find(c, place, id).map_err(Error::from)).await? {
             Some(item) => Ok(item),
             // Only a miss pays for finding out what is missing.
@@ -87,7 +90,7 @@ impl Items {
                     .db
                     .read(move |c| bucketlists::find(c, place.owner, place.bucketlist_id).map_err(Error::from))
                     .await?;
-                Err(Error::NotFound(if list.is_some() { Missing::Item } else { Missing::Bucketlist }))
+                Err(Error::NotFound(if list.is_some() { Resource::Item } else { Resource::Bucketlist }))
             }
         }
     }
@@ -95,10 +98,10 @@ impl Items {
     /// Adds an item; once, if the caller names the creation.
     ///
     /// # Errors
-    /// `NotFound(Bucketlist)`, `Conflict(CreationInFlight)`, `Invalid`.
+    /// `NotFound(Bucketlist)`, `Conflict(IdempotencyKeyInFlight)`, `Invalid`.
     pub async fn create(
         &self,
-        place: Place,
+        place: ItemScope,
         content: ItemContent,
         name: Option<String>,
     ) -> Result<Made<ItemRow>, Error> {
@@ -109,7 +112,7 @@ impl Items {
                 let done = i64::from(content.done);
                 // First, so that it also proves and locks the list.
                 if !bucketlists::adjust_counts(c, place.owner, place.bucketlist_id, 1, done)? {
-                    return Err(Error::NotFound(Missing::Bucketlist));
+                    return Err(Error::NotFound(Resource::Bucketlist));
                 }
                 let item = items::insert(c, &new_item(place, content.clone(), now))?;
                 search::put(c, &[document(place.owner, &item)])?;
@@ -124,7 +127,7 @@ impl Items {
     /// As [`Self::create`].
     pub async fn create_all(
         &self,
-        place: Place,
+        place: ItemScope,
         contents: Vec<ItemContent>,
         name: Option<String>,
     ) -> Result<Made<Vec<ItemRow>>, Error> {
@@ -136,7 +139,7 @@ impl Items {
         self.0
             .make_of(place.owner, named, move |c| {
                 if !bucketlists::adjust_counts(c, place.owner, place.bucketlist_id, total, done)? {
-                    return Err(Error::NotFound(Missing::Bucketlist));
+                    return Err(Error::NotFound(Resource::Bucketlist));
                 }
                 let rows: Vec<NewItem> = contents.iter().map(|content| new_item(place, content.clone(), now)).collect();
                 let items = items::insert_all(c, &rows)?;
@@ -150,10 +153,10 @@ impl Items {
     /// Replaces what its owner says of an item.
     ///
     /// # Errors
-    /// `NotFound(Bucketlist)`, `NotFound(Item)`, `Conflict(Changed)`.
+    /// `NotFound(Bucketlist)`, `NotFound(Item)`, `Conflict(PreconditionFailed)`.
     pub async fn replace(
         &self,
-        place: Place,
+        place: ItemScope,
         id: i64,
         content: ItemContent,
         precondition: Precondition,
@@ -167,7 +170,7 @@ impl Items {
     /// As [`Self::replace`].
     pub async fn update(
         &self,
-        place: Place,
+        place: ItemScope,
         id: i64,
         changes: ItemChanges,
         precondition: Precondition,
@@ -187,7 +190,7 @@ impl Items {
 
     async fn revise(
         &self,
-        place: Place,
+        place: ItemScope,
         id: i64,
         precondition: Precondition,
         content: impl FnOnce(&ItemRow) -> Option<ItemContent> + Send + 'static,
@@ -223,8 +226,8 @@ impl Items {
     /// Deletes an item.
     ///
     /// # Errors
-    /// `NotFound(Bucketlist)`, `NotFound(Item)`, `Conflict(Changed)`.
-    pub async fn delete(&self, place: Place, id: i64, precondition: Precondition) -> Result<(), Error> {
+    /// `NotFound(Bucketlist)`, `NotFound(Item)`, `Conflict(PreconditionFailed)`.
+    pub async fn delete(&self, place: ItemScope, id: i64, precondition: Precondition) -> Result<(), Error> {
         self.0
             .change_of(place.owner, move |c| {
                 let item = existing(c, place, id)?;
@@ -242,7 +245,7 @@ fn content_of(row: &ItemRow) -> ItemContent {
     ItemContent { name, description, done, due_on }
 }
 
-fn new_item(place: Place, content: ItemContent, now: i64) -> NewItem {
+fn new_item(place: ItemScope, content: ItemContent, now: i64) -> NewItem {
     NewItem {
         bucketlist_id: place.bucketlist_id,
         search_text: search_text(&content.name, content.description.as_deref()),
@@ -257,14 +260,20 @@ fn new_item(place: Place, content: ItemContent, now: i64) -> NewItem {
 }
 
 fn document(owner: i64, item: &ItemRow) -> Document<'_> {
-    Document { kind: Kind::Item, id: item.id, owner, name: &item.name, description: item.description.as_deref() }
+    Document {
+        kind: DocumentKind::Item,
+        id: item.id,
+        owner,
+        name: &item.name,
+        description: item.description.as_deref(),
+    }
 }
 
 /// The item, locked; or what is missing. The list is locked first, as `create` does, so that no two units wait for each
 /// other.
-fn existing(c: &mut DbConnection, place: Place, id: i64) -> Result<ItemRow, Error> {
+fn existing(c: &mut DbConnection, place: ItemScope, id: i64) -> Result<ItemRow, Error> {
     if !bucketlists::lock(c, place.owner, place.bucketlist_id)? {
-        return Err(Error::NotFound(Missing::Bucketlist));
+        return Err(Error::NotFound(Resource::Bucketlist));
     }
-    items::find_for_update(c, place, id)?.ok_or(Error::NotFound(Missing::Item))
+    items::find_for_update(c, place, id)?.ok_or(Error::NotFound(Resource::Item))
 }

@@ -25,21 +25,21 @@ pub use accounts::{Accounts, NewAccount, Session};
 pub use audit::Audit;
 pub use bucketlists::{BucketlistChanges, BucketlistContent, Bucketlists, WithItems};
 pub use creation::Made;
-pub use error::{Conflict, Error, Field, Forbidden, Missing, Unauthenticated, codes};
+pub use error::{Conflict, Error, Field, Forbidden, Resource, Unauthenticated, codes};
 pub use exports::{ExportFile, Exports};
-pub use incidents::{Incidents, Keeping, Resolution};
+pub use incidents::{IncidentChanges, Incidents, RetentionPolicy};
 pub use items::{ItemChanges, ItemContent, Items};
-pub use pages::{MAX_PER_PAGE, PageRequest, Walk, Walked};
+pub use pages::{CursorPage, CursorQuery, MAX_PER_PAGE, PageRequest};
 pub use revisions::Revisions;
 pub use search::{Found, Search};
 pub use sessions::{SessionPlace, Sessions};
 pub use users::{AccountChanges, Users};
-pub use version::{Precondition, Version};
+pub use version::{ETag, Precondition};
 
 use creation::Named;
 
 use crate::{
-    auth::{AccessTokens, Hasher, RefreshTokens, Standings},
+    auth::{AccessTokens, Hasher, RefreshTokens, TokenStatusCache},
     db::{Db, DbConnection, repositories::users as accounts_of},
     domain::{Clock, PasswordPolicy, Random, RateLimiter},
 };
@@ -55,7 +55,7 @@ pub struct Context {
     pub refresh_tokens: RefreshTokens,
     pub refresh_ttl: Duration,
     pub session_ttl: Duration,
-    pub standings: Standings,
+    pub token_status: TokenStatusCache,
     pub revisions: Revisions,
     /// `None`: nothing is limited.
     pub limits: Option<Arc<dyn RateLimiter>>,
@@ -86,7 +86,7 @@ pub struct Services {
 impl Services {
     /// All of them; exports are kept for `export_ttl`.
     #[must_use]
-    pub fn new(context: &Arc<Context>, keeping: Keeping, export_ttl: Duration) -> Self {
+    pub fn new(context: &Arc<Context>, retention: RetentionPolicy, export_ttl: Duration) -> Self {
         Self {
             accounts: Accounts(Arc::clone(context)),
             users: Users(Arc::clone(context)),
@@ -96,7 +96,7 @@ impl Services {
             search: Search(Arc::clone(context)),
             exports: Exports { context: Arc::clone(context), ttl: export_ttl },
             audit: Audit(Arc::clone(context)),
-            incidents: Incidents { context: Arc::clone(context), keeping: Arc::new(keeping) },
+            incidents: Incidents { context: Arc::clone(context), retention: Arc::new(retention) },
         }
     }
 }
@@ -107,8 +107,8 @@ impl Context {
         &self,
         work: impl FnOnce(&mut DbConnection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let standings = self.standings.clone();
-        self.db.write_then(work, move || standings.forget()).await
+        let token_status = self.token_status.clone();
+        self.db.write_then(work, move || token_status.invalidate()).await
     }
 
     /// Runs a unit that changes what `owner` owns. Whatever is remembered of it is void before this returns.

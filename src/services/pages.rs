@@ -1,7 +1,7 @@
 //! Pages of lists: by number, and by cursor.
 
 use crate::{
-    db::repositories::{Slice, keyset::Keyset},
+    db::repositories::{OffsetRange, keyset::Keyset},
     domain::like_pattern,
 };
 
@@ -26,9 +26,9 @@ impl PageRequest {
         self.per_page.clamp(1, MAX_PER_PAGE)
     }
 
-    pub(super) fn slice(&self) -> Slice {
+    pub(super) fn slice(&self) -> OffsetRange {
         let limit = self.per_page();
-        Slice { offset: (self.page.max(1) - 1).saturating_mul(limit), limit }
+        OffsetRange { offset: (self.page.max(1) - 1).saturating_mul(limit), limit }
     }
 
     /// The pattern for the repositories; a blank `q` searches nothing.
@@ -39,7 +39,7 @@ impl PageRequest {
 
 /// A page of a list by cursor: which rows, in which order, from where.
 #[derive(Clone, Debug)]
-pub struct Walk<F> {
+pub struct CursorQuery<F> {
     pub filter: F,
     /// Its limit is the size of the page.
     pub keyset: Keyset,
@@ -49,7 +49,7 @@ pub struct Walk<F> {
 
 /// A page of a list by cursor.
 #[derive(Clone, Debug)]
-pub struct Walked<T> {
+pub struct CursorPage<T> {
     pub rows: Vec<T>,
     /// Whether there are rows after these.
     pub has_more: bool,
@@ -57,16 +57,16 @@ pub struct Walked<T> {
     pub total: Option<i64>,
 }
 
-impl<F> Walk<F> {
+impl<F> CursorQuery<F> {
     /// One row more than the page has tells whether there are more.
-    pub(super) fn one_more(&self) -> Keyset {
+    pub(super) fn keyset_with_lookahead(&self) -> Keyset {
         Keyset { limit: self.keyset.limit + 1, ..self.keyset.clone() }
     }
 
-    pub(super) fn cut<T>(&self, mut rows: Vec<T>, total: Option<i64>) -> Walked<T> {
+    pub(super) fn into_page<T>(&self, mut rows: Vec<T>, total: Option<i64>) -> CursorPage<T> {
         let limit = usize::try_from(self.keyset.limit).unwrap_or(usize::MAX);
         let has_more = rows.len() > limit;
         rows.truncate(limit);
-        Walked { rows, has_more, total }
+        CursorPage { rows, has_more, total }
     }
 }

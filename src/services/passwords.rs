@@ -14,7 +14,7 @@ use crate::{
         sessions,
         users::{self, UserChanges, UserRow},
     },
-    domain::{AuditAction, AuditEvent, AuditTarget, Email, Origin, RateLimit},
+    domain::{AuditAction, AuditEvent, AuditOrigin, AuditTarget, Email, RateLimit},
 };
 
 impl Accounts {
@@ -28,7 +28,7 @@ impl Accounts {
         session_id: i64,
         current: SecretString,
         new: SecretString,
-        origin: Origin,
+        origin: AuditOrigin,
     ) -> Result<(), Error> {
         let user = self.verified(user_id, current, "current_password", &origin).await?;
         self.check_password("new_password", &new, &user.email_key)?;
@@ -40,7 +40,7 @@ impl Accounts {
     ///
     /// # Errors
     /// `Throttled`.
-    pub async fn request_password_reset(&self, email: &str, origin: Origin) -> Result<(), Error> {
+    pub async fn request_password_reset(&self, email: &str, origin: AuditOrigin) -> Result<(), Error> {
         self.0.count_attempt(RateLimit::PasswordResetAccount, email, &origin).await?;
         let key = Email::parse(email).map(|email| email.key().to_owned()).unwrap_or_default();
         let now = self.0.clock.now();
@@ -66,7 +66,7 @@ impl Accounts {
         &self,
         token: SecretString,
         new: SecretString,
-        origin: Origin,
+        origin: AuditOrigin,
     ) -> Result<(), Error> {
         let invalid = || Error::invalid("token", INVALID_RESET_TOKEN, "is unknown, expired or already used");
         let (hash, now) = (digest(token.expose_secret()), self.0.clock.now());
@@ -94,7 +94,7 @@ impl Accounts {
         user_id: i64,
         password: SecretString,
         field: &'static str,
-        origin: &Origin,
+        origin: &AuditOrigin,
     ) -> Result<UserRow, Error> {
         self.0.count_proof(user_id, origin).await?;
         let user = self.0.db.read(move |c| users::find(c, user_id).map_err(Error::from)).await?;
@@ -103,7 +103,7 @@ impl Accounts {
             return Ok(user);
         }
         let (origin, now) = (origin.clone(), self.0.clock.now());
-        let event = AuditEvent::of_user(AuditAction::PasswordRefused, user_id);
+        let event = AuditEvent::of_user(AuditAction::PasswordRejected, user_id);
         self.0.db.write(move |c| Ok::<_, Error>(audit::append(c, &origin, &event, now)?)).await?;
         Err(Error::wrong_password(field))
     }
@@ -134,7 +134,7 @@ impl Accounts {
         password: SecretString,
         keep_session: Option<i64>,
         reset: Option<Vec<u8>>,
-        origin: Origin,
+        origin: AuditOrigin,
     ) -> Result<(), Error> {
         let context = &self.0;
         let password_hash = context.hasher.hash(password, &*context.random).await?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Context, Error};
 use crate::{
     db::repositories::{
-        Slice,
+        OffsetRange,
         search::{self, Hit},
     },
     domain::{SearchQuery, snippet},
@@ -32,7 +32,7 @@ impl Search {
     /// When the database does not answer.
     pub async fn find(&self, owner: i64, text: &str, offset: i64, limit: i64) -> Result<Vec<Found>, Error> {
         let Some(query) = SearchQuery::parse(text) else { return Ok(Vec::new()) };
-        let slice = Slice { offset, limit };
+        let slice = OffsetRange { offset, limit };
         let (hits, query) = self
             .0
             .db

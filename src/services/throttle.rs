@@ -12,8 +12,8 @@ use crate::{
         repositories::{audit, users},
     },
     domain::{
-        AccountKey, AuditAction, AuditEvent, AuditTarget, Email, Origin, RateLimit, Subject, Throttled, Verdict,
-        household,
+        AccountKey, AuditAction, AuditEvent, AuditOrigin, AuditTarget, Email, RateLimit, RateLimitDecision,
+        RateLimitSubject, Throttled, rate_limit_prefix,
     },
 };
 
@@ -22,12 +22,12 @@ impl Context {
     ///
     /// # Errors
     /// `Throttled`.
-    pub(super) async fn count_attempt(&self, limit: RateLimit, email: &str, origin: &Origin) -> Result<(), Error> {
+    pub(super) async fn count_attempt(&self, limit: RateLimit, email: &str, origin: &AuditOrigin) -> Result<(), Error> {
         let Some(limits) = &self.limits else { return Ok(()) };
         let email_key = Email::parse(email).map(|email| email.key().to_owned()).unwrap_or_default();
         let account = AccountKey::of(&email_key);
-        let everybody = Subject::Account(account);
-        let mut verdict = limits.count(limit, &everybody).verdict().await;
+        let everybody = RateLimitSubject::Account(account);
+        let mut verdict = limits.count(limit, &everybody).decision().await;
         if verdict.allows() {
             return Ok(());
         }
@@ -37,10 +37,10 @@ impl Context {
             Ok::<_, Error>((user, audit::addresses_of(c, user.unwrap_or(0))?))
         };
         let (user, addresses) = self.db.snapshot(look_up).await?;
-        let address = household(origin.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
+        let address = rate_limit_prefix(origin.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
         let mut known = addresses.iter().filter_map(|address| address.parse().ok());
-        if known.any(|known| household(known) == address) {
-            verdict = limits.count(limit, &Subject::AccountAt(account, address)).verdict().await;
+        if known.any(|known| rate_limit_prefix(known) == address) {
+            verdict = limits.count(limit, &RateLimitSubject::AccountAt(account, address)).decision().await;
         }
         self.judge(verdict, &everybody, user, origin).await
     }
@@ -49,19 +49,19 @@ impl Context {
     ///
     /// # Errors
     /// `Throttled`.
-    pub(super) async fn count_proof(&self, user_id: i64, origin: &Origin) -> Result<(), Error> {
+    pub(super) async fn count_proof(&self, user_id: i64, origin: &AuditOrigin) -> Result<(), Error> {
         let Some(limits) = &self.limits else { return Ok(()) };
-        let subject = Subject::User(user_id);
-        let verdict = limits.count(RateLimit::LoginAccount, &subject).verdict().await;
+        let subject = RateLimitSubject::User(user_id);
+        let verdict = limits.count(RateLimit::LoginAccount, &subject).decision().await;
         self.judge(verdict, &subject, Some(user_id), origin).await
     }
 
     async fn judge(
         &self,
-        verdict: Verdict,
-        subject: &Subject,
+        verdict: RateLimitDecision,
+        subject: &RateLimitSubject,
         user: Option<i64>,
-        origin: &Origin,
+        origin: &AuditOrigin,
     ) -> Result<(), Error> {
         if verdict.allows() {
             return Ok(());
@@ -71,9 +71,15 @@ impl Context {
     }
 
     /// Writes down that a limit refused somebody: once a minute for each, so that refusing stays cheap.
-    pub(super) async fn note_refusal(&self, verdict: Verdict, subject: &Subject, user: Option<i64>, origin: &Origin) {
+    pub(super) async fn note_refusal(
+        &self,
+        verdict: RateLimitDecision,
+        subject: &RateLimitSubject,
+        user: Option<i64>,
+        origin: &AuditOrigin,
+    ) {
         let Some(limits) = &self.limits else { return };
-        if !limits.count(RateLimit::Notice, subject).verdict().await.allows() {
+        if !limits.count(RateLimit::ThrottleAudit, subject).decision().await.allows() {
             return;
         }
         let event = AuditEvent {

@@ -6,16 +6,17 @@ use secrecy::SecretString;
 use serde::Serialize;
 
 use super::{
-    Accounts, Conflict, Context, Error, Missing, PageRequest, Precondition, Unauthenticated, Version, Walk, Walked,
+    Accounts, Conflict, Context, CursorPage, CursorQuery, ETag, Error, PageRequest, Precondition, Resource,
+    Unauthenticated,
 };
 use crate::db::{
     DbConnection,
     repositories::{
-        Counted, audit, sessions,
+        OffsetPage, audit, sessions,
         users::{self, Filter, UserChanges, UserRow},
     },
 };
-use crate::domain::{AuditAction, AuditEvent, Origin, search_text};
+use crate::domain::{AuditAction, AuditEvent, AuditOrigin, search_text};
 
 /// Accounts as their owners and administrators manage them.
 #[derive(Clone)]
@@ -37,7 +38,7 @@ impl Users {
     /// `NotFound(User)`.
     pub async fn get(&self, user_id: i64) -> Result<UserRow, Error> {
         let user = self.0.db.read(move |c| users::find(c, user_id).map_err(Error::from)).await?;
-        user.ok_or(Error::NotFound(Missing::User))
+        user.ok_or(Error::NotFound(Resource::User))
     }
 
     /// One's own account.
@@ -50,20 +51,20 @@ impl Users {
 
     /// Which state of an account this is, by what is shown of it.
     #[must_use]
-    pub fn version(user: &UserRow) -> Version {
-        Version::of(&shown(user))
+    pub fn version(user: &UserRow) -> ETag {
+        ETag::of(&shown(user))
     }
 
     /// A page of all accounts, by cursor.
     ///
     /// # Errors
     /// Only when the database fails.
-    pub async fn walk(&self, walk: Walk<Filter>) -> Result<Walked<UserRow>, Error> {
+    pub async fn walk(&self, walk: CursorQuery<Filter>) -> Result<CursorPage<UserRow>, Error> {
         let is_one_statement = !walk.with_total;
         let work = move |c: &mut DbConnection| {
-            let rows = users::after(c, &walk.filter, &walk.one_more())?;
+            let rows = users::list_after(c, &walk.filter, &walk.keyset_with_lookahead())?;
             let total = if walk.with_total { Some(users::count(c, &walk.filter)?) } else { None };
-            Ok(walk.cut(rows, total))
+            Ok(walk.into_page(rows, total))
         };
         if is_one_statement { self.0.db.read(work).await } else { self.0.db.snapshot(work).await }
     }
@@ -72,21 +73,21 @@ impl Users {
     ///
     /// # Errors
     /// Only when the database fails.
-    pub async fn list(&self, request: PageRequest) -> Result<Counted<UserRow>, Error> {
+    pub async fn list(&self, request: PageRequest) -> Result<OffsetPage<UserRow>, Error> {
         let (slice, pattern) = (request.slice(), request.pattern());
-        self.0.db.snapshot(move |c| users::page(c, pattern.as_deref(), slice).map_err(Error::from)).await
+        self.0.db.snapshot(move |c| users::list_by_offset(c, pattern.as_deref(), slice).map_err(Error::from)).await
     }
 
     /// Changes one's own account.
     ///
     /// # Errors
-    /// `Invalid`, `Conflict(EmailTaken)`, `Conflict(Changed)`.
+    /// `Invalid`, `Conflict(EmailTaken)`, `Conflict(PreconditionFailed)`.
     pub async fn update_own(
         &self,
         user_id: i64,
         changes: AccountChanges,
         precondition: Precondition,
-        origin: Origin,
+        origin: AuditOrigin,
     ) -> Result<UserRow, Error> {
         if changes.name.is_none() && changes.email.is_none() {
             let user = self.get_own(user_id).await?;
@@ -139,13 +140,13 @@ impl Users {
     /// Deletes one's own account with everything in it.
     ///
     /// # Errors
-    /// `Invalid`, `Conflict(LastAdmin)`, `Conflict(Changed)`.
+    /// `Invalid`, `Conflict(LastAdmin)`, `Conflict(PreconditionFailed)`.
     pub async fn delete_own(
         &self,
         user_id: i64,
         password: SecretString,
         precondition: Precondition,
-        origin: Origin,
+        origin: AuditOrigin,
     ) -> Result<(), Error> {
         Accounts(Arc::clone(&self.0)).verified(user_id, password, "password", &origin).await?;
         self.delete(user_id, precondition, origin).await.map_err(gone)
@@ -154,14 +155,14 @@ impl Users {
     /// Changes an account's role, or disables it and ends its sessions.
     ///
     /// # Errors
-    /// `NotFound(User)`, `Conflict(LastAdmin)`, `Conflict(Changed)`.
+    /// `NotFound(User)`, `Conflict(LastAdmin)`, `Conflict(PreconditionFailed)`.
     pub async fn update(
         &self,
         user_id: i64,
         role: Option<&'static str>,
         disabled: Option<bool>,
         precondition: Precondition,
-        origin: Origin,
+        origin: AuditOrigin,
     ) -> Result<UserRow, Error> {
         if role.is_none() && disabled.is_none() {
             let user = self.get(user_id).await?;
@@ -174,7 +175,7 @@ impl Users {
                 if role == Some(users::USER) || disabled == Some(true) {
                     keep_an_admin(c, user_id)?;
                 }
-                let before = users::find_for_update(c, user_id)?.ok_or(Error::NotFound(Missing::User))?;
+                let before = users::find_for_update(c, user_id)?.ok_or(Error::NotFound(Resource::User))?;
                 precondition.check(&shown(&before))?;
                 let changes = UserChanges {
                     role: role.map(str::to_owned),
@@ -183,7 +184,7 @@ impl Users {
                     ..UserChanges::default()
                 };
                 // The account first: whoever deletes it locks in that order, too.
-                let user = users::update(c, user_id, &changes)?.ok_or(Error::NotFound(Missing::User))?;
+                let user = users::update(c, user_id, &changes)?.ok_or(Error::NotFound(Resource::User))?;
                 if disabled == Some(true) {
                     sessions::revoke_all(c, user_id, None, now)?;
                 }
@@ -198,16 +199,16 @@ impl Users {
     /// Deletes an account with everything in it.
     ///
     /// # Errors
-    /// `NotFound(User)`, `Conflict(LastAdmin)`, `Conflict(Changed)`.
-    pub async fn delete(&self, user_id: i64, precondition: Precondition, origin: Origin) -> Result<(), Error> {
+    /// `NotFound(User)`, `Conflict(LastAdmin)`, `Conflict(PreconditionFailed)`.
+    pub async fn delete(&self, user_id: i64, precondition: Precondition, origin: AuditOrigin) -> Result<(), Error> {
         let now = self.0.clock.now();
         self.0
             .change_standing(move |c| {
                 keep_an_admin(c, user_id)?;
-                let before = users::find_for_update(c, user_id)?.ok_or(Error::NotFound(Missing::User))?;
+                let before = users::find_for_update(c, user_id)?.ok_or(Error::NotFound(Resource::User))?;
                 precondition.check(&shown(&before))?;
                 if !users::delete(c, user_id)? {
-                    return Err(Error::NotFound(Missing::User));
+                    return Err(Error::NotFound(Resource::User));
                 }
                 Ok(audit::append(c, &origin, &AuditEvent::of_user(AuditAction::UserDeleted, user_id), now)?)
             })
@@ -237,7 +238,7 @@ fn shown(user: &UserRow) -> impl Serialize {
 /// One's own account is there until somebody deletes it: then nobody is logged in any more.
 fn gone(error: Error) -> Error {
     match error {
-        Error::NotFound(Missing::User) => Error::Unauthenticated(Unauthenticated::Session),
+        Error::NotFound(Resource::User) => Error::Unauthenticated(Unauthenticated::Session),
         error => error,
     }
 }

@@ -7,9 +7,9 @@ use super::{Conflict, Error};
 
 /// Names a state: two states of one thing have the same name only if they are the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Version(String);
+pub struct ETag(String);
 
-impl Version {
+impl ETag {
     /// The version that a row is. 96 bits of SHA-256 over everything that is shown of it.
     #[must_use]
     pub fn of(row: &impl Serialize) -> Self {
@@ -44,19 +44,19 @@ pub enum Precondition {
     #[default]
     None,
     /// It is one of these states.
-    OneOf(Vec<Version>),
+    OneOf(Vec<ETag>),
 }
 
 impl Precondition {
     /// Whether `row`, which nobody else can change now, is as it must be.
     ///
     /// # Errors
-    /// `Conflict(Changed)`.
+    /// `Conflict(PreconditionFailed)`.
     pub(super) fn check(&self, row: &impl Serialize) -> Result<(), Error> {
         match self {
             Self::None => Ok(()),
-            Self::OneOf(versions) if versions.contains(&Version::of(row)) => Ok(()),
-            Self::OneOf(_) => Err(Error::Conflict(Conflict::Changed)),
+            Self::OneOf(versions) if versions.contains(&ETag::of(row)) => Ok(()),
+            Self::OneOf(_) => Err(Error::Conflict(Conflict::PreconditionFailed)),
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use clap::CommandFactory;
 
-use crate::support::Place;
+use crate::support::Sandbox;
 
 #[test]
 fn help_lists_every_command_with_what_it_is_for() {
-    let help = Place::new().run(&["--help"]).succeeds();
+    let help = Sandbox::new().run(&["--help"]).expect_success();
     for name in ["serve", "migrate", "seed", "user", "openapi", "doctor", "config"] {
         let line = help.lines().find(|line| line.trim_start().starts_with(&format!("{name} ")));
         let line = line.unwrap_or_else(|| panic!("{name} is not in\n{help}"));
@@ -16,15 +16,15 @@ fn help_lists_every_command_with_what_it_is_for() {
 
 #[test]
 fn every_command_and_every_part_of_one_has_help() {
-    let place = Place::new();
+    let sandbox = Sandbox::new();
     let cli = bucketlist::cli::Cli::command();
     let mut seen = 0;
     for command in cli.get_subcommands() {
         assert!(command.get_about().is_some(), "{}", command.get_name());
-        let help = place.run(&[command.get_name(), "--help"]).succeeds();
+        let help = sandbox.run(&[command.get_name(), "--help"]).expect_success();
         assert!(help.contains("Usage: bucketlist"), "{help}");
         for part in command.get_subcommands() {
-            let help = place.run(&[command.get_name(), part.get_name(), "--help"]).succeeds();
+            let help = sandbox.run(&[command.get_name(), part.get_name(), "--help"]).expect_success();
             assert!(help.contains(&part.get_about().unwrap().to_string()), "{help}");
             seen += 1;
         }
@@ -34,26 +34,29 @@ fn every_command_and_every_part_of_one_has_help() {
 
 #[test]
 fn without_a_command_it_explains_itself_and_fails() {
-    let outcome = Place::new().run(&[]).exits(2);
+    let outcome = Sandbox::new().run(&[]).expect_exit_code(2);
     assert!(outcome.err.contains("Usage: bucketlist <COMMAND>"), "{outcome:?}");
 }
 
 #[test]
 fn an_unknown_command_or_option_is_refused_by_name() {
-    let place = Place::new();
+    let sandbox = Sandbox::new();
     for arguments in [&["launch"][..], &["serve", "--fast"], &["migrate", "sideways"], &["seed", "--users", "3"]] {
-        let outcome = place.run(arguments).exits(2);
+        let outcome = sandbox.run(arguments).expect_exit_code(2);
         assert!(outcome.err.starts_with("error: ") && outcome.err.contains("Usage:"), "{outcome:?}");
         if arguments[0] != "seed" {
             assert!(outcome.err.contains(arguments.last().unwrap()), "{outcome:?}");
         }
     }
     // --users means something with --dummy only.
-    assert!(place.run(&["seed", "--users", "3"]).exits(2).err.contains("--dummy"));
-    assert!(!place.exists("data"), "nothing was made");
+    assert!(sandbox.run(&["seed", "--users", "3"]).expect_exit_code(2).err.contains("--dummy"));
+    assert!(!sandbox.exists("data"), "nothing was made");
 }
 
 #[test]
 fn the_version_is_the_packages() {
-    assert_eq!(Place::new().run(&["--version"]).succeeds(), format!("bucketlist {}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        Sandbox::new().run(&["--version"]).expect_success(),
+        format!("bucketlist {}\n", env!("CARGO_PKG_VERSION"))
+    );
 }

@@ -5,11 +5,11 @@ use std::fs;
 use bucketlist::config::variables;
 use serde_json::Value;
 
-use crate::support::{Place, repository};
+use crate::support::{Sandbox, repository_root};
 
 /// What a variable is, as `doctor` reports it: the value, and whether it is the default.
-fn setting(place: &Place, name: &str) -> (String, bool) {
-    let report = place.run(&["doctor", "--format", "json"]);
+fn setting(sandbox: &Sandbox, name: &str) -> (String, bool) {
+    let report = sandbox.run(&["doctor", "--format", "json"]);
     let report: Value = serde_json::from_str(&report.out).unwrap_or_else(|_| panic!("{report:?}"));
     let settings = report["settings"].as_array().unwrap();
     let setting = settings.iter().find(|setting| setting["name"] == name).unwrap();
@@ -18,8 +18,8 @@ fn setting(place: &Place, name: &str) -> (String, bool) {
 
 #[test]
 fn the_printed_example_is_the_committed_one() {
-    let printed = Place::new().run(&["config", "example"]).succeeds();
-    let committed = fs::read_to_string(repository().join(".env.example")).unwrap();
+    let printed = Sandbox::new().run(&["config", "example"]).expect_success();
+    let committed = fs::read_to_string(repository_root().join(".env.example")).unwrap();
     assert_eq!(printed, committed, "run `make env-example` and commit the result");
     for variable in variables::ALL {
         assert!(printed.contains(&format!("\n{}=", variable.name)), "{}", variable.name);
@@ -28,51 +28,51 @@ fn the_printed_example_is_the_committed_one() {
 
 #[test]
 fn the_example_is_a_valid_env_file() {
-    let place = Place::new();
-    place.write(".env", &fs::read_to_string(repository().join(".env.example")).unwrap());
-    let _ = place.run(&["migrate", "up"]).exits(0);
-    assert!(place.exists("data/bucketlist.db"));
-    assert_eq!(setting(&place, "MAIL_FROM"), ("BucketList <no-reply@localhost>".to_owned(), false));
+    let sandbox = Sandbox::new();
+    sandbox.write(".env", &fs::read_to_string(repository_root().join(".env.example")).unwrap());
+    let _ = sandbox.run(&["migrate", "up"]).expect_exit_code(0);
+    assert!(sandbox.exists("data/bucketlist.db"));
+    assert_eq!(setting(&sandbox, "MAIL_FROM"), ("BucketList <no-reply@localhost>".to_owned(), false));
 }
 
 #[test]
 fn the_env_file_is_read_and_the_environment_wins() {
-    let place = Place::new();
-    assert_eq!(setting(&place, "REQUEST_TIMEOUT"), ("30s".to_owned(), true));
-    place.write(".env", "REQUEST_TIMEOUT=7s\nBODY_LIMIT=2048\nMAIL_FROM=\"Ada <ada@example.com>\"\n");
-    assert_eq!(setting(&place, "REQUEST_TIMEOUT"), ("7s".to_owned(), false));
-    assert_eq!(setting(&place, "MAIL_FROM"), ("Ada <ada@example.com>".to_owned(), false));
-    let place = place.with("REQUEST_TIMEOUT", "9s");
-    assert_eq!(setting(&place, "REQUEST_TIMEOUT"), ("9s".to_owned(), false));
-    assert_eq!(setting(&place, "BODY_LIMIT"), ("2048".to_owned(), false), "what the environment does not say stays");
+    let sandbox = Sandbox::new();
+    assert_eq!(setting(&sandbox, "REQUEST_TIMEOUT"), ("30s".to_owned(), true));
+    sandbox.write(".env", "REQUEST_TIMEOUT=7s\nBODY_LIMIT=2048\nMAIL_FROM=\"Ada <ada@example.com>\"\n");
+    assert_eq!(setting(&sandbox, "REQUEST_TIMEOUT"), ("7s".to_owned(), false));
+    assert_eq!(setting(&sandbox, "MAIL_FROM"), ("Ada <ada@example.com>".to_owned(), false));
+    let sandbox = sandbox.with("REQUEST_TIMEOUT", "9s");
+    assert_eq!(setting(&sandbox, "REQUEST_TIMEOUT"), ("9s".to_owned(), false));
+    assert_eq!(setting(&sandbox, "BODY_LIMIT"), ("2048".to_owned(), false), "what the environment does not say stays");
 }
 
 #[test]
 fn the_database_of_the_env_file_is_the_one_that_is_migrated() {
-    let place = Place::new();
-    place.write(".env", "DATABASE_URL=sqlite://elsewhere/lists.db\nDATA_DIR=things\n");
-    let _ = place.run(&["migrate", "up"]).exits(0);
-    assert!(place.exists("elsewhere/lists.db") && place.exists("things") && !place.exists("data"));
+    let sandbox = Sandbox::new();
+    sandbox.write(".env", "DATABASE_URL=sqlite://elsewhere/lists.db\nDATA_DIR=things\n");
+    let _ = sandbox.run(&["migrate", "up"]).expect_exit_code(0);
+    assert!(sandbox.exists("elsewhere/lists.db") && sandbox.exists("things") && !sandbox.exists("data"));
     // An empty value counts as not set.
-    let place = place.with("DATABASE_URL", "");
-    let _ = place.run(&["migrate", "up"]).exits(0);
-    assert!(place.exists("things/bucketlist.db"));
+    let sandbox = sandbox.with("DATABASE_URL", "");
+    let _ = sandbox.run(&["migrate", "up"]).expect_exit_code(0);
+    assert!(sandbox.exists("things/bucketlist.db"));
 }
 
 #[test]
 fn an_env_file_that_cannot_be_understood_is_refused() {
-    let place = Place::new();
-    place.write(".env", "PORT=8000\nthis is no assignment\n");
-    let sentence = place.run(&["migrate", "status"]).fails();
+    let sandbox = Sandbox::new();
+    sandbox.write(".env", "PORT=8000\nthis is no assignment\n");
+    let sentence = sandbox.run(&["migrate", "status"]).expect_error();
     assert!(sentence.starts_with(".env cannot be read: "), "{sentence}");
-    assert!(!place.exists("data"));
+    assert!(!sandbox.exists("data"));
 }
 
 #[test]
 fn mistakes_of_the_env_file_are_reported_like_those_of_the_environment() {
-    let place = Place::new().with("PORT", "many");
-    place.write(".env", "BODY_LIMIT=none\nPORT=8000\n");
-    let outcome = place.run(&["migrate", "status"]).exits(1);
+    let sandbox = Sandbox::new().with("PORT", "many");
+    sandbox.write(".env", "BODY_LIMIT=none\nPORT=8000\n");
+    let outcome = sandbox.run(&["migrate", "status"]).expect_exit_code(1);
     let expected = "bucketlist: the configuration has 2 mistake(s):\n  \
                     PORT: `many` is not a port number from 0 to 65535\n  \
                     BODY_LIMIT: `none` is not a whole number from 1024 to 1073741824\n";

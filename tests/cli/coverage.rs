@@ -3,27 +3,27 @@
 use contract::{v1, v2};
 use document::Coverage;
 
-use crate::support::Place;
+use crate::support::Sandbox;
 
-/// A record of every documented answer, twice.
+/// A record of every documented response, twice.
 fn complete() -> Vec<String> {
     let operations = v1::contract().operations().chain(v2::contract().operations());
     let lines = operations.flat_map(|operation| {
-        operation.answers().map(|(status, media_type)| Coverage::line(operation, status, media_type))
+        operation.answers().map(|(status, media_type)| Coverage::record_line(operation, status, media_type))
     });
     lines.flat_map(|line| [line.clone(), line]).collect()
 }
 
-fn place_with(record: &[String]) -> Place {
-    let place = Place::new();
-    place.write("seen", &record.join("\n"));
-    place
+fn sandbox_with(record: &[String]) -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write("seen", &record.join("\n"));
+    sandbox
 }
 
 #[test]
 fn a_record_of_everything_is_0_and_shown_as_a_matrix() {
-    let place = place_with(&complete());
-    let out = place.run(&["openapi", "coverage", "seen"]).succeeds();
+    let sandbox = sandbox_with(&complete());
+    let out = sandbox.run(&["openapi", "coverage", "seen"]).expect_success();
     let head = out.lines().next().unwrap();
     assert!(head.starts_with("v1 ") && head.contains("    200    201    202    204    400"), "{out}");
     let row = out.lines().find(|line| line.starts_with("getMe ")).unwrap();
@@ -42,7 +42,7 @@ fn what_was_never_seen_is_named_and_exits_with_4() {
     record.retain(|line| {
         !line.starts_with("GET /v2/bucketlists 200 text/csv") && !line.starts_with("POST /v1/auth/logout 204")
     });
-    let outcome = place_with(&record).run(&["openapi", "coverage", "seen"]).exits(4);
+    let outcome = sandbox_with(&record).run(&["openapi", "coverage", "seen"]).expect_exit_code(4);
     let named: Vec<&str> = outcome.out.lines().filter(|line| line.starts_with("never seen")).collect();
     assert_eq!(named, ["never seen: logout 204", "never seen: listBucketlists 200 as text/csv"]);
     assert_eq!(outcome.out.matches("MISS").count(), 2, "{}", outcome.out);
@@ -55,14 +55,14 @@ fn a_record_that_cannot_be_used_is_refused_in_a_sentence() {
     stale.push("GET /v1/trips 200 application/json".to_owned());
     for (record, said) in [
         (vec![], "seen: nothing was recorded; `make coverage-contract` makes a record and reads it"),
-        (stale, "seen: no document has the answer `GET /v1/trips 200 application/json`; make the record anew"),
+        (stale, "seen: no document has the response `GET /v1/trips 200 application/json`; make the record anew"),
         (
             vec!["b".to_owned(), "a".to_owned()],
             "seen: no document has 2 answers of this record (a; b); make the record anew",
         ),
     ] {
-        assert_eq!(place_with(&record).run(&["openapi", "coverage", "seen"]).fails(), said);
+        assert_eq!(sandbox_with(&record).run(&["openapi", "coverage", "seen"]).expect_error(), said);
     }
-    let sentence = Place::new().run(&["openapi", "coverage", "seen"]).fails();
+    let sentence = Sandbox::new().run(&["openapi", "coverage", "seen"]).expect_error();
     assert!(sentence.starts_with("seen: the file cannot be read: No such file"), "{sentence}");
 }

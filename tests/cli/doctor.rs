@@ -4,11 +4,11 @@ use std::net::TcpListener;
 
 use serde_json::Value;
 
-use crate::support::{GOOD_SECRET, Place};
+use crate::support::{STRONG_SECRET, Sandbox};
 
 /// The report for machines, and the exit code.
-fn report(place: &Place) -> (i32, Value) {
-    let outcome = place.run(&["doctor", "--format", "json"]);
+fn report(sandbox: &Sandbox) -> (i32, Value) {
+    let outcome = sandbox.run(&["doctor", "--format", "json"]);
     assert_eq!(outcome.err, "");
     (outcome.code.unwrap(), serde_json::from_str(&outcome.out).unwrap_or_else(|_| panic!("{outcome:?}")))
 }
@@ -27,41 +27,41 @@ fn free_port() -> String {
 
 #[test]
 fn a_fresh_folder_is_well_and_stays_as_it_is() {
-    let place = Place::new().with("PORT", free_port());
-    let (code, report) = report(&place);
+    let sandbox = Sandbox::new().with("PORT", free_port());
+    let (code, report) = report(&sandbox);
     assert_eq!(code, 0, "{report:#}");
     for check in report["checks"].as_array().unwrap() {
         assert_eq!(check["verdict"], "ok", "{check}");
     }
-    assert!(!place.exists("data"), "looking changes nothing");
+    assert!(!sandbox.exists("data"), "looking changes nothing");
 }
 
 both_engines! {
     fn the_state_of_the_migrations_is_told(engine: Engine) {
-        let place = Place::on(engine).with("PORT", free_port());
-        let _ = place.run(&["migrate", "up"]).exits(0);
-        let (code, current) = report(&place);
+        let sandbox = Sandbox::on(engine).with("PORT", free_port());
+        let _ = sandbox.run(&["migrate", "up"]).expect_exit_code(0);
+        let (code, current) = report(&sandbox);
         assert_eq!((code, check(&current, "migrations").0.as_str()), (0, "ok"), "{current:#}");
         assert_eq!(check(&current, "database").0, "ok");
 
         // As after a migration that was interrupted while it filled the index.
-        let _ = place.run(&["seed"]).exits(0);
-        place.execute("DELETE FROM search_index");
-        let (code, partial) = report(&place);
+        let _ = sandbox.run(&["seed"]).expect_exit_code(0);
+        sandbox.execute("DELETE FROM search_index");
+        let (code, partial) = report(&sandbox);
         let (verdict, detail) = check(&partial, "search");
         assert_eq!((code, verdict.as_str()), (0, "warn"));
         assert!(detail.ends_with("are not found by searches; run `bucketlist migrate up`"), "{detail}");
-        let _ = place.run(&["migrate", "up"]).exits(0);
-        assert!(report(&place).1["checks"].as_array().unwrap().iter().all(|check| check["name"] != "search"));
+        let _ = sandbox.run(&["migrate", "up"]).expect_exit_code(0);
+        assert!(report(&sandbox).1["checks"].as_array().unwrap().iter().all(|check| check["name"] != "search"));
 
-        let _ = place.run(&["migrate", "down"]).exits(0);
-        let (code, behind) = report(&place);
+        let _ = sandbox.run(&["migrate", "down"]).expect_exit_code(0);
+        let (code, behind) = report(&sandbox);
         assert_eq!(code, 0);
         let expected = "1 to be done; run `bucketlist migrate up`".to_owned();
         assert_eq!(check(&behind, "migrations"), ("warn".to_owned(), expected));
 
-        place.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('20991231235959')");
-        let (code, ahead) = report(&place);
+        sandbox.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('20991231235959')");
+        let (code, ahead) = report(&sandbox);
         assert_eq!(code, 1);
         let (verdict, detail) = check(&ahead, "migrations");
         assert_eq!(verdict, "fail");
@@ -71,8 +71,8 @@ both_engines! {
 
 #[test]
 fn the_text_says_the_same_and_marks_what_is_set() {
-    let place = Place::new().with("PORT", free_port()).with("BODY_LIMIT", "2048");
-    let text = place.run(&["doctor"]).exits(0).out;
+    let sandbox = Sandbox::new().with("PORT", free_port()).with("BODY_LIMIT", "2048");
+    let text = sandbox.run(&["doctor"]).expect_exit_code(0).out;
     assert!(text.starts_with(&format!("BucketList API {} (", env!("CARGO_PKG_VERSION"))), "{text}");
     assert!(text.lines().any(|line| line.starts_with("  * BODY_LIMIT ") && line.ends_with(" 2048")), "{text}");
     assert!(text.lines().any(|line| line.starts_with("    REQUEST_TIMEOUT ") && line.ends_with(" 30s")), "{text}");
@@ -82,9 +82,11 @@ fn the_text_says_the_same_and_marks_what_is_set() {
 #[test]
 fn what_is_spoken_to_over_a_network_is_to_be_spoken_to_safely() {
     let said = |database: &str, mail: &str| {
-        let place = Place::new().with("APP_ENV", "staging").with("JWT_SECRET", GOOD_SECRET).with("PORT", free_port());
-        let place = place.with("DATABASE_URL", database).with("SMTP_URL", mail).with("DATABASE_ACQUIRE_TIMEOUT", "1ms");
-        let report = report(&place).1;
+        let sandbox =
+            Sandbox::new().with("APP_ENV", "staging").with("JWT_SECRET", STRONG_SECRET).with("PORT", free_port());
+        let sandbox =
+            sandbox.with("DATABASE_URL", database).with("SMTP_URL", mail).with("DATABASE_ACQUIRE_TIMEOUT", "1ms");
+        let report = report(&sandbox).1;
         let checks = report["checks"].as_array().unwrap();
         let has = |name: &str| checks.iter().any(|check| check["name"] == name && check["verdict"] == "warn");
         (has("database connection"), has("mail"))
@@ -105,23 +107,23 @@ fn what_is_spoken_to_over_a_network_is_to_be_spoken_to_safely() {
 
 #[test]
 fn secrets_are_redacted_in_both_forms() {
-    let place = Place::new()
-        .with("JWT_SECRET", GOOD_SECRET)
-        .with("JWT_PREVIOUS_SECRETS", format!("{GOOD_SECRET}-older"))
+    let sandbox = Sandbox::new()
+        .with("JWT_SECRET", STRONG_SECRET)
+        .with("JWT_PREVIOUS_SECRETS", format!("{STRONG_SECRET}-older"))
         .with("SMTP_URL", "smtp://ada:hunter2hunter2@127.0.0.1:1")
         .with("DATABASE_URL", "postgres://ada:hunter2hunter2@127.0.0.1:1/lists");
     for arguments in [&["doctor"][..], &["doctor", "--format", "json"]] {
-        let outcome = place.run(arguments).exits(1);
+        let outcome = sandbox.run(arguments).expect_exit_code(1);
         let all = format!("{}{}", outcome.out, outcome.err);
-        assert!(!all.contains(GOOD_SECRET) && !all.contains("hunter2"), "{all}");
+        assert!(!all.contains(STRONG_SECRET) && !all.contains("hunter2"), "{all}");
         assert_eq!(all.matches("[redacted]").count(), 4, "{all}");
     }
 }
 
 #[test]
 fn what_is_wrong_is_told_with_its_remedy_and_exits_1() {
-    let place = Place::new().with("DATABASE_URL", "postgres://ada@127.0.0.1:1/lists").with("PORT", free_port());
-    let (code, unreachable) = report(&place);
+    let sandbox = Sandbox::new().with("DATABASE_URL", "postgres://ada@127.0.0.1:1/lists").with("PORT", free_port());
+    let (code, unreachable) = report(&sandbox);
     let (verdict, detail) = check(&unreachable, "database");
     assert_eq!((code, verdict.as_str()), (1, "fail"));
     assert!(
@@ -130,47 +132,47 @@ fn what_is_wrong_is_told_with_its_remedy_and_exits_1() {
     );
 
     for folder in ["file", "file/below"] {
-        let place = Place::new().with("DATA_DIR", folder).with("PORT", free_port());
-        place.write("file", "");
-        let (code, blocked) = report(&place);
+        let sandbox = Sandbox::new().with("DATA_DIR", folder).with("PORT", free_port());
+        sandbox.write("file", "");
+        let (code, blocked) = report(&sandbox);
         let (verdict, detail) = check(&blocked, "data folder");
         assert_eq!((code, verdict.as_str()), (1, "fail"), "{folder}");
         assert!(detail.contains("let DATA_DIR name another one"), "{detail}");
     }
 
-    let place = Place::new().with("DATABASE_URL", "sqlite://notes.txt").with("PORT", free_port());
-    place.write("notes.txt", &"these are notes and no database ".repeat(8));
-    let (code, no_database) = report(&place);
+    let sandbox = Sandbox::new().with("DATABASE_URL", "sqlite://notes.txt").with("PORT", free_port());
+    sandbox.write("notes.txt", &"these are notes and no database ".repeat(8));
+    let (code, no_database) = report(&sandbox);
     assert_eq!((code, check(&no_database, "database").0.as_str()), (1, "fail"));
 }
 
 #[test]
 fn mistakes_of_the_settings_are_told_one_by_one() {
-    let place = Place::new().with("PORT", "many").with("JWT_SECRET", "short").with("RATE_LIMIT", "sometimes");
-    let (code, report) = report(&place);
+    let sandbox = Sandbox::new().with("PORT", "many").with("JWT_SECRET", "short").with("RATE_LIMIT", "sometimes");
+    let (code, report) = report(&sandbox);
     assert_eq!(code, 1);
     for name in ["PORT", "JWT_SECRET", "RATE_LIMIT"] {
         assert_eq!(check(&report, name).0, "fail", "{name}");
     }
-    assert!(!place.exists("data"));
+    assert!(!sandbox.exists("data"));
 }
 
 #[test]
 fn a_taken_port_is_a_warning() {
     let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let place = Place::new().with("PORT", taken.local_addr().unwrap().port().to_string());
-    let (code, report) = report(&place);
+    let sandbox = Sandbox::new().with("PORT", taken.local_addr().unwrap().port().to_string());
+    let (code, report) = report(&sandbox);
     assert_eq!((code, check(&report, "port").0.as_str()), (0, "warn"), "it may be our own server");
 }
 
 #[test]
 fn production_is_warned_about_what_it_lacks() {
-    let place = Place::new()
+    let sandbox = Sandbox::new()
         .with("APP_ENV", "production")
-        .with("JWT_SECRET", GOOD_SECRET)
+        .with("JWT_SECRET", STRONG_SECRET)
         .with("RATE_LIMIT", "off")
         .with("PORT", free_port());
-    let (code, report) = report(&place);
+    let (code, report) = report(&sandbox);
     assert_eq!(code, 0);
     assert_eq!(check(&report, "mail").0, "warn");
     assert_eq!(check(&report, "rate limits").0, "warn");

@@ -16,7 +16,7 @@ use tokio_rustls::rustls::{
     version::{TLS12, TLS13},
 };
 
-use crate::support::{Answer, Place, Served, TRIES, connect, send};
+use crate::support::{MAX_ATTEMPTS, Sandbox, TestResponse, TestServer, connect, send};
 
 type Stream = StreamOwned<ClientConnection, TcpStream>;
 
@@ -29,14 +29,14 @@ fn pair(from: i32, until: i32) -> (String, String) {
     (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
 }
 
-fn put(place: &Place, (certificate, key): &(String, String)) {
-    place.write("cert.pem", certificate);
-    place.write("key.pem", key);
+fn put(sandbox: &Sandbox, (certificate, key): &(String, String)) {
+    sandbox.write("cert.pem", certificate);
+    sandbox.write("key.pem", key);
 }
 
 /// Serves over HTTPS, with a certificate that clients are given to trust.
-fn place() -> (Place, String) {
-    let place = Place::new()
+fn sandbox() -> (Sandbox, String) {
+    let sandbox = Sandbox::new()
         .with("APP_ENV", "testing")
         .with("RATE_LIMIT", "off")
         .with("LOG_LEVEL", "info")
@@ -44,8 +44,8 @@ fn place() -> (Place, String) {
         .with("TLS_CERT", "cert.pem")
         .with("TLS_KEY", "key.pem");
     let pair = pair(2020, 2090);
-    put(&place, &pair);
-    (place, pair.0)
+    put(&sandbox, &pair);
+    (sandbox, pair.0)
 }
 
 fn config(trusted: &str, versions: &[&'static SupportedProtocolVersion], alpn: &[&str]) -> Arc<ClientConfig> {
@@ -83,15 +83,15 @@ fn ask(stream: &mut Stream, path: &str) -> u16 {
     String::from_utf8(head).unwrap().split(' ').nth(1).unwrap().parse().unwrap()
 }
 
-fn redirect_address(server: &Served) -> SocketAddr {
+fn redirect_address(server: &TestServer) -> SocketAddr {
     let line = server.greeting.lines().find_map(|line| line.strip_prefix("  Redirect  http://"));
     line.unwrap_or_else(|| panic!("{}", server.greeting)).parse().unwrap()
 }
 
 #[test]
 fn tls_1_2_and_1_3_are_spoken_and_http_2_is_preferred() {
-    let (place, trusted) = place();
-    let server = place.serve();
+    let (sandbox, trusted) = sandbox();
+    let server = sandbox.serve();
     assert!(server.greeting.contains(&format!("  API       https://{}/v1\n", server.address)), "{}", server.greeting);
     for (version, expected) in [(&TLS12, ProtocolVersion::TLSv1_2), (&TLS13, ProtocolVersion::TLSv1_3)] {
         for (offered, chosen) in [
@@ -107,21 +107,21 @@ fn tls_1_2_and_1_3_are_spoken_and_http_2_is_preferred() {
     }
     let mut stream = shake(server.address, &config(&trusted, &[&TLS13], &[])).unwrap();
     stream.write_all(b"GET /v2/users/me HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
-    let answer = Answer::read(stream).unwrap().expect(401);
-    assert!(answer.head.contains("strict-transport-security: max-age=63072000; includeSubDomains"), "{answer:?}");
+    let response = TestResponse::read(stream).unwrap().expect(401);
+    assert!(response.head.contains("strict-transport-security: max-age=63072000; includeSubDomains"), "{response:?}");
     // What is refused before there is a request says so, too.
     let mut stream = shake(server.address, &config(&trusted, &[&TLS13], &[])).unwrap();
     stream.write_all(b"GET / HTTP/1.1\nHost: localhost\n\n").unwrap();
-    let answer = Answer::read(stream).unwrap().expect(400);
-    assert!(answer.head.contains("strict-transport-security: "), "{answer:?}");
+    let response = TestResponse::read(stream).unwrap().expect(400);
+    assert!(response.head.contains("strict-transport-security: "), "{response:?}");
     server.stop();
 }
 
 #[test]
 fn requests_of_http_2_share_a_connection() {
-    let (place, trusted) = place();
-    let place = place.with("SHUTDOWN_DELAY", "0s").with("SHUTDOWN_TIMEOUT", "10m");
-    let mut server = place.serve();
+    let (sandbox, trusted) = sandbox();
+    let sandbox = sandbox.with("SHUTDOWN_DELAY", "0s").with("SHUTDOWN_TIMEOUT", "10m");
+    let mut server = sandbox.serve();
     let (address, config) = (server.address, config(&trusted, &[&TLS13], &["h2"]));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -134,16 +134,16 @@ fn requests_of_http_2_share_a_connection() {
         // Without a body, with a header block that is too large, with more names than HTTP/1 may have.
         let large = get("/v2/bucketlists").header("x-large", "x".repeat(20_000));
         let many = (0..150).fold(get("/health/live"), |request, number| request.header(format!("x-{number}"), "x"));
-        let mut answers = Vec::new();
+        let mut responses = Vec::new();
         for request in [get("/health/live"), large, many] {
             client = client.ready().await.unwrap();
-            answers.push(client.send_request(request.body(()).unwrap(), true).unwrap().0);
+            responses.push(client.send_request(request.body(()).unwrap(), true).unwrap().0);
         }
         let mut statuses = Vec::new();
-        for answer in answers {
-            let answer = answer.await.unwrap();
-            assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
-            statuses.push(answer.status().as_u16());
+        for response in responses {
+            let response = response.await.unwrap();
+            assert_eq!(response.headers()["x-content-type-options"], "nosniff");
+            statuses.push(response.status().as_u16());
         }
         assert_eq!(statuses, [200, 431, 200]);
         // A connection that only waits is told to go, and does not hold the server up. Which side hangs up first is open.
@@ -154,61 +154,61 @@ fn requests_of_http_2_share_a_connection() {
         };
         assert!(ended.as_ref().err().is_none_or(hung_up), "{ended:?}");
     });
-    assert_eq!(server.end().code(), Some(0), "{}", server.log());
+    assert_eq!(server.wait_for_exit().code(), Some(0), "{}", server.log());
 }
 
 #[test]
 fn a_new_certificate_is_taken_over_and_a_broken_one_is_not() {
-    let (place, first) = place();
-    let place = place.with("TLS_CHECK_INTERVAL", "10ms");
-    let server = place.serve();
+    let (sandbox, first) = sandbox();
+    let sandbox = sandbox.with("TLS_CHECK_INTERVAL", "10ms");
+    let server = sandbox.serve();
     let first = config(&first, &[&TLS13], &[]);
     let mut kept = shake(server.address, &first).unwrap();
     assert_eq!(ask(&mut kept, "/health/live"), 200);
 
     let pair = pair(2020, 2090);
-    put(&place, &pair);
+    put(&sandbox, &pair);
     let second = config(&pair.0, &[&TLS13], &[]);
-    assert!((0..TRIES).any(|_| shake(server.address, &second).is_ok()), "{}", server.log());
+    assert!((0..MAX_ATTEMPTS).any(|_| shake(server.address, &second).is_ok()), "{}", server.log());
     assert!(shake(server.address, &first).is_err());
     assert_eq!(ask(&mut kept, "/health/live"), 200, "whoever was there stays");
 
     // A key that does not belong to it, and then none at all.
     for (key, why) in [(self::pair(2020, 2090).1, "does not belong"), ("nonsense".to_owned(), "holds no private key")] {
-        place.write("key.pem", &key);
-        let told = (0..TRIES).any(|_| {
+        sandbox.write("key.pem", &key);
+        let told = (0..MAX_ATTEMPTS).any(|_| {
             assert!(shake(server.address, &second).is_ok(), "the old one stays");
             server.log().contains(why)
         });
         assert!(told, "{}", server.log());
     }
-    fs::remove_file(place.path("cert.pem")).unwrap();
+    fs::remove_file(sandbox.path("cert.pem")).unwrap();
     assert_eq!(ask(&mut kept, "/health/live"), 200);
     // When all is well again, it is taken over.
     let pair = self::pair(2020, 2090);
-    put(&place, &pair);
+    put(&sandbox, &pair);
     let third = config(&pair.0, &[&TLS13], &[]);
-    assert!((0..TRIES).any(|_| shake(server.address, &third).is_ok()), "{}", server.log());
+    assert!((0..MAX_ATTEMPTS).any(|_| shake(server.address, &third).is_ok()), "{}", server.log());
     assert_eq!(ask(&mut kept, "/health/live"), 200);
     server.stop();
 }
 
 #[test]
 fn pages_lead_to_https_at_the_public_name_only_and_operations_do_not() {
-    let (place, _) = place();
-    let place = place.with("HTTP_REDIRECT_PORT", "0").with("HEADER_TIMEOUT", "150ms");
-    let server = place.serve();
+    let (sandbox, _) = sandbox();
+    let sandbox = sandbox.with("HTTP_REDIRECT_PORT", "0").with("HEADER_TIMEOUT", "150ms");
+    let server = sandbox.serve();
     let address = redirect_address(&server);
     let asked = |head: &str| {
         let mut stream = connect(address).unwrap();
         stream.write_all(format!("{head}\r\nConnection: close\r\n\r\n").as_bytes()).unwrap();
-        Answer::read(stream).unwrap()
+        TestResponse::read(stream).unwrap()
     };
     for method in ["GET", "HEAD"] {
-        let answer = asked(&format!("{method} /docs?x=1 HTTP/1.1\r\nHost: localhost:{}", address.port())).expect(308);
-        assert!(answer.head.contains("\r\nlocation: https://localhost/docs?x=1\r\n"), "{answer:?}");
-        assert!(!answer.head.contains("strict-transport-security"), "not over HTTP: {answer:?}");
-        assert!(answer.head.contains("x-content-type-options: nosniff"), "{answer:?}");
+        let response = asked(&format!("{method} /docs?x=1 HTTP/1.1\r\nHost: localhost:{}", address.port())).expect(308);
+        assert!(response.head.contains("\r\nlocation: https://localhost/docs?x=1\r\n"), "{response:?}");
+        assert!(!response.head.contains("strict-transport-security"), "not over HTTP: {response:?}");
+        assert!(response.head.contains("x-content-type-options: nosniff"), "{response:?}");
     }
     for head in [
         "GET / HTTP/1.1\r\nHost: evil.example",
@@ -216,8 +216,8 @@ fn pages_lead_to_https_at_the_public_name_only_and_operations_do_not() {
         "GET http://evil.example/ HTTP/1.1\r\nHost: evil.example",
         "GET / HTTP/1.1",
     ] {
-        let answer = asked(head).expect(400);
-        assert!(!answer.head.contains("location: ") && !answer.body.contains("evil"), "{answer:?}");
+        let response = asked(head).expect(400);
+        assert!(!response.head.contains("location: ") && !response.body.contains("evil"), "{response:?}");
     }
     // Whoever calls an operation must notice that they did it over HTTP.
     for head in [
@@ -225,45 +225,45 @@ fn pages_lead_to_https_at_the_public_name_only_and_operations_do_not() {
         "POST /v2/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0",
         "GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer a.b.c",
     ] {
-        let answer = asked(head).expect(400);
-        assert!(!answer.head.contains("location: ") && answer.body.contains("HTTPS only"), "{answer:?}");
+        let response = asked(head).expect(400);
+        assert!(!response.head.contains("location: ") && response.body.contains("HTTPS only"), "{response:?}");
     }
     // It is as strict as the other one, and as patient.
     let mut slow = connect(address).unwrap();
     slow.write_all(b"GET / HTTP/1.1\r\n").unwrap();
-    let _ = Answer::read(slow).unwrap().expect(408);
+    let _ = TestResponse::read(slow).unwrap().expect(408);
     server.stop();
 }
 
 #[test]
 fn whoever_does_not_shake_hands_is_let_go() {
-    let (place, trusted) = place();
-    let place = place.with("HEADER_TIMEOUT", "150ms");
-    let server = place.serve();
+    let (sandbox, trusted) = sandbox();
+    let sandbox = sandbox.with("HEADER_TIMEOUT", "150ms");
+    let server = sandbox.serve();
     for bytes in [&b""[..], b"\x16\x03\x01"] {
         let mut stream = connect(server.address).unwrap();
         stream.write_all(bytes).unwrap();
         assert_eq!(stream.read(&mut [0]).unwrap(), 0);
     }
     // Plain HTTP gets an alert, and nothing of HTTP.
-    let answer = send(server.address, "GET", "/", None, None);
-    assert!(answer.is_err(), "{answer:?}");
+    let response = send(server.address, "GET", "/", None, None);
+    assert!(response.is_err(), "{response:?}");
     assert_eq!(ask(&mut shake(server.address, &config(&trusted, &[&TLS13], &[])).unwrap(), "/health/live"), 200);
     server.stop();
 }
 
 #[test]
 fn files_that_cannot_be_used_keep_it_from_starting() {
-    let (place, _) = place();
-    let place = place.with("PORT", "0");
-    place.write("key.pem", &pair(2020, 2090).1);
-    let sentence = place.run(&["serve"]).fails();
+    let (sandbox, _) = sandbox();
+    let sandbox = sandbox.with("PORT", "0");
+    sandbox.write("key.pem", &pair(2020, 2090).1);
+    let sentence = sandbox.run(&["serve"]).expect_error();
     assert_eq!(sentence, "the key in `key.pem` does not belong to the certificate in `cert.pem`");
-    fs::remove_file(place.path("cert.pem")).unwrap();
-    let sentence = place.run(&["serve"]).fails();
+    fs::remove_file(sandbox.path("cert.pem")).unwrap();
+    let sentence = sandbox.run(&["serve"]).expect_error();
     assert!(sentence.starts_with("the file `cert.pem` cannot be read ("), "{sentence}");
     assert!(sentence.ends_with("; let TLS_CERT name one that can"), "{sentence}");
-    assert!(!place.exists("data"), "nothing is made before that");
+    assert!(!sandbox.exists("data"), "nothing is made before that");
 }
 
 #[test]
@@ -289,38 +289,38 @@ fn settings_that_do_not_fit_together_are_told() {
             "SECURITY_CONTACT: `security@example.com` is not a URI that begins with mailto: or https: or tel:",
         ),
     ] {
-        let place = variables.iter().fold(Place::new(), |place, (name, value)| place.with(name, value));
-        let outcome = place.run(&["serve"]).exits(1);
+        let sandbox = variables.iter().fold(Sandbox::new(), |sandbox, (name, value)| sandbox.with(name, value));
+        let outcome = sandbox.run(&["serve"]).expect_exit_code(1);
         assert_eq!(outcome.err, format!("bucketlist: the configuration has 1 mistake(s):\n  {sentence}\n"));
     }
 }
 
 #[test]
 fn doctor_looks_at_the_certificate() {
-    let check = |place: &Place| {
-        let report = place.run(&["doctor", "--format", "json"]);
+    let check = |sandbox: &Sandbox| {
+        let report = sandbox.run(&["doctor", "--format", "json"]);
         let report: serde_json::Value = serde_json::from_str(&report.out).unwrap_or_else(|_| panic!("{report:?}"));
         let checks = report["checks"].as_array().unwrap();
         let check = checks.iter().find(|check| check["name"] == "https").unwrap_or_else(|| panic!("{report:#}"));
         (check["verdict"].as_str().unwrap().to_owned(), check["detail"].as_str().unwrap().to_owned())
     };
-    let (place, _) = place();
-    let place = place.with("PORT", "0");
-    let (verdict, detail) = check(&place);
+    let (sandbox, _) = sandbox();
+    let sandbox = sandbox.with("PORT", "0");
+    let (verdict, detail) = check(&sandbox);
     assert_eq!((verdict.as_str(), detail.as_str()), ("ok", "the certificate is good until 2090-01-01"));
     for ((from, until), verdict, detail) in [
         ((2020, 2021), "fail", "the certificate was good until 2021-01-01; renew it"),
         ((2080, 2090), "fail", "the certificate is not good before 2080-01-01; is the clock right?"),
     ] {
-        put(&place, &pair(from, until));
-        assert_eq!(check(&place), (verdict.to_owned(), detail.to_owned()));
+        put(&sandbox, &pair(from, until));
+        assert_eq!(check(&sandbox), (verdict.to_owned(), detail.to_owned()));
     }
-    place.write("key.pem", &pair(2020, 2090).1);
-    let (verdict, detail) = check(&place);
+    sandbox.write("key.pem", &pair(2020, 2090).1);
+    let (verdict, detail) = check(&sandbox);
     assert_eq!((verdict.as_str(), detail.contains("does not belong")), ("fail", true), "{detail}");
-    put(&place, &pair(2020, 2090));
-    let place = place.with("PUBLIC_URL", "https://api.example.com");
-    let (verdict, detail) = check(&place);
+    put(&sandbox, &pair(2020, 2090));
+    let sandbox = sandbox.with("PUBLIC_URL", "https://api.example.com");
+    let (verdict, detail) = check(&sandbox);
     assert_eq!(verdict, "warn");
     assert!(detail.contains("does not name `api.example.com`"), "{detail}");
 }
@@ -328,22 +328,22 @@ fn doctor_looks_at_the_certificate() {
 #[test]
 fn whom_to_tell_about_a_hole_is_said_where_somebody_is_named() {
     let path = "/.well-known/security.txt";
-    let place = Place::new().with("APP_ENV", "testing");
-    let server = place.serve();
+    let sandbox = Sandbox::new().with("APP_ENV", "testing");
+    let server = sandbox.serve();
     server.get(path, None).expect(404);
     server.stop();
-    let place = place
+    let sandbox = sandbox
         .with("SECURITY_CONTACT", "mailto:security@example.com")
         .with("SECURITY_POLICY", "https://example.com/security")
         .with("PUBLIC_URL", "https://api.example.com");
-    let server = place.serve();
-    let answer = server.get(path, None).expect(200);
-    assert!(answer.head.contains("content-type: text/plain; charset=utf-8"), "{answer:?}");
-    let lines: Vec<&str> = answer.body.lines().collect();
-    let [contact, expires, policy, languages, canonical] = lines[..] else { panic!("{answer:?}") };
+    let server = sandbox.serve();
+    let response = server.get(path, None).expect(200);
+    assert!(response.head.contains("content-type: text/plain; charset=utf-8"), "{response:?}");
+    let lines: Vec<&str> = response.body.lines().collect();
+    let [contact, expires, policy, languages, canonical] = lines[..] else { panic!("{response:?}") };
     assert_eq!(contact, "Contact: mailto:security@example.com");
     let expires = expires.strip_prefix("Expires: ").and_then(|time| chrono::DateTime::parse_from_rfc3339(time).ok());
-    let days = (expires.unwrap_or_else(|| panic!("{answer:?}")).to_utc() - chrono::Utc::now()).num_days();
+    let days = (expires.unwrap_or_else(|| panic!("{response:?}")).to_utc() - chrono::Utc::now()).num_days();
     assert!((170..=180).contains(&days), "{days}");
     assert_eq!(policy, "Policy: https://example.com/security");
     assert_eq!(languages, "Preferred-Languages: en");

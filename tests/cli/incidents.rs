@@ -13,7 +13,7 @@ use bucketlist::incidents::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Place, Served, TRIES, connect};
+use crate::support::{MAX_ATTEMPTS, Sandbox, TestResponse, TestServer, connect};
 
 const PASSWORD: &str = "harbour-lantern-42";
 
@@ -53,7 +53,7 @@ fn answered(record: Record, operation: &str, status: u16, body: &Value) -> Recor
 }
 
 /// The body of a failure that the fault switch makes.
-fn failure(server: &Served) -> Value {
+fn failure(server: &TestServer) -> Value {
     let token = server.register("grace@example.com");
     let mut stream = connect(server.address).unwrap();
     let head = format!(
@@ -61,15 +61,15 @@ fn failure(server: &Served) -> Value {
         server.address
     );
     stream.write_all(head.as_bytes()).unwrap();
-    Answer::read(stream).unwrap().expect(500).json()
+    TestResponse::read(stream).unwrap().expect(500).json()
 }
 
-fn write(place: &Place, name: &str, value: &impl serde::Serialize) {
-    place.write(name, &serde_json::to_string(value).unwrap());
+fn write(sandbox: &Sandbox, name: &str, value: &impl serde::Serialize) {
+    sandbox.write(name, &serde_json::to_string(value).unwrap());
 }
 
 /// Everything takes one connection and answers the same.
-fn stranger(answer: &'static str) -> String {
+fn stranger(response: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     thread::spawn(move || {
@@ -77,7 +77,7 @@ fn stranger(answer: &'static str) -> String {
             let mut stream = stream.unwrap();
             let mut buffer = [0; 4096];
             let _ = stream.read(&mut buffer);
-            let _ = stream.write_all(answer.as_bytes());
+            let _ = stream.write_all(response.as_bytes());
         }
     });
     url
@@ -85,13 +85,13 @@ fn stranger(answer: &'static str) -> String {
 
 #[test]
 fn what_is_no_incident_is_refused_in_a_sentence() {
-    let place = Place::new();
+    let sandbox = Sandbox::new();
     let good = record(7, "GET", "/v2/users/me", &[], &Value::Null);
-    write(&place, "good.json", &good);
-    place.write("broken.json", "{");
-    place.write("altered.json", &serde_json::to_string(&good).unwrap().replace("\"text\":\"\"", "\"text\":\"x\""));
-    write(&place, "foreign.json", &json!({"info": {"schema": "https://schema.getpostman.com/"}, "item": []}));
-    write(&place, "later.json", &json!({"format": "bucketlist-incident/2"}));
+    write(&sandbox, "good.json", &good);
+    sandbox.write("broken.json", "{");
+    sandbox.write("altered.json", &serde_json::to_string(&good).unwrap().replace("\"text\":\"\"", "\"text\":\"x\""));
+    write(&sandbox, "foreign.json", &json!({"info": {"schema": "https://schema.getpostman.com/"}, "item": []}));
+    write(&sandbox, "later.json", &json!({"format": "bucketlist-incident/2"}));
     for (file, why) in [
         ("gone.json", "`gone.json` cannot be read: No such file or directory"),
         ("broken.json", "`broken.json` holds no incident: it is not JSON (EOF"),
@@ -104,51 +104,54 @@ fn what_is_no_incident_is_refused_in_a_sentence() {
             &["incidents", "replay", "--against", "http://127.0.0.1:1", "good.json", file],
             &["incidents", "ratchet", "--title", "x", "--against", "http://127.0.0.1:1", file],
         ] {
-            let sentence = place.run(arguments).fails();
+            let sentence = sandbox.run(arguments).expect_error();
             assert!(sentence.contains(why), "{sentence}");
         }
     }
-    let sentence = place.run(&["incidents", "export", "--as", "curl", "--base-url", "$(date)", "good.json"]).fails();
+    let sentence =
+        sandbox.run(&["incidents", "export", "--as", "curl", "--base-url", "$(date)", "good.json"]).expect_error();
     assert!(sentence.starts_with("`$(date)` is no address of a server"), "{sentence}");
-    write(&place, "cut.json", &Record { request: Sent { truncated: true, ..good.request.clone() }, ..good });
-    let sentence = place.run(&["incidents", "export", "--as", "curl", "cut.json"]).fails();
+    write(&sandbox, "cut.json", &Record { request: Sent { truncated: true, ..good.request.clone() }, ..good });
+    let sentence = sandbox.run(&["incidents", "export", "--as", "curl", "cut.json"]).expect_error();
     assert_eq!(sentence, "only the first 0 bytes of the body of incident 7 were kept: it cannot be sent again");
 }
 
 #[test]
 fn a_body_that_no_collection_can_hold_is_written_beside_it() {
-    let place = Place::new();
+    let sandbox = Sandbox::new();
     let mut binary = record(7, "POST", "/v2/bucketlists", &[], &Value::Null);
     binary.request.body = Bytes(b"\xff\x00".to_vec());
-    write(&place, "incident.json", &binary);
-    let sentence = place.run(&["incidents", "export", "incident.json", "--as", "postman"]).fails();
+    write(&sandbox, "incident.json", &binary);
+    let sentence = sandbox.run(&["incidents", "export", "incident.json", "--as", "postman"]).expect_error();
     assert!(
         sentence.starts_with("the collection needs incident-7.body beside it: name a file with --out"),
         "{sentence}"
     );
     let arguments = ["incidents", "export", "incident.json", "--as", "postman", "--out", "x.json"];
-    assert_eq!(place.run(&arguments).succeeds(), "wrote incident-7.body\nwrote x.json\n");
-    assert_eq!(std::fs::read(place.path("incident-7.body")).unwrap(), b"\xff\x00");
+    assert_eq!(sandbox.run(&arguments).expect_success(), "wrote incident-7.body\nwrote x.json\n");
+    assert_eq!(std::fs::read(sandbox.path("incident-7.body")).unwrap(), b"\xff\x00");
     let arguments = ["incidents", "export", "incident.json", "--as", "postman", "--out", "gone/x.json"];
-    assert!(place.run(&arguments).fails().starts_with("`gone/incident-7.body` cannot be written: No such file"));
+    assert!(
+        sandbox.run(&arguments).expect_error().starts_with("`gone/incident-7.body` cannot be written: No such file")
+    );
     for target in ["curl", "har"] {
-        let text = place.run(&["incidents", "export", "incident.json", "--as", target]).succeeds();
+        let text = sandbox.run(&["incidents", "export", "incident.json", "--as", target]).expect_success();
         assert!(text.contains("/wA="), "{text}");
     }
 }
 
 #[test]
 fn a_server_that_is_gone_or_not_ours_is_named() {
-    let place = Place::new().with("REPLAY_PASSWORD", PASSWORD);
-    write(&place, "incident.json", &record(7, "GET", "/v2/users/me", &[], &Value::Null));
+    let sandbox = Sandbox::new().with("REPLAY_PASSWORD", PASSWORD);
+    write(&sandbox, "incident.json", &record(7, "GET", "/v2/users/me", &[], &Value::Null));
     let replay = |url: &str, more: &[&str]| {
         let arguments = ["incidents", "replay", "incident.json", "--against", url];
-        place.run(&[&arguments[..], more].concat()).fails()
+        sandbox.run(&[&arguments[..], more].concat()).expect_error()
     };
     let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let sentence = replay(&format!("http://{gone}"), &[]);
     assert!(sentence.starts_with(&format!("http://{gone} cannot be reached: Connection refused")), "{sentence}");
-    for (answer, why) in [
+    for (response, why) in [
         (
             "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
             "is no BucketList server: /version is answered with 404",
@@ -159,53 +162,53 @@ fn a_server_that_is_gone_or_not_ours_is_named() {
         ),
         ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", "is no BucketList server: /version names no contract v2"),
         ("220 mail.example.com ESMTP\r\n", "answered is no HTTP: invalid HTTP version"),
-        ("", "cannot be reached: the connection was closed without an answer"),
+        ("", "cannot be reached: the connection was closed without a response"),
     ] {
-        let sentence = replay(&stranger(answer), &[]);
-        assert!(sentence.contains(why), "{answer}: {sentence}");
+        let sentence = replay(&stranger(response), &[]);
+        assert!(sentence.contains(why), "{response}: {sentence}");
     }
     let sentence = replay("https://api.example.com", &[]);
     assert!(sentence.ends_with("https://api.example.com is another machine: add --yes if you mean it"), "{sentence}");
-    let place = Place::new();
-    write(&place, "incident.json", &record(7, "GET", "/v2/users/me", &[], &Value::Null));
+    let sandbox = Sandbox::new();
+    write(&sandbox, "incident.json", &record(7, "GET", "/v2/users/me", &[], &Value::Null));
     let arguments =
         ["incidents", "replay", "incident.json", "--against", "http://127.0.0.1:1", "--as", "a@example.com"];
-    assert_eq!(place.run(&arguments).fails(), "set REPLAY_PASSWORD to the password of a@example.com");
+    assert_eq!(sandbox.run(&arguments).expect_error(), "set REPLAY_PASSWORD to the password of a@example.com");
 }
 
 both_engines! {
     fn a_failure_is_reproduced_found_fixed_and_kept_so(engine: Engine) {
-        let place = Place::on(engine).with("APP_ENV", "testing").with("RATE_LIMIT", "off");
-        let server = place.serve();
+        let sandbox = Sandbox::on(engine).with("APP_ENV", "testing").with("RATE_LIMIT", "off");
+        let server = sandbox.serve();
         let failure = failure(&server);
         // The list 7 and the item 42 are not there: they are made for the replay.
         let body = json!({"name": "{{title}}", "due_on": null, "done": true, "description": null});
         let put = record(1, "PUT", "/v2/bucketlists/7/items/42", &[("x-fault", "internal")], &body);
         let broken = answered(put.clone(), "replaceItem", 500, &failure);
-        write(&place, "broken.json", &broken);
+        write(&sandbox, "broken.json", &broken);
         let mut mended = broken.clone();
         mended.request.headers.retain(|(name, _)| name != "x-fault");
-        write(&place, "mended.json", &mended);
+        write(&sandbox, "mended.json", &mended);
         let url = server.url();
         let replay = |file: &str, expect: &str, more: &[&str]| {
             let arguments = ["incidents", "replay", file, "--against", &url, "--expect", expect];
-            place.run(&[&arguments[..], more].concat())
+            sandbox.run(&[&arguments[..], more].concat())
         };
 
-        let text = replay("broken.json", "reproduced", &[]).succeeds();
+        let text = replay("broken.json", "reproduced", &[]).expect_success();
         assert!(text.contains("1         replaceItem  500 INTERNAL_ERROR  500 INTERNAL_ERROR  as captured"), "{text}");
         assert!(text.ends_with("1 of 1 reproduced.\n"), "{text}");
-        let text = replay("broken.json", "fixed", &[]).exits(4).out;
+        let text = replay("broken.json", "fixed", &[]).expect_exit_code(4).out;
         assert!(text.ends_with("0 of 1 fixed.\n"), "{text}");
-        let text = replay("mended.json", "fixed", &[]).succeeds();
+        let text = replay("mended.json", "fixed", &[]).expect_success();
         assert!(text.contains("500 INTERNAL_ERROR  200  fixed") && text.ends_with("1 of 1 fixed.\n"), "{text}");
-        let text = replay("mended.json", "reproduced", &["--format", "json"]).exits(4).out;
+        let text = replay("mended.json", "reproduced", &["--format", "json"]).expect_exit_code(4).out;
         let report: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(report["outcomes"][0]["differences"][0], json!({"place": "status", "captured": "500", "now": "200"}));
         assert_eq!((&report["total"], &report["as_asked"]), (&json!(1), &json!(0)));
 
         // Whoever was made for it is gone, with all they had.
-        let admin = place.run_with(&["user", "create", "admin@example.com", "--admin", "--password-stdin"], PASSWORD);
+        let admin = sandbox.run_with(&["user", "create", "admin@example.com", "--admin", "--password-stdin"], PASSWORD);
         assert_eq!(admin.code, Some(0), "{admin:?}");
         let login = json!({"email": "admin@example.com", "password": PASSWORD});
         let session = server.post("/v2/auth/login", None, &login).expect(200).json();
@@ -213,31 +216,31 @@ both_engines! {
         assert_eq!(users["data"], json!([]));
 
         let ratchet = |file: &str| {
-            place.run(&["incidents", "ratchet", file, "--title", "An item's name in {braces}", "--folder", "kept", "--against", &url])
+            sandbox.run(&["incidents", "ratchet", file, "--title", "An item's name in {braces}", "--folder", "kept", "--against", &url])
         };
-        let text = ratchet("broken.json").exits(4).out;
+        let text = ratchet("broken.json").expect_exit_code(4).out;
         assert!(text.ends_with("Nothing is kept: only what is fixed can stay fixed.\n"), "{text}");
-        assert!(!place.exists("kept"));
+        assert!(!sandbox.exists("kept"));
         let kept = "kept/an-item-s-name-in-braces.json";
-        assert_eq!(ratchet("mended.json").succeeds(), format!("wrote {kept}: `make replay` keeps it fixed.\n"));
-        assert!(ratchet("mended.json").fails().starts_with(&format!("`{kept}` is kept already")));
-        replay(kept, "fixed", &[]).succeeds();
-        let Incidents::Kept(mut back) = parse(place.read(kept).as_bytes()).unwrap() else { panic!("it is kept") };
+        assert_eq!(ratchet("mended.json").expect_success(), format!("wrote {kept}: `make replay` keeps it fixed.\n"));
+        assert!(ratchet("mended.json").expect_error().starts_with(&format!("`{kept}` is kept already")));
+        replay(kept, "fixed", &[]).expect_success();
+        let Incidents::Kept(mut back) = parse(sandbox.read(kept).as_bytes()).unwrap() else { panic!("it is kept") };
         assert_eq!((back.expect[0].status, &back.records[..]), (200, &[mended][..]));
         // It comes back: the run is not green any more.
         back.records[0].request.headers.push(("x-fault".to_owned(), "panic".to_owned()));
-        write(&place, "back.json", &back);
-        let text = replay("back.json", "fixed", &[]).exits(4).out;
+        write(&sandbox, "back.json", &back);
+        let text = replay("back.json", "fixed", &[]).expect_exit_code(4).out;
         assert!(text.contains("as captured"), "{text}");
         server.stop();
     }
 
     fn a_flow_is_about_what_it_has_made(engine: Engine) {
-        let place = Place::on(engine)
+        let sandbox = Sandbox::on(engine)
             .with("APP_ENV", "testing")
             .with("RATE_LIMIT", "off")
             .with("REPLAY_PASSWORD", PASSWORD);
-        let server = place.serve();
+        let server = sandbox.serve();
         let failure = failure(&server);
         let token = server.register("ada@example.com");
         // The ids of this server are not those of the server where it was captured.
@@ -265,11 +268,11 @@ both_engines! {
         // One by one and out of order: the session makes a flow of them.
         let files = ["3.json", "1.json", "4.json", "2.json"];
         for (file, one) in files.iter().zip([&third, &first, &fourth, &second]) {
-            write(&place, file, one);
+            write(&sandbox, file, one);
         }
         let url = server.url();
         let arguments = [&["incidents", "replay"][..], &files, &["--against", &url, "--as", "ada@example.com"]].concat();
-        let text = place.run(&arguments).succeeds();
+        let text = sandbox.run(&arguments).expect_success();
         assert!(text.ends_with("4 of 4 reproduced.\n"), "{text}");
         let lists = server.get("/v2/bucketlists", Some(&token)).expect(200).json();
         assert_eq!(lists["data"].as_array().unwrap().len(), 1, "{lists}");
@@ -279,40 +282,40 @@ both_engines! {
         let missing = answered(record(5, "GET", "/v2/bucketlists/999", &[], &Value::Null), "getBucketlist", 404, &missing);
         let refused = server.get("/v2/users/me", Some("stand-in")).expect(401).json();
         let refused = answered(record(6, "GET", "/v2/users/me", &[], &Value::Null), "getMe", 401, &refused);
-        write(&place, "5.json", &missing);
-        write(&place, "6.json", &Record { principal: None, ..refused });
-        let text = place.run(&["incidents", "replay", "5.json", "6.json", "--against", &url]).succeeds();
+        write(&sandbox, "5.json", &missing);
+        write(&sandbox, "6.json", &Record { principal: None, ..refused });
+        let text = sandbox.run(&["incidents", "replay", "5.json", "6.json", "--against", &url]).expect_success();
         assert!(text.ends_with("2 of 2 reproduced.\n"), "{text}");
 
         // An administrator is never somebody else.
         let principal = Principal { user_id: 1, session_id: 1, role: "admin".to_owned() };
-        write(&place, "7.json", &Record { principal: Some(principal), ..missing });
-        let sentence = place.run(&["incidents", "replay", "7.json", "--against", &url]).fails();
+        write(&sandbox, "7.json", &Record { principal: Some(principal), ..missing });
+        let sentence = sandbox.run(&["incidents", "replay", "7.json", "--against", &url]).expect_error();
         assert!(sentence.contains("name the account that stands for them with --as-admin"), "{sentence}");
-        let place = place.with("REPLAY_PASSWORD", "wrong-password-1");
-        let sentence = place.run(&["incidents", "replay", "5.json", "--against", &url, "--as", "ada@example.com"]).fails();
+        let sandbox = sandbox.with("REPLAY_PASSWORD", "wrong-password-1");
+        let sentence = sandbox.run(&["incidents", "replay", "5.json", "--against", &url, "--as", "ada@example.com"]).expect_error();
         assert!(sentence.ends_with("does not let ada@example.com log in: 401 INVALID_CREDENTIALS"), "{sentence}");
         server.stop();
     }
 
     fn what_the_server_has_kept_is_named_by_number_or_request(engine: Engine) {
-        let place = Place::on(engine).with("APP_ENV", "testing").with("RATE_LIMIT", "off");
-        let server = place.serve();
+        let sandbox = Sandbox::on(engine).with("APP_ENV", "testing").with("RATE_LIMIT", "off");
+        let server = sandbox.serve();
         let failure = failure(&server);
         let request_id = failure["request_id"].as_str().unwrap().to_owned();
         // It is kept after it was answered.
-        let list = || place.run(&["incidents", "list", "--format", "json"]).succeeds();
-        let kept = (0..TRIES).map(|_| list()).find(|text| text.contains(&request_id)).expect("it is kept");
+        let list = || sandbox.run(&["incidents", "list", "--format", "json"]).expect_success();
+        let kept = (0..MAX_ATTEMPTS).map(|_| list()).find(|text| text.contains(&request_id)).expect("it is kept");
         let id = serde_json::from_str::<Value>(kept.lines().next().unwrap()).unwrap()["id"].to_string();
-        let by_request = place.run(&["incidents", "export", &request_id, "--as", "curl"]).succeeds();
-        assert_eq!(place.run(&["incidents", "export", &id, "--as", "curl"]).succeeds(), by_request);
+        let by_request = sandbox.run(&["incidents", "export", &request_id, "--as", "curl"]).expect_success();
+        assert_eq!(sandbox.run(&["incidents", "export", &id, "--as", "curl"]).expect_success(), by_request);
         assert!(by_request.contains("-H 'x-fault: internal'"), "{by_request}");
         let url = server.url();
-        let text = place.run(&["incidents", "replay", &id, "--against", &url]).succeeds();
+        let text = sandbox.run(&["incidents", "replay", &id, "--against", &url]).expect_success();
         assert!(text.contains("500 INTERNAL_ERROR  500 INTERNAL_ERROR  as captured"), "{text}");
-        let text = place.run(&["incidents", "replay", "--all", "--against", &url]).succeeds();
+        let text = sandbox.run(&["incidents", "replay", "--all", "--against", &url]).expect_success();
         assert!(text.contains(&format!("\n{id} ")) && text.ends_with(" reproduced.\n"), "{text}");
-        let sentence = place.run(&["incidents", "replay", "no-such-request", "--against", &url]).fails();
+        let sentence = sandbox.run(&["incidents", "replay", "no-such-request", "--against", &url]).expect_error();
         assert!(sentence.starts_with("there is no incident `no-such-request`: it has expired"), "{sentence}");
         server.stop();
     }

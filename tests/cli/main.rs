@@ -5,24 +5,24 @@
 #[macro_use]
 mod support;
 
-mod addressing;
 mod commands;
 mod config;
 mod coverage;
-mod crash;
+mod crash_recovery;
 mod diff;
 mod doctor;
 mod https;
 mod incidents;
+mod malformed_requests;
 mod migrate;
 mod openapi;
 mod postman;
 mod prose;
 mod readme;
-mod refusals;
+mod request_targets;
 mod security;
 mod seed;
 mod serve;
 mod shutdown;
+mod startup_errors;
 mod user;
-mod wire;

@@ -6,7 +6,7 @@ use contract::{v1, v2};
 use document::Operation;
 use serde_json::Value;
 
-use crate::support::{Place, repository};
+use crate::support::{Sandbox, repository_root};
 
 const FILES: [&str; 7] = [
     "collection.json",
@@ -19,7 +19,7 @@ const FILES: [&str; 7] = [
 ];
 
 fn committed(name: &str) -> String {
-    fs::read_to_string(repository().join("postman").join(name)).unwrap()
+    fs::read_to_string(repository_root().join("postman").join(name)).unwrap()
 }
 
 fn collection() -> Value {
@@ -31,51 +31,54 @@ fn items(version: &Value) -> impl Iterator<Item = &Value> {
     version["item"].as_array().unwrap().iter().flat_map(|folder| folder["item"].as_array().unwrap())
 }
 
-/// What in a saved answer is not as documented.
-fn check(operation: &Operation, answer: &Value) -> Vec<String> {
+/// What in a saved response is not as documented.
+fn check(operation: &Operation, response: &Value) -> Vec<String> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let headers: Vec<(String, String)> =
-        answer["header"].as_array().unwrap().iter().map(|one| (text(&one["key"]), text(&one["value"]))).collect();
-    operation.check_response(answer["code"].as_u64().unwrap() as u16, &headers, text(&answer["body"]).as_bytes())
+        response["header"].as_array().unwrap().iter().map(|one| (text(&one["key"]), text(&one["value"]))).collect();
+    operation.check_response(response["code"].as_u64().unwrap() as u16, &headers, text(&response["body"]).as_bytes())
 }
 
 #[test]
 fn a_check_is_0_when_the_collection_is_fresh_and_4_when_it_is_not() {
-    let place = Place::new();
-    let folder = repository().join("postman");
-    let fresh = place.run(&["postman", "check", "--folder", folder.to_str().unwrap()]).succeeds();
+    let sandbox = Sandbox::new();
+    let folder = repository_root().join("postman");
+    let fresh = sandbox.run(&["postman", "check", "--folder", folder.to_str().unwrap()]).expect_success();
     assert_eq!(fresh, "The committed collection is what the code says.\n");
 
     let stale = |names: &str| {
-        let outcome = place.run(&["postman", "check"]).exits(4);
+        let outcome = sandbox.run(&["postman", "check"]).expect_exit_code(4);
         let expected = format!("{names} in postman differs from the code: run `make postman` and commit the result.\n");
         assert_eq!((outcome.out, outcome.err), (expected, String::new()));
     };
     stale(&FILES.join(" and "));
     let wrote: String = FILES.iter().map(|name| format!("wrote postman/{name}\n")).collect();
-    assert_eq!(place.run(&["postman", "write"]).succeeds(), wrote);
-    assert_eq!(place.run(&["postman", "check"]).succeeds(), "The committed collection is what the code says.\n");
+    assert_eq!(sandbox.run(&["postman", "write"]).expect_success(), wrote);
+    assert_eq!(
+        sandbox.run(&["postman", "check"]).expect_success(),
+        "The committed collection is what the code says.\n"
+    );
     for name in FILES {
-        assert_eq!(place.read(&format!("postman/{name}")), committed(name), "{name}");
+        assert_eq!(sandbox.read(&format!("postman/{name}")), committed(name), "{name}");
     }
-    fs::remove_file(place.path("postman/v2.http")).unwrap();
+    fs::remove_file(sandbox.path("postman/v2.http")).unwrap();
     stale("v2.http");
 }
 
 #[test]
 fn a_collection_that_cannot_be_written_is_refused_in_a_sentence() {
-    let place = Place::new();
-    place.write("file", "");
-    let sentence = place.run(&["postman", "write", "--folder", "file/below"]).fails();
+    let sandbox = Sandbox::new();
+    sandbox.write("file", "");
+    let sentence = sandbox.run(&["postman", "write", "--folder", "file/below"]).expect_error();
     assert!(sentence.contains("Not a directory"), "{sentence}");
 }
 
 #[test]
 fn the_collection_needs_no_configuration() {
-    let place = Place::new().with("PORT", "nonsense").with("DATABASE_URL", "mysql://x");
-    place.run(&["postman", "write"]).succeeds();
-    assert_eq!(place.read("postman/collection.json"), committed("collection.json"));
-    assert!(!place.exists("data"));
+    let sandbox = Sandbox::new().with("PORT", "nonsense").with("DATABASE_URL", "mysql://x");
+    sandbox.run(&["postman", "write"]).expect_success();
+    assert_eq!(sandbox.read("postman/collection.json"), committed("collection.json"));
+    assert!(!sandbox.exists("data"));
 }
 
 #[test]
@@ -101,9 +104,9 @@ fn every_operation_is_in_the_collection_with_every_answer_it_can_give() {
                 item["response"].as_array().unwrap().iter().map(|saved| saved["code"].as_u64().unwrap()).collect();
             let documented: BTreeSet<u64> = operation.statuses().map(u64::from).collect();
             assert_eq!(saved, documented, "{wanted}");
-            for answer in item["response"].as_array().unwrap() {
-                let wrong = check(operation, answer);
-                assert!(wrong.is_empty(), "{wanted}, {}: {wrong:#?}", answer["name"]);
+            for response in item["response"].as_array().unwrap() {
+                let wrong = check(operation, response);
+                assert!(wrong.is_empty(), "{wanted}, {}: {wrong:#?}", response["name"]);
             }
         }
         assert_eq!(requests.len(), contract.operations().count());
@@ -128,9 +131,9 @@ fn nothing_in_the_collection_is_made_up_and_no_environment_has_a_secret() {
 
 #[test]
 fn the_server_hands_out_the_collection_and_an_environment_for_itself() {
-    let server = Place::new().with("APP_ENV", "testing").with("PUBLIC_URL", "http://api.example.test:81").serve();
-    let answer = server.get("/postman/collection.json", None).expect(200);
-    assert_eq!(answer.body, committed("collection.json"));
+    let server = Sandbox::new().with("APP_ENV", "testing").with("PUBLIC_URL", "http://api.example.test:81").serve();
+    let response = server.get("/postman/collection.json", None).expect(200);
+    assert_eq!(response.body, committed("collection.json"));
     let environment = server.get("/postman/environment.json", None).expect(200).json();
     assert_eq!(environment["name"], "BucketList testing");
     assert_eq!(environment["values"][0]["key"], "base_url");

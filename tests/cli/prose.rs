@@ -10,7 +10,7 @@ use bucketlist::{cli::Cli, config::variables};
 use clap::{Command, CommandFactory};
 use contract::ErrorCode;
 
-use crate::support::repository;
+use crate::support::repository_root;
 
 /// A file of prose.
 struct Page {
@@ -36,8 +36,8 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 fn pages() -> Vec<Page> {
-    let mut paths = ["README.md", "CHANGELOG.md", "SECURITY.md"].map(|name| repository().join(name)).to_vec();
-    collect(&repository().join("docs"), &mut paths);
+    let mut paths = ["README.md", "CHANGELOG.md", "SECURITY.md"].map(|name| repository_root().join(name)).to_vec();
+    collect(&repository_root().join("docs"), &mut paths);
     paths.into_iter().map(|path| Page { text: fs::read_to_string(&path).unwrap(), path }).collect()
 }
 
@@ -78,7 +78,7 @@ impl Page {
     }
 
     fn at(&self, line: usize) -> String {
-        format!("{}:{line}", self.path.strip_prefix(repository()).unwrap().display())
+        format!("{}:{line}", self.path.strip_prefix(repository_root()).unwrap().display())
     }
 }
 
@@ -92,13 +92,13 @@ fn words(code: &str) -> Vec<&str> {
 }
 
 fn read(path: &str) -> String {
-    fs::read_to_string(repository().join(path)).unwrap()
+    fs::read_to_string(repository_root().join(path)).unwrap()
 }
 
 /// Every text in which a variable of the scripts may be named.
 fn scripts() -> String {
     let mut text = read("Makefile") + &read(".ci/run");
-    for entry in fs::read_dir(repository().join("scripts")).unwrap() {
+    for entry in fs::read_dir(repository_root().join("scripts")).unwrap() {
         text += &fs::read_to_string(entry.unwrap().path()).unwrap();
     }
     text
@@ -163,16 +163,16 @@ fn every_make_target_is_in_the_help_and_every_phony_one_is_a_target() {
 }
 
 /// Follows the words after `bucketlist` into the command line.
-fn follow(mut command: Command, words: &[&str], place: &str) -> bool {
+fn follow(mut command: Command, words: &[&str], sandbox: &str) -> bool {
     let mut depth = 0;
     for word in words {
         if let Some(option) = word.strip_prefix("--") {
             let name = option.split('=').next().unwrap();
             let known = name == "help" || command.get_arguments().any(|argument| argument.get_long() == Some(name));
-            assert!(known, "{place}: `bucketlist {}` has no --{name}", words.join(" "));
+            assert!(known, "{sandbox}: `bucketlist {}` has no --{name}", words.join(" "));
         } else if command.has_subcommands() {
             let Some(part) = command.find_subcommand(word).cloned() else {
-                panic!("{place}: there is no `bucketlist {}`", words.join(" "));
+                panic!("{sandbox}: there is no `bucketlist {}`", words.join(" "));
             };
             command = part;
             depth += 1;
@@ -243,11 +243,11 @@ fn every_path_exists() {
             for word in words(&code.text).into_iter().filter(|word| is_path(word)) {
                 for path in expand(word) {
                     let beside = page.path.parent().unwrap().join(&path);
-                    let exists = repository().join(&path).exists() || beside.exists();
+                    let exists = repository_root().join(&path).exists() || beside.exists();
                     assert!(exists, "{}: there is no {path}", page.at(code.line));
                     // A folder is written as one.
                     assert!(
-                        !path.ends_with('/') || repository().join(&path).is_dir(),
+                        !path.ends_with('/') || repository_root().join(&path).is_dir(),
                         "{}: {path}",
                         page.at(code.line)
                     );

@@ -2,17 +2,17 @@
 
 use std::{fs, process::Command};
 
-use crate::support::{Place, Served, repository};
+use crate::support::{Sandbox, TestServer, repository_root};
 
 /// The blocks that begin with ```sh tour, in order.
 fn tour() -> Vec<String> {
-    let text = fs::read_to_string(repository().join("README.md")).unwrap();
+    let text = fs::read_to_string(repository_root().join("README.md")).unwrap();
     let blocks = text.split("\n```sh tour\n").skip(1);
     blocks.map(|block| block.split("\n```").next().unwrap().to_owned()).collect()
 }
 
 /// What the blocks print, run as one script.
-fn walk(server: &Served) -> String {
+fn walk(server: &TestServer) -> String {
     let script = format!("set -euo pipefail\n{}\n", tour().join("\n"));
     let output = Command::new("bash")
         .args(["-c", &script])
@@ -29,8 +29,8 @@ fn walk(server: &Served) -> String {
 
 both_engines! {
     fn the_tour_works_twice_in_a_row_against_one_server(engine: Engine) {
-        let place = Place::on(engine);
-        let server = place.serve();
+        let sandbox = Sandbox::on(engine);
+        let server = sandbox.serve();
         for _ in 0..2 {
             let out = walk(&server);
             let lines: Vec<&str> = out.lines().collect();

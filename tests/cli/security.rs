@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, fs};
 
-use crate::support::repository;
+use crate::support::repository_root;
 
 /// How many requirements of ASVS 5.0 each section has on the levels 1 and 2; they are numbered from 1.
 const SECTIONS: [(&str, u8); 75] = [
@@ -104,7 +104,7 @@ impl Row {
 
 /// Every row and entry below a heading, without the heads of the tables.
 fn rows() -> Vec<Row> {
-    let text = fs::read_to_string(repository().join("docs/security.md")).unwrap();
+    let text = fs::read_to_string(repository_root().join("docs/security.md")).unwrap();
     let (mut section, mut rows) = (String::new(), Vec::new());
     for line in text.lines() {
         if let Some(heading) = line.strip_prefix("## ") {
@@ -132,7 +132,7 @@ fn requirement_like(cell: &str) -> bool {
 /// Whether a file has a test of this name: one with an attribute that makes it one, one of a macro that runs it on both
 /// engines, or a check in a browser.
 fn has_test(path: &str, name: &str) -> bool {
-    let Ok(text) = fs::read_to_string(repository().join(path)) else { return false };
+    let Ok(text) = fs::read_to_string(repository_root().join(path)) else { return false };
     if path.starts_with("tests/browser/") {
         return text.contains(&format!("await check('{name}', async () => {{"));
     }
@@ -202,7 +202,7 @@ fn whatever_does_not_apply_says_why() {
 /// ASVS V15.1.1 and V15.2.1: when they are looked for, and within which time they are mended.
 #[test]
 fn holes_of_dependencies_are_looked_for_and_have_a_time() {
-    let text = |path: &str| fs::read_to_string(repository().join(path)).unwrap();
+    let text = |path: &str| fs::read_to_string(repository_root().join(path)).unwrap();
     let workflow = text(".github/workflows/ci.yml");
     let (triggers, jobs) = workflow.split_once("\njobs:\n").unwrap();
     for trigger in ["\n  push:\n", "\n  pull_request:\n", "\n  schedule:\n", "- cron: "] {

@@ -3,11 +3,11 @@
 use bucketlist::db::schema::{bucketlists, items, users};
 use diesel::{dsl::count_star, prelude::*};
 
-use crate::support::Place;
+use crate::support::Sandbox;
 
 /// How many users, lists and items there are.
-fn counts(place: &Place) -> (i64, i64, i64) {
-    let mut migrator = place.migrator();
+fn counts(sandbox: &Sandbox) -> (i64, i64, i64) {
+    let mut migrator = sandbox.migrator();
     let c = migrator.connection();
     (
         users::table.select(count_star()).first(c).unwrap(),
@@ -16,45 +16,45 @@ fn counts(place: &Place) -> (i64, i64, i64) {
     )
 }
 
-fn names(place: &Place) -> Vec<String> {
-    items::table.order(items::id).select(items::name).load(place.migrator().connection()).unwrap()
+fn names(sandbox: &Sandbox) -> Vec<String> {
+    items::table.order(items::id).select(items::name).load(sandbox.migrator().connection()).unwrap()
 }
 
 const DUMMY: [&str; 10] = ["seed", "--dummy", "--users", "2", "--lists", "2", "--items", "3", "--rng-seed", "1"];
 
 both_engines! {
     fn the_standard_data_comes_once(engine: Engine) {
-        let place = Place::on(engine);
-        let said = place.run(&["seed"]).succeeds();
+        let sandbox = Sandbox::on(engine);
+        let said = sandbox.run(&["seed"]).expect_success();
         assert_eq!(said, "Added the standard data: admin@example.com and demo@example.com.\n");
-        let after = counts(&place);
+        let after = counts(&sandbox);
         assert!(after.0 == 2 && after.1 >= 3 && after.2 >= 6, "{after:?}");
-        assert_eq!(place.run(&["seed"]).succeeds(), "There is data already; nothing was added.\n");
-        assert_eq!(counts(&place), after);
+        assert_eq!(sandbox.run(&["seed"]).expect_success(), "There is data already; nothing was added.\n");
+        assert_eq!(counts(&sandbox), after);
     }
 
     fn dummy_data_is_as_much_as_was_asked_for_and_comes_once(engine: Engine) {
-        let place = Place::on(engine);
-        let said = place.run(&DUMMY).succeeds();
+        let sandbox = Sandbox::on(engine);
+        let said = sandbox.run(&DUMMY).expect_success();
         assert!(said.starts_with("Added 2 users, 4 bucketlists and 12 items in "), "{said}");
-        assert_eq!(counts(&place), (2, 4, 12));
-        let sentence = place.run(&DUMMY).fails();
+        assert_eq!(counts(&sandbox), (2, 4, 12));
+        let sentence = sandbox.run(&DUMMY).expect_error();
         assert!(sentence.contains("choose another --rng-seed"), "{sentence}");
-        assert_eq!(counts(&place), (2, 4, 12));
+        assert_eq!(counts(&sandbox), (2, 4, 12));
         let mut other = DUMMY;
         other[9] = "2";
-        let _ = place.run(&other).exits(0);
-        assert_eq!(counts(&place), (4, 8, 24));
+        let _ = sandbox.run(&other).expect_exit_code(0);
+        assert_eq!(counts(&sandbox), (4, 8, 24));
     }
 }
 
 #[test]
 fn the_same_rng_seed_makes_the_same_data_and_another_does_not() {
-    let [first, second, third] = [(); 3].map(|()| Place::new());
+    let [first, second, third] = [(); 3].map(|()| Sandbox::new());
     let mut other = DUMMY;
     other[9] = "2";
-    for (place, arguments) in [(&first, DUMMY), (&second, DUMMY), (&third, other)] {
-        let _ = place.run(&arguments).exits(0);
+    for (sandbox, arguments) in [(&first, DUMMY), (&second, DUMMY), (&third, other)] {
+        let _ = sandbox.run(&arguments).expect_exit_code(0);
     }
     assert_eq!(names(&first), names(&second));
     assert_ne!(names(&first), names(&third));

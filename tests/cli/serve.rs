@@ -4,12 +4,12 @@ use std::{fs, os::unix::fs::PermissionsExt};
 
 use serde_json::json;
 
-use crate::support::{Engine, GOOD_SECRET, Place, Served, TRIES};
+use crate::support::{Engine, MAX_ATTEMPTS, STRONG_SECRET, Sandbox, TestServer};
 
 #[test]
 fn development_greets_with_its_addresses_and_logins_that_work() {
-    let place = Place::new();
-    let server = place.serve();
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve();
     let url = server.url();
     let version = env!("CARGO_PKG_VERSION");
     let expected = format!(
@@ -34,42 +34,42 @@ fn development_greets_with_its_addresses_and_logins_that_work() {
 
 both_engines! {
     fn development_seeds_an_empty_database_once(engine: Engine) {
-        let place = Place::on(engine);
+        let sandbox = Sandbox::on(engine);
         let login = json!({"email": "demo@example.com", "password": "bucketlist-demo"});
-        let lists = |server: &Served| {
+        let lists = |server: &TestServer| {
             let session = server.post("/v1/auth/login", None, &login).expect(200).json();
             let page = server.get("/v1/bucketlists", session["access_token"].as_str()).expect(200).json();
             page["meta"]["total"].as_i64().unwrap()
         };
-        let server = place.serve();
+        let server = sandbox.serve();
         let seeded = lists(&server);
         assert!(seeded > 0);
         server.stop();
-        let server = place.serve();
+        let server = sandbox.serve();
         assert_eq!(lists(&server), seeded);
         server.stop();
     }
 
     fn elsewhere_nothing_is_seeded_and_no_login_is_shown(engine: Engine) {
-        let place = Place::on(engine).with("APP_ENV", "production").with("JWT_SECRET", GOOD_SECRET);
-        let server = place.serve();
+        let sandbox = Sandbox::on(engine).with("APP_ENV", "production").with("JWT_SECRET", STRONG_SECRET);
+        let server = sandbox.serve();
         assert!(!server.greeting.contains("example.com"), "{}", server.greeting);
         let login = json!({"email": "admin@example.com", "password": "bucketlist-admin"});
         server.post("/v1/auth/login", None, &login).expect(401);
         server.stop();
         // Unless it is asked for.
-        let server = Served::start(&place, &["serve", "--seed"]);
+        let server = TestServer::start(&sandbox, &["serve", "--seed"]);
         server.post("/v1/auth/login", None, &login).expect(200);
         server.stop();
     }
 
     fn without_auto_migrate_it_waits_for_the_migration(engine: Engine) {
-        let place = Place::on(engine).with("APP_ENV", "testing").with("AUTO_MIGRATE", "false");
-        let server = place.serve();
+        let sandbox = Sandbox::on(engine).with("APP_ENV", "testing").with("AUTO_MIGRATE", "false");
+        let server = sandbox.serve();
         server.get("/health/live", None).expect(200);
-        let answer = server.get("/health/ready", None).expect(503);
-        assert!(answer.body.contains("run `bucketlist migrate up`"), "{answer:?}");
-        let _ = place.run(&["migrate", "up"]).exits(0);
+        let response = server.get("/health/ready", None).expect(503);
+        assert!(response.body.contains("run `bucketlist migrate up`"), "{response:?}");
+        let _ = sandbox.run(&["migrate", "up"]).expect_exit_code(0);
         server.get("/health/ready", None).expect(200);
         server.register("ada@example.com");
         server.stop();
@@ -78,41 +78,41 @@ both_engines! {
 
 #[test]
 fn the_secret_it_makes_is_kept_for_itself_and_outlives_it() {
-    let place = Place::new().with("APP_ENV", "testing");
-    let server = place.serve();
+    let sandbox = Sandbox::new().with("APP_ENV", "testing");
+    let server = sandbox.serve();
     let token = server.register("ada@example.com");
     server.stop();
-    let mode = fs::metadata(place.path("data/jwt_secret")).unwrap().permissions().mode();
+    let mode = fs::metadata(sandbox.path("data/jwt_secret")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    let secret = place.read("data/jwt_secret");
+    let secret = sandbox.read("data/jwt_secret");
     assert!(secret.len() >= 32);
-    let server = place.serve();
+    let server = sandbox.serve();
     server.get("/v1/users/me", Some(&token)).expect(200);
-    assert_eq!(place.read("data/jwt_secret"), secret);
+    assert_eq!(sandbox.read("data/jwt_secret"), secret);
     server.stop();
 }
 
 #[test]
 fn a_changed_secret_logs_nobody_out_while_the_old_one_is_named() {
-    let place = Place::new().with("APP_ENV", "testing").with("JWT_SECRET", GOOD_SECRET);
-    let server = place.serve();
+    let sandbox = Sandbox::new().with("APP_ENV", "testing").with("JWT_SECRET", STRONG_SECRET);
+    let server = sandbox.serve();
     let token = server.register("ada@example.com");
     server.stop();
-    let place =
-        place.with("JWT_SECRET", "a-new-one-that-is-as-good-as-the-old").with("JWT_PREVIOUS_SECRETS", GOOD_SECRET);
-    let server = place.serve();
+    let sandbox =
+        sandbox.with("JWT_SECRET", "a-new-one-that-is-as-good-as-the-old").with("JWT_PREVIOUS_SECRETS", STRONG_SECRET);
+    let server = sandbox.serve();
     server.get("/v1/users/me", Some(&token)).expect(200);
     server.stop();
-    let place = place.with("JWT_PREVIOUS_SECRETS", "");
-    let server = place.serve();
+    let sandbox = sandbox.with("JWT_PREVIOUS_SECRETS", "");
+    let server = sandbox.serve();
     server.get("/v1/users/me", Some(&token)).expect(401);
     server.stop();
 }
 
 #[test]
 fn two_servers_on_one_postgresql_see_the_same_at_once() {
-    let place = Place::on(Engine::Postgres).with("APP_ENV", "testing").with("JWT_SECRET", GOOD_SECRET);
-    let (one, two) = (place.serve(), place.serve());
+    let sandbox = Sandbox::on(Engine::Postgres).with("APP_ENV", "testing").with("JWT_SECRET", STRONG_SECRET);
+    let (one, two) = (sandbox.serve(), sandbox.serve());
     let token = one.register("ada@example.com");
     for number in 0..3 {
         let made = one.post("/v1/bucketlists", Some(&token), &json!({"name": format!("List {number}")})).expect(201);
@@ -126,15 +126,15 @@ fn two_servers_on_one_postgresql_see_the_same_at_once() {
 
 #[test]
 fn mail_is_a_file_for_its_owner_only_and_the_token_in_it_works() {
-    let place = Place::new().with("APP_ENV", "testing").with("LOG_LEVEL", "debug");
-    let server = place.serve();
+    let sandbox = Sandbox::new().with("APP_ENV", "testing").with("LOG_LEVEL", "debug");
+    let server = sandbox.serve();
     server.register("ada@example.com");
     server.post("/v1/auth/password-reset", None, &json!({"email": "ada@example.com"})).expect(202);
-    // The worker writes it after the answer; each try is a request.
-    let mail = (0..TRIES)
+    // The worker writes it after the response; each try is a request.
+    let mail = (0..MAX_ATTEMPTS)
         .find_map(|_| {
             server.get("/health/live", None).expect(200);
-            let file = fs::read_dir(place.path("data/mail")).ok()?.next()?.unwrap().path();
+            let file = fs::read_dir(sandbox.path("data/mail")).ok()?.next()?.unwrap().path();
             // Made first, filled after that.
             fs::read_to_string(&file).ok().filter(|text| text.ends_with('\n')).map(|text| (file, text))
         })
@@ -160,13 +160,14 @@ fn mail_is_a_file_for_its_owner_only_and_the_token_in_it_works() {
 
 #[test]
 fn the_log_is_a_line_of_json_for_each_request_where_machines_read_it() {
-    let place = Place::new().with("APP_ENV", "production").with("JWT_SECRET", GOOD_SECRET).with("LOG_LEVEL", "info");
-    let mut server = place.serve();
+    let sandbox =
+        Sandbox::new().with("APP_ENV", "production").with("JWT_SECRET", STRONG_SECRET).with("LOG_LEVEL", "info");
+    let mut server = sandbox.serve();
     let token = server.register("ada@example.com");
-    let answer = server.get("/v1/users/me?x=hidden", Some(&token));
-    let id = answer.head.lines().find_map(|line| line.strip_prefix("x-request-id: ")).unwrap().to_owned();
+    let response = server.get("/v1/users/me?x=hidden", Some(&token));
+    let id = response.head.lines().find_map(|line| line.strip_prefix("x-request-id: ")).unwrap().to_owned();
     server.signal("INT");
-    assert!(server.end().success());
+    assert!(server.wait_for_exit().success());
     let log = server.log();
     let lines: Vec<serde_json::Value> =
         log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect();

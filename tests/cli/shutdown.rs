@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::support::{Answer, Place, Served, connect, head};
+use crate::support::{Sandbox, TestResponse, TestServer, connect, head};
 
 /// A POST whose handler waits for the rest of its body.
 struct HalfSent {
@@ -16,7 +16,7 @@ struct HalfSent {
 }
 
 impl HalfSent {
-    fn new(server: &Served, token: &str, name: &str) -> Self {
+    fn new(server: &TestServer, token: &str, name: &str) -> Self {
         let body = json!({"name": name}).to_string();
         let head = head(server.address, "POST", "/v1/bucketlists", Some(token), Some(body.len()));
         let mut stream = BufReader::new(connect(server.address).unwrap());
@@ -31,41 +31,41 @@ impl HalfSent {
         Self { stream, rest: rest.to_owned() }
     }
 
-    fn finish(mut self) -> Answer {
+    fn finish(mut self) -> TestResponse {
         self.stream.get_mut().write_all(self.rest.as_bytes()).unwrap();
-        Answer::read(self.stream).unwrap()
+        TestResponse::read(self.stream).unwrap()
     }
 }
 
-fn place() -> Place {
-    Place::new().with("APP_ENV", "testing").with("LOG_LEVEL", "info")
+fn sandbox() -> Sandbox {
+    Sandbox::new().with("APP_ENV", "testing").with("LOG_LEVEL", "info")
 }
 
 both_engines! {
     fn after_sigterm_readiness_fails_first_and_requests_in_flight_are_finished(engine: Engine) {
-        let place = Place::on(engine).with("APP_ENV", "testing").with("LOG_LEVEL", "info").with("SHUTDOWN_DELAY", "10m");
-        let mut server = place.serve();
+        let sandbox = Sandbox::on(engine).with("APP_ENV", "testing").with("LOG_LEVEL", "info").with("SHUTDOWN_DELAY", "10m");
+        let mut server = sandbox.serve();
         let token = server.register("ada@example.com");
         server.get("/health/ready", None).expect(200);
         let in_flight = HalfSent::new(&server, &token, "In flight");
 
         server.signal("TERM");
-        let answer = server.until("/health/ready", 503);
-        assert!(answer.body.contains("This server is stopping."), "{answer:?}");
+        let response = server.wait_for_status("/health/ready", 503);
+        assert!(response.body.contains("This server is stopping."), "{response:?}");
         // For as long as SHUTDOWN_DELAY it goes on answering.
         server.get("/health/live", None).expect(200);
         server.post("/v1/bucketlists", Some(&token), &json!({"name": "In the delay"})).expect(201);
 
         // An interrupt ends the delay.
         server.signal("INT");
-        server.until_refused();
+        server.wait_until_closed();
         let made = in_flight.finish().expect(201).json();
-        assert!(server.end().success(), "{}", server.log());
+        assert!(server.wait_for_exit().success(), "{}", server.log());
         let log = server.log();
         assert!(log.contains("stopping: finishing the requests in flight") && log.contains("stopped"), "{log}");
 
         // Neither of the two was lost.
-        let server = place.serve();
+        let server = sandbox.serve();
         let page = server.get("/v1/bucketlists", Some(&token)).expect(200).json();
         assert_eq!(page["meta"]["total"], 2);
         server.get(&format!("/v1/bucketlists/{}", made["id"]), Some(&token)).expect(200);
@@ -75,36 +75,36 @@ both_engines! {
 
 #[test]
 fn without_a_delay_sigterm_ends_it_with_0() {
-    let place = place().with("SHUTDOWN_DELAY", "0s");
+    let sandbox = sandbox().with("SHUTDOWN_DELAY", "0s");
     for signal in ["TERM", "INT"] {
-        let mut server = place.serve();
+        let mut server = sandbox.serve();
         server.get("/health/live", None).expect(200);
         server.signal(signal);
-        assert_eq!(server.end().code(), Some(0), "{signal}: {}", server.log());
+        assert_eq!(server.wait_for_exit().code(), Some(0), "{signal}: {}", server.log());
     }
 }
 
 #[test]
 fn a_request_that_never_ends_does_not_hold_it_up_for_ever() {
-    let place = place().with("SHUTDOWN_DELAY", "0s").with("SHUTDOWN_TIMEOUT", "200ms");
-    let mut server = place.serve();
+    let sandbox = sandbox().with("SHUTDOWN_DELAY", "0s").with("SHUTDOWN_TIMEOUT", "200ms");
+    let mut server = sandbox.serve();
     let token = server.register("ada@example.com");
     let mut stuck = HalfSent::new(&server, &token, "Never finished");
     server.signal("TERM");
-    assert_eq!(server.end().code(), Some(0), "{}", server.log());
+    assert_eq!(server.wait_for_exit().code(), Some(0), "{}", server.log());
     let mut rest = String::new();
     let _ = stuck.stream.read_to_string(&mut rest);
     assert!(!rest.contains("201 Created"), "{rest}");
-    let server = place.serve();
+    let server = sandbox.serve();
     assert_eq!(server.get("/v1/bucketlists", Some(&token)).expect(200).json()["meta"]["total"], 0);
     server.stop();
 }
 
 #[test]
 fn connections_that_only_wait_do_not_hold_it_up() {
-    let place = place().with("SHUTDOWN_DELAY", "0s").with("SHUTDOWN_TIMEOUT", "10m");
-    let mut server = place.serve();
-    // One that has never said anything, one that stays open after an answer.
+    let sandbox = sandbox().with("SHUTDOWN_DELAY", "0s").with("SHUTDOWN_TIMEOUT", "10m");
+    let mut server = sandbox.serve();
+    // One that has never said anything, one that stays open after an response.
     let silent = connect(server.address).unwrap();
     let mut kept = BufReader::new(connect(server.address).unwrap());
     write!(kept.get_mut(), "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
@@ -112,6 +112,6 @@ fn connections_that_only_wait_do_not_hold_it_up() {
     kept.read_line(&mut line).unwrap();
     assert_eq!(line, "HTTP/1.1 200 OK\r\n");
     server.signal("TERM");
-    assert_eq!(server.end().code(), Some(0), "{}", server.log());
+    assert_eq!(server.wait_for_exit().code(), Some(0), "{}", server.log());
     drop((silent, kept));
 }

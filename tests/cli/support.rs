@@ -1,4 +1,4 @@
-//! A folder to run the binary in, what it answers, and a server that is stopped with its test.
+//! A folder to run the binary in, what it responses, and a server that is stopped with its test.
 
 use std::{
     fs,
@@ -20,9 +20,9 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// How long anything may take before a test gives it up; nothing waits for it to pass.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// How often a test asks for something that is about to happen.
-pub const TRIES: usize = 5_000;
+pub const MAX_ATTEMPTS: usize = 5_000;
 
 /// Which engine a test runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,41 +55,41 @@ macro_rules! both_engines {
 }
 
 /// Where the repository is.
-pub fn repository() -> &'static Path {
+pub fn repository_root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// A secret that production accepts.
-pub const GOOD_SECRET: &str = "q7Zk2mP9xW4vR8tY1nB6cD3fG5hJ0sLa";
+pub const STRONG_SECRET: &str = "q7Zk2mP9xW4vR8tY1nB6cD3fG5hJ0sLa";
 
 /// A folder to run the binary in, with the variables it sees there, and nothing else but PATH.
-pub struct Place {
+pub struct Sandbox {
     pub folder: TempDir,
     variables: Vec<(String, String)>,
     schema: Option<String>,
 }
 
-impl Place {
+impl Sandbox {
     /// An empty folder. Errors only are logged, so that standard error holds what the command says.
     pub fn new() -> Self {
-        let place = Self { folder: TempDir::new().unwrap(), variables: Vec::new(), schema: None };
-        place.with("LOG_LEVEL", "error")
+        let sandbox = Self { folder: TempDir::new().unwrap(), variables: Vec::new(), schema: None };
+        sandbox.with("LOG_LEVEL", "error")
     }
 
     /// With an empty database.
     pub fn on(engine: Engine) -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
-        let mut place = Self::new();
+        let mut sandbox = Self::new();
         if engine == Engine::Sqlite {
-            return place;
+            return sandbox;
         }
         let schema = format!("cli_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         execute(&server(), &format!("CREATE SCHEMA {schema}"));
         let url = server();
         let separator = if url.contains('?') { '&' } else { '?' };
         let url = format!("{url}{separator}options=-csearch_path%3D{schema}");
-        place.schema = Some(schema);
-        place.with("DATABASE_URL", &url)
+        sandbox.schema = Some(schema);
+        sandbox.with("DATABASE_URL", &url)
     }
 
     /// With a variable; an earlier value goes.
@@ -125,18 +125,18 @@ impl Place {
 
     /// Runs a command to its end.
     #[track_caller]
-    pub fn run(&self, arguments: &[&str]) -> Outcome {
-        Outcome::of(self.command(arguments).output().unwrap())
+    pub fn run(&self, arguments: &[&str]) -> CommandOutput {
+        CommandOutput::of(self.command(arguments).output().unwrap())
     }
 
     /// Runs a command that reads `input`.
     #[track_caller]
-    pub fn run_with(&self, arguments: &[&str], input: &str) -> Outcome {
+    pub fn run_with(&self, arguments: &[&str], input: &str) -> CommandOutput {
         let mut command = self.command(arguments);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         // A command that fails before it reads has closed its end.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-        Outcome::of(child.wait_with_output().unwrap())
+        CommandOutput::of(child.wait_with_output().unwrap())
     }
 
     fn options(&self) -> Options {
@@ -154,12 +154,12 @@ impl Place {
         self.migrator().connection().batch_execute(sql).unwrap();
     }
 
-    pub fn serve(&self) -> Served {
-        Served::start(self, &["serve"])
+    pub fn serve(&self) -> TestServer {
+        TestServer::start(self, &["serve"])
     }
 }
 
-impl Drop for Place {
+impl Drop for Sandbox {
     fn drop(&mut self) {
         if let Some(schema) = &self.schema {
             execute(&server(), &format!("SET client_min_messages = error; DROP SCHEMA {schema} CASCADE"));
@@ -168,7 +168,7 @@ impl Drop for Place {
 }
 
 fn options(target: Target) -> Options {
-    Options { target, pool_size: 1, acquire_timeout: PATIENCE, statement_timeout: PATIENCE }
+    Options { target, pool_size: 1, acquire_timeout: TIMEOUT, statement_timeout: TIMEOUT }
 }
 
 fn execute(url: &str, sql: &str) {
@@ -184,13 +184,13 @@ fn server() -> String {
 /// What a command did.
 #[derive(Debug)]
 #[must_use = "say how it must end"]
-pub struct Outcome {
+pub struct CommandOutput {
     pub code: Option<i32>,
     pub out: String,
     pub err: String,
 }
 
-impl Outcome {
+impl CommandOutput {
     fn of(output: Output) -> Self {
         Self {
             code: output.status.code(),
@@ -200,23 +200,23 @@ impl Outcome {
     }
 
     #[track_caller]
-    pub fn exits(self, code: i32) -> Self {
+    pub fn expect_exit_code(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{self:#?}");
         self
     }
 
     /// It went well and had nothing to complain about; what it printed.
     #[track_caller]
-    pub fn succeeds(self) -> String {
-        let outcome = self.exits(0);
+    pub fn expect_success(self) -> String {
+        let outcome = self.expect_exit_code(0);
         assert_eq!(outcome.err, "", "{outcome:#?}");
         outcome.out
     }
 
     /// It failed with one line on standard error; that line.
     #[track_caller]
-    pub fn fails(self) -> String {
-        let outcome = self.exits(1);
+    pub fn expect_error(self) -> String {
+        let outcome = self.expect_exit_code(1);
         assert_eq!(outcome.out, "", "{outcome:#?}");
         let line = outcome.err.strip_suffix('\n').unwrap_or_else(|| panic!("{outcome:#?}"));
         assert!(!line.contains('\n'), "more than one line: {outcome:#?}");
@@ -226,7 +226,7 @@ impl Outcome {
 }
 
 /// A server that is running; killed when its test ends.
-pub struct Served {
+pub struct TestServer {
     child: Child,
     out: Option<BufReader<ChildStdout>>,
     pub greeting: String,
@@ -234,20 +234,20 @@ pub struct Served {
     log: PathBuf,
 }
 
-impl Served {
+impl TestServer {
     /// On a port of its own, unless the place says which.
-    pub fn start(place: &Place, arguments: &[&str]) -> Self {
+    pub fn start(sandbox: &Sandbox, arguments: &[&str]) -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
-        let log = place.path(&format!("server-{}.log", COUNT.fetch_add(1, Ordering::Relaxed)));
-        let mut command = place.command(arguments);
-        if !place.variables.iter().any(|(name, _)| name == "PORT") {
+        let log = sandbox.path(&format!("server-{}.log", COUNT.fetch_add(1, Ordering::Relaxed)));
+        let mut command = sandbox.command(arguments);
+        if !sandbox.variables.iter().any(|(name, _)| name == "PORT") {
             command.env("PORT", "0");
         }
         let mut child = command.stdout(Stdio::piped()).stderr(fs::File::create(&log).unwrap()).spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut greeting = String::new();
         // The line that the greeting ends with.
-        let is_development = !place.variables.iter().any(|(name, value)| name == "APP_ENV" && value != "development");
+        let is_development = !sandbox.variables.iter().any(|(name, value)| name == "APP_ENV" && value != "development");
         let last = if is_development { "  Admin  " } else { "  Database  " };
         while !greeting.lines().last().is_some_and(|line| line.starts_with(last)) {
             let length = out.read_line(&mut greeting).unwrap();
@@ -267,15 +267,21 @@ impl Served {
         fs::read_to_string(&self.log).unwrap()
     }
 
-    pub fn get(&self, path: &str, token: Option<&str>) -> Answer {
+    pub fn get(&self, path: &str, token: Option<&str>) -> TestResponse {
         self.send("GET", path, token, None).unwrap()
     }
 
-    pub fn post(&self, path: &str, token: Option<&str>, body: &Value) -> Answer {
+    pub fn post(&self, path: &str, token: Option<&str>, body: &Value) -> TestResponse {
         self.send("POST", path, token, Some(body)).unwrap()
     }
 
-    pub fn send(&self, method: &str, path: &str, token: Option<&str>, body: Option<&Value>) -> std::io::Result<Answer> {
+    pub fn send(
+        &self,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        body: Option<&Value>,
+    ) -> std::io::Result<TestResponse> {
         send(self.address, method, path, token, body)
     }
 
@@ -286,40 +292,40 @@ impl Served {
         session["access_token"].as_str().unwrap().to_owned()
     }
 
-    /// Asks `path` until the answer has this status.
+    /// Asks `path` until the response has this status.
     #[track_caller]
-    pub fn until(&self, path: &str, status: u16) -> Answer {
-        for _ in 0..TRIES {
-            let answer = self.get(path, None);
-            if answer.status == status {
-                return answer;
+    pub fn wait_for_status(&self, path: &str, status: u16) -> TestResponse {
+        for _ in 0..MAX_ATTEMPTS {
+            let response = self.get(path, None);
+            if response.status == status {
+                return response;
             }
         }
-        panic!("{path} is not {status} after {TRIES} tries");
+        panic!("{path} is not {status} after {MAX_ATTEMPTS} tries");
     }
 
     /// Asks until the log says this: a line is written after what it tells of.
     #[track_caller]
-    pub fn until_logged(&self, text: &str) {
-        for _ in 0..TRIES {
+    pub fn wait_until_logged(&self, text: &str) {
+        for _ in 0..MAX_ATTEMPTS {
             if self.log().contains(text) {
                 return;
             }
             self.get("/health/live", None).expect(200);
         }
-        panic!("`{text}` is not in the log after {TRIES} tries:\n{}", self.log());
+        panic!("`{text}` is not in the log after {MAX_ATTEMPTS} tries:\n{}", self.log());
     }
 
     /// Asks until nobody listens any more.
     #[track_caller]
-    pub fn until_refused(&self) {
-        for _ in 0..TRIES {
+    pub fn wait_until_closed(&self) {
+        for _ in 0..MAX_ATTEMPTS {
             if TcpStream::connect(self.address).is_err() {
                 return;
             }
             thread::yield_now();
         }
-        panic!("it still takes connections after {TRIES} tries");
+        panic!("it still takes connections after {MAX_ATTEMPTS} tries");
     }
 
     pub fn signal(&self, name: &str) {
@@ -328,7 +334,7 @@ impl Served {
     }
 
     /// How it ended, once it has.
-    pub fn end(&mut self) -> ExitStatus {
+    pub fn wait_for_exit(&mut self) -> ExitStatus {
         let mut out = self.out.take().expect("it ends once");
         let (tell, ended) = mpsc::channel();
         thread::spawn(move || {
@@ -337,7 +343,7 @@ impl Served {
             let _ = tell.send(rest);
         });
         // Its standard output ends with it.
-        let Ok(rest) = ended.recv_timeout(PATIENCE) else {
+        let Ok(rest) = ended.recv_timeout(TIMEOUT) else {
             panic!("it does not end:\n{}", self.log());
         };
         assert_eq!(rest, "", "the greeting is all that it prints");
@@ -347,31 +353,31 @@ impl Served {
     /// Kills it as a power cut would.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
-        assert!(!self.end().success());
+        assert!(!self.wait_for_exit().success());
     }
 
     pub fn stop(mut self) {
         self.signal("INT");
-        assert!(self.end().success(), "{}", self.log());
+        assert!(self.wait_for_exit().success(), "{}", self.log());
     }
 }
 
-impl Drop for Served {
+impl Drop for TestServer {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// An answer to a request.
+/// A response to a request.
 #[derive(Debug)]
-pub struct Answer {
+pub struct TestResponse {
     pub status: u16,
     pub head: String,
     pub body: String,
 }
 
-impl Answer {
+impl TestResponse {
     #[track_caller]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{self:#?}");
@@ -383,12 +389,12 @@ impl Answer {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
     }
 
-    /// Reads an answer to the end of its connection.
+    /// Reads a response to the end of its connection.
     pub fn read(mut stream: impl Read) -> std::io::Result<Self> {
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes)?;
         let text = String::from_utf8_lossy(&bytes);
-        let broken = || std::io::Error::new(std::io::ErrorKind::UnexpectedEof, format!("half an answer: {text:?}"));
+        let broken = || std::io::Error::new(std::io::ErrorKind::UnexpectedEof, format!("half a response: {text:?}"));
         let (head, body) = text.split_once("\r\n\r\n").ok_or_else(broken)?;
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(broken)?;
         let length = head.lines().find_map(|line| {
@@ -404,7 +410,7 @@ impl Answer {
 
 pub fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
     let stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
     Ok(stream)
 }
 
@@ -427,10 +433,10 @@ pub fn send(
     path: &str,
     token: Option<&str>,
     body: Option<&Value>,
-) -> std::io::Result<Answer> {
+) -> std::io::Result<TestResponse> {
     let body = body.map(Value::to_string);
     let head = head(address, method, path, token, body.as_ref().map(String::len));
     let mut stream = connect(address)?;
     stream.write_all(format!("{head}\r\n{}", body.unwrap_or_default()).as_bytes())?;
-    Answer::read(stream)
+    TestResponse::read(stream)
 }

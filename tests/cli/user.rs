@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use crate::support::Place;
+use crate::support::Sandbox;
 
-fn login(place: &Place, email: &str, password: &str) -> u16 {
-    let server = place.serve();
+fn login(sandbox: &Sandbox, email: &str, password: &str) -> u16 {
+    let server = sandbox.serve();
     let status = server.post("/v1/auth/login", None, &json!({"email": email, "password": password})).status;
     server.stop();
     status
@@ -22,8 +22,8 @@ fn token(said: &str) -> String {
 
 #[test]
 fn an_account_gets_a_token_that_sets_its_password_once() {
-    let place = Place::new().with("APP_ENV", "testing");
-    let said = place.run(&["user", "create", "Ada@Example.com", "--name", "Ada L.", "--admin"]).succeeds();
+    let sandbox = Sandbox::new().with("APP_ENV", "testing");
+    let said = sandbox.run(&["user", "create", "Ada@Example.com", "--name", "Ada L.", "--admin"]).expect_success();
     assert!(
         said.starts_with("Made the admin Ada@Example.com with id 1.\nTo set the password, within 10 min"),
         "{said}"
@@ -32,7 +32,7 @@ fn an_account_gets_a_token_that_sets_its_password_once() {
     let token = token(&said);
     assert!(token.len() >= 43 && !token.contains(char::is_whitespace), "{token}");
 
-    let server = place.serve();
+    let server = sandbox.serve();
     let password = "harbour-lantern-42";
     let confirm = json!({"token": token, "new_password": password});
     server.post("/v1/auth/password-reset/confirm", None, &confirm).expect(204);
@@ -46,11 +46,11 @@ fn an_account_gets_a_token_that_sets_its_password_once() {
 
 #[test]
 fn two_tokens_differ_and_expire() {
-    let place = Place::new().with("APP_ENV", "testing").with("PASSWORD_RESET_TTL", "1ms");
-    let made = |email: &str| token(&place.run(&["user", "create", email]).succeeds());
+    let sandbox = Sandbox::new().with("APP_ENV", "testing").with("PASSWORD_RESET_TTL", "1ms");
+    let made = |email: &str| token(&sandbox.run(&["user", "create", email]).expect_success());
     let (ada, bob) = (made("ada@example.com"), made("bob@example.com"));
     assert_ne!(ada, bob);
-    let server = place.serve();
+    let server = sandbox.serve();
     let confirm = json!({"token": ada, "new_password": "harbour-lantern-42"});
     let refused = server.post("/v1/auth/password-reset/confirm", None, &confirm).expect(422);
     assert_eq!(refused.json()["error"]["details"][0]["code"], "INVALID_RESET_TOKEN");
@@ -59,62 +59,62 @@ fn two_tokens_differ_and_expire() {
 
 #[test]
 fn a_given_password_is_read_from_standard_input_and_not_repeated() {
-    let place = Place::new().with("APP_ENV", "testing");
+    let sandbox = Sandbox::new().with("APP_ENV", "testing");
     let create = ["user", "create", "ada@example.com", "--password-stdin"];
-    let said = place.run_with(&create, "harbour-lantern-42\nanother line\n").succeeds();
+    let said = sandbox.run_with(&create, "harbour-lantern-42\nanother line\n").expect_success();
     assert_eq!(said, "Made the user ada@example.com with id 1.\n");
-    assert_eq!(login(&place, "ada@example.com", "harbour-lantern-42"), 200);
+    assert_eq!(login(&sandbox, "ada@example.com", "harbour-lantern-42"), 200);
 }
 
 #[test]
 fn a_name_that_is_left_out_is_taken_from_the_address() {
-    let place = Place::new().with("APP_ENV", "testing");
+    let sandbox = Sandbox::new().with("APP_ENV", "testing");
     let create = ["user", "create", "grace.hopper@example.com", "--password-stdin"];
-    let _ = place.run_with(&create, "harbour-lantern-42").exits(0);
-    let server = place.serve();
+    let _ = sandbox.run_with(&create, "harbour-lantern-42").expect_exit_code(0);
+    let server = sandbox.serve();
     let body = json!({"email": "grace.hopper@example.com", "password": "harbour-lantern-42"});
     assert_eq!(server.post("/v1/auth/login", None, &body).expect(200).json()["user"]["name"], "grace.hopper");
 }
 
 both_engines! {
     fn what_cannot_be_an_account_is_refused_in_a_sentence(engine: Engine) {
-        let place = Place::on(engine);
+        let sandbox = Sandbox::on(engine);
         let create = |email: &str, password: &str| {
-            place.run_with(&["user", "create", email, "--password-stdin"], password)
+            sandbox.run_with(&["user", "create", email, "--password-stdin"], password)
         };
-        let _ = create("ada@example.com", "harbour-lantern-42").exits(0);
-        let taken = create("ADA@example.com", "harbour-lantern-42").fails();
+        let _ = create("ada@example.com", "harbour-lantern-42").expect_exit_code(0);
+        let taken = create("ADA@example.com", "harbour-lantern-42").expect_error();
         assert_eq!(taken, "there is an account for ADA@example.com already");
         for email in ["ada", "@example.com", "ada@", "a b@example.com", ""] {
-            let sentence = create(email, "harbour-lantern-42").fails();
+            let sentence = create(email, "harbour-lantern-42").expect_error();
             assert!(sentence.starts_with(&format!("`{email}` ")), "{sentence}");
         }
         for (password, problem) in [("short", "8"), ("", "8"), ("password", ""), ("bob@example.com", "")] {
-            let sentence = create("bob@example.com", password).fails();
+            let sentence = create("bob@example.com", password).expect_error();
             assert!(sentence.starts_with("the password ") && sentence.contains(problem), "{sentence}");
             assert!(password.is_empty() || password.contains("bob") || !sentence.ends_with(password), "{sentence}");
         }
         // Nobody was made by any of these.
-        assert_eq!(place.run(&["user", "promote", "bob@example.com"]).fails(), "there is no account for bob@example.com");
+        assert_eq!(sandbox.run(&["user", "promote", "bob@example.com"]).expect_error(), "there is no account for bob@example.com");
     }
 
     fn an_account_is_promoted(engine: Engine) {
-        let place = Place::on(engine).with("APP_ENV", "testing");
+        let sandbox = Sandbox::on(engine).with("APP_ENV", "testing");
         let create = ["user", "create", "ada@example.com", "--password-stdin"];
-        let _ = place.run_with(&create, "harbour-lantern-42").exits(0);
-        let server = place.serve();
+        let _ = sandbox.run_with(&create, "harbour-lantern-42").expect_exit_code(0);
+        let server = sandbox.serve();
         let body = json!({"email": "ada@example.com", "password": "harbour-lantern-42"});
         let session = server.post("/v1/auth/login", None, &body).expect(200).json();
         let token = session["access_token"].as_str();
         server.get("/v1/users", token).expect(403);
 
         // Beside a running server.
-        let said = place.run(&["user", "promote", "Ada@example.com"]).succeeds();
+        let said = sandbox.run(&["user", "promote", "Ada@example.com"]).expect_success();
         assert_eq!(said, "ada@example.com is an administrator now.\n");
         // An embedded server may remember an old token's standing for a second; a new one has none.
         let session = server.post("/v1/auth/login", None, &body).expect(200).json();
         server.get("/v1/users", session["access_token"].as_str()).expect(200);
-        let said = place.run(&["user", "promote", "ada@example.com"]).succeeds();
+        let said = sandbox.run(&["user", "promote", "ada@example.com"]).expect_success();
         assert_eq!(said, "ada@example.com is an administrator now.\n");
         server.stop();
     }

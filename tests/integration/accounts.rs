@@ -18,24 +18,24 @@ use diesel::prelude::*;
 use futures_util::future::join_all;
 use poem::http::Method;
 
-use crate::support::{Actor, Lines, Log, Reply, TestApp, Unjudged, Value, json};
+use crate::support::{Actor, LogCapture, LogFormat, TestApp, TestResponse, UncheckedResponse, Value, json};
 
 /// Good by every rule, and not [`Actor::PASSWORD`].
 const NEW_PASSWORD: &str = "meadow-compass-17";
 
-async fn register(app: &TestApp, body: &Value) -> Unjudged {
+async fn register(app: &TestApp, body: &Value) -> UncheckedResponse {
     app.anonymous().post("/v1/auth/register", body).await
 }
 
-async fn login(app: &TestApp, email: &str, password: &str) -> Unjudged {
+async fn login(app: &TestApp, email: &str, password: &str) -> UncheckedResponse {
     app.anonymous().post("/v1/auth/login", &json!({"email": email, "password": password})).await
 }
 
-async fn request_reset(app: &TestApp, email: &str) -> Unjudged {
+async fn request_reset(app: &TestApp, email: &str) -> UncheckedResponse {
     app.anonymous().post("/v1/auth/password-reset", &json!({"email": email})).await
 }
 
-async fn confirm_reset(app: &TestApp, token: &str, new_password: &str) -> Unjudged {
+async fn confirm_reset(app: &TestApp, token: &str, new_password: &str) -> UncheckedResponse {
     let body = json!({"token": token, "new_password": new_password});
     app.anonymous().post("/v1/auth/password-reset/confirm", &body).await
 }
@@ -49,7 +49,7 @@ fn token_in(mail: &Mail) -> String {
 /// Asks for a reset, lets it be mailed, and reads the token.
 pub async fn mailed_token(app: &TestApp, email: &str) -> String {
     request_reset(app, email).await.expect(202);
-    app.work_off().await;
+    app.run_jobs().await;
     let mails = app.mailer.take();
     assert_eq!(mails.len(), 1);
     token_in(&mails[0])
@@ -74,13 +74,13 @@ fn details(list: &[(&str, &str)]) -> Vec<(String, String)> {
 
 both_engines! {
     async fn registering_makes_an_account_and_opens_its_first_session(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let body = json!({"email": "Ada.Lovelace@Example.COM", "password": Actor::PASSWORD});
-        let reply = register(&app, &body).await.expect(201);
-        let session = reply.json();
+        let response = register(&app, &body).await.expect(201);
+        let session = response.json();
         let id = session["user"]["id"].as_i64().unwrap();
-        assert_eq!(reply.header("location"), format!("/v1/users/{id}"));
-        assert_eq!(reply.header("cache-control"), "no-store");
+        assert_eq!(response.header("location"), format!("/v1/users/{id}"));
+        assert_eq!(response.header("cache-control"), "no-store");
         let names: Vec<&String> = session.as_object().unwrap().keys().collect();
         assert_eq!(
             names,
@@ -105,7 +105,7 @@ both_engines! {
     }
 
     async fn an_account_without_a_name_is_called_by_its_address(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let long = "a".repeat(64);
         for (email, name, called) in [
             ("grace@example.com", None, "grace"),
@@ -121,33 +121,33 @@ both_engines! {
     }
 
     async fn an_address_is_taken_however_it_is_spelled(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let body = |email: &str| json!({"email": email, "password": Actor::PASSWORD});
         register(&app, &body("Zoë@Example.com")).await.expect(201);
         for email in ["Zoë@Example.com", "zoë@example.com", "ZOË@EXAMPLE.COM", "Zoe\u{308}@example.com"] {
-            let reply = register(&app, &body(email)).await.expect_error(409, "EMAIL_TAKEN");
-            assert!(!reply.headers.contains_key("location"), "{reply:?}");
+            let response = register(&app, &body(email)).await.expect_error(409, "EMAIL_TAKEN");
+            assert!(!response.headers.contains_key("location"), "{response:?}");
         }
         assert_eq!(count_users(&app).await, 1);
     }
 
     async fn of_registrations_that_race_for_an_address_one_wins(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let emails = ["race@example.com", "RACE@example.com"].into_iter().cycle().take(8);
         let bodies: Vec<Value> =
             emails.map(|email| json!({"email": email, "password": Actor::PASSWORD})).collect();
-        let replies = join_all(bodies.iter().map(|body| register(&app, body))).await;
-        let (won, lost): (Vec<Reply>, Vec<Reply>) =
-            replies.into_iter().map(Unjudged::any).partition(|reply| reply.status == 201);
+        let responses = join_all(bodies.iter().map(|body| register(&app, body))).await;
+        let (won, lost): (Vec<TestResponse>, Vec<TestResponse>) =
+            responses.into_iter().map(UncheckedResponse::any).partition(|response| response.status == 201);
         assert_eq!((won.len(), lost.len()), (1, 7));
-        for reply in lost {
-            Unjudged(reply).expect_error(409, "EMAIL_TAKEN");
+        for response in lost {
+            UncheckedResponse(response).expect_error(409, "EMAIL_TAKEN");
         }
         assert_eq!(count_users(&app).await, 1);
     }
 
     async fn each_rule_of_a_registration_has_its_place_and_code(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let email = "rule-breaker@example.com";
         let (long, longest_email) = ("x".repeat(129), format!("{}@example.com", "a".repeat(250)));
         let good = Actor::PASSWORD;
@@ -180,8 +180,8 @@ both_engines! {
             (json!({"email": email, "password": good, "name": "a\u{7}b"}), "/name", "INVALID_CHARACTERS"),
             (json!({"email": email, "password": good, "name": null}), "/name", "WRONG_TYPE"),
         ] {
-            let reply = register(&app, &body).await.expect_error(422, "VALIDATION_FAILED");
-            let found = reply.details();
+            let response = register(&app, &body).await.expect_error(422, "VALIDATION_FAILED");
+            let found = response.details();
             assert!(found.contains(&(field.to_owned(), code.to_owned())), "{body}: {found:?}");
             assert!(found.iter().all(|(place, _)| place == field), "{body}: {found:?}");
         }
@@ -189,7 +189,7 @@ both_engines! {
     }
 
     async fn a_password_may_be_of_any_characters_and_is_taken_exactly(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let longest = "é".repeat(128);
         for (number, password) in
             ["eight-ch", "  spaces around ", "☃ pässwörter 😀", "tab\tand\nline", "їїїїїїїї", longest.as_str()]
@@ -207,7 +207,7 @@ both_engines! {
     }
 
     async fn everything_wrong_with_a_registration_is_reported_at_once(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         for (body, expected) in [
             (
                 json!({"email": "no address", "password": "short", "name": "", "role": "admin"}),
@@ -229,8 +229,8 @@ both_engines! {
                 vec![("/name", "TOO_SHORT"), ("/password", "IS_EMAIL")],
             ),
         ] {
-            let reply = register(&app, &body).await.expect_error(422, "VALIDATION_FAILED");
-            let mut found = reply.details();
+            let response = register(&app, &body).await.expect_error(422, "VALIDATION_FAILED");
+            let mut found = response.details();
             found.sort();
             assert_eq!(found, details(&expected), "{body}");
         }
@@ -247,8 +247,8 @@ both_engines! {
             for version in ["v1", "v2"] {
                 let path = format!("/{version}/auth/{path}");
                 let method = if path.ends_with("/password") { Method::PUT } else { Method::POST };
-                let reply = user.request(method.clone(), &path).json(&body).send().await;
-                let mut found = reply.expect_error(422, "VALIDATION_FAILED").details();
+                let response = user.request(method.clone(), &path).json(&body).send().await;
+                let mut found = response.expect_error(422, "VALIDATION_FAILED").details();
                 found.sort();
                 assert_eq!(found, expected, "{path}");
                 let mut body = body.clone();
@@ -261,7 +261,7 @@ both_engines! {
     }
 
     async fn a_registration_decides_nothing_but_address_password_and_name(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         for (name, value) in [
             ("role", json!("admin")),
             ("disabled", json!(true)),
@@ -274,8 +274,8 @@ both_engines! {
         ] {
             let mut body = json!({"email": "mass@example.com", "password": Actor::PASSWORD});
             body[name] = value;
-            let reply = register(&app, &body).await.expect_error(422, "UNKNOWN_FIELD");
-            assert_eq!(reply.details(), details(&[(&format!("/{name}"), "UNKNOWN_FIELD")]));
+            let response = register(&app, &body).await.expect_error(422, "UNKNOWN_FIELD");
+            assert_eq!(response.details(), details(&[(&format!("/{name}"), "UNKNOWN_FIELD")]));
         }
         assert_eq!(count_users(&app).await, 0);
     }
@@ -283,24 +283,24 @@ both_engines! {
     async fn an_operator_may_ask_for_longer_passwords(engine: Engine) {
         let app = TestApp::configured(engine, |config| config.passwords.min_length = 15).await;
         let body = |password: &str| json!({"email": "long@example.com", "password": password});
-        let reply = register(&app, &body("fourteen-chars")).await.expect_error(422, "VALIDATION_FAILED");
-        assert_eq!(reply.details(), details(&[("/password", "TOO_SHORT")]));
+        let response = register(&app, &body("fourteen-chars")).await.expect_error(422, "VALIDATION_FAILED");
+        assert_eq!(response.details(), details(&[("/password", "TOO_SHORT")]));
         let user = Actor::new(&app, Some(register(&app, &body("fifteen-letters")).await.expect(201).json()));
         let change = json!({"current_password": "fifteen-letters", "new_password": "fourteen-chars"});
-        let reply = user.put("/v1/auth/password", &change).await.expect_error(422, "VALIDATION_FAILED");
-        assert_eq!(reply.details(), details(&[("/new_password", "TOO_SHORT")]));
+        let response = user.put("/v1/auth/password", &change).await.expect_error(422, "VALIDATION_FAILED");
+        assert_eq!(response.details(), details(&[("/new_password", "TOO_SHORT")]));
         let token = mailed_token(&app, "long@example.com").await;
-        let reply = confirm_reset(&app, &token, "fourteen-chars").await.expect_error(422, "VALIDATION_FAILED");
-        assert_eq!(reply.details(), details(&[("/new_password", "TOO_SHORT")]));
+        let response = confirm_reset(&app, &token, "fourteen-chars").await.expect_error(422, "VALIDATION_FAILED");
+        assert_eq!(response.details(), details(&[("/new_password", "TOO_SHORT")]));
     }
 
     async fn logging_in_opens_a_session_of_its_own(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         for email in [user.email(), user.email().to_uppercase()] {
-            let reply = login(&app, &email, Actor::PASSWORD).await.expect(200);
-            assert_eq!(reply.header("cache-control"), "no-store");
-            let session = reply.json();
+            let response = login(&app, &email, Actor::PASSWORD).await.expect(200);
+            assert_eq!(response.header("cache-control"), "no-store");
+            let session = response.json();
             assert_eq!(session["user"], user.session.as_ref().unwrap()["user"]);
             assert_ne!(session["refresh_token"], user.refresh_token());
             assert_ne!(session["access_token"], user.token());
@@ -309,7 +309,7 @@ both_engines! {
     }
 
     async fn a_login_does_not_tell_an_unknown_account_from_a_wrong_password(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let wrong = login(&app, &user.email(), "harbour-lantern-43").await.expect_error(401, "INVALID_CREDENTIALS");
         assert_eq!(wrong.header("www-authenticate"), "Bearer realm=\"bucketlist\"");
@@ -320,13 +320,13 @@ both_engines! {
             (&user.email(), "x"),
             (&user.email(), "HARBOUR-LANTERN-42"),
         ] {
-            let reply = login(&app, email, password).await.expect_error(401, "INVALID_CREDENTIALS");
-            assert_eq!(reply.essence(), wrong.essence(), "{email}");
+            let response = login(&app, email, password).await.expect_error(401, "INVALID_CREDENTIALS");
+            assert_eq!(response.comparable(), wrong.comparable(), "{email}");
         }
     }
 
     async fn only_who_knows_the_password_learns_that_an_account_is_disabled(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         app.admin().await.patch(&format!("/v1/users/{}", user.id()), &json!({"disabled": true})).await.expect(200);
         login(&app, &user.email(), Actor::PASSWORD).await.expect_error(403, "ACCOUNT_DISABLED");
@@ -334,7 +334,7 @@ both_engines! {
     }
 
     async fn a_login_renews_a_hash_that_was_made_at_another_cost(engine: Engine) {
-        let cheap = TestApp::on(engine).await;
+        let cheap = TestApp::new(engine).await;
         let (id, email) = {
             let user = cheap.user().await;
             (user.id(), user.email())
@@ -355,7 +355,7 @@ both_engines! {
     }
 
     async fn changing_the_password_ends_the_other_sessions_and_keeps_this_one(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (user, stranger) = (app.user().await, app.user().await);
         let other = Actor::new(&app, Some(login(&app, &user.email(), Actor::PASSWORD).await.expect(200).json()));
         other.get("/v1/users/me").await.expect(200);
@@ -374,7 +374,7 @@ both_engines! {
     }
 
     async fn a_password_change_that_breaks_a_rule_changes_nothing(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let other = Actor::new(&app, Some(login(&app, &user.email(), Actor::PASSWORD).await.expect(200).json()));
         let email = user.email();
@@ -387,8 +387,8 @@ both_engines! {
             (Actor::PASSWORD, &email, "VALIDATION_FAILED", "/new_password", "IS_EMAIL"),
         ] {
             let body = json!({"current_password": current, "new_password": new});
-            let reply = user.put("/v1/auth/password", &body).await.expect_error(422, code);
-            assert_eq!(reply.details(), details(&[(field, rule)]), "{body}");
+            let response = user.put("/v1/auth/password", &body).await.expect_error(422, code);
+            assert_eq!(response.details(), details(&[(field, rule)]), "{body}");
         }
         app.anonymous()
             .put("/v1/auth/password", &json!({"current_password": Actor::PASSWORD, "new_password": NEW_PASSWORD}))
@@ -399,23 +399,23 @@ both_engines! {
     }
 
     async fn asking_for_a_reset_says_nothing_about_the_account(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (known, disabled) = (app.user().await, app.user().await);
         let path = format!("/v1/users/{}", disabled.id());
         app.admin().await.patch(&path, &json!({"disabled": true})).await.expect(200);
         let answer = request_reset(&app, &known.email().to_uppercase()).await.expect(202);
         assert!(answer.body.is_empty());
         for email in ["nobody@example.com", "nobody+%25@example.com", &disabled.email()] {
-            let reply = request_reset(&app, email).await.expect(202);
-            assert_eq!(reply.essence(), answer.essence(), "{email}");
+            let response = request_reset(&app, email).await.expect(202);
+            assert_eq!(response.comparable(), answer.comparable(), "{email}");
         }
         for email in ["nobody", "a@b", "@@@", ""] {
-            let reply = request_reset(&app, email).await.expect_error(422, "VALIDATION_FAILED");
-            assert!(reply.details().iter().all(|(field, _)| field == "/email"), "{email}");
+            let response = request_reset(&app, email).await.expect_error(422, "VALIDATION_FAILED");
+            assert!(response.details().iter().all(|(field, _)| field == "/email"), "{email}");
         }
         assert!(app.mailer.take().is_empty(), "nothing is mailed before the commit");
 
-        app.work_off().await;
+        app.run_jobs().await;
         let mails = app.mailer.take();
         let recipients: Vec<&str> = mails.iter().map(|mail| mail.to.as_str()).collect();
         assert_eq!(recipients, [known.email()]);
@@ -427,14 +427,14 @@ both_engines! {
     }
 
     async fn a_mailed_token_sets_one_password_once_and_ends_all_sessions(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (user, stranger) = (app.user().await, app.user().await);
         let other = Actor::new(&app, Some(login(&app, &user.email(), Actor::PASSWORD).await.expect(200).json()));
         let token = mailed_token(&app, &user.email()).await;
         let email = user.email();
         for (new, rule) in [("7letter", "TOO_SHORT"), ("password123", "TOO_COMMON"), (email.as_str(), "IS_EMAIL")] {
-            let reply = confirm_reset(&app, &token, new).await.expect_error(422, "VALIDATION_FAILED");
-            assert_eq!(reply.details(), details(&[("/new_password", rule)]));
+            let response = confirm_reset(&app, &token, new).await.expect_error(422, "VALIDATION_FAILED");
+            assert_eq!(response.details(), details(&[("/new_password", rule)]));
         }
         user.get("/v1/users/me").await.expect(200);
 
@@ -448,29 +448,29 @@ both_engines! {
         stranger.get("/v1/users/me").await.expect(200);
         login(&app, &user.email(), Actor::PASSWORD).await.expect_error(401, "INVALID_CREDENTIALS");
         login(&app, &user.email(), NEW_PASSWORD).await.expect(200);
-        let reply = confirm_reset(&app, &token, "another-password-9").await.expect_error(422, "INVALID_RESET_TOKEN");
-        assert_eq!(reply.details(), details(&[("/token", "INVALID_RESET_TOKEN")]));
+        let response = confirm_reset(&app, &token, "another-password-9").await.expect_error(422, "INVALID_RESET_TOKEN");
+        assert_eq!(response.details(), details(&[("/token", "INVALID_RESET_TOKEN")]));
         login(&app, &user.email(), NEW_PASSWORD).await.expect(200);
     }
 
     async fn a_reset_token_that_is_not_good_is_refused_in_one_way(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let token = mailed_token(&app, &user.email()).await;
-        app.wait(Duration::from_secs(599));
+        app.advance_clock(Duration::from_secs(599));
         let last = mailed_token(&app, &user.email()).await;
-        app.wait(Duration::from_secs(1));
+        app.advance_clock(Duration::from_secs(1));
         let expired = confirm_reset(&app, &token, NEW_PASSWORD).await.expect_error(422, "INVALID_RESET_TOKEN");
         for bad in ["x", &last[1..], &last.to_uppercase(), &format!("{last} "), &user.refresh_token(), "' OR '1'='1"] {
-            let reply = confirm_reset(&app, bad, NEW_PASSWORD).await.expect_error(422, "INVALID_RESET_TOKEN");
-            assert_eq!(reply.essence(), expired.essence(), "{bad}");
+            let response = confirm_reset(&app, bad, NEW_PASSWORD).await.expect_error(422, "INVALID_RESET_TOKEN");
+            assert_eq!(response.comparable(), expired.comparable(), "{bad}");
         }
-        app.wait(Duration::from_secs(598));
+        app.advance_clock(Duration::from_secs(598));
         confirm_reset(&app, &last, NEW_PASSWORD).await.expect(204);
     }
 
     async fn using_one_of_two_mails_voids_the_other(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (user, stranger) = (app.user().await, app.user().await);
         let (first, second) = (mailed_token(&app, &user.email()).await, mailed_token(&app, &user.email()).await);
         let strangers = mailed_token(&app, &stranger.email()).await;
@@ -481,7 +481,7 @@ both_engines! {
     }
 
     async fn a_reset_token_is_void_once_the_password_or_the_address_has_changed(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let token = mailed_token(&app, &user.email()).await;
         let change = json!({"current_password": Actor::PASSWORD, "new_password": NEW_PASSWORD});
@@ -497,17 +497,17 @@ both_engines! {
     }
 
     async fn of_confirmations_that_race_with_one_token_one_wins(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let token = mailed_token(&app, &user.email()).await;
         let passwords: Vec<String> = (0..6).map(|number| format!("meadow-compass-{number}")).collect();
-        let replies = join_all(passwords.iter().map(|password| confirm_reset(&app, &token, password))).await;
+        let responses = join_all(passwords.iter().map(|password| confirm_reset(&app, &token, password))).await;
         let mut won = Vec::new();
-        for (reply, password) in replies.into_iter().zip(&passwords) {
-            if reply.0.status == 204 {
+        for (response, password) in responses.into_iter().zip(&passwords) {
+            if response.0.status == 204 {
                 won.push(password);
             } else {
-                reply.expect_error(422, "INVALID_RESET_TOKEN");
+                response.expect_error(422, "INVALID_RESET_TOKEN");
             }
         }
         assert_eq!(won.len(), 1);
@@ -515,37 +515,37 @@ both_engines! {
     }
 
     async fn a_mail_that_could_not_go_out_is_tried_again_later(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         request_reset(&app, &user.email()).await.expect(202);
         app.mailer.fails.store(true, Ordering::SeqCst);
-        app.work_off().await;
+        app.run_jobs().await;
         app.mailer.fails.store(false, Ordering::SeqCst);
-        app.work_off().await;
+        app.run_jobs().await;
         assert!(app.mailer.take().is_empty(), "not at once");
         assert_eq!(count_jobs(&app).await, 1);
-        app.wait(Duration::from_secs(2));
-        app.work_off().await;
+        app.advance_clock(Duration::from_secs(2));
+        app.run_jobs().await;
         let mails = app.mailer.take();
         assert_eq!((mails.len(), count_jobs(&app).await), (1, 0));
         confirm_reset(&app, &token_in(&mails[0]), NEW_PASSWORD).await.expect(204);
     }
 
     async fn a_mail_that_never_goes_out_is_given_up_after_ten_attempts(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         request_reset(&app, &user.email()).await.expect(202);
         app.mailer.fails.store(true, Ordering::SeqCst);
         for attempt in 1..=10 {
             assert_eq!(count_jobs(&app).await, 1, "attempt {attempt}");
-            app.work_off().await;
-            app.wait(Duration::from_secs(3600));
+            app.run_jobs().await;
+            app.advance_clock(Duration::from_secs(3600));
         }
         assert_eq!(count_jobs(&app).await, 0);
     }
 
     async fn a_job_whose_worker_died_is_done_by_the_next_one(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         request_reset(&app, &user.email()).await.expect(202);
         // A worker takes the job and is never heard of again.
@@ -553,15 +553,15 @@ both_engines! {
             outbox::claim(c, PASSWORD_RESET_MAIL, i64::MAX / 2, START + 120_000_000).map_err(DbError::from)
         });
         assert!(taken.await.unwrap().is_some());
-        app.work_off().await;
+        app.run_jobs().await;
         assert!(app.mailer.take().is_empty(), "it is hidden for a while");
-        app.wait(Duration::from_secs(120));
-        app.work_off().await;
+        app.advance_clock(Duration::from_secs(120));
+        app.run_jobs().await;
         assert_eq!(app.mailer.take().len(), 1);
     }
 
     async fn no_secret_is_stored_as_it_is(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         request_reset(&app, &user.email()).await.expect(202);
         let outbox = || app.app.db.read(|c| {
@@ -573,12 +573,12 @@ both_engines! {
         let key = user.email();
         assert_eq!(outbox().await.unwrap(), [("password_reset_mail".to_owned(), key.clone(), 0, None)]);
         app.mailer.fails.store(true, Ordering::SeqCst);
-        app.work_off().await;
+        app.run_jobs().await;
         let error = "the mail could not be handed over: the mail server is away".to_owned();
         assert_eq!(outbox().await.unwrap(), [("password_reset_mail".to_owned(), key, 1, Some(error))]);
         app.mailer.fails.store(false, Ordering::SeqCst);
-        app.wait(Duration::from_secs(2));
-        app.work_off().await;
+        app.advance_clock(Duration::from_secs(2));
+        app.run_jobs().await;
         let token = token_in(&app.mailer.take()[0]);
 
         let (resets, refreshes): (Vec<Vec<u8>>, Vec<Vec<u8>>) = app.app.db.snapshot(|c| {
@@ -594,7 +594,7 @@ both_engines! {
     }
 
     async fn a_session_remembers_the_program_it_belongs_to_but_not_all_of_a_long_name(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let body = json!({"email": user.email(), "password": Actor::PASSWORD});
         let request = app.anonymous().request(poem::http::Method::POST, "/v1/auth/login").json(&body);
@@ -606,8 +606,8 @@ both_engines! {
     }
 
     async fn the_log_of_a_whole_session_holds_nothing_that_is_anybodys(engine: Engine) {
-        let log = Log::listen(Lines::Everything);
-        let app = TestApp::on(engine).await;
+        let log = LogCapture::start(LogFormat::Trace);
+        let app = TestApp::new(engine).await;
         let (email, wrong) = ("Margaret.Hamilton@Apollo.example", "guess-wrong-9000");
         let body = json!({"email": email, "password": Actor::PASSWORD, "name": "Margaret H."});
         let first = Actor::new(&app, Some(register(&app, &body).await.expect(201).json()));
@@ -630,20 +630,20 @@ both_engines! {
         app.mailer.fails.store(true, Ordering::SeqCst);
         request_reset(&app, email).await.expect(202);
         request_reset(&app, "nobody.known@apollo.example").await.expect(202);
-        app.work_off().await;
+        app.run_jobs().await;
         app.mailer.fails.store(false, Ordering::SeqCst);
-        app.wait(Duration::from_secs(2));
-        app.work_off().await;
+        app.advance_clock(Duration::from_secs(2));
+        app.run_jobs().await;
         let reset = token_in(&app.mailer.take()[0]);
         third.post("/v1/auth/logout", &json!({})).await.any();
         third.request(poem::http::Method::POST, "/v1/auth/logout").send().await.any();
         third.get("/v1/users/me").await.expect_error(401, "INVALID_TOKEN");
-        app.wait(Duration::from_secs(60));
+        app.advance_clock(Duration::from_secs(60));
         let reused = json!({"refresh_token": second.refresh_token()});
         app.anonymous().post("/v1/auth/refresh", &reused).await.expect(401);
         let reused = json!({"refresh_token": first.refresh_token()});
         app.anonymous().post("/v1/auth/refresh", &reused).await.expect(200);
-        app.wait(Duration::from_secs(60));
+        app.advance_clock(Duration::from_secs(60));
         app.anonymous().post("/v1/auth/refresh", &reused).await.expect_error(401, "INVALID_REFRESH_TOKEN");
         confirm_reset(&app, &reset, NEW_PASSWORD).await.expect(204);
         confirm_reset(&app, &reset, NEW_PASSWORD).await.expect(422);
@@ -718,7 +718,7 @@ async fn what_a_mail_server_says_about_a_recipient_is_not_repeated() {
 
 both_engines! {
     async fn white_space_around_an_email_address_is_no_part_of_it(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let body = json!({"email": " Padded@Example.com\u{2003}", "password": Actor::PASSWORD});
         let session = app.anonymous().post("/v1/auth/register", &body).await.expect(201).json();
         assert_eq!(session["user"]["email"], "Padded@Example.com");

@@ -33,7 +33,7 @@ async fn statements(app: &TestApp, user: &Actor<'_>, path: &str) -> u64 {
 
 both_engines! {
     async fn a_bucketlist_is_made_read_replaced_and_deleted(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let body = json!({"name": "  See the world ", "description": "Places\nto stand in."});
         let made = user.post("/v1/bucketlists", &body).await.expect(201);
@@ -46,7 +46,7 @@ both_engines! {
         assert_eq!(made.header("location"), path);
         assert_eq!(user.get(&path).await.expect(200).json(), list);
 
-        app.wait(Duration::from_micros(1_500_001));
+        app.advance_clock(Duration::from_micros(1_500_001));
         let replaced = user.put(&path, &json!({"name": "See it all"})).await.expect(200).json();
         assert_eq!(replaced["name"], "See it all");
         assert_eq!(replaced["description"], json!(null), "what is left out becomes null");
@@ -59,7 +59,7 @@ both_engines! {
     }
 
     async fn an_empty_list_is_one_empty_page(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let page = app.user().await.get("/v1/bucketlists").await.expect(200).json();
         let this = "/v1/bucketlists?page=1&per_page=20";
         let links = json!({"self": this, "first": this, "prev": null, "next": null, "last": this});
@@ -70,13 +70,13 @@ both_engines! {
     }
 
     async fn the_links_lead_to_every_row_once_there_and_back(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (user, other) = (app.user().await, app.user().await);
         let mut made = Vec::new();
         for number in 0..23 {
             made.push(format!("List {number:02}"));
-            user.bucketlist(&made[number]).await;
-            other.bucketlist(&format!("Not theirs {number}")).await;
+            user.create_bucketlist(&made[number]).await;
+            other.create_bucketlist(&format!("Not theirs {number}")).await;
         }
         let (mut next, mut seen, mut pages) = (json!("/v1/bucketlists?per_page=5"), Vec::new(), Vec::new());
         while let Some(path) = next.as_str() {
@@ -101,10 +101,10 @@ both_engines! {
     }
 
     async fn a_page_past_the_end_is_empty_and_knows_the_way_back(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         for name in ["a", "b", "c"] {
-            user.bucketlist(name).await;
+            user.create_bucketlist(name).await;
         }
         for number in [3, 99, i32::MAX] {
             let path = format!("/v1/bucketlists?page={number}&per_page=2");
@@ -120,10 +120,10 @@ both_engines! {
     }
 
     async fn more_than_a_hundred_rows_are_a_hundred(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         for number in 0..101 {
-            user.bucketlist(&format!("{number}")).await;
+            user.create_bucketlist(&format!("{number}")).await;
         }
         for per_page in ["100", "101", "1000", "2147483647"] {
             let page = user.get(&format!("/v1/bucketlists?per_page={per_page}")).await.expect(200).json();
@@ -134,7 +134,7 @@ both_engines! {
     }
 
     async fn a_search_looks_for_text_in_name_and_description_without_case(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (user, other) = (app.user().await, app.user().await);
         for (name, description) in [
             ("Weekend in Zürich", None),
@@ -146,7 +146,7 @@ both_engines! {
         ] {
             user.post("/v1/bucketlists", &json!({"name": name, "description": description})).await.expect(201);
         }
-        other.bucketlist("ZÜRICH too, but not theirs").await;
+        other.create_bucketlist("ZÜRICH too, but not theirs").await;
         let all = ["Weekend in Zürich", "100% done", "A back\\slash", "Plain", "Ends", "dune"];
         for (q, expected) in [
             ("zürich", &["Weekend in Zürich"][..]),
@@ -176,11 +176,11 @@ both_engines! {
     }
 
     async fn a_search_counts_what_it_finds_and_carries_it_along(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         for number in 0..7 {
-            user.bucketlist(&format!("50% & more {number}")).await;
-            user.bucketlist(&format!("other {number}")).await;
+            user.create_bucketlist(&format!("50% & more {number}")).await;
+            user.create_bucketlist(&format!("other {number}")).await;
         }
         let mut path = json!("/v1/bucketlists?per_page=3&q=50%25+%26+MORE");
         let (mut seen, mut pages) = (Vec::new(), 0);
@@ -196,9 +196,9 @@ both_engines! {
     }
 
     async fn a_replaced_list_is_found_by_its_new_text_only(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let id = user.bucketlist("Before").await;
+        let id = user.create_bucketlist("Before").await;
         let body = json!({"name": "After", "description": "Afterwards"});
         user.put(&format!("/v1/bucketlists/{id}"), &body).await.expect(200);
         assert_eq!(found(&user, "before").await, [""; 0]);
@@ -206,7 +206,7 @@ both_engines! {
     }
 
     async fn a_name_is_trimmed_composed_and_counted_in_characters(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let family = "👩‍👩‍👧"; // five characters, eighteen bytes
         for (sent, kept) in [
@@ -234,14 +234,14 @@ both_engines! {
             ("\u{85}", "INVALID_CHARACTERS"),
             ("a\u{0}b", "INVALID_CHARACTERS"),
         ] {
-            let reply = user.post("/v1/bucketlists", &json!({"name": sent})).await;
-            let details = reply.expect_error(422, "VALIDATION_FAILED").details();
+            let response = user.post("/v1/bucketlists", &json!({"name": sent})).await;
+            let details = response.expect_error(422, "VALIDATION_FAILED").details();
             assert!(details.contains(&("/name".to_owned(), code.to_owned())), "{sent:?}: {details:?}");
         }
     }
 
     async fn a_description_is_text_of_several_lines_or_null(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         for (number, (body, kept)) in [
             (json!({}), json!(null)),
@@ -263,22 +263,22 @@ both_engines! {
             (json!("a\u{0}"), "INVALID_CHARACTERS"),
             (json!(7), "WRONG_TYPE"),
         ] {
-            let reply = user.post("/v1/bucketlists", &json!({"name": "x", "description": description})).await;
+            let response = user.post("/v1/bucketlists", &json!({"name": "x", "description": description})).await;
             let expected = [("/description".to_owned(), code.to_owned())];
-            assert_eq!(reply.expect_error(422, "VALIDATION_FAILED").details(), expected);
+            assert_eq!(response.expect_error(422, "VALIDATION_FAILED").details(), expected);
         }
     }
 
     async fn a_name_is_unique_among_the_lists_of_one_owner(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (user, other) = (app.user().await, app.user().await);
-        let zurich = user.bucketlist("Zürich").await;
-        let other_list = other.bucketlist("Zürich").await;
+        let zurich = user.create_bucketlist("Zürich").await;
+        let other_list = other.create_bucketlist("Zürich").await;
         for same in ["Zürich", " Zu\u{308}rich "] {
-            let reply = user.post("/v1/bucketlists", &json!({"name": same})).await;
-            reply.expect_error(409, "BUCKETLIST_NAME_TAKEN");
+            let response = user.post("/v1/bucketlists", &json!({"name": same})).await;
+            response.expect_error(409, "BUCKETLIST_NAME_TAKEN");
         }
-        let basel = user.bucketlist("Basel").await;
+        let basel = user.create_bucketlist("Basel").await;
         let path = format!("/v1/bucketlists/{basel}");
         let body = json!({"name": "Zürich"});
         user.put(&path, &body).await.expect_error(409, "BUCKETLIST_NAME_TAKEN");
@@ -292,32 +292,32 @@ both_engines! {
     }
 
     async fn deleting_a_list_deletes_its_items_and_no_others(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let (gone, stays) = (user.bucketlist("gone").await, user.bucketlist("stays").await);
-        let item = user.item(gone, "with it").await;
-        let other = user.item(stays, "without it").await;
+        let (gone, stays) = (user.create_bucketlist("gone").await, user.create_bucketlist("stays").await);
+        let item = user.create_item(gone, "with it").await;
+        let other = user.create_item(stays, "without it").await;
         user.delete(&format!("/v1/bucketlists/{gone}")).await.expect(204);
         let path = format!("/v1/bucketlists/{gone}/items");
         user.get(&path).await.expect_error(404, "BUCKETLIST_NOT_FOUND");
         user.get(&format!("{path}/{item}")).await.expect_error(404, "BUCKETLIST_NOT_FOUND");
         user.get(&format!("/v1/bucketlists/{stays}/items/{item}")).await.expect_error(404, "ITEM_NOT_FOUND");
         user.get(&format!("/v1/bucketlists/{stays}/items/{other}")).await.expect(200);
-        let id = user.bucketlist("gone").await;
+        let id = user.create_bucketlist("gone").await;
         assert!(id > stays, "an id is never given away twice");
         assert_eq!(user.get(&format!("/v1/bucketlists/{id}")).await.expect(200).json()["items_total"], 0);
     }
 
     async fn reading_needs_a_few_statements_however_much_there_is(engine: Engine) {
-        let app = TestApp::configured(engine, |config| config.answers.cache_bytes = 0).await;
+        let app = TestApp::configured(engine, |config| config.responses.cache_bytes = 0).await;
         let user = app.user().await;
-        let first = user.bucketlist("List 0").await;
+        let first = user.create_bucketlist("List 0").await;
         // The embedded server remembers how tokens stand; with PostgreSQL each request asks.
         let standing = u64::from(engine == Engine::Postgres);
         let one = format!("/v1/bucketlists/{first}");
         for lists in [1, 30] {
             for number in 1..lists {
-                user.bucketlist(&format!("List {number}")).await;
+                user.create_bucketlist(&format!("List {number}")).await;
             }
             // BEGIN, the rows, COMMIT; a full page does not tell the total, which is then counted.
             let counting = u64::from(lists > 20);

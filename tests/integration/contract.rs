@@ -7,12 +7,12 @@ use ::contract::{v1, v2};
 use bucketlist::{
     auth::Hasher,
     domain::{Clock, SystemRandom},
-    seed::{self, standard},
+    seed::{self, insert_standard},
 };
 use document::{BodyError, Operation};
 use poem::http::Method;
 
-use crate::support::{Actor, Engine, Reply, TestApp, Value, json};
+use crate::support::{Actor, Engine, TestApp, TestResponse, Value, json};
 
 /// The operations that need no token; every other one does.
 const PUBLIC: [&str; 5] = ["confirmPasswordReset", "login", "refreshSession", "register", "requestPasswordReset"];
@@ -64,7 +64,7 @@ fn example_query(operation: &Operation) -> String {
 }
 
 /// Sends what the document gives as the example of an operation.
-async fn try_example(operation: &Operation, who: &Actor<'_>) -> Reply {
+async fn try_example(operation: &Operation, who: &Actor<'_>) -> TestResponse {
     let mut request = who.request(method(operation), &example_path(operation));
     if operation.body().is_some() {
         request = request.json(&request_schema(operation)["example"]);
@@ -74,9 +74,9 @@ async fn try_example(operation: &Operation, who: &Actor<'_>) -> Reply {
 
 /// An app with the standard seed.
 pub async fn seeded(engine: Engine) -> TestApp {
-    let app = TestApp::on(engine).await;
+    let app = TestApp::new(engine).await;
     let hasher = Hasher::new(app.config.passwords).unwrap();
-    let seeded = standard(app.database.migrator().connection(), &hasher, &SystemRandom, app.clock.now());
+    let seeded = insert_standard(app.database.migrator().connection(), &hasher, &SystemRandom, app.clock.now());
     seeded.unwrap().unwrap();
     app
 }
@@ -102,7 +102,7 @@ pub fn is_for_admins(operation: &Operation) -> bool {
 fn the_committed_documents_are_what_the_code_says() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi");
     for (version, document) in [("v1", v1::document()), ("v2", v2::document())] {
-        let modern = document.as_3_1();
+        let modern = document.to_openapi_3_1();
         for (end, text) in [
             (".json", document.to_json()),
             (".yaml", document.to_yaml()),
@@ -119,7 +119,7 @@ fn the_committed_documents_are_what_the_code_says() {
 #[test]
 fn only_these_operations_are_public() {
     for contract in [v1::contract(), v2::contract()] {
-        let public = contract.operations().filter(|operation| !operation.secured);
+        let public = contract.operations().filter(|operation| !operation.is_secured);
         let mut public: Vec<&str> = public.map(|operation| operation.id.as_str()).collect();
         public.sort_unstable();
         assert_eq!(public, PUBLIC);
@@ -142,23 +142,23 @@ fn every_example_of_a_request_satisfies_its_schema() {
 
 both_engines! {
     async fn without_a_token_every_operation_is_refused_unless_it_is_public(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let anonymous = app.anonymous();
         for operation in v1::contract().operations() {
-            let reply = try_example(operation, &anonymous).await;
+            let response = try_example(operation, &anonymous).await;
             if PUBLIC.contains(&operation.id.as_str()) {
-                assert!(reply.is_success() || reply.code() != "AUTHENTICATION_REQUIRED", "{reply:?}");
+                assert!(response.is_success() || response.code() != "AUTHENTICATION_REQUIRED", "{response:?}");
                 continue;
             }
-            assert_eq!((reply.status, reply.code().as_str()), (401, "AUTHENTICATION_REQUIRED"), "{}", operation.id);
-            assert_eq!(reply.header("www-authenticate"), "Bearer realm=\"bucketlist\"");
+            assert_eq!((response.status, response.code().as_str()), (401, "AUTHENTICATION_REQUIRED"), "{}", operation.id);
+            assert_eq!(response.header("www-authenticate"), "Bearer realm=\"bucketlist\"");
             for credentials in
                 ["Bearer", "Bearer ", "Bearer x", "Bearer a.b.c", "Basic YTpi", "bearer nonsense", "\u{e9}"]
             {
                 let path = example_path(operation);
                 let request = anonymous.request(method(operation), &path).header("authorization", credentials);
-                let reply = request.send().await.expect_error(401, "INVALID_TOKEN");
-                assert_eq!(reply.header("www-authenticate"), "Bearer realm=\"bucketlist\", error=\"invalid_token\"");
+                let response = request.send().await.expect_error(401, "INVALID_TOKEN");
+                assert_eq!(response.header("www-authenticate"), "Bearer realm=\"bucketlist\", error=\"invalid_token\"");
             }
         }
     }
@@ -168,11 +168,11 @@ both_engines! {
         for operation in v1::contract().operations().filter(|operation| operation.method == "GET") {
             let who = seeded_actor(&app, operation).await;
             let (path, query) = (example_path(operation), example_query(operation));
-            let reply = who.get(&path).await.expect(200);
+            let response = who.get(&path).await.expect(200);
             if query.is_empty() {
                 // The example of the answer is the answer.
                 let schema = &documented(operation)["responses"]["200"]["content"]["application/json"]["schema"];
-                assert_eq!(reply.json(), resolved(schema)["example"], "{}", operation.id);
+                assert_eq!(response.json(), resolved(schema)["example"], "{}", operation.id);
             } else {
                 who.get(&format!("{path}?{query}")).await.expect(200);
             }
@@ -182,13 +182,13 @@ both_engines! {
     async fn every_example_of_a_request_works_on_the_seeded_data(engine: Engine) {
         for operation in v1::contract().operations().filter(|operation| operation.method != "GET") {
             let app = seeded(engine).await;
-            let who = if operation.secured { seeded_actor(&app, operation).await } else { app.anonymous() };
-            let reply = try_example(operation, &who).await;
+            let who = if operation.is_secured { seeded_actor(&app, operation).await } else { app.anonymous() };
+            let response = try_example(operation, &who).await;
             match operation.id.as_str() {
                 // Nobody can know these tokens beforehand.
-                "refreshSession" => assert_eq!(reply.code(), "INVALID_REFRESH_TOKEN"),
-                "confirmPasswordReset" => assert_eq!(reply.code(), "INVALID_RESET_TOKEN"),
-                _ => assert!(reply.is_success(), "{}: {reply:?}", operation.id),
+                "refreshSession" => assert_eq!(response.code(), "INVALID_REFRESH_TOKEN"),
+                "confirmPasswordReset" => assert_eq!(response.code(), "INVALID_RESET_TOKEN"),
+                _ => assert!(response.is_success(), "{}: {response:?}", operation.id),
             }
         }
     }

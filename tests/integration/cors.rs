@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use ::contract::{v1, v2};
 use poem::http::Method;
 
-use crate::support::{Actor, Engine, Reply, TestApp, Unjudged, json};
+use crate::support::{Actor, Engine, TestApp, TestResponse, UncheckedResponse, json};
 
 const APP: &str = "https://app.example.com";
 const LOCAL: &str = "http://localhost:5173";
@@ -26,7 +26,7 @@ async fn app(engine: Engine) -> TestApp {
     TestApp::configured(engine, |config| config.cors_origins = vec![APP.to_owned(), LOCAL.to_owned()]).await
 }
 
-async fn get(actor: &Actor<'_>, path: &str, origin: &str) -> Unjudged {
+async fn get(actor: &Actor<'_>, path: &str, origin: &str) -> UncheckedResponse {
     actor.request(Method::GET, path).header("origin", origin).send().await
 }
 
@@ -36,32 +36,35 @@ fn list(text: &str) -> BTreeSet<String> {
 
 /// It may be read by a page of this origin, and of no other.
 #[track_caller]
-fn granted(reply: &Reply, origin: &str) {
-    assert_eq!(reply.header("access-control-allow-origin"), origin);
-    assert_eq!(reply.header("cross-origin-resource-policy"), "cross-origin");
-    assert!(list(reply.header("vary")).contains("origin"), "{reply:?}");
-    assert!(!reply.headers.contains_key("access-control-allow-credentials"), "no cookies, no credentials: {reply:?}");
+fn granted(response: &TestResponse, origin: &str) {
+    assert_eq!(response.header("access-control-allow-origin"), origin);
+    assert_eq!(response.header("cross-origin-resource-policy"), "cross-origin");
+    assert!(list(response.header("vary")).contains("origin"), "{response:?}");
+    assert!(
+        !response.headers.contains_key("access-control-allow-credentials"),
+        "no cookies, no credentials: {response:?}"
+    );
 }
 
 /// A browser keeps it from every page of another origin.
 #[track_caller]
-fn refused(reply: &Reply) {
-    assert!(!reply.headers.keys().any(|name| name.starts_with("access-control-")), "{reply:?}");
-    assert_eq!(reply.header("cross-origin-resource-policy"), "same-origin");
+fn refused(response: &TestResponse) {
+    assert!(!response.headers.keys().any(|name| name.starts_with("access-control-")), "{response:?}");
+    assert_eq!(response.header("cross-origin-resource-policy"), "same-origin");
 }
 
 both_engines! {
     async fn by_default_no_origin_is_allowed_and_none_is_spoken_of(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         for origin in [APP, "null", "http://test.example"] {
-            let reply = get(&user, "/v2/bucketlists", origin).await.expect(200);
-            refused(&reply);
-            assert!(!list(reply.header("vary")).contains("origin"), "{reply:?}");
+            let response = get(&user, "/v2/bucketlists", origin).await.expect(200);
+            refused(&response);
+            assert!(!list(response.header("vary")).contains("origin"), "{response:?}");
             let preflight = user.request(Method::OPTIONS, "/v2/bucketlists").header("origin", origin);
-            let reply = preflight.header("access-control-request-method", "POST").send().await.expect(204);
-            refused(&reply);
-            assert_eq!(reply.header("allow"), "GET, HEAD, OPTIONS, POST");
+            let response = preflight.header("access-control-request-method", "POST").send().await.expect(204);
+            refused(&response);
+            assert_eq!(response.header("allow"), "GET, HEAD, OPTIONS, POST");
         }
     }
 
@@ -72,16 +75,16 @@ both_engines! {
             granted(&get(&user, "/v2/users/me", origin).await.expect(200), origin);
         }
         for origin in OTHERS {
-            let reply = get(&user, "/v2/users/me", origin).await.expect(200);
-            refused(&reply);
-            assert!(list(reply.header("vary")).contains("origin"), "{origin}");
+            let response = get(&user, "/v2/users/me", origin).await.expect(200);
+            refused(&response);
+            assert!(list(response.header("vary")).contains("origin"), "{origin}");
             let preflight = user.request(Method::OPTIONS, "/v2/users/me").header("origin", origin);
             refused(&preflight.header("access-control-request-method", "GET").send().await.expect(204));
         }
         // Whoever names none gets an answer that must not be kept for somebody who does.
-        let reply = user.get("/v2/users/me").await.expect(200);
-        refused(&reply);
-        assert_eq!(reply.header("vary"), "Accept, Accept-Encoding, Origin");
+        let response = user.get("/v2/users/me").await.expect(200);
+        refused(&response);
+        assert_eq!(response.header("vary"), "Accept, Accept-Encoding, Origin");
     }
 
     async fn a_preflight_names_the_methods_of_its_path_and_all_request_headers(engine: Engine) {
@@ -93,22 +96,22 @@ both_engines! {
                 let path = operation.path.replace("{bucketlist_id}", "1").replace("{item_id}", "1");
                 let path = path.replace("{user_id}", "1");
                 let preflight = anonymous.request(Method::OPTIONS, &path).header("origin", APP);
-                let reply = preflight
+                let response = preflight
                     .header("access-control-request-method", &operation.method)
                     .header("access-control-request-headers", "authorization,content-type")
                     .send()
                     .await
                     .expect(204);
-                granted(&reply, APP);
-                let methods = list(reply.header("access-control-allow-methods"));
+                granted(&response, APP);
+                let methods = list(response.header("access-control-allow-methods"));
                 assert!(methods.contains(&operation.method.to_ascii_lowercase()), "{path}: {methods:?}");
-                assert_eq!(reply.header("access-control-allow-methods"), reply.header("allow"));
-                assert_eq!(reply.header("access-control-max-age"), "7200");
-                let headers = list(reply.header("access-control-allow-headers"));
+                assert_eq!(response.header("access-control-allow-methods"), response.header("allow"));
+                assert_eq!(response.header("access-control-max-age"), "7200");
+                let headers = list(response.header("access-control-allow-headers"));
                 for name in ["authorization", "content-type", "if-match", "idempotency-key", "x-request-id"] {
                     assert!(headers.contains(name), "{name}");
                 }
-                assert!(reply.body.is_empty());
+                assert!(response.body.is_empty());
                 seen += 1;
             }
         }
@@ -127,9 +130,9 @@ both_engines! {
             ("/search", "GET, HEAD, OPTIONS"),
             ("/health/ready", "GET, HEAD, OPTIONS"),
         ] {
-            let reply = ask(path).await.expect(204);
-            granted(&reply, APP);
-            assert_eq!(reply.header("access-control-allow-methods"), methods, "{path}");
+            let response = ask(path).await.expect(204);
+            granted(&response, APP);
+            assert_eq!(response.header("access-control-allow-methods"), methods, "{path}");
         }
         granted(&ask("/nowhere").await.expect(404), APP);
     }
@@ -151,22 +154,22 @@ both_engines! {
         let _ = get(&user, "/v2/search?q=a", APP).await.expect(200);
         errors.push(get(&user, "/v2/search?q=a", APP).await.expect_error(429, "RATE_LIMIT_EXCEEDED"));
         app.execute("ALTER TABLE items RENAME TO things");
-        let list = user.bucketlist("See the world").await;
+        let list = user.create_bucketlist("See the world").await;
         let path = format!("/v2/bucketlists/{list}/items");
         errors.push(get(&user, &path, APP).await.expect_error(500, "INTERNAL_ERROR"));
         app.execute("ALTER TABLE things RENAME TO items");
-        for reply in errors {
-            granted(&reply, APP);
-            assert!(list_of_exposed(&reply).contains("x-request-id"), "{reply:?}");
+        for response in errors {
+            granted(&response, APP);
+            assert!(list_of_exposed(&response).contains("x-request-id"), "{response:?}");
         }
     }
 
     async fn a_page_can_read_every_documented_header(engine: Engine) {
         let app = app(engine).await;
-        let reply = get(&app.user().await, "/v2/bucketlists", APP).await.expect(200);
+        let response = get(&app.user().await, "/v2/bucketlists", APP).await.expect(200);
         // What every page may read (Fetch, CORS-safelisted response-header name), and what no page has a use for.
         let safe = ["cache-control", "content-language", "content-length", "content-type", "expires", "vary"];
-        let exposed = list_of_exposed(&reply);
+        let exposed = list_of_exposed(&response);
         for document in [v1::document(), v2::document()] {
             let mut names = BTreeSet::new();
             for (_, item) in document.value()["paths"].as_object().unwrap() {
@@ -186,19 +189,19 @@ both_engines! {
     async fn answers_from_memory_are_granted_anew_to_whoever_asks(engine: Engine) {
         let app = app(engine).await;
         let user = app.user().await;
-        user.bucketlist("See the world").await;
+        user.create_bucketlist("See the world").await;
         let path = "/v2/bucketlists";
         let mut hits = 0;
         for _ in 0..2 {
             for origin in [Some(APP), None, Some(LOCAL), Some("https://evil.example")] {
-                let reply = match origin {
+                let response = match origin {
                     Some(origin) => get(&user, path, origin).await.expect(200),
                     None => user.get(path).await.expect(200),
                 };
-                hits += usize::from(reply.headers.get("cache-status").is_some_and(|status| status.ends_with("hit")));
+                hits += usize::from(response.headers.get("cache-status").is_some_and(|status| status.ends_with("hit")));
                 match origin {
-                    Some(origin @ (APP | LOCAL)) => granted(&reply, origin),
-                    _ => refused(&reply),
+                    Some(origin @ (APP | LOCAL)) => granted(&response, origin),
+                    _ => refused(&response),
                 }
             }
         }
@@ -218,24 +221,24 @@ both_engines! {
         let stream = user.request(Method::GET, "/v2/bucketlists").header("origin", APP).header("accept", "text/csv");
         granted(&stream.send().await.expect(200), APP);
         let made = user.request(Method::POST, "/v2/bucketlists").header("origin", APP);
-        let reply = made.json(&json!({"name": "From a page"})).send().await.expect(201);
-        granted(&reply, APP);
-        assert!(list_of_exposed(&reply).contains("location"));
+        let response = made.json(&json!({"name": "From a page"})).send().await.expect(201);
+        granted(&response, APP);
+        assert!(list_of_exposed(&response).contains("location"));
     }
 
     async fn options_without_an_origin_stays_what_it_was(engine: Engine) {
         let app = app(engine).await;
-        let reply = app.anonymous().request(Method::OPTIONS, "/v1/bucketlists").send().await.expect(204);
-        assert_eq!(reply.header("allow"), "GET, HEAD, OPTIONS, POST");
-        refused(&reply);
+        let response = app.anonymous().request(Method::OPTIONS, "/v1/bucketlists").send().await.expect(204);
+        assert_eq!(response.header("allow"), "GET, HEAD, OPTIONS, POST");
+        refused(&response);
         // Without a method that is asked for it is no preflight, and an answer like any other.
         let plain = app.anonymous().request(Method::OPTIONS, "/v1/bucketlists").header("origin", APP);
-        let reply = plain.send().await.expect(204);
-        granted(&reply, APP);
-        assert!(!reply.headers.contains_key("access-control-allow-methods"), "{reply:?}");
+        let response = plain.send().await.expect(204);
+        granted(&response, APP);
+        assert!(!response.headers.contains_key("access-control-allow-methods"), "{response:?}");
     }
 }
 
-fn list_of_exposed(reply: &Reply) -> BTreeSet<String> {
-    list(reply.header("access-control-expose-headers"))
+fn list_of_exposed(response: &TestResponse) -> BTreeSet<String> {
+    list(response.header("access-control-expose-headers"))
 }

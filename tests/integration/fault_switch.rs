@@ -15,7 +15,7 @@ fn path(template: &str) -> String {
 
 #[tokio::test]
 async fn every_operation_fails_in_every_way_and_does_nothing() {
-    let app = TestApp::on(Engine::Sqlite).await;
+    let app = TestApp::new(Engine::Sqlite).await;
     let admin = app.admin().await;
     let mut count = 0;
     for operation in [v1::contract(), v2::contract()].into_iter().flat_map(|contract| contract.operations()) {
@@ -27,7 +27,7 @@ async fn every_operation_fails_in_every_way_and_does_nothing() {
         ] {
             let method: Method = operation.method.parse().unwrap();
             let request = admin.request(method, &path(&operation.path)).header("x-fault", fault);
-            let request = if operation.consumes.is_empty() { request } else { request.json(&json!({})) };
+            let request = if operation.request_media_types.is_empty() { request } else { request.json(&json!({})) };
             request.send().await.expect_error(status, code);
             count += 1;
         }
@@ -39,13 +39,13 @@ async fn every_operation_fails_in_every_way_and_does_nothing() {
 
 #[tokio::test]
 async fn a_refusal_goes_first() {
-    let app = TestApp::on(Engine::Sqlite).await;
+    let app = TestApp::new(Engine::Sqlite).await;
     let anonymous = app.anonymous().request(Method::GET, "/v2/users/me").header("x-fault", "panic");
     anonymous.send().await.expect_error(401, "AUTHENTICATION_REQUIRED");
     let user = app.user().await;
     let unknown = user.request(Method::GET, "/v2/users/me").header("x-fault", "panics").send().await;
-    let reply = unknown.expect_error(422, "VALIDATION_FAILED");
-    assert_eq!(reply.details(), [("X-Fault".to_owned(), "INVALID_FORMAT".to_owned())]);
+    let response = unknown.expect_error(422, "VALIDATION_FAILED");
+    assert_eq!(response.details(), [("X-Fault".to_owned(), "INVALID_FORMAT".to_owned())]);
 }
 
 #[tokio::test]

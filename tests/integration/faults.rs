@@ -17,7 +17,7 @@ use bucketlist::db::{Db, DbConnection, DbError, Target, migrations::Migrator};
 use diesel::{connection::SimpleConnection, prelude::*, sql_query, sql_types::BigInt};
 use futures_util::future::join_all;
 
-use crate::support::{Actor, Database, Engine, Reply, TestApp, json};
+use crate::support::{Actor, Database, Engine, TestApp, TestResponse, json};
 
 /// Something to wait for, from a thread.
 #[derive(Clone, Default)]
@@ -70,7 +70,7 @@ async fn fill(db: &Db, way: Way, gate: &Gate) -> Vec<Unit> {
             let (unit, refuse) = (waiting(db, way, gate, || {}), refuse.clone());
             tokio::spawn(async move {
                 let outcome = unit.await.unwrap();
-                if matches!(outcome, Err(DbError::Busy(_))) {
+                if matches!(outcome, Err(DbError::AcquireTimeout(_))) {
                     let _ = refuse.send(());
                 }
                 outcome
@@ -98,11 +98,11 @@ pub async fn occupy(db: &Db, way: Way, gate: &Gate) -> Vec<Unit> {
 
 /// Not now, in the shape of every other error, and when to come back.
 #[track_caller]
-pub fn expect_unavailable(reply: Reply) -> Reply {
-    assert_eq!((reply.status, reply.code().as_str()), (503, "SERVICE_UNAVAILABLE"), "{reply:?}");
-    let seconds: u32 = reply.header("retry-after").parse().unwrap();
-    assert!((1..=60).contains(&seconds), "{reply:?}");
-    reply
+pub fn expect_unavailable(response: TestResponse) -> TestResponse {
+    assert_eq!((response.status, response.code().as_str()), (503, "SERVICE_UNAVAILABLE"), "{response:?}");
+    let seconds: u32 = response.header("retry-after").parse().unwrap();
+    assert!((1..=60).contains(&seconds), "{response:?}");
+    response
 }
 
 async fn expect_ready(app: &TestApp) {
@@ -112,19 +112,19 @@ async fn expect_ready(app: &TestApp) {
 /// The server lives, and says why it does not want requests.
 async fn expect_not_ready(app: &TestApp, why: &str) {
     app.anonymous().get("/health/live").await.expect(200);
-    let reply = expect_unavailable(app.anonymous().get("/health/ready").await.any());
-    let text = String::from_utf8_lossy(&reply.body);
+    let response = expect_unavailable(app.anonymous().get("/health/ready").await.any());
+    let text = String::from_utf8_lossy(&response.body);
     assert!(text.contains(why), "{why}: {text}");
 }
 
 /// Sends `GET path` until it is answered 200; before that only 503 will do. Returns how often it was 503.
 async fn until_well(user: &Actor<'_>, path: &str, tries: usize) -> usize {
     for failures in 0..=tries {
-        let reply = user.get(path).await.any();
-        if reply.status == 200 {
+        let response = user.get(path).await.any();
+        if response.status == 200 {
             return failures;
         }
-        expect_unavailable(reply);
+        expect_unavailable(response);
     }
     panic!("{path} is still 503 after {tries} tries");
 }
@@ -308,9 +308,9 @@ both_engines! {
         gate.open();
         let outcomes: Vec<_> = join_all(units).await.into_iter().map(Result::unwrap).collect();
         let done = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
-        assert!(done >= 1 && outcomes.iter().all(|outcome| matches!(outcome, Ok(()) | Err(DbError::Busy(_) | DbError::Overdue))));
+        assert!(done >= 1 && outcomes.iter().all(|outcome| matches!(outcome, Ok(()) | Err(DbError::AcquireTimeout(_) | DbError::DeadlineExceeded))));
         user.get("/v1/bucketlists").await.expect(200);
-        user.bucketlist("Possible again").await;
+        user.create_bucketlist("Possible again").await;
         expect_ready(&app).await;
     }
 
@@ -377,9 +377,9 @@ both_engines! {
     async fn a_database_without_tables_is_answered_in_the_envelope_and_is_not_ready(engine: Engine) {
         let app = TestApp::over(Database::unmigrated(engine), |_| {}).await;
         let newcomer = json!({"email": "early@example.com", "password": Actor::PASSWORD, "name": "Early"});
-        let reply = app.anonymous().post("/v1/auth/register", &newcomer).await.any();
-        assert!([500, 503].contains(&reply.status), "{reply:?}");
-        let text = String::from_utf8_lossy(&reply.body).into_owned();
+        let response = app.anonymous().post("/v1/auth/register", &newcomer).await.any();
+        assert!([500, 503].contains(&response.status), "{response:?}");
+        let text = String::from_utf8_lossy(&response.body).into_owned();
         assert!(!text.contains("relation") && !text.contains("no such table"), "what is inside stays inside: {text}");
         expect_not_ready(&app, "bucketlist migrate up").await;
 
@@ -389,7 +389,7 @@ both_engines! {
     }
 
     async fn a_pending_migration_makes_the_server_not_ready(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         expect_ready(&app).await;
         let undone = app.database.migrator().down().unwrap();
         assert!(undone.is_some());
@@ -399,7 +399,7 @@ both_engines! {
     }
 
     async fn a_migration_of_a_newer_server_makes_this_one_not_ready(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         app.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('20991231235959')");
         expect_not_ready(&app, "The database is newer than this server.").await;
@@ -409,21 +409,21 @@ both_engines! {
     }
 
     async fn a_server_that_is_stopping_is_not_ready_and_still_answers(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         app.app.readiness.drain();
         expect_not_ready(&app, "This server is stopping.").await;
-        user.bucketlist("In the last moment").await;
+        user.create_bucketlist("In the last moment").await;
     }
 
     async fn a_table_that_vanishes_is_a_500_that_tells_nothing_and_passes(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let list = user.bucketlist("Kept").await;
+        let list = user.create_bucketlist("Kept").await;
         app.execute("ALTER TABLE items RENAME TO mislaid");
         for _ in 0..4 {
-            let reply = user.get(&format!("/v1/bucketlists/{list}/items")).await.expect_error(500, "INTERNAL_ERROR");
-            let text = String::from_utf8_lossy(&reply.body);
+            let response = user.get(&format!("/v1/bucketlists/{list}/items")).await.expect_error(500, "INTERNAL_ERROR");
+            let text = String::from_utf8_lossy(&response.body);
             assert!(!text.contains("items") && !text.contains("table"), "{text}");
         }
         let body = json!({"name": "Lost"});
@@ -432,7 +432,7 @@ both_engines! {
         let answer = user.get(&format!("/v1/bucketlists/{list}")).await.expect(200).json();
         assert_eq!(answer["items_total"], 0);
         app.execute("ALTER TABLE mislaid RENAME TO items");
-        user.item(list, "Found").await;
+        user.create_item(list, "Found").await;
         assert_eq!(user.get(&format!("/v1/bucketlists/{list}")).await.expect(200).json()["items_total"], 1);
     }
 }
@@ -447,7 +447,7 @@ async fn postgresql_that_goes_away_is_503_and_back_when_it_is() {
     })
     .await;
     let user = app.user().await;
-    let list = user.bucketlist("Before").await;
+    let list = user.create_bucketlist("Before").await;
     expect_ready(&app).await;
 
     proxy.cut();
@@ -463,7 +463,7 @@ async fn postgresql_that_goes_away_is_503_and_back_when_it_is() {
     expect_ready(&app).await;
     assert_eq!(user.get(&format!("/v1/bucketlists/{list}")).await.expect(200).json()["name"], "Before");
     assert_eq!(user.get("/v1/bucketlists").await.expect(200).json()["meta"]["total"], 1, "nothing came late");
-    user.bucketlist("Meanwhile").await;
+    user.create_bucketlist("Meanwhile").await;
 }
 
 #[tokio::test]
@@ -477,8 +477,8 @@ async fn postgresql_where_nobody_listens_is_503() {
     })
     .await;
     let login = json!({"email": "ada@example.com", "password": Actor::PASSWORD});
-    let reply = expect_unavailable(app.anonymous().post("/v1/auth/login", &login).await.any());
-    let text = String::from_utf8_lossy(&reply.body).into_owned();
+    let response = expect_unavailable(app.anonymous().post("/v1/auth/login", &login).await.any());
+    let text = String::from_utf8_lossy(&response.body).into_owned();
     assert!(!text.contains("127.0.0.1") && !text.contains("refused"), "what is inside stays inside: {text}");
     expect_not_ready(&app, "The database cannot be reached.").await;
 }
@@ -510,12 +510,12 @@ async fn connections_that_postgresql_kills_cost_one_answer_in_all() {
 
         let mut failures = 0;
         for number in 0..12 {
-            let reply = match number % 2 {
+            let response = match number % 2 {
                 0 => user.get("/v1/users/me").await.any(),
                 _ => user.post("/v1/bucketlists", &json!({"name": format!("{round}/{number}")})).await.any(),
             };
-            if !reply.is_success() {
-                expect_unavailable(reply);
+            if !response.is_success() {
+                expect_unavailable(response);
                 failures += 1;
             }
         }
@@ -556,7 +556,7 @@ async fn a_write_whose_connection_is_killed_half_way_leaves_nothing() {
     assert!(matches!(outcome, Err(DbError::Unavailable(_))), "{outcome:?}");
     assert_eq!(ask_outside(&app.database, "SELECT count(*) AS n FROM bucketlists"), 0);
     until_well(&user, "/v1/users/me", 2).await;
-    user.bucketlist("Whole").await;
+    user.create_bucketlist("Whole").await;
 }
 
 #[tokio::test]
@@ -566,25 +566,25 @@ async fn a_statement_that_takes_too_long_on_postgresql_is_given_up() {
     })
     .await;
     let user = app.user().await;
-    let list = user.bucketlist("Locked").await;
+    let list = user.create_bucketlist("Locked").await;
     let path = format!("/v1/bucketlists/{list}");
     let lock = holding(&app.database, "BEGIN; LOCK TABLE bucketlists IN ACCESS EXCLUSIVE MODE");
     // More than there are connections: none of them may be lost.
     for _ in 0..4 {
-        let reply = user.get(&path).await.any();
-        assert!([500, 503].contains(&reply.status), "{reply:?}");
-        let reply = user.post(&format!("{path}/items"), &json!({"name": "Slow"})).await.any();
-        assert!([500, 503].contains(&reply.status), "{reply:?}");
+        let response = user.get(&path).await.any();
+        assert!([500, 503].contains(&response.status), "{response:?}");
+        let response = user.post(&format!("{path}/items"), &json!({"name": "Slow"})).await.any();
+        assert!([500, 503].contains(&response.status), "{response:?}");
     }
     user.get("/v1/users/me").await.expect(200);
     drop(lock);
     assert_eq!(user.get(&path).await.expect(200).json()["items_total"], 0);
-    user.item(list, "Quick").await;
+    user.create_item(list, "Quick").await;
 }
 
 #[tokio::test]
 async fn a_write_lock_of_another_process_makes_writes_503_and_leaves_reads_alone() {
-    let app = TestApp::on(Engine::Sqlite).await;
+    let app = TestApp::new(Engine::Sqlite).await;
     let user = app.user().await;
     // The writer's own patience is five seconds, which is no matter of this test.
     let impatient = |c: &mut DbConnection| c.batch_execute("PRAGMA busy_timeout = 20").map_err(DbError::from);
@@ -598,13 +598,13 @@ async fn a_write_lock_of_another_process_makes_writes_503_and_leaves_reads_alone
     expect_ready(&app).await;
 
     drop(lock);
-    user.bucketlist("List 0").await;
+    user.create_bucketlist("List 0").await;
     assert_eq!(user.get("/v1/bucketlists").await.expect(200).json()["meta"]["total"], 1);
 }
 
 #[tokio::test]
 async fn a_full_disk_loses_nothing_that_was_answered_and_passes() {
-    let app = TestApp::on(Engine::Sqlite).await;
+    let app = TestApp::new(Engine::Sqlite).await;
     let user = app.user().await;
     // SQLite answers a file that may not grow as it does a full disk.
     let limit = |pages: i64| {
@@ -630,13 +630,13 @@ async fn a_full_disk_loses_nothing_that_was_answered_and_passes() {
         kept.push(format!("List {number:02}"));
     }
     let bodies: Vec<_> = (5..65).map(body).collect();
-    let replies = join_all(bodies.iter().map(|body| user.post("/v1/bucketlists", body))).await;
-    for (body, reply) in bodies.iter().zip(replies) {
-        let reply = reply.any();
-        match reply.status {
+    let responses = join_all(bodies.iter().map(|body| user.post("/v1/bucketlists", body))).await;
+    for (body, response) in bodies.iter().zip(responses) {
+        let response = response.any();
+        match response.status {
             201 => kept.push(body["name"].as_str().unwrap().to_owned()),
             status => {
-                assert!([500, 503].contains(&status), "{reply:?}");
+                assert!([500, 503].contains(&status), "{response:?}");
                 refused += 1;
             }
         }
@@ -649,7 +649,7 @@ async fn a_full_disk_loses_nothing_that_was_answered_and_passes() {
     assert_eq!(names, kept, "exactly what was answered 201 is there");
 
     limit(1_000_000).await;
-    user.bucketlist("Room again").await;
+    user.create_bucketlist("Room again").await;
     assert_eq!(
         ask_outside(&app.database, "SELECT count(*) AS n FROM pragma_integrity_check WHERE integrity_check <> 'ok'"),
         0
@@ -658,9 +658,9 @@ async fn a_full_disk_loses_nothing_that_was_answered_and_passes() {
 
 #[tokio::test]
 async fn a_database_file_that_is_gone_takes_no_more_writes() {
-    let app = TestApp::on(Engine::Sqlite).await;
+    let app = TestApp::new(Engine::Sqlite).await;
     let user = app.user().await;
-    user.bucketlist("Before").await;
+    user.create_bucketlist("Before").await;
     let Target::Sqlite(path) = &app.database.target else { unreachable!("asked for SQLite") };
     std::fs::rename(path, path.with_extension("moved")).unwrap();
     expect_unavailable(user.post("/v1/bucketlists", &json!({"name": "Lost"})).await.any());
@@ -669,6 +669,6 @@ async fn a_database_file_that_is_gone_takes_no_more_writes() {
     std::fs::copy(path.with_extension("moved"), path).unwrap();
     expect_unavailable(user.post("/v1/bucketlists", &json!({"name": "Lost"})).await.any());
     std::fs::rename(path.with_extension("moved"), path).unwrap();
-    user.bucketlist("After").await;
+    user.create_bucketlist("After").await;
     expect_ready(&app).await;
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use poem::http::Method;
 
-use crate::support::{Engine, Reply, TestApp, json};
+use crate::support::{Engine, TestApp, TestResponse, json};
 
 /// What every answer says to a browser, whatever it is (CONTRACT section 6; OWASP Secure Headers Project).
 const SECURITY: &str = "\
@@ -49,21 +49,24 @@ fn told(headers: &BTreeMap<String, String>) -> String {
 }
 
 #[track_caller]
-fn is(reply: &Reply, csp: &str, cache_control: &str) {
-    assert_eq!(told(&reply.headers), SECURITY, "{} {}", reply.method, reply.path);
-    assert_eq!(reply.header("content-security-policy"), csp, "{} {}", reply.method, reply.path);
-    assert_eq!(reply.header("cache-control"), cache_control, "{} {}", reply.method, reply.path);
+fn is(response: &TestResponse, csp: &str, cache_control: &str) {
+    assert_eq!(told(&response.headers), SECURITY, "{} {}", response.method, response.path);
+    assert_eq!(response.header("content-security-policy"), csp, "{} {}", response.method, response.path);
+    assert_eq!(response.header("cache-control"), cache_control, "{} {}", response.method, response.path);
     for name in FORBIDDEN {
-        assert!(!reply.headers.contains_key(name), "{name}: {reply:?}");
+        assert!(!response.headers.contains_key(name), "{name}: {response:?}");
     }
-    assert!(reply.status == 204 || reply.status == 304 || reply.headers.contains_key("content-type"), "{reply:?}");
+    assert!(
+        response.status == 204 || response.status == 304 || response.headers.contains_key("content-type"),
+        "{response:?}"
+    );
 }
 
 both_engines! {
     async fn of_every_class_of_route(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (user, anonymous) = (app.user().await, app.anonymous());
-        let list = user.bucketlist("See the world").await;
+        let list = user.create_bucketlist("See the world").await;
         let (one, items) = (format!("/v2/bucketlists/{list}"), format!("/v2/bucketlists/{list}/items"));
 
         // Pages, with a policy for each kind of them.
@@ -115,20 +118,20 @@ both_engines! {
     async fn over_https_browsers_are_told_to_stay_there(engine: Engine) {
         let app = TestApp::configured(engine, |config| config.public_url = "https://api.example.com".to_owned()).await;
         for (path, status) in [("/", 200), ("/v2/users/me", 401), ("/nowhere", 404)] {
-            let reply = app.anonymous().get(path).await.expect(status);
-            assert_eq!(reply.header("strict-transport-security"), "max-age=63072000; includeSubDomains", "{path}");
+            let response = app.anonymous().get(path).await.expect(status);
+            assert_eq!(response.header("strict-transport-security"), "max-age=63072000; includeSubDomains", "{path}");
         }
     }
 }
 
 #[tokio::test]
 async fn no_page_needs_anything_inline() {
-    let app = TestApp::on(Engine::Sqlite).await;
+    let app = TestApp::new(Engine::Sqlite).await;
     for path in ["/", "/docs", "/redoc", "/console", "/problems", "/problems/route-not-found"] {
-        let reply = app.anonymous().get(path).await.expect(200);
-        let csp = reply.header("content-security-policy");
+        let response = app.anonymous().get(path).await.expect(200);
+        let csp = response.header("content-security-policy");
         assert!(!csp.contains("unsafe-") && !csp.contains('*') && !csp.contains("http"), "{path}: {csp}");
-        let html = String::from_utf8(reply.body.clone()).unwrap();
+        let html = String::from_utf8(response.body.clone()).unwrap();
         assert!(!html.contains("<style") && !html.contains(" style=") && !html.contains(" onclick="), "{path}");
         for (at, tag) in html.match_indices("<script") {
             assert!(html[at..].split('>').next().unwrap().contains(" src="), "{path}: {tag} has its text inline");

@@ -29,12 +29,12 @@ async fn count(admin: &Actor<'_>) -> usize {
 
 both_engines! {
     async fn a_failure_is_found_by_the_id_of_its_request(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (admin, user) = (app.admin().await, app.user().await);
         let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
         let body = "{ \"name\" :\t\"Ride to Zürich \\u0041 {{x}}\",\r\n \"due_on\": null, \"description\": \"mine: ada@firm.io\" }";
         let target = "/v2/bucketlists/7/items?";
-        let reply = user
+        let response = user
             .request(Method::POST, target)
             .header("traceparent", &format!("00-{trace}-00f067aa0ba902b7-01"))
             .header("content-type", "application/json")
@@ -45,7 +45,7 @@ both_engines! {
             .send()
             .await
             .expect_error(500, "INTERNAL_ERROR");
-        app.keep_incidents().await;
+        app.store_incidents().await;
         let incident = incident_of(&admin, "the-request-of-a-test").await;
         let expected = json!({
             "request_id": "the-request-of-a-test", "trace_id": trace, "operation": "createItem", "contract": "v2",
@@ -71,17 +71,17 @@ both_engines! {
         assert!(authorization.starts_with("Bearer ") && authorization.len() == user.token().len() + 7, "{authorization}");
         assert!(!authorization.contains(&user.token()));
         assert_eq!(incident["response"]["status"], 500);
-        assert_eq!(incident["response"]["body"]["text"].as_str().unwrap().as_bytes(), reply.body);
+        assert_eq!(incident["response"]["body"]["text"].as_str().unwrap().as_bytes(), response.body);
     }
 
     async fn a_body_that_nobody_read_is_kept_if_it_is_there(engine: Engine) {
-        let app = TestApp::configured(engine, |config| config.incidents.limits.selection = "4xx".parse().unwrap()).await;
+        let app = TestApp::configured(engine, |config| config.incidents.limits.filter = "4xx".parse().unwrap()).await;
         let admin = app.admin().await;
         let body = json!({"name": "x", "description": "y"});
         let refused = app.anonymous().post("/v1/bucketlists", &body).await.expect(401);
         let large = json!({"name": "x".repeat(100_000)});
         let too_large = admin.post("/v1/bucketlists", &large).await.expect(422);
-        app.keep_incidents().await;
+        app.store_incidents().await;
         let incident = incident_of(&admin, refused.header("x-request-id")).await;
         assert_eq!(incident["request"]["body"]["text"], body.to_string());
         assert_eq!((&incident["request"]["body"]["truncated"], &incident["user_id"]), (&json!(false), &json!(null)));
@@ -92,14 +92,14 @@ both_engines! {
 
     async fn only_what_is_selected_is_kept(engine: Engine) {
         let taken = async |selection: &str| {
-            let app = TestApp::configured(engine, |config| config.incidents.limits.selection = selection.parse().unwrap()).await;
+            let app = TestApp::configured(engine, |config| config.incidents.limits.filter = selection.parse().unwrap()).await;
             let admin = app.admin().await;
             fail(&admin, Method::GET, "/v1/bucketlists", None).await;
             admin.get("/v2/users/me?x=1").await.expect(422);
             admin.get("/v2/nowhere").await.expect(404);
             admin.get("/nowhere").await.expect(404);
             admin.get("/health/ready").await.expect(200);
-            app.keep_incidents().await;
+            app.store_incidents().await;
             count(&admin).await
         };
         for (selection, expected) in
@@ -110,14 +110,14 @@ both_engines! {
     }
 
     async fn an_administrator_can_have_any_request_kept(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (admin, user) = (app.admin().await, app.user().await);
         let asked = async |actor: &Actor<'_>| {
-            let reply = actor.request(Method::GET, "/v2/users/me").header("x-debug-capture", "1").send().await.expect(200);
-            reply.header("x-request-id").to_owned()
+            let response = actor.request(Method::GET, "/v2/users/me").header("x-debug-capture", "1").send().await.expect(200);
+            response.header("x-request-id").to_owned()
         };
         let (kept, _) = (asked(&admin).await, asked(&user).await);
-        app.keep_incidents().await;
+        app.store_incidents().await;
         assert_eq!(count(&admin).await, 1);
         let incident = incident_of(&admin, &kept).await;
         assert_eq!((&incident["response"]["status"], &incident["code"]), (&json!(200), &json!(null)));
@@ -126,13 +126,13 @@ both_engines! {
     }
 
     async fn equal_failures_are_one_group_that_can_be_resolved(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let admin = app.admin().await;
         let first = fail(&admin, Method::GET, "/v2/bucketlists/1", None).await;
-        app.wait(std::time::Duration::from_secs(5));
+        app.advance_clock(std::time::Duration::from_secs(5));
         fail(&admin, Method::GET, "/v2/bucketlists/2?include=items", None).await;
         fail(&admin, Method::DELETE, "/v2/bucketlists/2", None).await;
-        app.keep_incidents().await;
+        app.store_incidents().await;
         let groups = admin.get("/v2/admin/incident-groups").await.expect(200).json();
         let of = |groups: &Value, operation: &str| {
             groups["data"].as_array().unwrap().iter().find(|group| group["operation"] == operation).unwrap().clone()
@@ -165,7 +165,7 @@ both_engines! {
         }
         // It happens again: not fixed after all.
         fail(&admin, Method::GET, "/v2/bucketlists/3", None).await;
-        app.keep_incidents().await;
+        app.store_incidents().await;
         let group = of(&admin.get("/v2/admin/incident-groups?resolved=false").await.expect(200).json(), "getBucketlist");
         assert_eq!((&group["occurrences"], &group["fixed_in"]), (&json!(3), &json!("0.2.0")));
         let open = admin.patch(&path, &json!({"resolved": false})).await.expect(200).json();
@@ -182,12 +182,12 @@ both_engines! {
     }
 
     async fn pages_of_incidents_have_each_once(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let admin = app.admin().await;
         for list in 1..=7 {
             fail(&admin, Method::GET, &format!("/v2/bucketlists/{list}"), None).await;
         }
-        app.keep_incidents().await;
+        app.store_incidents().await;
         let (mut next, mut targets) = (Some("/v2/admin/incidents?per_page=3&status=500".to_owned()), Vec::new());
         while let Some(path) = next {
             let page = admin.get(&path).await.expect(200).json();
@@ -203,7 +203,7 @@ both_engines! {
         // A cursor that is good is no secret: without it, the request would be another one.
         let next = page["links"]["next"].as_str().unwrap();
         let request = fail(&admin, Method::GET, next, None).await;
-        app.keep_incidents().await;
+        app.store_incidents().await;
         assert_eq!(incident_of(&admin, &request).await["request"]["target"], next);
         let cursor = page["links"]["next"].as_str().unwrap().rsplit_once("cursor=").unwrap().1.to_owned();
         let foreign = admin.get(&format!("/v2/admin/incidents?status=503&cursor={cursor}")).await;

@@ -38,9 +38,9 @@ async fn statements(app: &TestApp, user: &Actor<'_>, path: &str) -> u64 {
 
 both_engines! {
     async fn an_item_is_made_read_replaced_and_deleted(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let list = user.bucketlist("See the world").await;
+        let list = user.create_bucketlist("See the world").await;
         let body = json!({"name": " Camino ", "description": "On\nfoot", "due_on": "2028-02-29"});
         let made = user.post(&items_of(list), &body).await.expect(201);
         let item = made.json();
@@ -55,7 +55,7 @@ both_engines! {
         assert_eq!(user.get(&path).await.expect(200).json(), item);
         assert_eq!(all(&user, list).await, [item]);
 
-        app.wait(Duration::from_secs(1));
+        app.advance_clock(Duration::from_secs(1));
         let replaced = user.put(&path, &json!({"name": "Walk it"})).await.expect(200).json();
         assert_eq!(replaced["name"], "Walk it");
         assert_eq!(replaced["updated_at"], "2027-01-15T08:00:01.000000Z");
@@ -73,10 +73,10 @@ both_engines! {
     }
 
     async fn done_at_is_when_an_item_became_done(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let list = user.bucketlist("a").await;
-        let item = user.item(list, "x").await;
+        let list = user.create_bucketlist("a").await;
+        let item = user.create_item(list, "x").await;
         let path = format!("{}/{item}", items_of(list));
         let at = |seconds: u64| json!(format!("2027-01-15T08:00:{seconds:02}.000000Z"));
         let null = json!(null);
@@ -88,7 +88,7 @@ both_engines! {
             (json!("left out"), null.clone(), 0),
             (json!(false), null, 0),
         ]) {
-            app.wait(Duration::from_secs(1));
+            app.advance_clock(Duration::from_secs(1));
             let mut body = json!({"name": "x"});
             if done.is_boolean() {
                 body["done"] = done.clone();
@@ -105,9 +105,9 @@ both_engines! {
     }
 
     async fn a_due_date_is_a_day_of_the_calendar(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let list = user.bucketlist("a").await;
+        let list = user.create_bucketlist("a").await;
         for good in ["2027-01-15", "2028-02-29", "2000-02-29", "1582-10-10", "0001-01-01", "9999-12-31"] {
             let body = json!({"name": "x", "due_on": good});
             let made = user.post(&items_of(list), &body).await.expect(201).json();
@@ -135,17 +135,17 @@ both_engines! {
             (json!(20_270_101), "WRONG_TYPE"),
             (json!(false), "WRONG_TYPE"),
         ] {
-            let reply = user.post(&items_of(list), &json!({"name": "x", "due_on": bad})).await;
+            let response = user.post(&items_of(list), &json!({"name": "x", "due_on": bad})).await;
             let expected = [("/due_on".to_owned(), code.to_owned())];
-            assert_eq!(reply.expect_error(422, "VALIDATION_FAILED").details(), expected, "{bad}");
+            assert_eq!(response.expect_error(422, "VALIDATION_FAILED").details(), expected, "{bad}");
         }
         assert_eq!(counts(&user, list).await, (6, 0));
     }
 
     async fn a_list_says_how_many_items_it_has_whatever_happens_to_them(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let lists = [user.bucketlist("a").await, user.bucketlist("b").await];
+        let lists = [user.create_bucketlist("a").await, user.create_bucketlist("b").await];
         // A small generator of its own: the same steps in each run.
         let mut state: u64 = 20_270_115;
         let mut random = move |below: u64| {
@@ -181,11 +181,11 @@ both_engines! {
     }
 
     async fn an_item_is_in_one_list_of_one_owner(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (user, other) = (app.user().await, app.user().await);
-        let (here, there) = (user.bucketlist("here").await, user.bucketlist("there").await);
-        let theirs = other.bucketlist("theirs").await;
-        let item = user.item(here, "x").await;
+        let (here, there) = (user.create_bucketlist("here").await, user.create_bucketlist("there").await);
+        let theirs = other.create_bucketlist("theirs").await;
+        let item = user.create_item(here, "x").await;
         let body = json!({"name": "y", "done": true});
         for (who, list, code) in [
             (&user, there, "ITEM_NOT_FOUND"),
@@ -210,13 +210,13 @@ both_engines! {
     }
 
     async fn items_come_in_pages_the_oldest_first(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let (list, other) = (user.bucketlist("a").await, user.bucketlist("b").await);
+        let (list, other) = (user.create_bucketlist("a").await, user.create_bucketlist("b").await);
         let mut made = Vec::new();
         for number in 0..16 {
-            made.push(json!(user.item(list, &format!("Item {number}")).await));
-            user.item(other, "elsewhere").await;
+            made.push(json!(user.create_item(list, &format!("Item {number}")).await));
+            user.create_item(other, "elsewhere").await;
         }
         let seen: Vec<Value> = all(&user, list).await.iter().map(|item| item["id"].clone()).collect();
         assert_eq!(seen, made);
@@ -233,15 +233,15 @@ both_engines! {
     }
 
     async fn a_search_looks_for_text_in_the_items_of_one_list(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let (list, other) = (user.bucketlist("a").await, user.bucketlist("b").await);
+        let (list, other) = (user.create_bucketlist("a").await, user.create_bucketlist("b").await);
         for (name, description) in
             [("ZÜRICH", json!(null)), ("50%", json!("Straße\nnach Zürich")), ("a_b", json!("\\"))]
         {
             user.post(&items_of(list), &json!({"name": name, "description": description})).await.expect(201);
         }
-        user.item(other, "Zürich").await;
+        user.create_item(other, "Zürich").await;
         for (q, expected) in [
             ("z%C3%BCrich", &["ZÜRICH", "50%"][..]),
             ("STRA%C3%9FE", &["50%"]),
@@ -260,15 +260,15 @@ both_engines! {
     }
 
     async fn the_text_of_an_item_has_limits_in_characters(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let list = user.bucketlist("a").await;
+        let list = user.create_bucketlist("a").await;
         let body = json!({"name": "🌍".repeat(200), "description": "🌍".repeat(4000)});
         let made = user.post(&items_of(list), &body).await.expect(201).json();
         assert_eq!((&made["name"], &made["description"]), (&body["name"], &body["description"]));
         let body = json!({"name": "🌍".repeat(201), "description": "🌍".repeat(4001), "done": "yes", "colour": 1});
-        let reply = user.post(&items_of(list), &body).await.expect_error(422, "VALIDATION_FAILED");
-        let mut details = reply.details();
+        let response = user.post(&items_of(list), &body).await.expect_error(422, "VALIDATION_FAILED");
+        let mut details = response.details();
         details.sort();
         let expected = [
             ("/colour", "UNKNOWN_FIELD"),
@@ -278,19 +278,19 @@ both_engines! {
         ];
         assert_eq!(details, expected.map(|(field, code)| (field.to_owned(), code.to_owned())), "all of them at once");
         // Two items may have the same name.
-        assert_ne!(user.item(list, "x").await, user.item(list, "x").await);
+        assert_ne!(user.create_item(list, "x").await, user.create_item(list, "x").await);
     }
 
     async fn reading_items_needs_a_few_statements_however_many_there_are(engine: Engine) {
-        let app = TestApp::configured(engine, |config| config.answers.cache_bytes = 0).await;
+        let app = TestApp::configured(engine, |config| config.responses.cache_bytes = 0).await;
         let user = app.user().await;
-        let list = user.bucketlist("a").await;
-        let item = user.item(list, "Item 0").await;
+        let list = user.create_bucketlist("a").await;
+        let item = user.create_item(list, "Item 0").await;
         let standing = u64::from(engine == Engine::Postgres);
         let path = items_of(list);
         for items in [1, 30] {
             for number in 1..items {
-                user.item(list, &format!("Item {number}")).await;
+                user.create_item(list, &format!("Item {number}")).await;
             }
             assert_eq!(statements(&app, &user, &format!("{path}/{item}")).await, standing + 1);
             // BEGIN, the list with its count, the items, COMMIT; only a search has to count.

@@ -10,7 +10,7 @@ use bucketlist::{
         repositories::{
             bucketlists::{self, BucketlistRow, NewBucketlist},
             items::{self, ItemRow, NewItem},
-            keyset::{Key, Keyset, Position, SortKey},
+            keyset::{Keyset, KeysetPosition, SortKey, SortValue},
             sessions::{self, NewSession},
             users::{self, ADMIN, NewUser, USER, UserRow},
         },
@@ -141,9 +141,9 @@ fn page(sort: SortKey, descending: bool, limit: i64) -> Keyset {
 /// Where the rows are that are met from the first page to the last.
 fn walk<R>(
     mut keyset: Keyset,
-    position: fn(&R, SortKey) -> Position,
+    position: fn(&R, SortKey) -> KeysetPosition,
     mut fetch: impl FnMut(&Keyset) -> Vec<R>,
-) -> Vec<Position> {
+) -> Vec<KeysetPosition> {
     let mut met = Vec::new();
     loop {
         let rows = fetch(&keyset);
@@ -156,12 +156,17 @@ fn walk<R>(
 }
 
 /// The same rows as they should be met: by code point, which is how Rust compares text, and then by id.
-fn sorted<R>(rows: &[R], sort: SortKey, descending: bool, position: fn(&R, SortKey) -> Position) -> Vec<Position> {
-    let mut all: Vec<Position> = rows.iter().map(|row| position(row, sort)).collect();
+fn sorted<R>(
+    rows: &[R],
+    sort: SortKey,
+    descending: bool,
+    position: fn(&R, SortKey) -> KeysetPosition,
+) -> Vec<KeysetPosition> {
+    let mut all: Vec<KeysetPosition> = rows.iter().map(|row| position(row, sort)).collect();
     all.sort_by(|a, b| {
         let keys = match (&a.key, &b.key) {
-            (Key::Instant(a), Key::Instant(b)) => a.cmp(b),
-            (Key::Text(a), Key::Text(b)) => a.cmp(b),
+            (SortValue::Instant(a), SortValue::Instant(b)) => a.cmp(b),
+            (SortValue::Text(a), SortValue::Text(b)) => a.cmp(b),
             keys => panic!("{keys:?}"),
         };
         keys.then(a.id.cmp(&b.id))
@@ -175,7 +180,7 @@ fn sorted<R>(rows: &[R], sort: SortKey, descending: bool, position: fn(&R, SortK
 /// Walks in every order and in pages of several sizes; all rows are known from `all`.
 fn walk_everywhere<R: Debug>(
     all: &[R],
-    position: fn(&R, SortKey) -> Position,
+    position: fn(&R, SortKey) -> KeysetPosition,
     mut fetch: impl FnMut(&Keyset) -> Vec<R>,
 ) {
     for (sort, descending) in ORDERS {
@@ -189,19 +194,20 @@ fn walk_everywhere<R: Debug>(
 
 /// What `filter` finds in all orders and pages, which must be just what `fits`, and as many as are counted.
 fn items_found(c: &mut DbConnection, list: i64, filter: &items::Filter, fits: impl Fn(&ItemRow) -> bool) {
-    let mut all = items::after(c, list, &items::Filter::default(), &page(SortKey::CreatedAt, false, 1000)).unwrap();
+    let mut all =
+        items::list_after(c, list, &items::Filter::default(), &page(SortKey::CreatedAt, false, 1000)).unwrap();
     assert_eq!(all.len(), 2 * NAMES.len());
     all.retain(|row| fits(row));
     assert!(!all.is_empty() && all.len() < 2 * NAMES.len(), "{filter:?} decides nothing");
-    walk_everywhere(&all, ItemRow::position, |keyset| items::after(c, list, filter, keyset).unwrap());
+    walk_everywhere(&all, ItemRow::position, |keyset| items::list_after(c, list, filter, keyset).unwrap());
     assert_eq!(items::count(c, list, filter).unwrap(), i64::try_from(all.len()).unwrap(), "{filter:?}");
 }
 
 fn users_found(c: &mut DbConnection, filter: &users::Filter, fits: impl Fn(&UserRow) -> bool) {
-    let mut all = users::after(c, &users::Filter::default(), &page(SortKey::CreatedAt, false, 1000)).unwrap();
+    let mut all = users::list_after(c, &users::Filter::default(), &page(SortKey::CreatedAt, false, 1000)).unwrap();
     all.retain(|row| fits(row));
     assert!(!all.is_empty() && all.len() < 2 * NAMES.len(), "{filter:?} decides nothing");
-    walk_everywhere(&all, UserRow::position, |keyset| users::after(c, filter, keyset).unwrap());
+    walk_everywhere(&all, UserRow::position, |keyset| users::list_after(c, filter, keyset).unwrap());
     assert_eq!(users::count(c, filter).unwrap(), i64::try_from(all.len()).unwrap(), "{filter:?}");
 }
 
@@ -211,10 +217,10 @@ both_engines! {
         let mut outside = database.migrator();
         let c = outside.connection();
         let (_, list) = items_of_two(c);
-        let all = items::of_lists(c, &[list], 1000).unwrap();
+        let all = items::list_first_per_bucketlist(c, &[list], 1000).unwrap();
         assert_eq!(all.len(), 2 * NAMES.len());
         let filter = items::Filter::default();
-        walk_everywhere(&all, ItemRow::position, |keyset| items::after(c, list, &filter, keyset).unwrap());
+        walk_everywhere(&all, ItemRow::position, |keyset| items::list_after(c, list, &filter, keyset).unwrap());
     }
 
     async fn bucketlists_are_met_once_in_every_order(engine: Engine) {
@@ -228,7 +234,7 @@ both_engines! {
         }
         let ids: Vec<i64> = {
             let filter = bucketlists::Filter::default();
-            let rows = bucketlists::after(c, owner, &filter, &page(SortKey::Name, false, 1000)).unwrap();
+            let rows = bucketlists::list_after(c, owner, &filter, &page(SortKey::Name, false, 1000)).unwrap();
             rows.iter().map(|row| row.id).collect()
         };
         let all: Vec<BucketlistRow> =
@@ -246,7 +252,7 @@ both_engines! {
             ),
         ] {
             assert!(!expected.is_empty());
-            let fetch = |keyset: &Keyset| bucketlists::after(c, owner, &filter, keyset).unwrap();
+            let fetch = |keyset: &Keyset| bucketlists::list_after(c, owner, &filter, keyset).unwrap();
             walk_everywhere(&expected, BucketlistRow::position, fetch);
             assert_eq!(bucketlists::count(c, owner, &filter).unwrap(), i64::try_from(expected.len()).unwrap());
         }
@@ -260,7 +266,7 @@ both_engines! {
         let ids: Vec<i64> = rows.map(|(number, name)| add_user(c, number, name)).collect();
         let all: Vec<UserRow> = ids.iter().map(|id| users::find(c, *id).unwrap().expect("it was added")).collect();
         let none = users::Filter::default();
-        walk_everywhere(&all, UserRow::position, |keyset| users::after(c, &none, keyset).unwrap());
+        walk_everywhere(&all, UserRow::position, |keyset| users::list_after(c, &none, keyset).unwrap());
         let filter = |role: Option<&str>, disabled, created_after| users::Filter {
             role: role.map(str::to_owned),
             disabled,
@@ -313,9 +319,9 @@ both_engines! {
         let (_, list) = items_of_two(c);
         let filter = items::Filter { created_after: Some(102), ..items::Filter::default() };
         for instant in [100, 102, 103] {
-            let after = Some(Position { key: Key::Instant(instant), id: 0 });
+            let after = Some(KeysetPosition { key: SortValue::Instant(instant), id: 0 });
             let keyset = Keyset { after, ..page(SortKey::CreatedAt, false, 1000) };
-            let rows = items::after(c, list, &filter, &keyset).unwrap();
+            let rows = items::list_after(c, list, &filter, &keyset).unwrap();
             assert!(!rows.is_empty() && rows.iter().all(|row| row.created_at > 102), "{instant}");
         }
     }
@@ -326,7 +332,7 @@ both_engines! {
             let mut outside = database.migrator();
             let c = outside.connection();
             let (_, list) = items_of_two(c);
-            let stay: BTreeSet<i64> = items::of_lists(c, &[list], 1000)
+            let stay: BTreeSet<i64> = items::list_first_per_bucketlist(c, &[list], 1000)
                 .unwrap()
                 .iter()
                 .map(|row| row.id)
@@ -334,7 +340,7 @@ both_engines! {
                 .collect();
             let (filter, mut step) = (items::Filter::default(), 0);
             let met = walk(page(sort, descending, 5), ItemRow::position, |keyset| {
-                let rows = items::after(c, list, &filter, keyset).unwrap();
+                let rows = items::list_after(c, list, &filter, keyset).unwrap();
                 // Before and after the place that the walk has come to; among others, the row that it stands on goes.
                 step += 1;
                 let (before, after) = (rows.first(), rows.last());
@@ -379,7 +385,7 @@ both_engines! {
         expected.sort_unstable_by(|a, b| b.cmp(a));
         let mut met: Vec<(i64, i64)> = Vec::new();
         loop {
-            let rows = sessions::after(c, user, now, met.last().copied(), 4).unwrap();
+            let rows = sessions::list_after(c, user, now, met.last().copied(), 4).unwrap();
             met.extend(rows.iter().map(|row| (row.created_at, row.id)));
             if rows.len() < 4 {
                 break;
@@ -389,7 +395,7 @@ both_engines! {
     }
 
     async fn the_first_items_of_many_lists_come_list_by_list_in_one_statement(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await.id();
         let lists: Vec<i64> = app
             .app
@@ -407,7 +413,7 @@ both_engines! {
         let mixed: Vec<i64> = (0..100).map(|place| lists[place * 37 % 100]).collect();
         for (ids, per_list) in [(&mixed[..0], 3), (&mixed[..1], 3), (&mixed[..], 3), (&mixed[..], 1000), (&mixed[..], 0)] {
             let (given, sent) = (ids.to_vec(), app.app.db.statements());
-            let found = app.app.db.read(move |c| items::of_lists(c, &given, per_list).map_err(DbError::from)).await.unwrap();
+            let found = app.app.db.read(move |c| items::list_first_per_bucketlist(c, &given, per_list).map_err(DbError::from)).await.unwrap();
             assert_eq!(app.app.db.statements() - sent, u64::from(!ids.is_empty()), "{} lists", ids.len());
             let mut expected = Vec::new();
             for list in ids {
@@ -415,7 +421,7 @@ both_engines! {
                 let keyset = page(SortKey::CreatedAt, false, per_list);
                 let none = items::Filter::default();
                 expected.extend(
-                    app.app.db.read(move |c| items::after(c, list, &none, &keyset).map_err(DbError::from)).await.unwrap(),
+                    app.app.db.read(move |c| items::list_after(c, list, &none, &keyset).map_err(DbError::from)).await.unwrap(),
                 );
             }
             assert_eq!(found, expected, "{} lists, {per_list} of each", ids.len());

@@ -6,7 +6,7 @@ use ::contract::{Operation, operation::Limit, v1, v2};
 use bucketlist::config::Config;
 use poem::http::Method;
 
-use crate::support::{Actor, Engine, Reply, TestApp, Unjudged, Value, json};
+use crate::support::{Actor, Engine, TestApp, TestResponse, UncheckedResponse, Value, json};
 
 const HOME: &str = "198.51.100.1";
 
@@ -22,7 +22,7 @@ async fn limited(engine: Engine, change: impl FnOnce(&mut Config)) -> TestApp {
     TestApp::configured(engine, configure).await
 }
 
-async fn send(app: &TestApp, method: Method, path: &str, body: &Value, address: &str) -> Unjudged {
+async fn send(app: &TestApp, method: Method, path: &str, body: &Value, address: &str) -> UncheckedResponse {
     app.anonymous().request(method, path).header("x-forwarded-for", address).json(body).send().await
 }
 
@@ -32,7 +32,7 @@ async fn register<'a>(app: &'a TestApp, email: &str) -> Actor<'a> {
     Actor::new(app, Some(session))
 }
 
-async fn login(app: &TestApp, email: &str, password: &str, address: &str) -> Unjudged {
+async fn login(app: &TestApp, email: &str, password: &str, address: &str) -> UncheckedResponse {
     let body = json!({"email": email, "password": password});
     send(app, Method::POST, "/v2/auth/login", &body, address).await
 }
@@ -43,12 +43,12 @@ fn stranger(number: usize) -> String {
 }
 
 /// The refusal of a limit.
-fn refused(reply: Unjudged, limit: &str) -> Reply {
-    let reply = reply.expect_error(429, "RATE_LIMIT_EXCEEDED");
-    assert!(reply.header("ratelimit-policy").starts_with(&format!("\"{limit}\";q=")), "{reply:?}");
-    assert!(reply.header("ratelimit").starts_with(&format!("\"{limit}\";r=0;t=")), "{reply:?}");
-    assert_eq!(reply.json()["retry_after"].to_string(), reply.header("retry-after"));
-    reply
+fn refused(response: UncheckedResponse, limit: &str) -> TestResponse {
+    let response = response.expect_error(429, "RATE_LIMIT_EXCEEDED");
+    assert!(response.header("ratelimit-policy").starts_with(&format!("\"{limit}\";q=")), "{response:?}");
+    assert!(response.header("ratelimit").starts_with(&format!("\"{limit}\";r=0;t=")), "{response:?}");
+    assert_eq!(response.json()["retry_after"].to_string(), response.header("retry-after"));
+    response
 }
 
 async fn throttled_events(app: &TestApp) -> Vec<Value> {
@@ -66,8 +66,8 @@ both_engines! {
         }
         // Whoever comes from somewhere new has to wait, and so does the owner there.
         for number in 4..=6 {
-            let reply = refused(login(&app, "owner@example.com", Actor::PASSWORD, &stranger(number)).await, "login-account");
-            assert_eq!(reply.header("retry-after"), "20");
+            let response = refused(login(&app, "owner@example.com", Actor::PASSWORD, &stranger(number)).await, "login-account");
+            assert_eq!(response.header("retry-after"), "20");
         }
         // At home the owner has an allowance of their own, which nobody else can use up.
         for _ in 0..3 {
@@ -77,7 +77,7 @@ both_engines! {
         // Nor does another household of the same network count as home.
         refused(login(&app, "owner@example.com", Actor::PASSWORD, "198.51.100.2").await, "login-account");
 
-        app.wait(Duration::from_secs(20));
+        app.advance_clock(Duration::from_secs(20));
         login(&app, "owner@example.com", Actor::PASSWORD, &stranger(7)).await.expect(200);
         refused(login(&app, "owner@example.com", Actor::PASSWORD, &stranger(8)).await, "login-account");
         // From where somebody has logged in, they are known from then on.
@@ -100,19 +100,19 @@ both_engines! {
             let mut answers = Vec::new();
             for number in 1..=5 {
                 let before = app.app.db.statements();
-                let reply = login(&app, email, "not-the-password", &format!("{network}.{number}")).await.any();
+                let response = login(&app, email, "not-the-password", &format!("{network}.{number}")).await.any();
                 let names = ["retry-after", "ratelimit", "ratelimit-policy"];
-                let headers = names.map(|name| reply.headers.get(name).cloned());
-                let mut body = reply.json();
+                let headers = names.map(|name| response.headers.get(name).cloned());
+                let mut body = response.json();
                 body["request_id"].take();
-                answers.push((reply.status, headers, body, app.app.db.statements() - before));
+                answers.push((response.status, headers, body, app.app.db.statements() - before));
             }
             for number in 1..=3 {
                 let address = format!("{network}.{number}");
                 let body = json!({"email": email});
-                let reply = send(&app, Method::POST, "/v2/auth/password-reset", &body, &address).await.any();
-                let headers = ["retry-after", "ratelimit", "ratelimit-policy"].map(|name| reply.headers.get(name).cloned());
-                answers.push((reply.status, headers, json!(null), 0));
+                let response = send(&app, Method::POST, "/v2/auth/password-reset", &body, &address).await.any();
+                let headers = ["retry-after", "ratelimit", "ratelimit-policy"].map(|name| response.headers.get(name).cloned());
+                answers.push((response.status, headers, json!(null), 0));
             }
             seen.push(answers);
         }
@@ -128,11 +128,11 @@ both_engines! {
         }
         // Below 64 bits it is the same household.
         for _ in 0..3 {
-            let reply = login(&app, "user-3@example.com", "not-the-password", "2001:db8::2").await;
-            assert_eq!(refused(reply, "login").header("retry-after"), "20");
+            let response = login(&app, "user-3@example.com", "not-the-password", "2001:db8::2").await;
+            assert_eq!(refused(response, "login").header("retry-after"), "20");
         }
         login(&app, "user-3@example.com", "not-the-password", "2001:db8:0:1::1").await.expect(401);
-        app.wait(Duration::from_secs(60));
+        app.advance_clock(Duration::from_secs(60));
         for _ in 0..3 {
             login(&app, "user-4@example.com", "not-the-password", "2001:db8::3").await.expect(401);
         }
@@ -152,7 +152,7 @@ both_engines! {
         refused(login(&app, "owner@example.com", Actor::PASSWORD, &away).await, "login-account");
         let body = json!({"email": "owner@example.com"});
         send(&app, Method::POST, "/v2/auth/password-reset", &body, &away).await.expect(202);
-        app.work_off().await;
+        app.run_jobs().await;
         let mail = app.mailer.take().pop().unwrap();
         let token = mail.body.lines().find(|line| line.starts_with("    ")).unwrap().trim().to_owned();
         let body = json!({"token": token, "new_password": "lantern-harbour-43"});
@@ -179,8 +179,8 @@ both_engines! {
             (Method::DELETE, "/v2/users/me", wrong.clone()),
             (Method::PATCH, "/v1/users/me", email),
         ] {
-            let reply = prove(&owner, method, path, body, 4).await.expect_error(429, "RATE_LIMIT_EXCEEDED");
-            assert_eq!(reply.header("ratelimit-policy"), "\"login-account\";q=3;w=60");
+            let response = prove(&owner, method, path, body, 4).await.expect_error(429, "RATE_LIMIT_EXCEEDED");
+            assert_eq!(response.header("ratelimit-policy"), "\"login-account\";q=3;w=60");
         }
         // A change that proves nothing is not among what is counted.
         prove(&owner, Method::PATCH, "/v2/users/me", json!({"name": "Owner"}), 4).await.expect(200);
@@ -212,8 +212,8 @@ both_engines! {
                 let path = operation.path.split('/').map(|part| if part.starts_with('{') { "1" } else { part });
                 let path = path.collect::<Vec<_>>().join("/");
                 let request = app.anonymous().request(operation.method.parse().unwrap(), &path).json(&json!({}));
-                let reply = request.send().await.any();
-                assert_eq!(reply.header("ratelimit-policy"), expected(declared), "{}", operation.id);
+                let response = request.send().await.any();
+                assert_eq!(response.header("ratelimit-policy"), expected(declared), "{}", operation.id);
                 own += usize::from(declared.limit != Limit::General);
             }
         }

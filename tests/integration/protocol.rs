@@ -12,7 +12,7 @@ use poem::{Body, Request, http::Method};
 
 use crate::{
     contract::{method, request_schema, resolved},
-    support::{Actor, Engine, Reply, TestApp, Value, json},
+    support::{Actor, Engine, TestApp, TestResponse, Value, json},
 };
 
 const JSON: &str = "application/json";
@@ -50,9 +50,9 @@ impl<'a> World<'a> {
     async fn new(app: &'a TestApp) -> Self {
         let admin = app.admin().await;
         let user = app.user().await.id();
-        let list = admin.bucketlist("See the world").await;
-        let item = admin.item(list, "Walk the Camino").await;
-        app.wait(Duration::from_secs(1));
+        let list = admin.create_bucketlist("See the world").await;
+        let item = admin.create_item(list, "Walk the Camino").await;
+        app.advance_clock(Duration::from_secs(1));
         Self { app, admin, user, list, item }
     }
 
@@ -64,7 +64,7 @@ impl<'a> World<'a> {
 
     /// Whoever may call the operation.
     fn caller(&self, operation: &Operation) -> Actor<'a> {
-        Actor::new(self.app, self.admin.session.clone().filter(|_| operation.secured))
+        Actor::new(self.app, self.admin.session.clone().filter(|_| operation.is_secured))
     }
 
     /// How many rows there are and when they last changed.
@@ -87,18 +87,18 @@ impl<'a> World<'a> {
 }
 
 /// Sends a body in pieces, its length not told beforehand.
-async fn send_in_pieces(actor: &Actor<'_>, app: &TestApp, method: Method, path: &str, body: &[u8]) -> Reply {
+async fn send_in_pieces(actor: &Actor<'_>, app: &TestApp, method: Method, path: &str, body: &[u8]) -> TestResponse {
     let pieces: Vec<Result<Bytes, io::Error>> =
         body.chunks(100).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
     send_stream(actor, app, method, path, Body::from_bytes_stream(stream::iter(pieces))).await
 }
 
-async fn send_stream(actor: &Actor<'_>, app: &TestApp, method: Method, path: &str, body: Body) -> Reply {
+async fn send_stream(actor: &Actor<'_>, app: &TestApp, method: Method, path: &str, body: Body) -> TestResponse {
     let mut request = Request::builder().method(method.clone()).uri_str(path).content_type(JSON);
     if actor.session.is_some() {
         request = request.header("authorization", format!("Bearer {}", actor.token()));
     }
-    Reply::read(method, path.to_owned(), app.call(request.body(body)).await).await
+    TestResponse::read(method, path.to_owned(), app.call(request.body(body)).await).await
 }
 
 /// An answer to HEAD, or any that is not to be checked against the document: status, headers, body.
@@ -297,7 +297,7 @@ fn details(of: &[(&str, &str)]) -> Vec<(String, String)> {
 
 both_engines! {
     async fn a_bad_body_is_refused_with_its_reason_and_writes_nothing(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let world = World::new(&app).await;
         let before = world.rows();
         let mut tried = 0;
@@ -310,14 +310,14 @@ both_engines! {
                 if let Some(content_type) = bad.content_type {
                     request = request.header("content-type", content_type);
                 }
-                let reply = request.send().await.any();
+                let response = request.send().await.any();
                 let is_named = match &bad.detail {
-                    Some((field, code)) => reply.details().contains(&(field.clone(), (*code).to_owned())),
-                    None => reply.details().is_empty(),
+                    Some((field, code)) => response.details().contains(&(field.clone(), (*code).to_owned())),
+                    None => response.details().is_empty(),
                 };
-                if (reply.status, reply.code().as_str()) != (bad.status, bad.code) || !is_named {
+                if (response.status, response.code().as_str()) != (bad.status, bad.code) || !is_named {
                     let body: String = String::from_utf8_lossy(&bad.body).chars().take(200).collect();
-                    let answer = String::from_utf8_lossy(&reply.body).into_owned();
+                    let answer = String::from_utf8_lossy(&response.body).into_owned();
                     wrong.push(format!(
                         "{body:?} as {:?}: {} {:?}, but\n{answer}",
                         bad.content_type, bad.code, bad.detail
@@ -332,10 +332,10 @@ both_engines! {
     }
 
     async fn who_has_no_token_is_not_told_what_is_wrong(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let world = World::new(&app).await;
         let anonymous = app.anonymous();
-        for operation in v1::contract().operations().filter(|operation| operation.secured) {
+        for operation in v1::contract().operations().filter(|operation| operation.is_secured) {
             for path in [format!("{}?colour=1", world.path(operation)), operation.path.replace(['{', '}'], "x")] {
                 for body in ["{", "{\"colour\":1}", ""] {
                     let request = anonymous.request(method(operation), &path).bytes(body);
@@ -356,9 +356,9 @@ both_engines! {
             for (body, status) in [(&full, 422), (&over, 413)] {
                 let told = who.request(method.clone(), &path).header("content-type", JSON).bytes(body.clone());
                 let untold = send_in_pieces(&who, &app, method.clone(), &path, body).await;
-                for reply in [told.send().await.any(), untold] {
-                    assert_eq!(reply.status, status, "{reply:?}");
-                    assert_eq!(reply.code() == "PAYLOAD_TOO_LARGE", status == 413);
+                for response in [told.send().await.any(), untold] {
+                    assert_eq!(response.status, status, "{response:?}");
+                    assert_eq!(response.code() == "PAYLOAD_TOO_LARGE", status == 413);
                 }
             }
         }
@@ -380,14 +380,14 @@ both_engines! {
                 "MALFORMED_REQUEST",
             ),
         ] {
-            let reply = send_stream(&user, &app, Method::POST, "/v1/bucketlists", body).await;
-            assert_eq!((reply.status, reply.code().as_str()), (status, code));
+            let response = send_stream(&user, &app, Method::POST, "/v1/bucketlists", body).await;
+            assert_eq!((response.status, response.code().as_str()), (status, code));
         }
         assert_eq!(user.get("/v1/bucketlists").await.expect(200).json()["meta"]["total"], 0);
     }
 
     async fn json_may_be_called_so_in_several_ways(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let types = [
             "application/json",
@@ -406,7 +406,7 @@ both_engines! {
     }
 
     async fn bad_parameters_of_a_page_are_refused_all_at_once(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let world = World::new(&app).await;
         let long = format!("q={}", "x".repeat(201));
         let longer = format!("q={}", "%F0%9F%8C%8D".repeat(201));
@@ -460,7 +460,7 @@ both_engines! {
         ];
         let pages: Vec<&Operation> = v1::contract()
             .operations()
-            .filter(|operation| operation.check_parameters(&[("bucketlist_id", "1")], Some("page=1")).is_empty())
+            .filter(|operation| operation.validate_parameters(&[("bucketlist_id", "1")], Some("page=1")).is_empty())
             .filter(|operation| operation.method == "GET" && !operation.path.ends_with("_id}"))
             .collect();
         assert_eq!(pages.len(), 3);
@@ -469,8 +469,8 @@ both_engines! {
             for (query, expected) in table {
                 let unknown = expected.iter().all(|(_, code)| *code == "UNKNOWN_PARAMETER");
                 let code = if unknown { "UNKNOWN_PARAMETER" } else { "VALIDATION_FAILED" };
-                let reply = world.admin.get(&format!("{path}?{query}")).await.expect_error(422, code);
-                assert_eq!(reply.details(), details(expected), "{query}");
+                let response = world.admin.get(&format!("{path}?{query}")).await.expect_error(422, code);
+                assert_eq!(response.details(), details(expected), "{query}");
             }
             for query in [
                 "",
@@ -495,7 +495,7 @@ both_engines! {
     }
 
     async fn every_operation_refuses_a_parameter_it_does_not_know(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let world = World::new(&app).await;
         let before = world.rows();
         let long = "n".repeat(5_000);
@@ -506,36 +506,36 @@ both_engines! {
                 if operation.body().is_some() {
                     request = request.json(&request_schema(operation)["example"]);
                 }
-                let reply = request.send().await.expect_error(422, "UNKNOWN_PARAMETER");
-                assert_eq!(reply.details().len(), 1);
+                let response = request.send().await.expect_error(422, "UNKNOWN_PARAMETER");
+                assert_eq!(response.details().len(), 1);
             }
             // With a body, everything that is wrong is told at once.
             if operation.body().is_some() {
                 let path = format!("{}?colour=1", world.path(operation));
-                let reply = who.request(method(operation), &path).json(&json!([])).send().await;
-                let reply = reply.expect_error(422, "VALIDATION_FAILED");
-                assert_eq!(reply.details(), details(&[("colour", "UNKNOWN_PARAMETER"), ("", "WRONG_TYPE")]));
+                let response = who.request(method(operation), &path).json(&json!([])).send().await;
+                let response = response.expect_error(422, "VALIDATION_FAILED");
+                assert_eq!(response.details(), details(&[("colour", "UNKNOWN_PARAMETER"), ("", "WRONG_TYPE")]));
             }
         }
         assert_eq!(world.rows(), before);
     }
 
     async fn a_request_with_thousands_of_mistakes_gets_an_answer_of_bounded_size(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let query: Vec<String> = (0..1_500).map(|number| format!("{number:x}")).collect();
         let body: serde_json::Map<String, Value> =
             (0..30_000).map(|number| (format!("field {number}"), json!(number))).collect();
         let path = format!("/v1/bucketlists?{}", query.join("&"));
         for path in ["/v1/bucketlists", &path] {
-            let reply = user.post(path, &Value::Object(body.clone())).await.expect(422);
-            assert_eq!(reply.details().len(), 1_000);
+            let response = user.post(path, &Value::Object(body.clone())).await.expect(422);
+            assert_eq!(response.details().len(), 1_000);
         }
-        let reply = user.get(&path).await.expect_error(422, "UNKNOWN_PARAMETER");
-        assert_eq!(reply.details().len(), 1_000);
+        let response = user.get(&path).await.expect_error(422, "UNKNOWN_PARAMETER");
+        assert_eq!(response.details().len(), 1_000);
         for name in ["\u{1}", &"n".repeat(100_000), "\u{1f600}\u{202e}"] {
-            let reply = user.post("/v1/bucketlists", &json!({"name": "x", name: 1})).await.expect(422);
-            assert!(reply.body.len() < 10_000);
+            let response = user.post("/v1/bucketlists", &json!({"name": "x", name: 1})).await.expect(422);
+            assert!(response.body.len() < 10_000);
             let twice = format!("{{{0}:1,{0}:1}}", json!(name));
             let request = user.request(Method::POST, "/v1/bucketlists").bytes(twice).header("content-type", JSON);
             assert!(request.send().await.expect_error(400, "DUPLICATE_KEY").body.len() < 10_000);
@@ -543,7 +543,7 @@ both_engines! {
     }
 
     async fn an_id_has_one_spelling_and_names_something_or_nothing(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let world = World::new(&app).await;
         let before = world.rows();
         let huge = "9".repeat(400);
@@ -591,8 +591,8 @@ both_engines! {
                     ("1%00", "INVALID_CHARACTERS"),
                     ("%ff", "INVALID_CHARACTERS"),
                 ] {
-                    let reply = send(id).await.expect_error(422, "VALIDATION_FAILED");
-                    assert_eq!(reply.details(), details(&[(parameter, violation)]), "{id}");
+                    let response = send(id).await.expect_error(422, "VALIDATION_FAILED");
+                    assert_eq!(response.details(), details(&[(parameter, violation)]), "{id}");
                 }
                 for nobody in ["9223372036854775807", "999999", "%39%39%39%39%39%39"] {
                     send(nobody).await.expect_error(404, code);
@@ -602,12 +602,12 @@ both_engines! {
         assert_eq!(world.rows(), before);
         // An encoded digit is that digit.
         let encoded: String = world.list.to_string().bytes().map(|byte| format!("%{byte:02x}")).collect();
-        let reply = world.admin.get(&format!("/v1/bucketlists/{encoded}")).await.expect(200).json();
-        assert_eq!(reply["id"], world.list);
+        let response = world.admin.get(&format!("/v1/bucketlists/{encoded}")).await.expect(200).json();
+        assert_eq!(response["id"], world.list);
     }
 
     async fn head_is_get_without_the_body(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let world = World::new(&app).await;
         let operations = v1::contract().operations().filter(|operation| operation.method == "GET");
         let mut paths: Vec<String> = operations.map(|operation| world.path(operation)).collect();
@@ -632,7 +632,7 @@ both_engines! {
     }
 
     async fn a_method_that_is_not_offered_is_405_with_those_that_are(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let world = World::new(&app).await;
         let before = world.rows();
         let mut offered: BTreeMap<String, Vec<&str>> = BTreeMap::new();
@@ -655,23 +655,23 @@ both_engines! {
                 if method == "HEAD" {
                     assert_eq!(body, b"");
                 } else {
-                    let reply = world.admin.request(method.parse().unwrap(), path).send().await;
-                    reply.expect_error(405, "METHOD_NOT_ALLOWED");
+                    let response = world.admin.request(method.parse().unwrap(), path).send().await;
+                    response.expect_error(405, "METHOD_NOT_ALLOWED");
                 }
             }
             for who in [&world.admin, &app.anonymous()] {
-                let reply = who.request(Method::OPTIONS, path).send().await.expect(204);
-                assert_eq!((reply.header("allow"), &*reply.body), (&*allow, &b""[..]), "{path}");
+                let response = who.request(Method::OPTIONS, path).send().await.expect(204);
+                assert_eq!((response.header("allow"), &*response.body), (&*allow, &b""[..]), "{path}");
             }
         }
         assert_eq!(world.rows(), before);
     }
 
     async fn what_cannot_be_answered_in_an_accepted_form_is_not_done(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let world = World::new(&app).await;
         let before = world.rows();
-        for operation in v1::contract().operations().filter(|operation| !operation.produces.is_empty()) {
+        for operation in v1::contract().operations().filter(|operation| !operation.response_media_types.is_empty()) {
             for accept in [
                 "image/png",
                 "text/html, image/*",
@@ -710,9 +710,9 @@ both_engines! {
     }
 
     async fn a_long_answer_is_compressed_as_the_client_likes_it(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        user.bucketlist("short").await;
+        user.create_bucketlist("short").await;
         let short = user.get("/v1/bucketlists").await.expect(200);
         assert!(short.body.len() < 1024);
         for number in 0..20 {
@@ -734,17 +734,17 @@ both_engines! {
             ("", None, b"{"),
         ] {
             let request = user.request(Method::GET, "/v1/bucketlists").header("accept-encoding", accepted);
-            let reply = request.send().await.expect(200);
-            assert_eq!(reply.headers.get("content-encoding").map(String::as_str), encoding, "{accepted}");
-            assert!(reply.header("vary").contains("Accept-Encoding"));
-            assert!(reply.body.starts_with(magic), "{accepted}");
+            let response = request.send().await.expect(200);
+            assert_eq!(response.headers.get("content-encoding").map(String::as_str), encoding, "{accepted}");
+            assert!(response.header("vary").contains("Accept-Encoding"));
+            assert!(response.body.starts_with(magic), "{accepted}");
             match encoding {
                 Some(_) => {
-                    assert!(reply.body.len() < plain.body.len() / 3, "{accepted}: {}", reply.body.len());
-                    let length = reply.headers.get("content-length");
-                    assert!(length.is_none_or(|length| *length == reply.body.len().to_string()));
+                    assert!(response.body.len() < plain.body.len() / 3, "{accepted}: {}", response.body.len());
+                    let length = response.headers.get("content-length");
+                    assert!(length.is_none_or(|length| *length == response.body.len().to_string()));
                 }
-                None => assert_eq!(reply.body, plain.body),
+                None => assert_eq!(response.body, plain.body),
             }
         }
         let request = user.request(Method::GET, "/v1/bucketlists?q=short").header("accept-encoding", "gzip");
@@ -752,8 +752,8 @@ both_engines! {
         // A long list of mistakes is worth it, whichever version it is of.
         let body: serde_json::Map<String, Value> = (0..50).map(|number| (format!("f{number}"), json!(1))).collect();
         let request = user.request(Method::POST, "/v1/bucketlists").json(&Value::Object(body));
-        let reply = request.header("accept-encoding", "gzip").send().await.expect(422);
-        assert_eq!(reply.header("content-encoding"), "gzip");
+        let response = request.header("accept-encoding", "gzip").send().await.expect(422);
+        assert_eq!(response.header("content-encoding"), "gzip");
     }
 
     async fn a_page_of_another_site_gets_no_lengths_to_compare(engine: Engine) {
@@ -771,13 +771,13 @@ both_engines! {
             let request = anonymous.request(Method::GET, "/").header("accept-encoding", "gzip").header(name, value);
             // What a browser says of an origin besides.
             let request = if name == "origin" { request.header("sec-fetch-site", "cross-site") } else { request };
-            let reply = request.send().await.expect(200);
-            assert_eq!(reply.headers.contains_key("content-encoding"), is_compressed, "{name}: {value}");
+            let response = request.send().await.expect(200);
+            assert_eq!(response.headers.contains_key("content-encoding"), is_compressed, "{name}: {value}");
         }
     }
 
     async fn an_answer_with_tokens_is_never_compressed(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let email = format!("{}@{}.{}.example.com", "a".repeat(64), "b".repeat(63), "c".repeat(63));
         let body = json!({"email": email, "password": Actor::PASSWORD, "name": "🌍".repeat(100)});
         let anonymous = app.anonymous();
@@ -787,10 +787,10 @@ both_engines! {
         let logged_in = with("/v1/auth/login").json(&credentials).send().await.expect(200);
         let refresh = json!({"refresh_token": logged_in.json()["refresh_token"]});
         let refreshed = with("/v1/auth/refresh").json(&refresh).send().await.expect(200);
-        for reply in [registered, logged_in, refreshed] {
-            assert!(reply.body.len() > 1024, "long enough otherwise");
-            assert!(!reply.headers.contains_key("content-encoding"), "{reply:?}");
-            assert_eq!(reply.header("cache-control"), "no-store");
+        for response in [registered, logged_in, refreshed] {
+            assert!(response.body.len() > 1024, "long enough otherwise");
+            assert!(!response.headers.contains_key("content-encoding"), "{response:?}");
+            assert_eq!(response.header("cache-control"), "no-store");
         }
     }
 
@@ -810,14 +810,14 @@ both_engines! {
         assert_eq!(refused.header("ratelimit-policy"), "\"register\";q=2;w=60");
         assert!(refused.header("ratelimit").starts_with("\"register\";r=0;t="), "{refused:?}");
         // Logging in has another; it is counted before the body is read.
-        let reply = anonymous.post("/v1/auth/login", &json!({})).await.expect(422);
-        assert_eq!(reply.header("ratelimit-policy"), "\"login\";q=1;w=60");
+        let response = anonymous.post("/v1/auth/login", &json!({})).await.expect(422);
+        assert_eq!(response.header("ratelimit-policy"), "\"login\";q=1;w=60");
         anonymous.post("/v1/auth/login", &json!({})).await.expect_error(429, "RATE_LIMIT_EXCEEDED");
 
         for remaining in (0..5).rev() {
-            let reply = first.get("/v1/users/me").await.expect(200);
-            assert_eq!(reply.header("ratelimit-policy"), "\"general\";q=5;w=60");
-            assert!(reply.header("ratelimit").starts_with(&format!("\"general\";r={remaining};t=")), "{reply:?}");
+            let response = first.get("/v1/users/me").await.expect(200);
+            assert_eq!(response.header("ratelimit-policy"), "\"general\";q=5;w=60");
+            assert!(response.header("ratelimit").starts_with(&format!("\"general\";r={remaining};t=")), "{response:?}");
         }
         let refused = first.get("/v1/users/me").await.expect_error(429, "RATE_LIMIT_EXCEEDED");
         let wait: i64 = refused.header("retry-after").parse().unwrap();
@@ -832,13 +832,13 @@ both_engines! {
         forged.send().await.expect_error(429, "RATE_LIMIT_EXCEEDED");
         // What is asked for by monitors is not counted.
         for path in SYSTEM {
-            let reply = first.get(path).await.expect(200);
-            assert!(!reply.headers.contains_key("ratelimit"), "{path}");
+            let response = first.get(path).await.expect(200);
+            assert!(!response.headers.contains_key("ratelimit"), "{path}");
         }
     }
 
     async fn a_server_that_is_stopping_is_alive_and_not_ready(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let anonymous = app.anonymous();
         let live = anonymous.get("/health/live").await.expect(200);
         assert_eq!((live.json(), live.header("content-type")), (json!({"status": "pass"}), "application/health+json"));
@@ -847,9 +847,9 @@ both_engines! {
         let user = app.user().await;
 
         app.app.readiness.drain();
-        let reply = anonymous.get("/health/ready").await.expect_error(503, "SERVICE_UNAVAILABLE");
-        assert_eq!(reply.header("content-type"), "application/problem+json");
-        assert_eq!(reply.json()["retry_after"].to_string(), reply.header("retry-after"));
+        let response = anonymous.get("/health/ready").await.expect_error(503, "SERVICE_UNAVAILABLE");
+        assert_eq!(response.header("content-type"), "application/problem+json");
+        assert_eq!(response.json()["retry_after"].to_string(), response.header("retry-after"));
         anonymous.get("/health/live").await.expect(200);
         // Those who are still sent here are answered.
         user.get("/v1/users/me").await.expect(200);
@@ -857,15 +857,15 @@ both_engines! {
 
     async fn a_server_before_its_migrations_is_not_ready(engine: Engine) {
         let app = TestApp::over(crate::support::Database::unmigrated(engine), |_| {}).await;
-        let reply = app.anonymous().get("/health/ready").await.expect_error(503, "SERVICE_UNAVAILABLE");
-        assert!(reply.json()["detail"].as_str().unwrap().contains("migrat"), "{reply:?}");
+        let response = app.anonymous().get("/health/ready").await.expect_error(503, "SERVICE_UNAVAILABLE");
+        assert!(response.json()["detail"].as_str().unwrap().contains("migrat"), "{response:?}");
         app.anonymous().get("/health/live").await.expect(200);
     }
 }
 
 #[tokio::test]
 async fn nothing_is_at_an_unknown_path_in_the_shape_of_its_version() {
-    let app = TestApp::on(Engine::Sqlite).await;
+    let app = TestApp::new(Engine::Sqlite).await;
     let user = app.user().await;
     for (path, is_v1) in [
         ("/v1", true),
@@ -904,17 +904,20 @@ async fn nothing_is_at_an_unknown_path_in_the_shape_of_its_version() {
         ("/problems/NOT_ACCEPTABLE", false),
     ] {
         for method in ["GET", "POST", "DELETE", "OPTIONS", "BREW"] {
-            let reply = user.request(method.parse().unwrap(), path).json(&json!({"a": 1})).send().await;
-            let reply = reply.expect_error(404, "ROUTE_NOT_FOUND");
-            let body = reply.json();
+            let response = user.request(method.parse().unwrap(), path).json(&json!({"a": 1})).send().await;
+            let response = response.expect_error(404, "ROUTE_NOT_FOUND");
+            let body = response.json();
             if is_v1 {
                 let error = &body["error"];
                 assert_eq!((&error["details"], &error["retry_after"]), (&json!([]), &json!(null)), "{path}");
-                assert_eq!(error["request_id"], *reply.header("x-request-id"));
+                assert_eq!(error["request_id"], *response.header("x-request-id"));
             } else {
                 assert_eq!(body["type"], "/problems/route-not-found", "{path}");
                 assert_eq!(body["instance"], path);
-                assert_eq!((&body["errors"], &body["request_id"]), (&json!([]), &json!(reply.header("x-request-id"))));
+                assert_eq!(
+                    (&body["errors"], &body["request_id"]),
+                    (&json!([]), &json!(response.header("x-request-id")))
+                );
                 assert_eq!(body["title"], ErrorCode::RouteNotFound.message());
             }
         }
@@ -923,7 +926,7 @@ async fn nothing_is_at_an_unknown_path_in_the_shape_of_its_version() {
 
 #[tokio::test]
 async fn a_request_has_a_name_that_its_answer_repeats() {
-    let app = TestApp::on(Engine::Sqlite).await;
+    let app = TestApp::new(Engine::Sqlite).await;
     let user = app.user().await;
     let long = "x".repeat(128);
     let longer = "x".repeat(129);
@@ -947,12 +950,12 @@ async fn a_request_has_a_name_that_its_answer_repeats() {
             ("/x", 404),
             ("/", 200),
         ] {
-            let reply = user.request(Method::GET, path).header("x-request-id", sent).send().await.expect(status);
-            let name = reply.header("x-request-id");
+            let response = user.request(Method::GET, path).header("x-request-id", sent).send().await.expect(status);
+            let name = response.header("x-request-id");
             assert_eq!(name == sent, is_kept, "{sent:?}: {name}");
             assert!(is_kept || name.len() == 36, "{name}");
             if status >= 400 {
-                let body = reply.json();
+                let body = response.json();
                 let told = body["error"]["request_id"].as_str().or_else(|| body["request_id"].as_str());
                 assert_eq!(told, Some(name));
             }
@@ -968,7 +971,7 @@ async fn a_request_has_a_name_that_its_answer_repeats() {
 
 #[tokio::test]
 async fn every_answer_says_how_long_it_took_and_what_browsers_must_not_do() {
-    let app = TestApp::on(Engine::Sqlite).await;
+    let app = TestApp::new(Engine::Sqlite).await;
     let user = app.user().await;
     let mut paths = SYSTEM.to_vec();
     paths.extend([
@@ -984,8 +987,8 @@ async fn every_answer_says_how_long_it_took_and_what_browsers_must_not_do() {
     ]);
     for path in paths {
         for who in [&user, &app.anonymous()] {
-            let reply = who.get(path).await.any();
-            let took = reply.header("x-response-time").strip_suffix('s').unwrap();
+            let response = who.get(path).await.any();
+            let took = response.header("x-response-time").strip_suffix('s').unwrap();
             let (seconds, thousandths) = took.split_once('.').unwrap();
             assert!(thousandths.len() == 3 && format!("{seconds}{thousandths}").parse::<u32>().is_ok(), "{took}");
             for (name, value) in [
@@ -996,9 +999,9 @@ async fn every_answer_says_how_long_it_took_and_what_browsers_must_not_do() {
                 ("cross-origin-resource-policy", "same-origin"),
                 ("cross-origin-embedder-policy", "require-corp"),
             ] {
-                assert_eq!(reply.header(name), value, "{path}");
+                assert_eq!(response.header(name), value, "{path}");
             }
-            let policy = reply.header("content-security-policy");
+            let policy = response.header("content-security-policy");
             assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{policy}");
             assert!(
                 !policy.contains("unsafe") && !policy.contains("http") && !policy.contains('*'),
@@ -1006,7 +1009,7 @@ async fn every_answer_says_how_long_it_took_and_what_browsers_must_not_do() {
             );
             if path.starts_with("/v1") {
                 assert_eq!(policy, "default-src 'none'; frame-ancestors 'none'");
-                assert_eq!(reply.header("cache-control"), "no-store");
+                assert_eq!(response.header("cache-control"), "no-store");
             }
         }
     }
@@ -1014,7 +1017,7 @@ async fn every_answer_says_how_long_it_took_and_what_browsers_must_not_do() {
 
 #[tokio::test]
 async fn a_url_and_a_header_block_have_a_largest_size() {
-    let app = TestApp::on(Engine::Sqlite).await;
+    let app = TestApp::new(Engine::Sqlite).await;
     let user = app.user().await;
     for (path, fits) in [("/v1/bucketlists?q=", 422), ("/v1/", 404), ("/", 404)] {
         let url = format!("{path:x<8192}");
@@ -1023,29 +1026,29 @@ async fn a_url_and_a_header_block_have_a_largest_size() {
     }
     for path in ["/v1/users/me", "/version", "/nope"] {
         let with = |bytes: usize| user.request(Method::GET, path).header("x-filler", &"x".repeat(bytes));
-        let reply = with(15 * 1024).send().await.any();
-        assert_ne!(reply.status, 431);
+        let response = with(15 * 1024).send().await.any();
+        assert_ne!(response.status, 431);
         with(16 * 1024).send().await.expect_error(431, "HEADERS_TOO_LARGE");
     }
 }
 
 #[tokio::test]
 async fn the_documents_are_served_as_they_are() {
-    let app = TestApp::on(Engine::Sqlite).await;
+    let app = TestApp::new(Engine::Sqlite).await;
     let anonymous = app.anonymous();
     for (path, text, content_type) in [
         ("/openapi/v1.json", v1::document().to_json(), "application/json"),
         ("/openapi/v1.yaml", v1::document().to_yaml(), "application/yaml"),
         ("/openapi/v2.json", v2::document().to_json(), "application/json"),
         ("/openapi/v2.yaml", v2::document().to_yaml(), "application/yaml"),
-        ("/openapi/v1-3.1.json", v1::document().as_3_1().to_json(), "application/json"),
-        ("/openapi/v1-3.1.yaml", v1::document().as_3_1().to_yaml(), "application/yaml"),
-        ("/openapi/v2-3.1.json", v2::document().as_3_1().to_json(), "application/json"),
-        ("/openapi/v2-3.1.yaml", v2::document().as_3_1().to_yaml(), "application/yaml"),
+        ("/openapi/v1-3.1.json", v1::document().to_openapi_3_1().to_json(), "application/json"),
+        ("/openapi/v1-3.1.yaml", v1::document().to_openapi_3_1().to_yaml(), "application/yaml"),
+        ("/openapi/v2-3.1.json", v2::document().to_openapi_3_1().to_json(), "application/json"),
+        ("/openapi/v2-3.1.yaml", v2::document().to_openapi_3_1().to_yaml(), "application/yaml"),
     ] {
-        let reply = anonymous.get(path).await.expect(200);
-        assert!(reply.body == text.as_bytes(), "{path}");
-        assert_eq!(reply.header("content-type"), content_type);
+        let response = anonymous.get(path).await.expect(200);
+        assert!(response.body == text.as_bytes(), "{path}");
+        assert_eq!(response.header("content-type"), content_type);
     }
     let version = anonymous.get("/version").await.expect(200).json();
     assert_eq!(version["version"], env!("CARGO_PKG_VERSION"));
@@ -1055,7 +1058,7 @@ async fn the_documents_are_served_as_they_are() {
 
 #[tokio::test]
 async fn every_error_code_has_a_page() {
-    let app = TestApp::on(Engine::Sqlite).await;
+    let app = TestApp::new(Engine::Sqlite).await;
     for code in ErrorCode::ALL {
         let page = app.anonymous().get(&format!("/problems/{}", problem::slug(*code))).await.expect(200);
         let text = String::from_utf8(page.body.clone()).unwrap();
@@ -1066,7 +1069,7 @@ async fn every_error_code_has_a_page() {
 
 #[tokio::test]
 async fn what_a_page_links_to_is_there() {
-    let app = TestApp::on(Engine::Sqlite).await;
+    let app = TestApp::new(Engine::Sqlite).await;
     let anonymous = app.anonymous();
     let mut links = Vec::new();
     for page in ["/", "/docs", "/redoc", "/problems", "/problems/not-acceptable"] {
@@ -1091,7 +1094,7 @@ async fn what_a_page_links_to_is_there() {
 
 #[tokio::test]
 async fn what_has_not_changed_is_not_sent_again() {
-    let app = TestApp::on(Engine::Sqlite).await;
+    let app = TestApp::new(Engine::Sqlite).await;
     let anonymous = app.anonymous();
     for path in
         ["/", "/docs", "/redoc", "/robots.txt", "/openapi/v2.json", "/openapi/v2.yaml", "/problems/not-acceptable"]
@@ -1110,10 +1113,10 @@ async fn what_has_not_changed_is_not_sent_again() {
             ("\u{e9}".to_owned(), 200),
         ] {
             let request = anonymous.request(Method::GET, path).header("if-none-match", &known);
-            let reply = request.send().await.expect(status);
-            assert_eq!(reply.header("etag"), etag, "{path} {known}");
-            assert_eq!(reply.body.is_empty(), status == 304);
-            assert_eq!(reply.header("cache-control"), full.header("cache-control"));
+            let response = request.send().await.expect(status);
+            assert_eq!(response.header("etag"), etag, "{path} {known}");
+            assert_eq!(response.body.is_empty(), status == 304);
+            assert_eq!(response.header("cache-control"), full.header("cache-control"));
         }
     }
     // A compressed representation is another one with a strong validator of its own, which is known again.
@@ -1147,24 +1150,24 @@ both_engines! {
     }
 
     async fn browsers_are_kept_on_https_where_there_is_https(engine: Engine) {
-        let plain = TestApp::on(engine).await;
-        let reply = plain.anonymous().get("/health/live").await.expect(200);
-        assert!(!reply.headers.contains_key("strict-transport-security"));
+        let plain = TestApp::new(engine).await;
+        let response = plain.anonymous().get("/health/live").await.expect(200);
+        assert!(!response.headers.contains_key("strict-transport-security"));
         let secure = TestApp::configured(engine, |config| config.public_url = "https://api.example".to_owned()).await;
         for path in ["/health/live", "/v1/users/me", "/nope"] {
-            let reply = secure.anonymous().get(path).await.any();
-            assert_eq!(reply.header("strict-transport-security"), "max-age=63072000; includeSubDomains");
+            let response = secure.anonymous().get(path).await.any();
+            assert_eq!(response.header("strict-transport-security"), "max-age=63072000; includeSubDomains");
         }
     }
 }
 
 both_engines! {
     async fn a_bad_path_a_bad_query_and_a_bad_body_are_named_together(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let body = json!({"name": "", "foo": 1});
-        let reply = user.post("/v1/bucketlists/abc/items?zz=1", &body).await.expect_error(422, "VALIDATION_FAILED");
-        let mut fields: Vec<String> = reply.details().into_iter().map(|(field, _)| field).collect();
+        let response = user.post("/v1/bucketlists/abc/items?zz=1", &body).await.expect_error(422, "VALIDATION_FAILED");
+        let mut fields: Vec<String> = response.details().into_iter().map(|(field, _)| field).collect();
         fields.sort();
         assert_eq!(fields, ["/foo", "/name", "bucketlist_id", "zz"]);
         // Alone, the path is refused, too, and nothing happens to the list 1 that takes its place.
@@ -1173,7 +1176,7 @@ both_engines! {
     }
 
     async fn a_compressed_body_is_not_taken_for_json(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         for (encoding, status) in [("gzip", 415), ("br", 415), ("nonsense", 415), ("identity", 201)] {
             let request = user.request(Method::POST, "/v1/bucketlists").json(&json!({"name": encoding}));

@@ -362,7 +362,7 @@ both_engines! {
     }
 
     async fn a_role_that_the_contract_does_not_know_cannot_be_stored(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         app.user().await;
         for (role, accepted) in [("root", false), ("", false), ("User", false), ("admin", true)] {
             let statement = format!("UPDATE users SET role = '{role}'");

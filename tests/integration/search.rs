@@ -6,10 +6,10 @@ use bucketlist::{
     db::{
         DbConnection, DbError,
         repositories::{
-            Slice,
+            OffsetRange,
             bucketlists::{self, NewBucketlist},
             items::{self, NewItem, Replacement},
-            search::{self, Document, Hit, Kind, REACH},
+            search::{self, Document, DocumentKind, Hit, REACH},
         },
     },
     domain::{SearchQuery, search_text, snippet},
@@ -34,8 +34,13 @@ async fn add(app: &TestApp, owner: i64, list: Text, texts: Vec<Text>) -> (i64, V
             updated_at: 1,
         };
         let bucketlist_id = bucketlists::insert(c, &row)?.id;
-        let mut documents =
-            vec![Document { kind: Kind::Bucketlist, id: bucketlist_id, owner, name: list.0, description: list.1 }];
+        let mut documents = vec![Document {
+            kind: DocumentKind::Bucketlist,
+            id: bucketlist_id,
+            owner,
+            name: list.0,
+            description: list.1,
+        }];
         for (name, description) in texts {
             let row = NewItem {
                 bucketlist_id,
@@ -49,7 +54,7 @@ async fn add(app: &TestApp, owner: i64, list: Text, texts: Vec<Text>) -> (i64, V
                 updated_at: 3,
             };
             let id = items::insert(c, &row)?.id;
-            documents.push(Document { kind: Kind::Item, id, owner, name, description });
+            documents.push(Document { kind: DocumentKind::Item, id, owner, name, description });
         }
         search::put(c, &documents)?;
         Ok::<_, DbError>((bucketlist_id, documents[1..].iter().map(|document| document.id).collect()))
@@ -57,13 +62,13 @@ async fn add(app: &TestApp, owner: i64, list: Text, texts: Vec<Text>) -> (i64, V
     app.app.db.write(write).await.unwrap()
 }
 
-async fn find_slice(app: &TestApp, owner: i64, text: &str, slice: Slice) -> Vec<Hit> {
+async fn find_slice(app: &TestApp, owner: i64, text: &str, slice: OffsetRange) -> Vec<Hit> {
     let Some(query) = SearchQuery::parse(text) else { return Vec::new() };
     app.app.db.read(move |c| search::find(c, owner, &query, slice).map_err(DbError::from)).await.unwrap()
 }
 
 async fn find(app: &TestApp, owner: i64, text: &str) -> Vec<Hit> {
-    find_slice(app, owner, text, Slice { offset: 0, limit: 50 }).await
+    find_slice(app, owner, text, OffsetRange { offset: 0, limit: 50 }).await
 }
 
 /// The names of what is found, the best first.
@@ -89,14 +94,14 @@ fn documents(database: &Database) -> i64 {
 
 both_engines! {
     async fn lists_and_items_are_found_by_the_beginnings_of_their_words(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let (list, made) =
             add(&app, user.id(), ("Alpine summers", None), vec![("Hike around Zermatt", Some("Alps & cheese"))]).await;
         let found = find(&app, user.id(), "alp").await;
         let expected = [
             Hit {
-                kind: Kind::Bucketlist,
+                kind: DocumentKind::Bucketlist,
                 id: list,
                 bucketlist_id: list,
                 name: "Alpine summers".to_owned(),
@@ -106,7 +111,7 @@ both_engines! {
                 updated_at: 1,
             },
             Hit {
-                kind: Kind::Item,
+                kind: DocumentKind::Item,
                 id: made[0],
                 bucketlist_id: list,
                 name: "Hike around Zermatt".to_owned(),
@@ -125,7 +130,7 @@ both_engines! {
     }
 
     async fn every_language_is_found(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let table = [
             ("Zürich", "zurich"),
@@ -153,9 +158,9 @@ both_engines! {
     }
 
     async fn nobody_finds_what_is_somebody_elses(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let users = [app.user().await, app.user().await];
-        // Ids of which one begins as another does.
+        // ResourceIds of which one begins as another does.
         for id in [1, 10, 11, 12, 100] {
             app.execute(&format!(
                 "INSERT INTO users (id, email, email_key, name, search_text, password_hash, role, disabled, created_at, updated_at)
@@ -175,7 +180,7 @@ both_engines! {
         // Even if the index were wrong about an owner, the rows say whose they are.
         let (list, _) = add(&app, 10, ("Treasure", None), vec![]).await;
         let wrong = move |c: &mut DbConnection| {
-            let document = Document { kind: Kind::Bucketlist, id: list, owner: 11, name: "Treasure", description: None };
+            let document = Document { kind: DocumentKind::Bucketlist, id: list, owner: 11, name: "Treasure", description: None };
             search::put(c, &[document]).map_err(DbError::from)
         };
         app.app.db.write(wrong).await.unwrap();
@@ -183,7 +188,7 @@ both_engines! {
     }
 
     async fn what_is_replaced_is_found_as_it_is_now(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let (_, made) = add(&app, user.id(), ("Reading", None), vec![("Old novel", Some("Dusty"))]).await;
         let (id, owner) = (made[0], user.id());
@@ -198,7 +203,7 @@ both_engines! {
                 updated_at: 9,
             };
             items::replace(c, id, &to)?;
-            let document = Document { kind: Kind::Item, id, owner, name: "New poem", description: None };
+            let document = Document { kind: DocumentKind::Item, id, owner, name: "New poem", description: None };
             search::put(c, &[document]).map_err(DbError::from)
         };
         app.app.db.write(replace).await.unwrap();
@@ -209,12 +214,12 @@ both_engines! {
     }
 
     async fn what_is_rolled_back_is_not_found(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let (list, made) = add(&app, user.id(), ("Kept", None), vec![("Kept item", None)]).await;
         let owner = user.id();
         let half = move |c: &mut DbConnection| {
-            let document = Document { kind: Kind::Item, id: made[0], owner, name: "Vanished", description: None };
+            let document = Document { kind: DocumentKind::Item, id: made[0], owner, name: "Vanished", description: None };
             search::put(c, &[document])?;
             bucketlists::delete(c, owner, list)?;
             Err::<(), _>(DbError::Panicked)
@@ -225,7 +230,7 @@ both_engines! {
     }
 
     async fn what_is_deleted_leaves_the_index_however_it_goes(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let [user, other] = [app.user().await, app.user().await];
         for owner in [user.id(), other.id()] {
             add(&app, owner, ("First", None), vec![("One", None), ("Two", None)]).await;
@@ -243,7 +248,7 @@ both_engines! {
     }
 
     async fn names_come_before_descriptions_and_newer_before_older(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let texts = vec![
             ("Paris in spring", Some("By train")),
@@ -255,15 +260,15 @@ both_engines! {
         let expected = ["Paris in autumn", "Paris in spring", "Eat bread and cheese"];
         assert_eq!(names(&app, &user, "paris").await, expected);
         for (offset, name) in expected.iter().enumerate() {
-            let slice = Slice { offset: i64::try_from(offset).unwrap(), limit: 1 };
+            let slice = OffsetRange { offset: i64::try_from(offset).unwrap(), limit: 1 };
             let page = find_slice(&app, user.id(), "paris", slice).await;
             assert_eq!(page.iter().map(|hit| &hit.name).collect::<Vec<_>>(), [name]);
         }
-        assert_eq!(find_slice(&app, user.id(), "paris", Slice { offset: 3, limit: 1 }).await, []);
+        assert_eq!(find_slice(&app, user.id(), "paris", OffsetRange { offset: 3, limit: 1 }).await, []);
     }
 
     async fn the_very_words_come_before_words_that_begin_so(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let texts = vec![
             ("The art of cooking", None),
@@ -283,18 +288,18 @@ both_engines! {
     }
 
     async fn a_name_with_the_very_words_is_found_behind_any_number_of_matches(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         add(&app, user.id(), ("Old", None), vec![("Peak", None)]).await;
         add(&app, user.id(), ("New", Some("of peaks")), vec![("Peaks", Some("a peak")); 1_200]).await;
-        let slice = Slice { offset: 0, limit: 3 };
+        let slice = OffsetRange { offset: 0, limit: 3 };
         let found = find_slice(&app, user.id(), "peak", slice).await;
         assert_eq!(found.iter().map(|hit| hit.name.as_str()).collect::<Vec<_>>(), ["Peak", "Peaks", "Peaks"]);
         // The list has the word in its description only: it is the first match, and the last in rank.
         let reach = usize::try_from(REACH).unwrap();
         let mut all = Vec::new();
         for offset in (0..REACH + 200).step_by(100) {
-            all.extend(find_slice(&app, user.id(), "peak", Slice { offset, limit: 100 }).await);
+            all.extend(find_slice(&app, user.id(), "peak", OffsetRange { offset, limit: 100 }).await);
         }
         assert_eq!((all.len(), all.last().unwrap().name.as_str()), (reach, "Peaks"));
         let ids: BTreeSet<_> = all.iter().map(|hit| hit.id).collect();
@@ -302,7 +307,7 @@ both_engines! {
     }
 
     async fn hostile_texts_are_texts(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let hostile = [
             "\"", "\"\"", "*", "a*", "-a", "a -b", "^a", "NEAR(a b, 5)", "NEAR/2", "a AND", "OR", "NOT a", "name:a",
@@ -324,12 +329,12 @@ both_engines! {
         assert_eq!(find(&app, user.id(), &"東".repeat(10_000)).await, []);
         let slices = [(-5, 10), (0, 0), (0, -1), (i64::MAX, i64::MAX)];
         for (offset, limit) in slices {
-            find_slice(&app, user.id(), "a", Slice { offset, limit }).await;
+            find_slice(&app, user.id(), "a", OffsetRange { offset, limit }).await;
         }
     }
 
     async fn a_document_of_any_size_can_be_stored(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let long: &'static str = Box::leak((0..4_000_u32).filter_map(|n| char::from_u32(0x4E00 + n)).collect::<String>().into());
         let words: &'static str = Box::leak(format!("{} end", "𐐀𐐁 a1 ".repeat(60_000)).into());
@@ -340,31 +345,31 @@ both_engines! {
     }
 
     async fn a_thousand_items_are_stored_in_few_statements_and_lists_are_not_lost_among_them(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let owner = user.id();
         let (list, _) = add(&app, owner, ("Common ground", None), vec![("Common item", None); 1_200]).await;
-        let found = find_slice(&app, owner, "common", Slice { offset: 0, limit: 2_000 }).await;
+        let found = find_slice(&app, owner, "common", OffsetRange { offset: 0, limit: 2_000 }).await;
         assert_eq!(found.len(), usize::try_from(REACH).unwrap(), "the reach of a search");
-        assert!(found.iter().any(|hit| hit.kind == Kind::Bucketlist && hit.id == list));
+        assert!(found.iter().any(|hit| hit.kind == DocumentKind::Bucketlist && hit.id == list));
 
         let again = move |c: &mut DbConnection| {
-            let document = |id| Document { kind: Kind::Item, id, owner, name: "Renamed item", description: None };
-            let documents: Vec<_> = found.iter().filter(|hit| hit.kind == Kind::Item).map(|hit| document(hit.id)).collect();
+            let document = |id| Document { kind: DocumentKind::Item, id, owner, name: "Renamed item", description: None };
+            let documents: Vec<_> = found.iter().filter(|hit| hit.kind == DocumentKind::Item).map(|hit| document(hit.id)).collect();
             search::put(c, &documents).map_err(DbError::from)
         };
         let before = app.app.db.statements();
         app.app.db.write(again).await.unwrap();
         let statements = app.app.db.statements() - before;
         assert!(statements <= 6, "{statements}");
-        assert_eq!(find_slice(&app, owner, "renamed", Slice { offset: 990, limit: 20 }).await.len(), 9);
+        assert_eq!(find_slice(&app, owner, "renamed", OffsetRange { offset: 990, limit: 20 }).await.len(), 9);
         let before = app.app.db.statements();
         find(&app, owner, "item").await;
         assert_eq!(app.app.db.statements() - before, 1);
     }
 
     async fn a_database_without_an_index_is_made_searchable_by_migrating(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let texts = vec![("Learn to juggle", Some("Three balls")); 2_500];
         add(&app, user.id(), ("Learning", None), texts).await;
@@ -378,7 +383,7 @@ both_engines! {
 
         // Interrupted half way, or written by an older binary beside.
         app.execute("DELETE FROM search_index");
-        app.app.db.write(|c| search::put_missing(c, Kind::Item, 0, 700).map_err(DbError::from)).await.unwrap();
+        app.app.db.write(|c| search::put_missing(c, DocumentKind::Item, 0, 700).map_err(DbError::from)).await.unwrap();
         assert_eq!(documents(&app.database), 700);
         app.database.migrator().up().unwrap();
         assert_eq!(documents(&app.database), all);

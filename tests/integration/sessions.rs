@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bucketlist::{
-    app::{App, Parts},
+    app::{App, Dependencies},
     auth::AccessTokens,
     db::{
         DbError,
@@ -16,7 +16,7 @@ use diesel::prelude::*;
 use futures_util::future::{join, join_all};
 use poem::http::Method;
 
-use crate::support::{Actor, Reply, TestApp, Unjudged, Value, json};
+use crate::support::{Actor, TestApp, TestResponse, UncheckedResponse, Value, json};
 
 /// The secret test apps sign with.
 const SECRET: &str = "the-secret-that-test-apps-sign-with";
@@ -31,7 +31,7 @@ async fn login<'a>(app: &'a TestApp, actor: &Actor<'_>) -> Actor<'a> {
     Actor::new(app, Some(app.anonymous().post("/v1/auth/login", &body).await.expect(200).json()))
 }
 
-async fn refresh(app: &TestApp, refresh_token: &str) -> Unjudged {
+async fn refresh(app: &TestApp, refresh_token: &str) -> UncheckedResponse {
     app.anonymous().post("/v1/auth/refresh", &json!({"refresh_token": refresh_token})).await
 }
 
@@ -40,15 +40,15 @@ async fn refreshed<'a>(app: &'a TestApp, refresh_token: &str) -> Actor<'a> {
     Actor::new(app, Some(refresh(app, refresh_token).await.expect(200).json()))
 }
 
-async fn delete_me(actor: &Actor<'_>) -> Unjudged {
+async fn delete_me(actor: &Actor<'_>) -> UncheckedResponse {
     actor.request(Method::DELETE, "/v1/users/me").json(&json!({"password": Actor::PASSWORD})).send().await
 }
 
-async fn logout(actor: &Actor<'_>) -> Unjudged {
+async fn logout(actor: &Actor<'_>) -> UncheckedResponse {
     actor.request(Method::POST, "/v1/auth/logout").send().await
 }
 
-async fn with_token(app: &TestApp, token: &str) -> Unjudged {
+async fn with_token(app: &TestApp, token: &str) -> UncheckedResponse {
     let request = app.anonymous().request(Method::GET, "/v1/users/me");
     request.header("authorization", &format!("Bearer {token}")).send().await
 }
@@ -73,11 +73,11 @@ async fn rows(app: &TestApp) -> (i64, i64, i64) {
 
 both_engines! {
     async fn an_access_token_is_good_for_fifteen_minutes(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        app.wait(Duration::from_secs(899));
+        app.advance_clock(Duration::from_secs(899));
         user.get("/v1/users/me").await.expect(200);
-        app.wait(Duration::from_secs(1));
+        app.advance_clock(Duration::from_secs(1));
         user.get("/v1/users/me").await.expect_error(401, "INVALID_TOKEN");
         let user = refreshed(&app, &user.refresh_token()).await;
         user.get("/v1/users/me").await.expect(200);
@@ -92,20 +92,20 @@ both_engines! {
         let user = app.user().await;
         let session = user.session.clone().unwrap();
         assert_eq!((&session["expires_in"], &session["refresh_expires_in"]), (&json!(60), &json!(3600)));
-        app.wait(Duration::from_secs(60));
+        app.advance_clock(Duration::from_secs(60));
         user.get("/v1/users/me").await.expect_error(401, "INVALID_TOKEN");
-        app.wait(Duration::from_secs(3540));
+        app.advance_clock(Duration::from_secs(3540));
         refresh(&app, &user.refresh_token()).await.expect_error(401, "INVALID_REFRESH_TOKEN");
     }
 
     async fn without_a_token_an_operation_says_that_it_needs_one(engine: Engine) {
-        let app = TestApp::on(engine).await;
-        let reply = app.anonymous().get("/v1/users/me").await.expect_error(401, "AUTHENTICATION_REQUIRED");
-        assert_eq!(reply.header("www-authenticate"), "Bearer realm=\"bucketlist\"");
+        let app = TestApp::new(engine).await;
+        let response = app.anonymous().get("/v1/users/me").await.expect_error(401, "AUTHENTICATION_REQUIRED");
+        assert_eq!(response.header("www-authenticate"), "Bearer realm=\"bucketlist\"");
     }
 
     async fn clocks_may_be_five_seconds_apart_when_a_token_begins(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let tokens = AccessTokens::new(&SECRET.into(), &[], 900);
         let session = part(&user.token(), 1)["sid"].as_i64().unwrap();
@@ -116,7 +116,7 @@ both_engines! {
     }
 
     async fn where_no_token_is_needed_a_bad_one_does_no_harm(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let body = json!({"email": user.email(), "password": Actor::PASSWORD});
         for authorization in ["Bearer x", "Basic eDp5", ""] {
@@ -126,19 +126,19 @@ both_engines! {
     }
 
     async fn a_token_is_never_put_into_a_cache_or_compressed(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let body = json!({"refresh_token": user.refresh_token()});
         let request = app.anonymous().request(Method::POST, "/v1/auth/refresh").json(&body);
-        let reply = request.header("accept-encoding", "gzip, br, zstd").send().await.expect(200);
-        assert_eq!(reply.header("cache-control"), "no-store");
-        assert!(!reply.headers.contains_key("content-encoding"), "{reply:?}");
+        let response = request.header("accept-encoding", "gzip, br, zstd").send().await.expect(200);
+        assert_eq!(response.header("cache-control"), "no-store");
+        assert!(!response.headers.contains_key("content-encoding"), "{response:?}");
     }
 
     async fn a_refresh_token_is_exchanged_for_the_next_session_state(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        app.wait(Duration::from_secs(60));
+        app.advance_clock(Duration::from_secs(60));
         user.patch("/v1/users/me", &json!({"name": "Renamed"})).await.expect(200);
         let next = refreshed(&app, &user.refresh_token()).await;
         let session = next.session.clone().unwrap();
@@ -154,10 +154,10 @@ both_engines! {
     }
 
     async fn a_refresh_token_used_twice_within_ten_seconds_has_one_successor(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let next = refreshed(&app, &user.refresh_token()).await;
-        app.wait(Duration::from_secs(10));
+        app.advance_clock(Duration::from_secs(10));
         let again = refreshed(&app, &user.refresh_token()).await;
         assert_eq!(again.refresh_token(), next.refresh_token());
         again.get("/v1/users/me").await.expect(200);
@@ -166,12 +166,12 @@ both_engines! {
     }
 
     async fn a_refresh_token_used_again_later_ends_its_session_and_no_other(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let other = login(&app, &user).await;
         let next = refreshed(&app, &user.refresh_token()).await;
         next.get("/v1/users/me").await.expect(200);
-        app.wait(Duration::from_micros(10_000_001));
+        app.advance_clock(Duration::from_micros(10_000_001));
         refresh(&app, &user.refresh_token()).await.expect_error(401, "INVALID_REFRESH_TOKEN");
         for dead in [&user, &next] {
             dead.get("/v1/users/me").await.expect_error(401, "INVALID_TOKEN");
@@ -182,11 +182,11 @@ both_engines! {
     }
 
     async fn a_refresh_token_from_further_back_ends_the_session_too(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let mut newest = refreshed(&app, &user.refresh_token()).await;
         for _ in 0..3 {
-            app.wait(Duration::from_secs(600));
+            app.advance_clock(Duration::from_secs(600));
             newest = refreshed(&app, &newest.refresh_token()).await;
         }
         refresh(&app, &user.refresh_token()).await.expect_error(401, "INVALID_REFRESH_TOKEN");
@@ -194,7 +194,7 @@ both_engines! {
     }
 
     async fn a_refresh_token_that_is_not_good_is_refused_in_one_way(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (user, ended, gone) = (app.user().await, app.user().await, app.user().await);
         logout(&ended).await.expect(204);
         delete_me(&gone).await.expect(204);
@@ -208,8 +208,8 @@ both_engines! {
             ("cut", good[1..].to_owned()),
             ("SQL", "' OR '1'='1".to_owned()),
         ] {
-            let reply = refresh(&app, &token).await.any();
-            assert_eq!(reply.essence(), first.essence(), "{what}");
+            let response = refresh(&app, &token).await.any();
+            assert_eq!(response.comparable(), first.comparable(), "{what}");
         }
         assert_eq!(first.header("www-authenticate"), "Bearer realm=\"bucketlist\"");
         // An access token is too long to be one.
@@ -219,13 +219,13 @@ both_engines! {
     }
 
     async fn a_session_lives_thirty_days_from_its_last_refresh(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        app.wait(DAY * 30 - Duration::from_micros(1));
+        app.advance_clock(DAY * 30 - Duration::from_micros(1));
         let next = refreshed(&app, &user.refresh_token()).await;
-        app.wait(DAY * 30 - Duration::from_micros(1));
+        app.advance_clock(DAY * 30 - Duration::from_micros(1));
         let last = refreshed(&app, &next.refresh_token()).await;
-        app.wait(DAY * 30);
+        app.advance_clock(DAY * 30);
         refresh(&app, &last.refresh_token()).await.expect_error(401, "INVALID_REFRESH_TOKEN");
     }
 
@@ -233,32 +233,32 @@ both_engines! {
         let app = TestApp::configured(engine, |config| config.tokens.session_ttl = DAY * 40).await;
         let user = app.user().await;
         assert_eq!(user.session.as_ref().unwrap()["refresh_expires_in"], 30 * 86_400);
-        app.wait(DAY * 29);
+        app.advance_clock(DAY * 29);
         let next = refreshed(&app, &user.refresh_token()).await;
         assert_eq!(next.session.as_ref().unwrap()["refresh_expires_in"], 11 * 86_400, "not thirty days more");
-        app.wait(DAY * 11 - Duration::from_micros(1));
+        app.advance_clock(DAY * 11 - Duration::from_micros(1));
         let last = refreshed(&app, &next.refresh_token()).await;
         assert_eq!(last.session.as_ref().unwrap()["refresh_expires_in"], 1);
-        app.wait(Duration::from_micros(1));
+        app.advance_clock(Duration::from_micros(1));
         refresh(&app, &last.refresh_token()).await.expect_error(401, "INVALID_REFRESH_TOKEN");
         login(&app, &user).await.get("/v1/users/me").await.expect(200);
     }
 
     async fn a_shorter_age_is_that_of_open_sessions_too(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let refresh_token = app.user().await.refresh_token();
         let stricter = TestApp::over(app.database, |config| config.tokens.session_ttl = DAY * 10).await;
-        stricter.wait(DAY * 10);
+        stricter.advance_clock(DAY * 10);
         refresh(&stricter, &refresh_token).await.expect_error(401, "INVALID_REFRESH_TOKEN");
     }
 
     async fn twenty_refreshes_at_once_all_get_a_token_that_works(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let token = user.refresh_token();
-        let replies = join_all((0..20).map(|_| refresh(&app, &token))).await;
+        let responses = join_all((0..20).map(|_| refresh(&app, &token))).await;
         let actors: Vec<Actor> =
-            replies.into_iter().map(|reply| Actor::new(&app, Some(reply.expect(200).json()))).collect();
+            responses.into_iter().map(|response| Actor::new(&app, Some(response.expect(200).json()))).collect();
         for actor in &actors {
             actor.get("/v1/users/me").await.expect(200);
             assert_eq!(actor.refresh_token(), actors[0].refresh_token());
@@ -269,7 +269,7 @@ both_engines! {
     }
 
     async fn a_refresh_that_races_with_the_logout_leaves_nothing_that_works(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         for round in 0..10 {
             let user = app.user().await;
             let token = user.refresh_token();
@@ -293,14 +293,14 @@ both_engines! {
     }
 
     async fn a_logout_takes_effect_on_the_next_request(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (user, stranger) = (app.user().await, app.user().await);
         let other = login(&app, &user).await;
         user.get("/v1/users/me").await.expect(200);
-        let reply = logout(&user).await.expect(204);
-        assert!(reply.body.is_empty());
-        let reply = user.get("/v1/users/me").await.expect_error(401, "INVALID_TOKEN");
-        assert_eq!(reply.header("www-authenticate"), "Bearer realm=\"bucketlist\", error=\"invalid_token\"");
+        let response = logout(&user).await.expect(204);
+        assert!(response.body.is_empty());
+        let response = user.get("/v1/users/me").await.expect_error(401, "INVALID_TOKEN");
+        assert_eq!(response.header("www-authenticate"), "Bearer realm=\"bucketlist\", error=\"invalid_token\"");
         refresh(&app, &user.refresh_token()).await.expect_error(401, "INVALID_REFRESH_TOKEN");
         logout(&user).await.expect_error(401, "INVALID_TOKEN");
         for actor in [&other, &stranger] {
@@ -311,7 +311,7 @@ both_engines! {
     }
 
     async fn a_logout_ends_every_access_token_of_its_session(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let next = refreshed(&app, &user.refresh_token()).await;
         logout(&user).await.expect(204);
@@ -322,41 +322,41 @@ both_engines! {
     }
 
     async fn a_token_that_several_requests_used_at_once_is_dead_for_all_of_them_after_the_logout(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         // Requests in flight during the logout may remember what they read; nothing after it may go by that.
-        let (_, reply) = join(join_all((0..20).map(|_| user.get("/v1/users/me"))), logout(&user)).await;
-        reply.expect(204);
-        for reply in join_all((0..20).map(|_| user.get("/v1/users/me"))).await {
-            reply.expect_error(401, "INVALID_TOKEN");
+        let (_, response) = join(join_all((0..20).map(|_| user.get("/v1/users/me"))), logout(&user)).await;
+        response.expect(204);
+        for response in join_all((0..20).map(|_| user.get("/v1/users/me"))).await {
+            response.expect_error(401, "INVALID_TOKEN");
         }
     }
 
     async fn what_has_expired_is_purged_and_nothing_else(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let old = app.user().await;
         logout(&login(&app, &old).await).await.expect(204);
         app.anonymous().post("/v1/auth/password-reset", &json!({"email": old.email()})).await.expect(202);
-        app.work_off().await;
+        app.run_jobs().await;
         let purge = || async { app.app.worker.purge_expired().await.unwrap() };
         assert_eq!(purge().await, 0);
         assert_eq!(rows(&app).await, (2, 2, 1));
 
-        app.wait(Duration::from_secs(599));
+        app.advance_clock(Duration::from_secs(599));
         assert_eq!(purge().await, 0);
-        app.wait(Duration::from_secs(1));
+        app.advance_clock(Duration::from_secs(1));
         assert_eq!(purge().await, 1, "the reset token");
-        app.wait(Duration::from_secs(299));
+        app.advance_clock(Duration::from_secs(299));
         assert_eq!(purge().await, 0);
-        app.wait(Duration::from_secs(1));
+        app.advance_clock(Duration::from_secs(1));
         assert_eq!(purge().await, 1, "the access token that was logged out");
         assert_eq!(rows(&app).await, (2, 2, 0));
 
-        app.wait(DAY);
+        app.advance_clock(DAY);
         let new = app.user().await;
-        app.wait(DAY * 29 - Duration::from_secs(901));
+        app.advance_clock(DAY * 29 - Duration::from_secs(901));
         assert_eq!(purge().await, 0);
-        app.wait(Duration::from_secs(1));
+        app.advance_clock(Duration::from_secs(1));
         assert_eq!(purge().await, 2, "both sessions of the first user");
         assert_eq!(rows(&app).await, (1, 1, 0));
         refresh(&app, &old.refresh_token()).await.expect_error(401, "INVALID_REFRESH_TOKEN");
@@ -369,7 +369,7 @@ both_engines! {
         let previous = "the-secret-of-last-year-that-is-still-known";
         let app = TestApp::configured(engine, |config| config.tokens.previous_secrets = vec![previous.into()]).await;
         // The server of last year, on the same database.
-        let parts = Parts { clock: app.clock.clone(), random: Arc::new(SystemRandom), mailer: app.mailer.clone() };
+        let parts = Dependencies { clock: app.clock.clone(), random: Arc::new(SystemRandom), mailer: app.mailer.clone() };
         let mut config = app.config.clone();
         config.tokens.previous_secrets.clear();
         let before = App::new(&config, &previous.into(), parts).unwrap();
@@ -380,8 +380,8 @@ both_engines! {
             .content_type("application/json")
             .body(body);
         let response = before.endpoint.call(request).await.unwrap();
-        let reply = Reply::read(Method::POST, "/v1/auth/register".to_owned(), response).await;
-        let ada = Actor::new(&app, Some(Unjudged(reply).expect(201).json()));
+        let response = TestResponse::read(Method::POST, "/v1/auth/register".to_owned(), response).await;
+        let ada = Actor::new(&app, Some(UncheckedResponse(response).expect(201).json()));
 
         ada.get("/v1/users/me").await.expect(200);
         let next = refreshed(&app, &ada.refresh_token()).await;
@@ -400,7 +400,7 @@ both_engines! {
 
 both_engines! {
     async fn a_refresh_token_whose_successor_was_used_ends_its_session_at_once(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let next = refreshed(&app, &user.refresh_token()).await;
         let after = refreshed(&app, &next.refresh_token()).await;

@@ -16,7 +16,7 @@ use bucketlist::db::{
 use diesel::{dsl::count_star, prelude::*};
 use futures_util::future::join_all;
 
-use crate::support::{Actor, Database, TestApp, Unjudged, Value, json};
+use crate::support::{Actor, Database, TestApp, UncheckedResponse, Value, json};
 
 /// Why a unit of these tests ends.
 #[derive(Debug)]
@@ -161,7 +161,7 @@ async fn occupy_the_writer(db: &Db, gate: &Gate) -> tokio::task::JoinHandle<Resu
 
 both_engines! {
     async fn a_unit_that_fails_half_way_leaves_nothing(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let owner = user.id();
         let failed = app.app.db.write(move |c| {
@@ -181,7 +181,7 @@ both_engines! {
     }
 
     async fn a_unit_that_panics_half_way_leaves_nothing_and_its_thread_works_on(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let owner = app.user().await.id();
         // More panics than there are threads: none of them may be lost.
         for _ in 0..5 {
@@ -198,7 +198,7 @@ both_engines! {
     }
 
     async fn reads_that_panic_cost_nobody_else_anything(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         for _ in 0..5 {
             let panicked = app.app.db.read(|_| -> Result<(), Halt> { panic!("on purpose") }).await;
@@ -206,29 +206,29 @@ both_engines! {
             let panicked = app.app.db.snapshot(|_| -> Result<(), Halt> { panic!("on purpose") }).await;
             assert!(matches!(panicked, Err(Halt::Db(DbError::Panicked))), "{panicked:?}");
         }
-        user.bucketlist("Still here").await;
+        user.create_bucketlist("Still here").await;
         assert_eq!(total(&user, "/v1/bucketlists").await, 1);
     }
 
     async fn a_unit_whose_second_statement_is_refused_leaves_nothing(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let owner = user.id();
-        user.bucketlist("Taken").await;
+        user.create_bucketlist("Taken").await;
         let refused = app.app.db.write(move |c| {
             write_list_with_items(c, owner, "Free")?;
             write_list_with_items(c, owner, "Taken")
         });
         let failure = refused.await.unwrap_err();
-        assert!(matches!(failure, Halt::Db(DbError::Duplicate(_))), "{failure:?}");
+        assert!(matches!(failure, Halt::Db(DbError::UniqueViolation(_))), "{failure:?}");
         assert_eq!(counts_outside(&app.database), (1, 0), "only what was there before");
     }
 
     async fn a_unit_that_overlooks_a_refused_statement_is_not_reported_as_kept_when_it_is_lost(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let owner = user.id();
-        user.bucketlist("Taken").await;
+        user.create_bucketlist("Taken").await;
         let overlooked = app.app.db.write(move |c| -> Result<(), Halt> {
             bucketlists::insert(c, &list(owner, "Free"))?;
             assert!(bucketlists::insert(c, &list(owner, "Taken")).is_err());
@@ -238,11 +238,11 @@ both_engines! {
         let kept = counts_outside(&app.database) == (2, 0);
         assert_eq!(reported, kept, "what the caller is told is what happened");
         // And the connection is as good as before.
-        user.bucketlist("Another").await;
+        user.create_bucketlist("Another").await;
     }
 
     async fn units_that_fail_do_not_take_their_neighbours_with_them(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let owner = app.user().await.id();
         let db = &app.app.db;
         // The writer is kept busy until all the others wait in its queue: on SQLite they become one group.
@@ -286,7 +286,7 @@ both_engines! {
     }
 
     async fn a_unit_whose_caller_went_away_is_done_whole(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let owner = app.user().await.id();
         let db = app.app.db.clone();
         let gate = Gate::default();
@@ -309,20 +309,20 @@ both_engines! {
         gate.open();
         // Nobody is told when it is done; but a list of the same name waits for what becomes of the first one.
         let again = app.app.db.write(move |c| Ok::<_, Halt>(bucketlists::insert(c, &list(owner, "Abandoned"))?.id)).await;
-        assert!(matches!(again, Err(Halt::Db(DbError::Duplicate(_)))), "{again:?}");
+        assert!(matches!(again, Err(Halt::Db(DbError::UniqueViolation(_)))), "{again:?}");
         assert_eq!(counts_outside(&app.database), (1, 1));
     }
 
     async fn items_made_ticked_and_deleted_at_once_leave_right_counts(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let list = user.bucketlist("Crowded").await;
+        let list = user.create_bucketlist("Crowded").await;
         let path = format!("/v1/bucketlists/{list}");
         let items = format!("{path}/items");
         let bodies: Vec<Value> =
             (0..40).map(|number| json!({"name": format!("Item {number}"), "done": number % 4 == 0})).collect();
         let made = join_all(bodies.iter().map(|body| user.post(&items, body))).await;
-        let ids: Vec<i64> = made.into_iter().map(|reply| reply.expect(201).json()["id"].as_i64().unwrap()).collect();
+        let ids: Vec<i64> = made.into_iter().map(|response| response.expect(201).json()["id"].as_i64().unwrap()).collect();
         let answer = user.get(&path).await.expect(200).json();
         assert_eq!((&answer["items_total"], &answer["items_done"]), (&json!(40), &json!(10)));
         assert_eq!(total(&user, &items).await, 40);
@@ -333,11 +333,11 @@ both_engines! {
         let deletions = join_all(paths[..10].iter().chain(&paths[..10]).map(|path| user.delete(path)));
         let ticks = join_all(paths[20..30].iter().chain(&paths[20..30]).map(|path| user.put(path, &tick)));
         let (deletions, ticks) = futures_util::future::join(deletions, ticks).await;
-        let statuses: Vec<u16> = deletions.into_iter().map(Unjudged::any).map(|reply| reply.status).collect();
+        let statuses: Vec<u16> = deletions.into_iter().map(UncheckedResponse::any).map(|response| response.status).collect();
         assert_eq!(statuses.iter().filter(|status| **status == 204).count(), 10, "{statuses:?}");
         assert_eq!(statuses.iter().filter(|status| **status == 404).count(), 10, "{statuses:?}");
-        for reply in ticks {
-            assert!(reply.expect(200).json()["done_at"].is_string());
+        for response in ticks {
+            assert!(response.expect(200).json()["done_at"].is_string());
         }
 
         let answer = user.get(&path).await.expect(200).json();
@@ -352,16 +352,16 @@ both_engines! {
     }
 
     async fn of_many_lists_of_one_name_made_at_once_one_is_made(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let body = json!({"name": "Only one"});
-        let replies = join_all((0..12).map(|_| user.post("/v1/bucketlists", &body))).await;
+        let responses = join_all((0..12).map(|_| user.post("/v1/bucketlists", &body))).await;
         let mut made = 0;
-        for reply in replies {
-            let reply = reply.any();
-            match reply.status {
+        for response in responses {
+            let response = response.any();
+            match response.status {
                 201 => made += 1,
-                _ => assert_eq!((reply.status, reply.code().as_str()), (409, "BUCKETLIST_NAME_TAKEN")),
+                _ => assert_eq!((response.status, response.code().as_str()), (409, "BUCKETLIST_NAME_TAKEN")),
             }
         }
         assert_eq!(made, 1);
@@ -369,10 +369,10 @@ both_engines! {
     }
 
     async fn a_snapshot_sees_one_state_while_others_commit(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let owner = user.id();
-        user.bucketlist("Before").await;
+        user.create_bucketlist("Before").await;
         let gate = Gate::default();
         let (started, running) = tokio::sync::oneshot::channel();
         let (db, committed) = (app.app.db.clone(), gate.clone());
@@ -395,17 +395,17 @@ both_engines! {
     }
 
     async fn deleting_a_user_removes_everything_or_nothing(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (leaving, staying) = (app.user().await, app.user().await);
         for user in [&leaving, &staying] {
-            let list = user.bucketlist("Mine").await;
-            user.item(list, "one").await;
-            user.item(list, "two").await;
+            let list = user.create_bucketlist("Mine").await;
+            user.create_item(list, "one").await;
+            user.create_item(list, "two").await;
             let login = json!({"email": user.email(), "password": Actor::PASSWORD});
             app.anonymous().post("/v1/auth/login", &login).await.expect(200);
             app.anonymous().post("/v1/auth/password-reset", &json!({"email": user.email()})).await.expect(202);
         }
-        app.work_off().await;
+        app.run_jobs().await;
         let full = [1, 2, 2, 1, 1, 2];
         assert_eq!(belongings(&app.database, leaving.id()), full);
 
@@ -432,11 +432,11 @@ both_engines! {
     }
 
     async fn a_write_is_durable_when_it_is_answered(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         for number in 0..10 {
-            let list = user.bucketlist(&format!("List {number}")).await;
-            user.item(list, "one").await;
+            let list = user.create_bucketlist(&format!("List {number}")).await;
+            user.create_item(list, "one").await;
             // What another process sees at this moment; on SQLite, what a machine that dies at this moment finds again: a
             // copy of the files as they are.
             let counts = match &app.database.target {

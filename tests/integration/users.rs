@@ -10,13 +10,13 @@ use diesel::prelude::*;
 use futures_util::future::join;
 use poem::http::Method;
 
-use crate::support::{Actor, Reply, TestApp, Unjudged, Value, json};
+use crate::support::{Actor, TestApp, TestResponse, UncheckedResponse, Value, json};
 
-async fn login(app: &TestApp, email: &str) -> Unjudged {
+async fn login(app: &TestApp, email: &str) -> UncheckedResponse {
     app.anonymous().post("/v1/auth/login", &json!({"email": email, "password": Actor::PASSWORD})).await
 }
 
-async fn refresh(app: &TestApp, actor: &Actor<'_>) -> Unjudged {
+async fn refresh(app: &TestApp, actor: &Actor<'_>) -> UncheckedResponse {
     app.anonymous().post("/v1/auth/refresh", &json!({"refresh_token": actor.refresh_token()})).await
 }
 
@@ -26,7 +26,7 @@ async fn named<'a>(app: &'a TestApp, email: &str, name: &str) -> Actor<'a> {
     Actor::new(app, Some(app.anonymous().post("/v1/auth/register", &body).await.expect(201).json()))
 }
 
-async fn delete_me(actor: &Actor<'_>, password: &str) -> Unjudged {
+async fn delete_me(actor: &Actor<'_>, password: &str) -> UncheckedResponse {
     actor.request(Method::DELETE, "/v1/users/me").json(&json!({"password": password})).send().await
 }
 
@@ -34,14 +34,14 @@ async fn delete_me(actor: &Actor<'_>, password: &str) -> Unjudged {
 async fn with_belongings(app: &TestApp) -> Actor<'_> {
     let user = app.user().await;
     for name in ["One", "Two"] {
-        let list = user.bucketlist(name).await;
-        user.item(list, "First").await;
-        user.item(list, "Second").await;
+        let list = user.create_bucketlist(name).await;
+        user.create_item(list, "First").await;
+        user.create_item(list, "Second").await;
     }
     refresh(app, &user).await.expect(200);
     login(app, &user.email()).await.expect(200);
     app.anonymous().post("/v1/auth/password-reset", &json!({"email": user.email()})).await.expect(202);
-    app.work_off().await;
+    app.run_jobs().await;
     user
 }
 
@@ -75,7 +75,7 @@ fn path(actor: &Actor<'_>) -> String {
 }
 
 /// Does something to somebody's account; `null` stands for no body.
-async fn act(actor: &Actor<'_>, method: &Method, on: &Actor<'_>, body: &Value) -> Unjudged {
+async fn act(actor: &Actor<'_>, method: &Method, on: &Actor<'_>, body: &Value) -> UncheckedResponse {
     let request = actor.request(method.clone(), &path(on));
     if body.is_null() { request.send().await } else { request.json(body).send().await }
 }
@@ -84,45 +84,45 @@ fn details(list: &[(&str, &str)]) -> Vec<(String, String)> {
     list.iter().map(|(field, code)| ((*field).to_owned(), (*code).to_owned())).collect()
 }
 
-fn emails(reply: &Reply) -> Vec<String> {
-    let rows = reply.json()["data"].as_array().unwrap().clone();
+fn emails(response: &TestResponse) -> Vec<String> {
+    let rows = response.json()["data"].as_array().unwrap().clone();
     rows.iter().map(|row| row["email"].as_str().unwrap().to_owned()).collect()
 }
 
 both_engines! {
     async fn an_account_is_read_and_changed_field_by_field(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let mut expected = user.session.clone().unwrap()["user"].clone();
         assert_eq!(user.get("/v1/users/me").await.expect(200).json(), expected);
 
-        app.wait(Duration::from_secs(1));
-        let reply = user.patch("/v1/users/me", &json!({"name": "  Cafe\u{301} "})).await.expect(200);
+        app.advance_clock(Duration::from_secs(1));
+        let response = user.patch("/v1/users/me", &json!({"name": "  Cafe\u{301} "})).await.expect(200);
         expected["name"] = json!("Café");
         expected["updated_at"] = json!("2027-01-15T08:00:01.000000Z");
-        assert_eq!(reply.json(), expected);
+        assert_eq!(response.json(), expected);
 
-        app.wait(Duration::from_secs(1));
+        app.advance_clock(Duration::from_secs(1));
         let change = json!({"email": "Moved@Example.com", "current_password": Actor::PASSWORD});
-        let reply = user.patch("/v1/users/me", &change).await.expect(200);
+        let response = user.patch("/v1/users/me", &change).await.expect(200);
         expected["email"] = json!("Moved@Example.com");
         expected["updated_at"] = json!("2027-01-15T08:00:02.000000Z");
-        assert_eq!(reply.json(), expected);
+        assert_eq!(response.json(), expected);
         assert_eq!(user.get("/v1/users/me").await.expect(200).json(), expected);
     }
 
     async fn a_change_of_nothing_is_fine(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let before = user.get("/v1/users/me").await.expect(200).json();
-        app.wait(Duration::from_secs(1));
+        app.advance_clock(Duration::from_secs(1));
         for body in [json!({}), json!({"current_password": Actor::PASSWORD})] {
             assert_eq!(user.patch("/v1/users/me", &body).await.expect(200).json(), before);
         }
     }
 
     async fn a_new_address_takes_the_place_of_the_old_one(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let old = user.email();
         let change = |email: &str| json!({"email": email, "current_password": Actor::PASSWORD});
@@ -133,8 +133,8 @@ both_engines! {
         login(&app, "MOVED@example.com").await.expect(200);
         let other = named(&app, &old, "Next tenant").await;
         for email in ["moved@example.com", "Moved@Example.COM"] {
-            let reply = other.patch("/v1/users/me", &change(email)).await.expect_error(409, "EMAIL_TAKEN");
-            assert!(reply.details().is_empty());
+            let response = other.patch("/v1/users/me", &change(email)).await.expect_error(409, "EMAIL_TAKEN");
+            assert!(response.details().is_empty());
         }
         // All or nothing.
         let both = json!({"email": "moved@example.com", "current_password": Actor::PASSWORD, "name": "Other"});
@@ -143,11 +143,11 @@ both_engines! {
     }
 
     async fn a_change_that_breaks_a_rule_changes_nothing(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let before = user.get("/v1/users/me").await.expect(200).json();
         let password = Actor::PASSWORD;
-        app.wait(Duration::from_secs(1));
+        app.advance_clock(Duration::from_secs(1));
         for (body, code, expected) in [
             (json!({"email": "new@example.com"}), "VALIDATION_FAILED", vec![("/current_password", "REQUIRED")]),
             (
@@ -183,8 +183,8 @@ both_engines! {
                 vec![("/id", "UNKNOWN_FIELD"), ("/password", "UNKNOWN_FIELD")],
             ),
         ] {
-            let reply = user.patch("/v1/users/me", &body).await.expect_error(422, code);
-            let mut found = reply.details();
+            let response = user.patch("/v1/users/me", &body).await.expect_error(422, code);
+            let mut found = response.details();
             found.sort();
             assert_eq!(found, details(&expected), "{body}");
         }
@@ -193,10 +193,10 @@ both_engines! {
     }
 
     async fn deleting_the_account_needs_the_password(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let reply = delete_me(&user, "harbour-lantern-43").await.expect_error(422, "WRONG_PASSWORD");
-        assert_eq!(reply.details(), details(&[("/password", "WRONG_PASSWORD")]));
+        let response = delete_me(&user, "harbour-lantern-43").await.expect_error(422, "WRONG_PASSWORD");
+        assert_eq!(response.details(), details(&[("/password", "WRONG_PASSWORD")]));
         user.delete("/v1/users/me").await.expect_error(400, "MALFORMED_JSON");
         let request = user.request(Method::DELETE, "/v1/users/me").json(&json!({}));
         assert_eq!(request.send().await.expect(422).details(), details(&[("/password", "REQUIRED")]));
@@ -205,7 +205,7 @@ both_engines! {
     }
 
     async fn deleting_the_account_deletes_everything_in_it_and_nothing_else(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let stranger = with_belongings(&app).await;
         let before = rows(&app).await;
         assert_eq!(before, [
@@ -239,25 +239,25 @@ both_engines! {
     }
 
     async fn requests_in_flight_while_the_account_is_deleted_are_no_fault_of_ours(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         for _ in 0..5 {
             let user = app.user().await;
             user.get("/v1/users/me").await.expect(200);
             let working = async {
-                let mut replies = Vec::new();
+                let mut responses = Vec::new();
                 for number in 0..40 {
-                    replies.push(user.post("/v1/bucketlists", &json!({"name": format!("List {number}")})).await);
-                    replies.push(user.get("/v1/users/me").await);
-                    replies.push(refresh(&app, &user).await);
-                    replies.push(user.patch("/v1/users/me", &json!({"name": format!("Name {number}")})).await);
+                    responses.push(user.post("/v1/bucketlists", &json!({"name": format!("List {number}")})).await);
+                    responses.push(user.get("/v1/users/me").await);
+                    responses.push(refresh(&app, &user).await);
+                    responses.push(user.patch("/v1/users/me", &json!({"name": format!("Name {number}")})).await);
                 }
-                replies
+                responses
             };
-            let (deleted, replies) = join(delete_me(&user, Actor::PASSWORD), working).await;
+            let (deleted, responses) = join(delete_me(&user, Actor::PASSWORD), working).await;
             deleted.expect(204);
-            for reply in replies.into_iter().map(Unjudged::any).filter(|reply| !reply.is_success()) {
-                assert_eq!(reply.status, 401, "{reply:?}");
-                assert!(matches!(reply.code().as_str(), "INVALID_TOKEN" | "INVALID_REFRESH_TOKEN"), "{reply:?}");
+            for response in responses.into_iter().map(UncheckedResponse::any).filter(|response| !response.is_success()) {
+                assert_eq!(response.status, 401, "{response:?}");
+                assert!(matches!(response.code().as_str(), "INVALID_TOKEN" | "INVALID_REFRESH_TOKEN"), "{response:?}");
             }
             user.get("/v1/users/me").await.expect_error(401, "INVALID_TOKEN");
         }
@@ -265,12 +265,12 @@ both_engines! {
     }
 
     async fn what_is_done_to_one_account_at_once_comes_to_an_end(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let admin = app.admin().await;
         for round in 0..5 {
             let user = app.user().await;
             app.anonymous().post("/v1/auth/password-reset", &json!({"email": user.email()})).await.expect(202);
-            app.work_off().await;
+            app.run_jobs().await;
             let mail = app.mailer.take().remove(0).body;
             let token = mail.lines().find(|line| line.starts_with("    ") && !line.contains('{')).unwrap().trim();
             let confirmation = json!({"token": token, "new_password": "meadow-compass-17"});
@@ -280,7 +280,7 @@ both_engines! {
             let user_path = path(&user);
             // Each takes several locks; whoever took them in another order would sometimes wait for ever.
             let (anonymous, email) = (app.anonymous(), user.email());
-            let replies = tokio::join!(
+            let responses = tokio::join!(
                 anonymous.post("/v1/auth/password-reset/confirm", &confirmation),
                 user.put("/v1/auth/password", &change),
                 user.patch("/v1/users/me", &moved),
@@ -291,16 +291,16 @@ both_engines! {
                 user.request(Method::POST, "/v1/auth/logout").send(),
                 admin.delete(&user_path),
             );
-            let (a, b, c, d, e, f, g, h, i) = replies;
-            for reply in [a, b, c, d, e, f, g, h, i] {
-                assert!(reply.0.status < 500, "{reply:?}");
+            let (a, b, c, d, e, f, g, h, i) = responses;
+            for response in [a, b, c, d, e, f, g, h, i] {
+                assert!(response.0.status < 500, "{response:?}");
             }
         }
         admin.get("/v1/users/me").await.expect(200);
     }
 
     async fn administrators_page_through_the_accounts_the_oldest_first(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let admin = app.admin().await;
         let mut everybody = vec![admin.email()];
         for _ in 0..6 {
@@ -309,30 +309,30 @@ both_engines! {
         let mut path = "/v1/users?per_page=3".to_owned();
         let mut seen = Vec::new();
         for page in 1..=3 {
-            let reply = admin.get(&path).await.expect(200);
-            let body = reply.json();
+            let response = admin.get(&path).await.expect(200);
+            let body = response.json();
             assert_eq!(body["meta"], json!({"page": page, "per_page": 3, "total": 7, "pages": 3}));
             assert_eq!(body["links"]["self"], format!("/v1/users?page={page}&per_page=3"));
-            seen.extend(emails(&reply));
+            seen.extend(emails(&response));
             path = body["links"]["next"].as_str().unwrap_or_default().to_owned();
         }
         assert_eq!(path, "");
         assert_eq!(seen, everybody);
-        let reply = admin.get("/v1/users").await.expect(200);
-        assert_eq!(emails(&reply), everybody);
-        assert_eq!(reply.json()["data"][0], admin.get("/v1/users/me").await.expect(200).json());
+        let response = admin.get("/v1/users").await.expect(200);
+        assert_eq!(emails(&response), everybody);
+        assert_eq!(response.json()["data"][0], admin.get("/v1/users/me").await.expect(200).json());
         assert_eq!(admin.get("/v1/users?per_page=1000").await.expect(200).json()["meta"]["per_page"], 100);
         let beyond = admin.get("/v1/users?page=9&per_page=3").await.expect(200).json();
         assert_eq!((&beyond["data"], &beyond["meta"]["total"]), (&json!([]), &json!(7)));
         for (query, field) in [("page=0", "page"), ("per_page=0", "per_page"), ("page=x", "page")] {
-            let reply = admin.get(&format!("/v1/users?{query}")).await.expect_error(422, "VALIDATION_FAILED");
-            assert_eq!(reply.details()[0].0, field, "{query}");
+            let response = admin.get(&format!("/v1/users?{query}")).await.expect_error(422, "VALIDATION_FAILED");
+            assert_eq!(response.details()[0].0, field, "{query}");
         }
         admin.get("/v1/users?role=admin").await.expect_error(422, "UNKNOWN_PARAMETER");
     }
 
     async fn administrators_find_accounts_by_address_or_name(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let admin = app.admin().await;
         let (ada, grace, percent) = ("Ada@Lovelace.example", "grace@hopper.example", "under_score@100.example");
         named(&app, ada, "Countess").await;
@@ -351,28 +351,28 @@ both_engines! {
             ("%27", vec![]),
             ("nobody", vec![]),
         ] {
-            let reply = admin.get(&format!("/v1/users?q={q}")).await.any();
-            if reply.status == 422 {
+            let response = admin.get(&format!("/v1/users?q={q}")).await.any();
+            if response.status == 422 {
                 assert_eq!(q, "lovelace.example%0Acountess", "only control characters are refused");
                 continue;
             }
-            let reply = Unjudged(reply).expect(200);
-            assert_eq!(emails(&reply), expected, "{q}");
-            assert_eq!(reply.json()["meta"]["total"], expected.len(), "{q}");
+            let response = UncheckedResponse(response).expect(200);
+            assert_eq!(emails(&response), expected, "{q}");
+            assert_eq!(response.json()["meta"]["total"], expected.len(), "{q}");
         }
-        let reply = admin.get("/v1/users?q=EXAMPLE&per_page=2&page=2").await.expect(200).json();
-        assert_eq!(reply["meta"]["total"], 4, "{reply}");
-        assert_eq!(reply["links"]["prev"], "/v1/users?page=1&per_page=2&q=EXAMPLE");
+        let response = admin.get("/v1/users?q=EXAMPLE&per_page=2&page=2").await.expect(200).json();
+        assert_eq!(response["meta"]["total"], 4, "{response}");
+        assert_eq!(response["links"]["prev"], "/v1/users?page=1&per_page=2&q=EXAMPLE");
         assert_eq!(admin.get("/v1/users?q=").await.expect(200).json()["meta"]["total"], 4);
     }
 
     async fn administrators_read_change_and_delete_an_account(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (admin, user) = (app.admin().await, app.user().await);
         let mut expected = user.session.clone().unwrap()["user"].clone();
         assert_eq!(admin.get(&path(&user)).await.expect(200).json(), expected);
 
-        app.wait(Duration::from_secs(1));
+        app.advance_clock(Duration::from_secs(1));
         assert_eq!(admin.patch(&path(&user), &json!({})).await.expect(200).json(), expected);
         expected["updated_at"] = json!("2027-01-15T08:00:01.000000Z");
         expected["role"] = json!("admin");
@@ -387,7 +387,7 @@ both_engines! {
     }
 
     async fn an_administrator_changes_role_and_state_and_nothing_else(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (admin, user) = (app.admin().await, app.user().await);
         let before = admin.get(&path(&user)).await.expect(200).json();
         for (body, code, expected) in [
@@ -400,8 +400,8 @@ both_engines! {
             (json!({"name": "Other", "role": "admin"}), "UNKNOWN_FIELD", vec![("/name", "UNKNOWN_FIELD")]),
             (json!({"password": "harbour-lantern-43"}), "UNKNOWN_FIELD", vec![("/password", "UNKNOWN_FIELD")]),
         ] {
-            let reply = admin.patch(&path(&user), &body).await.expect_error(422, code);
-            let found = reply.details();
+            let response = admin.patch(&path(&user), &body).await.expect_error(422, code);
+            let found = response.details();
             assert!(found.contains(&details(&expected)[0]), "{body}: {found:?}");
             assert!(found.iter().all(|(field, _)| field == expected[0].0), "{body}: {found:?}");
         }
@@ -409,7 +409,7 @@ both_engines! {
     }
 
     async fn an_account_that_is_none_is_not_found(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let admin = app.admin().await;
         for id in ["4711", "9223372036854775807"] {
             let path = format!("/v1/users/{id}");
@@ -420,13 +420,13 @@ both_engines! {
             admin.delete(&path).await.expect_error(404, "USER_NOT_FOUND");
         }
         for id in ["0", "-1", "x", "1.5", "9223372036854775808"] {
-            let reply = admin.get(&format!("/v1/users/{id}")).await.any();
-            assert!(matches!(reply.status, 404 | 422), "{id}: {reply:?}");
+            let response = admin.get(&format!("/v1/users/{id}")).await.any();
+            assert!(matches!(response.status, 404 | 422), "{id}: {response:?}");
         }
     }
 
     async fn deleting_somebodys_account_deletes_everything_in_it(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let admin = app.admin().await;
         let before = rows(&app).await;
         let user = with_belongings(&app).await;
@@ -439,7 +439,7 @@ both_engines! {
     }
 
     async fn a_role_counts_from_the_next_request_on(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (admin, user) = (app.admin().await, app.user().await);
         user.get("/v1/users").await.expect_error(403, "FORBIDDEN");
         admin.patch(&path(&user), &json!({"role": "admin"})).await.expect(200);
@@ -453,15 +453,15 @@ both_engines! {
     }
 
     async fn a_disabled_account_is_locked_out_until_it_is_enabled_and_logs_in_again(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (admin, user) = (app.admin().await, app.user().await);
-        let list = user.bucketlist("Kept").await;
+        let list = user.create_bucketlist("Kept").await;
         let other = Actor::new(&app, Some(login(&app, &user.email()).await.expect(200).json()));
 
         assert_eq!(admin.patch(&path(&user), &json!({"disabled": true})).await.expect(200).json()["disabled"], true);
         for actor in [&user, &other] {
-            let reply = actor.get("/v1/users/me").await.expect_error(403, "ACCOUNT_DISABLED");
-            assert!(!reply.headers.contains_key("www-authenticate"), "{reply:?}");
+            let response = actor.get("/v1/users/me").await.expect_error(403, "ACCOUNT_DISABLED");
+            assert!(!response.headers.contains_key("www-authenticate"), "{response:?}");
             actor.post("/v1/bucketlists", &json!({"name": "More"})).await.expect_error(403, "ACCOUNT_DISABLED");
             refresh(&app, actor).await.expect_error(403, "ACCOUNT_DISABLED");
             delete_me(actor, Actor::PASSWORD).await.expect_error(403, "ACCOUNT_DISABLED");
@@ -478,7 +478,7 @@ both_engines! {
     }
 
     async fn the_last_active_administrator_stays_one(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let admin = app.admin().await;
         // A disabled administrator and an ordinary user do not count.
         let second = app.admin().await;
@@ -491,8 +491,8 @@ both_engines! {
             json!({"role": "user", "disabled": false}),
             json!({"role": "admin", "disabled": true}),
         ] {
-            let reply = admin.patch(&path(&admin), &body).await.expect_error(409, "LAST_ADMIN");
-            assert!(reply.details().is_empty(), "{body}");
+            let response = admin.patch(&path(&admin), &body).await.expect_error(409, "LAST_ADMIN");
+            assert!(response.details().is_empty(), "{body}");
         }
         admin.delete(&path(&admin)).await.expect_error(409, "LAST_ADMIN");
         delete_me(&admin, Actor::PASSWORD).await.expect_error(409, "LAST_ADMIN");
@@ -508,23 +508,23 @@ both_engines! {
     }
 
     async fn of_two_administrators_who_get_rid_of_each_other_one_is_left(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let mut ways: Vec<(Method, Value)> = vec![(Method::DELETE, Value::Null)];
         ways.extend([json!({"role": "user"}), json!({"disabled": true})].map(|body| (Method::PATCH, body)));
         for round in 0..9 {
             let (one, two) = (app.admin().await, app.admin().await);
             let (method, body) = &ways[round % ways.len()];
             let (first, second) = join(act(&one, method, &two, body), act(&two, method, &one, body)).await;
-            let won = [&first, &second].into_iter().filter(|reply| reply.0.is_success()).count();
+            let won = [&first, &second].into_iter().filter(|response| response.0.is_success()).count();
             assert_eq!(won, 1, "round {round}: {first:?} {second:?}");
-            for lost in [first, second].into_iter().filter(|reply| !reply.0.is_success()) {
-                let reply = lost.any();
+            for lost in [first, second].into_iter().filter(|response| !response.0.is_success()) {
+                let response = lost.any();
                 assert!(
                     matches!(
-                        (reply.status, reply.code().as_str()),
+                        (response.status, response.code().as_str()),
                         (409, "LAST_ADMIN") | (403, "FORBIDDEN" | "ACCOUNT_DISABLED") | (401, "INVALID_TOKEN")
                     ),
-                    "{reply:?}"
+                    "{response:?}"
                 );
             }
             assert_eq!(count_active_admins(&app).await, 1);
@@ -533,7 +533,7 @@ both_engines! {
     }
 
     async fn of_two_administrators_who_both_leave_one_is_left(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (one, two) = (app.admin().await, app.admin().await);
         let (first, second) = join(delete_me(&one, Actor::PASSWORD), delete_me(&two, Actor::PASSWORD)).await;
         let mut statuses = [first.0.status, second.0.status];
@@ -543,7 +543,7 @@ both_engines! {
     }
 
     async fn the_administrators_operations_are_closed_to_everybody_else(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (admin, user) = (app.admin().await, app.user().await);
         let before = rows(&app).await;
         for (method, path, body) in [
@@ -577,7 +577,7 @@ both_engines! {
 
 both_engines! {
     async fn users_are_found_without_case_in_any_script(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (admin, user) = (app.admin().await, app.user().await);
         let found = async |q: &str| {
             let page = admin.get(&format!("/v1/users?q={q}")).await.expect(200).json();
@@ -595,7 +595,7 @@ both_engines! {
 
 both_engines! {
     async fn an_address_sent_back_as_it_was_read_needs_no_password(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let body = json!({"email": user.email(), "name": "Renamed"});
         let me = user.patch("/v1/users/me", &body).await.expect(200).json();

@@ -40,12 +40,12 @@ pub struct Client {
     /// The program, as it calls itself: the `User-Agent`, cut to 200 characters.
     pub user_agent: Option<String>,
     /// What the server knows of the request.
-    pub arrival: Arrival,
+    pub arrival: RequestOrigin,
 }
 
 /// What the server knows of a request before it looks at it; the server puts this into the request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Arrival {
+pub struct RequestOrigin {
     /// Its `X-Request-ID`.
     pub request_id: Option<String>,
     /// The address it was sent from, if it is known.
@@ -55,7 +55,7 @@ pub struct Arrival {
 impl<'a> poem::FromRequest<'a> for Client {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
         let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
-        let arrival = request.extensions().get::<Arrival>().cloned().unwrap_or_default();
+        let arrival = request.extensions().get::<RequestOrigin>().cloned().unwrap_or_default();
         Ok(Self { user_agent: user_agent.map(|name| name.chars().take(200).collect()), arrival })
     }
 }

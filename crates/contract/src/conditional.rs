@@ -18,7 +18,7 @@ const ENCODINGS: [&str; 3] = ["gzip", "br", "zstd"];
 
 /// What `If-Match` or `If-None-Match` asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Tags {
+pub enum ETagCondition {
     /// `*`: whatever there is.
     Any,
     /// One of these.
@@ -38,22 +38,22 @@ pub struct Tag {
 
 /// The header is no list of entity tags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Malformed;
+pub struct MalformedETags;
 
-impl fmt::Display for Malformed {
+impl fmt::Display for MalformedETags {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "must be * or a list of at most {MAX_TAGS} entity tags in double quotes, such as \"abc\"")?;
         write!(out, ", of at most {MAX_LENGTH} bytes in all")
     }
 }
 
-impl std::error::Error for Malformed {}
+impl std::error::Error for MalformedETags {}
 
 /// Reads the lines of a conditional header; `None` when there are none.
 ///
 /// # Errors
 /// When they are not `*` alone or a list of at most 100 entity tags, or longer than [`MAX_LENGTH`].
-pub fn parse<'a>(values: impl IntoIterator<Item = &'a HeaderValue>) -> Result<Option<Tags>, Malformed> {
+pub fn parse<'a>(values: impl IntoIterator<Item = &'a HeaderValue>) -> Result<Option<ETagCondition>, MalformedETags> {
     let mut values = values.into_iter().peekable();
     if values.peek().is_none() {
         return Ok(None);
@@ -62,7 +62,7 @@ pub fn parse<'a>(values: impl IntoIterator<Item = &'a HeaderValue>) -> Result<Op
     for value in values {
         length += value.len();
         if length > MAX_LENGTH {
-            return Err(Malformed);
+            return Err(MalformedETags);
         }
         let mut rest = value.as_bytes().trim_ascii();
         // An empty element between commas is to be overlooked (section 5.6.1.2).
@@ -81,24 +81,24 @@ pub fn parse<'a>(values: impl IntoIterator<Item = &'a HeaderValue>) -> Result<Op
             }
             .trim_ascii_start();
             if tags.len() > MAX_TAGS {
-                return Err(Malformed);
+                return Err(MalformedETags);
             }
         }
     }
     match (is_any, tags.is_empty()) {
-        (true, true) => Ok(Some(Tags::Any)),
-        (false, false) => Ok(Some(Tags::Listed(tags))),
-        _ => Err(Malformed),
+        (true, true) => Ok(Some(ETagCondition::Any)),
+        (false, false) => Ok(Some(ETagCondition::Listed(tags))),
+        _ => Err(MalformedETags),
     }
 }
 
 /// What follows an element: nothing or a comma.
-fn element_end(rest: &[u8]) -> Result<&[u8], Malformed> {
+fn element_end(rest: &[u8]) -> Result<&[u8], MalformedETags> {
     let rest = rest.trim_ascii_start();
-    matches!(rest.first(), None | Some(b',')).then_some(rest).ok_or(Malformed)
+    matches!(rest.first(), None | Some(b',')).then_some(rest).ok_or(MalformedETags)
 }
 
-impl Tags {
+impl ETagCondition {
     /// Whether one of them is the tag `opaque` by the strong comparison, which `If-Match` wants: both are strong.
     #[must_use]
     pub fn matches_strongly(&self, opaque: &str) -> bool {
@@ -120,7 +120,7 @@ impl Tags {
             Self::Listed(tags) => {
                 let known = tags.iter().find(|tag| tag.opaque == opaque)?;
                 let plain = format!("\"{opaque}\"");
-                Some(known.encoding.map_or_else(|| plain.clone(), |encoding| encoded(&plain, encoding)))
+                Some(known.encoding.map_or_else(|| plain.clone(), |encoding| with_encoding(&plain, encoding)))
             }
         }
     }
@@ -135,14 +135,14 @@ impl Tags {
 
 impl Tag {
     /// The tag at the start of `text`, and what comes after it.
-    fn read(text: &[u8]) -> Result<(Self, &[u8]), Malformed> {
+    fn read(text: &[u8]) -> Result<(Self, &[u8]), MalformedETags> {
         let (weak, text) = text.strip_prefix(b"W/").map_or((false, text), |text| (true, text));
-        let text = text.strip_prefix(b"\"").ok_or(Malformed)?;
-        let end = text.iter().position(|byte| *byte == b'"').ok_or(Malformed)?;
+        let text = text.strip_prefix(b"\"").ok_or(MalformedETags)?;
+        let end = text.iter().position(|byte| *byte == b'"').ok_or(MalformedETags)?;
         let (opaque, after) = text.split_at(end);
         // Visible characters, and bytes above ASCII, which no tag of ours has.
         if !opaque.iter().all(|byte| matches!(byte, 0x21..=0x7e | 0x80..)) {
-            return Err(Malformed);
+            return Err(MalformedETags);
         }
         let mut opaque: String = opaque.iter().copied().map(char::from).collect();
         let encoding =
@@ -156,7 +156,7 @@ impl Tag {
 
 /// The entity tag that `etag`, quoted as the header has it, becomes for a representation in this encoding.
 #[must_use]
-pub fn encoded(etag: &str, encoding: &str) -> String {
+pub fn with_encoding(etag: &str, encoding: &str) -> String {
     etag.strip_suffix('"').map_or_else(|| etag.to_owned(), |open| format!("{open}-{encoding}\""))
 }
 
@@ -164,23 +164,23 @@ pub fn encoded(etag: &str, encoding: &str) -> String {
 mod tests {
     use super::*;
 
-    fn read(lines: &[&[u8]]) -> Result<Option<Tags>, Malformed> {
+    fn read(lines: &[&[u8]]) -> Result<Option<ETagCondition>, MalformedETags> {
         let lines: Vec<HeaderValue> = lines.iter().map(|line| HeaderValue::from_bytes(line).unwrap()).collect();
         parse(&lines)
     }
 
-    fn listed(tags: &[(bool, &str)]) -> Result<Option<Tags>, Malformed> {
+    fn listed(tags: &[(bool, &str)]) -> Result<Option<ETagCondition>, MalformedETags> {
         let tag = |(weak, opaque): &(bool, &str)| Tag { weak: *weak, opaque: (*opaque).to_owned(), encoding: None };
-        Ok(Some(Tags::Listed(tags.iter().map(tag).collect())))
+        Ok(Some(ETagCondition::Listed(tags.iter().map(tag).collect())))
     }
 
     #[test]
     fn lists_of_tags_are_read() {
         for (lines, expected) in [
             (&[][..], Ok(None)),
-            (&[&b"*"[..]], Ok(Some(Tags::Any))),
-            (&[b" * "], Ok(Some(Tags::Any))),
-            (&[b"*,"], Ok(Some(Tags::Any))),
+            (&[&b"*"[..]], Ok(Some(ETagCondition::Any))),
+            (&[b" * "], Ok(Some(ETagCondition::Any))),
+            (&[b"*,"], Ok(Some(ETagCondition::Any))),
             (&[b"\"a\""], listed(&[(false, "a")])),
             (&[b"W/\"a\""], listed(&[(true, "a")])),
             (&[b"\"\""], listed(&[(false, "")])),
@@ -221,18 +221,18 @@ mod tests {
             b"* *",
             b"\xe9",
         ] {
-            assert_eq!(read(&[line]), Err(Malformed), "{line:?}");
+            assert_eq!(read(&[line]), Err(MalformedETags), "{line:?}");
         }
-        assert_eq!(read(&[b"*", b"*"]), Err(Malformed));
-        assert_eq!(read(&[b"\"a\"", b"*"]), Err(Malformed));
+        assert_eq!(read(&[b"*", b"*"]), Err(MalformedETags));
+        assert_eq!(read(&[b"\"a\"", b"*"]), Err(MalformedETags));
         let many = |count: usize| vec!["\"a\""; count].join(",");
         assert!(read(&[many(100).as_bytes()]).is_ok());
-        assert_eq!(read(&[many(101).as_bytes()]), Err(Malformed));
-        assert_eq!(read(&[many(60).as_bytes(), many(41).as_bytes()]), Err(Malformed));
+        assert_eq!(read(&[many(101).as_bytes()]), Err(MalformedETags));
+        assert_eq!(read(&[many(60).as_bytes(), many(41).as_bytes()]), Err(MalformedETags));
         let long = |length: usize| format!("\"{}\"", "a".repeat(length - 2));
         assert!(read(&[long(MAX_LENGTH).as_bytes()]).is_ok());
-        assert_eq!(read(&[long(MAX_LENGTH + 1).as_bytes()]), Err(Malformed));
-        assert_eq!(read(&[long(MAX_LENGTH / 2).as_bytes(), long(MAX_LENGTH / 2 + 1).as_bytes()]), Err(Malformed));
+        assert_eq!(read(&[long(MAX_LENGTH + 1).as_bytes()]), Err(MalformedETags));
+        assert_eq!(read(&[long(MAX_LENGTH / 2).as_bytes(), long(MAX_LENGTH / 2 + 1).as_bytes()]), Err(MalformedETags));
     }
 
     #[test]
@@ -265,7 +265,7 @@ mod tests {
         for (etag, expected) in
             [("\"abc\"", "\"abc-gzip\""), ("W/\"abc\"", "W/\"abc-gzip\""), ("\"\"", "\"-gzip\""), ("abc", "abc")]
         {
-            assert_eq!(encoded(etag, "gzip"), expected);
+            assert_eq!(with_encoding(etag, "gzip"), expected);
         }
     }
 }

@@ -33,7 +33,7 @@ pub enum Format {
 
 /// What the server chose for a request; it puts this into the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Chosen(pub Format);
+pub struct NegotiatedFormat(pub Format);
 
 impl Format {
     /// The format of a documented media type.
@@ -48,7 +48,7 @@ impl Format {
 
 impl<'a> FromRequest<'a> for Format {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
-        Ok(request.extensions().get::<Chosen>().map(|Chosen(format)| *format).unwrap_or_default())
+        Ok(request.extensions().get::<NegotiatedFormat>().map(|NegotiatedFormat(format)| *format).unwrap_or_default())
     }
 }
 
@@ -59,11 +59,11 @@ pub trait Page: Type + Serialize + Send {
 }
 
 /// The answer of a list.
-pub enum Listing<P> {
+pub enum ListResponse<P> {
     /// One page, written already: its validator is made of the text.
     Page(Written<P>, PageHeaders),
     /// A stream of rows.
-    Rows(Rows),
+    Rows(RowStream),
 }
 
 /// What the headers say of a page.
@@ -76,7 +76,7 @@ pub struct PageHeaders {
 }
 
 /// A stream of rows.
-pub struct Rows {
+pub struct RowStream {
     /// What `body` is.
     pub format: RowFormat,
     /// What the file is called, without its ending.
@@ -87,7 +87,7 @@ pub struct Rows {
     pub link: Option<String>,
 }
 
-impl<P: Page> IntoResponse for Listing<P> {
+impl<P: Page> IntoResponse for ListResponse<P> {
     fn into_response(self) -> Response {
         match self {
             Self::Page(page, PageHeaders { link, etag }) => {
@@ -96,7 +96,7 @@ impl<P: Page> IntoResponse for Listing<P> {
                 insert(response.headers_mut(), ETAG, Some(etag));
                 response
             }
-            Self::Rows(Rows { format, file_name, body, link }) => {
+            Self::Rows(RowStream { format, file_name, body, link }) => {
                 let mut response = Response::builder().content_type(format.content_type()).body(body);
                 let disposition = format!("attachment; filename=\"{file_name}.{}\"", format.ending());
                 insert(response.headers_mut(), CONTENT_DISPOSITION, Some(disposition));
@@ -114,7 +114,7 @@ fn insert(headers: &mut HeaderMap, name: HeaderName, value: Option<String>) {
     }
 }
 
-impl<P: Page> ApiResponse for Listing<P> {
+impl<P: Page> ApiResponse for ListResponse<P> {
     fn meta() -> MetaResponses {
         let header = |name: &str, description: &str, max_length, example: &str| MetaHeader {
             name: name.to_owned(),

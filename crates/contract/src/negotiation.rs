@@ -9,7 +9,7 @@ use poem::{
 /// none. No `Accept`, and one that cannot be understood, accept everything; where nothing is produced, nothing can be
 /// unacceptable, and the choice is empty.
 #[must_use]
-pub fn choose<'a>(headers: &HeaderMap, produces: &'a [String]) -> Option<&'a str> {
+pub fn negotiate<'a>(headers: &HeaderMap, produces: &'a [String]) -> Option<&'a str> {
     let Some(first) = produces.first() else {
         return Some("");
     };
@@ -36,7 +36,7 @@ impl Accept {
     /// Whether the client can take an answer of this media type.
     #[must_use]
     pub fn allows(&self, media_type: &str) -> bool {
-        choose(&self.0, &[media_type.to_owned()]).is_some()
+        negotiate(&self.0, &[media_type.to_owned()]).is_some()
     }
 }
 
@@ -60,7 +60,7 @@ impl<'a> Range<'a> {
     fn parse(text: &'a str) -> Option<Self> {
         let mut parts = unquoted(text, ';').map(str::trim);
         let (kind, subtype) = parts.next()?.split_once('/')?;
-        let quality = weight(parts)?;
+        let quality = parse_quality(parts)?;
         (!kind.is_empty() && !subtype.is_empty()).then_some(Self { kind, subtype, quality })
     }
 
@@ -104,7 +104,7 @@ fn unquoted(text: &str, separator: char) -> impl Iterator<Item = &str> {
 
 /// The weight among the parameters of an offer, in thousandths; 1000 where none is stated, `None` where it is absurd.
 #[must_use]
-pub fn weight<'a>(mut parameters: impl Iterator<Item = &'a str>) -> Option<u16> {
+pub fn parse_quality<'a>(mut parameters: impl Iterator<Item = &'a str>) -> Option<u16> {
     let stated = parameters.find_map(|parameter| {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         name.trim().eq_ignore_ascii_case("q").then_some(value)
@@ -134,7 +134,7 @@ mod tests {
         for accept in accept {
             headers.append(ACCEPT, accept.parse().unwrap());
         }
-        choose(&headers, produces)
+        negotiate(&headers, produces)
     }
 
     #[test]

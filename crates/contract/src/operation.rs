@@ -126,19 +126,19 @@ const fn date((year, month, day): Day) -> NaiveDate {
 impl Deprecation {
     /// The `Deprecation` field: a date as `@` and seconds since 1970 (RFC 9745).
     #[must_use]
-    pub fn field(&self) -> String {
+    pub fn deprecation_header(&self) -> String {
         format!("@{}", midnight(self.since))
     }
 
     /// The `Sunset` field: an HTTP-date (RFC 8594).
     #[must_use]
-    pub fn sunset_field(&self) -> String {
+    pub fn sunset_header(&self) -> String {
         self.sunset.format("%a, %d %b %Y 00:00:00 GMT").to_string()
     }
 
     /// Whether it is gone at this instant, in seconds since 1970.
     #[must_use]
-    pub fn is_over(&self, now: i64) -> bool {
+    pub fn is_past_sunset(&self, now: i64) -> bool {
         now >= midnight(self.sunset)
     }
 
@@ -164,9 +164,9 @@ mod tests {
     fn a_deprecation_is_spelled_as_the_standards_say() {
         let operation = Operation::new("x").deprecated((2026, 11, 20), (2027, 11, 20), "/v2/x");
         let deprecation = operation.deprecation.unwrap();
-        assert_eq!(deprecation.field(), "@1795132800");
-        assert_eq!(deprecation.sunset_field(), "Sat, 20 Nov 2027 00:00:00 GMT");
-        assert!(!deprecation.is_over(1_826_668_799));
-        assert!(deprecation.is_over(1_826_668_800));
+        assert_eq!(deprecation.deprecation_header(), "@1795132800");
+        assert_eq!(deprecation.sunset_header(), "Sat, 20 Nov 2027 00:00:00 GMT");
+        assert!(!deprecation.is_past_sunset(1_826_668_799));
+        assert!(deprecation.is_past_sunset(1_826_668_800));
     }
 }

@@ -5,7 +5,7 @@
 
 use std::{marker::PhantomData, sync::Arc, time::Duration};
 
-use document::{BodyError, Malformed, Violation};
+use document::{BodyError, JsonError, Violation};
 use poem::{
     IntoResponse, Request, RequestBody, Response,
     error::ReadBodyError,
@@ -55,7 +55,7 @@ pub struct Incoming {
 /// here of one that does not, so that everything that is wrong with it is said at once.
 pub trait BodyRules: Send + Sync {
     /// What else is wrong with the body of this operation.
-    fn broken_by(&self, operation: &str, body: &Value) -> Vec<Detail>;
+    fn violations(&self, operation: &str, body: &Value) -> Vec<Detail>;
 }
 
 /// Raises what is wrong with the parameters, unless a body is still to be read: then both are raised together.
@@ -129,12 +129,12 @@ async fn read_typed<T: DeserializeOwned>(
     let mut details: Vec<Detail> = incoming.violations.iter().cloned().map(Detail::from).collect();
     let value = match schema.read(&bytes) {
         Ok(value) => value,
-        Err(BodyError::Malformed(malformed)) => return Err(malformed_body(&malformed)),
+        Err(BodyError::JsonError(malformed)) => return Err(malformed_body(&malformed)),
         Err(BodyError::Invalid(violations)) => {
             details.extend(violations.into_iter().map(Detail::from));
             // It is JSON, or it would be malformed.
             let body = serde_json::from_slice(&bytes).unwrap_or_default();
-            for detail in incoming.rules.broken_by(&incoming.operation.id, &body) {
+            for detail in incoming.rules.violations(&incoming.operation.id, &body) {
                 let is_said = |said: &Detail| said.location == detail.location && said.code == detail.code;
                 if !details.iter().any(is_said) {
                     details.push(detail);
@@ -161,12 +161,12 @@ async fn read(body: &mut RequestBody, incoming: &Incoming) -> Result<Vec<u8>, Ap
     }
 }
 
-fn malformed_body(malformed: &Malformed) -> ApiError {
+fn malformed_body(malformed: &JsonError) -> ApiError {
     let code = match malformed {
-        Malformed::InvalidUtf8 => ErrorCode::InvalidUtf8,
-        Malformed::Syntax { .. } => ErrorCode::MalformedJson,
-        Malformed::DuplicateKey { .. } => ErrorCode::DuplicateKey,
-        Malformed::TooDeep { .. } => ErrorCode::JsonTooDeep,
+        JsonError::InvalidUtf8 => ErrorCode::InvalidUtf8,
+        JsonError::Syntax { .. } => ErrorCode::MalformedJson,
+        JsonError::DuplicateKey { .. } => ErrorCode::DuplicateKey,
+        JsonError::TooDeep { .. } => ErrorCode::JsonTooDeep,
     };
     ApiError::new(code).with_message(malformed.to_string())
 }

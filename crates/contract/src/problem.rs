@@ -14,7 +14,7 @@ use crate::{
 pub const MEDIA_TYPE: &str = "application/problem+json";
 
 /// Where the pages are that explain problems.
-pub const PAGES: &str = "/problems";
+pub const PAGES_PATH: &str = "/problems";
 
 /// As the schemas below say it.
 const MAX_TEXT: usize = 1000;
@@ -79,7 +79,7 @@ impl Problem {
     #[must_use]
     pub fn new(error: &ApiError, instance: &str, request_id: &str) -> Self {
         Self {
-            kind: page(error.code),
+            kind: page_path(error.code),
             title: error.code.message().to_owned(),
             status: i64::from(error.code.status()),
             detail: shortened(error.message(), MAX_TEXT),
@@ -132,8 +132,8 @@ fn shortened_path(path: &str) -> String {
 
 /// The page that explains a code: `BUCKETLIST_NOT_FOUND` is at `/problems/bucketlist-not-found`.
 #[must_use]
-pub fn page(code: ErrorCode) -> String {
-    format!("{PAGES}/{}", slug(code))
+pub fn page_path(code: ErrorCode) -> String {
+    format!("{PAGES_PATH}/{}", slug(code))
 }
 
 /// The last segment of that page.
@@ -239,7 +239,7 @@ mod tests {
         assert_eq!(error.pointer.0.as_ref().map(|pointer| pointer.chars().count()), Some(1000));
         assert!(error.detail.chars().count() == 1000 && error.detail.ends_with('…'));
         for code in ErrorCode::ALL {
-            assert!(page(*code).len() <= 200 && code.message().len() <= 200, "{}", code.as_str());
+            assert!(page_path(*code).len() <= 200 && code.message().len() <= 200, "{}", code.as_str());
         }
     }
 

@@ -1,6 +1,6 @@
 //! What both versions' documents have in common: how operations fail, and the headers that are always there.
 
-use document::{Failure, HeaderRule, On, OperationFacts};
+use document::{DocumentedError, HeaderScope, OperationInfo, ResponseHeader};
 use serde_json::json;
 
 use crate::{ApiError, ErrorCode, Operation};
@@ -13,7 +13,7 @@ pub(crate) const PUBLIC_OPERATIONS: &[&str] =
     &["register", "login", "refreshSession", "requestPasswordReset", "confirmPasswordReset"];
 
 /// Every failure an operation can answer with: what its kind brings, and what its trait declares.
-pub(crate) fn failures(facts: &OperationFacts<'_>, operation: Option<&Operation>, for_admins: bool) -> Vec<ErrorCode> {
+pub(crate) fn failures(facts: &OperationInfo<'_>, operation: Option<&Operation>, for_admins: bool) -> Vec<ErrorCode> {
     use ErrorCode::{
         AccountDisabled, AuthenticationRequired, DuplicateKey, Forbidden, Gone, HeadersTooLarge,
         IdempotencyKeyInFlight, IdempotencyKeyReused, InternalError, InvalidHeader, InvalidToken, InvalidUtf8,
@@ -26,7 +26,7 @@ pub(crate) fn failures(facts: &OperationFacts<'_>, operation: Option<&Operation>
         codes.extend([MalformedJson, InvalidUtf8, DuplicateKey, JsonTooDeep, MalformedRequest]);
         codes.extend([RequestTimeout, PayloadTooLarge, UnsupportedMediaType, UnknownField]);
     }
-    if facts.secured {
+    if facts.is_secured {
         codes.extend([AuthenticationRequired, InvalidToken, AccountDisabled]);
     }
     if for_admins {
@@ -55,39 +55,45 @@ pub(crate) fn failures(facts: &OperationFacts<'_>, operation: Option<&Operation>
 }
 
 /// A code as the document's rules take it.
-pub(crate) fn failure(code: ErrorCode) -> Failure {
-    Failure { status: code.status(), code: code.as_str(), message: code.message() }
+pub(crate) fn failure(code: ErrorCode) -> DocumentedError {
+    DocumentedError { status: code.status(), code: code.as_str(), message: code.message() }
 }
 
 /// An error as an example of a failure.
-pub(crate) fn example_error(failure: &Failure) -> ApiError {
+pub(crate) fn example_error(failure: &DocumentedError) -> ApiError {
     let code = ErrorCode::ALL.iter().copied().find(|code| code.as_str() == failure.code);
     ApiError::example(code.unwrap_or(ErrorCode::InternalError))
 }
 
 /// Which answers have the headers that not all have.
 pub(crate) struct When {
-    pub(crate) is_deprecated: fn(&OperationFacts<'_>, u16) -> bool,
+    pub(crate) is_deprecated: fn(&OperationInfo<'_>, u16) -> bool,
     /// Which conflicts end by waiting.
-    pub(crate) is_temporary: fn(&OperationFacts<'_>, u16) -> bool,
+    pub(crate) is_temporary: fn(&OperationInfo<'_>, u16) -> bool,
     /// Where the path has a PATCH, and what it takes.
-    pub(crate) has_patch: fn(&OperationFacts<'_>, u16) -> bool,
+    pub(crate) has_patch: fn(&OperationInfo<'_>, u16) -> bool,
     pub(crate) patch: &'static str,
     /// Where the answer may be one that was kept.
-    pub(crate) is_cached: fn(&OperationFacts<'_>, u16) -> bool,
+    pub(crate) is_cached: fn(&OperationInfo<'_>, u16) -> bool,
 }
 
 /// The headers this server sends whatever the operation.
-pub(crate) fn headers(when: When) -> Vec<HeaderRule> {
+pub(crate) fn headers(when: When) -> Vec<ResponseHeader> {
     let text = |max: u32| json!({"type": "string", "maxLength": max});
-    let header =
-        |name, description, schema, example, on| HeaderRule { name, description, schema, example, on, always: true };
-    // Rate limits can be switched off.
-    let limit = |name, description, example| HeaderRule {
-        always: false,
-        ..header(name, description, text(200), example, On::Every)
+    let header = |name, description, schema, example, on| ResponseHeader {
+        name,
+        description,
+        schema,
+        example,
+        on,
+        always: true,
     };
-    let retry_after = |always, on| HeaderRule {
+    // Rate limits can be switched off.
+    let limit = |name, description, example| ResponseHeader {
+        always: false,
+        ..header(name, description, text(200), example, HeaderScope::All)
+    };
+    let retry_after = |always, on| ResponseHeader {
         always,
         ..header(
             "Retry-After",
@@ -103,16 +109,16 @@ pub(crate) fn headers(when: When) -> Vec<HeaderRule> {
             "Names the request in the log; a valid one in the request is kept.",
             text(128),
             json!(EXAMPLE_REQUEST_ID),
-            On::Every,
+            HeaderScope::All,
         ),
-        header("X-Response-Time", "How long the server took.", text(20), json!("0.003s"), On::Every),
-        header("Cache-Control", "How long the answer may be kept.", text(100), json!("no-store"), On::Every),
+        header("X-Response-Time", "How long the server took.", text(20), json!("0.003s"), HeaderScope::All),
+        header("Cache-Control", "How long the answer may be kept.", text(100), json!("no-store"), HeaderScope::All),
         header(
             "Vary",
             "Which request headers the answer depends on.",
             text(200),
             json!("Accept, Accept-Encoding"),
-            On::Every,
+            HeaderScope::All,
         ),
         limit(
             "RateLimit-Policy",
@@ -129,50 +135,50 @@ pub(crate) fn headers(when: When) -> Vec<HeaderRule> {
             "How to authenticate (RFC 6750).",
             text(200),
             json!("Bearer realm=\"bucketlist\""),
-            On::Statuses(&[401]),
+            HeaderScope::Statuses(&[401]),
         ),
-        retry_after(true, On::Statuses(&[429, 503])),
+        retry_after(true, HeaderScope::Statuses(&[429, 503])),
         // A conflict that waiting does not end has none.
-        retry_after(false, On::When(when.is_temporary)),
+        retry_after(false, HeaderScope::Matching(when.is_temporary)),
         header(
             "Deprecation",
             "Since when the operation is deprecated, as `@` and seconds since 1970 (RFC 9745).",
             text(20),
             json!("@1795132800"),
-            On::When(when.is_deprecated),
+            HeaderScope::Matching(when.is_deprecated),
         ),
         header(
             "Sunset",
             "From when on the operation answers 410 (RFC 8594).",
             text(29),
             json!("Sat, 20 Nov 2027 00:00:00 GMT"),
-            On::When(when.is_deprecated),
+            HeaderScope::Matching(when.is_deprecated),
         ),
         header(
             "Link",
             "What takes the operation's place (RFC 8288, RFC 5829).",
             text(16_384),
             json!("</v2/bucketlists>; rel=\"successor-version\""),
-            On::When(when.is_deprecated),
+            HeaderScope::Matching(when.is_deprecated),
         ),
-        HeaderRule {
+        ResponseHeader {
             always: false,
             ..header(
                 "Accept-Patch",
                 "What a PATCH of this path is sent as (RFC 5789).",
                 text(100),
                 json!(when.patch),
-                On::When(when.has_patch),
+                HeaderScope::Matching(when.has_patch),
             )
         },
-        HeaderRule {
+        ResponseHeader {
             always: false,
             ..header(
                 "Cache-Status",
                 "Sent where the answer was kept in memory (RFC 9211); it is as good as a new one.",
                 text(100),
                 json!("bucketlist; hit"),
-                On::When(when.is_cached),
+                HeaderScope::Matching(when.is_cached),
             )
         },
     ]

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use contract::{
     ApiError, Authenticate, Caller, ErrorCode, Json, Operation, User,
     caller::BoxFuture,
-    v2::{Refusal, responses::Answered},
+    v2::{ProblemResponse, responses::Answered},
     values::Id,
 };
-use document::{Contract, Document, Failure, FinishError, OperationFacts, Rules};
+use document::{CompiledDocument, Document, DocumentedError, OperationInfo, RepairError, RepairOptions};
 use endpoints::endpoints;
 use poem::{Endpoint, IntoEndpoint, IntoResponse, Request};
 use poem_openapi::{Object, OpenApiService, Tags, param::Path, types::Example};
@@ -53,7 +53,7 @@ trait ItemEndpoints: Send + Sync + 'static {
         caller: User,
         /// The bucketlist.
         bucketlist_id: Path<Id>,
-    ) -> Result<Answered<Remaining>, Refusal>;
+    ) -> Result<Answered<Remaining>, ProblemResponse>;
 }
 
 /// The items, as a service would have them: done or not, by owner and list.
@@ -78,23 +78,23 @@ impl ItemEndpoints for Items {
         &self,
         User(caller): User,
         Path(bucketlist_id): Path<Id>,
-    ) -> Result<Answered<Remaining>, Refusal> {
+    ) -> Result<Answered<Remaining>, ProblemResponse> {
         let items = self.items.remaining(caller.user_id, bucketlist_id.0).await?;
         Ok(Answered(Json(Remaining { items })))
     }
 }
 
-fn failures(facts: &OperationFacts<'_>) -> Vec<Failure> {
+fn failures(facts: &OperationInfo<'_>) -> Vec<DocumentedError> {
     let declared = ItemRoutes::OPERATIONS.iter().find(|operation| operation.id == facts.id).unwrap();
     let internal = [ErrorCode::InternalError];
     let codes = declared.errors.iter().chain(&internal);
-    codes.map(|code| Failure { status: code.status(), code: code.as_str(), message: code.message() }).collect()
+    codes.map(|code| DocumentedError { status: code.status(), code: code.as_str(), message: code.message() }).collect()
 }
 
-fn finish(raw: &str) -> Result<Document, FinishError> {
+fn finish(raw: &str) -> Result<Document, RepairError> {
     Document::finish(
         raw,
-        &Rules {
+        &RepairOptions {
             error_schema: "Problem",
             error_media_type: "application/problem+json",
             failures: &failures,
@@ -179,9 +179,9 @@ impl Authenticate for ByNumber {
 #[tokio::test]
 async fn the_operation_answers_as_its_document_says() {
     let document = finish(&raw().to_string()).unwrap_or_else(|findings| panic!("{findings}"));
-    let contract = Contract::compile(&document).unwrap();
+    let contract = CompiledDocument::compile(&document).unwrap();
     let operation = contract.operations().next().unwrap();
-    assert_eq!((operation.id.as_str(), operation.secured), ("getRemaining", true));
+    assert_eq!((operation.id.as_str(), operation.is_secured), ("getRemaining", true));
     assert_eq!(operation.statuses().collect::<Vec<_>>(), [200, 404, 500]);
 
     let items = Items { items: Service(vec![(7, 1, false), (7, 1, true), (7, 1, false), (8, 2, false)]) };

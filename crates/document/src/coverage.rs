@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use crate::{Contract, Operation};
+use crate::{CompiledDocument, Operation};
 
 /// How often each answer was seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl Coverage {
     /// The line of the record that stands for one answer: `GET /v1/bucketlists 200 application/json`, with `-` in the
     /// place of the media type where there is no body.
     #[must_use]
-    pub fn line(operation: &Operation, status: u16, media_type: Option<&str>) -> String {
+    pub fn record_line(operation: &Operation, status: u16, media_type: Option<&str>) -> String {
         let media_type =
             media_type.map_or("-".to_owned(), |media_type| crate::walk::essence(media_type).to_lowercase());
         format!("{} {} {status} {media_type}", operation.method, operation.path)
@@ -53,18 +53,18 @@ impl Coverage {
     /// Every answer that the document promises of an operation, in its order.
     pub fn of<'c>(&self, operation: &'c Operation) -> impl Iterator<Item = Covered<'c>> {
         operation.answers().map(|(status, media_type)| {
-            let times = self.seen.get(&Self::line(operation, status, media_type)).copied().unwrap_or_default();
+            let times = self.seen.get(&Self::record_line(operation, status, media_type)).copied().unwrap_or_default();
             Covered { status, media_type, times }
         })
     }
 
     /// The lines of the record that are answers of none of these documents, sorted: it was made for other ones.
     #[must_use]
-    pub fn unknown(&self, contracts: &[&Contract]) -> Vec<&str> {
+    pub fn unknown(&self, contracts: &[&CompiledDocument]) -> Vec<&str> {
         let operations = contracts.iter().flat_map(|contract| contract.operations());
         let known: std::collections::HashSet<String> = operations
             .flat_map(|operation| {
-                operation.answers().map(|(status, media_type)| Self::line(operation, status, media_type))
+                operation.answers().map(|(status, media_type)| Self::record_line(operation, status, media_type))
             })
             .collect();
         let mut unknown: Vec<&str> =
@@ -84,9 +84,9 @@ mod tests {
     fn what_was_seen_is_counted_and_what_was_not_is_zero() {
         let contract = fixture::contract();
         let delete = contract.operations().find(|operation| operation.id == "deleteBucketlist").unwrap();
-        let gone = Coverage::line(delete, 204, None);
+        let gone = Coverage::record_line(delete, 204, None);
         assert_eq!(gone, "DELETE /v1/bucketlists/{bucketlist_id} 204 -");
-        let missing = Coverage::line(delete, 404, Some("Application/JSON; charset=utf-8"));
+        let missing = Coverage::record_line(delete, 404, Some("Application/JSON; charset=utf-8"));
         assert_eq!(missing, "DELETE /v1/bucketlists/{bucketlist_id} 404 application/json");
 
         let coverage = Coverage::read(&format!("{gone}\n{missing}\n\n{gone}\n"));
@@ -104,7 +104,7 @@ mod tests {
         value["paths"]["/bucketlists"]["get"]["responses"]["200"]["content"]["text/csv"] =
             serde_json::json!({"schema": {"type": "string"}, "example": "id"});
         let document = crate::Document::from_json(&value.to_string()).unwrap();
-        let contract = Contract::compile(&document).unwrap();
+        let contract = CompiledDocument::compile(&document).unwrap();
         let list = contract.operations().find(|operation| operation.id == "listBucketlists").unwrap();
         let coverage = Coverage::read("GET /v1/bucketlists 200 text/csv");
         let successes: Vec<(Option<&str>, usize)> =

@@ -8,7 +8,7 @@
 
 use serde_json::Value;
 
-use crate::json::{self, Malformed};
+use crate::json::{self, JsonError};
 use crate::{lint, media_types, order};
 
 /// A finished OpenAPI 3.0 document in canonical order.
@@ -132,13 +132,13 @@ pub(crate) fn yaml_text(value: &Value) -> String {
     serde_saphyr::to_string(value).unwrap_or_else(|_| json_text(value))
 }
 
-impl From<Malformed> for ReadError {
-    fn from(malformed: Malformed) -> Self {
+impl From<JsonError> for ReadError {
+    fn from(malformed: JsonError) -> Self {
         match malformed {
-            Malformed::Syntax { line, column, reason } => ReadError::Syntax { reason, line, column },
-            Malformed::TooDeep { limit } => ReadError::TooDeep { limit },
-            Malformed::DuplicateKey { pointer } => ReadError::DuplicateKeys { pointers: vec![pointer] },
-            Malformed::InvalidUtf8 => ReadError::Syntax { reason: "it is not UTF-8".to_owned(), line: 1, column: 1 },
+            JsonError::Syntax { line, column, reason } => ReadError::Syntax { reason, line, column },
+            JsonError::TooDeep { limit } => ReadError::TooDeep { limit },
+            JsonError::DuplicateKey { pointer } => ReadError::DuplicateKeys { pointers: vec![pointer] },
+            JsonError::InvalidUtf8 => ReadError::Syntax { reason: "it is not UTF-8".to_owned(), line: 1, column: 1 },
         }
     }
 }

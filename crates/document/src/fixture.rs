@@ -3,7 +3,9 @@
 
 use serde_json::{Value, json};
 
-use crate::{Contract, Document, Failure, FinishError, HeaderRule, On, OperationFacts, Rules};
+use crate::{
+    CompiledDocument, Document, DocumentedError, HeaderScope, OperationInfo, RepairError, RepairOptions, ResponseHeader,
+};
 
 /// The raw document of an API with bucketlists: as poem-openapi 5.1 writes it, habits included.
 pub(crate) fn raw() -> Value {
@@ -18,41 +20,41 @@ pub(crate) fn document() -> Document {
 }
 
 /// The finished document, compiled.
-pub(crate) fn contract() -> Contract {
-    Contract::compile(&document()).unwrap()
+pub(crate) fn contract() -> CompiledDocument {
+    CompiledDocument::compile(&document()).unwrap()
 }
 
 /// What the rules say of the fixture.
-pub(crate) fn finish(raw: &Value) -> Result<Document, FinishError> {
+pub(crate) fn finish(raw: &Value) -> Result<Document, RepairError> {
     finish_text(&raw.to_string())
 }
 
-pub(crate) fn finish_text(raw: &str) -> Result<Document, FinishError> {
+pub(crate) fn finish_text(raw: &str) -> Result<Document, RepairError> {
     let schema_examples = [("BucketlistPage", json!({"data": [raw_bucketlist()], "total": 1}))];
     let parameter_examples = [("q", json!("name")), ("listBucketlists.q", json!("trip")), ("tag", json!(["a"]))];
     let header_examples =
         [("Location", json!("/v1/bucketlists/7")), ("listBucketlists.Location", json!("/v1/bucketlists"))];
     let headers = [
-        HeaderRule {
+        ResponseHeader {
             name: "X-Request-ID",
             description: "Identifies the request in the logs.",
             schema: json!({"type": "string"}),
             example: json!("0192f0c1-7d5e"),
-            on: On::Every,
+            on: HeaderScope::All,
             always: true,
         },
-        HeaderRule {
+        ResponseHeader {
             name: "WWW-Authenticate",
             description: "How to authenticate.",
             schema: json!({"type": "string"}),
             example: json!("Bearer"),
-            on: On::Statuses(&[401]),
+            on: HeaderScope::Statuses(&[401]),
             always: true,
         },
     ];
     Document::finish(
         raw,
-        &Rules {
+        &RepairOptions {
             error_schema: "ErrorEnvelope",
             error_media_type: "application/json",
             failures: &failures,
@@ -71,10 +73,10 @@ pub(crate) fn finish_text(raw: &str) -> Result<Document, FinishError> {
     )
 }
 
-fn failures(facts: &OperationFacts<'_>) -> Vec<Failure> {
-    let failure = |status, code, message| Failure { status, code, message };
+fn failures(facts: &OperationInfo<'_>) -> Vec<DocumentedError> {
+    let failure = |status, code, message| DocumentedError { status, code, message };
     let mut list = vec![failure(500, "INTERNAL_ERROR", "Something went wrong.")];
-    if facts.secured {
+    if facts.is_secured {
         list.push(failure(401, "UNAUTHENTICATED", "No valid token."));
     }
     if facts.has_path_parameters {

@@ -15,7 +15,7 @@ pub const MAX_DEPTH: usize = 32;
 
 /// Why bytes are not acceptable JSON. `Display` is a sentence for the user of an API.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Malformed {
+pub enum JsonError {
     /// The bytes are not text.
     #[error("The body is not valid UTF-8.")]
     InvalidUtf8,
@@ -44,8 +44,8 @@ pub enum Malformed {
 }
 
 /// Parses a request body: every duplicate key and every nesting beyond [`MAX_DEPTH`] is refused.
-pub(crate) fn read(bytes: &[u8]) -> Result<Value, Malformed> {
-    let text = std::str::from_utf8(bytes).map_err(|_| Malformed::InvalidUtf8)?;
+pub(crate) fn read(bytes: &[u8]) -> Result<Value, JsonError> {
+    let text = std::str::from_utf8(bytes).map_err(|_| JsonError::InvalidUtf8)?;
     let reader = Reader {
         max_depth: MAX_DEPTH,
         duplicates: Duplicates::Refuse,
@@ -57,7 +57,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Value, Malformed> {
 
 /// Parses a document and reports every duplicate key beside the value. With `merge_paths`, two entries of `paths` with
 /// the same name become one, as poem-openapi writes one entry per block of operations.
-pub(crate) fn read_document(text: &str, merge_paths: bool) -> Result<(Value, Vec<String>), Malformed> {
+pub(crate) fn read_document(text: &str, merge_paths: bool) -> Result<(Value, Vec<String>), JsonError> {
     let reader = Reader {
         max_depth: 120,
         duplicates: Duplicates::Collect { merge_paths },
@@ -77,25 +77,25 @@ struct Reader {
     max_depth: usize,
     duplicates: Duplicates,
     /// Serde errors are text only: the typed reason travels beside them.
-    refused: RefCell<Option<Malformed>>,
+    refused: RefCell<Option<JsonError>>,
     repeated: RefCell<Vec<String>>,
 }
 
 impl Reader {
-    fn run(&self, text: &str) -> Result<Value, Malformed> {
+    fn run(&self, text: &str) -> Result<Value, JsonError> {
         let mut source = serde_json::Deserializer::from_str(text);
         let root = Seed { reader: self, parent: None, step: Step::Root, depth: 0 };
         let read = root.deserialize(&mut source).and_then(|value| source.end().map(|()| value));
         read.map_err(|error| self.refused.borrow_mut().take().unwrap_or_else(|| syntax(&error)))
     }
 
-    fn refuse<E: serde::de::Error>(&self, reason: Malformed) -> E {
+    fn refuse<E: serde::de::Error>(&self, reason: JsonError) -> E {
         *self.refused.borrow_mut() = Some(reason);
         E::custom("refused")
     }
 }
 
-fn syntax(error: &serde_json::Error) -> Malformed {
+fn syntax(error: &serde_json::Error) -> JsonError {
     let text = error.to_string();
     let reason = if error.is_eof() {
         "it ends before it is complete".to_owned()
@@ -103,7 +103,7 @@ fn syntax(error: &serde_json::Error) -> Malformed {
         // serde_json appends the place, which has fields of its own here.
         text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason).to_owned()
     };
-    Malformed::Syntax { line: error.line(), column: error.column(), reason }
+    JsonError::Syntax { line: error.line(), column: error.column(), reason }
 }
 
 enum Step<'k> {
@@ -142,7 +142,7 @@ impl Seed<'_, '_> {
     fn enter<E: serde::de::Error>(&self) -> Result<usize, E> {
         let limit = self.reader.max_depth;
         if self.depth >= limit {
-            return Err(self.reader.refuse(Malformed::TooDeep { limit }));
+            return Err(self.reader.refuse(JsonError::TooDeep { limit }));
         }
         Ok(self.depth + 1)
     }
@@ -152,7 +152,7 @@ impl Seed<'_, '_> {
         let reader = self.reader;
         let Duplicates::Collect { merge_paths } = reader.duplicates else {
             let pointer = self.pointer_to(key);
-            return Err(reader.refuse(Malformed::DuplicateKey { pointer }));
+            return Err(reader.refuse(JsonError::DuplicateKey { pointer }));
         };
         let in_paths = self.depth == 1 && matches!(self.step, Step::Key("paths"));
         match (map.get_mut(key), value) {

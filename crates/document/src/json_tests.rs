@@ -22,7 +22,7 @@ fn duplicate_keys_are_named_by_pointer() {
         [(r#"{"a":1,"a":1}"#, "/a"), (r#"{"x":[0,{"a/b":1,"a/b":2}]}"#, "/x/1/a~1b"), (r#"{"a":1,"\u0061":2}"#, "/a")]
     {
         let pointer = at.to_owned();
-        assert_eq!(read(text.as_bytes()), Err(Malformed::DuplicateKey { pointer }));
+        assert_eq!(read(text.as_bytes()), Err(JsonError::DuplicateKey { pointer }));
     }
 }
 
@@ -31,7 +31,7 @@ fn nesting_is_limited() {
     assert!(read(nested(MAX_DEPTH).as_bytes()).is_ok());
     for depth in [MAX_DEPTH + 1, 100_000] {
         let limit = MAX_DEPTH;
-        assert_eq!(read(nested(depth).as_bytes()), Err(Malformed::TooDeep { limit }));
+        assert_eq!(read(nested(depth).as_bytes()), Err(JsonError::TooDeep { limit }));
     }
 }
 
@@ -48,13 +48,13 @@ fn syntax_errors_say_where() {
         ("\u{feff}{}", 1, 1),
     ] {
         match read(text.as_bytes()) {
-            Err(Malformed::Syntax { line: l, column: c, .. }) => {
+            Err(JsonError::Syntax { line: l, column: c, .. }) => {
                 assert_eq!((l, c), (line, column), "{text}");
             }
             other => panic!("{text}: {other:?}"),
         }
     }
-    assert_eq!(read(b"\"\xff\""), Err(Malformed::InvalidUtf8));
+    assert_eq!(read(b"\"\xff\""), Err(JsonError::InvalidUtf8));
     let cut = read(b"{").unwrap_err().to_string();
     assert_eq!(cut, "The body is not valid JSON: it ends before it is complete (line 1, column 1).");
 }

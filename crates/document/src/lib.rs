@@ -3,12 +3,12 @@
 //!
 //! | to | use |
 //! |---|---|
-//! | turn a raw document into the published one | [`Document::finish`] with [`Rules`] |
+//! | turn a raw document into the published one | [`Document::finish`] with [`RepairOptions`] |
 //! | read or write a finished document | [`Document::from_json`], [`Document::to_json`], [`Document::to_yaml`] |
-//! | have the same as OpenAPI 3.1 | [`Document::as_3_1`], and [`agree`] to see that it is the same |
-//! | hold a document to the house rules | [`lint`] with [`LintRules`] |
+//! | have the same as OpenAPI 3.1 | [`Document::to_openapi_3_1`], and [`agree`] to see that it is the same |
+//! | hold a document to the house rules | [`lint`] with [`LintOptions`] |
 //! | know what changed between two documents, and who notices | [`diff`](diff()) with its policy [`RULES`] |
-//! | find an operation and check traffic against it | [`Contract`], [`Operation`], [`BodySchema`] |
+//! | find an operation and check traffic against it | [`CompiledDocument`], [`Operation`], [`BodySchema`] |
 //! | know which promised answers somebody has got | [`Coverage`] |
 //! | write a Postman collection that tests itself | [`postman`] |
 //!
@@ -37,14 +37,14 @@ mod walk;
 mod fixture;
 
 pub use check::{
-    BodyError, BodySchema, CompileError, Contract, Drift, Location, MAX_VIOLATIONS, Operation, PathItem, PathMatch,
-    Secrecy, Step, Violation, ViolationCode,
+    BodyError, BodySchema, CompileError, CompiledDocument, Location, MAX_VIOLATIONS, Operation, PathItem, PathMatch,
+    PathSegment, ResponseViolation, Sensitivity, Violation, ViolationCode,
 };
 pub use coverage::{Coverage, Covered};
 pub use diff::{Difference, Kind, RULES, Rule, diff};
 pub use document::{Document, ReadError};
-pub use finish::{Failure, FinishError, HeaderRule, On, OperationFacts, Rules};
+pub use finish::{DocumentedError, HeaderScope, OperationInfo, RepairError, RepairOptions, ResponseHeader};
 pub use format::is_email;
-pub use json::{MAX_DEPTH, Malformed};
-pub use lint::{Finding, LintRules, lint};
-pub use modern::{Document31, agree};
+pub use json::{JsonError, MAX_DEPTH};
+pub use lint::{Finding, LintOptions, lint};
+pub use modern::{OpenApi31Document, agree};

@@ -13,7 +13,7 @@ use std::{
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{CliError, Format, load};
+use super::{CliError, OutputFormat, load};
 use crate::incidents::file::{self, Incidents};
 
 /// How a check ends that has been made and is not as asked.
@@ -26,16 +26,16 @@ pub(super) enum Action {
         #[command(flatten)]
         which: stored::Listed,
         /// For people or for machines.
-        #[arg(long, value_enum, default_value_t = Format::Text)]
-        format: Format,
+        #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
+        format: OutputFormat,
     },
     /// Show one incident; as JSON it is a file that can be exported and sent again.
     Show {
         /// Its number, or the id of its request.
         which: String,
         /// For people or for machines.
-        #[arg(long, value_enum, default_value_t = Format::Text)]
-        format: Format,
+        #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
+        format: OutputFormat,
     },
     /// Print incidents as a Postman collection, as commands for a shell, or as an HTTP archive.
     Export {
@@ -70,8 +70,8 @@ pub(super) enum Action {
         #[arg(long, value_enum, default_value_t = Expect::Reproduced)]
         expect: Expect,
         /// For people or for machines.
-        #[arg(long, value_enum, default_value_t = Format::Text)]
-        format: Format,
+        #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
+        format: OutputFormat,
     },
     /// Keep incidents fixed for ever: send them again, and where all are fixed, write them into a folder that `make replay`
     /// sends with every build. Exits 4, and writes nothing, when one still fails.

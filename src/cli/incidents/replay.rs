@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use super::{Expect, NOT_AS_ASKED, Stage, cannot_write, message, report};
 use crate::{
     build_info,
-    cli::{CliError, Format},
+    cli::{CliError, OutputFormat},
     incidents::{
         Record,
         file::{Expected, Incidents, KEPT_FORMAT, Kept},
@@ -20,7 +20,7 @@ pub(super) fn run(
     incidents: Vec<Incidents>,
     stage: &Stage,
     expect: Expect,
-    format: Format,
+    format: OutputFormat,
     out: &mut dyn Write,
 ) -> Result<ExitCode, CliError> {
     let outcomes = send(&flows(incidents), stage, expect)?;
@@ -43,7 +43,7 @@ pub(super) fn ratchet(
     }
     let outcomes = send(&flows(vec![Incidents::Captured(records.clone())]), stage, Expect::Fixed)?;
     if !outcomes.iter().all(|outcome| outcome.as_asked) {
-        report::write(&outcomes, &stage.against, Expect::Fixed, Format::Text, out)?;
+        report::write(&outcomes, &stage.against, Expect::Fixed, OutputFormat::Text, out)?;
         writeln!(out, "Nothing is kept: only what is fixed can stay fixed.")?;
         return Ok(ExitCode::from(NOT_AS_ASKED));
     }

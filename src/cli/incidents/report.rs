@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::Expect;
 use crate::{
-    cli::{CliError, Format},
+    cli::{CliError, OutputFormat},
     incidents::{file::Expected, replay::Outcome},
 };
 
@@ -14,7 +14,7 @@ pub(super) fn write(
     outcomes: &[Outcome],
     against: &str,
     expect: Expect,
-    format: Format,
+    format: OutputFormat,
     out: &mut dyn Write,
 ) -> Result<(), CliError> {
     let as_asked = outcomes.iter().filter(|outcome| outcome.as_asked).count();
@@ -22,7 +22,7 @@ pub(super) fn write(
         Expect::Reproduced => "reproduced",
         Expect::Fixed => "fixed",
     };
-    if format == Format::Json {
+    if format == OutputFormat::Json {
         let report = json!({
             "against": against, "asked": asked, "total": outcomes.len(), "as_asked": as_asked, "outcomes": outcomes,
         });

@@ -5,14 +5,14 @@ use std::io::Write;
 use clap::Args;
 
 use crate::{
-    cli::{CliError, Format, migrate::connect},
+    cli::{CliError, OutputFormat, migrate::connect},
     config::Config,
     db::{
         DbConnection,
         repositories::incidents::{self, Filter, Found, newest_first},
     },
     domain::{Clock, SystemClock},
-    incidents::{Bytes, Record, Sealed, Vault, file::Incidents},
+    incidents::{Bytes, Record, RecordCipher, Sealed, file::Incidents},
 };
 
 /// Which ones to list.
@@ -32,7 +32,7 @@ pub(in crate::cli) struct Listed {
     open: bool,
 }
 
-pub(super) fn list(config: &Config, which: &Listed, format: Format, out: &mut dyn Write) -> Result<(), CliError> {
+pub(super) fn list(config: &Config, which: &Listed, format: OutputFormat, out: &mut dyn Write) -> Result<(), CliError> {
     let mut migrator = connect(config)?;
     let filter = Filter {
         operation: which.operation.clone(),
@@ -41,9 +41,9 @@ pub(super) fn list(config: &Config, which: &Listed, format: Format, out: &mut dy
         now: SystemClock.now(),
         ..Filter::default()
     };
-    let found = incidents::after(migrator.connection(), &filter, &newest_first(None, which.limit))?;
+    let found = incidents::list_after(migrator.connection(), &filter, &newest_first(None, which.limit))?;
     match format {
-        Format::Json => {
+        OutputFormat::Json => {
             for (row, group) in &found {
                 let line = serde_json::json!({
                     "id": row.id,
@@ -59,8 +59,8 @@ pub(super) fn list(config: &Config, which: &Listed, format: Format, out: &mut dy
                 writeln!(out, "{line}")?;
             }
         }
-        Format::Text if found.is_empty() => writeln!(out, "There are no such incidents.")?,
-        Format::Text => {
+        OutputFormat::Text if found.is_empty() => writeln!(out, "There are no such incidents.")?,
+        OutputFormat::Text => {
             writeln!(
                 out,
                 "{:>6}  {:<27}  {:<6}  {:<22}  {:<24}  REQUEST",
@@ -90,7 +90,7 @@ pub(super) fn record(config: &Config, which: &str) -> Result<Record, CliError> {
 pub(super) fn open(config: &Config) -> Result<Vec<Incidents>, CliError> {
     let mut migrator = connect(config)?;
     let filter = Filter { resolved: Some(false), now: SystemClock.now(), ..Filter::default() };
-    let found = incidents::after(migrator.connection(), &filter, &newest_first(None, i64::MAX))?;
+    let found = incidents::list_after(migrator.connection(), &filter, &newest_first(None, i64::MAX))?;
     let mut records = Vec::new();
     for (row, _) in found.iter().rev() {
         let whole = incidents::find(migrator.connection(), row.id, filter.now)?;
@@ -116,7 +116,7 @@ fn whole(config: &Config, which: &str) -> Result<(Found, Record), CliError> {
 }
 
 fn unsealed(config: &Config, (row, _): &Found, bytes: Vec<u8>) -> Result<Record, CliError> {
-    let vault = Vault::new(config.incidents.key.as_ref(), &config.incidents.previous_keys);
+    let vault = RecordCipher::new(config.incidents.key.as_ref(), &config.incidents.previous_keys);
     let sealed = Sealed { key_id: row.key_id.clone(), bytes };
     let record = vault
         .open(&sealed, &row.request_id, row.created_at)
@@ -124,14 +124,14 @@ fn unsealed(config: &Config, (row, _): &Found, bytes: Vec<u8>) -> Result<Record,
     Ok(Record { id: row.id, ..record })
 }
 
-pub(super) fn show(config: &Config, which: &str, format: Format, out: &mut dyn Write) -> Result<(), CliError> {
+pub(super) fn show(config: &Config, which: &str, format: OutputFormat, out: &mut dyn Write) -> Result<(), CliError> {
     let ((row, group), record) = whole(config, which)?;
     match format {
-        Format::Json => {
+        OutputFormat::Json => {
             let text = serde_json::to_string_pretty(&record).map_err(|error| CliError::Message(error.to_string()))?;
             writeln!(out, "{text}")?;
         }
-        Format::Text => {
+        OutputFormat::Text => {
             let say = |what: &str, text: &str| format!("{what:<12}{text}\n");
             let mut text = say("Incident", &row.id.to_string());
             text += &say("Request", &record.request_id);
@@ -180,7 +180,7 @@ fn find(c: &mut DbConnection, which: &str, now: i64) -> Result<Option<(Found, Ve
         return Ok(Some(found));
     }
     let filter = Filter { request_id: Some(which.to_owned()), now, ..Filter::default() };
-    let found = incidents::after(c, &filter, &newest_first(None, 1))?;
+    let found = incidents::list_after(c, &filter, &newest_first(None, 1))?;
     Ok(match found.first() {
         Some((row, _)) => incidents::find(c, row.id, now)?,
         None => None,

@@ -9,7 +9,7 @@ use std::{
 };
 
 use clap::ValueEnum;
-use document::{Difference, Document, Kind, LintRules};
+use document::{Difference, Document, Kind, LintOptions};
 
 use crate::cli::CliError;
 
@@ -49,7 +49,7 @@ pub(super) fn diff(old: &Path, new: &Path, format: Report, out: &mut dyn Write) 
 
 /// `bucketlist openapi lint`.
 pub(super) fn lint(file: &Path, out: &mut dyn Write) -> Result<ExitCode, CliError> {
-    let findings = document::lint(&read(file)?, &LintRules::default());
+    let findings = document::lint(&read(file)?, &LintOptions::default());
     for finding in &findings {
         writeln!(out, "{finding}")?;
     }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use contract::{v1, v2};
-use document::{Contract, Coverage, Covered};
+use document::{CompiledDocument, Coverage, Covered};
 
 use super::STALE;
 use crate::cli::CliError;
@@ -56,7 +56,7 @@ fn column(answer: &Covered<'_>) -> Column {
 
 /// A row for each operation, a column for each status and media type: how often it was seen, `MISS` for never, nothing
 /// where nothing is documented.
-fn matrix(name: &str, contract: &Contract, coverage: &Coverage, out: &mut dyn Write) -> io::Result<()> {
+fn matrix(name: &str, contract: &CompiledDocument, coverage: &Coverage, out: &mut dyn Write) -> io::Result<()> {
     let operations: Vec<_> = contract.operations().collect();
     let columns: BTreeSet<Column> =
         operations.iter().flat_map(|operation| coverage.of(operation)).map(|answer| column(&answer)).collect();
@@ -88,7 +88,7 @@ fn matrix(name: &str, contract: &Contract, coverage: &Coverage, out: &mut dyn Wr
 }
 
 /// Names what was never seen; whether there is nothing to name.
-fn sum(name: &str, contract: &Contract, coverage: &Coverage, out: &mut dyn Write) -> io::Result<bool> {
+fn sum(name: &str, contract: &CompiledDocument, coverage: &Coverage, out: &mut dyn Write) -> io::Result<bool> {
     let (mut documented, mut missed) = (0, 0);
     for operation in contract.operations() {
         for answer in coverage.of(operation) {

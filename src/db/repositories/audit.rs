@@ -2,10 +2,10 @@
 
 use diesel::{dsl::count_star, prelude::*};
 
-use super::keyset::{Key, Keyset, Position};
+use super::keyset::{Keyset, KeysetPosition, SortValue};
 use crate::{
     db::{DbConnection, MultiBackend, schema::audit_events},
-    domain::{AuditAction, AuditEvent, Origin},
+    domain::{AuditAction, AuditEvent, AuditOrigin},
 };
 
 /// Something that was done, as it is stored.
@@ -49,13 +49,13 @@ type Columns = (
 impl AuditRow {
     /// Where this event is among the others.
     #[must_use]
-    pub const fn position(&self) -> Position {
-        Position { key: Key::Instant(self.created_at), id: self.id }
+    pub const fn position(&self) -> KeysetPosition {
+        KeysetPosition { key: SortValue::Instant(self.created_at), id: self.id }
     }
 }
 
 /// Appends an event. Goes into the transaction of what was done: there is never one without the other.
-pub fn append(c: &mut DbConnection, origin: &Origin, event: &AuditEvent, now: i64) -> QueryResult<()> {
+pub fn append(c: &mut DbConnection, origin: &AuditOrigin, event: &AuditEvent, now: i64) -> QueryResult<()> {
     let (target_type, target_id) = event.target.map(|(kind, id)| (kind.as_str(), id)).unzip();
     // A map of texts always serialises.
     let detail = serde_json::to_string(&event.detail).unwrap_or_default();
@@ -130,7 +130,7 @@ fn matching(filter: &Filter, after: Option<i64>, before: Option<i64>) -> audit_e
 }
 
 /// The events that come after a row.
-pub fn after(c: &mut DbConnection, filter: &Filter, keyset: &Keyset) -> QueryResult<Vec<AuditRow>> {
+pub fn list_after(c: &mut DbConnection, filter: &Filter, keyset: &Keyset) -> QueryResult<Vec<AuditRow>> {
     let after = keyset.unless_implied(filter.created_after);
     let before = keyset.unless_implied_before(filter.created_before);
     let mut page = matching(filter, after, before).order(keyset.order()).limit(keyset.limit);

@@ -3,8 +3,8 @@
 use diesel::{dsl::count_star, prelude::*};
 
 use super::{
-    Counted, Slice,
-    keyset::{Key, Keyset, Position, SortKey},
+    OffsetPage, OffsetRange,
+    keyset::{Keyset, KeysetPosition, SortKey, SortValue},
 };
 use crate::db::{DbConnection, MultiBackend, schema::bucketlists};
 
@@ -117,12 +117,12 @@ pub fn adjust_counts(c: &mut DbConnection, owner: i64, id: i64, total: i64, done
 }
 
 /// A slice of the owner's bucketlists, the oldest first; `pattern` is a LIKE pattern in lower case.
-pub fn page(
+pub fn list_by_offset(
     c: &mut DbConnection,
     owner: i64,
     pattern: Option<&str>,
-    slice: Slice,
-) -> QueryResult<Counted<BucketlistRow>> {
+    slice: OffsetRange,
+) -> QueryResult<OffsetPage<BucketlistRow>> {
     let owned = bucketlists::table.filter(bucketlists::user_id.eq(owner));
     let rows: Vec<BucketlistRow> = match pattern {
         None => owned.order(bucketlists::id).offset(slice.offset).limit(slice.limit).select(COLUMNS).load(c)?,
@@ -141,7 +141,7 @@ pub fn page(
             owned.filter(bucketlists::search_text.like(pattern).escape('\\')).select(count_star()).first(c)?
         }
     };
-    Ok(Counted { rows, total })
+    Ok(OffsetPage { rows, total })
 }
 
 /// Which of the owner's bucketlists; `None` is all.
@@ -156,13 +156,13 @@ pub struct Filter {
 impl BucketlistRow {
     /// Where this list is among the others.
     #[must_use]
-    pub fn position(&self, sort: SortKey) -> Position {
+    pub fn position(&self, sort: SortKey) -> KeysetPosition {
         let key = match sort {
-            SortKey::CreatedAt => Key::Instant(self.created_at),
-            SortKey::UpdatedAt => Key::Instant(self.updated_at),
-            SortKey::Name => Key::Text(self.name.clone()),
+            SortKey::CreatedAt => SortValue::Instant(self.created_at),
+            SortKey::UpdatedAt => SortValue::Instant(self.updated_at),
+            SortKey::Name => SortValue::Text(self.name.clone()),
         };
-        Position { key, id: self.id }
+        KeysetPosition { key, id: self.id }
     }
 }
 
@@ -179,7 +179,12 @@ fn matching(owner: i64, filter: &Filter, created_after: Option<i64>) -> bucketli
 }
 
 /// The owner's bucketlists that come after a row.
-pub fn after(c: &mut DbConnection, owner: i64, filter: &Filter, keyset: &Keyset) -> QueryResult<Vec<BucketlistRow>> {
+pub fn list_after(
+    c: &mut DbConnection,
+    owner: i64,
+    filter: &Filter,
+    keyset: &Keyset,
+) -> QueryResult<Vec<BucketlistRow>> {
     let created_after = keyset.unless_implied(filter.created_after);
     let mut page = matching(owner, filter, created_after).order(keyset.order()).limit(keyset.limit);
     if let Some(rest) = keyset.rest(c) {

@@ -114,7 +114,7 @@ impl From<ItemRow> for Record {
 
 /// The right to make an export, until somebody else begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Queryable)]
-pub struct Attempt {
+pub struct ExportAttempt {
     pub export_id: i64,
     pub owner: i64,
     pub number: i32,
@@ -176,13 +176,13 @@ pub fn part(c: &mut DbConnection, owner: i64, id: i64, number: i32) -> QueryResu
 }
 
 /// The text of a part.
-pub fn written(records: &[Record]) -> QueryResult<String> {
+pub fn serialize_records(records: &[Record]) -> QueryResult<String> {
     serde_json::to_string(records).map_err(|error| Error::SerializationError(Box::new(error)))
 }
 
 /// Begins to make an export, from the start: whoever had begun before may not go on. `None` when there is nothing to be made.
-pub fn begin(c: &mut DbConnection, id: i64, now: i64) -> QueryResult<Option<Attempt>> {
-    let attempt: Option<Attempt> = diesel::update(exports::table.find(id))
+pub fn begin(c: &mut DbConnection, id: i64, now: i64) -> QueryResult<Option<ExportAttempt>> {
+    let attempt: Option<ExportAttempt> = diesel::update(exports::table.find(id))
         .filter(exports::state.eq_any([QUEUED, RUNNING]))
         .filter(exports::expires_at.gt(now))
         .set((exports::state.eq(RUNNING), exports::attempts.eq(exports::attempts + 1)))
@@ -196,7 +196,7 @@ pub fn begin(c: &mut DbConnection, id: i64, now: i64) -> QueryResult<Option<Atte
 }
 
 /// Adds a part: what [`written`] made of records. False, and nothing added, when somebody else has begun, or the export is gone.
-pub fn append(c: &mut DbConnection, attempt: Attempt, number: i32, records: &str) -> QueryResult<bool> {
+pub fn append(c: &mut DbConnection, attempt: ExportAttempt, number: i32, records: &str) -> QueryResult<bool> {
     // Written so that it is locked: nobody begins between this and the commit.
     let export = exports::table.find(attempt.export_id).filter(exports::attempts.eq(attempt.number));
     if diesel::update(export.filter(exports::state.eq(RUNNING))).set(exports::state.eq(RUNNING)).execute(c)? == 0 {
@@ -213,7 +213,7 @@ pub fn append(c: &mut DbConnection, attempt: Attempt, number: i32, records: &str
 }
 
 /// Says that all parts are there; nothing, when somebody else has begun.
-pub fn finish(c: &mut DbConnection, attempt: Attempt, parts: i32, records: i64, now: i64) -> QueryResult<()> {
+pub fn finish(c: &mut DbConnection, attempt: ExportAttempt, parts: i32, records: i64, now: i64) -> QueryResult<()> {
     diesel::update(exports::table.find(attempt.export_id).filter(exports::attempts.eq(attempt.number)))
         .filter(exports::state.eq(RUNNING))
         .set((

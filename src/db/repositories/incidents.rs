@@ -3,7 +3,7 @@
 use diesel::{dsl::count_star, prelude::*};
 use serde::Serialize;
 
-use super::keyset::{Key, Keyset, Position, SortKey};
+use super::keyset::{Keyset, KeysetPosition, SortKey, SortValue};
 use crate::db::{
     DbConnection,
     schema::{incident_groups, incidents, users},
@@ -71,16 +71,16 @@ pub type Found = (IncidentRow, GroupRow);
 impl IncidentRow {
     /// Where this one is among the others.
     #[must_use]
-    pub fn position(&self) -> Position {
-        Position { key: Key::Instant(self.created_at), id: self.id }
+    pub fn position(&self) -> KeysetPosition {
+        KeysetPosition { key: SortValue::Instant(self.created_at), id: self.id }
     }
 }
 
 impl GroupRow {
     /// Where this one is among the others.
     #[must_use]
-    pub fn position(&self) -> Position {
-        Position { key: Key::Instant(self.created_at), id: self.id }
+    pub fn position(&self) -> KeysetPosition {
+        KeysetPosition { key: SortValue::Instant(self.created_at), id: self.id }
     }
 }
 
@@ -196,7 +196,7 @@ pub struct Filter {
 }
 
 /// Those that come after one.
-pub fn after(c: &mut DbConnection, filter: &Filter, keyset: &Keyset) -> QueryResult<Vec<Found>> {
+pub fn list_after(c: &mut DbConnection, filter: &Filter, keyset: &Keyset) -> QueryResult<Vec<Found>> {
     // The order's columns are the incidents' own: the groups are looked up for the page that was found.
     let mut page = incidents::table.into_boxed().order(keyset.order()).limit(keyset.limit);
     page = page.filter(incidents::expires_at.gt(filter.now));
@@ -317,6 +317,6 @@ pub fn purge(c: &mut DbConnection, now: i64, groups_before: i64) -> QueryResult<
 
 /// The keyset of a page, the newest first.
 #[must_use]
-pub fn newest_first(after: Option<Position>, limit: i64) -> Keyset {
+pub fn newest_first(after: Option<KeysetPosition>, limit: i64) -> Keyset {
     Keyset { sort: SortKey::CreatedAt, descending: true, after, limit }
 }

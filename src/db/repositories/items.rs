@@ -11,8 +11,8 @@ use diesel::{
 };
 
 use super::{
-    Counted, Slice,
-    keyset::{Key, Keyset, Position, SortKey},
+    OffsetPage, OffsetRange,
+    keyset::{Keyset, KeysetPosition, SortKey, SortValue},
 };
 use crate::db::{
     DbConnection, MultiBackend,
@@ -88,7 +88,7 @@ pub struct Replacement {
 
 /// Whose item, in which list.
 #[derive(Clone, Copy, Debug)]
-pub struct Place {
+pub struct ItemScope {
     pub owner: i64,
     pub bucketlist_id: i64,
 }
@@ -121,7 +121,7 @@ pub fn insert_all(c: &mut DbConnection, items: &[NewItem]) -> QueryResult<Vec<It
     Ok(rows)
 }
 
-pub fn find(c: &mut DbConnection, place: Place, id: i64) -> QueryResult<Option<ItemRow>> {
+pub fn find(c: &mut DbConnection, place: ItemScope, id: i64) -> QueryResult<Option<ItemRow>> {
     items::table
         .inner_join(bucketlists::table)
         .filter(items::id.eq(id))
@@ -133,7 +133,7 @@ pub fn find(c: &mut DbConnection, place: Place, id: i64) -> QueryResult<Option<I
 }
 
 /// As [`find`], and locked until the transaction ends: what is decided from it stays true.
-pub fn find_for_update(c: &mut DbConnection, place: Place, id: i64) -> QueryResult<Option<ItemRow>> {
+pub fn find_for_update(c: &mut DbConnection, place: ItemScope, id: i64) -> QueryResult<Option<ItemRow>> {
     let item = items::table.find(id).filter(items::bucketlist_id.eq(place.bucketlist_id)).filter(
         items::bucketlist_id.eq_any(
             bucketlists::table
@@ -159,12 +159,12 @@ pub fn delete(c: &mut DbConnection, id: i64) -> QueryResult<bool> {
 
 /// A slice of the list's items, the oldest first, and how many items the list has in all; `pattern` is a LIKE pattern in
 /// lower case. `None` when the owner has no such list.
-pub fn page(
+pub fn list_by_offset(
     c: &mut DbConnection,
-    place: Place,
+    place: ItemScope,
     pattern: Option<&str>,
-    slice: Slice,
-) -> QueryResult<Option<Counted<ItemRow>>> {
+    slice: OffsetRange,
+) -> QueryResult<Option<OffsetPage<ItemRow>>> {
     let list = bucketlists::table.find(place.bucketlist_id).filter(bucketlists::user_id.eq(place.owner));
     let Some(all) = list.select(bucketlists::items_total).first::<i64>(c).optional()? else {
         return Ok(None);
@@ -172,7 +172,7 @@ pub fn page(
     let inside = items::table.filter(items::bucketlist_id.eq(place.bucketlist_id));
     let Some(pattern) = pattern else {
         let rows = inside.order(items::id).offset(slice.offset).limit(slice.limit).select(COLUMNS).load(c)?;
-        return Ok(Some(Counted { rows, total: all }));
+        return Ok(Some(OffsetPage { rows, total: all }));
     };
     let found = inside.filter(items::search_text.like(pattern).escape('\\'));
     let rows: Vec<ItemRow> =
@@ -181,7 +181,7 @@ pub fn page(
         Some(total) => total,
         None => found.select(count_star()).first(c)?,
     };
-    Ok(Some(Counted { rows, total }))
+    Ok(Some(OffsetPage { rows, total }))
 }
 
 /// Which items of a list; `None` is all.
@@ -201,13 +201,13 @@ pub struct Filter {
 impl ItemRow {
     /// Where this item is among the others.
     #[must_use]
-    pub fn position(&self, sort: SortKey) -> Position {
+    pub fn position(&self, sort: SortKey) -> KeysetPosition {
         let key = match sort {
-            SortKey::CreatedAt => Key::Instant(self.created_at),
-            SortKey::UpdatedAt => Key::Instant(self.updated_at),
-            SortKey::Name => Key::Text(self.name.clone()),
+            SortKey::CreatedAt => SortValue::Instant(self.created_at),
+            SortKey::UpdatedAt => SortValue::Instant(self.updated_at),
+            SortKey::Name => SortValue::Text(self.name.clone()),
         };
-        Position { key, id: self.id }
+        KeysetPosition { key, id: self.id }
     }
 }
 
@@ -233,7 +233,12 @@ fn matching(bucketlist_id: i64, filter: &Filter, created_after: Option<i64>) -> 
 }
 
 /// The items of a list that come after a row. The caller has made sure, in the same unit, that the list is the owner's.
-pub fn after(c: &mut DbConnection, bucketlist_id: i64, filter: &Filter, keyset: &Keyset) -> QueryResult<Vec<ItemRow>> {
+pub fn list_after(
+    c: &mut DbConnection,
+    bucketlist_id: i64,
+    filter: &Filter,
+    keyset: &Keyset,
+) -> QueryResult<Vec<ItemRow>> {
     let created_after = keyset.unless_implied(filter.created_after);
     let mut page = matching(bucketlist_id, filter, created_after).order(keyset.order()).limit(keyset.limit);
     if let Some(rest) = keyset.rest(c) {
@@ -263,7 +268,7 @@ pub fn count(c: &mut DbConnection, bucketlist_id: i64, filter: &Filter) -> Query
 
 /// The first items of each list, by (created_at, id), in one statement; list by list as they are given. They are distinct;
 /// the caller has made sure, in the same unit, that they are the owner's.
-pub fn of_lists(c: &mut DbConnection, list_ids: &[i64], per_list: i64) -> QueryResult<Vec<ItemRow>> {
+pub fn list_first_per_bucketlist(c: &mut DbConnection, list_ids: &[i64], per_list: i64) -> QueryResult<Vec<ItemRow>> {
     if list_ids.is_empty() {
         return Ok(Vec::new());
     }

@@ -12,7 +12,7 @@ pub const EXPORT: &str = "export";
 
 /// A job that is due.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable)]
-pub struct JobRow {
+pub struct QueuedJob {
     pub id: i64,
     pub kind: String,
     pub payload: String,
@@ -40,7 +40,7 @@ pub fn is_any_due(c: &mut DbConnection, kind: &str, now: i64) -> QueryResult<boo
 }
 
 /// Takes the oldest job of a kind that is due and hides it until `hidden_until`: if this worker dies, another finds it then.
-pub fn claim(c: &mut DbConnection, kind: &str, now: i64, hidden_until: i64) -> QueryResult<Option<JobRow>> {
+pub fn claim(c: &mut DbConnection, kind: &str, now: i64, hidden_until: i64) -> QueryResult<Option<QueuedJob>> {
     let due = jobs::table
         .filter(jobs::kind.eq(kind))
         .filter(jobs::run_at.le(now))
@@ -60,27 +60,27 @@ pub fn claim(c: &mut DbConnection, kind: &str, now: i64, hidden_until: i64) -> Q
 }
 
 /// A job while whoever claimed it still has it: somebody else who claims it has another attempt.
-fn held(job: &JobRow) -> Held {
+fn held(job: &QueuedJob) -> Held {
     jobs::table.find(job.id).filter(jobs::attempts.eq(job.attempts))
 }
 type Held = diesel::dsl::Filter<diesel::dsl::Find<jobs::table, i64>, diesel::dsl::Eq<jobs::attempts, i32>>;
 
 /// Hides a job for longer: whoever has it is still at it. False when somebody else has it by now.
-pub fn hide(c: &mut DbConnection, job: &JobRow, hidden_until: i64) -> QueryResult<bool> {
+pub fn extend_visibility(c: &mut DbConnection, job: &QueuedJob, hidden_until: i64) -> QueryResult<bool> {
     diesel::update(held(job)).set(jobs::run_at.eq(hidden_until)).execute(c).map(|rows| rows > 0)
 }
 
 /// Deletes a job that is done, or given up. False when somebody else has it by now.
-pub fn delete(c: &mut DbConnection, job: &JobRow) -> QueryResult<bool> {
+pub fn delete(c: &mut DbConnection, job: &QueuedJob) -> QueryResult<bool> {
     diesel::delete(held(job)).execute(c).map(|rows| rows > 0)
 }
 
 /// Leaves a job for later, unless somebody else has it by now.
-pub fn postpone(c: &mut DbConnection, job: &JobRow, run_at: i64, error: &str) -> QueryResult<()> {
+pub fn retry_later(c: &mut DbConnection, job: &QueuedJob, run_at: i64, error: &str) -> QueryResult<()> {
     diesel::update(held(job)).set((jobs::run_at.eq(run_at), jobs::last_error.eq(error))).execute(c).map(drop)
 }
 
 /// Gives a job back untouched, unless somebody else has it by now: the next one may have it at once.
-pub fn give_back(c: &mut DbConnection, job: &JobRow, now: i64) -> QueryResult<()> {
+pub fn release(c: &mut DbConnection, job: &QueuedJob, now: i64) -> QueryResult<()> {
     diesel::update(held(job)).set((jobs::run_at.eq(now), jobs::attempts.eq(job.attempts - 1))).execute(c).map(drop)
 }

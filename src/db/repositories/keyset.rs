@@ -27,15 +27,15 @@ pub enum SortKey {
 
 /// A row's value in the sort column.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Key {
+pub enum SortValue {
     Instant(i64),
     Text(String),
 }
 
 /// Where a row is in a sorted list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Position {
-    pub key: Key,
+pub struct KeysetPosition {
+    pub key: SortValue,
     pub id: i64,
 }
 
@@ -45,7 +45,7 @@ pub struct Keyset {
     pub sort: SortKey,
     pub descending: bool,
     /// The last row of the page before; `None` begins.
-    pub after: Option<Position>,
+    pub after: Option<KeysetPosition>,
     /// How many rows to take at most.
     pub limit: i64,
 }
@@ -77,7 +77,7 @@ impl Keyset {
     /// column, SQLite enters its index at the first.
     pub(super) fn unless_implied(&self, created_after: Option<i64>) -> Option<i64> {
         match self.after {
-            Some(Position { key: Key::Instant(reached), .. })
+            Some(KeysetPosition { key: SortValue::Instant(reached), .. })
                 if self.sort == SortKey::CreatedAt && !self.descending =>
             {
                 created_after.filter(|instant| reached <= *instant)
@@ -89,7 +89,9 @@ impl Keyset {
     /// As [`Self::unless_implied`], for an upper bound of a list that goes back in time.
     pub(super) fn unless_implied_before(&self, created_before: Option<i64>) -> Option<i64> {
         match self.after {
-            Some(Position { key: Key::Instant(reached), .. }) if self.sort == SortKey::CreatedAt && self.descending => {
+            Some(KeysetPosition { key: SortValue::Instant(reached), .. })
+                if self.sort == SortKey::CreatedAt && self.descending =>
+            {
                 created_before.filter(|instant| reached >= *instant)
             }
             _ => created_before,
@@ -115,7 +117,7 @@ pub(super) struct Order {
 pub(super) struct Beyond<'a> {
     sort: SortKey,
     descending: bool,
-    position: &'a Position,
+    position: &'a KeysetPosition,
     on_sqlite: bool,
 }
 
@@ -144,10 +146,10 @@ where
         out.push_identifier("id")?;
         out.push_sql(if self.descending { ") < (" } else { ") > (" });
         match (&self.position.key, self.sort) {
-            (Key::Instant(instant), SortKey::CreatedAt | SortKey::UpdatedAt) => {
+            (SortValue::Instant(instant), SortKey::CreatedAt | SortKey::UpdatedAt) => {
                 out.push_bind_param::<BigInt, _>(instant)?;
             }
-            (Key::Text(text), SortKey::Name) => out.push_bind_param::<Text, _>(text)?,
+            (SortValue::Text(text), SortKey::Name) => out.push_bind_param::<Text, _>(text)?,
             // SQLite would compare anything with anything.
             _ => return Err(Error::QueryBuilderError("the position is of another sort".into())),
         }

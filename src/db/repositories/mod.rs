@@ -16,7 +16,7 @@ pub mod users;
 
 /// A slice of a list.
 #[derive(Clone, Copy, Debug)]
-pub struct Slice {
+pub struct OffsetRange {
     /// How many rows to skip.
     pub offset: i64,
     /// How many rows to take at most.
@@ -25,14 +25,14 @@ pub struct Slice {
 
 /// Rows and how many there are in all.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Counted<T> {
+pub struct OffsetPage<T> {
     /// The rows of the slice.
     pub rows: Vec<T>,
     /// How many rows there are without the slice.
     pub total: i64,
 }
 
-impl Slice {
+impl OffsetRange {
     /// How many rows there are in all, if the rows of this slice tell it: they do when they end the list.
     fn total_seen(&self, rows: usize) -> Option<i64> {
         let rows = i64::try_from(rows).unwrap_or(i64::MAX);
@@ -43,11 +43,11 @@ impl Slice {
 
 #[cfg(test)]
 mod tests {
-    use super::Slice;
+    use super::OffsetRange;
 
     #[test]
     fn a_short_page_tells_the_total() {
-        let slice = |offset| Slice { offset, limit: 20 };
+        let slice = |offset| OffsetRange { offset, limit: 20 };
         assert_eq!(slice(0).total_seen(0), Some(0));
         assert_eq!(slice(0).total_seen(7), Some(7));
         assert_eq!(slice(40).total_seen(7), Some(47));

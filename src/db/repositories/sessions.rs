@@ -2,7 +2,7 @@
 
 use diesel::{dsl::exists, prelude::*};
 
-use super::keyset::{Key, Keyset, Position, SortKey};
+use super::keyset::{Keyset, KeysetPosition, SortKey, SortValue};
 use crate::db::{
     DbConnection, MultiBackend,
     schema::{password_resets, refresh_tokens, revoked_tokens, sessions, users},
@@ -31,7 +31,7 @@ pub struct SessionRow {
 
 /// How an access token stands: its account, its session and itself.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable)]
-pub struct Standing {
+pub struct TokenStatus {
     pub user_id: i64,
     pub role: String,
     pub disabled: bool,
@@ -57,7 +57,7 @@ pub fn insert(c: &mut DbConnection, session: &NewSession<'_>) -> QueryResult<i64
 }
 
 /// Everything that decides whether an access token is good, in one statement.
-pub fn standing(c: &mut DbConnection, session_id: i64, token_id: &str) -> QueryResult<Option<Standing>> {
+pub fn token_status(c: &mut DbConnection, session_id: i64, token_id: &str) -> QueryResult<Option<TokenStatus>> {
     sessions::table
         .inner_join(users::table)
         .filter(sessions::id.eq(session_id))
@@ -241,14 +241,14 @@ const COLUMNS: Columns =
 type Columns = (sessions::id, sessions::user_agent, sessions::created_at, sessions::last_seen_at, sessions::expires_at);
 
 /// The active sessions of a user that come after one, given as (created_at, id); the newest first.
-pub fn after(
+pub fn list_after(
     c: &mut DbConnection,
     user_id: i64,
     now: i64,
     after: Option<(i64, i64)>,
     limit: i64,
 ) -> QueryResult<Vec<SessionRow>> {
-    let after = after.map(|(created_at, id)| Position { key: Key::Instant(created_at), id });
+    let after = after.map(|(created_at, id)| KeysetPosition { key: SortValue::Instant(created_at), id });
     let keyset = Keyset { sort: SortKey::CreatedAt, descending: true, after, limit };
     let mut page = active(user_id, now).order(keyset.order()).limit(limit);
     if let Some(rest) = keyset.rest(c) {

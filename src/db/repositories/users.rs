@@ -3,8 +3,8 @@
 use diesel::{dsl::count_star, prelude::*};
 
 use super::{
-    Counted, Slice,
-    keyset::{Key, Keyset, Position, SortKey},
+    OffsetPage, OffsetRange,
+    keyset::{Keyset, KeysetPosition, SortKey, SortValue},
 };
 use crate::db::{DbConnection, MultiBackend, schema::users};
 
@@ -60,13 +60,13 @@ impl UserRow {
 
     /// Where this account is among the others.
     #[must_use]
-    pub fn position(&self, sort: SortKey) -> Position {
+    pub fn position(&self, sort: SortKey) -> KeysetPosition {
         let key = match sort {
-            SortKey::CreatedAt => Key::Instant(self.created_at),
-            SortKey::UpdatedAt => Key::Instant(self.updated_at),
-            SortKey::Name => Key::Text(self.name.clone()),
+            SortKey::CreatedAt => SortValue::Instant(self.created_at),
+            SortKey::UpdatedAt => SortValue::Instant(self.updated_at),
+            SortKey::Name => SortValue::Text(self.name.clone()),
         };
-        Position { key, id: self.id }
+        KeysetPosition { key, id: self.id }
     }
 }
 
@@ -150,7 +150,11 @@ pub fn lock_active_admins(c: &mut DbConnection) -> QueryResult<Vec<i64>> {
 }
 
 /// A slice of all accounts, the oldest first; `pattern` is a LIKE pattern in lower case.
-pub fn page(c: &mut DbConnection, pattern: Option<&str>, slice: Slice) -> QueryResult<Counted<UserRow>> {
+pub fn list_by_offset(
+    c: &mut DbConnection,
+    pattern: Option<&str>,
+    slice: OffsetRange,
+) -> QueryResult<OffsetPage<UserRow>> {
     let window = users::table.order(users::id).offset(slice.offset).limit(slice.limit).select(COLUMNS);
     let rows: Vec<UserRow> = match pattern {
         Some(pattern) => window.filter(users::search_text.like(pattern).escape('\\')).load(c)?,
@@ -162,7 +166,7 @@ pub fn page(c: &mut DbConnection, pattern: Option<&str>, slice: Slice) -> QueryR
         (None, Some(pattern)) => all.filter(users::search_text.like(pattern).escape('\\')).first(c)?,
         (None, None) => all.first(c)?,
     };
-    Ok(Counted { rows, total })
+    Ok(OffsetPage { rows, total })
 }
 
 /// Which accounts; `None` is all.
@@ -196,7 +200,7 @@ fn matching(filter: &Filter, created_after: Option<i64>) -> users::BoxedQuery<'_
 }
 
 /// The accounts that come after a row.
-pub fn after(c: &mut DbConnection, filter: &Filter, keyset: &Keyset) -> QueryResult<Vec<UserRow>> {
+pub fn list_after(c: &mut DbConnection, filter: &Filter, keyset: &Keyset) -> QueryResult<Vec<UserRow>> {
     let created_after = keyset.unless_implied(filter.created_after);
     let mut page = matching(filter, created_after).order(keyset.order()).limit(keyset.limit);
     if let Some(rest) = keyset.rest(c) {

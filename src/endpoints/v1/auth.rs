@@ -14,7 +14,7 @@ use contract::{
 
 use super::users;
 use crate::{
-    endpoints::{origin, secret},
+    endpoints::{audit_origin, secret},
     services::{Accounts, NewAccount, Session},
 };
 
@@ -25,24 +25,25 @@ impl AuthEndpoints for Auth {
     async fn register(&self, client: Client, Json(body): Json<Registration>) -> Result<Registered, ApiError> {
         let account = NewAccount { email: body.email.0, password: secret(&body.password), name: body.name };
         let user_agent = client.user_agent.clone();
-        let session = session(self.0.register(account, None, user_agent, origin(client, None)).await?.value);
+        let session = session(self.0.register(account, None, user_agent, audit_origin(client, None)).await?.value);
         let location = format!("/v1/users/{}", session.user.id.0);
         Ok(Registered::Created(Json(session), location))
     }
 
     async fn login(&self, client: Client, Json(body): Json<Credentials>) -> Result<SessionOpened, ApiError> {
         let user_agent = client.user_agent.clone();
-        let opened = self.0.login(&body.email.0, secret(&body.password), user_agent, origin(client, None)).await?;
+        let opened =
+            self.0.login(&body.email.0, secret(&body.password), user_agent, audit_origin(client, None)).await?;
         Ok(SessionOpened::Ok(Json(session(opened))))
     }
 
     async fn refresh(&self, client: Client, Json(body): Json<SessionRefresh>) -> Result<SessionOpened, ApiError> {
-        let refreshed = self.0.refresh(secret(&body.refresh_token), origin(client, None)).await?;
+        let refreshed = self.0.refresh(secret(&body.refresh_token), audit_origin(client, None)).await?;
         Ok(SessionOpened::Ok(Json(session(refreshed))))
     }
 
     async fn logout(&self, User(caller): User, client: Client) -> Result<LoggedOut, ApiError> {
-        let origin = origin(client, Some(caller.user_id));
+        let origin = audit_origin(client, Some(caller.user_id));
         let Caller { user_id, session_id, token_id, token_expires_at, .. } = caller;
         self.0.logout(user_id, session_id, token_id, token_expires_at, origin).await?;
         Ok(LoggedOut::Done)
@@ -55,7 +56,7 @@ impl AuthEndpoints for Auth {
         Json(body): Json<PasswordChange>,
     ) -> Result<PasswordSet, ApiError> {
         let (current, new) = (secret(&body.current_password), secret(&body.new_password));
-        let origin = origin(client, Some(caller.user_id));
+        let origin = audit_origin(client, Some(caller.user_id));
         self.0.change_password(caller.user_id, caller.session_id, current, new, origin).await?;
         Ok(PasswordSet::Done)
     }
@@ -65,7 +66,7 @@ impl AuthEndpoints for Auth {
         client: Client,
         Json(body): Json<PasswordResetRequest>,
     ) -> Result<ResetRequested, ApiError> {
-        self.0.request_password_reset(&body.email.0, origin(client, None)).await?;
+        self.0.request_password_reset(&body.email.0, audit_origin(client, None)).await?;
         Ok(ResetRequested::Accepted)
     }
 
@@ -75,7 +76,7 @@ impl AuthEndpoints for Auth {
         Json(body): Json<PasswordReset>,
     ) -> Result<PasswordSet, ApiError> {
         let (token, new) = (secret(&body.token), secret(&body.new_password));
-        self.0.confirm_password_reset(token, new, origin(client, None)).await?;
+        self.0.confirm_password_reset(token, new, audit_origin(client, None)).await?;
         Ok(PasswordSet::Done)
     }
 }

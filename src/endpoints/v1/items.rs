@@ -12,7 +12,7 @@ use poem_openapi::param::{Path, Query};
 
 use super::pages;
 use crate::{
-    db::repositories::items::{ItemRow, Place},
+    db::repositories::items::{ItemRow, ItemScope},
     services::{ItemContent, Items, Precondition},
 };
 
@@ -91,8 +91,8 @@ impl ItemEndpoints for ItemLists {
     }
 }
 
-fn place(User(caller): &User, Path(Id(bucketlist_id)): Path<Id>) -> Place {
-    Place { owner: caller.user_id, bucketlist_id }
+fn place(User(caller): &User, Path(Id(bucketlist_id)): Path<Id>) -> ItemScope {
+    ItemScope { owner: caller.user_id, bucketlist_id }
 }
 
 fn item(row: ItemRow) -> Item {

@@ -14,7 +14,7 @@ use poem_openapi::param::{Path, Query};
 use super::pages;
 use crate::{
     db::repositories::users::{ADMIN, USER, UserRow},
-    endpoints::{origin, secret},
+    endpoints::{audit_origin, secret},
     services::{AccountChanges, Precondition, Users},
 };
 
@@ -37,7 +37,7 @@ impl UserEndpoints for UserAccounts {
             email: body.email.map(|EmailAddress(address)| address),
             current_password: body.current_password.as_ref().map(secret),
         };
-        let origin = origin(client, Some(caller.user_id));
+        let origin = audit_origin(client, Some(caller.user_id));
         one(self.0.update_own(caller.user_id, changes, Precondition::None, origin).await?)
     }
 
@@ -47,7 +47,7 @@ impl UserEndpoints for UserAccounts {
         client: Client,
         Json(body): Json<AccountDeletion>,
     ) -> Result<UserDeleted, ApiError> {
-        let origin = origin(client, Some(caller.user_id));
+        let origin = audit_origin(client, Some(caller.user_id));
         self.0.delete_own(caller.user_id, secret(&body.password), Precondition::None, origin).await?;
         Ok(UserDeleted::Done)
     }
@@ -81,7 +81,7 @@ impl UserEndpoints for UserAccounts {
             Role::User => USER,
             Role::Admin => ADMIN,
         });
-        let origin = origin(client, Some(caller.user_id));
+        let origin = audit_origin(client, Some(caller.user_id));
         one(self.0.update(user_id, role, body.disabled, Precondition::None, origin).await?)
     }
 
@@ -91,7 +91,7 @@ impl UserEndpoints for UserAccounts {
         client: Client,
         Path(Id(user_id)): Path<Id>,
     ) -> Result<UserDeleted, ApiError> {
-        self.0.delete(user_id, Precondition::None, origin(client, Some(caller.user_id))).await?;
+        self.0.delete(user_id, Precondition::None, audit_origin(client, Some(caller.user_id))).await?;
         Ok(UserDeleted::Done)
     }
 }

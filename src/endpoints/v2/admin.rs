@@ -3,12 +3,12 @@
 use contract::{
     Admin, Json,
     caller::Client,
-    listing::{Format, Listing, Rows},
+    listing::{Format, ListResponse, RowStream},
     v2::{
-        IfMatch, IfNoneMatch, Refusal,
+        IfMatch, IfNoneMatch, ProblemResponse,
         endpoints::AdminUserEndpoints,
         parameters::{Cursor, Include, Sort},
-        responses::{Changed, Done, Found},
+        responses::{NoContent, Retrieved, Updated},
         schemas::{Links, Role, User, UserPage, UserPatch},
     },
     values::{Id, SearchText, Timestamp},
@@ -18,13 +18,13 @@ use poem_openapi::param::{Path, Query};
 use super::{
     Conditions, Cursors,
     conditions::tag,
-    pages::{self, Asked, Frame},
+    pages::{self, ListRequest, PageEnvelope},
     representations,
     tables::BATCH,
 };
 use crate::{
     db::repositories::users::{ADMIN, Filter, USER, UserRow},
-    endpoints::origin,
+    endpoints::audit_origin,
     services::Users,
 };
 
@@ -51,9 +51,9 @@ impl AdminUserEndpoints for AdminUsers {
         Query(created_after): Query<Option<Timestamp>>,
         Query(include): Query<Vec<Include>>,
         _: IfNoneMatch,
-    ) -> Result<Listing<UserPage>, Refusal> {
+    ) -> Result<ListResponse<UserPage>, ProblemResponse> {
         let role = role.map(role_name);
-        let asked = Asked {
+        let asked = ListRequest {
             list: "users".to_owned(),
             filter: Filter {
                 pattern: pages::pattern(q.as_ref()),
@@ -75,7 +75,7 @@ impl AdminUserEndpoints for AdminUsers {
                 async move { users.walk(walk).await }
             };
             let body = pages::all(format, BATCH, walk, fetch, UserRow::position, shown).await?;
-            return Ok(Listing::Rows(Rows { format, file_name: "users", body, link: None }));
+            return Ok(ListResponse::Rows(RowStream { format, file_name: "users", body, link: None }));
         }
         let found = self.users.walk(walk).await?;
         let next = pages::end(&found, |row| row.position(sort_key)).map(|end| self.cursors.write(&binding, &end));
@@ -86,15 +86,20 @@ impl AdminUserEndpoints for AdminUsers {
             .with("disabled", disabled)
             .with("created_after", created_after)
             .with("include", asked.with_total.then_some("total"));
-        let frame = Frame::new(PATH, &query, asked.limit, cursor.as_ref(), next.as_deref(), found.total);
+        let frame = PageEnvelope::new(PATH, &query, asked.limit, cursor.as_ref(), next.as_deref(), found.total);
         let data = found.rows.into_iter().map(shown).collect();
         let page = UserPage { data, meta: frame.meta, links: frame.links };
         pages::answer(format, "users", page, |page| page.data, frame.header)
     }
 
-    async fn get(&self, _: Admin, Path(Id(user_id)): Path<Id>, _: IfNoneMatch) -> Result<Found<User>, Refusal> {
+    async fn get(
+        &self,
+        _: Admin,
+        Path(Id(user_id)): Path<Id>,
+        _: IfNoneMatch,
+    ) -> Result<Retrieved<User>, ProblemResponse> {
         let row = self.users.get(user_id).await?;
-        Ok(Found { tag: tag(&Users::version(&row)), body: Json(shown(row)) })
+        Ok(Retrieved { tag: tag(&Users::version(&row)), body: Json(shown(row)) })
     }
 
     async fn update(
@@ -104,11 +109,11 @@ impl AdminUserEndpoints for AdminUsers {
         Path(Id(user_id)): Path<Id>,
         if_match: IfMatch,
         Json(body): Json<UserPatch>,
-    ) -> Result<Changed<User>, Refusal> {
+    ) -> Result<Updated<User>, ProblemResponse> {
         let precondition = self.conditions.precondition(if_match)?;
-        let origin = origin(client, Some(caller.user_id));
+        let origin = audit_origin(client, Some(caller.user_id));
         let row = self.users.update(user_id, body.role.map(role_name), body.disabled, precondition, origin).await?;
-        Ok(Changed { tag: tag(&Users::version(&row)), body: Json(shown(row)) })
+        Ok(Updated { tag: tag(&Users::version(&row)), body: Json(shown(row)) })
     }
 
     async fn delete(
@@ -117,10 +122,10 @@ impl AdminUserEndpoints for AdminUsers {
         client: Client,
         Path(Id(user_id)): Path<Id>,
         if_match: IfMatch,
-    ) -> Result<Done, Refusal> {
+    ) -> Result<NoContent, ProblemResponse> {
         let precondition = self.conditions.precondition(if_match)?;
-        self.users.delete(user_id, precondition, origin(client, Some(caller.user_id))).await?;
-        Ok(Done)
+        self.users.delete(user_id, precondition, audit_origin(client, Some(caller.user_id))).await?;
+        Ok(NoContent)
     }
 }
 

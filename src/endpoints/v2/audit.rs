@@ -2,9 +2,9 @@
 
 use contract::{
     Admin,
-    listing::{Format, Listing, Rows},
+    listing::{Format, ListResponse, RowStream},
     v2::{
-        IfNoneMatch, Refusal,
+        IfNoneMatch, ProblemResponse,
         endpoints::AuditEndpoints,
         parameters::{AuditAction, AuditTarget, Cursor, Include, Sort, TimeSort},
         schemas::{AuditEvent, AuditEventPage, Links},
@@ -15,7 +15,7 @@ use poem_openapi::param::Query;
 
 use super::{
     Cursors,
-    pages::{self, Asked, Frame},
+    pages::{self, ListRequest, PageEnvelope},
     tables::BATCH,
 };
 use crate::{
@@ -47,10 +47,10 @@ impl AuditEndpoints for AuditTrail {
         Query(created_before): Query<Option<Timestamp>>,
         Query(include): Query<Vec<Include>>,
         _: IfNoneMatch,
-    ) -> Result<Listing<AuditEventPage>, Refusal> {
+    ) -> Result<ListResponse<AuditEventPage>, ProblemResponse> {
         let (action, target_type) = (action.map(AuditAction::as_str), target_type.map(AuditTarget::as_str));
         let order = Sort(sort.as_ref().map_or("-created_at", |TimeSort(sort)| sort).to_owned());
-        let asked = Asked {
+        let asked = ListRequest {
             list: "audit events".to_owned(),
             filter: Filter {
                 actor_id: actor_id.map(|Id(id)| id),
@@ -73,7 +73,7 @@ impl AuditEndpoints for AuditTrail {
                 async move { audit.walk(walk).await }
             };
             let body = pages::all(format, BATCH, walk, fetch, |row: &AuditRow, _| row.position(), shown).await?;
-            return Ok(Listing::Rows(Rows { format, file_name: "audit", body, link: None }));
+            return Ok(ListResponse::Rows(RowStream { format, file_name: "audit", body, link: None }));
         }
         let found = self.audit.walk(walk).await?;
         let next = pages::end(&found, AuditRow::position).map(|end| self.cursors.write(&binding, &end));
@@ -86,7 +86,7 @@ impl AuditEndpoints for AuditTrail {
             .with("created_after", created_after)
             .with("created_before", created_before)
             .with("include", asked.with_total.then_some("total"));
-        let frame = Frame::new(PATH, &query, asked.limit, cursor.as_ref(), next.as_deref(), found.total);
+        let frame = PageEnvelope::new(PATH, &query, asked.limit, cursor.as_ref(), next.as_deref(), found.total);
         let data = found.rows.into_iter().map(shown).collect();
         let page = AuditEventPage { data, meta: frame.meta, links: frame.links };
         pages::answer(format, "audit", page, |page| page.data, frame.header)

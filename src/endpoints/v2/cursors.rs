@@ -7,8 +7,8 @@ use contract::{ErrorCode, v2::parameters::Cursor};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    auth::{SIGNATURE, Signer},
-    db::repositories::keyset::{Key, Position},
+    auth::{SIGNATURE_LEN, Signer},
+    db::repositories::keyset::{KeysetPosition, SortValue},
 };
 
 /// Changes with the format: a cursor of another one is refused, and its client starts anew.
@@ -19,9 +19,9 @@ const BINDING: usize = 8;
 
 /// A place in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum CursorPosition {
     /// After the row with this key.
-    After(Position),
+    After(KeysetPosition),
     /// After so many rows, where the order is no column's.
     Offset(i64),
 }
@@ -31,9 +31,9 @@ pub(super) enum Place {
 pub struct Cursors(Signer);
 
 /// What a cursor is good for: a list and everything that decides which rows it has and in which order.
-pub(super) struct Binding([u8; BINDING]);
+pub(super) struct CursorBinding([u8; BINDING]);
 
-impl Binding {
+impl CursorBinding {
     /// `list` names the list and its owner; `selection` is its order and filters.
     pub(super) fn new(list: &str, selection: &impl std::fmt::Debug) -> Self {
         // The derived Debug of filters names every field and quotes text: it is the same for the same selection only.
@@ -52,21 +52,21 @@ impl Cursors {
     }
 
     /// The cursor of a place.
-    pub(super) fn write(&self, binding: &Binding, place: &Place) -> String {
+    pub(super) fn write(&self, binding: &CursorBinding, place: &CursorPosition) -> String {
         let mut bytes = vec![FORMAT];
         bytes.extend(binding.0);
         match place {
-            Place::After(Position { key: Key::Instant(instant), id }) => {
+            CursorPosition::After(KeysetPosition { key: SortValue::Instant(instant), id }) => {
                 bytes.push(b'i');
                 bytes.extend(id.to_be_bytes());
                 bytes.extend(instant.to_be_bytes());
             }
-            Place::After(Position { key: Key::Text(text), id }) => {
+            CursorPosition::After(KeysetPosition { key: SortValue::Text(text), id }) => {
                 bytes.push(b't');
                 bytes.extend(id.to_be_bytes());
                 bytes.extend(text.as_bytes());
             }
-            Place::Offset(offset) => {
+            CursorPosition::Offset(offset) => {
                 bytes.push(b'o');
                 bytes.extend(offset.to_be_bytes());
             }
@@ -77,14 +77,18 @@ impl Cursors {
     }
 
     /// The place of a cursor that was made for this.
-    pub(super) fn read(&self, binding: &Binding, cursor: Option<&Cursor>) -> Result<Option<Place>, ErrorCode> {
+    pub(super) fn read(
+        &self,
+        binding: &CursorBinding,
+        cursor: Option<&Cursor>,
+    ) -> Result<Option<CursorPosition>, ErrorCode> {
         let Some(Cursor(text)) = cursor.filter(|Cursor(text)| !text.is_empty()) else { return Ok(None) };
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| ErrorCode::InvalidCursor)?;
         let place = bytes
             .len()
-            .checked_sub(SIGNATURE)
+            .checked_sub(SIGNATURE_LEN)
             .map(|end| bytes.split_at(end))
-            .filter(|(signed, signature)| self.0.is_signed(signed, signature))
+            .filter(|(signed, signature)| self.0.verify(signed, signature))
             .and_then(|(signed, _)| signed.strip_prefix(&[FORMAT]))
             .and_then(|rest| rest.strip_prefix(&binding.0))
             .and_then(place);
@@ -92,17 +96,20 @@ impl Cursors {
     }
 }
 
-fn place(bytes: &[u8]) -> Option<Place> {
+fn place(bytes: &[u8]) -> Option<CursorPosition> {
     let (kind, rest) = bytes.split_first()?;
     let (number, rest) = rest.split_first_chunk::<8>()?;
     let number = i64::from_be_bytes(*number);
     Some(match kind {
         b'i' => {
             let instant = i64::from_be_bytes(rest.try_into().ok()?);
-            Place::After(Position { key: Key::Instant(instant), id: number })
+            CursorPosition::After(KeysetPosition { key: SortValue::Instant(instant), id: number })
         }
-        b't' => Place::After(Position { key: Key::Text(String::from_utf8(rest.to_vec()).ok()?), id: number }),
-        b'o' if rest.is_empty() => Place::Offset(number),
+        b't' => CursorPosition::After(KeysetPosition {
+            key: SortValue::Text(String::from_utf8(rest.to_vec()).ok()?),
+            id: number,
+        }),
+        b'o' if rest.is_empty() => CursorPosition::Offset(number),
         _ => return None,
     })
 }
@@ -115,17 +122,17 @@ mod tests {
         Cursors::new(Signer::new(&secret.into(), &[], "cursors"))
     }
 
-    fn places() -> [Place; 3] {
+    fn places() -> [CursorPosition; 3] {
         [
-            Place::After(Position { key: Key::Instant(-5), id: i64::MAX }),
-            Place::After(Position { key: Key::Text("Zürich 🏔".into()), id: 7 }),
-            Place::Offset(20),
+            CursorPosition::After(KeysetPosition { key: SortValue::Instant(-5), id: i64::MAX }),
+            CursorPosition::After(KeysetPosition { key: SortValue::Text("Zürich 🏔".into()), id: 7 }),
+            CursorPosition::Offset(20),
         ]
     }
 
     #[test]
     fn a_cursor_leads_back_to_its_place() {
-        let binding = Binding::new("lists of 1", &("created_at", Some("q")));
+        let binding = CursorBinding::new("lists of 1", &("created_at", Some("q")));
         for place in places() {
             let cursor = Cursor(cursors("a").write(&binding, &place));
             assert_eq!(cursors("a").read(&binding, Some(&cursor)), Ok(Some(place)));
@@ -135,7 +142,7 @@ mod tests {
 
     #[test]
     fn what_was_tampered_with_or_made_for_something_else_is_refused() {
-        let binding = Binding::new("lists of 1", &"created_at");
+        let binding = CursorBinding::new("lists of 1", &"created_at");
         for place in places() {
             let good = cursors("a").write(&binding, &place);
             let refused = |text: &str| cursors("a").read(&binding, Some(&Cursor(text.to_owned())));
@@ -153,7 +160,7 @@ mod tests {
             }
             let cursor = Cursor(good);
             for (list, order) in [("lists of 2", "created_at"), ("lists of 1", "-created_at")] {
-                let other = Binding::new(list, &order);
+                let other = CursorBinding::new(list, &order);
                 assert_eq!(cursors("a").read(&other, Some(&cursor)), Err(ErrorCode::InvalidCursor));
             }
             assert_eq!(cursors("b").read(&binding, Some(&cursor)), Err(ErrorCode::InvalidCursor));
@@ -162,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_cursor_of_another_format_is_refused() {
-        let binding = Binding::new("x", &0);
+        let binding = CursorBinding::new("x", &0);
         let signer = Signer::new(&"a".into(), &[], "cursors");
         let mut bytes = vec![FORMAT + 1];
         bytes.extend(binding.0);

@@ -9,9 +9,9 @@ use contract::{
     negotiation::Accept,
     table::RowFormat,
     v2::{
-        IdempotencyKey, IfNoneMatch, Refusal,
+        IdempotencyKey, IfNoneMatch, ProblemResponse,
         endpoints::ExportEndpoints,
-        long_running::{File, Progress, Queued},
+        long_running::{ExportDownload, Progress, Queued},
         schemas::{Export, ExportContent, ExportCreate, ExportFormat, ExportRecord, ExportState, HitType, Links},
     },
     values::{Date, Id, Nullable, Timestamp},
@@ -24,8 +24,8 @@ use tracing::{Instrument, Span};
 use super::{conditions::tag, tables::broken};
 use crate::{
     db::repositories::exports::{ExportRow, FINISHED, QUEUED, RUNNING, Record},
-    endpoints::origin,
-    services::{ExportFile, Exports, Version},
+    endpoints::audit_origin,
+    services::{ETag, ExportFile, Exports},
 };
 
 /// `/v2/exports` over the exports.
@@ -40,9 +40,9 @@ impl ExportEndpoints for ExportFiles {
         client: Client,
         IdempotencyKey(key): IdempotencyKey,
         Json(body): Json<ExportCreate>,
-    ) -> Result<Queued<Export>, Refusal> {
+    ) -> Result<Queued<Export>, ProblemResponse> {
         let format = word(body.format.unwrap_or_default());
-        let made = self.exports.create(caller.user_id, format, key, origin(client, Some(caller.user_id))).await?;
+        let made = self.exports.create(caller.user_id, format, key, audit_origin(client, Some(caller.user_id))).await?;
         Ok(Queued {
             location: format!("/v2/exports/{}", made.value.id),
             replayed: made.replayed,
@@ -55,10 +55,10 @@ impl ExportEndpoints for ExportFiles {
         User(caller): User,
         Path(Id(export_id)): Path<Id>,
         _: IfNoneMatch,
-    ) -> Result<Progress<Export>, Refusal> {
+    ) -> Result<Progress<Export>, ProblemResponse> {
         let row = self.exports.get(caller.user_id, export_id).await?;
         let is_final = !matches!(row.state.as_str(), QUEUED | RUNNING);
-        Ok(Progress { tag: tag(&Version::of(&row)), is_final, body: Json(export(row)) })
+        Ok(Progress { tag: tag(&ETag::of(&row)), is_final, body: Json(export(row)) })
     }
 
     async fn content(
@@ -67,8 +67,8 @@ impl ExportEndpoints for ExportFiles {
         client: Client,
         accept: Accept,
         Path(Id(export_id)): Path<Id>,
-    ) -> Result<File<ExportContent>, Refusal> {
-        let file = self.exports.file(caller.user_id, export_id, origin(client, Some(caller.user_id))).await?;
+    ) -> Result<ExportDownload<ExportContent>, ProblemResponse> {
+        let file = self.exports.file(caller.user_id, export_id, audit_origin(client, Some(caller.user_id))).await?;
         let format = format_of(&file.export).format();
         let media_type = match format {
             Format::Json => "application/json",
@@ -79,7 +79,7 @@ impl ExportEndpoints for ExportFiles {
             return Err(ApiError::new(ErrorCode::NotAcceptable).with_message(offered).into());
         }
         let file_name = format!("bucketlists-{export_id}");
-        Ok(File { format, file_name, body: body(format, file), document: PhantomData })
+        Ok(ExportDownload { format, file_name, body: body(format, file), document: PhantomData })
     }
 }
 

@@ -7,10 +7,10 @@ use contract::{
     Admin, ErrorCode, Json,
     caller::Client,
     v2::{
-        IfMatch, IfNoneMatch, Refusal,
+        IfMatch, IfNoneMatch, ProblemResponse,
         endpoints::IncidentEndpoints,
-        parameters::{Cursor, Fingerprint, Word},
-        responses::{self, Changed, Command, Done, Exported, Listed},
+        parameters::{Cursor, Fingerprint, Token},
+        responses::{self, JsonDownload, NoContent, PageResponse, ShellCommand, Updated},
         schemas::{
             HttpArchive, Incident, IncidentBody, IncidentGroup, IncidentGroupPage, IncidentHeader, IncidentPage,
             IncidentPatch, IncidentRequest, IncidentResponse, IncidentSummary, Links, PostmanCollection,
@@ -23,17 +23,17 @@ use poem_openapi::param::{Path, Query};
 use super::{
     Conditions, Cursors,
     conditions::tag,
-    cursors::{Binding, Place},
-    pages::{self, Frame},
+    cursors::{CursorBinding, CursorPosition},
+    pages::{self, PageEnvelope},
 };
 use crate::{
     db::repositories::{
         incidents::{Filter, Found, GroupRow, newest_first},
-        keyset::Position,
+        keyset::KeysetPosition,
     },
-    endpoints::origin,
+    endpoints::audit_origin,
     incidents::{Bytes, Record, export, resend::obstacle},
-    services::{Incidents, Resolution, Version, Walk},
+    services::{CursorQuery, ETag, IncidentChanges, Incidents},
 };
 
 /// `/v2/admin/incidents` over the failures that were kept.
@@ -56,14 +56,14 @@ impl IncidentRecords {
         filter: F,
         cursor: Option<&Cursor>,
         limit: i64,
-    ) -> Result<(Walk<F>, Binding), Refusal> {
-        let binding = Binding::new(list, &filter);
-        let after: Option<Position> = match self.cursors.read(&binding, cursor)? {
-            Some(Place::After(position)) => Some(position),
-            Some(Place::Offset(_)) => return Err(ErrorCode::InvalidCursor.into()),
+    ) -> Result<(CursorQuery<F>, CursorBinding), ProblemResponse> {
+        let binding = CursorBinding::new(list, &filter);
+        let after: Option<KeysetPosition> = match self.cursors.read(&binding, cursor)? {
+            Some(CursorPosition::After(position)) => Some(position),
+            Some(CursorPosition::Offset(_)) => return Err(ErrorCode::InvalidCursor.into()),
             None => None,
         };
-        Ok((Walk { filter, keyset: newest_first(after, limit), with_total: false }, binding))
+        Ok((CursorQuery { filter, keyset: newest_first(after, limit), with_total: false }, binding))
     }
 }
 
@@ -75,19 +75,19 @@ impl IncidentRecords {
         client: Client,
         Path(Id(id)): Path<Id>,
         purpose: &'static str,
-    ) -> Result<Record, Refusal> {
-        let (_, record) = self.incidents.get(id, Some(purpose), origin(client, Some(caller))).await?;
+    ) -> Result<Record, ProblemResponse> {
+        let (_, record) = self.incidents.get(id, Some(purpose), audit_origin(client, Some(caller))).await?;
         Ok(record)
     }
 }
 
 /// A record that can be sent again.
-fn whole(record: Record) -> Result<Record, Refusal> {
+fn whole(record: Record) -> Result<Record, ProblemResponse> {
     if obstacle(&record).is_some() { Err(ErrorCode::IncidentTruncated.into()) } else { Ok(record) }
 }
 
-fn exported<T>(text: String, id: i64, ending: &str) -> Exported<T> {
-    Exported { text, file_name: format!("incident-{id}.{ending}"), format: PhantomData }
+fn exported<T>(text: String, id: i64, ending: &str) -> JsonDownload<T> {
+    JsonDownload { text, file_name: format!("incident-{id}.{ending}"), format: PhantomData }
 }
 
 impl IncidentEndpoints for IncidentRecords {
@@ -96,16 +96,16 @@ impl IncidentEndpoints for IncidentRecords {
         _: Admin,
         Query(cursor): Query<Option<Cursor>>,
         Query(per_page): Query<Option<i32>>,
-        Query(request_id): Query<Option<Word>>,
-        Query(operation): Query<Option<Word>>,
+        Query(request_id): Query<Option<Token>>,
+        Query(operation): Query<Option<Token>>,
         Query(status): Query<Option<i32>>,
-        Query(code): Query<Option<Word>>,
+        Query(code): Query<Option<Token>>,
         Query(fingerprint): Query<Option<Fingerprint>>,
         Query(resolved): Query<Option<bool>>,
         Query(received_after): Query<Option<Timestamp>>,
         _: IfNoneMatch,
-    ) -> Result<Listed<IncidentPage>, Refusal> {
-        let word = |word: Option<Word>| word.map(|Word(word)| word);
+    ) -> Result<PageResponse<IncidentPage>, ProblemResponse> {
+        let word = |word: Option<Token>| word.map(|Token(word)| word);
         let filter = Filter {
             request_id: word(request_id),
             operation: word(operation),
@@ -128,7 +128,7 @@ impl IncidentEndpoints for IncidentRecords {
         let (walk, binding) = self.walk("incidents", filter, cursor.as_ref(), limit)?;
         let found = self.incidents.walk(walk).await?;
         let next = pages::end(&found, |(row, _)| row.position()).map(|end| self.cursors.write(&binding, &end));
-        let frame = Frame::new(PATH, &query, limit, cursor.as_ref(), next.as_deref(), None);
+        let frame = PageEnvelope::new(PATH, &query, limit, cursor.as_ref(), next.as_deref(), None);
         let data = found.rows.into_iter().map(summary).collect();
         pages::listed(IncidentPage { data, meta: frame.meta, links: frame.links }, frame.header)
     }
@@ -139,9 +139,9 @@ impl IncidentEndpoints for IncidentRecords {
         client: Client,
         Path(Id(id)): Path<Id>,
         _: IfNoneMatch,
-    ) -> Result<responses::Found<Incident>, Refusal> {
-        let (found, record) = self.incidents.get(id, None, origin(client, Some(caller.user_id))).await?;
-        Ok(responses::Found { tag: tag(&Version::of(&found)), body: Json(incident(found, record)) })
+    ) -> Result<responses::Retrieved<Incident>, ProblemResponse> {
+        let (found, record) = self.incidents.get(id, None, audit_origin(client, Some(caller.user_id))).await?;
+        Ok(responses::Retrieved { tag: tag(&ETag::of(&found)), body: Json(incident(found, record)) })
     }
 
     async fn update(
@@ -151,12 +151,12 @@ impl IncidentEndpoints for IncidentRecords {
         Path(Id(id)): Path<Id>,
         if_match: IfMatch,
         Json(body): Json<IncidentPatch>,
-    ) -> Result<Changed<Incident>, Refusal> {
+    ) -> Result<Updated<Incident>, ProblemResponse> {
         let precondition = self.conditions.precondition(if_match)?;
-        let resolution = Resolution { resolved: body.resolved, fixed_in: body.fixed_in };
-        let origin = origin(client, Some(caller.user_id));
+        let resolution = IncidentChanges { resolved: body.resolved, fixed_in: body.fixed_in };
+        let origin = audit_origin(client, Some(caller.user_id));
         let (found, record) = self.incidents.resolve(id, resolution, precondition, origin).await?;
-        Ok(Changed { tag: tag(&Version::of(&found)), body: Json(incident(found, record)) })
+        Ok(Updated { tag: tag(&ETag::of(&found)), body: Json(incident(found, record)) })
     }
 
     async fn delete(
@@ -165,10 +165,10 @@ impl IncidentEndpoints for IncidentRecords {
         client: Client,
         Path(Id(id)): Path<Id>,
         if_match: IfMatch,
-    ) -> Result<Done, Refusal> {
+    ) -> Result<NoContent, ProblemResponse> {
         let precondition = self.conditions.precondition(if_match)?;
-        self.incidents.delete(id, precondition, origin(client, Some(caller.user_id))).await?;
-        Ok(Done)
+        self.incidents.delete(id, precondition, audit_origin(client, Some(caller.user_id))).await?;
+        Ok(NoContent)
     }
 
     async fn postman(
@@ -176,18 +176,23 @@ impl IncidentEndpoints for IncidentRecords {
         Admin(caller): Admin,
         client: Client,
         id: Path<Id>,
-    ) -> Result<Exported<PostmanCollection>, Refusal> {
+    ) -> Result<JsonDownload<PostmanCollection>, ProblemResponse> {
         let record = whole(self.taken(caller.user_id, client, id, "postman").await?)?;
         let collection = export::collection(std::slice::from_ref(&record), &self.public_url);
         Ok(exported(collection.text, record.id, "postman_collection.json"))
     }
 
-    async fn curl(&self, Admin(caller): Admin, client: Client, id: Path<Id>) -> Result<Command, Refusal> {
+    async fn curl(&self, Admin(caller): Admin, client: Client, id: Path<Id>) -> Result<ShellCommand, ProblemResponse> {
         let record = whole(self.taken(caller.user_id, client, id, "curl").await?)?;
-        Ok(Command(export::curl(&record, &self.public_url)))
+        Ok(ShellCommand(export::curl(&record, &self.public_url)))
     }
 
-    async fn har(&self, Admin(caller): Admin, client: Client, id: Path<Id>) -> Result<Exported<HttpArchive>, Refusal> {
+    async fn har(
+        &self,
+        Admin(caller): Admin,
+        client: Client,
+        id: Path<Id>,
+    ) -> Result<JsonDownload<HttpArchive>, ProblemResponse> {
         let record = self.taken(caller.user_id, client, id, "har").await?;
         let text = export::har(std::slice::from_ref(&record), &self.public_url);
         Ok(exported(text, record.id, "har"))
@@ -200,13 +205,13 @@ impl IncidentEndpoints for IncidentRecords {
         Query(per_page): Query<Option<i32>>,
         Query(resolved): Query<Option<bool>>,
         _: IfNoneMatch,
-    ) -> Result<Listed<IncidentGroupPage>, Refusal> {
+    ) -> Result<PageResponse<IncidentGroupPage>, ProblemResponse> {
         let limit = pages::per_page(per_page);
         let (walk, binding) = self.walk("incident groups", resolved, cursor.as_ref(), limit)?;
         let found = self.incidents.walk_groups(walk).await?;
         let next = pages::end(&found, GroupRow::position).map(|end| self.cursors.write(&binding, &end));
         let query = pages::Query::default().with("resolved", resolved);
-        let frame = Frame::new(GROUPS, &query, limit, cursor.as_ref(), next.as_deref(), None);
+        let frame = PageEnvelope::new(GROUPS, &query, limit, cursor.as_ref(), next.as_deref(), None);
         let data = found.rows.into_iter().map(group).collect();
         pages::listed(IncidentGroupPage { data, meta: frame.meta, links: frame.links }, frame.header)
     }

@@ -2,13 +2,13 @@
 
 use contract::{
     Json, User,
-    listing::{Format, Listing, Rows},
+    listing::{Format, ListResponse, RowStream},
     payload::MergePatch,
     v2::{
-        IdempotencyKey, IfMatch, IfNoneMatch, Refusal,
+        IdempotencyKey, IfMatch, IfNoneMatch, ProblemResponse,
         endpoints::ItemEndpoints,
         parameters::{Cursor, Include, Sort},
-        responses::{Changed, Created, Done, Found},
+        responses::{Created, NoContent, Retrieved, Updated},
         schemas::{Item, ItemBatch, ItemBatchCreated, ItemCreate, ItemPage, ItemPatch, ItemReplace},
     },
     values::{Date, Id, SearchText, Timestamp},
@@ -18,13 +18,13 @@ use poem_openapi::param::{Path, Query};
 use super::{
     Conditions, Cursors,
     conditions::tag,
-    pages::{self, Asked, Frame},
+    pages::{self, ListRequest, PageEnvelope},
     representations::item,
     tables::BATCH,
 };
 use crate::{
-    db::repositories::items::{Filter, ItemRow, Place},
-    services::{ItemChanges, ItemContent, Items, Version},
+    db::repositories::items::{Filter, ItemRow, ItemScope},
+    services::{ETag, ItemChanges, ItemContent, Items},
 };
 
 /// `/v2/bucketlists/{bucketlist_id}/items` over the items.
@@ -50,9 +50,9 @@ impl ItemEndpoints for ItemLists {
         Query(created_after): Query<Option<Timestamp>>,
         Query(include): Query<Vec<Include>>,
         _: IfNoneMatch,
-    ) -> Result<Listing<ItemPage>, Refusal> {
+    ) -> Result<ListResponse<ItemPage>, ProblemResponse> {
         let place = place(&caller, &bucketlist_id);
-        let asked = Asked {
+        let asked = ListRequest {
             list: format!("items of {} of {}", place.bucketlist_id, place.owner),
             filter: Filter {
                 pattern: pages::pattern(q.as_ref()),
@@ -75,7 +75,7 @@ impl ItemEndpoints for ItemLists {
                 async move { items.walk(place, walk).await }
             };
             let body = pages::all(format, BATCH, walk, fetch, ItemRow::position, item).await?;
-            return Ok(Listing::Rows(Rows { format, file_name: "items", body, link: None }));
+            return Ok(ListResponse::Rows(RowStream { format, file_name: "items", body, link: None }));
         }
         let found = self.items.walk(place, walk).await?;
         let next = pages::end(&found, |row| row.position(sort_key)).map(|end| self.cursors.write(&binding, &end));
@@ -88,7 +88,7 @@ impl ItemEndpoints for ItemLists {
             .with("created_after", created_after)
             .with("include", asked.with_total.then_some("total"));
         let path = format!("/v2/bucketlists/{}/items", place.bucketlist_id);
-        let frame = Frame::new(&path, &query, asked.limit, cursor.as_ref(), next.as_deref(), found.total);
+        let frame = PageEnvelope::new(&path, &query, asked.limit, cursor.as_ref(), next.as_deref(), found.total);
         let data = found.rows.into_iter().map(item).collect();
         let page = ItemPage { data, meta: frame.meta, links: frame.links };
         pages::answer(format, "items", page, |page| page.data, frame.header)
@@ -100,11 +100,11 @@ impl ItemEndpoints for ItemLists {
         bucketlist_id: Path<Id>,
         IdempotencyKey(key): IdempotencyKey,
         Json(body): Json<ItemCreate>,
-    ) -> Result<Created<Item>, Refusal> {
+    ) -> Result<Created<Item>, ProblemResponse> {
         let made = self.items.create(place(&caller, &bucketlist_id), new(body), key).await?;
         Ok(Created {
             location: format!("/v2/bucketlists/{}/items/{}", made.value.bucketlist_id, made.value.id),
-            tag: Some(tag(&Version::of(&made.value))),
+            tag: Some(tag(&ETag::of(&made.value))),
             replayed: made.replayed,
             body: Json(item(made.value)),
         })
@@ -116,7 +116,7 @@ impl ItemEndpoints for ItemLists {
         bucketlist_id: Path<Id>,
         IdempotencyKey(key): IdempotencyKey,
         Json(body): Json<ItemBatch>,
-    ) -> Result<Created<ItemBatchCreated>, Refusal> {
+    ) -> Result<Created<ItemBatchCreated>, ProblemResponse> {
         let contents = body.items.into_iter().map(new).collect();
         let place = place(&caller, &bucketlist_id);
         let made = self.items.create_all(place, contents, key).await?;
@@ -134,9 +134,9 @@ impl ItemEndpoints for ItemLists {
         bucketlist_id: Path<Id>,
         Path(Id(item_id)): Path<Id>,
         _: IfNoneMatch,
-    ) -> Result<Found<Item>, Refusal> {
+    ) -> Result<Retrieved<Item>, ProblemResponse> {
         let row = self.items.get(place(&caller, &bucketlist_id), item_id).await?;
-        Ok(Found { tag: tag(&Version::of(&row)), body: Json(item(row)) })
+        Ok(Retrieved { tag: tag(&ETag::of(&row)), body: Json(item(row)) })
     }
 
     async fn replace(
@@ -146,7 +146,7 @@ impl ItemEndpoints for ItemLists {
         Path(Id(item_id)): Path<Id>,
         if_match: IfMatch,
         Json(body): Json<ItemReplace>,
-    ) -> Result<Changed<Item>, Refusal> {
+    ) -> Result<Updated<Item>, ProblemResponse> {
         let precondition = self.conditions.precondition(if_match)?;
         let content = ItemContent {
             name: body.name,
@@ -164,7 +164,7 @@ impl ItemEndpoints for ItemLists {
         Path(Id(item_id)): Path<Id>,
         if_match: IfMatch,
         MergePatch(body): MergePatch<ItemPatch>,
-    ) -> Result<Changed<Item>, Refusal> {
+    ) -> Result<Updated<Item>, ProblemResponse> {
         let precondition = self.conditions.precondition(if_match)?;
         let changes = ItemChanges {
             name: body.name,
@@ -181,15 +181,15 @@ impl ItemEndpoints for ItemLists {
         bucketlist_id: Path<Id>,
         Path(Id(item_id)): Path<Id>,
         if_match: IfMatch,
-    ) -> Result<Done, Refusal> {
+    ) -> Result<NoContent, ProblemResponse> {
         let precondition = self.conditions.precondition(if_match)?;
         self.items.delete(place(&caller, &bucketlist_id), item_id, precondition).await?;
-        Ok(Done)
+        Ok(NoContent)
     }
 }
 
-fn place(User(caller): &User, Path(Id(bucketlist_id)): &Path<Id>) -> Place {
-    Place { owner: caller.user_id, bucketlist_id: *bucketlist_id }
+fn place(User(caller): &User, Path(Id(bucketlist_id)): &Path<Id>) -> ItemScope {
+    ItemScope { owner: caller.user_id, bucketlist_id: *bucketlist_id }
 }
 
 fn new(body: ItemCreate) -> ItemContent {
@@ -201,6 +201,6 @@ fn new(body: ItemCreate) -> ItemContent {
     }
 }
 
-fn changed(row: ItemRow) -> Result<Changed<Item>, Refusal> {
-    Ok(Changed { tag: tag(&Version::of(&row)), body: Json(item(row)) })
+fn changed(row: ItemRow) -> Result<Updated<Item>, ProblemResponse> {
+    Ok(Updated { tag: tag(&ETag::of(&row)), body: Json(item(row)) })
 }

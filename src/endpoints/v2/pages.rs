@@ -4,12 +4,12 @@ use std::future::Future;
 
 use contract::{
     ApiError, ErrorCode, Json,
-    listing::{Format, Listing, Page, PageHeaders, Rows},
+    listing::{Format, ListResponse, Page, PageHeaders, RowStream},
     table::{Row, RowFormat},
     v2::{
-        Refusal,
+        ProblemResponse,
         parameters::{Cursor, Sort},
-        responses::Listed,
+        responses::PageResponse,
         schemas::{CursorLinks, CursorMeta},
     },
     values::{Nullable, SearchText},
@@ -19,13 +19,13 @@ use serde::Serialize;
 
 use super::{
     conditions,
-    cursors::{Binding, Cursors, Place},
+    cursors::{CursorBinding, CursorPosition, Cursors},
     tables::{self, Batch},
 };
 use crate::{
-    db::repositories::keyset::{Keyset, Position, SortKey},
+    db::repositories::keyset::{Keyset, KeysetPosition, SortKey},
     domain::like_pattern,
-    services::{Error, MAX_PER_PAGE, Version, Walk, Walked},
+    services::{CursorPage, CursorQuery, ETag, Error, MAX_PER_PAGE},
 };
 
 /// How many rows a page has unless the request says it.
@@ -74,7 +74,7 @@ pub(super) fn order(sort: Option<&Sort>) -> (SortKey, bool) {
 }
 
 /// A list by cursor as it was asked for.
-pub(super) struct Asked<'a, F> {
+pub(super) struct ListRequest<'a, F> {
     /// Names the list and its owner.
     pub(super) list: String,
     pub(super) filter: F,
@@ -84,18 +84,18 @@ pub(super) struct Asked<'a, F> {
     pub(super) with_total: bool,
 }
 
-impl<F: Clone + std::fmt::Debug> Asked<'_, F> {
+impl<F: Clone + std::fmt::Debug> ListRequest<'_, F> {
     /// The walk, and what its cursors are bound to.
-    pub(super) fn walk(&self, cursors: &Cursors) -> Result<(Walk<F>, Binding), ErrorCode> {
+    pub(super) fn walk(&self, cursors: &Cursors) -> Result<(CursorQuery<F>, CursorBinding), ErrorCode> {
         let (sort, descending) = order(self.sort);
-        let binding = Binding::new(&self.list, &(sort, descending, &self.filter));
+        let binding = CursorBinding::new(&self.list, &(sort, descending, &self.filter));
         let after = match cursors.read(&binding, self.cursor)? {
-            Some(Place::After(position)) => Some(position),
+            Some(CursorPosition::After(position)) => Some(position),
             None => None,
-            Some(Place::Offset(_)) => return Err(ErrorCode::InvalidCursor),
+            Some(CursorPosition::Offset(_)) => return Err(ErrorCode::InvalidCursor),
         };
         let keyset = Keyset { sort, descending, after, limit: self.limit };
-        Ok((Walk { filter: self.filter.clone(), keyset, with_total: self.with_total }, binding))
+        Ok((CursorQuery { filter: self.filter.clone(), keyset, with_total: self.with_total }, binding))
     }
 }
 
@@ -117,26 +117,26 @@ pub(super) fn answer<P: Page>(
     page: P,
     rows: impl FnOnce(P) -> Vec<P::Row>,
     link: String,
-) -> Result<Listing<P>, Refusal> {
+) -> Result<ListResponse<P>, ProblemResponse> {
     let unwritable = |error| ApiError::new(ErrorCode::InternalError).with_source(error);
     Ok(match format {
         Format::Json => {
-            let Listed { page, headers } = listed(page, link)?;
-            Listing::Page(page, headers)
+            let PageResponse { page, headers } = listed(page, link)?;
+            ListResponse::Page(page, headers)
         }
         Format::Rows(format) => {
             let rows = rows(page);
             let text = format.begin::<P::Row>().and_then(|text| format.append(&rows, text)).map_err(unwritable)?;
-            Listing::Rows(Rows { format, file_name, body: text.into(), link: Some(link) })
+            ListResponse::Rows(RowStream { format, file_name, body: text.into(), link: Some(link) })
         }
     })
 }
 
 /// A page with what its headers say.
-pub(super) fn listed<P: Serialize>(page: P, link: String) -> Result<Listed<P>, Refusal> {
+pub(super) fn listed<P: Serialize>(page: P, link: String) -> Result<PageResponse<P>, ProblemResponse> {
     let page = Json(page).write().map_err(|error| ApiError::new(ErrorCode::InternalError).with_source(error))?;
-    let etag = conditions::tag(&Version::of_text(page.text()));
-    Ok(Listed { page, headers: PageHeaders { link: Some(link), etag } })
+    let etag = conditions::tag(&ETag::of_text(page.text()));
+    Ok(PageResponse { page, headers: PageHeaders { link: Some(link), etag } })
 }
 
 /// All rows from the start of `walk` on, streamed, `size` at once. `fetch` walks, `position` tells where a row is, `show`
@@ -144,18 +144,18 @@ pub(super) fn listed<P: Serialize>(page: P, link: String) -> Result<Listed<P>, R
 pub(super) async fn all<F, T, R, Fut>(
     format: RowFormat,
     size: usize,
-    walk: Walk<F>,
-    fetch: impl Fn(Walk<F>) -> Fut + Send + 'static,
-    position: fn(&T, SortKey) -> Position,
+    walk: CursorQuery<F>,
+    fetch: impl Fn(CursorQuery<F>) -> Fut + Send + 'static,
+    position: fn(&T, SortKey) -> KeysetPosition,
     show: fn(T) -> R,
-) -> Result<Body, Refusal>
+) -> Result<Body, ProblemResponse>
 where
     F: Clone + Send + 'static,
     T: Send + 'static,
     R: Row + Send + 'static,
-    Fut: Future<Output = Result<Walked<T>, Error>> + Send + 'static,
+    Fut: Future<Output = Result<CursorPage<T>, Error>> + Send + 'static,
 {
-    let batch = move |found: Walked<T>, mut walk: Walk<F>| {
+    let batch = move |found: CursorPage<T>, mut walk: CursorQuery<F>| {
         let last = found.rows.last().filter(|_| found.has_more).map(|row| position(row, walk.keyset.sort));
         let next = last.map(|last| {
             walk.keyset.after = Some(last);
@@ -168,25 +168,25 @@ where
     // Rows have no place for a total: counting them anew for each batch would be for nothing.
     walk.with_total = false;
     let first = batch(fetch(walk.clone()).await?, walk);
-    Ok(tables::rows(format, first, move |walk: Walk<F>| {
+    Ok(tables::rows(format, first, move |walk: CursorQuery<F>| {
         let fetching = fetch(walk.clone());
         async move { fetching.await.map(|found| batch(found, walk)) }
     }))
 }
 
 /// Where the rows of a page end, if there are more.
-pub(super) fn end<T>(found: &Walked<T>, position: impl FnOnce(&T) -> Position) -> Option<Place> {
-    found.rows.last().filter(|_| found.has_more).map(|row| Place::After(position(row)))
+pub(super) fn end<T>(found: &CursorPage<T>, position: impl FnOnce(&T) -> KeysetPosition) -> Option<CursorPosition> {
+    found.rows.last().filter(|_| found.has_more).map(|row| CursorPosition::After(position(row)))
 }
 
 /// What a page says of itself: how it was cut, its links, and the same links as a `Link` header (RFC 8288).
-pub(super) struct Frame {
+pub(super) struct PageEnvelope {
     pub(super) meta: CursorMeta,
     pub(super) links: CursorLinks,
     pub(super) header: String,
 }
 
-impl Frame {
+impl PageEnvelope {
     pub(super) fn new(
         path: &str,
         query: &Query,
@@ -215,7 +215,7 @@ mod tests {
         let query =
             Query::default().with("sort", Some("-name")).with("q", Some("50% & more")).with("done", None::<bool>);
         let cursor = Cursor("abc".into());
-        let frame = Frame::new("/x", &query, 20, Some(&cursor), Some("def"), None);
+        let frame = PageEnvelope::new("/x", &query, 20, Some(&cursor), Some("def"), None);
         assert_eq!(frame.links.this, "/x?per_page=20&sort=-name&q=50%25+%26+more&cursor=abc");
         assert_eq!(frame.links.next.0.as_deref(), Some("/x?per_page=20&sort=-name&q=50%25+%26+more&cursor=def"));
         assert_eq!(
@@ -223,7 +223,7 @@ mod tests {
             "</x?per_page=20&sort=-name&q=50%25+%26+more&cursor=abc>; rel=\"self\", \
              </x?per_page=20&sort=-name&q=50%25+%26+more&cursor=def>; rel=\"next\""
         );
-        let last = Frame::new("/x", &Query::default(), 20, None, None, Some(3));
+        let last = PageEnvelope::new("/x", &Query::default(), 20, None, None, Some(3));
         assert_eq!((last.links.this.as_str(), last.meta.has_more), ("/x?per_page=20", false));
         assert_eq!(last.header, "</x?per_page=20>; rel=\"self\"");
     }

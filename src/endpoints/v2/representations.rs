@@ -9,7 +9,7 @@ use contract::{
 
 use crate::{
     db::repositories::{
-        bucketlists::BucketlistRow, items::ItemRow, search::Kind, sessions::SessionRow, users::UserRow,
+        bucketlists::BucketlistRow, items::ItemRow, search::DocumentKind, sessions::SessionRow, users::UserRow,
     },
     services::Found,
 };
@@ -87,8 +87,8 @@ pub(super) fn session(row: SessionRow, current: i64) -> Session {
 pub(super) fn hit(found: Found) -> SearchHit {
     let Found { hit, snippet } = found;
     let (kind, links) = match hit.kind {
-        Kind::Bucketlist => (HitType::Bucketlist, Links::Bucketlist(hit.id)),
-        Kind::Item => (HitType::Item, Links::Item { bucketlist_id: hit.bucketlist_id, id: hit.id }),
+        DocumentKind::Bucketlist => (HitType::Bucketlist, Links::Bucketlist(hit.id)),
+        DocumentKind::Item => (HitType::Item, Links::Item { bucketlist_id: hit.bucketlist_id, id: hit.id }),
     };
     SearchHit {
         kind,

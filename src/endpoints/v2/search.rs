@@ -3,7 +3,8 @@
 use contract::{
     User,
     v2::{
-        IfNoneMatch, Refusal, endpoints::SearchEndpoints, parameters::Cursor, responses::Listed, schemas::SearchPage,
+        IfNoneMatch, ProblemResponse, endpoints::SearchEndpoints, parameters::Cursor, responses::PageResponse,
+        schemas::SearchPage,
     },
     values,
 };
@@ -11,8 +12,8 @@ use poem_openapi::param::Query;
 
 use super::{
     Cursors,
-    cursors::{Binding, Place},
-    pages::{self, Frame},
+    cursors::{CursorBinding, CursorPosition},
+    pages::{self, PageEnvelope},
     representations,
 };
 use crate::services::Search;
@@ -31,11 +32,11 @@ impl SearchEndpoints for SearchText {
         Query(cursor): Query<Option<Cursor>>,
         Query(per_page): Query<Option<i32>>,
         _: IfNoneMatch,
-    ) -> Result<Listed<SearchPage>, Refusal> {
+    ) -> Result<PageResponse<SearchPage>, ProblemResponse> {
         let limit = pages::per_page(per_page);
-        let binding = Binding::new(&format!("search of {}", caller.user_id), &q);
+        let binding = CursorBinding::new(&format!("search of {}", caller.user_id), &q);
         let offset = match self.cursors.read(&binding, cursor.as_ref())? {
-            Some(Place::Offset(offset)) => offset,
+            Some(CursorPosition::Offset(offset)) => offset,
             _ => 0,
         };
         // One more tells whether there are more.
@@ -43,9 +44,9 @@ impl SearchEndpoints for SearchText {
         let size = usize::try_from(limit).unwrap_or(usize::MAX);
         let has_more = found.len() > size;
         found.truncate(size);
-        let next = has_more.then(|| self.cursors.write(&binding, &Place::Offset(offset + limit)));
+        let next = has_more.then(|| self.cursors.write(&binding, &CursorPosition::Offset(offset + limit)));
         let query = pages::Query::default().with("q", Some(q));
-        let frame = Frame::new("/v2/search", &query, limit, cursor.as_ref(), next.as_deref(), None);
+        let frame = PageEnvelope::new("/v2/search", &query, limit, cursor.as_ref(), next.as_deref(), None);
         let data = found.into_iter().map(representations::hit).collect();
         let page = SearchPage { data, meta: frame.meta, links: frame.links };
         pages::listed(page, frame.header)

@@ -4,9 +4,9 @@ use contract::{
     Json, User as Caller,
     caller::Client,
     v2::{
-        IfMatch, IfNoneMatch, Refusal,
+        IfMatch, IfNoneMatch, ProblemResponse,
         endpoints::UserEndpoints,
-        responses::{Changed, Done, Found},
+        responses::{NoContent, Retrieved, Updated},
         schemas::{AccountDeletion, Links, MePatch, User},
     },
     values::EmailAddress,
@@ -14,7 +14,7 @@ use contract::{
 
 use super::{Conditions, conditions::tag, representations::user};
 use crate::{
-    endpoints::{origin, secret},
+    endpoints::{audit_origin, secret},
     services::{AccountChanges, Users},
 };
 
@@ -25,9 +25,9 @@ pub struct UserAccounts {
 }
 
 impl UserEndpoints for UserAccounts {
-    async fn get_me(&self, Caller(caller): Caller, _: IfNoneMatch) -> Result<Found<User>, Refusal> {
+    async fn get_me(&self, Caller(caller): Caller, _: IfNoneMatch) -> Result<Retrieved<User>, ProblemResponse> {
         let row = self.users.get_own(caller.user_id).await?;
-        Ok(Found { tag: tag(&Users::version(&row)), body: Json(user(row, Links::Me)) })
+        Ok(Retrieved { tag: tag(&Users::version(&row)), body: Json(user(row, Links::Me)) })
     }
 
     async fn update_me(
@@ -36,16 +36,16 @@ impl UserEndpoints for UserAccounts {
         client: Client,
         if_match: IfMatch,
         Json(body): Json<MePatch>,
-    ) -> Result<Changed<User>, Refusal> {
+    ) -> Result<Updated<User>, ProblemResponse> {
         let changes = AccountChanges {
             name: body.name,
             email: body.email.map(|EmailAddress(address)| address),
             current_password: body.current_password.as_ref().map(secret),
         };
         let precondition = self.conditions.precondition(if_match)?;
-        let origin = origin(client, Some(caller.user_id));
+        let origin = audit_origin(client, Some(caller.user_id));
         let row = self.users.update_own(caller.user_id, changes, precondition, origin).await?;
-        Ok(Changed { tag: tag(&Users::version(&row)), body: Json(user(row, Links::Me)) })
+        Ok(Updated { tag: tag(&Users::version(&row)), body: Json(user(row, Links::Me)) })
     }
 
     async fn delete_me(
@@ -54,10 +54,10 @@ impl UserEndpoints for UserAccounts {
         client: Client,
         if_match: IfMatch,
         Json(body): Json<AccountDeletion>,
-    ) -> Result<Done, Refusal> {
+    ) -> Result<NoContent, ProblemResponse> {
         let precondition = self.conditions.precondition(if_match)?;
-        let origin = origin(client, Some(caller.user_id));
+        let origin = audit_origin(client, Some(caller.user_id));
         self.users.delete_own(caller.user_id, secret(&body.password), precondition, origin).await?;
-        Ok(Done)
+        Ok(NoContent)
     }
 }

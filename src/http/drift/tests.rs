@@ -21,7 +21,7 @@ fn complete(response: &mut Response) {
 }
 
 /// Sends an answer as the stack does; what the client gets.
-async fn send(check: &ResponseCheck, id: &str, mut response: Response) -> Vec<u8> {
+async fn send(check: &ResponseValidator, id: &str, mut response: Response) -> Vec<u8> {
     let watched = check.watch(operation(id), &mut response);
     complete(&mut response);
     if let Some(watched) = watched {
@@ -30,17 +30,17 @@ async fn send(check: &ResponseCheck, id: &str, mut response: Response) -> Vec<u8
     response.into_body().into_vec().await.unwrap()
 }
 
-fn all() -> ResponseCheck {
-    ResponseCheck::new(Checked::All).unwrap().unwrap()
+fn all() -> ResponseValidator {
+    ResponseValidator::new(ResponseValidation::All).unwrap().unwrap()
 }
 
-fn counts(checked: u64, drifted: u64, skipped: u64) -> DriftCounts {
-    DriftCounts { checked, drifted, skipped }
+fn counts(checked: u64, drifted: u64, skipped: u64) -> ValidationCounts {
+    ValidationCounts { checked, drifted, skipped }
 }
 
 #[tokio::test]
 async fn what_the_document_says_is_no_drift() {
-    assert!(ResponseCheck::new(Checked::Off).unwrap().is_none());
+    assert!(ResponseValidator::new(ResponseValidation::Off).unwrap().is_none());
     let check = all();
     assert_eq!(send(&check, "logout", no_content()).await, b"");
     check.settled().await;
@@ -103,7 +103,7 @@ async fn of_a_body_that_is_too_long_nothing_is_kept() {
 
 #[tokio::test]
 async fn a_sample_has_the_first_of_each_and_few_others() {
-    let check = ResponseCheck::new(Checked::Sample).unwrap().unwrap();
+    let check = ResponseValidator::new(ResponseValidation::Sample).unwrap().unwrap();
     for _ in 0..2 * SAMPLE {
         send(&check, "logout", no_content()).await;
     }

@@ -101,13 +101,13 @@ pub fn pages(info: &PageInfo<'_>) -> Vec<Page> {
         page("/docs", HTML, CSP_DOCS, REVALIDATE, docs::html(info, assets)),
         page("/redoc", HTML, CSP_REDOC, REVALIDATE, redoc::html(info, assets)),
         page("/console", HTML, CSP_CONSOLE, REVALIDATE, console::html(info, assets)),
-        page(problem::PAGES, HTML, CSP_TEXT, REVALIDATE, problems::index(info, assets)),
+        page(problem::PAGES_PATH, HTML, CSP_TEXT, REVALIDATE, problems::index(info, assets)),
         page("/robots.txt", "text/plain; charset=utf-8", CSP_ASSET, A_DAY, robots::txt(info)),
     ];
     pages.extend(
-        ErrorCode::ALL
-            .iter()
-            .map(|code| page(problem::page(*code), HTML, CSP_TEXT, REVALIDATE, problems::html(*code, info, assets))),
+        ErrorCode::ALL.iter().map(|code| {
+            page(problem::page_path(*code), HTML, CSP_TEXT, REVALIDATE, problems::html(*code, info, assets))
+        }),
     );
     pages.extend(assets.iter().map(|asset| Page {
         path: Cow::Borrowed(&asset.path),

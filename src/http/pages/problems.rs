@@ -25,7 +25,7 @@ pub(super) fn index(info: &PageInfo<'_>, assets: &[Asset]) -> String {
         &[
             ("site.css", assets::path(assets, "site.css")),
             ("version", &escape_html(info.version)),
-            ("index", problem::PAGES),
+            ("index", problem::PAGES_PATH),
             ("count", &ErrorCode::ALL.len().to_string()),
             ("statuses", &statuses.join("\n    ")),
         ],
@@ -36,7 +36,7 @@ pub(super) fn index(info: &PageInfo<'_>, assets: &[Asset]) -> String {
 fn status_section(codes: &[ErrorCode]) -> String {
     let status = codes.first().map_or(0, |code| code.status());
     let line = |code: &ErrorCode| {
-        let (page, name) = (problem::page(*code), code.as_str());
+        let (page, name) = (problem::page_path(*code), code.as_str());
         format!("<li><a href=\"{page}\">{name}</a> <span>{}</span></li>", prose(code.message()))
     };
     let lines = codes.iter().map(line).collect::<Vec<_>>().join("\n        ");
@@ -55,7 +55,7 @@ pub(super) fn html(code: ErrorCode, info: &PageInfo<'_>, assets: &[Asset]) -> St
         &[
             ("site.css", assets::path(assets, "site.css")),
             ("version", &escape_html(info.version)),
-            ("index", problem::PAGES),
+            ("index", problem::PAGES_PATH),
             ("code", code.as_str()),
             ("status", &code.status().to_string()),
             ("reason", reason(code.status())),

@@ -180,7 +180,7 @@ fn shown(html: &str, id: &str) -> Option<serde_json::Value> {
 fn the_page_of_a_code_says_everything_of_it() {
     for code in ErrorCode::ALL {
         let name = code.as_str();
-        let path = problem::page(*code);
+        let path = problem::page_path(*code);
         let html = text(&INFO, &path);
         // As a reader sees it: without the marks of code.
         let seen = html.replace("<code>", "`").replace("</code>", "`");
@@ -207,7 +207,7 @@ fn the_index_lists_every_code_under_its_status() {
     for code in ErrorCode::ALL {
         let (_, section) = html.split_once(&format!("<h2 id=\"status-{}\">", code.status())).expect("a section");
         let (section, _) = section.split_once("</section>").expect("its end");
-        let link = format!("<a href=\"{}\">{}</a>", problem::page(*code), code.as_str());
+        let link = format!("<a href=\"{}\">{}</a>", problem::page_path(*code), code.as_str());
         assert!(section.contains(&link) && html.matches(&link).count() == 1, "{}", code.as_str());
     }
     assert!(html.contains(&format!("these {} codes", ErrorCode::ALL.len())));

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use document::{BodyError, Operation, Secrecy, Step};
+use document::{BodyError, Operation, PathSegment, Sensitivity};
 use serde::de::IgnoredAny;
 
 use super::{
@@ -35,15 +35,16 @@ impl Work<'_> {
         let schema = operation.and_then(Operation::body);
         let mut open = Vec::new();
         for leaf in json::leaves(bytes) {
-            let secrecy = schema.map_or(Secrecy::Unknown, |schema| schema.secrecy(&leaf.path));
-            let why = if secrecy == Secrecy::Secret || is_named_secret(&leaf) { Why::Secret } else { Why::Unknown };
+            let secrecy = schema.map_or(Sensitivity::Unknown, |schema| schema.sensitivity(&leaf.path));
+            let why =
+                if secrecy == Sensitivity::Sensitive || is_named_secret(&leaf) { Why::Secret } else { Why::Unknown };
             match (leaf.kind, secrecy) {
-                (Kind::Key, Secrecy::Secret | Secrecy::Free | Secrecy::Open) => {}
-                (Kind::Text, Secrecy::Free | Secrecy::Open) | (Kind::Key, Secrecy::Unknown) => {
-                    let is_free = secrecy != Secrecy::Open;
+                (Kind::Key, Sensitivity::Sensitive | Sensitivity::FreeText | Sensitivity::NotSensitive) => {}
+                (Kind::Text, Sensitivity::FreeText | Sensitivity::NotSensitive) | (Kind::Key, Sensitivity::Unknown) => {
+                    let is_free = secrecy != Sensitivity::NotSensitive;
                     open.push(Open { units: units::json(bytes, leaf.range), with_keys: true, is_free });
                 }
-                (Kind::Number, Secrecy::Free | Secrecy::Open) => {
+                (Kind::Number, Sensitivity::FreeText | Sensitivity::NotSensitive) => {
                     let units = units::plain(bytes, leaf.range);
                     if !super::sweep::secrets(&units::characters(&units), false).is_empty() {
                         self.mask_number(bytes, &units, Why::Secret);
@@ -118,8 +119,9 @@ impl Work<'_> {
         }
         let mut open = Vec::new();
         for leaf in json::leaves(bytes) {
-            let secrecy = operation.map_or(Secrecy::Unknown, |one| one.response_secrecy(status, &leaf.path));
-            let is_secret = secrecy == Secrecy::Secret || (secrecy == Secrecy::Unknown && is_named_secret(&leaf));
+            let secrecy = operation.map_or(Sensitivity::Unknown, |one| one.response_sensitivity(status, &leaf.path));
+            let is_secret =
+                secrecy == Sensitivity::Sensitive || (secrecy == Sensitivity::Unknown && is_named_secret(&leaf));
             match leaf.kind {
                 Kind::Key | Kind::Word => {}
                 Kind::Number if is_secret => {
@@ -145,19 +147,19 @@ impl Work<'_> {
 /// Whether the operation could read it as JSON at all, whatever is wrong with what it says.
 fn is_json(bytes: &[u8], operation: Option<&Operation>) -> bool {
     match operation.and_then(Operation::body) {
-        Some(schema) => !matches!(schema.read(bytes), Err(BodyError::Malformed(_))),
+        Some(schema) => !matches!(schema.read(bytes), Err(BodyError::JsonError(_))),
         None => serde_json::from_slice::<IgnoredAny>(bytes).is_ok(),
     }
 }
 
 /// Whether any field on the way to a leaf is a secret by its name.
 fn is_named_secret(leaf: &Leaf) -> bool {
-    leaf.path.iter().any(|step| matches!(step, Step::Key(name) if is_secret_name(name)))
+    leaf.path.iter().any(|step| matches!(step, PathSegment::Key(name) if is_secret_name(name)))
 }
 
 fn name_of(leaf: &Leaf) -> &str {
     match leaf.path.last() {
-        Some(Step::Key(name)) => name,
+        Some(PathSegment::Key(name)) => name,
         _ => "",
     }
 }

@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use document::Step;
+use document::PathSegment;
 
 use super::units;
 
@@ -28,7 +28,7 @@ pub(super) struct Leaf {
     /// Its bytes, those of a string without the quotes.
     pub(super) range: Range<usize>,
     /// Where it is; the path of a key leads to its value.
-    pub(super) path: Vec<Step>,
+    pub(super) path: Vec<PathSegment>,
 }
 
 /// Where the reader is in an object or array.
@@ -120,8 +120,8 @@ impl Reader<'_> {
             kind = Kind::Key;
         }
         let path = self.levels.iter().take(DEPTH).map(|level| match level {
-            Level::Object { key, .. } => Step::Key(key.clone().unwrap_or_default()),
-            Level::Array => Step::Index,
+            Level::Object { key, .. } => PathSegment::Key(key.clone().unwrap_or_default()),
+            Level::Array => PathSegment::Index,
         });
         let path = path.collect();
         self.leaves.push(Leaf { kind, range, path });
@@ -144,8 +144,8 @@ mod tests {
                 .path
                 .iter()
                 .map(|step| match step {
-                    Step::Key(key) => key.clone(),
-                    Step::Index => "*".to_owned(),
+                    PathSegment::Key(key) => key.clone(),
+                    PathSegment::Index => "*".to_owned(),
                 })
                 .collect();
             format!("{:?} /{} {}", leaf.kind, path.join("/"), &text[leaf.range])

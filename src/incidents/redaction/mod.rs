@@ -117,13 +117,13 @@ impl Redactor {
                 target: String::from_utf8_lossy(&target).into_owned(),
                 headers,
                 body: Bytes(body),
-                truncated: exchange.is_body_cut,
+                truncated: exchange.is_body_truncated,
             },
             response: Reply {
                 status: exchange.status,
                 headers: response_headers,
                 body: Bytes(response),
-                truncated: exchange.is_response_cut,
+                truncated: exchange.is_response_truncated,
             },
         };
         Redacted { record, site }

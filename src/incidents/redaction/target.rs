@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, ops::Range, sync::LazyLock};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use contract::{v1, v2};
-use document::{Location, Operation, Secrecy};
+use document::{Location, Operation, Sensitivity};
 
 use super::{
     Open, Why, Work, is_secret_name,
@@ -26,7 +26,7 @@ impl Work<'_> {
         let (path, query) = text.split_once('?').map_or((text.as_str(), None), |(path, query)| (path, Some(query)));
         let parameters = operation.map(|operation| named(operation, path)).unwrap_or_default();
         let wrong: Vec<Location> = operation
-            .map(|operation| operation.check_parameters(&parameters, query))
+            .map(|operation| operation.validate_parameters(&parameters, query))
             .unwrap_or_default()
             .into_iter()
             .map(|violation| violation.location)
@@ -78,19 +78,21 @@ impl Work<'_> {
         let text: String = characters(&name).into_iter().collect();
         let range = (equals + 1).min(pair.end)..pair.end;
         let value = units::percent(bytes, range.clone(), true);
-        let secrecy = operation.map_or(Secrecy::Unknown, |operation| operation.query_secrecy(&text));
-        let name = (secrecy == Secrecy::Unknown).then_some(Open { units: name, with_keys: true, is_free: true });
+        let secrecy = operation.map_or(Sensitivity::Unknown, |operation| operation.query_sensitivity(&text));
+        let name = (secrecy == Sensitivity::Unknown).then_some(Open { units: name, with_keys: true, is_free: true });
         let is_wrong = wrong.contains(&Location::Query(text.clone()));
         let sent: String = characters(&value).into_iter().collect();
         // A cursor that is good is no secret, and must stay itself.
         let with_keys = text != "cursor" || code == Some("INVALID_CURSOR") || !looks_like_a_cursor(&sent);
         match secrecy {
-            Secrecy::Secret => self.mask_written(bytes, range, &value, Why::Secret),
-            Secrecy::Unknown if is_secret_name(&text) => self.mask_written(bytes, range, &value, Why::Secret),
-            Secrecy::Unknown => self.mask_written(bytes, range, &value, Why::Unknown),
-            Secrecy::Free => return vec![Open { units: value, with_keys, is_free: true }],
-            Secrecy::Open if !is_wrong => return vec![Open { units: value, with_keys: false, is_free: false }],
-            Secrecy::Open => {
+            Sensitivity::Sensitive => self.mask_written(bytes, range, &value, Why::Secret),
+            Sensitivity::Unknown if is_secret_name(&text) => self.mask_written(bytes, range, &value, Why::Secret),
+            Sensitivity::Unknown => self.mask_written(bytes, range, &value, Why::Unknown),
+            Sensitivity::FreeText => return vec![Open { units: value, with_keys, is_free: true }],
+            Sensitivity::NotSensitive if !is_wrong => {
+                return vec![Open { units: value, with_keys: false, is_free: false }];
+            }
+            Sensitivity::NotSensitive => {
                 // Too large, or not a day of the calendar: another number might be neither.
                 if !sent.chars().all(|character| character.is_ascii_digit() || "-:.TZ,".contains(character)) {
                     self.mask_written(bytes, range, &value, Why::Unknown);

@@ -30,11 +30,11 @@ pub(in crate::incidents) fn exchange(
         target: target.to_owned(),
         headers: vec![header("host", "localhost"), header("content-type", content_type)],
         body: vec![bytes::Bytes::copy_from_slice(body)],
-        is_body_cut: false,
+        is_body_truncated: false,
         status: 422,
         response_headers: vec![header("content-type", "application/problem+json")],
         response_body: bytes::Bytes::copy_from_slice(response.as_bytes()),
-        is_response_cut: false,
+        is_response_truncated: false,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use contract::{v1, v2};
-use document::Contract;
+use document::CompiledDocument;
 use serde_json::Value;
 
 use super::client::Answer;
@@ -30,7 +30,7 @@ pub(super) struct Id {
     length: usize,
 }
 
-pub(super) fn contract_of(path: &str) -> &'static Contract {
+pub(super) fn contract_of(path: &str) -> &'static CompiledDocument {
     if path.starts_with(v1::document::BASE) { v1::contract() } else { v2::contract() }
 }
 

@@ -198,12 +198,12 @@ both_engines! {
             .finish();
         let _guard = tracing::subscriber::set_default(subscriber);
         let app = TestApp::configured(engine, |config| {
-            config.incidents.limits.selection = "4xx,5xx".parse().unwrap();
+            config.incidents.limits.filter = "4xx,5xx".parse().unwrap();
         })
         .await;
         let (admin, user) = (app.admin().await, app.user().await);
         let canaries = plant(&app, &user).await;
-        app.keep_incidents().await;
+        app.store_incidents().await;
         let (count, said) = everything_that_is_said_of_incidents(&admin).await;
         assert!(count >= 90, "{count}");
         assert!(said.contains("createBucketlist") && said.contains("login"));
@@ -223,7 +223,7 @@ both_engines! {
     }
 
     async fn the_tokens_of_a_login_do_not_reach_the_disk(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let admin = app.admin().await;
         let body = json!({"email": admin.email(), "password": Actor::PASSWORD});
         let request = admin.request(Method::POST, "/v2/auth/login").header("x-debug-capture", "1").header("x-fault", "panic");
@@ -232,7 +232,7 @@ both_engines! {
         let change = json!({"current_password": Actor::PASSWORD, "new_password": "another-harbour-17"});
         let request = admin.request(Method::PUT, "/v2/auth/password").header("x-debug-capture", "1");
         request.json(&change).send().await.expect(204);
-        app.keep_incidents().await;
+        app.store_incidents().await;
         let (count, said) = everything_that_is_said_of_incidents(&admin).await;
         assert_eq!(count, 2);
         let dump = dump(&app.database);

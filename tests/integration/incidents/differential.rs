@@ -11,7 +11,7 @@ use contract::{v1, v2};
 use document::Operation;
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
-use crate::support::{Actor, Engine, Reply, TestApp, Value, json};
+use crate::support::{Actor, Engine, TestApp, TestResponse, Value, json};
 
 const SECRET: &str = "the-secret-that-test-apps-sign-with";
 
@@ -42,9 +42,9 @@ async fn somebody<'a>(app: &'a TestApp, email: &str, password: &str) -> Somebody
     let body = json!({"email": email, "password": password, "name": "Ada"});
     let session = app.anonymous().post("/v2/auth/register", &body).await.expect(201).json();
     let actor = Actor::new(app, Some(session));
-    let list = actor.bucketlist("See the world").await;
-    let item = actor.item(list, "Watch the northern lights").await;
-    let export = actor.export("json").await;
+    let list = actor.create_bucketlist("See the world").await;
+    let item = actor.create_item(list, "Watch the northern lights").await;
+    let export = actor.create_export("json").await;
     Somebody { actor, email: email.to_owned(), password: password.to_owned(), list, item, export }
 }
 
@@ -63,7 +63,7 @@ fn example(operation: &Operation) -> Value {
     let document = if operation.path.starts_with("/v1") { v1::document() } else { v2::document() }.value();
     let path = &operation.path[3..];
     let content = &document["paths"][path][operation.method.to_lowercase()]["requestBody"]["content"];
-    let schema = &content[&operation.consumes[0]]["schema"];
+    let schema = &content[&operation.request_media_types[0]]["schema"];
     let reference = schema["$ref"].as_str().or_else(|| schema["allOf"][0]["$ref"].as_str());
     match reference {
         Some(reference) => document.pointer(reference.trim_start_matches('#')).unwrap()["example"].clone(),
@@ -331,7 +331,7 @@ struct Sent {
     body: Option<Vec<u8>>,
 }
 
-async fn send(who: &Actor<'_>, sent: &Sent) -> Reply {
+async fn send(who: &Actor<'_>, sent: &Sent) -> TestResponse {
     let mut request = who.request(sent.operation.method.parse().unwrap(), &sent.target);
     if let Some(content_type) = sent.content_type {
         request = request.header("content-type", content_type);
@@ -342,8 +342,8 @@ async fn send(who: &Actor<'_>, sent: &Sent) -> Reply {
     }
 }
 
-fn record(redactor: &Redactor, sent: &Sent, reply: &Reply) -> Record {
-    let code = serde_json::from_slice::<Value>(&reply.body)
+fn record(redactor: &Redactor, sent: &Sent, response: &TestResponse) -> Record {
+    let code = serde_json::from_slice::<Value>(&response.body)
         .ok()
         .and_then(|body| body["error"]["code"].as_str().or_else(|| body["code"].as_str()).map(str::to_owned));
     let code =
@@ -363,11 +363,11 @@ fn record(redactor: &Redactor, sent: &Sent, reply: &Reply) -> Record {
         target: sent.target.clone(),
         headers: headers.collect(),
         body: sent.body.iter().cloned().map(Bytes::from).collect(),
-        is_body_cut: false,
-        status: reply.status,
+        is_body_truncated: false,
+        status: response.status,
         response_headers: vec![("content-type".to_owned(), b"application/json".to_vec())],
-        response_body: Bytes::from(reply.body.clone()),
-        is_response_cut: false,
+        response_body: Bytes::from(response.body.clone()),
+        is_response_truncated: false,
     };
     redactor.redact(&exchange).record
 }
@@ -410,7 +410,7 @@ fn outcome(status: u16, body: &[u8]) -> (u16, Option<String>, Vec<(String, Strin
 async fn a_redacted_request_ends_as_the_original_did() {
     let count: usize = std::env::var("TORTURE").ok().map_or(500, |count| count.parse().unwrap());
     let app =
-        TestApp::configured(Engine::Sqlite, |config| config.incidents.limits.selection = "off".parse().unwrap()).await;
+        TestApp::configured(Engine::Sqlite, |config| config.incidents.limits.filter = "off".parse().unwrap()).await;
     let redactor = Redactor::new(&SECRET.into());
     let admin = app.admin().await;
     let operations = operations();
@@ -425,14 +425,14 @@ async fn a_redacted_request_ends_as_the_original_did() {
         let kind = match rng.random_range(0..25) {
             0 => Some(*kinds.choose(&mut rng).unwrap()),
             1 => None,
-            _ => operation.consumes.first().map(String::as_str),
+            _ => operation.request_media_types.first().map(String::as_str),
         };
         let target = target(&mut rng, &one, operation);
         let sent = Sent { operation, target, content_type: kind.filter(|_| body.is_some()), body };
         let is_for_admins = operation.path.starts_with("/v2/admin")
             || operation.path.starts_with("/v1/users/{")
             || operation.path == "/v1/users";
-        let is_public = !operation.secured;
+        let is_public = !operation.is_secured;
         let anonymous = app.anonymous();
         let whose = |who: &'_ Somebody<'_>| -> Option<Value> { who.actor.session.clone() };
         let (first, second) = match (is_public, is_for_admins) {
@@ -442,12 +442,12 @@ async fn a_redacted_request_ends_as_the_original_did() {
         };
         let as_ = |session: Option<Value>| Actor::new(&app, session);
         drop(anonymous);
-        let reply = send(&as_(first), &sent).await;
-        let record = record(&redactor, &sent, &reply);
+        let response = send(&as_(first), &sent).await;
+        let record = record(&redactor, &sent, &response);
         let again = twin(&record, &sent, &one, &other);
         changed += usize::from(again.body != sent.body);
         let repeated = send(&as_(second), &again).await;
-        let expected = outcome(reply.status, &record.response.body.0);
+        let expected = outcome(response.status, &record.response.body.0);
         let got = outcome(repeated.status, &repeated.body);
         let shown = |body: &Option<Vec<u8>>| String::from_utf8_lossy(body.as_deref().unwrap_or_default()).into_owned();
         assert_eq!(
@@ -463,7 +463,8 @@ async fn a_redacted_request_ends_as_the_original_did() {
         *seen.entry((expected.0, expected.1)).or_default() += 1;
         let is_over =
             ["deleteMe", "deleteUser", "changePassword", "updateMe", "updateUser", "deleteBucketlist", "deleteItem"];
-        if (reply.is_success() && is_over.contains(&operation.id.as_str())) || reply.status == 401 && operation.secured
+        if (response.is_success() && is_over.contains(&operation.id.as_str()))
+            || response.status == 401 && operation.is_secured
         {
             (one, other) = pair(&app, &redactor, number).await;
         }
@@ -487,7 +488,7 @@ async fn pair<'a>(app: &'a TestApp, redactor: &Redactor, number: usize) -> (Some
         content_type: Some("application/json"),
         body: Some(body),
     };
-    let empty = Reply {
+    let empty = TestResponse {
         method: poem::http::Method::POST,
         path: String::new(),
         status: 500,

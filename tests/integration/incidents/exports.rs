@@ -7,32 +7,32 @@ use crate::support::{TestApp, Value, json};
 
 both_engines! {
     async fn an_incident_is_a_file_for_other_programs(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (admin, user) = (app.admin().await, app.user().await);
         let body = json!({"name": "{{title}} {{email}}", "due_on": null});
         let request = fail(&user, Method::POST, "/v2/bucketlists/7/items?", Some(&body)).await;
-        app.keep_incidents().await;
+        app.store_incidents().await;
         let id = incident_of(&admin, &request).await["id"].as_i64().unwrap();
         let path = |target: &str| format!("/v2/admin/incidents/{id}/{target}");
 
-        let reply = admin.get(&path("postman")).await.expect(200);
+        let response = admin.get(&path("postman")).await.expect(200);
         let disposition = format!("attachment; filename=\"incident-{id}.postman_collection.json\"");
-        assert_eq!(reply.header("content-disposition"), disposition);
-        let collection = reply.json();
+        assert_eq!(response.header("content-disposition"), disposition);
+        let collection = response.json();
         let item = &collection["item"][0];
         assert_eq!(item["name"], format!("incident {id}: createItem → 500 INTERNAL_ERROR"));
         assert_eq!(item["request"]["body"]["raw"], body.to_string());
         let base_url = &collection["variable"][0];
         assert_eq!((&base_url["key"], &base_url["value"]), (&json!("base_url"), &json!(app.config.public_url)));
 
-        let reply = admin.get(&path("curl")).await.expect(200);
-        let command = String::from_utf8(reply.body.to_vec()).unwrap();
+        let response = admin.get(&path("curl")).await.expect(200);
+        let command = String::from_utf8(response.body.to_vec()).unwrap();
         assert!(command.starts_with(&format!("printf %s '{body}' |")), "{command}");
         assert!(command.ends_with("'/v2/bucketlists/7/items?'\n"), "{command}");
 
-        let reply = admin.get(&path("har")).await.expect(200);
-        assert_eq!(reply.header("content-disposition"), format!("attachment; filename=\"incident-{id}.har\""));
-        let entry = &reply.json()["log"]["entries"][0];
+        let response = admin.get(&path("har")).await.expect(200);
+        assert_eq!(response.header("content-disposition"), format!("attachment; filename=\"incident-{id}.har\""));
+        let entry = &response.json()["log"]["entries"][0];
         assert_eq!(entry["request"]["url"], format!("{}/v2/bucketlists/7/items?", app.config.public_url));
         assert_eq!(entry["response"]["status"], 500);
 
@@ -53,7 +53,7 @@ both_engines! {
         let app = TestApp::configured(engine, |config| config.incidents.limits.body_bytes = 10).await;
         let admin = app.admin().await;
         let request = fail(&admin, Method::POST, "/v2/bucketlists", Some(&json!({"name": "A long one"}))).await;
-        app.keep_incidents().await;
+        app.store_incidents().await;
         let path = format!("/v2/admin/incidents/{}", incident_of(&admin, &request).await["id"]);
         for target in ["postman", "curl"] {
             admin.get(&format!("{path}/{target}")).await.expect_error(409, "INCIDENT_TRUNCATED");

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bucketlist::{
-    app::{App, Parts},
+    app::{App, Dependencies},
     domain::SystemRandom,
 };
 use bytes::Bytes;
@@ -19,25 +19,25 @@ use tokio::sync::oneshot;
 
 use super::{count, fail, incident_of};
 use crate::faults::ask as number;
-use crate::support::{Actor, Engine, Reply, TestApp, Unjudged, json};
+use crate::support::{Actor, Engine, TestApp, TestResponse, UncheckedResponse, json};
 
 /// The same server after a start with other settings.
 fn started_again(app: &TestApp, change: impl FnOnce(&mut bucketlist::config::Config)) -> App {
     let mut config = app.config.clone();
     change(&mut config);
-    let parts = Parts { clock: app.clock.clone(), random: Arc::new(SystemRandom), mailer: app.mailer.clone() };
+    let parts = Dependencies { clock: app.clock.clone(), random: Arc::new(SystemRandom), mailer: app.mailer.clone() };
     App::new(&config, &SecretString::from("the-secret-that-test-apps-sign-with"), parts).unwrap()
 }
 
-async fn ask(app: &App, actor: &Actor<'_>, path: &str) -> Unjudged {
+async fn ask(app: &App, actor: &Actor<'_>, path: &str) -> UncheckedResponse {
     send(app, actor, Method::GET, path, String::new()).await
 }
 
-async fn send(app: &App, actor: &Actor<'_>, method: Method, path: &str, body: String) -> Unjudged {
+async fn send(app: &App, actor: &Actor<'_>, method: Method, path: &str, body: String) -> UncheckedResponse {
     let authorization = format!("Bearer {}", actor.token());
     let request = Request::builder().method(method.clone()).uri(path.parse().unwrap());
     let request = request.header("authorization", authorization).content_type("application/json").body(body);
-    Unjudged(Reply::read(method, path.to_owned(), app.endpoint.call(request).await.unwrap()).await)
+    UncheckedResponse(TestResponse::read(method, path.to_owned(), app.endpoint.call(request).await.unwrap()).await)
 }
 
 both_engines! {
@@ -45,9 +45,9 @@ both_engines! {
         let app = TestApp::configured(engine, |config| config.incidents.ttl = Duration::from_secs(60)).await;
         let admin = app.admin().await;
         let request = fail(&admin, Method::GET, "/v2/bucketlists/1", None).await;
-        app.keep_incidents().await;
+        app.store_incidents().await;
         let path = format!("/v2/admin/incidents/{}", incident_of(&admin, &request).await["id"]);
-        app.wait(Duration::from_secs(61));
+        app.advance_clock(Duration::from_secs(61));
         // Gone for readers at once, and from the disk with the next purge.
         admin.get(&path).await.expect_error(404, "INCIDENT_NOT_FOUND");
         assert_eq!(count(&admin).await, 0);
@@ -64,7 +64,7 @@ both_engines! {
         for list in 1..=20 {
             last = fail(&admin, Method::GET, &format!("/v2/bucketlists/{list}"), None).await;
             if list % 4 == 0 {
-                app.keep_incidents().await;
+                app.store_incidents().await;
             }
         }
         assert_eq!(count(&admin).await, 6);
@@ -82,19 +82,19 @@ both_engines! {
         for list in 1..=10 {
             fail(&admin, Method::GET, &format!("/v2/bucketlists/{list}"), None).await;
         }
-        app.keep_incidents().await;
+        app.store_incidents().await;
         assert_eq!(count(&admin).await, 3);
         let groups = admin.get("/v2/admin/incident-groups").await.expect(200).json();
         assert_eq!(groups["data"][0]["occurrences"], 10);
-        app.wait(Duration::from_secs(60));
+        app.advance_clock(Duration::from_secs(60));
         fail(&admin, Method::GET, "/v2/bucketlists/1", None).await;
-        app.keep_incidents().await;
+        app.store_incidents().await;
         assert_eq!(count(&admin).await, 4);
     }
 
     async fn what_takes_long_is_counted_at_its_end(engine: Engine) {
         let app = TestApp::configured(engine, |config| {
-            config.incidents.limits.selection = "400,500".parse().unwrap();
+            config.incidents.limits.filter = "400,500".parse().unwrap();
             config.incidents.limits.per_minute = 2;
         })
         .await;
@@ -109,13 +109,13 @@ both_engines! {
         let slow = app.call(request.body(Body::from_bytes_stream(broken)));
         let quick = async {
             // The slow one has come, and there was room; now there is none for half a minute.
-            app.wait(Duration::from_secs(40));
+            app.advance_clock(Duration::from_secs(40));
             fail(&admin, Method::GET, "/v2/users/me", None).await;
             go_on.send(()).unwrap();
         };
         let (slow, ()) = future::join(slow, quick).await;
         assert_eq!(slow.status(), 400);
-        app.keep_incidents().await;
+        app.store_incidents().await;
         assert_eq!(count(&admin).await, 1, "the quick one");
         let groups = admin.get("/v2/admin/incident-groups").await.expect(200).json();
         let seen: i64 = groups["data"].as_array().unwrap().iter().map(|group| group["occurrences"].as_i64().unwrap()).sum();
@@ -133,7 +133,7 @@ both_engines! {
         };
         asked(&user).await;
         asked(&admin).await;
-        app.keep_incidents().await;
+        app.store_incidents().await;
         assert_eq!(count(&admin).await, 2, "the first failure, and what was asked for");
     }
 
@@ -143,14 +143,14 @@ both_engines! {
         let admin = app.admin().await;
         let body = json!({"name": "a name to look for"});
         let request = fail(&admin, Method::POST, "/v2/bucketlists", Some(&body)).await;
-        app.keep_incidents().await;
+        app.store_incidents().await;
         let incident = incident_of(&admin, &request).await;
         assert_eq!(incident["request"]["body"]["text"], body.to_string());
         let path = format!("/v2/admin/incidents/{}", incident["id"]);
         // Another key: it says what is missing. The old one given besides: all is well.
         let other = started_again(&app, |config| config.incidents.key = key("other"));
-        let reply = ask(&other, &admin, &path).await.expect_error(409, "INCIDENT_SEALED");
-        assert!(!String::from_utf8_lossy(&reply.body).contains("a name to look for"));
+        let response = ask(&other, &admin, &path).await.expect_error(409, "INCIDENT_SEALED");
+        assert!(!String::from_utf8_lossy(&response.body).contains("a name to look for"));
         ask(&other, &admin, &format!("{path}/har")).await.expect_error(409, "INCIDENT_SEALED");
         ask(&other, &admin, "/v2/admin/incidents").await.expect(200);
         // What is refused changes nothing.
@@ -166,7 +166,7 @@ both_engines! {
         assert_eq!(ask(&rotated, &admin, &path).await.expect(200).json(), incident);
         // A record that was put into another row cannot be opened there.
         fail(&admin, Method::POST, "/v2/bucketlists", Some(&json!({"name": "another"}))).await;
-        app.keep_incidents().await;
+        app.store_incidents().await;
         let (column, row) = ("record", incident["id"].as_i64().unwrap());
         app.execute(&format!("UPDATE incidents SET {column} = (SELECT {column} FROM incidents WHERE id = {row})"));
         let moved = format!("/v2/admin/incidents/{}", row + 1);
@@ -175,33 +175,33 @@ both_engines! {
     }
 
     async fn while_the_database_is_away_failures_wait(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let admin = app.admin().await;
         let first = fail(&admin, Method::GET, "/v2/bucketlists/1", None).await;
         app.execute("ALTER TABLE incidents RENAME TO away");
-        assert!(app.app.incidents.work_off().await.is_err());
+        assert!(app.app.incidents.drain().await.is_err());
         let second = fail(&admin, Method::GET, "/v2/bucketlists/2", None).await;
-        assert!(app.app.incidents.work_off().await.is_err());
+        assert!(app.app.incidents.drain().await.is_err());
         app.execute("ALTER TABLE away RENAME TO incidents");
-        app.keep_incidents().await;
+        app.store_incidents().await;
         incident_of(&admin, &first).await;
         incident_of(&admin, &second).await;
         assert_eq!(count(&admin).await, 2);
-        let counts = app.app.incidents.counts().await;
+        let counts = app.app.incidents.stats().await;
         assert_eq!((counts.stored.load(Ordering::Relaxed), counts.lost.load(Ordering::Relaxed)), (2, 0));
     }
 
     async fn what_a_user_sent_goes_with_the_account(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (admin, user) = (app.admin().await, app.user().await);
         fail(&user, Method::GET, "/v2/bucketlists/1", None).await;
-        app.keep_incidents().await;
+        app.store_incidents().await;
         assert_eq!(count(&admin).await, 1);
         // This one is stored after the account is gone: it is nobody's.
         fail(&user, Method::GET, "/v2/bucketlists/2", None).await;
         admin.delete(&format!("/v2/admin/users/{}", user.id())).await.expect(204);
         assert_eq!(count(&admin).await, 0);
-        app.keep_incidents().await;
+        app.store_incidents().await;
         let page = admin.get("/v2/admin/incidents").await.expect(200).json();
         assert_eq!(page["data"][0]["user_id"], json!(null));
     }
@@ -210,10 +210,10 @@ both_engines! {
 /// Of two changes at once on PostgreSQL, the second begins with what the first has left.
 #[tokio::test]
 async fn a_change_of_a_group_waits_for_the_one_before_it() {
-    let app = TestApp::on(Engine::Postgres).await;
+    let app = TestApp::new(Engine::Postgres).await;
     let admin = app.admin().await;
     let request = fail(&admin, Method::GET, "/v2/bucketlists/1", None).await;
-    app.keep_incidents().await;
+    app.store_incidents().await;
     let path = format!("/v2/admin/incidents/{}", incident_of(&admin, &request).await["id"]);
     let mut other = app.database.migrator();
     other.connection().batch_execute("BEGIN; UPDATE incident_groups SET resolved_at = 1800000000000000").unwrap();

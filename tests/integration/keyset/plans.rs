@@ -6,7 +6,7 @@ use bucketlist::db::{
     DbConnection,
     repositories::{
         audit, bucketlists, items,
-        keyset::{Key, Keyset, Position, SortKey},
+        keyset::{Keyset, KeysetPosition, SortKey, SortValue},
         sessions, users,
     },
 };
@@ -80,9 +80,9 @@ const fn column(sort: SortKey) -> &'static str {
     }
 }
 
-fn somewhere(sort: SortKey) -> Position {
-    let key = if sort == SortKey::Name { Key::Text("m".to_owned()) } else { Key::Instant(102) };
-    Position { key, id: 7 }
+fn somewhere(sort: SortKey) -> KeysetPosition {
+    let key = if sort == SortKey::Name { SortValue::Text("m".to_owned()) } else { SortValue::Instant(102) };
+    KeysetPosition { key, id: 7 }
 }
 
 /// The first page and a later one of each order.
@@ -143,17 +143,17 @@ both_engines! {
         fill(c, owner, list);
         for keyset in pages() {
             let none = items::Filter::default();
-            let found = plan(c, |c| drop(items::after(c, list, &none, &keyset).unwrap()));
+            let found = plan(c, |c| drop(items::list_after(c, list, &none, &keyset).unwrap()));
             goes_straight(c, &found, "items", "bucketlist_id_", &keyset);
             let none = bucketlists::Filter::default();
-            let found = plan(c, |c| drop(bucketlists::after(c, owner, &none, &keyset).unwrap()));
+            let found = plan(c, |c| drop(bucketlists::list_after(c, owner, &none, &keyset).unwrap()));
             goes_straight(c, &found, "bucketlists", "user_id_", &keyset);
             let none = users::Filter::default();
-            let found = plan(c, |c| drop(users::after(c, &none, &keyset).unwrap()));
+            let found = plan(c, |c| drop(users::list_after(c, &none, &keyset).unwrap()));
             goes_straight(c, &found, "users", "", &keyset);
         }
         for after in [None, Some((102, 7))] {
-            let found = plan(c, |c| drop(sessions::after(c, owner, 5_000, after, 21).unwrap()));
+            let found = plan(c, |c| drop(sessions::list_after(c, owner, 5_000, after, 21).unwrap()));
             let after = after.map(|_| somewhere(SortKey::CreatedAt));
             let keyset = Keyset { sort: SortKey::CreatedAt, descending: true, after, limit: 21 };
             goes_straight(c, &found, "sessions", "user_id_", &keyset);
@@ -180,7 +180,7 @@ both_engines! {
                 if keyset.after.is_none() && (filter.created_after.is_some() || filter.created_before.is_some()) {
                     continue;
                 }
-                let found = plan(c, |c| drop(audit::after(c, &filter, &keyset).unwrap()));
+                let found = plan(c, |c| drop(audit::list_after(c, &filter, &keyset).unwrap()));
                 goes_straight(c, &found, "audit_events", scope, &keyset);
             }
         }
@@ -200,7 +200,7 @@ both_engines! {
             items::Filter { created_after: Some(100), ..none() },
         ] {
             for keyset in pages().filter(|keyset| keyset.after.is_some()) {
-                let found = plan(c, |c| drop(items::after(c, list, &filter, &keyset).unwrap()));
+                let found = plan(c, |c| drop(items::list_after(c, list, &filter, &keyset).unwrap()));
                 goes_straight(c, &found, "items", "bucketlist_id_", &keyset);
             }
         }
@@ -212,7 +212,7 @@ both_engines! {
         let c = outside.connection();
         let (owner, list) = items_of_two(c);
         fill(c, owner, list);
-        let found = plan(c, |c| drop(items::of_lists(c, &[list, list + 1], 3).unwrap()));
+        let found = plan(c, |c| drop(items::list_first_per_bucketlist(c, &[list, list + 1], 3).unwrap()));
         match c {
             DbConnection::Sqlite(_) => {
                 let searches = [
@@ -242,13 +242,13 @@ both_engines! {
         for kept in [6, 0] {
             let (statements, cached) = sent(c, |c| {
                 for keyset in pages().filter(|keyset| keyset.after.is_some()) {
-                    items::after(c, list, &items::Filter::default(), &keyset).unwrap();
+                    items::list_after(c, list, &items::Filter::default(), &keyset).unwrap();
                 }
             });
             assert_eq!((statements.len(), cached), (6, kept));
-            let (statements, cached) = sent(c, |c| drop(items::of_lists(c, &ids, 3).unwrap()));
+            let (statements, cached) = sent(c, |c| drop(items::list_first_per_bucketlist(c, &ids, 3).unwrap()));
             assert_eq!((statements.len(), cached), (1, kept.min(1)));
-            let (statements, cached) = sent(c, |c| drop(sessions::after(c, owner, 1, Some((1, 1)), 21).unwrap()));
+            let (statements, cached) = sent(c, |c| drop(sessions::list_after(c, owner, 1, Some((1, 1)), 21).unwrap()));
             assert_eq!((statements.len(), cached), (1, kept.min(1)));
             // However many lists there are.
             ids.push(list + 1);

@@ -6,28 +6,28 @@ use std::collections::BTreeMap;
 use poem::http::Method;
 
 use super::{
-    catalogue::{Target, targets},
-    state::State,
+    operations::{Target, targets},
+    snapshot::State,
 };
 use crate::{
-    support::{Actor, Reply, TestApp, json},
-    v2::documented::Ids,
+    support::{Actor, TestApp, TestResponse, json},
+    v2::operations::ResourceIds,
 };
 
 /// The answer but for what differs from request to request also without an attack.
-fn same(reply: &Reply) -> (u16, BTreeMap<String, String>, String) {
-    let (status, mut headers, body) = reply.essence();
+fn same(response: &TestResponse) -> (u16, BTreeMap<String, String>, String) {
+    let (status, mut headers, body) = response.comparable();
     headers.remove("cache-status");
     (status, headers, body)
 }
 
 both_engines! {
     async fn a_token_is_taken_from_its_header_and_from_nowhere_else(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (user, anonymous) = (app.user().await, app.anonymous());
-        let ids = Ids::of(&user).await;
+        let ids = ResourceIds::create(&user).await;
         let token = user.token();
-        for target in targets().into_iter().filter(|target| target.operation.secured) {
+        for target in targets().into_iter().filter(|target| target.operation.is_secured) {
             let path = ids.path(target.operation);
             for name in ["access_token", "token", "authorization", "jwt", "bearer", "api_key"] {
                 let request = target.request(&anonymous, &format!("{path}?{name}={token}"));
@@ -50,17 +50,17 @@ both_engines! {
     }
 
     async fn a_method_is_what_it_is_whatever_a_header_calls_it(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let ids = Ids::of(&user).await;
+        let ids = ResourceIds::create(&user).await;
         let before = State::of_things(&app.database);
         for target in targets().into_iter().filter(|target| target.method() == Method::GET && !target.is_for_admins()) {
             let path = ids.path(target.operation);
             let plain = user.get(&path).await.any();
             for name in ["x-http-method-override", "x-http-method", "x-method-override"] {
                 for method in ["DELETE", "PUT", "PATCH", "POST"] {
-                    let reply = user.request(Method::GET, &path).header(name, method).send().await.any();
-                    assert_eq!(same(&reply), same(&plain), "{target}");
+                    let response = user.request(Method::GET, &path).header(name, method).send().await.any();
+                    assert_eq!(same(&response), same(&plain), "{target}");
                 }
             }
             user.get(&format!("{path}?_method=DELETE")).await.expect(422);
@@ -69,13 +69,13 @@ both_engines! {
     }
 
     async fn what_a_client_calls_the_server_is_in_no_answer(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let ids = Ids::of(&user).await;
+        let ids = ResourceIds::create(&user).await;
         let evil = "attacker.example";
         for target in targets().into_iter().filter(|target| target.method() == Method::GET && !target.is_for_admins()) {
             let q = if target.operation.id == "search" { "?q=see" } else { "" };
-            for path in [format!("{}{q}", ids.path(target.operation)), Ids::NONE.path(target.operation)] {
+            for path in [format!("{}{q}", ids.path(target.operation)), ResourceIds::NONEXISTENT.path(target.operation)] {
                 let plain = user.get(&path).await.any();
                 for (name, value) in [
                     ("host", evil),
@@ -89,8 +89,8 @@ both_engines! {
                     ("x-host", evil),
                     ("x-original-host", evil),
                 ] {
-                    let reply = user.request(Method::GET, &path).header(name, value).send().await.any();
-                    assert_eq!(same(&reply), same(&plain), "{target}: {name}");
+                    let response = user.request(Method::GET, &path).header(name, value).send().await.any();
+                    assert_eq!(same(&response), same(&plain), "{target}: {name}");
                 }
             }
         }
@@ -100,18 +100,18 @@ both_engines! {
         assert!(made.header("location").starts_with("/v2/bucketlists/"), "{made:?}");
         let request = app.anonymous().request(Method::POST, "/v1/auth/password-reset").json(&json!({"email": user.email()}));
         request.header("host", evil).header("x-forwarded-host", evil).send().await.expect(202);
-        app.work_off().await;
+        app.run_jobs().await;
         let mail = app.mailer.take().remove(0);
         assert!(mail.body.contains("http://test.example/") && !mail.body.contains(evil), "{}", mail.body);
     }
 
     async fn a_mail_says_nothing_that_somebody_else_has_written(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let name = "your account is locked: call https://attacker.example";
         let body = json!({"email": "victim@example.com", "password": Actor::PASSWORD, "name": name});
         app.anonymous().post("/v1/auth/register", &body).await.expect(201);
         app.anonymous().post("/v1/auth/password-reset", &json!({"email": "victim@example.com"})).await.expect(202);
-        app.work_off().await;
+        app.run_jobs().await;
         let mail = app.mailer.take().remove(0);
         assert_eq!(mail.to, "victim@example.com");
         for text in [&mail.subject, &mail.body] {
@@ -120,13 +120,13 @@ both_engines! {
     }
 
     async fn a_cursor_of_somebody_elses_is_none(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (admin, other) = (app.admin().await, app.user().await);
-        let (ids, theirs) = (Ids::of(&admin).await, Ids::of(&other).await);
+        let (ids, theirs) = (ResourceIds::create(&admin).await, ResourceIds::create(&other).await);
         for (who, ids) in [(&admin, ids), (&other, theirs)] {
             for number in 0..3 {
-                who.bucketlist(&format!("See {number}")).await;
-                who.item(ids.list, &format!("See {number}")).await;
+                who.create_bucketlist(&format!("See {number}")).await;
+                who.create_item(ids.list, &format!("See {number}")).await;
                 let body = json!({"email": who.email(), "password": Actor::PASSWORD});
                 app.anonymous().post("/v1/auth/login", &body).await.expect(200);
             }
@@ -169,9 +169,9 @@ both_engines! {
     }
 
     async fn a_tag_is_no_oracle_for_what_is_somebody_elses(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (owner, other) = (app.user().await, app.user().await);
-        let ids = Ids::of(&owner).await;
+        let ids = ResourceIds::create(&owner).await;
         let before = State::of_user(&app.database, owner.id());
         for target in targets().into_iter().filter(|target| !target.is_for_admins() && !target.names("path").is_empty()) {
             let path = ids.path(target.operation);
@@ -179,9 +179,9 @@ both_engines! {
             for name in target.names("header") {
                 let tag = owner.get(&path).await.any().headers.get("etag").cloned();
                 for value in [tag.as_deref().unwrap_or("\"x\""), "*", "\"x\"", "key"] {
-                    let reply = target.request(&other, &path).header(name, value).send().await.any();
+                    let response = target.request(&other, &path).header(name, value).send().await.any();
                     // What is malformed is told to everybody.
-                    assert!(reply.status == 400 || same(&reply) == same(&plain), "{target}: {name}: {value}: {reply:?}");
+                    assert!(response.status == 400 || same(&response) == same(&plain), "{target}: {name}: {value}: {response:?}");
                 }
             }
         }
@@ -189,9 +189,9 @@ both_engines! {
     }
 
     async fn an_answer_in_memory_is_for_its_caller_its_format_and_its_version(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (first, second) = (app.user().await, app.user().await);
-        let (of_first, of_second) = (Ids::of(&first).await, Ids::of(&second).await);
+        let (of_first, of_second) = (ResourceIds::create(&first).await, ResourceIds::create(&second).await);
         second.patch("/v1/users/me", &json!({"name": "Second"})).await.expect(200);
         let cached: Vec<Target> = targets().into_iter().filter(|target| target.declared.is_cached).collect();
         assert!(cached.len() >= 8, "{}", cached.len());
@@ -200,7 +200,7 @@ both_engines! {
             let bare = path.replacen("/v1", "", 1).replacen("/v2", "", 1);
             let version = &path[2..3];
             let other_version = if version == "1" { "2" } else { "1" };
-            for accept in &target.operation.produces {
+            for accept in &target.operation.response_media_types {
                 // Whoever asks first, and however, decides nothing for those who come after.
                 for poison in [
                     ("accept", "text/csv"),
@@ -222,19 +222,19 @@ both_engines! {
                         request.send().await.any();
                         who.request(Method::HEAD, path).header(poison.0, poison.1).send().await.any();
                     }
-                    let reply = fresh(&first, &path).send().await.expect(200);
-                    assert!(reply.header("content-type").starts_with(accept.as_str()), "{target}: {reply:?}");
-                    assert!(!reply.body.is_empty() && !reply.headers.contains_key("content-encoding"), "{target}");
-                    assert!(!reply.headers.contains_key("content-version"), "{target}");
-                    let reply = fresh(&first, &bare).header("accept-version", version).send().await.expect(200);
-                    assert_eq!(reply.header("content-version"), version, "{target}");
+                    let response = fresh(&first, &path).send().await.expect(200);
+                    assert!(response.header("content-type").starts_with(accept.as_str()), "{target}: {response:?}");
+                    assert!(!response.body.is_empty() && !response.headers.contains_key("content-encoding"), "{target}");
+                    assert!(!response.headers.contains_key("content-version"), "{target}");
+                    let response = fresh(&first, &bare).header("accept-version", version).send().await.expect(200);
+                    assert_eq!(response.header("content-version"), version, "{target}");
                     // Somebody else gets their own, or nothing.
-                    let reply = fresh(&second, &path).send().await.any();
+                    let response = fresh(&second, &path).send().await.any();
                     if target.names("path").is_empty() {
-                        let text = String::from_utf8(reply.body).unwrap();
+                        let text = String::from_utf8(response.body).unwrap();
                         assert!(!text.contains(&format!("\"id\":{},", of_first.list)), "{target}: {text}");
                     } else {
-                        assert_eq!(reply.status, 404, "{target}: {reply:?}");
+                        assert_eq!(response.status, 404, "{target}: {response:?}");
                     }
                 }
             }
@@ -243,18 +243,18 @@ both_engines! {
     }
 
     async fn who_is_gone_disabled_or_demoted_is_so_at_once_for_every_operation(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let admin = app.admin().await;
         let (demoted, disabled, gone) = (app.admin().await, app.user().await, app.user().await);
         let mut ids = Vec::new();
         for who in [&demoted, &disabled, &gone] {
-            ids.push(Ids::of(who).await);
+            ids.push(ResourceIds::create(who).await);
         }
         // What is remembered of each, in every format.
-        let reads = |ids: Ids| {
-            let targets = targets().into_iter().filter(|target| target.method() == Method::GET && target.operation.secured);
+        let reads = |ids: ResourceIds| {
+            let targets = targets().into_iter().filter(|target| target.method() == Method::GET && target.operation.is_secured);
             targets.flat_map(move |target| {
-                let types = if target.operation.produces.is_empty() { vec!["*/*".to_owned()] } else { target.operation.produces.clone() };
+                let types = if target.operation.response_media_types.is_empty() { vec!["*/*".to_owned()] } else { target.operation.response_media_types.clone() };
                 types.into_iter().map(move |accept| (target, ids.path(target.operation), accept))
             })
         };
@@ -276,7 +276,7 @@ both_engines! {
             target.request(&demoted, &ids[0].path(target.operation)).send().await.expect_error(403, "FORBIDDEN");
         }
         for (who, ids, status, code) in [(&disabled, ids[1], 403, "ACCOUNT_DISABLED"), (&gone, ids[2], 401, "INVALID_TOKEN")] {
-            for target in targets().into_iter().filter(|target| target.operation.secured) {
+            for target in targets().into_iter().filter(|target| target.operation.is_secured) {
                 let request = target.request(who, &ids.path(target.operation));
                 request.send().await.expect_error(status, code);
             }

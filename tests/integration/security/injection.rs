@@ -4,12 +4,12 @@ use ::contract::v2;
 use poem::http::Method;
 
 use super::{
-    catalogue::{Target, Text, encoded, targets, with_field},
-    state::State,
+    operations::{Target, Text, encoded, targets, with_field},
+    snapshot::State,
 };
 use crate::{
-    support::{Actor, Engine, Lines, Log, Reply, TestApp, Value, json},
-    v2::documented::Ids,
+    support::{Actor, Engine, LogCapture, LogFormat, TestApp, TestResponse, Value, json},
+    v2::operations::ResourceIds,
 };
 
 /// What is said to a database.
@@ -90,22 +90,22 @@ fn corpus() -> Vec<String> {
 }
 
 /// What must be so whatever was sent.
-fn expect_answered(target: &Target, what: &str, sent: &str, reply: &Reply) {
-    let shown = || format!("{target}: {:.80} in {what}: {reply:?}", reply.path);
+fn expect_answered(target: &Target, what: &str, sent: &str, response: &TestResponse) {
+    let shown = || format!("{target}: {:.80} in {what}: {response:?}", response.path);
     // That it is what the document says was checked when it was read.
-    assert!(reply.status < 500, "{}", shown());
-    assert_ne!(reply.status, 401, "{}", shown());
-    for (name, value) in &reply.headers {
+    assert!(response.status < 500, "{}", shown());
+    assert_ne!(response.status, 401, "{}", shown());
+    for (name, value) in &response.headers {
         assert!(!value.contains(['\r', '\n', '\0']), "{name}: {}", shown());
         assert!(!["set-cookie", "x-injected"].contains(&name.as_str()), "{}", shown());
     }
     // Only a conclusion of the server's may lead somewhere else.
-    let location = reply.headers.get("location").map_or("/v", String::as_str);
+    let location = response.headers.get("location").map_or("/v", String::as_str);
     assert!(location.starts_with("/v"), "{}", shown());
-    let text = String::from_utf8_lossy(&reply.body);
+    let text = String::from_utf8_lossy(&response.body);
     for told in ["SELECT ", "sqlite", "postgres", "diesel", "panicked", "argon2id", ".rs:", "49}}"] {
         // A success may show what somebody has made.
-        assert!(reply.is_success() || sent.contains(told) || !text.contains(told), "{told}: {}", shown());
+        assert!(response.is_success() || sent.contains(told) || !text.contains(told), "{told}: {}", shown());
     }
 }
 
@@ -130,25 +130,25 @@ fn expect_lines(log: &str, requests: usize) {
 /// Whoever sends, and what is theirs.
 struct Sender<'a> {
     who: Actor<'a>,
-    ids: Ids,
+    ids: ResourceIds,
 }
 
 impl<'a> Sender<'a> {
     async fn new(app: &'a TestApp, target: &Target) -> Self {
         let who = if target.is_for_admins() { app.admin().await } else { app.user().await };
-        let ids = Ids::of(&who).await;
+        let ids = ResourceIds::create(&who).await;
         // Administrators try themselves on somebody else.
-        let ids = if target.is_for_admins() { Ids { user: app.user().await.id(), ..ids } } else { ids };
+        let ids = if target.is_for_admins() { ResourceIds { user: app.user().await.id(), ..ids } } else { ids };
         Self { who, ids }
     }
 
     fn caller(&self, app: &'a TestApp, target: &Target) -> Actor<'a> {
-        Actor::new(app, self.who.session.clone().filter(|_| target.operation.secured))
+        Actor::new(app, self.who.session.clone().filter(|_| target.operation.is_secured))
     }
 }
 
 /// The path of an operation with a text in place of one of its parameters.
-fn path_with(target: &Target, ids: Ids, name: &str, text: &str) -> String {
+fn path_with(target: &Target, ids: ResourceIds, name: &str, text: &str) -> String {
     let marker = "987654321";
     let template = target.operation.path.replace(&format!("{{{name}}}"), marker);
     let mut path = template;
@@ -165,16 +165,16 @@ fn path_with(target: &Target, ids: Ids, name: &str, text: &str) -> String {
     path.replace(marker, text)
 }
 
-fn lines_of(engine: Engine) -> Lines {
-    if engine == Engine::Sqlite { Lines::People } else { Lines::Machines }
+fn log_format(engine: Engine) -> LogFormat {
+    if engine == Engine::Sqlite { LogFormat::Text } else { LogFormat::Json }
 }
 
 both_engines! {
     async fn hostile_texts_in_parameters_are_text_or_refused(engine: Engine) {
-        let log = Log::listen(lines_of(engine));
-        let app = TestApp::on(engine).await;
+        let log = LogCapture::start(log_format(engine));
+        let app = TestApp::new(engine).await;
         let victim = app.user().await;
-        Ids::of(&victim).await;
+        ResourceIds::create(&victim).await;
         let before = State::of_user(&app.database, victim.id());
         let (mut tried, corpus) = (0, corpus());
         for target in targets() {
@@ -187,17 +187,17 @@ both_engines! {
                 let short: String = text.chars().take(1_500).collect();
                 let encoded = encoded(&short);
                 for name in target.names("path") {
-                    let reply = target.request(&who, &path_with(&target, sender.ids, name, &encoded)).send().await.any();
-                    expect_answered(&target, name, text, &reply);
-                    assert!(!reply.is_success(), "{target}: {short} is an id");
+                    let response = target.request(&who, &path_with(&target, sender.ids, name, &encoded)).send().await.any();
+                    expect_answered(&target, name, text, &response);
+                    assert!(!response.is_success(), "{target}: {short} is an id");
                     requests += 1;
                 }
                 for name in target.names("query") {
-                    let reply = target.request(&who, &format!("{path}?{name}={encoded}")).send().await.any();
-                    expect_answered(&target, name, text, &reply);
+                    let response = target.request(&who, &format!("{path}?{name}={encoded}")).send().await.any();
+                    expect_answered(&target, name, text, &response);
                     // As a name it is none.
-                    let reply = target.request(&who, &format!("{path}?{encoded}=1")).send().await.any();
-                    expect_answered(&target, "a name", text, &reply);
+                    let response = target.request(&who, &format!("{path}?{encoded}=1")).send().await.any();
+                    expect_answered(&target, "a name", text, &response);
                     requests += 2;
                 }
                 // What no header can hold never gets here: the raw bytes are another test's.
@@ -205,8 +205,8 @@ both_engines! {
                     continue;
                 }
                 for name in target.names("header") {
-                    let reply = target.request(&who, &path).header(name, &short).send().await.any();
-                    expect_answered(&target, name, text, &reply);
+                    let response = target.request(&who, &path).header(name, &short).send().await.any();
+                    expect_answered(&target, name, text, &response);
                     requests += 1;
                 }
             }
@@ -218,8 +218,8 @@ both_engines! {
     }
 
     async fn hostile_texts_in_reads_conditions_are_no_conditions(engine: Engine) {
-        let app = TestApp::on(engine).await;
-        let log = Log::listen(lines_of(engine));
+        let app = TestApp::new(engine).await;
+        let log = LogCapture::start(log_format(engine));
         for target in targets().into_iter().filter(|target| target.method() == Method::GET) {
             let sender = Sender::new(&app, &target).await;
             let path = sender.ids.path(target.operation);
@@ -227,8 +227,8 @@ both_engines! {
             let mut requests = 0;
             for text in corpus().iter().filter(|text| !text.contains(char::is_control) && text.len() < 4_000) {
                 for name in target.names("header").into_iter().chain(["accept", "accept-encoding", "accept-version", "cookie"]) {
-                    let reply = target.request(&sender.who, &path).header(name, text).send().await.any();
-                    expect_answered(&target, name, text, &reply);
+                    let response = target.request(&sender.who, &path).header(name, text).send().await.any();
+                    expect_answered(&target, name, text, &response);
                     requests += 1;
                 }
             }
@@ -237,10 +237,10 @@ both_engines! {
     }
 
     async fn hostile_texts_in_bodies_are_kept_as_text_or_refused(engine: Engine) {
-        let log = Log::listen(lines_of(engine));
-        let app = TestApp::on(engine).await;
+        let log = LogCapture::start(log_format(engine));
+        let app = TestApp::new(engine).await;
         let victim = app.user().await;
-        Ids::of(&victim).await;
+        ResourceIds::create(&victim).await;
         let before = State::of_user(&app.database, victim.id());
         let (mut tried, corpus) = (0, corpus());
         for target in targets().into_iter().filter(|target| target.body().is_some()) {
@@ -251,15 +251,15 @@ both_engines! {
             for text in &corpus {
                 for Text { at, .. } in target.texts() {
                     let body = with_field(&target.example(), &at, json!(text));
-                    let reply = target.with(&who, &sender.ids.path(target.operation), &body).send().await.any();
+                    let response = target.with(&who, &sender.ids.path(target.operation), &body).send().await.any();
                     // The credentials in the examples are nobody's here.
-                    if !target.operation.secured && reply.status == 401 {
+                    if !target.operation.is_secured && response.status == 401 {
                         requests += 1;
                         continue;
                     }
-                    expect_answered(&target, &at, text, &reply);
+                    expect_answered(&target, &at, text, &response);
                     // What was taken is what was sent, in the normal form that the document tells.
-                    if let Some(kept) = serde_json::from_slice::<Value>(&reply.body).ok().filter(|_| reply.is_success())
+                    if let Some(kept) = serde_json::from_slice::<Value>(&response.body).ok().filter(|_| response.is_success())
                         && let Some(kept) = kept.pointer(&at.replace("/items/", "/data/"))
                     {
                         use unicode_normalization::UnicodeNormalization;
@@ -273,7 +273,7 @@ both_engines! {
                     let mut body = with_field(&target.example(), &pointer, json!(1)).to_string();
                     body = body.replacen("\"x\":1", &format!("{}:1", json!(text)), 1);
                     let request = who.request(target.method(), &sender.ids.path(target.operation));
-                    let request = request.header("content-type", &target.operation.consumes[0]);
+                    let request = request.header("content-type", &target.operation.request_media_types[0]);
                     request.bytes(body).send().await.expect(422);
                     requests += 1;
                 }
@@ -286,9 +286,9 @@ both_engines! {
     }
 
     async fn no_cell_of_a_list_is_a_formula_whoever_named_the_row(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let admin = app.admin().await;
-        let list = admin.bucketlist("=1+1").await;
+        let list = admin.create_bucketlist("=1+1").await;
         for (number, text) in corpus().iter().enumerate() {
             // Refused, or text.
             admin.post("/v1/bucketlists", &json!({"name": text, "description": text})).await.any();
@@ -298,12 +298,12 @@ both_engines! {
             app.anonymous().post("/v1/auth/register", &account).await.any();
             admin.post("/v2/bucketlists", &json!({"name": format!("{number}"), "description": text})).await.any();
         }
-        let ids = Ids { list, ..Ids::of(&admin).await };
-        let ids = Ids { export: admin.export("csv").await, ..ids };
+        let ids = ResourceIds { list, ..ResourceIds::create(&admin).await };
+        let ids = ResourceIds { export: admin.create_export("csv").await, ..ids };
         let (mut tables, mut defused) = (0, 0);
-        for operation in v2::contract().operations().filter(|it| it.produces.iter().any(|kind| kind == "text/csv")) {
-            let reply = admin.request(Method::GET, &ids.path(operation)).header("accept", "text/csv").send().await.expect(200);
-            let mut reader = csv::Reader::from_reader(&*reply.body);
+        for operation in v2::contract().operations().filter(|it| it.response_media_types.iter().any(|kind| kind == "text/csv")) {
+            let response = admin.request(Method::GET, &ids.path(operation)).header("accept", "text/csv").send().await.expect(200);
+            let mut reader = csv::Reader::from_reader(&*response.body);
             let columns = reader.headers().unwrap().len();
             for record in reader.records() {
                 let record = record.unwrap();

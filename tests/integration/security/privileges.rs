@@ -39,8 +39,8 @@ impl Drop for Role {
 /// Makes, reads, finds, changes and deletes something of every kind.
 async fn live(app: &TestApp) {
     let user = app.user().await;
-    let list = user.bucketlist("Places").await;
-    let item = user.item(list, "Lisbon").await;
+    let list = user.create_bucketlist("Places").await;
+    let item = user.create_item(list, "Lisbon").await;
     let path = format!("/v2/bucketlists/{list}/items/{item}");
     let read = user.get(&path).await.expect(200);
     let change = user.request(Method::PATCH, &path).header("if-match", read.header("etag"));
@@ -54,14 +54,14 @@ async fn live(app: &TestApp) {
     app.anonymous().post("/v2/auth/refresh", &body).await.expect(200);
     app.anonymous().post("/v2/auth/password-reset", &json!({"email": user.email()})).await.expect(202);
     user.request(Method::POST, "/v2/auth/logout").send().await.expect(204);
-    app.work_off().await;
+    app.run_jobs().await;
     assert_eq!(app.mailer.take().len(), 1);
 
     let admin = app.admin().await;
     admin.get("/v2/admin/audit").await.expect(200);
     let panic = admin.request(Method::GET, "/v2/auth/sessions").header("x-fault", "panic");
     panic.send().await.expect(500);
-    app.keep_incidents().await;
+    app.store_incidents().await;
     let incidents = admin.get("/v2/admin/incidents").await.expect(200).json();
     let incident = format!("/v2/admin/incidents/{}", incidents["data"][0]["id"]);
     admin.request(Method::DELETE, &incident).send().await.expect(204);

@@ -7,12 +7,12 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use poem::http::Method;
 
 use super::{
-    catalogue::{Target, targets, with_field},
-    state::State,
+    operations::{Target, targets, with_field},
+    snapshot::State,
 };
 use crate::{
-    support::{Actor, Database, Lines, Log, Reply, TestApp, Value, json},
-    v2::documented::Ids,
+    support::{Actor, Database, LogCapture, LogFormat, TestApp, TestResponse, Value, json},
+    v2::operations::ResourceIds,
 };
 
 /// What must not be met again; it could be a password or a token.
@@ -57,31 +57,31 @@ enum Place {
 }
 
 /// Every request of an operation with a canary in it.
-async fn plant(target: &Target, who: &Actor<'_>, ids: Ids) -> Vec<(Place, Reply)> {
+async fn plant(target: &Target, who: &Actor<'_>, ids: ResourceIds) -> Vec<(Place, TestResponse)> {
     let path = ids.path(target.operation);
-    let mut replies = Vec::new();
+    let mut responses = Vec::new();
     for scheme in ["Bearer ", "Basic ", "", "Token "] {
         let request = target.request(who, &path).header("authorization", &format!("{scheme}{CANARY}"));
-        replies.push((Place::Value, request.send().await.any()));
+        responses.push((Place::Value, request.send().await.any()));
     }
     for name in HEADERS {
-        replies.push((Place::Value, target.request(who, &path).header(name, CANARY).send().await.any()));
+        responses.push((Place::Value, target.request(who, &path).header(name, CANARY).send().await.any()));
     }
     for name in ["q", "access_token", "token", "password", "email", "cursor", "sort", "created_after"] {
         let request = target.request(who, &format!("{path}?{name}={CANARY}"));
-        replies.push((Place::Value, request.send().await.any()));
+        responses.push((Place::Value, request.send().await.any()));
     }
-    replies.push((Place::Name, target.request(who, &format!("{path}?{CANARY}=1")).send().await.any()));
-    replies.push((Place::Name, target.request(who, &format!("{path}/{CANARY}")).send().await.any()));
-    replies.push((Place::Name, target.request(who, &format!("/{CANARY}{path}")).send().await.any()));
+    responses.push((Place::Name, target.request(who, &format!("{path}?{CANARY}=1")).send().await.any()));
+    responses.push((Place::Name, target.request(who, &format!("{path}/{CANARY}")).send().await.any()));
+    responses.push((Place::Name, target.request(who, &format!("/{CANARY}{path}")).send().await.any()));
     for name in target.names("path") {
         let path = target.operation.path.replace(&format!("{{{name}}}"), CANARY);
         let path = path.replace("{bucketlist_id}", &ids.list.to_string()).replace("{item_id}", "1");
-        replies.push((Place::Name, target.request(who, &path).send().await.any()));
+        responses.push((Place::Name, target.request(who, &path).send().await.any()));
     }
     let request = who.request(CANARY.parse().unwrap(), &path);
-    replies.push((Place::Value, request.send().await.any()));
-    let Some(media_type) = target.operation.consumes.first() else { return replies };
+    responses.push((Place::Value, request.send().await.any()));
+    let Some(media_type) = target.operation.request_media_types.first() else { return responses };
     let mut bodies = vec![(Place::Value, json!(CANARY).to_string()), (Place::Value, json!([CANARY]).to_string())];
     for object in target.objects() {
         for name in object.schema["properties"].as_object().unwrap().keys() {
@@ -110,33 +110,33 @@ async fn plant(target: &Target, who: &Actor<'_>, ids: Ids) -> Vec<(Place, Reply)
     for (place, body) in bodies {
         for media_type in [media_type.as_str(), "application/x-www-form-urlencoded", "text/plain"] {
             let request = who.request(target.method(), &path).header("content-type", media_type);
-            replies.push((place, request.bytes(body.clone()).send().await.any()));
+            responses.push((place, request.bytes(body.clone()).send().await.any()));
         }
     }
-    replies
+    responses
 }
 
 both_engines! {
     async fn what_is_sent_anywhere_is_neither_logged_nor_said_again_by_an_error(engine: Engine) {
-        let log = Log::listen(Lines::Everything);
-        let app = TestApp::on(engine).await;
+        let log = LogCapture::start(LogFormat::Trace);
+        let app = TestApp::new(engine).await;
         let mut sent = 0;
         for target in targets() {
             // Somebody new each time: some requests end a session, or an account.
             let admin = app.admin().await;
-            let ids = Ids { user: app.user().await.id(), ..Ids::of(&admin).await };
+            let ids = ResourceIds { user: app.user().await.id(), ..ResourceIds::create(&admin).await };
             let who = target.caller(&app, &admin);
-            for (place, reply) in plant(&target, &who, ids).await {
+            for (place, response) in plant(&target, &who, ids).await {
                 sent += 1;
-                if reply.is_success() || reply.status == 304 || reply.headers.contains_key("content-encoding") {
+                if response.is_success() || response.status == 304 || response.headers.contains_key("content-encoding") {
                     continue;
                 }
-                let text = String::from_utf8_lossy(&reply.body);
-                assert!(place == Place::Name || !text.contains(CANARY), "{target}: {reply:?}");
-                for (name, value) in &reply.headers {
+                let text = String::from_utf8_lossy(&response.body);
+                assert!(place == Place::Name || !text.contains(CANARY), "{target}: {response:?}");
+                for (name, value) in &response.headers {
                     // A deprecated operation names the successor of this very path.
                     let is_path = place == Place::Name && name == "link";
-                    assert!(is_path || !value.contains(CANARY), "{target}: {name} of {reply:?}");
+                    assert!(is_path || !value.contains(CANARY), "{target}: {name} of {response:?}");
                 }
             }
             let text = log.take();
@@ -147,8 +147,8 @@ both_engines! {
         assert!(sent > 3_000, "{sent}");
         for path in ["/version", "/health/live", "/docs", "/", "/openapi/v1.json", "/problems", "/nowhere"] {
             for target in [format!("{path}?token={CANARY}"), format!("{path}/{CANARY}"), format!("/{CANARY}{path}")] {
-                let reply = app.anonymous().get(&target).await.any();
-                assert!(reply.status < 500, "{reply:?}");
+                let response = app.anonymous().get(&target).await.any();
+                assert!(response.status < 500, "{response:?}");
             }
         }
         assert!(!log.take().contains(CANARY));
@@ -199,7 +199,7 @@ async fn lived(app: &TestApp) -> Life<'_> {
     let change = json!({"current_password": FIRST_PASSWORD, "new_password": SECOND_PASSWORD});
     user.put("/v1/auth/password", &change).await.expect(204);
     anonymous.post("/v2/auth/password-reset", &json!({"email": email})).await.expect(202);
-    app.work_off().await;
+    app.run_jobs().await;
     let mail = app.mailer.take().remove(0);
     let token = token_in(&mail.body);
     secrets.push(token.clone());
@@ -233,7 +233,7 @@ async fn lived(app: &TestApp) -> Life<'_> {
 
 both_engines! {
     async fn no_column_of_any_table_holds_a_secret(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let life = lived(&app).await;
         let state = State::of(&app.database);
         for secret in &life.secrets {
@@ -261,12 +261,12 @@ both_engines! {
     }
 
     async fn of_an_account_that_is_deleted_nothing_is_left(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let life = lived(&app).await;
         app.anonymous().post("/v1/auth/password-reset", &json!({"email": life.email})).await.expect(202);
         let (id, password) = (life.user.id(), json!({"password": THIRD_PASSWORD}));
         life.user.request(Method::DELETE, "/v2/users/me").json(&password).send().await.expect(204);
-        app.work_off().await;
+        app.run_jobs().await;
         assert!(app.mailer.take().is_empty(), "nobody is written to who is gone");
         assert_eq!(State::of_user(&app.database, id).size(), 0);
         // The index of SQLite's search forgets a row at once and its words when it is tidied up; nobody can ask for them.
@@ -277,12 +277,12 @@ both_engines! {
     }
 
     async fn tokens_are_of_256_random_bits_and_never_the_same(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let mut tokens = BTreeSet::new();
         for _ in 0..20 {
             let user = app.user().await;
             app.anonymous().post("/v1/auth/password-reset", &json!({"email": user.email()})).await.expect(202);
-            app.work_off().await;
+            app.run_jobs().await;
             let mail = app.mailer.take().remove(0);
             for token in [user.refresh_token(), token_in(&mail.body)] {
                 assert_eq!(URL_SAFE_NO_PAD.decode(&token).unwrap().len(), 32, "{token}");
@@ -298,29 +298,29 @@ both_engines! {
     }
 
     async fn an_answer_shows_what_its_schema_says_and_nothing_else(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let admin = app.admin().await;
-        let ids = Ids { user: app.user().await.id(), ..Ids::of(&admin).await };
+        let ids = ResourceIds { user: app.user().await.id(), ..ResourceIds::create(&admin).await };
         admin.request(Method::GET, "/v2/bucketlists").header("x-fault", "panic").send().await.expect(500);
-        app.keep_incidents().await;
+        app.store_incidents().await;
         let incidents = admin.get("/v2/admin/incidents").await.expect(200).json();
         let incident = incidents["data"][0]["id"].to_string();
         let mut seen = 0;
         for target in targets().into_iter().filter(|target| target.method() == Method::GET) {
             let q = if target.operation.id == "search" { "?q=see" } else { "" };
-            let path = Ids { incident: incident.parse().unwrap(), ..ids }.path(target.operation);
-            let reply = admin.get(&format!("{path}{q}")).await.expect(200);
+            let path = ResourceIds { incident: incident.parse().unwrap(), ..ids }.path(target.operation);
+            let response = admin.get(&format!("{path}{q}")).await.expect(200);
             if target.operation.id.starts_with("exportIncident") {
                 // A file in somebody else's format, which has no schema of ours. Its log in asks for a password by name.
-                let text = String::from_utf8_lossy(&reply.body).into_owned();
+                let text = String::from_utf8_lossy(&response.body).into_owned();
                 for hidden in [&*admin.token(), Actor::PASSWORD, "argon2", "password_hash", "search_text", "email_key"] {
                     assert!(!text.contains(hidden), "{target}: {hidden}");
                 }
                 continue;
             }
-            let reply = reply.json();
+            let response = response.json();
             let (known, maps) = (target.answered_fields(), target.answered_maps());
-            let mut open = vec![&reply];
+            let mut open = vec![&response];
             while let Some(value) = open.pop() {
                 match value {
                     Value::Object(fields) => {
@@ -337,7 +337,7 @@ both_engines! {
                     _ => {}
                 }
             }
-            let text = reply.to_string();
+            let text = response.to_string();
             for hidden in ["password", "argon2", "hash", "search_text", "email_key", "revision"] {
                 assert!(!text.contains(hidden), "{target}: {hidden}");
             }
@@ -346,13 +346,13 @@ both_engines! {
     }
 
     async fn every_refusal_and_every_failure_is_logged_with_its_code(engine: Engine) {
-        let log = Log::listen(Lines::Machines);
-        let app = TestApp::on(engine).await;
+        let log = LogCapture::start(LogFormat::Json);
+        let app = TestApp::new(engine).await;
         let (user, other, anonymous) = (app.user().await, app.user().await, app.anonymous());
-        let (own, theirs) = (Ids::of(&user).await, Ids::of(&other).await);
+        let (own, theirs) = (ResourceIds::create(&user).await, ResourceIds::create(&other).await);
         let (lists, list) = ("/v2/bucketlists", format!("/v1/bucketlists/{}", theirs.list));
         let request = anonymous.request(Method::GET, "/v1/users/me").header("authorization", "Bearer x.y.z");
-        for (reply, code, level, user) in [
+        for (response, code, level, user) in [
             (request.send().await.any(), "INVALID_TOKEN", "INFO", None),
             (anonymous.get("/v1/users/me").await.any(), "AUTHENTICATION_REQUIRED", "INFO", None),
             (user.get("/v2/admin/users").await.any(), "FORBIDDEN", "INFO", Some(user.id())),
@@ -374,15 +374,15 @@ both_engines! {
                 Some(user.id()),
             ),
         ] {
-            assert_eq!(reply.code(), code);
+            assert_eq!(response.code(), code);
             let events: Vec<Value> = log.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
             let events: Vec<&Value> =
-                events.iter().filter(|event| event["span"]["id"] == reply.header("x-request-id")).collect();
+                events.iter().filter(|event| event["span"]["id"] == response.header("x-request-id")).collect();
             let told = events.iter().find(|event| event["code"] == code).unwrap_or_else(|| panic!("{code}: {events:#?}"));
             assert_eq!(told["level"], level, "{told}");
             assert!(level == "INFO" || told["causes"].as_str().unwrap().contains("due_on"), "{told}");
             let access = events.iter().find(|event| event["message"] == "answered").unwrap();
-            assert_eq!((&access["status"], access["user"].as_i64()), (&json!(reply.status), user), "{access}");
+            assert_eq!((&access["status"], access["user"].as_i64()), (&json!(response.status), user), "{access}");
         }
     }
 }

@@ -8,10 +8,10 @@ use hmac::{Hmac, Mac};
 use poem::http::Method;
 use sha2::Sha256;
 
-use super::{catalogue::targets, state::State};
+use super::{operations::targets, snapshot::State};
 use crate::{
     support::{Actor, SECRET, START, TestApp, Value, json},
-    v2::documented::Ids,
+    v2::operations::ResourceIds,
 };
 
 /// When a test begins, in seconds.
@@ -271,14 +271,14 @@ async fn forgeries(app: &TestApp, user: &Actor<'_>, other: &Actor<'_>) -> Vec<Fo
 
 both_engines! {
     async fn every_forged_token_gets_one_answer_wherever_it_is_sent(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (user, other, anonymous) = (app.admin().await, app.user().await, app.anonymous());
-        let ids = Ids::of(&user).await;
+        let ids = ResourceIds::create(&user).await;
         let forgeries = forgeries(&app, &user, &other).await;
         assert!(forgeries.len() >= 100, "{}", forgeries.len());
         let before = State::of_things(&app.database);
         let mut wrong = Vec::new();
-        for target in targets().into_iter().filter(|target| target.operation.secured) {
+        for target in targets().into_iter().filter(|target| target.operation.is_secured) {
             let path = ids.path(target.operation);
             if target.declared.is_cached {
                 // The answer that is kept is for its owner only.
@@ -287,7 +287,7 @@ both_engines! {
             let send = async |values: &[String]| {
                 let mut request = target.request(&anonymous, &path);
                 for value in values {
-                    request = request.another_header("authorization", value);
+                    request = request.append_header("authorization", value);
                 }
                 request.send().await.any()
             };
@@ -295,9 +295,9 @@ both_engines! {
             assert_eq!((first.status, first.code().as_str()), (401, "INVALID_TOKEN"));
             assert_eq!(first.header("www-authenticate"), "Bearer realm=\"bucketlist\", error=\"invalid_token\"");
             for (what, values) in &forgeries {
-                let reply = send(values).await;
-                if reply.essence() != first.essence() {
-                    wrong.push(format!("{target} with {what}: {} {}", reply.status, String::from_utf8_lossy(&reply.body)));
+                let response = send(values).await;
+                if response.comparable() != first.comparable() {
+                    wrong.push(format!("{target} with {what}: {} {}", response.status, String::from_utf8_lossy(&response.body)));
                 }
             }
         }
@@ -309,27 +309,27 @@ both_engines! {
     }
 
     async fn where_nobody_needs_a_token_a_forged_one_changes_nothing(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (user, other, anonymous) = (app.user().await, app.user().await, app.anonymous());
         let forgeries = forgeries(&app, &user, &other).await;
         let before = State::of_things(&app.database);
-        for target in targets().into_iter().filter(|target| !target.operation.secured) {
+        for target in targets().into_iter().filter(|target| !target.operation.is_secured) {
             // What nobody can do: an account, a session, a token that is none.
             let body = json!({"colour": 1});
             let plain = target.with(&anonymous, &target.operation.path, &body).send().await.expect(422);
             for (what, values) in &forgeries {
                 let mut request = target.with(&anonymous, &target.operation.path, &body);
                 for value in values {
-                    request = request.another_header("authorization", value);
+                    request = request.append_header("authorization", value);
                 }
-                assert_eq!(request.send().await.any().essence(), plain.essence(), "{target} with {what}");
+                assert_eq!(request.send().await.any().comparable(), plain.comparable(), "{target} with {what}");
             }
         }
         assert_eq!(State::of_things(&app.database), before);
     }
 
     async fn a_token_that_was_good_is_refused_like_a_forged_one_from_its_last_second_on(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let forged = |path: &str| {
             app.anonymous().request(Method::GET, path).header("authorization", "Bearer x.y.z")
@@ -337,15 +337,15 @@ both_engines! {
         for path in ["/v1/bucketlists", "/v2/bucketlists"] {
             user.get(path).await.expect(200);
         }
-        app.wait(Duration::from_secs(900));
+        app.advance_clock(Duration::from_secs(900));
         for path in ["/v1/bucketlists", "/v2/bucketlists"] {
-            let reply = user.get(path).await.expect(401);
-            assert_eq!(reply.essence(), forged(path).send().await.any().essence());
+            let response = user.get(path).await.expect(401);
+            assert_eq!(response.comparable(), forged(path).send().await.any().comparable());
         }
     }
 
     async fn times_at_the_edge_of_what_a_number_holds_break_nothing(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let (header, claims) = (part(&user.token(), 0).to_string(), part(&user.token(), 1));
         // Whoever can sign may say that a token was made before time began; no sum overflows.
@@ -357,7 +357,7 @@ both_engines! {
     }
 
     async fn the_scheme_has_no_case_and_spaces_around_a_token_are_none_of_it(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let good = user.token();
         for value in [

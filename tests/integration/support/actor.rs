@@ -5,7 +5,7 @@ use poem::{
     http::{HeaderName, HeaderValue, Method, Uri, header},
 };
 
-use super::{Reply, TestApp, Unjudged, Value, json};
+use super::{TestApp, TestResponse, UncheckedResponse, Value, json};
 
 /// Somebody who sends requests.
 pub struct Actor<'a> {
@@ -47,50 +47,50 @@ impl<'a> Actor<'a> {
         }
     }
 
-    pub async fn get(&self, path: &str) -> Unjudged {
+    pub async fn get(&self, path: &str) -> UncheckedResponse {
         self.request(Method::GET, path).send().await
     }
 
-    pub async fn delete(&self, path: &str) -> Unjudged {
+    pub async fn delete(&self, path: &str) -> UncheckedResponse {
         self.request(Method::DELETE, path).send().await
     }
 
-    pub async fn post(&self, path: &str, body: &Value) -> Unjudged {
+    pub async fn post(&self, path: &str, body: &Value) -> UncheckedResponse {
         self.request(Method::POST, path).json(body).send().await
     }
 
-    pub async fn put(&self, path: &str, body: &Value) -> Unjudged {
+    pub async fn put(&self, path: &str, body: &Value) -> UncheckedResponse {
         self.request(Method::PUT, path).json(body).send().await
     }
 
-    pub async fn patch(&self, path: &str, body: &Value) -> Unjudged {
+    pub async fn patch(&self, path: &str, body: &Value) -> UncheckedResponse {
         self.request(Method::PATCH, path).json(body).send().await
     }
 
     /// Makes a bucketlist; returns its id.
-    pub async fn bucketlist(&self, name: &str) -> i64 {
-        let reply = self.post("/v1/bucketlists", &json!({"name": name})).await.expect(201);
-        reply.json()["id"].as_i64().unwrap()
+    pub async fn create_bucketlist(&self, name: &str) -> i64 {
+        let response = self.post("/v1/bucketlists", &json!({"name": name})).await.expect(201);
+        response.json()["id"].as_i64().unwrap()
     }
 
     /// Adds an item; returns its id.
-    pub async fn item(&self, bucketlist_id: i64, name: &str) -> i64 {
+    pub async fn create_item(&self, bucketlist_id: i64, name: &str) -> i64 {
         let path = format!("/v1/bucketlists/{bucketlist_id}/items");
         self.post(&path, &json!({"name": name})).await.expect(201).json()["id"].as_i64().unwrap()
     }
 
     /// Has a request of this administrator's kept as if it had failed; returns the incident's id.
-    pub async fn incident(&self) -> i64 {
+    pub async fn capture_incident(&self) -> i64 {
         self.request(Method::GET, "/v2/users/me").header("x-debug-capture", "1").send().await.expect(200);
-        self.app.keep_incidents().await;
+        self.app.store_incidents().await;
         self.get("/v2/admin/incidents").await.expect(200).json()["data"][0]["id"].as_i64().unwrap()
     }
 
     /// Makes an export of what is there by now; returns its id.
-    pub async fn export(&self, format: &str) -> i64 {
-        let reply = self.post("/v2/exports", &json!({"format": format})).await.expect(202);
-        self.app.work_off().await;
-        reply.json()["id"].as_i64().unwrap()
+    pub async fn create_export(&self, format: &str) -> i64 {
+        let response = self.post("/v2/exports", &json!({"format": format})).await.expect(202);
+        self.app.run_jobs().await;
+        response.json()["id"].as_i64().unwrap()
     }
 }
 
@@ -114,7 +114,7 @@ impl RequestBuilder<'_> {
     }
 
     /// Adds a header to those of the same name, if there are any.
-    pub fn another_header(mut self, name: &str, value: &str) -> Self {
+    pub fn append_header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.parse().unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap()));
         self
     }
@@ -133,7 +133,7 @@ impl RequestBuilder<'_> {
         self
     }
 
-    pub async fn send(self) -> Unjudged {
+    pub async fn send(self) -> UncheckedResponse {
         let mut request =
             Request::builder().method(self.method.clone()).uri(self.path.parse::<Uri>().unwrap()).finish();
         for (name, value) in self.headers {
@@ -144,6 +144,6 @@ impl RequestBuilder<'_> {
             request.set_body(Body::from(body));
         }
         let response = self.app.call(request).await;
-        Unjudged(Reply::read(self.method, self.path, response).await)
+        UncheckedResponse(TestResponse::read(self.method, self.path, response).await)
     }
 }

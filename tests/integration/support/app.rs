@@ -9,7 +9,7 @@ use std::{
 };
 
 use bucketlist::{
-    app::{App, Parts},
+    app::{App, Dependencies},
     config::{Config, Variables},
     db::repositories::users::{ADMIN, UserChanges, update},
     domain::{ManualClock, SystemRandom},
@@ -37,7 +37,7 @@ pub struct TestApp {
 
 impl TestApp {
     /// On a database of its own, with the settings of tests.
-    pub async fn on(engine: Engine) -> Self {
+    pub async fn new(engine: Engine) -> Self {
         Self::configured(engine, |_| {}).await
     }
 
@@ -62,7 +62,7 @@ impl TestApp {
         change(&mut config);
         let clock = Arc::new(ManualClock::at(START));
         let mailer = Arc::new(MemoryMailer::default());
-        let parts = Parts { clock: clock.clone(), random: Arc::new(SystemRandom), mailer: mailer.clone() };
+        let parts = Dependencies { clock: clock.clone(), random: Arc::new(SystemRandom), mailer: mailer.clone() };
         let app = App::new(&config, &SecretString::from(SECRET), parts).unwrap();
         Self { app, database, clock, mailer, config, names: AtomicU64::new(1) }
     }
@@ -96,7 +96,7 @@ impl TestApp {
     }
 
     /// Moves the clock.
-    pub fn wait(&self, time: Duration) {
+    pub fn advance_clock(&self, time: Duration) {
         self.clock.advance(time);
     }
 
@@ -106,12 +106,12 @@ impl TestApp {
     }
 
     /// Stores the failures that were taken.
-    pub async fn keep_incidents(&self) {
-        self.app.incidents.work_off().await.unwrap();
+    pub async fn store_incidents(&self) {
+        self.app.incidents.drain().await.unwrap();
     }
 
     /// Does what the worker would do now.
-    pub async fn work_off(&self) {
-        self.app.worker.work_off().await;
+    pub async fn run_jobs(&self) {
+        self.app.worker.drain().await;
     }
 }

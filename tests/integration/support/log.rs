@@ -10,14 +10,14 @@ use tracing_subscriber::fmt::format::FmtSpan;
 
 /// How lines look: as the server writes them for people and for machines, or with everything there is.
 #[derive(Clone, Copy, Debug)]
-pub enum Lines {
-    People,
-    Machines,
-    Everything,
+pub enum LogFormat {
+    Text,
+    Json,
+    Trace,
 }
 
 /// What is logged on this thread for as long as this lives.
-pub struct Log {
+pub struct LogCapture {
     bytes: Bytes,
     _guard: DefaultGuard,
     /// While there is one subscriber only, `tracing` asks that of whichever thread comes by first, and may be told by
@@ -39,21 +39,21 @@ impl io::Write for Bytes {
     }
 }
 
-impl Log {
+impl LogCapture {
     /// Listens from now on.
-    pub fn listen(lines: Lines) -> Self {
+    pub fn start(format: LogFormat) -> Self {
         let second = Dispatch::new(tracing::subscriber::NoSubscriber::new());
         let bytes = Bytes::default();
         let writer = bytes.clone();
         let builder = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone());
-        let dispatch = match lines {
-            Lines::People => Dispatch::new(builder.with_max_level(Level::INFO).compact().with_target(false).finish()),
-            Lines::Machines => {
+        let dispatch = match format {
+            LogFormat::Text => Dispatch::new(builder.with_max_level(Level::INFO).compact().with_target(false).finish()),
+            LogFormat::Json => {
                 let builder = builder.with_max_level(Level::INFO).json().flatten_event(true);
                 Dispatch::new(builder.with_current_span(true).with_span_list(false).finish())
             }
             // Whatever an operator turns on.
-            Lines::Everything => {
+            LogFormat::Trace => {
                 Dispatch::new(builder.with_max_level(Level::TRACE).with_span_events(FmtSpan::FULL).finish())
             }
         };
@@ -61,7 +61,7 @@ impl Log {
         Self { bytes, _guard: guard, _second: second }
     }
 
-    /// Everything that was logged so far.
+    /// Trace that was logged so far.
     pub fn text(&self) -> String {
         String::from_utf8(self.bytes.0.lock().unwrap().clone()).unwrap()
     }

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use bucketlist::mail::{Mail, MailError, Mailer, Sending};
+use bucketlist::mail::{Mail, MailError, Mailer, SendFuture};
 
 /// Keeps mail in memory; can be told to fail.
 #[derive(Default)]
@@ -22,7 +22,7 @@ impl MemoryMailer {
 }
 
 impl Mailer for MemoryMailer {
-    fn send<'a>(&'a self, mail: &'a Mail) -> Sending<'a> {
+    fn send<'a>(&'a self, mail: &'a Mail) -> SendFuture<'a> {
         Box::pin(async move {
             if self.fails.load(Ordering::SeqCst) {
                 return Err(MailError("the mail server is away".to_owned()));

@@ -1,18 +1,18 @@
-//! The test kit: apps, actors, replies.
+//! The test kit: apps, actors, responses.
 
 mod actor;
 mod app;
 mod database;
 mod log;
 mod mailer;
-mod reply;
+mod response;
 
 pub use actor::{Actor, RequestBuilder};
 pub use app::{SECRET, START, TestApp};
 pub use database::{Database, Engine};
-pub use log::{Lines, Log};
+pub use log::{LogCapture, LogFormat};
 pub use mailer::MemoryMailer;
-pub use reply::{Reply, Unjudged};
+pub use response::{TestResponse, UncheckedResponse};
 pub use serde_json::{Value, json};
 
 /// Runs each scenario on both engines: `async fn name(engine: Engine) { … }` becomes `name::sqlite` and `name::postgres`.

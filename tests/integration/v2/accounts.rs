@@ -12,7 +12,7 @@ use crate::{
 
 both_engines! {
     async fn what_an_account_must_not_do_is_a_problem(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (admin, user, anonymous) = (app.admin().await, app.user().await, app.anonymous());
         let newcomer = json!({"email": user.email(), "password": Actor::PASSWORD, "name": "Ada"});
         anonymous.post("/v2/auth/register", &newcomer).await.expect_error(409, "EMAIL_TAKEN");
@@ -28,7 +28,7 @@ both_engines! {
     }
 
     async fn an_account_that_is_asked_for_again_is_made_once(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (admin, anonymous) = (app.admin().await, app.anonymous());
         let register = async |key: &str, body: &Value| {
             anonymous.request(Method::POST, "/v2/auth/register").header("idempotency-key", key).json(body).send().await
@@ -69,12 +69,12 @@ both_engines! {
         register("once", &account).await.expect_error(409, "EMAIL_TAKEN");
         admin.patch(&format!("/v2/admin/users/{}", user.id()), &json!({"disabled": false})).await.expect(200);
         register("once", &account).await.expect(201);
-        app.wait(Duration::from_secs(24 * 3600));
+        app.advance_clock(Duration::from_secs(24 * 3600));
         register("once", &account).await.expect_error(409, "EMAIL_TAKEN");
     }
 
     async fn ten_who_ask_for_one_account_at_once_get_it(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let anonymous = app.anonymous();
         let account = json!({"email": "ada@example.com", "password": Actor::PASSWORD});
         let register = || {
@@ -83,16 +83,16 @@ both_engines! {
         };
         let mut ids = BTreeSet::new();
         let mut replayed = 0;
-        for reply in join_all((0..10).map(|_| register())).await {
-            let reply = reply.expect(201);
-            ids.insert(reply.json()["user"]["id"].as_i64().unwrap());
-            replayed += usize::from(reply.headers.contains_key("idempotency-replayed"));
+        for response in join_all((0..10).map(|_| register())).await {
+            let response = response.expect(201);
+            ids.insert(response.json()["user"]["id"].as_i64().unwrap());
+            replayed += usize::from(response.headers.contains_key("idempotency-replayed"));
         }
         assert_eq!((ids.len(), replayed), (1, 9));
     }
 
     async fn a_mailed_token_sets_a_password_once(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (user, anonymous) = (app.user().await, app.anonymous());
         let confirm = "/v2/auth/password-reset/confirm";
         let body = json!({"token": mailed_token(&app, &user.email()).await, "new_password": "marble-kettle-77"});
@@ -104,10 +104,10 @@ both_engines! {
     }
 
     async fn a_list_is_not_renamed_to_another(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        user.bucketlist("Learn").await;
-        let path = format!("/v2/bucketlists/{}", user.bucketlist("See the world").await);
+        user.create_bucketlist("Learn").await;
+        let path = format!("/v2/bucketlists/{}", user.create_bucketlist("See the world").await);
         let rename = user.request(poem::http::Method::PATCH, &path).merge_patch(&json!({"name": "Learn"}));
         rename.send().await.expect_error(409, "BUCKETLIST_NAME_TAKEN");
         assert_eq!(user.get(&path).await.expect(200).json()["name"], "See the world");

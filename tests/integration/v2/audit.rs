@@ -34,7 +34,7 @@ fn said(event: &Value) -> Value {
 
 both_engines! {
     async fn everything_that_concerns_security_is_recorded(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let admin = app.admin().await;
         let user = app.user().await;
         let (id, by) = (user.id(), admin.id());
@@ -59,7 +59,7 @@ both_engines! {
         // A refresh token that comes again.
         let body = json!({"refresh_token": tablet.refresh_token()});
         app.anonymous().post("/v2/auth/refresh", &body).await.expect(200);
-        app.wait(Duration::from_secs(11));
+        app.advance_clock(Duration::from_secs(11));
         app.anonymous().post("/v2/auth/refresh", &body).await.expect(401);
         // Passwords and addresses.
         let change = json!({"current_password": "not-the-password", "new_password": "lantern-harbour-43"});
@@ -71,7 +71,7 @@ both_engines! {
         for email in ["moved@example.com", "nobody@example.com"] {
             app.anonymous().post("/v2/auth/password-reset", &json!({"email": email})).await.expect(202);
         }
-        app.work_off().await;
+        app.run_jobs().await;
         let mail = app.mailer.take().pop().unwrap();
         let token = mail.body.lines().find(|line| line.starts_with("    ")).unwrap().trim().to_owned();
         let confirm = json!({"token": token, "new_password": Actor::PASSWORD});
@@ -156,7 +156,7 @@ both_engines! {
     }
 
     async fn what_was_not_done_is_not_recorded(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let admin = app.admin().await;
         let user = app.user().await;
         let before = count(&app).await;
@@ -180,7 +180,7 @@ both_engines! {
     }
 
     async fn failing_to_log_in_costs_the_same_whether_or_not_there_is_an_account(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let mut costs = BTreeSet::new();
         for (path, email) in [("login", user.email()), ("login", "nobody@example.com".to_owned())] {
@@ -200,15 +200,15 @@ both_engines! {
     }
 
     async fn events_are_found_by_actor_action_target_and_time(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let admin = app.admin().await;
         let mut users = Vec::new();
         for _ in 0..3 {
-            app.wait(Duration::from_secs(60));
+            app.advance_clock(Duration::from_secs(60));
             users.push(app.user().await);
         }
         for user in &users {
-            app.wait(Duration::from_secs(60));
+            app.advance_clock(Duration::from_secs(60));
             admin.patch(&format!("/v2/admin/users/{}", user.id()), &json!({"disabled": true})).await.expect(200);
         }
         let actions = async |query: &str| {
@@ -250,14 +250,14 @@ both_engines! {
     }
 
     async fn a_table_of_events_has_a_column_for_each_plain_field(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let admin = app.admin().await;
         let user = app.user().await;
         admin.patch(&format!("/v2/admin/users/{}", user.id()), &json!({"role": "admin"})).await.expect(200);
         let request = admin.request(Method::GET, "/v2/admin/audit").header("accept", "text/csv");
-        let reply = request.send().await.expect(200);
-        assert_eq!(reply.header("content-disposition"), "attachment; filename=\"audit.csv\"");
-        let mut rows = csv::Reader::from_reader(&reply.body[..]);
+        let response = request.send().await.expect(200);
+        assert_eq!(response.header("content-disposition"), "attachment; filename=\"audit.csv\"");
+        let mut rows = csv::Reader::from_reader(&response.body[..]);
         let names = rows.headers().unwrap().clone();
         let first = rows.records().next().unwrap().unwrap();
         let cell = |name: &str| first.get(names.iter().position(|column| column == name).unwrap()).unwrap();
@@ -271,10 +271,10 @@ both_engines! {
         let app = TestApp::configured(engine, |config| config.audit_retention = Duration::from_secs(86_400)).await;
         let purge = async || app.app.worker.purge_expired().await.unwrap();
         app.user().await;
-        app.wait(Duration::from_secs(86_400));
+        app.advance_clock(Duration::from_secs(86_400));
         app.user().await;
         assert_eq!((purge().await, count(&app).await), (0, 2));
-        app.wait(Duration::from_secs(1));
+        app.advance_clock(Duration::from_secs(1));
         assert_eq!((purge().await, count(&app).await), (1, 1));
         // However many there are, a purge is short.
         let old = app.clock.now() - 2 * 86_400_000_000;

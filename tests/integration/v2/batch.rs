@@ -38,9 +38,9 @@ async fn expect_nothing(user: &Actor<'_>, list: i64) {
 
 both_engines! {
     async fn items_are_made_in_their_order(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let list = user.bucketlist("See the world").await;
+        let list = user.create_bucketlist("See the world").await;
         let sent = json!({"items": [
             {"name": " Zermatt ", "description": "On\nfoot", "due_on": "2028-02-29"},
             {"name": "Aarau", "done": true},
@@ -69,7 +69,7 @@ both_engines! {
         assert_eq!((&page["data"], &page["meta"]["total"]), (&body["data"], &json!(4)));
         assert_eq!(counts(&user, list).await, (4, 1, 4));
         // Behind those that are there already.
-        app.wait(Duration::from_secs(1));
+        app.advance_clock(Duration::from_secs(1));
         user.post(&batch_of(list), &json!({"items": [{"name": "Last", "done": true}]})).await.expect(201);
         assert_eq!(counts(&user, list).await, (5, 2, 5));
         let names = user.get(&format!("{items}?sort=-created_at&per_page=1")).await.expect(200).json();
@@ -77,12 +77,12 @@ both_engines! {
     }
 
     async fn from_one_to_a_thousand_are_made_at_once(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let list = user.bucketlist("a").await;
+        let list = user.create_bucketlist("a").await;
         for count in [0, 1001] {
-            let reply = user.post(&batch_of(list), &json!({"items": numbered(count)})).await;
-            let details = reply.expect_error(422, "VALIDATION_FAILED").details();
+            let response = user.post(&batch_of(list), &json!({"items": numbered(count)})).await;
+            let details = response.expect_error(422, "VALIDATION_FAILED").details();
             assert_eq!(details.len(), 1);
             assert_eq!(details[0].0, "/items", "{details:?}");
         }
@@ -105,9 +105,9 @@ both_engines! {
     }
 
     async fn one_bad_row_is_named_and_none_is_made(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let list = user.bucketlist("a").await;
+        let list = user.create_bucketlist("a").await;
         for (place, value, pointer, code) in [
             (17, json!({"name": ""}), "/items/17/name", "TOO_SHORT"),
             (0, json!({"name": "x".repeat(201)}), "/items/0/name", "TOO_LONG"),
@@ -121,18 +121,18 @@ both_engines! {
         ] {
             let mut items = numbered(100);
             items[place] = value;
-            let reply = user.post(&batch_of(list), &json!({"items": items})).await;
-            let details = reply.expect_error(422, "VALIDATION_FAILED").details();
+            let response = user.post(&batch_of(list), &json!({"items": items})).await;
+            let details = response.expect_error(422, "VALIDATION_FAILED").details();
             assert_eq!(details, [(pointer.to_owned(), code.to_owned())]);
         }
         let mut items = numbered(20);
         items[3] = json!({"name": "x", "id": 7});
-        let reply = user.post(&batch_of(list), &json!({"items": items})).await.expect_error(422, "UNKNOWN_FIELD");
-        assert_eq!(reply.details(), [("/items/3/id".to_owned(), "UNKNOWN_FIELD".to_owned())]);
+        let response = user.post(&batch_of(list), &json!({"items": items})).await.expect_error(422, "UNKNOWN_FIELD");
+        assert_eq!(response.details(), [("/items/3/id".to_owned(), "UNKNOWN_FIELD".to_owned())]);
         // All of them at once.
         items[19] = json!({"name": 1});
-        let reply = user.post(&batch_of(list), &json!({"items": items})).await.expect_error(422, "VALIDATION_FAILED");
-        let places: Vec<String> = reply.details().into_iter().map(|(place, _)| place).collect();
+        let response = user.post(&batch_of(list), &json!({"items": items})).await.expect_error(422, "VALIDATION_FAILED");
+        let places: Vec<String> = response.details().into_iter().map(|(place, _)| place).collect();
         assert_eq!(places, ["/items/3/id", "/items/19/name"]);
         for (body, place) in [
             (json!({}), "/items"),
@@ -148,9 +148,9 @@ both_engines! {
     }
 
     async fn a_row_that_fails_late_takes_the_others_with_it(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let list = user.bucketlist("a").await;
+        let list = user.create_bucketlist("a").await;
         app.execute("CREATE UNIQUE INDEX items_poisoned ON items (name) WHERE name = 'Item poisoned'");
         let mut items = numbered(400);
         items[10] = json!({"name": "Item poisoned"});
@@ -164,9 +164,9 @@ both_engines! {
     }
 
     async fn a_batch_is_for_one_list_of_ones_own(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (user, other) = (app.user().await, app.user().await);
-        let (list, theirs) = (user.bucketlist("a").await, other.bucketlist("b").await);
+        let (list, theirs) = (user.create_bucketlist("a").await, other.create_bucketlist("b").await);
         let body = json!({"items": numbered(3)});
         for path in [batch_of(theirs), batch_of(999_999)] {
             user.post(&path, &body).await.expect_error(404, "BUCKETLIST_NOT_FOUND");
@@ -178,9 +178,9 @@ both_engines! {
     }
 
     async fn a_batch_may_be_as_large_as_any_body(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let list = user.bucketlist("a").await;
+        let list = user.create_bucketlist("a").await;
         let row = json!({"name": "Item", "description": "x".repeat(4000)});
         let body = json!({"items": vec![row.clone(); 1000]});
         assert!(body.to_string().len() > 1 << 20);
@@ -191,27 +191,27 @@ both_engines! {
     }
 
     async fn thousands_of_mistakes_get_an_answer_of_bounded_size(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let list = user.bucketlist("a").await;
+        let list = user.create_bucketlist("a").await;
         let body = json!({"items": vec![json!({"name": 1, "done": 2, "due_on": 3, "colour": 4}); 1000]});
-        let reply = user.post(&batch_of(list), &body).await.expect_error(422, "VALIDATION_FAILED");
-        assert_eq!(reply.details().len(), 1000);
+        let response = user.post(&batch_of(list), &body).await.expect_error(422, "VALIDATION_FAILED");
+        assert_eq!(response.details().len(), 1000);
         expect_nothing(&user, list).await;
     }
 
     async fn batches_at_once_do_not_mix(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let list = user.bucketlist("a").await;
+        let list = user.create_bucketlist("a").await;
         let send = async |number: usize| {
             let items: Vec<Value> = (0..50).map(|row| json!({"name": format!("{number}.{row}"), "done": row < 10})).collect();
             user.post(&batch_of(list), &json!({"items": items})).await.expect(201)
         };
-        let replies = join_all((0..8).map(send)).await;
+        let responses = join_all((0..8).map(send)).await;
         assert_eq!(counts(&user, list).await, (400, 80, 400));
-        for (number, reply) in replies.iter().enumerate() {
-            let body = reply.json();
+        for (number, response) in responses.iter().enumerate() {
+            let body = response.json();
             let names: Vec<&str> = body["data"].as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap()).collect();
             let expected: Vec<String> = (0..50).map(|row| format!("{number}.{row}")).collect();
             assert_eq!(names, expected);
@@ -219,9 +219,9 @@ both_engines! {
     }
 
     async fn making_many_needs_few_statements(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let list = user.bucketlist("a").await;
+        let list = user.create_bucketlist("a").await;
         let mut needed = Vec::new();
         for count in [10, 200, 1000] {
             let body = json!({"items": numbered(count)});

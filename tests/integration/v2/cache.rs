@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use bucketlist::{
-    app::{App, Parts},
+    app::{App, Dependencies},
     domain::SystemRandom,
     http::CacheCounts,
 };
 use futures_util::future::join_all;
 use poem::{Endpoint, Request, http::Method};
 
-use crate::support::{Actor, Database, Engine, Reply, TestApp, Value, json};
+use crate::support::{Actor, Database, Engine, TestApp, TestResponse, Value, json};
 
 /// The secret test apps sign with.
 const SECRET: &str = "the-secret-that-test-apps-sign-with";
@@ -21,27 +21,27 @@ fn counts(app: &TestApp) -> CacheCounts {
 
 /// Another server over the same database, with the same clock and secret.
 fn beside(app: &TestApp, cache_bytes: u64) -> App {
-    let parts = Parts { clock: app.clock.clone(), random: Arc::new(SystemRandom), mailer: app.mailer.clone() };
+    let parts = Dependencies { clock: app.clock.clone(), random: Arc::new(SystemRandom), mailer: app.mailer.clone() };
     let mut config = app.config.clone();
-    config.answers.cache_bytes = cache_bytes;
+    config.responses.cache_bytes = cache_bytes;
     App::new(&config, &SECRET.into(), parts).unwrap()
 }
 
 /// What that one answers.
-async fn ask(app: &App, actor: &Actor<'_>, path: &str) -> Reply {
+async fn ask(app: &App, actor: &Actor<'_>, path: &str) -> TestResponse {
     let authorization = format!("Bearer {}", actor.token());
     let request = Request::builder().uri(path.parse().unwrap()).header("authorization", authorization).finish();
-    Reply::read(Method::GET, path.to_owned(), app.endpoint.call(request).await.unwrap()).await
+    TestResponse::read(Method::GET, path.to_owned(), app.endpoint.call(request).await.unwrap()).await
 }
 
-fn is_hit(reply: &Reply) -> bool {
-    reply.headers.get("cache-status").is_some_and(|status| status == "bucketlist; hit")
+fn is_hit(response: &TestResponse) -> bool {
+    response.headers.get("cache-status").is_some_and(|status| status == "bucketlist; hit")
 }
 
 /// Everything of an answer that must not depend on where it comes from.
-fn content(reply: &Reply) -> (u16, Vec<u8>, Option<&String>, Option<&String>) {
-    let body = if reply.status == 200 { reply.body.clone() } else { reply.code().into_bytes() };
-    (reply.status, body, reply.headers.get("etag"), reply.headers.get("content-type"))
+fn content(response: &TestResponse) -> (u16, Vec<u8>, Option<&String>, Option<&String>) {
+    let body = if response.status == 200 { response.body.clone() } else { response.code().into_bytes() };
+    (response.status, body, response.headers.get("etag"), response.headers.get("content-type"))
 }
 
 /// Everything that is kept in memory, of a list with an item.
@@ -84,23 +84,23 @@ fn writes(list: i64, item: i64) -> Vec<(Method, String, Value)> {
     writes
 }
 
-async fn write(actor: &Actor<'_>, (method, path, body): &(Method, String, Value)) -> Reply {
+async fn write(actor: &Actor<'_>, (method, path, body): &(Method, String, Value)) -> TestResponse {
     let request = actor.request(method.clone(), path);
     let request = match *method {
         Method::PATCH => request.merge_patch(body),
         Method::DELETE => request,
         _ => request.json(body),
     };
-    let reply = request.send().await.any();
-    assert!(reply.is_success(), "{reply:?}");
-    reply
+    let response = request.send().await.any();
+    assert!(response.is_success(), "{response:?}");
+    response
 }
 
 /// `statements`: how many each request costs that is answered from memory.
 async fn answers_from_memory(app: TestApp, statements: u64) {
     let user = app.user().await;
-    let list = user.bucketlist("See the world").await;
-    let item = user.item(list, "Cape Horn").await;
+    let list = user.create_bucketlist("See the world").await;
+    let item = user.create_item(list, "Cape Horn").await;
     for path in reads(list, item) {
         let before = counts(&app);
         let first = user.get(&path).await.expect(200);
@@ -127,7 +127,7 @@ async fn answers_from_memory(app: TestApp, statements: u64) {
 both_engines! {
     async fn what_is_asked_again_is_answered_from_memory(engine: Engine) {
         // Where other servers may write, every request asks how its token and its data stand: once.
-        answers_from_memory(TestApp::on(engine).await, u64::from(engine == Engine::Postgres)).await;
+        answers_from_memory(TestApp::new(engine).await, u64::from(engine == Engine::Postgres)).await;
     }
 
     async fn a_server_that_has_its_database_for_itself_asks_nothing(engine: Engine) {
@@ -135,27 +135,27 @@ both_engines! {
     }
 
     async fn after_a_write_every_read_shows_it(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let truth = beside(&app, 0);
         for number in 0..writes(0, 0).len() {
             let user = app.user().await;
-            let list = user.bucketlist("See the world").await;
-            let item = user.item(list, "Cape Horn").await;
+            let list = user.create_bucketlist("See the world").await;
+            let item = user.create_item(list, "Cape Horn").await;
             let change = &writes(list, item)[number];
             let mut before = Vec::new();
             for path in reads(list, item) {
                 user.get(&path).await.expect(200);
                 before.push(user.get(&path).await.expect(200));
             }
-            assert!(before.iter().filter(|reply| is_hit(reply)).count() > 8, "hardly anything was kept");
+            assert!(before.iter().filter(|response| is_hit(response)).count() > 8, "hardly anything was kept");
             write(&user, change).await;
             let mut differ = 0;
             for (path, before) in reads(list, item).iter().zip(&before) {
                 let fresh = ask(&truth, &user, path).await;
                 // Once computed, and once kept anew.
                 for _ in 0..2 {
-                    let reply = user.get(path).await.any();
-                    assert_eq!(content(&reply), content(&fresh), "{} {}, then {path}", change.0, change.1);
+                    let response = user.get(path).await.any();
+                    assert_eq!(content(&response), content(&fresh), "{} {}, then {path}", change.0, change.1);
                 }
                 differ += usize::from(content(before) != content(&fresh));
             }
@@ -164,19 +164,19 @@ both_engines! {
     }
 
     async fn nobody_gets_anybody_elses_answer(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (one, two) = (app.user().await, app.user().await);
-        let list = one.bucketlist("See the world").await;
-        let item = one.item(list, "Cape Horn").await;
-        two.bucketlist("Theirs").await;
+        let list = one.create_bucketlist("See the world").await;
+        let item = one.create_item(list, "Cape Horn").await;
+        two.create_bucketlist("Theirs").await;
         let truth = beside(&app, 0);
         for path in reads(list, item) {
             for _ in 0..2 {
                 one.get(&path).await.expect(200);
             }
             for actor in [&two, &one, &two] {
-                let reply = actor.get(&path).await.any();
-                assert_eq!(content(&reply), content(&ask(&truth, actor, &path).await), "{path}");
+                let response = actor.get(&path).await.any();
+                assert_eq!(content(&response), content(&ask(&truth, actor, &path).await), "{path}");
             }
             if path.contains(&format!("/{list}")) {
                 two.get(&path).await.expect_error(404, "BUCKETLIST_NOT_FOUND");
@@ -188,7 +188,7 @@ both_engines! {
     }
 
     async fn a_token_that_is_good_no_more_gets_nothing_from_memory(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let admin = app.admin().await;
         let password = json!({"password": Actor::PASSWORD});
         for (what, status) in [
@@ -201,8 +201,8 @@ both_engines! {
             ("delete me", 401),
         ] {
             let user = app.user().await;
-            let list = user.bucketlist("See the world").await;
-            let item = user.item(list, "Cape Horn").await;
+            let list = user.create_bucketlist("See the world").await;
+            let item = user.create_item(list, "Cape Horn").await;
             let body = json!({"email": user.email(), "password": Actor::PASSWORD});
             let other = Actor::new(&app, Some(app.anonymous().post("/v2/auth/login", &body).await.expect(200).json()));
             for path in reads(list, item) {
@@ -234,27 +234,27 @@ both_engines! {
     }
 
     async fn formats_and_methods_are_not_mixed(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let body = json!({"name": "See the world", "description": "North by north-west. ".repeat(45)});
         let list = user.post("/v1/bucketlists", &body).await.expect(201).json()["id"].clone();
-        user.item(list.as_i64().unwrap(), "Cape Horn").await;
+        user.create_item(list.as_i64().unwrap(), "Cape Horn").await;
         for path in ["/v2/bucketlists?per_page=5".to_owned(), format!("/v2/bucketlists/{list}/items?per_page=5")] {
-            let mut kept: Vec<Reply> = Vec::new();
+            let mut kept: Vec<TestResponse> = Vec::new();
             for round in 0..3 {
                 for (number, accept) in ["application/json", "text/csv", "application/x-ndjson"].into_iter().enumerate() {
                     let request = |method| user.request(method, &path).header("accept", accept);
                     // What HEAD has looked for is kept, too, with its body.
                     let head = request(Method::HEAD).send().await.expect(200);
-                    let reply = request(Method::GET).send().await.expect(200);
-                    assert!(reply.header("content-type").starts_with(accept), "{reply:?}");
-                    assert!(head.body.is_empty() && !reply.body.is_empty());
-                    assert_eq!(head.header("content-type"), reply.header("content-type"));
-                    assert_eq!(head.headers.get("etag"), reply.headers.get("etag"));
+                    let response = request(Method::GET).send().await.expect(200);
+                    assert!(response.header("content-type").starts_with(accept), "{response:?}");
+                    assert!(head.body.is_empty() && !response.body.is_empty());
+                    assert_eq!(head.header("content-type"), response.header("content-type"));
+                    assert_eq!(head.headers.get("etag"), response.headers.get("etag"));
                     if round == 0 {
-                        kept.push(reply);
+                        kept.push(response);
                     } else {
-                        assert_eq!(content(&reply), content(&kept[number]), "{path} {accept}");
+                        assert_eq!(content(&response), content(&kept[number]), "{path} {accept}");
                     }
                 }
             }
@@ -270,11 +270,11 @@ both_engines! {
     }
 
     async fn it_can_be_switched_off(engine: Engine) {
-        let app = TestApp::configured(engine, |config| config.answers.cache_bytes = 0).await;
+        let app = TestApp::configured(engine, |config| config.responses.cache_bytes = 0).await;
         assert!(app.app.cache.is_none());
         let user = app.user().await;
-        let list = user.bucketlist("See the world").await;
-        let item = user.item(list, "Cape Horn").await;
+        let list = user.create_bucketlist("See the world").await;
+        let item = user.create_item(list, "Cape Horn").await;
         for path in reads(list, item) {
             let first = user.get(&path).await.expect(200);
             let sent = app.app.db.statements();
@@ -289,7 +289,7 @@ both_engines! {
     }
 
     async fn under_a_storm_a_reader_sees_their_last_write(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let storms = (0..4_u64).map(|number| storm(&user, number));
         join_all(storms).await;
@@ -302,7 +302,7 @@ both_engines! {
 /// compared with what was written last.
 async fn storm(user: &Actor<'_>, number: u64) {
     let mut name = format!("List {number}");
-    let list = user.bucketlist(&name).await;
+    let list = user.create_bucketlist(&name).await;
     let mut items: Vec<i64> = Vec::new();
     let mut random = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(number + 1);
     let mut draw = move |below: u64| {
@@ -323,7 +323,7 @@ async fn storm(user: &Actor<'_>, number: u64) {
                 let path = format!("/v2/bucketlists/{list}");
                 user.request(Method::PATCH, &path).merge_patch(&json!({"name": name})).send().await.expect(200);
             }
-            2 => items.push(user.item(list, &format!("Item {step}")).await),
+            2 => items.push(user.create_item(list, &format!("Item {step}")).await),
             3 if !items.is_empty() => {
                 let item = items.remove(usize::try_from(draw(items.len() as u64)).unwrap());
                 user.delete(&format!("{path}/items/{item}")).await.expect(204);
@@ -356,11 +356,11 @@ async fn storm(user: &Actor<'_>, number: u64) {
 #[tokio::test]
 async fn two_servers_over_one_database_agree() {
     let app = TestApp::over(Database::new(Engine::Postgres), |_| {}).await;
-    let other = beside(&app, app.config.answers.cache_bytes);
+    let other = beside(&app, app.config.responses.cache_bytes);
     let user = app.user().await;
     for number in 0..writes(0, 0).len() {
-        let list = user.bucketlist(&format!("List {number}")).await;
-        let item = user.item(list, "Cape Horn").await;
+        let list = user.create_bucketlist(&format!("List {number}")).await;
+        let item = user.create_item(list, "Cape Horn").await;
         for path in reads(list, item) {
             ask(&other, &user, &path).await;
             assert!(is_hit(&ask(&other, &user, &path).await), "{path}");
@@ -370,8 +370,8 @@ async fn two_servers_over_one_database_agree() {
         let made = write(&user, &change).await;
         let truth = beside(&app, 0);
         for path in reads(list, item) {
-            let reply = ask(&other, &user, &path).await;
-            assert_eq!(content(&reply), content(&ask(&truth, &user, &path).await), "{} {}", change.0, change.1);
+            let response = ask(&other, &user, &path).await;
+            assert_eq!(content(&response), content(&ask(&truth, &user, &path).await), "{} {}", change.0, change.1);
         }
         if change.0 == Method::POST && !change.1.contains("/items") {
             user.delete(made.header("location")).await.expect(204);

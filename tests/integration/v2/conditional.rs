@@ -2,11 +2,11 @@
 
 use poem::http::Method;
 
-use crate::support::{Actor, Reply, TestApp, Unjudged, Value, json};
+use crate::support::{Actor, TestApp, TestResponse, UncheckedResponse, Value, json};
 
 /// The strong tag of an answer, without its quotes.
-fn opaque(reply: &Reply) -> String {
-    let tag = reply.header("etag");
+fn opaque(response: &TestResponse) -> String {
+    let tag = response.header("etag");
     let opaque = tag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     let opaque = opaque.unwrap_or_else(|| panic!("no strong tag: {tag}"));
     assert!(!opaque.is_empty() && opaque.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{tag}");
@@ -17,12 +17,12 @@ async fn tag(actor: &Actor<'_>, path: &str) -> String {
     opaque(&actor.get(path).await.expect(200))
 }
 
-async fn unless(actor: &Actor<'_>, path: &str, known: &str) -> Unjudged {
+async fn unless(actor: &Actor<'_>, path: &str, known: &str) -> UncheckedResponse {
     actor.request(Method::GET, path).header("if-none-match", known).send().await
 }
 
 /// PATCH as each path wants it.
-async fn patch(actor: &Actor<'_>, path: &str, body: &Value) -> Reply {
+async fn patch(actor: &Actor<'_>, path: &str, body: &Value) -> TestResponse {
     let request = actor.request(Method::PATCH, path);
     let request = if path.contains("/users/") { request.json(body) } else { request.merge_patch(body) };
     request.send().await.expect(200)
@@ -30,8 +30,8 @@ async fn patch(actor: &Actor<'_>, path: &str, body: &Value) -> Reply {
 
 /// A list with an item, their owner's account, and what an administrator sees: everything that has a tag.
 async fn tagged(admin: &Actor<'_>) -> Vec<String> {
-    let list = admin.bucketlist("See the world").await;
-    let item = admin.item(list, "Cape Horn").await;
+    let list = admin.create_bucketlist("See the world").await;
+    let item = admin.create_item(list, "Cape Horn").await;
     let list = format!("/v2/bucketlists/{list}");
     vec![
         format!("{list}/items/{item}"),
@@ -46,8 +46,8 @@ async fn tagged(admin: &Actor<'_>) -> Vec<String> {
         "/v2/admin/users".to_owned(),
         "/v2/search?q=see".to_owned(),
         "/v2/auth/sessions".to_owned(),
-        format!("/v2/exports/{}", admin.export("json").await),
-        format!("/v2/admin/incidents/{}", admin.incident().await),
+        format!("/v2/exports/{}", admin.create_export("json").await),
+        format!("/v2/admin/incidents/{}", admin.capture_incident().await),
         "/v2/admin/incidents".to_owned(),
         "/v2/admin/incident-groups".to_owned(),
     ]
@@ -55,7 +55,7 @@ async fn tagged(admin: &Actor<'_>) -> Vec<String> {
 
 both_engines! {
     async fn a_write_answers_with_the_tag_that_a_read_will_have(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (admin, other) = (app.admin().await, app.user().await);
         let list = admin.post("/v2/bucketlists", &json!({"name": "See the world"})).await.expect(201);
         let list_path = list.header("location").to_owned();
@@ -73,13 +73,13 @@ both_engines! {
         ] {
             let mut tags = vec![tag(&admin, &path).await];
             if let Some(body) = replacement {
-                let reply = admin.put(&path, &body).await.expect(200);
-                assert_eq!(tag(&admin, &path).await, opaque(&reply), "{path}");
-                tags.push(opaque(&reply));
+                let response = admin.put(&path, &body).await.expect(200);
+                assert_eq!(tag(&admin, &path).await, opaque(&response), "{path}");
+                tags.push(opaque(&response));
             }
-            let reply = patch(&admin, &path, &changes).await;
-            assert_eq!(tag(&admin, &path).await, opaque(&reply), "{path}");
-            tags.push(opaque(&reply));
+            let response = patch(&admin, &path, &changes).await;
+            assert_eq!(tag(&admin, &path).await, opaque(&response), "{path}");
+            tags.push(opaque(&response));
             let count = tags.len();
             tags.sort();
             tags.dedup();
@@ -88,7 +88,7 @@ both_engines! {
     }
 
     async fn who_has_it_already_is_told_so(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let admin = app.admin().await;
         for path in tagged(&admin).await {
             let whole = admin.get(&path).await.expect(200);
@@ -113,15 +113,15 @@ both_engines! {
                 assert_eq!(head.header("etag"), says, "{path} {known}");
             }
             for known in ["\"other\"", "\"\"", "\"*\"", &format!("\"{}\"", &opaque[1..]), &format!("\"{opaque}-x\"")] {
-                let reply = unless(&admin, &path, known).await.expect(200);
-                assert_eq!(reply.body, whole.body, "{path} {known}");
-                assert_eq!(reply.header("etag"), whole.header("etag"), "{path} {known}");
+                let response = unless(&admin, &path, known).await.expect(200);
+                assert_eq!(response.body, whole.body, "{path} {known}");
+                assert_eq!(response.header("etag"), whole.header("etag"), "{path} {known}");
             }
         }
     }
 
     async fn a_compressed_answer_has_a_tag_of_its_own(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let body = json!({"name": "Long", "description": "North by north-west. ".repeat(47)});
         let made = user.post("/v2/bucketlists", &body).await.expect(201);
@@ -147,7 +147,7 @@ both_engines! {
     }
 
     async fn what_is_no_list_of_tags_is_refused_by_every_read(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let admin = app.admin().await;
         for path in tagged(&admin).await {
             for round in ["new", "kept in memory"] {
@@ -165,9 +165,9 @@ both_engines! {
     }
 
     async fn the_tag_changes_with_the_state_and_only_then(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (user, other) = (app.admin().await, app.user().await);
-        let (id, beside) = (user.bucketlist("See the world").await, user.bucketlist("Learn").await);
+        let (id, beside) = (user.create_bucketlist("See the world").await, user.create_bucketlist("Learn").await);
         let list = format!("/v2/bucketlists/{id}");
         let (nested, all) = (format!("{list}?include=items"), "/v2/bucketlists".to_owned());
         let paths = [&list, &nested, &all, &format!("{list}/items")];
@@ -187,7 +187,7 @@ both_engines! {
             before = now;
         };
         expect("nothing", [false; 4]).await;
-        let item = user.item(id, "Cape Horn").await;
+        let item = user.create_item(id, "Cape Horn").await;
         let item = format!("{list}/items/{item}");
         expect("an item came", [true; 4]).await;
         patch(&user, &item, &json!({"name": "Round Cape Horn"})).await;
@@ -196,12 +196,12 @@ both_engines! {
         expect("an item was done", [true; 4]).await;
         user.delete(&item).await.expect(204);
         expect("an item went", [true; 4]).await;
-        user.item(beside, "Spanish").await;
+        user.create_item(beside, "Spanish").await;
         expect("an item came to another list", [false, false, true, false]).await;
         patch(&user, &list, &json!({"description": "All of it."})).await;
         expect("its description", [true, true, true, false]).await;
-        let theirs = other.bucketlist("See the world").await;
-        other.item(theirs, "Cape Horn").await;
+        let theirs = other.create_bucketlist("See the world").await;
+        other.create_item(theirs, "Cape Horn").await;
         user.put(&format!("/v2/bucketlists/{theirs}"), &json!({"name": "x"})).await.expect(404);
         user.patch("/v2/users/me", &json!({"name": "Ada"})).await.expect(200);
         let (path, stale) = (&list, "\"stale\"");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use poem::http::Method;
 
-use crate::support::{Actor, Reply, TestApp, Value, json};
+use crate::support::{Actor, TestApp, TestResponse, Value, json};
 
 /// v1's deprecated operations, and what takes their place.
 const DEPRECATED: [(&str, &str); 3] = [
@@ -16,18 +16,18 @@ const DEPRECATED: [(&str, &str); 3] = [
 /// From the start of a test, 2027-01-15T08:00:00Z, to the sunset, 2027-11-20T00:00:00Z.
 const TO_THE_SUNSET: Duration = Duration::from_secs(309 * 86_400 - 8 * 3600);
 
-fn assert_announced(reply: &Reply, successor: &str) {
-    assert_eq!(reply.header("deprecation"), "@1795132800", "{reply:?}");
-    assert_eq!(reply.header("sunset"), "Sat, 20 Nov 2027 00:00:00 GMT");
-    let links: Vec<&str> = reply.header("link").split(", ").collect();
+fn assert_announced(response: &TestResponse, successor: &str) {
+    assert_eq!(response.header("deprecation"), "@1795132800", "{response:?}");
+    assert_eq!(response.header("sunset"), "Sat, 20 Nov 2027 00:00:00 GMT");
+    let links: Vec<&str> = response.header("link").split(", ").collect();
     assert!(links.contains(&format!("<{successor}>; rel=\"successor-version\"").as_str()), "{links:?}");
 }
 
-fn assert_not_announced(reply: &Reply) {
+fn assert_not_announced(response: &TestResponse) {
     for name in ["deprecation", "sunset"] {
-        assert!(!reply.headers.contains_key(name), "{reply:?}");
+        assert!(!response.headers.contains_key(name), "{response:?}");
     }
-    assert!(!reply.headers.get("link").is_some_and(|link| link.contains("successor-version")), "{reply:?}");
+    assert!(!response.headers.get("link").is_some_and(|link| link.contains("successor-version")), "{response:?}");
 }
 
 async fn again<'a>(app: &'a TestApp, actor: &Actor<'_>) -> Actor<'a> {
@@ -46,7 +46,7 @@ fn listings(list: i64) -> [(String, String); 3] {
 
 both_engines! {
     async fn the_document_says_it(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let document = app.anonymous().get("/openapi/v1.json").await.expect(200).json();
         let mut seen = Vec::new();
         for item in document["paths"].as_object().unwrap().values() {
@@ -75,9 +75,9 @@ both_engines! {
     }
 
     async fn every_answer_says_it(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let admin = app.admin().await;
-        let list = admin.bucketlist("See the world").await;
+        let list = admin.create_bucketlist("See the world").await;
         for (path, successor) in listings(list) {
             // The second one comes from memory where that is allowed.
             for _ in 0..2 {
@@ -97,8 +97,8 @@ both_engines! {
         assert_announced(&app.user().await.get("/v1/users").await.expect(403), "/v2/admin/users");
         // An id that is none is not made into something else.
         for id in ["abc", "%3E%3B%20rel", "1%2F..%2F2"] {
-            let reply = admin.get(&format!("/v1/bucketlists/{id}/items")).await.any();
-            assert!(reply.status >= 400 && reply.header("link").matches("rel=").count() == 1, "{reply:?}");
+            let response = admin.get(&format!("/v1/bucketlists/{id}/items")).await.any();
+            assert!(response.status >= 400 && response.header("link").matches("rel=").count() == 1, "{response:?}");
         }
     }
 
@@ -117,10 +117,10 @@ both_engines! {
     }
 
     async fn nothing_else_is_deprecated(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let admin = app.admin().await;
-        let list = admin.bucketlist("See the world").await;
-        let item = admin.item(list, "Cape Horn").await;
+        let list = admin.create_bucketlist("See the world").await;
+        let item = admin.create_item(list, "Cape Horn").await;
         for path in [
             format!("/v1/bucketlists/{list}"),
             format!("/v1/bucketlists/{list}/items/{item}"),
@@ -141,15 +141,15 @@ both_engines! {
     }
 
     async fn after_the_sunset_it_is_gone(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let admin = app.admin().await;
-        let list = admin.bucketlist("See the world").await;
-        app.wait(TO_THE_SUNSET - Duration::from_secs(1));
+        let list = admin.create_bucketlist("See the world").await;
+        app.advance_clock(TO_THE_SUNSET - Duration::from_secs(1));
         let admin = again(&app, &admin).await;
         for (path, successor) in listings(list) {
             assert_announced(&admin.get(&path).await.expect(200), &successor);
         }
-        app.wait(Duration::from_secs(1));
+        app.advance_clock(Duration::from_secs(1));
         for (path, successor) in listings(list) {
             for target in [path.clone(), format!("{path}?page=0"), path[3..].to_owned()] {
                 for actor in [&admin, &app.anonymous()] {
@@ -165,14 +165,14 @@ both_engines! {
         }
         admin.get(&format!("/v1/bucketlists/{list}")).await.expect(200);
         admin.post("/v1/bucketlists", &json!({"name": "Learn"})).await.expect(201);
-        admin.item(list, "Cape Horn").await;
+        admin.create_item(list, "Cape Horn").await;
     }
 
     async fn an_operator_may_keep_it(engine: Engine) {
-        let app = TestApp::configured(engine, |config| config.answers.gone_after_sunset = false).await;
+        let app = TestApp::configured(engine, |config| config.responses.gone_after_sunset = false).await;
         let admin = app.admin().await;
-        let list = admin.bucketlist("See the world").await;
-        app.wait(TO_THE_SUNSET + Duration::from_secs(86_400));
+        let list = admin.create_bucketlist("See the world").await;
+        app.advance_clock(TO_THE_SUNSET + Duration::from_secs(86_400));
         let admin = again(&app, &admin).await;
         for (path, successor) in listings(list) {
             assert_announced(&admin.get(&path).await.expect(200), &successor);

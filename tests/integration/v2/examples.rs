@@ -7,7 +7,7 @@ use document::{BodyError, Operation};
 
 use crate::{
     contract::{seeded, seeded_actor},
-    support::{Actor, TestApp, Unjudged, Value},
+    support::{Actor, TestApp, UncheckedResponse, Value},
 };
 
 /// What the document says of an operation.
@@ -26,7 +26,7 @@ fn resolved(schema: &'static Value) -> &'static Value {
 
 /// The example of the body an operation takes.
 fn body(operation: &Operation) -> Option<(&str, &'static Value)> {
-    let media_type = operation.consumes.first()?;
+    let media_type = operation.request_media_types.first()?;
     let schema = resolved(&documented(operation)["requestBody"]["content"][media_type]["schema"]);
     Some((media_type, &schema["example"]))
 }
@@ -51,7 +51,7 @@ fn path(operation: &Operation) -> String {
 }
 
 /// Sends the examples of everything an operation takes, the optional ones, too.
-async fn try_all(who: &Actor<'_>, operation: &Operation) -> Unjudged {
+async fn try_all(who: &Actor<'_>, operation: &Operation) -> UncheckedResponse {
     let query: Vec<String> =
         parameters(operation, "query").into_iter().map(|(name, value)| format!("{name}={value}")).collect();
     let path = path(operation);
@@ -82,7 +82,7 @@ fn part(whole: &Value, shape: &Value) -> Value {
 }
 
 async fn whoever_may<'a>(app: &'a TestApp, operation: &Operation) -> Actor<'a> {
-    if operation.secured { seeded_actor(app, operation).await } else { app.anonymous() }
+    if operation.is_secured { seeded_actor(app, operation).await } else { app.anonymous() }
 }
 
 #[test]
@@ -148,12 +148,12 @@ both_engines! {
     async fn every_example_of_a_change_works_on_the_seeded_data(engine: Engine) {
         for operation in v2::contract().operations().filter(|operation| operation.method != "GET") {
             let app = seeded(engine).await;
-            let reply = try_all(&whoever_may(&app, operation).await, operation).await.any();
+            let response = try_all(&whoever_may(&app, operation).await, operation).await.any();
             match operation.id.as_str() {
                 // Nobody can know these tokens beforehand.
-                "refreshSession" => assert_eq!(reply.code(), "INVALID_REFRESH_TOKEN"),
-                "confirmPasswordReset" => assert_eq!(reply.code(), "INVALID_RESET_TOKEN"),
-                _ => assert!(reply.is_success(), "{}: {reply:?}", operation.id),
+                "refreshSession" => assert_eq!(response.code(), "INVALID_REFRESH_TOKEN"),
+                "confirmPasswordReset" => assert_eq!(response.code(), "INVALID_RESET_TOKEN"),
+                _ => assert!(response.is_success(), "{}: {response:?}", operation.id),
             }
         }
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use bucketlist::db::{
     DbConnection, DbError,
     repositories::{
-        exports::{self, Attempt, Record},
-        jobs::{self, EXPORT, JobRow},
+        exports::{self, ExportAttempt, Record},
+        jobs::{self, EXPORT, QueuedJob},
     },
     schema,
 };
@@ -15,7 +15,7 @@ use futures_util::StreamExt;
 use poem::http::Method;
 use tokio::sync::watch;
 
-use crate::support::{Actor, Engine, Reply, TestApp, Value, json};
+use crate::support::{Actor, Engine, TestApp, TestResponse, Value, json};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -24,15 +24,15 @@ async fn patient(engine: Engine) -> TestApp {
     TestApp::configured(engine, |config| config.tokens.access_ttl = 30 * DAY).await
 }
 
-async fn ask(user: &Actor<'_>, format: &str) -> Reply {
+async fn ask(user: &Actor<'_>, format: &str) -> TestResponse {
     user.post("/v2/exports", &json!({"format": format})).await.expect(202)
 }
 
-fn id(reply: &Reply) -> i64 {
-    reply.json()["id"].as_i64().unwrap()
+fn id(response: &TestResponse) -> i64 {
+    response.json()["id"].as_i64().unwrap()
 }
 
-async fn content(user: &Actor<'_>, id: i64) -> Reply {
+async fn content(user: &Actor<'_>, id: i64) -> TestResponse {
     user.get(&format!("/v2/exports/{id}/content")).await.expect(200)
 }
 
@@ -76,8 +76,9 @@ async fn fill(user: &Actor<'_>, list: i64, count: usize) {
 /// What the lists say of everything the caller has, as an export would: each list, then its items.
 async fn everything(user: &Actor<'_>) -> Vec<Value> {
     let rows = async |path: String| -> Vec<Value> {
-        let reply = user.request(Method::GET, &path).header("accept", "application/x-ndjson").send().await.expect(200);
-        String::from_utf8(reply.body).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        let response =
+            user.request(Method::GET, &path).header("accept", "application/x-ndjson").send().await.expect(200);
+        String::from_utf8(response.body).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     };
     let mut all = Vec::new();
     for list in rows("/v2/bucketlists".to_owned()).await {
@@ -97,13 +98,13 @@ async fn everything(user: &Actor<'_>) -> Vec<Value> {
 
 both_engines! {
     async fn everything_of_the_callers_is_in_the_file_once(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (user, other) = (app.user().await, app.user().await);
-        other.item(other.bucketlist("Of somebody else").await, "Not of the caller").await;
+        other.create_item(other.create_bucketlist("Of somebody else").await, "Not of the caller").await;
         // None, some, exactly what is read at once, and much more; and more lists than are read at once.
         for (number, items) in [0, 3, 100, 101, 1_700, 0].into_iter().chain([1; 40]).enumerate() {
-            app.wait(Duration::from_secs(1));
-            let list = user.bucketlist(&format!("List {number}")).await;
+            app.advance_clock(Duration::from_secs(1));
+            let list = user.create_bucketlist(&format!("List {number}")).await;
             fill(&user, list, items).await;
         }
         let queued = ask(&user, "json").await;
@@ -117,8 +118,8 @@ both_engines! {
         let refused = user.get(&format!("{path}/content")).await.expect_error(409, "EXPORT_NOT_READY");
         assert_eq!(refused.header("retry-after"), "1");
 
-        app.wait(Duration::from_secs(2));
-        app.work_off().await;
+        app.advance_clock(Duration::from_secs(2));
+        app.run_jobs().await;
         let expected = everything(&user).await;
         assert_eq!(expected.len(), 46 + 3 + 100 + 101 + 1_700 + 40);
         let finished = user.get(&path).await.expect(200);
@@ -128,7 +129,7 @@ both_engines! {
         assert_eq!(finished["_links"]["content"], json!({"href": format!("{path}/content"), "method": "GET"}));
         assert!(finished["finished_at"].as_str().unwrap() > finished["created_at"].as_str().unwrap());
         // What is written from now on is not in it.
-        user.bucketlist("Too late").await;
+        user.create_bucketlist("Too late").await;
         let file = content(&user, id(&queued)).await;
         assert_eq!(file.header("content-type"), "application/json");
         let name = format!("attachment; filename=\"bucketlists-{}.json\"", id(&queued));
@@ -144,14 +145,14 @@ both_engines! {
     }
 
     async fn a_file_is_what_was_asked_for(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let list = user.bucketlist("=1+1").await;
+        let list = user.create_bucketlist("=1+1").await;
         let item = json!({"name": "say \"hi\", all", "description": "two\nlines", "done": true, "due_on": "2027-02-01"});
         user.post(&format!("/v1/bucketlists/{list}/items"), &item).await.expect(201);
         let expected = everything(&user).await;
 
-        let (csv, ndjson) = (user.export("csv").await, user.export("ndjson").await);
+        let (csv, ndjson) = (user.create_export("csv").await, user.create_export("ndjson").await);
         let file = content(&user, csv).await;
         assert_eq!(file.header("content-type"), "text/csv; charset=utf-8; header=present");
         assert_eq!(file.header("content-disposition"), format!("attachment; filename=\"bucketlists-{csv}.csv\""));
@@ -170,28 +171,28 @@ both_engines! {
 
         let path = format!("/v2/exports/{csv}/content");
         for (accept, status) in [("text/csv", 200), ("text/*", 200), ("*/*", 200), ("application/json", 406), ("image/png", 406)] {
-            let reply = user.request(Method::GET, &path).header("accept", accept).send().await.expect(status);
-            assert_eq!(reply.body.starts_with(b"type,id"), status == 200, "{accept}");
+            let response = user.request(Method::GET, &path).header("accept", accept).send().await.expect(status);
+            assert_eq!(response.body.starts_with(b"type,id"), status == 200, "{accept}");
         }
         user.request(Method::HEAD, &path).send().await.expect(200);
     }
 
     async fn whoever_has_nothing_gets_a_file_without_records(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let reply = user.post("/v2/exports", &json!({})).await.expect(202);
-        assert_eq!(reply.json()["format"], "json");
-        app.work_off().await;
-        assert_eq!(user.get(&format!("/v2/exports/{}", id(&reply))).await.expect(200).json()["records"], 0);
-        assert_eq!(content(&user, id(&reply)).await.json(), json!({"records": []}));
-        let csv = user.export("csv").await;
+        let response = user.post("/v2/exports", &json!({})).await.expect(202);
+        assert_eq!(response.json()["format"], "json");
+        app.run_jobs().await;
+        assert_eq!(user.get(&format!("/v2/exports/{}", id(&response))).await.expect(200).json()["records"], 0);
+        assert_eq!(content(&user, id(&response)).await.json(), json!({"records": []}));
+        let csv = user.create_export("csv").await;
         assert_eq!(content(&user, csv).await.body.iter().filter(|byte| **byte == b'\n').count(), 1);
-        let ndjson = user.export("ndjson").await;
+        let ndjson = user.create_export("ndjson").await;
         assert!(content(&user, ndjson).await.body.is_empty());
     }
 
     async fn an_export_that_is_asked_for_again_is_made_once(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let named = async |format: &str| {
             let request = user.request(Method::POST, "/v2/exports").header("idempotency-key", "once");
@@ -202,32 +203,32 @@ both_engines! {
         assert_eq!((first.json(), second.header("idempotency-replayed")), (second.json(), "true"));
         assert_eq!(first.header("location"), second.header("location"));
         named("json").await.expect_error(422, "IDEMPOTENCY_KEY_REUSED");
-        app.work_off().await;
-        app.work_off().await;
+        app.run_jobs().await;
+        app.run_jobs().await;
         assert_eq!(count(&app).await, Counts { exports: 1, parts: 0, jobs: 0 });
     }
 
     async fn ten_are_kept_for_a_day(engine: Engine) {
         let app = patient(engine).await;
         let user = app.user().await;
-        user.bucketlist("See the world").await;
+        user.create_bucketlist("See the world").await;
         let mut made = Vec::new();
         for number in 0..12 {
-            made.push(user.export(["json", "csv", "ndjson"][number % 3]).await);
+            made.push(user.create_export(["json", "csv", "ndjson"][number % 3]).await);
         }
         // Those of others do not count.
-        let others = app.user().await.export("json").await;
+        let others = app.user().await.create_export("json").await;
         for (index, id) in made.iter().enumerate() {
-            let reply = user.get(&format!("/v2/exports/{id}")).await;
+            let response = user.get(&format!("/v2/exports/{id}")).await;
             if index < 2 {
-                reply.expect_error(404, "EXPORT_NOT_FOUND");
+                response.expect_error(404, "EXPORT_NOT_FOUND");
             } else {
-                reply.expect(200);
+                response.expect(200);
             }
         }
-        app.wait(DAY - Duration::from_secs(1));
+        app.advance_clock(DAY - Duration::from_secs(1));
         content(&user, made[11]).await;
-        app.wait(Duration::from_secs(1));
+        app.advance_clock(Duration::from_secs(1));
         user.get(&format!("/v2/exports/{}/content", made[11])).await.expect_error(404, "EXPORT_NOT_FOUND");
         assert_eq!(count(&app).await, Counts { exports: 13, parts: 12, jobs: 0 }, "{others}: expired, not yet purged");
         app.app.worker.purge_expired().await.unwrap();
@@ -248,7 +249,7 @@ both_engines! {
     }
 
     async fn whoever_begins_anew_supersedes_who_began_before(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let export = id(&ask(&user, "json").await);
         let now = 0;
@@ -257,11 +258,11 @@ both_engines! {
             is_item: false, id: 1, bucketlist_id: 1, name: "A list".into(), description: None, done: None, done_at: None,
             due_on: None, created_at: 0, updated_at: 0,
         };
-        let append = async |attempt: Attempt, number: i32| {
-            let records = exports::written(&vec![record.clone(); 2]).unwrap();
+        let append = async |attempt: ExportAttempt, number: i32| {
+            let records = exports::serialize_records(&vec![record.clone(); 2]).unwrap();
             app.app.db.write(move |c| exports::append(c, attempt, number, &records).map_err(DbError::from)).await.unwrap()
         };
-        let finish = async |attempt: Attempt, parts: i32, records: i64| {
+        let finish = async |attempt: ExportAttempt, parts: i32, records: i64| {
             app.app.db.write(move |c| exports::finish(c, attempt, parts, records, now).map_err(DbError::from)).await.unwrap();
         };
         let first = begin().await.unwrap();
@@ -280,12 +281,12 @@ both_engines! {
         assert_eq!(user.get(&format!("/v2/exports/{export}")).await.expect(200).json()["records"], 2);
         assert_eq!(begin().await, None, "it is finished");
         // The job is still there, and finds nothing to do.
-        app.work_off().await;
+        app.run_jobs().await;
         assert_eq!(content(&user, export).await.json()["records"].as_array().unwrap().len(), 2);
     }
 
     async fn a_job_that_goes_on_is_nobody_elses(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         ask(&user, "json").await;
         let claim = async |now: i64| {
@@ -294,9 +295,9 @@ both_engines! {
         let far = i64::MAX / 2;
         let job = claim(far).await.unwrap();
         assert_eq!(claim(far + 119).await, None);
-        let hide = async |job: &JobRow, until: i64| {
+        let hide = async |job: &QueuedJob, until: i64| {
             let job = job.clone();
-            app.app.db.write(move |c| jobs::hide(c, &job, until).map_err(DbError::from)).await.unwrap()
+            app.app.db.write(move |c| jobs::extend_visibility(c, &job, until).map_err(DbError::from)).await.unwrap()
         };
         assert!(hide(&job, far + 300).await);
         assert_eq!(claim(far + 299).await, None);
@@ -306,14 +307,14 @@ both_engines! {
         let (before, now) = (job.clone(), far + 301);
         assert!(!hide(&job, far + 900).await);
         let end = move |c: &mut DbConnection| {
-            jobs::postpone(c, &before, now, "late")?;
-            jobs::give_back(c, &before, now)?;
+            jobs::retry_later(c, &before, now, "late")?;
+            jobs::release(c, &before, now)?;
             Ok::<_, DbError>(jobs::delete(c, &before)?)
         };
         assert!(!app.app.db.write(end).await.unwrap());
         assert_eq!(claim(now).await, None, "it is hidden as long as the next one has said");
         // Given back, it has not been tried.
-        app.app.db.write(move |c| jobs::give_back(c, &next, now).map_err(DbError::from)).await.unwrap();
+        app.app.db.write(move |c| jobs::release(c, &next, now).map_err(DbError::from)).await.unwrap();
         let again = claim(now).await.unwrap();
         assert_eq!(again.attempts, 2);
         assert!(app.app.db.write(move |c| jobs::delete(c, &again).map_err(DbError::from)).await.unwrap());
@@ -321,9 +322,9 @@ both_engines! {
     }
 
     async fn a_worker_that_stops_leaves_what_it_has_not_begun(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        user.bucketlist("See the world").await;
+        user.create_bucketlist("See the world").await;
         for _ in 0..3 {
             ask(&user, "json").await;
         }
@@ -339,15 +340,15 @@ both_engines! {
     async fn what_cannot_be_made_is_given_up_in_the_end(engine: Engine) {
         let app = patient(engine).await;
         let user = app.user().await;
-        user.bucketlist("See the world").await;
+        user.create_bucketlist("See the world").await;
         let export = id(&ask(&user, "json").await);
         app.execute("ALTER TABLE export_parts RENAME COLUMN records TO broken");
         let path = format!("/v2/exports/{export}");
         for attempt in 0..10 {
             let seen = user.get(&path).await.expect(200);
             assert_eq!(seen.json()["state"], if attempt == 0 { "queued" } else { "running" });
-            app.work_off().await;
-            app.wait(Duration::from_secs(2 << attempt));
+            app.run_jobs().await;
+            app.advance_clock(Duration::from_secs(2 << attempt));
         }
         let seen = user.get(&path).await.expect(200);
         assert!(!seen.headers.contains_key("retry-after"));
@@ -359,11 +360,11 @@ both_engines! {
     }
 
     async fn a_file_that_is_deleted_while_it_is_read_breaks_off(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let list = user.bucketlist("See the world").await;
+        let list = user.create_bucketlist("See the world").await;
         fill(&user, list, 2_000).await;
-        let export = user.export("ndjson").await;
+        let export = user.create_export("ndjson").await;
         let request = poem::Request::builder()
             .uri_str(format!("/v2/exports/{export}/content"))
             .header("authorization", format!("Bearer {}", user.token()));
@@ -375,10 +376,10 @@ both_engines! {
     }
 
     async fn exports_go_with_the_account_and_are_recorded(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (admin, user) = (app.admin().await, app.user().await);
-        user.bucketlist("See the world").await;
-        let export = user.export("json").await;
+        user.create_bucketlist("See the world").await;
+        let export = user.create_export("json").await;
         let events = admin.get("/v2/admin/audit?action=export.requested").await.expect(200).json();
         let event = &events["data"][0];
         assert_eq!((&event["actor_id"], &event["target_type"], &event["target_id"]), (&json!(user.id()), &json!("export"), &json!(export)));

@@ -7,11 +7,11 @@ use futures_util::future::join_all;
 use poem::http::Method;
 use sha2::{Digest, Sha256};
 
-use crate::support::{Actor, Engine, Reply, TestApp, Unjudged, Value, json};
+use crate::support::{Actor, Engine, TestApp, TestResponse, UncheckedResponse, Value, json};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-async fn create(actor: &Actor<'_>, path: &str, key: &str, body: &Value) -> Unjudged {
+async fn create(actor: &Actor<'_>, path: &str, key: &str, body: &Value) -> UncheckedResponse {
     actor.request(Method::POST, path).header("idempotency-key", key).json(body).send().await
 }
 
@@ -27,14 +27,14 @@ fn creations(list: i64) -> [(String, Value); 3] {
 }
 
 /// What is the same however often an answer is given.
-fn lasting(reply: &Reply) -> (u16, Vec<u8>, Vec<(String, String)>) {
+fn lasting(response: &TestResponse) -> (u16, Vec<u8>, Vec<(String, String)>) {
     let once = ["x-request-id", "x-response-time", "idempotency-replayed"];
-    let headers = reply.headers.iter().filter(|(name, _)| !once.contains(&name.as_str()));
-    (reply.status, reply.body.clone(), headers.map(|(name, value)| (name.clone(), value.clone())).collect())
+    let headers = response.headers.iter().filter(|(name, _)| !once.contains(&name.as_str()));
+    (response.status, response.body.clone(), headers.map(|(name, value)| (name.clone(), value.clone())).collect())
 }
 
-fn is_replayed(reply: &Reply) -> bool {
-    match reply.headers.get("idempotency-replayed") {
+fn is_replayed(response: &TestResponse) -> bool {
+    match response.headers.get("idempotency-replayed") {
         Some(value) => value == "true" || panic!("{value}"),
         None => false,
     }
@@ -54,16 +54,16 @@ async fn again<'a>(app: &'a TestApp, actor: &Actor<'_>) -> Actor<'a> {
 
 both_engines! {
     async fn what_is_sent_again_is_made_once_and_answered_alike(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let list = user.bucketlist("See the world").await;
+        let list = user.create_bucketlist("See the world").await;
         for (number, (path, body)) in creations(list).into_iter().enumerate() {
             let key = format!("key-{number}");
             let first = create(&user, &path, &key, &body).await.expect(201);
             assert!(!is_replayed(&first));
             let made = rows(&user, list).await;
             for _ in 0..3 {
-                app.wait(Duration::from_secs(60));
+                app.advance_clock(Duration::from_secs(60));
                 let next = create(&user, &path, &key, &body).await.expect(201);
                 assert!(is_replayed(&next), "{path}");
                 assert_eq!(lasting(&next), lasting(&first), "{path}");
@@ -79,23 +79,23 @@ both_engines! {
     }
 
     async fn fifty_at_once_make_one(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let list = user.bucketlist("See the world").await;
+        let list = user.create_bucketlist("See the world").await;
         for (path, body) in creations(list) {
             let before = rows(&user, list).await;
             let key = format!("key of {path}").replace(' ', "-");
-            let replies = join_all((0..50).map(|_| create(&user, &path, &key, &body))).await;
+            let responses = join_all((0..50).map(|_| create(&user, &path, &key, &body))).await;
             let (mut made, mut bodies) = (0, Vec::new());
-            for reply in replies {
-                if reply.0.status == 409 {
-                    let busy = reply.expect_error(409, "IDEMPOTENCY_KEY_IN_FLIGHT");
+            for response in responses {
+                if response.0.status == 409 {
+                    let busy = response.expect_error(409, "IDEMPOTENCY_KEY_IN_FLIGHT");
                     assert_eq!(busy.header("retry-after"), "1");
                     continue;
                 }
-                let reply = reply.expect(201);
-                made += usize::from(!is_replayed(&reply));
-                bodies.push(reply.body);
+                let response = response.expect(201);
+                made += usize::from(!is_replayed(&response));
+                bodies.push(response.body);
             }
             assert_eq!(made, 1, "{path}");
             assert!(bodies.iter().all(|body| *body == bodies[0]), "{path}");
@@ -106,9 +106,9 @@ both_engines! {
     }
 
     async fn a_key_stands_for_one_creation(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let (list, other) = (user.bucketlist("See the world").await, user.bucketlist("Other").await);
+        let (list, other) = (user.create_bucketlist("See the world").await, user.create_bucketlist("Other").await);
         let all = creations(list);
         for (number, (path, body)) in all.iter().enumerate() {
             let key = format!("key-{number}");
@@ -135,7 +135,7 @@ both_engines! {
     }
 
     async fn a_key_is_its_callers_own(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (one, two) = (app.user().await, app.user().await);
         let body = json!({"name": "See the world"});
         let first = create(&one, "/v2/bucketlists", "the-key", &body).await.expect(201);
@@ -149,7 +149,7 @@ both_engines! {
     }
 
     async fn quoted_or_bare_it_is_the_same_key(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let body = json!({"name": "See the world"});
         let first = create(&user, "/v2/bucketlists", "8e03978e-40d5", &body).await.expect(201);
@@ -162,9 +162,9 @@ both_engines! {
     }
 
     async fn what_is_no_key_is_refused(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let list = user.bucketlist("See the world").await;
+        let list = user.create_bucketlist("See the world").await;
         let before = rows(&user, list).await;
         let (long, quoted) = ("k".repeat(256), format!("\"{}\"", "k".repeat(256)));
         for (path, body) in creations(list) {
@@ -180,9 +180,9 @@ both_engines! {
     }
 
     async fn what_failed_leaves_its_key_free(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let list = user.bucketlist("See the world").await;
+        let list = user.create_bucketlist("See the world").await;
         let lists = "/v2/bucketlists";
         let missing = format!("{lists}/{}/items", list + 1_000);
         let (same, empty, far) = (json!({"name": "See the world"}), json!({"name": ""}), json!({"name": "Far"}));
@@ -201,9 +201,9 @@ both_engines! {
     }
 
     async fn the_first_answer_is_given_whatever_became_of_what_was_made(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let list = user.bucketlist("See the world").await;
+        let list = user.create_bucketlist("See the world").await;
         for (number, (path, body)) in creations(list).into_iter().enumerate() {
             let key = format!("key-{number}");
             let first = create(&user, &path, &key, &body).await.expect(201);
@@ -223,17 +223,17 @@ both_engines! {
     }
 
     async fn a_key_is_remembered_for_a_day(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let list = user.bucketlist("See the world").await;
+        let list = user.create_bucketlist("See the world").await;
         let (path, body) = &creations(list)[1];
         let first = create(&user, path, "the-key", body).await.expect(201);
-        app.wait(DAY - Duration::from_micros(1));
+        app.advance_clock(DAY - Duration::from_micros(1));
         assert_eq!(app.app.worker.purge_expired().await.unwrap(), 0);
         let user = again(&app, &user).await;
         let next = create(&user, path, "the-key", body).await.expect(201);
         assert_eq!(lasting(&next), lasting(&first));
-        app.wait(Duration::from_micros(1));
+        app.advance_clock(Duration::from_micros(1));
         let anew = create(&user, path, "the-key", body).await.expect(201);
         assert!(!is_replayed(&anew));
         assert_ne!(anew.json()["id"], first.json()["id"]);
@@ -241,16 +241,16 @@ both_engines! {
         let next = create(&user, path, "the-key", body).await.expect(201);
         assert_eq!(lasting(&next), lasting(&anew));
         assert_eq!(app.app.worker.purge_expired().await.unwrap(), 0);
-        app.wait(DAY);
+        app.advance_clock(DAY);
         assert_eq!(app.app.worker.purge_expired().await.unwrap(), 1);
         assert_eq!(app.app.worker.purge_expired().await.unwrap(), 0);
         assert_eq!(rows(&again(&app, &user).await, list).await, (1, 2));
     }
 
     async fn without_a_key_every_request_makes_something(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let list = user.bucketlist("See the world").await;
+        let list = user.create_bucketlist("See the world").await;
         for (path, body) in &creations(list)[1..] {
             let (one, two) = (user.post(path, body).await.expect(201), user.post(path, body).await.expect(201));
             assert_ne!(one.body, two.body);
@@ -263,9 +263,9 @@ both_engines! {
 /// Where several servers write, one may be at a creation when another is asked for it.
 #[tokio::test]
 async fn who_comes_while_it_is_being_made_is_asked_to_come_again() {
-    let app = TestApp::on(Engine::Postgres).await;
+    let app = TestApp::new(Engine::Postgres).await;
     let user = app.user().await;
-    let list = user.bucketlist("See the world").await;
+    let list = user.create_bucketlist("See the world").await;
     let digest = Sha256::digest(format!("{} the-key", user.id()));
     let lock = i64::from_be_bytes(digest[..8].try_into().unwrap());
     let mut elsewhere = app.database.migrator();

@@ -6,7 +6,7 @@ use crate::support::{TestApp, json};
 
 both_engines! {
     async fn absent_stays_null_clears_and_a_value_replaces(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let body = json!({"name": "See the world", "description": "All of it."});
         let list = user.post("/v2/bucketlists", &body).await.expect(201);
@@ -19,7 +19,7 @@ both_engines! {
         assert_eq!((&cleared["name"], &cleared["description"]), (&json!("See it all"), &json!(null)));
         // Nothing new is no change.
         for nothing in [json!({}), json!({"name": "See it all"}), json!({"description": null})] {
-            app.wait(std::time::Duration::from_secs(1));
+            app.advance_clock(std::time::Duration::from_secs(1));
             assert_eq!(patch(nothing).await.expect(200).json(), cleared);
         }
         patch(json!({"name": null})).await.expect_error(422, "VALIDATION_FAILED");
@@ -28,17 +28,17 @@ both_engines! {
     }
 
     async fn a_patch_of_an_item_that_says_nothing_new_changes_nothing(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let list = user.bucketlist("a").await;
+        let list = user.create_bucketlist("a").await;
         let body = json!({"name": "x", "description": "y", "done": true, "due_on": "2030-01-01"});
         let item = user.post(&format!("/v2/bucketlists/{list}/items"), &body).await.expect(201);
         let path = item.header("location").to_owned();
         let patch = |body| user.request(Method::PATCH, &path).merge_patch(&body).send();
-        app.wait(std::time::Duration::from_secs(1));
+        app.advance_clock(std::time::Duration::from_secs(1));
         for nothing in [json!({}), body.clone()] {
-            let reply = patch(nothing).await.expect(200);
-            assert_eq!((reply.json(), reply.header("etag")), (item.json(), item.header("etag")));
+            let response = patch(nothing).await.expect(200);
+            assert_eq!((response.json(), response.header("etag")), (item.json(), item.header("etag")));
         }
         let cleared = patch(json!({"due_on": null, "done": false})).await.expect(200).json();
         assert_eq!((&cleared["due_on"], &cleared["done_at"], &cleared["name"]), (&json!(null), &json!(null), &json!("x")));
@@ -46,9 +46,9 @@ both_engines! {
     }
 
     async fn a_patch_is_sent_as_a_merge_patch(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let path = format!("/v2/bucketlists/{}", user.bucketlist("a").await);
+        let path = format!("/v2/bucketlists/{}", user.create_bucketlist("a").await);
         let refused = user.patch(&path, &json!({"name": "b"})).await.expect_error(415, "UNSUPPORTED_MEDIA_TYPE");
         assert_eq!(refused.header("accept-patch"), "application/merge-patch+json");
         let options = user.request(Method::OPTIONS, &path).send().await.expect(204);

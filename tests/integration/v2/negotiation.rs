@@ -9,13 +9,13 @@ use poem::{
     middleware::Compression,
 };
 
-use crate::support::{Actor, Reply, TestApp, Value, json};
+use crate::support::{Actor, TestApp, TestResponse, Value, json};
 
 const JSON: &str = "application/json";
 const CSV: &str = "text/csv";
 const NDJSON: &str = "application/x-ndjson";
 
-async fn get(who: &Actor<'_>, path: &str, accept: &str) -> Reply {
+async fn get(who: &Actor<'_>, path: &str, accept: &str) -> TestResponse {
     who.request(Method::GET, path).header("accept", accept).send().await.expect(200)
 }
 
@@ -31,15 +31,15 @@ async fn walk(who: &Actor<'_>, path: &str) -> Vec<Value> {
 }
 
 /// The header row and the records.
-fn csv(reply: &Reply) -> (Vec<String>, Vec<Vec<String>>) {
-    let mut reader = csv::Reader::from_reader(&*reply.body);
+fn csv(response: &TestResponse) -> (Vec<String>, Vec<Vec<String>>) {
+    let mut reader = csv::Reader::from_reader(&*response.body);
     let texts = |record: &csv::StringRecord| record.iter().map(str::to_owned).collect::<Vec<_>>();
     let header = texts(reader.headers().unwrap());
     (header, reader.records().map(|record| texts(&record.unwrap())).collect())
 }
 
-fn ndjson(reply: &Reply) -> Vec<Value> {
-    let text = std::str::from_utf8(&reply.body).unwrap();
+fn ndjson(response: &TestResponse) -> Vec<Value> {
+    let text = std::str::from_utf8(&response.body).unwrap();
     assert!(text.is_empty() || text.ends_with('\n'), "{text}");
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
@@ -83,18 +83,18 @@ async fn make(who: &Actor<'_>, list: i64, items: &[Value]) {
 }
 
 /// Decompresses an answer: poem does so with requests, so it is sent back as one.
-async fn decompressed(reply: Reply) -> Vec<u8> {
+async fn decompressed(response: TestResponse) -> Vec<u8> {
     let echo = endpoint::make(|request: Request| async move { Response::builder().body(request.into_body()) });
-    let request = Request::builder().header(CONTENT_ENCODING, reply.header("content-encoding")).body(reply.body);
+    let request = Request::builder().header(CONTENT_ENCODING, response.header("content-encoding")).body(response.body);
     let response = echo.with(Compression::new()).call(request).await.unwrap().into_response();
     response.into_body().into_vec().await.unwrap()
 }
 
 both_engines! {
     async fn a_list_is_json_unless_something_else_is_liked_better(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let admin = app.admin().await;
-        let items = format!("/v2/bucketlists/{}/items", admin.bucketlist("a").await);
+        let items = format!("/v2/bucketlists/{}/items", admin.create_bucketlist("a").await);
         for path in ["/v2/bucketlists", &items, "/v2/admin/users"] {
             admin.get(path).await.expect(200).json();
             for (accept, expected) in [
@@ -123,16 +123,16 @@ both_engines! {
                 ("image/png, text/html", None),
                 ("application/json;q=0, text/csv;q=0.0, application/x-ndjson;q=0.000", None),
             ] {
-                let reply = admin.request(Method::GET, path).header("accept", accept).send().await;
+                let response = admin.request(Method::GET, path).header("accept", accept).send().await;
                 match expected {
                     Some(expected) => {
-                        let reply = reply.expect(200);
-                        let media_type = reply.header("content-type").split(';').next().unwrap();
+                        let response = response.expect(200);
+                        let media_type = response.header("content-type").split(';').next().unwrap();
                         assert_eq!(media_type, expected, "{path}: {accept}");
-                        assert!(reply.header("vary").contains("Accept,"), "{reply:?}");
+                        assert!(response.header("vary").contains("Accept,"), "{response:?}");
                     }
                     None => {
-                        let detail = reply.expect_error(406, "NOT_ACCEPTABLE").json()["detail"].to_string();
+                        let detail = response.expect_error(406, "NOT_ACCEPTABLE").json()["detail"].to_string();
                         assert!([JSON, CSV, NDJSON].iter().all(|offered| detail.contains(offered)), "{detail}");
                     }
                 }
@@ -147,10 +147,10 @@ both_engines! {
     }
 
     async fn every_list_has_the_same_rows_in_every_format(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let admin = app.admin().await;
         app.user().await;
-        let list = admin.bucketlist("See the world").await;
+        let list = admin.create_bucketlist("See the world").await;
         admin.post("/v2/bucketlists", &json!({"name": "Second", "description": "a,b"})).await.expect(201);
         make(&admin, list, &[json!({"name": "x", "done": true, "due_on": "2028-02-29"}), json!({"name": "y"})]).await;
         let items = "/bucketlists/{bucketlist_id}/items";
@@ -170,9 +170,9 @@ both_engines! {
                 let full = get(&admin, &path, accept).await;
                 let head = admin.request(Method::HEAD, &path).header("accept", accept).send().await.expect(200);
                 assert!(head.body.is_empty());
-                let stable = |reply: &Reply| -> BTreeMap<String, String> {
+                let stable = |response: &TestResponse| -> BTreeMap<String, String> {
                     let changing = ["x-request-id", "x-response-time", "cache-status", "content-length"];
-                    let mut headers = reply.headers.clone();
+                    let mut headers = response.headers.clone();
                     headers.retain(|name, _| !changing.contains(&name.as_str()));
                     headers
                 };
@@ -182,9 +182,9 @@ both_engines! {
     }
 
     async fn a_long_list_is_streamed_whole(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let list = user.bucketlist("Long").await;
+        let list = user.create_bucketlist("Long").await;
         let rows: Vec<Value> = (0..1203)
             .map(|number| json!({"name": format!("Item {}", number % 400), "done": number % 3 == 0}))
             .collect();
@@ -247,21 +247,21 @@ both_engines! {
             let plain = get(&user, &path, accept).await;
             for encoding in ["gzip", "br", "zstd"] {
                 let request = user.request(Method::GET, &path).header("accept", accept);
-                let reply = request.header("accept-encoding", encoding).send().await.expect(200);
-                assert_eq!(reply.header("content-encoding"), encoding);
-                assert_eq!(reply.header("content-type"), plain.header("content-type"));
-                assert!(reply.body.len() < plain.body.len() / 3, "{encoding}: {}", reply.body.len());
-                assert!(decompressed(reply).await == plain.body, "{accept} as {encoding}");
+                let response = request.header("accept-encoding", encoding).send().await.expect(200);
+                assert_eq!(response.header("content-encoding"), encoding);
+                assert_eq!(response.header("content-type"), plain.header("content-type"));
+                assert!(response.body.len() < plain.body.len() / 3, "{encoding}: {}", response.body.len());
+                assert!(decompressed(response).await == plain.body, "{accept} as {encoding}");
             }
         }
     }
 
     async fn nested_items_are_streamed_with_their_lists(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         // More than are fetched at once.
         for number in 0..120 {
-            let list = user.bucketlist(&format!("List {number}")).await;
+            let list = user.create_bucketlist(&format!("List {number}")).await;
             let items: Vec<Value> = (0..number % 3).map(|item| json!({"name": format!("{number}.{item}")})).collect();
             make(&user, list, &items).await;
         }
@@ -274,9 +274,9 @@ both_engines! {
     }
 
     async fn rows_are_not_counted_to_be_streamed(engine: Engine) {
-        let app = TestApp::configured(engine, |config| config.answers.cache_bytes = 0).await;
+        let app = TestApp::configured(engine, |config| config.responses.cache_bytes = 0).await;
         let user = app.user().await;
-        let list = user.bucketlist("a").await;
+        let list = user.create_bucketlist("a").await;
         make(&user, list, &vec![json!({"name": "x"}); 1100]).await;
         let mut needed = Vec::new();
         for query in ["q=x", "q=x&include=total"] {
@@ -293,9 +293,9 @@ both_engines! {
     }
 
     async fn a_spreadsheet_reads_text_and_runs_nothing(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let list = user.bucketlist("=HYPERLINK(\"http://evil.example\")").await;
+        let list = user.create_bucketlist("=HYPERLINK(\"http://evil.example\")").await;
         // What is stored, and whether it gets an apostrophe.
         let texts = [
             ("=1+1", true),
@@ -343,9 +343,9 @@ both_engines! {
     }
 
     async fn a_row_that_is_added_while_a_list_is_read_is_no_harm(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let list = user.bucketlist("a").await;
+        let list = user.create_bucketlist("a").await;
         let rows: Vec<Value> = (0..1100).map(|number| json!({"name": format!("Item {number:04}")})).collect();
         make(&user, list, &rows).await;
         let path = format!("/v2/bucketlists/{list}/items");

@@ -3,7 +3,7 @@
 use futures_util::future::join;
 use poem::http::Method;
 
-use crate::support::{Actor, RequestBuilder, TestApp, Unjudged, Value, json};
+use crate::support::{Actor, RequestBuilder, TestApp, UncheckedResponse, Value, json};
 
 /// A change of something that has a tag.
 struct Change {
@@ -28,7 +28,7 @@ impl Change {
     }
 
     /// Makes it, if this is the state.
-    async fn make(&self, actor: &Actor<'_>, if_match: Option<&str>) -> Unjudged {
+    async fn make(&self, actor: &Actor<'_>, if_match: Option<&str>) -> UncheckedResponse {
         let request = self.request(actor);
         let request = if_match.into_iter().fold(request, |request, tags| request.header("if-match", tags));
         request.send().await
@@ -44,9 +44,9 @@ async fn changes(app: &TestApp, admin: &Actor<'_>) -> Vec<Change> {
     let mut changes = Vec::new();
     for (number, method) in [Method::PUT, Method::PATCH, Method::DELETE].into_iter().enumerate() {
         let body = |body: Value| if method == Method::DELETE { Value::Null } else { body };
-        let id = admin.bucketlist(&format!("List {number}")).await;
+        let id = admin.create_bucketlist(&format!("List {number}")).await;
         let list = format!("/v2/bucketlists/{id}");
-        let item = format!("/v2/bucketlists/{id}/items/{}", admin.item(id, "Cape Horn").await);
+        let item = format!("/v2/bucketlists/{id}/items/{}", admin.create_item(id, "Cape Horn").await);
         // The item first: it is gone with its list.
         changes.push(Change::new(method.clone(), &item, body(json!({"name": "Round Cape Horn", "done": true}))));
         changes.push(Change::new(method.clone(), &list, body(json!({"name": format!("Renamed {number}")}))));
@@ -55,7 +55,7 @@ async fn changes(app: &TestApp, admin: &Actor<'_>) -> Vec<Change> {
     changes.push(Change::new(Method::PATCH, &user, json!({"disabled": true})));
     changes.push(Change::new(Method::DELETE, &user, Value::Null));
     changes.push(Change::new(Method::PATCH, "/v2/users/me", json!({"name": "Ada"})));
-    let incident = format!("/v2/admin/incidents/{}", admin.incident().await);
+    let incident = format!("/v2/admin/incidents/{}", admin.capture_incident().await);
     changes.push(Change::new(Method::PATCH, &incident, json!({"resolved": true})));
     changes.push(Change::new(Method::DELETE, &incident, Value::Null));
     changes
@@ -63,13 +63,13 @@ async fn changes(app: &TestApp, admin: &Actor<'_>) -> Vec<Change> {
 
 /// The tag, quoted, and the body.
 async fn state(actor: &Actor<'_>, path: &str) -> (String, Value) {
-    let reply = actor.get(path).await.expect(200);
-    (reply.header("etag").to_owned(), reply.json())
+    let response = actor.get(path).await.expect(200);
+    (response.header("etag").to_owned(), response.json())
 }
 
 both_engines! {
     async fn whoever_asks_that_there_be_nothing_overwrites_nothing(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let admin = app.admin().await;
         for change in changes(&app, &admin).await {
             let before = state(&admin, &change.path).await;
@@ -83,7 +83,7 @@ both_engines! {
     }
 
     async fn a_change_is_made_to_the_state_it_names_and_to_no_other(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let admin = app.admin().await;
         for change in changes(&app, &admin).await {
             let what = format!("{} {}", change.method, change.path);
@@ -115,7 +115,7 @@ both_engines! {
     }
 
     async fn what_is_no_list_of_tags_changes_nothing(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let admin = app.admin().await;
         let many = vec!["\"a\""; 101].join(",");
         let long = [format!("\"{}\"", "a".repeat(10_000)), "x".repeat(10_000), many];
@@ -131,7 +131,7 @@ both_engines! {
     }
 
     async fn where_it_is_required_a_change_names_the_state_it_means(engine: Engine) {
-        let app = TestApp::configured(engine, |config| config.answers.requires_if_match = true).await;
+        let app = TestApp::configured(engine, |config| config.responses.requires_if_match = true).await;
         let admin = app.admin().await;
         for change in changes(&app, &admin).await {
             let (tag, body) = state(&admin, &change.path).await;
@@ -149,7 +149,7 @@ both_engines! {
     }
 
     async fn an_account_is_deleted_in_the_state_it_was_seen_in(engine: Engine) {
-        let app = TestApp::configured(engine, |config| config.answers.requires_if_match = true).await;
+        let app = TestApp::configured(engine, |config| config.responses.requires_if_match = true).await;
         let user = app.user().await;
         let body = json!({"password": Actor::PASSWORD});
         let deletion = Change::new(Method::DELETE, "/v2/users/me", body);
@@ -165,7 +165,7 @@ both_engines! {
     }
 
     async fn what_is_not_ones_own_is_missing_whatever_is_demanded_of_it(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (admin, stranger) = (app.admin().await, app.user().await);
         for change in changes(&app, &admin).await {
             if !change.path.contains("/bucketlists/") {
@@ -180,15 +180,15 @@ both_engines! {
     }
 
     async fn a_change_through_v1_makes_the_tag_stale(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let id = user.bucketlist("See the world").await;
+        let id = user.create_bucketlist("See the world").await;
         let (path, v1) = (format!("/v2/bucketlists/{id}"), format!("/v1/bucketlists/{id}"));
         for step in 0..3 {
             let seen = state(&user, &path).await.0;
             match step {
                 0 => drop(user.put(&v1, &json!({"name": "See it all"})).await.expect(200)),
-                1 => drop(user.item(id, "Cape Horn").await),
+                1 => drop(user.create_item(id, "Cape Horn").await),
                 _ => drop(user.put(&v1, &json!({"name": "See it all"})).await.expect(200)),
             }
             let change = Change::new(Method::PATCH, &path, json!({"name": "Mine"}));
@@ -198,11 +198,11 @@ both_engines! {
     }
 
     async fn of_two_writers_who_saw_the_same_one_wins(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let id = user.bucketlist("See the world").await;
+        let id = user.create_bucketlist("See the world").await;
         let list = format!("/v2/bucketlists/{id}");
-        let item = format!("{list}/items/{}", user.item(id, "Cape Horn").await);
+        let item = format!("{list}/items/{}", user.create_item(id, "Cape Horn").await);
         for path in [&list, &item] {
             for round in 0..20 {
                 let (tag, _) = state(&user, path).await;
@@ -221,14 +221,14 @@ both_engines! {
     }
 
     async fn of_a_change_and_a_deletion_one_wins(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         for round in 0..20 {
-            let id = user.bucketlist(&format!("List {round}")).await;
+            let id = user.create_bucketlist(&format!("List {round}")).await;
             let list = format!("/v2/bucketlists/{id}");
             let path = match round % 2 {
                 0 => list,
-                _ => format!("{list}/items/{}", user.item(id, "Cape Horn").await),
+                _ => format!("{list}/items/{}", user.create_item(id, "Cape Horn").await),
             };
             let (tag, _) = state(&user, &path).await;
             let change = Change::new(Method::PATCH, &path, json!({"name": format!("Renamed {round}")}));
@@ -255,11 +255,11 @@ both_engines! {
     }
 
     async fn of_two_deletions_one_finds_something(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let id = user.bucketlist("See the world").await;
+        let id = user.create_bucketlist("See the world").await;
         for round in 0..20 {
-            let path = format!("/v2/bucketlists/{id}/items/{}", user.item(id, &format!("{round}")).await);
+            let path = format!("/v2/bucketlists/{id}/items/{}", user.create_item(id, &format!("{round}")).await);
             let (tag, _) = state(&user, &path).await;
             let deletion = Change::new(Method::DELETE, &path, Value::Null);
             let (one, two) = join(deletion.make(&user, Some(&tag)), deletion.make(&user, Some(&tag))).await;

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use ::contract::{ErrorCode, problem};
 use poem::http::Method;
 
-use super::documented::Ids;
-use crate::support::{Actor, Reply, TestApp, Unjudged, Value, json};
+use super::operations::ResourceIds;
+use crate::support::{Actor, TestApp, TestResponse, UncheckedResponse, Value, json};
 
 const FIELDS: [&str; 9] =
     ["type", "title", "status", "detail", "instance", "code", "request_id", "retry_after", "errors"];
@@ -16,27 +16,27 @@ type Pairs<'a> = &'a [(&'a str, &'a str)];
 /// Who sends what (method, path, headers, body), and the status and code of the answer.
 type Provoked<'a> = (&'a Actor<'a>, &'a str, &'a str, Pairs<'a>, &'a str, u16, &'a str);
 
-/// Fails unless the reply is a problem of this status and code that says everything it should.
+/// Fails unless the response is a problem of this status and code that says everything it should.
 #[track_caller]
-fn judged(reply: Unjudged, status: u16, code: &str) -> Reply {
-    let reply = reply.expect_error(status, code);
-    assert_eq!(reply.header("content-type"), "application/problem+json");
-    let body = reply.json();
+fn judged(response: UncheckedResponse, status: u16, code: &str) -> TestResponse {
+    let response = response.expect_error(status, code);
+    assert_eq!(response.header("content-type"), "application/problem+json");
+    let body = response.json();
     let fields: Vec<&String> = body.as_object().unwrap().keys().collect();
     assert_eq!(fields, FIELDS, "{body}");
     let code = ErrorCode::ALL.iter().find(|known| known.as_str() == code).unwrap();
     assert_eq!((code.status(), &body["status"]), (status, &json!(status)));
-    assert_eq!(body["type"], problem::page(*code));
+    assert_eq!(body["type"], problem::page_path(*code));
     assert_eq!(body["title"], code.message(), "the same for each occurrence");
     assert!(body["detail"].as_str().is_some_and(|detail| detail.len() > 10), "{body}");
-    let path: String = reply.path.split('?').next().unwrap().chars().take(8192).collect();
+    let path: String = response.path.split('?').next().unwrap().chars().take(8192).collect();
     assert_eq!(body["instance"], path);
-    assert_eq!(body["request_id"], reply.header("x-request-id"));
+    assert_eq!(body["request_id"], response.header("x-request-id"));
     assert!(body["errors"].is_array(), "{body}");
-    assert_eq!(reply.headers.contains_key("www-authenticate"), status == 401);
-    assert_eq!(reply.headers.contains_key("allow"), status == 405);
-    assert_eq!(reply.headers.get("retry-after").cloned(), body["retry_after"].as_i64().map(|wait| wait.to_string()));
-    reply
+    assert_eq!(response.headers.contains_key("www-authenticate"), status == 401);
+    assert_eq!(response.headers.contains_key("allow"), status == 405);
+    assert_eq!(response.headers.get("retry-after").cloned(), body["retry_after"].as_i64().map(|wait| wait.to_string()));
+    response
 }
 
 fn places(list: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -44,13 +44,13 @@ fn places(list: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 /// The only error of a problem.
-fn only(reply: &Reply) -> Value {
-    let errors = reply.json()["errors"].as_array().unwrap().clone();
+fn only(response: &TestResponse) -> Value {
+    let errors = response.json()["errors"].as_array().unwrap().clone();
     assert_eq!(errors.len(), 1, "{errors:?}");
     errors[0].clone()
 }
 
-async fn send(who: &Actor<'_>, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Unjudged {
+async fn send(who: &Actor<'_>, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> UncheckedResponse {
     let mut request = who.request(method.parse().unwrap(), path).header("content-type", "application/json");
     for (name, value) in headers {
         request = request.header(name, value);
@@ -63,9 +63,9 @@ both_engines! {
         let app = TestApp::configured(engine, |config| config.limits.body_bytes = 4096).await;
         let (admin, user, disabled) = (app.admin().await, app.user().await, app.user().await);
         let anonymous = app.anonymous();
-        let ids = Ids::of(&user).await;
+        let ids = ResourceIds::create(&user).await;
         let list = format!("/v2/bucketlists/{}", ids.list);
-        user.bucketlist("Other").await;
+        user.create_bucketlist("Other").await;
         let accounts = "/v2/admin/users";
         admin.patch(&format!("{accounts}/{}", disabled.id()), &json!({"disabled": true})).await.expect(200);
         send(&user, "POST", "/v2/bucketlists", &[("idempotency-key", "k")], b"{\"name\":\"Once\"}").await.expect(201);
@@ -135,16 +135,16 @@ both_engines! {
         ];
         let mut types = BTreeSet::new();
         for (who, method, path, headers, body, status, code) in table {
-            let reply = judged(send(who, method, path, headers, body.as_bytes()).await, *status, code);
-            types.insert((reply.json()["type"].as_str().unwrap().to_owned(), *code));
+            let response = judged(send(who, method, path, headers, body.as_bytes()).await, *status, code);
+            types.insert((response.json()["type"].as_str().unwrap().to_owned(), *code));
         }
         judged(send(&user, "POST", &items, &[], b"{\"name\":\"\xff\"}").await, 400, "INVALID_UTF8");
         types.insert(("/problems/invalid-utf8".to_owned(), "INVALID_UTF8"));
         assert!(types.len() > 30, "{types:?}");
         for (page, code) in types {
-            let reply = anonymous.get(&page).await.expect(200);
-            assert_eq!(reply.header("content-type"), "text/html; charset=utf-8");
-            assert!(String::from_utf8(reply.body).unwrap().contains(code), "{page}");
+            let response = anonymous.get(&page).await.expect(200);
+            assert_eq!(response.header("content-type"), "text/html; charset=utf-8");
+            assert!(String::from_utf8(response.body).unwrap().contains(code), "{page}");
         }
         let read = user.get(&list).await.expect(200).json();
         assert_eq!((&read["name"], &read["items_total"]), (&json!("See the world"), &json!(1)), "nothing was written");
@@ -154,11 +154,11 @@ both_engines! {
         let app = TestApp::configured(engine, |config| {
             config.limits.rate_limit = true;
             config.limits.search_per_minute = 1;
-            config.answers.requires_if_match = true;
+            config.responses.requires_if_match = true;
         })
         .await;
         let user = app.user().await;
-        let path = format!("/v2/bucketlists/{}", user.bucketlist("a").await);
+        let path = format!("/v2/bucketlists/{}", user.create_bucketlist("a").await);
         judged(user.delete(&path).await, 428, "PRECONDITION_REQUIRED");
         judged(user.put(&path, &json!({"name": "b"})).await, 428, "PRECONDITION_REQUIRED");
         assert_eq!(user.get(&path).await.expect(200).json()["name"], "a");
@@ -174,9 +174,9 @@ both_engines! {
     }
 
     async fn what_is_wrong_has_its_place(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let ids = Ids::of(&user).await;
+        let ids = ResourceIds::create(&user).await;
         let list = format!("/v2/bucketlists/{}", ids.list);
         let null = json!(null);
 
@@ -194,8 +194,8 @@ both_engines! {
         for (method, header, value) in
             [("GET", "If-None-Match", "nonsense"), ("DELETE", "If-Match", "\"open"), ("PUT", "If-Match", "W/")]
         {
-            let reply = send(&user, method, &list, &[(header, value)], b"{\"name\":\"x\"}").await;
-            let error = only(&judged(reply, 400, "INVALID_HEADER"));
+            let response = send(&user, method, &list, &[(header, value)], b"{\"name\":\"x\"}").await;
+            let error = only(&judged(response, 400, "INVALID_HEADER"));
             let expected = (&null, &null, &json!(header), &json!("INVALID_FORMAT"));
             assert_eq!((&error["pointer"], &error["parameter"], &error["header"], &error["code"]), expected);
         }
@@ -216,9 +216,9 @@ both_engines! {
     }
 
     async fn bad_parameters_of_a_list_are_refused_all_at_once(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let admin = app.admin().await;
-        let ids = Ids::of(&admin).await;
+        let ids = ResourceIds::create(&admin).await;
         let items = format!("/v2/bucketlists/{}/items", ids.list);
         let all = ["/v2/bucketlists", &items, "/v2/admin/users"];
         let table: &[(&[&str], &str, Pairs<'_>)] = &[

@@ -17,7 +17,7 @@ async fn follow(who: &Actor<'_>, name: &str, link: &Value) {
     let (href, method) = (link["href"].as_str().unwrap(), link["method"].as_str().unwrap());
     let request = who.request(method.parse().unwrap(), href);
     let is_account = href.starts_with("/v2/users") || href.starts_with("/v2/admin");
-    let (reply, expected) = match method {
+    let (response, expected) = match method {
         "GET" => (request.send().await, 200),
         "DELETE" if href == "/v2/users/me" => (request.json(&json!({"password": Actor::PASSWORD})).send().await, 204),
         "DELETE" => (request.send().await, 204),
@@ -27,7 +27,7 @@ async fn follow(who: &Actor<'_>, name: &str, link: &Value) {
         "PATCH" => (request.merge_patch(&json!({"name": name})).send().await, 200),
         _ => panic!("how is {link} followed?"),
     };
-    reply.expect(expected);
+    response.expect(expected);
 }
 
 /// Follows every link of a resource, the deleting ones last.
@@ -39,8 +39,8 @@ async fn follow_all(who: &Actor<'_>, resource: &Value) {
         follow(who, name, link).await;
     }
     if let Some(this) = links.get("self").filter(|_| links.contains_key("delete")) {
-        let reply = who.get(this["href"].as_str().unwrap()).await.any();
-        assert!(matches!(reply.status, 404 | 401), "deleted: {reply:?}");
+        let response = who.get(this["href"].as_str().unwrap()).await.any();
+        assert!(matches!(response.status, 404 | 401), "deleted: {response:?}");
     }
 }
 
@@ -51,7 +51,7 @@ async fn first(who: &Actor<'_>, path: &str) -> Value {
 
 both_engines! {
     async fn a_bucketlist_is_made_read_replaced_changed_and_deleted(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let body = json!({"name": "  See the world ", "description": "Places\nto stand in."});
         let made = user.post("/v2/bucketlists", &body).await.expect(201);
@@ -72,7 +72,7 @@ both_engines! {
         assert_eq!((found.json(), found.header("etag")), (list.clone(), made.header("etag")));
         assert_eq!(first(&user, "/v2/bucketlists").await, list);
 
-        app.wait(Duration::from_secs(1));
+        app.advance_clock(Duration::from_secs(1));
         let replaced = user.put(&path, &json!({"name": "See it all"})).await.expect(200);
         list["name"] = json!("See it all");
         list["description"] = json!(null);
@@ -80,12 +80,12 @@ both_engines! {
         assert_eq!(replaced.json(), list, "what is left out becomes null");
         assert_ne!(replaced.header("etag"), made.header("etag"));
 
-        app.wait(Duration::from_secs(1));
+        app.advance_clock(Duration::from_secs(1));
         let patch = user.request(Method::PATCH, &path).merge_patch(&json!({"description": " New "}));
         list["description"] = json!("New");
         list["updated_at"] = json!("2027-01-15T08:00:02.000000Z");
         assert_eq!(patch.send().await.expect(200).json(), list);
-        let item = user.item(list["id"].as_i64().unwrap(), "x").await;
+        let item = user.create_item(list["id"].as_i64().unwrap(), "x").await;
         list["items_total"] = json!(1);
         assert_eq!(user.get(&path).await.expect(200).json(), list);
         list["items"] = json!([first(&user, &format!("{path}/items")).await]);
@@ -103,9 +103,9 @@ both_engines! {
     }
 
     async fn of_nested_items_the_first_hundred_are_shown(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let (long, short) = (user.bucketlist("long").await, user.bucketlist("short").await);
+        let (long, short) = (user.create_bucketlist("long").await, user.create_bucketlist("short").await);
         for (list, count) in [(long, 103), (short, 2)] {
             let items: Vec<Value> = (0..count).map(|number| json!({"name": format!("Item {number}")})).collect();
             user.post(&format!("/v2/bucketlists/{list}/items/batch"), &json!({"items": items})).await.expect(201);
@@ -123,9 +123,9 @@ both_engines! {
     }
 
     async fn an_item_is_made_read_replaced_changed_and_deleted(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let list = user.bucketlist("See the world").await;
+        let list = user.create_bucketlist("See the world").await;
         let items = format!("/v2/bucketlists/{list}/items");
         let made = user.post(&items, &json!({"name": " Camino ", "due_on": "2028-02-29"})).await.expect(201);
         let mut item = made.json();
@@ -145,7 +145,7 @@ both_engines! {
         assert_eq!((found.json(), found.header("etag")), (item.clone(), made.header("etag")));
         assert_eq!(first(&user, &items).await, item);
 
-        app.wait(Duration::from_secs(1));
+        app.advance_clock(Duration::from_secs(1));
         let patch = |body| user.request(Method::PATCH, &path).merge_patch(&body).send();
         let time = |second: i32| json!(format!("2027-01-15T08:00:0{second}.000000Z"));
         item["done"] = json!(true);
@@ -155,12 +155,12 @@ both_engines! {
         let counts = user.get(&format!("/v2/bucketlists/{list}")).await.expect(200).json();
         assert_eq!((&counts["items_total"], &counts["items_done"]), (&json!(1), &json!(1)));
 
-        app.wait(Duration::from_secs(1));
+        app.advance_clock(Duration::from_secs(1));
         item["due_on"] = json!(null);
         item["updated_at"] = time(2);
         assert_eq!(patch(json!({"due_on": null, "done": true})).await.expect(200).json(), item, "done is not done anew");
 
-        app.wait(Duration::from_secs(1));
+        app.advance_clock(Duration::from_secs(1));
         let replaced = user.put(&path, &json!({"name": "Walk it", "description": "Slowly"})).await.expect(200).json();
         item["name"] = json!("Walk it");
         item["description"] = json!("Slowly");
@@ -180,7 +180,7 @@ both_engines! {
     }
 
     async fn an_account_is_made_read_changed_and_deleted_by_its_owner(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let body = json!({"email": "ann@example.com", "password": Actor::PASSWORD, "name": "Ann"});
         let made = app.anonymous().post("/v2/auth/register", &body).await.expect(201);
         let user = Actor::new(&app, Some(made.json()));
@@ -197,13 +197,13 @@ both_engines! {
             },
         });
         assert_eq!(me, expected);
-        app.wait(Duration::from_secs(1));
+        app.advance_clock(Duration::from_secs(1));
         me["name"] = json!("Anne");
         me["updated_at"] = json!("2027-01-15T08:00:01.000000Z");
         assert_eq!(user.patch(path, &json!({"name": "Anne"})).await.expect(200).json(), me);
         let new = json!({"email": "anne@example.com"});
-        let reply = user.patch(path, &new).await.expect_error(422, "VALIDATION_FAILED");
-        assert_eq!(reply.details(), [("/current_password".to_owned(), "REQUIRED".to_owned())]);
+        let response = user.patch(path, &new).await.expect_error(422, "VALIDATION_FAILED");
+        assert_eq!(response.details(), [("/current_password".to_owned(), "REQUIRED".to_owned())]);
         assert_eq!(user.get(path).await.expect(200).json(), me);
 
         let delete = |password: &str| user.request(Method::DELETE, path).json(&json!({"password": password})).send();
@@ -215,7 +215,7 @@ both_engines! {
     }
 
     async fn an_administrator_reads_changes_and_deletes_accounts(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (admin, user) = (app.admin().await, app.user().await);
         let path = format!("/v2/admin/users/{}", user.id());
         let mut account = admin.get(&path).await.expect(200).json();
@@ -228,7 +228,7 @@ both_engines! {
         let rows = admin.get("/v2/admin/users").await.expect(200).json();
         assert_eq!((rows["data"].as_array().unwrap().len(), &rows["data"][1]), (2, &account));
 
-        app.wait(Duration::from_secs(1));
+        app.advance_clock(Duration::from_secs(1));
         let changed = admin.patch(&path, &json!({"disabled": true})).await.expect(200).json();
         account["disabled"] = json!(true);
         account["updated_at"] = json!("2027-01-15T08:00:01.000000Z");
@@ -239,13 +239,13 @@ both_engines! {
         admin.patch(&own, &json!({"role": "user"})).await.expect_error(409, "LAST_ADMIN");
         admin.delete(&own).await.expect_error(409, "LAST_ADMIN");
         admin.delete(&path).await.expect(204);
-        for reply in [admin.get(&path).await, admin.patch(&path, &json!({})).await, admin.delete(&path).await] {
-            reply.expect_error(404, "USER_NOT_FOUND");
+        for response in [admin.get(&path).await, admin.patch(&path, &json!({})).await, admin.delete(&path).await] {
+            response.expect_error(404, "USER_NOT_FOUND");
         }
     }
 
     async fn every_link_leads_where_it_says(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let lists = "/v2/bucketlists";
         // However a resource is come by, its links can be followed; each time they delete it in the end.
@@ -274,14 +274,14 @@ both_engines! {
             }
             follow_all(&user, &list).await;
         }
-        let item = user.item(user.bucketlist("Search").await, "Matterhorn").await;
+        let item = user.create_item(user.create_bucketlist("Search").await, "Matterhorn").await;
         let hit = first(&user, "/v2/search?q=matterhorn").await;
         assert_eq!(hit["id"], item);
         follow_all(&user, &hit).await;
     }
 
     async fn the_links_of_accounts_and_sessions_are_those_of_who_looks(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (admin, user) = (app.admin().await, app.user().await);
         let credentials = json!({"email": user.email(), "password": Actor::PASSWORD});
         let session = app.anonymous().post("/v2/auth/login", &credentials).await.expect(200).json();

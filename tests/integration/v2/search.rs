@@ -32,7 +32,7 @@ async fn make(user: &Actor<'_>, name: &str, items: &[&str]) -> i64 {
 
 both_engines! {
     async fn lists_and_items_are_found_together(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let list = make(&user, "Zürich in spring", &[]).await;
         let items = format!("/v2/bucketlists/{list}/items");
@@ -61,7 +61,7 @@ both_engines! {
     }
 
     async fn words_are_found_by_their_beginnings_in_every_language(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         make(&user, "Lists", &["Zürich", "Hike around Zermatt", "東京タワーに登る", "Surf 🏄🏽 well", "Увидеть Байкал"]).await;
         for (q, expected) in [
@@ -83,7 +83,7 @@ both_engines! {
     }
 
     async fn a_snippet_is_html_that_runs_nothing(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         make(&user, "<script>alert('x')</script> & \"quotes\"", &["<mark>fake</mark> alert"]).await;
         let snippets: Vec<Value> = search(&user, "alert").await.iter().map(|hit| hit["snippet"].clone()).collect();
@@ -104,7 +104,7 @@ both_engines! {
     }
 
     async fn a_snippet_of_the_longest_text_is_as_the_document_says(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let list = make(&user, "Barn", &[]).await;
         let items = format!("/v2/bucketlists/{list}/items");
@@ -124,7 +124,7 @@ both_engines! {
     }
 
     async fn what_is_gone_renamed_or_somebody_elses_is_not_found(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (user, other) = (app.user().await, app.user().await);
         make(&other, "Rome", &["Rome too"]).await;
         assert_eq!(names(&user, "rome").await, [""; 0]);
@@ -154,7 +154,7 @@ both_engines! {
     }
 
     async fn pages_lead_to_every_match_once(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let items: Vec<String> = (0..52).map(|number| format!("Peak {number}")).collect();
         let items: Vec<&str> = items.iter().map(String::as_str).collect();
@@ -198,7 +198,7 @@ both_engines! {
     }
 
     async fn of_very_many_matches_a_thousand_are_shown(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let list = make(&user, "Peaks", &[]).await;
         for part in [600, 500] {
@@ -220,7 +220,7 @@ both_engines! {
     }
 
     async fn nothing_that_is_typed_is_more_than_text(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (user, other) = (app.user().await, app.user().await);
         make(&user, "apple OR banana", &["apple", "banana", "near cherry", "col x"]).await;
         make(&other, "apple banana near col x or select", &["apple"]).await;
@@ -273,8 +273,8 @@ both_engines! {
             assert_eq!(names(&user, &q).await.len(), expected, "{q}");
         }
         for q in ["x".repeat(201), "🌍".repeat(201)] {
-            let reply = user.get(&path(&q)).await.expect_error(422, "VALIDATION_FAILED");
-            assert_eq!(reply.details(), [("q".to_owned(), "TOO_LONG".to_owned())]);
+            let response = user.get(&path(&q)).await.expect_error(422, "VALIDATION_FAILED");
+            assert_eq!(response.details(), [("q".to_owned(), "TOO_LONG".to_owned())]);
         }
         let long = format!("/v2/search?q={}", "x".repeat(10_000));
         user.get(&long).await.expect_error(414, "URI_TOO_LONG");
@@ -288,8 +288,8 @@ both_engines! {
             ("q=a%0Ab", "q", "INVALID_CHARACTERS"),
             ("q=a&per_page=0", "per_page", "TOO_SMALL"),
         ] {
-            let reply = user.get(&format!("/v2/search?{query}")).await.expect_error(422, "VALIDATION_FAILED");
-            assert_eq!(reply.details(), [(place.to_owned(), code.to_owned())], "{query}");
+            let response = user.get(&format!("/v2/search?{query}")).await.expect_error(422, "VALIDATION_FAILED");
+            assert_eq!(response.details(), [(place.to_owned(), code.to_owned())], "{query}");
         }
         let request = user.request(poem::http::Method::GET, "/v2/search?q=a").header("accept", "text/csv");
         request.send().await.expect_error(406, "NOT_ACCEPTABLE");

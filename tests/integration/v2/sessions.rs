@@ -25,7 +25,7 @@ async fn current(actor: &Actor<'_>) -> i64 {
     current[0]["id"].as_i64().unwrap()
 }
 
-async fn end(actor: &Actor<'_>, session: i64) -> crate::support::Unjudged {
+async fn end(actor: &Actor<'_>, session: i64) -> crate::support::UncheckedResponse {
     actor.delete(&format!("/v2/auth/sessions/{session}")).await
 }
 
@@ -39,14 +39,14 @@ async fn assert_ended(app: &TestApp, actor: &Actor<'_>) {
 
 both_engines! {
     async fn a_user_sees_their_open_sessions_the_newest_first(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (user, other) = (app.user().await, app.user().await);
-        app.wait(Duration::from_secs(1));
+        app.advance_clock(Duration::from_secs(1));
         let phone = login(&app, &user, Some("Phone/1.0")).await;
-        app.wait(Duration::from_secs(1));
+        app.advance_clock(Duration::from_secs(1));
         let laptop = login(&app, &user, Some(&"L".repeat(300))).await;
         login(&app, &other, Some("Theirs")).await;
-        app.wait(Duration::from_secs(60));
+        app.advance_clock(Duration::from_secs(60));
         let body = json!({"refresh_token": phone.refresh_token()});
         app.anonymous().post("/v2/auth/refresh", &body).await.expect(200);
 
@@ -76,7 +76,7 @@ both_engines! {
     }
 
     async fn the_pages_have_every_session_once(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (user, other) = (app.user().await, app.user().await);
         // All opened at one instant: their ids tell them apart.
         for number in 0..6 {
@@ -107,12 +107,12 @@ both_engines! {
     }
 
     async fn what_has_ended_is_not_shown(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let left = login(&app, &user, Some("Left")).await;
         left.request(Method::POST, "/v2/auth/logout").send().await.expect(204);
         assert_eq!(sessions(&user).await.len(), 1);
-        app.wait(Duration::from_secs(30 * 24 * 3600));
+        app.advance_clock(Duration::from_secs(30 * 24 * 3600));
         // The first one has expired meanwhile.
         let new = login(&app, &user, Some("New")).await;
         let all = sessions(&new).await;
@@ -120,7 +120,7 @@ both_engines! {
     }
 
     async fn a_session_that_is_ended_is_over_at_once_and_no_other_is(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (user, stranger) = (app.user().await, app.user().await);
         let (lost, kept) = (login(&app, &user, Some("Lost")).await, login(&app, &user, Some("Kept")).await);
         // Whatever is remembered of it must be forgotten.
@@ -147,7 +147,7 @@ both_engines! {
     }
 
     async fn a_session_may_end_itself(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let other = login(&app, &user, None).await;
         end(&user, current(&user).await).await.expect(204);
@@ -156,7 +156,7 @@ both_engines! {
     }
 
     async fn all_sessions_end_together(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (user, stranger) = (app.user().await, app.user().await);
         let others = [login(&app, &user, Some("One")).await, login(&app, &user, Some("Two")).await];
         for actor in &others {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use document::{Contract, Document, Rules as DocumentRules};
+use document::{CompiledDocument, Document, RepairOptions};
 use poem::{Endpoint, http::StatusCode};
 use poem_openapi::{Object, OpenApi, OpenApiService};
 
@@ -71,16 +71,16 @@ impl Api {
     ///
     /// All there are.
     #[oai(path = "/wishes", method = "get", operation_id = "listWishes", tag = "Tag::Wishes")]
-    async fn list(&self, format: Format) -> poem::Result<Listing<WishPage>> {
+    async fn list(&self, format: Format) -> poem::Result<ListResponse<WishPage>> {
         Ok(match format {
-            Format::Json => Listing::Page(
+            Format::Json => ListResponse::Page(
                 Json(WishPage::example()).write().unwrap(),
                 PageHeaders { link: Some("</wishes>; rel=\"self\"".into()), etag: "\"abc\"".into() },
             ),
             Format::Rows(format) => {
                 let rows = [Wish::example(), Wish { note: Nullable(Some("=1".into())), ..Wish::example() }];
                 let text = format.append(&rows, format.begin::<Wish>().unwrap()).unwrap();
-                Listing::Rows(Rows { format, file_name: "wishes", body: text.into(), link: None })
+                ListResponse::Rows(RowStream { format, file_name: "wishes", body: text.into(), link: None })
             }
         })
     }
@@ -95,7 +95,7 @@ enum Tag {
 fn document() -> Document {
     let finished = Document::finish(
         &OpenApiService::new(Api, "Wishes", "1.0.0").spec(),
-        &DocumentRules {
+        &RepairOptions {
             error_schema: "Problem",
             error_media_type: "application/problem+json",
             failures: &|_| Vec::new(),
@@ -135,7 +135,7 @@ async fn answer(chosen: Option<Format>) -> (BTreeMap<String, String>, Vec<u8>) {
     let service = OpenApiService::new(Api, "Wishes", "1.0.0");
     let mut request = Request::builder().uri_str("/wishes").finish();
     if let Some(format) = chosen {
-        request.extensions_mut().insert(Chosen(format));
+        request.extensions_mut().insert(NegotiatedFormat(format));
     }
     let response = poem::Route::new().nest("/", service).call(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
@@ -146,7 +146,7 @@ async fn answer(chosen: Option<Format>) -> (BTreeMap<String, String>, Vec<u8>) {
 
 #[tokio::test]
 async fn answers_are_as_documented() {
-    let contract = Contract::compile(&document()).unwrap();
+    let contract = CompiledDocument::compile(&document()).unwrap();
     let list = contract.operations().next().unwrap();
     for (chosen, expected) in [
         (None, &[("content-type", "application/json"), ("etag", "\"abc\""), ("link", "</wishes>; rel=\"self\"")][..]),

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use document::{Contract, Document, Failure, FinishError, OperationFacts, Rules};
+use document::{CompiledDocument, Document, DocumentedError, OperationInfo, RepairError, RepairOptions};
 use poem_openapi::{ContactObject, LicenseObject, OpenApiService, ServerObject};
 use serde_json::{Value, json};
 
@@ -47,7 +47,7 @@ pub fn operation(id: &str) -> Option<&'static Operation> {
 ///
 /// # Errors
 /// Everything in the traits that breaks a house rule. A test keeps this from happening.
-pub fn build() -> Result<Document, FinishError> {
+pub fn build() -> Result<Document, RepairError> {
     let service = OpenApiService::new(
         (
             AuthRoutes(AuthEndpointsStub),
@@ -64,7 +64,7 @@ pub fn build() -> Result<Document, FinishError> {
     .server(ServerObject::new(BASE).description("This server"));
     Document::finish(
         &service.spec(),
-        &Rules {
+        &RepairOptions {
             error_schema: "ErrorEnvelope",
             error_media_type: "application/json",
             failures: &failures,
@@ -115,9 +115,9 @@ pub fn document() -> &'static Document {
 /// # Panics
 /// As [`fn@document`].
 #[expect(clippy::expect_used, reason = "a broken contract must not start; the tests build it")]
-pub fn contract() -> &'static Contract {
-    static CONTRACT: LazyLock<Contract> =
-        LazyLock::new(|| Contract::compile(document()).expect("a finished document compiles"));
+pub fn contract() -> &'static CompiledDocument {
+    static CONTRACT: LazyLock<CompiledDocument> =
+        LazyLock::new(|| CompiledDocument::compile(document()).expect("a finished document compiles"));
     &CONTRACT
 }
 
@@ -126,32 +126,32 @@ fn deprecations() -> Vec<(&'static str, String)> {
     operations().filter_map(|operation| Some((operation.id, operation.deprecation?.notice()))).collect()
 }
 
-fn failures(facts: &OperationFacts<'_>) -> Vec<Failure> {
+fn failures(facts: &OperationInfo<'_>) -> Vec<DocumentedError> {
     let for_admins = facts.path.starts_with("/users") && !facts.path.starts_with("/users/me");
     rules::failures(facts, operation(facts.id), for_admins).into_iter().map(rules::failure).collect()
 }
 
-fn error_example(_: &OperationFacts<'_>, failure: &Failure) -> Value {
+fn error_example(_: &OperationInfo<'_>, failure: &DocumentedError) -> Value {
     serde_json::to_value(ErrorEnvelope::new(&rules::example_error(failure), EXAMPLE_REQUEST_ID)).unwrap_or_default()
 }
 
-fn is_deprecated(facts: &OperationFacts<'_>, _: u16) -> bool {
+fn is_deprecated(facts: &OperationInfo<'_>, _: u16) -> bool {
     operation(facts.id).is_some_and(|operation| operation.deprecation.is_some())
 }
 
 /// The paths that have a PATCH; a test holds them to it.
 const PATCHED: &[&str] = &["/users/me", "/users/{user_id}"];
 
-fn has_patch(facts: &OperationFacts<'_>, _: u16) -> bool {
+fn has_patch(facts: &OperationInfo<'_>, _: u16) -> bool {
     PATCHED.contains(&facts.path)
 }
 
 /// None: v1 has no requests that wait for each other.
-fn is_temporary(_: &OperationFacts<'_>, _: u16) -> bool {
+fn is_temporary(_: &OperationInfo<'_>, _: u16) -> bool {
     false
 }
 
-fn is_cached(facts: &OperationFacts<'_>, status: u16) -> bool {
+fn is_cached(facts: &OperationInfo<'_>, status: u16) -> bool {
     matches!(status, 200 | 304) && operation(facts.id).is_some_and(|operation| operation.is_cached)
 }
 
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn the_contract_keeps_the_house_rules() {
         match build() {
-            Ok(document) => assert!(Contract::compile(&document).is_ok()),
+            Ok(document) => assert!(CompiledDocument::compile(&document).is_ok()),
             Err(findings) => panic!("{findings}"),
         }
     }
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn the_document_says_the_same_as_openapi_3_1() {
-        assert_eq!(document::agree(document(), &document().as_3_1()), Vec::<String>::new());
+        assert_eq!(document::agree(document(), &document().to_openapi_3_1()), Vec::<String>::new());
     }
 
     #[test]

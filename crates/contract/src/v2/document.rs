@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use document::{Contract, Document, Failure, FinishError, OperationFacts, Rules};
+use document::{CompiledDocument, Document, DocumentedError, OperationInfo, RepairError, RepairOptions};
 use poem_openapi::{ContactObject, LicenseObject, OpenApiService, ServerObject};
 use serde_json::{Value, json};
 
@@ -68,7 +68,7 @@ pub fn operation(id: &str) -> Option<&'static Operation> {
 ///
 /// # Errors
 /// Everything in the traits that breaks a house rule. A test keeps this from happening.
-pub fn build() -> Result<Document, FinishError> {
+pub fn build() -> Result<Document, RepairError> {
     let service = OpenApiService::new(
         (
             AuthRoutes(AuthEndpointsStub),
@@ -90,7 +90,7 @@ pub fn build() -> Result<Document, FinishError> {
     .server(ServerObject::new(BASE).description("This server"));
     Document::finish(
         &service.spec(),
-        &Rules {
+        &RepairOptions {
             error_schema: "Problem",
             error_media_type: problem::MEDIA_TYPE,
             failures: &failures,
@@ -192,18 +192,18 @@ pub fn document() -> &'static Document {
 /// # Panics
 /// As [`fn@document`].
 #[expect(clippy::expect_used, reason = "a broken contract must not start; the tests build it")]
-pub fn contract() -> &'static Contract {
-    static CONTRACT: LazyLock<Contract> =
-        LazyLock::new(|| Contract::compile(document()).expect("a finished document compiles"));
+pub fn contract() -> &'static CompiledDocument {
+    static CONTRACT: LazyLock<CompiledDocument> =
+        LazyLock::new(|| CompiledDocument::compile(document()).expect("a finished document compiles"));
     &CONTRACT
 }
 
-fn failures(facts: &OperationFacts<'_>) -> Vec<Failure> {
+fn failures(facts: &OperationInfo<'_>) -> Vec<DocumentedError> {
     let for_admins = facts.path.starts_with("/admin");
     rules::failures(facts, operation(facts.id), for_admins).into_iter().map(rules::failure).collect()
 }
 
-fn error_example(facts: &OperationFacts<'_>, failure: &Failure) -> Value {
+fn error_example(facts: &OperationInfo<'_>, failure: &DocumentedError) -> Value {
     let error = rules::example_error(failure);
     let path = format!("{BASE}{}", facts.path.replace("{user_id}", "2").replace("{session_id}", "1"));
     let path = path.replace("{incident_id}", "1").replace("{export_id}", "1");
@@ -211,7 +211,7 @@ fn error_example(facts: &OperationFacts<'_>, failure: &Failure) -> Value {
     serde_json::to_value(Problem::new(&error, &path, EXAMPLE_REQUEST_ID)).unwrap_or_default()
 }
 
-fn is_deprecated(facts: &OperationFacts<'_>, _: u16) -> bool {
+fn is_deprecated(facts: &OperationInfo<'_>, _: u16) -> bool {
     operation(facts.id).is_some_and(|operation| operation.deprecation.is_some())
 }
 
@@ -224,17 +224,17 @@ const PATCHED: &[&str] = &[
     "/admin/incidents/{incident_id}",
 ];
 
-fn has_patch(facts: &OperationFacts<'_>, _: u16) -> bool {
+fn has_patch(facts: &OperationInfo<'_>, _: u16) -> bool {
     PATCHED.contains(&facts.path)
 }
 
-fn is_temporary(facts: &OperationFacts<'_>, status: u16) -> bool {
+fn is_temporary(facts: &OperationInfo<'_>, status: u16) -> bool {
     let codes = || rules::failures(facts, operation(facts.id), false);
     let is_soon_over = |code: &ErrorCode| matches!(code, ErrorCode::IdempotencyKeyInFlight | ErrorCode::ExportNotReady);
     status == 409 && codes().iter().any(is_soon_over)
 }
 
-fn is_cached(facts: &OperationFacts<'_>, status: u16) -> bool {
+fn is_cached(facts: &OperationInfo<'_>, status: u16) -> bool {
     matches!(status, 200 | 304) && operation(facts.id).is_some_and(|operation| operation.is_cached)
 }
 
@@ -246,7 +246,7 @@ mod tests {
     #[test]
     fn the_contract_keeps_the_house_rules() {
         match build() {
-            Ok(document) => assert!(Contract::compile(&document).is_ok()),
+            Ok(document) => assert!(CompiledDocument::compile(&document).is_ok()),
             Err(findings) => panic!("{findings}"),
         }
     }
@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn the_document_says_the_same_as_openapi_3_1() {
-        assert_eq!(document::agree(document(), &document().as_3_1()), Vec::<String>::new());
+        assert_eq!(document::agree(document(), &document().to_openapi_3_1()), Vec::<String>::new());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use poem_openapi::{
 
 use crate::{
     ApiError, Detail, ErrorCode,
-    conditional::{self, Tags},
+    conditional::{self, ETagCondition},
 };
 
 /// How long an idempotency key may be, in characters.
@@ -17,12 +17,12 @@ pub const MAX_KEY: usize = 255;
 
 /// The states a change is meant for: `If-Match`.
 #[derive(Clone, Debug)]
-pub struct IfMatch(pub Option<Tags>);
+pub struct IfMatch(pub Option<ETagCondition>);
 
 /// The states the client has already: `If-None-Match`. Read to refuse a malformed one; the server acts on it for every
 /// answer that has an `ETag`.
 #[derive(Clone, Debug)]
-pub struct IfNoneMatch(pub Option<Tags>);
+pub struct IfNoneMatch(pub Option<ETagCondition>);
 
 /// Names one creation, however often it is sent: `Idempotency-Key` (an expired draft, spelled here and nowhere else).
 #[derive(Clone, Debug)]
@@ -46,8 +46,8 @@ impl IfMatch {
 
     fn read(request: &Request) -> Result<Self, ApiError> {
         // Whoever asks that there be nothing yet must not overwrite what is there (RFC 9110, section 13.1.2): no state will do.
-        if let Some(Tags::Any) = tags(request, header::IF_NONE_MATCH, "If-None-Match")? {
-            return Ok(Self(Some(Tags::Listed(Vec::new()))));
+        if let Some(ETagCondition::Any) = tags(request, header::IF_NONE_MATCH, "If-None-Match")? {
+            return Ok(Self(Some(ETagCondition::Listed(Vec::new()))));
         }
         tags(request, header::IF_MATCH, "If-Match").map(Self)
     }
@@ -61,7 +61,7 @@ impl IfNoneMatch {
     }
 }
 
-fn tags(request: &Request, header: header::HeaderName, name: &str) -> Result<Option<Tags>, ApiError> {
+fn tags(request: &Request, header: header::HeaderName, name: &str) -> Result<Option<ETagCondition>, ApiError> {
     conditional::parse(request.headers().get_all(header)).map_err(|why| malformed(name, why.to_string()))
 }
 

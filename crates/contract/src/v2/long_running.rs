@@ -47,7 +47,7 @@ pub struct Progress<T> {
 }
 
 /// 200 with a file whose rows come as CSV, as NDJSON, or in a JSON document of the type `T`.
-pub struct File<T> {
+pub struct ExportDownload<T> {
     /// What it is.
     pub format: Format,
     /// What to call it, without its ending.
@@ -111,7 +111,7 @@ impl<T: Type> ApiResponse for Progress<T> {
     }
 }
 
-impl<T: Send> IntoResponse for File<T> {
+impl<T: Send> IntoResponse for ExportDownload<T> {
     fn into_response(self) -> Response {
         let (content_type, ending) = match self.format {
             Format::Json => ("application/json", "json"),
@@ -124,7 +124,7 @@ impl<T: Send> IntoResponse for File<T> {
     }
 }
 
-impl<T: Page> ApiResponse for File<T> {
+impl<T: Page> ApiResponse for ExportDownload<T> {
     fn meta() -> MetaResponses {
         let json = MetaMediaType { content_type: <Json<T> as Payload>::CONTENT_TYPE, schema: T::schema_ref() };
         let content = vec![json, rows_content::<T::Row>(RowFormat::Csv), rows_content::<T::Row>(RowFormat::Ndjson)];

@@ -13,4 +13,4 @@ pub mod schemas;
 
 pub use document::{contract, document};
 pub use headers::{IdempotencyKey, IfMatch, IfNoneMatch};
-pub use refusal::Refusal;
+pub use refusal::ProblemResponse;

@@ -28,10 +28,10 @@ impl ParseFromParameter for Cursor {
 /// What somebody was told: the name of an operation, a code, the id of a request.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub struct Word(pub String);
+pub struct Token(pub String);
 
 scalar!(
-    Word,
+    Token,
     MetaSchema {
         min_length: Some(1),
         max_length: Some(128),
@@ -40,7 +40,7 @@ scalar!(
     }
 );
 
-impl ParseFromParameter for Word {
+impl ParseFromParameter for Token {
     fn parse_from_parameter(value: &str) -> ParseResult<Self> {
         Ok(Self(value.trim().to_owned()))
     }
@@ -99,7 +99,7 @@ pub enum Include {
 /// What a bucketlist tells besides itself.
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
 #[oai(rename_all = "snake_case")]
-pub enum IncludeItems {
+pub enum BucketlistInclude {
     /// Its first items.
     Items,
 }
@@ -107,7 +107,7 @@ pub enum IncludeItems {
 /// What a list of bucketlists tells besides them.
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
 #[oai(rename_all = "snake_case")]
-pub enum IncludeMore {
+pub enum BucketlistListInclude {
     /// The first items of each.
     Items,
     /// How many rows there are in all.
@@ -176,7 +176,7 @@ words! {
         /// Somebody tried to log in too often.
         LoginThrottled "login.throttled"
         /// Somebody who is logged in gave a wrong current password.
-        PasswordRefused "password.refused"
+        PasswordRejected "password.refused"
         /// A session was ended by whoever had it.
         SessionLoggedOut "session.logged_out"
         /// A session was ended from another one, or all of them were.

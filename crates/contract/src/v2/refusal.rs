@@ -16,28 +16,28 @@ use crate::{
 
 /// An [`ApiError`] whose body is a [`Problem`].
 #[derive(Debug)]
-pub struct Refusal(pub ApiError);
+pub struct ProblemResponse(pub ApiError);
 
-impl<E: Into<ApiError>> From<E> for Refusal {
+impl<E: Into<ApiError>> From<E> for ProblemResponse {
     fn from(error: E) -> Self {
         Self(error.into())
     }
 }
 
-impl From<Refusal> for poem::Error {
-    fn from(refusal: Refusal) -> Self {
+impl From<ProblemResponse> for poem::Error {
+    fn from(refusal: ProblemResponse) -> Self {
         refusal.0.into()
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for ProblemResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
 /// As for [`ApiError`]: one status stands for all, the rules of the document add the others.
-impl ApiResponse for Refusal {
+impl ApiResponse for ProblemResponse {
     fn meta() -> MetaResponses {
         let internal = MetaResponse {
             description: ErrorCode::InternalError.message(),

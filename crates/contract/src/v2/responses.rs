@@ -18,7 +18,7 @@ use crate::{Json, listing::PageHeaders, payload::Written};
 
 /// 200 with a resource and its tag; 304 for a client that has it already, which the server sees to.
 #[derive(Debug)]
-pub struct Found<T> {
+pub struct Retrieved<T> {
     /// The resource.
     pub body: Json<T>,
     /// Its tag: what `ETag` says.
@@ -27,7 +27,7 @@ pub struct Found<T> {
 
 /// 200 with a resource that has been changed, and its new tag.
 #[derive(Debug)]
-pub struct Changed<T> {
+pub struct Updated<T> {
     /// The resource.
     pub body: Json<T>,
     /// Its tag: what `ETag` says.
@@ -49,7 +49,7 @@ pub struct Created<T> {
 
 /// 201 with a session.
 #[derive(Debug)]
-pub struct Opened<T> {
+pub struct SessionCreated<T> {
     /// The session.
     pub body: Json<T>,
     /// The path of the account.
@@ -64,7 +64,7 @@ pub struct Answered<T>(pub Json<T>);
 
 /// 200 with a page, written already: its validator is made of the text. 304 for a client that has it.
 #[derive(Debug)]
-pub struct Listed<T> {
+pub struct PageResponse<T> {
     /// The page.
     pub page: Written<T>,
     /// What the headers say of it.
@@ -73,7 +73,7 @@ pub struct Listed<T> {
 
 /// 200 with a file for another program; `T` is what is told of its format.
 #[derive(Debug)]
-pub struct Exported<T> {
+pub struct JsonDownload<T> {
     /// The file.
     pub text: String,
     /// What to call it.
@@ -84,7 +84,7 @@ pub struct Exported<T> {
 
 /// 200 with a command for a shell.
 #[derive(Debug)]
-pub struct Command(pub String);
+pub struct ShellCommand(pub String);
 
 /// 202: it will be done.
 #[derive(Debug)]
@@ -92,7 +92,7 @@ pub struct Accepted;
 
 /// 204: it is done.
 #[derive(Debug)]
-pub struct Done;
+pub struct NoContent;
 
 pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
@@ -157,13 +157,13 @@ pub(super) fn set(response: &mut Response, name: HeaderName, value: &str) {
     }
 }
 
-impl<T: Serialize + Send> IntoResponse for Found<T> {
+impl<T: Serialize + Send> IntoResponse for Retrieved<T> {
     fn into_response(self) -> Response {
         with_tag(self.body.into_response(), &self.tag)
     }
 }
 
-impl<T: Type> ApiResponse for Found<T> {
+impl<T: Type> ApiResponse for Retrieved<T> {
     fn meta() -> MetaResponses {
         let found = response::<T>(StatusCode::OK, "The resource.", vec![etag(true)]);
         let known = empty(StatusCode::NOT_MODIFIED, "You have it already.", vec![], vec![etag(true)]);
@@ -175,13 +175,13 @@ impl<T: Type> ApiResponse for Found<T> {
     }
 }
 
-impl<T: Serialize + Send> IntoResponse for Changed<T> {
+impl<T: Serialize + Send> IntoResponse for Updated<T> {
     fn into_response(self) -> Response {
         with_tag(self.body.into_response(), &self.tag)
     }
 }
 
-impl<T: Type> ApiResponse for Changed<T> {
+impl<T: Type> ApiResponse for Updated<T> {
     fn meta() -> MetaResponses {
         let changed = response::<T>(StatusCode::OK, "The resource as it is now.", vec![etag(true)]);
         MetaResponses { responses: vec![changed] }
@@ -218,7 +218,7 @@ impl<T: Type> ApiResponse for Created<T> {
     }
 }
 
-impl<T: Serialize + Send> IntoResponse for Opened<T> {
+impl<T: Serialize + Send> IntoResponse for SessionCreated<T> {
     fn into_response(self) -> Response {
         let mut response = self.body.into_response();
         response.set_status(StatusCode::CREATED);
@@ -230,7 +230,7 @@ impl<T: Serialize + Send> IntoResponse for Opened<T> {
     }
 }
 
-impl<T: Type> ApiResponse for Opened<T> {
+impl<T: Type> ApiResponse for SessionCreated<T> {
     fn meta() -> MetaResponses {
         let opened =
             response::<T>(StatusCode::CREATED, "The account was made and is logged in.", vec![location(), replayed()]);
@@ -258,7 +258,7 @@ impl<T: Type> ApiResponse for Answered<T> {
     }
 }
 
-impl<T: Send> IntoResponse for Listed<T> {
+impl<T: Send> IntoResponse for PageResponse<T> {
     fn into_response(self) -> Response {
         let PageHeaders { link, etag } = self.headers;
         let mut response = with_tag(self.page.into_response(), &etag);
@@ -269,7 +269,7 @@ impl<T: Send> IntoResponse for Listed<T> {
     }
 }
 
-impl<T: Type> ApiResponse for Listed<T> {
+impl<T: Type> ApiResponse for PageResponse<T> {
     fn meta() -> MetaResponses {
         let headers = || {
             let link = header("Link", "Where to go from here (RFC 8288).", true, text(16_384));
@@ -294,7 +294,7 @@ pub(super) fn disposition() -> MetaHeader {
     header("Content-Disposition", "What to call the file.", true, text(200))
 }
 
-impl<T: Type> IntoResponse for Exported<T> {
+impl<T: Type> IntoResponse for JsonDownload<T> {
     fn into_response(self) -> Response {
         let mut response = whole(<Json<T> as Payload>::CONTENT_TYPE, self.text);
         let disposition = format!("attachment; filename=\"{}\"", self.file_name);
@@ -303,7 +303,7 @@ impl<T: Type> IntoResponse for Exported<T> {
     }
 }
 
-impl<T: Type> ApiResponse for Exported<T> {
+impl<T: Type> ApiResponse for JsonDownload<T> {
     fn meta() -> MetaResponses {
         MetaResponses { responses: vec![response::<T>(StatusCode::OK, "The file.", vec![disposition()])] }
     }
@@ -315,13 +315,13 @@ impl<T: Type> ApiResponse for Exported<T> {
 
 const PLAIN: &str = "text/plain";
 
-impl IntoResponse for Command {
+impl IntoResponse for ShellCommand {
     fn into_response(self) -> Response {
         whole("text/plain; charset=utf-8", self.0)
     }
 }
 
-impl ApiResponse for Command {
+impl ApiResponse for ShellCommand {
     fn meta() -> MetaResponses {
         let example = "curl -sS -i -g --path-as-is -X 'GET' \"${BASE_URL:-http://localhost:8000}\"'/v2/users/me'\n";
         let schema = MetaSchema { example: Some(example.into()), ..text(134_217_728) };
@@ -347,13 +347,13 @@ impl ApiResponse for Accepted {
     fn register(_: &mut Registry) {}
 }
 
-impl IntoResponse for Done {
+impl IntoResponse for NoContent {
     fn into_response(self) -> Response {
         StatusCode::NO_CONTENT.into_response()
     }
 }
 
-impl ApiResponse for Done {
+impl ApiResponse for NoContent {
     fn meta() -> MetaResponses {
         MetaResponses { responses: vec![empty(StatusCode::NO_CONTENT, "It is done.", vec![], vec![])] }
     }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::compiled::{Compiled, Definitions, Shape};
 use super::violation::{Location, Violation, ViolationCode, Violations};
-use crate::json::{self, Malformed};
+use crate::json::{self, JsonError};
 use crate::pointer;
 use crate::text::TextKind;
 
@@ -23,7 +23,7 @@ pub struct BodySchema {
 pub enum BodyError {
     /// It is not the kind of JSON that can be read at all.
     #[error(transparent)]
-    Malformed(#[from] Malformed),
+    JsonError(#[from] JsonError),
     /// It was read, and breaks these rules.
     #[error("The body breaks {} rule(s) of its schema.", .0.len())]
     Invalid(Vec<Violation>),
@@ -48,7 +48,7 @@ impl BodySchema {
     /// characters long may contain tab and line breaks, a password anything but U+0000.
     ///
     /// # Errors
-    /// [`BodyError::Malformed`] when the bytes are not strict JSON, else [`BodyError::Invalid`] with every violation.
+    /// [`BodyError::JsonError`] when the bytes are not strict JSON, else [`BodyError::Invalid`] with every violation.
     pub fn read(&self, bytes: &[u8]) -> Result<Value, BodyError> {
         let mut value = json::read(bytes)?;
         let mut violations = Violations::default();

@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 use super::*;
 use crate::fixture::contract;
 
-fn read(contract: &Contract, body: &str) -> Result<Value, BodyError> {
+fn read(contract: &CompiledDocument, body: &str) -> Result<Value, BodyError> {
     let create = contract.operations().find(|op| op.id == "createBucketlist").unwrap();
     create.body().unwrap().read(body.as_bytes())
 }
 
 /// Violations as `pointer CODE message`, sorted.
 #[track_caller]
-fn violations(contract: &Contract, body: &str) -> Vec<String> {
+fn violations(contract: &CompiledDocument, body: &str) -> Vec<String> {
     match read(contract, body) {
         Err(BodyError::Invalid(list)) => {
             let mut lines: Vec<String> = list
@@ -137,7 +137,7 @@ fn malformed_bodies_are_no_violations() {
         ("", "The body is not valid JSON: it ends before it is complete (line 1, column 0)."),
     ] {
         let error = read(&contract, body).unwrap_err();
-        assert!(matches!(error, BodyError::Malformed(_)));
+        assert!(matches!(error, BodyError::JsonError(_)));
         assert_eq!(error.to_string(), said);
     }
 }

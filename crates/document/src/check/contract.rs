@@ -12,7 +12,7 @@ use crate::walk;
 
 /// A compiled document: finds operations and checks traffic against them.
 #[derive(Debug)]
-pub struct Contract {
+pub struct CompiledDocument {
     base: String,
     items: Vec<PathItem>,
     router: Router<usize>,
@@ -57,12 +57,12 @@ pub struct PathMatch<'c, 'p> {
     pub params: Vec<(&'c str, &'p str)>,
 }
 
-impl Contract {
+impl CompiledDocument {
     /// Compiles a document: parameters and request bodies at once, responses when they are first checked.
     ///
     /// # Errors
     /// When a schema is invalid or two paths cannot be told apart.
-    pub fn compile(document: &Document) -> Result<Contract, CompileError> {
+    pub fn compile(document: &Document) -> Result<CompiledDocument, CompileError> {
         let value = document.value();
         let definitions: Definitions =
             Arc::new(value.pointer("/components/schemas").and_then(Value::as_object).cloned().unwrap_or_default());
@@ -80,7 +80,7 @@ impl Contract {
                 items.push(PathItem::new(std::mem::take(&mut operations)));
             }
         }
-        Ok(Contract { base, items, router })
+        Ok(CompiledDocument { base, items, router })
     }
 
     /// The path under which everything is found: that of the first server, such as `/v1`; empty for the root.

@@ -7,7 +7,7 @@ use super::*;
 use crate::Document;
 use crate::fixture::{contract, document, finish, raw};
 
-pub(super) fn operation<'c>(contract: &'c Contract, id: &str) -> &'c Operation {
+pub(super) fn operation<'c>(contract: &'c CompiledDocument, id: &str) -> &'c Operation {
     contract.operations().find(|op| op.id == id).unwrap()
 }
 
@@ -33,14 +33,14 @@ fn operations_know_what_the_document_says() {
     let create = operation(&contract, "createBucketlist");
     assert_eq!((create.method.as_str(), create.path.as_str()), ("POST", "/v1/bucketlists"));
     assert_eq!(
-        (&create.produces, &create.consumes),
+        (&create.response_media_types, &create.request_media_types),
         (&vec!["application/json".to_owned()], &vec!["application/json".to_owned()])
     );
-    assert!(create.secured && create.body_required && !create.deprecated && create.body().is_some());
+    assert!(create.is_secured && create.body_required && !create.deprecated && create.body().is_some());
     assert_eq!(create.statuses().collect::<Vec<_>>(), [201, 400, 401, 422, 500]);
     let popular = operation(&contract, "listPopular");
-    assert!(!popular.secured && popular.body().is_none() && popular.consumes.is_empty());
-    assert_eq!(operation(&contract, "deleteBucketlist").produces, Vec::<String>::new());
+    assert!(!popular.is_secured && popular.body().is_none() && popular.request_media_types.is_empty());
+    assert_eq!(operation(&contract, "deleteBucketlist").response_media_types, Vec::<String>::new());
     assert_eq!(contract.operations().count(), 5);
 }
 
@@ -105,10 +105,10 @@ fn responses_are_compared_with_the_document() {
     assert_eq!(delete.check_response(204, &id, b""), Vec::<String>::new());
     assert_eq!(delete.check_response(204, &id, b"x"), ["the body is there, but none is documented"]);
     // Of a body that is not known nothing is said, whether one is documented or not.
-    assert_eq!(delete.drift(204, &id, None), []);
+    assert_eq!(delete.validate_response(204, &id, None), []);
     let json = [("Content-Type".to_owned(), "application/json".to_owned()), id[0].clone()];
-    assert_eq!(create.drift(500, &json, None), []);
-    let said: Vec<String> = create.drift(401, &id, None).iter().map(ToString::to_string).collect();
+    assert_eq!(create.validate_response(500, &json, None), []);
+    let said: Vec<String> = create.validate_response(401, &id, None).iter().map(ToString::to_string).collect();
     assert_eq!(said, ["header WWW-Authenticate is missing", "content type is missing; documented: application/json"]);
 }
 
@@ -120,9 +120,9 @@ fn lists_may_be_text_and_headers_may_be_absent() {
         response["content"][media_type] = json!({"schema": {"type": "string", "example": example}});
     }
     response["headers"] = json!({"LOCATION": {"schema": {"type": "string", "maxLength": 3, "example": "/"}}});
-    let contract = Contract::compile(&finish(&raw).unwrap()).unwrap();
+    let contract = CompiledDocument::compile(&finish(&raw).unwrap()).unwrap();
     let list = operation(&contract, "listBucketlists");
-    assert_eq!(list.produces, ["application/json", "text/csv", "application/x-ndjson"]);
+    assert_eq!(list.response_media_types, ["application/json", "text/csv", "application/x-ndjson"]);
     let row = r#"{"id":7,"name":"a","description":null,"state":null,"owner":null}"#;
     let page = format!(r#"{{"data":[{row}],"total":1}}"#);
     let lines = format!("{row}\n{row}\n");
@@ -147,13 +147,13 @@ fn documents_that_do_not_compile_say_why() {
     let mut value = document().value().clone();
     value["components"]["schemas"]["ItemCreate"]["properties"]["name"]["pattern"] = "(".into();
     let document = Document::from_json(&value.to_string()).unwrap();
-    let error = Contract::compile(&document).unwrap_err().to_string();
+    let error = CompiledDocument::compile(&document).unwrap_err().to_string();
     assert!(error.starts_with("createBucketlist: the schema of the request body does not compile"), "{error}");
     let mut value = document.value().clone();
     value["components"]["schemas"]["ItemCreate"]["properties"]["name"]["pattern"] = "a".into();
     let get = value["paths"]["/bucketlists/popular"].clone();
     value["paths"]["/bucketlists/{other}/{bucketlist_id"] = get;
-    let error = Contract::compile(&Document::from_json(&value.to_string()).unwrap()).unwrap_err();
+    let error = CompiledDocument::compile(&Document::from_json(&value.to_string()).unwrap()).unwrap_err();
     assert!(matches!(error, CompileError::Path { .. }), "{error}");
 }
 
@@ -162,14 +162,14 @@ fn documents_that_do_not_compile_say_why() {
 fn costs() {
     let document = document();
     let start = std::time::Instant::now();
-    let contract = Contract::compile(&document).unwrap();
+    let contract = CompiledDocument::compile(&document).unwrap();
     let compile = start.elapsed();
     let get = operation(&contract, "getBucketlist");
     let body = operation(&contract, "createBucketlist").body().unwrap();
     let start = std::time::Instant::now();
     for _ in 0..1000 {
         let found = contract.find("/v1/bucketlists/7").unwrap();
-        assert!(get.check_parameters(&found.params, None).is_empty());
+        assert!(get.validate_parameters(&found.params, None).is_empty());
     }
     let find = start.elapsed() / 1000;
     let start = std::time::Instant::now();

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// One difference between a response and its document.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Drift {
+pub struct ResponseViolation {
     /// Where: `status`, `header ETag`, `content type`, a JSON pointer into the body, `line 3: /name`.
     pub place: String,
     /// What is wrong there: a sentence without its subject, of the document's words only.
@@ -13,7 +13,7 @@ pub struct Drift {
     sent: String,
 }
 
-impl Drift {
+impl ResponseViolation {
     pub(super) fn new(place: impl fmt::Display, problem: impl Into<String>) -> Self {
         Self { place: place.to_string(), problem: problem.into(), sent: String::new() }
     }
@@ -32,7 +32,7 @@ impl Drift {
 
     /// The place without the numbers in it, so that the same mistake in each row of a page is one: `/data/*/name`.
     #[must_use]
-    pub fn kind_of_place(&self) -> String {
+    pub fn location_pattern(&self) -> String {
         let is_number = |token: &str| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_digit());
         let words = self.place.split(' ').map(|word| {
             let (word, colon) = word.strip_suffix(':').map_or((word, ""), |word| (word, ":"));
@@ -43,7 +43,7 @@ impl Drift {
     }
 }
 
-impl fmt::Display for Drift {
+impl fmt::Display for ResponseViolation {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{} {}{}", self.place, self.problem, self.sent)
     }
@@ -55,11 +55,11 @@ mod tests {
 
     #[test]
     fn what_was_sent_is_in_the_sentence_and_nowhere_else() {
-        let drift = Drift::new("/data/0/name", "must be a string").but_is("7");
+        let drift = ResponseViolation::new("/data/0/name", "must be a string").but_is("7");
         assert_eq!(drift.to_string(), "/data/0/name must be a string, but is 7");
         assert_eq!((drift.place.as_str(), drift.problem.as_str()), ("/data/0/name", "must be a string"));
         assert_eq!(
-            Drift::new("the CSV", "has a column twice").named("a").to_string(),
+            ResponseViolation::new("the CSV", "has a column twice").named("a").to_string(),
             "the CSV has a column twice: \"a\""
         );
     }
@@ -74,7 +74,7 @@ mod tests {
             ("header ETag", "header ETag"),
             ("", ""),
         ] {
-            assert_eq!(Drift::new(place, "is wrong").kind_of_place(), kind);
+            assert_eq!(ResponseViolation::new(place, "is wrong").location_pattern(), kind);
         }
     }
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::body::BodySchema;
 use super::compiled::{Compiled, Definitions, Shape};
 use super::contract::CompileError;
-use super::drift::Drift;
+use super::drift::ResponseViolation;
 use super::parameter::Parameter;
 use super::query::{self, Undecodable};
 use super::response::Response;
@@ -28,13 +28,13 @@ pub struct Operation {
     /// The first tag; empty when there is none.
     pub tag: String,
     /// Whether a caller must authenticate.
-    pub secured: bool,
+    pub is_secured: bool,
     /// Whether the document calls it deprecated.
     pub deprecated: bool,
     /// Media types of the successful responses, each once, in the order documented.
-    pub produces: Vec<String>,
+    pub response_media_types: Vec<String>,
     /// Media types of the request body; none when there is no body.
-    pub consumes: Vec<String>,
+    pub request_media_types: Vec<String>,
     /// Whether a request must have a body.
     pub body_required: bool,
     body: Option<BodySchema>,
@@ -87,11 +87,11 @@ impl Operation {
                 Some(Response::new(document, status, response, definitions))
             })
             .collect();
-        let mut produces: Vec<String> = Vec::new();
+        let mut response_media_types: Vec<String> = Vec::new();
         for response in responses.iter().filter(|r| (200..300).contains(&r.status)) {
             for media_type in response.media_types() {
-                if !produces.iter().any(|known| known == media_type) {
-                    produces.push(media_type.to_owned());
+                if !response_media_types.iter().any(|known| known == media_type) {
+                    response_media_types.push(media_type.to_owned());
                 }
             }
         }
@@ -100,10 +100,10 @@ impl Operation {
             method: entry.method.to_uppercase(),
             path: format!("{base}{}", entry.path),
             tag: walk::elements(entry.operation.get("tags")).find_map(Value::as_str).unwrap_or_default().to_owned(),
-            secured: is_secured(entry.operation.get("security").or_else(|| document.get("security"))),
+            is_secured: is_secured(entry.operation.get("security").or_else(|| document.get("security"))),
             deprecated: entry.operation.get("deprecated") == Some(&Value::Bool(true)),
-            produces,
-            consumes: walk::members(media)
+            response_media_types,
+            request_media_types: walk::members(media)
                 .map(|(media_type, _)| walk::essence(media_type).to_ascii_lowercase())
                 .collect(),
             body_required: content.and_then(|body| body.get("required")).and_then(Value::as_bool).unwrap_or(false),
@@ -149,7 +149,7 @@ impl Operation {
     /// `params` are the raw segments of [`super::PathMatch`], `query` is what follows the `?`. Text is trimmed and
     /// normalised as in a body before it is judged. Allocates nothing for good integers in the path and no query.
     #[must_use]
-    pub fn check_parameters(&self, params: &[(&str, &str)], query: Option<&str>) -> Vec<Violation> {
+    pub fn validate_parameters(&self, params: &[(&str, &str)], query: Option<&str>) -> Vec<Violation> {
         let mut out = Violations::default();
         for parameter in &self.path_parameters {
             let sent = params.iter().find(|(name, _)| *name == parameter.name);
@@ -206,24 +206,29 @@ impl Operation {
         }
     }
 
-    /// What in a response is not documented, in sentences that say what was sent: for tests. See [`Self::drift`].
+    /// What in a response is not documented, in sentences that say what was sent: for tests. See [`Self::validate_response`].
     #[must_use]
     pub fn check_response(&self, status: u16, headers: &[(String, String)], body: &[u8]) -> Vec<String> {
-        self.drift(status, headers, Some(body)).iter().map(ToString::to_string).collect()
+        self.validate_response(status, headers, Some(body)).iter().map(ToString::to_string).collect()
     }
 
     /// What in a response is not documented: its status, a missing or malformed header, its content type, its body
     /// against the schema. Empty when all is well. Meant for answers to the operation's own method: one to HEAD has
     /// no body. Where the body is `None`, because it is not known, only the rest is judged.
     #[must_use]
-    pub fn drift(&self, status: u16, headers: &[(String, String)], body: Option<&[u8]>) -> Vec<Drift> {
+    pub fn validate_response(
+        &self,
+        status: u16,
+        headers: &[(String, String)],
+        body: Option<&[u8]>,
+    ) -> Vec<ResponseViolation> {
         let mut out = Vec::new();
         match self.responses.iter().find(|response| response.status == status) {
             Some(response) => response.check(headers, body, &mut out),
             None => {
                 let known: Vec<String> = self.statuses().map(|status| status.to_string()).collect();
                 let problem = format!("{status} is not documented for {}; documented: {}", self.id, known.join(", "));
-                out.push(Drift::new("status", problem));
+                out.push(ResponseViolation::new("status", problem));
             }
         }
         out

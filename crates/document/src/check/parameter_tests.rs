@@ -32,16 +32,16 @@ fn path_parameters_are_checked() {
         ("", Some("WRONG_TYPE")),
         ("1e3", Some("WRONG_TYPE")),
     ] {
-        let found = said(&get.check_parameters(&[("bucketlist_id", raw)], None));
+        let found = said(&get.validate_parameters(&[("bucketlist_id", raw)], None));
         let expected: Vec<String> =
             code.iter().map(|code| format!("path parameter bucketlist_id {code} {range}")).collect();
         assert_eq!(found, expected, "{raw}");
     }
     for raw in ["%ff", "1%00"] {
-        let found = get.check_parameters(&[("bucketlist_id", raw)], None);
+        let found = get.validate_parameters(&[("bucketlist_id", raw)], None);
         assert_eq!(found[0].code, ViolationCode::InvalidCharacters);
     }
-    assert_eq!(get.check_parameters(&[], None)[0].code, ViolationCode::Required);
+    assert_eq!(get.validate_parameters(&[], None)[0].code, ViolationCode::Required);
 }
 
 #[test]
@@ -81,10 +81,10 @@ fn query_parameters_are_checked() {
             ],
         ),
     ] {
-        assert_eq!(said(&list.check_parameters(&[], Some(query))), expected, "{query}");
+        assert_eq!(said(&list.validate_parameters(&[], Some(query))), expected, "{query}");
     }
     let delete = operation(&contract, "deleteBucketlist");
-    let found = said(&delete.check_parameters(&[("bucketlist_id", "x")], Some("y=1")));
+    let found = said(&delete.validate_parameters(&[("bucketlist_id", "x")], Some("y=1")));
     assert_eq!(found.len(), 2);
 }
 
@@ -93,10 +93,10 @@ fn a_required_query_parameter_is_missed() {
     let mut value = document().value().clone();
     value["paths"]["/bucketlists"]["get"]["parameters"][1]["required"] = true.into();
     value["paths"]["/bucketlists"]["get"]["parameters"][5]["explode"] = false.into();
-    let contract = Contract::compile(&Document::from_json(&value.to_string()).unwrap()).unwrap();
+    let contract = CompiledDocument::compile(&Document::from_json(&value.to_string()).unwrap()).unwrap();
     let list = operation(&contract, "listBucketlists");
-    assert_eq!(said(&list.check_parameters(&[], None)), ["query parameter q REQUIRED is required"]);
-    assert_eq!(list.check_parameters(&[], Some("q=a&tag=a,b")), []);
-    assert_eq!(list.check_parameters(&[], Some("q=a&tag=a,b,c"))[0].code, ViolationCode::TooMany);
-    assert_eq!(list.check_parameters(&[], Some("q=a&tag=a&tag=b"))[0].code, ViolationCode::Repeated);
+    assert_eq!(said(&list.validate_parameters(&[], None)), ["query parameter q REQUIRED is required"]);
+    assert_eq!(list.validate_parameters(&[], Some("q=a&tag=a,b")), []);
+    assert_eq!(list.validate_parameters(&[], Some("q=a&tag=a,b,c"))[0].code, ViolationCode::TooMany);
+    assert_eq!(list.validate_parameters(&[], Some("q=a&tag=a&tag=b"))[0].code, ViolationCode::Repeated);
 }

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 
 use super::compiled::{Compiled, Definitions};
-use super::drift::Drift;
+use super::drift::ResponseViolation;
 use super::parameter::Parameter;
 use super::rows::{self, Rows};
 use super::violation::{Location, Violations};
@@ -61,18 +61,20 @@ impl Response {
     }
 
     /// Without a body only the rest is judged.
-    pub(super) fn check(&self, headers: &[(String, String)], body: Option<&[u8]>, out: &mut Vec<Drift>) {
+    pub(super) fn check(&self, headers: &[(String, String)], body: Option<&[u8]>, out: &mut Vec<ResponseViolation>) {
         let sent = |name: &str| {
             headers.iter().find(|(sent, _)| sent.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
         };
         for header in &self.headers {
             match sent(&header.name) {
-                None if header.required => out.push(Drift::new(format!("header {}", header.name), "is missing")),
+                None if header.required => {
+                    out.push(ResponseViolation::new(format!("header {}", header.name), "is missing"))
+                }
                 None => {}
                 Some(value) => header.check(value, &self.definitions, out),
             }
         }
-        let mut say = |problem: String| out.push(Drift::new("content type", problem));
+        let mut say = |problem: String| out.push(ResponseViolation::new("content type", problem));
         let documented = || self.media_types().collect::<Vec<_>>().join(", ");
         let media_type = sent("content-type").map(|value| walk::essence(value).to_ascii_lowercase());
         match (media_type, body) {
@@ -81,7 +83,7 @@ impl Response {
                 say(format!("{sent} is sent, but no body is documented"));
             }
             (_, Some(_)) if self.content.is_empty() => {
-                out.push(Drift::new("the body", "is there, but none is documented"));
+                out.push(ResponseViolation::new("the body", "is there, but none is documented"));
             }
             (None, _) => say(format!("is missing; documented: {}", documented())),
             (Some(sent), body) => match self.content.iter().find(|content| content.media_type == sent) {
@@ -95,7 +97,7 @@ impl Response {
         }
     }
 
-    fn check_body(&self, content: &Content, body: &[u8], out: &mut Vec<Drift>) {
+    fn check_body(&self, content: &Content, body: &[u8], out: &mut Vec<ResponseViolation>) {
         if rows::are_rows(&content.media_type) && !content.schema.is_null() {
             rows::check(&content.media_type, body, self.rows(), out);
         } else {
@@ -123,26 +125,29 @@ impl Content {
         self.compiled.get_or_init(|| Compiled::new(&self.schema, definitions))
     }
 
-    fn check(&self, body: &[u8], definitions: &Definitions, out: &mut Vec<Drift>) {
+    fn check(&self, body: &[u8], definitions: &Definitions, out: &mut Vec<ResponseViolation>) {
         if !walk::is_json(&self.media_type) || self.schema.is_null() {
             return;
         }
         let value: Value = match serde_json::from_slice(body) {
             Ok(value) => value,
-            Err(error) => return out.push(Drift::new("the body", format!("is not JSON: {error}"))),
+            Err(error) => return out.push(ResponseViolation::new("the body", format!("is not JSON: {error}"))),
         };
         match self.compiled(definitions) {
             Ok(compiled) => out.extend(compiled.problems(&value).into_iter().map(|problem| {
                 let place = Location::Body(problem.pointer.clone());
-                Drift::new(place, problem.message).but_is(value.pointer(&problem.pointer).unwrap_or(&Value::Null))
+                ResponseViolation::new(place, problem.message)
+                    .but_is(value.pointer(&problem.pointer).unwrap_or(&Value::Null))
             })),
-            Err(error) => out.push(Drift::new("the documented schema", format!("does not compile: {error}"))),
+            Err(error) => {
+                out.push(ResponseViolation::new("the documented schema", format!("does not compile: {error}")))
+            }
         }
     }
 }
 
 impl Header {
-    fn check(&self, value: &str, definitions: &Definitions, out: &mut Vec<Drift>) {
+    fn check(&self, value: &str, definitions: &Definitions, out: &mut Vec<ResponseViolation>) {
         let compiled = self.compiled.get_or_init(|| Parameter::compile(&self.name, &self.header, definitions));
         match compiled {
             Ok(compiled) => {
@@ -150,9 +155,13 @@ impl Header {
                 let location = || Location::Header(self.name.clone());
                 compiled.check(value, &location, &mut violations);
                 let said = violations.into_vec().into_iter();
-                out.extend(said.map(|violation| Drift::new(violation.location, violation.message).but_is(value)));
+                out.extend(
+                    said.map(|violation| ResponseViolation::new(violation.location, violation.message).but_is(value)),
+                );
             }
-            Err(error) => out.push(Drift::new(format!("header {}", self.name), format!("does not compile: {error}"))),
+            Err(error) => {
+                out.push(ResponseViolation::new(format!("header {}", self.name), format!("does not compile: {error}")))
+            }
         }
     }
 }

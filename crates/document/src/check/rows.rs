@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::compiled::{Compiled, Definitions, Problem, Shape};
-use super::drift::Drift;
+use super::drift::ResponseViolation;
 use crate::walk;
 
 /// What rows are checked against.
@@ -40,7 +40,7 @@ pub(super) fn are_rows(media_type: &str) -> bool {
 }
 
 /// Everything wrong with a body of rows; of NDJSON, with the first line that is wrong.
-pub(super) fn check(media_type: &str, body: &[u8], rows: Option<&Rows>, out: &mut Vec<Drift>) {
+pub(super) fn check(media_type: &str, body: &[u8], rows: Option<&Rows>, out: &mut Vec<ResponseViolation>) {
     if media_type == "text/csv" {
         csv(body, rows, out);
     } else {
@@ -48,22 +48,22 @@ pub(super) fn check(media_type: &str, body: &[u8], rows: Option<&Rows>, out: &mu
     }
 }
 
-fn ndjson(body: &[u8], rows: Option<&Rows>, out: &mut Vec<Drift>) {
+fn ndjson(body: &[u8], rows: Option<&Rows>, out: &mut Vec<ResponseViolation>) {
     let Some(body) = body.strip_suffix(b"\n") else {
         if !body.is_empty() {
-            out.push(Drift::new("the last line", "has no end: the NDJSON may be incomplete"));
+            out.push(ResponseViolation::new("the last line", "has no end: the NDJSON may be incomplete"));
         }
         return;
     };
     for (index, line) in body.split(|byte| *byte == b'\n').enumerate() {
         let number = index + 1;
         match serde_json::from_slice::<Value>(line) {
-            Err(error) => out.push(Drift::new(format!("line {number}"), format!("is not JSON: {error}"))),
+            Err(error) => out.push(ResponseViolation::new(format!("line {number}"), format!("is not JSON: {error}"))),
             Ok(value) => {
                 let problems = rows.map(|Rows(row)| row.problems(&value)).unwrap_or_default();
                 let say = |problem: Problem| {
                     let sent = value.pointer(&problem.pointer).unwrap_or(&Value::Null);
-                    Drift::new(format!("line {number}: {}", problem.pointer), problem.message).but_is(sent)
+                    ResponseViolation::new(format!("line {number}: {}", problem.pointer), problem.message).but_is(sent)
                 };
                 out.extend(problems.into_iter().map(say));
             }
@@ -74,28 +74,30 @@ fn ndjson(body: &[u8], rows: Option<&Rows>, out: &mut Vec<Drift>) {
     }
 }
 
-fn csv(body: &[u8], rows: Option<&Rows>, out: &mut Vec<Drift>) {
+fn csv(body: &[u8], rows: Option<&Rows>, out: &mut Vec<ResponseViolation>) {
     let mut reader = csv::Reader::from_reader(body);
     let header = match reader.headers() {
         Ok(header) if !header.is_empty() => header.clone(),
-        Ok(_) => return out.push(Drift::new("the CSV", "has no header row")),
-        Err(error) => return out.push(Drift::new("the header row of the CSV", format!("is malformed: {error}"))),
+        Ok(_) => return out.push(ResponseViolation::new("the CSV", "has no header row")),
+        Err(error) => {
+            return out.push(ResponseViolation::new("the header row of the CSV", format!("is malformed: {error}")));
+        }
     };
     let mut seen = BTreeSet::new();
     let known = rows.map(Rows::columns);
     for name in &header {
         if !seen.insert(name) {
-            out.push(Drift::new("the CSV", "has a column twice").named(name));
+            out.push(ResponseViolation::new("the CSV", "has a column twice").named(name));
         }
         if known.as_ref().is_some_and(|known| !known.contains(name)) {
-            out.push(Drift::new("the CSV", "has a column that is no field of the rows").named(name));
+            out.push(ResponseViolation::new("the CSV", "has a column that is no field of the rows").named(name));
         }
     }
     for name in known.iter().flatten().filter(|name| !seen.contains(*name)) {
-        out.push(Drift::new("the CSV", format!("has no column {name:?}")));
+        out.push(ResponseViolation::new("the CSV", format!("has no column {name:?}")));
     }
     if let Some(error) = reader.records().find_map(Result::err) {
-        out.push(Drift::new("the CSV", format!("is malformed: {error}")));
+        out.push(ResponseViolation::new("the CSV", format!("is malformed: {error}")));
     }
 }
 

@@ -9,7 +9,7 @@ use crate::text;
 
 /// One step down into a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum PathSegment {
     /// To the field of this name.
     Key(String),
     /// To an element.
@@ -18,13 +18,13 @@ pub enum Step {
 
 /// What a document says of a place in a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Secrecy {
+pub enum Sensitivity {
     /// It is a secret or personal: `x-sensitive: true`, `format: password` or `format: email`.
-    Secret,
+    Sensitive,
     /// Text that people write: no secret, unless they write one into it.
-    Free,
+    FreeText,
     /// A number, a date, a word of a list, and the like: no secret.
-    Open,
+    NotSensitive,
     /// The document knows no such place.
     Unknown,
 }
@@ -32,44 +32,44 @@ pub enum Secrecy {
 impl BodySchema {
     /// What is at the end of this path.
     #[must_use]
-    pub fn secrecy(&self, path: &[Step]) -> Secrecy {
-        secrecy(self.root(), path)
+    pub fn sensitivity(&self, path: &[PathSegment]) -> Sensitivity {
+        sensitivity(self.root(), path)
     }
 }
 
 impl Operation {
     /// What a response with this status has at the end of this path of its JSON body.
     #[must_use]
-    pub fn response_secrecy(&self, status: u16, path: &[Step]) -> Secrecy {
-        self.json_response(status).map_or(Secrecy::Unknown, |schema| secrecy(schema.root(), path))
+    pub fn response_sensitivity(&self, status: u16, path: &[PathSegment]) -> Sensitivity {
+        self.json_response(status).map_or(Sensitivity::Unknown, |schema| sensitivity(schema.root(), path))
     }
 
     /// What a query parameter holds.
     #[must_use]
-    pub fn query_secrecy(&self, name: &str) -> Secrecy {
-        self.query_schema(name).map_or(Secrecy::Unknown, |schema| secrecy(schema, &[]))
+    pub fn query_sensitivity(&self, name: &str) -> Sensitivity {
+        self.query_schema(name).map_or(Sensitivity::Unknown, |schema| sensitivity(schema, &[]))
     }
 }
 
-fn secrecy(root: Shape<'_>, path: &[Step]) -> Secrecy {
+fn sensitivity(root: Shape<'_>, path: &[PathSegment]) -> Sensitivity {
     let mut shape = root;
     for step in path {
         if is_secret(shape.schema()) {
-            return Secrecy::Secret;
+            return Sensitivity::Sensitive;
         }
         let next = match step {
-            Step::Key(name) => shape.property(name),
-            Step::Index => shape.items(),
+            PathSegment::Key(name) => shape.property(name),
+            PathSegment::Index => shape.items(),
         };
         match next {
             Some(next) => shape = next,
-            None => return Secrecy::Unknown,
+            None => return Sensitivity::Unknown,
         }
     }
     match shape.schema() {
-        schema if is_secret(schema) => Secrecy::Secret,
-        schema if text::is_any(schema) => Secrecy::Free,
-        _ => Secrecy::Open,
+        schema if is_secret(schema) => Sensitivity::Sensitive,
+        schema if text::is_any(schema) => Sensitivity::FreeText,
+        _ => Sensitivity::NotSensitive,
     }
 }
 
@@ -99,20 +99,21 @@ mod tests {
         }});
         let compiled = Compiled::new(&schema, &definitions).unwrap();
         let at = |path: &[&str]| {
-            let step = |name: &&str| if *name == "*" { Step::Index } else { Step::Key((*name).to_owned()) };
-            secrecy(compiled.root(), &path.iter().map(step).collect::<Vec<_>>())
+            let step =
+                |name: &&str| if *name == "*" { PathSegment::Index } else { PathSegment::Key((*name).to_owned()) };
+            sensitivity(compiled.root(), &path.iter().map(step).collect::<Vec<_>>())
         };
         for (path, expected) in [
-            (&["password"][..], Secrecy::Secret),
-            (&["password", "x", "*"], Secrecy::Secret),
-            (&["token"], Secrecy::Secret),
-            (&["name"], Secrecy::Free),
-            (&["sort"], Secrecy::Open),
-            (&["users", "*", "email"], Secrecy::Secret),
-            (&["users", "*", "id"], Secrecy::Open),
-            (&["users", "email"], Secrecy::Unknown),
-            (&["colour"], Secrecy::Unknown),
-            (&[], Secrecy::Open),
+            (&["password"][..], Sensitivity::Sensitive),
+            (&["password", "x", "*"], Sensitivity::Sensitive),
+            (&["token"], Sensitivity::Sensitive),
+            (&["name"], Sensitivity::FreeText),
+            (&["sort"], Sensitivity::NotSensitive),
+            (&["users", "*", "email"], Sensitivity::Sensitive),
+            (&["users", "*", "id"], Sensitivity::NotSensitive),
+            (&["users", "email"], Sensitivity::Unknown),
+            (&["colour"], Sensitivity::Unknown),
+            (&[], Sensitivity::NotSensitive),
         ] {
             assert_eq!(at(path), expected, "{path:?}");
         }

@@ -6,19 +6,19 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Map, Value, json};
 
-use super::{Failure, Rules, facts};
+use super::{DocumentedError, RepairOptions, facts};
 use crate::lint::Finding;
 use crate::walk;
 
 /// Adds the responses for all failures of all operations.
-pub(super) fn document(value: &mut Value, rules: &Rules<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn document(value: &mut Value, rules: &RepairOptions<'_>, findings: &mut Vec<Finding>) {
     let security = value.get("security").cloned();
     let reference = format!("{}{}", walk::SCHEMAS, rules.error_schema);
     walk::operations_mut(value, |path, method, operation| {
         let method = method.to_uppercase();
         let own = operation.clone();
         let facts = facts(security.as_ref(), path, &method, &own);
-        let mut by_status: BTreeMap<u16, Vec<Failure>> = BTreeMap::new();
+        let mut by_status: BTreeMap<u16, Vec<DocumentedError>> = BTreeMap::new();
         for failure in (rules.failures)(&facts) {
             let same = by_status.entry(failure.status).or_default();
             if !same.iter().any(|known| known.code == failure.code) {
@@ -59,11 +59,11 @@ pub(super) fn document(value: &mut Value, rules: &Rules<'_>, findings: &mut Vec<
     });
 }
 
-fn describe(failures: &[Failure]) -> String {
+fn describe(failures: &[DocumentedError]) -> String {
     match failures {
         [only] => only.message.to_owned(),
         several => {
-            let line = |failure: &Failure| format!("- `{}`: {}", failure.code, failure.message);
+            let line = |failure: &DocumentedError| format!("- `{}`: {}", failure.code, failure.message);
             let lines: Vec<String> = several.iter().map(line).collect();
             format!("One of:\n\n{}", lines.join("\n"))
         }

@@ -4,23 +4,23 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{HeaderRule, On, OperationFacts, Rules, facts};
+use super::{HeaderScope, OperationInfo, RepairOptions, ResponseHeader, facts};
 use crate::lint::Finding;
 use crate::walk;
 
 /// Every header name whose spelling the rules know.
-pub(super) fn names<'a>(rules: &Rules<'a>) -> impl Iterator<Item = &'a str> {
+pub(super) fn names<'a>(rules: &RepairOptions<'a>) -> impl Iterator<Item = &'a str> {
     let stated = rules.headers.iter().map(|rule| rule.name);
     rules.header_names.iter().copied().chain(stated)
 }
 
 /// How the rules spell a header.
-pub(super) fn spelling<'a>(rules: &Rules<'a>, name: &str) -> Option<&'a str> {
+pub(super) fn spelling<'a>(rules: &RepairOptions<'a>, name: &str) -> Option<&'a str> {
     names(rules).find(|known| known.eq_ignore_ascii_case(name))
 }
 
 /// Spells the headers that responses declare, gives them examples, and says which of them may be absent.
-pub(super) fn spell(document: &mut Value, rules: &Rules<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn spell(document: &mut Value, rules: &RepairOptions<'_>, findings: &mut Vec<Finding>) {
     walk::operations_mut(document, |path, method, operation| {
         let id = operation.get("operationId").and_then(Value::as_str).unwrap_or_default().to_owned();
         for (status, response) in walk::members_mut(operation.get_mut("responses")) {
@@ -43,7 +43,7 @@ pub(super) fn spell(document: &mut Value, rules: &Rules<'_>, findings: &mut Vec<
     });
 }
 
-fn complete(header: &mut Map<String, Value>, name: &str, operation: &str, rules: &Rules<'_>) {
+fn complete(header: &mut Map<String, Value>, name: &str, operation: &str, rules: &RepairOptions<'_>) {
     // `required: true` makes validators fail where a proxy took the header away, and promises nothing to a client. The
     // framework leaves `required` out where a header is optional; the finished document says so.
     if header.shift_remove("required") != Some(Value::Bool(true)) {
@@ -61,7 +61,7 @@ fn complete(header: &mut Map<String, Value>, name: &str, operation: &str, rules:
 }
 
 /// Documents the headers of the rules once, and refers to them from every response that has them.
-pub(super) fn document(value: &mut Value, rules: &Rules<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn document(value: &mut Value, rules: &RepairOptions<'_>, findings: &mut Vec<Finding>) {
     let mut components = Map::new();
     for rule in rules.headers {
         let name = component_name(rule, rules);
@@ -96,18 +96,18 @@ pub(super) fn document(value: &mut Value, rules: &Rules<'_>, findings: &mut Vec<
     });
 }
 
-fn is_on(rule: &HeaderRule, facts: &OperationFacts<'_>, status: u16) -> bool {
+fn is_on(rule: &ResponseHeader, facts: &OperationInfo<'_>, status: u16) -> bool {
     match rule.on {
-        On::Every => true,
-        On::Statuses(statuses) => statuses.contains(&status),
-        On::Secured => facts.secured,
-        On::When(picks) => picks(facts, status),
+        HeaderScope::All => true,
+        HeaderScope::Statuses(statuses) => statuses.contains(&status),
+        HeaderScope::Secured => facts.is_secured,
+        HeaderScope::Matching(picks) => picks(facts, status),
     }
 }
 
 /// `X-Request-ID` is `XRequestID`: generators make identifiers of component names. Of a header that is always sent on some
 /// answers and sometimes on others, the latter is another component.
-fn component_name(rule: &HeaderRule, rules: &Rules<'_>) -> String {
+fn component_name(rule: &ResponseHeader, rules: &RepairOptions<'_>) -> String {
     let name: String = rule.name.split('-').collect();
     let is_elsewhere_always = rules.headers.iter().any(|other| other.name == rule.name && other.always);
     if !rule.always && is_elsewhere_always { format!("Optional{name}") } else { name }

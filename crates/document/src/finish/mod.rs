@@ -1,7 +1,7 @@
 //! From the raw document of a framework to the finished one.
 //!
 //! Owns the order of the steps and the rules a caller states. Each step repairs what can be repaired and reports what
-//! cannot; the linter has the last word. Must not know what the API is about: all that comes in through [`Rules`].
+//! cannot; the linter has the last word. Must not know what the API is about: all that comes in through [`RepairOptions`].
 
 mod failures;
 mod headers;
@@ -17,20 +17,20 @@ use serde_json::Value;
 
 use crate::Document;
 use crate::json;
-use crate::lint::{self, Finding, LintRules};
+use crate::lint::{self, Finding, LintOptions};
 
 /// What a caller knows of its API and the raw document does not say.
-pub struct Rules<'a> {
+pub struct RepairOptions<'a> {
     /// Name of the component schema of every error body, as published.
     pub error_schema: &'a str,
     /// Media type of every error body.
     pub error_media_type: &'a str,
     /// Every failure an operation can answer with.
-    pub failures: &'a dyn Fn(&OperationFacts<'_>) -> Vec<Failure>,
+    pub failures: &'a dyn Fn(&OperationInfo<'_>) -> Vec<DocumentedError>,
     /// The body that a failure of an operation has, as an example.
-    pub error_example: &'a dyn Fn(&OperationFacts<'_>, &Failure) -> Value,
+    pub error_example: &'a dyn Fn(&OperationInfo<'_>, &DocumentedError) -> Value,
     /// Headers that are sent on responses whatever the operation.
-    pub headers: &'a [HeaderRule],
+    pub headers: &'a [ResponseHeader],
     /// How headers are spelled whose names the raw document has in capitals.
     pub header_names: &'a [&'a str],
     /// Examples of parameters by name, for those that have none; `listTrips.q` is the `q` of one operation.
@@ -54,7 +54,7 @@ pub struct Rules<'a> {
 
 /// What decides how an operation can fail.
 #[derive(Clone, Copy, Debug)]
-pub struct OperationFacts<'a> {
+pub struct OperationInfo<'a> {
     /// The operationId.
     pub id: &'a str,
     /// The method in capitals.
@@ -62,7 +62,7 @@ pub struct OperationFacts<'a> {
     /// The path template without the server's base.
     pub path: &'a str,
     /// Whether a caller must authenticate.
-    pub secured: bool,
+    pub is_secured: bool,
     /// Whether it takes a request body.
     pub has_body: bool,
     /// Whether it has parameters in query, path or headers.
@@ -75,7 +75,7 @@ pub struct OperationFacts<'a> {
 
 /// One way to fail.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub struct DocumentedError {
     /// The status it is answered with.
     pub status: u16,
     /// Its stable code.
@@ -86,7 +86,7 @@ pub struct Failure {
 
 /// A header sent on responses.
 #[derive(Clone, Debug)]
-pub struct HeaderRule {
+pub struct ResponseHeader {
     /// Its name, spelled as published.
     pub name: &'static str,
     /// What it says.
@@ -96,7 +96,7 @@ pub struct HeaderRule {
     /// An example of its value.
     pub example: Value,
     /// Which responses have it.
-    pub on: On,
+    pub on: HeaderScope,
     /// Whether those have it always; false where it depends on how the server is set up.
     pub always: bool,
 }
@@ -104,25 +104,25 @@ pub struct HeaderRule {
 /// Which responses a header is sent on.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub enum On {
+pub enum HeaderScope {
     /// All of them.
-    Every,
+    All,
     /// Those with one of these statuses.
     Statuses(&'static [u16]),
     /// All those of operations that need authentication.
     Secured,
     /// Those that this function picks: by operation and status.
-    When(fn(&OperationFacts<'_>, u16) -> bool),
+    Matching(fn(&OperationInfo<'_>, u16) -> bool),
 }
 
 /// Why a document could not be finished: everything there is to mend, one finding per line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FinishError {
+pub struct RepairError {
     /// What was found.
     pub findings: Vec<Finding>,
 }
 
-impl fmt::Display for FinishError {
+impl fmt::Display for RepairError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, finding) in self.findings.iter().enumerate() {
             if index > 0 {
@@ -134,21 +134,21 @@ impl fmt::Display for FinishError {
     }
 }
 
-impl std::error::Error for FinishError {}
+impl std::error::Error for RepairError {}
 
 impl Document {
     /// Makes the finished document from the raw JSON text of a framework.
     ///
     /// # Errors
     /// With everything that a rule could not repair: see [`lint`](crate::lint()) for the house rules.
-    pub fn finish(raw: &str, rules: &Rules<'_>) -> Result<Document, FinishError> {
+    pub fn finish(raw: &str, rules: &RepairOptions<'_>) -> Result<Document, RepairError> {
         let mut findings = Vec::new();
         let (mut value, repeated) = match json::read_document(raw, true) {
             Ok(read) => read,
             Err(malformed) => {
                 let said = malformed.to_string().replace("The body", "the raw document");
                 let findings = vec![Finding::new("document", said)];
-                return Err(FinishError { findings });
+                return Err(RepairError { findings });
             }
         };
         for pointer in repeated {
@@ -157,7 +157,7 @@ impl Document {
         for part in ["info", "paths", "components"] {
             if !value.get(part).is_some_and(Value::is_object) {
                 findings.push(Finding::new("document", format!("has no \"{part}\" object")));
-                return Err(FinishError { findings });
+                return Err(RepairError { findings });
             }
         }
         repair::repair(&mut value, rules, &mut findings);
@@ -169,7 +169,7 @@ impl Document {
         prune::prune(&mut value);
         let document = Document::canonical(value);
         let header_names: Vec<&str> = headers::names(rules).collect();
-        let lint_rules = LintRules {
+        let lint_rules = LintOptions {
             error_schema: Some(rules.error_schema),
             error_media_type: Some(rules.error_media_type),
             header_names: Some(&header_names),
@@ -177,12 +177,12 @@ impl Document {
             page_parameters: Some(rules.page_parameters).filter(|names| !names.is_empty()),
         };
         findings.extend(lint::lint(&document, &lint_rules));
-        if findings.is_empty() { Ok(document) } else { Err(FinishError { findings }) }
+        if findings.is_empty() { Ok(document) } else { Err(RepairError { findings }) }
     }
 }
 
 /// Marks the operations that are going away, and says so where people read.
-fn deprecate(value: &mut Value, rules: &Rules<'_>, findings: &mut Vec<Finding>) {
+fn deprecate(value: &mut Value, rules: &RepairOptions<'_>, findings: &mut Vec<Finding>) {
     let mut left: Vec<&str> = rules.deprecations.iter().map(|(id, _)| *id).collect();
     crate::walk::operations_mut(value, |_, _, operation| {
         let id = operation.get("operationId").and_then(Value::as_str).unwrap_or_default();
@@ -204,14 +204,14 @@ fn facts<'a>(
     path: &'a str,
     method: &'a str,
     operation: &'a serde_json::Map<String, Value>,
-) -> OperationFacts<'a> {
+) -> OperationInfo<'a> {
     let parameters = || operation.get("parameters").and_then(Value::as_array).into_iter().flatten();
     let is_success = |status: &str| status.starts_with('2');
-    OperationFacts {
+    OperationInfo {
         id: operation.get("operationId").and_then(Value::as_str).unwrap_or_default(),
         method,
         path,
-        secured: crate::check::is_secured(operation.get("security").or(document_security)),
+        is_secured: crate::check::is_secured(operation.get("security").or(document_security)),
         has_body: operation.contains_key("requestBody"),
         has_parameters: parameters().next().is_some(),
         has_path_parameters: parameters().any(|one| one.get("in").is_some_and(|place| place == "path")),

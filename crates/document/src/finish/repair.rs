@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{Rules, headers};
+use super::{RepairOptions, headers};
 use crate::lint::Finding;
 use crate::{text, walk};
 
-pub(super) fn repair(document: &mut Value, rules: &Rules<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn repair(document: &mut Value, rules: &RepairOptions<'_>, findings: &mut Vec<Finding>) {
     if let Value::Object(map) = document {
         map.insert("openapi".to_owned(), json!("3.0.3"));
         // OpenAPI 3.1 has webhooks; in 3.0 they can only be an extension.
@@ -84,7 +84,7 @@ fn titles(document: &mut Value) {
     }
 }
 
-fn rename_schemas(document: &mut Value, rules: &Rules<'_>, findings: &mut Vec<Finding>) {
+fn rename_schemas(document: &mut Value, rules: &RepairOptions<'_>, findings: &mut Vec<Finding>) {
     let renamed: BTreeMap<&str, &str> = rules.renamed_schemas.iter().copied().collect();
     let Some(Value::Object(schemas)) = document.pointer_mut("/components/schemas") else {
         return;
@@ -236,7 +236,7 @@ fn allow_null(schema: &mut Map<String, Value>) {
     }
 }
 
-fn repair_parameter(parameter: &mut Map<String, Value>, operation: &str, rules: &Rules<'_>) {
+fn repair_parameter(parameter: &mut Map<String, Value>, operation: &str, rules: &RepairOptions<'_>) {
     drop_defaults(parameter);
     let text = |key: &str| parameter.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let (name, place) = (text("name"), text("in"));

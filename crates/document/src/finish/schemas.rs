@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::Rules;
+use super::RepairOptions;
 use crate::lint::Finding;
 use crate::{text, walk};
 
-pub(super) fn complete(document: &mut Value, rules: &Rules<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn complete(document: &mut Value, rules: &RepairOptions<'_>, findings: &mut Vec<Finding>) {
     let owned = |names: BTreeSet<&str>| -> BTreeSet<String> { names.into_iter().map(str::to_owned).collect() };
     let requests = owned(walk::reachable_schemas(document, walk::request_roots(document)));
     let responses = owned(walk::reachable_schemas(document, walk::response_roots(document)));

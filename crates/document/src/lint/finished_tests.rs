@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{LintRules, lint};
+use super::{LintOptions, lint};
 use crate::Document;
 use crate::fixture::{document, finish, raw, set};
 
@@ -12,8 +12,8 @@ fn a_rule_that_is_not_stated_is_not_applied() {
     let mut value = document().value().clone();
     value["paths"]["/bucketlists"]["get"]["responses"]["500"] = json!({"description": "d"});
     let document = Document::from_json(&value.to_string()).unwrap();
-    assert_eq!(lint(&document, &LintRules::default()), []);
-    let strict = LintRules { error_schema: Some("ErrorEnvelope"), ..LintRules::default() };
+    assert_eq!(lint(&document, &LintOptions::default()), []);
+    let strict = LintOptions { error_schema: Some("ErrorEnvelope"), ..LintOptions::default() };
     assert_eq!(lint(&document, &strict)[0].to_string(), "operation listBucketlists, response 500: has no error body");
 }
 
@@ -21,11 +21,11 @@ fn a_rule_that_is_not_stated_is_not_applied() {
 #[test]
 fn finished_documents_are_judged_by_themselves() {
     let known = ["Location", "X-Request-ID", "WWW-Authenticate"];
-    let rules = LintRules {
+    let rules = LintOptions {
         error_schema: Some("ErrorEnvelope"),
         error_media_type: Some("application/json"),
         header_names: Some(&known),
-        ..LintRules::default()
+        ..LintOptions::default()
     };
     assert_eq!(lint(&document(), &rules), []);
     let schema = "/components/schemas/ItemCreate";

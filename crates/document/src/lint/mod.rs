@@ -20,7 +20,7 @@ pub(crate) use references::dangling;
 
 /// What the rules need to know of an API. A field that is `None` switches its rule off.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct LintRules<'a> {
+pub struct LintOptions<'a> {
     /// Name of the component schema that every error body has.
     pub error_schema: Option<&'a str>,
     /// Media type that every error body has.
@@ -66,7 +66,7 @@ impl fmt::Display for Finding {
 /// - Responses are complete: every property is required or nullable.
 /// - Every reference leads somewhere, every format is one that tools know, every header is spelled as agreed.
 #[must_use]
-pub fn lint(document: &Document, rules: &LintRules<'_>) -> Vec<Finding> {
+pub fn lint(document: &Document, rules: &LintOptions<'_>) -> Vec<Finding> {
     let value = document.value();
     let mut findings = Vec::new();
     references::check(value, &mut findings);

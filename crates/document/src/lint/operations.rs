@@ -4,12 +4,12 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::{Finding, LintRules};
+use super::{Finding, LintOptions};
 use crate::check::is_secured;
 use crate::pointer;
 use crate::walk::{self, Entry};
 
-pub(super) fn check(document: &Value, rules: &LintRules<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn check(document: &Value, rules: &LintOptions<'_>, findings: &mut Vec<Finding>) {
     let tags: HashSet<&str> =
         walk::elements(document.get("tags")).filter_map(|tag| tag.get("name")?.as_str()).collect();
     let mut ids = HashSet::new();
@@ -50,7 +50,7 @@ pub(super) fn check(document: &Value, rules: &LintRules<'_>, findings: &mut Vec<
 }
 
 /// Who forgets to ask for credentials must not make an operation public by it.
-fn access(document: &Value, entry: Entry<'_>, rules: &LintRules<'_>, say: &mut dyn FnMut(&str)) {
+fn access(document: &Value, entry: Entry<'_>, rules: &LintOptions<'_>, say: &mut dyn FnMut(&str)) {
     let Some(public) = rules.public_operations else { return };
     let is_secured = is_secured(entry.operation.get("security").or_else(|| document.get("security")));
     match (is_secured, public.contains(&entry.id())) {
@@ -61,7 +61,7 @@ fn access(document: &Value, entry: Entry<'_>, rules: &LintRules<'_>, say: &mut d
 }
 
 /// A list that comes whole becomes slow one day, and then it is too late to page it.
-fn paging(document: &Value, entry: Entry<'_>, rules: &LintRules<'_>, say: &mut dyn FnMut(&str)) {
+fn paging(document: &Value, entry: Entry<'_>, rules: &LintOptions<'_>, say: &mut dyn FnMut(&str)) {
     let resolve = |value| pointer::resolve(document, value);
     let successes = walk::members(entry.operation.get("responses")).filter(|(status, _)| status.starts_with('2'));
     let media =
@@ -98,7 +98,7 @@ fn is_blank(text: Option<&Value>) -> bool {
     text.and_then(Value::as_str).is_none_or(|text| text.trim().is_empty())
 }
 
-fn responses(document: &Value, entry: Entry<'_>, rules: &LintRules<'_>, findings: &mut Vec<Finding>) {
+fn responses(document: &Value, entry: Entry<'_>, rules: &LintOptions<'_>, findings: &mut Vec<Finding>) {
     for (status, response) in walk::members(entry.operation.get("responses")) {
         let place = format!("operation {}, response {status}", entry.name());
         let mut say = |message: String| findings.push(Finding::new(&place, message));
@@ -123,7 +123,7 @@ fn responses(document: &Value, entry: Entry<'_>, rules: &LintRules<'_>, findings
     }
 }
 
-fn error_body(response: &Value, rules: &LintRules<'_>, say: &mut dyn FnMut(String)) {
+fn error_body(response: &Value, rules: &LintOptions<'_>, say: &mut dyn FnMut(String)) {
     let mut content = walk::members(response.get("content")).peekable();
     if content.peek().is_none() && (rules.error_schema.is_some() || rules.error_media_type.is_some()) {
         say("has no error body".to_owned());

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 
-use super::Document31;
+use super::OpenApi31Document;
 use crate::check::{Compiled, Definitions, integer_bounds, options};
 use crate::{Document, pointer, walk};
 
@@ -17,7 +17,7 @@ const MAX: usize = 50;
 /// Everything that the two do not say alike: a part that differs, or a value that only one of them accepts. Values are the
 /// examples of the component schemas and what becomes of them when one place is changed.
 #[must_use]
-pub fn agree(old: &Document, new: &Document31) -> Vec<String> {
+pub fn agree(old: &Document, new: &OpenApi31Document) -> Vec<String> {
     let mut found = Vec::new();
     compare("", &neutral(old.value()), &neutral(new.value()), &mut found);
     judge(old.value(), new.value(), &mut found);

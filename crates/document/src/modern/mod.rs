@@ -22,14 +22,14 @@ const DIALECT: &str = "https://spec.openapis.org/oas/3.1/dialect/base";
 
 /// A document as OpenAPI 3.1, derived from a finished one.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Document31 {
+pub struct OpenApi31Document {
     value: Value,
 }
 
 impl Document {
     /// The same document as OpenAPI 3.1.
     #[must_use]
-    pub fn as_3_1(&self) -> Document31 {
+    pub fn to_openapi_3_1(&self) -> OpenApi31Document {
         let mut value = self.value().clone();
         if let Value::Object(map) = &mut value {
             map.insert("openapi".to_owned(), VERSION.into());
@@ -41,11 +41,11 @@ impl Document {
         }
         walk::schema_roots_mut(&mut value, &mut |schema| walk::schemas_mut(schema, &mut modernise));
         order::document(&mut value);
-        Document31 { value }
+        OpenApi31Document { value }
     }
 }
 
-impl Document31 {
+impl OpenApi31Document {
     /// The document as JSON, in canonical order.
     #[must_use]
     pub fn value(&self) -> &Value {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Document31, agree};
+use super::{OpenApi31Document, agree};
 use crate::{
     Document,
     fixture::{document, set},
@@ -13,7 +13,7 @@ fn modern(schema: Value) -> Value {
     let mut value = document().value().clone();
     value["components"]["schemas"]["Extra"] = schema;
     let old = Document::from_json(&value.to_string()).unwrap();
-    let new = old.as_3_1();
+    let new = old.to_openapi_3_1();
     assert_eq!(agree(&old, &new), Vec::<String>::new());
     new.value()["components"]["schemas"]["Extra"].clone()
 }
@@ -75,7 +75,7 @@ fn the_whole_is_of_its_version_and_in_canonical_order() {
     value["x-webhooks"] =
         json!({"done": {"post": {"operationId": "onDone", "responses": {"204": {"description": "d"}}}}});
     let old = Document::from_json(&value.to_string()).unwrap();
-    let new = old.as_3_1();
+    let new = old.to_openapi_3_1();
     assert_eq!(agree(&old, &new), Vec::<String>::new());
     assert!(
         new.to_json()
@@ -94,7 +94,7 @@ fn the_whole_is_of_its_version_and_in_canonical_order() {
 #[test]
 fn a_form_that_says_something_else_is_found_out() {
     let old = document();
-    let new = old.as_3_1();
+    let new = old.to_openapi_3_1();
     assert_eq!(agree(&old, &new), Vec::<String>::new());
     let schema = "/components/schemas/BucketlistCreate";
     let list = "/paths/~1bucketlists/get";
@@ -128,7 +128,7 @@ fn a_form_that_says_something_else_is_found_out() {
     ] {
         let mut value_31 = new.value().clone();
         set(&mut value_31, &at, value);
-        let found = agree(&old, &Document31 { value: value_31 });
+        let found = agree(&old, &OpenApi31Document { value: value_31 });
         assert!(found.iter().any(|one| one.contains(said)), "{said}: {found:#?}");
     }
 }

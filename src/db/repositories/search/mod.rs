@@ -15,7 +15,7 @@ use diesel::{
 
 use terms::{postgres_queries, sqlite_queries, tokens, vector};
 
-use super::Slice;
+use super::OffsetRange;
 use crate::{db::DbConnection, domain::SearchQuery};
 
 /// Of so many matches, lists and then the newest items first, the best are found, besides names that have the very words. It
@@ -30,7 +30,7 @@ const SQLITE_ROWS: usize = 500;
 
 /// What is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum DocumentKind {
     Bucketlist,
     Item,
 }
@@ -38,7 +38,7 @@ pub enum Kind {
 /// A list or an item as it is to be found from now on.
 #[derive(Clone, Copy, Debug)]
 pub struct Document<'a> {
-    pub kind: Kind,
+    pub kind: DocumentKind,
     pub id: i64,
     /// The list's owner.
     pub owner: i64,
@@ -49,7 +49,7 @@ pub struct Document<'a> {
 /// A list or an item that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hit {
-    pub kind: Kind,
+    pub kind: DocumentKind,
     pub id: i64,
     /// The list itself, or the item's.
     pub bucketlist_id: i64,
@@ -70,10 +70,10 @@ diesel::table! {
     }
 }
 
-const fn document_id(kind: Kind, id: i64) -> i64 {
+const fn document_id(kind: DocumentKind, id: i64) -> i64 {
     match kind {
-        Kind::Bucketlist => LISTS + id,
-        Kind::Item => id,
+        DocumentKind::Bucketlist => LISTS + id,
+        DocumentKind::Item => id,
     }
 }
 
@@ -116,8 +116,8 @@ pub fn put(c: &mut DbConnection, documents: &[Document<'_>]) -> QueryResult<()> 
 }
 
 /// Until the transaction ends, [`put`] may leave documents where no search looks for long: PostgreSQL enters many at once much
-/// faster than each by itself. Searches of others wait until then. Whoever calls this calls [`enter_gathered`] at the end.
-pub fn gather(c: &mut DbConnection) -> QueryResult<()> {
+/// faster than each by itself. Searches of others wait until then. Whoever calls this calls [`finish_bulk_load`] at the end.
+pub fn begin_bulk_load(c: &mut DbConnection) -> QueryResult<()> {
     match c {
         // FTS5 gathers by itself.
         DbConnection::Sqlite(_) => Ok(()),
@@ -126,7 +126,7 @@ pub fn gather(c: &mut DbConnection) -> QueryResult<()> {
 }
 
 /// Enters what was put since [`gather`], in the same transaction.
-pub fn enter_gathered(c: &mut DbConnection) -> QueryResult<()> {
+pub fn finish_bulk_load(c: &mut DbConnection) -> QueryResult<()> {
     match c {
         DbConnection::Sqlite(_) => Ok(()),
         DbConnection::Postgres(c) => c.batch_execute(
@@ -159,7 +159,7 @@ struct Row {
 impl From<Row> for Hit {
     fn from(row: Row) -> Self {
         Self {
-            kind: if row.is_item { Kind::Item } else { Kind::Bucketlist },
+            kind: if row.is_item { DocumentKind::Item } else { DocumentKind::Bucketlist },
             id: row.id,
             bucketlist_id: row.bucketlist_id,
             name: row.name,
@@ -235,7 +235,7 @@ const POSTGRES: &str = concat!(
 /// A slice of what the owner has that matches, the best first: names that have the very words, then names that have words which
 /// begin so, then what has some of them in its description; of equally good ones lists and newer items. Nothing is found beyond
 /// [`REACH`].
-pub fn find(c: &mut DbConnection, owner: i64, query: &SearchQuery, slice: Slice) -> QueryResult<Vec<Hit>> {
+pub fn find(c: &mut DbConnection, owner: i64, query: &SearchQuery, slice: OffsetRange) -> QueryResult<Vec<Hit>> {
     let offset = slice.offset.max(0);
     let limit = slice.limit.min(REACH - offset).max(0);
     let (sql, [whole, begun, named]) = match c {
@@ -294,7 +294,12 @@ struct Indexable {
 
 /// Gives documents to at most `limit` rows that have none, those with the smallest ids after `after`; returns the last of these
 /// ids and how many they were. `None` when there is none left. The rows are locked until the transaction ends.
-pub fn put_missing(c: &mut DbConnection, kind: Kind, after: i64, limit: i64) -> QueryResult<Option<(i64, u64)>> {
+pub fn put_missing(
+    c: &mut DbConnection,
+    kind: DocumentKind,
+    after: i64,
+    limit: i64,
+) -> QueryResult<Option<(i64, u64)>> {
     let texts: Vec<Indexable> = match c {
         DbConnection::Sqlite(c) => sql_query(missing_texts(kind, "search_index_docsize", "id", ""))
             .bind::<BigInt, _>(after)
@@ -322,10 +327,12 @@ pub fn put_missing(c: &mut DbConnection, kind: Kind, after: i64, limit: i64) -> 
 }
 
 /// To SQLite, `$1` is a name, and the order counts.
-fn missing_texts(kind: Kind, documents: &str, key: &str, locked: &str) -> String {
+fn missing_texts(kind: DocumentKind, documents: &str, key: &str, locked: &str) -> String {
     let (table, owner, owners) = match kind {
-        Kind::Bucketlist => ("bucketlists", "found.user_id", ""),
-        Kind::Item => ("items", "bucketlists.user_id", "JOIN bucketlists ON bucketlists.id = found.bucketlist_id"),
+        DocumentKind::Bucketlist => ("bucketlists", "found.user_id", ""),
+        DocumentKind::Item => {
+            ("items", "bucketlists.user_id", "JOIN bucketlists ON bucketlists.id = found.bucketlist_id")
+        }
     };
     let first = document_id(kind, 0);
     format!(

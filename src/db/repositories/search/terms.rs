@@ -73,12 +73,17 @@ pub(super) fn postgres_queries(owner: i64, query: &SearchQuery) -> [String; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::db::repositories::search::Kind;
+    use crate::db::repositories::search::DocumentKind;
 
     #[test]
     fn documents_and_queries_are_built_of_terms_only() {
-        let document =
-            Document { kind: Kind::Item, id: 7, owner: 42, name: "It's Zürich", description: Some("\\ a 'b' a") };
+        let document = Document {
+            kind: DocumentKind::Item,
+            id: 7,
+            owner: 42,
+            name: "It's Zürich",
+            description: Some("\\ a 'b' a"),
+        };
         assert_eq!(vector(&document), "'42_it':1A '42_s':2A '42_zurich':3A '42_a':4B '42_b':5B '42_a':6B ");
         assert_eq!(tokens(42, document.name), "0000000000016it 0000000000016s 0000000000016zurich ");
         assert_eq!(fixed_width(i64::MAX), "1y2p0ij32e8e7");

@@ -7,11 +7,11 @@ use super::Tag;
 use crate::{
     Admin, ErrorCode, Json, Operation,
     caller::Client,
-    listing::{Format, Listing},
+    listing::{Format, ListResponse},
     v2::{
-        IfMatch, IfNoneMatch, Refusal,
+        IfMatch, IfNoneMatch, ProblemResponse,
         parameters::{Cursor, Include, Sort},
-        responses::{Changed, Done, Found},
+        responses::{NoContent, Retrieved, Updated},
         schemas::{Role, User, UserPage, UserPatch},
     },
     values::{Id, SearchText, Timestamp},
@@ -50,7 +50,7 @@ pub trait AdminUserEndpoints: Send + Sync + 'static {
         /// The tags of what you have already: 304 if it is still the same.
         #[oai(name = "If-None-Match")]
         if_none_match: IfNoneMatch,
-    ) -> Result<Listing<UserPage>, Refusal>;
+    ) -> Result<ListResponse<UserPage>, ProblemResponse>;
 
     /// Fetch a user.
     ///
@@ -65,7 +65,7 @@ pub trait AdminUserEndpoints: Send + Sync + 'static {
         /// The tags of what you have already: 304 if it is still the same.
         #[oai(name = "If-None-Match")]
         if_none_match: IfNoneMatch,
-    ) -> Result<Found<User>, Refusal>;
+    ) -> Result<Retrieved<User>, ProblemResponse>;
 
     /// Change a user.
     ///
@@ -83,7 +83,7 @@ pub trait AdminUserEndpoints: Send + Sync + 'static {
         #[oai(name = "If-Match")]
         if_match: IfMatch,
         body: Json<UserPatch>,
-    ) -> Result<Changed<User>, Refusal>;
+    ) -> Result<Updated<User>, ProblemResponse>;
 
     /// Delete a user.
     ///
@@ -100,5 +100,5 @@ pub trait AdminUserEndpoints: Send + Sync + 'static {
         /// The tag of the state you mean to delete: 412 if it is no longer that one.
         #[oai(name = "If-Match")]
         if_match: IfMatch,
-    ) -> Result<Done, Refusal>;
+    ) -> Result<NoContent, ProblemResponse>;
 }

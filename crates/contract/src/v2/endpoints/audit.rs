@@ -6,9 +6,9 @@ use poem_openapi::param::Query;
 use super::Tag;
 use crate::{
     Admin, ErrorCode, Operation,
-    listing::{Format, Listing},
+    listing::{Format, ListResponse},
     v2::{
-        IfNoneMatch, Refusal,
+        IfNoneMatch, ProblemResponse,
         parameters::{AuditAction, AuditTarget, Cursor, Include, TimeSort},
         schemas::AuditEventPage,
     },
@@ -55,5 +55,5 @@ pub trait AuditEndpoints: Send + Sync + 'static {
         /// The tags of what you have already: 304 if it is still the same.
         #[oai(name = "If-None-Match")]
         if_none_match: IfNoneMatch,
-    ) -> Result<Listing<AuditEventPage>, Refusal>;
+    ) -> Result<ListResponse<AuditEventPage>, ProblemResponse>;
 }

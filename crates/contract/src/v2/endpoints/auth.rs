@@ -9,9 +9,9 @@ use crate::{
     caller::Client,
     operation::Limit,
     v2::{
-        IdempotencyKey, IfNoneMatch, Refusal,
+        IdempotencyKey, IfNoneMatch, ProblemResponse,
         parameters::Cursor,
-        responses::{Accepted, Answered, Done, Listed, Opened},
+        responses::{Accepted, Answered, NoContent, PageResponse, SessionCreated},
         schemas::{
             AuthSession, Credentials, PasswordChange, PasswordReset, PasswordResetRequest, Registration, SessionPage,
             SessionRefresh,
@@ -39,7 +39,7 @@ pub trait AuthEndpoints: Send + Sync + 'static {
         #[oai(name = "Idempotency-Key")]
         key: IdempotencyKey,
         body: Json<Registration>,
-    ) -> Result<Opened<AuthSession>, Refusal>;
+    ) -> Result<SessionCreated<AuthSession>, ProblemResponse>;
 
     /// Log in.
     ///
@@ -48,7 +48,7 @@ pub trait AuthEndpoints: Send + Sync + 'static {
     /// that have not logged in to it before: whoever has is not locked out by others who guess.
     #[oai(path = "/login", method = "post", operation_id = "login")]
     #[operation(errors(&[ErrorCode::InvalidCredentials, ErrorCode::AccountDisabled]), limit(Limit::Login))]
-    async fn login(&self, client: Client, body: Json<Credentials>) -> Result<Answered<AuthSession>, Refusal>;
+    async fn login(&self, client: Client, body: Json<Credentials>) -> Result<Answered<AuthSession>, ProblemResponse>;
 
     /// Continue a session.
     ///
@@ -57,13 +57,17 @@ pub trait AuthEndpoints: Send + Sync + 'static {
     /// the same next token, so that two windows of one user do not log each other out.
     #[oai(path = "/refresh", method = "post", operation_id = "refreshSession")]
     #[operation(errors(&[ErrorCode::InvalidRefreshToken, ErrorCode::AccountDisabled]), limit(Limit::Refresh))]
-    async fn refresh(&self, client: Client, body: Json<SessionRefresh>) -> Result<Answered<AuthSession>, Refusal>;
+    async fn refresh(
+        &self,
+        client: Client,
+        body: Json<SessionRefresh>,
+    ) -> Result<Answered<AuthSession>, ProblemResponse>;
 
     /// Log out.
     ///
     /// Ends the session: its access token is refused from the next request on, its refresh token is void.
     #[oai(path = "/logout", method = "post", operation_id = "logout")]
-    async fn logout(&self, caller: User, client: Client) -> Result<Done, Refusal>;
+    async fn logout(&self, caller: User, client: Client) -> Result<NoContent, ProblemResponse>;
 
     /// Change the password.
     ///
@@ -71,7 +75,12 @@ pub trait AuthEndpoints: Send + Sync + 'static {
     /// on.
     #[oai(path = "/password", method = "put", operation_id = "changePassword")]
     #[operation(errors(&[ErrorCode::WrongPassword]), limit(Limit::Login))]
-    async fn change_password(&self, caller: User, client: Client, body: Json<PasswordChange>) -> Result<Done, Refusal>;
+    async fn change_password(
+        &self,
+        caller: User,
+        client: Client,
+        body: Json<PasswordChange>,
+    ) -> Result<NoContent, ProblemResponse>;
 
     /// Ask for a password reset.
     ///
@@ -84,14 +93,18 @@ pub trait AuthEndpoints: Send + Sync + 'static {
         &self,
         client: Client,
         body: Json<PasswordResetRequest>,
-    ) -> Result<Accepted, Refusal>;
+    ) -> Result<Accepted, ProblemResponse>;
 
     /// Set a password with a mailed token.
     ///
     /// A token is good for one use and a short time, ten minutes unless the operator gives more. All sessions of the account end.
     #[oai(path = "/password-reset/confirm", method = "post", operation_id = "confirmPasswordReset")]
     #[operation(errors(&[ErrorCode::InvalidResetToken]), limit(Limit::Login))]
-    async fn confirm_password_reset(&self, client: Client, body: Json<PasswordReset>) -> Result<Done, Refusal>;
+    async fn confirm_password_reset(
+        &self,
+        client: Client,
+        body: Json<PasswordReset>,
+    ) -> Result<NoContent, ProblemResponse>;
 
     /// List your sessions.
     ///
@@ -109,13 +122,13 @@ pub trait AuthEndpoints: Send + Sync + 'static {
         /// The tags of what you have already: 304 if it is still the same.
         #[oai(name = "If-None-Match")]
         if_none_match: IfNoneMatch,
-    ) -> Result<Listed<SessionPage>, Refusal>;
+    ) -> Result<PageResponse<SessionPage>, ProblemResponse>;
 
     /// End all your sessions.
     ///
     /// This one, too: every program has to log in again.
     #[oai(path = "/sessions", method = "delete", operation_id = "endSessions")]
-    async fn end_sessions(&self, caller: User, client: Client) -> Result<Done, Refusal>;
+    async fn end_sessions(&self, caller: User, client: Client) -> Result<NoContent, ProblemResponse>;
 
     /// End a session.
     ///
@@ -128,5 +141,5 @@ pub trait AuthEndpoints: Send + Sync + 'static {
         client: Client,
         /// The session.
         session_id: Path<Id>,
-    ) -> Result<Done, Refusal>;
+    ) -> Result<NoContent, ProblemResponse>;
 }

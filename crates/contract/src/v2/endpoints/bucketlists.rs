@@ -6,12 +6,12 @@ use poem_openapi::param::{Path, Query};
 use super::Tag;
 use crate::{
     ErrorCode, Json, Operation, User,
-    listing::{Format, Listing},
+    listing::{Format, ListResponse},
     payload::MergePatch,
     v2::{
-        IdempotencyKey, IfMatch, IfNoneMatch, Refusal,
-        parameters::{Cursor, IncludeItems, IncludeMore, Sort},
-        responses::{Changed, Created, Done, Found},
+        IdempotencyKey, IfMatch, IfNoneMatch, ProblemResponse,
+        parameters::{BucketlistInclude, BucketlistListInclude, Cursor, Sort},
+        responses::{Created, NoContent, Retrieved, Updated},
         schemas::{Bucketlist, BucketlistCreate, BucketlistPage, BucketlistPatch, BucketlistReplace},
     },
     values::{Id, SearchText, Timestamp},
@@ -43,11 +43,11 @@ pub trait BucketlistEndpoints: Send + Sync + 'static {
         created_after: Query<Option<Timestamp>>,
         /// `total`: how many rows there are in all; `items`: the first 100 items of each.
         #[oai(explode = false, default, validator(max_items = 10))]
-        include: Query<Vec<IncludeMore>>,
+        include: Query<Vec<BucketlistListInclude>>,
         /// The tags of what you have already: 304 if it is still the same.
         #[oai(name = "If-None-Match")]
         if_none_match: IfNoneMatch,
-    ) -> Result<Listing<BucketlistPage>, Refusal>;
+    ) -> Result<ListResponse<BucketlistPage>, ProblemResponse>;
 
     /// Make a bucketlist.
     ///
@@ -61,7 +61,7 @@ pub trait BucketlistEndpoints: Send + Sync + 'static {
         #[oai(name = "Idempotency-Key")]
         key: IdempotencyKey,
         body: Json<BucketlistCreate>,
-    ) -> Result<Created<Bucketlist>, Refusal>;
+    ) -> Result<Created<Bucketlist>, ProblemResponse>;
 
     /// Fetch a bucketlist.
     ///
@@ -75,11 +75,11 @@ pub trait BucketlistEndpoints: Send + Sync + 'static {
         bucketlist_id: Path<Id>,
         /// `items`: its first 100 items, the oldest first.
         #[oai(explode = false, default, example = "items_of_it", validator(max_items = 10))]
-        include: Query<Vec<IncludeItems>>,
+        include: Query<Vec<BucketlistInclude>>,
         /// The tags of what you have already: 304 if it is still the same.
         #[oai(name = "If-None-Match")]
         if_none_match: IfNoneMatch,
-    ) -> Result<Found<Bucketlist>, Refusal>;
+    ) -> Result<Retrieved<Bucketlist>, ProblemResponse>;
 
     /// Replace a bucketlist.
     ///
@@ -95,7 +95,7 @@ pub trait BucketlistEndpoints: Send + Sync + 'static {
         #[oai(name = "If-Match")]
         if_match: IfMatch,
         body: Json<BucketlistReplace>,
-    ) -> Result<Changed<Bucketlist>, Refusal>;
+    ) -> Result<Updated<Bucketlist>, ProblemResponse>;
 
     /// Change a bucketlist.
     ///
@@ -111,7 +111,7 @@ pub trait BucketlistEndpoints: Send + Sync + 'static {
         #[oai(name = "If-Match")]
         if_match: IfMatch,
         body: MergePatch<BucketlistPatch>,
-    ) -> Result<Changed<Bucketlist>, Refusal>;
+    ) -> Result<Updated<Bucketlist>, ProblemResponse>;
 
     /// Delete a bucketlist.
     ///
@@ -126,9 +126,9 @@ pub trait BucketlistEndpoints: Send + Sync + 'static {
         /// The tag of the state you mean to delete: 412 if it is no longer that one.
         #[oai(name = "If-Match")]
         if_match: IfMatch,
-    ) -> Result<Done, Refusal>;
+    ) -> Result<NoContent, ProblemResponse>;
 }
 
-fn items_of_it() -> Vec<IncludeItems> {
-    vec![IncludeItems::Items]
+fn items_of_it() -> Vec<BucketlistInclude> {
+    vec![BucketlistInclude::Items]
 }

@@ -10,8 +10,8 @@ use crate::{
     negotiation::Accept,
     operation::Limit,
     v2::{
-        IdempotencyKey, IfNoneMatch, Refusal,
-        long_running::{File, Progress, Queued},
+        IdempotencyKey, IfNoneMatch, ProblemResponse,
+        long_running::{ExportDownload, Progress, Queued},
         schemas::{Export, ExportContent, ExportCreate},
     },
     values::Id,
@@ -36,7 +36,7 @@ pub trait ExportEndpoints: Send + Sync + 'static {
         #[oai(name = "Idempotency-Key")]
         key: IdempotencyKey,
         body: Json<ExportCreate>,
-    ) -> Result<Queued<Export>, Refusal>;
+    ) -> Result<Queued<Export>, ProblemResponse>;
 
     /// Fetch an export.
     ///
@@ -51,7 +51,7 @@ pub trait ExportEndpoints: Send + Sync + 'static {
         /// The tags of what you have already: 304 if it is still the same.
         #[oai(name = "If-None-Match")]
         if_none_match: IfNoneMatch,
-    ) -> Result<Progress<Export>, Refusal>;
+    ) -> Result<Progress<Export>, ProblemResponse>;
 
     /// Download an export.
     ///
@@ -65,5 +65,5 @@ pub trait ExportEndpoints: Send + Sync + 'static {
         accept: Accept,
         /// The export.
         export_id: Path<Id>,
-    ) -> Result<File<ExportContent>, Refusal>;
+    ) -> Result<ExportDownload<ExportContent>, ProblemResponse>;
 }

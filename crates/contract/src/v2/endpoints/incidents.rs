@@ -8,9 +8,9 @@ use crate::{
     Admin, ErrorCode, Json, Operation,
     caller::Client,
     v2::{
-        IfMatch, IfNoneMatch, Refusal,
-        parameters::{Cursor, Fingerprint, Word},
-        responses::{Changed, Command, Done, Exported, Found, Listed},
+        IfMatch, IfNoneMatch, ProblemResponse,
+        parameters::{Cursor, Fingerprint, Token},
+        responses::{JsonDownload, NoContent, PageResponse, Retrieved, ShellCommand, Updated},
         schemas::{HttpArchive, Incident, IncidentGroupPage, IncidentPage, IncidentPatch, PostmanCollection},
     },
     values::{Id, Timestamp},
@@ -35,14 +35,14 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
         #[oai(validator(minimum(value = "1"), maximum(value = "2147483647")))]
         per_page: Query<Option<i32>>,
         /// Only the one of this request: what `X-Request-ID` and the error's body said.
-        request_id: Query<Option<Word>>,
+        request_id: Query<Option<Token>>,
         /// Only those of this operation.
-        operation: Query<Option<Word>>,
+        operation: Query<Option<Token>>,
         /// Only those that were answered with this status.
         #[oai(validator(minimum(value = "100"), maximum(value = "599")))]
         status: Query<Option<i32>>,
         /// Only those with this error code.
-        code: Query<Option<Word>>,
+        code: Query<Option<Token>>,
         /// Only those that are equal to one with this fingerprint.
         fingerprint: Query<Option<Fingerprint>>,
         /// Only those that are said to be fixed, or that are not.
@@ -52,7 +52,7 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
         /// The tags of what you have already: 304 if it is still the same.
         #[oai(name = "If-None-Match")]
         if_none_match: IfNoneMatch,
-    ) -> Result<Listed<IncidentPage>, Refusal>;
+    ) -> Result<PageResponse<IncidentPage>, ProblemResponse>;
 
     /// Fetch an incident.
     ///
@@ -70,7 +70,7 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
         /// The tags of what you have already: 304 if it is still the same.
         #[oai(name = "If-None-Match")]
         if_none_match: IfNoneMatch,
-    ) -> Result<Found<Incident>, Refusal>;
+    ) -> Result<Retrieved<Incident>, ProblemResponse>;
 
     /// Resolve an incident.
     ///
@@ -88,7 +88,7 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
         #[oai(name = "If-Match")]
         if_match: IfMatch,
         body: Json<IncidentPatch>,
-    ) -> Result<Changed<Incident>, Refusal>;
+    ) -> Result<Updated<Incident>, ProblemResponse>;
 
     /// Delete an incident.
     ///
@@ -104,7 +104,7 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
         /// The tag of the state you mean to delete: 412 if it is no longer that one.
         #[oai(name = "If-Match")]
         if_match: IfMatch,
-    ) -> Result<Done, Refusal>;
+    ) -> Result<NoContent, ProblemResponse>;
 
     /// Export an incident for Postman.
     ///
@@ -119,7 +119,7 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
         client: Client,
         /// The incident.
         incident_id: Path<Id>,
-    ) -> Result<Exported<PostmanCollection>, Refusal>;
+    ) -> Result<JsonDownload<PostmanCollection>, ProblemResponse>;
 
     /// Export an incident for curl.
     ///
@@ -133,7 +133,7 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
         client: Client,
         /// The incident.
         incident_id: Path<Id>,
-    ) -> Result<Command, Refusal>;
+    ) -> Result<ShellCommand, ProblemResponse>;
 
     /// Export an incident as an HTTP archive.
     ///
@@ -146,7 +146,7 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
         client: Client,
         /// The incident.
         incident_id: Path<Id>,
-    ) -> Result<Exported<HttpArchive>, Refusal>;
+    ) -> Result<JsonDownload<HttpArchive>, ProblemResponse>;
 
     /// List the groups of incidents.
     ///
@@ -167,5 +167,5 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
         /// The tags of what you have already: 304 if it is still the same.
         #[oai(name = "If-None-Match")]
         if_none_match: IfNoneMatch,
-    ) -> Result<Listed<IncidentGroupPage>, Refusal>;
+    ) -> Result<PageResponse<IncidentGroupPage>, ProblemResponse>;
 }

@@ -6,12 +6,12 @@ use poem_openapi::param::{Path, Query};
 use super::Tag;
 use crate::{
     ErrorCode, Json, Operation, User,
-    listing::{Format, Listing},
+    listing::{Format, ListResponse},
     payload::MergePatch,
     v2::{
-        IdempotencyKey, IfMatch, IfNoneMatch, Refusal,
+        IdempotencyKey, IfMatch, IfNoneMatch, ProblemResponse,
         parameters::{Cursor, Include, Sort},
-        responses::{Changed, Created, Done, Found},
+        responses::{Created, NoContent, Retrieved, Updated},
         schemas::{Item, ItemBatch, ItemBatchCreated, ItemCreate, ItemPage, ItemPatch, ItemReplace},
     },
     values::{Date, Id, SearchText, Timestamp},
@@ -55,7 +55,7 @@ pub trait ItemEndpoints: Send + Sync + 'static {
         /// The tags of what you have already: 304 if it is still the same.
         #[oai(name = "If-None-Match")]
         if_none_match: IfNoneMatch,
-    ) -> Result<Listing<ItemPage>, Refusal>;
+    ) -> Result<ListResponse<ItemPage>, ProblemResponse>;
 
     /// Add an item to a bucketlist.
     ///
@@ -71,7 +71,7 @@ pub trait ItemEndpoints: Send + Sync + 'static {
         #[oai(name = "Idempotency-Key")]
         key: IdempotencyKey,
         body: Json<ItemCreate>,
-    ) -> Result<Created<Item>, Refusal>;
+    ) -> Result<Created<Item>, ProblemResponse>;
 
     /// Add many items to a bucketlist.
     ///
@@ -87,7 +87,7 @@ pub trait ItemEndpoints: Send + Sync + 'static {
         #[oai(name = "Idempotency-Key")]
         key: IdempotencyKey,
         body: Json<ItemBatch>,
-    ) -> Result<Created<ItemBatchCreated>, Refusal>;
+    ) -> Result<Created<ItemBatchCreated>, ProblemResponse>;
 
     /// Fetch an item.
     ///
@@ -104,7 +104,7 @@ pub trait ItemEndpoints: Send + Sync + 'static {
         /// The tags of what you have already: 304 if it is still the same.
         #[oai(name = "If-None-Match")]
         if_none_match: IfNoneMatch,
-    ) -> Result<Found<Item>, Refusal>;
+    ) -> Result<Retrieved<Item>, ProblemResponse>;
 
     /// Replace an item.
     ///
@@ -122,7 +122,7 @@ pub trait ItemEndpoints: Send + Sync + 'static {
         #[oai(name = "If-Match")]
         if_match: IfMatch,
         body: Json<ItemReplace>,
-    ) -> Result<Changed<Item>, Refusal>;
+    ) -> Result<Updated<Item>, ProblemResponse>;
 
     /// Change an item.
     ///
@@ -140,7 +140,7 @@ pub trait ItemEndpoints: Send + Sync + 'static {
         #[oai(name = "If-Match")]
         if_match: IfMatch,
         body: MergePatch<ItemPatch>,
-    ) -> Result<Changed<Item>, Refusal>;
+    ) -> Result<Updated<Item>, ProblemResponse>;
 
     /// Delete an item.
     ///
@@ -157,5 +157,5 @@ pub trait ItemEndpoints: Send + Sync + 'static {
         /// The tag of the state you mean to delete: 412 if it is no longer that one.
         #[oai(name = "If-Match")]
         if_match: IfMatch,
-    ) -> Result<Done, Refusal>;
+    ) -> Result<NoContent, ProblemResponse>;
 }

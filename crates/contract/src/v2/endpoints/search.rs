@@ -7,7 +7,7 @@ use super::Tag;
 use crate::{
     ErrorCode, Operation, User,
     operation::Limit,
-    v2::{IfNoneMatch, Refusal, parameters::Cursor, responses::Listed, schemas::SearchPage},
+    v2::{IfNoneMatch, ProblemResponse, parameters::Cursor, responses::PageResponse, schemas::SearchPage},
     values::SearchText,
 };
 
@@ -36,5 +36,5 @@ pub trait SearchEndpoints: Send + Sync + 'static {
         /// The tags of what you have already: 304 if it is still the same.
         #[oai(name = "If-None-Match")]
         if_none_match: IfNoneMatch,
-    ) -> Result<Listed<SearchPage>, Refusal>;
+    ) -> Result<PageResponse<SearchPage>, ProblemResponse>;
 }

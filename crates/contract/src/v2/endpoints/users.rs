@@ -7,8 +7,8 @@ use crate::{
     ErrorCode, Json, Operation, User as Caller,
     caller::Client,
     v2::{
-        IfMatch, IfNoneMatch, Refusal,
-        responses::{Changed, Done, Found},
+        IfMatch, IfNoneMatch, ProblemResponse,
+        responses::{NoContent, Retrieved, Updated},
         schemas::{AccountDeletion, MePatch, User},
     },
 };
@@ -27,7 +27,7 @@ pub trait UserEndpoints: Send + Sync + 'static {
         /// The tags of what you have already: 304 if it is still the same.
         #[oai(name = "If-None-Match")]
         if_none_match: IfNoneMatch,
-    ) -> Result<Found<User>, Refusal>;
+    ) -> Result<Retrieved<User>, ProblemResponse>;
 
     /// Change your account.
     ///
@@ -43,7 +43,7 @@ pub trait UserEndpoints: Send + Sync + 'static {
         #[oai(name = "If-Match")]
         if_match: IfMatch,
         body: Json<MePatch>,
-    ) -> Result<Changed<User>, Refusal>;
+    ) -> Result<Updated<User>, ProblemResponse>;
 
     /// Delete your account.
     ///
@@ -59,5 +59,5 @@ pub trait UserEndpoints: Send + Sync + 'static {
         #[oai(name = "If-Match")]
         if_match: IfMatch,
         body: Json<AccountDeletion>,
-    ) -> Result<Done, Refusal>;
+    ) -> Result<NoContent, ProblemResponse>;
 }

@@ -8,21 +8,21 @@ use std::{
 
 use serde_json::json;
 
-use crate::support::{Answer, Place, Served, connect};
+use crate::support::{Sandbox, TestResponse, TestServer, connect};
 
-fn place() -> Place {
-    Place::new().with("APP_ENV", "testing").with("RATE_LIMIT", "off").with("LOG_LEVEL", "info")
+fn sandbox() -> Sandbox {
+    Sandbox::new().with("APP_ENV", "testing").with("RATE_LIMIT", "off").with("LOG_LEVEL", "info")
 }
 
 /// Sends bytes, and reads until the server closes the connection.
-fn exchange(server: &Served, bytes: &[u8]) -> Answer {
+fn exchange(server: &TestServer, bytes: &[u8]) -> TestResponse {
     let mut stream = connect(server.address).unwrap();
     stream.write_all(bytes).unwrap();
-    Answer::read(stream).unwrap()
+    TestResponse::read(stream).unwrap()
 }
 
-/// One answer of a connection that stays open: its status, head and body.
-fn next(stream: &mut BufReader<TcpStream>) -> Answer {
+/// One response of a connection that stays open: its status, head and body.
+fn next(stream: &mut BufReader<TcpStream>) -> TestResponse {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         assert!(stream.read_line(&mut head).unwrap() > 0, "the connection ended: {head}");
@@ -31,20 +31,20 @@ fn next(stream: &mut BufReader<TcpStream>) -> Answer {
     let mut body = vec![0; length];
     stream.read_exact(&mut body).unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Answer { status, head, body: String::from_utf8(body).unwrap() }
+    TestResponse { status, head, body: String::from_utf8(body).unwrap() }
 }
 
 /// The whole of an error: our body, our headers, the end of the connection.
 #[track_caller]
-fn is_refused(answer: &Answer, status: u16, code: &str) {
-    assert_eq!(answer.status, status, "{answer:#?}");
-    let error = answer.json();
+fn is_refused(response: &TestResponse, status: u16, code: &str) {
+    assert_eq!(response.status, status, "{response:#?}");
+    let error = response.json();
     let (found, media_type) = match error.get("error") {
         Some(envelope) => (envelope["code"].clone(), "application/json"),
         None => (error["code"].clone(), "application/problem+json"),
     };
-    assert_eq!(found, code, "{answer:#?}");
-    let head = answer.head.to_ascii_lowercase();
+    assert_eq!(found, code, "{response:#?}");
+    let head = response.head.to_ascii_lowercase();
     for line in [
         &format!("content-type: {media_type}"),
         "connection: close",
@@ -55,27 +55,27 @@ fn is_refused(answer: &Answer, status: u16, code: &str) {
         "x-request-id: ",
         "date: ",
     ] {
-        assert!(head.contains(line), "no {line}: {answer:#?}");
+        assert!(head.contains(line), "no {line}: {response:#?}");
     }
-    assert!(!head.contains("server: "), "{answer:#?}");
+    assert!(!head.contains("server: "), "{response:#?}");
 }
 
 #[test]
 fn an_answer_of_ours_is_sent_however_long_its_head_is() {
-    let place = place();
-    let server = place.serve();
+    let sandbox = sandbox();
+    let server = sandbox.serve();
     // The successor of a deprecated operation is a link with the path in it.
     let path = format!("/v1/bucketlists/{}/items", "1".repeat(3_000));
     let get = format!("GET {path} HTTP/1.1\r\nHost: x\r\nX-Request-ID: mine\r\nConnection: close\r\n\r\n");
-    let answer = exchange(&server, get.as_bytes());
-    assert_eq!((answer.status, &answer.json()["error"]["request_id"]), (401, &json!("mine")), "{answer:#?}");
-    assert!(answer.head.len() > 3_000 && answer.head.contains("www-authenticate: Bearer"), "{answer:#?}");
+    let response = exchange(&server, get.as_bytes());
+    assert_eq!((response.status, &response.json()["error"]["request_id"]), (401, &json!("mine")), "{response:#?}");
+    assert!(response.head.len() > 3_000 && response.head.contains("www-authenticate: Bearer"), "{response:#?}");
 }
 
 #[test]
 fn what_has_two_readings_is_refused() {
-    let place = place();
-    let server = place.serve();
+    let sandbox = sandbox();
+    let server = sandbox.serve();
     let get = "GET /v2/users/me HTTP/1.1\r\nHost: x\r\n";
     let post = "POST /v2/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
     let smuggled = "GET /v2/admin/users HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -126,27 +126,27 @@ fn what_has_two_readings_is_refused() {
         ("a header without a colon", format!("{get}x\r\n\r\n")),
         ("a handshake", "\x16\x03\x01\x02\0\x01\0\x01\u{7c}\x03\x03\r\n\r\n".to_owned()),
     ] {
-        let answer = exchange(&server, bytes.as_bytes());
-        assert_eq!(answer.status, 400, "{what}: {answer:#?}");
-        is_refused(&answer, 400, "MALFORMED_REQUEST");
+        let response = exchange(&server, bytes.as_bytes());
+        assert_eq!(response.status, 400, "{what}: {response:#?}");
+        is_refused(&response, 400, "MALFORMED_REQUEST");
         // Nothing behind it was answered.
-        assert!(!answer.body.contains("HTTP/1.1"), "{what}: {answer:#?}");
+        assert!(!response.body.contains("HTTP/1.1"), "{what}: {response:#?}");
     }
-    server.until_logged("MALFORMED_REQUEST");
+    server.wait_until_logged("MALFORMED_REQUEST");
     server.stop();
 }
 
 #[test]
 fn a_refusal_takes_its_turn_and_has_the_shape_of_its_version() {
-    let place = place();
-    let server = place.serve();
+    let sandbox = sandbox();
+    let server = sandbox.serve();
     let bad = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: x\r\nX: a\0\r\n\r\n");
-    let answer = exchange(&server, bad("/v1/bucketlists").as_bytes());
-    is_refused(&answer, 400, "MALFORMED_REQUEST");
-    assert!(answer.json()["error"]["request_id"].is_string(), "{answer:?}");
-    let answer = exchange(&server, bad("/v2/bucketlists?x=1").as_bytes());
-    is_refused(&answer, 400, "MALFORMED_REQUEST");
-    assert_eq!(answer.json()["instance"], "/v2/bucketlists");
+    let response = exchange(&server, bad("/v1/bucketlists").as_bytes());
+    is_refused(&response, 400, "MALFORMED_REQUEST");
+    assert!(response.json()["error"]["request_id"].is_string(), "{response:?}");
+    let response = exchange(&server, bad("/v2/bucketlists?x=1").as_bytes());
+    is_refused(&response, 400, "MALFORMED_REQUEST");
+    assert_eq!(response.json()["instance"], "/v2/bucketlists");
     // A question about a head is answered by a head.
     let mut stream = connect(server.address).unwrap();
     stream.write_all(bad("/v2/bucketlists").replace("GET", "HEAD").as_bytes()).unwrap();
@@ -158,16 +158,16 @@ fn a_refusal_takes_its_turn_and_has_the_shape_of_its_version() {
     let both = format!("GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n{}", bad("/v2/x"));
     stream.get_mut().write_all(both.as_bytes()).unwrap();
     assert_eq!(next(&mut stream).status, 200);
-    let answer = next(&mut stream);
-    is_refused(&answer, 400, "MALFORMED_REQUEST");
+    let response = next(&mut stream);
+    is_refused(&response, 400, "MALFORMED_REQUEST");
     assert_eq!(stream.read(&mut [0]).unwrap(), 0);
     server.stop();
 }
 
 #[test]
 fn too_much_of_a_head_is_refused_where_it_is_met() {
-    let place = place();
-    let server = place.serve();
+    let sandbox = sandbox();
+    let server = sandbox.serve();
     let get =
         |path: &str, headers: &str| format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n");
     let long = |bytes: usize| format!("/v2/bucketlists?q={}", "x".repeat(bytes));
@@ -186,8 +186,8 @@ fn too_much_of_a_head_is_refused_where_it_is_met() {
 
 #[test]
 fn a_body_that_is_too_large_is_answered_before_it_has_been_sent() {
-    let place = place().with("BODY_LIMIT", "2048");
-    let server = place.serve();
+    let sandbox = sandbox().with("BODY_LIMIT", "2048");
+    let server = sandbox.serve();
     let token = server.register("ada@example.com");
     let body = vec![b' '; 900_000];
     let head = format!(
@@ -195,17 +195,17 @@ fn a_body_that_is_too_large_is_answered_before_it_has_been_sent() {
     );
     let mut stream = connect(server.address).unwrap();
     stream.write_all(format!("{head}Content-Length: {}\r\n\r\n", body.len()).as_bytes()).unwrap();
-    // Without lingering, the rest would meet a closed door, and its reset would overtake the answer.
+    // Without lingering, the rest would meet a closed door, and its reset would overtake the response.
     stream.write_all(&body).unwrap();
-    let answer = Answer::read(stream).unwrap();
-    assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (413, Some("PAYLOAD_TOO_LARGE")));
+    let response = TestResponse::read(stream).unwrap();
+    assert_eq!((response.status, response.json()["error"]["code"].as_str()), (413, Some("PAYLOAD_TOO_LARGE")));
     server.stop();
 }
 
 #[test]
 fn what_is_unusual_and_right_is_served() {
-    let place = place();
-    let server = place.serve();
+    let sandbox = sandbox();
+    let server = sandbox.serve();
     let login = json!({"email": "nobody@example.com", "password": "harbour-lantern-42"}).to_string();
     let post = "POST /v2/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
     let chunks =
@@ -231,16 +231,16 @@ fn what_is_unusual_and_right_is_served() {
             401,
         ),
     ] {
-        let answer = exchange(&server, bytes.as_bytes());
-        assert_eq!(answer.status, status, "{what}: {answer:#?}");
-        assert!(!answer.body.contains("HTTP/1.1"), "{what}: {answer:#?}");
+        let response = exchange(&server, bytes.as_bytes());
+        assert_eq!(response.status, status, "{what}: {response:#?}");
+        assert!(!response.body.contains("HTTP/1.1"), "{what}: {response:#?}");
     }
     for method in ["TRACE", "CONNECT", "PROPFIND", "BREW"] {
-        let answer = exchange(
+        let response = exchange(
             &server,
             format!("{method} /v2/users/me HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes(),
         );
-        assert_eq!(answer.status, 405, "{method}: {answer:#?}");
+        assert_eq!(response.status, 405, "{method}: {response:#?}");
     }
     // Two at once, in their order.
     let mut stream = BufReader::new(connect(server.address).unwrap());
@@ -255,8 +255,8 @@ fn what_is_unusual_and_right_is_served() {
 
 #[test]
 fn a_head_that_does_not_arrive_is_refused_in_time() {
-    let place = place().with("HEADER_TIMEOUT", "150ms").with("LOG_LEVEL", "debug");
-    let server = place.serve();
+    let sandbox = sandbox().with("HEADER_TIMEOUT", "150ms").with("LOG_LEVEL", "debug");
+    let server = sandbox.serve();
     for half in ["GET /v2/users/me HTTP/1.1\r\nHost: x\r\nX-Half: ", "GET ", "P"] {
         is_refused(&exchange(&server, half.as_bytes()), 408, "REQUEST_TIMEOUT");
     }
@@ -272,9 +272,9 @@ fn a_head_that_does_not_arrive_is_refused_in_time() {
 
 #[test]
 fn a_connection_without_a_request_ends() {
-    let place = place().with("IDLE_TIMEOUT", "150ms").with("SEND_TIMEOUT", "150ms");
-    let server = place.serve();
-    // One that never says anything, one that has had its answer, and one that speaks HTTP/2 and asks nothing.
+    let sandbox = sandbox().with("IDLE_TIMEOUT", "150ms").with("SEND_TIMEOUT", "150ms");
+    let server = sandbox.serve();
+    // One that never says anything, one that has had its response, and one that speaks HTTP/2 and asks nothing.
     let mut silent = connect(server.address).unwrap();
     let mut kept = BufReader::new(connect(server.address).unwrap());
     kept.get_mut().write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
@@ -292,8 +292,8 @@ fn a_connection_without_a_request_ends() {
 
 #[test]
 fn whoever_takes_nothing_of_its_answers_is_cut() {
-    let place = place().with("SEND_TIMEOUT", "150ms");
-    let server = place.serve();
+    let sandbox = sandbox().with("SEND_TIMEOUT", "150ms");
+    let server = sandbox.serve();
     let mut stream = connect(server.address).unwrap();
     stream.set_write_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
     // More answers than any buffer holds, none of them read; the server stops reading, and then it stops waiting.
@@ -305,15 +305,15 @@ fn whoever_takes_nothing_of_its_answers_is_cut() {
     };
     use std::io::ErrorKind::{BrokenPipe, ConnectionReset};
     assert!(matches!(error.kind(), BrokenPipe | ConnectionReset), "{error:?}");
-    server.until_logged("the client does not take its answer");
+    server.wait_until_logged("the client does not take its response");
     server.get("/health/live", None).expect(200);
     server.stop();
 }
 
 #[test]
 fn when_there_is_no_place_left_those_who_only_wait_make_room() {
-    let place = place().with("MAX_CONNECTIONS", "2");
-    let server = place.serve();
+    let sandbox = sandbox().with("MAX_CONNECTIONS", "2");
+    let server = sandbox.serve();
     let mut waiting: Vec<_> = (0..2).map(|_| BufReader::new(connect(server.address).unwrap())).collect();
     for stream in &mut waiting {
         stream.get_mut().write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
@@ -321,6 +321,6 @@ fn when_there_is_no_place_left_those_who_only_wait_make_room() {
     }
     server.get("/health/live", None).expect(200);
     assert!(waiting.iter_mut().all(|stream| stream.read(&mut [0]).unwrap() == 0));
-    server.until_logged("MAX_CONNECTIONS");
+    server.wait_until_logged("MAX_CONNECTIONS");
     server.stop();
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use crate::support::{Actor, Reply, TestApp, Value, json};
+use crate::support::{Actor, TestApp, TestResponse, Value, json};
 
 const SORTS: [&str; 6] = ["created_at", "-created_at", "updated_at", "-updated_at", "name", "-name"];
 
@@ -11,11 +11,11 @@ const NAMES: [&str; 13] =
     ["b", "B", "a", "Ä", "ä", "zebra", "Zebra", "\u{e000}", "🏔 Alps", "漢", "10", "9", "a b & c + d"];
 
 /// A page, its links being the same in its body and its header.
-fn page(reply: &Reply) -> Value {
-    let page = reply.json();
+fn page(response: &TestResponse) -> Value {
+    let page = response.json();
     let link = |name: &str| page["links"][name].as_str().map(|link| format!("<{link}>; rel=\"{name}\""));
     let links: Vec<String> = ["self", "next"].into_iter().filter_map(link).collect();
-    assert_eq!(reply.header("link"), links.join(", "));
+    assert_eq!(response.header("link"), links.join(", "));
     assert_eq!(page["meta"]["has_more"], !page["links"]["next"].is_null(), "{page}");
     page
 }
@@ -73,24 +73,24 @@ async fn walk_everywhere(actor: &Actor<'_>, path: &str) -> usize {
 
 /// A list with items of [`NAMES`], some of one instant; returns the path of the items.
 async fn items(app: &TestApp, user: &Actor<'_>, name: &str) -> String {
-    let path = format!("/v2/bucketlists/{}/items", user.bucketlist(name).await);
+    let path = format!("/v2/bucketlists/{}/items", user.create_bucketlist(name).await);
     for names in NAMES.chunks(5).rev() {
         let item = |name: &&str| json!({"name": name, "done": name.is_ascii(), "due_on": "2027-06-01"});
         let batch: Vec<Value> = names.iter().map(item).collect();
         user.post(&format!("{path}/batch"), &json!({"items": batch})).await.expect(201);
-        app.wait(Duration::from_millis(1));
+        app.advance_clock(Duration::from_millis(1));
     }
     path
 }
 
 both_engines! {
     async fn following_the_links_gives_each_row_once(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (user, neighbour) = (app.user().await, app.user().await);
         for (number, name) in NAMES.into_iter().enumerate() {
-            user.bucketlist(name).await;
-            neighbour.bucketlist(name).await;
-            app.wait(Duration::from_micros(number as u64 % 2));
+            user.create_bucketlist(name).await;
+            neighbour.create_bucketlist(name).await;
+            app.advance_clock(Duration::from_micros(number as u64 % 2));
         }
         assert_eq!(walk_everywhere(&user, "/v2/bucketlists").await, NAMES.len());
         let path = items(&app, &user, "of items").await;
@@ -104,7 +104,7 @@ both_engines! {
     }
 
     async fn filters_hold_on_every_page(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let path = items(&app, &user, "of items").await;
         let all = walk(&user, &path).await;
@@ -134,7 +134,7 @@ both_engines! {
     }
 
     async fn the_total_is_told_when_it_is_asked_for(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let admin = app.admin().await;
         let path = items(&app, &admin, "of items").await;
         for (path, total) in [("/v2/bucketlists", 1), (path.as_str(), NAMES.len()), ("/v2/admin/users", 1)] {
@@ -149,7 +149,7 @@ both_engines! {
     }
 
     async fn a_page_has_from_one_row_to_a_hundred(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let path = items(&app, &user, "of items").await;
         let names: Vec<Value> = (0..120).map(|number| json!({"name": number.to_string()})).collect();
@@ -166,7 +166,7 @@ both_engines! {
     }
 
     async fn a_cursor_is_good_for_what_it_was_made_for(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (user, neighbour) = (app.admin().await, app.user().await);
         let path = items(&app, &user, "of items").await;
         let other = items(&app, &user, "of other items").await;
@@ -212,7 +212,7 @@ both_engines! {
     }
 
     async fn an_empty_cursor_begins(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let admin = app.admin().await;
         let path = items(&app, &admin, "of items").await;
         for path in [path.as_str(), "/v2/bucketlists", "/v2/admin/users"] {
@@ -223,10 +223,10 @@ both_engines! {
     }
 
     async fn what_stays_is_met_once_whatever_comes_and_goes(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         for sort in SORTS {
-            let path = format!("/v2/bucketlists/{}/items", user.bucketlist(sort).await);
+            let path = format!("/v2/bucketlists/{}/items", user.create_bucketlist(sort).await);
             let names: Vec<Value> =
                 (0..60).map(|number| json!({"name": format!("{} {}", NAMES[number % 13], number % 7)})).collect();
             let made = user.post(&format!("{path}/batch"), &json!({"items": names})).await.expect(201).json();
@@ -237,7 +237,7 @@ both_engines! {
                     user.delete(&format!("{path}/{id}")).await.expect(204);
                     let name = NAMES[number % NAMES.len()];
                     user.post(&path, &json!({"name": name})).await.expect(201);
-                    app.wait(Duration::from_micros(number as u64 % 3));
+                    app.advance_clock(Duration::from_micros(number as u64 % 3));
                 }
             };
             let start = format!("{path}?sort={sort}&per_page=2");
@@ -253,15 +253,15 @@ both_engines! {
     }
 
     async fn nested_items_are_those_of_their_list_in_every_order(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         for name in NAMES {
-            let list = user.bucketlist(name).await;
+            let list = user.create_bucketlist(name).await;
             for number in 0..2 {
-                user.item(list, &format!("{name} {number}")).await;
+                user.create_item(list, &format!("{name} {number}")).await;
             }
         }
-        user.bucketlist("empty").await;
+        user.create_bucketlist("empty").await;
         for sort in SORTS {
             let path = format!("/v2/bucketlists?include=items&sort={sort}");
             let mut needed = BTreeSet::new();

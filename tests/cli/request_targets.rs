@@ -5,35 +5,35 @@ use std::{
     net::SocketAddr,
 };
 
-use crate::support::{Place, connect};
+use crate::support::{Sandbox, connect};
 
 /// What the server says to these bytes until it closes the connection.
 fn say(address: SocketAddr, bytes: &[u8]) -> String {
     let mut stream = connect(address).unwrap();
     // A server that has seen enough may close before all of it is said.
     let _ = stream.write_all(bytes);
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer);
-    String::from_utf8_lossy(&answer).into_owned()
+    let mut response = Vec::new();
+    let _ = stream.read_to_end(&mut response);
+    String::from_utf8_lossy(&response).into_owned()
 }
 
-/// The statuses in an answer, one for each message that the server has found.
-fn statuses(answer: &str) -> Vec<u16> {
-    answer.lines().filter_map(|line| line.strip_prefix("HTTP/1.1 ")).map(|line| line[..3].parse().unwrap()).collect()
+/// The statuses in an response, one for each message that the server has found.
+fn statuses(response: &str) -> Vec<u16> {
+    response.lines().filter_map(|line| line.strip_prefix("HTTP/1.1 ")).map(|line| line[..3].parse().unwrap()).collect()
 }
 
-fn head(answer: &str) -> &str {
-    answer.split("\r\n\r\n").next().unwrap()
+fn head(response: &str) -> &str {
+    response.split("\r\n\r\n").next().unwrap()
 }
 
-fn body(answer: &str) -> &str {
-    answer.split("\r\n\r\n").nth(1).unwrap_or_default()
+fn body(response: &str) -> &str {
+    response.split("\r\n\r\n").nth(1).unwrap_or_default()
 }
 
 #[test]
 fn whom_a_request_is_for_is_decided_by_its_path_alone() {
-    let place = Place::new();
-    let server = place.serve();
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve();
     let token = server.register("ada@example.com");
     let ask = |line: &str, headers: &str| {
         let request = format!("{line}\r\n{headers}Authorization: Bearer {token}\r\nConnection: close\r\n\r\n");
@@ -47,10 +47,10 @@ fn whom_a_request_is_for_is_decided_by_its_path_alone() {
         ("GET http://user:password@attacker.example:81/v1/users/me HTTP/1.1", "Host: localhost\r\n"),
         ("GET /v1/users/me HTTP/1.1", "Host: attacker.example\r\nX-Forwarded-Host: attacker.example\r\n"),
     ] {
-        let answer = ask(line, headers);
-        let is_refused = statuses(&answer).iter().all(|status| (400..500).contains(status));
-        assert!(is_refused || (statuses(&answer), body(&answer)) == (vec![200], body(&mine)), "{line}: {answer}");
-        assert!(!answer.contains("attacker.example"), "{answer}");
+        let response = ask(line, headers);
+        let is_refused = statuses(&response).iter().all(|status| (400..500).contains(status));
+        assert!(is_refused || (statuses(&response), body(&response)) == (vec![200], body(&mine)), "{line}: {response}");
+        assert!(!response.contains("attacker.example"), "{response}");
     }
     for line in [
         "GET //attacker.example/v1/users/me HTTP/1.1",
@@ -64,17 +64,17 @@ fn whom_a_request_is_for_is_decided_by_its_path_alone() {
         "CONNECT attacker.example:443 HTTP/1.1",
         "OPTIONS * HTTP/1.1",
     ] {
-        let answer = ask(line, "Host: localhost\r\n");
-        assert!(statuses(&answer).iter().all(|status| (400..500).contains(status)), "{line}: {answer}");
-        assert!(!answer.contains(&token) && !answer.contains("ada@"), "{line}: {answer}");
+        let response = ask(line, "Host: localhost\r\n");
+        assert!(statuses(&response).iter().all(|status| (400..500).contains(status)), "{line}: {response}");
+        assert!(!response.contains(&token) && !response.contains("ada@"), "{line}: {response}");
     }
     assert_eq!(server.get("/health/live", None).status, 200);
 }
 
 #[test]
 fn no_line_end_in_a_target_reaches_the_head_of_an_answer() {
-    let place = Place::new();
-    let server = place.serve();
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve();
     let token = server.register("ada@example.com");
     for target in [
         "/v1/bucketlists/1%0d%0aSet-Cookie:%20a=1",
@@ -84,25 +84,25 @@ fn no_line_end_in_a_target_reaches_the_head_of_an_answer() {
         "/v2/search?q=%E5%98%8A%E5%98%8DSet-Cookie:%20a=1",
         "/%0d%0aSet-Cookie:%20a=1",
     ] {
-        let answer = server.get(target, Some(&token));
-        assert!(answer.status < 500, "{target}: {answer:#?}");
-        assert!(!answer.head.to_lowercase().contains("\nset-cookie"), "{target}: {}", answer.head);
+        let response = server.get(target, Some(&token));
+        assert!(response.status < 500, "{target}: {response:#?}");
+        assert!(!response.head.to_lowercase().contains("\nset-cookie"), "{target}: {}", response.head);
     }
 }
 
 #[test]
 fn who_says_twice_who_they_are_is_nobody() {
-    let place = Place::new();
-    let server = place.serve();
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve();
     let (ada, eve) = (server.register("ada@example.com"), server.register("eve@example.com"));
     for (first, second) in [(&*ada, &*eve), (&*ada, &*ada), (&*ada, "x"), ("x", &*ada)] {
         let request = format!(
             "GET /v1/users/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {first}\r\nauthorization: Bearer {second}\r\n\
              Connection: close\r\n\r\n"
         );
-        let answer = say(server.address, request.as_bytes());
-        assert_eq!(statuses(&answer), [401], "{answer}");
-        assert!(head(&answer).contains("www-authenticate: Bearer"), "{answer}");
-        assert!(body(&answer).contains("INVALID_TOKEN"), "{answer}");
+        let response = say(server.address, request.as_bytes());
+        assert_eq!(statuses(&response), [401], "{response}");
+        assert!(head(&response).contains("www-authenticate: Bearer"), "{response}");
+        assert!(body(&response).contains("INVALID_TOKEN"), "{response}");
     }
 }

@@ -2,39 +2,39 @@
 
 use poem::http::Method;
 
-use crate::support::{Actor, Reply, TestApp, Unjudged, json};
+use crate::support::{Actor, TestApp, TestResponse, UncheckedResponse, json};
 
 /// Sends a request for a version; `None` says nothing of it.
-async fn send(actor: &Actor<'_>, method: Method, path: &str, version: Option<&str>) -> Unjudged {
+async fn send(actor: &Actor<'_>, method: Method, path: &str, version: Option<&str>) -> UncheckedResponse {
     let request = actor.request(method, path);
     version.into_iter().fold(request, |request, version| request.header("accept-version", version)).send().await
 }
 
-async fn get(actor: &Actor<'_>, path: &str, version: Option<&str>) -> Unjudged {
+async fn get(actor: &Actor<'_>, path: &str, version: Option<&str>) -> UncheckedResponse {
     send(actor, Method::GET, path, version).await
 }
 
-fn assert_negotiated(reply: &Reply, version: &str) {
-    assert_eq!(reply.header("content-version"), version, "{reply:?}");
-    assert_varies(reply);
+fn assert_negotiated(response: &TestResponse, version: &str) {
+    assert_eq!(response.header("content-version"), version, "{response:?}");
+    assert_varies(response);
 }
 
-fn assert_varies(reply: &Reply) {
-    assert!(reply.header("vary").split(", ").any(|name| name == "Accept-Version"), "{reply:?}");
+fn assert_varies(response: &TestResponse) {
+    assert!(response.header("vary").split(", ").any(|name| name == "Accept-Version"), "{response:?}");
 }
 
 /// The path named its version: nothing was negotiated.
-fn assert_fixed(reply: &Reply) {
-    assert!(!reply.headers.contains_key("content-version"), "{reply:?}");
-    assert!(!reply.header("vary").contains("Accept-Version"), "{reply:?}");
+fn assert_fixed(response: &TestResponse) {
+    assert!(!response.headers.contains_key("content-version"), "{response:?}");
+    assert!(!response.header("vary").contains("Accept-Version"), "{response:?}");
 }
 
 both_engines! {
     async fn a_path_without_a_version_is_for_the_one_that_is_asked_for(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let id = user.bucketlist("See the world").await;
-        let item = user.item(id, "Cape Horn").await;
+        let id = user.create_bucketlist("See the world").await;
+        let item = user.create_item(id, "Cape Horn").await;
         for path in [
             "/bucketlists".to_owned(),
             "/bucketlists?per_page=1&q=world".to_owned(),
@@ -46,12 +46,12 @@ both_engines! {
             for (asked, version) in [(None, "1"), (Some("1"), "1"), (Some("2"), "2"), (Some(" 2 "), "2")] {
                 // Twice: the second answer may come from memory.
                 for _ in 0..2 {
-                    let reply = get(&user, &path, asked).await.expect(200);
-                    assert_negotiated(&reply, version);
+                    let response = get(&user, &path, asked).await.expect(200);
+                    assert_negotiated(&response, version);
                     let named = user.get(&format!("/v{version}{path}")).await.expect(200);
                     assert_fixed(&named);
-                    assert_eq!(reply.body, named.body, "{path} {asked:?}");
-                    assert_eq!(reply.headers.get("etag"), named.headers.get("etag"), "{path} {asked:?}");
+                    assert_eq!(response.body, named.body, "{path} {asked:?}");
+                    assert_eq!(response.headers.get("etag"), named.headers.get("etag"), "{path} {asked:?}");
                 }
             }
             let head = send(&user, Method::HEAD, &path, Some("2")).await.expect(200);
@@ -64,7 +64,7 @@ both_engines! {
     }
 
     async fn an_unknown_version_is_refused_with_the_known_ones(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         for version in ["3", "0", "", " ", "v1", "1.0", "01", "+1", "latest", "1, 2", "*", "é", &"1".repeat(5_000)] {
             for method in [Method::GET, Method::POST, Method::DELETE] {
@@ -80,30 +80,30 @@ both_engines! {
     }
 
     async fn errors_have_the_shape_of_the_version(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (user, anonymous) = (app.user().await, app.anonymous());
         for version in [None, Some("1"), Some("2")] {
             let number = version.unwrap_or("1");
-            let replies = [
+            let responses = [
                 get(&user, "/bucketlists/987654", version).await.expect_error(404, "BUCKETLIST_NOT_FOUND"),
                 get(&anonymous, "/bucketlists", version).await.expect_error(401, "AUTHENTICATION_REQUIRED"),
                 get(&user, "/bucketlists?per_page=0", version).await.expect_error(422, "VALIDATION_FAILED"),
                 get(&user, "/bucketlists?colour=red", version).await.expect_error(422, "UNKNOWN_PARAMETER"),
                 send(&user, Method::PUT, "/bucketlists", version).await.expect_error(405, "METHOD_NOT_ALLOWED"),
             ];
-            assert_eq!(replies[4].header("allow"), "GET, HEAD, OPTIONS, POST");
-            for reply in replies {
-                assert_negotiated(&reply, number);
-                let is_envelope = reply.json()["error"].is_object();
-                assert_eq!(is_envelope, number == "1", "{reply:?}");
+            assert_eq!(responses[4].header("allow"), "GET, HEAD, OPTIONS, POST");
+            for response in responses {
+                assert_negotiated(&response, number);
+                let is_envelope = response.json()["error"].is_object();
+                assert_eq!(is_envelope, number == "1", "{response:?}");
             }
         }
     }
 
     async fn what_a_version_does_not_have_is_missing_in_it(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        user.bucketlist("See the world").await;
+        user.create_bucketlist("See the world").await;
         let found = get(&user, "/search?q=world", Some("2")).await.expect(200);
         assert_negotiated(&found, "2");
         assert_eq!(found.json()["data"].as_array().unwrap().len(), 1);
@@ -121,7 +121,7 @@ both_engines! {
     }
 
     async fn a_path_that_names_its_version_ignores_what_is_asked_for(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         for version in ["1", "2", "3", "", "garbage"] {
             let one = get(&user, "/v1/bucketlists", Some(version)).await.expect(200);
@@ -135,7 +135,7 @@ both_engines! {
     }
 
     async fn what_has_a_body_can_be_written_without_a_version(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let anonymous = app.anonymous();
         let account = json!({"email": "ada@example.com", "password": Actor::PASSWORD, "name": "Ada"});
         let request = anonymous.request(Method::POST, "/auth/register").json(&account);
@@ -146,13 +146,13 @@ both_engines! {
         for (number, version) in ["1", "2"].into_iter().enumerate() {
             let body = json!({"name": format!("List {number}")});
             let request = user.request(Method::POST, "/bucketlists").json(&body).header("accept-version", version);
-            let reply = request.send().await.expect(201);
-            assert_negotiated(&reply, version);
-            assert!(reply.header("location").starts_with(&format!("/v{version}/bucketlists/")), "{reply:?}");
+            let response = request.send().await.expect(201);
+            assert_negotiated(&response, version);
+            assert!(response.header("location").starts_with(&format!("/v{version}/bucketlists/")), "{response:?}");
             let wrong = user.request(Method::POST, "/bucketlists").json(&json!({"name": ""}));
             let refused = wrong.header("accept-version", version).send().await.expect_error(422, "VALIDATION_FAILED");
             assert_negotiated(&refused, version);
-            made.push(reply.header("location")[3..].to_owned());
+            made.push(response.header("location")[3..].to_owned());
         }
         let patch = || user.request(Method::PATCH, &made[1]).merge_patch(&json!({"name": "Renamed"}));
         let changed = patch().header("accept-version", "2").send().await.expect(200);
@@ -163,14 +163,14 @@ both_engines! {
     }
 
     async fn what_is_outside_the_versions_has_none(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let anonymous = app.anonymous();
         for path in ["/", "/docs", "/redoc", "/health/live", "/health/ready", "/version", "/openapi/v1.json"] {
             let plain = anonymous.get(path).await.expect(200);
             for version in ["1", "2", "3", "", "garbage"] {
-                let reply = get(&anonymous, path, Some(version)).await.expect(200);
-                assert_fixed(&reply);
-                assert_eq!(reply.header("content-type"), plain.header("content-type"), "{path}");
+                let response = get(&anonymous, path, Some(version)).await.expect(200);
+                assert_fixed(&response);
+                assert_eq!(response.header("content-type"), plain.header("content-type"), "{path}");
             }
         }
     }

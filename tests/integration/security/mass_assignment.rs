@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::{
-    catalogue::{targets, with_field},
-    state::State,
+    operations::{targets, with_field},
+    snapshot::State,
 };
 use crate::{
     support::{TestApp, Value, json},
-    v2::documented::Ids,
+    v2::operations::ResourceIds,
 };
 
 /// Names that no answer has and that somebody might guess: columns, and what other houses call such things.
@@ -54,11 +54,11 @@ fn escaped(name: &str) -> String {
 
 both_engines! {
     async fn a_field_of_the_servers_cannot_be_sent_to_any_operation(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let admin = app.admin().await;
-        let ids = Ids::of(&admin).await;
+        let ids = ResourceIds::create(&admin).await;
         // Somebody else's account, for what administrators do.
-        let ids = Ids { user: app.user().await.id(), ..ids };
+        let ids = ResourceIds { user: app.user().await.id(), ..ids };
         let before = State::of_things(&app.database);
         let (mut tried, mut names_seen) = (0, BTreeSet::new());
         for target in targets() {
@@ -73,14 +73,14 @@ both_engines! {
                     for value in values(name) {
                         all = with_field(&all, &pointer, value.clone());
                         let body = with_field(&target.example(), &pointer, value);
-                        let reply = target.with(&who, &path, &body).send().await.expect_error(422, "UNKNOWN_FIELD");
-                        assert_eq!(reply.details(), [(pointer.clone(), "UNKNOWN_FIELD".to_owned())], "{target}");
+                        let response = target.with(&who, &path, &body).send().await.expect_error(422, "UNKNOWN_FIELD");
+                        assert_eq!(response.details(), [(pointer.clone(), "UNKNOWN_FIELD".to_owned())], "{target}");
                         tried += 1;
                     }
                     names_seen.insert(*name);
                 }
-                let reply = target.with(&who, &path, &all).send().await.expect_error(422, "UNKNOWN_FIELD");
-                assert_eq!(reply.details().len(), undeclared.len(), "{target}");
+                let response = target.with(&who, &path, &all).send().await.expect_error(422, "UNKNOWN_FIELD");
+                assert_eq!(response.details().len(), undeclared.len(), "{target}");
             }
             assert_eq!(State::of_things(&app.database), before, "{target} wrote something");
         }
@@ -91,16 +91,16 @@ both_engines! {
     }
 
     async fn nor_can_it_be_sent_beside_the_body(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let admin = app.admin().await;
-        let ids = Ids { user: app.user().await.id(), ..Ids::of(&admin).await };
+        let ids = ResourceIds { user: app.user().await.id(), ..ResourceIds::create(&admin).await };
         let before = State::of_things(&app.database);
         for target in targets() {
             let (who, path) = (target.caller(&app, &admin), ids.path(target.operation));
             let known = target.names("query");
             for name in target.answered_fields().into_iter().chain(GUESSED).filter(|name| !known.contains(name)) {
-                let reply = target.request(&who, &format!("{path}?{name}=1")).send().await;
-                let details = reply.expect(422).details();
+                let response = target.request(&who, &format!("{path}?{name}=1")).send().await;
+                let details = response.expect(422).details();
                 assert!(details.contains(&(name.to_owned(), "UNKNOWN_PARAMETER".to_owned())), "{target}: {details:?}");
             }
             assert_eq!(State::of_things(&app.database), before, "{target} wrote something");
@@ -108,9 +108,9 @@ both_engines! {
     }
 
     async fn what_an_item_says_of_its_list_and_its_time_is_the_servers(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (user, other) = (app.user().await, app.user().await);
-        let (ids, theirs) = (Ids::of(&user).await, Ids::of(&other).await);
+        let (ids, theirs) = (ResourceIds::create(&user).await, ResourceIds::create(&other).await);
         let path = format!("/v2/bucketlists/{}/items/{}", ids.list, ids.item);
         let before = user.get(&path).await.expect(200).json();
         // The whole of what was read, sent back with another list in it.

@@ -10,16 +10,16 @@ use poem::Body;
 
 use crate::{
     faults::{Gate, Way, expect_unavailable, occupy},
-    support::{Actor, Engine, Reply, RequestBuilder, TestApp, json},
-    v2::documented::{Ids, method, operations, request, shown},
+    support::{Actor, Engine, RequestBuilder, TestApp, TestResponse, json},
+    v2::operations::{ResourceIds, method, operations, request, shown},
 };
 
 /// For requests that are refused before anybody looks for what they are about.
-const ANYWHERE: Ids = Ids { list: 1, item: 1, user: 1, session: 1, export: 1, incident: 1 };
+const ANYWHERE: ResourceIds = ResourceIds { list: 1, item: 1, user: 1, session: 1, export: 1, incident: 1 };
 
 /// Whoever may call an operation.
 fn caller<'w, 'a>(operation: &Operation, admin: &'w Actor<'a>, anonymous: &'w Actor<'a>) -> &'w Actor<'a> {
-    if operation.secured { admin } else { anonymous }
+    if operation.is_secured { admin } else { anonymous }
 }
 
 /// A request that is as it should be.
@@ -34,9 +34,9 @@ fn documents(operation: &Operation, status: u16) -> bool {
 }
 
 #[track_caller]
-fn judge(operation: &Operation, reply: &Reply, status: u16) {
-    let text = String::from_utf8_lossy(&reply.body);
-    assert_eq!(reply.status, status, "{} {}: {text}", reply.method, operation.path);
+fn judge(operation: &Operation, response: &TestResponse, status: u16) {
+    let text = String::from_utf8_lossy(&response.body);
+    assert_eq!(response.status, status, "{} {}: {text}", response.method, operation.path);
 }
 
 both_engines! {
@@ -45,8 +45,8 @@ both_engines! {
         let (admin, user, disabled, anonymous) = (app.admin().await, app.user().await, app.user().await, app.anonymous());
         // Not the last one, who may not leave.
         let _other = app.admin().await;
-        let (ids, incident) = (Ids::of(&admin).await, admin.incident().await);
-        let ids = Ids { user: user.id(), incident, ..ids };
+        let (ids, incident) = (ResourceIds::create(&admin).await, admin.capture_incident().await);
+        let ids = ResourceIds { user: user.id(), incident, ..ids };
         let disable = format!("/v2/admin/users/{}", disabled.id());
         admin.patch(&disable, &json!({"disabled": true})).await.expect(200);
         let before = shown(&admin, ids).await;
@@ -60,17 +60,17 @@ both_engines! {
                 (414, request(who, operation, &format!("{path}?q={long}"))),
                 (431, base().header("x-filler", &heavy)),
             ];
-            if !operation.produces.is_empty() {
+            if !operation.response_media_types.is_empty() {
                 attempts.push((406, base().header("accept", "image/png")));
             }
-            if operation.secured {
+            if operation.is_secured {
                 attempts.push((401, request(&anonymous, operation, &path)));
                 attempts.push((403, request(&disabled, operation, &path)));
             }
             if operation.path.contains('{') {
-                attempts.push((404, request(who, operation, &Ids::NONE.path(operation))));
+                attempts.push((404, request(who, operation, &ResourceIds::NONEXISTENT.path(operation))));
             }
-            if let Some(media_type) = operation.consumes.first() {
+            if let Some(media_type) = operation.request_media_types.first() {
                 attempts.push((400, base().bytes("{")));
                 attempts.push((413, base().bytes(" ".repeat(5_000))));
                 attempts.push((415, base().header("content-type", "text/xml")));
@@ -96,9 +96,9 @@ both_engines! {
     }
 
     async fn where_a_condition_is_required_none_is_428(engine: Engine) {
-        let app = TestApp::configured(engine, |config| config.answers.requires_if_match = true).await;
+        let app = TestApp::configured(engine, |config| config.responses.requires_if_match = true).await;
         let (admin, anonymous) = (app.admin().await, app.anonymous());
-        let ids = Ids { user: app.user().await.id(), ..Ids::of(&admin).await };
+        let ids = ResourceIds { user: app.user().await.id(), ..ResourceIds::create(&admin).await };
         let conditional: Vec<_> = operations().filter(|operation| documents(operation, 428)).collect();
         assert!(conditional.len() >= 10, "{conditional:?}");
         for operation in conditional {
@@ -111,15 +111,15 @@ both_engines! {
         let app = TestApp::configured(engine, |config| config.limits.request_timeout = Duration::from_millis(10)).await;
         let (admin, anonymous) = (app.admin().await, app.anonymous());
         for operation in operations() {
-            let Some(media_type) = operation.consumes.first() else { continue };
+            let Some(media_type) = operation.request_media_types.first() else { continue };
             let path = ANYWHERE.path(operation);
             let mut request = poem::Request::builder().method(method(operation)).uri_str(&path).content_type(media_type);
-            if operation.secured {
+            if operation.is_secured {
                 request = request.header("authorization", format!("Bearer {}", caller(operation, &admin, &anonymous).token()));
             }
             let never = Body::from_bytes_stream(stream::pending::<Result<Bytes, io::Error>>());
-            let reply = Reply::read(method(operation), path, app.call(request.body(never)).await).await;
-            judge(operation, &reply, 408);
+            let response = TestResponse::read(method(operation), path, app.call(request.body(never)).await).await;
+            judge(operation, &response, 408);
         }
     }
 
@@ -134,26 +134,26 @@ both_engines! {
         admin.get("/v1/users/me").await.expect(200);
         for operation in operations() {
             let path = ANYWHERE.path(operation);
-            let reply = request(caller(operation, &admin, &anonymous), operation, &path).send().await;
-            reply.expect_error(429, "RATE_LIMIT_EXCEEDED");
+            let response = request(caller(operation, &admin, &anonymous), operation, &path).send().await;
+            response.expect_error(429, "RATE_LIMIT_EXCEEDED");
         }
     }
 
     async fn a_database_that_has_lost_its_tables_is_500_whatever_is_asked(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (admin, anonymous) = (app.admin().await, app.anonymous());
         for table in ["users", "sessions", "refresh_tokens", "password_resets", "jobs"] {
             app.execute(&format!("ALTER TABLE {table} RENAME TO mislaid_{table}"));
         }
         for operation in operations() {
             let path = ANYWHERE.path(operation);
-            let reply = request(caller(operation, &admin, &anonymous), operation, &path).send().await;
-            reply.expect_error(500, "INTERNAL_ERROR");
+            let response = request(caller(operation, &admin, &anonymous), operation, &path).send().await;
+            response.expect_error(500, "INTERNAL_ERROR");
         }
     }
 
     async fn a_database_without_a_free_place_is_503_whatever_is_asked(engine: Engine) {
-        let unhurried = TestApp::on(engine).await;
+        let unhurried = TestApp::new(engine).await;
         let session = unhurried.admin().await.session;
         // The same database, whose places are few and not waited for.
         let app = TestApp::over(unhurried.database, |config| {
@@ -170,8 +170,8 @@ both_engines! {
         }
         for operation in operations() {
             let path = ANYWHERE.path(operation);
-            let reply = request(caller(operation, &admin, &anonymous), operation, &path).send().await;
-            expect_unavailable(reply.any());
+            let response = request(caller(operation, &admin, &anonymous), operation, &path).send().await;
+            expect_unavailable(response.any());
         }
         gate.open();
         futures_util::future::join_all(units).await;

@@ -3,12 +3,12 @@
 use poem::http::Method;
 
 use super::{
-    catalogue::{Target, targets},
-    state::State,
+    operations::{Target, targets},
+    snapshot::State,
 };
 use crate::{
-    support::{Actor, TestApp, Unjudged, json},
-    v2::documented::Ids,
+    support::{Actor, TestApp, UncheckedResponse, json},
+    v2::operations::ResourceIds,
 };
 
 /// A word that is nobody's but one user's.
@@ -16,7 +16,7 @@ const WORD: &str = "Quetzalcoatlus";
 
 /// The ids of both users that the path of an operation has: those of `own`, with all possible choices of some of `theirs`.
 /// Each with the first parameter that is theirs.
-fn mixtures(target: &Target, own: Ids, theirs: Ids) -> Vec<(Ids, &'static str)> {
+fn mixtures(target: &Target, own: ResourceIds, theirs: ResourceIds) -> Vec<(ResourceIds, &'static str)> {
     let names = target.names("path");
     let mut mixed = Vec::new();
     for choice in 1..1_u32 << names.len() {
@@ -48,12 +48,12 @@ fn not_found(parameter: &str) -> String {
 
 /// Every way an operation's answer can be asked for.
 fn accepted(target: &Target) -> Vec<&'static str> {
-    let mut types: Vec<&str> = target.operation.produces.iter().map(String::as_str).collect();
+    let mut types: Vec<&str> = target.operation.response_media_types.iter().map(String::as_str).collect();
     types.push("*/*");
     types
 }
 
-async fn send(target: &Target, who: &Actor<'_>, target_path: &str, accept: &str) -> Unjudged {
+async fn send(target: &Target, who: &Actor<'_>, target_path: &str, accept: &str) -> UncheckedResponse {
     target.request(who, target_path).header("accept", accept).send().await
 }
 
@@ -64,21 +64,21 @@ fn queries(target: &Target) -> Vec<String> {
 }
 
 /// Somebody with something of every kind, each with the word in it.
-async fn owner(app: &TestApp) -> (Actor<'_>, Ids) {
+async fn owner(app: &TestApp) -> (Actor<'_>, ResourceIds) {
     let owner = app.user().await;
     let list = owner.post("/v1/bucketlists", &json!({"name": WORD, "description": WORD})).await.expect(201).json();
     let list = list["id"].as_i64().unwrap();
     let item = json!({"name": WORD, "description": WORD, "due_on": "2027-02-01"});
     let item = owner.post(&format!("/v1/bucketlists/{list}/items"), &item).await.expect(201).json();
     owner.patch("/v1/users/me", &json!({"name": WORD})).await.expect(200);
-    let ids = Ids::of(&owner).await;
-    let ids = Ids { list, item: item["id"].as_i64().unwrap(), ..ids };
+    let ids = ResourceIds::create(&owner).await;
+    let ids = ResourceIds { list, item: item["id"].as_i64().unwrap(), ..ids };
     (owner, ids)
 }
 
 both_engines! {
     async fn whatever_one_user_does_nothing_of_the_other_is_seen_or_changed(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (owner, theirs) = owner(&app).await;
         let before = State::of_user(&app.database, owner.id());
         assert!(before.size() >= 7, "{before:?}");
@@ -86,23 +86,23 @@ both_engines! {
         for target in targets().into_iter().filter(|target| !target.is_for_admins()) {
             // Somebody new each time: some operations end sessions, or accounts.
             let attacker = app.user().await;
-            let own = Ids::of(&attacker).await;
+            let own = ResourceIds::create(&attacker).await;
             // Also an administrator has no business in somebody's lists.
             let admin = app.admin().await;
-            let admins = Ids::of(&admin).await;
+            let admins = ResourceIds::create(&admin).await;
             for (who, own) in [(&attacker, own), (&admin, admins)] {
                 for (ids, parameter) in mixtures(&target, own, theirs) {
-                    let nothing = mixtures(&target, own, Ids::NONE);
+                    let nothing = mixtures(&target, own, ResourceIds::NONEXISTENT);
                     let (nothing, _) = nothing.iter().find(|(_, first)| *first == parameter).unwrap();
                     for query in queries(&target) {
                         for accept in accepted(&target) {
-                            let path = |ids: Ids| format!("{}{query}", ids.path(target.operation));
-                            let reply = send(&target, who, &path(ids), accept).await;
-                            let reply = reply.expect_error(404, &not_found(parameter));
+                            let path = |ids: ResourceIds| format!("{}{query}", ids.path(target.operation));
+                            let response = send(&target, who, &path(ids), accept).await;
+                            let response = response.expect_error(404, &not_found(parameter));
                             // There and not there are one.
                             let none = send(&target, who, &path(*nothing), accept).await.any();
-                            let place = |text: &str, ids: Ids| text.replace(&ids.path(target.operation), "");
-                            let ((_, headers, body), (_, none_headers, none_body)) = (reply.essence(), none.essence());
+                            let place = |text: &str, ids: ResourceIds| text.replace(&ids.path(target.operation), "");
+                            let ((_, headers, body), (_, none_headers, none_body)) = (response.comparable(), none.comparable());
                             assert_eq!(place(&body, ids), place(&none_body, *nothing), "{target}");
                             let names = |headers: std::collections::BTreeMap<String, String>| headers.into_keys().collect::<Vec<_>>();
                             assert_eq!(names(headers), names(none_headers), "{target}");
@@ -115,7 +115,7 @@ both_engines! {
                 let word = if target.names("query").contains(&"q") { format!("?q={WORD}") } else { String::new() };
                 for query in queries(&target).into_iter().chain([word]) {
                     for accept in accepted(&target) {
-                        let who = if target.operation.secured { app.user().await } else { app.anonymous() };
+                        let who = if target.operation.is_secured { app.user().await } else { app.anonymous() };
                         let path = format!("{}{query}", target.operation.path);
                         // What is asked for is said again in links.
                         let text = String::from_utf8(send(&target, &who, &path, accept).await.any().body).unwrap();
@@ -136,22 +136,22 @@ both_engines! {
     }
 
     async fn what_is_for_administrators_is_forbidden_to_users_and_closed_to_strangers(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (owner, theirs) = owner(&app).await;
         let attacker = app.user().await;
-        let own = Ids::of(&attacker).await;
+        let own = ResourceIds::create(&attacker).await;
         let before = State::of_things(&app.database);
         let mut tried = 0;
         for target in targets().into_iter().filter(Target::is_for_admins) {
-            for ids in [own, theirs, Ids::NONE] {
+            for ids in [own, theirs, ResourceIds::NONEXISTENT] {
                 for query in queries(&target).into_iter().chain(["?colour=1".to_owned()]) {
                     for accept in accepted(&target) {
                         let path = format!("{}{query}", ids.path(target.operation));
-                        let reply = send(&target, &attacker, &path, accept).await.expect_error(403, "FORBIDDEN");
-                        let text = String::from_utf8(reply.body).unwrap();
+                        let response = send(&target, &attacker, &path, accept).await.expect_error(403, "FORBIDDEN");
+                        let text = String::from_utf8(response.body).unwrap();
                         assert!(!text.contains(WORD) && !text.contains(&owner.email()), "{target}: {text}");
-                        let reply = send(&target, &app.anonymous(), &path, accept).await;
-                        reply.expect_error(401, "AUTHENTICATION_REQUIRED");
+                        let response = send(&target, &app.anonymous(), &path, accept).await;
+                        response.expect_error(401, "AUTHENTICATION_REQUIRED");
                         tried += 1;
                     }
                 }
@@ -168,14 +168,14 @@ both_engines! {
     }
 
     async fn nobody_acts_without_a_token_unless_the_document_says_so(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (_, theirs) = owner(&app).await;
         let before = State::of_things(&app.database);
-        for target in targets().into_iter().filter(|target| target.operation.secured) {
+        for target in targets().into_iter().filter(|target| target.operation.is_secured) {
             for accept in accepted(&target) {
                 let path = theirs.path(target.operation);
-                let reply = send(&target, &app.anonymous(), &path, accept).await;
-                reply.expect_error(401, "AUTHENTICATION_REQUIRED");
+                let response = send(&target, &app.anonymous(), &path, accept).await;
+                response.expect_error(401, "AUTHENTICATION_REQUIRED");
                 if target.method() == Method::GET {
                     assert_eq!(app.anonymous().request(Method::HEAD, &path).send().await.any().status, 401);
                 }

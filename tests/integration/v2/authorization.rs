@@ -6,7 +6,7 @@ use ::contract::{v1, v2};
 use document::Operation;
 use poem::http::Method;
 
-use super::documented::{Ids, method, request_schema, send, shown, status_and_allow};
+use super::operations::{ResourceIds, method, request_schema, send, shown, status_and_allow};
 use crate::{
     contract,
     protocol::{invalid, unreadable},
@@ -20,27 +20,27 @@ const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TR
 
 both_engines! {
     async fn who_has_no_token_is_told_how_to_authenticate(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let ids = Ids::of(&user).await;
+        let ids = ResourceIds::create(&user).await;
         let before = shown(&user, ids).await;
         let anonymous = app.anonymous();
-        let secured: Vec<_> = v2::contract().operations().filter(|operation| operation.secured).collect();
+        let secured: Vec<_> = v2::contract().operations().filter(|operation| operation.is_secured).collect();
         let public = v2::contract().operations().count() - secured.len();
         assert_eq!(public, 5, "register, login, refresh and the two of the password reset");
         for operation in secured {
-            for path in [ids.path(operation), Ids::NONE.path(operation), format!("{}?colour=1", ids.path(operation))] {
-                let reply = send(&anonymous, operation, &path, "*/*").await;
-                let reply = reply.expect_error(401, "AUTHENTICATION_REQUIRED");
-                assert_eq!(reply.header("www-authenticate"), "Bearer realm=\"bucketlist\"");
+            for path in [ids.path(operation), ResourceIds::NONEXISTENT.path(operation), format!("{}?colour=1", ids.path(operation))] {
+                let response = send(&anonymous, operation, &path, "*/*").await;
+                let response = response.expect_error(401, "AUTHENTICATION_REQUIRED");
+                assert_eq!(response.header("www-authenticate"), "Bearer realm=\"bucketlist\"");
                 for (authorization, code) in [
                     ("Bearer x.y.z", "INVALID_TOKEN"),
                     (&*format!("Bearer {}x", user.token()), "INVALID_TOKEN"),
                     ("Basic dXNlcjpwYXNz", "INVALID_TOKEN"),
                 ] {
                     let request = anonymous.request(method(operation), &path).header("authorization", authorization);
-                    let reply = request.send().await.expect_error(401, code);
-                    assert!(reply.header("www-authenticate").starts_with("Bearer realm="), "{reply:?}");
+                    let response = request.send().await.expect_error(401, code);
+                    assert!(response.header("www-authenticate").starts_with("Bearer realm="), "{response:?}");
                 }
             }
         }
@@ -48,9 +48,9 @@ both_engines! {
     }
 
     async fn a_method_that_is_not_offered_is_405_with_those_that_are(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let admin = app.admin().await;
-        let ids = Ids::of(&admin).await;
+        let ids = ResourceIds::create(&admin).await;
         let before = shown(&admin, ids).await;
         let mut offered: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         for operation in v2::contract().operations() {
@@ -67,31 +67,31 @@ both_engines! {
                 let answer = status_and_allow(&app, &admin, method, path).await;
                 assert_eq!(answer, (405, Some(allow.clone())), "{method} {path}");
                 if method != "HEAD" {
-                    let reply = admin.request(method.parse().unwrap(), path).send().await;
-                    let problem = reply.expect_error(405, "METHOD_NOT_ALLOWED").json();
+                    let response = admin.request(method.parse().unwrap(), path).send().await;
+                    let problem = response.expect_error(405, "METHOD_NOT_ALLOWED").json();
                     assert!(problem["detail"].as_str().unwrap().contains(&allow), "{problem}");
                 }
             }
             for who in [&admin, &app.anonymous()] {
-                let reply = who.request(Method::OPTIONS, path).send().await.expect(204);
-                assert_eq!((reply.header("allow"), &*reply.body), (&*allow, &b""[..]), "{path}");
+                let response = who.request(Method::OPTIONS, path).send().await.expect(204);
+                assert_eq!((response.header("allow"), &*response.body), (&*allow, &b""[..]), "{path}");
             }
         }
         assert_eq!(shown(&admin, ids).await, before);
     }
 
     async fn the_same_mistake_has_the_same_code_in_both_versions(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let (admin, anonymous) = (app.admin().await, app.anonymous());
-        let ids = Ids::of(&admin).await;
+        let ids = ResourceIds::create(&admin).await;
         let before = shown(&admin, ids).await;
         let mut tried = 0;
         for older in v1::contract().operations().filter(|operation| operation.body().is_some()) {
             let Some(newer) = v2::contract().operations().find(|newer| newer.id == older.id) else {
                 panic!("{} has no successor", older.id)
             };
-            assert_eq!(older.consumes, newer.consumes);
-            let who = if older.secured { &admin } else { &anonymous };
+            assert_eq!(older.request_media_types, newer.request_media_types);
+            let who = if older.is_secured { &admin } else { &anonymous };
             let schema = contract::request_schema(older);
             for bad in unreadable(&schema["example"].to_string()).into_iter().chain(invalid(schema)) {
                 let send = async |operation: &Operation| {
@@ -110,11 +110,11 @@ both_engines! {
     }
 
     async fn a_patch_that_cannot_be_read_is_refused_as_any_other_body(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let ids = Ids::of(&user).await;
+        let ids = ResourceIds::create(&user).await;
         let before = shown(&user, ids).await;
-        let patches = v2::contract().operations().filter(|operation| operation.consumes[..] == [MERGE_PATCH.to_owned()]);
+        let patches = v2::contract().operations().filter(|operation| operation.request_media_types[..] == [MERGE_PATCH.to_owned()]);
         let mut tried = 0;
         for operation in patches {
             let path = ids.path(operation);
@@ -129,9 +129,9 @@ both_engines! {
                 if let Some(content_type) = content_type {
                     request = request.header("content-type", content_type);
                 }
-                let reply = request.send().await.expect_error(bad.status, bad.code);
+                let response = request.send().await.expect_error(bad.status, bad.code);
                 let expected: Vec<_> = bad.detail.into_iter().map(|(at, code)| (at, code.to_owned())).collect();
-                assert_eq!(reply.details(), expected);
+                assert_eq!(response.details(), expected);
                 tried += 1;
             }
             for (patch, expected) in [
@@ -141,8 +141,8 @@ both_engines! {
                 (json!({"description": "x".repeat(4001)}), vec![("/description", "TOO_LONG")]),
                 (json!({"description": {"a": null}}), vec![("/description", "WRONG_TYPE")]),
             ] {
-                let reply = user.request(Method::PATCH, &path).merge_patch(&patch).send().await.expect(422);
-                let mut details = reply.details();
+                let response = user.request(Method::PATCH, &path).merge_patch(&patch).send().await.expect(422);
+                let mut details = response.details();
                 details.sort();
                 let expected = expected.into_iter().map(|(at, code)| (at.to_owned(), code.to_owned()));
                 assert_eq!(details, expected.collect::<Vec<_>>(), "{patch}");

@@ -30,15 +30,17 @@ pub struct Text {
 
 /// Every operation of both documents.
 pub fn targets() -> Vec<Target> {
-    let of =
-        |base, contract: &'static document::Contract, document: &'static document::Document, declared: Declared| {
-            contract.operations().map(move |operation| Target {
-                operation,
-                declared: declared(&operation.id).unwrap_or_else(|| panic!("no trait declares {}", operation.id)),
-                document: document.value(),
-                base,
-            })
-        };
+    let of = |base,
+              contract: &'static document::CompiledDocument,
+              document: &'static document::Document,
+              declared: Declared| {
+        contract.operations().map(move |operation| Target {
+            operation,
+            declared: declared(&operation.id).unwrap_or_else(|| panic!("no trait declares {}", operation.id)),
+            document: document.value(),
+            base,
+        })
+    };
     let first = of(v1::document::BASE, v1::contract(), v1::document(), v1::document::operation);
     first.chain(of(v2::document::BASE, v2::contract(), v2::document(), v2::document::operation)).collect()
 }
@@ -62,7 +64,7 @@ impl Target {
 
     /// Whoever may call it.
     pub fn caller<'a>(&self, app: &'a TestApp, admin: &Actor<'a>) -> Actor<'a> {
-        Actor::new(app, admin.session.clone().filter(|_| self.operation.secured))
+        Actor::new(app, admin.session.clone().filter(|_| self.operation.is_secured))
     }
 
     /// What the document says of it.
@@ -110,7 +112,7 @@ impl Target {
 
     /// The schema of its body.
     pub fn body(&self) -> Option<&'static Value> {
-        let media_type = self.operation.consumes.first()?;
+        let media_type = self.operation.request_media_types.first()?;
         Some(self.resolved(&self.described()["requestBody"]["content"][media_type]["schema"]))
     }
 
@@ -122,7 +124,7 @@ impl Target {
     /// A request with this body, if it takes one.
     pub fn with<'a>(&self, who: &Actor<'a>, path: &str, body: &Value) -> RequestBuilder<'a> {
         let request = who.request(self.method(), path);
-        match self.operation.consumes.first() {
+        match self.operation.request_media_types.first() {
             Some(media_type) => request.header("content-type", media_type).bytes(body.to_string()),
             None => request,
         }

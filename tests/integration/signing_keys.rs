@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bucketlist::{
-    app::{App, Parts},
+    app::{App, Dependencies},
     domain::SystemRandom,
 };
 use ed25519_dalek::SigningKey;
@@ -13,7 +13,7 @@ use jsonwebtoken::{
 };
 use poem::http::Method;
 
-use crate::support::{Actor, Engine, Reply, TestApp, Unjudged, Value, json};
+use crate::support::{Actor, Engine, TestApp, TestResponse, UncheckedResponse, Value, json};
 
 const JWKS: &str = "/.well-known/jwks.json";
 
@@ -26,9 +26,9 @@ async fn signing_with(engine: Engine, seed: u8) -> TestApp {
 }
 
 async fn published(app: &TestApp) -> Vec<Jwk> {
-    let reply = app.anonymous().get(JWKS).await.expect(200);
-    assert_eq!(reply.header("content-type"), "application/jwk-set+json");
-    let set: JwkSet = serde_json::from_slice(&reply.body).unwrap();
+    let response = app.anonymous().get(JWKS).await.expect(200);
+    assert_eq!(response.header("content-type"), "application/jwk-set+json");
+    let set: JwkSet = serde_json::from_slice(&response.body).unwrap();
     set.keys
 }
 
@@ -43,7 +43,7 @@ fn read(token: &str, key: &Jwk) -> Option<Value> {
     jsonwebtoken::decode::<Value>(token, &key, &validation).ok().map(|token| token.claims)
 }
 
-async fn with_token(app: &TestApp, token: &str) -> Unjudged {
+async fn with_token(app: &TestApp, token: &str) -> UncheckedResponse {
     let request = app.anonymous().request(Method::GET, "/v2/users/me");
     request.header("authorization", &format!("Bearer {token}")).send().await
 }
@@ -66,7 +66,7 @@ both_engines! {
     }
 
     async fn a_secret_is_not_published(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         assert_eq!(app.anonymous().get(JWKS).await.expect(200).json(), json!({"keys": []}));
     }
 
@@ -90,13 +90,13 @@ both_engines! {
             sign(Algorithm::HS256, &EncodingKey::from_secret(crate::support::SECRET.as_bytes())),
             sign(Algorithm::EdDSA, &der(&other)),
         ] {
-            let reply = with_token(&app, &forged).await.expect_error(401, "INVALID_TOKEN");
-            let plain = |reply: &Reply| {
-                let mut body = reply.json();
+            let response = with_token(&app, &forged).await.expect_error(401, "INVALID_TOKEN");
+            let plain = |response: &TestResponse| {
+                let mut body = response.json();
                 body["request_id"].take();
-                (body, reply.header("www-authenticate").to_owned())
+                (body, response.header("www-authenticate").to_owned())
             };
-            assert_eq!(plain(&reply), plain(&first));
+            assert_eq!(plain(&response), plain(&first));
         }
         with_token(&app, &sign(Algorithm::EdDSA, &der(&key(1)))).await.expect(200);
     }
@@ -108,7 +108,7 @@ both_engines! {
             let mut config = app.config.clone();
             config.tokens.private_key = Some(key(2));
             config.tokens.previous_public_keys = known.then(|| key(1).verifying_key()).into_iter().collect();
-            let parts = Parts { clock: app.clock.clone(), random: Arc::new(SystemRandom), mailer: app.mailer.clone() };
+            let parts = Dependencies { clock: app.clock.clone(), random: Arc::new(SystemRandom), mailer: app.mailer.clone() };
             App::new(&config, &crate::support::SECRET.into(), parts).unwrap()
         };
         let get = async |app: &App, path: &str, token: Option<String>| {
@@ -118,7 +118,7 @@ both_engines! {
                 None => request,
             };
             let response = app.endpoint.call(request.finish()).await.unwrap();
-            Reply::read(Method::GET, path.to_owned(), response).await
+            TestResponse::read(Method::GET, path.to_owned(), response).await
         };
         use poem::Endpoint;
         assert_eq!(get(&next(true), "/v2/users/me", Some(user.token())).await.status, 200);

@@ -1,8 +1,8 @@
 //! RESPONSE_CHECK: a server that answers other than its document says finds out by itself, and its clients do not notice.
 
 use bucketlist::{
-    config::Checked,
-    http::{DriftCounts, DriftKind},
+    config::ResponseValidation,
+    http::{DriftKind, ValidationCounts},
 };
 use poem::http::HeaderMap;
 
@@ -20,21 +20,21 @@ async fn unchecked(app: &TestApp, who: &Actor<'_>, path: &str, headers: &[(&str,
     (parts.headers, body.into_vec().await.unwrap())
 }
 
-fn drifts(counts: DriftCounts) -> (u64, u64) {
+fn drifts(counts: ValidationCounts) -> (u64, u64) {
     (counts.drifted, counts.skipped)
 }
 
 both_engines! {
     async fn nobody_looks_unless_it_is_switched_on(engine: Engine) {
-        assert!(TestApp::on(engine).await.app.response_check.is_none());
+        assert!(TestApp::new(engine).await.app.response_validator.is_none());
     }
 
     async fn what_is_as_documented_is_seen_and_not_told(engine: Engine) {
-        let app = TestApp::configured(engine, |config| config.answers.checked = Checked::All).await;
-        let check = app.app.response_check.clone().unwrap();
+        let app = TestApp::configured(engine, |config| config.responses.validation = ResponseValidation::All).await;
+        let check = app.app.response_validator.clone().unwrap();
         let user = app.user().await;
-        let list = user.bucketlist("See the world").await;
-        user.item(list, "Walk the Camino").await;
+        let list = user.create_bucketlist("See the world").await;
+        user.create_item(list, "Walk the Camino").await;
         for path in ["/v1/users/me", "/v1/bucketlists", "/v2/bucketlists", "/v2/search?q=w", "/v2/bucketlists/999"] {
             let _ = user.get(path).await.any();
         }
@@ -46,16 +46,16 @@ both_engines! {
         check.settled().await;
         assert_eq!(check.kinds(), []);
         // Neither HEAD, which has no body, nor what is no operation.
-        assert_eq!(check.counts(), DriftCounts { checked: 10, drifted: 0, skipped: 0 });
+        assert_eq!(check.counts(), ValidationCounts { checked: 10, drifted: 0, skipped: 0 });
     }
 
     async fn what_is_not_as_documented_is_told_once_and_sent_as_it_is(engine: Engine) {
-        let app = TestApp::configured(engine, |config| config.answers.checked = Checked::All).await;
-        let check = app.app.response_check.clone().unwrap();
+        let app = TestApp::configured(engine, |config| config.responses.validation = ResponseValidation::All).await;
+        let check = app.app.response_validator.clone().unwrap();
         let user = app.user().await;
-        let list = user.bucketlist("See the world").await;
-        let item = user.item(list, "Walk the Camino").await;
-        user.item(list, "Ride to Cape Horn").await;
+        let list = user.create_bucketlist("See the world").await;
+        let item = user.create_item(list, "Walk the Camino").await;
+        user.create_item(list, "Ride to Cape Horn").await;
         // From outside, and longer than the document says an item's name can be.
         let long = "Very far ".repeat(200);
         app.execute(&format!("UPDATE items SET name = '{long}'"));

@@ -18,30 +18,30 @@ use serde_json::Value;
 /// An answer whose status nobody has looked at yet.
 #[must_use = "say which status it must have"]
 #[derive(Clone, Debug)]
-pub struct Unjudged(pub Reply);
+pub struct UncheckedResponse(pub TestResponse);
 
-impl Unjudged {
-    /// The reply, if it has this status.
+impl UncheckedResponse {
+    /// The response, if it has this status.
     #[track_caller]
-    pub fn expect(self, status: u16) -> Reply {
+    pub fn expect(self, status: u16) -> TestResponse {
         self.0.expect(status)
     }
 
-    /// The reply, if it is an error of this code.
+    /// The response, if it is an error of this code.
     #[track_caller]
-    pub fn expect_error(self, status: u16, code: &str) -> Reply {
+    pub fn expect_error(self, status: u16, code: &str) -> TestResponse {
         self.0.expect_error(status, code)
     }
 
-    /// The reply, whatever it is.
-    pub fn any(self) -> Reply {
+    /// The response, whatever it is.
+    pub fn any(self) -> TestResponse {
         self.0
     }
 }
 
 /// An answer, read to its end.
 #[derive(Clone, Debug)]
-pub struct Reply {
+pub struct TestResponse {
     pub method: Method,
     pub path: String,
     pub status: u16,
@@ -79,22 +79,22 @@ const ALWAYS: [&str; 12] = [
     "x-permitted-cross-domain-policies",
 ];
 
-impl Reply {
+impl TestResponse {
     pub async fn read(method: Method, path: String, response: Response) -> Self {
         let (parts, body) = response.into_parts();
         let headers = parts
             .headers
             .iter()
             .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
-        let reply = Self {
+        let response = Self {
             method,
             path,
             status: parts.status.as_u16(),
             headers: headers.collect(),
             body: body.into_vec().await.unwrap(),
         };
-        reply.check();
-        reply
+        response.check();
+        response
     }
 
     /// Fails the test when the document does not say this of the answer.
@@ -123,7 +123,11 @@ impl Reply {
                     self.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
                 let drift = operation.check_response(self.status, &headers, &self.body);
                 assert!(drift.is_empty(), "{} {}: {drift:#?}\n{self:?}", operation.id, self.status);
-                record(&Coverage::line(operation, self.status, self.headers.get("content-type").map(String::as_str)));
+                record(&Coverage::record_line(
+                    operation,
+                    self.status,
+                    self.headers.get("content-type").map(String::as_str),
+                ));
             }
             None if self.status >= 400 && is_v1 => {
                 let error = &self.json()["error"];
@@ -154,7 +158,7 @@ impl Reply {
         }
     }
 
-    /// The reply, if it has this status.
+    /// The response, if it has this status.
     #[track_caller]
     fn expect(self, status: u16) -> Self {
         let text = String::from_utf8_lossy(&self.body);
@@ -162,12 +166,19 @@ impl Reply {
         self
     }
 
-    /// The reply, if it is an error of this code.
+    /// The response, if it is an error of this code.
     #[track_caller]
     fn expect_error(self, status: u16, code: &str) -> Self {
-        let reply = self.expect(status);
-        assert_eq!(reply.code(), code, "{} {}\n{}", reply.method, reply.path, String::from_utf8_lossy(&reply.body));
-        reply
+        let response = self.expect(status);
+        assert_eq!(
+            response.code(),
+            code,
+            "{} {}\n{}",
+            response.method,
+            response.path,
+            String::from_utf8_lossy(&response.body)
+        );
+        response
     }
 
     #[track_caller]
@@ -206,7 +217,7 @@ impl Reply {
     }
 
     /// All of an answer but what names the request and says how long it took: what is the same for every request like it.
-    pub fn essence(&self) -> (u16, BTreeMap<String, String>, String) {
+    pub fn comparable(&self) -> (u16, BTreeMap<String, String>, String) {
         let mut headers = self.headers.clone();
         let request_id = headers.remove("x-request-id").unwrap_or_default();
         headers.remove("x-response-time");

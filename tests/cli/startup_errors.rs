@@ -2,22 +2,22 @@
 
 use std::net::TcpListener;
 
-use crate::support::{Engine, GOOD_SECRET, Place};
+use crate::support::{Engine, STRONG_SECRET, Sandbox};
 
 #[test]
 fn a_taken_port() {
     let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = taken.local_addr().unwrap().port();
-    let place = Place::new().with("PORT", port.to_string());
-    let sentence = place.run(&["serve"]).fails();
+    let sandbox = Sandbox::new().with("PORT", port.to_string());
+    let sentence = sandbox.run(&["serve"]).expect_error();
     assert_eq!(sentence, format!("port {port} is taken; stop the other server, or let PORT name a free one"));
 }
 
 #[test]
 fn an_address_of_another_machine() {
     // From the range for documentation: nobody's.
-    let place = Place::new().with("HOST", "192.0.2.1").with("PORT", "0");
-    let sentence = place.run(&["serve"]).fails();
+    let sandbox = Sandbox::new().with("HOST", "192.0.2.1").with("PORT", "0");
+    let sentence = sandbox.run(&["serve"]).expect_error();
     assert!(sentence.starts_with("cannot listen on 192.0.2.1:0 ("), "{sentence}");
     assert!(sentence.ends_with("; let HOST and PORT name an address of this machine"), "{sentence}");
 }
@@ -25,48 +25,48 @@ fn an_address_of_another_machine() {
 #[test]
 fn a_data_folder_that_is_a_file_or_below_one() {
     for folder in ["file", "file/below"] {
-        let place = Place::new().with("DATA_DIR", folder).with("PORT", "0");
-        place.write("file", "kept");
+        let sandbox = Sandbox::new().with("DATA_DIR", folder).with("PORT", "0");
+        sandbox.write("file", "kept");
         for arguments in [&["serve"][..], &["migrate", "up"], &["seed"], &["user", "create", "ada@example.com"]] {
-            let sentence = place.run(arguments).fails();
+            let sentence = sandbox.run(arguments).expect_error();
             assert!(sentence.starts_with(&format!("the folder `{folder}` cannot be written (")), "{sentence}");
             assert!(sentence.ends_with("; make it writable, or let DATA_DIR name another one"), "{sentence}");
         }
-        assert_eq!(place.read("file"), "kept");
+        assert_eq!(sandbox.read("file"), "kept");
     }
 }
 
 #[test]
 fn a_folder_of_the_database_that_cannot_be_made() {
-    let place = Place::new().with("DATABASE_URL", "sqlite://file/below/lists.db").with("PORT", "0");
-    place.write("file", "");
-    let sentence = place.run(&["serve"]).fails();
+    let sandbox = Sandbox::new().with("DATABASE_URL", "sqlite://file/below/lists.db").with("PORT", "0");
+    sandbox.write("file", "");
+    let sentence = sandbox.run(&["serve"]).expect_error();
     assert!(sentence.starts_with("the folder `file/below` cannot be written ("), "{sentence}");
     assert!(sentence.ends_with("; make it writable, or let DATABASE_URL name another one"), "{sentence}");
 }
 
 #[test]
 fn a_database_file_that_is_a_folder_or_no_database() {
-    let place = Place::new().with("DATABASE_URL", "sqlite://lists").with("PORT", "0");
-    std::fs::create_dir(place.path("lists")).unwrap();
-    let sentence = place.run(&["serve"]).fails();
+    let sandbox = Sandbox::new().with("DATABASE_URL", "sqlite://lists").with("PORT", "0");
+    std::fs::create_dir(sandbox.path("lists")).unwrap();
+    let sentence = sandbox.run(&["serve"]).expect_error();
     let remedy = "(`lists`); let DATABASE_URL name a file of SQLite's, or a new one";
     assert_eq!(sentence, format!("cannot open the database: unable to open database file {remedy}"));
 
-    let place = Place::new().with("DATABASE_URL", "sqlite://lists").with("PORT", "0");
+    let sandbox = Sandbox::new().with("DATABASE_URL", "sqlite://lists").with("PORT", "0");
     let notes = "these are notes and no database ".repeat(8);
-    place.write("lists", &notes);
-    let sentence = place.run(&["serve"]).fails();
+    sandbox.write("lists", &notes);
+    let sentence = sandbox.run(&["serve"]).expect_error();
     assert_eq!(sentence, format!("cannot open the database: file is not a database {remedy}"));
-    assert_eq!(place.read("lists"), notes);
+    assert_eq!(sandbox.read("lists"), notes);
 }
 
 #[test]
 fn a_postgresql_that_is_not_there() {
     for url in ["postgres://ada:hunter2hunter2@127.0.0.1:1/lists", "postgres://ada:hunter2hunter2@%2Fnowhere/lists"] {
-        let place = Place::new().with("DATABASE_URL", url).with("PORT", "0");
+        let sandbox = Sandbox::new().with("DATABASE_URL", url).with("PORT", "0");
         for arguments in [&["serve"][..], &["migrate", "status"]] {
-            let sentence = place.run(arguments).fails();
+            let sentence = sandbox.run(arguments).expect_error();
             assert!(sentence.starts_with("cannot open the database: connection to server "), "{sentence}");
             let remedy = "; start the PostgreSQL server, or let DATABASE_URL name the right one";
             assert!(sentence.ends_with(remedy), "{sentence}");
@@ -77,11 +77,11 @@ fn a_postgresql_that_is_not_there() {
 
 both_engines! {
     fn a_database_that_is_newer_than_the_binary(engine: Engine) {
-        let place = Place::on(engine).with("PORT", "0");
-        let _ = place.run(&["migrate", "up"]).exits(0);
-        place.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('20991231235959')");
+        let sandbox = Sandbox::on(engine).with("PORT", "0");
+        let _ = sandbox.run(&["migrate", "up"]).expect_exit_code(0);
+        sandbox.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('20991231235959')");
         for auto_migrate in ["true", "false"] {
-            let sentence = place.command(&["serve"]).env("AUTO_MIGRATE", auto_migrate).output().unwrap();
+            let sentence = sandbox.command(&["serve"]).env("AUTO_MIGRATE", auto_migrate).output().unwrap();
             assert_eq!(sentence.status.code(), Some(1));
             assert_eq!(
                 String::from_utf8(sentence.stderr).unwrap(),
@@ -93,27 +93,27 @@ both_engines! {
 }
 
 /// The lines about each variable that is wrong.
-fn mistakes(place: &Place) -> Vec<String> {
-    let outcome = place.run(&["serve"]).exits(1);
+fn mistakes(sandbox: &Sandbox) -> Vec<String> {
+    let outcome = sandbox.run(&["serve"]).expect_exit_code(1);
     assert_eq!(outcome.out, "");
     let mut lines = outcome.err.lines();
     let first = lines.next().unwrap();
     let lines: Vec<String> = lines.map(|line| line.strip_prefix("  ").unwrap().to_owned()).collect();
     assert_eq!(first, format!("bucketlist: the configuration has {} mistake(s):", lines.len()));
-    assert!(!place.exists("data"), "nothing is made before the settings are right");
+    assert!(!sandbox.exists("data"), "nothing is made before the settings are right");
     lines
 }
 
 #[test]
 fn several_bad_variables_are_told_at_once_in_the_order_of_the_table() {
-    let place = Place::new()
+    let sandbox = Sandbox::new()
         .with("APP_ENV", "prod")
         .with("PORT", "99999")
         .with("DATABASE_URL", "mysql://ada:hunter2hunter2@example.com/lists")
         .with("ACCESS_TOKEN_TTL", "5 parsecs")
         .with("SMTP_URL", "hunter2hunter2")
         .with("LOG_LEVEL", "bucketlist=loud");
-    let lines = mistakes(&place);
+    let lines = mistakes(&sandbox);
     let expected = [
         "APP_ENV: `prod` is not one of development, testing, staging, production",
         "PORT: `99999` is not a port number from 0 to 65535",
@@ -128,45 +128,45 @@ fn several_bad_variables_are_told_at_once_in_the_order_of_the_table() {
 #[test]
 fn a_missing_or_weak_secret_where_strangers_are() {
     for environment in ["staging", "production"] {
-        let place = Place::new().with("APP_ENV", environment).with("PORT", "0");
+        let sandbox = Sandbox::new().with("APP_ENV", environment).with("PORT", "0");
         let remedy = "make one with `openssl rand -base64 48`";
-        assert_eq!(mistakes(&place), [format!("JWT_SECRET: must be set in {environment}; {remedy}")]);
-        let short = place.with("JWT_SECRET", "hunter2");
+        assert_eq!(mistakes(&sandbox), [format!("JWT_SECRET: must be set in {environment}; {remedy}")]);
+        let short = sandbox.with("JWT_SECRET", "hunter2");
         assert_eq!(mistakes(&short), [format!("JWT_SECRET: is shorter than 32 characters; {remedy}")]);
         for weak in ["change-me-change-me-change-me-change-me", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"] {
-            let place = Place::new().with("APP_ENV", environment).with("JWT_SECRET", weak);
-            let lines = mistakes(&place);
+            let sandbox = Sandbox::new().with("APP_ENV", environment).with("JWT_SECRET", weak);
+            let lines = mistakes(&sandbox);
             assert_eq!(lines, [format!("JWT_SECRET: looks like a placeholder, which {environment} refuses; {remedy}")]);
         }
-        let place = Place::new()
+        let sandbox = Sandbox::new()
             .with("APP_ENV", environment)
-            .with("JWT_SECRET", GOOD_SECRET)
+            .with("JWT_SECRET", STRONG_SECRET)
             .with("JWT_PREVIOUS_SECRETS", "hunter2");
-        assert_eq!(mistakes(&place), [format!("JWT_PREVIOUS_SECRETS: is shorter than 32 characters; {remedy}")]);
+        assert_eq!(mistakes(&sandbox), [format!("JWT_PREVIOUS_SECRETS: is shorter than 32 characters; {remedy}")]);
     }
 }
 
 #[test]
 fn a_second_server_on_one_embedded_database() {
-    let place = Place::new().with("PORT", "0");
-    let first = place.serve();
-    let sentence = place.run(&["serve"]).fails();
+    let sandbox = Sandbox::new().with("PORT", "0");
+    let first = sandbox.serve();
+    let sentence = sandbox.run(&["serve"]).expect_error();
     assert!(sentence.starts_with("another server has the database `data/bucketlist.db`; "), "{sentence}");
     // Other commands do not mind, and the next server may start when the first has stopped.
-    place.run(&["migrate", "status"]).succeeds();
+    sandbox.run(&["migrate", "status"]).expect_success();
     first.stop();
-    place.serve().stop();
+    sandbox.serve().stop();
 }
 
 #[test]
 fn a_second_server_on_a_claimed_database() {
-    let place = Place::on(Engine::Postgres).with("PORT", "0");
-    let exclusive = place.with("DATABASE_EXCLUSIVE", "true");
+    let sandbox = Sandbox::on(Engine::Postgres).with("PORT", "0");
+    let exclusive = sandbox.with("DATABASE_EXCLUSIVE", "true");
     let first = exclusive.serve();
     let refusal = "another server has the database for itself; stop it, or let no server have DATABASE_EXCLUSIVE";
-    assert_eq!(exclusive.run(&["serve"]).fails(), refusal);
+    assert_eq!(exclusive.run(&["serve"]).expect_error(), refusal);
     let shared = exclusive.with("DATABASE_EXCLUSIVE", "false");
-    assert_eq!(shared.run(&["serve"]).fails(), refusal);
+    assert_eq!(shared.run(&["serve"]).expect_error(), refusal);
     first.stop();
     let (one, other) = (shared.serve(), shared.serve());
     one.stop();
@@ -177,8 +177,8 @@ fn a_second_server_on_a_claimed_database() {
 #[test]
 fn the_data_folder_is_nobody_elses_to_read() {
     use std::os::unix::fs::PermissionsExt;
-    let place = Place::new().with("PORT", "0");
-    place.serve().stop();
-    let mode = std::fs::metadata(place.path("data")).unwrap().permissions().mode();
+    let sandbox = Sandbox::new().with("PORT", "0");
+    sandbox.serve().stop();
+    let mode = std::fs::metadata(sandbox.path("data")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
 }

@@ -7,12 +7,12 @@ use ::contract::operation::Limit;
 use poem::http::Method;
 
 use super::{
-    catalogue::{Target, targets},
-    state::State,
+    operations::{Target, targets},
+    snapshot::State,
 };
 use crate::{
     support::{Actor, TestApp, Value, json},
-    v2::documented::Ids,
+    v2::operations::ResourceIds,
 };
 
 /// The name of a limit, and how many requests it lets through here.
@@ -49,7 +49,7 @@ fn whatever_looks_at_a_secret_has_a_limit_of_its_own() {
     let mut seen = 0;
     for target in targets() {
         // Who is logged in proves a password to a service, which counts (`limits::proving_a_password_is_limited…`).
-        if !target.operation.secured && target.texts().iter().any(|text| text.schema["format"] == "password") {
+        if !target.operation.is_secured && target.texts().iter().any(|text| text.schema["format"] == "password") {
             assert_ne!(target.declared.limit, Limit::General, "{target}: guesses are as many as anything else");
             seen += 1;
         }
@@ -68,24 +68,24 @@ both_engines! {
             let registration = app.anonymous().request(Method::POST, "/v1/auth/register").json(&body);
             let session = registration.header("x-forwarded-for", &registers_at).send().await.expect(201).json();
             let user = Actor::new(&app, Some(session));
-            let caller = if target.operation.secured { &user } else { &app.anonymous() };
+            let caller = if target.operation.is_secured { &user } else { &app.anonymous() };
             let (name, quota) = quota(target.declared.limit);
-            let path = Ids { user: user.id(), ..Ids::NONE }.path(target.operation);
+            let path = ResourceIds { user: user.id(), ..ResourceIds::NONEXISTENT }.path(target.operation);
             for sent in 0..=quota {
                 // Nothing that is wrong with a request makes it free.
                 let request = target.with(caller, &path, &json!({"colour": sent}));
-                let reply = request.header("x-forwarded-for", &own_address).send().await.any();
-                assert_eq!(reply.header("ratelimit-policy").split(';').next(), Some(&*format!("\"{name}\"")), "{target}");
+                let response = request.header("x-forwarded-for", &own_address).send().await.any();
+                assert_eq!(response.header("ratelimit-policy").split(';').next(), Some(&*format!("\"{name}\"")), "{target}");
                 let remaining = quota.saturating_sub(sent + 1);
-                assert!(reply.header("ratelimit").starts_with(&format!("\"{name}\";r={remaining};t=")), "{target}: {reply:?}");
+                assert!(response.header("ratelimit").starts_with(&format!("\"{name}\";r={remaining};t=")), "{target}: {response:?}");
                 if sent < quota {
-                    assert_ne!(reply.status, 429, "{target}");
+                    assert_ne!(response.status, 429, "{target}");
                     continue;
                 }
-                assert_eq!((reply.status, reply.code().as_str()), (429, "RATE_LIMIT_EXCEEDED"), "{target}");
-                let wait: u64 = reply.header("retry-after").parse().unwrap();
+                assert_eq!((response.status, response.code().as_str()), (429, "RATE_LIMIT_EXCEEDED"), "{target}");
+                let wait: u64 = response.header("retry-after").parse().unwrap();
                 assert!((1..=3_600).contains(&wait), "{target}: {wait}");
-                let body = reply.json();
+                let body = response.json();
                 let told = body["error"]["retry_after"].as_u64().or_else(|| body["retry_after"].as_u64());
                 assert_eq!(told, Some(wait), "{target}");
             }
@@ -99,13 +99,13 @@ both_engines! {
         let address = "198.51.100.7";
         let (_, quota) = quota(Limit::Login);
         let logins: Vec<Target> =
-            targets().into_iter().filter(|target| target.declared.limit == Limit::Login && !target.operation.secured).collect();
+            targets().into_iter().filter(|target| target.declared.limit == Limit::Login && !target.operation.is_secured).collect();
         assert!(logins.len() >= 4);
         for (number, target) in logins.iter().cycle().take(logins.len() * 2).enumerate() {
             let request = target.with(&app.anonymous(), &target.operation.path, &json!({}));
-            let reply = request.header("x-forwarded-for", address).send().await.any();
+            let response = request.header("x-forwarded-for", address).send().await.any();
             let status = if number < quota as usize { 422 } else { 429 };
-            assert_eq!(reply.status, status, "{target}");
+            assert_eq!(response.status, status, "{target}");
         }
         // From elsewhere it goes on; and what a client writes into the header itself changes nothing.
         for (forwarded, status) in [("198.51.100.8", 422), ("198.51.100.9, 198.51.100.7", 429), ("nonsense, 198.51.100.7", 429)] {
@@ -115,9 +115,9 @@ both_engines! {
     }
 
     async fn every_operation_refuses_a_url_and_headers_that_are_too_large(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let admin = app.admin().await;
-        let ids = Ids::of(&admin).await;
+        let ids = ResourceIds::create(&admin).await;
         let before = State::of_things(&app.database);
         for target in targets() {
             let (who, path) = (target.caller(&app, &admin), ids.path(target.operation));
@@ -127,7 +127,7 @@ both_engines! {
             target.request(&who, &path).header("x-filler", &long).send().await.expect_error(431, "HEADERS_TOO_LARGE");
             let mut request = target.request(&who, &path);
             for number in 0..1_000 {
-                request = request.another_header(&format!("x-filler-{number}"), "12345");
+                request = request.append_header(&format!("x-filler-{number}"), "12345");
             }
             request.send().await.expect_error(431, "HEADERS_TOO_LARGE");
             // A long one cannot be used to be rid of authentication, either.
@@ -139,12 +139,12 @@ both_engines! {
     async fn every_operation_refuses_a_body_that_is_too_large_or_too_deep(engine: Engine) {
         let app = TestApp::configured(engine, |config| config.limits.body_bytes = 8_192).await;
         let admin = app.admin().await;
-        let ids = Ids::of(&admin).await;
+        let ids = ResourceIds::create(&admin).await;
         let before = State::of_things(&app.database);
         let mut tried = 0;
         for target in targets().into_iter().filter(|target| target.body().is_some()) {
             let (who, path) = (target.caller(&app, &admin), ids.path(target.operation));
-            let media_type = &target.operation.consumes[0];
+            let media_type = &target.operation.request_media_types[0];
             let send = async |body: String| {
                 let request = who.request(target.method(), &path).header("content-type", media_type);
                 request.bytes(body).send().await
@@ -160,8 +160,8 @@ both_engines! {
                 // A body of one field after the other, all of them wrong, is told of in bounded space.
                 let fields: serde_json::Map<String, Value> = (0..500).map(|n| (format!("f{n}"), Value::Null)).collect();
                 let body = if object.at.is_empty() { Value::Object(fields) } else { json!({"items": [fields]}) };
-                let reply = send(body.to_string()).await.expect(422);
-                assert!(reply.body.len() < 400_000, "{target}: {}", reply.body.len());
+                let response = send(body.to_string()).await.expect(422);
+                assert!(response.body.len() < 400_000, "{target}: {}", response.body.len());
             }
             tried += 1;
         }
@@ -170,9 +170,9 @@ both_engines! {
     }
 
     async fn no_list_gives_more_rows_at_once_than_the_contract_says(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let admin = app.admin().await;
-        let ids = Ids::of(&admin).await;
+        let ids = ResourceIds::create(&admin).await;
         let items: Vec<Value> = (0..150).map(|number| json!({"name": format!("Item {number}")})).collect();
         let path = format!("/v2/bucketlists/{}/items/batch", ids.list);
         admin.post(&path, &json!({"items": items})).await.expect(201);

@@ -11,12 +11,12 @@ use std::{
 
 use serde_json::json;
 
-use crate::support::{Place, send};
+use crate::support::{Sandbox, send};
 
 both_engines! {
     fn kill_9_during_writes_loses_no_write_that_was_answered(engine: Engine) {
-        let place = Place::on(engine).with("APP_ENV", "testing").with("RATE_LIMIT", "off");
-        let mut server = place.serve();
+        let sandbox = Sandbox::on(engine).with("APP_ENV", "testing").with("RATE_LIMIT", "off");
+        let mut server = sandbox.serve();
         let token = server.register("ada@example.com");
         let address = server.address;
         let (acknowledge, acknowledged) = mpsc::channel();
@@ -51,15 +51,15 @@ both_engines! {
         });
         assert!(known.len() >= 120);
 
-        let server = place.serve();
+        let server = sandbox.serve();
         server.get("/health/ready", None).expect(200);
         let mut items_of = BTreeMap::<i64, i64>::new();
         for (list, item) in known {
             let path = format!("/v1/bucketlists/{list}");
             match item {
                 None => {
-                    let answer = server.get(&path, Some(&token)).expect(200).json();
-                    items_of.insert(list, answer["items_total"].as_i64().unwrap());
+                    let response = server.get(&path, Some(&token)).expect(200).json();
+                    items_of.insert(list, response["items_total"].as_i64().unwrap());
                 }
                 Some(item) => {
                     server.get(&format!("{path}/items/{item}"), Some(&token)).expect(200);
@@ -68,7 +68,7 @@ both_engines! {
             }
         }
         // What was in flight is there whole or not at all.
-        let c = &mut place.migrator();
+        let c = &mut sandbox.migrator();
         let wrong = {
             use bucketlist::db::schema::{bucketlists, items};
             use diesel::{dsl::count_star, prelude::*};

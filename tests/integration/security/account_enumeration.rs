@@ -1,13 +1,13 @@
 //! What an answer costs says nothing of who has an account: the same hashes, the same statements, the same bytes. Tests do
 //! not time; `make timing` does, over the clock.
 
-use crate::support::{Actor, Reply, TestApp, Value, json};
+use crate::support::{Actor, TestApp, TestResponse, Value, json};
 
 /// The hashes and the statements that an answer took, and the answer.
-async fn cost(app: &TestApp, path: &str, body: &Value) -> (u64, u64, Reply) {
-    let (hashes, statements) = (app.app.hasher.computed(), app.app.db.statements());
-    let reply = app.anonymous().post(path, body).await.any();
-    (app.app.hasher.computed() - hashes, app.app.db.statements() - statements, reply)
+async fn cost(app: &TestApp, path: &str, body: &Value) -> (u64, u64, TestResponse) {
+    let (hashes, statements) = (app.app.hasher.hash_count(), app.app.db.statements());
+    let response = app.anonymous().post(path, body).await.any();
+    (app.app.hasher.hash_count() - hashes, app.app.db.statements() - statements, response)
 }
 
 /// Sends a body with each address, and expects everything of it to be the same.
@@ -16,9 +16,9 @@ async fn expect_same_work(app: &TestApp, path: &str, status: u16, body: impl Fn(
     assert_eq!(first.status, status, "{first:?}");
     assert!(hashes + statements > 0, "nothing was done");
     for email in emails {
-        let (same_hashes, same_statements, reply) = cost(app, path, &body(email)).await;
+        let (same_hashes, same_statements, response) = cost(app, path, &body(email)).await;
         assert_eq!((same_hashes, same_statements), (hashes, statements), "{path} for {email}");
-        assert_eq!(reply.essence(), first.essence(), "{path} for {email}");
+        assert_eq!(response.comparable(), first.comparable(), "{path} for {email}");
     }
 }
 
@@ -35,7 +35,7 @@ async fn addresses(app: &TestApp) -> Vec<String> {
 
 both_engines! {
     async fn a_refused_login_costs_the_same_whoever_it_is_for(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let emails = addresses(&app).await;
         let emails: Vec<&str> = emails.iter().map(String::as_str).collect();
         for path in ["/v1/auth/login", "/v2/auth/login"] {
@@ -48,12 +48,12 @@ both_engines! {
             assert_eq!(hashes, 0);
         }
         let right = json!({"email": emails[0], "password": Actor::PASSWORD});
-        let (hashes, _, reply) = cost(&app, "/v1/auth/login", &right).await;
-        assert_eq!((hashes, reply.status), (1, 200));
+        let (hashes, _, response) = cost(&app, "/v1/auth/login", &right).await;
+        assert_eq!((hashes, response.status), (1, 200));
     }
 
     async fn asking_for_a_reset_costs_the_same_whoever_it_is_for(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let emails = addresses(&app).await;
         let emails: Vec<&str> = emails.iter().map(String::as_str).collect();
         for path in ["/v1/auth/password-reset", "/v2/auth/password-reset"] {
@@ -62,7 +62,7 @@ both_engines! {
     }
 
     async fn a_token_that_is_none_costs_the_same_whatever_it_looks_like(engine: Engine) {
-        let app = TestApp::on(engine).await;
+        let app = TestApp::new(engine).await;
         let user = app.user().await;
         let tokens = ["x", "kJ3v0m7wq2Yx5sT8uB1nR4cE6gH9aZ0dF2iL5oP8qWs", &user.refresh_token()[1..], "' OR '1'='1"];
         for version in ["v1", "v2"] {

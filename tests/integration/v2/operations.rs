@@ -4,7 +4,7 @@ use ::contract::{v1, v2};
 use document::Operation;
 use poem::http::Method;
 
-use crate::support::{Actor, RequestBuilder, TestApp, Unjudged, Value};
+use crate::support::{Actor, RequestBuilder, TestApp, UncheckedResponse, Value};
 
 pub fn method(operation: &Operation) -> Method {
     operation.method.parse().unwrap()
@@ -17,14 +17,14 @@ pub fn request_schema(operation: &Operation) -> &'static Value {
         None => (v2::document().value(), operation.path.strip_prefix("/v2").unwrap()),
     };
     let documented = &document["paths"][path][operation.method.to_lowercase()];
-    let schema = &documented["requestBody"]["content"][&operation.consumes[0]]["schema"];
+    let schema = &documented["requestBody"]["content"][&operation.request_media_types[0]]["schema"];
     let reference = schema["$ref"].as_str().or_else(|| schema["allOf"][0]["$ref"].as_str());
     reference.map_or(schema, |reference| document.pointer(reference.trim_start_matches('#')).unwrap())
 }
 
-/// Ids, by the names that paths have for them.
+/// ResourceIds, by the names that paths have for them.
 #[derive(Clone, Copy, Debug)]
-pub struct Ids {
+pub struct ResourceIds {
     pub list: i64,
     pub item: i64,
     pub user: i64,
@@ -33,17 +33,17 @@ pub struct Ids {
     pub incident: i64,
 }
 
-impl Ids {
+impl ResourceIds {
     /// Of nothing.
-    pub const NONE: Self =
+    pub const NONEXISTENT: Self =
         Self { list: 999_999, item: 999_999, user: 999_999, session: 999_999, export: 999_999, incident: 999_999 };
 
     /// Of things of this user's, which are made now.
-    pub async fn of(user: &Actor<'_>) -> Self {
-        let list = user.bucketlist("See the world").await;
-        let item = user.item(list, "Walk the Camino").await;
+    pub async fn create(user: &Actor<'_>) -> Self {
+        let list = user.create_bucketlist("See the world").await;
+        let item = user.create_item(list, "Walk the Camino").await;
         let session = user.get("/v2/auth/sessions").await.expect(200).json()["data"][0]["id"].as_i64().unwrap();
-        let export = user.export("json").await;
+        let export = user.create_export("json").await;
         // Nobody's request has failed.
         Self { list, item, user: user.id(), session, export, incident: 999_999 }
     }
@@ -74,7 +74,7 @@ pub fn operations() -> impl Iterator<Item = &'static Operation> {
 /// A request of an operation, with the document's own example of a body.
 pub fn request<'a>(who: &Actor<'a>, operation: &Operation, path: &str) -> RequestBuilder<'a> {
     let request = who.request(method(operation), path);
-    match operation.consumes.first() {
+    match operation.request_media_types.first() {
         Some(media_type) => {
             let body = request_schema(operation)["example"].to_string();
             request.header("content-type", media_type).bytes(body)
@@ -84,12 +84,12 @@ pub fn request<'a>(who: &Actor<'a>, operation: &Operation, path: &str) -> Reques
 }
 
 /// Sends an operation with the document's own example of a body.
-pub async fn send(who: &Actor<'_>, operation: &Operation, path: &str, accept: &str) -> Unjudged {
+pub async fn send(who: &Actor<'_>, operation: &Operation, path: &str, accept: &str) -> UncheckedResponse {
     request(who, operation, path).header("accept", accept).send().await
 }
 
 /// Everything of the caller's that v2 shows, to be compared with what it shows later.
-pub async fn shown(who: &Actor<'_>, ids: Ids) -> Vec<Value> {
+pub async fn shown(who: &Actor<'_>, ids: ResourceIds) -> Vec<Value> {
     let list = format!("/v2/bucketlists/{}", ids.list);
     let mut shown = Vec::new();
     for path in [
