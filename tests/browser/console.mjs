@@ -1,10 +1,9 @@
-// Drives /console in Chromium, as an administrator would: logs in, finds an incident, looks at it, takes it out for other
-// programs, marks it as fixed, deletes it. Fails on any request to another host, on any violation of the content security
-// policy, and on any error in a page.
+// Tests /console in Chromium: log in, filter, view, export, resolve and delete incidents. Fails on any request to another
+// host, on any violation of the content security policy, and on any error in a page.
 //
 //   node console.mjs BASE_URL [SCREENSHOT_DIR]
 //
-//   ADMIN_EMAIL, ADMIN_PASSWORD   an administrator
+//   ADMIN_EMAIL, ADMIN_PASSWORD   credentials of an administrator
 //   CHROMIUM                      default /usr/bin/chromium
 import assert from 'node:assert/strict';
 import { mkdir, readFile } from 'node:fs/promises';
@@ -28,14 +27,14 @@ const browser = await chromium.launch({
     '--disable-sync', '--no-first-run', '--disable-quic'],
 });
 
-async function check(what, body) {
+async function check(name, body) {
   const started = Date.now();
   try {
     await body();
   } catch (error) {
-    throw new Error(`${what}: ${error.message}`, { cause: error });
+    throw new Error(`${name}: ${error.message}`, { cause: error });
   }
-  passed.push(`${what} (${Date.now() - started} ms)`);
+  passed.push(`${name} (${Date.now() - started} ms)`);
 }
 
 async function shot(page, name) {
@@ -44,28 +43,28 @@ async function shot(page, name) {
   await page.screenshot({ path: join(shots, `console-${name}.png`), fullPage: true });
 }
 
-// ---- incidents to look at ---------------------------------------------------------------------------------------------
+// ---- test data -----------------------------------------------------------------------------------------------------
 
 const json = { 'Content-Type': 'application/json' };
 const logIn = async (account) => {
-  const answer = await fetch(`${origin}/v2/auth/login`, { method: 'POST', headers: json, body: JSON.stringify(account) });
-  assert.equal(answer.status, 200, await answer.clone().text());
-  return { Authorization: `Bearer ${(await answer.json()).access_token}` };
+  const response = await fetch(`${origin}/v2/auth/login`, { method: 'POST', headers: json, body: JSON.stringify(account) });
+  assert.equal(response.status, 200, await response.clone().text());
+  return { Authorization: `Bearer ${(await response.json()).access_token}` };
 };
 const admin = await logIn({ email, password });
-// What an administrator asks to be kept is kept.
+// X-Debug-Capture of an administrator captures any request.
 const capture = async (path, options = {}) => {
   const headers = { ...admin, 'X-Debug-Capture': '1', ...options.headers };
-  const answer = await fetch(origin + path, { ...options, headers });
-  const request = answer.headers.get('X-Request-ID');
+  const response = await fetch(origin + path, { ...options, headers });
+  const request = response.headers.get('X-Request-ID');
   for (let tries = 0; tries < 300; tries += 1) {
     const found = await (await fetch(`${origin}/v2/admin/incidents?request_id=${request}`, { headers: admin })).json();
     if (found.data.length) return found.data[0];
     await new Promise((resolve) => { setTimeout(resolve, 50); });
   }
-  throw new Error(`${path} was not kept`);
+  throw new Error(`${path} was not captured`);
 };
-const evil = await capture('/v2/bucketlists/1?include=items', { headers: { 'User-Agent': '<img src=x onerror=alert(1)>{{title}}' } });
+const hostile = await capture('/v2/bucketlists/1?include=items', { headers: { 'User-Agent': '<img src=x onerror=alert(1)>{{title}}' } });
 const binary = await capture('/v2/bucketlists', { method: 'POST', headers: { ...json, 'Content-Encoding': 'gzip' }, body: gzipSync('{"name": "x"}') });
 
 // ---- the page ---------------------------------------------------------------------------------------------------------
@@ -94,7 +93,7 @@ async function filter(values) {
 
 async function show({ id }) {
   await page.goto(`${origin}/console#${id}`);
-  await page.locator('#one').waitFor();
+  await page.locator('#incident').waitFor();
   assert.match(await page.locator('#title').innerText(), new RegExp(`^#${id} `));
 }
 
@@ -116,99 +115,99 @@ async function downloads(target, count = 1) {
 
 const loggedOut = async () => {
   assert.ok(await page.locator('#login').isVisible());
-  assert.ok(await page.locator('#list').isHidden() && await page.locator('#one').isHidden());
+  assert.ok(await page.locator('#list').isHidden() && await page.locator('#incident').isHidden());
 };
 
 try {
   const trouble = await watch(page, origin);
   const response = await page.goto(`${origin}/console`, { waitUntil: 'load' });
-  await check('nothing is shown to nobody', async () => {
+  await check('without a session only the login form is visible', async () => {
     const csp = response.headers()['content-security-policy'];
     assert.match(csp, /default-src 'none'/);
     assert.doesNotMatch(csp, /unsafe|data:/);
     await loggedOut();
     await shot(page, 'login');
   });
-  await check('a wrong password and a user who is no administrator are told so', async () => {
+  await check('a wrong password and a user without the admin role are rejected', async () => {
     await submitLogin({ email, password: `${password}-wrong` });
     await page.locator('#notice.error').waitFor();
     await loggedOut();
     const visitor = { email: `console-${Date.now()}@example.com`, password: 'harbour-lantern-42' };
     assert.equal((await page.request.post(`${origin}/v2/auth/register`, { data: { ...visitor, name: 'Visitor' } })).status(), 201);
     await submitLogin(visitor);
-    await page.locator('#notice', { hasText: 'no administrator' }).waitFor();
+    await page.locator('#notice', { hasText: 'not an administrator' }).waitFor();
     await loggedOut();
     const session = await logIn(visitor);
     await fetch(`${origin}/v2/users/me`, { method: 'DELETE', headers: { ...session, ...json }, body: JSON.stringify({ password: visitor.password }) });
   });
-  await check('an administrator sees the incidents, in every scheme and size', async () => {
+  await check('an administrator sees the list, in both colour schemes and on a phone', async () => {
     await submitLogin({ email, password });
-    await row(evil).waitFor();
+    await row(hostile).waitFor();
     assert.equal(await page.inputValue('#login-password'), '');
     assert.equal(await page.locator('#session-user').innerText(), email);
     await shot(page, 'list');
     await page.emulateMedia({ colorScheme: 'dark' });
     await shot(page, 'list-dark');
     await page.setViewportSize({ width: 375, height: 740 });
-    const sideways = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-    assert.equal(sideways, 0, 'the page scrolls sideways on a phone');
+    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    assert.equal(overflow, 0, 'the page scrolls horizontally on a phone');
     await shot(page, 'list-phone');
     await page.setViewportSize({ width: 1280, height: 900 });
     await page.emulateMedia({ colorScheme: 'light' });
   });
-  await check('filters find an incident, or say that there is none', async () => {
+  await check('filters select incidents', async () => {
     await filter({ request_id: binary.request_id });
     await page.waitForFunction(() => document.querySelectorAll('#rows tr').length === 1);
     assert.ok(await row(binary).isVisible());
     await filter({ code: 'NO_SUCH_CODE' });
     await page.locator('#empty').waitFor();
     await filter({ status: '42' });
-    assert.equal(await rows.count(), 0, 'an impossible status is not sent');
+    assert.equal(await rows.count(), 0, 'an invalid status is not sent');
     await page.click('#filters button[type=reset]');
-    await row(evil).waitFor();
+    await row(hostile).waitFor();
   });
-  await check('an incident is shown as it was, and as text', async () => {
-    await row(evil).locator('a').click();
-    await page.locator('#one').waitFor();
+  await check('an incident is displayed as captured, without interpreting markup', async () => {
+    await row(hostile).locator('a').click();
+    await page.locator('#incident').waitFor();
     const request = await page.locator('#request').innerText();
     assert.ok(request.startsWith('GET /v2/bucketlists/1?include=items\n'), request);
     assert.ok(request.includes('<img src=x onerror=alert(1)>{{title}}'), request);
     assert.ok((await page.locator('#response').innerText()).startsWith('404\n'));
-    assert.equal(await page.locator('#one img').count(), 0);
+    assert.equal(await page.locator('#incident img').count(), 0);
     await shot(page, 'incident');
   });
-  await check('a report of a replay shows what differs', async () => {
-    const outcome = { request_id: evil.request_id, now: { status: 200, code: null }, reproduced: false, fixed: true, undocumented: [], obstacle: null,
+  await check('a replay report shows the differences', async () => {
+    const outcome = { request_id: hostile.request_id, now: { status: 200, code: null }, reproduced: false, fixed: true, undocumented: [], obstacle: null,
       differences: [{ place: 'status', captured: '422', now: '200' }, { place: '/x', captured: '<b>', now: '1' }] };
     const report = { against: 'http://localhost', outcomes: [outcome] };
     await page.setInputFiles('#report', { name: 'report.json', mimeType: 'application/json', buffer: Buffer.from(JSON.stringify(report)) });
     await page.locator('#differences').waitFor();
-    assert.match(await page.locator('#verdict').innerText(), /Against http:\/\/localhost: 200\. It is fixed\./);
+    assert.match(await page.locator('#verdict').innerText(), /Against http:\/\/localhost: 200\. Fixed\./);
     assert.equal(await page.locator('#differences tbody tr').count(), 2);
     await shot(page, 'replay');
     await page.setInputFiles('#report', { name: 'x.json', mimeType: 'application/json', buffer: Buffer.from('{}') });
-    await page.locator('#notice', { hasText: 'no report' }).waitFor();
+    await page.locator('#notice', { hasText: 'not a replay report' }).waitFor();
   });
-  await check('it is taken out for Postman, curl and HAR', async () => {
+  await check('an incident is exported for Postman, curl and HAR', async () => {
     const [collection] = await downloads('postman');
-    assert.equal(collection.name, `incident-${evil.id}.postman_collection.json`);
+    assert.equal(collection.name, `incident-${hostile.id}.postman_collection.json`);
     assert.equal(JSON.parse(collection.bytes).item.length, 1);
     const [command] = await downloads('curl');
-    assert.equal(command.name, `incident-${evil.id}.sh`);
+    assert.equal(command.name, `incident-${hostile.id}.sh`);
     assert.match(command.bytes.toString(), /^curl -sS /);
     const [archive] = await downloads('har');
     assert.equal(JSON.parse(archive.bytes).log.version, '1.2');
     await show(binary);
     const files = await downloads('postman', 2);
     const body = files.find(({ name }) => name === `incident-${binary.id}.body`);
-    const kept = await (await fetch(`${origin}/v2/admin/incidents/${binary.id}`, { headers: admin })).json();
-    assert.equal(body.bytes.toString('base64'), kept.request.body.base64);
+    const captured = await (await fetch(`${origin}/v2/admin/incidents/${binary.id}`, { headers: admin })).json();
+    assert.equal(body.bytes.toString('base64'), captured.request.body.base64);
     assert.match(await notice.innerText(), /working directory/);
   });
-  await check('it is fixed, open again, and found by that', async () => {
+  await check('an incident is marked as fixed, found by its state, and reopened', async () => {
     await page.click('#resolve');
-    await page.locator('#resolve', { hasText: 'Open again' }).waitFor();
-    await page.click('#one a[href="#"]');
+    await page.locator('#resolve', { hasText: 'Reopen' }).waitFor();
+    await page.click('#incident a[href="#"]');
     await filter({ resolved: 'true' });
     await row(binary).waitFor();
     assert.equal(await row(binary).locator('.state').innerText(), 'fixed');
@@ -216,40 +215,40 @@ try {
     await page.click('#resolve');
     await page.locator('#resolve', { hasText: 'Mark as fixed' }).waitFor();
   });
-  await check('it stays after a reload, and is gone once it is deleted', async () => {
-    const kept = await page.evaluate(() => Object.keys(JSON.parse(sessionStorage.getItem('bucketlist-console-session'))).sort());
-    assert.deepEqual(kept, ['access_token', 'expires_at', 'refresh_token'], 'nothing about the user');
+  await check('an incident is shown after a reload and deleted after confirmation', async () => {
+    const stored = await page.evaluate(() => Object.keys(JSON.parse(sessionStorage.getItem('bucketlist-console-session'))).sort());
+    assert.deepEqual(stored, ['access_token', 'expires_at', 'refresh_token'], 'no data about the user');
     await page.reload({ waitUntil: 'load' });
-    await page.locator('#one').waitFor();
+    await page.locator('#incident').waitFor();
     assert.equal(await page.locator('#session-user').innerText(), email);
     page.once('dialog', (dialog) => dialog.dismiss());
     await page.click('#delete');
-    assert.ok(await page.locator('#one').isVisible());
+    assert.ok(await page.locator('#incident').isVisible());
     page.once('dialog', (dialog) => dialog.accept());
     const listed = page.waitForResponse((response) => response.url() === `${origin}/v2/admin/incidents`);
     await page.click('#delete');
     await listed;
     await page.waitForLoadState('networkidle');
-    await page.locator('#notice', { hasText: 'is deleted' }).waitFor();
+    await page.locator('#notice', { hasText: 'deleted' }).waitFor();
     assert.equal(new URL(page.url()).hash, '');
     assert.equal(await row(binary).count(), 0);
     await page.goto(`${origin}/console#${binary.id}`);
     await page.locator('#notice.error').waitFor();
-    assert.ok(await page.locator('#one').isHidden());
+    assert.ok(await page.locator('#incident').isHidden());
   });
-  await check('a refused token is exchanged, and after the end of the session nothing is left', async () => {
+  await check('a rejected access token is refreshed, and logout clears the storage', async () => {
     await page.evaluate(() => {
       const session = JSON.parse(sessionStorage.getItem('bucketlist-console-session'));
       sessionStorage.setItem('bucketlist-console-session', JSON.stringify({ ...session, access_token: 'no.longer.valid' }));
     });
-    await show(evil);
+    await show(hostile);
     await page.click('#logout');
     await page.locator('#notice', { hasText: 'Logged out.' }).waitFor();
     await loggedOut();
     assert.equal(await page.evaluate(() => sessionStorage.length), 0);
   });
   trouble.assertNone();
-  await fetch(`${origin}/v2/admin/incidents/${evil.id}`, { method: 'DELETE', headers: admin });
+  await fetch(`${origin}/v2/admin/incidents/${hostile.id}`, { method: 'DELETE', headers: admin });
   for (const line of passed) console.log(`ok  ${line}`);
 } catch (error) {
   for (const line of passed) console.log(`ok  ${line}`);

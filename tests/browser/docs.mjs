@@ -1,14 +1,14 @@
-// Drives the human pages in Chromium, as a developer would: reads `/` and `/redoc`, opens `/docs`, logs in once, and executes every
-// operation of each document with "Try it out". Fails on any request to another host, on any violation of the content
-// security policy, on any error in a page, and on any status that was not expected.
+// Tests `/`, `/redoc` and `/docs` in Chromium: logs in to /docs once and executes every operation of each document with "Try it
+// out". Fails on any request to another host, on any violation of the content security policy, on any error in a page, and on
+// any unexpected status.
 //
 //   node docs.mjs BASE_URL [SCREENSHOT_DIR]
 //
-//   DEMO_EMAIL, DEMO_PASSWORD     the account to log in with; default: what the bar is prefilled with (development)
-//   ADMIN_EMAIL, ADMIN_PASSWORD   for the administrators' operations; without it they must be refused with 403
+//   DEMO_EMAIL, DEMO_PASSWORD     the account to log in with; default: the prefilled one (development)
+//   ADMIN_EMAIL, ADMIN_PASSWORD   for administrative operations; without it they must return 403
 //   CHROMIUM                      default /usr/bin/chromium
 //
-// It creates what it needs and deletes it again; accounts are throw-away ones at @example.com.
+// Creates the resources it needs and deletes them. Accounts are at @example.com.
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -42,21 +42,21 @@ async function open(path, options = {}) {
   return { page, trouble, response };
 }
 
-/** Of a page, or of a part of one. */
+/** Takes a screenshot of a page or an element. */
 async function shot(page, name, options = {}) {
   if (!shots) return;
   await mkdir(shots, { recursive: true });
   await page.screenshot({ path: join(shots, `${name}.png`), ...options });
 }
 
-async function check(what, body) {
+async function check(name, body) {
   const started = Date.now();
   try {
     await body();
   } catch (error) {
-    throw new Error(`${what}: ${error.message}`, { cause: error });
+    throw new Error(`${name}: ${error.message}`, { cause: error });
   }
-  passed.push(`${what} (${Date.now() - started} ms)`);
+  passed.push(`${name} (${Date.now() - started} ms)`);
 }
 
 async function landingPage() {
@@ -65,66 +65,66 @@ async function landingPage() {
   assert.match(response.headers()['content-security-policy'] ?? '', /default-src 'none'/);
   assert.ok((await page.locator('h1').count()) === 1, 'exactly one h1');
   assert.ok((await page.locator('pre code').first().innerText()).includes(origin), 'the commands name this server');
-  // Every local link leads somewhere: 503 is an honest answer of /health/ready.
+  // Every local link works. /health/ready may return 503.
   for (const href of await page.locator('a[href^="/"]').evaluateAll((all) => [...new Set(all.map((a) => a.pathname))])) {
     const status = (await page.request.get(origin + href)).status();
-    assert.ok(status === 200 || (status === 503 && href === '/health/ready'), `${href} answers ${status}`);
+    assert.ok(status === 200 || (status === 503 && href === '/health/ready'), `${href} returned ${status}`);
   }
   for (const path of ['/robots.txt', '/favicon.svg']) assert.equal((await page.request.get(origin + path)).status(), 200, path);
   await shot(page, 'home-light', { fullPage: true });
   await page.emulateMedia({ colorScheme: 'dark' });
   await shot(page, 'home-dark', { fullPage: true });
   await page.setViewportSize({ width: 375, height: 740 });
-  const sideways = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  assert.equal(sideways, 0, 'the landing page scrolls sideways on a phone');
+  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  assert.equal(overflow, 0, 'the landing page scrolls horizontally on a phone');
   await shot(page, 'home-phone', { fullPage: true });
   trouble.assertNone();
   await page.context().close();
 }
 
-/** Logging in, staying logged in, and what happens to a session that expires. */
+/** Login, persistence of the session, and its refresh. */
 async function session(docs, demo, contract, trouble) {
   const { page } = docs;
-  await check('a wrong password is explained in the bar', async () => {
+  await check('a wrong password shows an error message', async () => {
     await docs.submitLogin(demo.email, `${demo.password}-wrong`);
     const notice = page.locator('#notice.error');
     await notice.waitFor();
     assert.match(await notice.innerText(), /\w+ \w+/);
     assert.equal(await docs.loggedInAs(), null);
   });
-  await check('log in once', async () => {
+  await check('one login applies to all operations', async () => {
     await docs.logIn(demo.email, demo.password);
     await shot(page, `docs-${contract}-logged-in`);
   });
-  await check('a secured call works, and still does after a reload', async () => {
+  await check('an authenticated request works before and after a reload', async () => {
     assert.equal((await docs.execute('getMe')).status, 200);
     await page.reload({ waitUntil: 'load' });
     await docs.ready();
     assert.equal(await docs.loggedInAs(), demo.email);
     assert.equal((await docs.execute('getMe')).status, 200);
   });
-  await check('a refused access token is renewed and the call repeated', async () => {
-    const refused = { status: 401, contentType: 'application/json', body: '{}' };
-    await page.route(`**/${contract}/users/me`, (route) => route.fulfill(refused), { times: 1 });
+  await check('a rejected access token is refreshed and the request is retried', async () => {
+    const unauthorized = { status: 401, contentType: 'application/json', body: '{}' };
+    await page.route(`**/${contract}/users/me`, (route) => route.fulfill(unauthorized), { times: 1 });
     const seen = docs.record();
     assert.equal((await docs.execute('getMe')).status, 200);
     assert.deepEqual(seen.stop(), [`GET /${contract}/users/me 401`, 'POST /v1/auth/refresh 200', `GET /${contract}/users/me 200`]);
   });
-  await check('an access token about to expire is renewed beforehand', async () => {
+  await check('an access token is refreshed shortly before it expires', async () => {
     await docs.changeStoredSession({ expires_at: Date.now() - 1000 });
     const seen = docs.record();
     assert.equal((await docs.execute('getMe')).status, 200);
     assert.deepEqual(seen.stop(), ['POST /v1/auth/refresh 200', `GET /${contract}/users/me 200`]);
   });
-  await check('of the session its tokens are kept, and nothing about the user, whom a reload asks for', async () => {
+  await check('only the tokens of the session are stored, and a reload requests the user', async () => {
     assert.deepEqual(Object.keys(await docs.storedSession()).sort(), ['access_token', 'expires_at', 'refresh_token']);
     const seen = docs.record();
     await docs.changeStoredSession({ access_token: 'no.longer.valid' });
-    // The bar has a name as soon as the session is renewed: the last answer may come later.
-    const asked = page.waitForResponse((response) => response.url().endsWith('/v1/users/me') && response.status() === 200);
+    // The bar shows the user as soon as the session is refreshed; the last response can arrive later.
+    const userLoaded = page.waitForResponse((response) => response.url().endsWith('/v1/users/me') && response.status() === 200);
     await page.reload({ waitUntil: 'load' });
     await docs.ready();
-    await asked;
+    await userLoaded;
     assert.deepEqual(seen.stop(), ['GET /v1/users/me 401', 'POST /v1/auth/refresh 200', 'GET /v1/users/me 200']);
     assert.equal(await docs.loggedInAs(), demo.email);
     assert.equal((await docs.execute('getMe')).status, 200);
@@ -132,7 +132,7 @@ async function session(docs, demo, contract, trouble) {
   trouble.assertNone();
 }
 
-/** What an executed operation looks like, in both colour schemes. */
+/** Takes screenshots of an executed operation in both colour schemes. */
 async function pictures(block, contract) {
   await shot(block, `docs-${contract}-executed`);
   await block.page().emulateMedia({ colorScheme: 'dark' });
@@ -171,11 +171,11 @@ async function everyOperation(docs, demo, contract, trouble) {
   if (absent.length) console.log(`planned, but not in the document: ${absent.join(', ')}`);
   assert.deepEqual(unplanned, [], 'operations of the document without a plan (see plan.mjs)');
   const failed = rows.filter((row) => String(row.verdict).startsWith('FAILED'));
-  assert.deepEqual(failed.map((row) => row.operation), [], 'operations that did not answer as expected');
+  assert.deepEqual(failed.map((row) => row.operation), [], 'operations with an unexpected response');
   trouble.assertNone();
 }
 
-/** What the server says it serves. */
+/** Returns the API versions of the server. */
 async function contracts() {
   const { contracts: served } = await (await fetch(`${origin}/version`)).json();
   assert.ok(served.length > 1, 'more than one contract');
@@ -209,7 +209,7 @@ async function documentation(contract) {
   await page.context().close();
 }
 
-/** Every operation is there to be read, by an address of its own, without a word to another host. */
+/** Every operation is displayed and has a URL. */
 async function reference(contract) {
   const { page, trouble, response } = await open(`/redoc?contract=${contract}`);
   const csp = response.headers()['content-security-policy'] ?? '';
@@ -221,13 +221,13 @@ async function reference(contract) {
   for (const { operationId, summary } of operations) {
     await section(operationId).first().waitFor({ state: 'attached' });
     const text = await section(operationId).first().innerText();
-    assert.ok(text.includes(summary), `${operationId}: "${summary}" is not said`);
+    assert.ok(text.includes(summary), `${operationId}: "${summary}" is not displayed`);
   }
   await page.locator(`.chooser [aria-current="page"][data-contract="${contract}"]`).waitFor();
   assert.equal(await page.locator('#elsewhere').getAttribute('href'), `/docs?contract=${contract}`);
   await shot(page, `redoc-${contract}`);
 
-  // The menu leads to addresses that lead back.
+  // The menu changes the URL, and opening that URL scrolls to the operation.
   const menu = page.locator('.menu-content');
   const { operationId, summary, tags } = operations[1];
   await menu.getByText(tags[0], { exact: true }).click();
@@ -242,7 +242,7 @@ async function reference(contract) {
   await page.waitForFunction((wanted) => {
     const box = document.querySelector(`[data-section-id="${wanted}"]`)?.getBoundingClientRect();
     return box && box.top < innerHeight && box.bottom > 0 && scrollY > 0;
-  }, id).catch(() => { throw new Error(`#${id} does not lead to ${last}`); });
+  }, id).catch(() => { throw new Error(`#${id} does not scroll to ${last}`); });
   await shot(page, `redoc-${contract}-deep-link`);
   await page.setViewportSize({ width: 375, height: 740 });
   await shot(page, `redoc-${contract}-phone`);

@@ -1,32 +1,31 @@
-// Every operation of a contract, in an order in which each finds what it needs. An operation of the document that is
-// missing here fails the run, so a new endpoint asks for its line.
+// A plan of every operation, ordered by dependency. An operation of the document without a plan fails the test.
 
 const started = `${Date.now().toString(36)}${Math.random().toString(36).slice(2, 6)}`;
 
 /**
- * What a newcomer does first: executes an operation as the page shows it, on the seeded data. v1's examples are executed
- * on what the plan makes; v2's have keys, conditions and filters, which must neither refuse nor hide anything.
+ * Executes operations of v2 with unchanged examples, on the seeded data. The examples contain idempotency keys, conditions and
+ * filters, which must neither cause errors nor hide data.
  */
 export function firstClicks({ docs, origin }) {
-  const asDemo = (id, expect, more = {}) => ({ id, as: 'demo, as it stands', expect: [expect], ...more });
+  const asDemo = (id, expect, more = {}) => ({ id, as: 'demo, unchanged example', expect: [expect], ...more });
   const rows = ({ json }) => {
     if (!json?.data?.length) throw new Error('the first page is empty');
   };
-  const made = [];
+  const created = [];
   return [
     ...['getMe', 'getBucketlist', 'getItem', 'getExport', 'getExportContent'].map((id) => asDemo(id, 200)),
     ...['listBucketlists', 'listItems', 'search', 'listSessions'].map((id) => asDemo(id, 200, { after: rows })),
     ...['updateBucketlist', 'replaceBucketlist', 'updateItem', 'replaceItem', 'updateMe'].map((id) => asDemo(id, 200)),
-    asDemo('createItem', 201, { after: ({ json }) => made.push(`bucketlists/1/items/${json.id}`) }),
-    asDemo('createItems', 201, { after: ({ json }) => made.push(...json.data.map(({ id }) => `bucketlists/1/items/${id}`)) }),
-    asDemo('createBucketlist', 201, { after: ({ json }) => made.push(`bucketlists/${json.id}`) }),
-    // The second click finds what the first one has made, and says so.
+    asDemo('createItem', 201, { after: ({ json }) => created.push(`bucketlists/1/items/${json.id}`) }),
+    asDemo('createItems', 201, { after: ({ json }) => created.push(...json.data.map(({ id }) => `bucketlists/1/items/${id}`)) }),
+    asDemo('createBucketlist', 201, { after: ({ json }) => created.push(`bucketlists/${json.id}`) }),
+    // The second request has the same idempotency key and returns the first result.
     asDemo('createBucketlist', 201, {
       note: 'ok (replayed)',
       after: async ({ json }) => {
-        if (made.at(-1) !== `bucketlists/${json.id}`) throw new Error('a second list was made');
+        if (created.at(-1) !== `bucketlists/${json.id}`) throw new Error('a second list was created');
         const headers = { Authorization: `Bearer ${await docs.accessToken()}` };
-        for (const path of made) await docs.page.request.delete(`${origin}/v2/${path}`, { headers });
+        for (const path of created) await docs.page.request.delete(`${origin}/v2/${path}`, { headers });
       },
     }),
   ];
@@ -45,14 +44,14 @@ export function plan({ docs, origin, demo, admin, contract }) {
   const list = () => ({ bucketlist_id: ids.list });
   const item = () => ({ ...list(), item_id: ids.item });
   const asUser = (id, expect, more = {}) => ({ id, as: 'user', expect: [expect], ...more });
-  const asVisitor = (id, expect, more = {}) => ({ id, as: 'throw-away user', expect: [].concat(expect), ...more });
-  // Without an administrator's account the operations are executed all the same: as a user, who must be refused.
+  const asVisitor = (id, expect, more = {}) => ({ id, as: 'test user', expect: [].concat(expect), ...more });
+  // Without credentials of an administrator, the operations are executed as a user and must return 403.
   const asAdmin = (id, expect, more = {}) => (admin
     ? { id, as: 'admin', expect: [expect], ...more }
-    : { id, as: 'user', expect: [403], note: 'ok (refused: no ADMIN_EMAIL)', ...more });
-  // The page offers the key of an example, which may be used up: a creation of our own has its own.
+    : { id, as: 'user', expect: [403], note: 'ok (rejected: no ADMIN_EMAIL)', ...more });
+  // The idempotency key of the example may be in use: each creation has a new one.
   const newKey = () => inV2({ 'Idempotency-Key': `"docs ${unique} ${keys++}"` })[0];
-  // The members of an example that name an account or prove its owner, made true for the throw-away one.
+  // Replaces email address and passwords of an example by those of the test account.
   const ownAccount = (current, next = current) => (example) => Object.fromEntries(Object.keys(example)
     .filter((name) => /password|^email$/.test(name))
     .map((name) => [name, name === 'email' ? visitor.email : /new/.test(name) ? next : current]));
@@ -76,18 +75,18 @@ export function plan({ docs, origin, demo, admin, contract }) {
       asUser('search', 200),
       asUser('createExport', 202, { input: { parameters: newKey() }, after: ({ json }) => { ids.export = json?.id; } }),
       asUser('getExport', 200, { input: () => ({ parameters: { export_id: ids.export } }) }),
-      // The seeded one: it is finished.
+      // The seeded export is complete.
       asUser('getExportContent', 200),
     ),
     asUser('deleteItem', 204, { input: () => ({ parameters: item() }) }),
     asUser('deleteBucketlist', 204, { input: () => ({ parameters: list() }) }),
 
-    // Registering, logging in and refreshing in the page log the whole page in.
-    { ...asVisitor('register', 201, { input: { body: { email: visitor.email, password: visitor.password } }, after: becomes(visitor.email) }), before: () => docs.logOut(), as: 'nobody' },
+    // Registering, logging in and refreshing apply to the whole page.
+    { ...asVisitor('register', 201, { input: { body: { email: visitor.email, password: visitor.password } }, after: becomes(visitor.email) }), before: () => docs.logOut(), as: 'anonymous' },
     asVisitor('updateMe', 200, { input: { body: ownAccount(visitor.password) } }),
     asVisitor('changePassword', 204, { input: { body: ownAccount(visitor.password, visitor.next) } }),
     asVisitor('login', 200, {
-      as: 'nobody',
+      as: 'anonymous',
       before: () => docs.logOut(),
       input: { body: { email: visitor.email, password: visitor.next } },
       after: async ({ json }) => { refreshToken = json?.refresh_token; await docs.expectUser(visitor.email); },
@@ -95,12 +94,12 @@ export function plan({ docs, origin, demo, admin, contract }) {
     asVisitor('refreshSession', 200, { input: () => ({ body: { refresh_token: refreshToken } }), after: becomes(visitor.email) }),
     ...inV2(
       asVisitor('listSessions', 200, { after: ({ json }) => { ids.session = json?.data.find((session) => session.current)?.id; } }),
-      // The page's own session: it notices.
+      // The session of the page.
       asVisitor('endSession', 204, { input: () => ({ parameters: { session_id: ids.session } }), after: becomes(null) }),
     ),
     asVisitor('requestPasswordReset', 202, { input: { body: { email: visitor.email } } }),
-    // The token is in a mail that this test cannot read; the example's is a made-up one and must be refused in words.
-    asVisitor('confirmPasswordReset', [400, 401, 404, 410, 422], { note: 'ok (refused: the token is in a mail)' }),
+    // The valid token is in a mail. That of the example must be rejected.
+    asVisitor('confirmPasswordReset', [400, 401, 404, 410, 422], { note: 'ok (rejected: the token is in a mail)' }),
     asVisitor('logout', 204, { before: () => docs.logIn(visitor.email, visitor.next), after: becomes(null) }),
     ...inV2(asVisitor('endSessions', 204, { before: () => docs.logIn(visitor.email, visitor.next), after: becomes(null) })),
     asVisitor('deleteMe', 204, {

@@ -1,4 +1,4 @@
-// The documentation page, in a user's words: log in, execute an operation, read the answer.
+// Page object for /docs: log in, execute an operation, read the response.
 import assert from 'node:assert/strict';
 
 const STORAGE_KEY = 'bucketlist-docs-session';
@@ -8,7 +8,7 @@ export class SwaggerPage {
     this.page = page;
   }
 
-  /** Loaded, the document parsed, and a stored session (if any) in use. */
+  /** Waits until the document is rendered and a stored session, if any, is applied. */
   async ready() {
     await this.page.locator('.opblock').first().waitFor();
     await this.page.waitForFunction((key) => {
@@ -39,18 +39,18 @@ export class SwaggerPage {
     await this.expectUser(null);
   }
 
-  /** Waits until the bar shows this user, or nobody. */
+  /** Waits until the bar shows this user; null for no session. */
   async expectUser(email) {
     if (email === null) return this.page.locator('#login').waitFor();
     await this.page.waitForFunction((expected) => {
       const user = document.getElementById('session-user');
       return user.offsetParent !== null && user.textContent.toLowerCase() === expected.toLowerCase();
     }, email).catch(async () => {
-      throw new Error(`the bar should show ${email}; it says "${await this.page.locator('.bar').innerText()}"`);
+      throw new Error(`the bar should show ${email}; it shows "${await this.page.locator('.bar').innerText()}"`);
     });
   }
 
-  /** The page shows this contract, under the same session. */
+  /** Selects an API version. The session stays the same. */
   async choose(contract) {
     await this.page.locator('.chooser').getByRole('link', { name: contract, exact: true }).click();
     await this.page.locator(`.chooser [aria-current="page"][data-contract="${contract}"]`).waitFor();
@@ -61,19 +61,19 @@ export class SwaggerPage {
     return this.page.evaluate((key) => JSON.parse(localStorage.getItem(key)).access_token, STORAGE_KEY);
   }
 
-  /** What the browser keeps of the session. */
+  /** Returns the stored session. */
   async storedSession() {
     return this.page.evaluate((key) => JSON.parse(localStorage.getItem(key)), STORAGE_KEY);
   }
 
-  /** What time would do to the stored session. */
+  /** Changes the stored session. */
   async changeStoredSession(change) {
     await this.page.evaluate(([key, values]) => {
       localStorage.setItem(key, JSON.stringify({ ...JSON.parse(localStorage.getItem(key)), ...values }));
     }, [STORAGE_KEY, change]);
   }
 
-  /** Method, path and status of every call of the API from now on. */
+  /** Records method, path and status of every API request. */
   record() {
     const seen = [];
     const listener = (response) => {
@@ -85,9 +85,9 @@ export class SwaggerPage {
   }
 
   /**
-   * Executes an operation with its examples, except for what `input` overrides: `parameters` by name, and `body` members
-   * (or a function from the example to those).
-   * Returns what the page shows; `shown` gets the open operation while it still shows it.
+   * Executes an operation with the examples of the document. `parameters` overrides parameters by name, `body` members of the body;
+   * it can be a function of the example. `shown` is called with the operation while the response is displayed.
+   * Returns the displayed response.
    */
   async execute(operationId, { parameters = {}, body = null, shown: onShown } = {}) {
     const block = this.page.locator(`.opblock[id$="-${operationId}"]`);
@@ -108,7 +108,7 @@ export class SwaggerPage {
     const text = block.locator('.opblock-section-request-body textarea');
     let sent = null;
     if (await text.count()) {
-      // The example must be usable as it stands: valid JSON, not a placeholder.
+      // The example must be valid JSON.
       const example = JSON.parse(await text.inputValue());
       sent = { ...example, ...(typeof body === 'function' ? body(example) : body) };
       if (body) await text.fill(JSON.stringify(sent, null, 2));
@@ -116,16 +116,16 @@ export class SwaggerPage {
       assert.equal(body, null, `${operationId} has no request body to fill in`);
     }
     await execute.click();
-    // Swagger UI leaves invalid fields red and sends nothing: say so instead of timing out.
+    // Swagger UI marks invalid fields and sends nothing: fail instead of timing out.
     const shown = block.locator('.live-responses-table tbody .response-col_status').first();
     const invalid = block.locator('.opblock-section input.invalid, .opblock-section textarea.invalid').first();
     await shown.or(invalid).first().waitFor();
-    assert.ok(await shown.count(), `${operationId}: the page refuses the input`);
+    assert.ok(await shown.count(), `${operationId}: the page rejects the input`);
     const status = Number.parseInt(await shown.innerText(), 10);
-    const answer = block.locator('.live-responses-table .response-col_description .highlight-code pre').first();
-    const received = (await answer.count()) ? await answer.innerText() : '';
+    const responseBody = block.locator('.live-responses-table .response-col_description .highlight-code pre').first();
+    const received = (await responseBody.count()) ? await responseBody.innerText() : '';
     let json = null;
-    try { json = JSON.parse(received); } catch { /* no body, or none in JSON */ }
+    try { json = JSON.parse(received); } catch { /* no body, or not JSON */ }
     await onShown?.(block);
     await block.locator('.opblock-summary-control').click();
     return { status, body: received, json, sent };

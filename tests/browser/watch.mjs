@@ -1,7 +1,7 @@
-// What must not happen while a page is open, whatever it is used for.
+// Detects requests to other hosts, policy violations and page errors.
 import assert from 'node:assert/strict';
 
-/** Blocks requests to other hosts; collects those, policy violations and page errors. */
+/** Blocks and records requests to other hosts; records policy violations and page errors. */
 export async function watch(page, origin) {
   const found = [];
   await page.context().route('**/*', (route) => {
@@ -12,11 +12,11 @@ export async function watch(page, origin) {
   });
   page.on('pageerror', (error) => found.push(`page error: ${error}`));
   page.on('console', (message) => {
-    // "Failed to load resource" is how Chromium reports a 4xx to an operation that was tried: not an error of the page.
+    // Chromium reports a 4xx response to a request as "Failed to load resource". That is not an error of the page.
     if (message.type() === 'error' && !message.text().startsWith('Failed to load resource')) found.push(`console: ${message.text()}`);
     if (/content security policy/i.test(message.text())) found.push(`policy: ${message.text()}`);
   });
-  // An asset of the page itself that is missing is an error, though.
+  // A missing asset of the page is an error.
   page.on('response', (response) => {
     const asset = ['script', 'stylesheet', 'image', 'font'].includes(response.request().resourceType());
     if (asset && response.status() >= 400) found.push(`asset: ${response.status()} ${response.url()}`);
@@ -27,5 +27,5 @@ export async function watch(page, origin) {
       window.reportViolation(`${event.effectiveDirective} blocked ${event.blockedURI} at ${event.sourceFile}:${event.lineNumber}`);
     });
   });
-  return { assertNone: () => assert.deepEqual([...new Set(found)], [], 'trouble in the page') };
+  return { assertNone: () => assert.deepEqual([...new Set(found)], [], 'problems in the page') };
 }

@@ -1,9 +1,9 @@
-"""Generates, compiles and runs the clients; prints the matrix, and holds docs/clients.md to it.
+"""Generates, compiles and runs the clients, prints the results and compares them with docs/clients.md.
 
     run.py [--only LANGUAGE]… [--write]
 
-`scripts/clients` calls it, with BASE_URL naming a server and the tools in PATH. Exits 0 when every client was generated
-without a warning, compiled and went through its scenario, and the page is what the run says; else 1.
+Called by `scripts/clients` with a server in BASE_URL and the tools in PATH. Exits with 0 if every client was generated without warnings,
+compiled and completed its scenario, and docs/clients.md is current; with 1 otherwise.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 
-import odd_proxy
+import future_proxy
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OUT = "target/clients"
@@ -27,9 +27,9 @@ STEPS = {
     "v1": ["register", "create", "pages", "error", "tolerance"],
 }
 
-# Lines of a generator that no document can avoid, and why.
+# Warnings of generators that no document can avoid.
 ALLOWED = [
-    # openapi-generator 7.26.0; its `python` prints it for a document of three lines, too.
+    # openapi-generator 7.26.0; `python` prints it for every document.
     re.compile(r"WARN +o\.o\.codegen\.utils\.ModelUtils - Failed to get the schema name: null$"),
 ]
 
@@ -42,7 +42,7 @@ def openapi_generator(name, extra=""):
 
 
 def jars():
-    """Jackson comes in the generator's own jar, the annotations of Jakarta from Debian."""
+    """Returns the class path: Jackson from the jar of the generator, Jakarta annotations from Debian."""
     import openapi_generator_cli
 
     generator = pathlib.Path(openapi_generator_cli.__file__).with_name("openapi-generator.jar")
@@ -52,7 +52,7 @@ def jars():
 class Client:
     def __init__(self, language, generator, version, generate, compile=(), compiled="", run="", runs=("v2", "v1"), notes=""):
         self.language, self.generator, self.version = language, generator, version
-        # Commands for the repository's root. VERSION stands for v1 and v2 each; one without it does both at once.
+        # Commands run in the repository root. VERSION is replaced by v1 and v2; a command without it handles both.
         self.generate = generate
         self.compile, self.compiled = compile, compiled
         self.run, self.runs = run, runs
@@ -67,17 +67,17 @@ def clients():
             "TypeScript", "openapi-typescript, openapi-fetch", "7.13.0, 0.17.0",
             [f"openapi-typescript openapi/VERSION.json --default-non-nullable=false -o {OUT}/openapi-typescript/VERSION.ts"],
             [f"tsc -p {sdk}/tsconfig.openapi_fetch.json"], "`tsc --strict`",
-            f"node {sdk}/dist/{sdk}/openapi_fetch.js BASE ODD",
-            notes="`--default-non-nullable=false`: a field with a default stays optional in requests. A client is made for the "
-            "media types it asks for: `createClient<paths, \"application/json\" | \"application/problem+json\">`, and another "
-            "one for `text/csv`. PATCH needs the header `Content-Type: application/merge-patch+json`.",
+            f"node {sdk}/dist/{sdk}/openapi_fetch.js BASE FUTURE",
+            notes="`--default-non-nullable=false`: a field with a default stays optional in requests. A client is created for "
+            "specific media types: `createClient<paths, \"application/json\" | \"application/problem+json\">`, and another "
+            "one for `text/csv`. PATCH requires the header `Content-Type: application/merge-patch+json`.",
         ),
         Client(
             "TypeScript", "@hey-api/openapi-ts", "0.95.0",
             ["openapi-ts -f openapi/generators/hey-api.mjs"],
             [f"tsc -p {sdk}/tsconfig.hey_api.json"], "`tsc --strict`",
-            f"node {sdk}/dist/{sdk}/hey_api.js BASE ODD",
-            notes="Ask for CSV with the header `Accept: text/csv` and `parseAs: \"text\"`.",
+            f"node {sdk}/dist/{sdk}/hey_api.js BASE FUTURE",
+            notes="For CSV, use the header `Accept: text/csv` and `parseAs: \"text\"`.",
         ),
         Client(
             "Python", "openapi-python-client", "0.29.1",
@@ -88,55 +88,53 @@ def clients():
                 f"--output-path {OUT}/openapi-python-client/VERSION"
             ],
             [f"python3 -m compileall -q {OUT}/openapi-python-client"], "`compileall`",
-            f"env PYTHONPATH={OUT}/openapi-python-client python3 tests/clients/python/with_openapi_python_client.py BASE ODD",
-            notes="The template keeps a value of an enumeration that the document does not have: as the generator comes, such "
-            "an answer raises `ValueError`. CSV is asked for with the HTTPX client beneath.",
+            f"env PYTHONPATH={OUT}/openapi-python-client python3 tests/clients/python/with_openapi_python_client.py BASE FUTURE",
+            notes="The template accepts unknown enum values; by default the generated code raises `ValueError`. For CSV, use the "
+            "underlying HTTPX client.",
         ),
         Client(
             "Python", "openapi-generator `python`", "7.26.0",
             [openapi_generator("python", " -t openapi/generators/python")],
             [f"python3 -m compileall -q {OUT}/python"], "`compileall`",
-            f"python3 tests/clients/python/with_openapi_generator.py BASE ODD {OUT}/python",
-            notes="The template keeps a value of an enumeration that the document does not have: as the generator comes, such "
-            "an answer raises `ValidationError`. CSV: `list_items_without_preload_content` with `_headers`.",
+            f"python3 tests/clients/python/with_openapi_generator.py BASE FUTURE {OUT}/python",
+            notes="The template accepts unknown enum values; by default the generated code raises `ValidationError`. For CSV, use "
+            "`list_items_without_preload_content` with `_headers`.",
         ),
         Client(
             "Rust", "progenitor", "0.15.1",
             [f"cargo run --quiet -- openapi print --contract v2 --json-only > {OUT}/rust/v2.json"],
             [f"cargo build --locked --quiet --manifest-path tests/clients/rust/Cargo.toml --target-dir {OUT}/rust/target"], "`cargo build`",
-            f"{OUT}/rust/target/debug/bucketlist-rust-client BASE ODD",
+            f"{OUT}/rust/target/debug/bucketlist-rust-client BASE FUTURE",
             notes="progenitor runs as a macro, in `openapi/generators/progenitor.rs`; copy that file and the dependencies of "
-            "`tests/clients/rust/Cargo.toml`. It takes v1 as it is. It knows one media type, so for v2 `openapi print "
-            "--json-only` writes each `+json` type as `application/json` and leaves out the forms that are not JSON; a hook "
-            "restores the media type of a merge patch. Its enumerations refuse what they do not know, so those of answers are "
-            "replaced by `String`. CSV is asked for with the reqwest client beneath.",
+            "`tests/clients/rust/Cargo.toml`. It supports one media type: for v2, `openapi print --json-only` writes each `+json` "
+            "type as `application/json` and omits other formats, and a hook restores the media type of a merge patch. Its enums "
+            "reject unknown values, so those of responses are replaced by `String`. For CSV, use the underlying reqwest client.",
         ),
         Client(
             "Go", "openapi-generator `go`", "7.26.0",
             [openapi_generator("go", " --git-repo-id client-VERSION")],
             ["go -C tests/clients/go vet ./...", f"go -C tests/clients/go build -o {ROOT}/{OUT}/go/scenario ."],
             "`go vet`, `go build`",
-            f"{OUT}/go/scenario BASE ODD",
-            notes="`disallowAdditionalPropertiesIfNotPresent: false` and `enumUnknownDefaultCase` are needed: without the "
-            "first a field that is added to an answer is an error, without the second a value is. CSV: the answer beside the "
-            "result, with a transport that sets `Accept`.",
+            f"{OUT}/go/scenario BASE FUTURE",
+            notes="`disallowAdditionalPropertiesIfNotPresent: false` and `enumUnknownDefaultCase` are required: without them, an "
+            "unknown field or enum value is an error. For CSV, use the returned HTTP response, and a transport that sets `Accept`.",
         ),
         Client(
             "Java", "openapi-generator `java` (`native`)", "7.26.0",
             [openapi_generator("java")],
             [javac, f"javac -d {OUT}/java/classes-v2 -cp $JARS:{OUT}/java/classes-v2 tests/clients/java/Scenario.java"],
             "`javac`",
-            f"java -cp $JARS:{OUT}/java/classes-v2 Scenario BASE ODD", runs=("v2",),
-            notes="Both versions are compiled; the scenario is for v2. An error's body is read with "
+            f"java -cp $JARS:{OUT}/java/classes-v2 Scenario BASE FUTURE", runs=("v2",),
+            notes="Both versions are compiled; the scenario uses v2. Read the body of an error with "
             "`client.getObjectMapper().readValue(error.getResponseBody(), Problem.class)`.",
         ),
         Client(
             "Kotlin", "openapi-generator `kotlin`", "7.26.0", [openapi_generator("kotlin")],
-            notes="Generated, and not compiled: OkHttp 4 and Moshi are in no registry that these tests reach.",
+            notes="Generated but not compiled, because OkHttp 4 and Moshi are not available to these tests.",
         ),
         Client(
             "C#", "openapi-generator `csharp`", "7.26.0", [openapi_generator("csharp")],
-            notes="Generated, and not compiled: there is no .NET SDK in a registry that these tests reach.",
+            notes="Generated but not compiled, because the .NET SDK is not available to these tests.",
         ),
     ]
 
@@ -146,7 +144,7 @@ class Failed(Exception):
 
 
 def execute(command, environment, log):
-    """Runs a command in the repository's root; its output goes to the log and is given back."""
+    """Runs a command in the repository root, logs its output and returns it."""
     log.write(f"$ {command}\n")
     log.flush()
     try:
@@ -170,44 +168,44 @@ def for_versions(commands):
             yield command
 
 
-def complaints(output):
-    """The lines of a generator or compiler that are warnings."""
+def warnings(output):
+    """Returns the lines that are warnings or errors."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", output)
     lines = [line for line in plain.splitlines() if re.search(r"\b(warn(ing)?s?|error)\b", line, re.IGNORECASE)]
     lines = [line for line in lines if " INFO " not in line]
     return [line for line in lines if not any(allowed.search(line) for allowed in ALLOWED)]
 
 
-def attempt(client, base, odd, environment, log):
-    """One row of the matrix: generated, compiled, ran."""
+def attempt(client, base, future, environment, log):
+    """Returns a row of the results: generated, compiled, ran."""
     row = ["no warnings", client.compiled or "not compiled", "not run"]
     for command in for_versions(client.generate):
-        found = complaints(execute(command, environment, log))
+        found = warnings(execute(command, environment, log))
         if found:
-            raise Failed("the generator warns:\n" + "\n".join(found))
+            raise Failed("the generator printed warnings:\n" + "\n".join(found))
     for command in for_versions(client.compile):
-        found = complaints(execute(command, environment, log))
+        found = warnings(execute(command, environment, log))
         if found:
-            raise Failed("the compiler warns:\n" + "\n".join(found))
+            raise Failed("the compiler printed warnings:\n" + "\n".join(found))
     if client.run:
-        output = execute(client.run.replace("BASE", base).replace("ODD", odd), environment, log)
-        said = [line.removeprefix("ok ") for line in output.splitlines() if line.startswith("ok ")]
+        output = execute(client.run.replace("BASE", base).replace("FUTURE", future), environment, log)
+        completed = [line.removeprefix("ok ") for line in output.splitlines() if line.startswith("ok ")]
         expected = [f"{version} {step}" for version in client.runs for step in STEPS[version]]
-        if said != expected:
-            raise Failed(f"the scenario said {said}, not {expected}")
+        if completed != expected:
+            raise Failed(f"the scenario completed {completed}, expected {expected}")
         row[2] = " and ".join(f"{version} ({len(STEPS[version])} steps)" for version in client.runs)
     return row
 
 
 def page(rows):
-    """The text of docs/clients.md."""
+    """Returns the text of docs/clients.md."""
     lines = [
         "# Generated clients",
         "",
-        "`make clients` generates these clients from `openapi/v1.json` and `openapi/v2.json`, compiles them, and lets those it",
-        "can run go through one scenario against a server of its own. It fails on a warning of a generator or compiler, and",
-        "when this page is not what the run said. `scripts/clients --write` writes the page. One line is let through, which",
-        "openapi-generator prints of its own: `Failed to get the schema name: null`; its `python` does so for any document.",
+        "`make clients` generates these clients from `openapi/v1.json` and `openapi/v2.json`, compiles them, and runs a scenario",
+        "against a temporary server. It fails on any warning of a generator or compiler, and if this page is not current.",
+        "`scripts/clients --write` updates this page. One warning is ignored, which openapi-generator's `python` prints for every",
+        "document: `Failed to get the schema name: null`.",
         "",
         "| language | generator | version | generated | compiled | ran |",
         "|---|---|---|---|---|---|",
@@ -216,15 +214,14 @@ def page(rows):
         lines.append("| " + " | ".join([client.language, client.generator, client.version, *row]) + " |")
     lines += [
         "",
-        "The scenario: register; create lists and items; walk the pages (v2 by cursor, v1 by number) and see each row once;",
-        "change an item by merge patch; have a request refused and read the error as the generated type; read the answers of",
-        "a server of next year, in which every object has an unknown field and every enumeration an unknown value; take a",
-        "list as CSV. It is in `tests/clients/`, the versions of all tools are in the lock files there, and the settings of",
-        "the generators in `openapi/generators/`.",
+        "The scenario: register; create lists and items; read all pages (cursors in v2, page numbers in v1) and receive each row",
+        "once; update an item with a merge patch; receive an error and decode it as the generated type; decode responses with",
+        "unknown fields and enum values, as a future release could send them; download a list as CSV. The scenario and the lock",
+        "files with the versions of all tools are in `tests/clients/`, the settings of the generators in `openapi/generators/`.",
         "",
-        "## Generating one yourself",
+        "## Generating a client",
         "",
-        "From the root of this repository, with the generator of the version above in your path; for v1, write `v1` for `v2`.",
+        "Run the command in the root of this repository, with the generator in your `PATH`. For v1, replace `v2` by `v1`.",
     ]
     for client, _ in rows:
         lines += ["", f"### {client.language}: {client.generator}", "", "```sh"]
@@ -236,7 +233,7 @@ def page(rows):
 
 
 def fold(text, width=120):
-    """Lines of words; a code span is not broken."""
+    """Wraps words; code spans are not divided."""
     lines, line = [], ""
     for word in re.findall(r"(?:`[^`]*`|[^\s`]+)+", text):
         if line and len(line) + 1 + len(word) > width:
@@ -256,14 +253,14 @@ def main():
     only = [name.lower() for name in arguments.only]
     unknown = set(only) - {client.language.lower() for client in everything}
     if unknown:
-        sys.exit(f"There is no client in {', '.join(sorted(unknown))}; there are {', '.join(sorted({c.language for c in everything}))}.")
+        sys.exit(f"error: unknown language: {', '.join(sorted(unknown))}\nhelp: choose one of {', '.join(sorted({c.language for c in everything}))}")
     chosen = [client for client in everything if not only or client.language.lower() in only]
 
     base = os.environ["BASE_URL"]
-    odd = odd_proxy.start(base)
+    future = future_proxy.start(base)
     environment = dict(os.environ, JARS=jars(), GOFLAGS="-mod=mod", GOPROXY="off", GOTOOLCHAIN="local")
     environment["GOCACHE"] = str(ROOT / OUT / "go-cache")
-    # What an earlier run generated is no part of this one.
+    # Delete the output of earlier runs.
     for folder in ("openapi-typescript", "hey-api", "openapi-python-client", "python", "go", "java", "kotlin", "csharp"):
         shutil.rmtree(ROOT / OUT / folder, ignore_errors=True)
     (ROOT / OUT / "rust").mkdir(parents=True, exist_ok=True)
@@ -275,7 +272,7 @@ def main():
             print(f"  {title} …", flush=True)
             began = time.monotonic()
             try:
-                row = attempt(client, base, odd, environment, log)
+                row = attempt(client, base, future, environment, log)
             except Failed as failure:
                 failures.append(title)
                 row = ["FAILED", "", ""]
@@ -293,8 +290,8 @@ def main():
         if arguments.write:
             PAGE.write_text(text, encoding="utf-8")
         elif not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text:
-            sys.exit("\ndocs/clients.md is not what this run said: `scripts/clients --write` writes it.")
-    print(f"\n{len(rows)} of {len(rows)} clients are well.")
+            sys.exit("\nerror: docs/clients.md is not current\nhelp: run `scripts/clients --write`")
+    print(f"\n{len(rows)} of {len(rows)} clients passed.")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,15 @@
-// A server that keeps what it is sent, octet by octet, and answers as a BucketList server in which everything fails.
+// A server that records the bytes of each request and responds like a BucketList server whose requests all fail.
 import net from "node:net";
 
 export const TOKEN = "token-of-the-echo";
-const STORIES = {
+const RESPONSES = {
     "GET /version": [200, { version: "0.1.0", contracts: ["v1", "v2"] }],
     "POST /v2/auth/login": [200, { access_token: TOKEN, user: { id: 9 } }],
 };
 export const FAILURE = JSON.stringify({ code: "INTERNAL_ERROR" });
 
 export const startEcho = () => new Promise((resolve) => {
-    const seen = [];
+    const received = [];
     const server = net.createServer((socket) => {
         let data = Buffer.alloc(0);
         socket.on("error", () => {});
@@ -30,15 +30,15 @@ export const startEcho = () => new Promise((resolve) => {
                 const body = data.subarray(end + 4, end + 4 + length);
                 data = data.subarray(end + 4 + length);
                 const [method, target] = [line.slice(0, line.indexOf(" ")), line.slice(line.indexOf(" ") + 1).replace(/ HTTP\/1\.1$/, "")];
-                const story = STORIES[`${method} ${target}`];
-                if (!story) {
-                    seen.push({ method, target, headers, body });
+                const canned = RESPONSES[`${method} ${target}`];
+                if (!canned) {
+                    received.push({ method, target, headers, body });
                 }
-                const [status, answer] = story ? [story[0], JSON.stringify(story[1])] : [500, FAILURE];
+                const [status, responseBody] = canned ? [canned[0], JSON.stringify(canned[1])] : [500, FAILURE];
                 const close = named("connection") === "close";
-                socket.write(`HTTP/1.1 ${status} Answer\r\nContent-Type: application/json\r\n`
-                    + `Content-Length: ${Buffer.byteLength(answer)}\r\n${close ? "Connection: close\r\n" : ""}\r\n`
-                    + (method === "HEAD" ? "" : answer));
+                socket.write(`HTTP/1.1 ${status} Response\r\nContent-Type: application/json\r\n`
+                    + `Content-Length: ${Buffer.byteLength(responseBody)}\r\n${close ? "Connection: close\r\n" : ""}\r\n`
+                    + (method === "HEAD" ? "" : responseBody));
                 if (close) {
                     socket.end();
                 }
@@ -47,7 +47,7 @@ export const startEcho = () => new Promise((resolve) => {
     });
     server.listen(0, "127.0.0.1", () => resolve({
         origin: `http://127.0.0.1:${server.address().port}`,
-        take: () => seen.splice(0),
+        take: () => received.splice(0),
         close: () => server.close(),
     }));
 });

@@ -1,18 +1,18 @@
-// One wrong thing each, and what the run must say about it.
+// Manipulations of one response each, and the failure that the run must report.
 
-// Breaks the answers of one operation.
-export const answerOf = (method, path, change) => (request, answer) => {
+// Changes the responses of one operation.
+export const changeResponse = (method, path, change) => (request, response) => {
     if (request.method !== method || !path.test(request.path)) {
         return false;
     }
-    change(answer);
+    change(response);
     return true;
 };
 
-export const inJson = (change) => (answer) => {
-    const body = JSON.parse(answer.body);
+export const changeJson = (change) => (response) => {
+    const body = JSON.parse(response.body);
     change(body);
-    answer.body = JSON.stringify(body);
+    response.body = JSON.stringify(body);
 };
 
 const list = /\/bucketlists\/\d+$/;
@@ -21,97 +21,97 @@ export const FAULTS = [
     {
         title: "a wrong status",
         folder: "v1",
-        breaks: answerOf("POST", /^\/v1\/bucketlists$/, (answer) => { answer.status = 200; }),
-        named: /createBucketlist: the status is 201/,
+        change: changeResponse("POST", /^\/v1\/bucketlists$/, (response) => { response.status = 200; }),
+        expected: /createBucketlist: the status is 201/,
     },
     {
         title: "a missing field",
         folder: "v1",
-        breaks: answerOf("GET", list, inJson((body) => { delete body.items_total; })),
-        named: /getBucketlist: the body has its schema: .*items_total/,
+        change: changeResponse("GET", list, changeJson((body) => { delete body.items_total; })),
+        expected: /getBucketlist: the body has its schema: .*items_total/,
     },
     {
         title: "a field of the wrong type, two levels down",
         folder: "v2",
-        breaks: answerOf("GET", /\/items$/, inJson((body) => { body.data[0].done = "no"; })),
-        named: /listItems: the body has its schema: .*done/,
+        change: changeResponse("GET", /\/items$/, changeJson((body) => { body.data[0].done = "no"; })),
+        expected: /listItems: the body has its schema: .*done/,
     },
     {
-        title: "a null where there is none",
+        title: "an unexpected null",
         folder: "v2",
-        breaks: answerOf("GET", /^\/v2\/users\/me$/, inJson((body) => { body.email = null; })),
-        named: /getMe: the body has its schema: .*email/,
+        change: changeResponse("GET", /^\/v2\/users\/me$/, changeJson((body) => { body.email = null; })),
+        expected: /getMe: the body has its schema: .*email/,
     },
     {
         title: "a missing header",
         folder: "v2",
-        breaks: answerOf("GET", list, (answer) => { delete answer.headers.etag; }),
-        named: /getBucketlist: header ETag/,
+        change: changeResponse("GET", list, (response) => { delete response.headers.etag; }),
+        expected: /getBucketlist: header ETag/,
     },
     {
         title: "a header with the wrong value",
         folder: "v1",
-        breaks: answerOf("GET", /\/users\/me$/, (answer) => { answer.headers["cache-control"] = "public, max-age=60"; }),
-        named: /getMe: header Cache-Control: .*public, max-age=60/,
+        change: changeResponse("GET", /\/users\/me$/, (response) => { response.headers["cache-control"] = "public, max-age=60"; }),
+        expected: /getMe: header Cache-Control: .*public, max-age=60/,
     },
     {
-        title: "a Location that leads elsewhere",
+        title: "a Location of another resource",
         folder: "v1",
-        breaks: answerOf("POST", /\/items$/, (answer) => { answer.headers.location += "0"; }),
-        named: /createItem: header Location says/,
+        change: changeResponse("POST", /\/items$/, (response) => { response.headers.location += "0"; }),
+        expected: /createItem: header Location says/,
     },
     {
         title: "a missing security header",
         folder: "v2",
-        breaks: answerOf("GET", /^\/v2\/search/, (answer) => { delete answer.headers["x-content-type-options"]; }),
-        named: /search: header X-Content-Type-Options/,
+        change: changeResponse("GET", /^\/v2\/search/, (response) => { delete response.headers["x-content-type-options"]; }),
+        expected: /search: header X-Content-Type-Options/,
     },
     {
         title: "a wrong content type",
         folder: "v1",
-        breaks: answerOf("GET", /\/bucketlists$/, (answer) => { answer.headers["content-type"] = "text/html"; }),
-        named: /listBucketlists: Content-Type is application\/json/,
+        change: changeResponse("GET", /\/bucketlists$/, (response) => { response.headers["content-type"] = "text/html"; }),
+        expected: /listBucketlists: Content-Type is application\/json/,
     },
     {
-        title: "somebody else's item",
+        title: "another item",
         folder: "v1",
-        breaks: answerOf("GET", /\/items\/\d+$/, inJson((body) => { body.id += 1; })),
-        named: /getItem: the answer is about what was asked for/,
+        change: changeResponse("GET", /\/items\/\d+$/, changeJson((body) => { body.id += 1; })),
+        expected: /getItem: the answer is about what was asked for/,
     },
     {
-        title: "a write that is not kept",
+        title: "a write that is not stored",
         folder: "v2",
-        breaks: answerOf("PATCH", /\/items\/\d+$/, inJson((body) => { body.done = false; })),
-        named: /updateItem: the answer has what was sent/,
+        change: changeResponse("PATCH", /\/items\/\d+$/, changeJson((body) => { body.done = false; })),
+        expected: /updateItem: the answer has what was sent/,
     },
     {
-        title: "a body where there is none",
+        title: "an unexpected body",
         folder: "v1",
-        breaks: answerOf("DELETE", list, (answer) => { answer.status = 200; answer.body = "{}"; }),
-        named: /deleteBucketlist: the status is 204/,
+        change: changeResponse("DELETE", list, (response) => { response.status = 200; response.body = "{}"; }),
+        expected: /deleteBucketlist: the status is 204/,
     },
     {
-        title: "an error of another code",
+        title: "an error with another code",
         folder: "v1",
-        breaks: answerOf("GET", /^\/v1\/users$/, inJson((body) => { body.error.code = "ACCOUNT_DISABLED"; })),
-        named: /listUsers: the error is FORBIDDEN/,
+        change: changeResponse("GET", /^\/v1\/users$/, changeJson((body) => { body.error.code = "ACCOUNT_DISABLED"; })),
+        expected: /listUsers: the error is FORBIDDEN/,
     },
     {
-        title: "an error that does not name its request",
+        title: "an error without its request ID",
         folder: "v2",
-        breaks: answerOf("GET", /^\/v2\/admin\/users$/, inJson((body) => { body.request_id = "another"; })),
-        named: /listUsers: the error is FORBIDDEN and names the request/,
+        change: changeResponse("GET", /^\/v2\/admin\/users$/, changeJson((body) => { body.request_id = "another"; })),
+        expected: /listUsers: the error is FORBIDDEN and names the request/,
     },
     {
-        title: "an operation for administrators that is open to everybody",
+        title: "an admin operation open to users",
         folder: "v1",
-        breaks: answerOf("GET", /^\/v1\/users$/, (answer) => { answer.status = 200; }),
-        named: /listUsers: the status is 403/,
+        change: changeResponse("GET", /^\/v1\/users$/, (response) => { response.status = 200; }),
+        expected: /listUsers: the status is 403/,
     },
     {
-        title: "nobody can log in",
+        title: "a failed login",
         folder: "v2",
-        breaks: answerOf("POST", /\/auth\/login$/, (answer) => { answer.status = 503; }),
-        named: /login: the status is 200/,
+        change: changeResponse("POST", /\/auth\/login$/, (response) => { response.status = 503; }),
+        expected: /login: the status is 200/,
     },
 ];

@@ -1,7 +1,7 @@
 // node fidelity.mjs BINARY
 //
-// Exports failures with every payload that is known to be altered by tools, sends them with Newman, with curl and with the
-// binary's own replay to a server that keeps what it is sent, and compares octet by octet. Exits 1 when one differs.
+// Exports incidents with payloads that tools are known to alter, sends them with Newman, curl and `bucketlist incidents replay` to a server
+// that records the requests, and compares them byte for byte. Exits with 1 if one differs.
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,30 +17,30 @@ if (!binary) {
     process.exit(2);
 }
 
-const STAND_IN = "stand-in-of-a-captured-token";
+const PLACEHOLDER = "placeholder-of-a-captured-token";
 const USER = { user_id: 42, session_id: 3, role: "user" };
 const ADMIN = { user_id: 43, session_id: 4, role: "admin" };
 
 const BODIES = {
     "variables, dynamic ones, braces": "{\"a\":\"{{title}} {{$guid}} {{$randomInt}} {{access_token}} {{{x}}} {{{{title}}}} {{ title }} {{}} {{ob}} }}{{\"}",
-    "our own variables": "{{base_url}} {{email}} {{password}} {{admin_email}} {{admin_password}} {{bl_token}} {{bl_origin}}",
-    "names over lines": "{{a\nb}} {{a\r\nb}} {{'\"`\\}} {{%shadows%}} {{a.b}} {{vault:x}} {{🪣}}",
-    "numbers that lose their digits": "{\"a\": 9223372036854775808, \"b\": 1.0, \"c\": 1e400, \"d\": -0}",
-    "a key twice": "{\"a\": 1, \"a\": 2}",
+    "variables of the collection": "{{base_url}} {{email}} {{password}} {{admin_email}} {{admin_password}} {{bl_token}} {{bl_origin}}",
+    "names with line breaks": "{{a\nb}} {{a\r\nb}} {{'\"`\\}} {{%shadows%}} {{a.b}} {{vault:x}} {{🪣}}",
+    "numbers that lose precision": "{\"a\": 9223372036854775808, \"b\": 1.0, \"c\": 1e400, \"d\": -0}",
+    "duplicate keys": "{\"a\": 1, \"a\": 2}",
     "CRLF and spaces at the end": "{\r\n\t\"a\": 1\r\n}\r\n \t ",
     "a byte order mark": "\ufeff{\"a\": 1}",
     "NUL": "a\0b",
     "emoji and combining marks": "{\"n\": \"😀 e\u0301 \u2028 \ufffd\"}",
     "escapes": "{\"n\": \"\\u0000 \\ud83d \\/ \\x\"}",
     "comments": "{\"a\": 1 /* not JSON */ // nor this\n}",
-    "what shells run": "'; echo $HOME `id` $(id) \\' \"!\" #\n",
-    "what curl takes for a file": "@/etc/passwd",
-    "what no variable can be called": "{{constructor}} {{__proto__}} {{toString}}",
-    "no text": Buffer.from([0xff, 0xfe, 0x00, 0x7b, 0x7b, 0xc3]),
-    "half a character at the end": Buffer.from("{\"n\": \"é\"}").subarray(0, 8),
+    "shell syntax": "'; echo $HOME `id` $(id) \\' \"!\" #\n",
+    "curl file syntax": "@/etc/passwd",
+    "names that variables cannot have": "{{constructor}} {{__proto__}} {{toString}}",
+    "not UTF-8": Buffer.from([0xff, 0xfe, 0x00, 0x7b, 0x7b, 0xc3]),
+    "a truncated character": Buffer.from("{\"n\": \"é\"}").subarray(0, 8),
     "only spaces": " \n ",
-    "nothing": "",
-    "a long one": `{"a": "${"{{title}}é".repeat(20_000)}"}`,
+    "empty": "",
+    "long": `{"a": "${"{{title}}é".repeat(20_000)}"}`,
 };
 const TARGETS = [
     "/v2/x?a=a%2Fb+c&b=%7B%7Btitle%7D%7D&c=%2f",
@@ -56,27 +56,27 @@ const TARGETS = [
 const LIMITED = ["/v2/a\\b", "/v2/é?é=ü", "/v2/{{constructor}}"];
 
 const JSON_TYPE = ["content-type", "application/json"];
-const common = { code: "INTERNAL_ERROR", answer: FAILURE, answerHeaders: [JSON_TYPE] };
-const authorization = ["authorization", `Bearer ${STAND_IN}`];
+const common = { code: "INTERNAL_ERROR", responseBody: FAILURE, responseHeaders: [JSON_TYPE] };
+const authorization = ["authorization", `Bearer ${PLACEHOLDER}`];
 let id = 0;
-const made = (more) => record({ id: ++id, ...common, ...more });
+const incident = (more) => record({ id: ++id, ...common, ...more });
 const RECORDS = [
-    ...Object.values(BODIES).map((body, index) => made({
+    ...Object.values(BODIES).map((body, index) => incident({
         target: "/v2/x",
         body,
         headers: [["x-first", "{{title}}"], authorization, ["if-none-match", "\"{{$guid}}\""], JSON_TYPE, ["x-last", "'\"$HOME"]],
         principal: index % 2 ? USER : ADMIN,
     })),
-    ...TARGETS.map((target, index) => made({ target, method: ["GET", "DELETE", "POST"][index % 3], headers: [authorization], principal: USER })),
-    made({ target: "/v2/x", method: "GET", body: "{\"a\": \"a body of a GET\"}", headers: [JSON_TYPE] }),
-    made({ target: "/v2/x", method: "PATCH", body: "{}", headers: [["content-type", "application/merge-patch+json"]] }),
-    made({ target: "/v2/x", method: "PUT", body: "x" }),
-    made({ target: "/v2/x", method: "OPTIONS" }),
-    made({ target: "/v2/x", method: "PROPFIND", body: "<x/>" }),
-    // Nobody who could be told: the stand-in is what was refused.
-    made({ target: "/v2/users/me", method: "GET", headers: [authorization, ["accept", "*/*"], ["user-agent", "{{title}}/1"]] }),
+    ...TARGETS.map((target, index) => incident({ target, method: ["GET", "DELETE", "POST"][index % 3], headers: [authorization], principal: USER })),
+    incident({ target: "/v2/x", method: "GET", body: "{\"a\": \"a body of a GET\"}", headers: [JSON_TYPE] }),
+    incident({ target: "/v2/x", method: "PATCH", body: "{}", headers: [["content-type", "application/merge-patch+json"]] }),
+    incident({ target: "/v2/x", method: "PUT", body: "x" }),
+    incident({ target: "/v2/x", method: "OPTIONS" }),
+    incident({ target: "/v2/x", method: "PROPFIND", body: "<x/>" }),
+    // Without a known caller, the placeholder is sent as the rejected token.
+    incident({ target: "/v2/users/me", method: "GET", headers: [authorization, ["accept", "*/*"], ["user-agent", "{{title}}/1"]] }),
 ];
-const LIMITED_RECORDS = LIMITED.map((target) => made({ target, method: "GET" }));
+const LIMITED_RECORDS = LIMITED.map((target) => incident({ target, method: "GET" }));
 
 const folder = mkdtempSync(join(tmpdir(), "bucketlist-fidelity-"));
 const run = (program, args, env = {}) => new Promise((done) => {
@@ -94,21 +94,21 @@ const problem = (text) => {
 };
 const shown = (value) => JSON.stringify(Buffer.isBuffer(value) ? value.toString("latin1") : value).slice(0, 300);
 
-// What was captured, as it must arrive.
-const wanted = (one) => {
+// The request as it must arrive.
+const expectedOf = (one) => {
     const { method, target, headers, body } = one.request;
     const token = headers.map(([name, value]) => name === "authorization" && one.principal ? [name, `Bearer ${TOKEN}`] : [name, value]);
     return { method, target, headers: token, body: body.base64 === undefined ? Buffer.from(body.text) : Buffer.from(body.base64, "base64") };
 };
-const OF_THE_CONNECTION = ["host", "connection", "content-length"];
+const CONNECTION_HEADERS = ["host", "connection", "content-length"];
 const compare = (how, records, seen, { ordered = true } = {}) => {
     const before = problems;
     if (seen.length !== records.length) {
         problem(`${seen.length} of ${records.length} requests arrived`);
     }
     records.forEach((one, index) => {
-        const [want, got] = [wanted(one), seen[index] ?? { headers: [], body: Buffer.alloc(0) }];
-        const headers = got.headers.filter(([name]) => !OF_THE_CONNECTION.includes(name.toLowerCase()))
+        const [want, got] = [expectedOf(one), seen[index] ?? { headers: [], body: Buffer.alloc(0) }];
+        const headers = got.headers.filter(([name]) => !CONNECTION_HEADERS.includes(name.toLowerCase()))
             .map(([name, value]) => [name.toLowerCase(), value]);
         const order = (list) => ordered ? list : [...list].sort();
         const pairs = [["method", want.method, got.method], ["target", want.target, got.target],
@@ -118,7 +118,7 @@ const compare = (how, records, seen, { ordered = true } = {}) => {
             problem(`incident ${one.id}, body: ${shown(want.body)} became ${shown(got.body)}`);
         }
     });
-    console.log(`${problems === before ? "ok    " : "FAILED"} ${how}: ${records.length} requests, the same octets`);
+    console.log(`${problems === before ? "ok    " : "FAILED"} ${how}: ${records.length} requests, byte for byte`);
 };
 
 const write = (name, value) => {
@@ -135,7 +135,7 @@ const exported = async (source, target, name) => {
     return { text: readFileSync(path, "utf8"), err };
 };
 const echo = await startEcho();
-// Values that must not get into any request.
+// Values that must not appear in any request.
 const VARIABLES = { base_url: `${echo.origin}/`, email: "a@example.com", password: "{{title}}-password",
     admin_email: "b@example.com", admin_password: "p", title: "REPLACED", access_token: "SECRET", x: "REPLACED", $guid: "REPLACED" };
 const newmanRun = (collection) => new Promise((done, fail) => {
@@ -148,8 +148,8 @@ try {
     const all = write("all.json", RECORDS);
 
     const { text, err } = await exported(all, "postman", "all.postman_collection.json");
-    if (err || text.includes(STAND_IN) === false) {
-        problem(`the export says: ${err || "nothing of the stand-in that nobody's request had"}`);
+    if (err || text.includes(PLACEHOLDER) === false) {
+        problem(`the export says: ${err || "the placeholder of the request without a caller is missing"}`);
     }
     let result = await newmanRun(JSON.parse(text));
     compare("Newman, one run", RECORDS, echo.take());
@@ -157,32 +157,32 @@ try {
     if (result.stats.assertions.total < 4 * RECORDS.length) {
         problem(`only ${result.stats.assertions.total} assertions`);
     }
-    // On its own each has other variables.
+    // Exported separately, each has other variables.
     for (const one of RECORDS) {
         const { text } = await exported(write("one.json", one), "postman", "one.postman_collection.json");
         failuresOf(await newmanRun(JSON.parse(text))).forEach(problem);
     }
     compare("Newman, one by one", RECORDS, echo.take());
 
-    // An item that is altered after it was exported, or whose file is missing, says so.
+    // A request that was altered after the export, or whose file is missing, fails.
     const altered = JSON.parse(text);
     altered.item[0].request.body.raw += " ";
     altered.item[1].request.url += "x";
     const missing = altered.item.findIndex(({ request }) => request.body?.mode === "file");
-    altered.item[missing].request.body.file.src = "gone.body";
+    altered.item[missing].request.body.file.src = "missing.body";
     result = await newmanRun(altered);
-    const said = failuresOf(result).map((failure) => failure.split(": ").slice(3, 4).join());
+    const messages = failuresOf(result).map((failure) => failure.split(": ").slice(3, 4).join());
     const expected = ["the body sent is the one that was captured", "the target sent is the one that was captured", "the file with the body was sent"];
-    console.log(`${expected.every((one) => said.includes(one)) && said.length === 3 ? "ok    " : "FAILED"} an altered collection fails: ${said.join("; ")}`);
-    problems += expected.every((one) => said.includes(one)) && said.length === 3 ? 0 : 1;
+    console.log(`${expected.every((one) => messages.includes(one)) && messages.length === 3 ? "ok    " : "FAILED"} an altered collection fails: ${messages.join("; ")}`);
+    problems += expected.every((one) => messages.includes(one)) && messages.length === 3 ? 0 : 1;
     echo.take();
 
-    // What has another status and code by now is no reproduction.
-    const other = made({ target: "/v2/x", method: "GET", status: 503, code: "SERVICE_UNAVAILABLE" });
+    // Another status and code is not a reproduction.
+    const other = incident({ target: "/v2/x", method: "GET", status: 503, code: "SERVICE_UNAVAILABLE" });
     result = await newmanRun(JSON.parse((await exported(write("one.json", other), "postman", "one.postman_collection.json")).text));
     const differs = failuresOf(result).map((failure) => failure.split(": ").slice(3, 4).join()).join("; ");
     const isSeen = differs === "the status is 503 again; the code is SERVICE_UNAVAILABLE again";
-    console.log(`${isSeen ? "ok    " : "FAILED"} another answer fails: ${differs}`);
+    console.log(`${isSeen ? "ok    " : "FAILED"} another response fails: ${differs}`);
     problems += isSeen ? 0 : 1;
     echo.take();
 
@@ -200,15 +200,15 @@ try {
 
     for (const one of RECORDS) {
         const { text } = await exported(write("one.json", one), "curl", "one.sh");
-        if (one.principal && text.includes(STAND_IN)) {
-            problem(`incident ${one.id}: the stand-in of a token is in the command`);
+        if (one.principal && text.includes(PLACEHOLDER)) {
+            problem(`incident ${one.id}: the placeholder of a token is in the command`);
         }
         const { code, err } = await run("sh", [join(folder, "one.sh")], { BASE_URL: echo.origin, TOKEN });
         if (code !== 0) {
             problem(`incident ${one.id}, curl: ${err}`);
         }
     }
-    // curl has places of its own for some headers.
+    // curl sends some headers in another order.
     compare("curl", RECORDS, echo.take(), { ordered: false });
 
     const replayed = await run(binary, ["incidents", "replay", all, "--against", echo.origin, "--as", "a@example.com",
@@ -220,7 +220,7 @@ try {
 
     const limited = await exported(write("limited.json", LIMITED_RECORDS), "postman", "limited.postman_collection.json");
     const named = LIMITED_RECORDS.every((one) => limited.err.includes(`not exact: incident ${one.id}: Postman `));
-    console.log(`${named ? "ok    " : "FAILED"} what Postman cannot send is named: ${limited.err.trim().split("\n").length} sentences`);
+    console.log(`${named ? "ok    " : "FAILED"} limits of Postman are reported: ${limited.err.trim().split("\n").length} messages`);
     problems += named ? 0 : 1;
     await run(binary, ["incidents", "replay", write("limited.json", LIMITED_RECORDS), "--against", echo.origin]);
     compare("bucketlist incidents replay, where Postman cannot", LIMITED_RECORDS, echo.take());
@@ -228,5 +228,5 @@ try {
     echo.close();
     rmSync(folder, { recursive: true });
 }
-console.log(problems ? `${problems} problems` : "What is sent is what was captured.");
+console.log(problems ? `${problems} problems` : "All requests were sent as captured.");
 process.exit(problems ? 1 : 0);

@@ -1,8 +1,7 @@
 // node proof.mjs ORIGIN BINARY
 //
-// Makes every operation of a server under APP_ENV=testing fail in many ways, exports the failures as a Postman collection, and
-// sends it with Newman: each must fail again with the same status and code, and the body sent must be the one that was sent
-// first. Exits 1 when one does not.
+// Causes failures of every operation on a server with APP_ENV=testing, exports them as a Postman collection, and runs it with Newman. Each
+// request must fail again with the same status, code and body. Exits with 1 if one does not.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import http from "node:http";
@@ -19,15 +18,15 @@ if (!binary) {
 }
 const DEMO = { email: "demo@example.com", password: "bucketlist-demo" };
 const ADMIN = { email: "admin@example.com", password: "bucketlist-admin" };
-const LEAST = 200;
+const MIN_FAILURES = 200;
 
 const { hostname, port } = new URL(origin);
 const send = (method, path, headers = {}, body = Buffer.alloc(0)) => new Promise((resolve, reject) => {
     const length = body.length ? { "Content-Length": body.length } : {};
-    const request = http.request({ hostname, port, method, path, headers: { ...headers, ...length } }, (answer) => {
+    const request = http.request({ hostname, port, method, path, headers: { ...headers, ...length } }, (response) => {
         const pieces = [];
-        answer.on("data", (piece) => pieces.push(piece));
-        answer.on("end", () => resolve({ status: answer.statusCode, headers: answer.headers, body: Buffer.concat(pieces) }));
+        response.on("data", (piece) => pieces.push(piece));
+        response.on("end", () => resolve({ status: response.statusCode, headers: response.headers, body: Buffer.concat(pieces) }));
     });
     request.on("error", reject);
     request.end(body);
@@ -74,11 +73,11 @@ const at = (operation, id) => operation.path.replace(/\{[^}]*\}/g, id);
 
 const failures = ({ type, example, isSecured, ...operation }) => {
     const target = at(operation, "1");
-    const who = isSecured ? (operation.isForAdmins ? admin : user) : {};
-    const head = { Accept: "application/json", ...who, ...(type && { "Content-Type": type }) };
+    const caller = isSecured ? (operation.isForAdmins ? admin : user) : {};
+    const head = { Accept: "application/json", ...caller, ...(type && { "Content-Type": type }) };
     const body = type ? Buffer.from(JSON.stringify(example)) : undefined;
     const all = ["panic", "internal", "query", "unavailable"].map((fault) => [target, { ...head, "X-Fault": fault }, body]);
-    // Payloads that tools alter, failing on our side.
+    // Payloads that tools alter, with a server error.
     if (type) {
         const names = "{{title}} {{$guid}} {{base_url}} {{email}} 😀\u0000";
         all.push([target, { ...head, "X-Fault": "internal" }, Buffer.from(`{"x":1.0,"x":9223372036854775808,"n":"${names}"}\r\n`)]);
@@ -99,44 +98,44 @@ const failures = ({ type, example, isSecured, ...operation }) => {
 
 const RECORDED = ["content-type", "retry-after", "www-authenticate"];
 const records = [];
-let fives = 0;
+let serverErrors = 0;
 const names = new Set();
-const keep = async (one, operation) => {
-    const answer = await send(one.method, one.target, one.headers, one.body);
-    if (answer.status < 400) {
+const capture = async (one, operation) => {
+    const response = await send(one.method, one.target, one.headers, one.body);
+    if (response.status < 400) {
         return;
     }
-    const body = answer.body.toString("utf8");
+    const body = response.body.toString("utf8");
     const principal = principals.get(one.headers.Authorization) ?? null;
-    const headers = Object.entries(one.headers).map(([name, value]) => [name.toLowerCase(), name === "Authorization" ? "Bearer stand-in" : value]);
+    const headers = Object.entries(one.headers).map(([name, value]) => [name.toLowerCase(), name === "Authorization" ? "Bearer placeholder" : value]);
     const problem = body && JSON.parse(body);
     records.push(record({
         id: records.length + 1,
-        requestId: answer.headers["x-request-id"],
+        requestId: response.headers["x-request-id"],
         method: one.method,
         target: one.target,
         headers,
         body: one.body,
         principal,
         operation,
-        status: answer.status,
+        status: response.status,
         code: problem ? (problem.error ?? problem).code : null,
-        answer: body,
-        answerHeaders: Object.entries(answer.headers).filter(([name]) => RECORDED.includes(name)),
+        responseBody: body,
+        responseHeaders: Object.entries(response.headers).filter(([name]) => RECORDED.includes(name)),
     }));
-    fives += answer.status >= 500 ? 1 : 0;
+    serverErrors += response.status >= 500 ? 1 : 0;
     names.add(`${one.target.split("/")[1]} ${operation}`);
 };
 for (const operation of [...await operations("v1"), ...await operations("v2")]) {
     for (const one of failures(operation)) {
-        await keep(one, operation.id);
+        await capture(one, operation.id);
     }
 }
 for (const target of ["/v2/no/such/{{title}}", "/v1/bucketlists/1/nothing?a=%7B%7Bb%7D%7D", "/v2/bucketlists/%2e%2e/x"]) {
-    await keep({ method: "GET", target, headers: { ...user, Accept: "application/json" } }, null);
+    await capture({ method: "GET", target, headers: { ...user, Accept: "application/json" } }, null);
 }
 
-// ---- exported, and sent again -----------------------------------------------------------------------------------------
+// ---- export and replay -----------------------------------------------------------------------------------------------
 
 const folder = mkdtempSync(join(tmpdir(), "bucketlist-proof-"));
 writeFileSync(join(folder, "incidents.json"), JSON.stringify(records));
@@ -153,12 +152,12 @@ rmSync(folder, { recursive: true });
 const failed = new Set(run.failures.map(({ source }) => source?.id));
 const reproduced = records.length - failed.size;
 const problems = run.failures.map(({ source, error }) => `${source?.name}: ${error.test ?? error.name}: ${error.message}`);
-// Status, target and body of each, and the code of those that have one.
-const least = records.reduce((sum, { code }) => sum + (code ? 4 : 3), 0);
-if (reproduced < LEAST || run.stats.assertions.total < least) {
-    problems.push(`too little was tried: ${run.stats.assertions.total} assertions of ${least}`);
+// Each is compared by status, target and body, and by code if it has one.
+const minAssertions = records.reduce((sum, { code }) => sum + (code ? 4 : 3), 0);
+if (reproduced < MIN_FAILURES || run.stats.assertions.total < minAssertions) {
+    problems.push(`too few requests: ${run.stats.assertions.total} assertions of ${minAssertions}`);
 }
-console.log(`${problems.length ? "FAILED" : "ok    "} ${records.length} failures of ${names.size} operations, ${fives} of them 5xx: `
-    + `${reproduced} fail again with the same status and code, and the same octets were sent; ${run.stats.assertions.total} assertions`);
+console.log(`${problems.length ? "FAILED" : "ok    "} ${records.length} failures of ${names.size} operations, ${serverErrors} of them 5xx: `
+    + `${reproduced} fail again with the same status and code, sent byte for byte; ${run.stats.assertions.total} assertions`);
 problems.slice(0, 50).forEach((problem) => console.log(`         ${problem}`));
 process.exit(problems.length ? 1 : 0);

@@ -1,4 +1,4 @@
-// Records of failures, as `bucketlist incidents` reads them.
+// Creates incident records in the format of `bucketlist incidents`.
 import { createHash } from "node:crypto";
 
 export const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
@@ -10,7 +10,7 @@ export const bytes = (buffer) => {
 };
 
 export const record = ({ id, method = "POST", target, headers = [], body = "", principal = null, status = 500,
-    code = "INTERNAL_ERROR", operation = null, answer = "", answerHeaders = [], requestId }) => ({
+    code = "INTERNAL_ERROR", operation = null, responseBody = "", responseHeaders = [], requestId }) => ({
     format: "bucketlist-incident/1",
     id,
     request_id: requestId ?? `request-${id}`,
@@ -24,5 +24,5 @@ export const record = ({ id, method = "POST", target, headers = [], body = "", p
     fingerprint: `${operation ?? method} ${status} ${code}`,
     principal,
     request: { method, target, headers, body: bytes(Buffer.from(body)), truncated: false },
-    response: { status, headers: answerHeaders, body: bytes(Buffer.from(answer)), truncated: false },
+    response: { status, headers: responseHeaders, body: bytes(Buffer.from(responseBody)), truncated: false },
 });

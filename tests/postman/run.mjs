@@ -1,15 +1,15 @@
 // node run.mjs ORIGIN
 //
-// Runs the committed collection with Newman against a server with the seeded accounts: twice in a row from an empty
-// environment, as an administrator, with tokens that are about to end; then through a proxy that breaks one answer at a
-// time, where the run must fail and name what is broken. Exits 1 when anything is not so.
+// Runs the committed collection with Newman against a server with the seeded accounts: twice in a row from an empty environment, as an
+// administrator, with tokens about to expire, and through a proxy that manipulates one response at a time, which the run must report.
+// Exits with 1 on any failure.
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import newman from "newman";
 
 import { playArchive, readArchive } from "./archive.mjs";
-import { FAULTS, answerOf, inJson } from "./faults.mjs";
+import { FAULTS, changeResponse, changeJson } from "./faults.mjs";
 import { startProxy } from "./proxy.mjs";
 
 const folder = new URL("../../postman/", import.meta.url);
@@ -19,7 +19,7 @@ if (!origin) {
     console.error("usage: node run.mjs ORIGIN");
     process.exit(2);
 }
-// Known to everybody: what a development server starts with.
+// The accounts of a development server.
 const ADMIN = { admin_email: "admin@example.com", admin_password: "bucketlist-admin" };
 const DEMO = { email: "demo@example.com", password: "bucketlist-demo" };
 
@@ -38,7 +38,7 @@ const run = (options) => new Promise((resolve, reject) => {
     });
 });
 
-// As a person or a pipeline runs it: what counts is how it exits.
+// Runs the command line of Newman and returns its exit code.
 const exitCode = (base_url) => new Promise((resolve) => {
     const program = fileURLToPath(new URL("node_modules/.bin/newman", import.meta.url));
     const collection = fileURLToPath(new URL("collection.json", folder));
@@ -46,21 +46,21 @@ const exitCode = (base_url) => new Promise((resolve) => {
         .on("close", resolve);
 });
 
-let broken = 0;
+let failed = 0;
 const say = (title, what, problems) => {
     console.log(`${problems.length ? "FAILED" : "ok    "} ${title}: ${what}`);
     problems.forEach((problem) => console.log(`         ${problem}`));
-    broken += problems.length;
+    failed += problems.length;
 };
 
 const variables = (values) => Object.entries(values).map(([key, value]) => ({ key, value }));
 const green = async (title, options, least = 20) => {
     const { requests, assertions, failures } = await run(options);
     const enough = requests >= least && assertions > 10 * requests;
-    say(title, `${requests} requests, ${assertions} assertions`, enough ? failures : [...failures, "too little was run"]);
+    say(title, `${requests} requests, ${assertions} assertions`, enough ? failures : [...failures, "too few requests or assertions"]);
 };
 
-// An environment as committed, apart from the address.
+// The committed environment with the URL of the server.
 const local = read("environments/local.json");
 const empty = { ...local, values: local.values.map((one) => one.key === "base_url" ? { ...one, value: origin } : one) };
 await green("twice in a row, from an empty environment", { environment: empty, iterationCount: 2 });
@@ -73,40 +73,40 @@ await green("one request, with the account of the environment", {
     folder: "Search your bucketlists and items",
 }, 1);
 
-// The tokens of each login say that they end in a second: each request must have exchanged them before.
+// Access tokens expire in one second: each request must refresh them first.
 let refreshed = 0;
-const impatient = await startProxy(origin, (request, answer) => {
-    refreshed += request.path.endsWith("/auth/refresh") && answer.status === 200 ? 1 : 0;
-    return answerOf("POST", /\/auth\/(login|refresh)$/, inJson((body) => { body.expires_in = 1; }))(request, answer);
+const shortLived = await startProxy(origin, (request, response) => {
+    refreshed += request.path.endsWith("/auth/refresh") && response.status === 200 ? 1 : 0;
+    return changeResponse("POST", /\/auth\/(login|refresh)$/, changeJson((body) => { body.expires_in = 1; }))(request, response);
 });
-await green("with tokens that are about to end", { envVar: variables({ base_url: impatient.origin }) });
-await impatient.close();
-say("tokens are exchanged in time", `${refreshed} times`, refreshed > 30 ? [] : ["they are not"]);
+await green("with tokens about to expire", { envVar: variables({ base_url: shortLived.origin }) });
+await shortLived.close();
+say("tokens are refreshed in time", `${refreshed} times`, refreshed > 30 ? [] : ["they are not"]);
 
 const [first] = FAULTS;
 const codes = [await exitCode(origin)];
-const proxy = await startProxy(origin, first.breaks);
+const proxy = await startProxy(origin, first.change);
 codes.push(await exitCode(proxy.origin));
 await proxy.close();
-say("the exit code", `${codes[0]} when all is well, ${codes[1]} with ${first.title}`,
-    codes[0] === 0 && codes[1] > 0 ? [] : ["it is not honest"]);
+say("the exit code", `${codes[0]} on success, ${codes[1]} with ${first.title}`,
+    codes[0] === 0 && codes[1] > 0 ? [] : ["unexpected exit codes"]);
 
-for (const { title, breaks, named, folder: version } of FAULTS) {
-    const proxy = await startProxy(origin, breaks);
+for (const { title, change, expected, folder: version } of FAULTS) {
+    const proxy = await startProxy(origin, change);
     const { failures } = await run({ envVar: variables({ base_url: proxy.origin }), folder: version });
     await proxy.close();
-    const isNamed = failures.some((failure) => named.test(failure));
-    const problems = proxy.broke === 0 ? ["the fault was never there"]
-        : failures.length === 0 ? ["the run is green all the same"]
-        : isNamed ? [] : [`no failure matches ${named}`, ...failures.slice(0, 5)];
-    say(`seen: ${title}`, failures.find((failure) => named.test(failure)) ?? "", problems);
+    const isNamed = failures.some((failure) => expected.test(failure));
+    const problems = proxy.changes === 0 ? ["no response was manipulated"]
+        : failures.length === 0 ? ["the run did not fail"]
+        : isNamed ? [] : [`no failure matches ${expected}`, ...failures.slice(0, 5)];
+    say(`detected: ${title}`, failures.find((failure) => expected.test(failure)) ?? "", problems);
 }
 
-// Last: it is about the seeded account, and deletes it at its end.
+// Last, because it deletes the seeded account.
 const entries = readArchive(readFileSync(new URL("collection.har", folder), "utf8"));
 const { problems, succeeded } = await playArchive(origin, entries, [DEMO, { email: ADMIN.admin_email, password: ADMIN.admin_password }]);
-say("the HTTP archive", `${entries.length} requests, ${succeeded} succeed on the seeded data`,
+say("the HTTP archive", `${entries.length} requests, ${succeeded} succeed with the seeded data`,
     succeeded * 2 > entries.length ? problems : [...problems, "too few succeed"]);
 
-console.log(broken ? `${broken} problems` : "All of it is as it should be.");
-process.exitCode = broken ? 1 : 0;
+console.log(failed ? `${failed} problems` : "All checks passed.");
+process.exitCode = failed ? 1 : 0;

@@ -1,8 +1,8 @@
-"""What the fuzzer has to be told to get past the first 404: who calls, and what there is.
+"""Hooks for Schemathesis: authentication and existing ids.
 
-Nothing here hides an operation or an answer. Where a generated case is valid (`positive`), some of its cases get a real id or
-a real token in place of the generated one; those of the stateful phase have theirs from links, and invalid cases stay as
-they are. Operations that end a login or an account have one of their own to end.
+No operation and no response is excluded. Three of four valid (`positive`) cases get an existing id or a valid token instead of the generated
+one. Stateful cases get theirs from links, and invalid cases are not changed. Operations that end a session or delete an account get a
+separate account.
 """
 
 import collections
@@ -23,48 +23,48 @@ PASSWORD = "harbour-lantern-42"
 ADMIN = {"email": "admin@example.com", "password": "bucketlist-admin"}
 DEMO = {"email": "demo@example.com", "password": "bucketlist-demo"}
 
-# These end the session that calls, or the account.
-ENDS_ITS_LOGIN = {"logout", "changePassword", "deleteMe", "updateMe", "endSessions", "endSession"}
+# Operations that end the session of the caller or delete its account.
+ENDS_SESSION = {"logout", "changePassword", "deleteMe", "updateMe", "endSessions", "endSession"}
 
 _numbers = itertools.count(1)
-# How many valid cases each operation has had in each phase: so the first ones of every phase meet what exists.
+# The number of valid cases of each operation in each phase, so that the first ones of every phase use existing resources.
 _cases = collections.defaultdict(lambda: itertools.count(1))
-# The addresses that `register` was called with.
+# Email addresses that `register` was called with.
 _taken = set()
 _lock = threading.Lock()
 
 
 def ask(method, path, token=None, body=None):
-    """Calls v2 and gives the answer's body."""
+    """Sends a request to v2 and returns the response body."""
     headers = {"Content-Type": "application/json"}
     if token:
         headers["Authorization"] = f"Bearer {token}"
     content = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(f"{BASE}/v2{path}", content, headers, method=method)
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        text = answer.read()
+    with urllib.request.urlopen(request, timeout=30) as response:
+        text = response.read()
     return json.loads(text) if text else None
 
 
 def register():
-    """A fresh account with a session."""
+    """Creates an account and returns its session."""
     email = f"fuzz-{next(_numbers)}-{os.getpid()}@example.com"
     return ask("POST", "/auth/register", body={"email": email, "password": PASSWORD, "name": "Fuzz"})
 
 
 class Logins:
-    """The sessions that operations share; a session that has ended is replaced."""
+    """Shared sessions. A session that has ended is replaced."""
 
     def __init__(self):
-        self.kept = {}
+        self.tokens = {}
 
     def get(self, credentials):
         key = credentials["email"]
         with _lock:
-            token = self.kept.get(key)
+            token = self.tokens.get(key)
             if token is None or not self.works(token):
                 token = ask("POST", "/auth/login", body=credentials)["access_token"]
-                self.kept[key] = token
+                self.tokens[key] = token
             return token
 
     @staticmethod
@@ -89,11 +89,11 @@ def is_for_admins(path):
 
 @schemathesis.auth(cache_by_key=None, refresh_interval=None)
 class Caller:
-    """Logs in as whoever the operation is for."""
+    """Logs in with the role that the operation requires."""
 
     def get(self, case, context):
         name = operation_id(case)
-        if name in ENDS_ITS_LOGIN:
+        if name in ENDS_SESSION:
             return register()["access_token"]
         return logins.get(ADMIN if is_for_admins(case.operation.path) else DEMO)
 
@@ -110,36 +110,36 @@ def is_stateful(case):
     return case.meta is not None and case.meta.phase.name.value == "stateful"
 
 
-def own_list(token):
-    """A bucketlist with an item, made just now."""
-    made = ask("POST", "/bucketlists", token, {"name": f"List {next(_numbers)}"})
-    item = ask("POST", f"/bucketlists/{made['id']}/items", token, {"name": "An item"})
-    return made["id"], item["id"]
+def create_list(token):
+    """Creates a bucketlist with an item and returns their ids."""
+    created = ask("POST", "/bucketlists", token, {"name": f"List {next(_numbers)}"})
+    item = ask("POST", f"/bucketlists/{created['id']}/items", token, {"name": "An item"})
+    return created["id"], item["id"]
 
 
 def finished_export(token):
-    """An export whose file is there."""
-    made = ask("POST", "/exports", token, {})
+    """Creates an export, waits until it is finished and returns its id."""
+    created = ask("POST", "/exports", token, {})
     for _ in range(100):
-        if ask("GET", f"/exports/{made['id']}", token)["state"] == "finished":
-            return made["id"]
+        if ask("GET", f"/exports/{created['id']}", token)["state"] == "finished":
+            return created["id"]
         time.sleep(0.05)
-    raise TimeoutError("the export was not made")
+    raise TimeoutError("the export was not finished")
 
 
-def existing(case):
-    """Puts what exists into the path."""
+def use_existing_ids(case):
+    """Replaces ids in the path by existing ones."""
     wanted = case.path_parameters or {}
     if "export_id" in wanted:
         account = register()
         wanted["export_id"] = finished_export(account["access_token"])
         case.headers["Authorization"] = f"Bearer {account['access_token']}"
     if "bucketlist_id" in wanted:
-        wanted["bucketlist_id"], item = own_list(logins.get(DEMO))
+        wanted["bucketlist_id"], item = create_list(logins.get(DEMO))
         if "item_id" in wanted:
             wanted["item_id"] = item
     if "user_id" in wanted:
-        # Somebody whom nobody misses, be they demoted, disabled or deleted.
+        # A separate account, which the operation may demote, disable or delete.
         wanted["user_id"] = register()["user"]["id"]
     if "session_id" in wanted:
         account = register()
@@ -151,18 +151,17 @@ TOKEN = re.compile(r'"token": "([^"]+)"')
 ENTITY_TAGS = re.compile(r'[ \t,]*(\*|(W/)?"[!#-~\x80-\xff]*"([ \t]*,[ \t,]*(W/)?"[!#-~\x80-\xff]*"){0,99})[ \t]*(,[ \t,]*)?')
 
 
-def spare_the_seeded(case):
-    """The accounts that everybody logs in as (1 and 2) must outlive the run: somebody else is changed and deleted."""
+def protect_seeded_accounts(case):
+    """Protects the seeded accounts (1 and 2), which other cases log in with, from updates and deletion."""
     wanted = case.path_parameters or {}
     if operation_id(case) in ("updateUser", "deleteUser") and wanted.get("user_id") in (1, 2, "1", "2"):
         wanted["user_id"] = register()["user"]["id"]
 
 
-def beyond_generation(case):
-    """What a schema cannot say, or the generator not read from it, is made right in every valid case.
+def correct_values(case):
+    """Corrects values in valid cases that a schema cannot express or the generator does not apply.
 
-    A cursor is signed by the server, so an invented one is 400. The pattern of entity tags is in the document, but the
-    generator does not take it in all phases.
+    A cursor is signed by the server, so a generated one is rejected. The generator does not apply the pattern of ETags in all phases.
     """
     for header in ("If-Match", "If-None-Match"):
         value = (case.headers or {}).get(header)
@@ -173,7 +172,7 @@ def beyond_generation(case):
 
 
 def reset_token():
-    """The token of a password reset, from the mail. The server writes mails into its folder."""
+    """Requests a password reset and returns the token from the mail, which the server writes to its data folder."""
     email = register()["user"]["email"]
     ask("POST", "/auth/password-reset", body={"email": email})
     for _ in range(100):
@@ -182,23 +181,23 @@ def reset_token():
             if email in text and (found := TOKEN.search(text)):
                 return found[1]
         time.sleep(0.05)
-    raise TimeoutError("the mail with the token did not come")
+    raise TimeoutError("the mail with the token did not arrive")
 
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """Three of four valid cases meet something that exists; the fourth meets nothing."""
-    spare_the_seeded(case)
+    """Uses existing resources in three of four valid cases."""
+    protect_seeded_accounts(case)
     if not is_valid(case):
         return
-    beyond_generation(case)
+    correct_values(case)
     name = operation_id(case)
     with _lock:
         number = next(_cases[name, case.meta.phase.name])
     if number % 4 == 0:
         return
     if not is_stateful(case):
-        existing(case)
+        use_existing_ids(case)
     body = case.body if isinstance(case.body, dict) else None
     headers = case.headers or {}
     if "If-Match" in headers:
@@ -208,8 +207,7 @@ def before_call(context, case, kwargs):
     if name == "login":
         case.body = dict(DEMO)
     elif name == "register":
-        # What is generated first is short and even, and so among the common passwords; and the address of an example is taken
-        # from its first use on.
+        # The first generated passwords are short and common, and the email address of an example is taken after its first use.
         email = str(body.get("email")).lower()
         with _lock:
             is_taken = email in _taken

@@ -24,19 +24,19 @@ var (
 	things = []string{"Watch the northern lights", "Walk the Camino", "Swim in the Dead Sea"}
 )
 
-// An address that nobody has registered.
+// Returns an unused email address.
 func email(who string) string {
 	return fmt.Sprintf("%s-%d-%d@example.com", who, time.Now().UnixNano(), os.Getpid())
 }
 
-// Ends the run unless there is no error.
+// Exits if there is an error.
 func no(err error) {
 	if err != nil {
 		panic(err)
 	}
 }
 
-// Ends the run unless the condition holds.
+// Exits unless the condition holds.
 func must(holds bool, what any) {
 	if !holds {
 		panic(fmt.Sprintf("%v", what))
@@ -45,7 +45,7 @@ func must(holds bool, what any) {
 
 func done(step string) { fmt.Println("ok", step) }
 
-// A transport that asks for another media type than the generated functions do.
+// A transport that sends another Accept header than the generated functions.
 type accept struct{ mediaType string }
 
 func (a accept) RoundTrip(request *http.Request) (*http.Response, error) {
@@ -61,7 +61,7 @@ func clientOfSecond(server string, transport http.RoundTripper) *second.APIClien
 	return second.NewAPIClient(configuration)
 }
 
-func runSecond(base, odd string) {
+func runSecond(base, future string) {
 	client := clientOfSecond(base, nil)
 	account := second.NewRegistration(email("go"), password)
 	account.SetName("Ada")
@@ -72,9 +72,9 @@ func runSecond(base, odd string) {
 	ctx := context.WithValue(context.Background(), second.ContextAccessToken, session.AccessToken)
 
 	for _, name := range names {
-		_, answer, err := client.BucketlistsAPI.CreateBucketlist(ctx).BucketlistCreate(*second.NewBucketlistCreate(name)).Execute()
+		_, response, err := client.BucketlistsAPI.CreateBucketlist(ctx).BucketlistCreate(*second.NewBucketlistCreate(name)).Execute()
 		no(err)
-		must(answer.StatusCode == 201, answer)
+		must(response.StatusCode == 201, response)
 	}
 	found, _, err := client.BucketlistsAPI.ListBucketlists(ctx).Q("zürich").Execute()
 	no(err)
@@ -111,29 +111,29 @@ func runSecond(base, odd string) {
 	must(changed.Done && changed.DoneAt.IsSet(), changed)
 	done("v2 change")
 
-	_, answer, err := client.BucketlistsAPI.CreateBucketlist(ctx).BucketlistCreate(*second.NewBucketlistCreate("")).Execute()
+	_, response, err := client.BucketlistsAPI.CreateBucketlist(ctx).BucketlistCreate(*second.NewBucketlistCreate("")).Execute()
 	var failure *second.GenericOpenAPIError
-	must(errors.As(err, &failure) && answer.StatusCode == 422, err)
+	must(errors.As(err, &failure) && response.StatusCode == 422, err)
 	problem, typed := failure.Model().(second.Problem)
 	must(typed && problem.Code == second.ERRORCODE_VALIDATION_FAILED && problem.Errors[0].GetPointer() == "/name", problem)
 	done("v2 error")
 
-	next := clientOfSecond(odd, nil)
+	next := clientOfSecond(future, nil)
 	me, _, err := next.UsersAPI.GetMe(ctx).Execute()
 	no(err)
 	must(me.Role == second.ROLE_UNKNOWN_DEFAULT_OPEN_API, me)
 	page, _, err := next.BucketlistsAPI.ListBucketlists(ctx).Execute()
 	no(err)
 	must(len(page.Data) == len(names), page)
-	_, answer, err = next.BucketlistsAPI.GetBucketlist(ctx, 987654).Execute()
-	must(errors.As(err, &failure) && answer.StatusCode == 404, err)
+	_, response, err = next.BucketlistsAPI.GetBucketlist(ctx, 987654).Execute()
+	must(errors.As(err, &failure) && response.StatusCode == 404, err)
 	problem, typed = failure.Model().(second.Problem)
 	must(typed && problem.Code == second.ERRORCODE_UNKNOWN_DEFAULT_OPEN_API, problem)
 	done("v2 tolerance")
 
-	// The generated function decodes JSON only; the answer itself is there beside its error.
-	_, answer, _ = clientOfSecond(base, accept{"text/csv"}).ItemsAPI.ListItems(ctx, list).Execute()
-	text, err := io.ReadAll(answer.Body)
+	// The generated function decodes only JSON, but returns the response with its error.
+	_, response, _ = clientOfSecond(base, accept{"text/csv"}).ItemsAPI.ListItems(ctx, list).Execute()
+	text, err := io.ReadAll(response.Body)
 	no(err)
 	rows := strings.Split(strings.TrimRight(string(text), "\r\n"), "\r\n")
 	must(len(rows) == 1+len(things) && strings.HasPrefix(rows[0], "id,bucketlist_id,name,"), rows)
@@ -146,7 +146,7 @@ func clientOfFirst(server string) *first.APIClient {
 	return first.NewAPIClient(configuration)
 }
 
-func runFirst(base, odd string) {
+func runFirst(base, future string) {
 	client := clientOfFirst(base)
 	account := first.NewRegistration(email("go1"), password)
 	session, _, err := client.AuthAPI.Register(context.Background()).Registration(*account).Execute()
@@ -157,9 +157,9 @@ func runFirst(base, odd string) {
 	for _, name := range names {
 		create := first.NewBucketlistCreate(name)
 		create.SetDescription("A place.")
-		made, _, err := client.BucketlistsAPI.CreateBucketlist(ctx).BucketlistCreate(*create).Execute()
+		created, _, err := client.BucketlistsAPI.CreateBucketlist(ctx).BucketlistCreate(*create).Execute()
 		no(err)
-		must(made.GetDescription() == "A place.", made)
+		must(created.GetDescription() == "A place.", created)
 	}
 	done("v1 create")
 
@@ -177,15 +177,15 @@ func runFirst(base, odd string) {
 	must(slices.Equal(seen, sorted), seen)
 	done("v1 pages")
 
-	_, answer, err := client.BucketlistsAPI.CreateBucketlist(ctx).BucketlistCreate(*first.NewBucketlistCreate("")).Execute()
+	_, response, err := client.BucketlistsAPI.CreateBucketlist(ctx).BucketlistCreate(*first.NewBucketlistCreate("")).Execute()
 	var failure *first.GenericOpenAPIError
-	must(errors.As(err, &failure) && answer.StatusCode == 422, err)
+	must(errors.As(err, &failure) && response.StatusCode == 422, err)
 	envelope, typed := failure.Model().(first.ErrorEnvelope)
 	must(typed && envelope.Error.Code == first.ERRORCODE_VALIDATION_FAILED, envelope)
 	must(envelope.Error.Details[0].Field == "/name", envelope)
 	done("v1 error")
 
-	me, _, err := clientOfFirst(odd).UsersAPI.GetMe(ctx).Execute()
+	me, _, err := clientOfFirst(future).UsersAPI.GetMe(ctx).Execute()
 	no(err)
 	must(me.Role == first.ROLE_UNKNOWN_DEFAULT_OPEN_API, me)
 	done("v1 tolerance")

@@ -53,7 +53,7 @@ public final class Scenario {
 
     public static void main(String[] arguments) throws Exception {
         String base = arguments[0];
-        String odd = arguments[1];
+        String future = arguments[1];
 
         String email = "java-" + System.nanoTime() + "-" + ProcessHandle.current().pid() + "@example.com";
         Registration account = new Registration().email(email).password(PASSWORD).name("Ada");
@@ -65,8 +65,8 @@ public final class Scenario {
         BucketlistsApi lists = new BucketlistsApi(client);
         ItemsApi items = new ItemsApi(client);
         for (String name : NAMES) {
-            Bucketlist made = lists.createBucketlist(new BucketlistCreate().name(name), null);
-            must(made.getDescription() == null, made);
+            Bucketlist created = lists.createBucketlist(new BucketlistCreate().name(name), null);
+            must(created.getDescription() == null, created);
         }
         Long list = lists.listBucketlists(null, null, null, "zürich", null, null, null).getData().get(0).getId();
         Item item = null;
@@ -104,7 +104,7 @@ public final class Scenario {
         }
         done("v2 error");
 
-        ApiClient next = at(odd, session.getAccessToken());
+        ApiClient next = at(future, session.getAccessToken());
         must(new UsersApi(next).getMe(null).getRole() == Role.UNKNOWN_DEFAULT_OPEN_API, "role");
         BucketlistPage page = new BucketlistsApi(next).listBucketlists(null, null, null, null, null, null, null);
         must(page.getData().size() == NAMES.size(), page);
@@ -117,15 +117,15 @@ public final class Scenario {
         }
         done("v2 tolerance");
 
-        // The generated function is for JSON; the client beneath it takes the rest.
+        // The generated function supports only JSON; use the underlying HTTP client.
         HttpRequest request = HttpRequest.newBuilder(URI.create(base + "/v2/bucketlists/" + list + "/items"))
                 .header("Authorization", "Bearer " + session.getAccessToken())
                 .header("Accept", "text/csv")
                 .build();
-        HttpResponse<String> answer =
+        HttpResponse<String> response =
                 HttpClient.newHttpClient().send(request, HttpResponse.BodyHandlers.ofString());
-        String[] rows = answer.body().split("\r\n");
-        must(rows.length == 1 + THINGS.size() && rows[0].startsWith("id,bucketlist_id,name,"), answer.body());
+        String[] rows = response.body().split("\r\n");
+        must(rows.length == 1 + THINGS.size() && rows[0].startsWith("id,bucketlist_id,name,"), response.body());
         done("v2 csv");
     }
 }

@@ -1,23 +1,23 @@
-"""What the scenarios of both Python clients share."""
+"""Shared parts of the Python scenarios."""
 
 import contextlib
 import os
 import sys
 import time
 
-BASE, ODD = sys.argv[1:3]
+BASE, FUTURE = sys.argv[1:3]
 PASSWORD = "harbour-lantern-42"
 NAMES = ["Oslo", "Lisbon", "Zürich", "Kyoto", "Quito"]
 THINGS = ["Watch the northern lights", "Walk the Camino", "Swim in the Dead Sea"]
 
 
 def email(who):
-    """An address that nobody has registered."""
+    """Returns an unused email address."""
     return f"{who}-{time.time_ns()}-{os.getpid()}@example.com"
 
 
 @contextlib.contextmanager
 def step(name):
-    """Says that a step went well, if it did."""
+    """Prints the name of a step if it succeeded."""
     yield
     print("ok", name, flush=True)

@@ -1,17 +1,17 @@
-"""The scenario with the clients of openapi-generator, of which there is one package name: the folder is chosen first."""
+"""The scenario with the clients of openapi-generator. Both have the same package name, so the folder is selected first."""
 
 import datetime
 import pathlib
 import sys
 import urllib.parse
 
-from steps import BASE, NAMES, ODD, PASSWORD, THINGS, email, step
+from steps import BASE, NAMES, FUTURE, PASSWORD, THINGS, email, step
 
 CLIENTS = pathlib.Path(sys.argv[3])
 
 
 def use(version):
-    """Makes `bucketlist_client` the client of this version."""
+    """Loads the client of this version as `bucketlist_client`."""
     for name in [name for name in sys.modules if name.split(".")[0] == "bucketlist_client"]:
         del sys.modules[name]
     sys.path[:] = [str(CLIENTS / version), *(path for path in sys.path if not path.startswith(str(CLIENTS)))]
@@ -56,7 +56,7 @@ def second():
 
     with step("v2 error"):
         try:
-            # The model checks what the document says; what only the server can know is left to it.
+            # The model checks the rules of the document; other rules are checked by the server.
             api.AuthApi(client).register(api.Registration(email=email("oag"), password="password123", name="Ada"))
             raise AssertionError("a common password was accepted")
         except api.exceptions.UnprocessableEntityException as error:
@@ -65,19 +65,19 @@ def second():
         assert problem.code is api.ErrorCode.VALIDATION_FAILED and problem.errors[0].pointer == "/password", problem
 
     with step("v2 tolerance"):
-        odd = at(ODD, session.access_token)
-        me = api.UsersApi(odd).get_me()
+        future = at(FUTURE, session.access_token)
+        me = api.UsersApi(future).get_me()
         assert me.role == "SOMETHING_NEW", me
-        assert len(api.BucketlistsApi(odd).list_bucketlists().data) == len(NAMES)
+        assert len(api.BucketlistsApi(future).list_bucketlists().data) == len(NAMES)
         try:
-            api.BucketlistsApi(odd).get_bucketlist(987654)
+            api.BucketlistsApi(future).get_bucketlist(987654)
             raise AssertionError("a bucketlist that is not there was found")
         except api.exceptions.NotFoundException as error:
             assert error.data.code == "SOMETHING_NEW", error.data
 
     with step("v2 csv"):
-        answer = items.list_items_without_preload_content(list_id, _headers={"Accept": "text/csv"})
-        rows = answer.read().decode().rstrip().split("\r\n")
+        response = items.list_items_without_preload_content(list_id, _headers={"Accept": "text/csv"})
+        rows = response.read().decode().rstrip().split("\r\n")
         assert len(rows) == 1 + len(THINGS) and rows[0].startswith("id,bucketlist_id,name,"), rows
 
 
@@ -95,8 +95,8 @@ def first():
 
     with step("v1 create"):
         for name in NAMES:
-            made = lists.create_bucketlist(api.BucketlistCreate(name=name, description="A place."))
-            assert made.description == "A place.", made
+            created = lists.create_bucketlist(api.BucketlistCreate(name=name, description="A place."))
+            assert created.description == "A place.", created
 
     with step("v1 pages"):
         seen, number, last = [], 1, 1
@@ -114,11 +114,11 @@ def first():
             envelope = error.data
         assert isinstance(envelope, api.ErrorEnvelope), envelope
         assert envelope.error.code is api.ErrorCode.VALIDATION_FAILED, envelope
-        # `field` is a function of Pydantic's, so the generator calls it by another name.
+        # `field` is a function of Pydantic, so the generator uses another name.
         assert envelope.error.details[0].var_field == "/password", envelope
 
     with step("v1 tolerance"):
-        me = api.UsersApi(at(ODD, session.access_token)).get_me()
+        me = api.UsersApi(at(FUTURE, session.access_token)).get_me()
         assert me.role == "SOMETHING_NEW", me
 
 

@@ -1,9 +1,9 @@
-"""The scenario with the clients of openapi-python-client, which are packages v1 and v2 on the path."""
+"""The scenario with the clients of openapi-python-client: the packages v1 and v2."""
 
 import datetime
 import urllib.parse
 
-from steps import BASE, NAMES, ODD, PASSWORD, THINGS, email, step
+from steps import BASE, NAMES, FUTURE, PASSWORD, THINGS, email, step
 
 
 def second():
@@ -21,8 +21,8 @@ def second():
 
     with step("v2 create"):
         for name in NAMES:
-            made = create_bucketlist.sync(client=client, body=models.BucketlistCreate(name=name))
-            assert isinstance(made, models.Bucketlist) and made.description is None, made
+            created = create_bucketlist.sync(client=client, body=models.BucketlistCreate(name=name))
+            assert isinstance(created, models.Bucketlist) and created.description is None, created
         page = list_bucketlists.sync(client=client, q="zürich")
         assert isinstance(page, models.BucketlistPage), page
         list_id = page.data[0].id
@@ -51,19 +51,19 @@ def second():
         assert problem.code is models.ErrorCode.VALIDATION_FAILED and problem.errors[0].pointer == "/name", problem
 
     with step("v2 tolerance"):
-        odd = AuthenticatedClient(f"{ODD}/v2", session.access_token)
-        me = get_me.sync(client=odd)
+        future = AuthenticatedClient(f"{FUTURE}/v2", session.access_token)
+        me = get_me.sync(client=future)
         assert isinstance(me, models.User) and me.role == "SOMETHING_NEW", me
         assert me.additional_properties["from_next_year"], me
-        page = list_bucketlists.sync(client=odd)
+        page = list_bucketlists.sync(client=future)
         assert isinstance(page, models.BucketlistPage) and len(page.data) == len(NAMES), page
-        problem = get_bucketlist.sync(987654, client=odd)
+        problem = get_bucketlist.sync(987654, client=future)
         assert isinstance(problem, models.Problem) and problem.code == "SOMETHING_NEW", problem
 
     with step("v2 csv"):
-        # The generated function is for JSON; the client beneath it takes the rest.
-        answer = client.get_httpx_client().get(f"/bucketlists/{list_id}/items", headers={"Accept": "text/csv"})
-        rows = answer.text.rstrip().split("\r\n")
+        # The generated function supports only JSON; use the underlying HTTP client.
+        response = client.get_httpx_client().get(f"/bucketlists/{list_id}/items", headers={"Accept": "text/csv"})
+        rows = response.text.rstrip().split("\r\n")
         assert len(rows) == 1 + len(THINGS) and rows[0].startswith("id,bucketlist_id,name,"), rows
 
 
@@ -81,8 +81,8 @@ def first():
 
     with step("v1 create"):
         for name in NAMES:
-            made = create_bucketlist.sync(client=client, body=models.BucketlistCreate(name=name, description="A place."))
-            assert isinstance(made, models.Bucketlist) and made.description == "A place.", made
+            created = create_bucketlist.sync(client=client, body=models.BucketlistCreate(name=name, description="A place."))
+            assert isinstance(created, models.Bucketlist) and created.description == "A place.", created
 
     with step("v1 pages"):
         seen, number, last = [], 1, 1
@@ -100,7 +100,7 @@ def first():
         assert envelope.error.details[0].field == "/name", envelope
 
     with step("v1 tolerance"):
-        me = get_me.sync(client=AuthenticatedClient(f"{ODD}/v1", session.access_token))
+        me = get_me.sync(client=AuthenticatedClient(f"{FUTURE}/v1", session.access_token))
         assert isinstance(me, models.User) and me.role == "SOMETHING_NEW", me
 
 

@@ -1,6 +1,6 @@
 // The scenario with the client of @hey-api/openapi-ts.
 import assert from "node:assert/strict";
-import { base, email, names, odd, password, step, there, things } from "./steps.js";
+import { base, email, names, future, password, step, there, things } from "./steps.js";
 import * as first from "../../../target/clients/hey-api/v1/sdk.gen.js";
 import { createClient as createFirst } from "../../../target/clients/hey-api/v1/client/index.js";
 import * as api from "../../../target/clients/hey-api/v2/sdk.gen.js";
@@ -16,7 +16,7 @@ async function v2() {
   client = createClient({ baseUrl: `${base}/v2`, auth });
   const list = await step("v2 create", async () => {
     for (const name of names) {
-      assert.equal(there((await api.createBucketlist({ client, body: { name } })).response, "the answer").status, 201);
+      assert.equal(there((await api.createBucketlist({ client, body: { name } })).response, "the response").status, 201);
     }
     const { data } = await api.listBucketlists({ client, query: { q: "zürich" } });
     const list = there(there(data, "the page").data[0], "the list");
@@ -46,12 +46,12 @@ async function v2() {
   });
   await step("v2 error", async () => {
     const { error, response } = await api.createBucketlist({ client, body: { name: "" } });
-    assert.equal(there(response, "the answer").status, 422);
+    assert.equal(there(response, "the response").status, 422);
     assert.equal(there(error, "the problem").code, "VALIDATION_FAILED");
     assert.equal(there(error, "the problem").errors[0]?.pointer, "/name");
   });
   await step("v2 tolerance", async () => {
-    const next = createClient({ baseUrl: `${odd}/v2`, auth });
+    const next = createClient({ baseUrl: `${future}/v2`, auth });
     const role: string = there((await api.getMe({ client: next })).data, "the account").role;
     assert.equal(role, "SOMETHING_NEW");
     assert.equal(there((await api.listBucketlists({ client: next })).data, "the page").data.length, names.length);
@@ -92,12 +92,12 @@ async function v1() {
   });
   await step("v1 error", async () => {
     const { error, response } = await first.createBucketlist({ client, body: { name: "" } });
-    assert.equal(there(response, "the answer").status, 422);
+    assert.equal(there(response, "the response").status, 422);
     assert.equal(there(error, "the error").error.code, "VALIDATION_FAILED");
     assert.equal(there(error, "the error").error.details[0]?.field, "/name");
   });
   await step("v1 tolerance", async () => {
-    const next = createFirst({ baseUrl: `${odd}/v1`, auth });
+    const next = createFirst({ baseUrl: `${future}/v1`, auth });
     const role: string = there((await first.getMe({ client: next })).data, "the account").role;
     assert.equal(role, "SOMETHING_NEW");
   });

@@ -1,15 +1,15 @@
-// The incidents of the server: a table with filters, and one of them with what can be done about it.
+// Lists, shows, exports, resolves and deletes incidents.
 //
-// All of it goes through /v2/admin/incidents. The session lives in sessionStorage: it ends with the tab, and is in no other.
+// Uses /v2/admin/incidents. The session is in sessionStorage: it ends with the tab and is not shared with other tabs.
 "use strict";
 
 (() => {
   const STORAGE_KEY = "bucketlist-console-session";
   const REPORT_KEY = "bucketlist-console-report";
   const INCIDENTS = "/v2/admin/incidents";
-  const RENEW_BEFORE_MS = 30_000;
-  const TYPES = { postman: "application/json", curl: "text/plain", har: "application/json" };
-  const NAMES = { postman: "postman_collection.json", curl: "sh", har: "har" };
+  const REFRESH_BEFORE_MS = 30_000;
+  const MEDIA_TYPES = { postman: "application/json", curl: "text/plain", har: "application/json" };
+  const EXTENSIONS = { postman: "postman_collection.json", curl: "sh", har: "har" };
 
   const element = (id) => document.getElementById(id);
   const notice = element("notice");
@@ -19,22 +19,22 @@
     notice.classList.toggle("error", isError);
   }
 
-  /** Why something did not work, for the person who asked for it. */
-  function complain(error) {
-    say(error instanceof TypeError ? "The server cannot be reached." : error.message, true);
+  /** Displays an error. */
+  function sayError(error) {
+    say(error instanceof TypeError ? "The server is unreachable." : error.message, true);
   }
 
-  async function inWords(response) {
+  async function errorMessage(response) {
     let problem = null;
     try {
       problem = await response.json();
-    } catch { /* not JSON: the status has to do */ }
-    const text = problem?.detail || problem?.title || `The server answered ${response.status}.`;
+    } catch { /* not JSON: use the status */ }
+    const text = problem?.detail || problem?.title || `The server returned ${response.status}.`;
     const wait = response.headers.get("Retry-After");
-    return response.status === 429 && wait ? `${text} Try again in ${wait} s.` : text;
+    return response.status === 429 && wait ? `${text} Try again in ${wait} seconds.` : text;
   }
 
-  // ---- the session --------------------------------------------------------------------------------------------------
+  // ---- session ------------------------------------------------------------------------------------------------------
 
   const stored = (key) => {
     try {
@@ -44,11 +44,11 @@
     }
   };
 
-  /** Of the session only its tokens are stored; whose it is, the server is asked. */
+  /** Only the tokens of the session are stored. The user is requested from the server. */
   let user = null;
-  function adopt(answer) {
-    user = answer.user;
-    const { access_token, refresh_token, expires_in } = answer;
+  function adopt(authSession) {
+    user = authSession.user;
+    const { access_token, refresh_token, expires_in } = authSession;
     const session = { access_token, refresh_token, expires_at: Date.now() + expires_in * 1000 };
     sessionStorage.setItem(STORAGE_KEY, JSON.stringify(session));
   }
@@ -61,11 +61,11 @@
 
   async function logIn(email, password) {
     const response = await post("/login", { email, password });
-    if (!response.ok) throw new Error(await inWords(response));
+    if (!response.ok) throw new Error(await errorMessage(response));
     const session = await response.json();
     if (session.user.role !== "admin") {
       await fetch("/v2/auth/logout", { method: "POST", headers: { Authorization: `Bearer ${session.access_token}` } });
-      throw new Error(`${session.user.email} is no administrator: incidents are shown to administrators only.`);
+      throw new Error(`${session.user.email} is not an administrator. Only administrators can see incidents.`);
     }
     adopt(session);
   }
@@ -76,71 +76,71 @@
     route();
   }
 
-  /** A refresh token works once: whoever comes second waits for whoever came first. */
-  let renewing = null;
-  function renew(session) {
-    renewing ??= (async () => {
+  /** Only one refresh runs at a time, because a refresh token is single-use. */
+  let refreshing = null;
+  function refresh(session) {
+    refreshing ??= (async () => {
       const response = await post("/refresh", { refresh_token: session.refresh_token });
       if (!response.ok) {
         forget();
-        throw new Error("Your session has ended. Please log in again.");
+        throw new Error("Your session has ended. Log in again.");
       }
       adopt(await response.json());
-    })().finally(() => { renewing = null; });
-    return renewing;
+    })().finally(() => { refreshing = null; });
+    return refreshing;
   }
 
   async function call(path, { method = "GET", accept = "application/json", body = null } = {}) {
     let session = stored(STORAGE_KEY);
-    if (session.expires_at - Date.now() < RENEW_BEFORE_MS) await renew(session);
+    if (session.expires_at - Date.now() < REFRESH_BEFORE_MS) await refresh(session);
     const send = () => {
       session = stored(STORAGE_KEY);
       const headers = { Accept: accept, Authorization: `Bearer ${session.access_token}` };
       if (body) headers["Content-Type"] = "application/json";
-      // A server may want to be told which state is meant. Any: while the same failure is met, it changes all the time.
+      // The server can require If-Match. `*`, because each repetition of the failure changes the incident.
       if (method !== "GET") headers["If-Match"] = "*";
       return fetch(path, { method, headers, body: body && JSON.stringify(body) });
     };
     let response = await send();
     if (response.status === 401) {
-      await renew(session);
+      await refresh(session);
       response = await send();
     }
-    if (!response.ok) throw new Error(await inWords(response));
+    if (!response.ok) throw new Error(await errorMessage(response));
     return response;
   }
 
-  // ---- the table ----------------------------------------------------------------------------------------------------
+  // ---- list ---------------------------------------------------------------------------------------------------------
 
-  /** An element with text; never with markup. */
-  function make(tag, text, className = "") {
-    const made = document.createElement(tag);
-    made.textContent = text;
-    made.className = className;
-    return made;
+  /** Creates an element with text, never with markup. */
+  function create(tag, text, className = "") {
+    const created = document.createElement(tag);
+    created.textContent = text;
+    created.className = className;
+    return created;
   }
 
-  const when = (instant) => instant.replace("T", " ").replace(/\.\d+Z$/, " UTC");
-  const answer = ({ status, code }) => [status, code].filter(Boolean).join(" ");
-  const kind = (status) => (status >= 500 ? "answer" : "answer client");
+  const formatTime = (timestamp) => timestamp.replace("T", " ").replace(/\.\d+Z$/, " UTC");
+  const outcomeOf = ({ status, code }) => [status, code].filter(Boolean).join(" ");
+  const kind = (status) => (status >= 500 ? "response" : "response client");
   const state = (incident) => (incident.resolved ? `fixed${incident.fixed_in ? ` in ${incident.fixed_in}` : ""}` : "open");
 
   function row(incident) {
     const row = document.createElement("tr");
-    const link = make("a", `#${incident.id}`);
+    const link = create("a", `#${incident.id}`);
     link.href = `#${incident.id}`;
     const cell = (child, className = "") => {
-      const cell = make("td", "", className);
+      const cell = create("td", "", className);
       cell.append(child);
       row.append(cell);
     };
     cell(link);
-    cell(when(incident.received_at), "when");
+    cell(formatTime(incident.received_at), "when");
     cell(incident.operation ?? incident.method);
-    cell(make("span", answer(incident), kind(incident.status)));
-    cell(incident.user_id ?? "nobody known");
+    cell(create("span", outcomeOf(incident), kind(incident.status)));
+    cell(incident.user_id ?? "unknown");
     cell(incident.server_version);
-    cell(make("span", state(incident), incident.resolved ? "state" : "state open"));
+    cell(create("span", state(incident), incident.resolved ? "state" : "state open"));
     cell(incident.request_id, "id");
     return row;
   }
@@ -162,40 +162,40 @@
     say("");
   }
 
-  // ---- one incident -------------------------------------------------------------------------------------------------
+  // ---- incident -----------------------------------------------------------------------------------------------------
 
   let shown = null;
 
   function message(start, { headers, body }) {
     const lines = [start, ...headers.map(({ name, value }) => `${name}: ${value}`), ""];
     const text = body.text ?? `(base64)\n${body.base64}`;
-    return lines.join("\n") + (text && `\n${text}`) + (body.truncated ? "\n… (cut off: more was sent than is kept)" : "");
+    return lines.join("\n") + (text && `\n${text}`) + (body.truncated ? "\n… (truncated: exceeds the capture limit)" : "");
   }
 
   function showIncident(incident) {
     shown = incident;
     const { request, response } = incident;
-    element("title").textContent = `#${incident.id} ${incident.operation ?? request.method}: ${answer({ status: response.status, code: incident.code })}`;
+    element("title").textContent = `#${incident.id} ${incident.operation ?? request.method}: ${outcomeOf({ status: response.status, code: incident.code })}`;
     const facts = {
-      "Request id": incident.request_id,
-      Received: when(incident.received_at),
-      Took: `${(incident.duration_us / 1000).toFixed(1)} ms`,
-      "Asked by": incident.user_id ? `${incident.role} ${incident.user_id}, session ${incident.session_id}` : "nobody known",
-      "Went wrong in": incident.site || "—",
-      "Equal failures": `${incident.occurrences} (${incident.fingerprint})`,
-      Server: `${incident.server_version}, contract ${incident.contract ?? "none"}`,
+      "Request ID": incident.request_id,
+      Received: formatTime(incident.received_at),
+      Duration: `${(incident.duration_us / 1000).toFixed(1)} ms`,
+      Caller: incident.user_id ? `${incident.role} ${incident.user_id}, session ${incident.session_id}` : "unknown",
+      "Code location": incident.site || "—",
+      "Occurrences (group)": `${incident.occurrences} (${incident.fingerprint})`,
+      Server: `${incident.server_version}, API version ${incident.contract ?? "none"}`,
       State: state(incident),
-      "SHA-256 of the body": request.body.sha256,
-      Trace: incident.trace_id ?? "—",
+      "Body SHA-256": request.body.sha256,
+      "Trace ID": incident.trace_id ?? "—",
     };
     element("facts").replaceChildren(...Object.entries(facts).map(([name, value]) => {
       const fact = document.createElement("div");
-      fact.append(make("dt", name), make("dd", value));
+      fact.append(create("dt", name), create("dd", value));
       return fact;
     }));
     element("request").textContent = message(`${request.method} ${request.target}`, request);
     element("response").textContent = message(`${response.status}`, response);
-    element("resolve").textContent = incident.resolved ? "Open again" : "Mark as fixed";
+    element("resolve").textContent = incident.resolved ? "Reopen" : "Mark as fixed";
     showReplay();
   }
 
@@ -206,16 +206,16 @@
     element("differences").hidden = differences.length === 0;
     element("differences").tBodies[0].replaceChildren(...differences.map(({ place, captured, now }) => {
       const row = document.createElement("tr");
-      row.append(make("td", place, "place"), make("td", captured), make("td", now));
+      row.append(create("td", place, "place"), create("td", captured), create("td", now));
       return row;
     }));
-    const said = () => {
-      if (!outcome) return report ? "The report does not have this incident." : "Choose a report to see in what the answer differs today.";
+    const verdict = () => {
+      if (!outcome) return report ? "The report does not contain this incident." : "Load a replay report to compare the current response with the captured one.";
       if (outcome.obstacle) return outcome.obstacle;
-      const verdict = outcome.reproduced ? "It still fails as it did." : outcome.fixed ? "It is fixed." : "It fails in another way.";
-      return [`Against ${report.against}: ${answer(outcome.now)}. ${verdict}`, ...outcome.undocumented].join(" ");
+      const result = outcome.reproduced ? "Reproduced." : outcome.fixed ? "Fixed." : "Fails in another way.";
+      return [`Against ${report.against}: ${outcomeOf(outcome.now)}. ${result}`, ...outcome.undocumented].join(" ");
     };
-    element("verdict").textContent = said();
+    element("verdict").textContent = verdict();
   }
 
   function download(blob, name) {
@@ -228,34 +228,34 @@
 
   async function exportAs(target) {
     const { id, request } = shown;
-    const response = await call(`${INCIDENTS}/${id}/${target}`, { accept: TYPES[target] });
+    const response = await call(`${INCIDENTS}/${id}/${target}`, { accept: MEDIA_TYPES[target] });
     const blob = await response.blob();
-    download(blob, `incident-${id}.${NAMES[target]}`);
+    download(blob, `incident-${id}.${EXTENSIONS[target]}`);
     const file = target === "postman" ? JSON.parse(await blob.text()).item[0].request.body?.file?.src : null;
-    if (!file) return say(`Exported #${id} for ${target}.`);
+    if (!file) return say(`Exported incident #${id} for ${target}.`);
     const bytes = request.body.base64 ? Uint8Array.from(atob(request.body.base64), (c) => c.charCodeAt(0)) : request.body.text;
     download(new Blob([bytes], { type: "application/octet-stream" }), file);
-    say(`Exported #${id} with its body, which is no text: put ${file} into the working directory of Postman or Newman.`);
+    say(`Exported incident #${id}. Its body is binary: copy ${file} to the working directory of Postman or Newman.`);
   }
 
   async function resolve() {
     const body = { resolved: !shown.resolved };
     showIncident(await (await call(`${INCIDENTS}/${shown.id}`, { method: "PATCH", body })).json());
-    say(shown.resolved ? "Marked as fixed, with all that are equal to it." : "Open again.");
+    say(shown.resolved ? "Marked as fixed, with all incidents of its group." : "Reopened.");
   }
 
   async function remove() {
     const { id } = shown;
-    if (!confirm(`Delete incident #${id} for good?`)) return;
+    if (!confirm(`Delete incident #${id} permanently?`)) return;
     await call(`${INCIDENTS}/${id}`, { method: "DELETE" });
-    // Not by setting the hash: that would route later, and the list take away what is said here.
+    // Setting the hash would route later and clear the message below.
     history.replaceState(null, "", location.pathname);
     route();
     await routed;
-    say(`Incident #${id} is deleted.`);
+    say(`Incident #${id} deleted.`);
   }
 
-  // ---- what is on the page ------------------------------------------------------------------------------------------
+  // ---- routing and events -------------------------------------------------------------------------------------------
 
   let routed = Promise.resolve();
   function route() {
@@ -265,22 +265,22 @@
     element("session").hidden = !session;
     element("session-user").textContent = session ? user?.email ?? "" : "";
     element("list").hidden = !session || Boolean(id);
-    element("one").hidden = true;
+    element("incident").hidden = true;
     if (!session) return;
     const show = async () => {
       user ??= await (await call("/v2/users/me")).json();
       element("session-user").textContent = user.email;
       if (!/^\d+$/.test(id)) return showList();
       showIncident(await (await call(`${INCIDENTS}/${id}`)).json());
-      element("one").hidden = false;
+      element("incident").hidden = false;
       say("");
     };
-    routed = show().catch(complain);
+    routed = show().catch(sayError);
   }
 
   const busy = (button, work) => async () => {
     button.disabled = true;
-    await work().catch(complain);
+    await work().catch(sayError);
     button.disabled = false;
   };
   const onClick = (button, work) => button.addEventListener("click", busy(button, work));
@@ -290,7 +290,7 @@
     const form = event.target;
     busy(form.querySelector("button"), async () => {
       await logIn(element("login-email").value, element("login-password").value);
-      form.reset(); // no password stays behind in a hidden field
+      form.reset(); // leave no password in a hidden field
       route();
       element("content").focus();
     })();
@@ -303,10 +303,10 @@
   });
   element("filters").addEventListener("submit", (event) => {
     event.preventDefault();
-    showList().catch(complain);
+    showList().catch(sayError);
   });
-  // The fields are empty only after the event.
-  element("filters").addEventListener("reset", () => setTimeout(() => showList().catch(complain)));
+  // The fields are cleared only after the event.
+  element("filters").addEventListener("reset", () => setTimeout(() => showList().catch(sayError)));
   onClick(element("more"), () => load(next));
   onClick(element("resolve"), resolve);
   onClick(element("delete"), remove);
@@ -318,7 +318,7 @@
       sessionStorage.setItem(REPORT_KEY, JSON.stringify(report));
       say("");
     } catch {
-      say("This file is no report of a replay.", true);
+      say("This file is not a replay report.", true);
     }
     showReplay();
   });

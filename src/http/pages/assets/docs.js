@@ -1,24 +1,24 @@
-// Starts Swagger UI and keeps one session for all of its operations.
+// Starts Swagger UI and shares one session between all of its operations.
 //
-// The session lives in localStorage, so that it survives a reload and is the same in every tab: its tokens, and nothing about
-// the user, whom the server is asked for. A request that carries its access token renews it just before it expires, or when it is
-// refused; a token that somebody typed into the "Authorize" dialog is left alone.
+// The tokens of the session are in localStorage, so that it survives a reload and is the same in every tab. Data about the user is
+// not stored but requested from the server. A request with the session's access token refreshes it shortly before it expires, or
+// after a 401. A token entered in the "Authorize" dialog is not touched.
 "use strict";
 
 (() => {
   const STORAGE_KEY = "bucketlist-docs-session";
-  const SWAGGER_KEY = "authorized"; // where Swagger UI itself persists what the dialog was given
+  const SWAGGER_KEY = "authorized"; // where Swagger UI persists the token of the dialog
   const SCHEME = "bearerAuth";
   const AUTH = "/v1/auth";
-  const RENEW_BEFORE_MS = 30_000;
-  const AS_THIS_USER = "Every operation below is now called as this user.";
-  const FROM_DIALOG = "Operations use the token from the dialog.";
+  const REFRESH_BEFORE_MS = 30_000;
+  const AS_THIS_USER = "All operations below use this session.";
+  const FROM_DIALOG = "Operations use the token from the Authorize dialog.";
 
   const element = (id) => document.getElementById(id);
   const notice = element("notice");
   let ui = null;
 
-  // ---- what the bar shows -------------------------------------------------------------------------------------------
+  // ---- login bar ----------------------------------------------------------------------------------------------------
 
   function say(text, isError = false) {
     notice.textContent = text;
@@ -37,29 +37,29 @@
     element("session-role").textContent = user?.role ?? "";
   }
 
-  /** Whose session it is, asked of the server unless the answer that opened it has just said so. */
+  /** Shows the user of the session, requested from the server unless the login response contained it. */
   async function showUser(session) {
     if (session.user) return name(session.user);
     let current = session;
-    if (current.expires_at - Date.now() < RENEW_BEFORE_MS) current = (await renew(current.access_token)) ?? current;
-    const ask = () => fetch("/v1/users/me", { headers: { Accept: "application/json", Authorization: bearer(current) } });
-    let response = await ask();
-    if (response.status === 401 && (current = await renew(current.access_token))) response = await ask();
+    if (current.expires_at - Date.now() < REFRESH_BEFORE_MS) current = (await refresh(current.access_token)) ?? current;
+    const request = () => fetch("/v1/users/me", { headers: { Accept: "application/json", Authorization: bearer(current) } });
+    let response = await request();
+    if (response.status === 401 && (current = await refresh(current.access_token))) response = await request();
     const user = response.ok && (await response.json());
-    // Meanwhile somebody else may have logged in, or nobody be.
+    // The session may have changed in the meantime.
     if (user && stored()?.access_token === current.access_token) name(user);
   }
 
-  /** The server's own sentence, whichever of the two error shapes it comes in. */
-  async function inWords(response) {
+  /** Returns the message of an error response in the format of v1 or v2. */
+  async function errorMessage(response) {
     let message = "";
     try {
       const body = await response.json();
       message = body?.error?.message ?? body?.detail ?? body?.title ?? "";
-    } catch { /* not JSON: the status has to do */ }
-    message ||= `The server answered ${response.status} ${response.statusText}`.trim();
+    } catch { /* not JSON: use the status */ }
+    message ||= `The server returned ${response.status} ${response.statusText}`.trim();
     const wait = response.headers.get("Retry-After");
-    if (response.status === 429 && wait) message += ` Try again in ${wait} s.`;
+    if (response.status === 429 && wait) message += ` Try again in ${wait} seconds.`;
     return message;
   }
 
@@ -74,13 +74,13 @@
     }
   }
 
-  /** Takes over an AuthSession, wherever it came from. */
-  function adopt(answer) {
-    const { access_token, refresh_token, expires_in = 0 } = answer;
+  /** Uses an AuthSession as the session of the page. */
+  function adopt(authSession) {
+    const { access_token, refresh_token, expires_in = 0 } = authSession;
     const session = { access_token, refresh_token, expires_at: Date.now() + expires_in * 1000 };
     localStorage.setItem(STORAGE_KEY, JSON.stringify(session));
     localStorage.removeItem(SWAGGER_KEY);
-    use({ ...session, user: answer.user });
+    use({ ...session, user: authSession.user });
     return session;
   }
 
@@ -89,7 +89,7 @@
     use(null);
   }
 
-  /** Makes bar and Swagger UI agree with a session, or with having none. */
+  /** Updates the login bar and Swagger UI for a session, or for none. */
   function use(session) {
     show(session);
     if (ui) authorize(session);
@@ -100,8 +100,8 @@
       if (isAuthorized()) ui.authActions.logout([SCHEME]);
       return;
     }
-    // What `preauthorizeApiKey` does, but with the scheme in the form that `persistAuthorization` expects: with the helper's
-    // plain object Swagger UI 5.17 logs a TypeError each time.
+    // Like `preauthorizeApiKey`, but with the scheme in the form that `persistAuthorization` expects: with the plain object of that
+    // helper, Swagger UI 5.17 logs a TypeError.
     const schema = ui.specSelectors.specJson().getIn(["components", "securitySchemes", SCHEME]);
     if (schema) ui.authActions.authorize({ [SCHEME]: { name: SCHEME, schema, value: session.access_token } });
   }
@@ -120,7 +120,7 @@
 
   async function logIn(email, password) {
     const response = await post("/login", { email, password });
-    if (!response.ok) throw new Error(await inWords(response));
+    if (!response.ok) throw new Error(await errorMessage(response));
     adopt(await response.json());
     say(AS_THIS_USER);
   }
@@ -130,72 +130,72 @@
     forget();
     if (!session) return;
     const response = await post("/logout", null, session.access_token);
-    // An expired token is as logged out as can be.
+    // With an expired token, the session is already over.
     if (response.ok || response.status === 401) say("Logged out.");
-    else say(`Forgotten here, but the server did not end the session: ${await inWords(response)}`, true);
+    else say(`Logged out in this browser, but the server did not end the session: ${await errorMessage(response)}`, true);
   }
 
   /**
-   * A session with another access token than `refused`, or null. One at a time over all tabs: a refresh token works once,
-   * and a second use of it would end the whole session. (Without HTTPS there are no locks; then at least one per tab.)
+   * Returns a session with an access token other than `rejected`, or null. Only one refresh runs at a time across all tabs: a
+   * refresh token is single-use, and reusing it ends the session. Without HTTPS there are no locks; then one per tab.
    */
-  let renewing = null;
-  function renew(refused) {
+  let refreshing = null;
+  function refresh(rejected) {
     const task = () => (navigator.locks ? navigator.locks.request(STORAGE_KEY, once) : once());
     const once = async () => {
       const session = stored();
-      if (!session || session.access_token !== refused) return session; // another tab was faster, or has logged out
+      if (!session || session.access_token !== rejected) return session; // another tab has refreshed or logged out
       const response = await post("/refresh", { refresh_token: session.refresh_token });
       if (response.ok) return adopt(await response.json());
       if (response.status >= 500 || response.status === 429) {
-        say(`The session could not be renewed: ${await inWords(response)}`, true);
+        say(`The session could not be refreshed: ${await errorMessage(response)}`, true);
         return null;
       }
       forget();
-      say("Your session has ended. Please log in again.", true);
+      say("Your session has ended. Log in again.", true);
       return null;
     };
-    renewing ??= task().finally(() => { renewing = null; });
-    return renewing;
+    refreshing ??= task().finally(() => { refreshing = null; });
+    return refreshing;
   }
 
   // ---- Swagger UI ---------------------------------------------------------------------------------------------------
 
   const bearer = (session) => `Bearer ${session.access_token}`;
-  const isOurs = (request, session) => session && request.headers?.Authorization === bearer(session);
+  const usesSession = (request, session) => session && request.headers?.Authorization === bearer(session);
 
   async function beforeRequest(request) {
     if (request.loadSpec) return request;
     const session = stored();
-    if (!isOurs(request, session)) return request;
-    if (session.expires_at - Date.now() < RENEW_BEFORE_MS) {
-      const renewed = await renew(session.access_token).catch(() => null);
-      if (renewed) request.headers.Authorization = bearer(renewed);
+    if (!usesSession(request, session)) return request;
+    if (session.expires_at - Date.now() < REFRESH_BEFORE_MS) {
+      const refreshed = await refresh(session.access_token).catch(() => null);
+      if (refreshed) request.headers.Authorization = bearer(refreshed);
     }
-    // Swagger UI sends through `userFetch` where a request has one: the place to try a refused request once more.
+    // Swagger UI uses the `userFetch` of a request to send it. This one retries once after a 401.
     request.userFetch = async (url, options) => {
       const response = await fetch(url, options);
       if (response.status !== 401) return response;
       const used = options.headers.Authorization.slice("Bearer ".length);
-      const renewed = await renew(used).catch(() => null);
-      if (!renewed || renewed.access_token === used) return response;
-      return fetch(url, { ...options, headers: { ...options.headers, Authorization: bearer(renewed) } });
+      const refreshed = await refresh(used).catch(() => null);
+      if (!refreshed || refreshed.access_token === used) return response;
+      return fetch(url, { ...options, headers: { ...options.headers, Authorization: bearer(refreshed) } });
     };
     return request;
   }
 
-  /** Operations that begin or end a session do so for the whole page. */
+  /** Applies operations that start or end a session to the whole page. */
   function afterResponse(response) {
     if (!response.ok || !response.url) return response;
     const path = new URL(response.url, location.href).pathname;
     if (/\/auth\/(login|register|refresh)$/.test(path)) {
       try {
-        const answer = JSON.parse(response.text);
-        if (answer.access_token) {
-          adopt(answer);
+        const authSession = JSON.parse(response.text);
+        if (authSession.access_token) {
+          adopt(authSession);
           say(AS_THIS_USER);
         }
-      } catch { /* an answer that is no session changes nothing */ }
+      } catch { /* not a session */ }
     } else if (response.status === 204 && stored()) {
       endedBy(path);
     }
@@ -203,20 +203,20 @@
   }
 
   function endedBy(path) {
-    // Of the operations on one's sessions only their end answers without a body.
+    // Of the operations on sessions, only deletion returns 204.
     if (/\/auth\/(logout|sessions)$/.test(path)) {
       forget();
       say("Logged out.");
     } else if (/\/auth\/sessions\/\d+$/.test(path)) {
       noticeEnd().catch(unreachable);
     } else if (/\/users\/me$/.test(path)) {
-      // Of the operations on one's own account only its deletion answers without a body.
+      // Of the operations on the account, only deletion returns 204.
       forget();
-      say("The account is deleted. Log in with another one.");
+      say("The account is deleted. Log in with another account.");
     }
   }
 
-  /** Whether the session that was ended is this page's own, only the server can say. */
+  /** Asks the server whether the deleted session is the one of this page. */
   async function noticeEnd() {
     const session = stored();
     const response = await fetch("/v1/users/me", { headers: { Authorization: bearer(session) } });
@@ -225,7 +225,7 @@
     say("Logged out.");
   }
 
-  /** The "Authorize" dialog, used by hand, has the last word over the bar. */
+  /** Lets the "Authorize" dialog override the login bar. */
   const followDialog = () => ({
     statePlugins: {
       auth: {
@@ -248,17 +248,17 @@
   });
 
   function unreachable() {
-    say("The server cannot be reached.", true);
+    say("The server is unreachable.", true);
   }
 
   function start() {
     if (typeof SwaggerUIBundle !== "function") {
-      say("Swagger UI did not load. Reload the page; if that does not help, this server was built without it.", true);
+      say("Swagger UI did not load. Reload the page. If the problem persists, contact the operator of this server.", true);
       return;
     }
     const contracts = document.body.dataset.contracts.split(" ").filter(Boolean);
-    const asked = new URLSearchParams(location.search).get("contract");
-    const contract = contracts.includes(asked) ? asked : contracts[0];
+    const requested = new URLSearchParams(location.search).get("contract");
+    const contract = contracts.includes(requested) ? requested : contracts[0];
     document.querySelector(`[data-contract="${contract}"]`)?.setAttribute("aria-current", "page");
     element("elsewhere").href = `/redoc?contract=${contract}`;
 
@@ -280,7 +280,7 @@
       requestInterceptor: beforeRequest,
       responseInterceptor: afterResponse,
       onComplete: () => {
-        // Only now does Swagger UI know the security scheme of the document.
+        // The security scheme of the document is available only now.
         ui = started;
         const session = stored();
         if (session) authorize(session);
@@ -296,10 +296,10 @@
     say("Logging in…");
     try {
       await logIn(element("login-email").value, element("login-password").value);
-      event.target.reset(); // no password stays behind in a hidden field
+      event.target.reset(); // leave no password in a hidden field
       element("logout").focus();
     } catch (error) {
-      // A failed fetch is a TypeError; everything else already is a sentence.
+      // A failed fetch is a TypeError; other errors have a message for the user.
       if (error instanceof TypeError) unreachable();
       else say(error.message, true);
     } finally {
@@ -309,7 +309,7 @@
   element("logout").addEventListener("click", () => {
     logOut().catch(unreachable).finally(() => element("login-email").focus());
   });
-  // Another tab logged in, out, or renewed the session.
+  // Another tab has logged in, logged out or refreshed the session.
   addEventListener("storage", (event) => {
     if (event.key === STORAGE_KEY || event.key === null) use(stored());
   });

@@ -1,9 +1,9 @@
-// The landing page works without this script; with it, the commands name this very server and can be copied.
+// Inserts the address of this server into the commands and adds copy buttons. The page works without this script.
 "use strict";
 
-for (const place of document.querySelectorAll("[data-origin]")) place.textContent = location.origin;
+for (const origin of document.querySelectorAll("[data-origin]")) origin.textContent = location.origin;
 
-// The clipboard exists only in a secure context (HTTPS or localhost): no button that cannot do what it says.
+// The clipboard is available only in a secure context (HTTPS or localhost).
 if (navigator.clipboard) {
   for (const block of document.querySelectorAll("pre")) {
     const button = document.createElement("button");
@@ -16,7 +16,7 @@ if (navigator.clipboard) {
         await navigator.clipboard.writeText(block.querySelector("code").textContent);
         button.textContent = "Copied";
       } catch {
-        button.textContent = "Not allowed";
+        button.textContent = "Copy failed";
       }
       setTimeout(() => { button.textContent = "Copy"; }, 2000);
     });

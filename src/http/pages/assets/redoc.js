@@ -10,12 +10,12 @@
   }
 
   if (typeof Redoc !== "object") {
-    say("Redoc did not load. Reload the page; if that does not help, this server was built without it.");
+    say("Redoc did not load. Reload the page. If the problem persists, contact the operator of this server.");
     return;
   }
   const contracts = document.body.dataset.contracts.split(" ").filter(Boolean);
-  const asked = new URLSearchParams(location.search).get("contract");
-  const contract = contracts.includes(asked) ? asked : contracts[0];
+  const requested = new URLSearchParams(location.search).get("contract");
+  const contract = contracts.includes(requested) ? requested : contracts[0];
   document.querySelector(`[data-contract="${contract}"]`)?.setAttribute("aria-current", "page");
   element("elsewhere").href = `/docs?contract=${contract}`;
 
@@ -23,7 +23,7 @@
   const sans = style.getPropertyValue("--sans");
   const mono = style.getPropertyValue("--mono");
   const options = {
-    // The browser's own search finds everything on the page; Redoc's would need a worker made of a string.
+    // Redoc's search needs a worker created from a string, which the policy forbids. The browser's search covers the page.
     disableSearch: true,
     nativeScrollbars: true,
     requiredPropsFirst: true,
@@ -31,6 +31,6 @@
     theme: { typography: { fontFamily: sans, headings: { fontFamily: sans }, code: { fontFamily: mono } } },
   };
   Redoc.init(`/openapi/${contract}.json`, options, element("reference"), (error) => {
-    if (error) say("The document cannot be shown. Reload the page; if that does not help, look at the server's log.");
+    if (error) say("The OpenAPI document could not be displayed. Reload the page. If the problem persists, contact the operator of this server.");
   });
 })();

@@ -23,10 +23,10 @@ const PASSWORD: &str = "harbour-lantern-42";
 const NAMES: [&str; 5] = ["Oslo", "Lisbon", "Zürich", "Kyoto", "Quito"];
 const THINGS: [&str; 3] = ["Watch the northern lights", "Walk the Camino", "Swim in the Dead Sea"];
 
-/// The addresses of the server, and of the one of next year.
+/// The URLs of the server and of the proxy that simulates a future release.
 struct Servers {
     base: String,
-    odd: String,
+    future: String,
 }
 
 /// See `openapi/generators/progenitor.rs`.
@@ -36,13 +36,13 @@ fn say_merge_patch(request: &mut Request) {
     }
 }
 
-/// An address that nobody has registered.
+/// Returns an unused email address.
 fn email(who: &str) -> Outcome<String> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
     Ok(format!("{who}-{now}-{}@example.com", process::id()))
 }
 
-/// What carries the access token in every request.
+/// Returns an HTTP client that sends the access token with every request.
 fn logged_in(token: &str) -> Outcome<reqwest::Client> {
     let headers = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}"))?)]);
     Ok(reqwest::Client::builder().default_headers(headers).build()?)
@@ -55,10 +55,10 @@ fn done(step: &str) {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Outcome {
     let mut arguments = env::args().skip(1);
-    let (Some(base), Some(odd)) = (arguments.next(), arguments.next()) else {
+    let (Some(base), Some(future)) = (arguments.next(), arguments.next()) else {
         return Err("usage: bucketlist-rust-client SERVER SERVER_OF_NEXT_YEAR".into());
     };
-    let servers = Servers { base, odd };
+    let servers = Servers { base, future };
     second::run(&servers).await?;
     first::run(&servers).await
 }

@@ -25,8 +25,8 @@ pub async fn run(servers: &Servers) -> Outcome {
 
     let client = Client::new_with_client(&base, logged_in(&session.access_token)?);
     for name in NAMES {
-        let made = client.create_bucketlist().body_map(|body| body.name(name)).send().await?;
-        assert_eq!(made.description, None);
+        let created = client.create_bucketlist().body_map(|body| body.name(name)).send().await?;
+        assert_eq!(created.description, None);
     }
     let list_id = client.list_bucketlists().q("zürich").send().await?.data[0].id;
     let mut last = None;
@@ -61,31 +61,31 @@ pub async fn run(servers: &Servers) -> Outcome {
     assert!(changed.done && changed.done_at.is_some());
     done("v2 change");
 
-    let refused = client
+    let rejected = client
         .register()
         .body_map(|body| body.email(email("rust").unwrap_or_default()).password("password123").name(name()))
         .send()
         .await;
-    match refused {
-        Err(Error::ErrorResponse(answer)) => {
-            let problem: &types::Problem = &answer;
-            assert_eq!((answer.status().as_u16(), problem.code.as_str()), (422, "VALIDATION_FAILED"));
+    match rejected {
+        Err(Error::ErrorResponse(response)) => {
+            let problem: &types::Problem = &response;
+            assert_eq!((response.status().as_u16(), problem.code.as_str()), (422, "VALIDATION_FAILED"));
             assert_eq!(problem.errors[0].pointer.as_ref().map(|text| &***text), Some("/password"));
         }
         other => return Err(format!("a common password: {other:?}").into()),
     }
     done("v2 error");
 
-    let odd = Client::new_with_client(&format!("{}/v2", servers.odd), logged_in(&session.access_token)?);
-    assert_eq!(odd.get_me().send().await?.role, "SOMETHING_NEW");
-    assert_eq!(odd.list_bucketlists().send().await?.data.len(), NAMES.len());
-    match odd.get_bucketlist().bucketlist_id(987_654).send().await {
-        Err(Error::ErrorResponse(answer)) => assert_eq!(answer.code, "SOMETHING_NEW"),
+    let future = Client::new_with_client(&format!("{}/v2", servers.future), logged_in(&session.access_token)?);
+    assert_eq!(future.get_me().send().await?.role, "SOMETHING_NEW");
+    assert_eq!(future.list_bucketlists().send().await?.data.len(), NAMES.len());
+    match future.get_bucketlist().bucketlist_id(987_654).send().await {
+        Err(Error::ErrorResponse(response)) => assert_eq!(response.code, "SOMETHING_NEW"),
         other => return Err(format!("a list that is not there: {other:?}").into()),
     }
     done("v2 tolerance");
 
-    // The generated function is for JSON; the client beneath it takes the rest.
+    // The generated function supports only JSON; use the underlying HTTP client.
     let url = format!("{base}/bucketlists/{list_id}/items");
     let text = client.client().get(url).header(ACCEPT, "text/csv").send().await?.error_for_status()?.text().await?;
     let rows: Vec<&str> = text.trim_end().split("\r\n").collect();
