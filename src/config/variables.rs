@@ -1,201 +1,368 @@
-//! The table of variables: parsing, `.env.example`, `doctor` and the docs are made from it.
+//! The table of environment variables: configuration, `.env.example`, `doctor` and the documentation use it.
 
-/// One variable.
+/// An environment variable.
 #[derive(Clone, Copy, Debug)]
 pub struct Variable {
-    /// Its name.
     pub name: &'static str,
-    /// Its value when not set; empty: none.
+    /// The value if the variable is not set; empty for none.
     pub default: &'static str,
-    /// What it is for, with unit and limits.
-    pub about: &'static str,
-    /// Whether its value must never be shown.
+    /// What it configures, and what an empty value means.
+    pub description: &'static str,
+    /// The accepted values, with their unit.
+    pub values: &'static str,
+    /// A value that differs from the default; empty if the accepted values are a list.
+    pub example: &'static str,
+    /// Whether the value must never be displayed.
     pub secret: bool,
 }
 
-const fn variable(name: &'static str, default: &'static str, about: &'static str) -> Variable {
-    Variable { name, default, about, secret: false }
+const fn variable(
+    name: &'static str,
+    default: &'static str,
+    description: &'static str,
+    values: &'static str,
+    example: &'static str,
+) -> Variable {
+    Variable { name, default, description, values, example, secret: false }
 }
 
-const fn secret(name: &'static str, about: &'static str) -> Variable {
-    Variable { name, default: "", about, secret: true }
+const fn secret(
+    name: &'static str,
+    description: &'static str,
+    values: &'static str,
+    example: &'static str,
+) -> Variable {
+    Variable { name, default: "", description, values, example, secret: true }
 }
 
-/// Every variable the server reads.
+const BOOLEAN: &str = "true or false";
+const DURATION: &str = "a duration greater than 0";
+const SECRETS: &str = "at least 32 characters each, separated by commas";
+const RATE: &str = "1 to 1000000";
+
+/// Every environment variable of the server.
 pub const ALL: &[Variable] = &[
-    variable("APP_ENV", "development", "development, testing, staging or production"),
-    variable("HOST", "127.0.0.1", "the IP address to listen on; 0.0.0.0 for all"),
-    variable("PORT", "8000", "the port to listen on; 0 takes a free one"),
+    variable(
+        "APP_ENV",
+        "development",
+        "Environment. Staging and production require strong secrets and have no demo data.",
+        "development, testing, staging or production",
+        "",
+    ),
+    variable("HOST", "127.0.0.1", "IP address to listen on.", "an IP address; 0.0.0.0 for all", "0.0.0.0"),
+    variable("PORT", "8000", "Port to listen on.", "0 to 65535; 0 selects a free port", "8080"),
     variable(
         "PUBLIC_URL",
         "",
-        "the URL clients reach the server at, without a path (http://localhost:PORT when empty)",
+        "Base URL that clients use. If empty, http://localhost:PORT, or https:// with TLS_CERT.",
+        "a URL without a path",
+        "https://api.example.com",
     ),
     variable(
         "TLS_CERT",
         "",
-        "the certificate for HTTPS: a PEM file with the chain, the server's own first (plain HTTP when empty)",
+        "Certificate file for HTTPS, in PEM format with the chain, the server's certificate first. If empty, plain HTTP.",
+        "a path",
+        "/etc/letsencrypt/live/api.example.com/fullchain.pem",
     ),
-    variable("TLS_KEY", "", "its private key: a PEM file"),
-    variable("TLS_CHECK_INTERVAL", "10s", "how often the two files are read again; what is new is used at once"),
+    variable(
+        "TLS_KEY",
+        "",
+        "Private key file for TLS_CERT, in PEM format.",
+        "a path",
+        "/etc/letsencrypt/live/api.example.com/privkey.pem",
+    ),
+    variable(
+        "TLS_CHECK_INTERVAL",
+        "10s",
+        "How often TLS_CERT and TLS_KEY are checked for changes. Changes apply to new connections.",
+        DURATION,
+        "1m",
+    ),
     variable(
         "HTTP_REDIRECT_PORT",
         "",
-        "a port for plain HTTP that leads to PUBLIC_URL, for HTTPS; 0 takes a free one (none when empty)",
+        "Port for plain HTTP that redirects browsers to PUBLIC_URL. Requires HTTPS. If empty, none.",
+        "0 to 65535; 0 selects a free port",
+        "8080",
     ),
-    variable("MAX_CONNECTIONS", "10000", "how many connections there may be at a time; others wait"),
-    variable("HEADER_TIMEOUT", "10s", "how long a request's headers may take to arrive, and a TLS handshake"),
-    variable("IDLE_TIMEOUT", "75s", "how long a connection may be open without a request; longer than a proxy's"),
-    variable("SEND_TIMEOUT", "30s", "how long a client may take nothing of its answer"),
-    variable("DATA_DIR", "data", "the folder for the embedded database, the development secret and unsent mail"),
+    variable(
+        "MAX_CONNECTIONS",
+        "10000",
+        "Maximum number of open connections. Further connections wait.",
+        "1 to 1000000",
+        "2000",
+    ),
+    variable(
+        "HEADER_TIMEOUT",
+        "10s",
+        "Maximum time for a TLS handshake, and for receiving the headers of a request.",
+        DURATION,
+        "5s",
+    ),
+    variable(
+        "IDLE_TIMEOUT",
+        "75s",
+        "Maximum time a connection stays open without a request. Must be longer than that of a proxy in front.",
+        DURATION,
+        "5m",
+    ),
+    variable("SEND_TIMEOUT", "30s", "Maximum time without progress while a client reads a response.", DURATION, "1m"),
+    variable(
+        "DATA_DIR",
+        "data",
+        "Folder for the SQLite database, the generated development secret and unsent mail.",
+        "a path",
+        "/var/lib/bucketlist",
+    ),
     Variable {
         name: "DATABASE_URL",
         default: "",
-        about: "sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME (sqlite://DATA_DIR/bucketlist.db when empty)",
+        description: "Database. If empty, SQLite in DATA_DIR/bucketlist.db.",
+        values: "sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME",
+        example: "postgres://bucketlist:secret@db.example.com/bucketlist?sslmode=verify-full",
         secret: true,
     },
     variable(
         "DATABASE_POOL_SIZE",
         "",
-        "connections that serve requests (when empty: SQLite as many as cores, PostgreSQL 10)",
+        "Number of database connections. If empty, the number of cores for SQLite, 10 for PostgreSQL.",
+        "1 to 1000",
+        "20",
     ),
     variable(
         "DATABASE_ACQUIRE_TIMEOUT",
         "5s",
-        "how long a request may wait for a connection before it is answered 503",
+        "Maximum time a request waits for a database connection. After that, the response is 503.",
+        DURATION,
+        "2s",
     ),
-    variable("DATABASE_STATEMENT_TIMEOUT", "10s", "how long a statement may run on PostgreSQL"),
+    variable("DATABASE_STATEMENT_TIMEOUT", "10s", "Maximum run time of a statement on PostgreSQL.", DURATION, "30s"),
     variable(
         "DATABASE_EXCLUSIVE",
         "false",
-        "whether this server is the only one of its PostgreSQL database, and may remember what it has read; on SQLite it always is",
+        "Whether this is the only server of its PostgreSQL database and may cache in memory. Always true for SQLite.",
+        BOOLEAN,
+        "",
     ),
-    variable("AUTO_MIGRATE", "true", "whether `serve` migrates the database first"),
+    variable("AUTO_MIGRATE", "true", "Whether `serve` applies pending migrations at startup.", BOOLEAN, ""),
     secret(
         "JWT_SECRET",
-        "signs access tokens, cursors and refresh tokens: 32 characters or more (`openssl rand -base64 48`); development \
-         makes its own",
+        "Secret for access tokens, refresh tokens and cursors. Required in staging and production; generated in development.",
+        "at least 32 characters",
+        "the output of `openssl rand -base64 48`",
     ),
-    secret("JWT_PREVIOUS_SECRETS", "secrets that are still accepted, separated by commas: for changing JWT_SECRET"),
-    variable("JWT_ALGORITHM", "HS256", "how access tokens are signed: HS256 by JWT_SECRET, EdDSA by JWT_PRIVATE_KEY"),
+    secret(
+        "JWT_PREVIOUS_SECRETS",
+        "Previous values of JWT_SECRET that remain valid, for rotation.",
+        SECRETS,
+        "the previous value of JWT_SECRET",
+    ),
+    variable(
+        "JWT_ALGORITHM",
+        "HS256",
+        "Signature algorithm of access tokens: HS256 uses JWT_SECRET, EdDSA uses JWT_PRIVATE_KEY.",
+        "HS256 or EdDSA",
+        "",
+    ),
     secret(
         "JWT_PRIVATE_KEY",
-        "for EdDSA: an Ed25519 key as PEM, or the path of its file (`openssl genpkey -algorithm ed25519`); its public half is \
-         at /.well-known/jwks.json",
+        "Ed25519 private key for EdDSA. The public key is published at /.well-known/jwks.json.",
+        "a PEM key, or the path of a PEM file",
+        "a file written by `openssl genpkey -algorithm ed25519`",
     ),
     variable(
         "JWT_PREVIOUS_PUBLIC_KEYS",
         "",
-        "Ed25519 public keys that are still accepted, as PEM or paths, separated by commas: for changing JWT_PRIVATE_KEY",
+        "Ed25519 public keys that remain valid, for rotation of JWT_PRIVATE_KEY.",
+        "PEM keys or paths, separated by commas",
+        "/etc/bucketlist/jwt-2026.pub.pem",
     ),
-    variable("ACCESS_TOKEN_TTL", "15m", "how long an access token is good"),
-    variable("REFRESH_TOKEN_TTL", "30d", "how long a session lives without being refreshed"),
-    variable("SESSION_TTL", "180d", "how long a session lives at all; then the password is asked for again"),
-    variable("PASSWORD_MIN_LENGTH", "8", "how many characters a password has at least; 8 or more"),
-    variable("PASSWORD_HASH_MEMORY_KIB", "19456", "memory of one argon2id hash, in KiB; 19456 or more"),
-    variable("PASSWORD_HASH_PASSES", "2", "passes of one argon2id hash; 2 or more"),
-    variable("PASSWORD_RESET_TTL", "10m", "how long a mailed reset token is good; mail that is slow needs more"),
+    variable("ACCESS_TOKEN_TTL", "15m", "Lifetime of an access token.", DURATION, "5m"),
+    variable("REFRESH_TOKEN_TTL", "30d", "Time after which a session ends if it is not refreshed.", DURATION, "7d"),
+    variable("SESSION_TTL", "180d", "Maximum lifetime of a session, regardless of use.", DURATION, "30d"),
+    variable("PASSWORD_MIN_LENGTH", "8", "Minimum length of a password, in characters.", "8 to 128", "12"),
+    variable("PASSWORD_HASH_MEMORY_KIB", "19456", "Memory of an argon2id hash, in KiB.", "19456 to 1048576", "65536"),
+    variable("PASSWORD_HASH_PASSES", "2", "Passes of an argon2id hash.", "2 to 100", "3"),
+    variable(
+        "PASSWORD_RESET_TTL",
+        "10m",
+        "Lifetime of a mailed password reset token. Increase it if mail is slow.",
+        DURATION,
+        "1h",
+    ),
     variable(
         "TRUSTED_PROXIES",
         "",
-        "addresses or networks of proxies whose X-Forwarded-For is believed, separated by commas: 10.0.0.0/8,::1",
+        "Proxies whose X-Forwarded-For is accepted. If empty, none.",
+        "IP addresses or networks, separated by commas",
+        "10.0.0.0/8,::1",
     ),
     variable(
         "CORS_ALLOWED_ORIGINS",
         "",
-        "origins whose pages may call from a browser, separated by commas: https://app.example.com (none when empty)",
+        "Origins whose pages may call the API from a browser. If empty, none.",
+        "origins, separated by commas",
+        "https://app.example.com",
     ),
     variable(
         "SECURITY_CONTACT",
         "",
-        "whom to tell about a vulnerability, for /.well-known/security.txt: mailto:, https: or tel: (none when empty)",
+        "Security contact, published in /.well-known/security.txt. If empty, the file is not served.",
+        "a mailto:, https: or tel: URI",
+        "mailto:security@example.com",
     ),
-    variable("SECURITY_POLICY", "", "where it is written down how, for the same file: https:"),
-    variable("RATE_LIMIT", "on", "on or off"),
-    variable("RATE_LIMIT_GENERAL", "600", "requests a minute for each caller"),
-    variable("RATE_LIMIT_REGISTER", "5", "registrations a minute for each address"),
+    variable(
+        "SECURITY_POLICY",
+        "",
+        "Security policy, published in /.well-known/security.txt.",
+        "an https: URL",
+        "https://example.com/security",
+    ),
+    variable("RATE_LIMIT", "on", "Whether rate limits apply.", "on or off", ""),
+    variable("RATE_LIMIT_GENERAL", "600", "Requests per minute and caller.", RATE, "1200"),
+    variable("RATE_LIMIT_REGISTER", "5", "Registrations per minute and IP address.", RATE, "20"),
     variable(
         "RATE_LIMIT_LOGIN",
         "10",
-        "logins and other proofs of a password a minute for each address, and for each account",
+        "Logins and other password checks per minute, per IP address and per account.",
+        RATE,
+        "20",
     ),
-    variable("RATE_LIMIT_REFRESH", "60", "refreshes of sessions a minute for each address"),
-    variable("RATE_LIMIT_PASSWORD_RESET", "5", "password resets an hour for each address, and for each account"),
-    variable("RATE_LIMIT_SEARCH", "30", "searches a minute for each caller"),
-    variable("RATE_LIMIT_EXPORTS", "10", "exports an hour for each caller"),
+    variable("RATE_LIMIT_REFRESH", "60", "Session refreshes per minute and IP address.", RATE, "120"),
+    variable(
+        "RATE_LIMIT_PASSWORD_RESET",
+        "5",
+        "Password reset requests per hour, per IP address and per account.",
+        RATE,
+        "10",
+    ),
+    variable("RATE_LIMIT_SEARCH", "30", "Searches per minute and caller.", RATE, "60"),
+    variable("RATE_LIMIT_EXPORTS", "10", "Exports per hour and caller.", RATE, "20"),
     variable(
         "RESPONSE_CACHE_BYTES",
         "33554432",
-        "how many bytes of answers to keep in memory; 0 asks the database each time",
+        "Size of the response cache, in bytes.",
+        "0 to 68719476736; 0 disables the cache",
+        "134217728",
     ),
-    variable("REQUIRE_IF_MATCH", "false", "whether changes in v2 must send If-Match (else 428)"),
-    variable("GONE_AFTER_SUNSET", "true", "whether deprecated operations answer 410 from their sunset on"),
-    variable("EXPORT_TTL", "1d", "how long the file of an export is kept"),
-    variable("AUDIT_RETENTION", "365d", "how long audit events are kept"),
+    variable(
+        "REQUIRE_IF_MATCH",
+        "false",
+        "Whether updates and deletions in v2 require If-Match. Without it, the response is 428.",
+        BOOLEAN,
+        "",
+    ),
+    variable(
+        "GONE_AFTER_SUNSET",
+        "true",
+        "Whether deprecated operations return 410 after their sunset date.",
+        BOOLEAN,
+        "",
+    ),
+    variable("EXPORT_TTL", "1d", "Retention period of exports.", DURATION, "7d"),
+    variable("AUDIT_RETENTION", "365d", "Retention period of audit events.", DURATION, "90d"),
     variable(
         "RESPONSE_CHECK",
         "off",
-        "which answers are held to the OpenAPI document, drift being logged: off, sample (good for staging) or all",
+        "Which responses are validated against the OpenAPI document after sending. Violations are logged. `sample` suits staging.",
+        "off, sample or all",
+        "",
     ),
-    variable("BODY_LIMIT", "1048576", "how large a request body may be, in bytes"),
+    variable("BODY_LIMIT", "1048576", "Maximum size of a request body, in bytes.", "1024 to 1073741824", "4194304"),
     variable(
         "INCIDENTS",
         "5xx",
-        "which failures are kept as incidents, redacted: off, or 5xx, 4xx, a status or an error code, separated by commas",
+        "Which failed requests are captured as incidents, with secrets redacted.",
+        "off, or 5xx, 4xx, status codes and error codes, separated by commas",
+        "5xx,409,VALIDATION_FAILED",
     ),
     variable(
         "INCIDENTS_BODY_LIMIT",
         "65536",
-        "how much of a body an incident keeps, in bytes; one that is cut cannot be sent again",
+        "Maximum size of a captured body, in bytes. A truncated request cannot be replayed.",
+        "0 to 16777216",
+        "1048576",
     ),
     variable(
         "INCIDENTS_RATE",
         "600",
-        "how many incidents a minute are kept, and half as many at once; those above it are only counted",
+        "Maximum number of captured incidents per minute, in bursts of at most half. Further failures are only counted.",
+        RATE,
+        "60",
     ),
     variable(
         "INCIDENTS_MAX",
         "10000",
-        "how many incidents are kept; the oldest of the most frequent failures go first",
+        "Maximum number of stored incidents. Above it, the oldest incidents of the most frequent failures are deleted.",
+        "1 to 10000000",
+        "50000",
     ),
-    variable("INCIDENTS_TTL", "14d", "for how long incidents are kept"),
+    variable("INCIDENTS_TTL", "14d", "Retention period of incidents.", DURATION, "30d"),
     secret(
         "INCIDENTS_KEY",
-        "seals incidents at rest: 32 characters or more (`openssl rand -base64 48`); without it they lie open in the database",
+        "Key for encrypting incidents. If empty, they are stored unencrypted.",
+        "at least 32 characters",
+        "the output of `openssl rand -base64 48`",
     ),
     secret(
         "INCIDENTS_PREVIOUS_KEYS",
-        "keys that still open incidents, separated by commas: for changing INCIDENTS_KEY",
+        "Previous values of INCIDENTS_KEY, for reading incidents encrypted with them.",
+        SECRETS,
+        "the previous value of INCIDENTS_KEY",
     ),
-    variable("REQUEST_TIMEOUT", "30s", "how long a request may take"),
+    variable("REQUEST_TIMEOUT", "30s", "Maximum time for processing a request.", DURATION, "10s"),
     secret(
         "SMTP_URL",
-        "smtp://, smtps:// URL of the mail server, with its login; when empty mail is written to DATA_DIR/mail",
+        "Mail server with its credentials. If empty, mail is written to files in DATA_DIR/mail.",
+        "an smtp:// or smtps:// URL",
+        "smtps://user:password@mail.example.com",
     ),
-    variable("MAIL_FROM", "BucketList <no-reply@localhost>", "the sender of mail"),
-    variable("LOG_FORMAT", "", "pretty or json (when empty: pretty in development, else json)"),
-    variable("LOG_LEVEL", "info", "error, warn, info, debug or trace; or directives such as info,bucketlist=debug"),
-    variable("SHUTDOWN_DELAY", "1s", "how long to go on serving after SIGTERM while /health/ready already says no"),
-    variable("SHUTDOWN_TIMEOUT", "20s", "how long requests in flight may take after SIGTERM"),
+    variable(
+        "MAIL_FROM",
+        "BucketList <no-reply@localhost>",
+        "Sender of mail.",
+        "an email address, with or without a name",
+        "\"BucketList <no-reply@example.com>\"",
+    ),
+    variable("LOG_FORMAT", "", "Log format. If empty, pretty in development and json elsewhere.", "pretty or json", ""),
+    variable(
+        "LOG_LEVEL",
+        "info",
+        "Log level, for all modules or per module.",
+        "error, warn, info, debug or trace, or directives separated by commas",
+        "info,bucketlist=debug",
+    ),
+    variable(
+        "SHUTDOWN_DELAY",
+        "1s",
+        "Time after SIGTERM during which the server accepts requests while /health/ready returns 503.",
+        "a duration, 0 or more",
+        "10s",
+    ),
+    variable("SHUTDOWN_TIMEOUT", "20s", "Maximum time for requests in flight after SHUTDOWN_DELAY.", DURATION, "1m"),
 ];
 
-/// The variable of this name.
+/// Returns the variable with this name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Variable> {
     ALL.iter().find(|variable| variable.name == name)
 }
 
-/// The text of `.env.example`.
+/// Returns the text of `.env.example`.
 #[must_use]
 pub fn env_example() -> String {
     let mut text = String::from(
-        "# Every variable the server reads, with its default. Copy to .env and change what you need; never commit .env.\n\
-         # Durations take a unit: 500ms, 30s, 15m, 1h, 30d.\n",
+        "# Every environment variable of the server with its default.\n\
+         # Copy this file to .env and change what you need. Never commit .env.\n\
+         # Durations have a unit: 500ms, 30s, 15m, 1h, 30d.\n\
+         # Generated by `make env-example`; edit src/config/variables.rs instead.\n",
     );
-    for Variable { name, default, about, .. } in ALL {
-        // Quoted where a shell or dotenv would stumble over the value.
+    for Variable { name, default, description, values, example, .. } in ALL {
+        // Quoted where a shell or dotenv would misinterpret the value.
         let value = if default.contains([' ', '<']) { format!("\"{default}\"") } else { (*default).to_owned() };
-        text.push_str(&format!("\n# {about}\n{name}={value}\n"));
+        let example = if example.is_empty() { String::new() } else { format!("\n# Example: {example}") };
+        text.push_str(&format!("\n# {description}\n# Values: {values}.{example}\n{name}={value}\n"));
     }
     text
 }

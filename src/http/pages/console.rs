@@ -1,4 +1,4 @@
-//! `/console`: what went wrong, for administrators. A page without data: it reads and changes incidents by the API.
+//! `/console`: the incident console for administrators. The page contains no data; its script uses the API.
 
 use super::PageInfo;
 use super::assets::{self, Asset};

@@ -1,4 +1,4 @@
-//! `/docs`: Swagger UI over the served document, under a bar that logs in once for all operations.
+//! `/docs`: Swagger UI with one login for all operations.
 
 use super::PageInfo;
 use super::assets::{self, Asset};
@@ -6,7 +6,7 @@ use super::template::{escape_html, fill};
 
 pub(super) fn html(info: &PageInfo<'_>, assets: &[Asset]) -> String {
     let (email, password) = info.demo().unwrap_or(("", ""));
-    let hint = if info.demo().is_some() { "The demo account is filled in." } else { "" };
+    let hint = if info.demo().is_some() { "The demo account is prefilled." } else { "" };
     fill(
         include_str!("assets/docs.html"),
         &[
@@ -26,8 +26,7 @@ pub(super) fn html(info: &PageInfo<'_>, assets: &[Asset]) -> String {
     )
 }
 
-/// Links rather than a `<select>`: each version of the documentation then has an address of its own. With one contract
-/// there is nothing to choose.
+/// Returns links to the API versions; empty if there is only one. Links, unlike a `<select>`, give each version a URL.
 pub(super) fn chooser(page: &str, contracts: &[&str]) -> String {
     if contracts.len() < 2 {
         return String::new();
@@ -37,10 +36,10 @@ pub(super) fn chooser(page: &str, contracts: &[&str]) -> String {
         format!("<a href=\"{page}?contract={contract}\" data-contract=\"{contract}\">{contract}</a>")
     };
     let links = contracts.iter().map(link).collect::<Vec<_>>().join(" ");
-    format!("<nav class=\"chooser\" aria-label=\"Contract version\">{links}</nav>")
+    format!("<nav class=\"chooser\" aria-label=\"API version\">{links}</nav>")
 }
 
-/// What is there without a script.
+/// Returns links to the OpenAPI documents, for browsers without JavaScript.
 pub(super) fn documents(contracts: &[&str]) -> String {
     let link = |contract: &&str| {
         let contract = escape_html(contract);

@@ -1,4 +1,4 @@
-//! `/`: what this server is, how to start with it, and where everything is.
+//! `/`: the landing page with an overview, a quick start and links.
 
 use super::PageInfo;
 use super::assets::{self, Asset};
@@ -25,14 +25,14 @@ pub(super) fn html(info: &PageInfo<'_>, assets: &[Asset]) -> String {
     )
 }
 
-/// In development the demo account is there to log in with; elsewhere the first thing to do is to get an account.
+/// Returns title, note and commands of the first step: log in with the demo account in development, register elsewhere.
 fn first_step(info: &PageInfo<'_>) -> (&'static str, String, String) {
     const TOKEN: &str = r#"  | sed 's/.*"access_token": *"\([^"]*\)".*/\1/')"#;
     match info.demo() {
         Some((email, password)) => (
             "Log in",
             format!(
-                "The demo account of this development server: <code>{}</code> with the password <code>{}</code>.",
+                "Use the demo account: <code>{}</code>, password <code>{}</code>. It exists only in development.",
                 escape_html(email),
                 escape_html(password)
             ),
@@ -44,18 +44,18 @@ fn first_step(info: &PageInfo<'_>) -> (&'static str, String, String) {
         ),
         None => (
             "Register",
-            "Your own email and a password of at least 8 characters. Already registered? Post the same to \
-             <code>/v1/auth/login</code>, without the name."
+            "Use your email address and a password of at least 8 characters. If you have an account, send the same request to \
+             <code>/v1/auth/login</code> without the name."
                 .to_owned(),
             format!(
                 "TOKEN=$(curl -s $API/v1/auth/register \\\n  --json '{{\"name\":\"Your name\",\"email\":\"you@example.com\",\
-                 \"password\":\"choose a good one\"}}' \\\n{TOKEN}"
+                 \"password\":\"a strong password\"}}' \\\n{TOKEN}"
             ),
         ),
     }
 }
 
-/// A page of documentation: of the first contract, and of each other one by its own address.
+/// Returns links to a documentation page for each API version. The first version needs no parameter.
 fn links(page: &str, contracts: &[&str]) -> String {
     let link = |contract: &&str| {
         let contract = escape_html(contract);
@@ -65,20 +65,20 @@ fn links(page: &str, contracts: &[&str]) -> String {
     format!("<a href=\"{page}\">{page}</a>{others}")
 }
 
-/// One line per contract: the document for machines in both spellings.
+/// Returns a list item with links to the OpenAPI documents of each API version.
 fn documents(contracts: &[&str]) -> String {
     let line = |contract: &&str| {
         let contract = escape_html(contract);
         format!(
-            "<li><span>OpenAPI document, {contract}</span> <a href=\"/openapi/{contract}.json\">/openapi/{contract}.json</a> \
-             <a href=\"/openapi/{contract}.yaml\">/openapi/{contract}.yaml</a> and as OpenAPI 3.1 \
+            "<li><span>OpenAPI {contract}</span> <a href=\"/openapi/{contract}.json\">/openapi/{contract}.json</a> \
+             <a href=\"/openapi/{contract}.yaml\">/openapi/{contract}.yaml</a> and, as OpenAPI 3.1, \
              <a href=\"/openapi/{contract}-3.1.json\">/openapi/{contract}-3.1.json</a></li>"
         )
     };
     contracts.iter().map(line).collect::<Vec<_>>().join("\n          ")
 }
 
-/// A commit as `git log --oneline` shows it.
+/// Returns an abbreviated commit hash.
 fn short(commit: &str) -> String {
     commit.chars().take(10).collect()
 }

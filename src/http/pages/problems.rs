@@ -1,5 +1,5 @@
-//! `/problems` and a page for each error code: what it means, why it happens, what to do, and what it looks like. A
-//! problem's `type` leads here.
+//! `/problems`, and a page for each error code with its description, causes, remedy and examples. The `type` of problem
+//! details refers to these pages.
 
 use contract::{
     ApiError, ErrorCode,
@@ -16,7 +16,7 @@ use super::PageInfo;
 use super::assets::{self, Asset};
 use super::template::{escape_html, fill};
 
-/// The list of all codes, by status.
+/// Returns the list of all error codes, grouped by status.
 pub(super) fn index(info: &PageInfo<'_>, assets: &[Asset]) -> String {
     let statuses: Vec<String> =
         ErrorCode::ALL.chunk_by(|one, next| one.status() == next.status()).map(status_section).collect();
@@ -32,7 +32,7 @@ pub(super) fn index(info: &PageInfo<'_>, assets: &[Asset]) -> String {
     )
 }
 
-/// The codes of one status; there is at least one.
+/// Returns the section for a status. There is at least one code.
 fn status_section(codes: &[ErrorCode]) -> String {
     let status = codes.first().map_or(0, |code| code.status());
     let line = |code: &ErrorCode| {
@@ -47,7 +47,7 @@ fn status_section(codes: &[ErrorCode]) -> String {
     )
 }
 
-/// The page of one code.
+/// Returns the page of an error code.
 pub(super) fn html(code: ErrorCode, info: &PageInfo<'_>, assets: &[Asset]) -> String {
     let causes: Vec<String> = code.causes().iter().map(|cause| format!("<li>{}</li>", prose(cause))).collect();
     fill(
@@ -71,14 +71,14 @@ pub(super) fn html(code: ErrorCode, info: &PageInfo<'_>, assets: &[Asset]) -> St
     )
 }
 
-/// Where v1 shows the same.
+/// Returns the example of the error in v1.
 fn envelope(code: ErrorCode) -> String {
     if !code.is_in_v1() {
-        return format!("<p>No request under <code>{BASE}</code> is answered with this code.</p>");
+        return format!("<p>This error does not occur under <code>{BASE}</code>.</p>");
     }
     format!(
-        "<p class=\"note\">Under <code>{BASE}</code> the same stands in the <code>error</code> envelope, as \
-         <code>application/json</code>.</p>\n      <pre tabindex=\"0\" aria-label=\"The envelope of v1\">\
+        "<p class=\"note\">Under <code>{BASE}</code>, errors are <code>application/json</code> with an <code>error</code> \
+         envelope.</p>\n      <pre tabindex=\"0\" aria-label=\"Example of an error in v1\">\
          <code id=\"envelope-v1\">{}</code></pre>",
         json(&ErrorEnvelope::new(&ApiError::example(code), EXAMPLE_REQUEST_ID))
     )
@@ -88,12 +88,12 @@ fn json(value: &impl Serialize) -> String {
     escape_html(&serde_json::to_string_pretty(value).unwrap_or_default())
 }
 
-/// What the status is called (RFC 9110).
+/// Returns the name of a status (RFC 9110).
 fn reason(status: u16) -> &'static str {
     StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or_default()
 }
 
-/// A sentence as HTML: what stands in backticks is code.
+/// Converts text with code in backticks to HTML.
 fn prose(text: &str) -> String {
     let parts = text.split('`').enumerate().map(|(index, part)| match (index % 2, escape_html(part)) {
         (0, text) => text,

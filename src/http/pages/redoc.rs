@@ -1,7 +1,7 @@
-//! `/redoc`: the same documents as `/docs`, to be read rather than tried.
+//! `/redoc`: the reference documentation.
 //!
-//! Redoc's script comes out of the page that poem-openapi makes, as Swagger UI's does ([`super::swagger_ui`]). That page
-//! asks a font host; ours takes the reader's own fonts.
+//! The script of Redoc is extracted from a page of poem-openapi, as that of Swagger UI is ([`super::swagger_ui`]). That page
+//! loads fonts from another host; this one uses system fonts.
 
 use std::sync::LazyLock;
 
@@ -17,7 +17,7 @@ use super::{
 
 static HTML: LazyLock<String> = LazyLock::new(|| OpenApiService::new((), "", "").redoc_html());
 
-/// The script, empty if the page has changed its shape (`/redoc` then says that it cannot start).
+/// Returns the script; empty if the structure of the page has changed, in which case `/redoc` displays an error.
 pub(super) fn script() -> &'static str {
     content_of("head", &HTML).and_then(first_script).unwrap_or_default()
 }

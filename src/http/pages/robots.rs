@@ -1,4 +1,4 @@
-//! `/robots.txt`: the pages may be found, the API is not for crawlers.
+//! `/robots.txt`: allows crawlers on the pages, but not on the API.
 
 use super::PageInfo;
 

@@ -1,8 +1,8 @@
-//! Swagger UI's script and style, taken out of the page that poem-openapi makes.
+//! The script and style of Swagger UI, extracted from a page of poem-openapi.
 //!
-//! poem-openapi carries the files privately and only hands out one HTML page with both inline, which a content security
-//! policy without `unsafe-inline` refuses to run. Taking them from there keeps one copy in the binary, at the version
-//! that `Cargo.lock` names. A unit test fails when an upgrade changes that page's shape.
+//! poem-openapi returns only an HTML page with both inline, which a content security policy without `unsafe-inline` blocks.
+//! Extracting them keeps one copy in the binary, at the version in `Cargo.lock`. A unit test fails if an upgrade changes the
+//! structure of the page.
 
 use std::sync::LazyLock;
 
@@ -16,26 +16,26 @@ pub(super) struct SwaggerUi {
 
 static HTML: LazyLock<String> = LazyLock::new(|| OpenApiService::new((), "", "").swagger_ui_html());
 
-/// Both parts, empty if the page has changed its shape (`/docs` then says that it cannot start).
+/// Returns both; empty if the structure of the page has changed, in which case `/docs` displays an error.
 pub(super) fn extracted() -> SwaggerUi {
     find(&HTML).unwrap_or(SwaggerUi { style: "", script: "" })
 }
 
-/// The first `<style>`, and the first `<script>` behind it.
+/// Finds the first `<style>` and the first `<script>` after it.
 ///
-/// The style is looked for from the front and the end of the script from the back, so that the megabyte between is not
-/// searched: the page ends with a second, short script that starts Swagger UI.
+/// The end of the script is searched backwards to avoid a search of the whole script: the page ends with a second, short script
+/// that starts Swagger UI.
 pub(super) fn find(html: &'static str) -> Option<SwaggerUi> {
     let (style, rest) = content_of("style", html)?.split_once("</style>")?;
     Some(SwaggerUi { style, script: first_script(rest)? })
 }
 
-/// The first script of a page whose last one is short.
+/// Returns the first script of a page. Efficient if the last script is short.
 pub(super) fn first_script(html: &str) -> Option<&str> {
     Some(content_of("script", html)?.rsplit_once("<script")?.0.rsplit_once("</script>")?.0)
 }
 
-/// Everything behind the first opening tag of that name.
+/// Returns everything after the first opening tag with this name.
 pub(super) fn content_of<'a>(name: &str, html: &'a str) -> Option<&'a str> {
     let (_, from_name) = html.split_once(&format!("<{name}"))?;
     let (_, content) = from_name.split_once('>')?;

@@ -1,15 +1,15 @@
-//! Filling the HTML templates: `{{name}}` becomes a value, once, so that a value is never read as a template.
+//! HTML templates. `{{name}}` is replaced by a value in a single pass, so that values are never interpreted as templates.
 
-/// Replaces each `{{name}}` by the value of that name; the caller has escaped it. An unknown name stays visible.
+/// Replaces each `{{name}}` by its value, which the caller has escaped. Unknown names are not replaced.
 pub(super) fn fill(template: &str, values: &[(&str, &str)]) -> String {
     let mut filled = String::with_capacity(template.len() * 2);
     let mut rest = template;
     while let Some((before, from_name)) = rest.split_once("{{") {
         filled.push_str(before);
-        let found = from_name.split_once("}}").and_then(|(name, after)| {
+        let replacement = from_name.split_once("}}").and_then(|(name, after)| {
             values.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value, after))
         });
-        match found {
+        match replacement {
             Some((value, after)) => {
                 filled.push_str(value);
                 rest = after;
@@ -24,7 +24,7 @@ pub(super) fn fill(template: &str, values: &[(&str, &str)]) -> String {
     filled
 }
 
-/// Text for an element or a double-quoted attribute.
+/// Escapes text for an element or a quoted attribute.
 pub(super) fn escape_html(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -40,7 +40,7 @@ pub(super) fn escape_html(text: &str) -> String {
     escaped
 }
 
-/// The inside of a JSON string that stands in single quotes on a shell's command line.
+/// Escapes text for a JSON string inside single quotes of a shell command.
 pub(super) fn escape_json_for_shell(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {

@@ -1,6 +1,6 @@
-//! What must hold for every page, whatever it says.
+//! Properties of all pages.
 
-use super::assets::{fingerprint, named};
+use super::assets::{fingerprint, fingerprinted};
 use super::swagger_ui::{extracted, find};
 use super::template::{escape_html, escape_json_for_shell, fill};
 use super::*;
@@ -18,7 +18,7 @@ fn text(info: &PageInfo<'_>, path: &str) -> String {
     String::from_utf8(page.body.into_owned()).expect("UTF-8")
 }
 
-/// Every page of HTML with its path.
+/// Returns every HTML page with its path.
 fn html_pages() -> Vec<(String, String)> {
     let html = pages(&INFO).into_iter().filter(|page| page.content_type == HTML);
     html.map(|page| (page.path.into_owned(), String::from_utf8(page.body.into_owned()).expect("UTF-8"))).collect()
@@ -46,16 +46,16 @@ fn html_has_no_inline_script_style_or_handler() {
     }
 }
 
-/// Swagger UI's and Redoc's own files are left out: they name hosts (XML namespaces, a validator that is switched off); that
-/// they ask none of them is what the browser test proves.
+/// Swagger UI and Redoc are excluded: they contain URLs (XML namespaces, a disabled validator). The browser test verifies that they send
+/// no requests to other hosts.
 #[test]
-fn nothing_of_ours_refers_to_another_host() {
+fn pages_refer_to_no_other_host() {
     for page in pages(&INFO)
         .iter()
-        .filter(|page| !["swagger-ui", "redoc-bundle"].iter().any(|theirs| page.path.contains(theirs)))
+        .filter(|page| !["swagger-ui", "redoc-bundle"].iter().any(|library| page.path.contains(library)))
     {
         let text = String::from_utf8_lossy(&page.body)
-            // A name, not an address; and the commands' placeholder for this very host.
+            // An XML namespace, and the placeholder for this host in the commands.
             .replace("xmlns=\"http://www.w3.org/2000/svg\"", "")
             .replace("<span data-origin>https://the-host-of-this-page</span>", "");
         assert!(!text.contains("http://") && !text.contains("https://"), "{}", page.path);
@@ -64,47 +64,44 @@ fn nothing_of_ours_refers_to_another_host() {
 }
 
 #[test]
-fn every_local_reference_leads_somewhere() {
+fn every_local_link_has_a_target() {
     let served_by_the_app = ["/health/ready", "/health/live", "/version"];
     let documents = ["/openapi/v1.json", "/openapi/v1.yaml", "/openapi/v2.json", "/openapi/v2.yaml"];
-    let modern = ["/openapi/v1-3.1.json", "/openapi/v2-3.1.json"];
+    let openapi_3_1 = ["/openapi/v1-3.1.json", "/openapi/v2-3.1.json"];
     let collection = ["/postman/collection.json", "/postman/environment.json"];
-    let served_by_the_app = [served_by_the_app.as_slice(), &documents, &modern, &collection].concat();
+    let served_by_the_app = [served_by_the_app.as_slice(), &documents, &openapi_3_1, &collection].concat();
     let pages = pages(&INFO);
     for (_, html) in html_pages() {
         let references = ["href=\"", "src=\""].into_iter().flat_map(|start| html.split(start).skip(1));
         for reference in references.filter_map(|rest| rest.split('"').next()) {
-            let (path, place) = reference.split_once('#').unwrap_or((reference, ""));
+            let (path, anchor) = reference.split_once('#').unwrap_or((reference, ""));
             let target = if path.is_empty() { Some(html.as_str()) } else { None };
             let path = path.split_once('?').map_or(path, |(path, _)| path);
             let page = pages.iter().find(|page| page.path == path);
-            assert!(
-                target.is_some() || page.is_some() || served_by_the_app.contains(&path),
-                "{path} is served by nobody"
-            );
+            assert!(target.is_some() || page.is_some() || served_by_the_app.contains(&path), "{path} is not served");
             let target = target.or(page.and_then(|page| std::str::from_utf8(&page.body).ok())).unwrap_or_default();
-            assert!(place.is_empty() || target.contains(&format!(" id=\"{place}\"")), "{reference} leads nowhere");
+            assert!(anchor.is_empty() || target.contains(&format!(" id=\"{anchor}\"")), "{reference} has no target");
         }
-        assert!(!html.contains("{{"), "a placeholder is left over");
+        assert!(!html.contains("{{"), "a placeholder was not replaced");
     }
 }
 
 #[test]
-fn swagger_ui_is_extracted_whole() {
+fn swagger_ui_is_extracted_completely() {
     let found = extracted();
     assert!(found.style.len() > 100_000 && found.style.contains(".swagger-ui"), "the style is missing");
     assert!(found.script.len() > 1_000_000 && found.script.contains("SwaggerUIBundle"), "the script is missing");
-    assert!(found.script.trim_end().ends_with(';') && !found.script.contains("</script"), "the script is cut off");
+    assert!(found.script.trim_end().ends_with(';') && !found.script.contains("</script"), "the script is truncated");
     for needed in ["userFetch", "authorizeWithPersistOption", "logoutWithPersistOption", "specSelectors"] {
         assert!(found.script.contains(needed), "docs.js relies on {needed}");
     }
 }
 
 #[test]
-fn redoc_is_extracted_whole() {
+fn redoc_is_extracted_completely() {
     let script = redoc::script();
     assert!(script.len() > 900_000 && script.contains("Redoc"), "the script is missing");
-    assert!(script.trim_end().ends_with("redoc.standalone.js.map"), "the script is cut off wrongly");
+    assert!(script.trim_end().ends_with("redoc.standalone.js.map"), "the script is truncated");
     for needed in ["disableSearch", "nativeScrollbars", "scrollYOffset", "requiredPropsFirst"] {
         assert!(script.contains(needed), "redoc.js relies on {needed}");
     }
@@ -114,7 +111,7 @@ fn redoc_is_extracted_whole() {
 }
 
 #[test]
-fn a_page_of_another_shape_is_not_mistaken_for_swagger_ui() {
+fn an_unknown_page_structure_is_detected() {
     assert_eq!(find("<html><script>1</script></html>"), None);
     assert_eq!(find("<style>a{}</style>"), None);
     assert_eq!(find("<style>a{}</style><script src=x></script>"), None);
@@ -123,8 +120,8 @@ fn a_page_of_another_shape_is_not_mistaken_for_swagger_ui() {
 }
 
 #[test]
-fn another_content_has_another_address() {
-    let path = |body| named("/docs", "docs.js", "text/javascript", body).path;
+fn different_content_has_a_different_path() {
+    let path = |body| fingerprinted("/docs", "docs.js", "text/javascript", body).path;
     assert_eq!(path("a"), path("a"));
     assert!(path("a").starts_with("/docs/docs.") && path("a").ends_with(".js"));
     for (one, other) in [("", "\0"), ("a", "b"), ("12345678", "12345679"), ("12345678a", "12345678b"), ("ab", "ba")] {
@@ -133,7 +130,7 @@ fn another_content_has_another_address() {
 }
 
 #[test]
-fn only_what_has_a_fingerprint_is_cached_for_ever() {
+fn only_fingerprinted_assets_are_immutable() {
     for page in pages(&INFO) {
         let immutable = page.cache_control.contains("immutable");
         assert_eq!(immutable, page.path.contains(page.etag.trim_matches('"')), "{}", page.path);
@@ -143,7 +140,7 @@ fn only_what_has_a_fingerprint_is_cached_for_ever() {
 }
 
 #[test]
-fn the_demo_account_is_shown_in_development_only() {
+fn the_demo_account_is_shown_only_in_development() {
     assert!(text(&INFO, "/").contains("demo@example.com"));
     assert!(text(&INFO, "/docs").contains("value=\"it&#39;s &quot;secret&quot; &lt;b&gt;\""));
     for environment in ["testing", "staging", "production"] {
@@ -156,7 +153,7 @@ fn the_demo_account_is_shown_in_development_only() {
 }
 
 #[test]
-fn the_chooser_appears_with_the_second_contract() {
+fn the_version_chooser_requires_two_versions() {
     let one = PageInfo { contracts: &["v1"], ..INFO };
     assert!(!text(&one, "/docs").contains("class=\"chooser\""));
     assert!(text(&INFO, "/docs").contains("href=\"/docs?contract=v2\""));
@@ -167,8 +164,8 @@ fn the_chooser_appears_with_the_second_contract() {
     assert!(text(&INFO, "/robots.txt").contains("Disallow: /v2/\n"));
 }
 
-/// The JSON that a page shows in the element of that id.
-fn shown(html: &str, id: &str) -> Option<serde_json::Value> {
+/// Returns the JSON in the code element with this id.
+fn json_example(html: &str, id: &str) -> Option<serde_json::Value> {
     let (_, code) = html.split_once(&format!("<code id=\"{id}\">"))?;
     let (code, _) = code.split_once("</code>")?;
     assert!(!code.contains('"') && !code.contains('<'), "not escaped: {code}");
@@ -177,32 +174,32 @@ fn shown(html: &str, id: &str) -> Option<serde_json::Value> {
 }
 
 #[test]
-fn the_page_of_a_code_says_everything_of_it() {
+fn the_page_of_an_error_code_shows_all_its_texts() {
     for code in ErrorCode::ALL {
         let name = code.as_str();
         let path = problem::page_path(*code);
         let html = text(&INFO, &path);
-        // As a reader sees it: without the marks of code.
-        let seen = html.replace("<code>", "`").replace("</code>", "`");
-        let said = [code.message(), code.explanation(), code.remedy()];
-        for sentence in said.iter().chain(code.causes()) {
-            assert!(seen.contains(&escape_html(sentence)), "{name} does not say {sentence:?}");
+        // Code formatting as in the source text.
+        let text_of_page = html.replace("<code>", "`").replace("</code>", "`");
+        let sentences = [code.message(), code.explanation(), code.remedy()];
+        for sentence in sentences.iter().chain(code.causes()) {
+            assert!(text_of_page.contains(&escape_html(sentence)), "{name} does not contain {sentence:?}");
         }
         assert!(html.contains(&format!("<h1><code>{name}</code></h1>")), "{name}");
         assert!(html.contains(&format!(">{} ", code.status())) && !html.contains(" </a>"), "{name} has no status");
 
-        let example = shown(&html, "problem").expect("a problem");
+        let example = json_example(&html, "problem").expect("an example");
         assert_eq!((&example["type"], &example["code"]), (&path.as_str().into(), &name.into()));
         assert_eq!(example["status"], code.status());
-        match shown(&html, "envelope-v1") {
+        match json_example(&html, "envelope-v1") {
             Some(envelope) => assert_eq!(envelope["error"]["code"], name),
-            None => assert!(!code.is_in_v1(), "{name} is not shown as v1 sends it"),
+            None => assert!(!code.is_in_v1(), "{name} has no example for v1"),
         }
     }
 }
 
 #[test]
-fn the_index_lists_every_code_under_its_status() {
+fn the_index_lists_every_error_code_under_its_status() {
     let html = text(&INFO, "/problems");
     for code in ErrorCode::ALL {
         let (_, section) = html.split_once(&format!("<h2 id=\"status-{}\">", code.status())).expect("a section");
@@ -211,12 +208,12 @@ fn the_index_lists_every_code_under_its_status() {
         assert!(section.contains(&link) && html.matches(&link).count() == 1, "{}", code.as_str());
     }
     assert!(html.contains(&format!("these {} codes", ErrorCode::ALL.len())));
-    assert!(html.contains(">404 Not Found</h2>") && !html.contains(" </h2>"), "a status has no name");
+    assert!(html.contains(">404 Not Found</h2>") && !html.contains(" </h2>"), "a status has no reason phrase");
     assert!(text(&INFO, "/").contains("href=\"/problems\""));
 }
 
 #[test]
-fn values_are_escaped_and_never_read_as_templates() {
+fn values_are_escaped_and_not_interpreted_as_templates() {
     assert_eq!(fill("{{a}} {{b}} {{c}} {{", &[("a", "{{b}}"), ("b", "1")]), "{{b}} 1 {{c}} {{");
     assert_eq!(escape_html("<a href='x'>&\"</a>"), "&lt;a href=&#39;x&#39;&gt;&amp;&quot;&lt;/a&gt;");
     assert_eq!(escape_json_for_shell("it's \"a\\b\"\n"), r#"it'\''s \"a\\b\"\u000a"#);
