@@ -1,18 +1,23 @@
-//! The README's tour, word for word.
+//! The commands in the README work.
 
 use std::{fs, process::Command};
 
 use crate::support::{Sandbox, TestServer, repository_root};
 
-/// The blocks that begin with ```sh tour, in order.
+/// Returns the blocks that start with ```sh tour, in order.
 fn tour() -> Vec<String> {
     let text = fs::read_to_string(repository_root().join("README.md")).unwrap();
     let blocks = text.split("\n```sh tour\n").skip(1);
     blocks.map(|block| block.split("\n```").next().unwrap().to_owned()).collect()
 }
 
+<<<<<<< HEAD
 /// What the blocks print, run as one script.
 fn walk(server: &TestServer) -> String {
+=======
+/// Runs the blocks as one script and returns their output.
+fn run_tour(server: &Served) -> String {
+>>>>>>> c9c90cb (tests: check the language of all texts against docs/glossary.md)
     let script = format!("set -euo pipefail\n{}\n", tour().join("\n"));
     let output = Command::new("bash")
         .args(["-c", &script])
@@ -28,26 +33,32 @@ fn walk(server: &TestServer) -> String {
 }
 
 both_engines! {
+<<<<<<< HEAD
     fn the_tour_works_twice_in_a_row_against_one_server(engine: Engine) {
         let sandbox = Sandbox::on(engine);
         let server = sandbox.serve();
+=======
+    fn the_tour_can_be_repeated_against_one_server(engine: Engine) {
+        let place = Place::on(engine);
+        let server = place.serve();
+>>>>>>> c9c90cb (tests: check the language of all texts against docs/glossary.md)
         for _ in 0..2 {
-            let out = walk(&server);
+            let out = run_tour(&server);
             let lines: Vec<&str> = out.lines().collect();
-            // The promises that the prose around the blocks makes.
+            // The results that the text around the blocks describes.
             assert!(lines[0].contains(r#""name":"Ada""#), "{out}");
-            assert!(out.contains(r#""items_total":4,"items_done":1"#), "ticked: {out}");
+            assert!(out.contains(r#""items_total":4,"items_done":1"#), "completed: {out}");
             let found = lines.iter().find(|line| line.contains("q=LIGHT")).unwrap();
             assert!(found.contains("northern lights") && found.contains("light of Lisbon"), "{found}");
             assert!(!found.contains("Camino"), "{found}");
             let paged = lines.iter().find(|line| line.contains(r#""page":2,"per_page":3"#)).unwrap();
             assert!(paged.contains(r#""total":4"#) && paged.contains("Lisbon") && !paged.contains("Camino"), "{paged}");
-            let refused = lines.iter().find(|line| line.contains("VALIDATION_FAILED")).unwrap();
-            assert!(refused.contains("/name") && refused.contains("/colour"), "all mistakes at once: {refused}");
+            let rejected = lines.iter().find(|line| line.contains("VALIDATION_FAILED")).unwrap();
+            assert!(rejected.contains("/name") && rejected.contains("/colour"), "all violations: {rejected}");
             let statuses: Vec<&str> = lines.iter().filter(|line| line.len() == 3).copied().collect();
             assert_eq!(statuses, ["422", "204", "401", "200", "412"], "{out}");
-            let made: Vec<&&str> = lines.iter().filter(|line| line.starts_with("location: /v2/")).collect();
-            assert!(made.len() == 2 && made[0] == made[1], "made once: {out}");
+            let created: Vec<&&str> = lines.iter().filter(|line| line.starts_with("location: /v2/")).collect();
+            assert!(created.len() == 2 && created[0] == created[1], "created once: {out}");
             assert_eq!(lines.iter().filter(|line| line.starts_with("idempotency-replayed: true")).count(), 1, "{out}");
             let found = lines.iter().find(|line| line.contains(r#""snippet""#)).unwrap();
             assert!(found.contains("Ride to Zürich"), "{found}");
@@ -59,7 +70,7 @@ both_engines! {
 }
 
 #[test]
-fn the_tour_covers_what_the_readme_says_it_does() {
+fn the_tour_covers_the_main_operations() {
     let tour = tour();
     assert!(tour.len() >= 6, "{tour:?}");
     let script = tour.join("\n");
@@ -73,10 +84,10 @@ fn the_tour_covers_what_the_readme_says_it_does() {
         "/v1/auth/logout",
         "Idempotency-Key",
     ] {
-        assert!(script.contains(step), "{step} is not in\n{script}");
+        assert!(script.contains(step), "{step} is missing in\n{script}");
     }
     assert!(
         script.contains("${BASE_URL:-http://localhost:8000}"),
-        "pasted into a shell it goes to `make run`'s server"
+        "without BASE_URL, the commands use the server of `make run`"
     );
 }

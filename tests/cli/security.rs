@@ -1,11 +1,10 @@
-//! What `docs/security.md` claims: every requirement of the two lists is in it once, and every row names tests that there are.
-//! What does not apply has no rows: it is a list of reasons.
+//! `docs/security.md` lists every requirement exactly once and names existing tests.
 
 use std::{collections::BTreeMap, fs};
 
 use crate::support::repository_root;
 
-/// How many requirements of ASVS 5.0 each section has on the levels 1 and 2; they are numbered from 1.
+/// The number of requirements in each section of ASVS 5.0 on levels 1 and 2. They are numbered from 1.
 const SECTIONS: [(&str, u8); 75] = [
     ("1.1", 2),
     ("1.2", 9),
@@ -85,24 +84,24 @@ const SECTIONS: [(&str, u8); 75] = [
 ];
 
 const TOP_TEN: &str = "OWASP API Security Top 10 (2023)";
-const MET: &str = "OWASP ASVS 5.0, levels 1 and 2: what is met";
-const NOT_MET: &str = "OWASP ASVS 5.0, levels 1 and 2: what is not met, or not by the server alone";
-const NOT_APPLICABLE: &str = "OWASP ASVS 5.0, levels 1 and 2: what does not apply";
+const MET: &str = "OWASP ASVS 5.0, levels 1 and 2: met";
+const NOT_MET: &str = "OWASP ASVS 5.0, levels 1 and 2: not met, or not by the server alone";
+const NOT_APPLICABLE: &str = "OWASP ASVS 5.0, levels 1 and 2: not applicable";
 
-/// A row of a table, or an entry of the list.
+/// A table row, or an entry of the list of requirements that do not apply.
 struct Row {
     section: String,
     cells: Vec<String>,
 }
 
 impl Row {
-    /// The requirements in the first cell.
+    /// Returns the requirements in the first cell.
     fn requirements(&self) -> Vec<String> {
         self.cells[0].split(',').map(|word| word.trim().to_owned()).collect()
     }
 }
 
-/// Every row and entry below a heading, without the heads of the tables.
+/// Returns every row and list entry, without table headers.
 fn rows() -> Vec<Row> {
     let text = fs::read_to_string(repository_root().join("docs/security.md")).unwrap();
     let (mut section, mut rows) = (String::new(), Vec::new());
@@ -112,12 +111,12 @@ fn rows() -> Vec<Row> {
         }
         let cells: Vec<String> = if let Some(line) = line.strip_prefix("| ").and_then(|line| line.strip_suffix(" |")) {
             line.split(" | ").map(|cell| cell.trim().to_owned()).collect()
-        } else if let Some((requirements, why)) = line.strip_prefix("- ").and_then(|line| line.split_once(": ")) {
-            vec![requirements.to_owned(), why.to_owned()]
+        } else if let Some((requirements, reason)) = line.strip_prefix("- ").and_then(|line| line.split_once(": ")) {
+            vec![requirements.to_owned(), reason.to_owned()]
         } else {
             continue;
         };
-        if ["requirement", "risk"].contains(&cells[0].as_str()) || !requirement_like(&cells[0]) {
+        if ["requirement", "risk"].contains(&cells[0].as_str()) || !is_requirement(&cells[0]) {
             continue;
         }
         rows.push(Row { section: section.clone(), cells });
@@ -125,12 +124,12 @@ fn rows() -> Vec<Row> {
     rows
 }
 
-fn requirement_like(cell: &str) -> bool {
+fn is_requirement(cell: &str) -> bool {
     cell.starts_with("API") || (cell.starts_with('V') && cell[1..].starts_with(|c: char| c.is_ascii_digit()))
 }
 
-/// Whether a file has a test of this name: one with an attribute that makes it one, one of a macro that runs it on both
-/// engines, or a check in a browser.
+/// Whether a file has a test with this name: a function with a test attribute, one in a macro that runs it on both engines, or
+/// a browser check.
 fn has_test(path: &str, name: &str) -> bool {
     let Ok(text) = fs::read_to_string(repository_root().join(path)) else { return false };
     if path.starts_with("tests/browser/") {
@@ -138,19 +137,19 @@ fn has_test(path: &str, name: &str) -> bool {
     }
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     lines.iter().enumerate().any(|(index, line)| {
-        let is_it = line.starts_with(&format!("fn {name}(")) || line.starts_with(&format!("async fn {name}("));
+        let is_named = line.starts_with(&format!("fn {name}(")) || line.starts_with(&format!("async fn {name}("));
         let attributes =
             lines[..index].iter().rev().take_while(|line| line.starts_with("#[") || line.starts_with("//"));
-        is_it && (line.contains("engine: Engine") || attributes.into_iter().any(|line| line.contains("test")))
+        is_named && (line.contains("engine: Engine") || attributes.into_iter().any(|line| line.contains("test")))
     })
 }
 
 #[test]
-fn every_requirement_is_in_the_table_once() {
-    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+fn every_requirement_is_listed_once() {
+    let mut sections_of: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for row in rows() {
         for requirement in row.requirements() {
-            places.entry(requirement).or_default().push(row.section.clone());
+            sections_of.entry(requirement).or_default().push(row.section.clone());
         }
     }
     let mut expected: Vec<(String, &[&str])> =
@@ -161,60 +160,65 @@ fn every_requirement_is_in_the_table_once() {
     }
     assert_eq!(expected.len(), 263);
     for (requirement, sections) in &expected {
-        let found = places.remove(requirement).unwrap_or_default();
+        let found = sections_of.remove(requirement).unwrap_or_default();
         assert!(found.len() == 1 && sections.contains(&found[0].as_str()), "{requirement} is in {found:?}");
     }
-    assert!(places.is_empty(), "no requirements of these levels: {places:?}");
+    assert!(sections_of.is_empty(), "unknown requirements: {sections_of:?}");
 }
 
 #[test]
-fn every_row_names_tests_that_there_are() {
+fn every_row_names_existing_tests() {
     let mut named = 0;
     for row in rows().iter().filter(|row| row.section != NOT_APPLICABLE) {
         assert_eq!(row.cells.len(), 3, "{:?}", row.cells);
-        assert!(!row.cells[1].is_empty(), "{}: where is it met?", row.cells[0]);
+        assert!(!row.cells[1].is_empty(), "{}: no description", row.cells[0]);
         let tests: Vec<&str> = row.cells[2].split('`').filter(|word| word.contains("::")).collect();
-        assert!(!tests.is_empty(), "{}: no test proves it", row.cells[0]);
+        assert!(!tests.is_empty(), "{}: no test", row.cells[0]);
         for test in tests {
             let (path, name) = test.rsplit_once("::").unwrap();
-            assert!(has_test(path, name), "{}: there is no test {name} in {path}", row.cells[0]);
+            assert!(has_test(path, name), "{}: {path} has no test {name}", row.cells[0]);
             named += 1;
         }
     }
     assert!(named > 150, "{named}");
-    assert!(!has_test("tests/cli/security.rs", "rows"), "what is no test is taken for one");
-    assert!(has_test("tests/cli/security.rs", "every_row_names_tests_that_there_are"));
-    assert!(!has_test("tests/browser/docs.mjs", "log in"), "half a name");
-    assert!(has_test("tests/browser/docs.mjs", "log in once"));
+    assert!(!has_test("tests/cli/security.rs", "rows"), "a function that is not a test");
+    assert!(has_test("tests/cli/security.rs", "every_row_names_existing_tests"));
+    assert!(!has_test("tests/browser/docs.mjs", "one login"), "a part of a name");
+    assert!(has_test("tests/browser/docs.mjs", "one login applies to all operations"));
 }
 
 #[test]
-fn whatever_does_not_apply_says_why() {
+fn requirements_that_do_not_apply_have_a_reason() {
     let mut rows_seen = 0;
     for row in rows().iter().filter(|row| row.section == NOT_APPLICABLE) {
         assert_eq!(row.cells.len(), 2, "{:?}", row.cells);
-        assert!(row.cells[1].len() > 10, "{}: why?", row.cells[0]);
+        assert!(row.cells[1].len() > 10, "{}: no reason", row.cells[0]);
         rows_seen += 1;
     }
     assert!(rows_seen > 20, "{rows_seen}");
 }
 
-/// ASVS V15.1.1 and V15.2.1: when they are looked for, and within which time they are mended.
+/// ASVS V15.1.1 and V15.2.1: how often dependencies are checked, and when vulnerable ones are fixed.
 #[test]
+<<<<<<< HEAD
 fn holes_of_dependencies_are_looked_for_and_have_a_time() {
     let text = |path: &str| fs::read_to_string(repository_root().join(path)).unwrap();
+=======
+fn vulnerable_dependencies_are_detected_and_fixed_within_a_time_limit() {
+    let text = |path: &str| fs::read_to_string(repository_root().join(path)).unwrap();
+>>>>>>> c9c90cb (tests: check the language of all texts against docs/glossary.md)
     let workflow = text(".github/workflows/ci.yml");
     let (triggers, jobs) = workflow.split_once("\njobs:\n").unwrap();
     for trigger in ["\n  push:\n", "\n  pull_request:\n", "\n  schedule:\n", "- cron: "] {
-        assert!(triggers.contains(trigger), "{trigger} starts no check");
+        assert!(triggers.contains(trigger), "{trigger} does not start the checks");
     }
-    assert!(jobs.contains("\n  deny:\n") && jobs.contains("EmbarkStudios/cargo-deny-action"), "nobody looks");
+    assert!(jobs.contains("\n  deny:\n") && jobs.contains("EmbarkStudios/cargo-deny-action"), "no advisory check");
     let policy = text("SECURITY.md");
     let section =
-        policy.split("## Holes of dependencies\n").nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap();
+        policy.split("## Vulnerable dependencies\n").nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap();
     for word in ["7 days", "within 30", "three months", "critical or high"] {
         assert!(section.contains(word), "{word}: {section}");
     }
     let deny = text("deny.toml");
-    assert!(deny.contains("[advisories]") && !deny.contains("\nignore = [\""), "an advisory is passed over");
+    assert!(deny.contains("[advisories]") && !deny.contains("\nignore = [\""), "an advisory is ignored");
 }

@@ -1,101 +1,15 @@
-//! What the prose names exists: make targets, commands, paths, links, variables.
+//! What the documentation refers to exists: make targets, commands, paths, links, settings and routes.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, fs};
 
 use bucketlist::{cli::Cli, config::variables};
 use clap::{Command, CommandFactory};
 use contract::ErrorCode;
 
+use super::pages::{pages, read, words};
 use crate::support::repository_root;
 
-/// A file of prose.
-struct Page {
-    path: PathBuf,
-    text: String,
-}
-
-/// A piece of code in it: an inline span, or a line of a block; and the line it is on.
-struct Code {
-    text: String,
-    line: usize,
-}
-
-fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            collect(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "md") {
-            found.push(path);
-        }
-    }
-}
-
-fn pages() -> Vec<Page> {
-    let mut paths = ["README.md", "CHANGELOG.md", "SECURITY.md"].map(|name| repository_root().join(name)).to_vec();
-    collect(&repository_root().join("docs"), &mut paths);
-    paths.into_iter().map(|path| Page { text: fs::read_to_string(&path).unwrap(), path }).collect()
-}
-
-impl Page {
-    fn codes(&self) -> Vec<Code> {
-        let mut codes = Vec::new();
-        let mut in_block = false;
-        // A span may go over the end of a line.
-        let mut open: Option<String> = None;
-        for (index, line) in self.text.lines().enumerate() {
-            let line_number = index + 1;
-            if line.starts_with("```") {
-                in_block = !in_block;
-                open = None;
-                continue;
-            }
-            if in_block {
-                codes.push(Code { text: line.to_owned(), line: line_number });
-                continue;
-            }
-            if line.trim().is_empty() {
-                open = None;
-            }
-            let mut pieces = line.split('`');
-            let first = pieces.next().unwrap();
-            if let Some(text) = &mut open {
-                text.push(' ');
-                text.push_str(first);
-            }
-            for piece in pieces {
-                match open.take() {
-                    Some(text) => codes.push(Code { text, line: line_number }),
-                    None => open = Some(piece.to_owned()),
-                }
-            }
-        }
-        codes
-    }
-
-    fn at(&self, line: usize) -> String {
-        format!("{}:{line}", self.path.strip_prefix(repository_root()).unwrap().display())
-    }
-}
-
-/// The words of a piece of code, without the quotes and brackets around them.
-fn words(code: &str) -> Vec<&str> {
-    let edges = |c: char| "'\"(),;:<>│─►▼┌┐└┘├┤".contains(c);
-    code.split(|c: char| c.is_whitespace() || c == '│')
-        .map(|word| word.trim_matches(edges))
-        .filter(|word| !word.is_empty())
-        .collect()
-}
-
-fn read(path: &str) -> String {
-    fs::read_to_string(repository_root().join(path)).unwrap()
-}
-
-/// Every text in which a variable of the scripts may be named.
+/// Returns the text of every script, which can define variables.
 fn scripts() -> String {
     let mut text = read("Makefile") + &read(".ci/run");
     for entry in fs::read_dir(repository_root().join("scripts")).unwrap() {
@@ -104,7 +18,7 @@ fn scripts() -> String {
     text
 }
 
-/// The names in a text that are written like variables.
+/// Returns the words that look like environment variables.
 fn upper_case(text: &str) -> BTreeSet<&str> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let is_name = |word: &str| {
@@ -116,10 +30,12 @@ fn upper_case(text: &str) -> BTreeSet<&str> {
 }
 
 #[test]
-fn there_is_prose_and_it_is_understood() {
+fn code_in_the_readme_is_found() {
     let pages = pages();
     assert!(pages.len() >= 5);
-    let readme = &pages[0];
+    let readme =
+        pages.iter().find(|page| page.path.ends_with("README.md") && !page.path.ends_with("decisions/README.md"));
+    let readme = readme.unwrap();
     let codes: Vec<String> = readme.codes().into_iter().map(|code| code.text).collect();
     for known in ["make run", "make test", "demo@example.com", "src/db/schema.rs", "N passed, N failed"] {
         assert!(codes.iter().any(|code| code == known), "{known}: {codes:#?}");
@@ -141,7 +57,7 @@ fn every_make_target_exists() {
             let words = words(&code.text);
             for pair in words.windows(2) {
                 if pair[0] == "make" {
-                    assert!(targets.contains(pair[1]), "{}: there is no `make {}`", page.at(code.line), pair[1]);
+                    assert!(targets.contains(pair[1]), "{}: unknown target `make {}`", page.at(code.line), pair[1]);
                     seen.insert(pair[1].to_owned());
                 }
             }
@@ -151,30 +67,30 @@ fn every_make_target_exists() {
 }
 
 #[test]
-fn every_make_target_is_in_the_help_and_every_phony_one_is_a_target() {
+fn every_make_target_has_a_help_text() {
     let makefile = read("Makefile");
     for target in makefile.lines().filter_map(|line| line.strip_prefix(".PHONY: ")) {
-        let explained = makefile.lines().any(|line| line.starts_with(&format!("{target}: ## ")));
-        assert!(explained, "{target} has no explanation");
+        let has_help = makefile.lines().any(|line| line.starts_with(&format!("{target}: ## ")));
+        assert!(has_help, "{target} has no help text");
     }
-    for name in ["run", "test", "help", "check", "fmt", "lint", "docs", "openapi", "bench"] {
+    for name in ["run", "test", "help", "check", "fmt", "lint", "docs", "openapi", "prose", "bench"] {
         assert!(makefile.contains(&format!("\n.PHONY: {name}\n")), "{name}");
     }
 }
 
-/// Follows the words after `bucketlist` into the command line.
-fn follow(mut command: Command, words: &[&str], sandbox: &str) -> bool {
+/// Checks the words after `bucketlist` against the command line. Returns whether they contain a subcommand.
+fn check_command(mut command: Command, words: &[&str], location: &str) -> bool {
     let mut depth = 0;
     for word in words {
         if let Some(option) = word.strip_prefix("--") {
             let name = option.split('=').next().unwrap();
             let known = name == "help" || command.get_arguments().any(|argument| argument.get_long() == Some(name));
-            assert!(known, "{sandbox}: `bucketlist {}` has no --{name}", words.join(" "));
+            assert!(known, "{location}: `bucketlist {}` has no option --{name}", words.join(" "));
         } else if command.has_subcommands() {
-            let Some(part) = command.find_subcommand(word).cloned() else {
-                panic!("{sandbox}: there is no `bucketlist {}`", words.join(" "));
+            let Some(subcommand) = command.find_subcommand(word).cloned() else {
+                panic!("{location}: unknown command `bucketlist {}`", words.join(" "));
             };
-            command = part;
+            command = subcommand;
             depth += 1;
         }
     }
@@ -193,9 +109,9 @@ fn every_command_of_the_binary_exists_with_its_options() {
                 let at = words.iter().position(|word| *word == "--")?;
                 (words[..at].contains(&"cargo") && words[..at].contains(&"run")).then_some(at + 1)
             });
-            // `bucketlist` alone is the binary's name.
+            // `bucketlist` alone is the name of the binary.
             if let Some(rest) = begins.map(|at| &words[at..]).filter(|rest| !rest.is_empty()) {
-                seen += usize::from(follow(cli.clone(), rest, &page.at(code.line)));
+                seen += usize::from(check_command(cli.clone(), rest, &page.at(code.line)));
             }
         }
     }
@@ -203,28 +119,28 @@ fn every_command_of_the_binary_exists_with_its_options() {
 }
 
 #[test]
-fn every_command_of_the_binary_is_named_in_the_changelog() {
+fn every_command_of_the_binary_is_in_the_changelog() {
     let changelog = read("CHANGELOG.md");
     for command in Cli::command().get_subcommands().map(Command::get_name).filter(|name| *name != "help") {
         assert!(changelog.contains(&format!("`{command}`")), "{command}");
     }
 }
 
-/// Whether a word of a piece of code means a path in the repository.
+/// Whether a word in code is a path in the repository.
 fn is_path(word: &str) -> bool {
-    let written_like_one = word.chars().all(|c| c.is_ascii_alphanumeric() || "._-/{},".contains(c));
-    let named_like_a_file = ["rs", "toml", "md", "yml", "json", "yaml", "sql", "lock", "mjs"]
+    let has_path_characters = word.chars().all(|c| c.is_ascii_alphanumeric() || "._-/{},".contains(c));
+    let has_file_extension = ["rs", "toml", "md", "yml", "json", "yaml", "sql", "lock", "mjs"]
         .iter()
         .any(|extension| word.strip_suffix(extension).is_some_and(|stem| stem.ends_with('.') && stem.len() > 1));
     let (first, _) = word.split_once('/').unwrap_or((word, ""));
-    // Routes begin with a slash; what is made at run time is in the data folder; media types are no paths.
-    let elsewhere =
+    // Routes start with a slash; files created at run time are in the data folder; media types are not paths.
+    let is_something_else =
         ["", "data", "target", "application", "text", "~", "..", "DATA_DIR"].contains(&first) || word.contains("//");
     let is_hidden_file = word.starts_with('.') && word.len() > 4 && word != ".env";
-    written_like_one && !elsewhere && (word.contains('/') || named_like_a_file || is_hidden_file)
+    has_path_characters && !is_something_else && (word.contains('/') || has_file_extension || is_hidden_file)
 }
 
-/// `migrations/{sqlite,postgres}/` is two paths.
+/// Expands braces: `migrations/{sqlite,postgres}/` is two paths.
 fn expand(word: &str) -> Vec<String> {
     match (word.find('{'), word.find('}')) {
         (Some(open), Some(close)) if open < close => word[open + 1..close]
@@ -244,8 +160,8 @@ fn every_path_exists() {
                 for path in expand(word) {
                     let beside = page.path.parent().unwrap().join(&path);
                     let exists = repository_root().join(&path).exists() || beside.exists();
-                    assert!(exists, "{}: there is no {path}", page.at(code.line));
-                    // A folder is written as one.
+                    assert!(exists, "{}: {path} does not exist", page.at(code.line));
+                    // A path that ends with a slash is a folder.
                     assert!(
                         !path.ends_with('/') || repository_root().join(&path).is_dir(),
                         "{}: {path}",
@@ -260,18 +176,18 @@ fn every_path_exists() {
 }
 
 #[test]
-fn every_link_leads_somewhere() {
+fn every_link_has_a_target() {
     let mut seen = 0;
     for page in pages() {
         for (index, line) in page.text.lines().enumerate() {
             for target in line.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
                 let file = target.split('#').next().unwrap();
-                // Of other sites, of the forge that shows the page, of this page.
+                // Links to other sites, to the forge that displays the page, and within the page.
                 if target.contains("://") || target.starts_with("../../") || file.is_empty() {
                     continue;
                 }
                 let path = page.path.parent().unwrap().join(file);
-                assert!(path.exists(), "{}: {target} leads nowhere", page.at(index + 1));
+                assert!(path.exists(), "{}: {target} does not exist", page.at(index + 1));
                 seen += 1;
             }
         }
@@ -289,11 +205,11 @@ fn every_variable_exists() {
         for code in page.codes() {
             for name in upper_case(&code.text) {
                 let is_setting = variables::find(name).is_some();
-                // Of the tour itself.
+                // Assigned in the page.
                 let is_assigned = page.text.contains(&format!("\n{name}="));
                 let is_known = is_setting || is_assigned || scripts.contains(name) || codes.contains(name);
-                // BASE_URL is what this test suite gives to the tour.
-                assert!(is_known || name == "BASE_URL", "{}: there is no {name}", page.at(code.line));
+                // BASE_URL is set by the test of the README.
+                assert!(is_known || name == "BASE_URL", "{}: unknown variable {name}", page.at(code.line));
                 seen += usize::from(is_setting);
             }
         }
@@ -302,7 +218,7 @@ fn every_variable_exists() {
 }
 
 #[test]
-fn every_route_is_one_of_the_servers() {
+fn every_route_exists() {
     let paths_of = |base: &str, document: &'static document::Document| -> Vec<Vec<String>> {
         let paths = document.value()["paths"].as_object().unwrap().keys();
         paths.map(|path| format!("{base}{path}").split('/').map(str::to_owned).collect()).collect()
@@ -321,7 +237,7 @@ fn every_route_is_one_of_the_servers() {
                     path.len() == parts.len()
                         && path.iter().zip(&parts).all(|(path, part)| path.starts_with('{') || path == part)
                 });
-                assert!(is_known, "{}: there is no {word}", page.at(code.line));
+                assert!(is_known, "{}: unknown route {word}", page.at(code.line));
                 seen += 1;
             }
         }
