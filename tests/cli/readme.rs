@@ -11,13 +11,8 @@ fn tour() -> Vec<String> {
     blocks.map(|block| block.split("\n```").next().unwrap().to_owned()).collect()
 }
 
-<<<<<<< HEAD
-/// What the blocks print, run as one script.
-fn walk(server: &TestServer) -> String {
-=======
 /// Runs the blocks as one script and returns their output.
-fn run_tour(server: &Served) -> String {
->>>>>>> c9c90cb (tests: check the language of all texts against docs/glossary.md)
+fn run_tour(server: &TestServer) -> String {
     let script = format!("set -euo pipefail\n{}\n", tour().join("\n"));
     let output = Command::new("bash")
         .args(["-c", &script])
@@ -33,15 +28,9 @@ fn run_tour(server: &Served) -> String {
 }
 
 both_engines! {
-<<<<<<< HEAD
-    fn the_tour_works_twice_in_a_row_against_one_server(engine: Engine) {
+    fn the_tour_can_be_repeated_against_one_server(engine: Engine) {
         let sandbox = Sandbox::on(engine);
         let server = sandbox.serve();
-=======
-    fn the_tour_can_be_repeated_against_one_server(engine: Engine) {
-        let place = Place::on(engine);
-        let server = place.serve();
->>>>>>> c9c90cb (tests: check the language of all texts against docs/glossary.md)
         for _ in 0..2 {
             let out = run_tour(&server);
             let lines: Vec<&str> = out.lines().collect();

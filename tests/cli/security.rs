@@ -200,13 +200,8 @@ fn requirements_that_do_not_apply_have_a_reason() {
 
 /// ASVS V15.1.1 and V15.2.1: how often dependencies are checked, and when vulnerable ones are fixed.
 #[test]
-<<<<<<< HEAD
-fn holes_of_dependencies_are_looked_for_and_have_a_time() {
-    let text = |path: &str| fs::read_to_string(repository_root().join(path)).unwrap();
-=======
 fn vulnerable_dependencies_are_detected_and_fixed_within_a_time_limit() {
     let text = |path: &str| fs::read_to_string(repository_root().join(path)).unwrap();
->>>>>>> c9c90cb (tests: check the language of all texts against docs/glossary.md)
     let workflow = text(".github/workflows/ci.yml");
     let (triggers, jobs) = workflow.split_once("\njobs:\n").unwrap();
     for trigger in ["\n  push:\n", "\n  pull_request:\n", "\n  schedule:\n", "- cron: "] {

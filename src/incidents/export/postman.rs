@@ -2,7 +2,7 @@
 //!
 //! Postman and Newman replace `{{…}}` in whatever they send, again and again until nothing changes. What keeps a payload as
 //! it is: each name in it is a variable for as long as the request is under way, and its value is the name in braces
-//! (`docs/decisions/0036-incidents-as-postman-collections.md`).
+//! (`docs/decisions/0036-use-byte-exact-postman-exports-for-incidents.md`).
 
 use std::collections::BTreeSet;
 
