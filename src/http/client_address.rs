@@ -1,6 +1,6 @@
 //! The address a request comes from: the peer's, or what proxies we trust say of it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 use poem::http::HeaderMap;
@@ -18,11 +18,27 @@ pub(super) fn of(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr
         if !trusted.iter().any(|network| network.contains(&client)) {
             break;
         }
-        // What cannot be read ends the chain: the proxy that let it through is the last address known.
-        let Ok(address) = hop.parse::<IpAddr>() else { break };
+        // An entry that is not an address ends the chain: the proxy that passed it on is the last known address.
+        let Some(address) = parse_node(hop) else { break };
         client = address.to_canonical();
     }
     client
+}
+
+/// Parses an entry of a forwarding header. Some proxies add the port (`203.0.113.7:43121`, `[2001:db8::1]:443`) or quotes;
+/// with the port left in, each connection would be a client of its own and all clients of a proxy would share one limit.
+fn parse_node(entry: &str) -> Option<IpAddr> {
+    let entry = entry.trim().trim_matches('"');
+    if let Ok(address) = entry.parse() {
+        return Some(address);
+    }
+    if let Some((address, port)) = entry.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        let is_port = port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
+        return address.parse::<Ipv6Addr>().ok().filter(|_| is_port).map(IpAddr::V6);
+    }
+    let (address, port) = entry.split_once(':')?;
+    port.parse::<u16>().ok()?;
+    address.parse::<Ipv4Addr>().ok().map(IpAddr::V4)
 }
 
 #[cfg(test)]
@@ -44,6 +60,13 @@ mod tests {
             ("10.0.0.1", "198.51.100.7, 10.0.0.2", "198.51.100.7"),
             ("10.0.0.1", "198.51.100.7, nonsense", "10.0.0.1"),
             ("10.0.0.1", "nonsense, 10.0.0.2", "10.0.0.2"),
+            ("10.0.0.1", "203.0.113.7:43121", "203.0.113.7"),
+            ("10.0.0.1", "[2001:db8::1]:443", "2001:db8::1"),
+            ("10.0.0.1", "[2001:db8::1]", "2001:db8::1"),
+            ("10.0.0.1", "\"203.0.113.7\"", "203.0.113.7"),
+            ("10.0.0.1", "203.0.113.7, 10.0.0.2:9000", "203.0.113.7"),
+            ("10.0.0.1", "203.0.113.7:port", "10.0.0.1"),
+            ("10.0.0.1", "[2001:db8::1]x", "10.0.0.1"),
         ] {
             let mut headers = HeaderMap::new();
             headers.insert("x-forwarded-for", forwarded.parse().unwrap());

@@ -55,12 +55,17 @@ struct Range<'a> {
 }
 
 impl<'a> Range<'a> {
-    /// Parameters other than the quality say how a representation is written (`charset=utf-8`, `header=present`); ours
-    /// is written one way, so they narrow nothing.
+    /// Reads a media range. Parameters other than the quality are ignored: each representation exists in one form.
+    ///
+    /// Clients send more than RFC 9110 allows, and a rejected request helps nobody: `*` (old Java clients) means `*/*`, and
+    /// a quality that is not a number from 0 to 1 counts as the lowest one.
     fn parse(text: &'a str) -> Option<Self> {
         let mut parts = unquoted(text, ';').map(str::trim);
-        let (kind, subtype) = parts.next()?.split_once('/')?;
-        let quality = parse_quality(parts)?;
+        let (kind, subtype) = match parts.next()? {
+            "*" => ("*", "*"),
+            range => range.split_once('/')?,
+        };
+        let quality = parse_quality(parts).unwrap_or(1);
         (!kind.is_empty() && !subtype.is_empty()).then_some(Self { kind, subtype, quality })
     }
 
@@ -102,7 +107,8 @@ fn unquoted(text: &str, separator: char) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The weight among the parameters of an offer, in thousandths; 1000 where none is stated, `None` where it is absurd.
+/// Returns the quality (`q`) among the parameters of an offer, in thousandths: 1000 if there is none, `None` if it is not
+/// a number from 0 to 1.
 #[must_use]
 pub fn parse_quality<'a>(mut parameters: impl Iterator<Item = &'a str>) -> Option<u16> {
     let stated = parameters.find_map(|parameter| {
@@ -112,13 +118,22 @@ pub fn parse_quality<'a>(mut parameters: impl Iterator<Item = &'a str>) -> Optio
     stated.map_or(Some(1000), thousandths)
 }
 
-/// `0.5` is 500; anything but a number from 0 to 1 with at most three decimals is none.
+/// Parses a decimal number from 0 to 1: `0.5` is 500. RFC 9110 allows three decimals and a leading digit; `0.8000` and
+/// `.2` are common and clear, so they are read as well. A number above 0 never becomes 0, which would mean "not acceptable".
 fn thousandths(text: &str) -> Option<u16> {
     let (whole, decimals) = text.trim().split_once('.').unwrap_or((text.trim(), ""));
-    if !matches!(whole, "0" | "1") || decimals.len() > 3 || !decimals.bytes().all(|digit| digit.is_ascii_digit()) {
+    let is_number = matches!(whole, "0" | "1") || (whole.is_empty() && !decimals.is_empty());
+    if !is_number || !decimals.bytes().all(|digit| digit.is_ascii_digit()) {
         return None;
     }
-    format!("{whole}{decimals:0<3}").parse().ok().filter(|thousandths| *thousandths <= 1000)
+    let (kept, rest) = decimals.split_at(decimals.len().min(3));
+    let thousandths: u16 = format!("{whole}{kept:0<3}").parse().ok()?;
+    let has_rest = rest.bytes().any(|digit| digit != b'0');
+    match thousandths {
+        0 if has_rest => Some(1),
+        1000 if has_rest => None,
+        thousandths => Some(thousandths).filter(|thousandths| *thousandths <= 1000),
+    }
 }
 
 #[cfg(test)]
@@ -154,7 +169,18 @@ mod tests {
             ("application/json;q=0, */*;q=0.1", false),
             ("nonsense", true),
             ("application/json;q=17", true),
-            ("text/html, application/json;q=17", false),
+            ("text/html, application/json;q=17", true),
+            // Sent by real clients.
+            ("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", true),
+            ("text/html, */*;q=.8", true),
+            ("text/html, *;q=0.1", true),
+            ("application/json;q=0.8000", true),
+            ("*", true),
+            ("*;q=0", false),
+            ("application/*;q=1", true),
+            ("text/html;level=1, application/json ; q = 0.5", true),
+            ("application/vnd.api+json, */*;q=0.1", true),
+            ("application/json;q=0.0000", false),
         ] {
             assert_eq!(chosen(&[accept], &json), expected.then_some(JSON), "{accept}");
         }
@@ -187,13 +213,13 @@ mod tests {
             (&["application/json;q=0.1", "text/csv;q=0.2"], Some(CSV)),
             (&["image/png;note=\"a, text/csv;q=1\", application/x-ndjson"], Some(NDJSON)),
             (&["text/csv;note=\"a\\\";q=0\";q=0.7, application/json;q=0.6"], Some(CSV)),
-            // A range with an absurd weight does not count.
+            // An invalid quality is the lowest one.
             (&["text/csv;q=17, application/json;q=0.1"], Some(JSON)),
             (&["text/csv;q=-1, application/x-ndjson"], Some(NDJSON)),
-            (&["text/csv;q=NaN"], Some(JSON)),
-            (&["text/csv;q="], Some(JSON)),
-            (&["text/csv;q"], Some(JSON)),
-            (&["text/csv;q=0.5555555, application/x-ndjson;q=0.001"], Some(NDJSON)),
+            (&["text/csv;q=NaN"], Some(CSV)),
+            (&["text/csv;q="], Some(CSV)),
+            (&["text/csv;q"], Some(CSV)),
+            (&["text/csv;q=0.5555555, application/x-ndjson;q=0.001"], Some(CSV)),
             (&["text/csv;q=inf, */*;q=0.5"], Some(JSON)),
             // None will do.
             (&["text/csv;q=0, application/json;q=0.000"], None),
@@ -205,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn weights_have_three_decimals_at_most() {
+    fn qualities_are_numbers_from_0_to_1() {
         for (text, expected) in [
             ("1", Some(1000)),
             ("1.", Some(1000)),
@@ -215,8 +241,13 @@ mod tests {
             ("0.05", Some(50)),
             (" 0.123 ", Some(123)),
             ("1.001", None),
-            ("0.1234", None),
-            (".5", None),
+            ("1.0001", None),
+            ("1.0000", Some(1000)),
+            ("0.1234", Some(123)),
+            ("0.0001", Some(1)),
+            ("0.0000", Some(0)),
+            (".5", Some(500)),
+            (".", None),
             ("00.5", None),
             ("+0.5", None),
             ("0,5", None),

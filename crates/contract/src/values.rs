@@ -3,6 +3,7 @@
 use std::{borrow::Cow, fmt};
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use document::normalize_date_time;
 use poem_openapi::{
     registry::{MetaSchema, MetaSchemaRef, Registry},
     types::{ParseError, ParseFromJSON, ParseFromParameter, ParseResult, ToJSON, Type},
@@ -90,11 +91,12 @@ impl Serialize for Timestamp {
 
 impl ParseFromParameter for Timestamp {
     fn parse_from_parameter(value: &str) -> ParseResult<Self> {
-        DateTime::parse_from_rfc3339(value.trim()).map(|time| Self(time.to_utc())).map_err(ParseError::custom)
+        let normalized = normalize_date_time(value).ok_or_else(|| ParseError::custom("not a time with an offset"))?;
+        DateTime::parse_from_rfc3339(&normalized).map(|time| Self(time.to_utc())).map_err(ParseError::custom)
     }
 }
 
-scalar!(Timestamp, MetaSchema { max_length: Some(32), ..MetaSchema::new_with_format("string", "date-time") });
+scalar!(Timestamp, MetaSchema::new_with_format("string", "date-time"));
 
 /// A calendar date: `YYYY-MM-DD`.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -50,6 +50,59 @@ pub(crate) fn is_date(text: &str) -> bool {
     year >= 1 && (1..=days).contains(&day)
 }
 
+/// Returns the time that `text` names, as RFC 3339 writes it; `None` if it names none.
+///
+/// Reads RFC 3339 and what generators of clients write instead: an offset without a colon (`+0000`, Python) or of hours only,
+/// any number of fractional digits (C#, Go and Java; more than nine are cut off), a comma before them (ISO 8601), no seconds,
+/// a space instead of `T`, lower case, and an offset whose `+` a query string turned into a space. A time without an offset
+/// is ambiguous and therefore invalid.
+#[must_use]
+pub fn normalize_date_time(text: &str) -> Option<String> {
+    let text = text.trim();
+    let date = text.get(..10).filter(|date| is_date(date))?;
+    let time = text.get(10..)?.strip_prefix(['T', 't', ' '])?;
+    let (time, offset) = time.split_at(time.find(['Z', 'z', '+', '-', ' '])?);
+    let (time, fraction) = match time.split_once(['.', ',']) {
+        Some((time, digits)) => (time, Some(digits)),
+        None => (time, None),
+    };
+    let (hour, rest) = time.split_once(':')?;
+    let (minute, second) = rest.split_once(':').unwrap_or((rest, "00"));
+    let mut normalized =
+        format!("{date}T{:02}:{:02}:{:02}", two_digits(hour, 23)?, two_digits(minute, 59)?, two_digits(second, 60)?);
+    if let Some(digits) = fraction {
+        if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+            return None;
+        }
+        normalized.push('.');
+        normalized.push_str(digits.get(..9).unwrap_or(digits));
+    }
+    match offset {
+        "Z" | "z" => normalized.push('Z'),
+        _ => {
+            let sign = if offset.starts_with('-') { '-' } else { '+' };
+            let (hours, minutes) = match offset.get(1..)? {
+                offset if offset.contains(':') => offset.split_once(':')?,
+                offset => (offset.get(..2)?, offset.get(2..).filter(|minutes| !minutes.is_empty()).unwrap_or("00")),
+            };
+            normalized.push(sign);
+            normalized += &format!("{:02}:{:02}", two_digits(hours, 23)?, two_digits(minutes, 59)?);
+        }
+    }
+    Some(normalized)
+}
+
+/// Returns the value of exactly two digits, if it is at most `max`.
+fn two_digits(text: &str, max: u8) -> Option<u8> {
+    let is_number = text.len() == 2 && text.bytes().all(|digit| digit.is_ascii_digit());
+    is_number.then(|| text.parse().ok())?.filter(|number| *number <= max)
+}
+
+/// Returns whether `text` is a time with an offset, see [`normalize_date_time`].
+pub(crate) fn is_date_time(text: &str) -> bool {
+    normalize_date_time(text).is_some()
+}
+
 /// Whether mail could be sent there: an address of RFC 5321 whose domain has a dot, at most 254 characters, nothing quoted,
 /// and nothing that cannot be seen (two addresses that look alike must not be two accounts). Whether it arrives, only a
 /// mail can tell.
@@ -79,6 +132,46 @@ pub(crate) fn is_uuid(text: &str) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
+
+    #[test]
+    fn times_of_generated_clients_are_normalized_to_rfc_3339() {
+        for (text, expected) in [
+            ("2026-01-31T12:00:00Z", Some("2026-01-31T12:00:00Z")),
+            ("2025-01-01T00:00:00.000000+0000", Some("2025-01-01T00:00:00.000000+00:00")),
+            ("2026-01-01T00:00:00.0000000+00:00", Some("2026-01-01T00:00:00.0000000+00:00")),
+            ("2026-01-01T00:00:00.123456789+02:00", Some("2026-01-01T00:00:00.123456789+02:00")),
+            ("2026-01-01T00:00:00.1234567891234Z", Some("2026-01-01T00:00:00.123456789Z")),
+            ("2026-01-01T00:00Z", Some("2026-01-01T00:00:00Z")),
+            ("2026-01-01 00:00:00+00:00", Some("2026-01-01T00:00:00+00:00")),
+            ("2026-01-01t00:00:00z", Some("2026-01-01T00:00:00Z")),
+            ("2026-01-01T00:00:00,5Z", Some("2026-01-01T00:00:00.5Z")),
+            ("2026-01-01T00:00:00-05", Some("2026-01-01T00:00:00-05:00")),
+            // A `+` that a query string turned into a space.
+            ("2026-01-01T00:00:00 01:00", Some("2026-01-01T00:00:00+01:00")),
+            (" 2026-01-01T00:00:00Z ", Some("2026-01-01T00:00:00Z")),
+            ("2016-12-31T23:59:60Z", Some("2016-12-31T23:59:60Z")),
+            ("2026-01-01T00:00:00", None),
+            ("2026-01-01 00:00:00", None),
+            ("2026-02-30T00:00:00Z", None),
+            ("2026-01-01T24:00:00Z", None),
+            ("2026-01-01T00:60:00Z", None),
+            ("2026-01-01T00:00:61Z", None),
+            ("2026-01-01T00:00:00.Z", None),
+            ("2026-01-01T00:00:00.5.5Z", None),
+            ("2026-01-01T00:00:00+24:00", None),
+            ("2026-01-01T00:00:00+00:60", None),
+            ("2026-01-01T00:00:00+0", None),
+            ("2026-01-01T00:00:00Z+00:00", None),
+            ("2026-01-01T0:00:00Z", None),
+            ("2026-01-01Z", None),
+            ("2026-01-01", None),
+            ("20260101T000000Z", None),
+            ("2026-01-01T00:00:00é", None),
+            ("", None),
+        ] {
+            assert_eq!(normalize_date_time(text).as_deref(), expected, "{text}");
+        }
+    }
 
     #[test]
     fn formats() {

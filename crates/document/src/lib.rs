@@ -44,7 +44,7 @@ pub use coverage::{Coverage, Covered};
 pub use diff::{Difference, Kind, RULES, Rule, diff};
 pub use document::{Document, ReadError};
 pub use finish::{DocumentedError, HeaderScope, OperationInfo, RepairError, RepairOptions, ResponseHeader};
-pub use format::is_email;
+pub use format::{is_email, normalize_date_time};
 pub use json::{JsonError, MAX_DEPTH};
 pub use lint::{Finding, LintOptions, lint};
 pub use modern::{OpenApi31Document, agree};

@@ -71,7 +71,10 @@ fn every_violation_has_its_place_code_and_sentence() {
         (r#"{"name":"a","secret":"ab"}"#, "/secret TOO_SHORT must have at least 3 characters"),
         (r#"{"name":"a","email":"a@b"}"#, "/email INVALID_FORMAT must be an email address such as ada@example.com"),
         (r#"{"name":"a","due":"2026-02-30"}"#, "/due INVALID_FORMAT must be a date such as 2026-01-31"),
-        (r#"{"name":"a","at":"2026-01-31"}"#, "/at INVALID_FORMAT must be a time such as 2026-01-31T12:00:00Z"),
+        (
+            r#"{"name":"a","at":"2026-01-31"}"#,
+            "/at INVALID_FORMAT must be a time with an offset from UTC, such as 2026-01-31T12:00:00Z",
+        ),
         (r#"{"name":"a","code":"A1"}"#, "/code INVALID_FORMAT must match the pattern ^[a-z]+$"),
         (r#"{"name":"a","code":"A12345678"}"#, "/code TOO_LONG must have at most 8 characters"),
         (r#"{"name":"a","rank":0}"#, "/rank TOO_SMALL must be an integer between 1 and 9223372036854775807"),

@@ -36,6 +36,7 @@ pub(crate) fn options(draft: Draft) -> ValidationOptions<'static> {
         .with_draft(draft)
         .should_validate_formats(true)
         .with_format("date", format::is_date)
+        .with_format("date-time", format::is_date_time)
         .with_format("email", format::is_email)
         .with_format("uuid", format::is_uuid)
         // Patterns come from the document, but no pattern may make a request expensive: linear time only.

@@ -145,7 +145,7 @@ fn one_of(options: &Value) -> String {
 fn format_sentence(format: &str) -> &'static str {
     match format {
         "date" => "must be a date such as 2026-01-31",
-        "date-time" => "must be a time such as 2026-01-31T12:00:00Z",
+        "date-time" => "must be a time with an offset from UTC, such as 2026-01-31T12:00:00Z",
         "email" => "must be an email address such as ada@example.com",
         "uuid" => "must be a UUID such as 3fa85f64-5717-4562-b3fc-2c963f66afa6",
         "uri" => "must be a URI such as https://example.com/",
