@@ -77,9 +77,8 @@ fn envelope(code: ErrorCode) -> String {
         return format!("<p>This error does not occur under <code>{BASE}</code>.</p>");
     }
     format!(
-        "<p class=\"note\">Under <code>{BASE}</code>, errors are <code>application/json</code> with an <code>error</code> \
-         envelope.</p>\n      <pre tabindex=\"0\" aria-label=\"Example of an error in v1\">\
-         <code id=\"envelope-v1\">{}</code></pre>",
+        "<p class=\"note\"><code>application/json</code>, for paths under <code>{BASE}</code>.</p>\n      \
+         <pre tabindex=\"0\" aria-label=\"Example of an error in v1\"><code id=\"envelope-v1\">{}</code></pre>",
         json(&ErrorEnvelope::new(&ApiError::example(code), EXAMPLE_REQUEST_ID))
     )
 }
