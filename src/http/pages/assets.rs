@@ -1,7 +1,7 @@
 //! Scripts, styles and the icon of the pages, with a fingerprint of their content in their names.
 //!
 //! The fingerprint is in the path, not in the query, so that a rolling deployment is safe: an old replica returns 404 for the
-//! script of a new page instead of its own version, which the browser would cache for a year.
+//! script of a new page, not an old version, which the browser would cache for a year.
 
 use std::sync::LazyLock;
 
