@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bucketlist::{app::App, config::Config, db::Target, incidents::CaptureStats, seed};
+use bucketlist::{app::App, capture::CaptureStats, config::Config, db::Target, seed};
 use poem::{Endpoint, Request, endpoint::BoxEndpoint, http::Method};
 use support::Databases;
 use tokio::{sync::watch, task::JoinHandle};

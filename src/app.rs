@@ -8,12 +8,12 @@ use secrecy::SecretString;
 
 use crate::{
     auth::{AccessTokens, Hasher, RefreshTokens, Signer, TokenStatusCache},
+    capture::{self, RecordCipher, Recorder},
     config::{Config, Environment, Tokens},
     db::Db,
     domain::{Clock, PasswordPolicy, Random, RateLimiter, SystemClock, SystemRandom},
     endpoints::{self, Authenticator, PasswordRules},
     http::{Cors, Pipeline, RateLimits, Readiness, ResponseCache, ResponseValidator, UnversionedRoutes},
-    incidents::{RecordCipher, Recorder, Redactor},
     jobs::{IncidentWriter, Worker},
     limits::MemoryLimits,
     mail::{FileMailer, Mailer, SmtpMailer},
@@ -104,7 +104,7 @@ impl App {
         let services =
             Services::new(&context, RetentionPolicy { cipher, max: kept.max.into(), ttl: kept.ttl }, config.export_ttl);
         let (recorder, inbox) = Recorder::new(kept.limits.clone());
-        let incidents = IncidentWriter::new(inbox, Redactor::new(secret), services.incidents.clone());
+        let incidents = IncidentWriter::new(inbox, capture::redactor(secret), services.incidents.clone());
         let authenticator = Arc::new(Authenticator {
             tokens: Arc::clone(&tokens),
             db: db.clone(),

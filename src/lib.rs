@@ -6,13 +6,13 @@
 pub mod app;
 pub mod auth;
 pub mod build_info;
+pub mod capture;
 pub mod cli;
 pub mod config;
 pub mod db;
 pub mod domain;
 pub mod endpoints;
 pub mod http;
-pub mod incidents;
 pub mod jobs;
 pub mod limits;
 pub mod mail;

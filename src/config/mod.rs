@@ -14,8 +14,8 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 
 use crate::{
+    capture::CaptureLimits,
     db::{Options, Target},
-    incidents,
 };
 use parse::Reader;
 
@@ -196,7 +196,7 @@ pub enum ResponseValidation {
 /// Which failures are kept, and for how long.
 #[derive(Clone, Debug)]
 pub struct Incidents {
-    pub limits: incidents::CaptureLimits,
+    pub limits: CaptureLimits,
     /// How many records are kept; the oldest of the most frequent failures go first.
     pub max: u32,
     pub ttl: Duration,
@@ -315,7 +315,7 @@ impl Config {
                 policy: read.uri("SECURITY_POLICY", &["https"]),
             },
             incidents: Incidents {
-                limits: incidents::CaptureLimits {
+                limits: CaptureLimits {
                     filter: read.capture_filter("INCIDENTS"),
                     body_bytes: read.bounded("INCIDENTS_BODY_LIMIT", 0, 16_777_216),
                     per_minute: read.bounded("INCIDENTS_RATE", 1, 1_000_000),

@@ -8,8 +8,8 @@ use tracing_subscriber::EnvFilter;
 
 use super::{Config, ConfigError, Environment, Mistake, Variables, variables};
 use crate::{
+    capture::{CaptureFilter, InvalidCaptureFilter},
     db::Target,
-    incidents::{self, CaptureFilter},
 };
 
 /// How long a secret is at least: HS256 needs 256 bits of entropy at most, 32 characters carry enough of them.
@@ -255,7 +255,7 @@ impl<'a> Reader<'a> {
 
     /// Which failures are kept.
     pub(super) fn capture_filter(&mut self, name: &'static str) -> CaptureFilter {
-        self.text(name).parse().unwrap_or_else(|error: incidents::InvalidCaptureFilter| {
+        self.text(name).parse().unwrap_or_else(|error: InvalidCaptureFilter| {
             self.mistake(name, error.to_string());
             CaptureFilter::default()
         })

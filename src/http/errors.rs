@@ -10,7 +10,7 @@ use poem::{
 };
 use serde::Serialize;
 
-use crate::incidents;
+use crate::capture;
 
 /// What a framework's or a handler's error is in our words. `violations` are what is wrong with the parameters: if an
 /// argument could not be read, that is why.
@@ -86,7 +86,7 @@ impl Failure {
 
     /// Where it went wrong, without values.
     pub(super) fn site(&self) -> String {
-        incidents::error_site(self.0.iter().flat_map(chain))
+        capture::error_site(self.0.iter().flat_map(chain))
     }
 }
 

@@ -14,6 +14,7 @@ use std::{
 use bytes::Bytes;
 use contract::Caller;
 use futures_util::{Stream, stream};
+use incidents::{Exchange, Principal};
 use poem::{
     Body, Request, Response,
     http::{
@@ -23,11 +24,7 @@ use poem::{
 };
 
 use super::{errors::Failure, facts::Facts};
-use crate::{
-    domain::Clock,
-    endpoints::Witness,
-    incidents::{Exchange, Principal, Recorder},
-};
+use crate::{capture::Recorder, domain::Clock, endpoints::Witness};
 
 /// An administrator's request that carries it is kept, whatever comes of it.
 const DEBUG_CAPTURE: HeaderName = HeaderName::from_static("x-debug-capture");

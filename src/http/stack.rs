@@ -45,11 +45,11 @@ use super::{
 };
 use crate::{
     auth::AccessTokens,
+    capture::Recorder,
     config::RequestLimits,
     db::panic_message,
     domain::{Clock, Throttled},
     endpoints::{Authenticator, Proven, Verified},
-    incidents::Recorder,
 };
 
 /// The header block may have this many bytes, the URL that many.

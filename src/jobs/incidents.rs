@@ -9,11 +9,12 @@ use std::{
     time::Duration,
 };
 
+use ::incidents::{Exchange, Redacted, Redactor};
 use tokio::sync::{Mutex, watch};
 
 use super::worker::told;
 use crate::{
-    incidents::{CaptureStats, Exchange, Inbox, Redacted, Redactor},
+    capture::{CaptureStats, Inbox},
     services::{Error, Incidents},
 };
 

@@ -1,5 +1,6 @@
 //! An incident for the standard seed: the one that the contract shows as its example.
 
+use ::incidents::{Bytes, Principal, Record, Reply, Sent, fingerprint, record::FORMAT};
 use contract::{
     rules::EXAMPLE_REQUEST_ID,
     v2::schemas::{EXAMPLE_EXPIRY, EXAMPLE_HEADERS, EXAMPLE_REQUEST, EXAMPLE_RESPONSE, EXAMPLE_SITE},
@@ -12,7 +13,6 @@ use crate::{
         DbConnection,
         repositories::incidents::{self, NewIncident, Occurrence},
     },
-    incidents::{Bytes, Principal, Record, Reply, Sent, fingerprint, record::FORMAT},
 };
 
 const OPERATION: &str = "createItem";

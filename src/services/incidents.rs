@@ -2,8 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
+use ::incidents::{Record, Redacted};
+
 use super::{Conflict, Context, CursorPage, CursorQuery, Error, Precondition, Resource};
 use crate::{
+    capture::{RecordCipher, Sealed, Tally, Unreadable},
     db::{
         DbConnection,
         repositories::{
@@ -12,7 +15,6 @@ use crate::{
         },
     },
     domain::{AuditAction, AuditEvent, AuditOrigin},
-    incidents::{Record, RecordCipher, Redacted, Sealed, Tally, Unreadable},
 };
 
 /// How records are kept.

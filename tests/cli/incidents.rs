@@ -6,7 +6,7 @@ use std::{
     thread,
 };
 
-use bucketlist::incidents::{
+use ::incidents::{
     Bytes, Principal, Record, Reply, Sent,
     file::{Incidents, parse},
     record::FORMAT,

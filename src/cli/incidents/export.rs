@@ -2,17 +2,16 @@
 
 use std::{fs, io::Write, path::Path, process::ExitCode};
 
-use super::{Target, cannot_write, message};
-use crate::{
-    cli::CliError,
-    incidents::{
-        Record,
-        export::{self, File},
-        file::Incidents,
-        replay::Client,
-        resend::obstacle,
-    },
+use incidents::{
+    Record,
+    export::{self, File},
+    file::Incidents,
+    replay::Client,
+    resend::obstacle,
 };
+
+use super::{Target, cannot_write, message};
+use crate::cli::CliError;
 
 pub(super) fn run(
     incidents: &[Incidents],

@@ -11,10 +11,10 @@ use std::{
     process::ExitCode,
 };
 
+use ::incidents::file::{self, Incidents};
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::{CliError, OutputFormat, load};
-use crate::incidents::file::{self, Incidents};
 
 /// How a check ends that has been made and is not as asked.
 const NOT_AS_ASKED: u8 = 4;

@@ -3,17 +3,17 @@
 use std::{fs, io::Write, path::Path, process::ExitCode};
 
 use console::Term;
+use incidents::{
+    Record,
+    file::{Expected, Incidents, KEPT_FORMAT, Kept},
+    replay::{Accounts, Client, Flow, Login, Outcome, Question, flows, replay},
+};
 use secrecy::SecretString;
 
 use super::{Expect, NOT_AS_ASKED, Stage, cannot_write, message, report};
 use crate::{
     build_info,
     cli::{CliError, OutputFormat},
-    incidents::{
-        Record,
-        file::{Expected, Incidents, KEPT_FORMAT, Kept},
-        replay::{Accounts, Client, Flow, Login, Outcome, Question, flows, replay},
-    },
 };
 
 pub(super) fn run(

@@ -2,13 +2,11 @@
 
 use std::io::Write;
 
+use incidents::{file::Expected, replay::Outcome};
 use serde_json::json;
 
 use super::Expect;
-use crate::{
-    cli::{CliError, OutputFormat},
-    incidents::{file::Expected, replay::Outcome},
-};
+use crate::cli::{CliError, OutputFormat};
 
 pub(super) fn write(
     outcomes: &[Outcome],

@@ -2,9 +2,11 @@
 
 use std::io::Write;
 
+use ::incidents::{Bytes, Record, file::Incidents};
 use clap::Args;
 
 use crate::{
+    capture::{RecordCipher, Sealed},
     cli::{CliError, OutputFormat, migrate::connect},
     config::Config,
     db::{
@@ -12,7 +14,6 @@ use crate::{
         repositories::incidents::{self, Filter, Found, newest_first},
     },
     domain::{Clock, SystemClock},
-    incidents::{Bytes, Record, RecordCipher, Sealed, file::Incidents},
 };
 
 /// Which ones to list.

@@ -2,6 +2,7 @@
 
 use std::{marker::PhantomData, sync::Arc};
 
+use ::incidents::{Bytes, Record, export, resend::obstacle};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use contract::{
     Admin, ErrorCode, Json,
@@ -32,7 +33,6 @@ use crate::{
         keyset::KeysetPosition,
     },
     endpoints::audit_origin,
-    incidents::{Bytes, Record, export, resend::obstacle},
     services::{CursorQuery, ETag, IncidentChanges, Incidents},
 };
 

@@ -5,7 +5,8 @@
 //! owns the same: what decides besides the request must be redacted alike. Tokens that the server itself gave out have no such
 //! twin, and are not among what is sent. `TORTURE` says how many requests; without it, enough to notice a mistake.
 
-use bucketlist::incidents::{Exchange, Record, Redactor};
+use ::incidents::{Exchange, Record, Redactor};
+use bucketlist::capture::redactor;
 use bytes::Bytes;
 use contract::{v1, v2};
 use document::Operation;
@@ -411,7 +412,7 @@ async fn a_redacted_request_ends_as_the_original_did() {
     let count: usize = std::env::var("TORTURE").ok().map_or(500, |count| count.parse().unwrap());
     let app =
         TestApp::configured(Engine::Sqlite, |config| config.incidents.limits.filter = "off".parse().unwrap()).await;
-    let redactor = Redactor::new(&SECRET.into());
+    let redactor = redactor(&SECRET.into());
     let admin = app.admin().await;
     let operations = operations();
     let mut rng = StdRng::seed_from_u64(20_261_124);

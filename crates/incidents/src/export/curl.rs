@@ -2,7 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use crate::incidents::{
+use crate::{
     Record,
     resend::{Header, headers},
 };

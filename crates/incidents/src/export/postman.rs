@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{File, instant, title};
-use crate::incidents::{
+use crate::{
     Record,
     resend::{Account, Header, account, headers},
 };

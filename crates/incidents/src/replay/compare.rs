@@ -5,7 +5,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::client::Answer;
-use crate::incidents::{Record, Reply};
+use crate::{Record, Reply};
 
 /// Members of a body that are of one answer alone: of these only the type is compared. Also every `…_id` and `…_at`.
 const VOLATILE: [&str; 14] = [

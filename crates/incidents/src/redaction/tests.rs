@@ -4,16 +4,17 @@ use ::contract::v2;
 use serde_json::Value;
 
 use super::*;
-use crate::incidents::Principal;
+use crate::Principal;
+
+/// Some common passwords, as sorted as the server's list.
+pub(super) const COMMON: CommonPasswords =
+    CommonPasswords { contains: |password| LIST.contains(&password), list: || LIST.to_vec() };
+
+const LIST: [&str; 8] =
+    ["12345678", "87654321", "football1", "pass@word1", "password", "password1", "password12", "password123"];
 
 /// An exchange of an operation of v2, with this body and answer.
-pub(in crate::incidents) fn exchange(
-    operation: &str,
-    target: &str,
-    content_type: &str,
-    body: &[u8],
-    response: &str,
-) -> Exchange {
+pub(crate) fn exchange(operation: &str, target: &str, content_type: &str, body: &[u8], response: &str) -> Exchange {
     let operation = v2::contract().operations().find(|known| known.id == operation);
     let header = |name: &str, value: &str| (name.to_owned(), value.as_bytes().to_vec());
     Exchange {
@@ -39,7 +40,7 @@ pub(in crate::incidents) fn exchange(
 }
 
 fn redact(exchange: &Exchange) -> Record {
-    let record = Redactor::new(&"a key".into()).redact(exchange).record;
+    let record = Redactor::new(&"a key".into(), "0.1.0", COMMON).redact(exchange).record;
     assert_eq!(record.request.body.0.len(), exchange.body.concat().len(), "the length stays");
     assert_eq!(record.request.target.len(), exchange.target.len(), "the length stays");
     record
@@ -106,7 +107,7 @@ fn equal_secrets_have_equal_stand_ins_everywhere() {
     exchange.response_body =
         bytes::Bytes::from_static(br#"{"code": "X", "detail": "no harbour-lantern-42, ada@firm.io"}"#);
     exchange.site = "panic: harbour-lantern-42".to_owned();
-    let Redacted { record, site } = Redactor::new(&"a key".into()).redact(&exchange);
+    let Redacted { record, site } = Redactor::new(&"a key".into(), "0.1.0", COMMON).redact(&exchange);
     let value: Value = serde_json::from_slice(&record.request.body.0).unwrap();
     let (password, email) = (value["password"].as_str().unwrap(), value["email"].as_str().unwrap());
     assert_eq!(value["name"], format!("{password} is mine"));

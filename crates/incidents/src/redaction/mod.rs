@@ -12,13 +12,15 @@ mod stand_in;
 mod sweep;
 mod target;
 #[cfg(test)]
-pub(in crate::incidents) mod tests;
+pub(crate) mod tests;
 mod units;
 
 use std::{collections::BTreeSet, ops::Range, sync::LazyLock};
 
 use contract::{v1, v2};
 use secrecy::SecretString;
+
+pub use stand_in::CommonPasswords;
 
 use self::{
     stand_in::StandIns,
@@ -28,7 +30,6 @@ use super::{
     Exchange, Record, Reply, Sent,
     record::{Bytes, FORMAT},
 };
-use crate::build_info;
 
 /// Secrets shorter than this are not looked for elsewhere: they are in every word.
 const MIN_KNOWN: usize = 5;
@@ -39,6 +40,7 @@ const MAX_KNOWN: usize = 64;
 #[derive(Clone)]
 pub struct Redactor {
     stand_ins: StandIns,
+    server_version: &'static str,
 }
 
 /// An exchange without its secrets.
@@ -77,8 +79,8 @@ static NAMES: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
 impl Redactor {
     /// With stand-ins by a key that is derived from `secret`: replicas and restarts choose the same ones.
     #[must_use]
-    pub fn new(secret: &SecretString) -> Self {
-        Self { stand_ins: StandIns::new(secret) }
+    pub fn new(secret: &SecretString, server_version: &'static str, common: CommonPasswords) -> Self {
+        Self { stand_ins: StandIns::new(secret, common), server_version }
     }
 
     /// An exchange without its secrets.
@@ -106,7 +108,7 @@ impl Redactor {
             trace_id: exchange.trace_id.clone(),
             received_at: exchange.received_at,
             duration: exchange.duration,
-            server_version: build_info::VERSION.to_owned(),
+            server_version: self.server_version.to_owned(),
             contract: exchange.contract.map(str::to_owned),
             operation: operation.map(str::to_owned),
             code: exchange.code.map(str::to_owned),

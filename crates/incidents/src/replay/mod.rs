@@ -185,7 +185,7 @@ fn undocumented(record: &Record, answer: &Answer) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::incidents::{Bytes, Principal, Reply, Sent, record::FORMAT};
+    use crate::{Bytes, Principal, Reply, Sent, record::FORMAT};
 
     fn record(id: i64, session: Option<i64>, received_at: i64) -> Record {
         Record {

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fmt};
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use rand::distr::{Alphanumeric, SampleString};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -13,11 +13,8 @@ use super::{
     names::{Id, Names, ids_in},
 };
 use crate::{
-    domain::{Random, SystemRandom},
-    incidents::{
-        Principal, Record,
-        resend::{Account, Header, account, headers},
-    },
+    Principal, Record,
+    resend::{Account, Header, account, headers},
 };
 
 /// Why there is no stage to replay on: a sentence.
@@ -184,10 +181,8 @@ impl Stage {
 
     /// Somebody new.
     async fn newcomer(&self, record: &Record) -> Result<Person, StageError> {
-        let mut bytes = [0; 18];
-        SystemRandom.fill(&mut bytes);
         let email = format!("replay-{}@example.com", Uuid::now_v7().simple());
-        let password = URL_SAFE_NO_PAD.encode(bytes);
+        let password = Alphanumeric.sample_string(&mut rand::rng(), 24);
         let body = json!({"email": email, "password": password, "name": "Replay"});
         let answer = self.call("POST", "/v2/auth/register", "", Some(&body)).await?;
         let user_id = parsed(&answer).and_then(|session| session.pointer("/user/id").and_then(Value::as_i64));

@@ -7,7 +7,7 @@ use document::CompiledDocument;
 use serde_json::Value;
 
 use super::client::Answer;
-use crate::incidents::{Bytes, Record};
+use crate::{Bytes, Record};
 
 /// Texts shorter than this are not names: replacing them could change something else.
 const SHORTEST: usize = 12;

@@ -9,7 +9,9 @@ use std::sync::{
 
 use tokio::sync::mpsc;
 
-use super::{CaptureFilter, Exchange, fingerprint};
+use incidents::{Exchange, fingerprint};
+
+use super::CaptureFilter;
 
 /// How many exchanges wait to be redacted and stored at most.
 const QUEUE: usize = 256;
@@ -241,7 +243,7 @@ impl Inbox {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::redaction, *};
+    use super::*;
 
     fn recorder(per_minute: u32) -> (Recorder, Inbox) {
         let filter = "5xx".parse().unwrap();
@@ -271,7 +273,7 @@ mod tests {
     fn what_finds_the_queue_full_is_counted_if_it_failed() {
         let (recorder, inbox) = recorder(3);
         let take = |status| {
-            let exchange = redaction::tests::exchange("getMe", "/v2/users/me", "application/json", b"", "{}");
+            let exchange = super::super::tests::exchange("getMe", b"");
             recorder.record(Box::new(Exchange { status, ..exchange }));
         };
         (0..QUEUE).for_each(|_| take(500));

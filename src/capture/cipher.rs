@@ -10,7 +10,8 @@ use chacha20poly1305::{
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
-use super::Record;
+use incidents::{Record, record::FORMAT};
+
 use crate::domain::Random;
 
 const NONCE: usize = 24;
@@ -101,16 +102,15 @@ impl RecordCipher {
 }
 
 fn binding(request_id: &str, received_at: i64) -> Vec<u8> {
-    format!("{}\n{received_at}\n{request_id}", super::record::FORMAT).into_bytes()
+    format!("{}\n{received_at}\n{request_id}", FORMAT).into_bytes()
 }
 
 #[cfg(test)]
 mod tests {
+    use incidents::{Bytes, Reply, Sent};
+
     use super::*;
-    use crate::{
-        domain::SeededRandom,
-        incidents::{Bytes, Reply, Sent, record::FORMAT},
-    };
+    use crate::domain::SeededRandom;
 
     fn record() -> Record {
         Record {

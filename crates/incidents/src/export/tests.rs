@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::{collection, curl, har};
-use crate::incidents::{Bytes, Principal, Record, Reply, Sent, record::FORMAT};
+use crate::{Bytes, Principal, Record, Reply, Sent, record::FORMAT};
 
 fn record(body: &[u8]) -> Record {
     Record {

@@ -4,10 +4,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 
 use super::{instant, title};
-use crate::{
-    build_info,
-    incidents::{Bytes, Record},
-};
+use crate::{Bytes, Record};
 
 /// An archive of what was asked and answered. Tokens in it are stand-ins, as in the records.
 ///
@@ -16,7 +13,7 @@ use crate::{
 #[must_use]
 pub fn har(records: &[Record], origin: &str) -> String {
     let entries: Vec<Value> = records.iter().map(|record| entry(record, origin.trim_end_matches('/'))).collect();
-    let creator = json!({"name": "BucketList", "version": build_info::VERSION});
+    let creator = json!({"name": "BucketList", "version": env!("CARGO_PKG_VERSION")});
     let archive = json!({"log": {"version": "1.2", "creator": creator, "entries": entries}});
     format!("{archive:#}\n")
 }
