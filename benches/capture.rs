@@ -19,7 +19,8 @@ use std::{
 use bucketlist::{app::App, capture::CaptureStats, config::Config, db::Target, seed};
 use poem::{Endpoint, Request, endpoint::BoxEndpoint, http::Method};
 use support::Databases;
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 /// How many clients fail at once, each again as soon as it has its answer.
 const CLIENTS: usize = 32;
@@ -85,7 +86,7 @@ async fn compare(this: &Config, this_many: &mut Vec<f64>, that: &Config, that_ma
 struct Server {
     endpoint: Arc<BoxEndpoint<'static>>,
     token: String,
-    stop: watch::Sender<bool>,
+    shutdown: CancellationToken,
     writing: JoinHandle<()>,
     counts: Arc<CaptureStats>,
     keeps: bool,
@@ -97,9 +98,12 @@ impl Server {
         let token = support::log_in(&app, seed::DEMO_EMAIL, seed::DEMO_PASSWORD).await;
         let App { endpoint, incidents, .. } = app;
         let (counts, keeps) = (incidents.stats().await, config.incidents.limits.filter != "off".parse().unwrap());
-        let (stop, stopped) = watch::channel(false);
-        let writing = tokio::spawn(incidents.run(stopped));
-        Self { endpoint: Arc::new(endpoint), token, stop, writing, counts, keeps }
+        let shutdown = CancellationToken::new();
+        let writing = tokio::spawn({
+            let shutdown = shutdown.clone();
+            async move { incidents.run(&shutdown).await }
+        });
+        Self { endpoint: Arc::new(endpoint), token, shutdown, writing, counts, keeps }
     }
 
     /// How many requests a second it fails to do.
@@ -115,7 +119,7 @@ impl Server {
     }
 
     async fn stop(self) {
-        self.stop.send(true).unwrap();
+        self.shutdown.cancel();
         self.writing.await.unwrap();
         // What is compared is what it is said to be.
         assert_eq!(self.counts.stored.load(Ordering::Relaxed) > 0, self.keeps);

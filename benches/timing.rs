@@ -19,7 +19,7 @@ use bucketlist::{app::App, db::Target, seed};
 use poem::{Endpoint, Request, http::Method};
 use serde_json::{Value, json};
 use support::Databases;
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 /// Beyond this, two samples are not of one distribution (p < 0.00001).
 const T: f64 = 4.5;
@@ -52,8 +52,8 @@ async fn measure(databases: &Databases, target: Target) -> bool {
     support::log_in(&app, seed::DEMO_EMAIL, seed::DEMO_PASSWORD).await;
     let App { endpoint, worker, .. } = app;
     // As in a server: mail is written while others are answered.
-    let (stop, stopped) = watch::channel(false);
-    let working = tokio::spawn(worker.run(stopped));
+    let shutdown = CancellationToken::new();
+    let working = tokio::spawn(worker.run(shutdown.clone()));
     let ask = async |path: &str, body: Value| {
         let builder = Request::builder().method(Method::POST).uri_str(path).content_type("application/json");
         let request = builder.body(body.to_string());
@@ -96,7 +96,7 @@ async fn measure(databases: &Databases, target: Target) -> bool {
             resets.0.push(reset(known).await);
         }
     }
-    stop.send(true).unwrap();
+    shutdown.cancel();
     working.await.unwrap();
     let logins_alike = told(engine, "a refused login", logins);
     let resets_alike = told(engine, "a password reset", resets);

@@ -1,4 +1,4 @@
-//! The application factory: `Config → Db → services → endpoints → one poem Endpoint`. The only way to make an app.
+//! Builds the application: `Config → Db → services → endpoints → one poem Endpoint`.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,58 +9,69 @@ use secrecy::SecretString;
 use crate::{
     auth::{AccessTokens, Hasher, RefreshTokens, Signer, TokenStatusCache},
     capture::{self, RecordCipher, Recorder},
-    config::{Config, Environment, Tokens},
+    config::{Config, Environment, TokenSettings},
     db::Db,
     domain::{Clock, PasswordPolicy, Random, RateLimiter, SystemClock, SystemRandom},
     endpoints::{self, Authenticator, PasswordRules},
     http::{Cors, Pipeline, RateLimits, Readiness, ResponseCache, ResponseValidator, UnversionedRoutes},
-    jobs::{IncidentWriter, Worker},
-    limits::MemoryLimits,
+    jobs::{IncidentWriter, JobWorker},
+    limits::InMemoryRateLimiter,
     mail::{FileMailer, Mailer, SmtpMailer},
     services::{Context, Outbox, RetentionPolicy, Revisions, Services},
 };
 
-/// What an app is made of besides its configuration; a test brings its own.
+/// Dependencies that tests replace.
 pub struct Dependencies {
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
     pub mailer: Arc<dyn Mailer>,
 }
 
-/// What kept an app from being made: one sentence each, naming the remedy.
+/// Why the application cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
     #[error("cannot start a thread: {0}")]
     Threads(#[from] std::io::Error),
-    #[error("argon2 refuses PASSWORD_HASH_MEMORY_KIB and PASSWORD_HASH_PASSES: {0}")]
+    #[error("invalid PASSWORD_HASH_MEMORY_KIB or PASSWORD_HASH_PASSES: {0}")]
     Hashing(argon2::Error),
-    #[error("JWT_PRIVATE_KEY or JWT_PREVIOUS_PUBLIC_KEYS cannot be used: {0}")]
+    #[error("cannot use JWT_PRIVATE_KEY or JWT_PREVIOUS_PUBLIC_KEYS: {0}")]
     Key(jsonwebtoken::errors::Error),
-    #[error("{0}; mend SMTP_URL or MAIL_FROM")]
+    #[error(transparent)]
     Mail(#[from] crate::mail::MailError),
 }
 
-/// A whole application.
+impl AppError {
+    /// How to fix the error, if that is known.
+    #[must_use]
+    pub const fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::Mail(_) => Some("correct SMTP_URL or MAIL_FROM"),
+            _ => None,
+        }
+    }
+}
+
+/// The application.
 pub struct App {
     pub endpoint: BoxEndpoint<'static, Response>,
-    pub worker: Worker,
-    /// Stores failures.
+    pub worker: JobWorker,
+    /// Stores captured failures.
     pub incidents: IncidentWriter,
     pub readiness: Readiness,
     pub db: Db,
     pub hasher: Hasher,
-    /// The answers kept in memory, unless they are switched off.
+    /// `None` if the response cache is disabled.
     pub cache: Option<ResponseCache>,
-    /// What has been found of answers that are not what the document says, unless nobody looks.
+    /// `None` if response validation is disabled.
     pub response_validator: Option<ResponseValidator>,
 }
 
 impl Dependencies {
-    /// The real clock, the real chance, and the mailer that is configured.
+    /// Creates the system clock, the system random source and the configured mailer.
     ///
     /// # Errors
-    /// When the mail settings cannot be understood.
-    pub fn real(config: &Config) -> Result<Self, AppError> {
+    /// When the mail settings are invalid.
+    pub fn from_config(config: &Config) -> Result<Self, AppError> {
         let mailer: Arc<dyn Mailer> = match &config.smtp_url {
             Some(url) => Arc::new(SmtpMailer::new(url, &config.mail_from)?),
             None => Arc::new(FileMailer::new(config.mail_dir())),
@@ -70,24 +81,24 @@ impl Dependencies {
 }
 
 impl App {
-    /// Makes the application. The database is opened, not migrated.
+    /// Builds the application. Opens the database without migrating it.
     ///
     /// # Errors
     /// [`AppError`].
-    pub fn new(config: &Config, secret: &SecretString, parts: Dependencies) -> Result<Self, AppError> {
+    pub fn new(config: &Config, secret: &SecretString, dependencies: Dependencies) -> Result<Self, AppError> {
         let db = Db::open(config.database.clone())?;
         let tokens = Arc::new(access_tokens(&config.tokens, secret).map_err(AppError::Key)?);
-        let limiter =
-            MemoryLimits::new(&config.limits, &parts.clock).map(|limits| Arc::new(limits) as Arc<dyn RateLimiter>);
-        // A replica cannot see what another one wrote.
+        let limiter = InMemoryRateLimiter::new(&config.limits, &dependencies.clock)
+            .map(|limits| Arc::new(limits) as Arc<dyn RateLimiter>);
+        // Only a sole writer sees every change, and so may cache what it has read.
         let is_sole_writer = config.is_sole_writer();
         let (token_status, revisions) = (TokenStatusCache::new(is_sole_writer), Revisions::new(is_sole_writer));
         let policy = PasswordPolicy { min_length: config.passwords.min_length };
         let hasher = Hasher::new(config.passwords).map_err(AppError::Hashing)?;
         let context = Arc::new(Context {
             db: db.clone(),
-            clock: Arc::clone(&parts.clock),
-            random: parts.random,
+            clock: Arc::clone(&dependencies.clock),
+            random: dependencies.random,
             hasher: hasher.clone(),
             policy,
             tokens: Arc::clone(&tokens),
@@ -99,43 +110,47 @@ impl App {
             limits: limiter.clone(),
             outbox: Outbox::default(),
         });
-        let kept = &config.incidents;
-        let cipher = RecordCipher::new(kept.key.as_ref(), &kept.previous_keys);
-        let services =
-            Services::new(&context, RetentionPolicy { cipher, max: kept.max.into(), ttl: kept.ttl }, config.export_ttl);
-        let (recorder, inbox) = Recorder::new(kept.limits.clone());
+        let settings = &config.incidents;
+        let cipher = RecordCipher::new(settings.key.as_ref(), &settings.previous_keys);
+        let services = Services::new(
+            &context,
+            RetentionPolicy { cipher, max: settings.max.into(), ttl: settings.ttl },
+            config.export_ttl,
+        );
+        let (recorder, inbox) = Recorder::new(settings.limits.clone());
         let incidents = IncidentWriter::new(inbox, capture::redactor(secret), services.incidents.clone());
         let authenticator = Arc::new(Authenticator {
             tokens: Arc::clone(&tokens),
             db: db.clone(),
-            clock: Arc::clone(&parts.clock),
+            clock: Arc::clone(&dependencies.clock),
             token_status,
             revisions,
         });
         let readiness = Readiness::default();
         let signer = Signer::new(secret, &config.tokens.previous_secrets, "cursors");
-        let modern = endpoints::v2::service(&services, signer, config.responses.requires_if_match, &config.public_url);
+        let v2_service =
+            endpoints::v2::service(&services, signer, config.responses.requires_if_match, &config.public_url);
         let cache = ResponseCache::new(config.responses.cache_bytes);
         let response_validator = ResponseValidator::new(config.responses.validation)?;
-        let stack = Pipeline {
+        let pipeline = Pipeline {
             versions: Route::new()
                 .nest(v1::document::BASE, endpoints::v1::service(&services))
-                .nest(v2::document::BASE, modern),
+                .nest(v2::document::BASE, v2_service),
             cache: cache.clone(),
             cors: Cors::new(&config.cors_origins),
             response_validator: response_validator.clone(),
-            recorder: (!kept.limits.filter.is_empty()).then_some(recorder),
+            recorder: (!settings.limits.filter.is_empty()).then_some(recorder),
             gone_after_sunset: config.responses.gone_after_sunset,
             system: UnversionedRoutes::new(
                 config,
                 db.clone(),
                 readiness.clone(),
                 &tokens.public_keys(),
-                Arc::clone(&parts.clock),
+                Arc::clone(&dependencies.clock),
             ),
             authenticator,
             tokens,
-            clock: parts.clock,
+            clock: dependencies.clock,
             rules: Arc::new(PasswordRules(policy)),
             rate_limits: limiter.map(|limiter| RateLimits { limiter, audit: services.audit.clone() }),
             limits: config.limits,
@@ -144,13 +159,13 @@ impl App {
             has_faults: config.environment == Environment::Testing,
         };
         let (reset_ttl, url) = (config.passwords.reset_ttl, config.public_url.clone());
-        let worker = Worker::new(context, parts.mailer, reset_ttl, url, config.audit_retention);
-        Ok(Self { endpoint: boxed(stack), worker, incidents, readiness, db, hasher, cache, response_validator })
+        let worker = JobWorker::new(context, dependencies.mailer, reset_ttl, url, config.audit_retention);
+        Ok(Self { endpoint: boxed(pipeline), worker, incidents, readiness, db, hasher, cache, response_validator })
     }
 }
 
-/// By the key that is configured, else by the secret; what was signed with the previous ones is still good.
-fn access_tokens(tokens: &Tokens, secret: &SecretString) -> Result<AccessTokens, jsonwebtoken::errors::Error> {
+/// Signs with the private key, or else with the secret; accepts tokens that the previous ones have signed.
+fn access_tokens(tokens: &TokenSettings, secret: &SecretString) -> Result<AccessTokens, jsonwebtoken::errors::Error> {
     let ttl = seconds(tokens.access_ttl);
     let current = match &tokens.private_key {
         Some(key) => AccessTokens::ed25519(key, ttl)?,

@@ -1,4 +1,4 @@
-//! Parses the command line, loads the configuration, hands over.
+//! Parses the command line, runs the command and reports its error.
 
 use std::{io::Write, process::ExitCode};
 
@@ -13,8 +13,9 @@ fn main() -> ExitCode {
     match cli::run(cli, &mut std::io::stdout().lock()) {
         Ok(code) => code,
         Err(error) => {
-            // Nobody is left to tell when even this fails.
-            let _ = writeln!(std::io::stderr(), "bucketlist: {error}");
+            let help = error.help().map_or_else(String::new, |help| format!("help: {help}\n"));
+            // There is nowhere else to report that standard error is closed.
+            let _ = write!(std::io::stderr(), "error: {error}\n{help}");
             ExitCode::FAILURE
         }
     }

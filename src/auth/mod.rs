@@ -1,4 +1,4 @@
-//! Who is who: access tokens, refresh tokens, password hashing, and whether a token is good right now.
+//! Authentication: access tokens and their status, refresh tokens, signatures and password hashing.
 
 mod hashing;
 mod refresh;

@@ -1,7 +1,7 @@
-//! Refresh tokens: opaque, stored only as a digest, each with exactly one successor.
+//! Refresh tokens: opaque, stored as a digest, each with exactly one successor.
 //!
-//! The successor is computed from its parent, not drawn: two windows of one user that refresh at once get the same one, and
-//! nothing that could be stolen needs to be stored for it.
+//! The successor is derived from its parent and not random: two clients that refresh the same session at the same time
+//! receive the same token, although the server stores no token.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac};
@@ -10,16 +10,16 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::Random;
 
-/// Makes refresh tokens.
+/// Generates refresh tokens.
 pub struct RefreshTokens {
     key: Option<Hmac<Sha256>>,
 }
 
 impl RefreshTokens {
-    /// With a key of its own, derived from `secret`.
+    /// Derives the key of successors from `secret`.
     #[must_use]
     pub fn new(secret: &SecretString) -> Self {
-        // HMAC takes a key of any length; `None` cannot happen and would make successors unpredictable, not guessable.
+        // HMAC accepts keys of any length, so this is never `None`. If it were, successors would be random.
         let mut derive = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()).ok();
         if let Some(derive) = &mut derive {
             derive.update(b"refresh token successor");
@@ -28,13 +28,13 @@ impl RefreshTokens {
         Self { key }
     }
 
-    /// The first token of a session.
+    /// Generates the first token of a session.
     #[must_use]
     pub fn generate(random: &dyn Random) -> String {
         URL_SAFE_NO_PAD.encode(random.secret())
     }
 
-    /// The token that follows `parent`.
+    /// Derives the successor of `parent`.
     #[must_use]
     pub fn successor(&self, parent: &str, random: &dyn Random) -> String {
         match self.key.clone() {
@@ -47,7 +47,7 @@ impl RefreshTokens {
     }
 }
 
-/// What is stored of an opaque token. Tokens carry 256 random bits, so a plain digest is enough.
+/// Returns the digest under which an opaque token is stored. Tokens have 256 random bits, so they need no salt.
 #[must_use]
 pub fn digest(token: &str) -> Vec<u8> {
     Sha256::digest(token.as_bytes()).to_vec()

@@ -1,24 +1,24 @@
-//! Signs what clients carry for us, such as cursors: they can read it, not make it.
+//! Signs values that clients return to the server, such as cursors.
 
 use hmac::{Hmac, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
-/// Signs with a key of its own; accepts what earlier secrets signed.
+/// Signs with a key derived from the current secret; accepts signatures of previous secrets.
 #[derive(Clone)]
 pub struct Signer {
     keys: Vec<Hmac<Sha256>>,
 }
 
-/// How long a signature is, in bytes: 128 bits of HMAC-SHA-256.
+/// Length of a signature in bytes: 128 bits of HMAC-SHA-256.
 pub const SIGNATURE_LEN: usize = 16;
 
 impl Signer {
-    /// Keys are derived from the secrets for one `purpose`: what is signed for one is no good for another.
+    /// Derives the keys for one `purpose`: signatures for other purposes are invalid.
     #[must_use]
     pub fn new(secret: &SecretString, previous: &[SecretString], purpose: &str) -> Self {
         let derive = |secret: &SecretString| {
-            // HMAC takes a key of any length.
+            // HMAC accepts keys of any length.
             let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()).ok()?;
             mac.update(purpose.as_bytes());
             Hmac::new_from_slice(&mac.finalize().into_bytes()).ok()
@@ -26,7 +26,7 @@ impl Signer {
         Self { keys: std::iter::once(secret).chain(previous).filter_map(derive).collect() }
     }
 
-    /// The signature of `bytes`.
+    /// Signs `bytes`.
     #[must_use]
     pub fn sign(&self, bytes: &[u8]) -> Vec<u8> {
         let Some(mut mac) = self.keys.first().cloned() else { return Vec::new() };
@@ -34,7 +34,7 @@ impl Signer {
         mac.finalize().into_bytes()[..SIGNATURE_LEN].to_vec()
     }
 
-    /// Whether this is the signature of `bytes`, with the current secret or an earlier one.
+    /// Returns whether `signature` is a signature of `bytes` with the current secret or a previous one.
     #[must_use]
     pub fn verify(&self, bytes: &[u8], signature: &[u8]) -> bool {
         signature.len() == SIGNATURE_LEN
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_signed_is_signed() {
+    fn signature_is_bound_to_value_secret_and_purpose() {
         let signer_a = signer("a", &[], "cursors");
         let signature = signer_a.sign(b"text");
         assert!(signer_a.verify(b"text", &signature));

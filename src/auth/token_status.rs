@@ -1,4 +1,4 @@
-//! How access tokens stand: their session, their account, themselves.
+//! Caches the status of access tokens.
 
 use std::{
     sync::{
@@ -16,29 +16,30 @@ use crate::db::{
     repositories::sessions::{self, TokenStatus},
 };
 
-/// How tokens stand, remembered between requests where this process is the only one that changes them.
+/// Caches the status of tokens between requests if this process is the only writer.
 ///
-/// Coherent: whoever ends a session or changes an account calls [`TokenStatusCache::forget`] after the commit and before
-/// answering, and every memory older than that call is void. The command line changes the embedded database from outside;
-/// the time to live bounds how long that goes unseen.
+/// Code that ends a session or changes an account calls [`TokenStatusCache::invalidate`] after its commit and before its
+/// response; that invalidates every entry read before. The command line changes the SQLite database from another process:
+/// such a change takes effect when the entries expire.
 #[derive(Clone)]
 pub struct TokenStatusCache {
     generation: Arc<AtomicU64>,
-    memory: Option<Cache<String, (u64, TokenStatus)>>,
+    entries: Option<Cache<String, (u64, TokenStatus)>>,
 }
 
-/// How long a change from outside this process may go unseen.
-const MEMORY: Duration = Duration::from_secs(1);
+/// Maximum age of an entry.
+const TTL: Duration = Duration::from_secs(1);
+const MAX_ENTRIES: u64 = 10_000;
 
 impl TokenStatusCache {
-    /// Remembers if `is_sole_writer`; otherwise every request asks the database.
+    /// Creates a cache. Without `is_sole_writer` it stores nothing, and every request reads the database.
     #[must_use]
     pub fn new(is_sole_writer: bool) -> Self {
-        let memory = is_sole_writer.then(|| Cache::builder().max_capacity(10_000).time_to_live(MEMORY).build());
-        Self { generation: Arc::new(AtomicU64::new(0)), memory }
+        let entries = is_sole_writer.then(|| Cache::builder().max_capacity(MAX_ENTRIES).time_to_live(TTL).build());
+        Self { generation: Arc::new(AtomicU64::new(0)), entries }
     }
 
-    /// Voids every memory.
+    /// Invalidates every entry.
     pub fn invalidate(&self) {
         self.generation.fetch_add(1, Ordering::SeqCst);
     }
@@ -47,31 +48,25 @@ impl TokenStatusCache {
         self.generation.load(Ordering::SeqCst)
     }
 
-    fn recall(&self, token_id: &str) -> Option<TokenStatus> {
-        let (generation, status) = self.memory.as_ref()?.get(token_id)?;
+    fn cached(&self, token_id: &str) -> Option<TokenStatus> {
+        let (generation, status) = self.entries.as_ref()?.get(token_id)?;
         (generation == self.generation()).then_some(status)
     }
 
-    /// Remembers what was read since `generation`.
-    fn remember(&self, generation: u64, token_id: &str, status: &TokenStatus) {
-        if let Some(memory) = &self.memory {
-            memory.insert(token_id.to_owned(), (generation, status.clone()));
-        }
-    }
-
-    /// How the token of these claims stands now; `None`: its session is gone.
+    /// Returns the status of a token; `None` if its session has ended.
     ///
     /// # Errors
-    /// When the database cannot tell.
+    /// When the database cannot be read.
     pub async fn get(&self, db: &Db, claims: &Claims) -> Result<Option<TokenStatus>, DbError> {
-        if let Some(status) = self.recall(&claims.jti) {
+        if let Some(status) = self.cached(&claims.jti) {
             return Ok(Some(status));
         }
+        // Before the read: an invalidation during the read must apply to this entry.
         let generation = self.generation();
         let (session_id, token_id) = (claims.sid, claims.jti.clone());
         let status = db.read(move |c| sessions::token_status(c, session_id, &token_id).map_err(DbError::from)).await?;
-        if let Some(status) = &status {
-            self.remember(generation, &claims.jti, status);
+        if let (Some(entries), Some(status)) = (&self.entries, &status) {
+            entries.insert(claims.jti.clone(), (generation, status.clone()));
         }
         Ok(status)
     }

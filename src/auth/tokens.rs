@@ -1,5 +1,5 @@
-//! Access tokens: short-lived JWTs (RFC 9068), checked as RFC 8725 asks: one algorithm for each key, explicit type, issuer and
-//! audience.
+//! Access tokens: short-lived JWTs (RFC 9068). As RFC 8725 requires, each key has one algorithm, and type, issuer and
+//! audience are verified.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ed25519_dalek::pkcs8::EncodePrivateKey;
@@ -14,31 +14,31 @@ use crate::domain::Random;
 const TYPE: &str = "at+jwt";
 const AUDIENCE: &str = "bucketlist-api";
 const ISSUER: &str = "bucketlist";
-/// How far the clocks of two machines may be apart, in seconds.
+/// Accepted difference between the clocks of two servers, in seconds.
 const CLOCK_SKEW: i64 = 5;
 
-/// What an access token says.
+/// The claims of an access token.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Claims {
     pub iss: String,
     pub aud: String,
-    /// The user.
+    /// The ID of the user.
     pub sub: String,
-    /// The session.
+    /// The ID of the session.
     pub sid: i64,
-    /// The token itself.
+    /// The ID of the token.
     pub jti: String,
     pub iat: i64,
     pub nbf: i64,
     pub exp: i64,
 }
 
-/// The token is malformed, forged, expired or not for us. On purpose it does not say which.
+/// The token is malformed, forged, expired or meant for another audience. The error does not reveal which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the access token is not valid")]
+#[error("invalid access token")]
 pub struct InvalidToken;
 
-/// Makes and verifies access tokens.
+/// Issues and verifies access tokens.
 pub struct AccessTokens {
     signing: EncodingKey,
     header: Header,
@@ -47,13 +47,13 @@ pub struct AccessTokens {
     ttl: i64,
 }
 
-/// A key that tokens are verified with, by one algorithm: a token that names another one for it is forged, however it was
-/// signed. So a public key can never be taken for a secret.
+/// A verification key and its only algorithm. A token that combines the key with another algorithm is rejected, so that a
+/// public key cannot be used as an HMAC secret.
 struct VerifyingKey {
     id: String,
     key: DecodingKey,
     validation: Validation,
-    /// What everybody may know of it; `None`: it is a secret.
+    /// The public key as a JWK; `None` if the key is a secret.
     public: Option<Value>,
 }
 
@@ -66,7 +66,7 @@ impl VerifyingKey {
     fn of_public(public: &ed25519_dalek::VerifyingKey) -> Result<Self, jsonwebtoken::errors::Error> {
         let x = URL_SAFE_NO_PAD.encode(public.as_bytes());
         let key = DecodingKey::from_ed_components(&x)?;
-        // The thumbprint of RFC 7638: the required members in the order of their names.
+        // The thumbprint of RFC 7638: the required members in alphabetical order.
         let id = URL_SAFE_NO_PAD.encode(Sha256::digest(format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#)));
         let public = json!({"kty": "OKP", "crv": "Ed25519", "x": x, "kid": id, "alg": "EdDSA", "use": "sig"});
         Ok(Self { id, key, validation: validation(Algorithm::EdDSA), public: Some(public) })
@@ -82,14 +82,14 @@ fn validation(algorithm: Algorithm) -> Validation {
     validation.set_issuer(&[ISSUER]);
     validation.set_audience(&[AUDIENCE]);
     validation.set_required_spec_claims(&["exp", "nbf", "iss", "aud", "sub"]);
-    // Checked here, by the injected clock.
+    // Verified by `AccessTokens::verify` with the injected clock.
     validation.validate_exp = false;
     validation.validate_nbf = false;
     validation
 }
 
 impl AccessTokens {
-    /// Signs with `secret`, still accepts `previous`; tokens are good for `ttl` seconds.
+    /// Signs with `secret` and accepts tokens signed with `previous` secrets. Tokens are valid for `ttl` seconds.
     #[must_use]
     pub fn new(secret: &SecretString, previous: &[SecretString], ttl: i64) -> Self {
         let signing = EncodingKey::from_secret(secret.expose_secret().as_bytes());
@@ -98,10 +98,10 @@ impl AccessTokens {
         Self { signing, header: header(Algorithm::HS256, key_id(secret)), verifying, ttl }
     }
 
-    /// Signs with an Ed25519 key, whose public half others can verify with.
+    /// Signs with an Ed25519 key. Other services can verify tokens with its public key.
     ///
     /// # Errors
-    /// When the key cannot be used.
+    /// When the key is invalid.
     pub fn ed25519(key: &ed25519_dalek::SigningKey, ttl: i64) -> Result<Self, jsonwebtoken::errors::Error> {
         let der = key.to_pkcs8_der().map_err(|_| jsonwebtoken::errors::ErrorKind::InvalidEddsaKey)?;
         let verifying = VerifyingKey::of_public(&key.verifying_key())?;
@@ -109,10 +109,10 @@ impl AccessTokens {
         Ok(Self { signing: EncodingKey::from_ed_der(der.as_bytes()), header, verifying: vec![verifying], ttl })
     }
 
-    /// Still accepts what was signed with other keys, too.
+    /// Also accepts tokens signed with other keys.
     ///
     /// # Errors
-    /// When a key cannot be used.
+    /// When a key is invalid.
     pub fn accepting(
         mut self,
         secrets: &[SecretString],
@@ -125,23 +125,23 @@ impl AccessTokens {
         Ok(self)
     }
 
-    /// The public keys that tokens can be verified with, as a JWK set (RFC 7517): none where a secret signs.
+    /// Returns the public verification keys as a JWK set (RFC 7517). It is empty if a secret signs.
     #[must_use]
     pub fn public_keys(&self) -> Value {
         let keys: Vec<&Value> = self.verifying.iter().filter_map(|key| key.public.as_ref()).collect();
         json!({ "keys": keys })
     }
 
-    /// How many seconds a token is good.
+    /// The lifetime of a token in seconds.
     #[must_use]
     pub const fn ttl(&self) -> i64 {
         self.ttl
     }
 
-    /// A token for a session, from `now` (seconds) on.
+    /// Issues a token for a session, valid from `now` (seconds).
     ///
     /// # Errors
-    /// When signing fails, which takes a broken key.
+    /// When the key is invalid.
     pub fn issue(
         &self,
         user_id: i64,
@@ -164,7 +164,7 @@ impl AccessTokens {
         jsonwebtoken::encode(&self.header, &claims, &self.signing)
     }
 
-    /// What a token says, if it is one of ours and good at `now` (seconds).
+    /// Verifies a token at `now` (seconds) and returns its claims.
     ///
     /// # Errors
     /// [`InvalidToken`].
@@ -172,14 +172,14 @@ impl AccessTokens {
         let header = jsonwebtoken::decode_header(token).map_err(|_| InvalidToken)?;
         let key_id = header.kid.as_deref().ok_or(InvalidToken)?;
         let key = self.verifying.iter().find(|key| key.id == key_id).ok_or(InvalidToken)?;
-        // We know no extension: one that must be understood is not (RFC 7515, section 4.1.11).
+        // No critical extension is supported (RFC 7515, section 4.1.11).
         if header.typ.as_deref() != Some(TYPE) || Some(header.alg) != key.algorithm() || header.crit.is_some() {
             return Err(InvalidToken);
         }
         let claims: Claims = jsonwebtoken::decode(token, &key.key, &key.validation).map_err(|_| InvalidToken)?.claims;
-        let has_begun = |time: i64| now >= time.saturating_sub(CLOCK_SKEW);
-        let is_good = now < claims.exp && has_begun(claims.nbf) && has_begun(claims.iat);
-        is_good.then_some(claims).ok_or(InvalidToken)
+        let has_started = |time: i64| now >= time.saturating_sub(CLOCK_SKEW);
+        let is_valid = now < claims.exp && has_started(claims.nbf) && has_started(claims.iat);
+        is_valid.then_some(claims).ok_or(InvalidToken)
     }
 }
 
@@ -187,7 +187,7 @@ fn header(algorithm: Algorithm, key_id: String) -> Header {
     Header { typ: Some(TYPE.to_owned()), kid: Some(key_id), ..Header::new(algorithm) }
 }
 
-/// Names a key without telling it.
+/// The ID of a secret, which does not reveal it.
 fn key_id(secret: &SecretString) -> String {
     let digest = Sha256::digest([b"kid:", secret.expose_secret().as_bytes()].concat());
     URL_SAFE_NO_PAD.encode(&digest[..6])
@@ -206,25 +206,25 @@ mod tests {
     const NOW: i64 = 1_800_000_000;
 
     #[test]
-    fn a_token_is_good_from_its_issue_to_its_end() {
+    fn token_is_valid_from_issue_to_expiry() {
         let tokens = tokens("one", &[]);
         let token = tokens.issue(7, 9, NOW, &SystemRandom).unwrap();
-        for (now, good) in [(NOW - 6, false), (NOW - 5, true), (NOW, true), (NOW + 899, true), (NOW + 900, false)] {
-            assert_eq!(tokens.verify(&token, now).is_ok(), good, "{}", now - NOW);
+        for (now, is_valid) in [(NOW - 6, false), (NOW - 5, true), (NOW, true), (NOW + 899, true), (NOW + 900, false)] {
+            assert_eq!(tokens.verify(&token, now).is_ok(), is_valid, "{}", now - NOW);
         }
         let claims = tokens.verify(&token, NOW).unwrap();
         assert_eq!((claims.sub.as_str(), claims.sid), ("7", 9));
     }
 
     #[test]
-    fn a_previous_secret_is_accepted_and_a_strange_one_is_not() {
+    fn previous_secret_is_accepted_and_unknown_secret_is_rejected() {
         let token = tokens("old", &[]).issue(7, 9, NOW, &SystemRandom).unwrap();
         assert!(tokens("new", &["old"]).verify(&token, NOW).is_ok());
         assert!(tokens("new", &[]).verify(&token, NOW).is_err());
     }
 
     #[test]
-    fn forged_tokens_are_refused() {
+    fn forged_tokens_are_rejected() {
         let tokens = tokens("one", &[]);
         let good = tokens.issue(7, 9, NOW, &SystemRandom).unwrap();
         let claims = tokens.verify(&good, NOW).unwrap();
@@ -246,8 +246,8 @@ mod tests {
             sign(&Header { kid: None, ..header.clone() }, &claims),
             sign(&Header { kid: Some("../../etc/passwd".into()), ..header.clone() }, &claims),
             sign(&Header { alg: Algorithm::HS512, ..header.clone() }, &claims),
-            sign(&header, &Claims { aud: "somebody-else".into(), ..claims.clone() }),
-            sign(&header, &Claims { iss: "somebody-else".into(), ..claims.clone() }),
+            sign(&header, &Claims { aud: "another-api".into(), ..claims.clone() }),
+            sign(&header, &Claims { iss: "another-issuer".into(), ..claims.clone() }),
             sign(&header, &Claims { nbf: NOW + 3600, ..claims.clone() }),
             sign(&header, &Claims { iat: NOW + 3600, ..claims.clone() }),
             sign(&header, &Claims { exp: NOW - 1, ..claims.clone() }),
@@ -256,12 +256,13 @@ mod tests {
             assert_eq!(tokens.verify(&token, NOW), Err(InvalidToken), "{token}");
         }
     }
+
     fn ed25519(seed: u8) -> ed25519_dalek::SigningKey {
         ed25519_dalek::SigningKey::from_bytes(&[seed; 32])
     }
 
     #[test]
-    fn what_a_private_key_signed_its_public_key_verifies() {
+    fn token_signed_with_private_key_is_verified_with_public_key() {
         let (old, new) = (ed25519(1), ed25519(2));
         let before = AccessTokens::ed25519(&old, 900).unwrap();
         let token = before.issue(7, 9, NOW, &SystemRandom).unwrap();
@@ -274,7 +275,7 @@ mod tests {
         assert!(after(&[old.verifying_key()]).verify(&token, NOW).is_ok());
         let published = after(&[old.verifying_key()]).public_keys();
         assert_eq!(published["keys"].as_array().unwrap().len(), 2);
-        // From one algorithm to the other, and back.
+        // Changing from one algorithm to the other and back.
         let secret: SecretString = "one".into();
         let by_secret = tokens("one", &[]).issue(7, 9, NOW, &SystemRandom).unwrap();
         let both = AccessTokens::ed25519(&old, 900).unwrap().accepting(std::slice::from_ref(&secret), &[]).unwrap();
@@ -285,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_public_key_is_no_secret() {
+    fn public_key_is_not_accepted_as_a_secret() {
         let key = ed25519(1);
         let server = AccessTokens::ed25519(&key, 900).unwrap().accepting(&["one".into()], &[]).unwrap();
         let good = server.issue(7, 9, NOW, &SystemRandom).unwrap();
@@ -299,11 +300,11 @@ mod tests {
         let raw = key.verifying_key().to_bytes();
         let ed = EncodingKey::from_ed_der(key.to_pkcs8_der().unwrap().as_bytes());
         let forged = [
-            // What everybody knows, taken for the secret of an HMAC.
+            // The public key as an HMAC secret.
             sign(Algorithm::HS256, &kid, &EncodingKey::from_secret(&raw)),
             sign(Algorithm::HS256, &kid, &EncodingKey::from_secret(x.as_bytes())),
             sign(Algorithm::HS256, &kid, &EncodingKey::from_secret(b"")),
-            // Each key by the other's algorithm and name.
+            // Each key with the algorithm and the ID of the other.
             sign(Algorithm::HS256, &kid, &EncodingKey::from_secret(b"one")),
             sign(Algorithm::EdDSA, &secret_id, &ed),
             sign(Algorithm::EdDSA, "", &ed),
@@ -311,7 +312,10 @@ mod tests {
         for token in forged {
             assert_eq!(server.verify(&token, NOW), Err(InvalidToken), "{token}");
         }
-        assert!(server.verify(&sign(Algorithm::EdDSA, &kid, &ed), NOW).is_ok(), "the good one differs by nothing else");
+        assert!(
+            server.verify(&sign(Algorithm::EdDSA, &kid, &ed), NOW).is_ok(),
+            "the valid token differs in nothing else"
+        );
         assert!(published.get("d").is_none(), "{published}");
     }
 }

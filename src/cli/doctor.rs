@@ -1,4 +1,4 @@
-//! `bucketlist doctor`: what is configured, what is reachable, what is wrong and how to mend it.
+//! `bucketlist doctor`: checks the configuration and the services it refers to.
 
 use std::{
     io::Write,
@@ -11,28 +11,31 @@ use std::{
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
-use super::{CliError, OutputFormat, environment, listen, prepare_folders};
+use super::{CliError, OutputFormat, environment, error::io_reason, listen, prepare_folders};
 use crate::{
     build_info,
     config::{Config, ConfigError, Environment, variables},
     db::{Target, migrations::Migrator, repositories::search::count_missing},
 };
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Debug, Serialize)]
 struct Check {
     name: &'static str,
-    verdict: Verdict,
+    #[serde(rename = "verdict")]
+    status: CheckStatus,
     detail: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Verdict {
+enum CheckStatus {
     Ok,
     Warn,
     Fail,
 }
+
+use CheckStatus::{Fail, Ok as Pass, Warn};
 
 #[derive(Debug, Serialize)]
 struct Report {
@@ -49,7 +52,17 @@ struct Setting {
     is_default: bool,
 }
 
-/// Exits 1 when something must be mended.
+/// The checks so far.
+#[derive(Default)]
+struct Checks(Vec<Check>);
+
+impl Checks {
+    fn add(&mut self, name: &'static str, status: CheckStatus, detail: impl Into<String>) {
+        self.0.push(Check { name, status, detail: detail.into() });
+    }
+}
+
+/// Exits with 1 if a check failed.
 pub(super) fn run(format: OutputFormat, out: &mut dyn Write) -> Result<ExitCode, CliError> {
     let given = environment::variables()?;
     let settings = variables::ALL.iter().map(|variable| {
@@ -69,169 +82,188 @@ pub(super) fn run(format: OutputFormat, out: &mut dyn Write) -> Result<ExitCode,
         commit: build_info::COMMIT,
         settings: settings.collect(),
         checks: match Config::from_variables(&given) {
-            Ok(config) => examine(&config),
-            Err(ConfigError(mistakes)) => mistakes
+            Ok(config) => check_all(&config),
+            Err(ConfigError(invalid)) => invalid
                 .into_iter()
-                .map(|mistake| Check { name: mistake.variable, verdict: Verdict::Fail, detail: mistake.problem })
+                .map(|invalid| Check { name: invalid.name, status: Fail, detail: invalid.problem })
                 .collect(),
         },
     };
     match format {
-        OutputFormat::Json => writeln!(out, "{}", serde_json::to_string_pretty(&report).unwrap_or_default())?,
+        OutputFormat::Json => {
+            let text = serde_json::to_string_pretty(&report).map_err(|error| CliError::Message(error.to_string()))?;
+            writeln!(out, "{text}")?;
+        }
         OutputFormat::Text => print(&report, out)?,
     }
-    let failed = report.checks.iter().any(|check| check.verdict == Verdict::Fail);
-    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    let has_failed = report.checks.iter().any(|check| check.status == Fail);
+    Ok(if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn examine(config: &Config) -> Vec<Check> {
-    let mut checks = Vec::new();
-    let mut add = |name, verdict, detail: String| checks.push(Check { name, verdict, detail });
-    add("configuration", Verdict::Ok, format!("valid for {}", config.environment.as_str()));
-    if !is_absent(&config.data_dir) {
-        match prepare_folders(config) {
-            Ok(()) => add("data folder", Verdict::Ok, format!("`{}` can be written", config.data_dir.display())),
-            Err(error) => add("data folder", Verdict::Fail, error.to_string()),
-        }
-    } else {
-        add("data folder", Verdict::Ok, format!("`{}` is not there yet; serving makes it", config.data_dir.display()));
-    }
-    let engine = config.database.target.engine();
-    // Connecting to the embedded database would make it, and looking should change nothing.
-    let migrator = if is_missing(&config.database.target) { None } else { Some(Migrator::connect(&config.database)) };
-    match migrator {
-        None => add("database", Verdict::Ok, format!("{engine}: the file is not there yet; serving makes it")),
-        Some(Err(error)) => add("database", Verdict::Fail, format!("{engine}: {error}; start it or mend DATABASE_URL")),
-        Some(Ok(mut migrator)) => {
-            add("database", Verdict::Ok, format!("{engine} answers"));
-            match migrator.status() {
-                Ok(status) if status.is_current() => {
-                    add("migrations", Verdict::Ok, format!("all {} are done", status.applied.len()));
-                    match count_missing(migrator.connection()) {
-                        Ok(missing) if missing > 0 => {
-                            let how = "are not found by searches; run `bucketlist migrate up`";
-                            add("search", Verdict::Warn, format!("{missing} bucketlists and items {how}"));
-                        }
-                        Ok(_) => {}
-                        Err(error) => add("search", Verdict::Fail, error.to_string()),
-                    }
-                }
-                Ok(status) if !status.unknown.is_empty() => add(
-                    "migrations",
-                    Verdict::Fail,
-                    format!(
-                        "the database has {} that this binary does not know; start the newer one",
-                        status.unknown.join(", ")
-                    ),
-                ),
-                Ok(status) => add(
-                    "migrations",
-                    Verdict::Warn,
-                    format!("{} to be done; run `bucketlist migrate up`", status.pending.len()),
-                ),
-                Err(error) => add("migrations", Verdict::Fail, error.to_string()),
-            }
-        }
-    }
-    if let Target::Postgres(url) = &config.database.target
-        && config.environment.is_exposed()
-        && is_readable_on_its_way(url)
-    {
-        let how = "nobody proves to be the database; let DATABASE_URL end with ?sslmode=verify-full".to_owned();
-        add("database connection", Verdict::Warn, how);
-    }
-    if let Some((verdict, detail)) = https(config) {
-        add("https", verdict, detail);
-    }
-    let (places, wanted) = (listen::places(&config.connections), config.connections.max);
-    if places < usize::try_from(wanted).unwrap_or(usize::MAX) {
-        let why = "the system lets a process open no more files (`ulimit -n`)";
-        add("connections", Verdict::Warn, format!("{places} instead of {wanted}: {why}"));
-    }
-    match TcpListener::bind((config.host, config.port)) {
-        Ok(_) => add("port", Verdict::Ok, format!("{} is free", config.port)),
-        Err(error) => add("port", Verdict::Warn, format!("{} cannot be listened on: {error}", config.port)),
-    }
-    match (&config.tokens.secret, config.environment) {
-        (Some(_), _) => add("secret", Verdict::Ok, "JWT_SECRET is set".to_owned()),
-        (None, environment) => add(
-            "secret",
-            if environment == Environment::Development { Verdict::Ok } else { Verdict::Warn },
-            format!("made by itself and kept in `{}`", config.secret_file().display()),
-        ),
-    }
-    match &config.smtp_url {
-        Some(url) if config.environment.is_exposed() && is_readable_on_its_way(url.expose_secret()) => {
-            add(
-                "mail",
-                Verdict::Warn,
-                "travels readable; let SMTP_URL be smtps://… or end with ?tls=required".to_owned(),
-            );
-        }
-        Some(_) => add("mail", Verdict::Ok, "SMTP_URL is set".to_owned()),
-        None => add(
-            "mail",
-            if config.environment.is_exposed() { Verdict::Warn } else { Verdict::Ok },
-            format!("written to `{}`; set SMTP_URL to send it", config.mail_dir().display()),
-        ),
-    }
+fn check_all(config: &Config) -> Vec<Check> {
+    let mut checks = Checks::default();
+    checks.add("configuration", Pass, format!("valid for {}", config.environment.as_str()));
+    check_data_directory(config, &mut checks);
+    check_database(config, &mut checks);
+    check_https(config, &mut checks);
+    check_listener(config, &mut checks);
+    check_secret(config, &mut checks);
+    check_mail(config, &mut checks);
     if !config.limits.rate_limit && config.environment.is_exposed() {
-        add("rate limits", Verdict::Warn, "RATE_LIMIT is off".to_owned());
+        checks.add("rate limits", Warn, "disabled; set RATE_LIMIT=on");
     }
-    checks
+    checks.0
 }
 
-/// How clients reach the server; nothing to say where nobody expects HTTPS.
-fn https(config: &Config) -> Option<(Verdict, String)> {
-    const A_DAY: u64 = 86_400;
-    let Some(files) = listen::files(&config.connections) else {
-        return (config.environment.is_exposed() && !config.is_https()).then(|| {
-            (Verdict::Warn, "off; set TLS_CERT and TLS_KEY, or let PUBLIC_URL be the https:// of a proxy".to_owned())
-        });
+fn check_data_directory(config: &Config, checks: &mut Checks) {
+    let directory = config.data_dir.display();
+    if is_absent(&config.data_dir) {
+        return checks.add("data folder", Pass, format!("{directory} does not exist yet; `serve` creates it"));
+    }
+    match prepare_folders(config) {
+        Ok(()) => checks.add("data folder", Pass, format!("{directory} is writable")),
+        Err(error) => checks.add("data folder", Fail, describe(&error)),
+    }
+}
+
+fn check_database(config: &Config, checks: &mut Checks) {
+    let target = &config.database.target;
+    let engine = target.engine();
+    // Connecting to SQLite would create the file, and a check must not change anything.
+    if matches!(target, Target::Sqlite(path) if is_absent(path)) {
+        return checks.add("database", Pass, format!("{engine}: the file does not exist yet; `serve` creates it"));
+    }
+    match Migrator::connect(&config.database) {
+        Ok(mut migrator) => {
+            checks.add("database", Pass, format!("connected to {engine}"));
+            check_migrations(&mut migrator, checks);
+        }
+        Err(error) => checks.add("database", Fail, format!("{engine}: {error}; start it, or correct DATABASE_URL")),
+    }
+    if let Target::Postgres(url) = target
+        && config.environment.is_exposed()
+        && is_unencrypted(url)
+    {
+        let detail = "the server is not authenticated; add ?sslmode=verify-full to DATABASE_URL";
+        checks.add("database connection", Warn, detail);
+    }
+}
+
+fn check_migrations(migrator: &mut Migrator, checks: &mut Checks) {
+    let status = match migrator.status() {
+        Ok(status) => status,
+        Err(error) => return checks.add("migrations", Fail, error.to_string()),
+    };
+    if !status.unknown.is_empty() {
+        let versions = status.unknown.join(", ");
+        return checks.add("migrations", Fail, format!("unknown to this version: {versions}; use the newer version"));
+    }
+    if !status.pending.is_empty() {
+        let count = status.pending.len();
+        return checks.add("migrations", Warn, format!("{count} pending; run `bucketlist migrate up`"));
+    }
+    checks.add("migrations", Pass, format!("all {} applied", status.applied.len()));
+    match count_missing(migrator.connection()) {
+        Ok(0) => {}
+        Ok(rows) => {
+            let detail = format!("{rows} bucketlists and items are not indexed; run `bucketlist migrate up`");
+            checks.add("search", Warn, detail);
+        }
+        Err(error) => checks.add("search", Fail, error.to_string()),
+    }
+}
+
+/// Checks the certificate, or that a proxy provides HTTPS where clients expect it.
+fn check_https(config: &Config, checks: &mut Checks) {
+    const SECONDS_PER_DAY: u64 = 86_400;
+    const MIN_DAYS: u64 = 14;
+    let Some(files) = listen::certificate_files(&config.connections) else {
+        if config.environment.is_exposed() && !config.is_https() {
+            let detail = "disabled; set TLS_CERT and TLS_KEY, or set PUBLIC_URL to the https:// URL of a proxy";
+            checks.add("https", Warn, detail);
+        }
+        return;
     };
     let certificate = match files.load() {
         Ok(certificate) => certificate,
-        Err(error) => return Some((Verdict::Fail, error.to_string())),
+        Err(error) => return checks.add("https", Fail, describe(&error.into())),
     };
-    let now = SystemTime::now();
+    let (Some(not_before), Some(not_after)) = (certificate.not_before(), certificate.not_after()) else {
+        return checks.add("https", Warn, "cannot read the validity period of the certificate");
+    };
     let host = url::Url::parse(&config.public_url).ok().and_then(|url| url.host_str().map(str::to_owned));
     let host = host.unwrap_or_default();
-    let (Some(begins), Some(ends)) = (certificate.begins(), certificate.ends()) else {
-        return Some((Verdict::Warn, "from when until when the certificate is good cannot be told".to_owned()));
-    };
     let day = |time: SystemTime| chrono::DateTime::<chrono::Utc>::from(time).format("%Y-%m-%d");
-    let left = ends.duration_since(now).map_or(0, |left| left.as_secs() / A_DAY);
-    Some(if now > ends {
-        (Verdict::Fail, format!("the certificate was good until {}; renew it", day(ends)))
-    } else if now < begins {
-        (Verdict::Fail, format!("the certificate is not good before {}; is the clock right?", day(begins)))
-    } else if !certificate.names(host.trim_matches(['[', ']'])) {
-        (Verdict::Warn, format!("the certificate does not name `{host}`, the host of PUBLIC_URL"))
-    } else if left < 14 {
-        (Verdict::Warn, format!("the certificate is good for {left} days more; renew it"))
+    let now = SystemTime::now();
+    let days = not_after.duration_since(now).map_or(0, |left| left.as_secs() / SECONDS_PER_DAY);
+    if now > not_after {
+        checks.add("https", Fail, format!("the certificate expired on {}; renew it", day(not_after)));
+    } else if now < not_before {
+        let detail = format!("the certificate is not valid before {}; check the clock", day(not_before));
+        checks.add("https", Fail, detail);
+    } else if !certificate.is_valid_for(host.trim_matches(['[', ']'])) {
+        checks.add("https", Warn, format!("the certificate is not valid for {host}, the host of PUBLIC_URL"));
+    } else if days < MIN_DAYS {
+        checks.add("https", Warn, format!("the certificate expires in {days} days; renew it"));
     } else {
-        (Verdict::Ok, format!("the certificate is good until {}", day(ends)))
-    })
+        checks.add("https", Pass, format!("the certificate is valid until {}", day(not_after)));
+    }
 }
 
-/// Whether others on the network could read, or pretend to be, what this URL leads to. What is on this machine is nobody
-/// else's to reach.
-fn is_readable_on_its_way(url: &str) -> bool {
+fn check_listener(config: &Config, checks: &mut Checks) {
+    let (connections, wanted) = (listen::max_connections(&config.connections), config.connections.max);
+    if connections < usize::try_from(wanted).unwrap_or(usize::MAX) {
+        let detail = format!("{connections} instead of {wanted}: raise the limit of open files (`ulimit -n`)");
+        checks.add("connections", Warn, detail);
+    }
+    match TcpListener::bind((config.host, config.port)) {
+        Ok(_) => checks.add("port", Pass, format!("{} is available", config.port)),
+        Err(error) => checks.add("port", Warn, format!("cannot listen on {}: {}", config.port, io_reason(&error))),
+    }
+}
+
+fn check_secret(config: &Config, checks: &mut Checks) {
+    if config.tokens.secret.is_some() {
+        return checks.add("secret", Pass, "JWT_SECRET is set");
+    }
+    let is_development = config.environment == Environment::Development;
+    let detail = format!("generated and stored in {}", config.secret_file().display());
+    checks.add("secret", if is_development { Pass } else { Warn }, detail);
+}
+
+fn check_mail(config: &Config, checks: &mut Checks) {
+    let is_exposed = config.environment.is_exposed();
+    match &config.smtp_url {
+        Some(url) if is_exposed && is_unencrypted(url.expose_secret()) => {
+            checks.add("mail", Warn, "sent unencrypted; use smtps:// in SMTP_URL, or add ?tls=required");
+        }
+        Some(_) => checks.add("mail", Pass, "SMTP_URL is set"),
+        None => {
+            let detail = format!("written to files in {}; set SMTP_URL to send it", config.mail_dir().display());
+            checks.add("mail", if is_exposed { Warn } else { Pass }, detail);
+        }
+    }
+}
+
+/// The error and its help in one line.
+fn describe(error: &CliError) -> String {
+    error.help().map_or_else(|| error.to_string(), |help| format!("{error}; {help}"))
+}
+
+/// Returns whether the URL allows an unencrypted or unauthenticated connection over a network. Connections within this
+/// machine count as safe.
+fn is_unencrypted(url: &str) -> bool {
     let Ok(url) = url::Url::parse(url) else { return false };
-    // To libpq, a host may stand behind the question mark; a folder is where a socket is.
-    let named = url.query_pairs().find(|(name, _)| name == "host").map(|(_, host)| host);
-    let host = named.as_deref().or(url.host_str()).unwrap_or_default().trim_matches(['[', ']']);
+    // libpq accepts the host as a query parameter, and a directory as the path of a socket.
+    let parameter = url.query_pairs().find(|(name, _)| name == "host").map(|(_, host)| host);
+    let host = parameter.as_deref().or(url.host_str()).unwrap_or_default().trim_matches(['[', ']']);
     let is_socket = host.is_empty() || host.starts_with('/') || host.starts_with("%2F");
-    let is_here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-    let says = |name: &str, value: &str| url.query_pairs().any(|(n, v)| n == name && v == value);
-    !is_socket && !is_here && url.scheme() != "smtps" && !says("tls", "required") && !says("sslmode", "verify-full")
+    let is_local = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    let has = |name: &str, value: &str| url.query_pairs().any(|(n, v)| n == name && v == value);
+    !is_socket && !is_local && url.scheme() != "smtps" && !has("tls", "required") && !has("sslmode", "verify-full")
 }
 
-fn is_missing(target: &Target) -> bool {
-    matches!(target, Target::Sqlite(path) if is_absent(path))
-}
-
-/// Not there, rather than there and not to be reached.
+/// Returns whether nothing exists at the path. An error other than "not found" counts as existing.
 fn is_absent(path: &Path) -> bool {
     std::fs::metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
@@ -242,14 +274,14 @@ fn print(report: &Report, out: &mut dyn Write) -> Result<(), CliError> {
         let mark = if setting.is_default { ' ' } else { '*' };
         writeln!(out, "  {mark} {:<28} {}", setting.name, setting.value)?;
     }
-    writeln!(out, "\n  * set by the environment or .env\n")?;
-    for Check { name, verdict, detail } in &report.checks {
-        let word = match verdict {
-            Verdict::Ok => "ok  ",
-            Verdict::Warn => "warn",
-            Verdict::Fail => "FAIL",
+    writeln!(out, "\n  * set in the environment or in .env\n")?;
+    for Check { name, status, detail } in &report.checks {
+        let label = match status {
+            Pass => "ok  ",
+            Warn => "warn",
+            Fail => "FAIL",
         };
-        writeln!(out, "  {word}  {name}: {detail}")?;
+        writeln!(out, "  {label}  {name}: {detail}")?;
     }
     Ok(())
 }

@@ -1,21 +1,21 @@
-//! What every command finds or makes before its work: the configuration, the folders, the secret.
+//! Prepares what commands need: the configuration, the directories and the secret.
 
 use std::{fs, io::Write, path::Path};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use secrecy::SecretString;
 
-use super::CliError;
+use super::{CliError, error::io_reason};
 use crate::{
     config::{Config, Variables},
     db::Target,
     domain::{Random, SystemRandom},
 };
 
-/// Reads `.env` and the environment; the environment wins.
+/// Reads the configuration from `.env` and the environment. The environment takes precedence.
 ///
 /// # Errors
-/// An unreadable `.env`; every mistake in the settings.
+/// When `.env` cannot be read or a variable is invalid.
 pub fn load() -> Result<Config, CliError> {
     Ok(Config::from_variables(&variables()?)?)
 }
@@ -38,39 +38,39 @@ pub(super) fn variables() -> Result<Variables, CliError> {
     Ok(variables)
 }
 
-/// Makes the data folder, and the folder of the embedded database.
+/// Creates the data directory and the directory of the SQLite database.
 ///
 /// # Errors
-/// A sentence that names the folder and the remedy.
+/// When a directory cannot be created or written to.
 pub fn prepare_folders(config: &Config) -> Result<(), CliError> {
-    make_folder(&config.data_dir, "DATA_DIR")?;
+    create_directory(&config.data_dir, "DATA_DIR")?;
     if let Target::Sqlite(path) = &config.database.target
-        && let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
+        && let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty())
     {
-        make_folder(folder, "DATABASE_URL")?;
+        create_directory(directory, "DATABASE_URL")?;
     }
     Ok(())
 }
 
-fn make_folder(folder: &Path, variable: &str) -> Result<(), CliError> {
+fn create_directory(directory: &Path, variable: &str) -> Result<(), CliError> {
     let fail = |error: std::io::Error| {
-        CliError::Message(format!(
-            "the folder `{}` cannot be written ({error}); make it writable, or let {variable} name another one",
-            folder.display()
-        ))
+        CliError::with_help(
+            format!("cannot write to directory {}: {}", directory.display(), io_reason(&error)),
+            format!("make it writable, or set {variable} to another directory"),
+        )
     };
-    // The database holds addresses and password hashes: nobody else on this machine is to read it.
+    // The database holds email addresses and password hashes: only its owner may read it.
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder).map_err(fail)?;
-    // Only writing proves that one may write.
-    let probe = folder.join(format!(".probe-{}", std::process::id()));
+    builder.create(directory).map_err(fail)?;
+    // Permissions alone do not prove that a write succeeds, for example on a read-only file system.
+    let probe = directory.join(format!(".probe-{}", std::process::id()));
     fs::write(&probe, b"").and_then(|()| fs::remove_file(&probe)).map_err(fail)
 }
 
-/// The secret that signs tokens: the configured one, else one that is made once and kept in the data folder.
+/// Returns the secret that signs tokens: `JWT_SECRET`, or one that is generated once and stored in the data directory.
 ///
 /// # Errors
 /// When the file cannot be read or written.
@@ -80,7 +80,10 @@ pub fn jwt_secret(config: &Config) -> Result<SecretString, CliError> {
     }
     let path = config.secret_file();
     let fail = |error: std::io::Error| {
-        CliError::Message(format!("the secret in `{}` cannot be kept ({error}); set JWT_SECRET", path.display()))
+        CliError::with_help(
+            format!("cannot store the generated secret in {}: {}", path.display(), io_reason(&error)),
+            "set JWT_SECRET",
+        )
     };
     match fs::read_to_string(&path) {
         Ok(secret) if secret.trim().len() >= 32 => return Ok(secret.trim().to_owned().into()),

@@ -1,4 +1,4 @@
-//! What the server listens on: the port of the API and, where it is served over HTTPS, a port that leads there.
+//! Opens the ports of the server: the API and, with HTTPS, an optional port that redirects to it.
 
 use std::{
     io,
@@ -8,101 +8,94 @@ use std::{
 };
 
 use poem::{Endpoint, Response};
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
-use super::CliError;
+use super::{CliError, error::io_reason};
 use crate::{
-    config::{Config, Connections},
+    config::{Config, ConnectionSettings},
     http::{HttpsRedirect, connection_error_responses},
     server::{
-        Limits, Server,
-        tls::{Certificates, Files},
+        ConnectionLimits, Server,
+        tls::{CertificateFiles, Certificates, TlsError},
     },
 };
 
-/// Open files that are no connections of clients: the database, the log, the listeners.
+/// Number of open files that are not client connections: the database, the log and the listeners.
 const OTHER_FILES: u64 = 128;
 
-/// Everything that listens, before anybody is let in.
-pub(super) struct Listening {
+/// The open ports, before the first connection is accepted.
+pub(super) struct Listeners {
     api: TcpListener,
     redirect: Option<TcpListener>,
     certificates: Option<Arc<Certificates>>,
 }
 
-/// The files of the certificate, if HTTPS is served.
-pub(super) fn files(connections: &Connections) -> Option<Files> {
+/// The certificate files, if HTTPS is configured.
+pub(super) fn certificate_files(connections: &ConnectionSettings) -> Option<CertificateFiles> {
     let (certificate, key) = connections.certificate.clone()?;
-    Some(Files { certificate, key })
+    Some(CertificateFiles { certificate, key })
 }
 
-/// The certificate, if HTTPS is served.
-pub(super) fn certificates(config: &Config) -> Result<Option<Arc<Certificates>>, CliError> {
-    let certificates = files(&config.connections).map(Certificates::open).transpose();
-    certificates.map_err(|error| CliError::Message(error.to_string()))
+/// Loads the certificate, if HTTPS is configured.
+pub(super) fn load_certificates(config: &Config) -> Result<Option<Arc<Certificates>>, TlsError> {
+    certificate_files(&config.connections).map(Certificates::open).transpose()
 }
 
-/// How many connections there may be; fewer than configured where the system does not let a process open so many files.
-pub(super) fn places(connections: &Connections) -> usize {
+/// The maximum number of connections: `MAX_CONNECTIONS`, or fewer if the process may not open that many files.
+pub(super) fn max_connections(connections: &ConnectionSettings) -> usize {
     let wanted = u64::from(connections.max).saturating_add(OTHER_FILES);
     let files = rlimit::increase_nofile_limit(wanted).unwrap_or(wanted);
     usize::try_from(files.saturating_sub(OTHER_FILES).clamp(1, u64::from(connections.max))).unwrap_or(1)
 }
 
-impl Listening {
-    /// Takes the ports.
-    pub(super) fn open(config: &Config, certificates: Option<Arc<Certificates>>) -> Result<Self, CliError> {
+impl Listeners {
+    /// Binds the ports.
+    pub(super) fn bind(config: &Config, certificates: Option<Arc<Certificates>>) -> Result<Self, CliError> {
         let redirect = config.connections.redirect_port.map(|port| bind(config, port, "HTTP_REDIRECT_PORT"));
         Ok(Self { api: bind(config, config.port, "PORT")?, redirect: redirect.transpose()?, certificates })
     }
 
-    /// Where the API is.
+    /// The base URL of the API on this machine.
     pub(super) fn url(&self) -> io::Result<String> {
         let scheme = if self.certificates.is_some() { "https" } else { "http" };
         Ok(url(scheme, self.api.local_addr()?))
     }
 
-    /// What leads there.
+    /// The base URL of the port that redirects to HTTPS.
     pub(super) fn redirect_url(&self) -> io::Result<Option<String>> {
         self.redirect.as_ref().map(|listener| Ok(url("http", listener.local_addr()?))).transpose()
     }
 
-    /// Serves until it is asked to stop and what is in flight has ended.
+    /// Serves until `shutdown` is cancelled and the connections have closed.
     pub(super) async fn serve(
         self,
         config: &Config,
         endpoint: impl Endpoint<Output = Response> + 'static,
-        asked_to_stop: impl Future<Output = ()>,
+        shutdown: CancellationToken,
     ) -> Result<(), CliError> {
         let limits = limits(config);
-        let acceptor = self.certificates.as_ref().map(Certificates::acceptor).transpose();
-        let acceptor = acceptor.map_err(|error| CliError::Message(error.to_string()))?;
+        let acceptor = self.certificates.as_ref().map(Certificates::acceptor).transpose()?;
         let api = Server::new(self.api, acceptor, endpoint, connection_error_responses(config.is_https()), limits)?;
         let redirect = self.redirect.map(|listener| {
-            let refuse = connection_error_responses(false);
-            Server::new(listener, None, HttpsRedirect::new(&config.public_url, Arc::clone(&refuse)), refuse, limits)
+            let responses = connection_error_responses(false);
+            Server::new(
+                listener,
+                None,
+                HttpsRedirect::new(&config.public_url, Arc::clone(&responses)),
+                responses,
+                limits,
+            )
         });
         let redirect = redirect.transpose()?;
         let watching = self
             .certificates
             .map(|certificates| tokio::spawn(certificates.watch(config.connections.certificate_interval)));
-        let (stop, stopped) = watch::channel(false);
-        let until_stopped = || {
-            let mut stopped = stopped.clone();
-            async move {
-                let _ = stopped.wait_for(|stopped| *stopped).await;
-            }
-        };
-        let leading = async {
+        let redirecting = async {
             if let Some(redirect) = redirect {
-                redirect.run(until_stopped()).await;
+                redirect.run(shutdown.clone()).await;
             }
         };
-        let stopping = async {
-            asked_to_stop.await;
-            let _ = stop.send(true);
-        };
-        tokio::join!(stopping, api.run(until_stopped()), leading);
+        tokio::join!(api.run(shutdown.clone()), redirecting);
         if let Some(watching) = watching {
             watching.abort();
         }
@@ -110,22 +103,29 @@ impl Listening {
     }
 }
 
-fn limits(config: &Config) -> Limits {
-    let Connections { max, header_timeout, idle_timeout, send_timeout, .. } = config.connections;
-    let places = places(&config.connections);
-    if places < usize::try_from(max).unwrap_or(usize::MAX) {
-        tracing::warn!(places, "fewer connections than MAX_CONNECTIONS: the system lets a process open no more files");
+fn limits(config: &Config) -> ConnectionLimits {
+    let ConnectionSettings { max, header_timeout, idle_timeout, send_timeout, .. } = config.connections;
+    let connections = max_connections(&config.connections);
+    if connections < usize::try_from(max).unwrap_or(usize::MAX) {
+        tracing::warn!(connections, "MAX_CONNECTIONS exceeds the limit of open files");
     }
-    // The body may take its time to arrive, the answer as long to be made, and then it has to move.
-    let answer_timeout = config.limits.request_timeout.saturating_mul(2).saturating_add(Duration::from_secs(2));
-    Limits {
-        connections: places,
+    // The request may take REQUEST_TIMEOUT to arrive and the same time to be processed; then it must make progress.
+    let response_timeout = config.limits.request_timeout.saturating_mul(2).saturating_add(Duration::from_secs(2));
+    ConnectionLimits {
+        connections,
         header_timeout,
         idle_timeout,
         send_timeout,
-        answer_timeout: answer_timeout.saturating_add(send_timeout),
-        shutdown_timeout: config.shutdown_timeout,
+        response_timeout: response_timeout.saturating_add(send_timeout),
+        shutdown_timeout: connection_shutdown_timeout(config.shutdown_timeout),
     }
+}
+
+/// The part of `SHUTDOWN_TIMEOUT` that connections may use. The rest is reserved for background tasks, which store what
+/// the last requests have left to them.
+fn connection_shutdown_timeout(total: Duration) -> Duration {
+    const MAX_RESERVE: Duration = Duration::from_secs(2);
+    total.saturating_sub((total / 4).min(MAX_RESERVE))
 }
 
 fn url(scheme: &str, address: SocketAddr) -> String {
@@ -137,18 +137,31 @@ fn url(scheme: &str, address: SocketAddr) -> String {
 fn bind(config: &Config, port: u16, variable: &str) -> Result<TcpListener, CliError> {
     let address = SocketAddr::new(config.host, port);
     let listener = TcpListener::bind(address).map_err(|error| {
-        CliError::Message(match error.kind() {
-            io::ErrorKind::AddrInUse => {
-                format!("port {port} is taken; stop the other server, or let {variable} name a free one")
-            }
+        let message = format!("cannot listen on {address}: {}", io_reason(&error));
+        match error.kind() {
+            io::ErrorKind::AddrInUse => CliError::with_help(
+                format!("port {port} is already in use"),
+                format!("stop the other server, or set {variable} to another port"),
+            ),
             io::ErrorKind::PermissionDenied => {
-                format!("this user may not listen on port {port}; let {variable} name one above 1023")
+                CliError::with_help(message, format!("set {variable} to a port above 1023"))
             }
-            _ => {
-                format!("cannot listen on {address} ({error}); let HOST and {variable} name an address of this machine")
-            }
-        })
+            _ => CliError::with_help(message, format!("set HOST and {variable} to an address of this machine")),
+        }
     })?;
     listener.set_nonblocking(true)?;
     Ok(listener)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_time_for_background_tasks() {
+        for (total, connections) in [(200, 150), (4_000, 3_000), (20_000, 18_000)] {
+            let (total, connections) = (Duration::from_millis(total), Duration::from_millis(connections));
+            assert_eq!(connection_shutdown_timeout(total), connections);
+        }
+    }
 }

@@ -1,80 +1,102 @@
 //! `bucketlist migrate`.
 
-use std::{io::Write, process::ExitCode};
+use std::{
+    io::{IsTerminal, Write},
+    process::ExitCode,
+};
 
 use clap::Subcommand;
 
-use super::{CliError, prepare_folders};
+use super::{
+    CliError, logging, prepare_folders,
+    progress::{IndexingLog, progress_bar},
+};
 use crate::{
     config::Config,
-    db::{Target, migrations::Migrator},
+    db::{
+        Target,
+        migrations::{MigrationError, Migrator},
+    },
 };
 
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub(super) enum Action {
-    /// Do what is pending.
+    /// Apply all pending migrations.
     Up,
-    /// Undo the newest migration.
+    /// Revert the latest migration.
     Down,
-    /// Undo the newest migration and do it again.
+    /// Revert and reapply the latest migration.
     Redo,
-    /// List what is done and what is pending; exits 4 when the database is not current.
+    /// List applied and pending migrations. Exits with 4 if the database is not up to date.
     Status,
 }
 
-/// The exit code of a state that is not current, as `openapi check` has it.
-const NOT_CURRENT: u8 = 4;
+/// Exit code for a database that is not up to date; `openapi check` uses the same for documents.
+const NOT_UP_TO_DATE: u8 = 4;
 
 pub(super) fn run(config: &Config, action: Action, out: &mut dyn Write) -> Result<ExitCode, CliError> {
     let mut migrator = connect(config)?;
     match action {
         Action::Up => {
-            let done = migrator.up()?;
-            for name in &done {
+            let applied = migrate_up(config, &mut migrator)?;
+            for name in &applied {
                 writeln!(out, "up    {name}")?;
             }
-            if done.is_empty() {
-                writeln!(out, "The database is current.")?;
+            if applied.is_empty() {
+                writeln!(out, "The database is up to date.")?;
             }
         }
         Action::Down => match migrator.down()? {
             Some(name) => writeln!(out, "down  {name}")?,
-            None => writeln!(out, "There is no migration to undo.")?,
+            None => writeln!(out, "There is no migration to revert.")?,
         },
         Action::Redo => match migrator.redo()? {
             Some(name) => writeln!(out, "redo  {name}")?,
-            None => writeln!(out, "There was no migration to undo; all are done now.")?,
+            None => writeln!(out, "There was no migration to revert. All migrations are applied.")?,
         },
         Action::Status => {
             let status = migrator.status()?;
-            for (word, names) in [("done", &status.applied), ("pending", &status.pending), ("unknown", &status.unknown)]
-            {
+            let groups = [("applied", &status.applied), ("pending", &status.pending), ("unknown", &status.unknown)];
+            for (state, names) in groups {
                 for name in names {
-                    writeln!(out, "{word:<8}{name}")?;
+                    writeln!(out, "{state:<8}{name}")?;
                 }
             }
             if !status.is_current() {
-                return Ok(ExitCode::from(NOT_CURRENT));
+                return Ok(ExitCode::from(NOT_UP_TO_DATE));
             }
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// What to do when PostgreSQL does not answer.
-pub(super) const START_POSTGRES: &str = "start the PostgreSQL server, or let DATABASE_URL name the right one";
+/// Applies pending migrations. Shows the progress of the search index as a bar on a terminal, else in the log.
+pub(super) fn migrate_up(config: &Config, migrator: &mut Migrator) -> Result<Vec<String>, CliError> {
+    if std::io::stderr().is_terminal() {
+        let bar = progress_bar(0, "rows indexed");
+        let applied = migrator.up_with(&mut |progress| {
+            bar.set_length(progress.total);
+            bar.set_position(progress.rows);
+        });
+        bar.finish_and_clear();
+        return Ok(applied?);
+    }
+    let _log = logging::start(config);
+    let mut log = IndexingLog::default();
+    Ok(migrator.up_with(&mut |progress| log.record(progress))?)
+}
 
-/// A connection for migrating and seeding, or a sentence about why there is none.
+/// Help for a PostgreSQL server that cannot be reached.
+pub(super) const START_POSTGRES: &str = "start the PostgreSQL server, or correct DATABASE_URL";
+
+/// Opens a connection for migrations and seeding.
 pub(super) fn connect(config: &Config) -> Result<Migrator, CliError> {
     prepare_folders(config)?;
-    Migrator::connect(&config.database).map_err(|error| {
-        CliError::Message(match &config.database.target {
-            Target::Sqlite(path) => {
-                format!("{error} (`{}`); let DATABASE_URL name a file of SQLite's, or a new one", path.display())
-            }
-            Target::Postgres(_) => {
-                format!("{error}; {START_POSTGRES}")
-            }
-        })
+    Migrator::connect(&config.database).map_err(|error| match (&config.database.target, error) {
+        (Target::Sqlite(path), MigrationError::Connect(reason)) => CliError::with_help(
+            format!("cannot open database {}: {reason}", path.display()),
+            "set DATABASE_URL to an SQLite database or to a new file",
+        ),
+        (_, error) => CliError::with_help(error.to_string(), START_POSTGRES),
     })
 }

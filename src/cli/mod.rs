@@ -1,13 +1,15 @@
-//! The command line. Commands write to `&mut dyn Write`, so that tests read what people see.
+//! The command line. Commands write to a `&mut dyn Write`, so that tests can read their output.
 
 mod doctor;
 mod environment;
+mod error;
 mod incidents;
 mod listen;
 mod logging;
 mod migrate;
 mod openapi;
 mod postman;
+mod progress;
 mod seed;
 mod serve;
 mod user;
@@ -17,8 +19,9 @@ use std::{io::Write, process::ExitCode};
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub use environment::{jwt_secret, load, prepare_folders};
+pub use error::CliError;
 
-use crate::{app::AppError, config, db::migrations::MigrationError, seed::SeedError};
+use crate::config;
 
 /// The BucketList API server.
 #[derive(Debug, Parser)]
@@ -30,9 +33,12 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Start the server (migrates first unless AUTO_MIGRATE is false; seeds an empty database in development).
+    /// Start the server.
+    ///
+    /// Migrates the database first, unless AUTO_MIGRATE is false. In development, inserts sample data into an empty
+    /// database.
     Serve {
-        /// Put the standard data into an empty database, whatever the environment.
+        /// Insert sample data into an empty database, in any environment.
         #[arg(long)]
         seed: bool,
     },
@@ -41,9 +47,9 @@ enum Command {
         #[command(subcommand)]
         action: migrate::Action,
     },
-    /// Put data into the database: the standard data, or plausible fake data with --dummy.
+    /// Insert sample data, or generated data with --dummy.
     Seed(seed::Arguments),
-    /// Make and promote accounts.
+    /// Create users and change roles.
     User {
         #[command(subcommand)]
         action: user::Action,
@@ -58,18 +64,18 @@ enum Command {
         #[command(subcommand)]
         action: postman::Action,
     },
-    /// List and show failures that were kept; export them, send them again, and keep them fixed.
+    /// List, show, export, replay and resolve captured failures.
     Incidents {
         #[command(subcommand)]
         action: incidents::Action,
     },
-    /// Say what is configured, what is reachable, what is wrong and how to mend it.
+    /// Check the configuration and the services it refers to.
     Doctor {
-        /// For people or for machines.
+        /// Output format.
         #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
         format: OutputFormat,
     },
-    /// Print the configuration's documentation.
+    /// Print the documentation of the configuration.
     Config {
         #[command(subcommand)]
         action: ConfigAction,
@@ -82,34 +88,13 @@ enum ConfigAction {
     Example,
 }
 
-/// How an answer is printed.
+/// Output format of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum OutputFormat {
-    /// For people.
+    /// Text for people.
     Text,
-    /// For machines.
+    /// JSON for programs.
     Json,
-}
-
-/// Why a command failed: one sentence that names the remedy.
-#[derive(Debug, thiserror::Error)]
-pub enum CliError {
-    #[error(transparent)]
-    Config(#[from] config::ConfigError),
-    #[error(".env cannot be read: {0}")]
-    DotEnv(dotenvy::Error),
-    #[error(transparent)]
-    Migration(#[from] MigrationError),
-    #[error(transparent)]
-    Seed(#[from] SeedError),
-    #[error(transparent)]
-    App(#[from] AppError),
-    #[error(transparent)]
-    Database(#[from] diesel::result::Error),
-    #[error("cannot write the answer: {0}")]
-    Output(#[from] std::io::Error),
-    #[error("{0}")]
-    Message(String),
 }
 
 /// Runs a command.

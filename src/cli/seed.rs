@@ -1,11 +1,14 @@
 //! `bucketlist seed`.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{CliError, migrate::connect};
+use super::{
+    CliError,
+    migrate::{connect, migrate_up},
+    progress::progress_bar,
+};
 use crate::{
     app::AppError,
     auth::Hasher,
@@ -17,68 +20,55 @@ use crate::{
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct Arguments {
-    /// Add plausible fake data, the same for the same --rng-seed.
+    /// Insert generated data. The same --rng-seed generates the same data.
     #[arg(long)]
     dummy: bool,
-    /// How many users.
+    /// Number of users.
     #[arg(long, default_value_t = 10, requires = "dummy")]
     users: u64,
-    /// How many bucketlists each user has.
+    /// Number of bucketlists per user.
     #[arg(long, default_value_t = 10, requires = "dummy")]
     lists: u64,
-    /// How many items each bucketlist has.
+    /// Number of items per bucketlist.
     #[arg(long, default_value_t = 10, requires = "dummy")]
     items: u64,
-    /// What the fake data depends on.
+    /// Seed of the random number generator.
     #[arg(long, default_value_t = 1, requires = "dummy")]
     rng_seed: u64,
 }
 
 pub(super) fn run(config: &Config, arguments: &Arguments, out: &mut dyn Write) -> Result<(), CliError> {
     let mut migrator = connect(config)?;
-    migrator.up()?;
+    migrate_up(config, &mut migrator)?;
     if !arguments.dummy {
-        match insert_standard(config, &mut migrator)? {
-            true => writeln!(out, "Added the standard data: {} and {}.", seed::ADMIN_EMAIL, seed::DEMO_EMAIL)?,
-            false => writeln!(out, "There is data already; nothing was added.")?,
+        match insert_sample_data(config, &mut migrator)? {
+            true => writeln!(out, "Sample data inserted. Users: {} and {}.", seed::ADMIN_EMAIL, seed::DEMO_EMAIL)?,
+            false => writeln!(out, "The database is not empty. Nothing was inserted.")?,
         }
         return Ok(());
     }
     let &Arguments { users, lists, items, rng_seed, .. } = arguments;
-    let total = users.saturating_mul(lists).saturating_mul(items);
-    let bar = progress_bar(total);
+    let bar = progress_bar(users.saturating_mul(lists).saturating_mul(items), "items");
     let options = DummyOptions { users, lists, items, rng_seed };
     let hasher = Hasher::new(config.passwords).map_err(AppError::Hashing)?;
-    let summary = seed::insert_dummy(migrator.connection(), &hasher, &SystemRandom, &options, &mut |done| {
-        bar.set_position(done)
+    let inserted = seed::insert_dummy(migrator.connection(), &hasher, &SystemRandom, &options, &mut |items| {
+        bar.set_position(items);
     })?;
     bar.finish_and_clear();
     writeln!(
         out,
-        "Added {} users, {} bucketlists and {} items in {:.1?}.",
-        summary.users,
-        summary.lists,
-        summary.items,
+        "Inserted {} users, {} bucketlists and {} items in {:.1?}.",
+        inserted.users,
+        inserted.lists,
+        inserted.items,
         bar.elapsed()
     )?;
     Ok(())
 }
 
-/// Puts the standard data into an empty database; false when it was not empty.
-pub(super) fn insert_standard(config: &Config, migrator: &mut Migrator) -> Result<bool, CliError> {
+/// Inserts the sample data into an empty database; returns `false` if the database is not empty.
+pub(super) fn insert_sample_data(config: &Config, migrator: &mut Migrator) -> Result<bool, CliError> {
     let hasher = Hasher::new(config.passwords).map_err(AppError::Hashing)?;
-    let added = seed::insert_standard(migrator.connection(), &hasher, &SystemRandom, SystemClock.now())?;
-    Ok(added.is_some())
-}
-
-fn progress_bar(total: u64) -> ProgressBar {
-    let bar = ProgressBar::new(total);
-    if !std::io::stderr().is_terminal() {
-        bar.set_draw_target(ProgressDrawTarget::hidden());
-    }
-    // The template is a constant; the default bar is the fallback.
-    if let Ok(style) = ProgressStyle::with_template("{bar:40} {human_pos}/{human_len} items, {per_sec}, {eta} left") {
-        bar.set_style(style);
-    }
-    bar
+    let inserted = seed::insert_standard(migrator.connection(), &hasher, &SystemRandom, SystemClock.now())?;
+    Ok(inserted.is_some())
 }

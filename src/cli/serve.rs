@@ -1,19 +1,29 @@
 //! `bucketlist serve`.
 
-use std::{fs::File, io::Write, path::Path, time::Duration};
+use std::{
+    fs::File,
+    io::Write,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::Duration,
+};
 
 use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
-    sync::watch,
+    signal::unix::{SignalKind, signal},
+    sync::oneshot,
+    time::{Instant, timeout_at},
 };
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     CliError, jwt_secret,
-    listen::{Listening, certificates},
+    listen::{Listeners, load_certificates},
     logging,
     migrate::{START_POSTGRES, connect},
     prepare_folders,
-    seed::insert_standard,
+    progress::IndexingLog,
+    seed::insert_sample_data,
 };
 use crate::{
     app::{App, Dependencies},
@@ -24,134 +34,188 @@ use crate::{
         exclusive::{ExclusiveLock, ExclusiveLockError, ensure_not_locked},
         migrations::MigrationError,
     },
-    http::Readiness,
+    http::StartupGate,
+    jobs::supervise,
     seed,
 };
 
-/// How often a server makes sure that it still has its database for itself.
-const RENEWAL: Duration = Duration::from_secs(5);
+/// Interval between checks that this server still holds the exclusive lock on its database.
+const LOCK_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 pub(super) fn run(config: &Config, seed: bool, out: &mut dyn Write) -> Result<(), CliError> {
     let _log = logging::start(config);
-    let wants_seed = seed || config.environment == Environment::Development;
-    let (app, listening, hold) = on_a_thread_of_its_own(|| {
-        let certificates = certificates(config)?;
-        let hold = hold(config)?;
-        prepare_database(config, wants_seed)?;
-        let secret = jwt_secret(config)?;
-        let listening = Listening::open(config, certificates)?;
-        Ok((App::new(config, &secret, Dependencies::real(config)?)?, listening, hold))
-    })?;
+    let seed = seed || config.environment == Environment::Development;
+    let certificates = load_certificates(config)?;
+    let lock = lock_database(config)?;
+    let listeners = Listeners::bind(config, certificates)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(std::thread::available_parallelism().map_or(1, usize::from))
+        .worker_threads(thread::available_parallelism().map_or(1, usize::from))
         .enable_all()
         .build()?;
-    // Before anybody is told that the server is there: from then on it may be asked to stop.
-    let stop = {
-        let _inside = runtime.enter();
-        stop_signal(app.readiness.clone(), config.shutdown_delay)?
-    };
-    greet(config, &listening, out)?;
-    let stop = async move {
-        tokio::select! {
-            () = stop => {}
-            () = lost(hold) => {}
-        }
-    };
-    runtime.block_on(serve(config, app, listening, stop))?;
-    tracing::info!("stopped");
+    runtime.block_on(serve(config, seed, lock, listeners, out))?;
+    tracing::info!("server stopped");
     Ok(())
 }
 
-/// Building the documents and pages takes megabytes for a moment; the allocator gives them back when their thread ends,
-/// and would keep them for the main thread as long as the server runs.
-fn on_a_thread_of_its_own<T: Send>(work: impl FnOnce() -> Result<T, CliError> + Send) -> Result<T, CliError> {
-    std::thread::scope(|scope| scope.spawn(work).join())
-        .unwrap_or_else(|_| Err(CliError::Message("the server could not be put together; see the log".to_owned())))
+async fn serve(
+    config: &Config,
+    seed: bool,
+    lock: DatabaseLock,
+    listeners: Listeners,
+    out: &mut dyn Write,
+) -> Result<(), CliError> {
+    let gate = Arc::new(StartupGate::new(config.is_https()));
+    // Before the first connection: a server that can be reached can be stopped.
+    let stop = stop_signal(Arc::clone(&gate), config.shutdown_delay)?;
+    // Held until the last request is complete, not only until the server is asked to stop.
+    let lock = Arc::new(lock);
+    let lock_lost = lock_lost(Arc::clone(&lock));
+    let stop = async move {
+        tokio::select! {
+            () = stop => {}
+            () = lock_lost => {}
+        }
+    };
+    tokio::pin!(stop);
+    let greeting = Greeting::new(config, &listeners)?;
+    let shutdown = CancellationToken::new();
+    let serving = tokio::spawn({
+        let (config, gate, shutdown) = (config.clone(), Arc::clone(&gate), shutdown.clone());
+        async move { listeners.serve(&config, gate, shutdown).await }
+    });
+    // Migrating and indexing a large database takes minutes. Meanwhile the server is alive and not ready.
+    let app = tokio::select! {
+        app = start_app(config.clone(), seed) => app?,
+        () = &mut stop => return Ok(()),
+    };
+    let App { endpoint, worker, incidents, readiness, .. } = app;
+    gate.open(endpoint, readiness);
+    greeting.write(out)?;
+
+    let tasks = TaskTracker::new();
+    tasks.spawn(worker.run(shutdown.clone()));
+    let storage_shutdown = CancellationToken::new();
+    tasks.spawn({
+        let shutdown = storage_shutdown.clone();
+        async move { supervise("incident storage", &shutdown, || incidents.run(&shutdown)).await }
+    });
+    stop.await;
+    let deadline = Instant::now() + config.shutdown_timeout;
+    shutdown.cancel();
+    let served = serving.await.unwrap_or_else(|error| Err(CliError::Message(format!("the server failed: {error}"))));
+    // Only now, so that failures of the last requests are stored as well.
+    storage_shutdown.cancel();
+    tasks.close();
+    if timeout_at(deadline, tasks.wait()).await.is_err() {
+        tracing::warn!(tasks = tasks.len(), "shutdown timeout reached; background tasks interrupted");
+    }
+    served
 }
 
-/// Keeps a second server from a database that one has for itself: each would remember what the other has changed. Lasts as
-/// long as it is held, and no longer than the process.
-enum Hold {
-    /// The embedded database is always one server's.
+/// Prepares the database and builds the app on a separate thread. Building documents and pages takes megabytes for a
+/// moment; the allocator returns them when the thread ends.
+async fn start_app(config: Config, seed: bool) -> Result<App, CliError> {
+    let (sender, app) = oneshot::channel();
+    let start = move || {
+        let start = || {
+            prepare_database(&config, seed)?;
+            let secret = jwt_secret(&config)?;
+            Ok(App::new(&config, &secret, Dependencies::from_config(&config)?)?)
+        };
+        // The receiver is dropped when the server is stopped before it has started.
+        let _ = sender.send(start());
+    };
+    thread::Builder::new().name("startup".to_owned()).spawn(start)?;
+    app.await.unwrap_or_else(|_| Err(CliError::Message("the server panicked during startup; see the log".to_owned())))
+}
+
+/// Prevents a second server from using the same database where this one caches what it has read. Released with the
+/// process.
+enum DatabaseLock {
     File {
-        _lock: File,
+        _file: File,
     },
-    ExclusiveLock(ExclusiveLock),
-    /// Others may be there.
+    Advisory(Mutex<ExclusiveLock>),
+    /// Servers share the database and cache nothing.
     Shared,
 }
 
-fn hold(config: &Config) -> Result<Hold, CliError> {
+fn lock_database(config: &Config) -> Result<DatabaseLock, CliError> {
     match &config.database.target {
         Target::Sqlite(path) => {
             prepare_folders(config)?;
-            Ok(Hold::File { _lock: lock(path)? })
+            Ok(DatabaseLock::File { _file: lock_file(path)? })
         }
         Target::Postgres(url) if config.is_exclusive => {
-            ExclusiveLock::new(url).map(Hold::ExclusiveLock).map_err(|error| refusal(&error))
+            let lock = ExclusiveLock::new(url).map_err(|error| lock_error(&error))?;
+            Ok(DatabaseLock::Advisory(Mutex::new(lock)))
         }
-        Target::Postgres(url) => ensure_not_locked(url).map(|()| Hold::Shared).map_err(|error| refusal(&error)),
+        Target::Postgres(url) => {
+            ensure_not_locked(url).map(|()| DatabaseLock::Shared).map_err(|error| lock_error(&error))
+        }
     }
 }
 
-fn refusal(error: &ExclusiveLockError) -> CliError {
-    CliError::Message(match error {
-        ExclusiveLockError::AlreadyHeld => {
-            "another server has the database for itself; stop it, or let no server have DATABASE_EXCLUSIVE".to_owned()
-        }
-        ExclusiveLockError::Unreachable(_) => format!("{error}; {START_POSTGRES}"),
-    })
+fn lock_error(error: &ExclusiveLockError) -> CliError {
+    match error {
+        ExclusiveLockError::AlreadyHeld => CliError::with_help(
+            "another server uses the database exclusively",
+            "stop that server, or set DATABASE_EXCLUSIVE=false on all servers",
+        ),
+        ExclusiveLockError::Unreachable(_) => CliError::with_help(error.to_string(), START_POSTGRES),
+    }
 }
 
-/// Ends when the claim is lost: what this server remembers may then be wrong.
-async fn lost(hold: Hold) {
-    let mut claim = match hold {
-        Hold::ExclusiveLock(claim) => claim,
-        held => {
-            let _held = held;
-            return std::future::pending().await;
-        }
-    };
+fn lock_file(database: &Path) -> Result<File, CliError> {
+    let mut path = database.as_os_str().to_owned();
+    path.push(".lock");
+    let help = "stop the other server, or use PostgreSQL to run several servers";
+    let file = File::create(&path).map_err(|error| {
+        CliError::with_help(format!("cannot create {}: {}", path.display(), super::error::io_reason(&error)), help)
+    })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(_) => Err(CliError::with_help(format!("another server uses database {}", database.display()), help)),
+    }
+}
+
+/// Completes when the exclusive lock is lost: the caches of this server may be stale from then on.
+async fn lock_lost(lock: Arc<DatabaseLock>) {
+    if !matches!(*lock, DatabaseLock::Advisory(_)) {
+        return std::future::pending().await;
+    }
     loop {
-        tokio::time::sleep(RENEWAL).await;
-        let renewal = tokio::task::spawn_blocking(move || {
-            let outcome = claim.renew();
-            (claim, outcome)
+        tokio::time::sleep(LOCK_CHECK_INTERVAL).await;
+        let lock = Arc::clone(&lock);
+        let renewal = tokio::task::spawn_blocking(move || match &*lock {
+            DatabaseLock::Advisory(lock) => lock.lock().unwrap_or_else(PoisonError::into_inner).renew(),
+            _ => Ok(()),
         });
-        let Ok((kept, outcome)) = renewal.await else { return };
-        claim = kept;
-        match outcome {
-            Ok(()) => {}
-            // Nothing can be read either, until it is back.
-            Err(ExclusiveLockError::Unreachable(reason)) => {
-                tracing::warn!(reason, "cannot renew the claim on the database")
+        match renewal.await {
+            Ok(Ok(())) => {}
+            // Without a connection, nothing can be read that could be stale.
+            Ok(Err(ExclusiveLockError::Unreachable(reason))) => {
+                tracing::warn!(reason, "cannot renew the database lock");
             }
-            Err(error @ ExclusiveLockError::AlreadyHeld) => {
-                tracing::error!(%error, "the connection that held the claim was lost: stopping");
+            Ok(Err(error @ ExclusiveLockError::AlreadyHeld)) => {
+                tracing::error!(%error, "database lock lost; stopping");
+                return;
+            }
+            Err(error) => {
+                tracing::error!(%error, "database lock check failed; stopping");
                 return;
             }
         }
     }
 }
 
-fn lock(path: &Path) -> Result<File, CliError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let fail = |why: String| CliError::Message(format!("{why}; stop the other server, or use PostgreSQL for several"));
-    let file = File::create(&name).map_err(|error| fail(format!("`{}`: {error}", name.display())))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(_) => Err(fail(format!("another server has the database `{}`", path.display()))),
-    }
-}
-
-/// Migrates and seeds, or refuses a database that this binary must not touch.
-fn prepare_database(config: &Config, wants_seed: bool) -> Result<(), CliError> {
+/// Migrates and seeds the database, or rejects one that is newer than this binary.
+fn prepare_database(config: &Config, seed: bool) -> Result<(), CliError> {
     let mut migrator = connect(config)?;
     if config.auto_migrate {
-        for name in migrator.up()? {
-            tracing::info!(name, "migrated");
+        let mut log = IndexingLog::default();
+        for name in migrator.up_with(&mut |progress| log.record(progress))? {
+            tracing::info!(name, "migration applied");
         }
     } else {
         let status = migrator.status()?;
@@ -159,80 +223,75 @@ fn prepare_database(config: &Config, wants_seed: bool) -> Result<(), CliError> {
             return Err(MigrationError::Newer(version.clone()).into());
         }
         if !status.pending.is_empty() {
-            tracing::warn!(pending = status.pending.len(), "the database is not current: run `bucketlist migrate up`");
+            tracing::warn!(pending = status.pending.len(), "migrations pending; run `bucketlist migrate up`");
             return Ok(());
         }
     }
-    if wants_seed && insert_standard(config, &mut migrator)? {
-        tracing::info!("the database was empty: added the standard data");
+    if seed && insert_sample_data(config, &mut migrator)? {
+        tracing::info!("sample data inserted into the empty database");
     }
     Ok(())
 }
 
-fn greet(config: &Config, listening: &Listening, out: &mut dyn Write) -> Result<(), CliError> {
-    let url = listening.url()?;
-    writeln!(out, "BucketList API {} ({})", build_info::VERSION, config.environment.as_str())?;
-    writeln!(out, "  API       {url}/v1")?;
-    writeln!(out, "            {url}/v2")?;
-    writeln!(out, "  Docs      {url}/docs")?;
-    writeln!(out, "  Document  {url}/openapi/v1.json")?;
-    writeln!(out, "            {url}/openapi/v2.json")?;
-    writeln!(out, "  Health    {url}/health/ready")?;
-    if let Some(redirect) = listening.redirect_url()? {
-        writeln!(out, "  Redirect  {redirect}")?;
+/// The text that is printed when the server is ready.
+struct Greeting(String);
+
+impl Greeting {
+    fn new(config: &Config, listeners: &Listeners) -> Result<Self, CliError> {
+        use std::fmt::Write as _;
+        let url = listeners.url()?;
+        let mut text = format!(
+            "BucketList API {} ({})\n  \
+             API       {url}/v1\n            {url}/v2\n  \
+             Docs      {url}/docs\n  \
+             Document  {url}/openapi/v1.json\n            {url}/openapi/v2.json\n  \
+             Health    {url}/health/ready\n",
+            build_info::VERSION,
+            config.environment.as_str(),
+        );
+        // Writing to a string cannot fail.
+        if let Some(redirect) = listeners.redirect_url()? {
+            let _ = writeln!(text, "  Redirect  {redirect}");
+        }
+        let _ = writeln!(text, "  Database  {}", config.database.target.engine());
+        if config.environment == Environment::Development {
+            let _ = writeln!(text, "  Login     {} / {}", seed::DEMO_EMAIL, seed::DEMO_PASSWORD);
+            let _ = writeln!(text, "  Admin     {} / {}", seed::ADMIN_EMAIL, seed::ADMIN_PASSWORD);
+        }
+        Ok(Self(text))
     }
-    writeln!(out, "  Database  {}", config.database.target.engine())?;
-    if config.environment == Environment::Development {
-        writeln!(out, "  Login     {} / {}", seed::DEMO_EMAIL, seed::DEMO_PASSWORD)?;
-        writeln!(out, "  Admin     {} / {}", seed::ADMIN_EMAIL, seed::ADMIN_PASSWORD)?;
+
+    fn write(self, out: &mut dyn Write) -> Result<(), CliError> {
+        out.write_all(self.0.as_bytes())?;
+        Ok(out.flush()?)
     }
-    out.flush()?;
-    Ok(())
 }
 
-async fn serve(
-    config: &Config,
-    app: App,
-    listening: Listening,
-    asked_to_stop: impl Future<Output = ()>,
-) -> Result<(), CliError> {
-    let (stop, stopped) = watch::channel(false);
-    let incidents = tokio::spawn(app.incidents.run(stopped.clone()));
-    let worker = tokio::spawn(app.worker.run(stopped));
-    listening.serve(config, app.endpoint, asked_to_stop).await?;
-    let _ = stop.send(true);
-    // A job that is being done is finished, but it cannot hold the server up for ever; the outbox keeps it.
-    let both = futures_util::future::join(worker, incidents);
-    let _ = tokio::time::timeout(config.shutdown_timeout, both).await;
-    Ok(())
-}
-
-/// Ends when the server is to stop. After SIGTERM readiness fails first, while requests are still taken: whoever balances
-/// the load gets the time to look elsewhere.
-fn stop_signal(readiness: Readiness, delay: Duration) -> Result<impl Future<Output = ()>, CliError> {
-    let listen = |kind: SignalKind| -> std::io::Result<Signal> { signal(kind) };
-    let mut terminate = listen(SignalKind::terminate())?;
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    // The terminal is gone: as good a reason to stop as being asked to, and no reason to drop anybody.
-    let mut hang_up = listen(SignalKind::hangup())?;
+/// Completes when the server must stop. After SIGTERM it keeps serving for `delay` while readiness fails, so that load
+/// balancers can stop sending requests; SIGINT ends the delay.
+fn stop_signal(gate: Arc<StartupGate>, delay: Duration) -> Result<impl Future<Output = ()>, CliError> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    // Sent when the terminal closes.
+    let mut hang_up = signal(SignalKind::hangup())?;
     Ok(async move {
-        let asked = async {
+        let terminated = async {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = hang_up.recv() => {}
             }
         };
         tokio::select! {
-            () = asked => {
-                readiness.drain();
-                tracing::info!("stopping: not ready any more");
+            () = terminated => {
+                gate.drain();
+                tracing::info!("shutdown requested; readiness check now fails");
                 tokio::select! {
                     () = tokio::time::sleep(delay) => {}
                     _ = interrupt.recv() => {}
                 }
             }
-            _ = interrupt.recv() => readiness.drain(),
+            _ = interrupt.recv() => gate.drain(),
         }
-        tracing::info!("stopping: finishing the requests in flight");
+        tracing::info!("shutting down; completing requests in flight");
     })
 }

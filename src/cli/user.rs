@@ -1,12 +1,15 @@
-//! `bucketlist user`: for the first administrator, and for operators.
+//! `bucketlist user`: creates the first administrator, and manages users without the API.
 
 use std::io::{BufRead, Write};
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use diesel::{Connection, QueryResult};
 use secrecy::SecretString;
 
-use super::{CliError, migrate::connect};
+use super::{
+    CliError,
+    migrate::{connect, migrate_up},
+};
 use crate::{
     app::AppError,
     auth::{Hasher, RefreshTokens, digest},
@@ -19,31 +22,37 @@ use crate::{
         },
     },
     domain::{
-        AuditAction, AuditEvent, AuditOrigin, Clock, Email, PasswordPolicy, SystemClock, SystemRandom, search_text,
+        AuditAction, AuditEvent, AuditOrigin, Clock, Email, PasswordPolicy, SystemClock, SystemRandom, UserName,
+        search_text,
     },
 };
 
 #[derive(Clone, Debug, Subcommand)]
 pub(super) enum Action {
-    /// Make an account; prints a token to set its password with, unless --password-stdin gives one.
-    Create {
-        /// The email address.
-        email: String,
-        /// What to call the user; left out, the part of the address before the @.
-        #[arg(long)]
-        name: Option<String>,
-        /// Make an administrator.
-        #[arg(long)]
-        admin: bool,
-        /// Read the password from the first line of standard input.
-        #[arg(long)]
-        password_stdin: bool,
-    },
-    /// Make an account an administrator.
+    /// Create a user.
+    ///
+    /// Prints a token for setting the password, unless --password-stdin is given.
+    Create(Create),
+    /// Make a user an administrator.
     Promote {
-        /// The email address.
+        /// Email address.
         email: String,
     },
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct Create {
+    /// Email address.
+    email: String,
+    /// Display name. Default: the part of the email address before the @.
+    #[arg(long)]
+    name: Option<String>,
+    /// Create an administrator.
+    #[arg(long)]
+    admin: bool,
+    /// Read the password from the first line of standard input.
+    #[arg(long)]
+    password_stdin: bool,
 }
 
 pub(super) fn run(
@@ -52,90 +61,103 @@ pub(super) fn run(
     input: &mut dyn BufRead,
     out: &mut dyn Write,
 ) -> Result<(), CliError> {
-    let message = |text: String| CliError::Message(text);
-    let (Action::Create { email, .. } | Action::Promote { email }) = action;
-    let email = Email::parse(email).map_err(|error| message(format!("`{email}` {error}")))?;
-    let mut migrator = connect(config)?;
-    migrator.up()?;
-    let c = migrator.connection();
-    let now = SystemClock.now();
     match action {
-        Action::Create { name, admin, password_stdin, .. } => {
-            // Nobody is told a password that was made for them and would go on being good: a token of the kind that is mailed
-            // for a reset is good once and not for long.
-            let token = (!*password_stdin).then(|| RefreshTokens::generate(&SystemRandom));
-            // Until then the password is one that nobody knows.
-            let password = match token {
-                Some(_) => RefreshTokens::generate(&SystemRandom).into(),
-                None => allowed_password(config, &email, input)?,
-            };
-            let hasher = Hasher::new(config.passwords).map_err(AppError::Hashing)?;
-            let password_hash = hasher
-                .hash_now(&password, &SystemRandom)
-                .ok_or_else(|| message("the password cannot be hashed; check PASSWORD_HASH_MEMORY_KIB".into()))?;
-            let name = name.as_deref().unwrap_or(email.local_part());
-            let user = NewUser {
-                email: email.address(),
-                email_key: email.key(),
-                name,
-                search_text: search_text(email.address(), Some(name)),
-                password_hash: &password_hash,
-                role: if *admin { users::ADMIN } else { users::USER },
-                disabled: false,
-                created_at: now,
-                updated_at: now,
-            };
-            let insert = |c: &mut DbConnection| -> QueryResult<_> {
-                let user = users::insert(c, &user)?;
-                let event = AuditEvent::of_user(AuditAction::UserCreated, user.id).with("role", &user.role);
-                if let Some(token) = &token {
-                    let micros = i64::try_from(config.passwords.reset_ttl.as_micros()).unwrap_or(i64::MAX / 4);
-                    sessions::insert_password_reset(c, &digest(token), user.id, now + micros)?;
-                }
-                record(c, event, now)?;
-                Ok(user)
-            };
-            let user = c.transaction(insert).map_err(|error| match DbError::from(error) {
-                DbError::UniqueViolation(_) => message(format!("there is an account for {} already", email.address())),
-                error => message(error.to_string()),
-            })?;
-            writeln!(out, "Made the {} {} with id {}.", user.role, user.email, user.id)?;
-            if let Some(token) = token {
-                write!(
-                    out,
-                    "To set the password, within {} minutes and once, with the server running:\n\n\
-                     curl '{}/v1/auth/password-reset/confirm' \\\n  \
-                     --json '{{\"token\": \"{token}\", \"new_password\": \"…\"}}'\n",
-                    config.passwords.reset_ttl.as_secs().div_ceil(60),
-                    config.public_url,
-                )?;
-            }
+        Action::Create(arguments) => create(config, arguments, input, out),
+        Action::Promote { email } => promote(config, email, out),
+    }
+}
+
+fn create(config: &Config, arguments: &Create, input: &mut dyn BufRead, out: &mut dyn Write) -> Result<(), CliError> {
+    let email = parse_email(&arguments.email)?;
+    let name = match &arguments.name {
+        Some(name) => UserName::parse(name).map_err(|error| CliError::Message(format!("invalid name: {error}")))?,
+        None => UserName::parse(&email.local_part().chars().take(100).collect::<String>())
+            .map_err(|error| CliError::with_help(format!("invalid name: {error}"), "set --name"))?,
+    };
+    // Without a given password, a reset token is printed, which expires soon and can be used once. A generated password
+    // would remain valid.
+    let token = (!arguments.password_stdin).then(|| RefreshTokens::generate(&SystemRandom));
+    let password = match token {
+        // A random password that is never displayed.
+        Some(_) => RefreshTokens::generate(&SystemRandom).into(),
+        None => read_password(config, &email, input)?,
+    };
+    let mut migrator = connect(config)?;
+    migrate_up(config, &mut migrator)?;
+    let hasher = Hasher::new(config.passwords).map_err(AppError::Hashing)?;
+    let password_hash = hasher
+        .hash_blocking(&password, &SystemRandom)
+        .ok_or_else(|| CliError::with_help("cannot hash the password", "check PASSWORD_HASH_MEMORY_KIB"))?;
+    let now = SystemClock.now();
+    let user = NewUser {
+        email: email.address(),
+        email_key: email.key(),
+        name: name.as_str(),
+        search_text: search_text(email.address(), Some(name.as_str())),
+        password_hash: &password_hash,
+        role: if arguments.admin { users::ADMIN } else { users::USER },
+        disabled: false,
+        created_at: now,
+        updated_at: now,
+    };
+    let insert = |c: &mut DbConnection| -> QueryResult<_> {
+        let user = users::insert(c, &user)?;
+        let event = AuditEvent::of_user(AuditAction::UserCreated, user.id).with("role", &user.role);
+        if let Some(token) = &token {
+            let ttl = i64::try_from(config.passwords.reset_ttl.as_micros()).unwrap_or(i64::MAX / 4);
+            sessions::insert_password_reset(c, &digest(token), user.id, now + ttl)?;
         }
-        Action::Promote { .. } => {
-            let unknown = || message(format!("there is no account for {}", email.address()));
-            let user = users::find_by_email(c, email.key())?.ok_or_else(unknown)?;
-            let changes =
-                UserChanges { role: Some(users::ADMIN.to_owned()), updated_at: Some(now), ..UserChanges::default() };
-            c.transaction(|c| {
-                users::update(c, user.id, &changes)?;
-                if user.is_admin() {
-                    return Ok(());
-                }
-                let event = AuditEvent::of_user(AuditAction::UserRoleChanged, user.id);
-                record(c, event.with("from", &user.role).with("to", users::ADMIN), now)
-            })?;
-            writeln!(out, "{} is an administrator now.", user.email)?;
-        }
+        record(c, event, now)?;
+        Ok(user)
+    };
+    let user = migrator.connection().transaction(insert).map_err(|error| match DbError::from(error) {
+        DbError::UniqueViolation(_) => CliError::Message(format!("user {} already exists", email.address())),
+        error => CliError::Message(error.to_string()),
+    })?;
+    writeln!(out, "Created {} {} with ID {}.", user.role, user.email, user.id)?;
+    if let Some(token) = token {
+        write!(
+            out,
+            "Set the password within {} minutes, with the server running:\n\n\
+             curl '{}/v1/auth/password-reset/confirm' \\\n  \
+             --json '{{\"token\": \"{token}\", \"new_password\": \"…\"}}'\n",
+            config.passwords.reset_ttl.as_secs().div_ceil(60),
+            config.public_url,
+        )?;
     }
     Ok(())
+}
+
+fn promote(config: &Config, email: &str, out: &mut dyn Write) -> Result<(), CliError> {
+    let email = parse_email(email)?;
+    let mut migrator = connect(config)?;
+    migrate_up(config, &mut migrator)?;
+    let (c, now) = (migrator.connection(), SystemClock.now());
+    let unknown = || CliError::Message(format!("user {} does not exist", email.address()));
+    let user = users::find_by_email(c, email.key())?.ok_or_else(unknown)?;
+    let changes = UserChanges { role: Some(users::ADMIN.to_owned()), updated_at: Some(now), ..UserChanges::default() };
+    c.transaction(|c| {
+        users::update(c, user.id, &changes)?;
+        if user.is_admin() {
+            return Ok(());
+        }
+        let event = AuditEvent::of_user(AuditAction::UserRoleChanged, user.id);
+        record(c, event.with("from", &user.role).with("to", users::ADMIN), now)
+    })?;
+    writeln!(out, "{} is now an administrator.", user.email)?;
+    Ok(())
+}
+
+fn parse_email(text: &str) -> Result<Email, CliError> {
+    Email::parse(text).map_err(|_| CliError::Message(format!("`{text}` is not an email address")))
 }
 
 fn record(c: &mut DbConnection, event: AuditEvent, now: i64) -> QueryResult<()> {
     audit::append(c, &AuditOrigin::default(), &event.with("by", "command line"), now)
 }
 
-/// The first line of the input, if it may be the password of this account.
-fn allowed_password(config: &Config, email: &Email, input: &mut dyn BufRead) -> Result<SecretString, CliError> {
+/// Reads a password from the first line of `input` and checks it against the policy.
+fn read_password(config: &Config, email: &Email, input: &mut dyn BufRead) -> Result<SecretString, CliError> {
     let mut line = String::new();
     input.read_line(&mut line)?;
     let password = line.trim_end_matches(['\r', '\n']);

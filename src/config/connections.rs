@@ -1,14 +1,14 @@
-//! Reads how clients reach the server.
+//! Parses the settings of connections.
 
 use std::path::PathBuf;
 
-use super::{Connections, parse::Reader};
+use super::{ConnectionSettings, parse::Reader};
 
 impl Reader<'_> {
-    pub(super) fn connections(&mut self, port: u16) -> Connections {
+    pub(super) fn connections(&mut self, port: u16) -> ConnectionSettings {
         let certificate = self.certificate();
         let redirect_port = self.redirect_port("HTTP_REDIRECT_PORT", port);
-        Connections {
+        ConnectionSettings {
             certificate,
             certificate_interval: self.duration("TLS_CHECK_INTERVAL"),
             redirect_port,
@@ -24,11 +24,11 @@ impl Reader<'_> {
             (Some(certificate), Some(key)) => Some((certificate.into(), key.into())),
             (None, None) => None,
             (Some(_), None) => {
-                self.mistake("TLS_KEY", "must name the file of the private key, since TLS_CERT is set");
+                self.invalid("TLS_KEY", "must be set if TLS_CERT is set");
                 None
             }
             (None, Some(_)) => {
-                self.mistake("TLS_CERT", "must name the file of the certificate, since TLS_KEY is set");
+                self.invalid("TLS_CERT", "must be set if TLS_KEY is set");
                 None
             }
         }
@@ -39,9 +39,9 @@ impl Reader<'_> {
         let has_tls = self.given("TLS_CERT").is_some();
         let is_https = self.given("PUBLIC_URL").map_or(has_tls, |url| url.starts_with("https://"));
         match text.parse::<u16>() {
-            Err(_) => self.mistake(name, format!("`{text}` is not a port number from 0 to 65535")),
-            Ok(_) if !is_https => self.mistake(name, "leads to PUBLIC_URL, which must begin with https:// then"),
-            Ok(other) if other == port && port != 0 => self.mistake(name, "must be another port than PORT"),
+            Err(_) => self.invalid(name, format!("`{text}` is not a port number from 0 to 65535")),
+            Ok(_) if !is_https => self.invalid(name, "requires a PUBLIC_URL that starts with https://"),
+            Ok(other) if other == port && port != 0 => self.invalid(name, "must differ from PORT"),
             Ok(other) => return Some(other),
         }
         None

@@ -1,6 +1,6 @@
-//! The settings: read once, in `main`, from the environment; every mistake reported at once.
+//! The configuration: read once at the start, from environment variables. All invalid variables are reported together.
 //!
-//! One table of variables ([`variables::ALL`]) drives parsing, `.env.example`, `doctor` and the docs.
+//! One table of variables ([`variables::ALL`]) is the source of parsing, `.env.example`, `doctor` and the documentation.
 
 mod connections;
 mod keys;
@@ -19,21 +19,20 @@ use crate::{
 };
 use parse::Reader;
 
-/// Where the server runs.
+/// The environment a server runs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Environment {
-    /// On a developer's machine: makes its own secret, seeds itself, shows the demo login.
+    /// A developer's machine: the secret is generated, sample data is inserted and its logins are displayed.
     Development,
-    /// Under a test.
+    /// Automated tests.
     Testing,
-    /// Like production, for trying.
+    /// A rehearsal of production.
     Staging,
-    /// Serving people.
     Production,
 }
 
 impl Environment {
-    /// The environment as it is spelled in `APP_ENV`.
+    /// The value of `APP_ENV`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -44,23 +43,23 @@ impl Environment {
         }
     }
 
-    /// Whether strangers may reach it, so that weak settings are refused.
+    /// Whether the server may be reachable from the Internet. Weak settings are rejected then.
     #[must_use]
     pub const fn is_exposed(self) -> bool {
         matches!(self, Self::Staging | Self::Production)
     }
 }
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
+    /// Text for people.
     Pretty,
-    /// For machines, one object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// All settings.
+/// The configuration of a server.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub environment: Environment,
@@ -69,23 +68,23 @@ pub struct Config {
     pub public_url: String,
     pub data_dir: PathBuf,
     pub database: Options,
-    /// Whether no other server uses the PostgreSQL database.
+    /// Whether this is the only server of the PostgreSQL database.
     pub is_exclusive: bool,
     pub auto_migrate: bool,
-    pub connections: Connections,
-    pub security: Security,
-    pub tokens: Tokens,
-    pub passwords: Passwords,
+    pub connections: ConnectionSettings,
+    pub security: SecurityContact,
+    pub tokens: TokenSettings,
+    pub passwords: PasswordSettings,
     pub limits: RequestLimits,
     pub responses: ResponseSettings,
-    /// Whose pages may call from a browser.
+    /// Origins whose pages may call the API from a browser.
     pub cors_origins: Vec<String>,
-    pub incidents: Incidents,
-    /// Whose `X-Forwarded-For` is believed.
+    pub incidents: IncidentSettings,
+    /// Proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<IpNet>,
-    /// How long the file of an export is kept.
+    /// Retention of export files.
     pub export_ttl: Duration,
-    /// How long what was done is remembered.
+    /// Retention of audit events.
     pub audit_retention: Duration,
     pub smtp_url: Option<SecretString>,
     pub mail_from: String,
@@ -95,69 +94,70 @@ pub struct Config {
     pub shutdown_timeout: Duration,
 }
 
-/// How clients reach the server, and for how long.
+/// Connections of clients.
 #[derive(Clone, Debug)]
-pub struct Connections {
-    /// The files of the certificate and its key; without them the server speaks plain HTTP.
+pub struct ConnectionSettings {
+    /// The certificate file and its key file. `None`: plain HTTP.
     pub certificate: Option<(PathBuf, PathBuf)>,
-    /// How often these files are looked at.
+    /// Interval between checks of these files for changes.
     pub certificate_interval: Duration,
-    /// The port that leads to HTTPS.
+    /// The port that redirects to HTTPS.
     pub redirect_port: Option<u16>,
-    /// How many connections there may be at a time.
+    /// Maximum number of open connections.
     pub max: u32,
-    /// How long the head of a request may take to arrive, and a TLS handshake.
+    /// Maximum time for a TLS handshake, and for the head of a request to arrive.
     pub header_timeout: Duration,
-    /// How long a connection may be open without a request.
+    /// Maximum time without a request.
     pub idle_timeout: Duration,
-    /// How long a client may take nothing of its answer.
+    /// Maximum time during which a client reads nothing of a response.
     pub send_timeout: Duration,
 }
 
-/// Whom to tell about a hole.
+/// Where to report vulnerabilities.
 #[derive(Clone, Debug)]
-pub struct Security {
-    /// The address, as a URI.
+pub struct SecurityContact {
+    /// A URI, such as a `mailto:` address.
     pub contact: Option<String>,
-    /// Where it is written down how.
+    /// The URL of the disclosure policy.
     pub policy: Option<String>,
 }
 
 /// Access and refresh tokens.
 #[derive(Clone, Debug)]
-pub struct Tokens {
-    /// Signs access tokens unless there is a key, and what else clients carry for us. `None` in development means: make one
-    /// and keep it in the data folder.
+pub struct TokenSettings {
+    /// Signs cursors, and access tokens if there is no private key. `None` in development: generated and stored in the data
+    /// directory.
     pub secret: Option<SecretString>,
-    /// Still accepted, never used for signing: for changing the secret without logging anybody out.
+    /// Accepted but not used for signing, so that the secret can change without ending sessions.
     pub previous_secrets: Vec<SecretString>,
-    /// Signs access tokens in place of the secret. Debug shows its public half only.
+    /// Signs access tokens instead of the secret. `Debug` shows the public key only.
     pub private_key: Option<SigningKey>,
-    /// Still accepted, as the previous secrets are.
+    /// Accepted but not used for signing.
     pub previous_public_keys: Vec<VerifyingKey>,
     pub access_ttl: Duration,
-    /// How long a session lives without being refreshed.
+    /// Lifetime of a session that is not refreshed.
     pub refresh_ttl: Duration,
-    /// How long it lives at all.
+    /// Maximum lifetime of a session.
     pub session_ttl: Duration,
 }
 
 /// Passwords and their hashing.
 #[derive(Clone, Copy, Debug)]
-pub struct Passwords {
+pub struct PasswordSettings {
     pub min_length: usize,
-    /// argon2id: memory in KiB, passes, lanes.
+    /// Memory of argon2id in KiB.
     pub memory_kib: u32,
+    /// Passes of argon2id.
     pub passes: u32,
     pub reset_ttl: Duration,
 }
 
-/// What a client may use up.
+/// Limits of requests.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestLimits {
-    /// Whether rate limits apply.
+    /// Whether rate limits are enabled.
     pub rate_limit: bool,
-    /// Requests a minute, for each caller.
+    /// Requests per minute and caller.
     pub general_per_minute: u32,
     pub register_per_minute: u32,
     pub login_per_minute: u32,
@@ -169,61 +169,58 @@ pub struct RequestLimits {
     pub request_timeout: Duration,
 }
 
-/// How requests are answered where that is a matter of taste.
+/// Settings of responses.
 #[derive(Clone, Copy, Debug)]
 pub struct ResponseSettings {
-    /// How many bytes of answers are kept in memory; 0: none.
+    /// Size of the response cache in bytes; 0 disables it.
     pub cache_bytes: u64,
-    /// Whether changes in v2 must say which state they are meant for.
+    /// Whether updates in v2 require `If-Match`.
     pub requires_if_match: bool,
-    /// Whether operations past their sunset answer 410.
+    /// Whether deprecated operations return 410 after their sunset.
     pub gone_after_sunset: bool,
-    /// Which answers are held to the document.
+    /// Which responses are validated against the OpenAPI document.
     pub validation: ResponseValidation,
 }
 
-/// Which answers are held to the document once they are made.
+/// Which responses are validated against the OpenAPI document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResponseValidation {
-    /// None.
     Off,
-    /// The first of each operation and status, and one in a hundred of the others.
+    /// The first response of each operation and status, and one percent of the others.
     Sample,
-    /// Every one.
     All,
 }
 
-/// Which failures are kept, and for how long.
+/// Capture and retention of failed requests.
 #[derive(Clone, Debug)]
-pub struct Incidents {
+pub struct IncidentSettings {
     pub limits: CaptureLimits,
-    /// How many records are kept; the oldest of the most frequent failures go first.
+    /// Maximum number of stored incidents. Beyond it, the oldest of the most frequent failures are deleted first.
     pub max: u32,
     pub ttl: Duration,
-    /// Seals records. `None`: they lie open.
+    /// Encrypts stored incidents. `None`: they are stored unencrypted.
     pub key: Option<SecretString>,
-    /// Still open what they sealed, never used for sealing.
+    /// Decrypt incidents that they have encrypted; not used for encryption.
     pub previous_keys: Vec<SecretString>,
 }
 
-/// Everything that is wrong with the settings.
+/// The invalid variables of a configuration.
 #[derive(Debug, PartialEq, Eq)]
-pub struct ConfigError(pub Vec<Mistake>);
+pub struct ConfigError(pub Vec<InvalidVariable>);
 
-/// One thing that is wrong, and how to mend it.
+/// An invalid variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistake {
-    /// The variable.
-    pub variable: &'static str,
-    /// What is wrong with it and what to do. Never holds a secret.
+pub struct InvalidVariable {
+    pub name: &'static str,
+    /// What is wrong and how to fix it. Contains no secret.
     pub problem: String,
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the configuration has {} mistake(s):", self.0.len())?;
-        for Mistake { variable, problem } in &self.0 {
-            write!(f, "\n  {variable}: {problem}")?;
+        write!(f, "invalid configuration")?;
+        for InvalidVariable { name, problem } in &self.0 {
+            write!(f, "\n  {name}: {problem}")?;
         }
         Ok(())
     }
@@ -231,14 +228,14 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// Names and values of the environment.
+/// Environment variables by name.
 pub type Variables = BTreeMap<String, String>;
 
 impl Config {
-    /// Reads the settings out of `variables`. An empty value counts as not set.
+    /// Parses the configuration. An empty value counts as not set.
     ///
     /// # Errors
-    /// Every mistake at once.
+    /// All invalid variables.
     pub fn from_variables(variables: &Variables) -> Result<Self, ConfigError> {
         let mut read = Reader::new(variables);
         let environment = read.choice(
@@ -269,7 +266,7 @@ impl Config {
             data_dir,
             is_exclusive: read.switch("DATABASE_EXCLUSIVE"),
             auto_migrate: read.switch("AUTO_MIGRATE"),
-            tokens: Tokens {
+            tokens: TokenSettings {
                 secret: read.secret("JWT_SECRET", environment),
                 previous_secrets: read.secrets("JWT_PREVIOUS_SECRETS", environment),
                 private_key: read.private_key("JWT_ALGORITHM", "JWT_PRIVATE_KEY"),
@@ -278,7 +275,7 @@ impl Config {
                 refresh_ttl: read.duration("REFRESH_TOKEN_TTL"),
                 session_ttl: read.duration("SESSION_TTL"),
             },
-            passwords: Passwords {
+            passwords: PasswordSettings {
                 min_length: read.bounded("PASSWORD_MIN_LENGTH", 8, 128),
                 memory_kib: read.bounded("PASSWORD_HASH_MEMORY_KIB", 19_456, 1_048_576),
                 passes: read.bounded("PASSWORD_HASH_PASSES", 2, 100),
@@ -310,11 +307,11 @@ impl Config {
                 ),
             },
             cors_origins: read.origins("CORS_ALLOWED_ORIGINS"),
-            security: Security {
+            security: SecurityContact {
                 contact: read.uri("SECURITY_CONTACT", &["mailto", "https", "tel"]),
                 policy: read.uri("SECURITY_POLICY", &["https"]),
             },
-            incidents: Incidents {
+            incidents: IncidentSettings {
                 limits: CaptureLimits {
                     filter: read.capture_filter("INCIDENTS"),
                     body_bytes: read.bounded("INCIDENTS_BODY_LIMIT", 0, 16_777_216),
@@ -340,25 +337,25 @@ impl Config {
         read.finish(config)
     }
 
-    /// Where the secret lives that development makes for itself.
+    /// The file of the secret that is generated in development.
     #[must_use]
     pub fn secret_file(&self) -> PathBuf {
         self.data_dir.join("jwt_secret")
     }
 
-    /// Where mail goes when no SMTP server is set.
+    /// The directory that mail is written to without an SMTP server.
     #[must_use]
     pub fn mail_dir(&self) -> PathBuf {
         self.data_dir.join("mail")
     }
 
-    /// Whether clients reach the server over HTTPS, here or at a proxy.
+    /// Whether clients use HTTPS, to this server or to a proxy.
     #[must_use]
     pub fn is_https(&self) -> bool {
         self.public_url.starts_with("https://")
     }
 
-    /// Whether this server is the only one that writes, so that it may remember what it has read.
+    /// Whether no other server writes to the database, so that this one may cache what it has read.
     #[must_use]
     pub fn is_sole_writer(&self) -> bool {
         self.is_exclusive || matches!(self.database.target, Target::Sqlite(_))

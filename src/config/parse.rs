@@ -1,4 +1,4 @@
-//! Reads variables one by one and remembers what is wrong with each.
+//! Parses variables one by one and collects the invalid ones.
 
 use std::{net::IpAddr, path::Path, str::FromStr, time::Duration};
 
@@ -6,37 +6,38 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
 
-use super::{Config, ConfigError, Environment, Mistake, Variables, variables};
+use super::{Config, ConfigError, Environment, InvalidVariable, Variables, variables};
 use crate::{
     capture::{CaptureFilter, InvalidCaptureFilter},
     db::Target,
 };
 
-/// How long a secret is at least: HS256 needs 256 bits of entropy at most, 32 characters carry enough of them.
+/// Minimum length of a secret. 32 characters carry enough entropy for HS256.
 const MIN_SECRET: usize = 32;
-/// What people leave in place of a secret.
+/// Parts of placeholders that were not replaced by a secret.
 const PLACEHOLDERS: &[&str] =
     &["change", "secret", "example", "placeholder", "password", "your-", "xxxx", "dummy", "default"];
 
 pub(super) struct Reader<'a> {
     variables: &'a Variables,
-    mistakes: Vec<Mistake>,
+    invalid: Vec<InvalidVariable>,
 }
 
 impl<'a> Reader<'a> {
     pub(super) const fn new(variables: &'a Variables) -> Self {
-        Self { variables, mistakes: Vec::new() }
+        Self { variables, invalid: Vec::new() }
     }
 
     pub(super) fn finish(self, config: Config) -> Result<Config, ConfigError> {
-        if self.mistakes.is_empty() { Ok(config) } else { Err(ConfigError(self.mistakes)) }
+        if self.invalid.is_empty() { Ok(config) } else { Err(ConfigError(self.invalid)) }
     }
 
-    pub(super) fn mistake(&mut self, variable: &'static str, problem: impl Into<String>) {
-        self.mistakes.push(Mistake { variable, problem: problem.into() });
+    /// Records an invalid variable.
+    pub(super) fn invalid(&mut self, name: &'static str, problem: impl Into<String>) {
+        self.invalid.push(InvalidVariable { name, problem: problem.into() });
     }
 
-    /// The value that is set, if it is not empty.
+    /// The value of a variable that is set and not empty.
     pub(super) fn given(&self, name: &str) -> Option<&'a str> {
         self.variables.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
@@ -49,11 +50,11 @@ impl<'a> Reader<'a> {
         self.given(name).unwrap_or_else(|| Self::default(name)).to_owned()
     }
 
-    /// The value of a type that has a default worth falling back to while the other variables are read.
+    /// Parses a value; an invalid one is replaced by a fallback, so that the other variables are still checked.
     pub(super) fn parsed<T: FromStr + From<Fallback>>(&mut self, name: &'static str, expected: &str) -> T {
         let text = self.text(name);
         text.parse().unwrap_or_else(|_| {
-            self.mistake(name, format!("`{text}` is not {expected}"));
+            self.invalid(name, format!("`{text}` is not {expected}"));
             T::from(Fallback)
         })
     }
@@ -66,7 +67,7 @@ impl<'a> Reader<'a> {
         match text.parse() {
             Ok(value) if value >= min && value <= max => value,
             _ => {
-                self.mistake(name, format!("`{text}` is not a whole number from {min} to {max}"));
+                self.invalid(name, format!("`{text}` is not a whole number from {min} to {max}"));
                 min
             }
         }
@@ -83,7 +84,7 @@ impl<'a> Reader<'a> {
             Some((_, value)) => *value,
             None => {
                 let all: Vec<&str> = choices.iter().map(|(spelling, _)| *spelling).collect();
-                self.mistake(name, format!("`{text}` is not one of {}", all.join(", ")));
+                self.invalid(name, format!("`{text}` is not one of {}", all.join(", ")));
                 choices[0].1
             }
         }
@@ -94,12 +95,12 @@ impl<'a> Reader<'a> {
         Some(self.choice(name, choices))
     }
 
-    /// `500ms`, `30s`, `15m`, `1h`, `30d`; a bare number counts seconds.
+    /// Parses `500ms`, `30s`, `15m`, `1h` or `30d`; a number without a unit is in seconds.
     pub(super) fn duration(&mut self, name: &'static str) -> Duration {
         self.duration_from(name, 1)
     }
 
-    /// As [`Self::duration`], and none at all is fine, too.
+    /// As [`Self::duration`], but zero is valid.
     pub(super) fn duration_or_zero(&mut self, name: &'static str) -> Duration {
         self.duration_from(name, 0)
     }
@@ -117,39 +118,41 @@ impl<'a> Reader<'a> {
             _ => None,
         };
         let value = number.parse::<u64>().ok().zip(millis).and_then(|(number, millis)| number.checked_mul(millis));
-        // A century: beyond it, instants stop being int64 microseconds some day.
+        // At most a century, so that timestamps in microseconds do not overflow.
         match value.filter(|millis| (min..=3_155_760_000_000).contains(millis)) {
             Some(millis) => Duration::from_millis(millis),
             None => {
-                self.mistake(name, format!("`{text}` is not a duration such as 500ms, 30s, 15m, 1h or 30d"));
+                self.invalid(name, format!("`{text}` is not a duration such as 500ms, 30s, 15m, 1h or 30d"));
                 Duration::from_secs(1)
             }
         }
     }
 
-    /// Addresses and networks, separated by commas.
+    /// Parses addresses and networks, separated by commas.
     pub(super) fn networks(&mut self, name: &'static str) -> Vec<IpNet> {
         let mut networks = Vec::new();
         for text in self.given(name).unwrap_or_default().split(',').map(str::trim).filter(|text| !text.is_empty()) {
             match text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)) {
                 Ok(network) => networks.push(network),
-                Err(_) => self.mistake(name, format!("`{text}` is not an address or network such as 10.0.0.0/8")),
+                Err(_) => self.invalid(name, format!("`{text}` is not an address or network such as 10.0.0.0/8")),
             }
         }
         networks
     }
 
-    /// Origins as browsers write them, separated by commas.
+    /// Parses origins in the form that browsers send, separated by commas.
     pub(super) fn origins(&mut self, name: &'static str) -> Vec<String> {
         let mut origins = Vec::new();
         for text in self.given(name).unwrap_or_default().split(',').map(str::trim).filter(|text| !text.is_empty()) {
-            // A pattern is no origin, though it can be a host.
+            // `*` is valid in a host but not supported as a pattern.
             let url = url::Url::parse(text).ok().filter(|_| !text.contains('*'));
             let url = url.filter(|url| matches!(url.scheme(), "http" | "https"));
             match url.map(|url| url.origin().ascii_serialization()) {
                 Some(origin) if origin == text => origins.push(origin),
-                Some(origin) => self.mistake(name, format!("`{text}` is not how browsers write it; write {origin}")),
-                None => self.mistake(name, format!("`{text}` is not an origin such as https://app.example.com")),
+                Some(origin) => {
+                    self.invalid(name, format!("`{text}` is not in the form that browsers send; use {origin}"))
+                }
+                None => self.invalid(name, format!("`{text}` is not an origin such as https://app.example.com")),
             }
         }
         origins
@@ -175,7 +178,7 @@ impl<'a> Reader<'a> {
                 match url::Url::parse(url) {
                     Ok(parsed) if parsed.path().len() > 1 => Target::Postgres(url.to_owned()),
                     _ => {
-                        self.mistake(name, "the PostgreSQL URL must look like postgres://USER:PASSWORD@HOST/NAME");
+                        self.invalid(name, "must have the form postgres://USER:PASSWORD@HOST/NAME");
                         default()
                     }
                 }
@@ -183,7 +186,7 @@ impl<'a> Reader<'a> {
             Some(url) => match url.strip_prefix("sqlite://").filter(|path| !path.is_empty()) {
                 Some(path) => Target::Sqlite(path.into()),
                 None => {
-                    self.mistake(name, "must begin with sqlite:// or postgres://");
+                    self.invalid(name, "must start with sqlite:// or postgres://");
                     default()
                 }
             },
@@ -196,14 +199,14 @@ impl<'a> Reader<'a> {
             return format!("{}://localhost:{port}", if has_tls { "https" } else { "http" });
         };
         if has_tls && text.starts_with("http://") {
-            self.mistake(name, "must begin with https://, since TLS_CERT is set");
+            self.invalid(name, "must start with https:// if TLS_CERT is set");
         }
         match url::Url::parse(text) {
             Ok(url) if matches!(url.scheme(), "http" | "https") && url.path() == "/" && url.query().is_none() => {
                 text.trim_end_matches('/').to_owned()
             }
             _ => {
-                self.mistake(name, format!("`{text}` is not a URL such as https://api.example.com"));
+                self.invalid(name, format!("`{text}` is not a URL such as https://api.example.com"));
                 String::new()
             }
         }
@@ -214,7 +217,7 @@ impl<'a> Reader<'a> {
         if url::Url::parse(text).is_ok_and(|url| schemes.contains(&url.scheme())) && text.is_ascii() {
             return Some(text.to_owned());
         }
-        self.mistake(name, format!("`{text}` is not a URI that begins with {}:", schemes.join(": or ")));
+        self.invalid(name, format!("`{text}` is not a URI that starts with {}:", schemes.join(": or ")));
         None
     }
 
@@ -222,7 +225,7 @@ impl<'a> Reader<'a> {
         let text = self.given(name)?;
         let ok = url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "smtp" | "smtps") && url.has_host());
         if !ok {
-            self.mistake(name, "must look like smtp://USER:PASSWORD@HOST:PORT or smtps://…");
+            self.invalid(name, "must have the form smtp://USER:PASSWORD@HOST:PORT or smtps://…");
             return None;
         }
         Some(text.to_owned().into())
@@ -236,9 +239,9 @@ impl<'a> Reader<'a> {
             }
             None => {
                 if environment.is_exposed() {
-                    self.mistake(
+                    self.invalid(
                         name,
-                        format!("must be set in {}; make one with `openssl rand -base64 48`", environment.as_str()),
+                        format!("must be set in {}; create one with `openssl rand -base64 48`", environment.as_str()),
                     );
                 }
                 None
@@ -246,17 +249,17 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// As [`Self::secret`], and none is fine, too.
+    /// As [`Self::secret`], but optional in every environment.
     pub(super) fn optional_secret(&mut self, name: &'static str, environment: Environment) -> Option<SecretString> {
         let secret = self.given(name)?;
         self.check_secret(name, secret, environment);
         Some(secret.to_owned().into())
     }
 
-    /// Which failures are kept.
+    /// Parses which failures are captured.
     pub(super) fn capture_filter(&mut self, name: &'static str) -> CaptureFilter {
         self.text(name).parse().unwrap_or_else(|error: InvalidCaptureFilter| {
-            self.mistake(name, error.to_string());
+            self.invalid(name, error.to_string());
             CaptureFilter::default()
         })
     }
@@ -274,17 +277,17 @@ impl<'a> Reader<'a> {
         let different = secret.chars().collect::<std::collections::BTreeSet<_>>().len();
         let lower = secret.to_ascii_lowercase();
         if secret.chars().count() < MIN_SECRET {
-            self.mistake(
+            self.invalid(
                 name,
-                format!("is shorter than {MIN_SECRET} characters; make one with `openssl rand -base64 48`"),
+                format!("has fewer than {MIN_SECRET} characters; create one with `openssl rand -base64 48`"),
             );
         } else if environment.is_exposed()
             && (different < 10 || PLACEHOLDERS.iter().any(|placeholder| lower.contains(placeholder)))
         {
-            self.mistake(
+            self.invalid(
                 name,
                 format!(
-                    "looks like a placeholder, which {} refuses; make one with `openssl rand -base64 48`",
+                    "looks like a placeholder, which is not allowed in {}; create one with `openssl rand -base64 48`",
                     environment.as_str()
                 ),
             );
@@ -294,16 +297,16 @@ impl<'a> Reader<'a> {
     pub(super) fn log_level(&mut self, name: &'static str) -> String {
         let text = self.text(name);
         let levels = ["off", "error", "warn", "info", "debug", "trace"];
-        // A bare word would be taken for the name of a module.
+        // tracing would parse any other word as the name of a module.
         let is_level = text.contains('=') || text.split(',').all(|word| levels.contains(&word.trim()));
         if EnvFilter::builder().parse(&text).is_err() || !is_level {
-            self.mistake(name, format!("`{text}` is not error, warn, info, debug, trace or a list of directives"));
+            self.invalid(name, format!("`{text}` is not error, warn, info, debug, trace or a list of directives"));
         }
         text
     }
 }
 
-/// What stands in for a value that could not be read, until the mistakes are reported.
+/// The value of an invalid variable until the errors are reported.
 pub(super) struct Fallback;
 
 impl From<Fallback> for u16 {

@@ -8,18 +8,18 @@ fn config(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
     Config::from_variables(&pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
 }
 
-fn mistakes(pairs: &[(&str, &str)]) -> Vec<&'static str> {
+fn invalid(pairs: &[(&str, &str)]) -> Vec<&'static str> {
     config(pairs)
         .err()
-        .map(|ConfigError(all)| all.into_iter().map(|mistake| mistake.variable).collect())
+        .map(|ConfigError(all)| all.into_iter().map(|variable| variable.name).collect())
         .unwrap_or_default()
 }
 
 const GOOD_SECRET: &str = "q7Zk2mP9xW4vR8tY1nB6cD3fG5hJ0sLa";
 
 #[test]
-fn everything_has_a_default_in_development() {
-    let config = config(&[]).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+fn every_variable_has_a_default_in_development() {
+    let config = config(&[]).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(config.port, 8000);
     assert_eq!(config.database.target, Target::Sqlite("data/bucketlist.db".into()));
     assert_eq!(config.tokens.access_ttl, Duration::from_secs(900));
@@ -31,7 +31,7 @@ fn everything_has_a_default_in_development() {
 }
 
 #[test]
-fn every_mistake_is_reported_at_once() {
+fn all_invalid_variables_are_reported_together() {
     let wrong = [
         ("APP_ENV", "prod"),
         ("HOST", "localhost"),
@@ -54,7 +54,7 @@ fn every_mistake_is_reported_at_once() {
         ("SMTP_URL", "mail.example.com"),
         ("LOG_LEVEL", "loud"),
     ];
-    let found = mistakes(&wrong);
+    let found = invalid(&wrong);
     for (name, _) in wrong {
         assert!(found.contains(&name), "{name} in {found:?}");
     }
@@ -62,24 +62,24 @@ fn every_mistake_is_reported_at_once() {
 }
 
 #[test]
-fn exposed_environments_refuse_weak_secrets() {
+fn weak_secrets_are_rejected_in_exposed_environments() {
     for environment in ["staging", "production"] {
         for secret in ["", "change-me-change-me-change-me-change-me", &"a".repeat(64), "short"] {
             assert_eq!(
-                mistakes(&[("APP_ENV", environment), ("JWT_SECRET", secret)]),
+                invalid(&[("APP_ENV", environment), ("JWT_SECRET", secret)]),
                 ["JWT_SECRET"],
                 "{environment} {secret}"
             );
         }
-        assert!(mistakes(&[("APP_ENV", environment), ("JWT_SECRET", GOOD_SECRET)]).is_empty());
+        assert!(invalid(&[("APP_ENV", environment), ("JWT_SECRET", GOOD_SECRET)]).is_empty());
         assert_eq!(
-            mistakes(&[("APP_ENV", environment), ("JWT_SECRET", GOOD_SECRET), ("JWT_PREVIOUS_SECRETS", "old")]),
+            invalid(&[("APP_ENV", environment), ("JWT_SECRET", GOOD_SECRET), ("JWT_PREVIOUS_SECRETS", "old")]),
             ["JWT_PREVIOUS_SECRETS"]
         );
     }
 }
 
-/// A key and its public half, as PEM.
+/// A private key and its public key in PEM format.
 fn pem(seed: u8) -> (String, String) {
     use ed25519_dalek::pkcs8::{EncodePrivateKey, EncodePublicKey, spki::der::pem::LineEnding};
     let key = SigningKey::from_bytes(&[seed; 32]);
@@ -89,7 +89,7 @@ fn pem(seed: u8) -> (String, String) {
 }
 
 #[test]
-fn keys_are_read_as_text_and_out_of_files() {
+fn keys_are_read_from_text_and_from_files() {
     let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
     let (private, public) = pem(1);
     let path = folder.path().join("key.pem");
@@ -97,7 +97,7 @@ fn keys_are_read_as_text_and_out_of_files() {
     let previous = format!("{public}, {}", pem(2).1.replace('\n', "\\n"));
     for given in [private.clone(), private.replace('\n', "\\n"), path.display().to_string()] {
         let pairs = [("JWT_ALGORITHM", "EdDSA"), ("JWT_PRIVATE_KEY", &given), ("JWT_PREVIOUS_PUBLIC_KEYS", &previous)];
-        let tokens = config(&pairs).unwrap_or_else(|mistakes| panic!("{mistakes}")).tokens;
+        let tokens = config(&pairs).unwrap_or_else(|error| panic!("{error}")).tokens;
         assert_eq!(tokens.private_key.map(|key| key.to_bytes()), Some([1; 32]));
         assert_eq!(tokens.previous_public_keys.len(), 2);
     }
@@ -105,7 +105,7 @@ fn keys_are_read_as_text_and_out_of_files() {
 }
 
 #[test]
-fn what_is_no_key_is_a_mistake_that_does_not_repeat_it() {
+fn invalid_key_is_reported_without_its_value() {
     let (private, public) = pem(1);
     let broken = private.replace('M', "N");
     for (algorithm, key, previous, wrong) in [
@@ -118,7 +118,7 @@ fn what_is_no_key_is_a_mistake_that_does_not_repeat_it() {
         ("RS256", "", "", "JWT_ALGORITHM"),
     ] {
         let pairs = [("JWT_ALGORITHM", algorithm), ("JWT_PRIVATE_KEY", key), ("JWT_PREVIOUS_PUBLIC_KEYS", previous)];
-        assert_eq!(mistakes(&pairs), [wrong], "{algorithm}");
+        assert_eq!(invalid(&pairs), [wrong], "{algorithm}");
         let said = config(&pairs).err().map(|error| error.to_string()).unwrap_or_default();
         let secret = private.lines().nth(1).unwrap_or_default();
         assert!(!said.contains(secret) && !said.contains("no/such/file.pem"), "{said}");
@@ -126,21 +126,21 @@ fn what_is_no_key_is_a_mistake_that_does_not_repeat_it() {
 }
 
 #[test]
-fn secrets_are_never_shown() {
+fn debug_output_contains_no_secret() {
     let pairs = [("JWT_SECRET", GOOD_SECRET), ("SMTP_URL", "smtp://joe:hunter2hunter2@mail.example.com")];
-    let config = config(&pairs).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let config = config(&pairs).unwrap_or_else(|error| panic!("{error}"));
     let shown = format!("{config:?}");
     assert!(!shown.contains(GOOD_SECRET) && !shown.contains("hunter2"), "{shown}");
     assert_eq!(config.tokens.secret.map(|secret| secret.expose_secret().to_owned()).as_deref(), Some(GOOD_SECRET));
 }
 
 #[test]
-fn the_example_file_is_made_from_the_table() {
+fn committed_env_example_matches_the_table() {
     assert_eq!(include_str!("../../.env.example"), variables::env_example(), "run `make env-example`");
 }
 
 #[test]
-fn the_example_file_is_a_valid_configuration() {
+fn env_example_is_a_valid_configuration() {
     let variables: Variables =
         dotenvy::from_read_iter(variables::env_example().as_bytes()).filter_map(Result::ok).collect();
     assert_eq!(variables.len(), variables::ALL.len());
@@ -148,35 +148,35 @@ fn the_example_file_is_a_valid_configuration() {
 }
 
 #[test]
-fn origins_are_written_as_browsers_write_them() {
+fn origins_must_have_the_form_that_browsers_send() {
     let origins = |text| config(&[("CORS_ALLOWED_ORIGINS", text)]).map(|config| config.cors_origins);
     let good = "https://app.example.com, http://localhost:5173,https://xn--zrich-kva.example,";
     let expected = ["https://app.example.com", "http://localhost:5173", "https://xn--zrich-kva.example"];
     assert_eq!(origins(good), Ok(expected.map(str::to_owned).to_vec()));
     for (bad, remedy) in [
-        ("https://app.example.com/", "write https://app.example.com"),
-        ("https://App.example.com", "write https://app.example.com"),
-        ("https://app.example.com:443", "write https://app.example.com"),
-        ("https://ada@app.example.com/x", "write https://app.example.com"),
+        ("https://app.example.com/", "use https://app.example.com"),
+        ("https://App.example.com", "use https://app.example.com"),
+        ("https://app.example.com:443", "use https://app.example.com"),
+        ("https://ada@app.example.com/x", "use https://app.example.com"),
         ("app.example.com", "is not an origin such as"),
         ("*", "is not an origin such as"),
         ("null", "is not an origin such as"),
         ("https://*.example.com", "is not an origin such as"),
     ] {
-        let ConfigError(mistakes) = origins(bad).expect_err(bad);
-        assert!(mistakes[0].problem.contains(remedy), "{bad}: {}", mistakes[0].problem);
+        let ConfigError(invalid) = origins(bad).expect_err(bad);
+        assert!(invalid[0].problem.contains(remedy), "{bad}: {}", invalid[0].problem);
     }
 }
 
 #[test]
-fn the_database_is_chosen_by_its_url() {
+fn database_url_selects_the_engine() {
     for (url, target) in [
         ("sqlite://x/y.db", Target::Sqlite("x/y.db".into())),
         ("sqlite:///var/y.db", Target::Sqlite("/var/y.db".into())),
         ("postgres://a@b/c", Target::Postgres("postgres://a@b/c".into())),
         ("postgresql://a@b/c", Target::Postgres("postgresql://a@b/c".into())),
     ] {
-        let config = config(&[("DATABASE_URL", url)]).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        let config = config(&[("DATABASE_URL", url)]).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(config.database.target, target);
     }
 }

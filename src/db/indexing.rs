@@ -9,21 +9,33 @@ use diesel::result::QueryResult;
 /// How many rows share a transaction: requests wait no longer than for these.
 const CHUNK: i64 = 2_000;
 
-/// Gives a document to each bucketlist and item that has none; returns how many. It begins with a count, so that it costs
-/// little when there is nothing to do, and commits chunk by chunk: interrupted, it goes on the next time.
+/// Progress of [`index_missing`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IndexingProgress {
+    /// Number of rows indexed so far.
+    pub rows: u64,
+    pub total: u64,
+}
+
+/// Indexes the bucketlists and items that are missing in the search index and returns their number. Commits in chunks: an
+/// interrupted run continues with the next one. Without missing rows, it costs one count.
 ///
 /// # Errors
-/// The database's; what was committed before stays.
-pub fn index_missing(c: &mut DbConnection) -> QueryResult<u64> {
+/// When the database fails; chunks that were committed remain.
+pub fn index_missing(c: &mut DbConnection, progress: &mut dyn FnMut(IndexingProgress)) -> QueryResult<u64> {
     let mut indexed = 0;
-    if search::count_missing(c)? == 0 {
+    let total = search::count_missing(c)?;
+    if total == 0 {
         return Ok(indexed);
     }
+    let total = u64::try_from(total).unwrap_or_default();
+    progress(IndexingProgress { rows: 0, total });
     for kind in [DocumentKind::Bucketlist, DocumentKind::Item] {
         let mut after = i64::MIN;
         while let Some((last, rows)) = one_chunk(c, kind, after)? {
             indexed += rows;
             after = last;
+            progress(IndexingProgress { rows: indexed, total });
         }
     }
     Ok(indexed)

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::{DbConnection, Options, connection::Manager, index_missing};
+use super::{DbConnection, IndexingProgress, Options, connection::Manager, index_missing};
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
@@ -31,9 +31,7 @@ pub enum MigrationError {
     #[error("a migration failed and was rolled back: {0}")]
     Failed(Box<dyn std::error::Error + Send + Sync>),
     /// The database has migrations that this binary does not know.
-    #[error(
-        "the database is newer than this binary: it has the migration {0}. Start the newer binary, or go back with its `migrate down`"
-    )]
+    #[error("the database has migration {0}, which this version does not know")]
     Newer(String),
 }
 
@@ -115,11 +113,20 @@ impl Migrator {
         status(&mut self.connection)
     }
 
-    /// Does what is pending, each migration in a transaction, and makes searchable what is not yet; returns the names.
+    /// Applies pending migrations, each in a transaction, and indexes rows that are missing in the search index; returns the
+    /// names of the migrations.
     ///
     /// # Errors
-    /// [`MigrationError::Newer`] before anything is done; [`MigrationError::Failed`].
+    /// [`MigrationError::Newer`] before anything changes; [`MigrationError::Failed`].
     pub fn up(&mut self) -> Result<Vec<String>, MigrationError> {
+        self.up_with(&mut |_| ())
+    }
+
+    /// As [`Self::up`], reporting the progress of the search index.
+    ///
+    /// # Errors
+    /// As [`Self::up`].
+    pub fn up_with(&mut self, progress: &mut dyn FnMut(IndexingProgress)) -> Result<Vec<String>, MigrationError> {
         self.alone(|migrator| {
             let status = migrator.status()?;
             if let Some(version) = status.unknown.last() {
@@ -130,10 +137,10 @@ impl Migrator {
                 DbConnection::Postgres(c) => c.run_pending_migrations(POSTGRES).map(|_| ()),
             };
             done.map_err(MigrationError::Failed)?;
-            let indexed =
-                index_missing(&mut migrator.connection).map_err(|error| MigrationError::Failed(Box::new(error)))?;
-            if indexed > 0 {
-                tracing::info!(indexed, "made bucketlists and items searchable");
+            let rows = index_missing(&mut migrator.connection, progress)
+                .map_err(|error| MigrationError::Failed(Box::new(error)))?;
+            if rows > 0 {
+                tracing::info!(rows, "search index rebuilt");
             }
             Ok(status.pending)
         })

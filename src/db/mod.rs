@@ -28,7 +28,7 @@ use connection::Manager;
 use connection::MultiBackend;
 pub use connection::{DbConnection, Target};
 pub use error::DbError;
-pub use indexing::index_missing;
+pub use indexing::{IndexingProgress, index_missing};
 use lane::Lane;
 pub use unit::panic_message;
 use unit::{Kind, Work};

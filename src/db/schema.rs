@@ -100,6 +100,7 @@ diesel::table! {
         run_at -> BigInt,
         last_error -> Nullable<Text>,
         created_at -> BigInt,
+        fencing_token -> Integer,
     }
 }
 

@@ -8,6 +8,7 @@ mod password;
 mod random;
 mod search;
 mod text;
+mod user_name;
 
 pub use audit::{AuditAction, AuditEvent, AuditOrigin, AuditTarget};
 pub use clock::{Clock, ManualClock, SystemClock};
@@ -20,3 +21,4 @@ pub use password::{PasswordPolicy, PasswordProblem, common_passwords, is_common_
 pub use random::{Random, SeededRandom, SystemRandom};
 pub use search::{SearchQuery, search_terms, snippet};
 pub use text::{like_pattern, search_text};
+pub use user_name::{InvalidUserName, UserName};

@@ -23,6 +23,7 @@ mod refusal;
 mod request_id;
 mod security_txt;
 mod stack;
+mod startup;
 mod system;
 mod versions;
 
@@ -33,4 +34,5 @@ pub use limits::RateLimits;
 pub use redirect::HttpsRedirect;
 pub use refusal::connection_error_responses;
 pub use stack::Pipeline;
+pub use startup::StartupGate;
 pub use system::{Readiness, UnversionedRoutes};

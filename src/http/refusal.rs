@@ -43,5 +43,9 @@ fn error(refusal: RejectReason) -> ApiError {
         RejectReason::UriTooLong => ErrorCode::UriTooLong.into(),
         RejectReason::HeadersTooLarge => ErrorCode::HeadersTooLarge.into(),
         RejectReason::HeaderTimeout => ErrorCode::RequestTimeout.into(),
+        RejectReason::Starting => ApiError {
+            retry_after: Some(5),
+            ..ApiError::new(ErrorCode::ServiceUnavailable).with_message("The server is starting.")
+        },
     }
 }

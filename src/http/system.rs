@@ -143,7 +143,7 @@ impl UnversionedRoutes {
     pub(super) async fn answer(&self, route: Route<'_>, request: &Request) -> Result<Response, ApiError> {
         match route {
             Route::File(file) => Ok(file.respond(request)),
-            Route::Live => Ok(health(&json!({"status": "pass"}))),
+            Route::Live => Ok(live()),
             Route::Ready => self.ready().await,
             Route::Security(security) => {
                 let text = security.text();
@@ -216,6 +216,11 @@ impl File {
 fn with_length(mut response: Response, length: usize) -> Response {
     response.headers_mut().insert(poem::http::header::CONTENT_LENGTH, HeaderValue::from(length));
     response
+}
+
+/// The response of `/health/live`.
+pub(super) fn live() -> Response {
+    health(&json!({"status": "pass"}))
 }
 
 fn health(value: &serde_json::Value) -> Response {

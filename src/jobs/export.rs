@@ -1,112 +1,132 @@
-//! Makes an export, part by part.
+//! Writes the file of an export, part by part.
 //!
-//! It is read in several units of work, so that nobody waits for it: what is written meanwhile may be in it or not, what
-//! stays as it is is in it once. Whoever begins anew supersedes who began before; then that one stops.
+//! Each part is a separate unit of work, so that a large export blocks nobody. Rows that change while the export runs may
+//! be in it or not; rows that do not change are in it exactly once. A later attempt supersedes an earlier one, which then
+//! stops at its next write.
 
+use std::sync::Arc;
+
+use super::{
+    job::{Claim, Job, JobError, Outcome},
+    queue::VISIBILITY_TIMEOUT,
+};
 use crate::{
     db::{
-        DbConnection,
+        DbConnection, DbError,
         repositories::{
             bucketlists::{self, BucketlistRow},
             exports::{self, ExportAttempt, Record},
             items::{self, ItemRow},
-            jobs::{self, QueuedJob},
+            jobs::{self, ExportRequest},
             keyset::{Keyset, KeysetPosition, SortKey},
         },
     },
     services::{Context, Error},
 };
 
-use tokio::sync::watch;
+/// Number of bucketlists read in one query, and of items read for each of them.
+const LISTS_PER_READ: i64 = 20;
+const ITEMS_PER_LIST: i64 = 100;
+/// Number of items read in one query from a bucketlist that has more.
+const ITEMS_PER_READ: i64 = 500;
+/// Minimum number of records in a part, except in the last one.
+const MIN_RECORDS_PER_PART: usize = 500;
 
-use super::worker::{HIDDEN, Outcome};
+/// Writes the bucketlists and items of a user into an export.
+pub(super) struct ExportJob {
+    pub(super) context: Arc<Context>,
+}
 
-/// How many lists to read at once, and how many items of each.
-const LISTS: i64 = 20;
-const ITEMS: i64 = 100;
-/// How many items to read at once of a list that has more.
-const MORE_ITEMS: i64 = 500;
-/// How many records a part has at least, unless it is the last one.
-const PART: usize = 500;
+impl Job for ExportJob {
+    type Payload = ExportRequest;
 
-/// Makes the export of a job, unless told to stop.
-pub(super) async fn run(context: &Context, job: &QueuedJob, stop: &watch::Receiver<bool>) -> Result<Outcome, Error> {
-    let (id, now) = (job.payload.parse().unwrap_or_default(), context.clock.now());
-    let begun = context.db.write(move |c| exports::begin(c, id, now).map_err(Error::from)).await?;
-    // Deleted meanwhile, or finished by somebody who could not say so any more.
-    let Some(attempt) = begun else { return Ok(Outcome::Done) };
-    let mut file = File { context, job, attempt, waiting: Vec::new(), parts: 0, records: 0 };
-    let mut after = None;
-    loop {
-        if *stop.borrow() {
-            return Ok(Outcome::GivenBack);
-        }
-        let keyset = from(after, LISTS);
-        let (lists, items) = context.db.snapshot(move |c| read_lists(c, attempt.owner, &keyset)).await?;
-        let is_last = lists.len() < LISTS as usize;
-        after = lists.last().map(|list| list.position(SortKey::CreatedAt));
-        let mut items = items.into_iter().peekable();
-        for list in lists {
-            file.waiting.push(Record::from(&list));
-            let (mut count, mut last) = (0, None);
-            while let Some(item) = items.next_if(|item| item.bucketlist_id == list.id) {
-                count += 1;
-                last = Some(item.position(SortKey::CreatedAt));
-                file.waiting.push(item.into());
+    async fn run(&self, payload: &ExportRequest, claim: &Claim<'_>) -> Result<Outcome, JobError> {
+        let context = &*self.context;
+        let (id, job, now) = (payload.export_id, claim.job.clone(), context.clock.now());
+        let begin = move |c: &mut DbConnection| {
+            if !jobs::extend_visibility(c, &job, now + VISIBILITY_TIMEOUT)? {
+                return Ok(None);
             }
-            if count == ITEMS && !file.add_rest(list.id, last).await? {
-                return Ok(Outcome::Done);
+            Ok::<_, Error>(exports::begin(c, id, job.fencing_token, now)?)
+        };
+        // `None`: the claim is lost, the export was deleted, or an earlier attempt completed it but could not record that.
+        let Some(attempt) = context.db.write(begin).await? else { return Ok(Outcome::Completed) };
+        let mut writer = PartWriter { context, claim, attempt, buffer: Vec::new(), parts: 0, records: 0 };
+        let mut after = None;
+        loop {
+            if claim.shutdown.is_cancelled() {
+                return Ok(Outcome::Released);
             }
-            if !file.flush(PART).await? {
-                return Ok(Outcome::Done);
+            let keyset = by_creation(after, LISTS_PER_READ);
+            let (lists, items) = context.db.snapshot(move |c| read_lists(c, attempt.owner, &keyset)).await?;
+            let is_last = lists.len() < LISTS_PER_READ as usize;
+            after = lists.last().map(|list| list.position(SortKey::CreatedAt));
+            let mut items = items.into_iter().peekable();
+            for list in lists {
+                writer.buffer.push(Record::from(&list));
+                let (mut count, mut last) = (0, None);
+                while let Some(item) = items.next_if(|item| item.bucketlist_id == list.id) {
+                    count += 1;
+                    last = Some(item.position(SortKey::CreatedAt));
+                    writer.buffer.push(item.into());
+                }
+                if count == ITEMS_PER_LIST && !writer.add_remaining_items(list.id, last).await? {
+                    return Ok(Outcome::Completed);
+                }
+                if !writer.flush(MIN_RECORDS_PER_PART).await? {
+                    return Ok(Outcome::Completed);
+                }
+            }
+            if is_last {
+                writer.finish().await?;
+                return Ok(Outcome::Completed);
             }
         }
-        if is_last {
-            return file.finish().await.map(|()| Outcome::Done);
-        }
+    }
+
+    fn on_last_failure(c: &mut DbConnection, payload: &ExportRequest, now: i64) -> Result<(), DbError> {
+        Ok(exports::fail(c, payload.export_id, now)?)
     }
 }
 
-/// In the order they were made.
-fn from(after: Option<KeysetPosition>, limit: i64) -> Keyset {
+fn by_creation(after: Option<KeysetPosition>, limit: i64) -> Keyset {
     Keyset { sort: SortKey::CreatedAt, descending: false, after, limit }
 }
 
-/// Some lists, each with its first items.
+/// Reads some bucketlists and the first items of each.
 fn read_lists(c: &mut DbConnection, owner: i64, keyset: &Keyset) -> Result<(Vec<BucketlistRow>, Vec<ItemRow>), Error> {
     let lists = bucketlists::list_after(c, owner, &bucketlists::Filter::default(), keyset)?;
     let ids: Vec<i64> = lists.iter().map(|list| list.id).collect();
-    let items = items::list_first_per_bucketlist(c, &ids, ITEMS)?;
+    let items = items::list_first_per_bucketlist(c, &ids, ITEMS_PER_LIST)?;
     Ok((lists, items))
 }
 
-/// What has been made of an export.
-struct File<'a> {
+/// Collects records and writes them as parts of one attempt. Methods return `false` once the attempt is superseded.
+struct PartWriter<'a> {
     context: &'a Context,
-    job: &'a QueuedJob,
+    claim: &'a Claim<'a>,
     attempt: ExportAttempt,
-    /// Read, not yet written.
-    waiting: Vec<Record>,
+    buffer: Vec<Record>,
     parts: i32,
     records: i64,
 }
 
-impl File<'_> {
-    /// Adds the items of a list that come after its first ones. False when it is not ours to go on.
-    async fn add_rest(&mut self, list: i64, mut after: Option<KeysetPosition>) -> Result<bool, Error> {
+impl PartWriter<'_> {
+    /// Adds the items of a bucketlist after its first ones.
+    async fn add_remaining_items(&mut self, list: i64, mut after: Option<KeysetPosition>) -> Result<bool, Error> {
         loop {
-            let keyset = from(after, MORE_ITEMS);
+            let keyset = by_creation(after, ITEMS_PER_READ);
             let owner = self.attempt.owner;
             let read = move |c: &mut DbConnection| match bucketlists::find(c, owner, list)? {
                 Some(_) => Ok::<_, Error>(items::list_after(c, list, &items::Filter::default(), &keyset)?),
-                // Deleted meanwhile.
+                // Deleted since the last read.
                 None => Ok(Vec::new()),
             };
             let items = self.context.db.snapshot(read).await?;
-            let is_last = items.len() < MORE_ITEMS as usize;
+            let is_last = items.len() < ITEMS_PER_READ as usize;
             after = items.last().map(|item| item.position(SortKey::CreatedAt));
-            self.waiting.extend(items.into_iter().map(Record::from));
-            if !self.flush(PART).await? {
+            self.buffer.extend(items.into_iter().map(Record::from));
+            if !self.flush(MIN_RECORDS_PER_PART).await? {
                 return Ok(false);
             }
             if is_last {
@@ -115,22 +135,19 @@ impl File<'_> {
         }
     }
 
-    /// Writes a part, if there is enough for one. False when it is not ours to go on.
-    async fn flush(&mut self, enough: usize) -> Result<bool, Error> {
-        if self.waiting.len() < enough {
+    /// Writes a part if the buffer holds at least `min_records`, and extends the claim on the job.
+    async fn flush(&mut self, min_records: usize) -> Result<bool, Error> {
+        if self.buffer.len() < min_records {
             return Ok(true);
         }
-        let records = std::mem::take(&mut self.waiting);
+        let records = std::mem::take(&mut self.buffer);
         let (text, attempt, number) = (exports::serialize_records(&records)?, self.attempt, self.parts);
-        let job = self.job.clone();
-        let hidden_until = self.context.clock.now() + HIDDEN;
+        let job = self.claim.job.clone();
+        let visible_at = self.context.clock.now() + VISIBILITY_TIMEOUT;
         self.parts += 1;
         self.records += i64::try_from(records.len()).unwrap_or_default();
         let write = move |c: &mut DbConnection| {
-            // Nobody else takes the job while it goes on; if somebody has, it is theirs.
-            Ok::<_, Error>(
-                jobs::extend_visibility(c, &job, hidden_until)? && exports::append(c, attempt, number, &text)?,
-            )
+            Ok::<_, Error>(jobs::extend_visibility(c, &job, visible_at)? && exports::append(c, attempt, number, &text)?)
         };
         self.context.db.write(write).await
     }

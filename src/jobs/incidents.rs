@@ -10,9 +10,9 @@ use std::{
 };
 
 use ::incidents::{Exchange, Redacted, Redactor};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 
-use super::worker::told;
 use crate::{
     capture::{CaptureStats, Inbox},
     services::{Error, Incidents},
@@ -59,15 +59,15 @@ impl IncidentWriter {
         Self { redactor, incidents, state: Mutex::new(State { inbox, waiting: VecDeque::new(), said: 0 }) }
     }
 
-    /// Works until told to stop, then stores what is there.
-    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+    /// Stores failures until `shutdown` is cancelled, then those that remain.
+    pub async fn run(&self, shutdown: &CancellationToken) {
         let mut purge = tokio::time::interval(PURGE_EVERY);
         let mut patience = PATIENCE.0;
         loop {
             let wait = if self.state.lock().await.waiting.is_empty() { LOOK_EVERY } else { patience };
             let event = tokio::select! {
                 biased;
-                () = told(&mut stop) => Event::Stop,
+                () = shutdown.cancelled() => Event::Stop,
                 _ = purge.tick() => Event::Purge,
                 next = self.next() => next.map_or(Event::Stop, Event::Came),
                 () = tokio::time::sleep(wait) => Event::Look,

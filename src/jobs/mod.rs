@@ -1,9 +1,17 @@
-//! What is done after the commit: the outbox is worked off, and what has expired is purged. At least once, idempotent.
+//! Background work: queued jobs, the purge of expired rows, and the storage of captured failures.
+//!
+//! A request inserts its jobs in its own transaction (an outbox). A job runs at least once, is idempotent, and fails
+//! alone: neither an error nor a panic in it stops the other jobs. See `docs/decisions/0044-typed-jobs.md`.
 
 mod export;
 mod incidents;
+mod job;
 mod password_reset;
+mod purge;
+mod queue;
+mod supervisor;
 mod worker;
 
 pub use incidents::IncidentWriter;
-pub use worker::Worker;
+pub use supervisor::supervise;
+pub use worker::JobWorker;

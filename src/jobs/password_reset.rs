@@ -1,66 +1,60 @@
-//! Mails a reset token, if the account exists. The token is made here, so that the outbox never holds one.
+//! Mails a password reset token.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use super::job::{Claim, Job, JobError, Outcome};
 use crate::{
     auth::{RefreshTokens, digest},
-    db::repositories::{sessions, users},
+    db::repositories::{jobs::PasswordResetMail, sessions, users},
     mail::{Mail, Mailer},
     services::{Context, Error},
 };
 
-/// What the job needs besides the services' context.
-pub(super) struct Settings {
+/// Creates a reset token for an account and mails it. The token is created here, so that the queue never stores one.
+pub(super) struct PasswordResetJob {
+    pub(super) context: Arc<Context>,
+    pub(super) mailer: Arc<dyn Mailer>,
     pub(super) ttl: Duration,
     pub(super) public_url: String,
 }
 
-/// What can keep the job from being done.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
-    #[error(transparent)]
-    Service(#[from] Error),
-    #[error(transparent)]
-    Mail(#[from] crate::mail::MailError),
+impl Job for PasswordResetJob {
+    type Payload = PasswordResetMail;
+
+    async fn run(&self, payload: &PasswordResetMail, _: &Claim<'_>) -> Result<Outcome, JobError> {
+        let context = &self.context;
+        let email_key = payload.email_key.clone();
+        let user = context.db.read(move |c| users::find_by_email(c, &email_key).map_err(Error::from)).await?;
+        // The response did not reveal whether the account exists, and neither does the absence of an error.
+        let Some(user) = user.filter(|user| !user.disabled) else { return Ok(Outcome::Completed) };
+        let token = RefreshTokens::generate(&*context.random);
+        let ttl = i64::try_from(self.ttl.as_micros()).unwrap_or(i64::MAX / 4);
+        let (hash, expires_at, user_id) = (digest(&token), context.clock.now().saturating_add(ttl), user.id);
+        context
+            .db
+            .write(move |c| sessions::insert_password_reset(c, &hash, user_id, expires_at).map_err(Error::from))
+            .await?;
+        self.mailer.send(&self.mail(user.email, &token)).await?;
+        Ok(Outcome::Completed)
+    }
 }
 
-pub(super) async fn run(
-    context: &Context,
-    mailer: &dyn Mailer,
-    settings: &Settings,
-    email_key: String,
-) -> Result<(), Failure> {
-    let user = context.db.read(move |c| users::find_by_email(c, &email_key).map_err(Error::from)).await?;
-    // The caller was told the same; nobody learns here either.
-    let Some(user) = user.filter(|user| !user.disabled) else {
-        return Ok(());
-    };
-    let token = RefreshTokens::generate(&*context.random);
-    let ttl = i64::try_from(settings.ttl.as_micros()).unwrap_or(i64::MAX / 4);
-    let (hash, expires_at, user_id) = (digest(&token), context.clock.now().saturating_add(ttl), user.id);
-    context
-        .db
-        .write(move |c| sessions::insert_password_reset(c, &hash, user_id, expires_at).map_err(Error::from))
-        .await?;
-    mailer.send(&mail(user.email, &token, settings)).await?;
-    Ok(())
-}
-
-/// Says nothing that somebody has written: whoever registers the address of somebody else could say anything to them by their
-/// own name.
-fn mail(to: String, token: &str, settings: &Settings) -> Mail {
-    let minutes = settings.ttl.as_secs().div_ceil(60);
-    Mail {
-        to,
-        subject: "Reset your BucketList password".to_owned(),
-        body: format!(
-            "Hello,\n\n\
-             somebody, probably you, asked to reset the password of your account at {url}.\n\n\
-             Your token, good for one use within {minutes} minutes:\n\n    {token}\n\n\
-             Send it with the new password to {url}/v1/auth/password-reset/confirm:\n\n    \
-             {{\"token\": \"{token}\", \"new_password\": \"…\"}}\n\n\
-             If it was not you, ignore this mail: nothing has changed.",
-            url = settings.public_url
-        ),
+impl PasswordResetJob {
+    /// Contains no text that a user has written: an attacker who registers the address of another person could
+    /// otherwise send them any message in the name of this service.
+    fn mail(&self, to: String, token: &str) -> Mail {
+        let (minutes, url) = (self.ttl.as_secs().div_ceil(60), &self.public_url);
+        Mail {
+            to,
+            subject: "Reset your BucketList password".to_owned(),
+            body: format!(
+                "Hello,\n\n\
+                 a password reset was requested for your account at {url}.\n\n\
+                 Your token. It is valid for {minutes} minutes and can be used once:\n\n    {token}\n\n\
+                 Send it with your new password to {url}/v1/auth/password-reset/confirm:\n\n    \
+                 {{\"token\": \"{token}\", \"new_password\": \"…\"}}\n\n\
+                 If you did not request this, ignore this message. Your password has not changed.",
+            ),
+        }
     }
 }

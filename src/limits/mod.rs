@@ -1,7 +1,7 @@
-//! Rate limits by GCRA, counted in the memory of this process.
+//! Rate limits with GCRA, counted in the memory of this process.
 //!
-//! Owns the numbers of each limit and what is remembered of each subject; must not know who asks, nor what is refused then.
-//! [`RateLimiter`] is the port: what several servers share takes the place of this one there.
+//! Owns the quota of each limit and the counters of its subjects. An implementation of [`RateLimiter`] that several servers
+//! share can replace it.
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
@@ -17,17 +17,16 @@ use crate::{
     domain::{Clock, PendingDecision, Quota, RateLimit, RateLimitDecision, RateLimitSubject, RateLimiter},
 };
 
-/// How many subjects each limit remembers. Whoever comes from more addresses than that is not held by limits for each
-/// address anyway.
-const SUBJECTS: u64 = 50_000;
+/// Maximum number of counters per limit. An attacker with more addresses than this is not stopped by limits per address.
+const MAX_SUBJECTS: u64 = 50_000;
 
-/// Counts in memory.
-pub struct MemoryLimits {
+/// Counts requests in memory.
+pub struct InMemoryRateLimiter {
     /// In the order of [`RateLimit::ALL`].
     counters: Vec<Counter>,
 }
 
-/// The clock of the app, for governor: one that is never set.
+/// Adapts the clock of the application to governor. It never goes backwards.
 #[derive(Clone)]
 struct Uptime(Arc<dyn Clock>);
 
@@ -39,7 +38,7 @@ impl Ticks for Uptime {
     }
 }
 
-/// What is remembered of each subject. Bounded, which governor's own stores are not.
+/// The counters of a limit. Their number is bounded, unlike that of governor's stores.
 struct Store(Cache<RateLimitSubject, Arc<InMemoryState>>);
 
 impl StateStore for Store {
@@ -63,8 +62,8 @@ struct Counter {
     clock: Uptime,
 }
 
-impl MemoryLimits {
-    /// As configured; `None` when switched off.
+impl InMemoryRateLimiter {
+    /// Creates the counters; `None` if rate limits are disabled.
     #[must_use]
     pub fn new(limits: &RequestLimits, clock: &Arc<dyn Clock>) -> Option<Self> {
         let counter = |limit| Counter::new(limit, quota(limits, limit), Uptime(Arc::clone(clock)));
@@ -72,7 +71,7 @@ impl MemoryLimits {
     }
 }
 
-/// The numbers of a limit.
+/// Returns the quota of a limit.
 fn quota(limits: &RequestLimits, limit: RateLimit) -> Quota {
     const MINUTE: Duration = Duration::from_secs(60);
     const HOUR: Duration = Duration::from_secs(3600);
@@ -89,14 +88,14 @@ fn quota(limits: &RequestLimits, limit: RateLimit) -> Quota {
     Quota { requests, window }
 }
 
-impl RateLimiter for MemoryLimits {
+impl RateLimiter for InMemoryRateLimiter {
     fn count<'a>(&'a self, limit: RateLimit, subject: &'a RateLimitSubject) -> PendingDecision<'a> {
         let counter = self.counters.iter().find(|counter| counter.limit == limit);
         PendingDecision::Now(counter.map_or_else(|| unlimited(limit), |counter| counter.count(subject)))
     }
 }
 
-/// What a limit says that is none.
+/// The decision of a limit without a counter.
 const fn unlimited(limit: RateLimit) -> RateLimitDecision {
     let quota = Quota { requests: u32::MAX, window: Duration::from_secs(1) };
     RateLimitDecision { limit, quota, remaining: u32::MAX, retry_after: None }
@@ -105,12 +104,12 @@ const fn unlimited(limit: RateLimit) -> RateLimitDecision {
 impl Counter {
     fn new(limit: RateLimit, quota: Quota, clock: Uptime) -> Self {
         let burst = NonZeroU32::new(quota.requests).unwrap_or(NonZeroU32::MIN);
-        // Zero only for a window of no length, which no limit has.
+        // `None` for a period of zero, which no limit has.
         let rate = governor::Quota::with_period(quota.window / burst.get())
             .unwrap_or_else(|| governor::Quota::per_second(burst))
             .allow_burst(burst);
-        // Whoever rested for a window has all of their quota again: there is nothing to remember.
-        let states = Cache::builder().max_capacity(SUBJECTS).time_to_idle(quota.window).build();
+        // After a window without requests the quota is complete again, and the counter can be dropped.
+        let states = Cache::builder().max_capacity(MAX_SUBJECTS).time_to_idle(quota.window).build();
         let gcra = Gcra::new(rate, Store(states), clock.clone());
         Self { limit, quota: Quota { requests: burst.get(), ..quota }, gcra, clock }
     }
@@ -140,29 +139,29 @@ mod tests {
     }
 
     #[test]
-    fn the_quota_is_a_burst_and_then_waits() {
+    fn quota_is_a_burst_that_refills_over_the_window() {
         let (counter, clock) = counter(3, Duration::from_secs(3600));
         let remaining: Vec<u32> = (0..3).map(|_| counter.count(&RateLimitSubject::User(1)).remaining).collect();
         assert_eq!(remaining, [2, 1, 0]);
         assert_eq!(counter.count(&RateLimitSubject::User(1)).retry_after, Some(1200));
         assert!(counter.count(&RateLimitSubject::User(2)).allows());
         clock.advance(Duration::from_secs(1199));
-        assert_eq!(counter.count(&RateLimitSubject::User(1)).retry_after, Some(1), "refusals are not counted");
+        assert_eq!(counter.count(&RateLimitSubject::User(1)).retry_after, Some(1), "rejected requests are not counted");
         clock.advance(Duration::from_secs(1));
         assert!(counter.count(&RateLimitSubject::User(1)).allows());
         assert!(!counter.count(&RateLimitSubject::User(1)).allows());
         clock.advance(Duration::from_secs(3600));
-        assert_eq!(counter.count(&RateLimitSubject::User(1)).remaining, 2, "all of it again");
+        assert_eq!(counter.count(&RateLimitSubject::User(1)).remaining, 2, "the quota is complete again");
     }
 
     #[test]
-    fn what_is_remembered_is_bounded() {
+    fn number_of_counters_is_bounded() {
         let (counter, _) = counter(2, Duration::from_secs(3600));
-        for id in 1..=2 * i64::try_from(SUBJECTS).unwrap() {
+        for id in 1..=2 * i64::try_from(MAX_SUBJECTS).unwrap() {
             counter.count(&RateLimitSubject::User(id));
         }
         let Store(states) = counter.gcra.into_state_store();
         states.run_pending_tasks();
-        assert!(states.entry_count() <= SUBJECTS, "{}", states.entry_count());
+        assert!(states.entry_count() <= MAX_SUBJECTS, "{}", states.entry_count());
     }
 }

@@ -1,4 +1,4 @@
-//! Mail as files, for machines without a mail server.
+//! Writes mail to files, for systems without a mail server.
 
 use std::{
     path::PathBuf,
@@ -7,18 +7,18 @@ use std::{
 
 use super::{Mail, MailError, Mailer, SendFuture};
 
-/// Writes each mail to a file of its own, readable by its owner only.
+/// Writes each message to a separate file that only its owner can read.
 #[derive(Debug)]
 pub struct FileMailer {
-    folder: PathBuf,
+    directory: PathBuf,
     count: AtomicU64,
 }
 
 impl FileMailer {
-    /// Into `folder`, which is made when the first mail comes.
+    /// Writes to `directory`, which is created with the first message.
     #[must_use]
-    pub const fn new(folder: PathBuf) -> Self {
-        Self { folder, count: AtomicU64::new(0) }
+    pub const fn new(directory: PathBuf) -> Self {
+        Self { directory, count: AtomicU64::new(0) }
     }
 
     async fn write(&self, mail: &Mail) -> std::io::Result<PathBuf> {
@@ -26,9 +26,9 @@ impl FileMailer {
         builder.recursive(true);
         #[cfg(unix)]
         builder.mode(0o700);
-        builder.create(&self.folder).await?;
+        builder.create(&self.directory).await?;
         let number = self.count.fetch_add(1, Ordering::Relaxed);
-        let path = self.folder.join(format!("{}-{number}.txt", uuid::Uuid::now_v7()));
+        let path = self.directory.join(format!("{}-{number}.txt", uuid::Uuid::now_v7()));
         let text = format!("To: {}\nSubject: {}\n\n{}\n", mail.to, mail.subject, mail.body);
         let mut options = tokio::fs::OpenOptions::new();
         options.write(true).create_new(true);
@@ -45,7 +45,7 @@ impl Mailer for FileMailer {
     fn send<'a>(&'a self, mail: &'a Mail) -> SendFuture<'a> {
         Box::pin(async move {
             let path = self.write(mail).await.map_err(|error| MailError(error.to_string()))?;
-            tracing::info!(path = %path.display(), subject = mail.subject, "no SMTP_URL is set: the mail was written to a file");
+            tracing::info!(path = %path.display(), subject = mail.subject, "mail written to a file; SMTP_URL is not set");
             Ok(())
         })
     }

@@ -1,4 +1,4 @@
-//! Mail: SMTP where a server is set, else a file in the data folder. Bodies carry secrets and are never logged.
+//! Sends mail by SMTP, or writes it to files if no server is configured. Bodies contain tokens and are never logged.
 
 mod file;
 mod smtp;
@@ -8,7 +8,7 @@ use std::{fmt, future::Future, pin::Pin};
 pub use file::FileMailer;
 pub use smtp::SmtpMailer;
 
-/// A mail of plain text.
+/// A plain text message.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Mail {
     pub to: String,
@@ -16,23 +16,23 @@ pub struct Mail {
     pub body: String,
 }
 
-/// The body may carry a token.
+/// Omits the recipient and the body, which may contain a token.
 impl fmt::Debug for Mail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Mail").field("subject", &self.subject).finish_non_exhaustive()
     }
 }
 
-/// What kept a mail from being handed over. Holds no address and no body.
+/// Why a message could not be sent. Contains neither the recipient nor the body.
 #[derive(Debug, thiserror::Error)]
-#[error("the mail could not be handed over: {0}")]
+#[error("cannot send mail: {0}")]
 pub struct MailError(pub String);
 
-/// A future that a trait object can return.
+/// The future of [`Mailer::send`].
 pub type SendFuture<'a> = Pin<Box<dyn Future<Output = Result<(), MailError>> + Send + 'a>>;
 
-/// Hands mail over.
+/// Sends mail.
 pub trait Mailer: Send + Sync + 'static {
-    /// Hands one mail over; it counts as sent when this returns `Ok`.
+    /// Sends a message. `Ok` means that the mail server has accepted it.
     fn send<'a>(&'a self, mail: &'a Mail) -> SendFuture<'a>;
 }

@@ -1,4 +1,4 @@
-//! Mail by SMTP.
+//! Sends mail by SMTP.
 
 use lettre::{
     AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
@@ -8,23 +8,23 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{Mail, MailError, Mailer, SendFuture};
 
-/// Hands mail to an SMTP server.
+/// Sends mail through an SMTP server.
 pub struct SmtpMailer {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
 }
 
 impl SmtpMailer {
-    /// To the server of `url`, as `from`.
+    /// Sends through the server at `url`, with the sender `from`.
     ///
     /// # Errors
-    /// When the URL or the sender cannot be understood.
+    /// When the URL or the sender is invalid.
     pub fn new(url: &SecretString, from: &str) -> Result<Self, MailError> {
         let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.expose_secret())
-            .map_err(|_| MailError("SMTP_URL cannot be understood".to_owned()))?
+            .map_err(|_| MailError("invalid SMTP_URL".to_owned()))?
             .timeout(Some(std::time::Duration::from_secs(20)))
             .build();
-        let from = from.parse().map_err(|_| MailError("MAIL_FROM is no sender such as Name <a@b.c>".to_owned()))?;
+        let from = from.parse().map_err(|_| MailError("invalid MAIL_FROM; the format is Name <a@b.c>".to_owned()))?;
         Ok(Self { transport, from })
     }
 }
@@ -32,8 +32,8 @@ impl SmtpMailer {
 impl Mailer for SmtpMailer {
     fn send<'a>(&'a self, mail: &'a Mail) -> SendFuture<'a> {
         Box::pin(async move {
-            // An address that SMTP does not take will not get better: say so without repeating it.
-            let to = mail.to.parse().map_err(|_| MailError("the recipient is no address for SMTP".to_owned()))?;
+            // The error does not repeat the address, because errors are logged.
+            let to = mail.to.parse().map_err(|_| MailError("invalid recipient address".to_owned()))?;
             let message = Message::builder()
                 .from(self.from.clone())
                 .to(Mailbox::new(None, to))
@@ -46,11 +46,11 @@ impl Mailer for SmtpMailer {
     }
 }
 
-/// What went wrong, without the server's words: those quote the recipient.
+/// Describes an error without the text of the mail server, which may quote the recipient.
 fn describe(error: &lettre::transport::smtp::Error) -> String {
     match error.status() {
-        Some(code) => format!("the mail server answered {code}"),
-        None if error.is_response() => "the mail server's answer cannot be understood".to_owned(),
+        Some(code) => format!("the mail server responded with {code}"),
+        None if error.is_response() => "the mail server sent an invalid response".to_owned(),
         None => error.to_string(),
     }
 }

@@ -1,4 +1,4 @@
-//! Much plausible fake data, quickly: generated row by row, written batch by batch.
+//! Generates data row by row and inserts it in batches.
 
 use diesel::{
     Connection,
@@ -10,7 +10,7 @@ use diesel::{
 use super::{
     SeedError,
     generate::{Generator, email_pattern},
-    hashed, ids, lock,
+    hash, ids, lock,
     rows::Batch,
 };
 use crate::{
@@ -19,60 +19,60 @@ use crate::{
     domain::Random,
 };
 
-/// The password of every dummy user: hashing one for each would take longer than all the rest.
+/// The password of every generated user. Hashing one per user would take longer than everything else.
 pub const DUMMY_PASSWORD: &str = "bucketlist-dummy";
 
-/// How many rows are held in memory at most.
+/// Maximum number of rows in memory.
 const BATCH: usize = 5_000;
-/// How many rows share a commit, about: a list and its counts are never torn apart, so it may be more.
+/// Minimum number of rows per transaction. A list and its items are in one transaction, so it may be more.
 const TRANSACTION: usize = 10_000;
 
-/// How much of it, and which.
+/// Amount and seed of the generated data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DummyOptions {
     pub users: u64,
-    /// For each user.
+    /// Number of lists per user.
     pub lists: u64,
-    /// For each list.
+    /// Number of items per list.
     pub items: u64,
-    /// The same seed makes the same rows, apart from ids and the password hash.
+    /// The same seed generates the same rows, except for IDs and the password hash.
     pub rng_seed: u64,
 }
 
-/// What was put in.
+/// Number of inserted rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
+pub struct InsertedCounts {
     pub users: u64,
     pub lists: u64,
     pub items: u64,
 }
 
 impl DummyOptions {
-    /// How many rows that makes.
+    /// Returns the number of rows to insert.
     ///
     /// # Errors
-    /// [`SeedError::TooMany`] when ids do not go that far.
-    pub fn summary(&self) -> Result<Summary, SeedError> {
+    /// [`SeedError::TooMany`] if there are more rows than IDs.
+    pub fn counts(&self) -> Result<InsertedCounts, SeedError> {
         let lists = self.users.checked_mul(self.lists).ok_or(SeedError::TooMany)?;
         let items = lists.checked_mul(self.items).ok_or(SeedError::TooMany)?;
-        let summary = Summary { users: self.users, lists, items };
-        // Half of the ids of 64 bits, so that those already given away cannot matter.
+        let counts = InsertedCounts { users: self.users, lists, items };
+        // Half of the range of IDs, so that the assigned ones do not matter.
         let fits = |count: u64| count < 1 << 62;
         if fits(self.users) && fits(lists) && fits(items) && fits(self.lists) && fits(self.items) {
-            Ok(summary)
+            Ok(counts)
         } else {
             Err(SeedError::TooMany)
         }
     }
 }
 
-/// Puts in fake users with lists and items that read like a bucketlist's; all users have [`DUMMY_PASSWORD`]. `progress` is
-/// told now and then how many items are in.
+/// Inserts generated users with lists and items. All users have [`DUMMY_PASSWORD`]. `progress` receives the number of items
+/// inserted so far.
 ///
-/// It commits every ten thousand rows or so. Whatever interrupts it, the lists that are there are complete.
+/// Commits about every ten thousand rows. If it is interrupted, the inserted lists are complete.
 ///
 /// # Errors
-/// [`SeedError::AlreadyThere`] and [`SeedError::TooMany`] before anything is done; [`SeedError::Hash`] and
+/// [`SeedError::AlreadyExists`] and [`SeedError::TooMany`] before anything is inserted; [`SeedError::Hash`] and
 /// [`SeedError::Query`].
 pub fn insert_dummy(
     c: &mut DbConnection,
@@ -80,38 +80,38 @@ pub fn insert_dummy(
     random: &dyn Random,
     options: &DummyOptions,
     progress: &mut dyn FnMut(u64),
-) -> Result<Summary, SeedError> {
-    let summary = options.summary()?;
+) -> Result<InsertedCounts, SeedError> {
+    let counts = options.counts()?;
     let first = c.transaction(|c| {
         lock(c)?;
         let pattern = email_pattern(options.rng_seed);
         if diesel::select(exists(users::table.filter(users::email_key.like(pattern)))).get_result(c)? {
-            return Err(SeedError::AlreadyThere(options.rng_seed));
+            return Err(SeedError::AlreadyExists(options.rng_seed));
         }
         let mut reserve = |table, count: u64| ids::reserve(c, table, i64::try_from(count).unwrap_or(i64::MAX));
         Ok(FirstIds {
-            user: reserve("users", summary.users)?,
-            list: reserve("bucketlists", summary.lists)?,
-            item: reserve("items", summary.items)?,
+            user: reserve("users", counts.users)?,
+            list: reserve("bucketlists", counts.lists)?,
+            item: reserve("items", counts.items)?,
         })
     })?;
-    let password_hash = hashed(hasher, DUMMY_PASSWORD, random)?;
+    let password_hash = hash(hasher, DUMMY_PASSWORD, random)?;
     let mut run = Run {
         options,
         generator: Generator::new(options, first, password_hash),
         batch: Batch::default(),
-        written: 0,
+        inserted: 0,
         progress,
     };
-    run.all(c).map_err(|error| match error {
-        // Somebody else is at it, with the same seed and at the same time.
-        DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => SeedError::AlreadyThere(options.rng_seed),
+    run.insert_all(c).map_err(|error| match error {
+        // Another process inserts the same seed at the same time.
+        DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => SeedError::AlreadyExists(options.rng_seed),
         error => SeedError::Query(error),
     })?;
-    Ok(summary)
+    Ok(counts)
 }
 
-/// Where the ids of the generated rows begin.
+/// First IDs of the generated rows.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FirstIds {
     pub(super) user: i64,
@@ -123,12 +123,12 @@ struct Run<'a> {
     options: &'a DummyOptions,
     generator: Generator,
     batch: Batch,
-    /// Items so far.
-    written: u64,
+    /// Number of items inserted so far.
+    inserted: u64,
     progress: &'a mut dyn FnMut(u64),
 }
 
-/// Where a run is: the next user, and that user's next list.
+/// Position of a run: the next user, and the next list of that user.
 #[derive(Clone, Copy, Default)]
 struct Position {
     user: u64,
@@ -136,15 +136,15 @@ struct Position {
 }
 
 impl Run<'_> {
-    fn all(&mut self, c: &mut DbConnection) -> QueryResult<()> {
+    fn insert_all(&mut self, c: &mut DbConnection) -> QueryResult<()> {
         let mut position = Position::default();
         while position.user < self.options.users {
-            position = c.transaction(|c| self.one_transaction(c, position))?;
+            position = c.transaction(|c| self.insert_transaction(c, position))?;
         }
         Ok(())
     }
 
-    fn one_transaction(&mut self, c: &mut DbConnection, mut at: Position) -> QueryResult<Position> {
+    fn insert_transaction(&mut self, c: &mut DbConnection, mut at: Position) -> QueryResult<Position> {
         search::begin_bulk_load(c)?;
         let mut rows = 0;
         while at.user < self.options.users && rows < TRANSACTION {
@@ -166,7 +166,7 @@ impl Run<'_> {
         Ok(at)
     }
 
-    /// The list with all its items; returns how many rows that is.
+    /// Generates a list with its items and returns the number of rows.
     fn list(&mut self, c: &mut DbConnection, number: u64) -> QueryResult<usize> {
         let list = self.generator.list(number);
         self.batch.lists.push(list);
@@ -183,8 +183,8 @@ impl Run<'_> {
     fn flush(&mut self, c: &mut DbConnection) -> QueryResult<()> {
         let items = self.batch.items.len();
         self.batch.write(c)?;
-        self.written += items as u64;
-        (self.progress)(self.written);
+        self.inserted += items as u64;
+        (self.progress)(self.inserted);
         Ok(())
     }
 }

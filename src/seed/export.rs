@@ -1,4 +1,4 @@
-//! An export for the standard seed: the one that the contract shows as its example.
+//! Inserts the export that the examples of the contract show.
 
 use contract::v2::schemas::EXAMPLE_EXPIRY;
 use diesel::QueryResult;
@@ -13,10 +13,10 @@ use crate::db::{
     },
 };
 
-/// More than there are of anything.
+/// More rows than the sample data has.
 const ALL: i64 = 1_000;
 
-/// Adds it, finished: everything that the demo user has by now.
+/// Inserts a finished export of the data of the demo user.
 pub(super) fn insert(c: &mut DbConnection, demo: i64, at: i64) -> QueryResult<()> {
     let keyset = Keyset { sort: SortKey::CreatedAt, descending: false, after: None, limit: ALL };
     let lists = bucketlists::list_after(c, demo, &bucketlists::Filter::default(), &keyset)?;
@@ -29,7 +29,7 @@ pub(super) fn insert(c: &mut DbConnection, demo: i64, at: i64) -> QueryResult<()
     }
     let new = NewExport { user_id: demo, format: "json", created_at: at, expires_at: EXAMPLE_EXPIRY };
     let id = exports::insert(c, &new)?.id;
-    if let Some(attempt) = exports::begin(c, id, at)? {
+    if let Some(attempt) = exports::begin(c, id, 1, at)? {
         exports::append(c, attempt, 0, &exports::serialize_records(&records)?)?;
         exports::finish(c, attempt, 1, i64::try_from(records.len()).unwrap_or_default(), at)?;
     }

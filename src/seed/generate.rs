@@ -1,4 +1,5 @@
-//! What the generated rows say. One generator draws everything in one order, so that a seed always makes the same rows.
+//! Generates the content of rows. One generator draws all values in a fixed order, so that a seed always generates the same
+//! rows.
 
 use std::collections::HashMap;
 
@@ -23,12 +24,12 @@ use crate::{db::repositories::users::USER, domain::search_text};
 
 const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400 * SECOND;
-/// The first account is from two years before [`SEEDED_AT`].
+/// The first account is created two years before [`SEEDED_AT`].
 const BEGIN: i64 = SEEDED_AT - 730 * DAY;
-/// The last account is a month old at [`SEEDED_AT`].
+/// The last account is created a month before [`SEEDED_AT`].
 const LAST_USER: i64 = SEEDED_AT - 30 * DAY;
 
-/// Draws the rows, owners first: a user, its first list, that list's items, its second list, and so on.
+/// Generates rows, owners first: a user, its first list, the items of that list, its second list, and so on.
 pub(super) struct Generator {
     rng: StdRng,
     rng_seed: u64,
@@ -37,24 +38,24 @@ pub(super) struct Generator {
     items: u64,
     next: FirstIds,
     password_hash: String,
-    /// The user at hand: its id, when it was made, and how often it had each name for a list.
+    /// ID and creation time of the current user.
     user: (i64, i64),
+    /// How often the current user has each name of a list.
     names: HashMap<&'static str, u64>,
-    /// The list at hand.
-    list: ListAtHand,
+    list: CurrentList,
 }
 
-struct ListAtHand {
+struct CurrentList {
     id: i64,
     owner: i64,
     created_at: i64,
     kinds: &'static [Kind],
-    /// How many items are still to be drawn, and how many of them done: the list's counts are told before its items.
+    /// Number of items to generate, and how many of them are done. The counts of the list are known before its items.
     left: u64,
     left_done: u64,
 }
 
-/// What finds every address that a seed makes.
+/// Returns a LIKE pattern for the email addresses of a seed.
 pub(super) fn email_pattern(rng_seed: u64) -> String {
     format!("%+dummy{rng_seed}-%@example.com")
 }
@@ -71,11 +72,11 @@ impl Generator {
             password_hash,
             user: (0, BEGIN),
             names: HashMap::new(),
-            list: ListAtHand { id: 0, owner: 0, created_at: BEGIN, kinds: &[], left: 0, left_done: 0 },
+            list: CurrentList { id: 0, owner: 0, created_at: BEGIN, kinds: &[], left: 0, left_done: 0 },
         }
     }
 
-    /// The user `number`, from 0.
+    /// Generates user `number`, counted from 0.
     pub(super) fn user(&mut self, number: u64) -> User {
         let (first, last) = (self.first_name(), self.last_name());
         let email = format!("{}.{}+dummy{}-{}@example.com", letters(first), letters(last), self.rng_seed, number + 1);
@@ -98,7 +99,7 @@ impl Generator {
         }
     }
 
-    /// The list `number` of the user at hand, from 0.
+    /// Generates list `number` of the current user, counted from 0.
     pub(super) fn list(&mut self, number: u64) -> List {
         let (user_id, since) = self.user;
         let theme = self.pick(THEMES);
@@ -111,7 +112,7 @@ impl Generator {
         let done = ((self.items as f64 * share).round() as u64).min(self.items);
         let id = take(&mut self.next.list);
         self.list =
-            ListAtHand { id, owner: user_id, created_at, kinds: theme.kinds, left: self.items, left_done: done };
+            CurrentList { id, owner: user_id, created_at, kinds: theme.kinds, left: self.items, left_done: done };
         List {
             id,
             user_id,
@@ -125,13 +126,13 @@ impl Generator {
         }
     }
 
-    /// The item `number` of the list at hand, from 0.
+    /// Generates item `number` of the current list, counted from 0.
     pub(super) fn item(&mut self, number: u64) -> Item {
         let kind = *self.pick(self.list.kinds);
         let name = self.name(kind);
         let description = self.sometimes(0.4).then(|| *self.pick(ITEM_DESCRIPTIONS));
         let created_at = self.instant(self.list.created_at, SEEDED_AT, number, self.items);
-        // Each item takes its chance among those left, so that exactly as many are done as the list says.
+        // The probability depends on the remaining items, so that exactly `items_done` of them are done.
         let done = self.rng.random_range(0..self.list.left.max(1)) < self.list.left_done;
         self.list.left = self.list.left.saturating_sub(1);
         self.list.left_done = self.list.left_done.saturating_sub(u64::from(done));
@@ -152,7 +153,7 @@ impl Generator {
         }
     }
 
-    /// From a month to four years after `created_at`: some are overdue.
+    /// A date from one month to four years after `created_at`; some are in the past.
     fn due(&mut self, created_at: i64) -> Option<NaiveDate> {
         let days = self.rng.random_range(30..1_460);
         DateTime::from_timestamp_micros(created_at)?.date_naive().checked_add_days(Days::new(days))
@@ -193,11 +194,11 @@ impl Generator {
         }
     }
 
-    /// One of `of` evenly spread instants, each moved by chance within its share: ids and times grow together.
+    /// Returns time `number` of `of` times that are spread evenly and varied at random. Later rows have later times.
     fn instant(&mut self, from: i64, to: i64, number: u64, of: u64) -> i64 {
         let share = (to - from) / count(of).max(1);
         let begin = from + share * count(number);
-        // To the second, as nothing else of these rows is exact; never before what owns the row.
+        // In whole seconds, and never before the owner of the row.
         let drawn = self.rng.random_range(begin..=begin + share);
         (drawn - drawn.rem_euclid(SECOND)).max(begin)
     }
@@ -218,7 +219,7 @@ impl Generator {
         LastName().fake_with_rng(&mut self.rng)
     }
 
-    /// A town that could be: "Hagenesbury".
+    /// A fictional town, such as "Hagenesbury".
     fn city(&mut self) -> String {
         let suffix: &str = CitySuffix().fake_with_rng(&mut self.rng);
         format!("{}{suffix}", self.last_name())
@@ -235,7 +236,7 @@ fn count(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// What of a name may stand in an address without quotes.
+/// The letters of a name that an email address can contain without quotes.
 fn letters(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphabetic).map(|letter| letter.to_ascii_lowercase()).collect()
 }

@@ -1,5 +1,5 @@
-//! Ids by the range: taken from the engine's own counters beforehand, so that rows can name each other before they are
-//! written, no statement has to return ids, and a running server never gives the same ones away.
+//! Reserves ranges of IDs in the sequences of the database. Rows can refer to each other before they are inserted, no
+//! statement has to return IDs, and a running server never assigns the same ones.
 
 use diesel::{
     prelude::*,
@@ -14,15 +14,15 @@ struct Last {
     last: i64,
 }
 
-/// Takes `count` ids of `table` and returns the first. The caller holds [`super::lock`].
+/// Reserves `count` IDs of `table` and returns the first one. The caller holds [`super::lock`].
 pub(super) fn reserve(c: &mut DbConnection, table: &'static str, count: i64) -> QueryResult<i64> {
     if count == 0 {
-        // PostgreSQL cannot set a sequence back to before its first number; nobody uses this one.
+        // PostgreSQL cannot set a sequence to a value before its first one. The result is unused.
         return Ok(0);
     }
     let last: Last = match c {
         DbConnection::Sqlite(c) => {
-            // The counter of AUTOINCREMENT has no row before the table's first one.
+            // SQLite has no counter for a table before its first row.
             diesel::sql_query(
                 "INSERT INTO sqlite_sequence (name, seq) \
                  SELECT ?1, 0 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = ?1)",
@@ -34,7 +34,7 @@ pub(super) fn reserve(c: &mut DbConnection, table: &'static str, count: i64) -> 
                 .bind::<BigInt, _>(count)
                 .get_result(c)?
         }
-        // Ids that somebody chose by hand may be ahead of the sequence.
+        // Rows with explicit IDs may be ahead of the sequence.
         DbConnection::Postgres(c) => diesel::sql_query(format!(
             "SELECT setval(sequence, greatest(nextval(sequence), (SELECT coalesce(max(id), 0) + 1 FROM {table})) + $2 - 1) AS last \
              FROM (SELECT pg_get_serial_sequence($1, 'id')::regclass AS sequence) AS s"

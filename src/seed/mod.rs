@@ -1,7 +1,6 @@
-//! Data to start with: the standard seed that any developer recognises ([`insert_standard`]), and as much plausible fake data as a
-//! test of size needs ([`insert_dummy`]).
+//! Sample data for an empty database ([`insert_standard`]), and any amount of generated data ([`insert_dummy`]).
 //!
-//! Owns what the rows say and how many go in at once. Knows nothing of the command line: progress is told to a callback.
+//! Independent of the command line: progress is reported to a callback.
 
 mod dummy;
 mod export;
@@ -18,7 +17,7 @@ mod words;
 use diesel::{RunQueryDsl, connection::SimpleConnection, prelude::*};
 use secrecy::SecretString;
 
-pub use dummy::{DUMMY_PASSWORD, DummyOptions, Summary, insert_dummy};
+pub use dummy::{DUMMY_PASSWORD, DummyOptions, InsertedCounts, insert_dummy};
 pub use standard::{ADMIN_EMAIL, ADMIN_PASSWORD, DEMO_EMAIL, DEMO_PASSWORD, Standard, insert_standard};
 
 use crate::{
@@ -27,35 +26,46 @@ use crate::{
     domain::Random,
 };
 
-/// 2026-01-01T00:00:00Z in microseconds: when the seeded data was made, as the examples of the contract say.
+/// Creation time of the sample data in microseconds, 2026-01-01T00:00:00Z. The examples of the contract show the same.
 pub const SEEDED_AT: i64 = 1_767_225_600_000_000;
 
-/// Why there is no new data, or not all of it.
+/// Why data was not inserted, or only in part.
 #[derive(Debug, thiserror::Error)]
 pub enum SeedError {
-    /// These rows were generated before.
-    #[error("the dummy data of --rng-seed {0} is there already, all or some of it; choose another --rng-seed")]
-    AlreadyThere(u64),
-    /// More rows than ids.
-    #[error("so many users, lists or items cannot be numbered; choose smaller numbers")]
+    /// The rows of this seed exist.
+    #[error("data of --rng-seed {0} already exists")]
+    AlreadyExists(u64),
+    /// More rows than IDs.
+    #[error("too many users, lists or items")]
     TooMany,
-    /// argon2 refused.
-    #[error("the password of the seeded accounts could not be hashed")]
+    #[error("cannot hash the password of the accounts")]
     Hash,
-    /// The database refused.
-    #[error("the database refused the seed: {0}")]
+    #[error("cannot insert data: {0}")]
     Query(#[from] diesel::result::Error),
 }
 
-fn hashed(hasher: &Hasher, password: &str, random: &dyn Random) -> Result<String, SeedError> {
-    hasher.hash_now(&SecretString::from(password), random).ok_or(SeedError::Hash)
+impl SeedError {
+    /// How to fix the error, if that is known.
+    #[must_use]
+    pub const fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::AlreadyExists(_) => Some("choose another --rng-seed"),
+            Self::TooMany => Some("choose smaller numbers"),
+            Self::Hash => Some("check PASSWORD_HASH_MEMORY_KIB"),
+            Self::Query(_) => None,
+        }
+    }
 }
 
-/// Keeps everybody else from adding rows until the transaction ends, so that what is decided from the tables stays true.
+fn hash(hasher: &Hasher, password: &str, random: &dyn Random) -> Result<String, SeedError> {
+    hasher.hash_blocking(&SecretString::from(password), random).ok_or(SeedError::Hash)
+}
+
+/// Prevents other transactions from inserting rows until this one ends, so that decisions based on the tables remain valid.
 fn lock(c: &mut DbConnection) -> QueryResult<()> {
     match c {
-        // A transaction that reads first may find, when it comes to write, that another one wrote in between: then it
-        // fails at once. Any writing statement, even one without rows, waits for the lock instead.
+        // A transaction that reads before it writes fails if another one writes in between. A writing statement waits for
+        // the lock instead, even if it changes no rows.
         DbConnection::Sqlite(c) => {
             diesel::update(users::table.filter(users::id.eq(0))).set(users::id.eq(0)).execute(c).map(drop)
         }

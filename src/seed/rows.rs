@@ -1,4 +1,4 @@
-//! Rows of generated data with ids of their own, and how a batch of them goes in quickly.
+//! Rows of generated data with explicit IDs, and their fast insertion in batches.
 
 use chrono::NaiveDate;
 use diesel::prelude::*;
@@ -9,10 +9,10 @@ use crate::db::{
     schema::{bucketlists, items, users},
 };
 
-/// SQLite takes 32,766 values in a statement; fewer rows than that allows are no slower, and need less memory.
+/// Number of rows per statement. SQLite accepts 32,766 values; fewer rows are as fast and need less memory.
 const SQLITE_ROWS: usize = 500;
 
-// `None` must mean NULL here: a column that may be left to its default makes Diesel insert row by row on SQLite.
+// `None` must mean NULL: on SQLite, Diesel inserts row by row if a column may have its default value.
 #[derive(Clone, Debug, Insertable)]
 #[diesel(table_name = users, treat_none_as_default_value = false)]
 pub(super) struct User {
@@ -47,7 +47,7 @@ pub(super) struct List {
 pub(super) struct Item {
     pub(super) id: i64,
     pub(super) bucketlist_id: i64,
-    /// Whose list it is in, for the search index.
+    /// The owner of the list, for the search index.
     #[diesel(skip_insertion)]
     pub(super) owner: i64,
     pub(super) name: String,
@@ -60,7 +60,7 @@ pub(super) struct Item {
     pub(super) updated_at: i64,
 }
 
-/// Rows on their way in.
+/// Rows to insert.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) users: Vec<User>,
@@ -73,7 +73,7 @@ impl Batch {
         self.users.len() + self.lists.len() + self.items.len()
     }
 
-    /// Writes the rows, owners first, and forgets them.
+    /// Inserts the rows, owners first, and clears the batch.
     pub(super) fn write(&mut self, c: &mut DbConnection) -> QueryResult<()> {
         match c {
             DbConnection::Sqlite(c) => {
@@ -87,7 +87,7 @@ impl Batch {
                     diesel::insert_into(items::table).values(rows).execute(c)?;
                 }
             }
-            // COPY is what PostgreSQL has for many rows.
+            // COPY is the fastest way to insert many rows into PostgreSQL.
             DbConnection::Postgres(c) => {
                 if !self.users.is_empty() {
                     diesel::copy_from(users::table).from_insertable(&self.users).execute(c)?;

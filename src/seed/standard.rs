@@ -1,9 +1,10 @@
-//! The standard seed: an admin, a demo user and a few lists. The contract's examples show it, so the first rows must stay.
+//! Sample data: an administrator, a demo user and a few lists. The examples of the contract show the first rows, so those
+//! must not change.
 
 use chrono::NaiveDate;
 use diesel::{Connection, dsl::exists, prelude::*};
 
-use super::{SEEDED_AT, SeedError, export, hashed, incident, lock};
+use super::{SEEDED_AT, SeedError, export, hash, incident, lock};
 use crate::{
     auth::Hasher,
     db::{
@@ -19,25 +20,25 @@ use crate::{
     domain::{Random, search_text},
 };
 
-/// The address of the seeded administrator.
+/// Email address of the administrator.
 pub const ADMIN_EMAIL: &str = "admin@example.com";
-/// The password of the seeded administrator; known to everybody.
+/// Password of the administrator, which is public.
 pub const ADMIN_PASSWORD: &str = "bucketlist-admin";
-/// The address of the demo user.
+/// Email address of the demo user.
 pub const DEMO_EMAIL: &str = "demo@example.com";
-/// The password of the demo user; known to everybody.
+/// Password of the demo user, which is public.
 pub const DEMO_PASSWORD: &str = "bucketlist-demo";
 
-/// What the standard seed put in.
+/// IDs and number of the inserted rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standard {
-    /// The id of the administrator.
+    /// ID of the administrator.
     pub admin: i64,
-    /// The id of the demo user, who owns the lists.
+    /// ID of the demo user, who owns the lists.
     pub demo: i64,
-    /// How many lists.
+    /// Number of lists.
     pub lists: u64,
-    /// How many items.
+    /// Number of items.
     pub items: u64,
 }
 
@@ -119,24 +120,23 @@ const LISTS: &[List] = &[
     },
 ];
 
-/// Puts the standard seed in, in one transaction: an admin, a demo user, a few lists any developer recognises. `None`, and
-/// nothing done, when there is any user already.
+/// Inserts the sample data in one transaction. Returns `None` and inserts nothing if there are users.
 ///
 /// # Errors
-/// [`SeedError::Hash`] and [`SeedError::Query`]; then nothing was written.
+/// [`SeedError::Hash`] and [`SeedError::Query`]; nothing is inserted then.
 pub fn insert_standard(
     c: &mut DbConnection,
     hasher: &Hasher,
     random: &dyn Random,
     now: i64,
 ) -> Result<Option<Standard>, SeedError> {
-    // Before the hashing, which takes its time: most starts find data. The lock makes it certain afterwards.
+    // Checked before the slow hashing, because most servers start with data, and again under the lock.
     if has_users(c)? {
         return Ok(None);
     }
-    let admin_hash = hashed(hasher, ADMIN_PASSWORD, random)?;
-    let demo_hash = hashed(hasher, DEMO_PASSWORD, random)?;
-    // A clock that is behind must not see rows from its future.
+    let admin_hash = hash(hasher, ADMIN_PASSWORD, random)?;
+    let demo_hash = hash(hasher, DEMO_PASSWORD, random)?;
+    // If the clock is behind, no row must be from the future.
     let at = SEEDED_AT.min(now);
     c.transaction(|c| {
         lock(c)?;

@@ -1,5 +1,4 @@
-//! Both seeds on both engines. Each test has a database of its own: a file, or a schema in the PostgreSQL of
-//! `TEST_DATABASE_URL`.
+//! Sample and generated data on both engines.
 
 mod database;
 
@@ -11,7 +10,7 @@ use diesel::{dsl::count_star, prelude::*};
 
 use super::*;
 use crate::{
-    config::Passwords,
+    config::PasswordSettings,
     db::{
         repositories::{
             bucketlists::BucketlistRow,
@@ -23,16 +22,16 @@ use crate::{
     domain::{Email, PasswordPolicy, SeededRandom, search_text},
 };
 
-/// Cheap, as the cost is not what is tested.
+/// A hasher with the lowest cost.
 fn hasher() -> Hasher {
-    Hasher::new(Passwords { min_length: 8, memory_kib: 8, passes: 1, reset_ttl: Duration::ZERO }).unwrap()
+    Hasher::new(PasswordSettings { min_length: 8, memory_kib: 8, passes: 1, reset_ttl: Duration::ZERO }).unwrap()
 }
 
 fn seed_standard(c: &mut DbConnection) -> Option<Standard> {
     insert_standard(c, &hasher(), &SeededRandom::new(1), SEEDED_AT + 1).unwrap()
 }
 
-fn seed_dummy(c: &mut DbConnection, options: DummyOptions) -> Result<Summary, SeedError> {
+fn seed_dummy(c: &mut DbConnection, options: DummyOptions) -> Result<InsertedCounts, SeedError> {
     insert_dummy(c, &hasher(), &SeededRandom::new(1), &options, &mut |_| ())
 }
 
@@ -49,9 +48,9 @@ fn all(c: &mut DbConnection) -> (Vec<UserRow>, Vec<List>, Vec<Item>) {
     )
 }
 
-/// What has to hold of any data.
+/// Checks the invariants of any data.
 fn assert_sound(c: &mut DbConnection) {
-    assert_eq!(search::count_missing(c), Ok(0), "all is searchable");
+    assert_eq!(search::count_missing(c), Ok(0), "every row is indexed");
     let (users, lists, items) = all(c);
     for user in &users {
         let email = Email::parse(&user.email).unwrap();
@@ -78,8 +77,8 @@ fn assert_sound(c: &mut DbConnection) {
     assert_eq!(names.len(), lists.len(), "names are unique among the owner's");
 }
 
-/// That searches need not read through documents that wait to be entered into the index, now or later.
-fn assert_entered(c: &mut DbConnection) {
+/// Checks that the search index has no pending entries, which would slow down searches.
+fn assert_no_pending_entries(c: &mut DbConnection) {
     #[derive(QueryableByName)]
     struct Index {
         #[diesel(sql_type = diesel::sql_types::BigInt)]
@@ -98,7 +97,7 @@ fn assert_entered(c: &mut DbConnection) {
     }
 }
 
-fn the_standard_seed_goes_in_once(mut database: Database) {
+fn sample_data_is_inserted_once(mut database: Database) {
     let c = database.connection();
     let seeded = seed_standard(c).unwrap();
     assert_eq!((seeded.admin, seeded.demo), (1, 2));
@@ -110,7 +109,7 @@ fn the_standard_seed_goes_in_once(mut database: Database) {
     assert_eq!(all(c), before);
 }
 
-fn the_standard_seed_is_what_the_examples_show(mut database: Database) {
+fn sample_data_matches_the_examples_of_the_contract(mut database: Database) {
     let c = database.connection();
     seed_standard(c).unwrap();
     let (users, lists, items) = all(c);
@@ -158,16 +157,17 @@ fn the_standard_seed_is_what_the_examples_show(mut database: Database) {
     assert!(items[..5].iter().all(|item| item.1 == 1));
 }
 
-fn dummy_data_is_sound_and_as_much_as_asked(mut database: Database) {
+fn dummy_data_has_the_requested_amount(mut database: Database) {
     let c = database.connection();
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     // More than a batch and, with the lists, than a transaction.
     let options = DummyOptions { users: 3, lists: 40, items: 100, rng_seed: 1 };
-    let summary = insert_dummy(c, &hasher(), &SeededRandom::new(1), &options, &mut |items| told.push(items)).unwrap();
-    assert_eq!(summary, Summary { users: 3, lists: 120, items: 12_000 });
-    assert!(told.is_sorted() && told.len() > 2 && told.last() == Some(&12_000));
+    let summary =
+        insert_dummy(c, &hasher(), &SeededRandom::new(1), &options, &mut |items| reported.push(items)).unwrap();
+    assert_eq!(summary, InsertedCounts { users: 3, lists: 120, items: 12_000 });
+    assert!(reported.is_sorted() && reported.len() > 2 && reported.last() == Some(&12_000));
     assert_sound(c);
-    assert_entered(c);
+    assert_no_pending_entries(c);
     let (users, lists, items) = all(c);
     assert_eq!((users.len(), lists.len(), items.len()), (3, 120, 12_000));
     let share = |wanted: fn(&Item) -> bool| items.iter().filter(|item| wanted(item)).count() * 100 / items.len();
@@ -176,9 +176,9 @@ fn dummy_data_is_sound_and_as_much_as_asked(mut database: Database) {
     assert!(items.iter().map(|item| &item.2).collect::<HashSet<_>>().len() > 5_000, "the names vary");
 }
 
-fn dummy_data_repeats_itself(mut one: Database, mut other: Database) {
+fn same_rng_seed_generates_same_data(mut one: Database, mut other: Database) {
     seed_dummy(one.connection(), FEW).unwrap();
-    // Different ids must not matter.
+    // The IDs differ.
     seed_standard(other.connection()).unwrap();
     let (users_before, lists_before, items_before) = all(other.connection());
     seed_dummy(other.connection(), FEW).unwrap();
@@ -197,18 +197,18 @@ fn dummy_data_repeats_itself(mut one: Database, mut other: Database) {
     assert!(rows(&mut one, (0, 0, 0)) == rows(&mut other, skip));
 }
 
-fn a_seed_goes_in_once_and_another_beside_it(mut database: Database) {
+fn rng_seed_is_inserted_once_and_others_are_independent(mut database: Database) {
     let c = database.connection();
     seed_dummy(c, FEW).unwrap();
     let again = seed_dummy(c, DummyOptions { users: 1, ..FEW }).unwrap_err();
-    assert!(again.to_string().starts_with("the dummy data of --rng-seed 1 is there already"), "{again}");
-    // 1 must not be found in 11.
+    assert!(again.to_string().starts_with("data of --rng-seed 1 already exists"), "{again}");
+    // Seed 11 starts with the digits of seed 1.
     seed_dummy(c, DummyOptions { rng_seed: 11, ..FEW }).unwrap();
     assert_sound(c);
     assert_eq!(users::table.select(count_star()).first::<i64>(c).unwrap(), 6);
 }
 
-fn rows_that_come_later_get_fresh_ids(mut database: Database) {
+fn later_rows_get_new_ids(mut database: Database) {
     let c = database.connection();
     seed_dummy(c, DummyOptions { users: 2, lists: 0, items: 5, rng_seed: 1 }).unwrap();
     seed_dummy(c, DummyOptions { users: 0, lists: 9, items: 9, rng_seed: 2 }).unwrap();
@@ -240,7 +240,7 @@ macro_rules! on_both_engines {
             $(#[test]
             fn $test() {
                 // PostgreSQL cuts names off after 63 characters.
-                let name = |database: &str| format!("{}_{database}", &stringify!($test)[..20]);
+                let name = |database: &str| format!("{}_{database}", &stringify!($test)[..18]);
                 super::$test($(super::database::Database::postgres(&name(stringify!($database)))),+);
             })+
         }
@@ -248,21 +248,21 @@ macro_rules! on_both_engines {
 }
 
 on_both_engines! {
-    the_standard_seed_goes_in_once(a);
-    the_standard_seed_is_what_the_examples_show(b);
-    dummy_data_is_sound_and_as_much_as_asked(a);
-    dummy_data_repeats_itself(a, b);
-    a_seed_goes_in_once_and_another_beside_it(a);
-    rows_that_come_later_get_fresh_ids(a);
+    sample_data_is_inserted_once(a);
+    sample_data_matches_the_examples_of_the_contract(b);
+    dummy_data_has_the_requested_amount(a);
+    same_rng_seed_generates_same_data(a, b);
+    rng_seed_is_inserted_once_and_others_are_independent(a);
+    later_rows_get_new_ids(a);
 }
 
 #[test]
-fn both_engines_get_the_same_rows() {
-    dummy_data_repeats_itself(Database::sqlite("both"), Database::postgres("both"));
+fn both_engines_have_the_same_data() {
+    same_rng_seed_generates_same_data(Database::sqlite("both"), Database::postgres("both"));
 }
 
 #[test]
-fn too_much_is_refused_beforehand() {
+fn too_many_rows_are_rejected_before_inserting() {
     let mut database = Database::sqlite("too_much");
     for (users, lists, items) in [(u64::MAX, 2, 1), (1 << 62, 1, 1), (1 << 30, 1 << 30, 1 << 30), (0, 0, u64::MAX)] {
         let error = seed_dummy(database.connection(), DummyOptions { users, lists, items, rng_seed: 1 }).unwrap_err();
@@ -271,7 +271,7 @@ fn too_much_is_refused_beforehand() {
 }
 
 #[test]
-fn the_seeded_passwords_keep_the_policy() {
+fn seeded_passwords_meet_the_policy() {
     for (email, password) in
         [(ADMIN_EMAIL, ADMIN_PASSWORD), (DEMO_EMAIL, DEMO_PASSWORD), ("a.b+dummy1-1@example.com", DUMMY_PASSWORD)]
     {
@@ -280,7 +280,7 @@ fn the_seeded_passwords_keep_the_policy() {
 }
 
 #[test]
-fn names_of_lists_do_not_end_in_numbers() {
+fn theme_names_do_not_end_in_numbers() {
     for theme in themes::THEMES {
         assert!(!theme.name.ends_with(|last: char| last.is_ascii_digit()) && !theme.kinds.is_empty(), "{}", theme.name);
     }

@@ -1,6 +1,6 @@
-//! What the generated lists are about. No name ends in a number: numbers are what tells lists of one name apart.
+//! Themes of generated lists. No name ends in a number, because numbers distinguish lists with the same theme.
 
-/// What an item is about.
+/// The topic of an item.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Kind {
     Travel,
@@ -12,7 +12,7 @@ pub(super) enum Kind {
     Quest,
 }
 
-/// A list, and what its items are about.
+/// The name of a list and the topics of its items.
 pub(super) struct Theme {
     pub(super) name: &'static str,
     pub(super) kinds: &'static [Kind],

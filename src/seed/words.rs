@@ -1,4 +1,4 @@
-//! The words that generated items are made of; names and towns complete them.
+//! Words of generated items, combined with generated names of people and towns.
 
 pub(super) const ITEM_DESCRIPTIONS: &[&str] = &[
     "Ask around for company first.",

@@ -1,4 +1,4 @@
-//! One connection, from the handshake to its end.
+//! Serves one connection.
 
 use std::{
     convert::Infallible,
@@ -34,75 +34,78 @@ use poem::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
-    sync::{Notify, watch},
+    sync::Notify,
     time::{sleep_until, timeout},
 };
 use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
 
 use super::{
-    ErrorResponder, Limits, ROOM, RejectReason,
-    pace::{InFlight, Pace, Verdict},
-    wire::Wire,
+    ConnectionLimits, ErrorResponder, IDLE_EVICTION, RejectReason,
+    activity::{Activity, Decision, InFlight},
+    stream::GuardedStream,
 };
 
-/// The head of an HTTP/1 request, or a part of an answer, that is held in memory. Heads that are too large for the API
-/// and not for this are answered by it.
+/// Maximum size of hyper's buffer, and so of the head of an HTTP/1 request. The API rejects smaller heads that exceed its
+/// own limit.
 const MAX_BUFFER: usize = 128 * 1024;
-/// HTTP/2: the requests that a connection may have at a time, and the headers of one.
+/// Maximum number of concurrent HTTP/2 requests of a connection.
 const MAX_STREAMS: u32 = 128;
+/// Maximum size of the headers of an HTTP/2 request.
 const MAX_HEADER_LIST: u32 = 64 * 1024;
 
-/// What all connections of a server share.
+/// State shared by the connections of a server.
 pub(super) struct Connections<E> {
     endpoint: E,
-    refuse: Arc<ErrorResponder>,
-    limits: Limits,
+    error_responder: Arc<ErrorResponder>,
+    limits: ConnectionLimits,
     local: LocalAddr,
     protocol: auto::Builder<TokioExecutor>,
 }
 
 impl<E: Endpoint<Output = poem::Response> + 'static> Connections<E> {
-    pub(super) fn new(endpoint: E, refuse: Arc<ErrorResponder>, limits: Limits, local: SocketAddr) -> Self {
+    pub(super) fn new(
+        endpoint: E,
+        error_responder: Arc<ErrorResponder>,
+        limits: ConnectionLimits,
+        local: SocketAddr,
+    ) -> Self {
         let mut protocol = auto::Builder::new(TokioExecutor::new());
-        // The time for a head is measured from its first byte, by the connection itself; this one counts from the end of
-        // the last answer, and closes what that cannot see.
+        // The header timeout is enforced by `Activity`, from the first byte of a head. hyper's timeout starts at the end of
+        // the last response; it closes connections that `Activity` does not see.
         protocol.http1().timer(TokioTimer::new()).header_read_timeout(limits.idle_timeout).max_buf_size(MAX_BUFFER);
-        // How many streams may be reset before the connection is, is h2's to say: 20 that nobody has seen, 1024 in all.
+        // h2 limits resets itself: 20 streams that were not accepted yet, 1024 in total.
         protocol
             .http2()
             .timer(TokioTimer::new())
             .max_concurrent_streams(MAX_STREAMS)
             .max_header_list_size(MAX_HEADER_LIST);
-        Self { endpoint, refuse, limits, local: LocalAddr(local.into()), protocol }
+        Self { endpoint, error_responder, limits, local: LocalAddr(local.into()), protocol }
     }
 
-    /// Serves a connection to its end; after `stopping` or when room is needed, to the end of its requests.
+    /// Serves a connection until it closes. After `shutdown`, or if it is idle when slots are needed, it closes gracefully.
     pub(super) async fn run(
         self: Arc<Self>,
         socket: TcpStream,
         peer: SocketAddr,
         tls: Option<TlsAcceptor>,
-        mut stopping: watch::Receiver<bool>,
-        crowded: Arc<Notify>,
+        shutdown: CancellationToken,
+        full: Arc<Notify>,
     ) {
-        // Answers are written in one piece; waiting for more only makes them late.
+        // Responses are written in one piece: Nagle's algorithm would only delay them.
         let _ = socket.set_nodelay(true);
         let Some(tls) = tls else {
-            return self.serve(socket, peer, Scheme::HTTP, false, stopping, crowded).await;
+            return self.serve(socket, peer, Scheme::HTTP, false, shutdown, full).await;
         };
         let handshake = timeout(self.limits.header_timeout, tls.accept(socket));
-        let outcome = tokio::select! {
-            biased;
-            outcome = handshake => outcome,
-            _ = stopping.wait_for(|stopping| *stopping) => return,
-        };
+        let Some(outcome) = shutdown.run_until_cancelled(handshake).await else { return };
         match outcome {
             Ok(Ok(stream)) => {
                 let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                self.serve(stream, peer, Scheme::HTTPS, is_http2, stopping, crowded).await;
+                self.serve(stream, peer, Scheme::HTTPS, is_http2, shutdown, full).await;
             }
-            Ok(Err(error)) => tracing::debug!(%peer, %error, "no handshake"),
-            Err(_) => tracing::debug!(%peer, "closed: the handshake took too long"),
+            Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
+            Err(_) => tracing::debug!(%peer, "TLS handshake timed out"),
         }
     }
 
@@ -112,104 +115,102 @@ impl<E: Endpoint<Output = poem::Response> + 'static> Connections<E> {
         peer: SocketAddr,
         scheme: Scheme,
         is_http2: bool,
-        stopping: watch::Receiver<bool>,
-        crowded: Arc<Notify>,
+        shutdown: CancellationToken,
+        full: Arc<Notify>,
     ) where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let pace = Arc::new(Pace::new(Instant::now()));
-        let wire = Wire::new(socket, is_http2, Arc::clone(&pace), Arc::clone(&self.refuse));
+        let activity = Arc::new(Activity::new(Instant::now()));
+        let stream = GuardedStream::new(socket, is_http2, Arc::clone(&activity), Arc::clone(&self.error_responder));
         let shared = Arc::clone(&self);
         let service = service_fn({
-            let pace = Arc::clone(&pace);
-            move |request| Arc::clone(&shared).answer(request, peer, scheme.clone(), pace.begin())
+            let activity = Arc::clone(&activity);
+            move |request| Arc::clone(&shared).respond(request, peer, scheme.clone(), activity.start_request())
         });
-        let mut connection = pin!(self.protocol.serve_connection(TokioIo::new(wire), service));
-        // Polled when something of it happens, not whenever the connection moves.
+        let mut connection = pin!(self.protocol.serve_connection(TokioIo::new(stream), service));
+        // A separate set, so that the signals are not polled each time the connection is.
         let mut signals = FuturesUnordered::new();
         let mut next = Some(Instant::now());
-        let mut is_ending = false;
+        let mut is_closing = false;
         loop {
             if let Some(until) = next.take() {
-                signals.push(signal(until, stopping.clone(), &crowded, is_ending));
+                signals.push(signal(until, &shutdown, &full, is_closing));
             }
             tokio::select! {
                 biased;
                 outcome = connection.as_mut() => {
                     if let Err(error) = outcome {
-                        tracing::debug!(%peer, error, "the connection broke off");
+                        tracing::debug!(%peer, error, "connection failed");
                     }
-                    // Nothing more is said on a connection that broke: half an answer must not look like a whole one.
+                    // Nothing is written after a failure: a truncated response must not look complete.
                     return;
                 }
                 Some(signal) = signals.next() => {
                     let now = Instant::now();
-                    let verdict = match signal {
-                        Signal::Look => pace.judge(now, &self.limits),
-                        Signal::Crowded if pace.is_idle_since(now.checked_sub(ROOM)) => Verdict::Retire,
-                        Signal::Crowded => Verdict::Wait(now),
-                        Signal::Stop => Verdict::Retire,
+                    let decision = match signal {
+                        Signal::Check => activity.decide(now, &self.limits),
+                        Signal::Full if activity.is_idle_since(now.checked_sub(IDLE_EVICTION)) => Decision::CloseGracefully,
+                        Signal::Full => Decision::WaitUntil(now),
+                        Signal::Shutdown => Decision::CloseGracefully,
                     };
                     next = Some(now + self.limits.send_timeout);
-                    match verdict {
-                        Verdict::Wait(until) => next = Some(until),
-                        Verdict::Reject => pace.refuse(RejectReason::HeaderTimeout),
-                        Verdict::Retire if !is_ending => {
-                            is_ending = true;
+                    match decision {
+                        Decision::WaitUntil(until) => next = Some(until),
+                        Decision::RejectRequest => activity.reject(RejectReason::HeaderTimeout),
+                        Decision::CloseGracefully if !is_closing => {
+                            is_closing = true;
                             connection.as_mut().graceful_shutdown();
                         }
-                        Verdict::Retire => return tracing::debug!(%peer, "closed: nothing was asked"),
-                        Verdict::Cut(why) => return tracing::info!(why, "closed a connection"),
+                        Decision::CloseGracefully => return tracing::debug!(%peer, "idle connection closed"),
+                        Decision::Abort(reason) => return tracing::info!(reason, "connection aborted"),
                     }
                 }
             }
         }
     }
 
-    async fn answer(
+    async fn respond(
         self: Arc<Self>,
         request: Request<Incoming>,
         peer: SocketAddr,
         scheme: Scheme,
         in_flight: InFlight,
-    ) -> Result<Response<Answer>, Infallible> {
+    ) -> Result<Response<TrackedBody>, Infallible> {
         let is_http1 = request.version() <= Version::HTTP_11;
-        // Where a body in chunks ends is not followed: nothing comes after it.
+        // The scanner does not follow chunked bodies, so no request may come after one.
         let is_last = is_http1 && request.headers().contains_key(TRANSFER_ENCODING);
         let has_host = !is_http1 || has_one_host(request.version(), request.uri(), request.headers());
         let mut response: Response<BoxBody<Bytes, io::Error>> = if has_host {
             let request = (request, self.local.clone(), RemoteAddr(peer.into()), scheme).into();
             self.endpoint.get_response(request).await.into()
         } else {
-            (self.refuse)(RejectReason::InvalidHost, request.uri().path()).into()
+            (self.error_responder)(RejectReason::InvalidHost, request.uri().path()).into()
         };
         if is_last || !has_host {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        Ok(response.map(|body| Answer { body, in_flight }))
+        Ok(response.map(|body| TrackedBody { body, in_flight }))
     }
 }
 
-/// What a connection is told from outside.
 enum Signal {
-    /// It is time to look at its pace.
-    Look,
-    /// Others wait for its place.
-    Crowded,
-    /// The server stops.
-    Stop,
+    /// Check the limits of the connection.
+    Check,
+    /// Other connections are waiting for a slot.
+    Full,
+    Shutdown,
 }
 
-async fn signal(until: Instant, mut stopping: watch::Receiver<bool>, crowded: &Notify, is_ending: bool) -> Signal {
+async fn signal(until: Instant, shutdown: &CancellationToken, full: &Notify, is_closing: bool) -> Signal {
     tokio::select! {
         biased;
-        _ = stopping.wait_for(|stopping| *stopping), if !is_ending => Signal::Stop,
-        () = crowded.notified(), if !is_ending => Signal::Crowded,
-        () = sleep_until(until.into()) => Signal::Look,
+        () = shutdown.cancelled(), if !is_closing => Signal::Shutdown,
+        () = full.notified(), if !is_closing => Signal::Full,
+        () = sleep_until(until.into()) => Signal::Check,
     }
 }
 
-/// RFC 9112, section 3.2: one host that can be understood, and the same that the request line names if it does.
+/// Returns whether the request has one valid `Host`, which agrees with the request line (RFC 9112, section 3.2).
 fn has_one_host(version: Version, uri: &Uri, headers: &HeaderMap) -> bool {
     let mut hosts = headers.get_all(HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
@@ -217,24 +218,24 @@ fn has_one_host(version: Version, uri: &Uri, headers: &HeaderMap) -> bool {
     };
     let Some(host) = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok()) else { return false };
     let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
-    host.as_str().bytes().all(is_host) && uri.authority().is_none_or(|named| *named == host)
+    host.as_str().bytes().all(is_host) && uri.authority().is_none_or(|authority| *authority == host)
 }
 
-/// The body of an answer, for as long as the request is in flight.
-struct Answer {
+/// The body of a response. Its request is in flight until the body is dropped.
+struct TrackedBody {
     body: BoxBody<Bytes, io::Error>,
     in_flight: InFlight,
 }
 
-impl Body for Answer {
+impl Body for TrackedBody {
     type Data = Bytes;
     type Error = io::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
-        // The end of the answer is told by letting go of it.
+        // The end of the response is recorded when the body is dropped.
         if frame.is_ready() && !self.body.is_end_stream() {
-            self.in_flight.moves();
+            self.in_flight.record_progress();
         }
         frame
     }
@@ -253,7 +254,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_names_one_host() {
+    fn exactly_one_valid_host_is_required() {
         let has = |version, uri: &str, hosts: &[&str]| {
             let mut headers = HeaderMap::new();
             for host in hosts {

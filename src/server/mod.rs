@@ -1,14 +1,14 @@
-//! Connections: who gets one, how long it may take over what, and how it ends. HTTP/1.1 and HTTP/2, with TLS or without.
+//! TCP and TLS connections: how many there are, how long each may take, and how they end. HTTP/1.1 and HTTP/2.
 //!
-//! Owns sockets, certificates and everything that keeps a client from holding up others; what a request means is its
-//! endpoint's. Knows nothing of the API.
+//! Owns sockets, certificates and the limits that keep slow or malicious clients from blocking others. Knows nothing of
+//! the API: requests go to an endpoint.
 
+mod activity;
 mod connection;
-mod head;
-mod pace;
-mod refusal;
+mod error_response;
+mod request_scanner;
+mod stream;
 pub mod tls;
-mod wire;
 
 use std::{
     io,
@@ -20,159 +20,150 @@ use std::{
 use poem::{Endpoint, Response};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{Notify, OwnedSemaphorePermit, Semaphore, watch},
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
     time::{sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use connection::Connections;
 
-/// What a connection may take.
+/// Limits of a server and its connections.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// How many there may be at a time.
+pub struct ConnectionLimits {
+    /// Maximum number of open connections.
     pub connections: usize,
-    /// How long a TLS handshake, and the head of an HTTP/1 request, may take to arrive.
+    /// Maximum time for a TLS handshake, and for the head of an HTTP/1 request to arrive.
     pub header_timeout: Duration,
-    /// How long a connection may be open without a request.
+    /// Maximum time without a request.
     pub idle_timeout: Duration,
-    /// How long a client may take nothing of its answer.
+    /// Maximum time during which a client reads nothing of a response.
     pub send_timeout: Duration,
-    /// How long a request may be without any progress at all: longer than the endpoint takes for it.
-    pub answer_timeout: Duration,
-    /// How long requests in flight may take when the server is to stop.
+    /// Maximum time without progress in a request. Longer than the endpoint takes for a request.
+    pub response_timeout: Duration,
+    /// Maximum time for requests in flight after the server was asked to stop.
     pub shutdown_timeout: Duration,
 }
 
-/// Why something that arrived is no request to be answered.
+/// Why a request is rejected before it reaches the endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RejectReason {
-    /// It cannot be read.
+    /// The head cannot be parsed.
     Malformed,
-    /// A line of its head ends without a carriage return.
+    /// A line of the head ends without a carriage return.
     BareLineFeed,
-    /// It has two lengths.
+    /// There is more than one `Content-Length`.
     DuplicateContentLength,
-    /// It has a length and comes in chunks.
+    /// There are both `Content-Length` and `Transfer-Encoding`.
     ConflictingLength,
-    /// It names no host, or two.
+    /// `Host` is missing, repeated or invalid.
     InvalidHost,
-    /// It is for another host.
+    /// `Host` names another server.
     UnknownHost,
-    /// It came over HTTP where operations are called over HTTPS.
+    /// The operation requires HTTPS.
     HttpsRequired,
-    /// Its URL is longer than can be read.
+    /// The URL is too long.
     UriTooLong,
-    /// Its headers are more than can be read.
+    /// The header block is too large.
     HeadersTooLarge,
-    /// Its head did not arrive in time.
+    /// The head did not arrive in time.
     HeaderTimeout,
+    /// The server is starting and not ready for requests.
+    Starting,
 }
 
-/// Makes the answer to what is no request, at what may be its path.
+/// Creates the response for a rejected request from the reason and the path, as far as it is known.
 pub type ErrorResponder = dyn Fn(RejectReason, &str) -> Response + Send + Sync;
 
-/// One that listens.
+/// A listening server.
 pub struct Server<E> {
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
-    limits: Limits,
+    limits: ConnectionLimits,
     connections: Connections<E>,
 }
 
-/// How often connections that have had nothing to do for as long are asked to make room.
-const ROOM: Duration = Duration::from_secs(1);
-/// How long to leave a listener alone that cannot accept.
-const BREATH: Duration = Duration::from_millis(100);
+/// At the maximum number of connections, those that have been idle for this long are closed.
+const IDLE_EVICTION: Duration = Duration::from_secs(1);
+/// Pause after an error of the listener.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
+/// Maximum time for the tasks of aborted connections to end.
+const ABORT_TIMEOUT: Duration = Duration::from_millis(250);
 
 impl<E: Endpoint<Output = Response> + 'static> Server<E> {
-    /// On a listener that does not block.
+    /// Creates a server on a non-blocking listener.
     ///
     /// # Errors
-    /// When the runtime cannot have the listener.
+    /// When the listener cannot be registered with the runtime.
     pub fn new(
         listener: StdListener,
         tls: Option<TlsAcceptor>,
         endpoint: E,
-        refuse: Arc<ErrorResponder>,
-        limits: Limits,
+        error_responder: Arc<ErrorResponder>,
+        limits: ConnectionLimits,
     ) -> io::Result<Self> {
         let listener = TcpListener::from_std(listener)?;
-        let connections = Connections::new(endpoint, refuse, limits, listener.local_addr()?);
+        let connections = Connections::new(endpoint, error_responder, limits, listener.local_addr()?);
         Ok(Self { listener, tls, limits, connections })
     }
 
-    /// Serves until `stop` ends. Then nobody is let in any more, connections without a request end, and those with one when
-    /// it is answered; what takes longer than is allowed is cut.
-    pub async fn run(self, stop: impl Future<Output = ()>) {
-        let (stopping, stopped) = watch::channel(false);
-        let (cutting, cut) = watch::channel(false);
-        let places = Arc::new(Semaphore::new(self.limits.connections));
-        let crowded = Arc::new(Notify::new());
+    /// Serves until `shutdown` is cancelled. Then it accepts no more connections, closes those without a request, and
+    /// closes the others when their requests are complete or the shutdown timeout has passed.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let abort = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        let slots = Arc::new(Semaphore::new(self.limits.connections));
+        let full = Arc::new(Notify::new());
         let connections = Arc::new(self.connections);
-        let mut stop = std::pin::pin!(stop);
-        loop {
-            let accepted = tokio::select! {
-                biased;
-                () = &mut stop => break,
-                accepted = accept(&self.listener, &places, &crowded) => accepted,
-            };
-            let Some((place, socket, peer)) = accepted else { continue };
+        while let Some(accepted) = shutdown.run_until_cancelled(accept(&self.listener, &slots, &full)).await {
+            let Some((slot, socket, peer)) = accepted else { continue };
             let connection =
-                connections.clone().run(socket, peer, self.tls.clone(), stopped.clone(), Arc::clone(&crowded));
-            let mut cut = cut.clone();
-            tokio::spawn(async move {
-                tokio::select! {
-                    biased;
-                    () = connection => {}
-                    _ = cut.wait_for(|cut| *cut) => {}
-                }
-                drop(place);
+                connections.clone().run(socket, peer, self.tls.clone(), shutdown.clone(), Arc::clone(&full));
+            let abort = abort.clone();
+            tasks.spawn(async move {
+                abort.run_until_cancelled(connection).await;
+                drop(slot);
             });
         }
         drop(self.listener);
-        let _ = stopping.send(true);
-        let all = u32::try_from(self.limits.connections).unwrap_or(u32::MAX);
-        if timeout(self.limits.shutdown_timeout, places.acquire_many(all)).await.is_err() {
-            let left = self.limits.connections - places.available_permits();
-            tracing::warn!(connections = left, "cutting what is still open");
-            let _ = cutting.send(true);
-            // A moment for their tasks to let go of them.
-            let _ = timeout(ROOM, places.acquire_many(all)).await;
+        tasks.close();
+        if timeout(self.limits.shutdown_timeout, tasks.wait()).await.is_err() {
+            tracing::warn!(connections = tasks.len(), "shutdown timeout reached; closing open connections");
+            abort.cancel();
+            let _ = timeout(ABORT_TIMEOUT, tasks.wait()).await;
         }
     }
 }
 
-/// The next connection that there is a place for. Others wait where they are, and those that have nothing to do are asked
-/// to go.
+/// Accepts a connection. At the maximum number of connections, it waits for a slot and asks idle connections to close.
 async fn accept(
     listener: &TcpListener,
-    places: &Arc<Semaphore>,
-    crowded: &Notify,
+    slots: &Arc<Semaphore>,
+    full: &Notify,
 ) -> Option<(OwnedSemaphorePermit, TcpStream, SocketAddr)> {
     let (socket, peer) = match listener.accept().await {
         Ok(accepted) => accepted,
-        // It went before it was let in.
-        Err(error) if is_of_the_connection(&error) => return None,
+        // The client closed the connection before it was accepted.
+        Err(error) if is_connection_error(&error) => return None,
         Err(error) => {
             tracing::error!(%error, "cannot accept connections");
-            sleep(BREATH).await;
+            sleep(ACCEPT_RETRY_DELAY).await;
             return None;
         }
     };
-    if let Ok(place) = Arc::clone(places).try_acquire_owned() {
-        return Some((place, socket, peer));
+    if let Ok(slot) = Arc::clone(slots).try_acquire_owned() {
+        return Some((slot, socket, peer));
     }
-    tracing::warn!("no place for another connection: MAX_CONNECTIONS are open");
+    tracing::warn!("maximum number of connections reached (MAX_CONNECTIONS)");
     loop {
-        crowded.notify_waiters();
-        if let Ok(place) = timeout(ROOM, Arc::clone(places).acquire_owned()).await {
-            return Some((place.ok()?, socket, peer));
+        full.notify_waiters();
+        if let Ok(slot) = timeout(IDLE_EVICTION, Arc::clone(slots).acquire_owned()).await {
+            return Some((slot.ok()?, socket, peer));
         }
     }
 }
 
-fn is_of_the_connection(error: &io::Error) -> bool {
+fn is_connection_error(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }

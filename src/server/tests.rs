@@ -1,4 +1,4 @@
-//! An answer that fails on its way must look broken to whoever reads it.
+//! Responses on the wire.
 
 use std::{io, net::TcpListener, sync::Arc, time::Duration};
 
@@ -7,28 +7,28 @@ use poem::{Body, Request, Response, endpoint::make_sync, http::StatusCode};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    sync::oneshot,
 };
+use tokio_util::sync::CancellationToken;
 
-use super::{Limits, Server};
+use super::{ConnectionLimits, Server};
 
-const LIMITS: Limits = Limits {
+const LIMITS: ConnectionLimits = ConnectionLimits {
     connections: 10,
     header_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(60),
     send_timeout: Duration::from_secs(60),
-    answer_timeout: Duration::from_secs(60),
+    response_timeout: Duration::from_secs(60),
     shutdown_timeout: Duration::from_secs(60),
 };
 
-/// A hundred lines, the last of which may fail.
-fn answer(request: &Request) -> Response {
+/// Streams a hundred lines; on `/broken` the last one fails.
+fn stream_lines(request: &Request) -> Response {
     let fails = request.uri().path() == "/broken";
     let line = move |number: usize| match number {
         99 if fails => Err(io::Error::other("gone")),
         number => Ok(format!("line {number}\r\n")),
     };
-    // A line at a time is on its way before the next one is looked for.
+    // Each line is flushed before the next one is polled.
     let lines = stream::iter((0..100).map(line)).then(async |line| {
         tokio::task::yield_now().await;
         line
@@ -36,33 +36,60 @@ fn answer(request: &Request) -> Response {
     Response::builder().content_type("text/csv").body(Body::from_bytes_stream(lines))
 }
 
-/// Everything the server sends until it closes the connection.
-async fn exchange(path: &str) -> String {
+/// Returns everything that the server sends until it closes the connection.
+async fn exchange(path: &str, respond: fn(&Request) -> Response) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let address = listener.local_addr().unwrap();
-    let endpoint = make_sync(|request| answer(&request));
-    let refuse = Arc::new(|_, _: &str| StatusCode::BAD_REQUEST.into());
-    let (stop, stopped) = oneshot::channel::<()>();
-    let server = Server::new(listener, None, endpoint, refuse, LIMITS).unwrap();
-    let server = tokio::spawn(server.run(async { drop(stopped.await) }));
+    let endpoint = make_sync(move |request| respond(&request));
+    let error_responder = Arc::new(|_, _: &str| StatusCode::BAD_REQUEST.into());
+    let shutdown = CancellationToken::new();
+    let server = Server::new(listener, None, endpoint, error_responder, LIMITS).unwrap();
+    let server = tokio::spawn(server.run(shutdown.clone()));
     let mut client = TcpStream::connect(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     client.write_all(request.as_bytes()).await.unwrap();
     let mut read = Vec::new();
-    // A reset is an end, too.
+    // A reset ends the response as well.
     let _ = client.read_to_end(&mut read).await;
-    stop.send(()).unwrap();
+    shutdown.cancel();
     server.await.unwrap();
     String::from_utf8(read).unwrap()
 }
 
 #[tokio::test]
-async fn a_broken_answer_has_no_end() {
+async fn failed_response_is_visibly_incomplete() {
     for (path, is_whole) in [("/whole", true), ("/broken", false)] {
-        let read = exchange(path).await;
+        let read = exchange(path, stream_lines).await;
         assert!(read.starts_with("HTTP/1.1 200 OK\r\n") && read.contains("line 0\r\n"), "{read}");
         assert_eq!(read.contains("line 99\r\n"), is_whole, "{read}");
         assert_eq!(read.ends_with("\r\n0\r\n\r\n"), is_whole, "{path}: {read}");
     }
+}
+
+/// A body whose second part looks like an error response of hyper's, in a write of its own.
+fn stream_nested_response(_: &Request) -> Response {
+    let parts = ["a log: ", "HTTP/1.1 400 Bad Request\r\n\r\n", "end"];
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    let body = stream::iter(parts).then(async |part| {
+        tokio::task::yield_now().await;
+        Ok::<_, io::Error>(part)
+    });
+    Response::builder().header("content-length", length).body(Body::from_bytes_stream(body))
+}
+
+#[tokio::test]
+async fn body_that_looks_like_an_error_response_is_not_replaced() {
+    let response = exchange("/", stream_nested_response).await;
+    assert!(response.ends_with("\r\n\r\na log: HTTP/1.1 400 Bad Request\r\n\r\nend"), "{response}");
+}
+
+/// The response to bytes that are not HTTP, with the body of the error responder.
+#[tokio::test]
+async fn hypers_own_error_response_is_replaced() {
+    let response = exchange("/a b", stream_lines).await;
+    assert!(
+        response.starts_with("HTTP/1.1 400 Bad Request\r\n") && response.contains("connection: close"),
+        "{response}"
+    );
 }

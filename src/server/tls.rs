@@ -1,8 +1,8 @@
-//! TLS 1.2 and 1.3 by rustls, with a certificate that may change while the server runs.
+//! TLS 1.2 and 1.3 with rustls, and a certificate that can be replaced while the server runs.
 //!
-//! The files are read again from time to time. What is new is used from the next handshake on; connections keep what they
-//! were opened with. Files that cannot be used, such as a certificate whose key has not arrived yet, change nothing: the
-//! log says why, once, and they are looked at again when they change.
+//! The files are read at regular intervals. A new certificate applies from the next handshake; open connections keep
+//! theirs. Invalid files, such as a certificate whose key was not written yet, change nothing: the error is logged once, and
+//! the files are read again when they change.
 
 use std::{
     fs, io,
@@ -24,38 +24,56 @@ use tokio_rustls::{
     },
 };
 
-/// The files of a certificate, in PEM: the chain, the server's own first; its private key.
+/// PEM files with the certificate chain, the server's certificate first, and its private key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Files {
+pub struct CertificateFiles {
     pub certificate: PathBuf,
     pub key: PathBuf,
 }
 
-/// Why files cannot be used; says which and what to do.
+/// Why the certificate files cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    #[error("the file `{}` cannot be read ({error}); let {variable} name one that can", path.display())]
+    #[error("cannot read {}: {error}", path.display())]
     File { variable: &'static str, path: PathBuf, error: io::Error },
-    #[error("the file `{}` holds no certificate in PEM; let TLS_CERT name the chain, the server's own first", .0.display())]
+    #[error("{} contains no PEM certificate", .0.display())]
     NoCertificate(PathBuf),
-    #[error("the file `{}` holds no private key in PEM without a passphrase; let TLS_KEY name one", .0.display())]
+    #[error("{} contains no unencrypted PEM private key", .0.display())]
     NoKey(PathBuf),
-    #[error("the key in `{}` does not belong to the certificate in `{}`", key.display(), certificate.display())]
+    #[error("the private key in {} does not match the certificate in {}", key.display(), certificate.display())]
     Mismatch { certificate: PathBuf, key: PathBuf },
-    #[error("the certificate in `{}` cannot be used: {error}", path.display())]
+    #[error("cannot use the certificate in {}: {error}", path.display())]
     Unusable { path: PathBuf, error: rustls::Error },
 }
 
-/// A certificate with its key.
+impl TlsError {
+    /// How to fix the error.
+    #[must_use]
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::File { variable, .. } => Some(format!("set {variable} to a readable file")),
+            Self::NoCertificate(_) => {
+                Some("set TLS_CERT to a file with the certificate chain, the server's certificate first".to_owned())
+            }
+            Self::NoKey(_) => {
+                Some("set TLS_KEY to the private key of the certificate, without a passphrase".to_owned())
+            }
+            Self::Mismatch { .. } => Some("set TLS_CERT and TLS_KEY to files that belong together".to_owned()),
+            Self::Unusable { .. } => None,
+        }
+    }
+}
+
+/// A certificate with its private key.
 #[derive(Debug)]
 pub struct Certificate {
     key: Arc<CertifiedKey>,
-    begins: Option<SystemTime>,
-    ends: Option<SystemTime>,
+    not_before: Option<SystemTime>,
+    not_after: Option<SystemTime>,
 }
 
-impl Files {
-    /// Reads and checks them.
+impl CertificateFiles {
+    /// Reads and checks the files.
     ///
     /// # Errors
     /// [`TlsError`].
@@ -76,11 +94,11 @@ impl Files {
             rustls::Error::General(_) => TlsError::NoKey(self.key.clone()),
             error => TlsError::Unusable { path: self.certificate.clone(), error },
         })?;
-        let (begins, ends) = validity(&first);
-        Ok(Certificate { key: Arc::new(certified), begins, ends })
+        let (not_before, not_after) = validity(&first);
+        Ok(Certificate { key: Arc::new(certified), not_before, not_after })
     }
 
-    /// What tells one state of the files from another.
+    /// A digest of the files; `None` if one cannot be read.
     fn fingerprint(&self) -> Option<[u8; 32]> {
         let mut digest = Sha256::new();
         for path in [&self.certificate, &self.key] {
@@ -97,28 +115,28 @@ fn read(variable: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {
 }
 
 impl Certificate {
-    /// When it begins to be good.
+    /// Start of the validity period.
     #[must_use]
-    pub const fn begins(&self) -> Option<SystemTime> {
-        self.begins
+    pub const fn not_before(&self) -> Option<SystemTime> {
+        self.not_before
     }
 
-    /// When it ends to be good.
+    /// End of the validity period.
     #[must_use]
-    pub const fn ends(&self) -> Option<SystemTime> {
-        self.ends
+    pub const fn not_after(&self) -> Option<SystemTime> {
+        self.not_after
     }
 
-    /// Whether it names this host.
+    /// Returns whether the certificate is valid for a host name or IP address.
     #[must_use]
-    pub fn names(&self, host: &str) -> bool {
+    pub fn is_valid_for(&self, host: &str) -> bool {
         let (Some(first), Ok(name)) = (self.key.cert.first(), ServerName::try_from(host)) else { return false };
         ParsedCertificate::try_from(first).is_ok_and(|parsed| verify_server_name(&parsed, &name).is_ok())
     }
 }
 
-/// From when until when a certificate is good. rustls does not tell; but it says so when it refuses one for a time before
-/// or after that, and looks at nothing else first.
+/// Returns the validity period of a certificate. rustls has no function for it, but verifying at a time before or after the
+/// period fails with an error that contains it, before anything else is checked.
 fn validity(certificate: &CertificateDer<'static>) -> (Option<SystemTime>, Option<SystemTime>) {
     let at = |seconds: u64| -> Option<rustls::Error> {
         let mut roots = RootCertStore::empty();
@@ -128,41 +146,41 @@ fn validity(certificate: &CertificateDer<'static>) -> (Option<SystemTime>, Optio
         let (name, time) = (ServerName::try_from("localhost").ok()?, Duration::from_secs(seconds));
         verifier.verify_server_cert(certificate, &[], &name, &[], UnixTime::since_unix_epoch(time)).err()
     };
-    let begins = match at(0) {
+    let not_before = match at(0) {
         Some(rustls::Error::InvalidCertificate(CertificateError::NotValidYetContext { not_before, .. })) => {
             Some(not_before)
         }
         _ => None,
     };
-    let ends = match at(u64::from(u32::MAX) * 100) {
+    let not_after = match at(u64::from(u32::MAX) * 100) {
         Some(rustls::Error::InvalidCertificate(CertificateError::ExpiredContext { not_after, .. })) => Some(not_after),
         _ => None,
     };
     let system = |time: UnixTime| SystemTime::UNIX_EPOCH + Duration::from_secs(time.as_secs());
-    (begins.map(system), ends.map(system))
+    (not_before.map(system), not_after.map(system))
 }
 
-/// The certificate that handshakes use, and the files it comes from.
+/// The current certificate and its files.
 #[derive(Debug)]
 pub struct Certificates {
-    files: Files,
+    files: CertificateFiles,
     current: RwLock<Arc<CertifiedKey>>,
 }
 
 impl Certificates {
-    /// Reads the files for the first time.
+    /// Reads the files.
     ///
     /// # Errors
     /// [`TlsError`].
-    pub fn open(files: Files) -> Result<Arc<Self>, TlsError> {
+    pub fn open(files: CertificateFiles) -> Result<Arc<Self>, TlsError> {
         let certificate = files.load()?;
         Ok(Arc::new(Self { files, current: RwLock::new(certificate.key) }))
     }
 
-    /// What shakes hands: TLS 1.2 and 1.3, HTTP/2 before HTTP/1.1.
+    /// Creates an acceptor for TLS 1.2 and 1.3 that prefers HTTP/2 to HTTP/1.1.
     ///
     /// # Errors
-    /// When the provider of the cryptography does not offer these versions.
+    /// When the cryptography provider does not support these versions.
     pub fn acceptor(self: &Arc<Self>) -> Result<TlsAcceptor, TlsError> {
         let provider: Arc<CryptoProvider> = Arc::new(ring::default_provider());
         let resolver: Arc<dyn ResolvesServerCert> = self.clone();
@@ -171,36 +189,36 @@ impl Certificates {
             .map_err(|error| TlsError::Unusable { path: self.files.certificate.clone(), error })?
             .with_no_client_auth()
             .with_cert_resolver(resolver);
-        // The strongest that both have, rather than what the client happens to name first.
+        // The strongest cipher suite that both sides support, instead of the first one of the client.
         config.ignore_client_order = true;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(TlsAcceptor::from(Arc::new(config)))
     }
 
-    /// Looks at the files from time to time, for ever.
+    /// Checks the files for changes at regular intervals. Never completes.
     pub async fn watch(self: Arc<Self>, every: Duration) {
-        let mut known = self.look().await;
+        let mut loaded = self.fingerprint().await;
         let mut ticks = tokio::time::interval(every);
         loop {
             ticks.tick().await;
-            let now = self.look().await;
-            if now == known {
+            let current = self.fingerprint().await;
+            if current == loaded {
                 continue;
             }
-            known = now;
+            loaded = current;
             let this = Arc::clone(&self);
             match tokio::task::spawn_blocking(move || this.files.load()).await {
                 Ok(Ok(certificate)) => {
                     *self.current.write().unwrap_or_else(PoisonError::into_inner) = certificate.key;
-                    tracing::info!("took over the new certificate");
+                    tracing::info!("certificate reloaded");
                 }
-                Ok(Err(error)) => tracing::error!(%error, "cannot take over the new certificate; the old one stays"),
-                Err(error) => tracing::error!(%error, "cannot read the certificate"),
+                Ok(Err(error)) => tracing::error!(%error, "cannot reload certificate; keeping the previous one"),
+                Err(error) => tracing::error!(%error, "cannot reload certificate; keeping the previous one"),
             }
         }
     }
 
-    async fn look(self: &Arc<Self>) -> Option<[u8; 32]> {
+    async fn fingerprint(self: &Arc<Self>) -> Option<[u8; 32]> {
         let this = Arc::clone(self);
         tokio::task::spawn_blocking(move || this.files.fingerprint()).await.ok().flatten()
     }
@@ -219,7 +237,7 @@ mod tests {
 
     use super::*;
 
-    /// A certificate of 2027 for `localhost`, and its key.
+    /// A certificate for `localhost` that is valid in 2027, and its key.
     fn pair() -> (String, String) {
         let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
         params.not_before = date_time_ymd(2027, 1, 1);
@@ -228,40 +246,42 @@ mod tests {
         (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
     }
 
-    fn files(folder: &TempDir, certificate: &str, key: &str) -> Files {
+    fn files(folder: &TempDir, certificate: &str, key: &str) -> CertificateFiles {
         let (certificate_path, key_path) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
         fs::write(&certificate_path, certificate).unwrap();
         fs::write(&key_path, key).unwrap();
-        Files { certificate: certificate_path, key: key_path }
+        CertificateFiles { certificate: certificate_path, key: key_path }
     }
 
     #[test]
-    fn a_certificate_tells_its_time_and_its_names() {
+    fn certificate_has_a_validity_period_and_names() {
         let folder = TempDir::new().unwrap();
         let (certificate, key) = pair();
         let loaded = files(&folder, &certificate, &key).load().unwrap();
         let at = |seconds| Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
         // 2027-01-01 and 2027-12-31.
-        assert_eq!((loaded.begins(), loaded.ends()), (at(1_798_761_600), at(1_830_211_200)));
-        assert!(loaded.names("localhost") && !loaded.names("api.example.com") && !loaded.names("not a host"));
+        assert_eq!((loaded.not_before(), loaded.not_after()), (at(1_798_761_600), at(1_830_211_200)));
+        assert!(loaded.is_valid_for("localhost"));
+        assert!(!loaded.is_valid_for("api.example.com") && !loaded.is_valid_for("not a host"));
     }
 
     #[test]
-    fn files_that_cannot_be_used_are_told_with_their_remedy() {
+    fn unusable_files_are_rejected() {
         let folder = TempDir::new().unwrap();
         let ((certificate, key), (_, other)) = (pair(), pair());
         for (certificate, key, expected) in [
-            (certificate.as_str(), other.as_str(), "does not belong to the certificate"),
-            (&key, &key, "holds no certificate in PEM; let TLS_CERT"),
-            ("", &key, "holds no certificate in PEM"),
-            (&certificate, &certificate, "holds no private key in PEM without a passphrase; let TLS_KEY"),
-            (&certificate, &key.replace("PRIVATE", "ENCRYPTED PRIVATE"), "holds no private key"),
+            (certificate.as_str(), other.as_str(), "does not match the certificate"),
+            (&key, &key, "contains no PEM certificate"),
+            ("", &key, "contains no PEM certificate"),
+            (&certificate, &certificate, "contains no unencrypted PEM private key"),
+            (&certificate, &key.replace("PRIVATE", "ENCRYPTED PRIVATE"), "contains no unencrypted PEM private key"),
         ] {
             let error = files(&folder, certificate, key).load().unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
-        let missing = Files { certificate: folder.path().join("none.pem"), key: folder.path().join("key.pem") };
-        let error = missing.load().unwrap_err().to_string();
-        assert!(error.ends_with("; let TLS_CERT name one that can"), "{error}");
+        let missing =
+            CertificateFiles { certificate: folder.path().join("none.pem"), key: folder.path().join("key.pem") };
+        let error = missing.load().unwrap_err();
+        assert_eq!(error.help().as_deref(), Some("set TLS_CERT to a readable file"));
     }
 }

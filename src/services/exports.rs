@@ -9,7 +9,7 @@ use crate::{
         repositories::{
             audit,
             exports::{self, ExportRow, FINISHED, NewExport, Record},
-            jobs::{self, EXPORT},
+            jobs::{self, ExportRequest},
         },
     },
     domain::{AuditAction, AuditEvent, AuditOrigin},
@@ -55,7 +55,7 @@ impl Exports {
             .make_of(owner, named, move |c| {
                 let row = exports::insert(c, &export)?;
                 exports::keep_newest(c, owner, KEPT, now)?;
-                jobs::insert(c, EXPORT, &row.id.to_string(), now, now)?;
+                jobs::enqueue(c, &ExportRequest { export_id: row.id }, now, now)?;
                 audit::append(c, &origin, &AuditEvent::of_export(AuditAction::ExportRequested, row.id), now)?;
                 Ok(row)
             })

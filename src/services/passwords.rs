@@ -10,7 +10,7 @@ use crate::{
     auth::digest,
     db::repositories::{
         audit,
-        jobs::{self, PASSWORD_RESET_MAIL},
+        jobs::{self, PasswordResetMail},
         sessions,
         users::{self, UserChanges, UserRow},
     },
@@ -51,7 +51,7 @@ impl Accounts {
                 ..AuditEvent::new(AuditAction::PasswordResetRequested)
             };
             audit::append(c, &origin, &event, now)?;
-            Ok::<_, Error>(jobs::insert(c, PASSWORD_RESET_MAIL, &key, now, now)?)
+            Ok::<_, Error>(jobs::enqueue(c, &PasswordResetMail { email_key: key }, now, now)?)
         };
         self.0.db.write(request).await?;
         self.0.outbox.mail.notify_one();

@@ -64,7 +64,7 @@ fn an_env_file_that_cannot_be_understood_is_refused() {
     let sandbox = Sandbox::new();
     sandbox.write(".env", "PORT=8000\nthis is no assignment\n");
     let sentence = sandbox.run(&["migrate", "status"]).expect_error();
-    assert!(sentence.starts_with(".env cannot be read: "), "{sentence}");
+    assert!(sentence.starts_with("cannot read .env: "), "{sentence}");
     assert!(!sandbox.exists("data"));
 }
 
@@ -73,8 +73,9 @@ fn mistakes_of_the_env_file_are_reported_like_those_of_the_environment() {
     let sandbox = Sandbox::new().with("PORT", "many");
     sandbox.write(".env", "BODY_LIMIT=none\nPORT=8000\n");
     let outcome = sandbox.run(&["migrate", "status"]).expect_exit_code(1);
-    let expected = "bucketlist: the configuration has 2 mistake(s):\n  \
+    let expected = "error: invalid configuration\n  \
                     PORT: `many` is not a port number from 0 to 65535\n  \
-                    BODY_LIMIT: `none` is not a whole number from 1024 to 1073741824\n";
+                    BODY_LIMIT: `none` is not a whole number from 1024 to 1073741824\n\
+                    help: see .env.example for every variable and its format\n";
     assert_eq!(outcome.err, expected);
 }

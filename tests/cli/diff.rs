@@ -282,10 +282,7 @@ fn a_check_knows_releases_that_are_gone_or_broken() {
 
     sandbox.write("openapi/released/v1.json", "");
     let outcome = sandbox.run(&["openapi", "check"]).expect_exit_code(1);
-    assert!(
-        outcome.err.starts_with("bucketlist: openapi/released/v1.json: the document is not valid JSON"),
-        "{outcome:?}"
-    );
+    assert!(outcome.err.starts_with("error: openapi/released/v1.json: the document is not valid JSON"), "{outcome:?}");
 }
 
 #[test]

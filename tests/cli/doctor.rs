@@ -50,14 +50,14 @@ both_engines! {
         let (code, partial) = report(&sandbox);
         let (verdict, detail) = check(&partial, "search");
         assert_eq!((code, verdict.as_str()), (0, "warn"));
-        assert!(detail.ends_with("are not found by searches; run `bucketlist migrate up`"), "{detail}");
+        assert!(detail.ends_with("bucketlists and items are not indexed; run `bucketlist migrate up`"), "{detail}");
         let _ = sandbox.run(&["migrate", "up"]).expect_exit_code(0);
         assert!(report(&sandbox).1["checks"].as_array().unwrap().iter().all(|check| check["name"] != "search"));
 
         let _ = sandbox.run(&["migrate", "down"]).expect_exit_code(0);
         let (code, behind) = report(&sandbox);
         assert_eq!(code, 0);
-        let expected = "1 to be done; run `bucketlist migrate up`".to_owned();
+        let expected = "1 pending; run `bucketlist migrate up`".to_owned();
         assert_eq!(check(&behind, "migrations"), ("warn".to_owned(), expected));
 
         sandbox.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('20991231235959')");
@@ -65,7 +65,7 @@ both_engines! {
         assert_eq!(code, 1);
         let (verdict, detail) = check(&ahead, "migrations");
         assert_eq!(verdict, "fail");
-        assert!(detail.contains("20991231235959") && detail.contains("start the newer one"), "{detail}");
+        assert!(detail.contains("20991231235959") && detail.contains("use the newer version"), "{detail}");
     }
 }
 
@@ -127,7 +127,7 @@ fn what_is_wrong_is_told_with_its_remedy_and_exits_1() {
     let (verdict, detail) = check(&unreachable, "database");
     assert_eq!((code, verdict.as_str()), (1, "fail"));
     assert!(
-        detail.contains("PostgreSQL") && detail.contains("mend DATABASE_URL") && !detail.contains('\n'),
+        detail.contains("PostgreSQL") && detail.contains("correct DATABASE_URL") && !detail.contains('\n'),
         "{detail}"
     );
 
@@ -137,7 +137,7 @@ fn what_is_wrong_is_told_with_its_remedy_and_exits_1() {
         let (code, blocked) = report(&sandbox);
         let (verdict, detail) = check(&blocked, "data folder");
         assert_eq!((code, verdict.as_str()), (1, "fail"), "{folder}");
-        assert!(detail.contains("let DATA_DIR name another one"), "{detail}");
+        assert!(detail.contains("set DATA_DIR to another directory"), "{detail}");
     }
 
     let sandbox = Sandbox::new().with("DATABASE_URL", "sqlite://notes.txt").with("PORT", free_port());

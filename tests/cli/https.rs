@@ -174,7 +174,10 @@ fn a_new_certificate_is_taken_over_and_a_broken_one_is_not() {
     assert_eq!(ask(&mut kept, "/health/live"), 200, "whoever was there stays");
 
     // A key that does not belong to it, and then none at all.
-    for (key, why) in [(self::pair(2020, 2090).1, "does not belong"), ("nonsense".to_owned(), "holds no private key")] {
+    for (key, why) in [
+        (self::pair(2020, 2090).1, "does not match"),
+        ("nonsense".to_owned(), "contains no unencrypted PEM private key"),
+    ] {
         sandbox.write("key.pem", &key);
         let told = (0..MAX_ATTEMPTS).any(|_| {
             assert!(shake(server.address, &second).is_ok(), "the old one stays");
@@ -258,40 +261,44 @@ fn files_that_cannot_be_used_keep_it_from_starting() {
     let sandbox = sandbox.with("PORT", "0");
     sandbox.write("key.pem", &pair(2020, 2090).1);
     let sentence = sandbox.run(&["serve"]).expect_error();
-    assert_eq!(sentence, "the key in `key.pem` does not belong to the certificate in `cert.pem`");
+    let expected = "the private key in key.pem does not match the certificate in cert.pem\n\
+                    help: set TLS_CERT and TLS_KEY to files that belong together";
+    assert_eq!(sentence, expected);
     fs::remove_file(sandbox.path("cert.pem")).unwrap();
     let sentence = sandbox.run(&["serve"]).expect_error();
-    assert!(sentence.starts_with("the file `cert.pem` cannot be read ("), "{sentence}");
-    assert!(sentence.ends_with("; let TLS_CERT name one that can"), "{sentence}");
+    assert!(sentence.starts_with("cannot read cert.pem: "), "{sentence}");
+    assert!(sentence.ends_with("\nhelp: set TLS_CERT to a readable file"), "{sentence}");
     assert!(!sandbox.exists("data"), "nothing is made before that");
 }
 
 #[test]
 fn settings_that_do_not_fit_together_are_told() {
     for (variables, sentence) in [
-        (&[("TLS_CERT", "cert.pem")][..], "TLS_KEY: must name the file of the private key, since TLS_CERT is set"),
-        (&[("TLS_KEY", "key.pem")], "TLS_CERT: must name the file of the certificate, since TLS_KEY is set"),
+        (&[("TLS_CERT", "cert.pem")][..], "TLS_KEY: must be set if TLS_CERT is set"),
+        (&[("TLS_KEY", "key.pem")], "TLS_CERT: must be set if TLS_KEY is set"),
         (
             &[("TLS_CERT", "c"), ("TLS_KEY", "k"), ("PUBLIC_URL", "http://localhost")],
-            "PUBLIC_URL: must begin with https://, since TLS_CERT is set",
+            "PUBLIC_URL: must start with https:// if TLS_CERT is set",
         ),
-        (
-            &[("HTTP_REDIRECT_PORT", "8080")],
-            "HTTP_REDIRECT_PORT: leads to PUBLIC_URL, which must begin with https:// then",
-        ),
+        (&[("HTTP_REDIRECT_PORT", "8080")], "HTTP_REDIRECT_PORT: requires a PUBLIC_URL that starts with https://"),
         (
             &[("TLS_CERT", "c"), ("TLS_KEY", "k"), ("PORT", "8443"), ("HTTP_REDIRECT_PORT", "8443")],
-            "HTTP_REDIRECT_PORT: must be another port than PORT",
+            "HTTP_REDIRECT_PORT: must differ from PORT",
         ),
         (&[("MAX_CONNECTIONS", "0")], "MAX_CONNECTIONS: `0` is not a whole number from 1 to 1000000"),
         (
             &[("SECURITY_CONTACT", "security@example.com")],
-            "SECURITY_CONTACT: `security@example.com` is not a URI that begins with mailto: or https: or tel:",
+            "SECURITY_CONTACT: `security@example.com` is not a URI that starts with mailto: or https: or tel:",
         ),
     ] {
         let sandbox = variables.iter().fold(Sandbox::new(), |sandbox, (name, value)| sandbox.with(name, value));
         let outcome = sandbox.run(&["serve"]).expect_exit_code(1);
-        assert_eq!(outcome.err, format!("bucketlist: the configuration has 1 mistake(s):\n  {sentence}\n"));
+        assert_eq!(
+            outcome.err,
+            format!(
+                "error: invalid configuration\n  {sentence}\nhelp: see .env.example for every variable and its format\n"
+            )
+        );
     }
 }
 
@@ -307,17 +314,17 @@ fn doctor_looks_at_the_certificate() {
     let (sandbox, _) = sandbox();
     let sandbox = sandbox.with("PORT", "0");
     let (verdict, detail) = check(&sandbox);
-    assert_eq!((verdict.as_str(), detail.as_str()), ("ok", "the certificate is good until 2090-01-01"));
+    assert_eq!((verdict.as_str(), detail.as_str()), ("ok", "the certificate is valid until 2090-01-01"));
     for ((from, until), verdict, detail) in [
-        ((2020, 2021), "fail", "the certificate was good until 2021-01-01; renew it"),
-        ((2080, 2090), "fail", "the certificate is not good before 2080-01-01; is the clock right?"),
+        ((2020, 2021), "fail", "the certificate expired on 2021-01-01; renew it"),
+        ((2080, 2090), "fail", "the certificate is not valid before 2080-01-01; check the clock"),
     ] {
         put(&sandbox, &pair(from, until));
         assert_eq!(check(&sandbox), (verdict.to_owned(), detail.to_owned()));
     }
     sandbox.write("key.pem", &pair(2020, 2090).1);
     let (verdict, detail) = check(&sandbox);
-    assert_eq!((verdict.as_str(), detail.contains("does not belong")), ("fail", true), "{detail}");
+    assert_eq!((verdict.as_str(), detail.contains("does not match")), ("fail", true), "{detail}");
     put(&sandbox, &pair(2020, 2090));
     let sandbox = sandbox.with("PUBLIC_URL", "https://api.example.com");
     let (verdict, detail) = check(&sandbox);

@@ -305,7 +305,7 @@ fn whoever_takes_nothing_of_its_answers_is_cut() {
     };
     use std::io::ErrorKind::{BrokenPipe, ConnectionReset};
     assert!(matches!(error.kind(), BrokenPipe | ConnectionReset), "{error:?}");
-    server.wait_until_logged("the client does not take its response");
+    server.wait_until_logged("client does not read the response");
     server.get("/health/live", None).expect(200);
     server.stop();
 }

@@ -25,23 +25,23 @@ both_engines! {
         assert_eq!((status.out, status.err), (lines("pending ", &names), String::new()));
 
         assert_eq!(sandbox.run(&["migrate", "up"]).expect_success(), lines("up    ", &names));
-        assert_eq!(sandbox.run(&["migrate", "up"]).expect_success(), "The database is current.\n");
-        assert_eq!(sandbox.run(&["migrate", "status"]).expect_success(), lines("done    ", &names));
+        assert_eq!(sandbox.run(&["migrate", "up"]).expect_success(), "The database is up to date.\n");
+        assert_eq!(sandbox.run(&["migrate", "status"]).expect_success(), lines("applied ", &names));
 
         assert_eq!(sandbox.run(&["migrate", "redo"]).expect_success(), format!("redo  {newest}\n"));
-        assert_eq!(sandbox.run(&["migrate", "status"]).expect_success(), lines("done    ", &names));
+        assert_eq!(sandbox.run(&["migrate", "status"]).expect_success(), lines("applied ", &names));
 
         assert_eq!(sandbox.run(&["migrate", "down"]).expect_success(), format!("down  {newest}\n"));
         let status = sandbox.run(&["migrate", "status"]).expect_exit_code(4);
-        assert_eq!(status.out, lines("done    ", older) + &lines("pending ", std::slice::from_ref(newest)));
+        assert_eq!(status.out, lines("applied ", older) + &lines("pending ", std::slice::from_ref(newest)));
 
         for name in older.iter().rev() {
             assert_eq!(sandbox.run(&["migrate", "down"]).expect_success(), format!("down  {name}\n"));
         }
-        assert_eq!(sandbox.run(&["migrate", "down"]).expect_success(), "There is no migration to undo.\n");
+        assert_eq!(sandbox.run(&["migrate", "down"]).expect_success(), "There is no migration to revert.\n");
         let redone = sandbox.run(&["migrate", "redo"]).expect_success();
-        assert_eq!(redone, "There was no migration to undo; all are done now.\n");
-        assert_eq!(sandbox.run(&["migrate", "status"]).expect_success(), lines("done    ", &names));
+        assert_eq!(redone, "There was no migration to revert. All migrations are applied.\n");
+        assert_eq!(sandbox.run(&["migrate", "status"]).expect_success(), lines("applied ", &names));
     }
 
     fn a_newer_database_is_shown_and_not_touched(engine: Engine) {
@@ -50,8 +50,8 @@ both_engines! {
         sandbox.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('20991231235959')");
         let status = sandbox.run(&["migrate", "status"]).expect_exit_code(4);
         assert!(status.out.ends_with("unknown 20991231235959\n"), "{status:?}");
-        let newer = "the database is newer than this binary: it has the migration 20991231235959. \
-                     Start the newer binary, or go back with its `migrate down`";
+        let newer = "the database has migration 20991231235959, which this version does not know\n\
+                     help: start the version that has migrated it, or revert with its `bucketlist migrate down`";
         for arguments in [&["migrate", "up"][..], &["seed"], &["user", "create", "ada@example.com"]] {
             assert_eq!(sandbox.run(arguments).expect_error(), newer);
         }

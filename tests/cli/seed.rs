@@ -26,20 +26,20 @@ both_engines! {
     fn the_standard_data_comes_once(engine: Engine) {
         let sandbox = Sandbox::on(engine);
         let said = sandbox.run(&["seed"]).expect_success();
-        assert_eq!(said, "Added the standard data: admin@example.com and demo@example.com.\n");
+        assert_eq!(said, "Sample data inserted. Users: admin@example.com and demo@example.com.\n");
         let after = counts(&sandbox);
         assert!(after.0 == 2 && after.1 >= 3 && after.2 >= 6, "{after:?}");
-        assert_eq!(sandbox.run(&["seed"]).expect_success(), "There is data already; nothing was added.\n");
+        assert_eq!(sandbox.run(&["seed"]).expect_success(), "The database is not empty. Nothing was inserted.\n");
         assert_eq!(counts(&sandbox), after);
     }
 
     fn dummy_data_is_as_much_as_was_asked_for_and_comes_once(engine: Engine) {
         let sandbox = Sandbox::on(engine);
         let said = sandbox.run(&DUMMY).expect_success();
-        assert!(said.starts_with("Added 2 users, 4 bucketlists and 12 items in "), "{said}");
+        assert!(said.starts_with("Inserted 2 users, 4 bucketlists and 12 items in "), "{said}");
         assert_eq!(counts(&sandbox), (2, 4, 12));
         let sentence = sandbox.run(&DUMMY).expect_error();
-        assert!(sentence.contains("choose another --rng-seed"), "{sentence}");
+        assert!(sentence.contains("help: choose another --rng-seed"), "{sentence}");
         assert_eq!(counts(&sandbox), (2, 4, 12));
         let mut other = DUMMY;
         other[9] = "2";

@@ -62,7 +62,7 @@ both_engines! {
         let made = in_flight.finish().expect(201).json();
         assert!(server.wait_for_exit().success(), "{}", server.log());
         let log = server.log();
-        assert!(log.contains("stopping: finishing the requests in flight") && log.contains("stopped"), "{log}");
+        assert!(log.contains("shutting down; completing requests in flight") && log.contains("server stopped"), "{log}");
 
         // Neither of the two was lost.
         let server = sandbox.serve();

@@ -1,4 +1,4 @@
-//! What keeps the server from starting: one sentence each, with the remedy; all mistakes of the settings at once.
+//! Errors that keep the server from starting: a message with help, and all invalid settings together.
 
 use std::net::TcpListener;
 
@@ -10,7 +10,10 @@ fn a_taken_port() {
     let port = taken.local_addr().unwrap().port();
     let sandbox = Sandbox::new().with("PORT", port.to_string());
     let sentence = sandbox.run(&["serve"]).expect_error();
-    assert_eq!(sentence, format!("port {port} is taken; stop the other server, or let PORT name a free one"));
+    assert_eq!(
+        sentence,
+        format!("port {port} is already in use\nhelp: stop the other server, or set PORT to another port")
+    );
 }
 
 #[test]
@@ -18,8 +21,8 @@ fn an_address_of_another_machine() {
     // From the range for documentation: nobody's.
     let sandbox = Sandbox::new().with("HOST", "192.0.2.1").with("PORT", "0");
     let sentence = sandbox.run(&["serve"]).expect_error();
-    assert!(sentence.starts_with("cannot listen on 192.0.2.1:0 ("), "{sentence}");
-    assert!(sentence.ends_with("; let HOST and PORT name an address of this machine"), "{sentence}");
+    assert!(sentence.starts_with("cannot listen on 192.0.2.1:0: "), "{sentence}");
+    assert!(sentence.ends_with("\nhelp: set HOST and PORT to an address of this machine"), "{sentence}");
 }
 
 #[test]
@@ -29,8 +32,8 @@ fn a_data_folder_that_is_a_file_or_below_one() {
         sandbox.write("file", "kept");
         for arguments in [&["serve"][..], &["migrate", "up"], &["seed"], &["user", "create", "ada@example.com"]] {
             let sentence = sandbox.run(arguments).expect_error();
-            assert!(sentence.starts_with(&format!("the folder `{folder}` cannot be written (")), "{sentence}");
-            assert!(sentence.ends_with("; make it writable, or let DATA_DIR name another one"), "{sentence}");
+            assert!(sentence.starts_with(&format!("cannot write to directory {folder}: ")), "{sentence}");
+            assert!(sentence.ends_with("\nhelp: make it writable, or set DATA_DIR to another directory"), "{sentence}");
         }
         assert_eq!(sandbox.read("file"), "kept");
     }
@@ -41,8 +44,8 @@ fn a_folder_of_the_database_that_cannot_be_made() {
     let sandbox = Sandbox::new().with("DATABASE_URL", "sqlite://file/below/lists.db").with("PORT", "0");
     sandbox.write("file", "");
     let sentence = sandbox.run(&["serve"]).expect_error();
-    assert!(sentence.starts_with("the folder `file/below` cannot be written ("), "{sentence}");
-    assert!(sentence.ends_with("; make it writable, or let DATABASE_URL name another one"), "{sentence}");
+    assert!(sentence.starts_with("cannot write to directory file/below: "), "{sentence}");
+    assert!(sentence.ends_with("\nhelp: make it writable, or set DATABASE_URL to another directory"), "{sentence}");
 }
 
 #[test]
@@ -50,14 +53,14 @@ fn a_database_file_that_is_a_folder_or_no_database() {
     let sandbox = Sandbox::new().with("DATABASE_URL", "sqlite://lists").with("PORT", "0");
     std::fs::create_dir(sandbox.path("lists")).unwrap();
     let sentence = sandbox.run(&["serve"]).expect_error();
-    let remedy = "(`lists`); let DATABASE_URL name a file of SQLite's, or a new one";
-    assert_eq!(sentence, format!("cannot open the database: unable to open database file {remedy}"));
+    let help = "\nhelp: set DATABASE_URL to an SQLite database or to a new file";
+    assert_eq!(sentence, format!("cannot open database lists: unable to open database file{help}"));
 
     let sandbox = Sandbox::new().with("DATABASE_URL", "sqlite://lists").with("PORT", "0");
     let notes = "these are notes and no database ".repeat(8);
     sandbox.write("lists", &notes);
     let sentence = sandbox.run(&["serve"]).expect_error();
-    assert_eq!(sentence, format!("cannot open the database: file is not a database {remedy}"));
+    assert_eq!(sentence, format!("cannot open database lists: file is not a database{help}"));
     assert_eq!(sandbox.read("lists"), notes);
 }
 
@@ -68,8 +71,8 @@ fn a_postgresql_that_is_not_there() {
         for arguments in [&["serve"][..], &["migrate", "status"]] {
             let sentence = sandbox.run(arguments).expect_error();
             assert!(sentence.starts_with("cannot open the database: connection to server "), "{sentence}");
-            let remedy = "; start the PostgreSQL server, or let DATABASE_URL name the right one";
-            assert!(sentence.ends_with(remedy), "{sentence}");
+            let help = "\nhelp: start the PostgreSQL server, or correct DATABASE_URL";
+            assert!(sentence.ends_with(help), "{sentence}");
             assert!(!sentence.contains("hunter2"), "{sentence}");
         }
     }
@@ -85,8 +88,8 @@ both_engines! {
             assert_eq!(sentence.status.code(), Some(1));
             assert_eq!(
                 String::from_utf8(sentence.stderr).unwrap(),
-                "bucketlist: the database is newer than this binary: it has the migration 20991231235959. \
-                 Start the newer binary, or go back with its `migrate down`\n"
+                "error: the database has migration 20991231235959, which this version does not know\n\
+                 help: start the version that has migrated it, or revert with its `bucketlist migrate down`\n"
             );
         }
     }
@@ -98,8 +101,9 @@ fn mistakes(sandbox: &Sandbox) -> Vec<String> {
     assert_eq!(outcome.out, "");
     let mut lines = outcome.err.lines();
     let first = lines.next().unwrap();
+    assert_eq!(first, "error: invalid configuration");
+    assert_eq!(lines.next_back(), Some("help: see .env.example for every variable and its format"));
     let lines: Vec<String> = lines.map(|line| line.strip_prefix("  ").unwrap().to_owned()).collect();
-    assert_eq!(first, format!("bucketlist: the configuration has {} mistake(s):", lines.len()));
     assert!(!sandbox.exists("data"), "nothing is made before the settings are right");
     lines
 }
@@ -117,9 +121,9 @@ fn several_bad_variables_are_told_at_once_in_the_order_of_the_table() {
     let expected = [
         "APP_ENV: `prod` is not one of development, testing, staging, production",
         "PORT: `99999` is not a port number from 0 to 65535",
-        "DATABASE_URL: must begin with sqlite:// or postgres://",
+        "DATABASE_URL: must start with sqlite:// or postgres://",
         "ACCESS_TOKEN_TTL: `5 parsecs` is not a duration such as 500ms, 30s, 15m, 1h or 30d",
-        "SMTP_URL: must look like smtp://USER:PASSWORD@HOST:PORT or smtps://…",
+        "SMTP_URL: must have the form smtp://USER:PASSWORD@HOST:PORT or smtps://…",
         "LOG_LEVEL: `bucketlist=loud` is not error, warn, info, debug, trace or a list of directives",
     ];
     assert_eq!(lines, expected);
@@ -129,20 +133,23 @@ fn several_bad_variables_are_told_at_once_in_the_order_of_the_table() {
 fn a_missing_or_weak_secret_where_strangers_are() {
     for environment in ["staging", "production"] {
         let sandbox = Sandbox::new().with("APP_ENV", environment).with("PORT", "0");
-        let remedy = "make one with `openssl rand -base64 48`";
+        let remedy = "create one with `openssl rand -base64 48`";
         assert_eq!(mistakes(&sandbox), [format!("JWT_SECRET: must be set in {environment}; {remedy}")]);
         let short = sandbox.with("JWT_SECRET", "hunter2");
-        assert_eq!(mistakes(&short), [format!("JWT_SECRET: is shorter than 32 characters; {remedy}")]);
+        assert_eq!(mistakes(&short), [format!("JWT_SECRET: has fewer than 32 characters; {remedy}")]);
         for weak in ["change-me-change-me-change-me-change-me", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"] {
             let sandbox = Sandbox::new().with("APP_ENV", environment).with("JWT_SECRET", weak);
             let lines = mistakes(&sandbox);
-            assert_eq!(lines, [format!("JWT_SECRET: looks like a placeholder, which {environment} refuses; {remedy}")]);
+            assert_eq!(
+                lines,
+                [format!("JWT_SECRET: looks like a placeholder, which is not allowed in {environment}; {remedy}")]
+            );
         }
         let sandbox = Sandbox::new()
             .with("APP_ENV", environment)
             .with("JWT_SECRET", STRONG_SECRET)
             .with("JWT_PREVIOUS_SECRETS", "hunter2");
-        assert_eq!(mistakes(&sandbox), [format!("JWT_PREVIOUS_SECRETS: is shorter than 32 characters; {remedy}")]);
+        assert_eq!(mistakes(&sandbox), [format!("JWT_PREVIOUS_SECRETS: has fewer than 32 characters; {remedy}")]);
     }
 }
 
@@ -151,7 +158,7 @@ fn a_second_server_on_one_embedded_database() {
     let sandbox = Sandbox::new().with("PORT", "0");
     let first = sandbox.serve();
     let sentence = sandbox.run(&["serve"]).expect_error();
-    assert!(sentence.starts_with("another server has the database `data/bucketlist.db`; "), "{sentence}");
+    assert!(sentence.starts_with("another server uses database data/bucketlist.db\nhelp: "), "{sentence}");
     // Other commands do not mind, and the next server may start when the first has stopped.
     sandbox.run(&["migrate", "status"]).expect_success();
     first.stop();
@@ -163,10 +170,11 @@ fn a_second_server_on_a_claimed_database() {
     let sandbox = Sandbox::on(Engine::Postgres).with("PORT", "0");
     let exclusive = sandbox.with("DATABASE_EXCLUSIVE", "true");
     let first = exclusive.serve();
-    let refusal = "another server has the database for itself; stop it, or let no server have DATABASE_EXCLUSIVE";
-    assert_eq!(exclusive.run(&["serve"]).expect_error(), refusal);
+    let error = "another server uses the database exclusively\n\
+                 help: stop that server, or set DATABASE_EXCLUSIVE=false on all servers";
+    assert_eq!(exclusive.run(&["serve"]).expect_error(), error);
     let shared = exclusive.with("DATABASE_EXCLUSIVE", "false");
-    assert_eq!(shared.run(&["serve"]).expect_error(), refusal);
+    assert_eq!(shared.run(&["serve"]).expect_error(), error);
     first.stop();
     let (one, other) = (shared.serve(), shared.serve());
     one.stop();

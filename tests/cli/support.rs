@@ -213,15 +213,15 @@ impl CommandOutput {
         outcome.out
     }
 
-    /// It failed with one line on standard error; that line.
+    /// Expects exit code 1 and an error on standard error; returns the text after `error:`, including the help.
     #[track_caller]
     pub fn expect_error(self) -> String {
         let outcome = self.expect_exit_code(1);
         assert_eq!(outcome.out, "", "{outcome:#?}");
-        let line = outcome.err.strip_suffix('\n').unwrap_or_else(|| panic!("{outcome:#?}"));
-        assert!(!line.contains('\n'), "more than one line: {outcome:#?}");
-        let sentence = line.strip_prefix("bucketlist: ").unwrap_or_else(|| panic!("{outcome:#?}"));
-        sentence.to_owned()
+        let text = outcome.err.strip_suffix('\n').and_then(|text| text.strip_prefix("error: "));
+        let text = text.unwrap_or_else(|| panic!("{outcome:#?}"));
+        assert!(text.lines().skip(1).all(|line| line.starts_with("help: ")), "more than one line: {outcome:#?}");
+        text.to_owned()
     }
 }
 

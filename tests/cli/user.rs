@@ -21,13 +21,21 @@ fn token(said: &str) -> String {
 }
 
 #[test]
+fn name_is_normalized_as_in_the_api() {
+    let sandbox = Sandbox::new().with("APP_ENV", "testing");
+    let create = ["user", "create", "ada@example.com", "--name", "  Zu\u{308}rich ", "--password-stdin"];
+    sandbox.run_with(&create, "harbour-lantern-42").expect_success();
+    let server = sandbox.serve();
+    let body = json!({"email": "ada@example.com", "password": "harbour-lantern-42"});
+    assert_eq!(server.post("/v1/auth/login", None, &body).expect(200).json()["user"]["name"], "Zürich");
+    server.stop();
+}
+
+#[test]
 fn an_account_gets_a_token_that_sets_its_password_once() {
     let sandbox = Sandbox::new().with("APP_ENV", "testing");
     let said = sandbox.run(&["user", "create", "Ada@Example.com", "--name", "Ada L.", "--admin"]).expect_success();
-    assert!(
-        said.starts_with("Made the admin Ada@Example.com with id 1.\nTo set the password, within 10 min"),
-        "{said}"
-    );
+    assert!(said.starts_with("Created admin Ada@Example.com with ID 1.\nSet the password within 10 minutes"), "{said}");
     assert!(said.contains("curl 'http://localhost:8000/v1/auth/password-reset/confirm' \\\n"), "{said}");
     let token = token(&said);
     assert!(token.len() >= 43 && !token.contains(char::is_whitespace), "{token}");
@@ -62,7 +70,7 @@ fn a_given_password_is_read_from_standard_input_and_not_repeated() {
     let sandbox = Sandbox::new().with("APP_ENV", "testing");
     let create = ["user", "create", "ada@example.com", "--password-stdin"];
     let said = sandbox.run_with(&create, "harbour-lantern-42\nanother line\n").expect_success();
-    assert_eq!(said, "Made the user ada@example.com with id 1.\n");
+    assert_eq!(said, "Created user ada@example.com with ID 1.\n");
     assert_eq!(login(&sandbox, "ada@example.com", "harbour-lantern-42"), 200);
 }
 
@@ -84,10 +92,14 @@ both_engines! {
         };
         let _ = create("ada@example.com", "harbour-lantern-42").expect_exit_code(0);
         let taken = create("ADA@example.com", "harbour-lantern-42").expect_error();
-        assert_eq!(taken, "there is an account for ADA@example.com already");
+        assert_eq!(taken, "user ADA@example.com already exists");
         for email in ["ada", "@example.com", "ada@", "a b@example.com", ""] {
             let sentence = create(email, "harbour-lantern-42").expect_error();
             assert!(sentence.starts_with(&format!("`{email}` ")), "{sentence}");
+        }
+        for (name, problem) in [("", "must not be empty"), (&*"x".repeat(101), "more than 100"), ("a\nb", "line breaks")] {
+            let error = sandbox.run(&["user", "create", "bob@example.com", "--name", name]).expect_error();
+            assert!(error.starts_with("invalid name: ") && error.contains(problem), "{error}");
         }
         for (password, problem) in [("short", "8"), ("", "8"), ("password", ""), ("bob@example.com", "")] {
             let sentence = create("bob@example.com", password).expect_error();
@@ -95,7 +107,7 @@ both_engines! {
             assert!(password.is_empty() || password.contains("bob") || !sentence.ends_with(password), "{sentence}");
         }
         // Nobody was made by any of these.
-        assert_eq!(sandbox.run(&["user", "promote", "bob@example.com"]).expect_error(), "there is no account for bob@example.com");
+        assert_eq!(sandbox.run(&["user", "promote", "bob@example.com"]).expect_error(), "user bob@example.com does not exist");
     }
 
     fn an_account_is_promoted(engine: Engine) {
@@ -110,12 +122,12 @@ both_engines! {
 
         // Beside a running server.
         let said = sandbox.run(&["user", "promote", "Ada@example.com"]).expect_success();
-        assert_eq!(said, "ada@example.com is an administrator now.\n");
+        assert_eq!(said, "ada@example.com is now an administrator.\n");
         // An embedded server may remember an old token's standing for a second; a new one has none.
         let session = server.post("/v1/auth/login", None, &body).expect(200).json();
         server.get("/v1/users", session["access_token"].as_str()).expect(200);
         let said = sandbox.run(&["user", "promote", "ada@example.com"]).expect_success();
-        assert_eq!(said, "ada@example.com is an administrator now.\n");
+        assert_eq!(said, "ada@example.com is now an administrator.\n");
         server.stop();
     }
 }

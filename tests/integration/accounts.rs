@@ -7,7 +7,7 @@ use bucketlist::{
     db::{
         DbError,
         repositories::{
-            jobs::{self as outbox, PASSWORD_RESET_MAIL},
+            jobs::{self as outbox, JobPayload, PasswordResetMail},
             users,
         },
         schema::{jobs, password_resets, refresh_tokens, sessions, users as users_table},
@@ -550,7 +550,7 @@ both_engines! {
         request_reset(&app, &user.email()).await.expect(202);
         // A worker takes the job and is never heard of again.
         let taken = app.app.db.write(|c| {
-            outbox::claim(c, PASSWORD_RESET_MAIL, i64::MAX / 2, START + 120_000_000).map_err(DbError::from)
+            outbox::claim(c, PasswordResetMail::KIND, i64::MAX / 2, START + 120_000_000).map_err(DbError::from)
         });
         assert!(taken.await.unwrap().is_some());
         app.run_jobs().await;
@@ -570,11 +570,11 @@ both_engines! {
                 .load::<(String, String, i32, Option<String>)>(c)
                 .map_err(DbError::from)
         });
-        let key = user.email();
+        let key = json!({"email_key": user.email()}).to_string();
         assert_eq!(outbox().await.unwrap(), [("password_reset_mail".to_owned(), key.clone(), 0, None)]);
         app.mailer.fails.store(true, Ordering::SeqCst);
         app.run_jobs().await;
-        let error = "the mail could not be handed over: the mail server is away".to_owned();
+        let error = "cannot send mail: the mail server is away".to_owned();
         assert_eq!(outbox().await.unwrap(), [("password_reset_mail".to_owned(), key, 1, Some(error))]);
         app.mailer.fails.store(false, Ordering::SeqCst);
         app.advance_clock(Duration::from_secs(2));
@@ -660,7 +660,7 @@ both_engines! {
             "logout",
             "requestPasswordReset",
             "INTERNAL_ERROR",
-            "a job failed",
+            "job failed; will retry",
             "a used refresh token",
         ] {
             assert!(text.contains(seen), "the log was not captured: no {seen} in\n{text}");

@@ -180,12 +180,13 @@ pub fn serialize_records(records: &[Record]) -> QueryResult<String> {
     serde_json::to_string(records).map_err(|error| Error::SerializationError(Box::new(error)))
 }
 
-/// Begins to make an export, from the start: whoever had begun before may not go on. `None` when there is nothing to be made.
-pub fn begin(c: &mut DbConnection, id: i64, now: i64) -> QueryResult<Option<ExportAttempt>> {
+/// Starts an attempt to write an export, which supersedes earlier attempts. `number` is the fencing token of the job.
+/// Returns `None` if the export is finished, expired or deleted.
+pub fn begin(c: &mut DbConnection, id: i64, number: i32, now: i64) -> QueryResult<Option<ExportAttempt>> {
     let attempt: Option<ExportAttempt> = diesel::update(exports::table.find(id))
         .filter(exports::state.eq_any([QUEUED, RUNNING]))
         .filter(exports::expires_at.gt(now))
-        .set((exports::state.eq(RUNNING), exports::attempts.eq(exports::attempts + 1)))
+        .set((exports::state.eq(RUNNING), exports::attempts.eq(number)))
         .returning((exports::id, exports::user_id, exports::attempts))
         .get_result(c)
         .optional()?;

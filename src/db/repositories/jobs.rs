@@ -1,29 +1,57 @@
-//! The outbox: what is to be done after a commit.
+//! The job queue.
+//!
+//! Each claim of a job increments its fencing token, which never decreases. A worker that has lost its claim, because it
+//! was slower than the visibility timeout, therefore changes nothing.
 
-use diesel::prelude::*;
+use diesel::{prelude::*, result::Error};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::db::{DbConnection, schema::jobs};
 
-/// The job that mails a reset token; its payload is the email address in lower case.
-pub const PASSWORD_RESET_MAIL: &str = "password_reset_mail";
+/// The arguments of a kind of job, stored as JSON.
+pub trait JobPayload: Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// The kind of job as it is stored.
+    const KIND: &'static str;
+}
 
-/// The job that makes an export; its payload is the id.
-pub const EXPORT: &str = "export";
+/// Mails a password reset token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PasswordResetMail {
+    /// The email address in lower case.
+    pub email_key: String,
+}
 
-/// A job that is due.
+impl JobPayload for PasswordResetMail {
+    const KIND: &'static str = "password_reset_mail";
+}
+
+/// Writes the file of an export.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExportRequest {
+    pub export_id: i64,
+}
+
+impl JobPayload for ExportRequest {
+    const KIND: &'static str = "export";
+}
+
+/// A job that a worker has claimed.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable)]
 pub struct QueuedJob {
     pub id: i64,
     pub kind: String,
     pub payload: String,
+    /// Number of times that the job was started and not released.
     pub attempts: i32,
+    pub fencing_token: i32,
 }
 
-/// Puts a job in, to be done at `run_at`.
-pub fn insert(c: &mut DbConnection, kind: &str, payload: &str, run_at: i64, now: i64) -> QueryResult<()> {
+/// Inserts a job that is due at `run_at`.
+pub fn enqueue<P: JobPayload>(c: &mut DbConnection, payload: &P, run_at: i64, now: i64) -> QueryResult<()> {
+    let payload = serde_json::to_string(payload).map_err(|error| Error::SerializationError(Box::new(error)))?;
     diesel::insert_into(jobs::table)
         .values((
-            jobs::kind.eq(kind),
+            jobs::kind.eq(P::KIND),
             jobs::payload.eq(payload),
             jobs::attempts.eq(0),
             jobs::run_at.eq(run_at),
@@ -33,14 +61,14 @@ pub fn insert(c: &mut DbConnection, kind: &str, payload: &str, run_at: i64, now:
         .map(drop)
 }
 
-/// Whether there is anything of this kind to do.
+/// Returns whether a job of a kind is due.
 pub fn is_any_due(c: &mut DbConnection, kind: &str, now: i64) -> QueryResult<bool> {
     let due = jobs::table.filter(jobs::kind.eq(kind)).filter(jobs::run_at.le(now));
     diesel::select(diesel::dsl::exists(due)).get_result(c)
 }
 
-/// Takes the oldest job of a kind that is due and hides it until `hidden_until`: if this worker dies, another finds it then.
-pub fn claim(c: &mut DbConnection, kind: &str, now: i64, hidden_until: i64) -> QueryResult<Option<QueuedJob>> {
+/// Claims the oldest job of a kind that is due. Other workers cannot claim it before `visible_at`.
+pub fn claim(c: &mut DbConnection, kind: &str, now: i64, visible_at: i64) -> QueryResult<Option<QueuedJob>> {
     let due = jobs::table
         .filter(jobs::kind.eq(kind))
         .filter(jobs::run_at.le(now))
@@ -48,39 +76,43 @@ pub fn claim(c: &mut DbConnection, kind: &str, now: i64, hidden_until: i64) -> Q
         .select(jobs::id);
     let id: Option<i64> = match c {
         DbConnection::Sqlite(c) => due.first(c).optional()?,
-        // Workers of several machines take different jobs.
+        // Concurrent workers claim different jobs.
         DbConnection::Postgres(c) => due.for_update().skip_locked().first(c).optional()?,
     };
     let Some(id) = id else { return Ok(None) };
     diesel::update(jobs::table.find(id))
-        .set((jobs::run_at.eq(hidden_until), jobs::attempts.eq(jobs::attempts + 1)))
-        .returning((jobs::id, jobs::kind, jobs::payload, jobs::attempts))
+        .set((
+            jobs::run_at.eq(visible_at),
+            jobs::attempts.eq(jobs::attempts + 1),
+            jobs::fencing_token.eq(jobs::fencing_token + 1),
+        ))
+        .returning((jobs::id, jobs::kind, jobs::payload, jobs::attempts, jobs::fencing_token))
         .get_result(c)
         .optional()
 }
 
-/// A job while whoever claimed it still has it: somebody else who claims it has another attempt.
-fn held(job: &QueuedJob) -> Held {
-    jobs::table.find(job.id).filter(jobs::attempts.eq(job.attempts))
+/// The row of a job, if the claim is still the latest.
+fn claimed(job: &QueuedJob) -> ClaimedRow {
+    jobs::table.find(job.id).filter(jobs::fencing_token.eq(job.fencing_token))
 }
-type Held = diesel::dsl::Filter<diesel::dsl::Find<jobs::table, i64>, diesel::dsl::Eq<jobs::attempts, i32>>;
+type ClaimedRow = diesel::dsl::Filter<diesel::dsl::Find<jobs::table, i64>, diesel::dsl::Eq<jobs::fencing_token, i32>>;
 
-/// Hides a job for longer: whoever has it is still at it. False when somebody else has it by now.
-pub fn extend_visibility(c: &mut DbConnection, job: &QueuedJob, hidden_until: i64) -> QueryResult<bool> {
-    diesel::update(held(job)).set(jobs::run_at.eq(hidden_until)).execute(c).map(|rows| rows > 0)
+/// Extends the time during which no other worker can claim the job. Returns `false` if the claim is lost.
+pub fn extend_visibility(c: &mut DbConnection, job: &QueuedJob, visible_at: i64) -> QueryResult<bool> {
+    diesel::update(claimed(job)).set(jobs::run_at.eq(visible_at)).execute(c).map(|rows| rows > 0)
 }
 
-/// Deletes a job that is done, or given up. False when somebody else has it by now.
+/// Deletes a job that was completed or has failed for the last time. Returns `false` if the claim is lost.
 pub fn delete(c: &mut DbConnection, job: &QueuedJob) -> QueryResult<bool> {
-    diesel::delete(held(job)).execute(c).map(|rows| rows > 0)
+    diesel::delete(claimed(job)).execute(c).map(|rows| rows > 0)
 }
 
-/// Leaves a job for later, unless somebody else has it by now.
+/// Schedules a failed job to run again at `run_at`, unless the claim is lost.
 pub fn retry_later(c: &mut DbConnection, job: &QueuedJob, run_at: i64, error: &str) -> QueryResult<()> {
-    diesel::update(held(job)).set((jobs::run_at.eq(run_at), jobs::last_error.eq(error))).execute(c).map(drop)
+    diesel::update(claimed(job)).set((jobs::run_at.eq(run_at), jobs::last_error.eq(error))).execute(c).map(drop)
 }
 
-/// Gives a job back untouched, unless somebody else has it by now: the next one may have it at once.
+/// Returns a job to the queue without counting the attempt, unless the claim is lost.
 pub fn release(c: &mut DbConnection, job: &QueuedJob, now: i64) -> QueryResult<()> {
-    diesel::update(held(job)).set((jobs::run_at.eq(now), jobs::attempts.eq(job.attempts - 1))).execute(c).map(drop)
+    diesel::update(claimed(job)).set((jobs::run_at.eq(now), jobs::attempts.eq(job.attempts - 1))).execute(c).map(drop)
 }

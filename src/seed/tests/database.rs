@@ -1,4 +1,4 @@
-//! A migrated database for one test.
+//! A migrated database for a test.
 
 use std::{
     path::{Path, PathBuf},
@@ -9,7 +9,7 @@ use diesel::connection::SimpleConnection;
 
 use crate::db::{DbConnection, Options, Target, migrations::Migrator};
 
-/// A database of one test; gone with it.
+/// A database that is deleted when it is dropped.
 pub(super) struct Database {
     migrator: Option<Migrator>,
     target: Target,
@@ -40,7 +40,7 @@ impl Database {
 
     fn migrated(target: Target, schema: Option<(String, String)>) -> Self {
         Migrator::connect(&options(&target)).unwrap().up().unwrap();
-        // Another one, as on PostgreSQL the first keeps all others from migrating for as long as it lives.
+        // A second connection, because the first one is closed with its advisory lock.
         let migrator = Some(Migrator::connect(&options(&target)).unwrap());
         Self { migrator, target, schema }
     }

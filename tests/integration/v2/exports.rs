@@ -6,14 +6,14 @@ use bucketlist::db::{
     DbConnection, DbError,
     repositories::{
         exports::{self, ExportAttempt, Record},
-        jobs::{self, EXPORT, QueuedJob},
+        jobs::{self, ExportRequest, JobPayload, QueuedJob},
     },
     schema,
 };
 use diesel::prelude::*;
 use futures_util::StreamExt;
 use poem::http::Method;
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::support::{Actor, Engine, TestApp, TestResponse, Value, json};
 
@@ -253,7 +253,9 @@ both_engines! {
         let user = app.user().await;
         let export = id(&ask(&user, "json").await);
         let now = 0;
-        let begin = async || app.app.db.write(move |c| exports::begin(c, export, now).map_err(DbError::from)).await.unwrap();
+        let begin = async |number: i32| {
+            app.app.db.write(move |c| exports::begin(c, export, number, now).map_err(DbError::from)).await.unwrap()
+        };
         let record = Record {
             is_item: false, id: 1, bucketlist_id: 1, name: "A list".into(), description: None, done: None, done_at: None,
             due_on: None, created_at: 0, updated_at: 0,
@@ -265,9 +267,9 @@ both_engines! {
         let finish = async |attempt: ExportAttempt, parts: i32, records: i64| {
             app.app.db.write(move |c| exports::finish(c, attempt, parts, records, now).map_err(DbError::from)).await.unwrap();
         };
-        let first = begin().await.unwrap();
+        let first = begin(1).await.unwrap();
         assert!(append(first, 0).await && append(first, 1).await);
-        let second = begin().await.unwrap();
+        let second = begin(2).await.unwrap();
         assert!(!append(first, 2).await);
         finish(first, 3, 6).await;
         assert_eq!(user.get(&format!("/v2/exports/{export}")).await.expect(200).json()["state"], "running");
@@ -279,7 +281,7 @@ both_engines! {
         finish(second, 9, 99).await;
         app.app.db.write(move |c| exports::fail(c, export, now).map_err(DbError::from)).await.unwrap();
         assert_eq!(user.get(&format!("/v2/exports/{export}")).await.expect(200).json()["records"], 2);
-        assert_eq!(begin().await, None, "it is finished");
+        assert_eq!(begin(3).await, None, "it is finished");
         // The job is still there, and finds nothing to do.
         app.run_jobs().await;
         assert_eq!(content(&user, export).await.json()["records"].as_array().unwrap().len(), 2);
@@ -290,7 +292,7 @@ both_engines! {
         let user = app.user().await;
         ask(&user, "json").await;
         let claim = async |now: i64| {
-            app.app.db.write(move |c| jobs::claim(c, EXPORT, now, now + 120).map_err(DbError::from)).await.unwrap()
+            app.app.db.write(move |c| jobs::claim(c, ExportRequest::KIND, now, now + 120).map_err(DbError::from)).await.unwrap()
         };
         let far = i64::MAX / 2;
         let job = claim(far).await.unwrap();
@@ -302,7 +304,7 @@ both_engines! {
         assert!(hide(&job, far + 300).await);
         assert_eq!(claim(far + 299).await, None);
         let next = claim(far + 300).await.unwrap();
-        assert_eq!(next.attempts, 2);
+        assert_eq!((next.attempts, next.fencing_token), (2, 2));
         // Whoever had it before has it no more.
         let (before, now) = (job.clone(), far + 301);
         assert!(!hide(&job, far + 900).await);
@@ -315,8 +317,10 @@ both_engines! {
         assert_eq!(claim(now).await, None, "it is hidden as long as the next one has said");
         // Given back, it has not been tried.
         app.app.db.write(move |c| jobs::release(c, &next, now).map_err(DbError::from)).await.unwrap();
+        // The number of attempts is the same as in the first claim, and still that claim is lost.
+        assert!(!app.app.db.write(move |c| jobs::delete(c, &job).map_err(DbError::from)).await.unwrap());
         let again = claim(now).await.unwrap();
-        assert_eq!(again.attempts, 2);
+        assert_eq!((again.attempts, again.fencing_token), (2, 3));
         assert!(app.app.db.write(move |c| jobs::delete(c, &again).map_err(DbError::from)).await.unwrap());
         assert_eq!(count(&app).await, Counts { exports: 1, parts: 0, jobs: 0 });
     }
@@ -328,10 +332,10 @@ both_engines! {
         for _ in 0..3 {
             ask(&user, "json").await;
         }
-        let (stop, stopped) = watch::channel(true);
+        let shutdown = CancellationToken::new();
+        shutdown.cancel();
         let db = app.app.db.clone();
-        app.app.worker.run(stopped).await;
-        drop(stop);
+        app.app.worker.run(shutdown).await;
         let tried: Vec<i32> =
             db.read(|c| schema::jobs::table.select(schema::jobs::attempts).load(c).map_err(DbError::from)).await.unwrap();
         assert_eq!(tried, [0, 0, 0]);

@@ -1,4 +1,4 @@
-//! What is answered to a connection that sends no request, as bytes: it stands where hyper's own answer would.
+//! Serializes the error response to a request that never reached hyper's parser or failed in it.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::FutureExt;
@@ -9,11 +9,11 @@ use poem::http::{
 
 use super::{ErrorResponder, RejectReason};
 
-/// The answer to a head that begins so. It is the last one on its connection.
-pub(super) fn answer(refuse: &ErrorResponder, refusal: RejectReason, start: &[u8]) -> Bytes {
-    let (is_head, path) = asked(start);
-    let (parts, body) = refuse(refusal, path).into_parts();
-    // Made in one piece, it is there at once.
+/// Serializes the response to a head that starts with `start`. It is the last one of its connection.
+pub(super) fn serialize(error_responder: &ErrorResponder, reason: RejectReason, start: &[u8]) -> Bytes {
+    let (is_head, path) = parse_start(start);
+    let (parts, body) = error_responder(reason, path).into_parts();
+    // The body is in memory, so it is ready at once.
     let body = body.into_bytes().now_or_never().and_then(Result::ok).unwrap_or_default();
     let mut bytes = BytesMut::with_capacity(1024);
     let mut line = |name: &[u8], value: &[u8]| {
@@ -39,8 +39,8 @@ fn is_framing(name: &HeaderName) -> bool {
     [CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING].contains(name)
 }
 
-/// Whether the head begins as one that asks for no body; and the path it names, as far as it is sure.
-fn asked(start: &[u8]) -> (bool, &str) {
+/// Returns whether the method is `HEAD`, and the path as far as it is known.
+fn parse_start(start: &[u8]) -> (bool, &str) {
     let line = start.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
     let mut words = line.split(|byte| *byte == b' ');
     let is_head = words.next() == Some(b"HEAD");
@@ -53,7 +53,7 @@ fn asked(start: &[u8]) -> (bool, &str) {
     } else if is_whole || path.len() < target.len() {
         path
     } else {
-        // Cut off: the version it is for is known, and the rest is not.
+        // The path is truncated: only its first segment, the version, is certain.
         path.char_indices().filter(|(_, letter)| *letter == '/').nth(1).map_or("/", |(at, _)| &path[..at])
     };
     (is_head, path)
@@ -64,27 +64,28 @@ mod tests {
     use super::*;
     use poem::{Response, http::StatusCode};
 
-    fn refused(_: RejectReason, path: &str) -> Response {
+    fn respond(_: RejectReason, path: &str) -> Response {
         let response = Response::builder().status(StatusCode::BAD_REQUEST).header("x-request-id", "7");
         response.header("content-length", 99).body(format!("at {path}"))
     }
 
     #[test]
-    fn it_says_the_same_as_any_other_and_that_it_is_the_last() {
+    fn response_has_its_headers_and_closes_the_connection() {
         let text =
-            String::from_utf8(answer(&refused, RejectReason::Malformed, b"GET /v1/x HTTP/1.1\r\nHo").to_vec()).unwrap();
+            String::from_utf8(serialize(&respond, RejectReason::Malformed, b"GET /v1/x HTTP/1.1\r\nHo").to_vec())
+                .unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert_eq!(body, "at /v1/x");
         let mut lines: Vec<&str> = head.split("\r\n").filter(|line| !line.starts_with("date: ")).collect();
         assert_eq!(lines.remove(0), "HTTP/1.1 400 Bad Request");
         lines.retain(|line| !line.starts_with("content-type"));
         assert_eq!(lines, ["x-request-id: 7", "connection: close", "content-length: 8"]);
-        let to_head = answer(&refused, RejectReason::Malformed, b"HEAD / HTTP/1.1\r\n");
+        let to_head = serialize(&respond, RejectReason::Malformed, b"HEAD / HTTP/1.1\r\n");
         assert!(to_head.ends_with(b"\r\n\r\n"));
     }
 
     #[test]
-    fn the_path_is_told_as_far_as_it_is_sure() {
+    fn path_is_known_up_to_the_truncation() {
         for (start, path) in [
             ("GET /v1/lists HTTP/1.1\r\n", "/v1/lists"),
             ("GET /v2/lists?q=a", "/v2/lists"),
@@ -97,8 +98,8 @@ mod tests {
             ("GET /\u{7f}x HTTP/1.1\r\n", "/"),
             ("\0\0\0", "/"),
         ] {
-            assert_eq!(asked(start.as_bytes()), (false, path), "{start:?}");
+            assert_eq!(parse_start(start.as_bytes()), (false, path), "{start:?}");
         }
-        assert!(asked(b"HEAD / HTTP/1.1").0);
+        assert!(parse_start(b"HEAD / HTTP/1.1").0);
     }
 }

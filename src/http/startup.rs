@@ -1,0 +1,56 @@
+//! Responses until the application has started.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use poem::{Endpoint, Request, Response, endpoint::BoxEndpoint, http::Method};
+use uuid::Uuid;
+
+use super::{Readiness, headers, refusal::connection_error_responses};
+use crate::server::{ErrorResponder, RejectReason};
+
+/// Forwards requests to the application once that has started. Before, `/health/live` succeeds and every other request is
+/// rejected with 503: migrating and indexing a large database can take minutes.
+pub struct StartupGate {
+    app: OnceLock<(BoxEndpoint<'static, Response>, Readiness)>,
+    error_responder: Arc<ErrorResponder>,
+    is_https: bool,
+}
+
+impl StartupGate {
+    #[must_use]
+    pub fn new(is_https: bool) -> Self {
+        Self { app: OnceLock::new(), error_responder: connection_error_responses(is_https), is_https }
+    }
+
+    /// Forwards requests to the application from now on.
+    pub fn open(&self, endpoint: BoxEndpoint<'static, Response>, readiness: Readiness) {
+        let _ = self.app.set((endpoint, readiness));
+    }
+
+    /// Makes the readiness check fail. Before the application has started, it fails in any case.
+    pub fn drain(&self) {
+        if let Some((_, readiness)) = self.app.get() {
+            readiness.drain();
+        }
+    }
+}
+
+impl Endpoint for StartupGate {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> poem::Result<Response> {
+        if let Some((app, _)) = self.app.get() {
+            return app.call(request).await;
+        }
+        let path = request.uri().path();
+        if path == "/health/live" && matches!(*request.method(), Method::GET | Method::HEAD) {
+            let mut response = super::system::live();
+            headers::complete(&mut response, &Uuid::now_v7().to_string(), Duration::ZERO, self.is_https);
+            return Ok(response);
+        }
+        Ok((self.error_responder)(RejectReason::Starting, path))
+    }
+}
