@@ -1,4 +1,5 @@
-//! The texts that people read: Markdown, the OpenAPI documents, command-line help, settings, pages, doc comments.
+//! The texts that people read: Markdown, the OpenAPI documents, command-line help, settings, pages, doc comments, and the names of
+//! functions, types and modules.
 
 use std::fs;
 
@@ -133,6 +134,37 @@ fn doc_comments<'a>(file: &'a str, text: &'a str) -> Vec<Text> {
     texts.finish()
 }
 
+/// The words of the name that a line declares: `fn expired_token_is_rejected` and `struct CursorPage` have names of several words.
+fn declared_name(line: &str) -> Option<String> {
+    const KEYWORDS: [&str; 8] = ["fn", "struct", "enum", "trait", "type", "mod", "const", "static"];
+    const MODIFIERS: [&str; 4] = ["async", "const", "unsafe", "pub"];
+    let mut words = line.trim_start().split(' ').peekable();
+    let mut keyword = words.next()?;
+    while keyword.starts_with("pub")
+        || (MODIFIERS.contains(&keyword) && words.peek().is_some_and(|next| KEYWORDS.contains(next)))
+    {
+        keyword = words.next()?;
+    }
+    let name = words.next().filter(|_| KEYWORDS.contains(&keyword))?;
+    let name = name.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next()?;
+    let mut text = String::new();
+    for (index, character) in name.char_indices() {
+        let starts_word = character.is_ascii_uppercase() && name[..index].ends_with(|c: char| c.is_ascii_lowercase());
+        text.push_str(if starts_word { " " } else { "" });
+        text.push(if character == '_' { ' ' } else { character.to_ascii_lowercase() });
+    }
+    Some(text)
+}
+
+/// The names of functions, types and modules, as words.
+fn declarations(file: &str, text: &str) -> Vec<Text> {
+    let name = |(index, line)| {
+        let text = declared_name(line)?;
+        Some(Text { file: file.to_owned(), lines: vec![(0, index + 1)], text, is_contract: false })
+    };
+    text.lines().enumerate().filter_map(name).collect()
+}
+
 /// Each comment line of `.env.example`.
 fn settings<'a>(file: &'a str, text: &'a str) -> Vec<Text> {
     let mut texts = Collector::new(file);
@@ -232,7 +264,11 @@ pub fn all() -> Vec<Text> {
             _ => None,
         };
         if let Some(in_file) = in_file {
-            texts.extend(in_file(&file, &read(&file)));
+            let text = read(&file);
+            texts.extend(in_file(&file, &text));
+            if file.ends_with(".rs") {
+                texts.extend(declarations(&file, &text));
+            }
         }
     }
     let mut cli = Cli::command();
@@ -259,6 +295,22 @@ fn every_kind_of_text_is_found() {
     }
     assert!(!repository_root().join("target").exists() || texts.iter().all(|text| !text.file.starts_with("target")));
     assert!(fs::exists(repository_root().join(glossary::PATH)).unwrap());
+}
+
+#[test]
+fn names_are_divided_into_words() {
+    let cases = [
+        ("    pub(crate) async fn expired_token_is_rejected() {", Some("expired token is rejected")),
+        ("pub struct CursorPage<T> {", Some("cursor page")),
+        ("const fn find(name: &str)", Some("find")),
+        ("const DURATION: &str = \"x\";", Some("duration")),
+        ("mod pages;", Some("pages")),
+        ("    let name = 1;", None),
+        ("use std::fs;", None),
+    ];
+    for (line, name) in cases {
+        assert_eq!(declared_name(line).as_deref(), name, "{line}");
+    }
 }
 
 #[test]
