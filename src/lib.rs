@@ -1,7 +1,7 @@
 //! The BucketList API: a contract-first REST server on SQLite or PostgreSQL.
 //!
-//! One call goes down four short flights of stairs: *endpoint trait → service → repository → SQL*. Arrows point one way:
-//! `main/cli → app → http → endpoints → services → db → domain`.
+//! A request passes through four layers: endpoint trait, service, repository, SQL. Dependencies point in one direction:
+//! `main/cli → app → http → endpoints → services → db → domain`. See `docs/architecture.md`.
 
 pub mod app;
 pub mod auth;
