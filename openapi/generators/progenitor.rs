@@ -1,8 +1,7 @@
 //! Settings of progenitor, the generator of the Rust clients.
 //!
-//! Builders: a parameter that is added to an operation later breaks no call.
-//! An enumeration that answers have is text, so that a value of tomorrow is no error: progenitor's own enumerations refuse
-//! what they do not know.
+//! Builders, so that a new parameter of an operation breaks no call. Enums of responses are replaced by `String`, because
+//! generated enums reject unknown values.
 
 pub mod v1 {
     progenitor::generate_api!(
@@ -16,8 +15,8 @@ pub mod v1 {
     );
 }
 
-/// From `bucketlist openapi print --contract v2 --json-only`: progenitor knows one media type, `application/json`. What it
-/// cannot know is said by the hook: a patch is a merge patch.
+/// Generated from `bucketlist openapi print --contract v2 --json-only`, because progenitor supports only `application/json`. The hook sets the
+/// media type of merge patches.
 pub mod v2 {
     progenitor::generate_api!(
         spec = "../../../target/clients/rust/v2.json",

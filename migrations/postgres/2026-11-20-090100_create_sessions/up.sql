@@ -10,7 +10,7 @@ CREATE TABLE sessions (
 CREATE INDEX sessions_user_id ON sessions (user_id);
 CREATE INDEX sessions_expires_at ON sessions (expires_at);
 
--- A session's refresh tokens, only as SHA-256; the one without rotated_at is the current one.
+-- Refresh tokens of a session, as SHA-256 digests. The one without rotated_at is current.
 CREATE TABLE refresh_tokens (
     token_hash BYTEA  NOT NULL PRIMARY KEY,
     session_id BIGINT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
@@ -19,7 +19,7 @@ CREATE TABLE refresh_tokens (
 );
 CREATE INDEX refresh_tokens_session_id ON refresh_tokens (session_id);
 
--- Access tokens that were logged out before they expired.
+-- Access tokens that were revoked by a logout.
 CREATE TABLE revoked_tokens (
     token_id   TEXT   NOT NULL PRIMARY KEY,
     expires_at BIGINT NOT NULL

@@ -1,14 +1,14 @@
--- What full-text search finds: a document for each bucketlist and item, made of terms that the server has cut and folded
--- itself and that begin with their owner ("42_paris"). So there is no text-search configuration to agree with.
--- The id of an item's document is the item's, of a list's document 2^62 more: lists are few and come first.
+-- The full-text index: a document for each bucketlist and item, of terms that the server has divided and folded
+-- and that start with their owner ("42_paris"). No text-search configuration is used.
+-- The document of an item has the id of the item, that of a list its id plus 2^62: lists are few and rank first.
 CREATE TABLE search_index (
     document_id BIGINT   PRIMARY KEY,
     terms       TSVECTOR NOT NULL
-    -- before it knows the table, PostgreSQL would start workers for each search: that takes longer than the search
+    -- without statistics, PostgreSQL would start parallel workers, which takes longer than the search
 ) WITH (parallel_workers = 0);
--- without a list of pending entries, which every search would have to read through
+-- without a pending list, which every search would have to read
 CREATE INDEX search_index_terms ON search_index USING gin (terms) WITH (fastupdate = off);
--- by whatever cascade rows go, their documents go with them
+-- triggers also delete the documents of rows deleted by a cascade
 CREATE FUNCTION bucketlists_leave_search_index() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     DELETE FROM search_index WHERE document_id IN (SELECT id + 4611686018427387904 FROM gone);

@@ -1,2 +1,2 @@
--- Counts the changes of what an account owns, so that a server knows whether what it remembers is still so.
+-- A counter of the changes to the data of an account, which validates cached responses.
 ALTER TABLE users ADD COLUMN revision BIGINT NOT NULL DEFAULT 0;

@@ -1,2 +1,2 @@
--- Of SQLite only: PostgreSQL's index finds the beginnings of words as it is.
+-- SQLite only: the index of PostgreSQL supports word prefixes.
 SELECT 1;

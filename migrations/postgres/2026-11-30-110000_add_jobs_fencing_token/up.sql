@@ -1,5 +1,5 @@
 -- Incremented by each claim of a job and never decremented, so that a worker that has lost its claim changes nothing.
 ALTER TABLE jobs ADD COLUMN fencing_token INTEGER NOT NULL DEFAULT 0;
--- Payloads are JSON objects from now on.
+-- Payloads become JSON objects.
 UPDATE jobs SET payload = json_build_object('export_id', payload::BIGINT)::TEXT WHERE kind = 'export';
 UPDATE jobs SET payload = json_build_object('email_key', payload)::TEXT WHERE kind = 'password_reset_mail';

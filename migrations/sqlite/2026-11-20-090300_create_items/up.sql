@@ -3,7 +3,7 @@ CREATE TABLE items (
     bucketlist_id BIGINT  NOT NULL REFERENCES bucketlists (id) ON DELETE CASCADE,
     name          TEXT    NOT NULL,
     description   TEXT,
-    -- name and description in lower case: what `q` searches
+    -- name and description in lower case, searched by `q`
     search_text   TEXT    NOT NULL,
     done          BOOLEAN NOT NULL,
     done_at       BIGINT,
@@ -11,5 +11,5 @@ CREATE TABLE items (
     created_at    BIGINT  NOT NULL,
     updated_at    BIGINT  NOT NULL
 );
--- pages of one list, the oldest first
+-- pages of a list, oldest first
 CREATE INDEX items_bucketlist_id_id ON items (bucketlist_id, id);

@@ -1,7 +1,7 @@
--- What full-text search finds: a document for each bucketlist and item, made of terms that the server has cut and folded
--- itself and that begin with their owner ("42_paris"). The tokenizer splits at spaces and changes nothing: `ascii` knows
--- letters, digits, `_` and whatever is not ASCII as parts of a token. Nothing of the texts is kept but the index.
--- The id of an item's document is the item's, of a list's document 2^62 more: lists are few and come first.
+-- The full-text index: a document for each bucketlist and item, of terms that the server has divided and folded
+-- and that start with their owner ("42_paris"). The tokenizer only splits at spaces: `ascii` treats
+-- letters, digits, `_` and non-ASCII characters as parts of a token. The texts themselves are not stored.
+-- The document of an item has the id of the item, that of a list its id plus 2^62: lists are few and rank first.
 CREATE VIRTUAL TABLE search_index USING fts5 (
     name,
     description,
@@ -9,7 +9,7 @@ CREATE VIRTUAL TABLE search_index USING fts5 (
     contentless_delete = 1,
     tokenize = "ascii tokenchars '_'"
 );
--- by whatever cascade a row goes, its document goes with it
+-- a trigger also deletes the document of a row deleted by a cascade
 CREATE TRIGGER bucketlists_leave_search_index AFTER DELETE ON bucketlists BEGIN
     DELETE FROM search_index WHERE rowid = OLD.id + 4611686018427387904;
 END;

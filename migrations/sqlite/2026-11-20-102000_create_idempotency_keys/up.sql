@@ -1,10 +1,10 @@
--- Creations that were named by their caller, with what came of them: written with the creation, given again for a day.
+-- Results of requests with an idempotency key, stored in the transaction of the request and replayed for a day.
 CREATE TABLE idempotency_keys (
     user_id     BIGINT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     name        TEXT   NOT NULL,
-    -- SHA-256 of the operation and what it was asked to make
+    -- SHA-256 of the operation and the request
     fingerprint BLOB   NOT NULL,
-    -- the rows that were made, as JSON
+    -- the result, as JSON
     result      TEXT   NOT NULL,
     expires_at  BIGINT NOT NULL,
     PRIMARY KEY (user_id, name)

@@ -1,20 +1,20 @@
--- What was done, by whom and from where. Ids without references, on purpose: an event outlives the account it speaks of, and
--- ids are never given twice.
+-- Audit events. Ids have no foreign keys, because an event outlives the account it refers to, and
+-- ids are never reused.
 CREATE TABLE audit_events (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     created_at  BIGINT  NOT NULL,
     action      TEXT    NOT NULL,
-    -- the account that did it; null: nobody who could be told, or the command line
+    -- the acting account; null if unknown, or for the command line
     actor_id    BIGINT,
-    -- what it was done to
+    -- the target
     target_type TEXT,
     target_id   BIGINT,
     request_id  TEXT,
     address     TEXT,
-    -- a JSON object of texts
+    -- a JSON object with string values
     detail      TEXT    NOT NULL
 );
--- Pages that go on after a row: in time, and by what they are filtered. The rowid ends every index by itself.
+-- Keyset pagination by time, for each filter. Every index of SQLite ends with the rowid.
 CREATE INDEX audit_events_created_at_id ON audit_events (created_at);
 CREATE INDEX audit_events_action_created_at_id ON audit_events (action, created_at);
 CREATE INDEX audit_events_actor_id_created_at_id ON audit_events (actor_id, created_at);

@@ -1,40 +1,40 @@
--- Equal failures: the same operation, status, code, and place where it went wrong.
+-- Failures with the same operation, status, error code and code location.
 CREATE TABLE incident_groups (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     fingerprint TEXT    NOT NULL,
     operation   TEXT,
     status      INTEGER NOT NULL,
     code        TEXT,
-    -- where it went wrong, in words without values
+    -- code location, without values
     site        TEXT    NOT NULL,
-    -- also those of which no record was kept
+    -- including failures without a stored incident
     occurrences BIGINT  NOT NULL,
     resolved_at BIGINT,
-    -- the version it is fixed in, as an administrator said
+    -- the version it is fixed in, set by an administrator
     fixed_in    TEXT,
-    -- first and last seen
+    -- first and last occurrence
     created_at  BIGINT  NOT NULL,
     updated_at  BIGINT  NOT NULL
 );
 CREATE UNIQUE INDEX incident_groups_fingerprint_key ON incident_groups (fingerprint);
 CREATE INDEX incident_groups_created_at_id ON incident_groups (created_at, id);
 
--- Failed requests, redacted: no secret is in any of these columns.
+-- Failed requests, redacted: no column contains secrets.
 CREATE TABLE incidents (
     id             INTEGER PRIMARY KEY AUTOINCREMENT,
     group_id       BIGINT  NOT NULL REFERENCES incident_groups (id) ON DELETE CASCADE,
-    -- who asked; what a user sent goes with the account
+    -- the caller; incidents are deleted with the account
     user_id        BIGINT  REFERENCES users (id) ON DELETE CASCADE,
     request_id     TEXT    NOT NULL,
     method         TEXT    NOT NULL,
     contract       TEXT,
     duration       BIGINT  NOT NULL,
     server_version TEXT    NOT NULL,
-    -- names the key that the record is sealed with; null: it is not
+    -- identifies the key the record is encrypted with; null if it is not encrypted
     key_id         TEXT,
-    -- the whole record, as JSON
+    -- the complete record, as JSON
     record         BLOB    NOT NULL,
-    -- when the request came
+    -- when the request was received
     created_at     BIGINT  NOT NULL,
     expires_at     BIGINT  NOT NULL
 );

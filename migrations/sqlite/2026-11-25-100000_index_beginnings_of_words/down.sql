@@ -1,4 +1,4 @@
--- `migrate up` of that time's binary fills it, or its server when it starts.
+-- `migrate up` or the start of the server fills it.
 DROP TABLE search_index;
 CREATE VIRTUAL TABLE search_index USING fts5 (
     name,

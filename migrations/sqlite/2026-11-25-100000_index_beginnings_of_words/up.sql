@@ -1,8 +1,8 @@
--- The index anew, and beside it one of the first letter and one of the first two letters of every word: what begins with
--- them is a single entry then, and need not be collected from all words that do. That asks for owners of one width, here 13
--- characters ("0000000000016paris"). Which columns have a term is kept, not where it stands in them,
--- and an underscore is no part of one any more: a server of before finds nothing in it.
--- Migrating fills the index afterwards, as does the server when it starts.
+-- Recreates the index, with prefix indexes for the first and the first two letters of every word, so that the matches of
+-- such a prefix are a single entry. This requires owners of a fixed width, here 13
+-- characters ("0000000000016paris"). The index stores the columns of a term but not its positions,
+-- and terms no longer contain an underscore: older servers find nothing in it.
+-- The migration command and the start of the server fill the index afterwards.
 DROP TABLE search_index;
 CREATE VIRTUAL TABLE search_index USING fts5 (
     name,

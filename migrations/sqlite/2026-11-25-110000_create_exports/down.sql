@@ -1,4 +1,4 @@
--- Nobody else knows these.
+-- Only this version of the server has these jobs.
 DELETE FROM jobs WHERE kind = 'export';
 DROP TABLE export_parts;
 DROP TABLE exports;
