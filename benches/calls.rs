@@ -12,7 +12,7 @@ use bucketlist::{
     auth::AccessTokens,
     config::Config,
     db::{Db, DbError, repositories::bucketlists},
-    domain::{Clock, SystemClock, SystemRandom},
+    domain::{BucketlistContent, BucketlistId, Clock, NewBucketlist, SystemClock, SystemRandom, Timestamp, UserId},
     seed,
 };
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -32,16 +32,12 @@ fn token_check(criterion: &mut Criterion) {
 fn prepare(config: &Config) {
     let mut migrator = support::prepare(config);
     for number in 0..200 {
-        let list = bucketlists::NewBucketlist {
-            user_id: 2,
+        let content = BucketlistContent {
             name: format!("List {number}"),
             description: Some("What there is to do in life.".to_owned()),
-            search_text: format!("list {number}\nwhat there is to do in life."),
-            items_total: 0,
-            items_done: 0,
-            created_at: 0,
-            updated_at: 0,
         };
+        let now = Timestamp::default();
+        let list = NewBucketlist { owner: UserId::new(2), content, created_at: now, updated_at: now };
         bucketlists::insert(migrator.connection(), &list).unwrap();
     }
 }
@@ -56,7 +52,9 @@ fn calls(criterion: &mut Criterion) {
         prepare(&config);
         let db = Db::open(config.database.clone()).unwrap();
         criterion.bench_function(&format!("read one row, {engine}"), |bencher| {
-            bencher.to_async(&runtime).iter(|| db.read(|c| bucketlists::find(c, 2, 1).map_err(DbError::from)));
+            bencher.to_async(&runtime).iter(|| {
+                db.read(|c| bucketlists::find(c, UserId::new(2), BucketlistId::new(1)).map_err(DbError::from))
+            });
         });
         let app = support::app(&config);
         let token = runtime.block_on(support::log_in(&app, seed::DEMO_EMAIL, seed::DEMO_PASSWORD));

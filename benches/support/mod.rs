@@ -81,7 +81,7 @@ pub(crate) fn prepare(config: &Config) -> Migrator {
     let mut migrator = Migrator::connect(&config.database).unwrap();
     migrator.up().unwrap();
     let hasher = Hasher::new(config.passwords).unwrap();
-    seed::insert_standard(migrator.connection(), &hasher, &SystemRandom, SystemClock.now()).unwrap();
+    seed::insert_standard(migrator.connection(), &hasher, &SystemRandom, SystemClock.now().micros()).unwrap();
     migrator
 }
 

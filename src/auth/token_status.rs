@@ -11,9 +11,9 @@ use std::{
 use moka::sync::Cache;
 
 use super::Claims;
-use crate::db::{
-    Db, DbError,
-    repositories::sessions::{self, TokenStatus},
+use crate::{
+    db::{Db, DbError, repositories::sessions},
+    domain::{SessionId, TokenStatus},
 };
 
 /// Caches the status of tokens between requests if this process is the only writer.
@@ -63,7 +63,7 @@ impl TokenStatusCache {
         }
         // Before the read: an invalidation during the read must apply to this entry.
         let generation = self.generation();
-        let (session_id, token_id) = (claims.sid, claims.jti.clone());
+        let (session_id, token_id) = (SessionId::new(claims.sid), claims.jti.clone());
         let status = db.read(move |c| sessions::token_status(c, session_id, &token_id).map_err(DbError::from)).await?;
         if let (Some(entries), Some(status)) = (&self.entries, &status) {
             entries.insert(claims.jti.clone(), (generation, status.clone()));

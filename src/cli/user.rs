@@ -15,15 +15,12 @@ use crate::{
     auth::{Hasher, RefreshTokens, digest},
     config::Config,
     db::{
-        DbConnection, DbError,
-        repositories::{
-            audit, sessions,
-            users::{self, NewUser, UserChanges},
-        },
+        DbConnection, DbError, UniqueConstraint,
+        repositories::{audit, sessions, users},
     },
     domain::{
-        AuditAction, AuditEvent, AuditOrigin, Clock, Email, PasswordPolicy, SystemClock, SystemRandom, UserName,
-        search_text,
+        AuditAction, AuditOrigin, Clock, Email, NewAuditEvent, NewUser, PasswordPolicy, Role, SystemClock,
+        SystemRandom, Timestamp, UserName,
     },
 };
 
@@ -90,28 +87,27 @@ fn create(config: &Config, arguments: &Create, input: &mut dyn BufRead, out: &mu
         .ok_or_else(|| CliError::with_help("cannot hash the password", "check PASSWORD_HASH_MEMORY_KIB"))?;
     let now = SystemClock.now();
     let user = NewUser {
-        email: email.address(),
-        email_key: email.key(),
+        email: &email,
         name: name.as_str(),
-        search_text: search_text(email.address(), Some(name.as_str())),
         password_hash: &password_hash,
-        role: if arguments.admin { users::ADMIN } else { users::USER },
+        role: if arguments.admin { Role::Admin } else { Role::User },
         disabled: false,
         created_at: now,
         updated_at: now,
     };
     let insert = |c: &mut DbConnection| -> QueryResult<_> {
         let user = users::insert(c, &user)?;
-        let event = AuditEvent::of_user(AuditAction::UserCreated, user.id).with("role", &user.role);
+        let event = NewAuditEvent::on_user(AuditAction::UserCreated, user.id).with("role", user.role);
         if let Some(token) = &token {
-            let ttl = i64::try_from(config.passwords.reset_ttl.as_micros()).unwrap_or(i64::MAX / 4);
-            sessions::insert_password_reset(c, &digest(token), user.id, now + ttl)?;
+            sessions::insert_password_reset(c, &digest(token), user.id, now + config.passwords.reset_ttl)?;
         }
         record(c, event, now)?;
         Ok(user)
     };
     let user = migrator.connection().transaction(insert).map_err(|error| match DbError::from(error) {
-        DbError::UniqueViolation(_) => CliError::Message(format!("user {} already exists", email.address())),
+        DbError::UniqueViolation(UniqueConstraint::UserEmail) => {
+            CliError::Message(format!("user {} already exists", email.address()))
+        }
         error => CliError::Message(error.to_string()),
     })?;
     writeln!(out, "Created {} {} with ID {}.", user.role, user.email, user.id)?;
@@ -135,14 +131,13 @@ fn promote(config: &Config, email: &str, out: &mut dyn Write) -> Result<(), CliE
     let (c, now) = (migrator.connection(), SystemClock.now());
     let unknown = || CliError::Message(format!("user {} does not exist", email.address()));
     let user = users::find_by_email(c, email.key())?.ok_or_else(unknown)?;
-    let changes = UserChanges { role: Some(users::ADMIN.to_owned()), updated_at: Some(now), ..UserChanges::default() };
     c.transaction(|c| {
-        users::update(c, user.id, &changes)?;
+        users::update_access(c, user.id, Some(Role::Admin), None, now)?;
         if user.is_admin() {
             return Ok(());
         }
-        let event = AuditEvent::of_user(AuditAction::UserRoleChanged, user.id);
-        record(c, event.with("from", &user.role).with("to", users::ADMIN), now)
+        let event = NewAuditEvent::on_user(AuditAction::UserRoleChanged, user.id);
+        record(c, event.with("from", user.role).with("to", Role::Admin), now)
     })?;
     writeln!(out, "{} is now an administrator.", user.email)?;
     Ok(())
@@ -152,7 +147,7 @@ fn parse_email(text: &str) -> Result<Email, CliError> {
     Email::parse(text).map_err(|_| CliError::Message(format!("`{text}` is not an email address")))
 }
 
-fn record(c: &mut DbConnection, event: AuditEvent, now: i64) -> QueryResult<()> {
+fn record(c: &mut DbConnection, event: NewAuditEvent, now: Timestamp) -> QueryResult<()> {
     audit::append(c, &AuditOrigin::default(), &event.with("by", "command line"), now)
 }
 

@@ -1,4 +1,4 @@
-//! One connection to either engine, and how it is opened.
+//! Connections to either engine.
 
 use std::{
     fmt,
@@ -17,7 +17,7 @@ use diesel::{
     result::QueryResult,
 };
 
-/// A connection to either engine; queries are written once.
+/// A connection to either engine, so that queries are written once.
 #[derive(diesel::MultiConnection)]
 pub enum DbConnection {
     /// The embedded database.
@@ -26,7 +26,7 @@ pub enum DbConnection {
     Postgres(PgConnection),
 }
 
-/// Which database.
+/// The location of a database.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Target {
     /// The embedded database in this file.
@@ -35,7 +35,7 @@ pub enum Target {
     Postgres(String),
 }
 
-/// The URL may hold a password.
+/// Redacted, because the URL may contain a password.
 impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -45,7 +45,7 @@ impl fmt::Debug for Target {
     }
 }
 
-/// Which file a path leads to.
+/// Identifies the file at a path.
 #[cfg(unix)]
 fn identity(path: &Path) -> Option<(u64, u64)> {
     use std::os::unix::fs::MetadataExt;
@@ -68,8 +68,8 @@ impl Target {
     }
 }
 
-/// busy_timeout comes first: switching to WAL takes a lock itself, and would fail at once under load. FULL syncs the log at
-/// each commit, so that an acknowledged write survives a power cut; the writer groups commits to share the sync.
+/// `busy_timeout` comes first: switching to WAL takes a lock, and would otherwise fail at once under load. FULL syncs the log at
+/// each commit, so that a confirmed write survives a power failure; the writer groups commits to share the sync.
 const SQLITE_PRAGMAS: &str = "PRAGMA busy_timeout = 5000;
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
@@ -82,11 +82,11 @@ const SQLITE_PRAGMAS: &str = "PRAGMA busy_timeout = 5000;
 pub(super) struct Manager {
     pub(super) target: Target,
     pub(super) statement_timeout: Duration,
-    /// Counts every statement sent, for tests that prove how many a call needs.
+    /// Number of statements sent, for tests that limit it.
     pub(super) statements: Arc<AtomicU64>,
-    /// The file that the first connection opened.
+    /// The file that the first connection has opened.
     file: Arc<OnceLock<(u64, u64)>>,
-    /// How often a connection was found dead.
+    /// Number of connections that were found dead.
     deaths: Arc<AtomicU64>,
 }
 
@@ -95,8 +95,8 @@ impl Manager {
         Self { target, statement_timeout, statements, file: Arc::default(), deaths: Arc::default() }
     }
 
-    /// Whether the embedded database is still the file that was opened. Removed or replaced under the server, it would go
-    /// on taking writes that nobody finds again.
+    /// Whether the SQLite database is still the file that was opened. If the file was removed or replaced, further writes would
+    /// be lost.
     pub(super) fn is_intact(&self) -> bool {
         match (&self.target, self.file.get()) {
             (Target::Sqlite(path), Some(opened)) => identity(path).as_ref() == Some(opened),
@@ -113,10 +113,10 @@ impl Manager {
     }
 
     pub(super) fn open(&self) -> Result<DbConnection, ConnectionError> {
-        Ok(self.hold()?.connection)
+        Ok(self.open_pooled()?.connection)
     }
 
-    fn hold(&self) -> Result<Held, ConnectionError> {
+    fn open_pooled(&self) -> Result<PooledConnection, ConnectionError> {
         let deaths = self.deaths();
         let mut connection = match &self.target {
             Target::Sqlite(path) => {
@@ -148,41 +148,41 @@ impl Manager {
             InstrumentationEvent::FinishQuery { error: Some(_), .. } => failed.store(true, Ordering::Relaxed),
             _ => {}
         });
-        Ok(Held { connection, dead: false, deaths, last_failed })
+        Ok(PooledConnection { connection, is_dead: false, deaths, last_failed })
     }
 }
 
-/// A pooled connection, and what is known of it.
-pub(super) struct Held {
+/// A connection in a pool, and its state.
+pub(super) struct PooledConnection {
     pub(super) connection: DbConnection,
-    /// Whether it was found to be dead.
-    pub(super) dead: bool,
-    /// How many deaths there had been when it was last known to live.
+    /// Whether the connection was found dead.
+    pub(super) is_dead: bool,
+    /// The number of dead connections when this one was last known to be alive.
     pub(super) deaths: u64,
-    /// Whether the newest statement failed. In a transaction of PostgreSQL nothing can succeed after that, and a COMMIT
-    /// rolls back without saying so.
+    /// Whether the last statement failed. In a transaction of PostgreSQL every further statement fails then, and COMMIT rolls back
+    /// without an error.
     pub(super) last_failed: Arc<AtomicBool>,
 }
 
 impl r2d2::ManageConnection for Manager {
-    type Connection = Held;
+    type Connection = PooledConnection;
     type Error = ConnectionError;
 
-    fn connect(&self) -> Result<Held, ConnectionError> {
-        self.hold()
+    fn connect(&self) -> Result<PooledConnection, ConnectionError> {
+        self.open_pooled()
     }
 
-    fn is_valid(&self, held: &mut Held) -> Result<(), ConnectionError> {
-        held.connection.ping().map_err(ConnectionError::CouldntSetupConfiguration)
+    fn is_valid(&self, pooled: &mut PooledConnection) -> Result<(), ConnectionError> {
+        pooled.connection.ping().map_err(ConnectionError::CouldntSetupConfiguration)
     }
 
-    fn has_broken(&self, held: &mut Held) -> bool {
-        held.dead || held.connection.is_broken()
+    fn has_broken(&self, pooled: &mut PooledConnection) -> bool {
+        pooled.is_dead || pooled.connection.is_broken()
     }
 }
 
 impl DbConnection {
-    /// Whether the server still answers; SQLite always does.
+    /// Whether the server still responds. SQLite always does.
     pub(super) fn is_alive(&mut self) -> bool {
         match self {
             Self::Sqlite(_) => true,
@@ -190,8 +190,8 @@ impl DbConnection {
         }
     }
 
-    /// Begins the transaction that a group of write units shares. Taking SQLite's write lock at once avoids the upgrade
-    /// from a read lock, which fails under concurrency.
+    /// Begins the transaction of a group of write units. Acquires SQLite's write lock at once: the upgrade from a read lock fails
+    /// under concurrency.
     pub(super) fn begin_group(&mut self) -> QueryResult<()> {
         match self {
             Self::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN IMMEDIATE"),
@@ -199,7 +199,7 @@ impl DbConnection {
         }
     }
 
-    /// Makes the group durable.
+    /// Commits the transaction of the group.
     pub(super) fn commit_group(&mut self) -> QueryResult<()> {
         match self {
             Self::Sqlite(c) => AnsiTransactionManager::commit_transaction(c),
@@ -207,8 +207,8 @@ impl DbConnection {
         }
     }
 
-    /// Whether the engine has rolled the whole group back by itself, as SQLite may when the disk is full or cannot be
-    /// read. It does not say so; but then there is no transaction, and one can be begun.
+    /// Whether the engine has rolled back the whole group by itself, as SQLite may do if the disk is full or cannot be read. It
+    /// reports no error, but then a new transaction can begin.
     pub(super) fn has_lost_group(&mut self) -> bool {
         match self {
             Self::Sqlite(c) => c.batch_execute("BEGIN").is_ok(),
@@ -216,7 +216,7 @@ impl DbConnection {
         }
     }
 
-    /// Forgets the group.
+    /// Rolls back the transaction of the group.
     pub(super) fn rollback_group(&mut self) -> QueryResult<()> {
         match self {
             Self::Sqlite(c) => AnsiTransactionManager::rollback_transaction(c),
@@ -224,7 +224,7 @@ impl DbConnection {
         }
     }
 
-    /// Runs several statements on one unchanging state of the database.
+    /// Runs several statements on one snapshot of the database.
     pub(super) fn snapshot<T, E: From<diesel::result::Error>>(
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<T, E>,
@@ -236,7 +236,7 @@ impl DbConnection {
             }
         }
         let result = work(self);
-        // Nothing was written: ending the transaction cannot lose anything, and its failure shows at the next use.
+        // Nothing was written, so nothing can be lost.
         let ended = self.commit_group();
         let value = result?;
         ended?;

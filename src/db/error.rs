@@ -1,39 +1,70 @@
-//! What can go wrong between a unit of work and its database; classified by kind, never by message.
+//! Errors of units of work, classified by kind and never by the wording of a message.
 
-use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error as DieselError};
 
-/// Why a unit of work did not come to an end.
+/// Why a unit of work failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
-    /// No connection came free in time.
-    #[error("no database connection came free within {0:?}")]
+    /// No connection was available in time.
+    #[error("no database connection available within {0:?}")]
     AcquireTimeout(std::time::Duration),
-    /// A connection came free too late.
-    #[error("the unit of work waited too long for its turn")]
+    /// A connection was available, but only after the deadline of the unit of work.
+    #[error("the unit of work did not start before its deadline")]
     DeadlineExceeded,
     /// The database cannot be reached.
-    #[error("the database cannot be reached: {0}")]
+    #[error("the database is unavailable: {0}")]
     Unavailable(String),
-    /// A rule of the schema refused the write; the constraint's name where the engine tells it.
-    #[error("a unique constraint refused the write: {0}")]
-    UniqueViolation(String),
-    /// What the row would have belonged to is gone.
-    #[error("a foreign key refused the write")]
+    /// A unique constraint was violated.
+    #[error("unique constraint violated: {0:?}")]
+    UniqueViolation(UniqueConstraint),
+    /// A referenced row does not exist.
+    #[error("foreign key constraint violated")]
     ForeignKeyViolation,
-    /// The unit panicked; the panic is in the log.
+    /// The unit of work panicked; the panic is logged.
     #[error("the unit of work panicked")]
     Panicked,
-    /// Anything else.
-    #[error("the query failed: {0}")]
+    /// Any other error.
+    #[error("query failed: {0}")]
     Query(#[source] DieselError),
+}
+
+/// A unique constraint of the schema.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UniqueConstraint {
+    /// One account per email address.
+    UserEmail,
+    /// One bucketlist per owner and name.
+    BucketlistName,
+    /// Any other, as the engine identifies it.
+    Other(String),
+}
+
+/// The constraints by their name on PostgreSQL and their columns on SQLite.
+const UNIQUE_CONSTRAINTS: [(UniqueConstraint, &str, &[&str]); 2] = [
+    (UniqueConstraint::UserEmail, "users_email_key_key", &["users.email_key"]),
+    (UniqueConstraint::BucketlistName, "bucketlists_user_id_name", &["bucketlists.user_id", "bucketlists.name"]),
+];
+
+impl UniqueConstraint {
+    fn of(info: &dyn DatabaseErrorInformation) -> Self {
+        if let Some(name) = info.constraint_name() {
+            let constraint = UNIQUE_CONSTRAINTS.into_iter().find(|(_, known, _)| *known == name);
+            return constraint.map_or_else(|| Self::Other(name.to_owned()), |(constraint, ..)| constraint);
+        }
+        // SQLite provides no structured information. Its message is the fixed text below, followed by the columns.
+        let message = info.message();
+        let columns = message.strip_prefix("UNIQUE constraint failed: ").unwrap_or(message);
+        let constraint =
+            UNIQUE_CONSTRAINTS.into_iter().find(|(_, _, known)| columns.split(", ").eq(known.iter().copied()));
+        constraint.map_or_else(|| Self::Other(columns.to_owned()), |(constraint, ..)| constraint)
+    }
 }
 
 impl From<DieselError> for DbError {
     fn from(error: DieselError) -> Self {
         match error {
             DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, info) => {
-                // SQLite names the columns ("users.email_key"), PostgreSQL the constraint.
-                Self::UniqueViolation(info.constraint_name().unwrap_or_else(|| info.message()).to_owned())
+                Self::UniqueViolation(UniqueConstraint::of(&*info))
             }
             DieselError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _) => Self::ForeignKeyViolation,
             DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, info) => {
@@ -41,6 +72,60 @@ impl From<DieselError> for DbError {
             }
             DieselError::BrokenTransactionManager => Self::Unavailable("the connection was lost".to_owned()),
             error => Self::Query(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The information that PostgreSQL provides.
+    struct Postgres(&'static str);
+
+    impl DatabaseErrorInformation for Postgres {
+        fn message(&self) -> &str {
+            "duplicate key value violates unique constraint"
+        }
+        fn details(&self) -> Option<&str> {
+            None
+        }
+        fn hint(&self) -> Option<&str> {
+            None
+        }
+        fn table_name(&self) -> Option<&str> {
+            None
+        }
+        fn column_name(&self) -> Option<&str> {
+            None
+        }
+        fn constraint_name(&self) -> Option<&str> {
+            Some(self.0)
+        }
+        fn statement_position(&self) -> Option<i32> {
+            None
+        }
+    }
+
+    fn sqlite(columns: &str) -> UniqueConstraint {
+        UniqueConstraint::of(&format!("UNIQUE constraint failed: {columns}"))
+    }
+
+    #[test]
+    fn constraint_is_identified_by_its_exact_name() {
+        assert_eq!(UniqueConstraint::of(&Postgres("users_email_key_key")), UniqueConstraint::UserEmail);
+        assert_eq!(UniqueConstraint::of(&Postgres("bucketlists_user_id_name")), UniqueConstraint::BucketlistName);
+        for other in ["bucketlists_pkey", "archived_bucketlists_user_id_name", "invited_users_email_key"] {
+            assert_eq!(UniqueConstraint::of(&Postgres(other)), UniqueConstraint::Other(other.to_owned()));
+        }
+    }
+
+    #[test]
+    fn constraint_is_identified_by_its_columns_on_sqlite() {
+        assert_eq!(sqlite("users.email_key"), UniqueConstraint::UserEmail);
+        assert_eq!(sqlite("bucketlists.user_id, bucketlists.name"), UniqueConstraint::BucketlistName);
+        for other in ["bucketlists.id", "invitations.email_key", "bucketlists.user_id"] {
+            assert_eq!(sqlite(other), UniqueConstraint::Other(other.to_owned()));
         }
     }
 }

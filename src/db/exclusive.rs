@@ -1,4 +1,5 @@
-//! Being the only server of a PostgreSQL database. Such a server may remember what it has read, as one on SQLite may.
+//! The exclusive lock on a PostgreSQL database. The server that has it is the only one, so it may cache what it reads, as a server
+//! on SQLite may.
 
 use diesel::{
     Connection as _, PgConnection, QueryableByName, RunQueryDsl, result::QueryResult, sql_query, sql_types::Bool,
@@ -6,45 +7,45 @@ use diesel::{
 
 use super::migrations::one_line;
 
-/// Whose advisory lock it is: `buck` in ASCII. Several applications may share a database, and several schemas of it may be of
-/// this one.
+/// Distinguishes the advisory lock from those of other applications: `buck` in ASCII. The second key is the schema, since several
+/// schemas of a database may belong to this application.
 const APPLICATION: i32 = 0x6275_636B;
 
-/// Why a database cannot be had.
+/// Why the lock was not acquired.
 #[derive(Debug, thiserror::Error)]
 pub enum ExclusiveLockError {
-    /// Somebody else has it for themselves.
-    #[error("another server has claimed the database")]
+    /// Another server has the lock.
+    #[error("another server has locked the database")]
     AlreadyHeld,
-    /// Nobody could be asked.
+    /// The database cannot be reached.
     #[error("cannot open the database: {0}")]
     Unreachable(String),
 }
 
-/// A claim on a database. It stands as long as its connection does: also a server that is killed gives it up.
+/// An exclusive lock on a database. It lasts as long as its connection, so a server that is killed releases it.
 pub struct ExclusiveLock {
     url: String,
     connection: PgConnection,
 }
 
 #[derive(QueryableByName)]
-struct Answer {
+struct LockResult {
     #[diesel(sql_type = Bool)]
-    granted: bool,
+    is_acquired: bool,
 }
 
 impl ExclusiveLock {
-    /// Claims the database at `url`.
+    /// Acquires the lock on the database at `url`.
     ///
     /// # Errors
     /// [`ExclusiveLockError`].
     pub fn new(url: &str) -> Result<Self, ExclusiveLockError> {
         let mut connection = connect(url)?;
-        lock(&mut connection, "pg_try_advisory_lock")?;
+        acquire(&mut connection, "pg_try_advisory_lock")?;
         Ok(Self { url: url.to_owned(), connection })
     }
 
-    /// Makes sure that the claim still stands; makes it anew where its connection is gone.
+    /// Checks that the lock is still held, and acquires it again if its connection is lost.
     ///
     /// # Errors
     /// [`ExclusiveLockError`].
@@ -56,25 +57,25 @@ impl ExclusiveLock {
     }
 }
 
-/// Makes sure that nobody has the database at `url` for themselves. Costs one connection for a moment and keeps none, so that
-/// it works through a pooler, too.
+/// Checks that no server has locked the database at `url`. Opens a connection only for the check, so it also works through a
+/// connection pooler.
 ///
 /// # Errors
 /// [`ExclusiveLockError`].
 pub fn ensure_not_locked(url: &str) -> Result<(), ExclusiveLockError> {
-    // Given up with its transaction, which ends with the statement.
-    lock(&mut connect(url)?, "pg_try_advisory_xact_lock_shared")
+    // Released with the transaction, which ends with the statement.
+    acquire(&mut connect(url)?, "pg_try_advisory_xact_lock_shared")
 }
 
 fn connect(url: &str) -> Result<PgConnection, ExclusiveLockError> {
     PgConnection::establish(url).map_err(|error| ExclusiveLockError::Unreachable(one_line(&error)))
 }
 
-fn lock(connection: &mut PgConnection, function: &str) -> Result<(), ExclusiveLockError> {
-    let answer: QueryResult<Answer> =
-        sql_query(format!("SELECT {function}({APPLICATION}, hashtext(coalesce(current_schema(), ''))) AS granted"))
+fn acquire(connection: &mut PgConnection, function: &str) -> Result<(), ExclusiveLockError> {
+    let result: QueryResult<LockResult> =
+        sql_query(format!("SELECT {function}({APPLICATION}, hashtext(coalesce(current_schema(), ''))) AS is_acquired"))
             .get_result(connection);
-    if answer.map_err(|error| ExclusiveLockError::Unreachable(error.to_string()))?.granted {
+    if result.map_err(|error| ExclusiveLockError::Unreachable(error.to_string()))?.is_acquired {
         Ok(())
     } else {
         Err(ExclusiveLockError::AlreadyHeld)
@@ -93,7 +94,7 @@ mod tests {
         pid: i32,
     }
 
-    /// Schemas that no other test has.
+    /// Creates a schema of this test, and returns a URL with it.
     fn url(schema: &str) -> String {
         let server = std::env::var("TEST_DATABASE_URL").expect("set TEST_DATABASE_URL, or run `make test`");
         let separator = if server.contains('?') { '&' } else { '?' };
@@ -104,38 +105,38 @@ mod tests {
     }
 
     #[test]
-    fn one_claim_stands_until_it_is_dropped() {
+    fn lock_is_held_until_it_is_dropped() {
         let (here, there) = (url("claims_here"), url("claims_there"));
         ensure_not_locked(&here).unwrap();
-        let claim = ExclusiveLock::new(&here).unwrap();
+        let lock = ExclusiveLock::new(&here).unwrap();
         assert!(matches!(ExclusiveLock::new(&here), Err(ExclusiveLockError::AlreadyHeld)));
         assert!(matches!(ensure_not_locked(&here), Err(ExclusiveLockError::AlreadyHeld)));
         ensure_not_locked(&there).unwrap();
-        drop(claim);
+        drop(lock);
         ensure_not_locked(&here).unwrap();
         ExclusiveLock::new(&here).unwrap();
     }
 
     #[test]
-    fn a_claim_whose_connection_is_lost_is_made_anew_or_given_up() {
+    fn lock_with_a_lost_connection_is_acquired_again_if_it_is_free() {
         let url = url("claims_lost");
-        let mut claim = ExclusiveLock::new(&url).unwrap();
-        kill(&mut claim);
-        claim.renew().unwrap();
+        let mut lock = ExclusiveLock::new(&url).unwrap();
+        kill(&mut lock);
+        lock.renew().unwrap();
         assert!(matches!(ensure_not_locked(&url), Err(ExclusiveLockError::AlreadyHeld)));
-        kill(&mut claim);
+        kill(&mut lock);
         let _other = ExclusiveLock::new(&url).unwrap();
-        assert!(matches!(claim.renew(), Err(ExclusiveLockError::AlreadyHeld)));
+        assert!(matches!(lock.renew(), Err(ExclusiveLockError::AlreadyHeld)));
     }
 
-    fn kill(claim: &mut ExclusiveLock) {
-        let backend: Backend = sql_query("SELECT pg_backend_pid() AS pid").get_result(&mut claim.connection).unwrap();
-        let mut connection = PgConnection::establish(&claim.url).unwrap();
+    fn kill(lock: &mut ExclusiveLock) {
+        let backend: Backend = sql_query("SELECT pg_backend_pid() AS pid").get_result(&mut lock.connection).unwrap();
+        let mut connection = PgConnection::establish(&lock.url).unwrap();
         sql_query(format!("SELECT pg_terminate_backend({}, 10000)", backend.pid)).execute(&mut connection).unwrap();
     }
 
     #[test]
-    fn a_database_that_is_not_there_is_said_to_be() {
+    fn unreachable_database_is_reported_in_one_line() {
         let error = ExclusiveLock::new("postgres://nobody@127.0.0.1:1/nothing").err().unwrap();
         assert!(matches!(&error, ExclusiveLockError::Unreachable(reason) if !reason.contains('\n')), "{error}");
     }

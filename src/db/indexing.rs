@@ -1,12 +1,10 @@
-//! Makes a database searchable whose rows are older than its search index.
+//! Fills the search index for rows that are older than it.
 
-use super::{
-    DbConnection,
-    repositories::search::{self, DocumentKind},
-};
+use super::{DbConnection, repositories::search};
+use crate::domain::SearchTarget;
 use diesel::result::QueryResult;
 
-/// How many rows share a transaction: requests wait no longer than for these.
+/// Number of rows in a transaction, which limits how long requests wait.
 const CHUNK: i64 = 2_000;
 
 /// Progress of [`index_missing`].
@@ -30,9 +28,9 @@ pub fn index_missing(c: &mut DbConnection, progress: &mut dyn FnMut(IndexingProg
     }
     let total = u64::try_from(total).unwrap_or_default();
     progress(IndexingProgress { rows: 0, total });
-    for kind in [DocumentKind::Bucketlist, DocumentKind::Item] {
+    for target in [SearchTarget::Bucketlist, SearchTarget::Item] {
         let mut after = i64::MIN;
-        while let Some((last, rows)) = one_chunk(c, kind, after)? {
+        while let Some((last, rows)) = index_chunk(c, target, after)? {
             indexed += rows;
             after = last;
             progress(IndexingProgress { rows: indexed, total });
@@ -41,13 +39,13 @@ pub fn index_missing(c: &mut DbConnection, progress: &mut dyn FnMut(IndexingProg
     Ok(indexed)
 }
 
-fn one_chunk(c: &mut DbConnection, kind: DocumentKind, after: i64) -> QueryResult<Option<(i64, u64)>> {
-    // A transaction of SQLite that begins by reading fails when somebody else writes before it does.
+fn index_chunk(c: &mut DbConnection, target: SearchTarget, after: i64) -> QueryResult<Option<(i64, u64)>> {
+    // A transaction of SQLite that begins with a read fails if another connection writes before its first write.
     c.begin_group()?;
-    match search::put_missing(c, kind, after, CHUNK) {
-        Ok(done) => c.commit_group().map(|()| done),
+    match search::index_missing_rows(c, target, after, CHUNK) {
+        Ok(chunk) => c.commit_group().map(|()| chunk),
         Err(error) => {
-            // The first failure says more than that of the rollback.
+            // The first error is more specific than that of the rollback.
             let _ = c.rollback_group();
             Err(error)
         }

@@ -1,14 +1,14 @@
-//! The database: SQLite or PostgreSQL behind one connection type, reached by units of work only.
+//! The database: SQLite or PostgreSQL behind one connection type, accessed in units of work.
 //!
-//! [`Db::read`], [`Db::snapshot`] and [`Db::write`] are the only ways to a connection: a bounded wait for a place (timeout:
-//! [`DbError::AcquireTimeout`]), one hop off the runtime that keeps the tracing span, one transaction. Repositories take
-//! `&mut DbConnection`, never acquire one and never commit, so they compose.
+//! [`Db::read`], [`Db::snapshot`] and [`Db::write`] are the only ways to a connection: a bounded wait
+//! ([`DbError::AcquireTimeout`]), a deadline, one hop off the runtime that preserves the tracing span, and one transaction.
+//! Repositories take `&mut DbConnection`, never acquire one and never commit, so they compose.
 
 mod connection;
 mod error;
 pub mod exclusive;
+mod executor;
 mod indexing;
-mod lane;
 pub mod migrations;
 pub mod repositories;
 pub mod schema;
@@ -27,20 +27,20 @@ use tokio::sync::oneshot;
 use connection::Manager;
 use connection::MultiBackend;
 pub use connection::{DbConnection, Target};
-pub use error::DbError;
+pub use error::{DbError, UniqueConstraint};
+use executor::Executor;
 pub use indexing::{IndexingProgress, index_missing};
-use lane::Lane;
 pub use unit::panic_message;
-use unit::{Kind, Work};
+use unit::{AfterCommit, Kind, Work};
 
-/// How to reach the database, and how patiently.
+/// The location of the database, and its timeouts.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Which database.
+    /// The location of the database.
     pub target: Target,
-    /// How many connections serve requests (SQLite: readers; there is one writer besides).
+    /// Number of connections (SQLite: of readers, in addition to one writer).
     pub pool_size: u32,
-    /// How long a unit of work may wait for a place.
+    /// How long a unit of work may wait until it starts.
     pub acquire_timeout: Duration,
     /// How long a statement may run (PostgreSQL).
     pub statement_timeout: Duration,
@@ -49,18 +49,18 @@ pub struct Options {
 /// A handle to the database; cheap to clone.
 #[derive(Clone)]
 pub struct Db {
-    reads: Lane,
-    writes: Lane,
+    reads: Executor,
+    writes: Executor,
     options: Arc<Options>,
     manager: Manager,
     statements: Arc<AtomicU64>,
 }
 
 impl Db {
-    /// Opens the pools. The connections follow as they are needed, so that a server can start before its database.
+    /// Opens the pools. Connections are opened on demand, so that a server can start before its database.
     ///
     /// # Errors
-    /// When the threads cannot be started.
+    /// If the threads cannot be started.
     pub fn open(options: Options) -> std::io::Result<Self> {
         let statements = Arc::new(AtomicU64::new(0));
         let manager = Manager::new(options.target.clone(), options.statement_timeout, Arc::clone(&statements));
@@ -74,7 +74,7 @@ impl Db {
             r2d2::Pool::builder()
                 .max_size(size)
                 .min_idle(Some(0))
-                // Checking a connection out costs a query otherwise; a dead one is found out by its use.
+                // The check would cost a query; a dead connection is detected when it is used.
                 .test_on_check_out(false)
                 .connection_timeout(options.acquire_timeout.min(Duration::from_secs(2)))
                 .idle_timeout(None)
@@ -83,36 +83,36 @@ impl Db {
                 .build_unchecked(manager.clone())
         };
         let size = options.pool_size.max(1);
-        let reads = Lane::parallel("db", &pool(size), &manager, size as usize)?;
+        let reads = Executor::parallel("db", &pool(size), &manager, size as usize)?;
         let writes = match options.target {
-            Target::Sqlite(_) => Lane::grouping("db-writer", &pool(1), manager.clone())?,
+            Target::Sqlite(_) => Executor::grouping("db-writer", &pool(1), manager.clone())?,
             Target::Postgres(_) => reads.clone(),
         };
         Ok(Self { reads, writes, options: Arc::new(options), manager, statements })
     }
 
-    /// How the database is reached.
+    /// The options with which the database was opened.
     #[must_use]
     pub fn options(&self) -> &Options {
         &self.options
     }
 
-    /// How many statements have been sent since the start.
+    /// Number of statements sent since the start.
     #[must_use]
     pub fn statements(&self) -> u64 {
         self.statements.load(Ordering::Relaxed)
     }
 
-    /// Whether the embedded database is still the file that was opened.
+    /// Whether the SQLite database is still the file that was opened.
     #[must_use]
     pub fn is_intact(&self) -> bool {
         self.manager.is_intact()
     }
 
-    /// Runs a unit of one statement.
+    /// Runs a unit of work that reads with one statement.
     ///
     /// # Errors
-    /// The unit's own; [`DbError`] when it could not run.
+    /// Those of the unit; [`DbError`] if it did not run.
     pub async fn read<T, E>(
         &self,
         work: impl FnOnce(&mut DbConnection) -> Result<T, E> + Send + 'static,
@@ -124,10 +124,10 @@ impl Db {
         self.run(&self.reads, Kind::Read, work, None).await
     }
 
-    /// Runs a unit of several reading statements on one state of the database.
+    /// Runs a unit of work that reads with several statements, which see the same state.
     ///
     /// # Errors
-    /// The unit's own; [`DbError`] when it could not run.
+    /// Those of the unit; [`DbError`] if it did not run.
     pub async fn snapshot<T, E>(
         &self,
         work: impl FnOnce(&mut DbConnection) -> Result<T, E> + Send + 'static,
@@ -139,10 +139,10 @@ impl Db {
         self.run(&self.reads, Kind::Snapshot, work, None).await
     }
 
-    /// Runs a unit that writes: all of it is durable when this returns `Ok`, and nothing of it is when it returns `Err`.
+    /// Runs a unit of work that writes. All of it is durable when this returns `Ok`, and none of it when it returns `Err`.
     ///
     /// # Errors
-    /// The unit's own; [`DbError`] when it could not run or could not be made durable.
+    /// Those of the unit; [`DbError`] if it did not run or was not committed.
     pub async fn write<T, E>(
         &self,
         work: impl FnOnce(&mut DbConnection) -> Result<T, E> + Send + 'static,
@@ -154,15 +154,15 @@ impl Db {
         self.run(&self.writes, Kind::Write, work, None).await
     }
 
-    /// As [`Self::write`]; `after` is done once the unit is durable, before this returns, and even if whoever waits for
-    /// this has gone away.
+    /// As [`Self::write`]. `after` is called with the result after the commit and before this returns, even if the caller no longer
+    /// waits.
     ///
     /// # Errors
-    /// The unit's own; [`DbError`] when it could not run or could not be made durable.
+    /// Those of the unit; [`DbError`] if it did not run or was not committed.
     pub async fn write_then<T, E>(
         &self,
         work: impl FnOnce(&mut DbConnection) -> Result<T, E> + Send + 'static,
-        after: impl FnOnce() + Send + 'static,
+        after: impl FnOnce(&T) + Send + 'static,
     ) -> Result<T, E>
     where
         T: Send + 'static,
@@ -173,26 +173,26 @@ impl Db {
 
     async fn run<T, E>(
         &self,
-        lane: &Lane,
+        executor: &Executor,
         kind: Kind,
         work: impl FnOnce(&mut DbConnection) -> Result<T, E> + Send + 'static,
-        after: Option<Box<dyn FnOnce() + Send>>,
+        after: Option<AfterCommit<T>>,
     ) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<DbError> + From<diesel::result::Error> + Send + 'static,
     {
         let deadline = Instant::now() + self.options.acquire_timeout;
-        let permit = lane.place(self.options.acquire_timeout).await?;
-        let (reply, answer) = oneshot::channel();
+        let permit = executor.permit(self.options.acquire_timeout).await?;
+        let (reply, result) = oneshot::channel();
         let span = tracing::Span::current();
         let work = Some(work);
-        lane.send(Box::new(Work { kind, work, result: None, reply, after, span, deadline, _permit: permit }))?;
-        answer.await.unwrap_or_else(|_| Err(DbError::Panicked.into()))
+        executor.send(Box::new(Work { kind, work, result: None, reply, after, span, deadline, _permit: permit }))?;
+        result.await.unwrap_or_else(|_| Err(DbError::Panicked.into()))
     }
 }
 
-/// r2d2 retries in the background; each failure is worth one line.
+/// Logs failed connections: r2d2 retries in the background.
 #[derive(Debug)]
 struct LogConnectionErrors;
 

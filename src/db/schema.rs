@@ -1,4 +1,4 @@
-//! The tables, as both migration trees make them (a test holds them to it).
+//! The tables, as both migration trees create them (a test compares them).
 
 diesel::table! {
     users (id) {
@@ -82,10 +82,12 @@ diesel::table! {
 }
 
 diesel::table! {
-    idempotency_keys (user_id, name) {
+    idempotency_keys (user_id, scope, name) {
         user_id -> BigInt,
+        scope -> Text,
         name -> Text,
         fingerprint -> Binary,
+        version -> Integer,
         result -> Text,
         expires_at -> BigInt,
     }

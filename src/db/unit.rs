@@ -1,4 +1,4 @@
-//! A unit of work on its way to a database thread and back.
+//! A unit of work, on its way to a database thread and back.
 
 use std::{
     any::Any,
@@ -11,52 +11,55 @@ use diesel::Connection as _;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tracing::Span;
 
-use super::{DbConnection, DbError, connection::Held};
+use super::{DbConnection, DbError, connection::PooledConnection};
 
-/// A unit as a thread sees it.
+/// A unit of work as a database thread sees it.
 pub(super) trait Unit: Send {
-    /// Does the work. True when it succeeded (and, for a write, should be kept).
-    fn run(&mut self, held: &mut Held) -> bool;
+    /// Runs the work. Returns whether it succeeded (and, for a write, is to be committed).
+    fn run(&mut self, connection: &mut PooledConnection) -> bool;
 
-    /// Whether its caller has been kept waiting for longer than they were promised; then it is not begun.
+    /// Whether the deadline has passed; then the unit does not start.
     fn is_overdue(&self) -> bool;
 
-    /// Answers the caller: with the work's result, or with what kept it from counting.
-    fn finish(self: Box<Self>, fate: Result<(), DbError>);
+    /// Sends the result to the caller: that of the work, or the error that prevented its commit.
+    fn finish(self: Box<Self>, commit: Result<(), DbError>);
 }
 
-/// Whether a unit is its own transaction.
+/// The transaction of a unit.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// One statement: a transaction of itself.
+    /// One statement, which is its own transaction.
     Read,
-    /// Several statements on one state.
+    /// Several statements that see the same state.
     Snapshot,
-    /// All is written, or nothing. Nested in a group's transaction it is a savepoint.
+    /// All changes are committed, or none. In the transaction of a group it is a savepoint.
     Write,
 }
+
+/// Called with the result of a committed unit.
+pub(super) type AfterCommit<T> = Box<dyn FnOnce(&T) + Send>;
 
 pub(super) struct Work<F, T, E> {
     pub(super) kind: Kind,
     pub(super) work: Option<F>,
     pub(super) result: Option<Result<T, E>>,
     pub(super) reply: oneshot::Sender<Result<T, E>>,
-    /// Done once the work counts, and before its caller hears of it; also when the caller has gone away.
-    pub(super) after: Option<Box<dyn FnOnce() + Send>>,
+    /// Called after the commit and before the caller gets the result, even if the caller no longer waits for it.
+    pub(super) after: Option<AfterCommit<T>>,
     pub(super) span: Span,
-    /// Until when it must have begun.
+    /// When the unit must have started.
     pub(super) deadline: Instant,
     pub(super) _permit: OwnedSemaphorePermit,
 }
 
 /// Why a transaction is rolled back.
-enum Undo {
-    /// The unit asked for it by failing.
+enum Rollback {
+    /// The work failed.
     Failed,
     Database(diesel::result::Error),
 }
 
-impl From<diesel::result::Error> for Undo {
+impl From<diesel::result::Error> for Rollback {
     fn from(error: diesel::result::Error) -> Self {
         Self::Database(error)
     }
@@ -68,35 +71,36 @@ where
     T: Send,
     E: From<DbError> + From<diesel::result::Error> + Send,
 {
-    fn run(&mut self, held: &mut Held) -> bool {
-        let Held { connection, last_failed, .. } = held;
+    fn run(&mut self, connection: &mut PooledConnection) -> bool {
+        let PooledConnection { connection, last_failed, .. } = connection;
         let _entered = self.span.enter();
         let Some(work) = self.work.take() else {
             return false;
         };
         let result = match self.kind {
-            Kind::Read => caught(|| work(connection)),
-            Kind::Snapshot => caught(|| connection.snapshot(work)),
+            Kind::Read => catch_panic(|| work(connection)),
+            Kind::Snapshot => catch_panic(|| connection.snapshot(work)),
             Kind::Write => {
-                let mut outcome = None;
-                let kept = connection.transaction::<(), Undo, _>(|connection| match caught(|| work(connection)) {
-                    // It overlooked a failure, and may believe to have written what is lost.
-                    Ok(_) if last_failed.load(Ordering::Relaxed) => {
-                        outcome = Some(Err(DbError::Query(diesel::result::Error::RollbackTransaction).into()));
-                        Err(Undo::Failed)
-                    }
-                    Ok(value) => {
-                        outcome = Some(Ok(value));
-                        Ok(())
-                    }
-                    Err(error) => {
-                        outcome = Some(Err(error));
-                        Err(Undo::Failed)
-                    }
-                });
-                match (kept, outcome) {
-                    (Ok(()) | Err(Undo::Failed), Some(result)) => result,
-                    (Err(Undo::Database(error)), _) => Err(DbError::from(error).into()),
+                let mut result = None;
+                let transaction =
+                    connection.transaction::<(), Rollback, _>(|connection| match catch_panic(|| work(connection)) {
+                        // The work has ignored an error of its last statement, so its changes may be lost.
+                        Ok(_) if last_failed.load(Ordering::Relaxed) => {
+                            result = Some(Err(DbError::Query(diesel::result::Error::RollbackTransaction).into()));
+                            Err(Rollback::Failed)
+                        }
+                        Ok(value) => {
+                            result = Some(Ok(value));
+                            Ok(())
+                        }
+                        Err(error) => {
+                            result = Some(Err(error));
+                            Err(Rollback::Failed)
+                        }
+                    });
+                match (transaction, result) {
+                    (Ok(()) | Err(Rollback::Failed), Some(result)) => result,
+                    (Err(Rollback::Database(error)), _) => Err(DbError::from(error).into()),
                     (_, None) => Err(DbError::Panicked.into()),
                 }
             }
@@ -110,36 +114,36 @@ where
         Instant::now() > self.deadline
     }
 
-    fn finish(mut self: Box<Self>, fate: Result<(), DbError>) {
-        if let (Ok(()), Some(Ok(_)), Some(after)) = (&fate, &self.result, self.after.take()) {
-            after();
+    fn finish(mut self: Box<Self>, commit: Result<(), DbError>) {
+        if let (Ok(()), Some(Ok(value)), Some(after)) = (&commit, &self.result, self.after.take()) {
+            after(value);
         }
-        let result = match (fate, self.result) {
-            // The unit's own failure says more than the group's.
+        let result = match (commit, self.result) {
+            // The error of the unit is more specific than that of its group.
             (_, Some(Err(error))) => Err(error),
             (Err(error), _) => Err(error.into()),
             (Ok(()), Some(Ok(value))) => Ok(value),
             (Ok(()), None) => Err(DbError::Panicked.into()),
         };
-        // A caller that went away (a client that hung up) does not want the answer.
+        // Fails if the caller no longer waits, for example because the client has disconnected.
         let _ = self.reply.send(result);
     }
 }
 
-/// A panic in a unit must not take its thread with it.
-fn caught<T, E: From<DbError>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+/// Converts a panic into an error, so that the thread survives it.
+fn catch_panic<T, E: From<DbError>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        tracing::error!(panic = panic_message(&*panic), "a unit of work panicked");
+        tracing::error!(panic = panic_message(&*panic), "unit of work panicked");
         Err(DbError::Panicked.into())
     })
 }
 
-/// The sentence of a panic.
+/// Returns the message of a panic.
 #[must_use]
 pub fn panic_message(panic: &(dyn Any + Send)) -> &str {
     panic
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("a panic without a sentence")
+        .unwrap_or("non-string panic payload")
 }

@@ -1,126 +1,108 @@
-//! What is kept of what somebody did: for whoever has to find out later. Never a secret, never an email address.
+//! The audit trail: security-relevant actions, for administrators. Contains no secrets and no email addresses.
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-/// The words of an enum, spelled once.
-macro_rules! words {
-    ($(#[doc = $about:literal])+ $name:ident { $($(#[doc = $doc:literal])+ $variant:ident $word:literal)+ }) => {
-        $(#[doc = $about])+
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum $name { $($(#[doc = $doc])+ $variant),+ }
-
-        impl $name {
-            /// Every one there is.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// The word it is stored and shown as.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-        }
-    };
-}
+use super::{AuditEventId, ExportId, KeysetPosition, SortValue, Timestamp, UserId, words::words};
 
 words! {
-    /// What was done: a noun and what happened to it.
+    /// An action: its object and what happened to it.
     AuditAction {
-        /// Somebody made themselves an account.
+        /// A user registered.
         UserRegistered "user.registered"
-        /// An operator made an account.
+        /// An operator created an account.
         UserCreated "user.created"
         /// A user's email address changed.
         UserEmailChanged "user.email_changed"
         /// A user's password changed.
         UserPasswordChanged "user.password_changed"
-        /// A user became an administrator, or ceased to be one.
+        /// A user became an administrator, or stopped being one.
         UserRoleChanged "user.role_changed"
-        /// A user was locked out.
+        /// An account was disabled.
         UserDisabled "user.disabled"
-        /// A user may come in again.
+        /// A disabled account was enabled.
         UserEnabled "user.enabled"
-        /// A user is gone, with everything of theirs.
+        /// An account was deleted with all its resources.
         UserDeleted "user.deleted"
-        /// Somebody logged in.
+        /// A login succeeded.
         LoginSucceeded "login.succeeded"
-        /// Somebody tried to log in.
+        /// A login failed.
         LoginFailed "login.failed"
-        /// Somebody tried to log in too often.
+        /// A login was rate-limited.
         LoginThrottled "login.throttled"
-        /// Somebody who is logged in gave a wrong current password.
+        /// A logged-in user sent a wrong current password.
         PasswordRejected "password.refused"
-        /// A session was ended by whoever had it.
+        /// A user logged out.
         SessionLoggedOut "session.logged_out"
-        /// A session was ended from another one, or all of them were.
+        /// A user ended one of their sessions, or all of them.
         SessionEnded "session.ended"
-        /// A refresh token came a second time, so its session was ended.
+        /// A refresh token was used twice, so its session was ended.
         SessionTokenReused "session.token_reused"
-        /// Somebody asked for a mail with which to set a new password.
+        /// A password reset was requested.
         PasswordResetRequested "password_reset.requested"
-        /// Somebody set a new password with what was mailed.
+        /// A new password was set with a reset token.
         PasswordResetConfirmed "password_reset.confirmed"
-        /// Somebody asked for everything of theirs as a file.
+        /// A user requested an export.
         ExportRequested "export.requested"
-        /// Somebody took the file of an export.
+        /// A user downloaded an export.
         ExportRead "export.read"
-        /// Somebody looked at a request that had failed, or took it out.
+        /// An administrator read or exported an incident.
         IncidentRead "incident.read"
-        /// Somebody said whether a failure is fixed.
+        /// An administrator marked an incident as fixed, or as open.
         IncidentResolved "incident.resolved"
-        /// Somebody deleted a request that had failed.
+        /// An administrator deleted an incident.
         IncidentDeleted "incident.deleted"
     }
 }
 
 words! {
-    /// What something was done to.
+    /// The type of an action's target.
     AuditTarget {
         /// An account.
         User "user"
-        /// A file of everything that somebody has.
+        /// An export.
         Export "export"
-        /// A request that had failed.
+        /// An incident.
         Incident "incident"
     }
 }
 
-/// Something that was done.
+/// An action to record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AuditEvent {
-    /// What.
+pub struct NewAuditEvent {
     pub action: AuditAction,
-    /// To what, by its id.
+    /// The type and ID of the target.
     pub target: Option<(AuditTarget, i64)>,
-    /// What else there is to say of it. No secrets.
+    /// Further facts. No secrets.
     pub detail: BTreeMap<&'static str, String>,
 }
 
-impl AuditEvent {
-    /// Something that was done to nothing that has an id.
+impl NewAuditEvent {
+    /// An action without a target.
     #[must_use]
     pub const fn new(action: AuditAction) -> Self {
         Self { action, target: None, detail: BTreeMap::new() }
     }
 
-    /// Something that was done to an account.
+    /// An action on an account, if there is one.
     #[must_use]
-    pub fn of_user(action: AuditAction, user_id: i64) -> Self {
-        Self { target: Some((AuditTarget::User, user_id)), ..Self::new(action) }
+    pub fn on_user(action: AuditAction, user_id: impl Into<Option<UserId>>) -> Self {
+        let target = user_id.into().map(|id| (AuditTarget::User, id.get()));
+        Self { target, ..Self::new(action) }
     }
 
-    /// Something that was done to a file of everything that somebody has.
+    /// An action on an export.
     #[must_use]
-    pub fn of_export(action: AuditAction, id: i64) -> Self {
-        Self { target: Some((AuditTarget::Export, id)), ..Self::new(action) }
+    pub fn on_export(action: AuditAction, id: ExportId) -> Self {
+        Self { target: Some((AuditTarget::Export, id.get())), ..Self::new(action) }
     }
 
-    /// Something that was done to a request that had failed.
+    /// An action on an incident.
     #[must_use]
-    pub fn of_incident(action: AuditAction, id: i64) -> Self {
+    pub fn on_incident(action: AuditAction, id: i64) -> Self {
         Self { target: Some((AuditTarget::Incident, id)), ..Self::new(action) }
     }
 
-    /// The same, with more to say.
+    /// Adds a fact.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
         self.detail.insert(name, value.to_string());
@@ -128,24 +110,60 @@ impl AuditEvent {
     }
 }
 
-/// Who does something, and from where.
+/// The account and the request that cause an action.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuditOrigin {
-    /// The account; `None`: nobody who could be told.
-    pub actor: Option<i64>,
-    /// The request's `X-Request-ID`; `None`: no request.
+    /// The authenticated account.
+    pub actor: Option<UserId>,
+    /// The `X-Request-ID` of the request; `None` outside of requests.
     pub request_id: Option<String>,
     /// The client's address, if it is known.
     pub address: Option<IpAddr>,
 }
 
 impl AuditOrigin {
-    /// The same, now that it is known who it is.
+    /// Sets the account, once it is authenticated.
     #[must_use]
-    pub const fn by(mut self, actor: i64) -> Self {
+    pub const fn by(mut self, actor: UserId) -> Self {
         self.actor = Some(actor);
         self
     }
+}
+
+/// A recorded action.
+///
+/// `action` and `target_type` are text: the trail may hold words that a later release wrote, and an earlier one must still show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditEvent {
+    pub id: AuditEventId,
+    pub created_at: Timestamp,
+    pub action: String,
+    pub actor_id: Option<UserId>,
+    pub target_type: Option<String>,
+    pub target_id: Option<i64>,
+    pub request_id: Option<String>,
+    pub address: Option<String>,
+    /// Further facts, by name.
+    pub detail: BTreeMap<String, String>,
+}
+
+impl AuditEvent {
+    /// The position of this event in the trail.
+    #[must_use]
+    pub const fn position(&self) -> KeysetPosition {
+        KeysetPosition { value: SortValue::Timestamp(self.created_at), id: self.id.get() }
+    }
+}
+
+/// Selects audit events; `None` selects all.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AuditFilter {
+    pub actor_id: Option<UserId>,
+    pub action: Option<AuditAction>,
+    pub target_type: Option<AuditTarget>,
+    pub target_id: Option<i64>,
+    pub created_after: Option<Timestamp>,
+    pub created_before: Option<Timestamp>,
 }
 
 #[cfg(test)]
@@ -155,13 +173,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_action_is_a_noun_and_what_happened_to_it() {
+    fn actions_are_object_and_participle() {
         let is_word = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c == '_');
         for action in AuditAction::ALL {
-            let (noun, verb) = action.as_str().split_once('.').unwrap();
-            assert!(is_word(noun) && is_word(verb), "{action:?}");
+            let (object, participle) = action.as_str().split_once('.').unwrap();
+            assert!(is_word(object) && is_word(participle), "{action:?}");
         }
         let words: BTreeSet<&str> = AuditAction::ALL.iter().map(|action| action.as_str()).collect();
-        assert_eq!(words.len(), AuditAction::ALL.len(), "no two are the same");
+        assert_eq!(words.len(), AuditAction::ALL.len());
     }
 }

@@ -8,46 +8,48 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-/// Tells the time.
-pub trait Clock: Send + Sync + 'static {
-    /// Microseconds since 1970 in UTC.
-    fn now(&self) -> i64;
+use super::Timestamp;
 
-    /// Seconds since 1970 in UTC.
+/// A source of time.
+pub trait Clock: Send + Sync + 'static {
+    /// The current time.
+    fn now(&self) -> Timestamp;
+
+    /// The current time in whole seconds since 1970.
     fn now_seconds(&self) -> i64 {
-        self.now().div_euclid(1_000_000)
+        self.now().micros().div_euclid(1_000_000)
     }
 
-    /// How long it has run: never goes back, whoever sets the clock.
+    /// How long the clock has been running. Monotonic: unaffected by changes of the system time.
     fn uptime(&self) -> Duration;
 }
 
-/// The machine's clock.
+/// The system clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    fn now(&self) -> i64 {
+    fn now(&self) -> Timestamp {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX)
+        Timestamp::default() + since_1970
     }
 
     fn uptime(&self) -> Duration {
-        /// Since somebody asked first.
+        /// When the uptime was first read.
         static START: LazyLock<Instant> = LazyLock::new(Instant::now);
         START.elapsed()
     }
 }
 
-/// A clock that moves when told.
+/// A clock that only moves when a test advances it.
 #[derive(Debug)]
 pub struct ManualClock(AtomicI64);
 
 impl ManualClock {
-    /// A clock that shows `micros` since 1970.
+    /// A clock that shows `now`.
     #[must_use]
-    pub const fn at(micros: i64) -> Self {
-        Self(AtomicI64::new(micros))
+    pub const fn at(now: Timestamp) -> Self {
+        Self(AtomicI64::new(now.micros()))
     }
 
     /// Moves the clock forward.
@@ -57,11 +59,11 @@ impl ManualClock {
 }
 
 impl Clock for ManualClock {
-    fn now(&self) -> i64 {
-        self.0.load(Ordering::SeqCst)
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.0.load(Ordering::SeqCst))
     }
 
     fn uptime(&self) -> Duration {
-        Duration::from_micros(self.now().unsigned_abs())
+        Duration::from_micros(self.now().micros().unsigned_abs())
     }
 }

@@ -1,4 +1,4 @@
-//! How much callers may use up: the port to whatever counts it.
+//! Rate limits: what is limited, for whom, and the port to the counters.
 
 use std::{
     future::Future,
@@ -9,33 +9,35 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-/// A limit by name; the numbers are configuration.
+use super::UserId;
+
+/// A rate limit. Its quota is configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RateLimit {
-    /// Every request of a caller.
+    /// All requests of a client.
     General,
-    /// Making accounts, at an address.
+    /// Registrations from an address.
     Register,
-    /// Logging in and proving one's password, at an address.
+    /// Logins and password checks from an address.
     Login,
-    /// The same for one account, wherever it is tried from.
+    /// Logins and password checks for one account, from any address.
     LoginAccount,
-    /// Continuing sessions, at an address.
+    /// Refreshed sessions, from an address.
     Refresh,
-    /// Asking for password resets, at an address.
+    /// Requested password resets, from an address.
     PasswordReset,
-    /// The same for one account, wherever it is asked from.
+    /// Requested password resets for one account, from any address.
     PasswordResetAccount,
-    /// Searching.
+    /// Searches.
     Search,
-    /// Exporting.
+    /// Exports.
     Exports,
-    /// Writing down that somebody was refused.
+    /// Audit events about rate-limited requests.
     ThrottleAudit,
 }
 
 impl RateLimit {
-    /// Every limit.
+    /// All limits.
     pub const ALL: [Self; 10] = [
         Self::General,
         Self::Register,
@@ -49,7 +51,7 @@ impl RateLimit {
         Self::ThrottleAudit,
     ];
 
-    /// The name that clients are told.
+    /// The name of the limit in the `RateLimit` header.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -67,25 +69,25 @@ impl RateLimit {
     }
 }
 
-/// Whose requests are counted together.
+/// The subject of a rate limit: requests with the same subject share a counter.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum RateLimitSubject {
-    /// An account whose token is valid.
-    User(i64),
-    /// Everybody at an address.
+    /// An authenticated account.
+    User(UserId),
+    /// All clients at an address.
     Address(IpAddr),
-    /// Everybody who names an account, whether or not it exists.
+    /// All clients that name an account, whether or not it exists.
     Account(AccountKey),
-    /// Those of them who are at an address.
+    /// The clients at an address that name an account.
     AccountAt(AccountKey, IpAddr),
 }
 
-/// Stands for an email address: what is remembered of it has one size, and is no address that could leak.
+/// A digest of an email address: has a fixed size, and does not reveal the address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AccountKey([u8; 16]);
 
 impl AccountKey {
-    /// The key of an email address in lower case.
+    /// Computes the key of an email address in lower case.
     #[must_use]
     pub fn of(email_key: &str) -> Self {
         let mut key = [0; 16];
@@ -94,7 +96,8 @@ impl AccountKey {
     }
 }
 
-/// The address that stands for a rate_limit_prefix. Of IPv6 the first 64 bits count: below them a rate_limit_prefix has as many as it likes.
+/// Returns the address that identifies a client for rate limits. Of an IPv6 address, that is its /64 prefix: a single client
+/// usually has all addresses of one.
 #[must_use]
 pub fn rate_limit_prefix(address: IpAddr) -> IpAddr {
     match address {
@@ -106,54 +109,54 @@ pub fn rate_limit_prefix(address: IpAddr) -> IpAddr {
     }
 }
 
-/// So many requests in a window.
+/// The number of requests allowed in a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quota {
     pub requests: u32,
     pub window: Duration,
 }
 
-/// What a limit says of a request.
+/// The decision of a rate limit about a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimitDecision {
     pub limit: RateLimit,
     pub quota: Quota,
-    /// How many more could pass now.
+    /// Number of further requests that would be allowed now.
     pub remaining: u32,
-    /// Seconds until the request could pass; `None`: it may pass now.
+    /// Seconds until the request would be allowed; `None` if it is allowed now.
     pub retry_after: Option<u32>,
 }
 
 impl RateLimitDecision {
-    /// Whether the request may pass.
+    /// Whether the request is allowed.
     #[must_use]
     pub const fn allows(&self) -> bool {
         self.retry_after.is_none()
     }
 }
 
-/// A request was refused by a limit.
+/// A request was rate-limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("too many requests for the limit `{}`", .0.limit.as_str())]
 pub struct Throttled(pub RateLimitDecision);
 
-/// A verdict that is there, or on its way: what counts in memory keeps nobody waiting, and costs no allocation.
+/// A decision, or the future of one. Counters in memory decide at once, without an allocation.
 pub enum PendingDecision<'a> {
     Now(RateLimitDecision),
     Later(Pin<Box<dyn Future<Output = RateLimitDecision> + Send + 'a>>),
 }
 
 impl PendingDecision<'_> {
-    /// The verdict.
+    /// Waits for the decision.
     pub async fn decision(self) -> RateLimitDecision {
         match self {
-            Self::Now(verdict) => verdict,
-            Self::Later(verdict) => verdict.await,
+            Self::Now(decision) => decision,
+            Self::Later(decision) => decision.await,
         }
     }
 }
 
-/// Counts what callers use up. What cannot count just now lets requests pass rather than shut everybody out.
+/// Counts requests. An implementation that cannot count at the moment allows requests.
 pub trait RateLimiter: Send + Sync + 'static {
     /// Counts a request of `subject` against `limit`.
     fn count<'a>(&'a self, limit: RateLimit, subject: &'a RateLimitSubject) -> PendingDecision<'a>;
@@ -164,15 +167,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_of_one_household_count_together() {
-        let key = |text: &str| rate_limit_prefix(text.parse().unwrap());
-        assert_eq!(key("2001:db8::1"), key("2001:db8::ffff"));
-        assert_ne!(key("2001:db8::1"), key("2001:db8:0:1::1"));
-        assert_eq!(key("::ffff:10.0.0.1"), key("10.0.0.1"));
+    fn addresses_of_one_prefix_share_a_counter() {
+        let prefix = |text: &str| rate_limit_prefix(text.parse().unwrap());
+        assert_eq!(prefix("2001:db8::1"), prefix("2001:db8::ffff"));
+        assert_ne!(prefix("2001:db8::1"), prefix("2001:db8:0:1::1"));
+        assert_eq!(prefix("::ffff:10.0.0.1"), prefix("10.0.0.1"));
     }
 
     #[test]
-    fn an_account_has_one_key() {
+    fn account_key_depends_on_the_address() {
         assert_eq!(AccountKey::of("a@b.c"), AccountKey::of("a@b.c"));
         assert_ne!(AccountKey::of("a@b.c"), AccountKey::of("a@b.d"));
     }

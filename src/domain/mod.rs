@@ -1,24 +1,48 @@
-//! Values that cannot be wrong, and the ports to time and chance. Knows nobody.
+//! Domain types: values that are valid by construction, entities, and the ports to time, randomness and rate limits. Depends on
+//! no other module.
 
 mod audit;
+mod bucketlists;
 mod clock;
 mod email;
+mod etag;
+mod exports;
+mod ids;
+mod items;
 mod limits;
+mod pagination;
 mod password;
 mod random;
 mod search;
-mod text;
+mod sessions;
+mod text_filter;
+mod timestamp;
 mod user_name;
+mod users;
+mod words;
 
-pub use audit::{AuditAction, AuditEvent, AuditOrigin, AuditTarget};
+pub use audit::{AuditAction, AuditEvent, AuditFilter, AuditOrigin, AuditTarget, NewAuditEvent};
+pub use bucketlists::{Bucketlist, BucketlistContent, BucketlistFilter, NewBucketlist};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use email::{Email, InvalidEmail};
+pub use etag::{ETag, Versioned};
+pub use exports::{Export, ExportAttempt, ExportFormat, ExportRecord, ExportState, NewExport};
+pub use ids::{AuditEventId, BucketlistId, ExportId, ItemId, SessionId, UserId};
+pub use items::{Item, ItemContent, ItemFilter, ItemScope, NewItem};
 pub use limits::{
     AccountKey, PendingDecision, Quota, RateLimit, RateLimitDecision, RateLimitSubject, RateLimiter, Throttled,
     rate_limit_prefix,
 };
+pub use pagination::{
+    CursorPage, CursorQuery, Keyset, KeysetPosition, MAX_PER_PAGE, OffsetPage, OffsetQuery, OffsetRange, SortKey,
+    SortValue,
+};
 pub use password::{PasswordPolicy, PasswordProblem, common_passwords, is_common_password};
 pub use random::{Random, SeededRandom, SystemRandom};
-pub use search::{SearchQuery, search_terms, snippet};
-pub use text::{like_pattern, search_text};
+pub use search::{SearchHit, SearchQuery, SearchTarget, search_terms, snippet};
+pub use sessions::{NewSession, RefreshToken, Session, TokenStatus};
+pub use text_filter::TextFilter;
+pub use timestamp::Timestamp;
 pub use user_name::{InvalidUserName, UserName};
+pub use users::{NewUser, Role, User, UserFilter};
+pub use words::UnknownWord;

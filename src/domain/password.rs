@@ -1,17 +1,17 @@
-//! What a password must be. Following NIST SP 800-63B and OWASP ASVS 6.2: long, not common, not the address; no rules about
-//! which characters.
+//! The password policy, after NIST SP 800-63B and OWASP ASVS 6.2: long, not common, not the email address; no rules about
+//! character classes.
 
 /// The policy.
 #[derive(Clone, Copy, Debug)]
 pub struct PasswordPolicy {
-    /// How many characters at least; never under 8.
+    /// Minimum number of characters; at least 8.
     pub min_length: usize,
 }
 
-/// How many characters at most: hashing must have a bound.
+/// Maximum number of characters, which bounds the cost of hashing.
 const MAX_LENGTH: usize = 128;
 
-/// Why a password is refused.
+/// A rule that a password breaks.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordProblem {
     /// Too few characters.
@@ -20,16 +20,16 @@ pub enum PasswordProblem {
     /// Too many characters.
     #[error("must have at most {MAX_LENGTH} characters")]
     TooLong,
-    /// In the list of common passwords, or made of words of this house.
+    /// In the list of common passwords, or composed of words of this service.
     #[error("is one of the most common passwords, or the name of this service")]
     TooCommon,
-    /// The same as the email address.
+    /// Equal to the email address.
     #[error("must not be the email address")]
     IsEmail,
 }
 
 impl PasswordProblem {
-    /// The code as it travels.
+    /// The code in error responses.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
@@ -41,15 +41,15 @@ impl PasswordProblem {
     }
 }
 
-/// Words of this house, which whoever guesses at its accounts tries first; with whatever digits and signs around them.
-const OWN_WORDS: [&str; 6] = ["api", "bucket", "bucketlist", "bucketlists", "list", "lists"];
+/// Words of this service: the first guesses of an attacker. A password may not consist of them, digits and signs only.
+const SERVICE_WORDS: [&str; 6] = ["api", "bucket", "bucketlist", "bucketlists", "list", "lists"];
 
-/// The 20,000 most common passwords as Django's validator ships them (BSD-3-Clause), those of 8 characters and more, in
-/// lower case and sorted by bytes.
+/// The 20,000 most common passwords from Django's validator (BSD-3-Clause), those with 8 characters or more, in lower case and
+/// sorted by bytes.
 static COMMON: &str = include_str!("common_passwords.txt");
 
 impl PasswordPolicy {
-    /// Everything that is wrong with a password for the account of `email_key`.
+    /// Returns all rules that a password for the account of `email_key` breaks.
     #[must_use]
     pub fn problems(&self, password: &str, email_key: &str) -> Vec<PasswordProblem> {
         let length = password.chars().count();
@@ -59,16 +59,16 @@ impl PasswordPolicy {
             (length < self.min_length, PasswordProblem::TooShort(self.min_length)),
             (length > MAX_LENGTH, PasswordProblem::TooLong),
             (is_email, PasswordProblem::IsEmail),
-            (is_common_password(&lower) || is_of_own_words(&lower), PasswordProblem::TooCommon),
+            (is_common_password(&lower) || consists_of_service_words(&lower), PasswordProblem::TooCommon),
         ];
-        problems.into_iter().filter(|(is_so, _)| *is_so).map(|(_, problem)| problem).collect()
+        problems.into_iter().filter(|(is_broken, _)| *is_broken).map(|(_, problem)| problem).collect()
     }
 }
 
-/// Whether a password, in lower case, is nothing but words of this house and what is no letter.
-fn is_of_own_words(password: &str) -> bool {
+/// Whether all letters of a password, in lower case, belong to words of this service.
+fn consists_of_service_words(password: &str) -> bool {
     let mut words = password.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty()).peekable();
-    words.peek().is_some() && words.all(|word| OWN_WORDS.contains(&word))
+    words.peek().is_some() && words.all(|word| SERVICE_WORDS.contains(&word))
 }
 
 /// The common passwords, in lower case.
@@ -78,8 +78,8 @@ pub fn common_passwords() -> impl Iterator<Item = &'static str> {
 
 /// Whether a password, in lower case, is a common one.
 ///
-/// Searches the sorted lines by halves, so that the list costs no memory of its own. In bytes: the middle may be inside a
-/// character.
+/// A binary search over the sorted lines, so that the list needs no further memory. It works on bytes: the middle may be inside
+/// a character.
 #[must_use]
 pub fn is_common_password(password: &str) -> bool {
     let list = COMMON.as_bytes();
@@ -112,8 +112,8 @@ mod tests {
     }
 
     #[test]
-    fn passwords_are_judged() {
-        for (password, verdict) in [
+    fn all_broken_rules_are_reported() {
+        for (password, problems) in [
             ("harbour-lantern-42", vec![]),
             ("pässwörter  ☃ 😀", vec![]),
             ("short", vec![PasswordProblem::TooShort(8)]),
@@ -127,12 +127,12 @@ mod tests {
             ("demo-user", vec![PasswordProblem::IsEmail]),
             (&"x".repeat(129), vec![PasswordProblem::TooLong]),
             (&"é".repeat(128), vec![]),
-            // The list ends with words in other scripts; halving it comes to lie inside their characters.
+            // The list ends with words in other scripts: the middle of the search falls inside their characters.
             ("їїїїїїїї", vec![]),
             ("☃ snowmen ☃", vec![]),
             ("😀😀😀😀😀😀😀😀", vec![]),
         ] {
-            assert_eq!(POLICY.problems(password, "demo-user@example.com"), verdict, "{password}");
+            assert_eq!(POLICY.problems(password, "demo-user@example.com"), problems, "{password}");
         }
         let strict = PasswordPolicy { min_length: 15 };
         let both = [PasswordProblem::TooShort(15), PasswordProblem::TooCommon];

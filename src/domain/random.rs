@@ -1,4 +1,4 @@
-//! Chance: injected, so that tests and generated data can repeat it.
+//! Randomness: injected, so that tests and generated data can repeat it.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -7,12 +7,12 @@ use rand::{
     rngs::{OsRng, StdRng},
 };
 
-/// Gives random bytes.
+/// A source of random bytes.
 pub trait Random: Send + Sync + 'static {
-    /// Fills `bytes` with random ones.
+    /// Fills `bytes` with random bytes.
     fn fill(&self, bytes: &mut [u8]);
 
-    /// 32 random bytes: a secret nobody guesses.
+    /// Returns 32 random bytes, enough for an unguessable secret.
     fn secret(&self) -> [u8; 32] {
         let mut bytes = [0; 32];
         self.fill(&mut bytes);
@@ -27,18 +27,17 @@ pub struct SystemRandom;
 impl Random for SystemRandom {
     fn fill(&self, bytes: &mut [u8]) {
         if OsRng.try_fill_bytes(bytes).is_err() {
-            // Without the system's generator the thread's own, seeded from it earlier, is the next best.
+            // The thread's generator was seeded from the system's earlier: the next best source.
             rand::rng().fill_bytes(bytes);
         }
     }
 }
 
-/// Repeats itself for the same seed: for tests and generated data, never for secrets.
+/// Produces the same bytes for the same seed: for tests and generated data, never for secrets.
 #[derive(Debug)]
 pub struct SeededRandom(Mutex<StdRng>);
 
 impl SeededRandom {
-    /// A generator that repeats itself for the same `seed`.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self(Mutex::new(StdRng::seed_from_u64(seed)))

@@ -10,8 +10,8 @@ use poem::{Request, http::header::AUTHORIZATION};
 
 use crate::{
     auth::{AccessTokens, Claims, TokenStatusCache},
-    db::{Db, repositories::users::ADMIN},
-    domain::Clock,
+    db::Db,
+    domain::{Clock, Role},
     services::{Error, Revisions},
 };
 
@@ -65,11 +65,11 @@ impl Authenticator {
             return Err(ErrorCode::InvalidToken.into());
         }
         let caller = Caller {
-            user_id: standing.user_id,
+            user_id: standing.user_id.get(),
             session_id: claims.sid,
             token_id: claims.jti,
             token_expires_at: claims.exp,
-            is_admin: standing.role == ADMIN,
+            is_admin: standing.role == Role::Admin,
         };
         if let Some(Witness(witness)) = request.extensions().get() {
             // Whoever proves it twice proves the same.

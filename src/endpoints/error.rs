@@ -3,7 +3,7 @@
 use contract::{ApiError, Detail, ErrorCode};
 use document::Location;
 
-use crate::services::{Conflict, Error, Field, Forbidden, Resource, Unauthenticated, codes};
+use crate::services::{Conflict, Error, Forbidden, Resource, Unauthenticated};
 
 /// How long to wait when the server is busy, in seconds.
 const RETRY_AFTER: u32 = 5;
@@ -41,7 +41,26 @@ impl From<Error> for ApiError {
                 Unauthenticated::Session => ErrorCode::InvalidToken,
             }),
             Error::Forbidden(Forbidden::AccountDisabled) => Self::new(ErrorCode::AccountDisabled),
-            Error::Invalid(fields) => invalid(fields),
+            Error::Invalid(fields) => {
+                let details = fields.into_iter().map(|field| body_detail(field.name, field.code, field.message));
+                Self { details: details.collect(), ..Self::new(ErrorCode::ValidationFailed) }
+            }
+            Error::WrongPassword { field } => {
+                let detail = body_detail(field, "WRONG_PASSWORD", "is not the account's password");
+                Self { details: vec![detail], ..Self::new(ErrorCode::WrongPassword) }
+            }
+            Error::InvalidResetToken => {
+                let detail = body_detail("token", "INVALID_RESET_TOKEN", "is unknown, expired or already used");
+                Self { details: vec![detail], ..Self::new(ErrorCode::InvalidResetToken) }
+            }
+            Error::IdempotencyKeyReused => {
+                let detail = Detail {
+                    location: Location::Header("Idempotency-Key".to_owned()),
+                    code: "IDEMPOTENCY_KEY_REUSED",
+                    message: "was used for a different request".to_owned(),
+                };
+                Self { details: vec![detail], ..Self::new(ErrorCode::IdempotencyKeyReused) }
+            }
             Error::Throttled(throttled) => Self {
                 retry_after: throttled.0.retry_after,
                 ..Self::new(ErrorCode::RateLimitExceeded).with_source(throttled)
@@ -54,21 +73,6 @@ impl From<Error> for ApiError {
     }
 }
 
-fn invalid(fields: Vec<Field>) -> ApiError {
-    if let [Field { code: codes::KEY_REUSED, message, .. }] = fields.as_slice() {
-        let location = Location::Header("Idempotency-Key".to_owned());
-        let detail = Detail { location, code: codes::KEY_REUSED, message: message.clone() };
-        return ApiError { details: vec![detail], ..ApiError::new(ErrorCode::IdempotencyKeyReused) };
-    }
-    let code = match fields.as_slice() {
-        [Field { code: codes::WRONG_PASSWORD, .. }] => ErrorCode::WrongPassword,
-        [Field { code: codes::INVALID_RESET_TOKEN, .. }] => ErrorCode::InvalidResetToken,
-        _ => ErrorCode::ValidationFailed,
-    };
-    let details = fields.into_iter().map(|field| Detail {
-        location: Location::Body(format!("/{}", field.name)),
-        code: field.code,
-        message: field.message,
-    });
-    ApiError { details: details.collect(), ..ApiError::new(code) }
+fn body_detail(field: &str, code: &'static str, message: impl Into<String>) -> Detail {
+    Detail { location: Location::Body(format!("/{field}")), code, message: message.into() }
 }

@@ -12,7 +12,7 @@ use secrecy::SecretString;
 pub use authenticator::{Authenticator, Proven, Verified, Witness};
 pub use rules::PasswordRules;
 
-use crate::domain::AuditOrigin;
+use crate::domain::{AuditOrigin, UserId};
 
 /// A secret that was sent, on its way to a service.
 fn secret(password: &Password) -> SecretString {
@@ -20,6 +20,6 @@ fn secret(password: &Password) -> SecretString {
 }
 
 /// Who sent a request, and from where, for the audit trail.
-fn audit_origin(client: Client, actor: Option<i64>) -> AuditOrigin {
+fn audit_origin(client: Client, actor: Option<UserId>) -> AuditOrigin {
     AuditOrigin { actor, request_id: client.arrival.request_id, address: client.arrival.address }
 }

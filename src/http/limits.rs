@@ -9,7 +9,7 @@ use contract::{caller::RequestOrigin, operation::Limit};
 use poem::http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::{
-    domain::{AuditOrigin, RateLimit, RateLimitDecision, RateLimitSubject, RateLimiter, rate_limit_prefix},
+    domain::{AuditOrigin, RateLimit, RateLimitDecision, RateLimitSubject, RateLimiter, UserId, rate_limit_prefix},
     services::Audit,
 };
 
@@ -25,7 +25,7 @@ pub struct RateLimits {
 impl RateLimits {
     /// Counts a request against the general limit and, if the operation declares one, against that; the verdict is that of
     /// the first that refuses, else of the narrowest.
-    pub(super) async fn check(&self, limit: Limit, user: Option<i64>, arrival: &RequestOrigin) -> RateLimitDecision {
+    pub(super) async fn check(&self, limit: Limit, user: Option<UserId>, arrival: &RequestOrigin) -> RateLimitDecision {
         let address = RateLimitSubject::Address(rate_limit_prefix(arrival.address.unwrap_or(NOWHERE)));
         let caller = user.map_or_else(|| address.clone(), RateLimitSubject::User);
         let general = self.limiter.count(RateLimit::General, &caller).decision().await;
@@ -45,7 +45,7 @@ impl RateLimits {
         if !verdict.allows() && matches!(limit, Limit::Login | Limit::PasswordReset) {
             let RequestOrigin { request_id, address } = arrival.clone();
             let origin = AuditOrigin { actor: user, request_id, address };
-            self.audit.note_refusal(verdict, subject, &origin).await;
+            self.audit.record_throttled_login(verdict, subject, &origin).await;
         }
         verdict
     }

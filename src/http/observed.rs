@@ -138,7 +138,7 @@ impl<'a> Observed<'a> {
         let has_room = if is_asked_for {
             self.recorder.has_queue_capacity()
         } else {
-            self.noted.is_some() && self.recorder.try_acquire(clock.now())
+            self.noted.is_some() && self.recorder.try_acquire(clock.now().micros())
         };
         if !has_room && is_failure {
             let operation = facts.operation.map(|operation| operation.id.as_str());

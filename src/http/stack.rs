@@ -48,7 +48,7 @@ use crate::{
     capture::Recorder,
     config::RequestLimits,
     db::panic_message,
-    domain::{Clock, Throttled},
+    domain::{Clock, Throttled, UserId},
     endpoints::{Authenticator, Proven, Verified},
 };
 
@@ -95,7 +95,8 @@ impl<E: Endpoint> Endpoint for Pipeline<E> {
         let encoding = compression::preferred(request.headers()).filter(|_| is_trusted);
         let is_preflight = grant.as_ref().is_some_and(|grant| grant.is_preflight);
         let mut facts = Facts { is_preflight, ..Facts::default() };
-        let observed = self.recorder.as_ref().map(|recorder| Observed::of(&mut request, recorder, self.clock.now()));
+        let observed =
+            self.recorder.as_ref().map(|recorder| Observed::of(&mut request, recorder, self.clock.now().micros()));
 
         let answering =
             AssertUnwindSafe(self.answer(request, &request_id, &mut facts)).catch_unwind().instrument(span.clone());
@@ -354,7 +355,7 @@ impl<E: Endpoint> Pipeline<E> {
         let Some(rate_limits) = &self.rate_limits else {
             return Ok(());
         };
-        let verdict = rate_limits.check(limit, facts.user, arrival).await;
+        let verdict = rate_limits.check(limit, facts.user.map(UserId::new), arrival).await;
         facts.verdict = Some(verdict);
         match verdict.retry_after {
             None => Ok(()),

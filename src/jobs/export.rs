@@ -14,12 +14,13 @@ use crate::{
     db::{
         DbConnection, DbError,
         repositories::{
-            bucketlists::{self, BucketlistRow},
-            exports::{self, ExportAttempt, Record},
-            items::{self, ItemRow},
+            bucketlists, exports, items,
             jobs::{self, ExportRequest},
-            keyset::{Keyset, KeysetPosition, SortKey},
         },
+    },
+    domain::{
+        Bucketlist, BucketlistFilter, BucketlistId, ExportAttempt, ExportRecord, Item, ItemFilter, Keyset,
+        KeysetPosition, SortKey, Timestamp, UserId,
     },
     services::{Context, Error},
 };
@@ -57,13 +58,13 @@ impl Job for ExportJob {
             if claim.shutdown.is_cancelled() {
                 return Ok(Outcome::Released);
             }
-            let keyset = by_creation(after, LISTS_PER_READ);
+            let keyset = Keyset::oldest_first(after, LISTS_PER_READ);
             let (lists, items) = context.db.snapshot(move |c| read_lists(c, attempt.owner, &keyset)).await?;
             let is_last = lists.len() < LISTS_PER_READ as usize;
             after = lists.last().map(|list| list.position(SortKey::CreatedAt));
             let mut items = items.into_iter().peekable();
             for list in lists {
-                writer.buffer.push(Record::from(&list));
+                writer.buffer.push(ExportRecord::from(&list));
                 let (mut count, mut last) = (0, None);
                 while let Some(item) = items.next_if(|item| item.bucketlist_id == list.id) {
                     count += 1;
@@ -84,19 +85,15 @@ impl Job for ExportJob {
         }
     }
 
-    fn on_last_failure(c: &mut DbConnection, payload: &ExportRequest, now: i64) -> Result<(), DbError> {
+    fn on_last_failure(c: &mut DbConnection, payload: &ExportRequest, now: Timestamp) -> Result<(), DbError> {
         Ok(exports::fail(c, payload.export_id, now)?)
     }
 }
 
-fn by_creation(after: Option<KeysetPosition>, limit: i64) -> Keyset {
-    Keyset { sort: SortKey::CreatedAt, descending: false, after, limit }
-}
-
 /// Reads some bucketlists and the first items of each.
-fn read_lists(c: &mut DbConnection, owner: i64, keyset: &Keyset) -> Result<(Vec<BucketlistRow>, Vec<ItemRow>), Error> {
-    let lists = bucketlists::list_after(c, owner, &bucketlists::Filter::default(), keyset)?;
-    let ids: Vec<i64> = lists.iter().map(|list| list.id).collect();
+fn read_lists(c: &mut DbConnection, owner: UserId, keyset: &Keyset) -> Result<(Vec<Bucketlist>, Vec<Item>), Error> {
+    let lists = bucketlists::list_after(c, owner, &BucketlistFilter::default(), keyset)?;
+    let ids: Vec<BucketlistId> = lists.iter().map(|list| list.id).collect();
     let items = items::list_first_per_bucketlist(c, &ids, ITEMS_PER_LIST)?;
     Ok((lists, items))
 }
@@ -106,26 +103,30 @@ struct PartWriter<'a> {
     context: &'a Context,
     claim: &'a Claim<'a>,
     attempt: ExportAttempt,
-    buffer: Vec<Record>,
+    buffer: Vec<ExportRecord>,
     parts: i32,
     records: i64,
 }
 
 impl PartWriter<'_> {
     /// Adds the items of a bucketlist after its first ones.
-    async fn add_remaining_items(&mut self, list: i64, mut after: Option<KeysetPosition>) -> Result<bool, Error> {
+    async fn add_remaining_items(
+        &mut self,
+        list: BucketlistId,
+        mut after: Option<KeysetPosition>,
+    ) -> Result<bool, Error> {
         loop {
-            let keyset = by_creation(after, ITEMS_PER_READ);
+            let keyset = Keyset::oldest_first(after, ITEMS_PER_READ);
             let owner = self.attempt.owner;
             let read = move |c: &mut DbConnection| match bucketlists::find(c, owner, list)? {
-                Some(_) => Ok::<_, Error>(items::list_after(c, list, &items::Filter::default(), &keyset)?),
+                Some(_) => Ok::<_, Error>(items::list_after(c, list, &ItemFilter::default(), &keyset)?),
                 // Deleted since the last read.
                 None => Ok(Vec::new()),
             };
             let items = self.context.db.snapshot(read).await?;
             let is_last = items.len() < ITEMS_PER_READ as usize;
             after = items.last().map(|item| item.position(SortKey::CreatedAt));
-            self.buffer.extend(items.into_iter().map(Record::from));
+            self.buffer.extend(items.into_iter().map(ExportRecord::from));
             if !self.flush(MIN_RECORDS_PER_PART).await? {
                 return Ok(false);
             }

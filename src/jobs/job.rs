@@ -7,6 +7,7 @@ use crate::{
         DbConnection, DbError,
         repositories::jobs::{JobPayload, QueuedJob},
     },
+    domain::Timestamp,
     mail::MailError,
     services::Error,
 };
@@ -23,7 +24,7 @@ pub(super) trait Job: Send + Sync + 'static {
     -> impl Future<Output = Result<Outcome, JobError>> + Send;
 
     /// Records that the job has failed for the last time, in the transaction that deletes it.
-    fn on_last_failure(_c: &mut DbConnection, _payload: &Self::Payload, _now: i64) -> Result<(), DbError> {
+    fn on_last_failure(_c: &mut DbConnection, _payload: &Self::Payload, _now: Timestamp) -> Result<(), DbError> {
         Ok(())
     }
 }

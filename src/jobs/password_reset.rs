@@ -28,8 +28,7 @@ impl Job for PasswordResetJob {
         // The response did not reveal whether the account exists, and neither does the absence of an error.
         let Some(user) = user.filter(|user| !user.disabled) else { return Ok(Outcome::Completed) };
         let token = RefreshTokens::generate(&*context.random);
-        let ttl = i64::try_from(self.ttl.as_micros()).unwrap_or(i64::MAX / 4);
-        let (hash, expires_at, user_id) = (digest(&token), context.clock.now().saturating_add(ttl), user.id);
+        let (hash, expires_at, user_id) = (digest(&token), context.clock.now() + self.ttl, user.id);
         context
             .db
             .write(move |c| sessions::insert_password_reset(c, &hash, user_id, expires_at).map_err(Error::from))

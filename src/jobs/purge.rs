@@ -39,10 +39,10 @@ impl Purge {
     /// Deletes everything that has expired; returns the number of rows.
     pub(super) async fn purge_expired(&self) -> Result<usize, Error> {
         let now = self.context.clock.now();
-        let retention = i64::try_from(self.audit_retention.as_micros()).unwrap_or(i64::MAX / 4);
+        let retention = self.audit_retention;
         let purge = move |c: &mut _| {
             let expired = sessions::purge(c, now)? + idempotency::purge(c, now)?;
-            Ok::<_, Error>(expired + audit::purge(c, now.saturating_sub(retention))?)
+            Ok::<_, Error>(expired + audit::purge(c, now.before(retention))?)
         };
         let mut total = self.context.db.write(purge).await?;
         loop {

@@ -15,8 +15,8 @@ use crate::{
     services::{Context, Error},
 };
 
-/// Time in microseconds after which another worker may claim a job, unless its worker extends it.
-pub(super) const VISIBILITY_TIMEOUT: i64 = 120_000_000;
+/// Time after which another worker may claim a job, unless its worker extends it.
+pub(super) const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(120);
 /// Interval between looks at the queue without a notification: for jobs of other servers and for retries.
 const POLL_INTERVAL: Duration = Duration::from_secs(10);
 /// Number of failures after which a job is deleted.
@@ -98,7 +98,7 @@ impl<J: Job> Queue<J> {
                     }
                 }
                 Err(error) => {
-                    let delay = 1_000_000_i64 << job.attempts.clamp(0, 12);
+                    let delay = Duration::from_secs(1 << job.attempts.clamp(0, 12));
                     jobs::retry_later(c, &job, now + delay, &error.to_string())?;
                 }
             }

@@ -130,10 +130,10 @@ fn whole_seconds(wait: Duration) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::ManualClock;
+    use crate::domain::{ManualClock, Timestamp, UserId};
 
     fn counter(requests: u32, window: Duration) -> (Counter, Arc<ManualClock>) {
-        let clock = Arc::new(ManualClock::at(1_800_000_000_000_000));
+        let clock = Arc::new(ManualClock::at(Timestamp::from_micros(1_800_000_000_000_000)));
         let counter = Counter::new(RateLimit::General, Quota { requests, window }, Uptime(clock.clone()));
         (counter, clock)
     }
@@ -141,24 +141,29 @@ mod tests {
     #[test]
     fn quota_is_a_burst_that_refills_over_the_window() {
         let (counter, clock) = counter(3, Duration::from_secs(3600));
-        let remaining: Vec<u32> = (0..3).map(|_| counter.count(&RateLimitSubject::User(1)).remaining).collect();
+        let remaining: Vec<u32> =
+            (0..3).map(|_| counter.count(&RateLimitSubject::User(UserId::new(1))).remaining).collect();
         assert_eq!(remaining, [2, 1, 0]);
-        assert_eq!(counter.count(&RateLimitSubject::User(1)).retry_after, Some(1200));
-        assert!(counter.count(&RateLimitSubject::User(2)).allows());
+        assert_eq!(counter.count(&RateLimitSubject::User(UserId::new(1))).retry_after, Some(1200));
+        assert!(counter.count(&RateLimitSubject::User(UserId::new(2))).allows());
         clock.advance(Duration::from_secs(1199));
-        assert_eq!(counter.count(&RateLimitSubject::User(1)).retry_after, Some(1), "rejected requests are not counted");
+        assert_eq!(
+            counter.count(&RateLimitSubject::User(UserId::new(1))).retry_after,
+            Some(1),
+            "rejected requests are not counted"
+        );
         clock.advance(Duration::from_secs(1));
-        assert!(counter.count(&RateLimitSubject::User(1)).allows());
-        assert!(!counter.count(&RateLimitSubject::User(1)).allows());
+        assert!(counter.count(&RateLimitSubject::User(UserId::new(1))).allows());
+        assert!(!counter.count(&RateLimitSubject::User(UserId::new(1))).allows());
         clock.advance(Duration::from_secs(3600));
-        assert_eq!(counter.count(&RateLimitSubject::User(1)).remaining, 2, "the quota is complete again");
+        assert_eq!(counter.count(&RateLimitSubject::User(UserId::new(1))).remaining, 2, "the quota is complete again");
     }
 
     #[test]
     fn number_of_counters_is_bounded() {
         let (counter, _) = counter(2, Duration::from_secs(3600));
         for id in 1..=2 * i64::try_from(MAX_SUBJECTS).unwrap() {
-            counter.count(&RateLimitSubject::User(id));
+            counter.count(&RateLimitSubject::User(UserId::new(id)));
         }
         let Store(states) = counter.gcra.into_state_store();
         states.run_pending_tasks();

@@ -20,7 +20,7 @@ use super::{
     themes::{Kind, LIST_DESCRIPTIONS, THEMES},
     words::{BOOKS, BUILDS, DISHES, EVENTS, ITEM_DESCRIPTIONS, PLACES, QUESTS, SKILLS, WHENS},
 };
-use crate::{db::repositories::users::USER, domain::search_text};
+use crate::{db::repositories::search_text, domain::Role};
 
 const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400 * SECOND;
@@ -92,7 +92,7 @@ impl Generator {
             email,
             name,
             password_hash: self.password_hash.clone(),
-            role: USER,
+            role: Role::User.as_str(),
             disabled: false,
             created_at,
             updated_at: created_at,

@@ -3,10 +3,13 @@
 use chrono::NaiveDate;
 use diesel::prelude::*;
 
-use crate::db::{
-    DbConnection,
-    repositories::search::{self, Document, DocumentKind},
-    schema::{bucketlists, items, users},
+use crate::{
+    db::{
+        DbConnection,
+        repositories::search::{self, Document},
+        schema::{bucketlists, items, users},
+    },
+    domain::{SearchTarget, UserId},
 };
 
 /// Number of rows per statement. SQLite accepts 32,766 values; fewer rows are as fast and need less memory.
@@ -101,20 +104,20 @@ impl Batch {
             }
         }
         let lists = self.lists.iter().map(|list| Document {
-            kind: DocumentKind::Bucketlist,
+            target: SearchTarget::Bucketlist,
             id: list.id,
-            owner: list.user_id,
+            owner: UserId::new(list.user_id),
             name: &list.name,
             description: list.description,
         });
         let items = self.items.iter().map(|item| Document {
-            kind: DocumentKind::Item,
+            target: SearchTarget::Item,
             id: item.id,
-            owner: item.owner,
+            owner: UserId::new(item.owner),
             name: &item.name,
             description: item.description,
         });
-        search::put(c, &lists.chain(items).collect::<Vec<_>>())?;
+        search::upsert(c, &lists.chain(items).collect::<Vec<_>>())?;
         self.users.clear();
         self.lists.clear();
         self.items.clear();

@@ -2,7 +2,7 @@
 //! must not change.
 
 use chrono::NaiveDate;
-use diesel::{Connection, dsl::exists, prelude::*};
+use diesel::{Connection, dsl::exists, prelude::*, result::Error};
 
 use super::{SEEDED_AT, SeedError, export, hash, incident, lock};
 use crate::{
@@ -10,14 +10,16 @@ use crate::{
     db::{
         DbConnection,
         repositories::{
-            bucketlists::{self, NewBucketlist},
-            items::{self, NewItem},
-            search::{self, Document, DocumentKind},
-            users::{self, ADMIN, NewUser, USER},
+            bucketlists, items,
+            search::{self, Document},
+            users,
         },
         schema,
     },
-    domain::{Random, search_text},
+    domain::{
+        BucketlistContent, Email, ItemContent, NewBucketlist, NewItem, NewUser, Random, Role, SearchTarget, Timestamp,
+        UserId,
+    },
 };
 
 /// Email address of the administrator.
@@ -143,16 +145,17 @@ pub fn insert_standard(
         if has_users(c)? {
             return Ok(None);
         }
-        let admin = insert_user(c, ADMIN_EMAIL, "Admin", ADMIN, &admin_hash, at)?;
-        let demo = insert_user(c, DEMO_EMAIL, "Demo", USER, &demo_hash, at)?;
-        let mut seeded = Standard { admin, demo, lists: 0, items: 0 };
+        let created_at = Timestamp::from_micros(at);
+        let admin = insert_user(c, ADMIN_EMAIL, "Admin", Role::Admin, &admin_hash, created_at)?;
+        let demo = insert_user(c, DEMO_EMAIL, "Demo", Role::User, &demo_hash, created_at)?;
+        let mut seeded = Standard { admin: admin.get(), demo: demo.get(), lists: 0, items: 0 };
         for list in LISTS {
-            insert_list(c, demo, list, at)?;
+            insert_list(c, demo, list, created_at)?;
             seeded.lists += 1;
             seeded.items += list.items.len() as u64;
         }
-        export::insert(c, demo, at)?;
-        incident::insert(c, demo, at)?;
+        export::insert(c, demo, created_at)?;
+        incident::insert(c, demo.get(), at)?;
         Ok(Some(seeded))
     })
 }
@@ -161,55 +164,42 @@ fn has_users(c: &mut DbConnection) -> QueryResult<bool> {
     diesel::select(exists(schema::users::table.select(schema::users::id))).get_result(c)
 }
 
-fn insert_user(c: &mut DbConnection, email: &str, name: &str, role: &str, hash: &str, at: i64) -> QueryResult<i64> {
-    let user = NewUser {
-        email,
-        email_key: email,
-        name,
-        search_text: search_text(email, Some(name)),
-        password_hash: hash,
-        role,
-        disabled: false,
-        created_at: at,
-        updated_at: at,
-    };
-    users::insert(c, &user).map(|row| row.id)
+fn insert_user(
+    c: &mut DbConnection,
+    email: &str,
+    name: &str,
+    role: Role,
+    hash: &str,
+    at: Timestamp,
+) -> QueryResult<UserId> {
+    let email = Email::parse(email).map_err(|error| Error::SerializationError(Box::new(error)))?;
+    let user =
+        NewUser { email: &email, name, password_hash: hash, role, disabled: false, created_at: at, updated_at: at };
+    users::insert(c, &user).map(|user| user.id)
 }
 
-fn insert_list(c: &mut DbConnection, owner: i64, list: &List, at: i64) -> QueryResult<()> {
-    let row = NewBucketlist {
-        user_id: owner,
-        name: list.name.to_owned(),
-        description: list.description.map(str::to_owned),
-        search_text: search_text(list.name, list.description),
-        items_total: list.items.iter().map(|_| 1).sum(),
-        items_done: list.items.iter().map(|item| i64::from(item.done)).sum(),
-        created_at: at,
-        updated_at: at,
-    };
-    let bucketlist_id = bucketlists::insert(c, &row)?.id;
+fn insert_list(c: &mut DbConnection, owner: UserId, list: &List, at: Timestamp) -> QueryResult<()> {
     let (name, description) = (list.name, list.description);
-    let mut documents = vec![Document { kind: DocumentKind::Bucketlist, id: bucketlist_id, owner, name, description }];
+    let content = BucketlistContent { name: name.to_owned(), description: description.map(str::to_owned) };
+    let new = NewBucketlist { owner, content, created_at: at, updated_at: at };
+    let bucketlist_id = bucketlists::insert(c, &new)?.id;
+    let mut documents =
+        vec![Document { target: SearchTarget::Bucketlist, id: bucketlist_id.get(), owner, name, description }];
+    let (mut total, mut done) = (0, 0);
     for item in list.items {
-        let row = NewItem {
-            bucketlist_id,
+        let content = ItemContent {
             name: item.name.to_owned(),
             description: item.description.map(str::to_owned),
-            search_text: search_text(item.name, item.description),
             done: item.done,
-            done_at: item.done.then_some(at),
             due_on: item.due_on.and_then(|(year, month, day)| NaiveDate::from_ymd_opt(year, month, day)),
-            created_at: at,
-            updated_at: at,
         };
-        let id = items::insert(c, &row)?.id;
-        documents.push(Document {
-            kind: DocumentKind::Item,
-            id,
-            owner,
-            name: item.name,
-            description: item.description,
-        });
+        let new = NewItem { bucketlist_id, content, created_at: at, updated_at: at };
+        let id = items::insert(c, &new)?.id.get();
+        let (name, description) = (item.name, item.description);
+        documents.push(Document { target: SearchTarget::Item, id, owner, name, description });
+        total += 1;
+        done += i64::from(item.done);
     }
-    search::put(c, &documents)
+    bucketlists::adjust_counts(c, owner, bucketlist_id, total, done)?;
+    search::upsert(c, &documents)
 }

@@ -12,14 +12,13 @@ use super::*;
 use crate::{
     config::PasswordSettings,
     db::{
-        repositories::{
-            bucketlists::BucketlistRow,
-            search,
-            users::{COLUMNS, UserRow},
-        },
+        repositories::{self, search, search_text},
         schema::{bucketlists, items},
     },
-    domain::{Email, PasswordPolicy, SeededRandom, search_text},
+    domain::{
+        Bucketlist, BucketlistContent, BucketlistId, Email, Keyset, NewBucketlist, PasswordPolicy, Role, SeededRandom,
+        Timestamp, User, UserFilter, UserId,
+    },
 };
 
 /// A hasher with the lowest cost.
@@ -40,9 +39,9 @@ const FEW: DummyOptions = DummyOptions { users: 3, lists: 40, items: 30, rng_see
 type Item = (i64, i64, String, Option<String>, String, bool, Option<i64>, Option<NaiveDate>, i64, i64);
 type List = (i64, i64, String, Option<String>, String, i64, i64, i64, i64);
 
-fn all(c: &mut DbConnection) -> (Vec<UserRow>, Vec<List>, Vec<Item>) {
+fn all(c: &mut DbConnection) -> (Vec<User>, Vec<List>, Vec<Item>) {
     (
-        users::table.order(users::id).select(COLUMNS).load(c).unwrap(),
+        repositories::users::list_after(c, &UserFilter::default(), &Keyset::oldest_first(None, i64::MAX)).unwrap(),
         bucketlists::table.order(bucketlists::id).load(c).unwrap(),
         items::table.order(items::id).load(c).unwrap(),
     )
@@ -58,12 +57,12 @@ fn assert_sound(c: &mut DbConnection) {
         assert!(!user.name.is_empty() && user.name.chars().count() <= 100);
     }
     for (id, owner, name, description, text, total, done, created_at, updated_at) in &lists {
-        let user = users.iter().find(|user| user.id == *owner).unwrap();
+        let user = users.iter().find(|user| user.id.get() == *owner).unwrap();
         let inside: Vec<&Item> = items.iter().filter(|item| item.1 == *id).collect();
         assert_eq!(*total, i64::try_from(inside.len()).unwrap(), "{name}");
         assert_eq!(*done, i64::try_from(inside.iter().filter(|item| item.5).count()).unwrap(), "{name}");
         assert_eq!(*text, search_text(name, description.as_deref()));
-        assert!(user.created_at <= *created_at && created_at <= updated_at);
+        assert!(user.created_at.micros() <= *created_at && created_at <= updated_at);
         assert!(!name.is_empty() && name.chars().count() <= 100);
         for (_, _, name, description, text, done, done_at, _, made_at, changed_at) in inside {
             assert_eq!(*text, search_text(name, description.as_deref()));
@@ -113,32 +112,20 @@ fn sample_data_matches_the_examples_of_the_contract(mut database: Database) {
     let c = database.connection();
     seed_standard(c).unwrap();
     let (users, lists, items) = all(c);
-    let who = |user: &UserRow| (user.email.clone(), user.name.clone(), user.role.clone(), user.created_at);
-    assert_eq!(who(&users[0]), ("admin@example.com".into(), "Admin".into(), "admin".into(), SEEDED_AT));
-    assert_eq!(who(&users[1]), ("demo@example.com".into(), "Demo".into(), "user".into(), SEEDED_AT));
-    let list: BucketlistRow = bucketlists::table
-        .find(1)
-        .filter(bucketlists::user_id.eq(2))
-        .select((
-            bucketlists::id,
-            bucketlists::name,
-            bucketlists::description,
-            bucketlists::items_total,
-            bucketlists::items_done,
-            bucketlists::created_at,
-            bucketlists::updated_at,
-        ))
-        .first(c)
-        .unwrap();
-    let example = BucketlistRow {
-        id: 1,
+    let who = |user: &User| (user.email.clone(), user.name.clone(), user.role, user.created_at.micros());
+    assert_eq!(who(&users[0]), ("admin@example.com".into(), "Admin".into(), Role::Admin, SEEDED_AT));
+    assert_eq!(who(&users[1]), ("demo@example.com".into(), "Demo".into(), Role::User, SEEDED_AT));
+    let list = repositories::bucketlists::find(c, UserId::new(2), BucketlistId::new(1)).unwrap();
+    let at = Timestamp::from_micros(SEEDED_AT);
+    let example = Some(Bucketlist {
+        id: BucketlistId::new(1),
         name: "See the world".into(),
         description: Some("Places to stand in once.".into()),
         items_total: 5,
         items_done: 1,
-        created_at: SEEDED_AT,
-        updated_at: SEEDED_AT,
-    };
+        created_at: at,
+        updated_at: at,
+    });
     assert_eq!(list, example);
     assert_eq!(lists.len(), 4);
     let example: Item = (
@@ -184,7 +171,7 @@ fn same_rng_seed_generates_same_data(mut one: Database, mut other: Database) {
     seed_dummy(other.connection(), FEW).unwrap();
     let rows = |database: &mut Database, skip: (usize, usize, usize)| {
         let (users, lists, items) = all(database.connection());
-        let user = |user: UserRow| (user.email, user.name, user.role, user.created_at);
+        let user = |user: User| (user.email, user.name, user.role, user.created_at);
         let list = |l: List| (l.2, l.3, l.4, l.5, l.6, l.7, l.8);
         let item = |i: Item| (i.2, i.3, i.5, i.6, i.7, i.8, i.9);
         (
@@ -213,19 +200,12 @@ fn later_rows_get_new_ids(mut database: Database) {
     seed_dummy(c, DummyOptions { users: 2, lists: 0, items: 5, rng_seed: 1 }).unwrap();
     seed_dummy(c, DummyOptions { users: 0, lists: 9, items: 9, rng_seed: 2 }).unwrap();
     seed_dummy(c, DummyOptions { users: 1, lists: 2, items: 3, rng_seed: 3 }).unwrap();
-    let user = users::table.order(users::id.desc()).select(COLUMNS).first::<UserRow>(c).unwrap();
-    let at = crate::db::repositories::bucketlists::NewBucketlist {
-        user_id: user.id,
-        name: "Mine".into(),
-        description: None,
-        search_text: "mine".into(),
-        items_total: 0,
-        items_done: 0,
-        created_at: SEEDED_AT,
-        updated_at: SEEDED_AT,
-    };
-    let list = crate::db::repositories::bucketlists::insert(c, &at).unwrap();
-    assert_eq!((user.id, list.id), (3, 3));
+    let owner = all(c).0.pop().unwrap().id;
+    let content = BucketlistContent { name: "Mine".into(), description: None };
+    let now = Timestamp::from_micros(SEEDED_AT);
+    let new = NewBucketlist { owner, content, created_at: now, updated_at: now };
+    let list = repositories::bucketlists::insert(c, &new).unwrap();
+    assert_eq!((owner.get(), list.id.get()), (3, 3));
 }
 
 macro_rules! on_both_engines {

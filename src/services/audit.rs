@@ -1,40 +1,41 @@
-//! What was done, by whom and from where: appended in the transaction of what was done, read by administrators.
+//! The audit trail, for administrators.
 //!
-//! To record something, call [`append`](crate::db::repositories::audit::append) inside the unit of work that does it. Reads
-//! are not recorded.
+//! To record an action, call [`append`](crate::db::repositories::audit::append) in its unit of work. Reads are not recorded.
 
 use std::sync::Arc;
 
-use super::{Context, CursorPage, CursorQuery, Error};
+use super::{Context, Error};
 use crate::{
-    db::{
-        DbConnection,
-        repositories::audit::{self, AuditRow, Filter},
-    },
-    domain::{AuditOrigin, RateLimitDecision, RateLimitSubject},
+    db::{DbConnection, repositories::audit},
+    domain::{AuditEvent, AuditFilter, AuditOrigin, CursorPage, CursorQuery, RateLimitDecision, RateLimitSubject},
 };
 
-/// What was done, for administrators.
+/// The audit trail.
 #[derive(Clone)]
 pub struct Audit(pub(super) Arc<Context>);
 
 impl Audit {
-    /// A page of what was done, by cursor.
+    /// Lists events by cursor.
     ///
     /// # Errors
-    /// Only when the database fails.
-    pub async fn walk(&self, walk: CursorQuery<Filter>) -> Result<CursorPage<AuditRow>, Error> {
-        let is_one_statement = !walk.with_total;
+    /// Those of the database.
+    pub async fn list_by_cursor(&self, query: CursorQuery<AuditFilter>) -> Result<CursorPage<AuditEvent>, Error> {
+        let is_one_statement = !query.with_total;
         let work = move |c: &mut DbConnection| {
-            let rows = audit::list_after(c, &walk.filter, &walk.keyset_with_lookahead())?;
-            let total = if walk.with_total { Some(audit::count(c, &walk.filter)?) } else { None };
-            Ok(walk.into_page(rows, total))
+            let rows = audit::list_after(c, &query.filter, &query.keyset_with_lookahead())?;
+            let total = if query.with_total { Some(audit::count(c, &query.filter)?) } else { None };
+            Ok(query.into_page(rows, total))
         };
         if is_one_statement { self.0.db.read(work).await } else { self.0.db.snapshot(work).await }
     }
 
-    /// Writes down that a limit refused somebody who wanted to log in: once a minute for each.
-    pub async fn note_refusal(&self, verdict: RateLimitDecision, subject: &RateLimitSubject, origin: &AuditOrigin) {
-        self.0.note_refusal(verdict, subject, None, origin).await;
+    /// Records that a login was rate-limited, at most once a minute for each subject.
+    pub async fn record_throttled_login(
+        &self,
+        decision: RateLimitDecision,
+        subject: &RateLimitSubject,
+        origin: &AuditOrigin,
+    ) {
+        self.0.record_throttled_login(decision, subject, None, origin).await;
     }
 }

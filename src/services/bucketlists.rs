@@ -2,195 +2,183 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
-
-use super::{Context, CursorPage, CursorQuery, Error, Made, PageRequest, Precondition, Resource, creation::Named};
+use super::{
+    Context, Error, Idempotent, Precondition, Resource,
+    idempotency::{Fingerprint, KeyedRequest, request::CanonicalBucketlist},
+};
 use crate::{
     db::{
         DbConnection,
         repositories::{
-            OffsetPage,
-            bucketlists::{self, BucketlistRow, Filter, NewBucketlist, Replacement},
-            items::{self, ItemRow},
-            search::{self, Document, DocumentKind},
+            bucketlists, items,
+            search::{self, Document},
         },
     },
-    domain::search_text,
+    domain::{
+        Bucketlist, BucketlistContent, BucketlistFilter, BucketlistId, CursorPage, CursorQuery, ETag, Item,
+        NewBucketlist, OffsetPage, OffsetQuery, SearchTarget, UserId, Versioned,
+    },
 };
 
 /// Bucketlists of their owners.
 #[derive(Clone)]
 pub struct Bucketlists(pub(super) Arc<Context>);
 
-/// What an owner says of a bucketlist.
-#[derive(Clone, Debug, Serialize)]
-pub struct BucketlistContent {
-    pub name: String,
-    pub description: Option<String>,
-}
-
-/// What an owner changes of a bucketlist; `None` stays.
+/// Changes to a bucketlist; `None` leaves a field unchanged.
 #[derive(Clone, Debug, Default)]
 pub struct BucketlistChanges {
     pub name: Option<String>,
     pub description: Option<Option<String>>,
 }
 
-/// Bucketlists with their first items, if those were asked for.
+/// One or more bucketlists, with their first items if the request includes them.
 #[derive(Clone, Debug)]
 pub struct WithItems<T> {
     pub lists: T,
-    /// Of all the lists, together; those of one list in their order.
-    pub items: Option<Vec<ItemRow>>,
+    /// The items of all the bucketlists, grouped by bucketlist, the oldest first.
+    pub items: Option<Vec<Item>>,
 }
 
 impl Bucketlists {
-    /// A page of the owner's bucketlists, by number.
+    /// Lists bucketlists by offset.
     ///
     /// # Errors
-    /// Only when the database fails.
-    pub async fn list(&self, owner: i64, request: PageRequest) -> Result<OffsetPage<BucketlistRow>, Error> {
-        let (slice, pattern) = (request.slice(), request.pattern());
-        self.0
-            .db
-            .snapshot(move |c| bucketlists::list_by_offset(c, owner, pattern.as_deref(), slice).map_err(Error::from))
-            .await
+    /// Those of the database.
+    pub async fn list_by_offset(&self, owner: UserId, query: OffsetQuery) -> Result<OffsetPage<Bucketlist>, Error> {
+        let (range, q) = (query.range(), query.text_filter());
+        self.0.db.snapshot(move |c| Ok(bucketlists::list_by_offset(c, owner, q.as_ref(), range)?)).await
     }
 
-    /// A page of the owner's bucketlists, by cursor; with the first `items` items of each, if asked for.
+    /// Lists bucketlists by cursor, with the first `items` items of each.
     ///
     /// # Errors
-    /// Only when the database fails.
-    pub async fn walk(
+    /// Those of the database.
+    pub async fn list_by_cursor(
         &self,
-        owner: i64,
-        walk: CursorQuery<Filter>,
+        owner: UserId,
+        query: CursorQuery<BucketlistFilter>,
         items: Option<i64>,
-    ) -> Result<WithItems<CursorPage<BucketlistRow>>, Error> {
-        let is_one_statement = !walk.with_total && items.is_none();
+    ) -> Result<WithItems<CursorPage<Bucketlist>>, Error> {
+        let is_one_statement = !query.with_total && items.is_none();
         let work = move |c: &mut DbConnection| {
-            let rows = bucketlists::list_after(c, owner, &walk.filter, &walk.keyset_with_lookahead())?;
-            let total = if walk.with_total { Some(bucketlists::count(c, owner, &walk.filter)?) } else { None };
-            let lists = walk.into_page(rows, total);
-            let ids: Vec<i64> = lists.rows.iter().map(|list| list.id).collect();
+            let rows = bucketlists::list_after(c, owner, &query.filter, &query.keyset_with_lookahead())?;
+            let total = if query.with_total { Some(bucketlists::count(c, owner, &query.filter)?) } else { None };
+            let lists = query.into_page(rows, total);
+            let ids: Vec<BucketlistId> = lists.data.iter().map(|list| list.id).collect();
             let items = items.map(|items| items::list_first_per_bucketlist(c, &ids, items)).transpose()?;
             Ok(WithItems { lists, items })
         };
         if is_one_statement { self.0.db.read(work).await } else { self.0.db.snapshot(work).await }
     }
 
-    /// One bucketlist.
+    /// Retrieves a bucketlist.
     ///
     /// # Errors
     /// `NotFound(Bucketlist)`.
-    pub async fn get(&self, owner: i64, id: i64) -> Result<BucketlistRow, Error> {
+    pub async fn get(&self, owner: UserId, id: BucketlistId) -> Result<Versioned<Bucketlist>, Error> {
         let list = self.0.db.read(move |c| bucketlists::find(c, owner, id).map_err(Error::from)).await?;
-        list.ok_or(Error::NotFound(Resource::Bucketlist))
+        Ok(Versioned::new(list.ok_or(Error::NotFound(Resource::Bucketlist))?)?)
     }
 
-    /// One bucketlist with its first `items` items.
+    /// Retrieves a bucketlist with its first `items` items. The entity tag covers the items.
     ///
     /// # Errors
     /// `NotFound(Bucketlist)`.
-    pub async fn get_with_items(&self, owner: i64, id: i64, items: i64) -> Result<WithItems<BucketlistRow>, Error> {
+    pub async fn get_with_items(
+        &self,
+        owner: UserId,
+        id: BucketlistId,
+        items: i64,
+    ) -> Result<Versioned<WithItems<Bucketlist>>, Error> {
         self.0
             .db
             .snapshot(move |c| {
                 let list = bucketlists::find(c, owner, id)?.ok_or(Error::NotFound(Resource::Bucketlist))?;
-                Ok(WithItems { lists: list, items: Some(items::list_first_per_bucketlist(c, &[id], items)?) })
+                let items = Some(items::list_first_per_bucketlist(c, &[id], items)?);
+                let etag = ETag::of(&(&list, &items))?;
+                Ok(Versioned { value: WithItems { lists: list, items }, etag })
             })
             .await
     }
 
-    /// Makes a bucketlist; once, if the caller names the creation.
+    /// Creates a bucketlist.
     ///
     /// # Errors
-    /// `Conflict(BucketlistNameTaken)`, `Conflict(IdempotencyKeyInFlight)`, `Invalid`.
+    /// `Conflict(BucketlistNameTaken)`; with an idempotency key also `Conflict(IdempotencyKeyInFlight)` and
+    /// `IdempotencyKeyReused`.
     pub async fn create(
         &self,
-        owner: i64,
+        owner: UserId,
         content: BucketlistContent,
-        name: Option<String>,
-    ) -> Result<Made<BucketlistRow>, Error> {
+        idempotency_key: Option<String>,
+    ) -> Result<Idempotent<Versioned<Bucketlist>>, Error> {
+        let fingerprint = Fingerprint::new("bucketlist", &CanonicalBucketlist::from(&content))?;
+        let request = idempotency_key.map(|key| KeyedRequest::new(owner, key, fingerprint));
         let now = self.0.clock.now();
-        let named = name.map(|name| Named::new(owner, name, "bucketlist", &content));
-        self.0
-            .make_of(owner, named, move |c| {
-                let list = NewBucketlist {
-                    user_id: owner,
-                    search_text: search_text(&content.name, content.description.as_deref()),
-                    name: content.name.clone(),
-                    description: content.description.clone(),
-                    items_total: 0,
-                    items_done: 0,
-                    created_at: now,
-                    updated_at: now,
-                };
-                let list = bucketlists::insert(c, &list)?;
-                search::put(c, &[document(owner, &list)])?;
+        let new = NewBucketlist { owner, content, created_at: now, updated_at: now };
+        let created = self
+            .0
+            .create_once(owner, request, move |c| {
+                let list = bucketlists::insert(c, &new)?;
+                search::upsert(c, &[document(owner, &list)])?;
                 Ok(list)
             })
-            .await
+            .await?;
+        Ok(created.try_map(Versioned::new)?)
     }
 
-    /// Replaces what its owner says of a bucketlist.
+    /// Replaces the content of a bucketlist.
     ///
     /// # Errors
     /// `NotFound(Bucketlist)`, `Conflict(BucketlistNameTaken)`, `Conflict(PreconditionFailed)`.
     pub async fn replace(
         &self,
-        owner: i64,
-        id: i64,
+        owner: UserId,
+        id: BucketlistId,
         content: BucketlistContent,
         precondition: Precondition,
-    ) -> Result<BucketlistRow, Error> {
-        self.revise(owner, id, precondition, |_| Some(content)).await
+    ) -> Result<Versioned<Bucketlist>, Error> {
+        self.change(owner, id, precondition, |_| Some(content)).await
     }
 
-    /// Changes some of what its owner says of a bucketlist. Where nothing is new, nothing is changed.
+    /// Changes some fields of a bucketlist. Writes nothing if no value differs.
     ///
     /// # Errors
     /// As [`Self::replace`].
     pub async fn update(
         &self,
-        owner: i64,
-        id: i64,
+        owner: UserId,
+        id: BucketlistId,
         changes: BucketlistChanges,
         precondition: Precondition,
-    ) -> Result<BucketlistRow, Error> {
-        let merged = move |before: &BucketlistRow| {
+    ) -> Result<Versioned<Bucketlist>, Error> {
+        let merge = move |before: &Bucketlist| {
             let name = changes.name.unwrap_or_else(|| before.name.clone());
             let description = changes.description.unwrap_or_else(|| before.description.clone());
-            let is_new = (&name, &description) != (&before.name, &before.description);
-            is_new.then_some(BucketlistContent { name, description })
+            let is_changed = (&name, &description) != (&before.name, &before.description);
+            is_changed.then_some(BucketlistContent { name, description })
         };
-        self.revise(owner, id, precondition, merged).await
+        self.change(owner, id, precondition, merge).await
     }
 
-    async fn revise(
+    async fn change(
         &self,
-        owner: i64,
-        id: i64,
+        owner: UserId,
+        id: BucketlistId,
         precondition: Precondition,
-        content: impl FnOnce(&BucketlistRow) -> Option<BucketlistContent> + Send + 'static,
-    ) -> Result<BucketlistRow, Error> {
+        content: impl FnOnce(&Bucketlist) -> Option<BucketlistContent> + Send + 'static,
+    ) -> Result<Versioned<Bucketlist>, Error> {
         let now = self.0.clock.now();
         self.0
-            .change_of(owner, move |c| {
+            .write_resources(owner, move |c| {
                 let before =
                     bucketlists::find_for_update(c, owner, id)?.ok_or(Error::NotFound(Resource::Bucketlist))?;
                 precondition.check(&before)?;
-                let Some(content) = content(&before) else { return Ok(before) };
-                let to = Replacement {
-                    search_text: search_text(&content.name, content.description.as_deref()),
-                    name: content.name,
-                    description: content.description,
-                    // Later than before even where clocks disagree: no two states may look the same.
-                    updated_at: now.max(before.updated_at + 1),
-                };
-                let list = bucketlists::replace(c, owner, id, &to)?.ok_or(Error::NotFound(Resource::Bucketlist))?;
-                search::put(c, &[document(owner, &list)])?;
-                Ok(list)
+                let Some(content) = content(&before) else { return Ok(Versioned::new(before)?) };
+                let list = bucketlists::replace(c, owner, id, &content, now.later_than(before.updated_at))?
+                    .ok_or(Error::NotFound(Resource::Bucketlist))?;
+                search::upsert(c, &[document(owner, &list)])?;
+                Ok(Versioned::new(list)?)
             })
             .await
     }
@@ -199,9 +187,9 @@ impl Bucketlists {
     ///
     /// # Errors
     /// `NotFound(Bucketlist)`, `Conflict(PreconditionFailed)`.
-    pub async fn delete(&self, owner: i64, id: i64, precondition: Precondition) -> Result<(), Error> {
+    pub async fn delete(&self, owner: UserId, id: BucketlistId, precondition: Precondition) -> Result<(), Error> {
         self.0
-            .change_of(owner, move |c| {
+            .write_resources(owner, move |c| {
                 let before =
                     bucketlists::find_for_update(c, owner, id)?.ok_or(Error::NotFound(Resource::Bucketlist))?;
                 precondition.check(&before)?;
@@ -212,10 +200,10 @@ impl Bucketlists {
     }
 }
 
-fn document(owner: i64, list: &BucketlistRow) -> Document<'_> {
+fn document(owner: UserId, list: &Bucketlist) -> Document<'_> {
     Document {
-        kind: DocumentKind::Bucketlist,
-        id: list.id,
+        target: SearchTarget::Bucketlist,
+        id: list.id.get(),
         owner,
         name: &list.name,
         description: list.description.as_deref(),

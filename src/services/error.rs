@@ -1,37 +1,50 @@
-//! What a decision can come to besides success: eight words, no status codes.
+//! Why a service does not do what a request asks for, in terms of the domain.
 
-use crate::{auth::HasherBusy, db::DbError, domain::Throttled};
+use crate::{
+    auth::HasherBusy,
+    db::{DbError, UniqueConstraint},
+    domain::Throttled,
+};
 
-/// Why a service did not do what was asked.
+/// The outcome of a call that did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// There is no such thing, or not for this caller.
+    /// The resource does not exist, or belongs to another user.
     #[error("not found: {0:?}")]
     NotFound(Resource),
-    /// It cannot be together with what is there.
+    /// The request conflicts with the current state.
     #[error("conflict: {0:?}")]
     Conflict(Conflict),
-    /// It breaks rules; all of them.
+    /// Fields break rules; all of them are listed.
     #[error("invalid: {0:?}")]
-    Invalid(Vec<Field>),
-    /// Nobody is proven to be who they say they are.
+    Invalid(Vec<InvalidField>),
+    /// The current password is wrong.
+    #[error("wrong password in `{field}`")]
+    WrongPassword { field: &'static str },
+    /// The password reset token is unknown, expired or already used.
+    #[error("invalid password reset token")]
+    InvalidResetToken,
+    /// The idempotency key was used for a different request.
+    #[error("idempotency key reused")]
+    IdempotencyKeyReused,
+    /// The caller is not authenticated.
     #[error("unauthenticated: {0:?}")]
     Unauthenticated(Unauthenticated),
-    /// This caller may not.
+    /// The caller is not allowed to do this.
     #[error("forbidden: {0:?}")]
     Forbidden(Forbidden),
-    /// Too often.
+    /// Rate-limited.
     #[error("throttled: {0}")]
     Throttled(#[from] Throttled),
-    /// Not now; later perhaps.
+    /// A temporary condition; the request can be repeated.
     #[error("unavailable: {0}")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// A fault of ours.
+    /// A defect of the server.
     #[error("internal: {0}")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// What there is none of.
+/// The type of a resource that was not found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resource {
     User,
@@ -42,67 +55,53 @@ pub enum Resource {
     Incident,
 }
 
-/// What is in the way.
+/// The state that a request conflicts with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conflict {
     EmailTaken,
     BucketlistNameTaken,
     LastAdmin,
-    /// It is no longer as the caller saw it.
+    /// The resource has changed since the caller read it.
     PreconditionFailed,
-    /// There is no file: not yet, or it was given up.
+    /// The export has no file, either not yet or not at all.
     ExportNotReady {
         is_final: bool,
     },
-    /// It is sealed with a key that the server was not given.
+    /// The incident is encrypted with a key that the server does not have.
     IncidentSealed,
-    /// Somebody else is making what was named the same.
+    /// Another request with the same idempotency key is in progress.
     IdempotencyKeyInFlight,
 }
 
-/// Which proof failed.
+/// The credential that was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unauthenticated {
     Credentials,
     RefreshToken,
-    /// The caller's account was deleted since the token was checked.
+    /// The caller's account was deleted after its token was checked.
     Session,
 }
 
-/// What stands against it.
+/// Why the caller is not allowed to do something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forbidden {
     AccountDisabled,
 }
 
-/// A rule that a field breaks.
+/// A field that breaks a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Field {
-    /// The field's name.
+pub struct InvalidField {
+    /// Name of the field.
     pub name: &'static str,
-    /// What kind of wrong.
+    /// Code of the rule.
     pub code: &'static str,
-    /// A sentence about it.
+    /// Explanation that follows the field's name: "is required".
     pub message: String,
-}
-
-/// Codes of fields that say more than which rule was broken.
-pub mod codes {
-    /// The current password is wrong.
-    pub const WRONG_PASSWORD: &str = "WRONG_PASSWORD";
-    /// The name of a creation stands for another one.
-    pub const KEY_REUSED: &str = "IDEMPOTENCY_KEY_REUSED";
-    /// The reset token is not good.
-    pub const INVALID_RESET_TOKEN: &str = "INVALID_RESET_TOKEN";
 }
 
 impl Error {
     pub(super) fn invalid(name: &'static str, code: &'static str, message: impl Into<String>) -> Self {
-        Self::Invalid(vec![Field { name, code, message: message.into() }])
-    }
-
-    pub(super) fn wrong_password(name: &'static str) -> Self {
-        Self::invalid(name, codes::WRONG_PASSWORD, "is not the account's password")
+        Self::Invalid(vec![InvalidField { name, code, message: message.into() }])
     }
 }
 
@@ -112,12 +111,10 @@ impl From<DbError> for Error {
             DbError::AcquireTimeout(_) | DbError::DeadlineExceeded | DbError::Unavailable(_) => {
                 Self::Unavailable(Box::new(error))
             }
-            // SQLite names the columns, PostgreSQL the constraint.
-            DbError::UniqueViolation(ref what) if what.contains("email_key") => Self::Conflict(Conflict::EmailTaken),
-            DbError::UniqueViolation(ref what) if what.contains("bucketlists") => {
-                Self::Conflict(Conflict::BucketlistNameTaken)
-            }
-            // Requests write rows of accounts, and of lists that they hold: it is the account that is gone.
+            DbError::UniqueViolation(UniqueConstraint::UserEmail) => Self::Conflict(Conflict::EmailTaken),
+            DbError::UniqueViolation(UniqueConstraint::BucketlistName) => Self::Conflict(Conflict::BucketlistNameTaken),
+            // Requests insert rows that reference the caller's account, and bucketlists that they have locked: only the account
+            // can have been deleted.
             DbError::ForeignKeyViolation => Self::Unauthenticated(Unauthenticated::Session),
             error => Self::Internal(Box::new(error)),
         }
@@ -131,13 +128,19 @@ impl From<diesel::result::Error> for Error {
 }
 
 impl From<HasherBusy> for Error {
-    fn from(busy: HasherBusy) -> Self {
-        Self::Unavailable(Box::new(busy))
+    fn from(error: HasherBusy) -> Self {
+        Self::Unavailable(Box::new(error))
     }
 }
 
 impl From<jsonwebtoken::errors::Error> for Error {
     fn from(error: jsonwebtoken::errors::Error) -> Self {
+        Self::Internal(Box::new(error))
+    }
+}
+
+impl From<serde_json::Error> for Error {
+    fn from(error: serde_json::Error) -> Self {
         Self::Internal(Box::new(error))
     }
 }

@@ -1,112 +1,118 @@
-//! Exports: everything of an owner's as one file, made after the request that asked for it.
+//! Exports: all bucketlists and items of a user as one file, written by a worker after the request.
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Conflict, Context, Error, Made, Resource, creation::Named};
+use super::{
+    Conflict, Context, Error, Idempotent, Resource,
+    idempotency::{Fingerprint, KeyedRequest},
+};
 use crate::{
     db::{
         DbConnection,
         repositories::{
-            audit,
-            exports::{self, ExportRow, FINISHED, NewExport, Record},
+            audit, exports,
             jobs::{self, ExportRequest},
         },
     },
-    domain::{AuditAction, AuditEvent, AuditOrigin},
+    domain::{
+        AuditAction, AuditOrigin, Export, ExportFormat, ExportId, ExportRecord, ExportState, NewAuditEvent, NewExport,
+        UserId, Versioned,
+    },
 };
 
-/// How many exports an owner has at most.
-const KEPT: i64 = 10;
+/// Maximum number of exports of an owner.
+const MAX_EXPORTS: i64 = 10;
 
 /// Exports of their owners.
 #[derive(Clone)]
 pub struct Exports {
     pub(super) context: Arc<Context>,
-    /// How long one is kept.
+    /// Retention of an export.
     pub(super) ttl: Duration,
 }
 
-/// A finished export, to be read part by part.
+/// The file of a finished export, read part by part.
 #[derive(Clone)]
 pub struct ExportFile {
     context: Arc<Context>,
-    owner: i64,
-    pub export: ExportRow,
+    owner: UserId,
+    pub export: Export,
 }
 
 impl Exports {
-    /// Asks for an export; once, if the caller names the creation. The oldest one makes room for it.
+    /// Requests an export. The owner's oldest exports expire if there are too many.
     ///
     /// # Errors
-    /// `Conflict(IdempotencyKeyInFlight)`, `Invalid`.
+    /// With an idempotency key: `Conflict(IdempotencyKeyInFlight)` and `IdempotencyKeyReused`.
     pub async fn create(
         &self,
-        owner: i64,
-        format: &'static str,
-        name: Option<String>,
+        owner: UserId,
+        format: ExportFormat,
+        idempotency_key: Option<String>,
         origin: AuditOrigin,
-    ) -> Result<Made<ExportRow>, Error> {
+    ) -> Result<Idempotent<Export>, Error> {
         let now = self.context.clock.now();
-        let named = name.map(|name| Named::new(owner, name, "export", &format));
-        let ttl = i64::try_from(self.ttl.as_micros()).unwrap_or(i64::MAX / 4);
-        let export = NewExport { user_id: owner, format, created_at: now, expires_at: now.saturating_add(ttl) };
-        let made = self
+        let fingerprint = Fingerprint::new("export", &format)?;
+        let request = idempotency_key.map(|key| KeyedRequest::new(owner, key, fingerprint));
+        let new = NewExport { owner, format, created_at: now, expires_at: now + self.ttl };
+        let created = self
             .context
-            .make_of(owner, named, move |c| {
-                let row = exports::insert(c, &export)?;
-                exports::keep_newest(c, owner, KEPT, now)?;
-                jobs::enqueue(c, &ExportRequest { export_id: row.id }, now, now)?;
-                audit::append(c, &origin, &AuditEvent::of_export(AuditAction::ExportRequested, row.id), now)?;
-                Ok(row)
+            .create_once(owner, request, move |c| {
+                let export = exports::insert(c, &new)?;
+                exports::expire_all_but_newest(c, owner, MAX_EXPORTS, now)?;
+                jobs::enqueue(c, &ExportRequest { export_id: export.id }, now, now)?;
+                audit::append(c, &origin, &NewAuditEvent::on_export(AuditAction::ExportRequested, export.id), now)?;
+                Ok(export)
             })
             .await?;
         self.context.outbox.exports.notify_one();
-        Ok(made)
+        Ok(created)
     }
 
-    /// One export.
+    /// Retrieves an export.
     ///
     /// # Errors
-    /// `NotFound(Export)`, also when it has expired.
-    pub async fn get(&self, owner: i64, id: i64) -> Result<ExportRow, Error> {
+    /// `NotFound(Export)`, also if it has expired.
+    pub async fn get(&self, owner: UserId, id: ExportId) -> Result<Versioned<Export>, Error> {
         let now = self.context.clock.now();
         let export = self.context.db.read(move |c| exports::find(c, owner, id, now).map_err(Error::from)).await?;
-        export.ok_or(Error::NotFound(Resource::Export))
+        Ok(Versioned::new(export.ok_or(Error::NotFound(Resource::Export))?)?)
     }
 
-    /// The file of an export. That it was taken is recorded.
+    /// Opens the file of an export. The download is recorded in the audit trail.
     ///
     /// # Errors
-    /// `NotFound(Export)`; `Conflict(ExportNotReady)` when there is no file.
-    pub async fn file(&self, owner: i64, id: i64, origin: AuditOrigin) -> Result<ExportFile, Error> {
+    /// `NotFound(Export)`; `Conflict(ExportNotReady)` if there is no file.
+    pub async fn open_file(&self, owner: UserId, id: ExportId, origin: AuditOrigin) -> Result<ExportFile, Error> {
         let now = self.context.clock.now();
-        let take = move |c: &mut DbConnection| {
+        let work = move |c: &mut DbConnection| {
             let export = exports::find(c, owner, id, now)?.ok_or(Error::NotFound(Resource::Export))?;
-            if export.state != FINISHED {
-                return Err(Error::Conflict(Conflict::ExportNotReady { is_final: export.state == exports::FAILED }));
+            if export.state != ExportState::Finished {
+                let is_final = !export.state.is_pending();
+                return Err(Error::Conflict(Conflict::ExportNotReady { is_final }));
             }
-            audit::append(c, &origin, &AuditEvent::of_export(AuditAction::ExportRead, id), now)?;
+            audit::append(c, &origin, &NewAuditEvent::on_export(AuditAction::ExportRead, id), now)?;
             Ok(export)
         };
-        let export = self.context.db.write(take).await?;
+        let export = self.context.db.write(work).await?;
         Ok(ExportFile { context: Arc::clone(&self.context), owner, export })
     }
 }
 
 impl ExportFile {
-    /// How many parts it has.
+    /// Number of parts.
     #[must_use]
     pub fn parts(&self) -> i32 {
         self.export.parts.unwrap_or_default()
     }
 
-    /// The records of a part, counted from 0.
+    /// Reads the records of a part; parts are numbered from 0.
     ///
     /// # Errors
-    /// `NotFound(Export)` when it was deleted meanwhile.
-    pub async fn part(&self, number: i32) -> Result<Vec<Record>, Error> {
+    /// `NotFound(Export)` if the export was deleted in the meantime.
+    pub async fn part(&self, number: i32) -> Result<Vec<ExportRecord>, Error> {
         let (owner, id) = (self.owner, self.export.id);
-        let part = self.context.db.read(move |c| exports::part(c, owner, id, number).map_err(Error::from)).await?;
+        let part = self.context.db.read(move |c| exports::find_part(c, owner, id, number).map_err(Error::from)).await?;
         part.ok_or(Error::NotFound(Resource::Export))
     }
 }

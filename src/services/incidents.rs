@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use ::incidents::{Record, Redacted};
 
-use super::{Conflict, Context, CursorPage, CursorQuery, Error, Precondition, Resource};
+use super::{Conflict, Context, Error, Precondition, Resource};
 use crate::{
     capture::{RecordCipher, Sealed, Tally, Unreadable},
     db::{
@@ -14,7 +14,7 @@ use crate::{
             incidents::{self, Filter, Found, GroupRow, IncidentRow, NewIncident, Occurrence},
         },
     },
-    domain::{AuditAction, AuditEvent, AuditOrigin},
+    domain::{AuditAction, AuditOrigin, CursorPage, CursorQuery, NewAuditEvent},
 };
 
 /// How records are kept.
@@ -110,8 +110,8 @@ impl Incidents {
     ) -> Result<(Found, Record), Error> {
         let now = self.context.clock.now();
         let work = move |c: &mut DbConnection| {
-            let found = incidents::find(c, id, now)?.ok_or(Error::NotFound(Resource::Incident))?;
-            let mut event = AuditEvent::of_incident(AuditAction::IncidentRead, id);
+            let found = incidents::find(c, id, now.micros())?.ok_or(Error::NotFound(Resource::Incident))?;
+            let mut event = NewAuditEvent::on_incident(AuditAction::IncidentRead, id);
             if let Some(purpose) = purpose {
                 event = event.with("as", purpose);
             }
@@ -134,7 +134,7 @@ impl Incidents {
     /// # Errors
     /// Only when the database fails.
     pub async fn walk(&self, mut walk: CursorQuery<Filter>) -> Result<CursorPage<Found>, Error> {
-        walk.filter.now = self.context.clock.now();
+        walk.filter.now = self.context.clock.now().micros();
         let work = move |c: &mut DbConnection| {
             let rows = incidents::list_after(c, &walk.filter, &walk.keyset_with_lookahead())?;
             Ok(walk.into_page(rows, None))
@@ -169,20 +169,20 @@ impl Incidents {
         let (this, now) = (self.clone(), self.context.clock.now());
         let work = move |c: &mut DbConnection| {
             incidents::lock_group_of(c, id)?;
-            let (found, bytes) = incidents::find(c, id, now)?.ok_or(Error::NotFound(Resource::Incident))?;
+            let (found, bytes) = incidents::find(c, id, now.micros())?.ok_or(Error::NotFound(Resource::Incident))?;
             precondition.check(&found)?;
             let (row, group) = found;
             let record = this.open(&row, bytes)?;
             let (resolved_at, fixed_in) = match resolution.resolved {
-                Some(true) => (group.resolved_at.or(Some(now)), resolution.fixed_in.or(group.fixed_in)),
+                Some(true) => (group.resolved_at.or(Some(now.micros())), resolution.fixed_in.or(group.fixed_in)),
                 Some(false) => (None, None),
                 None => (group.resolved_at, resolution.fixed_in.or(group.fixed_in)),
             };
             incidents::resolve(c, group.id, resolved_at, fixed_in.as_deref())?;
-            let resolved = AuditEvent::of_incident(AuditAction::IncidentResolved, id);
+            let resolved = NewAuditEvent::on_incident(AuditAction::IncidentResolved, id);
             for event in [
                 resolved.with("resolved", resolved_at.is_some()),
-                AuditEvent::of_incident(AuditAction::IncidentRead, id),
+                NewAuditEvent::on_incident(AuditAction::IncidentRead, id),
             ] {
                 audit::append(c, &origin, &event, now)?;
             }
@@ -199,13 +199,13 @@ impl Incidents {
         let now = self.context.clock.now();
         let work = move |c: &mut DbConnection| {
             incidents::lock_group_of(c, id)?;
-            let (found, _) = incidents::find(c, id, now)?.ok_or(Error::NotFound(Resource::Incident))?;
+            let (found, _) = incidents::find(c, id, now.micros())?.ok_or(Error::NotFound(Resource::Incident))?;
             precondition.check(&found)?;
             // Whoever was faster waited for the same lock, unless it was the purge.
-            if !incidents::delete(c, id, now)? {
+            if !incidents::delete(c, id, now.micros())? {
                 return Err(Error::NotFound(Resource::Incident));
             }
-            let event = AuditEvent::of_incident(AuditAction::IncidentDeleted, id);
+            let event = NewAuditEvent::on_incident(AuditAction::IncidentDeleted, id);
             Ok(audit::append(c, &origin, &event, now)?)
         };
         self.context.db.write(work).await
@@ -216,7 +216,7 @@ impl Incidents {
     /// # Errors
     /// Only when the database fails.
     pub async fn purge(&self) -> Result<usize, Error> {
-        let now = self.context.clock.now();
+        let now = self.context.clock.now().micros();
         let groups_before = now.saturating_sub(self.ttl());
         self.context.db.write(move |c| incidents::purge(c, now, groups_before).map_err(Error::from)).await
     }

@@ -1,37 +1,32 @@
-//! Items of bucketlists. A list's counts change with its items, in one transaction.
+//! Items of bucketlists. The counts of a bucketlist change with its items, in one transaction.
 
 use std::sync::Arc;
 
 use chrono::NaiveDate;
-use serde::Serialize;
 
-use super::{Context, CursorPage, CursorQuery, Error, Made, PageRequest, Precondition, Resource, creation::Named};
+use super::{
+    Context, Error, Idempotent, Precondition, Resource,
+    idempotency::{Fingerprint, KeyedRequest, request::CanonicalItem},
+};
 use crate::{
     db::{
         DbConnection,
         repositories::{
-            OffsetPage, bucketlists,
-            items::{self, Filter, ItemRow, ItemScope, NewItem, Replacement},
-            search::{self, Document, DocumentKind},
+            bucketlists, items,
+            search::{self, Document},
         },
     },
-    domain::search_text,
+    domain::{
+        CursorPage, CursorQuery, Item, ItemContent, ItemFilter, ItemId, ItemScope, NewItem, OffsetPage, OffsetQuery,
+        SearchTarget, Timestamp, UserId, Versioned,
+    },
 };
 
 /// Items of bucketlists.
 #[derive(Clone)]
 pub struct Items(pub(super) Arc<Context>);
 
-/// What an owner says of an item.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ItemContent {
-    pub name: String,
-    pub description: Option<String>,
-    pub done: bool,
-    pub due_on: Option<NaiveDate>,
-}
-
-/// What an owner changes of an item; `None` stays.
+/// Changes to an item; `None` leaves a field unchanged.
 #[derive(Clone, Debug, Default)]
 pub struct ItemChanges {
     pub name: Option<String>,
@@ -41,142 +36,146 @@ pub struct ItemChanges {
 }
 
 impl Items {
-    /// A page of a bucketlist's items, by number.
+    /// Lists items by offset.
     ///
     /// # Errors
     /// `NotFound(Bucketlist)`.
-    pub async fn list(&self, place: ItemScope, request: PageRequest) -> Result<OffsetPage<ItemRow>, Error> {
-        let (slice, pattern) = (request.slice(), request.pattern());
-        let page = self
-            .0
-            .db
-            .snapshot(move |c| items::list_by_offset(c, place, pattern.as_deref(), slice).map_err(Error::from))
-            .await?;
-        page.ok_or(Error::NotFound(Resource::Bucketlist))
+    pub async fn list_by_offset(&self, scope: ItemScope, query: OffsetQuery) -> Result<OffsetPage<Item>, Error> {
+        let (range, q) = (query.range(), query.text_filter());
+        let work = move |c: &mut DbConnection| items::list_by_offset(c, scope, q.as_ref(), range).map_err(Error::from);
+        self.0.db.snapshot(work).await?.ok_or(Error::NotFound(Resource::Bucketlist))
     }
 
-    /// A page of a bucketlist's items, by cursor.
+    /// Lists items by cursor.
     ///
     /// # Errors
     /// `NotFound(Bucketlist)`.
-    pub async fn walk(&self, place: ItemScope, walk: CursorQuery<Filter>) -> Result<CursorPage<ItemRow>, Error> {
+    pub async fn list_by_cursor(
+        &self,
+        scope: ItemScope,
+        query: CursorQuery<ItemFilter>,
+    ) -> Result<CursorPage<Item>, Error> {
         self.0
             .db
             .snapshot(move |c| {
-                let list = bucketlists::find(c, place.owner, place.bucketlist_id)?
+                let list = bucketlists::find(c, scope.owner, scope.bucketlist_id)?
                     .ok_or(Error::NotFound(Resource::Bucketlist))?;
-                let rows = items::list_after(c, place.bucketlist_id, &walk.filter, &walk.keyset_with_lookahead())?;
-                let total = match walk.with_total {
+                let rows = items::list_after(c, scope.bucketlist_id, &query.filter, &query.keyset_with_lookahead())?;
+                let total = match query.with_total {
                     false => None,
-                    true if walk.filter == Filter::default() => Some(list.items_total),
-                    true => Some(items::count(c, place.bucketlist_id, &walk.filter)?),
+                    true if query.filter == ItemFilter::default() => Some(list.items_total),
+                    true => Some(items::count(c, scope.bucketlist_id, &query.filter)?),
                 };
-                Ok(walk.into_page(rows, total))
+                Ok(query.into_page(rows, total))
             })
             .await
     }
 
-    /// One item.
+    /// Retrieves an item.
     ///
     /// # Errors
     /// `NotFound(Bucketlist)`, `NotFound(Item)`.
-    pub async fn get(&self, place: ItemScope, id: i64) -> Result<ItemRow, Error> {
-        match self.0.db.read(move |c| items::find(c, place, id).map_err(Error::from)).await? {
-            Some(item) => Ok(item),
-            // Only a miss pays for finding out what is missing.
-            None => {
-                let list = self
-                    .0
-                    .db
-                    .read(move |c| bucketlists::find(c, place.owner, place.bucketlist_id).map_err(Error::from))
-                    .await?;
-                Err(Error::NotFound(if list.is_some() { Resource::Item } else { Resource::Bucketlist }))
-            }
+    pub async fn get(&self, scope: ItemScope, id: ItemId) -> Result<Versioned<Item>, Error> {
+        if let Some(item) = self.0.db.read(move |c| items::find(c, scope, id).map_err(Error::from)).await? {
+            return Ok(Versioned::new(item)?);
         }
+        // A second query only on a miss: which of the two does not exist?
+        let list = self
+            .0
+            .db
+            .read(move |c| bucketlists::find(c, scope.owner, scope.bucketlist_id).map_err(Error::from))
+            .await?;
+        Err(Error::NotFound(if list.is_some() { Resource::Item } else { Resource::Bucketlist }))
     }
 
-    /// Adds an item; once, if the caller names the creation.
+    /// Creates an item.
     ///
     /// # Errors
-    /// `NotFound(Bucketlist)`, `Conflict(IdempotencyKeyInFlight)`, `Invalid`.
+    /// `NotFound(Bucketlist)`; with an idempotency key also `Conflict(IdempotencyKeyInFlight)` and `IdempotencyKeyReused`.
     pub async fn create(
         &self,
-        place: ItemScope,
+        scope: ItemScope,
         content: ItemContent,
-        name: Option<String>,
-    ) -> Result<Made<ItemRow>, Error> {
-        let now = self.0.clock.now();
-        let named = name.map(|name| Named::new(place.owner, name, "item", &(place.bucketlist_id, &content)));
-        self.0
-            .make_of(place.owner, named, move |c| {
-                let done = i64::from(content.done);
-                // First, so that it also proves and locks the list.
-                if !bucketlists::adjust_counts(c, place.owner, place.bucketlist_id, 1, done)? {
+        idempotency_key: Option<String>,
+    ) -> Result<Idempotent<Versioned<Item>>, Error> {
+        let fingerprint = Fingerprint::new("item", &(scope.bucketlist_id, CanonicalItem::from(&content)))?;
+        let request = idempotency_key.map(|key| KeyedRequest::new(scope.owner, key, fingerprint));
+        let new = new_item(scope, content, self.0.clock.now());
+        let created = self
+            .0
+            .create_once(scope.owner, request, move |c| {
+                let done = i64::from(new.content.done);
+                // The counts come first: this locks the list, and finds out whether it is the owner's.
+                if !bucketlists::adjust_counts(c, scope.owner, scope.bucketlist_id, 1, done)? {
                     return Err(Error::NotFound(Resource::Bucketlist));
                 }
-                let item = items::insert(c, &new_item(place, content.clone(), now))?;
-                search::put(c, &[document(place.owner, &item)])?;
+                let item = items::insert(c, &new)?;
+                search::upsert(c, &[document(scope.owner, &item)])?;
                 Ok(item)
             })
-            .await
+            .await?;
+        Ok(created.try_map(Versioned::new)?)
     }
 
-    /// Adds items, all or none, in their order; once, if the caller names the creation.
+    /// Creates several items in order: all or none.
     ///
     /// # Errors
     /// As [`Self::create`].
-    pub async fn create_all(
+    pub async fn create_batch(
         &self,
-        place: ItemScope,
+        scope: ItemScope,
         contents: Vec<ItemContent>,
-        name: Option<String>,
-    ) -> Result<Made<Vec<ItemRow>>, Error> {
-        let now = self.0.clock.now();
-        let named = name.map(|name| Named::new(place.owner, name, "items", &(place.bucketlist_id, &contents)));
+        idempotency_key: Option<String>,
+    ) -> Result<Idempotent<Vec<Item>>, Error> {
+        let canonical: Vec<CanonicalItem<'_>> = contents.iter().map(CanonicalItem::from).collect();
+        let fingerprint = Fingerprint::new("items", &(scope.bucketlist_id, canonical))?;
+        let request = idempotency_key.map(|key| KeyedRequest::new(scope.owner, key, fingerprint));
         let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         let total = count(contents.len());
         let done = count(contents.iter().filter(|content| content.done).count());
+        let now = self.0.clock.now();
+        let new: Vec<NewItem> = contents.into_iter().map(|content| new_item(scope, content, now)).collect();
+        let new: Arc<[NewItem]> = new.into();
         self.0
-            .make_of(place.owner, named, move |c| {
-                if !bucketlists::adjust_counts(c, place.owner, place.bucketlist_id, total, done)? {
+            .create_once(scope.owner, request, move |c| {
+                if !bucketlists::adjust_counts(c, scope.owner, scope.bucketlist_id, total, done)? {
                     return Err(Error::NotFound(Resource::Bucketlist));
                 }
-                let rows: Vec<NewItem> = contents.iter().map(|content| new_item(place, content.clone(), now)).collect();
-                let items = items::insert_all(c, &rows)?;
-                let documents: Vec<Document<'_>> = items.iter().map(|item| document(place.owner, item)).collect();
-                search::put(c, &documents)?;
+                let items = items::insert_all(c, &new)?;
+                let documents: Vec<Document<'_>> = items.iter().map(|item| document(scope.owner, item)).collect();
+                search::upsert(c, &documents)?;
                 Ok(items)
             })
             .await
     }
 
-    /// Replaces what its owner says of an item.
+    /// Replaces the content of an item.
     ///
     /// # Errors
     /// `NotFound(Bucketlist)`, `NotFound(Item)`, `Conflict(PreconditionFailed)`.
     pub async fn replace(
         &self,
-        place: ItemScope,
-        id: i64,
+        scope: ItemScope,
+        id: ItemId,
         content: ItemContent,
         precondition: Precondition,
-    ) -> Result<ItemRow, Error> {
-        self.revise(place, id, precondition, |_| Some(content)).await
+    ) -> Result<Versioned<Item>, Error> {
+        self.change(scope, id, precondition, |_| Some(content)).await
     }
 
-    /// Changes some of what its owner says of an item. Where nothing is new, nothing is changed.
+    /// Changes some fields of an item. Writes nothing if no value differs.
     ///
     /// # Errors
     /// As [`Self::replace`].
     pub async fn update(
         &self,
-        place: ItemScope,
-        id: i64,
+        scope: ItemScope,
+        id: ItemId,
         changes: ItemChanges,
         precondition: Precondition,
-    ) -> Result<ItemRow, Error> {
-        let merged = move |before: &ItemRow| {
-            let before = content_of(before);
+    ) -> Result<Versioned<Item>, Error> {
+        let merge = move |before: &Item| {
+            let before = before.content();
             let after = ItemContent {
                 name: changes.name.unwrap_or_else(|| before.name.clone()),
                 description: changes.description.unwrap_or_else(|| before.description.clone()),
@@ -185,40 +184,31 @@ impl Items {
             };
             (after != before).then_some(after)
         };
-        self.revise(place, id, precondition, merged).await
+        self.change(scope, id, precondition, merge).await
     }
 
-    async fn revise(
+    async fn change(
         &self,
-        place: ItemScope,
-        id: i64,
+        scope: ItemScope,
+        id: ItemId,
         precondition: Precondition,
-        content: impl FnOnce(&ItemRow) -> Option<ItemContent> + Send + 'static,
-    ) -> Result<ItemRow, Error> {
+        content: impl FnOnce(&Item) -> Option<ItemContent> + Send + 'static,
+    ) -> Result<Versioned<Item>, Error> {
         let now = self.0.clock.now();
         self.0
-            .change_of(place.owner, move |c| {
-                let before = existing(c, place, id)?;
+            .write_resources(scope.owner, move |c| {
+                let before = find_for_update(c, scope, id)?;
                 precondition.check(&before)?;
-                let Some(content) = content(&before) else { return Ok(before) };
-                let to = Replacement {
-                    search_text: search_text(&content.name, content.description.as_deref()),
-                    name: content.name,
-                    description: content.description,
-                    done: content.done,
-                    // Done again is not done anew.
-                    done_at: content.done.then(|| before.done_at.unwrap_or(now)),
-                    due_on: content.due_on,
-                    // Later than before even where clocks disagree: no two states may look the same.
-                    updated_at: now.max(before.updated_at + 1),
-                };
+                let Some(content) = content(&before) else { return Ok(Versioned::new(before)?) };
                 let change = i64::from(content.done) - i64::from(before.done);
                 if change != 0 {
-                    bucketlists::adjust_counts(c, place.owner, place.bucketlist_id, 0, change)?;
+                    bucketlists::adjust_counts(c, scope.owner, scope.bucketlist_id, 0, change)?;
                 }
-                let item = items::replace(c, id, &to)?;
-                search::put(c, &[document(place.owner, &item)])?;
-                Ok(item)
+                // An item that was completed before keeps the time of its completion.
+                let done_at = content.done.then(|| before.done_at.unwrap_or(now));
+                let item = items::replace(c, id, &content, done_at, now.later_than(before.updated_at))?;
+                search::upsert(c, &[document(scope.owner, &item)])?;
+                Ok(Versioned::new(item)?)
             })
             .await
     }
@@ -227,12 +217,12 @@ impl Items {
     ///
     /// # Errors
     /// `NotFound(Bucketlist)`, `NotFound(Item)`, `Conflict(PreconditionFailed)`.
-    pub async fn delete(&self, place: ItemScope, id: i64, precondition: Precondition) -> Result<(), Error> {
+    pub async fn delete(&self, scope: ItemScope, id: ItemId, precondition: Precondition) -> Result<(), Error> {
         self.0
-            .change_of(place.owner, move |c| {
-                let item = existing(c, place, id)?;
+            .write_resources(scope.owner, move |c| {
+                let item = find_for_update(c, scope, id)?;
                 precondition.check(&item)?;
-                bucketlists::adjust_counts(c, place.owner, place.bucketlist_id, -1, -i64::from(item.done))?;
+                bucketlists::adjust_counts(c, scope.owner, scope.bucketlist_id, -1, -i64::from(item.done))?;
                 items::delete(c, id)?;
                 Ok(())
             })
@@ -240,40 +230,24 @@ impl Items {
     }
 }
 
-fn content_of(row: &ItemRow) -> ItemContent {
-    let ItemRow { name, description, done, due_on, .. } = row.clone();
-    ItemContent { name, description, done, due_on }
+const fn new_item(scope: ItemScope, content: ItemContent, now: Timestamp) -> NewItem {
+    NewItem { bucketlist_id: scope.bucketlist_id, content, created_at: now, updated_at: now }
 }
 
-fn new_item(place: ItemScope, content: ItemContent, now: i64) -> NewItem {
-    NewItem {
-        bucketlist_id: place.bucketlist_id,
-        search_text: search_text(&content.name, content.description.as_deref()),
-        name: content.name,
-        description: content.description,
-        done: content.done,
-        done_at: content.done.then_some(now),
-        due_on: content.due_on,
-        created_at: now,
-        updated_at: now,
-    }
-}
-
-fn document(owner: i64, item: &ItemRow) -> Document<'_> {
+fn document(owner: UserId, item: &Item) -> Document<'_> {
     Document {
-        kind: DocumentKind::Item,
-        id: item.id,
+        target: SearchTarget::Item,
+        id: item.id.get(),
         owner,
         name: &item.name,
         description: item.description.as_deref(),
     }
 }
 
-/// The item, locked; or what is missing. The list is locked first, as `create` does, so that no two units wait for each
-/// other.
-fn existing(c: &mut DbConnection, place: ItemScope, id: i64) -> Result<ItemRow, Error> {
-    if !bucketlists::lock(c, place.owner, place.bucketlist_id)? {
+/// Finds and locks an item. The list is locked first, as in `create`, so that two units of work cannot deadlock.
+fn find_for_update(c: &mut DbConnection, scope: ItemScope, id: ItemId) -> Result<Item, Error> {
+    if !bucketlists::lock(c, scope.owner, scope.bucketlist_id)? {
         return Err(Error::NotFound(Resource::Bucketlist));
     }
-    items::find_for_update(c, place, id)?.ok_or(Error::NotFound(Resource::Item))
+    items::find_for_update(c, scope, id)?.ok_or(Error::NotFound(Resource::Item))
 }

@@ -1,50 +1,47 @@
-//! Decisions and transactions, in the words of the domain: no HTTP, no SQL.
+//! Decisions and transactions, in terms of the domain: no HTTP, no SQL.
 
 mod accounts;
 mod audit;
 mod bucketlists;
-mod creation;
 mod error;
 mod exports;
+mod idempotency;
 mod incidents;
 mod items;
-mod pages;
 mod passwords;
+mod precondition;
 mod revisions;
 mod search;
 mod sessions;
 mod throttle;
 mod users;
-mod version;
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::Notify;
 
-pub use accounts::{Accounts, NewAccount, Session};
+pub use accounts::{Accounts, NewAccount, SessionTokens};
 pub use audit::Audit;
-pub use bucketlists::{BucketlistChanges, BucketlistContent, Bucketlists, WithItems};
-pub use creation::Made;
-pub use error::{Conflict, Error, Field, Forbidden, Resource, Unauthenticated, codes};
+pub use bucketlists::{BucketlistChanges, Bucketlists, WithItems};
+pub use error::{Conflict, Error, Forbidden, InvalidField, Resource, Unauthenticated};
 pub use exports::{ExportFile, Exports};
+pub use idempotency::Idempotent;
 pub use incidents::{IncidentChanges, Incidents, RetentionPolicy};
-pub use items::{ItemChanges, ItemContent, Items};
-pub use pages::{CursorPage, CursorQuery, MAX_PER_PAGE, PageRequest};
+pub use items::{ItemChanges, Items};
+pub use precondition::Precondition;
 pub use revisions::Revisions;
-pub use search::{Found, Search};
-pub use sessions::{SessionPlace, Sessions};
+pub use search::{Search, SearchResult};
+pub use sessions::Sessions;
 pub use users::{AccountChanges, Users};
-pub use version::{ETag, Precondition};
-
-use creation::Named;
 
 use crate::{
     auth::{AccessTokens, Hasher, RefreshTokens, TokenStatusCache},
-    db::{Db, DbConnection, repositories::users as accounts_of},
-    domain::{Clock, PasswordPolicy, Random, RateLimiter},
+    db::{Db, DbConnection, repositories::users::increment_revision},
+    domain::{Clock, PasswordPolicy, Random, RateLimiter, UserId},
 };
+use idempotency::{KeyedRequest, Replayable};
 
-/// What every service works with.
+/// The dependencies of all services.
 pub struct Context {
     pub db: Db,
     pub clock: Arc<dyn Clock>,
@@ -57,12 +54,12 @@ pub struct Context {
     pub session_ttl: Duration,
     pub token_status: TokenStatusCache,
     pub revisions: Revisions,
-    /// `None`: nothing is limited.
+    /// `None` if rate limits are off.
     pub limits: Option<Arc<dyn RateLimiter>>,
     pub outbox: Outbox,
 }
 
-/// Rung after a commit that put a job in: whoever does jobs of that kind need not look by themselves.
+/// Notified after the commit of a job, so that the worker does not have to wait for its next poll.
 #[derive(Default)]
 pub struct Outbox {
     pub mail: Notify,
@@ -84,7 +81,7 @@ pub struct Services {
 }
 
 impl Services {
-    /// All of them; exports are kept for `export_ttl`.
+    /// Creates all services. Exports are retained for `export_ttl`.
     #[must_use]
     pub fn new(context: &Arc<Context>, retention: RetentionPolicy, export_ttl: Duration) -> Self {
         Self {
@@ -102,50 +99,47 @@ impl Services {
 }
 
 impl Context {
-    /// Runs a unit that changes how tokens stand: the next request of each is judged anew.
-    async fn change_standing<T: Send + 'static>(
+    /// Runs a unit of work that changes the status of tokens. Cached statuses are invalid before this returns.
+    async fn write_token_status<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut DbConnection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let token_status = self.token_status.clone();
-        self.db.write_then(work, move || token_status.invalidate()).await
+        self.db.write_then(work, move |_| token_status.invalidate()).await
     }
 
-    /// Runs a unit that changes what `owner` owns. Whatever is remembered of it is void before this returns.
-    async fn change_of<T: Send + 'static>(
+    /// Runs a unit of work that changes resources of `owner`. Cached responses about them are invalid before this returns.
+    async fn write_resources<T: Send + 'static>(
         &self,
-        owner: i64,
+        owner: UserId,
         work: impl FnOnce(&mut DbConnection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let revisions = self.revisions.clone();
-        let counted = move |c: &mut DbConnection| {
-            // First: whoever deletes the account locks in that order, too.
-            accounts_of::count_change(c, owner)?;
+        let work = move |c: &mut DbConnection| {
+            // First, because the deletion of an account locks in that order.
+            increment_revision(c, owner)?;
             work(c)
         };
-        self.db.write_then(counted, move || revisions.count(owner)).await
+        self.db.write_then(work, move |_| revisions.increment(owner)).await
     }
 
-    /// As [`Self::change_of`], for a creation that its caller may have named: then it is made once.
-    async fn make_of<T>(
+    /// As [`Self::write_resources`], for a request that creates a resource and may have an idempotency key.
+    async fn create_once<T: Replayable>(
         &self,
-        owner: i64,
-        named: Option<Named>,
+        owner: UserId,
+        request: Option<KeyedRequest>,
         work: impl Fn(&mut DbConnection) -> Result<T, Error> + Clone + Send + 'static,
-    ) -> Result<Made<T>, Error>
-    where
-        T: serde::Serialize + serde::de::DeserializeOwned + Send + 'static,
-    {
+    ) -> Result<Idempotent<T>, Error> {
         let now = self.clock.now();
-        creation::patiently(|| {
-            let (revisions, named, work) = (self.revisions.clone(), named.clone(), work.clone());
-            let counted = move |c: &mut DbConnection| {
-                creation::once(c, named.as_ref(), now, |c| {
-                    accounts_of::count_change(c, owner)?;
+        idempotency::retry_while_in_flight(|| {
+            let (revisions, request, work) = (self.revisions.clone(), request.clone(), work.clone());
+            let create = move |c: &mut DbConnection| {
+                idempotency::create_once(c, request.as_ref(), now, |c| {
+                    increment_revision(c, owner)?;
                     work(c)
                 })
             };
-            self.db.write_then(counted, move || revisions.count(owner))
+            self.db.write_then(create, move |_| revisions.increment(owner))
         })
         .await
     }

@@ -1,114 +1,109 @@
-//! Passwords: proving, changing and resetting them, and what they must be.
+//! Passwords: verifying, changing and resetting them, and the password policy.
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{
-    Accounts, Error, Unauthenticated,
-    error::{Field, codes::INVALID_RESET_TOKEN},
-};
+use super::{Accounts, Error, InvalidField, Unauthenticated};
 use crate::{
     auth::digest,
     db::repositories::{
         audit,
         jobs::{self, PasswordResetMail},
-        sessions,
-        users::{self, UserChanges, UserRow},
+        sessions, users,
     },
-    domain::{AuditAction, AuditEvent, AuditOrigin, AuditTarget, Email, RateLimit},
+    domain::{AuditAction, AuditOrigin, Email, NewAuditEvent, RateLimit, SessionId, User, UserId},
 };
 
 impl Accounts {
     /// Sets a new password and ends all other sessions.
     ///
     /// # Errors
-    /// `Invalid`.
+    /// `WrongPassword`, `Invalid`, `Throttled`.
     pub async fn change_password(
         &self,
-        user_id: i64,
-        session_id: i64,
+        user_id: UserId,
+        session_id: SessionId,
         current: SecretString,
         new: SecretString,
         origin: AuditOrigin,
     ) -> Result<(), Error> {
-        let user = self.verified(user_id, current, "current_password", &origin).await?;
+        let user = self.verify_password(user_id, current, "current_password", &origin).await?;
         self.check_password("new_password", &new, &user.email_key)?;
         self.set_password(user_id, new, Some(session_id), None, origin).await
     }
 
-    /// Puts the mail with the token into the outbox; whether the account exists is found out there, and by the audit
-    /// trail: the same statements are run whether or not it does.
+    /// Enqueues the mail with a reset token. Does not reveal whether the account exists: the same statements run in either case, and
+    /// the job looks the account up.
     ///
     /// # Errors
     /// `Throttled`.
     pub async fn request_password_reset(&self, email: &str, origin: AuditOrigin) -> Result<(), Error> {
         self.0.count_attempt(RateLimit::PasswordResetAccount, email, &origin).await?;
-        let key = Email::parse(email).map(|email| email.key().to_owned()).unwrap_or_default();
+        let email_key = Email::parse(email).map(|email| email.key().to_owned()).unwrap_or_default();
         let now = self.0.clock.now();
         let request = move |c: &mut _| {
-            let user = users::find_by_email(c, &key)?;
-            let event = AuditEvent {
-                target: user.map(|user| (AuditTarget::User, user.id)),
-                ..AuditEvent::new(AuditAction::PasswordResetRequested)
-            };
+            let user = users::find_by_email(c, &email_key)?;
+            let event = NewAuditEvent::on_user(AuditAction::PasswordResetRequested, user.map(|user| user.id));
             audit::append(c, &origin, &event, now)?;
-            Ok::<_, Error>(jobs::enqueue(c, &PasswordResetMail { email_key: key }, now, now)?)
+            Ok::<_, Error>(jobs::enqueue(c, &PasswordResetMail { email_key }, now, now)?)
         };
         self.0.db.write(request).await?;
         self.0.outbox.mail.notify_one();
         Ok(())
     }
 
-    /// Sets a new password with a mailed token and ends all sessions.
+    /// Sets a new password with a mailed reset token, and ends all sessions.
     ///
     /// # Errors
-    /// `Invalid`.
+    /// `InvalidResetToken`, `Invalid`.
     pub async fn confirm_password_reset(
         &self,
         token: SecretString,
         new: SecretString,
         origin: AuditOrigin,
     ) -> Result<(), Error> {
-        let invalid = || Error::invalid("token", INVALID_RESET_TOKEN, "is unknown, expired or already used");
         let (hash, now) = (digest(token.expose_secret()), self.0.clock.now());
         let lookup = hash.clone();
         let user = self
             .0
             .db
             .snapshot(move |c| {
-                let owner = sessions::find_password_reset(c, &lookup, now)?;
-                Ok::<_, Error>(match owner {
-                    Some(owner) => users::find(c, owner)?,
+                let user_id = sessions::find_password_reset(c, &lookup, now)?;
+                Ok::<_, Error>(match user_id {
+                    Some(user_id) => users::find(c, user_id)?,
                     None => None,
                 })
             })
             .await?
-            .ok_or_else(invalid)?;
+            .ok_or(Error::InvalidResetToken)?;
         self.check_password("new_password", &new, &user.email_key)?;
-        // Whoever has the token of the mail has proven to be its reader.
+        // The token authenticates the reader of the mailbox.
         self.set_password(user.id, new, None, Some(hash), origin.by(user.id)).await
     }
 
-    /// The account, if `password` is its password.
-    pub(super) async fn verified(
+    /// Returns the account if `password` is its password.
+    ///
+    /// # Errors
+    /// `WrongPassword` with `field`, `Throttled`, `Unauthenticated(Session)`.
+    pub(super) async fn verify_password(
         &self,
-        user_id: i64,
+        user_id: UserId,
         password: SecretString,
         field: &'static str,
         origin: &AuditOrigin,
-    ) -> Result<UserRow, Error> {
-        self.0.count_proof(user_id, origin).await?;
+    ) -> Result<User, Error> {
+        self.0.count_password_check(user_id, origin).await?;
         let user = self.0.db.read(move |c| users::find(c, user_id).map_err(Error::from)).await?;
         let user = user.ok_or(Error::Unauthenticated(Unauthenticated::Session))?;
         if self.0.hasher.verify(password, Some(user.password_hash.clone())).await? {
             return Ok(user);
         }
         let (origin, now) = (origin.clone(), self.0.clock.now());
-        let event = AuditEvent::of_user(AuditAction::PasswordRejected, user_id);
+        let event = NewAuditEvent::on_user(AuditAction::PasswordRejected, user_id);
         self.0.db.write(move |c| Ok::<_, Error>(audit::append(c, &origin, &event, now)?)).await?;
-        Err(Error::wrong_password(field))
+        Err(Error::WrongPassword { field })
     }
 
-    /// Whether `password` may be the one of the account of `email_key`.
+    /// Checks a new password for the account of `email_key` against the policy.
     pub(super) fn check_password(
         &self,
         field: &'static str,
@@ -119,7 +114,7 @@ impl Accounts {
         if problems.is_empty() {
             return Ok(());
         }
-        let fields = problems.into_iter().map(|problem| Field {
+        let fields = problems.into_iter().map(|problem| InvalidField {
             name: field,
             code: problem.code(),
             message: problem.to_string(),
@@ -127,36 +122,33 @@ impl Accounts {
         Err(Error::Invalid(fields.collect()))
     }
 
-    /// With `reset`, the token is used up in the same transaction: it sets one password, once.
+    /// Sets a new password. A reset token is consumed in the same transaction, so it works once.
     async fn set_password(
         &self,
-        user_id: i64,
+        user_id: UserId,
         password: SecretString,
-        keep_session: Option<i64>,
-        reset: Option<Vec<u8>>,
+        except_session: Option<SessionId>,
+        reset_token_hash: Option<Vec<u8>>,
         origin: AuditOrigin,
     ) -> Result<(), Error> {
         let context = &self.0;
         let password_hash = context.hasher.hash(password, &*context.random).await?;
         let now = context.clock.now();
         context
-            .change_standing(move |c| {
-                let changes =
-                    UserChanges { password_hash: Some(password_hash), updated_at: Some(now), ..UserChanges::default() };
-                // The account first: whoever deletes it locks in that order, too.
-                users::update(c, user_id, &changes)?;
+            .write_token_status(move |c| {
+                // The account first: the deletion of an account locks in that order.
+                users::update_password(c, user_id, &password_hash, now)?;
                 let mut action = AuditAction::UserPasswordChanged;
-                if let Some(token_hash) = reset {
+                if let Some(token_hash) = reset_token_hash {
                     action = AuditAction::PasswordResetConfirmed;
-                    if !sessions::take_password_reset(c, &token_hash, user_id)? {
-                        let why = "is unknown, expired or already used";
-                        return Err(Error::invalid("token", INVALID_RESET_TOKEN, why));
+                    if !sessions::consume_password_reset(c, &token_hash, user_id)? {
+                        return Err(Error::InvalidResetToken);
                     }
                 }
-                // A token that was mailed before must not undo this.
-                sessions::void_password_resets(c, user_id)?;
-                audit::append(c, &origin, &AuditEvent::of_user(action, user_id), now)?;
-                Ok(sessions::revoke_all(c, user_id, keep_session, now)?)
+                // Tokens that were mailed earlier must not undo this change.
+                sessions::delete_password_resets(c, user_id)?;
+                audit::append(c, &origin, &NewAuditEvent::on_user(action, user_id), now)?;
+                Ok(sessions::revoke_all(c, user_id, except_session, now)?)
             })
             .await
     }

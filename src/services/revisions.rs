@@ -1,15 +1,18 @@
-//! How often what an account owns has changed: whoever remembers answers knows by it whether they are still true.
+//! Revisions: how often the resources of an account have changed. The response cache compares them to find out whether a cached
+//! response is still current.
 
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},
 };
 
-/// Several accounts share a counter: then a change of one makes the others' answers be asked for again, which is harmless.
+use crate::domain::UserId;
+
+/// Number of counters. Accounts that share one invalidate each other's cached responses, which is harmless.
 const COUNTERS: usize = 4096;
 
-/// Counts changes. Where this server is the only one, in memory; else the database counts, in the transaction of the
-/// change itself, and every request learns the count with the standing of its token.
+/// Counts changes: in memory where this server is the only writer; otherwise the database counts, in the transaction of the change,
+/// and the token status of each request contains the revision.
 #[derive(Clone)]
 pub struct Revisions {
     memory: Option<Arc<[AtomicU64]>>,
@@ -23,21 +26,21 @@ impl Revisions {
         Self { memory: is_sole_writer.then(counters) }
     }
 
-    fn counter(&self, owner: i64) -> Option<&AtomicU64> {
-        let index = owner.unsigned_abs() % COUNTERS as u64;
+    fn counter(&self, owner: UserId) -> Option<&AtomicU64> {
+        let index = owner.get().unsigned_abs() % COUNTERS as u64;
         self.memory.as_ref()?.get(usize::try_from(index).ok()?)
     }
 
-    /// Counts a change, once it is durable.
-    pub(super) fn count(&self, owner: i64) {
+    /// Counts a committed change.
+    pub(super) fn increment(&self, owner: UserId) {
         if let Some(counter) = self.counter(owner) {
             counter.fetch_add(1, Ordering::SeqCst);
         }
     }
 
-    /// The count now; `stored` is what the database says.
+    /// Returns the current revision; `stored` is the one in the database.
     #[must_use]
-    pub fn of(&self, owner: i64, stored: i64) -> u64 {
+    pub fn of(&self, owner: UserId, stored: i64) -> u64 {
         self.counter(owner).map_or(stored.unsigned_abs(), |counter| counter.load(Ordering::SeqCst))
     }
 }
@@ -47,14 +50,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sole_writer_counts_in_memory_and_others_ask() {
-        let alone = Revisions::new(true);
-        let before = alone.of(7, 99);
-        alone.count(7);
-        assert_ne!(alone.of(7, 99), before);
-        assert_eq!(alone.of(8, 99), before);
-        let among_others = Revisions::new(false);
-        among_others.count(7);
-        assert_eq!(among_others.of(7, 99), 99);
+    fn sole_writer_counts_in_memory() {
+        let revisions = Revisions::new(true);
+        let (user, other) = (UserId::new(7), UserId::new(8));
+        let before = revisions.of(user, 99);
+        revisions.increment(user);
+        assert_ne!(revisions.of(user, 99), before);
+        assert_eq!(revisions.of(other, 99), before);
+    }
+
+    #[test]
+    fn one_of_several_writers_uses_the_stored_revision() {
+        let revisions = Revisions::new(false);
+        revisions.increment(UserId::new(7));
+        assert_eq!(revisions.of(UserId::new(7), 99), 99);
     }
 }

@@ -1,48 +1,45 @@
-//! Searching everything that somebody owns.
+//! Full-text search over the bucketlists and items of a user.
 
 use std::sync::Arc;
 
 use super::{Context, Error};
 use crate::{
-    db::repositories::{
-        OffsetRange,
-        search::{self, Hit},
-    },
-    domain::{SearchQuery, snippet},
+    db::repositories::search,
+    domain::{OffsetRange, SearchHit, SearchQuery, UserId, snippet},
 };
 
 /// Full-text search over bucketlists and items.
 #[derive(Clone)]
 pub struct Search(pub(super) Arc<Context>);
 
-/// A list or an item that was found.
+/// A match and its snippet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    pub hit: Hit,
-    /// HTML: about 160 characters of the name, or of the description if no word is in the name, with the matches in
-    /// `<mark>…</mark>` and all else escaped.
+pub struct SearchResult {
+    pub hit: SearchHit,
+    /// HTML: about 160 characters of the name, or of the description if the name has no match, escaped and with the matches in
+    /// `<mark>…</mark>`.
     pub snippet: String,
 }
 
 impl Search {
-    /// What the owner has that holds all words of `text`, each perhaps as the beginning of a longer one; the best first.
-    /// Nothing when there is no word in `text`. Beyond a thousand matches nothing is found.
+    /// Lists the owner's bucketlists and items that contain all words of `text`, each possibly as the prefix of a longer one; the
+    /// best matches first. No results if `text` has no word, and none after the first 1000.
     ///
     /// # Errors
-    /// When the database does not answer.
-    pub async fn find(&self, owner: i64, text: &str, offset: i64, limit: i64) -> Result<Vec<Found>, Error> {
+    /// Those of the database.
+    pub async fn find(&self, owner: UserId, text: &str, offset: i64, limit: i64) -> Result<Vec<SearchResult>, Error> {
         let Some(query) = SearchQuery::parse(text) else { return Ok(Vec::new()) };
-        let slice = OffsetRange { offset, limit };
+        let range = OffsetRange { offset, limit };
         let (hits, query) = self
             .0
             .db
-            .read(move |c| search::find(c, owner, &query, slice).map(|hits| (hits, query)).map_err(Error::from))
+            .read(move |c| search::find(c, owner, &query, range).map(|hits| (hits, query)).map_err(Error::from))
             .await?;
-        Ok(hits.into_iter().map(|hit| Found { snippet: shown(&hit, &query), hit }).collect())
+        Ok(hits.into_iter().map(|hit| SearchResult { snippet: snippet_of(&hit, &query), hit }).collect())
     }
 }
 
-fn shown(hit: &Hit, query: &SearchQuery) -> String {
+fn snippet_of(hit: &SearchHit, query: &SearchQuery) -> String {
     snippet(&hit.name, query)
         .or_else(|| hit.description.as_deref().and_then(|description| snippet(description, query)))
         .unwrap_or_default()

@@ -1,70 +1,61 @@
-//! Sessions as their owners see and end them.
+//! Sessions of their users.
 
 use std::sync::Arc;
 
-use super::{Context, CursorPage, Error, Resource};
+use super::{Context, Error, Resource};
 use crate::{
-    db::repositories::{
-        audit,
-        sessions::{self, SessionRow},
-    },
-    domain::{AuditAction, AuditEvent, AuditOrigin},
+    db::repositories::{audit, sessions},
+    domain::{AuditAction, AuditOrigin, CursorPage, Keyset, KeysetPosition, NewAuditEvent, Session, SessionId, UserId},
 };
 
-/// Sessions as their owners see and end them.
+/// Sessions of their users.
 #[derive(Clone)]
 pub struct Sessions(pub(super) Arc<Context>);
 
-/// After which session a page begins: when that one was opened, and its id.
-pub type SessionPlace = (i64, i64);
-
 impl Sessions {
-    /// A page of the owner's open sessions, the newest first.
+    /// Lists the user's active sessions by cursor, the newest first.
     ///
     /// # Errors
-    /// Only when the database fails.
-    pub async fn walk(
+    /// Those of the database.
+    pub async fn list_by_cursor(
         &self,
-        owner: i64,
-        after: Option<SessionPlace>,
+        user_id: UserId,
+        after: Option<KeysetPosition>,
         limit: i64,
-    ) -> Result<CursorPage<SessionRow>, Error> {
+    ) -> Result<CursorPage<Session>, Error> {
         let now = self.0.clock.now();
-        let mut rows =
-            self.0.db.read(move |c| sessions::list_after(c, owner, now, after, limit + 1).map_err(Error::from)).await?;
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let has_more = rows.len() > limit;
-        rows.truncate(limit);
-        Ok(CursorPage { rows, has_more, total: None })
+        let keyset = Keyset::newest_first(after, limit.saturating_add(1));
+        let rows = self.0.db.read(move |c| sessions::list_after(c, user_id, now, &keyset).map_err(Error::from)).await?;
+        Ok(CursorPage::from_lookahead(rows, limit))
     }
 
-    /// Ends one of the owner's sessions.
+    /// Ends one of the user's sessions.
     ///
     /// # Errors
     /// `NotFound(Session)`.
-    pub async fn end(&self, owner: i64, session_id: i64, origin: AuditOrigin) -> Result<(), Error> {
+    pub async fn end(&self, user_id: UserId, session_id: SessionId, origin: AuditOrigin) -> Result<(), Error> {
         let now = self.0.clock.now();
-        let end = move |c: &mut _| {
-            if !sessions::revoke_own(c, owner, session_id, now)? {
+        let work = move |c: &mut _| {
+            if !sessions::revoke_own(c, user_id, session_id, now)? {
                 return Err(Error::NotFound(Resource::Session));
             }
-            let event = AuditEvent::of_user(AuditAction::SessionEnded, owner).with("session", session_id);
+            let event = NewAuditEvent::on_user(AuditAction::SessionEnded, user_id).with("session", session_id);
             Ok(audit::append(c, &origin, &event, now)?)
         };
-        self.0.change_standing(end).await
+        self.0.write_token_status(work).await
     }
 
-    /// Ends all of the owner's sessions.
+    /// Ends all of the user's sessions.
     ///
     /// # Errors
-    /// Only when the database fails.
-    pub async fn end_all(&self, owner: i64, origin: AuditOrigin) -> Result<(), Error> {
+    /// Those of the database.
+    pub async fn end_all(&self, user_id: UserId, origin: AuditOrigin) -> Result<(), Error> {
         let now = self.0.clock.now();
-        let end = move |c: &mut _| {
-            sessions::revoke_all(c, owner, None, now)?;
-            let event = AuditEvent::of_user(AuditAction::SessionEnded, owner).with("session", "all");
+        let work = move |c: &mut _| {
+            sessions::revoke_all(c, user_id, None, now)?;
+            let event = NewAuditEvent::on_user(AuditAction::SessionEnded, user_id).with("session", "all");
             Ok(audit::append(c, &origin, &event, now)?)
         };
-        self.0.change_standing(end).await
+        self.0.write_token_status(work).await
     }
 }

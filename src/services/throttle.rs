@@ -1,7 +1,7 @@
-//! How often one account may be tried, without letting anybody lock its owner out.
+//! Rate limits of attempts on one account, designed so that nobody can lock its owner out.
 //!
-//! Everybody who names an account shares one allowance, whether or not it exists. When that is used up, whoever comes from
-//! an address that the account was logged in to from before goes on with an allowance of their own; others have to wait.
+//! All attempts on an account share a counter, whether or not the account exists. When it is used up, clients at addresses from
+//! which the owner has authenticated before continue with separate counters; all others have to wait.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -12,13 +12,16 @@ use crate::{
         repositories::{audit, users},
     },
     domain::{
-        AccountKey, AuditAction, AuditEvent, AuditOrigin, AuditTarget, Email, RateLimit, RateLimitDecision,
-        RateLimitSubject, Throttled, rate_limit_prefix,
+        AccountKey, AuditAction, AuditOrigin, Email, NewAuditEvent, RateLimit, RateLimitDecision, RateLimitSubject,
+        Throttled, UserId, rate_limit_prefix,
     },
 };
 
+/// The ID of no account.
+const NO_USER: UserId = UserId::new(0);
+
 impl Context {
-    /// Counts an attempt on the account of an email address.
+    /// Counts an attempt on the account with an email address.
     ///
     /// # Errors
     /// `Throttled`.
@@ -26,70 +29,67 @@ impl Context {
         let Some(limits) = &self.limits else { return Ok(()) };
         let email_key = Email::parse(email).map(|email| email.key().to_owned()).unwrap_or_default();
         let account = AccountKey::of(&email_key);
-        let everybody = RateLimitSubject::Account(account);
-        let mut verdict = limits.count(limit, &everybody).decision().await;
-        if verdict.allows() {
+        let all_clients = RateLimitSubject::Account(account);
+        let mut decision = limits.count(limit, &all_clients).decision().await;
+        if decision.allows() {
             return Ok(());
         }
         let look_up = move |c: &mut DbConnection| {
             let user = users::find_by_email(c, &email_key)?.map(|user| user.id);
-            // Nobody has the id 0: as much is asked of the database whether or not there is an account.
-            Ok::<_, Error>((user, audit::addresses_of(c, user.unwrap_or(0))?))
+            // The same queries run whether or not the account exists.
+            Ok::<_, Error>((user, audit::verified_addresses(c, user.unwrap_or(NO_USER))?))
         };
         let (user, addresses) = self.db.snapshot(look_up).await?;
         let address = rate_limit_prefix(origin.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
-        let mut known = addresses.iter().filter_map(|address| address.parse().ok());
-        if known.any(|known| rate_limit_prefix(known) == address) {
-            verdict = limits.count(limit, &RateLimitSubject::AccountAt(account, address)).decision().await;
+        let mut verified = addresses.iter().filter_map(|address| address.parse().ok());
+        if verified.any(|verified| rate_limit_prefix(verified) == address) {
+            decision = limits.count(limit, &RateLimitSubject::AccountAt(account, address)).decision().await;
         }
-        self.judge(verdict, &everybody, user, origin).await
+        self.enforce(decision, &all_clients, user, origin).await
     }
 
-    /// Counts an attempt to prove the password of an account that somebody is logged in to.
+    /// Counts a check of the password of a logged-in account.
     ///
     /// # Errors
     /// `Throttled`.
-    pub(super) async fn count_proof(&self, user_id: i64, origin: &AuditOrigin) -> Result<(), Error> {
+    pub(super) async fn count_password_check(&self, user_id: UserId, origin: &AuditOrigin) -> Result<(), Error> {
         let Some(limits) = &self.limits else { return Ok(()) };
         let subject = RateLimitSubject::User(user_id);
-        let verdict = limits.count(RateLimit::LoginAccount, &subject).decision().await;
-        self.judge(verdict, &subject, Some(user_id), origin).await
+        let decision = limits.count(RateLimit::LoginAccount, &subject).decision().await;
+        self.enforce(decision, &subject, Some(user_id), origin).await
     }
 
-    async fn judge(
+    async fn enforce(
         &self,
-        verdict: RateLimitDecision,
+        decision: RateLimitDecision,
         subject: &RateLimitSubject,
-        user: Option<i64>,
+        user: Option<UserId>,
         origin: &AuditOrigin,
     ) -> Result<(), Error> {
-        if verdict.allows() {
+        if decision.allows() {
             return Ok(());
         }
-        self.note_refusal(verdict, subject, user, origin).await;
-        Err(Error::Throttled(Throttled(verdict)))
+        self.record_throttled_login(decision, subject, user, origin).await;
+        Err(Error::Throttled(Throttled(decision)))
     }
 
-    /// Writes down that a limit refused somebody: once a minute for each, so that refusing stays cheap.
-    pub(super) async fn note_refusal(
+    /// Records a rate-limited attempt in the audit trail: at most once a minute for each subject, so that rejecting stays cheap.
+    pub(super) async fn record_throttled_login(
         &self,
-        verdict: RateLimitDecision,
+        decision: RateLimitDecision,
         subject: &RateLimitSubject,
-        user: Option<i64>,
+        user: Option<UserId>,
         origin: &AuditOrigin,
     ) {
         let Some(limits) = &self.limits else { return };
         if !limits.count(RateLimit::ThrottleAudit, subject).decision().await.allows() {
             return;
         }
-        let event = AuditEvent {
-            target: user.map(|id| (AuditTarget::User, id)),
-            ..AuditEvent::new(AuditAction::LoginThrottled).with("limit", verdict.limit.as_str())
-        };
+        let event = NewAuditEvent::on_user(AuditAction::LoginThrottled, user).with("limit", decision.limit.as_str());
         let (origin, now) = (origin.clone(), self.clock.now());
-        let noted = self.db.write(move |c| Ok::<_, Error>(audit::append(c, &origin, &event, now)?)).await;
-        if let Err(error) = noted {
-            tracing::warn!(%error, "cannot write down that somebody was refused");
+        let recorded = self.db.write(move |c| Ok::<_, Error>(audit::append(c, &origin, &event, now)?)).await;
+        if let Err(error) = recorded {
+            tracing::warn!(%error, "cannot record a rate-limited login in the audit trail");
         }
     }
 }

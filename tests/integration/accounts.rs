@@ -12,6 +12,7 @@ use bucketlist::{
         },
         schema::{jobs, password_resets, refresh_tokens, sessions, users as users_table},
     },
+    domain::{Timestamp, UserId},
     mail::{Mail, Mailer, SmtpMailer},
 };
 use diesel::prelude::*;
@@ -64,6 +65,7 @@ async fn count_jobs(app: &TestApp) -> i64 {
 }
 
 async fn password_hash(app: &TestApp, id: i64) -> String {
+    let id = UserId::new(id);
     let user = app.app.db.read(move |c| users::find(c, id).map_err(DbError::from)).await.unwrap();
     user.unwrap().password_hash
 }
@@ -549,8 +551,9 @@ both_engines! {
         let user = app.user().await;
         request_reset(&app, &user.email()).await.expect(202);
         // A worker takes the job and is never heard of again.
-        let taken = app.app.db.write(|c| {
-            outbox::claim(c, PasswordResetMail::KIND, i64::MAX / 2, START + 120_000_000).map_err(DbError::from)
+        let at = Timestamp::from_micros;
+        let taken = app.app.db.write(move |c| {
+            outbox::claim(c, PasswordResetMail::KIND, at(i64::MAX / 2), at(START + 120_000_000)).map_err(DbError::from)
         });
         assert!(taken.await.unwrap().is_some());
         app.run_jobs().await;

@@ -76,7 +76,8 @@ async fn try_example(operation: &Operation, who: &Actor<'_>) -> TestResponse {
 pub async fn seeded(engine: Engine) -> TestApp {
     let app = TestApp::new(engine).await;
     let hasher = Hasher::new(app.config.passwords).unwrap();
-    let seeded = insert_standard(app.database.migrator().connection(), &hasher, &SystemRandom, app.clock.now());
+    let seeded =
+        insert_standard(app.database.migrator().connection(), &hasher, &SystemRandom, app.clock.now().micros());
     seeded.unwrap().unwrap();
     app
 }

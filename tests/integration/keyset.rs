@@ -7,15 +7,13 @@ use std::{collections::BTreeSet, fmt::Debug};
 use bucketlist::{
     db::{
         DbConnection, DbError,
-        repositories::{
-            bucketlists::{self, BucketlistRow, NewBucketlist},
-            items::{self, ItemRow, NewItem},
-            keyset::{Keyset, KeysetPosition, SortKey, SortValue},
-            sessions::{self, NewSession},
-            users::{self, ADMIN, NewUser, USER, UserRow},
-        },
+        repositories::{bucketlists, items, sessions, users},
     },
-    domain::like_pattern,
+    domain::{
+        Bucketlist, BucketlistContent, BucketlistFilter, BucketlistId, Email, Item, ItemContent, ItemFilter, Keyset,
+        KeysetPosition, NewBucketlist, NewItem, NewSession, NewUser, Role, Session, SortKey, SortValue, TextFilter,
+        Timestamp, User, UserFilter, UserId,
+    },
 };
 use chrono::NaiveDate;
 
@@ -62,22 +60,28 @@ fn day(day: u32) -> NaiveDate {
     NaiveDate::from_ymd_opt(2027, 1, day).unwrap()
 }
 
-/// Few instants, so that many rows tie, and not in the order of the ids.
-fn instants(number: usize) -> (i64, i64) {
-    let number = i64::try_from(number).unwrap();
-    (100 + number * 7 % 5, 200 + number * 11 % 3)
+const fn at(micros: i64) -> Timestamp {
+    Timestamp::from_micros(micros)
 }
 
-fn add_user(c: &mut DbConnection, number: usize, name: &str) -> i64 {
-    let email = format!("somebody-{number}@example.com");
-    let (created_at, updated_at) = instants(number);
+fn text(q: &str) -> Option<TextFilter> {
+    TextFilter::parse(q)
+}
+
+/// Few timestamps, so that many rows have equal ones, and not in the order of the IDs.
+fn timestamps(number: usize) -> (Timestamp, Timestamp) {
+    let number = i64::try_from(number).unwrap();
+    (at(100 + number * 7 % 5), at(200 + number * 11 % 3))
+}
+
+fn add_user(c: &mut DbConnection, number: usize, name: &str) -> UserId {
+    let email = Email::parse(&format!("user-{number}@example.com")).unwrap();
+    let (created_at, updated_at) = timestamps(number);
     let user = NewUser {
         email: &email,
-        email_key: &email,
         name,
-        search_text: name.to_lowercase(),
         password_hash: "",
-        role: if number.is_multiple_of(4) { ADMIN } else { USER },
+        role: if number.is_multiple_of(4) { Role::Admin } else { Role::User },
         disabled: number.is_multiple_of(3),
         created_at,
         updated_at,
@@ -85,38 +89,25 @@ fn add_user(c: &mut DbConnection, number: usize, name: &str) -> i64 {
     users::insert(c, &user).unwrap().id
 }
 
-fn add_list(c: &mut DbConnection, owner: i64, number: usize, name: &str) -> i64 {
-    let (created_at, updated_at) = instants(number);
-    let list = NewBucketlist {
-        user_id: owner,
-        name: name.to_owned(),
-        description: None,
-        search_text: name.to_lowercase(),
-        items_total: 0,
-        items_done: 0,
-        created_at,
-        updated_at,
-    };
-    bucketlists::insert(c, &list).unwrap().id
+fn add_list(c: &mut DbConnection, owner: UserId, number: usize, name: &str) -> BucketlistId {
+    let (created_at, updated_at) = timestamps(number);
+    let content = BucketlistContent { name: name.to_owned(), description: None };
+    bucketlists::insert(c, &NewBucketlist { owner, content, created_at, updated_at }).unwrap().id
 }
 
-fn new_item(bucketlist_id: i64, number: usize, name: &str) -> NewItem {
-    let (created_at, updated_at) = instants(number);
-    NewItem {
-        bucketlist_id,
+fn new_item(bucketlist_id: BucketlistId, number: usize, name: &str) -> NewItem {
+    let (created_at, updated_at) = timestamps(number);
+    let content = ItemContent {
         name: name.to_owned(),
         description: None,
-        search_text: name.to_lowercase(),
         done: number.is_multiple_of(3),
-        done_at: None,
         due_on: (!number.is_multiple_of(4)).then(|| day(u32::try_from(number % 9).unwrap() + 1)),
-        created_at,
-        updated_at,
-    }
+    };
+    NewItem { bucketlist_id, content, created_at, updated_at }
 }
 
 /// An owner with a list of [`NAMES`] twice over; a neighbour in whose list the same is.
-fn items_of_two(c: &mut DbConnection) -> (i64, i64) {
+fn items_of_two(c: &mut DbConnection) -> (UserId, BucketlistId) {
     let owner = add_user(c, 1, "owner");
     let lists = ["one", "another"].map(|name| add_list(c, owner, 1, name));
     let rows: Vec<NewItem> = NAMES
@@ -128,7 +119,7 @@ fn items_of_two(c: &mut DbConnection) -> (i64, i64) {
     items::insert_all(c, &rows).unwrap();
     for list in lists {
         let own = rows.iter().filter(|row| row.bucketlist_id == list);
-        let (total, done) = own.fold((0, 0), |(total, done), row| (total + 1, done + i64::from(row.done)));
+        let (total, done) = own.fold((0, 0), |(total, done), row| (total + 1, done + i64::from(row.content.done)));
         bucketlists::adjust_counts(c, owner, list, total, done).unwrap();
     }
     (owner, lists[0])
@@ -164,8 +155,8 @@ fn sorted<R>(
 ) -> Vec<KeysetPosition> {
     let mut all: Vec<KeysetPosition> = rows.iter().map(|row| position(row, sort)).collect();
     all.sort_by(|a, b| {
-        let keys = match (&a.key, &b.key) {
-            (SortValue::Instant(a), SortValue::Instant(b)) => a.cmp(b),
+        let keys = match (&a.value, &b.value) {
+            (SortValue::Timestamp(a), SortValue::Timestamp(b)) => a.cmp(b),
             (SortValue::Text(a), SortValue::Text(b)) => a.cmp(b),
             keys => panic!("{keys:?}"),
         };
@@ -193,21 +184,20 @@ fn walk_everywhere<R: Debug>(
 }
 
 /// What `filter` finds in all orders and pages, which must be just what `fits`, and as many as are counted.
-fn items_found(c: &mut DbConnection, list: i64, filter: &items::Filter, fits: impl Fn(&ItemRow) -> bool) {
-    let mut all =
-        items::list_after(c, list, &items::Filter::default(), &page(SortKey::CreatedAt, false, 1000)).unwrap();
+fn items_found(c: &mut DbConnection, list: BucketlistId, filter: &ItemFilter, fits: impl Fn(&Item) -> bool) {
+    let mut all = items::list_after(c, list, &ItemFilter::default(), &page(SortKey::CreatedAt, false, 1000)).unwrap();
     assert_eq!(all.len(), 2 * NAMES.len());
     all.retain(|row| fits(row));
     assert!(!all.is_empty() && all.len() < 2 * NAMES.len(), "{filter:?} decides nothing");
-    walk_everywhere(&all, ItemRow::position, |keyset| items::list_after(c, list, filter, keyset).unwrap());
+    walk_everywhere(&all, Item::position, |keyset| items::list_after(c, list, filter, keyset).unwrap());
     assert_eq!(items::count(c, list, filter).unwrap(), i64::try_from(all.len()).unwrap(), "{filter:?}");
 }
 
-fn users_found(c: &mut DbConnection, filter: &users::Filter, fits: impl Fn(&UserRow) -> bool) {
-    let mut all = users::list_after(c, &users::Filter::default(), &page(SortKey::CreatedAt, false, 1000)).unwrap();
+fn users_found(c: &mut DbConnection, filter: &UserFilter, fits: impl Fn(&User) -> bool) {
+    let mut all = users::list_after(c, &UserFilter::default(), &page(SortKey::CreatedAt, false, 1000)).unwrap();
     all.retain(|row| fits(row));
     assert!(!all.is_empty() && all.len() < 2 * NAMES.len(), "{filter:?} decides nothing");
-    walk_everywhere(&all, UserRow::position, |keyset| users::list_after(c, filter, keyset).unwrap());
+    walk_everywhere(&all, User::position, |keyset| users::list_after(c, filter, keyset).unwrap());
     assert_eq!(users::count(c, filter).unwrap(), i64::try_from(all.len()).unwrap(), "{filter:?}");
 }
 
@@ -219,8 +209,8 @@ both_engines! {
         let (_, list) = items_of_two(c);
         let all = items::list_first_per_bucketlist(c, &[list], 1000).unwrap();
         assert_eq!(all.len(), 2 * NAMES.len());
-        let filter = items::Filter::default();
-        walk_everywhere(&all, ItemRow::position, |keyset| items::list_after(c, list, &filter, keyset).unwrap());
+        let filter = ItemFilter::default();
+        walk_everywhere(&all, Item::position, |keyset| items::list_after(c, list, &filter, keyset).unwrap());
     }
 
     async fn bucketlists_are_met_once_in_every_order(engine: Engine) {
@@ -232,28 +222,28 @@ both_engines! {
             add_list(c, owner, number, name);
             add_list(c, neighbour, number, name);
         }
-        let ids: Vec<i64> = {
-            let filter = bucketlists::Filter::default();
+        let ids: Vec<BucketlistId> = {
+            let filter = BucketlistFilter::default();
             let rows = bucketlists::list_after(c, owner, &filter, &page(SortKey::Name, false, 1000)).unwrap();
             rows.iter().map(|row| row.id).collect()
         };
-        let all: Vec<BucketlistRow> =
+        let all: Vec<Bucketlist> =
             ids.iter().map(|id| bucketlists::find(c, owner, *id).unwrap().expect("it is the owner's")).collect();
         assert_eq!(all.len(), NAMES.len());
         for (filter, expected) in [
-            (bucketlists::Filter::default(), all.clone()),
+            (BucketlistFilter::default(), all.clone()),
             (
-                bucketlists::Filter { pattern: Some(like_pattern("B")), created_after: None },
+                BucketlistFilter { q: text("B"), created_after: None },
                 all.iter().filter(|row| row.name.to_lowercase().contains('b')).cloned().collect(),
             ),
             (
-                bucketlists::Filter { pattern: None, created_after: Some(102) },
-                all.iter().filter(|row| row.created_at > 102).cloned().collect(),
+                BucketlistFilter { q: None, created_after: Some(at(102)) },
+                all.iter().filter(|row| row.created_at > at(102)).cloned().collect(),
             ),
         ] {
             assert!(!expected.is_empty());
             let fetch = |keyset: &Keyset| bucketlists::list_after(c, owner, &filter, keyset).unwrap();
-            walk_everywhere(&expected, BucketlistRow::position, fetch);
+            walk_everywhere(&expected, Bucketlist::position, fetch);
             assert_eq!(bucketlists::count(c, owner, &filter).unwrap(), i64::try_from(expected.len()).unwrap());
         }
     }
@@ -263,21 +253,16 @@ both_engines! {
         let mut outside = database.migrator();
         let c = outside.connection();
         let rows = NAMES.iter().chain(&NAMES).enumerate();
-        let ids: Vec<i64> = rows.map(|(number, name)| add_user(c, number, name)).collect();
-        let all: Vec<UserRow> = ids.iter().map(|id| users::find(c, *id).unwrap().expect("it was added")).collect();
-        let none = users::Filter::default();
-        walk_everywhere(&all, UserRow::position, |keyset| users::list_after(c, &none, keyset).unwrap());
-        let filter = |role: Option<&str>, disabled, created_after| users::Filter {
-            role: role.map(str::to_owned),
-            disabled,
-            created_after,
-            pattern: None,
-        };
-        users_found(c, &filter(Some(ADMIN), None, None), |row| row.role == ADMIN);
-        users_found(c, &filter(Some(USER), Some(true), None), |row| row.role == USER && row.disabled);
+        let ids: Vec<UserId> = rows.map(|(number, name)| add_user(c, number, name)).collect();
+        let all: Vec<User> = ids.iter().map(|id| users::find(c, *id).unwrap().expect("it was added")).collect();
+        let none = UserFilter::default();
+        walk_everywhere(&all, User::position, |keyset| users::list_after(c, &none, keyset).unwrap());
+        let filter = |role, disabled, created_after| UserFilter { role, disabled, created_after, q: None };
+        users_found(c, &filter(Some(Role::Admin), None, None), |row| row.role == Role::Admin);
+        users_found(c, &filter(Some(Role::User), Some(true), None), |row| row.role == Role::User && row.disabled);
         users_found(c, &filter(None, Some(false), None), |row| !row.disabled);
-        users_found(c, &filter(None, None, Some(102)), |row| row.created_at > 102);
-        let pattern = users::Filter { pattern: Some(like_pattern("ZEB")), ..users::Filter::default() };
+        users_found(c, &filter(None, None, Some(at(102))), |row| row.created_at > at(102));
+        let pattern = UserFilter { q: text("ZEB"), ..UserFilter::default() };
         users_found(c, &pattern, |row| row.name.to_lowercase().contains("zeb"));
     }
 
@@ -286,29 +271,29 @@ both_engines! {
         let mut outside = database.migrator();
         let c = outside.connection();
         let (_, list) = items_of_two(c);
-        let none = items::Filter::default;
-        items_found(c, list, &items::Filter { done: Some(true), ..none() }, |row| row.done);
-        items_found(c, list, &items::Filter { done: Some(false), ..none() }, |row| !row.done);
-        items_found(c, list, &items::Filter { due_before: Some(day(5)), ..none() }, |row| {
+        let none = ItemFilter::default;
+        items_found(c, list, &ItemFilter { done: Some(true), ..none() }, |row| row.done);
+        items_found(c, list, &ItemFilter { done: Some(false), ..none() }, |row| !row.done);
+        items_found(c, list, &ItemFilter { due_before: Some(day(5)), ..none() }, |row| {
             row.due_on.is_some_and(|due| due < day(5))
         });
-        items_found(c, list, &items::Filter { due_after: Some(day(5)), ..none() }, |row| {
+        items_found(c, list, &ItemFilter { due_after: Some(day(5)), ..none() }, |row| {
             row.due_on.is_some_and(|due| due > day(5))
         });
-        items_found(c, list, &items::Filter { created_after: Some(102), ..none() }, |row| row.created_at > 102);
-        items_found(c, list, &items::Filter { pattern: Some(like_pattern("B")), ..none() }, |row| {
+        items_found(c, list, &ItemFilter { created_after: Some(at(102)), ..none() }, |row| row.created_at > at(102));
+        items_found(c, list, &ItemFilter { q: text("B"), ..none() }, |row| {
             row.name.to_lowercase().contains('b')
         });
-        let all_at_once = items::Filter {
-            pattern: Some(like_pattern("b")),
+        let all_at_once = ItemFilter {
+            q: text("b"),
             done: Some(false),
             due_before: Some(day(9)),
             due_after: Some(day(1)),
-            created_after: Some(100),
+            created_after: Some(at(100)),
         };
         items_found(c, list, &all_at_once, |row| {
             let due = row.due_on.is_some_and(|due| due < day(9) && due > day(1));
-            row.name.to_lowercase().contains('b') && !row.done && due && row.created_at > 100
+            row.name.to_lowercase().contains('b') && !row.done && due && row.created_at > at(100)
         });
     }
 
@@ -317,12 +302,12 @@ both_engines! {
         let mut outside = database.migrator();
         let c = outside.connection();
         let (_, list) = items_of_two(c);
-        let filter = items::Filter { created_after: Some(102), ..items::Filter::default() };
-        for instant in [100, 102, 103] {
-            let after = Some(KeysetPosition { key: SortValue::Instant(instant), id: 0 });
+        let filter = ItemFilter { created_after: Some(at(102)), ..ItemFilter::default() };
+        for time in [100, 102, 103] {
+            let after = Some(KeysetPosition { value: SortValue::Timestamp(at(time)), id: 0 });
             let keyset = Keyset { after, ..page(SortKey::CreatedAt, false, 1000) };
             let rows = items::list_after(c, list, &filter, &keyset).unwrap();
-            assert!(!rows.is_empty() && rows.iter().all(|row| row.created_at > 102), "{instant}");
+            assert!(!rows.is_empty() && rows.iter().all(|row| row.created_at > at(102)), "{time}");
         }
     }
 
@@ -335,16 +320,16 @@ both_engines! {
             let stay: BTreeSet<i64> = items::list_first_per_bucketlist(c, &[list], 1000)
                 .unwrap()
                 .iter()
-                .map(|row| row.id)
+                .map(|row| row.id.get())
                 .filter(|id| id % 3 != 0)
                 .collect();
-            let (filter, mut step) = (items::Filter::default(), 0);
-            let met = walk(page(sort, descending, 5), ItemRow::position, |keyset| {
+            let (filter, mut step) = (ItemFilter::default(), 0);
+            let met = walk(page(sort, descending, 5), Item::position, |keyset| {
                 let rows = items::list_after(c, list, &filter, keyset).unwrap();
                 // Before and after the place that the walk has come to; among others, the row that it stands on goes.
                 step += 1;
                 let (before, after) = (rows.first(), rows.last());
-                for row in before.into_iter().chain(after).filter(|row| !stay.contains(&row.id)) {
+                for row in before.into_iter().chain(after).filter(|row| !stay.contains(&row.id.get())) {
                     items::delete(c, row.id).unwrap();
                 }
                 // Ends, because the walk goes faster.
@@ -367,26 +352,30 @@ both_engines! {
         let mut outside = database.migrator();
         let c = outside.connection();
         let [user, other] = ["user", "somebody else"].map(|name| add_user(c, name.len(), name));
-        let now = 1_000;
-        let mut expected = Vec::new();
+        let now = at(1_000);
+        let mut expected: Vec<KeysetPosition> = Vec::new();
         for number in 0..40 {
-            let (created_at, _) = instants(number);
-            let expires_at = if number % 5 == 0 { now } else { now + 1 };
+            let (created_at, _) = timestamps(number);
+            let expires_at = if number % 5 == 0 { now } else { at(1_001) };
             let [id, _] = [user, other].map(|user_id| {
-                let session = NewSession { user_id, user_agent: None, created_at, last_seen_at: created_at, expires_at };
-                sessions::insert(c, &session).unwrap()
+                sessions::insert(c, &NewSession { user_id, user_agent: None, created_at, expires_at }).unwrap()
             });
             if number % 7 == 0 {
                 sessions::revoke(c, id, now).unwrap();
             } else if expires_at > now {
-                expected.push((created_at, id));
+                expected.push(KeysetPosition { value: SortValue::Timestamp(created_at), id: id.get() });
             }
         }
-        expected.sort_unstable_by(|a, b| b.cmp(a));
-        let mut met: Vec<(i64, i64)> = Vec::new();
+        let key = |position: &KeysetPosition| match position.value {
+            SortValue::Timestamp(time) => (time, position.id),
+            SortValue::Text(_) => panic!("{position:?}"),
+        };
+        expected.sort_unstable_by_key(|position| std::cmp::Reverse(key(position)));
+        let mut met: Vec<KeysetPosition> = Vec::new();
         loop {
-            let rows = sessions::list_after(c, user, now, met.last().copied(), 4).unwrap();
-            met.extend(rows.iter().map(|row| (row.created_at, row.id)));
+            let keyset = Keyset::newest_first(met.last().cloned(), 4);
+            let rows = sessions::list_after(c, user, now, &keyset).unwrap();
+            met.extend(rows.iter().map(Session::position));
             if rows.len() < 4 {
                 break;
             }
@@ -396,12 +385,12 @@ both_engines! {
 
     async fn the_first_items_of_many_lists_come_list_by_list_in_one_statement(engine: Engine) {
         let app = TestApp::new(engine).await;
-        let user = app.user().await.id();
-        let lists: Vec<i64> = app
+        let user = UserId::new(app.user().await.id());
+        let lists: Vec<BucketlistId> = app
             .app
             .db
             .write(move |c| {
-                let lists: Vec<i64> = (0..100).map(|number| add_list(c, user, number, &number.to_string())).collect();
+                let lists: Vec<BucketlistId> = (0..100).map(|number| add_list(c, user, number, &number.to_string())).collect();
                 // Dealt out in turn, so that ids and lists do not go together; the last lists stay empty.
                 let rows = (0..950).map(|number| new_item(lists[number % 95], number, "x"));
                 items::insert_all(c, &rows.collect::<Vec<_>>())?;
@@ -410,7 +399,7 @@ both_engines! {
             .await
             .unwrap();
         // In no order of theirs.
-        let mixed: Vec<i64> = (0..100).map(|place| lists[place * 37 % 100]).collect();
+        let mixed: Vec<BucketlistId> = (0..100).map(|place| lists[place * 37 % 100]).collect();
         for (ids, per_list) in [(&mixed[..0], 3), (&mixed[..1], 3), (&mixed[..], 3), (&mixed[..], 1000), (&mixed[..], 0)] {
             let (given, sent) = (ids.to_vec(), app.app.db.statements());
             let found = app.app.db.read(move |c| items::list_first_per_bucketlist(c, &given, per_list).map_err(DbError::from)).await.unwrap();
@@ -419,7 +408,7 @@ both_engines! {
             for list in ids {
                 let list = *list;
                 let keyset = page(SortKey::CreatedAt, false, per_list);
-                let none = items::Filter::default();
+                let none = ItemFilter::default();
                 expected.extend(
                     app.app.db.read(move |c| items::list_after(c, list, &none, &keyset).map_err(DbError::from)).await.unwrap(),
                 );

@@ -20,6 +20,7 @@ mod items;
 mod keyset;
 mod limits;
 mod protocol;
+mod repositories;
 mod response_validation;
 mod schema;
 mod search;

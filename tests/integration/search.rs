@@ -6,13 +6,14 @@ use bucketlist::{
     db::{
         DbConnection, DbError,
         repositories::{
-            OffsetRange,
-            bucketlists::{self, NewBucketlist},
-            items::{self, NewItem, Replacement},
-            search::{self, Document, DocumentKind, Hit, REACH},
+            bucketlists, items,
+            search::{self, Document, MAX_HITS},
         },
     },
-    domain::{SearchQuery, search_text, snippet},
+    domain::{
+        BucketlistContent, BucketlistId, ItemContent, ItemId, NewBucketlist, NewItem, OffsetRange, SearchHit,
+        SearchQuery, SearchTarget, Timestamp, UserId, snippet,
+    },
 };
 use diesel::{prelude::*, sql_query, sql_types::BigInt};
 
@@ -23,52 +24,43 @@ type Text = (&'static str, Option<&'static str>);
 /// A list and its items, written as the services write them.
 async fn add(app: &TestApp, owner: i64, list: Text, texts: Vec<Text>) -> (i64, Vec<i64>) {
     let write = move |c: &mut DbConnection| {
-        let row = NewBucketlist {
-            user_id: owner,
-            name: list.0.to_owned(),
-            description: list.1.map(str::to_owned),
-            search_text: search_text(list.0, list.1),
-            items_total: i64::try_from(texts.len()).unwrap(),
-            items_done: 0,
-            created_at: 1,
-            updated_at: 1,
-        };
-        let bucketlist_id = bucketlists::insert(c, &row)?.id;
+        let owner = UserId::new(owner);
+        let at = Timestamp::from_micros;
+        let content = BucketlistContent { name: list.0.to_owned(), description: list.1.map(str::to_owned) };
+        let new = NewBucketlist { owner, content, created_at: at(1), updated_at: at(1) };
+        let bucketlist_id = bucketlists::insert(c, &new)?.id;
+        bucketlists::adjust_counts(c, owner, bucketlist_id, i64::try_from(texts.len()).unwrap(), 0)?;
         let mut documents = vec![Document {
-            kind: DocumentKind::Bucketlist,
-            id: bucketlist_id,
+            target: SearchTarget::Bucketlist,
+            id: bucketlist_id.get(),
             owner,
             name: list.0,
             description: list.1,
         }];
         for (name, description) in texts {
-            let row = NewItem {
-                bucketlist_id,
+            let content = ItemContent {
                 name: name.to_owned(),
                 description: description.map(str::to_owned),
-                search_text: search_text(name, description),
                 done: true,
-                done_at: Some(1),
                 due_on: None,
-                created_at: 2,
-                updated_at: 3,
             };
-            let id = items::insert(c, &row)?.id;
-            documents.push(Document { kind: DocumentKind::Item, id, owner, name, description });
+            let new = NewItem { bucketlist_id, content, created_at: at(2), updated_at: at(3) };
+            let id = items::insert(c, &new)?.id.get();
+            documents.push(Document { target: SearchTarget::Item, id, owner, name, description });
         }
-        search::put(c, &documents)?;
-        Ok::<_, DbError>((bucketlist_id, documents[1..].iter().map(|document| document.id).collect()))
+        search::upsert(c, &documents)?;
+        Ok::<_, DbError>((bucketlist_id.get(), documents[1..].iter().map(|document| document.id).collect()))
     };
     app.app.db.write(write).await.unwrap()
 }
 
-async fn find_slice(app: &TestApp, owner: i64, text: &str, slice: OffsetRange) -> Vec<Hit> {
+async fn find_range(app: &TestApp, owner: i64, text: &str, range: OffsetRange) -> Vec<SearchHit> {
     let Some(query) = SearchQuery::parse(text) else { return Vec::new() };
-    app.app.db.read(move |c| search::find(c, owner, &query, slice).map_err(DbError::from)).await.unwrap()
+    app.app.db.read(move |c| search::find(c, UserId::new(owner), &query, range).map_err(DbError::from)).await.unwrap()
 }
 
-async fn find(app: &TestApp, owner: i64, text: &str) -> Vec<Hit> {
-    find_slice(app, owner, text, OffsetRange { offset: 0, limit: 50 }).await
+async fn find(app: &TestApp, owner: i64, text: &str) -> Vec<SearchHit> {
+    find_range(app, owner, text, OffsetRange { offset: 0, limit: 50 }).await
 }
 
 /// The names of what is found, the best first.
@@ -100,25 +92,25 @@ both_engines! {
             add(&app, user.id(), ("Alpine summers", None), vec![("Hike around Zermatt", Some("Alps & cheese"))]).await;
         let found = find(&app, user.id(), "alp").await;
         let expected = [
-            Hit {
-                kind: DocumentKind::Bucketlist,
+            SearchHit {
+                target: SearchTarget::Bucketlist,
                 id: list,
-                bucketlist_id: list,
+                bucketlist_id: BucketlistId::new(list),
                 name: "Alpine summers".to_owned(),
                 description: None,
                 done: None,
-                created_at: 1,
-                updated_at: 1,
+                created_at: Timestamp::from_micros(1),
+                updated_at: Timestamp::from_micros(1),
             },
-            Hit {
-                kind: DocumentKind::Item,
+            SearchHit {
+                target: SearchTarget::Item,
                 id: made[0],
-                bucketlist_id: list,
+                bucketlist_id: BucketlistId::new(list),
                 name: "Hike around Zermatt".to_owned(),
                 description: Some("Alps & cheese".to_owned()),
                 done: Some(true),
-                created_at: 2,
-                updated_at: 3,
+                created_at: Timestamp::from_micros(2),
+                updated_at: Timestamp::from_micros(3),
             },
         ];
         assert_eq!(found, expected, "the name counts more than the description");
@@ -180,8 +172,8 @@ both_engines! {
         // Even if the index were wrong about an owner, the rows say whose they are.
         let (list, _) = add(&app, 10, ("Treasure", None), vec![]).await;
         let wrong = move |c: &mut DbConnection| {
-            let document = Document { kind: DocumentKind::Bucketlist, id: list, owner: 11, name: "Treasure", description: None };
-            search::put(c, &[document]).map_err(DbError::from)
+            let document = Document { target: SearchTarget::Bucketlist, id: list, owner: UserId::new(11), name: "Treasure", description: None };
+            search::upsert(c, &[document]).map_err(DbError::from)
         };
         app.app.db.write(wrong).await.unwrap();
         assert_eq!(find(&app, 11, "treasure").await, []);
@@ -193,18 +185,11 @@ both_engines! {
         let (_, made) = add(&app, user.id(), ("Reading", None), vec![("Old novel", Some("Dusty"))]).await;
         let (id, owner) = (made[0], user.id());
         let replace = move |c: &mut DbConnection| {
-            let to = Replacement {
-                name: "New poem".to_owned(),
-                description: None,
-                search_text: String::new(),
-                done: false,
-                done_at: None,
-                due_on: None,
-                updated_at: 9,
-            };
-            items::replace(c, id, &to)?;
-            let document = Document { kind: DocumentKind::Item, id, owner, name: "New poem", description: None };
-            search::put(c, &[document]).map_err(DbError::from)
+            let content =
+                ItemContent { name: "New poem".to_owned(), description: None, done: false, due_on: None };
+            items::replace(c, ItemId::new(id), &content, None, Timestamp::from_micros(9))?;
+            let document = Document { target: SearchTarget::Item, id, owner: UserId::new(owner), name: "New poem", description: None };
+            search::upsert(c, &[document]).map_err(DbError::from)
         };
         app.app.db.write(replace).await.unwrap();
         for (searched, expected) in [("old", 0), ("dust", 0), ("new", 1), ("poem", 1), ("reading", 1)] {
@@ -219,9 +204,9 @@ both_engines! {
         let (list, made) = add(&app, user.id(), ("Kept", None), vec![("Kept item", None)]).await;
         let owner = user.id();
         let half = move |c: &mut DbConnection| {
-            let document = Document { kind: DocumentKind::Item, id: made[0], owner, name: "Vanished", description: None };
-            search::put(c, &[document])?;
-            bucketlists::delete(c, owner, list)?;
+            let document = Document { target: SearchTarget::Item, id: made[0], owner: UserId::new(owner), name: "Vanished", description: None };
+            search::upsert(c, &[document])?;
+            bucketlists::delete(c, UserId::new(owner), BucketlistId::new(list))?;
             Err::<(), _>(DbError::Panicked)
         };
         app.app.db.write(half).await.unwrap_err();
@@ -261,10 +246,10 @@ both_engines! {
         assert_eq!(names(&app, &user, "paris").await, expected);
         for (offset, name) in expected.iter().enumerate() {
             let slice = OffsetRange { offset: i64::try_from(offset).unwrap(), limit: 1 };
-            let page = find_slice(&app, user.id(), "paris", slice).await;
+            let page = find_range(&app, user.id(), "paris", slice).await;
             assert_eq!(page.iter().map(|hit| &hit.name).collect::<Vec<_>>(), [name]);
         }
-        assert_eq!(find_slice(&app, user.id(), "paris", OffsetRange { offset: 3, limit: 1 }).await, []);
+        assert_eq!(find_range(&app, user.id(), "paris", OffsetRange { offset: 3, limit: 1 }).await, []);
     }
 
     async fn the_very_words_come_before_words_that_begin_so(engine: Engine) {
@@ -293,13 +278,13 @@ both_engines! {
         add(&app, user.id(), ("Old", None), vec![("Peak", None)]).await;
         add(&app, user.id(), ("New", Some("of peaks")), vec![("Peaks", Some("a peak")); 1_200]).await;
         let slice = OffsetRange { offset: 0, limit: 3 };
-        let found = find_slice(&app, user.id(), "peak", slice).await;
+        let found = find_range(&app, user.id(), "peak", slice).await;
         assert_eq!(found.iter().map(|hit| hit.name.as_str()).collect::<Vec<_>>(), ["Peak", "Peaks", "Peaks"]);
         // The list has the word in its description only: it is the first match, and the last in rank.
-        let reach = usize::try_from(REACH).unwrap();
+        let reach = usize::try_from(MAX_HITS).unwrap();
         let mut all = Vec::new();
-        for offset in (0..REACH + 200).step_by(100) {
-            all.extend(find_slice(&app, user.id(), "peak", OffsetRange { offset, limit: 100 }).await);
+        for offset in (0..MAX_HITS + 200).step_by(100) {
+            all.extend(find_range(&app, user.id(), "peak", OffsetRange { offset, limit: 100 }).await);
         }
         assert_eq!((all.len(), all.last().unwrap().name.as_str()), (reach, "Peaks"));
         let ids: BTreeSet<_> = all.iter().map(|hit| hit.id).collect();
@@ -329,7 +314,7 @@ both_engines! {
         assert_eq!(find(&app, user.id(), &"東".repeat(10_000)).await, []);
         let slices = [(-5, 10), (0, 0), (0, -1), (i64::MAX, i64::MAX)];
         for (offset, limit) in slices {
-            find_slice(&app, user.id(), "a", OffsetRange { offset, limit }).await;
+            find_range(&app, user.id(), "a", OffsetRange { offset, limit }).await;
         }
     }
 
@@ -349,20 +334,20 @@ both_engines! {
         let user = app.user().await;
         let owner = user.id();
         let (list, _) = add(&app, owner, ("Common ground", None), vec![("Common item", None); 1_200]).await;
-        let found = find_slice(&app, owner, "common", OffsetRange { offset: 0, limit: 2_000 }).await;
-        assert_eq!(found.len(), usize::try_from(REACH).unwrap(), "the reach of a search");
-        assert!(found.iter().any(|hit| hit.kind == DocumentKind::Bucketlist && hit.id == list));
+        let found = find_range(&app, owner, "common", OffsetRange { offset: 0, limit: 2_000 }).await;
+        assert_eq!(found.len(), usize::try_from(MAX_HITS).unwrap(), "the reach of a search");
+        assert!(found.iter().any(|hit| hit.target == SearchTarget::Bucketlist && hit.id == list));
 
         let again = move |c: &mut DbConnection| {
-            let document = |id| Document { kind: DocumentKind::Item, id, owner, name: "Renamed item", description: None };
-            let documents: Vec<_> = found.iter().filter(|hit| hit.kind == DocumentKind::Item).map(|hit| document(hit.id)).collect();
-            search::put(c, &documents).map_err(DbError::from)
+            let document = |id| Document { target: SearchTarget::Item, id, owner: UserId::new(owner), name: "Renamed item", description: None };
+            let documents: Vec<_> = found.iter().filter(|hit| hit.target == SearchTarget::Item).map(|hit| document(hit.id)).collect();
+            search::upsert(c, &documents).map_err(DbError::from)
         };
         let before = app.app.db.statements();
         app.app.db.write(again).await.unwrap();
         let statements = app.app.db.statements() - before;
         assert!(statements <= 6, "{statements}");
-        assert_eq!(find_slice(&app, owner, "renamed", OffsetRange { offset: 990, limit: 20 }).await.len(), 9);
+        assert_eq!(find_range(&app, owner, "renamed", OffsetRange { offset: 990, limit: 20 }).await.len(), 9);
         let before = app.app.db.statements();
         find(&app, owner, "item").await;
         assert_eq!(app.app.db.statements() - before, 1);
@@ -383,7 +368,7 @@ both_engines! {
 
         // Interrupted half way, or written by an older binary beside.
         app.execute("DELETE FROM search_index");
-        app.app.db.write(|c| search::put_missing(c, DocumentKind::Item, 0, 700).map_err(DbError::from)).await.unwrap();
+        app.app.db.write(|c| search::index_missing_rows(c, SearchTarget::Item, 0, 700).map_err(DbError::from)).await.unwrap();
         assert_eq!(documents(&app.database), 700);
         app.database.migrator().up().unwrap();
         assert_eq!(documents(&app.database), all);

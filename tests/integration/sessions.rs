@@ -1,6 +1,6 @@
 //! Sessions: access tokens, their forgeries, refresh tokens, logging out, and what is left of sessions that have ended.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bucketlist::{
@@ -13,7 +13,7 @@ use bucketlist::{
     domain::SystemRandom,
 };
 use diesel::prelude::*;
-use futures_util::future::{join, join_all};
+use futures_util::future::{FutureExt, join, join_all};
 use poem::http::Method;
 
 use crate::support::{Actor, TestApp, TestResponse, UncheckedResponse, Value, json};
@@ -409,4 +409,21 @@ both_engines! {
         after.get("/v1/users/me").await.expect_error(401, "INVALID_TOKEN");
         refresh(&app, &after.refresh_token()).await.expect_error(401, "INVALID_REFRESH_TOKEN");
     }
+}
+
+/// On SQLite, where the server caches the status of tokens. One thread runs all writes in order.
+#[tokio::test]
+async fn token_of_a_reused_session_is_rejected_although_the_client_has_disconnected() {
+    let app = TestApp::new(Engine::Sqlite).await;
+    let user = app.user().await;
+    let stolen = user.refresh_token();
+    let owner = refreshed(&app, &stolen).await;
+    app.advance_clock(Duration::from_secs(11));
+    owner.get("/v1/users/me").await.expect(200);
+    {
+        let mut request = pin!(refresh(&app, &stolen));
+        assert!((&mut request).now_or_never().is_none(), "the unit of work is queued");
+    }
+    app.app.db.write(|_| Ok::<_, DbError>(())).await.unwrap();
+    owner.get("/v1/users/me").await.expect(401);
 }

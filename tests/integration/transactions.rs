@@ -5,13 +5,13 @@ use std::{
     time::Duration,
 };
 
-use bucketlist::db::{
-    Db, DbConnection, DbError, Target,
-    repositories::{
-        bucketlists::{self, NewBucketlist},
-        items::{self, NewItem},
+use bucketlist::{
+    db::{
+        Db, DbConnection, DbError, Target, UniqueConstraint,
+        repositories::{bucketlists, items, users},
+        schema,
     },
-    schema,
+    domain::{BucketlistContent, BucketlistId, ItemContent, NewBucketlist, NewItem, Timestamp, UserId},
 };
 use diesel::{dsl::count_star, prelude::*};
 use futures_util::future::join_all;
@@ -55,35 +55,20 @@ impl Gate {
     }
 }
 
-fn list(owner: i64, name: &str) -> NewBucketlist {
-    NewBucketlist {
-        user_id: owner,
-        name: name.to_owned(),
-        description: None,
-        search_text: name.to_lowercase(),
-        items_total: 0,
-        items_done: 0,
-        created_at: 1,
-        updated_at: 1,
-    }
+fn list(owner: UserId, name: &str) -> NewBucketlist {
+    let content = BucketlistContent { name: name.to_owned(), description: None };
+    let now = Timestamp::from_micros(1);
+    NewBucketlist { owner, content, created_at: now, updated_at: now }
 }
 
-fn item(bucketlist_id: i64, name: &str) -> NewItem {
-    NewItem {
-        bucketlist_id,
-        name: name.to_owned(),
-        description: None,
-        search_text: name.to_lowercase(),
-        done: false,
-        done_at: None,
-        due_on: None,
-        created_at: 1,
-        updated_at: 1,
-    }
+fn item(bucketlist_id: BucketlistId, name: &str) -> NewItem {
+    let content = ItemContent { name: name.to_owned(), description: None, done: false, due_on: None };
+    let now = Timestamp::from_micros(1);
+    NewItem { bucketlist_id, content, created_at: now, updated_at: now }
 }
 
 /// A list and two items; fails at each statement that fails.
-fn write_list_with_items(c: &mut DbConnection, owner: i64, name: &str) -> Result<i64, Halt> {
+fn write_list_with_items(c: &mut DbConnection, owner: UserId, name: &str) -> Result<BucketlistId, Halt> {
     let id = bucketlists::insert(c, &list(owner, name))?.id;
     for name in ["first", "second"] {
         items::insert(c, &item(id, name))?;
@@ -163,7 +148,7 @@ both_engines! {
     async fn a_unit_that_fails_half_way_leaves_nothing(engine: Engine) {
         let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let owner = user.id();
+        let owner = UserId::new(user.id());
         let failed = app.app.db.write(move |c| {
             write_list_with_items(c, owner, "Half a list")?;
             assert_eq!(counts(c), (1, 2), "the unit itself sees what it has written");
@@ -182,7 +167,7 @@ both_engines! {
 
     async fn a_unit_that_panics_half_way_leaves_nothing_and_its_thread_works_on(engine: Engine) {
         let app = TestApp::new(engine).await;
-        let owner = app.user().await.id();
+        let owner = UserId::new(app.user().await.id());
         // More panics than there are threads: none of them may be lost.
         for _ in 0..5 {
             let panicked = app.app.db.write(move |c| -> Result<(), Halt> {
@@ -213,21 +198,21 @@ both_engines! {
     async fn a_unit_whose_second_statement_is_refused_leaves_nothing(engine: Engine) {
         let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let owner = user.id();
+        let owner = UserId::new(user.id());
         user.create_bucketlist("Taken").await;
         let refused = app.app.db.write(move |c| {
             write_list_with_items(c, owner, "Free")?;
             write_list_with_items(c, owner, "Taken")
         });
         let failure = refused.await.unwrap_err();
-        assert!(matches!(failure, Halt::Db(DbError::UniqueViolation(_))), "{failure:?}");
+        assert!(matches!(failure, Halt::Db(DbError::UniqueViolation(UniqueConstraint::BucketlistName))), "{failure:?}");
         assert_eq!(counts_outside(&app.database), (1, 0), "only what was there before");
     }
 
     async fn a_unit_that_overlooks_a_refused_statement_is_not_reported_as_kept_when_it_is_lost(engine: Engine) {
         let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let owner = user.id();
+        let owner = UserId::new(user.id());
         user.create_bucketlist("Taken").await;
         let overlooked = app.app.db.write(move |c| -> Result<(), Halt> {
             bucketlists::insert(c, &list(owner, "Free"))?;
@@ -243,7 +228,7 @@ both_engines! {
 
     async fn units_that_fail_do_not_take_their_neighbours_with_them(engine: Engine) {
         let app = TestApp::new(engine).await;
-        let owner = app.user().await.id();
+        let owner = UserId::new(app.user().await.id());
         let db = &app.app.db;
         // The writer is kept busy until all the others wait in its queue: on SQLite they become one group.
         let gate = Gate::default();
@@ -287,7 +272,7 @@ both_engines! {
 
     async fn a_unit_whose_caller_went_away_is_done_whole(engine: Engine) {
         let app = TestApp::new(engine).await;
-        let owner = app.user().await.id();
+        let owner = UserId::new(app.user().await.id());
         let db = app.app.db.clone();
         let gate = Gate::default();
         let (started, running) = tokio::sync::oneshot::channel();
@@ -309,7 +294,7 @@ both_engines! {
         gate.open();
         // Nobody is told when it is done; but a list of the same name waits for what becomes of the first one.
         let again = app.app.db.write(move |c| Ok::<_, Halt>(bucketlists::insert(c, &list(owner, "Abandoned"))?.id)).await;
-        assert!(matches!(again, Err(Halt::Db(DbError::UniqueViolation(_)))), "{again:?}");
+        assert!(matches!(again, Err(Halt::Db(DbError::UniqueViolation(UniqueConstraint::BucketlistName)))), "{again:?}");
         assert_eq!(counts_outside(&app.database), (1, 1));
     }
 
@@ -371,7 +356,7 @@ both_engines! {
     async fn a_snapshot_sees_one_state_while_others_commit(engine: Engine) {
         let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let owner = user.id();
+        let owner = UserId::new(user.id());
         user.create_bucketlist("Before").await;
         let gate = Gate::default();
         let (started, running) = tokio::sync::oneshot::channel();
@@ -412,7 +397,7 @@ both_engines! {
         // Nothing: the unit that deletes the account fails afterwards.
         let id = leaving.id();
         let failed = app.app.db.write(move |c| {
-            assert!(bucketlist::db::repositories::users::delete(c, id)?);
+            assert!(users::delete(c, UserId::new(id))?);
             assert_eq!(counts(c), (1, 2), "the other user's");
             Err::<(), _>(Halt::OnPurpose)
         });

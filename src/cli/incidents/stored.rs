@@ -11,9 +11,9 @@ use crate::{
     config::Config,
     db::{
         DbConnection,
-        repositories::incidents::{self, Filter, Found, newest_first},
+        repositories::incidents::{self, Filter, Found},
     },
-    domain::{Clock, SystemClock},
+    domain::{Clock, Keyset, SystemClock},
 };
 
 /// Which ones to list.
@@ -39,10 +39,10 @@ pub(super) fn list(config: &Config, which: &Listed, format: OutputFormat, out: &
         operation: which.operation.clone(),
         code: which.code.clone(),
         resolved: which.open.then_some(false),
-        now: SystemClock.now(),
+        now: SystemClock.now().micros(),
         ..Filter::default()
     };
-    let found = incidents::list_after(migrator.connection(), &filter, &newest_first(None, which.limit))?;
+    let found = incidents::list_after(migrator.connection(), &filter, &Keyset::newest_first(None, which.limit))?;
     match format {
         OutputFormat::Json => {
             for (row, group) in &found {
@@ -90,8 +90,8 @@ pub(super) fn record(config: &Config, which: &str) -> Result<Record, CliError> {
 /// Every incident that nobody has resolved, the oldest first.
 pub(super) fn open(config: &Config) -> Result<Vec<Incidents>, CliError> {
     let mut migrator = connect(config)?;
-    let filter = Filter { resolved: Some(false), now: SystemClock.now(), ..Filter::default() };
-    let found = incidents::list_after(migrator.connection(), &filter, &newest_first(None, i64::MAX))?;
+    let filter = Filter { resolved: Some(false), now: SystemClock.now().micros(), ..Filter::default() };
+    let found = incidents::list_after(migrator.connection(), &filter, &Keyset::newest_first(None, i64::MAX))?;
     let mut records = Vec::new();
     for (row, _) in found.iter().rev() {
         let whole = incidents::find(migrator.connection(), row.id, filter.now)?;
@@ -108,7 +108,7 @@ pub(super) fn open(config: &Config) -> Result<Vec<Incidents>, CliError> {
 
 fn whole(config: &Config, which: &str) -> Result<(Found, Record), CliError> {
     let mut migrator = connect(config)?;
-    let found = find(migrator.connection(), which, SystemClock.now())?;
+    let found = find(migrator.connection(), which, SystemClock.now().micros())?;
     let (found, bytes) = found.ok_or_else(|| {
         CliError::Message(format!("there is no incident `{which}`: it has expired, or `incidents list` shows others"))
     })?;
@@ -181,7 +181,7 @@ fn find(c: &mut DbConnection, which: &str, now: i64) -> Result<Option<(Found, Ve
         return Ok(Some(found));
     }
     let filter = Filter { request_id: Some(which.to_owned()), now, ..Filter::default() };
-    let found = incidents::list_after(c, &filter, &newest_first(None, 1))?;
+    let found = incidents::list_after(c, &filter, &Keyset::newest_first(None, 1))?;
     Ok(match found.first() {
         Some((row, _)) => incidents::find(c, row.id, now)?,
         None => None,

@@ -1,69 +1,56 @@
-//! What was done, by whom and from where. Rows are added and, when they are old, deleted; never changed.
+//! The audit trail. Events are appended, and deleted when their retention ends; they are never changed.
 
-use diesel::{dsl::count_star, prelude::*};
+use diesel::{dsl::count_star, prelude::*, result::Error};
 
-use super::keyset::{Keyset, KeysetPosition, SortValue};
+use super::keyset::KeysetSql;
 use crate::{
     db::{DbConnection, MultiBackend, schema::audit_events},
-    domain::{AuditAction, AuditEvent, AuditOrigin},
+    domain::{
+        AuditAction, AuditEvent, AuditEventId, AuditFilter, AuditOrigin, AuditTarget, Keyset, NewAuditEvent, Timestamp,
+        UserId,
+    },
 };
 
-/// Something that was done, as it is stored.
-#[derive(Clone, Debug, PartialEq, Eq, Queryable)]
-pub struct AuditRow {
-    pub id: i64,
-    pub created_at: i64,
-    pub action: String,
-    pub actor_id: Option<i64>,
-    pub target_type: Option<String>,
-    pub target_id: Option<i64>,
-    pub request_id: Option<String>,
-    pub address: Option<String>,
-    pub detail: String,
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = audit_events)]
+struct AuditEventRow {
+    id: i64,
+    created_at: i64,
+    action: String,
+    actor_id: Option<i64>,
+    target_type: Option<String>,
+    target_id: Option<i64>,
+    request_id: Option<String>,
+    address: Option<String>,
+    detail: String,
 }
 
-/// The columns of [`AuditRow`], in its order.
-const COLUMNS: Columns = (
-    audit_events::id,
-    audit_events::created_at,
-    audit_events::action,
-    audit_events::actor_id,
-    audit_events::target_type,
-    audit_events::target_id,
-    audit_events::request_id,
-    audit_events::address,
-    audit_events::detail,
-);
-type Columns = (
-    audit_events::id,
-    audit_events::created_at,
-    audit_events::action,
-    audit_events::actor_id,
-    audit_events::target_type,
-    audit_events::target_id,
-    audit_events::request_id,
-    audit_events::address,
-    audit_events::detail,
-);
-
-impl AuditRow {
-    /// Where this event is among the others.
-    #[must_use]
-    pub const fn position(&self) -> KeysetPosition {
-        KeysetPosition { key: SortValue::Instant(self.created_at), id: self.id }
+impl From<AuditEventRow> for AuditEvent {
+    fn from(row: AuditEventRow) -> Self {
+        Self {
+            id: AuditEventId::new(row.id),
+            created_at: Timestamp::from_micros(row.created_at),
+            action: row.action,
+            actor_id: row.actor_id.map(UserId::new),
+            target_type: row.target_type,
+            target_id: row.target_id,
+            request_id: row.request_id,
+            address: row.address,
+            // Only this server writes the trail; an event must not become unreadable because of a detail that something else wrote.
+            detail: serde_json::from_str(&row.detail).unwrap_or_default(),
+        }
     }
 }
 
-/// Appends an event. Goes into the transaction of what was done: there is never one without the other.
-pub fn append(c: &mut DbConnection, origin: &AuditOrigin, event: &AuditEvent, now: i64) -> QueryResult<()> {
-    let (target_type, target_id) = event.target.map(|(kind, id)| (kind.as_str(), id)).unzip();
-    // A map of texts always serialises.
-    let detail = serde_json::to_string(&event.detail).unwrap_or_default();
+/// Appends an event, in the transaction of the action itself.
+pub fn append(c: &mut DbConnection, origin: &AuditOrigin, event: &NewAuditEvent, now: Timestamp) -> QueryResult<()> {
+    let (target_type, target_id) = event.target.map(|(target, id)| (target.as_str(), id)).unzip();
+    let detail = serde_json::to_string(&event.detail).map_err(|error| Error::SerializationError(Box::new(error)))?;
     diesel::insert_into(audit_events::table)
         .values((
-            audit_events::created_at.eq(now),
+            audit_events::created_at.eq(now.micros()),
             audit_events::action.eq(event.action.as_str()),
-            audit_events::actor_id.eq(origin.actor),
+            audit_events::actor_id.eq(origin.actor.map(UserId::get)),
             audit_events::target_type.eq(target_type),
             audit_events::target_id.eq(target_id),
             audit_events::request_id.eq(&origin.request_id),
@@ -74,91 +61,84 @@ pub fn append(c: &mut DbConnection, origin: &AuditOrigin, event: &AuditEvent, no
         .map(drop)
 }
 
-/// How far back [`addresses_of`] looks.
-const LOOKED_AT: i64 = 200;
+/// Maximum number of events that [`verified_addresses`] reads.
+const VERIFIED_ADDRESS_EVENTS: i64 = 200;
 
-/// The addresses that somebody has proven from, lately, to be this account's owner. Found by the actor: those who fail to are
-/// none, so their number makes no difference.
-pub fn addresses_of(c: &mut DbConnection, user_id: i64) -> QueryResult<Vec<String>> {
-    const PROOFS: [AuditAction; 3] =
+/// Lists the addresses from which this account's owner has recently authenticated. Events are found by their actor: failed attempts
+/// have none, so their number makes no difference.
+pub fn verified_addresses(c: &mut DbConnection, user_id: UserId) -> QueryResult<Vec<String>> {
+    const AUTHENTICATIONS: [AuditAction; 3] =
         [AuditAction::LoginSucceeded, AuditAction::UserRegistered, AuditAction::PasswordResetConfirmed];
     let addresses: Vec<Option<String>> = audit_events::table
-        .filter(audit_events::actor_id.eq(user_id))
-        .filter(audit_events::action.eq_any(PROOFS.map(AuditAction::as_str)))
+        .filter(audit_events::actor_id.eq(user_id.get()))
+        .filter(audit_events::action.eq_any(AUTHENTICATIONS.map(AuditAction::as_str)))
         .order((audit_events::created_at.desc(), audit_events::id.desc()))
-        .limit(LOOKED_AT)
+        .limit(VERIFIED_ADDRESS_EVENTS)
         .select(audit_events::address)
         .load(c)?;
     Ok(addresses.into_iter().flatten().collect())
 }
 
-/// Which events; `None` is all.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Filter {
-    pub actor_id: Option<i64>,
-    pub action: Option<String>,
-    pub target_type: Option<String>,
-    pub target_id: Option<i64>,
-    /// Later than this.
-    pub created_after: Option<i64>,
-    /// Earlier than this.
-    pub created_before: Option<i64>,
-}
-
-/// What a filter lets through, the bounds in time being in place of its own.
-fn matching(filter: &Filter, after: Option<i64>, before: Option<i64>) -> audit_events::BoxedQuery<'_, MultiBackend> {
-    let mut found = audit_events::table.into_boxed();
+/// Selects the events that match a filter, with `after` and `before` in place of the filter's own bounds.
+fn matching(
+    filter: &AuditFilter,
+    after: Option<Timestamp>,
+    before: Option<Timestamp>,
+) -> audit_events::BoxedQuery<'static, MultiBackend> {
+    let mut query = audit_events::table.into_boxed();
     if let Some(actor) = filter.actor_id {
-        found = found.filter(audit_events::actor_id.eq(actor));
+        query = query.filter(audit_events::actor_id.eq(actor.get()));
     }
-    if let Some(action) = &filter.action {
-        found = found.filter(audit_events::action.eq(action));
+    if let Some(action) = filter.action {
+        query = query.filter(audit_events::action.eq(action.as_str()));
     }
-    if let Some(kind) = &filter.target_type {
-        found = found.filter(audit_events::target_type.eq(kind));
+    if let Some(target) = filter.target_type.map(AuditTarget::as_str) {
+        query = query.filter(audit_events::target_type.eq(target));
     }
     if let Some(id) = filter.target_id {
-        found = found.filter(audit_events::target_id.eq(id));
+        query = query.filter(audit_events::target_id.eq(id));
     }
-    if let Some(instant) = after {
-        found = found.filter(audit_events::created_at.gt(instant));
+    if let Some(time) = after {
+        query = query.filter(audit_events::created_at.gt(time.micros()));
     }
-    if let Some(instant) = before {
-        found = found.filter(audit_events::created_at.lt(instant));
+    if let Some(time) = before {
+        query = query.filter(audit_events::created_at.lt(time.micros()));
     }
-    found
+    query
 }
 
-/// The events that come after a row.
-pub fn list_after(c: &mut DbConnection, filter: &Filter, keyset: &Keyset) -> QueryResult<Vec<AuditRow>> {
+/// Lists the events after a position.
+pub fn list_after(c: &mut DbConnection, filter: &AuditFilter, keyset: &Keyset) -> QueryResult<Vec<AuditEvent>> {
     let after = keyset.unless_implied(filter.created_after);
     let before = keyset.unless_implied_before(filter.created_before);
     let mut page = matching(filter, after, before).order(keyset.order()).limit(keyset.limit);
-    if let Some(rest) = keyset.rest(c) {
-        page = page.filter(rest);
+    if let Some(condition) = keyset.after_position(c) {
+        page = page.filter(condition);
     }
-    page.select(COLUMNS).load(c)
+    let rows: Vec<AuditEventRow> = page.select(AuditEventRow::as_select()).load(c)?;
+    Ok(rows.into_iter().map(AuditEvent::from).collect())
 }
 
-/// How many events there are in all.
-pub fn count(c: &mut DbConnection, filter: &Filter) -> QueryResult<i64> {
+/// Counts the events that match a filter.
+pub fn count(c: &mut DbConnection, filter: &AuditFilter) -> QueryResult<i64> {
     matching(filter, filter.created_after, filter.created_before).select(count_star()).first(c)
 }
 
-/// How many events one purge deletes at most: nobody waits for the writer for long, and there is a next time.
-const PURGED_AT_ONCE: i64 = 10_000;
+/// Maximum number of events that one purge deletes, so that it does not hold the writer for long.
+const PURGE_LIMIT: i64 = 10_000;
 
-/// Deletes the oldest of the events from before `until`; returns how many.
-pub fn purge(c: &mut DbConnection, until: i64) -> QueryResult<usize> {
+/// Deletes the oldest events from before `until`; returns their number.
+pub fn purge(c: &mut DbConnection, until: Timestamp) -> QueryResult<usize> {
     let old: Vec<i64> = audit_events::table
-        .filter(audit_events::created_at.lt(until))
+        .filter(audit_events::created_at.lt(until.micros()))
         .order((audit_events::created_at, audit_events::id))
-        .limit(PURGED_AT_ONCE)
+        .limit(PURGE_LIMIT)
         .select(audit_events::id)
         .load(c)?;
-    // Ids rise with time, but for events of one moment: a range deletes them without naming each.
+    // IDs increase with time, except for events of the same moment: a range deletes them without listing each.
     let (Some(first), Some(last)) = (old.iter().min(), old.iter().max()) else { return Ok(0) };
-    let range =
-        audit_events::table.filter(audit_events::id.between(*first, *last)).filter(audit_events::created_at.lt(until));
+    let range = audit_events::table
+        .filter(audit_events::id.between(*first, *last))
+        .filter(audit_events::created_at.lt(until.micros()));
     diesel::delete(range).execute(c)
 }

@@ -3,100 +3,105 @@
 use diesel::{dsl::count_star, prelude::*};
 
 use super::{
-    OffsetPage, OffsetRange,
-    keyset::{Keyset, KeysetPosition, SortKey, SortValue},
+    columns,
+    keyset::KeysetSql,
+    search_text::{like_pattern, search_text},
 };
-use crate::db::{DbConnection, MultiBackend, schema::bucketlists};
+use crate::{
+    db::{DbConnection, MultiBackend, schema::bucketlists},
+    domain::{
+        Bucketlist, BucketlistContent, BucketlistFilter, BucketlistId, Keyset, NewBucketlist, OffsetPage, OffsetRange,
+        TextFilter, Timestamp, UserId,
+    },
+};
 
-/// A bucketlist as it is read.
-#[derive(Clone, Debug, PartialEq, Eq, Queryable, serde::Serialize, serde::Deserialize)]
-pub struct BucketlistRow {
-    pub id: i64,
-    pub name: String,
-    pub description: Option<String>,
-    pub items_total: i64,
-    pub items_done: i64,
-    pub created_at: i64,
-    pub updated_at: i64,
-}
-
-/// The columns of [`BucketlistRow`], in its order.
-const COLUMNS: Columns = (
-    bucketlists::id,
-    bucketlists::name,
-    bucketlists::description,
-    bucketlists::items_total,
-    bucketlists::items_done,
-    bucketlists::created_at,
-    bucketlists::updated_at,
-);
-type Columns = (
-    bucketlists::id,
-    bucketlists::name,
-    bucketlists::description,
-    bucketlists::items_total,
-    bucketlists::items_done,
-    bucketlists::created_at,
-    bucketlists::updated_at,
-);
-
-/// A bucketlist to be stored.
-#[derive(Clone, Debug, Insertable)]
+#[derive(Queryable, Selectable)]
 #[diesel(table_name = bucketlists)]
-pub struct NewBucketlist {
-    pub user_id: i64,
-    pub name: String,
-    pub description: Option<String>,
-    pub search_text: String,
-    pub items_total: i64,
-    pub items_done: i64,
-    pub created_at: i64,
-    pub updated_at: i64,
+struct BucketlistRow {
+    id: i64,
+    name: String,
+    description: Option<String>,
+    items_total: i64,
+    items_done: i64,
+    created_at: i64,
+    updated_at: i64,
 }
 
-/// What a bucketlist becomes; `None` becomes NULL.
-#[derive(Clone, Debug, AsChangeset)]
-#[diesel(table_name = bucketlists, treat_none_as_null = true)]
-pub struct Replacement {
-    pub name: String,
-    pub description: Option<String>,
-    pub search_text: String,
-    pub updated_at: i64,
-}
-
-pub fn insert(c: &mut DbConnection, list: &NewBucketlist) -> QueryResult<BucketlistRow> {
-    diesel::insert_into(bucketlists::table).values(list).returning(COLUMNS).get_result(c)
-}
-
-pub fn find(c: &mut DbConnection, owner: i64, id: i64) -> QueryResult<Option<BucketlistRow>> {
-    bucketlists::table.find(id).filter(bucketlists::user_id.eq(owner)).select(COLUMNS).first(c).optional()
-}
-
-pub fn replace(c: &mut DbConnection, owner: i64, id: i64, to: &Replacement) -> QueryResult<Option<BucketlistRow>> {
-    diesel::update(bucketlists::table.find(id).filter(bucketlists::user_id.eq(owner)))
-        .set(to)
-        .returning(COLUMNS)
-        .get_result(c)
-        .optional()
-}
-
-pub fn delete(c: &mut DbConnection, owner: i64, id: i64) -> QueryResult<bool> {
-    diesel::delete(bucketlists::table.find(id).filter(bucketlists::user_id.eq(owner))).execute(c).map(|rows| rows > 0)
-}
-
-/// As [`find`], and locked until the transaction ends: what is decided from it stays true.
-pub fn find_for_update(c: &mut DbConnection, owner: i64, id: i64) -> QueryResult<Option<BucketlistRow>> {
-    let list = bucketlists::table.find(id).filter(bucketlists::user_id.eq(owner)).select(COLUMNS);
-    match c {
-        // SQLite has one writer: its transaction is the lock.
-        DbConnection::Sqlite(c) => list.first(c).optional(),
-        DbConnection::Postgres(c) => list.for_update().first(c).optional(),
+impl From<BucketlistRow> for Bucketlist {
+    fn from(row: BucketlistRow) -> Self {
+        Self {
+            id: BucketlistId::new(row.id),
+            name: row.name,
+            description: row.description,
+            items_total: row.items_total,
+            items_done: row.items_done,
+            created_at: Timestamp::from_micros(row.created_at),
+            updated_at: Timestamp::from_micros(row.updated_at),
+        }
     }
 }
 
-/// Locks a list until the transaction ends. False when the owner has no such list.
-pub fn lock(c: &mut DbConnection, owner: i64, id: i64) -> QueryResult<bool> {
-    let list = bucketlists::table.find(id).filter(bucketlists::user_id.eq(owner)).select(bucketlists::id);
+#[derive(Insertable)]
+#[diesel(table_name = bucketlists)]
+struct NewBucketlistRow<'a> {
+    user_id: i64,
+    name: &'a str,
+    description: Option<&'a str>,
+    search_text: String,
+    items_total: i64,
+    items_done: i64,
+    created_at: i64,
+    updated_at: i64,
+}
+
+#[derive(AsChangeset)]
+#[diesel(table_name = bucketlists, treat_none_as_null = true)]
+struct ContentRow<'a> {
+    name: &'a str,
+    description: Option<&'a str>,
+    search_text: String,
+    updated_at: i64,
+}
+
+/// Inserts a bucketlist without items.
+pub fn insert(c: &mut DbConnection, list: &NewBucketlist) -> QueryResult<Bucketlist> {
+    let BucketlistContent { name, description } = &list.content;
+    let new = NewBucketlistRow {
+        user_id: list.owner.get(),
+        name,
+        description: description.as_deref(),
+        search_text: search_text(name, description.as_deref()),
+        items_total: 0,
+        items_done: 0,
+        created_at: list.created_at.micros(),
+        updated_at: list.updated_at.micros(),
+    };
+    let row: BucketlistRow =
+        diesel::insert_into(bucketlists::table).values(&new).returning(columns::<BucketlistRow>()).get_result(c)?;
+    Ok(row.into())
+}
+
+/// Finds a bucketlist of an owner.
+pub fn find(c: &mut DbConnection, owner: UserId, id: BucketlistId) -> QueryResult<Option<Bucketlist>> {
+    let list = bucketlists::table.find(id.get()).filter(bucketlists::user_id.eq(owner.get()));
+    let row: Option<BucketlistRow> = list.select(BucketlistRow::as_select()).first(c).optional()?;
+    Ok(row.map(Bucketlist::from))
+}
+
+/// As [`find`], with a row lock until the transaction ends.
+pub fn find_for_update(c: &mut DbConnection, owner: UserId, id: BucketlistId) -> QueryResult<Option<Bucketlist>> {
+    let list = bucketlists::table.find(id.get()).filter(bucketlists::user_id.eq(owner.get()));
+    let row: Option<BucketlistRow> = match c {
+        // SQLite has one writer: its transaction is the lock.
+        DbConnection::Sqlite(c) => list.select(BucketlistRow::as_select()).first(c).optional()?,
+        DbConnection::Postgres(c) => list.select(BucketlistRow::as_select()).for_update().first(c).optional()?,
+    };
+    Ok(row.map(Bucketlist::from))
+}
+
+/// Locks a bucketlist until the transaction ends; `false` if the owner has no such bucketlist.
+pub fn lock(c: &mut DbConnection, owner: UserId, id: BucketlistId) -> QueryResult<bool> {
+    let list = bucketlists::table.find(id.get()).filter(bucketlists::user_id.eq(owner.get())).select(bucketlists::id);
     let found: Option<i64> = match c {
         // SQLite has one writer: its transaction is the lock.
         DbConnection::Sqlite(c) => list.first(c).optional()?,
@@ -105,9 +110,45 @@ pub fn lock(c: &mut DbConnection, owner: i64, id: i64) -> QueryResult<bool> {
     Ok(found.is_some())
 }
 
-/// Keeps the counts in step with the items, in the items' own transaction. False when the owner has no such list.
-pub fn adjust_counts(c: &mut DbConnection, owner: i64, id: i64, total: i64, done: i64) -> QueryResult<bool> {
-    diesel::update(bucketlists::table.find(id).filter(bucketlists::user_id.eq(owner)))
+/// Replaces the content of a bucketlist; `None` if the owner has no such bucketlist.
+pub fn replace(
+    c: &mut DbConnection,
+    owner: UserId,
+    id: BucketlistId,
+    content: &BucketlistContent,
+    updated_at: Timestamp,
+) -> QueryResult<Option<Bucketlist>> {
+    let changes = ContentRow {
+        name: &content.name,
+        description: content.description.as_deref(),
+        search_text: search_text(&content.name, content.description.as_deref()),
+        updated_at: updated_at.micros(),
+    };
+    let row: Option<BucketlistRow> =
+        diesel::update(bucketlists::table.find(id.get()).filter(bucketlists::user_id.eq(owner.get())))
+            .set(changes)
+            .returning(columns::<BucketlistRow>())
+            .get_result(c)
+            .optional()?;
+    Ok(row.map(Bucketlist::from))
+}
+
+/// Deletes a bucketlist with its items; `false` if the owner has no such bucketlist.
+pub fn delete(c: &mut DbConnection, owner: UserId, id: BucketlistId) -> QueryResult<bool> {
+    diesel::delete(bucketlists::table.find(id.get()).filter(bucketlists::user_id.eq(owner.get())))
+        .execute(c)
+        .map(|rows| rows > 0)
+}
+
+/// Adds to the item counts of a bucketlist, in the transaction that changes the items. `false` if the owner has no such bucketlist.
+pub fn adjust_counts(
+    c: &mut DbConnection,
+    owner: UserId,
+    id: BucketlistId,
+    total: i64,
+    done: i64,
+) -> QueryResult<bool> {
+    diesel::update(bucketlists::table.find(id.get()).filter(bucketlists::user_id.eq(owner.get())))
         .set((
             bucketlists::items_total.eq(bucketlists::items_total + total),
             bucketlists::items_done.eq(bucketlists::items_done + done),
@@ -116,84 +157,66 @@ pub fn adjust_counts(c: &mut DbConnection, owner: i64, id: i64, total: i64, done
         .map(|rows| rows > 0)
 }
 
-/// A slice of the owner's bucketlists, the oldest first; `pattern` is a LIKE pattern in lower case.
+/// Lists a range of the owner's bucketlists, the oldest first.
 pub fn list_by_offset(
     c: &mut DbConnection,
-    owner: i64,
-    pattern: Option<&str>,
-    slice: OffsetRange,
-) -> QueryResult<OffsetPage<BucketlistRow>> {
-    let owned = bucketlists::table.filter(bucketlists::user_id.eq(owner));
-    let rows: Vec<BucketlistRow> = match pattern {
-        None => owned.order(bucketlists::id).offset(slice.offset).limit(slice.limit).select(COLUMNS).load(c)?,
-        Some(pattern) => owned
+    owner: UserId,
+    q: Option<&TextFilter>,
+    range: OffsetRange,
+) -> QueryResult<OffsetPage<Bucketlist>> {
+    let owned = bucketlists::table.filter(bucketlists::user_id.eq(owner.get()));
+    let pattern = q.map(like_pattern);
+    let page = owned.order(bucketlists::id).offset(range.offset).limit(range.limit);
+    let rows: Vec<BucketlistRow> = match &pattern {
+        None => page.select(BucketlistRow::as_select()).load(c)?,
+        Some(pattern) => page
             .filter(bucketlists::search_text.like(pattern).escape('\\'))
-            .order(bucketlists::id)
-            .offset(slice.offset)
-            .limit(slice.limit)
-            .select(COLUMNS)
+            .select(BucketlistRow::as_select())
             .load(c)?,
     };
-    let total = match (slice.total_seen(rows.len()), pattern) {
+    let total = match (range.total_from_page(rows.len()), &pattern) {
         (Some(total), _) => total,
         (None, None) => owned.select(count_star()).first(c)?,
         (None, Some(pattern)) => {
             owned.filter(bucketlists::search_text.like(pattern).escape('\\')).select(count_star()).first(c)?
         }
     };
-    Ok(OffsetPage { rows, total })
+    Ok(OffsetPage { data: rows.into_iter().map(Bucketlist::from).collect(), total })
 }
 
-/// Which of the owner's bucketlists; `None` is all.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Filter {
-    /// A LIKE pattern in lower case.
-    pub pattern: Option<String>,
-    /// Made later than this.
-    pub created_after: Option<i64>,
-}
-
-impl BucketlistRow {
-    /// Where this list is among the others.
-    #[must_use]
-    pub fn position(&self, sort: SortKey) -> KeysetPosition {
-        let key = match sort {
-            SortKey::CreatedAt => SortValue::Instant(self.created_at),
-            SortKey::UpdatedAt => SortValue::Instant(self.updated_at),
-            SortKey::Name => SortValue::Text(self.name.clone()),
-        };
-        KeysetPosition { key, id: self.id }
+/// Selects the owner's bucketlists that match a filter, with `created_after` in place of the filter's own.
+fn matching(
+    owner: UserId,
+    filter: &BucketlistFilter,
+    created_after: Option<Timestamp>,
+) -> bucketlists::BoxedQuery<'static, MultiBackend> {
+    let mut query = bucketlists::table.filter(bucketlists::user_id.eq(owner.get())).into_boxed();
+    if let Some(q) = &filter.q {
+        query = query.filter(bucketlists::search_text.like(like_pattern(q)).escape('\\'));
     }
+    if let Some(time) = created_after {
+        query = query.filter(bucketlists::created_at.gt(time.micros()));
+    }
+    query
 }
 
-/// What a filter lets through, `created_after` being in place of its own.
-fn matching(owner: i64, filter: &Filter, created_after: Option<i64>) -> bucketlists::BoxedQuery<'_, MultiBackend> {
-    let mut found = bucketlists::table.filter(bucketlists::user_id.eq(owner)).into_boxed();
-    if let Some(pattern) = &filter.pattern {
-        found = found.filter(bucketlists::search_text.like(pattern).escape('\\'));
-    }
-    if let Some(instant) = created_after {
-        found = found.filter(bucketlists::created_at.gt(instant));
-    }
-    found
-}
-
-/// The owner's bucketlists that come after a row.
+/// Lists the owner's bucketlists after a position.
 pub fn list_after(
     c: &mut DbConnection,
-    owner: i64,
-    filter: &Filter,
+    owner: UserId,
+    filter: &BucketlistFilter,
     keyset: &Keyset,
-) -> QueryResult<Vec<BucketlistRow>> {
+) -> QueryResult<Vec<Bucketlist>> {
     let created_after = keyset.unless_implied(filter.created_after);
     let mut page = matching(owner, filter, created_after).order(keyset.order()).limit(keyset.limit);
-    if let Some(rest) = keyset.rest(c) {
-        page = page.filter(rest);
+    if let Some(condition) = keyset.after_position(c) {
+        page = page.filter(condition);
     }
-    page.select(COLUMNS).load(c)
+    let rows: Vec<BucketlistRow> = page.select(BucketlistRow::as_select()).load(c)?;
+    Ok(rows.into_iter().map(Bucketlist::from).collect())
 }
 
-/// How many of the owner's bucketlists there are in all.
-pub fn count(c: &mut DbConnection, owner: i64, filter: &Filter) -> QueryResult<i64> {
+/// Counts the owner's bucketlists that match a filter.
+pub fn count(c: &mut DbConnection, owner: UserId, filter: &BucketlistFilter) -> QueryResult<i64> {
     matching(owner, filter, filter.created_after).select(count_star()).first(c)
 }

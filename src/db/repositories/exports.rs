@@ -1,171 +1,113 @@
-//! Exports and the records in them, always of one owner.
+//! Exports and their records, always of one owner.
 
-use chrono::NaiveDate;
 use diesel::{prelude::*, result::Error};
-use serde::{Deserialize, Serialize};
 
-use super::{bucketlists::BucketlistRow, items::ItemRow};
-use crate::db::{
-    DbConnection,
-    schema::{export_parts, exports},
+use super::columns;
+use crate::{
+    db::{
+        DbConnection,
+        schema::{export_parts, exports},
+    },
+    domain::{Export, ExportAttempt, ExportFormat, ExportId, ExportRecord, ExportState, NewExport, Timestamp, UserId},
 };
 
-/// Nobody has begun to make it.
-pub const QUEUED: &str = "queued";
-/// It is being made.
-pub const RUNNING: &str = "running";
-/// It is complete, and nothing changes it any more.
-pub const FINISHED: &str = "finished";
-/// It was given up.
-pub const FAILED: &str = "failed";
+const QUEUED: &str = ExportState::Queued.as_str();
+const RUNNING: &str = ExportState::Running.as_str();
+const FINISHED: &str = ExportState::Finished.as_str();
+const FAILED: &str = ExportState::Failed.as_str();
 
-/// An export as it is read.
-#[derive(Clone, Debug, PartialEq, Eq, Queryable, Serialize, Deserialize)]
-pub struct ExportRow {
-    pub id: i64,
-    pub format: String,
-    pub state: String,
-    /// `None` until it is finished, as `records`.
-    pub parts: Option<i32>,
-    pub records: Option<i64>,
-    pub created_at: i64,
-    pub finished_at: Option<i64>,
-    pub expires_at: i64,
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = exports)]
+struct ExportRow {
+    id: i64,
+    #[diesel(deserialize_as = String)]
+    format: ExportFormat,
+    #[diesel(deserialize_as = String)]
+    state: ExportState,
+    parts: Option<i32>,
+    records: Option<i64>,
+    created_at: i64,
+    finished_at: Option<i64>,
+    expires_at: i64,
 }
 
-type Columns = (
-    exports::id,
-    exports::format,
-    exports::state,
-    exports::parts,
-    exports::records,
-    exports::created_at,
-    exports::finished_at,
-    exports::expires_at,
-);
-const COLUMNS: Columns = (
-    exports::id,
-    exports::format,
-    exports::state,
-    exports::parts,
-    exports::records,
-    exports::created_at,
-    exports::finished_at,
-    exports::expires_at,
-);
-
-/// An export to be made.
-#[derive(Clone, Debug)]
-pub struct NewExport<'a> {
-    pub user_id: i64,
-    pub format: &'a str,
-    pub created_at: i64,
-    pub expires_at: i64,
-}
-
-/// A bucketlist or an item in an export: what is kept of it, whatever becomes of the tables.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
-    pub is_item: bool,
-    pub id: i64,
-    pub bucketlist_id: i64,
-    pub name: String,
-    pub description: Option<String>,
-    pub done: Option<bool>,
-    pub done_at: Option<i64>,
-    pub due_on: Option<NaiveDate>,
-    pub created_at: i64,
-    pub updated_at: i64,
-}
-
-impl From<&BucketlistRow> for Record {
-    fn from(row: &BucketlistRow) -> Self {
+impl From<ExportRow> for Export {
+    fn from(row: ExportRow) -> Self {
         Self {
-            is_item: false,
-            id: row.id,
-            bucketlist_id: row.id,
-            name: row.name.clone(),
-            description: row.description.clone(),
-            done: None,
-            done_at: None,
-            due_on: None,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
+            id: ExportId::new(row.id),
+            format: row.format,
+            state: row.state,
+            parts: row.parts,
+            records: row.records,
+            created_at: Timestamp::from_micros(row.created_at),
+            finished_at: row.finished_at.map(Timestamp::from_micros),
+            expires_at: Timestamp::from_micros(row.expires_at),
         }
     }
 }
 
-impl From<ItemRow> for Record {
-    fn from(row: ItemRow) -> Self {
-        Self {
-            is_item: true,
-            id: row.id,
-            bucketlist_id: row.bucketlist_id,
-            name: row.name,
-            description: row.description,
-            done: Some(row.done),
-            done_at: row.done_at,
-            due_on: row.due_on,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
-        }
-    }
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = exports)]
+struct AttemptRow {
+    id: i64,
+    user_id: i64,
+    attempts: i32,
 }
 
-/// The right to make an export, until somebody else begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Queryable)]
-pub struct ExportAttempt {
-    pub export_id: i64,
-    pub owner: i64,
-    pub number: i32,
-}
-
-pub fn insert(c: &mut DbConnection, export: &NewExport<'_>) -> QueryResult<ExportRow> {
-    diesel::insert_into(exports::table)
+/// Inserts a queued export.
+pub fn insert(c: &mut DbConnection, export: &NewExport) -> QueryResult<Export> {
+    let row: ExportRow = diesel::insert_into(exports::table)
         .values((
-            exports::user_id.eq(export.user_id),
-            exports::format.eq(export.format),
+            exports::user_id.eq(export.owner.get()),
+            exports::format.eq(export.format.as_str()),
             exports::state.eq(QUEUED),
             exports::attempts.eq(0),
-            exports::created_at.eq(export.created_at),
-            exports::expires_at.eq(export.expires_at),
+            exports::created_at.eq(export.created_at.micros()),
+            exports::expires_at.eq(export.expires_at.micros()),
         ))
-        .returning(COLUMNS)
-        .get_result(c)
+        .returning(columns::<ExportRow>())
+        .get_result(c)?;
+    Ok(row.into())
 }
 
-/// Ends an owner's exports but the newest `count`; the purge deletes them.
-pub fn keep_newest(c: &mut DbConnection, owner: i64, count: i64, now: i64) -> QueryResult<()> {
+/// Expires an owner's exports except the newest `count`. The purge deletes them.
+pub fn expire_all_but_newest(c: &mut DbConnection, owner: UserId, count: i64, now: Timestamp) -> QueryResult<()> {
     let newest: Vec<i64> = exports::table
-        .filter(exports::user_id.eq(owner))
+        .filter(exports::user_id.eq(owner.get()))
         .order(exports::id.desc())
         .limit(count)
         .select(exports::id)
         .load(c)?;
-    diesel::update(exports::table.filter(exports::user_id.eq(owner)).filter(exports::id.ne_all(newest)))
-        .filter(exports::expires_at.gt(now))
-        .set(exports::expires_at.eq(now))
+    diesel::update(exports::table.filter(exports::user_id.eq(owner.get())).filter(exports::id.ne_all(newest)))
+        .filter(exports::expires_at.gt(now.micros()))
+        .set(exports::expires_at.eq(now.micros()))
         .execute(c)
         .map(drop)
 }
 
-/// One of the owner's, unless it has expired.
-pub fn find(c: &mut DbConnection, owner: i64, id: i64, now: i64) -> QueryResult<Option<ExportRow>> {
-    exports::table
-        .find(id)
-        .filter(exports::user_id.eq(owner))
-        .filter(exports::expires_at.gt(now))
-        .select(COLUMNS)
+/// Finds an export of an owner that has not expired.
+pub fn find(c: &mut DbConnection, owner: UserId, id: ExportId, now: Timestamp) -> QueryResult<Option<Export>> {
+    let row: Option<ExportRow> = exports::table
+        .find(id.get())
+        .filter(exports::user_id.eq(owner.get()))
+        .filter(exports::expires_at.gt(now.micros()))
+        .select(ExportRow::as_select())
         .first(c)
-        .optional()
+        .optional()?;
+    Ok(row.map(Export::from))
 }
 
-/// The records of a part of an owner's export.
-pub fn part(c: &mut DbConnection, owner: i64, id: i64, number: i32) -> QueryResult<Option<Vec<Record>>> {
+/// Reads the records of a part of an owner's export.
+pub fn find_part(
+    c: &mut DbConnection,
+    owner: UserId,
+    id: ExportId,
+    number: i32,
+) -> QueryResult<Option<Vec<ExportRecord>>> {
     let text: Option<String> = export_parts::table
         .inner_join(exports::table)
-        .filter(exports::user_id.eq(owner))
-        .filter(export_parts::export_id.eq(id))
+        .filter(exports::user_id.eq(owner.get()))
+        .filter(export_parts::export_id.eq(id.get()))
         .filter(export_parts::number.eq(number))
         .select(export_parts::records)
         .first(c)
@@ -175,37 +117,36 @@ pub fn part(c: &mut DbConnection, owner: i64, id: i64, number: i32) -> QueryResu
         .map_err(|error| Error::DeserializationError(Box::new(error)))
 }
 
-/// The text of a part.
-pub fn serialize_records(records: &[Record]) -> QueryResult<String> {
+/// Serialises the records of a part for [`append`].
+pub fn serialize_records(records: &[ExportRecord]) -> QueryResult<String> {
     serde_json::to_string(records).map_err(|error| Error::SerializationError(Box::new(error)))
 }
 
-/// Starts an attempt to write an export, which supersedes earlier attempts. `number` is the fencing token of the job.
-/// Returns `None` if the export is finished, expired or deleted.
-pub fn begin(c: &mut DbConnection, id: i64, number: i32, now: i64) -> QueryResult<Option<ExportAttempt>> {
-    let attempt: Option<ExportAttempt> = diesel::update(exports::table.find(id))
+/// Starts an attempt to write an export, which supersedes earlier attempts. `number` is the fencing token of the job. `None` if the
+/// export is finished, expired or deleted.
+pub fn begin(c: &mut DbConnection, id: ExportId, number: i32, now: Timestamp) -> QueryResult<Option<ExportAttempt>> {
+    let row: Option<AttemptRow> = diesel::update(exports::table.find(id.get()))
         .filter(exports::state.eq_any([QUEUED, RUNNING]))
-        .filter(exports::expires_at.gt(now))
+        .filter(exports::expires_at.gt(now.micros()))
         .set((exports::state.eq(RUNNING), exports::attempts.eq(number)))
-        .returning((exports::id, exports::user_id, exports::attempts))
+        .returning(columns::<AttemptRow>())
         .get_result(c)
         .optional()?;
-    if attempt.is_some() {
-        diesel::delete(export_parts::table.filter(export_parts::export_id.eq(id))).execute(c)?;
-    }
-    Ok(attempt)
+    let Some(row) = row else { return Ok(None) };
+    diesel::delete(export_parts::table.filter(export_parts::export_id.eq(id.get()))).execute(c)?;
+    Ok(Some(ExportAttempt { export_id: ExportId::new(row.id), owner: UserId::new(row.user_id), number: row.attempts }))
 }
 
-/// Adds a part: what [`written`] made of records. False, and nothing added, when somebody else has begun, or the export is gone.
+/// Appends a part from [`serialize_records`]. `false`, and nothing is appended, if the attempt is superseded or the export is gone.
 pub fn append(c: &mut DbConnection, attempt: ExportAttempt, number: i32, records: &str) -> QueryResult<bool> {
-    // Written so that it is locked: nobody begins between this and the commit.
-    let export = exports::table.find(attempt.export_id).filter(exports::attempts.eq(attempt.number));
+    // The update locks the row: no other attempt begins before the commit.
+    let export = exports::table.find(attempt.export_id.get()).filter(exports::attempts.eq(attempt.number));
     if diesel::update(export.filter(exports::state.eq(RUNNING))).set(exports::state.eq(RUNNING)).execute(c)? == 0 {
         return Ok(false);
     }
     diesel::insert_into(export_parts::table)
         .values((
-            export_parts::export_id.eq(attempt.export_id),
+            export_parts::export_id.eq(attempt.export_id.get()),
             export_parts::number.eq(number),
             export_parts::records.eq(records),
         ))
@@ -213,41 +154,47 @@ pub fn append(c: &mut DbConnection, attempt: ExportAttempt, number: i32, records
     Ok(true)
 }
 
-/// Says that all parts are there; nothing, when somebody else has begun.
-pub fn finish(c: &mut DbConnection, attempt: ExportAttempt, parts: i32, records: i64, now: i64) -> QueryResult<()> {
-    diesel::update(exports::table.find(attempt.export_id).filter(exports::attempts.eq(attempt.number)))
+/// Marks an export as finished. Has no effect if the attempt is superseded.
+pub fn finish(
+    c: &mut DbConnection,
+    attempt: ExportAttempt,
+    parts: i32,
+    records: i64,
+    now: Timestamp,
+) -> QueryResult<()> {
+    diesel::update(exports::table.find(attempt.export_id.get()).filter(exports::attempts.eq(attempt.number)))
         .filter(exports::state.eq(RUNNING))
         .set((
             exports::state.eq(FINISHED),
             exports::parts.eq(parts),
             exports::records.eq(records),
-            exports::finished_at.eq(now),
+            exports::finished_at.eq(now.micros()),
         ))
         .execute(c)
         .map(drop)
 }
 
-/// Gives an export up.
-pub fn fail(c: &mut DbConnection, id: i64, now: i64) -> QueryResult<()> {
-    diesel::update(exports::table.find(id).filter(exports::state.eq_any([QUEUED, RUNNING])))
-        .set((exports::state.eq(FAILED), exports::finished_at.eq(now)))
+/// Marks an export as failed, unless it is finished.
+pub fn fail(c: &mut DbConnection, id: ExportId, now: Timestamp) -> QueryResult<()> {
+    diesel::update(exports::table.find(id.get()).filter(exports::state.eq_any([QUEUED, RUNNING])))
+        .set((exports::state.eq(FAILED), exports::finished_at.eq(now.micros())))
         .execute(c)
         .map(drop)
 }
 
-/// Deletes some of what has expired, `limit` parts at most; returns how many rows that were. None: nothing is left.
-pub fn purge(c: &mut DbConnection, now: i64, limit: i64) -> QueryResult<usize> {
+/// Deletes expired rows, at most `limit` parts; returns their number, which is 0 when none is left.
+pub fn purge(c: &mut DbConnection, now: Timestamp, limit: i64) -> QueryResult<usize> {
     let parts: Vec<(i64, i32)> = export_parts::table
         .inner_join(exports::table)
-        .filter(exports::expires_at.le(now))
+        .filter(exports::expires_at.le(now.micros()))
         .order((export_parts::export_id, export_parts::number))
         .limit(limit)
         .select((export_parts::export_id, export_parts::number))
         .load(c)?;
     let Some(first) = parts.first().map(|(export, _)| *export) else {
-        return diesel::delete(exports::table.filter(exports::expires_at.le(now))).execute(c);
+        return diesel::delete(exports::table.filter(exports::expires_at.le(now.micros()))).execute(c);
     };
-    // Those of one export at a time: what they have in common is in the index.
+    // One export at a time, so that the deletion uses the index.
     let numbers = parts.iter().filter(|(export, _)| *export == first).map(|(_, number)| *number);
     diesel::delete(export_parts::table.filter(export_parts::export_id.eq(first)))
         .filter(export_parts::number.eq_any(numbers.collect::<Vec<_>>()))

@@ -1,57 +1,92 @@
-//! Creations that were named by their callers, and what came of them.
+//! Stored responses of requests with idempotency keys.
 
 use diesel::prelude::*;
 
-use crate::db::{DbConnection, schema::idempotency_keys};
+use crate::{
+    db::{DbConnection, schema::idempotency_keys},
+    domain::{Timestamp, UserId},
+};
 
-/// What came of a named creation.
-#[derive(Clone, Debug, PartialEq, Eq, Queryable)]
-pub struct Kept {
+/// The stored response of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredResponse {
+    /// Digest of the request.
     pub fingerprint: Vec<u8>,
+    /// Version of the format of `result`.
+    pub version: i32,
     pub result: String,
 }
 
-diesel::define_sql_function! {
-    /// Takes a lock that ends with the transaction, if nobody has it.
-    fn pg_try_advisory_xact_lock(key: diesel::sql_types::BigInt) -> diesel::sql_types::Bool;
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = idempotency_keys)]
+struct StoredResponseRow {
+    fingerprint: Vec<u8>,
+    version: i32,
+    result: String,
 }
 
-/// Makes sure that nobody else works on the same name until the transaction ends. False when somebody does. `lock` stands
-/// for owner and name.
-pub fn lock(c: &mut DbConnection, lock: i64) -> QueryResult<bool> {
-    match c {
-        // SQLite has one writer: its transaction is the lock.
-        DbConnection::Sqlite(_) => Ok(true),
-        DbConnection::Postgres(c) => diesel::select(pg_try_advisory_xact_lock(lock)).get_result(c),
+impl From<StoredResponseRow> for StoredResponse {
+    fn from(row: StoredResponseRow) -> Self {
+        Self { fingerprint: row.fingerprint, version: row.version, result: row.result }
     }
 }
 
-/// What came of this owner's creation of this name, if it is still remembered.
-pub fn find(c: &mut DbConnection, owner: i64, name: &str, now: i64) -> QueryResult<Option<Kept>> {
-    idempotency_keys::table
-        .find((owner, name))
-        .filter(idempotency_keys::expires_at.gt(now))
-        .select((idempotency_keys::fingerprint, idempotency_keys::result))
-        .first(c)
-        .optional()
+diesel::define_sql_function! {
+    /// Acquires a lock until the end of the transaction if it is free.
+    fn pg_try_advisory_xact_lock(key: diesel::sql_types::BigInt) -> diesel::sql_types::Bool;
 }
 
-/// Remembers what came of a creation; one of the same name that has expired gives way.
-pub fn keep(c: &mut DbConnection, owner: i64, name: &str, kept: &Kept, expires_at: i64) -> QueryResult<()> {
-    diesel::delete(idempotency_keys::table.find((owner, name))).execute(c)?;
+/// Acquires a lock until the end of the transaction; `false` if another transaction has it.
+pub fn try_lock(c: &mut DbConnection, lock_id: i64) -> QueryResult<bool> {
+    match c {
+        // SQLite has one writer: its transaction is the lock.
+        DbConnection::Sqlite(_) => Ok(true),
+        DbConnection::Postgres(c) => diesel::select(pg_try_advisory_xact_lock(lock_id)).get_result(c),
+    }
+}
+
+/// Finds the response of an owner's request with this key that has not expired.
+pub fn find(
+    c: &mut DbConnection,
+    owner: UserId,
+    scope: &str,
+    key: &str,
+    now: Timestamp,
+) -> QueryResult<Option<StoredResponse>> {
+    let row: Option<StoredResponseRow> = idempotency_keys::table
+        .find((owner.get(), scope, key))
+        .filter(idempotency_keys::expires_at.gt(now.micros()))
+        .select(StoredResponseRow::as_select())
+        .first(c)
+        .optional()?;
+    Ok(row.map(StoredResponse::from))
+}
+
+/// Stores a response. Replaces an expired one with the same key.
+pub fn store(
+    c: &mut DbConnection,
+    owner: UserId,
+    scope: &str,
+    key: &str,
+    response: &StoredResponse,
+    expires_at: Timestamp,
+) -> QueryResult<()> {
+    diesel::delete(idempotency_keys::table.find((owner.get(), scope, key))).execute(c)?;
     diesel::insert_into(idempotency_keys::table)
         .values((
-            idempotency_keys::user_id.eq(owner),
-            idempotency_keys::name.eq(name),
-            idempotency_keys::fingerprint.eq(&kept.fingerprint),
-            idempotency_keys::result.eq(&kept.result),
-            idempotency_keys::expires_at.eq(expires_at),
+            idempotency_keys::user_id.eq(owner.get()),
+            idempotency_keys::scope.eq(scope),
+            idempotency_keys::name.eq(key),
+            idempotency_keys::fingerprint.eq(&response.fingerprint),
+            idempotency_keys::version.eq(response.version),
+            idempotency_keys::result.eq(&response.result),
+            idempotency_keys::expires_at.eq(expires_at.micros()),
         ))
         .execute(c)
         .map(drop)
 }
 
-/// Deletes what has expired; returns how many rows that were.
-pub fn purge(c: &mut DbConnection, now: i64) -> QueryResult<usize> {
-    diesel::delete(idempotency_keys::table.filter(idempotency_keys::expires_at.le(now))).execute(c)
+/// Deletes expired responses; returns their number.
+pub fn purge(c: &mut DbConnection, now: Timestamp) -> QueryResult<usize> {
+    diesel::delete(idempotency_keys::table.filter(idempotency_keys::expires_at.le(now.micros()))).execute(c)
 }

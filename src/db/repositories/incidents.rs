@@ -3,10 +3,13 @@
 use diesel::{dsl::count_star, prelude::*};
 use serde::Serialize;
 
-use super::keyset::{Keyset, KeysetPosition, SortKey, SortValue};
-use crate::db::{
-    DbConnection,
-    schema::{incident_groups, incidents, users},
+use super::keyset::KeysetSql;
+use crate::{
+    db::{
+        DbConnection,
+        schema::{incident_groups, incidents, users},
+    },
+    domain::{Keyset, KeysetPosition, SortValue, Timestamp},
 };
 
 /// A group of equal failures as it is stored.
@@ -72,7 +75,7 @@ impl IncidentRow {
     /// Where this one is among the others.
     #[must_use]
     pub fn position(&self) -> KeysetPosition {
-        KeysetPosition { key: SortValue::Instant(self.created_at), id: self.id }
+        KeysetPosition { value: SortValue::Timestamp(Timestamp::from_micros(self.created_at)), id: self.id }
     }
 }
 
@@ -80,7 +83,7 @@ impl GroupRow {
     /// Where this one is among the others.
     #[must_use]
     pub fn position(&self) -> KeysetPosition {
-        KeysetPosition { key: SortValue::Instant(self.created_at), id: self.id }
+        KeysetPosition { value: SortValue::Timestamp(Timestamp::from_micros(self.created_at)), id: self.id }
     }
 }
 
@@ -214,7 +217,7 @@ pub fn list_after(c: &mut DbConnection, filter: &Filter, keyset: &Keyset) -> Que
     {
         page = page.filter(incidents::group_id.eq_any(matching_groups(c, filter)?));
     }
-    if let Some(rest) = keyset.rest(c) {
+    if let Some(rest) = keyset.after_position(c) {
         page = page.filter(rest);
     }
     let rows: Vec<IncidentRow> = page.select(COLUMNS).load(c)?;
@@ -300,7 +303,7 @@ pub fn groups_after(c: &mut DbConnection, resolved: Option<bool>, keyset: &Keyse
         Some(false) => page.filter(incident_groups::resolved_at.is_null()),
         None => page,
     };
-    if let Some(rest) = keyset.rest(c) {
+    if let Some(rest) = keyset.after_position(c) {
         page = page.filter(rest);
     }
     page.load(c)
@@ -313,10 +316,4 @@ pub fn purge(c: &mut DbConnection, now: i64, groups_before: i64) -> QueryResult<
         .filter(incident_groups::updated_at.lt(groups_before))
         .filter(incident_groups::id.ne_all(incidents::table.select(incidents::group_id)));
     Ok(old + diesel::delete(groups).execute(c)?)
-}
-
-/// The keyset of a page, the newest first.
-#[must_use]
-pub fn newest_first(after: Option<KeysetPosition>, limit: i64) -> Keyset {
-    Keyset { sort: SortKey::CreatedAt, descending: true, after, limit }
 }

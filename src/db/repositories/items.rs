@@ -1,4 +1,4 @@
-//! Items, always of one list of one owner.
+//! Items, always of one bucketlist of one owner.
 
 use chrono::NaiveDate;
 use diesel::{
@@ -11,279 +11,311 @@ use diesel::{
 };
 
 use super::{
-    OffsetPage, OffsetRange,
-    keyset::{Keyset, KeysetPosition, SortKey, SortValue},
+    columns,
+    keyset::KeysetSql,
+    search_text::{like_pattern, search_text},
 };
-use crate::db::{
-    DbConnection, MultiBackend,
-    schema::{bucketlists, items},
+use crate::{
+    db::{
+        DbConnection, MultiBackend,
+        schema::{bucketlists, items},
+    },
+    domain::{
+        BucketlistId, Item, ItemContent, ItemFilter, ItemId, ItemScope, Keyset, NewItem, OffsetPage, OffsetRange,
+        TextFilter, Timestamp,
+    },
 };
 
-/// An item as it is read.
-#[derive(Clone, Debug, PartialEq, Eq, Queryable, serde::Serialize, serde::Deserialize)]
-pub struct ItemRow {
-    pub id: i64,
-    pub bucketlist_id: i64,
-    pub name: String,
-    pub description: Option<String>,
-    pub done: bool,
-    pub done_at: Option<i64>,
-    pub due_on: Option<NaiveDate>,
-    pub created_at: i64,
-    pub updated_at: i64,
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = items)]
+struct ItemRow {
+    id: i64,
+    bucketlist_id: i64,
+    name: String,
+    description: Option<String>,
+    done: bool,
+    done_at: Option<i64>,
+    due_on: Option<NaiveDate>,
+    created_at: i64,
+    updated_at: i64,
 }
 
-/// The columns of [`ItemRow`], in its order.
-const COLUMNS: Columns = (
-    items::id,
-    items::bucketlist_id,
-    items::name,
-    items::description,
-    items::done,
-    items::done_at,
-    items::due_on,
-    items::created_at,
-    items::updated_at,
-);
-type Columns = (
-    items::id,
-    items::bucketlist_id,
-    items::name,
-    items::description,
-    items::done,
-    items::done_at,
-    items::due_on,
-    items::created_at,
-    items::updated_at,
-);
+impl From<ItemRow> for Item {
+    fn from(row: ItemRow) -> Self {
+        Self {
+            id: ItemId::new(row.id),
+            bucketlist_id: BucketlistId::new(row.bucketlist_id),
+            name: row.name,
+            description: row.description,
+            done: row.done,
+            done_at: row.done_at.map(Timestamp::from_micros),
+            due_on: row.due_on,
+            created_at: Timestamp::from_micros(row.created_at),
+            updated_at: Timestamp::from_micros(row.updated_at),
+        }
+    }
+}
 
-/// An item to be stored.
-// `None` must mean NULL: a column that may be left to its default makes Diesel insert row by row on SQLite.
-#[derive(Clone, Debug, Insertable)]
+// `None` must mean NULL: for a column that may be left to its default, Diesel inserts row by row on SQLite.
+#[derive(Insertable)]
 #[diesel(table_name = items, treat_none_as_default_value = false)]
-pub struct NewItem {
-    pub bucketlist_id: i64,
-    pub name: String,
-    pub description: Option<String>,
-    pub search_text: String,
-    pub done: bool,
-    pub done_at: Option<i64>,
-    pub due_on: Option<NaiveDate>,
-    pub created_at: i64,
-    pub updated_at: i64,
+struct NewItemRow<'a> {
+    bucketlist_id: i64,
+    name: &'a str,
+    description: Option<&'a str>,
+    search_text: String,
+    done: bool,
+    done_at: Option<i64>,
+    due_on: Option<NaiveDate>,
+    created_at: i64,
+    updated_at: i64,
 }
 
-/// What an item becomes; `None` becomes NULL.
-#[derive(Clone, Debug, AsChangeset)]
+impl<'a> From<&'a NewItem> for NewItemRow<'a> {
+    fn from(item: &'a NewItem) -> Self {
+        let ItemContent { name, description, done, due_on } = &item.content;
+        Self {
+            bucketlist_id: item.bucketlist_id.get(),
+            name,
+            description: description.as_deref(),
+            search_text: search_text(name, description.as_deref()),
+            done: *done,
+            done_at: done.then_some(item.created_at.micros()),
+            due_on: *due_on,
+            created_at: item.created_at.micros(),
+            updated_at: item.updated_at.micros(),
+        }
+    }
+}
+
+#[derive(AsChangeset)]
 #[diesel(table_name = items, treat_none_as_null = true)]
-pub struct Replacement {
-    pub name: String,
-    pub description: Option<String>,
-    pub search_text: String,
-    pub done: bool,
-    pub done_at: Option<i64>,
-    pub due_on: Option<NaiveDate>,
-    pub updated_at: i64,
+struct ContentRow<'a> {
+    name: &'a str,
+    description: Option<&'a str>,
+    search_text: String,
+    done: bool,
+    done_at: Option<i64>,
+    due_on: Option<NaiveDate>,
+    updated_at: i64,
 }
 
-/// Whose item, in which list.
-#[derive(Clone, Copy, Debug)]
-pub struct ItemScope {
-    pub owner: i64,
-    pub bucketlist_id: i64,
+/// Inserts an item. The caller has checked, in the same transaction, that the bucketlist is the owner's.
+pub fn insert(c: &mut DbConnection, item: &NewItem) -> QueryResult<Item> {
+    let row: ItemRow = diesel::insert_into(items::table)
+        .values(NewItemRow::from(item))
+        .returning(columns::<ItemRow>())
+        .get_result(c)?;
+    Ok(row.into())
 }
 
-/// Stores an item. The caller has made sure, in the same transaction, that the list is the owner's.
-pub fn insert(c: &mut DbConnection, item: &NewItem) -> QueryResult<ItemRow> {
-    diesel::insert_into(items::table).values(item).returning(COLUMNS).get_result(c)
-}
-
-/// SQLite takes 32,766 values in a statement.
+/// Number of rows in a statement: SQLite accepts 32,766 values.
 const SQLITE_ROWS: usize = 500;
 
-/// Stores items in their order, in few statements. As for [`insert`], the caller has made sure of the list.
-pub fn insert_all(c: &mut DbConnection, items: &[NewItem]) -> QueryResult<Vec<ItemRow>> {
+/// Inserts items in order, in few statements. As for [`insert`], the caller has checked the bucketlist.
+pub fn insert_all(c: &mut DbConnection, items: &[NewItem]) -> QueryResult<Vec<Item>> {
+    let new_rows: Vec<NewItemRow<'_>> = items.iter().map(NewItemRow::from).collect();
     let mut rows: Vec<ItemRow> = match c {
         DbConnection::Sqlite(c) => {
-            let mut rows = Vec::with_capacity(items.len());
-            for items in items.chunks(SQLITE_ROWS) {
-                let inserted = diesel::insert_into(items::table).values(items).returning(COLUMNS);
-                rows.extend(inserted.get_results::<ItemRow>(c)?);
+            let mut rows = Vec::with_capacity(new_rows.len());
+            for chunk in new_rows.chunks(SQLITE_ROWS) {
+                let inserted = diesel::insert_into(items::table).values(chunk).returning(ItemRow::as_returning());
+                rows.extend(inserted.get_results(c)?);
             }
             rows
         }
         DbConnection::Postgres(c) => {
-            diesel::insert_into(items::table).values(items).returning(COLUMNS).get_results(c)?
+            diesel::insert_into(items::table).values(&new_rows).returning(ItemRow::as_returning()).get_results(c)?
         }
     };
-    // Ids are given in the order of the rows; in which order they are returned, no engine promises.
+    // IDs are assigned in the order of the rows, but no engine promises to return them in that order.
     rows.sort_unstable_by_key(|row| row.id);
-    Ok(rows)
+    Ok(rows.into_iter().map(Item::from).collect())
 }
 
-pub fn find(c: &mut DbConnection, place: ItemScope, id: i64) -> QueryResult<Option<ItemRow>> {
-    items::table
+/// Finds an item in its bucketlist.
+pub fn find(c: &mut DbConnection, scope: ItemScope, id: ItemId) -> QueryResult<Option<Item>> {
+    let row: Option<ItemRow> = items::table
         .inner_join(bucketlists::table)
-        .filter(items::id.eq(id))
-        .filter(items::bucketlist_id.eq(place.bucketlist_id))
-        .filter(bucketlists::user_id.eq(place.owner))
-        .select(COLUMNS)
+        .filter(items::id.eq(id.get()))
+        .filter(items::bucketlist_id.eq(scope.bucketlist_id.get()))
+        .filter(bucketlists::user_id.eq(scope.owner.get()))
+        .select(ItemRow::as_select())
         .first(c)
-        .optional()
+        .optional()?;
+    Ok(row.map(Item::from))
 }
 
-/// As [`find`], and locked until the transaction ends: what is decided from it stays true.
-pub fn find_for_update(c: &mut DbConnection, place: ItemScope, id: i64) -> QueryResult<Option<ItemRow>> {
-    let item = items::table.find(id).filter(items::bucketlist_id.eq(place.bucketlist_id)).filter(
+/// As [`find`], with a row lock until the transaction ends.
+pub fn find_for_update(c: &mut DbConnection, scope: ItemScope, id: ItemId) -> QueryResult<Option<Item>> {
+    let item = items::table.find(id.get()).filter(items::bucketlist_id.eq(scope.bucketlist_id.get())).filter(
         items::bucketlist_id.eq_any(
             bucketlists::table
-                .filter(bucketlists::id.eq(place.bucketlist_id))
-                .filter(bucketlists::user_id.eq(place.owner))
+                .filter(bucketlists::id.eq(scope.bucketlist_id.get()))
+                .filter(bucketlists::user_id.eq(scope.owner.get()))
                 .select(bucketlists::id),
         ),
     );
-    match c {
+    let row: Option<ItemRow> = match c {
         // SQLite has one writer: its transaction is the lock.
-        DbConnection::Sqlite(c) => item.select(COLUMNS).first(c).optional(),
-        DbConnection::Postgres(c) => item.select(COLUMNS).for_update().first(c).optional(),
-    }
+        DbConnection::Sqlite(c) => item.select(ItemRow::as_select()).first(c).optional()?,
+        DbConnection::Postgres(c) => item.select(ItemRow::as_select()).for_update().first(c).optional()?,
+    };
+    Ok(row.map(Item::from))
 }
 
-pub fn replace(c: &mut DbConnection, id: i64, to: &Replacement) -> QueryResult<ItemRow> {
-    diesel::update(items::table.find(id)).set(to).returning(COLUMNS).get_result(c)
+/// Replaces the content of an item.
+pub fn replace(
+    c: &mut DbConnection,
+    id: ItemId,
+    content: &ItemContent,
+    done_at: Option<Timestamp>,
+    updated_at: Timestamp,
+) -> QueryResult<Item> {
+    let changes = ContentRow {
+        name: &content.name,
+        description: content.description.as_deref(),
+        search_text: search_text(&content.name, content.description.as_deref()),
+        done: content.done,
+        done_at: done_at.map(Timestamp::micros),
+        due_on: content.due_on,
+        updated_at: updated_at.micros(),
+    };
+    let row: ItemRow =
+        diesel::update(items::table.find(id.get())).set(changes).returning(columns::<ItemRow>()).get_result(c)?;
+    Ok(row.into())
 }
 
-pub fn delete(c: &mut DbConnection, id: i64) -> QueryResult<bool> {
-    diesel::delete(items::table.find(id)).execute(c).map(|rows| rows > 0)
+/// Deletes an item; `false` if there is none.
+pub fn delete(c: &mut DbConnection, id: ItemId) -> QueryResult<bool> {
+    diesel::delete(items::table.find(id.get())).execute(c).map(|rows| rows > 0)
 }
 
-/// A slice of the list's items, the oldest first, and how many items the list has in all; `pattern` is a LIKE pattern in
-/// lower case. `None` when the owner has no such list.
+/// Lists a range of the bucketlist's items, the oldest first. `None` if the owner has no such bucketlist.
 pub fn list_by_offset(
     c: &mut DbConnection,
-    place: ItemScope,
-    pattern: Option<&str>,
-    slice: OffsetRange,
-) -> QueryResult<Option<OffsetPage<ItemRow>>> {
-    let list = bucketlists::table.find(place.bucketlist_id).filter(bucketlists::user_id.eq(place.owner));
-    let Some(all) = list.select(bucketlists::items_total).first::<i64>(c).optional()? else {
+    scope: ItemScope,
+    q: Option<&TextFilter>,
+    range: OffsetRange,
+) -> QueryResult<Option<OffsetPage<Item>>> {
+    let list = bucketlists::table.find(scope.bucketlist_id.get()).filter(bucketlists::user_id.eq(scope.owner.get()));
+    let Some(items_total) = list.select(bucketlists::items_total).first::<i64>(c).optional()? else {
         return Ok(None);
     };
-    let inside = items::table.filter(items::bucketlist_id.eq(place.bucketlist_id));
-    let Some(pattern) = pattern else {
-        let rows = inside.order(items::id).offset(slice.offset).limit(slice.limit).select(COLUMNS).load(c)?;
-        return Ok(Some(OffsetPage { rows, total: all }));
+    let in_list = items::table.filter(items::bucketlist_id.eq(scope.bucketlist_id.get()));
+    let (rows, total): (Vec<ItemRow>, i64) = match q.map(like_pattern) {
+        None => {
+            let page = in_list.order(items::id).offset(range.offset).limit(range.limit);
+            (page.select(ItemRow::as_select()).load(c)?, items_total)
+        }
+        Some(pattern) => {
+            let matching = in_list.filter(items::search_text.like(pattern).escape('\\'));
+            let page = matching.clone().order(items::id).offset(range.offset).limit(range.limit);
+            let rows: Vec<ItemRow> = page.select(ItemRow::as_select()).load(c)?;
+            let total = match range.total_from_page(rows.len()) {
+                Some(total) => total,
+                None => matching.select(count_star()).first(c)?,
+            };
+            (rows, total)
+        }
     };
-    let found = inside.filter(items::search_text.like(pattern).escape('\\'));
-    let rows: Vec<ItemRow> =
-        found.clone().order(items::id).offset(slice.offset).limit(slice.limit).select(COLUMNS).load(c)?;
-    let total = match slice.total_seen(rows.len()) {
-        Some(total) => total,
-        None => found.select(count_star()).first(c)?,
-    };
-    Ok(Some(OffsetPage { rows, total }))
+    Ok(Some(OffsetPage { data: rows.into_iter().map(Item::from).collect(), total }))
 }
 
-/// Which items of a list; `None` is all.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Filter {
-    /// A LIKE pattern in lower case.
-    pub pattern: Option<String>,
-    pub done: Option<bool>,
-    /// Due earlier than this; what has no date is not.
-    pub due_before: Option<NaiveDate>,
-    /// Due later than this; what has no date is not.
-    pub due_after: Option<NaiveDate>,
-    /// Made later than this.
-    pub created_after: Option<i64>,
-}
-
-impl ItemRow {
-    /// Where this item is among the others.
-    #[must_use]
-    pub fn position(&self, sort: SortKey) -> KeysetPosition {
-        let key = match sort {
-            SortKey::CreatedAt => SortValue::Instant(self.created_at),
-            SortKey::UpdatedAt => SortValue::Instant(self.updated_at),
-            SortKey::Name => SortValue::Text(self.name.clone()),
-        };
-        KeysetPosition { key, id: self.id }
-    }
-}
-
-/// What a filter lets through, `created_after` being in place of its own.
-fn matching(bucketlist_id: i64, filter: &Filter, created_after: Option<i64>) -> items::BoxedQuery<'_, MultiBackend> {
-    let mut found = items::table.filter(items::bucketlist_id.eq(bucketlist_id)).into_boxed();
-    if let Some(pattern) = &filter.pattern {
-        found = found.filter(items::search_text.like(pattern).escape('\\'));
+/// Selects the items that match a filter, with `created_after` in place of the filter's own.
+fn matching(
+    bucketlist_id: BucketlistId,
+    filter: &ItemFilter,
+    created_after: Option<Timestamp>,
+) -> items::BoxedQuery<'static, MultiBackend> {
+    let mut query = items::table.filter(items::bucketlist_id.eq(bucketlist_id.get())).into_boxed();
+    if let Some(q) = &filter.q {
+        query = query.filter(items::search_text.like(like_pattern(q)).escape('\\'));
     }
     if let Some(done) = filter.done {
-        found = found.filter(items::done.eq(done));
+        query = query.filter(items::done.eq(done));
     }
     if let Some(day) = filter.due_before {
-        found = found.filter(items::due_on.lt(day));
+        query = query.filter(items::due_on.lt(day));
     }
     if let Some(day) = filter.due_after {
-        found = found.filter(items::due_on.gt(day));
+        query = query.filter(items::due_on.gt(day));
     }
-    if let Some(instant) = created_after {
-        found = found.filter(items::created_at.gt(instant));
+    if let Some(time) = created_after {
+        query = query.filter(items::created_at.gt(time.micros()));
     }
-    found
+    query
 }
 
-/// The items of a list that come after a row. The caller has made sure, in the same unit, that the list is the owner's.
+/// Lists the items of a bucketlist after a position. The caller has checked, in the same unit of work, that the bucketlist is the
+/// owner's.
 pub fn list_after(
     c: &mut DbConnection,
-    bucketlist_id: i64,
-    filter: &Filter,
+    bucketlist_id: BucketlistId,
+    filter: &ItemFilter,
     keyset: &Keyset,
-) -> QueryResult<Vec<ItemRow>> {
+) -> QueryResult<Vec<Item>> {
     let created_after = keyset.unless_implied(filter.created_after);
     let mut page = matching(bucketlist_id, filter, created_after).order(keyset.order()).limit(keyset.limit);
-    if let Some(rest) = keyset.rest(c) {
-        page = page.filter(rest);
+    if let Some(condition) = keyset.after_position(c) {
+        page = page.filter(condition);
     }
-    page.select(COLUMNS).load(c)
+    let rows: Vec<ItemRow> = page.select(ItemRow::as_select()).load(c)?;
+    Ok(rows.into_iter().map(Item::from).collect())
 }
 
-/// How many items of a list there are in all. The caller has made sure, in the same unit, that the list is the owner's.
-pub fn count(c: &mut DbConnection, bucketlist_id: i64, filter: &Filter) -> QueryResult<i64> {
-    if let Filter { pattern: None, due_before: None, due_after: None, created_after: None, done } = filter {
-        // The list keeps these counts.
-        let list = bucketlists::table.find(bucketlist_id);
-        let (all, ticked) = list
+/// Counts the items of a bucketlist that match a filter. The caller has checked, in the same unit of work, that the bucketlist is
+/// the owner's.
+pub fn count(c: &mut DbConnection, bucketlist_id: BucketlistId, filter: &ItemFilter) -> QueryResult<i64> {
+    if let ItemFilter { q: None, due_before: None, due_after: None, created_after: None, done } = filter {
+        // The bucketlist stores these counts.
+        let (total, completed) = bucketlists::table
+            .find(bucketlist_id.get())
             .select((bucketlists::items_total, bucketlists::items_done))
             .first::<(i64, i64)>(c)
             .optional()?
             .unwrap_or_default();
         return Ok(match done {
-            None => all,
-            Some(true) => ticked,
-            Some(false) => all - ticked,
+            None => total,
+            Some(true) => completed,
+            Some(false) => total - completed,
         });
     }
     matching(bucketlist_id, filter, filter.created_after).select(count_star()).first(c)
 }
 
-/// The first items of each list, by (created_at, id), in one statement; list by list as they are given. They are distinct;
-/// the caller has made sure, in the same unit, that they are the owner's.
-pub fn list_first_per_bucketlist(c: &mut DbConnection, list_ids: &[i64], per_list: i64) -> QueryResult<Vec<ItemRow>> {
-    if list_ids.is_empty() {
+/// Lists the first items of each bucketlist, in one statement: in the order of the bucketlists, then the oldest first. The
+/// bucketlists are distinct, and the caller has checked, in the same unit of work, that they are the owner's.
+pub fn list_first_per_bucketlist(
+    c: &mut DbConnection,
+    bucketlists: &[BucketlistId],
+    per_bucketlist: i64,
+) -> QueryResult<Vec<Item>> {
+    if bucketlists.is_empty() {
         return Ok(Vec::new());
     }
-    match c {
-        DbConnection::Sqlite(c) => FirstOfLists { lists: serde_json::json!(list_ids).to_string(), per_list }.load(c),
-        DbConnection::Postgres(c) => FirstOfLists { lists: list_ids, per_list }.load(c),
-    }
+    let ids: Vec<i64> = bucketlists.iter().map(|id| id.get()).collect();
+    let rows: Vec<ItemRow> = match c {
+        DbConnection::Sqlite(c) => {
+            let lists = serde_json::json!(ids).to_string();
+            FirstOfLists { lists, per_list: per_bucketlist, columns: columns::<ItemRow>() }.load(c)?
+        }
+        DbConnection::Postgres(c) => {
+            FirstOfLists { lists: ids, per_list: per_bucketlist, columns: columns::<ItemRow>() }.load(c)?
+        }
+    };
+    Ok(rows.into_iter().map(Item::from).collect())
 }
 
-/// For each list a look into the index, with a limit of its own. The text is the same for any number of lists, so it is
+/// The columns of [`ItemRow`].
+type Columns = <ItemRow as Selectable<MultiBackend>>::SelectExpression;
+
+/// Looks up the first items of each list in the index. The text of the statement does not depend on the number of lists, so it is
 /// prepared once.
-#[derive(Clone, Debug)]
 struct FirstOfLists<L> {
     lists: L,
     per_list: i64,
+    columns: Columns,
 }
 
 impl<L> Query for FirstOfLists<L> {
@@ -300,8 +332,8 @@ impl<L, C> RunQueryDsl<C> for FirstOfLists<L> {}
 impl QueryFragment<Sqlite> for FirstOfLists<String> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
         out.push_sql("SELECT ");
-        COLUMNS.walk_ast(out.reborrow())?;
-        // CROSS JOIN keeps the order of the two: lists first.
+        self.columns.walk_ast(out.reborrow())?;
+        // CROSS JOIN makes SQLite iterate over the lists first.
         out.push_sql(" FROM json_each(");
         out.push_bind_param::<Text, _>(&self.lists)?;
         out.push_sql(
@@ -314,10 +346,10 @@ impl QueryFragment<Sqlite> for FirstOfLists<String> {
     }
 }
 
-impl QueryFragment<Pg> for FirstOfLists<&[i64]> {
+impl QueryFragment<Pg> for FirstOfLists<Vec<i64>> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql("SELECT ");
-        COLUMNS.walk_ast(out.reborrow())?;
+        self.columns.walk_ast(out.reborrow())?;
         out.push_sql(" FROM unnest(");
         out.push_bind_param::<Array<BigInt>, _>(&self.lists)?;
         out.push_sql(

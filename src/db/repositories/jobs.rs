@@ -6,7 +6,10 @@
 use diesel::{prelude::*, result::Error};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::db::{DbConnection, schema::jobs};
+use crate::{
+    db::{DbConnection, schema::jobs},
+    domain::{ExportId, Timestamp},
+};
 
 /// The arguments of a kind of job, stored as JSON.
 pub trait JobPayload: Serialize + DeserializeOwned + Send + Sync + 'static {
@@ -28,7 +31,7 @@ impl JobPayload for PasswordResetMail {
 /// Writes the file of an export.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExportRequest {
-    pub export_id: i64,
+    pub export_id: ExportId,
 }
 
 impl JobPayload for ExportRequest {
@@ -47,31 +50,36 @@ pub struct QueuedJob {
 }
 
 /// Inserts a job that is due at `run_at`.
-pub fn enqueue<P: JobPayload>(c: &mut DbConnection, payload: &P, run_at: i64, now: i64) -> QueryResult<()> {
+pub fn enqueue<P: JobPayload>(c: &mut DbConnection, payload: &P, run_at: Timestamp, now: Timestamp) -> QueryResult<()> {
     let payload = serde_json::to_string(payload).map_err(|error| Error::SerializationError(Box::new(error)))?;
     diesel::insert_into(jobs::table)
         .values((
             jobs::kind.eq(P::KIND),
             jobs::payload.eq(payload),
             jobs::attempts.eq(0),
-            jobs::run_at.eq(run_at),
-            jobs::created_at.eq(now),
+            jobs::run_at.eq(run_at.micros()),
+            jobs::created_at.eq(now.micros()),
         ))
         .execute(c)
         .map(drop)
 }
 
 /// Returns whether a job of a kind is due.
-pub fn is_any_due(c: &mut DbConnection, kind: &str, now: i64) -> QueryResult<bool> {
-    let due = jobs::table.filter(jobs::kind.eq(kind)).filter(jobs::run_at.le(now));
+pub fn is_any_due(c: &mut DbConnection, kind: &str, now: Timestamp) -> QueryResult<bool> {
+    let due = jobs::table.filter(jobs::kind.eq(kind)).filter(jobs::run_at.le(now.micros()));
     diesel::select(diesel::dsl::exists(due)).get_result(c)
 }
 
 /// Claims the oldest job of a kind that is due. Other workers cannot claim it before `visible_at`.
-pub fn claim(c: &mut DbConnection, kind: &str, now: i64, visible_at: i64) -> QueryResult<Option<QueuedJob>> {
+pub fn claim(
+    c: &mut DbConnection,
+    kind: &str,
+    now: Timestamp,
+    visible_at: Timestamp,
+) -> QueryResult<Option<QueuedJob>> {
     let due = jobs::table
         .filter(jobs::kind.eq(kind))
-        .filter(jobs::run_at.le(now))
+        .filter(jobs::run_at.le(now.micros()))
         .order((jobs::run_at, jobs::id))
         .select(jobs::id);
     let id: Option<i64> = match c {
@@ -82,7 +90,7 @@ pub fn claim(c: &mut DbConnection, kind: &str, now: i64, visible_at: i64) -> Que
     let Some(id) = id else { return Ok(None) };
     diesel::update(jobs::table.find(id))
         .set((
-            jobs::run_at.eq(visible_at),
+            jobs::run_at.eq(visible_at.micros()),
             jobs::attempts.eq(jobs::attempts + 1),
             jobs::fencing_token.eq(jobs::fencing_token + 1),
         ))
@@ -98,8 +106,8 @@ fn claimed(job: &QueuedJob) -> ClaimedRow {
 type ClaimedRow = diesel::dsl::Filter<diesel::dsl::Find<jobs::table, i64>, diesel::dsl::Eq<jobs::fencing_token, i32>>;
 
 /// Extends the time during which no other worker can claim the job. Returns `false` if the claim is lost.
-pub fn extend_visibility(c: &mut DbConnection, job: &QueuedJob, visible_at: i64) -> QueryResult<bool> {
-    diesel::update(claimed(job)).set(jobs::run_at.eq(visible_at)).execute(c).map(|rows| rows > 0)
+pub fn extend_visibility(c: &mut DbConnection, job: &QueuedJob, visible_at: Timestamp) -> QueryResult<bool> {
+    diesel::update(claimed(job)).set(jobs::run_at.eq(visible_at.micros())).execute(c).map(|rows| rows > 0)
 }
 
 /// Deletes a job that was completed or has failed for the last time. Returns `false` if the claim is lost.
@@ -108,11 +116,17 @@ pub fn delete(c: &mut DbConnection, job: &QueuedJob) -> QueryResult<bool> {
 }
 
 /// Schedules a failed job to run again at `run_at`, unless the claim is lost.
-pub fn retry_later(c: &mut DbConnection, job: &QueuedJob, run_at: i64, error: &str) -> QueryResult<()> {
-    diesel::update(claimed(job)).set((jobs::run_at.eq(run_at), jobs::last_error.eq(error))).execute(c).map(drop)
+pub fn retry_later(c: &mut DbConnection, job: &QueuedJob, run_at: Timestamp, error: &str) -> QueryResult<()> {
+    diesel::update(claimed(job))
+        .set((jobs::run_at.eq(run_at.micros()), jobs::last_error.eq(error)))
+        .execute(c)
+        .map(drop)
 }
 
 /// Returns a job to the queue without counting the attempt, unless the claim is lost.
-pub fn release(c: &mut DbConnection, job: &QueuedJob, now: i64) -> QueryResult<()> {
-    diesel::update(claimed(job)).set((jobs::run_at.eq(now), jobs::attempts.eq(job.attempts - 1))).execute(c).map(drop)
+pub fn release(c: &mut DbConnection, job: &QueuedJob, now: Timestamp) -> QueryResult<()> {
+    diesel::update(claimed(job))
+        .set((jobs::run_at.eq(now.micros()), jobs::attempts.eq(job.attempts - 1)))
+        .execute(c)
+        .map(drop)
 }

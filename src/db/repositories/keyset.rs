@@ -1,8 +1,9 @@
-//! Pages that go on after a row, however deep: a page is entered through an index, and nothing is counted off.
+//! Keyset pagination in SQL: a page is entered through an index at the last row of the previous page, and no rows are skipped
+//! over.
 //!
-//! Rows are ordered by a column and, where it ties, by the id; so the order is total, and a row that stays where it is
-//! is met exactly once, whatever comes and goes beside it. An index on (scope, column, id) serves both directions; how deep
-//! a page is, and how many rows tie, makes no difference to it.
+//! Rows are ordered by a column and then by ID. The order is total, so a row whose position does not change appears exactly once,
+//! even while other rows are inserted and deleted. An index on (scope, column, id) serves both directions; its cost does not depend
+//! on the depth of the page or on the number of equal values.
 
 use diesel::{
     AppearsOnTable, Expression, QueryResult, SelectableExpression,
@@ -14,107 +15,85 @@ use diesel::{
     sql_types::{BigInt, Bool, HasSqlType, Text},
 };
 
-use crate::db::DbConnection;
+use crate::{
+    db::DbConnection,
+    domain::{Keyset, KeysetPosition, SortKey, SortValue, Timestamp},
+};
 
-/// What a list can be sorted by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SortKey {
-    CreatedAt,
-    UpdatedAt,
-    /// By code point on both engines: PostgreSQL's columns have the collation "C".
-    Name,
+/// The clauses of a [`Keyset`].
+pub(super) trait KeysetSql {
+    /// Returns the ORDER BY clause.
+    fn order(&self) -> Order;
+
+    /// Returns the condition for rows after the previous page.
+    fn after_position(&self, c: &DbConnection) -> Option<AfterPosition<'_>>;
+
+    /// Returns `created_after`, or `None` where [`Self::after_position`] implies it. Given two lower bounds of one column, SQLite
+    /// enters its index at the first.
+    fn unless_implied(&self, created_after: Option<Timestamp>) -> Option<Timestamp>;
+
+    /// As [`Self::unless_implied`], for an upper bound of a descending list.
+    fn unless_implied_before(&self, created_before: Option<Timestamp>) -> Option<Timestamp>;
 }
 
-/// A row's value in the sort column.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SortValue {
-    Instant(i64),
-    Text(String),
-}
-
-/// Where a row is in a sorted list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeysetPosition {
-    pub key: SortValue,
-    pub id: i64,
-}
-
-/// A page of a sorted list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Keyset {
-    pub sort: SortKey,
-    pub descending: bool,
-    /// The last row of the page before; `None` begins.
-    pub after: Option<KeysetPosition>,
-    /// How many rows to take at most.
-    pub limit: i64,
-}
-
-impl SortKey {
-    const fn column(self) -> &'static str {
-        match self {
-            Self::CreatedAt => "created_at",
-            Self::UpdatedAt => "updated_at",
-            Self::Name => "name",
-        }
-    }
-}
-
-impl Keyset {
-    /// What to order by.
-    pub(super) fn order(&self) -> Order {
+impl KeysetSql for Keyset {
+    fn order(&self) -> Order {
         Order { sort: self.sort, descending: self.descending }
     }
 
-    /// What the rows fulfil that come after the page before.
-    pub(super) fn rest(&self, c: &DbConnection) -> Option<Beyond<'_>> {
+    fn after_position(&self, c: &DbConnection) -> Option<AfterPosition<'_>> {
         let &Self { sort, descending, .. } = self;
         let on_sqlite = matches!(c, DbConnection::Sqlite(_));
-        self.after.as_ref().map(|position| Beyond { sort, descending, position, on_sqlite })
+        self.after.as_ref().map(|position| AfterPosition { sort, descending, position, on_sqlite })
     }
 
-    /// `created_after`, unless whatever comes after the page before was made later anyway. Given two lower bounds of one
-    /// column, SQLite enters its index at the first.
-    pub(super) fn unless_implied(&self, created_after: Option<i64>) -> Option<i64> {
+    fn unless_implied(&self, created_after: Option<Timestamp>) -> Option<Timestamp> {
         match self.after {
-            Some(KeysetPosition { key: SortValue::Instant(reached), .. })
+            Some(KeysetPosition { value: SortValue::Timestamp(reached), .. })
                 if self.sort == SortKey::CreatedAt && !self.descending =>
             {
-                created_after.filter(|instant| reached <= *instant)
+                created_after.filter(|bound| reached <= *bound)
             }
             _ => created_after,
         }
     }
 
-    /// As [`Self::unless_implied`], for an upper bound of a list that goes back in time.
-    pub(super) fn unless_implied_before(&self, created_before: Option<i64>) -> Option<i64> {
+    fn unless_implied_before(&self, created_before: Option<Timestamp>) -> Option<Timestamp> {
         match self.after {
-            Some(KeysetPosition { key: SortValue::Instant(reached), .. })
+            Some(KeysetPosition { value: SortValue::Timestamp(reached), .. })
                 if self.sort == SortKey::CreatedAt && self.descending =>
             {
-                created_before.filter(|instant| reached >= *instant)
+                created_before.filter(|bound| reached >= *bound)
             }
             _ => created_before,
         }
     }
 }
 
-/// `column, id`, for ORDER BY: both in one direction, as the index has them.
+const fn column(sort: SortKey) -> &'static str {
+    match sort {
+        SortKey::CreatedAt => "created_at",
+        SortKey::UpdatedAt => "updated_at",
+        SortKey::Name => "name",
+    }
+}
+
+/// `column, id`, for ORDER BY: both in one direction, as in the index.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Order {
     sort: SortKey,
     descending: bool,
 }
 
-/// `(column, id) > (key, id)`: a comparison of rows, because an index is entered at it. The same said with OR is a filter,
-/// and everything before the page would be read.
+/// `(column, id) > (value, id)`: a comparison of row values, at which an index can be entered. The equivalent with OR is a
+/// filter, for which everything before the page would be read.
 ///
-/// SQLite knows its rowid at the end of an index again only if the comparison says its collation, a rowid having none that
-/// it could be compared with; else it enters at the column alone, and reads all rows that tie before the page.
+/// SQLite matches the rowid at the end of an index only if the comparison states a collation, since a rowid has none. Otherwise it
+/// enters the index at the column alone, and reads all rows with the same value before the page.
 ///
-/// A node of its own and not `dsl::sql`, whose statements are prepared anew each time.
+/// A query node rather than `dsl::sql`, whose statements are not cached.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Beyond<'a> {
+pub(super) struct AfterPosition<'a> {
     sort: SortKey,
     descending: bool,
     position: &'a KeysetPosition,
@@ -124,7 +103,7 @@ pub(super) struct Beyond<'a> {
 impl<DB: Backend> QueryFragment<DB> for Order {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         let direction = if self.descending { " DESC" } else { " ASC" };
-        for (separator, column) in [("", self.sort.column()), (", ", "id")] {
+        for (separator, column) in [("", column(self.sort)), (", ", "id")] {
             out.push_sql(separator);
             out.push_identifier(column)?;
             out.push_sql(direction);
@@ -133,7 +112,7 @@ impl<DB: Backend> QueryFragment<DB> for Order {
     }
 }
 
-impl<DB> QueryFragment<DB> for Beyond<'_>
+impl<DB> QueryFragment<DB> for AfterPosition<'_>
 where
     DB: Backend + HasSqlType<BigInt> + HasSqlType<Text>,
     i64: ToSql<BigInt, DB>,
@@ -141,17 +120,17 @@ where
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         out.push_sql("(");
-        out.push_identifier(self.sort.column())?;
+        out.push_identifier(column(self.sort))?;
         out.push_sql(", ");
         out.push_identifier("id")?;
         out.push_sql(if self.descending { ") < (" } else { ") > (" });
-        match (&self.position.key, self.sort) {
-            (SortValue::Instant(instant), SortKey::CreatedAt | SortKey::UpdatedAt) => {
-                out.push_bind_param::<BigInt, _>(instant)?;
+        match (&self.position.value, self.sort) {
+            (SortValue::Timestamp(time), SortKey::CreatedAt | SortKey::UpdatedAt) => {
+                out.push_bind_param::<BigInt, _>(time.as_micros())?;
             }
             (SortValue::Text(text), SortKey::Name) => out.push_bind_param::<Text, _>(text)?,
-            // SQLite would compare anything with anything.
-            _ => return Err(Error::QueryBuilderError("the position is of another sort".into())),
+            // SQLite compares values of different types without an error.
+            _ => return Err(Error::QueryBuilderError("the position belongs to another sort key".into())),
         }
         out.push_sql(", ");
         out.push_bind_param::<BigInt, _>(&self.position.id)?;
@@ -160,8 +139,8 @@ where
     }
 }
 
-/// How Diesel is told that a node fits into the queries of every table here: all have the columns of every [`SortKey`] they
-/// are sorted by, and none is joined.
+/// Declares that a node fits into a query of any table: all tables that are sorted have the columns of their sort keys, and none
+/// is joined.
 macro_rules! expression {
     ($node:ty, $sql_type:ty) => {
         impl Expression for $node {
@@ -172,7 +151,7 @@ macro_rules! expression {
         }
         impl<QS> AppearsOnTable<QS> for $node {}
         impl<QS> SelectableExpression<QS> for $node {}
-        // The text depends on values: statements are kept by their text.
+        // The SQL depends on the values: statements are cached by their text.
         impl QueryId for $node {
             type QueryId = ();
             const HAS_STATIC_QUERY_ID: bool = false;
@@ -180,4 +159,4 @@ macro_rules! expression {
     };
 }
 expression!(Order, NotSelectable);
-expression!(Beyond<'_>, Bool);
+expression!(AfterPosition<'_>, Bool);

@@ -3,213 +3,259 @@
 use diesel::{dsl::count_star, prelude::*};
 
 use super::{
-    OffsetPage, OffsetRange,
-    keyset::{Keyset, KeysetPosition, SortKey, SortValue},
+    columns,
+    keyset::KeysetSql,
+    search_text::{like_pattern, search_text},
 };
-use crate::db::{DbConnection, MultiBackend, schema::users};
+use crate::{
+    db::{DbConnection, MultiBackend, schema::users},
+    domain::{Email, Keyset, NewUser, OffsetPage, OffsetRange, Role, TextFilter, Timestamp, User, UserFilter, UserId},
+};
 
-/// An account as it is stored.
-#[derive(Clone, Debug, PartialEq, Eq, Queryable)]
-pub struct UserRow {
-    pub id: i64,
-    pub email: String,
-    pub email_key: String,
-    pub name: String,
-    pub password_hash: String,
-    pub role: String,
-    pub disabled: bool,
-    pub created_at: i64,
-    pub updated_at: i64,
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = users)]
+struct UserRow {
+    id: i64,
+    email: String,
+    email_key: String,
+    name: String,
+    password_hash: String,
+    #[diesel(deserialize_as = String)]
+    role: Role,
+    disabled: bool,
+    created_at: i64,
+    updated_at: i64,
 }
 
-/// The columns of [`UserRow`], in its order.
-pub(crate) const COLUMNS: Columns = (
-    users::id,
-    users::email,
-    users::email_key,
-    users::name,
-    users::password_hash,
-    users::role,
-    users::disabled,
-    users::created_at,
-    users::updated_at,
-);
-pub(crate) type Columns = (
-    users::id,
-    users::email,
-    users::email_key,
-    users::name,
-    users::password_hash,
-    users::role,
-    users::disabled,
-    users::created_at,
-    users::updated_at,
-);
-
-/// The role that manages the accounts.
-pub const ADMIN: &str = "admin";
-/// The role of everybody else.
-pub const USER: &str = "user";
-
-impl UserRow {
-    /// Whether the account is an administrator.
-    #[must_use]
-    pub fn is_admin(&self) -> bool {
-        self.role == ADMIN
-    }
-
-    /// Where this account is among the others.
-    #[must_use]
-    pub fn position(&self, sort: SortKey) -> KeysetPosition {
-        let key = match sort {
-            SortKey::CreatedAt => SortValue::Instant(self.created_at),
-            SortKey::UpdatedAt => SortValue::Instant(self.updated_at),
-            SortKey::Name => SortValue::Text(self.name.clone()),
-        };
-        KeysetPosition { key, id: self.id }
+impl From<UserRow> for User {
+    fn from(row: UserRow) -> Self {
+        Self {
+            id: UserId::new(row.id),
+            email: row.email,
+            email_key: row.email_key,
+            name: row.name,
+            password_hash: row.password_hash,
+            role: row.role,
+            disabled: row.disabled,
+            created_at: Timestamp::from_micros(row.created_at),
+            updated_at: Timestamp::from_micros(row.updated_at),
+        }
     }
 }
 
-/// An account to be stored.
-#[derive(Clone, Debug, Insertable)]
+#[derive(Insertable)]
 #[diesel(table_name = users)]
-pub struct NewUser<'a> {
-    pub email: &'a str,
-    pub email_key: &'a str,
-    pub name: &'a str,
-    pub search_text: String,
-    pub password_hash: &'a str,
-    pub role: &'a str,
-    pub disabled: bool,
-    pub created_at: i64,
-    pub updated_at: i64,
+struct NewUserRow<'a> {
+    email: &'a str,
+    email_key: &'a str,
+    name: &'a str,
+    search_text: String,
+    password_hash: &'a str,
+    role: &'static str,
+    disabled: bool,
+    created_at: i64,
+    updated_at: i64,
 }
 
-/// What changes of an account; `None` stays.
-#[derive(Clone, Debug, Default, AsChangeset)]
+#[derive(AsChangeset)]
 #[diesel(table_name = users)]
-pub struct UserChanges {
-    pub email: Option<String>,
-    pub email_key: Option<String>,
-    pub name: Option<String>,
-    pub search_text: Option<String>,
-    pub password_hash: Option<String>,
-    pub role: Option<String>,
-    pub disabled: Option<bool>,
-    pub updated_at: Option<i64>,
+struct ProfileRow<'a> {
+    email: Option<&'a str>,
+    email_key: Option<&'a str>,
+    name: Option<&'a str>,
+    search_text: String,
+    updated_at: i64,
 }
 
-pub fn insert(c: &mut DbConnection, user: &NewUser<'_>) -> QueryResult<UserRow> {
-    diesel::insert_into(users::table).values(user).returning(COLUMNS).get_result(c)
+#[derive(AsChangeset)]
+#[diesel(table_name = users)]
+struct AccessRow {
+    role: Option<&'static str>,
+    disabled: Option<bool>,
+    updated_at: i64,
 }
 
-pub fn find(c: &mut DbConnection, id: i64) -> QueryResult<Option<UserRow>> {
-    users::table.find(id).select(COLUMNS).first(c).optional()
+/// Inserts an account.
+pub fn insert(c: &mut DbConnection, user: &NewUser<'_>) -> QueryResult<User> {
+    let new = NewUserRow {
+        email: user.email.address(),
+        email_key: user.email.key(),
+        name: user.name,
+        search_text: search_text(user.email.address(), Some(user.name)),
+        password_hash: user.password_hash,
+        role: user.role.as_str(),
+        disabled: user.disabled,
+        created_at: user.created_at.micros(),
+        updated_at: user.updated_at.micros(),
+    };
+    let row: UserRow = diesel::insert_into(users::table).values(&new).returning(columns::<UserRow>()).get_result(c)?;
+    Ok(row.into())
 }
 
-pub fn find_by_email(c: &mut DbConnection, email_key: &str) -> QueryResult<Option<UserRow>> {
-    users::table.filter(users::email_key.eq(email_key)).select(COLUMNS).first(c).optional()
+/// Finds an account.
+pub fn find(c: &mut DbConnection, id: UserId) -> QueryResult<Option<User>> {
+    let row: Option<UserRow> = users::table.find(id.get()).select(UserRow::as_select()).first(c).optional()?;
+    Ok(row.map(User::from))
 }
 
-pub fn update(c: &mut DbConnection, id: i64, changes: &UserChanges) -> QueryResult<Option<UserRow>> {
-    diesel::update(users::table.find(id)).set(changes).returning(COLUMNS).get_result(c).optional()
+/// Finds an account by its email address in lower case.
+pub fn find_by_email(c: &mut DbConnection, email_key: &str) -> QueryResult<Option<User>> {
+    let row: Option<UserRow> =
+        users::table.filter(users::email_key.eq(email_key)).select(UserRow::as_select()).first(c).optional()?;
+    Ok(row.map(User::from))
 }
 
-/// As [`find`], and locked until the transaction ends: what is decided from it stays true.
-pub fn find_for_update(c: &mut DbConnection, id: i64) -> QueryResult<Option<UserRow>> {
-    let user = users::table.find(id).select(COLUMNS);
-    match c {
+/// As [`find`], with a row lock until the transaction ends.
+pub fn find_for_update(c: &mut DbConnection, id: UserId) -> QueryResult<Option<User>> {
+    let user = users::table.find(id.get());
+    let row: Option<UserRow> = match c {
         // SQLite has one writer: its transaction is the lock.
-        DbConnection::Sqlite(c) => user.first(c).optional(),
-        DbConnection::Postgres(c) => user.for_update().first(c).optional(),
-    }
+        DbConnection::Sqlite(c) => user.select(UserRow::as_select()).first(c).optional()?,
+        DbConnection::Postgres(c) => user.select(UserRow::as_select()).for_update().first(c).optional()?,
+    };
+    Ok(row.map(User::from))
 }
 
-/// Counts a change of what the account owns, and locks the account until the transaction ends. The embedded database has
-/// one server, which counts in memory.
-pub fn count_change(c: &mut DbConnection, id: i64) -> QueryResult<()> {
+/// Changes the email address and the name of the account `before`; `None` leaves a value unchanged.
+pub fn update_profile(
+    c: &mut DbConnection,
+    before: &User,
+    email: Option<&Email>,
+    name: Option<&str>,
+    updated_at: Timestamp,
+) -> QueryResult<Option<User>> {
+    let changes = ProfileRow {
+        email: email.map(Email::address),
+        email_key: email.map(Email::key),
+        name,
+        search_text: search_text(email.map_or(&before.email, Email::address), Some(name.unwrap_or(&before.name))),
+        updated_at: updated_at.micros(),
+    };
+    let row: Option<UserRow> = diesel::update(users::table.find(before.id.get()))
+        .set(changes)
+        .returning(columns::<UserRow>())
+        .get_result(c)
+        .optional()?;
+    Ok(row.map(User::from))
+}
+
+/// Changes the role of an account, and whether it is disabled; `None` leaves a value unchanged.
+pub fn update_access(
+    c: &mut DbConnection,
+    id: UserId,
+    role: Option<Role>,
+    disabled: Option<bool>,
+    updated_at: Timestamp,
+) -> QueryResult<Option<User>> {
+    let changes = AccessRow { role: role.map(Role::as_str), disabled, updated_at: updated_at.micros() };
+    let row: Option<UserRow> = diesel::update(users::table.find(id.get()))
+        .set(changes)
+        .returning(columns::<UserRow>())
+        .get_result(c)
+        .optional()?;
+    Ok(row.map(User::from))
+}
+
+/// Sets a new password.
+pub fn update_password(
+    c: &mut DbConnection,
+    id: UserId,
+    password_hash: &str,
+    updated_at: Timestamp,
+) -> QueryResult<()> {
+    diesel::update(users::table.find(id.get()))
+        .set((users::password_hash.eq(password_hash), users::updated_at.eq(updated_at.micros())))
+        .execute(c)
+        .map(drop)
+}
+
+/// Replaces the hash of an unchanged password, which does not count as an update of the account.
+pub fn rehash_password(c: &mut DbConnection, id: UserId, password_hash: &str) -> QueryResult<()> {
+    diesel::update(users::table.find(id.get())).set(users::password_hash.eq(password_hash)).execute(c).map(drop)
+}
+
+/// Increments the revision of an account's resources, and locks the account until the transaction ends. Only on PostgreSQL: the
+/// single server of a SQLite database counts in memory.
+pub fn increment_revision(c: &mut DbConnection, id: UserId) -> QueryResult<()> {
     if let DbConnection::Postgres(c) = c {
-        diesel::update(users::table.find(id)).set(users::revision.eq(users::revision + 1)).execute(c)?;
+        diesel::update(users::table.find(id.get())).set(users::revision.eq(users::revision + 1)).execute(c)?;
     }
     Ok(())
 }
 
-pub fn delete(c: &mut DbConnection, id: i64) -> QueryResult<bool> {
-    diesel::delete(users::table.find(id)).execute(c).map(|rows| rows > 0)
+/// Deletes an account with all its resources; `false` if there is none.
+pub fn delete(c: &mut DbConnection, id: UserId) -> QueryResult<bool> {
+    diesel::delete(users::table.find(id.get())).execute(c).map(|rows| rows > 0)
 }
 
-/// Locks the active administrators until the transaction ends, so that two of them cannot demote each other at once.
-pub fn lock_active_admins(c: &mut DbConnection) -> QueryResult<Vec<i64>> {
-    let admins =
-        users::table.filter(users::role.eq(ADMIN)).filter(users::disabled.eq(false)).order(users::id).select(users::id);
-    match c {
+/// Locks the active administrators until the transaction ends, so that two of them cannot demote each other at the same time.
+pub fn lock_active_admins(c: &mut DbConnection) -> QueryResult<Vec<UserId>> {
+    let admins = users::table
+        .filter(users::role.eq(Role::Admin.as_str()))
+        .filter(users::disabled.eq(false))
+        .order(users::id)
+        .select(users::id);
+    let ids: Vec<i64> = match c {
         // SQLite has one writer: its transaction is the lock.
-        DbConnection::Sqlite(c) => admins.load(c),
-        DbConnection::Postgres(c) => admins.for_update().load(c),
-    }
+        DbConnection::Sqlite(c) => admins.load(c)?,
+        DbConnection::Postgres(c) => admins.for_update().load(c)?,
+    };
+    Ok(ids.into_iter().map(UserId::new).collect())
 }
 
-/// A slice of all accounts, the oldest first; `pattern` is a LIKE pattern in lower case.
+/// Lists a range of all accounts, the oldest first.
 pub fn list_by_offset(
     c: &mut DbConnection,
-    pattern: Option<&str>,
-    slice: OffsetRange,
-) -> QueryResult<OffsetPage<UserRow>> {
-    let window = users::table.order(users::id).offset(slice.offset).limit(slice.limit).select(COLUMNS);
-    let rows: Vec<UserRow> = match pattern {
-        Some(pattern) => window.filter(users::search_text.like(pattern).escape('\\')).load(c)?,
-        None => window.load(c)?,
+    q: Option<&TextFilter>,
+    range: OffsetRange,
+) -> QueryResult<OffsetPage<User>> {
+    let pattern = q.map(like_pattern);
+    let page = users::table.order(users::id).offset(range.offset).limit(range.limit);
+    let rows: Vec<UserRow> = match &pattern {
+        Some(pattern) => {
+            page.filter(users::search_text.like(pattern).escape('\\')).select(UserRow::as_select()).load(c)?
+        }
+        None => page.select(UserRow::as_select()).load(c)?,
     };
     let all = users::table.select(count_star());
-    let total = match (slice.total_seen(rows.len()), pattern) {
+    let total = match (range.total_from_page(rows.len()), &pattern) {
         (Some(total), _) => total,
         (None, Some(pattern)) => all.filter(users::search_text.like(pattern).escape('\\')).first(c)?,
         (None, None) => all.first(c)?,
     };
-    Ok(OffsetPage { rows, total })
+    Ok(OffsetPage { data: rows.into_iter().map(User::from).collect(), total })
 }
 
-/// Which accounts; `None` is all.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Filter {
-    /// A LIKE pattern in lower case.
-    pub pattern: Option<String>,
-    /// Made later than this.
-    pub created_after: Option<i64>,
-    /// [`ADMIN`] or [`USER`].
-    pub role: Option<String>,
-    pub disabled: Option<bool>,
-}
-
-/// What a filter lets through, `created_after` being in place of its own.
-fn matching(filter: &Filter, created_after: Option<i64>) -> users::BoxedQuery<'_, MultiBackend> {
-    let mut found = users::table.into_boxed();
-    if let Some(pattern) = &filter.pattern {
-        found = found.filter(users::search_text.like(pattern).escape('\\'));
+/// Selects the accounts that match a filter, with `created_after` in place of the filter's own.
+fn matching(filter: &UserFilter, created_after: Option<Timestamp>) -> users::BoxedQuery<'static, MultiBackend> {
+    let mut query = users::table.into_boxed();
+    if let Some(q) = &filter.q {
+        query = query.filter(users::search_text.like(like_pattern(q)).escape('\\'));
     }
-    if let Some(instant) = created_after {
-        found = found.filter(users::created_at.gt(instant));
+    if let Some(time) = created_after {
+        query = query.filter(users::created_at.gt(time.micros()));
     }
-    if let Some(role) = &filter.role {
-        found = found.filter(users::role.eq(role));
+    if let Some(role) = filter.role {
+        query = query.filter(users::role.eq(role.as_str()));
     }
     if let Some(disabled) = filter.disabled {
-        found = found.filter(users::disabled.eq(disabled));
+        query = query.filter(users::disabled.eq(disabled));
     }
-    found
+    query
 }
 
-/// The accounts that come after a row.
-pub fn list_after(c: &mut DbConnection, filter: &Filter, keyset: &Keyset) -> QueryResult<Vec<UserRow>> {
+/// Lists the accounts after a position.
+pub fn list_after(c: &mut DbConnection, filter: &UserFilter, keyset: &Keyset) -> QueryResult<Vec<User>> {
     let created_after = keyset.unless_implied(filter.created_after);
     let mut page = matching(filter, created_after).order(keyset.order()).limit(keyset.limit);
-    if let Some(rest) = keyset.rest(c) {
-        page = page.filter(rest);
+    if let Some(condition) = keyset.after_position(c) {
+        page = page.filter(condition);
     }
-    page.select(COLUMNS).load(c)
+    let rows: Vec<UserRow> = page.select(UserRow::as_select()).load(c)?;
+    Ok(rows.into_iter().map(User::from).collect())
 }
 
-/// How many accounts there are in all.
-pub fn count(c: &mut DbConnection, filter: &Filter) -> QueryResult<i64> {
+/// Counts the accounts that match a filter.
+pub fn count(c: &mut DbConnection, filter: &UserFilter) -> QueryResult<i64> {
     matching(filter, filter.created_after).select(count_star()).first(c)
 }

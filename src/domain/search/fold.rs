@@ -1,10 +1,10 @@
-//! Text without what a search overlooks: case, accents, compatibility forms. Each folded character remembers the part of the
-//! original that it stands for, so that a match can be shown there.
+//! Folding: text without the differences that a search ignores (case, accents, compatibility forms). Each folded character
+//! records its range in the original text, so that a match can be highlighted there.
 
 use unicode_general_category::{GeneralCategory, get_general_category};
 use unicode_normalization::UnicodeNormalization;
 
-/// A folded character, and the bytes of the original text that it stands for.
+/// A folded character and its byte range in the original text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Folded {
     pub(super) character: char,
@@ -17,8 +17,8 @@ pub(super) fn is_mark(character: char) -> bool {
     matches!(get_general_category(character), EnclosingMark | NonspacingMark | SpacingMark)
 }
 
-/// Folds a text cluster by cluster, a cluster being what normalisation may compose: a character with its marks, a Hangul
-/// syllable.
+/// Folds a text cluster by cluster. A cluster is a sequence that normalisation may compose: a character with its marks, or a
+/// Hangul syllable.
 pub(super) fn fold(text: &str) -> Vec<Folded> {
     let mut folded = Vec::with_capacity(text.len());
     let mut characters = text.char_indices().peekable();
@@ -37,7 +37,7 @@ pub(super) fn fold(text: &str) -> Vec<Folded> {
     folded
 }
 
-/// Whether a character may melt into the one before it: marks, the vowels and finals of Hangul, the half-width marks of kana.
+/// Whether a character may compose with the one before it: marks, the vowels and finals of Hangul, half-width kana marks.
 fn extends(character: char) -> bool {
     !character.is_ascii()
         && (matches!(character, '\u{1160}'..='\u{11FF}' | '\u{FF9E}' | '\u{FF9F}') || is_mark(character))
@@ -46,7 +46,8 @@ fn extends(character: char) -> bool {
 fn fold_cluster(cluster: &str, push: &mut impl FnMut(char)) {
     let without_accents = cluster.nfkd().filter(|character| !matches!(character, '\u{300}'..='\u{36F}'));
     for character in without_accents.nfkc().filter(|&character| !is_ignorable(character)) {
-        // Each character for itself: whether a Greek word ends here is not the same in a text and in what is searched of it.
+        // Character by character: `str::to_lowercase` has a special sigma for the end of a word, and a prefix in a query ends
+        // where the word in the text does not.
         for lower in character.to_lowercase() {
             match plain(lower) {
                 Some(letters) => letters.chars().for_each(&mut *push),
@@ -56,15 +57,15 @@ fn fold_cluster(cluster: &str, push: &mut impl FnMut(char)) {
     }
 }
 
-/// What only says how to draw or break: joiners, soft hyphens, variation selectors, key caps. The space of no width is a
-/// space.
+/// Whether a character only controls display: joiners, soft hyphens, variation selectors, key caps. The zero-width space counts
+/// as a space.
 fn is_ignorable(character: char) -> bool {
     use GeneralCategory::{EnclosingMark, Format};
     matches!(character, '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}')
         || character != '\u{200B}' && matches!(get_general_category(character), EnclosingMark | Format)
 }
 
-/// How letters that do not decompose are written on a keyboard without them.
+/// The usual transliteration of a letter that does not decompose.
 const fn plain(letter: char) -> Option<&'static str> {
     Some(match letter {
         'ς' => "σ",
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn case_accents_and_forms_are_overlooked() {
+    fn case_accents_and_compatibility_forms_are_ignored() {
         for (text, expected) in [
             ("Zürich", "zurich"),
             ("Zu\u{308}rich", "zurich"),
@@ -116,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folded_character_knows_where_it_comes_from() {
+    fn folded_character_has_its_range_in_the_original() {
         let text = "aßu\u{308}";
         let parts: Vec<_> = fold(text).iter().map(|folded| &text[folded.start..folded.end]).collect();
         assert_eq!(parts, ["a", "ß", "ß", "u\u{308}"]);

@@ -1,9 +1,9 @@
-//! Full-text search, as far as it is not the engines': what a text's terms are, what is searched for, and how a match is shown.
+//! Full-text search, apart from the index: the terms of a text, the terms of a query, and snippets.
 //!
-//! - Case, accents and compatibility forms are overlooked (`zurich` finds `Zürich`).
-//! - A word is a run of letters, digits and their marks. Scripts written without spaces become pairs of neighbouring
-//!   characters, so that any part of a run is found. Each emoji is a term of its own.
-//! - All words must be there, in any order; each may be the beginning of a longer one. Nothing has a special meaning.
+//! - Case, accents and compatibility forms are ignored (`zurich` finds `Zürich`).
+//! - A word is a run of letters, digits and their marks. Scripts without spaces are indexed as pairs of adjacent characters, so
+//!   that any part of a run is found. Each emoji is a term.
+//! - All words of a query must match, in any order, each as the prefix of a term. There is no query syntax.
 
 mod fold;
 mod snippet;
@@ -14,13 +14,15 @@ mod tokens;
 pub use snippet::snippet;
 use tokens::{Side, Tokenized};
 
-/// How many different terms of a query count; the others are ignored.
+use super::{BucketlistId, Timestamp};
+
+/// Maximum number of distinct terms in a query; further ones are ignored.
 const MAX_QUERY_TERMS: usize = 16;
-/// How many terms of a text are indexed, and how many bytes of them: PostgreSQL takes 1 MiB for a document.
+/// Maximum number of indexed terms of a text, and of their bytes: PostgreSQL accepts 1 MiB per document.
 const MAX_TERMS: usize = 8_192;
 const MAX_BYTES: usize = 256 * 1024;
 
-/// The terms of a text in their order: letters, digits, marks and symbols only.
+/// Returns the terms of a text in order. They consist of letters, digits, marks and symbols only.
 #[must_use]
 pub fn search_terms(text: &str) -> Vec<String> {
     let text = Tokenized::new(text, Side::Text);
@@ -36,14 +38,14 @@ pub fn search_terms(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// What is searched for: terms that must all be there, each as the beginning of a term.
+/// A query: terms that must all match, each as a prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchQuery {
     terms: Vec<String>,
 }
 
 impl SearchQuery {
-    /// The terms of what somebody typed; the first sixteen different ones count. `None` when there is none, as in `?!`.
+    /// Parses a query; `None` if it has no term, as in `?!`. Terms after the first 16 distinct ones are ignored.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let text = Tokenized::new(text, Side::Query);
@@ -60,9 +62,32 @@ impl SearchQuery {
         (!terms.is_empty()).then_some(Self { terms })
     }
 
-    /// The terms: at least one, all different, of the characters that [`search_terms`] has.
+    /// The terms: at least one, all distinct, of the same characters as [`search_terms`].
     #[must_use]
     pub fn terms(&self) -> &[String] {
         &self.terms
     }
+}
+
+/// The type of a search hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SearchTarget {
+    Bucketlist,
+    Item,
+}
+
+/// A bucketlist or an item that matches a query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SearchHit {
+    pub target: SearchTarget,
+    /// ID of the bucketlist or the item.
+    pub id: i64,
+    /// The bucketlist itself, or the one the item is in.
+    pub bucketlist_id: BucketlistId,
+    pub name: String,
+    pub description: Option<String>,
+    /// Whether the item is completed; `None` for a bucketlist.
+    pub done: Option<bool>,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
 }

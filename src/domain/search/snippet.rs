@@ -1,4 +1,4 @@
-//! How a match is shown: HTML of the original text, with the matches marked.
+//! Snippets: an excerpt of the original text as HTML, with the matches marked.
 
 use std::ops::Range;
 
@@ -9,18 +9,18 @@ use super::{
     tokens::{Side, Token, Tokenized},
 };
 
-/// How many characters, as readers count them, a snippet has.
+/// Length of a snippet in grapheme clusters.
 const LENGTH: usize = 160;
-/// How many of them may come before the first match.
+/// Maximum number of grapheme clusters before the first match.
 const BEFORE: usize = 40;
-/// How far a cut may move to fall between words.
+/// Maximum distance by which a cut moves to a word boundary, in grapheme clusters.
 const SLACK: usize = 20;
-/// How many characters, as machines count them, are shown of a text: what a reader takes for one may be thousands. Escaped
-/// and marked they are no more than 4000, whatever the text.
+/// Maximum number of code points of the text in a snippet, since a grapheme cluster may have thousands. With escapes and marks
+/// the HTML has at most 4000.
 const MAX_CHARACTERS: usize = 500;
 
-/// About 160 characters of the text around the first match as HTML: everything is escaped, matches are in `<mark>…</mark>`,
-/// `…` stands for what is left out. `None` when nothing matches.
+/// Returns about 160 characters of the text around the first match as HTML: escaped, with matches in `<mark>…</mark>` and `…` in
+/// place of omitted text. `None` if nothing matches.
 #[must_use]
 pub fn snippet(text: &str, query: &SearchQuery) -> Option<String> {
     let matches = matches(text, query);
@@ -49,12 +49,12 @@ pub fn snippet(text: &str, query: &SearchQuery) -> Option<String> {
     Some(html)
 }
 
-/// The bytes that match, in their order, none touching the next.
+/// Returns the matching byte ranges in order; adjacent ranges are merged.
 fn matches(text: &str, query: &SearchQuery) -> Vec<Range<usize>> {
     let text = Tokenized::new(text, Side::Text);
     let mut found: Vec<Range<usize>> = Vec::new();
     for &token in &text.tokens {
-        let longest = query.terms().iter().filter_map(|term| beginning(&text, token, term)).max();
+        let longest = query.terms().iter().filter_map(|term| prefix_length(&text, token, term)).max();
         let Some(length) = longest else { continue };
         let (first, last) = (text.folded[token.start], text.folded[token.start + length - 1]);
         match found.last_mut() {
@@ -65,16 +65,15 @@ fn matches(text: &str, query: &SearchQuery) -> Vec<Range<usize>> {
     found
 }
 
-/// How many folded characters of the token the term is, if the token begins with it.
-fn beginning(text: &Tokenized, token: Token, term: &str) -> Option<usize> {
+/// The number of folded characters of `term` if the token starts with it.
+fn prefix_length(text: &Tokenized, token: Token, term: &str) -> Option<usize> {
     let mut characters = text.characters(token);
     term.chars().try_fold(0, |length, character| (characters.next() == Some(character)).then_some(length + 1))
 }
 
-/// Which part of the text is shown. It is never cut within what a reader takes for one character, and between words if one
-/// ends nearby.
+/// Selects the part of the text to show. It is cut between grapheme clusters, and at a word boundary if there is one nearby.
 fn window(text: &str, first_match: usize) -> Range<usize> {
-    // Only what may be shown is looked at: a text may be long.
+    // Texts may be long: stop after the part that can be shown.
     let mut starts: Vec<usize> = Vec::new();
     let mut match_at = 0;
     for (start, _) in text.grapheme_indices(true) {
@@ -85,11 +84,11 @@ fn window(text: &str, first_match: usize) -> Range<usize> {
         }
         starts.push(start);
     }
-    let place = |index: usize| starts.get(index).copied().unwrap_or(text.len());
+    let byte_at = |index: usize| starts.get(index).copied().unwrap_or(text.len());
     if starts.len() <= LENGTH && text.grapheme_indices(true).nth(LENGTH).is_none() {
         return 0..text.len();
     }
-    let is_space = |index: usize| text[place(index)..].starts_with(char::is_whitespace);
+    let is_space = |index: usize| text[byte_at(index)..].starts_with(char::is_whitespace);
     let mut from = match_at.saturating_sub(BEFORE);
     if from > 0 {
         from = (from..match_at.min(from + SLACK)).find(|&index| is_space(index)).map_or(from, |index| index + 1);
@@ -98,10 +97,10 @@ fn window(text: &str, first_match: usize) -> Range<usize> {
     if to < starts.len() {
         to = (to.saturating_sub(SLACK).max(match_at + 1)..=to).rev().find(|&index| is_space(index)).unwrap_or(to);
     }
-    place(from)..place(to)
+    byte_at(from)..byte_at(to)
 }
 
-/// As much of the part as is not too long. A reader's character that is too long by itself is cut.
+/// Limits the part to [`MAX_CHARACTERS`]. A grapheme cluster that is longer than that is cut.
 fn limited(text: &str, shown: Range<usize>, first_match: usize) -> Range<usize> {
     let is_far = text[shown.start..first_match].chars().nth(MAX_CHARACTERS / 2).is_some();
     let start = if is_far { first_match } else { shown.start };
@@ -111,7 +110,7 @@ fn limited(text: &str, shown: Range<usize>, first_match: usize) -> Range<usize> 
     start..start + whole.filter(|end| start + end > first_match).unwrap_or(cut)
 }
 
-/// Harmless between tags and in attributes.
+/// Escapes text for use between tags and in attributes.
 fn escape(text: &str, html: &mut String) {
     for character in text.chars() {
         match character {

@@ -1,4 +1,4 @@
-//! Languages, signs and hostile texts.
+//! Scripts, symbols and hostile input.
 
 use std::collections::HashSet;
 
@@ -8,14 +8,14 @@ fn query(text: &str) -> SearchQuery {
     SearchQuery::parse(text).unwrap_or_else(|| panic!("{text} has no term"))
 }
 
-/// What both engines do with terms.
+/// Matches as both database engines do.
 fn finds(text: &str, searched: &str) -> bool {
     let terms = search_terms(text);
     query(searched).terms().iter().all(|wanted| terms.iter().any(|term| term.starts_with(wanted)))
 }
 
 #[test]
-fn texts_are_cut_into_terms() {
+fn text_is_split_into_terms() {
     let table: &[(&str, &[&str])] = &[
         ("See the World!", &["see", "the", "world"]),
         ("Tromsø, 2027-02-01", &["tromso", "2027", "02", "01"]),
@@ -41,7 +41,7 @@ fn texts_are_cut_into_terms() {
 }
 
 #[test]
-fn a_text_is_found_by_its_parts() {
+fn text_is_found_by_prefixes_of_its_terms() {
     for (text, searched) in [
         ("Zürich", "zurich"),
         ("Zurich", "ZÜR"),
@@ -78,7 +78,7 @@ fn a_text_is_found_by_its_parts() {
 }
 
 #[test]
-fn nothing_typed_has_a_special_meaning() {
+fn query_has_no_special_syntax() {
     for (typed, terms) in [
         ("\"quoted phrase\"", &["quoted", "phrase"] as &[&str]),
         ("zur*", &["zur"]),
@@ -98,7 +98,7 @@ fn nothing_typed_has_a_special_meaning() {
 }
 
 #[test]
-fn terms_hold_nothing_that_an_engine_could_understand() {
+fn terms_contain_no_query_syntax_of_an_engine() {
     let every: Vec<char> = ('\0'..='\u{2FFFF}').collect();
     let characters: HashSet<char> = every
         .chunks(2_000)
@@ -117,7 +117,7 @@ fn terms_hold_nothing_that_an_engine_could_understand() {
 }
 
 #[test]
-fn long_texts_have_bounds() {
+fn terms_are_bounded() {
     let long = "abcdefghij ".repeat(930);
     assert_eq!(search_terms(&long).len(), 930);
     assert_eq!(query(&long).terms(), ["abcdefghij"]);
@@ -133,7 +133,7 @@ fn long_texts_have_bounds() {
 }
 
 #[test]
-fn matches_are_marked_in_the_original() {
+fn matches_are_marked_in_the_original_text() {
     for (text, searched, expected) in [
         ("Zürich by night", "zuri ni", Some("<mark>Züri</mark>ch by <mark>ni</mark>ght")),
         ("Zu\u{308}rich", "zu", Some("<mark>Zu\u{308}</mark>rich")),
@@ -156,7 +156,7 @@ fn matches_are_marked_in_the_original() {
 }
 
 #[test]
-fn a_long_text_is_cut_around_the_first_match() {
+fn long_text_is_cut_around_the_first_match() {
     let text = format!("{}the needle lies {}", "hay in a stack ".repeat(50), "under more hay ".repeat(50));
     let cut = snippet(&text, &query("needle")).unwrap();
     assert!(cut.starts_with('…') && cut.ends_with('…') && cut.contains("the <mark>needle</mark> lies"), "{cut}");
@@ -176,7 +176,7 @@ fn a_long_text_is_cut_around_the_first_match() {
 }
 
 #[test]
-fn a_snippet_is_short_to_machines_too() {
+fn snippet_is_bounded_in_code_points() {
     let crowned = |letter: char, marks: usize| format!("{letter}{}", "\u{30d}".repeat(marks));
     for (text, searched) in [
         (crowned('x', 4000), "x"),

@@ -1,27 +1,27 @@
-//! What a text is cut into. Both engines are given these and nothing else, so that they find the same.
+//! Tokenisation, shared by both database engines so that they find the same documents.
 
 use unicode_general_category::{GeneralCategory, get_general_category};
 
 use super::fold::{Folded, fold, is_mark};
 
-/// How many characters of a word count.
-const WORD: usize = 64;
+/// Maximum number of indexed characters of a word.
+const MAX_WORD_LENGTH: usize = 64;
 
-/// A searchable part of a text: a place among its folded characters.
+/// A term in a text: a range of its folded characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Token {
     pub(super) start: usize,
     pub(super) end: usize,
 }
 
-/// A text as it is searched.
+/// A folded text and its tokens.
 pub(super) struct Tokenized {
     pub(super) folded: Vec<Folded>,
     pub(super) tokens: Vec<Token>,
 }
 
-/// Whether the last character of a run without spaces stands for itself, too: in a text it does, so that any character begins
-/// a token; in what is searched it would add nothing.
+/// What is tokenised. In a text, the last character of a run without spaces is a separate token, so that a token starts at
+/// every character; in a query it would be redundant.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
     Text,
@@ -42,7 +42,7 @@ impl Tokenized {
                 }
             }
             match class {
-                Class::Word => tokens.push(Token { start, end: end.min(start + WORD) }),
+                Class::Word => tokens.push(Token { start, end: end.min(start + MAX_WORD_LENGTH) }),
                 Class::Symbol => tokens.push(Token { start, end }),
                 Class::Unspaced => {
                     let last = if side == Side::Query && end - start > 1 { end - 1 } else { end };
@@ -64,14 +64,14 @@ impl Tokenized {
     }
 }
 
-/// What a character is to a search.
+/// The role of a character in a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Class {
     /// Part of a word.
     Word,
-    /// Part of a run in which words are not told apart: two characters at a time are a token.
+    /// Part of a run without word boundaries, of which each pair of adjacent characters is a token.
     Unspaced,
-    /// A token of its own.
+    /// A separate token.
     Symbol,
     Separator,
 }
@@ -79,7 +79,7 @@ enum Class {
 impl Class {
     fn continues_with(self, next: char) -> bool {
         let next_is = classify(next);
-        // A mark belongs to what it stands on, and is a separator only by itself.
+        // A mark continues the run before it, and is a separator only by itself.
         next_is == self || next_is == Self::Separator && is_mark(next)
     }
 }
@@ -90,10 +90,10 @@ fn classify(character: char) -> Class {
     }
     use GeneralCategory as G;
     match get_general_category(character) {
-        // Two of these letters are a flag.
+        // Regional indicators: two of them are a flag.
         _ if matches!(character, '\u{1F1E6}'..='\u{1F1FF}') => Class::Unspaced,
         G::OtherSymbol => Class::Symbol,
-        // Arrows and other signs that are also drawn as emoji; `+` and `<` are punctuation to most.
+        // Arrows and other signs that have an emoji form; `+` and `<` are punctuation.
         G::MathSymbol if character >= '\u{2190}' => Class::Symbol,
         G::UppercaseLetter
         | G::LowercaseLetter
@@ -114,7 +114,7 @@ fn classify(character: char) -> Class {
     }
 }
 
-/// Whether a letter is of a script that is written without spaces.
+/// Whether a letter belongs to a script without spaces between words.
 const fn is_unspaced(letter: char) -> bool {
     matches!(letter,
         // Han

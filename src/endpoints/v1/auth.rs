@@ -1,4 +1,4 @@
-//! Accounts, sessions and passwords.
+//! `/v1/auth`.
 
 use contract::{
     ApiError, Caller, Json, User,
@@ -14,38 +14,42 @@ use contract::{
 
 use super::users;
 use crate::{
+    domain::{SessionId, Timestamp, UserId},
     endpoints::{audit_origin, secret},
-    services::{Accounts, NewAccount, Session},
+    services::{Accounts, NewAccount, SessionTokens},
 };
 
-/// `/v1/auth` over the accounts.
-pub struct Auth(pub Accounts);
+/// Implements the endpoints of registration, sessions and passwords.
+pub struct AuthApi(pub Accounts);
 
-impl AuthEndpoints for Auth {
+impl AuthEndpoints for AuthApi {
     async fn register(&self, client: Client, Json(body): Json<Registration>) -> Result<Registered, ApiError> {
         let account = NewAccount { email: body.email.0, password: secret(&body.password), name: body.name };
         let user_agent = client.user_agent.clone();
-        let session = session(self.0.register(account, None, user_agent, audit_origin(client, None)).await?.value);
+        let registered = self.0.register(account, None, user_agent, audit_origin(client, None)).await?;
+        let session = session(registered.value);
         let location = format!("/v1/users/{}", session.user.id.0);
         Ok(Registered::Created(Json(session), location))
     }
 
     async fn login(&self, client: Client, Json(body): Json<Credentials>) -> Result<SessionOpened, ApiError> {
         let user_agent = client.user_agent.clone();
-        let opened =
-            self.0.login(&body.email.0, secret(&body.password), user_agent, audit_origin(client, None)).await?;
-        Ok(SessionOpened::Ok(Json(session(opened))))
+        let origin = audit_origin(client, None);
+        let tokens = self.0.login(&body.email.0, secret(&body.password), user_agent, origin).await?;
+        Ok(SessionOpened::Ok(Json(session(tokens))))
     }
 
     async fn refresh(&self, client: Client, Json(body): Json<SessionRefresh>) -> Result<SessionOpened, ApiError> {
-        let refreshed = self.0.refresh(secret(&body.refresh_token), audit_origin(client, None)).await?;
-        Ok(SessionOpened::Ok(Json(session(refreshed))))
+        let tokens = self.0.refresh(secret(&body.refresh_token), audit_origin(client, None)).await?;
+        Ok(SessionOpened::Ok(Json(session(tokens))))
     }
 
     async fn logout(&self, User(caller): User, client: Client) -> Result<LoggedOut, ApiError> {
-        let origin = audit_origin(client, Some(caller.user_id));
         let Caller { user_id, session_id, token_id, token_expires_at, .. } = caller;
-        self.0.logout(user_id, session_id, token_id, token_expires_at, origin).await?;
+        let (user_id, session_id) = (UserId::new(user_id), SessionId::new(session_id));
+        let expires_at = Timestamp::from_seconds(token_expires_at);
+        let origin = audit_origin(client, Some(user_id));
+        self.0.logout(user_id, session_id, token_id, expires_at, origin).await?;
         Ok(LoggedOut::Done)
     }
 
@@ -56,8 +60,9 @@ impl AuthEndpoints for Auth {
         Json(body): Json<PasswordChange>,
     ) -> Result<PasswordSet, ApiError> {
         let (current, new) = (secret(&body.current_password), secret(&body.new_password));
-        let origin = audit_origin(client, Some(caller.user_id));
-        self.0.change_password(caller.user_id, caller.session_id, current, new, origin).await?;
+        let (user_id, session_id) = (UserId::new(caller.user_id), SessionId::new(caller.session_id));
+        let origin = audit_origin(client, Some(user_id));
+        self.0.change_password(user_id, session_id, current, new, origin).await?;
         Ok(PasswordSet::Done)
     }
 
@@ -81,13 +86,13 @@ impl AuthEndpoints for Auth {
     }
 }
 
-fn session(session: Session) -> AuthSession {
+fn session(tokens: SessionTokens) -> AuthSession {
     AuthSession {
-        access_token: session.access_token,
+        access_token: tokens.access_token,
         token_type: TokenType::Bearer,
-        expires_in: session.expires_in,
-        refresh_token: session.refresh_token,
-        refresh_expires_in: session.refresh_expires_in,
-        user: users::user(session.user),
+        expires_in: tokens.expires_in,
+        refresh_token: tokens.refresh_token,
+        refresh_expires_in: tokens.refresh_expires_in,
+        user: users::user(tokens.user),
     }
 }

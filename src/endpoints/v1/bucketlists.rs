@@ -1,9 +1,11 @@
-//! Bucketlists.
+//! `/v1/bucketlists`.
 
 use contract::{
     ApiError, Json, User,
     v1::{
-        endpoints::{BucketlistCreated, BucketlistDeleted, BucketlistEndpoints, Bucketlists as Answer, OneBucketlist},
+        endpoints::{
+            BucketlistCreated, BucketlistDeleted, BucketlistEndpoints, Bucketlists as ListResponse, OneBucketlist,
+        },
         schemas::{Bucketlist, BucketlistCreate, BucketlistPage, BucketlistReplace},
     },
     values::{Id, Nullable, SearchText, Timestamp},
@@ -12,26 +14,26 @@ use poem_openapi::param::{Path, Query};
 
 use super::pages;
 use crate::{
-    db::repositories::bucketlists::BucketlistRow,
-    services::{BucketlistContent, Bucketlists, Precondition},
+    domain::{self, BucketlistContent, BucketlistId, UserId},
+    services::{Bucketlists, Precondition},
 };
 
-/// `/v1/bucketlists` over the bucketlists.
-pub struct BucketlistLists(pub Bucketlists);
+/// Implements the endpoints of bucketlists.
+pub struct BucketlistApi(pub Bucketlists);
 
-impl BucketlistEndpoints for BucketlistLists {
+impl BucketlistEndpoints for BucketlistApi {
     async fn list(
         &self,
         User(caller): User,
         page: Query<i32>,
         per_page: Query<i32>,
         q: Query<Option<SearchText>>,
-    ) -> Result<Answer, ApiError> {
-        let request = pages::request(page.0, per_page.0, q.0);
-        let found = self.0.list(caller.user_id, request.clone()).await?;
-        let (meta, links) = pages::frame("/v1/bucketlists", &request, found.total);
-        let data = found.rows.into_iter().map(bucketlist).collect();
-        Ok(Answer::Ok(Json(BucketlistPage { data, meta, links })))
+    ) -> Result<ListResponse, ApiError> {
+        let query = pages::query(page.0, per_page.0, q.0);
+        let page = self.0.list_by_offset(UserId::new(caller.user_id), query.clone()).await?;
+        let (meta, links) = pages::meta_and_links("/v1/bucketlists", &query, page.total);
+        let data = page.data.into_iter().map(bucketlist).collect();
+        Ok(ListResponse::Ok(Json(BucketlistPage { data, meta, links })))
     }
 
     async fn create(
@@ -40,13 +42,14 @@ impl BucketlistEndpoints for BucketlistLists {
         Json(body): Json<BucketlistCreate>,
     ) -> Result<BucketlistCreated, ApiError> {
         let content = BucketlistContent { name: body.name, description: body.description };
-        let row = self.0.create(caller.user_id, content, None).await?.value;
-        let location = format!("/v1/bucketlists/{}", row.id);
-        Ok(BucketlistCreated::Created(Json(bucketlist(row)), location))
+        let list = self.0.create(UserId::new(caller.user_id), content, None).await?.value.value;
+        let location = format!("/v1/bucketlists/{}", list.id);
+        Ok(BucketlistCreated::Created(Json(bucketlist(list)), location))
     }
 
     async fn get(&self, User(caller): User, Path(Id(id)): Path<Id>) -> Result<OneBucketlist, ApiError> {
-        Ok(OneBucketlist::Ok(Json(bucketlist(self.0.get(caller.user_id, id).await?))))
+        let list = self.0.get(UserId::new(caller.user_id), BucketlistId::new(id)).await?;
+        Ok(OneBucketlist::Ok(Json(bucketlist(list.value))))
     }
 
     async fn replace(
@@ -56,24 +59,25 @@ impl BucketlistEndpoints for BucketlistLists {
         Json(body): Json<BucketlistReplace>,
     ) -> Result<OneBucketlist, ApiError> {
         let content = BucketlistContent { name: body.name, description: body.description };
-        let row = self.0.replace(caller.user_id, id, content, Precondition::None).await?;
-        Ok(OneBucketlist::Ok(Json(bucketlist(row))))
+        let (owner, id) = (UserId::new(caller.user_id), BucketlistId::new(id));
+        let list = self.0.replace(owner, id, content, Precondition::None).await?;
+        Ok(OneBucketlist::Ok(Json(bucketlist(list.value))))
     }
 
     async fn delete(&self, User(caller): User, Path(Id(id)): Path<Id>) -> Result<BucketlistDeleted, ApiError> {
-        self.0.delete(caller.user_id, id, Precondition::None).await?;
+        self.0.delete(UserId::new(caller.user_id), BucketlistId::new(id), Precondition::None).await?;
         Ok(BucketlistDeleted::Done)
     }
 }
 
-fn bucketlist(row: BucketlistRow) -> Bucketlist {
+fn bucketlist(list: domain::Bucketlist) -> Bucketlist {
     Bucketlist {
-        id: Id(row.id),
-        name: row.name,
-        description: Nullable(row.description),
-        items_total: row.items_total,
-        items_done: row.items_done,
-        created_at: Timestamp::from_micros(row.created_at),
-        updated_at: Timestamp::from_micros(row.updated_at),
+        id: Id(list.id.get()),
+        name: list.name,
+        description: Nullable(list.description),
+        items_total: list.items_total,
+        items_done: list.items_done,
+        created_at: Timestamp::from_micros(list.created_at.micros()),
+        updated_at: Timestamp::from_micros(list.updated_at.micros()),
     }
 }

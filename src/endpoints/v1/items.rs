@@ -1,9 +1,9 @@
-//! Items of bucketlists.
+//! `/v1/bucketlists/{bucketlist_id}/items`.
 
 use contract::{
     ApiError, Json, User,
     v1::{
-        endpoints::{ItemCreated, ItemDeleted, ItemEndpoints, Items as Answer, OneItem},
+        endpoints::{ItemCreated, ItemDeleted, ItemEndpoints, Items as ListResponse, OneItem},
         schemas::{Item, ItemCreate, ItemPage, ItemReplace},
     },
     values::{Date, Id, Nullable, SearchText, Timestamp},
@@ -12,14 +12,14 @@ use poem_openapi::param::{Path, Query};
 
 use super::pages;
 use crate::{
-    db::repositories::items::{ItemRow, ItemScope},
-    services::{ItemContent, Items, Precondition},
+    domain::{self, BucketlistId, ItemContent, ItemId, ItemScope, UserId},
+    services::{Items, Precondition},
 };
 
-/// `/v1/bucketlists/{bucketlist_id}/items` over the items.
-pub struct ItemLists(pub Items);
+/// Implements the endpoints of items.
+pub struct ItemApi(pub Items);
 
-impl ItemEndpoints for ItemLists {
+impl ItemEndpoints for ItemApi {
     async fn list(
         &self,
         caller: User,
@@ -27,14 +27,14 @@ impl ItemEndpoints for ItemLists {
         page: Query<i32>,
         per_page: Query<i32>,
         q: Query<Option<SearchText>>,
-    ) -> Result<Answer, ApiError> {
-        let place = place(&caller, bucketlist_id);
-        let request = pages::request(page.0, per_page.0, q.0);
-        let found = self.0.list(place, request.clone()).await?;
-        let path = format!("/v1/bucketlists/{}/items", place.bucketlist_id);
-        let (meta, links) = pages::frame(&path, &request, found.total);
-        let data = found.rows.into_iter().map(item).collect();
-        Ok(Answer::Ok(Json(ItemPage { data, meta, links })))
+    ) -> Result<ListResponse, ApiError> {
+        let scope = scope(&caller, &bucketlist_id);
+        let query = pages::query(page.0, per_page.0, q.0);
+        let page = self.0.list_by_offset(scope, query.clone()).await?;
+        let path = format!("/v1/bucketlists/{}/items", scope.bucketlist_id);
+        let (meta, links) = pages::meta_and_links(&path, &query, page.total);
+        let data = page.data.into_iter().map(item).collect();
+        Ok(ListResponse::Ok(Json(ItemPage { data, meta, links })))
     }
 
     async fn create(
@@ -49,9 +49,9 @@ impl ItemEndpoints for ItemLists {
             done: body.done.unwrap_or_default(),
             due_on: body.due_on.map(|Date(date)| date),
         };
-        let row = self.0.create(place(&caller, bucketlist_id), content, None).await?.value;
-        let location = format!("/v1/bucketlists/{}/items/{}", row.bucketlist_id, row.id);
-        Ok(ItemCreated::Created(Json(item(row)), location))
+        let created = self.0.create(scope(&caller, &bucketlist_id), content, None).await?.value.value;
+        let location = format!("/v1/bucketlists/{}/items/{}", created.bucketlist_id, created.id);
+        Ok(ItemCreated::Created(Json(item(created)), location))
     }
 
     async fn get(
@@ -60,7 +60,8 @@ impl ItemEndpoints for ItemLists {
         bucketlist_id: Path<Id>,
         Path(Id(item_id)): Path<Id>,
     ) -> Result<OneItem, ApiError> {
-        Ok(OneItem::Ok(Json(item(self.0.get(place(&caller, bucketlist_id), item_id).await?))))
+        let found = self.0.get(scope(&caller, &bucketlist_id), ItemId::new(item_id)).await?;
+        Ok(OneItem::Ok(Json(item(found.value))))
     }
 
     async fn replace(
@@ -76,8 +77,9 @@ impl ItemEndpoints for ItemLists {
             done: body.done.unwrap_or_default(),
             due_on: body.due_on.map(|Date(date)| date),
         };
-        let row = self.0.replace(place(&caller, bucketlist_id), item_id, content, Precondition::None).await?;
-        Ok(OneItem::Ok(Json(item(row))))
+        let (scope, id) = (scope(&caller, &bucketlist_id), ItemId::new(item_id));
+        let replaced = self.0.replace(scope, id, content, Precondition::None).await?;
+        Ok(OneItem::Ok(Json(item(replaced.value))))
     }
 
     async fn delete(
@@ -86,25 +88,25 @@ impl ItemEndpoints for ItemLists {
         bucketlist_id: Path<Id>,
         Path(Id(item_id)): Path<Id>,
     ) -> Result<ItemDeleted, ApiError> {
-        self.0.delete(place(&caller, bucketlist_id), item_id, Precondition::None).await?;
+        self.0.delete(scope(&caller, &bucketlist_id), ItemId::new(item_id), Precondition::None).await?;
         Ok(ItemDeleted::Done)
     }
 }
 
-fn place(User(caller): &User, Path(Id(bucketlist_id)): Path<Id>) -> ItemScope {
-    ItemScope { owner: caller.user_id, bucketlist_id }
+fn scope(User(caller): &User, Path(Id(bucketlist_id)): &Path<Id>) -> ItemScope {
+    ItemScope { owner: UserId::new(caller.user_id), bucketlist_id: BucketlistId::new(*bucketlist_id) }
 }
 
-fn item(row: ItemRow) -> Item {
+fn item(item: domain::Item) -> Item {
     Item {
-        id: Id(row.id),
-        bucketlist_id: Id(row.bucketlist_id),
-        name: row.name,
-        description: Nullable(row.description),
-        done: row.done,
-        done_at: Nullable(row.done_at.map(Timestamp::from_micros)),
-        due_on: Nullable(row.due_on.map(Date)),
-        created_at: Timestamp::from_micros(row.created_at),
-        updated_at: Timestamp::from_micros(row.updated_at),
+        id: Id(item.id.get()),
+        bucketlist_id: Id(item.bucketlist_id.get()),
+        name: item.name,
+        description: Nullable(item.description),
+        done: item.done,
+        done_at: Nullable(item.done_at.map(|time| Timestamp::from_micros(time.micros()))),
+        due_on: Nullable(item.due_on.map(Date)),
+        created_at: Timestamp::from_micros(item.created_at.micros()),
+        updated_at: Timestamp::from_micros(item.updated_at.micros()),
     }
 }

@@ -1,4 +1,4 @@
-//! v1 over the services.
+//! Version 1 of the API: implements its endpoint traits with the services.
 
 mod auth;
 mod bucketlists;
@@ -9,24 +9,24 @@ mod users;
 use contract::v1::endpoints::{AuthRoutes, BucketlistRoutes, ItemRoutes, UserRoutes};
 use poem_openapi::OpenApiService;
 
-pub use auth::Auth;
-pub use bucketlists::BucketlistLists;
-pub use items::ItemLists;
-pub use users::UserAccounts;
+pub use auth::AuthApi;
+pub use bucketlists::BucketlistApi;
+pub use items::ItemApi;
+pub use users::UserApi;
 
 use crate::services::Services;
 
-/// All of v1.
-pub type Api = (AuthRoutes<Auth>, UserRoutes<UserAccounts>, BucketlistRoutes<BucketlistLists>, ItemRoutes<ItemLists>);
+/// The routes of v1.
+pub type Api = (AuthRoutes<AuthApi>, UserRoutes<UserApi>, BucketlistRoutes<BucketlistApi>, ItemRoutes<ItemApi>);
 
-/// v1 as a service to be nested at `/v1`.
+/// Creates the service to nest at `/v1`.
 #[must_use]
 pub fn service(services: &Services) -> OpenApiService<Api, ()> {
     let api = (
-        AuthRoutes(Auth(services.accounts.clone())),
-        UserRoutes(UserAccounts(services.users.clone())),
-        BucketlistRoutes(BucketlistLists(services.bucketlists.clone())),
-        ItemRoutes(ItemLists(services.items.clone())),
+        AuthRoutes(AuthApi(services.accounts.clone())),
+        UserRoutes(UserApi(services.users.clone())),
+        BucketlistRoutes(BucketlistApi(services.bucketlists.clone())),
+        ItemRoutes(ItemApi(services.items.clone())),
     );
     OpenApiService::new(api, "BucketList API", "1.0.0")
 }

@@ -1,10 +1,10 @@
-//! Accounts.
+//! `/v1/users`.
 
 use contract::{
     Admin, ApiError, Json, User as Caller,
     caller::Client,
     v1::{
-        endpoints::{OneUser, UserDeleted, UserEndpoints, Users as UsersAnswer},
+        endpoints::{OneUser, UserDeleted, UserEndpoints, Users as ListResponse},
         schemas::{AccountDeletion, MePatch, Role, User, UserPage, UserPatch},
     },
     values::{EmailAddress, Id, SearchText, Timestamp},
@@ -13,17 +13,17 @@ use poem_openapi::param::{Path, Query};
 
 use super::pages;
 use crate::{
-    db::repositories::users::{ADMIN, USER, UserRow},
+    domain::{self, UserId, Versioned},
     endpoints::{audit_origin, secret},
     services::{AccountChanges, Precondition, Users},
 };
 
-/// `/v1/users` over the accounts.
-pub struct UserAccounts(pub Users);
+/// Implements the endpoints of accounts.
+pub struct UserApi(pub Users);
 
-impl UserEndpoints for UserAccounts {
+impl UserEndpoints for UserApi {
     async fn get_me(&self, Caller(caller): Caller) -> Result<OneUser, ApiError> {
-        one(self.0.get_own(caller.user_id).await?)
+        Ok(response(self.0.get_own(UserId::new(caller.user_id)).await?))
     }
 
     async fn update_me(
@@ -37,8 +37,9 @@ impl UserEndpoints for UserAccounts {
             email: body.email.map(|EmailAddress(address)| address),
             current_password: body.current_password.as_ref().map(secret),
         };
-        let origin = audit_origin(client, Some(caller.user_id));
-        one(self.0.update_own(caller.user_id, changes, Precondition::None, origin).await?)
+        let user_id = UserId::new(caller.user_id);
+        let origin = audit_origin(client, Some(user_id));
+        Ok(response(self.0.update_own(user_id, changes, Precondition::None, origin).await?))
     }
 
     async fn delete_me(
@@ -47,8 +48,9 @@ impl UserEndpoints for UserAccounts {
         client: Client,
         Json(body): Json<AccountDeletion>,
     ) -> Result<UserDeleted, ApiError> {
-        let origin = audit_origin(client, Some(caller.user_id));
-        self.0.delete_own(caller.user_id, secret(&body.password), Precondition::None, origin).await?;
+        let user_id = UserId::new(caller.user_id);
+        let origin = audit_origin(client, Some(user_id));
+        self.0.delete_own(user_id, secret(&body.password), Precondition::None, origin).await?;
         Ok(UserDeleted::Done)
     }
 
@@ -58,16 +60,16 @@ impl UserEndpoints for UserAccounts {
         page: Query<i32>,
         per_page: Query<i32>,
         q: Query<Option<SearchText>>,
-    ) -> Result<UsersAnswer, ApiError> {
-        let request = pages::request(page.0, per_page.0, q.0);
-        let found = self.0.list(request.clone()).await?;
-        let (meta, links) = pages::frame("/v1/users", &request, found.total);
-        let data = found.rows.into_iter().map(user).collect();
-        Ok(UsersAnswer::Ok(Json(UserPage { data, meta, links })))
+    ) -> Result<ListResponse, ApiError> {
+        let query = pages::query(page.0, per_page.0, q.0);
+        let page = self.0.list_by_offset(query.clone()).await?;
+        let (meta, links) = pages::meta_and_links("/v1/users", &query, page.total);
+        let data = page.data.into_iter().map(user).collect();
+        Ok(ListResponse::Ok(Json(UserPage { data, meta, links })))
     }
 
     async fn get(&self, _: Admin, Path(Id(user_id)): Path<Id>) -> Result<OneUser, ApiError> {
-        one(self.0.get(user_id).await?)
+        Ok(response(self.0.get(UserId::new(user_id)).await?))
     }
 
     async fn update(
@@ -78,11 +80,12 @@ impl UserEndpoints for UserAccounts {
         Json(body): Json<UserPatch>,
     ) -> Result<OneUser, ApiError> {
         let role = body.role.map(|role| match role {
-            Role::User => USER,
-            Role::Admin => ADMIN,
+            Role::User => domain::Role::User,
+            Role::Admin => domain::Role::Admin,
         });
-        let origin = audit_origin(client, Some(caller.user_id));
-        one(self.0.update(user_id, role, body.disabled, Precondition::None, origin).await?)
+        let origin = audit_origin(client, Some(UserId::new(caller.user_id)));
+        let updated = self.0.update(UserId::new(user_id), role, body.disabled, Precondition::None, origin).await?;
+        Ok(response(updated))
     }
 
     async fn delete(
@@ -91,23 +94,27 @@ impl UserEndpoints for UserAccounts {
         client: Client,
         Path(Id(user_id)): Path<Id>,
     ) -> Result<UserDeleted, ApiError> {
-        self.0.delete(user_id, Precondition::None, audit_origin(client, Some(caller.user_id))).await?;
+        let origin = audit_origin(client, Some(UserId::new(caller.user_id)));
+        self.0.delete(UserId::new(user_id), Precondition::None, origin).await?;
         Ok(UserDeleted::Done)
     }
 }
 
-fn one(row: UserRow) -> Result<OneUser, ApiError> {
-    Ok(OneUser::Ok(Json(user(row))))
+fn response(account: Versioned<domain::User>) -> OneUser {
+    OneUser::Ok(Json(user(account.value)))
 }
 
-pub(super) fn user(row: UserRow) -> User {
+pub(super) fn user(user: domain::User) -> User {
     User {
-        id: Id(row.id),
-        role: if row.is_admin() { Role::Admin } else { Role::User },
-        email: EmailAddress(row.email),
-        name: row.name,
-        disabled: row.disabled,
-        created_at: Timestamp::from_micros(row.created_at),
-        updated_at: Timestamp::from_micros(row.updated_at),
+        id: Id(user.id.get()),
+        role: match user.role {
+            domain::Role::User => Role::User,
+            domain::Role::Admin => Role::Admin,
+        },
+        email: EmailAddress(user.email),
+        name: user.name,
+        disabled: user.disabled,
+        created_at: Timestamp::from_micros(user.created_at.micros()),
+        updated_at: Timestamp::from_micros(user.updated_at.micros()),
     }
 }

@@ -1,4 +1,4 @@
-//! Everybody's accounts, for administrators.
+//! `/v2/admin/users`.
 
 use contract::{
     Admin, Json,
@@ -17,19 +17,19 @@ use poem_openapi::param::{Path, Query};
 
 use super::{
     Conditions, Cursors,
-    conditions::tag,
+    conditions::header_value,
     pages::{self, ListRequest, PageEnvelope},
     representations,
-    tables::BATCH,
+    tables::BATCH_SIZE,
 };
 use crate::{
-    db::repositories::users::{ADMIN, Filter, USER, UserRow},
+    domain::{self, UserFilter, UserId, Versioned},
     endpoints::audit_origin,
     services::Users,
 };
 
-/// `/v2/admin/users` over the accounts.
-pub struct AdminUsers {
+/// Implements the endpoints of all accounts.
+pub struct AdminUserApi {
     pub(super) users: Users,
     pub(super) cursors: Cursors,
     pub(super) conditions: Conditions,
@@ -37,7 +37,7 @@ pub struct AdminUsers {
 
 const PATH: &str = "/v2/admin/users";
 
-impl AdminUserEndpoints for AdminUsers {
+impl AdminUserEndpoints for AdminUserApi {
     async fn list(
         &self,
         _: Admin,
@@ -52,13 +52,13 @@ impl AdminUserEndpoints for AdminUsers {
         Query(include): Query<Vec<Include>>,
         _: IfNoneMatch,
     ) -> Result<ListResponse<UserPage>, ProblemResponse> {
-        let role = role.map(role_name);
-        let asked = ListRequest {
+        let role = role.map(domain_role);
+        let request = ListRequest {
             list: "users".to_owned(),
-            filter: Filter {
-                pattern: pages::pattern(q.as_ref()),
-                created_after: created_after.map(Timestamp::micros),
-                role: role.map(str::to_owned),
+            filter: UserFilter {
+                q: pages::text_filter(q.as_ref()),
+                created_after: created_after.map(|time| domain::Timestamp::from_micros(time.micros())),
+                role,
                 disabled,
             },
             sort: sort.as_ref(),
@@ -66,30 +66,32 @@ impl AdminUserEndpoints for AdminUsers {
             limit: pages::per_page(per_page),
             with_total: include.contains(&Include::Total),
         };
-        let (walk, binding) = asked.walk(&self.cursors)?;
-        let sort_key = walk.keyset.sort;
+        let (query, binding) = request.query(&self.cursors)?;
+        let sort_key = query.keyset.sort;
         if let (Format::Rows(format), None) = (format, per_page) {
             let users = self.users.clone();
-            let fetch = move |walk| {
+            let fetch = move |query| {
                 let users = users.clone();
-                async move { users.walk(walk).await }
+                async move { users.list_by_cursor(query).await }
             };
-            let body = pages::all(format, BATCH, walk, fetch, UserRow::position, shown).await?;
+            let body = pages::stream_all(format, BATCH_SIZE, query, fetch, domain::User::position, user).await?;
             return Ok(ListResponse::Rows(RowStream { format, file_name: "users", body, link: None }));
         }
-        let found = self.users.walk(walk).await?;
-        let next = pages::end(&found, |row| row.position(sort_key)).map(|end| self.cursors.write(&binding, &end));
-        let query = pages::Query::default()
+        let page = self.users.list_by_cursor(query).await?;
+        let next = pages::next_position(&page, |user| user.position(sort_key))
+            .map(|position| self.cursors.encode(&binding, &position));
+        let link_query = pages::Query::default()
             .with("sort", sort.as_ref().map(|Sort(sort)| sort))
             .with("q", q.map(|SearchText(q)| q))
             .with("role", role)
             .with("disabled", disabled)
             .with("created_after", created_after)
-            .with("include", asked.with_total.then_some("total"));
-        let frame = PageEnvelope::new(PATH, &query, asked.limit, cursor.as_ref(), next.as_deref(), found.total);
-        let data = found.rows.into_iter().map(shown).collect();
-        let page = UserPage { data, meta: frame.meta, links: frame.links };
-        pages::answer(format, "users", page, |page| page.data, frame.header)
+            .with("include", request.with_total.then_some("total"));
+        let envelope =
+            PageEnvelope::new(PATH, &link_query, request.limit, cursor.as_ref(), next.as_deref(), page.total);
+        let data = page.data.into_iter().map(user).collect();
+        let page = UserPage { data, meta: envelope.meta, links: envelope.links };
+        pages::list_response(format, "users", page, |page| page.data, envelope.header)
     }
 
     async fn get(
@@ -98,8 +100,8 @@ impl AdminUserEndpoints for AdminUsers {
         Path(Id(user_id)): Path<Id>,
         _: IfNoneMatch,
     ) -> Result<Retrieved<User>, ProblemResponse> {
-        let row = self.users.get(user_id).await?;
-        Ok(Retrieved { tag: tag(&Users::version(&row)), body: Json(shown(row)) })
+        let Versioned { value, etag } = self.users.get(UserId::new(user_id)).await?;
+        Ok(Retrieved { tag: header_value(&etag), body: Json(user(value)) })
     }
 
     async fn update(
@@ -111,9 +113,11 @@ impl AdminUserEndpoints for AdminUsers {
         Json(body): Json<UserPatch>,
     ) -> Result<Updated<User>, ProblemResponse> {
         let precondition = self.conditions.precondition(if_match)?;
-        let origin = audit_origin(client, Some(caller.user_id));
-        let row = self.users.update(user_id, body.role.map(role_name), body.disabled, precondition, origin).await?;
-        Ok(Updated { tag: tag(&Users::version(&row)), body: Json(shown(row)) })
+        let origin = audit_origin(client, Some(UserId::new(caller.user_id)));
+        let role = body.role.map(domain_role);
+        let Versioned { value, etag } =
+            self.users.update(UserId::new(user_id), role, body.disabled, precondition, origin).await?;
+        Ok(Updated { tag: header_value(&etag), body: Json(user(value)) })
     }
 
     async fn delete(
@@ -124,19 +128,20 @@ impl AdminUserEndpoints for AdminUsers {
         if_match: IfMatch,
     ) -> Result<NoContent, ProblemResponse> {
         let precondition = self.conditions.precondition(if_match)?;
-        self.users.delete(user_id, precondition, audit_origin(client, Some(caller.user_id))).await?;
+        let origin = audit_origin(client, Some(UserId::new(caller.user_id)));
+        self.users.delete(UserId::new(user_id), precondition, origin).await?;
         Ok(NoContent)
     }
 }
 
-const fn role_name(role: Role) -> &'static str {
+const fn domain_role(role: Role) -> domain::Role {
     match role {
-        Role::User => USER,
-        Role::Admin => ADMIN,
+        Role::User => domain::Role::User,
+        Role::Admin => domain::Role::Admin,
     }
 }
 
-fn shown(row: UserRow) -> User {
-    let links = Links::User(row.id);
-    representations::user(row, links)
+fn user(user: domain::User) -> User {
+    let links = Links::User(user.id.get());
+    representations::user(user, links)
 }

@@ -1,4 +1,4 @@
-//! What was done, by whom and from where, for administrators.
+//! `/v2/admin/audit`.
 
 use contract::{
     Admin,
@@ -16,22 +16,23 @@ use poem_openapi::param::Query;
 use super::{
     Cursors,
     pages::{self, ListRequest, PageEnvelope},
-    tables::BATCH,
+    representations::timestamp,
+    tables::BATCH_SIZE,
 };
 use crate::{
-    db::repositories::audit::{AuditRow, Filter},
-    services::Audit,
+    domain::{self, AuditFilter, UserId},
+    services::{Audit, Error},
 };
 
-/// `/v2/admin/audit` over the audit trail.
-pub struct AuditTrail {
+/// Implements the endpoint of the audit trail.
+pub struct AuditApi {
     pub(super) audit: Audit,
     pub(super) cursors: Cursors,
 }
 
 const PATH: &str = "/v2/admin/audit";
 
-impl AuditEndpoints for AuditTrail {
+impl AuditEndpoints for AuditApi {
     async fn list(
         &self,
         _: Admin,
@@ -50,34 +51,39 @@ impl AuditEndpoints for AuditTrail {
     ) -> Result<ListResponse<AuditEventPage>, ProblemResponse> {
         let (action, target_type) = (action.map(AuditAction::as_str), target_type.map(AuditTarget::as_str));
         let order = Sort(sort.as_ref().map_or("-created_at", |TimeSort(sort)| sort).to_owned());
-        let asked = ListRequest {
+        let time = |time: Timestamp| domain::Timestamp::from_micros(time.micros());
+        // The contract and the domain have the same words (a test compares them).
+        let unknown = |error: domain::UnknownWord| Error::Internal(Box::new(error));
+        let request = ListRequest {
             list: "audit events".to_owned(),
-            filter: Filter {
-                actor_id: actor_id.map(|Id(id)| id),
-                action: action.map(str::to_owned),
-                target_type: target_type.map(str::to_owned),
+            filter: AuditFilter {
+                actor_id: actor_id.map(|Id(id)| UserId::new(id)),
+                action: action.map(str::parse).transpose().map_err(unknown)?,
+                target_type: target_type.map(str::parse).transpose().map_err(unknown)?,
                 target_id: target_id.map(|Id(id)| id),
-                created_after: created_after.map(Timestamp::micros),
-                created_before: created_before.map(Timestamp::micros),
+                created_after: created_after.map(time),
+                created_before: created_before.map(time),
             },
             sort: Some(&order),
             cursor: cursor.as_ref(),
             limit: pages::per_page(per_page),
             with_total: include.contains(&Include::Total),
         };
-        let (walk, binding) = asked.walk(&self.cursors)?;
+        let (query, binding) = request.query(&self.cursors)?;
         if let (Format::Rows(format), None) = (format, per_page) {
             let audit = self.audit.clone();
-            let fetch = move |walk| {
+            let fetch = move |query| {
                 let audit = audit.clone();
-                async move { audit.walk(walk).await }
+                async move { audit.list_by_cursor(query).await }
             };
-            let body = pages::all(format, BATCH, walk, fetch, |row: &AuditRow, _| row.position(), shown).await?;
+            let position = |event: &domain::AuditEvent, _| event.position();
+            let body = pages::stream_all(format, BATCH_SIZE, query, fetch, position, audit_event).await?;
             return Ok(ListResponse::Rows(RowStream { format, file_name: "audit", body, link: None }));
         }
-        let found = self.audit.walk(walk).await?;
-        let next = pages::end(&found, AuditRow::position).map(|end| self.cursors.write(&binding, &end));
-        let query = pages::Query::default()
+        let page = self.audit.list_by_cursor(query).await?;
+        let next = pages::next_position(&page, domain::AuditEvent::position)
+            .map(|position| self.cursors.encode(&binding, &position));
+        let link_query = pages::Query::default()
             .with("sort", sort.as_ref().map(|TimeSort(sort)| sort))
             .with("actor_id", actor_id.map(|Id(id)| id))
             .with("action", action)
@@ -85,26 +91,26 @@ impl AuditEndpoints for AuditTrail {
             .with("target_id", target_id.map(|Id(id)| id))
             .with("created_after", created_after)
             .with("created_before", created_before)
-            .with("include", asked.with_total.then_some("total"));
-        let frame = PageEnvelope::new(PATH, &query, asked.limit, cursor.as_ref(), next.as_deref(), found.total);
-        let data = found.rows.into_iter().map(shown).collect();
-        let page = AuditEventPage { data, meta: frame.meta, links: frame.links };
-        pages::answer(format, "audit", page, |page| page.data, frame.header)
+            .with("include", request.with_total.then_some("total"));
+        let envelope =
+            PageEnvelope::new(PATH, &link_query, request.limit, cursor.as_ref(), next.as_deref(), page.total);
+        let data = page.data.into_iter().map(audit_event).collect();
+        let page = AuditEventPage { data, meta: envelope.meta, links: envelope.links };
+        pages::list_response(format, "audit", page, |page| page.data, envelope.header)
     }
 }
 
-fn shown(row: AuditRow) -> AuditEvent {
+fn audit_event(event: domain::AuditEvent) -> AuditEvent {
     AuditEvent {
-        id: Id(row.id),
-        created_at: Timestamp::from_micros(row.created_at),
-        action: row.action,
-        actor_id: Nullable(row.actor_id.map(Id)),
-        target_type: Nullable(row.target_type),
-        target_id: Nullable(row.target_id.map(Id)),
-        request_id: Nullable(row.request_id),
-        address: Nullable(row.address),
-        // Written by this server: what somebody else has put there cannot be shown.
-        detail: serde_json::from_str(&row.detail).unwrap_or_default(),
+        id: Id(event.id.get()),
+        created_at: timestamp(event.created_at),
+        action: event.action,
+        actor_id: Nullable(event.actor_id.map(|id| Id(id.get()))),
+        target_type: Nullable(event.target_type),
+        target_id: Nullable(event.target_id.map(Id)),
+        request_id: Nullable(event.request_id),
+        address: Nullable(event.address),
+        detail: event.detail.into_iter().collect(),
         links: Links::AuditEvent,
     }
 }
@@ -112,10 +118,9 @@ fn shown(row: AuditRow) -> AuditEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain;
 
     #[test]
-    fn the_contract_names_what_is_recorded() {
+    fn contract_and_domain_have_the_same_actions_and_targets() {
         let words = |all: &[AuditAction]| all.iter().map(|action| action.as_str()).collect::<Vec<_>>();
         let recorded: Vec<&str> = domain::AuditAction::ALL.iter().map(|action| action.as_str()).collect();
         assert_eq!(words(AuditAction::ALL), recorded);

@@ -1,4 +1,4 @@
-//! Accounts, sessions and passwords.
+//! `/v2/auth`.
 
 use contract::{
     Caller, Json, User,
@@ -24,19 +24,19 @@ use super::{
     representations,
 };
 use crate::{
-    db::repositories::keyset::{KeysetPosition, SortValue},
+    domain::{Session, SessionId, Timestamp, UserId},
     endpoints::{audit_origin, secret},
-    services::{Accounts, NewAccount, Session, Sessions},
+    services::{Accounts, NewAccount, SessionTokens, Sessions},
 };
 
-/// `/v2/auth` over the accounts and their sessions.
-pub struct Auth {
+/// Implements the endpoints of registration, sessions and passwords.
+pub struct AuthApi {
     pub(super) accounts: Accounts,
     pub(super) sessions: Sessions,
     pub(super) cursors: Cursors,
 }
 
-impl AuthEndpoints for Auth {
+impl AuthEndpoints for AuthApi {
     async fn register(
         &self,
         client: Client,
@@ -45,9 +45,9 @@ impl AuthEndpoints for Auth {
     ) -> Result<SessionCreated<AuthSession>, ProblemResponse> {
         let account = NewAccount { email: body.email.0, password: secret(&body.password), name: body.name };
         let user_agent = client.user_agent.clone();
-        let made = self.accounts.register(account, key, user_agent, audit_origin(client, None)).await?;
-        let body = Json(session(made.value));
-        Ok(SessionCreated { body, location: "/v2/users/me".to_owned(), replayed: made.replayed })
+        let registered = self.accounts.register(account, key, user_agent, audit_origin(client, None)).await?;
+        let body = Json(session(registered.value));
+        Ok(SessionCreated { body, location: "/v2/users/me".to_owned(), replayed: registered.replayed })
     }
 
     async fn login(
@@ -56,8 +56,8 @@ impl AuthEndpoints for Auth {
         Json(body): Json<Credentials>,
     ) -> Result<Answered<AuthSession>, ProblemResponse> {
         let (user_agent, origin) = (client.user_agent.clone(), audit_origin(client, None));
-        let opened = self.accounts.login(&body.email.0, secret(&body.password), user_agent, origin).await?;
-        Ok(Answered(Json(session(opened))))
+        let tokens = self.accounts.login(&body.email.0, secret(&body.password), user_agent, origin).await?;
+        Ok(Answered(Json(session(tokens))))
     }
 
     async fn refresh(
@@ -65,14 +65,16 @@ impl AuthEndpoints for Auth {
         client: Client,
         Json(body): Json<SessionRefresh>,
     ) -> Result<Answered<AuthSession>, ProblemResponse> {
-        let refreshed = self.accounts.refresh(secret(&body.refresh_token), audit_origin(client, None)).await?;
-        Ok(Answered(Json(session(refreshed))))
+        let tokens = self.accounts.refresh(secret(&body.refresh_token), audit_origin(client, None)).await?;
+        Ok(Answered(Json(session(tokens))))
     }
 
     async fn logout(&self, User(caller): User, client: Client) -> Result<NoContent, ProblemResponse> {
-        let origin = audit_origin(client, Some(caller.user_id));
         let Caller { user_id, session_id, token_id, token_expires_at, .. } = caller;
-        self.accounts.logout(user_id, session_id, token_id, token_expires_at, origin).await?;
+        let (user_id, session_id) = (UserId::new(user_id), SessionId::new(session_id));
+        let expires_at = Timestamp::from_seconds(token_expires_at);
+        let origin = audit_origin(client, Some(user_id));
+        self.accounts.logout(user_id, session_id, token_id, expires_at, origin).await?;
         Ok(NoContent)
     }
 
@@ -83,8 +85,9 @@ impl AuthEndpoints for Auth {
         Json(body): Json<PasswordChange>,
     ) -> Result<NoContent, ProblemResponse> {
         let (current, new) = (secret(&body.current_password), secret(&body.new_password));
-        let origin = audit_origin(client, Some(caller.user_id));
-        self.accounts.change_password(caller.user_id, caller.session_id, current, new, origin).await?;
+        let (user_id, session_id) = (UserId::new(caller.user_id), SessionId::new(caller.session_id));
+        let origin = audit_origin(client, Some(user_id));
+        self.accounts.change_password(user_id, session_id, current, new, origin).await?;
         Ok(NoContent)
     }
 
@@ -114,24 +117,27 @@ impl AuthEndpoints for Auth {
         per_page: Query<Option<i32>>,
         _: IfNoneMatch,
     ) -> Result<PageResponse<SessionPage>, ProblemResponse> {
+        let (user_id, session_id) = (UserId::new(caller.user_id), SessionId::new(caller.session_id));
         let limit = pages::per_page(per_page.0);
-        let binding = CursorBinding::new(&format!("sessions of {}", caller.user_id), &"-created_at");
-        let after = match self.cursors.read(&binding, cursor.as_ref())? {
-            Some(CursorPosition::After(KeysetPosition { key: SortValue::Instant(opened), id })) => Some((opened, id)),
+        let binding = CursorBinding::new(&format!("sessions of {user_id}"), &"-created_at");
+        let after = match self.cursors.decode(&binding, cursor.as_ref())? {
+            Some(CursorPosition::After(position)) => Some(position),
             _ => None,
         };
-        let found = self.sessions.walk(caller.user_id, after, limit).await?;
-        let end = pages::end(&found, |row| KeysetPosition { key: SortValue::Instant(row.created_at), id: row.id });
-        let next = end.map(|place| self.cursors.write(&binding, &place));
-        let query = pages::Query::default();
-        let frame = PageEnvelope::new("/v2/auth/sessions", &query, limit, cursor.as_ref(), next.as_deref(), None);
-        let data = found.rows.into_iter().map(|row| representations::session(row, caller.session_id)).collect();
-        let page = SessionPage { data, meta: frame.meta, links: frame.links };
-        pages::listed(page, frame.header)
+        let page = self.sessions.list_by_cursor(user_id, after, limit).await?;
+        let next =
+            pages::next_position(&page, Session::position).map(|position| self.cursors.encode(&binding, &position));
+        let link_query = pages::Query::default();
+        let envelope =
+            PageEnvelope::new("/v2/auth/sessions", &link_query, limit, cursor.as_ref(), next.as_deref(), None);
+        let data = page.data.into_iter().map(|session| representations::session(session, session_id)).collect();
+        let page = SessionPage { data, meta: envelope.meta, links: envelope.links };
+        pages::page_response(page, envelope.header)
     }
 
     async fn end_sessions(&self, User(caller): User, client: Client) -> Result<NoContent, ProblemResponse> {
-        self.sessions.end_all(caller.user_id, audit_origin(client, Some(caller.user_id))).await?;
+        let user_id = UserId::new(caller.user_id);
+        self.sessions.end_all(user_id, audit_origin(client, Some(user_id))).await?;
         Ok(NoContent)
     }
 
@@ -141,18 +147,19 @@ impl AuthEndpoints for Auth {
         client: Client,
         Path(Id(session_id)): Path<Id>,
     ) -> Result<NoContent, ProblemResponse> {
-        self.sessions.end(caller.user_id, session_id, audit_origin(client, Some(caller.user_id))).await?;
+        let user_id = UserId::new(caller.user_id);
+        self.sessions.end(user_id, SessionId::new(session_id), audit_origin(client, Some(user_id))).await?;
         Ok(NoContent)
     }
 }
 
-fn session(session: Session) -> AuthSession {
+fn session(tokens: SessionTokens) -> AuthSession {
     AuthSession {
-        access_token: session.access_token,
+        access_token: tokens.access_token,
         token_type: TokenType::Bearer,
-        expires_in: session.expires_in,
-        refresh_token: session.refresh_token,
-        refresh_expires_in: session.refresh_expires_in,
-        user: representations::user(session.user, Links::Me),
+        expires_in: tokens.expires_in,
+        refresh_token: tokens.refresh_token,
+        refresh_expires_in: tokens.refresh_expires_in,
+        user: representations::user(tokens.user, Links::Me),
     }
 }

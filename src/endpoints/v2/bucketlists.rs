@@ -1,4 +1,4 @@
-//! Bucketlists.
+//! `/v2/bucketlists`.
 
 use contract::{
     Json, User,
@@ -18,21 +18,18 @@ use poem_openapi::param::{Path, Query};
 
 use super::{
     Conditions, Cursors,
-    conditions::tag,
+    conditions::header_value,
     pages::{self, ListRequest, PageEnvelope},
-    representations::{bucketlist, with_items},
-    tables::BATCH,
+    representations::{bucketlist, bucketlist_with_items, bucketlists_with_items},
+    tables::BATCH_SIZE,
 };
 use crate::{
-    db::repositories::{
-        bucketlists::{BucketlistRow, Filter},
-        keyset::KeysetPosition,
-    },
-    services::{BucketlistChanges, BucketlistContent, Bucketlists, CursorPage, ETag, WithItems},
+    domain::{self, BucketlistContent, BucketlistFilter, BucketlistId, CursorPage, KeysetPosition, UserId, Versioned},
+    services::{BucketlistChanges, Bucketlists, WithItems},
 };
 
-/// `/v2/bucketlists` over the bucketlists.
-pub struct BucketlistLists {
+/// Implements the endpoints of bucketlists.
+pub struct BucketlistApi {
     pub(super) lists: Bucketlists,
     pub(super) cursors: Cursors,
     pub(super) conditions: Conditions,
@@ -40,10 +37,10 @@ pub struct BucketlistLists {
 
 const PATH: &str = "/v2/bucketlists";
 
-/// How many bucketlists are fetched at once with their items, for as little memory as a batch of rows takes.
-const NESTING_BATCH: usize = 50;
+/// Number of bucketlists in a batch if their items are included: about as much memory as [`BATCH_SIZE`] rows.
+const NESTED_BATCH_SIZE: usize = 50;
 
-impl BucketlistEndpoints for BucketlistLists {
+impl BucketlistEndpoints for BucketlistApi {
     async fn list(
         &self,
         User(caller): User,
@@ -56,45 +53,52 @@ impl BucketlistEndpoints for BucketlistLists {
         Query(include): Query<Vec<BucketlistListInclude>>,
         _: IfNoneMatch,
     ) -> Result<ListResponse<BucketlistPage>, ProblemResponse> {
-        let nested = include.contains(&BucketlistListInclude::Items).then_some(MAX_NESTED_ITEMS);
-        let asked = ListRequest {
-            list: format!("bucketlists of {}", caller.user_id),
-            filter: Filter { pattern: pages::pattern(q.as_ref()), created_after: created_after.map(Timestamp::micros) },
+        let owner = UserId::new(caller.user_id);
+        let nested_items = include.contains(&BucketlistListInclude::Items).then_some(MAX_NESTED_ITEMS);
+        let request = ListRequest {
+            list: format!("bucketlists of {owner}"),
+            filter: BucketlistFilter {
+                q: pages::text_filter(q.as_ref()),
+                created_after: created_after.map(|time| domain::Timestamp::from_micros(time.micros())),
+            },
             sort: sort.as_ref(),
             cursor: cursor.as_ref(),
             limit: pages::per_page(per_page),
             with_total: include.contains(&BucketlistListInclude::Total),
         };
-        let (walk, binding) = asked.walk(&self.cursors)?;
-        let sort_key = walk.keyset.sort;
+        let (query, binding) = request.query(&self.cursors)?;
+        let sort_key = query.keyset.sort;
         if let (Format::Rows(format), None) = (format, per_page) {
-            let (lists, owner) = (self.lists.clone(), caller.user_id);
-            // CSV has no column for what is nested.
-            let nested = nested.filter(|_| format == RowFormat::Ndjson);
-            let size = if nested.is_some() { NESTING_BATCH } else { BATCH };
-            let fetch = move |walk| {
+            let lists = self.lists.clone();
+            // CSV has no column for nested items.
+            let nested_items = nested_items.filter(|_| format == RowFormat::Ndjson);
+            let batch_size = if nested_items.is_some() { NESTED_BATCH_SIZE } else { BATCH_SIZE };
+            let fetch = move |query| {
                 let lists = lists.clone();
                 async move {
-                    let WithItems { lists: found, items } = lists.walk(owner, walk, nested).await?;
-                    let positions: Vec<KeysetPosition> = found.rows.iter().map(|row| row.position(sort_key)).collect();
-                    let rows = with_items(found.rows, items).into_iter().zip(positions).collect();
-                    Ok(CursorPage { rows, has_more: found.has_more, total: found.total })
+                    let WithItems { lists: page, items } = lists.list_by_cursor(owner, query, nested_items).await?;
+                    let positions: Vec<KeysetPosition> = page.data.iter().map(|list| list.position(sort_key)).collect();
+                    let data = bucketlists_with_items(page.data, items).into_iter().zip(positions).collect();
+                    Ok(CursorPage { data, has_more: page.has_more, total: page.total })
                 }
             };
-            let body = pages::all(format, size, walk, fetch, |(_, at), _| at.clone(), |(list, _)| list).await?;
+            let position = |(_, position): &(Bucketlist, KeysetPosition), _| position.clone();
+            let body = pages::stream_all(format, batch_size, query, fetch, position, |(list, _)| list).await?;
             return Ok(ListResponse::Rows(RowStream { format, file_name: "bucketlists", body, link: None }));
         }
-        let WithItems { lists: found, items } = self.lists.walk(caller.user_id, walk, nested).await?;
-        let next = pages::end(&found, |row| row.position(sort_key)).map(|end| self.cursors.write(&binding, &end));
-        let query = pages::Query::default()
+        let WithItems { lists: page, items } = self.lists.list_by_cursor(owner, query, nested_items).await?;
+        let next = pages::next_position(&page, |list| list.position(sort_key))
+            .map(|position| self.cursors.encode(&binding, &position));
+        let link_query = pages::Query::default()
             .with("sort", sort.as_ref().map(|Sort(sort)| sort))
             .with("q", q.map(|SearchText(q)| q))
             .with("created_after", created_after)
-            .with("include", pages::list(nested.map(|_| "items"), asked.with_total.then_some("total")));
-        let frame = PageEnvelope::new(PATH, &query, asked.limit, cursor.as_ref(), next.as_deref(), found.total);
-        let data = with_items(found.rows, items);
-        let page = BucketlistPage { data, meta: frame.meta, links: frame.links };
-        pages::answer(format, "bucketlists", page, |page| page.data, frame.header)
+            .with("include", pages::join_values(nested_items.map(|_| "items"), request.with_total.then_some("total")));
+        let envelope =
+            PageEnvelope::new(PATH, &link_query, request.limit, cursor.as_ref(), next.as_deref(), page.total);
+        let data = bucketlists_with_items(page.data, items);
+        let page = BucketlistPage { data, meta: envelope.meta, links: envelope.links };
+        pages::list_response(format, "bucketlists", page, |page| page.data, envelope.header)
     }
 
     async fn create(
@@ -104,12 +108,13 @@ impl BucketlistEndpoints for BucketlistLists {
         Json(body): Json<BucketlistCreate>,
     ) -> Result<Created<Bucketlist>, ProblemResponse> {
         let content = BucketlistContent { name: body.name, description: body.description };
-        let made = self.lists.create(caller.user_id, content, key).await?;
+        let created = self.lists.create(UserId::new(caller.user_id), content, key).await?;
+        let Versioned { value: list, etag } = created.value;
         Ok(Created {
-            location: format!("{PATH}/{}", made.value.id),
-            tag: Some(tag(&ETag::of(&made.value))),
-            replayed: made.replayed,
-            body: Json(bucketlist(made.value)),
+            location: format!("{PATH}/{}", list.id),
+            tag: Some(header_value(&etag)),
+            replayed: created.replayed,
+            body: Json(bucketlist(list)),
         })
     }
 
@@ -120,14 +125,13 @@ impl BucketlistEndpoints for BucketlistLists {
         Query(include): Query<Vec<BucketlistInclude>>,
         _: IfNoneMatch,
     ) -> Result<Retrieved<Bucketlist>, ProblemResponse> {
+        let (owner, id) = (UserId::new(caller.user_id), BucketlistId::new(id));
         if include.is_empty() {
-            let row = self.lists.get(caller.user_id, id).await?;
-            return Ok(Retrieved { tag: tag(&ETag::of(&row)), body: Json(bucketlist(row)) });
+            let Versioned { value, etag } = self.lists.get(owner, id).await?;
+            return Ok(Retrieved { tag: header_value(&etag), body: Json(bucketlist(value)) });
         }
-        let WithItems { lists: row, items } = self.lists.get_with_items(caller.user_id, id, MAX_NESTED_ITEMS).await?;
-        let tag = tag(&ETag::of(&(&row, &items)));
-        let list = with_items(vec![row.clone()], items).pop().unwrap_or_else(|| bucketlist(row));
-        Ok(Retrieved { tag, body: Json(list) })
+        let Versioned { value, etag } = self.lists.get_with_items(owner, id, MAX_NESTED_ITEMS).await?;
+        Ok(Retrieved { tag: header_value(&etag), body: Json(bucketlist_with_items(value)) })
     }
 
     async fn replace(
@@ -139,7 +143,8 @@ impl BucketlistEndpoints for BucketlistLists {
     ) -> Result<Updated<Bucketlist>, ProblemResponse> {
         let precondition = self.conditions.precondition(if_match)?;
         let content = BucketlistContent { name: body.name, description: body.description };
-        changed(self.lists.replace(caller.user_id, id, content, precondition).await?)
+        let (owner, id) = (UserId::new(caller.user_id), BucketlistId::new(id));
+        Ok(updated(self.lists.replace(owner, id, content, precondition).await?))
     }
 
     async fn update(
@@ -151,7 +156,8 @@ impl BucketlistEndpoints for BucketlistLists {
     ) -> Result<Updated<Bucketlist>, ProblemResponse> {
         let precondition = self.conditions.precondition(if_match)?;
         let changes = BucketlistChanges { name: body.name, description: body.description.into() };
-        changed(self.lists.update(caller.user_id, id, changes, precondition).await?)
+        let (owner, id) = (UserId::new(caller.user_id), BucketlistId::new(id));
+        Ok(updated(self.lists.update(owner, id, changes, precondition).await?))
     }
 
     async fn delete(
@@ -160,11 +166,12 @@ impl BucketlistEndpoints for BucketlistLists {
         Path(Id(id)): Path<Id>,
         if_match: IfMatch,
     ) -> Result<NoContent, ProblemResponse> {
-        self.lists.delete(caller.user_id, id, self.conditions.precondition(if_match)?).await?;
+        let precondition = self.conditions.precondition(if_match)?;
+        self.lists.delete(UserId::new(caller.user_id), BucketlistId::new(id), precondition).await?;
         Ok(NoContent)
     }
 }
 
-fn changed(row: BucketlistRow) -> Result<Updated<Bucketlist>, ProblemResponse> {
-    Ok(Updated { tag: tag(&ETag::of(&row)), body: Json(bucketlist(row)) })
+fn updated(list: Versioned<domain::Bucketlist>) -> Updated<Bucketlist> {
+    Updated { tag: header_value(&list.etag), body: Json(bucketlist(list.value)) }
 }

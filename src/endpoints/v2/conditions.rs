@@ -1,4 +1,4 @@
-//! Tags and conditions: which state a client has seen, in the words of HTTP.
+//! Conditional requests: from headers to preconditions and entity tags, and back.
 
 use contract::{
     ErrorCode,
@@ -6,30 +6,30 @@ use contract::{
     v2::{IfMatch, ProblemResponse},
 };
 
-use crate::services::{ETag, Precondition};
+use crate::{domain::ETag, services::Precondition};
 
-/// Whether changes must say which state they are meant for.
+/// Whether operations that change a resource require `If-Match`.
 #[derive(Clone, Copy, Debug)]
 pub struct Conditions {
     pub(crate) required: bool,
 }
 
 impl Conditions {
-    /// What `If-Match` demands.
+    /// Returns the precondition of an `If-Match` header.
     pub(super) fn precondition(self, if_match: IfMatch) -> Result<Precondition, ProblemResponse> {
         match if_match.0 {
             None if self.required => Err(ErrorCode::PreconditionRequired.into()),
-            // That there is something to change at all, the change itself finds out.
+            // `*` requires that the resource exists, as the operation itself does.
             None | Some(ETagCondition::Any) => Ok(Precondition::None),
-            // A weak tag never matches strongly (RFC 9110, section 13.1.1).
+            // `If-Match` uses the strong comparison, in which a weak tag never matches (RFC 9110, section 13.1.1).
             Some(ETagCondition::Listed(tags)) => Ok(Precondition::OneOf(
-                tags.iter().filter(|tag| !tag.weak).map(|tag| ETag::named(&tag.opaque)).collect(),
+                tags.iter().filter(|tag| !tag.weak).map(|tag| ETag::from_opaque(&tag.opaque)).collect(),
             )),
         }
     }
 }
 
-/// The strong entity tag of a state.
-pub(super) fn tag(version: &ETag) -> String {
-    format!("\"{}\"", version.as_str())
+/// Returns the value of an `ETag` header: a strong entity tag.
+pub(super) fn header_value(etag: &ETag) -> String {
+    format!("\"{}\"", etag.as_str())
 }

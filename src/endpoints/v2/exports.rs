@@ -1,4 +1,4 @@
-//! Everything of the caller's as one file.
+//! `/v2/exports`.
 
 use std::{io, marker::PhantomData};
 
@@ -14,26 +14,26 @@ use contract::{
         long_running::{ExportDownload, Progress, Queued},
         schemas::{Export, ExportContent, ExportCreate, ExportFormat, ExportRecord, ExportState, HitType, Links},
     },
-    values::{Date, Id, Nullable, Timestamp},
+    values::{Date, Id, Nullable},
 };
 use futures_util::stream;
 use poem::Body;
 use poem_openapi::param::Path;
 use tracing::{Instrument, Span};
 
-use super::{conditions::tag, tables::broken};
+use super::{conditions::header_value, representations::timestamp, tables::stream_error};
 use crate::{
-    db::repositories::exports::{ExportRow, FINISHED, QUEUED, RUNNING, Record},
+    domain::{self, ExportId, UserId, Versioned},
     endpoints::audit_origin,
-    services::{ETag, ExportFile, Exports},
+    services::{ExportFile, Exports},
 };
 
-/// `/v2/exports` over the exports.
-pub struct ExportFiles {
+/// Implements the endpoints of exports.
+pub struct ExportApi {
     pub(super) exports: Exports,
 }
 
-impl ExportEndpoints for ExportFiles {
+impl ExportEndpoints for ExportApi {
     async fn create(
         &self,
         User(caller): User,
@@ -41,12 +41,17 @@ impl ExportEndpoints for ExportFiles {
         IdempotencyKey(key): IdempotencyKey,
         Json(body): Json<ExportCreate>,
     ) -> Result<Queued<Export>, ProblemResponse> {
-        let format = word(body.format.unwrap_or_default());
-        let made = self.exports.create(caller.user_id, format, key, audit_origin(client, Some(caller.user_id))).await?;
+        let format = match body.format.unwrap_or_default() {
+            ExportFormat::Json => domain::ExportFormat::Json,
+            ExportFormat::Csv => domain::ExportFormat::Csv,
+            ExportFormat::Ndjson => domain::ExportFormat::Ndjson,
+        };
+        let user_id = UserId::new(caller.user_id);
+        let created = self.exports.create(user_id, format, key, audit_origin(client, Some(user_id))).await?;
         Ok(Queued {
-            location: format!("/v2/exports/{}", made.value.id),
-            replayed: made.replayed,
-            body: Json(export(made.value)),
+            location: format!("/v2/exports/{}", created.value.id),
+            replayed: created.replayed,
+            body: Json(export(&created.value)),
         })
     }
 
@@ -56,9 +61,9 @@ impl ExportEndpoints for ExportFiles {
         Path(Id(export_id)): Path<Id>,
         _: IfNoneMatch,
     ) -> Result<Progress<Export>, ProblemResponse> {
-        let row = self.exports.get(caller.user_id, export_id).await?;
-        let is_final = !matches!(row.state.as_str(), QUEUED | RUNNING);
-        Ok(Progress { tag: tag(&ETag::of(&row)), is_final, body: Json(export(row)) })
+        let Versioned { value, etag } = self.exports.get(UserId::new(caller.user_id), ExportId::new(export_id)).await?;
+        let is_final = !value.state.is_pending();
+        Ok(Progress { tag: header_value(&etag), is_final, body: Json(export(&value)) })
     }
 
     async fn content(
@@ -68,8 +73,10 @@ impl ExportEndpoints for ExportFiles {
         accept: Accept,
         Path(Id(export_id)): Path<Id>,
     ) -> Result<ExportDownload<ExportContent>, ProblemResponse> {
-        let file = self.exports.file(caller.user_id, export_id, audit_origin(client, Some(caller.user_id))).await?;
-        let format = format_of(&file.export).format();
+        let user_id = UserId::new(caller.user_id);
+        let origin = audit_origin(client, Some(user_id));
+        let file = self.exports.open_file(user_id, ExportId::new(export_id), origin).await?;
+        let format = export_format(file.export.format).format();
         let media_type = match format {
             Format::Json => "application/json",
             Format::Rows(rows) => rows.media_type(),
@@ -83,74 +90,68 @@ impl ExportEndpoints for ExportFiles {
     }
 }
 
-const fn word(format: ExportFormat) -> &'static str {
+const fn export_format(format: domain::ExportFormat) -> ExportFormat {
     match format {
-        ExportFormat::Json => "json",
-        ExportFormat::Csv => "csv",
-        ExportFormat::Ndjson => "ndjson",
+        domain::ExportFormat::Json => ExportFormat::Json,
+        domain::ExportFormat::Csv => ExportFormat::Csv,
+        domain::ExportFormat::Ndjson => ExportFormat::Ndjson,
     }
 }
 
-fn format_of(row: &ExportRow) -> ExportFormat {
-    let all = [ExportFormat::Json, ExportFormat::Csv, ExportFormat::Ndjson];
-    all.into_iter().find(|format| word(*format) == row.format).unwrap_or_default()
-}
-
-fn export(row: ExportRow) -> Export {
-    let format = format_of(&row);
-    let state = match row.state.as_str() {
-        QUEUED => ExportState::Queued,
-        RUNNING => ExportState::Running,
-        FINISHED => ExportState::Finished,
-        _ => ExportState::Failed,
+fn export(export: &domain::Export) -> Export {
+    let state = match export.state {
+        domain::ExportState::Queued => ExportState::Queued,
+        domain::ExportState::Running => ExportState::Running,
+        domain::ExportState::Finished => ExportState::Finished,
+        domain::ExportState::Failed => ExportState::Failed,
     };
     Export {
-        id: Id(row.id),
+        id: Id(export.id.get()),
         state,
-        format,
-        records: Nullable(row.records),
-        created_at: Timestamp::from_micros(row.created_at),
-        finished_at: Nullable(row.finished_at.map(Timestamp::from_micros)),
-        expires_at: Timestamp::from_micros(row.expires_at),
-        links: Links::Export { id: row.id, has_content: state == ExportState::Finished },
+        format: export_format(export.format),
+        records: Nullable(export.records),
+        created_at: timestamp(export.created_at),
+        finished_at: Nullable(export.finished_at.map(timestamp)),
+        expires_at: timestamp(export.expires_at),
+        links: Links::Export { id: export.id.get(), has_content: state == ExportState::Finished },
     }
 }
 
-fn record(record: Record) -> ExportRecord {
+fn record(record: domain::ExportRecord) -> ExportRecord {
     ExportRecord {
         kind: if record.is_item { HitType::Item } else { HitType::Bucketlist },
         id: Id(record.id),
-        bucketlist_id: Id(record.bucketlist_id),
+        bucketlist_id: Id(record.bucketlist_id.get()),
         name: record.name,
         description: Nullable(record.description),
         done: Nullable(record.done),
-        done_at: Nullable(record.done_at.map(Timestamp::from_micros)),
+        done_at: Nullable(record.done_at.map(timestamp)),
         due_on: Nullable(record.due_on.map(Date)),
-        created_at: Timestamp::from_micros(record.created_at),
-        updated_at: Timestamp::from_micros(record.updated_at),
+        created_at: timestamp(record.created_at),
+        updated_at: timestamp(record.updated_at),
     }
 }
 
-/// What comes next of a file.
+/// The next chunk of a file.
 enum Step {
     Begin,
     Part(i32),
     End,
 }
 
-/// The whole file, one part in memory at a time. A part that is gone breaks the stream, and the server the connection: a file
-/// that ended there would look whole.
+/// Streams the file, with one part in memory at a time. If a part is gone, the stream fails and the server closes the connection:
+/// a file that ended there would look complete.
 fn body(format: Format, file: ExportFile) -> Body {
     let span = Span::current();
-    // NDJSON begins with its first record.
+    // NDJSON has no header.
     let first = if format == Format::Rows(RowFormat::Ndjson) { Step::Part(0) } else { Step::Begin };
     Body::from_bytes_stream(stream::try_unfold((first, file), move |(step, file)| {
         let producing = async move {
             let (text, next) = match step {
-                Step::Begin => (begin(format).map_err(broken)?, Step::Part(0)),
+                Step::Begin => (header(format).map_err(stream_error)?, Step::Part(0)),
                 Step::Part(number) if number < file.parts() => {
-                    let records = file.part(number).await.map_err(broken)?.into_iter().map(record).collect();
-                    (append(format, records, number == 0).map_err(broken)?, Step::Part(number + 1))
+                    let records = file.part(number).await.map_err(stream_error)?.into_iter().map(record).collect();
+                    (part(format, records, number == 0).map_err(stream_error)?, Step::Part(number + 1))
                 }
                 Step::Part(_) if format == Format::Json => (b"\n]}\n".to_vec(), Step::End),
                 Step::Part(_) | Step::End => return Ok(None),
@@ -161,19 +162,19 @@ fn body(format: Format, file: ExportFile) -> Body {
     }))
 }
 
-fn begin(format: Format) -> io::Result<Vec<u8>> {
+fn header(format: Format) -> io::Result<Vec<u8>> {
     match format {
         Format::Json => Ok(b"{\"records\":[".to_vec()),
         Format::Rows(rows) => rows.begin::<ExportRecord>(),
     }
 }
 
-fn append(format: Format, records: Vec<ExportRecord>, is_first: bool) -> io::Result<Vec<u8>> {
+fn part(format: Format, records: Vec<ExportRecord>, is_first: bool) -> io::Result<Vec<u8>> {
     let rows = match format {
         Format::Rows(rows) => return rows.append(&records, Vec::new()),
         Format::Json => RowFormat::Ndjson,
     };
-    // A record is a line, here too; what stands between two of them says that they are an array.
+    // In JSON, too, each record is a line; the separators between them make it an array.
     let mut text = Vec::new();
     for (index, record) in records.iter().enumerate() {
         text.extend_from_slice(if is_first && index == 0 { b"\n" } else { b",\n" });

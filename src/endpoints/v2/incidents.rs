@@ -23,17 +23,15 @@ use poem_openapi::param::{Path, Query};
 
 use super::{
     Conditions, Cursors,
-    conditions::tag,
+    conditions::header_value,
     cursors::{CursorBinding, CursorPosition},
     pages::{self, PageEnvelope},
 };
 use crate::{
-    db::repositories::{
-        incidents::{Filter, Found, GroupRow, newest_first},
-        keyset::KeysetPosition,
-    },
+    db::repositories::incidents::{Filter, Found, GroupRow},
+    domain::{CursorQuery, ETag, Keyset, KeysetPosition, UserId},
     endpoints::audit_origin,
-    services::{CursorQuery, ETag, IncidentChanges, Incidents},
+    services::{Error, IncidentChanges, Incidents},
 };
 
 /// `/v2/admin/incidents` over the failures that were kept.
@@ -58,12 +56,12 @@ impl IncidentRecords {
         limit: i64,
     ) -> Result<(CursorQuery<F>, CursorBinding), ProblemResponse> {
         let binding = CursorBinding::new(list, &filter);
-        let after: Option<KeysetPosition> = match self.cursors.read(&binding, cursor)? {
+        let after: Option<KeysetPosition> = match self.cursors.decode(&binding, cursor)? {
             Some(CursorPosition::After(position)) => Some(position),
             Some(CursorPosition::Offset(_)) => return Err(ErrorCode::InvalidCursor.into()),
             None => None,
         };
-        Ok((CursorQuery { filter, keyset: newest_first(after, limit), with_total: false }, binding))
+        Ok((CursorQuery { filter, keyset: Keyset::newest_first(after, limit), with_total: false }, binding))
     }
 }
 
@@ -76,7 +74,8 @@ impl IncidentRecords {
         Path(Id(id)): Path<Id>,
         purpose: &'static str,
     ) -> Result<Record, ProblemResponse> {
-        let (_, record) = self.incidents.get(id, Some(purpose), audit_origin(client, Some(caller))).await?;
+        let (_, record) =
+            self.incidents.get(id, Some(purpose), audit_origin(client, Some(UserId::new(caller)))).await?;
         Ok(record)
     }
 }
@@ -127,10 +126,11 @@ impl IncidentEndpoints for IncidentRecords {
         let limit = pages::per_page(per_page);
         let (walk, binding) = self.walk("incidents", filter, cursor.as_ref(), limit)?;
         let found = self.incidents.walk(walk).await?;
-        let next = pages::end(&found, |(row, _)| row.position()).map(|end| self.cursors.write(&binding, &end));
+        let next =
+            pages::next_position(&found, |(row, _)| row.position()).map(|end| self.cursors.encode(&binding, &end));
         let frame = PageEnvelope::new(PATH, &query, limit, cursor.as_ref(), next.as_deref(), None);
-        let data = found.rows.into_iter().map(summary).collect();
-        pages::listed(IncidentPage { data, meta: frame.meta, links: frame.links }, frame.header)
+        let data = found.data.into_iter().map(summary).collect();
+        pages::page_response(IncidentPage { data, meta: frame.meta, links: frame.links }, frame.header)
     }
 
     async fn get(
@@ -140,8 +140,12 @@ impl IncidentEndpoints for IncidentRecords {
         Path(Id(id)): Path<Id>,
         _: IfNoneMatch,
     ) -> Result<responses::Retrieved<Incident>, ProblemResponse> {
-        let (found, record) = self.incidents.get(id, None, audit_origin(client, Some(caller.user_id))).await?;
-        Ok(responses::Retrieved { tag: tag(&ETag::of(&found)), body: Json(incident(found, record)) })
+        let (found, record) =
+            self.incidents.get(id, None, audit_origin(client, Some(UserId::new(caller.user_id)))).await?;
+        Ok(responses::Retrieved {
+            tag: header_value(&ETag::of(&found).map_err(Error::from)?),
+            body: Json(incident(found, record)),
+        })
     }
 
     async fn update(
@@ -154,9 +158,9 @@ impl IncidentEndpoints for IncidentRecords {
     ) -> Result<Updated<Incident>, ProblemResponse> {
         let precondition = self.conditions.precondition(if_match)?;
         let resolution = IncidentChanges { resolved: body.resolved, fixed_in: body.fixed_in };
-        let origin = audit_origin(client, Some(caller.user_id));
+        let origin = audit_origin(client, Some(UserId::new(caller.user_id)));
         let (found, record) = self.incidents.resolve(id, resolution, precondition, origin).await?;
-        Ok(Updated { tag: tag(&ETag::of(&found)), body: Json(incident(found, record)) })
+        Ok(Updated { tag: header_value(&ETag::of(&found).map_err(Error::from)?), body: Json(incident(found, record)) })
     }
 
     async fn delete(
@@ -167,7 +171,7 @@ impl IncidentEndpoints for IncidentRecords {
         if_match: IfMatch,
     ) -> Result<NoContent, ProblemResponse> {
         let precondition = self.conditions.precondition(if_match)?;
-        self.incidents.delete(id, precondition, audit_origin(client, Some(caller.user_id))).await?;
+        self.incidents.delete(id, precondition, audit_origin(client, Some(UserId::new(caller.user_id)))).await?;
         Ok(NoContent)
     }
 
@@ -209,11 +213,11 @@ impl IncidentEndpoints for IncidentRecords {
         let limit = pages::per_page(per_page);
         let (walk, binding) = self.walk("incident groups", resolved, cursor.as_ref(), limit)?;
         let found = self.incidents.walk_groups(walk).await?;
-        let next = pages::end(&found, GroupRow::position).map(|end| self.cursors.write(&binding, &end));
+        let next = pages::next_position(&found, GroupRow::position).map(|end| self.cursors.encode(&binding, &end));
         let query = pages::Query::default().with("resolved", resolved);
         let frame = PageEnvelope::new(GROUPS, &query, limit, cursor.as_ref(), next.as_deref(), None);
-        let data = found.rows.into_iter().map(group).collect();
-        pages::listed(IncidentGroupPage { data, meta: frame.meta, links: frame.links }, frame.header)
+        let data = found.data.into_iter().map(group).collect();
+        pages::page_response(IncidentGroupPage { data, meta: frame.meta, links: frame.links }, frame.header)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Items of bucketlists.
+//! `/v2/bucketlists/{bucketlist_id}/items`.
 
 use contract::{
     Json, User,
@@ -17,24 +17,24 @@ use poem_openapi::param::{Path, Query};
 
 use super::{
     Conditions, Cursors,
-    conditions::tag,
+    conditions::header_value,
     pages::{self, ListRequest, PageEnvelope},
     representations::item,
-    tables::BATCH,
+    tables::BATCH_SIZE,
 };
 use crate::{
-    db::repositories::items::{Filter, ItemRow, ItemScope},
-    services::{ETag, ItemChanges, ItemContent, Items},
+    domain::{self, BucketlistId, ItemContent, ItemFilter, ItemId, ItemScope, UserId, Versioned},
+    services::{ItemChanges, Items},
 };
 
-/// `/v2/bucketlists/{bucketlist_id}/items` over the items.
-pub struct ItemLists {
+/// Implements the endpoints of items.
+pub struct ItemApi {
     pub(super) items: Items,
     pub(super) cursors: Cursors,
     pub(super) conditions: Conditions,
 }
 
-impl ItemEndpoints for ItemLists {
+impl ItemEndpoints for ItemApi {
     async fn list(
         &self,
         caller: User,
@@ -51,47 +51,49 @@ impl ItemEndpoints for ItemLists {
         Query(include): Query<Vec<Include>>,
         _: IfNoneMatch,
     ) -> Result<ListResponse<ItemPage>, ProblemResponse> {
-        let place = place(&caller, &bucketlist_id);
-        let asked = ListRequest {
-            list: format!("items of {} of {}", place.bucketlist_id, place.owner),
-            filter: Filter {
-                pattern: pages::pattern(q.as_ref()),
+        let scope = scope(&caller, &bucketlist_id);
+        let request = ListRequest {
+            list: format!("items of {} of {}", scope.bucketlist_id, scope.owner),
+            filter: ItemFilter {
+                q: pages::text_filter(q.as_ref()),
                 done,
                 due_before: due_before.map(|Date(date)| date),
                 due_after: due_after.map(|Date(date)| date),
-                created_after: created_after.map(Timestamp::micros),
+                created_after: created_after.map(|time| domain::Timestamp::from_micros(time.micros())),
             },
             sort: sort.as_ref(),
             cursor: cursor.as_ref(),
             limit: pages::per_page(per_page),
             with_total: include.contains(&Include::Total),
         };
-        let (walk, binding) = asked.walk(&self.cursors)?;
-        let sort_key = walk.keyset.sort;
+        let (query, binding) = request.query(&self.cursors)?;
+        let sort_key = query.keyset.sort;
         if let (Format::Rows(format), None) = (format, per_page) {
             let items = self.items.clone();
-            let fetch = move |walk| {
+            let fetch = move |query| {
                 let items = items.clone();
-                async move { items.walk(place, walk).await }
+                async move { items.list_by_cursor(scope, query).await }
             };
-            let body = pages::all(format, BATCH, walk, fetch, ItemRow::position, item).await?;
+            let body = pages::stream_all(format, BATCH_SIZE, query, fetch, domain::Item::position, item).await?;
             return Ok(ListResponse::Rows(RowStream { format, file_name: "items", body, link: None }));
         }
-        let found = self.items.walk(place, walk).await?;
-        let next = pages::end(&found, |row| row.position(sort_key)).map(|end| self.cursors.write(&binding, &end));
-        let query = pages::Query::default()
+        let page = self.items.list_by_cursor(scope, query).await?;
+        let next = pages::next_position(&page, |item| item.position(sort_key))
+            .map(|position| self.cursors.encode(&binding, &position));
+        let link_query = pages::Query::default()
             .with("sort", sort.as_ref().map(|Sort(sort)| sort))
             .with("q", q.map(|SearchText(q)| q))
             .with("done", done)
             .with("due_before", due_before)
             .with("due_after", due_after)
             .with("created_after", created_after)
-            .with("include", asked.with_total.then_some("total"));
-        let path = format!("/v2/bucketlists/{}/items", place.bucketlist_id);
-        let frame = PageEnvelope::new(&path, &query, asked.limit, cursor.as_ref(), next.as_deref(), found.total);
-        let data = found.rows.into_iter().map(item).collect();
-        let page = ItemPage { data, meta: frame.meta, links: frame.links };
-        pages::answer(format, "items", page, |page| page.data, frame.header)
+            .with("include", request.with_total.then_some("total"));
+        let path = format!("/v2/bucketlists/{}/items", scope.bucketlist_id);
+        let envelope =
+            PageEnvelope::new(&path, &link_query, request.limit, cursor.as_ref(), next.as_deref(), page.total);
+        let data = page.data.into_iter().map(item).collect();
+        let page = ItemPage { data, meta: envelope.meta, links: envelope.links };
+        pages::list_response(format, "items", page, |page| page.data, envelope.header)
     }
 
     async fn create(
@@ -101,12 +103,13 @@ impl ItemEndpoints for ItemLists {
         IdempotencyKey(key): IdempotencyKey,
         Json(body): Json<ItemCreate>,
     ) -> Result<Created<Item>, ProblemResponse> {
-        let made = self.items.create(place(&caller, &bucketlist_id), new(body), key).await?;
+        let created = self.items.create(scope(&caller, &bucketlist_id), content(body), key).await?;
+        let Versioned { value, etag } = created.value;
         Ok(Created {
-            location: format!("/v2/bucketlists/{}/items/{}", made.value.bucketlist_id, made.value.id),
-            tag: Some(tag(&ETag::of(&made.value))),
-            replayed: made.replayed,
-            body: Json(item(made.value)),
+            location: format!("/v2/bucketlists/{}/items/{}", value.bucketlist_id, value.id),
+            tag: Some(header_value(&etag)),
+            replayed: created.replayed,
+            body: Json(item(value)),
         })
     }
 
@@ -117,14 +120,14 @@ impl ItemEndpoints for ItemLists {
         IdempotencyKey(key): IdempotencyKey,
         Json(body): Json<ItemBatch>,
     ) -> Result<Created<ItemBatchCreated>, ProblemResponse> {
-        let contents = body.items.into_iter().map(new).collect();
-        let place = place(&caller, &bucketlist_id);
-        let made = self.items.create_all(place, contents, key).await?;
+        let contents = body.items.into_iter().map(content).collect();
+        let scope = scope(&caller, &bucketlist_id);
+        let created = self.items.create_batch(scope, contents, key).await?;
         Ok(Created {
-            location: format!("/v2/bucketlists/{}/items", place.bucketlist_id),
+            location: format!("/v2/bucketlists/{}/items", scope.bucketlist_id),
             tag: None,
-            replayed: made.replayed,
-            body: Json(ItemBatchCreated { data: made.value.into_iter().map(item).collect() }),
+            replayed: created.replayed,
+            body: Json(ItemBatchCreated { data: created.value.into_iter().map(item).collect() }),
         })
     }
 
@@ -135,8 +138,8 @@ impl ItemEndpoints for ItemLists {
         Path(Id(item_id)): Path<Id>,
         _: IfNoneMatch,
     ) -> Result<Retrieved<Item>, ProblemResponse> {
-        let row = self.items.get(place(&caller, &bucketlist_id), item_id).await?;
-        Ok(Retrieved { tag: tag(&ETag::of(&row)), body: Json(item(row)) })
+        let Versioned { value, etag } = self.items.get(scope(&caller, &bucketlist_id), ItemId::new(item_id)).await?;
+        Ok(Retrieved { tag: header_value(&etag), body: Json(item(value)) })
     }
 
     async fn replace(
@@ -154,7 +157,8 @@ impl ItemEndpoints for ItemLists {
             done: body.done.unwrap_or_default(),
             due_on: body.due_on.map(|Date(date)| date),
         };
-        changed(self.items.replace(place(&caller, &bucketlist_id), item_id, content, precondition).await?)
+        let (scope, id) = (scope(&caller, &bucketlist_id), ItemId::new(item_id));
+        Ok(updated(self.items.replace(scope, id, content, precondition).await?))
     }
 
     async fn update(
@@ -172,7 +176,8 @@ impl ItemEndpoints for ItemLists {
             done: body.done,
             due_on: Option::<Option<Date>>::from(body.due_on).map(|due| due.map(|Date(date)| date)),
         };
-        changed(self.items.update(place(&caller, &bucketlist_id), item_id, changes, precondition).await?)
+        let (scope, id) = (scope(&caller, &bucketlist_id), ItemId::new(item_id));
+        Ok(updated(self.items.update(scope, id, changes, precondition).await?))
     }
 
     async fn delete(
@@ -183,16 +188,16 @@ impl ItemEndpoints for ItemLists {
         if_match: IfMatch,
     ) -> Result<NoContent, ProblemResponse> {
         let precondition = self.conditions.precondition(if_match)?;
-        self.items.delete(place(&caller, &bucketlist_id), item_id, precondition).await?;
+        self.items.delete(scope(&caller, &bucketlist_id), ItemId::new(item_id), precondition).await?;
         Ok(NoContent)
     }
 }
 
-fn place(User(caller): &User, Path(Id(bucketlist_id)): &Path<Id>) -> ItemScope {
-    ItemScope { owner: caller.user_id, bucketlist_id: *bucketlist_id }
+fn scope(User(caller): &User, Path(Id(bucketlist_id)): &Path<Id>) -> ItemScope {
+    ItemScope { owner: UserId::new(caller.user_id), bucketlist_id: BucketlistId::new(*bucketlist_id) }
 }
 
-fn new(body: ItemCreate) -> ItemContent {
+fn content(body: ItemCreate) -> ItemContent {
     ItemContent {
         name: body.name,
         description: body.description,
@@ -201,6 +206,6 @@ fn new(body: ItemCreate) -> ItemContent {
     }
 }
 
-fn changed(row: ItemRow) -> Result<Updated<Item>, ProblemResponse> {
-    Ok(Updated { tag: tag(&ETag::of(&row)), body: Json(item(row)) })
+fn updated(value: Versioned<domain::Item>) -> Updated<Item> {
+    Updated { tag: header_value(&value.etag), body: Json(item(value.value)) }
 }

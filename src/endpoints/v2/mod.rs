@@ -1,4 +1,4 @@
-//! v2 over the services: the same ones as v1's.
+//! Version 2 of the API: implements its endpoint traits with the services.
 
 mod admin;
 mod audit;
@@ -21,35 +21,35 @@ use contract::v2::endpoints::{
 };
 use poem_openapi::OpenApiService;
 
-pub use admin::AdminUsers;
-pub use audit::AuditTrail;
-pub use auth::Auth;
-pub use bucketlists::BucketlistLists;
+pub use admin::AdminUserApi;
+pub use audit::AuditApi;
+pub use auth::AuthApi;
+pub use bucketlists::BucketlistApi;
 pub use conditions::Conditions;
 pub use cursors::Cursors;
-pub use exports::ExportFiles;
+pub use exports::ExportApi;
 pub use incidents::IncidentRecords;
-pub use items::ItemLists;
-pub use search::SearchText;
-pub use users::UserAccounts;
+pub use items::ItemApi;
+pub use search::SearchApi;
+pub use users::UserApi;
 
 use crate::{auth::Signer, services::Services};
 
-/// All of v2.
+/// The routes of v2.
 pub type Api = (
-    AuthRoutes<Auth>,
-    UserRoutes<UserAccounts>,
-    BucketlistRoutes<BucketlistLists>,
-    ItemRoutes<ItemLists>,
-    SearchRoutes<SearchText>,
-    ExportRoutes<ExportFiles>,
-    AdminUserRoutes<AdminUsers>,
-    AuditRoutes<AuditTrail>,
+    AuthRoutes<AuthApi>,
+    UserRoutes<UserApi>,
+    BucketlistRoutes<BucketlistApi>,
+    ItemRoutes<ItemApi>,
+    SearchRoutes<SearchApi>,
+    ExportRoutes<ExportApi>,
+    AdminUserRoutes<AdminUserApi>,
+    AuditRoutes<AuditApi>,
     IncidentRoutes<IncidentRecords>,
 );
 
-/// v2 as a service to be nested at `/v2`. `signer` signs cursors; with `requires_if_match` changes must say which state
-/// they are meant for; `public_url` is where clients reach the server.
+/// Creates the service to nest at `/v2`. `signer` signs cursors. With `requires_if_match`, operations that change a resource
+/// require `If-Match`. `public_url` is the URL at which clients reach the server.
 #[must_use]
 pub fn service(
     services: &Services,
@@ -59,18 +59,18 @@ pub fn service(
 ) -> OpenApiService<Api, ()> {
     let (cursors, conditions) = (Cursors::new(signer), Conditions { required: requires_if_match });
     let api = (
-        AuthRoutes(Auth {
+        AuthRoutes(AuthApi {
             accounts: services.accounts.clone(),
             sessions: services.sessions.clone(),
             cursors: cursors.clone(),
         }),
-        UserRoutes(UserAccounts { users: services.users.clone(), conditions }),
-        BucketlistRoutes(BucketlistLists { lists: services.bucketlists.clone(), cursors: cursors.clone(), conditions }),
-        ItemRoutes(ItemLists { items: services.items.clone(), cursors: cursors.clone(), conditions }),
-        SearchRoutes(SearchText { search: services.search.clone(), cursors: cursors.clone() }),
-        ExportRoutes(ExportFiles { exports: services.exports.clone() }),
-        AdminUserRoutes(AdminUsers { users: services.users.clone(), cursors: cursors.clone(), conditions }),
-        AuditRoutes(AuditTrail { audit: services.audit.clone(), cursors: cursors.clone() }),
+        UserRoutes(UserApi { users: services.users.clone(), conditions }),
+        BucketlistRoutes(BucketlistApi { lists: services.bucketlists.clone(), cursors: cursors.clone(), conditions }),
+        ItemRoutes(ItemApi { items: services.items.clone(), cursors: cursors.clone(), conditions }),
+        SearchRoutes(SearchApi { search: services.search.clone(), cursors: cursors.clone() }),
+        ExportRoutes(ExportApi { exports: services.exports.clone() }),
+        AdminUserRoutes(AdminUserApi { users: services.users.clone(), cursors: cursors.clone(), conditions }),
+        AuditRoutes(AuditApi { audit: services.audit.clone(), cursors: cursors.clone() }),
         IncidentRoutes(IncidentRecords {
             incidents: services.incidents.clone(),
             cursors,

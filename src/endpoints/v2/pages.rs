@@ -1,4 +1,4 @@
-//! Cursor pages: from a request to a walk, and from what it found to links.
+//! Cursor pages: from the parameters of a request to a query, and from its result to a response with links.
 
 use std::future::Future;
 
@@ -23,15 +23,14 @@ use super::{
     tables::{self, Batch},
 };
 use crate::{
-    db::repositories::keyset::{Keyset, KeysetPosition, SortKey},
-    domain::like_pattern,
-    services::{CursorPage, CursorQuery, ETag, Error, MAX_PER_PAGE},
+    domain::{CursorPage, CursorQuery, ETag, Keyset, KeysetPosition, MAX_PER_PAGE, SortKey, TextFilter},
+    services::Error,
 };
 
-/// How many rows a page has unless the request says it.
-const PER_PAGE: i64 = 20;
+/// The default page size.
+const DEFAULT_PER_PAGE: i64 = 20;
 
-/// The query of a page, to be said again in its links: only what the request said.
+/// The query parameters of a page, to be repeated in its links. Contains only parameters that the request has.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Query(Vec<(&'static str, String)>);
 
@@ -55,27 +54,27 @@ impl Query {
     }
 }
 
-/// How many rows a page has at most.
-pub(super) fn per_page(asked: Option<i32>) -> i64 {
-    asked.map_or(PER_PAGE, |asked| i64::from(asked).clamp(1, MAX_PER_PAGE))
+/// Returns the page size for a request.
+pub(super) fn per_page(requested: Option<i32>) -> i64 {
+    requested.map_or(DEFAULT_PER_PAGE, |requested| i64::from(requested).clamp(1, MAX_PER_PAGE))
 }
 
-/// The order a request asks for.
+/// Returns the sort key of a request, and whether the order is descending.
 pub(super) fn order(sort: Option<&Sort>) -> (SortKey, bool) {
     let text = sort.map_or("created_at", |Sort(text)| text);
     let (name, descending) = text.strip_prefix('-').map_or((text, false), |name| (name, true));
     let key = match name {
         "updated_at" => SortKey::UpdatedAt,
         "name" => SortKey::Name,
-        // The document allows nothing else.
+        // The parameter's enum has no other values.
         _ => SortKey::CreatedAt,
     };
     (key, descending)
 }
 
-/// A list by cursor as it was asked for.
+/// A request for a page of a list.
 pub(super) struct ListRequest<'a, F> {
-    /// Names the list and its owner.
+    /// Identifies the list and its owner.
     pub(super) list: String,
     pub(super) filter: F,
     pub(super) sort: Option<&'a Sort>,
@@ -85,11 +84,11 @@ pub(super) struct ListRequest<'a, F> {
 }
 
 impl<F: Clone + std::fmt::Debug> ListRequest<'_, F> {
-    /// The walk, and what its cursors are bound to.
-    pub(super) fn walk(&self, cursors: &Cursors) -> Result<(CursorQuery<F>, CursorBinding), ErrorCode> {
+    /// Returns the query, and the binding of its cursors.
+    pub(super) fn query(&self, cursors: &Cursors) -> Result<(CursorQuery<F>, CursorBinding), ErrorCode> {
         let (sort, descending) = order(self.sort);
         let binding = CursorBinding::new(&self.list, &(sort, descending, &self.filter));
-        let after = match cursors.read(&binding, self.cursor)? {
+        let after = match cursors.decode(&binding, self.cursor)? {
             Some(CursorPosition::After(position)) => Some(position),
             None => None,
             Some(CursorPosition::Offset(_)) => return Err(ErrorCode::InvalidCursor),
@@ -99,55 +98,57 @@ impl<F: Clone + std::fmt::Debug> ListRequest<'_, F> {
     }
 }
 
-/// The pattern for the repositories; a blank `q` searches nothing.
-pub(super) fn pattern(q: Option<&SearchText>) -> Option<String> {
-    q.filter(|SearchText(q)| !q.trim().is_empty()).map(|SearchText(q)| like_pattern(q))
+/// Returns the filter of `q`; `None` if it is blank.
+pub(super) fn text_filter(q: Option<&SearchText>) -> Option<TextFilter> {
+    q.and_then(|SearchText(q)| TextFilter::parse(q))
 }
 
-/// The words of a list parameter, as they are sent; `None` where there are none.
-pub(super) fn list(first: Option<&str>, second: Option<&str>) -> Option<String> {
-    let words: Vec<&str> = first.into_iter().chain(second).collect();
-    (!words.is_empty()).then(|| words.join(","))
+/// Joins the values of an array parameter as in the request; `None` without values.
+pub(super) fn join_values(first: Option<&str>, second: Option<&str>) -> Option<String> {
+    let values: Vec<&str> = first.into_iter().chain(second).collect();
+    (!values.is_empty()).then(|| values.join(","))
 }
 
-/// A page in the format that was asked for. `rows` takes them out of it.
-pub(super) fn answer<P: Page>(
+/// Returns a page in the negotiated format. `rows` extracts the rows of the page.
+pub(super) fn list_response<P: Page>(
     format: Format,
     file_name: &'static str,
     page: P,
     rows: impl FnOnce(P) -> Vec<P::Row>,
     link: String,
 ) -> Result<ListResponse<P>, ProblemResponse> {
-    let unwritable = |error| ApiError::new(ErrorCode::InternalError).with_source(error);
     Ok(match format {
         Format::Json => {
-            let PageResponse { page, headers } = listed(page, link)?;
+            let PageResponse { page, headers } = page_response(page, link)?;
             ListResponse::Page(page, headers)
         }
         Format::Rows(format) => {
             let rows = rows(page);
-            let text = format.begin::<P::Row>().and_then(|text| format.append(&rows, text)).map_err(unwritable)?;
+            let text = format
+                .begin::<P::Row>()
+                .and_then(|text| format.append(&rows, text))
+                .map_err(|error| ApiError::new(ErrorCode::InternalError).with_source(error))?;
             ListResponse::Rows(RowStream { format, file_name, body: text.into(), link: Some(link) })
         }
     })
 }
 
-/// A page with what its headers say.
-pub(super) fn listed<P: Serialize>(page: P, link: String) -> Result<PageResponse<P>, ProblemResponse> {
+/// Returns a page as JSON, with its headers.
+pub(super) fn page_response<P: Serialize>(page: P, link: String) -> Result<PageResponse<P>, ProblemResponse> {
     let page = Json(page).write().map_err(|error| ApiError::new(ErrorCode::InternalError).with_source(error))?;
-    let etag = conditions::tag(&ETag::of_text(page.text()));
+    let etag = conditions::header_value(&ETag::of_bytes(page.text()));
     Ok(PageResponse { page, headers: PageHeaders { link: Some(link), etag } })
 }
 
-/// All rows from the start of `walk` on, streamed, `size` at once. `fetch` walks, `position` tells where a row is, `show`
-/// makes of it what is answered.
-pub(super) async fn all<F, T, R, Fut>(
+/// Streams all rows from the start of `query` on, `batch_size` at a time. `fetch` reads a page, `position` returns the position of
+/// a row, `convert` its representation.
+pub(super) async fn stream_all<F, T, R, Fut>(
     format: RowFormat,
-    size: usize,
-    walk: CursorQuery<F>,
+    batch_size: usize,
+    mut query: CursorQuery<F>,
     fetch: impl Fn(CursorQuery<F>) -> Fut + Send + 'static,
     position: fn(&T, SortKey) -> KeysetPosition,
-    show: fn(T) -> R,
+    convert: fn(T) -> R,
 ) -> Result<Body, ProblemResponse>
 where
     F: Clone + Send + 'static,
@@ -155,31 +156,33 @@ where
     R: Row + Send + 'static,
     Fut: Future<Output = Result<CursorPage<T>, Error>> + Send + 'static,
 {
-    let batch = move |found: CursorPage<T>, mut walk: CursorQuery<F>| {
-        let last = found.rows.last().filter(|_| found.has_more).map(|row| position(row, walk.keyset.sort));
+    let batch = move |page: CursorPage<T>, mut query: CursorQuery<F>| {
+        let last = page.data.last().filter(|_| page.has_more).map(|row| position(row, query.keyset.sort));
         let next = last.map(|last| {
-            walk.keyset.after = Some(last);
-            walk
+            query.keyset.after = Some(last);
+            query
         });
-        Batch { rows: found.rows.into_iter().map(show).collect(), next }
+        Batch { rows: page.data.into_iter().map(convert).collect(), next }
     };
-    let mut walk = walk;
-    walk.keyset.limit = i64::try_from(size).unwrap_or(i64::MAX - 1);
-    // Rows have no place for a total: counting them anew for each batch would be for nothing.
-    walk.with_total = false;
-    let first = batch(fetch(walk.clone()).await?, walk);
-    Ok(tables::rows(format, first, move |walk: CursorQuery<F>| {
-        let fetching = fetch(walk.clone());
-        async move { fetching.await.map(|found| batch(found, walk)) }
+    query.keyset.limit = i64::try_from(batch_size).unwrap_or(i64::MAX - 1);
+    // Rows have no metadata that a total could go into.
+    query.with_total = false;
+    let first = batch(fetch(query.clone()).await?, query);
+    Ok(tables::stream_rows(format, first, move |query: CursorQuery<F>| {
+        let fetching = fetch(query.clone());
+        async move { fetching.await.map(|page| batch(page, query)) }
     }))
 }
 
-/// Where the rows of a page end, if there are more.
-pub(super) fn end<T>(found: &CursorPage<T>, position: impl FnOnce(&T) -> KeysetPosition) -> Option<CursorPosition> {
-    found.rows.last().filter(|_| found.has_more).map(|row| CursorPosition::After(position(row)))
+/// Returns the position of the next page, if there is one.
+pub(super) fn next_position<T>(
+    page: &CursorPage<T>,
+    position: impl FnOnce(&T) -> KeysetPosition,
+) -> Option<CursorPosition> {
+    page.data.last().filter(|_| page.has_more).map(|row| CursorPosition::After(position(row)))
 }
 
-/// What a page says of itself: how it was cut, its links, and the same links as a `Link` header (RFC 8288).
+/// The metadata and links of a page, and the same links as a `Link` header (RFC 8288).
 pub(super) struct PageEnvelope {
     pub(super) meta: CursorMeta,
     pub(super) links: CursorLinks,
@@ -211,15 +214,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn links_say_again_what_was_asked() {
+    fn links_repeat_the_parameters_of_the_request() {
         let query =
             Query::default().with("sort", Some("-name")).with("q", Some("50% & more")).with("done", None::<bool>);
         let cursor = Cursor("abc".into());
-        let frame = PageEnvelope::new("/x", &query, 20, Some(&cursor), Some("def"), None);
-        assert_eq!(frame.links.this, "/x?per_page=20&sort=-name&q=50%25+%26+more&cursor=abc");
-        assert_eq!(frame.links.next.0.as_deref(), Some("/x?per_page=20&sort=-name&q=50%25+%26+more&cursor=def"));
+        let envelope = PageEnvelope::new("/x", &query, 20, Some(&cursor), Some("def"), None);
+        assert_eq!(envelope.links.this, "/x?per_page=20&sort=-name&q=50%25+%26+more&cursor=abc");
+        assert_eq!(envelope.links.next.0.as_deref(), Some("/x?per_page=20&sort=-name&q=50%25+%26+more&cursor=def"));
         assert_eq!(
-            frame.header,
+            envelope.header,
             "</x?per_page=20&sort=-name&q=50%25+%26+more&cursor=abc>; rel=\"self\", \
              </x?per_page=20&sort=-name&q=50%25+%26+more&cursor=def>; rel=\"next\""
         );
@@ -229,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_have_from_one_to_a_hundred_rows() {
+    fn page_size_is_clamped() {
         assert_eq!([None, Some(0), Some(7), Some(1000)].map(per_page), [20, 1, 7, 100]);
     }
 }

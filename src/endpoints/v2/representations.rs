@@ -1,4 +1,4 @@
-//! From rows to what v2 shows of them.
+//! The representations of entities in v2.
 
 use std::collections::HashMap;
 
@@ -8,97 +8,112 @@ use contract::{
 };
 
 use crate::{
-    db::repositories::{
-        bucketlists::BucketlistRow, items::ItemRow, search::DocumentKind, sessions::SessionRow, users::UserRow,
-    },
-    services::Found,
+    domain::{self, SearchTarget, SessionId},
+    services::{SearchResult, WithItems},
 };
 
-pub(super) fn bucketlist(row: BucketlistRow) -> Bucketlist {
+/// Converts a timestamp.
+pub(super) fn timestamp(time: domain::Timestamp) -> Timestamp {
+    Timestamp::from_micros(time.micros())
+}
+
+pub(super) fn bucketlist(list: domain::Bucketlist) -> Bucketlist {
     Bucketlist {
-        id: Id(row.id),
-        name: row.name,
-        description: Nullable(row.description),
-        items_total: row.items_total,
-        items_done: row.items_done,
-        created_at: Timestamp::from_micros(row.created_at),
-        updated_at: Timestamp::from_micros(row.updated_at),
+        id: Id(list.id.get()),
+        name: list.name,
+        description: Nullable(list.description),
+        items_total: list.items_total,
+        items_done: list.items_done,
+        created_at: timestamp(list.created_at),
+        updated_at: timestamp(list.updated_at),
         items: Nullable(None),
-        links: Links::Bucketlist(row.id),
+        links: Links::Bucketlist(list.id.get()),
     }
 }
 
-pub(super) fn item(row: ItemRow) -> Item {
+pub(super) fn item(item: domain::Item) -> Item {
     Item {
-        id: Id(row.id),
-        bucketlist_id: Id(row.bucketlist_id),
-        name: row.name,
-        description: Nullable(row.description),
-        done: row.done,
-        done_at: Nullable(row.done_at.map(Timestamp::from_micros)),
-        due_on: Nullable(row.due_on.map(Date)),
-        created_at: Timestamp::from_micros(row.created_at),
-        updated_at: Timestamp::from_micros(row.updated_at),
-        links: Links::Item { bucketlist_id: row.bucketlist_id, id: row.id },
+        id: Id(item.id.get()),
+        bucketlist_id: Id(item.bucketlist_id.get()),
+        name: item.name,
+        description: Nullable(item.description),
+        done: item.done,
+        done_at: Nullable(item.done_at.map(timestamp)),
+        due_on: Nullable(item.due_on.map(Date)),
+        created_at: timestamp(item.created_at),
+        updated_at: timestamp(item.updated_at),
+        links: Links::Item { bucketlist_id: item.bucketlist_id.get(), id: item.id.get() },
     }
 }
 
-/// Bucketlists with their first items, whatever the order of the lists is.
-pub(super) fn with_items(lists: Vec<BucketlistRow>, items: Option<Vec<ItemRow>>) -> Vec<Bucketlist> {
+/// Converts a bucketlist with its first items.
+pub(super) fn bucketlist_with_items(list: WithItems<domain::Bucketlist>) -> Bucketlist {
+    let items = list.items.map(|items| items.into_iter().map(item).collect());
+    Bucketlist { items: Nullable(items), ..bucketlist(list.lists) }
+}
+
+/// Converts bucketlists with their first items. The order of the items does not depend on that of the bucketlists.
+pub(super) fn bucketlists_with_items(
+    lists: Vec<domain::Bucketlist>,
+    items: Option<Vec<domain::Item>>,
+) -> Vec<Bucketlist> {
     let mut lists: Vec<Bucketlist> = lists.into_iter().map(bucketlist).collect();
     let Some(items) = items else { return lists };
-    let mut of_lists: HashMap<i64, Vec<Item>> = HashMap::new();
-    for row in items {
-        of_lists.entry(row.bucketlist_id).or_default().push(item(row));
+    let mut by_list: HashMap<i64, Vec<Item>> = HashMap::new();
+    for entry in items {
+        by_list.entry(entry.bucketlist_id.get()).or_default().push(item(entry));
     }
     for list in &mut lists {
-        list.items = Nullable(Some(of_lists.remove(&list.id.0).unwrap_or_default()));
+        list.items = Nullable(Some(by_list.remove(&list.id.0).unwrap_or_default()));
     }
     lists
 }
 
-/// An account, with the links of whoever looks at it.
-pub(super) fn user(row: UserRow, links: Links) -> User {
+/// Converts an account. The links depend on who sees it.
+pub(super) fn user(user: domain::User, links: Links) -> User {
     User {
-        id: Id(row.id),
-        role: if row.is_admin() { Role::Admin } else { Role::User },
-        email: EmailAddress(row.email),
-        name: row.name,
-        disabled: row.disabled,
-        created_at: Timestamp::from_micros(row.created_at),
-        updated_at: Timestamp::from_micros(row.updated_at),
+        id: Id(user.id.get()),
+        role: match user.role {
+            domain::Role::User => Role::User,
+            domain::Role::Admin => Role::Admin,
+        },
+        email: EmailAddress(user.email),
+        name: user.name,
+        disabled: user.disabled,
+        created_at: timestamp(user.created_at),
+        updated_at: timestamp(user.updated_at),
         links,
     }
 }
 
-/// A session, seen from the session `current`.
-pub(super) fn session(row: SessionRow, current: i64) -> Session {
+/// Converts a session. `current` is the session of the request.
+pub(super) fn session(session: domain::Session, current: SessionId) -> Session {
     Session {
-        id: Id(row.id),
-        device: Nullable(row.user_agent),
-        current: row.id == current,
-        created_at: Timestamp::from_micros(row.created_at),
-        last_seen_at: Timestamp::from_micros(row.last_seen_at),
-        expires_at: Timestamp::from_micros(row.expires_at),
-        links: Links::Session(row.id),
+        id: Id(session.id.get()),
+        device: Nullable(session.user_agent),
+        current: session.id == current,
+        created_at: timestamp(session.created_at),
+        last_seen_at: timestamp(session.last_seen_at),
+        expires_at: timestamp(session.expires_at),
+        links: Links::Session(session.id.get()),
     }
 }
 
-pub(super) fn hit(found: Found) -> SearchHit {
-    let Found { hit, snippet } = found;
-    let (kind, links) = match hit.kind {
-        DocumentKind::Bucketlist => (HitType::Bucketlist, Links::Bucketlist(hit.id)),
-        DocumentKind::Item => (HitType::Item, Links::Item { bucketlist_id: hit.bucketlist_id, id: hit.id }),
+pub(super) fn search_hit(result: SearchResult) -> SearchHit {
+    let SearchResult { hit, snippet } = result;
+    let (kind, links) = match hit.target {
+        SearchTarget::Bucketlist => (HitType::Bucketlist, Links::Bucketlist(hit.id)),
+        SearchTarget::Item => (HitType::Item, Links::Item { bucketlist_id: hit.bucketlist_id.get(), id: hit.id }),
     };
     SearchHit {
         kind,
         id: Id(hit.id),
-        bucketlist_id: Id(hit.bucketlist_id),
+        bucketlist_id: Id(hit.bucketlist_id.get()),
         name: hit.name,
         snippet,
         done: Nullable(hit.done),
-        created_at: Timestamp::from_micros(hit.created_at),
-        updated_at: Timestamp::from_micros(hit.updated_at),
+        created_at: timestamp(hit.created_at),
+        updated_at: timestamp(hit.updated_at),
         links,
     }
 }

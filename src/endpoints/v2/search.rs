@@ -1,4 +1,4 @@
-//! Everything of the caller's that has these words.
+//! `/v2/search`.
 
 use contract::{
     User,
@@ -16,15 +16,18 @@ use super::{
     pages::{self, PageEnvelope},
     representations,
 };
-use crate::services::Search;
+use crate::{
+    domain::{CursorPage, UserId},
+    services::Search,
+};
 
-/// `/v2/search` over the search.
-pub struct SearchText {
+/// Implements the search endpoint.
+pub struct SearchApi {
     pub(super) search: Search,
     pub(super) cursors: Cursors,
 }
 
-impl SearchEndpoints for SearchText {
+impl SearchEndpoints for SearchApi {
     async fn search(
         &self,
         User(caller): User,
@@ -33,22 +36,20 @@ impl SearchEndpoints for SearchText {
         Query(per_page): Query<Option<i32>>,
         _: IfNoneMatch,
     ) -> Result<PageResponse<SearchPage>, ProblemResponse> {
+        let owner = UserId::new(caller.user_id);
         let limit = pages::per_page(per_page);
-        let binding = CursorBinding::new(&format!("search of {}", caller.user_id), &q);
-        let offset = match self.cursors.read(&binding, cursor.as_ref())? {
+        let binding = CursorBinding::new(&format!("search of {owner}"), &q);
+        let offset = match self.cursors.decode(&binding, cursor.as_ref())? {
             Some(CursorPosition::Offset(offset)) => offset,
             _ => 0,
         };
-        // One more tells whether there are more.
-        let mut found = self.search.find(caller.user_id, &q, offset, limit + 1).await?;
-        let size = usize::try_from(limit).unwrap_or(usize::MAX);
-        let has_more = found.len() > size;
-        found.truncate(size);
-        let next = has_more.then(|| self.cursors.write(&binding, &CursorPosition::Offset(offset + limit)));
-        let query = pages::Query::default().with("q", Some(q));
-        let frame = PageEnvelope::new("/v2/search", &query, limit, cursor.as_ref(), next.as_deref(), None);
-        let data = found.into_iter().map(representations::hit).collect();
-        let page = SearchPage { data, meta: frame.meta, links: frame.links };
-        pages::listed(page, frame.header)
+        let results = self.search.find(owner, &q, offset, limit.saturating_add(1)).await?;
+        let page = CursorPage::from_lookahead(results, limit);
+        let next = page.has_more.then(|| self.cursors.encode(&binding, &CursorPosition::Offset(offset + limit)));
+        let link_query = pages::Query::default().with("q", Some(q));
+        let envelope = PageEnvelope::new("/v2/search", &link_query, limit, cursor.as_ref(), next.as_deref(), None);
+        let data = page.data.into_iter().map(representations::search_hit).collect();
+        let page = SearchPage { data, meta: envelope.meta, links: envelope.links };
+        pages::page_response(page, envelope.header)
     }
 }

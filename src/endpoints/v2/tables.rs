@@ -1,4 +1,4 @@
-//! Rows streamed as CSV and NDJSON: one batch in memory at a time, fetched when the client has taken the one before.
+//! Streams of rows as CSV and NDJSON: one batch in memory at a time, fetched when the client has read the previous one.
 
 use std::{error::Error as StdError, future::Future, io};
 
@@ -7,31 +7,31 @@ use futures_util::stream;
 use poem::Body;
 use tracing::{Instrument, Span};
 
-/// How many rows to fetch at once: enough that a query costs little per row, few enough to hold in memory.
-pub const BATCH: usize = 500;
+/// Number of rows in a batch: enough that the cost of a query per row is low, few enough to hold in memory.
+pub const BATCH_SIZE: usize = 500;
 
-/// Rows, and where those behind them begin.
+/// Rows, and the position of the next batch.
 #[derive(Clone, Debug)]
 pub struct Batch<R, C> {
-    /// The rows. A batch without any is the last one.
+    /// The rows. An empty batch is the last one.
     pub rows: Vec<R>,
-    /// What to fetch the following batch by; `None` after the last row.
+    /// The position of the next batch; `None` after the last row.
     pub next: Option<C>,
 }
 
-/// What is to be done when the client asks for more.
+/// The next chunk of a stream.
 enum Step<R, C> {
     Begin(Batch<R, C>),
     Continue(C),
     End,
 }
 
-/// A body of `first` and everything that `next` fetches. The first batch is fetched before there is an answer, so that
-/// what is wrong with the request can still be said.
+/// Returns a body of `first` and all batches that `next` fetches. The first batch is fetched before the response starts, so that
+/// an error in the request still results in an error response.
 ///
-/// A batch that cannot be fetched breaks the stream, and the server the connection: a file that ended there would look
-/// whole. The story is in the log, in the span of the request.
-pub fn rows<R, C, E, F, Fut>(format: RowFormat, first: Batch<R, C>, next: F) -> Body
+/// If a batch cannot be fetched, the stream fails and the server closes the connection: a file that ended there would look
+/// complete. The error is logged in the span of the request.
+pub fn stream_rows<R, C, E, F, Fut>(format: RowFormat, first: Batch<R, C>, next: F) -> Body
 where
     R: Row + Send + 'static,
     C: Send + 'static,
@@ -43,11 +43,11 @@ where
     Body::from_bytes_stream(stream::try_unfold((Step::Begin(first), next), move |(step, mut next)| {
         let producing = async move {
             let (batch, text) = match step {
-                Step::Begin(batch) => (batch, format.begin::<R>().map_err(broken)?),
-                Step::Continue(cursor) => (next(cursor).await.map_err(broken)?, Vec::new()),
+                Step::Begin(batch) => (batch, format.begin::<R>().map_err(stream_error)?),
+                Step::Continue(cursor) => (next(cursor).await.map_err(stream_error)?, Vec::new()),
                 Step::End => return Ok(None),
             };
-            let text = format.append(&batch.rows, text).map_err(broken)?;
+            let text = format.append(&batch.rows, text).map_err(stream_error)?;
             if text.is_empty() {
                 return Ok(None);
             }
@@ -58,20 +58,20 @@ where
     }))
 }
 
-/// Logs what broke a stream, and breaks it.
-pub(super) fn broken(error: impl StdError + Send + Sync + 'static) -> io::Error {
+/// Logs the error of a stream, and converts it.
+pub(super) fn stream_error(error: impl StdError + Send + Sync + 'static) -> io::Error {
     let mut causes = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
         let cause_text = cause.to_string();
-        // Some errors say what their source says.
+        // Some errors contain the message of their source.
         if !causes.contains(&cause_text) {
             causes.push_str(": ");
             causes.push_str(&cause_text);
         }
         next = cause.source();
     }
-    tracing::error!(causes, "a stream of rows broke off");
+    tracing::error!(causes, "row stream failed");
     io::Error::other(error)
 }
 

@@ -1,4 +1,4 @@
-//! One's own account.
+//! `/v2/users/me`.
 
 use contract::{
     Json, User as Caller,
@@ -12,22 +12,23 @@ use contract::{
     values::EmailAddress,
 };
 
-use super::{Conditions, conditions::tag, representations::user};
+use super::{Conditions, conditions::header_value, representations::user};
 use crate::{
+    domain::{UserId, Versioned},
     endpoints::{audit_origin, secret},
     services::{AccountChanges, Users},
 };
 
-/// `/v2/users` over the accounts.
-pub struct UserAccounts {
+/// Implements the endpoints of the caller's account.
+pub struct UserApi {
     pub(super) users: Users,
     pub(super) conditions: Conditions,
 }
 
-impl UserEndpoints for UserAccounts {
+impl UserEndpoints for UserApi {
     async fn get_me(&self, Caller(caller): Caller, _: IfNoneMatch) -> Result<Retrieved<User>, ProblemResponse> {
-        let row = self.users.get_own(caller.user_id).await?;
-        Ok(Retrieved { tag: tag(&Users::version(&row)), body: Json(user(row, Links::Me)) })
+        let Versioned { value, etag } = self.users.get_own(UserId::new(caller.user_id)).await?;
+        Ok(Retrieved { tag: header_value(&etag), body: Json(user(value, Links::Me)) })
     }
 
     async fn update_me(
@@ -43,9 +44,10 @@ impl UserEndpoints for UserAccounts {
             current_password: body.current_password.as_ref().map(secret),
         };
         let precondition = self.conditions.precondition(if_match)?;
-        let origin = audit_origin(client, Some(caller.user_id));
-        let row = self.users.update_own(caller.user_id, changes, precondition, origin).await?;
-        Ok(Updated { tag: tag(&Users::version(&row)), body: Json(user(row, Links::Me)) })
+        let user_id = UserId::new(caller.user_id);
+        let origin = audit_origin(client, Some(user_id));
+        let Versioned { value, etag } = self.users.update_own(user_id, changes, precondition, origin).await?;
+        Ok(Updated { tag: header_value(&etag), body: Json(user(value, Links::Me)) })
     }
 
     async fn delete_me(
@@ -56,8 +58,9 @@ impl UserEndpoints for UserAccounts {
         Json(body): Json<AccountDeletion>,
     ) -> Result<NoContent, ProblemResponse> {
         let precondition = self.conditions.precondition(if_match)?;
-        let origin = audit_origin(client, Some(caller.user_id));
-        self.users.delete_own(caller.user_id, secret(&body.password), precondition, origin).await?;
+        let user_id = UserId::new(caller.user_id);
+        let origin = audit_origin(client, Some(user_id));
+        self.users.delete_own(user_id, secret(&body.password), precondition, origin).await?;
         Ok(NoContent)
     }
 }

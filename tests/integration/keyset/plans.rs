@@ -2,12 +2,14 @@
 
 use std::sync::{Arc, Mutex};
 
-use bucketlist::db::{
-    DbConnection,
-    repositories::{
-        audit, bucketlists, items,
-        keyset::{Keyset, KeysetPosition, SortKey, SortValue},
-        sessions, users,
+use bucketlist::{
+    db::{
+        DbConnection,
+        repositories::{audit, bucketlists, items, sessions, users},
+    },
+    domain::{
+        AuditAction, AuditFilter, AuditTarget, BucketlistFilter, BucketlistId, ItemFilter, Keyset, KeysetPosition,
+        SortKey, SortValue, UserFilter, UserId,
     },
 };
 use diesel::{
@@ -17,7 +19,7 @@ use diesel::{
     sql_types::Text,
 };
 
-use super::{ORDERS, day, items_of_two};
+use super::{ORDERS, at, day, items_of_two, text};
 use crate::support::Database;
 
 #[derive(QueryableByName)]
@@ -81,8 +83,8 @@ const fn column(sort: SortKey) -> &'static str {
 }
 
 fn somewhere(sort: SortKey) -> KeysetPosition {
-    let key = if sort == SortKey::Name { SortValue::Text("m".to_owned()) } else { SortValue::Instant(102) };
-    KeysetPosition { key, id: 7 }
+    let value = if sort == SortKey::Name { SortValue::Text("m".to_owned()) } else { SortValue::Timestamp(at(102)) };
+    KeysetPosition { value, id: 7 }
 }
 
 /// The first page and a later one of each order.
@@ -114,7 +116,7 @@ fn goes_straight(c: &DbConnection, plan: &str, table: &str, scope: &str, keyset:
 }
 
 /// Enough of everything that a planner has a choice.
-fn fill(c: &mut DbConnection, owner: i64, list: i64) {
+fn fill(c: &mut DbConnection, owner: UserId, list: BucketlistId) {
     let numbers = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 5000)";
     let fill = format!(
         "INSERT INTO users (email, email_key, name, search_text, password_hash, role, disabled, created_at, updated_at) \
@@ -142,20 +144,19 @@ both_engines! {
         let (owner, list) = items_of_two(c);
         fill(c, owner, list);
         for keyset in pages() {
-            let none = items::Filter::default();
+            let none = ItemFilter::default();
             let found = plan(c, |c| drop(items::list_after(c, list, &none, &keyset).unwrap()));
             goes_straight(c, &found, "items", "bucketlist_id_", &keyset);
-            let none = bucketlists::Filter::default();
+            let none = BucketlistFilter::default();
             let found = plan(c, |c| drop(bucketlists::list_after(c, owner, &none, &keyset).unwrap()));
             goes_straight(c, &found, "bucketlists", "user_id_", &keyset);
-            let none = users::Filter::default();
+            let none = UserFilter::default();
             let found = plan(c, |c| drop(users::list_after(c, &none, &keyset).unwrap()));
             goes_straight(c, &found, "users", "", &keyset);
         }
-        for after in [None, Some((102, 7))] {
-            let found = plan(c, |c| drop(sessions::list_after(c, owner, 5_000, after, 21).unwrap()));
-            let after = after.map(|_| somewhere(SortKey::CreatedAt));
-            let keyset = Keyset { sort: SortKey::CreatedAt, descending: true, after, limit: 21 };
+        for after in [None, Some(somewhere(SortKey::CreatedAt))] {
+            let keyset = Keyset::newest_first(after, 21);
+            let found = plan(c, |c| drop(sessions::list_after(c, owner, at(5_000), &keyset).unwrap()));
             goes_straight(c, &found, "sessions", "user_id_", &keyset);
         }
     }
@@ -166,14 +167,14 @@ both_engines! {
         let c = outside.connection();
         let (owner, list) = items_of_two(c);
         fill(c, owner, list);
-        let none = audit::Filter::default;
+        let none = AuditFilter::default;
         for (scope, filter) in [
             ("", none()),
-            ("", audit::Filter { created_after: Some(100), ..none() }),
-            ("", audit::Filter { created_before: Some(4_900), ..none() }),
-            ("action_", audit::Filter { action: Some("a1".to_owned()), ..none() }),
-            ("actor_id_", audit::Filter { actor_id: Some(7), ..none() }),
-            ("target_", audit::Filter { target_type: Some("user".to_owned()), target_id: Some(7), ..none() }),
+            ("", AuditFilter { created_after: Some(at(100)), ..none() }),
+            ("", AuditFilter { created_before: Some(at(4_900)), ..none() }),
+            ("action_", AuditFilter { action: Some(AuditAction::UserCreated), ..none() }),
+            ("actor_id_", AuditFilter { actor_id: Some(UserId::new(7)), ..none() }),
+            ("target_", AuditFilter { target_type: Some(AuditTarget::User), target_id: Some(7), ..none() }),
         ] {
             for keyset in pages().filter(|keyset| keyset.sort == SortKey::CreatedAt) {
                 // Without a row to go on after, a page is entered at the bound.
@@ -192,12 +193,12 @@ both_engines! {
         let c = outside.connection();
         let (owner, list) = items_of_two(c);
         fill(c, owner, list);
-        let none = items::Filter::default;
+        let none = ItemFilter::default;
         for filter in [
-            items::Filter { done: Some(false), ..none() },
-            items::Filter { due_before: Some(day(5)), due_after: Some(day(1)), ..none() },
-            items::Filter { pattern: Some("%a%".to_owned()), ..none() },
-            items::Filter { created_after: Some(100), ..none() },
+            ItemFilter { done: Some(false), ..none() },
+            ItemFilter { due_before: Some(day(5)), due_after: Some(day(1)), ..none() },
+            ItemFilter { q: text("a"), ..none() },
+            ItemFilter { created_after: Some(at(100)), ..none() },
         ] {
             for keyset in pages().filter(|keyset| keyset.after.is_some()) {
                 let found = plan(c, |c| drop(items::list_after(c, list, &filter, &keyset).unwrap()));
@@ -212,7 +213,7 @@ both_engines! {
         let c = outside.connection();
         let (owner, list) = items_of_two(c);
         fill(c, owner, list);
-        let found = plan(c, |c| drop(items::list_first_per_bucketlist(c, &[list, list + 1], 3).unwrap()));
+        let found = plan(c, |c| drop(items::list_first_per_bucketlist(c, &[list, BucketlistId::new(list.get() + 1)], 3).unwrap()));
         match c {
             DbConnection::Sqlite(_) => {
                 let searches = [
@@ -239,19 +240,20 @@ both_engines! {
         let c = outside.connection();
         let (owner, list) = items_of_two(c);
         let mut ids = vec![list];
+        let first = Keyset::newest_first(Some(somewhere(SortKey::CreatedAt)), 21);
         for kept in [6, 0] {
             let (statements, cached) = sent(c, |c| {
                 for keyset in pages().filter(|keyset| keyset.after.is_some()) {
-                    items::list_after(c, list, &items::Filter::default(), &keyset).unwrap();
+                    items::list_after(c, list, &ItemFilter::default(), &keyset).unwrap();
                 }
             });
             assert_eq!((statements.len(), cached), (6, kept));
             let (statements, cached) = sent(c, |c| drop(items::list_first_per_bucketlist(c, &ids, 3).unwrap()));
             assert_eq!((statements.len(), cached), (1, kept.min(1)));
-            let (statements, cached) = sent(c, |c| drop(sessions::list_after(c, owner, 1, Some((1, 1)), 21).unwrap()));
+            let (statements, cached) = sent(c, |c| drop(sessions::list_after(c, owner, at(1), &first).unwrap()));
             assert_eq!((statements.len(), cached), (1, kept.min(1)));
             // However many lists there are.
-            ids.push(list + 1);
+            ids.push(BucketlistId::new(list.get() + 1));
         }
     }
 }

@@ -11,8 +11,8 @@ use std::{
 use bucketlist::{
     app::{App, Dependencies},
     config::{Config, Variables},
-    db::repositories::users::{ADMIN, UserChanges, update},
-    domain::{ManualClock, SystemRandom},
+    db::{DbError, repositories::users::update_access},
+    domain::{Clock, ManualClock, Role, SystemRandom, Timestamp, UserId},
 };
 use poem::{Endpoint, Request, Response};
 use secrecy::SecretString;
@@ -60,7 +60,7 @@ impl TestApp {
         config.passwords.memory_kib = 8;
         config.passwords.passes = 1;
         change(&mut config);
-        let clock = Arc::new(ManualClock::at(START));
+        let clock = Arc::new(ManualClock::at(Timestamp::from_micros(START)));
         let mailer = Arc::new(MemoryMailer::default());
         let parts = Dependencies { clock: clock.clone(), random: Arc::new(SystemRandom), mailer: mailer.clone() };
         let app = App::new(&config, &SecretString::from(SECRET), parts).unwrap();
@@ -89,9 +89,9 @@ impl TestApp {
     /// An administrator.
     pub async fn admin(&self) -> Actor<'_> {
         let admin = self.user().await;
-        let id = admin.id();
-        let changes = UserChanges { role: Some(ADMIN.to_owned()), ..UserChanges::default() };
-        self.app.db.write(move |c| update(c, id, &changes).map_err(bucketlist::db::DbError::from)).await.unwrap();
+        let (id, now) = (UserId::new(admin.id()), self.clock.now());
+        let promote = move |c: &mut _| update_access(c, id, Some(Role::Admin), None, now).map_err(DbError::from);
+        self.app.db.write(promote).await.unwrap();
         admin
     }
 

@@ -277,7 +277,7 @@ both_engines! {
         app.advance_clock(Duration::from_secs(1));
         assert_eq!((purge().await, count(&app).await), (1, 1));
         // However many there are, a purge is short.
-        let old = app.clock.now() - 2 * 86_400_000_000;
+        let old = app.clock.now().micros() - 2 * 86_400_000_000;
         app.execute(&format!(
             "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 10001)
              INSERT INTO audit_events (created_at, action, detail) SELECT {old} + n, 'user.enabled', '{{}}' FROM numbers"

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use bucketlist::db::{
-    DbConnection, DbError,
-    repositories::{
-        exports::{self, ExportAttempt, Record},
-        jobs::{self, ExportRequest, JobPayload, QueuedJob},
+use bucketlist::{
+    db::{
+        DbConnection, DbError,
+        repositories::{
+            exports,
+            jobs::{self, ExportRequest, JobPayload, QueuedJob},
+        },
+        schema,
     },
-    schema,
+    domain::{BucketlistId, ExportAttempt, ExportId, ExportRecord, Timestamp},
 };
 use diesel::prelude::*;
 use futures_util::StreamExt;
@@ -252,13 +255,13 @@ both_engines! {
         let app = TestApp::new(engine).await;
         let user = app.user().await;
         let export = id(&ask(&user, "json").await);
-        let now = 0;
+        let (now, export_id) = (Timestamp::default(), ExportId::new(export));
         let begin = async |number: i32| {
-            app.app.db.write(move |c| exports::begin(c, export, number, now).map_err(DbError::from)).await.unwrap()
+            app.app.db.write(move |c| exports::begin(c, export_id, number, now).map_err(DbError::from)).await.unwrap()
         };
-        let record = Record {
-            is_item: false, id: 1, bucketlist_id: 1, name: "A list".into(), description: None, done: None, done_at: None,
-            due_on: None, created_at: 0, updated_at: 0,
+        let record = ExportRecord {
+            is_item: false, id: 1, bucketlist_id: BucketlistId::new(1), name: "A list".into(), description: None, done: None, done_at: None,
+            due_on: None, created_at: now, updated_at: now,
         };
         let append = async |attempt: ExportAttempt, number: i32| {
             let records = exports::serialize_records(&vec![record.clone(); 2]).unwrap();
@@ -279,7 +282,7 @@ both_engines! {
         // Nobody changes what is finished: neither who made it nor who gives it up.
         assert!(!append(second, 1).await);
         finish(second, 9, 99).await;
-        app.app.db.write(move |c| exports::fail(c, export, now).map_err(DbError::from)).await.unwrap();
+        app.app.db.write(move |c| exports::fail(c, export_id, now).map_err(DbError::from)).await.unwrap();
         assert_eq!(user.get(&format!("/v2/exports/{export}")).await.expect(200).json()["records"], 2);
         assert_eq!(begin(3).await, None, "it is finished");
         // The job is still there, and finds nothing to do.
@@ -291,15 +294,16 @@ both_engines! {
         let app = TestApp::new(engine).await;
         let user = app.user().await;
         ask(&user, "json").await;
+        let at = Timestamp::from_micros;
         let claim = async |now: i64| {
-            app.app.db.write(move |c| jobs::claim(c, ExportRequest::KIND, now, now + 120).map_err(DbError::from)).await.unwrap()
+            app.app.db.write(move |c| jobs::claim(c, ExportRequest::KIND, at(now), at(now + 120)).map_err(DbError::from)).await.unwrap()
         };
         let far = i64::MAX / 2;
         let job = claim(far).await.unwrap();
         assert_eq!(claim(far + 119).await, None);
         let hide = async |job: &QueuedJob, until: i64| {
             let job = job.clone();
-            app.app.db.write(move |c| jobs::extend_visibility(c, &job, until).map_err(DbError::from)).await.unwrap()
+            app.app.db.write(move |c| jobs::extend_visibility(c, &job, at(until)).map_err(DbError::from)).await.unwrap()
         };
         assert!(hide(&job, far + 300).await);
         assert_eq!(claim(far + 299).await, None);
@@ -309,14 +313,14 @@ both_engines! {
         let (before, now) = (job.clone(), far + 301);
         assert!(!hide(&job, far + 900).await);
         let end = move |c: &mut DbConnection| {
-            jobs::retry_later(c, &before, now, "late")?;
-            jobs::release(c, &before, now)?;
+            jobs::retry_later(c, &before, at(now), "late")?;
+            jobs::release(c, &before, at(now))?;
             Ok::<_, DbError>(jobs::delete(c, &before)?)
         };
         assert!(!app.app.db.write(end).await.unwrap());
         assert_eq!(claim(now).await, None, "it is hidden as long as the next one has said");
         // Given back, it has not been tried.
-        app.app.db.write(move |c| jobs::release(c, &next, now).map_err(DbError::from)).await.unwrap();
+        app.app.db.write(move |c| jobs::release(c, &next, at(now)).map_err(DbError::from)).await.unwrap();
         // The number of attempts is the same as in the first claim, and still that claim is lost.
         assert!(!app.app.db.write(move |c| jobs::delete(c, &job).map_err(DbError::from)).await.unwrap());
         let again = claim(now).await.unwrap();

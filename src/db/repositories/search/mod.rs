@@ -1,8 +1,8 @@
-//! The full-text index over bucketlists and items: one document for each, written with it, removed by the database.
+//! The full-text index over bucketlists and items: one document per row, written together with the row and deleted by the
+//! database.
 //!
-//! What a term is, is decided in the domain; both engines are given finished terms and none of their query syntax is ever
-//! reached from outside. Each term begins with its owner, so that a search reads the owner's part of the index only,
-//! however large the rest is.
+//! The domain tokenises texts and queries; both engines receive terms, so that no input reaches their query syntax. Each term
+//! starts with the ID of its owner, so that a search reads only the owner's part of the index.
 
 mod terms;
 
@@ -15,54 +15,33 @@ use diesel::{
 
 use terms::{postgres_queries, sqlite_queries, tokens, vector};
 
-use super::OffsetRange;
-use crate::{db::DbConnection, domain::SearchQuery};
+use crate::{
+    db::DbConnection,
+    domain::{BucketlistId, OffsetRange, SearchHit, SearchQuery, SearchTarget, Timestamp, UserId},
+};
 
-/// Of so many matches, lists and then the newest items first, the best are found, besides names that have the very words. It
-/// bounds how deep pages go, and what ranking costs; a word that all descriptions of an owner have is read once over all of
-/// them, to see that few names have it.
-pub const REACH: i64 = 1_000;
+/// Maximum number of ranked matches per rank, which bounds the depth of pages and the cost of ranking. Bucketlists and then the
+/// newest items are preferred.
+pub const MAX_HITS: i64 = 1_000;
 
-/// Where the documents of lists begin: as the migrations say it.
-const LISTS: i64 = 1 << 62;
-/// How many documents go into one statement of SQLite, which takes 32,766 values; of PostgreSQL it takes any number.
+/// Offset of the document IDs of bucketlists, as in the migrations.
+const BUCKETLIST_DOCUMENTS: i64 = 1 << 62;
+/// Number of documents in a statement: SQLite accepts 32,766 values.
 const SQLITE_ROWS: usize = 500;
 
-/// What is found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DocumentKind {
-    Bucketlist,
-    Item,
-}
-
-/// A list or an item as it is to be found from now on.
+/// A bucketlist or an item to index.
 #[derive(Clone, Copy, Debug)]
 pub struct Document<'a> {
-    pub kind: DocumentKind,
+    pub target: SearchTarget,
+    /// ID of the bucketlist or the item.
     pub id: i64,
-    /// The list's owner.
-    pub owner: i64,
+    pub owner: UserId,
     pub name: &'a str,
     pub description: Option<&'a str>,
 }
 
-/// A list or an item that was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hit {
-    pub kind: DocumentKind,
-    pub id: i64,
-    /// The list itself, or the item's.
-    pub bucketlist_id: i64,
-    pub name: String,
-    pub description: Option<String>,
-    /// Of an item: whether it is done.
-    pub done: Option<bool>,
-    pub created_at: i64,
-    pub updated_at: i64,
-}
-
 diesel::table! {
-    // Of SQLite; PostgreSQL's table has other columns.
+    // The table of SQLite; PostgreSQL's has other columns.
     search_index (rowid) {
         rowid -> BigInt,
         name -> Text,
@@ -70,15 +49,15 @@ diesel::table! {
     }
 }
 
-const fn document_id(kind: DocumentKind, id: i64) -> i64 {
-    match kind {
-        DocumentKind::Bucketlist => LISTS + id,
-        DocumentKind::Item => id,
+const fn document_id(target: SearchTarget, id: i64) -> i64 {
+    match target {
+        SearchTarget::Bucketlist => BUCKETLIST_DOCUMENTS + id,
+        SearchTarget::Item => id,
     }
 }
 
-/// Makes the documents findable as they are now, in the transaction that writes their rows. No two of one row at once.
-pub fn put(c: &mut DbConnection, documents: &[Document<'_>]) -> QueryResult<()> {
+/// Inserts or replaces documents, in the transaction that writes their rows. The documents are distinct.
+pub fn upsert(c: &mut DbConnection, documents: &[Document<'_>]) -> QueryResult<()> {
     if documents.is_empty() {
         return Ok(());
     }
@@ -89,7 +68,7 @@ pub fn put(c: &mut DbConnection, documents: &[Document<'_>]) -> QueryResult<()> 
                     .iter()
                     .map(|document| {
                         (
-                            search_index::rowid.eq(document_id(document.kind, document.id)),
+                            search_index::rowid.eq(document_id(document.target, document.id)),
                             search_index::name.eq(tokens(document.owner, document.name)),
                             search_index::description
                                 .eq(document.description.map_or_else(String::new, |text| tokens(document.owner, text))),
@@ -100,7 +79,7 @@ pub fn put(c: &mut DbConnection, documents: &[Document<'_>]) -> QueryResult<()> 
             }
         }
         DbConnection::Postgres(c) => {
-            let ids: Vec<i64> = documents.iter().map(|document| document_id(document.kind, document.id)).collect();
+            let ids: Vec<i64> = documents.iter().map(|document| document_id(document.target, document.id)).collect();
             let vectors: Vec<String> = documents.iter().map(vector).collect();
             sql_query(
                 "INSERT INTO search_index (document_id, terms)
@@ -115,17 +94,17 @@ pub fn put(c: &mut DbConnection, documents: &[Document<'_>]) -> QueryResult<()> 
     Ok(())
 }
 
-/// Until the transaction ends, [`put`] may leave documents where no search looks for long: PostgreSQL enters many at once much
-/// faster than each by itself. Searches of others wait until then. Whoever calls this calls [`finish_bulk_load`] at the end.
+/// Begins a bulk load: PostgreSQL collects new documents in its pending list, and adds them to the index in one step when
+/// [`finish_bulk_load`] is called, in the same transaction. Concurrent searches wait until then.
 pub fn begin_bulk_load(c: &mut DbConnection) -> QueryResult<()> {
     match c {
-        // FTS5 gathers by itself.
+        // FTS5 does so by default.
         DbConnection::Sqlite(_) => Ok(()),
         DbConnection::Postgres(c) => c.batch_execute("ALTER INDEX search_index_terms SET (fastupdate = on)"),
     }
 }
 
-/// Enters what was put since [`gather`], in the same transaction.
+/// Adds the documents inserted since [`begin_bulk_load`] to the index.
 pub fn finish_bulk_load(c: &mut DbConnection) -> QueryResult<()> {
     match c {
         DbConnection::Sqlite(_) => Ok(()),
@@ -137,7 +116,7 @@ pub fn finish_bulk_load(c: &mut DbConnection) -> QueryResult<()> {
 }
 
 #[derive(QueryableByName)]
-struct Row {
+struct HitRow {
     #[diesel(sql_type = Bool)]
     is_item: bool,
     #[diesel(sql_type = BigInt)]
@@ -156,23 +135,22 @@ struct Row {
     updated_at: i64,
 }
 
-impl From<Row> for Hit {
-    fn from(row: Row) -> Self {
+impl From<HitRow> for SearchHit {
+    fn from(row: HitRow) -> Self {
         Self {
-            kind: if row.is_item { DocumentKind::Item } else { DocumentKind::Bucketlist },
+            target: if row.is_item { SearchTarget::Item } else { SearchTarget::Bucketlist },
             id: row.id,
-            bucketlist_id: row.bucketlist_id,
+            bucketlist_id: BucketlistId::new(row.bucketlist_id),
             name: row.name,
             description: row.description,
             done: row.done,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
+            created_at: Timestamp::from_micros(row.created_at),
+            updated_at: Timestamp::from_micros(row.updated_at),
         }
     }
 }
 
-/// What both engines do with the documents of a page; `ranked` has their ids and ranks, the best with 0. The rows say whose
-/// they are once more.
+/// Selects the rows of the documents in `ranked`, on both engines. Checks their owner once more.
 macro_rules! rows_of_ranked {
     ($owner:literal) => {
         concat!(
@@ -194,70 +172,74 @@ macro_rules! rows_of_ranked {
     };
 }
 
-/// Each part is read from the newest on and no further than it must. What is named has its place among what has begun: before
-/// the oldest of that, all that matches is in it.
+/// Rank 0: the name has the whole words; 1: the name has words that start so; 2: name or description have. Each part is read from
+/// the newest document and no further than necessary.
 const SQLITE: &str = concat!(
     "WITH whole AS (
          SELECT rowid AS document_id FROM search_index WHERE search_index MATCH ?1 ORDER BY rowid DESC LIMIT ?5
-     ), begun AS MATERIALIZED (
+     ), prefixed AS MATERIALIZED (
          SELECT rowid AS document_id FROM search_index WHERE search_index MATCH ?2 ORDER BY rowid DESC LIMIT ?5
-     ), named AS (
+     ), in_name AS (
          SELECT rowid AS document_id FROM search_index
-         WHERE search_index MATCH ?3 AND rowid >= (SELECT min(document_id) FROM begun)
+         WHERE search_index MATCH ?3 AND rowid >= (SELECT min(document_id) FROM prefixed)
          ORDER BY rowid DESC LIMIT ?5
      ), ranked AS (
          SELECT document_id, min(rank) AS rank FROM (
              SELECT document_id, 0 AS rank FROM whole
-             UNION ALL SELECT document_id, 1 FROM named
-             UNION ALL SELECT document_id, 2 FROM begun
+             UNION ALL SELECT document_id, 1 FROM in_name
+             UNION ALL SELECT document_id, 2 FROM prefixed
          ) GROUP BY document_id ORDER BY rank, document_id DESC LIMIT ?6 OFFSET ?7
      ) ",
     rows_of_ranked!("?4")
 );
 
-/// The sum keeps the planner from walking through all documents of everybody, the newest first, until it has met enough that
-/// match: it takes everybody's documents to be alike, and there may be a million.
+/// As [`SQLITE`]. The `+ 0` stops the planner from scanning all documents of all users by ID until enough match: it assumes that
+/// matches are distributed evenly among them.
 const POSTGRES: &str = concat!(
     "WITH whole AS (
          SELECT document_id FROM search_index WHERE terms @@ $1::tsquery ORDER BY document_id + 0 DESC LIMIT $5
-     ), begun AS MATERIALIZED (
+     ), prefixed AS MATERIALIZED (
          SELECT document_id, terms FROM search_index WHERE terms @@ $2::tsquery
          ORDER BY document_id + 0 DESC LIMIT $5
      ), ranked AS (
          SELECT document_id, min(rank) AS rank FROM (
              SELECT document_id, 0 AS rank FROM whole
-             UNION ALL SELECT document_id, CASE WHEN terms @@ $3::tsquery THEN 1 ELSE 2 END FROM begun
+             UNION ALL SELECT document_id, CASE WHEN terms @@ $3::tsquery THEN 1 ELSE 2 END FROM prefixed
          ) AS found GROUP BY document_id ORDER BY rank, document_id DESC LIMIT $6 OFFSET $7
      ) ",
     rows_of_ranked!("$4")
 );
 
-/// A slice of what the owner has that matches, the best first: names that have the very words, then names that have words which
-/// begin so, then what has some of them in its description; of equally good ones lists and newer items. Nothing is found beyond
-/// [`REACH`].
-pub fn find(c: &mut DbConnection, owner: i64, query: &SearchQuery, slice: OffsetRange) -> QueryResult<Vec<Hit>> {
-    let offset = slice.offset.max(0);
-    let limit = slice.limit.min(REACH - offset).max(0);
-    let (sql, [whole, begun, named]) = match c {
+/// Lists a range of the owner's bucketlists and items that match, the best first: names with the whole words, then names with words
+/// that start so, then the others; within a rank, bucketlists and newer items first. There are no hits beyond [`MAX_HITS`].
+pub fn find(
+    c: &mut DbConnection,
+    owner: UserId,
+    query: &SearchQuery,
+    range: OffsetRange,
+) -> QueryResult<Vec<SearchHit>> {
+    let offset = range.offset.max(0);
+    let limit = range.limit.min(MAX_HITS - offset).max(0);
+    let (sql, [whole, prefix, in_name]) = match c {
         DbConnection::Sqlite(_) => (SQLITE, sqlite_queries(owner, query)),
         DbConnection::Postgres(_) => (POSTGRES, postgres_queries(owner, query)),
     };
     let found = sql_query(sql)
         .bind::<Text, _>(whole)
-        .bind::<Text, _>(begun)
-        .bind::<Text, _>(named)
-        .bind::<BigInt, _>(owner)
-        .bind::<BigInt, _>(REACH)
+        .bind::<Text, _>(prefix)
+        .bind::<Text, _>(in_name)
+        .bind::<BigInt, _>(owner.get())
+        .bind::<BigInt, _>(MAX_HITS)
         .bind::<BigInt, _>(limit)
         .bind::<BigInt, _>(offset);
-    let rows: Vec<Row> = match c {
+    let rows: Vec<HitRow> = match c {
         DbConnection::Sqlite(c) => found.load(c)?,
         DbConnection::Postgres(c) => found.load(c)?,
     };
-    Ok(rows.into_iter().map(Hit::from).collect())
+    Ok(rows.into_iter().map(SearchHit::from).collect())
 }
 
-/// How many rows have no document, to be told quickly; rows that an older binary wrote are among them.
+/// Counts the rows without a document, from the sizes of the tables. Older releases write such rows.
 pub fn count_missing(c: &mut DbConnection) -> QueryResult<i64> {
     #[derive(QueryableByName)]
     struct Missing {
@@ -265,7 +247,7 @@ pub fn count_missing(c: &mut DbConnection) -> QueryResult<i64> {
         missing: i64,
     }
     let missing: Missing = match c {
-        // A document has one row in the index's own table of lengths.
+        // FTS5 stores one row per document in this table.
         DbConnection::Sqlite(c) => sql_query(
             "SELECT (SELECT count(*) FROM bucketlists) + (SELECT count(*) FROM items)
                     - (SELECT count(*) FROM search_index_docsize) AS missing",
@@ -292,21 +274,21 @@ struct Indexable {
     description: Option<String>,
 }
 
-/// Gives documents to at most `limit` rows that have none, those with the smallest ids after `after`; returns the last of these
-/// ids and how many they were. `None` when there is none left. The rows are locked until the transaction ends.
-pub fn put_missing(
+/// Indexes at most `limit` rows without a document, those with the smallest IDs after `after`; returns the last of these IDs and
+/// their number, or `None` when none is left. Locks the rows until the transaction ends.
+pub fn index_missing_rows(
     c: &mut DbConnection,
-    kind: DocumentKind,
+    target: SearchTarget,
     after: i64,
     limit: i64,
 ) -> QueryResult<Option<(i64, u64)>> {
     let texts: Vec<Indexable> = match c {
-        DbConnection::Sqlite(c) => sql_query(missing_texts(kind, "search_index_docsize", "id", ""))
+        DbConnection::Sqlite(c) => sql_query(missing_texts(target, "search_index_docsize", "id", ""))
             .bind::<BigInt, _>(after)
             .bind::<BigInt, _>(limit)
             .load(c)?,
         DbConnection::Postgres(c) => {
-            sql_query(missing_texts(kind, "search_index", "document_id", " FOR UPDATE OF found"))
+            sql_query(missing_texts(target, "search_index", "document_id", " FOR UPDATE OF found"))
                 .bind::<BigInt, _>(after)
                 .bind::<BigInt, _>(limit)
                 .load(c)?
@@ -315,26 +297,26 @@ pub fn put_missing(
     let documents: Vec<Document<'_>> = texts
         .iter()
         .map(|text| Document {
-            kind,
+            target,
             id: text.id,
-            owner: text.owner,
+            owner: UserId::new(text.owner),
             name: &text.name,
             description: text.description.as_deref(),
         })
         .collect();
-    put(c, &documents)?;
+    upsert(c, &documents)?;
     Ok(texts.last().map(|last| (last.id, texts.len() as u64)))
 }
 
-/// To SQLite, `$1` is a name, and the order counts.
-fn missing_texts(kind: DocumentKind, documents: &str, key: &str, locked: &str) -> String {
-    let (table, owner, owners) = match kind {
-        DocumentKind::Bucketlist => ("bucketlists", "found.user_id", ""),
-        DocumentKind::Item => {
+/// Returns the statement for [`index_missing_rows`]. SQLite takes `$1` for a name; its values are bound in order of appearance.
+fn missing_texts(target: SearchTarget, documents: &str, key: &str, locked: &str) -> String {
+    let (table, owner, owners) = match target {
+        SearchTarget::Bucketlist => ("bucketlists", "found.user_id", ""),
+        SearchTarget::Item => {
             ("items", "bucketlists.user_id", "JOIN bucketlists ON bucketlists.id = found.bucketlist_id")
         }
     };
-    let first = document_id(kind, 0);
+    let first = document_id(target, 0);
     format!(
         "SELECT found.id AS id, {owner} AS owner, found.name AS name, found.description AS description
          FROM {table} found {owners}

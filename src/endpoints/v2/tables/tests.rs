@@ -1,4 +1,4 @@
-//! Streams of rows: what they say, when they fetch, and how they fail.
+//! Streams of rows: their content, when they fetch, and how they fail.
 
 use std::{
     io::Write,
@@ -31,14 +31,14 @@ fn wishes(ids: std::ops::Range<usize>) -> Vec<Wish> {
     ids.map(|id| Wish { id, name: format!("wish {id}") }).collect()
 }
 
-/// `total` wishes in batches of `size`; counts the fetched batches, and fails instead of fetching number `fails_at`.
+/// Streams `total` wishes in batches of `size`. Counts the fetched batches, and fails at number `fails_at`.
 fn body(format: RowFormat, total: usize, size: usize, fetched: &Arc<AtomicUsize>, fails_at: usize) -> Body {
     let batch = move |from: usize| {
         let to = total.min(from + size);
         Batch { rows: wishes(from..to), next: (to < total).then_some(to) }
     };
     let fetched = Arc::clone(fetched);
-    rows(format, batch(0), move |from| {
+    stream_rows(format, batch(0), move |from| {
         let number = fetched.fetch_add(1, Ordering::SeqCst) + 1;
         let gone = || Gone(io::Error::other("no route"));
         async move { if number == fails_at { Err(gone()) } else { Ok(batch(from)) } }
@@ -46,14 +46,14 @@ fn body(format: RowFormat, total: usize, size: usize, fetched: &Arc<AtomicUsize>
 }
 
 #[tokio::test]
-async fn all_rows_are_there_once() {
+async fn every_row_appears_once() {
     for total in [0, 1, 9, 10, 11, 20, 25] {
         let fetched = Arc::default();
         let text = body(RowFormat::Csv, total, 10, &fetched, 0).into_string().await.unwrap();
         let expected: Vec<String> = (0..total).map(|id| format!("{id},wish {id}")).collect();
         assert_eq!(text.lines().skip(1).collect::<Vec<_>>(), expected);
         assert!(text.starts_with("id,name\r\n") && text.ends_with("\r\n"), "{text}");
-        // Where the first batch says that it is the last, nothing more is asked for.
+        // If the first batch is the last one, no other is fetched.
         assert_eq!(fetched.load(Ordering::SeqCst), total.div_ceil(10).saturating_sub(1), "{total}");
         let lines = body(RowFormat::Ndjson, total, 10, &Arc::default(), 0).into_string().await.unwrap();
         let expected: Vec<String> = (0..total).map(|id| format!(r#"{{"id":{id},"name":"wish {id}"}}"#)).collect();
@@ -62,10 +62,10 @@ async fn all_rows_are_there_once() {
 }
 
 #[tokio::test]
-async fn a_batch_without_rows_is_the_last() {
+async fn empty_batch_ends_the_stream() {
     let mut fetched = 0;
     let first = Batch { rows: wishes(0..1), next: Some(1) };
-    let body = rows(RowFormat::Csv, first, move |from| {
+    let body = stream_rows(RowFormat::Csv, first, move |from| {
         fetched += 1;
         assert_eq!(fetched, 1);
         async move { Ok::<_, Gone>(Batch { rows: wishes(from..from), next: Some(from) }) }
@@ -74,7 +74,7 @@ async fn a_batch_without_rows_is_the_last() {
 }
 
 #[tokio::test]
-async fn batches_are_fetched_when_they_are_wanted() {
+async fn batch_is_fetched_after_the_previous_one_was_read() {
     let fetched = Arc::default();
     let mut stream = body(RowFormat::Csv, 1_000, 10, &fetched, 0).into_bytes_stream();
     for taken in 0..5 {
@@ -99,7 +99,7 @@ impl Write for Log {
 }
 
 #[tokio::test]
-async fn a_failure_breaks_the_stream_and_is_logged_once() {
+async fn failed_fetch_fails_the_stream_and_is_logged_once() {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
@@ -111,7 +111,7 @@ async fn a_failure_breaks_the_stream_and_is_logged_once() {
     assert!(parts[..3].iter().all(Result::is_ok) && parts[3].is_err());
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert_eq!(log.lines().count(), 1, "{log}");
-    for said in ["ERROR", "request{id=\"r-1\"}", "a stream of rows broke off", "the database is gone: no route"] {
-        assert!(log.contains(said), "{said}: {log}");
+    for text in ["ERROR", "request{id=\"r-1\"}", "row stream failed", "the database is gone: no route"] {
+        assert!(log.contains(text), "{text}: {log}");
     }
 }

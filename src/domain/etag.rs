@@ -1,0 +1,85 @@
+//! Entity tags.
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+/// An entity tag: two states of a resource have the same one only if they are equal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ETag(String);
+
+/// Length of the digest in an entity tag: 96 bits are far more than a resource has states.
+const DIGEST_LENGTH: usize = 12;
+
+impl ETag {
+    /// Computes the entity tag of a state: a digest of its serialised form.
+    ///
+    /// # Errors
+    /// When the state cannot be serialised. There is no fallback, which would give different states the same tag.
+    pub fn of(state: &impl Serialize) -> Result<Self, serde_json::Error> {
+        serde_json::to_vec(state).map(|text| Self::of_bytes(&text))
+    }
+
+    /// Computes the entity tag of a response body.
+    #[must_use]
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        Self(hex::encode(&Sha256::digest(bytes)[..DIGEST_LENGTH]))
+    }
+
+    /// The entity tag with this opaque text, as received from a client. It may belong to no state.
+    #[must_use]
+    pub fn from_opaque(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// The opaque text, without quotes.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A resource and its entity tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Versioned<T> {
+    pub value: T,
+    pub etag: ETag,
+}
+
+impl<T: Serialize> Versioned<T> {
+    /// Computes the entity tag of `value` from all its serialised fields.
+    ///
+    /// # Errors
+    /// As [`ETag::of`].
+    pub fn new(value: T) -> Result<Self, serde_json::Error> {
+        Ok(Self { etag: ETag::of(&value)?, value })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::{Serializer, ser::Error as _};
+
+    use super::*;
+
+    struct Unserialisable;
+
+    impl Serialize for Unserialisable {
+        fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            Err(S::Error::custom("cannot be serialised"))
+        }
+    }
+
+    #[test]
+    fn different_states_have_different_tags() {
+        let tag = |state: &str| ETag::of(&state).unwrap();
+        assert_eq!(tag("a"), tag("a"));
+        assert_ne!(tag("a"), tag("b"));
+        assert_eq!(tag("a").as_str().len(), 24);
+    }
+
+    #[test]
+    fn state_that_cannot_be_serialised_has_no_tag() {
+        assert!(ETag::of(&Unserialisable).is_err());
+        assert!(Versioned::new(Unserialisable).is_err());
+    }
+}

@@ -1,0 +1,83 @@
+//! Items of bucketlists.
+
+use chrono::NaiveDate;
+use serde::Serialize;
+
+use super::{BucketlistId, ItemId, KeysetPosition, SortKey, SortValue, TextFilter, Timestamp, UserId};
+
+/// An entry of a bucketlist.
+// Its entity tag is computed from the serialised fields.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Item {
+    pub id: ItemId,
+    pub bucketlist_id: BucketlistId,
+    pub name: String,
+    pub description: Option<String>,
+    pub done: bool,
+    /// When the item was completed.
+    pub done_at: Option<Timestamp>,
+    pub due_on: Option<NaiveDate>,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+impl Item {
+    /// The position of this item in its list sorted by `sort`.
+    #[must_use]
+    pub fn position(&self, sort: SortKey) -> KeysetPosition {
+        let value = match sort {
+            SortKey::CreatedAt => SortValue::Timestamp(self.created_at),
+            SortKey::UpdatedAt => SortValue::Timestamp(self.updated_at),
+            SortKey::Name => SortValue::Text(self.name.clone()),
+        };
+        KeysetPosition { value, id: self.id.get() }
+    }
+
+    /// The part that the owner writes.
+    #[must_use]
+    pub fn content(&self) -> ItemContent {
+        ItemContent {
+            name: self.name.clone(),
+            description: self.description.clone(),
+            done: self.done,
+            due_on: self.due_on,
+        }
+    }
+}
+
+/// The part of an item that its owner writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ItemContent {
+    pub name: String,
+    pub description: Option<String>,
+    pub done: bool,
+    pub due_on: Option<NaiveDate>,
+}
+
+/// An item to insert.
+#[derive(Clone, Debug)]
+pub struct NewItem {
+    pub bucketlist_id: BucketlistId,
+    pub content: ItemContent,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// The bucketlist that an item is in, and the owner that the bucketlist must have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ItemScope {
+    pub owner: UserId,
+    pub bucketlist_id: BucketlistId,
+}
+
+/// Selects items of a bucketlist; `None` selects all.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ItemFilter {
+    pub q: Option<TextFilter>,
+    pub done: Option<bool>,
+    /// Items without a due date do not match.
+    pub due_before: Option<NaiveDate>,
+    /// Items without a due date do not match.
+    pub due_after: Option<NaiveDate>,
+    pub created_after: Option<Timestamp>,
+}

@@ -1,0 +1,22 @@
+//! The `q` of lists: text that a name or description contains.
+
+use unicode_normalization::UnicodeNormalization;
+
+/// Text to find in names and descriptions. Never blank; normalised to NFC.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextFilter(String);
+
+impl TextFilter {
+    /// Trims and normalises `text`; `None` if it is blank.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let text: String = text.trim().nfc().collect();
+        (!text.is_empty()).then_some(Self(text))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}

@@ -1,0 +1,69 @@
+//! Accounts.
+
+use super::{Email, KeysetPosition, SortKey, SortValue, TextFilter, Timestamp, UserId, words::words};
+
+words! {
+    /// The role of an account.
+    Role {
+        /// Manages their own lists and items.
+        User "user"
+        /// Manages accounts, the audit log and incidents.
+        Admin "admin"
+    }
+}
+
+/// An account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    pub id: UserId,
+    pub email: String,
+    /// The address in lower case, which is unique.
+    pub email_key: String,
+    pub name: String,
+    /// In PHC format.
+    pub password_hash: String,
+    pub role: Role,
+    pub disabled: bool,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+impl User {
+    /// Whether the account is an administrator.
+    #[must_use]
+    pub fn is_admin(&self) -> bool {
+        self.role == Role::Admin
+    }
+
+    /// The position of this account in a list sorted by `sort`.
+    #[must_use]
+    pub fn position(&self, sort: SortKey) -> KeysetPosition {
+        let value = match sort {
+            SortKey::CreatedAt => SortValue::Timestamp(self.created_at),
+            SortKey::UpdatedAt => SortValue::Timestamp(self.updated_at),
+            SortKey::Name => SortValue::Text(self.name.clone()),
+        };
+        KeysetPosition { value, id: self.id.get() }
+    }
+}
+
+/// An account to insert.
+#[derive(Clone, Copy, Debug)]
+pub struct NewUser<'a> {
+    pub email: &'a Email,
+    pub name: &'a str,
+    pub password_hash: &'a str,
+    pub role: Role,
+    pub disabled: bool,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// Selects accounts; `None` selects all.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UserFilter {
+    pub q: Option<TextFilter>,
+    pub created_after: Option<Timestamp>,
+    pub role: Option<Role>,
+    pub disabled: Option<bool>,
+}

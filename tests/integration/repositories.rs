@@ -1,0 +1,204 @@
+//! The mapping of rows to entities: each value of an entity comes from the column of its name. No two values of a type are equal, so
+//! that swapped columns are noticed.
+
+use std::collections::BTreeMap;
+
+use bucketlist::{
+    db::{
+        migrations::Migrator,
+        repositories::{
+            audit, bucketlists, exports,
+            idempotency::{self, StoredResponse},
+            items, sessions, users,
+        },
+        schema,
+    },
+    domain::{
+        AuditEvent, AuditEventId, AuditFilter, Bucketlist, BucketlistId, Export, ExportFormat, ExportId, ExportState,
+        Item, ItemId, ItemScope, Keyset, RefreshToken, Role, Session, SessionId, Timestamp, TokenStatus, User, UserId,
+    },
+};
+use chrono::NaiveDate;
+use diesel::{QueryDsl, RunQueryDsl};
+
+use crate::support::{Database, Engine};
+
+const USER: UserId = UserId::new(1);
+
+const fn at(micros: i64) -> Timestamp {
+    Timestamp::from_micros(micros)
+}
+
+/// Inserts a row of each entity, with its own values in every column.
+fn filled(engine: Engine) -> Database {
+    let database = Database::new(engine);
+    for sql in [
+        "INSERT INTO users (id, email, email_key, name, search_text, password_hash, role, disabled, created_at, updated_at, \
+         revision) VALUES (1, 'Ada@b.c', 'ada@b.c', 'Ada', 'text', 'hash', 'admin', true, 11, 12, 13)",
+        "INSERT INTO bucketlists (id, user_id, name, description, search_text, items_total, items_done, created_at, \
+         updated_at) VALUES (2, 1, 'List', 'About', 'text', 5, 3, 21, 22)",
+        "INSERT INTO items (id, bucketlist_id, name, description, search_text, done, done_at, due_on, created_at, updated_at) \
+         VALUES (3, 2, 'Item', 'Detail', 'text', true, 33, '2027-06-01', 31, 32)",
+        "INSERT INTO sessions (id, user_id, user_agent, created_at, last_seen_at, expires_at) \
+         VALUES (4, 1, 'Agent', 41, 42, 43)",
+        "INSERT INTO exports (id, user_id, format, state, attempts, parts, records, created_at, finished_at, expires_at) \
+         VALUES (5, 1, 'csv', 'finished', 54, 55, 56, 51, 52, 53)",
+        "INSERT INTO audit_events (id, created_at, action, actor_id, target_type, target_id, request_id, address, detail) \
+         VALUES (6, 61, 'user.created', 62, 'export', 63, 'request', '10.0.0.1', '{\"a\":\"b\"}')",
+    ] {
+        database.execute(sql);
+    }
+    database
+}
+
+both_engines! {
+    async fn entities_have_the_values_of_their_columns(engine: Engine) {
+        let database = filled(engine);
+        let mut outside = database.migrator();
+        let c = outside.connection();
+        let user = User {
+            id: USER,
+            email: "Ada@b.c".into(),
+            email_key: "ada@b.c".into(),
+            name: "Ada".into(),
+            password_hash: "hash".into(),
+            role: Role::Admin,
+            disabled: true,
+            created_at: at(11),
+            updated_at: at(12),
+        };
+        assert_eq!(users::find(c, USER), Ok(Some(user)));
+        let list = Bucketlist {
+            id: BucketlistId::new(2),
+            name: "List".into(),
+            description: Some("About".into()),
+            items_total: 5,
+            items_done: 3,
+            created_at: at(21),
+            updated_at: at(22),
+        };
+        assert_eq!(bucketlists::find(c, USER, list.id), Ok(Some(list)));
+        let item = Item {
+            id: ItemId::new(3),
+            bucketlist_id: BucketlistId::new(2),
+            name: "Item".into(),
+            description: Some("Detail".into()),
+            done: true,
+            done_at: Some(at(33)),
+            due_on: NaiveDate::from_ymd_opt(2027, 6, 1),
+            created_at: at(31),
+            updated_at: at(32),
+        };
+        let scope = ItemScope { owner: USER, bucketlist_id: item.bucketlist_id };
+        assert_eq!(items::find(c, scope, item.id), Ok(Some(item.clone())));
+        assert_eq!(items::list_first_per_bucketlist(c, &[item.bucketlist_id], 1), Ok(vec![item]));
+        let export = Export {
+            id: ExportId::new(5),
+            format: ExportFormat::Csv,
+            state: ExportState::Finished,
+            parts: Some(55),
+            records: Some(56),
+            created_at: at(51),
+            finished_at: Some(at(52)),
+            expires_at: at(53),
+        };
+        assert_eq!(exports::find(c, USER, export.id, at(50)), Ok(Some(export)));
+        let event = AuditEvent {
+            id: AuditEventId::new(6),
+            created_at: at(61),
+            action: "user.created".into(),
+            actor_id: Some(UserId::new(62)),
+            target_type: Some("export".into()),
+            target_id: Some(63),
+            request_id: Some("request".into()),
+            address: Some("10.0.0.1".into()),
+            detail: BTreeMap::from([("a".into(), "b".into())]),
+        };
+        assert_eq!(audit::list_after(c, &AuditFilter::default(), &Keyset::newest_first(None, 9)), Ok(vec![event]));
+    }
+
+    async fn sessions_and_tokens_have_the_values_of_their_columns(engine: Engine) {
+        let database = filled(engine);
+        let mut outside = database.migrator();
+        let c = outside.connection();
+        let id = SessionId::new(4);
+        let session = Session {
+            id,
+            user_agent: Some("Agent".into()),
+            created_at: at(41),
+            last_seen_at: at(42),
+            expires_at: at(43),
+        };
+        assert_eq!(sessions::list_after(c, USER, at(40), &Keyset::newest_first(None, 9)), Ok(vec![session]));
+        let status = TokenStatus {
+            user_id: USER,
+            role: Role::Admin,
+            disabled: true,
+            session_ended: false,
+            token_revoked: false,
+            revision: 13,
+        };
+        assert_eq!(sessions::token_status(c, id, "token"), Ok(Some(status.clone())));
+        sessions::insert_refresh_token(c, b"hash", id, at(44)).unwrap();
+        sessions::rotate(c, b"hash", id, at(45), at(46)).unwrap();
+        sessions::revoke(c, id, at(47)).unwrap();
+        let token = RefreshToken {
+            session_id: id,
+            user_id: USER,
+            rotated_at: Some(at(45)),
+            session_created_at: at(41),
+            session_revoked_at: Some(at(47)),
+            session_expires_at: at(46),
+        };
+        assert_eq!(sessions::find_refresh_token(c, b"hash"), Ok(Some(token)));
+        let ended = TokenStatus { session_ended: true, ..status.clone() };
+        assert_eq!(sessions::token_status(c, id, "token"), Ok(Some(ended.clone())));
+        sessions::revoke_token(c, "token", at(48)).unwrap();
+        assert_eq!(sessions::token_status(c, id, "token"), Ok(Some(TokenStatus { token_revoked: true, ..ended })));
+    }
+
+    async fn unknown_word_is_an_error(engine: Engine) {
+        let database = filled(engine);
+        database.execute("UPDATE exports SET format = 'xml'");
+        let mut outside = database.migrator();
+        let error = exports::find(outside.connection(), USER, ExportId::new(5), at(50)).unwrap_err();
+        assert!(error.to_string().contains("unknown ExportFormat `xml`"), "{error}");
+    }
+
+    async fn idempotency_keys_of_earlier_releases_remain_valid(engine: Engine) {
+        let database = filled(engine);
+        let mut migrator = database.migrator();
+        let is_scoped = |migrator: &mut Migrator| {
+            let applied = migrator.status().unwrap().applied;
+            applied.iter().any(|name| name.ends_with("scope_idempotency_keys"))
+        };
+        while is_scoped(&mut migrator) {
+            migrator.down().unwrap();
+        }
+        let fingerprint = match engine {
+            Engine::Sqlite => "x'07'",
+            Engine::Postgres => "decode('07', 'hex')",
+        };
+        for (name, result) in [("key", "resource"), ("\nregister key", "account")] {
+            database.execute(&format!(
+                "INSERT INTO idempotency_keys (user_id, name, fingerprint, result, expires_at) \
+                 VALUES (1, '{name}', {fingerprint}, '{result}', 9)"
+            ));
+        }
+        migrator.up().unwrap();
+        for (scope, result) in [("", "resource"), ("registration", "account")] {
+            let stored = StoredResponse { fingerprint: vec![7], version: 1, result: result.to_owned() };
+            let found = idempotency::find(migrator.connection(), USER, scope, "key", at(8));
+            assert_eq!(found, Ok(Some(stored)), "{scope}");
+        }
+        while is_scoped(&mut migrator) {
+            migrator.down().unwrap();
+        }
+        let mut names: Vec<String> = schema::idempotency_keys::table
+            .select(schema::idempotency_keys::name)
+            .load(migrator.connection())
+            .unwrap();
+        names.sort();
+        assert_eq!(names, ["\nregister key", "key"]);
+    }
+}
