@@ -24,7 +24,7 @@ pub enum DbError {
     #[error("the unit of work panicked")]
     Panicked,
     /// Any other error.
-    #[error("query failed: {0}")]
+    #[error("the query failed: {0}")]
     Query(#[source] DieselError),
 }
 

@@ -16,7 +16,7 @@ use diesel::prelude::*;
 use futures_util::future::{FutureExt, join, join_all};
 use poem::http::Method;
 
-use crate::support::{Actor, TestApp, TestResponse, UncheckedResponse, Value, json};
+use crate::support::{Actor, Engine, TestApp, TestResponse, UncheckedResponse, Value, json};
 
 /// The secret test apps sign with.
 const SECRET: &str = "the-secret-that-test-apps-sign-with";
