@@ -57,7 +57,7 @@ impl Reader<'_> {
         keys
     }
 
-    /// Returns PEM text. A value without PEM markers is the path of a file; `\n` stands for a line break, as is common in
+    /// Returns PEM text. A value without PEM markers is the path of a file; `\n` is read as a line break, as is common in
     /// environment variables.
     fn pem(&mut self, name: &'static str, given: &str) -> Option<String> {
         if given.contains("-----BEGIN") {

@@ -25,7 +25,7 @@ use crate::{db::repositories::search_text, domain::Role};
 const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400 * SECOND;
 /// The first account is created two years before [`SEEDED_AT`].
-const BEGIN: i64 = SEEDED_AT - 730 * DAY;
+const FIRST_USER: i64 = SEEDED_AT - 730 * DAY;
 /// The last account is created a month before [`SEEDED_AT`].
 const LAST_USER: i64 = SEEDED_AT - 30 * DAY;
 
@@ -70,9 +70,9 @@ impl Generator {
             items: options.items,
             next,
             password_hash,
-            user: (0, BEGIN),
+            user: (0, FIRST_USER),
             names: HashMap::new(),
-            list: CurrentList { id: 0, owner: 0, created_at: BEGIN, kinds: &[], left: 0, left_done: 0 },
+            list: CurrentList { id: 0, owner: 0, created_at: FIRST_USER, kinds: &[], left: 0, left_done: 0 },
         }
     }
 
@@ -81,7 +81,7 @@ impl Generator {
         let (first, last) = (self.first_name(), self.last_name());
         let email = format!("{}.{}+dummy{}-{}@example.com", letters(first), letters(last), self.rng_seed, number + 1);
         let name = format!("{first} {last}");
-        let created_at = self.instant(BEGIN, LAST_USER, number, self.users);
+        let created_at = self.timestamp(FIRST_USER, LAST_USER, number, self.users);
         let id = take(&mut self.next.user);
         self.user = (id, created_at);
         self.names.clear();
@@ -106,7 +106,7 @@ impl Generator {
         let times = self.names.entry(theme.name).and_modify(|times| *times += 1).or_insert(1);
         let name = if *times == 1 { theme.name.to_owned() } else { format!("{} {times}", theme.name) };
         let description = self.sometimes(0.6).then(|| *self.pick(LIST_DESCRIPTIONS));
-        let created_at = self.instant(since, SEEDED_AT, number, self.lists);
+        let created_at = self.timestamp(since, SEEDED_AT, number, self.lists);
         let share: f64 = self.rng.random_range(0.2..0.6);
         #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let done = ((self.items as f64 * share).round() as u64).min(self.items);
@@ -131,7 +131,7 @@ impl Generator {
         let kind = *self.pick(self.list.kinds);
         let name = self.name(kind);
         let description = self.sometimes(0.4).then(|| *self.pick(ITEM_DESCRIPTIONS));
-        let created_at = self.instant(self.list.created_at, SEEDED_AT, number, self.items);
+        let created_at = self.timestamp(self.list.created_at, SEEDED_AT, number, self.items);
         // The probability depends on the remaining items, so that exactly `items_done` of them are done.
         let done = self.rng.random_range(0..self.list.left.max(1)) < self.list.left_done;
         self.list.left = self.list.left.saturating_sub(1);
@@ -195,7 +195,7 @@ impl Generator {
     }
 
     /// Returns time `number` of `of` times that are spread evenly and varied at random. Later rows have later times.
-    fn instant(&mut self, from: i64, to: i64, number: u64, of: u64) -> i64 {
+    fn timestamp(&mut self, from: i64, to: i64, number: u64, of: u64) -> i64 {
         let share = (to - from) / count(of).max(1);
         let begin = from + share * count(number);
         // In whole seconds, and never before the owner of the row.

@@ -24,7 +24,7 @@ use super::{ErrorResponder, RejectReason, activity::Activity, error_response, re
 
 /// Bytes that no request can contain, and the end of a head.
 const UNPARSABLE: &[u8] = b"\0\r\n\r\n";
-/// Maximum time and number of bytes for which a client may go on sending after a rejection. Closing earlier resets the
+/// Maximum time and number of bytes that a client may send after a rejection. Closing earlier resets the
 /// connection, and the client could lose the response.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 const MAX_LINGER_BYTES: usize = 1024 * 1024;

@@ -67,7 +67,7 @@ async fn failed_response_is_visibly_incomplete() {
     }
 }
 
-/// A body whose second part looks like an error response of hyper's, in a write of its own.
+/// Streams a body whose second part, in a separate write, looks like an error response of hyper.
 fn stream_nested_response(_: &Request) -> Response {
     let parts = ["a log: ", "HTTP/1.1 400 Bad Request\r\n\r\n", "end"];
     let length: usize = parts.iter().map(|part| part.len()).sum();
@@ -84,9 +84,8 @@ async fn body_that_looks_like_an_error_response_is_not_replaced() {
     assert!(response.ends_with("\r\n\r\na log: HTTP/1.1 400 Bad Request\r\n\r\nend"), "{response}");
 }
 
-/// The response to bytes that are not HTTP, with the body of the error responder.
 #[tokio::test]
-async fn hypers_own_error_response_is_replaced() {
+async fn error_response_of_hyper_is_replaced() {
     let response = exchange("/a b", stream_lines).await;
     assert!(
         response.starts_with("HTTP/1.1 400 Bad Request\r\n") && response.contains("connection: close"),

@@ -329,7 +329,7 @@ fn doctor_looks_at_the_certificate() {
     let sandbox = sandbox.with("PUBLIC_URL", "https://api.example.com");
     let (verdict, detail) = check(&sandbox);
     assert_eq!(verdict, "warn");
-    assert!(detail.contains("does not name `api.example.com`"), "{detail}");
+    assert!(detail.contains("is not valid for api.example.com"), "{detail}");
 }
 
 #[test]

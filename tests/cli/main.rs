@@ -24,5 +24,6 @@ mod security;
 mod seed;
 mod serve;
 mod shutdown;
+mod startup;
 mod startup_errors;
 mod user;

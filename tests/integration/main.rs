@@ -17,6 +17,7 @@ mod faults;
 mod headers;
 mod incidents;
 mod items;
+mod jobs;
 mod keyset;
 mod limits;
 mod protocol;
