@@ -19,6 +19,7 @@ const PENDING: &[&str] = &[
     "openapi/",
     "src/app.rs",
     "src/auth/",
+    "src/capture/",
     "src/cli/",
     "src/config/",
     "src/db/",
