@@ -340,7 +340,13 @@ pub const ALL: &[Variable] = &[
         "a duration, 0 or more",
         "10s",
     ),
-    variable("SHUTDOWN_TIMEOUT", "20s", "Maximum time for requests in flight and running jobs after SHUTDOWN_DELAY.", DURATION, "1m"),
+    variable(
+        "SHUTDOWN_TIMEOUT",
+        "20s",
+        "Maximum time for requests in flight and running jobs after SHUTDOWN_DELAY.",
+        DURATION,
+        "1m",
+    ),
 ];
 
 /// Returns the variable with this name.
