@@ -1,0 +1,265 @@
+//! The `.env` file: `./.env`, or the file that `--env-file` names.
+//!
+//! `dotenvy` parses quotes, comments and escapes. This module adds what operators need: values are literal (`$` is never
+//! expanded, so that a secret is not truncated), a parent folder's file is never read, and an error names the file, the line
+//! and the variable but never shows the value.
+
+use std::{
+    fmt, fs, io,
+    path::{Path, PathBuf},
+};
+
+use super::Variables;
+
+/// The file that is read unless another one is named.
+const DEFAULT: &str = ".env";
+
+/// A file of variables that has been read.
+#[derive(Debug)]
+pub struct EnvFile {
+    /// Its path as it was given.
+    pub path: PathBuf,
+    /// Its variables; of a variable that is set twice, the last one.
+    pub variables: Variables,
+}
+
+/// Why a file of variables cannot be used. Never holds a value: values may be secrets.
+#[derive(Debug, thiserror::Error)]
+pub enum EnvFileError {
+    /// The file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is not UTF-8.
+    #[error("cannot read {}: it is not UTF-8 text", .0.display())]
+    NotText(PathBuf),
+    /// A line cannot be parsed.
+    #[error("{}:{line}: {problem}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// The number of the line, from 1.
+        line: usize,
+        /// What is wrong, and how to fix it.
+        problem: Problem,
+    },
+}
+
+/// What is wrong with a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// The line assigns nothing.
+    NoAssignment,
+    /// A quote is opened and never closed.
+    UnclosedQuote {
+        /// The name of the variable.
+        variable: String,
+    },
+    /// The value has a space or a backslash and no quotes.
+    NeedsQuotes {
+        /// The name of the variable.
+        variable: String,
+    },
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoAssignment => f.write_str("expected `NAME=value`, a comment or an empty line"),
+            Self::UnclosedQuote { variable } => write!(f, "the quote in the value of {variable} is never closed"),
+            Self::NeedsQuotes { variable } => write!(
+                f,
+                "the value of {variable} cannot be parsed; put it in single quotes if it contains spaces, quotes or backslashes"
+            ),
+        }
+    }
+}
+
+/// Reads `path`, or `./.env` if there is one.
+///
+/// # Errors
+/// When the named file does not exist, and when a file cannot be read or parsed.
+pub fn read(path: Option<&Path>) -> Result<Option<EnvFile>, EnvFileError> {
+    let (path, is_required) = match path {
+        Some(path) => (path.to_owned(), true),
+        None => (PathBuf::from(DEFAULT), false),
+    };
+    match fs::read(&path) {
+        Ok(bytes) => {
+            let text = String::from_utf8(bytes).map_err(|_| EnvFileError::NotText(path.clone()))?;
+            let variables =
+                parse(&text).map_err(|(line, problem)| EnvFileError::Invalid { path: path.clone(), line, problem })?;
+            Ok(Some(EnvFile { path, variables }))
+        }
+        Err(error) if !is_required && error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(EnvFileError::Unreadable { path, source }),
+    }
+}
+
+/// Parses the text of a file; an error comes with the number of its line.
+fn parse(text: &str) -> Result<Variables, (usize, Problem)> {
+    // Editors on Windows write a byte order mark.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut variables = Variables::new();
+    let mut lines = text.lines().enumerate();
+    while let Some((index, first)) = lines.next() {
+        let mut entry = Entry::new(first);
+        // A quoted value may span lines.
+        while entry.is_open() {
+            match lines.next() {
+                Some((_, line)) => entry.push(line),
+                None => return Err((index + 1, Problem::UnclosedQuote { variable: name_of(first) })),
+            }
+        }
+        entry.escaped.push('\n');
+        for parsed in dotenvy::from_read_iter(entry.escaped.as_bytes()) {
+            match parsed {
+                Ok((name, value)) => {
+                    variables.insert(name, value);
+                }
+                // dotenvy's error shows the line with its value.
+                Err(_) if first.contains('=') => {
+                    return Err((index + 1, Problem::NeedsQuotes { variable: name_of(first) }));
+                }
+                Err(_) => return Err((index + 1, Problem::NoAssignment)),
+            }
+        }
+    }
+    Ok(variables)
+}
+
+/// Returns what stands before `=`.
+fn name_of(line: &str) -> String {
+    let name = line.split('=').next().unwrap_or_default().trim();
+    name.strip_prefix("export ").unwrap_or(name).trim().to_owned()
+}
+
+/// The lines of one assignment, with each `$` escaped so that dotenvy leaves it alone.
+struct Entry {
+    escaped: String,
+    quote: Option<char>,
+    is_comment: bool,
+}
+
+impl Entry {
+    fn new(line: &str) -> Self {
+        let mut entry = Self { escaped: String::with_capacity(line.len()), quote: None, is_comment: false };
+        entry.scan(line);
+        entry
+    }
+
+    const fn is_open(&self) -> bool {
+        self.quote.is_some()
+    }
+
+    fn push(&mut self, line: &str) {
+        self.escaped.push('\n');
+        self.scan(line);
+    }
+
+    fn scan(&mut self, line: &str) {
+        let mut previous = if self.quote.is_some() { 'x' } else { ' ' };
+        let mut characters = line.chars();
+        while let Some(character) = characters.next() {
+            self.is_comment |= self.quote.is_none() && character == '#' && previous.is_whitespace();
+            if self.is_comment {
+                break;
+            }
+            match (character, self.quote) {
+                // dotenvy neither escapes nor expands inside single quotes.
+                ('$', None | Some('"')) => self.escaped.push_str("\\$"),
+                ('\\', None | Some('"')) => {
+                    self.escaped.push('\\');
+                    self.escaped.extend(characters.next());
+                }
+                ('"' | '\'', None) => {
+                    self.quote = Some(character);
+                    self.escaped.push(character);
+                }
+                (closing, Some(quote)) if closing == quote => {
+                    self.quote = None;
+                    self.escaped.push(closing);
+                }
+                (other, _) => self.escaped.push(other),
+            }
+            previous = character;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    fn value(text: &str) -> Result<String, (usize, Problem)> {
+        parse(text).map(|variables| variables.get("A").cloned().unwrap_or_default())
+    }
+
+    #[test]
+    fn values_are_literal() {
+        for (line, expected) in [
+            ("A=plain", "plain"),
+            ("A=", ""),
+            ("A = spaced ", "spaced"),
+            ("export A=exported", "exported"),
+            ("\u{feff}A=after", "after"),
+            ("A=Zq8vKx2n$R5tW9yB3mF6hJ1pL4sD7gA0cEuV2iO8wQ", "Zq8vKx2n$R5tW9yB3mF6hJ1pL4sD7gA0cEuV2iO8wQ"),
+            ("A=${HOME}", "${HOME}"),
+            ("A=$", "$"),
+            ("A=\"$HOME and ${HOME}\"", "$HOME and ${HOME}"),
+            ("A='$HOME'", "$HOME"),
+            (r#"A="a \"quoted\" word""#, "a \"quoted\" word"),
+            ("A='a \"quoted\" word'", "a \"quoted\" word"),
+            ("A=a#b", "a#b"),
+            ("A=a # comment", "a"),
+            ("# A=comment with a ' quote\nA=b", "b"),
+            ("A=a # comment with a ' quote\nB=c", "a"),
+            ("A=\"two\nlines\"", "two\nlines"),
+            ("A='two\nlines $x'", "two\nlines $x"),
+            ("A=first\nA=second", "second"),
+            ("A=a\r\nB=b\r\n", "a"),
+            ("", ""),
+        ] {
+            assert_eq!(value(line).as_deref(), Ok(expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn an_error_names_the_line_and_the_variable_but_not_the_value() {
+        let needs_quotes = |line, variable: &str| Err((line, Problem::NeedsQuotes { variable: variable.to_owned() }));
+        for (text, expected) in [
+            ("# secrets\nA=correct horse battery staple\n", needs_quotes(2, "A")),
+            ("B=b\n\nexport A=one two", needs_quotes(3, "A")),
+            ("A=back\\slash", needs_quotes(1, "A")),
+            ("B=b\nA=\"never closed\nmore", Err((2, Problem::UnclosedQuote { variable: "A".to_owned() }))),
+            ("just words", Err((1, Problem::NoAssignment))),
+        ] {
+            let error = value(text);
+            assert_eq!(error, expected, "{text}");
+            let message = error.unwrap_err().1.to_string();
+            assert!(!message.contains("horse") && !message.contains("closed\n"), "{message}");
+        }
+    }
+
+    #[test]
+    fn only_the_named_file_must_exist() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("settings.env");
+        assert!(matches!(read(Some(&path)), Err(EnvFileError::Unreadable { .. })));
+        fs::write(&path, "\u{feff}PORT=8123\n").unwrap();
+        let file = read(Some(&path)).unwrap().unwrap();
+        assert_eq!((file.path, file.variables["PORT"].as_str()), (path.clone(), "8123"));
+        fs::write(&path, b"A=\xff").unwrap();
+        assert!(matches!(read(Some(&path)), Err(EnvFileError::NotText(_))));
+        fs::write(&path, "A=a b").unwrap();
+        assert_eq!(
+            read(Some(&path)).unwrap_err().to_string(),
+            format!("{}:1: {}", path.display(), Problem::NeedsQuotes { variable: "A".to_owned() })
+        );
+    }
+}
