@@ -1,8 +1,11 @@
 //! Parses the command line, runs the command and reports its error.
 
-use std::{io::Write, process::ExitCode};
+use std::{
+    io::{ErrorKind, Write},
+    process::ExitCode,
+};
 
-use bucketlist::cli::{self, Cli};
+use bucketlist::cli::{self, Cli, CliError};
 use clap::Parser;
 
 #[global_allocator]
@@ -12,6 +15,8 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli::run(cli, &mut std::io::stdout().lock()) {
         Ok(code) => code,
+        // The reader has seen enough, as in `bucketlist openapi print v2 | head`.
+        Err(CliError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             let help = error.help().map_or_else(String::new, |help| format!("help: {help}\n"));
             // There is nowhere else to report that standard error is closed.

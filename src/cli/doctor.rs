@@ -11,7 +11,7 @@ use std::{
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
-use super::{CliError, OutputFormat, environment, error::io_reason, listen, prepare_folders};
+use super::{CliError, OutputFormat, Settings, error::io_reason, listen, prepare_folders};
 use crate::{
     build_info,
     config::{Config, ConfigError, Environment, variables},
@@ -63,8 +63,8 @@ impl Checks {
 }
 
 /// Exits with 1 if a check failed.
-pub(super) fn run(format: OutputFormat, out: &mut dyn Write) -> Result<ExitCode, CliError> {
-    let given = environment::variables()?;
+pub(super) fn run(source: &Settings, format: OutputFormat, out: &mut dyn Write) -> Result<ExitCode, CliError> {
+    let given = &source.variables;
     let settings = variables::ALL.iter().map(|variable| {
         let value = given.get(variable.name).map(String::as_str).filter(|value| !value.trim().is_empty());
         Setting {
@@ -77,17 +77,21 @@ pub(super) fn run(format: OutputFormat, out: &mut dyn Write) -> Result<ExitCode,
             is_default: value.is_none(),
         }
     });
+    let mut checks = Checks::default();
+    check_variables(source, &mut checks);
+    match Config::from_variables(given) {
+        Ok(config) => check_all(&config, &mut checks),
+        Err(ConfigError(invalid)) => {
+            for invalid in invalid {
+                checks.add(invalid.name, Fail, invalid.problem);
+            }
+        }
+    }
     let report = Report {
         version: build_info::VERSION,
         commit: build_info::COMMIT,
         settings: settings.collect(),
-        checks: match Config::from_variables(&given) {
-            Ok(config) => check_all(&config),
-            Err(ConfigError(invalid)) => invalid
-                .into_iter()
-                .map(|invalid| Check { name: invalid.name, status: Fail, detail: invalid.problem })
-                .collect(),
-        },
+        checks: checks.0,
     };
     match format {
         OutputFormat::Json => {
@@ -100,19 +104,28 @@ pub(super) fn run(format: OutputFormat, out: &mut dyn Write) -> Result<ExitCode,
     Ok(if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn check_all(config: &Config) -> Vec<Check> {
-    let mut checks = Checks::default();
+fn check_variables(source: &Settings, checks: &mut Checks) {
+    let detail = match &source.file {
+        Some(file) => format!("{} and the environment", file.display()),
+        None => "the environment; there is no .env in the current directory".to_owned(),
+    };
+    checks.add("configuration source", Pass, detail);
+    for (name, known) in variables::misspelled(&source.variables) {
+        checks.add("unknown variable", Warn, format!("{name} is ignored; did you mean {known}?"));
+    }
+}
+
+fn check_all(config: &Config, checks: &mut Checks) {
     checks.add("configuration", Pass, format!("valid for {}", config.environment.as_str()));
-    check_data_directory(config, &mut checks);
-    check_database(config, &mut checks);
-    check_https(config, &mut checks);
-    check_listener(config, &mut checks);
-    check_secret(config, &mut checks);
-    check_mail(config, &mut checks);
+    check_data_directory(config, checks);
+    check_database(config, checks);
+    check_https(config, checks);
+    check_listener(config, checks);
+    check_secret(config, checks);
+    check_mail(config, checks);
     if !config.limits.rate_limit && config.environment.is_exposed() {
         checks.add("rate limits", Warn, "disabled; set RATE_LIMIT=on");
     }
-    checks.0
 }
 
 fn check_data_directory(config: &Config, checks: &mut Checks) {

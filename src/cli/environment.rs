@@ -1,41 +1,66 @@
 //! Prepares what commands need: the configuration, the directories and the secret.
 
-use std::{fs, io::Write, path::Path};
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use secrecy::SecretString;
 
 use super::{CliError, error::io_reason};
 use crate::{
-    config::{Config, Variables},
+    config::{
+        Config, Variables,
+        env_file::{self, EnvFile},
+        variables,
+    },
     db::Target,
     domain::{Random, SystemRandom},
 };
 
-/// Reads the configuration from `.env` and the environment. The environment takes precedence.
-///
-/// # Errors
-/// When `.env` cannot be read or a variable is invalid.
-pub fn load() -> Result<Config, CliError> {
-    Ok(Config::from_variables(&variables()?)?)
+/// The variables of the environment and of the `.env` file, and where they come from.
+#[derive(Debug)]
+pub struct Settings {
+    pub(super) variables: Variables,
+    /// The file that was read, if there is one.
+    pub(super) file: Option<PathBuf>,
 }
 
-pub(super) fn variables() -> Result<Variables, CliError> {
-    let mut variables = Variables::new();
-    match dotenvy::dotenv_iter() {
-        Ok(lines) => {
-            for line in lines {
-                let (name, value) = line.map_err(CliError::DotEnv)?;
-                variables.insert(name, value);
-            }
-        }
-        Err(error) if error.not_found() => {}
-        Err(error) => return Err(CliError::DotEnv(error)),
+impl Settings {
+    /// Reads `./.env`, or the file that `--env-file` names, and the environment. The environment takes precedence.
+    ///
+    /// # Errors
+    /// When the file cannot be read or parsed.
+    pub fn read(env_file: Option<&Path>) -> Result<Self, CliError> {
+        let (file, mut variables) = match env_file::read(env_file)? {
+            Some(EnvFile { path, variables }) => (Some(path), variables),
+            None => (None, Variables::new()),
+        };
+        variables.extend(
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+        );
+        Ok(Self { variables, file })
     }
-    variables.extend(
-        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
-    );
-    Ok(variables)
+
+    /// The configuration.
+    ///
+    /// # Errors
+    /// Every invalid variable.
+    pub fn config(&self) -> Result<Config, CliError> {
+        Ok(Config::from_variables(&self.variables)?)
+    }
+
+    /// Logs which file was read, and variables that are probably misspelled.
+    pub(super) fn log(&self) {
+        if let Some(file) = &self.file {
+            tracing::info!(file = %file.display(), "configuration file read");
+        }
+        for (name, known) in variables::misspelled(&self.variables) {
+            tracing::warn!(variable = name, similar = known, "unknown variable ignored; it may be misspelled");
+        }
+    }
 }
 
 /// Creates the data directory and the directory of the SQLite database.

@@ -3,7 +3,11 @@
 use std::io;
 
 use crate::{
-    app::AppError, config::ConfigError, db::migrations::MigrationError, seed::SeedError, server::tls::TlsError,
+    app::AppError,
+    config::{ConfigError, env_file::EnvFileError},
+    db::migrations::MigrationError,
+    seed::SeedError,
+    server::tls::TlsError,
 };
 
 /// Why a command failed. `main` prints the message after `error:` and [`CliError::help`] after `help:`.
@@ -11,8 +15,8 @@ use crate::{
 pub enum CliError {
     #[error(transparent)]
     Config(#[from] ConfigError),
-    #[error("cannot read .env: {0}")]
-    DotEnv(dotenvy::Error),
+    #[error(transparent)]
+    EnvFile(#[from] EnvFileError),
     #[error(transparent)]
     Migration(#[from] MigrationError),
     #[error(transparent)]
@@ -42,7 +46,9 @@ impl CliError {
         match self {
             Self::WithHelp { help, .. } => Some(help.clone()),
             Self::Config(_) => Some("see .env.example for every variable and its format".to_owned()),
-            Self::DotEnv(_) => Some("each line of .env must be NAME=value, a comment or empty".to_owned()),
+            Self::EnvFile(EnvFileError::Invalid { .. }) => {
+                Some("each line must be NAME=value, a comment or empty; values are literal, `$` included".to_owned())
+            }
             Self::Migration(MigrationError::Newer(_)) => {
                 Some("start the version that has migrated it, or revert with its `bucketlist migrate down`".to_owned())
             }

@@ -3,6 +3,7 @@
 mod doctor;
 mod environment;
 mod error;
+mod health;
 mod incidents;
 mod listen;
 mod logging;
@@ -14,11 +15,11 @@ mod seed;
 mod serve;
 mod user;
 
-use std::{io::Write, process::ExitCode};
+use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-pub use environment::{jwt_secret, load, prepare_folders};
+pub use environment::{Settings, jwt_secret, prepare_folders};
 pub use error::CliError;
 
 use crate::config;
@@ -27,6 +28,9 @@ use crate::config;
 #[derive(Debug, Parser)]
 #[command(name = "bucketlist", version, arg_required_else_help = true)]
 pub struct Cli {
+    /// File of environment variables. By default, .env in the current directory if it exists.
+    #[arg(long, global = true, value_name = "FILE")]
+    env_file: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -75,6 +79,14 @@ enum Command {
         #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
         format: OutputFormat,
     },
+    /// Check that the server on this machine is ready; exits with 1 if it is not.
+    ///
+    /// For health checks of containers. Sends GET /health/ready to HOST and PORT.
+    Health {
+        /// URL of the server. Required if the server has a TLS certificate.
+        #[arg(long)]
+        url: Option<String>,
+    },
     /// Print the documentation of the configuration.
     Config {
         #[command(subcommand)]
@@ -102,15 +114,18 @@ enum OutputFormat {
 /// # Errors
 /// [`CliError`].
 pub fn run(cli: Cli, out: &mut dyn Write) -> Result<ExitCode, CliError> {
+    let read = || Settings::read(cli.env_file.as_deref());
+    let load = || read()?.config();
     match cli.command {
-        Command::Serve { seed } => serve::run(&load()?, seed, out)?,
+        Command::Serve { seed } => serve::run(&read()?, seed, out)?,
         Command::Migrate { action } => return migrate::run(&load()?, action, out),
         Command::Seed(arguments) => seed::run(&load()?, &arguments, out)?,
         Command::User { action } => user::run(&load()?, &action, &mut std::io::stdin().lock(), out)?,
         Command::Openapi { action } => return openapi::run(&action, out),
         Command::Postman { action } => return postman::run(&action, out),
-        Command::Incidents { action } => return incidents::run(&action, out),
-        Command::Doctor { format } => return doctor::run(format, out),
+        Command::Incidents { action } => return incidents::run(&action, &load, out),
+        Command::Doctor { format } => return doctor::run(&read()?, format, out),
+        Command::Health { url } => health::run(&load()?, url.as_deref(), out)?,
         Command::Config { action: ConfigAction::Example } => {
             out.write_all(config::variables::env_example().as_bytes())?;
         }

@@ -17,7 +17,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    CliError, jwt_secret,
+    CliError, Settings, jwt_secret,
     listen::{Listeners, load_certificates},
     logging,
     migrate::{START_POSTGRES, connect},
@@ -42,8 +42,10 @@ use crate::{
 /// Interval between checks that this server still holds the exclusive lock on its database.
 const LOCK_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-pub(super) fn run(config: &Config, seed: bool, out: &mut dyn Write) -> Result<(), CliError> {
+pub(super) fn run(settings: &Settings, seed: bool, out: &mut dyn Write) -> Result<(), CliError> {
+    let config = &settings.config()?;
     let _log = logging::start(config);
+    settings.log();
     let seed = seed || config.environment == Environment::Development;
     let certificates = load_certificates(config)?;
     let lock = lock_database(config)?;

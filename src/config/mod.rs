@@ -3,6 +3,7 @@
 //! One table of variables ([`variables::ALL`]) is the source of parsing, `.env.example`, `doctor` and the documentation.
 
 mod connections;
+pub mod env_file;
 mod keys;
 mod parse;
 pub mod variables;

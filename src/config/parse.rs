@@ -111,7 +111,9 @@ impl<'a> Reader<'a> {
         let (number, unit) = text.split_at(split);
         let millis: Option<u64> = match unit {
             "ms" => Some(1),
-            "s" | "" => Some(1_000),
+            "s" => Some(1_000),
+            // Zero is zero in any unit.
+            "" if number == "0" => Some(1),
             "m" => Some(60_000),
             "h" => Some(3_600_000),
             "d" => Some(86_400_000),

@@ -60,12 +60,67 @@ fn the_database_of_the_env_file_is_the_one_that_is_migrated() {
 }
 
 #[test]
-fn an_env_file_that_cannot_be_understood_is_refused() {
+fn an_invalid_env_file_is_rejected_with_its_line_and_variable_but_not_the_value() {
     let sandbox = Sandbox::new();
-    sandbox.write(".env", "PORT=8000\nthis is no assignment\n");
-    let sentence = sandbox.run(&["migrate", "status"]).expect_error();
-    assert!(sentence.starts_with("cannot read .env: "), "{sentence}");
+    sandbox.write(".env", "PORT=8000\nJWT_SECRET=correct horse battery staple 1234567890\n");
+    for command in [&["migrate", "status"][..], &["serve"], &["doctor"]] {
+        let error = sandbox.run(command).expect_error();
+        assert!(
+            error.starts_with(".env:2: the value of JWT_SECRET cannot be parsed; put it in single quotes"),
+            "{error}"
+        );
+        assert!(!error.contains("horse"), "{error}");
+    }
+    sandbox.write(".env", "PORT=8000\nthis assigns nothing\n");
+    let error = sandbox.run(&["migrate", "status"]).expect_error();
+    assert!(error.starts_with(".env:2: expected `NAME=value`"), "{error}");
     assert!(!sandbox.exists("data"));
+}
+
+#[test]
+fn values_of_the_env_file_are_literal_and_a_byte_order_mark_is_ignored() {
+    let sandbox = Sandbox::new();
+    sandbox.write(".env", "\u{feff}MAIL_FROM=a$HOME@example.com\n");
+    assert_eq!(setting(&sandbox, "MAIL_FROM"), ("a$HOME@example.com".to_owned(), false));
+}
+
+#[test]
+fn only_the_env_file_of_the_current_directory_or_the_named_one_is_read() {
+    let sandbox = Sandbox::new();
+    sandbox.write(".env", "REQUEST_TIMEOUT=7s\n");
+    sandbox.write("inner/other.env", "REQUEST_TIMEOUT=8s\n");
+    let doctor = |arguments: &[&str]| {
+        let mut command = sandbox.command(arguments);
+        let output = command.current_dir(sandbox.path("inner")).output().unwrap();
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let value = |name: &str| {
+            report["settings"].as_array().unwrap().iter().find(|s| s["name"] == name).unwrap()["value"].clone()
+        };
+        let source = report["checks"].as_array().unwrap().iter().find(|c| c["name"] == "configuration source").unwrap();
+        (value("REQUEST_TIMEOUT"), source["detail"].as_str().unwrap().to_owned())
+    };
+    let (timeout, source) = doctor(&["doctor", "--format", "json"]);
+    assert_eq!(
+        (timeout, source.as_str()),
+        ("30s".into(), "the environment; there is no .env in the current directory")
+    );
+    let (timeout, source) = doctor(&["doctor", "--format", "json", "--env-file", "other.env"]);
+    assert_eq!((timeout, source.as_str()), ("8s".into(), "other.env and the environment"));
+    let error = sandbox.run(&["--env-file", "missing.env", "doctor"]).expect_error();
+    assert!(error.starts_with("cannot read missing.env: "), "{error}");
+}
+
+#[test]
+fn a_misspelled_variable_is_reported() {
+    let sandbox = Sandbox::new().with("DATABSE_URL", "postgres://localhost/app");
+    let report = sandbox.run(&["doctor"]);
+    assert!(report.out.contains("DATABSE_URL is ignored; did you mean DATABASE_URL?"), "{report:#?}");
+}
+
+#[test]
+fn a_duration_without_a_unit_is_rejected() {
+    let outcome = Sandbox::new().with("HEADER_TIMEOUT", "10").run(&["migrate", "status"]).expect_exit_code(1);
+    assert!(outcome.err.contains("HEADER_TIMEOUT: `10` is not a duration such as 500ms, 30s"), "{outcome:#?}");
 }
 
 #[test]

@@ -23,9 +23,9 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
 
 /// Returns the names that a line assigns (`NAME=value`, or `NAME: value` in YAML) and that are written like settings.
 fn assigned(line: &str) -> impl Iterator<Item = &str> {
-    line.split([' ', '"', ',', '[']).filter_map(|word| word.split_once(['=', ':'])).map(|(name, _)| name).filter(|name| {
-        name.contains('_') && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
-    })
+    line.split([' ', '"', ',', '[']).filter_map(|word| word.split_once(['=', ':'])).map(|(name, _)| name).filter(
+        |name| name.contains('_') && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_'),
+    )
 }
 
 #[test]
@@ -52,9 +52,10 @@ fn every_command_exists() {
     let mut seen = BTreeSet::new();
     for file in FILES {
         let text = read(file);
-        for line in lines(&text).filter(|line| ["CMD", "ExecStart", "web:", "release:"].iter().any(|key| line.contains(key))) {
-            let words: Vec<&str> =
-                line.split([' ', '"', '[', ']', ',', '=']).filter(|word| !word.is_empty()).collect();
+        for line in
+            lines(&text).filter(|line| ["CMD", "ExecStart", "web:", "release:"].iter().any(|key| line.contains(key)))
+        {
+            let words: Vec<&str> = line.split([' ', '"', '[', ']', ',', '=']).filter(|word| !word.is_empty()).collect();
             let Some(command) = words.iter().rev().find_map(|word| cli.find_subcommand(word)) else { continue };
             seen.insert(command.get_name().to_owned());
         }

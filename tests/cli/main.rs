@@ -9,6 +9,7 @@ mod commands;
 mod config;
 mod coverage;
 mod crash_recovery;
+mod deploy;
 mod diff;
 mod doctor;
 mod https;

@@ -1,6 +1,6 @@
 //! `bucketlist openapi`.
 
-use std::fs;
+use std::{fs, process::Stdio};
 
 use crate::support::{Sandbox, repository_root};
 
@@ -10,6 +10,16 @@ const NAMES: [&str; 8] =
 
 fn committed(name: &str) -> String {
     fs::read_to_string(repository_root().join("openapi").join(name)).unwrap()
+}
+
+#[test]
+fn a_closed_pipe_is_not_an_error() {
+    let mut child =
+        Sandbox::new().command(&["openapi", "print"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // As `head` does when it has read enough.
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap()), (Some(0), String::new()));
 }
 
 #[test]

@@ -179,3 +179,15 @@ fn the_log_is_a_line_of_json_for_each_request_where_machines_read_it() {
     assert_eq!(line["operation"], "getMe");
     assert!(!log.contains("hidden") && !log.contains(&token), "{log}");
 }
+
+#[test]
+fn health_succeeds_only_while_the_server_is_ready() {
+    let sandbox = Sandbox::new();
+    let server = sandbox.serve();
+    let out = sandbox.run(&["health", "--url", &server.url()]).expect_success();
+    assert_eq!(out, format!("{} is ready\n", server.url()));
+    let url = server.url();
+    server.stop();
+    let error = sandbox.run(&["health", "--url", &url]).expect_error();
+    assert!(error.contains(&url), "{error}");
+}

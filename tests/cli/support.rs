@@ -104,7 +104,9 @@ impl Sandbox {
     }
 
     pub fn write(&self, name: &str, text: &str) {
-        fs::write(self.path(name), text).unwrap();
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
     }
 
     pub fn read(&self, name: &str) -> String {

@@ -14,7 +14,8 @@ use std::{
 use ::incidents::file::{self, Incidents};
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{CliError, OutputFormat, load};
+use super::{CliError, OutputFormat};
+use crate::config::Config;
 
 /// How a check ends that has been made and is not as asked.
 const NOT_AS_ASKED: u8 = 4;
@@ -117,6 +118,9 @@ pub(super) enum Target {
     Har,
 }
 
+/// Loads the configuration. Only commands that read stored incidents need it.
+type Load<'a> = &'a dyn Fn() -> Result<Config, CliError>;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Expect {
     /// It fails as it did: status, code and body are the captured ones, apart from ids, instants and the like.
@@ -125,26 +129,26 @@ pub(super) enum Expect {
     Fixed,
 }
 
-pub(super) fn run(action: &Action, out: &mut dyn Write) -> Result<ExitCode, CliError> {
+pub(super) fn run(action: &Action, load: Load<'_>, out: &mut dyn Write) -> Result<ExitCode, CliError> {
     match action {
         Action::List { which, format } => stored::list(&load()?, which, *format, out)?,
         Action::Show { which, format } => stored::show(&load()?, which, *format, out)?,
         Action::Export { sources, target, base_url, out: path } => {
-            return export::run(&read(sources)?, *target, base_url, path.as_deref(), out);
+            return export::run(&read(sources, load)?, *target, base_url, path.as_deref(), out);
         }
         Action::Replay { sources, all, stage, expect, format } => {
-            let incidents = if *all { stored::open(&load()?)? } else { read(sources)? };
+            let incidents = if *all { stored::open(&load()?)? } else { read(sources, load)? };
             return replay::run(incidents, stage, *expect, *format, out);
         }
         Action::Ratchet { sources, title, folder, stage } => {
-            return replay::ratchet(read(sources)?, title, folder, stage, out);
+            return replay::ratchet(read(sources, load)?, title, folder, stage, out);
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// What is in files, and what this server has kept. Files need no configuration.
-fn read(sources: &[String]) -> Result<Vec<Incidents>, CliError> {
+fn read(sources: &[String], load: Load<'_>) -> Result<Vec<Incidents>, CliError> {
     let is_id = |source: &String| !source.contains('/') && !source.ends_with(".json") && !Path::new(source).exists();
     sources
         .iter()
