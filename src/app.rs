@@ -12,11 +12,15 @@ use crate::{
     config::{Config, Environment, TokenSettings},
     db::Db,
     domain::{Clock, PasswordPolicy, Random, RateLimiter, SystemClock, SystemRandom},
-    endpoints::{self, Authenticator, PasswordRules},
-    http::{Cors, Pipeline, RateLimits, Readiness, ResponseCache, ResponseValidator, UnversionedRoutes},
+    endpoints::{self, PasswordRules},
+    http::{
+        Authenticator, Cors, Pipeline, PublishedFiles, RateLimits, Readiness, ResponseCache, ResponseValidator,
+        UnversionedRoutes,
+    },
     jobs::{IncidentWriter, JobWorker},
     limits::InMemoryRateLimiter,
     mail::{FileMailer, Mailer, SmtpMailer},
+    postman, seed,
     services::{Context, Outbox, RetentionPolicy, Revisions, Services},
 };
 
@@ -119,13 +123,13 @@ impl App {
         );
         let (recorder, inbox) = Recorder::new(settings.limits.clone());
         let incidents = IncidentWriter::new(inbox, capture::redactor(secret), services.incidents.clone());
-        let authenticator = Arc::new(Authenticator {
+        let authenticator = Authenticator {
             tokens: Arc::clone(&tokens),
             db: db.clone(),
             clock: Arc::clone(&dependencies.clock),
             token_status,
             revisions,
-        });
+        };
         let readiness = Readiness::default();
         let signer = Signer::new(secret, &config.tokens.previous_secrets, "cursors");
         let v2_service =
@@ -133,7 +137,7 @@ impl App {
         let cache = ResponseCache::new(config.responses.cache_bytes);
         let response_validator = ResponseValidator::new(config.responses.validation)?;
         let pipeline = Pipeline {
-            versions: Route::new()
+            operations: Route::new()
                 .nest(v1::document::BASE, endpoints::v1::service(&services))
                 .nest(v2::document::BASE, v2_service),
             cache: cache.clone(),
@@ -141,17 +145,16 @@ impl App {
             response_validator: response_validator.clone(),
             recorder: (!settings.limits.filter.is_empty()).then_some(recorder),
             gone_after_sunset: config.responses.gone_after_sunset,
-            system: UnversionedRoutes::new(
+            unversioned: UnversionedRoutes::new(
                 config,
                 db.clone(),
                 readiness.clone(),
-                &tokens.public_keys(),
+                published_files(config, &tokens),
                 Arc::clone(&dependencies.clock),
             ),
             authenticator,
-            tokens,
             clock: dependencies.clock,
-            rules: Arc::new(PasswordRules(policy)),
+            body_rules: Arc::new(PasswordRules(policy)),
             rate_limits: limiter.map(|limiter| RateLimits { limiter, audit: services.audit.clone() }),
             limits: config.limits,
             trusted_proxies: config.trusted_proxies.clone(),
@@ -161,6 +164,17 @@ impl App {
         let (reset_ttl, url) = (config.passwords.reset_ttl, config.public_url.clone());
         let worker = JobWorker::new(context, dependencies.mailer, reset_ttl, url, config.audit_retention);
         Ok(Self { endpoint: boxed(pipeline), worker, incidents, readiness, db, hasher, cache, response_validator })
+    }
+}
+
+/// Content of the unversioned routes that the HTTP layer does not know.
+fn published_files(config: &Config, tokens: &AccessTokens) -> PublishedFiles {
+    let is_development = config.environment == Environment::Development;
+    PublishedFiles {
+        demo_login: is_development.then_some((seed::DEMO_EMAIL, seed::DEMO_PASSWORD)),
+        postman_collection: postman::COLLECTION,
+        postman_environment: postman::environment(config.environment.as_str(), &config.public_url),
+        public_keys: tokens.public_keys().to_string(),
     }
 }
 

@@ -1,6 +1,5 @@
-//! The endpoints: they implement the contract's traits, translate, and decide nothing.
+//! Implementations of the contract's endpoint traits: they translate between its schemas and the services.
 
-mod authenticator;
 mod error;
 mod rules;
 pub mod v1;
@@ -9,17 +8,16 @@ pub mod v2;
 use contract::{caller::Client, v1::schemas::Password};
 use secrecy::SecretString;
 
-pub use authenticator::{Authenticator, Proven, Verified, Witness};
 pub use rules::PasswordRules;
 
 use crate::domain::{AuditOrigin, UserId};
 
-/// A secret that was sent, on its way to a service.
+/// Converts a password or token of a request for a service.
 fn secret(password: &Password) -> SecretString {
     password.expose().to_owned().into()
 }
 
-/// Who sent a request, and from where, for the audit trail.
+/// The caller and the origin of a request, for audit events.
 fn audit_origin(client: Client, actor: Option<UserId>) -> AuditOrigin {
     AuditOrigin { actor, request_id: client.arrival.request_id, address: client.arrival.address }
 }

@@ -1,13 +1,13 @@
-//! The address a request comes from: the peer's, or what proxies we trust say of it.
+//! The address of the client, directly or through trusted proxies.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 use poem::http::HeaderMap;
 
-/// The client's address. `X-Forwarded-For` is believed from the right, for as long as whoever wrote the entry is trusted:
-/// anybody can write the left of it.
-pub(super) fn of(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+/// Returns the address of the client. `X-Forwarded-For` is read from right to left, as long as the proxy that added an entry is
+/// trusted: a client can send any entries of its own on the left.
+pub(super) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let mut client = peer.to_canonical();
     if trusted.is_empty() {
         return client;
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_trusted_proxies_are_believed() {
+    fn forwarded_addresses_are_read_from_trusted_proxies_only() {
         let trusted: Vec<IpNet> = ["10.0.0.0/8", "::1/128"].iter().map(|network| network.parse().unwrap()).collect();
         for (peer, forwarded, client) in [
             ("192.0.2.1", "", "192.0.2.1"),
@@ -55,7 +55,7 @@ mod tests {
             ("10.0.0.1", "198.51.100.7", "198.51.100.7"),
             ("::ffff:10.0.0.1", "198.51.100.7", "198.51.100.7"),
             ("::1", "2001:db8::7", "2001:db8::7"),
-            // The client wrote the first entry itself; the proxy wrote what it saw.
+            // The first entry is the client's own; the proxy added the second.
             ("10.0.0.1", "203.0.113.9, 198.51.100.7", "198.51.100.7"),
             ("10.0.0.1", "198.51.100.7, 10.0.0.2", "198.51.100.7"),
             ("10.0.0.1", "198.51.100.7, nonsense", "10.0.0.1"),
@@ -70,7 +70,8 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert("x-forwarded-for", forwarded.parse().unwrap());
-            assert_eq!(of(peer.parse().unwrap(), &headers, &trusted).to_string(), client, "{peer} {forwarded}");
+            let address = client_address(peer.parse().unwrap(), &headers, &trusted);
+            assert_eq!(address.to_string(), client, "{peer} {forwarded}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! From HTTP to HTTPS: the same address, at the server's own public name and nowhere else, and for people only. A program
-//! that calls an operation over HTTP would never notice that all it sends is readable: it is refused.
+//! Redirects browsers from HTTP to HTTPS, at the public host name of the server only. Requests of API clients are rejected
+//! instead: a client that followed the redirect would keep sending its token unencrypted.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,38 +12,42 @@ use poem::{
     },
 };
 
-use super::{headers, request_id, stack::MAX_URL, versions};
+use super::{
+    pipeline::{self, MAX_URL_BYTES},
+    versions,
+};
 use crate::server::{ErrorResponder, RejectReason};
 
-/// Answers requests for pages by where they should have gone.
+/// The endpoint of the unencrypted port.
 pub struct HttpsRedirect {
     public_url: String,
     host: String,
-    refuse: Arc<ErrorResponder>,
+    error_response: Arc<ErrorResponder>,
 }
 
 impl HttpsRedirect {
-    /// To `public_url`, whose host is the only one that is answered for.
+    /// Redirects to `public_url`, for its host only.
     #[must_use]
-    pub fn new(public_url: &str, refuse: Arc<ErrorResponder>) -> Self {
+    pub fn new(public_url: &str, error_response: Arc<ErrorResponder>) -> Self {
         let host = url::Url::parse(public_url).ok().and_then(|url| url.host_str().map(str::to_owned));
-        Self { public_url: public_url.to_owned(), host: host.unwrap_or_default(), refuse }
+        Self { public_url: public_url.to_owned(), host: host.unwrap_or_default(), error_response }
     }
 
-    fn answer(&self, request: &Request) -> Result<Response, RejectReason> {
-        let named = request.headers().get(HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
-        let named = request.uri().authority().cloned().or(named);
-        // A name that is not ours may be somebody's trick: nothing of it is repeated, and nobody is sent on for it.
-        if !named.is_some_and(|named| named.host().eq_ignore_ascii_case(&self.host)) {
+    fn redirect(&self, request: &Request) -> Result<Response, RejectReason> {
+        let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
+        let host = request.uri().authority().cloned().or(host);
+        // Another host name may be an attack: the response does not repeat it.
+        if !host.is_some_and(|host| host.host().eq_ignore_ascii_case(&self.host)) {
             return Err(RejectReason::UnknownHost);
         }
         let target = request.uri().path_and_query().map(|target| target.as_str());
         let target = target.filter(|target| target.starts_with('/')).ok_or(RejectReason::Malformed)?;
-        if target.len() > MAX_URL {
+        if target.len() > MAX_URL_BYTES {
             return Err(RejectReason::UriTooLong);
         }
-        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
-        if !is_read || versions::of(request.uri().path()).is_some() || request.headers().contains_key(AUTHORIZATION) {
+        let is_safe = matches!(*request.method(), Method::GET | Method::HEAD);
+        let is_versioned = versions::of_path(request.uri().path()).is_some();
+        if !is_safe || is_versioned || request.headers().contains_key(AUTHORIZATION) {
             return Err(RejectReason::HttpsRequired);
         }
         let location = HeaderValue::try_from(format!("{}{target}", self.public_url));
@@ -56,13 +60,13 @@ impl Endpoint for HttpsRedirect {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
-        Ok(match self.answer(&request) {
+        Ok(match self.redirect(&request) {
             Ok(mut response) => {
-                // Over plain HTTP no policy on transport is to be given (RFC 6797, section 7.2).
-                headers::complete(&mut response, &request_id::of(&request), Duration::ZERO, false);
+                // Strict-Transport-Security is not allowed over HTTP (RFC 6797, section 7.2).
+                pipeline::complete(&mut response, &pipeline::request_id(&request), Duration::ZERO, false);
                 response
             }
-            Err(refusal) => (self.refuse)(refusal, request.uri().path()),
+            Err(reason) => (self.error_response)(reason, request.uri().path()),
         })
     }
 }
@@ -72,7 +76,7 @@ mod tests {
     use super::*;
     use crate::http::connection_error_responses;
 
-    async fn answer(uri: &str, host: Option<&str>) -> Response {
+    async fn get(uri: &str, host: Option<&str>) -> Response {
         let redirect = HttpsRedirect::new("https://api.example.com:8443", connection_error_responses(false));
         let request = Request::builder().uri_str(uri);
         let request = host.into_iter().fold(request, |request, host| request.header(HOST, host));
@@ -80,7 +84,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_leads_to_the_public_name_only() {
+    async fn only_the_public_host_is_redirected() {
         for (uri, location) in [
             ("/", "https://api.example.com:8443/"),
             ("/docs?contract=v2&y=%2F", "https://api.example.com:8443/docs?contract=v2&y=%2F"),
@@ -88,24 +92,24 @@ mod tests {
             ("/@evil.example", "https://api.example.com:8443/@evil.example"),
             ("http://api.example.com/x", "https://api.example.com:8443/x"),
         ] {
-            let response = answer(uri, Some("API.example.com:8080")).await;
+            let response = get(uri, Some("API.example.com:8080")).await;
             assert_eq!(response.status(), 308, "{uri}");
             assert_eq!(response.headers()[LOCATION], location);
             assert!(!response.headers().contains_key("strict-transport-security"));
             assert_eq!(response.headers()["x-content-type-options"], "nosniff");
         }
         for host in [None, Some("evil.example"), Some("api.example.com.evil.example"), Some("")] {
-            let response = answer("/", host).await;
+            let response = get("/", host).await;
             assert_eq!(response.status(), 400, "{host:?}");
             assert!(!response.headers().contains_key(LOCATION));
         }
-        assert_eq!(answer("http://evil.example/x", Some("api.example.com")).await.status(), 400);
-        assert_eq!(answer("*", Some("api.example.com")).await.status(), 400);
-        assert_eq!(answer(&format!("/{}", "x".repeat(MAX_URL)), Some("api.example.com")).await.status(), 414);
+        assert_eq!(get("http://evil.example/x", Some("api.example.com")).await.status(), 400);
+        assert_eq!(get("*", Some("api.example.com")).await.status(), 400);
+        assert_eq!(get(&format!("/{}", "x".repeat(MAX_URL_BYTES)), Some("api.example.com")).await.status(), 414);
     }
 
     #[tokio::test]
-    async fn what_a_program_sends_is_refused_so_that_somebody_notices() {
+    async fn api_requests_are_rejected() {
         let redirect = HttpsRedirect::new("https://api.example.com", connection_error_responses(false));
         for (method, uri, token) in [
             (Method::GET, "/v1/users/me", None),
@@ -119,8 +123,8 @@ mod tests {
             let response = redirect.call(request.finish()).await.unwrap();
             assert_eq!(response.status(), 400, "{method} {uri}");
             assert!(!response.headers().contains_key(LOCATION));
-            let said = response.into_body().into_string().await.unwrap();
-            assert!(said.contains("over HTTPS only") && said.contains("MALFORMED_REQUEST"), "{said}");
+            let body = response.into_body().into_string().await.unwrap();
+            assert!(body.contains("require HTTPS") && body.contains("MALFORMED_REQUEST"), "{body}");
         }
     }
 }

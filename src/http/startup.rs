@@ -8,7 +8,7 @@ use std::{
 use poem::{Endpoint, Request, Response, endpoint::BoxEndpoint, http::Method};
 use uuid::Uuid;
 
-use super::{Readiness, headers, refusal::connection_error_responses};
+use super::{Readiness, connection_errors::connection_error_responses, pipeline, unversioned};
 use crate::server::{ErrorResponder, RejectReason};
 
 /// Forwards requests to the application once that has started. Before, `/health/live` succeeds and every other request is
@@ -47,8 +47,8 @@ impl Endpoint for StartupGate {
         }
         let path = request.uri().path();
         if path == "/health/live" && matches!(*request.method(), Method::GET | Method::HEAD) {
-            let mut response = super::system::live();
-            headers::complete(&mut response, &Uuid::now_v7().to_string(), Duration::ZERO, self.is_https);
+            let mut response = unversioned::live();
+            pipeline::complete(&mut response, &Uuid::now_v7().to_string(), Duration::ZERO, self.is_https);
             return Ok(response);
         }
         Ok((self.error_responder)(RejectReason::Starting, path))

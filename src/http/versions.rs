@@ -1,4 +1,4 @@
-//! The versions of the contract: which one a request is for, by its path or by what it says.
+//! The versions of the API: which one a path or `Accept-Version` selects.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -7,23 +7,23 @@ use std::{
 
 use contract::{ApiError, ErrorCode, Operation, v1, v2};
 use document::{CompiledDocument, PathMatch};
-use poem::http::{HeaderMap, HeaderName, Uri};
+use poem::http::{HeaderMap, HeaderName};
 
-/// What clients say to choose a version of a path that names none.
-pub(super) const ACCEPT_VERSION: HeaderName = HeaderName::from_static("accept-version");
-/// Which version answered.
+/// Selects the version of a path that names none.
+const ACCEPT_VERSION: HeaderName = HeaderName::from_static("accept-version");
+/// The version of the response, where `Accept-Version` could have selected another one.
 pub(super) const CONTENT_VERSION: HeaderName = HeaderName::from_static("content-version");
 
-/// A version of the contract.
+/// A version of the API.
 pub(super) struct Version {
-    /// As clients name it.
+    /// Its number in `Accept-Version`.
     pub(super) number: &'static str,
-    /// Where it is served.
+    /// The prefix of its paths.
     base: &'static str,
-    contract: &'static CompiledDocument,
+    document: &'static CompiledDocument,
     operations: HashMap<&'static str, &'static Operation>,
-    /// Whether its errors are envelopes; those of the others are problems.
-    pub(super) has_envelopes: bool,
+    /// Whether an error is an envelope (v1) or problem details.
+    pub(super) has_error_envelopes: bool,
 }
 
 static VERSIONS: LazyLock<[Version; 2]> = LazyLock::new(|| {
@@ -33,26 +33,29 @@ static VERSIONS: LazyLock<[Version; 2]> = LazyLock::new(|| {
     ]
 });
 
+/// Declaration of an operation that no endpoint trait declares.
+static UNDECLARED: Operation = Operation::new("");
+
 impl Version {
     fn new(
         number: &'static str,
         base: &'static str,
-        contract: &'static CompiledDocument,
+        document: &'static CompiledDocument,
         operations: impl Iterator<Item = &'static Operation>,
-        has_envelopes: bool,
+        has_error_envelopes: bool,
     ) -> Self {
         let operations = operations.map(|operation| (operation.id, operation)).collect();
-        Self { number, base, contract, operations, has_envelopes }
+        Self { number, base, document, operations, has_error_envelopes }
     }
 
-    /// As it is spelled in paths: `v1`.
+    /// Its name in paths: `v1`.
     pub(super) fn name(&self) -> &'static str {
         self.base.trim_start_matches('/')
     }
 
-    /// What the trait declares of an operation.
-    pub(super) fn operation(&self, id: &str) -> Option<&'static Operation> {
-        self.operations.get(id).copied()
+    /// The declaration of an operation in its endpoint trait.
+    pub(super) fn operation(&self, id: &str) -> &'static Operation {
+        self.operations.get(id).copied().unwrap_or(&UNDECLARED)
     }
 
     fn contains(&self, path: &str) -> bool {
@@ -60,84 +63,78 @@ impl Version {
     }
 }
 
-/// Every word that the path of an operation is made of; what stands for a parameter is none.
-static WORDS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
-    let operations = VERSIONS.iter().flat_map(|version| version.contract.operations());
-    operations.flat_map(|operation| operation.path.split('/')).filter(|word| !word.starts_with('{')).collect()
+/// Every constant segment of the paths of operations.
+static SEGMENTS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
+    let operations = VERSIONS.iter().flat_map(|version| version.document.operations());
+    let segments = operations.flat_map(|operation| operation.path.split('/'));
+    segments.filter(|segment| !segment.starts_with('{')).collect()
 });
 
-/// A path as it may be written down: its words, and numbers. Anything else is whatever somebody put there, such as an
-/// address or a token, and becomes a star.
-pub(super) fn without_strange_words(path: &str) -> String {
-    let is_number = |word: &str| word.len() < 20 && word.bytes().all(|byte| byte.is_ascii_digit());
-    let known = |word| if WORDS.contains(word) || is_number(word) { word } else { "*" };
-    path.split('/').map(known).collect::<Vec<_>>().join("/")
+/// Masks the segments of a path that are neither part of a route nor a number, such as email addresses and tokens.
+pub(super) fn mask_path(path: &str) -> String {
+    let is_number = |segment: &str| segment.len() < 20 && segment.bytes().all(|byte| byte.is_ascii_digit());
+    let masked = |segment| if SEGMENTS.contains(segment) || is_number(segment) { segment } else { "*" };
+    path.split('/').map(masked).collect::<Vec<_>>().join("/")
 }
 
 /// The version that a path names.
-pub(super) fn of(path: &str) -> Option<&'static Version> {
+pub(super) fn of_path(path: &str) -> Option<&'static Version> {
     VERSIONS.iter().find(|version| version.contains(path))
 }
 
-/// What is at a path that names its version.
+/// The version that a path names, and the path item in its document.
 pub(super) fn find(path: &str) -> Option<(&'static Version, PathMatch<'static, '_>)> {
-    let version = of(path)?;
-    Some((version, version.contract.find(path)?))
+    let version = of_path(path)?;
+    Some((version, version.document.find(path)?))
 }
 
-/// Which version a path that names none is for, and where that one has it; `None` where no version has such a path.
+/// Selects the version of a path that names none; returns it with the versioned path, or `None` if no version has the path.
 ///
 /// # Errors
-/// `UNSUPPORTED_VERSION`, and `ROUTE_NOT_FOUND` where another version has the path.
-pub(super) fn negotiate(path: &str, headers: &HeaderMap) -> Option<Result<(&'static Version, String), ApiError>> {
+/// `UNSUPPORTED_VERSION` if `Accept-Version` names no version.
+pub(super) fn select(path: &str, headers: &HeaderMap) -> Option<Result<(&'static Version, String), ApiError>> {
     let versioned = |version: &Version| format!("{}{path}", version.base);
-    if of(path).is_some() || !VERSIONS.iter().any(|version| version.contract.find(&versioned(version)).is_some()) {
+    if of_path(path).is_some() || !VERSIONS.iter().any(|version| version.document.find(&versioned(version)).is_some()) {
         return None;
     }
-    let asked = headers.get(ACCEPT_VERSION).map(|value| value.to_str().unwrap_or_default().trim());
-    let number = asked.unwrap_or("1");
+    let accepted = headers.get(ACCEPT_VERSION).map(|value| value.to_str().unwrap_or_default().trim());
+    let number = accepted.unwrap_or("1");
     Some(match VERSIONS.iter().find(|version| version.number == number) {
         Some(version) => Ok((version, versioned(version))),
         None => {
-            let known: Vec<&str> = VERSIONS.iter().map(|version| version.number).collect();
-            let offered = format!("Accept-Version may be one of: {}.", known.join(", "));
-            Err(ApiError::new(ErrorCode::UnsupportedVersion).with_message(offered))
+            let supported: Vec<&str> = VERSIONS.iter().map(|version| version.number).collect();
+            let message = format!("Accept-Version must be one of: {}.", supported.join(", "));
+            Err(ApiError::new(ErrorCode::UnsupportedVersion).with_message(message))
         }
     })
 }
 
-/// What a path that names no version offers in one version or another; `None` where no version has such a path.
-pub(super) fn allow_in_any(path: &str) -> Option<String> {
+/// The methods that any version has for an unversioned path; `None` if no version has the path.
+pub(super) fn allowed_methods(path: &str) -> Option<String> {
     let mut methods = BTreeSet::new();
     for version in &*VERSIONS {
-        if let Some(found) = version.contract.find(&format!("{}{path}", version.base)) {
+        if let Some(found) = version.document.find(&format!("{}{path}", version.base)) {
             methods.extend(found.item.allow().split(", "));
         }
     }
     (!methods.is_empty()).then(|| methods.into_iter().collect::<Vec<_>>().join(", "))
 }
 
-/// A path of this template that every argument can be read from.
-pub(super) fn readable(template: &str) -> Uri {
-    let segments = template.split('/').map(|segment| if segment.starts_with('{') { "1" } else { segment });
-    segments.collect::<Vec<_>>().join("/").parse().unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn negotiated(path: &str, asked: Option<&str>) -> Option<Result<String, ErrorCode>> {
+    fn selected(path: &str, accept_version: Option<&str>) -> Option<Result<String, ErrorCode>> {
         let mut headers = HeaderMap::new();
-        if let Some(asked) = asked {
-            headers.insert(ACCEPT_VERSION, asked.parse().unwrap());
+        if let Some(number) = accept_version {
+            headers.insert(ACCEPT_VERSION, number.parse().unwrap());
         }
-        negotiate(path, &headers).map(|result| result.map(|(_, path)| path).map_err(|error| error.code))
+        select(path, &headers).map(|result| result.map(|(_, path)| path).map_err(|error| error.code))
     }
 
     #[test]
-    fn a_path_is_written_down_without_what_somebody_put_there() {
-        for (path, written) in [
+    fn path_segments_of_the_client_are_masked() {
+        for (path, masked) in [
             ("/v1/bucketlists/7/items/42", "/v1/bucketlists/7/items/42"),
             ("/bucketlists/7", "/bucketlists/7"),
             ("/v2/auth/password-reset/confirm", "/v2/auth/password-reset/confirm"),
@@ -150,20 +147,20 @@ mod tests {
             ("//v1/", "//v1/"),
             ("*", "*"),
         ] {
-            assert_eq!(without_strange_words(path), written);
+            assert_eq!(mask_path(path), masked);
         }
     }
 
     #[test]
-    fn a_path_without_a_version_is_for_the_one_that_is_asked_for() {
+    fn accept_version_selects_the_version_of_an_unversioned_path() {
         let to = |path: &str| Some(Ok(path.to_owned()));
-        assert_eq!(negotiated("/bucketlists", None), to("/v1/bucketlists"));
-        assert_eq!(negotiated("/bucketlists/7", Some("2")), to("/v2/bucketlists/7"));
-        assert_eq!(negotiated("/search", Some(" 2 ")), to("/v2/search"));
-        assert_eq!(negotiated("/bucketlists", Some("3")), Some(Err(ErrorCode::UnsupportedVersion)));
-        assert_eq!(negotiated("/bucketlists", Some("")), Some(Err(ErrorCode::UnsupportedVersion)));
-        assert_eq!(negotiated("/v1/bucketlists", Some("2")), None);
-        assert_eq!(negotiated("/nonsense", Some("2")), None);
-        assert_eq!(negotiated("/v11/bucketlists", None), None);
+        assert_eq!(selected("/bucketlists", None), to("/v1/bucketlists"));
+        assert_eq!(selected("/bucketlists/7", Some("2")), to("/v2/bucketlists/7"));
+        assert_eq!(selected("/search", Some(" 2 ")), to("/v2/search"));
+        assert_eq!(selected("/bucketlists", Some("3")), Some(Err(ErrorCode::UnsupportedVersion)));
+        assert_eq!(selected("/bucketlists", Some("")), Some(Err(ErrorCode::UnsupportedVersion)));
+        assert_eq!(selected("/v1/bucketlists", Some("2")), None);
+        assert_eq!(selected("/nonsense", Some("2")), None);
+        assert_eq!(selected("/v11/bucketlists", None), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use bucketlist::{
     config::ResponseValidation,
-    http::{DriftKind, ValidationCounts},
+    http::{ResponseViolationKind, ValidationCounts},
 };
 use poem::http::HeaderMap;
 
@@ -21,7 +21,7 @@ async fn unchecked(app: &TestApp, who: &Actor<'_>, path: &str, headers: &[(&str,
 }
 
 fn drifts(counts: ValidationCounts) -> (u64, u64) {
-    (counts.drifted, counts.skipped)
+    (counts.invalid, counts.skipped)
 }
 
 both_engines! {
@@ -43,10 +43,10 @@ both_engines! {
         user.request(poem::http::Method::HEAD, "/v2/bucketlists").send().await.expect(200);
         user.get("/nowhere").await.expect(404);
         user.delete(&format!("/v2/bucketlists/{list}")).await.expect(204);
-        check.settled().await;
+        check.flush().await;
         assert_eq!(check.kinds(), []);
         // Neither HEAD, which has no body, nor what is no operation.
-        assert_eq!(check.counts(), ValidationCounts { checked: 10, drifted: 0, skipped: 0 });
+        assert_eq!(check.counts(), ValidationCounts { validated: 10, invalid: 0, skipped: 0 });
     }
 
     async fn what_is_not_as_documented_is_told_once_and_sent_as_it_is(engine: Engine) {
@@ -70,12 +70,12 @@ both_engines! {
         assert_eq!(headers["content-encoding"], "gzip", "what was judged was not compressed yet");
         unchecked(&app, &user, &rows, &[("accept", "application/x-ndjson")]).await;
 
-        check.settled().await;
-        let kind = |operation, path, place: &str| DriftKind {
+        check.flush().await;
+        let kind = |operation, path, location: &str| ResponseViolationKind {
             operation,
             path,
             status: 200,
-            place: place.to_owned(),
+            location: location.to_owned(),
             problem: "must have at most 200 characters".to_owned(),
         };
         let (one, many) = ("/v2/bucketlists/{bucketlist_id}/items/{item_id}", "/v2/bucketlists/{bucketlist_id}/items");

@@ -1,23 +1,17 @@
 //! Who may call, as argument types: none (anonymous), [`User`], [`Admin`].
 //!
-//! A handler without one of them is visibly public. How a token is verified is somebody else's business: the server puts
-//! an [`Authenticate`] into the request.
+//! A handler without one of them is visibly public. The server verifies the access token and puts the [`Caller`] into the
+//! extensions of the request.
 
-use std::{future::Future, net::IpAddr, pin::Pin, sync::Arc};
+use std::net::IpAddr;
 
-use poem::{
-    Request, RequestBody,
-    http::{
-        HeaderValue,
-        header::{AUTHORIZATION, USER_AGENT},
-    },
-};
+use poem::{Request, RequestBody, http::header::USER_AGENT};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
     registry::{MetaSecurityScheme, Registry},
 };
 
-use crate::{ApiError, ErrorCode, payload};
+use crate::{ApiError, ErrorCode};
 
 /// Whoever sent a valid access token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,15 +54,6 @@ impl<'a> poem::FromRequest<'a> for Client {
     }
 }
 
-/// A future that a trait object can return.
-pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// Verifies access tokens.
-pub trait Authenticate: Send + Sync {
-    /// Who sent this token. One answer for everything that is wrong with a token: [`ErrorCode::InvalidToken`].
-    fn authenticate<'a>(&'a self, request: &'a Request, token: &'a str) -> BoxFuture<'a, Result<Caller, ApiError>>;
-}
-
 /// What an operation that needs a logged-in user takes as its first argument.
 #[derive(Clone, Debug)]
 pub struct User(pub Caller);
@@ -96,21 +81,9 @@ fn register_scheme(registry: &mut Registry) {
     );
 }
 
-async fn caller(request: &Request) -> Result<Caller, ApiError> {
-    let header = request.headers().get(AUTHORIZATION).ok_or(ErrorCode::AuthenticationRequired)?;
-    let token = bearer_token(header).ok_or(ErrorCode::InvalidToken)?;
-    let verifier = request
-        .data::<Arc<dyn Authenticate>>()
-        .ok_or_else(|| ApiError::new(ErrorCode::InternalError).with_message("no authenticator is set"))?;
-    verifier.authenticate(request, token).await
-}
-
-/// The credentials of `Bearer <token>`; the scheme is matched without case (RFC 9110, section 11.1).
-#[must_use]
-pub fn bearer_token(header: &HeaderValue) -> Option<&str> {
-    let (scheme, token) = header.to_str().ok()?.split_once(' ')?;
-    let token = token.trim_matches(' ');
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+/// The caller that the server has authenticated and put into the request.
+fn caller(request: &Request) -> Result<Caller, ErrorCode> {
+    request.extensions().get().cloned().ok_or(ErrorCode::AuthenticationRequired)
 }
 
 macro_rules! caller_argument {
@@ -133,10 +106,9 @@ macro_rules! caller_argument {
                 _: &mut RequestBody,
                 _: ExtractParamOptions<()>,
             ) -> poem::Result<Self> {
-                let caller = caller(request).await?;
+                let caller = caller(request).map_err(ApiError::from)?;
                 let check: fn(&Caller) -> Result<(), ApiError> = $check;
                 check(&caller)?;
-                payload::refuse_bad_parameters(request)?;
                 Ok(Self(caller))
             }
         }
@@ -145,22 +117,3 @@ macro_rules! caller_argument {
 
 caller_argument!(User, |_| Ok(()));
 caller_argument!(Admin, |caller| if caller.is_admin { Ok(()) } else { Err(ErrorCode::Forbidden.into()) });
-
-#[cfg(test)]
-mod tests {
-    use super::{HeaderValue, bearer_token};
-
-    #[test]
-    fn only_bearer_credentials_are_tokens() {
-        for (header, token) in [
-            ("Bearer abc", Some("abc")),
-            ("bearer  abc ", Some("abc")),
-            ("Bearer ", None),
-            ("Bearer", None),
-            ("Basic abc", None),
-            ("", None),
-        ] {
-            assert_eq!(bearer_token(&HeaderValue::from_static(header)), token, "{header:?}");
-        }
-    }
-}

@@ -29,7 +29,7 @@ pub mod v1;
 pub mod v2;
 pub mod values;
 
-pub use caller::{Admin, Authenticate, Caller, User};
+pub use caller::{Admin, Caller, User};
 pub use error::{ApiError, Detail, ErrorCode};
 pub use operation::Operation;
 pub use payload::Json;

@@ -3,14 +3,13 @@
 //! poem-openapi's own `Json` reports the first problem only, as text, and takes numbers for strings. This one reports
 //! every violation with its pointer, and the rules it applies are those of the published document.
 
-use std::{marker::PhantomData, sync::Arc, time::Duration};
+use std::{marker::PhantomData, sync::Arc};
 
-use document::{BodyError, JsonError, Violation};
+use document::{BodyError, JsonError};
 use poem::{
     IntoResponse, Request, RequestBody, Response,
-    error::ReadBodyError,
     http::{
-        HeaderValue,
+        HeaderMap, HeaderValue,
         header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE},
     },
 };
@@ -36,18 +35,12 @@ pub struct MergePatch<T>(pub T);
 /// The media type of a [`MergePatch`].
 pub const MERGE_PATCH: &str = "application/merge-patch+json";
 
-/// What the server found out about a request before the handler's arguments are read; it puts this into the request.
+/// How to validate the body of a request; the server puts it into the extensions of the request.
 #[derive(Clone)]
 pub struct Incoming {
     /// The operation of the document that the request is for.
     pub operation: &'static document::Operation,
-    /// What is wrong with its parameters. Raised after authentication, together with what is wrong with the body.
-    pub violations: Vec<Violation>,
-    /// How large its body may be, in bytes.
-    pub body_limit: usize,
-    /// How long its body may take to arrive.
-    pub body_timeout: Duration,
-    /// What is demanded of its body beyond the schema.
+    /// Rules that the schema of the body cannot express.
     pub rules: Arc<dyn BodyRules>,
 }
 
@@ -58,21 +51,11 @@ pub trait BodyRules: Send + Sync {
     fn violations(&self, operation: &str, body: &Value) -> Vec<Detail>;
 }
 
-/// Raises what is wrong with the parameters, unless a body is still to be read: then both are raised together.
-pub(crate) fn refuse_bad_parameters(request: &Request) -> Result<(), ApiError> {
-    match request.extensions().get::<Incoming>() {
-        Some(incoming) if !incoming.violations.is_empty() && incoming.operation.body().is_none() => {
-            Err(ApiError::invalid(incoming.violations.iter().cloned().map(Detail::from).collect()))
-        }
-        _ => Ok(()),
-    }
-}
-
 impl<T: Type> Payload for Json<T> {
     const CONTENT_TYPE: &'static str = "application/json";
 
     fn check_content_type(content_type: &str) -> bool {
-        media_type(content_type).eq_ignore_ascii_case(Self::CONTENT_TYPE)
+        essence(content_type).eq_ignore_ascii_case(Self::CONTENT_TYPE)
     }
 
     fn schema_ref() -> MetaSchemaRef {
@@ -85,7 +68,7 @@ impl<T: Type> Payload for Json<T> {
 }
 
 /// `application/json; charset=utf-8` is `application/json`.
-fn media_type(content_type: &str) -> &str {
+fn essence(content_type: &str) -> &str {
     content_type.split(';').next().unwrap_or_default().trim()
 }
 
@@ -97,68 +80,67 @@ impl<T: DeserializeOwned + Send> ParsePayload for Json<T> {
     }
 }
 
-/// Reads a JSON body of this media type, and everything that is wrong with the request.
+/// Validates a JSON body of this media type and deserializes it. The server has read the body into memory.
 async fn read_typed<T: DeserializeOwned>(
     request: &Request,
     body: &mut RequestBody,
-    expected: &'static str,
+    media_type: &'static str,
 ) -> Result<T, ApiError> {
-    let incoming = request
-        .extensions()
-        .get::<Incoming>()
-        .ok_or_else(|| ApiError::new(ErrorCode::InternalError).with_message("the contract layer is missing"))?;
-    let bytes = read(body, incoming).await?;
-    if bytes.is_empty() {
-        return Err(ApiError::new(ErrorCode::MalformedJson).with_message("A JSON body is required."));
-    }
-    match request.headers().get(CONTENT_TYPE).map(HeaderValue::to_str) {
-        Some(Ok(value)) if media_type(value).eq_ignore_ascii_case(expected) => {}
-        _ => {
-            let why = format!("Send the body as {expected}.");
-            return Err(ApiError::new(ErrorCode::UnsupportedMediaType).with_message(why));
-        }
-    }
-    if request.headers().get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
-        let why = "Send the body without a Content-Encoding.";
-        return Err(ApiError::new(ErrorCode::UnsupportedMediaType).with_message(why));
-    }
-    let schema = incoming
-        .operation
-        .body()
-        .ok_or_else(|| ApiError::new(ErrorCode::InternalError).with_message("the document knows no body here"))?;
-    let mut details: Vec<Detail> = incoming.violations.iter().cloned().map(Detail::from).collect();
-    let value = match schema.read(&bytes) {
-        Ok(value) => value,
-        Err(BodyError::JsonError(malformed)) => return Err(malformed_body(&malformed)),
-        Err(BodyError::Invalid(violations)) => {
-            details.extend(violations.into_iter().map(Detail::from));
-            // It is JSON, or it would be malformed.
-            let body = serde_json::from_slice(&bytes).unwrap_or_default();
-            for detail in incoming.rules.violations(&incoming.operation.id, &body) {
-                let is_said = |said: &Detail| said.location == detail.location && said.code == detail.code;
-                if !details.iter().any(is_said) {
-                    details.push(detail);
-                }
-            }
-            return Err(ApiError::invalid(details));
-        }
-    };
-    if !details.is_empty() {
-        return Err(ApiError::invalid(details));
-    }
-    // A body that satisfies the document but not the type is a mistake of ours, not the caller's.
+    let internal = |source: &'static str| ApiError::new(ErrorCode::InternalError).with_source(source);
+    let incoming = request.extensions().get::<Incoming>();
+    let incoming = incoming.ok_or_else(|| internal("the request has no `Incoming` extension"))?;
+    let reading = async { body.take()?.into_bytes().await };
+    let bytes = reading.await.map_err(|error| ApiError::new(ErrorCode::MalformedRequest).with_source(error))?;
+    let value = validate(request.headers(), &bytes, media_type, incoming, Vec::new())?;
+    // A body that matches the document but not the type is a defect of the server.
     serde_json::from_value(value).map_err(|error| ApiError::new(ErrorCode::InternalError).with_source(error))
 }
 
-async fn read(body: &mut RequestBody, incoming: &Incoming) -> Result<Vec<u8>, ApiError> {
-    let reading = async { body.take()?.into_bytes_limit(incoming.body_limit).await };
-    match tokio::time::timeout(incoming.body_timeout, reading).await {
-        Err(_) => Err(ErrorCode::RequestTimeout.into()),
-        Ok(Ok(bytes)) => Ok(bytes.into()),
-        Ok(Err(ReadBodyError::PayloadTooLarge)) => Err(ErrorCode::PayloadTooLarge.into()),
-        // The connection broke or the framing is wrong: nobody may be left to read the answer.
-        Ok(Err(error)) => Err(ApiError::new(ErrorCode::MalformedRequest).with_source(error)),
+/// Validates a JSON body of this media type.
+///
+/// # Errors
+/// All violations of the body, after `details`: the violations found elsewhere in the request.
+pub fn validate(
+    headers: &HeaderMap,
+    body: &[u8],
+    media_type: &str,
+    incoming: &Incoming,
+    mut details: Vec<Detail>,
+) -> Result<Value, ApiError> {
+    if body.is_empty() {
+        return Err(ApiError::new(ErrorCode::MalformedJson).with_message("A JSON body is required."));
     }
+    match headers.get(CONTENT_TYPE).map(HeaderValue::to_str) {
+        Some(Ok(value)) if essence(value).eq_ignore_ascii_case(media_type) => {}
+        _ => {
+            let message = format!("Send the body as {media_type}.");
+            return Err(ApiError::new(ErrorCode::UnsupportedMediaType).with_message(message));
+        }
+    }
+    if headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+        let message = "Send the body without a Content-Encoding.";
+        return Err(ApiError::new(ErrorCode::UnsupportedMediaType).with_message(message));
+    }
+    let schema = incoming.operation.body();
+    let schema =
+        schema.ok_or_else(|| ApiError::new(ErrorCode::InternalError).with_source("the document has no body schema"))?;
+    match schema.read(body) {
+        Ok(value) if details.is_empty() => return Ok(value),
+        Ok(_) => {}
+        Err(BodyError::JsonError(malformed)) => return Err(malformed_body(&malformed)),
+        Err(BodyError::Invalid(violations)) => {
+            details.extend(violations.into_iter().map(Detail::from));
+            let value = serde_json::from_slice(body)
+                .map_err(|error| ApiError::new(ErrorCode::MalformedJson).with_source(error))?;
+            for detail in incoming.rules.violations(&incoming.operation.id, &value) {
+                let is_same = |other: &Detail| other.location == detail.location && other.code == detail.code;
+                if !details.iter().any(is_same) {
+                    details.push(detail);
+                }
+            }
+        }
+    }
+    Err(ApiError::invalid(details))
 }
 
 fn malformed_body(malformed: &JsonError) -> ApiError {

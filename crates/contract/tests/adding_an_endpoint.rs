@@ -2,11 +2,8 @@
 //! it quotes is one that is really said.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail by panicking")]
 
-use std::sync::Arc;
-
 use contract::{
-    ApiError, Authenticate, Caller, ErrorCode, Json, Operation, User,
-    caller::BoxFuture,
+    ApiError, Caller, ErrorCode, Json, Operation, User,
     v2::{ProblemResponse, responses::Answered},
     values::Id,
 };
@@ -164,18 +161,6 @@ fn the_compiler_says_what_the_page_says() {
     assert!(said.lines().any(|line| line == quoted), "{quoted}");
 }
 
-/// The token is the number of the caller.
-struct ByNumber;
-
-impl Authenticate for ByNumber {
-    fn authenticate<'a>(&'a self, _: &'a Request, token: &'a str) -> BoxFuture<'a, Result<Caller, ApiError>> {
-        Box::pin(async move {
-            let user_id = token.parse().map_err(|_| ErrorCode::InvalidToken)?;
-            Ok(Caller { user_id, session_id: 1, token_id: String::new(), token_expires_at: 0, is_admin: false })
-        })
-    }
-}
-
 #[tokio::test]
 async fn the_operation_answers_as_its_document_says() {
     let document = finish(&raw().to_string()).unwrap_or_else(|findings| panic!("{findings}"));
@@ -187,12 +172,15 @@ async fn the_operation_answers_as_its_document_says() {
     let items = Items { items: Service(vec![(7, 1, false), (7, 1, true), (7, 1, false), (8, 2, false)]) };
     let service = OpenApiService::new(ItemRoutes(items), "", "").into_endpoint();
     let ask = async |list: i64| {
-        let mut request = Request::builder()
-            .uri_str(format!("/bucketlists/{list}/remaining"))
-            .header("authorization", "Bearer 7")
-            .finish();
-        let authenticator: Arc<dyn Authenticate> = Arc::new(ByNumber);
-        request.set_data(authenticator);
+        let mut request = Request::builder().uri_str(format!("/bucketlists/{list}/remaining")).finish();
+        // The server puts the authenticated caller into the request.
+        request.extensions_mut().insert(Caller {
+            user_id: 7,
+            session_id: 1,
+            token_id: String::new(),
+            token_expires_at: 0,
+            is_admin: false,
+        });
         service.call(request).await.map(IntoResponse::into_response)
     };
     let (parts, body) = ask(1).await.unwrap().into_parts();

@@ -122,7 +122,7 @@ fn expect_lines(log: &str, requests: usize) {
         };
         assert!(is_event, "no event begins here: {line:?}");
         assert!(!line.contains(char::is_control), "{line:?}");
-        access += usize::from(line.contains("answered"));
+        access += usize::from(line.contains("request completed"));
     }
     assert_eq!(access, requests, "a line for each request, and no more");
 }

@@ -140,7 +140,7 @@ both_engines! {
                 }
             }
             let text = log.take();
-            assert!(text.contains("answered"), "the log was not captured");
+            assert!(text.contains("request completed"), "the log was not captured");
             let line = text.lines().find(|line| line.to_lowercase().contains(&CANARY.to_lowercase()));
             assert!(line.is_none(), "{target}: {line:?}");
         }
@@ -381,7 +381,7 @@ both_engines! {
             let told = events.iter().find(|event| event["code"] == code).unwrap_or_else(|| panic!("{code}: {events:#?}"));
             assert_eq!(told["level"], level, "{told}");
             assert!(level == "INFO" || told["causes"].as_str().unwrap().contains("due_on"), "{told}");
-            let access = events.iter().find(|event| event["message"] == "answered").unwrap();
+            let access = events.iter().find(|event| event["message"] == "request completed").unwrap();
             assert_eq!((&access["status"], access["user"].as_i64()), (&json!(response.status), user), "{access}");
         }
     }

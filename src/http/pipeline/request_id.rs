@@ -1,14 +1,14 @@
-//! The name of a request: the caller's own if it is valid, else a UUIDv7.
+//! The request ID: the client's own if it is valid, otherwise a UUIDv7; and the trace ID.
 
 use poem::Request;
 use uuid::Uuid;
 
-/// The header, in both directions.
-pub(super) const HEADER: &str = "x-request-id";
-const MAX_LENGTH: usize = 128;
+/// Header of the request ID, in requests and responses.
+pub(in crate::http) const HEADER: &str = "x-request-id";
+const MAX_LEN: usize = 128;
 
-/// The name of this request.
-pub(super) fn of(request: &Request) -> String {
+/// The ID of this request.
+pub(in crate::http) fn request_id(request: &Request) -> String {
     request
         .headers()
         .get(HEADER)
@@ -17,13 +17,13 @@ pub(super) fn of(request: &Request) -> String {
         .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
 }
 
-/// 1 to 128 of `A-Za-z0-9._-`: nothing that could forge a log line or a header.
+/// Only characters that cannot forge a log line or a header.
 fn is_valid(id: &str) -> bool {
-    (1..=MAX_LENGTH).contains(&id.len())
+    (1..=MAX_LEN).contains(&id.len())
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
 }
 
-/// The trace id of a valid `traceparent` (W3C Trace Context, level 1); an invalid header counts as none.
+/// The trace ID of `traceparent` (W3C Trace Context, level 1); `None` if the header is invalid.
 pub(super) fn trace_id(request: &Request) -> Option<&str> {
     let value = request.headers().get("traceparent")?.to_str().ok()?;
     let parts: Vec<&str> = value.split('-').collect();
@@ -56,33 +56,33 @@ mod tests {
     }
 
     #[test]
-    fn a_valid_name_is_kept_and_another_is_replaced() {
-        for good in ["a", "A-1_b.c", &"x".repeat(128)] {
-            assert_eq!(of(&with(HEADER, good)), good);
+    fn invalid_request_id_is_replaced() {
+        for valid in ["a", "A-1_b.c", &"x".repeat(128)] {
+            assert_eq!(request_id(&with(HEADER, valid)), valid);
         }
-        for bad in ["", " ", "a b", "a\u{e9}", "a;b", &"x".repeat(129)] {
-            let id = of(&with(HEADER, bad));
-            assert_ne!(id, bad);
+        for invalid in ["", " ", "a b", "a\u{e9}", "a;b", &"x".repeat(129)] {
+            let id = request_id(&with(HEADER, invalid));
+            assert_ne!(id, invalid);
             assert_eq!(Uuid::parse_str(&id).map(|id| id.get_version_num()), Ok(7));
         }
     }
 
     #[test]
-    fn only_a_valid_traceparent_counts() {
+    fn invalid_traceparent_has_no_trace_id() {
         let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
-        let good = format!("00-{trace}-00f067aa0ba902b7-01");
-        assert_eq!(trace_id(&with("traceparent", &good)), Some(trace));
-        for bad in [
+        let valid = format!("00-{trace}-00f067aa0ba902b7-01");
+        assert_eq!(trace_id(&with("traceparent", &valid)), Some(trace));
+        for invalid in [
             "",
             "00",
-            &good.to_uppercase(),
-            &good.replace("00-", "ff-"),
-            &format!("{good}-more"),
+            &valid.to_uppercase(),
+            &valid.replace("00-", "ff-"),
+            &format!("{valid}-more"),
             &format!("00-{}-00f067aa0ba902b7-01", "0".repeat(32)),
             &format!("00-{trace}-0000000000000000-01"),
             &format!("00-{trace}-00f067aa0ba902b7-1"),
         ] {
-            assert_eq!(trace_id(&with("traceparent", bad)), None, "{bad}");
+            assert_eq!(trace_id(&with("traceparent", invalid)), None, "{invalid}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The routes outside the versions: pages, documents, health and version.
+//! The unversioned routes: pages, OpenAPI documents, health checks and build information.
 
 use std::{
     borrow::Cow,
@@ -16,10 +16,11 @@ use poem::{
     Request, Response,
     http::{
         HeaderValue, StatusCode,
-        header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, ETAG, IF_NONE_MATCH},
+        header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, ETAG, IF_NONE_MATCH},
     },
 };
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use super::{
     pages::{self, PageInfo},
@@ -27,19 +28,21 @@ use super::{
 };
 use crate::{
     build_info,
-    config::{Config, Environment},
+    config::Config,
     db::{Db, DbConnection, migrations},
     domain::Clock,
-    postman, seed,
     services::Error,
 };
 
-/// Whether the server wants requests; shared with whoever stops it.
+/// Seconds after which to retry a readiness check.
+const RETRY_AFTER: u32 = 5;
+
+/// Whether the server accepts requests; shared with the code that shuts it down.
 #[derive(Clone, Debug, Default)]
 pub struct Readiness(Arc<AtomicBool>);
 
 impl Readiness {
-    /// From now on the server is stopping.
+    /// Makes the readiness check fail: the server is shutting down.
     pub fn drain(&self) {
         self.0.store(true, Ordering::SeqCst);
     }
@@ -49,27 +52,37 @@ impl Readiness {
     }
 }
 
+/// Content of the routes that other modules provide.
+#[derive(Clone, Debug)]
+pub struct PublishedFiles {
+    /// Email address and password of the demo account; the pages show them in development only.
+    pub demo_login: Option<(&'static str, &'static str)>,
+    pub postman_collection: &'static str,
+    pub postman_environment: String,
+    /// The public keys of access tokens, as a JWK set.
+    pub public_keys: String,
+}
+
 /// The routes outside the versions.
 pub struct UnversionedRoutes {
-    files: HashMap<Cow<'static, str>, File>,
+    files: HashMap<Cow<'static, str>, StaticFile>,
     db: Db,
     readiness: Readiness,
-    retry_after: u32,
-    security: Option<SecurityTxt>,
+    security_txt: Option<SecurityTxt>,
 }
 
 /// A route of [`UnversionedRoutes`].
 #[derive(Clone, Copy)]
-pub(super) enum Route<'a> {
-    File(&'a File),
+pub(super) enum UnversionedRoute<'a> {
+    File(&'a StaticFile),
     Live,
     Ready,
     Version,
-    Security(&'a SecurityTxt),
+    SecurityTxt(&'a SecurityTxt),
 }
 
-/// Something that never changes while the server runs.
-pub(super) struct File {
+/// A file that does not change while the server runs.
+pub(super) struct StaticFile {
     body: Bytes,
     content_type: &'static str,
     csp: Option<HeaderValue>,
@@ -78,16 +91,16 @@ pub(super) struct File {
 }
 
 impl UnversionedRoutes {
-    /// What every route outside the versions offers.
+    /// The methods of every route.
     pub(super) const ALLOW: &'static str = "GET, HEAD, OPTIONS";
 
-    /// With the pages and documents of this build, and the keys that others can verify our tokens with.
+    /// Builds the pages and documents.
     #[must_use]
     pub fn new(
         config: &Config,
         db: Db,
         readiness: Readiness,
-        public_keys: &serde_json::Value,
+        published: PublishedFiles,
         clock: Arc<dyn Clock>,
     ) -> Self {
         let mut files = HashMap::new();
@@ -95,8 +108,7 @@ impl UnversionedRoutes {
             version: build_info::VERSION,
             commit: build_info::COMMIT,
             environment: config.environment.as_str(),
-            demo_login: (config.environment == Environment::Development)
-                .then_some((seed::DEMO_EMAIL, seed::DEMO_PASSWORD)),
+            demo_login: published.demo_login,
             contracts: build_info::CONTRACTS,
         };
         for page in pages::pages(&info) {
@@ -106,52 +118,62 @@ impl UnversionedRoutes {
             };
             files.insert(
                 page.path,
-                File {
+                StaticFile {
                     body,
                     content_type: page.content_type,
                     csp: Some(HeaderValue::from_static(page.csp)),
                     cache_control: HeaderValue::from_static(page.cache_control),
-                    etag: header(&page.etag),
+                    etag: etag_header(&page.etag),
                 },
             );
         }
         for (version, document) in [("v1", v1::document()), ("v2", v2::document())] {
-            files.insert(format!("/openapi/{version}.json").into(), text(document.to_json(), "application/json"));
-            files.insert(format!("/openapi/{version}.yaml").into(), text(document.to_yaml(), "application/yaml"));
-            let modern = document.to_openapi_3_1();
-            files.insert(format!("/openapi/{version}-3.1.json").into(), text(modern.to_json(), "application/json"));
-            files.insert(format!("/openapi/{version}-3.1.yaml").into(), text(modern.to_yaml(), "application/yaml"));
+            let openapi_3_1 = document.to_openapi_3_1();
+            for (name, text, content_type) in [
+                (format!("{version}.json"), document.to_json(), "application/json"),
+                (format!("{version}.yaml"), document.to_yaml(), "application/yaml"),
+                (format!("{version}-3.1.json"), openapi_3_1.to_json(), "application/json"),
+                (format!("{version}-3.1.yaml"), openapi_3_1.to_yaml(), "application/yaml"),
+            ] {
+                files.insert(format!("/openapi/{name}").into(), public_file(text, content_type));
+            }
         }
-        // Committed, not made at each start: the check before a commit says that it is what the code would make.
-        let environment = postman::environment(config.environment.as_str(), &config.public_url);
-        files.insert("/postman/environment.json".into(), text(environment, "application/json"));
-        files.insert("/postman/collection.json".into(), text(postman::COLLECTION, "application/json"));
-        files.insert("/.well-known/jwks.json".into(), text(public_keys.to_string(), "application/jwk-set+json"));
-        Self { files, db, readiness, retry_after: 5, security: SecurityTxt::new(config, clock) }
+        for (path, body, content_type) in [
+            ("/postman/environment.json", Bytes::from(published.postman_environment), "application/json"),
+            (
+                "/postman/collection.json",
+                Bytes::from_static(published.postman_collection.as_bytes()),
+                "application/json",
+            ),
+            ("/.well-known/jwks.json", Bytes::from(published.public_keys), "application/jwk-set+json"),
+        ] {
+            files.insert(path.into(), public_file(body, content_type));
+        }
+        Self { files, db, readiness, security_txt: SecurityTxt::new(config, clock) }
     }
 
-    pub(super) fn find(&self, path: &str) -> Option<Route<'_>> {
+    pub(super) fn find(&self, path: &str) -> Option<UnversionedRoute<'_>> {
         match path {
-            "/health/live" => Some(Route::Live),
-            "/health/ready" => Some(Route::Ready),
-            "/version" => Some(Route::Version),
-            security_txt::PATH => self.security.as_ref().map(Route::Security),
-            path => self.files.get(path).map(Route::File),
+            "/health/live" => Some(UnversionedRoute::Live),
+            "/health/ready" => Some(UnversionedRoute::Ready),
+            "/version" => Some(UnversionedRoute::Version),
+            security_txt::PATH => self.security_txt.as_ref().map(UnversionedRoute::SecurityTxt),
+            path => self.files.get(path).map(UnversionedRoute::File),
         }
     }
 
-    pub(super) async fn answer(&self, route: Route<'_>, request: &Request) -> Result<Response, ApiError> {
+    pub(super) async fn respond(&self, route: UnversionedRoute<'_>, request: &Request) -> Result<Response, ApiError> {
         match route {
-            Route::File(file) => Ok(file.respond(request)),
-            Route::Live => Ok(live()),
-            Route::Ready => self.ready().await,
-            Route::Security(security) => {
-                let text = security.text();
+            UnversionedRoute::File(file) => Ok(file.respond(request)),
+            UnversionedRoute::Live => Ok(live()),
+            UnversionedRoute::Ready => self.ready().await,
+            UnversionedRoute::SecurityTxt(file) => {
+                let text = file.text();
                 let length = text.len();
                 let response = Response::builder().content_type(security_txt::MEDIA_TYPE);
                 Ok(with_length(response.header(CACHE_CONTROL, "public, max-age=86400").body(text), length))
             }
-            Route::Version => Ok(json_body(
+            UnversionedRoute::Version => Ok(json_response(
                 "application/json",
                 &json!({
                     "version": build_info::VERSION,
@@ -164,37 +186,37 @@ impl UnversionedRoutes {
     }
 
     async fn ready(&self) -> Result<Response, ApiError> {
-        let not_ready = |why: &str| ApiError {
-            retry_after: Some(self.retry_after),
-            ..ApiError::new(ErrorCode::ServiceUnavailable).with_message(why)
+        let not_ready = |reason: &str| ApiError {
+            retry_after: Some(RETRY_AFTER),
+            ..ApiError::new(ErrorCode::ServiceUnavailable).with_message(reason)
         };
         if self.readiness.is_draining() {
-            return Err(not_ready("This server is stopping."));
+            return Err(not_ready("The server is shutting down."));
         }
         if !self.db.is_intact() {
-            return Err(not_ready("The database file was removed or replaced under the server."));
+            return Err(not_ready("The database file was removed or replaced while the server was running."));
         }
         let status = self
             .db
             .read(|c: &mut DbConnection| migrations::status(c).map_err(|error| Error::Internal(Box::new(error))))
             .await
-            .map_err(|error| not_ready("The database cannot be reached.").with_source(error))?;
+            .map_err(|error| not_ready("The database is unavailable.").with_source(error))?;
         if !status.unknown.is_empty() {
-            return Err(not_ready("The database is newer than this server."));
+            return Err(not_ready("The database schema is newer than this server."));
         }
         if !status.pending.is_empty() {
-            return Err(not_ready("The database has migrations to be done: run `bucketlist migrate up`."));
+            return Err(not_ready("The database has pending migrations: run `bucketlist migrate up`."));
         }
         Ok(health(&json!({"status": "pass", "checks": {"database": "pass", "migrations": "pass"}})))
     }
 }
 
-impl File {
+impl StaticFile {
     fn respond(&self, request: &Request) -> Response {
-        // A condition that is malformed is none.
-        let known = conditional::parse(request.headers().get_all(IF_NONE_MATCH)).ok().flatten();
-        let opaque = self.etag.to_str().unwrap_or_default().trim_matches('"');
-        let not_modified = known.and_then(|known| known.not_modified(opaque)).map(|etag| header(&etag));
+        // A malformed condition is ignored.
+        let condition = conditional::parse(request.headers().get_all(IF_NONE_MATCH)).ok().flatten();
+        let etag = self.etag.to_str().unwrap_or_default().trim_matches('"');
+        let not_modified = condition.and_then(|condition| condition.not_modified(etag)).map(|etag| etag_header(&etag));
         let mut response = if not_modified.is_some() {
             Response::builder().status(StatusCode::NOT_MODIFIED).finish()
         } else {
@@ -214,7 +236,7 @@ impl File {
 }
 
 fn with_length(mut response: Response, length: usize) -> Response {
-    response.headers_mut().insert(poem::http::header::CONTENT_LENGTH, HeaderValue::from(length));
+    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
     response
 }
 
@@ -223,35 +245,35 @@ pub(super) fn live() -> Response {
     health(&json!({"status": "pass"}))
 }
 
+/// The media type of draft-inadarei-api-health-check.
 fn health(value: &serde_json::Value) -> Response {
-    json_body("application/health+json", value)
+    json_response("application/health+json", value)
 }
 
-fn json_body(media_type: &str, value: &serde_json::Value) -> Response {
+fn json_response(media_type: &str, value: &serde_json::Value) -> Response {
     let text = value.to_string();
     let length = text.len();
     with_length(Response::builder().content_type(media_type).body(text), length)
 }
 
-fn header(text: &str) -> HeaderValue {
+fn etag_header(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
 }
 
-fn text(body: impl Into<Bytes>, content_type: &'static str) -> File {
+fn public_file(body: impl Into<Bytes>, content_type: &'static str) -> StaticFile {
     let body = body.into();
-    use sha2::{Digest, Sha256};
     let digest = Sha256::digest(&body);
     let mut etag = String::from("\"");
     for byte in &digest[..8] {
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = write!(etag, "{byte:02x}");
     }
     etag.push('"');
-    File {
+    StaticFile {
         body,
         content_type,
         csp: None,
         cache_control: HeaderValue::from_static("public, no-cache"),
-        etag: header(&etag),
+        etag: etag_header(&etag),
     }
 }

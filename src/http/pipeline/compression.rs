@@ -1,6 +1,7 @@
-//! Compression: gzip, br or zstd as the client prefers, above 1 KiB and in streams of rows, and never where an answer
-//! carries tokens or was asked for by a page of another site (a secret beside text of an attacker's choice leaks through the
-//! length of an answer: CRIME, BREACH).
+//! Compresses responses with zstd, Brotli or gzip: bodies of at least 1 KiB and streams of rows.
+//!
+//! A response is not compressed if it carries tokens or if a page of another site requested it: the length of a compressed
+//! response reveals secrets next to text that an attacker chooses (CRIME, BREACH).
 
 use contract::{conditional, negotiation::parse_quality, table::RowFormat};
 use poem::{
@@ -13,20 +14,28 @@ use poem::{
     web::{Compress, CompressionAlgo, CompressionLevel},
 };
 
-/// Below this many bytes compression costs more than it saves.
+use super::cors::CorsGrant;
+
+/// Smallest body for which compression pays, in bytes.
 const MIN_BYTES: usize = 1024;
 
-/// A content coding: its name and how it is done.
+/// A content coding: its name and its algorithm.
 pub(super) type Encoding = (&'static str, CompressionAlgo);
 
-/// Ours, the best first among those the client likes the same.
-const ALGORITHMS: [Encoding; 3] =
+/// The supported encodings, in the order of preference among those of equal quality.
+const ENCODINGS: [Encoding; 3] =
     [("zstd", CompressionAlgo::ZSTD), ("br", CompressionAlgo::BR), ("gzip", CompressionAlgo::GZIP)];
 
-/// Whether a page of another site made a browser ask. Whoever follows a link from there gets one page uncompressed; what
-/// that page loads is its own. Without the header that browsers send about it (Fetch Metadata), the address of the page
-/// tells: ours never send theirs.
-pub(super) fn is_asked_by_another_site(request: &Request) -> bool {
+/// Selects the encoding of the response; `None` where it must not be compressed.
+pub(super) fn negotiate(request: &Request, cors: Option<&CorsGrant>) -> Option<Encoding> {
+    let is_trusted = cors.is_some_and(CorsGrant::is_allowed) || !is_cross_site(request);
+    preferred_encoding(request.headers()).filter(|_| is_trusted)
+}
+
+/// Whether a page of another site made a browser send the request, by Fetch Metadata or, in older browsers, by `Referer`:
+/// pages of this server do not send it. A link from another site counts as cross-site; the page it opens is then loaded
+/// uncompressed, its resources are not.
+fn is_cross_site(request: &Request) -> bool {
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     match (header("sec-fetch-site"), header("referer")) {
         (Some(site), _) => !matches!(site, "same-origin" | "none"),
@@ -39,37 +48,37 @@ pub(super) fn is_asked_by_another_site(request: &Request) -> bool {
     }
 }
 
-/// The algorithm the client likes best, and its name; `None` where it likes none better than none.
-pub(super) fn preferred(headers: &HeaderMap) -> Option<Encoding> {
+/// The supported encoding of the highest quality in `Accept-Encoding`; `None` if the client prefers an uncompressed response.
+fn preferred_encoding(headers: &HeaderMap) -> Option<Encoding> {
     let mut best: Option<(u16, &'static str, CompressionAlgo)> = None;
-    let offers = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-    let offers: Vec<(&str, u16)> = offers.flat_map(|value| value.split(',')).filter_map(offer).collect();
-    let any = offers.iter().find(|(name, _)| *name == "*").map(|(_, quality)| *quality);
-    for (name, algorithm) in ALGORITHMS {
-        let named = offers.iter().find(|(offered, _)| offered.eq_ignore_ascii_case(name)).map(|(_, quality)| *quality);
-        let quality = named.or(any).unwrap_or(0);
+    let accepted = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    let accepted: Vec<(&str, u16)> = accepted.flat_map(|value| value.split(',')).filter_map(parse_encoding).collect();
+    let any = accepted.iter().find(|(name, _)| *name == "*").map(|(_, quality)| *quality);
+    for (name, algorithm) in ENCODINGS {
+        let listed = accepted.iter().find(|(listed, _)| listed.eq_ignore_ascii_case(name)).map(|(_, quality)| *quality);
+        let quality = listed.or(any).unwrap_or(0);
         if quality > 0 && best.as_ref().is_none_or(|(best, ..)| quality > *best) {
             best = Some((quality, name, algorithm));
         }
     }
-    // Not to compress is one of the choices (RFC 9110, section 12.5.3); of what is liked the same, the shorter one.
-    let plain =
-        offers.iter().find(|(name, _)| name.eq_ignore_ascii_case("identity")).map_or(0, |(_, quality)| *quality);
-    best.filter(|(quality, ..)| *quality >= plain).map(|(_, name, algorithm)| (name, algorithm))
+    // `identity` is an encoding, too (RFC 9110, section 12.5.3). At equal quality, compression wins.
+    let identity =
+        accepted.iter().find(|(name, _)| name.eq_ignore_ascii_case("identity")).map_or(0, |(_, quality)| *quality);
+    best.filter(|(quality, ..)| *quality >= identity).map(|(_, name, algorithm)| (name, algorithm))
 }
 
-fn offer(text: &str) -> Option<(&str, u16)> {
+fn parse_encoding(text: &str) -> Option<(&str, u16)> {
     let mut parts = text.split(';').map(str::trim);
     let name = parts.next().filter(|name| !name.is_empty())?;
     Some((name, parse_quality(parts)?))
 }
 
-/// Whether compressing this response is worth it. How long a stream of rows will be nobody knows; as a rule, long.
-pub(super) fn is_worth_it(response: &Response) -> bool {
+/// Whether compression pays: for text of known length from 1 KiB, and for streams of rows, which are usually longer.
+pub(super) fn is_compressible(response: &Response) -> bool {
     const TEXT: [&str; 5] =
         ["text/", "application/json", "application/problem+json", "application/yaml", "image/svg+xml"];
     const ROWS: [&str; 2] = [RowFormat::Csv.media_type(), RowFormat::Ndjson.media_type()];
-    // JSON has its length unless it is a file that is streamed; a test holds every answer to that.
+    // JSON without a length is an export file; every other JSON response has one.
     const STREAMED: [&str; 3] = [ROWS[0], ROWS[1], "application/json"];
     let headers = response.headers();
     let is_one_of = |prefixes: &[&str]| {
@@ -81,8 +90,8 @@ pub(super) fn is_worth_it(response: &Response) -> bool {
     is_long && (is_one_of(&TEXT) || is_one_of(&ROWS)) && !headers.contains_key(CONTENT_ENCODING)
 }
 
-/// Compresses a response, or only says of it what is said of a compressed one: for HEAD. Another encoding is another
-/// representation, so its validator is another one, too.
+/// Compresses a response; without a body (HEAD), only its headers change. The ETag gets the encoding as a suffix: the
+/// compressed response is another representation.
 pub(super) fn compress(mut response: Response, (name, algorithm): Encoding, has_body: bool) -> Response {
     let headers = response.headers_mut();
     headers.remove(CONTENT_LENGTH);
@@ -106,13 +115,13 @@ mod tests {
 
     use super::*;
 
-    fn answer(content_type: &str, length: Option<usize>) -> Response {
+    fn response(content_type: &str, length: Option<usize>) -> Response {
         let response = Response::builder().content_type(content_type);
         length.into_iter().fold(response, |response, length| response.header(CONTENT_LENGTH, length)).finish()
     }
 
     #[test]
-    fn long_text_is_worth_it() {
+    fn long_text_is_compressible() {
         for (content_type, length, expected) in [
             ("application/json", Some(1024), true),
             ("application/json", Some(1023), false),
@@ -126,15 +135,15 @@ mod tests {
             ("application/x-ndjson", Some(5000), true),
             ("application/octet-stream", None, false),
         ] {
-            assert_eq!(is_worth_it(&answer(content_type, length)), expected, "{content_type} {length:?}");
+            assert_eq!(is_compressible(&response(content_type, length)), expected, "{content_type} {length:?}");
         }
-        let mut twice = answer("text/csv", None);
-        twice.headers_mut().insert(CONTENT_ENCODING, "gzip".parse().unwrap());
-        assert!(!is_worth_it(&twice));
+        let mut encoded = self::response("text/csv", None);
+        encoded.headers_mut().insert(CONTENT_ENCODING, "gzip".parse().unwrap());
+        assert!(!is_compressible(&encoded));
     }
 
     #[test]
-    fn a_page_of_another_site_is_told_from_ours_and_from_no_page() {
+    fn request_from_another_site_is_cross_site() {
         for (headers, expected) in [
             (&[][..], false),
             (&[("sec-fetch-site", "none")][..], false),
@@ -149,28 +158,28 @@ mod tests {
         ] {
             let request = Request::builder().header("host", "api.example.com:8443");
             let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-            assert_eq!(is_asked_by_another_site(&request.finish()), expected, "{headers:?}");
+            assert_eq!(is_cross_site(&request.finish()), expected, "{headers:?}");
         }
     }
 
     #[test]
-    fn each_encoding_has_a_validator_of_its_own() {
+    fn etag_contains_the_encoding() {
         for (etag, expected) in [("\"abc\"", "\"abc-br\""), ("W/\"abc\"", "W/\"abc-br\"")] {
-            let mut response = answer("text/csv", Some(5000));
+            let mut response = self::response("text/csv", Some(5000));
             response.headers_mut().insert(ETAG, etag.parse().unwrap());
             let response = compress(response, ("br", CompressionAlgo::BR), true);
             assert_eq!(response.headers()[ETAG], expected);
             assert_eq!(response.headers()[CONTENT_ENCODING], "br");
             assert!(!response.headers().contains_key(CONTENT_LENGTH));
-            // HEAD says the same.
-            let mut head = answer("text/csv", Some(5000));
+            // The response to HEAD has the same headers.
+            let mut head = self::response("text/csv", Some(5000));
             head.headers_mut().insert(ETAG, etag.parse().unwrap());
             let head = compress(head, ("br", CompressionAlgo::BR), false);
             assert_eq!(head.headers(), response.headers());
         }
     }
 
-    /// What a client reads of a compressed stream: poem decompresses requests, so the answer is sent back as one.
+    /// The decompressed stream as a client reads it: poem decompresses request bodies, so the response is sent as one.
     async fn read_back(
         parts: impl Stream<Item = io::Result<&'static str>> + Send + 'static,
         (name, algorithm): Encoding,
@@ -184,12 +193,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_slow_stream_makes_progress() {
-        for encoding in ALGORITHMS {
+    async fn slow_stream_is_flushed() {
+        for encoding in ENCODINGS {
             let (more, parts) = tokio::sync::mpsc::channel(1);
             let parts = stream::unfold(parts, |mut parts| async move { Some((Ok(parts.recv().await?), parts)) });
             let mut read = Box::pin(read_back(parts, encoding).await);
-            // Nothing follows until the client has read what came: it must not wait in the compressor.
+            // The next row follows once the client has read this one, which must not remain in the compressor.
             for part in ["id,name\r\n", "1,Everest\r\n", "2,K2\r\n"] {
                 more.send(part).await.unwrap();
                 let mut got = Vec::new();
@@ -205,8 +214,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_broken_stream_stays_broken() {
-        for (name, algorithm) in ALGORITHMS {
+    async fn broken_stream_stays_broken() {
+        for (name, algorithm) in ENCODINGS {
             let parts = stream::iter([Ok("id,name\r\n"), Err(io::Error::other("gone"))]);
             let response = Response::builder().content_type("text/csv").body(Body::from_bytes_stream(parts));
             let body = compress(response, (name, algorithm), true).into_body();
@@ -216,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn the_client_chooses() {
+    fn preferred_encoding_has_the_highest_quality() {
         for (accepted, expected) in [
             ("", None),
             ("identity", None),
@@ -235,7 +244,7 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(ACCEPT_ENCODING, accepted.parse().unwrap());
-            assert_eq!(preferred(&headers).map(|(name, _)| name), expected, "{accepted}");
+            assert_eq!(preferred_encoding(&headers).map(|(name, _)| name), expected, "{accepted}");
         }
     }
 }

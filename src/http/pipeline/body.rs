@@ -1,0 +1,49 @@
+//! Reads the request body into memory, within its own limits of size and time.
+
+use std::time::Duration;
+
+use contract::{ApiError, ErrorCode};
+use poem::{Request, error::ReadBodyError};
+
+/// Replaces the body of the request by its bytes in memory.
+pub(super) async fn read(request: &mut Request, max_bytes: usize, timeout: Duration) -> Result<(), ApiError> {
+    let reading = request.take_body().into_bytes_limit(max_bytes);
+    let bytes = match tokio::time::timeout(timeout, reading).await {
+        Ok(Ok(bytes)) => bytes,
+        Ok(Err(ReadBodyError::PayloadTooLarge)) => return Err(ErrorCode::PayloadTooLarge.into()),
+        // The connection broke or the framing is invalid.
+        Ok(Err(error)) => return Err(ApiError::new(ErrorCode::MalformedRequest).with_source(error)),
+        Err(_) => return Err(ErrorCode::RequestTimeout.into()),
+    };
+    request.set_body(bytes);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use bytes::Bytes;
+    use futures_util::{Stream, StreamExt, stream};
+    use poem::Body;
+
+    use super::*;
+
+    async fn read_stream(
+        chunks: impl Stream<Item = io::Result<&'static str>> + Send + 'static,
+    ) -> Result<String, ErrorCode> {
+        let chunks = chunks.map(|chunk| chunk.map(|text| Bytes::from_static(text.as_bytes())));
+        let mut request = Request::builder().body(Body::from_bytes_stream(chunks));
+        // Zero: only what is available at once arrives in time.
+        read(&mut request, 10, Duration::ZERO).await.map_err(|error| error.code)?;
+        Ok(request.take_body().into_string().await.unwrap())
+    }
+
+    #[tokio::test]
+    async fn body_is_read_within_its_limits() {
+        assert_eq!(read_stream(stream::iter([Ok("12345"), Ok("67890")])).await, Ok("1234567890".to_owned()));
+        assert_eq!(read_stream(stream::iter([Ok("12345"), Ok("67890x")])).await, Err(ErrorCode::PayloadTooLarge));
+        assert_eq!(read_stream(stream::iter([Err(io::Error::other("reset"))])).await, Err(ErrorCode::MalformedRequest));
+        assert_eq!(read_stream(stream::pending()).await, Err(ErrorCode::RequestTimeout));
+    }
+}

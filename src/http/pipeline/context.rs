@@ -1,0 +1,88 @@
+//! State of one request: set by the stages, read when its response is written.
+
+use std::{borrow::Cow, time::Instant};
+
+use contract::ApiError;
+use poem::{
+    Request,
+    http::{Method, Uri},
+};
+
+use super::{
+    compression::Encoding, cors::CorsGrant, deprecation::DeprecationHeaders, identity::Identity, request_id,
+    route::OperationRoute,
+};
+use crate::{domain::RateLimitDecision, http::versions::Version};
+
+/// Everything the stages have found out about a request.
+pub(super) struct RequestContext {
+    pub(super) request_id: String,
+    /// Trace ID of the request's `traceparent`.
+    pub(super) trace_id: Option<String>,
+    pub(super) method: Method,
+    /// The URI as the client sent it.
+    pub(super) uri: Uri,
+    /// Microseconds since 1970.
+    pub(super) received_at: i64,
+    pub(super) started: Instant,
+    /// `None` where CORS is off.
+    pub(super) cors: Option<CorsGrant>,
+    /// Encoding to compress the response with.
+    pub(super) encoding: Option<Encoding>,
+    /// Version that the path or `Accept-Version` selects; `None` for unversioned routes.
+    pub(super) version: Option<&'static Version>,
+    /// Whether `Accept-Version` or its default selected the version.
+    pub(super) is_version_negotiated: bool,
+    /// Whether the path is one of [`super::UnversionedRoutes`].
+    pub(super) is_unversioned: bool,
+    pub(super) operation: Option<OperationRoute>,
+    /// Value of `Allow`.
+    pub(super) allow: Option<Cow<'static, str>>,
+    /// Media type of PATCH requests for this path (RFC 5789).
+    pub(super) accept_patch: Option<&'static str>,
+    pub(super) deprecation: Option<DeprecationHeaders>,
+    pub(super) identity: Identity,
+    pub(super) rate_limit: Option<RateLimitDecision>,
+    /// Error that ended the request.
+    pub(super) error: Option<ApiError>,
+}
+
+impl RequestContext {
+    pub(super) fn new(request: &Request, received_at: i64) -> Self {
+        Self {
+            request_id: request_id::request_id(request),
+            trace_id: request_id::trace_id(request).map(str::to_owned),
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            received_at,
+            started: Instant::now(),
+            cors: None,
+            encoding: None,
+            version: None,
+            is_version_negotiated: false,
+            is_unversioned: false,
+            operation: None,
+            allow: None,
+            accept_patch: None,
+            deprecation: None,
+            identity: Identity::default(),
+            rate_limit: None,
+            error: None,
+        }
+    }
+
+    /// Whether the request is a CORS preflight from an allowed origin.
+    pub(super) fn is_preflight(&self) -> bool {
+        self.cors.as_ref().is_some_and(|grant| grant.is_preflight)
+    }
+
+    /// Code of the error that ended the request.
+    pub(super) fn error_code(&self) -> Option<&'static str> {
+        self.error.as_ref().map(|error| error.code.as_str())
+    }
+
+    /// The operation's `operationId`.
+    pub(super) fn operation_id(&self) -> Option<&'static str> {
+        self.operation.map(|operation| operation.documented.id.as_str())
+    }
+}

@@ -1,0 +1,73 @@
+//! `REQUEST_TIMEOUT` for the server's own work on a request.
+
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
+
+/// Time that is left for the work on a request. Only [`Deadline::run`] uses it up: the time a client takes to send the body
+/// has a limit of its own.
+#[derive(Debug)]
+pub(super) struct Deadline {
+    remaining: Duration,
+}
+
+/// The work took longer than allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the request exceeded its deadline")]
+pub(super) struct DeadlineExceeded;
+
+impl Deadline {
+    pub(super) fn new(timeout: Duration) -> Self {
+        Self { remaining: timeout }
+    }
+
+    /// Runs `work`, for as long as time remains.
+    pub(super) async fn run<T>(&mut self, work: impl Future<Output = T>) -> Result<T, DeadlineExceeded> {
+        self.run_with_clock(work, Instant::now).await
+    }
+
+    async fn run_with_clock<T>(
+        &mut self,
+        work: impl Future<Output = T>,
+        now: impl Fn() -> Instant,
+    ) -> Result<T, DeadlineExceeded> {
+        let started = now();
+        let result = tokio::time::timeout(self.remaining, work).await;
+        self.remaining = self.remaining.saturating_sub(now().duration_since(started));
+        result.map_err(|_| DeadlineExceeded)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        cell::Cell,
+        future::{pending, ready},
+    };
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test]
+    async fn time_between_pieces_of_work_does_not_count() {
+        let time = Cell::new(Instant::now());
+        let advance = |by: Duration| time.set(time.get() + by);
+        let mut deadline = Deadline::new(30 * SECOND);
+        let work = async { advance(10 * SECOND) };
+        assert_eq!(deadline.run_with_clock(work, || time.get()).await, Ok(()));
+        // A slow upload.
+        advance(29 * SECOND);
+        let work = async { advance(15 * SECOND) };
+        assert_eq!(deadline.run_with_clock(work, || time.get()).await, Ok(()));
+        assert_eq!(deadline.remaining, 5 * SECOND);
+    }
+
+    #[tokio::test]
+    async fn work_past_the_deadline_is_cancelled() {
+        let mut deadline = Deadline::new(Duration::ZERO);
+        assert_eq!(deadline.run(ready(1)).await, Ok(1));
+        assert_eq!(deadline.run(pending::<()>()).await, Err(DeadlineExceeded));
+    }
+}

@@ -1,0 +1,245 @@
+//! The request pipeline: the stages that every request passes, in order.
+//!
+//! [`Pipeline::handle`] lists the stages between a request and its operation, [`Pipeline::finish`] those between the
+//! operation's result and the response that is sent. A stage is a plain function or method over one [`RequestContext`];
+//! a stage that fails ends the request, and [`errors`] maps the error to a response of the API version.
+
+mod access_log;
+mod body;
+mod cache;
+mod capture;
+mod compression;
+mod conditional;
+mod context;
+mod cors;
+mod deadline;
+mod deprecation;
+mod errors;
+mod fault;
+mod headers;
+mod identity;
+mod negotiation;
+mod rate_limit;
+mod request_id;
+mod response_validation;
+mod route;
+mod size_limits;
+mod validation;
+mod version;
+
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+use contract::{
+    ErrorCode,
+    caller::RequestOrigin,
+    listing::{Format, NegotiatedFormat},
+    payload::{BodyRules, Incoming},
+};
+use futures_util::FutureExt;
+use ipnet::IpNet;
+use poem::{
+    Endpoint, IntoResponse, Request, Response,
+    http::{Method, StatusCode},
+};
+use tracing::{Instrument, info_span};
+
+use self::{
+    cache::CacheKey, capture::RequestCapture, conditional::ConditionalRequest, context::RequestContext,
+    deadline::Deadline, errors::RequestError, fault::Fault, identity::Identity, rate_limit::NO_ADDRESS, route::Route,
+};
+use super::{UnversionedRoutes, client_address::client_address};
+use crate::{capture::Recorder, config::RequestLimits, domain::Clock};
+
+pub(crate) use self::cors::Cors;
+pub use self::{
+    cache::{CacheCounts, ResponseCache},
+    identity::Authenticator,
+    rate_limit::RateLimits,
+    response_validation::{ResponseValidator, ResponseViolationKind, ValidationCounts},
+};
+pub(super) use self::{
+    errors::{error_response, log},
+    headers::complete,
+    request_id::request_id,
+    size_limits::MAX_URL_BYTES,
+};
+
+/// The outermost endpoint of the server: the stages, and what they need.
+pub struct Pipeline<E> {
+    /// The operations of every version, nested at the path of the version.
+    pub(crate) operations: E,
+    pub(crate) unversioned: UnversionedRoutes,
+    pub(crate) authenticator: Authenticator,
+    pub(crate) cache: Option<ResponseCache>,
+    pub(crate) cors: Option<Cors>,
+    pub(crate) response_validator: Option<ResponseValidator>,
+    /// Stores captured failures; `None` when capture is off.
+    pub(crate) recorder: Option<Recorder>,
+    /// Whether a deprecated operation responds 410 after its sunset date.
+    pub(crate) gone_after_sunset: bool,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) rate_limits: Option<RateLimits>,
+    pub(crate) body_rules: Arc<dyn BodyRules>,
+    pub(crate) limits: RequestLimits,
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    /// Whether clients reach the server over HTTPS, directly or through a proxy.
+    pub(crate) is_https: bool,
+    /// Whether `X-Fault` makes operations fail: in the test environment only.
+    pub(crate) has_faults: bool,
+}
+
+impl<E: Endpoint> Endpoint for Pipeline<E> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> poem::Result<Response> {
+        let context = RequestContext::new(&request, self.clock.now().micros());
+        let span = info_span!("request", id = context.request_id);
+        Ok(self.process(request, context).instrument(span).await)
+    }
+}
+
+impl<E: Endpoint> Pipeline<E> {
+    async fn process(&self, mut request: Request, mut context: RequestContext) -> Response {
+        context.cors = self.cors.as_ref().map(|cors| cors.check(&request));
+        context.encoding = compression::negotiate(&request, context.cors.as_ref());
+        let capture = self.recorder.as_ref().map(|recorder| RequestCapture::start(&mut request, recorder, &context));
+        let result = AssertUnwindSafe(self.handle(request, &mut context)).catch_unwind().await;
+        let result = result.unwrap_or_else(|panic| Err(RequestError::Panic(panic)));
+        self.finish(result, context, capture).await
+    }
+
+    /// The stages from the request to the result of its operation.
+    async fn handle(&self, mut request: Request, context: &mut RequestContext) -> Result<Response, RequestError> {
+        // Version and route.
+        if let Some(response) = version::respond_to_preflight(request.uri().path(), &self.unversioned, context)? {
+            return Ok(response);
+        }
+        version::select(&mut request, &self.unversioned, context)?;
+        let uri = request.uri().clone();
+        let route = route::find(request.method(), uri.path(), &self.unversioned, context)?;
+        if let Route::Options = route {
+            return Ok(StatusCode::NO_CONTENT.into());
+        }
+        size_limits::check_head(&request)?;
+        let (operation, path_params) = match route {
+            Route::Operation(operation, path_params) => (operation, path_params),
+            Route::Unversioned(route) => return Ok(self.unversioned.respond(route, &request).await?),
+            Route::Options | Route::NotFound => return Err(ErrorCode::RouteNotFound.into()),
+        };
+
+        // Checks that need neither the database nor the body.
+        context.identity = self.authenticator.verify(request.headers());
+        let origin = self.origin(&request, context);
+        if let Some(rate_limits) = &self.rate_limits {
+            rate_limits.check(operation.declared.limit, &origin, context).await?;
+        }
+        if let Some(deprecation) = context.deprecation.as_ref().filter(|_| self.gone_after_sunset) {
+            deprecation.check_sunset(self.clock.now_seconds())?;
+        }
+        let media_type = negotiation::select(request.headers(), operation)?;
+        if operation.has_body() {
+            size_limits::check_content_length(&request, self.limits.body_bytes)?;
+        }
+
+        // Authentication and authorization.
+        let mut deadline = Deadline::new(self.limits.request_timeout);
+        if operation.documented.is_secured {
+            deadline.run(self.authenticator.authenticate(&mut context.identity)).await??;
+        }
+        if operation.is_admin_only() {
+            context.identity.require_admin()?;
+        }
+
+        // Body and validation.
+        if operation.has_body() {
+            body::read(&mut request, self.limits.body_bytes, self.limits.request_timeout).await?;
+        }
+        if self.has_faults
+            && let Some(fault) = Fault::requested(request.headers())?
+        {
+            return Err(fault.trigger().into());
+        }
+        let incoming = Incoming { operation: operation.documented, rules: Arc::clone(&self.body_rules) };
+        validation::check(&mut request, operation, &path_params, &incoming).await?;
+
+        // Cache and operation.
+        request.extensions_mut().insert(incoming);
+        request.extensions_mut().insert(origin);
+        request.extensions_mut().insert(NegotiatedFormat(Format::of(media_type)));
+        if let Some(caller) = context.identity.caller() {
+            request.extensions_mut().insert(caller.clone());
+        }
+        if request.method() == Method::HEAD {
+            request.set_method(Method::GET);
+        }
+        let condition = ConditionalRequest::new(&request);
+        let cache = self.cache.as_ref().filter(|_| operation.declared.is_cached && !condition.is_malformed());
+        let response = match (cache, &context.identity) {
+            (Some(cache), Identity::Authenticated { caller, revision }) => {
+                let key = CacheKey::new(caller.user_id, &uri, media_type);
+                match cache.get(&key, *revision) {
+                    Some(response) => response,
+                    None => cache.store(key, *revision, self.call_operation(request, deadline).await?).await?,
+                }
+            }
+            _ => self.call_operation(request, deadline).await?,
+        };
+        Ok(condition.apply(response))
+    }
+
+    async fn call_operation(&self, request: Request, mut deadline: Deadline) -> Result<Response, RequestError> {
+        Ok(deadline.run(self.operations.call(request)).await??.into_response())
+    }
+
+    /// The stages from the result of the operation to the response that is sent.
+    async fn finish(
+        &self,
+        result: Result<Response, RequestError>,
+        mut context: RequestContext,
+        capture: Option<RequestCapture<'_>>,
+    ) -> Response {
+        let is_head = context.method == Method::HEAD;
+        let mut response = result.unwrap_or_else(|error| errors::into_response(error, &mut context));
+        headers::write_context(&context, response.headers_mut());
+        if is_head {
+            response = headers::without_body(response);
+        }
+        let captured = match capture {
+            Some(capture) => capture.select(&context, &mut response, &*self.clock).await,
+            None => None,
+        };
+        let validator = self.response_validator.as_ref().filter(|_| !is_head);
+        let validation = validator
+            .zip(context.operation)
+            .and_then(|(validator, operation)| validator.start(operation.documented, &mut response));
+        let carries_tokens = context.operation.is_some_and(|operation| operation.carries_tokens());
+        if let Some(encoding) = context.encoding.take_if(|_| !carries_tokens)
+            && compression::is_compressible(&response)
+        {
+            response = compression::compress(response, encoding, !is_head);
+        }
+        let duration = context.started.elapsed();
+        headers::complete(&mut response, &context.request_id, duration, self.is_https);
+        if let Some(cors) = &context.cors {
+            cors.write_headers(response.headers_mut());
+        }
+        if let Some(validation) = validation {
+            validation.set_headers(&response);
+        }
+        access_log::write(&context, &response, duration);
+        if let Some(captured) = captured {
+            captured.record(&context, &response, duration);
+        }
+        response
+    }
+
+    /// Request ID and client address, for audit events.
+    fn origin(&self, request: &Request, context: &RequestContext) -> RequestOrigin {
+        let peer = request.remote_addr().as_socket_addr().map_or(NO_ADDRESS, |peer| peer.ip());
+        let address = client_address(peer, request.headers(), &self.trusted_proxies);
+        RequestOrigin {
+            request_id: Some(context.request_id.clone()),
+            address: Some(address).filter(|address| *address != NO_ADDRESS),
+        }
+    }
+}
