@@ -1,5 +1,5 @@
-//! What the document promises, held against the server: generated from the document, so that a new operation is covered
-//! the day it appears.
+//! Compares the server with the OpenAPI documents, from which the requests are generated: a new operation is covered at
+//! once.
 
 use std::{fs, path::Path};
 
@@ -14,10 +14,10 @@ use poem::http::Method;
 
 use crate::support::{Actor, Engine, TestApp, TestResponse, Value, json};
 
-/// The operations that need no token; every other one does.
+/// The operations that require no token.
 const PUBLIC: [&str; 5] = ["confirmPasswordReset", "login", "refreshSession", "register", "requestPasswordReset"];
 
-/// What the document says of an operation.
+/// The operation object in the document.
 pub fn documented(operation: &Operation) -> &'static Value {
     let path = operation.path.strip_prefix("/v1").unwrap();
     &v1::document().value()["paths"][path][operation.method.to_lowercase()]
@@ -28,7 +28,7 @@ pub fn request_schema(operation: &Operation) -> &'static Value {
     resolved(&documented(operation)["requestBody"]["content"]["application/json"]["schema"])
 }
 
-/// The schema that a reference leads to, also one that is wrapped in `allOf` beside other words.
+/// Resolves a reference, also one inside `allOf`.
 pub fn resolved(schema: &'static Value) -> &'static Value {
     match schema["$ref"].as_str().or_else(|| schema["allOf"][0]["$ref"].as_str()) {
         Some(reference) => v1::document().value().pointer(reference.trim_start_matches('#')).unwrap(),
@@ -40,7 +40,7 @@ pub fn method(operation: &Operation) -> Method {
     operation.method.parse().unwrap()
 }
 
-/// The path with the document's own examples of its parameters.
+/// The path with the parameter examples of the document.
 fn example_path(operation: &Operation) -> String {
     let mut path = operation.path.clone();
     for parameter in documented(operation)["parameters"].as_array().into_iter().flatten() {
@@ -53,7 +53,7 @@ fn example_path(operation: &Operation) -> String {
     path
 }
 
-/// The query with the document's own examples of its parameters.
+/// The query with the parameter examples of the document.
 fn example_query(operation: &Operation) -> String {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let parameters = documented(operation)["parameters"].as_array().into_iter().flatten();
@@ -63,7 +63,7 @@ fn example_query(operation: &Operation) -> String {
     pairs.collect::<Vec<_>>().join("&")
 }
 
-/// Sends what the document gives as the example of an operation.
+/// Sends the request example of an operation.
 async fn try_example(operation: &Operation, who: &Actor<'_>) -> TestResponse {
     let mut request = who.request(method(operation), &example_path(operation));
     if operation.body().is_some() {
@@ -82,7 +82,7 @@ pub async fn seeded(engine: Engine) -> TestApp {
     app
 }
 
-/// One of the seeded accounts: the administrator for what only administrators may do.
+/// A seeded account that may call the operation.
 pub async fn seeded_actor<'a>(app: &'a TestApp, operation: &Operation) -> Actor<'a> {
     let credentials = if is_for_admins(operation) {
         json!({"email": seed::ADMIN_EMAIL, "password": seed::ADMIN_PASSWORD})
@@ -100,7 +100,7 @@ pub fn is_for_admins(operation: &Operation) -> bool {
 }
 
 #[test]
-fn the_committed_documents_are_what_the_code_says() {
+fn committed_documents_are_current() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi");
     for (version, document) in [("v1", v1::document()), ("v2", v2::document())] {
         let modern = document.to_openapi_3_1();
@@ -128,7 +128,7 @@ fn only_these_operations_are_public() {
 }
 
 #[test]
-fn every_example_of_a_request_satisfies_its_schema() {
+fn request_examples_match_their_schemas() {
     for operation in v1::contract().operations() {
         let Some(schema) = operation.body() else { continue };
         let example = &request_schema(operation)["example"];
@@ -142,7 +142,7 @@ fn every_example_of_a_request_satisfies_its_schema() {
 }
 
 both_engines! {
-    async fn without_a_token_every_operation_is_refused_unless_it_is_public(engine: Engine) {
+    async fn operations_that_are_not_public_require_a_token(engine: Engine) {
         let app = TestApp::new(engine).await;
         let anonymous = app.anonymous();
         for operation in v1::contract().operations() {
@@ -164,14 +164,14 @@ both_engines! {
         }
     }
 
-    async fn every_example_of_a_parameter_names_something_that_is_seeded(engine: Engine) {
+    async fn parameter_examples_refer_to_seeded_data(engine: Engine) {
         let app = seeded(engine).await;
         for operation in v1::contract().operations().filter(|operation| operation.method == "GET") {
             let who = seeded_actor(&app, operation).await;
             let (path, query) = (example_path(operation), example_query(operation));
             let response = who.get(&path).await.expect(200);
             if query.is_empty() {
-                // The example of the answer is the answer.
+                // The response is equal to its example.
                 let schema = &documented(operation)["responses"]["200"]["content"]["application/json"]["schema"];
                 assert_eq!(response.json(), resolved(schema)["example"], "{}", operation.id);
             } else {
@@ -180,13 +180,13 @@ both_engines! {
         }
     }
 
-    async fn every_example_of_a_request_works_on_the_seeded_data(engine: Engine) {
+    async fn request_examples_succeed_on_seeded_data(engine: Engine) {
         for operation in v1::contract().operations().filter(|operation| operation.method != "GET") {
             let app = seeded(engine).await;
             let who = if operation.is_secured { seeded_actor(&app, operation).await } else { app.anonymous() };
             let response = try_example(operation, &who).await;
             match operation.id.as_str() {
-                // Nobody can know these tokens beforehand.
+                // These tokens cannot be known beforehand.
                 "refreshSession" => assert_eq!(response.code(), "INVALID_REFRESH_TOKEN"),
                 "confirmPasswordReset" => assert_eq!(response.code(), "INVALID_RESET_TOKEN"),
                 _ => assert!(response.is_success(), "{}: {response:?}", operation.id),

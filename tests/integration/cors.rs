@@ -1,4 +1,4 @@
-//! Pages of other sites: none may call, except those of the origins that are listed, and those can read everything.
+//! CORS: only pages of the configured origins may call the API.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::support::{Actor, Engine, TestApp, TestResponse, UncheckedResponse, js
 
 const APP: &str = "https://app.example.com";
 const LOCAL: &str = "http://localhost:5173";
-/// Nearly, or not at all, one of them.
+/// Origins that are not configured; some differ in one detail.
 const OTHERS: [&str; 9] = [
     "https://evil.example",
     "https://app.example.com.evil.example",
@@ -34,9 +34,9 @@ fn list(text: &str) -> BTreeSet<String> {
     text.split(',').map(|word| word.trim().to_ascii_lowercase()).collect()
 }
 
-/// It may be read by a page of this origin, and of no other.
+/// Asserts that a page of this origin may read the response.
 #[track_caller]
-fn granted(response: &TestResponse, origin: &str) {
+fn assert_allowed(response: &TestResponse, origin: &str) {
     assert_eq!(response.header("access-control-allow-origin"), origin);
     assert_eq!(response.header("cross-origin-resource-policy"), "cross-origin");
     assert!(list(response.header("vary")).contains("origin"), "{response:?}");
@@ -46,48 +46,48 @@ fn granted(response: &TestResponse, origin: &str) {
     );
 }
 
-/// A browser keeps it from every page of another origin.
+/// Asserts that no page of another origin may read the response.
 #[track_caller]
-fn refused(response: &TestResponse) {
+fn assert_not_allowed(response: &TestResponse) {
     assert!(!response.headers.keys().any(|name| name.starts_with("access-control-")), "{response:?}");
     assert_eq!(response.header("cross-origin-resource-policy"), "same-origin");
 }
 
 both_engines! {
-    async fn by_default_no_origin_is_allowed_and_none_is_spoken_of(engine: Engine) {
+    async fn cors_is_off_by_default(engine: Engine) {
         let app = TestApp::new(engine).await;
         let user = app.user().await;
         for origin in [APP, "null", "http://test.example"] {
             let response = get(&user, "/v2/bucketlists", origin).await.expect(200);
-            refused(&response);
+            assert_not_allowed(&response);
             assert!(!list(response.header("vary")).contains("origin"), "{response:?}");
             let preflight = user.request(Method::OPTIONS, "/v2/bucketlists").header("origin", origin);
             let response = preflight.header("access-control-request-method", "POST").send().await.expect(204);
-            refused(&response);
+            assert_not_allowed(&response);
             assert_eq!(response.header("allow"), "GET, HEAD, OPTIONS, POST");
         }
     }
 
-    async fn only_a_listed_origin_is_granted_to_the_letter(engine: Engine) {
+    async fn only_a_configured_origin_is_allowed(engine: Engine) {
         let app = app(engine).await;
         let user = app.user().await;
         for origin in [APP, LOCAL] {
-            granted(&get(&user, "/v2/users/me", origin).await.expect(200), origin);
+            assert_allowed(&get(&user, "/v2/users/me", origin).await.expect(200), origin);
         }
         for origin in OTHERS {
             let response = get(&user, "/v2/users/me", origin).await.expect(200);
-            refused(&response);
+            assert_not_allowed(&response);
             assert!(list(response.header("vary")).contains("origin"), "{origin}");
             let preflight = user.request(Method::OPTIONS, "/v2/users/me").header("origin", origin);
-            refused(&preflight.header("access-control-request-method", "GET").send().await.expect(204));
+            assert_not_allowed(&preflight.header("access-control-request-method", "GET").send().await.expect(204));
         }
-        // Whoever names none gets an answer that must not be kept for somebody who does.
+        // A response to a request without an origin must not be cached for one with an origin.
         let response = user.get("/v2/users/me").await.expect(200);
-        refused(&response);
+        assert_not_allowed(&response);
         assert_eq!(response.header("vary"), "Accept, Accept-Encoding, Origin");
     }
 
-    async fn a_preflight_names_the_methods_of_its_path_and_all_request_headers(engine: Engine) {
+    async fn preflight_returns_allowed_methods_and_headers(engine: Engine) {
         let app = app(engine).await;
         let anonymous = app.anonymous();
         let mut seen = 0;
@@ -102,7 +102,7 @@ both_engines! {
                     .send()
                     .await
                     .expect(204);
-                granted(&response, APP);
+                assert_allowed(&response, APP);
                 let methods = list(response.header("access-control-allow-methods"));
                 assert!(methods.contains(&operation.method.to_ascii_lowercase()), "{path}: {methods:?}");
                 assert_eq!(response.header("access-control-allow-methods"), response.header("allow"));
@@ -118,7 +118,7 @@ both_engines! {
         assert!(seen > 30, "{seen}");
     }
 
-    async fn a_preflight_of_a_path_without_a_version_speaks_for_every_version(engine: Engine) {
+    async fn preflight_of_an_unversioned_path_allows_the_methods_of_all_versions(engine: Engine) {
         let app = app(engine).await;
         let anonymous = app.anonymous();
         let ask = async |path: &str| {
@@ -131,13 +131,13 @@ both_engines! {
             ("/health/ready", "GET, HEAD, OPTIONS"),
         ] {
             let response = ask(path).await.expect(204);
-            granted(&response, APP);
+            assert_allowed(&response, APP);
             assert_eq!(response.header("access-control-allow-methods"), methods, "{path}");
         }
-        granted(&ask("/nowhere").await.expect(404), APP);
+        assert_allowed(&ask("/nowhere").await.expect(404), APP);
     }
 
-    async fn errors_reach_the_page_whole(engine: Engine) {
+    async fn error_responses_have_cors_headers(engine: Engine) {
         let app = TestApp::configured(engine, |config| {
             config.cors_origins = vec![APP.to_owned()];
             config.limits.rate_limit = true;
@@ -159,17 +159,17 @@ both_engines! {
         errors.push(get(&user, &path, APP).await.expect_error(500, "INTERNAL_ERROR"));
         app.execute("ALTER TABLE things RENAME TO items");
         for response in errors {
-            granted(&response, APP);
-            assert!(list_of_exposed(&response).contains("x-request-id"), "{response:?}");
+            assert_allowed(&response, APP);
+            assert!(exposed_headers(&response).contains("x-request-id"), "{response:?}");
         }
     }
 
-    async fn a_page_can_read_every_documented_header(engine: Engine) {
+    async fn every_documented_header_is_exposed(engine: Engine) {
         let app = app(engine).await;
         let response = get(&app.user().await, "/v2/bucketlists", APP).await.expect(200);
-        // What every page may read (Fetch, CORS-safelisted response-header name), and what no page has a use for.
+        // CORS-safelisted response headers (Fetch) need not be exposed; others are of no use to pages.
         let safe = ["cache-control", "content-language", "content-length", "content-type", "expires", "vary"];
-        let exposed = list_of_exposed(&response);
+        let exposed = exposed_headers(&response);
         for document in [v1::document(), v2::document()] {
             let mut names = BTreeSet::new();
             for (_, item) in document.value()["paths"].as_object().unwrap() {
@@ -186,7 +186,7 @@ both_engines! {
         }
     }
 
-    async fn answers_from_memory_are_granted_anew_to_whoever_asks(engine: Engine) {
+    async fn cached_response_has_the_cors_headers_of_the_request(engine: Engine) {
         let app = app(engine).await;
         let user = app.user().await;
         user.create_bucketlist("See the world").await;
@@ -200,45 +200,45 @@ both_engines! {
                 };
                 hits += usize::from(response.headers.get("cache-status").is_some_and(|status| status.ends_with("hit")));
                 match origin {
-                    Some(origin @ (APP | LOCAL)) => granted(&response, origin),
-                    _ => refused(&response),
+                    Some(origin @ (APP | LOCAL)) => assert_allowed(&response, origin),
+                    _ => assert_not_allowed(&response),
                 }
             }
         }
         assert!(engine == Engine::Postgres || hits == 7, "{hits}");
-        // And those that the page has already.
+        // 304 has them as well.
         let etag = user.get(path).await.expect(200).header("etag").to_owned();
         let again = user.request(Method::GET, path).header("origin", LOCAL).header("if-none-match", &etag);
-        granted(&again.send().await.expect(304), LOCAL);
+        assert_allowed(&again.send().await.expect(304), LOCAL);
     }
 
-    async fn pages_documents_and_streams_may_be_fetched_too(engine: Engine) {
+    async fn pages_documents_and_streams_have_cors_headers(engine: Engine) {
         let app = app(engine).await;
         let user = app.user().await;
         for path in ["/openapi/v2.json", "/version", "/health/live", "/docs"] {
-            granted(&get(&app.anonymous(), path, APP).await.expect(200), APP);
+            assert_allowed(&get(&app.anonymous(), path, APP).await.expect(200), APP);
         }
         let stream = user.request(Method::GET, "/v2/bucketlists").header("origin", APP).header("accept", "text/csv");
-        granted(&stream.send().await.expect(200), APP);
-        let made = user.request(Method::POST, "/v2/bucketlists").header("origin", APP);
-        let response = made.json(&json!({"name": "From a page"})).send().await.expect(201);
-        granted(&response, APP);
-        assert!(list_of_exposed(&response).contains("location"));
+        assert_allowed(&stream.send().await.expect(200), APP);
+        let created = user.request(Method::POST, "/v2/bucketlists").header("origin", APP);
+        let response = created.json(&json!({"name": "From a page"})).send().await.expect(201);
+        assert_allowed(&response, APP);
+        assert!(exposed_headers(&response).contains("location"));
     }
 
-    async fn options_without_an_origin_stays_what_it_was(engine: Engine) {
+    async fn options_without_an_origin_is_not_a_preflight(engine: Engine) {
         let app = app(engine).await;
         let response = app.anonymous().request(Method::OPTIONS, "/v1/bucketlists").send().await.expect(204);
         assert_eq!(response.header("allow"), "GET, HEAD, OPTIONS, POST");
-        refused(&response);
-        // Without a method that is asked for it is no preflight, and an answer like any other.
+        assert_not_allowed(&response);
+        // Without Access-Control-Request-Method, the request is not a preflight.
         let plain = app.anonymous().request(Method::OPTIONS, "/v1/bucketlists").header("origin", APP);
         let response = plain.send().await.expect(204);
-        granted(&response, APP);
+        assert_allowed(&response, APP);
         assert!(!response.headers.contains_key("access-control-allow-methods"), "{response:?}");
     }
 }
 
-fn list_of_exposed(response: &TestResponse) -> BTreeSet<String> {
+fn exposed_headers(response: &TestResponse) -> BTreeSet<String> {
     list(response.header("access-control-expose-headers"))
 }

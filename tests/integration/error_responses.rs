@@ -1,5 +1,5 @@
-//! Every operation of both versions, and every way in which any of them can fail: walked from the documents, so that a new
-//! operation is covered the day it appears. What is particular to one operation is tested where it is described.
+//! Every documented error of every operation of both versions, generated from the documents: a new operation is covered at
+//! once. Errors of single operations are tested with the operation.
 
 use std::{io, time::Duration};
 
@@ -9,23 +9,23 @@ use futures_util::stream;
 use poem::Body;
 
 use crate::{
-    faults::{Gate, Way, expect_unavailable, occupy},
+    faults::{Access, Gate, expect_unavailable, occupy},
     support::{Actor, Engine, RequestBuilder, TestApp, TestResponse, json},
     v2::operations::{ResourceIds, method, operations, request, shown},
 };
 
-/// For requests that are refused before anybody looks for what they are about.
+/// For requests that are rejected before their resource is looked up.
 const ANYWHERE: ResourceIds = ResourceIds { list: 1, item: 1, user: 1, session: 1, export: 1, incident: 1 };
 
-/// Whoever may call an operation.
+/// An actor that may call an operation.
 fn caller<'w, 'a>(operation: &Operation, admin: &'w Actor<'a>, anonymous: &'w Actor<'a>) -> &'w Actor<'a> {
     if operation.is_secured { admin } else { anonymous }
 }
 
-/// A request that is as it should be.
-fn well_meant<'a>(who: &Actor<'a>, operation: &Operation, path: &str) -> RequestBuilder<'a> {
+/// A valid request.
+fn valid_request<'a>(who: &Actor<'a>, operation: &Operation, path: &str) -> RequestBuilder<'a> {
     let request = request(who, operation, path);
-    // The password in the example is that of a seeded account.
+    // The example has the password of a seeded account.
     if operation.id == "deleteMe" { request.json(&json!({"password": Actor::PASSWORD})) } else { request }
 }
 
@@ -34,16 +34,16 @@ fn documents(operation: &Operation, status: u16) -> bool {
 }
 
 #[track_caller]
-fn judge(operation: &Operation, response: &TestResponse, status: u16) {
+fn check(operation: &Operation, response: &TestResponse, status: u16) {
     let text = String::from_utf8_lossy(&response.body);
     assert_eq!(response.status, status, "{} {}: {text}", response.method, operation.path);
 }
 
 both_engines! {
-    async fn whatever_is_wrong_with_a_request_is_answered_as_documented(engine: Engine) {
+    async fn every_error_response_is_documented(engine: Engine) {
         let app = TestApp::configured(engine, |config| config.limits.body_bytes = 4096).await;
         let (admin, user, disabled, anonymous) = (app.admin().await, app.user().await, app.user().await, app.anonymous());
-        // Not the last one, who may not leave.
+        // The last administrator cannot be deleted.
         let _other = app.admin().await;
         let (ids, incident) = (ResourceIds::create(&admin).await, admin.capture_incident().await);
         let ids = ResourceIds { user: user.id(), incident, ..ids };
@@ -54,7 +54,7 @@ both_engines! {
         let mut tried = 0;
         for operation in operations() {
             let (who, path) = (caller(operation, &admin, &anonymous), ids.path(operation));
-            let base = || well_meant(who, operation, &path);
+            let base = || valid_request(who, operation, &path);
             let mut attempts: Vec<(u16, RequestBuilder<'_>)> = vec![
                 (422, request(who, operation, &format!("{path}?colour=1"))),
                 (414, request(who, operation, &format!("{path}?q={long}"))),
@@ -87,15 +87,15 @@ both_engines! {
                 attempts.push((304, read().header("if-none-match", "*")));
             }
             for (status, attempt) in attempts {
-                judge(operation, &attempt.send().await.any(), status);
+                check(operation, &attempt.send().await.any(), status);
                 tried += 1;
             }
         }
         assert!(tried > 400, "{tried}");
-        assert_eq!(shown(&admin, ids).await, before, "what was refused changed something");
+        assert_eq!(shown(&admin, ids).await, before, "a rejected request changed the database");
     }
 
-    async fn where_a_condition_is_required_none_is_428(engine: Engine) {
+    async fn missing_if_match_returns_428_where_required(engine: Engine) {
         let app = TestApp::configured(engine, |config| config.responses.requires_if_match = true).await;
         let (admin, anonymous) = (app.admin().await, app.anonymous());
         let ids = ResourceIds { user: app.user().await.id(), ..ResourceIds::create(&admin).await };
@@ -103,11 +103,11 @@ both_engines! {
         assert!(conditional.len() >= 10, "{conditional:?}");
         for operation in conditional {
             let who = caller(operation, &admin, &anonymous);
-            judge(operation, &request(who, operation, &ids.path(operation)).send().await.any(), 428);
+            check(operation, &request(who, operation, &ids.path(operation)).send().await.any(), 428);
         }
     }
 
-    async fn a_body_that_does_not_arrive_is_waited_for_by_no_operation(engine: Engine) {
+    async fn stalled_body_returns_408(engine: Engine) {
         let app = TestApp::configured(engine, |config| config.limits.request_timeout = Duration::from_millis(10)).await;
         let (admin, anonymous) = (app.admin().await, app.anonymous());
         for operation in operations() {
@@ -119,17 +119,17 @@ both_engines! {
             }
             let never = Body::from_bytes_stream(stream::pending::<Result<Bytes, io::Error>>());
             let response = TestResponse::read(method(operation), path, app.call(request.body(never)).await).await;
-            judge(operation, &response, 408);
+            check(operation, &response, 408);
         }
     }
 
-    async fn who_asks_too_often_is_429_whatever_is_asked(engine: Engine) {
+    async fn exceeded_rate_limit_returns_429_for_every_operation(engine: Engine) {
         let app = TestApp::configured(engine, |config| {
             config.limits.rate_limit = true;
             config.limits.general_per_minute = 1;
         })
         .await;
-        // Registering uses up what strangers have, and the first question what the account has.
+        // Registration uses up the limit of the address, and the first request that of the account.
         let (admin, anonymous) = (app.admin().await, app.anonymous());
         admin.get("/v1/users/me").await.expect(200);
         for operation in operations() {
@@ -139,7 +139,7 @@ both_engines! {
         }
     }
 
-    async fn a_database_that_has_lost_its_tables_is_500_whatever_is_asked(engine: Engine) {
+    async fn missing_tables_return_500_for_every_operation(engine: Engine) {
         let app = TestApp::new(engine).await;
         let (admin, anonymous) = (app.admin().await, app.anonymous());
         for table in ["users", "sessions", "refresh_tokens", "password_resets", "jobs"] {
@@ -152,10 +152,10 @@ both_engines! {
         }
     }
 
-    async fn a_database_without_a_free_place_is_503_whatever_is_asked(engine: Engine) {
+    async fn exhausted_pool_returns_503_for_every_operation(engine: Engine) {
         let unhurried = TestApp::new(engine).await;
         let session = unhurried.admin().await.session;
-        // The same database, whose places are few and not waited for.
+        // The same database with a small pool and no waiting time.
         let app = TestApp::over(unhurried.database, |config| {
             config.database.pool_size = 1;
             config.database.acquire_timeout = Duration::from_millis(1);
@@ -163,10 +163,10 @@ both_engines! {
         .await;
         let (admin, anonymous) = (Actor::new(&app, session), app.anonymous());
         let gate = Gate::default();
-        let mut units = occupy(&app.app.db, Way::Read, &gate).await;
+        let mut units = occupy(&app.app.db, Access::Read, &gate).await;
         if engine == Engine::Sqlite {
-            // Its writer has a place of its own.
-            units.extend(occupy(&app.app.db, Way::Write, &gate).await);
+            // The writer has a connection of its own.
+            units.extend(occupy(&app.app.db, Access::Write, &gate).await);
         }
         for operation in operations() {
             let path = ANYWHERE.path(operation);

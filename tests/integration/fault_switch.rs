@@ -1,4 +1,4 @@
-//! Failures on demand: only under test, never in place of a refusal, and without doing what was asked.
+//! Fault injection with X-Fault: in the test environment only, after authentication, in place of the operation.
 
 use contract::{v1, v2};
 use poem::http::Method;
@@ -7,14 +7,14 @@ use bucketlist::config::Environment;
 
 use crate::support::{Engine, TestApp, json};
 
-/// A path of this template that leads somewhere.
+/// A path of this template with valid parameters.
 fn path(template: &str) -> String {
     let segments = template.split('/').map(|segment| if segment.starts_with('{') { "1" } else { segment });
     segments.collect::<Vec<_>>().join("/")
 }
 
 #[tokio::test]
-async fn every_operation_fails_in_every_way_and_does_nothing() {
+async fn every_fault_replaces_every_operation() {
     let app = TestApp::new(Engine::Sqlite).await;
     let admin = app.admin().await;
     let mut count = 0;
@@ -33,12 +33,12 @@ async fn every_operation_fails_in_every_way_and_does_nothing() {
         }
     }
     assert!(count > 150, "{count}");
-    // Deleting the account and logging out were among them.
+    // The requests included logout and deletion of the account.
     admin.get("/v1/users/me").await.expect(200);
 }
 
 #[tokio::test]
-async fn a_refusal_goes_first() {
+async fn authentication_and_unknown_faults_are_rejected_first() {
     let app = TestApp::new(Engine::Sqlite).await;
     let anonymous = app.anonymous().request(Method::GET, "/v2/users/me").header("x-fault", "panic");
     anonymous.send().await.expect_error(401, "AUTHENTICATION_REQUIRED");
@@ -49,7 +49,7 @@ async fn a_refusal_goes_first() {
 }
 
 #[tokio::test]
-async fn outside_of_tests_the_header_means_nothing() {
+async fn x_fault_is_ignored_outside_the_test_environment() {
     for environment in [Environment::Development, Environment::Staging, Environment::Production] {
         let app = TestApp::configured(Engine::Sqlite, |config| config.environment = environment).await;
         let user = app.user().await;

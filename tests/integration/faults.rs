@@ -1,5 +1,5 @@
-//! What breaks around the app: a database that is busy, locked, full, gone, killed, slow or not migrated. Each is answered
-//! in the shape of every other answer, and over when its cause is.
+//! Faults of the database: busy, locked, full, missing, terminated, slow or not migrated. Each has the usual error response,
+//! and ends with its cause.
 
 use std::{
     io::{self, Read, Write},
@@ -19,7 +19,7 @@ use futures_util::future::join_all;
 
 use crate::support::{Actor, Database, Engine, TestApp, TestResponse, json};
 
-/// Something to wait for, from a thread.
+/// A gate that threads wait at.
 #[derive(Clone, Default)]
 pub struct Gate(Arc<(Mutex<bool>, Condvar)>);
 
@@ -33,70 +33,70 @@ impl Gate {
         let (open, changed) = &*self.0;
         let patience = Duration::from_secs(60);
         let (open, _) = changed.wait_timeout_while(open.lock().unwrap(), patience, |open| !*open).unwrap();
-        assert!(*open, "nobody opened the gate");
+        assert!(*open, "the gate was not opened");
     }
 }
 
-/// Which of the ways to a connection.
+/// How to acquire a connection.
 #[derive(Clone, Copy)]
-pub enum Way {
+pub enum Access {
     Read,
     Write,
 }
 
 type Unit = tokio::task::JoinHandle<Result<(), DbError>>;
 
-/// Sends a unit that says when it runs, and waits for the gate.
-fn waiting(db: &Db, way: Way, gate: &Gate, says: impl FnOnce() + Send + 'static) -> Unit {
+/// Starts a unit of work that calls `started` and waits for the gate.
+fn waiting(db: &Db, access: Access, gate: &Gate, started: impl FnOnce() + Send + 'static) -> Unit {
     let (db, gate) = (db.clone(), gate.clone());
     tokio::spawn(async move {
         let unit = move |_: &mut DbConnection| {
-            says();
+            started();
             gate.wait();
             Ok::<_, DbError>(())
         };
-        match way {
-            Way::Read => db.read(unit).await,
-            Way::Write => db.write(unit).await,
+        match access {
+            Access::Read => db.read(unit).await,
+            Access::Write => db.write(unit).await,
         }
     })
 }
 
-/// Fills a way with units that wait for the gate, until there is no place left; returns how many fit, and the tasks.
-async fn fill(db: &Db, way: Way, gate: &Gate) -> Vec<Unit> {
-    let (refuse, mut refused) = tokio::sync::mpsc::unbounded_channel();
+/// Starts units of work that wait for the gate, until the queue is full; returns the tasks.
+async fn fill(db: &Db, access: Access, gate: &Gate) -> Vec<Unit> {
+    let (rejection, mut rejected) = tokio::sync::mpsc::unbounded_channel();
     let units: Vec<_> = (0..600)
         .map(|_| {
-            let (unit, refuse) = (waiting(db, way, gate, || {}), refuse.clone());
+            let (unit, rejection) = (waiting(db, access, gate, || {}), rejection.clone());
             tokio::spawn(async move {
                 let outcome = unit.await.unwrap();
                 if matches!(outcome, Err(DbError::AcquireTimeout(_))) {
-                    let _ = refuse.send(());
+                    let _ = rejection.send(());
                 }
                 outcome
             })
         })
         .collect();
-    refused.recv().await.expect("600 units are more than there are places for");
+    rejected.recv().await.expect("600 units exceed the queue");
     units
 }
 
-/// As [`fill`], where nobody is waited for: one unit runs before the others come, so that they find no place.
-pub async fn occupy(db: &Db, way: Way, gate: &Gate) -> Vec<Unit> {
+/// As [`fill`], for a pool without waiting time: one unit runs before the others are started.
+pub async fn occupy(db: &Db, access: Access, gate: &Gate) -> Vec<Unit> {
     let first = loop {
         let (started, running) = tokio::sync::oneshot::channel();
-        let unit = waiting(db, way, gate, || started.send(()).unwrap());
-        // It never ran: the connection was still to be made.
+        let unit = waiting(db, access, gate, || started.send(()).unwrap());
+        // It did not run: the connection was not established yet.
         if running.await.is_ok() {
             break unit;
         }
     };
-    let mut units = fill(db, way, gate).await;
+    let mut units = fill(db, access, gate).await;
     units.push(first);
     units
 }
 
-/// Not now, in the shape of every other error, and when to come back.
+/// Asserts a 503 with `Retry-After`.
 #[track_caller]
 pub fn expect_unavailable(response: TestResponse) -> TestResponse {
     assert_eq!((response.status, response.code().as_str()), (503, "SERVICE_UNAVAILABLE"), "{response:?}");
@@ -109,7 +109,7 @@ async fn expect_ready(app: &TestApp) {
     app.anonymous().get("/health/ready").await.expect(200);
 }
 
-/// The server lives, and says why it does not want requests.
+/// Asserts that the server is live but not ready, for this reason.
 async fn expect_not_ready(app: &TestApp, why: &str) {
     app.anonymous().get("/health/live").await.expect(200);
     let response = expect_unavailable(app.anonymous().get("/health/ready").await.any());
@@ -117,8 +117,8 @@ async fn expect_not_ready(app: &TestApp, why: &str) {
     assert!(text.contains(why), "{why}: {text}");
 }
 
-/// Sends `GET path` until it is answered 200; before that only 503 will do. Returns how often it was 503.
-async fn until_well(user: &Actor<'_>, path: &str, tries: usize) -> usize {
+/// Sends `GET path` until it returns 200, and asserts that it returns 503 before. Returns the number of 503s.
+async fn retry_until_ok(user: &Actor<'_>, path: &str, tries: usize) -> usize {
     for failures in 0..=tries {
         let response = user.get(path).await.any();
         if response.status == 200 {
@@ -129,14 +129,14 @@ async fn until_well(user: &Actor<'_>, path: &str, tries: usize) -> usize {
     panic!("{path} is still 503 after {tries} tries");
 }
 
-/// Between the app and its PostgreSQL server: can be cut and mended.
+/// A TCP proxy in front of PostgreSQL that can be interrupted and restored.
 struct Proxy {
     address: SocketAddr,
     up: Arc<AtomicBool>,
     open: Arc<Mutex<Vec<TcpStream>>>,
 }
 
-/// Where a PostgreSQL URL leads.
+/// The server that a PostgreSQL URL names.
 #[derive(Clone)]
 enum Upstream {
     Socket(String),
@@ -157,7 +157,7 @@ impl Upstream {
 }
 
 fn pump(mut from: impl Read, mut to: impl Write) {
-    // Ends when either side does; who is cut off finds out by that.
+    // Ends when either side closes the connection.
     let _ = io::copy(&mut from, &mut to);
 }
 
@@ -170,7 +170,7 @@ impl Proxy {
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 let mut open = open.lock().unwrap();
-                // While it is cut, callers are hung up on.
+                // While interrupted, the proxy closes new connections.
                 if up.load(Ordering::SeqCst) {
                     open.push(client.try_clone().unwrap());
                     join(client, &upstream);
@@ -180,7 +180,7 @@ impl Proxy {
         proxy
     }
 
-    fn cut(&self) {
+    fn interrupt(&self) {
         let mut open = self.open.lock().unwrap();
         self.up.store(false, Ordering::SeqCst);
         for stream in open.drain(..) {
@@ -188,12 +188,12 @@ impl Proxy {
         }
     }
 
-    fn mend(&self) {
+    fn restore(&self) {
         self.up.store(true, Ordering::SeqCst);
     }
 }
 
-/// Copies bytes both ways, until one side hangs up.
+/// Copies bytes in both directions until one side closes the connection.
 fn join(client: TcpStream, upstream: &Upstream) {
     let back = client.try_clone().unwrap();
     match upstream {
@@ -229,8 +229,8 @@ fn postgres_url(target: &Target) -> url::Url {
     url::Url::parse(url).unwrap()
 }
 
-/// The same database by way of `address`.
-fn by_way_of(address: SocketAddr, target: &Target) -> Target {
+/// The URL of the same database through the proxy at `address`.
+fn through_proxy(address: SocketAddr, target: &Target) -> Target {
     let url = postgres_url(target);
     let login = match (url.username(), url.password()) {
         (user, Some(password)) => format!("{user}:{password}@"),
@@ -241,7 +241,7 @@ fn by_way_of(address: SocketAddr, target: &Target) -> Target {
     Target::Postgres(format!("postgres://{login}{address}{}?{}", url.path(), query.join("&")))
 }
 
-/// The same database, under a name that its connections can be found by.
+/// The same database with an `application_name` that identifies its connections.
 fn named(target: &Target, name: &str) -> Target {
     let Target::Postgres(url) = target else { panic!("{target:?} is not PostgreSQL") };
     Target::Postgres(format!("{url}&application_name={name}"))
@@ -258,8 +258,8 @@ struct Number {
     n: i64,
 }
 
-/// The number that a query calls n.
-pub fn ask(c: &mut DbConnection, query: &str) -> Result<i64, diesel::result::Error> {
+/// Returns the column `n` of a query.
+pub fn select_number(c: &mut DbConnection, query: &str) -> Result<i64, diesel::result::Error> {
     let row: Number = match c {
         DbConnection::Sqlite(c) => sql_query(query).get_result(c)?,
         DbConnection::Postgres(c) => sql_query(query).get_result(c)?,
@@ -267,28 +267,28 @@ pub fn ask(c: &mut DbConnection, query: &str) -> Result<i64, diesel::result::Err
     Ok(row.n)
 }
 
-fn ask_outside(database: &Database, query: &str) -> i64 {
-    ask(database.migrator().connection(), query).unwrap()
+fn select_number_directly(database: &Database, query: &str) -> i64 {
+    select_number(database.migrator().connection(), query).unwrap()
 }
 
-/// A connection from outside on which `sql` has been executed; ends, and is rolled back, when it is dropped.
+/// A separate connection that has executed `sql`; it is rolled back when dropped.
 fn holding(database: &Database, sql: &str) -> Migrator {
     let mut migrator = database.migrator();
     migrator.connection().batch_execute(sql).unwrap();
     migrator
 }
 
-/// Kills the connections of this name; returns how many there were.
+/// Terminates the connections of this name and returns their number.
 fn kill_connections(database: &Database, name: &str) -> i64 {
     let query = format!(
         "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid, 10000)) AS n \
          FROM pg_stat_activity WHERE application_name = '{name}'"
     );
-    ask_outside(database, &query)
+    select_number_directly(database, &query)
 }
 
 both_engines! {
-    async fn when_every_connection_is_taken_reads_are_503_until_one_is_free(engine: Engine) {
+    async fn exhausted_pool_returns_503_until_a_connection_is_free(engine: Engine) {
         let app = TestApp::configured(engine, |config| {
             config.database.pool_size = 1;
             config.database.acquire_timeout = Duration::from_millis(500);
@@ -296,9 +296,9 @@ both_engines! {
         .await;
         let user = app.user().await;
         let gate = Gate::default();
-        let units = fill(&app.app.db, Way::Read, &gate).await;
+        let units = fill(&app.app.db, Access::Read, &gate).await;
 
-        // The gate is closed: that these are answered at all shows that they do not wait for a unit to end.
+        // The gate is closed: a response shows that the request does not wait for a unit to end.
         expect_unavailable(user.get("/v1/bucketlists").await.any());
         expect_unavailable(user.get("/v1/users/me").await.any());
         expect_not_ready(&app, "The database cannot be reached.").await;
@@ -314,7 +314,7 @@ both_engines! {
         expect_ready(&app).await;
     }
 
-    async fn when_the_writer_is_taken_writes_are_503_and_leave_nothing(engine: Engine) {
+    async fn busy_writer_returns_503_and_writes_nothing(engine: Engine) {
         let app = TestApp::configured(engine, |config| {
             config.database.pool_size = 1;
             config.database.acquire_timeout = Duration::from_millis(500);
@@ -322,14 +322,14 @@ both_engines! {
         .await;
         let user = app.user().await;
         let gate = Gate::default();
-        let units = fill(&app.app.db, Way::Write, &gate).await;
+        let units = fill(&app.app.db, Access::Write, &gate).await;
 
         let body = json!({"name": "Not now"});
         expect_unavailable(user.post("/v1/bucketlists", &body).await.any());
         let newcomer = json!({"email": "late@example.com", "password": Actor::PASSWORD, "name": "Late"});
         expect_unavailable(app.anonymous().post("/v1/auth/register", &newcomer).await.any());
         if engine == Engine::Sqlite {
-            // Readers have connections of their own.
+            // Readers use other connections.
             assert_eq!(user.get("/v1/bucketlists").await.expect(200).json()["meta"]["total"], 0);
         }
 
@@ -340,9 +340,9 @@ both_engines! {
         app.anonymous().post("/v1/auth/register", &newcomer).await.expect(201);
     }
 
-    async fn a_database_that_is_not_there_at_the_start_may_come_later(engine: Engine) {
+    async fn server_recovers_when_a_missing_database_appears(engine: Engine) {
         let database = Database::new(engine);
-        // On SQLite the folder of the file is missing, on PostgreSQL the way to the server is cut.
+        // On SQLite the folder of the file is missing; on PostgreSQL the connection is interrupted.
         let (folder, away) = (database.folder.path().join("there"), database.folder.path().join("away"));
         let (target, proxy) = match &database.target {
             Target::Sqlite(path) => {
@@ -352,8 +352,8 @@ both_engines! {
             }
             target @ Target::Postgres(_) => {
                 let proxy = Proxy::to(Upstream::of(&postgres_url(target)));
-                proxy.cut();
-                (by_way_of(proxy.address, target), Some(proxy))
+                proxy.interrupt();
+                (through_proxy(proxy.address, target), Some(proxy))
             }
         };
         let app = TestApp::over(database, |config| {
@@ -366,21 +366,21 @@ both_engines! {
         expect_not_ready(&app, "The database cannot be reached.").await;
 
         match &proxy {
-            Some(proxy) => proxy.mend(),
+            Some(proxy) => proxy.restore(),
             None => std::fs::rename(&away, &folder).unwrap(),
         }
         let early = app.anonymous();
-        until_well(&early, "/health/ready", 20).await;
+        retry_until_ok(&early, "/health/ready", 20).await;
         app.anonymous().post("/v1/auth/register", &newcomer).await.expect(201);
     }
 
-    async fn a_database_without_tables_is_answered_in_the_envelope_and_is_not_ready(engine: Engine) {
+    async fn unmigrated_database_returns_500_and_is_not_ready(engine: Engine) {
         let app = TestApp::over(Database::unmigrated(engine), |_| {}).await;
         let newcomer = json!({"email": "early@example.com", "password": Actor::PASSWORD, "name": "Early"});
         let response = app.anonymous().post("/v1/auth/register", &newcomer).await.any();
         assert!([500, 503].contains(&response.status), "{response:?}");
         let text = String::from_utf8_lossy(&response.body).into_owned();
-        assert!(!text.contains("relation") && !text.contains("no such table"), "what is inside stays inside: {text}");
+        assert!(!text.contains("relation") && !text.contains("no such table"), "internal details are exposed: {text}");
         expect_not_ready(&app, "bucketlist migrate up").await;
 
         app.database.migrator().up().unwrap();
@@ -388,7 +388,7 @@ both_engines! {
         expect_ready(&app).await;
     }
 
-    async fn a_pending_migration_makes_the_server_not_ready(engine: Engine) {
+    async fn server_with_pending_migrations_is_not_ready(engine: Engine) {
         let app = TestApp::new(engine).await;
         expect_ready(&app).await;
         let undone = app.database.migrator().down().unwrap();
@@ -398,7 +398,7 @@ both_engines! {
         expect_ready(&app).await;
     }
 
-    async fn a_migration_of_a_newer_server_makes_this_one_not_ready(engine: Engine) {
+    async fn server_older_than_the_schema_is_not_ready(engine: Engine) {
         let app = TestApp::new(engine).await;
         let user = app.user().await;
         app.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('20991231235959')");
@@ -408,7 +408,7 @@ both_engines! {
         expect_ready(&app).await;
     }
 
-    async fn a_server_that_is_stopping_is_not_ready_and_still_answers(engine: Engine) {
+    async fn draining_server_is_not_ready_but_responds(engine: Engine) {
         let app = TestApp::new(engine).await;
         let user = app.user().await;
         app.app.readiness.drain();
@@ -416,7 +416,7 @@ both_engines! {
         user.create_bucketlist("In the last moment").await;
     }
 
-    async fn a_table_that_vanishes_is_a_500_that_tells_nothing_and_passes(engine: Engine) {
+    async fn dropped_table_returns_500_without_details_until_restored(engine: Engine) {
         let app = TestApp::new(engine).await;
         let user = app.user().await;
         let list = user.create_bucketlist("Kept").await;
@@ -428,9 +428,9 @@ both_engines! {
         }
         let body = json!({"name": "Lost"});
         user.post(&format!("/v1/bucketlists/{list}/items"), &body).await.expect_error(500, "INTERNAL_ERROR");
-        // Its neighbours are well, and nothing was half written: the count was raised before the item failed.
-        let answer = user.get(&format!("/v1/bucketlists/{list}")).await.expect(200).json();
-        assert_eq!(answer["items_total"], 0);
+        // Other tables work, and the transaction was rolled back: the count had been raised before the item failed.
+        let response_body = user.get(&format!("/v1/bucketlists/{list}")).await.expect(200).json();
+        assert_eq!(response_body["items_total"], 0);
         app.execute("ALTER TABLE mislaid RENAME TO items");
         user.create_item(list, "Found").await;
         assert_eq!(user.get(&format!("/v1/bucketlists/{list}")).await.expect(200).json()["items_total"], 1);
@@ -438,11 +438,11 @@ both_engines! {
 }
 
 #[tokio::test]
-async fn postgresql_that_goes_away_is_503_and_back_when_it_is() {
+async fn unreachable_postgresql_returns_503_until_it_is_back() {
     let database = Database::new(Engine::Postgres);
     let proxy = Proxy::to(Upstream::of(&postgres_url(&database.target)));
     let app = TestApp::over(database, |config| {
-        config.database.target = by_way_of(proxy.address, &config.database.target);
+        config.database.target = through_proxy(proxy.address, &config.database.target);
         config.database.acquire_timeout = Duration::from_millis(500);
     })
     .await;
@@ -450,16 +450,16 @@ async fn postgresql_that_goes_away_is_503_and_back_when_it_is() {
     let list = user.create_bucketlist("Before").await;
     expect_ready(&app).await;
 
-    proxy.cut();
+    proxy.interrupt();
     expect_unavailable(user.get("/v1/bucketlists").await.any());
     expect_unavailable(user.post("/v1/bucketlists", &json!({"name": "Meanwhile"})).await.any());
     expect_not_ready(&app, "The database cannot be reached.").await;
     let login = json!({"email": user.email(), "password": Actor::PASSWORD});
     expect_unavailable(app.anonymous().post("/v1/auth/login", &login).await.any());
 
-    proxy.mend();
-    // Each of the two connections may be found dead by one request more.
-    until_well(&user, "/v1/users/me", 4).await;
+    proxy.restore();
+    // Each of the two connections may fail one more request.
+    retry_until_ok(&user, "/v1/users/me", 4).await;
     expect_ready(&app).await;
     assert_eq!(user.get(&format!("/v1/bucketlists/{list}")).await.expect(200).json()["name"], "Before");
     assert_eq!(user.get("/v1/bucketlists").await.expect(200).json()["meta"]["total"], 1, "nothing came late");
@@ -467,24 +467,24 @@ async fn postgresql_that_goes_away_is_503_and_back_when_it_is() {
 }
 
 #[tokio::test]
-async fn postgresql_where_nobody_listens_is_503() {
+async fn postgresql_on_a_closed_port_returns_503() {
     let database = Database::new(Engine::Postgres);
-    // A port that was free a moment ago, and is given to nobody else so soon.
+    // A port that was free a moment ago and is unlikely to be reused at once.
     let address = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
     let app = TestApp::over(database, |config| {
-        config.database.target = by_way_of(address, &config.database.target);
+        config.database.target = through_proxy(address, &config.database.target);
         config.database.acquire_timeout = Duration::from_millis(500);
     })
     .await;
     let login = json!({"email": "ada@example.com", "password": Actor::PASSWORD});
     let response = expect_unavailable(app.anonymous().post("/v1/auth/login", &login).await.any());
     let text = String::from_utf8_lossy(&response.body).into_owned();
-    assert!(!text.contains("127.0.0.1") && !text.contains("refused"), "what is inside stays inside: {text}");
+    assert!(!text.contains("127.0.0.1") && !text.contains("refused"), "internal details are exposed: {text}");
     expect_not_ready(&app, "The database cannot be reached.").await;
 }
 
 #[tokio::test]
-async fn connections_that_postgresql_kills_cost_one_answer_in_all() {
+async fn terminated_connections_fail_at_most_one_request() {
     let name = unique("killed");
     let app = TestApp::configured(Engine::Postgres, |config| {
         config.database.target = named(&config.database.target, &name);
@@ -492,20 +492,20 @@ async fn connections_that_postgresql_kills_cost_one_answer_in_all() {
     .await;
     let user = app.user().await;
     for round in 0..3 {
-        // Both at once, so that there are two connections.
+        // Concurrent requests open two connections.
         let both = std::sync::Arc::new(std::sync::Barrier::new(2));
         let units = (0..2).map(|_| {
             let (db, both) = (app.app.db.clone(), Arc::clone(&both));
             async move {
                 let unit = db.read(move |c| {
                     both.wait();
-                    ask(c, "SELECT count(*) AS n FROM users").map_err(DbError::from)
+                    select_number(c, "SELECT count(*) AS n FROM users").map_err(DbError::from)
                 });
                 unit.await
             }
         });
-        let answers = join_all(units).await;
-        assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+        let responses = join_all(units).await;
+        assert!(responses.iter().all(Result::is_ok), "{responses:?}");
         assert_eq!(kill_connections(&app.database, &name), 2);
 
         let mut failures = 0;
@@ -519,12 +519,12 @@ async fn connections_that_postgresql_kills_cost_one_answer_in_all() {
                 failures += 1;
             }
         }
-        assert_eq!(failures, 1, "answers for 2 dead connections");
+        assert_eq!(failures, 1, "failed requests for 2 terminated connections");
     }
 }
 
 #[tokio::test]
-async fn a_write_whose_connection_is_killed_half_way_leaves_nothing() {
+async fn write_on_a_terminated_connection_is_rolled_back() {
     let name = unique("half_way");
     let app = TestApp::configured(Engine::Postgres, |config| {
         config.database.target = named(&config.database.target, &name);
@@ -544,7 +544,7 @@ async fn a_write_whose_connection_is_killed_half_way_leaves_nothing() {
             c.batch_execute(&insert)?;
             started.send(()).unwrap();
             killed.wait();
-            // Whether or not it says anything more.
+            // The connection may be closed already.
             Ok::<_, DbError>(())
         });
         unit.await
@@ -554,13 +554,13 @@ async fn a_write_whose_connection_is_killed_half_way_leaves_nothing() {
     gate.open();
     let outcome = unit.await.unwrap();
     assert!(matches!(outcome, Err(DbError::Unavailable(_))), "{outcome:?}");
-    assert_eq!(ask_outside(&app.database, "SELECT count(*) AS n FROM bucketlists"), 0);
-    until_well(&user, "/v1/users/me", 2).await;
+    assert_eq!(select_number_directly(&app.database, "SELECT count(*) AS n FROM bucketlists"), 0);
+    retry_until_ok(&user, "/v1/users/me", 2).await;
     user.create_bucketlist("Whole").await;
 }
 
 #[tokio::test]
-async fn a_statement_that_takes_too_long_on_postgresql_is_given_up() {
+async fn slow_postgresql_statement_times_out() {
     let app = TestApp::configured(Engine::Postgres, |config| {
         config.database.statement_timeout = Duration::from_millis(100);
     })
@@ -569,7 +569,7 @@ async fn a_statement_that_takes_too_long_on_postgresql_is_given_up() {
     let list = user.create_bucketlist("Locked").await;
     let path = format!("/v1/bucketlists/{list}");
     let lock = holding(&app.database, "BEGIN; LOCK TABLE bucketlists IN ACCESS EXCLUSIVE MODE");
-    // More than there are connections: none of them may be lost.
+    // More than the number of connections: each must be released.
     for _ in 0..4 {
         let response = user.get(&path).await.any();
         assert!([500, 503].contains(&response.status), "{response:?}");
@@ -583,10 +583,10 @@ async fn a_statement_that_takes_too_long_on_postgresql_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_write_lock_of_another_process_makes_writes_503_and_leaves_reads_alone() {
+async fn write_lock_of_another_process_returns_503_for_writes_only() {
     let app = TestApp::new(Engine::Sqlite).await;
     let user = app.user().await;
-    // The writer's own patience is five seconds, which is no matter of this test.
+    // The busy timeout of the writer is five seconds; this test shortens it.
     let impatient = |c: &mut DbConnection| c.batch_execute("PRAGMA busy_timeout = 20").map_err(DbError::from);
     app.app.db.write(impatient).await.unwrap();
 
@@ -603,16 +603,19 @@ async fn a_write_lock_of_another_process_makes_writes_503_and_leaves_reads_alone
 }
 
 #[tokio::test]
-async fn a_full_disk_loses_nothing_that_was_answered_and_passes() {
+async fn full_disk_loses_no_acknowledged_write() {
     let app = TestApp::new(Engine::Sqlite).await;
     let user = app.user().await;
-    // SQLite answers a file that may not grow as it does a full disk.
+    // SQLite reports a file that cannot grow in the same access as a full disk.
     let limit = |pages: i64| {
         let db = app.app.db.clone();
         async move {
             let unit = db.write(move |c| {
-                let pages =
-                    if pages > 0 { pages } else { ask(c, "SELECT page_count AS n FROM pragma_page_count")? + 20 };
+                let pages = if pages > 0 {
+                    pages
+                } else {
+                    select_number(c, "SELECT page_count AS n FROM pragma_page_count")? + 20
+                };
                 c.batch_execute(&format!("PRAGMA max_page_count = {pages}"))?;
                 Ok::<_, DbError>(())
             });
@@ -622,50 +625,53 @@ async fn a_full_disk_loses_nothing_that_was_answered_and_passes() {
     limit(0).await;
     let text = "a page is four kibibytes ".repeat(38);
     let body = |number: usize| json!({"name": format!("List {number:02}"), "description": text});
-    let mut kept = Vec::new();
-    let mut refused = 0;
-    // A few that fit, and then many at once: where one of them finds no room at the commit they share, none is kept.
+    let mut stored = Vec::new();
+    let mut rejected = 0;
+    // A few writes that fit, then many at once: a shared commit that fails rolls back all of them.
     for number in 0..5 {
         user.post("/v1/bucketlists", &body(number)).await.expect(201);
-        kept.push(format!("List {number:02}"));
+        stored.push(format!("List {number:02}"));
     }
     let bodies: Vec<_> = (5..65).map(body).collect();
     let responses = join_all(bodies.iter().map(|body| user.post("/v1/bucketlists", body))).await;
     for (body, response) in bodies.iter().zip(responses) {
         let response = response.any();
         match response.status {
-            201 => kept.push(body["name"].as_str().unwrap().to_owned()),
+            201 => stored.push(body["name"].as_str().unwrap().to_owned()),
             status => {
                 assert!([500, 503].contains(&status), "{response:?}");
-                refused += 1;
+                rejected += 1;
             }
         }
     }
-    assert!(refused > 0 && !kept.is_empty(), "some fit and some do not: {kept:?}");
+    assert!(rejected > 0 && !stored.is_empty(), "some writes succeed and some fail: {stored:?}");
     let page = user.get("/v1/bucketlists?per_page=100").await.expect(200).json();
     let mut names: Vec<String> =
         page["data"].as_array().unwrap().iter().map(|list| list["name"].as_str().unwrap().to_owned()).collect();
     names.sort();
-    assert_eq!(names, kept, "exactly what was answered 201 is there");
+    assert_eq!(names, stored, "exactly the acknowledged writes are stored");
 
     limit(1_000_000).await;
     user.create_bucketlist("Room again").await;
     assert_eq!(
-        ask_outside(&app.database, "SELECT count(*) AS n FROM pragma_integrity_check WHERE integrity_check <> 'ok'"),
+        select_number_directly(
+            &app.database,
+            "SELECT count(*) AS n FROM pragma_integrity_check WHERE integrity_check <> 'ok'"
+        ),
         0
     );
 }
 
 #[tokio::test]
-async fn a_database_file_that_is_gone_takes_no_more_writes() {
+async fn deleted_database_file_rejects_writes() {
     let app = TestApp::new(Engine::Sqlite).await;
     let user = app.user().await;
     user.create_bucketlist("Before").await;
-    let Target::Sqlite(path) = &app.database.target else { unreachable!("asked for SQLite") };
+    let Target::Sqlite(path) = &app.database.target else { unreachable!("the engine is SQLite") };
     std::fs::rename(path, path.with_extension("moved")).unwrap();
     expect_unavailable(user.post("/v1/bucketlists", &json!({"name": "Lost"})).await.any());
     expect_not_ready(&app, "The database file was removed or replaced under the server.").await;
-    // Another file in its place is not it, either.
+    // Another file in its place is not accepted either.
     std::fs::copy(path.with_extension("moved"), path).unwrap();
     expect_unavailable(user.post("/v1/bucketlists", &json!({"name": "Lost"})).await.any());
     std::fs::rename(path.with_extension("moved"), path).unwrap();

@@ -1,4 +1,4 @@
-//! The security headers of every class of route, as they travel: what one of them has is written down here.
+//! The security headers of every class of route.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use poem::http::Method;
 
 use crate::support::{Engine, TestApp, TestResponse, json};
 
-/// What every answer says to a browser, whatever it is (CONTRACT section 6; OWASP Secure Headers Project).
+/// Headers of every response (OWASP Secure Headers Project).
 const SECURITY: &str = "\
 cross-origin-embedder-policy: require-corp
 cross-origin-opener-policy: same-origin
@@ -22,7 +22,7 @@ const HOME: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img
                     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const DOCS: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
                     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-/// The hashes are of nothing and of one style: Redoc makes these two elements itself.
+/// The hashes are of two `<style>` elements that Redoc creates; one is empty.
 const REDOC: &str = "default-src 'none'; script-src 'self'; \
                      style-src 'self' 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=' \
                      'sha256-sDI9pUw6Z98NC0sorERcD03vlQ8zZwyaBSQ06jerL4M='; img-src 'self' data:; \
@@ -32,12 +32,12 @@ const CONSOLE: &str = "default-src 'none'; script-src 'self'; style-src 'self'; 
 const TEXT: &str = "default-src 'none'; style-src 'self'; img-src 'self'; \
                     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Headers that are nobody's business.
+/// Headers that must not be sent.
 const FORBIDDEN: [&str; 6] =
     ["server", "x-powered-by", "via", "set-cookie", "x-aspnet-version", "strict-transport-security"];
 
-/// Everything a browser is told, one line each.
-fn told(headers: &BTreeMap<String, String>) -> String {
+/// The security headers of a response, one per line.
+fn security_headers(headers: &BTreeMap<String, String>) -> String {
     let is_security = |name: &str| {
         name.starts_with("cross-origin-")
             || name.starts_with("x-content")
@@ -49,8 +49,8 @@ fn told(headers: &BTreeMap<String, String>) -> String {
 }
 
 #[track_caller]
-fn is(response: &TestResponse, csp: &str, cache_control: &str) {
-    assert_eq!(told(&response.headers), SECURITY, "{} {}", response.method, response.path);
+fn assert_headers(response: &TestResponse, csp: &str, cache_control: &str) {
+    assert_eq!(security_headers(&response.headers), SECURITY, "{} {}", response.method, response.path);
     assert_eq!(response.header("content-security-policy"), csp, "{} {}", response.method, response.path);
     assert_eq!(response.header("cache-control"), cache_control, "{} {}", response.method, response.path);
     for name in FORBIDDEN {
@@ -63,59 +63,59 @@ fn is(response: &TestResponse, csp: &str, cache_control: &str) {
 }
 
 both_engines! {
-    async fn of_every_class_of_route(engine: Engine) {
+    async fn every_class_of_route_has_its_security_headers(engine: Engine) {
         let app = TestApp::new(engine).await;
         let (user, anonymous) = (app.user().await, app.anonymous());
         let list = user.create_bucketlist("See the world").await;
         let (one, items) = (format!("/v2/bucketlists/{list}"), format!("/v2/bucketlists/{list}/items"));
 
-        // Pages, with a policy for each kind of them.
-        is(&anonymous.get("/").await.expect(200), HOME, "no-cache");
-        is(&anonymous.get("/docs").await.expect(200), DOCS, "no-cache");
-        is(&anonymous.get("/redoc").await.expect(200), REDOC, "no-cache");
-        is(&anonymous.get("/console").await.expect(200), CONSOLE, "no-cache");
-        is(&anonymous.get("/problems").await.expect(200), TEXT, "no-cache");
-        is(&anonymous.get("/robots.txt").await.expect(200), API, "public, max-age=86400");
-        is(&anonymous.get("/favicon.svg").await.expect(200), API, "public, max-age=86400");
-        // Documents, health, version.
+        // Pages; each kind has its own policy.
+        assert_headers(&anonymous.get("/").await.expect(200), HOME, "no-cache");
+        assert_headers(&anonymous.get("/docs").await.expect(200), DOCS, "no-cache");
+        assert_headers(&anonymous.get("/redoc").await.expect(200), REDOC, "no-cache");
+        assert_headers(&anonymous.get("/console").await.expect(200), CONSOLE, "no-cache");
+        assert_headers(&anonymous.get("/problems").await.expect(200), TEXT, "no-cache");
+        assert_headers(&anonymous.get("/robots.txt").await.expect(200), API, "public, max-age=86400");
+        assert_headers(&anonymous.get("/favicon.svg").await.expect(200), API, "public, max-age=86400");
+        // Documents, health checks and build information.
         for path in ["/openapi/v1.json", "/openapi/v2.yaml", "/postman/collection.json", "/.well-known/jwks.json"] {
-            is(&anonymous.get(path).await.expect(200), API, "public, no-cache");
+            assert_headers(&anonymous.get(path).await.expect(200), API, "public, no-cache");
         }
         for path in ["/health/live", "/health/ready", "/version"] {
-            is(&anonymous.get(path).await.expect(200), API, "no-store");
+            assert_headers(&anonymous.get(path).await.expect(200), API, "no-store");
         }
-        // Answers of both versions: read, made, deleted, kept by the client, streamed, with tokens.
-        is(&user.get(&format!("/v1/bucketlists/{list}")).await.expect(200), API, "no-store");
+        // Operations of both versions: reads, writes, 304, streams and tokens.
+        assert_headers(&user.get(&format!("/v1/bucketlists/{list}")).await.expect(200), API, "no-store");
         let read = user.get(&one).await.expect(200);
-        is(&read, API, "private, no-cache");
+        assert_headers(&read, API, "private, no-cache");
         let known = user.request(Method::GET, &one).header("if-none-match", read.header("etag"));
-        is(&known.send().await.expect(304), API, "private, no-cache");
-        is(&user.post(&items, &json!({"name": "Walk the Camino"})).await.expect(201), API, "no-store");
+        assert_headers(&known.send().await.expect(304), API, "private, no-cache");
+        assert_headers(&user.post(&items, &json!({"name": "Walk the Camino"})).await.expect(201), API, "no-store");
         for accept in ["text/csv", "application/x-ndjson"] {
             let stream = user.request(Method::GET, &items).header("accept", accept).send().await.expect(200);
-            is(&stream, API, "no-store");
+            assert_headers(&stream, API, "no-store");
         }
-        is(&user.delete(&one).await.expect(204), API, "no-store");
+        assert_headers(&user.delete(&one).await.expect(204), API, "no-store");
         let login = json!({"email": user.email(), "password": "harbour-lantern-42"});
-        is(&anonymous.post("/v2/auth/login", &login).await.expect(200), API, "no-store");
+        assert_headers(&anonymous.post("/v2/auth/login", &login).await.expect(200), API, "no-store");
         // HEAD and OPTIONS.
-        is(&user.request(Method::HEAD, "/v2/bucketlists").send().await.expect(200), API, "private, no-cache");
+        assert_headers(&user.request(Method::HEAD, "/v2/bucketlists").send().await.expect(200), API, "private, no-cache");
         for path in ["/", "/v1/bucketlists", "/v2/bucketlists"] {
-            is(&anonymous.request(Method::OPTIONS, path).send().await.expect(204), API, "no-store");
+            assert_headers(&anonymous.request(Method::OPTIONS, path).send().await.expect(204), API, "no-store");
         }
-        // Errors, wherever they come from.
-        is(&anonymous.get("/v1/users/me").await.expect(401), API, "no-store");
-        is(&user.get("/v2/admin/users").await.expect(403), API, "no-store");
-        is(&user.get(&one).await.expect(404), API, "no-store");
-        is(&anonymous.get("/nowhere").await.expect(404), API, "no-store");
-        is(&anonymous.request(Method::DELETE, "/docs").send().await.expect(405), API, "no-store");
-        is(&anonymous.request(Method::TRACE, "/v2/bucketlists").send().await.expect(405), API, "no-store");
-        is(&user.post("/v2/bucketlists", &json!({"name": ""})).await.expect(422), API, "no-store");
+        // Errors of every stage.
+        assert_headers(&anonymous.get("/v1/users/me").await.expect(401), API, "no-store");
+        assert_headers(&user.get("/v2/admin/users").await.expect(403), API, "no-store");
+        assert_headers(&user.get(&one).await.expect(404), API, "no-store");
+        assert_headers(&anonymous.get("/nowhere").await.expect(404), API, "no-store");
+        assert_headers(&anonymous.request(Method::DELETE, "/docs").send().await.expect(405), API, "no-store");
+        assert_headers(&anonymous.request(Method::TRACE, "/v2/bucketlists").send().await.expect(405), API, "no-store");
+        assert_headers(&user.post("/v2/bucketlists", &json!({"name": ""})).await.expect(422), API, "no-store");
         app.app.readiness.drain();
-        is(&anonymous.get("/health/ready").await.expect(503), API, "no-store");
+        assert_headers(&anonymous.get("/health/ready").await.expect(503), API, "no-store");
     }
 
-    async fn over_https_browsers_are_told_to_stay_there(engine: Engine) {
+    async fn hsts_is_sent_over_https(engine: Engine) {
         let app = TestApp::configured(engine, |config| config.public_url = "https://api.example.com".to_owned()).await;
         for (path, status) in [("/", 200), ("/v2/users/me", 401), ("/nowhere", 404)] {
             let response = app.anonymous().get(path).await.expect(status);
@@ -125,7 +125,7 @@ both_engines! {
 }
 
 #[tokio::test]
-async fn no_page_needs_anything_inline() {
+async fn pages_have_no_inline_scripts_or_styles() {
     let app = TestApp::new(Engine::Sqlite).await;
     for path in ["/", "/docs", "/redoc", "/console", "/problems", "/problems/route-not-found"] {
         let response = app.anonymous().get(path).await.expect(200);

@@ -1,4 +1,4 @@
-//! Rate limits: who is counted with whom, and that nobody locks out anybody else.
+//! Rate limits: which requests share a counter, and that no client can lock out another one.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::support::{Actor, Engine, TestApp, TestResponse, UncheckedResponse, Va
 
 const HOME: &str = "198.51.100.1";
 
-/// An app whose limits are those of a test, and which believes where a request says it comes from.
+/// An app with low limits that trusts `X-Forwarded-For`.
 async fn limited(engine: Engine, change: impl FnOnce(&mut Config)) -> TestApp {
     let configure = |config: &mut Config| {
         config.limits.rate_limit = true;
@@ -37,13 +37,13 @@ async fn login(app: &TestApp, email: &str, password: &str, address: &str) -> Unc
     send(app, Method::POST, "/v2/auth/login", &body, address).await
 }
 
-/// An address that nobody else has.
-fn stranger(number: usize) -> String {
+/// A distinct client address for each number.
+fn attacker_address(number: usize) -> String {
     format!("203.0.113.{number}")
 }
 
-/// The refusal of a limit.
-fn refused(response: UncheckedResponse, limit: &str) -> TestResponse {
+/// Asserts that a response is the rejection of this limit.
+fn expect_rate_limited(response: UncheckedResponse, limit: &str) -> TestResponse {
     let response = response.expect_error(429, "RATE_LIMIT_EXCEEDED");
     assert!(response.header("ratelimit-policy").starts_with(&format!("\"{limit}\";q=")), "{response:?}");
     assert!(response.header("ratelimit").starts_with(&format!("\"{limit}\";r=0;t=")), "{response:?}");
@@ -58,46 +58,46 @@ async fn throttled_events(app: &TestApp) -> Vec<Value> {
 }
 
 both_engines! {
-    async fn who_guesses_from_many_addresses_is_slowed_down_and_the_owner_is_not(engine: Engine) {
+    async fn distributed_password_guessing_is_rate_limited_without_locking_out_the_owner(engine: Engine) {
         let app = limited(engine, |_| {}).await;
         let owner = register(&app, "owner@example.com").await;
         for number in 1..=3 {
-            login(&app, "Owner@Example.com", "not-the-password", &stranger(number)).await.expect(401);
+            login(&app, "Owner@Example.com", "not-the-password", &attacker_address(number)).await.expect(401);
         }
-        // Whoever comes from somewhere new has to wait, and so does the owner there.
+        // Unknown addresses are rate-limited, even for the correct password.
         for number in 4..=6 {
-            let response = refused(login(&app, "owner@example.com", Actor::PASSWORD, &stranger(number)).await, "login-account");
+            let response = expect_rate_limited(login(&app, "owner@example.com", Actor::PASSWORD, &attacker_address(number)).await, "login-account");
             assert_eq!(response.header("retry-after"), "20");
         }
-        // At home the owner has an allowance of their own, which nobody else can use up.
+        // The address of earlier logins has a counter of its own.
         for _ in 0..3 {
             login(&app, "owner@example.com", Actor::PASSWORD, HOME).await.expect(200);
         }
-        refused(login(&app, "owner@example.com", Actor::PASSWORD, HOME).await, "login");
-        // Nor does another household of the same network count as home.
-        refused(login(&app, "owner@example.com", Actor::PASSWORD, "198.51.100.2").await, "login-account");
+        expect_rate_limited(login(&app, "owner@example.com", Actor::PASSWORD, HOME).await, "login");
+        // A neighboring address does not share it.
+        expect_rate_limited(login(&app, "owner@example.com", Actor::PASSWORD, "198.51.100.2").await, "login-account");
 
         app.advance_clock(Duration::from_secs(20));
-        login(&app, "owner@example.com", Actor::PASSWORD, &stranger(7)).await.expect(200);
-        refused(login(&app, "owner@example.com", Actor::PASSWORD, &stranger(8)).await, "login-account");
-        // From where somebody has logged in, they are known from then on.
-        login(&app, "owner@example.com", Actor::PASSWORD, &stranger(7)).await.expect(200);
-        // Somebody else's account is as it was.
-        login(&app, "other@example.com", Actor::PASSWORD, &stranger(9)).await.expect(401);
+        login(&app, "owner@example.com", Actor::PASSWORD, &attacker_address(7)).await.expect(200);
+        expect_rate_limited(login(&app, "owner@example.com", Actor::PASSWORD, &attacker_address(8)).await, "login-account");
+        // An address is known after a successful login.
+        login(&app, "owner@example.com", Actor::PASSWORD, &attacker_address(7)).await.expect(200);
+        // Other accounts are unaffected.
+        login(&app, "other@example.com", Actor::PASSWORD, &attacker_address(9)).await.expect(401);
 
         let events = throttled_events(&app).await;
         let seen: Vec<Value> = events.iter().map(|event| json!([event["target_id"], event["detail"]["limit"]])).collect();
-        // Once a minute for each who was refused, however often they were.
+        // At most one event per minute and subject.
         assert_eq!(seen, [json!([owner.id(), "login-account"]), json!([null, "login"])]);
-        assert_eq!((&events[0]["address"], &events[0]["actor_id"]), (&json!(stranger(4)), &json!(null)));
+        assert_eq!((&events[0]["address"], &events[0]["actor_id"]), (&json!(attacker_address(4)), &json!(null)));
     }
 
-    async fn a_refusal_does_not_tell_whether_there_is_an_account(engine: Engine) {
+    async fn rate_limited_response_does_not_reveal_whether_an_account_exists(engine: Engine) {
         let app = limited(engine, |_| {}).await;
         register(&app, "owner@example.com").await;
         let mut seen = Vec::new();
         for (network, email) in [("203.0.113", "owner@example.com"), ("192.0.2", "nobody@example.com")] {
-            let mut answers = Vec::new();
+            let mut responses = Vec::new();
             for number in 1..=5 {
                 let before = app.app.db.statements();
                 let response = login(&app, email, "not-the-password", &format!("{network}.{number}")).await.any();
@@ -105,68 +105,68 @@ both_engines! {
                 let headers = names.map(|name| response.headers.get(name).cloned());
                 let mut body = response.json();
                 body["request_id"].take();
-                answers.push((response.status, headers, body, app.app.db.statements() - before));
+                responses.push((response.status, headers, body, app.app.db.statements() - before));
             }
             for number in 1..=3 {
                 let address = format!("{network}.{number}");
                 let body = json!({"email": email});
                 let response = send(&app, Method::POST, "/v2/auth/password-reset", &body, &address).await.any();
                 let headers = ["retry-after", "ratelimit", "ratelimit-policy"].map(|name| response.headers.get(name).cloned());
-                answers.push((response.status, headers, json!(null), 0));
+                responses.push((response.status, headers, json!(null), 0));
             }
-            seen.push(answers);
+            seen.push(responses);
         }
         assert_eq!(seen[0], seen[1]);
         let statuses: Vec<u16> = seen[0].iter().map(|(status, ..)| *status).collect();
         assert_eq!(statuses, [401, 401, 401, 429, 429, 202, 202, 429]);
     }
 
-    async fn an_address_is_refused_whatever_account_it_tries(engine: Engine) {
+    async fn login_attempts_are_limited_per_address(engine: Engine) {
         let app = limited(engine, |_| {}).await;
         for number in 0..3 {
             login(&app, &format!("user-{number}@example.com"), "not-the-password", "2001:db8::1").await.expect(401);
         }
-        // Below 64 bits it is the same household.
+        // Addresses in the same /64 share a rate limit.
         for _ in 0..3 {
             let response = login(&app, "user-3@example.com", "not-the-password", "2001:db8::2").await;
-            assert_eq!(refused(response, "login").header("retry-after"), "20");
+            assert_eq!(expect_rate_limited(response, "login").header("retry-after"), "20");
         }
         login(&app, "user-3@example.com", "not-the-password", "2001:db8:0:1::1").await.expect(401);
         app.advance_clock(Duration::from_secs(60));
         for _ in 0..3 {
             login(&app, "user-4@example.com", "not-the-password", "2001:db8::3").await.expect(401);
         }
-        refused(login(&app, "user-5@example.com", "not-the-password", "2001:db8::3").await, "login");
+        expect_rate_limited(login(&app, "user-5@example.com", "not-the-password", "2001:db8::3").await, "login");
         let events = throttled_events(&app).await;
         let addresses: Vec<&Value> = events.iter().map(|event| &event["address"]).collect();
         assert_eq!(addresses, ["2001:db8::2", "2001:db8::3"]);
     }
 
-    async fn a_mailed_token_is_a_way_in_past_those_who_guess(engine: Engine) {
+    async fn password_reset_works_while_login_is_rate_limited(engine: Engine) {
         let app = limited(engine, |_| {}).await;
         register(&app, "owner@example.com").await;
         for number in 1..=3 {
-            login(&app, "owner@example.com", "not-the-password", &stranger(number)).await.expect(401);
+            login(&app, "owner@example.com", "not-the-password", &attacker_address(number)).await.expect(401);
         }
-        let away = stranger(50);
-        refused(login(&app, "owner@example.com", Actor::PASSWORD, &away).await, "login-account");
+        let away = attacker_address(50);
+        expect_rate_limited(login(&app, "owner@example.com", Actor::PASSWORD, &away).await, "login-account");
         let body = json!({"email": "owner@example.com"});
         send(&app, Method::POST, "/v2/auth/password-reset", &body, &away).await.expect(202);
         app.run_jobs().await;
         let mail = app.mailer.take().pop().unwrap();
         let token = mail.body.lines().find(|line| line.starts_with("    ")).unwrap().trim().to_owned();
         let body = json!({"token": token, "new_password": "lantern-harbour-43"});
-        // That address has used one of its three logins.
+        // The address has used one of its three logins.
         send(&app, Method::POST, "/v2/auth/password-reset/confirm", &body, &away).await.expect(204);
         login(&app, "owner@example.com", "lantern-harbour-43", &away).await.expect(200);
     }
 
-    async fn proving_a_password_is_limited_for_whoever_is_logged_in(engine: Engine) {
+    async fn password_verification_is_rate_limited_for_authenticated_users(engine: Engine) {
         let app = limited(engine, |_| {}).await;
         let owner = register(&app, "owner@example.com").await;
         let other = register(&app, "other@example.com").await;
         let prove = async |actor: &Actor<'_>, method: Method, path: &str, body: Value, number: usize| {
-            actor.request(method, path).header("x-forwarded-for", &stranger(number)).json(&body).send().await
+            actor.request(method, path).header("x-forwarded-for", &attacker_address(number)).json(&body).send().await
         };
         let wrong = json!({"password": "not-the-password"});
         let change = json!({"current_password": "not-the-password", "new_password": "lantern-harbour-43"});
@@ -182,12 +182,12 @@ both_engines! {
             let response = prove(&owner, method, path, body, 4).await.expect_error(429, "RATE_LIMIT_EXCEEDED");
             assert_eq!(response.header("ratelimit-policy"), "\"login-account\";q=3;w=60");
         }
-        // A change that proves nothing is not among what is counted.
+        // A change without a password is not counted.
         prove(&owner, Method::PATCH, "/v2/users/me", json!({"name": "Owner"}), 4).await.expect(200);
         prove(&other, Method::DELETE, "/v2/users/me", wrong, 4).await.expect_error(422, "WRONG_PASSWORD");
     }
 
-    async fn every_operation_is_held_to_the_limit_it_declares(engine: Engine) {
+    async fn every_operation_enforces_its_declared_limit(engine: Engine) {
         let app = limited(engine, |config| {
             config.limits.login_per_minute = 100;
             config.limits.password_reset_per_hour = 100;

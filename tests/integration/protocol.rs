@@ -1,4 +1,4 @@
-//! HTTP as clients speak it, well and badly: whatever they send, the answer is a documented one.
+//! Valid and invalid HTTP requests: every response is documented.
 
 use std::{collections::BTreeMap, io, time::Duration};
 
@@ -17,10 +17,10 @@ use crate::{
 
 const JSON: &str = "application/json";
 
-/// The methods of HTTP, and one that is not.
+/// The methods of RFC 9110, and one that is not registered.
 const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "BREW"];
 
-/// Every route outside the versions that has a fixed name.
+/// Unversioned routes.
 const SYSTEM: [&str; 13] = [
     "/",
     "/docs",
@@ -37,8 +37,8 @@ const SYSTEM: [&str; 13] = [
     "/postman/environment.json",
 ];
 
-/// Somebody who may do everything, with something of each kind.
-struct World<'a> {
+/// An administrator with one resource of each kind.
+struct Fixture<'a> {
     app: &'a TestApp,
     admin: Actor<'a>,
     user: i64,
@@ -46,28 +46,28 @@ struct World<'a> {
     item: i64,
 }
 
-impl<'a> World<'a> {
+impl<'a> Fixture<'a> {
     async fn new(app: &'a TestApp) -> Self {
         let admin = app.admin().await;
         let user = app.user().await.id();
-        let list = admin.create_bucketlist("See the world").await;
+        let list = admin.create_bucketlist("See the fixture").await;
         let item = admin.create_item(list, "Walk the Camino").await;
         app.advance_clock(Duration::from_secs(1));
         Self { app, admin, user, list, item }
     }
 
-    /// The path of an operation, its parameters naming what is there.
+    /// The path of an operation, with the IDs of existing resources.
     fn path(&self, operation: &Operation) -> String {
         let path = operation.path.replace("{bucketlist_id}", &self.list.to_string());
         path.replace("{item_id}", &self.item.to_string()).replace("{user_id}", &self.user.to_string())
     }
 
-    /// Whoever may call the operation.
+    /// An actor that may call the operation.
     fn caller(&self, operation: &Operation) -> Actor<'a> {
         Actor::new(self.app, self.admin.session.clone().filter(|_| operation.is_secured))
     }
 
-    /// How many rows there are and when they last changed.
+    /// Number of rows and time of the last change, by table.
     fn rows(&self) -> Vec<i64> {
         let mut migrator = self.app.database.migrator();
         let c = migrator.connection();
@@ -86,11 +86,11 @@ impl<'a> World<'a> {
     }
 }
 
-/// Sends a body in pieces, its length not told beforehand.
-async fn send_in_pieces(actor: &Actor<'_>, app: &TestApp, method: Method, path: &str, body: &[u8]) -> TestResponse {
-    let pieces: Vec<Result<Bytes, io::Error>> =
-        body.chunks(100).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
-    send_stream(actor, app, method, path, Body::from_bytes_stream(stream::iter(pieces))).await
+/// Sends a body in chunks, without `Content-Length`.
+async fn send_chunked(actor: &Actor<'_>, app: &TestApp, method: Method, path: &str, body: &[u8]) -> TestResponse {
+    let chunks: Vec<Result<Bytes, io::Error>> =
+        body.chunks(100).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
+    send_stream(actor, app, method, path, Body::from_bytes_stream(stream::iter(chunks))).await
 }
 
 async fn send_stream(actor: &Actor<'_>, app: &TestApp, method: Method, path: &str, body: Body) -> TestResponse {
@@ -101,7 +101,7 @@ async fn send_stream(actor: &Actor<'_>, app: &TestApp, method: Method, path: &st
     TestResponse::read(method, path.to_owned(), app.call(request.body(body)).await).await
 }
 
-/// An answer to HEAD, or any that is not to be checked against the document: status, headers, body.
+/// Status, headers and body of a response that is not validated against the document.
 async fn send_unchecked(
     actor: &Actor<'_>,
     app: &TestApp,
@@ -118,17 +118,17 @@ async fn send_unchecked(
     (parts.status.as_u16(), headers, body.into_vec().await.unwrap())
 }
 
-/// One body that is refused.
-pub struct Bad {
+/// An invalid request body and the expected error.
+pub struct InvalidBody {
     pub body: Vec<u8>,
     pub content_type: Option<&'static str>,
     pub status: u16,
     pub code: &'static str,
-    /// What must be among the details.
+    /// A violation that the response must list.
     pub detail: Option<(String, &'static str)>,
 }
 
-impl Bad {
+impl InvalidBody {
     fn new(status: u16, code: &'static str, body: impl Into<Vec<u8>>) -> Self {
         Self { body: body.into(), content_type: Some(JSON), status, code, detail: None }
     }
@@ -139,8 +139,8 @@ impl Bad {
     }
 }
 
-/// Bodies that no operation takes.
-pub fn unreadable(good: &str) -> Vec<Bad> {
+/// Bodies that every operation rejects.
+pub fn malformed_bodies(good: &str) -> Vec<InvalidBody> {
     let mut all = Vec::new();
     for text in [
         "",
@@ -176,12 +176,12 @@ pub fn unreadable(good: &str) -> Vec<Bad> {
         "<a/>",
         "%7B%7D",
     ] {
-        all.push(Bad::new(400, "MALFORMED_JSON", text));
+        all.push(InvalidBody::new(400, "MALFORMED_JSON", text));
     }
     for trailing in ["x", "{}", ",", "]", "\0", "\u{feff}", "null"] {
-        all.push(Bad::new(400, "MALFORMED_JSON", format!("{good}{trailing}")));
+        all.push(InvalidBody::new(400, "MALFORMED_JSON", format!("{good}{trailing}")));
     }
-    all.push(Bad::new(400, "MALFORMED_JSON", &good.as_bytes()[..good.len() - 1]));
+    all.push(InvalidBody::new(400, "MALFORMED_JSON", &good.as_bytes()[..good.len() - 1]));
     for bytes in [
         &b"{\"a\":\"\xff\"}"[..],
         b"\xff\xfe{\0}\0",
@@ -191,7 +191,7 @@ pub fn unreadable(good: &str) -> Vec<Bad> {
         b"{\"a\":\"\xf4\x90\x80\x80\"}",
         b"{\"a\":\"caf\xe9\"}",
     ] {
-        all.push(Bad::new(400, "INVALID_UTF8", bytes));
+        all.push(InvalidBody::new(400, "INVALID_UTF8", bytes));
     }
     for text in [
         "{\"a\":1,\"a\":1}",
@@ -200,20 +200,23 @@ pub fn unreadable(good: &str) -> Vec<Bad> {
         "{\"x\":[0,{\"a\":null,\"b\":1,\"a\":null}]}",
         "[{\"\":1,\"\":1}]",
     ] {
-        all.push(Bad::new(400, "DUPLICATE_KEY", text));
+        all.push(InvalidBody::new(400, "DUPLICATE_KEY", text));
     }
     for depth in [33, 5_000] {
-        all.push(Bad::new(400, "JSON_TOO_DEEP", "[".repeat(depth) + &"]".repeat(depth)));
-        all.push(Bad::new(400, "JSON_TOO_DEEP", "[".repeat(depth)));
-        all.push(Bad::new(400, "JSON_TOO_DEEP", "{\"a\":".repeat(depth) + "1" + &"}".repeat(depth)));
+        all.push(InvalidBody::new(400, "JSON_TOO_DEEP", "[".repeat(depth) + &"]".repeat(depth)));
+        all.push(InvalidBody::new(400, "JSON_TOO_DEEP", "[".repeat(depth)));
+        all.push(InvalidBody::new(400, "JSON_TOO_DEEP", "{\"a\":".repeat(depth) + "1" + &"}".repeat(depth)));
     }
-    // The deepest that is read; then it is the wrong type.
-    all.push(Bad {
+    // The maximum depth is accepted by the parser; the type is wrong.
+    all.push(InvalidBody {
         detail: Some((String::new(), "WRONG_TYPE")),
-        ..Bad::new(422, "VALIDATION_FAILED", "[".repeat(32) + &"]".repeat(32))
+        ..InvalidBody::new(422, "VALIDATION_FAILED", "[".repeat(32) + &"]".repeat(32))
     });
     for text in ["[]", "\"text\"", "true", "null", "0", "-0", "1.5", "9223372036854775808", "1e300"] {
-        all.push(Bad { detail: Some((String::new(), "WRONG_TYPE")), ..Bad::new(422, "VALIDATION_FAILED", text) });
+        all.push(InvalidBody {
+            detail: Some((String::new(), "WRONG_TYPE")),
+            ..InvalidBody::new(422, "VALIDATION_FAILED", text)
+        });
     }
     for content_type in [
         None,
@@ -228,13 +231,13 @@ pub fn unreadable(good: &str) -> Vec<Bad> {
         Some("charset=utf-8; application/json"),
         Some("application/json\u{e9}"),
     ] {
-        all.push(Bad { content_type, ..Bad::new(415, "UNSUPPORTED_MEDIA_TYPE", good) });
+        all.push(InvalidBody { content_type, ..InvalidBody::new(415, "UNSUPPORTED_MEDIA_TYPE", good) });
     }
     all
 }
 
-/// Bodies that one operation does not take: its good one with a field gone wrong.
-pub fn invalid(schema: &'static Value) -> Vec<Bad> {
+/// The example body of an operation, with one field created invalid.
+pub fn invalid_bodies(schema: &'static Value) -> Vec<InvalidBody> {
     let good = &schema["example"];
     let with = |field: &str, value: Value| {
         let mut body = good.clone();
@@ -243,15 +246,15 @@ pub fn invalid(schema: &'static Value) -> Vec<Bad> {
     };
     let mut all = Vec::new();
     for unknown in ["colour", "Name", "id", "__proto__", "$ref", "naïve"] {
-        all.push(Bad::invalid(&with(unknown, json!({"a": [1]})), format!("/{unknown}"), "UNKNOWN_FIELD"));
+        all.push(InvalidBody::invalid(&with(unknown, json!({"a": [1]})), format!("/{unknown}"), "UNKNOWN_FIELD"));
     }
     for (field, pointer) in [("", "/"), ("a/b~c", "/a~1b~0c")] {
-        all.push(Bad::invalid(&with(field, json!(1)), pointer, "UNKNOWN_FIELD"));
+        all.push(InvalidBody::invalid(&with(field, json!(1)), pointer, "UNKNOWN_FIELD"));
     }
     for field in schema["required"].as_array().into_iter().flatten() {
         let mut body = good.clone();
         body.as_object_mut().unwrap().remove(field.as_str().unwrap());
-        all.push(Bad::invalid(&body, format!("/{}", field.as_str().unwrap()), "REQUIRED"));
+        all.push(InvalidBody::invalid(&body, format!("/{}", field.as_str().unwrap()), "REQUIRED"));
     }
     for (field, property) in schema["properties"].as_object().unwrap() {
         let (pointer, property) = (format!("/{field}"), resolved(property));
@@ -263,25 +266,25 @@ pub fn invalid(schema: &'static Value) -> Vec<Bad> {
         }
         wrong.push(if property["type"] == "string" { json!(true) } else { json!("true") });
         for value in wrong {
-            all.push(Bad::invalid(&with(field, value), &*pointer, "WRONG_TYPE"));
+            all.push(InvalidBody::invalid(&with(field, value), &*pointer, "WRONG_TYPE"));
         }
         if property["type"] != "string" {
             continue;
         }
-        // A password may have any character but one.
+        // Passwords may contain control characters, except NUL.
         let is_secret = property["format"] == "password";
         for text in ["\0", "a\0@b", "\u{1}", "a\u{7f}@b", "\u{9f}"] {
             if text.contains('\0') || !is_secret {
-                all.push(Bad::invalid(&with(field, json!(text)), &*pointer, "INVALID_CHARACTERS"));
+                all.push(InvalidBody::invalid(&with(field, json!(text)), &*pointer, "INVALID_CHARACTERS"));
             }
         }
         if let Some(longest) = property["maxLength"].as_u64() {
             let text = "é".repeat(usize::try_from(longest).unwrap() + 1);
-            all.push(Bad::invalid(&with(field, json!(text)), &*pointer, "TOO_LONG"));
+            all.push(InvalidBody::invalid(&with(field, json!(text)), &*pointer, "TOO_LONG"));
         }
         if let Some(shortest) = property["minLength"].as_u64() {
             let text = "é".repeat(usize::try_from(shortest).unwrap() - 1);
-            all.push(Bad::invalid(&with(field, json!(text)), &*pointer, "TOO_SHORT"));
+            all.push(InvalidBody::invalid(&with(field, json!(text)), &*pointer, "TOO_SHORT"));
         }
     }
     all
@@ -296,17 +299,17 @@ fn details(of: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 both_engines! {
-    async fn a_bad_body_is_refused_with_its_reason_and_writes_nothing(engine: Engine) {
+    async fn invalid_body_is_rejected_and_writes_nothing(engine: Engine) {
         let app = TestApp::new(engine).await;
-        let world = World::new(&app).await;
-        let before = world.rows();
+        let fixture = Fixture::new(&app).await;
+        let before = fixture.rows();
         let mut tried = 0;
         for operation in operations_with_a_body() {
-            let (who, path) = (world.caller(operation), world.path(operation));
+            let (actor, path) = (fixture.caller(operation), fixture.path(operation));
             let schema = request_schema(operation);
             let mut wrong = Vec::new();
-            for bad in unreadable(&schema["example"].to_string()).into_iter().chain(invalid(schema)) {
-                let mut request = who.request(method(operation), &path).bytes(bad.body.clone());
+            for bad in malformed_bodies(&schema["example"].to_string()).into_iter().chain(invalid_bodies(schema)) {
+                let mut request = actor.request(method(operation), &path).bytes(bad.body.clone());
                 if let Some(content_type) = bad.content_type {
                     request = request.header("content-type", content_type);
                 }
@@ -317,26 +320,26 @@ both_engines! {
                 };
                 if (response.status, response.code().as_str()) != (bad.status, bad.code) || !is_named {
                     let body: String = String::from_utf8_lossy(&bad.body).chars().take(200).collect();
-                    let answer = String::from_utf8_lossy(&response.body).into_owned();
+                    let response_body = String::from_utf8_lossy(&response.body).into_owned();
                     wrong.push(format!(
-                        "{body:?} as {:?}: {} {:?}, but\n{answer}",
+                        "{body:?} as {:?}: {} {:?}, but\n{response_body}",
                         bad.content_type, bad.code, bad.detail
                     ));
                 }
                 tried += 1;
             }
             assert!(wrong.is_empty(), "{}:\n{}", operation.id, wrong.join("\n"));
-            assert_eq!(world.rows(), before, "{} wrote something", operation.id);
+            assert_eq!(fixture.rows(), before, "{} wrote to the database", operation.id);
         }
         assert!(tried > 1_000, "{tried}");
     }
 
-    async fn who_has_no_token_is_not_told_what_is_wrong(engine: Engine) {
+    async fn unauthenticated_request_is_rejected_before_validation(engine: Engine) {
         let app = TestApp::new(engine).await;
-        let world = World::new(&app).await;
+        let fixture = Fixture::new(&app).await;
         let anonymous = app.anonymous();
         for operation in v1::contract().operations().filter(|operation| operation.is_secured) {
-            for path in [format!("{}?colour=1", world.path(operation)), operation.path.replace(['{', '}'], "x")] {
+            for path in [format!("{}?colour=1", fixture.path(operation)), operation.path.replace(['{', '}'], "x")] {
                 for body in ["{", "{\"colour\":1}", ""] {
                     let request = anonymous.request(method(operation), &path).bytes(body);
                     request.send().await.expect_error(401, "AUTHENTICATION_REQUIRED");
@@ -345,31 +348,31 @@ both_engines! {
         }
     }
 
-    async fn a_body_may_be_as_large_as_the_limit_and_no_larger(engine: Engine) {
+    async fn body_over_the_limit_returns_413(engine: Engine) {
         let app = TestApp::configured(engine, |config| config.limits.body_bytes = 1024).await;
-        let world = World::new(&app).await;
-        let before = world.rows();
+        let fixture = Fixture::new(&app).await;
+        let before = fixture.rows();
         let full = format!("{:1024}", "{\"colour\":1}").into_bytes();
         let over = [&full[..], b" "].concat();
         for operation in operations_with_a_body() {
-            let (who, path, method) = (world.caller(operation), world.path(operation), method(operation));
+            let (actor, path, method) = (fixture.caller(operation), fixture.path(operation), method(operation));
             for (body, status) in [(&full, 422), (&over, 413)] {
-                let told = who.request(method.clone(), &path).header("content-type", JSON).bytes(body.clone());
-                let untold = send_in_pieces(&who, &app, method.clone(), &path, body).await;
-                for response in [told.send().await.any(), untold] {
+                let with_length = actor.request(method.clone(), &path).header("content-type", JSON).bytes(body.clone());
+                let chunked = send_chunked(&actor, &app, method.clone(), &path, body).await;
+                for response in [with_length.send().await.any(), chunked] {
                     assert_eq!(response.status, status, "{response:?}");
                     assert_eq!(response.code() == "PAYLOAD_TOO_LARGE", status == 413);
                 }
             }
         }
-        assert_eq!(world.rows(), before);
-        // What takes no body does not look at one.
-        world.admin.request(Method::GET, "/v1/users/me").bytes(over.clone()).send().await.expect(200);
-        assert_eq!(send_in_pieces(&world.admin, &app, Method::GET, "/v1/users/me", &over).await.status, 200);
-        world.admin.request(Method::POST, "/v1/auth/logout").bytes(over).send().await.expect(204);
+        assert_eq!(fixture.rows(), before);
+        // Operations without a body ignore one.
+        fixture.admin.request(Method::GET, "/v1/users/me").bytes(over.clone()).send().await.expect(200);
+        assert_eq!(send_chunked(&fixture.admin, &app, Method::GET, "/v1/users/me", &over).await.status, 200);
+        fixture.admin.request(Method::POST, "/v1/auth/logout").bytes(over).send().await.expect(204);
     }
 
-    async fn a_body_that_does_not_arrive_is_not_waited_for(engine: Engine) {
+    async fn stalled_or_broken_body_is_rejected(engine: Engine) {
         let app = TestApp::configured(engine, |config| config.limits.request_timeout = Duration::from_millis(30)).await;
         let user = app.user().await;
         for (body, status, code) in [
@@ -386,7 +389,7 @@ both_engines! {
         assert_eq!(user.get("/v1/bucketlists").await.expect(200).json()["meta"]["total"], 0);
     }
 
-    async fn json_may_be_called_so_in_several_ways(engine: Engine) {
+    async fn json_media_type_is_case_insensitive_and_may_have_parameters(engine: Engine) {
         let app = TestApp::new(engine).await;
         let user = app.user().await;
         let types = [
@@ -401,13 +404,13 @@ both_engines! {
                 user.request(Method::POST, "/v1/bucketlists").bytes(body).header("content-type", content_type);
             request.send().await.expect(201);
         }
-        send_in_pieces(&user, &app, Method::POST, "/v1/bucketlists", b" {\"name\": \"in pieces\"}\n").await.json();
+        send_chunked(&user, &app, Method::POST, "/v1/bucketlists", b" {\"name\": \"chunked\"}\n").await.json();
         assert_eq!(user.get("/v1/bucketlists").await.expect(200).json()["meta"]["total"], 5);
     }
 
-    async fn bad_parameters_of_a_page_are_refused_all_at_once(engine: Engine) {
+    async fn all_invalid_page_parameters_are_listed(engine: Engine) {
         let app = TestApp::new(engine).await;
-        let world = World::new(&app).await;
+        let fixture = Fixture::new(&app).await;
         let long = format!("q={}", "x".repeat(201));
         let longer = format!("q={}", "%F0%9F%8C%8D".repeat(201));
         let table: &[(&str, &[(&str, &str)])] = &[
@@ -465,11 +468,11 @@ both_engines! {
             .collect();
         assert_eq!(pages.len(), 3);
         for operation in pages {
-            let path = world.path(operation);
+            let path = fixture.path(operation);
             for (query, expected) in table {
                 let unknown = expected.iter().all(|(_, code)| *code == "UNKNOWN_PARAMETER");
                 let code = if unknown { "UNKNOWN_PARAMETER" } else { "VALIDATION_FAILED" };
-                let response = world.admin.get(&format!("{path}?{query}")).await.expect_error(422, code);
+                let response = fixture.admin.get(&format!("{path}?{query}")).await.expect_error(422, code);
                 assert_eq!(response.details(), details(expected), "{query}");
             }
             for query in [
@@ -488,39 +491,39 @@ both_engines! {
                 "q=%EF%BB%BF",
                 "q='%20OR%201=1%20--",
             ] {
-                let page = world.admin.get(&format!("{path}?{query}")).await.expect(200).json();
+                let page = fixture.admin.get(&format!("{path}?{query}")).await.expect(200).json();
                 assert!(page["meta"]["per_page"].as_i64().unwrap() <= 100);
             }
         }
     }
 
-    async fn every_operation_refuses_a_parameter_it_does_not_know(engine: Engine) {
+    async fn unknown_query_parameter_is_rejected_by_every_operation(engine: Engine) {
         let app = TestApp::new(engine).await;
-        let world = World::new(&app).await;
-        let before = world.rows();
+        let fixture = Fixture::new(&app).await;
+        let before = fixture.rows();
         let long = "n".repeat(5_000);
         for operation in v1::contract().operations() {
-            let who = world.caller(operation);
+            let actor = fixture.caller(operation);
             for name in ["colour", "access_token", "%01", &long] {
-                let mut request = who.request(method(operation), &format!("{}?{name}=1", world.path(operation)));
+                let mut request = actor.request(method(operation), &format!("{}?{name}=1", fixture.path(operation)));
                 if operation.body().is_some() {
                     request = request.json(&request_schema(operation)["example"]);
                 }
                 let response = request.send().await.expect_error(422, "UNKNOWN_PARAMETER");
                 assert_eq!(response.details().len(), 1);
             }
-            // With a body, everything that is wrong is told at once.
+            // Violations of parameters and body are listed together.
             if operation.body().is_some() {
-                let path = format!("{}?colour=1", world.path(operation));
-                let response = who.request(method(operation), &path).json(&json!([])).send().await;
+                let path = format!("{}?colour=1", fixture.path(operation));
+                let response = actor.request(method(operation), &path).json(&json!([])).send().await;
                 let response = response.expect_error(422, "VALIDATION_FAILED");
                 assert_eq!(response.details(), details(&[("colour", "UNKNOWN_PARAMETER"), ("", "WRONG_TYPE")]));
             }
         }
-        assert_eq!(world.rows(), before);
+        assert_eq!(fixture.rows(), before);
     }
 
-    async fn a_request_with_thousands_of_mistakes_gets_an_answer_of_bounded_size(engine: Engine) {
+    async fn number_of_listed_violations_is_bounded(engine: Engine) {
         let app = TestApp::new(engine).await;
         let user = app.user().await;
         let query: Vec<String> = (0..1_500).map(|number| format!("{number:x}")).collect();
@@ -542,10 +545,10 @@ both_engines! {
         }
     }
 
-    async fn an_id_has_one_spelling_and_names_something_or_nothing(engine: Engine) {
+    async fn id_has_one_canonical_form(engine: Engine) {
         let app = TestApp::new(engine).await;
-        let world = World::new(&app).await;
-        let before = world.rows();
+        let fixture = Fixture::new(&app).await;
+        let before = fixture.rows();
         let huge = "9".repeat(400);
         for operation in v1::contract().operations() {
             for (parameter, code) in [
@@ -559,9 +562,9 @@ both_engines! {
                 }
                 let send = async |id: &str| {
                     let template = operation.path.replace(&marker, id);
-                    let path = template.replace("{bucketlist_id}", &world.list.to_string());
-                    let path = path.replace("{item_id}", &world.item.to_string());
-                    let request = world.admin.request(method(operation), &path);
+                    let path = template.replace("{bucketlist_id}", &fixture.list.to_string());
+                    let path = path.replace("{item_id}", &fixture.item.to_string());
+                    let request = fixture.admin.request(method(operation), &path);
                     match operation.body() {
                         Some(_) => request.json(&request_schema(operation)["example"]).send().await,
                         None => request.send().await,
@@ -594,31 +597,31 @@ both_engines! {
                     let response = send(id).await.expect_error(422, "VALIDATION_FAILED");
                     assert_eq!(response.details(), details(&[(parameter, violation)]), "{id}");
                 }
-                for nobody in ["9223372036854775807", "999999", "%39%39%39%39%39%39"] {
-                    send(nobody).await.expect_error(404, code);
+                for nonexistent in ["9223372036854775807", "999999", "%39%39%39%39%39%39"] {
+                    send(nonexistent).await.expect_error(404, code);
                 }
             }
         }
-        assert_eq!(world.rows(), before);
-        // An encoded digit is that digit.
-        let encoded: String = world.list.to_string().bytes().map(|byte| format!("%{byte:02x}")).collect();
-        let response = world.admin.get(&format!("/v1/bucketlists/{encoded}")).await.expect(200).json();
-        assert_eq!(response["id"], world.list);
+        assert_eq!(fixture.rows(), before);
+        // A percent-encoded digit is equal to the digit.
+        let encoded: String = fixture.list.to_string().bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let response = fixture.admin.get(&format!("/v1/bucketlists/{encoded}")).await.expect(200).json();
+        assert_eq!(response["id"], fixture.list);
     }
 
-    async fn head_is_get_without_the_body(engine: Engine) {
+    async fn head_returns_the_headers_of_get(engine: Engine) {
         let app = TestApp::new(engine).await;
-        let world = World::new(&app).await;
+        let fixture = Fixture::new(&app).await;
         let operations = v1::contract().operations().filter(|operation| operation.method == "GET");
-        let mut paths: Vec<String> = operations.map(|operation| world.path(operation)).collect();
+        let mut paths: Vec<String> = operations.map(|operation| fixture.path(operation)).collect();
         paths.extend(
             ["/v1/bucketlists/999999", "/v1/bucketlists?page=0", "/v1/nope", "/nope", "/problems/nope"]
                 .map(str::to_owned),
         );
         paths.extend(SYSTEM.map(str::to_owned));
         for path in paths {
-            let (status, mut headers, body) = send_unchecked(&world.admin, &app, "GET", &path).await;
-            let (head_status, mut head_headers, head_body) = send_unchecked(&world.admin, &app, "HEAD", &path).await;
+            let (status, mut headers, body) = send_unchecked(&fixture.admin, &app, "GET", &path).await;
+            let (head_status, mut head_headers, head_body) = send_unchecked(&fixture.admin, &app, "HEAD", &path).await;
             assert!(!body.is_empty() && head_body.is_empty(), "{path}");
             if let Some(length) = headers.get("content-length") {
                 assert_eq!(*length, body.len().to_string(), "{path}");
@@ -631,13 +634,13 @@ both_engines! {
         }
     }
 
-    async fn a_method_that_is_not_offered_is_405_with_those_that_are(engine: Engine) {
+    async fn unsupported_method_returns_405_with_allow(engine: Engine) {
         let app = TestApp::new(engine).await;
-        let world = World::new(&app).await;
-        let before = world.rows();
+        let fixture = Fixture::new(&app).await;
+        let before = fixture.rows();
         let mut offered: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         for operation in v1::contract().operations() {
-            offered.entry(world.path(operation)).or_default().push(&operation.method);
+            offered.entry(fixture.path(operation)).or_default().push(&operation.method);
         }
         for path in SYSTEM {
             offered.insert(path.to_owned(), vec!["GET"]);
@@ -650,27 +653,27 @@ both_engines! {
             methods.sort_unstable();
             let allow = methods.join(", ");
             for method in METHODS.into_iter().filter(|method| !methods.contains(method)) {
-                let (status, headers, body) = send_unchecked(&world.admin, &app, method, path).await;
+                let (status, headers, body) = send_unchecked(&fixture.admin, &app, method, path).await;
                 assert_eq!((status, headers.get("allow")), (405, Some(&allow)), "{method} {path}");
                 if method == "HEAD" {
                     assert_eq!(body, b"");
                 } else {
-                    let response = world.admin.request(method.parse().unwrap(), path).send().await;
+                    let response = fixture.admin.request(method.parse().unwrap(), path).send().await;
                     response.expect_error(405, "METHOD_NOT_ALLOWED");
                 }
             }
-            for who in [&world.admin, &app.anonymous()] {
-                let response = who.request(Method::OPTIONS, path).send().await.expect(204);
+            for actor in [&fixture.admin, &app.anonymous()] {
+                let response = actor.request(Method::OPTIONS, path).send().await.expect(204);
                 assert_eq!((response.header("allow"), &*response.body), (&*allow, &b""[..]), "{path}");
             }
         }
-        assert_eq!(world.rows(), before);
+        assert_eq!(fixture.rows(), before);
     }
 
-    async fn what_cannot_be_answered_in_an_accepted_form_is_not_done(engine: Engine) {
+    async fn unacceptable_media_type_returns_406_and_writes_nothing(engine: Engine) {
         let app = TestApp::new(engine).await;
-        let world = World::new(&app).await;
-        let before = world.rows();
+        let fixture = Fixture::new(&app).await;
+        let before = fixture.rows();
         for operation in v1::contract().operations().filter(|operation| !operation.response_media_types.is_empty()) {
             for accept in [
                 "image/png",
@@ -679,14 +682,14 @@ both_engines! {
                 "*/*;q=0",
                 "application/json;q=0.0, text/plain",
             ] {
-                let mut request = world.caller(operation).request(method(operation), &world.path(operation));
+                let mut request = fixture.caller(operation).request(method(operation), &fixture.path(operation));
                 if operation.body().is_some() {
                     request = request.json(&request_schema(operation)["example"]);
                 }
                 request.header("accept", accept).send().await.expect_error(406, "NOT_ACCEPTABLE");
             }
         }
-        assert_eq!(world.rows(), before);
+        assert_eq!(fixture.rows(), before);
         for accept in [
             "",
             "*/*",
@@ -702,14 +705,14 @@ both_engines! {
             ";;,,",
             "\u{e9}",
         ] {
-            world.admin.request(Method::GET, "/v1/users/me").header("accept", accept).send().await.expect(200);
+            fixture.admin.request(Method::GET, "/v1/users/me").header("accept", accept).send().await.expect(200);
         }
-        // An answer without a body is of every form.
-        let request = world.admin.request(Method::POST, "/v1/auth/logout").header("accept", "image/png");
+        // A response without a body is acceptable in any case.
+        let request = fixture.admin.request(Method::POST, "/v1/auth/logout").header("accept", "image/png");
         request.send().await.expect(204);
     }
 
-    async fn a_long_answer_is_compressed_as_the_client_likes_it(engine: Engine) {
+    async fn long_response_is_compressed_with_the_preferred_encoding(engine: Engine) {
         let app = TestApp::new(engine).await;
         let user = app.user().await;
         user.create_bucketlist("short").await;
@@ -749,14 +752,14 @@ both_engines! {
         }
         let request = user.request(Method::GET, "/v1/bucketlists?q=short").header("accept-encoding", "gzip");
         assert!(!request.send().await.expect(200).headers.contains_key("content-encoding"), "not worth it");
-        // A long list of mistakes is worth it, whichever version it is of.
+        // A long list of violations is compressed in both versions.
         let body: serde_json::Map<String, Value> = (0..50).map(|number| (format!("f{number}"), json!(1))).collect();
         let request = user.request(Method::POST, "/v1/bucketlists").json(&Value::Object(body));
         let response = request.header("accept-encoding", "gzip").send().await.expect(422);
         assert_eq!(response.header("content-encoding"), "gzip");
     }
 
-    async fn a_page_of_another_site_gets_no_lengths_to_compare(engine: Engine) {
+    async fn cross_site_response_is_not_compressed(engine: Engine) {
         let app = TestApp::configured(engine, |config| config.cors_origins = vec!["https://app.example".to_owned()]).await;
         let anonymous = app.anonymous();
         for (name, value, is_compressed) in [
@@ -769,14 +772,14 @@ both_engines! {
             ("origin", "https://app.example", true),
         ] {
             let request = anonymous.request(Method::GET, "/").header("accept-encoding", "gzip").header(name, value);
-            // What a browser says of an origin besides.
+            // Other header values that browsers send.
             let request = if name == "origin" { request.header("sec-fetch-site", "cross-site") } else { request };
             let response = request.send().await.expect(200);
             assert_eq!(response.headers.contains_key("content-encoding"), is_compressed, "{name}: {value}");
         }
     }
 
-    async fn an_answer_with_tokens_is_never_compressed(engine: Engine) {
+    async fn response_with_tokens_is_not_compressed(engine: Engine) {
         let app = TestApp::new(engine).await;
         let email = format!("{}@{}.{}.example.com", "a".repeat(64), "b".repeat(63), "c".repeat(63));
         let body = json!({"email": email, "password": Actor::PASSWORD, "name": "🌍".repeat(100)});
@@ -794,7 +797,7 @@ both_engines! {
         }
     }
 
-    async fn each_caller_has_a_limit_of_their_own(engine: Engine) {
+    async fn each_caller_has_a_separate_rate_limit(engine: Engine) {
         let app = TestApp::configured(engine, |config| {
             config.limits.rate_limit = true;
             config.limits.general_per_minute = 5;
@@ -804,12 +807,12 @@ both_engines! {
         .await;
         let (first, second) = (app.user().await, app.user().await);
         let anonymous = app.anonymous();
-        // Registering has a limit of its own, which is used up.
+        // Registration has its own limit, which is exceeded.
         let body = json!({"email": "third@example.com", "password": Actor::PASSWORD});
-        let refused = anonymous.post("/v1/auth/register", &body).await.expect_error(429, "RATE_LIMIT_EXCEEDED");
-        assert_eq!(refused.header("ratelimit-policy"), "\"register\";q=2;w=60");
-        assert!(refused.header("ratelimit").starts_with("\"register\";r=0;t="), "{refused:?}");
-        // Logging in has another; it is counted before the body is read.
+        let rejected = anonymous.post("/v1/auth/register", &body).await.expect_error(429, "RATE_LIMIT_EXCEEDED");
+        assert_eq!(rejected.header("ratelimit-policy"), "\"register\";q=2;w=60");
+        assert!(rejected.header("ratelimit").starts_with("\"register\";r=0;t="), "{rejected:?}");
+        // Login has its own limit; the request is counted before its body is read.
         let response = anonymous.post("/v1/auth/login", &json!({})).await.expect(422);
         assert_eq!(response.header("ratelimit-policy"), "\"login\";q=1;w=60");
         anonymous.post("/v1/auth/login", &json!({})).await.expect_error(429, "RATE_LIMIT_EXCEEDED");
@@ -819,25 +822,25 @@ both_engines! {
             assert_eq!(response.header("ratelimit-policy"), "\"general\";q=5;w=60");
             assert!(response.header("ratelimit").starts_with(&format!("\"general\";r={remaining};t=")), "{response:?}");
         }
-        let refused = first.get("/v1/users/me").await.expect_error(429, "RATE_LIMIT_EXCEEDED");
-        let wait: i64 = refused.header("retry-after").parse().unwrap();
+        let rejected = first.get("/v1/users/me").await.expect_error(429, "RATE_LIMIT_EXCEEDED");
+        let wait: i64 = rejected.header("retry-after").parse().unwrap();
         assert!((1..=12).contains(&wait), "{wait}");
-        assert_eq!(refused.json()["error"]["retry_after"], wait);
-        // All of them are there again later than the next one.
-        assert_eq!(refused.header("ratelimit"), "\"general\";r=0;t=60");
-        assert_eq!(refused.header("ratelimit-policy"), "\"general\";q=5;w=60");
+        assert_eq!(rejected.json()["error"]["retry_after"], wait);
+        // The limit resets later than `Retry-After`, which is for the next request.
+        assert_eq!(rejected.header("ratelimit"), "\"general\";r=0;t=60");
+        assert_eq!(rejected.header("ratelimit-policy"), "\"general\";q=5;w=60");
         second.get("/v1/users/me").await.expect(200);
-        // Whoever sends no token, or a bad one, counts as the address, which has used up its five.
+        // A request without a valid token counts against its address, whose limit of five is exceeded.
         let forged = anonymous.request(Method::GET, "/v1/users/me").header("authorization", "Bearer x.y.z");
         forged.send().await.expect_error(429, "RATE_LIMIT_EXCEEDED");
-        // What is asked for by monitors is not counted.
+        // Health checks are not counted.
         for path in SYSTEM {
             let response = first.get(path).await.expect(200);
             assert!(!response.headers.contains_key("ratelimit"), "{path}");
         }
     }
 
-    async fn a_server_that_is_stopping_is_alive_and_not_ready(engine: Engine) {
+    async fn draining_server_is_live_but_not_ready(engine: Engine) {
         let app = TestApp::new(engine).await;
         let anonymous = app.anonymous();
         let live = anonymous.get("/health/live").await.expect(200);
@@ -851,11 +854,11 @@ both_engines! {
         assert_eq!(response.header("content-type"), "application/problem+json");
         assert_eq!(response.json()["retry_after"].to_string(), response.header("retry-after"));
         anonymous.get("/health/live").await.expect(200);
-        // Those who are still sent here are answered.
+        // Requests are still processed.
         user.get("/v1/users/me").await.expect(200);
     }
 
-    async fn a_server_before_its_migrations_is_not_ready(engine: Engine) {
+    async fn server_with_an_unmigrated_database_is_not_ready(engine: Engine) {
         let app = TestApp::over(crate::support::Database::unmigrated(engine), |_| {}).await;
         let response = app.anonymous().get("/health/ready").await.expect_error(503, "SERVICE_UNAVAILABLE");
         assert!(response.json()["detail"].as_str().unwrap().contains("migrat"), "{response:?}");
@@ -864,7 +867,7 @@ both_engines! {
 }
 
 #[tokio::test]
-async fn nothing_is_at_an_unknown_path_in_the_shape_of_its_version() {
+async fn unknown_path_returns_404_in_the_error_format_of_its_version() {
     let app = TestApp::new(Engine::Sqlite).await;
     let user = app.user().await;
     for (path, is_v1) in [
@@ -925,7 +928,7 @@ async fn nothing_is_at_an_unknown_path_in_the_shape_of_its_version() {
 }
 
 #[tokio::test]
-async fn a_request_has_a_name_that_its_answer_repeats() {
+async fn response_repeats_a_valid_request_id() {
     let app = TestApp::new(Engine::Sqlite).await;
     let user = app.user().await;
     let long = "x".repeat(128);
@@ -956,8 +959,8 @@ async fn a_request_has_a_name_that_its_answer_repeats() {
             assert!(is_kept || name.len() == 36, "{name}");
             if status >= 400 {
                 let body = response.json();
-                let told = body["error"]["request_id"].as_str().or_else(|| body["request_id"].as_str());
-                assert_eq!(told, Some(name));
+                let with_length = body["error"]["request_id"].as_str().or_else(|| body["request_id"].as_str());
+                assert_eq!(with_length, Some(name));
             }
         }
     }
@@ -970,7 +973,7 @@ async fn a_request_has_a_name_that_its_answer_repeats() {
 }
 
 #[tokio::test]
-async fn every_answer_says_how_long_it_took_and_what_browsers_must_not_do() {
+async fn every_response_has_response_time_and_security_headers() {
     let app = TestApp::new(Engine::Sqlite).await;
     let user = app.user().await;
     let mut paths = SYSTEM.to_vec();
@@ -986,8 +989,8 @@ async fn every_answer_says_how_long_it_took_and_what_browsers_must_not_do() {
         "/problems/nope",
     ]);
     for path in paths {
-        for who in [&user, &app.anonymous()] {
-            let response = who.get(path).await.any();
+        for actor in [&user, &app.anonymous()] {
+            let response = actor.get(path).await.any();
             let took = response.header("x-response-time").strip_suffix('s').unwrap();
             let (seconds, thousandths) = took.split_once('.').unwrap();
             assert!(thousandths.len() == 3 && format!("{seconds}{thousandths}").parse::<u32>().is_ok(), "{took}");
@@ -1016,7 +1019,7 @@ async fn every_answer_says_how_long_it_took_and_what_browsers_must_not_do() {
 }
 
 #[tokio::test]
-async fn a_url_and_a_header_block_have_a_largest_size() {
+async fn url_and_header_block_have_a_maximum_size() {
     let app = TestApp::new(Engine::Sqlite).await;
     let user = app.user().await;
     for (path, fits) in [("/v1/bucketlists?q=", 422), ("/v1/", 404), ("/", 404)] {
@@ -1033,7 +1036,7 @@ async fn a_url_and_a_header_block_have_a_largest_size() {
 }
 
 #[tokio::test]
-async fn the_documents_are_served_as_they_are() {
+async fn openapi_documents_are_served_unchanged() {
     let app = TestApp::new(Engine::Sqlite).await;
     let anonymous = app.anonymous();
     for (path, text, content_type) in [
@@ -1068,7 +1071,7 @@ async fn every_error_code_has_a_page() {
 }
 
 #[tokio::test]
-async fn what_a_page_links_to_is_there() {
+async fn links_of_pages_are_valid() {
     let app = TestApp::new(Engine::Sqlite).await;
     let anonymous = app.anonymous();
     let mut links = Vec::new();
@@ -1093,7 +1096,7 @@ async fn what_a_page_links_to_is_there() {
 }
 
 #[tokio::test]
-async fn what_has_not_changed_is_not_sent_again() {
+async fn static_file_with_a_matching_etag_returns_304() {
     let app = TestApp::new(Engine::Sqlite).await;
     let anonymous = app.anonymous();
     for path in
@@ -1119,7 +1122,7 @@ async fn what_has_not_changed_is_not_sent_again() {
             assert_eq!(response.header("cache-control"), full.header("cache-control"));
         }
     }
-    // A compressed representation is another one with a strong validator of its own, which is known again.
+    // The compressed representation has its own strong ETag.
     let compressed = anonymous.request(Method::GET, "/openapi/v1.json").header("accept-encoding", "gzip");
     let compressed = compressed.send().await.expect(200);
     assert_eq!(compressed.header("content-encoding"), "gzip");
@@ -1131,11 +1134,11 @@ async fn what_has_not_changed_is_not_sent_again() {
 }
 
 both_engines! {
-    async fn clients_behind_a_trusted_proxy_are_told_apart(engine: Engine) {
+    async fn clients_behind_a_trusted_proxy_have_separate_rate_limits(engine: Engine) {
         let app = TestApp::configured(engine, |config| {
             config.limits.rate_limit = true;
             config.limits.login_per_minute = 1;
-            // Where requests in process come from.
+            // The peer address of in-process requests.
             config.trusted_proxies = vec!["0.0.0.0/32".parse().unwrap()];
         })
         .await;
@@ -1149,7 +1152,7 @@ both_engines! {
         login("198.51.100.2").send().await.expect(422);
     }
 
-    async fn browsers_are_kept_on_https_where_there_is_https(engine: Engine) {
+    async fn hsts_is_sent_where_the_public_url_is_https(engine: Engine) {
         let plain = TestApp::new(engine).await;
         let response = plain.anonymous().get("/health/live").await.expect(200);
         assert!(!response.headers.contains_key("strict-transport-security"));
@@ -1162,7 +1165,7 @@ both_engines! {
 }
 
 both_engines! {
-    async fn a_bad_path_a_bad_query_and_a_bad_body_are_named_together(engine: Engine) {
+    async fn violations_of_path_query_and_body_are_listed_together(engine: Engine) {
         let app = TestApp::new(engine).await;
         let user = app.user().await;
         let body = json!({"name": "", "foo": 1});
@@ -1170,12 +1173,12 @@ both_engines! {
         let mut fields: Vec<String> = response.details().into_iter().map(|(field, _)| field).collect();
         fields.sort();
         assert_eq!(fields, ["/foo", "/name", "bucketlist_id", "zz"]);
-        // Alone, the path is refused, too, and nothing happens to the list 1 that takes its place.
+        // An invalid path is rejected with a valid body as well.
         user.put("/v1/bucketlists/0", &json!({"name": "Mine"})).await.expect_error(422, "VALIDATION_FAILED");
         app.anonymous().post("/v1/bucketlists/abc/items", &body).await.expect_error(401, "AUTHENTICATION_REQUIRED");
     }
 
-    async fn a_compressed_body_is_not_taken_for_json(engine: Engine) {
+    async fn request_body_with_a_content_encoding_returns_415(engine: Engine) {
         let app = TestApp::new(engine).await;
         let user = app.user().await;
         for (encoding, status) in [("gzip", 415), ("br", 415), ("nonsense", 415), ("identity", 201)] {

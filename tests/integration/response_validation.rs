@@ -1,4 +1,4 @@
-//! RESPONSE_CHECK: a server that answers other than its document says finds out by itself, and its clients do not notice.
+//! RESPONSE_CHECK: the server detects responses that do not match the OpenAPI document, without changing them.
 
 use bucketlist::{
     config::ResponseValidation,
@@ -8,7 +8,7 @@ use poem::http::HeaderMap;
 
 use crate::support::{Actor, TestApp, json};
 
-/// An answer that the document does not say, which the other tests would not let pass.
+/// Sends a request whose response does not match the document, without the check of the test client.
 async fn unchecked(app: &TestApp, who: &Actor<'_>, path: &str, headers: &[(&str, &str)]) -> (HeaderMap, Vec<u8>) {
     let mut request = poem::Request::builder().uri_str(path).header("authorization", format!("Bearer {}", who.token()));
     for (name, value) in headers {
@@ -20,16 +20,16 @@ async fn unchecked(app: &TestApp, who: &Actor<'_>, path: &str, headers: &[(&str,
     (parts.headers, body.into_vec().await.unwrap())
 }
 
-fn drifts(counts: ValidationCounts) -> (u64, u64) {
+fn invalid_and_skipped(counts: ValidationCounts) -> (u64, u64) {
     (counts.invalid, counts.skipped)
 }
 
 both_engines! {
-    async fn nobody_looks_unless_it_is_switched_on(engine: Engine) {
+    async fn response_validation_is_off_by_default(engine: Engine) {
         assert!(TestApp::new(engine).await.app.response_validator.is_none());
     }
 
-    async fn what_is_as_documented_is_seen_and_not_told(engine: Engine) {
+    async fn documented_responses_have_no_violations(engine: Engine) {
         let app = TestApp::configured(engine, |config| config.responses.validation = ResponseValidation::All).await;
         let check = app.app.response_validator.clone().unwrap();
         let user = app.user().await;
@@ -45,18 +45,18 @@ both_engines! {
         user.delete(&format!("/v2/bucketlists/{list}")).await.expect(204);
         check.flush().await;
         assert_eq!(check.kinds(), []);
-        // Neither HEAD, which has no body, nor what is no operation.
+        // HEAD and unversioned routes are not validated.
         assert_eq!(check.counts(), ValidationCounts { validated: 10, invalid: 0, skipped: 0 });
     }
 
-    async fn what_is_not_as_documented_is_told_once_and_sent_as_it_is(engine: Engine) {
+    async fn undocumented_response_is_counted_and_sent_unchanged(engine: Engine) {
         let app = TestApp::configured(engine, |config| config.responses.validation = ResponseValidation::All).await;
         let check = app.app.response_validator.clone().unwrap();
         let user = app.user().await;
         let list = user.create_bucketlist("See the world").await;
         let item = user.create_item(list, "Walk the Camino").await;
         user.create_item(list, "Ride to Cape Horn").await;
-        // From outside, and longer than the document says an item's name can be.
+        // Written directly, and longer than the document allows.
         let long = "Very far ".repeat(200);
         app.execute(&format!("UPDATE items SET name = '{long}'"));
 
@@ -67,7 +67,7 @@ both_engines! {
         assert_eq!(body, again);
         let rows = format!("/v2/bucketlists/{list}/items");
         let (headers, _) = unchecked(&app, &user, &rows, &[("accept-encoding", "gzip")]).await;
-        assert_eq!(headers["content-encoding"], "gzip", "what was judged was not compressed yet");
+        assert_eq!(headers["content-encoding"], "gzip", "validation precedes compression");
         unchecked(&app, &user, &rows, &[("accept", "application/x-ndjson")]).await;
 
         check.flush().await;
@@ -87,6 +87,6 @@ both_engines! {
                 (kind("listItems", many, "line *: /name"), 1),
             ]
         );
-        assert_eq!(drifts(check.counts()), (4, 0));
+        assert_eq!(invalid_and_skipped(check.counts()), (4, 0));
     }
 }

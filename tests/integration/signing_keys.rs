@@ -1,4 +1,4 @@
-//! Access tokens that are signed by a private key: others can verify them, and nobody can make them.
+//! Access tokens signed with a private key: other services can verify them, but not issue them.
 
 use std::sync::Arc;
 
@@ -21,19 +21,19 @@ fn key(seed: u8) -> SigningKey {
     SigningKey::from_bytes(&[seed; 32])
 }
 
-async fn signing_with(engine: Engine, seed: u8) -> TestApp {
+async fn app_with_key(engine: Engine, seed: u8) -> TestApp {
     TestApp::configured(engine, |config| config.tokens.private_key = Some(key(seed))).await
 }
 
-async fn published(app: &TestApp) -> Vec<Jwk> {
+async fn published_keys(app: &TestApp) -> Vec<Jwk> {
     let response = app.anonymous().get(JWKS).await.expect(200);
     assert_eq!(response.header("content-type"), "application/jwk-set+json");
     let set: JwkSet = serde_json::from_slice(&response.body).unwrap();
     set.keys
 }
 
-/// What somebody else who verifies a token makes of it.
-fn read(token: &str, key: &Jwk) -> Option<Value> {
+/// The claims of a token that verifies with this key.
+fn verify(token: &str, key: &Jwk) -> Option<Value> {
     let mut validation = Validation::new(Algorithm::EdDSA);
     validation.set_audience(&["bucketlist-api"]);
     validation.set_issuer(&["bucketlist"]);
@@ -49,32 +49,32 @@ async fn with_token(app: &TestApp, token: &str) -> UncheckedResponse {
 }
 
 both_engines! {
-    async fn others_can_verify_what_a_private_key_has_signed(engine: Engine) {
-        let app = signing_with(engine, 1).await;
+    async fn tokens_verify_with_the_published_key(engine: Engine) {
+        let app = app_with_key(engine, 1).await;
         let user = app.user().await;
         user.get("/v2/users/me").await.expect(200);
-        let keys = published(&app).await;
+        let keys = published_keys(&app).await;
         assert_eq!(keys.len(), 1);
         let header = jsonwebtoken::decode_header(user.token()).unwrap();
         assert_eq!((header.alg, header.typ.as_deref()), (Algorithm::EdDSA, Some("at+jwt")));
         assert_eq!(header.kid, keys[0].common.key_id);
-        assert_eq!(read(&user.token(), &keys[0]).unwrap()["sub"], user.id().to_string());
-        // The thumbprint of RFC 7638 names the key.
+        assert_eq!(verify(&user.token(), &keys[0]).unwrap()["sub"], user.id().to_string());
+        // The key ID is the thumbprint of RFC 7638.
         assert_eq!(header.kid.unwrap(), keys[0].thumbprint(jsonwebtoken::jwk::ThumbprintHash::SHA256));
         let text = app.anonymous().get(JWKS).await.expect(200).json().to_string();
         assert!(!text.contains("\"d\""), "{text}");
     }
 
-    async fn a_secret_is_not_published(engine: Engine) {
+    async fn shared_secret_is_not_published(engine: Engine) {
         let app = TestApp::new(engine).await;
         assert_eq!(app.anonymous().get(JWKS).await.expect(200).json(), json!({"keys": []}));
     }
 
-    async fn what_everybody_knows_signs_nothing(engine: Engine) {
-        let app = signing_with(engine, 1).await;
+    async fn token_signed_with_public_material_is_rejected(engine: Engine) {
+        let app = app_with_key(engine, 1).await;
         let user = app.user().await;
         let header = jsonwebtoken::decode_header(user.token()).unwrap();
-        let claims = read(&user.token(), &published(&app).await[0]).unwrap();
+        let claims = verify(&user.token(), &published_keys(&app).await[0]).unwrap();
         let known = app.anonymous().get(JWKS).await.expect(200).json()["keys"][0]["x"].as_str().unwrap().to_owned();
         let (raw, other) = (key(1).verifying_key().to_bytes(), key(2));
         let sign = |algorithm, key: &EncodingKey| {
@@ -101,8 +101,8 @@ both_engines! {
         with_token(&app, &sign(Algorithm::EdDSA, &der(&key(1)))).await.expect(200);
     }
 
-    async fn a_new_key_logs_nobody_out_while_the_previous_one_is_known(engine: Engine) {
-        let app = signing_with(engine, 1).await;
+    async fn key_rotation_keeps_existing_tokens_valid(engine: Engine) {
+        let app = app_with_key(engine, 1).await;
         let user = app.user().await;
         let next = |known: bool| {
             let mut config = app.config.clone();
@@ -125,8 +125,8 @@ both_engines! {
         assert_eq!(get(&next(false), "/v2/users/me", Some(user.token())).await.status, 401);
         let keys: JwkSet = serde_json::from_slice(&get(&next(true), JWKS, None).await.body).unwrap();
         assert_eq!(keys.keys.len(), 2, "others have to know both for as long");
-        assert!(read(&user.token(), &keys.keys[1]).is_some());
-        // Refresh tokens do not depend on the key: a session goes on.
+        assert!(verify(&user.token(), &keys.keys[1]).is_some());
+        // Refresh tokens do not depend on the key: the session remains valid.
         let body = json!({"refresh_token": user.refresh_token()});
         let again = Actor::new(&app, Some(app.anonymous().post("/v2/auth/refresh", &body).await.expect(200).json()));
         again.get("/v2/users/me").await.expect(200);

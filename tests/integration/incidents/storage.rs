@@ -18,7 +18,7 @@ use secrecy::SecretString;
 use tokio::sync::oneshot;
 
 use super::{count, fail, incident_of};
-use crate::faults::ask as number;
+use crate::faults::select_number as number;
 use crate::support::{Actor, Engine, TestApp, TestResponse, UncheckedResponse, json};
 
 /// The same server after a start with other settings.

@@ -9,7 +9,7 @@ use poem::http::Method;
 use super::operations::{ResourceIds, method, request_schema, send, shown, status_and_allow};
 use crate::{
     contract,
-    protocol::{invalid, unreadable},
+    protocol::{invalid_bodies, malformed_bodies},
     support::{TestApp, json},
 };
 
@@ -93,7 +93,7 @@ both_engines! {
             assert_eq!(older.request_media_types, newer.request_media_types);
             let who = if older.is_secured { &admin } else { &anonymous };
             let schema = contract::request_schema(older);
-            for bad in unreadable(&schema["example"].to_string()).into_iter().chain(invalid(schema)) {
+            for bad in malformed_bodies(&schema["example"].to_string()).into_iter().chain(invalid_bodies(schema)) {
                 let send = async |operation: &Operation| {
                     let mut request = who.request(method(operation), &ids.path(operation)).bytes(bad.body.clone());
                     if let Some(content_type) = bad.content_type {
@@ -118,7 +118,7 @@ both_engines! {
         let mut tried = 0;
         for operation in patches {
             let path = ids.path(operation);
-            for bad in unreadable(&request_schema(operation)["example"].to_string()) {
+            for bad in malformed_bodies(&request_schema(operation)["example"].to_string()) {
                 // What is no JSON by its type is no patch, either; and the other way round.
                 let content_type = match bad.content_type {
                     Some("application/json") => Some(MERGE_PATCH),

@@ -1,4 +1,4 @@
-//! Answers from memory: the same as fresh ones, for their caller only, and never older than the last write.
+//! The response cache: equal to computed responses, separate for each user, and coherent with writes.
 
 use std::sync::Arc;
 
@@ -12,23 +12,23 @@ use poem::{Endpoint, Request, http::Method};
 
 use crate::support::{Actor, Database, Engine, TestApp, TestResponse, Value, json};
 
-/// The secret test apps sign with.
+/// The signing secret of test apps.
 const SECRET: &str = "the-secret-that-test-apps-sign-with";
 
 fn counts(app: &TestApp) -> CacheCounts {
     app.app.cache.as_ref().unwrap().counts()
 }
 
-/// Another server over the same database, with the same clock and secret.
-fn beside(app: &TestApp, cache_bytes: u64) -> App {
+/// Another server on the same database, with the same clock and secret.
+fn second_server(app: &TestApp, cache_bytes: u64) -> App {
     let parts = Dependencies { clock: app.clock.clone(), random: Arc::new(SystemRandom), mailer: app.mailer.clone() };
     let mut config = app.config.clone();
     config.responses.cache_bytes = cache_bytes;
     App::new(&config, &SECRET.into(), parts).unwrap()
 }
 
-/// What that one answers.
-async fn ask(app: &App, actor: &Actor<'_>, path: &str) -> TestResponse {
+/// Sends a GET request to that server.
+async fn get_from(app: &App, actor: &Actor<'_>, path: &str) -> TestResponse {
     let authorization = format!("Bearer {}", actor.token());
     let request = Request::builder().uri(path.parse().unwrap()).header("authorization", authorization).finish();
     TestResponse::read(Method::GET, path.to_owned(), app.endpoint.call(request).await.unwrap()).await
@@ -38,13 +38,13 @@ fn is_hit(response: &TestResponse) -> bool {
     response.headers.get("cache-status").is_some_and(|status| status == "bucketlist; hit")
 }
 
-/// Everything of an answer that must not depend on where it comes from.
+/// The parts of a response that must not depend on the cache.
 fn content(response: &TestResponse) -> (u16, Vec<u8>, Option<&String>, Option<&String>) {
     let body = if response.status == 200 { response.body.clone() } else { response.code().into_bytes() };
     (response.status, body, response.headers.get("etag"), response.headers.get("content-type"))
 }
 
-/// Everything that is kept in memory, of a list with an item.
+/// The paths of all cached responses for a bucketlist with an item.
 fn reads(list: i64, item: i64) -> Vec<String> {
     vec![
         "/v1/bucketlists".to_owned(),
@@ -62,7 +62,7 @@ fn reads(list: i64, item: i64) -> Vec<String> {
     ]
 }
 
-/// How a list with an item can be changed: method, path, body.
+/// Every write to a bucketlist with an item: method, path, body.
 fn writes(list: i64, item: i64) -> Vec<(Method, String, Value)> {
     let mut writes = Vec::new();
     for version in ["v1", "v2"] {
@@ -96,8 +96,8 @@ async fn write(actor: &Actor<'_>, (method, path, body): &(Method, String, Value)
     response
 }
 
-/// `statements`: how many each request costs that is answered from memory.
-async fn answers_from_memory(app: TestApp, statements: u64) {
+/// `statements`: number of SQL statements of a request that is served from the cache.
+async fn assert_served_from_cache(app: TestApp, statements: u64) {
     let user = app.user().await;
     let list = user.create_bucketlist("See the world").await;
     let item = user.create_item(list, "Cape Horn").await;
@@ -125,18 +125,18 @@ async fn answers_from_memory(app: TestApp, statements: u64) {
 }
 
 both_engines! {
-    async fn what_is_asked_again_is_answered_from_memory(engine: Engine) {
-        // Where other servers may write, every request asks how its token and its data stand: once.
-        answers_from_memory(TestApp::new(engine).await, u64::from(engine == Engine::Postgres)).await;
+    async fn repeated_request_is_served_from_the_cache(engine: Engine) {
+        // With other writers, each request reads the token status and the revision in one statement.
+        assert_served_from_cache(TestApp::new(engine).await, u64::from(engine == Engine::Postgres)).await;
     }
 
-    async fn a_server_that_has_its_database_for_itself_asks_nothing(engine: Engine) {
-        answers_from_memory(TestApp::configured(engine, |config| config.is_exclusive = true).await, 0).await;
+    async fn cached_response_needs_no_query_with_an_exclusive_database(engine: Engine) {
+        assert_served_from_cache(TestApp::configured(engine, |config| config.is_exclusive = true).await, 0).await;
     }
 
-    async fn after_a_write_every_read_shows_it(engine: Engine) {
+    async fn write_invalidates_cached_responses(engine: Engine) {
         let app = TestApp::new(engine).await;
-        let truth = beside(&app, 0);
+        let truth = second_server(&app, 0);
         for number in 0..writes(0, 0).len() {
             let user = app.user().await;
             let list = user.create_bucketlist("See the world").await;
@@ -147,12 +147,12 @@ both_engines! {
                 user.get(&path).await.expect(200);
                 before.push(user.get(&path).await.expect(200));
             }
-            assert!(before.iter().filter(|response| is_hit(response)).count() > 8, "hardly anything was kept");
+            assert!(before.iter().filter(|response| is_hit(response)).count() > 8, "too few responses were cached");
             write(&user, change).await;
             let mut differ = 0;
             for (path, before) in reads(list, item).iter().zip(&before) {
-                let fresh = ask(&truth, &user, path).await;
-                // Once computed, and once kept anew.
+                let fresh = get_from(&truth, &user, path).await;
+                // Once computed, and once cached.
                 for _ in 0..2 {
                     let response = user.get(path).await.any();
                     assert_eq!(content(&response), content(&fresh), "{} {}, then {path}", change.0, change.1);
@@ -163,20 +163,20 @@ both_engines! {
         }
     }
 
-    async fn nobody_gets_anybody_elses_answer(engine: Engine) {
+    async fn cache_is_separate_for_each_user(engine: Engine) {
         let app = TestApp::new(engine).await;
         let (one, two) = (app.user().await, app.user().await);
         let list = one.create_bucketlist("See the world").await;
         let item = one.create_item(list, "Cape Horn").await;
         two.create_bucketlist("Theirs").await;
-        let truth = beside(&app, 0);
+        let truth = second_server(&app, 0);
         for path in reads(list, item) {
             for _ in 0..2 {
                 one.get(&path).await.expect(200);
             }
             for actor in [&two, &one, &two] {
                 let response = actor.get(&path).await.any();
-                assert_eq!(content(&response), content(&ask(&truth, actor, &path).await), "{path}");
+                assert_eq!(content(&response), content(&get_from(&truth, actor, &path).await), "{path}");
             }
             if path.contains(&format!("/{list}")) {
                 two.get(&path).await.expect_error(404, "BUCKETLIST_NOT_FOUND");
@@ -187,7 +187,7 @@ both_engines! {
         }
     }
 
-    async fn a_token_that_is_good_no_more_gets_nothing_from_memory(engine: Engine) {
+    async fn invalid_token_is_rejected_despite_a_cached_response(engine: Engine) {
         let app = TestApp::new(engine).await;
         let admin = app.admin().await;
         let password = json!({"password": Actor::PASSWORD});
@@ -227,24 +227,24 @@ both_engines! {
                 _ => other.request(Method::DELETE, "/v2/users/me").json(&password).send().await.expect(204),
             };
             for path in reads(list, item) {
-                let refused = user.get(&path).await.expect(status);
-                assert!(!refused.headers.contains_key("cache-status"), "{what}: {refused:?}");
+                let rejected = user.get(&path).await.expect(status);
+                assert!(!rejected.headers.contains_key("cache-status"), "{what}: {rejected:?}");
             }
         }
     }
 
-    async fn formats_and_methods_are_not_mixed(engine: Engine) {
+    async fn cache_distinguishes_formats_and_methods(engine: Engine) {
         let app = TestApp::new(engine).await;
         let user = app.user().await;
         let body = json!({"name": "See the world", "description": "North by north-west. ".repeat(45)});
         let list = user.post("/v1/bucketlists", &body).await.expect(201).json()["id"].clone();
         user.create_item(list.as_i64().unwrap(), "Cape Horn").await;
         for path in ["/v2/bucketlists?per_page=5".to_owned(), format!("/v2/bucketlists/{list}/items?per_page=5")] {
-            let mut kept: Vec<TestResponse> = Vec::new();
+            let mut cached: Vec<TestResponse> = Vec::new();
             for round in 0..3 {
                 for (number, accept) in ["application/json", "text/csv", "application/x-ndjson"].into_iter().enumerate() {
                     let request = |method| user.request(method, &path).header("accept", accept);
-                    // What HEAD has looked for is kept, too, with its body.
+                    // The response to HEAD is cached with its body.
                     let head = request(Method::HEAD).send().await.expect(200);
                     let response = request(Method::GET).send().await.expect(200);
                     assert!(response.header("content-type").starts_with(accept), "{response:?}");
@@ -252,14 +252,14 @@ both_engines! {
                     assert_eq!(head.header("content-type"), response.header("content-type"));
                     assert_eq!(head.headers.get("etag"), response.headers.get("etag"));
                     if round == 0 {
-                        kept.push(response);
+                        cached.push(response);
                     } else {
-                        assert_eq!(content(&response), content(&kept[number]), "{path} {accept}");
+                        assert_eq!(content(&response), content(&cached[number]), "{path} {accept}");
                     }
                 }
             }
         }
-        // Encodings neither: what is kept is not compressed.
+        // Cached responses are not compressed.
         let path = "/v2/bucketlists";
         let plain = user.get(path).await.expect(200);
         let compressed = user.request(Method::GET, path).header("accept-encoding", "gzip").send().await.expect(200);
@@ -269,7 +269,7 @@ both_engines! {
         assert!(!again.headers.contains_key("content-encoding"));
     }
 
-    async fn it_can_be_switched_off(engine: Engine) {
+    async fn cache_can_be_disabled(engine: Engine) {
         let app = TestApp::configured(engine, |config| config.responses.cache_bytes = 0).await;
         assert!(app.app.cache.is_none());
         let user = app.user().await;
@@ -288,19 +288,19 @@ both_engines! {
         }
     }
 
-    async fn under_a_storm_a_reader_sees_their_last_write(engine: Engine) {
+    async fn concurrent_requests_see_their_last_write(engine: Engine) {
         let app = TestApp::new(engine).await;
         let user = app.user().await;
-        let storms = (0..4_u64).map(|number| storm(&user, number));
+        let storms = (0..4_u64).map(|number| run_random_requests(&user, number));
         join_all(storms).await;
         let counts = counts(&app);
         assert!(counts.hits > 50, "{counts:?}");
     }
 }
 
-/// Two hundred reads and writes of a list of one's own, among those of others of the same user. What a read shows is
-/// compared with what was written last.
-async fn storm(user: &Actor<'_>, number: u64) {
+/// Sends two hundred reads and writes of one bucketlist, concurrent with others of the same user, and compares each read
+/// with the last write.
+async fn run_random_requests(user: &Actor<'_>, number: u64) {
     let mut name = format!("List {number}");
     let list = user.create_bucketlist(&name).await;
     let mut items: Vec<i64> = Vec::new();
@@ -352,32 +352,32 @@ async fn storm(user: &Actor<'_>, number: u64) {
     }
 }
 
-/// Where several servers share a database, each sees at once what another wrote.
+/// Servers that share a database see each other's writes at once.
 #[tokio::test]
 async fn two_servers_over_one_database_agree() {
     let app = TestApp::over(Database::new(Engine::Postgres), |_| {}).await;
-    let other = beside(&app, app.config.responses.cache_bytes);
+    let other = second_server(&app, app.config.responses.cache_bytes);
     let user = app.user().await;
     for number in 0..writes(0, 0).len() {
         let list = user.create_bucketlist(&format!("List {number}")).await;
         let item = user.create_item(list, "Cape Horn").await;
         for path in reads(list, item) {
-            ask(&other, &user, &path).await;
-            assert!(is_hit(&ask(&other, &user, &path).await), "{path}");
+            get_from(&other, &user, &path).await;
+            assert!(is_hit(&get_from(&other, &user, &path).await), "{path}");
         }
-        // Written here, read there.
+        // Written on one server, read on the other.
         let change = writes(list, item).swap_remove(number);
-        let made = write(&user, &change).await;
-        let truth = beside(&app, 0);
+        let created = write(&user, &change).await;
+        let truth = second_server(&app, 0);
         for path in reads(list, item) {
-            let response = ask(&other, &user, &path).await;
-            assert_eq!(content(&response), content(&ask(&truth, &user, &path).await), "{} {}", change.0, change.1);
+            let response = get_from(&other, &user, &path).await;
+            assert_eq!(content(&response), content(&get_from(&truth, &user, &path).await), "{} {}", change.0, change.1);
         }
         if change.0 == Method::POST && !change.1.contains("/items") {
-            user.delete(made.header("location")).await.expect(204);
+            user.delete(created.header("location")).await.expect(204);
         }
     }
-    // A session that ends here gets nothing there.
+    // A session that ends on one server is rejected by the other.
     user.request(Method::POST, "/v2/auth/logout").send().await.expect(204);
-    assert_eq!(ask(&other, &user, "/v2/bucketlists").await.status, 401);
+    assert_eq!(get_from(&other, &user, "/v2/bucketlists").await.status, 401);
 }

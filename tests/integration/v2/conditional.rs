@@ -1,10 +1,10 @@
-//! Entity tags, and what is read again: 304 for a client that has it already (RFC 9110, section 13.1.2).
+//! ETags and If-None-Match: 304 for a client that has the current representation (RFC 9110, section 13.1.2).
 
 use poem::http::Method;
 
 use crate::support::{Actor, TestApp, TestResponse, UncheckedResponse, Value, json};
 
-/// The strong tag of an answer, without its quotes.
+/// The strong ETag of a response, without quotes.
 fn opaque(response: &TestResponse) -> String {
     let tag = response.header("etag");
     let opaque = tag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
@@ -13,23 +13,23 @@ fn opaque(response: &TestResponse) -> String {
     opaque.to_owned()
 }
 
-async fn tag(actor: &Actor<'_>, path: &str) -> String {
+async fn etag(actor: &Actor<'_>, path: &str) -> String {
     opaque(&actor.get(path).await.expect(200))
 }
 
-async fn unless(actor: &Actor<'_>, path: &str, known: &str) -> UncheckedResponse {
+async fn get_if_none_match(actor: &Actor<'_>, path: &str, known: &str) -> UncheckedResponse {
     actor.request(Method::GET, path).header("if-none-match", known).send().await
 }
 
-/// PATCH as each path wants it.
+/// PATCH with the media type of the path.
 async fn patch(actor: &Actor<'_>, path: &str, body: &Value) -> TestResponse {
     let request = actor.request(Method::PATCH, path);
     let request = if path.contains("/users/") { request.json(body) } else { request.merge_patch(body) };
     request.send().await.expect(200)
 }
 
-/// A list with an item, their owner's account, and what an administrator sees: everything that has a tag.
-async fn tagged(admin: &Actor<'_>) -> Vec<String> {
+/// Every kind of resource with an ETag: a bucketlist, an item, the account, and administrator resources.
+async fn paths_with_etags(admin: &Actor<'_>) -> Vec<String> {
     let list = admin.create_bucketlist("See the world").await;
     let item = admin.create_item(list, "Cape Horn").await;
     let list = format!("/v2/bucketlists/{list}");
@@ -54,16 +54,16 @@ async fn tagged(admin: &Actor<'_>) -> Vec<String> {
 }
 
 both_engines! {
-    async fn a_write_answers_with_the_tag_that_a_read_will_have(engine: Engine) {
+    async fn write_returns_the_etag_of_the_next_read(engine: Engine) {
         let app = TestApp::new(engine).await;
         let (admin, other) = (app.admin().await, app.user().await);
         let list = admin.post("/v2/bucketlists", &json!({"name": "See the world"})).await.expect(201);
         let list_path = list.header("location").to_owned();
         let item = admin.post(&format!("{list_path}/items"), &json!({"name": "Cape Horn"})).await.expect(201);
         let item_path = item.header("location").to_owned();
-        // The item is counted in its list.
-        assert_ne!(tag(&admin, &list_path).await, opaque(&list));
-        assert_eq!(tag(&admin, &item_path).await, opaque(&item));
+        // The bucketlist has the number of its items.
+        assert_ne!(etag(&admin, &list_path).await, opaque(&list));
+        assert_eq!(etag(&admin, &item_path).await, opaque(&item));
 
         for (path, replacement, changes) in [
             (list_path, Some(json!({"name": "See it all"})), json!({"description": "All of it."})),
@@ -71,14 +71,14 @@ both_engines! {
             ("/v2/users/me".to_owned(), None, json!({"name": "Ada"})),
             (format!("/v2/admin/users/{}", other.id()), None, json!({"disabled": true})),
         ] {
-            let mut tags = vec![tag(&admin, &path).await];
+            let mut tags = vec![etag(&admin, &path).await];
             if let Some(body) = replacement {
                 let response = admin.put(&path, &body).await.expect(200);
-                assert_eq!(tag(&admin, &path).await, opaque(&response), "{path}");
+                assert_eq!(etag(&admin, &path).await, opaque(&response), "{path}");
                 tags.push(opaque(&response));
             }
             let response = patch(&admin, &path, &changes).await;
-            assert_eq!(tag(&admin, &path).await, opaque(&response), "{path}");
+            assert_eq!(etag(&admin, &path).await, opaque(&response), "{path}");
             tags.push(opaque(&response));
             let count = tags.len();
             tags.sort();
@@ -87,10 +87,10 @@ both_engines! {
         }
     }
 
-    async fn who_has_it_already_is_told_so(engine: Engine) {
+    async fn matching_if_none_match_returns_304(engine: Engine) {
         let app = TestApp::new(engine).await;
         let admin = app.admin().await;
-        for path in tagged(&admin).await {
+        for path in paths_with_etags(&admin).await {
             let whole = admin.get(&path).await.expect(200);
             assert_eq!(whole.header("cache-control"), "private, no-cache");
             let opaque = opaque(&whole);
@@ -102,7 +102,7 @@ both_engines! {
                 (format!("\"{opaque}-gzip\""), format!("\"{opaque}-gzip\"")),
                 (format!("\"a,b\", W/\"{opaque}-zstd\""), format!("\"{opaque}-zstd\"")),
             ] {
-                let same = unless(&admin, &path, &known).await.expect(304);
+                let same = get_if_none_match(&admin, &path, &known).await.expect(304);
                 assert!(same.body.is_empty(), "{path} {known}");
                 assert_eq!(same.header("etag"), says, "{path} {known}");
                 assert_eq!(same.header("cache-control"), "private, no-cache");
@@ -113,20 +113,20 @@ both_engines! {
                 assert_eq!(head.header("etag"), says, "{path} {known}");
             }
             for known in ["\"other\"", "\"\"", "\"*\"", &format!("\"{}\"", &opaque[1..]), &format!("\"{opaque}-x\"")] {
-                let response = unless(&admin, &path, known).await.expect(200);
+                let response = get_if_none_match(&admin, &path, known).await.expect(200);
                 assert_eq!(response.body, whole.body, "{path} {known}");
                 assert_eq!(response.header("etag"), whole.header("etag"), "{path} {known}");
             }
         }
     }
 
-    async fn a_compressed_answer_has_a_tag_of_its_own(engine: Engine) {
+    async fn compressed_response_has_its_own_etag(engine: Engine) {
         let app = TestApp::new(engine).await;
         let user = app.user().await;
         let body = json!({"name": "Long", "description": "North by north-west. ".repeat(47)});
-        let made = user.post("/v2/bucketlists", &body).await.expect(201);
-        let path = made.header("location");
-        let plain = opaque(&made);
+        let created = user.post("/v2/bucketlists", &body).await.expect(201);
+        let path = created.header("location");
+        let plain = opaque(&created);
         for encoding in ["gzip", "br", "zstd"] {
             let read = |known: String| {
                 let request = user.request(Method::GET, path).header("accept-encoding", encoding);
@@ -137,7 +137,7 @@ both_engines! {
             assert_eq!(compressed.header("etag"), format!("\"{plain}-{encoding}\""));
             let same = read(compressed.header("etag").to_owned()).await.expect(304);
             assert_eq!(same.header("etag"), compressed.header("etag"));
-            // It is the tag of the state as well: a change may be made to depend on it.
+            // The suffixed ETag identifies the same state: If-Match accepts it.
             let renamed = user.request(Method::PATCH, path).merge_patch(&json!({"name": encoding}));
             let stale = renamed.header("if-match", &format!("\"{plain}x-{encoding}\"")).send().await;
             stale.expect_error(412, "PRECONDITION_FAILED");
@@ -146,25 +146,25 @@ both_engines! {
         change.header("if-match", &format!("\"{plain}-br\"")).send().await.expect(200);
     }
 
-    async fn what_is_no_list_of_tags_is_refused_by_every_read(engine: Engine) {
+    async fn malformed_if_none_match_returns_400(engine: Engine) {
         let app = TestApp::new(engine).await;
         let admin = app.admin().await;
-        for path in tagged(&admin).await {
-            for round in ["new", "kept in memory"] {
+        for path in paths_with_etags(&admin).await {
+            for round in ["new", "cached"] {
                 for known in ["abc", "\"a", "*, \"a\"", "W/", "'a'", "w/\"a\"", "\"a\" \"b\"", ",", &"x".repeat(10_000)] {
-                    let refused = unless(&admin, &path, known).await.expect_error(400, "INVALID_HEADER");
-                    let errors = &refused.json()["errors"];
+                    let rejected = get_if_none_match(&admin, &path, known).await.expect_error(400, "INVALID_HEADER");
+                    let errors = &rejected.json()["errors"];
                     assert_eq!(errors[0]["header"], "If-None-Match", "{path} {round}");
                     assert_eq!(errors.as_array().unwrap().len(), 1);
                 }
                 let long = format!("\"{}\"", "a".repeat(10_000));
-                unless(&admin, &path, &long).await.expect_error(400, "INVALID_HEADER");
+                get_if_none_match(&admin, &path, &long).await.expect_error(400, "INVALID_HEADER");
                 admin.get(&path).await.expect(200);
             }
         }
     }
 
-    async fn the_tag_changes_with_the_state_and_only_then(engine: Engine) {
+    async fn etag_changes_only_with_the_state(engine: Engine) {
         let app = TestApp::new(engine).await;
         let (user, other) = (app.admin().await, app.user().await);
         let (id, beside) = (user.create_bucketlist("See the world").await, user.create_bucketlist("Learn").await);
@@ -174,11 +174,11 @@ both_engines! {
         let tags = async || {
             let mut tags = Vec::new();
             for path in paths {
-                tags.push(tag(&user, path).await);
+                tags.push(etag(&user, path).await);
             }
             tags
         };
-        // Which of the four a step changes.
+        // Which of the four resources each step changes.
         let mut before = tags().await;
         let mut expect = async |what: &str, changed: [bool; 4]| {
             let now = tags().await;
@@ -205,8 +205,8 @@ both_engines! {
         user.put(&format!("/v2/bucketlists/{theirs}"), &json!({"name": "x"})).await.expect(404);
         user.patch("/v2/users/me", &json!({"name": "Ada"})).await.expect(200);
         let (path, stale) = (&list, "\"stale\"");
-        let refused = user.request(Method::PUT, path).json(&json!({"name": "x"})).header("if-match", stale).send().await;
-        refused.expect(412);
-        expect("others', and what was refused", [false; 4]).await;
+        let rejected = user.request(Method::PUT, path).json(&json!({"name": "x"})).header("if-match", stale).send().await;
+        rejected.expect(412);
+        expect("resources of others, and a rejected write", [false; 4]).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Lists as their readers want them: a page of JSON, or every row as CSV or NDJSON.
+//! Content negotiation of lists: a page of JSON, or all rows as CSV or NDJSON.
 
 use std::collections::BTreeMap;
 
@@ -19,8 +19,8 @@ async fn get(who: &Actor<'_>, path: &str, accept: &str) -> TestResponse {
     who.request(Method::GET, path).header("accept", accept).send().await.expect(200)
 }
 
-/// The rows of every page from `path` on.
-async fn walk(who: &Actor<'_>, path: &str) -> Vec<Value> {
+/// The rows of all pages, starting with `path`.
+async fn all_pages(who: &Actor<'_>, path: &str) -> Vec<Value> {
     let (mut next, mut rows) = (json!(path), Vec::new());
     while let Some(path) = next.as_str() {
         let page = who.get(path).await.expect(200).json();
@@ -44,7 +44,7 @@ fn ndjson(response: &TestResponse) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// What CSV says of rows of these columns, as long as no text is a formula.
+/// The CSV records of rows with these columns, if no cell is a formula.
 fn records(columns: &[String], rows: &[Value]) -> Vec<Vec<String>> {
     let cell = |value: &Value| match value {
         Value::Null => String::new(),
@@ -54,7 +54,7 @@ fn records(columns: &[String], rows: &[Value]) -> Vec<Vec<String>> {
     rows.iter().map(|row| columns.iter().map(|column| cell(&row[column])).collect()).collect()
 }
 
-/// The columns that the document shows in its example of a list's CSV.
+/// The columns of the CSV example in the document.
 fn documented_columns(path: &str) -> Vec<String> {
     let document = v2::document().value();
     let content = &document["paths"][path]["get"]["responses"]["200"]["content"];
@@ -62,36 +62,36 @@ fn documented_columns(path: &str) -> Vec<String> {
     example.lines().next().unwrap().split(',').map(str::to_owned).collect()
 }
 
-/// Fails unless a list shows the same rows in each format; returns them.
-async fn expect_alike(who: &Actor<'_>, path: &str, query: &str) -> Vec<Value> {
+/// Asserts that a list has the same rows in each format and returns them.
+async fn assert_same_rows(who: &Actor<'_>, path: &str, query: &str) -> Vec<Value> {
     let join = |more: &str| {
         let parameters: Vec<&str> = [query, more].into_iter().filter(|part| !part.is_empty()).collect();
         format!("{path}?{}", parameters.join("&"))
     };
-    let rows = walk(who, &join("per_page=100")).await;
+    let rows = all_pages(who, &join("per_page=100")).await;
     let (columns, found) = csv(&get(who, &join(""), CSV).await);
     assert_eq!(found, records(&columns, &rows), "{path}?{query}");
     assert_eq!(ndjson(&get(who, &join(""), NDJSON).await), rows, "{path}?{query}");
     rows
 }
 
-/// Makes items in calls of a thousand.
-async fn make(who: &Actor<'_>, list: i64, items: &[Value]) {
+/// Creates items in batches of a thousand.
+async fn create_items(who: &Actor<'_>, list: i64, items: &[Value]) {
     for items in items.chunks(1000) {
         who.post(&format!("/v2/bucketlists/{list}/items/batch"), &json!({"items": items})).await.expect(201);
     }
 }
 
-/// Decompresses an answer: poem does so with requests, so it is sent back as one.
+/// Decompresses a response: poem decompresses request bodies, so it is sent as one.
 async fn decompressed(response: TestResponse) -> Vec<u8> {
-    let echo = endpoint::make(|request: Request| async move { Response::builder().body(request.into_body()) });
+    let echo = endpoint::create_items(|request: Request| async move { Response::builder().body(request.into_body()) });
     let request = Request::builder().header(CONTENT_ENCODING, response.header("content-encoding")).body(response.body);
     let response = echo.with(Compression::new()).call(request).await.unwrap().into_response();
     response.into_body().into_vec().await.unwrap()
 }
 
 both_engines! {
-    async fn a_list_is_json_unless_something_else_is_liked_better(engine: Engine) {
+    async fn list_is_json_unless_another_format_is_preferred(engine: Engine) {
         let app = TestApp::new(engine).await;
         let admin = app.admin().await;
         let items = format!("/v2/bucketlists/{}/items", admin.create_bucketlist("a").await);
@@ -138,7 +138,7 @@ both_engines! {
                 }
             }
         }
-        // What is no list has one form.
+        // Other resources have one format.
         for path in ["/v2/users/me", "/v2/auth/sessions", "/v2/search?q=a"] {
             let request = admin.request(Method::GET, path).header("accept", CSV);
             let problem = request.send().await.expect_error(406, "NOT_ACCEPTABLE").json();
@@ -146,17 +146,17 @@ both_engines! {
         }
     }
 
-    async fn every_list_has_the_same_rows_in_every_format(engine: Engine) {
+    async fn every_format_has_the_same_rows(engine: Engine) {
         let app = TestApp::new(engine).await;
         let admin = app.admin().await;
         app.user().await;
         let list = admin.create_bucketlist("See the world").await;
         admin.post("/v2/bucketlists", &json!({"name": "Second", "description": "a,b"})).await.expect(201);
-        make(&admin, list, &[json!({"name": "x", "done": true, "due_on": "2028-02-29"}), json!({"name": "y"})]).await;
+        create_items(&admin, list, &[json!({"name": "x", "done": true, "due_on": "2028-02-29"}), json!({"name": "y"})]).await;
         let items = "/bucketlists/{bucketlist_id}/items";
         for (template, file) in [("/bucketlists", "bucketlists"), (items, "items"), ("/admin/users", "users")] {
             let path = format!("/v2{}", template.replace("{bucketlist_id}", &list.to_string()));
-            assert_eq!(expect_alike(&admin, &path, "").await.len(), 2);
+            assert_eq!(assert_same_rows(&admin, &path, "").await.len(), 2);
             let table = get(&admin, &path, CSV).await;
             assert_eq!(table.header("content-type"), "text/csv; charset=utf-8; header=present");
             assert_eq!(table.header("content-disposition"), format!("attachment; filename=\"{file}.csv\""));
@@ -181,19 +181,19 @@ both_engines! {
         }
     }
 
-    async fn a_long_list_is_streamed_whole(engine: Engine) {
+    async fn long_list_is_streamed_completely(engine: Engine) {
         let app = TestApp::new(engine).await;
         let user = app.user().await;
         let list = user.create_bucketlist("Long").await;
         let rows: Vec<Value> = (0..1203)
             .map(|number| json!({"name": format!("Item {}", number % 400), "done": number % 3 == 0}))
             .collect();
-        make(&user, list, &rows).await;
+        create_items(&user, list, &rows).await;
         let path = format!("/v2/bucketlists/{list}/items");
-        let all = expect_alike(&user, &path, "").await;
+        let all = assert_same_rows(&user, &path, "").await;
         let names: Vec<&Value> = all.iter().map(|row| &row["name"]).collect();
         assert_eq!(names, rows.iter().map(|row| &row["name"]).collect::<Vec<_>>(), "every row once, in order");
-        // Many rows of the same name and instant: the batches must not lose or repeat any where they meet.
+        // Many rows with equal sort values: the batches must neither skip nor repeat any.
         for (query, count) in [
             ("sort=name", 1203),
             ("sort=-name", 1203),
@@ -206,24 +206,24 @@ both_engines! {
             ("created_after=2027-01-15T08:00:00Z", 0),
             ("due_before=2030-01-01", 0),
         ] {
-            assert_eq!(expect_alike(&user, &path, query).await.len(), count, "{query}");
+            assert_eq!(assert_same_rows(&user, &path, query).await.len(), count, "{query}");
         }
         let empty = get(&user, &format!("{path}?q=nothing"), CSV).await;
         assert_eq!(csv(&empty).0, documented_columns("/bucketlists/{bucketlist_id}/items"));
         assert_eq!(get(&user, &format!("{path}?q=nothing"), NDJSON).await.body, b"");
 
-        // A stream begins where a page ended.
+        // A stream starts after a cursor.
         let page = user.get(&format!("{path}?sort=-name&per_page=40")).await.expect(200).json();
         let cursor = page["links"]["next"].as_str().unwrap().split_once("cursor=").unwrap().1.to_owned();
         let query = format!("sort=-name&cursor={cursor}");
-        assert_eq!(expect_alike(&user, &path, &query).await.len(), 1163);
+        assert_eq!(assert_same_rows(&user, &path, &query).await.len(), 1163);
         for accept in [CSV, NDJSON] {
             let request = user.request(Method::GET, &format!("{path}?cursor={cursor}")).header("accept", accept);
-            let refused = request.send().await.expect_error(400, "INVALID_CURSOR").json();
-            assert_eq!(refused["errors"][0]["parameter"], "cursor");
+            let rejected = request.send().await.expect_error(400, "INVALID_CURSOR").json();
+            assert_eq!(rejected["errors"][0]["parameter"], "cursor");
         }
 
-        // With `per_page` it is a page with the links of one, whatever its format.
+        // With `per_page`, every format is paginated and has links.
         let (mut next, mut ids) = (format!("{path}?per_page=70"), Vec::new());
         let mut pages = 0;
         loop {
@@ -259,28 +259,28 @@ both_engines! {
     async fn nested_items_are_streamed_with_their_lists(engine: Engine) {
         let app = TestApp::new(engine).await;
         let user = app.user().await;
-        // More than are fetched at once.
+        // More than one batch.
         for number in 0..120 {
             let list = user.create_bucketlist(&format!("List {number}")).await;
             let items: Vec<Value> = (0..number % 3).map(|item| json!({"name": format!("{number}.{item}")})).collect();
-            make(&user, list, &items).await;
+            create_items(&user, list, &items).await;
         }
         for query in ["include=items", "include=items&sort=-name", "include=items,total&sort=updated_at&q=list+1"] {
-            let rows = expect_alike(&user, "/v2/bucketlists", query).await;
+            let rows = assert_same_rows(&user, "/v2/bucketlists", query).await;
             assert!(rows.iter().all(|row| row["items"].as_array().unwrap().len() as u64 == row["items_total"]), "{query}");
             assert!(rows.iter().any(|row| row["items_total"] == 2));
         }
-        assert!(expect_alike(&user, "/v2/bucketlists", "").await.iter().all(|row| row["items"].is_null()));
+        assert!(assert_same_rows(&user, "/v2/bucketlists", "").await.iter().all(|row| row["items"].is_null()));
     }
 
-    async fn rows_are_not_counted_to_be_streamed(engine: Engine) {
+    async fn streaming_does_not_count_rows(engine: Engine) {
         let app = TestApp::configured(engine, |config| config.responses.cache_bytes = 0).await;
         let user = app.user().await;
         let list = user.create_bucketlist("a").await;
-        make(&user, list, &vec![json!({"name": "x"}); 1100]).await;
+        create_items(&user, list, &vec![json!({"name": "x"}); 1100]).await;
         let mut needed = Vec::new();
         for query in ["q=x", "q=x&include=total"] {
-            // An access token is looked up again now and then; the smallest of a few counts has none of that.
+            // The token status is read again from time to time; the smallest count does not include it.
             let mut least = u64::MAX;
             for _ in 0..4 {
                 let before = app.app.db.statements();
@@ -292,11 +292,11 @@ both_engines! {
         assert_eq!(needed[0], needed[1], "{engine:?}");
     }
 
-    async fn a_spreadsheet_reads_text_and_runs_nothing(engine: Engine) {
+    async fn csv_cells_cannot_be_formulas(engine: Engine) {
         let app = TestApp::new(engine).await;
         let user = app.user().await;
         let list = user.create_bucketlist("=HYPERLINK(\"http://evil.example\")").await;
-        // What is stored, and whether it gets an apostrophe.
+        // Stored text, and whether the cell gets an apostrophe.
         let texts = [
             ("=1+1", true),
             ("+1", true),
@@ -316,9 +316,9 @@ both_engines! {
             ("1e5", false),
         ];
         let rows = texts.map(|(text, _)| json!({"name": text, "description": format!("{text}\r\n\tand, \"then\"\n")}));
-        make(&user, list, &rows).await;
+        create_items(&user, list, &rows).await;
         let path = format!("/v2/bucketlists/{list}/items");
-        let stored = walk(&user, &path).await;
+        let stored = all_pages(&user, &path).await;
         let (columns, found) = csv(&get(&user, &path, CSV).await);
         let at = |name: &str| columns.iter().position(|column| column == name).unwrap();
         assert_eq!((found.len(), stored.len()), (texts.len(), texts.len()));
@@ -342,22 +342,22 @@ both_engines! {
         assert_eq!((users.len(), users[0][name].as_str()), (1, "'@me"));
     }
 
-    async fn a_row_that_is_added_while_a_list_is_read_is_no_harm(engine: Engine) {
+    async fn row_inserted_while_streaming_does_not_break_the_stream(engine: Engine) {
         let app = TestApp::new(engine).await;
         let user = app.user().await;
         let list = user.create_bucketlist("a").await;
         let rows: Vec<Value> = (0..1100).map(|number| json!({"name": format!("Item {number:04}")})).collect();
-        make(&user, list, &rows).await;
+        create_items(&user, list, &rows).await;
         let path = format!("/v2/bucketlists/{list}/items");
         let request = Request::builder().uri_str(format!("{path}?sort=name")).header("accept", NDJSON);
         let request = request.header("authorization", format!("Bearer {}", user.token())).finish();
-        // The first batch is fetched, the others are not until somebody reads.
+        // Only the first batch is fetched before the client reads.
         let response = app.call(request).await;
-        let ids: Vec<i64> = walk(&user, &path).await.iter().map(|row| row["id"].as_i64().unwrap()).collect();
+        let ids: Vec<i64> = all_pages(&user, &path).await.iter().map(|row| row["id"].as_i64().unwrap()).collect();
         for gone in [3, 700, 1099] {
             user.delete(&format!("{path}/{}", ids[gone])).await.expect(204);
         }
-        make(&user, list, &[json!({"name": "Item 0000 a"}), json!({"name": "Item 0900 a"})]).await;
+        create_items(&user, list, &[json!({"name": "Item 0000 a"}), json!({"name": "Item 0900 a"})]).await;
         let text = response.into_body().into_string().await.unwrap();
         let names: Vec<String> = text
             .lines()

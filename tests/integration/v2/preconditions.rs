@@ -1,11 +1,11 @@
-//! If-Match: a change is made to the state its author has seen, or not at all (RFC 9110, section 13.1.1).
+//! If-Match: a write applies only to the state that the client has read (RFC 9110, section 13.1.1).
 
 use futures_util::future::join;
 use poem::http::Method;
 
 use crate::support::{Actor, RequestBuilder, TestApp, UncheckedResponse, Value, json};
 
-/// A change of something that has a tag.
+/// A write to a resource with an ETag.
 struct Change {
     method: Method,
     path: String,
@@ -27,8 +27,8 @@ impl Change {
         }
     }
 
-    /// Makes it, if this is the state.
-    async fn make(&self, actor: &Actor<'_>, if_match: Option<&str>) -> UncheckedResponse {
+    /// Sends the write with this `If-Match`.
+    async fn send(&self, actor: &Actor<'_>, if_match: Option<&str>) -> UncheckedResponse {
         let request = self.request(actor);
         let request = if_match.into_iter().fold(request, |request, tags| request.header("if-match", tags));
         request.send().await
@@ -39,7 +39,7 @@ impl Change {
     }
 }
 
-/// Every kind of change, each of a thing of its own; each changes something.
+/// Every kind of write, each to another resource; each changes the state.
 async fn changes(app: &TestApp, admin: &Actor<'_>) -> Vec<Change> {
     let mut changes = Vec::new();
     for (number, method) in [Method::PUT, Method::PATCH, Method::DELETE].into_iter().enumerate() {
@@ -47,7 +47,7 @@ async fn changes(app: &TestApp, admin: &Actor<'_>) -> Vec<Change> {
         let id = admin.create_bucketlist(&format!("List {number}")).await;
         let list = format!("/v2/bucketlists/{id}");
         let item = format!("/v2/bucketlists/{id}/items/{}", admin.create_item(id, "Cape Horn").await);
-        // The item first: it is gone with its list.
+        // The item first: deleting the bucketlist deletes it.
         changes.push(Change::new(method.clone(), &item, body(json!({"name": "Round Cape Horn", "done": true}))));
         changes.push(Change::new(method.clone(), &list, body(json!({"name": format!("Renamed {number}")}))));
     }
@@ -61,14 +61,14 @@ async fn changes(app: &TestApp, admin: &Actor<'_>) -> Vec<Change> {
     changes
 }
 
-/// The tag, quoted, and the body.
+/// The ETag, with quotes, and the body.
 async fn state(actor: &Actor<'_>, path: &str) -> (String, Value) {
     let response = actor.get(path).await.expect(200);
     (response.header("etag").to_owned(), response.json())
 }
 
 both_engines! {
-    async fn whoever_asks_that_there_be_nothing_overwrites_nothing(engine: Engine) {
+    async fn if_none_match_any_returns_412_for_existing_resources(engine: Engine) {
         let app = TestApp::new(engine).await;
         let admin = app.admin().await;
         for change in changes(&app, &admin).await {
@@ -77,44 +77,44 @@ both_engines! {
             request.send().await.expect_error(412, "PRECONDITION_FAILED");
             assert_eq!(state(&admin, &change.path).await, before);
         }
-        // Where there is nothing, there is nothing to change either.
+        // A missing resource returns 404 in any case.
         let nothing = admin.request(Method::DELETE, "/v2/bucketlists/999999").header("if-none-match", "*");
         nothing.send().await.expect_error(404, "BUCKETLIST_NOT_FOUND");
     }
 
-    async fn a_change_is_made_to_the_state_it_names_and_to_no_other(engine: Engine) {
+    async fn if_match_with_another_state_returns_412(engine: Engine) {
         let app = TestApp::new(engine).await;
         let admin = app.admin().await;
         for change in changes(&app, &admin).await {
-            let what = format!("{} {}", change.method, change.path);
+            let name = format!("{} {}", change.method, change.path);
             let (tag, body) = state(&admin, &change.path).await;
             let other = format!("{}0\"", tag.trim_end_matches('"'));
             for stale in [&other, "\"\"", &format!("W/{tag}"), &format!("W/{tag}, {other}"), "\"*\""] {
-                let refused = change.make(&admin, Some(stale)).await.expect_error(412, "PRECONDITION_FAILED");
-                assert_eq!(refused.header("content-type"), "application/problem+json", "{what}");
-                assert_eq!(state(&admin, &change.path).await, (tag.clone(), body.clone()), "{what} {stale}");
+                let rejected = change.send(&admin, Some(stale)).await.expect_error(412, "PRECONDITION_FAILED");
+                assert_eq!(rejected.header("content-type"), "application/problem+json", "{name}");
+                assert_eq!(state(&admin, &change.path).await, (tag.clone(), body.clone()), "{name} {stale}");
             }
             let listed = format!("{other}, W/\"old\" ,{tag}");
-            let made = change.make(&admin, Some(&listed)).await.any();
+            let response = change.send(&admin, Some(&listed)).await.any();
             if change.is_deletion() {
-                assert_eq!(made.status, 204, "{what}");
+                assert_eq!(response.status, 204, "{name}");
                 admin.get(&change.path).await.expect(404);
-                // Without anything to change there is no state either: it is missing.
-                change.make(&admin, Some(&tag)).await.expect(404);
-                change.make(&admin, Some("*")).await.expect(404);
+                // A deleted resource returns 404, not 412.
+                change.send(&admin, Some(&tag)).await.expect(404);
+                change.send(&admin, Some("*")).await.expect(404);
                 continue;
             }
-            assert_eq!(made.status, 200, "{what}");
-            assert_ne!(made.header("etag"), tag, "{what}");
-            assert_eq!(state(&admin, &change.path).await.0, made.header("etag"), "{what}");
-            change.make(&admin, Some(&tag)).await.expect_error(412, "PRECONDITION_FAILED");
-            change.make(&admin, Some(made.header("etag"))).await.expect(200);
-            change.make(&admin, Some("*")).await.expect(200);
-            change.make(&admin, None).await.expect(200);
+            assert_eq!(response.status, 200, "{name}");
+            assert_ne!(response.header("etag"), tag, "{name}");
+            assert_eq!(state(&admin, &change.path).await.0, response.header("etag"), "{name}");
+            change.send(&admin, Some(&tag)).await.expect_error(412, "PRECONDITION_FAILED");
+            change.send(&admin, Some(response.header("etag"))).await.expect(200);
+            change.send(&admin, Some("*")).await.expect(200);
+            change.send(&admin, None).await.expect(200);
         }
     }
 
-    async fn what_is_no_list_of_tags_changes_nothing(engine: Engine) {
+    async fn malformed_if_match_returns_400(engine: Engine) {
         let app = TestApp::new(engine).await;
         let admin = app.admin().await;
         let many = vec!["\"a\""; 101].join(",");
@@ -123,63 +123,63 @@ both_engines! {
             let before = state(&admin, &change.path).await;
             let short = ["abc", "\"a", "*, \"a\"", "*, *", "W/", "W/abc", "", ",", "\"a\" \"b\"", "'a'"];
             for tags in short.into_iter().chain(long.iter().map(String::as_str)) {
-                let refused = change.make(&admin, Some(tags)).await.expect_error(400, "INVALID_HEADER");
-                assert_eq!(refused.json()["errors"][0]["header"], "If-Match");
+                let rejected = change.send(&admin, Some(tags)).await.expect_error(400, "INVALID_HEADER");
+                assert_eq!(rejected.json()["errors"][0]["header"], "If-Match");
             }
             assert_eq!(state(&admin, &change.path).await, before, "{} {}", change.method, change.path);
         }
     }
 
-    async fn where_it_is_required_a_change_names_the_state_it_means(engine: Engine) {
+    async fn missing_if_match_returns_428_where_required(engine: Engine) {
         let app = TestApp::configured(engine, |config| config.responses.requires_if_match = true).await;
         let admin = app.admin().await;
         for change in changes(&app, &admin).await {
             let (tag, body) = state(&admin, &change.path).await;
-            change.make(&admin, None).await.expect_error(428, "PRECONDITION_REQUIRED");
+            change.send(&admin, None).await.expect_error(428, "PRECONDITION_REQUIRED");
             assert_eq!(state(&admin, &change.path).await, (tag.clone(), body));
-            change.make(&admin, Some("\"stale\"")).await.expect_error(412, "PRECONDITION_FAILED");
-            let made = change.make(&admin, Some(&tag)).await.any();
-            assert_eq!(made.status, if change.is_deletion() { 204 } else { 200 }, "{} {}", change.method, change.path);
+            change.send(&admin, Some("\"stale\"")).await.expect_error(412, "PRECONDITION_FAILED");
+            let response = change.send(&admin, Some(&tag)).await.any();
+            assert_eq!(response.status, if change.is_deletion() { 204 } else { 200 }, "{} {}", change.method, change.path);
         }
-        // What makes something new, and v1, need none.
-        let made = admin.post("/v2/bucketlists", &json!({"name": "New"})).await.expect(201);
-        let v1 = made.header("location").replace("/v2/", "/v1/");
+        // Creation and v1 require no If-Match.
+        let response = admin.post("/v2/bucketlists", &json!({"name": "New"})).await.expect(201);
+        let v1 = response.header("location").replace("/v2/", "/v1/");
         admin.put(&v1, &json!({"name": "Newer"})).await.expect(200);
         admin.delete(&v1).await.expect(204);
     }
 
-    async fn an_account_is_deleted_in_the_state_it_was_seen_in(engine: Engine) {
+    async fn account_deletion_honors_if_match(engine: Engine) {
         let app = TestApp::configured(engine, |config| config.responses.requires_if_match = true).await;
         let user = app.user().await;
         let body = json!({"password": Actor::PASSWORD});
         let deletion = Change::new(Method::DELETE, "/v2/users/me", body);
         let (stale, _) = state(&user, "/v2/users/me").await;
         user.patch("/v1/users/me", &json!({"name": "Ada"})).await.expect(200);
-        deletion.make(&user, None).await.expect_error(428, "PRECONDITION_REQUIRED");
-        deletion.make(&user, Some("abc")).await.expect_error(400, "INVALID_HEADER");
-        deletion.make(&user, Some(&stale)).await.expect_error(412, "PRECONDITION_FAILED");
+        deletion.send(&user, None).await.expect_error(428, "PRECONDITION_REQUIRED");
+        deletion.send(&user, Some("abc")).await.expect_error(400, "INVALID_HEADER");
+        deletion.send(&user, Some(&stale)).await.expect_error(412, "PRECONDITION_FAILED");
         let (tag, me) = state(&user, "/v2/users/me").await;
         assert_eq!(me["name"], "Ada");
-        deletion.make(&user, Some(&tag)).await.expect(204);
+        deletion.send(&user, Some(&tag)).await.expect(204);
         user.get("/v2/users/me").await.expect(401);
     }
 
-    async fn what_is_not_ones_own_is_missing_whatever_is_demanded_of_it(engine: Engine) {
+    async fn resource_of_another_user_returns_404_with_any_if_match(engine: Engine) {
         let app = TestApp::new(engine).await;
-        let (admin, stranger) = (app.admin().await, app.user().await);
+        let (admin, other_user) = (app.admin().await, app.user().await);
         for change in changes(&app, &admin).await {
             if !change.path.contains("/bucketlists/") {
                 continue;
             }
             let before = state(&admin, &change.path).await;
             for tags in [before.0.as_str(), "\"stale\"", "*"] {
-                change.make(&stranger, Some(tags)).await.expect_error(404, "BUCKETLIST_NOT_FOUND");
+                change.send(&other_user, Some(tags)).await.expect_error(404, "BUCKETLIST_NOT_FOUND");
             }
             assert_eq!(state(&admin, &change.path).await, before);
         }
     }
 
-    async fn a_change_through_v1_makes_the_tag_stale(engine: Engine) {
+    async fn change_through_v1_changes_the_etag(engine: Engine) {
         let app = TestApp::new(engine).await;
         let user = app.user().await;
         let id = user.create_bucketlist("See the world").await;
@@ -192,12 +192,12 @@ both_engines! {
                 _ => drop(user.put(&v1, &json!({"name": "See it all"})).await.expect(200)),
             }
             let change = Change::new(Method::PATCH, &path, json!({"name": "Mine"}));
-            change.make(&user, Some(&seen)).await.expect_error(412, "PRECONDITION_FAILED");
+            change.send(&user, Some(&seen)).await.expect_error(412, "PRECONDITION_FAILED");
             assert_eq!(user.get(&v1).await.expect(200).json()["name"], "See it all");
         }
     }
 
-    async fn of_two_writers_who_saw_the_same_one_wins(engine: Engine) {
+    async fn one_of_two_concurrent_updates_returns_412(engine: Engine) {
         let app = TestApp::new(engine).await;
         let user = app.user().await;
         let id = user.create_bucketlist("See the world").await;
@@ -209,7 +209,7 @@ both_engines! {
                 let methods = [Method::PATCH, Method::PUT];
                 let one = Change::new(methods[round % 2].clone(), path, json!({"name": format!("One {round}")}));
                 let two = Change::new(methods[round / 2 % 2].clone(), path, json!({"name": format!("Two {round}")}));
-                let (one, two) = join(one.make(&user, Some(&tag)), two.make(&user, Some(&tag))).await;
+                let (one, two) = join(one.send(&user, Some(&tag)), two.send(&user, Some(&tag))).await;
                 let (won, lost) = if one.0.status == 200 { (one, two) } else { (two, one) };
                 lost.expect_error(412, "PRECONDITION_FAILED");
                 let won = won.expect(200);
@@ -220,7 +220,7 @@ both_engines! {
         }
     }
 
-    async fn of_a_change_and_a_deletion_one_wins(engine: Engine) {
+    async fn one_of_concurrent_update_and_deletion_fails(engine: Engine) {
         let app = TestApp::new(engine).await;
         let user = app.user().await;
         for round in 0..20 {
@@ -234,13 +234,13 @@ both_engines! {
             let change = Change::new(Method::PATCH, &path, json!({"name": format!("Renamed {round}")}));
             let deletion = Change::new(Method::DELETE, &path, Value::Null);
             let (changed, deleted) = if round % 4 < 2 {
-                join(change.make(&user, Some(&tag)), deletion.make(&user, Some(&tag))).await
+                join(change.send(&user, Some(&tag)), deletion.send(&user, Some(&tag))).await
             } else {
-                let (deleted, changed) = join(deletion.make(&user, Some(&tag)), change.make(&user, Some(&tag))).await;
+                let (deleted, changed) = join(deletion.send(&user, Some(&tag)), change.send(&user, Some(&tag))).await;
                 (changed, deleted)
             };
             match deleted.0.status {
-                // Nothing is left that could be in another state.
+                // The resource is deleted: 404, not 412.
                 204 => {
                     changed.expect(404);
                     user.get(&path).await.expect(404);
@@ -254,7 +254,7 @@ both_engines! {
         }
     }
 
-    async fn of_two_deletions_one_finds_something(engine: Engine) {
+    async fn one_of_two_concurrent_deletions_returns_404(engine: Engine) {
         let app = TestApp::new(engine).await;
         let user = app.user().await;
         let id = user.create_bucketlist("See the world").await;
@@ -262,7 +262,7 @@ both_engines! {
             let path = format!("/v2/bucketlists/{id}/items/{}", user.create_item(id, &format!("{round}")).await);
             let (tag, _) = state(&user, &path).await;
             let deletion = Change::new(Method::DELETE, &path, Value::Null);
-            let (one, two) = join(deletion.make(&user, Some(&tag)), deletion.make(&user, Some(&tag))).await;
+            let (one, two) = join(deletion.send(&user, Some(&tag)), deletion.send(&user, Some(&tag))).await;
             let mut statuses = [one.0.status, two.0.status];
             statuses.sort_unstable();
             assert_eq!(statuses, [204, 404]);

@@ -1,4 +1,4 @@
-//! What went wrong, as RFC 9457 says it: everywhere but under `/v1`, in one shape, with a page that explains it.
+//! Problem details (RFC 9457): one format for all errors outside `/v1`, with a page for each type.
 
 use std::collections::BTreeSet;
 
@@ -13,12 +13,12 @@ const FIELDS: [&str; 9] =
 
 type Pairs<'a> = &'a [(&'a str, &'a str)];
 
-/// Who sends what (method, path, headers, body), and the status and code of the answer.
+/// Actor, method, path, headers and body of a request; status and code of its response.
 type Provoked<'a> = (&'a Actor<'a>, &'a str, &'a str, Pairs<'a>, &'a str, u16, &'a str);
 
-/// Fails unless the response is a problem of this status and code that says everything it should.
+/// Asserts that a response is a complete problem of this status and code.
 #[track_caller]
-fn judged(response: UncheckedResponse, status: u16, code: &str) -> TestResponse {
+fn expect_problem(response: UncheckedResponse, status: u16, code: &str) -> TestResponse {
     let response = response.expect_error(status, code);
     assert_eq!(response.header("content-type"), "application/problem+json");
     let body = response.json();
@@ -39,11 +39,11 @@ fn judged(response: UncheckedResponse, status: u16, code: &str) -> TestResponse 
     response
 }
 
-fn places(list: &[(&str, &str)]) -> Vec<(String, String)> {
+fn locations(list: &[(&str, &str)]) -> Vec<(String, String)> {
     list.iter().map(|(place, code)| ((*place).to_owned(), (*code).to_owned())).collect()
 }
 
-/// The only error of a problem.
+/// The only element of `errors`.
 fn only(response: &TestResponse) -> Value {
     let errors = response.json()["errors"].as_array().unwrap().clone();
     assert_eq!(errors.len(), 1, "{errors:?}");
@@ -59,7 +59,7 @@ async fn send(who: &Actor<'_>, method: &str, path: &str, headers: &[(&str, &str)
 }
 
 both_engines! {
-    async fn every_problem_is_said_in_one_shape_and_explained(engine: Engine) {
+    async fn every_problem_has_the_same_format_and_a_page(engine: Engine) {
         let app = TestApp::configured(engine, |config| config.limits.body_bytes = 4096).await;
         let (admin, user, disabled) = (app.admin().await, app.user().await, app.user().await);
         let anonymous = app.anonymous();
@@ -135,10 +135,10 @@ both_engines! {
         ];
         let mut types = BTreeSet::new();
         for (who, method, path, headers, body, status, code) in table {
-            let response = judged(send(who, method, path, headers, body.as_bytes()).await, *status, code);
+            let response = expect_problem(send(who, method, path, headers, body.as_bytes()).await, *status, code);
             types.insert((response.json()["type"].as_str().unwrap().to_owned(), *code));
         }
-        judged(send(&user, "POST", &items, &[], b"{\"name\":\"\xff\"}").await, 400, "INVALID_UTF8");
+        expect_problem(send(&user, "POST", &items, &[], b"{\"name\":\"\xff\"}").await, 400, "INVALID_UTF8");
         types.insert(("/problems/invalid-utf8".to_owned(), "INVALID_UTF8"));
         assert!(types.len() > 30, "{types:?}");
         for (page, code) in types {
@@ -150,7 +150,7 @@ both_engines! {
         assert_eq!((&read["name"], &read["items_total"]), (&json!("See the world"), &json!(1)), "nothing was written");
     }
 
-    async fn what_the_server_says_of_itself_is_a_problem_too(engine: Engine) {
+    async fn server_errors_are_problem_details(engine: Engine) {
         let app = TestApp::configured(engine, |config| {
             config.limits.rate_limit = true;
             config.limits.search_per_minute = 1;
@@ -159,21 +159,21 @@ both_engines! {
         .await;
         let user = app.user().await;
         let path = format!("/v2/bucketlists/{}", user.create_bucketlist("a").await);
-        judged(user.delete(&path).await, 428, "PRECONDITION_REQUIRED");
-        judged(user.put(&path, &json!({"name": "b"})).await, 428, "PRECONDITION_REQUIRED");
+        expect_problem(user.delete(&path).await, 428, "PRECONDITION_REQUIRED");
+        expect_problem(user.put(&path, &json!({"name": "b"})).await, 428, "PRECONDITION_REQUIRED");
         assert_eq!(user.get(&path).await.expect(200).json()["name"], "a");
         user.get("/v2/search?q=a").await.expect(200);
-        let refused = judged(user.get("/v2/search?q=a").await, 429, "RATE_LIMIT_EXCEEDED");
-        assert!(refused.json()["retry_after"].as_i64().unwrap() > 0);
+        let rejected = expect_problem(user.get("/v2/search?q=a").await, 429, "RATE_LIMIT_EXCEEDED");
+        assert!(rejected.json()["retry_after"].as_i64().unwrap() > 0);
         app.execute("DROP TABLE search_index");
         app.execute("DROP TABLE items");
-        let failed = judged(user.get(&format!("{path}/items")).await, 500, "INTERNAL_ERROR").json();
+        let failed = expect_problem(user.get(&format!("{path}/items")).await, 500, "INTERNAL_ERROR").json();
         assert_eq!((&failed["detail"], &failed["errors"]), (&failed["title"], &json!([])), "a constant sentence");
         app.app.readiness.drain();
-        judged(app.anonymous().get("/health/ready").await, 503, "SERVICE_UNAVAILABLE");
+        expect_problem(app.anonymous().get("/health/ready").await, 503, "SERVICE_UNAVAILABLE");
     }
 
-    async fn what_is_wrong_has_its_place(engine: Engine) {
+    async fn violations_have_a_location(engine: Engine) {
         let app = TestApp::new(engine).await;
         let user = app.user().await;
         let ids = ResourceIds::create(&user).await;
@@ -181,13 +181,13 @@ both_engines! {
         let null = json!(null);
 
         let body = user.post(&format!("{list}/items"), &json!({"name": 1})).await;
-        let error = only(&judged(body, 422, "VALIDATION_FAILED"));
+        let error = only(&expect_problem(body, 422, "VALIDATION_FAILED"));
         assert_eq!((&error["pointer"], &error["parameter"], &error["header"]), (&json!("/name"), &null, &null));
         assert!(error["detail"].as_str().is_some_and(|detail| !detail.is_empty()));
-        let error = only(&judged(user.post("/v2/bucketlists", &json!([])).await, 422, "VALIDATION_FAILED"));
+        let error = only(&expect_problem(user.post("/v2/bucketlists", &json!([])).await, 422, "VALIDATION_FAILED"));
         assert_eq!((&error["pointer"], &error["parameter"], &error["header"]), (&json!(""), &null, &null));
         for path in ["/v2/bucketlists?per_page=0", "/v2/bucketlists/0?include=items", "/v2/search?q=%00"] {
-            let error = only(&judged(user.get(path).await, 422, "VALIDATION_FAILED"));
+            let error = only(&expect_problem(user.get(path).await, 422, "VALIDATION_FAILED"));
             assert!(error["parameter"].is_string(), "{error}");
             assert_eq!((&error["pointer"], &error["header"]), (&null, &null), "{path}");
         }
@@ -195,14 +195,14 @@ both_engines! {
             [("GET", "If-None-Match", "nonsense"), ("DELETE", "If-Match", "\"open"), ("PUT", "If-Match", "W/")]
         {
             let response = send(&user, method, &list, &[(header, value)], b"{\"name\":\"x\"}").await;
-            let error = only(&judged(response, 400, "INVALID_HEADER"));
+            let error = only(&expect_problem(response, 400, "INVALID_HEADER"));
             let expected = (&null, &null, &json!(header), &json!("INVALID_FORMAT"));
             assert_eq!((&error["pointer"], &error["parameter"], &error["header"], &error["code"]), expected);
         }
-        // Everything at once: what is wrong with the query and with the body.
+        // Violations of query and body are listed together.
         let path = format!("{list}/items?colour=1");
         let body = json!({"name": "", "due_on": "never", "done": 0, "b": 1});
-        let mut found = judged(user.post(&path, &body).await, 422, "VALIDATION_FAILED").details();
+        let mut found = expect_problem(user.post(&path, &body).await, 422, "VALIDATION_FAILED").details();
         found.sort();
         let expected = [
             ("/b", "UNKNOWN_FIELD"),
@@ -211,11 +211,11 @@ both_engines! {
             ("/name", "TOO_SHORT"),
             ("colour", "UNKNOWN_PARAMETER"),
         ];
-        assert_eq!(found, places(&expected));
+        assert_eq!(found, locations(&expected));
         assert_eq!(user.get(&list).await.expect(200).json()["items_total"], 1);
     }
 
-    async fn bad_parameters_of_a_list_are_refused_all_at_once(engine: Engine) {
+    async fn all_invalid_list_parameters_are_listed(engine: Engine) {
         let app = TestApp::new(engine).await;
         let admin = app.admin().await;
         let ids = ResourceIds::create(&admin).await;
@@ -247,7 +247,7 @@ both_engines! {
                     let request = admin.request(Method::GET, &format!("{path}?{query}")).header("accept", accept);
                     let unknown = expected.iter().all(|(_, code)| *code == "UNKNOWN_PARAMETER");
                     let code = if unknown { "UNKNOWN_PARAMETER" } else { "VALIDATION_FAILED" };
-                    assert_eq!(judged(request.send().await, 422, code).details(), places(expected), "{path}?{query}");
+                    assert_eq!(expect_problem(request.send().await, 422, code).details(), locations(expected), "{path}?{query}");
                 }
             }
         }
