@@ -1,17 +1,17 @@
-//! From a service's words to the contract's codes.
+//! Maps service errors to error codes of the contract.
 
 use contract::{ApiError, Detail, ErrorCode};
 use document::Location;
 
 use crate::services::{Conflict, Error, Forbidden, Resource, Unauthenticated};
 
-/// How long to wait when the server is busy, in seconds.
+/// Seconds after which to retry when the service is unavailable.
 const RETRY_AFTER: u32 = 5;
 
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         match error {
-            Error::NotFound(what) => Self::new(match what {
+            Error::NotFound(resource) => Self::new(match resource {
                 Resource::User => ErrorCode::UserNotFound,
                 Resource::Bucketlist => ErrorCode::BucketlistNotFound,
                 Resource::Item => ErrorCode::ItemNotFound,
@@ -19,8 +19,8 @@ impl From<Error> for ApiError {
                 Resource::Export => ErrorCode::ExportNotFound,
                 Resource::Incident => ErrorCode::IncidentNotFound,
             }),
-            Error::Conflict(what) => {
-                let code = match what {
+            Error::Conflict(conflict) => {
+                let code = match conflict {
                     Conflict::EmailTaken => ErrorCode::EmailTaken,
                     Conflict::BucketlistNameTaken => ErrorCode::BucketlistNameTaken,
                     Conflict::LastAdmin => ErrorCode::LastAdmin,
@@ -29,13 +29,13 @@ impl From<Error> for ApiError {
                     Conflict::IncidentSealed => ErrorCode::IncidentSealed,
                     Conflict::IdempotencyKeyInFlight => ErrorCode::IdempotencyKeyInFlight,
                 };
-                // Who is at the same creation, or at the file, is soon done.
-                let is_soon =
-                    matches!(what, Conflict::IdempotencyKeyInFlight | Conflict::ExportNotReady { is_final: false });
-                let retry_after = is_soon.then_some(1);
+                // The other request, or the export, completes within seconds.
+                let is_transient =
+                    matches!(conflict, Conflict::IdempotencyKeyInFlight | Conflict::ExportNotReady { is_final: false });
+                let retry_after = is_transient.then_some(1);
                 Self { retry_after, ..Self::new(code) }
             }
-            Error::Unauthenticated(what) => Self::new(match what {
+            Error::Unauthenticated(reason) => Self::new(match reason {
                 Unauthenticated::Credentials => ErrorCode::InvalidCredentials,
                 Unauthenticated::RefreshToken => ErrorCode::InvalidRefreshToken,
                 Unauthenticated::Session => ErrorCode::InvalidToken,

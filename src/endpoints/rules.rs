@@ -1,4 +1,4 @@
-//! What is demanded of bodies beyond their schemas: that a new password is one the policy takes.
+//! Validation of request bodies beyond their schemas: the password policy.
 
 use contract::{Detail, payload::BodyRules};
 use document::Location;
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::domain::{Email, PasswordPolicy};
 
-/// The password policy, for bodies that are refused before a service sees them.
+/// Applies the password policy to bodies that do not match their schema, so that the response lists all violations.
 pub struct PasswordRules(pub PasswordPolicy);
 
 impl BodyRules for PasswordRules {
