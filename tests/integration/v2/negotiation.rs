@@ -84,7 +84,7 @@ async fn create_items(who: &Actor<'_>, list: i64, items: &[Value]) {
 
 /// Decompresses a response: poem decompresses request bodies, so it is sent as one.
 async fn decompressed(response: TestResponse) -> Vec<u8> {
-    let echo = endpoint::create_items(|request: Request| async move { Response::builder().body(request.into_body()) });
+    let echo = endpoint::make(|request: Request| async move { Response::builder().body(request.into_body()) });
     let request = Request::builder().header(CONTENT_ENCODING, response.header("content-encoding")).body(response.body);
     let response = echo.with(Compression::new()).call(request).await.unwrap().into_response();
     response.into_body().into_vec().await.unwrap()
