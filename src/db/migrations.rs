@@ -1,4 +1,4 @@
-//! The migrations of both engines, embedded; and a database's standing against them.
+//! The migrations of both engines, embedded in the binary, and the migration status of a database.
 
 use diesel::connection::SimpleConnection;
 use diesel::migration::{Migration, MigrationSource};
@@ -11,20 +11,20 @@ use super::{DbConnection, IndexingProgress, Options, connection::Manager, index_
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
-/// Names the lock among PostgreSQL's advisory locks; any number of our own will do.
+/// Key of the advisory lock on PostgreSQL.
 const MIGRATION_LOCK: i64 = 0x0062_7563_6b65_746c;
 
 diesel::table! {
     #[sql_name = "__diesel_schema_migrations"]
-    record (version) {
+    applied_migrations (version) {
         version -> VarChar,
     }
 }
 
-/// What kept a migration from being done.
+/// Why migrating failed.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrationError {
-    /// No connection.
+    /// The database cannot be opened.
     #[error("cannot open the database: {}", one_line(.0))]
     Connect(#[from] diesel::ConnectionError),
     /// A migration failed; it was rolled back.
@@ -35,31 +35,31 @@ pub enum MigrationError {
     Newer(String),
 }
 
-/// libpq's sentences end with a line of their own, and some go over several.
+/// Joins the lines of a libpq message.
 pub(super) fn one_line(error: &diesel::ConnectionError) -> String {
     error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Where a database stands.
+/// The migration status of a database.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Status {
-    /// Done, the oldest first.
+    /// Applied migrations, the oldest first.
     pub applied: Vec<String>,
-    /// To be done, the oldest first.
+    /// Pending migrations, the oldest first.
     pub pending: Vec<String>,
-    /// Done by a newer binary.
+    /// Migrations that a newer release has applied.
     pub unknown: Vec<String>,
 }
 
 impl Status {
-    /// Whether the database is exactly what this binary expects.
+    /// Whether the schema is the one of this release.
     #[must_use]
     pub fn is_current(&self) -> bool {
         self.pending.is_empty() && self.unknown.is_empty()
     }
 }
 
-/// A connection of its own for migrating: outside the pools, without a statement timeout.
+/// Migrates a database, on a connection outside of the pools and without a statement timeout.
 pub struct Migrator {
     connection: DbConnection,
 }
@@ -69,15 +69,15 @@ fn names<DB: diesel::backend::Backend>(source: &EmbeddedMigrations) -> Vec<Strin
     migrations.iter().map(|migration| migration.name().to_string()).collect()
 }
 
-/// Diesel records a migration by its date without dashes.
+/// Returns the version that Diesel records for a migration: its date without dashes.
 fn version_of(name: &str) -> String {
     name.split('_').next().unwrap_or(name).replace('-', "")
 }
 
-/// Where the database of this connection stands.
+/// Reads the migration status of a database.
 ///
 /// # Errors
-/// [`MigrationError::Failed`] when the record cannot be read.
+/// [`MigrationError::Failed`].
 pub fn status(connection: &mut DbConnection) -> Result<Status, MigrationError> {
     let applied = applied(connection).map_err(|error| MigrationError::Failed(Box::new(error)))?;
     let mut known = match connection {
@@ -85,18 +85,18 @@ pub fn status(connection: &mut DbConnection) -> Result<Status, MigrationError> {
         DbConnection::Postgres(_) => names::<diesel::pg::Pg>(&POSTGRES),
     };
     known.sort();
-    let is_unknown = |done: &&String| !known.iter().any(|name| version_of(name) == **done);
+    let is_unknown = |version: &&String| !known.iter().any(|name| version_of(name) == **version);
     let mut status = Status { unknown: applied.iter().filter(is_unknown).cloned().collect(), ..Status::default() };
     status.unknown.sort();
     for name in known {
-        let done = applied.contains(&version_of(&name));
-        if done { &mut status.applied } else { &mut status.pending }.push(name);
+        let is_applied = applied.contains(&version_of(&name));
+        if is_applied { &mut status.applied } else { &mut status.pending }.push(name);
     }
     Ok(status)
 }
 
 impl Migrator {
-    /// Connects.
+    /// Connects to the database.
     ///
     /// # Errors
     /// [`MigrationError::Connect`].
@@ -105,7 +105,7 @@ impl Migrator {
         Ok(Self { connection: manager.open()? })
     }
 
-    /// Where the database stands.
+    /// Reads the migration status.
     ///
     /// # Errors
     /// As [`status`].
@@ -127,16 +127,16 @@ impl Migrator {
     /// # Errors
     /// As [`Self::up`].
     pub fn up_with(&mut self, progress: &mut dyn FnMut(IndexingProgress)) -> Result<Vec<String>, MigrationError> {
-        self.alone(|migrator| {
+        self.with_lock(|migrator| {
             let status = migrator.status()?;
             if let Some(version) = status.unknown.last() {
                 return Err(MigrationError::Newer(version.clone()));
             }
-            let done = match &mut migrator.connection {
+            let applied = match &mut migrator.connection {
                 DbConnection::Sqlite(c) => c.run_pending_migrations(SQLITE).map(|_| ()),
                 DbConnection::Postgres(c) => c.run_pending_migrations(POSTGRES).map(|_| ()),
             };
-            done.map_err(MigrationError::Failed)?;
+            applied.map_err(MigrationError::Failed)?;
             let rows = index_missing(&mut migrator.connection, progress)
                 .map_err(|error| MigrationError::Failed(Box::new(error)))?;
             if rows > 0 {
@@ -146,24 +146,25 @@ impl Migrator {
         })
     }
 
-    /// Undoes the newest migration; returns its version, if there was one.
+    /// Reverts the newest migration; returns its name, if there is one.
     ///
     /// # Errors
     /// [`MigrationError::Failed`].
     pub fn down(&mut self) -> Result<Option<String>, MigrationError> {
-        self.alone(|migrator| {
+        self.with_lock(|migrator| {
             let Some(newest) = migrator.status()?.applied.pop() else { return Ok(None) };
-            let undone = match &mut migrator.connection {
+            let reverted = match &mut migrator.connection {
                 DbConnection::Sqlite(c) => c.revert_last_migration(SQLITE).map(|_| ()),
                 DbConnection::Postgres(c) => c.revert_last_migration(POSTGRES).map(|_| ()),
             };
-            undone.map_err(MigrationError::Failed)?;
+            reverted.map_err(MigrationError::Failed)?;
             Ok(Some(newest))
         })
     }
 
-    /// Of several machines that start at once on one PostgreSQL, one migrates and the others wait. SQLite locks its file.
-    fn alone<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, MigrationError>) -> Result<T, MigrationError> {
+    /// Runs `work` with an advisory lock: of several servers that start at the same time, one migrates and the others wait. SQLite
+    /// locks its file.
+    fn with_lock<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, MigrationError>) -> Result<T, MigrationError> {
         self.lock("pg_advisory_lock")?;
         let result = work(self);
         self.lock("pg_advisory_unlock")?;
@@ -176,31 +177,35 @@ impl Migrator {
             .map_err(|error| MigrationError::Failed(Box::new(error)))
     }
 
-    /// Undoes and does again the newest migration.
+    /// Reverts and applies the newest migration.
     ///
     /// # Errors
     /// As [`Self::down`] and [`Self::up`].
     pub fn redo(&mut self) -> Result<Option<String>, MigrationError> {
-        let undone = self.down()?;
+        let reverted = self.down()?;
         self.up()?;
-        Ok(undone)
+        Ok(reverted)
     }
 
-    /// The connection, for what comes before or after migrating (seeding).
+    /// The connection, for work before or after migrating, such as seeding.
     pub fn connection(&mut self) -> &mut DbConnection {
         &mut self.connection
     }
 }
 
-/// The versions in Diesel's record of what was done; none where there is no record. Diesel itself would make one where it
-/// looks for one, which the server's role on PostgreSQL need not be allowed to.
+/// Reads the versions that Diesel has recorded; none if its table does not exist. Diesel's own function would create the table,
+/// for which the server's role on PostgreSQL needs no privilege otherwise.
 fn applied(connection: &mut DbConnection) -> QueryResult<Vec<String>> {
-    let is_there = |sql: &str| diesel::select(diesel::dsl::sql::<Bool>(sql));
-    let is_there: bool = match connection {
+    let exists = |sql: &str| diesel::select(diesel::dsl::sql::<Bool>(sql));
+    let has_table: bool = match connection {
         DbConnection::Sqlite(c) => {
-            is_there("EXISTS (SELECT 1 FROM sqlite_master WHERE name = '__diesel_schema_migrations')").get_result(c)?
+            exists("EXISTS (SELECT 1 FROM sqlite_master WHERE name = '__diesel_schema_migrations')").get_result(c)?
         }
-        DbConnection::Postgres(c) => is_there("to_regclass('__diesel_schema_migrations') IS NOT NULL").get_result(c)?,
+        DbConnection::Postgres(c) => exists("to_regclass('__diesel_schema_migrations') IS NOT NULL").get_result(c)?,
     };
-    if is_there { record::table.select(record::version).load(connection) } else { Ok(Vec::new()) }
+    if has_table {
+        applied_migrations::table.select(applied_migrations::version).load(connection)
+    } else {
+        Ok(Vec::new())
+    }
 }

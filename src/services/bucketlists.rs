@@ -34,7 +34,7 @@ pub struct BucketlistChanges {
 /// One or more bucketlists, with their first items if the request includes them.
 #[derive(Clone, Debug)]
 pub struct WithItems<T> {
-    pub lists: T,
+    pub value: T,
     /// The items of all the bucketlists, grouped by bucketlist, the oldest first.
     pub items: Option<Vec<Item>>,
 }
@@ -66,7 +66,7 @@ impl Bucketlists {
             let lists = query.into_page(rows, total);
             let ids: Vec<BucketlistId> = lists.data.iter().map(|list| list.id).collect();
             let items = items.map(|items| items::list_first_per_bucketlist(c, &ids, items)).transpose()?;
-            Ok(WithItems { lists, items })
+            Ok(WithItems { value: lists, items })
         };
         if is_one_statement { self.0.db.read(work).await } else { self.0.db.snapshot(work).await }
     }
@@ -96,7 +96,7 @@ impl Bucketlists {
                 let list = bucketlists::find(c, owner, id)?.ok_or(Error::NotFound(Resource::Bucketlist))?;
                 let items = Some(items::list_first_per_bucketlist(c, &[id], items)?);
                 let etag = ETag::of(&(&list, &items))?;
-                Ok(Versioned { value: WithItems { lists: list, items }, etag })
+                Ok(Versioned { value: WithItems { value: list, items }, etag })
             })
             .await
     }

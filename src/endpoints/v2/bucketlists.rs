@@ -76,7 +76,7 @@ impl BucketlistEndpoints for BucketlistApi {
             let fetch = move |query| {
                 let lists = lists.clone();
                 async move {
-                    let WithItems { lists: page, items } = lists.list_by_cursor(owner, query, nested_items).await?;
+                    let WithItems { value: page, items } = lists.list_by_cursor(owner, query, nested_items).await?;
                     let positions: Vec<KeysetPosition> = page.data.iter().map(|list| list.position(sort_key)).collect();
                     let data = bucketlists_with_items(page.data, items).into_iter().zip(positions).collect();
                     Ok(CursorPage { data, has_more: page.has_more, total: page.total })
@@ -86,7 +86,7 @@ impl BucketlistEndpoints for BucketlistApi {
             let body = pages::stream_all(format, batch_size, query, fetch, position, |(list, _)| list).await?;
             return Ok(ListResponse::Rows(RowStream { format, file_name: "bucketlists", body, link: None }));
         }
-        let WithItems { lists: page, items } = self.lists.list_by_cursor(owner, query, nested_items).await?;
+        let WithItems { value: page, items } = self.lists.list_by_cursor(owner, query, nested_items).await?;
         let next = pages::next_position(&page, |list| list.position(sort_key))
             .map(|position| self.cursors.encode(&binding, &position));
         let link_query = pages::Query::default()

@@ -49,7 +49,7 @@ pub(super) fn item(item: domain::Item) -> Item {
 /// Converts a bucketlist with its first items.
 pub(super) fn bucketlist_with_items(list: WithItems<domain::Bucketlist>) -> Bucketlist {
     let items = list.items.map(|items| items.into_iter().map(item).collect());
-    Bucketlist { items: Nullable(items), ..bucketlist(list.lists) }
+    Bucketlist { items: Nullable(items), ..bucketlist(list.value) }
 }
 
 /// Converts bucketlists with their first items. The order of the items does not depend on that of the bucketlists.

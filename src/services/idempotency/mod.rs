@@ -24,7 +24,7 @@ use crate::{
 /// How long a result is stored.
 const RETENTION: Duration = Duration::from_secs(86_400);
 
-/// How long to wait for another request with the same key, before the client is told to retry.
+/// How long to wait for another request with the same key, before the request is rejected with `Retry-After`.
 const WAITS: [Duration; 7] = [
     Duration::from_millis(5),
     Duration::from_millis(10),
