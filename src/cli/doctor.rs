@@ -117,7 +117,7 @@ fn check_variables(source: &Settings, checks: &mut Checks) {
 
 fn check_all(config: &Config, checks: &mut Checks) {
     checks.add("configuration", Pass, format!("valid for {}", config.environment.as_str()));
-    check_data_directory(config, checks);
+    check_data_folder(config, checks);
     check_database(config, checks);
     check_https(config, checks);
     check_listener(config, checks);
@@ -128,13 +128,13 @@ fn check_all(config: &Config, checks: &mut Checks) {
     }
 }
 
-fn check_data_directory(config: &Config, checks: &mut Checks) {
-    let directory = config.data_dir.display();
+fn check_data_folder(config: &Config, checks: &mut Checks) {
+    let folder = config.data_dir.display();
     if is_absent(&config.data_dir) {
-        return checks.add("data folder", Pass, format!("{directory} does not exist yet; `serve` creates it"));
+        return checks.add("data folder", Pass, format!("{folder} does not exist yet; `serve` creates it"));
     }
     match prepare_folders(config) {
-        Ok(()) => checks.add("data folder", Pass, format!("{directory} is writable")),
+        Ok(()) => checks.add("data folder", Pass, format!("{folder} is writable")),
         Err(error) => checks.add("data folder", Fail, describe(&error)),
     }
 }
@@ -267,7 +267,7 @@ fn describe(error: &CliError) -> String {
 /// machine count as safe.
 fn is_unencrypted(url: &str) -> bool {
     let Ok(url) = url::Url::parse(url) else { return false };
-    // libpq accepts the host as a query parameter, and a directory as the path of a socket.
+    // libpq accepts the host as a query parameter, and a folder as the path of a socket.
     let parameter = url.query_pairs().find(|(name, _)| name == "host").map(|(_, host)| host);
     let host = parameter.as_deref().or(url.host_str()).unwrap_or_default().trim_matches(['[', ']']);
     let is_socket = host.is_empty() || host.starts_with('/') || host.starts_with("%2F");

@@ -127,7 +127,7 @@ pub struct SecurityContact {
 #[derive(Clone, Debug)]
 pub struct TokenSettings {
     /// Signs cursors, and access tokens if there is no private key. `None` in development: generated and stored in the data
-    /// directory.
+    /// folder.
     pub secret: Option<SecretString>,
     /// Accepted but not used for signing, so that the secret can change without ending sessions.
     pub previous_secrets: Vec<SecretString>,
@@ -344,7 +344,7 @@ impl Config {
         self.data_dir.join("jwt_secret")
     }
 
-    /// The directory that mail is written to without an SMTP server.
+    /// The folder that mail is written to without an SMTP server.
     #[must_use]
     pub fn mail_dir(&self) -> PathBuf {
         self.data_dir.join("mail")

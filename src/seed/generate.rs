@@ -16,8 +16,8 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use super::{
     SEEDED_AT,
     dummy::{DummyOptions, FirstIds},
-    rows::{Item, List, User},
-    themes::{Kind, LIST_DESCRIPTIONS, THEMES},
+    rows::{ItemRow, ListRow, UserRow},
+    themes::{LIST_DESCRIPTIONS, THEMES, Topic},
     words::{BOOKS, BUILDS, DISHES, EVENTS, ITEM_DESCRIPTIONS, PLACES, QUESTS, SKILLS, WHENS},
 };
 use crate::{db::repositories::search_text, domain::Role};
@@ -49,7 +49,7 @@ struct CurrentList {
     id: i64,
     owner: i64,
     created_at: i64,
-    kinds: &'static [Kind],
+    topics: &'static [Topic],
     /// Number of items to generate, and how many of them are done. The counts of the list are known before its items.
     left: u64,
     left_done: u64,
@@ -72,12 +72,12 @@ impl Generator {
             password_hash,
             user: (0, FIRST_USER),
             names: HashMap::new(),
-            list: CurrentList { id: 0, owner: 0, created_at: FIRST_USER, kinds: &[], left: 0, left_done: 0 },
+            list: CurrentList { id: 0, owner: 0, created_at: FIRST_USER, topics: &[], left: 0, left_done: 0 },
         }
     }
 
     /// Generates user `number`, counted from 0.
-    pub(super) fn user(&mut self, number: u64) -> User {
+    pub(super) fn user(&mut self, number: u64) -> UserRow {
         let (first, last) = (self.first_name(), self.last_name());
         let email = format!("{}.{}+dummy{}-{}@example.com", letters(first), letters(last), self.rng_seed, number + 1);
         let name = format!("{first} {last}");
@@ -85,7 +85,7 @@ impl Generator {
         let id = take(&mut self.next.user);
         self.user = (id, created_at);
         self.names.clear();
-        User {
+        UserRow {
             id,
             email_key: email.clone(),
             search_text: search_text(&email, Some(&name)),
@@ -100,7 +100,7 @@ impl Generator {
     }
 
     /// Generates list `number` of the current user, counted from 0.
-    pub(super) fn list(&mut self, number: u64) -> List {
+    pub(super) fn list(&mut self, number: u64) -> ListRow {
         let (user_id, since) = self.user;
         let theme = self.pick(THEMES);
         let times = self.names.entry(theme.name).and_modify(|times| *times += 1).or_insert(1);
@@ -112,8 +112,8 @@ impl Generator {
         let done = ((self.items as f64 * share).round() as u64).min(self.items);
         let id = take(&mut self.next.list);
         self.list =
-            CurrentList { id, owner: user_id, created_at, kinds: theme.kinds, left: self.items, left_done: done };
-        List {
+            CurrentList { id, owner: user_id, created_at, topics: theme.topics, left: self.items, left_done: done };
+        ListRow {
             id,
             user_id,
             search_text: search_text(&name, description),
@@ -127,9 +127,9 @@ impl Generator {
     }
 
     /// Generates item `number` of the current list, counted from 0.
-    pub(super) fn item(&mut self, number: u64) -> Item {
-        let kind = *self.pick(self.list.kinds);
-        let name = self.name(kind);
+    pub(super) fn item(&mut self, number: u64) -> ItemRow {
+        let topic = *self.pick(self.list.topics);
+        let name = self.name(topic);
         let description = self.sometimes(0.4).then(|| *self.pick(ITEM_DESCRIPTIONS));
         let created_at = self.timestamp(self.list.created_at, SEEDED_AT, number, self.items);
         // The probability depends on the remaining items, so that exactly `items_done` of them are done.
@@ -138,7 +138,7 @@ impl Generator {
         self.list.left_done = self.list.left_done.saturating_sub(u64::from(done));
         let done_at = done.then(|| self.rng.random_range(created_at..=SEEDED_AT));
         let due_on = self.sometimes(1.0 / 3.0).then(|| self.due(created_at)).flatten();
-        Item {
+        ItemRow {
             id: take(&mut self.next.item),
             bucketlist_id: self.list.id,
             owner: self.list.owner,
@@ -159,38 +159,40 @@ impl Generator {
         DateTime::from_timestamp_micros(created_at)?.date_naive().checked_add_days(Days::new(days))
     }
 
-    fn name(&mut self, kind: Kind) -> String {
+    fn name(&mut self, topic: Topic) -> String {
         let when = if self.sometimes(0.3) { self.pick(WHENS) } else { "" };
-        match (kind, self.rng.random_range(0..3)) {
-            (Kind::Travel, 0) => format!("See {}{when}", self.pick(PLACES)),
-            (Kind::Travel, 1) => {
+        match (topic, self.rng.random_range(0..3)) {
+            (Topic::Travel, 0) => format!("See {}{when}", self.pick(PLACES)),
+            (Topic::Travel, 1) => {
                 format!("Show {} to {}{when}", self.pick(PLACES), self.first_name())
             }
-            (Kind::Travel, _) => format!("Take the slow road from {} to {}{when}", self.city(), self.pick(PLACES)),
-            (Kind::Learn, 0) => format!("Learn to {}{when}", self.pick(SKILLS)),
-            (Kind::Learn, 1) => {
+            (Topic::Travel, _) => format!("Take the slow road from {} to {}{when}", self.city(), self.pick(PLACES)),
+            (Topic::Learn, 0) => format!("Learn to {}{when}", self.pick(SKILLS)),
+            (Topic::Learn, 1) => {
                 format!("Teach {} to {}{when}", self.first_name(), self.pick(SKILLS))
             }
-            (Kind::Learn, _) => format!("Learn to {} in {}{when}", self.pick(SKILLS), self.city()),
-            (Kind::Cook, 0) => format!("Cook {}{when}", self.pick(DISHES)),
-            (Kind::Cook, 1) => {
+            (Topic::Learn, _) => format!("Learn to {} in {}{when}", self.pick(SKILLS), self.city()),
+            (Topic::Cook, 0) => format!("Cook {}{when}", self.pick(DISHES)),
+            (Topic::Cook, 1) => {
                 format!("Cook {} for {}{when}", self.pick(DISHES), self.first_name())
             }
-            (Kind::Cook, _) => format!("Taste {} in {}{when}", self.pick(DISHES), self.city()),
-            (Kind::Read, 0) => format!("Read {}{when}", self.pick(BOOKS)),
-            (Kind::Read, 1) => {
+            (Topic::Cook, _) => format!("Taste {} in {}{when}", self.pick(DISHES), self.city()),
+            (Topic::Read, 0) => format!("Read {}{when}", self.pick(BOOKS)),
+            (Topic::Read, 1) => {
                 format!("Read {} with {}{when}", self.pick(BOOKS), self.first_name())
             }
-            (Kind::Read, _) => format!("Give {} to {} {}{when}", self.pick(BOOKS), self.first_name(), self.last_name()),
-            (Kind::Build, 0) => format!("Build {}{when}", self.pick(BUILDS)),
-            (Kind::Build, 1) => format!("Build {} with {}{when}", self.pick(BUILDS), self.first_name()),
-            (Kind::Build, _) => format!("Build {} for the house in {}{when}", self.pick(BUILDS), self.city()),
-            (Kind::Move, 0) => format!("Finish {}{when}", self.pick(EVENTS)),
-            (Kind::Move, 1) => format!("Finish {} in {}{when}", self.pick(EVENTS), self.city()),
-            (Kind::Move, _) => format!("Finish {} before {} does", self.pick(EVENTS), self.first_name()),
-            (Kind::Quest, 0) => format!("{}{when}", self.pick(QUESTS)),
-            (Kind::Quest, 1) => format!("{} in {}{when}", self.pick(QUESTS), self.city()),
-            (Kind::Quest, _) => format!("{} with {} {}{when}", self.pick(QUESTS), self.first_name(), self.last_name()),
+            (Topic::Read, _) => {
+                format!("Give {} to {} {}{when}", self.pick(BOOKS), self.first_name(), self.last_name())
+            }
+            (Topic::Build, 0) => format!("Build {}{when}", self.pick(BUILDS)),
+            (Topic::Build, 1) => format!("Build {} with {}{when}", self.pick(BUILDS), self.first_name()),
+            (Topic::Build, _) => format!("Build {} for the house in {}{when}", self.pick(BUILDS), self.city()),
+            (Topic::Move, 0) => format!("Finish {}{when}", self.pick(EVENTS)),
+            (Topic::Move, 1) => format!("Finish {} in {}{when}", self.pick(EVENTS), self.city()),
+            (Topic::Move, _) => format!("Finish {} before {} does", self.pick(EVENTS), self.first_name()),
+            (Topic::Quest, 0) => format!("{}{when}", self.pick(QUESTS)),
+            (Topic::Quest, 1) => format!("{} in {}{when}", self.pick(QUESTS), self.city()),
+            (Topic::Quest, _) => format!("{} with {} {}{when}", self.pick(QUESTS), self.first_name(), self.last_name()),
         }
     }
 

@@ -9,8 +9,6 @@ mod ids;
 mod incident;
 mod rows;
 mod standard;
-#[cfg(test)]
-mod tests;
 mod themes;
 mod words;
 

@@ -18,7 +18,7 @@ const SQLITE_ROWS: usize = 500;
 // `None` must mean NULL: on SQLite, Diesel inserts row by row if a column may have its default value.
 #[derive(Clone, Debug, Insertable)]
 #[diesel(table_name = users, treat_none_as_default_value = false)]
-pub(super) struct User {
+pub(super) struct UserRow {
     pub(super) id: i64,
     pub(super) email: String,
     pub(super) email_key: String,
@@ -33,7 +33,7 @@ pub(super) struct User {
 
 #[derive(Clone, Debug, Insertable)]
 #[diesel(table_name = bucketlists, treat_none_as_default_value = false)]
-pub(super) struct List {
+pub(super) struct ListRow {
     pub(super) id: i64,
     pub(super) user_id: i64,
     pub(super) name: String,
@@ -47,7 +47,7 @@ pub(super) struct List {
 
 #[derive(Clone, Debug, Insertable)]
 #[diesel(table_name = items, treat_none_as_default_value = false)]
-pub(super) struct Item {
+pub(super) struct ItemRow {
     pub(super) id: i64,
     pub(super) bucketlist_id: i64,
     /// The owner of the list, for the search index.
@@ -66,9 +66,9 @@ pub(super) struct Item {
 /// Rows to insert.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    pub(super) users: Vec<User>,
-    pub(super) lists: Vec<List>,
-    pub(super) items: Vec<Item>,
+    pub(super) users: Vec<UserRow>,
+    pub(super) lists: Vec<ListRow>,
+    pub(super) items: Vec<ItemRow>,
 }
 
 impl Batch {

@@ -44,13 +44,13 @@ pub struct Standard {
     pub items: u64,
 }
 
-struct List {
+struct SampleList {
     name: &'static str,
     description: Option<&'static str>,
-    items: &'static [Item],
+    items: &'static [SampleItem],
 }
 
-struct Item {
+struct SampleItem {
     name: &'static str,
     description: Option<&'static str>,
     done: bool,
@@ -58,15 +58,15 @@ struct Item {
     due_on: Option<(i32, u32, u32)>,
 }
 
-const fn item(name: &'static str, description: &'static str) -> Item {
-    Item { name, description: Some(description), done: false, due_on: None }
+const fn item(name: &'static str, description: &'static str) -> SampleItem {
+    SampleItem { name, description: Some(description), done: false, due_on: None }
 }
 
-const fn plain(name: &'static str) -> Item {
-    Item { name, description: None, done: false, due_on: None }
+const fn plain(name: &'static str) -> SampleItem {
+    SampleItem { name, description: None, done: false, due_on: None }
 }
 
-impl Item {
+impl SampleItem {
     const fn done(self) -> Self {
         Self { done: true, ..self }
     }
@@ -76,8 +76,8 @@ impl Item {
     }
 }
 
-const LISTS: &[List] = &[
-    List {
+const LISTS: &[SampleList] = &[
+    SampleList {
         name: "See the world",
         description: Some("Places to stand in once."),
         items: &[
@@ -89,7 +89,7 @@ const LISTS: &[List] = &[
                 .due(2028, 6, 15),
         ],
     },
-    List {
+    SampleList {
         name: "Learn for life",
         description: Some("One thing at a time, each until it is fun."),
         items: &[
@@ -100,7 +100,7 @@ const LISTS: &[List] = &[
             plain("Take a first-aid course").done().due(2026, 3, 31),
         ],
     },
-    List {
+    SampleList {
         name: "Things to build",
         description: Some("With my own hands, and not from a kit."),
         items: &[
@@ -110,7 +110,7 @@ const LISTS: &[List] = &[
             item("Write a small compiler", "For a language with functions and nothing else."),
         ],
     },
-    List {
+    SampleList {
         name: "Read before forty",
         description: None,
         items: &[
@@ -178,7 +178,7 @@ fn insert_user(
     users::insert(c, &user).map(|user| user.id)
 }
 
-fn insert_list(c: &mut DbConnection, owner: UserId, list: &List, at: Timestamp) -> QueryResult<()> {
+fn insert_list(c: &mut DbConnection, owner: UserId, list: &SampleList, at: Timestamp) -> QueryResult<()> {
     let (name, description) = (list.name, list.description);
     let content = BucketlistContent { name: name.to_owned(), description: description.map(str::to_owned) };
     let new = NewBucketlist { owner, content, created_at: at, updated_at: at };

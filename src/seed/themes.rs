@@ -2,7 +2,7 @@
 
 /// The topic of an item.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Kind {
+pub(super) enum Topic {
     Travel,
     Learn,
     Cook,
@@ -15,14 +15,14 @@ pub(super) enum Kind {
 /// The name of a list and the topics of its items.
 pub(super) struct Theme {
     pub(super) name: &'static str,
-    pub(super) kinds: &'static [Kind],
+    pub(super) topics: &'static [Topic],
 }
 
-const fn theme(name: &'static str, kinds: &'static [Kind]) -> Theme {
-    Theme { name, kinds }
+const fn theme(name: &'static str, topics: &'static [Topic]) -> Theme {
+    Theme { name, topics }
 }
 
-use Kind::{Build, Cook, Learn, Move, Quest, Read, Travel};
+use Topic::{Build, Cook, Learn, Move, Quest, Read, Travel};
 
 pub(super) const THEMES: &[Theme] = &[
     theme("A life well travelled", &[Travel]),
@@ -71,3 +71,20 @@ pub(super) const LIST_DESCRIPTIONS: &[&str] = &[
     "To be read aloud once a year.",
     "Whatever is left goes to next year.",
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn theme_names_are_unique_and_do_not_end_in_numbers() {
+        for theme in THEMES {
+            let ends_in_digit = theme.name.ends_with(|last: char| last.is_ascii_digit());
+            assert!(!ends_in_digit && !theme.topics.is_empty(), "{}", theme.name);
+        }
+        let names: HashSet<&str> = THEMES.iter().map(|theme| theme.name).collect();
+        assert_eq!(names.len(), THEMES.len());
+    }
+}

@@ -137,7 +137,7 @@ fn what_is_wrong_is_told_with_its_remedy_and_exits_1() {
         let (code, blocked) = report(&sandbox);
         let (verdict, detail) = check(&blocked, "data folder");
         assert_eq!((code, verdict.as_str()), (1, "fail"), "{folder}");
-        assert!(detail.contains("set DATA_DIR to another directory"), "{detail}");
+        assert!(detail.contains("set DATA_DIR to another folder"), "{detail}");
     }
 
     let sandbox = Sandbox::new().with("DATABASE_URL", "sqlite://notes.txt").with("PORT", free_port());

@@ -32,8 +32,8 @@ fn a_data_folder_that_is_a_file_or_below_one() {
         sandbox.write("file", "kept");
         for arguments in [&["serve"][..], &["migrate", "up"], &["seed"], &["user", "create", "ada@example.com"]] {
             let sentence = sandbox.run(arguments).expect_error();
-            assert!(sentence.starts_with(&format!("cannot write to directory {folder}: ")), "{sentence}");
-            assert!(sentence.ends_with("\nhelp: make it writable, or set DATA_DIR to another directory"), "{sentence}");
+            assert!(sentence.starts_with(&format!("cannot write to folder {folder}: ")), "{sentence}");
+            assert!(sentence.ends_with("\nhelp: make it writable, or set DATA_DIR to another folder"), "{sentence}");
         }
         assert_eq!(sandbox.read("file"), "kept");
     }
@@ -44,8 +44,8 @@ fn a_folder_of_the_database_that_cannot_be_made() {
     let sandbox = Sandbox::new().with("DATABASE_URL", "sqlite://file/below/lists.db").with("PORT", "0");
     sandbox.write("file", "");
     let sentence = sandbox.run(&["serve"]).expect_error();
-    assert!(sentence.starts_with("cannot write to directory file/below: "), "{sentence}");
-    assert!(sentence.ends_with("\nhelp: make it writable, or set DATABASE_URL to another directory"), "{sentence}");
+    assert!(sentence.starts_with("cannot write to folder file/below: "), "{sentence}");
+    assert!(sentence.ends_with("\nhelp: make it writable, or set DATABASE_URL to another folder"), "{sentence}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use bucketlist::{
 use diesel::prelude::*;
 use secrecy::SecretString;
 
-use crate::support::{Engine, SECRET, TestApp, json};
+use crate::support::{SECRET, TestApp, json};
 
 /// A mailer with a bug.
 struct PanickingMailer;

@@ -26,6 +26,7 @@ mod response_validation;
 mod schema;
 mod search;
 mod security;
+mod seed;
 mod sessions;
 mod signing_keys;
 mod transactions;
