@@ -81,7 +81,7 @@ async fn serve(
     tokio::pin!(stop);
     let greeting = Greeting::new(config, &listeners)?;
     let shutdown = CancellationToken::new();
-    let serving = tokio::spawn({
+    let mut serving = tokio::spawn({
         let (config, gate, shutdown) = (config.clone(), Arc::clone(&gate), shutdown.clone());
         async move { listeners.serve(&config, gate, shutdown).await }
     });
@@ -89,6 +89,7 @@ async fn serve(
     let app = tokio::select! {
         app = start_app(config.clone(), seed) => app?,
         () = &mut stop => return Ok(()),
+        served = &mut serving => return served.unwrap_or_else(server_failed),
     };
     let App { endpoint, worker, incidents, readiness, .. } = app;
     gate.open(endpoint, readiness);
@@ -101,10 +102,13 @@ async fn serve(
         let shutdown = storage_shutdown.clone();
         async move { supervise("incident storage", &shutdown, || incidents.run(&shutdown)).await }
     });
-    stop.await;
+    tokio::select! {
+        () = &mut stop => {}
+        served = &mut serving => return served.unwrap_or_else(server_failed),
+    }
     let deadline = Instant::now() + config.shutdown_timeout;
     shutdown.cancel();
-    let served = serving.await.unwrap_or_else(|error| Err(CliError::Message(format!("the server failed: {error}"))));
+    let served = serving.await.unwrap_or_else(server_failed);
     // Only now, so that failures of the last requests are stored as well.
     storage_shutdown.cancel();
     tasks.close();
@@ -112,6 +116,10 @@ async fn serve(
         tracing::warn!(tasks = tasks.len(), "shutdown timeout reached; background tasks interrupted");
     }
     served
+}
+
+fn server_failed(error: tokio::task::JoinError) -> Result<(), CliError> {
+    Err(CliError::Message(format!("the server failed: {error}")))
 }
 
 /// Prepares the database and builds the app on a separate thread. Building documents and pages takes megabytes for a
