@@ -35,7 +35,6 @@ use crate::{
         migrations::MigrationError,
     },
     http::StartupGate,
-    jobs::supervise,
     seed,
 };
 
@@ -98,10 +97,7 @@ async fn serve(
     let tasks = TaskTracker::new();
     tasks.spawn(worker.run(shutdown.clone()));
     let storage_shutdown = CancellationToken::new();
-    tasks.spawn({
-        let shutdown = storage_shutdown.clone();
-        async move { supervise("incident storage", &shutdown, || incidents.run(&shutdown)).await }
-    });
+    tasks.spawn(incidents.run_supervised(storage_shutdown.clone()));
     tokio::select! {
         () = &mut stop => {}
         served = &mut serving => return served.unwrap_or_else(server_failed),

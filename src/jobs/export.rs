@@ -1,6 +1,6 @@
 //! Writes the file of an export, part by part.
 //!
-//! Each part is a separate unit of work, so that a large export blocks nobody. Rows that change while the export runs may
+//! Each part is a separate unit of work, so that a large export does not block other work. Rows that change while the export runs may
 //! be in it or not; rows that do not change are in it exactly once. A later attempt supersedes an earlier one, which then
 //! stops at its next write.
 

@@ -14,7 +14,7 @@ use crate::{
 
 /// One kind of job.
 pub(super) trait Job: Send + Sync + 'static {
-    /// The kind as it is stored in the queue.
+    /// The kind that is stored in the queue.
     const KIND: &'static str = <Self::Payload as JobPayload>::KIND;
     /// The arguments of a job, stored as JSON.
     type Payload: JobPayload;

@@ -13,5 +13,4 @@ mod supervisor;
 mod worker;
 
 pub use incidents::IncidentWriter;
-pub use supervisor::supervise;
 pub use worker::JobWorker;

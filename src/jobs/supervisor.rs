@@ -5,17 +5,25 @@ use std::{panic::AssertUnwindSafe, time::Duration};
 use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 
+use super::IncidentWriter;
 use crate::db::panic_message;
 
 /// Pause before a restart, so that a task that panics at once does not spin.
 const RESTART_DELAY: Duration = Duration::from_secs(1);
 
 /// Runs a task to its end and starts it again after a panic, until `shutdown` is cancelled.
-pub async fn supervise<F>(name: &'static str, shutdown: &CancellationToken, task: impl FnMut() -> F)
+pub(super) async fn supervise<F>(name: &'static str, shutdown: &CancellationToken, task: impl FnMut() -> F)
 where
     F: Future<Output = ()>,
 {
     restart_after_panics(name, shutdown, RESTART_DELAY, task).await;
+}
+
+impl IncidentWriter {
+    /// As [`Self::run`], and starts again after a panic.
+    pub async fn run_supervised(self, shutdown: CancellationToken) {
+        supervise("incident storage", &shutdown, || self.run(&shutdown)).await;
+    }
 }
 
 async fn restart_after_panics<F>(

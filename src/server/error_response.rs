@@ -39,7 +39,7 @@ fn is_framing(name: &HeaderName) -> bool {
     [CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING].contains(name)
 }
 
-/// Returns whether the method is `HEAD`, and the path as far as it is known.
+/// Returns whether the method is `HEAD`, and the known part of the path.
 fn parse_start(start: &[u8]) -> (bool, &str) {
     let line = start.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
     let mut words = line.split(|byte| *byte == b' ');

@@ -41,7 +41,7 @@ pub struct ConnectionLimits {
     pub send_timeout: Duration,
     /// Maximum time without progress in a request. Longer than the endpoint takes for a request.
     pub response_timeout: Duration,
-    /// Maximum time for requests in flight after the server was asked to stop.
+    /// Maximum time for requests in flight after a shutdown was requested.
     pub shutdown_timeout: Duration,
 }
 
@@ -72,7 +72,7 @@ pub enum RejectReason {
     Starting,
 }
 
-/// Creates the response for a rejected request from the reason and the path, as far as it is known.
+/// Creates the response to a rejected request from the reason and the known part of the path.
 pub type ErrorResponder = dyn Fn(RejectReason, &str) -> Response + Send + Sync;
 
 /// A listening server.

@@ -229,7 +229,7 @@ fn pages_lead_to_https_at_the_public_name_only_and_operations_do_not() {
         "GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer a.b.c",
     ] {
         let response = asked(head).expect(400);
-        assert!(!response.head.contains("location: ") && response.body.contains("HTTPS only"), "{response:?}");
+        assert!(!response.head.contains("location: ") && response.body.contains("require HTTPS"), "{response:?}");
     }
     // It is as strict as the other one, and as patient.
     let mut slow = connect(address).unwrap();

@@ -44,11 +44,10 @@ type Item = (i64, i64, String, Option<String>, String, bool, Option<i64>, Option
 type List = (i64, i64, String, Option<String>, String, i64, i64, i64, i64);
 
 fn all(c: &mut DbConnection) -> (Vec<User>, Vec<List>, Vec<Item>) {
-    (
-        repositories::users::list_after(c, &UserFilter::default(), &Keyset::oldest_first(None, i64::MAX)).unwrap(),
-        bucketlists::table.order(bucketlists::id).load(c).unwrap(),
-        items::table.order(items::id).load(c).unwrap(),
-    )
+    let all = Keyset::oldest_first(None, i64::MAX);
+    let mut users = repositories::users::list_after(c, &UserFilter::default(), &all).unwrap();
+    users.sort_by_key(|user| user.id);
+    (users, bucketlists::table.order(bucketlists::id).load(c).unwrap(), items::table.order(items::id).load(c).unwrap())
 }
 
 /// Checks the invariants of any data.
