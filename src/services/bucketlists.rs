@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Context, Error, Idempotent, Precondition, Resource,
-    idempotency::{Fingerprint, KeyedRequest, request::CanonicalBucketlist},
+    idempotency::{KeyedRequest, request::CanonicalBucketlist},
 };
 use crate::{
     db::{
@@ -112,8 +112,8 @@ impl Bucketlists {
         content: BucketlistContent,
         idempotency_key: Option<String>,
     ) -> Result<Idempotent<Versioned<Bucketlist>>, Error> {
-        let fingerprint = Fingerprint::new("bucketlist", &CanonicalBucketlist::from(&content))?;
-        let request = idempotency_key.map(|key| KeyedRequest::new(owner, key, fingerprint));
+        let canonical = CanonicalBucketlist::from(&content);
+        let request = KeyedRequest::new(owner, idempotency_key, "bucketlist", &canonical)?;
         let now = self.0.clock.now();
         let new = NewBucketlist { owner, content, created_at: now, updated_at: now };
         let created = self

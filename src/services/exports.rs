@@ -2,10 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{
-    Conflict, Context, Error, Idempotent, Resource,
-    idempotency::{Fingerprint, KeyedRequest},
-};
+use super::{Conflict, Context, Error, Idempotent, Resource, idempotency::KeyedRequest};
 use crate::{
     db::{
         DbConnection,
@@ -52,8 +49,7 @@ impl Exports {
         origin: AuditOrigin,
     ) -> Result<Idempotent<Export>, Error> {
         let now = self.context.clock.now();
-        let fingerprint = Fingerprint::new("export", &format)?;
-        let request = idempotency_key.map(|key| KeyedRequest::new(owner, key, fingerprint));
+        let request = KeyedRequest::new(owner, idempotency_key, "export", &format)?;
         let new = NewExport { owner, format, created_at: now, expires_at: now + self.ttl };
         let created = self
             .context

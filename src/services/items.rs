@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 
 use super::{
     Context, Error, Idempotent, Precondition, Resource,
-    idempotency::{Fingerprint, KeyedRequest, request::CanonicalItem},
+    idempotency::{KeyedRequest, request::CanonicalItem},
 };
 use crate::{
     db::{
@@ -98,8 +98,8 @@ impl Items {
         content: ItemContent,
         idempotency_key: Option<String>,
     ) -> Result<Idempotent<Versioned<Item>>, Error> {
-        let fingerprint = Fingerprint::new("item", &(scope.bucketlist_id, CanonicalItem::from(&content)))?;
-        let request = idempotency_key.map(|key| KeyedRequest::new(scope.owner, key, fingerprint));
+        let canonical = (scope.bucketlist_id, CanonicalItem::from(&content));
+        let request = KeyedRequest::new(scope.owner, idempotency_key, "item", &canonical)?;
         let new = new_item(scope, content, self.0.clock.now());
         let created = self
             .0
@@ -128,8 +128,8 @@ impl Items {
         idempotency_key: Option<String>,
     ) -> Result<Idempotent<Vec<Item>>, Error> {
         let canonical: Vec<CanonicalItem<'_>> = contents.iter().map(CanonicalItem::from).collect();
-        let fingerprint = Fingerprint::new("items", &(scope.bucketlist_id, canonical))?;
-        let request = idempotency_key.map(|key| KeyedRequest::new(scope.owner, key, fingerprint));
+        let canonical = (scope.bucketlist_id, canonical);
+        let request = KeyedRequest::new(scope.owner, idempotency_key, "items", &canonical)?;
         let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         let total = count(contents.len());
         let done = count(contents.iter().filter(|content| content.done).count());

@@ -25,14 +25,14 @@ const MAX_CHARACTERS: usize = 500;
 pub fn snippet(text: &str, query: &SearchQuery) -> Option<String> {
     let matches = matches(text, query);
     let first_match = matches.first()?.start;
-    let shown = limited(text, window(text, first_match), first_match);
-    let mut html = String::with_capacity(shown.len() + 64);
-    if shown.start > 0 {
+    let excerpt = limited(text, window(text, first_match), first_match);
+    let mut html = String::with_capacity(excerpt.len() + 64);
+    if excerpt.start > 0 {
         html.push('…');
     }
-    let mut at = shown.start;
-    for found in matches {
-        let (start, end) = (found.start.max(at), found.end.min(shown.end));
+    let mut at = excerpt.start;
+    for range in matches {
+        let (start, end) = (range.start.max(at), range.end.min(excerpt.end));
         if start >= end {
             continue;
         }
@@ -42,8 +42,8 @@ pub fn snippet(text: &str, query: &SearchQuery) -> Option<String> {
         html.push_str("</mark>");
         at = end;
     }
-    escape(&text[at..shown.end], &mut html);
-    if shown.end < text.len() {
+    escape(&text[at..excerpt.end], &mut html);
+    if excerpt.end < text.len() {
         html.push('…');
     }
     Some(html)
@@ -52,17 +52,17 @@ pub fn snippet(text: &str, query: &SearchQuery) -> Option<String> {
 /// Returns the matching byte ranges in order; adjacent ranges are merged.
 fn matches(text: &str, query: &SearchQuery) -> Vec<Range<usize>> {
     let text = Tokenized::new(text, Side::Text);
-    let mut found: Vec<Range<usize>> = Vec::new();
+    let mut ranges: Vec<Range<usize>> = Vec::new();
     for &token in &text.tokens {
         let longest = query.terms().iter().filter_map(|term| prefix_length(&text, token, term)).max();
         let Some(length) = longest else { continue };
         let (first, last) = (text.folded[token.start], text.folded[token.start + length - 1]);
-        match found.last_mut() {
+        match ranges.last_mut() {
             Some(before) if first.start <= before.end => before.end = before.end.max(last.end),
-            _ => found.push(first.start..last.end),
+            _ => ranges.push(first.start..last.end),
         }
     }
-    found
+    ranges
 }
 
 /// The number of folded characters of `term` if the token starts with it.
@@ -101,11 +101,11 @@ fn window(text: &str, first_match: usize) -> Range<usize> {
 }
 
 /// Limits the part to [`MAX_CHARACTERS`]. A grapheme cluster that is longer than that is cut.
-fn limited(text: &str, shown: Range<usize>, first_match: usize) -> Range<usize> {
-    let is_far = text[shown.start..first_match].chars().nth(MAX_CHARACTERS / 2).is_some();
-    let start = if is_far { first_match } else { shown.start };
-    let part = &text[start..shown.end];
-    let Some((cut, _)) = part.char_indices().nth(MAX_CHARACTERS) else { return start..shown.end };
+fn limited(text: &str, excerpt: Range<usize>, first_match: usize) -> Range<usize> {
+    let is_far = text[excerpt.start..first_match].chars().nth(MAX_CHARACTERS / 2).is_some();
+    let start = if is_far { first_match } else { excerpt.start };
+    let part = &text[start..excerpt.end];
+    let Some((cut, _)) = part.char_indices().nth(MAX_CHARACTERS) else { return start..excerpt.end };
     let whole = part.grapheme_indices(true).map(|(at, _)| at).take_while(|at| *at <= cut).last();
     start..start + whole.filter(|end| start + end > first_match).unwrap_or(cut)
 }

@@ -89,9 +89,16 @@ pub(super) struct KeyedRequest {
 }
 
 impl KeyedRequest {
-    /// A request that creates a resource of `owner`.
-    pub(super) fn new(owner: UserId, key: String, fingerprint: Fingerprint) -> Self {
-        Self { owner, scope: Scope::Resources, key, fingerprint }
+    /// A request that creates a resource of `owner`; `None` without a key. `request` is its canonical form (see [`request`]).
+    pub(super) fn new(
+        owner: UserId,
+        key: Option<String>,
+        operation: &str,
+        request: &impl Serialize,
+    ) -> Result<Option<Self>, serde_json::Error> {
+        let Some(key) = key else { return Ok(None) };
+        let fingerprint = Fingerprint::new(operation, request)?;
+        Ok(Some(Self { owner, scope: Scope::Resources, key, fingerprint }))
     }
 
     /// The request that registered `owner`.

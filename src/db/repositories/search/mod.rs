@@ -224,7 +224,7 @@ pub fn find(
         DbConnection::Sqlite(_) => (SQLITE, sqlite_queries(owner, query)),
         DbConnection::Postgres(_) => (POSTGRES, postgres_queries(owner, query)),
     };
-    let found = sql_query(sql)
+    let hits = sql_query(sql)
         .bind::<Text, _>(whole)
         .bind::<Text, _>(prefix)
         .bind::<Text, _>(in_name)
@@ -233,8 +233,8 @@ pub fn find(
         .bind::<BigInt, _>(limit)
         .bind::<BigInt, _>(offset);
     let rows: Vec<HitRow> = match c {
-        DbConnection::Sqlite(c) => found.load(c)?,
-        DbConnection::Postgres(c) => found.load(c)?,
+        DbConnection::Sqlite(c) => hits.load(c)?,
+        DbConnection::Postgres(c) => hits.load(c)?,
     };
     Ok(rows.into_iter().map(SearchHit::from).collect())
 }

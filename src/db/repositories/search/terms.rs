@@ -89,11 +89,11 @@ mod tests {
         let migration = std::fs::read_to_string(format!("{}{migration}", env!("CARGO_MANIFEST_DIR"))).unwrap();
         assert!(migration.contains(&format!("prefix = '{} {}'", OWNER_WIDTH + 1, OWNER_WIDTH + 2)), "{migration}");
         let query = SearchQuery::parse("ZÜR* OR \"x'").unwrap();
-        let begun = "\"0000000000016zur\" * AND \"0000000000016or\" * AND \"0000000000016x\" *";
+        let prefix = "\"0000000000016zur\" * AND \"0000000000016or\" * AND \"0000000000016x\" *";
         let whole = "name : (\"0000000000016zur\" AND \"0000000000016or\" AND \"0000000000016x\")";
-        assert_eq!(sqlite_queries(owner, &query), [whole.to_owned(), begun.to_owned(), format!("name : ({begun})")]);
+        assert_eq!(sqlite_queries(owner, &query), [whole.to_owned(), prefix.to_owned(), format!("name : ({prefix})")]);
         let expected = ["'42_zur':A & '42_or':A & '42_x':A", "'42_zur':* & '42_or':* & '42_x':*"];
-        let [whole, begun, named] = postgres_queries(owner, &query);
-        assert_eq!(([whole.as_str(), begun.as_str()], named), (expected, begun.replace('*', "*A")));
+        let [whole, prefix, in_name] = postgres_queries(owner, &query);
+        assert_eq!(([whole.as_str(), prefix.as_str()], in_name), (expected, prefix.replace('*', "*A")));
     }
 }
