@@ -1,6 +1,6 @@
 //! Validation of request bodies beyond their schemas: the password policy.
 
-use contract::{Detail, payload::BodyRules};
+use contract::{Detail, payload::BodyRules, v2};
 use document::Location;
 use serde_json::Value;
 
@@ -11,17 +11,14 @@ pub struct PasswordRules(pub PasswordPolicy);
 
 impl BodyRules for PasswordRules {
     fn violations(&self, operation: &str, body: &Value) -> Vec<Detail> {
-        let field = match operation {
-            "register" => "password",
-            "changePassword" | "confirmPasswordReset" => "new_password",
-            _ => return Vec::new(),
-        };
-        let Some(password) = body[field].as_str() else { return Vec::new() };
+        // Operations with the same ID have the same declaration in both versions.
+        let declared = v2::document::operation(operation).and_then(|operation| operation.new_password);
+        let Some(location) = declared else { return Vec::new() };
+        let Some(password) = body.pointer(location).and_then(Value::as_str) else { return Vec::new() };
         let email = body["email"].as_str().and_then(|email| Email::parse(email).ok());
         let problems = self.0.problems(password, email.as_ref().map_or("", Email::key));
         let detail =
             |location: &str, code, message| Detail { location: Location::Body(location.to_owned()), code, message };
-        let location = format!("/{field}");
-        problems.into_iter().map(|problem| detail(&location, problem.code(), problem.to_string())).collect()
+        problems.into_iter().map(|problem| detail(location, problem.code(), problem.to_string())).collect()
     }
 }

@@ -7,6 +7,7 @@
 mod support;
 
 mod accounts;
+mod adding_an_endpoint;
 mod architecture;
 mod bucketlists;
 mod contract;

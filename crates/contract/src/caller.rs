@@ -1,6 +1,6 @@
-//! Who may call, as argument types: none (anonymous), [`User`], [`Admin`].
+//! Arguments that require an authenticated caller: [`User`] and [`Admin`].
 //!
-//! A handler without one of them is visibly public. The server verifies the access token and puts the [`Caller`] into the
+//! An operation without them is public. The server verifies the access token and puts the [`Caller`] into the
 //! extensions of the request.
 
 use std::net::IpAddr;
@@ -11,38 +11,38 @@ use poem_openapi::{
     registry::{MetaSecurityScheme, Registry},
 };
 
-use crate::{ApiError, ErrorCode};
+use crate::{ApiError, ErrorCode, operation::Argument};
 
-/// Whoever sent a valid access token.
+/// The owner of a valid access token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// The account.
+    /// ID of the user.
     pub user_id: i64,
-    /// The session the token belongs to.
+    /// ID of the session.
     pub session_id: i64,
-    /// The token's own id (`jti`).
+    /// ID of the token (`jti`).
     pub token_id: String,
-    /// When the token ends, in seconds since 1970.
+    /// Expiry of the token, in seconds since 1970.
     pub token_expires_at: i64,
-    /// Whether the account is an administrator now (not when the token was made).
+    /// Whether the user is an administrator now, not when the token was issued.
     pub is_admin: bool,
 }
 
-/// Where a request comes from: for telling sessions apart, and for saying afterwards who did what.
+/// The client of a request, for the list of sessions and for the audit log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Client {
-    /// The program, as it calls itself: the `User-Agent`, cut to 200 characters.
+    /// `User-Agent`, truncated to 200 characters.
     pub user_agent: Option<String>,
-    /// What the server knows of the request.
+    /// Origin of the request.
     pub arrival: RequestOrigin,
 }
 
-/// What the server knows of a request before it looks at it; the server puts this into the request.
+/// Request ID and client address. The server puts this into the request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestOrigin {
-    /// Its `X-Request-ID`.
+    /// Value of `X-Request-ID`.
     pub request_id: Option<String>,
-    /// The address it was sent from, if it is known.
+    /// IP address of the client, if known.
     pub address: Option<IpAddr>,
 }
 
@@ -54,15 +54,17 @@ impl<'a> poem::FromRequest<'a> for Client {
     }
 }
 
-/// What an operation that needs a logged-in user takes as its first argument.
+impl Argument for Client {}
+
+/// The first argument of an operation that requires a logged-in user.
 #[derive(Clone, Debug)]
 pub struct User(pub Caller);
 
-/// What an operation that is for administrators takes as its first argument.
+/// The first argument of an operation that requires an administrator.
 #[derive(Clone, Debug)]
 pub struct Admin(pub Caller);
 
-/// The security scheme's name in the documents.
+/// Name of the security scheme in the documents.
 pub const BEARER_AUTH: &str = "bearerAuth";
 
 fn register_scheme(registry: &mut Registry) {
@@ -70,7 +72,7 @@ fn register_scheme(registry: &mut Registry) {
         BEARER_AUTH,
         MetaSecurityScheme {
             ty: "http",
-            description: Some("The `access_token` that `register`, `login` and `refreshSession` answer with."),
+            description: Some("The `access_token` in the response of `register`, `login` or `refreshSession`."),
             name: None,
             key_in: None,
             scheme: Some("bearer"),
@@ -81,7 +83,6 @@ fn register_scheme(registry: &mut Registry) {
     );
 }
 
-/// The caller that the server has authenticated and put into the request.
 fn caller(request: &Request) -> Result<Caller, ErrorCode> {
     request.extensions().get().cloned().ok_or(ErrorCode::AuthenticationRequired)
 }

@@ -1,42 +1,42 @@
-//! Conditions of a request: the entity tags of `If-Match` and `If-None-Match` (RFC 9110, section 13.1).
+//! Conditional requests: the entity tags in `If-Match` and `If-None-Match` (RFC 9110, section 13.1).
 //!
-//! A compressed representation has a strong tag of its own, the state's tag with the encoding behind it: a client that
-//! reads compressed can still demand an exact match. Reading a tag takes the encoding off again.
+//! A compressed representation has its own strong entity tag: that of the resource with the encoding as a suffix. Parsing
+//! removes the suffix, so that clients that accept compression can use strong comparison.
 
 use std::fmt;
 
 use poem::http::HeaderValue;
 
-/// More tags than this in one request are a mistake or an attack.
+/// Maximum number of entity tags in one request.
 const MAX_TAGS: usize = 100;
 
-/// And so is a longer header, in bytes.
+/// Maximum length of the header in bytes.
 pub const MAX_LENGTH: usize = 8192;
 
-/// The content codings a tag may name.
+/// Content codings that an entity tag can have as a suffix.
 const ENCODINGS: [&str; 3] = ["gzip", "br", "zstd"];
 
-/// What `If-Match` or `If-None-Match` asks for.
+/// The value of `If-Match` or `If-None-Match`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ETagCondition {
-    /// `*`: whatever there is.
+    /// `*`: any existing representation.
     Any,
-    /// One of these.
+    /// A list of entity tags.
     Listed(Vec<Tag>),
 }
 
-/// An entity tag, without quotes.
+/// An entity tag without quotes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tag {
-    /// Whether it is marked as weak.
+    /// Whether the tag is weak (`W/`).
     pub weak: bool,
-    /// What it says of the state; the encoding it was read in is taken off.
+    /// Opaque value without the suffix of the encoding.
     pub opaque: String,
-    /// That encoding.
+    /// The encoding in the suffix.
     encoding: Option<&'static str>,
 }
 
-/// The header is no list of entity tags.
+/// The header is not a valid list of entity tags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MalformedETags;
 
@@ -49,10 +49,10 @@ impl fmt::Display for MalformedETags {
 
 impl std::error::Error for MalformedETags {}
 
-/// Reads the lines of a conditional header; `None` when there are none.
+/// Parses the lines of a conditional header; `None` if the request has none.
 ///
 /// # Errors
-/// When they are not `*` alone or a list of at most 100 entity tags, or longer than [`MAX_LENGTH`].
+/// Fails if the value is neither `*` nor a list of at most 100 entity tags, or if it is longer than [`MAX_LENGTH`].
 pub fn parse<'a>(values: impl IntoIterator<Item = &'a HeaderValue>) -> Result<Option<ETagCondition>, MalformedETags> {
     let mut values = values.into_iter().peekable();
     if values.peek().is_none() {
@@ -65,7 +65,7 @@ pub fn parse<'a>(values: impl IntoIterator<Item = &'a HeaderValue>) -> Result<Op
             return Err(MalformedETags);
         }
         let mut rest = value.as_bytes().trim_ascii();
-        // An empty element between commas is to be overlooked (section 5.6.1.2).
+        // Recipients ignore empty list elements (section 5.6.1.2).
         while let Some((&first, after)) = rest.split_first() {
             rest = match first {
                 b',' => after,
@@ -92,27 +92,27 @@ pub fn parse<'a>(values: impl IntoIterator<Item = &'a HeaderValue>) -> Result<Op
     }
 }
 
-/// What follows an element: nothing or a comma.
+/// Checks that the element is followed by a comma or by the end of the line.
 fn element_end(rest: &[u8]) -> Result<&[u8], MalformedETags> {
     let rest = rest.trim_ascii_start();
     matches!(rest.first(), None | Some(b',')).then_some(rest).ok_or(MalformedETags)
 }
 
 impl ETagCondition {
-    /// Whether one of them is the tag `opaque` by the strong comparison, which `If-Match` wants: both are strong.
+    /// Returns whether a tag matches `opaque` by strong comparison, as `If-Match` requires.
     #[must_use]
     pub fn matches_strongly(&self, opaque: &str) -> bool {
         self.any(|tag| !tag.weak && tag.opaque == opaque)
     }
 
-    /// Whether one of them is the tag `opaque` by the weak comparison, which `If-None-Match` wants.
+    /// Returns whether a tag matches `opaque` by weak comparison, as `If-None-Match` requires.
     #[must_use]
     pub fn matches_weakly(&self, opaque: &str) -> bool {
         self.any(|tag| tag.opaque == opaque)
     }
 
-    /// The `ETag` of a 304: the strong tag `opaque` in the encoding that the client says it has, so that a cache finds
-    /// its copy. `None` when it has none.
+    /// Returns the `ETag` for a 304 response if a tag matches `opaque`. It has the encoding of the client's copy, so that
+    /// caches find it.
     #[must_use]
     pub fn not_modified(&self, opaque: &str) -> Option<String> {
         match self {
@@ -134,13 +134,13 @@ impl ETagCondition {
 }
 
 impl Tag {
-    /// The tag at the start of `text`, and what comes after it.
+    /// Parses the tag at the start of `text`, and returns the rest.
     fn read(text: &[u8]) -> Result<(Self, &[u8]), MalformedETags> {
         let (weak, text) = text.strip_prefix(b"W/").map_or((false, text), |text| (true, text));
         let text = text.strip_prefix(b"\"").ok_or(MalformedETags)?;
         let end = text.iter().position(|byte| *byte == b'"').ok_or(MalformedETags)?;
         let (opaque, after) = text.split_at(end);
-        // Visible characters, and bytes above ASCII, which no tag of ours has.
+        // The RFC also allows non-ASCII bytes.
         if !opaque.iter().all(|byte| matches!(byte, 0x21..=0x7e | 0x80..)) {
             return Err(MalformedETags);
         }
@@ -154,7 +154,7 @@ impl Tag {
     }
 }
 
-/// The entity tag that `etag`, quoted as the header has it, becomes for a representation in this encoding.
+/// Returns the entity tag of the representation with this encoding. `etag` is quoted, as in the header.
 #[must_use]
 pub fn with_encoding(etag: &str, encoding: &str) -> String {
     etag.strip_suffix('"').map_or_else(|| etag.to_owned(), |open| format!("{open}-{encoding}\""))
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_of_tags_are_read() {
+    fn entity_tag_lists_are_parsed() {
         for (lines, expected) in [
             (&[][..], Ok(None)),
             (&[&b"*"[..]], Ok(Some(ETagCondition::Any))),
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_of_tags_is_refused() {
+    fn malformed_entity_tag_lists_are_rejected() {
         for line in [
             &b""[..],
             b",",
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_are_compared_strongly_and_weakly() {
+    fn strong_and_weak_comparison() {
         for (line, strongly, weakly, not_modified) in [
             (&b"*"[..], true, true, Some("\"abc\"")),
             (b"\"abc\"", true, true, Some("\"abc\"")),
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn an_encoding_is_part_of_the_tag() {
+    fn with_encoding_adds_a_suffix() {
         for (etag, expected) in
             [("\"abc\"", "\"abc-gzip\""), ("W/\"abc\"", "W/\"abc-gzip\""), ("\"\"", "\"-gzip\""), ("abc", "abc")]
         {

@@ -1,7 +1,6 @@
-//! Every error code a client can meet, and the one error type that handlers return.
+//! Error codes, and the error type that handlers return.
 //!
-//! A code is stable across versions: its spelling, status and meaning are frozen once published. The table is in
-//! `error/codes.rs`.
+//! The name, status and meaning of a published code do not change. The table is in `error/codes.rs`.
 
 mod codes;
 mod examples;
@@ -21,14 +20,14 @@ pub use codes::ErrorCode;
 
 use crate::{Json, v1::schemas::ErrorEnvelope};
 
-/// One thing that is wrong with a request, and where.
+/// One violation in a request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Detail {
-    /// Where: a place in the body, or a parameter.
+    /// Location in the request.
     pub location: Location,
-    /// What kind of wrong, for machines.
+    /// Code for programs.
     pub code: &'static str,
-    /// What is wrong, for people.
+    /// Message for people.
     pub message: String,
 }
 
@@ -38,43 +37,43 @@ impl From<Violation> for Detail {
     }
 }
 
-/// An answer that is not the success the operation declares.
+/// An error response.
 #[derive(Debug)]
 pub struct ApiError {
-    /// Why, for machines.
+    /// Error code.
     pub code: ErrorCode,
-    /// The sentence for people, where the code's own is not precise enough. Never holds secrets.
+    /// Message for people, if the message of the code is not specific enough. Must not contain secrets.
     pub message: Option<String>,
-    /// What is wrong and where.
+    /// Violations in the request.
     pub details: Vec<Detail>,
-    /// After how many seconds to try again.
+    /// Value of `Retry-After` in seconds.
     pub retry_after: Option<u32>,
-    /// What happened inside, for the log only.
+    /// Internal cause, for the log only.
     pub source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 impl ApiError {
-    /// An error of this code with its usual sentence.
+    /// Creates an error with the message of the code.
     #[must_use]
     pub const fn new(code: ErrorCode) -> Self {
         Self { code, message: None, details: Vec::new(), retry_after: None, source: None }
     }
 
-    /// The same with a more precise sentence.
+    /// Sets a more specific message.
     #[must_use]
     pub fn with_message(mut self, message: impl Into<String>) -> Self {
         self.message = Some(message.into());
         self
     }
 
-    /// The same with what happened inside.
+    /// Sets the internal cause.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
     }
 
-    /// Every violation at once. The code says `UNKNOWN_FIELD` or `UNKNOWN_PARAMETER` where nothing else is wrong.
+    /// Creates an error with all violations. The code is `UNKNOWN_FIELD` or `UNKNOWN_PARAMETER` if all violations have it.
     #[must_use]
     pub fn invalid(details: Vec<Detail>) -> Self {
         let all = |code: &str| !details.is_empty() && details.iter().all(|detail| detail.code == code);
@@ -88,7 +87,7 @@ impl ApiError {
         Self { details, ..Self::new(code) }
     }
 
-    /// The sentence for people.
+    /// Returns the message for people.
     #[must_use]
     pub fn message(&self) -> &str {
         self.message.as_deref().unwrap_or(self.code.message())
@@ -97,7 +96,7 @@ impl ApiError {
 
 impl From<ErrorCode> for ApiError {
     fn from(code: ErrorCode) -> Self {
-        Self { details: examples::place(code), ..Self::new(code) }
+        Self { details: examples::fixed_location(code), ..Self::new(code) }
     }
 }
 
@@ -119,10 +118,9 @@ impl poem::error::ResponseError for ApiError {
     }
 }
 
-/// The statuses are documented by the trait's `#[operation(errors(…))]` and the rules of [`mod@crate::v1::document`], not by
-/// the type: an error type cannot know which operation returned it.
+/// The type cannot know the errors of an operation: [`crate::rules`] derives them from its declaration.
 impl ApiResponse for ApiError {
-    /// One status stands for all, so that poem-openapi keeps the envelope's schema; the rules add the others.
+    /// Declares one status, so that poem-openapi registers the schema. The rules add the others.
     fn meta() -> MetaResponses {
         let internal = MetaResponse {
             description: ErrorCode::InternalError.message(),
@@ -147,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_spelled_as_documented() {
+    fn codes_are_serialised_as_documented() {
         use poem_openapi::types::ToJSON;
         for code in ErrorCode::ALL {
             assert_eq!(code.to_json(), Some(serde_json::Value::from(code.as_str())));
@@ -156,22 +154,22 @@ mod tests {
     }
 
     #[test]
-    fn codes_are_in_the_order_of_their_status_and_explained() {
+    fn codes_are_ordered_by_status_and_have_texts() {
         assert!(ErrorCode::ALL.is_sorted_by_key(|code| code.status()));
         for code in ErrorCode::ALL {
             assert!((400..600).contains(&code.status()));
-            let said = [code.message(), code.explanation(), code.remedy()];
-            let said = said.iter().chain(code.causes());
-            for sentence in said.clone() {
+            let texts = [code.message(), code.explanation(), code.remedy()];
+            let texts = texts.iter().chain(code.causes());
+            for sentence in texts.clone() {
                 assert!(sentence.len() > 10 && sentence.ends_with('.'), "{}: {sentence:?}", code.as_str());
                 assert!(!sentence.contains("  ") && sentence.trim() == *sentence, "{}: {sentence:?}", code.as_str());
             }
-            assert!(said.count() > 3, "{} has no cause", code.as_str());
+            assert!(texts.count() > 3, "{} has no cause", code.as_str());
         }
     }
 
     #[test]
-    fn one_kind_of_violation_names_the_error() {
+    fn code_of_equal_violations_becomes_the_code_of_the_error() {
         let detail = |code| Detail { location: Location::Body("/x".into()), code, message: String::new() };
         assert_eq!(ApiError::invalid(vec![detail("UNKNOWN_FIELD")]).code, ErrorCode::UnknownField);
         assert_eq!(

@@ -1,30 +1,50 @@
-//! The BucketList contract: what clients see, and nothing of how it is done.
+//! The contract of the BucketList API: its endpoints and schemas, without an implementation.
 //!
-//! The endpoint traits and schemas of each version live here; the documents are built from them with no server in
-//! existence. This crate cannot see Diesel, the services or the configuration: the crate wall is the layering rule.
+//! The endpoint traits and schemas of each version are declared here, and the OpenAPI documents are built from them. This
+//! crate has no access to Diesel, the services or the configuration.
 //!
-//! * [`v1`]: the classic contract (offset pages, the `error` envelope)
-//! * [`v2`]: the modern one (cursors, problem details, links, conditional and idempotent requests)
-//! * [`caller`]: who may call, as argument types
-//! * [`conditional`]: the entity tags of conditional requests
-//! * [`error`]: every error code a client can meet, and the one error type handlers return
-//! * [`listing`]: lists as pages of JSON, or streamed as CSV and NDJSON
-//! * [`negotiation`]: which representation a client gets
-//! * [`payload`]: JSON bodies, read strictly and checked against the document
-//! * [`problem`]: RFC 9457 problem details, for everything outside `/v1`
+//! * [`v1`]: offset pagination and `error` objects
+//! * [`v2`]: cursor pagination, problem details, links, conditional requests and idempotency
+//! * [`operation`]: what is declared about an operation
+//! * [`caller`]: arguments that require an authenticated caller
+//! * [`conditional`]: entity tags in conditional requests
+//! * [`error`]: error codes, and the error type of handlers
+//! * [`listing`]: lists as JSON pages, or as streams of CSV and NDJSON
+//! * [`negotiation`]: content negotiation
+//! * [`payload`]: JSON bodies, validated against the document
+//! * [`problem`]: problem details (RFC 9457)
+//! * [`parameters`] and [`request_headers`]: arguments that several operations use
+//! * [`responses`] and [`response_headers`]: responses that several operations use
 //! * [`table`]: rows as CSV and NDJSON
-//! * [`values`]: instants, ids and empty fields as they travel
+//! * [`values`]: timestamps, IDs and nullable fields
 
+/// Implements [`poem_openapi::types::Example`] for a schema: `example! { Point { x: 1, y: 2 } }`.
+macro_rules! example {
+    ($name:ident $fields:tt) => {
+        impl poem_openapi::types::Example for $name {
+            fn example() -> Self {
+                $name $fields
+            }
+        }
+    };
+}
+
+mod api;
 pub mod caller;
 pub mod conditional;
 pub mod error;
 pub mod listing;
 pub mod negotiation;
 pub mod operation;
+pub mod parameters;
 pub mod payload;
 pub mod problem;
+pub mod request_headers;
+pub mod response_headers;
+pub mod responses;
 pub mod rules;
 pub mod table;
+mod texts;
 pub mod v1;
 pub mod v2;
 pub mod values;

@@ -1,4 +1,4 @@
-//! The answers of lists: a page of JSON, or rows streamed as CSV and NDJSON.
+//! Responses of lists: a JSON page, or a stream of rows as CSV or NDJSON.
 
 use poem::{
     Body, FromRequest, IntoResponse, Request, RequestBody, Response,
@@ -17,26 +17,27 @@ use serde::Serialize;
 
 use crate::{
     Json,
-    payload::Written,
+    operation::Argument,
+    payload::SerializedJson,
     table::{Row, RowFormat},
 };
 
-/// What a list is to be answered as; what the client likes best of what is documented.
+/// The representation of a list that the client prefers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
-    /// A page of JSON.
+    /// A JSON page.
     #[default]
     Json,
-    /// Rows, streamed.
+    /// A stream of rows.
     Rows(RowFormat),
 }
 
-/// What the server chose for a request; it puts this into the request.
+/// The result of content negotiation. The server puts this into the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NegotiatedFormat(pub Format);
 
 impl Format {
-    /// The format of a documented media type.
+    /// Returns the format of a media type in the document.
     #[must_use]
     pub fn of(media_type: &str) -> Self {
         [RowFormat::Csv, RowFormat::Ndjson]
@@ -52,38 +53,40 @@ impl<'a> FromRequest<'a> for Format {
     }
 }
 
-/// JSON whose rows are also offered as CSV and NDJSON.
+impl Argument for Format {}
+
+/// A JSON page whose rows are also available as CSV and NDJSON.
 pub trait Page: Type + Serialize + Send {
-    /// What its rows are.
+    /// Type of the rows.
     type Row: Row + Example;
 }
 
-/// The answer of a list.
+/// The response of a list.
 pub enum ListResponse<P> {
-    /// One page, written already: its validator is made of the text.
-    Page(Written<P>, PageHeaders),
+    /// A serialised page; its ETag is a hash of the text.
+    Page(SerializedJson<P>, PageHeaders),
     /// A stream of rows.
     Rows(RowStream),
 }
 
-/// What the headers say of a page.
+/// Headers of a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageHeaders {
-    /// Where to go from it (RFC 8288).
+    /// Value of `Link` (RFC 8288).
     pub link: Option<String>,
-    /// Its validator, in quotes.
+    /// Value of `ETag`, in quotes.
     pub etag: String,
 }
 
 /// A stream of rows.
 pub struct RowStream {
-    /// What `body` is.
+    /// Format of the body.
     pub format: RowFormat,
-    /// What the file is called, without its ending.
+    /// File name without extension.
     pub file_name: &'static str,
     /// The rows.
     pub body: Body,
-    /// Where to go from them (RFC 8288).
+    /// Value of `Link` (RFC 8288).
     pub link: Option<String>,
 }
 
@@ -108,7 +111,7 @@ impl<P: Page> IntoResponse for ListResponse<P> {
 }
 
 fn insert(headers: &mut HeaderMap, name: HeaderName, value: Option<String>) {
-    // Tags, links and names are made of visible ASCII here; nothing else could be said in a header.
+    // Entity tags, links and file names contain only visible ASCII characters.
     if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
         headers.insert(name, value);
     }
@@ -125,18 +128,19 @@ impl<P: Page> ApiResponse for ListResponse<P> {
         };
         let content = [
             MetaMediaType { content_type: Json::<P>::CONTENT_TYPE, schema: Json::<P>::schema_ref() },
-            rows_content::<P::Row>(RowFormat::Csv),
-            rows_content::<P::Row>(RowFormat::Ndjson),
+            row_media_type::<P::Row>(RowFormat::Csv),
+            row_media_type::<P::Row>(RowFormat::Ndjson),
         ];
         let this = "</v2/bucketlists?per_page=20>; rel=\"self\"";
-        let link = || header("Link", "Where to go from here (RFC 8288).", 16_384, this);
-        let etag = || header("ETag", "The validator of a page of JSON.", 100, "\"5d41402abc4b2a76\"");
+        let link = || header("Link", "Paths of this page and of the next page (RFC 8288).", 16_384, this);
+        let etag =
+            || header("ETag", "Entity tag of a JSON page. Send it as `If-None-Match`.", 100, "\"5d41402abc4b2a76\"");
         let headers = vec![
             link(),
             etag(),
             header(
                 "Content-Disposition",
-                "What to call the file of CSV or NDJSON.",
+                "Suggested file name for CSV or NDJSON.",
                 200,
                 "attachment; filename=\"rows.csv\"",
             ),
@@ -148,11 +152,15 @@ impl<P: Page> ApiResponse for ListResponse<P> {
             content,
             headers,
         };
-        let listed = "One page; as CSV or NDJSON every row from the cursor on, streamed, unless `per_page` is given.";
         MetaResponses {
             responses: vec![
-                response(200, listed, content.into(), headers),
-                response(304, "You have the page already.", vec![], vec![link(), etag()]),
+                response(200, "", content.into(), headers),
+                response(
+                    304,
+                    "The page has not changed since the ETag in `If-None-Match`.",
+                    vec![],
+                    vec![link(), etag()],
+                ),
             ],
         }
     }
@@ -162,9 +170,10 @@ impl<P: Page> ApiResponse for ListResponse<P> {
     }
 }
 
-pub(crate) fn rows_content<R: Row + Example>(format: RowFormat) -> MetaMediaType {
-    // An example that cannot be written is empty, which the tests of the document would show.
-    let bytes = format.begin::<R>().and_then(|text| format.append(&[R::example()], text)).unwrap_or_default();
+#[expect(clippy::expect_used, reason = "an invalid contract must not start; the tests build it")]
+pub(crate) fn row_media_type<R: Row + Example>(format: RowFormat) -> MetaMediaType {
+    let example = format.begin::<R>().and_then(|text| format.append(&[R::example()], text));
+    let bytes = example.expect("examples can be serialised");
     let example = String::from_utf8_lossy(&bytes).into_owned();
     MetaMediaType { content_type: format.media_type(), schema: text(None, example) }
 }

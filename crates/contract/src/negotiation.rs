@@ -1,13 +1,14 @@
-//! Which representation a client gets (RFC 9110, section 12.5).
+//! Content negotiation (RFC 9110, section 12.5).
 
 use poem::{
     FromRequest, Request, RequestBody,
     http::{HeaderMap, HeaderValue, header::ACCEPT},
 };
 
-/// The media type of `produces` that the client likes best; of those it likes the same, the first. `None`: it accepts
-/// none. No `Accept`, and one that cannot be understood, accept everything; where nothing is produced, nothing can be
-/// unacceptable, and the choice is empty.
+use crate::operation::Argument;
+
+/// Selects the media type of `produces` with the highest quality in `Accept`; of equal ones, the first. Returns `None` if none
+/// is acceptable. A missing or invalid `Accept` accepts everything. Returns an empty string if `produces` is empty.
 #[must_use]
 pub fn negotiate<'a>(headers: &HeaderMap, produces: &'a [String]) -> Option<&'a str> {
     let Some(first) = produces.first() else {
@@ -28,12 +29,12 @@ pub fn negotiate<'a>(headers: &HeaderMap, produces: &'a [String]) -> Option<&'a 
     best.map(|(_, media_type)| media_type)
 }
 
-/// What a client accepts, for operations whose answer is of one media type but not always the same.
+/// The `Accept` header, for operations whose media type depends on the resource.
 #[derive(Clone, Debug)]
 pub struct Accept(HeaderMap);
 
 impl Accept {
-    /// Whether the client can take an answer of this media type.
+    /// Returns whether the client accepts this media type.
     #[must_use]
     pub fn allows(&self, media_type: &str) -> bool {
         negotiate(&self.0, &[media_type.to_owned()]).is_some()
@@ -47,7 +48,9 @@ impl<'a> FromRequest<'a> for Accept {
     }
 }
 
-/// A media range with its quality in thousandths.
+impl Argument for Accept {}
+
+/// A media range and its quality in thousandths.
 struct Range<'a> {
     kind: &'a str,
     subtype: &'a str,
@@ -69,8 +72,8 @@ impl<'a> Range<'a> {
         (!kind.is_empty() && !subtype.is_empty()).then_some(Self { kind, subtype, quality })
     }
 
-    /// How precisely the range names a media type; `None`: not at all.
-    fn precision(&self, kind: &str, subtype: &str) -> Option<u8> {
+    /// Returns the specificity if the range includes the media type.
+    fn specificity(&self, kind: &str, subtype: &str) -> Option<u8> {
         if self.kind.eq_ignore_ascii_case(kind) && self.subtype.eq_ignore_ascii_case(subtype) {
             Some(2)
         } else if self.kind.eq_ignore_ascii_case(kind) && self.subtype == "*" {
@@ -81,19 +84,19 @@ impl<'a> Range<'a> {
     }
 }
 
-/// The quality of the most precise range that names `media_type`.
+/// Returns the quality of the most specific range that includes `media_type`.
 fn quality(ranges: &[Range<'_>], media_type: &str) -> u16 {
     let Some((kind, subtype)) = media_type.split_once('/') else {
         return 0;
     };
     ranges
         .iter()
-        .filter_map(|range| Some((range.precision(kind, subtype)?, range.quality)))
+        .filter_map(|range| Some((range.specificity(kind, subtype)?, range.quality)))
         .max()
         .map_or(0, |(_, quality)| quality)
 }
 
-/// The parts of `text` between separators that are not in quotes.
+/// Splits `text` at separators outside of quoted strings.
 fn unquoted(text: &str, separator: char) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped) = (false, false);
     text.split(move |character| {
@@ -153,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_are_weighed() {
+    fn one_media_type_is_accepted_or_rejected() {
         let json = [JSON.to_owned()];
         for (accept, expected) in [
             ("", true),
@@ -189,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_best_of_several_is_chosen() {
+    fn media_type_with_the_highest_quality_is_selected() {
         let lists = [JSON.to_owned(), CSV.to_owned(), NDJSON.to_owned()];
         for (accept, expected) in [
             (&["text/csv"][..], Some(CSV)),
@@ -199,17 +202,17 @@ mod tests {
             (&["Text/CSV;Q=1.000"], Some(CSV)),
             (&["application/x-ndjson"], Some(NDJSON)),
             (&["application/x-ndjson, text/csv;q=0.999"], Some(NDJSON)),
-            // Nothing is liked best: the first documented.
+            // Equal quality: the first documented media type.
             (&[], Some(JSON)),
             (&["*/*"], Some(JSON)),
             (&["text/csv, application/json"], Some(JSON)),
             (&["application/x-ndjson, text/csv"], Some(CSV)),
             (&["application/*"], Some(JSON)),
-            // The most precise range decides, whatever its place.
+            // The most specific range applies, regardless of its position.
             (&["*/*, application/json;q=0.1"], Some(CSV)),
             (&["application/json;q=0, application/*"], Some(NDJSON)),
             (&["*/*;q=0.2, text/csv;q=0.3"], Some(CSV)),
-            // Several lines are one list, and quotes hide separators.
+            // Several lines form one list; separators in quoted strings are ignored.
             (&["application/json;q=0.1", "text/csv;q=0.2"], Some(CSV)),
             (&["image/png;note=\"a, text/csv;q=1\", application/x-ndjson"], Some(NDJSON)),
             (&["text/csv;note=\"a\\\";q=0\";q=0.7, application/json;q=0.6"], Some(CSV)),
@@ -221,7 +224,7 @@ mod tests {
             (&["text/csv;q"], Some(CSV)),
             (&["text/csv;q=0.5555555, application/x-ndjson;q=0.001"], Some(CSV)),
             (&["text/csv;q=inf, */*;q=0.5"], Some(JSON)),
-            // None will do.
+            // No media type is acceptable.
             (&["text/csv;q=0, application/json;q=0.000"], None),
             (&["text/html, application/xml;q=0.9"], None),
             (&["text/csv;q=0"], None),

@@ -1,152 +1,296 @@
-//! What an endpoint trait declares of an operation beyond poem-openapi's own attributes.
+//! Declarations of an operation beyond the attributes of poem-openapi.
 
 use chrono::NaiveDate;
+use poem_openapi::param::{Path, Query};
 
-use crate::ErrorCode;
+use crate::{Admin, ErrorCode, Json, User, payload::MergePatch};
 
-/// The declaration of one operation; built by `#[operation(…)]` on the trait's method.
+/// The declaration of one operation: its route, what its arguments imply, and the calls in `#[operation(…)]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Operation {
-    /// The operationId.
+    /// Operation ID.
     pub id: &'static str,
-    /// The errors of its own, besides those every operation of its kind can answer with.
+    /// HTTP method in upper case.
+    pub method: &'static str,
+    /// Path template below the base path of the version: `/bucketlists/{bucketlist_id}`.
+    pub path: &'static str,
+    /// Description of the successful response.
+    pub response: &'static str,
+    /// Who may call the operation, from its arguments.
+    pub access: Access,
+    /// Whether the operation is declared as public. The linter compares this with [`Operation::access`].
+    pub is_public: bool,
+    /// Errors of this operation, in addition to those that every operation of its kind can return.
     pub errors: &'static [ErrorCode],
-    /// The rate limit that applies besides the caller's general one.
+    /// Errors that its arguments imply but that this operation does not return.
+    pub excluded_errors: &'static [ErrorCode],
+    /// Rate limit in addition to the general one.
     pub limit: Limit,
-    /// That it is going away, and when.
+    /// Deprecation dates and successor.
     pub deprecation: Option<Deprecation>,
-    /// Whether its answers may be kept in memory until their caller writes something.
+    /// Whether responses may be cached on the server until the caller's data changes.
     pub is_cached: bool,
-    /// Whether it may be made to depend on the state it changes (`If-Match`).
+    /// Whether the operation takes `If-Match`.
     pub is_conditional: bool,
-    /// Whether it may be named, so that repeating it does nothing new (`Idempotency-Key`).
+    /// Whether the operation takes `Idempotency-Key`.
     pub is_idempotent: bool,
+    /// Whether the operation takes `If-None-Match`.
+    pub takes_if_none_match: bool,
+    /// Whether the operation takes a cursor.
+    pub takes_cursor: bool,
+    /// Whether the request body is a JSON merge patch.
+    pub takes_merge_patch: bool,
+    /// Whether a successful response contains tokens.
+    pub carries_tokens: bool,
+    /// JSON pointer to a new password in the request body.
+    pub new_password: Option<&'static str>,
 }
 
-/// A rate limit by name; the numbers are configuration.
+/// Who may call an operation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Access {
+    /// Every client, without a token.
+    #[default]
+    Anonymous,
+    /// Users with an access token.
+    User,
+    /// Administrators.
+    Admin,
+}
+
+/// What an argument implies for its operation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ArgumentKind {
+    /// Nothing.
+    #[default]
+    Other,
+    /// The operation requires an access token.
+    User,
+    /// The operation requires an administrator.
+    Admin,
+    /// The operation is conditional.
+    IfMatch,
+    /// The operation validates `If-None-Match`.
+    IfNoneMatch,
+    /// The operation can be repeated safely.
+    IdempotencyKey,
+    /// The operation uses cursor pagination.
+    Cursor,
+    /// The request body is a JSON merge patch.
+    MergePatch,
+}
+
+/// A type of an argument of an operation, or of the value in it.
+pub trait Argument {
+    /// What the argument implies.
+    const KIND: ArgumentKind = ArgumentKind::Other;
+}
+
+impl Argument for User {
+    const KIND: ArgumentKind = ArgumentKind::User;
+}
+
+impl Argument for Admin {
+    const KIND: ArgumentKind = ArgumentKind::Admin;
+}
+
+impl<T> Argument for MergePatch<T> {
+    const KIND: ArgumentKind = ArgumentKind::MergePatch;
+}
+
+impl<T: Argument> Argument for Query<T> {
+    const KIND: ArgumentKind = T::KIND;
+}
+
+impl<T: Argument> Argument for Option<T> {
+    const KIND: ArgumentKind = T::KIND;
+}
+
+impl<T> Argument for Vec<T> {}
+impl<T> Argument for Path<T> {}
+impl<T> Argument for Json<T> {}
+impl Argument for bool {}
+impl Argument for i32 {}
+
+/// A rate limit by name. The numbers are configuration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Limit {
-    /// Only the caller's general limit.
+    /// Only the general limit of the caller.
     #[default]
     General,
-    /// Creating accounts, per address.
+    /// Creating accounts, per client address.
     Register,
-    /// Proving who one is, per account and per address.
+    /// Verifying passwords, per account and client address.
     Login,
-    /// Continuing sessions, per address.
+    /// Refreshing sessions, per client address.
     Refresh,
-    /// Asking for a password reset, per account and per address.
+    /// Requesting password resets, per account and client address.
     PasswordReset,
     /// Searching, per caller.
     Search,
-    /// Exporting, per caller.
+    /// Creating exports, per caller.
     Exports,
 }
 
-/// The end of an operation, announced.
+/// Deprecation and sunset of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deprecation {
-    /// Since when nobody should begin to use it.
+    /// First day on which the operation is deprecated.
     pub since: NaiveDate,
-    /// From when on it is gone.
+    /// First day on which the operation returns 410.
     pub sunset: NaiveDate,
-    /// The path template of what takes its place: `/v2/bucketlists/{bucketlist_id}/items`.
+    /// Path template of the successor: `/v2/bucketlists/{bucketlist_id}/items`.
     pub successor: &'static str,
 }
 
-/// A day as the traits spell it: year, month, day.
+/// Year, month and day.
 pub type Day = (i32, u32, u32);
 
 impl Operation {
-    /// An operation with nothing declared.
+    /// Declares an operation.
     #[must_use]
-    pub const fn new(id: &'static str) -> Self {
+    pub const fn new(id: &'static str, method: &'static str, path: &'static str) -> Self {
         Self {
             id,
+            method,
+            path,
+            response: "",
+            access: Access::Anonymous,
+            is_public: false,
             errors: &[],
+            excluded_errors: &[],
             limit: Limit::General,
             deprecation: None,
             is_cached: false,
             is_conditional: false,
             is_idempotent: false,
+            takes_if_none_match: false,
+            takes_cursor: false,
+            takes_merge_patch: false,
+            carries_tokens: false,
+            new_password: None,
         }
     }
 
-    /// Declares errors of its own.
+    /// Adds what an argument of the type `A` implies.
+    #[must_use]
+    pub const fn argument<A: Argument>(mut self) -> Self {
+        match A::KIND {
+            ArgumentKind::Other => {}
+            ArgumentKind::User => self.access = Access::User,
+            ArgumentKind::Admin => self.access = Access::Admin,
+            ArgumentKind::IfMatch => self.is_conditional = true,
+            ArgumentKind::IfNoneMatch => self.takes_if_none_match = true,
+            ArgumentKind::IdempotencyKey => self.is_idempotent = true,
+            ArgumentKind::Cursor => self.takes_cursor = true,
+            ArgumentKind::MergePatch => self.takes_merge_patch = true,
+        }
+        self
+    }
+
+    /// Declares what a successful response contains.
+    #[must_use]
+    pub const fn returns(mut self, response: &'static str) -> Self {
+        self.response = response;
+        self
+    }
+
+    /// Declares that clients call the operation without a token.
+    #[must_use]
+    pub const fn public(mut self) -> Self {
+        self.is_public = true;
+        self
+    }
+
+    /// Declares errors of this operation.
     #[must_use]
     pub const fn errors(mut self, errors: &'static [ErrorCode]) -> Self {
         self.errors = errors;
         self
     }
 
-    /// Declares a rate limit of its own.
+    /// Excludes errors that the arguments imply.
+    #[must_use]
+    pub const fn never(mut self, errors: &'static [ErrorCode]) -> Self {
+        self.excluded_errors = errors;
+        self
+    }
+
+    /// Declares an additional rate limit.
     #[must_use]
     pub const fn limit(mut self, limit: Limit) -> Self {
         self.limit = limit;
         self
     }
 
-    /// Declares since when it is deprecated, when it ends, and what takes its place.
+    /// Declares deprecation, sunset and successor.
     #[must_use]
     pub const fn deprecated(mut self, since: Day, sunset: Day, successor: &'static str) -> Self {
         self.deprecation = Some(Deprecation { since: date(since), sunset: date(sunset), successor });
         self
     }
 
-    /// Declares that its answers depend on nothing but the request and the caller's own data, so that they may be kept.
+    /// Declares that responses depend only on the request and the caller's data, so that they can be cached.
     #[must_use]
     pub const fn cached(mut self) -> Self {
         self.is_cached = true;
         self
     }
 
-    /// Declares that it takes `If-Match`.
+    /// Declares that a successful response contains tokens.
     #[must_use]
-    pub const fn conditional(mut self) -> Self {
-        self.is_conditional = true;
+    pub const fn carries_tokens(mut self) -> Self {
+        self.carries_tokens = true;
         self
     }
 
-    /// Declares that it takes an `Idempotency-Key`.
+    /// Declares where the request body contains a new password, as a JSON pointer.
     #[must_use]
-    pub const fn idempotent(mut self) -> Self {
-        self.is_idempotent = true;
+    pub const fn new_password(mut self, pointer: &'static str) -> Self {
+        self.new_password = Some(pointer);
         self
+    }
+
+    /// Returns whether only administrators may call the operation.
+    #[must_use]
+    pub const fn is_admin_only(&self) -> bool {
+        matches!(self.access, Access::Admin)
     }
 }
 
-/// A day that no calendar has becomes one that no trait means; a test looks for it.
+/// An invalid date is a compile error, because declarations are constants.
+#[expect(clippy::panic, reason = "evaluated at compile time")]
 const fn date((year, month, day): Day) -> NaiveDate {
     match NaiveDate::from_ymd_opt(year, month, day) {
         Some(date) => date,
-        None => NaiveDate::MIN,
+        None => panic!("invalid date"),
     }
 }
 
 impl Deprecation {
-    /// The `Deprecation` field: a date as `@` and seconds since 1970 (RFC 9745).
+    /// The `Deprecation` header: `@` and seconds since 1970 (RFC 9745).
     #[must_use]
     pub fn deprecation_header(&self) -> String {
         format!("@{}", midnight(self.since))
     }
 
-    /// The `Sunset` field: an HTTP-date (RFC 8594).
+    /// The `Sunset` header: an HTTP date (RFC 8594).
     #[must_use]
     pub fn sunset_header(&self) -> String {
         self.sunset.format("%a, %d %b %Y 00:00:00 GMT").to_string()
     }
 
-    /// Whether it is gone at this instant, in seconds since 1970.
+    /// Returns whether the sunset has passed at `now`, in seconds since 1970.
     #[must_use]
     pub fn is_past_sunset(&self, now: i64) -> bool {
         now >= midnight(self.sunset)
     }
 
-    /// The sentence the document adds to the operation's description.
+    /// The sentence that the document adds to the description of the operation.
     #[must_use]
     pub fn notice(&self) -> String {
         format!(
-            "Deprecated since {}: use `{}`. From {} on it answers 410 `GONE`.",
+            "Deprecated since {}: use `{}` instead. Returns 410 `GONE` from {}.",
             self.since, self.successor, self.sunset
         )
     }
@@ -161,12 +305,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_deprecation_is_spelled_as_the_standards_say() {
-        let operation = Operation::new("x").deprecated((2026, 11, 20), (2027, 11, 20), "/v2/x");
+    fn deprecation_headers_follow_the_rfcs() {
+        let operation = Operation::new("x", "GET", "/x").deprecated((2026, 11, 20), (2027, 11, 20), "/v2/x");
         let deprecation = operation.deprecation.unwrap();
         assert_eq!(deprecation.deprecation_header(), "@1795132800");
         assert_eq!(deprecation.sunset_header(), "Sat, 20 Nov 2027 00:00:00 GMT");
         assert!(!deprecation.is_past_sunset(1_826_668_799));
         assert!(deprecation.is_past_sunset(1_826_668_800));
+    }
+
+    #[test]
+    fn arguments_imply_access() {
+        let operation = Operation::new("x", "GET", "/x");
+        assert_eq!(operation.argument::<Path<i32>>().access, Access::Anonymous);
+        assert_eq!(operation.argument::<User>().access, Access::User);
+        assert!(operation.argument::<Admin>().argument::<Query<Option<bool>>>().is_admin_only());
     }
 }

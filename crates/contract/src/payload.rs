@@ -1,7 +1,7 @@
-//! JSON bodies: read strictly, checked against the document, written without a detour.
+//! JSON bodies, validated against the document.
 //!
-//! poem-openapi's own `Json` reports the first problem only, as text, and takes numbers for strings. This one reports
-//! every violation with its pointer, and the rules it applies are those of the published document.
+//! The `Json` of poem-openapi reports only the first problem, as text, and accepts numbers for strings. This one reports all
+//! violations with their JSON pointers, and applies the rules of the published document.
 
 use std::{marker::PhantomData, sync::Arc};
 
@@ -24,11 +24,11 @@ use serde_json::Value;
 
 use crate::{ApiError, Detail, ErrorCode};
 
-/// A JSON body, `application/json`.
+/// A JSON body (`application/json`).
 #[derive(Clone, Debug)]
 pub struct Json<T>(pub T);
 
-/// A JSON merge patch (RFC 7396), `application/merge-patch+json`: a field left out stays as it is, null clears it.
+/// A JSON merge patch (RFC 7396, `application/merge-patch+json`): omitted fields keep their value, null clears a field.
 #[derive(Clone, Debug)]
 pub struct MergePatch<T>(pub T);
 
@@ -38,16 +38,16 @@ pub const MERGE_PATCH: &str = "application/merge-patch+json";
 /// How to validate the body of a request; the server puts it into the extensions of the request.
 #[derive(Clone)]
 pub struct Incoming {
-    /// The operation of the document that the request is for.
+    /// The operation of the request.
     pub operation: &'static document::Operation,
     /// Rules that the schema of the body cannot express.
     pub rules: Arc<dyn BodyRules>,
 }
 
-/// Rules of bodies that no schema can say. Whoever acts on a body that satisfies its schema applies them; they are asked
-/// here of one that does not, so that everything that is wrong with it is said at once.
+/// Rules for bodies that a schema cannot express. The services apply them to bodies that match the schema. For other bodies,
+/// they are applied here, so that the response lists all violations.
 pub trait BodyRules: Send + Sync {
-    /// What else is wrong with the body of this operation.
+    /// Returns the violations in the body of this operation.
     fn violations(&self, operation: &str, body: &Value) -> Vec<Detail>;
 }
 
@@ -67,7 +67,7 @@ impl<T: Type> Payload for Json<T> {
     }
 }
 
-/// `application/json; charset=utf-8` is `application/json`.
+/// Removes the parameters: `application/json; charset=utf-8` becomes `application/json`.
 fn essence(content_type: &str) -> &str {
     content_type.split(';').next().unwrap_or_default().trim()
 }
@@ -108,7 +108,7 @@ pub fn validate(
     mut details: Vec<Detail>,
 ) -> Result<Value, ApiError> {
     if body.is_empty() {
-        return Err(ApiError::new(ErrorCode::MalformedJson).with_message("A JSON body is required."));
+        return Err(ApiError::new(ErrorCode::MalformedJson).with_message("This operation requires a JSON body."));
     }
     match headers.get(CONTENT_TYPE).map(HeaderValue::to_str) {
         Some(Ok(value)) if essence(value).eq_ignore_ascii_case(media_type) => {}
@@ -118,7 +118,7 @@ pub fn validate(
         }
     }
     if headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
-        let message = "Send the body without a Content-Encoding.";
+        let message = "Compressed request bodies are not supported: omit Content-Encoding.";
         return Err(ApiError::new(ErrorCode::UnsupportedMediaType).with_message(message));
     }
     let schema = incoming.operation.body();
@@ -153,42 +153,60 @@ fn malformed_body(malformed: &JsonError) -> ApiError {
     ApiError::new(code).with_message(malformed.to_string())
 }
 
-/// A [`Json`] as it is sent, for whoever wants to see the text first.
+/// A serialised [`Json`], to compute an ETag from the text.
 #[derive(Clone, Debug)]
-pub struct Written<T> {
+pub struct SerializedJson<T> {
     text: Vec<u8>,
-    what: PhantomData<T>,
+    schema: PhantomData<T>,
 }
 
 impl<T: Serialize> Json<T> {
-    /// Writes it.
+    /// Serialises the value.
     ///
     /// # Errors
-    /// Only a map with keys that are not strings can fail; no schema has one.
-    pub fn write(&self) -> serde_json::Result<Written<T>> {
-        Ok(Written { text: serde_json::to_vec(&self.0)?, what: PhantomData })
+    /// Fails if a map has keys that are not strings; no schema contains one.
+    pub fn serialize(&self) -> serde_json::Result<SerializedJson<T>> {
+        Ok(SerializedJson { text: serde_json::to_vec(&self.0)?, schema: PhantomData })
     }
 }
 
-impl<T> Written<T> {
-    /// The text.
+impl<T: Type> Payload for SerializedJson<T> {
+    const CONTENT_TYPE: &'static str = Json::<T>::CONTENT_TYPE;
+
+    fn schema_ref() -> MetaSchemaRef {
+        T::schema_ref()
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+impl<T> SerializedJson<T> {
+    /// Wraps text that is valid for the schema of `T`.
+    #[must_use]
+    pub const fn from_text(text: Vec<u8>) -> Self {
+        Self { text, schema: PhantomData }
+    }
+
+    /// Returns the text.
     #[must_use]
     pub fn text(&self) -> &[u8] {
         &self.text
     }
 }
 
-impl<T: Send> IntoResponse for Written<T> {
+impl<T: Send> IntoResponse for SerializedJson<T> {
     fn into_response(self) -> Response {
-        // The length is told here, so that whoever decides on compression knows it, and HEAD tells it, too.
+        // The length is needed for the decision about compression and for HEAD.
         Response::builder().content_type("application/json").header(CONTENT_LENGTH, self.text.len()).body(self.text)
     }
 }
 
 impl<T: Serialize + Send> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
-        match self.write() {
-            Ok(written) => written.into_response(),
+        match self.serialize() {
+            Ok(serialized) => serialized.into_response(),
             Err(_) => Response::builder().status(poem::http::StatusCode::INTERNAL_SERVER_ERROR).finish(),
         }
     }
@@ -212,7 +230,7 @@ impl<T: Type + Serialize> ApiResponse for Json<T> {
     }
 }
 
-/// As `impl_apirequest_for_payload!` would, but a body without a content type is this payload's to refuse.
+/// Like `impl_apirequest_for_payload!`, but the payload rejects bodies without a content type itself.
 macro_rules! body_argument {
     ($name:ident, $media_type:expr) => {
         impl<'a, T: Type + DeserializeOwned + Send> ApiExtractor<'a> for $name<T> {

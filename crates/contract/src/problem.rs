@@ -1,89 +1,96 @@
-//! RFC 9457 problem details: the error body of everything outside `/v1`.
+//! Problem details (RFC 9457): the error body for all paths except `/v1`.
+
+use std::fmt;
 
 use document::Location;
-use poem_openapi::{Object, types::Example};
+use poem::http::StatusCode;
+use poem_openapi::{
+    ApiResponse, Object,
+    registry::{MetaMediaType, MetaResponse, MetaResponses, Registry},
+    types::{Example, Type},
+};
 use serde::Serialize;
 
 use crate::{
     ApiError, Detail, ErrorCode,
     rules::EXAMPLE_REQUEST_ID,
-    values::{Nullable, shortened},
+    values::{Nullable, truncate},
 };
 
-/// The media type of a problem.
+/// Media type of problem details.
 pub const MEDIA_TYPE: &str = "application/problem+json";
 
-/// Where the pages are that explain problems.
+/// Path of the pages that explain error codes.
 pub const PAGES_PATH: &str = "/problems";
 
-/// As the schemas below say it.
+/// Maximum lengths in the schemas below.
 const MAX_TEXT: usize = 1000;
 const MAX_INSTANCE: usize = 8192;
 
-/// The body of every answer that is not a success (RFC 9457).
+/// The body of an error response (RFC 9457).
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct Problem {
-    /// What kind of problem: the path of a page of this server that explains it.
+    /// Path of a page on this server that explains the error.
     #[oai(rename = "type", validator(max_length = 200))]
     #[serde(rename = "type")]
     pub kind: String,
-    /// What kind of problem, in a sentence that is the same for each occurrence.
+    /// Summary of the error, the same for every occurrence.
     #[oai(validator(max_length = 200))]
     pub title: String,
-    /// The HTTP status.
+    /// HTTP status.
     #[oai(validator(minimum(value = "400"), maximum(value = "599")))]
     pub status: i64,
-    /// What happened this time and what to do, for people. Do not parse it.
+    /// Message for people about this occurrence. It can change; do not parse it.
     #[oai(validator(max_length = 1000))]
     pub detail: String,
-    /// The path that was asked for.
+    /// Path of the request.
     #[oai(validator(max_length = 8192))]
     pub instance: String,
-    /// Why, for machines; stable, and the same in v1.
+    /// Error code for programs. Codes do not change and are the same in all versions.
     pub code: ErrorCode,
-    /// Names the request; quote it when you ask for help.
+    /// Request ID. Include it in support requests.
     #[oai(validator(max_length = 128))]
     pub request_id: String,
-    /// After how many seconds to try again, where waiting helps.
+    /// Seconds to wait before repeating the request; null if waiting does not help.
     #[oai(validator(minimum(value = "0")))]
     pub retry_after: Nullable<i64>,
-    /// Everything that is wrong with the request; empty where nothing in particular is.
+    /// All violations in the request; empty for other errors.
     #[oai(validator(max_items = 1000))]
     pub errors: Vec<ProblemError>,
 }
 
-/// One thing that is wrong with the request. One of `pointer`, `parameter` and `header` says where; the others are null.
+/// One violation in a request. Exactly one of `pointer`, `parameter` and `header` contains its location; the others are null.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct ProblemError {
-    /// A JSON pointer into the body (`/items/1/name`); empty for the whole body.
+    /// JSON pointer into the body (`/items/1/name`); empty for the whole body.
     #[oai(validator(max_length = 1000))]
     pub pointer: Nullable<String>,
-    /// The name of a parameter, of the path or of the query.
+    /// Name of the path or query parameter.
     #[oai(validator(max_length = 1000))]
     pub parameter: Nullable<String>,
-    /// The name of a header.
+    /// Name of the header.
     #[oai(validator(max_length = 1000))]
     pub header: Nullable<String>,
-    /// What kind of wrong, for machines: `TOO_LONG`, `REQUIRED`, `UNKNOWN_FIELD`, …
+    /// Code for programs, for example `TOO_LONG`, `REQUIRED` or `UNKNOWN_FIELD`.
     #[oai(validator(max_length = 100))]
     pub code: String,
-    /// What is wrong, for people.
+    /// Message for people.
     #[oai(validator(max_length = 1000))]
     pub detail: String,
 }
 
 impl Problem {
-    /// The problem that `error` is, at the path `instance`.
+    /// Creates the problem details of an error in a request for the path `instance`.
     #[must_use]
     pub fn new(error: &ApiError, instance: &str, request_id: &str) -> Self {
         Self {
             kind: page_path(error.code),
             title: error.code.message().to_owned(),
             status: i64::from(error.code.status()),
-            detail: shortened(error.message(), MAX_TEXT),
-            instance: shortened_path(instance),
+            detail: truncate(error.message(), MAX_TEXT),
+            instance: truncate_path(instance),
             code: error.code,
             request_id: request_id.to_owned(),
             retry_after: Nullable(error.retry_after.map(i64::from)),
@@ -91,7 +98,7 @@ impl Problem {
         }
     }
 
-    /// What a problem of this code looks like.
+    /// Creates an example with this code.
     #[must_use]
     pub fn example_of(code: ErrorCode) -> Self {
         Self::new(&ApiError::example(code), example_instance(code), EXAMPLE_REQUEST_ID)
@@ -105,21 +112,61 @@ impl ProblemError {
             parameter: Nullable(None),
             header: Nullable(None),
             code: detail.code.to_owned(),
-            detail: shortened(&detail.message, MAX_TEXT),
+            detail: truncate(&detail.message, MAX_TEXT),
         };
-        // Names of fields and parameters are the caller's, and as long as the caller likes.
-        let (place, name) = match &detail.location {
+        // The names of fields and parameters come from the client and can have any length.
+        let (field, name) = match &detail.location {
             Location::Body(pointer) => (&mut error.pointer, pointer),
             Location::Query(name) | Location::Path(name) => (&mut error.parameter, name),
             Location::Header(name) => (&mut error.header, name),
         };
-        *place = Nullable(Some(shortened(name, MAX_TEXT)));
+        *field = Nullable(Some(truncate(name, MAX_TEXT)));
         error
     }
 }
 
-/// At most as much of a path as the schema allows. Without an ellipsis and half an escape, so that it is a path still.
-fn shortened_path(path: &str) -> String {
+/// An [`ApiError`] with a [`Problem`] as its body.
+#[derive(Debug)]
+pub struct ProblemResponse(pub ApiError);
+
+impl<E: Into<ApiError>> From<E> for ProblemResponse {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl From<ProblemResponse> for poem::Error {
+    fn from(response: ProblemResponse) -> Self {
+        response.0.into()
+    }
+}
+
+impl fmt::Display for ProblemResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Like [`ApiError`], declares one status, so that poem-openapi registers the schema.
+impl ApiResponse for ProblemResponse {
+    fn meta() -> MetaResponses {
+        let internal = MetaResponse {
+            description: ErrorCode::InternalError.message(),
+            status: Some(StatusCode::INTERNAL_SERVER_ERROR.as_u16()),
+            status_range: None,
+            content: vec![MetaMediaType { content_type: MEDIA_TYPE, schema: Problem::schema_ref() }],
+            headers: vec![],
+        };
+        MetaResponses { responses: vec![internal] }
+    }
+
+    fn register(registry: &mut Registry) {
+        Problem::register(registry);
+    }
+}
+
+/// Truncates a path to the length that the schema allows, without splitting a percent-encoded byte.
+fn truncate_path(path: &str) -> String {
     if path.chars().nth(MAX_INSTANCE).is_none() {
         return path.to_owned();
     }
@@ -130,19 +177,19 @@ fn shortened_path(path: &str) -> String {
     cut
 }
 
-/// The page that explains a code: `BUCKETLIST_NOT_FOUND` is at `/problems/bucketlist-not-found`.
+/// Returns the path of the page that explains a code: `/problems/bucketlist-not-found` for `BUCKETLIST_NOT_FOUND`.
 #[must_use]
 pub fn page_path(code: ErrorCode) -> String {
     format!("{PAGES_PATH}/{}", slug(code))
 }
 
-/// The last segment of that page.
+/// Returns the last segment of that path.
 #[must_use]
 pub fn slug(code: ErrorCode) -> String {
     code.as_str().to_ascii_lowercase().replace('_', "-")
 }
 
-/// A path where such a problem happens.
+/// Returns a path of a request that can fail with this code.
 const fn example_instance(code: ErrorCode) -> &'static str {
     match code {
         ErrorCode::EmailTaken => "/v2/auth/register",
@@ -194,13 +241,13 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_always_has_the_same_fields() {
+    fn problem_always_has_the_same_fields() {
         let problem = serde_json::to_value(Problem::new(&ErrorCode::RouteNotFound.into(), "/nope", "r1")).ok();
         let expected = json!({
             "type": "/problems/route-not-found",
-            "title": "There is nothing at this path.",
+            "title": "This path does not exist.",
             "status": 404,
-            "detail": "There is nothing at this path.",
+            "detail": "This path does not exist.",
             "instance": "/nope",
             "code": "ROUTE_NOT_FOUND",
             "request_id": "r1",
@@ -211,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_has_one_place() {
+    fn violation_has_exactly_one_location() {
         let places = [
             (Location::Body("/name".into()), "pointer", "/name"),
             (Location::Body(String::new()), "pointer", ""),
@@ -229,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_longer_than_the_schema_says() {
+    fn texts_are_truncated_to_the_length_in_the_schema() {
         let long = "ä".repeat(2000);
         let mut error = ApiError::new(ErrorCode::ValidationFailed).with_message(&long);
         error.details = vec![Detail { message: long.clone(), ..detail(Location::Body(long)) }; 1001];
@@ -244,18 +291,18 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_cut_between_its_escapes() {
+    fn truncated_path_has_complete_percent_encoding() {
         for (end, kept) in [("abc", "ab"), ("%41", ""), ("a%41", "a"), ("ab%41", "ab")] {
             let start = format!("/{}", "x".repeat(MAX_INSTANCE - 3));
-            assert_eq!(shortened_path(&format!("{start}{end}")), format!("{start}{kept}"));
+            assert_eq!(truncate_path(&format!("{start}{end}")), format!("{start}{kept}"));
         }
         let fits = format!("/{}%41", "x".repeat(MAX_INSTANCE - 4));
-        assert_eq!(shortened_path(&fits), fits);
-        assert_eq!(shortened_path(&format!("{fits}x")), fits);
+        assert_eq!(truncate_path(&fits), fits);
+        assert_eq!(truncate_path(&format!("{fits}x")), fits);
     }
 
     #[test]
-    fn serde_and_the_document_spell_it_alike() {
+    fn serde_and_poem_openapi_serialise_alike() {
         for code in ErrorCode::ALL {
             let problem = Problem::example_of(*code);
             assert_eq!(serde_json::to_value(&problem).ok(), problem.to_json(), "{}", code.as_str());

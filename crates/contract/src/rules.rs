@@ -1,84 +1,79 @@
-//! What both versions' documents have in common: how operations fail, and the headers that are always there.
+//! Errors and response headers that the documents of both versions derive from the declarations.
 
 use document::{DocumentedError, HeaderScope, OperationInfo, ResponseHeader};
 use serde_json::json;
 
-use crate::{ApiError, ErrorCode, Operation};
+use crate::{ApiError, ErrorCode, Operation, api::Version, payload::MERGE_PATCH};
 
-/// A request id (UUIDv7), in examples.
+/// An example of a request ID (UUIDv7).
 pub const EXAMPLE_REQUEST_ID: &str = "019b76da-a800-7000-8000-000000000001";
 
-/// The operations that anybody may call; every other one needs an access token.
-pub(crate) const PUBLIC_OPERATIONS: &[&str] =
-    &["register", "login", "refreshSession", "requestPasswordReset", "confirmPasswordReset"];
-
-/// Every failure an operation can answer with: what its kind brings, and what its trait declares.
-pub(crate) fn failures(facts: &OperationInfo<'_>, operation: Option<&Operation>, for_admins: bool) -> Vec<ErrorCode> {
+/// Every error that an operation can return: those of its kind, those that its arguments imply, and its own.
+pub(crate) fn errors(info: &OperationInfo<'_>, operation: Option<&Operation>) -> Vec<ErrorCode> {
     use ErrorCode::{
         AccountDisabled, AuthenticationRequired, DuplicateKey, Forbidden, Gone, HeadersTooLarge,
-        IdempotencyKeyInFlight, IdempotencyKeyReused, InternalError, InvalidHeader, InvalidToken, InvalidUtf8,
-        JsonTooDeep, MalformedJson, MalformedRequest, NotAcceptable, PayloadTooLarge, PreconditionFailed,
+        IdempotencyKeyInFlight, IdempotencyKeyReused, InternalError, InvalidCursor, InvalidHeader, InvalidToken,
+        InvalidUtf8, JsonTooDeep, MalformedJson, MalformedRequest, NotAcceptable, PayloadTooLarge, PreconditionFailed,
         PreconditionRequired, RateLimitExceeded, RequestTimeout, ServiceUnavailable, UnknownField, UnknownParameter,
         UnsupportedMediaType, UriTooLong, ValidationFailed,
     };
+    let declares = |what: fn(&Operation) -> bool| operation.is_some_and(what);
     let mut codes: Vec<ErrorCode> = Vec::new();
-    if facts.has_body {
-        codes.extend([MalformedJson, InvalidUtf8, DuplicateKey, JsonTooDeep, MalformedRequest]);
-        codes.extend([RequestTimeout, PayloadTooLarge, UnsupportedMediaType, UnknownField]);
-    }
-    if facts.is_secured {
-        codes.extend([AuthenticationRequired, InvalidToken, AccountDisabled]);
-    }
-    if for_admins {
-        codes.push(Forbidden);
-    }
-    // An unknown query parameter is refused by every operation.
-    codes.extend([ValidationFailed, UnknownParameter]);
-    // An answer without a body is of every form.
-    if facts.success_has_body {
-        codes.push(NotAcceptable);
-    }
-    codes.extend([UriTooLong, RateLimitExceeded, HeadersTooLarge, InternalError, ServiceUnavailable]);
-    if let Some(operation) = operation {
-        codes.extend(operation.errors);
-        if operation.deprecation.is_some() {
-            codes.push(Gone);
+    let mut add = |applies: bool, added: &[ErrorCode]| {
+        if applies {
+            codes.extend(added);
         }
-        if operation.is_conditional {
-            codes.extend([InvalidHeader, PreconditionFailed, PreconditionRequired]);
-        }
-        if operation.is_idempotent {
-            codes.extend([InvalidHeader, IdempotencyKeyInFlight, IdempotencyKeyReused]);
-        }
-    }
+    };
+    add(info.has_body, &[MalformedJson, InvalidUtf8, DuplicateKey, JsonTooDeep, MalformedRequest]);
+    add(info.has_body, &[RequestTimeout, PayloadTooLarge, UnsupportedMediaType, UnknownField]);
+    add(info.is_secured, &[AuthenticationRequired, InvalidToken, AccountDisabled]);
+    add(declares(Operation::is_admin_only), &[Forbidden]);
+    // Every operation rejects unknown query parameters.
+    add(true, &[ValidationFailed, UnknownParameter]);
+    // A response without a body is acceptable for every client.
+    add(info.success_has_body, &[NotAcceptable]);
+    add(true, &[UriTooLong, RateLimitExceeded, HeadersTooLarge, InternalError, ServiceUnavailable]);
+    add(true, operation.map_or(&[], |operation| operation.errors));
+    add(declares(|operation| operation.deprecation.is_some()), &[Gone]);
+    add(declares(|operation| operation.takes_cursor), &[InvalidCursor]);
+    add(declares(|operation| operation.takes_if_none_match), &[InvalidHeader]);
+    add(declares(|operation| operation.is_conditional), &[InvalidHeader, PreconditionFailed, PreconditionRequired]);
+    add(declares(|operation| operation.is_idempotent), &[InvalidHeader, IdempotencyKeyInFlight, IdempotencyKeyReused]);
+    codes.retain(|code| operation.is_none_or(|operation| !operation.excluded_errors.contains(code)));
     codes
 }
 
-/// A code as the document's rules take it.
-pub(crate) fn failure(code: ErrorCode) -> DocumentedError {
+/// An error code as the document lists it.
+pub(crate) fn documented(code: ErrorCode) -> DocumentedError {
     DocumentedError { status: code.status(), code: code.as_str(), message: code.message() }
 }
 
-/// An error as an example of a failure.
-pub(crate) fn example_error(failure: &DocumentedError) -> ApiError {
-    let code = ErrorCode::ALL.iter().copied().find(|code| code.as_str() == failure.code);
+/// An example of a documented error.
+pub(crate) fn example_error(error: &DocumentedError) -> ApiError {
+    let code = ErrorCode::ALL.iter().copied().find(|code| code.as_str() == error.code);
     ApiError::example(code.unwrap_or(ErrorCode::InternalError))
 }
 
-/// Which answers have the headers that not all have.
-pub(crate) struct When {
-    pub(crate) is_deprecated: fn(&OperationInfo<'_>, u16) -> bool,
-    /// Which conflicts end by waiting.
-    pub(crate) is_temporary: fn(&OperationInfo<'_>, u16) -> bool,
-    /// Where the path has a PATCH, and what it takes.
-    pub(crate) has_patch: fn(&OperationInfo<'_>, u16) -> bool,
-    pub(crate) patch: &'static str,
-    /// Where the answer may be one that was kept.
-    pub(crate) is_cached: fn(&OperationInfo<'_>, u16) -> bool,
+fn is_deprecated<V: Version>(info: &OperationInfo<'_>, _: u16) -> bool {
+    V::operation(info.id).is_some_and(|operation| operation.deprecation.is_some())
 }
 
-/// The headers this server sends whatever the operation.
-pub(crate) fn headers(when: When) -> Vec<ResponseHeader> {
+/// Whether a conflict resolves itself after some time.
+fn is_temporary<V: Version>(info: &OperationInfo<'_>, status: u16) -> bool {
+    let is_temporary = |code: &ErrorCode| matches!(code, ErrorCode::IdempotencyKeyInFlight | ErrorCode::ExportNotReady);
+    status == 409 && errors(info, V::operation(info.id)).iter().any(is_temporary)
+}
+
+fn has_patch<V: Version>(info: &OperationInfo<'_>, _: u16) -> bool {
+    V::operations().any(|operation| operation.path == info.path && operation.method == "PATCH")
+}
+
+fn is_cached<V: Version>(info: &OperationInfo<'_>, status: u16) -> bool {
+    matches!(status, 200 | 304) && V::operation(info.id).is_some_and(|operation| operation.is_cached)
+}
+
+/// The headers that the server sends on responses of all operations, or of operations with a declaration.
+pub(crate) fn headers<V: Version>() -> Vec<ResponseHeader> {
     let text = |max: u32| json!({"type": "string", "maxLength": max});
     let header = |name, description, schema, example, on| ResponseHeader {
         name,
@@ -88,7 +83,7 @@ pub(crate) fn headers(when: When) -> Vec<ResponseHeader> {
         on,
         always: true,
     };
-    // Rate limits can be switched off.
+    // Rate limits can be disabled.
     let limit = |name, description, example| ResponseHeader {
         always: false,
         ..header(name, description, text(200), example, HeaderScope::All)
@@ -97,88 +92,96 @@ pub(crate) fn headers(when: When) -> Vec<ResponseHeader> {
         always,
         ..header(
             "Retry-After",
-            "After how many seconds to try again.",
+            "Seconds to wait before the next request.",
             json!({"type": "integer", "format": "int32", "minimum": 0, "maximum": 86_400}),
             json!(30),
             on,
         )
     };
+    let merges = V::operations().any(|operation| operation.takes_merge_patch);
+    let patch_media_type = if merges { MERGE_PATCH } else { "application/json" };
     vec![
         header(
             "X-Request-ID",
-            "Names the request in the log; a valid one in the request is kept.",
+            "ID of the request in the log: the `X-Request-ID` of the request if it is valid, otherwise a generated one.",
             text(128),
             json!(EXAMPLE_REQUEST_ID),
             HeaderScope::All,
         ),
-        header("X-Response-Time", "How long the server took.", text(20), json!("0.003s"), HeaderScope::All),
-        header("Cache-Control", "How long the answer may be kept.", text(100), json!("no-store"), HeaderScope::All),
+        header("X-Response-Time", "Processing time in seconds.", text(20), json!("0.003s"), HeaderScope::All),
+        header(
+            "Cache-Control",
+            "Whether and how the response may be cached (RFC 9111).",
+            text(100),
+            json!("no-store"),
+            HeaderScope::All,
+        ),
         header(
             "Vary",
-            "Which request headers the answer depends on.",
+            "Request headers that affect the response.",
             text(200),
             json!("Accept, Accept-Encoding"),
             HeaderScope::All,
         ),
         limit(
             "RateLimit-Policy",
-            "The limit that is nearest: `q` requests in `w` seconds.",
+            "The rate limit that is closest to being reached: `q` requests in `w` seconds.",
             json!("\"general\";q=600;w=60"),
         ),
         limit(
             "RateLimit",
-            "What is left of it: `r` requests now, all of them again in `t` seconds.",
+            "Remaining requests under this limit: `r` now, all of them again after `t` seconds.",
             json!("\"general\";r=599;t=1"),
         ),
         header(
             "WWW-Authenticate",
-            "How to authenticate (RFC 6750).",
+            "Required authentication scheme (RFC 6750).",
             text(200),
             json!("Bearer realm=\"bucketlist\""),
             HeaderScope::Statuses(&[401]),
         ),
         retry_after(true, HeaderScope::Statuses(&[429, 503])),
-        // A conflict that waiting does not end has none.
-        retry_after(false, HeaderScope::Matching(when.is_temporary)),
+        // Only temporary conflicts have one.
+        retry_after(false, HeaderScope::Matching(is_temporary::<V>)),
         header(
             "Deprecation",
-            "Since when the operation is deprecated, as `@` and seconds since 1970 (RFC 9745).",
+            "Date since which the operation is deprecated: `@` and seconds since 1970 (RFC 9745).",
             text(20),
             json!("@1795132800"),
-            HeaderScope::Matching(when.is_deprecated),
+            HeaderScope::Matching(is_deprecated::<V>),
         ),
         header(
             "Sunset",
-            "From when on the operation answers 410 (RFC 8594).",
+            "Date from which the operation returns 410 (RFC 8594).",
             text(29),
             json!("Sat, 20 Nov 2027 00:00:00 GMT"),
-            HeaderScope::Matching(when.is_deprecated),
+            HeaderScope::Matching(is_deprecated::<V>),
         ),
         header(
             "Link",
-            "What takes the operation's place (RFC 8288, RFC 5829).",
+            "Successor of the operation (RFC 8288, RFC 5829).",
             text(16_384),
             json!("</v2/bucketlists>; rel=\"successor-version\""),
-            HeaderScope::Matching(when.is_deprecated),
+            HeaderScope::Matching(is_deprecated::<V>),
         ),
         ResponseHeader {
             always: false,
             ..header(
                 "Accept-Patch",
-                "What a PATCH of this path is sent as (RFC 5789).",
+                "Media type of PATCH requests to this path (RFC 5789).",
                 text(100),
-                json!(when.patch),
-                HeaderScope::Matching(when.has_patch),
+                json!(patch_media_type),
+                HeaderScope::Matching(has_patch::<V>),
             )
         },
         ResponseHeader {
             always: false,
             ..header(
                 "Cache-Status",
-                "Sent where the answer was kept in memory (RFC 9211); it is as good as a new one.",
+                "Present if the response comes from the server's cache (RFC 9211). It is never stale.",
                 text(100),
                 json!("bucketlist; hit"),
-                HeaderScope::Matching(when.is_cached),
+                HeaderScope::Matching(is_cached::<V>),
             )
         },
     ]

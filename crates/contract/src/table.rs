@@ -1,6 +1,4 @@
-//! Rows as CSV (RFC 4180) and as NDJSON: what a list is when it is no page of JSON.
-//!
-//! Owns how a row is written, not where rows come from: whoever streams them appends batch by batch.
+//! Serialises rows as CSV (RFC 4180) and NDJSON, batch by batch.
 
 use std::{borrow::Cow, io};
 
@@ -8,23 +6,23 @@ use csv::{Terminator, Writer, WriterBuilder};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// How rows are written one after the other.
+/// A format for a stream of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowFormat {
-    /// `text/csv`: a header row with the names of the fields, then a record for each row.
+    /// `text/csv`: a header row with the field names, then one record per row.
     Csv,
-    /// `application/x-ndjson`: one JSON object per line, the same as in a page.
+    /// `application/x-ndjson`: one JSON object per line, as in a JSON page.
     Ndjson,
 }
 
 /// A row of a list.
 pub trait Row: Serialize {
-    /// The fields that CSV has, in the order of its columns: all of the JSON object that are not nested.
+    /// The CSV columns in order: all fields of the JSON object that are not nested.
     const COLUMNS: &'static [&'static str];
 }
 
 impl RowFormat {
-    /// The media type as documents name it.
+    /// The media type in the document.
     #[must_use]
     pub const fn media_type(self) -> &'static str {
         match self {
@@ -33,7 +31,7 @@ impl RowFormat {
         }
     }
 
-    /// The media type as it is sent; RFC 4180 has parameters for what a reader of CSV must know.
+    /// The `Content-Type`, with the parameters that RFC 4180 defines.
     #[must_use]
     pub const fn content_type(self) -> &'static str {
         match self {
@@ -42,7 +40,7 @@ impl RowFormat {
         }
     }
 
-    /// How the name of a file ends.
+    /// The file extension.
     #[must_use]
     pub const fn ending(self) -> &'static str {
         match self {
@@ -51,10 +49,10 @@ impl RowFormat {
         }
     }
 
-    /// What comes before the rows.
+    /// Returns the text before the first row.
     ///
     /// # Errors
-    /// None: writing to memory does not fail.
+    /// Does not fail: it writes to memory.
     pub fn begin<R: Row>(self) -> io::Result<Vec<u8>> {
         match self {
             Self::Csv => {
@@ -66,17 +64,17 @@ impl RowFormat {
         }
     }
 
-    /// Writes the rows behind what `text` has.
+    /// Appends rows to `text`.
     ///
     /// # Errors
-    /// When a row cannot be serialised, which no schema's rows do.
+    /// Fails if a row cannot be serialised.
     pub fn append<R: Row>(self, rows: &[R], mut text: Vec<u8>) -> io::Result<Vec<u8>> {
         match self {
             Self::Csv => {
                 let mut writer = records(text);
                 for row in rows {
                     let Value::Object(fields) = serde_json::to_value(row)? else {
-                        return Err(io::Error::other("a row is no object"));
+                        return Err(io::Error::other("a row is not a JSON object"));
                     };
                     for column in R::COLUMNS {
                         writer.write_field(cell(&fields, column).as_bytes())?;
@@ -104,24 +102,24 @@ fn written(writer: Writer<Vec<u8>>) -> io::Result<Vec<u8>> {
     writer.into_inner().map_err(csv::IntoInnerError::into_error)
 }
 
-/// A field as CSV has it: what JSON says without quotes, and nothing for null.
+/// Formats a CSV field: the JSON value without quotes, or an empty field for null.
 fn cell<'a>(fields: &'a Map<String, Value>, column: &str) -> Cow<'a, str> {
     match fields.get(column) {
         None | Some(Value::Null) => Cow::Borrowed(""),
-        Some(Value::String(text)) => defused(text),
+        Some(Value::String(text)) => escape_formula(text),
         Some(value) => Cow::Owned(value.to_string()),
     }
 }
 
-/// Text that a spreadsheet would run as a formula gets an apostrophe in front, which makes it text again.
+/// Prefixes text that a spreadsheet would evaluate as a formula with an apostrophe.
 ///
-/// Spaces and quotes before the formula are what importers strip. Text that begins with an apostrophe and a formula gets
-/// another one, so that taking one off always gives back what was stored.
-fn defused(text: &str) -> Cow<'_, str> {
+/// Importers strip spaces and quotes before a formula. Text that already starts with an apostrophe and a formula gets another
+/// one, so that removing one apostrophe restores the original text.
+fn escape_formula(text: &str) -> Cow<'_, str> {
     let starts =
         |character| matches!(character, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠');
     let skipped = |character: char| matches!(character, '"' | '\'') || character.is_whitespace();
-    // White space that starts a formula by itself is looked for before it is skipped.
+    // Some white space starts a formula by itself: check before skipping it.
     let first = text.chars().find(|character| starts(*character) || !skipped(*character));
     if first.is_some_and(starts) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
 }
@@ -166,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn csv_has_the_fields_of_the_row_without_the_nested_ones() {
+    fn csv_contains_all_fields_that_are_not_nested() {
         let rows = [thing("a", None), thing("say \"hi\", all", Some("two\nlines")), thing("Zürich", Some(""))];
         assert_eq!(
             write(RowFormat::Csv, &rows),
@@ -179,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn ndjson_is_json_line_by_line() {
+    fn ndjson_has_one_json_object_per_line() {
         let rows = [thing("=a\n", None), thing("b", Some("c"))];
         let text = write(RowFormat::Ndjson, &rows);
         let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -189,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn formulas_are_text() {
+    fn formulas_are_escaped() {
         for formula in [
             "=1+1",
             "+1",
@@ -216,12 +214,12 @@ mod tests {
             "-",
             "''-",
         ] {
-            assert_eq!(defused(formula), format!("'{formula}"), "{formula:?}");
+            assert_eq!(escape_formula(formula), format!("'{formula}"), "{formula:?}");
         }
         for text in ["", "a", "1-1", "a=b", "'", "\"quoted\"", "  a =1", "'n Roll", "−1", "(=1)", "a\t=1", "."] {
-            assert_eq!(defused(text), text);
+            assert_eq!(escape_formula(text), text);
         }
-        // Numbers and instants are ours.
+        // Numbers and timestamps are not escaped.
         assert!(write(RowFormat::Csv, &[thing("a", None)]).contains("\r\n-7,"));
         assert!(write(RowFormat::Csv, &[thing("=cmd|' /C calc'!A0", None)]).contains(",'=cmd|' /C calc'!A0,"));
     }

@@ -1,4 +1,4 @@
-//! Instants, dates, ids and empty fields, as they travel.
+//! Timestamps, dates, IDs and nullable fields of requests and responses.
 
 use std::{borrow::Cow, fmt};
 
@@ -11,9 +11,14 @@ use poem_openapi::{
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
-/// Implements poem-openapi's type traits for a scalar that serde already reads and writes.
+/// Implements the type traits of poem-openapi for a scalar that implements the traits of serde. `@type` omits `Argument`.
 macro_rules! scalar {
     ($name:ident, $schema:expr) => {
+        scalar!(@type $name, $schema);
+
+        impl crate::operation::Argument for $name {}
+    };
+    (@type $name:ident, $schema:expr) => {
         impl Type for $name {
             const IS_REQUIRED: bool = true;
             type RawValueType = Self;
@@ -52,19 +57,19 @@ macro_rules! scalar {
 
 pub(crate) use scalar;
 
-/// An instant: RFC 3339 in UTC with `Z` and six digits.
+/// A timestamp: RFC 3339 in UTC with microseconds, `2026-01-31T12:00:00.000000Z`.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
 #[serde(transparent)]
 pub struct Timestamp(DateTime<Utc>);
 
 impl Timestamp {
-    /// From microseconds since 1970; an instant that no calendar has becomes 1970.
+    /// Converts microseconds since 1970. A value outside the range of the calendar becomes 1970.
     #[must_use]
     pub fn from_micros(micros: i64) -> Self {
         Self(DateTime::from_timestamp_micros(micros).unwrap_or_default())
     }
 
-    /// Microseconds since 1970.
+    /// Returns microseconds since 1970.
     #[must_use]
     pub const fn micros(self) -> i64 {
         self.0.timestamp_micros()
@@ -127,7 +132,7 @@ impl From<&str> for EmailAddress {
     }
 }
 
-/// The id of a user, a bucketlist, an item: a positive int64.
+/// The ID of a resource: a positive 64-bit integer.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Id(pub i64);
@@ -140,8 +145,8 @@ impl ParseFromParameter for Id {
     }
 }
 
-/// What to search for. Its length is the document's to judge, which counts composed characters; poem-openapi's own
-/// validator would count them as they were sent.
+/// Text to search for. The maximum length is checked against the document, which counts normalised characters; the validator
+/// of poem-openapi would count them before normalisation.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct SearchText(pub String);
@@ -154,7 +159,7 @@ impl ParseFromParameter for SearchText {
     }
 }
 
-/// A response field that may be empty: present and `null`, never absent, so that the shape stays the same.
+/// A response field that can be null. It is never omitted, so that all responses have the same fields.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Nullable<T>(pub Option<T>);
@@ -209,8 +214,8 @@ impl<T: ParseFromJSON> ParseFromJSON for Nullable<T> {
     }
 }
 
-/// At most `max` characters, as a schema wants it: what callers sent is as long as they like, and comes back in errors.
-pub(crate) fn shortened(text: &str, max: usize) -> String {
+/// Truncates text from the client, for error responses with a maximum length.
+pub(crate) fn truncate(text: &str, max: usize) -> String {
     match text.char_indices().nth(max) {
         None => text.to_owned(),
         Some(_) => text.chars().take(max.saturating_sub(1)).chain(['…']).collect(),
@@ -222,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn instants_travel_with_z_and_six_digits() {
+    fn timestamps_are_utc_with_microseconds() {
         for (micros, text) in [
             (0, "1970-01-01T00:00:00.000000Z"),
             (1_767_225_600_000_001, "2026-01-01T00:00:00.000001Z"),
@@ -233,15 +238,15 @@ mod tests {
     }
 
     #[test]
-    fn text_is_cut_to_characters_not_bytes() {
+    fn truncate_counts_characters() {
         for (text, expected) in [("", ""), ("abc", "abc"), ("äöü", "äöü"), ("äöüß", "äö…"), ("abcdef", "ab…")]
         {
-            assert_eq!(shortened(text, 3), expected);
+            assert_eq!(truncate(text, 3), expected);
         }
     }
 
     #[test]
-    fn an_empty_field_is_null_and_required() {
+    fn nullable_field_is_null_and_required() {
         assert_eq!(serde_json::to_value(Nullable::<String>(None)).ok(), Some(Value::Null));
         const { assert!(<Nullable<String> as Type>::IS_REQUIRED) };
     }

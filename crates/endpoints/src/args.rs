@@ -9,13 +9,15 @@ use syn::{
 
 use crate::errors::at;
 
-/// `BucketlistRoutes, operation = "Operation", prefix_path = "/bucketlists"`, taken apart.
+/// The parsed arguments, for example `BucketlistRoutes, operation = "Operation", prefix_path = "/bucketlists"`.
 pub(crate) struct Args {
-    /// The name of the routes type.
+    /// Name of the generated routes type.
     pub(crate) routes: Ident,
-    /// The type of what `#[operation(…)]` declares.
+    /// Type that `#[operation(…)]` builds.
     pub(crate) operation: Option<Path>,
-    /// All the rest, which is for `#[poem_openapi::OpenApi(…)]`.
+    /// Path before the path of every operation.
+    pub(crate) prefix_path: String,
+    /// All other arguments, passed to `#[poem_openapi::OpenApi(…)]`.
     pub(crate) open_api: Punctuated<Meta, Token![,]>,
 }
 
@@ -25,12 +27,15 @@ impl Args {
         (|input: ParseStream<'_>| {
             let routes = routes(input, name)?;
             let metas = Punctuated::<Meta, Token![,]>::parse_terminated(input)?;
-            let mut args = Self { routes, operation: None, open_api: Punctuated::new() };
+            let mut args = Self { routes, operation: None, prefix_path: String::new(), open_api: Punctuated::new() };
             for meta in metas {
                 if !meta.path().is_ident("operation") {
+                    if meta.path().is_ident("prefix_path") {
+                        args.prefix_path = text(&meta).unwrap_or_default();
+                    }
                     args.open_api.push(meta);
                 } else if args.operation.replace(type_path(&meta)?).is_some() {
-                    return Err(at(meta, "`operation` is given twice"));
+                    return Err(at(meta, "duplicate argument `operation`"));
                 }
             }
             Ok(args)
@@ -39,7 +44,7 @@ impl Args {
     }
 }
 
-/// The first argument and the comma after it.
+/// Parses the first argument and the comma after it.
 fn routes(input: ParseStream<'_>, name: &Ident) -> syn::Result<Ident> {
     let ahead = input.fork();
     let is_name = ahead.parse::<Ident>().is_ok() && (ahead.is_empty() || ahead.peek(Token![,]));
@@ -47,7 +52,7 @@ fn routes(input: ParseStream<'_>, name: &Ident) -> syn::Result<Ident> {
         let name = name.to_string();
         let example = name.strip_suffix("Endpoints").unwrap_or(&name);
         let message = format!(
-            "the first argument names the routes type to generate: \
+            "the first argument must be the name of the routes type to generate: \
              `#[endpoints({example}Routes, …)]`"
         );
         let span = if input.is_empty() { Span::call_site() } else { input.span() };
@@ -60,6 +65,14 @@ fn routes(input: ParseStream<'_>, name: &Ident) -> syn::Result<Ident> {
     Ok(routes)
 }
 
+/// The value of `name = "text"`.
+fn text(meta: &Meta) -> Option<String> {
+    match &meta.require_name_value().ok()?.value {
+        Expr::Lit(ExprLit { lit: Lit::Str(value), .. }) => Some(value.value()),
+        _ => None,
+    }
+}
+
 /// The path in `operation = "contract::Operation"` or `operation = contract::Operation`.
 fn type_path(meta: &Meta) -> syn::Result<Path> {
     let value = meta.require_name_value().ok().map(|pair| &pair.value);
@@ -68,6 +81,6 @@ fn type_path(meta: &Meta) -> syn::Result<Path> {
         Some(Expr::Lit(ExprLit { lit: Lit::Str(value), .. })) => value.parse().ok(),
         _ => None,
     };
-    let message = "`operation` is the path of a type: `operation = \"Operation\"`";
+    let message = "`operation` must be the path of a type: `operation = \"Operation\"`";
     path.ok_or_else(|| at(meta, message))
 }

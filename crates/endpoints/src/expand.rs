@@ -1,4 +1,4 @@
-//! From the operations of a trait to the code.
+//! Generates the code from the operations of a trait.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
@@ -14,8 +14,8 @@ use crate::{
     parse::{self, Operation, Parameter},
 };
 
-/// The whole expansion. After an error it is the errors and, so that they stay the only ones
-/// in its implementations, the trait.
+/// Expands the attribute. If there are errors, the expansion contains them and the plain trait, so that implementations
+/// do not report follow-up errors.
 pub(crate) fn endpoints(args: TokenStream, tokens: TokenStream) -> TokenStream {
     let item = match parse::item_trait(tokens.clone()) {
         Ok(item) => item,
@@ -41,7 +41,7 @@ pub(crate) fn endpoints(args: TokenStream, tokens: TokenStream) -> TokenStream {
     }
 }
 
-/// The trait as Rust sees it.
+/// Returns the trait without the attributes of this macro.
 fn declaration(mut item: ItemTrait) -> ItemTrait {
     for trait_item in &mut item.items {
         if let TraitItem::Fn(method) = trait_item {
@@ -51,7 +51,8 @@ fn declaration(mut item: ItemTrait) -> ItemTrait {
     item
 }
 
-/// `async fn` promises nothing about `Send`, which a server needs: spell the future out.
+/// Replaces `async fn` by a function that returns a `Send` future: `async fn` in a trait does not require `Send`, and a
+/// server needs it.
 fn declare(method: &mut TraitItemFn) {
     method.attrs.retain(attrs::stays_on_trait);
     method.attrs.push(parse_quote!(#[allow(clippy::too_many_arguments)]));
@@ -59,7 +60,7 @@ fn declare(method: &mut TraitItemFn) {
         if let FnArg::Typed(typed) = input {
             typed.attrs.retain(attrs::is_lint_level);
             if parse::plain_name(&typed.pat).is_none() {
-                // This was reported; Rust need not report it again.
+                // Already reported: avoids a second error from rustc.
                 *typed.pat = parse_quote!(_);
             }
         }
@@ -78,13 +79,13 @@ fn declare(method: &mut TraitItemFn) {
     }
 }
 
-/// What the generated items have in common.
+/// The input that all generated items share.
 struct Target<'a> {
     item: &'a ItemTrait,
     args: &'a Args,
-    /// The name of the stub.
+    /// Name of the stub.
     stub: Ident,
-    /// The lint levels of the trait, for all that is generated from it.
+    /// Lint levels of the trait, copied to all generated items.
     lints: Vec<&'a Attribute>,
 }
 
@@ -93,7 +94,7 @@ impl<'a> Target<'a> {
         Self { item, args, stub: format_ident!("{}Stub", item.ident), lints: filter(&item.attrs, attrs::is_lint_level) }
     }
 
-    /// The type that poem-openapi serves.
+    /// Generates the routes type, which implements `poem_openapi::OpenApi`.
     fn routes(&self, operations: &[Operation<'_>]) -> TokenStream {
         let Self { item: ItemTrait { vis, ident, .. }, args: Args { routes, open_api, .. }, lints, .. } = self;
         let doc = format!("The routes of [`{ident}`] over an implementation: a `poem_openapi::OpenApi`.");
@@ -104,7 +105,7 @@ impl<'a> Target<'a> {
             #[derive(::std::clone::Clone, ::std::fmt::Debug)]
             #vis struct #routes<T>(#vis T);
 
-            // Not `T`: the methods' types are the user's, who may have a type of that name.
+            // Not `T`: the signatures may use a type of that name.
             #[::poem_openapi::OpenApi(#open_api)]
             #(#lints)*
             #[allow(deprecated, clippy::too_many_arguments)]
@@ -118,12 +119,11 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// The implementation that is only there to be described.
+    /// Generates the stub.
     fn stub(&self, operations: &[Operation<'_>]) -> TokenStream {
         let Self { item: ItemTrait { vis, ident, .. }, args: Args { routes, .. }, stub, lints } = self;
         let doc = format!(
-            "Stands in for an implementation of [`{ident}`] where only the contract is wanted, \
-             as in `{routes}({stub})`. Its methods panic."
+            "Implements [`{ident}`] to build the document without a server: `{routes}({stub})`. Its methods panic."
         );
         let methods = operations.iter().map(stub_method);
         quote! {
@@ -146,17 +146,18 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// What the trait declares beyond poem-openapi.
+    /// Generates the constant `OPERATIONS`.
     fn constant(&self, operations: &[Operation<'_>]) -> Option<TokenStream> {
         let Self { item: ItemTrait { vis, ident, .. }, args: Args { routes, .. }, stub, lints } = self;
         let ty = self.args.operation.as_ref()?;
-        let doc = format!("What [`{ident}`] declares of each operation, in its order.");
-        let values = operations.iter().map(|Operation { id, calls, .. }| {
+        let doc = format!("Declarations of all operations of [`{ident}`], in order.");
+        let values = operations.iter().map(|Operation { id, http_method, path, calls, parameters, .. }| {
+            let types = parameters.iter().map(|Parameter { typed, .. }| &typed.ty);
             let calls = calls.iter().map(|call| {
                 let (name, arguments) = (&call.name, &call.arguments);
                 quote!(.#name(#arguments))
             });
-            quote_spanned!(ty.span()=> <#ty>::new(#id) #(#calls)*)
+            quote_spanned!(ty.span()=> <#ty>::new(#id, #http_method, #path) #(.argument::<#types>())* #(#calls)*)
         });
         Some(quote! {
             #(#lints)*
@@ -169,14 +170,14 @@ impl<'a> Target<'a> {
     }
 }
 
-/// A method of the routes, with all that poem-openapi reads.
+/// Generates a method of the routes type with the attributes for poem-openapi.
 fn delegation(item: &Ident, operation: &Operation<'_>) -> TokenStream {
     let method = operation.method;
     let attrs = filter(&method.attrs, attrs::goes_on_routes);
     let Signature { ident, inputs, output, .. } = &method.sig;
     let this = operation.receiver.self_token;
     let names = operation.parameters.iter().map(|parameter| parameter.name);
-    // poem-openapi calls this on an `Arc`, whose own `clone` or `eq` would come first.
+    // poem-openapi calls this on an `Arc`, whose own `clone` or `eq` would take precedence.
     let served = format_ident!("serve_{ident}");
     quote! {
         #(#attrs)*
@@ -186,7 +187,7 @@ fn delegation(item: &Ident, operation: &Operation<'_>) -> TokenStream {
     }
 }
 
-/// A method of the stub.
+/// Generates a method of the stub.
 fn stub_method(operation: &Operation<'_>) -> TokenStream {
     let Operation { id, method, receiver, parameters, .. } = operation;
     let lints = filter(&method.attrs, attrs::is_lint_level);
@@ -199,7 +200,7 @@ fn stub_method(operation: &Operation<'_>) -> TokenStream {
         #(#lints)*
         async fn #ident(#receiver #(, #types)*) #output {
             ::std::panic!(
-                "`{}` was called on a stub, which only describes the contract",
+                "`{}` was called on a stub",
                 #id,
             )
         }

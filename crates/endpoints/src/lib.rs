@@ -1,9 +1,8 @@
-//! The attribute [`macro@endpoints`]: a trait becomes a poem-openapi API over any implementation.
+//! The attribute [`macro@endpoints`] generates a poem-openapi API from a trait.
 //!
-//! poem-openapi describes an `impl` block, so that there is no contract without an
-//! implementation. Here the *trait* is the declaration: paths, parameters, responses and
-//! documentation. What serves it (a database, a fake in memory) implements the trait with plain
-//! `async fn`, and knows nothing of HTTP routes; the document comes from the trait alone.
+//! poem-openapi describes an `impl` block, so that a document needs an implementation. With this attribute, a *trait*
+//! declares paths, parameters, responses and documentation. An implementation (with a database, or in memory for tests)
+//! implements the trait with plain `async fn` and does not contain routes. The document is built from the trait alone.
 //!
 //! ```
 //! use endpoints::endpoints;
@@ -19,16 +18,20 @@
 //!     name: String,
 //! }
 //!
-//! // What poem-openapi has no word for. A type of yours, with const builder methods.
+//! // Declarations that poem-openapi does not support: your own type with const builder methods.
 //! #[derive(Debug, PartialEq)]
 //! struct Operation {
 //!     id: &'static str,
+//!     path: &'static str,
 //!     errors: &'static [u16],
 //! }
 //!
 //! impl Operation {
-//!     const fn new(id: &'static str) -> Self {
-//!         Self { id, errors: &[] }
+//!     const fn new(id: &'static str, _method: &'static str, path: &'static str) -> Self {
+//!         Self { id, path, errors: &[] }
+//!     }
+//!     const fn argument<T>(self) -> Self {
+//!         self
 //!     }
 //!     const fn errors(mut self, errors: &'static [u16]) -> Self {
 //!         self.errors = errors;
@@ -38,23 +41,23 @@
 //!
 //! #[endpoints(WidgetRoutes, operation = "Operation", prefix_path = "/widgets")]
 //! trait WidgetEndpoints {
-//!     /// Fetch one widget.
+//!     /// Retrieve a widget
 //!     ///
 //!     /// The first paragraph is the operation's summary, this one its description.
 //!     #[oai(path = "/:widget_id", method = "get", operation_id = "getWidget")]
 //!     #[operation(errors(&[404]))]
 //!     async fn get(
 //!         &self,
-//!         /// Id of the widget.
+//!         /// ID of the widget.
 //!         widget_id: Path<i64>,
 //!     ) -> poem::Result<Json<Widget>>;
 //!
-//!     /// Count the widgets.
+//!     /// Count the widgets
 //!     #[oai(path = "/count", method = "get", operation_id = "countWidgets")]
 //!     async fn count(&self) -> PlainText<String>;
 //! }
 //!
-//! // An implementation: no attributes, no futures to spell out.
+//! // The implementation has no attributes.
 //! struct InMemory(Vec<String>);
 //!
 //! impl WidgetEndpoints for InMemory {
@@ -70,20 +73,23 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // Served:
+//! // Serve it:
 //! let routes = WidgetRoutes(InMemory(vec!["sprocket".into()]));
 //! let service = OpenApiService::new(routes, "Widgets", "1.0");
 //! let client = poem::test::TestClient::new(service);
 //! client.get("/widgets/count").send().await.assert_text("1").await;
 //!
-//! // Described, without any implementation:
+//! // Build the document without an implementation:
 //! let document = OpenApiService::new(WidgetRoutes(WidgetEndpointsStub), "Widgets", "1.0").spec();
-//! assert!(document.contains("getWidget") && document.contains("Id of the widget."));
+//! assert!(document.contains("getWidget") && document.contains("ID of the widget."));
 //!
-//! // Declared beyond poem-openapi:
+//! // Read the additional declarations:
 //! assert_eq!(
 //!     WidgetRoutes::OPERATIONS,
-//!     [Operation::new("getWidget").errors(&[404]), Operation::new("countWidgets")],
+//!     [
+//!         Operation::new("getWidget", "GET", "/widgets/{widget_id}").errors(&[404]),
+//!         Operation::new("countWidgets", "GET", "/widgets/count"),
+//!     ],
 //! );
 //! # Ok(())
 //! # }
@@ -97,51 +103,49 @@ mod parse;
 
 use proc_macro::TokenStream;
 
-/// Turns a trait into a poem-openapi API over any implementation.
+/// Generates a poem-openapi API from a trait.
 ///
-/// The [crate documentation](crate) has an example.
+/// See the [crate documentation](crate) for an example.
 ///
 /// # Arguments
 ///
 /// `#[endpoints(Routes, operation = "…", …)]`:
 ///
-/// * `Routes`, first and required: the name of the type to generate;
-/// * `operation = "Operation"` or `operation = path::to::Operation`: the type of what
-///   `#[operation(…)]` declares. It needs `const fn new(operation_id: &'static str) -> Self`;
-/// * all others (`prefix_path`, `tag`, `response_header`, …) go to
+/// * `Routes` (first, required): the name of the type to generate.
+/// * `operation = "Operation"` or `operation = path::to::Operation`: the type that `#[operation(…)]` builds. It needs
+///   `const fn new(operation_id: &'static str, method: &'static str, path: &'static str) -> Self` and
+///   `const fn argument<T>(self) -> Self`. The method is in upper case, the path a template with the prefix
+///   (`/widgets/{widget_id}`).
+/// * All others (`prefix_path`, `tag`, `response_header`, …) are passed to
 ///   [`#[poem_openapi::OpenApi(…)]`](https://docs.rs/poem-openapi/5.1.16/poem_openapi/attr.OpenApi.html).
 ///
 /// # Methods
 ///
-/// Each is one operation: an `async fn` that takes `&self` and named parameters, and returns
-/// responses. It has
+/// Each method is one operation: an `async fn` that takes `&self` and named parameters and returns responses. It has:
 ///
-/// * a doc comment, required: the first paragraph is published as the summary, the rest as the
-///   description. A parameter's doc comment is its description;
-/// * `#[oai(path = "…", method = "…", operation_id = "…", …)]`: those three are required, the
-///   others are poem-openapi's. Its attributes of parameters work too;
-/// * any number of `#[operation(name(arguments), …)]`: each `name` is a const method of the type
-///   given as `operation`, taking `self` and returning it. They are called in order.
+/// * A doc comment (required). The first paragraph is published as the summary, the rest as the description. The doc
+///   comment of a parameter is its description.
+/// * `#[oai(path = "…", method = "…", operation_id = "…", …)]`. These three arguments are required; all arguments of
+///   poem-openapi are supported, also on parameters.
+/// * Any number of `#[operation(name(arguments), …)]`. Each `name` is a const method of the `operation` type that takes
+///   and returns `self`. The methods are called in order, after `argument::<T>()` for the type of each parameter.
 ///
-/// Other attributes stay on the method of the trait. Lint levels (`#[allow(…)]` and so on) are
-/// repeated on what is generated from it, `#[must_use]` on the method of the routes. `#[cfg(…)]`
-/// is refused on methods and parameters, as poem-openapi would keep the route: put it on a trait.
+/// Other attributes stay on the method of the trait. Lint levels such as `#[allow(…)]` are copied to all generated items,
+/// `#[must_use]` to the method of the routes type. `#[cfg(…)]` on methods and parameters is an error: put it on a trait.
 ///
-/// # What is generated
+/// # Generated items
 ///
 /// For `#[endpoints(WidgetRoutes)] pub trait WidgetEndpoints`, with the trait's visibility:
 ///
-/// * the trait. Each `async fn …() -> Response` has become
-///   `fn …() -> impl Future<Output = Response> + Send`, which implementations may and should
-///   write as `async fn`;
-/// * `WidgetRoutes<T>(pub T)`: a `poem_openapi::OpenApi` where
-///   `T: WidgetEndpoints + Send + Sync + 'static`;
-/// * `WidgetEndpointsStub`: implements the trait, so that `WidgetRoutes(WidgetEndpointsStub)` has a
-///   document. A future of its methods panics;
-/// * with `operation`: `WidgetRoutes::<WidgetEndpointsStub>::OPERATIONS`, a `&'static [Operation]`
-///   with `Operation::new(operation_id)` for each method, and what its `#[operation(…)]` adds.
+/// * The trait. Each `async fn …() -> Response` becomes `fn …() -> impl Future<Output = Response> + Send`, which
+///   implementations can write as `async fn`.
+/// * `WidgetRoutes<T>(pub T)`, which implements `poem_openapi::OpenApi` if `T: WidgetEndpoints + Send + Sync + 'static`.
+/// * `WidgetEndpointsStub`, which implements the trait: `WidgetRoutes(WidgetEndpointsStub)` has a document. Its methods
+///   panic.
+/// * With `operation`: `WidgetRoutes::<WidgetEndpointsStub>::OPERATIONS`, a `&'static [Operation]` with one value per
+///   method.
 ///
-/// The crate that uses it depends on `poem-openapi`.
+/// The calling crate must depend on `poem-openapi`.
 #[proc_macro_attribute]
 pub fn endpoints(args: TokenStream, item: TokenStream) -> TokenStream {
     expand::endpoints(args.into(), item.into()).into()

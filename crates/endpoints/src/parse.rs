@@ -1,4 +1,4 @@
-//! From the tokens of a trait to its operations, or to everything that is wrong with it.
+//! Parses a trait into its operations, or reports all errors in it.
 
 use std::collections::HashMap;
 
@@ -12,33 +12,37 @@ use syn::{
 
 use crate::{
     args::Args,
-    attrs::{self, Call},
+    attrs::{self, Call, Route},
     errors::{Errors, at},
 };
 
 /// One method of the trait.
 pub(crate) struct Operation<'a> {
-    /// Its `operation_id`.
+    /// Operation ID.
     pub(crate) id: LitStr,
-    /// What `#[operation(…)]` declares.
+    /// HTTP method in upper case.
+    pub(crate) http_method: String,
+    /// Path template with the prefix: `/widgets/{widget_id}`.
+    pub(crate) path: String,
+    /// Calls in `#[operation(…)]`.
     pub(crate) calls: Vec<Call>,
     /// The method as written.
     pub(crate) method: &'a TraitItemFn,
-    /// Its `&self`.
+    /// The `&self` of the method.
     pub(crate) receiver: &'a Receiver,
-    /// Its parameters.
+    /// Parameters without the receiver.
     pub(crate) parameters: Vec<Parameter<'a>>,
 }
 
 /// One parameter of a method.
 pub(crate) struct Parameter<'a> {
-    /// Its name.
+    /// Name of the parameter.
     pub(crate) name: &'a Ident,
-    /// All of it.
+    /// The parameter with its attributes and type.
     pub(crate) typed: &'a PatType,
 }
 
-/// Reads the item under the attribute, which must be a trait.
+/// Parses the item with the attribute, which must be a trait.
 pub(crate) fn item_trait(tokens: TokenStream) -> syn::Result<ItemTrait> {
     (|input: ParseStream<'_>| {
         let ahead = input.fork();
@@ -48,16 +52,17 @@ pub(crate) fn item_trait(tokens: TokenStream) -> syn::Result<ItemTrait> {
             || (ahead.peek(Token![unsafe]) && ahead.peek2(Token![trait]))
             || ahead.peek(Token![auto]);
         if !is_trait {
-            return Err(ahead.error("`#[endpoints]` goes on a trait, whose methods are operations"));
+            return Err(ahead.error("`#[endpoints]` must be on a trait whose methods are operations"));
         }
         input.parse()
     })
     .parse2(tokens)
 }
 
-/// Reads the operations of a trait. Without `args` (they were wrong), what depends on them is not checked.
+/// Parses the operations of a trait. Without `args` (they were invalid), skips the checks that need them.
 pub(crate) fn operations<'a>(item: &'a ItemTrait, args: Option<&Args>, errors: &mut Errors) -> Vec<Operation<'a>> {
     check_trait(item, errors);
+    let prefix_path = args.map_or("", |args| args.prefix_path.as_str());
     let mut operations: Vec<Operation<'a>> = Vec::new();
     for trait_item in &item.items {
         match trait_item {
@@ -65,15 +70,15 @@ pub(crate) fn operations<'a>(item: &'a ItemTrait, args: Option<&Args>, errors: &
                 if args.is_some_and(|args| args.operation.is_none()) {
                     check_operation_type(method, errors);
                 }
-                operations.extend(operation(method, errors));
+                operations.extend(operation(method, prefix_path, errors));
             }
-            TraitItem::Type(other) => {
-                errors.push(at(&other.ident, "an endpoint trait has no associated types: name the type in the methods"))
-            }
-            TraitItem::Const(other) => {
-                errors.push(at(&other.ident, "an endpoint trait has no associated constants: declare it outside"))
-            }
-            other => errors.push(at(other, "an endpoint trait has `async fn` methods only")),
+            TraitItem::Type(other) => errors
+                .push(at(&other.ident, "an endpoint trait cannot have associated types: use the type in the methods")),
+            TraitItem::Const(other) => errors.push(at(
+                &other.ident,
+                "an endpoint trait cannot have associated constants: declare it outside the trait",
+            )),
+            other => errors.push(at(other, "an endpoint trait can only have `async fn` methods")),
         }
     }
     check_unique(&operations, errors);
@@ -88,18 +93,18 @@ fn check_trait(item: &ItemTrait, errors: &mut Errors) {
         errors.push(at(keyword, "an endpoint trait cannot be an `auto` trait"));
     }
     if let Some(clause) = generics(&item.generics) {
-        let message = "an endpoint trait cannot be generic: the contract has one form";
+        let message = "an endpoint trait cannot be generic: the document needs concrete types";
         errors.push(at(clause, message));
     }
     if item.items.is_empty() {
-        errors.push(at(&item.ident, "this endpoint trait has no operation"));
+        errors.push(at(&item.ident, "an endpoint trait needs at least one operation"));
     }
 }
 
-/// `#[operation(…)]` is meaningless until `#[endpoints]` says what type holds it.
+/// Reports `#[operation(…)]` if `#[endpoints]` does not name the type that it builds.
 fn check_operation_type(method: &TraitItemFn, errors: &mut Errors) {
     for attr in method.attrs.iter().filter(|attr| attrs::is_operation(attr)) {
-        let message = "this needs a type to build: \
+        let message = "`#[operation(…)]` needs a type to build: \
                        add `operation = \"Operation\"` to `#[endpoints(…)]`";
         errors.push(at(attr, message));
     }
@@ -119,29 +124,42 @@ fn check_unique(operations: &[Operation<'_>], errors: &mut Errors) {
     }
 }
 
-/// Reads one method; `None` means that something is wrong with it.
-fn operation<'a>(method: &'a TraitItemFn, errors: &mut Errors) -> Option<Operation<'a>> {
+/// Parses one method. Returns `None` if it has errors.
+fn operation<'a>(method: &'a TraitItemFn, prefix_path: &str, errors: &mut Errors) -> Option<Operation<'a>> {
     check_signature(&method.sig, errors);
     if !method.attrs.iter().any(attrs::is_documentation) {
-        let message = "an operation needs a doc comment: its first paragraph is published \
+        let message = "an operation needs a doc comment: the first paragraph is published \
                        as the summary, the rest as the description";
         errors.push(at(&method.sig.ident, message));
     }
     check_cfg(&method.attrs, errors);
     if let Some(body) = &method.default {
-        let message = "an operation has no default body: it belongs to the implementations";
+        let message = "an operation cannot have a default body: implement it in an implementation of the trait";
         errors.push(syn::Error::new(body.brace_token.span.join(), message));
     }
     let receiver = receiver(&method.sig, errors);
     let parameters = parameters(&method.sig, errors);
-    let id = attrs::operation_id(method, errors);
+    let route = attrs::route(method, errors);
     let calls = attrs::calls(method, errors);
-    Some(Operation { id: id?, calls, method, receiver: receiver?, parameters })
+    let Route { operation_id: id, method: http_method, path } = route?;
+    let path = template(prefix_path, &path);
+    Some(Operation { id, http_method, path, calls, method, receiver: receiver?, parameters })
+}
+
+/// Joins prefix and path, and converts poem's `:name` and `:name<regex>` to `{name}`.
+fn template(prefix_path: &str, path: &str) -> String {
+    let segments = prefix_path.split('/').chain(path.split('/')).filter(|segment| !segment.is_empty());
+    let segments = segments.map(|segment| match segment.strip_prefix(':') {
+        Some(name) => format!("/{{{}}}", name.split('<').next().unwrap_or(name)),
+        None => format!("/{segment}"),
+    });
+    let template: String = segments.collect();
+    if template.is_empty() { "/".to_owned() } else { template }
 }
 
 fn check_signature(sig: &Signature, errors: &mut Errors) {
     if sig.asyncness.is_none() {
-        errors.push(at(sig.fn_token, "an operation is an `async fn`"));
+        errors.push(at(sig.fn_token, "an operation must be an `async fn`"));
     }
     if let Some(keyword) = &sig.unsafety {
         errors.push(at(keyword, "an operation cannot be `unsafe`"));
@@ -150,18 +168,18 @@ fn check_signature(sig: &Signature, errors: &mut Errors) {
         errors.push(at(abi, "an operation cannot be `extern`"));
     }
     if let Some(clause) = generics(&sig.generics) {
-        let message = "an operation cannot be generic: the contract needs its types";
+        let message = "an operation cannot be generic: the document needs concrete types";
         errors.push(at(clause, message));
     }
     match &sig.output {
         ReturnType::Default => {
-            errors.push(at(&sig.ident, "an operation needs a return type: it says which responses there are"))
+            errors.push(at(&sig.ident, "an operation needs a return type: it declares the responses"))
         }
         ReturnType::Type(_, output) => check_type(output, errors),
     }
 }
 
-/// The parameters or the `where` clause of something that should have neither.
+/// The generic parameters or the `where` clause, which are not supported.
 fn generics(generics: &syn::Generics) -> Option<TokenStream> {
     if generics.params.is_empty() {
         generics.where_clause.as_ref().map(ToTokens::to_token_stream)
@@ -171,7 +189,7 @@ fn generics(generics: &syn::Generics) -> Option<TokenStream> {
 }
 
 fn receiver<'a>(sig: &'a Signature, errors: &mut Errors) -> Option<&'a Receiver> {
-    let message = "an operation takes `&self`: all requests share the implementation";
+    let message = "an operation must take `&self`: all requests share the implementation";
     let Some(receiver) = sig.receiver() else {
         errors.push(at(&sig.ident, message));
         return None;
@@ -197,15 +215,15 @@ fn parameters<'a>(sig: &'a Signature, errors: &mut Errors) -> Vec<Parameter<'a>>
             Some(name) => parameters.push(Parameter { name, typed }),
             None => errors.push(at(
                 &typed.pat,
-                "a parameter of an operation is a plain name, as in `name: Type`: \
-                 the implementation may take it apart",
+                "a parameter of an operation must be `name: Type`: \
+                 only implementations can use a pattern",
             )),
         }
     }
     parameters
 }
 
-/// The name in `name: Type`, without `mut`, `ref` or `@`.
+/// Returns the name in `name: Type`; `None` for `mut`, `ref`, `@` and other patterns.
 pub(crate) fn plain_name(pattern: &Pat) -> Option<&Ident> {
     match pattern {
         Pat::Ident(PatIdent { by_ref: None, mutability: None, subpat: None, ident, .. }) => Some(ident),
@@ -213,14 +231,14 @@ pub(crate) fn plain_name(pattern: &Pat) -> Option<&Ident> {
     }
 }
 
-/// poem-openapi names each type outside the method, so each must be nameable there.
+/// Reports types that cannot be named outside the method: poem-openapi uses them there.
 fn check_type(ty: &syn::Type, errors: &mut Errors) {
     let tokens = ty.to_token_stream();
     if contains(tokens.clone(), "impl") {
-        errors.push(at(ty, "`impl Trait` has no name: write the type itself"));
+        errors.push(at(ty, "`impl Trait` cannot be used here: name the type"));
     }
     if contains(tokens, "Self") {
-        let message = "`Self` is another type in the generated routes: write the type's name";
+        let message = "`Self` is a different type in the generated routes: name the type";
         errors.push(at(ty, message));
     }
 }
@@ -233,11 +251,11 @@ fn contains(tokens: TokenStream, word: &str) -> bool {
     })
 }
 
-/// poem-openapi reads an `impl` before `cfg` is applied to its methods: the route would remain.
+/// Reports `#[cfg(…)]`: poem-openapi parses the methods before `cfg` is applied, so that the route would remain.
 fn check_cfg(attrs: &[Attribute], errors: &mut Errors) {
     for attr in attrs.iter().filter(|attr| attrs::is_cfg(attr)) {
-        let message = "an operation cannot be conditional: \
-                       put the `#[cfg(…)]` on an endpoint trait of its own";
+        let message = "`#[cfg(…)]` is not supported here: \
+                       put it on a separate endpoint trait";
         errors.push(at(attr, message));
     }
 }

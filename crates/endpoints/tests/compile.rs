@@ -1,6 +1,6 @@
-//! What compiles, and what the compiler says of what does not.
+//! Traits that compile, and the errors for those that do not.
 //!
-//! `TRYBUILD=overwrite cargo test -p endpoints --test compile` rewrites the messages; read them then.
+//! `TRYBUILD=overwrite cargo test -p endpoints --test compile` updates the expected messages; review them.
 
 #[test]
 fn fixtures() {

@@ -1,4 +1,4 @@
-//! The generated code is clean under lints that a crate may well deny.
+//! The generated code does not trigger lints that a crate can deny.
 #![deny(
     warnings,
     missing_docs,
@@ -13,20 +13,24 @@
 use endpoints::endpoints;
 use poem_openapi::{OpenApi, param::Query, payload::PlainText};
 
-/// An operation, as far as this test cares.
+/// The declaration of an operation.
 #[derive(Debug, PartialEq)]
 pub struct Operation(&'static str);
 
 impl Operation {
-    const fn new(id: &'static str) -> Self {
+    const fn new(id: &'static str, _method: &'static str, _path: &'static str) -> Self {
         Self(id)
+    }
+
+    const fn argument<T>(self) -> Self {
+        self
     }
 }
 
-/// Endpoints with all that may draw a lint.
+/// Endpoints that could trigger lints.
 #[endpoints(LintRoutes, operation = "Operation")]
 pub trait LintEndpoints: Send + Sync + 'static {
-    /// Has more parameters than clippy likes.
+    /// More parameters than clippy allows
     #[oai(path = "/many", method = "get", operation_id = "many")]
     #[allow(non_snake_case)]
     async fn many(
@@ -41,7 +45,7 @@ pub trait LintEndpoints: Send + Sync + 'static {
         theHost: Query<u8>,
     ) -> PlainText<String>;
 
-    /// Is on its way out, in Rust too.
+    /// Deprecated, also in Rust
     #[oai(path = "/old", method = "get", operation_id = "old", deprecated = true)]
     #[deprecated]
     #[must_use]
@@ -49,23 +53,23 @@ pub trait LintEndpoints: Send + Sync + 'static {
 }
 
 mod inner {
-    //! Visibilities other than `pub`, of which nothing is used outside the tests.
+    //! Traits with a visibility other than `pub`.
 
     use endpoints::endpoints;
     use poem_openapi::payload::PlainText;
 
-    /// For the parent.
+    /// Visible in the parent module.
     #[endpoints(ParentRoutes)]
     pub(super) trait ParentEndpoints {
-        /// Says something.
+        /// Return text
         #[oai(path = "/parent", method = "get", operation_id = "parent")]
         async fn parent(&self) -> PlainText<String>;
     }
 
-    /// For nobody else.
+    /// Private.
     #[endpoints(PrivateRoutes)]
     trait PrivateEndpoints {
-        /// Says something.
+        /// Return text
         #[oai(path = "/private", method = "get", operation_id = "private")]
         async fn private(&self) -> PlainText<String>;
     }
@@ -76,7 +80,7 @@ mod inner {
 }
 
 #[test]
-fn all_of_it_is_served() {
+fn all_traits_are_served() {
     use inner::{ParentEndpointsStub, ParentRoutes};
     fn paths<T: OpenApi>(_: &T) -> Vec<String> {
         let paths = T::meta().into_iter().flat_map(|api| api.paths);

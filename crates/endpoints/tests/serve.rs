@@ -1,4 +1,4 @@
-//! One trait, two implementations and a document.
+//! One trait with two implementations, and its document.
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use std::sync::Mutex;
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 #[derive(Tags)]
 enum Tag {
-    /// All about widgets.
+    /// Widgets.
     Widgets,
 }
 
@@ -32,14 +32,14 @@ enum GetWidget {
     /// The widget.
     #[oai(status = 200)]
     Found(Json<Widget>),
-    /// There is no such widget.
+    /// The widget does not exist.
     #[oai(status = 404)]
     NotFound,
 }
 
 #[derive(ApiResponse)]
 enum CreateWidget {
-    /// The new widget.
+    /// The created widget.
     #[oai(status = 201)]
     Created(Json<Widget>),
 }
@@ -47,14 +47,22 @@ enum CreateWidget {
 #[derive(Debug, PartialEq)]
 struct Operation {
     id: &'static str,
+    method: &'static str,
+    path: &'static str,
     errors: &'static [u16],
     deprecated: Option<(&'static str, &'static str)>,
+    arguments: usize,
     calls: usize,
 }
 
 impl Operation {
-    const fn new(id: &'static str) -> Self {
-        Self { id, errors: &[], deprecated: None, calls: 0 }
+    const fn new(id: &'static str, method: &'static str, path: &'static str) -> Self {
+        Self { id, method, path, errors: &[], deprecated: None, arguments: 0, calls: 0 }
+    }
+
+    const fn argument<T>(mut self) -> Self {
+        self.arguments += 1;
+        self
     }
 
     const fn errors(mut self, errors: &'static [u16]) -> Self {
@@ -69,8 +77,8 @@ impl Operation {
         self
     }
 
-    /// Depends on what was called before it: shows the order.
-    const fn forget_errors(mut self) -> Self {
+    /// Clears the errors of earlier calls, to test the order.
+    const fn clear_errors(mut self) -> Self {
         self.errors = &[];
         self.calls += 1;
         self
@@ -81,39 +89,39 @@ const GONE: u16 = 410;
 
 #[endpoints(WidgetRoutes, operation = "Operation", prefix_path = "/widgets", tag = "Tag::Widgets")]
 trait WidgetEndpoints: Send + Sync + 'static {
-    /// Fetch one widget.
+    /// Retrieve a widget
     ///
-    /// A widget is what a factory makes
-    /// in economics.
+    /// Returns one widget
+    /// with its name.
     #[oai(path = "/:widget_id", method = "get", operation_id = "getWidget")]
     #[operation(errors(&[404, GONE]), deprecated("2026-01-01", "2027-01-01"))]
     async fn get(
         &self,
-        /// Id of the widget.
+        /// ID of the widget.
         widget_id: Path<u32>,
-        /// Shout its name?
+        /// Returns the name in upper case.
         #[oai(default, name = "loud")]
         uppercase: Query<bool>,
     ) -> GetWidget;
 
-    /// Create a widget.
+    /// Create a widget
     #[oai(path = "/", method = "post", operation_id = "createWidget")]
     async fn create(
         &self,
-        /// The name of the new widget.
+        /// Name of the widget.
         #[oai(validator(min_length = 2))]
         name: Query<String>,
     ) -> poem::Result<CreateWidget>;
 }
 
-/// Keeps widgets.
+/// Stores widgets in memory.
 #[derive(Debug, Default)]
 struct InMemory(Mutex<Vec<Widget>>);
 
 impl WidgetEndpoints for InMemory {
     async fn get(&self, Path(id): Path<u32>, Query(loud): Query<bool>) -> GetWidget {
         let found = self.0.lock().unwrap().iter().find(|w| w.id == id).cloned();
-        // The future must be `Send` across an await, too.
+        // The future must also be `Send` across an await.
         tokio::task::yield_now().await;
         let Some(mut widget) = found else {
             return GetWidget::NotFound;
@@ -132,7 +140,7 @@ impl WidgetEndpoints for InMemory {
     }
 }
 
-/// Has any widget and takes none.
+/// Returns a widget for every ID, and rejects new ones.
 struct Catalogue(&'static str);
 
 impl WidgetEndpoints for Catalogue {
@@ -161,7 +169,7 @@ fn document() -> Value {
 }
 
 #[tokio::test]
-async fn an_implementation_is_served() {
+async fn implementation_is_served() {
     let client = client(InMemory::default());
 
     let created = client.post("/widgets?name=cog").send().await;
@@ -178,95 +186,98 @@ async fn an_implementation_is_served() {
 }
 
 #[tokio::test]
-async fn another_implementation_is_served_alike() {
+async fn other_implementation_is_served() {
     let client = client(Catalogue("sprocket"));
 
     let found = client.get("/widgets/7").send().await;
     assert_eq!(body(found).await, json!({"id": 7, "name": "sprocket 7"}));
-    let refused = client.post("/widgets?name=cog").send().await;
-    refused.assert_status(StatusCode::FORBIDDEN);
+    let rejected = client.post("/widgets?name=cog").send().await;
+    rejected.assert_status(StatusCode::FORBIDDEN);
 }
 
 #[tokio::test]
-async fn attributes_of_parameters_are_obeyed() {
+async fn attributes_of_parameters_are_passed_on() {
     let client = client(InMemory::default());
     let too_short = client.post("/widgets?name=c").send().await;
     too_short.assert_status(StatusCode::BAD_REQUEST);
 }
 
 #[test]
-fn the_stub_has_the_whole_document() {
+fn stub_has_the_complete_document() {
     let document = document();
     let get = &document["paths"]["/widgets/{widget_id}"]["get"];
     assert_eq!(get["operationId"], "getWidget");
-    assert_eq!(get["summary"], "Fetch one widget.");
-    assert_eq!(get["description"], "A widget is what a factory makes\nin economics.");
+    assert_eq!(get["summary"], "Retrieve a widget");
+    assert_eq!(get["description"], "Returns one widget\nwith its name.");
     assert_eq!(get["tags"], json!(["Widgets"]));
     assert_eq!(get["parameters"][0]["name"], "widget_id");
-    assert_eq!(get["parameters"][0]["description"], "Id of the widget.");
+    assert_eq!(get["parameters"][0]["description"], "ID of the widget.");
     assert_eq!(get["parameters"][1]["name"], "loud");
-    assert_eq!(get["parameters"][1]["description"], "Shout its name?");
+    assert_eq!(get["parameters"][1]["description"], "Returns the name in upper case.");
 
     let create = &document["paths"]["/widgets"]["post"];
     assert_eq!(create["operationId"], "createWidget");
-    assert_eq!(create["summary"], "Create a widget.");
+    assert_eq!(create["summary"], "Create a widget");
     assert_eq!(create["description"], Value::Null);
     assert_eq!(create["parameters"][0]["schema"]["minLength"], 2);
 }
 
 #[test]
-fn the_document_depends_on_the_trait_alone() {
+fn document_does_not_depend_on_the_implementation() {
     let implemented = OpenApiService::new(WidgetRoutes(Catalogue("cog")), "Widgets", "1.0");
     let implemented: Value = serde_json::from_str(&implemented.spec()).unwrap();
     assert_eq!(implemented, document());
 }
 
 #[test]
-fn operations_are_built_in_order() {
+fn operations_have_routes_arguments_and_calls() {
     assert_eq!(
         WidgetRoutes::<WidgetEndpointsStub>::OPERATIONS,
         [
             Operation {
                 id: "getWidget",
+                method: "GET",
+                path: "/widgets/{widget_id}",
                 errors: &[404, 410],
                 deprecated: Some(("2026-01-01", "2027-01-01")),
+                arguments: 2,
                 calls: 2,
             },
-            Operation::new("createWidget"),
+            Operation::new("createWidget", "POST", "/widgets").argument::<Query<String>>(),
         ]
     );
 }
 
-/// Two attributes, and the type given as a path.
+/// Several attributes, and the type as a path.
 #[endpoints(OrderRoutes, operation = self::Operation)]
 trait OrderEndpoints {
-    /// First declares errors, then forgets them.
+    /// Declare errors, then clear them
     #[oai(path = "/a", method = "get", operation_id = "erase")]
-    #[operation(errors(&[404]), forget_errors(),)]
+    #[operation(errors(&[404]), clear_errors(),)]
     async fn erase(&self) -> CreateWidget;
 
-    /// First forgets errors, then declares them.
-    #[oai(path = "/b", method = "get", operation_id = "keep")]
-    #[operation(forget_errors())]
+    /// Clear errors, then declare them
+    #[oai(path = "/b", method = "get", operation_id = "declare")]
+    #[operation(clear_errors())]
     #[operation(errors(&[404]))]
-    async fn keep(&self) -> CreateWidget;
+    async fn declare(&self) -> CreateWidget;
 }
 
 #[test]
-fn builder_methods_are_called_in_the_order_of_the_attribute() {
-    let [erase, keep] = OrderRoutes::OPERATIONS.first_chunk().unwrap();
+fn builder_methods_are_called_in_order() {
+    let [erase, declare] = OrderRoutes::OPERATIONS.first_chunk().unwrap();
     assert_eq!((erase.errors, erase.calls), (&[][..], 2));
-    assert_eq!((keep.errors, keep.calls), (&[404][..], 2));
+    assert_eq!((declare.errors, declare.calls), (&[404][..], 2));
 }
 
 #[tokio::test]
-#[should_panic(expected = "`getWidget` was called on a stub, which only describes the contract")]
-async fn a_stub_panics_with_its_operation() {
+#[should_panic(expected = "`getWidget` was called on a stub")]
+async fn stub_panics_with_the_operation() {
     WidgetEndpointsStub.get(Path(1), Query(false)).await;
 }
 
 #[tokio::test]
-#[should_panic(expected = "`createWidget` was called on a stub, which only describes the contract")]
-async fn a_served_stub_panics_too() {
+#[should_panic(expected = "`createWidget` was called on a stub")]
+async fn served_stub_panics() {
     client(WidgetEndpointsStub).post("/widgets?name=cog").send().await;
 }

@@ -3,8 +3,9 @@
 use contract::{
     ApiError, Caller, Json, User,
     caller::Client,
+    responses::{Accepted, NoContent},
     v1::{
-        endpoints::{AuthEndpoints, LoggedOut, PasswordSet, Registered, ResetRequested, SessionOpened},
+        endpoints::{AuthEndpoints, Created},
         schemas::{
             AuthSession, Credentials, PasswordChange, PasswordReset, PasswordResetRequest, Registration,
             SessionRefresh, TokenType,
@@ -23,34 +24,34 @@ use crate::{
 pub struct AuthApi(pub Accounts);
 
 impl AuthEndpoints for AuthApi {
-    async fn register(&self, client: Client, Json(body): Json<Registration>) -> Result<Registered, ApiError> {
+    async fn register(&self, client: Client, Json(body): Json<Registration>) -> Result<Created<AuthSession>, ApiError> {
         let account = NewAccount { email: body.email.0, password: secret(&body.password), name: body.name };
         let user_agent = client.user_agent.clone();
         let registered = self.0.register(account, None, user_agent, audit_origin(client, None)).await?;
         let session = session(registered.value);
         let location = format!("/v1/users/{}", session.user.id.0);
-        Ok(Registered::Created(Json(session), location))
+        Ok(Created::Created(Json(session), location))
     }
 
-    async fn login(&self, client: Client, Json(body): Json<Credentials>) -> Result<SessionOpened, ApiError> {
+    async fn login(&self, client: Client, Json(body): Json<Credentials>) -> Result<Json<AuthSession>, ApiError> {
         let user_agent = client.user_agent.clone();
         let origin = audit_origin(client, None);
         let tokens = self.0.login(&body.email.0, secret(&body.password), user_agent, origin).await?;
-        Ok(SessionOpened::Ok(Json(session(tokens))))
+        Ok(Json(session(tokens)))
     }
 
-    async fn refresh(&self, client: Client, Json(body): Json<SessionRefresh>) -> Result<SessionOpened, ApiError> {
+    async fn refresh(&self, client: Client, Json(body): Json<SessionRefresh>) -> Result<Json<AuthSession>, ApiError> {
         let tokens = self.0.refresh(secret(&body.refresh_token), audit_origin(client, None)).await?;
-        Ok(SessionOpened::Ok(Json(session(tokens))))
+        Ok(Json(session(tokens)))
     }
 
-    async fn logout(&self, User(caller): User, client: Client) -> Result<LoggedOut, ApiError> {
+    async fn logout(&self, User(caller): User, client: Client) -> Result<NoContent, ApiError> {
         let Caller { user_id, session_id, token_id, token_expires_at, .. } = caller;
         let (user_id, session_id) = (UserId::new(user_id), SessionId::new(session_id));
         let expires_at = Timestamp::from_seconds(token_expires_at);
         let origin = audit_origin(client, Some(user_id));
         self.0.logout(user_id, session_id, token_id, expires_at, origin).await?;
-        Ok(LoggedOut::Done)
+        Ok(NoContent)
     }
 
     async fn change_password(
@@ -58,31 +59,31 @@ impl AuthEndpoints for AuthApi {
         User(caller): User,
         client: Client,
         Json(body): Json<PasswordChange>,
-    ) -> Result<PasswordSet, ApiError> {
+    ) -> Result<NoContent, ApiError> {
         let (current, new) = (secret(&body.current_password), secret(&body.new_password));
         let (user_id, session_id) = (UserId::new(caller.user_id), SessionId::new(caller.session_id));
         let origin = audit_origin(client, Some(user_id));
         self.0.change_password(user_id, session_id, current, new, origin).await?;
-        Ok(PasswordSet::Done)
+        Ok(NoContent)
     }
 
     async fn request_password_reset(
         &self,
         client: Client,
         Json(body): Json<PasswordResetRequest>,
-    ) -> Result<ResetRequested, ApiError> {
+    ) -> Result<Accepted, ApiError> {
         self.0.request_password_reset(&body.email.0, audit_origin(client, None)).await?;
-        Ok(ResetRequested::Accepted)
+        Ok(Accepted)
     }
 
     async fn confirm_password_reset(
         &self,
         client: Client,
         Json(body): Json<PasswordReset>,
-    ) -> Result<PasswordSet, ApiError> {
+    ) -> Result<NoContent, ApiError> {
         let (token, new) = (secret(&body.token), secret(&body.new_password));
         self.0.confirm_password_reset(token, new, audit_origin(client, None)).await?;
-        Ok(PasswordSet::Done)
+        Ok(NoContent)
     }
 }
 

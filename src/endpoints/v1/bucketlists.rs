@@ -2,10 +2,9 @@
 
 use contract::{
     ApiError, Json, User,
+    responses::NoContent,
     v1::{
-        endpoints::{
-            BucketlistCreated, BucketlistDeleted, BucketlistEndpoints, Bucketlists as ListResponse, OneBucketlist,
-        },
+        endpoints::{BucketlistEndpoints, Created},
         schemas::{Bucketlist, BucketlistCreate, BucketlistPage, BucketlistReplace},
     },
     values::{Id, Nullable, SearchText, Timestamp},
@@ -28,28 +27,28 @@ impl BucketlistEndpoints for BucketlistApi {
         page: Query<i32>,
         per_page: Query<i32>,
         q: Query<Option<SearchText>>,
-    ) -> Result<ListResponse, ApiError> {
+    ) -> Result<Json<BucketlistPage>, ApiError> {
         let query = pages::query(page.0, per_page.0, q.0);
         let page = self.0.list_by_offset(UserId::new(caller.user_id), query.clone()).await?;
         let (meta, links) = pages::meta_and_links("/v1/bucketlists", &query, page.total);
         let data = page.data.into_iter().map(bucketlist).collect();
-        Ok(ListResponse::Ok(Json(BucketlistPage { data, meta, links })))
+        Ok(Json(BucketlistPage { data, meta, links }))
     }
 
     async fn create(
         &self,
         User(caller): User,
         Json(body): Json<BucketlistCreate>,
-    ) -> Result<BucketlistCreated, ApiError> {
+    ) -> Result<Created<Bucketlist>, ApiError> {
         let content = BucketlistContent { name: body.name, description: body.description };
         let list = self.0.create(UserId::new(caller.user_id), content, None).await?.value.value;
         let location = format!("/v1/bucketlists/{}", list.id);
-        Ok(BucketlistCreated::Created(Json(bucketlist(list)), location))
+        Ok(Created::Created(Json(bucketlist(list)), location))
     }
 
-    async fn get(&self, User(caller): User, Path(Id(id)): Path<Id>) -> Result<OneBucketlist, ApiError> {
+    async fn get(&self, User(caller): User, Path(Id(id)): Path<Id>) -> Result<Json<Bucketlist>, ApiError> {
         let list = self.0.get(UserId::new(caller.user_id), BucketlistId::new(id)).await?;
-        Ok(OneBucketlist::Ok(Json(bucketlist(list.value))))
+        Ok(Json(bucketlist(list.value)))
     }
 
     async fn replace(
@@ -57,16 +56,16 @@ impl BucketlistEndpoints for BucketlistApi {
         User(caller): User,
         Path(Id(id)): Path<Id>,
         Json(body): Json<BucketlistReplace>,
-    ) -> Result<OneBucketlist, ApiError> {
+    ) -> Result<Json<Bucketlist>, ApiError> {
         let content = BucketlistContent { name: body.name, description: body.description };
         let (owner, id) = (UserId::new(caller.user_id), BucketlistId::new(id));
         let list = self.0.replace(owner, id, content, Precondition::None).await?;
-        Ok(OneBucketlist::Ok(Json(bucketlist(list.value))))
+        Ok(Json(bucketlist(list.value)))
     }
 
-    async fn delete(&self, User(caller): User, Path(Id(id)): Path<Id>) -> Result<BucketlistDeleted, ApiError> {
+    async fn delete(&self, User(caller): User, Path(Id(id)): Path<Id>) -> Result<NoContent, ApiError> {
         self.0.delete(UserId::new(caller.user_id), BucketlistId::new(id), Precondition::None).await?;
-        Ok(BucketlistDeleted::Done)
+        Ok(NoContent)
     }
 }
 

@@ -2,8 +2,9 @@
 
 use contract::{
     ApiError, Json, User,
+    responses::NoContent,
     v1::{
-        endpoints::{ItemCreated, ItemDeleted, ItemEndpoints, Items as ListResponse, OneItem},
+        endpoints::{Created, ItemEndpoints},
         schemas::{Item, ItemCreate, ItemPage, ItemReplace},
     },
     values::{Date, Id, Nullable, SearchText, Timestamp},
@@ -27,14 +28,14 @@ impl ItemEndpoints for ItemApi {
         page: Query<i32>,
         per_page: Query<i32>,
         q: Query<Option<SearchText>>,
-    ) -> Result<ListResponse, ApiError> {
+    ) -> Result<Json<ItemPage>, ApiError> {
         let scope = scope(&caller, &bucketlist_id);
         let query = pages::query(page.0, per_page.0, q.0);
         let page = self.0.list_by_offset(scope, query.clone()).await?;
         let path = format!("/v1/bucketlists/{}/items", scope.bucketlist_id);
         let (meta, links) = pages::meta_and_links(&path, &query, page.total);
         let data = page.data.into_iter().map(item).collect();
-        Ok(ListResponse::Ok(Json(ItemPage { data, meta, links })))
+        Ok(Json(ItemPage { data, meta, links }))
     }
 
     async fn create(
@@ -42,7 +43,7 @@ impl ItemEndpoints for ItemApi {
         caller: User,
         bucketlist_id: Path<Id>,
         Json(body): Json<ItemCreate>,
-    ) -> Result<ItemCreated, ApiError> {
+    ) -> Result<Created<Item>, ApiError> {
         let content = ItemContent {
             name: body.name,
             description: body.description,
@@ -51,7 +52,7 @@ impl ItemEndpoints for ItemApi {
         };
         let created = self.0.create(scope(&caller, &bucketlist_id), content, None).await?.value.value;
         let location = format!("/v1/bucketlists/{}/items/{}", created.bucketlist_id, created.id);
-        Ok(ItemCreated::Created(Json(item(created)), location))
+        Ok(Created::Created(Json(item(created)), location))
     }
 
     async fn get(
@@ -59,9 +60,9 @@ impl ItemEndpoints for ItemApi {
         caller: User,
         bucketlist_id: Path<Id>,
         Path(Id(item_id)): Path<Id>,
-    ) -> Result<OneItem, ApiError> {
+    ) -> Result<Json<Item>, ApiError> {
         let found = self.0.get(scope(&caller, &bucketlist_id), ItemId::new(item_id)).await?;
-        Ok(OneItem::Ok(Json(item(found.value))))
+        Ok(Json(item(found.value)))
     }
 
     async fn replace(
@@ -70,7 +71,7 @@ impl ItemEndpoints for ItemApi {
         bucketlist_id: Path<Id>,
         Path(Id(item_id)): Path<Id>,
         Json(body): Json<ItemReplace>,
-    ) -> Result<OneItem, ApiError> {
+    ) -> Result<Json<Item>, ApiError> {
         let content = ItemContent {
             name: body.name,
             description: body.description,
@@ -79,7 +80,7 @@ impl ItemEndpoints for ItemApi {
         };
         let (scope, id) = (scope(&caller, &bucketlist_id), ItemId::new(item_id));
         let replaced = self.0.replace(scope, id, content, Precondition::None).await?;
-        Ok(OneItem::Ok(Json(item(replaced.value))))
+        Ok(Json(item(replaced.value)))
     }
 
     async fn delete(
@@ -87,9 +88,9 @@ impl ItemEndpoints for ItemApi {
         caller: User,
         bucketlist_id: Path<Id>,
         Path(Id(item_id)): Path<Id>,
-    ) -> Result<ItemDeleted, ApiError> {
+    ) -> Result<NoContent, ApiError> {
         self.0.delete(scope(&caller, &bucketlist_id), ItemId::new(item_id), Precondition::None).await?;
-        Ok(ItemDeleted::Done)
+        Ok(NoContent)
     }
 }
 

@@ -6,8 +6,8 @@ mod items;
 mod pages;
 mod users;
 
-use contract::v1::endpoints::{AuthRoutes, BucketlistRoutes, ItemRoutes, UserRoutes};
-use poem_openapi::OpenApiService;
+use contract::v1;
+use poem_openapi::{OpenApi, OpenApiService};
 
 pub use auth::AuthApi;
 pub use bucketlists::BucketlistApi;
@@ -16,17 +16,14 @@ pub use users::UserApi;
 
 use crate::services::Services;
 
-/// The routes of v1.
-pub type Api = (AuthRoutes<AuthApi>, UserRoutes<UserApi>, BucketlistRoutes<BucketlistApi>, ItemRoutes<ItemApi>);
-
 /// Creates the service to nest at `/v1`.
 #[must_use]
-pub fn service(services: &Services) -> OpenApiService<Api, ()> {
-    let api = (
-        AuthRoutes(AuthApi(services.accounts.clone())),
-        UserRoutes(UserApi(services.users.clone())),
-        BucketlistRoutes(BucketlistApi(services.bucketlists.clone())),
-        ItemRoutes(ItemApi(services.items.clone())),
-    );
-    OpenApiService::new(api, "BucketList API", "1.0.0")
+pub fn service(services: &Services) -> OpenApiService<impl OpenApi + 'static, ()> {
+    let api = v1::document::Api {
+        auth: AuthApi(services.accounts.clone()),
+        users: UserApi(services.users.clone()),
+        bucketlists: BucketlistApi(services.bucketlists.clone()),
+        items: ItemApi(services.items.clone()),
+    };
+    api.into_service()
 }

@@ -3,8 +3,9 @@
 use contract::{
     Admin, ApiError, Json, User as Caller,
     caller::Client,
+    responses::NoContent,
     v1::{
-        endpoints::{OneUser, UserDeleted, UserEndpoints, Users as ListResponse},
+        endpoints::UserEndpoints,
         schemas::{AccountDeletion, MePatch, Role, User, UserPage, UserPatch},
     },
     values::{EmailAddress, Id, SearchText, Timestamp},
@@ -22,7 +23,7 @@ use crate::{
 pub struct UserApi(pub Users);
 
 impl UserEndpoints for UserApi {
-    async fn get_me(&self, Caller(caller): Caller) -> Result<OneUser, ApiError> {
+    async fn get_me(&self, Caller(caller): Caller) -> Result<Json<User>, ApiError> {
         Ok(response(self.0.get_own(UserId::new(caller.user_id)).await?))
     }
 
@@ -31,7 +32,7 @@ impl UserEndpoints for UserApi {
         Caller(caller): Caller,
         client: Client,
         Json(body): Json<MePatch>,
-    ) -> Result<OneUser, ApiError> {
+    ) -> Result<Json<User>, ApiError> {
         let changes = AccountChanges {
             name: body.name,
             email: body.email.map(|EmailAddress(address)| address),
@@ -47,11 +48,11 @@ impl UserEndpoints for UserApi {
         Caller(caller): Caller,
         client: Client,
         Json(body): Json<AccountDeletion>,
-    ) -> Result<UserDeleted, ApiError> {
+    ) -> Result<NoContent, ApiError> {
         let user_id = UserId::new(caller.user_id);
         let origin = audit_origin(client, Some(user_id));
         self.0.delete_own(user_id, secret(&body.password), Precondition::None, origin).await?;
-        Ok(UserDeleted::Done)
+        Ok(NoContent)
     }
 
     async fn list(
@@ -60,15 +61,15 @@ impl UserEndpoints for UserApi {
         page: Query<i32>,
         per_page: Query<i32>,
         q: Query<Option<SearchText>>,
-    ) -> Result<ListResponse, ApiError> {
+    ) -> Result<Json<UserPage>, ApiError> {
         let query = pages::query(page.0, per_page.0, q.0);
         let page = self.0.list_by_offset(query.clone()).await?;
         let (meta, links) = pages::meta_and_links("/v1/users", &query, page.total);
         let data = page.data.into_iter().map(user).collect();
-        Ok(ListResponse::Ok(Json(UserPage { data, meta, links })))
+        Ok(Json(UserPage { data, meta, links }))
     }
 
-    async fn get(&self, _: Admin, Path(Id(user_id)): Path<Id>) -> Result<OneUser, ApiError> {
+    async fn get(&self, _: Admin, Path(Id(user_id)): Path<Id>) -> Result<Json<User>, ApiError> {
         Ok(response(self.0.get(UserId::new(user_id)).await?))
     }
 
@@ -78,7 +79,7 @@ impl UserEndpoints for UserApi {
         client: Client,
         Path(Id(user_id)): Path<Id>,
         Json(body): Json<UserPatch>,
-    ) -> Result<OneUser, ApiError> {
+    ) -> Result<Json<User>, ApiError> {
         let role = body.role.map(|role| match role {
             Role::User => domain::Role::User,
             Role::Admin => domain::Role::Admin,
@@ -93,15 +94,15 @@ impl UserEndpoints for UserApi {
         Admin(caller): Admin,
         client: Client,
         Path(Id(user_id)): Path<Id>,
-    ) -> Result<UserDeleted, ApiError> {
+    ) -> Result<NoContent, ApiError> {
         let origin = audit_origin(client, Some(UserId::new(caller.user_id)));
         self.0.delete(UserId::new(user_id), Precondition::None, origin).await?;
-        Ok(UserDeleted::Done)
+        Ok(NoContent)
     }
 }
 
-fn response(account: Versioned<domain::User>) -> OneUser {
-    OneUser::Ok(Json(user(account.value)))
+fn response(account: Versioned<domain::User>) -> Json<User> {
+    Json(user(account.value))
 }
 
 pub(super) fn user(user: domain::User) -> User {

@@ -7,7 +7,7 @@ use contract::{
     v2::{
         IfMatch, IfNoneMatch, ProblemResponse,
         endpoints::AdminUserEndpoints,
-        parameters::{Cursor, Include, Sort},
+        parameters::{Cursor, Include, PerPage, Sort},
         responses::{NoContent, Retrieved, Updated},
         schemas::{Links, Role, User, UserPage, UserPatch},
     },
@@ -43,7 +43,7 @@ impl AdminUserEndpoints for AdminUserApi {
         _: Admin,
         format: Format,
         Query(cursor): Query<Option<Cursor>>,
-        Query(per_page): Query<Option<i32>>,
+        Query(per_page): Query<Option<PerPage>>,
         Query(sort): Query<Option<Sort>>,
         Query(q): Query<Option<SearchText>>,
         Query(role): Query<Option<Role>>,
@@ -101,7 +101,7 @@ impl AdminUserEndpoints for AdminUserApi {
         _: IfNoneMatch,
     ) -> Result<Retrieved<User>, ProblemResponse> {
         let Versioned { value, etag } = self.users.get(UserId::new(user_id)).await?;
-        Ok(Retrieved { tag: header_value(&etag), body: Json(user(value)) })
+        Ok(Retrieved::new(header_value(&etag), user(value)))
     }
 
     async fn update(
@@ -117,7 +117,7 @@ impl AdminUserEndpoints for AdminUserApi {
         let role = body.role.map(domain_role);
         let Versioned { value, etag } =
             self.users.update(UserId::new(user_id), role, body.disabled, precondition, origin).await?;
-        Ok(Updated { tag: header_value(&etag), body: Json(user(value)) })
+        Ok(Updated::new(header_value(&etag), user(value)))
     }
 
     async fn delete(

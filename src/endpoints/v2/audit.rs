@@ -6,7 +6,7 @@ use contract::{
     v2::{
         IfNoneMatch, ProblemResponse,
         endpoints::AuditEndpoints,
-        parameters::{AuditAction, AuditTarget, Cursor, Include, Sort, TimeSort},
+        parameters::{AuditAction, AuditTarget, Cursor, Include, PerPage, Sort, TimeSort},
         schemas::{AuditEvent, AuditEventPage, Links},
     },
     values::{Id, Nullable, Timestamp},
@@ -38,7 +38,7 @@ impl AuditEndpoints for AuditApi {
         _: Admin,
         format: Format,
         Query(cursor): Query<Option<Cursor>>,
-        Query(per_page): Query<Option<i32>>,
+        Query(per_page): Query<Option<PerPage>>,
         Query(sort): Query<Option<TimeSort>>,
         Query(actor_id): Query<Option<Id>>,
         Query(action): Query<Option<AuditAction>>,

@@ -6,8 +6,8 @@ use contract::{
     v2::{
         IdempotencyKey, IfNoneMatch, ProblemResponse,
         endpoints::AuthEndpoints,
-        parameters::Cursor,
-        responses::{Accepted, Answered, NoContent, PageResponse, SessionCreated},
+        parameters::{Cursor, PerPage},
+        responses::{Accepted, NoContent, PageResponse, SessionCreated},
         schemas::{
             AuthSession, Credentials, Links, PasswordChange, PasswordReset, PasswordResetRequest, Registration,
             SessionPage, SessionRefresh, TokenType,
@@ -46,27 +46,23 @@ impl AuthEndpoints for AuthApi {
         let account = NewAccount { email: body.email.0, password: secret(&body.password), name: body.name };
         let user_agent = client.user_agent.clone();
         let registered = self.accounts.register(account, key, user_agent, audit_origin(client, None)).await?;
-        let body = Json(session(registered.value));
-        Ok(SessionCreated { body, location: "/v2/users/me".to_owned(), replayed: registered.replayed })
+        let replayed = registered.replayed.then_some(true);
+        Ok(SessionCreated::Created(Json(session(registered.value)), "/v2/users/me".to_owned().into(), replayed))
     }
 
-    async fn login(
-        &self,
-        client: Client,
-        Json(body): Json<Credentials>,
-    ) -> Result<Answered<AuthSession>, ProblemResponse> {
+    async fn login(&self, client: Client, Json(body): Json<Credentials>) -> Result<Json<AuthSession>, ProblemResponse> {
         let (user_agent, origin) = (client.user_agent.clone(), audit_origin(client, None));
         let tokens = self.accounts.login(&body.email.0, secret(&body.password), user_agent, origin).await?;
-        Ok(Answered(Json(session(tokens))))
+        Ok(Json(session(tokens)))
     }
 
     async fn refresh(
         &self,
         client: Client,
         Json(body): Json<SessionRefresh>,
-    ) -> Result<Answered<AuthSession>, ProblemResponse> {
+    ) -> Result<Json<AuthSession>, ProblemResponse> {
         let tokens = self.accounts.refresh(secret(&body.refresh_token), audit_origin(client, None)).await?;
-        Ok(Answered(Json(session(tokens))))
+        Ok(Json(session(tokens)))
     }
 
     async fn logout(&self, User(caller): User, client: Client) -> Result<NoContent, ProblemResponse> {
@@ -114,7 +110,7 @@ impl AuthEndpoints for AuthApi {
         &self,
         User(caller): User,
         Query(cursor): Query<Option<Cursor>>,
-        per_page: Query<Option<i32>>,
+        per_page: Query<Option<PerPage>>,
         _: IfNoneMatch,
     ) -> Result<PageResponse<SessionPage>, ProblemResponse> {
         let (user_id, session_id) = (UserId::new(caller.user_id), SessionId::new(caller.session_id));

@@ -8,7 +8,7 @@ use contract::{
     v2::{
         IdempotencyKey, IfMatch, IfNoneMatch, ProblemResponse,
         endpoints::BucketlistEndpoints,
-        parameters::{BucketlistInclude, BucketlistListInclude, Cursor, Sort},
+        parameters::{BucketlistInclude, BucketlistListInclude, Cursor, PerPage, Sort},
         responses::{Created, NoContent, Retrieved, Updated},
         schemas::{Bucketlist, BucketlistCreate, BucketlistPage, BucketlistPatch, BucketlistReplace, MAX_NESTED_ITEMS},
     },
@@ -46,7 +46,7 @@ impl BucketlistEndpoints for BucketlistApi {
         User(caller): User,
         format: Format,
         Query(cursor): Query<Option<Cursor>>,
-        Query(per_page): Query<Option<i32>>,
+        Query(per_page): Query<Option<PerPage>>,
         Query(sort): Query<Option<Sort>>,
         Query(q): Query<Option<SearchText>>,
         Query(created_after): Query<Option<Timestamp>>,
@@ -110,12 +110,8 @@ impl BucketlistEndpoints for BucketlistApi {
         let content = BucketlistContent { name: body.name, description: body.description };
         let created = self.lists.create(UserId::new(caller.user_id), content, key).await?;
         let Versioned { value: list, etag } = created.value;
-        Ok(Created {
-            location: format!("{PATH}/{}", list.id),
-            tag: Some(header_value(&etag)),
-            replayed: created.replayed,
-            body: Json(bucketlist(list)),
-        })
+        let location = format!("{PATH}/{}", list.id);
+        Ok(Created::new(location, Some(header_value(&etag)), created.replayed, bucketlist(list)))
     }
 
     async fn get(
@@ -128,10 +124,10 @@ impl BucketlistEndpoints for BucketlistApi {
         let (owner, id) = (UserId::new(caller.user_id), BucketlistId::new(id));
         if include.is_empty() {
             let Versioned { value, etag } = self.lists.get(owner, id).await?;
-            return Ok(Retrieved { tag: header_value(&etag), body: Json(bucketlist(value)) });
+            return Ok(Retrieved::new(header_value(&etag), bucketlist(value)));
         }
         let Versioned { value, etag } = self.lists.get_with_items(owner, id, MAX_NESTED_ITEMS).await?;
-        Ok(Retrieved { tag: header_value(&etag), body: Json(bucketlist_with_items(value)) })
+        Ok(Retrieved::new(header_value(&etag), bucketlist_with_items(value)))
     }
 
     async fn replace(
@@ -173,5 +169,5 @@ impl BucketlistEndpoints for BucketlistApi {
 }
 
 fn updated(list: Versioned<domain::Bucketlist>) -> Updated<Bucketlist> {
-    Updated { tag: header_value(&list.etag), body: Json(bucketlist(list.value)) }
+    Updated::new(header_value(&list.etag), bucketlist(list.value))
 }

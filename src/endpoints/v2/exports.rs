@@ -11,7 +11,7 @@ use contract::{
     v2::{
         IdempotencyKey, IfNoneMatch, ProblemResponse,
         endpoints::ExportEndpoints,
-        long_running::{ExportDownload, Progress, Queued},
+        responses::{ExportDownload, FileBody, Progress, Queued},
         schemas::{Export, ExportContent, ExportCreate, ExportFormat, ExportRecord, ExportState, HitType, Links},
     },
     values::{Date, Id, Nullable},
@@ -48,11 +48,8 @@ impl ExportEndpoints for ExportApi {
         };
         let user_id = UserId::new(caller.user_id);
         let created = self.exports.create(user_id, format, key, audit_origin(client, Some(user_id))).await?;
-        Ok(Queued {
-            location: format!("/v2/exports/{}", created.value.id),
-            replayed: created.replayed,
-            body: Json(export(&created.value)),
-        })
+        let location = format!("/v2/exports/{}", created.value.id);
+        Ok(Queued::new(location, created.replayed, export(&created.value)))
     }
 
     async fn get(
@@ -63,7 +60,7 @@ impl ExportEndpoints for ExportApi {
     ) -> Result<Progress<Export>, ProblemResponse> {
         let Versioned { value, etag } = self.exports.get(UserId::new(caller.user_id), ExportId::new(export_id)).await?;
         let is_final = !value.state.is_pending();
-        Ok(Progress { tag: header_value(&etag), is_final, body: Json(export(&value)) })
+        Ok(Progress::new(header_value(&etag), is_final, export(&value)))
     }
 
     async fn content(
@@ -85,8 +82,13 @@ impl ExportEndpoints for ExportApi {
             let offered = format!("This export is {media_type}.");
             return Err(ApiError::new(ErrorCode::NotAcceptable).with_message(offered).into());
         }
-        let file_name = format!("bucketlists-{export_id}");
-        Ok(ExportDownload { format, file_name, body: body(format, file), document: PhantomData })
+        let extension = match format {
+            Format::Json => "json",
+            Format::Rows(rows) => rows.ending(),
+        };
+        let disposition = format!("attachment; filename=\"bucketlists-{export_id}.{extension}\"");
+        let body = FileBody { format, body: body(format, file), document: PhantomData };
+        Ok(ExportDownload::Ok(body, disposition.into()))
     }
 }
 

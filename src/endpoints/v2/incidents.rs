@@ -1,17 +1,18 @@
 //! Failed requests that were kept, for administrators.
 
-use std::{marker::PhantomData, sync::Arc};
+use std::sync::Arc;
 
 use ::incidents::{Bytes, Record, export, resend::obstacle};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use contract::{
     Admin, ErrorCode, Json,
     caller::Client,
+    payload::SerializedJson,
     v2::{
         IfMatch, IfNoneMatch, ProblemResponse,
         endpoints::IncidentEndpoints,
-        parameters::{Cursor, Fingerprint, Token},
-        responses::{self, JsonDownload, NoContent, PageResponse, ShellCommand, Updated},
+        parameters::{Cursor, Fingerprint, PerPage, Token},
+        responses::{self, JsonDownload, NoContent, PageResponse, ShellCommand, ShellScript, Updated},
         schemas::{
             HttpArchive, Incident, IncidentBody, IncidentGroup, IncidentGroupPage, IncidentHeader, IncidentPage,
             IncidentPatch, IncidentRequest, IncidentResponse, IncidentSummary, Links, PostmanCollection,
@@ -19,7 +20,10 @@ use contract::{
     },
     values::{Id, Nullable, Timestamp},
 };
-use poem_openapi::param::{Path, Query};
+use poem_openapi::{
+    param::{Path, Query},
+    types::Type,
+};
 
 use super::{
     Conditions, Cursors,
@@ -85,8 +89,9 @@ fn whole(record: Record) -> Result<Record, ProblemResponse> {
     if obstacle(&record).is_some() { Err(ErrorCode::IncidentTruncated.into()) } else { Ok(record) }
 }
 
-fn exported<T>(text: String, id: i64, ending: &str) -> JsonDownload<T> {
-    JsonDownload { text, file_name: format!("incident-{id}.{ending}"), format: PhantomData }
+fn exported<T: Type + Send>(text: String, id: i64, ending: &str) -> JsonDownload<T> {
+    let disposition = format!("attachment; filename=\"incident-{id}.{ending}\"");
+    JsonDownload::Ok(SerializedJson::from_text(text.into_bytes()), disposition.into())
 }
 
 impl IncidentEndpoints for IncidentRecords {
@@ -94,7 +99,7 @@ impl IncidentEndpoints for IncidentRecords {
         &self,
         _: Admin,
         Query(cursor): Query<Option<Cursor>>,
-        Query(per_page): Query<Option<i32>>,
+        Query(per_page): Query<Option<PerPage>>,
         Query(request_id): Query<Option<Token>>,
         Query(operation): Query<Option<Token>>,
         Query(status): Query<Option<i32>>,
@@ -142,10 +147,7 @@ impl IncidentEndpoints for IncidentRecords {
     ) -> Result<responses::Retrieved<Incident>, ProblemResponse> {
         let (found, record) =
             self.incidents.get(id, None, audit_origin(client, Some(UserId::new(caller.user_id)))).await?;
-        Ok(responses::Retrieved {
-            tag: header_value(&ETag::of(&found).map_err(Error::from)?),
-            body: Json(incident(found, record)),
-        })
+        Ok(responses::Retrieved::new(header_value(&ETag::of(&found).map_err(Error::from)?), incident(found, record)))
     }
 
     async fn update(
@@ -160,7 +162,7 @@ impl IncidentEndpoints for IncidentRecords {
         let resolution = IncidentChanges { resolved: body.resolved, fixed_in: body.fixed_in };
         let origin = audit_origin(client, Some(UserId::new(caller.user_id)));
         let (found, record) = self.incidents.resolve(id, resolution, precondition, origin).await?;
-        Ok(Updated { tag: header_value(&ETag::of(&found).map_err(Error::from)?), body: Json(incident(found, record)) })
+        Ok(Updated::new(header_value(&ETag::of(&found).map_err(Error::from)?), incident(found, record)))
     }
 
     async fn delete(
@@ -188,7 +190,7 @@ impl IncidentEndpoints for IncidentRecords {
 
     async fn curl(&self, Admin(caller): Admin, client: Client, id: Path<Id>) -> Result<ShellCommand, ProblemResponse> {
         let record = whole(self.taken(caller.user_id, client, id, "curl").await?)?;
-        Ok(ShellCommand(export::curl(&record, &self.public_url)))
+        Ok(ShellCommand::Ok(ShellScript(export::curl(&record, &self.public_url))))
     }
 
     async fn har(
@@ -206,7 +208,7 @@ impl IncidentEndpoints for IncidentRecords {
         &self,
         _: Admin,
         Query(cursor): Query<Option<Cursor>>,
-        Query(per_page): Query<Option<i32>>,
+        Query(per_page): Query<Option<PerPage>>,
         Query(resolved): Query<Option<bool>>,
         _: IfNoneMatch,
     ) -> Result<PageResponse<IncidentGroupPage>, ProblemResponse> {

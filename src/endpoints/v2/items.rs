@@ -7,7 +7,7 @@ use contract::{
     v2::{
         IdempotencyKey, IfMatch, IfNoneMatch, ProblemResponse,
         endpoints::ItemEndpoints,
-        parameters::{Cursor, Include, Sort},
+        parameters::{Cursor, Include, PerPage, Sort},
         responses::{Created, NoContent, Retrieved, Updated},
         schemas::{Item, ItemBatch, ItemBatchCreated, ItemCreate, ItemPage, ItemPatch, ItemReplace},
     },
@@ -41,7 +41,7 @@ impl ItemEndpoints for ItemApi {
         format: Format,
         bucketlist_id: Path<Id>,
         Query(cursor): Query<Option<Cursor>>,
-        Query(per_page): Query<Option<i32>>,
+        Query(per_page): Query<Option<PerPage>>,
         Query(sort): Query<Option<Sort>>,
         Query(q): Query<Option<SearchText>>,
         Query(done): Query<Option<bool>>,
@@ -105,12 +105,8 @@ impl ItemEndpoints for ItemApi {
     ) -> Result<Created<Item>, ProblemResponse> {
         let created = self.items.create(scope(&caller, &bucketlist_id), content(body), key).await?;
         let Versioned { value, etag } = created.value;
-        Ok(Created {
-            location: format!("/v2/bucketlists/{}/items/{}", value.bucketlist_id, value.id),
-            tag: Some(header_value(&etag)),
-            replayed: created.replayed,
-            body: Json(item(value)),
-        })
+        let location = format!("/v2/bucketlists/{}/items/{}", value.bucketlist_id, value.id);
+        Ok(Created::new(location, Some(header_value(&etag)), created.replayed, item(value)))
     }
 
     async fn create_batch(
@@ -123,12 +119,9 @@ impl ItemEndpoints for ItemApi {
         let contents = body.items.into_iter().map(content).collect();
         let scope = scope(&caller, &bucketlist_id);
         let created = self.items.create_batch(scope, contents, key).await?;
-        Ok(Created {
-            location: format!("/v2/bucketlists/{}/items", scope.bucketlist_id),
-            tag: None,
-            replayed: created.replayed,
-            body: Json(ItemBatchCreated { data: created.value.into_iter().map(item).collect() }),
-        })
+        let location = format!("/v2/bucketlists/{}/items", scope.bucketlist_id);
+        let data = created.value.into_iter().map(item).collect();
+        Ok(Created::new(location, None, created.replayed, ItemBatchCreated { data }))
     }
 
     async fn get(
@@ -139,7 +132,7 @@ impl ItemEndpoints for ItemApi {
         _: IfNoneMatch,
     ) -> Result<Retrieved<Item>, ProblemResponse> {
         let Versioned { value, etag } = self.items.get(scope(&caller, &bucketlist_id), ItemId::new(item_id)).await?;
-        Ok(Retrieved { tag: header_value(&etag), body: Json(item(value)) })
+        Ok(Retrieved::new(header_value(&etag), item(value)))
     }
 
     async fn replace(
@@ -207,5 +200,5 @@ fn content(body: ItemCreate) -> ItemContent {
 }
 
 fn updated(value: Versioned<domain::Item>) -> Updated<Item> {
-    Updated { tag: header_value(&value.etag), body: Json(item(value.value)) }
+    Updated::new(header_value(&value.etag), item(value.value))
 }

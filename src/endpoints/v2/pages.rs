@@ -5,16 +5,18 @@ use std::future::Future;
 use contract::{
     ApiError, ErrorCode, Json,
     listing::{Format, ListResponse, Page, PageHeaders, RowStream},
+    payload::SerializedJson,
     table::{Row, RowFormat},
     v2::{
         ProblemResponse,
-        parameters::{Cursor, Sort},
+        parameters::{Cursor, PerPage, Sort},
         responses::PageResponse,
         schemas::{CursorLinks, CursorMeta},
     },
     values::{Nullable, SearchText},
 };
 use poem::Body;
+use poem_openapi::types::Type;
 use serde::Serialize;
 
 use super::{
@@ -55,8 +57,8 @@ impl Query {
 }
 
 /// Returns the page size for a request.
-pub(super) fn per_page(requested: Option<i32>) -> i64 {
-    requested.map_or(DEFAULT_PER_PAGE, |requested| i64::from(requested).clamp(1, MAX_PER_PAGE))
+pub(super) fn per_page(requested: Option<PerPage>) -> i64 {
+    requested.map_or(DEFAULT_PER_PAGE, |PerPage(requested)| i64::from(requested).clamp(1, MAX_PER_PAGE))
 }
 
 /// Returns the sort key of a request, and whether the order is descending.
@@ -119,8 +121,8 @@ pub(super) fn list_response<P: Page>(
 ) -> Result<ListResponse<P>, ProblemResponse> {
     Ok(match format {
         Format::Json => {
-            let PageResponse { page, headers } = page_response(page, link)?;
-            ListResponse::Page(page, headers)
+            let (page, etag) = serialized(page)?;
+            ListResponse::Page(page, PageHeaders { link: Some(link), etag })
         }
         Format::Rows(format) => {
             let rows = rows(page);
@@ -134,10 +136,19 @@ pub(super) fn list_response<P: Page>(
 }
 
 /// Returns a page as JSON, with its headers.
-pub(super) fn page_response<P: Serialize>(page: P, link: String) -> Result<PageResponse<P>, ProblemResponse> {
-    let page = Json(page).write().map_err(|error| ApiError::new(ErrorCode::InternalError).with_source(error))?;
+pub(super) fn page_response<P>(page: P, link: String) -> Result<PageResponse<P>, ProblemResponse>
+where
+    P: Type + Serialize + Send,
+{
+    let (page, etag) = serialized(page)?;
+    Ok(PageResponse::Ok(page, link.into(), etag.into()))
+}
+
+/// Serialises a page and computes its ETag.
+fn serialized<P: Serialize>(page: P) -> Result<(SerializedJson<P>, String), ProblemResponse> {
+    let page = Json(page).serialize().map_err(|error| ApiError::new(ErrorCode::InternalError).with_source(error))?;
     let etag = conditions::header_value(&ETag::of_bytes(page.text()));
-    Ok(PageResponse { page, headers: PageHeaders { link: Some(link), etag } })
+    Ok((page, etag))
 }
 
 /// Streams all rows from the start of `query` on, `batch_size` at a time. `fetch` reads a page, `position` returns the position of
@@ -233,6 +244,9 @@ mod tests {
 
     #[test]
     fn page_size_is_clamped() {
-        assert_eq!([None, Some(0), Some(7), Some(1000)].map(per_page), [20, 1, 7, 100]);
+        assert_eq!(
+            [None, Some(0), Some(7), Some(1000)].map(|requested| per_page(requested.map(PerPage))),
+            [20, 1, 7, 100]
+        );
     }
 }

@@ -3,7 +3,10 @@
 use contract::{
     User,
     v2::{
-        IfNoneMatch, ProblemResponse, endpoints::SearchEndpoints, parameters::Cursor, responses::PageResponse,
+        IfNoneMatch, ProblemResponse,
+        endpoints::SearchEndpoints,
+        parameters::{Cursor, PerPage},
+        responses::PageResponse,
         schemas::SearchPage,
     },
     values,
@@ -33,7 +36,7 @@ impl SearchEndpoints for SearchApi {
         User(caller): User,
         Query(values::SearchText(q)): Query<values::SearchText>,
         Query(cursor): Query<Option<Cursor>>,
-        Query(per_page): Query<Option<i32>>,
+        Query(per_page): Query<Option<PerPage>>,
         _: IfNoneMatch,
     ) -> Result<PageResponse<SearchPage>, ProblemResponse> {
         let owner = UserId::new(caller.user_id);

@@ -28,7 +28,7 @@ pub struct UserApi {
 impl UserEndpoints for UserApi {
     async fn get_me(&self, Caller(caller): Caller, _: IfNoneMatch) -> Result<Retrieved<User>, ProblemResponse> {
         let Versioned { value, etag } = self.users.get_own(UserId::new(caller.user_id)).await?;
-        Ok(Retrieved { tag: header_value(&etag), body: Json(user(value, Links::Me)) })
+        Ok(Retrieved::new(header_value(&etag), user(value, Links::Me)))
     }
 
     async fn update_me(
@@ -47,7 +47,7 @@ impl UserEndpoints for UserApi {
         let user_id = UserId::new(caller.user_id);
         let origin = audit_origin(client, Some(user_id));
         let Versioned { value, etag } = self.users.update_own(user_id, changes, precondition, origin).await?;
-        Ok(Updated { tag: header_value(&etag), body: Json(user(value, Links::Me)) })
+        Ok(Updated::new(header_value(&etag), user(value, Links::Me)))
     }
 
     async fn delete_me(

@@ -30,13 +30,12 @@ impl OperationRoute {
 
     /// Whether the response contains tokens.
     pub(super) fn carries_tokens(&self) -> bool {
-        self.documented.tag == "Auth"
+        self.declared.carries_tokens
     }
 
     /// Whether only administrators may call it.
     pub(super) fn is_admin_only(&self) -> bool {
-        let path = self.documented.path.as_str();
-        path.contains("/admin/") || (path.starts_with("/v1/users") && path != "/v1/users/me")
+        self.declared.is_admin_only()
     }
 }
 

@@ -1,12 +1,11 @@
-//! What errors look like, in documents and on pages.
+//! Examples of errors, for the documents and the pages that explain error codes.
 
 use document::{Location, ViolationCode};
 
 use super::{ApiError, Detail, ErrorCode};
 
 impl ErrorCode {
-    /// Whether a request under `/v1` can fail with it; the others belong to what v1 does not have: cursors, conditional
-    /// and repeated requests, a list of sessions, the choice of a version.
+    /// Returns whether a request to v1 can fail with this code. The others belong to features of v2.
     #[must_use]
     pub const fn is_in_v1(self) -> bool {
         !matches!(
@@ -29,7 +28,7 @@ impl ErrorCode {
 }
 
 impl ApiError {
-    /// An error of this code with everything that usually comes with it.
+    /// Creates an example of an error with this code.
     #[must_use]
     pub fn example(code: ErrorCode) -> Self {
         let retry_after = match code {
@@ -40,14 +39,14 @@ impl ApiError {
     }
 }
 
-/// Where that is which is always at the same place.
-pub(super) fn place(code: ErrorCode) -> Vec<Detail> {
+/// Returns the violation of a code that always has the same location.
+pub(super) fn fixed_location(code: ErrorCode) -> Vec<Detail> {
     let (location, code, message) = match code {
         ErrorCode::InvalidCursor => {
-            (Location::Query("cursor".into()), ViolationCode::InvalidFormat, "is not a cursor of this list")
+            (Location::Query("cursor".into()), ViolationCode::InvalidFormat, "is not a valid cursor for this list")
         }
         ErrorCode::PreconditionRequired => {
-            (Location::Header("If-Match".into()), ViolationCode::Required, "must be sent")
+            (Location::Header("If-Match".into()), ViolationCode::Required, "is required")
         }
         _ => return Vec::new(),
     };
@@ -56,9 +55,11 @@ pub(super) fn place(code: ErrorCode) -> Vec<Detail> {
 
 fn example_details(code: ErrorCode) -> Vec<Detail> {
     let (location, code, message) = match code {
-        ErrorCode::InvalidHeader => {
-            (Location::Header("If-Match".into()), ViolationCode::InvalidFormat, "must be `*` or quoted entity tags")
-        }
+        ErrorCode::InvalidHeader => (
+            Location::Header("If-Match".into()),
+            ViolationCode::InvalidFormat,
+            "must be `*` or a list of quoted entity tags",
+        ),
         ErrorCode::ValidationFailed => {
             (Location::Body("/name".into()), ViolationCode::TooLong, "must have at most 100 characters")
         }
@@ -68,7 +69,7 @@ fn example_details(code: ErrorCode) -> Vec<Detail> {
         ErrorCode::UnknownParameter => {
             (Location::Query("colour".into()), ViolationCode::UnknownParameter, "is not a known parameter")
         }
-        _ => return place(code),
+        _ => return fixed_location(code),
     };
     vec![Detail { location, code: code.as_str(), message: message.into() }]
 }
@@ -79,7 +80,7 @@ mod tests {
     use crate::v1;
 
     #[test]
-    fn what_v1_documents_is_in_v1() {
+    fn errors_of_v1_operations_are_in_v1() {
         let declared: Vec<_> = v1::document::operations().flat_map(|operation| operation.errors).collect();
         assert!(declared.len() > 10);
         for code in declared {
@@ -88,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn examples_say_what_clients_act_on() {
+    fn examples_have_the_code_and_retry_after() {
         for code in ErrorCode::ALL {
             let example = ApiError::example(*code);
             assert_eq!(example.code, *code);

@@ -1,4 +1,4 @@
-//! Lists as a document describes them and as they are answered, held against each other.
+//! Compares the documented responses of lists with the responses of a service.
 
 use std::collections::BTreeMap;
 
@@ -67,14 +67,14 @@ struct Api;
 
 #[OpenApi]
 impl Api {
-    /// List wishes.
+    /// List wishes
     ///
-    /// All there are.
+    /// Returns all wishes.
     #[oai(path = "/wishes", method = "get", operation_id = "listWishes", tag = "Tag::Wishes")]
     async fn list(&self, format: Format) -> poem::Result<ListResponse<WishPage>> {
         Ok(match format {
             Format::Json => ListResponse::Page(
-                Json(WishPage::example()).write().unwrap(),
+                Json(WishPage::example()).serialize().unwrap(),
                 PageHeaders { link: Some("</wishes>; rel=\"self\"".into()), etag: "\"abc\"".into() },
             ),
             Format::Rows(format) => {
@@ -116,7 +116,7 @@ fn document() -> Document {
 }
 
 #[test]
-fn the_document_has_three_media_types_with_examples() {
+fn document_has_three_media_types_with_examples() {
     let document = document();
     let response = &document.value()["paths"]["/wishes"]["get"]["responses"]["200"];
     let content = response["content"].as_object().unwrap();
@@ -131,7 +131,7 @@ fn the_document_has_three_media_types_with_examples() {
     }
 }
 
-async fn answer(chosen: Option<Format>) -> (BTreeMap<String, String>, Vec<u8>) {
+async fn respond(chosen: Option<Format>) -> (BTreeMap<String, String>, Vec<u8>) {
     let service = OpenApiService::new(Api, "Wishes", "1.0.0");
     let mut request = Request::builder().uri_str("/wishes").finish();
     if let Some(format) = chosen {
@@ -145,7 +145,7 @@ async fn answer(chosen: Option<Format>) -> (BTreeMap<String, String>, Vec<u8>) {
 }
 
 #[tokio::test]
-async fn answers_are_as_documented() {
+async fn responses_match_the_document() {
     let contract = CompiledDocument::compile(&document()).unwrap();
     let list = contract.operations().next().unwrap();
     for (chosen, expected) in [
@@ -166,7 +166,7 @@ async fn answers_are_as_documented() {
             ],
         ),
     ] {
-        let (headers, body) = answer(chosen).await;
+        let (headers, body) = respond(chosen).await;
         for (name, value) in expected {
             assert_eq!(headers.get(*name).map(String::as_str), Some(*value), "{chosen:?}");
         }
@@ -176,7 +176,7 @@ async fn answers_are_as_documented() {
 }
 
 #[test]
-fn media_types_have_formats() {
+fn format_of_media_type() {
     for (media_type, format) in [
         ("application/json", Format::Json),
         ("text/csv", Format::Rows(RowFormat::Csv)),

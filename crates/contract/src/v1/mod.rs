@@ -1,6 +1,6 @@
-//! The classic BucketList contract: offset pages with totals, and the `error` envelope.
+//! Version 1 of the API: offset pagination with totals, and `error` objects.
 //!
-//! A change inside a version is additive only.
+//! Changes within a version are additive.
 
 pub mod document;
 pub mod endpoints;

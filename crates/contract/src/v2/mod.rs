@@ -1,16 +1,19 @@
-//! The modern BucketList contract: cursor pages, problem details, links, conditional and idempotent requests.
+//! Version 2 of the API: cursor pagination, problem details, links, conditional requests and idempotency.
 //!
-//! Ids, error codes and rules are those of [`crate::v1`]; what is sent is, too, wherever nothing more is to be said.
+//! IDs and error codes are those of [`crate::v1`], and so are request schemas without new fields.
 
 pub mod document;
 pub mod endpoints;
-pub mod headers;
-pub mod long_running;
 pub mod parameters;
-mod refusal;
-pub mod responses;
 pub mod schemas;
 
 pub use document::{contract, document};
-pub use headers::{IdempotencyKey, IfMatch, IfNoneMatch};
-pub use refusal::ProblemResponse;
+
+pub use crate::{
+    problem::ProblemResponse,
+    request_headers::{IdempotencyKey, IfMatch, IfNoneMatch},
+    responses,
+};
+
+/// The result of an operation of v2.
+pub type Result<T> = std::result::Result<T, ProblemResponse>;

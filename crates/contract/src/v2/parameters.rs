@@ -1,213 +1,110 @@
-//! Query parameters that v2's lists share.
+//! Types of query parameters.
 
-use std::borrow::Cow;
+use poem_openapi::Enum;
 
-use poem_openapi::{
-    Enum,
-    registry::{MetaSchema, MetaSchemaRef},
-    types::{ParseError, ParseFromJSON, ParseFromParameter, ParseResult, ToJSON, Type},
-};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+pub use crate::parameters::*;
+use crate::{operation::Argument, v2::schemas::Role};
 
-use crate::values::scalar;
-
-/// Where a list goes on; opaque.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(transparent)]
-pub struct Cursor(pub String);
-
-scalar!(Cursor, MetaSchema { max_length: Some(2000), ..MetaSchema::new("string") });
-
-impl ParseFromParameter for Cursor {
-    fn parse_from_parameter(value: &str) -> ParseResult<Self> {
-        Ok(Self(value.to_owned()))
-    }
-}
-
-/// What somebody was told: the name of an operation, a code, the id of a request.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-pub struct Token(pub String);
-
-scalar!(
-    Token,
-    MetaSchema {
-        min_length: Some(1),
-        max_length: Some(128),
-        pattern: Some("^[A-Za-z0-9._-]+$".to_owned()),
-        ..MetaSchema::new("string")
-    }
-);
-
-impl ParseFromParameter for Token {
-    fn parse_from_parameter(value: &str) -> ParseResult<Self> {
-        Ok(Self(value.trim().to_owned()))
-    }
-}
-
-/// What equal failures have in common.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-pub struct Fingerprint(pub String);
-
-scalar!(
-    Fingerprint,
-    MetaSchema {
-        min_length: Some(24),
-        max_length: Some(24),
-        pattern: Some("^[0-9a-f]{24}$".to_owned()),
-        ..MetaSchema::new("string")
-    }
-);
-
-impl ParseFromParameter for Fingerprint {
-    fn parse_from_parameter(value: &str) -> ParseResult<Self> {
-        Ok(Self(value.trim().to_owned()))
-    }
-}
-
-/// The order of a list: a field, with `-` before it backwards. A pattern and not an enum: generators make the same name of
-/// `name` and `-name`.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-pub struct Sort(pub String);
-
-scalar!(
-    Sort,
-    MetaSchema {
-        max_length: Some(20),
-        pattern: Some("^-?(created_at|updated_at|name)$".to_owned()),
-        ..MetaSchema::new("string")
-    }
-);
-
-impl ParseFromParameter for Sort {
-    fn parse_from_parameter(value: &str) -> ParseResult<Self> {
-        Ok(Self(value.trim().to_owned()))
-    }
-}
-
-/// What a list tells besides its rows.
-#[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
-#[oai(rename_all = "snake_case")]
-pub enum Include {
-    /// How many rows there are in all.
-    Total,
-}
-
-/// What a bucketlist tells besides itself.
+/// Additional data of a bucketlist.
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
 #[oai(rename_all = "snake_case")]
 pub enum BucketlistInclude {
-    /// Its first items.
+    /// The first items.
     Items,
 }
 
-/// What a list of bucketlists tells besides them.
+/// Additional data of a list of bucketlists.
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
 #[oai(rename_all = "snake_case")]
 pub enum BucketlistListInclude {
-    /// The first items of each.
+    /// The first items of each bucketlist.
     Items,
-    /// How many rows there are in all.
+    /// The total number of results.
     Total,
 }
 
-/// The order of a list in time: a pattern for the same reason as [`Sort`].
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-pub struct TimeSort(pub String);
+impl Argument for Role {}
 
-scalar!(
-    TimeSort,
-    MetaSchema { max_length: Some(20), pattern: Some("^-?created_at$".to_owned()), ..MetaSchema::new("string") }
-);
-
-impl ParseFromParameter for TimeSort {
-    fn parse_from_parameter(value: &str) -> ParseResult<Self> {
-        Ok(Self(value.trim().to_owned()))
-    }
-}
-
-/// An enum of words that are no Rust names.
-macro_rules! words {
-    ($(#[doc = $about:literal])+ $name:ident { $($(#[doc = $doc:literal])+ $variant:ident $word:literal)+ }) => {
+/// Declares an enum whose values in requests and responses are not Rust identifiers.
+macro_rules! text_enum {
+    ($(#[doc = $about:literal])+ $name:ident { $($(#[doc = $doc:literal])+ $variant:ident $text:literal)+ }) => {
         $(#[doc = $about])+
         #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
-        pub enum $name { $($(#[doc = $doc])+ #[oai(rename = $word)] $variant),+ }
+        pub enum $name { $($(#[doc = $doc])+ #[oai(rename = $text)] $variant),+ }
+
+        impl Argument for $name {}
 
         impl $name {
-            /// Every one there is.
+            /// All values.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// The word as it travels.
+            /// The value in requests and responses.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
+                match self { $(Self::$variant => $text),+ }
             }
         }
     };
 }
 
-words! {
-    /// What was done: a noun and what happened to it.
+text_enum! {
+    /// Action of an audit event, as resource and verb.
     AuditAction {
-        /// Somebody made themselves an account.
+        /// A user created an account.
         UserRegistered "user.registered"
-        /// An operator made an account.
+        /// An operator created an account.
         UserCreated "user.created"
-        /// A user's email address changed.
+        /// The email address of a user was changed.
         UserEmailChanged "user.email_changed"
-        /// A user's password changed.
+        /// The password of a user was changed.
         UserPasswordChanged "user.password_changed"
-        /// A user became an administrator, or ceased to be one.
+        /// The role of a user was changed.
         UserRoleChanged "user.role_changed"
-        /// A user was locked out.
+        /// An account was disabled.
         UserDisabled "user.disabled"
-        /// A user may come in again.
+        /// An account was enabled.
         UserEnabled "user.enabled"
-        /// A user is gone, with everything of theirs.
+        /// An account was deleted with all its data.
         UserDeleted "user.deleted"
-        /// Somebody logged in.
+        /// A login succeeded.
         LoginSucceeded "login.succeeded"
-        /// Somebody tried to log in.
+        /// A login failed.
         LoginFailed "login.failed"
-        /// Somebody tried to log in too often.
+        /// A login was rate-limited.
         LoginThrottled "login.throttled"
-        /// Somebody who is logged in gave a wrong current password.
+        /// A logged-in user entered a wrong current password.
         PasswordRejected "password.refused"
-        /// A session was ended by whoever had it.
+        /// A user logged out.
         SessionLoggedOut "session.logged_out"
-        /// A session was ended from another one, or all of them were.
+        /// One session or all sessions of a user were ended.
         SessionEnded "session.ended"
-        /// A refresh token came a second time, so its session was ended.
+        /// A refresh token was used again, so that its session was ended.
         SessionTokenReused "session.token_reused"
-        /// Somebody asked for a mail with which to set a new password.
+        /// A password reset was requested.
         PasswordResetRequested "password_reset.requested"
-        /// Somebody set a new password with what was mailed.
+        /// A password was reset.
         PasswordResetConfirmed "password_reset.confirmed"
-        /// Somebody asked for everything of theirs as a file.
+        /// An export was created.
         ExportRequested "export.requested"
-        /// Somebody took the file of an export.
+        /// An export was downloaded.
         ExportRead "export.read"
-        /// Somebody looked at a request that had failed, or took it out.
+        /// An incident was retrieved or exported.
         IncidentRead "incident.read"
-        /// Somebody said whether a failure is fixed.
+        /// An incident was marked as resolved or unresolved.
         IncidentResolved "incident.resolved"
-        /// Somebody deleted a request that had failed.
+        /// An incident was deleted.
         IncidentDeleted "incident.deleted"
     }
 }
 
-words! {
-    /// What something was done to.
+text_enum! {
+    /// Type of the resource that an audit event affects.
     AuditTarget {
-        /// An account.
+        /// A user account.
         User "user"
-        /// A file of everything that somebody has.
+        /// An export.
         Export "export"
-        /// A request that had failed.
+        /// An incident.
         Incident "incident"
     }
 }

@@ -3,21 +3,21 @@ use poem_openapi::payload::PlainText;
 
 #[endpoints]
 trait WidgetEndpoints {
-    /// Fetch.
+    /// Retrieve
     #[oai(path = "/", method = "get", operation_id = "getWidget")]
     async fn get(&self) -> PlainText<String>;
 }
 
 #[endpoints(prefix_path = "/gadgets")]
 trait GadgetEndpoints {
-    /// Fetch.
+    /// Retrieve
     #[oai(path = "/", method = "get", operation_id = "getGadget")]
     async fn get(&self) -> PlainText<String>;
 }
 
 #[endpoints("ThingRoutes")]
 trait Things {
-    /// Fetch.
+    /// Retrieve
     #[oai(path = "/", method = "get", operation_id = "getThing")]
     async fn get(&self) -> PlainText<String>;
 }

@@ -3,7 +3,7 @@ use poem_openapi::payload::PlainText;
 
 #[endpoints(WidgetRoutes)]
 trait WidgetEndpoints {
-    /// Fetch.
+    /// Retrieve
     async fn get(&self) -> PlainText<String>;
 }
 

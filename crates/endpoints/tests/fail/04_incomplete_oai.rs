@@ -15,7 +15,7 @@ trait WidgetEndpoints {
     #[oai(path = "/c", method = "get", deprecated)]
     async fn c(&self) -> PlainText<String>;
 
-    /// Without anything.
+    /// Without arguments
     #[oai]
     async fn d(&self) -> PlainText<String>;
 

@@ -3,7 +3,7 @@ use poem_openapi::payload::PlainText;
 
 #[endpoints(WidgetRoutes)]
 trait WidgetEndpoints {
-    /// Fetch.
+    /// Retrieve
     #[oai(path = "/", method = "get", operation_id = "getWidget")]
     fn get(&self) -> PlainText<String>;
 }

@@ -6,10 +6,10 @@ trait WidgetEndpoints {
     /// The type of a widget.
     type Widget;
 
-    /// How many there may be.
+    /// Maximum number of widgets.
     const MAXIMUM: usize;
 
-    /// Fetch.
+    /// Retrieve
     #[oai(path = "/", method = "get", operation_id = "getWidget")]
     async fn get(&self) -> PlainText<String>;
 }

@@ -5,11 +5,11 @@ use poem_openapi::{ApiResponse, param::Path, types::ParseFromParameter};
 
 #[endpoints(WidgetRoutes)]
 trait WidgetEndpoints {
-    /// Fetch.
+    /// Retrieve
     #[oai(path = "/:id", method = "get", operation_id = "getWidget")]
     async fn get(&self, id: Path<impl ParseFromParameter>) -> PlainText<String>;
 
-    /// Answer with anything.
+    /// Return `impl Trait`
     #[oai(path = "/", method = "get", operation_id = "getAnything")]
     async fn any(&self) -> impl ApiResponse;
 }

@@ -3,11 +3,11 @@ use poem_openapi::payload::PlainText;
 
 #[endpoints(WidgetRoutes)]
 trait WidgetEndpoints {
-    /// Fetch.
+    /// Retrieve
     #[oai(path = "/a", method = "get", operation_id = "getWidget")]
     async fn first(&self) -> PlainText<String>;
 
-    /// Fetch again.
+    /// Retrieve again
     #[oai(path = "/b", method = "get", operation_id = "getWidget")]
     async fn second(&self) -> PlainText<String>;
 }

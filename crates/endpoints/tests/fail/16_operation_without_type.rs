@@ -3,7 +3,7 @@ use poem_openapi::payload::PlainText;
 
 #[endpoints(WidgetRoutes)]
 trait WidgetEndpoints {
-    /// Fetch.
+    /// Retrieve
     #[oai(path = "/", method = "get", operation_id = "getWidget")]
     #[operation(errors(&[404]))]
     async fn get(&self) -> PlainText<String>;

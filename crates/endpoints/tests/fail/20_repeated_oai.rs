@@ -3,12 +3,12 @@ use poem_openapi::payload::PlainText;
 
 #[endpoints(WidgetRoutes)]
 trait WidgetEndpoints {
-    /// Fetch.
+    /// Retrieve
     #[oai(path = "/a", method = "get", operation_id = "a")]
     #[oai(deprecated)]
     async fn a(&self) -> PlainText<String>;
 
-    /// Fetch with two methods.
+    /// Retrieve with two methods
     #[oai(path = "/b", method = "get", method = "head", operation_id = "b")]
     async fn b(&self) -> PlainText<String>;
 }

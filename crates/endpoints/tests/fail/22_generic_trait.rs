@@ -3,7 +3,7 @@ use poem_openapi::payload::PlainText;
 
 #[endpoints(WidgetRoutes)]
 trait WidgetEndpoints<Widget> {
-    /// Fetch.
+    /// Retrieve
     #[oai(path = "/", method = "get", operation_id = "getWidget")]
     async fn get(&self) -> PlainText<String>;
 }

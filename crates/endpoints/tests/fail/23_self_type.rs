@@ -9,7 +9,7 @@ trait Types {
 
 #[endpoints(WidgetRoutes)]
 trait WidgetEndpoints: Types {
-    /// Fetch.
+    /// Retrieve
     #[oai(path = "/:id", method = "get", operation_id = "getWidget")]
     async fn get(&self, id: Path<Self::Id>) -> PlainText<String>;
 }

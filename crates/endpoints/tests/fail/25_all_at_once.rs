@@ -11,7 +11,7 @@ trait WidgetEndpoints {
     async fn second(&self, (): ()) {}
 }
 
-// The trait is there nevertheless: its implementations add no error to those above.
+// The trait is still generated, so that its implementations do not report follow-up errors.
 struct Widgets;
 
 impl WidgetEndpoints for Widgets {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 #[endpoints(WidgetRoutes)]
 trait WidgetEndpoints: Send + Sync + 'static {
-    /// Fetch.
+    /// Retrieve
     #[oai(path = "/", method = "get", operation_id = "getWidget")]
     async fn get(&self) -> PlainText<String>;
 }

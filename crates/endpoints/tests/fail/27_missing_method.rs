@@ -3,9 +3,9 @@ use poem_openapi::payload::PlainText;
 
 #[endpoints(ItemRoutes)]
 trait ItemEndpoints: Send + Sync + 'static {
-    /// Count what is left to do.
-    #[oai(path = "/remaining", method = "get", operation_id = "getRemaining")]
-    async fn remaining(&self) -> PlainText<String>;
+    /// Count open items
+    #[oai(path = "/open-items", method = "get", operation_id = "countOpenItems")]
+    async fn count_open(&self) -> PlainText<String>;
 }
 
 struct Items;

@@ -1,4 +1,4 @@
-//! Nothing is imported, and the user's names are as confusing as they can be.
+//! Hygiene: without imports, and with names that could conflict with generated code.
 
 struct T;
 struct Routes;
@@ -30,12 +30,12 @@ impl poem_openapi::types::ToJSON for T {
 
 #[endpoints::endpoints(ThingRoutes)]
 trait ThingEndpoints {
-    /// Has a type named as the generic parameter of the routes.
+    /// A type with the name of the generic parameter of the routes
     #[oai(path = "/", method = "get", operation_id = "getThing")]
     async fn get(&self, request: &poem::Request, output: poem_openapi::param::Query<u8>)
     -> poem_openapi::payload::Json<T>;
 
-    /// Has the name of a method of each type.
+    /// A name that is also a method of every type
     #[oai(path = "/clone", method = "get", operation_id = "cloneThing")]
     async fn clone(&self) -> poem_openapi::payload::Json<T>;
 }

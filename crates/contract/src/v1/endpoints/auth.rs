@@ -1,127 +1,87 @@
-//! Accounts, sessions and passwords.
+//! Registration, login, sessions and passwords.
 
 use endpoints::endpoints;
-use poem_openapi::ApiResponse;
 
-use super::Tag;
+use super::{Created, Tag};
 use crate::{
     ApiError, ErrorCode, Json, Operation, User,
     caller::Client,
     operation::Limit,
+    responses::{Accepted, NoContent},
     v1::schemas::{
         AuthSession, Credentials, PasswordChange, PasswordReset, PasswordResetRequest, Registration, SessionRefresh,
     },
 };
 
-/// The answer of `register`.
-#[derive(ApiResponse)]
-pub enum Registered {
-    /// The account was made and is logged in.
-    #[oai(status = 201)]
-    Created(
-        Json<AuthSession>,
-        /// The path of the user.
-        #[oai(header = "Location")]
-        String,
-    ),
-}
-
-/// The answer of `login` and `refreshSession`.
-#[derive(ApiResponse)]
-pub enum SessionOpened {
-    /// The session.
-    #[oai(status = 200)]
-    Ok(Json<AuthSession>),
-}
-
-/// The answer of `logout`.
-#[derive(ApiResponse)]
-pub enum LoggedOut {
-    /// The session has ended.
-    #[oai(status = 204)]
-    Done,
-}
-
-/// The answer of `changePassword` and `confirmPasswordReset`.
-#[derive(ApiResponse)]
-pub enum PasswordSet {
-    /// The password is set.
-    #[oai(status = 204)]
-    Done,
-}
-
-/// The answer of `requestPasswordReset`.
-#[derive(ApiResponse)]
-pub enum ResetRequested {
-    /// If the account exists, a mail is on its way.
-    #[oai(status = 202)]
-    Accepted,
-}
-
-/// Accounts, sessions and passwords.
+/// Registration, login, sessions and passwords.
 #[endpoints(AuthRoutes, prefix_path = "/auth", tag = "Tag::Auth", operation = "Operation")]
 pub trait AuthEndpoints: Send + Sync + 'static {
-    /// Make an account.
+    /// Create an account
     ///
-    /// The account is logged in at once: the answer is its first session.
+    /// Registers a user and opens the first session.
     #[oai(path = "/register", method = "post", operation_id = "register")]
-    #[operation(errors(&[ErrorCode::EmailTaken]), limit(Limit::Register))]
-    async fn register(&self, client: Client, body: Json<Registration>) -> Result<Registered, ApiError>;
+    #[operation(public(), returns("The first session of the created account."), carries_tokens())]
+    #[operation(new_password("/password"), errors(&[ErrorCode::EmailTaken]), limit(Limit::Register))]
+    async fn register(&self, client: Client, body: Json<Registration>) -> Result<Created<AuthSession>, ApiError>;
 
-    /// Log in.
+    /// Log in
     ///
-    /// Exchanges an email address and a password for a session. The answer to an unknown account and to a wrong
-    /// password is the same. Attempts are limited for each address, and for each account, existing or not, from addresses
-    /// that have not logged in to it before: whoever has is not locked out by others who guess.
+    /// Exchanges an email address and a password for a session. An unknown email address and a wrong password return the
+    /// same error. Attempts are rate-limited per client address. Attempts from addresses that have not logged in to the
+    /// account before are also limited per account, so that they do not lock out its user.
     #[oai(path = "/login", method = "post", operation_id = "login")]
-    #[operation(errors(&[ErrorCode::InvalidCredentials, ErrorCode::AccountDisabled]), limit(Limit::Login))]
-    async fn login(&self, client: Client, body: Json<Credentials>) -> Result<SessionOpened, ApiError>;
+    #[operation(public(), returns("The new session."), carries_tokens(), limit(Limit::Login))]
+    #[operation(errors(&[ErrorCode::InvalidCredentials, ErrorCode::AccountDisabled]))]
+    async fn login(&self, client: Client, body: Json<Credentials>) -> Result<Json<AuthSession>, ApiError>;
 
-    /// Continue a session.
+    /// Refresh a session
     ///
-    /// Exchanges the refresh token for a new access token and the next refresh token. A refresh token is good for one
-    /// use: using one again ends the session, because somebody else may have it. A repetition within ten seconds gets
-    /// the same next token, so that two windows of one user do not log each other out.
+    /// Exchanges a refresh token for a new access token and the next refresh token. A refresh token is valid for one use.
+    /// Using it again ends the session, because the token may have been stolen. Within ten seconds, a repeated request
+    /// returns the same refresh token, so that parallel requests of one client do not end the session.
     #[oai(path = "/refresh", method = "post", operation_id = "refreshSession")]
-    #[operation(errors(&[ErrorCode::InvalidRefreshToken, ErrorCode::AccountDisabled]), limit(Limit::Refresh))]
-    async fn refresh(&self, client: Client, body: Json<SessionRefresh>) -> Result<SessionOpened, ApiError>;
+    #[operation(public(), returns("The refreshed session."), carries_tokens(), limit(Limit::Refresh))]
+    #[operation(errors(&[ErrorCode::InvalidRefreshToken, ErrorCode::AccountDisabled]))]
+    async fn refresh(&self, client: Client, body: Json<SessionRefresh>) -> Result<Json<AuthSession>, ApiError>;
 
-    /// Log out.
+    /// Log out
     ///
-    /// Ends the session: its access token is refused from the next request on, its refresh token is void.
+    /// Ends the session of the access token. Its access and refresh tokens are no longer accepted.
     #[oai(path = "/logout", method = "post", operation_id = "logout")]
-    async fn logout(&self, caller: User, client: Client) -> Result<LoggedOut, ApiError>;
+    #[operation(returns("The session was ended."))]
+    async fn logout(&self, caller: User, client: Client) -> Result<NoContent, ApiError>;
 
-    /// Change the password.
+    /// Change the password
     ///
-    /// Needs the current one; how often it may be tried is limited. All other sessions of the account end; this one goes
-    /// on.
+    /// Requires the current password; attempts are rate-limited. Ends all other sessions of the account.
     #[oai(path = "/password", method = "put", operation_id = "changePassword")]
-    #[operation(errors(&[ErrorCode::WrongPassword]), limit(Limit::Login))]
+    #[operation(returns("The password was changed."), errors(&[ErrorCode::WrongPassword]), limit(Limit::Login))]
+    #[operation(new_password("/new_password"))]
     async fn change_password(
         &self,
         caller: User,
         client: Client,
         body: Json<PasswordChange>,
-    ) -> Result<PasswordSet, ApiError>;
+    ) -> Result<NoContent, ApiError>;
 
-    /// Ask for a password reset.
+    /// Request a password reset
     ///
-    /// If an account has this email address, it is mailed a token for `confirmPasswordReset`. The answer and its time
-    /// are the same whether or not there is one. Requests are limited for each address and for each account, existing or
-    /// not.
+    /// Sends an email with a token for `confirmPasswordReset` if an account with this email address exists. The response and
+    /// its timing are the same if no account exists. Requests are rate-limited per client address and per email address.
     #[oai(path = "/password-reset", method = "post", operation_id = "requestPasswordReset")]
-    #[operation(limit(Limit::PasswordReset))]
+    #[operation(public(), returns("The request was accepted."), limit(Limit::PasswordReset))]
     async fn request_password_reset(
         &self,
         client: Client,
         body: Json<PasswordResetRequest>,
-    ) -> Result<ResetRequested, ApiError>;
+    ) -> Result<Accepted, ApiError>;
 
-    /// Set a password with a mailed token.
+    /// Confirm a password reset
     ///
-    /// A token is good for one use and a short time, ten minutes unless the operator gives more. All sessions of the account end.
+    /// Sets a new password with the token from the email. A token is valid once, by default for ten minutes. Ends all
+    /// sessions of the account.
     #[oai(path = "/password-reset/confirm", method = "post", operation_id = "confirmPasswordReset")]
+    #[operation(public(), returns("The password was changed."), new_password("/new_password"))]
     #[operation(errors(&[ErrorCode::InvalidResetToken]), limit(Limit::Login))]
-    async fn confirm_password_reset(&self, client: Client, body: Json<PasswordReset>) -> Result<PasswordSet, ApiError>;
+    async fn confirm_password_reset(&self, client: Client, body: Json<PasswordReset>) -> Result<NoContent, ApiError>;
 }

@@ -1,4 +1,4 @@
-//! The endpoint traits of v1: one per noun, each operation a method.
+//! Endpoint traits of v1: one trait per resource, one method per operation.
 
 mod auth;
 mod bucketlists;
@@ -10,17 +10,36 @@ pub use bucketlists::*;
 pub use items::*;
 pub use users::*;
 
-use poem_openapi::Tags;
+use poem_openapi::{ApiResponse, Tags, types::Type};
+use serde::Serialize;
 
-/// How the operations are grouped.
+use crate::Json;
+
+/// Groups of operations.
 #[derive(Tags)]
 pub enum Tag {
-    /// Accounts, sessions and passwords: who you are.
+    /// Registration, login, sessions and passwords.
     Auth,
-    /// Your own account; and, for administrators, everybody's.
+    /// Your account, and all user accounts for administrators.
     Users,
-    /// The lists of what you want to do in life.
+    /// Named lists of things you want to do.
     Bucketlists,
-    /// What is in a bucketlist.
+    /// Entries of a bucketlist.
     Items,
+}
+
+/// 201 with a created resource.
+#[derive(ApiResponse, Debug)]
+pub enum Created<T: Type + Serialize + Send> {
+    /// The created resource.
+    #[oai(status = 201)]
+    Created(Json<T>, #[oai(header = "Location")] String),
+}
+
+fn first_page() -> i32 {
+    1
+}
+
+fn default_per_page() -> i32 {
+    20
 }

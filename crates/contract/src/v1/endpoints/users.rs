@@ -1,133 +1,88 @@
-//! One's own account; and, for administrators, everybody's.
+//! The caller's own account, and all user accounts for administrators.
 
 use endpoints::endpoints;
-use poem_openapi::{
-    ApiResponse,
-    param::{Path, Query},
-};
+use poem_openapi::param::{Path, Query};
 
-use super::Tag;
+use super::{Tag, default_per_page, first_page};
 use crate::{
     Admin, ApiError, ErrorCode, Json, Operation, User as Caller,
     caller::Client,
+    responses::NoContent,
     v1::schemas::{AccountDeletion, MePatch, User, UserPage, UserPatch},
     values::{Id, SearchText},
 };
 
-/// The answer of operations on one user.
-#[derive(ApiResponse)]
-pub enum OneUser {
-    /// The user.
-    #[oai(status = 200)]
-    Ok(Json<User>),
-}
-
-/// The answer of `listUsers`.
-#[derive(ApiResponse)]
-pub enum Users {
-    /// One page of users.
-    #[oai(status = 200)]
-    Ok(Json<UserPage>),
-}
-
-/// The answer of `deleteMe` and `deleteUser`.
-#[derive(ApiResponse)]
-pub enum UserDeleted {
-    /// The user and all their data are gone.
-    #[oai(status = 204)]
-    Done,
-}
-
-/// One's own account; and, for administrators, everybody's.
+/// The caller's own account, and all user accounts for administrators.
 #[endpoints(UserRoutes, prefix_path = "/users", tag = "Tag::Users", operation = "Operation")]
 pub trait UserEndpoints: Send + Sync + 'static {
-    /// Fetch your account.
+    /// Retrieve your account
     ///
-    /// The account that the access token belongs to.
+    /// Returns the account that the access token belongs to.
     #[oai(path = "/me", method = "get", operation_id = "getMe")]
-    async fn get_me(&self, caller: Caller) -> Result<OneUser, ApiError>;
+    #[operation(returns("Your account."))]
+    async fn get_me(&self, caller: Caller) -> Result<Json<User>, ApiError>;
 
-    /// Change your account.
+    /// Update your account
     ///
-    /// A field left out stays as it is. A new email address needs the current password.
+    /// Omitted fields keep their value. Changing the email address requires `current_password`.
     #[oai(path = "/me", method = "patch", operation_id = "updateMe")]
-    #[operation(errors(&[ErrorCode::EmailTaken, ErrorCode::WrongPassword]))]
-    async fn update_me(&self, caller: Caller, client: Client, body: Json<MePatch>) -> Result<OneUser, ApiError>;
+    #[operation(returns("The updated account."), errors(&[ErrorCode::EmailTaken, ErrorCode::WrongPassword]))]
+    async fn update_me(&self, caller: Caller, client: Client, body: Json<MePatch>) -> Result<Json<User>, ApiError>;
 
-    /// Delete your account.
+    /// Delete your account
     ///
-    /// Deletes the account with all its bucketlists, items and sessions, at once and for good. Asks for the password.
+    /// Permanently deletes your account with all its bucketlists, items and sessions. Requires the password. The last active
+    /// administrator cannot be deleted.
     #[oai(path = "/me", method = "delete", operation_id = "deleteMe")]
-    #[operation(errors(&[ErrorCode::WrongPassword, ErrorCode::LastAdmin]))]
+    #[operation(returns("The account was deleted."), errors(&[ErrorCode::WrongPassword, ErrorCode::LastAdmin]))]
     async fn delete_me(
         &self,
         caller: Caller,
         client: Client,
         body: Json<AccountDeletion>,
-    ) -> Result<UserDeleted, ApiError>;
+    ) -> Result<NoContent, ApiError>;
 
-    /// List the users.
+    /// List users
     ///
-    /// For administrators. The oldest account first.
+    /// Returns all user accounts, oldest first, one page at a time. For administrators only.
     #[oai(path = "/", method = "get", operation_id = "listUsers")]
-    #[operation(deprecated((2026, 11, 20), (2027, 11, 20), "/v2/admin/users"))]
+    #[operation(returns("A page of users."), deprecated((2026, 11, 20), (2027, 11, 20), "/v2/admin/users"))]
     async fn list(
         &self,
         caller: Admin,
-        /// The number of the page, from 1.
-        #[oai(default = "first_page", validator(minimum(value = "1"), maximum(value = "2147483647")))]
-        page: Query<i32>,
-        /// How many rows a page has at most; more than 100 counts as 100.
+        #[oai(default = "first_page", validator(minimum(value = "1"), maximum(value = "2147483647")))] page: Query<i32>,
         #[oai(default = "default_per_page", validator(minimum(value = "1"), maximum(value = "2147483647")))]
         per_page: Query<i32>,
-        /// Only users whose email address or name contains this, compared without case.
+        /// Returns only users whose email address or name contains this text. Case-insensitive.
         q: Query<Option<SearchText>>,
-    ) -> Result<Users, ApiError>;
+    ) -> Result<Json<UserPage>, ApiError>;
 
-    /// Fetch a user.
+    /// Retrieve a user
     ///
-    /// For administrators.
+    /// Returns one user account. For administrators only.
     #[oai(path = "/:user_id", method = "get", operation_id = "getUser")]
-    #[operation(errors(&[ErrorCode::UserNotFound]))]
-    async fn get(
-        &self,
-        caller: Admin,
-        /// The user.
-        user_id: Path<Id>,
-    ) -> Result<OneUser, ApiError>;
+    #[operation(returns("The requested user."), errors(&[ErrorCode::UserNotFound]))]
+    async fn get(&self, caller: Admin, user_id: Path<Id>) -> Result<Json<User>, ApiError>;
 
-    /// Change a user.
+    /// Update a user
     ///
-    /// For administrators: the role, and whether the account is disabled. The last active administrator stays one.
+    /// Changes the role of a user, or disables or enables the account. Omitted fields keep their value. The last active
+    /// administrator cannot be demoted or disabled. For administrators only.
     #[oai(path = "/:user_id", method = "patch", operation_id = "updateUser")]
-    #[operation(errors(&[ErrorCode::UserNotFound, ErrorCode::LastAdmin]))]
+    #[operation(returns("The updated user."), errors(&[ErrorCode::UserNotFound, ErrorCode::LastAdmin]))]
     async fn update(
         &self,
         caller: Admin,
         client: Client,
-        /// The user.
         user_id: Path<Id>,
         body: Json<UserPatch>,
-    ) -> Result<OneUser, ApiError>;
+    ) -> Result<Json<User>, ApiError>;
 
-    /// Delete a user.
+    /// Delete a user
     ///
-    /// For administrators. Deletes the account with all its bucketlists, items and sessions, at once and for good.
+    /// Permanently deletes a user account with all its bucketlists, items and sessions. The last active administrator cannot
+    /// be deleted. For administrators only.
     #[oai(path = "/:user_id", method = "delete", operation_id = "deleteUser")]
-    #[operation(errors(&[ErrorCode::UserNotFound, ErrorCode::LastAdmin]))]
-    async fn delete(
-        &self,
-        caller: Admin,
-        client: Client,
-        /// The user.
-        user_id: Path<Id>,
-    ) -> Result<UserDeleted, ApiError>;
-}
-
-pub(crate) fn first_page() -> i32 {
-    1
-}
-
-pub(crate) fn default_per_page() -> i32 {
-    20
+    #[operation(returns("The user was deleted."), errors(&[ErrorCode::UserNotFound, ErrorCode::LastAdmin]))]
+    async fn delete(&self, caller: Admin, client: Client, user_id: Path<Id>) -> Result<NoContent, ApiError>;
 }

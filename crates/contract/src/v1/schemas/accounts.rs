@@ -1,4 +1,4 @@
-//! Registering, proving who one is, sessions and passwords.
+//! Registration, login, sessions and passwords.
 
 use std::{borrow::Cow, fmt};
 
@@ -13,13 +13,13 @@ use serde_json::Value;
 use super::User;
 use crate::values::EmailAddress;
 
-/// A secret the caller sends: a password, a refresh token, a mailed token. Never printed, taken exactly as sent.
+/// A secret in a request: a password, a refresh token or a password reset token. Never logged, never normalised.
 #[derive(Clone, Deserialize)]
 #[serde(transparent)]
 pub struct Password(String);
 
 impl Password {
-    /// The secret itself.
+    /// Returns the secret.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -61,7 +61,7 @@ impl Type for Password {
 }
 
 impl ToJSON for Password {
-    /// Only examples are ever written.
+    /// Used for examples only.
     fn to_json(&self) -> Option<Value> {
         Some(Value::String(self.0.clone()))
     }
@@ -79,148 +79,119 @@ impl Example for Password {
     }
 }
 
-/// What to make an account from.
+/// A new account.
 #[derive(Clone, Debug, Deserialize, Object)]
 #[oai(example)]
 pub struct Registration {
-    /// Where mail goes; unique, compared without case.
+    /// Email address, unique. The comparison is case-insensitive.
     pub email: EmailAddress,
-    /// 8 to 128 characters of any kind (the server may ask for more), not a common password and not the email address.
+    /// Password, 8 to 128 characters; the server can require more. Common passwords and the email address are rejected.
     #[oai(validator(min_length = 8, max_length = 128))]
     pub password: Password,
-    /// What to call the user; left out, the part of the email address before the `@`.
+    /// Display name, 1 to 100 characters. Default: the part of the email address before the `@`.
     #[oai(validator(min_length = 1, max_length = 100))]
     pub name: Option<String>,
 }
 
-impl Example for Registration {
-    fn example() -> Self {
-        Self { email: "grace@example.com".into(), password: "harbour-lantern-42".into(), name: Some("Grace".into()) }
-    }
-}
+example! { Registration {
+    email: "grace@example.com".into(), password: "harbour-lantern-42".into(), name: Some("Grace".into()),
+} }
 
-/// Proves who one is.
+/// Email address and password.
 #[derive(Clone, Debug, Deserialize, Object)]
 #[oai(example)]
 pub struct Credentials {
-    /// The account's email address.
+    /// Email address of the account.
     pub email: EmailAddress,
-    /// The account's password.
+    /// Password of the account.
     #[oai(validator(min_length = 1, max_length = 128))]
     pub password: Password,
 }
 
-impl Example for Credentials {
-    fn example() -> Self {
-        Self { email: "demo@example.com".into(), password: Password::example() }
-    }
-}
+example! { Credentials { email: "demo@example.com".into(), password: Password::example() } }
 
-/// Continues a session.
+/// A request to refresh a session.
 #[derive(Clone, Debug, Deserialize, Object)]
 #[oai(example)]
 pub struct SessionRefresh {
-    /// The refresh token of the last answer; each is good for one use.
+    /// Refresh token of the latest response, valid for one use.
     #[oai(validator(min_length = 1, max_length = 128))]
     pub refresh_token: Password,
 }
 
-impl Example for SessionRefresh {
-    fn example() -> Self {
-        Self { refresh_token: EXAMPLE_REFRESH_TOKEN.into() }
-    }
-}
+example! { SessionRefresh { refresh_token: EXAMPLE_REFRESH_TOKEN.into() } }
 
 const EXAMPLE_REFRESH_TOKEN: &str = "kJ3v0m7wq2Yx5sT8uB1nR4cE6gH9aZ0dF2iL5oP8qWs";
 
-/// How an access token is sent (RFC 6750).
+/// Type of an access token (RFC 6750).
 #[derive(Clone, Copy, Debug, Enum, Serialize)]
 pub enum TokenType {
-    /// As `Authorization: Bearer <access_token>`.
+    /// Send the token as `Authorization: Bearer <access_token>`.
     Bearer,
 }
 
-/// A session: what to authenticate with, and for how long.
+/// A session with its tokens and their lifetimes.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct AuthSession {
-    /// A JWT; send it as `Authorization: Bearer <access_token>`.
+    /// Access token, a JWT. Send it as `Authorization: Bearer <access_token>`.
     #[oai(validator(max_length = 4096))]
     pub access_token: String,
-    /// How to send the access token.
+    /// Type of the access token.
     pub token_type: TokenType,
-    /// Seconds until the access token ends.
+    /// Lifetime of the access token in seconds.
     #[oai(validator(minimum(value = "1")))]
     pub expires_in: i64,
-    /// Opaque; exchange it for the next session with `refreshSession`.
+    /// Refresh token, opaque. Exchange it for new tokens with `refreshSession`.
     #[oai(validator(max_length = 128))]
     pub refresh_token: String,
-    /// Seconds until the refresh token ends.
+    /// Lifetime of the refresh token in seconds.
     #[oai(validator(minimum(value = "1")))]
     pub refresh_expires_in: i64,
-    /// Whose session it is.
+    /// The user of the session.
     pub user: User,
 }
 
-impl Example for AuthSession {
-    fn example() -> Self {
-        Self {
-            access_token: "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIyIn0.c2lnbmF0dXJl".into(),
-            token_type: TokenType::Bearer,
-            expires_in: 900,
-            refresh_token: EXAMPLE_REFRESH_TOKEN.into(),
-            refresh_expires_in: 2_592_000,
-            user: User::example(),
-        }
-    }
-}
+example! { AuthSession {
+    access_token: "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIyIn0.c2lnbmF0dXJl".into(),
+    token_type: TokenType::Bearer, expires_in: 900, refresh_token: EXAMPLE_REFRESH_TOKEN.into(),
+    refresh_expires_in: 2_592_000, user: User::example(),
+} }
 
-/// A new password for the account that is logged in.
+/// A new password for your account.
 #[derive(Clone, Debug, Deserialize, Object)]
 #[oai(example)]
 pub struct PasswordChange {
-    /// The password until now.
+    /// Current password.
     #[oai(validator(min_length = 1, max_length = 128))]
     pub current_password: Password,
-    /// The password from now on: 8 to 128 characters of any kind, not a common password and not the email address.
+    /// New password, 8 to 128 characters. Common passwords and the email address are rejected.
     #[oai(validator(min_length = 8, max_length = 128))]
     pub new_password: Password,
 }
 
-impl Example for PasswordChange {
-    fn example() -> Self {
-        Self { current_password: Password::example(), new_password: "harbour-lantern-42".into() }
-    }
-}
+example! { PasswordChange { current_password: Password::example(), new_password: "harbour-lantern-42".into() } }
 
-/// Asks for a mail with a single-use token.
+/// A request for a password reset email.
 #[derive(Clone, Debug, Deserialize, Object)]
 #[oai(example)]
 pub struct PasswordResetRequest {
-    /// The account's email address.
+    /// Email address of the account.
     pub email: EmailAddress,
 }
 
-impl Example for PasswordResetRequest {
-    fn example() -> Self {
-        Self { email: "demo@example.com".into() }
-    }
-}
+example! { PasswordResetRequest { email: "demo@example.com".into() } }
 
-/// A new password for the account that was mailed a token.
+/// A new password with the token from a password reset email.
 #[derive(Clone, Debug, Deserialize, Object)]
 #[oai(example)]
 pub struct PasswordReset {
-    /// The token from the mail.
+    /// Token from the email.
     #[oai(validator(min_length = 1, max_length = 128))]
     pub token: Password,
-    /// The password from now on: 8 to 128 characters of any kind, not a common password and not the email address.
+    /// New password, 8 to 128 characters. Common passwords and the email address are rejected.
     #[oai(validator(min_length = 8, max_length = 128))]
     pub new_password: Password,
 }
 
-impl Example for PasswordReset {
-    fn example() -> Self {
-        Self { token: EXAMPLE_REFRESH_TOKEN.into(), new_password: "harbour-lantern-42".into() }
-    }
-}
+example! { PasswordReset { token: EXAMPLE_REFRESH_TOKEN.into(), new_password: "harbour-lantern-42".into() } }

@@ -1,81 +1,64 @@
 //! Bucketlists.
 
-use poem_openapi::{Object, types::Example};
+use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
 
 use super::{example_time, some};
 use crate::values::{Id, Nullable, Timestamp};
 
-/// A list of things its owner wants to do in life.
+/// A named list of things that its owner wants to do.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct Bucketlist {
-    /// Identifies the bucketlist.
+    /// ID of the bucketlist.
     pub id: Id,
-    /// Its name, unique among its owner's bucketlists.
+    /// Name, unique among the bucketlists of its owner.
     #[oai(validator(max_length = 100))]
     pub name: String,
-    /// What it is about.
+    /// Description.
     #[oai(validator(max_length = 1000))]
     pub description: Nullable<String>,
-    /// How many items it has.
+    /// Number of items.
     #[oai(validator(minimum(value = "0")))]
     pub items_total: i64,
-    /// How many of them are done.
+    /// Number of completed items.
     #[oai(validator(minimum(value = "0")))]
     pub items_done: i64,
-    /// When it was made.
+    /// Time of creation.
     pub created_at: Timestamp,
-    /// When its name or description was last changed.
+    /// Time of the last change to the name or the description.
     pub updated_at: Timestamp,
 }
 
-impl Example for Bucketlist {
-    fn example() -> Self {
-        Self {
-            id: Id(1),
-            name: "See the world".into(),
-            description: some("Places to stand in once."),
-            items_total: 5,
-            items_done: 1,
-            created_at: example_time(),
-            updated_at: example_time(),
-        }
-    }
-}
+example! { Bucketlist {
+    id: Id(1), name: "See the world".into(), description: some("Places to stand in once."), items_total: 5,
+    items_done: 1, created_at: example_time(), updated_at: example_time(),
+} }
 
-/// What to make a bucketlist from.
+/// A new bucketlist.
 #[derive(Clone, Debug, Deserialize, Object)]
 #[oai(example)]
 pub struct BucketlistCreate {
-    /// Its name, unique among your bucketlists.
+    /// Name, unique among your bucketlists. 1 to 100 characters.
     #[oai(validator(min_length = 1, max_length = 100))]
     pub name: String,
-    /// What it is about; may have several lines.
+    /// Description, up to 1,000 characters. Can contain line breaks.
     #[oai(nullable, validator(max_length = 1000))]
     pub description: Option<String>,
 }
 
-impl Example for BucketlistCreate {
-    fn example() -> Self {
-        Self { name: "Learn the cello".into(), description: Some("One piece a year.".into()) }
-    }
-}
+example! { BucketlistCreate { name: "Learn the cello".into(), description: Some("One piece a year.".into()) } }
 
-/// What a bucketlist becomes; a description left out becomes null.
+/// The new content of a bucketlist. An omitted description becomes null.
 #[derive(Clone, Debug, Deserialize, Object)]
 #[oai(example)]
 pub struct BucketlistReplace {
-    /// Its name, unique among your bucketlists.
+    /// Name, unique among your bucketlists. 1 to 100 characters.
     #[oai(validator(min_length = 1, max_length = 100))]
     pub name: String,
-    /// What it is about; may have several lines.
+    /// Description, up to 1,000 characters. Can contain line breaks.
     #[oai(nullable, validator(max_length = 1000))]
     pub description: Option<String>,
 }
 
-impl Example for BucketlistReplace {
-    fn example() -> Self {
-        Self { name: "See the world".into(), description: Some("Places to stand in once.".into()) }
-    }
-}
+example! { BucketlistReplace { name: "See the world".into(), description: Some("Places to stand in once.".into()) } }

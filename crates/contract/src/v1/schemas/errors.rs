@@ -1,79 +1,79 @@
-//! The `error` envelope: the body of every answer that is not a success.
+//! The body of error responses.
 
 use document::Location;
-use poem_openapi::{Object, types::Example};
+use poem_openapi::Object;
 use serde::Serialize;
 
 pub use crate::rules::EXAMPLE_REQUEST_ID;
 use crate::{
     ApiError, ErrorCode,
-    values::{Nullable, shortened},
+    values::{Nullable, truncate},
 };
 
-/// As the schemas below say it.
+/// Maximum length of texts in the schemas below.
 const MAX_TEXT: usize = 1000;
 
-/// The body of every answer that is not a success.
+/// The body of an error response.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct ErrorEnvelope {
-    /// What went wrong.
+    /// The error.
     pub error: Failure,
 }
 
-/// What went wrong.
+/// An error.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct Failure {
-    /// Why, for machines; stable.
+    /// Error code for programs. Codes do not change.
     pub code: ErrorCode,
-    /// What happened and what to do, for people. Do not parse it.
+    /// Message for people. It can change; do not parse it.
     #[oai(validator(max_length = 1000))]
     pub message: String,
-    /// Everything that is wrong with the request; empty where nothing in particular is.
+    /// All violations in the request; empty for other errors.
     #[oai(validator(max_items = 1000))]
     pub details: Vec<FailureDetail>,
-    /// After how many seconds to try again, where waiting helps.
+    /// Seconds to wait before repeating the request; null if waiting does not help.
     #[oai(validator(minimum(value = "0")))]
     pub retry_after: Nullable<i64>,
-    /// Names the request; quote it when you ask for help.
+    /// Request ID. Include it in support requests.
     #[oai(validator(max_length = 128))]
     pub request_id: String,
 }
 
-/// One thing that is wrong with the request.
+/// One violation in a request.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct FailureDetail {
-    /// A JSON pointer into the body (`/name`), or the name of a parameter.
+    /// JSON pointer into the body (`/name`), or name of the parameter.
     #[oai(validator(max_length = 1000))]
     pub field: String,
-    /// What kind of wrong, for machines: `TOO_LONG`, `REQUIRED`, `UNKNOWN_FIELD`, …
+    /// Code for programs, for example `TOO_LONG`, `REQUIRED` or `UNKNOWN_FIELD`.
     #[oai(validator(max_length = 100))]
     pub code: String,
-    /// What is wrong, for people.
+    /// Message for people.
     #[oai(validator(max_length = 1000))]
     pub message: String,
 }
 
 impl ErrorEnvelope {
-    /// The envelope of `error`.
+    /// Creates the body of an error response.
     #[must_use]
     pub fn new(error: &ApiError, request_id: &str) -> Self {
-        // Names of fields and parameters are the caller's, and as long as the caller likes.
+        // The names of fields and parameters come from the client and can have any length.
         let details = error.details.iter().take(document::MAX_VIOLATIONS).map(|detail| FailureDetail {
             field: match &detail.location {
-                Location::Body(place) | Location::Query(place) | Location::Path(place) | Location::Header(place) => {
-                    shortened(place, MAX_TEXT)
+                Location::Body(name) | Location::Query(name) | Location::Path(name) | Location::Header(name) => {
+                    truncate(name, MAX_TEXT)
                 }
             },
             code: detail.code.to_owned(),
-            message: shortened(&detail.message, MAX_TEXT),
+            message: truncate(&detail.message, MAX_TEXT),
         });
         Self {
             error: Failure {
                 code: error.code,
-                message: shortened(error.message(), MAX_TEXT),
+                message: truncate(error.message(), MAX_TEXT),
                 details: details.collect(),
                 retry_after: Nullable(error.retry_after.map(i64::from)),
                 request_id: request_id.to_owned(),
@@ -82,26 +82,13 @@ impl ErrorEnvelope {
     }
 }
 
-impl Example for FailureDetail {
-    fn example() -> Self {
-        Self { field: "/name".into(), code: "TOO_LONG".into(), message: "must have at most 100 characters".into() }
-    }
-}
+example! { FailureDetail {
+    field: "/name".into(), code: "TOO_LONG".into(), message: "must have at most 100 characters".into(),
+} }
 
-impl Example for Failure {
-    fn example() -> Self {
-        Self {
-            code: ErrorCode::ValidationFailed,
-            message: ErrorCode::ValidationFailed.message().to_owned(),
-            details: vec![FailureDetail::example()],
-            retry_after: Nullable(None),
-            request_id: EXAMPLE_REQUEST_ID.to_owned(),
-        }
-    }
-}
+example! { Failure {
+    code: ErrorCode::ValidationFailed, message: ErrorCode::ValidationFailed.message().to_owned(),
+    details: vec![FailureDetail::example()], retry_after: Nullable(None), request_id: EXAMPLE_REQUEST_ID.to_owned(),
+} }
 
-impl Example for ErrorEnvelope {
-    fn example() -> Self {
-        Self { error: Failure::example() }
-    }
-}
+example! { ErrorEnvelope { error: Failure::example() } }

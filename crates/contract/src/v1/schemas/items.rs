@@ -1,112 +1,90 @@
 //! Items of bucketlists.
 
 use chrono::NaiveDate;
-use poem_openapi::{Object, types::Example};
+use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
 
 use super::{example_time, some};
 use crate::values::{Date, Id, Nullable, Timestamp};
 
-/// One thing to do in life.
+/// An entry of a bucketlist.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct Item {
-    /// Identifies the item.
+    /// ID of the item.
     pub id: Id,
-    /// The bucketlist it is in.
+    /// ID of the bucketlist that contains the item.
     pub bucketlist_id: Id,
-    /// What to do.
+    /// Name.
     #[oai(validator(max_length = 200))]
     pub name: String,
-    /// More about it.
+    /// Description.
     #[oai(validator(max_length = 4000))]
     pub description: Nullable<String>,
-    /// Whether it is done.
+    /// Whether the item is completed.
     pub done: bool,
-    /// When it was done.
+    /// Time of completion; null if the item is not completed.
     pub done_at: Nullable<Timestamp>,
-    /// Until when to do it.
+    /// Due date.
     pub due_on: Nullable<Date>,
-    /// When it was made.
+    /// Time of creation.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// Time of the last change.
     pub updated_at: Timestamp,
 }
 
-impl Example for Item {
-    fn example() -> Self {
-        Self {
-            id: Id(1),
-            bucketlist_id: Id(1),
-            name: "Watch the northern lights".into(),
-            description: some("Tromsø, away from the town."),
-            done: false,
-            done_at: Nullable(None),
-            due_on: Nullable(example_date()),
-            created_at: example_time(),
-            updated_at: example_time(),
-        }
-    }
-}
+example! { Item {
+    id: Id(1), bucketlist_id: Id(1), name: "Watch the northern lights".into(),
+    description: some("Tromsø, away from the town."), done: false, done_at: Nullable(None),
+    due_on: Nullable(example_date()), created_at: example_time(), updated_at: example_time(),
+} }
 
 fn example_date() -> Option<Date> {
     NaiveDate::from_ymd_opt(2027, 2, 1).map(Date)
 }
 
-/// What to make an item from.
+/// A new item.
 #[derive(Clone, Debug, Deserialize, Object)]
 #[oai(example)]
 pub struct ItemCreate {
-    /// What to do.
+    /// Name, 1 to 200 characters.
     #[oai(validator(min_length = 1, max_length = 200))]
     pub name: String,
-    /// More about it; may have several lines.
+    /// Description, up to 4,000 characters. Can contain line breaks.
     #[oai(nullable, validator(max_length = 4000))]
     pub description: Option<String>,
-    /// Whether it is done already; left out, it is not.
+    /// Whether the item is completed. Default: false.
     #[serde(default)]
     pub done: Option<bool>,
-    /// Until when to do it.
+    /// Due date.
     #[oai(nullable)]
     pub due_on: Option<Date>,
 }
 
-impl Example for ItemCreate {
-    fn example() -> Self {
-        Self {
-            name: "Walk the Camino".into(),
-            description: Some("From Saint-Jean-Pied-de-Port.".into()),
-            done: Some(false),
-            due_on: example_date(),
-        }
-    }
-}
+example! { ItemCreate {
+    name: "Walk the Camino".into(), description: Some("From Saint-Jean-Pied-de-Port.".into()), done: Some(false),
+    due_on: example_date(),
+} }
 
-/// What an item becomes; a field left out becomes null, `done` becomes false.
+/// The new content of an item. Omitted fields become null, and an omitted `done` becomes false.
 #[derive(Clone, Debug, Deserialize, Object)]
 #[oai(example)]
 pub struct ItemReplace {
-    /// What to do.
+    /// Name, 1 to 200 characters.
     #[oai(validator(min_length = 1, max_length = 200))]
     pub name: String,
-    /// More about it; may have several lines.
+    /// Description, up to 4,000 characters. Can contain line breaks.
     #[oai(nullable, validator(max_length = 4000))]
     pub description: Option<String>,
-    /// Whether it is done. Becoming done sets `done_at`, becoming undone clears it.
+    /// Whether the item is completed. Changing it to true sets `done_at`, changing it to false clears `done_at`.
     #[serde(default)]
     pub done: Option<bool>,
-    /// Until when to do it.
+    /// Due date.
     #[oai(nullable)]
     pub due_on: Option<Date>,
 }
 
-impl Example for ItemReplace {
-    fn example() -> Self {
-        Self {
-            name: "Watch the northern lights".into(),
-            description: Some("Tromsø, away from the town.".into()),
-            done: Some(true),
-            due_on: example_date(),
-        }
-    }
-}
+example! { ItemReplace {
+    name: "Watch the northern lights".into(), description: Some("Tromsø, away from the town.".into()), done: Some(true),
+    due_on: example_date(),
+} }

@@ -1,4 +1,4 @@
-//! The schemas of v1. Requests and responses are different types; examples name the seeded data.
+//! Schemas of v1. Requests and responses have separate types. Examples refer to the seed data.
 
 mod accounts;
 mod bucketlists;
@@ -16,7 +16,7 @@ pub use users::*;
 
 use crate::values::{Nullable, Timestamp};
 
-/// When the seeded data was made, in the examples: 2026-01-01.
+/// Creation time of the seed data: 2026-01-01.
 pub(crate) fn example_time() -> Timestamp {
     Timestamp::from_micros(1_767_225_600_000_000)
 }

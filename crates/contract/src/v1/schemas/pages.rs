@@ -1,4 +1,4 @@
-//! Offset pages: rows, totals, and the links to walk them.
+//! Pages of offset pagination: results, totals and links.
 
 use poem_openapi::{Object, types::Example};
 use serde::Serialize;
@@ -6,48 +6,44 @@ use serde::Serialize;
 use super::{Bucketlist, Item, User};
 use crate::values::Nullable;
 
-/// Where a page stands in its list.
+/// Position of a page in its list.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct PageMeta {
-    /// The number of this page, from 1.
+    /// Number of this page, starting at 1.
     #[oai(validator(minimum(value = "1")))]
     pub page: i64,
-    /// How many rows a page has at most.
+    /// Maximum number of results per page.
     #[oai(validator(minimum(value = "1"), maximum(value = "100")))]
     pub per_page: i64,
-    /// How many rows there are in all.
+    /// Total number of results.
     #[oai(validator(minimum(value = "0")))]
     pub total: i64,
-    /// How many pages there are in all.
+    /// Total number of pages.
     #[oai(validator(minimum(value = "0")))]
     pub pages: i64,
 }
 
-impl Example for PageMeta {
-    fn example() -> Self {
-        Self { page: 1, per_page: 20, total: 1, pages: 1 }
-    }
-}
+example! { PageMeta { page: 1, per_page: 20, total: 1, pages: 1 } }
 
-/// Where to go from a page: paths on this server.
+/// Links to other pages, as paths on this server.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct PageLinks {
-    /// This page.
+    /// Path of this page.
     #[oai(rename = "self", validator(max_length = 8192))]
     #[serde(rename = "self")]
     pub this: String,
-    /// The first page.
+    /// Path of the first page.
     #[oai(validator(max_length = 8192))]
     pub first: String,
-    /// The page before, if there is one.
+    /// Path of the previous page; null on the first page.
     #[oai(validator(max_length = 8192))]
     pub prev: Nullable<String>,
-    /// The page after, if there is one.
+    /// Path of the next page; null on the last page.
     #[oai(validator(max_length = 8192))]
     pub next: Nullable<String>,
-    /// The last page.
+    /// Path of the last page.
     #[oai(validator(max_length = 8192))]
     pub last: String,
 }
@@ -71,12 +67,12 @@ macro_rules! page {
         #[derive(Clone, Debug, Object, Serialize)]
         #[oai(example)]
         pub struct $name {
-            /// The rows of this page.
+            /// The results on this page.
             #[oai(validator(max_items = 100))]
             pub data: Vec<$row>,
-            /// Where the page stands in its list.
+            /// Position of the page in its list.
             pub meta: PageMeta,
-            /// Where to go from here.
+            /// Links to other pages.
             pub links: PageLinks,
         }
 
@@ -89,14 +85,14 @@ macro_rules! page {
 }
 
 page! {
-    /// One page of your bucketlists, the oldest first.
+    /// A page of bucketlists, oldest first.
     BucketlistPage of Bucketlist at "/v1/bucketlists"
 }
 page! {
-    /// One page of a bucketlist's items, the oldest first.
+    /// A page of items, oldest first.
     ItemPage of Item at "/v1/bucketlists/1/items"
 }
 page! {
-    /// One page of the users, the oldest first.
+    /// A page of users, oldest first.
     UserPage of User at "/v1/users"
 }

@@ -1,104 +1,83 @@
-//! Users, as others and they themselves see them.
+//! User accounts.
 
-use poem_openapi::{Enum, Object, types::Example};
+use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
 
 use super::{Password, example_time};
 use crate::values::{EmailAddress, Id, Timestamp};
 
-/// What an account may do.
+/// Role of an account.
 #[derive(Clone, Copy, Debug, Deserialize, Enum, PartialEq, Eq, Serialize)]
 #[oai(rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// Works on its own data.
+    /// Access to the user's own data.
     User,
-    /// Manages the accounts, too.
+    /// Additionally, management of all accounts.
     Admin,
 }
 
-/// An account.
+/// A user account.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct User {
-    /// Identifies the user.
+    /// ID of the user.
     pub id: Id,
-    /// Where mail goes; unique, compared without case.
+    /// Email address, unique. The comparison is case-insensitive.
     pub email: EmailAddress,
-    /// What to call the user.
+    /// Display name.
     #[oai(validator(max_length = 100))]
     pub name: String,
-    /// What the account may do.
+    /// Role of the account.
     pub role: Role,
-    /// Whether an administrator has disabled the account.
+    /// Whether the account is disabled by an administrator.
     pub disabled: bool,
-    /// When the account was made.
+    /// Time of creation.
     pub created_at: Timestamp,
-    /// When the account was last changed.
+    /// Time of the last change.
     pub updated_at: Timestamp,
 }
 
-impl Example for User {
-    fn example() -> Self {
-        Self {
-            id: Id(2),
-            email: "demo@example.com".into(),
-            name: "Demo".into(),
-            role: Role::User,
-            disabled: false,
-            created_at: example_time(),
-            updated_at: example_time(),
-        }
-    }
-}
+example! { User {
+    id: Id(2), email: "demo@example.com".into(), name: "Demo".into(), role: Role::User, disabled: false,
+    created_at: example_time(), updated_at: example_time(),
+} }
 
-/// What to change of one's own account; a field left out stays as it is.
+/// Changes to your account. Omitted fields keep their value.
 #[derive(Clone, Debug, Deserialize, Object)]
 #[oai(example)]
 pub struct MePatch {
-    /// What to call the user.
+    /// Display name, 1 to 100 characters.
     #[oai(validator(min_length = 1, max_length = 100))]
     pub name: Option<String>,
-    /// The new email address; needs `current_password`.
+    /// New email address. Requires `current_password`.
     pub email: Option<EmailAddress>,
-    /// The current password, required when the email address changes.
+    /// Current password; required to change the email address.
     #[oai(validator(min_length = 1, max_length = 128))]
     pub current_password: Option<Password>,
 }
 
-impl Example for MePatch {
-    fn example() -> Self {
-        Self { name: Some("Demo".into()), email: None, current_password: None }
-    }
-}
+example! { MePatch { name: Some("Demo".into()), email: None, current_password: None } }
 
-/// What an administrator may change of an account; a field left out stays as it is.
+/// Changes to a user account by an administrator. Omitted fields keep their value.
 #[derive(Clone, Debug, Deserialize, Object)]
 #[oai(example)]
 pub struct UserPatch {
-    /// What the account may do.
+    /// Role of the account.
     pub role: Option<Role>,
-    /// Whether the account is disabled. Disabling ends all its sessions.
+    /// Whether the account is disabled. Disabling it ends all its sessions.
     pub disabled: Option<bool>,
 }
 
-impl Example for UserPatch {
-    fn example() -> Self {
-        Self { role: Some(Role::User), disabled: Some(false) }
-    }
-}
+example! { UserPatch { role: Some(Role::User), disabled: Some(false) } }
 
-/// Confirms the deletion of one's own account.
+/// Confirmation of the deletion of your account.
 #[derive(Clone, Debug, Deserialize, Object)]
 #[oai(example)]
 pub struct AccountDeletion {
-    /// The account's password.
+    /// Password of the account.
     #[oai(validator(min_length = 1, max_length = 128))]
     pub password: Password,
 }
 
-impl Example for AccountDeletion {
-    fn example() -> Self {
-        Self { password: Password::example() }
-    }
-}
+example! { AccountDeletion { password: Password::example() } }

@@ -1,104 +1,63 @@
-//! Everybody's accounts, for administrators.
+//! User accounts, for administrators.
 
-use endpoints::endpoints;
-use poem_openapi::param::{Path, Query};
+use super::*;
+use crate::v2::schemas::{Role, User, UserPage, UserPatch};
 
-use super::Tag;
-use crate::{
-    Admin, ErrorCode, Json, Operation,
-    caller::Client,
-    listing::{Format, ListResponse},
-    v2::{
-        IfMatch, IfNoneMatch, ProblemResponse,
-        parameters::{Cursor, Include, Sort},
-        responses::{NoContent, Retrieved, Updated},
-        schemas::{Role, User, UserPage, UserPatch},
-    },
-    values::{Id, SearchText, Timestamp},
-};
-
-/// Everybody's accounts, for administrators.
+/// User accounts, for administrators.
 #[endpoints(AdminUserRoutes, prefix_path = "/admin/users", tag = "Tag::Admin", operation = "Operation")]
 pub trait AdminUserEndpoints: Send + Sync + 'static {
-    /// List the users.
+    /// List users
     ///
-    /// For administrators. As JSON a page; as CSV or NDJSON all of them, unless `per_page` is given.
+    /// Returns all user accounts, one page at a time. As CSV or NDJSON, streams all of them unless `per_page` is set. For
+    /// administrators only.
     #[oai(path = "/", method = "get", operation_id = "listUsers")]
-    #[operation(errors(&[ErrorCode::InvalidCursor, ErrorCode::InvalidHeader]))]
+    #[operation(returns("A page of users; as CSV or NDJSON, one row per user."))]
     async fn list(
         &self,
         caller: Admin,
         format: Format,
-        /// Where to go on: from `links.next` of the page before. Empty begins.
         cursor: Query<Option<Cursor>>,
-        /// How many rows a page has at most: 20 unless given; more than 100 counts as 100.
-        #[oai(validator(minimum(value = "1"), maximum(value = "2147483647")))]
-        per_page: Query<Option<i32>>,
-        /// In which order: `created_at` (unless given), `updated_at` or `name` (by code point), with `-` before it backwards.
+        per_page: Query<Option<PerPage>>,
         sort: Query<Option<Sort>>,
-        /// Only users whose email address or name contains this, compared without case.
+        /// Returns only users whose email address or name contains this text. Case-insensitive.
         q: Query<Option<SearchText>>,
-        /// Only users of this role.
+        /// Returns only users with this role.
         role: Query<Option<Role>>,
-        /// Only users who are disabled, or who are not.
+        /// Returns only disabled (`true`) or only enabled (`false`) accounts.
         disabled: Query<Option<bool>>,
-        /// Only users made after this instant.
+        /// Returns only users created after this timestamp.
         created_after: Query<Option<Timestamp>>,
-        /// `total`: how many rows there are in all.
-        #[oai(explode = false, default, validator(max_items = 10))]
-        include: Query<Vec<Include>>,
-        /// The tags of what you have already: 304 if it is still the same.
-        #[oai(name = "If-None-Match")]
+        #[oai(explode = false, default, validator(max_items = 10))] include: Query<Vec<Include>>,
         if_none_match: IfNoneMatch,
-    ) -> Result<ListResponse<UserPage>, ProblemResponse>;
+    ) -> Result<ListResponse<UserPage>>;
 
-    /// Fetch a user.
+    /// Retrieve a user
     ///
-    /// For administrators.
+    /// Returns one user account. For administrators only.
     #[oai(path = "/:user_id", method = "get", operation_id = "getUser")]
-    #[operation(errors(&[ErrorCode::UserNotFound, ErrorCode::InvalidHeader]))]
-    async fn get(
-        &self,
-        caller: Admin,
-        /// The user.
-        user_id: Path<Id>,
-        /// The tags of what you have already: 304 if it is still the same.
-        #[oai(name = "If-None-Match")]
-        if_none_match: IfNoneMatch,
-    ) -> Result<Retrieved<User>, ProblemResponse>;
+    #[operation(returns("The requested user."), errors(&[ErrorCode::UserNotFound]))]
+    async fn get(&self, caller: Admin, user_id: Path<Id>, if_none_match: IfNoneMatch) -> Result<Retrieved<User>>;
 
-    /// Change a user.
+    /// Update a user
     ///
-    /// For administrators: the role, and whether the account is disabled. The last active administrator stays one.
+    /// Changes the role of a user, or disables or enables the account. Omitted fields keep their value. The last active
+    /// administrator cannot be demoted or disabled. For administrators only.
     #[oai(path = "/:user_id", method = "patch", operation_id = "updateUser")]
-    #[operation(errors(&[ErrorCode::UserNotFound, ErrorCode::LastAdmin, ErrorCode::InvalidHeader]))]
-    #[operation(conditional())]
+    #[operation(returns("The updated user."), errors(&[ErrorCode::UserNotFound, ErrorCode::LastAdmin]))]
     async fn update(
         &self,
         caller: Admin,
         client: Client,
-        /// The user.
         user_id: Path<Id>,
-        /// The tag of the state you mean to change: 412 if it is no longer that one.
-        #[oai(name = "If-Match")]
         if_match: IfMatch,
         body: Json<UserPatch>,
-    ) -> Result<Updated<User>, ProblemResponse>;
+    ) -> Result<Updated<User>>;
 
-    /// Delete a user.
+    /// Delete a user
     ///
-    /// For administrators. Deletes the account with all its bucketlists, items and sessions, at once and for good.
+    /// Permanently deletes a user account with all its bucketlists, items and sessions. The last active administrator cannot
+    /// be deleted. For administrators only.
     #[oai(path = "/:user_id", method = "delete", operation_id = "deleteUser")]
-    #[operation(errors(&[ErrorCode::UserNotFound, ErrorCode::LastAdmin, ErrorCode::InvalidHeader]))]
-    #[operation(conditional())]
-    async fn delete(
-        &self,
-        caller: Admin,
-        client: Client,
-        /// The user.
-        user_id: Path<Id>,
-        /// The tag of the state you mean to delete: 412 if it is no longer that one.
-        #[oai(name = "If-Match")]
-        if_match: IfMatch,
-    ) -> Result<NoContent, ProblemResponse>;
+    #[operation(returns("The user was deleted."), errors(&[ErrorCode::UserNotFound, ErrorCode::LastAdmin]))]
+    async fn delete(&self, caller: Admin, client: Client, user_id: Path<Id>, if_match: IfMatch) -> Result<NoContent>;
 }

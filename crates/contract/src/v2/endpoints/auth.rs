@@ -1,145 +1,107 @@
-//! Accounts, sessions and passwords.
+//! Registration, login, sessions and passwords.
 
-use endpoints::endpoints;
-use poem_openapi::param::{Path, Query};
-
-use super::Tag;
-use crate::{
-    ErrorCode, Json, Operation, User,
-    caller::Client,
-    operation::Limit,
-    v2::{
-        IdempotencyKey, IfNoneMatch, ProblemResponse,
-        parameters::Cursor,
-        responses::{Accepted, Answered, NoContent, PageResponse, SessionCreated},
-        schemas::{
-            AuthSession, Credentials, PasswordChange, PasswordReset, PasswordResetRequest, Registration, SessionPage,
-            SessionRefresh,
-        },
-    },
-    values::Id,
+use super::*;
+use crate::v2::schemas::{
+    AuthSession, Credentials, PasswordChange, PasswordReset, PasswordResetRequest, Registration, SessionPage,
+    SessionRefresh,
 };
 
-/// Accounts, sessions and passwords.
+/// Registration, login, sessions and passwords.
 #[endpoints(AuthRoutes, prefix_path = "/auth", tag = "Tag::Auth", operation = "Operation")]
 pub trait AuthEndpoints: Send + Sync + 'static {
-    /// Make an account.
+    /// Create an account
     ///
-    /// The account is logged in at once: the answer is its first session. With an `Idempotency-Key` the account is made once,
-    /// however often the request is sent within 24 hours; no token is kept, so that each repetition opens another session.
+    /// Registers a user and opens the first session. With an `Idempotency-Key`, repeating the request within 24 hours does
+    /// not create another account. Tokens are not stored, so each repetition opens a new session.
     #[oai(path = "/register", method = "post", operation_id = "register")]
-    #[operation(
-        errors(&[ErrorCode::EmailTaken, ErrorCode::InvalidHeader, ErrorCode::IdempotencyKeyReused]),
-        limit(Limit::Register)
-    )]
+    #[operation(public(), returns("The first session of the created account."), carries_tokens())]
+    #[operation(new_password("/password"), errors(&[ErrorCode::EmailTaken]), limit(Limit::Register))]
+    #[operation(never(&[ErrorCode::IdempotencyKeyInFlight]))]
     async fn register(
         &self,
         client: Client,
-        /// A name of your choice for this creation: sent again, the request makes no other account.
-        #[oai(name = "Idempotency-Key")]
-        key: IdempotencyKey,
+        /// Unique key for this request, for example a UUID. Repeating the request with the same key does not create another
+        /// account.
+        idempotency_key: IdempotencyKey,
         body: Json<Registration>,
-    ) -> Result<SessionCreated<AuthSession>, ProblemResponse>;
+    ) -> Result<SessionCreated<AuthSession>>;
 
-    /// Log in.
+    /// Log in
     ///
-    /// Exchanges an email address and a password for a session. The answer to an unknown account and to a wrong
-    /// password is the same. Attempts are limited for each address, and for each account, existing or not, from addresses
-    /// that have not logged in to it before: whoever has is not locked out by others who guess.
+    /// Exchanges an email address and a password for a session. An unknown email address and a wrong password return the
+    /// same error. Attempts are rate-limited per client address. Attempts from addresses that have not logged in to the
+    /// account before are also limited per account, so that they do not lock out its user.
     #[oai(path = "/login", method = "post", operation_id = "login")]
-    #[operation(errors(&[ErrorCode::InvalidCredentials, ErrorCode::AccountDisabled]), limit(Limit::Login))]
-    async fn login(&self, client: Client, body: Json<Credentials>) -> Result<Answered<AuthSession>, ProblemResponse>;
+    #[operation(public(), returns("The new session."), carries_tokens(), limit(Limit::Login))]
+    #[operation(errors(&[ErrorCode::InvalidCredentials, ErrorCode::AccountDisabled]))]
+    async fn login(&self, client: Client, body: Json<Credentials>) -> Result<Json<AuthSession>>;
 
-    /// Continue a session.
+    /// Refresh a session
     ///
-    /// Exchanges the refresh token for a new access token and the next refresh token. A refresh token is good for one
-    /// use: using one again ends the session, because somebody else may have it. A repetition within ten seconds gets
-    /// the same next token, so that two windows of one user do not log each other out.
+    /// Exchanges a refresh token for a new access token and the next refresh token. A refresh token is valid for one use.
+    /// Using it again ends the session, because the token may have been stolen. Within ten seconds, a repeated request
+    /// returns the same refresh token, so that parallel requests of one client do not end the session.
     #[oai(path = "/refresh", method = "post", operation_id = "refreshSession")]
-    #[operation(errors(&[ErrorCode::InvalidRefreshToken, ErrorCode::AccountDisabled]), limit(Limit::Refresh))]
-    async fn refresh(
-        &self,
-        client: Client,
-        body: Json<SessionRefresh>,
-    ) -> Result<Answered<AuthSession>, ProblemResponse>;
+    #[operation(public(), returns("The refreshed session."), carries_tokens(), limit(Limit::Refresh))]
+    #[operation(errors(&[ErrorCode::InvalidRefreshToken, ErrorCode::AccountDisabled]))]
+    async fn refresh(&self, client: Client, body: Json<SessionRefresh>) -> Result<Json<AuthSession>>;
 
-    /// Log out.
+    /// Log out
     ///
-    /// Ends the session: its access token is refused from the next request on, its refresh token is void.
+    /// Ends the session of the access token. Its access and refresh tokens are no longer accepted.
     #[oai(path = "/logout", method = "post", operation_id = "logout")]
-    async fn logout(&self, caller: User, client: Client) -> Result<NoContent, ProblemResponse>;
+    #[operation(returns("The session was ended."))]
+    async fn logout(&self, caller: User, client: Client) -> Result<NoContent>;
 
-    /// Change the password.
+    /// Change the password
     ///
-    /// Needs the current one; how often it may be tried is limited. All other sessions of the account end; this one goes
-    /// on.
+    /// Requires the current password; attempts are rate-limited. Ends all other sessions of the account.
     #[oai(path = "/password", method = "put", operation_id = "changePassword")]
-    #[operation(errors(&[ErrorCode::WrongPassword]), limit(Limit::Login))]
-    async fn change_password(
-        &self,
-        caller: User,
-        client: Client,
-        body: Json<PasswordChange>,
-    ) -> Result<NoContent, ProblemResponse>;
+    #[operation(returns("The password was changed."), errors(&[ErrorCode::WrongPassword]), limit(Limit::Login))]
+    #[operation(new_password("/new_password"))]
+    async fn change_password(&self, caller: User, client: Client, body: Json<PasswordChange>) -> Result<NoContent>;
 
-    /// Ask for a password reset.
+    /// Request a password reset
     ///
-    /// If an account has this email address, it is mailed a token for `confirmPasswordReset`. The answer and its time
-    /// are the same whether or not there is one. Requests are limited for each address and for each account, existing or
-    /// not.
+    /// Sends an email with a token for `confirmPasswordReset` if an account with this email address exists. The response and
+    /// its timing are the same if no account exists. Requests are rate-limited per client address and per email address.
     #[oai(path = "/password-reset", method = "post", operation_id = "requestPasswordReset")]
-    #[operation(limit(Limit::PasswordReset))]
-    async fn request_password_reset(
-        &self,
-        client: Client,
-        body: Json<PasswordResetRequest>,
-    ) -> Result<Accepted, ProblemResponse>;
+    #[operation(public(), returns("The request was accepted."), limit(Limit::PasswordReset))]
+    async fn request_password_reset(&self, client: Client, body: Json<PasswordResetRequest>) -> Result<Accepted>;
 
-    /// Set a password with a mailed token.
+    /// Confirm a password reset
     ///
-    /// A token is good for one use and a short time, ten minutes unless the operator gives more. All sessions of the account end.
+    /// Sets a new password with the token from the email. A token is valid once, by default for ten minutes. Ends all
+    /// sessions of the account.
     #[oai(path = "/password-reset/confirm", method = "post", operation_id = "confirmPasswordReset")]
+    #[operation(public(), returns("The password was changed."), new_password("/new_password"))]
     #[operation(errors(&[ErrorCode::InvalidResetToken]), limit(Limit::Login))]
-    async fn confirm_password_reset(
-        &self,
-        client: Client,
-        body: Json<PasswordReset>,
-    ) -> Result<NoContent, ProblemResponse>;
+    async fn confirm_password_reset(&self, client: Client, body: Json<PasswordReset>) -> Result<NoContent>;
 
-    /// List your sessions.
+    /// List sessions
     ///
-    /// The programs that are logged in to your account, the newest first.
+    /// Returns the active sessions of your account, newest first. End a session with `endSession`.
     #[oai(path = "/sessions", method = "get", operation_id = "listSessions")]
-    #[operation(errors(&[ErrorCode::InvalidCursor, ErrorCode::InvalidHeader]))]
+    #[operation(returns("A page of sessions."))]
     async fn list_sessions(
         &self,
         caller: User,
-        /// Where to go on: from `links.next` of the page before. Empty begins.
         cursor: Query<Option<Cursor>>,
-        /// How many rows a page has at most: 20 unless given; more than 100 counts as 100.
-        #[oai(validator(minimum(value = "1"), maximum(value = "2147483647")))]
-        per_page: Query<Option<i32>>,
-        /// The tags of what you have already: 304 if it is still the same.
-        #[oai(name = "If-None-Match")]
+        per_page: Query<Option<PerPage>>,
         if_none_match: IfNoneMatch,
-    ) -> Result<PageResponse<SessionPage>, ProblemResponse>;
+    ) -> Result<PageResponse<SessionPage>>;
 
-    /// End all your sessions.
+    /// End all sessions
     ///
-    /// This one, too: every program has to log in again.
+    /// Ends every session of your account, including the current one. All clients must log in again.
     #[oai(path = "/sessions", method = "delete", operation_id = "endSessions")]
-    async fn end_sessions(&self, caller: User, client: Client) -> Result<NoContent, ProblemResponse>;
+    #[operation(returns("All sessions were ended."))]
+    async fn end_sessions(&self, caller: User, client: Client) -> Result<NoContent>;
 
-    /// End a session.
+    /// End a session
     ///
-    /// Its access tokens are refused from the next request on, its refresh token is void.
+    /// Ends one session of your account. Its access and refresh tokens are no longer accepted.
     #[oai(path = "/sessions/:session_id", method = "delete", operation_id = "endSession")]
-    #[operation(errors(&[ErrorCode::SessionNotFound]))]
-    async fn end_session(
-        &self,
-        caller: User,
-        client: Client,
-        /// The session.
-        session_id: Path<Id>,
-    ) -> Result<NoContent, ProblemResponse>;
+    #[operation(returns("The session was ended."), errors(&[ErrorCode::SessionNotFound]))]
+    async fn end_session(&self, caller: User, client: Client, session_id: Path<Id>) -> Result<NoContent>;
 }

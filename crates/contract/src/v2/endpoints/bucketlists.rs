@@ -1,134 +1,97 @@
-//! Bucketlists. A caller sees only their own: somebody else's do not exist for them.
+//! Bucketlists. A caller sees only their own; any other ID is not found.
 
-use endpoints::endpoints;
-use poem_openapi::param::{Path, Query};
+use super::*;
+use crate::v2::schemas::{Bucketlist, BucketlistCreate, BucketlistPage, BucketlistPatch, BucketlistReplace};
 
-use super::Tag;
-use crate::{
-    ErrorCode, Json, Operation, User,
-    listing::{Format, ListResponse},
-    payload::MergePatch,
-    v2::{
-        IdempotencyKey, IfMatch, IfNoneMatch, ProblemResponse,
-        parameters::{BucketlistInclude, BucketlistListInclude, Cursor, Sort},
-        responses::{Created, NoContent, Retrieved, Updated},
-        schemas::{Bucketlist, BucketlistCreate, BucketlistPage, BucketlistPatch, BucketlistReplace},
-    },
-    values::{Id, SearchText, Timestamp},
-};
-
-/// The lists of what the caller wants to do in life.
+/// Named lists of things their owner wants to do.
 #[endpoints(BucketlistRoutes, prefix_path = "/bucketlists", tag = "Tag::Bucketlists", operation = "Operation")]
 pub trait BucketlistEndpoints: Send + Sync + 'static {
-    /// List your bucketlists.
+    /// List bucketlists
     ///
-    /// As JSON a page; as CSV or NDJSON all of them, unless `per_page` is given. Following `links.next` gives each row
-    /// once, whatever is added or deleted meanwhile.
+    /// Returns your bucketlists, one page at a time. As CSV or NDJSON, streams all of them unless `per_page` is set.
+    /// Following `links.next` returns each bucketlist once, even if others are created or deleted in the meantime.
     #[oai(path = "/", method = "get", operation_id = "listBucketlists")]
-    #[operation(errors(&[ErrorCode::InvalidCursor, ErrorCode::InvalidHeader]), cached())]
+    #[operation(returns("A page of bucketlists; as CSV or NDJSON, one row per bucketlist."), cached())]
     async fn list(
         &self,
         caller: User,
         format: Format,
-        /// Where to go on: from `links.next` of the page before. Empty begins.
         cursor: Query<Option<Cursor>>,
-        /// How many rows a page has at most: 20 unless given; more than 100 counts as 100.
-        #[oai(validator(minimum(value = "1"), maximum(value = "2147483647")))]
-        per_page: Query<Option<i32>>,
-        /// In which order: `created_at` (unless given), `updated_at` or `name` (by code point), with `-` before it backwards.
+        per_page: Query<Option<PerPage>>,
         sort: Query<Option<Sort>>,
-        /// Only bucketlists whose name or description contains this, compared without case.
+        /// Returns only bucketlists whose name or description contains this text. Case-insensitive.
         q: Query<Option<SearchText>>,
-        /// Only bucketlists made after this instant.
+        /// Returns only bucketlists created after this timestamp.
         created_after: Query<Option<Timestamp>>,
-        /// `total`: how many rows there are in all; `items`: the first 100 items of each.
+        /// Additional data: `total` adds the total number of results, `items` the first 100 items of each bucketlist.
         #[oai(explode = false, default, validator(max_items = 10))]
         include: Query<Vec<BucketlistListInclude>>,
-        /// The tags of what you have already: 304 if it is still the same.
-        #[oai(name = "If-None-Match")]
         if_none_match: IfNoneMatch,
-    ) -> Result<ListResponse<BucketlistPage>, ProblemResponse>;
+    ) -> Result<ListResponse<BucketlistPage>>;
 
-    /// Make a bucketlist.
+    /// Create a bucketlist
     ///
-    /// It is yours, and empty. With an `Idempotency-Key` it is made once, however often the request is sent.
+    /// Creates an empty bucketlist. Its name must be unique among your bucketlists. Add items with `createItem`.
     #[oai(path = "/", method = "post", operation_id = "createBucketlist")]
-    #[operation(errors(&[ErrorCode::BucketlistNameTaken]), idempotent())]
+    #[operation(returns("The created bucketlist."), errors(&[ErrorCode::BucketlistNameTaken]))]
     async fn create(
         &self,
         caller: User,
-        /// A name of your choice for this creation: the answer is kept for 24 hours and given again.
-        #[oai(name = "Idempotency-Key")]
-        key: IdempotencyKey,
+        idempotency_key: IdempotencyKey,
         body: Json<BucketlistCreate>,
-    ) -> Result<Created<Bucketlist>, ProblemResponse>;
+    ) -> Result<Created<Bucketlist>>;
 
-    /// Fetch a bucketlist.
+    /// Retrieve a bucketlist
     ///
-    /// With how many items it has and how many of them are done; with its first 100 items if you ask for them.
+    /// Returns a bucketlist with its number of items and of completed items. List its items with `listItems`.
     #[oai(path = "/:bucketlist_id", method = "get", operation_id = "getBucketlist")]
-    #[operation(errors(&[ErrorCode::BucketlistNotFound, ErrorCode::InvalidHeader]), cached())]
+    #[operation(returns("The requested bucketlist."), errors(&[ErrorCode::BucketlistNotFound]), cached())]
     async fn get(
         &self,
         caller: User,
-        /// The bucketlist.
         bucketlist_id: Path<Id>,
-        /// `items`: its first 100 items, the oldest first.
-        #[oai(explode = false, default, example = "items_of_it", validator(max_items = 10))]
+        /// Additional data: `items` adds the first 100 items, oldest first.
+        #[oai(explode = false, default, example = "example_include", validator(max_items = 10))]
         include: Query<Vec<BucketlistInclude>>,
-        /// The tags of what you have already: 304 if it is still the same.
-        #[oai(name = "If-None-Match")]
         if_none_match: IfNoneMatch,
-    ) -> Result<Retrieved<Bucketlist>, ProblemResponse>;
+    ) -> Result<Retrieved<Bucketlist>>;
 
-    /// Replace a bucketlist.
+    /// Replace a bucketlist
     ///
-    /// Replaces the name and the description; its items stay. A description left out becomes null.
+    /// Replaces name and description; the items are not affected. An omitted description becomes null.
     #[oai(path = "/:bucketlist_id", method = "put", operation_id = "replaceBucketlist")]
-    #[operation(errors(&[ErrorCode::BucketlistNotFound, ErrorCode::BucketlistNameTaken]), conditional())]
+    #[operation(returns("The replaced bucketlist."))]
+    #[operation(errors(&[ErrorCode::BucketlistNotFound, ErrorCode::BucketlistNameTaken]))]
     async fn replace(
         &self,
         caller: User,
-        /// The bucketlist.
         bucketlist_id: Path<Id>,
-        /// The tag of the state you mean to change: 412 if it is no longer that one.
-        #[oai(name = "If-Match")]
         if_match: IfMatch,
         body: Json<BucketlistReplace>,
-    ) -> Result<Updated<Bucketlist>, ProblemResponse>;
+    ) -> Result<Updated<Bucketlist>>;
 
-    /// Change a bucketlist.
+    /// Update a bucketlist
     ///
-    /// A JSON merge patch (RFC 7396): a field left out stays as it is, null clears it.
+    /// Applies a JSON merge patch (RFC 7396): omitted fields keep their value, null clears a field.
     #[oai(path = "/:bucketlist_id", method = "patch", operation_id = "updateBucketlist")]
-    #[operation(errors(&[ErrorCode::BucketlistNotFound, ErrorCode::BucketlistNameTaken]), conditional())]
+    #[operation(returns("The updated bucketlist."))]
+    #[operation(errors(&[ErrorCode::BucketlistNotFound, ErrorCode::BucketlistNameTaken]))]
     async fn update(
         &self,
         caller: User,
-        /// The bucketlist.
         bucketlist_id: Path<Id>,
-        /// The tag of the state you mean to change: 412 if it is no longer that one.
-        #[oai(name = "If-Match")]
         if_match: IfMatch,
         body: MergePatch<BucketlistPatch>,
-    ) -> Result<Updated<Bucketlist>, ProblemResponse>;
+    ) -> Result<Updated<Bucketlist>>;
 
-    /// Delete a bucketlist.
+    /// Delete a bucketlist
     ///
-    /// Deletes it with all its items.
+    /// Permanently deletes a bucketlist with all its items.
     #[oai(path = "/:bucketlist_id", method = "delete", operation_id = "deleteBucketlist")]
-    #[operation(errors(&[ErrorCode::BucketlistNotFound]), conditional())]
-    async fn delete(
-        &self,
-        caller: User,
-        /// The bucketlist.
-        bucketlist_id: Path<Id>,
-        /// The tag of the state you mean to delete: 412 if it is no longer that one.
-        #[oai(name = "If-Match")]
-        if_match: IfMatch,
-    ) -> Result<NoContent, ProblemResponse>;
+    #[operation(returns("The bucketlist was deleted."), errors(&[ErrorCode::BucketlistNotFound]))]
+    async fn delete(&self, caller: User, bucketlist_id: Path<Id>, if_match: IfMatch) -> Result<NoContent>;
 }
 
-fn items_of_it() -> Vec<BucketlistInclude> {
+fn example_include() -> Vec<BucketlistInclude> {
     vec![BucketlistInclude::Items]
 }

@@ -1,69 +1,47 @@
-//! Everything of the caller's as one file.
+//! Export of the caller's data to a file.
 
-use endpoints::endpoints;
-use poem_openapi::param::Path;
+use super::*;
+use crate::v2::schemas::{Export, ExportContent, ExportCreate};
 
-use super::Tag;
-use crate::{
-    ErrorCode, Json, Operation, User,
-    caller::Client,
-    negotiation::Accept,
-    operation::Limit,
-    v2::{
-        IdempotencyKey, IfNoneMatch, ProblemResponse,
-        long_running::{ExportDownload, Progress, Queued},
-        schemas::{Export, ExportContent, ExportCreate},
-    },
-    values::Id,
-};
-
-/// Everything of the caller's as one file.
+/// Export of the caller's data to a file.
 #[endpoints(ExportRoutes, prefix_path = "/exports", tag = "Tag::Exports", operation = "Operation")]
 pub trait ExportEndpoints: Send + Sync + 'static {
-    /// Export everything of yours.
+    /// Create an export
     ///
-    /// Makes a file of all your bucketlists and items, after the answer: fetch the export until its `state` is `finished`, then
-    /// its content. It is deleted at `expires_at`, a day later unless the operator
-    /// keeps it for longer, and when ten newer ones are there. What you change while it is being made may
-    /// be in it or not; whatever stays as it is is in it once.
+    /// Starts an export of all your bucketlists and items to a file. Poll `getExport` until `state` is `finished`, then
+    /// download the file with `getExportContent`.
+    ///
+    /// The file is deleted at `expires_at`, by default after one day. Only your ten newest exports are retained. Changes that
+    /// you make during the export may or may not be included; entries that do not change are included once.
     #[oai(path = "/", method = "post", operation_id = "createExport")]
-    #[operation(idempotent(), limit(Limit::Exports))]
+    #[operation(returns("The queued export."), limit(Limit::Exports))]
     async fn create(
         &self,
         caller: User,
         client: Client,
-        /// A name of your choice for this creation: the answer is kept for 24 hours and given again.
-        #[oai(name = "Idempotency-Key")]
-        key: IdempotencyKey,
+        idempotency_key: IdempotencyKey,
         body: Json<ExportCreate>,
-    ) -> Result<Queued<Export>, ProblemResponse>;
+    ) -> Result<Queued<Export>>;
 
-    /// Fetch an export.
+    /// Retrieve export status
     ///
-    /// How far it is. Until it is `finished` or `failed`, `Retry-After` says when to ask again.
+    /// Returns the state of an export. Until it is `finished` or `failed`, `Retry-After` says how long to wait before the
+    /// next request.
     #[oai(path = "/:export_id", method = "get", operation_id = "getExport")]
-    #[operation(errors(&[ErrorCode::ExportNotFound, ErrorCode::InvalidHeader]))]
-    async fn get(
-        &self,
-        caller: User,
-        /// The export.
-        export_id: Path<Id>,
-        /// The tags of what you have already: 304 if it is still the same.
-        #[oai(name = "If-None-Match")]
-        if_none_match: IfNoneMatch,
-    ) -> Result<Progress<Export>, ProblemResponse>;
+    #[operation(returns("The state of the export."), errors(&[ErrorCode::ExportNotFound]))]
+    async fn get(&self, caller: User, export_id: Path<Id>, if_none_match: IfNoneMatch) -> Result<Progress<Export>>;
 
-    /// Download an export.
+    /// Download an export
     ///
-    /// The file, in the format it was asked for: what `Accept` says must allow that one.
+    /// Returns the file of a finished export in the format that was chosen with `createExport`. `Accept` must allow its media
+    /// type.
     #[oai(path = "/:export_id/content", method = "get", operation_id = "getExportContent")]
-    #[operation(errors(&[ErrorCode::ExportNotFound, ErrorCode::ExportNotReady]))]
+    #[operation(returns("The exported data."), errors(&[ErrorCode::ExportNotFound, ErrorCode::ExportNotReady]))]
     async fn content(
         &self,
         caller: User,
         client: Client,
         accept: Accept,
-        /// The export.
         export_id: Path<Id>,
-    ) -> Result<ExportDownload<ExportContent>, ProblemResponse>;
+    ) -> Result<ExportDownload<ExportContent>>;
 }

@@ -1,171 +1,135 @@
-//! Failed requests that were kept, for administrators.
+//! Captured failed requests, for administrators.
 
-use endpoints::endpoints;
-use poem_openapi::param::{Path, Query};
+use super::*;
+use crate::v2::schemas::{HttpArchive, Incident, IncidentGroupPage, IncidentPage, IncidentPatch, PostmanCollection};
 
-use super::Tag;
-use crate::{
-    Admin, ErrorCode, Json, Operation,
-    caller::Client,
-    v2::{
-        IfMatch, IfNoneMatch, ProblemResponse,
-        parameters::{Cursor, Fingerprint, Token},
-        responses::{JsonDownload, NoContent, PageResponse, Retrieved, ShellCommand, Updated},
-        schemas::{HttpArchive, Incident, IncidentGroupPage, IncidentPage, IncidentPatch, PostmanCollection},
-    },
-    values::{Id, Timestamp},
-};
-
-/// Failed requests that were kept, for administrators.
+/// Captured failed requests, for administrators.
 #[endpoints(IncidentRoutes, prefix_path = "/admin", tag = "Tag::Incidents", operation = "Operation")]
 pub trait IncidentEndpoints: Send + Sync + 'static {
-    /// List the incidents.
+    /// List incidents
     ///
-    /// For administrators. Requests that failed, the newest first. Which failures are kept, and for how long, is a setting of the
-    /// server: all of status 5xx for 14 days, unless it says otherwise. A request of an administrator with the header
-    /// `X-Debug-Capture` is kept whatever comes of it.
+    /// Returns captured failed requests, newest first. By default, the server captures responses with a status of 5xx and
+    /// retains them for 14 days. A request of an administrator with the header `X-Debug-Capture` is always captured. For
+    /// administrators only.
     #[oai(path = "/incidents", method = "get", operation_id = "listIncidents")]
-    #[operation(errors(&[ErrorCode::InvalidCursor, ErrorCode::InvalidHeader]))]
+    #[operation(returns("A page of incidents."))]
     async fn list(
         &self,
         caller: Admin,
-        /// Where to go on: from `links.next` of the page before. Empty begins.
         cursor: Query<Option<Cursor>>,
-        /// How many rows a page has at most: 20 unless given; more than 100 counts as 100.
-        #[oai(validator(minimum(value = "1"), maximum(value = "2147483647")))]
-        per_page: Query<Option<i32>>,
-        /// Only the one of this request: what `X-Request-ID` and the error's body said.
+        per_page: Query<Option<PerPage>>,
+        /// Returns only the incident of the request with this ID (`X-Request-ID`).
         request_id: Query<Option<Token>>,
-        /// Only those of this operation.
+        /// Returns only incidents of this operation.
         operation: Query<Option<Token>>,
-        /// Only those that were answered with this status.
+        /// Returns only incidents with this HTTP status.
         #[oai(validator(minimum(value = "100"), maximum(value = "599")))]
         status: Query<Option<i32>>,
-        /// Only those with this error code.
+        /// Returns only incidents with this error code.
         code: Query<Option<Token>>,
-        /// Only those that are equal to one with this fingerprint.
+        /// Returns only incidents with this fingerprint.
         fingerprint: Query<Option<Fingerprint>>,
-        /// Only those that are said to be fixed, or that are not.
+        /// Returns only resolved (`true`) or only unresolved (`false`) incidents.
         resolved: Query<Option<bool>>,
-        /// Only those that came after this instant.
+        /// Returns only incidents of requests received after this timestamp.
         received_after: Query<Option<Timestamp>>,
-        /// The tags of what you have already: 304 if it is still the same.
-        #[oai(name = "If-None-Match")]
         if_none_match: IfNoneMatch,
-    ) -> Result<PageResponse<IncidentPage>, ProblemResponse>;
+    ) -> Result<PageResponse<IncidentPage>>;
 
-    /// Fetch an incident.
+    /// Retrieve an incident
     ///
-    /// For administrators. The request as it was sent, and its answer. Secrets were taken out before it was kept: passwords,
-    /// tokens, email addresses, whatever nobody has described, and what looks like a secret. Each has a stand-in of the same
-    /// length and kind, so that the request still fails as it did; the same secret has the same stand-in.
+    /// Returns the captured request and response. Passwords, tokens, email addresses, undocumented values and text that looks
+    /// like a secret are replaced by placeholders before the incident is stored. For administrators only.
+    ///
+    /// A placeholder has the length and the kinds of characters of the original, so that the request fails in the same way.
+    /// Equal values have equal placeholders.
     #[oai(path = "/incidents/:incident_id", method = "get", operation_id = "getIncident")]
-    #[operation(errors(&[ErrorCode::IncidentNotFound, ErrorCode::IncidentSealed, ErrorCode::InvalidHeader]))]
+    #[operation(returns("The requested incident."))]
+    #[operation(errors(&[ErrorCode::IncidentNotFound, ErrorCode::IncidentSealed]))]
     async fn get(
         &self,
         caller: Admin,
         client: Client,
-        /// The incident.
         incident_id: Path<Id>,
-        /// The tags of what you have already: 304 if it is still the same.
-        #[oai(name = "If-None-Match")]
         if_none_match: IfNoneMatch,
-    ) -> Result<Retrieved<Incident>, ProblemResponse>;
+    ) -> Result<Retrieved<Incident>>;
 
-    /// Resolve an incident.
+    /// Update an incident
     ///
-    /// For administrators. Says of an incident, and of all that are equal to it, that it is fixed, and in which version; or
-    /// that it is not. When an equal failure is met again, it is no longer resolved.
+    /// Marks the incident and all incidents with the same fingerprint as resolved or unresolved. If the failure occurs again,
+    /// they become unresolved. For administrators only.
     #[oai(path = "/incidents/:incident_id", method = "patch", operation_id = "updateIncident")]
-    #[operation(errors(&[ErrorCode::IncidentNotFound, ErrorCode::IncidentSealed]), conditional())]
+    #[operation(returns("The updated incident."))]
+    #[operation(errors(&[ErrorCode::IncidentNotFound, ErrorCode::IncidentSealed]))]
     async fn update(
         &self,
         caller: Admin,
         client: Client,
-        /// The incident.
         incident_id: Path<Id>,
-        /// The tag of the state you mean to change: 412 if it is no longer that one.
-        #[oai(name = "If-Match")]
         if_match: IfMatch,
         body: Json<IncidentPatch>,
-    ) -> Result<Updated<Incident>, ProblemResponse>;
+    ) -> Result<Updated<Incident>>;
 
-    /// Delete an incident.
+    /// Delete an incident
     ///
-    /// For administrators. Deletes its request and answer, at once and for good. Its group still counts it.
+    /// Permanently deletes the captured request and response. The group of the incident still counts it. For administrators
+    /// only.
     #[oai(path = "/incidents/:incident_id", method = "delete", operation_id = "deleteIncident")]
-    #[operation(errors(&[ErrorCode::IncidentNotFound]), conditional())]
+    #[operation(returns("The incident was deleted."), errors(&[ErrorCode::IncidentNotFound]))]
     async fn delete(
         &self,
         caller: Admin,
         client: Client,
-        /// The incident.
         incident_id: Path<Id>,
-        /// The tag of the state you mean to delete: 412 if it is no longer that one.
-        #[oai(name = "If-Match")]
         if_match: IfMatch,
-    ) -> Result<NoContent, ProblemResponse>;
+    ) -> Result<NoContent>;
 
-    /// Export an incident for Postman.
+    /// Export an incident as a Postman collection
     ///
-    /// For administrators. A collection (v2.1) that Postman and Newman send octet by octet, as an account that stands for whoever asked:
-    /// give it `base_url`, and `email` and `password` (or `admin_email` and `admin_password`). Its tests pass as long as the
-    /// failure is the same. A body that no collection can hold is named in it as a file; the incident has it in base64.
+    /// Returns a collection (v2.1) with which Postman or Newman sends the request byte for byte. Its tests pass as long as the
+    /// failure occurs. For administrators only.
+    ///
+    /// Set the variables `base_url`, `email` and `password`, or `admin_email` and `admin_password` if the caller was an
+    /// administrator. If a collection cannot contain the body, it refers to a file; `getIncident` returns the body in base64.
     #[oai(path = "/incidents/:incident_id/postman", method = "get", operation_id = "exportIncidentForPostman")]
+    #[operation(returns("The Postman collection."))]
     #[operation(errors(&[ErrorCode::IncidentNotFound, ErrorCode::IncidentSealed, ErrorCode::IncidentTruncated]))]
     async fn postman(
         &self,
         caller: Admin,
         client: Client,
-        /// The incident.
         incident_id: Path<Id>,
-    ) -> Result<JsonDownload<PostmanCollection>, ProblemResponse>;
+    ) -> Result<JsonDownload<PostmanCollection>>;
 
-    /// Export an incident for curl.
+    /// Export an incident as a curl command
     ///
-    /// For administrators. One command for a POSIX shell that sends the request octet by octet, to the server that `BASE_URL` names,
-    /// with the access token in `TOKEN`.
+    /// Returns a command for a POSIX shell that sends the request byte for byte. It reads the URL of the server from `BASE_URL`
+    /// and the access token from `TOKEN`. For administrators only.
     #[oai(path = "/incidents/:incident_id/curl", method = "get", operation_id = "exportIncidentForCurl")]
+    #[operation(returns("The curl command."))]
     #[operation(errors(&[ErrorCode::IncidentNotFound, ErrorCode::IncidentSealed, ErrorCode::IncidentTruncated]))]
-    async fn curl(
-        &self,
-        caller: Admin,
-        client: Client,
-        /// The incident.
-        incident_id: Path<Id>,
-    ) -> Result<ShellCommand, ProblemResponse>;
+    async fn curl(&self, caller: Admin, client: Client, incident_id: Path<Id>) -> Result<ShellCommand>;
 
-    /// Export an incident as an HTTP archive.
+    /// Export an incident as a HAR file
     ///
-    /// For administrators. Request and answer as HAR 1.2, for browsers and other tools that read it.
+    /// Returns the captured request and response as an HTTP archive (HAR 1.2). For administrators only.
     #[oai(path = "/incidents/:incident_id/har", method = "get", operation_id = "exportIncidentAsHar")]
-    #[operation(errors(&[ErrorCode::IncidentNotFound, ErrorCode::IncidentSealed]))]
-    async fn har(
-        &self,
-        caller: Admin,
-        client: Client,
-        /// The incident.
-        incident_id: Path<Id>,
-    ) -> Result<JsonDownload<HttpArchive>, ProblemResponse>;
+    #[operation(returns("The HTTP archive."), errors(&[ErrorCode::IncidentNotFound, ErrorCode::IncidentSealed]))]
+    async fn har(&self, caller: Admin, client: Client, incident_id: Path<Id>) -> Result<JsonDownload<HttpArchive>>;
 
-    /// List the groups of incidents.
+    /// List incident groups
     ///
-    /// For administrators. Equal failures, how often and when they were met; the group that was met first most recently comes
-    /// first.
+    /// Returns groups of incidents with the same fingerprint, sorted by first occurrence, newest first. A group counts all
+    /// occurrences, including those that were not captured. For administrators only.
     #[oai(path = "/incident-groups", method = "get", operation_id = "listIncidentGroups")]
-    #[operation(errors(&[ErrorCode::InvalidCursor, ErrorCode::InvalidHeader]))]
+    #[operation(returns("A page of incident groups."))]
     async fn groups(
         &self,
         caller: Admin,
-        /// Where to go on: from `links.next` of the page before. Empty begins.
         cursor: Query<Option<Cursor>>,
-        /// How many rows a page has at most: 20 unless given; more than 100 counts as 100.
-        #[oai(validator(minimum(value = "1"), maximum(value = "2147483647")))]
-        per_page: Query<Option<i32>>,
-        /// Only those that are said to be fixed, or that are not.
+        per_page: Query<Option<PerPage>>,
+        /// Returns only resolved (`true`) or only unresolved (`false`) groups.
         resolved: Query<Option<bool>>,
-        /// The tags of what you have already: 304 if it is still the same.
-        #[oai(name = "If-None-Match")]
         if_none_match: IfNoneMatch,
-    ) -> Result<PageResponse<IncidentGroupPage>, ProblemResponse>;
+    ) -> Result<PageResponse<IncidentGroupPage>>;
 }

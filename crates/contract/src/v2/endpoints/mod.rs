@@ -1,4 +1,4 @@
-//! The endpoint traits of v2: one per noun, each operation a method.
+//! Endpoint traits of v2: one trait per resource, one method per operation.
 
 mod admin;
 mod audit;
@@ -20,25 +20,51 @@ pub use items::*;
 pub use search::*;
 pub use users::*;
 
-use poem_openapi::Tags;
+// Imports of all endpoint traits, which import them with `use super::*`.
+use endpoints::endpoints;
+use poem_openapi::{
+    Tags,
+    param::{Path, Query},
+};
 
-/// How the operations are grouped.
+use crate::{
+    Admin, ErrorCode, Json, Operation, User,
+    caller::Client,
+    listing::{Format, ListResponse},
+    negotiation::Accept,
+    operation::Limit,
+    payload::MergePatch,
+    v2::{
+        IdempotencyKey, IfMatch, IfNoneMatch, Result,
+        parameters::{
+            AuditAction, AuditTarget, BucketlistInclude, BucketlistListInclude, Cursor, Fingerprint, Include, PerPage,
+            Sort, TimeSort, Token,
+        },
+        responses::{
+            Accepted, Created, ExportDownload, JsonDownload, NoContent, PageResponse, Progress, Queued, Retrieved,
+            SessionCreated, ShellCommand, Updated,
+        },
+    },
+    values::{Date, Id, SearchText, Timestamp},
+};
+
+/// Groups of operations.
 #[derive(Tags)]
 pub enum Tag {
-    /// Accounts, sessions and passwords: who you are.
+    /// Registration, login, sessions and passwords.
     Auth,
-    /// Your own account.
+    /// Your account.
     Users,
-    /// The lists of what you want to do in life.
+    /// Named lists of things you want to do.
     Bucketlists,
-    /// What is in a bucketlist.
+    /// Entries of a bucketlist.
     Items,
-    /// Everything of yours that has these words.
+    /// Full-text search in your bucketlists and items.
     Search,
-    /// Everything of yours as one file.
+    /// Export of your data to a file.
     Exports,
-    /// Everybody's accounts, and what was done, for administrators.
+    /// User accounts and the audit log, for administrators.
     Admin,
-    /// Requests that failed, kept without their secrets so that they can be sent again; for administrators.
+    /// Captured failed requests, for administrators. Sensitive data is masked.
     Incidents,
 }

@@ -1,40 +1,30 @@
-//! Everything of the caller's that has these words.
+//! Full-text search.
 
-use endpoints::endpoints;
-use poem_openapi::param::Query;
+use super::*;
+use crate::v2::schemas::SearchPage;
 
-use super::Tag;
-use crate::{
-    ErrorCode, Operation, User,
-    operation::Limit,
-    v2::{IfNoneMatch, ProblemResponse, parameters::Cursor, responses::PageResponse, schemas::SearchPage},
-    values::SearchText,
-};
-
-/// Everything of the caller's that has these words.
+/// Full-text search in the caller's bucketlists and items.
 #[endpoints(SearchRoutes, prefix_path = "/search", tag = "Tag::Search", operation = "Operation")]
 pub trait SearchEndpoints: Send + Sync + 'static {
-    /// Search your bucketlists and items.
+    /// Search bucketlists and items
     ///
-    /// Finds what has every word of `q` in its name or description. A word matches the beginning of a word, whatever its
-    /// case and accents: `zur` finds Zürich. Everything in `q` is text: there is no query language. Names that have the very
-    /// words come first, then names that have words which begin so, then what has some of them in its description; of equal ones
-    /// lists before items, and newer before older. Of more than a thousand matches the newest thousand are ranked and shown,
-    /// behind the names with the very words. Pages may shift while you write: for an exact walk use the lists.
+    /// Returns your bucketlists and items whose name or description contains every word of `q`. A word also matches the
+    /// beginning of a longer word, regardless of case and accents: `zur` finds Zürich. There is no query syntax.
+    ///
+    /// Names with the exact words rank first, then names with longer words, then descriptions. Within a rank, bucketlists
+    /// come before items, and newer entries before older ones. Of more than 1,000 matches, only the newest 1,000 are ranked,
+    /// after the names with the exact words.
+    ///
+    /// Results can move between pages when your data changes. For exact listings, use `listBucketlists` and `listItems`.
     #[oai(path = "/", method = "get", operation_id = "search")]
-    #[operation(errors(&[ErrorCode::InvalidCursor, ErrorCode::InvalidHeader]), limit(Limit::Search))]
+    #[operation(returns("A page of search results, best match first."), limit(Limit::Search))]
     async fn search(
         &self,
         caller: User,
-        /// The words to search for.
+        /// Words to search for.
         q: Query<SearchText>,
-        /// Where to go on: from `links.next` of the page before. Empty begins.
         cursor: Query<Option<Cursor>>,
-        /// How many rows a page has at most: 20 unless given; more than 100 counts as 100.
-        #[oai(validator(minimum(value = "1"), maximum(value = "2147483647")))]
-        per_page: Query<Option<i32>>,
-        /// The tags of what you have already: 304 if it is still the same.
-        #[oai(name = "If-None-Match")]
+        per_page: Query<Option<PerPage>>,
         if_none_match: IfNoneMatch,
-    ) -> Result<PageResponse<SearchPage>, ProblemResponse>;
+    ) -> Result<PageResponse<SearchPage>>;
 }

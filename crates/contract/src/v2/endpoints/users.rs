@@ -1,63 +1,45 @@
-//! One's own account.
+//! The caller's own account.
 
-use endpoints::endpoints;
-
-use super::Tag;
+use super::*;
 use crate::{
-    ErrorCode, Json, Operation, User as Caller,
-    caller::Client,
-    v2::{
-        IfMatch, IfNoneMatch, ProblemResponse,
-        responses::{NoContent, Retrieved, Updated},
-        schemas::{AccountDeletion, MePatch, User},
-    },
+    User as Caller,
+    v2::schemas::{AccountDeletion, MePatch, User},
 };
 
-/// One's own account.
+/// The caller's own account.
 #[endpoints(UserRoutes, prefix_path = "/users", tag = "Tag::Users", operation = "Operation")]
 pub trait UserEndpoints: Send + Sync + 'static {
-    /// Fetch your account.
+    /// Retrieve your account
     ///
-    /// The account that the access token belongs to.
+    /// Returns the account that the access token belongs to.
     #[oai(path = "/me", method = "get", operation_id = "getMe")]
-    #[operation(errors(&[ErrorCode::InvalidHeader]))]
-    async fn get_me(
-        &self,
-        caller: Caller,
-        /// The tags of what you have already: 304 if it is still the same.
-        #[oai(name = "If-None-Match")]
-        if_none_match: IfNoneMatch,
-    ) -> Result<Retrieved<User>, ProblemResponse>;
+    #[operation(returns("Your account."))]
+    async fn get_me(&self, caller: Caller, if_none_match: IfNoneMatch) -> Result<Retrieved<User>>;
 
-    /// Change your account.
+    /// Update your account
     ///
-    /// A field left out stays as it is. A new email address needs the current password.
+    /// Omitted fields keep their value. Changing the email address requires `current_password`.
     #[oai(path = "/me", method = "patch", operation_id = "updateMe")]
-    #[operation(errors(&[ErrorCode::EmailTaken, ErrorCode::WrongPassword, ErrorCode::InvalidHeader]))]
-    #[operation(conditional())]
+    #[operation(returns("The updated account."), errors(&[ErrorCode::EmailTaken, ErrorCode::WrongPassword]))]
     async fn update_me(
         &self,
         caller: Caller,
         client: Client,
-        /// The tag of the state you mean to change: 412 if it is no longer that one.
-        #[oai(name = "If-Match")]
         if_match: IfMatch,
         body: Json<MePatch>,
-    ) -> Result<Updated<User>, ProblemResponse>;
+    ) -> Result<Updated<User>>;
 
-    /// Delete your account.
+    /// Delete your account
     ///
-    /// Deletes the account with all its bucketlists, items and sessions, at once and for good. Asks for the password.
+    /// Permanently deletes your account with all its bucketlists, items and sessions. Requires the password. The last active
+    /// administrator cannot be deleted.
     #[oai(path = "/me", method = "delete", operation_id = "deleteMe")]
-    #[operation(errors(&[ErrorCode::WrongPassword, ErrorCode::LastAdmin, ErrorCode::InvalidHeader]))]
-    #[operation(conditional())]
+    #[operation(returns("The account was deleted."), errors(&[ErrorCode::WrongPassword, ErrorCode::LastAdmin]))]
     async fn delete_me(
         &self,
         caller: Caller,
         client: Client,
-        /// The tag of the state you mean to delete: 412 if it is no longer that one.
-        #[oai(name = "If-Match")]
         if_match: IfMatch,
         body: Json<AccountDeletion>,
-    ) -> Result<NoContent, ProblemResponse>;
+    ) -> Result<NoContent>;
 }

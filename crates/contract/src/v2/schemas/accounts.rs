@@ -1,4 +1,4 @@
-//! Accounts and their sessions.
+//! User accounts and sessions.
 
 use poem_openapi::{Object, types::Example};
 use serde::Serialize;
@@ -10,26 +10,26 @@ use crate::{
     values::{EmailAddress, Id, Nullable, Timestamp},
 };
 
-/// An account.
+/// A user account.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct User {
-    /// Identifies the user.
+    /// ID of the user.
     pub id: Id,
-    /// Where mail goes; unique, compared without case.
+    /// Email address, unique. The comparison is case-insensitive.
     pub email: EmailAddress,
-    /// What to call the user.
+    /// Display name.
     #[oai(validator(max_length = 100))]
     pub name: String,
-    /// What the account may do.
+    /// Role of the account.
     pub role: Role,
-    /// Whether an administrator has disabled the account.
+    /// Whether the account is disabled by an administrator.
     pub disabled: bool,
-    /// When the account was made.
+    /// Time of creation.
     pub created_at: Timestamp,
-    /// When the account was last changed.
+    /// Time of the last change.
     pub updated_at: Timestamp,
-    /// Where to go from here.
+    /// Links to related resources and available operations.
     #[oai(rename = "_links")]
     #[serde(rename = "_links")]
     pub links: Links,
@@ -46,25 +46,25 @@ impl Example for User {
     }
 }
 
-/// A session: what to authenticate with, and for how long.
+/// A session with its tokens and their lifetimes.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct AuthSession {
-    /// A JWT; send it as `Authorization: Bearer <access_token>`.
+    /// Access token, a JWT. Send it as `Authorization: Bearer <access_token>`.
     #[oai(validator(max_length = 4096))]
     pub access_token: String,
-    /// How to send the access token.
+    /// Type of the access token.
     pub token_type: TokenType,
-    /// Seconds until the access token ends.
+    /// Lifetime of the access token in seconds.
     #[oai(validator(minimum(value = "1")))]
     pub expires_in: i64,
-    /// Opaque; exchange it for the next session with `refreshSession`.
+    /// Refresh token, opaque. Exchange it for new tokens with `refreshSession`.
     #[oai(validator(max_length = 128))]
     pub refresh_token: String,
-    /// Seconds until the refresh token ends.
+    /// Lifetime of the refresh token in seconds.
     #[oai(validator(minimum(value = "1")))]
     pub refresh_expires_in: i64,
-    /// Whose session it is.
+    /// The user of the session.
     pub user: User,
 }
 
@@ -82,39 +82,30 @@ impl Example for AuthSession {
     }
 }
 
-/// One of your sessions: a program that is logged in.
+/// A session of your account: a client that is logged in.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct Session {
-    /// Identifies the session.
+    /// ID of the session.
     pub id: Id,
-    /// The program, as it called itself when it logged in.
+    /// `User-Agent` of the client at login.
     #[oai(validator(max_length = 200))]
     pub device: Nullable<String>,
-    /// Whether it is the session of this request.
+    /// Whether this request belongs to the session.
     pub current: bool,
-    /// When it was opened.
+    /// Time of login.
     pub created_at: Timestamp,
-    /// When it was last continued by its refresh token.
+    /// Time of the last refresh.
     pub last_seen_at: Timestamp,
-    /// When it ends unless it is continued.
+    /// Time at which the session ends unless it is refreshed.
     pub expires_at: Timestamp,
-    /// Where to go from here.
+    /// Links to related resources and available operations.
     #[oai(rename = "_links")]
     #[serde(rename = "_links")]
     pub links: Links,
 }
 
-impl Example for Session {
-    fn example() -> Self {
-        Self {
-            id: Id(1),
-            device: some("Mozilla/5.0 (X11; Linux x86_64)"),
-            current: true,
-            created_at: example_time(),
-            last_seen_at: example_time(),
-            expires_at: example_time(),
-            links: Links::Session(1),
-        }
-    }
-}
+example! { Session {
+    id: Id(1), device: some("Mozilla/5.0 (X11; Linux x86_64)"), current: true, created_at: example_time(),
+    last_seen_at: example_time(), expires_at: example_time(), links: Links::Session(1),
+} }

@@ -1,7 +1,7 @@
-//! Exports: everything of the caller's as one file.
+//! Exports of the caller's data to a file.
 
 use chrono::NaiveDate;
-use poem_openapi::{Enum, Object, types::Example};
+use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
 
 use super::{HitType, Links, example_time, some};
@@ -11,22 +11,22 @@ use crate::{
     values::{Date, Id, Nullable, Timestamp},
 };
 
-/// What the file of an export is.
+/// Format of the exported file.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Enum, PartialEq, Eq, Serialize)]
 #[oai(rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum ExportFormat {
-    /// One JSON object with all records.
+    /// A JSON object with all records.
     #[default]
     Json,
-    /// A header row with the names of the fields, then one record a row.
+    /// A header row, then one row per record.
     Csv,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Ndjson,
 }
 
 impl ExportFormat {
-    /// How its records are written.
+    /// Returns the format of the records.
     #[must_use]
     pub const fn format(self) -> Format {
         match self {
@@ -37,106 +37,93 @@ impl ExportFormat {
     }
 }
 
-/// How far an export is.
+/// State of an export.
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq, Serialize)]
 #[oai(rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum ExportState {
-    /// Nobody has begun to make it.
+    /// Waiting to be processed.
     Queued,
-    /// It is being made.
+    /// Being processed.
     Running,
-    /// The file is there.
+    /// Finished: the file can be downloaded.
     Finished,
-    /// It could not be made, and will not be tried again.
+    /// Failed; the export will not be retried.
     Failed,
 }
 
-/// What to export.
+/// A new export.
 #[derive(Clone, Debug, Deserialize, Object)]
 #[oai(example)]
 pub struct ExportCreate {
-    /// What the file is to be; `json` unless given.
+    /// Format of the file. Default: `json`.
     #[serde(default)]
     pub format: Option<ExportFormat>,
 }
 
-impl Example for ExportCreate {
-    fn example() -> Self {
-        Self { format: Some(ExportFormat::Json) }
-    }
-}
+example! { ExportCreate { format: Some(ExportFormat::Json) } }
 
-/// Everything of yours as one file, which is made while you wait for it.
+/// An export of all your bucketlists and items to a file.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct Export {
-    /// Identifies the export.
+    /// ID of the export.
     pub id: Id,
-    /// How far it is: `finished` and `failed` are final.
+    /// State of the export. `finished` and `failed` are final.
     pub state: ExportState,
-    /// What the file is.
+    /// Format of the file.
     pub format: ExportFormat,
-    /// How many bucketlists and items it has; null until it is finished.
+    /// Number of bucketlists and items in the file; null until it is finished.
     #[oai(validator(minimum(value = "0")))]
     pub records: Nullable<i64>,
-    /// When it was asked for.
+    /// Time of creation.
     pub created_at: Timestamp,
-    /// When it was finished, or given up.
+    /// Time at which the export finished or failed.
     pub finished_at: Nullable<Timestamp>,
-    /// When it is deleted.
+    /// Time at which the export is deleted.
     pub expires_at: Timestamp,
-    /// Where to go from here; to `content` once there is a file.
+    /// Links to related resources; `content` is present when the file is available.
     #[oai(rename = "_links")]
     #[serde(rename = "_links")]
     pub links: Links,
 }
 
-impl Example for Export {
-    fn example() -> Self {
-        Self {
-            id: Id(1),
-            state: ExportState::Finished,
-            format: ExportFormat::Json,
-            records: Nullable(Some(22)),
-            created_at: example_time(),
-            finished_at: Nullable(Some(example_time())),
-            expires_at: Timestamp::from_micros(EXAMPLE_EXPIRY),
-            links: Links::Export { id: 1, has_content: true },
-        }
-    }
-}
+example! { Export {
+    id: Id(1), state: ExportState::Finished, format: ExportFormat::Json, records: Nullable(Some(22)),
+    created_at: example_time(), finished_at: Nullable(Some(example_time())),
+    expires_at: Timestamp::from_micros(EXAMPLE_EXPIRY), links: Links::Export { id: 1, has_content: true },
+} }
 
-/// When what is seeded expires, in microseconds since 1970: as good as never, at the end of the century.
+/// Expiry of the seed data, in microseconds since 1970: the end of the century.
 pub const EXAMPLE_EXPIRY: i64 = 4_102_444_800_000_000;
 
-/// A bucketlist, or an item of one, as a record of an export. Each bucketlist comes before its items.
+/// A bucketlist or an item in an export. A bucketlist comes before its items.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct ExportRecord {
-    /// What it is.
+    /// Type of the record.
     #[oai(rename = "type")]
     #[serde(rename = "type")]
     pub kind: HitType,
-    /// Identifies the bucketlist or the item.
+    /// ID of the bucketlist or item.
     pub id: Id,
-    /// The bucketlist it is, or is in.
+    /// ID of the bucketlist, or of the bucketlist that contains the item.
     pub bucketlist_id: Id,
-    /// Its name.
+    /// Name.
     #[oai(validator(max_length = 200))]
     pub name: String,
-    /// More about it.
+    /// Description.
     #[oai(validator(max_length = 4000))]
     pub description: Nullable<String>,
-    /// Whether it is done; null for a bucketlist.
+    /// Whether the item is completed; null for a bucketlist.
     pub done: Nullable<bool>,
-    /// When it was done.
+    /// Time of completion; null if the item is not completed.
     pub done_at: Nullable<Timestamp>,
-    /// Until when to do it; null for a bucketlist.
+    /// Due date; null if there is none, and for a bucketlist.
     pub due_on: Nullable<Date>,
-    /// When it was made.
+    /// Time of creation.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// Time of the last change.
     pub updated_at: Timestamp,
 }
 
@@ -156,7 +143,7 @@ impl Row for ExportRecord {
 }
 
 impl ExportRecord {
-    /// The list that the item of the example is in.
+    /// The bucketlist of the example item.
     fn example_list() -> Self {
         Self {
             kind: HitType::Bucketlist,
@@ -173,34 +160,20 @@ impl ExportRecord {
     }
 }
 
-impl Example for ExportRecord {
-    fn example() -> Self {
-        Self {
-            kind: HitType::Item,
-            id: Id(1),
-            bucketlist_id: Id(1),
-            name: "Watch the northern lights".into(),
-            description: some("Tromsø, away from the town."),
-            done: Nullable(Some(false)),
-            done_at: Nullable(None),
-            due_on: Nullable(NaiveDate::from_ymd_opt(2027, 2, 1).map(Date)),
-            created_at: example_time(),
-            updated_at: example_time(),
-        }
-    }
-}
+example! { ExportRecord {
+    kind: HitType::Item, id: Id(1), bucketlist_id: Id(1), name: "Watch the northern lights".into(),
+    description: some("Tromsø, away from the town."), done: Nullable(Some(false)), done_at: Nullable(None),
+    due_on: Nullable(NaiveDate::from_ymd_opt(2027, 2, 1).map(Date)), created_at: example_time(),
+    updated_at: example_time(),
+} }
 
-/// The file of an export as JSON.
+/// The content of an export in JSON format.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct ExportContent {
-    /// Your bucketlists, each followed by its items; all in the order they were made.
+    /// Your bucketlists, each followed by its items, sorted by creation time.
     #[oai(validator(max_items = 2147483647))]
     pub records: Vec<ExportRecord>,
 }
 
-impl Example for ExportContent {
-    fn example() -> Self {
-        Self { records: vec![ExportRecord::example_list(), ExportRecord::example()] }
-    }
-}
+example! { ExportContent { records: vec![ExportRecord::example_list(), ExportRecord::example()] } }

@@ -1,4 +1,4 @@
-//! Incidents: failed requests, redacted, and the groups of equal ones.
+//! Incidents (captured failed requests) and incident groups.
 
 use poem_openapi::{Object, types::Example};
 use serde::{Deserialize, Serialize};
@@ -9,20 +9,20 @@ use crate::{
     values::{Id, Nullable, Timestamp},
 };
 
-/// A header of a kept request or answer.
+/// A header of a captured request or response.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct IncidentHeader {
-    /// Its name, in lower case.
+    /// Name in lower case.
     #[oai(validator(max_length = 200))]
     pub name: String,
-    /// Its value; of credentials only the scheme, and a stand-in.
+    /// Value. Credentials are masked except for their scheme.
     #[oai(validator(max_length = 16384))]
     pub value: String,
 }
 
 impl IncidentHeader {
-    /// A header.
+    /// Creates a header.
     #[must_use]
     pub fn new(name: &str, value: &str) -> Self {
         Self { name: name.to_owned(), value: value.to_owned() }
@@ -35,28 +35,28 @@ impl Example for IncidentHeader {
     }
 }
 
-/// A kept body: text where it is UTF-8, else base64.
+/// A captured body: text if it is UTF-8, otherwise base64.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct IncidentBody {
-    /// The body, if it is UTF-8.
+    /// Body as text; null if it is not UTF-8.
     #[oai(validator(max_length = 16777216))]
     pub text: Nullable<String>,
-    /// The body in base64, if it is not.
+    /// Body in base64; null if it is UTF-8.
     #[oai(validator(max_length = 22369624))]
     pub base64: Nullable<String>,
-    /// The SHA-256 of the bytes, in hexadecimal.
+    /// SHA-256 hash of the captured bytes, in hexadecimal.
     #[oai(validator(min_length = 64, max_length = 64))]
     pub sha256: String,
-    /// Whether there was more than is kept.
+    /// Whether the body is longer than the captured part.
     pub truncated: bool,
 }
 
-/// What the body of the seeded incident's request was.
+/// Request body of the incident in the seed data.
 pub const EXAMPLE_REQUEST: &str = "{\"name\": \"Ride to Zürich\", \"due_on\": null}";
-/// What its answer was.
-pub const EXAMPLE_RESPONSE: &str = "{\"type\":\"/problems/INTERNAL_ERROR\",\"title\":\"Something went wrong on our \
-     side.\",\"status\":500,\"detail\":\"Something went wrong on our side.\",\"instance\":\"/v2/bucketlists/1/items\",\
+/// Response body of the incident in the seed data.
+pub const EXAMPLE_RESPONSE: &str = "{\"type\":\"/problems/INTERNAL_ERROR\",\"title\":\"An internal error occurred.\",\
+     \"status\":500,\"detail\":\"An internal error occurred.\",\"instance\":\"/v2/bucketlists/1/items\",\
      \"code\":\"INTERNAL_ERROR\",\"request_id\":\"019b76da-a800-7000-8000-000000000001\",\"retry_after\":null,\"errors\":[]}";
 
 impl IncidentBody {
@@ -72,38 +72,33 @@ impl Example for IncidentBody {
 }
 
 const EXAMPLE_REQUEST_SHA256: &str = "0dfad12aa5b73019f099d2b3655ab92762d1f60d4dafdd4013c30e4706781a68";
-const EXAMPLE_RESPONSE_SHA256: &str = "8b8953ae6b5c05f3d4305dd1829707f7b93e9e0894762c5a53172dc3e8ba1818";
+const EXAMPLE_RESPONSE_SHA256: &str = "64928cd5a0f02bf7161503916808284c4d68df44a2655362dc193361f584d240";
 
-/// A kept request: byte for byte as it was sent, but for stand-ins in the places of secrets. A stand-in has the length and
-/// the kinds of characters of its secret, so that the request still fails as it did.
+/// A captured request. It is unchanged except for placeholders that replace sensitive values. A placeholder has the length
+/// and the kinds of characters of the original.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct IncidentRequest {
-    /// The HTTP method.
+    /// HTTP method.
     #[oai(validator(max_length = 100))]
     pub method: String,
-    /// Path and query, as they were sent.
+    /// Path and query string.
     #[oai(validator(max_length = 65536))]
     pub target: String,
-    /// The headers that are kept, in their order. Those of others, such as cookies, are not.
+    /// Captured headers in their original order. Cookies and other unrelated headers are not captured.
     #[oai(validator(max_items = 200))]
     pub headers: Vec<IncidentHeader>,
-    /// The body.
+    /// Body.
     pub body: IncidentBody,
 }
 
-impl Example for IncidentRequest {
-    fn example() -> Self {
-        Self {
-            method: "POST".into(),
-            target: "/v2/bucketlists/1/items".into(),
-            headers: EXAMPLE_HEADERS.iter().map(|(name, value)| IncidentHeader::new(name, value)).collect(),
-            body: IncidentBody::example(),
-        }
-    }
-}
+example! { IncidentRequest {
+    method: "POST".into(), target: "/v2/bucketlists/1/items".into(),
+    headers: EXAMPLE_HEADERS.iter().map(|(name, value)| IncidentHeader::new(name, value)).collect(),
+    body: IncidentBody::example(),
+} }
 
-/// The headers of the seeded incident's request.
+/// Request headers of the incident in the seed data.
 pub const EXAMPLE_HEADERS: [(&str, &str); 4] = [
     ("host", "localhost:8000"),
     ("authorization", "Bearer qrTkVxpMwEo"),
@@ -111,160 +106,140 @@ pub const EXAMPLE_HEADERS: [(&str, &str); 4] = [
     ("content-length", "43"),
 ];
 
-/// A kept answer.
+/// A captured response.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct IncidentResponse {
-    /// The HTTP status.
+    /// HTTP status.
     #[oai(validator(minimum(value = "100"), maximum(value = "599")))]
     pub status: i32,
-    /// The headers that are kept, in their order.
+    /// Captured headers in their original order.
     #[oai(validator(max_items = 200))]
     pub headers: Vec<IncidentHeader>,
-    /// The body.
+    /// Body.
     pub body: IncidentBody,
 }
 
-impl Example for IncidentResponse {
-    fn example() -> Self {
-        Self {
-            status: 500,
-            headers: vec![IncidentHeader::new("content-type", "application/problem+json")],
-            body: IncidentBody::example_of(EXAMPLE_RESPONSE, EXAMPLE_RESPONSE_SHA256),
-        }
-    }
-}
+example! { IncidentResponse {
+    status: 500, headers: vec![IncidentHeader::new("content-type", "application/problem+json")],
+    body: IncidentBody::example_of(EXAMPLE_RESPONSE, EXAMPLE_RESPONSE_SHA256),
+} }
 
-/// A failed request, without its content.
+/// A captured failed request, without the request and the response.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct IncidentSummary {
-    /// Identifies the incident.
+    /// ID of the incident.
     pub id: Id,
-    /// The `X-Request-ID` that the client was told.
+    /// `X-Request-ID` of the response.
     #[oai(validator(max_length = 128))]
     pub request_id: String,
-    /// When the request came.
+    /// Time at which the request was received.
     pub received_at: Timestamp,
-    /// How long the answer took, in microseconds.
+    /// Processing time in microseconds.
     #[oai(validator(minimum(value = "0")))]
     pub duration_us: i64,
-    /// The HTTP method.
+    /// HTTP method.
     #[oai(validator(max_length = 100))]
     pub method: String,
-    /// The operationId, if the request had one.
+    /// Operation ID; null if no operation matched the request.
     #[oai(validator(max_length = 100))]
     pub operation: Nullable<String>,
-    /// The version of the contract, `v1` or `v2`; null outside of both.
+    /// API version, `v1` or `v2`; null for other paths.
     #[oai(validator(max_length = 10))]
     pub contract: Nullable<String>,
-    /// The HTTP status of the answer.
+    /// HTTP status of the response.
     #[oai(validator(minimum(value = "100"), maximum(value = "599")))]
     pub status: i32,
-    /// The error's code, if the answer names one.
+    /// Error code; null if the response has none.
     #[oai(validator(max_length = 100))]
     pub code: Nullable<String>,
-    /// Equal for equal failures: operation, status, code and where it went wrong.
+    /// Fingerprint, a hash of operation, status, error code and error location.
     #[oai(validator(max_length = 64))]
     pub fingerprint: String,
-    /// Who asked, if that was known.
+    /// ID of the user; null if the request was not authenticated.
     pub user_id: Nullable<Id>,
-    /// The build that answered.
+    /// Version of the server.
     #[oai(validator(max_length = 100))]
     pub server_version: String,
-    /// Whether these failures are said to be fixed, and none has been met since.
+    /// Whether the failure is marked as resolved and has not occurred since.
     pub resolved: bool,
-    /// The version in which they are said to be fixed.
+    /// Version that contains the fix.
     #[oai(validator(max_length = 100))]
     pub fixed_in: Nullable<String>,
-    /// Where to go from here.
+    /// Links to related resources and available operations.
     #[oai(rename = "_links")]
     #[serde(rename = "_links")]
     pub links: Links,
 }
 
-impl Example for IncidentSummary {
-    fn example() -> Self {
-        Self {
-            id: Id(1),
-            request_id: EXAMPLE_REQUEST_ID.into(),
-            received_at: example_time(),
-            duration_us: 1_234,
-            method: "POST".into(),
-            operation: some("createItem"),
-            contract: some("v2"),
-            status: 500,
-            code: some("INTERNAL_ERROR"),
-            fingerprint: EXAMPLE_FINGERPRINT.into(),
-            user_id: Nullable(Some(Id(2))),
-            server_version: "0.1.0".into(),
-            resolved: false,
-            fixed_in: Nullable(None),
-            links: Links::Incident(1),
-        }
-    }
-}
+example! { IncidentSummary {
+    id: Id(1), request_id: EXAMPLE_REQUEST_ID.into(), received_at: example_time(), duration_us: 1_234,
+    method: "POST".into(), operation: some("createItem"), contract: some("v2"), status: 500,
+    code: some("INTERNAL_ERROR"), fingerprint: EXAMPLE_FINGERPRINT.into(), user_id: Nullable(Some(Id(2))),
+    server_version: "0.1.0".into(), resolved: false, fixed_in: Nullable(None), links: Links::Incident(1),
+} }
 
-/// The fingerprint of the seeded incident.
+/// Fingerprint of the incident in the seed data.
 pub const EXAMPLE_FINGERPRINT: &str = "a572e864db779d218c2a1067";
-/// Where the seeded incident went wrong.
+/// Error location of the incident in the seed data.
 pub const EXAMPLE_SITE: &str = "panic: index out of bounds";
 
-/// A failed request with its content, redacted.
+/// A captured failed request with its response. Sensitive data is masked.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct Incident {
-    /// Identifies the incident.
+    /// ID of the incident.
     pub id: Id,
-    /// The `X-Request-ID` that the client was told.
+    /// `X-Request-ID` of the response.
     #[oai(validator(max_length = 128))]
     pub request_id: String,
-    /// The trace of `traceparent`, if the request had one.
+    /// Trace ID from the `traceparent` header; null if the request has none.
     #[oai(validator(max_length = 32))]
     pub trace_id: Nullable<String>,
-    /// When the request came.
+    /// Time at which the request was received.
     pub received_at: Timestamp,
-    /// How long the answer took, in microseconds.
+    /// Processing time in microseconds.
     #[oai(validator(minimum(value = "0")))]
     pub duration_us: i64,
-    /// The operationId, if the request had one.
+    /// Operation ID; null if no operation matched the request.
     #[oai(validator(max_length = 100))]
     pub operation: Nullable<String>,
-    /// The version of the contract, `v1` or `v2`; null outside of both.
+    /// API version, `v1` or `v2`; null for other paths.
     #[oai(validator(max_length = 10))]
     pub contract: Nullable<String>,
-    /// The error's code, if the answer names one.
+    /// Error code; null if the response has none.
     #[oai(validator(max_length = 100))]
     pub code: Nullable<String>,
-    /// Equal for equal failures: operation, status, code and where it went wrong.
+    /// Fingerprint, a hash of operation, status, error code and error location.
     #[oai(validator(max_length = 64))]
     pub fingerprint: String,
-    /// Where it went wrong, in words without values; may be empty.
+    /// Error location, without values from the request. Can be empty.
     #[oai(validator(max_length = 200))]
     pub site: String,
-    /// How often failures equal to this one were met, also without being kept.
+    /// Number of failures with this fingerprint, including those that were not captured.
     #[oai(validator(minimum(value = "1")))]
     pub occurrences: i64,
-    /// Who asked, if that was known.
+    /// ID of the user; null if the request was not authenticated.
     pub user_id: Nullable<Id>,
-    /// In which session.
+    /// ID of the session; null if the request was not authenticated.
     pub session_id: Nullable<Id>,
-    /// As `user` or as `admin`.
+    /// Role of the user, `user` or `admin`.
     #[oai(validator(max_length = 10))]
     pub role: Nullable<String>,
-    /// The build that answered.
+    /// Version of the server.
     #[oai(validator(max_length = 100))]
     pub server_version: String,
-    /// Whether these failures are said to be fixed, and none has been met since.
+    /// Whether the failure is marked as resolved and has not occurred since.
     pub resolved: bool,
-    /// The version in which they are said to be fixed.
+    /// Version that contains the fix.
     #[oai(validator(max_length = 100))]
     pub fixed_in: Nullable<String>,
-    /// What was asked.
+    /// The captured request.
     pub request: IncidentRequest,
-    /// What was answered.
+    /// The captured response.
     pub response: IncidentResponse,
-    /// Where to go from here.
+    /// Links to related resources and available operations.
     #[oai(rename = "_links")]
     #[serde(rename = "_links")]
     pub links: Links,
@@ -298,80 +273,63 @@ impl Example for Incident {
     }
 }
 
-/// Failures that are equal: the same operation, status, code, and place where it went wrong.
+/// Incidents with the same fingerprint: the same operation, status, error code and error location.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct IncidentGroup {
-    /// Identifies the group.
+    /// ID of the group.
     pub id: Id,
-    /// What its incidents have in common.
+    /// Fingerprint of the incidents.
     #[oai(validator(max_length = 64))]
     pub fingerprint: String,
-    /// The operationId, if the requests had one.
+    /// Operation ID; null if no operation matched the requests.
     #[oai(validator(max_length = 100))]
     pub operation: Nullable<String>,
-    /// The HTTP status.
+    /// HTTP status.
     #[oai(validator(minimum(value = "100"), maximum(value = "599")))]
     pub status: i32,
-    /// The error's code, if there is one.
+    /// Error code; null if the responses have none.
     #[oai(validator(max_length = 100))]
     pub code: Nullable<String>,
-    /// Where it went wrong, in words without values; may be empty.
+    /// Error location, without values from the request. Can be empty.
     #[oai(validator(max_length = 200))]
     pub site: String,
-    /// How often, also without being kept.
+    /// Number of failures, including those that were not captured.
     #[oai(validator(minimum(value = "1")))]
     pub occurrences: i64,
-    /// When one was met first.
+    /// Time of the first failure.
     pub first_seen_at: Timestamp,
-    /// When one was met last.
+    /// Time of the last failure.
     pub last_seen_at: Timestamp,
-    /// Whether they are said to be fixed, and none has been met since.
+    /// Whether the failure is marked as resolved and has not occurred since.
     pub resolved: bool,
-    /// Since when they are said to be fixed.
+    /// Time at which the group was marked as resolved.
     pub resolved_at: Nullable<Timestamp>,
-    /// The version in which they are said to be fixed.
+    /// Version that contains the fix.
     #[oai(validator(max_length = 100))]
     pub fixed_in: Nullable<String>,
-    /// Where to go from here.
+    /// Links to related resources and available operations.
     #[oai(rename = "_links")]
     #[serde(rename = "_links")]
     pub links: Links,
 }
 
-impl Example for IncidentGroup {
-    fn example() -> Self {
-        Self {
-            id: Id(1),
-            fingerprint: EXAMPLE_FINGERPRINT.into(),
-            operation: some("createItem"),
-            status: 500,
-            code: some("INTERNAL_ERROR"),
-            site: EXAMPLE_SITE.into(),
-            occurrences: 1,
-            first_seen_at: example_time(),
-            last_seen_at: example_time(),
-            resolved: false,
-            resolved_at: Nullable(None),
-            fixed_in: Nullable(None),
-            links: Links::IncidentGroups,
-        }
-    }
-}
+example! { IncidentGroup {
+    id: Id(1), fingerprint: EXAMPLE_FINGERPRINT.into(), operation: some("createItem"), status: 500,
+    code: some("INTERNAL_ERROR"), site: EXAMPLE_SITE.into(), occurrences: 1, first_seen_at: example_time(),
+    last_seen_at: example_time(), resolved: false, resolved_at: Nullable(None), fixed_in: Nullable(None),
+    links: Links::IncidentGroups,
+} }
 
-/// What an administrator says of an incident, and of all that are equal to it. What is left out stays.
+/// Changes to an incident and to all incidents with the same fingerprint. Omitted fields keep their value.
 #[derive(Clone, Debug, Deserialize, Object)]
 #[oai(example)]
 pub struct IncidentPatch {
-    /// Whether it is fixed. When an equal failure is met again, it is no longer.
+    /// Whether the failure is resolved. It becomes false if the failure occurs again.
     pub resolved: Option<bool>,
-    /// The version in which it is fixed; gone when it is said not to be.
+    /// Version that contains the fix, 1 to 100 characters. Cleared when `resolved` becomes false.
     #[oai(validator(min_length = 1, max_length = 100))]
     pub fixed_in: Option<String>,
 }
 
-impl Example for IncidentPatch {
-    fn example() -> Self {
-        Self { resolved: Some(true), fixed_in: Some("0.2.0".into()) }
-    }
-}
+example! { IncidentPatch { resolved: Some(true), fixed_in: Some("0.2.0".into()) } }

@@ -1,10 +1,7 @@
 //! Items of bucketlists.
 
 use chrono::NaiveDate;
-use poem_openapi::{
-    Object,
-    types::{Example, MaybeUndefined},
-};
+use poem_openapi::{Object, types::MaybeUndefined};
 use serde::{Deserialize, Serialize};
 
 use super::{ItemCreate, Links, example_time, some};
@@ -13,31 +10,31 @@ use crate::{
     values::{Date, Id, Nullable, Timestamp},
 };
 
-/// One thing to do in life.
+/// An entry of a bucketlist.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct Item {
-    /// Identifies the item.
+    /// ID of the item.
     pub id: Id,
-    /// The bucketlist it is in.
+    /// ID of the bucketlist that contains the item.
     pub bucketlist_id: Id,
-    /// What to do.
+    /// Name.
     #[oai(validator(max_length = 200))]
     pub name: String,
-    /// More about it.
+    /// Description.
     #[oai(validator(max_length = 4000))]
     pub description: Nullable<String>,
-    /// Whether it is done.
+    /// Whether the item is completed.
     pub done: bool,
-    /// When it was done.
+    /// Time of completion; null if the item is not completed.
     pub done_at: Nullable<Timestamp>,
-    /// Until when to do it.
+    /// Due date.
     pub due_on: Nullable<Date>,
-    /// When it was made.
+    /// Time of creation.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// Time of the last change.
     pub updated_at: Timestamp,
-    /// Where to go from here.
+    /// Links to related resources and available operations.
     #[oai(rename = "_links")]
     #[serde(rename = "_links")]
     pub links: Links,
@@ -48,74 +45,54 @@ impl Row for Item {
         &["id", "bucketlist_id", "name", "description", "done", "done_at", "due_on", "created_at", "updated_at"];
 }
 
-impl Example for Item {
-    fn example() -> Self {
-        Self {
-            id: Id(1),
-            bucketlist_id: Id(1),
-            name: "Watch the northern lights".into(),
-            description: some("Tromsø, away from the town."),
-            done: false,
-            done_at: Nullable(None),
-            due_on: Nullable(NaiveDate::from_ymd_opt(2027, 2, 1).map(Date)),
-            created_at: example_time(),
-            updated_at: example_time(),
-            links: Links::Item { bucketlist_id: 1, id: 1 },
-        }
-    }
-}
+example! { Item {
+    id: Id(1), bucketlist_id: Id(1), name: "Watch the northern lights".into(),
+    description: some("Tromsø, away from the town."), done: false, done_at: Nullable(None),
+    due_on: Nullable(NaiveDate::from_ymd_opt(2027, 2, 1).map(Date)), created_at: example_time(),
+    updated_at: example_time(), links: Links::Item { bucketlist_id: 1, id: 1 },
+} }
 
-/// What to change of an item (RFC 7396): a field left out stays as it is, null clears.
+/// Changes to an item (RFC 7396). Omitted fields keep their value, null clears a field.
 #[derive(Clone, Debug, Deserialize, Object)]
 #[oai(example)]
 pub struct ItemPatch {
-    /// What to do.
+    /// Name, 1 to 200 characters.
     #[oai(validator(min_length = 1, max_length = 200))]
     pub name: Option<String>,
-    /// More about it; may have several lines.
+    /// Description, up to 4,000 characters. Can contain line breaks.
     #[oai(nullable, validator(max_length = 4000))]
     #[serde(default)]
     pub description: MaybeUndefined<String>,
-    /// Whether it is done. Becoming done sets `done_at`, becoming undone clears it.
+    /// Whether the item is completed. Changing it to true sets `done_at`, changing it to false clears `done_at`.
     pub done: Option<bool>,
-    /// Until when to do it.
+    /// Due date.
     #[oai(nullable)]
     #[serde(default)]
     pub due_on: MaybeUndefined<Date>,
 }
 
-impl Example for ItemPatch {
-    fn example() -> Self {
-        Self { name: None, description: MaybeUndefined::Undefined, done: Some(true), due_on: MaybeUndefined::Null }
-    }
-}
+example! { ItemPatch {
+    name: None, description: MaybeUndefined::Undefined, done: Some(true), due_on: MaybeUndefined::Null,
+} }
 
-/// Items to be made together: all of them, or none.
+/// Items to create together.
 #[derive(Clone, Debug, Deserialize, Object)]
 #[oai(example)]
 pub struct ItemBatch {
-    /// What to make them from, in their order.
+    /// The new items in the order of creation, 1 to 1,000.
     #[oai(validator(min_items = 1, max_items = 1000))]
     pub items: Vec<ItemCreate>,
 }
 
-impl Example for ItemBatch {
-    fn example() -> Self {
-        Self { items: vec![ItemCreate::example()] }
-    }
-}
+example! { ItemBatch { items: vec![ItemCreate::example()] } }
 
-/// Items that were made together, in the order they were sent.
+/// The created items in the order of the request.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct ItemBatchCreated {
-    /// The new items.
+    /// The created items.
     #[oai(validator(max_items = 1000))]
     pub data: Vec<Item>,
 }
 
-impl Example for ItemBatchCreated {
-    fn example() -> Self {
-        Self { data: vec![Item::example()] }
-    }
-}
+example! { ItemBatchCreated { data: vec![Item::example()] } }

@@ -1,64 +1,60 @@
-//! `_links`: where to go from a resource, and what its reader may do with it.
+//! `_links`: related resources and operations that the caller may use.
 
 use std::{borrow::Cow, fmt};
 
 use poem_openapi::{
     Object,
     registry::{MetaSchema, MetaSchemaRef, Registry},
-    types::{Example, ParseError, ParseFromJSON, ParseResult, ToJSON, Type},
+    types::{ParseError, ParseFromJSON, ParseResult, ToJSON, Type},
 };
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Value, json};
 
-/// Where a link leads, and how it is followed.
+/// A link to a resource or an operation.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct Link {
-    /// A path on this server.
+    /// Path on this server.
     #[oai(validator(max_length = 8192))]
     pub href: String,
-    /// The HTTP method to follow it with.
+    /// HTTP method of the operation.
     #[oai(validator(max_length = 10))]
     pub method: String,
 }
 
-impl Example for Link {
-    fn example() -> Self {
-        Self { href: "/v2/bucketlists/1".into(), method: "GET".into() }
-    }
-}
+example! { Link { href: "/v2/bucketlists/1".into(), method: "GET".into() } }
 
-/// The links of a resource, by what they lead to: `self`, `collection`, `items`, `update`, `delete`, …; only those that the
-/// caller may follow. They are written from the ids when the resource is: nothing is kept.
+/// The links of a resource by relation, such as `self`, `collection` or `update`. Only operations that the caller may use are
+/// included. The paths are written during serialisation, without intermediate strings.
 #[derive(Clone, Copy, Debug)]
 pub enum Links {
-    /// Of a bucketlist.
+    /// Links of a bucketlist.
     Bucketlist(i64),
-    /// Of an item.
+    /// Links of an item.
     Item {
-        /// The bucketlist it is in.
+        /// ID of the bucketlist.
         bucketlist_id: i64,
-        /// The item.
+        /// ID of the item.
         id: i64,
     },
-    /// Of one's own account.
+    /// Links of the caller's account.
     Me,
-    /// Of an account, for administrators.
+    /// Links of a user, for administrators.
     User(i64),
-    /// Of a session.
+    /// Links of a session.
     Session(i64),
-    /// Of an export.
+    /// Links of an export.
     Export {
-        /// The export.
+        /// ID of the export.
         id: i64,
-        /// Whether there is a file.
+        /// Whether the file is available.
         has_content: bool,
     },
-    /// Of something that was done.
+    /// Links of an audit event.
     AuditEvent,
-    /// Of an incident, for administrators.
+    /// Links of an incident.
     Incident(i64),
-    /// Of a group of incidents, for administrators.
+    /// Links of an incident group.
     IncidentGroups,
 }
 
@@ -106,7 +102,7 @@ impl Links {
                 }
                 Ok(())
             }
-            // Whom it speaks of may be gone.
+            // No link to the affected resource, which can be deleted.
             Self::AuditEvent => link("collection", "GET", format_args!("/v2/admin/audit")),
             Self::Incident(id) => {
                 link("self", "GET", format_args!("/v2/admin/incidents/{id}"))?;
@@ -123,9 +119,9 @@ impl Links {
     }
 }
 
-/// As [`Link`], borrowed.
+/// A [`Link`] with borrowed values.
 #[derive(Serialize)]
-struct Written<'a> {
+struct BorrowedLink<'a> {
     href: Formatted<'a>,
     method: &'a str,
 }
@@ -141,7 +137,7 @@ impl Serialize for Formatted<'_> {
 impl Serialize for Links {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        self.each(|name, method, href| map.serialize_entry(name, &Written { href: Formatted(href), method }))?;
+        self.each(|name, method, href| map.serialize_entry(name, &BorrowedLink { href: Formatted(href), method }))?;
         map.end()
     }
 }
@@ -163,8 +159,8 @@ impl Type for Links {
         Link::register(registry);
         registry.create_schema::<Self, _>("Links".to_owned(), |_| MetaSchema {
             description: Some(
-                "Where to go from here, by what is there: `self`, `collection`, `items`, `update`, `delete`, …; \
-                 only what you may follow.",
+                "Links by relation, such as `self`, `collection`, `items`, `update` and `delete`. Contains only \
+                 operations that you may call.",
             ),
             additional_properties: Some(Box::new(Link::schema_ref())),
             example: Some(json!({"self": {"href": "/v2/bucketlists/1", "method": "GET"}})),
@@ -187,9 +183,9 @@ impl ToJSON for Links {
     }
 }
 
-/// poem-openapi wants it of every field, of requests or not.
+/// Required by poem-openapi for every field, also in responses.
 impl ParseFromJSON for Links {
     fn parse_from_json(_: Option<Value>) -> ParseResult<Self> {
-        Err(ParseError::custom("links are written, not read"))
+        Err(ParseError::custom("links cannot be parsed"))
     }
 }

@@ -1,4 +1,4 @@
-//! The schemas of v2. What is sent is v1's; what is answered carries links.
+//! Schemas of v2. Most request schemas are those of v1; responses contain links.
 
 mod accounts;
 mod audit;

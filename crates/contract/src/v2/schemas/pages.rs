@@ -1,4 +1,4 @@
-//! Cursor pages: rows, whether there are more, and the link to them.
+//! Pages of cursor pagination: results and links.
 
 use poem_openapi::{Object, types::Example};
 use serde::Serialize;
@@ -8,35 +8,31 @@ use super::{
 };
 use crate::{listing::Page, values::Nullable};
 
-/// How a page was cut.
+/// Size of a page.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct CursorMeta {
-    /// How many rows a page has at most.
+    /// Maximum number of results per page.
     #[oai(validator(minimum(value = "1"), maximum(value = "100")))]
     pub per_page: i64,
-    /// Whether there are rows after these.
+    /// Whether there are more results after this page.
     pub has_more: bool,
-    /// With `include=total`: how many rows there are in all. Else null.
+    /// Total number of results with `include=total`; otherwise null.
     #[oai(validator(minimum(value = "0")))]
     pub total: Nullable<i64>,
 }
 
-impl Example for CursorMeta {
-    fn example() -> Self {
-        Self { per_page: 20, has_more: false, total: Nullable(None) }
-    }
-}
+example! { CursorMeta { per_page: 20, has_more: false, total: Nullable(None) } }
 
-/// Where to go from a page: paths on this server, the same as in the `Link` header.
+/// Links to pages, as paths on this server. The `Link` header contains the same links.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct CursorLinks {
-    /// This page.
+    /// Path of this page.
     #[oai(rename = "self", validator(max_length = 8192))]
     #[serde(rename = "self")]
     pub this: String,
-    /// The page after, if there is one.
+    /// Path of the next page; null on the last page.
     #[oai(validator(max_length = 8192))]
     pub next: Nullable<String>,
 }
@@ -59,12 +55,12 @@ macro_rules! page {
         #[derive(Clone, Debug, Object, Serialize)]
         #[oai(example)]
         pub struct $name {
-            /// The rows of this page.
+            /// The results on this page.
             #[oai(validator(max_items = 100))]
             pub data: Vec<$row>,
-            /// How the page was cut.
+            /// Size of the page.
             pub meta: CursorMeta,
-            /// Where to go from here.
+            /// Links to pages.
             pub links: CursorLinks,
         }
 
@@ -77,35 +73,35 @@ macro_rules! page {
 }
 
 page! {
-    /// One page of your bucketlists.
+    /// A page of bucketlists.
     BucketlistPage of Bucketlist at "/v2/bucketlists"
 }
 page! {
-    /// One page of a bucketlist's items.
+    /// A page of items.
     ItemPage of Item at "/v2/bucketlists/1/items"
 }
 page! {
-    /// One page of the users.
+    /// A page of users.
     UserPage of User at "/v2/admin/users"
 }
 page! {
-    /// One page of what was done.
+    /// A page of audit events.
     AuditEventPage of AuditEvent at "/v2/admin/audit"
 }
 page! {
-    /// One page of your sessions, the newest first.
+    /// A page of sessions, newest first.
     SessionPage of Session at "/v2/auth/sessions"
 }
 page! {
-    /// One page of incidents, the newest first.
+    /// A page of incidents, newest first.
     IncidentPage of IncidentSummary at "/v2/admin/incidents"
 }
 page! {
-    /// One page of groups of equal incidents, the newest first.
+    /// A page of incident groups, newest first.
     IncidentGroupPage of IncidentGroup at "/v2/admin/incident-groups"
 }
 page! {
-    /// One page of what a search found, the best match first.
+    /// A page of search results, best match first.
     SearchPage of SearchHit at "/v2/search"
 }
 

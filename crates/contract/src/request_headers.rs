@@ -1,7 +1,10 @@
-//! Request headers that v2 understands: conditions (RFC 9110, section 13) and the idempotency key.
+//! Request headers: conditions (RFC 9110, section 13) and the idempotency key.
 
 use document::{Location, ViolationCode};
-use poem::{Request, RequestBody, http::header};
+use poem::{
+    Request, RequestBody,
+    http::header::{self, HeaderName},
+};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
     registry::{MetaParamIn, MetaSchema, MetaSchemaRef},
@@ -10,90 +13,88 @@ use poem_openapi::{
 use crate::{
     ApiError, Detail, ErrorCode,
     conditional::{self, ETagCondition},
+    operation::{Argument, ArgumentKind},
 };
 
-/// How long an idempotency key may be, in characters.
+/// Maximum length of an idempotency key in characters.
 pub const MAX_KEY: usize = 255;
 
-/// The states a change is meant for: `If-Match`.
+/// `If-Match`: the states that a change applies to.
 #[derive(Clone, Debug)]
 pub struct IfMatch(pub Option<ETagCondition>);
 
-/// The states the client has already: `If-None-Match`. Read to refuse a malformed one; the server acts on it for every
-/// answer that has an `ETag`.
+/// `If-None-Match`: the states that the client has. The argument only rejects invalid values; the server evaluates the header
+/// for every response with an `ETag`.
 #[derive(Clone, Debug)]
 pub struct IfNoneMatch(pub Option<ETagCondition>);
 
-/// Names one creation, however often it is sent: `Idempotency-Key` (an expired draft, spelled here and nowhere else).
+/// `Idempotency-Key`: identifies a request, so that repeating it does not create another resource.
 #[derive(Clone, Debug)]
 pub struct IdempotencyKey(pub Option<String>);
 
-fn malformed(name: &str, why: String) -> ApiError {
-    let detail = Detail {
-        location: Location::Header(name.to_owned()),
-        code: ViolationCode::InvalidFormat.as_str(),
-        message: why,
-    };
+fn invalid(name: &str, message: String) -> ApiError {
+    let location = Location::Header(name.to_owned());
+    let detail = Detail { location, code: ViolationCode::InvalidFormat.as_str(), message };
     ApiError { details: vec![detail], ..ApiError::new(ErrorCode::InvalidHeader) }
 }
 
-/// `*`, or entity tags; an empty element between commas is overlooked.
-const TAGS: &str =
+/// `*`, or a list of entity tags. Empty list elements are ignored.
+const ENTITY_TAGS: &str =
     r#"^[ \t,]*(\*|(W/)?"[!#-~\u0080-\u00FF]*"([ \t]*,[ \t,]*(W/)?"[!#-~\u0080-\u00FF]*"){0,99})[ \t]*(,[ \t,]*)?$"#;
 
 impl IfMatch {
-    const PATTERN: &'static str = TAGS;
+    const PATTERN: &'static str = ENTITY_TAGS;
 
     fn read(request: &Request) -> Result<Self, ApiError> {
-        // Whoever asks that there be nothing yet must not overwrite what is there (RFC 9110, section 13.1.2): no state will do.
-        if let Some(ETagCondition::Any) = tags(request, header::IF_NONE_MATCH, "If-None-Match")? {
+        // `If-None-Match: *` must not change an existing resource (RFC 9110, section 13.1.2): no state matches.
+        if let Some(ETagCondition::Any) = condition(request, header::IF_NONE_MATCH, "If-None-Match")? {
             return Ok(Self(Some(ETagCondition::Listed(Vec::new()))));
         }
-        tags(request, header::IF_MATCH, "If-Match").map(Self)
+        condition(request, header::IF_MATCH, "If-Match").map(Self)
     }
 }
 
 impl IfNoneMatch {
-    const PATTERN: &'static str = TAGS;
+    const PATTERN: &'static str = ENTITY_TAGS;
 
     fn read(request: &Request) -> Result<Self, ApiError> {
-        tags(request, header::IF_NONE_MATCH, "If-None-Match").map(Self)
+        condition(request, header::IF_NONE_MATCH, "If-None-Match").map(Self)
     }
 }
 
-fn tags(request: &Request, header: header::HeaderName, name: &str) -> Result<Option<ETagCondition>, ApiError> {
-    conditional::parse(request.headers().get_all(header)).map_err(|why| malformed(name, why.to_string()))
+fn condition(request: &Request, header: HeaderName, name: &str) -> Result<Option<ETagCondition>, ApiError> {
+    conditional::parse(request.headers().get_all(header)).map_err(|error| invalid(name, error.to_string()))
 }
 
 impl IdempotencyKey {
     const NAME: &'static str = "Idempotency-Key";
     const PATTERN: &'static str = r#"^("([ !#-\[\]-~]|\\["\\]){1,255}"|[!#-+\--:<-\[\]-~]{1,255})$"#;
 
-    /// Quoted as a string of structured fields (RFC 9651), or bare.
+    /// Parses a string of structured fields (RFC 9651), with or without quotes.
     fn read(request: &Request) -> Result<Self, ApiError> {
-        let mut sent = request.headers().get_all(Self::NAME).iter();
-        let Some(value) = sent.next() else { return Ok(Self(None)) };
-        let refuse = |why: &str| malformed(Self::NAME, why.to_owned());
-        if sent.next().is_some() {
-            return Err(refuse("must be sent once"));
+        let mut values = request.headers().get_all(Self::NAME).iter();
+        let Some(value) = values.next() else { return Ok(Self(None)) };
+        let reject = |message: &str| invalid(Self::NAME, message.to_owned());
+        if values.next().is_some() {
+            return Err(reject("must be sent once"));
         }
-        let text = value.to_str().map_err(|_| refuse("must be of visible ASCII characters"))?;
+        let text = value.to_str().map_err(|_| reject("must contain only visible ASCII characters"))?;
         let key = match text.strip_prefix('"') {
-            Some(rest) => unquoted(rest).ok_or_else(|| refuse("is not a quoted string"))?,
+            Some(rest) => unquote(rest).ok_or_else(|| reject("must be a valid quoted string"))?,
             None => text.trim().to_owned(),
         };
         if key.is_empty() || key.len() > MAX_KEY || text.len() > MAX_KEY + 2 {
-            return Err(refuse("must have 1 to 255 characters"));
+            return Err(reject("must have 1 to 255 characters"));
         }
         if !text.starts_with('"') && key.contains(['"', '\\', ',', ';', ' ', '\t']) {
-            return Err(refuse("must be quoted if it has spaces, quotes, commas or semicolons"));
+            return Err(reject("must be quoted if it contains spaces, quotes, backslashes, commas or semicolons"));
         }
         Ok(Self(Some(key)))
     }
 }
 
-/// What stands between the quotes, its opening one being read.
-fn unquoted(rest: &str) -> Option<String> {
+/// Returns the content of a quoted string, without its opening quote.
+fn unquote(rest: &str) -> Option<String> {
     let mut key = String::new();
     let mut characters = rest.chars();
     loop {
@@ -112,6 +113,10 @@ fn unquoted(rest: &str) -> Option<String> {
 
 macro_rules! header_argument {
     ($name:ident, $max_length:expr) => {
+        impl Argument for $name {
+            const KIND: ArgumentKind = ArgumentKind::$name;
+        }
+
         impl<'a> ApiExtractor<'a> for $name {
             const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::Parameter];
             const PARAM_IS_REQUIRED: bool = false;
@@ -159,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_quoted_or_bare() {
+    fn key_can_be_quoted_or_unquoted() {
         let good = |text: &str| Ok(Some(text.to_owned()));
         assert_eq!(key("8e03978e-40d5-43dd-bc93-6894a57f9324"), good("8e03978e-40d5-43dd-bc93-6894a57f9324"));
         assert_eq!(key("\"a b, c\""), good("a b, c"));
@@ -174,11 +179,11 @@ mod tests {
     }
 
     #[test]
-    fn the_patterns_say_what_the_server_does() {
-        let served = |pattern: &str, text: &str, reads: bool| {
+    fn patterns_match_exactly_the_accepted_values() {
+        let check = |pattern: &str, text: &str, is_accepted: bool| {
             let schema = json!({"type": "string", "pattern": pattern});
             let validator = jsonschema::validator_for(&schema).unwrap();
-            assert_eq!(validator.is_valid(&json!(text)), reads, "{text:?}");
+            assert_eq!(validator.is_valid(&json!(text)), is_accepted, "{text:?}");
         };
         for text in [
             "*",
@@ -209,10 +214,10 @@ mod tests {
             "\"a\"W/",
             "\"\u{e9}\"",
         ] {
-            // As clients write it: a character is a byte.
+            // One byte per character (Latin-1).
             let bytes: Vec<u8> = text.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
             let request = Request::builder().header(header::IF_MATCH, HeaderValue::from_bytes(&bytes).unwrap());
-            served(IfMatch::PATTERN, text, IfMatch::read(&request.finish()).is_ok());
+            check(IfMatch::PATTERN, text, IfMatch::read(&request.finish()).is_ok());
         }
         for text in [
             "a",
@@ -242,11 +247,11 @@ mod tests {
             "\"a\tb\"",
             "a\tb",
         ] {
-            served(IdempotencyKey::PATTERN, text, key(text).is_ok());
+            check(IdempotencyKey::PATTERN, text, key(text).is_ok());
         }
         for length in [1, 255, 256] {
-            served(IdempotencyKey::PATTERN, &"k".repeat(length), length < 256);
-            served(IdempotencyKey::PATTERN, &format!("\"{}\"", "k".repeat(length)), length < 256);
+            check(IdempotencyKey::PATTERN, &"k".repeat(length), length < 256);
+            check(IdempotencyKey::PATTERN, &format!("\"{}\"", "k".repeat(length)), length < 256);
         }
     }
 }

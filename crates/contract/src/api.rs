@@ -1,0 +1,220 @@
+//! A version of the API: its operations, and the document that is built from their declarations.
+
+use document::{Document, DocumentedError, OperationInfo, RepairError, RepairOptions};
+use poem_openapi::{ContactObject, LicenseObject, OpenApi, OpenApiService, ServerObject};
+use serde_json::Value;
+
+use crate::{ApiError, Operation, rules, texts};
+
+/// What differs between the versions of the API.
+pub(crate) trait Version: 'static {
+    /// Base path: `/v1`.
+    const BASE: &'static str;
+    /// `info.version` of the document.
+    const NUMBER: &'static str;
+    /// `info.description` of the document, in Markdown.
+    const DESCRIPTION: &'static str;
+    /// Name of the schema of error bodies.
+    const ERROR_SCHEMA: &'static str;
+    /// Media type of error bodies.
+    const ERROR_MEDIA_TYPE: &'static str;
+    /// Query parameter for pagination.
+    const PAGE_PARAMETER: &'static str;
+
+    /// Examples of parameters by name; `listUsers.q` is the parameter of one operation.
+    fn parameter_examples() -> Vec<(&'static str, Value)>;
+    /// Examples of response headers by name; `createItem.Location` is the header of one operation.
+    fn header_examples() -> Vec<(&'static str, Value)>;
+    /// The declarations of all operations.
+    fn operations() -> impl Iterator<Item = &'static Operation>;
+    /// The body of an error response to a request for this path.
+    ///
+    /// # Errors
+    /// Returns an error if the body cannot be serialised.
+    fn error_body(error: &ApiError, path: &str) -> serde_json::Result<Value>;
+
+    /// The declaration of the operation with this ID.
+    fn operation(id: &str) -> Option<&'static Operation> {
+        Self::operations().find(|operation| operation.id == id)
+    }
+}
+
+/// Generates, from one list of endpoints, a type with their implementations that becomes the service, the declarations of
+/// all operations, and the document.
+macro_rules! api {
+    ($(#[$doc:meta])* $api:ident for $version:ident {
+        $($field:ident: $implementation:ident => $routes:ident($stub:ident)),+ $(,)?
+    }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        pub struct $api<$($implementation),+> {
+            $(#[doc = concat!("Implementation of [`", stringify!($routes), "`].")] pub $field: $implementation),+
+        }
+
+        impl<$($implementation),+> $api<$($implementation),+>
+        where
+            $($routes<$implementation>: poem_openapi::OpenApi),+
+        {
+            /// Creates the service; mount it at [`BASE`].
+            #[must_use]
+            pub fn into_service(self) -> poem_openapi::OpenApiService<($($routes<$implementation>,)+), ()> {
+                $crate::api::service::<$version, _>(($($routes(self.$field),)+))
+            }
+        }
+
+        /// The base path.
+        pub const BASE: &str = <$version as $crate::api::Version>::BASE;
+
+        /// The declarations of all operations.
+        pub fn operations() -> impl Iterator<Item = &'static $crate::Operation> {
+            [$($routes::OPERATIONS),+].into_iter().flatten()
+        }
+
+        /// The declaration of the operation with this ID.
+        #[must_use]
+        pub fn operation(id: &str) -> Option<&'static $crate::Operation> {
+            operations().find(|operation| operation.id == id)
+        }
+
+        fn raw_document() -> String {
+            $api { $($field: $stub),+ }.into_service().spec()
+        }
+
+        /// Builds the document.
+        ///
+        /// # Errors
+        /// Returns the findings of the linter.
+        pub fn build() -> Result<document::Document, document::RepairError> {
+            build_from(raw_document(), operations())
+        }
+
+        /// Builds the document of the given endpoints with the rules of this version.
+        ///
+        /// # Errors
+        /// Returns the findings of the linter.
+        pub fn build_from<'a>(
+            raw: String,
+            operations: impl IntoIterator<Item = &'a $crate::Operation>,
+        ) -> Result<document::Document, document::RepairError> {
+            $crate::api::build::<$version>(raw, &operations.into_iter().collect::<Vec<_>>())
+        }
+
+        /// The document, built once.
+        ///
+        /// # Panics
+        /// Panics if the linter has findings. The tests of this crate build the document.
+        #[expect(clippy::expect_used, reason = "an invalid contract must not start; the tests build it")]
+        pub fn document() -> &'static document::Document {
+            static DOCUMENT: std::sync::LazyLock<document::Document> =
+                std::sync::LazyLock::new(|| build().expect("the document passes the linter"));
+            &DOCUMENT
+        }
+
+        /// The document, compiled for routing and validation.
+        ///
+        /// # Panics
+        /// Panics if [`fn@document`] panics.
+        #[expect(clippy::expect_used, reason = "an invalid contract must not start; the tests build it")]
+        pub fn contract() -> &'static document::CompiledDocument {
+            static CONTRACT: std::sync::LazyLock<document::CompiledDocument> = std::sync::LazyLock::new(|| {
+                document::CompiledDocument::compile(document()).expect("a document that passes the linter compiles")
+            });
+            &CONTRACT
+        }
+    };
+}
+
+pub(crate) use api;
+
+/// Creates the service of a version.
+pub(crate) fn service<V: Version, A: OpenApi>(api: A) -> OpenApiService<A, ()> {
+    OpenApiService::new(api, "BucketList API", V::NUMBER)
+        .description(V::DESCRIPTION)
+        .license(LicenseObject::new("MIT").url("https://opensource.org/license/mit"))
+        .contact(ContactObject::new().name("The BucketList team").email("api@example.com"))
+        .server(ServerObject::new(V::BASE).description("This server"))
+}
+
+/// Builds the document of a version.
+///
+/// # Errors
+/// Returns the findings of the linter.
+pub(crate) fn build<V: Version>(raw: String, operations: &[&Operation]) -> Result<Document, RepairError> {
+    let public = operations.iter().filter(|operation| operation.is_public);
+    let public_operations: Vec<&str> = public.map(|operation| operation.id).collect();
+    let notice = |operation: &&Operation| Some((operation.id, operation.deprecation?.notice()));
+    let deprecations: Vec<(&str, String)> = operations.iter().filter_map(notice).collect();
+    let find = |id: &str| operations.iter().copied().find(|operation| operation.id == id);
+    Document::finish(
+        &texts::describe(raw, &find),
+        &RepairOptions {
+            error_schema: V::ERROR_SCHEMA,
+            error_media_type: V::ERROR_MEDIA_TYPE,
+            failures: &|info| rules::errors(info, find(info.id)).into_iter().map(rules::documented).collect(),
+            error_example: &error_example::<V>,
+            headers: &rules::headers::<V>(),
+            header_names: texts::HEADER_NAMES,
+            parameter_examples: &[V::parameter_examples(), texts::parameter_examples()].concat(),
+            header_examples: &V::header_examples(),
+            schema_examples: &[],
+            sensitive: &[("AuthSession", "access_token"), ("AuthSession", "refresh_token")],
+            renamed_schemas: &[],
+            public_operations: &public_operations,
+            page_parameters: &[V::PAGE_PARAMETER],
+            deprecations: &deprecations,
+        },
+    )
+}
+
+#[expect(clippy::expect_used, reason = "an invalid contract must not start; the tests build it")]
+fn error_example<V: Version>(info: &OperationInfo<'_>, error: &DocumentedError) -> Value {
+    let path = format!("{}{}", V::BASE, texts::example_path(info.path));
+    V::error_body(&rules::example_error(error), &path).expect("error bodies can be serialised")
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use document::CompiledDocument;
+
+    use super::*;
+
+    /// Checks that hold for every version.
+    pub(crate) fn check_version<V: Version>(document: &Document) {
+        assert_eq!(document::agree(document, &document.to_openapi_3_1()), Vec::<String>::new());
+
+        let compiled = CompiledDocument::compile(document).unwrap();
+        let mut declared: Vec<&str> = V::operations().map(|operation| operation.id).collect();
+        let mut documented: Vec<&str> = compiled.operations().map(|operation| operation.id.as_str()).collect();
+        declared.sort_unstable();
+        documented.sort_unstable();
+        assert_eq!(declared, documented);
+
+        for operation in V::operations() {
+            let path = document.value()["paths"][operation.path].as_object().unwrap();
+            let documented = &path[&operation.method.to_lowercase()];
+            assert_eq!(documented["operationId"], operation.id);
+            check_secrets(document, operation, documented);
+        }
+    }
+
+    /// The declarations about tokens and passwords agree with the schemas.
+    fn check_secrets(document: &Document, operation: &Operation, documented: &Value) {
+        let schema = |media: Option<&Value>| -> Value {
+            let reference = media.and_then(|media| media.pointer("/schema/$ref")?.as_str());
+            reference.and_then(|at| document.value().pointer(&at[1..]).cloned()).unwrap_or_default()
+        };
+        let responses = documented["responses"].as_object().unwrap();
+        let success = responses.iter().find(|(status, _)| status.starts_with('2')).map(|(_, response)| response);
+        let success = schema(success.and_then(|response| response.pointer("/content/application~1json")));
+        let fields = success["properties"].as_object().into_iter().flatten();
+        let carries_tokens = fields.into_iter().any(|(_, field)| field["x-sensitive"] == true);
+        assert_eq!(operation.carries_tokens, carries_tokens, "{}", operation.id);
+
+        let body = schema(documented.pointer("/requestBody/content/application~1json"));
+        let fields = body["properties"].as_object().into_iter().flatten();
+        let is_new_password = |field: &Value| field["format"] == "password" && field["minLength"] == 8;
+        let new_password = fields.into_iter().find(|(_, field)| is_new_password(field));
+        let new_password = new_password.map(|(name, _)| format!("/{name}"));
+        assert_eq!(operation.new_password, new_password.as_deref(), "{}", operation.id);
+    }
+}

@@ -1,0 +1,140 @@
+//! Texts of the document that are not written at one operation: shared parameters, response headers, and the responses.
+
+use serde_json::{Value, json};
+
+use crate::{Operation, rules::EXAMPLE_REQUEST_ID};
+
+/// How header names are spelled in the document.
+pub(crate) const HEADER_NAMES: &[&str] = &[
+    "Location",
+    "ETag",
+    "Link",
+    "Content-Disposition",
+    "Idempotency-Replayed",
+    "Retry-After",
+    "If-Match",
+    "If-None-Match",
+    "Idempotency-Key",
+];
+
+/// Descriptions of parameters by name, for parameters without a doc comment.
+fn parameter_description(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "bucketlist_id" => "ID of the bucketlist.",
+        "item_id" => "ID of the item.",
+        "user_id" => "ID of the user.",
+        "session_id" => "ID of the session.",
+        "export_id" => "ID of the export.",
+        "incident_id" => "ID of the incident.",
+        "page" => "Page number, starting at 1.",
+        "per_page" => "Maximum number of results per page. Default: 20. Values above 100 are reduced to 100.",
+        "cursor" => {
+            "Position after which the page starts: the `cursor` in `links.next` of the previous page. Omit it, or leave it \
+             empty, to start with the first page."
+        }
+        "sort" => {
+            "Field to sort by: `created_at`, `updated_at` or `name` (by code point). Prefix it with `-` for descending \
+             order. Default: `created_at`."
+        }
+        "include" => "Additional data: `total` adds the total number of results.",
+        "If-Match" => "ETag of the state that you want to change. Returns 412 if the resource has changed since.",
+        "If-None-Match" => "ETag of a previous response. Returns 304 if the response would be the same.",
+        "Idempotency-Key" => {
+            "Unique key for this request, for example a UUID. Repeating the request with the same key within 24 hours \
+             returns the original response."
+        }
+        _ => return None,
+    })
+}
+
+/// Examples of parameters by name.
+pub(crate) fn parameter_examples() -> Vec<(&'static str, Value)> {
+    vec![
+        ("bucketlist_id", json!(1)),
+        ("item_id", json!(1)),
+        ("user_id", json!(2)),
+        ("session_id", json!(1)),
+        ("export_id", json!(1)),
+        ("incident_id", json!(1)),
+        ("request_id", json!(EXAMPLE_REQUEST_ID)),
+        ("page", json!(1)),
+        ("per_page", json!(20)),
+        ("q", json!("world")),
+        ("cursor", json!("")),
+        ("sort", json!("-created_at")),
+        ("include", json!(["total"])),
+        ("If-Match", json!("*")),
+        ("If-None-Match", json!("\"aN0thEr5tate\"")),
+    ]
+}
+
+/// Fills in the path parameters of a template with their examples.
+pub(crate) fn example_path(template: &str) -> String {
+    parameter_examples()
+        .iter()
+        .fold(template.to_owned(), |path, (name, example)| path.replace(&format!("{{{name}}}"), &example.to_string()))
+}
+
+/// Descriptions of response headers by name, for headers without a description.
+fn header_description(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "Location" => "Path of the created resource.",
+        "ETag" => "Entity tag of this state. Send it as `If-Match` or `If-None-Match`.",
+        "Link" => "Paths of this page and of the next page (RFC 8288).",
+        "Content-Disposition" => "Suggested file name.",
+        "Idempotency-Replayed" => "`true` if an earlier request with the same `Idempotency-Key` created the resource.",
+        "Retry-After" => "Seconds to wait before the next request.",
+        _ => return None,
+    })
+}
+
+/// Adds the texts to the document that poem-openapi generates.
+pub(crate) fn describe<'a>(raw: String, find: &dyn Fn(&str) -> Option<&'a Operation>) -> String {
+    let Ok(mut document) = serde_json::from_str::<Value>(&raw) else { return raw };
+    if serde_json::to_string_pretty(&document).ok().as_ref() != Some(&raw) {
+        // Parsing has dropped a repeated key: leave the document as it is, so that it is reported.
+        return raw;
+    }
+    let paths = document.pointer_mut("/paths").and_then(Value::as_object_mut).into_iter().flatten();
+    for operation in paths.flat_map(|(_, item)| item.as_object_mut().into_iter().flatten()) {
+        let Some(operation) = operation.1.as_object_mut() else { continue };
+        let id = operation.get("operationId").and_then(Value::as_str).unwrap_or_default();
+        let response = find(id).map_or("", |declared| declared.response);
+        for parameter in operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
+            describe_parameter(parameter);
+        }
+        let responses = operation.get_mut("responses").and_then(Value::as_object_mut);
+        for (status, found) in responses.into_iter().flatten() {
+            if status.starts_with('2') && !response.is_empty() {
+                found["description"] = response.into();
+            }
+            let headers = found.get_mut("headers").and_then(Value::as_object_mut);
+            for (name, header) in headers.into_iter().flatten() {
+                let name = HEADER_NAMES.iter().find(|known| known.eq_ignore_ascii_case(name)).copied();
+                add_description(header, name.and_then(header_description));
+            }
+        }
+    }
+    document.to_string()
+}
+
+fn describe_parameter(parameter: &mut Value) {
+    if parameter["in"] == "header"
+        && let Some(name) = parameter["name"].as_str()
+    {
+        // `if_none_match` in Rust.
+        let name = name.replace('_', "-");
+        let spelled = HEADER_NAMES.iter().find(|known| known.eq_ignore_ascii_case(&name)).copied();
+        parameter["name"] = spelled.unwrap_or(&name).into();
+    }
+    let description = parameter["name"].as_str().and_then(parameter_description);
+    add_description(parameter, description);
+}
+
+fn add_description(value: &mut Value, description: Option<&str>) {
+    let Value::Object(map) = value else { return };
+    let is_missing = map.get("description").and_then(Value::as_str).is_none_or(str::is_empty);
+    if let Some(description) = description.filter(|_| is_missing) {
+        map.insert("description".to_owned(), description.into());
+    }
+}
