@@ -154,7 +154,7 @@ impl<P: Page> ApiResponse for ListResponse<P> {
         };
         MetaResponses {
             responses: vec![
-                response(200, "", content.into(), headers),
+                response(200, "A page, or rows as CSV or NDJSON.", content.into(), headers),
                 response(
                     304,
                     "The page has not changed since the ETag in `If-None-Match`.",
