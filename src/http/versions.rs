@@ -34,7 +34,7 @@ static VERSIONS: LazyLock<[Version; 2]> = LazyLock::new(|| {
 });
 
 /// Declaration of an operation that no endpoint trait declares.
-static UNDECLARED: Operation = Operation::new("");
+static UNDECLARED: Operation = Operation::new("", "", "");
 
 impl Version {
     fn new(

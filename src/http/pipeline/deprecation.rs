@@ -51,8 +51,11 @@ mod tests {
 
     use super::*;
 
-    static OPERATION: Operation =
-        Operation::new("getItem").deprecated((2026, 11, 20), (2027, 11, 20), "/v2/bucketlists/{bucketlist_id}");
+    static OPERATION: Operation = Operation::new("getItem", "GET", "/x").deprecated(
+        (2026, 11, 20),
+        (2027, 11, 20),
+        "/v2/bucketlists/{bucketlist_id}",
+    );
 
     #[test]
     fn headers_link_to_the_successor_of_the_request() {
