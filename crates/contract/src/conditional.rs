@@ -28,7 +28,7 @@ pub enum ETagCondition {
 /// An entity tag without quotes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tag {
-    /// Whether the tag is weak (`W/`).
+    /// Whether it is weak (`W/`).
     pub weak: bool,
     /// Opaque value without the suffix of the encoding.
     pub opaque: String,

@@ -60,8 +60,8 @@ struct Range<'a> {
 impl<'a> Range<'a> {
     /// Reads a media range. Parameters other than the quality are ignored: each representation exists in one form.
     ///
-    /// Clients send more than RFC 9110 allows, and a rejected request helps nobody: `*` (old Java clients) means `*/*`, and
-    /// a quality that is not a number from 0 to 1 counts as the lowest one.
+    /// Accepts more than RFC 9110 allows, because clients send it: `*` (old Java clients) means `*/*`, and a quality that is
+    /// not a number from 0 to 1 counts as the lowest one.
     fn parse(text: &'a str) -> Option<Self> {
         let mut parts = unquoted(text, ';').map(str::trim);
         let (kind, subtype) = match parts.next()? {

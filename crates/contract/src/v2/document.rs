@@ -49,7 +49,7 @@ To get started, create an account (`register`) or log in (`login`). Send the `ac
 * **Formats**: most lists are also available as `text/csv` and `application/x-ndjson`; select one with `Accept`.
 * **Errors**: error responses contain problem details (RFC 9457) with a stable `code`. `type` is the path of a page that
   explains the error.
-* **Conditional requests**: send the `ETag` of a resource as `If-Match` to change it only if nobody else has changed it.
+* **Conditional requests**: send the `ETag` of a resource as `If-Match` to change it only if it has not changed since.
 * **Idempotency**: send an `Idempotency-Key` to repeat a request safely without creating a resource twice.
 * **Links**: `_links` contains the related resources and the operations that you may call.
 * **Compatibility**: requests with unknown fields are rejected. Responses can contain new fields; ignore those that you do
