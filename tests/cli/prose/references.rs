@@ -244,3 +244,26 @@ fn every_route_exists() {
     }
     assert!(seen >= 8, "{seen}");
 }
+
+#[test]
+fn every_decision_record_has_its_sections_and_is_in_the_index() {
+    let index = read("docs/decisions/README.md");
+    let mut seen = 0;
+    for page in pages() {
+        let file = page.path.file_name().unwrap().to_str().unwrap().to_owned();
+        if !page.path.parent().unwrap().ends_with("docs/decisions") || file == "README.md" {
+            continue;
+        }
+        let number: u32 = file[..4].parse().unwrap();
+        let title = page.text.lines().next().unwrap().strip_prefix(&format!("# {number}. ")).unwrap_or_default();
+        assert!(title.starts_with("Use "), "{file}: the title is not “# {number}. Use X for Y”");
+        let headings: Vec<&str> = page.text.lines().filter(|line| line.starts_with("## ")).collect();
+        assert_eq!(headings, ["## Context", "## Decision", "## Consequences"], "{file}");
+        let status = page.text.lines().find_map(|line| line.strip_prefix("Status: ")).unwrap_or_default();
+        let row = format!("| {number} | [{title}]({file}) | {status} |");
+        assert!(!status.is_empty() && index.contains(&row), "{file}: the index has no row {row}");
+        seen += 1;
+    }
+    let rows = index.lines().filter(|line| line.starts_with("| ") && line.contains(".md) |")).count();
+    assert_eq!(seen, rows, "the index has rows without a record");
+}
