@@ -138,6 +138,8 @@ fn doc_comments<'a>(file: &'a str, text: &'a str) -> Vec<Text> {
 fn declared_name(line: &str) -> Option<String> {
     const KEYWORDS: [&str; 8] = ["fn", "struct", "enum", "trait", "type", "mod", "const", "static"];
     const MODIFIERS: [&str; 4] = ["async", "const", "unsafe", "pub"];
+    // Associated types have the name that their trait requires.
+    let line = if line.starts_with(" ") && line.trim_start().starts_with("type ") { "" } else { line };
     let mut words = line.trim_start().split(' ').peekable();
     let mut keyword = words.next()?;
     while keyword.starts_with("pub")
@@ -305,6 +307,7 @@ fn names_are_divided_into_words() {
         ("const fn find(name: &str)", Some("find")),
         ("const DURATION: &str = \"x\";", Some("duration")),
         ("mod pages;", Some("pages")),
+        ("    type Instant = Duration;", None),
         ("    let name = 1;", None),
         ("use std::fs;", None),
     ];
