@@ -313,7 +313,13 @@ pub const ALL: &[Variable] = &[
         SECRETS,
         "the previous value of INCIDENTS_KEY",
     ),
-    variable("REQUEST_TIMEOUT", "30s", "Maximum time for processing a request.", DURATION, "10s"),
+    variable(
+        "REQUEST_TIMEOUT",
+        "30s",
+        "Maximum time to receive a request body, and to process a request.",
+        DURATION,
+        "10s",
+    ),
     secret(
         "SMTP_URL",
         "Mail server with its credentials. If empty, mail is written to files in DATA_DIR/mail.",

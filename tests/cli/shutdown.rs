@@ -51,7 +51,7 @@ both_engines! {
 
         server.signal("TERM");
         let response = server.wait_for_status("/health/ready", 503);
-        assert!(response.body.contains("This server is stopping."), "{response:?}");
+        assert!(response.body.contains("The server is shutting down."), "{response:?}");
         // For as long as SHUTDOWN_DELAY it goes on answering.
         server.get("/health/live", None).expect(200);
         server.post("/v1/bucketlists", Some(&token), &json!({"name": "In the delay"})).expect(201);

@@ -301,7 +301,7 @@ both_engines! {
         // The gate is closed: a response shows that the request does not wait for a unit to end.
         expect_unavailable(user.get("/v1/bucketlists").await.any());
         expect_unavailable(user.get("/v1/users/me").await.any());
-        expect_not_ready(&app, "The database cannot be reached.").await;
+        expect_not_ready(&app, "The database is unavailable.").await;
         app.anonymous().get("/version").await.expect(200);
         app.anonymous().get("/openapi/v1.json").await.expect(200);
 
@@ -363,7 +363,7 @@ both_engines! {
         .await;
         let newcomer = json!({"email": "early@example.com", "password": Actor::PASSWORD, "name": "Early"});
         expect_unavailable(app.anonymous().post("/v1/auth/register", &newcomer).await.any());
-        expect_not_ready(&app, "The database cannot be reached.").await;
+        expect_not_ready(&app, "The database is unavailable.").await;
 
         match &proxy {
             Some(proxy) => proxy.restore(),
@@ -393,7 +393,7 @@ both_engines! {
         expect_ready(&app).await;
         let undone = app.database.migrator().down().unwrap();
         assert!(undone.is_some());
-        expect_not_ready(&app, "The database has migrations to be done: run `bucketlist migrate up`.").await;
+        expect_not_ready(&app, "The database has pending migrations: run `bucketlist migrate up`.").await;
         app.database.migrator().up().unwrap();
         expect_ready(&app).await;
     }
@@ -402,7 +402,7 @@ both_engines! {
         let app = TestApp::new(engine).await;
         let user = app.user().await;
         app.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('20991231235959')");
-        expect_not_ready(&app, "The database is newer than this server.").await;
+        expect_not_ready(&app, "The database schema is newer than this server.").await;
         user.get("/v1/users/me").await.expect(200);
         app.execute("DELETE FROM __diesel_schema_migrations WHERE version = '20991231235959'");
         expect_ready(&app).await;
@@ -412,7 +412,7 @@ both_engines! {
         let app = TestApp::new(engine).await;
         let user = app.user().await;
         app.app.readiness.drain();
-        expect_not_ready(&app, "This server is stopping.").await;
+        expect_not_ready(&app, "The server is shutting down.").await;
         user.create_bucketlist("In the last moment").await;
     }
 
@@ -453,7 +453,7 @@ async fn unreachable_postgresql_returns_503_until_it_is_back() {
     proxy.interrupt();
     expect_unavailable(user.get("/v1/bucketlists").await.any());
     expect_unavailable(user.post("/v1/bucketlists", &json!({"name": "Meanwhile"})).await.any());
-    expect_not_ready(&app, "The database cannot be reached.").await;
+    expect_not_ready(&app, "The database is unavailable.").await;
     let login = json!({"email": user.email(), "password": Actor::PASSWORD});
     expect_unavailable(app.anonymous().post("/v1/auth/login", &login).await.any());
 
@@ -480,7 +480,7 @@ async fn postgresql_on_a_closed_port_returns_503() {
     let response = expect_unavailable(app.anonymous().post("/v1/auth/login", &login).await.any());
     let text = String::from_utf8_lossy(&response.body).into_owned();
     assert!(!text.contains("127.0.0.1") && !text.contains("refused"), "internal details are exposed: {text}");
-    expect_not_ready(&app, "The database cannot be reached.").await;
+    expect_not_ready(&app, "The database is unavailable.").await;
 }
 
 #[tokio::test]
@@ -670,7 +670,7 @@ async fn deleted_database_file_rejects_writes() {
     let Target::Sqlite(path) = &app.database.target else { unreachable!("the engine is SQLite") };
     std::fs::rename(path, path.with_extension("moved")).unwrap();
     expect_unavailable(user.post("/v1/bucketlists", &json!({"name": "Lost"})).await.any());
-    expect_not_ready(&app, "The database file was removed or replaced under the server.").await;
+    expect_not_ready(&app, "The database file was removed or replaced while the server was running.").await;
     // Another file in its place is not accepted either.
     std::fs::copy(path.with_extension("moved"), path).unwrap();
     expect_unavailable(user.post("/v1/bucketlists", &json!({"name": "Lost"})).await.any());

@@ -12,14 +12,18 @@ pub(super) struct Deadline {
     remaining: Duration,
 }
 
+/// Time that is always allowed: a shorter one would reject requests of normal duration.
+const MIN_WORK: Duration = Duration::from_secs(1);
+
 /// The work took longer than allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the request exceeded its deadline")]
 pub(super) struct DeadlineExceeded;
 
 impl Deadline {
+    /// A deadline after `timeout`, but not before [`MIN_WORK`].
     pub(super) fn new(timeout: Duration) -> Self {
-        Self { remaining: timeout }
+        Self { remaining: timeout.max(MIN_WORK) }
     }
 
     /// Runs `work`, for as long as time remains.
@@ -66,7 +70,8 @@ mod tests {
 
     #[tokio::test]
     async fn work_past_the_deadline_is_cancelled() {
-        let mut deadline = Deadline::new(Duration::ZERO);
+        assert_eq!(Deadline::new(Duration::ZERO).remaining, MIN_WORK);
+        let mut deadline = Deadline { remaining: Duration::ZERO };
         assert_eq!(deadline.run(ready(1)).await, Ok(1));
         assert_eq!(deadline.run(pending::<()>()).await, Err(DeadlineExceeded));
     }

@@ -71,7 +71,7 @@ both_engines! {
                 let refused = send(&user, method, "/bucketlists", Some(version)).await;
                 let refused = refused.expect_error(406, "UNSUPPORTED_VERSION");
                 let problem = refused.json();
-                assert_eq!(problem["detail"], "Accept-Version may be one of: 1, 2.", "{version}");
+                assert_eq!(problem["detail"], "Accept-Version must be one of: 1, 2.", "{version}");
                 assert_eq!(problem["instance"], "/bucketlists");
                 assert!(!refused.headers.contains_key("content-version"));
                 assert_varies(&refused);
