@@ -7,9 +7,10 @@ use std::{
     process::ExitCode,
 };
 
-use ::document::{Document, RepairError};
 use clap::{Subcommand, ValueEnum};
 use contract::{v1, v2};
+use openapi_model::Document;
+use openapi_repair::RepairError;
 
 use super::CliError;
 

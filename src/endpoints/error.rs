@@ -1,7 +1,7 @@
 //! Maps service errors to error codes of the contract.
 
 use contract::{ApiError, Detail, ErrorCode};
-use document::Location;
+use openapi_model::Location;
 
 use crate::services::{Conflict, Error, Forbidden, Resource, Unauthenticated};
 

@@ -1,7 +1,7 @@
 //! Validation of request bodies beyond their schemas: the password policy.
 
 use contract::{Detail, payload::BodyRules, v2};
-use document::Location;
+use openapi_model::Location;
 use serde_json::Value;
 
 use crate::domain::{Email, PasswordPolicy};

@@ -6,7 +6,7 @@ use std::{
 };
 
 use contract::{ApiError, ErrorCode, Operation, v1, v2};
-use document::{CompiledDocument, PathMatch};
+use openapi_model::{CompiledDocument, PathMatch};
 use poem::http::{HeaderMap, HeaderName};
 
 /// Selects the version of a path that names none.

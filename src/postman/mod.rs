@@ -1,7 +1,7 @@
 //! The Postman collection of this API: how a run goes, in the words of BucketList.
 //!
 //! Owns the order of the requests, what one hands on to the next, and the scripts that log in. The format, the bodies, the
-//! saved answers and the tests come from the documents by way of [`document::postman`]. Must not know the server: what is
+//! saved answers and the tests come from the documents by way of [`openapi_postman`]. Must not know the server: what is
 //! written here is the same wherever it runs.
 //!
 //! A run makes an account of its own and deletes it at the end, so it can be repeated and disturbs nobody. What a run
@@ -11,10 +11,8 @@
 mod steps;
 
 use contract::{v1, v2};
-use document::{
-    Document,
-    postman::{self, ErrorShape, Part, Plan, PlanError, Recipe},
-};
+use openapi_model::Document;
+use openapi_postman::{ErrorShape, Part, Plan, PlanError, Recipe};
 
 /// A file of the folder `postman/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,10 +107,10 @@ pub fn files() -> Result<Vec<File>, PlanError> {
     let (v1, v2) = (recipe("v1", v1::document::BASE, V1_ERRORS), recipe("v2", v2::document::BASE, V2_ERRORS));
     let parts = [part(v1::document(), &v1), part(v2::document(), &v2)];
     let mut files = vec![
-        File { name: "collection.json", text: postman::collection(&PLAN, &parts)? },
-        File { name: "collection.har", text: postman::har(&PLAN, &parts)? },
-        File { name: "v1.http", text: postman::http_file(&PLAN, &parts[..1])? },
-        File { name: "v2.http", text: postman::http_file(&PLAN, &parts[1..])? },
+        File { name: "collection.json", text: openapi_postman::collection(&PLAN, &parts)? },
+        File { name: "collection.har", text: openapi_postman::har(&PLAN, &parts)? },
+        File { name: "v1.http", text: openapi_postman::http_file(&PLAN, &parts[..1])? },
+        File { name: "v2.http", text: openapi_postman::http_file(&PLAN, &parts[1..])? },
     ];
     for (name, title, origin) in [
         ("environments/local.json", "local", "http://localhost:8000"),
@@ -129,7 +127,7 @@ pub fn files() -> Result<Vec<File>, PlanError> {
 pub fn environment(name: &str, origin: &str) -> String {
     let mut variables = vec![("base_url", origin)];
     variables.extend(ACCOUNTS.map(|name| (name, "")));
-    postman::environment(&format!("BucketList {name}"), &variables, &SECRET)
+    openapi_postman::environment(&format!("BucketList {name}"), &variables, &SECRET)
 }
 
 const V1_ERRORS: ErrorShape<'_> =

@@ -1,6 +1,6 @@
 //! In which order the operations run, and what each needs.
 
-use document::postman::{
+use openapi_postman::{
     Expect,
     Place::{SetUp, TearDown},
     Step,

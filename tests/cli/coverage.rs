@@ -1,7 +1,7 @@
 //! `bucketlist openapi coverage`: what a record of answers leaves unseen.
 
 use contract::{v1, v2};
-use document::Coverage;
+use openapi_model::Coverage;
 
 use crate::support::Sandbox;
 

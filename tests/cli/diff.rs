@@ -143,7 +143,7 @@ fn what_only_adds_is_no_failure() {
 #[test]
 fn the_documents_do_not_differ_from_themselves() {
     for document in [v1::document::document(), v2::document::document()] {
-        assert_eq!(document::diff(document, document), []);
+        assert_eq!(openapi_model::diff(document, document), []);
     }
     let files = repository_root().join("openapi");
     for name in ["v1.json", "v2.json"] {
@@ -151,7 +151,7 @@ fn the_documents_do_not_differ_from_themselves() {
         assert_eq!(Sandbox::new().run(&["openapi", "diff", &file, &file]).expect_success(), "Nothing differs.\n");
     }
     // The two versions are not one: the comparison does not call everything equal.
-    let found = document::diff(v1::document::document(), v2::document::document());
+    let found = openapi_model::diff(v1::document::document(), v2::document::document());
     assert!(found.iter().any(|one| one.rule == "parameter-removed"), "{found:#?}");
 }
 
@@ -298,7 +298,7 @@ fn the_first_version_has_been_released_and_is_kept() {
 fn the_published_policy_is_the_one_that_is_applied() {
     let page = fs::read_to_string(repository_root().join("docs/compatibility.md")).unwrap();
     let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| ") && line.ends_with("` |")).collect();
-    let rules: Vec<String> = document::RULES
+    let rules: Vec<String> = openapi_model::RULES
         .iter()
         .map(|rule| format!("| {} | {} | `{}` |", rule.change, rule.kind.name(), rule.id))
         .collect();

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs};
 
 use contract::{v1, v2};
-use document::Operation;
+use openapi_model::Operation;
 use serde_json::Value;
 
 use crate::support::{Sandbox, repository_root};

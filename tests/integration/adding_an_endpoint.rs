@@ -12,7 +12,8 @@ use contract::{
     v2::{self, Result as EndpointResult},
     values::Id,
 };
-use document::{CompiledDocument, Document, RepairError};
+use openapi_model::{CompiledDocument, Document};
+use openapi_repair::RepairError;
 use poem::{Endpoint, IntoEndpoint, IntoResponse, Request};
 use poem_openapi::{OpenApiService, Tags};
 

@@ -9,7 +9,7 @@ use bucketlist::{
     domain::{Clock, SystemRandom},
     seed::{self, insert_standard},
 };
-use document::{BodyError, Operation};
+use openapi_model::{BodyError, Operation};
 use poem::http::Method;
 
 use crate::support::{Actor, Engine, TestApp, TestResponse, Value, json};

@@ -4,8 +4,8 @@
 use std::{io, time::Duration};
 
 use bytes::Bytes;
-use document::Operation;
 use futures_util::stream;
+use openapi_model::Operation;
 use poem::Body;
 
 use crate::{

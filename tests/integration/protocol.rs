@@ -6,8 +6,8 @@ use ::contract::{ErrorCode, problem, v1, v2};
 use bucketlist::db::schema;
 use bytes::Bytes;
 use diesel::{dsl::max, prelude::*};
-use document::Operation;
 use futures_util::stream;
+use openapi_model::Operation;
 use poem::{Body, Request, http::Method};
 
 use crate::{

@@ -1,6 +1,7 @@
 //! A version of the API: its operations, and the document that is built from their declarations.
 
-use document::{Document, DocumentedError, OperationInfo, RepairError, RepairOptions};
+use openapi_model::Document;
+use openapi_repair::{DocumentedError, OperationInfo, RepairError, RepairOptions};
 use poem_openapi::{ContactObject, LicenseObject, OpenApi, OpenApiService, ServerObject};
 use serde_json::Value;
 
@@ -84,7 +85,7 @@ macro_rules! api {
         ///
         /// # Errors
         /// Returns the findings of the linter.
-        pub fn build() -> Result<document::Document, document::RepairError> {
+        pub fn build() -> Result<openapi_model::Document, openapi_repair::RepairError> {
             build_from(raw_document(), operations())
         }
 
@@ -95,7 +96,7 @@ macro_rules! api {
         pub fn build_from<'a>(
             raw: String,
             operations: impl IntoIterator<Item = &'a $crate::Operation>,
-        ) -> Result<document::Document, document::RepairError> {
+        ) -> Result<openapi_model::Document, openapi_repair::RepairError> {
             $crate::api::build::<$version>(raw, &operations.into_iter().collect::<Vec<_>>())
         }
 
@@ -104,8 +105,8 @@ macro_rules! api {
         /// # Panics
         /// Panics if the linter has findings. The tests of this crate build the document.
         #[expect(clippy::expect_used, reason = "an invalid contract must not start; the tests build it")]
-        pub fn document() -> &'static document::Document {
-            static DOCUMENT: std::sync::LazyLock<document::Document> =
+        pub fn document() -> &'static openapi_model::Document {
+            static DOCUMENT: std::sync::LazyLock<openapi_model::Document> =
                 std::sync::LazyLock::new(|| build().expect("the document passes the linter"));
             &DOCUMENT
         }
@@ -115,9 +116,9 @@ macro_rules! api {
         /// # Panics
         /// Panics if [`fn@document`] panics.
         #[expect(clippy::expect_used, reason = "an invalid contract must not start; the tests build it")]
-        pub fn contract() -> &'static document::CompiledDocument {
-            static CONTRACT: std::sync::LazyLock<document::CompiledDocument> = std::sync::LazyLock::new(|| {
-                document::CompiledDocument::compile(document()).expect("a document that passes the linter compiles")
+        pub fn contract() -> &'static openapi_model::CompiledDocument {
+            static CONTRACT: std::sync::LazyLock<openapi_model::CompiledDocument> = std::sync::LazyLock::new(|| {
+                openapi_model::CompiledDocument::compile(document()).expect("a document that passes the linter compiles")
             });
             &CONTRACT
         }
@@ -145,7 +146,7 @@ pub(crate) fn build<V: Version>(raw: String, operations: &[&Operation]) -> Resul
     let notice = |operation: &&Operation| Some((operation.id, operation.deprecation?.notice()));
     let deprecations: Vec<(&str, String)> = operations.iter().filter_map(notice).collect();
     let find = |id: &str| operations.iter().copied().find(|operation| operation.id == id);
-    Document::finish(
+    openapi_repair::repair(
         &texts::describe(raw, &find),
         &RepairOptions {
             error_schema: V::ERROR_SCHEMA,
@@ -174,13 +175,13 @@ fn error_example<V: Version>(info: &OperationInfo<'_>, error: &DocumentedError) 
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use document::CompiledDocument;
+    use openapi_model::CompiledDocument;
 
     use super::*;
 
     /// Checks that hold for every version.
     pub(crate) fn check_version<V: Version>(document: &Document) {
-        assert_eq!(document::agree(document, &document.to_openapi_3_1()), Vec::<String>::new());
+        assert_eq!(openapi_model::compare_with_3_1(document, &document.to_openapi_3_1()), Vec::<String>::new());
 
         let compiled = CompiledDocument::compile(document).unwrap();
         let mut declared: Vec<&str> = V::operations().map(|operation| operation.id).collect();

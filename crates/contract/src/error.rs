@@ -7,7 +7,7 @@ mod examples;
 
 use std::{error::Error as StdError, fmt};
 
-use document::{Location, Violation};
+use openapi_model::{Location, Violation};
 use poem::http::StatusCode;
 use poem_openapi::{
     ApiResponse,

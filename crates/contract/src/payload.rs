@@ -5,7 +5,7 @@
 
 use std::{marker::PhantomData, sync::Arc};
 
-use document::{BodyError, JsonError};
+use openapi_model::{BodyError, JsonError};
 use poem::{
     IntoResponse, Request, RequestBody, Response,
     http::{
@@ -39,7 +39,7 @@ pub const MERGE_PATCH: &str = "application/merge-patch+json";
 #[derive(Clone)]
 pub struct Incoming {
     /// The operation of the request.
-    pub operation: &'static document::Operation,
+    pub operation: &'static openapi_model::Operation,
     /// Rules that the schema of the body cannot express.
     pub rules: Arc<dyn BodyRules>,
 }
@@ -127,7 +127,7 @@ pub fn validate(
     match schema.read(body) {
         Ok(value) if details.is_empty() => return Ok(value),
         Ok(_) => {}
-        Err(BodyError::JsonError(malformed)) => return Err(malformed_body(&malformed)),
+        Err(BodyError::Json(malformed)) => return Err(malformed_body(&malformed)),
         Err(BodyError::Invalid(violations)) => {
             details.extend(violations.into_iter().map(Detail::from));
             let value = serde_json::from_slice(body)

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use document::Location;
+use openapi_model::Location;
 use poem::http::StatusCode;
 use poem_openapi::{
     ApiResponse, Object,
@@ -94,7 +94,7 @@ impl Problem {
             code: error.code,
             request_id: request_id.to_owned(),
             retry_after: Nullable(error.retry_after.map(i64::from)),
-            errors: error.details.iter().take(document::MAX_VIOLATIONS).map(ProblemError::new).collect(),
+            errors: error.details.iter().take(openapi_model::MAX_VIOLATIONS).map(ProblemError::new).collect(),
         }
     }
 

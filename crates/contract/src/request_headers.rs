@@ -1,6 +1,6 @@
 //! Request headers: conditions (RFC 9110, section 13) and the idempotency key.
 
-use document::{Location, ViolationCode};
+use openapi_model::{Location, ViolationCode};
 use poem::{
     Request, RequestBody,
     http::header::{self, HeaderName},

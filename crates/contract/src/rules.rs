@@ -1,6 +1,6 @@
 //! Errors and response headers that the documents of both versions derive from the declarations.
 
-use document::{DocumentedError, HeaderScope, OperationInfo, ResponseHeader};
+use openapi_repair::{DocumentedError, HeaderScope, OperationInfo, ResponseHeader};
 use serde_json::json;
 
 use crate::{ApiError, ErrorCode, Operation, api::Version, payload::MERGE_PATCH};

@@ -3,7 +3,7 @@
 //! Lives in memory only, for as long as it takes to make a [`super::Record`] of it. Has no `Debug`, and is written nowhere.
 
 use bytes::Bytes;
-use document::Operation;
+use openapi_model::Operation;
 
 use super::Principal;
 

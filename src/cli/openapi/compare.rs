@@ -9,7 +9,8 @@ use std::{
 };
 
 use clap::ValueEnum;
-use document::{Difference, Document, Kind, LintOptions};
+use openapi_lint::LintOptions;
+use openapi_model::{Difference, Document, Kind};
 
 use crate::cli::CliError;
 
@@ -32,7 +33,7 @@ pub(in crate::cli) enum Report {
 
 /// `bucketlist openapi diff`.
 pub(super) fn diff(old: &Path, new: &Path, format: Report, out: &mut dyn Write) -> Result<ExitCode, CliError> {
-    let differences = document::diff(&read(old)?, &read(new)?);
+    let differences = openapi_model::diff(&read(old)?, &read(new)?);
     match format {
         Report::Json => {
             let json = serde_json::to_string_pretty(&differences).map_err(io::Error::from)?;
@@ -49,7 +50,7 @@ pub(super) fn diff(old: &Path, new: &Path, format: Report, out: &mut dyn Write) 
 
 /// `bucketlist openapi lint`.
 pub(super) fn lint(file: &Path, out: &mut dyn Write) -> Result<ExitCode, CliError> {
-    let findings = document::lint(&read(file)?, &LintOptions::default());
+    let findings = openapi_lint::lint(&read(file)?, &LintOptions::default());
     for finding in &findings {
         writeln!(out, "{finding}")?;
     }
@@ -73,7 +74,7 @@ pub(super) fn keeps_releases(folder: &Path, out: &mut dyn Write) -> Result<bool,
             keeps = false;
             continue;
         }
-        let mut breaking = document::diff(&read(&released)?, &read(&current)?);
+        let mut breaking = openapi_model::diff(&read(&released)?, &read(&current)?);
         breaking.retain(is_breaking);
         if !breaking.is_empty() {
             writeln!(out, "{name} breaks clients of the release in {}:", released.display())?;
@@ -108,7 +109,7 @@ fn read(file: &Path) -> Result<Document, CliError> {
     let said = |reason: String| CliError::Message(format!("{}: {reason}", file.display()));
     let text = fs::read_to_string(file).map_err(|error| said(format!("the file cannot be read: {error}")))?;
     let document = Document::from_json(&text).map_err(|error| said(error.to_string()))?;
-    match document.dangling_references().as_slice() {
+    match document.unresolved_references().as_slice() {
         [] => Ok(document),
         [first, ..] => Err(said(format!("the reference {first} leads nowhere in this file"))),
     }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use contract::{v1, v2};
-use document::{CompiledDocument, Coverage, Covered};
+use openapi_model::{CompiledDocument, Coverage, Covered};
 
 use super::STALE;
 use crate::cli::CliError;

@@ -6,7 +6,7 @@
 use std::panic::resume_unwind;
 
 use contract::{ApiError, Detail, ErrorCode};
-use document::{Location, ViolationCode};
+use openapi_model::{Location, ViolationCode};
 use poem::http::{HeaderMap, HeaderName};
 
 use crate::{db::DbError, services::Error};

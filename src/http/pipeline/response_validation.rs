@@ -17,9 +17,9 @@ use std::{
 
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender};
-use document::{Operation, ResponseViolation};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, combinators::BoxBody};
+use openapi_model::{Operation, ResponseViolation};
 use poem::{Response, http::HeaderMap};
 
 use super::request_id;

@@ -9,7 +9,7 @@ use crate::http::{UnversionedRoutes, unversioned::UnversionedRoute, versions};
 /// An operation: as the OpenAPI document describes it and as its endpoint trait declares it.
 #[derive(Clone, Copy)]
 pub(super) struct OperationRoute {
-    pub(super) documented: &'static document::Operation,
+    pub(super) documented: &'static openapi_model::Operation,
     pub(super) declared: &'static contract::Operation,
 }
 

@@ -219,7 +219,7 @@ fn every_variable_exists() {
 
 #[test]
 fn every_route_exists() {
-    let paths_of = |base: &str, document: &'static document::Document| -> Vec<Vec<String>> {
+    let paths_of = |base: &str, document: &'static openapi_model::Document| -> Vec<Vec<String>> {
         let paths = document.value()["paths"].as_object().unwrap().keys();
         paths.map(|path| format!("{base}{path}").split('/').map(str::to_owned).collect()).collect()
     };

@@ -9,7 +9,7 @@ use ::incidents::{Exchange, Record, Redactor};
 use bucketlist::capture::redactor;
 use bytes::Bytes;
 use contract::{v1, v2};
-use document::Operation;
+use openapi_model::Operation;
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
 use crate::support::{Actor, Engine, TestApp, TestResponse, Value, json};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ::contract::{self as declared, v1, v2};
-use document::Operation;
+use openapi_model::Operation;
 use poem::http::Method;
 
 use crate::{
@@ -31,8 +31,8 @@ pub struct Text {
 /// Every operation of both documents.
 pub fn targets() -> Vec<Target> {
     let of = |base,
-              contract: &'static document::CompiledDocument,
-              document: &'static document::Document,
+              contract: &'static openapi_model::CompiledDocument,
+              document: &'static openapi_model::Document,
               declared: Declared| {
         contract.operations().map(move |operation| Target {
             operation,

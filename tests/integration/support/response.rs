@@ -8,7 +8,7 @@ use std::{
 };
 
 use contract::{v1, v2};
-use document::Coverage;
+use openapi_model::Coverage;
 use poem::{
     Response,
     http::{Method, StatusCode},

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ::contract::{v1, v2};
-use document::Operation;
+use openapi_model::Operation;
 use poem::http::Method;
 
 use super::operations::{ResourceIds, method, request_schema, send, shown, status_and_allow};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ::contract::v2;
-use document::{BodyError, Operation};
+use openapi_model::{BodyError, Operation};
 
 use crate::{
     contract::{seeded, seeded_actor},

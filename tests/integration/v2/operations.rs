@@ -1,7 +1,7 @@
 //! What the documents say of their operations, for the tests that go through all of them.
 
 use ::contract::{v1, v2};
-use document::Operation;
+use openapi_model::Operation;
 use poem::http::Method;
 
 use crate::support::{Actor, RequestBuilder, TestApp, UncheckedResponse, Value};

@@ -1,6 +1,6 @@
 //! Examples of errors, for the documents and the pages that explain error codes.
 
-use document::{Location, ViolationCode};
+use openapi_model::{Location, ViolationCode};
 
 use super::{ApiError, Detail, ErrorCode};
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use document::{CompiledDocument, Document, RepairOptions};
+use openapi_model::{CompiledDocument, Document};
+use openapi_repair::RepairOptions;
 use poem::{Endpoint, http::StatusCode};
 use poem_openapi::{Object, OpenApi, OpenApiService};
 
@@ -93,7 +94,7 @@ enum Tag {
 }
 
 fn document() -> Document {
-    let finished = Document::finish(
+    let finished = openapi_repair::repair(
         &OpenApiService::new(Api, "Wishes", "1.0.0").spec(),
         &RepairOptions {
             error_schema: "Problem",

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use document::{BodyError, Operation, PathSegment, Sensitivity};
+use openapi_model::{BodyError, Operation, PathSegment, Sensitivity};
 use serde::de::IgnoredAny;
 
 use super::{
@@ -147,7 +147,7 @@ impl Work<'_> {
 /// Whether the operation could read it as JSON at all, whatever is wrong with what it says.
 fn is_json(bytes: &[u8], operation: Option<&Operation>) -> bool {
     match operation.and_then(Operation::body) {
-        Some(schema) => !matches!(schema.read(bytes), Err(BodyError::JsonError(_))),
+        Some(schema) => !matches!(schema.read(bytes), Err(BodyError::Json(_))),
         None => serde_json::from_slice::<IgnoredAny>(bytes).is_ok(),
     }
 }

@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use document::PathSegment;
+use openapi_model::PathSegment;
 
 use super::units;
 

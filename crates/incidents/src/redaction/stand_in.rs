@@ -196,7 +196,7 @@ impl StandIns {
 
 /// Whether the accounts take it for an email address.
 fn is_email(text: &str) -> bool {
-    text.contains('@') && document::is_email(&text.nfc().collect::<String>())
+    text.contains('@') && openapi_model::is_email(&text.nfc().collect::<String>())
 }
 
 /// Domains that nobody has (RFC 2606, RFC 6761), with the `@` before them.

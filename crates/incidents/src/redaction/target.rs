@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, ops::Range, sync::LazyLock};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use contract::{v1, v2};
-use document::{Location, Operation, Sensitivity};
+use openapi_model::{Location, Operation, Sensitivity};
 
 use super::{
     Open, Why, Work, is_secret_name,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use contract::{v1, v2};
-use document::CompiledDocument;
+use openapi_model::CompiledDocument;
 use serde_json::Value;
 
 use super::client::Answer;

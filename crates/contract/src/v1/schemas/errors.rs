@@ -1,6 +1,6 @@
 //! The body of error responses.
 
-use document::Location;
+use openapi_model::Location;
 use poem_openapi::Object;
 use serde::Serialize;
 
@@ -61,7 +61,7 @@ impl ErrorEnvelope {
     #[must_use]
     pub fn new(error: &ApiError, request_id: &str) -> Self {
         // The names of fields and parameters come from the client and can have any length.
-        let details = error.details.iter().take(document::MAX_VIOLATIONS).map(|detail| FailureDetail {
+        let details = error.details.iter().take(openapi_model::MAX_VIOLATIONS).map(|detail| FailureDetail {
             field: match &detail.location {
                 Location::Body(name) | Location::Query(name) | Location::Path(name) | Location::Header(name) => {
                     truncate(name, MAX_TEXT)

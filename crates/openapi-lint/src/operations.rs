@@ -1,0 +1,172 @@
+//! Operations: their names, their words, their responses.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use super::{Finding, LintOptions};
+use openapi_model::is_secured;
+use openapi_model::pointer;
+use openapi_model::traverse::{self, Entry};
+
+pub(super) fn check(document: &Value, rules: &LintOptions<'_>, findings: &mut Vec<Finding>) {
+    let tags: HashSet<&str> =
+        traverse::elements(document.get("tags")).filter_map(|tag| tag.get("name")?.as_str()).collect();
+    let mut ids = HashSet::new();
+    for entry in traverse::operations(document) {
+        let place = format!("operation {}", entry.name());
+        let mut say = |message: &str| findings.push(Finding::new(&place, message));
+        match entry.id() {
+            "" => say("has no operationId"),
+            id if !is_camel_case(id) => say("has an operationId that is not verb and noun in camelCase"),
+            id if !ids.insert(id) => say("has an operationId that another operation has, too"),
+            _ => {}
+        }
+        for key in ["summary", "description"] {
+            if is_blank(entry.operation.get(key)) {
+                say(&format!("has no {key}"));
+            }
+        }
+        let own: Vec<&str> = traverse::elements(entry.operation.get("tags")).filter_map(Value::as_str).collect();
+        match own.as_slice() {
+            [tag] if tags.contains(tag) => {}
+            [tag] => say(&format!("has the tag {tag}, which the document does not declare")),
+            several => say(&format!("has {} tags; exactly one is needed", several.len())),
+        }
+        let successes =
+            traverse::members(entry.operation.get("responses")).filter(|(status, _)| status.starts_with('2'));
+        match successes.count() {
+            1 => {}
+            0 => say("has no successful response"),
+            several => say(&format!("has {several} successful responses; clients need one type for them")),
+        }
+        access(document, entry, rules, &mut say);
+        paging(document, entry, rules, &mut say);
+        responses(document, entry, rules, findings);
+        parameters(document, entry, findings);
+    }
+    for id in rules.public_operations.into_iter().flatten().filter(|id| !ids.contains(*id)) {
+        findings.push(Finding::new(format!("operation {id}"), "is listed as public, but does not exist"));
+    }
+}
+
+/// Who forgets to ask for credentials must not make an operation public by it.
+fn access(document: &Value, entry: Entry<'_>, rules: &LintOptions<'_>, say: &mut dyn FnMut(&str)) {
+    let Some(public) = rules.public_operations else { return };
+    let is_secured = is_secured(entry.operation.get("security").or_else(|| document.get("security")));
+    match (is_secured, public.contains(&entry.id())) {
+        (false, false) => say("needs no credentials and is not listed as public"),
+        (true, true) => say("is listed as public, but needs credentials"),
+        _ => {}
+    }
+}
+
+/// A list that comes whole becomes slow one day, and then it is too late to page it.
+fn paging(document: &Value, entry: Entry<'_>, rules: &LintOptions<'_>, say: &mut dyn FnMut(&str)) {
+    let resolve = |value| pointer::resolve(document, value);
+    let successes = traverse::members(entry.operation.get("responses")).filter(|(status, _)| status.starts_with('2'));
+    let media =
+        successes.filter_map(|(_, response)| resolve(response)).flat_map(|one| traverse::members(one.get("content")));
+    let is_array = |schema: &Value| schema.get("type").is_some_and(|kind| kind == "array");
+    for schema in media.filter_map(|(_, media)| resolve(media.get("schema")?)) {
+        if is_array(schema) {
+            say("answers with a bare array, which can never say more than its rows; answer with a page");
+        }
+        let has_rows = schema.pointer("/properties/data").and_then(resolve).is_some_and(is_array);
+        let Some(known) = rules.page_parameters.filter(|_| entry.method == "get" && has_rows) else { continue };
+        let names =
+            traverse::elements(entry.operation.get("parameters")).filter_map(|one| resolve(one)?.get("name")?.as_str());
+        if !names.into_iter().any(|name| known.contains(&name)) {
+            say(&format!("answers with a list that is not paged; it takes none of: {}", known.join(", ")));
+        }
+    }
+}
+
+/// As fields and parameters are called; one underscore in front marks what is about a resource and not of it (`_links`).
+pub(super) fn is_snake_case(name: &str) -> bool {
+    let name = name.strip_prefix('_').unwrap_or(name);
+    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    name.starts_with(|first: char| first.is_ascii_lowercase()) && name.split('_').all(is_word)
+}
+
+fn is_camel_case(id: &str) -> bool {
+    id.len() > 1
+        && id.starts_with(|first: char| first.is_ascii_lowercase())
+        && id.chars().all(|letter| letter.is_ascii_alphanumeric())
+}
+
+fn is_blank(text: Option<&Value>) -> bool {
+    text.and_then(Value::as_str).is_none_or(|text| text.trim().is_empty())
+}
+
+fn responses(document: &Value, entry: Entry<'_>, rules: &LintOptions<'_>, findings: &mut Vec<Finding>) {
+    for (status, response) in traverse::members(entry.operation.get("responses")) {
+        let place = format!("operation {}, response {status}", entry.name());
+        let mut say = |message: String| findings.push(Finding::new(&place, message));
+        let Ok(code @ 100..=599) = status.parse::<u16>() else {
+            say("is not a status of three digits: clients need to know which one".to_owned());
+            continue;
+        };
+        let Some(response) = pointer::resolve(document, response) else {
+            continue; // reported as a reference
+        };
+        if is_blank(response.get("description")) {
+            say("has no description".to_owned());
+        }
+        for (name, _) in traverse::members(response.get("headers")) {
+            if rules.header_names.is_some_and(|known| !known.contains(&name)) {
+                say(format!("has the header {name}, whose spelling the rules do not know"));
+            }
+        }
+        if code >= 400 {
+            error_body(response, rules, &mut say);
+        }
+    }
+}
+
+fn error_body(response: &Value, rules: &LintOptions<'_>, say: &mut dyn FnMut(String)) {
+    let mut content = traverse::members(response.get("content")).peekable();
+    if content.peek().is_none() && (rules.error_schema.is_some() || rules.error_media_type.is_some()) {
+        say("has no error body".to_owned());
+    }
+    for (media_type, media) in content {
+        if rules.error_media_type.is_some_and(|agreed| agreed != media_type) {
+            say(format!("has an error body of the media type {media_type}"));
+        }
+        let name = media
+            .pointer("/schema/$ref")
+            .and_then(Value::as_str)
+            .and_then(|reference| reference.strip_prefix(traverse::SCHEMAS));
+        if let Some(agreed) = rules.error_schema
+            && name != Some(agreed)
+        {
+            say(format!("has an error body that is not {agreed}"));
+        }
+    }
+}
+
+fn parameters(document: &Value, entry: Entry<'_>, findings: &mut Vec<Finding>) {
+    let mut declared = Vec::new();
+    for parameter in traverse::elements(entry.operation.get("parameters")) {
+        let Some(parameter) = pointer::resolve(document, parameter) else {
+            continue;
+        };
+        let text = |key| parameter.get(key).and_then(Value::as_str).unwrap_or_default();
+        if ["path", "query"].contains(&text("in")) && !is_snake_case(text("name").trim_end_matches("[]")) {
+            let place = format!("operation {}, parameter {}", entry.name(), text("name"));
+            findings.push(Finding::new(place, "is not called in snake_case"));
+        }
+        if text("in") == "path" {
+            declared.push(text("name"));
+            if parameter.get("required") != Some(&Value::Bool(true)) {
+                let place = format!("operation {}, parameter {}", entry.name(), text("name"));
+                findings.push(Finding::new(place, "is in the path and not required"));
+            }
+        }
+    }
+    let in_template = entry.path.split('{').skip(1).filter_map(|rest| rest.split('}').next());
+    for name in in_template.filter(|name| !declared.contains(name)) {
+        let place = format!("operation {}", entry.name());
+        findings.push(Finding::new(place, format!("does not declare the path parameter {name}")));
+    }
+}

@@ -1,0 +1,48 @@
+//! What stands beside the structure: words, examples, extensions, and whatever no rule knows.
+//!
+//! Owns the remainder: each part of a document hands over the keys it has dealt with itself, and nothing is left out.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{Comparison, Place, flag, rules};
+use crate::traverse;
+
+/// Compares every key that is not in `handled`.
+pub(super) fn compare(
+    comparison: &mut Comparison<'_>,
+    at: &Place,
+    subject: &str,
+    old: &Value,
+    new: &Value,
+    handled: &[&str],
+) {
+    let keys: BTreeSet<&str> =
+        traverse::members(Some(old)).chain(traverse::members(Some(new))).map(|(key, _)| key).collect();
+    for key in keys.into_iter().filter(|key| !handled.contains(key)) {
+        if key == "deprecated" {
+            deprecation(comparison, at, subject, flag(old, key), flag(new, key));
+        } else if old.get(key) != new.get(key) {
+            let rule = match key {
+                "title" | "summary" | "description" | "externalDocs" | "bearerFormat" => rules::TEXT_CHANGED,
+                "tags" => rules::TAG_CHANGED,
+                "example" | "examples" => rules::EXAMPLE_CHANGED,
+                "links" => rules::LINK_CHANGED,
+                key if key.starts_with("x-") => rules::EXTENSION_CHANGED,
+                _ => rules::UNKNOWN_CHANGED,
+            };
+            comparison.say(rule, at, format!("{key} of {subject} has changed"));
+        }
+    }
+}
+
+fn deprecation(comparison: &mut Comparison<'_>, at: &Place, subject: &str, old: bool, new: bool) {
+    match (old, new) {
+        (false, true) => comparison.say(rules::DEPRECATED, at, format!("{subject} is now deprecated")),
+        (true, false) => {
+            comparison.say(rules::DEPRECATION_WITHDRAWN, at, format!("{subject} is no longer deprecated"));
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,99 @@
+//! One schema out of a reference and the members of an `allOf`, so that two can be compared key by key.
+
+use std::cmp::Ordering;
+
+use serde_json::{Map, Value, json};
+
+use super::values;
+use crate::{pointer, traverse};
+
+/// Limits that rule out what is below them.
+pub(super) const LOWER: [&str; 4] = ["minimum", "minLength", "minItems", "minProperties"];
+/// Limits that rule out what is above them.
+pub(super) const UPPER: [&str; 4] = ["maximum", "maxLength", "maxItems", "maxProperties"];
+
+/// The references a schema consists of: its own, or those of its `allOf`.
+pub(super) fn references(schema: &Value) -> Vec<&str> {
+    let own = schema.get("$ref").and_then(Value::as_str);
+    own.into_iter().chain(traverse::elements(schema.get("allOf")).flat_map(references)).collect()
+}
+
+/// The name generated code has for a schema: that of the one component it refers to.
+pub(super) fn name(schema: &Value) -> Option<&str> {
+    match references(schema).as_slice() {
+        [one] => one.strip_prefix(traverse::SCHEMAS),
+        _ => None,
+    }
+}
+
+/// What may stand beside a reference without making another schema of it.
+const BESIDE: &[&str] =
+    &["nullable", "default", "title", "description", "deprecated", "example", "externalDocs", "readOnly", "writeOnly"];
+
+/// The component a schema is, with what is written beside the reference; `None` when that is more than words.
+pub(super) fn component(schema: &Value) -> Option<(&str, Value)> {
+    fn beside(schema: &Value, out: &mut Map<String, Value>) {
+        for (key, value) in traverse::members(Some(schema)).filter(|(key, _)| !["$ref", "allOf"].contains(key)) {
+            out.entry(key).or_insert_with(|| value.clone());
+        }
+        traverse::elements(schema.get("allOf")).for_each(|member| beside(member, out));
+    }
+    let name = name(schema)?;
+    let mut out = Map::new();
+    beside(schema, &mut out);
+    out.keys().all(|key| BESIDE.contains(&key.as_str()) || key.starts_with("x-")).then_some((name, Value::Object(out)))
+}
+
+/// The schema without references and `allOf` at its root. What leads nowhere says nothing, and so allows anything.
+pub(super) fn flat(document: &Value, schema: &Value) -> Value {
+    let mut out = Map::new();
+    add(document, schema, &mut out, &mut Vec::new());
+    Value::Object(out)
+}
+
+/// Circles end where a schema is met again; adding it twice would add nothing.
+fn add<'d>(document: &'d Value, schema: &'d Value, out: &mut Map<String, Value>, met: &mut Vec<&'d Value>) {
+    let Some(schema) = pointer::resolve(document, schema) else { return };
+    if met.iter().any(|one| std::ptr::eq(*one, schema)) {
+        return;
+    }
+    met.push(schema);
+    for (key, value) in traverse::members(Some(schema)).filter(|(key, _)| *key != "allOf") {
+        match out.get_mut(key) {
+            None => drop(out.insert(key.to_owned(), value.clone())),
+            Some(known) => merge(key, known, value),
+        }
+    }
+    for member in traverse::elements(schema.get("allOf")) {
+        add(document, member, out, met);
+    }
+}
+
+/// Both must hold; of words, the outer ones are read.
+fn merge(key: &str, known: &mut Value, value: &Value) {
+    match (key, known, value) {
+        ("required", Value::Array(known), Value::Array(more)) => {
+            let missing: Vec<Value> = more.iter().filter(|name| !known.contains(name)).cloned().collect();
+            known.extend(missing);
+        }
+        ("enum", Value::Array(known), Value::Array(more)) => known.retain(|one| more.contains(one)),
+        ("properties", Value::Object(known), Value::Object(more)) => {
+            for (name, property) in more {
+                match known.get_mut(name) {
+                    None => drop(known.insert(name.clone(), property.clone())),
+                    Some(one) if one == property => {}
+                    Some(one) => *one = json!({ "allOf": [one.take(), property] }),
+                }
+            }
+        }
+        // An outer `nullable` is written beside a reference to what is not.
+        ("nullable", known, Value::Bool(true)) => *known = Value::Bool(true),
+        (key, known, value) if LOWER.contains(&key) && values::order(known, value) == Some(Ordering::Less) => {
+            *known = value.clone();
+        }
+        (key, known, value) if UPPER.contains(&key) && values::order(known, value) == Some(Ordering::Greater) => {
+            *known = value.clone();
+        }
+        _ => {}
+    }
+}

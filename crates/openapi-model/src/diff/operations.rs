@@ -1,0 +1,175 @@
+//! The document as a whole, its paths, and the operations at them.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use super::parameters::{self, Declared, template};
+use super::{Comparison, Direction, Place, annotations, content, flag, responses, rules, security, text};
+use crate::{pointer, traverse};
+
+/// What an operation is compared by; the rest are annotations.
+const HANDLED: &[&str] = &["operationId", "parameters", "requestBody", "responses", "security"];
+
+/// What is compared elsewhere: the components are, wherever they are used.
+const DOCUMENT: &[&str] = &["openapi", "info", "servers", "tags", "paths", "components", "security", "x-webhooks"];
+
+pub(super) fn compare(comparison: &mut Comparison<'_>) {
+    let (old, new) = (comparison.old, comparison.new);
+    let whole = Place::document("");
+    annotations::compare(comparison, &whole, "the document", old, new, DOCUMENT);
+    if old.get("info") != new.get("info") {
+        comparison.say(rules::TEXT_CHANGED, &Place::document("info"), "the document calls itself something else");
+    }
+    if old.get("tags") != new.get("tags") {
+        comparison.say(rules::TAG_CHANGED, &Place::document("tags"), "the headings have changed");
+    }
+    servers(comparison, &whole, old, new);
+    paths(comparison);
+    webhooks(comparison);
+}
+
+fn servers(comparison: &mut Comparison<'_>, at: &Place, old: &Value, new: &Value) {
+    let at = at.part("servers");
+    let urls = |part: &'_ Value| -> Vec<String> {
+        let urls: Vec<String> = traverse::elements(part.get("servers"))
+            .map(|server| text(server, "url").trim_end_matches('/').to_owned())
+            .collect();
+        // Without servers there is one, at the root.
+        if urls.is_empty() { vec![String::new()] } else { urls }
+    };
+    let (old_urls, new_urls) = (urls(old), urls(new));
+    for url in old_urls.iter().filter(|url| !new_urls.contains(url)) {
+        comparison.say(rules::SERVER_REMOVED, &at, format!("there is no server at {url}/ any more"));
+    }
+    for url in new_urls.iter().filter(|url| !old_urls.contains(url)) {
+        comparison.say(rules::SERVER_ADDED, &at, format!("there is a server at {url}/ now"));
+    }
+    if old_urls == new_urls && old.get("servers") != new.get("servers") {
+        comparison.say(rules::TEXT_CHANGED, &at, "the servers are described differently");
+    }
+}
+
+fn paths(comparison: &mut Comparison<'_>) {
+    let (old, new) = (comparison.old, comparison.new);
+    let find = |document: &'_ Value, path: &str| -> Option<String> {
+        let wanted = template(path);
+        traverse::members(document.get("paths"))
+            .find(|(other, _)| template(other) == wanted)
+            .map(|(path, _)| path.to_owned())
+    };
+    let mut moved = HashSet::new();
+    for (path, old_item) in traverse::members(old.get("paths")) {
+        let new_path = find(new, path);
+        let new_item = new_path.as_ref().and_then(|path| new["paths"].get(path));
+        if let Some(new_item) = new_item {
+            let at = Place { operation: path.to_owned(), part: String::new() };
+            let handled: Vec<&str> = traverse::METHODS.into_iter().chain(["parameters"]).collect();
+            annotations::compare(comparison, &at, "the path", old_item, new_item, &handled);
+        }
+        for (method, operation) in methods(old_item) {
+            let at = place(method, path);
+            if let (Some(new_path), Some(new_item)) = (&new_path, new_item)
+                && let Some(new_operation) = new_item.get(method)
+            {
+                let old = Declared { path, item: old_item, operation };
+                let new = Declared { path: new_path, item: new_item, operation: new_operation };
+                self::operation(comparison, &at, &old, &new);
+                continue;
+            }
+            let id = text(operation, "operationId");
+            let elsewhere = traverse::operations(new).find(|entry| {
+                !id.is_empty()
+                    && entry.id() == id
+                    && find(old, entry.path).is_none_or(|path| old["paths"][&path].get(entry.method).is_none())
+            });
+            if let Some(entry) = elsewhere {
+                moved.insert((entry.method, entry.path));
+                let to = place(entry.method, entry.path).operation;
+                comparison.say(rules::OPERATION_MOVED, &at, format!("{id} is at {to} now"));
+            } else if new_item.is_none() {
+                comparison.say(rules::PATH_REMOVED, &at, format!("the path {path} is removed"));
+            } else {
+                comparison.say(rules::OPERATION_REMOVED, &at, "the operation is removed");
+            }
+        }
+    }
+    for entry in traverse::operations(new) {
+        let known = find(old, entry.path).is_some_and(|path| old["paths"][&path].get(entry.method).is_some());
+        if !known && !moved.contains(&(entry.method, entry.path)) {
+            comparison.say(rules::OPERATION_ADDED, &place(entry.method, entry.path), "the operation is new");
+        }
+    }
+}
+
+fn place(method: &str, path: &str) -> Place {
+    Place { operation: format!("{} {path}", method.to_uppercase()), part: String::new() }
+}
+
+fn methods(item: &Value) -> impl Iterator<Item = (&'static str, &Value)> {
+    traverse::METHODS.into_iter().filter_map(move |method| Some((method, item.get(method)?)))
+}
+
+fn operation(comparison: &mut Comparison<'_>, at: &Place, old: &Declared<'_>, new: &Declared<'_>) {
+    let (old_id, new_id) = (text(old.operation, "operationId"), text(new.operation, "operationId"));
+    if old_id != new_id {
+        let said = format!("the operationId was {old_id} and is {new_id}");
+        comparison.say(rules::OPERATION_ID_CHANGED, at, said);
+    }
+    annotations::compare(comparison, at, "the operation", old.operation, new.operation, HANDLED);
+    security::compare(comparison, at, old.operation, new.operation);
+    parameters::compare(comparison, at, old, new);
+    body(comparison, at, old.operation.get("requestBody"), new.operation.get("requestBody"));
+    responses::compare(comparison, at, old.operation.get("responses"), new.operation.get("responses"));
+}
+
+fn body(comparison: &mut Comparison<'_>, at: &Place, old: Option<&Value>, new: Option<&Value>) {
+    let at = at.part("request body");
+    let old = old.and_then(|body| pointer::resolve(comparison.old, body));
+    let new = new.and_then(|body| pointer::resolve(comparison.new, body));
+    match (old, new) {
+        (None, None) => {}
+        (Some(_), None) => comparison.say(rules::BODY_REMOVED, &at, "a body is no longer taken"),
+        (None, Some(new)) if flag(new, "required") => {
+            comparison.say(rules::BODY_MADE_REQUIRED, &at, "a body is required now");
+        }
+        (None, Some(_)) => comparison.say(rules::BODY_ADDED, &at, "a body may be sent now"),
+        (Some(old), Some(new)) => {
+            match (flag(old, "required"), flag(new, "required")) {
+                (false, true) => comparison.say(rules::BODY_MADE_REQUIRED, &at, "the body is required now"),
+                (true, false) => comparison.say(rules::BODY_MADE_OPTIONAL, &at, "the body is optional now"),
+                _ => {}
+            }
+            annotations::compare(comparison, &at, "the body", old, new, &["required", "content"]);
+            content::compare(comparison, Direction::Request, &at, old.get("content"), new.get("content"));
+        }
+    }
+}
+
+/// Events: the server sends the body, so that it is a promise, as a response is.
+fn webhooks(comparison: &mut Comparison<'_>) {
+    let (old, new) = (comparison.old.get("x-webhooks"), comparison.new.get("x-webhooks"));
+    let place = |name: &str| Place { operation: format!("webhook {name}"), part: String::new() };
+    for (name, item) in traverse::members(old) {
+        let Some(other) = new.and_then(|new| new.get(name)) else {
+            comparison.say(rules::WEBHOOK_REMOVED, &place(name), format!("the event {name} is no longer sent"));
+            continue;
+        };
+        annotations::compare(comparison, &place(name), "the event", item, other, &traverse::METHODS);
+        for method in
+            traverse::METHODS.into_iter().filter(|method| item.get(method).is_some() || other.get(method).is_some())
+        {
+            let (item, other) = (&item[method], &other[method]);
+            annotations::compare(comparison, &place(name), "the event", item, other, &["requestBody"]);
+            let body = |document, item: &'_ Value| -> Option<Value> {
+                pointer::resolve(document, item.get("requestBody")?)?.get("content").cloned()
+            };
+            let (item, other) = (body(comparison.old, item), body(comparison.new, other));
+            let at = place(name).part("body");
+            content::compare(comparison, Direction::Response, &at, item.as_ref(), other.as_ref());
+        }
+    }
+    for (name, _) in traverse::members(new).filter(|(name, _)| old.is_none_or(|old| old.get(name).is_none())) {
+        comparison.say(rules::WEBHOOK_ADDED, &place(name), format!("the event {name} is new"));
+    }
+}

@@ -1,0 +1,118 @@
+//! Parameters in the path, the query and the headers.
+
+use serde_json::Value;
+
+use super::{Comparison, Direction, Place, annotations, content, flag, rules, schemas, text};
+use crate::{pointer, traverse};
+
+const HANDLED: &[&str] = &["name", "in", "required", "schema", "content", "style", "explode", "allowReserved"];
+
+/// Headers that are not parameters, whatever a document says: the specification reserves them.
+const RESERVED: [&str; 3] = ["accept", "content-type", "authorization"];
+
+/// The path and the operation of one document.
+pub(super) struct Declared<'d> {
+    pub(super) path: &'d str,
+    pub(super) item: &'d Value,
+    pub(super) operation: &'d Value,
+}
+
+pub(super) fn compare(comparison: &mut Comparison<'_>, at: &Place, old: &Declared<'_>, new: &Declared<'_>) {
+    let (old_names, new_names) = (template_names(old.path), template_names(new.path));
+    let (old, new) = (all(comparison.old, old), all(comparison.new, new));
+    let mut matched = Vec::new();
+    for parameter in &old {
+        let (name, place) = (text(parameter, "name"), text(parameter, "in"));
+        // A path parameter is known by where it stands in the path.
+        let position = old_names.iter().position(|one| *one == name).filter(|_| place == "path");
+        let new_name = position.and_then(|position| new_names.get(position)).map_or(name, String::as_str);
+        let here = at.part(&format!("parameter {name}"));
+        let Some(other) = new.iter().find(|other| is(other, new_name, place)) else {
+            match new.iter().find(|other| text(other, "name").eq_ignore_ascii_case(name)) {
+                Some(moved) => {
+                    let said = format!("{name} was in the {place} and is in the {}", text(moved, "in"));
+                    comparison.say(rules::PARAMETER_MOVED, &here, said);
+                    matched.push(*moved);
+                }
+                None => comparison.say(rules::PARAMETER_REMOVED, &here, format!("{name} in the {place} is removed")),
+            }
+            continue;
+        };
+        matched.push(*other);
+        if new_name != name {
+            comparison.say(rules::PATH_PARAMETER_RENAMED, &here, format!("{name} is called {new_name} now"));
+        }
+        one(comparison, &here, name, parameter, other);
+    }
+    for parameter in new.iter().filter(|one| !matched.iter().any(|other| std::ptr::eq(**one, *other))) {
+        let (name, place) = (text(parameter, "name"), text(parameter, "in"));
+        let here = at.part(&format!("parameter {name}"));
+        if flag(parameter, "required") {
+            let said = format!("{name} in the {place} is new and required");
+            comparison.say(rules::PARAMETER_ADDED_REQUIRED, &here, said);
+        } else {
+            let said = format!("{name} in the {place} is new and optional");
+            comparison.say(rules::PARAMETER_ADDED, &here, said);
+        }
+    }
+}
+
+fn one(comparison: &mut Comparison<'_>, at: &Place, name: &str, old: &Value, new: &Value) {
+    match (flag(old, "required"), flag(new, "required")) {
+        (false, true) => comparison.say(rules::PARAMETER_MADE_REQUIRED, at, format!("{name} is required now")),
+        (true, false) => comparison.say(rules::PARAMETER_MADE_OPTIONAL, at, format!("{name} is optional now")),
+        _ => {}
+    }
+    if encoding(old) != encoding(new) {
+        let said = format!("{name} is written differently (style, explode, allowReserved or content)");
+        comparison.say(rules::PARAMETER_ENCODING_CHANGED, at, said);
+    }
+    annotations::compare(comparison, at, name, old, new, HANDLED);
+    if old.get("content").is_some() && new.get("content").is_some() {
+        content::compare(comparison, Direction::Request, at, old.get("content"), new.get("content"));
+    } else if encoding(old) == encoding(new) {
+        schemas::compare(comparison, Direction::Request, at, name, old.get("schema"), new.get("schema"));
+    }
+}
+
+/// How a value is written, with the defaults of the specification.
+fn encoding(parameter: &Value) -> (bool, String, bool, bool) {
+    let usual = if matches!(text(parameter, "in"), "query" | "cookie") { "form" } else { "simple" };
+    let style = Some(text(parameter, "style")).filter(|style| !style.is_empty()).unwrap_or(usual);
+    let explode = parameter.get("explode").and_then(Value::as_bool).unwrap_or(style == "form");
+    (parameter.get("content").is_some(), style.to_owned(), explode, flag(parameter, "allowReserved"))
+}
+
+/// The parameters of an operation with those of its path, which it may replace.
+fn all<'d>(document: &'d Value, declared: &Declared<'d>) -> Vec<&'d Value> {
+    let mut found: Vec<&Value> = Vec::new();
+    for part in [declared.operation, declared.item] {
+        for parameter in traverse::elements(part.get("parameters")) {
+            let Some(parameter) = pointer::resolve(document, parameter) else { continue };
+            let (name, place) = (text(parameter, "name"), text(parameter, "in"));
+            let is_reserved = place == "header" && RESERVED.contains(&name.to_ascii_lowercase().as_str());
+            if !is_reserved && !found.iter().any(|other| is(other, name, place)) {
+                found.push(parameter);
+            }
+        }
+    }
+    found
+}
+
+/// Whether this is the parameter; the names of headers have no case.
+fn is(parameter: &Value, name: &str, place: &str) -> bool {
+    let own = text(parameter, "name");
+    text(parameter, "in") == place && (own == name || (place == "header" && own.eq_ignore_ascii_case(name)))
+}
+
+/// The names in a path, in order.
+fn template_names(path: &str) -> Vec<String> {
+    path.split('{').skip(1).filter_map(|rest| rest.split('}').next()).map(str::to_owned).collect()
+}
+
+/// A path without the names in it: what a request has to look like.
+pub(super) fn template(path: &str) -> String {
+    let mut pieces = path.split('{');
+    let first = pieces.next().unwrap_or_default().to_owned();
+    pieces.fold(first, |out, piece| format!("{out}{{}}{}", piece.split_once('}').map_or("", |(_, rest)| rest)))
+}

@@ -1,0 +1,225 @@
+//! The finished document: reading and writing it.
+//!
+//! Owns the invariant that a [`Document`] is OpenAPI 3.0 and in canonical order, so that two documents with the same
+//! content are the same text. Must not know how a document is made ([`crate::finish`]) or judged ([`crate::lint`]).
+//!
+//! YAML is written by `serde-saphyr`: the original `serde_yaml` is archived and its forks only receive repairs, while
+//! saphyr is developed, does not panic, and quotes what YAML 1.1 readers would take for a boolean or a date.
+
+use serde_json::Value;
+
+use crate::json::{self, DuplicateKeys, JsonError};
+use crate::{key_order, media_types, traverse};
+
+/// A finished OpenAPI 3.0 document in canonical order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Document {
+    value: Value,
+}
+
+/// Why a text is not a finished document. `Display` is a sentence for the person who named the file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// The text is not JSON.
+    #[error("the document is not valid JSON: {reason} (line {line}, column {column}); is the file complete?")]
+    Syntax {
+        /// What the parser says.
+        reason: String,
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+    },
+    /// Objects and arrays are nested deeper than any real document's.
+    #[error("the document is nested more than {limit} levels deep")]
+    TooDeep {
+        /// The deepest nesting allowed.
+        limit: usize,
+    },
+    /// Keys that occur twice in one object: readers would disagree about which one counts.
+    #[error("the document has duplicate keys: {}", .pointers.join(", "))]
+    DuplicateKeys {
+        /// JSON pointers of the repeated keys.
+        pointers: Vec<String>,
+    },
+    /// Valid JSON, but not an object.
+    #[error("the document is not a JSON object")]
+    NotAnObject,
+    /// The format before OpenAPI 3.
+    #[error("this is a Swagger {version} document; OpenAPI 3.0 is needed")]
+    Swagger {
+        /// The version it states.
+        version: String,
+    },
+    /// No `openapi` field at all.
+    #[error("the document has no \"openapi\" field: this is not an OpenAPI document")]
+    NoVersion,
+    /// Another version of OpenAPI.
+    #[error("the document says \"openapi\": {version}; only 3.0 is supported")]
+    Version {
+        /// The version it states, as JSON.
+        version: String,
+    },
+    /// A part without which there is nothing to do.
+    #[error("the document has no \"{part}\" object; is the file complete?")]
+    Missing {
+        /// Name of the part.
+        part: &'static str,
+    },
+}
+
+impl Document {
+    /// Reads a finished document.
+    ///
+    /// # Errors
+    /// When the text is not JSON, names a key twice, or is not an OpenAPI 3.0 document.
+    pub fn from_json(text: &str) -> Result<Document, ReadError> {
+        let (value, pointers) = json::parse_document(text, DuplicateKeys::Report).map_err(ReadError::from)?;
+        if !pointers.is_empty() {
+            return Err(ReadError::DuplicateKeys { pointers });
+        }
+        check_kind(&value)?;
+        Ok(Document::canonical(value))
+    }
+
+    /// Creates a document from a JSON value and sorts its keys into canonical order.
+    ///
+    /// # Errors
+    /// When the value is not an OpenAPI 3.0 document.
+    pub fn from_value(value: Value) -> Result<Document, ReadError> {
+        check_kind(&value)?;
+        Ok(Document::canonical(value))
+    }
+
+    fn canonical(mut value: Value) -> Document {
+        key_order::document(&mut value);
+        Document { value }
+    }
+
+    /// The document as JSON, in canonical order.
+    #[must_use]
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
+    /// The same API for readers that know one media type: whatever is JSON (`application/problem+json`, …) is named
+    /// `application/json`, and the other forms of a body are left out where there is one in JSON.
+    #[must_use]
+    pub fn json_only(&self) -> Document {
+        let mut value = self.value.clone();
+        media_types::plain_json(&mut value);
+        Document::canonical(value)
+    }
+
+    /// The references that lead nowhere, or to another file: what they stand for is not known.
+    #[must_use]
+    pub fn unresolved_references(&self) -> Vec<&str> {
+        traverse::unresolved_references(&self.value).collect()
+    }
+
+    /// The document as canonical JSON text: two spaces, a newline at the end.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        json_text(&self.value)
+    }
+
+    /// The document as YAML text, with the same content in the same order.
+    #[must_use]
+    pub fn to_yaml(&self) -> String {
+        yaml_text(&self.value)
+    }
+}
+
+pub(crate) fn json_text(value: &Value) -> String {
+    format!("{value:#}\n")
+}
+
+pub(crate) fn yaml_text(value: &Value) -> String {
+    // JSON values have string keys and finite numbers only: there is nothing a YAML writer could refuse.
+    // Should it ever, JSON is valid YAML.
+    serde_saphyr::to_string(value).unwrap_or_else(|_| json_text(value))
+}
+
+impl From<JsonError> for ReadError {
+    fn from(malformed: JsonError) -> Self {
+        match malformed {
+            JsonError::Syntax { line, column, reason } => ReadError::Syntax { reason, line, column },
+            JsonError::TooDeep { limit } => ReadError::TooDeep { limit },
+            JsonError::DuplicateKey { pointer } => ReadError::DuplicateKeys { pointers: vec![pointer] },
+            JsonError::InvalidUtf8 => ReadError::Syntax { reason: "it is not UTF-8".to_owned(), line: 1, column: 1 },
+        }
+    }
+}
+
+fn check_kind(value: &Value) -> Result<(), ReadError> {
+    let map = value.as_object().ok_or(ReadError::NotAnObject)?;
+    if let Some(version) = map.get("swagger") {
+        let version = version.to_string().replace('"', "");
+        return Err(ReadError::Swagger { version });
+    }
+    match map.get("openapi") {
+        None => return Err(ReadError::NoVersion),
+        Some(Value::String(version)) if version.starts_with("3.0.") => {}
+        Some(version) => {
+            let version = version.to_string();
+            return Err(ReadError::Version { version });
+        }
+    }
+    for part in ["info", "paths"] {
+        if !map.get(part).is_some_and(Value::is_object) {
+            return Err(ReadError::Missing { part });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn refuses_what_is_not_a_document() {
+        for (text, said) in [
+            ("", "is the file complete?"),
+            (r#"{"openapi":"3.0.3","info":{"#, "ends before it is complete"),
+            ("[]", "not a JSON object"),
+            ("{}", "no \"openapi\" field"),
+            (r#"{"swagger":"2.0"}"#, "Swagger 2.0"),
+            (r#"{"openapi":"3.1.0"}"#, "only 3.0"),
+            (r#"{"openapi":3}"#, "\"openapi\": 3;"),
+            (r#"{"openapi":"3.0.3","info":{}}"#, "no \"paths\" object"),
+            (r#"{"openapi":"3.0.3","info":{},"info":{}}"#, "duplicate keys: /info"),
+        ] {
+            let error = Document::from_json(text).unwrap_err().to_string();
+            assert!(error.contains(said), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn writing_is_stable_and_reads_back() {
+        let document = fixture::document();
+        let text = document.to_json();
+        assert!(text.ends_with("}\n") && text.starts_with("{\n  \"openapi\": \"3.0.3\",\n  \"info\""));
+        let again = Document::from_json(&text).unwrap();
+        assert_eq!(again, document);
+        assert_eq!(again.to_json(), text);
+    }
+
+    #[test]
+    fn yaml_has_the_same_content() {
+        let mut value = fixture::document().value().clone();
+        // What YAML readers are known to misunderstand.
+        value["info"]["x-odd"] = serde_json::json!([
+            "yes", "on", "null", "~", "1.0", "1e3", "0x1f", "2026-01-31", "12:30:45", " x ", "", "a: b", "#c", "- d",
+            "line\nbreak\n", "\ttab", "\u{7f}\u{85}\u{2028}", "'\"\\", "*x", "&y", "!z", "é\u{1f600}", 1, 1.5, true, null,
+            9_223_372_036_854_775_807_i64, {}, [], {"y": "n"}, "`", "%", "@", "long ".repeat(60), "  indented\n    more\n"
+        ]);
+        let document = Document::canonical(value);
+        let yaml = document.to_yaml();
+        let back: Value = serde_saphyr::from_str(&yaml).unwrap_or_else(|e| panic!("{e}\n{yaml}"));
+        assert_eq!(&back, document.value(), "{yaml}");
+        assert!(yaml.starts_with("openapi: "), "{yaml}");
+    }
+}

@@ -1,0 +1,251 @@
+//! Strict JSON: refuses what `serde_json` lets pass silently (duplicate keys, endless nesting) and says where.
+//!
+//! Owns the parsing of bytes into a [`Value`]. Must not know schemas or documents.
+
+use std::cell::RefCell;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+
+use crate::pointer;
+
+/// How deeply objects and arrays of a request body may be nested: `[[1]]` is two deep.
+pub const MAX_DEPTH: usize = 32;
+
+/// Why bytes are not acceptable JSON. `Display` is a sentence for the user of an API.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JsonError {
+    /// The bytes are not text.
+    #[error("The body is not valid UTF-8.")]
+    InvalidUtf8,
+    /// The text is not JSON.
+    #[error("The body is not valid JSON: {reason} (line {line}, column {column}).")]
+    Syntax {
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// An object names a key twice, so that its meaning depends on who reads it.
+    #[error("The body names the field {pointer} more than once.")]
+    DuplicateKey {
+        /// JSON pointer of the repeated field.
+        pointer: String,
+    },
+    /// Objects and arrays are nested too deeply.
+    #[error("The body is nested more than {limit} levels deep.")]
+    TooDeep {
+        /// The deepest nesting allowed.
+        limit: usize,
+    },
+}
+
+/// Parses a request body: every duplicate key and every nesting beyond [`MAX_DEPTH`] is refused.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Value, JsonError> {
+    let text = std::str::from_utf8(bytes).map_err(|_| JsonError::InvalidUtf8)?;
+    let reader = Reader {
+        max_depth: MAX_DEPTH,
+        duplicates: OnDuplicate::Reject,
+        refused: RefCell::default(),
+        repeated: RefCell::default(),
+    };
+    reader.run(text)
+}
+
+/// Parses a document of up to 120 levels and returns it with JSON pointers to its duplicate keys.
+///
+/// # Errors
+/// When the text is not JSON or is nested too deeply.
+pub fn parse_document(text: &str, duplicates: DuplicateKeys) -> Result<(Value, Vec<String>), JsonError> {
+    let reader = Reader {
+        max_depth: 120,
+        duplicates: OnDuplicate::Collect(duplicates),
+        refused: RefCell::default(),
+        repeated: RefCell::default(),
+    };
+    let value = reader.run(text)?;
+    Ok((value, reader.repeated.into_inner()))
+}
+
+/// How duplicate keys of a document are treated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DuplicateKeys {
+    /// The first value wins, and the key is reported.
+    Report,
+    /// As [`DuplicateKeys::Report`], except that objects with the same key in this top-level object are merged.
+    MergeIn(&'static str),
+}
+
+enum OnDuplicate {
+    Reject,
+    Collect(DuplicateKeys),
+}
+
+struct Reader {
+    max_depth: usize,
+    duplicates: OnDuplicate,
+    /// Serde errors are text only: the typed reason travels beside them.
+    refused: RefCell<Option<JsonError>>,
+    repeated: RefCell<Vec<String>>,
+}
+
+impl Reader {
+    fn run(&self, text: &str) -> Result<Value, JsonError> {
+        let mut source = serde_json::Deserializer::from_str(text);
+        let root = Seed { reader: self, parent: None, step: Step::Root, depth: 0 };
+        let read = root.deserialize(&mut source).and_then(|value| source.end().map(|()| value));
+        read.map_err(|error| self.refused.borrow_mut().take().unwrap_or_else(|| syntax(&error)))
+    }
+
+    fn refuse<E: serde::de::Error>(&self, reason: JsonError) -> E {
+        *self.refused.borrow_mut() = Some(reason);
+        E::custom("refused")
+    }
+}
+
+fn syntax(error: &serde_json::Error) -> JsonError {
+    let text = error.to_string();
+    let reason = if error.is_eof() {
+        "it ends before it is complete".to_owned()
+    } else {
+        // serde_json appends the place, which has fields of its own here.
+        text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason).to_owned()
+    };
+    JsonError::Syntax { line: error.line(), column: error.column(), reason }
+}
+
+enum Step<'k> {
+    Root,
+    Key(&'k str),
+    Index(usize),
+}
+
+/// Where the parser is: a list on the stack, so that the path costs nothing until someone asks for it.
+struct Seed<'r, 'p> {
+    reader: &'r Reader,
+    parent: Option<&'p Seed<'r, 'p>>,
+    step: Step<'p>,
+    depth: usize,
+}
+
+impl Seed<'_, '_> {
+    fn write_pointer(&self, out: &mut String) {
+        if let Some(parent) = self.parent {
+            parent.write_pointer(out);
+        }
+        match self.step {
+            Step::Root => {}
+            Step::Key(key) => pointer::push(out, key),
+            Step::Index(index) => pointer::push(out, &index.to_string()),
+        }
+    }
+
+    fn pointer_to(&self, key: &str) -> String {
+        let mut out = String::new();
+        self.write_pointer(&mut out);
+        pointer::push(&mut out, key);
+        out
+    }
+
+    fn enter<E: serde::de::Error>(&self) -> Result<usize, E> {
+        let limit = self.reader.max_depth;
+        if self.depth >= limit {
+            return Err(self.reader.refuse(JsonError::TooDeep { limit }));
+        }
+        Ok(self.depth + 1)
+    }
+
+    /// Decides what a key that was there already means.
+    fn repeat<E: serde::de::Error>(&self, map: &mut Map<String, Value>, key: &str, value: Value) -> Result<(), E> {
+        let reader = self.reader;
+        let OnDuplicate::Collect(duplicates) = reader.duplicates else {
+            let pointer = self.pointer_to(key);
+            return Err(reader.refuse(JsonError::DuplicateKey { pointer }));
+        };
+        let is_merged = self.depth == 1
+            && matches!((duplicates, &self.step), (DuplicateKeys::MergeIn(name), Step::Key(key)) if name == *key);
+        match (map.get_mut(key), value) {
+            (Some(Value::Object(old)), Value::Object(new)) if is_merged => {
+                for (method, operation) in new {
+                    if old.contains_key(&method) {
+                        let pointer = pointer::join(&self.pointer_to(key), &method);
+                        reader.repeated.borrow_mut().push(pointer);
+                    } else {
+                        old.insert(method, operation);
+                    }
+                }
+            }
+            _ => reader.repeated.borrow_mut().push(self.pointer_to(key)),
+        }
+        Ok(())
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for &Seed<'_, '_> {
+    type Value = Value;
+    fn deserialize<D: Deserializer<'de>>(self, source: D) -> Result<Value, D::Error> {
+        source.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for &Seed<'_, '_> {
+    type Value = Value;
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a JSON value")
+    }
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
+        serde_json::Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("number out of range"))
+    }
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut source: A) -> Result<Value, A::Error> {
+        let depth = self.enter()?;
+        let mut list = Vec::new();
+        while let Some(value) = source.next_element_seed(&Seed {
+            reader: self.reader,
+            parent: Some(self),
+            step: Step::Index(list.len()),
+            depth,
+        })? {
+            list.push(value);
+        }
+        Ok(Value::Array(list))
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut source: A) -> Result<Value, A::Error> {
+        let depth = self.enter()?;
+        let mut map = Map::new();
+        while let Some(key) = source.next_key::<String>()? {
+            let value = source.next_value_seed(&Seed {
+                reader: self.reader,
+                parent: Some(self),
+                step: Step::Key(&key),
+                depth,
+            })?;
+            if map.contains_key(&key) {
+                self.repeat(&mut map, &key, value)?;
+            } else {
+                map.insert(key, value);
+            }
+        }
+        Ok(Value::Object(map))
+    }
+}

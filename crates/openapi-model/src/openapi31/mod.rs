@@ -1,0 +1,126 @@
+//! The same document as OpenAPI 3.1, whose schemas are JSON Schema 2020-12.
+//!
+//! Owns what 3.1 says otherwise: `nullable` is a type, an exclusive bound is a number, a schema has `examples`, and formats
+//! bound nothing. Adds and removes no meaning: [`compare_with_3_1`] says whether it has. The 3.0 document is the one that is enforced.
+
+mod compare;
+#[cfg(test)]
+mod tests;
+
+use serde_json::{Map, Value, json};
+
+use crate::Document;
+use crate::validation::integer_bounds;
+use crate::{key_order, traverse};
+
+pub use compare::compare_with_3_1;
+
+/// The version this form is of.
+const VERSION: &str = "3.1.0";
+/// What its schemas are written in: JSON Schema 2020-12 and the few words that OpenAPI adds.
+const DIALECT: &str = "https://spec.openapis.org/oas/3.1/dialect/base";
+
+/// A document as OpenAPI 3.1, derived from a finished one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OpenApi31Document {
+    value: Value,
+}
+
+impl Document {
+    /// The same document as OpenAPI 3.1.
+    #[must_use]
+    pub fn to_openapi_3_1(&self) -> OpenApi31Document {
+        let mut value = self.value().clone();
+        if let Value::Object(map) = &mut value {
+            map.insert("openapi".to_owned(), VERSION.into());
+            map.insert("jsonSchemaDialect".to_owned(), DIALECT.into());
+            // What 3.0 has no word for.
+            if let Some(webhooks) = map.shift_remove("x-webhooks") {
+                map.insert("webhooks".to_owned(), webhooks);
+            }
+        }
+        traverse::schema_roots_mut(&mut value, &mut |schema| traverse::schemas_mut(schema, &mut modernise));
+        key_order::document(&mut value);
+        OpenApi31Document { value }
+    }
+}
+
+impl OpenApi31Document {
+    /// The document as JSON, in canonical order.
+    #[must_use]
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
+    /// The document as canonical JSON text: two spaces, a newline at the end.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        crate::document::json_text(&self.value)
+    }
+
+    /// The document as YAML text, with the same content in the same order.
+    #[must_use]
+    pub fn to_yaml(&self) -> String {
+        crate::document::yaml_text(&self.value)
+    }
+}
+
+/// Turns one schema, not what is nested in it.
+fn modernise(schema: &mut Map<String, Value>) {
+    if let Some(example) = schema.shift_remove("example") {
+        schema.insert("examples".to_owned(), json!([example]));
+    }
+    // Formats are words about a value here, and no rules for it: what int32 and int64 imply is said in numbers.
+    if let Some((low, high)) = schema.get("format").and_then(Value::as_str).and_then(integer_bounds) {
+        schema.entry("minimum").or_insert_with(|| low.into());
+        schema.entry("maximum").or_insert_with(|| high.into());
+    }
+    for (exclusive, plain) in [("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")] {
+        if let Some(Value::Bool(is_exclusive)) = schema.get(exclusive).cloned() {
+            schema.shift_remove(exclusive);
+            if is_exclusive && let Some(bound) = schema.shift_remove(plain) {
+                schema.insert(exclusive.to_owned(), bound);
+            }
+        }
+    }
+    if schema.shift_remove("nullable") == Some(Value::Bool(true)) {
+        allow_null(schema);
+    }
+}
+
+fn allow_null(schema: &mut Map<String, Value>) {
+    let parts = ["allOf", "anyOf", "oneOf"];
+    let is_composed = parts.iter().any(|key| schema.contains_key(*key));
+    match schema.get("type").cloned() {
+        Some(Value::String(kind)) if !is_composed => {
+            schema.insert("type".to_owned(), json!([kind, "null"]));
+            if let Some(Value::Array(allowed)) = schema.get_mut("enum")
+                && !allowed.contains(&Value::Null)
+            {
+                allowed.push(Value::Null);
+            }
+        }
+        _ => {
+            // The rules go into one alternative; the words about the value stay with it.
+            let words = ["title", "description", "deprecated", "default", "examples", "readOnly", "writeOnly"];
+            let mut rules = std::mem::take(schema);
+            for word in words {
+                if let Some(value) = rules.shift_remove(word) {
+                    schema.insert(word.to_owned(), value);
+                }
+            }
+            schema.insert("anyOf".to_owned(), json!([unwrapped(rules), {"type": "null"}]));
+        }
+    }
+}
+
+/// A composition that only wraps a reference is that reference: 3.0 allows nothing beside one, 3.1 does.
+fn unwrapped(rules: Map<String, Value>) -> Value {
+    let only =
+        rules.get("allOf").and_then(Value::as_array).filter(|all| all.len() == 1).and_then(|all| all[0].get("$ref"));
+    let says_more = rules.keys().any(|key| !["allOf", "type"].contains(&key.as_str()));
+    match only {
+        Some(reference) if !says_more => json!({ "$ref": reference }),
+        _ => Value::Object(rules),
+    }
+}

@@ -1,0 +1,61 @@
+//! JSON pointers (RFC 6901): writing them and following `$ref`s. Knows nothing of schemas.
+
+use serde_json::Value;
+
+/// Appends one reference token, escaping `~` and `/`.
+pub fn push(pointer: &mut String, token: &str) {
+    pointer.push('/');
+    for character in token.chars() {
+        match character {
+            '~' => pointer.push_str("~0"),
+            '/' => pointer.push_str("~1"),
+            other => pointer.push(other),
+        }
+    }
+}
+
+/// `pointer` with one more token.
+pub fn join(pointer: &str, token: &str) -> String {
+    let mut joined = String::with_capacity(pointer.len() + token.len() + 1);
+    joined.push_str(pointer);
+    push(&mut joined, token);
+    joined
+}
+
+/// The unescaped tokens of a pointer.
+pub fn tokens(pointer: &str) -> impl Iterator<Item = String> + '_ {
+    pointer.split('/').skip(1).map(|token| token.replace("~1", "/").replace("~0", "~"))
+}
+
+/// Follows `$ref`s inside `document` until something that is not one; `None` when one leads nowhere or in a circle.
+pub fn resolve<'d>(document: &'d Value, mut value: &'d Value) -> Option<&'d Value> {
+    // A chain longer than this is a circle: documents point at a component, which is the thing itself.
+    for _ in 0..16 {
+        let Some(Value::String(reference)) = value.get("$ref") else {
+            return Some(value);
+        };
+        value = document.pointer(reference.strip_prefix('#')?)?;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn tokens_are_escaped_and_read_back() {
+        let pointer = join(&join("", "a/b"), "~c");
+        assert_eq!(pointer, "/a~1b/~0c");
+        assert_eq!(tokens(&pointer).collect::<Vec<_>>(), ["a/b", "~c"]);
+    }
+
+    #[test]
+    fn references_are_followed_and_circles_refused() {
+        let document = json!({"a": {"$ref": "#/b"}, "b": {"x": 1}, "c": {"$ref": "#/c"}});
+        assert_eq!(resolve(&document, &document["a"]), Some(&json!({"x": 1})));
+        assert_eq!(resolve(&document, &document["c"]), None);
+    }
+}

@@ -1,0 +1,208 @@
+//! What text from a client may contain, and the patterns that say so in a document.
+//!
+//! Owns white space, control characters and the normal form. Must not know schemas beyond a few of their keywords.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value};
+use unicode_normalization::{UnicodeNormalization, is_nfc};
+
+/// A string that may be this long is text of several lines: it may contain tab, line feed and carriage return.
+const MULTI_LINE_FROM: u64 = 1000;
+
+/// White space that trimming removes and that is not a control character, for use inside a character class.
+/// Spelled out because `\s` means something else in every language.
+const SPACE: &str = r"\u0020\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000";
+
+/// What characters a string may contain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TextKind {
+    /// No control characters; trimmed and normalised.
+    SingleLine,
+    /// Tab, line feed and carriage return only; trimmed and normalised.
+    MultiLine,
+    /// A date, an email address, …: as a single line, and the white space around it is no part of it.
+    Formatted,
+    /// Anything but U+0000, which databases refuse; left exactly as it was sent.
+    Secret,
+}
+
+impl TextKind {
+    /// The kind of text a string schema describes.
+    pub fn of(schema: &Value) -> TextKind {
+        let format = schema.get("format").and_then(Value::as_str);
+        if format == Some("password") {
+            TextKind::Secret
+        } else if format.is_some() {
+            TextKind::Formatted
+        } else if schema.get("maxLength").and_then(Value::as_u64).is_some_and(|length| length >= MULTI_LINE_FROM) {
+            TextKind::MultiLine
+        } else {
+            TextKind::SingleLine
+        }
+    }
+
+    /// Whether this kind of text may contain `character`.
+    pub fn allows(self, character: char) -> bool {
+        match self {
+            TextKind::SingleLine | TextKind::Formatted => !character.is_control(),
+            TextKind::MultiLine => !character.is_control() || matches!(character, '\t' | '\n' | '\r'),
+            TextKind::Secret => character != '\0',
+        }
+    }
+
+    /// The sentence for text with a character it may not contain.
+    pub fn refusal(self) -> &'static str {
+        match self {
+            TextKind::SingleLine | TextKind::Formatted => "must not contain control characters or line breaks",
+            TextKind::MultiLine => "must not contain control characters other than tab and line break",
+            TextKind::Secret => "must not contain the character U+0000",
+        }
+    }
+
+    /// The text in Unicode normal form C, unless it is secret. What has a format is trimmed at once: it is judged by its
+    /// format, not by its length.
+    pub fn compose(self, text: &str) -> Cow<'_, str> {
+        let text = if self == TextKind::Formatted { text.trim() } else { text };
+        if self == TextKind::Secret || text.is_ascii() || is_nfc(text) {
+            Cow::Borrowed(text)
+        } else {
+            Cow::Owned(text.nfc().collect())
+        }
+    }
+
+    /// The text without white space around it, unless it is secret.
+    pub fn trim(self, text: &str) -> &str {
+        if self == TextKind::Secret { text } else { text.trim() }
+    }
+
+    /// The regular expression (ECMA 262) that a string as sent must match, `min_length` characters being left of it
+    /// after trimming. It never backtracks: white space first, then something that is none.
+    fn pattern(self, min_length: u64) -> String {
+        let (any, space) = match self {
+            TextKind::Secret => return r"^[^\u0000]*$".to_owned(),
+            TextKind::SingleLine | TextKind::Formatted => (r"[^\u0000-\u001F\u007F-\u009F]", format!("[{SPACE}]")),
+            TextKind::MultiLine => {
+                (r"[^\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F]", format!(r"[\t\n\r{SPACE}]"))
+            }
+        };
+        // Something visible: what the text may contain, less white space.
+        let ink = match self {
+            TextKind::MultiLine => format!(r"[^\u0000-\u001F\u007F-\u009F{SPACE}]"),
+            _ => any.replace(']', &format!("{SPACE}]")),
+        };
+        match min_length {
+            0 => format!("^{any}*$"),
+            1 => format!("^{space}*{ink}{any}*$"),
+            2 => format!("^{space}*{ink}{any}*{ink}{space}*$"),
+            more => format!("^{space}*{ink}{any}{{{},}}{ink}{space}*$", more - 2),
+        }
+    }
+}
+
+/// Whether a string schema allows any text: it has no pattern but the one that [`document_rule`] gives it.
+pub fn is_any(schema: &Value) -> bool {
+    let min_length = schema.get("minLength").and_then(Value::as_u64).unwrap_or(0);
+    let rule = TextKind::of(schema).pattern(min_length);
+    let is_string = schema.get("type").and_then(Value::as_str) == Some("string");
+    let has = |key: &str| schema.get(key).is_some();
+    let pattern = schema.get("pattern").and_then(Value::as_str);
+    is_string && !has("format") && !has("enum") && pattern.is_none_or(|pattern| pattern == rule)
+}
+
+/// Adds the pattern that states the rule on characters to a string schema that states no rule of its own.
+pub fn document_rule(schema: &mut Map<String, Value>) {
+    let is_string = schema.get("type").and_then(Value::as_str) == Some("string");
+    let format = schema.get("format").and_then(Value::as_str);
+    if !is_string
+        || schema.contains_key("enum")
+        || schema.contains_key("pattern")
+        || format.is_some_and(|format| format != "password")
+    {
+        return;
+    }
+    let min_length = schema.get("minLength").and_then(Value::as_u64);
+    let kind = TextKind::of(&Value::Object(schema.clone()));
+    let pattern = kind.pattern(min_length.unwrap_or(0));
+    schema.insert("pattern".to_owned(), pattern.into());
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_pattern_says_what_the_server_does() {
+        let texts = [
+            "",
+            " ",
+            "a",
+            " a ",
+            "ab",
+            "a b",
+            "abc",
+            "  ab\u{a0}",
+            "\u{3000}",
+            "\u{feff}",
+            "\u{a0}x",
+            "a\tb",
+            "a\nb",
+            "\n",
+            "\n \r",
+            "a\u{0}",
+            "\u{7f}",
+            "a\u{85}",
+            "\u{9f}b",
+            "\u{2028}",
+            "é",
+            "👩‍👩‍👧",
+            "a\u{b}",
+            "\u{200b}",
+        ];
+        for max in [100, 1000] {
+            for min in 0..4 {
+                let mut schema = json!({"type": "string", "minLength": min, "maxLength": max});
+                document_rule(schema.as_object_mut().unwrap());
+                let kind = TextKind::of(&schema);
+                let pattern = json!({"type": "string", "pattern": schema["pattern"]});
+                let validator = jsonschema::options().build(&pattern).unwrap();
+                for text in texts {
+                    let composed = kind.compose(text);
+                    let kept = kind.trim(&composed);
+                    let served = text.chars().all(|c| kind.allows(c)) && kept.chars().count() >= min;
+                    assert_eq!(validator.is_valid(&json!(text)), served, "{text:?} min {min} max {max} {pattern}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_rule_leaves_other_rules_alone() {
+        for schema in [
+            json!({"type": "string", "enum": ["a"]}),
+            json!({"type": "string", "format": "email"}),
+            json!({"type": "string", "pattern": "^a$"}),
+            json!({"type": "integer"}),
+        ] {
+            let mut map = schema.as_object().unwrap().clone();
+            document_rule(&mut map);
+            assert_eq!(Value::Object(map), schema);
+        }
+        let mut secret = json!({"type": "string", "format": "password"});
+        document_rule(secret.as_object_mut().unwrap());
+        assert_eq!(secret["pattern"], r"^[^\u0000]*$");
+    }
+
+    #[test]
+    fn normal_form_and_trimming() {
+        for (kind, sent, kept) in [
+            (TextKind::SingleLine, " Zu\u{308}rich\u{a0}", "Zürich"),
+            (TextKind::MultiLine, "\na\n", "a"),
+            (TextKind::Secret, " u\u{308} ", " u\u{308} "),
+        ] {
+            assert_eq!(kind.trim(&kind.compose(sent)), kept);
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Ways through a document: its operations, its schemas, and what reaches what.
+//!
+//! Owns the knowledge of where OpenAPI 3.0 keeps things. Decides and changes nothing itself.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+/// The methods a path item may describe, in the order documents list them.
+pub const METHODS: [&str; 8] = ["get", "head", "options", "post", "put", "patch", "delete", "trace"];
+
+/// Keys whose content is data, never structure: an example may well contain a field called `schema`.
+const DATA: [&str; 4] = ["example", "examples", "default", "enum"];
+
+/// The prefix of every reference to a component schema.
+pub const SCHEMAS: &str = "#/components/schemas/";
+
+/// One operation with its address.
+#[derive(Clone, Copy)]
+pub struct Entry<'d> {
+    pub path: &'d str,
+    pub method: &'static str,
+    pub operation: &'d Value,
+}
+
+impl<'d> Entry<'d> {
+    /// The operationId, empty when there is none.
+    pub fn id(&self) -> &'d str {
+        self.operation.get("operationId").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// How findings call it: the operationId, or method and path when it has none.
+    pub fn name(&self) -> String {
+        match self.id() {
+            "" => format!("{} {}", self.method.to_uppercase(), self.path),
+            id => id.to_owned(),
+        }
+    }
+}
+
+/// Every operation, path by path.
+pub fn operations(document: &Value) -> impl Iterator<Item = Entry<'_>> {
+    members(document.get("paths")).flat_map(|(path, item)| {
+        METHODS
+            .into_iter()
+            .filter_map(move |method| item.get(method).map(|operation| Entry { path, method, operation }))
+    })
+}
+
+/// Calls `change` with path, method and every operation.
+pub fn operations_mut(document: &mut Value, mut change: impl FnMut(&str, &'static str, &mut Map<String, Value>)) {
+    for (path, item) in members_mut(document.get_mut("paths")) {
+        for method in METHODS {
+            if let Some(Value::Object(operation)) = item.get_mut(method) {
+                change(path, method, operation);
+            }
+        }
+    }
+}
+
+/// The members of an object; none when it is not there or no object.
+pub fn members(value: Option<&Value>) -> impl Iterator<Item = (&str, &Value)> {
+    value.and_then(Value::as_object).into_iter().flatten().map(|(key, value)| (key.as_str(), value))
+}
+
+/// The members of an object, to change.
+pub fn members_mut(value: Option<&mut Value>) -> impl Iterator<Item = (&str, &mut Value)> {
+    value.and_then(Value::as_object_mut).into_iter().flatten().map(|(key, value)| (key.as_str(), value))
+}
+
+/// The elements of an array; none when it is not there or no array.
+pub fn elements(value: Option<&Value>) -> impl Iterator<Item = &Value> {
+    value.and_then(Value::as_array).into_iter().flatten()
+}
+
+/// Calls `change` with every object of the structure, outermost first, leaving out examples and other data.
+pub fn objects_mut(value: &mut Value, change: &mut dyn FnMut(&mut Map<String, Value>)) {
+    match value {
+        Value::Object(map) => {
+            change(map);
+            for (key, inner) in map.iter_mut() {
+                // A property may be called `example`; its schema is an object with a type or a reference.
+                if !DATA.contains(&key.as_str()) || is_schema(inner) {
+                    objects_mut(inner, change);
+                }
+            }
+        }
+        Value::Array(list) => {
+            for inner in list {
+                objects_mut(inner, change);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn is_schema(value: &Value) -> bool {
+    value.get("$ref").is_some() || value.get("type").is_some_and(Value::is_string)
+}
+
+/// Calls `change` with every schema outside `components/schemas` and every component schema, at its root.
+pub fn schema_roots_mut(document: &mut Value, change: &mut dyn FnMut(&mut Value)) {
+    fn structure(value: &mut Value, change: &mut dyn FnMut(&mut Value)) {
+        match value {
+            Value::Object(map) => {
+                for (key, inner) in map.iter_mut() {
+                    match key.as_str() {
+                        "schema" => change(inner),
+                        key if DATA.contains(&key) => {}
+                        _ => structure(inner, change),
+                    }
+                }
+            }
+            Value::Array(list) => list.iter_mut().for_each(|inner| structure(inner, change)),
+            _ => {}
+        }
+    }
+    if let Some(paths) = document.get_mut("paths") {
+        structure(paths, change);
+    }
+    for (section, content) in members_mut(document.get_mut("components")) {
+        if section == "schemas" {
+            members_mut(Some(content)).for_each(|(_, schema)| change(schema));
+        } else {
+            structure(content, change);
+        }
+    }
+}
+
+/// Calls `change` with a schema and everything nested in it; references are not followed.
+pub fn schemas_mut(schema: &mut Value, change: &mut dyn FnMut(&mut Map<String, Value>)) {
+    let Value::Object(map) = schema else { return };
+    change(map);
+    for key in ["items", "additionalProperties", "not"] {
+        if let Some(inner) = map.get_mut(key) {
+            schemas_mut(inner, change);
+        }
+    }
+    members_mut(map.get_mut("properties")).for_each(|(_, inner)| schemas_mut(inner, change));
+    for key in ["allOf", "anyOf", "oneOf"] {
+        if let Some(Value::Array(list)) = map.get_mut(key) {
+            list.iter_mut().for_each(|inner| schemas_mut(inner, change));
+        }
+    }
+}
+
+/// Calls `visit` with a schema and everything nested in it, each with its place; references are not followed.
+pub fn schemas<'s>(place: &str, schema: &'s Value, visit: &mut dyn FnMut(&str, &'s Value)) {
+    visit(place, schema);
+    if let Some(items) = schema.get("items") {
+        schemas(&format!("{place}[]"), items, visit);
+    }
+    if let Some(values @ Value::Object(_)) = schema.get("additionalProperties") {
+        schemas(&format!("{place}.*"), values, visit);
+    }
+    if let Some(not) = schema.get("not") {
+        schemas(place, not, visit);
+    }
+    for (name, inner) in members(schema.get("properties")) {
+        schemas(&format!("{place}.{name}"), inner, visit);
+    }
+    for key in ["allOf", "anyOf", "oneOf"] {
+        for inner in elements(schema.get(key)) {
+            schemas(place, inner, visit);
+        }
+    }
+}
+
+/// Every `$ref` in the structure of `value`.
+pub fn references<'v>(value: &'v Value, found: &mut BTreeSet<&'v str>) {
+    match value {
+        Value::Object(map) => {
+            if let Some(Value::String(reference)) = map.get("$ref") {
+                found.insert(reference);
+            }
+            for (key, inner) in map {
+                if !DATA.contains(&key.as_str()) || is_schema(inner) {
+                    references(inner, found);
+                }
+            }
+        }
+        Value::Array(list) => list.iter().for_each(|inner| references(inner, found)),
+        _ => {}
+    }
+}
+
+/// The references that do not resolve within the document, sorted.
+pub fn unresolved_references(document: &Value) -> impl Iterator<Item = &str> {
+    let mut found = BTreeSet::new();
+    references(document, &mut found);
+    let resolves =
+        |reference: &str| reference.strip_prefix('#').is_some_and(|pointer| document.pointer(pointer).is_some());
+    found.into_iter().filter(move |reference| !resolves(reference))
+}
+
+/// Names of the component schemas reachable from `roots`, through any number of references.
+pub fn reachable_schemas<'d>(document: &'d Value, roots: impl IntoIterator<Item = &'d Value>) -> BTreeSet<&'d str> {
+    let mut pending = BTreeSet::new();
+    for root in roots {
+        references(root, &mut pending);
+    }
+    let mut seen = BTreeSet::new();
+    while let Some(reference) = pending.pop_first() {
+        if !seen.insert(reference) {
+            continue;
+        }
+        if let Some(target) = reference.strip_prefix('#').and_then(|p| document.pointer(p)) {
+            references(target, &mut pending);
+        }
+    }
+    seen.into_iter().filter_map(|reference| reference.strip_prefix(SCHEMAS)).collect()
+}
+
+/// What clients send: every request body and parameter.
+pub fn request_roots(document: &Value) -> impl Iterator<Item = &Value> {
+    operations(document).flat_map(|entry| {
+        let parts = [entry.operation.get("requestBody"), entry.operation.get("parameters")];
+        parts.into_iter().flatten()
+    })
+}
+
+/// What clients receive: the responses of every operation.
+pub fn response_roots(document: &Value) -> impl Iterator<Item = &Value> {
+    operations(document).filter_map(|entry| entry.operation.get("responses"))
+}
+
+/// The media type without its parameters: `application/json; charset=utf-8` is `application/json`.
+pub fn essence(media_type: &str) -> &str {
+    media_type.split(';').next().unwrap_or_default().trim()
+}
+
+/// Whether a media type is JSON: `application/json` or anything with the suffix `+json`.
+pub fn is_json(media_type: &str) -> bool {
+    let essence = essence(media_type);
+    essence.eq_ignore_ascii_case("application/json")
+        || essence.rsplit_once('+').is_some_and(|(_, suffix)| suffix.eq_ignore_ascii_case("json"))
+}

@@ -1,0 +1,126 @@
+//! Translates OpenAPI 3.0 schemas into JSON Schema draft 4, the draft they descend from.
+//!
+//! Owns what differs: `nullable`, references into components, the bounds that integer formats imply. Checks nothing.
+
+use serde_json::{Map, Value, json};
+
+use super::Definitions;
+use crate::traverse;
+
+/// Keywords that mean the same in both.
+const SAME: [&str; 17] = [
+    "type",
+    "format",
+    "enum",
+    "pattern",
+    "minLength",
+    "maxLength",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "multipleOf",
+    "minItems",
+    "maxItems",
+    "uniqueItems",
+    "minProperties",
+    "maxProperties",
+    "required",
+];
+
+/// A complete draft 4 schema: `schema` with the component schemas it needs as definitions.
+pub fn to_draft_4(schema: &Value, definitions: &Definitions) -> Value {
+    let mut needed = Map::new();
+    let mut pending = Vec::new();
+    let mut root = nested(schema, &mut pending);
+    while let Some(name) = pending.pop() {
+        if needed.contains_key(&name) {
+            continue;
+        }
+        let Some(target) = definitions.get(&name) else {
+            continue; // the validator reports the reference that leads nowhere
+        };
+        let translated = nested(target, &mut pending);
+        needed.insert(name, translated);
+    }
+    if root.get("$ref").is_some() {
+        // Draft 4 ignores everything beside a reference.
+        root = json!({ "allOf": [root] });
+    }
+    if let Value::Object(map) = &mut root {
+        map.insert("$schema".to_owned(), json!("http://json-schema.org/draft-04/schema#"));
+        map.insert("definitions".to_owned(), Value::Object(needed));
+    }
+    root
+}
+
+fn nested(schema: &Value, pending: &mut Vec<String>) -> Value {
+    let Value::Object(map) = schema else {
+        return schema.clone(); // `additionalProperties: false`
+    };
+    if let Some(Value::String(reference)) = map.get("$ref") {
+        let name = reference.strip_prefix(traverse::SCHEMAS).unwrap_or(reference);
+        pending.push(name.to_owned());
+        return json!({ "$ref": format!("#/definitions/{name}") });
+    }
+    let mut out: Map<String, Value> =
+        SAME.iter().filter_map(|key| Some(((*key).to_owned(), map.get(*key)?.clone()))).collect();
+    imply_bounds(&mut out);
+    for key in ["items", "additionalProperties", "not"] {
+        if let Some(inner) = map.get(key) {
+            out.insert(key.to_owned(), nested(inner, pending));
+        }
+    }
+    if map.contains_key("properties") {
+        let properties: Map<String, Value> = traverse::members(map.get("properties"))
+            .map(|(name, inner)| (name.to_owned(), nested(inner, pending)))
+            .collect();
+        out.insert("properties".to_owned(), Value::Object(properties));
+    }
+    let mut composed = false;
+    for key in ["allOf", "anyOf", "oneOf"] {
+        if let Some(Value::Array(list)) = map.get(key) {
+            let list: Vec<Value> = list.iter().map(|inner| nested(inner, pending)).collect();
+            out.insert(key.to_owned(), Value::Array(list));
+            composed = true;
+        }
+    }
+    if map.get("nullable") == Some(&Value::Bool(true)) {
+        return nullable(out, composed);
+    }
+    Value::Object(out)
+}
+
+/// Integers of a format have its range even where the schema does not say so.
+fn imply_bounds(schema: &mut Map<String, Value>) {
+    if let Some((low, high)) = schema.get("format").and_then(Value::as_str).and_then(integer_bounds) {
+        schema.entry("minimum").or_insert_with(|| low.into());
+        schema.entry("maximum").or_insert_with(|| high.into());
+    }
+}
+
+/// The range of an integer format.
+pub(crate) fn integer_bounds(format: &str) -> Option<(i64, i64)> {
+    match format {
+        "int32" => Some((i64::from(i32::MIN), i64::from(i32::MAX))),
+        "int64" => Some((i64::MIN, i64::MAX)),
+        _ => None,
+    }
+}
+
+fn nullable(mut schema: Map<String, Value>, composed: bool) -> Value {
+    match schema.get("type") {
+        // All other keywords judge one type only, so that adding null to the types is enough and errors stay simple.
+        Some(Value::String(kind)) if !composed => {
+            let kinds = json!([kind, "null"]);
+            schema.insert("type".to_owned(), kinds);
+            if let Some(Value::Array(allowed)) = schema.get_mut("enum")
+                && !allowed.contains(&Value::Null)
+            {
+                allowed.push(Value::Null);
+            }
+            Value::Object(schema)
+        }
+        _ => json!({ "anyOf": [schema, { "type": "null" }] }),
+    }
+}

@@ -1,0 +1,243 @@
+//! One operation, ready to check requests and responses. Owns what a document says of it; knows no routing.
+
+use serde_json::Value;
+
+use super::body::BodySchema;
+use super::compiled_document::CompileError;
+use super::parameter::Parameter;
+use super::query::{self, Undecodable};
+use super::response::Response;
+use super::response_violation::ResponseViolation;
+use super::schema_validator::{Definitions, SchemaNode, SchemaValidator};
+use super::violation::{Location, Violation, ViolationCode, Violations};
+use crate::traverse::Entry;
+use crate::{pointer, traverse};
+
+const UNDECODABLE: &str = "must be valid UTF-8 without the character U+0000";
+
+/// A compiled operation.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Operation {
+    /// The operationId.
+    pub id: String,
+    /// The method in capitals.
+    pub method: String,
+    /// The path template, with the base of the server: `/v1/bucketlists/{bucketlist_id}`.
+    pub path: String,
+    /// The first tag; empty when there is none.
+    pub tag: String,
+    /// Whether a caller must authenticate.
+    pub is_secured: bool,
+    /// Whether the document calls it deprecated.
+    pub deprecated: bool,
+    /// Media types of the successful responses, each once, in the order documented.
+    pub response_media_types: Vec<String>,
+    /// Media types of the request body; none when there is no body.
+    pub request_media_types: Vec<String>,
+    /// Whether a request must have a body.
+    pub body_required: bool,
+    body: Option<BodySchema>,
+    path_parameters: Vec<Parameter>,
+    query_parameters: Vec<Parameter>,
+    responses: Vec<Response>,
+}
+
+impl Operation {
+    pub(super) fn compile(
+        document: &Value,
+        base: &str,
+        entry: Entry<'_>,
+        definitions: &Definitions,
+    ) -> Result<Operation, CompileError> {
+        let refuse = |part: String| move |reason| CompileError::Schema { operation: entry.name(), part, reason };
+        let content = entry.operation.get("requestBody").and_then(|body| pointer::resolve(document, body));
+        let media = content.and_then(|body| body.get("content"));
+        let body = traverse::members(media)
+            .find(|(media_type, _)| traverse::is_json(media_type))
+            .and_then(|(_, media)| media.get("schema"))
+            .map(|schema| BodySchema::compile(schema, definitions))
+            .transpose()
+            .map_err(refuse("request body".to_owned()))?;
+        let (mut path_parameters, mut query_parameters) = (Vec::new(), Vec::new());
+        let shared = document["paths"][entry.path].get("parameters");
+        let own = traverse::elements(entry.operation.get("parameters"));
+        for parameter in own.chain(traverse::elements(shared)) {
+            let Some(parameter) = pointer::resolve(document, parameter) else {
+                continue; // the linter reports it
+            };
+            let text = |key| parameter.get(key).and_then(Value::as_str).unwrap_or_default();
+            let list = match text("in") {
+                "path" => &mut path_parameters,
+                "query" => &mut query_parameters,
+                _ => continue,
+            };
+            let name = text("name");
+            if list.iter().any(|known: &Parameter| known.name == name) {
+                continue; // the operation's own parameter replaces that of the path
+            }
+            let compiled =
+                Parameter::compile(name, parameter, definitions).map_err(refuse(format!("parameter {name}")))?;
+            list.push(compiled);
+        }
+        let responses: Vec<Response> = traverse::members(entry.operation.get("responses"))
+            .filter_map(|(status, response)| {
+                let response = pointer::resolve(document, response)?;
+                let status = status.parse().ok()?;
+                Some(Response::new(document, status, response, definitions))
+            })
+            .collect();
+        let mut response_media_types: Vec<String> = Vec::new();
+        for response in responses.iter().filter(|r| (200..300).contains(&r.status)) {
+            for media_type in response.media_types() {
+                if !response_media_types.iter().any(|known| known == media_type) {
+                    response_media_types.push(media_type.to_owned());
+                }
+            }
+        }
+        Ok(Operation {
+            id: entry.id().to_owned(),
+            method: entry.method.to_uppercase(),
+            path: format!("{base}{}", entry.path),
+            tag: traverse::elements(entry.operation.get("tags")).find_map(Value::as_str).unwrap_or_default().to_owned(),
+            is_secured: is_secured(entry.operation.get("security").or_else(|| document.get("security"))),
+            deprecated: entry.operation.get("deprecated") == Some(&Value::Bool(true)),
+            response_media_types,
+            request_media_types: traverse::members(media)
+                .map(|(media_type, _)| traverse::essence(media_type).to_ascii_lowercase())
+                .collect(),
+            body_required: content.and_then(|body| body.get("required")).and_then(Value::as_bool).unwrap_or(false),
+            body,
+            path_parameters,
+            query_parameters,
+            responses,
+        })
+    }
+
+    /// The schema of a JSON request body; `None` when the operation takes no body or another kind of one.
+    #[must_use]
+    pub fn body(&self) -> Option<&BodySchema> {
+        self.body.as_ref()
+    }
+
+    /// The schema of the JSON body of a response.
+    pub(super) fn json_response(&self, status: u16) -> Option<&SchemaValidator> {
+        self.responses.iter().find(|response| response.status == status)?.json()
+    }
+
+    /// The schema of a query parameter.
+    pub(super) fn query_schema(&self, name: &str) -> Option<SchemaNode<'_>> {
+        self.query_parameters.iter().find(|parameter| parameter.name == name).map(Parameter::schema)
+    }
+
+    /// The documented statuses, ascending.
+    pub fn statuses(&self) -> impl Iterator<Item = u16> {
+        self.responses.iter().map(|response| response.status)
+    }
+
+    /// Every documented answer: its status and media type, `None` where it has no body. In the order of the document.
+    pub fn answers(&self) -> impl Iterator<Item = (u16, Option<&str>)> {
+        self.responses.iter().flat_map(|response| {
+            let media_types: Vec<Option<&str>> = response.media_types().map(Some).collect();
+            let answers = if media_types.is_empty() { vec![None] } else { media_types };
+            answers.into_iter().map(|media_type| (response.status, media_type))
+        })
+    }
+
+    /// Everything wrong with the path and query parameters.
+    ///
+    /// `params` are the raw segments of [`super::PathMatch`], `query` is what follows the `?`. Text is trimmed and
+    /// normalised as in a body before it is judged. Allocates nothing for good integers in the path and no query.
+    #[must_use]
+    pub fn validate_parameters(&self, params: &[(&str, &str)], query: Option<&str>) -> Vec<Violation> {
+        let mut out = Violations::default();
+        for parameter in &self.path_parameters {
+            let sent = params.iter().find(|(name, _)| *name == parameter.name);
+            let location = || Location::Path(parameter.name.clone());
+            match sent.map(|(_, raw)| query::decode(raw)) {
+                Some(Ok(text)) => parameter.check(&text, &location, &mut out),
+                Some(Err(Undecodable)) => {
+                    out.push(location(), ViolationCode::InvalidCharacters, UNDECODABLE);
+                }
+                None => out.push(location(), ViolationCode::Required, "is required"),
+            }
+        }
+        self.check_query(query.unwrap_or_default(), &mut out);
+        out.into_vec()
+    }
+
+    fn check_query(&self, query: &str, out: &mut Violations) {
+        let mut sent = Vec::new();
+        for (name, value) in query::pairs(query) {
+            let name = query::decode_query(name).unwrap_or_else(|_| "\u{fffd}".into());
+            let place = || Location::Query(name.clone().into_owned());
+            let Some(index) = self.query_parameters.iter().position(|p| p.name == name) else {
+                out.push(place(), ViolationCode::UnknownParameter, "is not a known parameter");
+                if out.is_full() {
+                    return;
+                }
+                continue;
+            };
+            match query::decode_query(value) {
+                Ok(value) => sent.push((index, Some(value))),
+                Err(Undecodable) => {
+                    out.push(place(), ViolationCode::InvalidCharacters, UNDECODABLE);
+                    sent.push((index, None)); // it is there, there is nothing more to say of it
+                }
+            }
+        }
+        for (index, parameter) in self.query_parameters.iter().enumerate() {
+            let location = || Location::Query(parameter.name.clone());
+            let mut values = sent.iter().filter(|(of, _)| *of == index).map(|(_, value)| value);
+            let Some(first) = values.next() else {
+                if parameter.required {
+                    out.push(location(), ViolationCode::Required, "is required");
+                }
+                continue;
+            };
+            if parameter.exploded {
+                let all = std::iter::once(first).chain(values);
+                parameter.check_list(&mut all.flatten().map(AsRef::as_ref), &location, out);
+            } else if values.next().is_some() {
+                out.push(location(), ViolationCode::Repeated, "must be given only once");
+            } else if let Some(value) = first {
+                parameter.check(value, &location, out);
+            }
+        }
+    }
+
+    /// What in a response is not documented, in sentences that say what was sent: for tests. See [`Self::validate_response`].
+    #[must_use]
+    pub fn check_response(&self, status: u16, headers: &[(String, String)], body: &[u8]) -> Vec<String> {
+        self.validate_response(status, headers, Some(body)).iter().map(ToString::to_string).collect()
+    }
+
+    /// What in a response is not documented: its status, a missing or malformed header, its content type, its body
+    /// against the schema. Empty when all is well. Meant for answers to the operation's own method: one to HEAD has
+    /// no body. Where the body is `None`, because it is not known, only the rest is judged.
+    #[must_use]
+    pub fn validate_response(
+        &self,
+        status: u16,
+        headers: &[(String, String)],
+        body: Option<&[u8]>,
+    ) -> Vec<ResponseViolation> {
+        let mut out = Vec::new();
+        match self.responses.iter().find(|response| response.status == status) {
+            Some(response) => response.check(headers, body, &mut out),
+            None => {
+                let known: Vec<String> = self.statuses().map(|status| status.to_string()).collect();
+                let problem = format!("{status} is not documented for {}; documented: {}", self.id, known.join(", "));
+                out.push(ResponseViolation::new("status", problem));
+            }
+        }
+        out
+    }
+}
+
+/// Whether security requirements demand authentication. One without a scheme (`{}`) means that anonymous callers are
+/// welcome, too.
+pub fn is_secured(requirements: Option<&Value>) -> bool {
+    let mut list = traverse::elements(requirements).peekable();
+    list.peek().is_some() && list.all(|one| one.as_object().is_some_and(|map| !map.is_empty()))
+}

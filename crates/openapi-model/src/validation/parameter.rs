@@ -1,0 +1,175 @@
+//! One parameter or header: from the text that was sent to a judgement.
+//!
+//! Owns how text becomes a value of the documented type. Must not know where requests come from.
+
+use serde_json::Value;
+
+use super::messages;
+use super::schema_validator::{Definitions, SchemaNode, SchemaValidator};
+use super::violation::{Location, ViolationCode, Violations};
+use crate::text::TextKind;
+
+/// A compiled parameter.
+#[derive(Debug)]
+pub(super) struct Parameter {
+    pub(super) name: String,
+    pub(super) required: bool,
+    /// Several values, each sent as a parameter of its own.
+    pub(super) exploded: bool,
+    kind: Kind,
+    compiled: SchemaValidator,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Integer { low: i64, high: i64 },
+    Number,
+    Boolean,
+    Text,
+    List,
+}
+
+impl Parameter {
+    /// Compiles a parameter or header object.
+    pub(super) fn compile(name: &str, parameter: &Value, definitions: &Definitions) -> Result<Self, String> {
+        let schema = parameter.get("schema").unwrap_or(&Value::Null);
+        let compiled = SchemaValidator::new(schema, definitions)?;
+        let resolved = compiled.root().schema();
+        let kind = kind(resolved);
+        let flag = |key| parameter.get(key).and_then(Value::as_bool);
+        let exploded = matches!(kind, Kind::List) && flag("explode").unwrap_or(true);
+        Ok(Parameter { name: name.to_owned(), required: flag("required").unwrap_or(false), exploded, kind, compiled })
+    }
+
+    /// What the document says of its value.
+    pub(super) fn schema(&self) -> SchemaNode<'_> {
+        self.compiled.root()
+    }
+
+    /// Judges one decoded value. Allocates nothing for a good integer or boolean.
+    pub(super) fn check(&self, text: &str, location: &dyn Fn() -> Location, out: &mut Violations) {
+        match self.kind {
+            Kind::Integer { low, high } if integer(text).is_some_and(|value| (low..=high).contains(&value)) => {}
+            Kind::Boolean if matches!(text, "true" | "false") => {}
+            Kind::List if !self.exploded => {
+                self.check_list(&mut text.split(','), location, out);
+            }
+            Kind::List => self.check_list(&mut std::iter::once(text), location, out),
+            kind => {
+                let schema = self.compiled.root().schema();
+                if let Some(value) = value_of(kind, schema, text, location, out) {
+                    self.judge(&value, location, out);
+                }
+            }
+        }
+    }
+
+    /// Judges all values of a parameter that may have several.
+    pub(super) fn check_list(
+        &self,
+        texts: &mut dyn Iterator<Item = &str>,
+        location: &dyn Fn() -> Location,
+        out: &mut Violations,
+    ) {
+        let Some(items) = self.compiled.root().items() else {
+            return;
+        };
+        let schema = items.schema();
+        let values: Option<Vec<Value>> =
+            texts.map(|text| value_of(kind(schema), schema, text, location, out)).collect();
+        if let Some(values) = values {
+            self.judge(&Value::Array(values), location, out);
+        }
+    }
+
+    fn judge(&self, value: &Value, location: &dyn Fn() -> Location, out: &mut Violations) {
+        // Text of one parameter is one place: of several problems with it, a mismatched pattern says the least.
+        let (is_generic, precise): (Vec<_>, Vec<_>) =
+            self.compiled.violations(value).into_iter().partition(|problem| problem.is_generic);
+        for problem in precise {
+            out.push(location(), problem.code, problem.message);
+        }
+        for problem in is_generic {
+            let location = location();
+            if !out.has(&location) {
+                out.push(location, problem.code, problem.message);
+            }
+        }
+    }
+}
+
+fn kind(schema: &Value) -> Kind {
+    let bound = |key, open| match schema.get(key) {
+        None => open,
+        Some(bound) => bound.as_i64().unwrap_or(open),
+    };
+    // Exclusive and fractional bounds and the like are left to the validator: an empty range sends everything there.
+    let simple =
+        ["exclusiveMinimum", "exclusiveMaximum", "multipleOf", "enum"].iter().all(|key| schema.get(*key).is_none());
+    match schema.get("type").and_then(Value::as_str) {
+        Some("integer") if simple => {
+            let small = schema.get("format").and_then(Value::as_str) == Some("int32");
+            let (low, high) = if small { (i64::from(i32::MIN), i64::from(i32::MAX)) } else { (i64::MIN, i64::MAX) };
+            Kind::Integer { low: bound("minimum", low), high: bound("maximum", high) }
+        }
+        Some("integer") => Kind::Integer { low: 1, high: 0 },
+        Some("number") => Kind::Number,
+        Some("boolean") => Kind::Boolean,
+        Some("array") => Kind::List,
+        _ => Kind::Text,
+    }
+}
+
+/// The value a text stands for; `None` when it stands for none, which is then in `out`.
+fn value_of(
+    kind: Kind,
+    schema: &Value,
+    text: &str,
+    location: &dyn Fn() -> Location,
+    out: &mut Violations,
+) -> Option<Value> {
+    let value = match kind {
+        Kind::Integer { .. } => integer(text).map(Value::from),
+        Kind::Number => text
+            .parse::<f64>()
+            .ok()
+            .filter(|_| !text.contains(|c: char| c.is_alphabetic() && c != 'e' && c != 'E'))
+            .and_then(serde_json::Number::from_f64)
+            .map(Value::Number),
+        Kind::Boolean => text.parse::<bool>().ok().map(Value::Bool),
+        Kind::Text | Kind::List => {
+            let kind = TextKind::of(schema);
+            if !text.chars().all(|character| kind.allows(character)) {
+                let code = ViolationCode::InvalidCharacters;
+                out.push(location(), code, kind.refusal());
+            }
+            let composed = kind.compose(text);
+            // Blank text is empty text; any other is judged as it was sent, as the document says.
+            let judged = if kind.trim(&composed).is_empty() { String::new() } else { composed.into_owned() };
+            Some(Value::String(judged))
+        }
+    };
+    if value.is_none() {
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        let beyond = is_plain_number(digits) && matches!(kind, Kind::Integer { .. });
+        let code = match beyond {
+            true if digits.len() < text.len() => ViolationCode::TooSmall,
+            true => ViolationCode::TooLarge,
+            false => ViolationCode::WrongType,
+        };
+        out.push(location(), code, messages::expected(schema));
+    }
+    value
+}
+
+/// An integer in its one spelling: no plus sign, no leading zeros, so that a thing has one address.
+fn integer(text: &str) -> Option<i64> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    is_plain_number(digits).then(|| text.parse().ok()).flatten()
+}
+
+fn is_plain_number(digits: &str) -> bool {
+    !digits.is_empty()
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+        && (digits.len() == 1 || !digits.starts_with('0'))
+}

@@ -1,0 +1,102 @@
+//! Path and query parameters against the fixture.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use super::compiled_document_tests::operation;
+use super::*;
+use crate::Document;
+use crate::fixture::{contract, document};
+
+fn said(violations: &[Violation]) -> Vec<String> {
+    violations.iter().map(|one| format!("{} {} {}", one.location, one.code, one.message)).collect()
+}
+
+#[test]
+fn path_parameters_are_checked() {
+    let contract = contract();
+    let get = operation(&contract, "getBucketlist");
+    let range = "must be an integer between 1 and 9223372036854775807";
+    for (raw, code) in [
+        ("1", None),
+        ("9223372036854775807", None),
+        ("%37", None),
+        ("9223372036854775808", Some("TOO_LARGE")),
+        ("99999999999999999999999999", Some("TOO_LARGE")),
+        ("0", Some("TOO_SMALL")),
+        ("-99999999999999999999999999", Some("TOO_SMALL")),
+        ("-1", Some("TOO_SMALL")),
+        ("abc", Some("WRONG_TYPE")),
+        ("1.0", Some("WRONG_TYPE")),
+        ("+1", Some("WRONG_TYPE")),
+        ("01", Some("WRONG_TYPE")),
+        ("%201", Some("WRONG_TYPE")),
+        ("", Some("WRONG_TYPE")),
+        ("1e3", Some("WRONG_TYPE")),
+    ] {
+        let found = said(&get.validate_parameters(&[("bucketlist_id", raw)], None));
+        let expected: Vec<String> =
+            code.iter().map(|code| format!("path parameter bucketlist_id {code} {range}")).collect();
+        assert_eq!(found, expected, "{raw}");
+    }
+    for raw in ["%ff", "1%00"] {
+        let found = get.validate_parameters(&[("bucketlist_id", raw)], None);
+        assert_eq!(found[0].code, ViolationCode::InvalidCharacters);
+    }
+    assert_eq!(get.validate_parameters(&[], None)[0].code, ViolationCode::Required);
+}
+
+#[test]
+fn query_parameters_are_checked() {
+    let contract = contract();
+    let list = operation(&contract, "listBucketlists");
+    for (query, expected) in [
+        ("", &[][..]),
+        ("page=1&q=a+b&done=false&sort=created_at&since=2026-01-31&tag=a&tag=b", &[]),
+        ("q=%20Z%C3%BCrich%2B", &[]),
+        ("page=0", &["query parameter page TOO_SMALL must be an integer between 1 and 1000"]),
+        ("page=1001", &["query parameter page TOO_LARGE must be an integer between 1 and 1000"]),
+        ("page=abc", &["query parameter page WRONG_TYPE must be an integer between 1 and 1000"]),
+        ("page=", &["query parameter page WRONG_TYPE must be an integer between 1 and 1000"]),
+        ("page", &["query parameter page WRONG_TYPE must be an integer between 1 and 1000"]),
+        ("page=1&page=1", &["query parameter page REPEATED must be given only once"]),
+        ("p%61ge=0", &["query parameter page TOO_SMALL must be an integer between 1 and 1000"]),
+        ("colour=1", &["query parameter colour UNKNOWN_PARAMETER is not a known parameter"]),
+        ("PAGE=1", &["query parameter PAGE UNKNOWN_PARAMETER is not a known parameter"]),
+        ("q=+", &["query parameter q TOO_SHORT must not be empty"]),
+        ("q=12345678901", &["query parameter q TOO_LONG must have at most 10 characters"]),
+        ("q=%00", &["query parameter q INVALID_CHARACTERS must be valid UTF-8 without the character U+0000"]),
+        ("q=%FF", &["query parameter q INVALID_CHARACTERS must be valid UTF-8 without the character U+0000"]),
+        ("q=a%0A", &["query parameter q INVALID_CHARACTERS must not contain control characters or line breaks"]),
+        ("done=1", &["query parameter done WRONG_TYPE must be true or false"]),
+        ("sort=id", &["query parameter sort NOT_ALLOWED must be one of: name, created_at"]),
+        ("since=2026-02-30", &["query parameter since INVALID_FORMAT must be a date such as 2026-01-31"]),
+        ("tag=a&tag=a", &["query parameter tag NOT_UNIQUE must not contain an item twice"]),
+        ("tag=a&tag=b&tag=c", &["query parameter tag TOO_MANY must have at most 2 items"]),
+        ("tag=123456", &["query parameter tag TOO_LONG must have at most 5 characters"]),
+        (
+            "x=1&page=0&done=2",
+            &[
+                "query parameter x UNKNOWN_PARAMETER is not a known parameter",
+                "query parameter page TOO_SMALL must be an integer between 1 and 1000",
+                "query parameter done WRONG_TYPE must be true or false",
+            ],
+        ),
+    ] {
+        assert_eq!(said(&list.validate_parameters(&[], Some(query))), expected, "{query}");
+    }
+    let delete = operation(&contract, "deleteBucketlist");
+    let found = said(&delete.validate_parameters(&[("bucketlist_id", "x")], Some("y=1")));
+    assert_eq!(found.len(), 2);
+}
+
+#[test]
+fn a_required_query_parameter_is_missed() {
+    let mut value = document().value().clone();
+    value["paths"]["/bucketlists"]["get"]["parameters"][1]["required"] = true.into();
+    value["paths"]["/bucketlists"]["get"]["parameters"][5]["explode"] = false.into();
+    let contract = CompiledDocument::compile(&Document::from_json(&value.to_string()).unwrap()).unwrap();
+    let list = operation(&contract, "listBucketlists");
+    assert_eq!(said(&list.validate_parameters(&[], None)), ["query parameter q REQUIRED is required"]);
+    assert_eq!(list.validate_parameters(&[], Some("q=a&tag=a,b")), []);
+    assert_eq!(list.validate_parameters(&[], Some("q=a&tag=a,b,c"))[0].code, ViolationCode::TooMany);
+    assert_eq!(list.validate_parameters(&[], Some("q=a&tag=a&tag=b"))[0].code, ViolationCode::Repeated);
+}

@@ -1,0 +1,167 @@
+//! Responses: what in one is not documented. Owns the comparison; used by tests and samples, never needed to answer.
+
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+use super::parameter::Parameter;
+use super::response_violation::ResponseViolation;
+use super::rows::{self, Rows};
+use super::schema_validator::{Definitions, SchemaValidator};
+use super::violation::{Location, Violations};
+use crate::{pointer, traverse};
+
+/// A documented response. Its schemas are compiled when first needed: serving must not wait for them.
+#[derive(Debug)]
+pub(super) struct Response {
+    pub(super) status: u16,
+    content: Vec<Content>,
+    headers: Vec<Header>,
+    definitions: Definitions,
+    rows: OnceLock<Option<Rows>>,
+}
+
+#[derive(Debug)]
+struct Content {
+    media_type: String,
+    schema: Value,
+    compiled: OnceLock<Result<SchemaValidator, String>>,
+}
+
+#[derive(Debug)]
+struct Header {
+    name: String,
+    header: Value,
+    /// Headers are promised unless the document says `required: false`: see how [`crate::finish`] writes it.
+    required: bool,
+    compiled: OnceLock<Result<Parameter, String>>,
+}
+
+impl Response {
+    pub(super) fn new(document: &Value, status: u16, response: &Value, definitions: &Definitions) -> Self {
+        let content = traverse::members(response.get("content"))
+            .map(|(media_type, media)| Content {
+                media_type: traverse::essence(media_type).to_ascii_lowercase(),
+                schema: media.get("schema").cloned().unwrap_or_default(),
+                compiled: OnceLock::new(),
+            })
+            .collect();
+        let headers = traverse::members(response.get("headers"))
+            .map(|(name, header)| {
+                let header = pointer::resolve(document, header).cloned().unwrap_or_default();
+                let required = header.get("required") != Some(&Value::Bool(false));
+                Header { name: name.to_owned(), header, required, compiled: OnceLock::new() }
+            })
+            .collect();
+        Response { status, content, headers, definitions: definitions.clone(), rows: OnceLock::new() }
+    }
+
+    pub(super) fn media_types(&self) -> impl Iterator<Item = &str> {
+        self.content.iter().map(|content| content.media_type.as_str())
+    }
+
+    /// Without a body only the rest is judged.
+    pub(super) fn check(&self, headers: &[(String, String)], body: Option<&[u8]>, out: &mut Vec<ResponseViolation>) {
+        let sent = |name: &str| {
+            headers.iter().find(|(sent, _)| sent.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        };
+        for header in &self.headers {
+            match sent(&header.name) {
+                None if header.required => {
+                    out.push(ResponseViolation::new(format!("header {}", header.name), "is missing"))
+                }
+                None => {}
+                Some(value) => header.check(value, &self.definitions, out),
+            }
+        }
+        let mut say = |problem: String| out.push(ResponseViolation::new("content type", problem));
+        let documented = || self.media_types().collect::<Vec<_>>().join(", ");
+        let media_type = sent("content-type").map(|value| traverse::essence(value).to_ascii_lowercase());
+        match (media_type, body) {
+            (None, None | Some([])) if self.content.is_empty() => {}
+            (Some(sent), None | Some([])) if self.content.is_empty() => {
+                say(format!("{sent} is sent, but no body is documented"));
+            }
+            (_, Some(_)) if self.content.is_empty() => {
+                out.push(ResponseViolation::new("the body", "is there, but none is documented"));
+            }
+            (None, _) => say(format!("is missing; documented: {}", documented())),
+            (Some(sent), body) => match self.content.iter().find(|content| content.media_type == sent) {
+                None => say(format!("{sent} is not documented; documented: {}", documented())),
+                Some(content) => {
+                    if let Some(body) = body {
+                        self.check_body(content, body, out);
+                    }
+                }
+            },
+        }
+    }
+
+    fn check_body(&self, content: &Content, body: &[u8], out: &mut Vec<ResponseViolation>) {
+        if rows::are_rows(&content.media_type) && !content.schema.is_null() {
+            rows::check(&content.media_type, body, self.rows(), out);
+        } else {
+            content.check(body, &self.definitions, out);
+        }
+    }
+}
+
+impl Response {
+    /// The schema of its JSON body.
+    pub(super) fn json(&self) -> Option<&SchemaValidator> {
+        let content = self.content.iter().find(|content| traverse::is_json(&content.media_type))?;
+        content.compiled(&self.definitions).as_ref().ok()
+    }
+
+    /// The rows of the page that is documented as JSON.
+    fn rows(&self) -> Option<&Rows> {
+        let page = || self.content.iter().find(|content| traverse::is_json(&content.media_type));
+        self.rows.get_or_init(|| Rows::of(&page()?.schema, &self.definitions)).as_ref()
+    }
+}
+
+impl Content {
+    fn compiled(&self, definitions: &Definitions) -> &Result<SchemaValidator, String> {
+        self.compiled.get_or_init(|| SchemaValidator::new(&self.schema, definitions))
+    }
+
+    fn check(&self, body: &[u8], definitions: &Definitions, out: &mut Vec<ResponseViolation>) {
+        if !traverse::is_json(&self.media_type) || self.schema.is_null() {
+            return;
+        }
+        let value: Value = match serde_json::from_slice(body) {
+            Ok(value) => value,
+            Err(error) => return out.push(ResponseViolation::new("the body", format!("is not JSON: {error}"))),
+        };
+        match self.compiled(definitions) {
+            Ok(compiled) => out.extend(compiled.violations(&value).into_iter().map(|problem| {
+                let place = Location::Body(problem.pointer.clone());
+                ResponseViolation::new(place, problem.message)
+                    .but_is(value.pointer(&problem.pointer).unwrap_or(&Value::Null))
+            })),
+            Err(error) => {
+                out.push(ResponseViolation::new("the documented schema", format!("does not compile: {error}")))
+            }
+        }
+    }
+}
+
+impl Header {
+    fn check(&self, value: &str, definitions: &Definitions, out: &mut Vec<ResponseViolation>) {
+        let compiled = self.compiled.get_or_init(|| Parameter::compile(&self.name, &self.header, definitions));
+        match compiled {
+            Ok(compiled) => {
+                let mut violations = Violations::default();
+                let location = || Location::Header(self.name.clone());
+                compiled.check(value, &location, &mut violations);
+                let said = violations.into_vec().into_iter();
+                out.extend(
+                    said.map(|violation| ResponseViolation::new(violation.location, violation.message).but_is(value)),
+                );
+            }
+            Err(error) => {
+                out.push(ResponseViolation::new(format!("header {}", self.name), format!("does not compile: {error}")))
+            }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! A schema ready to judge values. Owns the validator and the way from a place in a value to its schema.
+
+use std::sync::Arc;
+
+use jsonschema::{Draft, ValidationOptions, Validator};
+use serde_json::{Map, Value};
+
+use super::{draft4, messages, violation::ViolationCode};
+use crate::{format, traverse};
+
+/// The component schemas of a document, shared by everything compiled from it.
+pub type Definitions = Arc<Map<String, Value>>;
+
+/// One thing wrong with a value.
+#[derive(Debug, PartialEq)]
+pub struct SchemaViolation {
+    /// JSON pointer to it; empty for the whole value.
+    pub pointer: String,
+    pub code: ViolationCode,
+    pub message: String,
+    /// A pattern was not matched: worth saying only when nothing more precise is known of the place.
+    pub is_generic: bool,
+}
+
+/// A compiled schema.
+#[derive(Debug)]
+pub struct SchemaValidator {
+    validator: Validator,
+    schema: Value,
+    definitions: Definitions,
+}
+
+/// How schemas are judged, whichever draft they are of.
+pub(crate) fn options(draft: Draft) -> ValidationOptions<'static> {
+    jsonschema::options()
+        .with_draft(draft)
+        .should_validate_formats(true)
+        .with_format("date", format::is_date)
+        .with_format("date-time", format::is_date_time)
+        .with_format("email", format::is_email)
+        .with_format("uuid", format::is_uuid)
+        // Patterns come from the document, but no pattern may make a request expensive: linear time only.
+        .with_pattern_options(jsonschema::PatternOptions::regex())
+}
+
+impl SchemaValidator {
+    /// Compiles an OpenAPI schema whose references point into `definitions`.
+    pub fn new(schema: &Value, definitions: &Definitions) -> Result<SchemaValidator, String> {
+        let validator = options(Draft::Draft4)
+            .build(&draft4::to_draft_4(schema, definitions))
+            .map_err(|error| format!("{error} (at {})", error.schema_path().as_str()))?;
+        Ok(SchemaValidator { validator, schema: schema.clone(), definitions: Arc::clone(definitions) })
+    }
+
+    /// The schema it was compiled from.
+    pub fn root(&self) -> SchemaNode<'_> {
+        SchemaNode { schema: &self.schema, definitions: &self.definitions }.resolved()
+    }
+
+    /// Everything wrong with `value`.
+    pub fn violations(&self, value: &Value) -> Vec<SchemaViolation> {
+        if self.validator.is_valid(value) {
+            return Vec::new();
+        }
+        let mut found = Vec::new();
+        // There may be very many, of which a report has so many; a is_generic one is left out of it where there is a better one.
+        let mut precise = 0;
+        for error in self.validator.iter_errors(value) {
+            let before = found.len();
+            messages::explain(&error, self.root(), &mut found);
+            precise += found[before..].iter().filter(|problem| !problem.is_generic).count();
+            if precise > super::MAX_VIOLATIONS || found.len() > 2 * super::MAX_VIOLATIONS {
+                break;
+            }
+        }
+        found
+    }
+}
+
+/// A schema while walking down a value.
+#[derive(Clone, Copy)]
+pub struct SchemaNode<'s> {
+    schema: &'s Value,
+    definitions: &'s Map<String, Value>,
+}
+
+impl<'s> SchemaNode<'s> {
+    pub fn schema(self) -> &'s Value {
+        self.schema
+    }
+
+    /// Follows references, and a composition that only wraps one.
+    fn resolved(mut self) -> Self {
+        for _ in 0..16 {
+            let reference = self.schema.get("$ref").or_else(|| {
+                let wrapped = self.schema.get("allOf")?.as_array()?;
+                wrapped.first().filter(|_| wrapped.len() == 1)?.get("$ref")
+            });
+            let target = reference
+                .and_then(Value::as_str)
+                .and_then(|reference| reference.strip_prefix(traverse::SCHEMAS))
+                .and_then(|name| self.definitions.get(name));
+            match target {
+                Some(schema) => self.schema = schema,
+                None => break,
+            }
+        }
+        self
+    }
+
+    /// The schema of a property, `None` when the object does not declare it.
+    pub fn property(self, name: &str) -> Option<SchemaNode<'s>> {
+        self.find(&|shape| shape.schema.get("properties")?.get(name)).or_else(|| {
+            self.find(&|shape| shape.schema.get("additionalProperties").filter(|schema| schema.is_object()))
+        })
+    }
+
+    /// The schema of the elements of an array.
+    pub fn items(self) -> Option<SchemaNode<'s>> {
+        self.find(&|shape| shape.schema.get("items"))
+    }
+
+    /// Looks in the schema itself, then in what it is composed of.
+    fn find(self, look: &dyn Fn(SchemaNode<'s>) -> Option<&'s Value>) -> Option<SchemaNode<'s>> {
+        self.find_within(look, 0)
+    }
+
+    fn find_within(self, look: &dyn Fn(SchemaNode<'s>) -> Option<&'s Value>, depth: usize) -> Option<SchemaNode<'s>> {
+        if let Some(schema) = look(self) {
+            return Some(SchemaNode { schema, ..self }.resolved());
+        }
+        if depth == 8 {
+            return None; // a schema composed of itself
+        }
+        ["allOf", "anyOf", "oneOf"]
+            .iter()
+            .flat_map(|key| traverse::elements(self.schema.get(*key)))
+            .find_map(|schema| SchemaNode { schema, ..self }.resolved().find_within(look, depth + 1))
+    }
+
+    /// The schema at a JSON pointer into a value.
+    pub fn at(self, pointer: &str) -> Option<SchemaNode<'s>> {
+        let mut shape = self;
+        for token in crate::pointer::tokens(pointer) {
+            // An index leads into an array; only the schema can tell it from a field with that name.
+            shape = match shape.property(&token) {
+                Some(property) => property,
+                None => shape.items()?,
+            };
+        }
+        Some(shape)
+    }
+}

@@ -1,0 +1,121 @@
+//! Which places of a request or a response hold secrets. Owns the reading of `format` and `x-sensitive`; masks nothing.
+
+use serde_json::Value;
+
+use super::body::BodySchema;
+use super::operation::Operation;
+use super::schema_validator::SchemaNode;
+use crate::text;
+
+/// One step down into a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PathSegment {
+    /// To the field of this name.
+    Key(String),
+    /// To an element.
+    Index,
+}
+
+/// What a document says of a place in a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sensitivity {
+    /// It is a secret or personal: `x-sensitive: true`, `format: password` or `format: email`.
+    Sensitive,
+    /// Text that people write: no secret, unless they write one into it.
+    FreeText,
+    /// A number, a date, a word of a list, and the like: no secret.
+    NotSensitive,
+    /// The document knows no such place.
+    Unknown,
+}
+
+impl BodySchema {
+    /// What is at the end of this path.
+    #[must_use]
+    pub fn sensitivity(&self, path: &[PathSegment]) -> Sensitivity {
+        sensitivity(self.root(), path)
+    }
+}
+
+impl Operation {
+    /// What a response with this status has at the end of this path of its JSON body.
+    #[must_use]
+    pub fn response_sensitivity(&self, status: u16, path: &[PathSegment]) -> Sensitivity {
+        self.json_response(status).map_or(Sensitivity::Unknown, |schema| sensitivity(schema.root(), path))
+    }
+
+    /// What a query parameter holds.
+    #[must_use]
+    pub fn query_sensitivity(&self, name: &str) -> Sensitivity {
+        self.query_schema(name).map_or(Sensitivity::Unknown, |schema| sensitivity(schema, &[]))
+    }
+}
+
+fn sensitivity(root: SchemaNode<'_>, path: &[PathSegment]) -> Sensitivity {
+    let mut shape = root;
+    for step in path {
+        if is_secret(shape.schema()) {
+            return Sensitivity::Sensitive;
+        }
+        let next = match step {
+            PathSegment::Key(name) => shape.property(name),
+            PathSegment::Index => shape.items(),
+        };
+        match next {
+            Some(next) => shape = next,
+            None => return Sensitivity::Unknown,
+        }
+    }
+    match shape.schema() {
+        schema if is_secret(schema) => Sensitivity::Sensitive,
+        schema if text::is_any(schema) => Sensitivity::FreeText,
+        _ => Sensitivity::NotSensitive,
+    }
+}
+
+fn is_secret(schema: &Value) -> bool {
+    let format = schema.get("format").and_then(Value::as_str);
+    schema.get("x-sensitive") == Some(&Value::Bool(true)) || matches!(format, Some("password" | "email"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use serde_json::json;
+
+    use super::super::schema_validator::{Definitions, SchemaValidator};
+    use super::*;
+
+    #[test]
+    fn secrets_are_found_by_what_the_schema_says() {
+        let inner = json!({"properties": {"email": {"type": "string", "format": "email"}, "id": {"type": "integer"}}});
+        let definitions: Definitions = std::sync::Arc::new([("User".to_owned(), inner)].into_iter().collect());
+        let schema = json!({"type": "object", "properties": {
+            "password": {"type": "string", "format": "password"},
+            "token": {"type": "string", "x-sensitive": true},
+            "name": {"type": "string"},
+            "sort": {"type": "string", "pattern": "^(name|id)$"},
+            "users": {"type": "array", "items": {"$ref": "#/components/schemas/User"}},
+        }});
+        let compiled = SchemaValidator::new(&schema, &definitions).unwrap();
+        let at = |path: &[&str]| {
+            let step =
+                |name: &&str| if *name == "*" { PathSegment::Index } else { PathSegment::Key((*name).to_owned()) };
+            sensitivity(compiled.root(), &path.iter().map(step).collect::<Vec<_>>())
+        };
+        for (path, expected) in [
+            (&["password"][..], Sensitivity::Sensitive),
+            (&["password", "x", "*"], Sensitivity::Sensitive),
+            (&["token"], Sensitivity::Sensitive),
+            (&["name"], Sensitivity::FreeText),
+            (&["sort"], Sensitivity::NotSensitive),
+            (&["users", "*", "email"], Sensitivity::Sensitive),
+            (&["users", "*", "id"], Sensitivity::NotSensitive),
+            (&["users", "email"], Sensitivity::Unknown),
+            (&["colour"], Sensitivity::Unknown),
+            (&[], Sensitivity::NotSensitive),
+        ] {
+            assert_eq!(at(path), expected, "{path:?}");
+        }
+    }
+}

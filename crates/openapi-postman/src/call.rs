@@ -1,0 +1,167 @@
+//! An operation as a collection needs it: its parts with references followed. Reads the document; writes nothing.
+
+use openapi_model::{
+    Definitions, is_secured, pointer,
+    traverse::{self, Entry},
+};
+use serde_json::Value;
+
+/// One operation of a document.
+pub(super) struct Call<'d> {
+    pub(super) document: &'d Value,
+    pub(super) definitions: Definitions,
+    /// The path of the server: `/v1`.
+    pub(super) base: String,
+    pub(super) entry: Entry<'d>,
+}
+
+/// A parameter with references followed.
+pub(super) struct Parameter<'d> {
+    pub(super) name: &'d str,
+    pub(super) place: &'d str,
+    pub(super) description: &'d str,
+    pub(super) required: bool,
+    /// Its example as it is written in a URL or a header.
+    pub(super) example: String,
+}
+
+/// A body or response in one media type.
+#[derive(Clone, Copy)]
+pub(super) struct Media<'d> {
+    pub(super) name: &'d str,
+    pub(super) value: &'d Value,
+}
+
+/// A documented response.
+#[derive(Clone, Copy)]
+pub(super) struct Response<'d> {
+    pub(super) status: u16,
+    pub(super) value: &'d Value,
+}
+
+impl<'d> Call<'d> {
+    pub(super) fn id(&self) -> &'d str {
+        self.entry.id()
+    }
+
+    pub(super) fn text(&self, key: &str) -> &'d str {
+        self.entry.operation.get(key).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The method in capitals.
+    pub(super) fn method(&self) -> String {
+        self.entry.method.to_uppercase()
+    }
+
+    /// The path with the server's base.
+    pub(super) fn path(&self) -> String {
+        format!("{}{}", self.base, self.entry.path)
+    }
+
+    pub(super) fn tag(&self) -> &'d str {
+        self.entry.operation.pointer("/tags/0").and_then(Value::as_str).unwrap_or("Other")
+    }
+
+    pub(super) fn is_secured(&self) -> bool {
+        is_secured(self.entry.operation.get("security").or(self.document.get("security")))
+    }
+
+    pub(super) fn parameters(&self) -> Vec<Parameter<'d>> {
+        let document = self.document;
+        traverse::elements(self.entry.operation.get("parameters"))
+            .filter_map(|parameter| {
+                let parameter = pointer::resolve(document, parameter)?;
+                let text = |key: &str| parameter.get(key).and_then(Value::as_str).unwrap_or_default();
+                let example = parameter.get("example").or_else(|| parameter.pointer("/schema/example"));
+                Some(Parameter {
+                    name: text("name"),
+                    place: text("in"),
+                    description: text("description"),
+                    required: parameter.get("required") == Some(&Value::Bool(true)),
+                    example: example.map(written).unwrap_or_default(),
+                })
+            })
+            .collect()
+    }
+
+    /// The request body in the media type that is documented first.
+    pub(super) fn body(&self) -> Option<Media<'d>> {
+        let body = pointer::resolve(self.document, self.entry.operation.get("requestBody")?)?;
+        media(body).next()
+    }
+
+    pub(super) fn responses(&self) -> impl Iterator<Item = Response<'d>> + use<'d> {
+        let document = self.document;
+        traverse::members(self.entry.operation.get("responses")).filter_map(move |(status, response)| {
+            Some(Response { status: status.parse().ok()?, value: pointer::resolve(document, response)? })
+        })
+    }
+
+    pub(super) fn response(&self, status: u16) -> Option<Response<'d>> {
+        self.responses().find(|response| response.status == status)
+    }
+
+    /// The documented success.
+    pub(super) fn success(&self) -> Option<Response<'d>> {
+        self.responses().find(|response| (200..300).contains(&response.status))
+    }
+
+    /// Every example of a body, with its name where it has one.
+    pub(super) fn examples(&self, media: Media<'d>) -> Vec<(Option<&'d str>, &'d Value)> {
+        let named: Vec<_> = traverse::members(media.value.get("examples"))
+            .filter_map(|(name, example)| Some((Some(name), example.get("value")?)))
+            .collect();
+        if !named.is_empty() {
+            return named;
+        }
+        let own = media.value.get("example");
+        let of_schema = || pointer::resolve(self.document, media.value.get("schema")?)?.get("example");
+        own.or_else(of_schema).map(|example| (None, example)).into_iter().collect()
+    }
+
+    /// The names of the properties of a body that is an object.
+    pub(super) fn properties(&self, media: Media<'d>) -> Vec<&'d str> {
+        self.members(media).map(|(name, _)| name).collect()
+    }
+
+    /// Whether a property of a body is a password or the like.
+    pub(super) fn is_secret(&self, media: Media<'d>, property: &str) -> bool {
+        self.members(media)
+            .any(|(name, schema)| name == property && schema.get("format").is_some_and(|format| format == "password"))
+    }
+
+    fn members(&self, media: Media<'d>) -> impl Iterator<Item = (&'d str, &'d Value)> {
+        let schema = media.value.get("schema").and_then(|schema| pointer::resolve(self.document, schema));
+        traverse::members(schema.and_then(|schema| schema.get("properties")))
+    }
+}
+
+impl<'d> Response<'d> {
+    /// Its bodies; none when it has no body.
+    pub(super) fn media(self) -> impl Iterator<Item = Media<'d>> {
+        media(self.value)
+    }
+
+    /// Its headers: name, example, and whether it is always there.
+    pub(super) fn headers(self, document: &'d Value) -> impl Iterator<Item = (&'d str, String, bool)> {
+        traverse::members(self.value.get("headers")).map(|(name, header)| {
+            let header = pointer::resolve(document, header);
+            let example = header.and_then(|header| header.get("example")).map(written).unwrap_or_default();
+            let optional = header.is_some_and(|header| header.get("required") == Some(&Value::Bool(false)));
+            (name, example, !optional)
+        })
+    }
+}
+
+fn media(part: &Value) -> impl Iterator<Item = Media<'_>> {
+    traverse::members(part.get("content")).map(|(name, value)| Media { name: traverse::essence(name), value })
+}
+
+/// A value as it is written outside JSON.
+fn written(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(list) => list.iter().map(written).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,58 @@
+//! The requests as an `.http` file, which editors with a REST client send one by one. What one request hands on to the
+//! next is named after it, so that it is filled in by itself.
+
+use std::collections::BTreeSet;
+use std::fmt::{Arguments, Write as _};
+
+use super::{Part, Plan, PlanError, item::Request};
+use openapi_model::pointer;
+
+pub(super) fn write(plan: &Plan<'_>, parts: &[Part<'_>]) -> Result<String, PlanError> {
+    let (mut requests, mut kept, mut known) = (String::new(), BTreeSet::new(), Vec::new());
+    for part in parts {
+        let folder = part.recipe.folder;
+        for (call, step) in part.calls()? {
+            let request = Request::of(&call, &step, plan)?;
+            line(&mut requests, format_args!("\n### {folder} {}: {}", call.tag(), request.name));
+            // A definition after a body would be a part of the body: it stands before the next request.
+            known.drain(..).for_each(|definition: String| line(&mut requests, format_args!("{definition}")));
+            line(&mut requests, format_args!("# @name {folder}_{}", call.id()));
+            line(&mut requests, format_args!("{} {}", request.method, request.url(plan)));
+            if let Some(token) = &request.token {
+                line(&mut requests, format_args!("Authorization: Bearer {{{{{token}}}}}"));
+            }
+            for header in request.headers.iter().filter(|header| header.enabled) {
+                line(&mut requests, format_args!("{}: {}", header.name, header.value));
+            }
+            if let Some(body) = &request.body {
+                line(&mut requests, format_args!("\n{body}"));
+            }
+            let in_body = step.save.iter().map(|(at, variable)| {
+                (variable, format!("body.$.{}", pointer::tokens(at).collect::<Vec<_>>().join(".")))
+            });
+            let in_head = step.save_headers.iter().map(|(name, variable)| (variable, format!("headers.{name}")));
+            for (variable, place) in in_body.chain(in_head) {
+                // A variable has one definition: by the first request that knows it.
+                if kept.insert(variable.clone()) {
+                    known.push(format!("@{variable} = {{{{{folder}_{}.response.{place}}}}}", call.id()));
+                }
+            }
+        }
+    }
+    let mut text = format!("# {}: the requests of the collection, for editors with a REST client.\n", plan.name);
+    text.push_str(
+        "# Give the variables their values and send what you need; tokens and ids are taken from the answers.\n\n",
+    );
+    for (name, value) in plan.variables {
+        if !kept.contains(*name) && requests.contains(&format!("{{{{{name}}}}}")) {
+            line(&mut text, format_args!("{}", format!("@{name} = {value}").trim_end()));
+        }
+    }
+    text.push_str(&requests);
+    Ok(text)
+}
+
+fn line(text: &mut String, what: Arguments<'_>) {
+    // Writing to a string does not fail.
+    let _ = writeln!(text, "{what}");
+}

@@ -1,0 +1,305 @@
+//! One request of a collection with its tests and its saved answers.
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    PlanError,
+    call::{Call, Media, Parameter, Response},
+    id::id,
+    recipe::{Plan, Recipe, Step},
+    script,
+};
+use openapi_model::traverse;
+
+/// The request of an operation, put together but not yet written in any format.
+pub(super) struct Request {
+    pub(super) name: String,
+    pub(super) description: String,
+    pub(super) method: String,
+    /// `/v1/bucketlists/:bucketlist_id`, split.
+    pub(super) path: Vec<String>,
+    /// Names and descriptions of the parameters of the path.
+    pub(super) path_parameters: Vec<(String, String)>,
+    pub(super) query: Vec<Pair>,
+    pub(super) headers: Vec<Pair>,
+    pub(super) body: Option<String>,
+    /// The variable with the token; `None` for a public operation.
+    pub(super) token: Option<String>,
+}
+
+/// A header or a query parameter.
+pub(super) struct Pair {
+    pub(super) name: String,
+    pub(super) value: String,
+    pub(super) description: String,
+    pub(super) enabled: bool,
+}
+
+impl Request {
+    pub(super) fn of(call: &Call<'_>, step: &Step, plan: &Plan<'_>) -> Result<Request, PlanError> {
+        let wrong = |what: String| PlanError::Operation { operation: call.id().to_owned(), what };
+        let parameters = call.parameters();
+        let mut headers = Vec::new();
+        let accept = call.success().and_then(|success| success.media().next()).map(|media| media.name);
+        headers.extend(accept.map(|accept| pair("Accept", accept)));
+        let body = match call.body() {
+            None => None,
+            Some(media) => {
+                headers.push(pair("Content-Type", media.name));
+                let examples = call.examples(media);
+                let (_, example) = examples.first().ok_or_else(|| wrong("its body has no example".to_owned()))?;
+                Some(filled(example, step).map_err(wrong)?)
+            }
+        };
+        headers.extend(pairs(&parameters, "header", &step.headers));
+        let path = call.path();
+        let split = path.trim_start_matches('/').split('/').map(|segment| {
+            segment
+                .strip_prefix('{')
+                .and_then(|name| name.strip_suffix('}'))
+                .map_or_else(|| segment.to_owned(), |name| format!(":{name}"))
+        });
+        let in_path = parameters.iter().filter(|parameter| parameter.place == "path");
+        Ok(Request {
+            name: call.text("summary").trim_end_matches('.').to_owned(),
+            description: call.text("description").to_owned(),
+            method: call.method(),
+            path: split.collect(),
+            path_parameters: in_path.map(|one| (one.name.to_owned(), one.description.to_owned())).collect(),
+            query: pairs(&parameters, "query", &step.query),
+            headers,
+            body,
+            token: call.is_secured().then(|| step.token.clone().unwrap_or_else(|| plan.token.to_owned())),
+        })
+    }
+
+    /// The URL with variables in place of parameters, as one text.
+    pub(super) fn url(&self, plan: &Plan<'_>) -> String {
+        let mut url = format!("{{{{{}}}}}", plan.base_url);
+        for segment in &self.path {
+            url.push('/');
+            match segment.strip_prefix(':') {
+                Some(name) => url.push_str(&format!("{{{{{name}}}}}")),
+                None => url.push_str(segment),
+            }
+        }
+        for (index, pair) in self.query.iter().filter(|pair| pair.enabled).enumerate() {
+            let separator = if index == 0 { '?' } else { '&' };
+            url.push_str(&format!("{separator}{}={}", pair.name, pair.value));
+        }
+        url
+    }
+
+    fn to_json(&self, plan: &Plan<'_>) -> Value {
+        let query: Vec<Value> = self.query.iter().map(Pair::to_json).collect();
+        let enabled: Vec<String> =
+            self.query.iter().filter(|pair| pair.enabled).map(|pair| format!("{}={}", pair.name, pair.value)).collect();
+        let origin = format!("{{{{{}}}}}", plan.base_url);
+        let mut raw = format!("{origin}/{}", self.path.join("/"));
+        if !enabled.is_empty() {
+            raw = format!("{raw}?{}", enabled.join("&"));
+        }
+        let variables: Vec<Value> = self
+            .path_parameters
+            .iter()
+            .map(|(name, description)| json!({"key": name, "value": format!("{{{{{name}}}}}"), "description": description}))
+            .collect();
+        let mut url = json!({"raw": raw, "host": [origin], "path": self.path});
+        if let Value::Object(url) = &mut url {
+            insert_some(url, "query", query);
+            insert_some(url, "variable", variables);
+        }
+        let mut request = Map::new();
+        match &self.token {
+            None => drop(request.insert("auth".to_owned(), json!({"type": "noauth"}))),
+            // What the collection says already.
+            Some(token) if token == plan.token => {}
+            Some(token) => drop(request.insert("auth".to_owned(), bearer(token))),
+        }
+        request.insert("method".to_owned(), self.method.as_str().into());
+        request.insert("header".to_owned(), self.headers.iter().map(Pair::to_json).collect());
+        request.insert("url".to_owned(), url);
+        request.extend(self.body().map(|body| ("body".to_owned(), body)));
+        request.insert("description".to_owned(), self.description.as_str().into());
+        Value::Object(request)
+    }
+
+    /// As beside a saved answer: without what is told at the request itself.
+    fn to_short_json(&self, plan: &Plan<'_>) -> Value {
+        let headers = self.headers.iter().filter(|pair| pair.enabled);
+        let headers: Vec<Value> = headers.map(|pair| json!({"key": pair.name, "value": pair.value})).collect();
+        let mut request = json!({"method": self.method, "header": headers, "url": self.url(plan)});
+        if let (Value::Object(request), Some(body)) = (&mut request, self.body()) {
+            request.insert("body".to_owned(), body);
+        }
+        request
+    }
+
+    fn body(&self) -> Option<Value> {
+        let raw = self.body.as_ref()?;
+        Some(json!({"mode": "raw", "raw": raw, "options": {"raw": {"language": "json"}}}))
+    }
+}
+
+impl Pair {
+    fn to_json(&self) -> Value {
+        let mut value = json!({"key": self.name, "value": self.value});
+        if let Value::Object(value) = &mut value {
+            if !self.description.is_empty() {
+                value.insert("description".to_owned(), self.description.as_str().into());
+            }
+            if !self.enabled {
+                value.insert("disabled".to_owned(), true.into());
+            }
+        }
+        value
+    }
+}
+
+/// The whole item.
+pub(super) fn item(call: &Call<'_>, step: &Step, recipe: &Recipe<'_>, plan: &Plan<'_>) -> Result<Value, PlanError> {
+    let request = Request::of(call, step, plan)?;
+    let test = script::test(call, step, recipe)
+        .map_err(|what| PlanError::Operation { operation: call.id().to_owned(), what })?;
+    let mut events = Vec::new();
+    if !step.before.is_empty() {
+        events.push(event("prerequest", step.before.lines()));
+    }
+    events.push(event("test", test.iter().map(String::as_str)));
+    let names = [plan.name, recipe.folder, call.id()];
+    let responses: Vec<Value> =
+        call.responses().flat_map(|response| saved(call, response, &request, &names, plan)).collect();
+    Ok(json!({
+        "id": id(&names),
+        "name": request.name,
+        "event": events,
+        "request": request.to_json(plan),
+        "response": responses,
+    }))
+}
+
+/// A script of an item or a folder.
+pub(super) fn event<'l>(listen: &str, lines: impl Iterator<Item = &'l str>) -> Value {
+    let lines: Vec<&str> = lines.collect();
+    json!({"listen": listen, "script": {"type": "text/javascript", "exec": lines}})
+}
+
+/// Sends what is in a variable as a token.
+pub(super) fn bearer(variable: &str) -> Value {
+    json!({"type": "bearer", "bearer": [{"key": "token", "value": format!("{{{{{variable}}}}}"), "type": "string"}]})
+}
+
+/// A documented response as saved answers: one for each example.
+fn saved(call: &Call<'_>, response: Response<'_>, request: &Request, names: &[&str; 3], plan: &Plan<'_>) -> Vec<Value> {
+    let status = response.status.to_string();
+    let phrase = phrase(response.status);
+    let answer = |name: String, media: Option<(Media<'_>, &Value)>| {
+        let mut headers: Vec<Value> =
+            media.iter().map(|(media, _)| json!({"key": "Content-Type", "value": media.name})).collect();
+        headers.extend(
+            response
+                .headers(call.document)
+                .filter(|(.., always)| *always)
+                .map(|(name, example, _)| json!({"key": name, "value": example})),
+        );
+        let language = media.map_or("text", |(media, _)| if traverse::is_json(media.name) { "json" } else { "text" });
+        let body = media.map_or(Value::Null, |(media, example)| match example {
+            Value::String(text) if !traverse::is_json(media.name) => text.as_str().into(),
+            example => format!("{example:#}").into(),
+        });
+        json!({
+            "id": id(&[names[0], names[1], names[2], &name]),
+            "name": name,
+            "originalRequest": request.to_short_json(plan),
+            "status": phrase,
+            "code": response.status,
+            "_postman_previewlanguage": language,
+            "header": headers,
+            "cookie": [],
+            "body": body,
+        })
+    };
+    let mut answers = Vec::new();
+    let mut is_first = true;
+    for media in response.media() {
+        for (name, example) in call.examples(media) {
+            let name = match name {
+                Some(name) => format!("{status} {name}"),
+                None if is_first => format!("{status} {phrase}"),
+                None => format!("{status} {phrase}, {}", media.name),
+            };
+            is_first = false;
+            answers.push(answer(name, Some((media, example))));
+        }
+    }
+    if response.media().next().is_none() {
+        answers.push(answer(format!("{status} {phrase}"), None));
+    }
+    answers
+}
+
+/// The parameters of one place: those the step gives a value and those that are required are sent.
+fn pairs(parameters: &[Parameter<'_>], place: &str, given: &[(String, String)]) -> Vec<Pair> {
+    let here = parameters.iter().filter(|parameter| parameter.place == place);
+    here.map(|parameter| {
+        let given = given.iter().find(|(name, _)| name.eq_ignore_ascii_case(parameter.name));
+        Pair {
+            name: parameter.name.to_owned(),
+            value: given.map_or_else(|| parameter.example.clone(), |(_, value)| value.clone()),
+            description: parameter.description.to_owned(),
+            enabled: parameter.required || given.is_some(),
+        }
+    })
+    .collect()
+}
+
+fn pair(name: &str, value: &str) -> Pair {
+    Pair { name: name.to_owned(), value: value.to_owned(), description: String::new(), enabled: true }
+}
+
+/// The example with what the step puts into it.
+fn filled(example: &Value, step: &Step) -> Result<String, String> {
+    let mut body = example.clone();
+    for (pointer, text) in &step.body {
+        let place = body.pointer_mut(pointer).ok_or_else(|| format!("the example of its body has no {pointer}"))?;
+        *place = text.as_str().into();
+    }
+    Ok(format!("{body:#}"))
+}
+
+fn insert_some(map: &mut Map<String, Value>, key: &str, list: Vec<Value>) {
+    if !list.is_empty() {
+        map.insert(key.to_owned(), list.into());
+    }
+}
+
+/// What a status is called.
+pub(super) fn phrase(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        201 => "Created",
+        202 => "Accepted",
+        204 => "No Content",
+        304 => "Not Modified",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        406 => "Not Acceptable",
+        408 => "Request Timeout",
+        409 => "Conflict",
+        410 => "Gone",
+        412 => "Precondition Failed",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        415 => "Unsupported Media Type",
+        422 => "Unprocessable Content",
+        428 => "Precondition Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        503 => "Service Unavailable",
+        _ => "Other",
+    }
+}

@@ -1,0 +1,184 @@
+//! A Postman collection (v2.1) out of documents: every operation with a real body, its documented answers saved beside it,
+//! and tests of status, headers and body; and the same requests as an `.http` file and as an HTTP archive (HAR).
+//!
+//! Owns the formats. What a run is like (who logs in, what one request hands on to the next) comes in through a [`Recipe`];
+//! nothing here knows what the API is about. Whatever is written is the same for the same document and recipe, and an
+//! operation that changes changes its own item only.
+
+mod call;
+#[cfg(test)]
+mod fixture;
+mod har;
+mod http_file;
+mod id;
+mod item;
+mod recipe;
+mod schema;
+mod script;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+pub use recipe::{ErrorShape, Expect, Place, Plan, Recipe, Step};
+
+use call::Call;
+use id::id;
+use item::{bearer, event};
+use openapi_model::{Definitions, Document, base_path, traverse};
+
+/// Why there is no collection.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// The recipe names what the document does not have.
+    #[error("the recipe of {folder} names {operation}, which the document does not have")]
+    Unknown {
+        /// The folder of the recipe.
+        folder: String,
+        /// The operation.
+        operation: String,
+    },
+    /// The recipe and the document do not fit together.
+    #[error("{operation}: {what}")]
+    Operation {
+        /// The operation.
+        operation: String,
+        /// What does not fit.
+        what: String,
+    },
+}
+
+const SET_UP: &str = "Set up";
+const TEAR_DOWN: &str = "Tear down";
+
+/// A document and how to run it.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'a> {
+    /// What there is.
+    pub document: &'a Document,
+    /// How to run it.
+    pub recipe: &'a Recipe<'a>,
+}
+
+/// The collection: a folder for each part, in the order given.
+///
+/// # Errors
+/// When a recipe does not fit its document.
+pub fn collection(plan: &Plan<'_>, parts: &[Part<'_>]) -> Result<String, PlanError> {
+    let folders: Vec<Value> = parts.iter().map(|part| part.folder(plan)).collect::<Result<_, _>>()?;
+    let variables: Vec<Value> = plan.variables.iter().map(|(key, value)| json!({"key": key, "value": value})).collect();
+    let collection = json!({
+        "info": {
+            "_postman_id": id(&[plan.name]),
+            "name": plan.name,
+            "description": plan.description,
+            "schema": "https://schema.getpostman.com/json/collection/v2.1.0/collection.json",
+        },
+        "item": folders,
+        "auth": bearer(plan.token),
+        "variable": variables,
+    });
+    Ok(format!("{collection:#}\n"))
+}
+
+/// The requests as a text that editors and command line tools run: no tests, the same order, ids chained by name.
+///
+/// # Errors
+/// As [`collection()`].
+pub fn http_file(plan: &Plan<'_>, parts: &[Part<'_>]) -> Result<String, PlanError> {
+    http_file::write(plan, parts)
+}
+
+/// The requests as an HTTP archive (HAR 1.2): each operation with its documented example and the documented answer to it.
+///
+/// # Errors
+/// As [`collection()`].
+pub fn har(plan: &Plan<'_>, parts: &[Part<'_>]) -> Result<String, PlanError> {
+    har::write(plan, parts)
+}
+
+/// An environment: variables with their values; those without one are for whoever imports it, and are kept as secrets.
+#[must_use]
+pub fn environment(name: &str, variables: &[(&str, &str)], secret: &[&str]) -> String {
+    let values: Vec<Value> = variables
+        .iter()
+        .map(|(key, value)| {
+            let kind = if secret.contains(key) { "secret" } else { "default" };
+            json!({"key": key, "value": value, "type": kind, "enabled": true})
+        })
+        .collect();
+    let environment = json!({"id": id(&["environment", name]), "name": name, "values": values, "_postman_variable_scope": "environment"});
+    format!("{environment:#}\n")
+}
+
+impl Part<'_> {
+    fn folder(&self, plan: &Plan<'_>) -> Result<Value, PlanError> {
+        let mut folders: Vec<(&str, Vec<Value>)> = Vec::new();
+        for (call, step) in self.calls()? {
+            let item = item::item(&call, &step, self.recipe, plan)?;
+            let name = match step.place {
+                Place::SetUp => SET_UP,
+                Place::Tag => call.tag(),
+                Place::TearDown => TEAR_DOWN,
+            };
+            match folders.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, items)) => items.push(item),
+                None => folders.push((name, vec![item])),
+            }
+        }
+        let document = self.document.value();
+        let folder = self.recipe.folder;
+        let items: Vec<Value> = folders
+            .into_iter()
+            .map(|(name, items)| {
+                let description = match name {
+                    SET_UP => "What the rest needs. Run it first.",
+                    TEAR_DOWN => "Leaves the server as it was. Run it last.",
+                    tag => described(document, tag),
+                };
+                json!({"id": id(&[plan.name, folder, "folder", name]), "name": name, "description": description, "item": items})
+            })
+            .collect();
+        let description = document.pointer("/info/description").and_then(Value::as_str).unwrap_or_default();
+        Ok(json!({
+            "id": id(&[plan.name, folder]),
+            "name": folder,
+            "description": description,
+            "event": [event("prerequest", self.recipe.before.lines())],
+            "item": items,
+        }))
+    }
+
+    /// Every operation in the order it runs.
+    fn calls(&self) -> Result<Vec<(Call<'_>, Step)>, PlanError> {
+        let document = self.document.value();
+        let definitions: Definitions =
+            Arc::new(document.pointer("/components/schemas").and_then(Value::as_object).cloned().unwrap_or_default());
+        let base = base_path(document);
+        let call = |entry| Call { document, definitions: Arc::clone(&definitions), base: base.clone(), entry };
+        let mut entries: Vec<_> = traverse::operations(document).collect();
+        let mut calls = Vec::with_capacity(entries.len());
+        for step in &self.recipe.steps {
+            let at = entries.iter().position(|entry| entry.id() == step.operation);
+            let at = at.ok_or_else(|| PlanError::Unknown {
+                folder: self.recipe.folder.to_owned(),
+                operation: step.operation.clone(),
+            })?;
+            calls.push((call(entries.remove(at)), step.clone()));
+        }
+        calls.extend(entries.into_iter().map(|entry| (call(entry), Step::new(entry.id()))));
+        calls.sort_by_key(|(_, step)| step.place);
+        Ok(calls)
+    }
+}
+
+/// What the document says of a tag.
+fn described<'d>(document: &'d Value, tag: &str) -> &'d str {
+    traverse::elements(document.get("tags"))
+        .find(|known| known.get("name").is_some_and(|name| name == tag))
+        .and_then(|tag| tag.get("description"))
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+}

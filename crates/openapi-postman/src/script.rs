@@ -1,0 +1,229 @@
+//! What is asserted of an answer, as the JavaScript of Postman's sandbox. Owns the wording of the tests: each begins with
+//! the operation's name, so that a failed run says where.
+
+use serde_json::Value;
+
+use super::{
+    call::{Call, Media, Response},
+    recipe::{Expect, Recipe, Step},
+    schema,
+};
+use openapi_model::{pointer, traverse};
+
+/// The lines of the test script of a step.
+pub(super) fn test(call: &Call<'_>, step: &Step, recipe: &Recipe<'_>) -> Result<Vec<String>, String> {
+    let script = Script { call, step, recipe };
+    let mut lines = Vec::new();
+    match &step.expect {
+        Expect::Success => script.success(&mut lines)?,
+        Expect::Failure(status, code) => script.failure(*status, code, &mut lines)?,
+        Expect::SuccessWith { variables, otherwise: (status, code) } => {
+            let (mut yes, mut no) = (Vec::new(), Vec::new());
+            script.success(&mut yes)?;
+            script.failure(*status, code, &mut no)?;
+            let given: Vec<String> = variables.iter().map(|name| format!("pm.variables.get({})", js(name))).collect();
+            lines.push(format!("if ({}) {{", given.join(" && ")));
+            lines.extend(yes.into_iter().map(|line| format!("    {line}")));
+            lines.push("} else {".to_owned());
+            lines.extend(no.into_iter().map(|line| format!("    {line}")));
+            lines.push("}".to_owned());
+        }
+    }
+    Ok(lines)
+}
+
+/// A text as a JavaScript literal.
+pub(super) fn js(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+struct Script<'s, 'd> {
+    call: &'s Call<'d>,
+    step: &'s Step,
+    recipe: &'s Recipe<'s>,
+}
+
+impl<'d> Script<'_, 'd> {
+    fn success(&self, lines: &mut Vec<String>) -> Result<(), String> {
+        let response = self.call.success().ok_or("it has no documented success")?;
+        self.every_response(response, lines)?;
+        let json = response.media().find(|media| traverse::is_json(media.name));
+        if let Some(media) = json {
+            self.is_about_what_was_asked(media, lines);
+            self.has_what_was_sent(media, lines);
+        }
+        self.keep_and_compare(json.is_some(), lines)
+    }
+
+    fn failure(&self, status: u16, code: &str, lines: &mut Vec<String>) -> Result<(), String> {
+        let response = self.call.response(status).ok_or_else(|| format!("it has no documented {status}"))?;
+        let documented = response.media().flat_map(|media| self.call.examples(media));
+        if !documented.into_iter().any(|(name, _)| name == Some(code)) {
+            return Err(format!("its {status} has no documented {code}"));
+        }
+        self.every_response(response, lines)?;
+        let errors = self.recipe.errors;
+        let (code_at, id_at) = (member("answer", errors.code), member("answer", errors.request_id));
+        let header = js(errors.request_id_header);
+        lines.push(self.named(
+            &format!("the error is {code} and names the request"),
+            &[
+                "const answer = pm.response.json();".to_owned(),
+                format!("pm.expect({code_at}).to.equal({});", js(code)),
+                format!("pm.expect({id_at}).to.equal(pm.response.headers.get({header}));"),
+            ],
+        ));
+        Ok(())
+    }
+
+    /// A line with one test.
+    fn named(&self, what: &str, body: &[String]) -> String {
+        let name = js(&format!("{}: {what}", self.call.id()));
+        format!("pm.test({name}, () => {{ {} }});", body.join(" "))
+    }
+
+    /// Status, headers and body.
+    fn every_response(&self, response: Response<'d>, lines: &mut Vec<String>) -> Result<(), String> {
+        let status = response.status;
+        lines.push(self.named(&format!("the status is {status}"), &[format!("pm.response.to.have.status({status});")]));
+        let media: Vec<Media<'d>> = response.media().collect();
+        let Some(media) = media.first() else {
+            lines.push(self.named("there is no body", &["pm.expect(pm.response.text()).to.equal(\"\");".to_owned()]));
+            self.headers(response, lines);
+            return Ok(());
+        };
+        lines.push(self.named(
+            &format!("Content-Type is {}", media.name),
+            &[format!(
+                "pm.expect(String(pm.response.headers.get(\"Content-Type\")).split(\";\")[0]).to.equal({});",
+                js(media.name)
+            )],
+        ));
+        self.headers(response, lines);
+        if traverse::is_json(media.name) {
+            let schema = media.value.get("schema").ok_or_else(|| format!("its {status} has no schema"))?;
+            let schema = schema::whole(schema, &self.call.definitions);
+            lines.push(self.named("the body has its schema", &[format!("pm.response.to.have.jsonSchema({schema});")]));
+        }
+        Ok(())
+    }
+
+    fn headers(&self, response: Response<'d>, lines: &mut Vec<String>) {
+        for (name, _, always) in response.headers(self.call.document) {
+            let known = |list: &'_ [(&str, &str)]| {
+                list.iter()
+                    .find(|(known, _)| known.eq_ignore_ascii_case(name))
+                    .map(|(_, pattern)| (*pattern).to_owned())
+            };
+            let pattern = known(self.recipe.documented_headers);
+            let value = format!("pm.response.headers.get({})", js(name));
+            let what = if always { format!("header {name}") } else { format!("header {name}, if there is one") };
+            let has = format!("pm.response.to.have.header({});", js(name));
+            let check = pattern.map(|pattern| format!("pm.expect({value}).to.match(new RegExp({}));", js(&pattern)));
+            let line = match (always, check) {
+                (true, Some(check)) => self.named(&what, &[has, check]),
+                (true, None) => self.named(&what, &[has]),
+                (false, Some(check)) => {
+                    self.named(&what, &[format!("if (pm.response.headers.has({})) {{ {check} }}", js(name))])
+                }
+                (false, None) => continue,
+            };
+            lines.push(line);
+        }
+        for (name, pattern) in self.recipe.headers {
+            lines.push(self.named(
+                &format!("header {name}"),
+                &[format!(
+                    "pm.expect(String(pm.response.headers.get({}))).to.match(new RegExp({}));",
+                    js(name),
+                    js(pattern)
+                )],
+            ));
+        }
+    }
+
+    /// What has an id in the path has it in the answer.
+    fn is_about_what_was_asked(&self, media: Media<'d>, lines: &mut Vec<String>) {
+        let last = self.call.entry.path.rsplit('/').next().unwrap_or_default();
+        let Some(name) = last.strip_prefix('{').and_then(|name| name.strip_suffix('}')) else { return };
+        if self.call.properties(media).contains(&"id") {
+            lines.push(self.named(
+                "the answer is about what was asked for",
+                &[format!(
+                    "pm.expect(String(pm.response.json().id)).to.equal(String(pm.variables.get({})));",
+                    js(name)
+                )],
+            ));
+        }
+    }
+
+    /// What was written is what is answered, where the two have fields of the same name. Secrets are never answered.
+    fn has_what_was_sent(&self, media: Media<'d>, lines: &mut Vec<String>) {
+        let Some(body) = self.call.body() else { return };
+        let Some((_, Value::Object(sent))) = self.call.examples(body).into_iter().next() else { return };
+        let returned = self.call.properties(media);
+        let both: Vec<&str> = sent
+            .keys()
+            .map(String::as_str)
+            .filter(|name| returned.contains(name) && !self.call.is_secret(body, name))
+            .collect();
+        if both.is_empty() {
+            return;
+        }
+        let mut body = vec!["const sent = JSON.parse(pm.request.body.raw), answer = pm.response.json();".to_owned()];
+        body.extend(both.into_iter().map(|name| {
+            let name = js(name);
+            format!("pm.expect(answer[{name}], {name}).to.eql(sent[{name}]);")
+        }));
+        lines.push(self.named("the answer has what was sent", &body));
+    }
+
+    /// What later requests need, and what can only be told once it is known.
+    fn keep_and_compare(&self, has_json: bool, lines: &mut Vec<String>) -> Result<(), String> {
+        let step = self.step;
+        if !step.save.is_empty() && !has_json {
+            return Err("its success has no JSON to keep anything of".to_owned());
+        }
+        let in_body =
+            step.save.iter().map(|(pointer, variable)| (pointer, variable, member("pm.response.json()", pointer)));
+        let in_head = step
+            .save_headers
+            .iter()
+            .map(|(name, variable)| (name, variable, format!("pm.response.headers.get({})", js(name))));
+        for (from, variable, value) in in_body.chain(in_head) {
+            lines.push(self.named(
+                &format!("keep {variable}"),
+                &[
+                    format!("const value = {value};"),
+                    format!("pm.expect(value, {}).to.exist;", js(from)),
+                    format!("pm.collectionVariables.set({}, value);", js(variable)),
+                ],
+            ));
+        }
+        for (name, template) in &step.returned_headers {
+            lines.push(self.named(
+                &format!("header {name} says {template}"),
+                &[format!(
+                    "pm.expect(pm.response.headers.get({})).to.equal(pm.variables.replaceIn({}));",
+                    js(name),
+                    js(template)
+                )],
+            ));
+        }
+        if !step.after.is_empty() {
+            let status = self.call.success().map(|response| response.status).unwrap_or_default();
+            lines.push(format!("if (pm.response.code === {status}) {{"));
+            lines.extend(step.after.lines().map(|line| format!("    {line}")));
+            lines.push("}".to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// The JavaScript for what is at a JSON pointer.
+fn member(root: &str, at: &str) -> String {
+    pointer::tokens(at).fold(root.to_owned(), |place, token| match token.parse::<usize>() {
+        Ok(index) => format!("{place}[{index}]"),
+        Err(_) => format!("{place}[{}]", js(&token)),
+    })
+}

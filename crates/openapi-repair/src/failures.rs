@@ -1,0 +1,142 @@
+//! How operations fail: every failure becomes part of a response with an example, and equal responses are shared.
+//!
+//! Owns `components/responses`. What can fail and what its body looks like, the rules say.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::{Map, Value, json};
+
+use super::{DocumentedError, RepairOptions, facts};
+use openapi_lint::Finding;
+use openapi_model::traverse;
+
+/// Adds the responses for all failures of all operations.
+pub(super) fn document(value: &mut Value, rules: &RepairOptions<'_>, findings: &mut Vec<Finding>) {
+    let security = value.get("security").cloned();
+    let reference = format!("{}{}", traverse::SCHEMAS, rules.error_schema);
+    traverse::operations_mut(value, |path, method, operation| {
+        let method = method.to_uppercase();
+        let own = operation.clone();
+        let facts = facts(security.as_ref(), path, &method, &own);
+        let mut by_status: BTreeMap<u16, Vec<DocumentedError>> = BTreeMap::new();
+        for failure in (rules.failures)(&facts) {
+            let same = by_status.entry(failure.status).or_default();
+            if !same.iter().any(|known| known.code == failure.code) {
+                same.push(failure);
+            }
+        }
+        let place = |status: &str| format!("operation {}, response {status}", facts.id);
+        let responses = operation.entry("responses").or_insert_with(|| json!({}));
+        for (status, response) in traverse::members(Some(responses)) {
+            let code: u16 = status.parse().unwrap_or_default();
+            if code >= 400 && !by_status.contains_key(&code) {
+                findings
+                    .push(Finding::new(place(status), "is declared, but the rules name no failure with this status"));
+            }
+            let foreign =
+                |(_, media): (&str, &Value)| media.pointer("/schema/$ref").is_none_or(|schema| schema != &reference);
+            if code >= 400 && traverse::members(response.get("content")).any(foreign) {
+                let said = format!("declares a body that is not {}", rules.error_schema);
+                findings.push(Finding::new(place(status), said));
+            }
+        }
+        for (status, failures) in by_status {
+            let examples: Map<String, Value> = failures
+                .iter()
+                .map(|failure| {
+                    let body = (rules.error_example)(&facts, failure);
+                    let example = json!({ "summary": failure.message, "value": body });
+                    (failure.code.to_owned(), example)
+                })
+                .collect();
+            let response = &mut responses[status.to_string()];
+            if response.get("description").and_then(Value::as_str).unwrap_or_default().is_empty() {
+                response["description"] = describe(&failures).into();
+            }
+            let media = json!({ "schema": { "$ref": reference }, "examples": examples });
+            response["content"] = json!({ rules.error_media_type: media });
+        }
+    });
+}
+
+fn describe(failures: &[DocumentedError]) -> String {
+    match failures {
+        [only] => only.message.to_owned(),
+        several => {
+            let line = |failure: &DocumentedError| format!("- `{}`: {}", failure.code, failure.message);
+            let lines: Vec<String> = several.iter().map(line).collect();
+            format!("One of:\n\n{}", lines.join("\n"))
+        }
+    }
+}
+
+/// Moves error responses that several operations have in common into `components/responses`.
+pub(super) fn share(value: &mut Value) {
+    let is_error = |status: &str| matches!(status.as_bytes().first(), Some(b'4' | b'5'));
+    let mut uses: HashMap<String, usize> = HashMap::new();
+    for entry in traverse::operations(value) {
+        for (status, response) in traverse::members(entry.operation.get("responses")) {
+            if is_error(status) {
+                *uses.entry(format!("{status} {response}")).or_default() += 1;
+            }
+        }
+    }
+    let mut shared: Map<String, Value> = Map::new();
+    traverse::operations_mut(value, |_, _, operation| {
+        for (status, response) in traverse::members_mut(operation.get_mut("responses")) {
+            let key = format!("{status} {response}");
+            if uses.get(&key).is_none_or(|count| *count < 2) {
+                continue;
+            }
+            let base = name(status, response);
+            // Different responses may want one name: the first has it, the others are numbered.
+            let numbered = (2..).map(|number| format!("{base}{number}"));
+            let free = std::iter::once(base.clone())
+                .chain(numbered)
+                .find(|name| shared.get(name).is_none_or(|known| known == response));
+            if let Some(name) = free {
+                let reference = json!({ "$ref": format!("#/components/responses/{name}") });
+                shared.insert(name, std::mem::replace(response, reference));
+            }
+        }
+    });
+    if !shared.is_empty() {
+        value["components"]["responses"] = Value::Object(shared);
+    }
+}
+
+/// A name for a response: that of its only failure, or of its status.
+fn name(status: &str, response: &Value) -> String {
+    let media = traverse::members(response.get("content")).next();
+    let mut codes = traverse::members(media.and_then(|(_, media)| media.get("examples")));
+    if let (Some((code, _)), None) = (codes.next(), codes.next()) {
+        return code.split('_').map(capitalise).collect();
+    }
+    let name = match status {
+        "400" => "BadRequest",
+        "401" => "Unauthorized",
+        "403" => "Forbidden",
+        "404" => "NotFound",
+        "405" => "MethodNotAllowed",
+        "406" => "NotAcceptable",
+        "409" => "Conflict",
+        "410" => "Gone",
+        "412" => "PreconditionFailed",
+        "413" => "PayloadTooLarge",
+        "415" => "UnsupportedMediaType",
+        "422" => "UnprocessableContent",
+        "428" => "PreconditionRequired",
+        "429" => "TooManyRequests",
+        "500" => "InternalServerError",
+        "503" => "ServiceUnavailable",
+        other => return format!("Status{other}"),
+    };
+    name.to_owned()
+}
+
+fn capitalise(word: &str) -> String {
+    let mut letters = word.chars();
+    letters
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(letters.flat_map(char::to_lowercase)).collect())
+}

@@ -1,0 +1,114 @@
+//! Response headers: their spelling, and those that are sent whatever the operation.
+//!
+//! Owns `components/headers`. Must not know what the headers are for.
+
+use serde_json::{Map, Value, json};
+
+use super::{HeaderScope, OperationInfo, RepairOptions, ResponseHeader, facts};
+use openapi_lint::Finding;
+use openapi_model::traverse;
+
+/// Every header name whose spelling the rules know.
+pub(super) fn names<'a>(rules: &RepairOptions<'a>) -> impl Iterator<Item = &'a str> {
+    let stated = rules.headers.iter().map(|rule| rule.name);
+    rules.header_names.iter().copied().chain(stated)
+}
+
+/// How the rules spell a header.
+pub(super) fn spelling<'a>(rules: &RepairOptions<'a>, name: &str) -> Option<&'a str> {
+    names(rules).find(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// Spells the headers that responses declare, gives them examples, and says which of them may be absent.
+pub(super) fn spell(document: &mut Value, rules: &RepairOptions<'_>, findings: &mut Vec<Finding>) {
+    traverse::operations_mut(document, |path, method, operation| {
+        let id = operation.get("operationId").and_then(Value::as_str).unwrap_or_default().to_owned();
+        for (status, response) in traverse::members_mut(operation.get_mut("responses")) {
+            let Some(Value::Object(headers)) = response.get_mut("headers") else {
+                continue;
+            };
+            for (name, mut header) in std::mem::take(headers) {
+                let spelled = spelling(rules, &name).map_or_else(|| name.clone(), str::to_owned);
+                if let Value::Object(header) = &mut header {
+                    complete(header, &spelled, &id, rules);
+                }
+                if headers.insert(spelled.clone(), header).is_some() {
+                    findings.push(Finding::new(
+                        format!("{} {path}, response {status}", method.to_uppercase()),
+                        format!("declares the header {spelled} twice"),
+                    ));
+                }
+            }
+        }
+    });
+}
+
+fn complete(header: &mut Map<String, Value>, name: &str, operation: &str, rules: &RepairOptions<'_>) {
+    // `required: true` makes validators fail where a proxy took the header away, and promises nothing to a client. The
+    // framework leaves `required` out where a header is optional; the finished document says so.
+    if header.shift_remove("required") != Some(Value::Bool(true)) {
+        header.insert("required".to_owned(), Value::Bool(false));
+    }
+    if header.get("deprecated") == Some(&Value::Bool(false)) {
+        header.shift_remove("deprecated");
+    }
+    let own = header.get_mut("schema").and_then(Value::as_object_mut).and_then(|schema| schema.shift_remove("example"));
+    let stated = |name: &str| rules.header_examples.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+    let stated = || stated(&format!("{operation}.{name}")).or_else(|| stated(name));
+    if let Some(example) = own.or_else(|| stated().map(|(_, example)| example.clone())) {
+        header.entry("example").or_insert(example);
+    }
+}
+
+/// Documents the headers of the rules once, and refers to them from every response that has them.
+pub(super) fn document(value: &mut Value, rules: &RepairOptions<'_>, findings: &mut Vec<Finding>) {
+    let mut components = Map::new();
+    for rule in rules.headers {
+        let name = component_name(rule, rules);
+        let mut header = json!({
+            "description": rule.description,
+            "schema": rule.schema,
+            "example": rule.example,
+        });
+        if !rule.always {
+            header["required"] = Value::Bool(false);
+        }
+        if components.insert(name, header).is_some() {
+            findings.push(Finding::new(format!("header {}", rule.name), "has two rules"));
+        }
+    }
+    if components.is_empty() {
+        return;
+    }
+    value["components"]["headers"] = Value::Object(components);
+    let security = value.get("security").cloned();
+    traverse::operations_mut(value, |path, method, operation| {
+        let method = method.to_uppercase();
+        let own = operation.clone();
+        let facts = facts(security.as_ref(), path, &method, &own);
+        for (status, response) in traverse::members_mut(operation.get_mut("responses")) {
+            let status = status.parse().unwrap_or_default();
+            for rule in rules.headers.iter().filter(|rule| is_on(rule, &facts, status)) {
+                let reference = format!("#/components/headers/{}", component_name(rule, rules));
+                response["headers"][rule.name] = json!({ "$ref": reference });
+            }
+        }
+    });
+}
+
+fn is_on(rule: &ResponseHeader, facts: &OperationInfo<'_>, status: u16) -> bool {
+    match rule.on {
+        HeaderScope::All => true,
+        HeaderScope::Statuses(statuses) => statuses.contains(&status),
+        HeaderScope::Secured => facts.is_secured,
+        HeaderScope::Matching(picks) => picks(facts, status),
+    }
+}
+
+/// `X-Request-ID` is `XRequestID`: generators make identifiers of component names. Of a header that is always sent on some
+/// answers and sometimes on others, the latter is another component.
+fn component_name(rule: &ResponseHeader, rules: &RepairOptions<'_>) -> String {
+    let name: String = rule.name.split('-').collect();
+    let is_elsewhere_always = rules.headers.iter().any(|other| other.name == rule.name && other.always);
+    if !rule.always && is_elsewhere_always { format!("Optional{name}") } else { name }
+}

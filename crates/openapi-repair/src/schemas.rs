@@ -1,0 +1,109 @@
+//! What the framework cannot say of schemas: requests are closed, responses are complete, everything has an example.
+//!
+//! Owns the difference between schemas of requests and of responses. Reports nothing that the linter reports.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use super::RepairOptions;
+use openapi_lint::Finding;
+use openapi_model::{text, traverse};
+
+pub(super) fn complete(document: &mut Value, rules: &RepairOptions<'_>, findings: &mut Vec<Finding>) {
+    let owned = |names: BTreeSet<&str>| -> BTreeSet<String> { names.into_iter().map(str::to_owned).collect() };
+    let requests = owned(traverse::reachable_schemas(document, traverse::request_roots(document)));
+    let responses = owned(traverse::reachable_schemas(document, traverse::response_roots(document)));
+    let Some(Value::Object(schemas)) = document.pointer_mut("/components/schemas") else {
+        return;
+    };
+    for (name, example) in rules.schema_examples {
+        match schemas.get_mut(*name).and_then(Value::as_object_mut) {
+            Some(schema) => {
+                schema.entry("example").or_insert_with(|| example.clone());
+            }
+            None => {
+                findings.push(Finding::new(format!("schema {name}"), "has an example in the rules, but does not exist"))
+            }
+        }
+    }
+    for (name, field) in rules.sensitive {
+        let property = schemas.get_mut(*name).and_then(|schema| schema.get_mut("properties")?.get_mut(*field));
+        match property.and_then(Value::as_object_mut) {
+            Some(property) => drop(property.insert("x-sensitive".to_owned(), Value::Bool(true))),
+            None => {
+                findings.push(Finding::new(format!("schema {name}"), format!("has no field {field} to be sensitive")))
+            }
+        }
+    }
+    for (name, schema) in schemas.iter_mut() {
+        if requests.contains(name) {
+            traverse::schemas_mut(schema, &mut close);
+            if let Value::Object(schema) = schema {
+                drop_absent(schema);
+            }
+        } else if responses.contains(name) {
+            traverse::schemas_mut(schema, &mut require_nullable);
+        }
+        traverse::schemas_mut(schema, &mut sort_required);
+    }
+    // Bodies whose schema is written in place.
+    traverse::operations_mut(document, |_, _, operation| {
+        let content = operation.get_mut("requestBody").and_then(|body| body.get_mut("content"));
+        for (_, media) in traverse::members_mut(content) {
+            if let Some(schema) = media.get_mut("schema") {
+                traverse::schemas_mut(schema, &mut close);
+            }
+        }
+    });
+}
+
+/// Requests are closed: a field nobody reads is a mistake that its sender should hear of.
+fn close(schema: &mut Map<String, Value>) {
+    if schema.contains_key("properties") {
+        schema.entry("additionalProperties").or_insert(Value::Bool(false));
+    }
+    text::document_rule(schema);
+}
+
+/// The framework serialises an absent option as null, in examples too; a request that has nothing to say leaves it out.
+fn drop_absent(schema: &mut Map<String, Value>) {
+    let nullable: BTreeSet<String> = traverse::members(schema.get("properties"))
+        .filter(|(_, property)| property.get("nullable") == Some(&Value::Bool(true)))
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    if let Some(Value::Object(example)) = schema.get_mut("example") {
+        example.retain(|name, value| !value.is_null() || nullable.contains(name));
+    }
+}
+
+/// Responses have a stable shape: a field that may be null is there and null.
+fn require_nullable(schema: &mut Map<String, Value>) {
+    let mut required = names(schema.get("required"));
+    for (name, property) in traverse::members(schema.get("properties")) {
+        if property.get("nullable") == Some(&Value::Bool(true)) {
+            required.insert(name.to_owned());
+        }
+    }
+    if !required.is_empty() {
+        let list = required.into_iter().map(Value::String).collect();
+        schema.insert("required".to_owned(), Value::Array(list));
+    }
+}
+
+/// Required fields are listed in the order of the properties.
+fn sort_required(schema: &mut Map<String, Value>) {
+    let mut required = names(schema.get("required"));
+    if required.is_empty() || !schema.contains_key("properties") {
+        return;
+    }
+    let mut list: Vec<Value> = traverse::members(schema.get("properties"))
+        .filter_map(|(name, _)| required.take(name).map(Value::String))
+        .collect();
+    list.extend(required.into_iter().map(Value::String));
+    schema.insert("required".to_owned(), Value::Array(list));
+}
+
+fn names(list: Option<&Value>) -> BTreeSet<String> {
+    traverse::elements(list).filter_map(Value::as_str).map(str::to_owned).collect()
+}
