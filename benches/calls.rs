@@ -1,8 +1,8 @@
-//! What a call is made of: checking a token, building a page, one read on each engine, and the whole of it.
+//! Benchmarks of the parts of a request: verifying a token, reading a row and complete requests on each engine.
 //!
-//! `make bench` runs them; numbers are for comparing two builds on one machine.
+//! Run with `make bench`. The numbers compare two builds on the same machine.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a bench may stop at the first surprise")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark stops at the first error")]
 
 mod support;
 
@@ -21,14 +21,14 @@ use secrecy::SecretString;
 use support::{Databases, SECRET};
 use tokio::runtime::Runtime;
 
-fn token_check(criterion: &mut Criterion) {
+fn verify_token(criterion: &mut Criterion) {
     let tokens = AccessTokens::new(&SecretString::from(SECRET), &[], 900);
     let now = SystemClock.now_seconds();
     let token = tokens.issue(2, 1, now, &SystemRandom).unwrap();
-    criterion.bench_function("token check", |bencher| bencher.iter(|| tokens.verify(black_box(&token), now).unwrap()));
+    criterion.bench_function("verify token", |bencher| bencher.iter(|| tokens.verify(black_box(&token), now).unwrap()));
 }
 
-/// The standard data and 200 lists more for the demo user.
+/// Inserts the standard seed and 200 additional bucketlists of the demo user.
 fn prepare(config: &Config) {
     let mut migrator = support::prepare(config);
     for number in 0..200 {
@@ -42,7 +42,7 @@ fn prepare(config: &Config) {
     }
 }
 
-fn calls(criterion: &mut Criterion) {
+fn requests(criterion: &mut Criterion) {
     let runtime = Runtime::new().unwrap();
     let databases = Databases::new();
     let mut config = support::config(databases.folder(), &[]);
@@ -71,5 +71,5 @@ fn calls(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, token_check, calls);
+criterion_group!(benches, verify_token, requests);
 criterion_main!(benches);

@@ -1,12 +1,12 @@
-//! Whether the time of an answer tells who has an account: logins and requests for a password reset, for accounts that are
-//! there and for those that are not, at the configured cost of a hash.
+//! Tests whether response times reveal which accounts exist: logins and password reset requests for existing and unknown
+//! accounts, with the configured cost of password hashing.
 //!
-//! Both are asked in turns, in changing order, so that a machine that is busy with something else is unfair to neither. An
-//! attacker has to tell two distributions apart: that is what Welch's t says, and how far the medians are apart says what
-//! there would be to find. `make timing` runs it and fails when both say that there is a difference.
+//! Requests for the two kinds of accounts alternate, so that other load on the machine affects both. Welch's t tells whether
+//! the two distributions differ, and the distance of the medians whether an attacker could measure the difference. `make
+//! timing` runs this benchmark, which fails when both exceed their limits.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a bench may stop at the first surprise")]
-#![allow(clippy::print_stdout, reason = "a bench is read in a terminal")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark stops at the first error")]
+#![allow(clippy::print_stdout, reason = "a benchmark prints to the terminal")]
 
 mod support;
 
@@ -21,25 +21,25 @@ use serde_json::{Value, json};
 use support::Databases;
 use tokio_util::sync::CancellationToken;
 
-/// Beyond this, two samples are not of one distribution (p < 0.00001).
-const T: f64 = 4.5;
-/// Within this share of the median, there is nothing to find over a network.
-const GAP: f64 = 0.02;
+/// Above this value of Welch's t, two samples have different distributions (p < 0.00001).
+const MAX_T: f64 = 4.5;
+/// A smaller difference of the medians, as a share of the median, cannot be measured over a network.
+const MAX_GAP: f64 = 0.02;
 const LOGINS: usize = 120;
 const RESETS: usize = 400;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    // `cargo test --benches` builds and starts benches, too, and does not want to wait for them.
+    // `cargo test --benches` also runs this binary, without `--bench`.
     if !std::env::args().any(|argument| argument == "--bench") {
         return ExitCode::SUCCESS;
     }
     let databases = Databases::new();
-    let mut all_alike = true;
+    let mut is_passed = true;
     for target in databases.targets() {
-        all_alike &= measure(&databases, target).await;
+        is_passed &= measure(&databases, target).await;
     }
-    if all_alike { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if is_passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 async fn measure(databases: &Databases, target: Target) -> bool {
@@ -48,13 +48,13 @@ async fn measure(databases: &Databases, target: Target) -> bool {
     config.database = support::options(target);
     support::prepare(&config);
     let app = support::app(&config);
-    // The account is there.
+    // Proves that the account exists.
     support::log_in(&app, seed::DEMO_EMAIL, seed::DEMO_PASSWORD).await;
     let App { endpoint, worker, .. } = app;
-    // As in a server: mail is written while others are answered.
+    // As in a server, the worker writes mail while requests are handled.
     let shutdown = CancellationToken::new();
     let working = tokio::spawn(worker.run(shutdown.clone()));
-    let ask = async |path: &str, body: Value| {
+    let send = async |path: &str, body: Value| {
         let builder = Request::builder().method(Method::POST).uri_str(path).content_type("application/json");
         let request = builder.body(body.to_string());
         let started = Instant::now();
@@ -64,14 +64,14 @@ async fn measure(databases: &Databases, target: Target) -> bool {
         (started.elapsed(), status)
     };
     let login = async |email: &str| {
-        let (took, status) = ask("/v2/auth/login", json!({"email": email, "password": "harbour-lantern-43"})).await;
+        let (took, status) = send("/v2/auth/login", json!({"email": email, "password": "harbour-lantern-43"})).await;
         assert_eq!(status, 401);
         took
     };
     let reset = async |email: &str| {
-        let (took, status) = ask("/v2/auth/password-reset", json!({"email": email})).await;
+        let (took, status) = send("/v2/auth/password-reset", json!({"email": email})).await;
         assert_eq!(status, 202);
-        // The worker finishes: what it does for an account must not be the next answer's time.
+        // Lets the worker finish, so that its work does not slow down the next response.
         tokio::time::sleep(Duration::from_millis(5)).await;
         took
     };
@@ -98,29 +98,29 @@ async fn measure(databases: &Databases, target: Target) -> bool {
     }
     shutdown.cancel();
     working.await.unwrap();
-    let logins_alike = told(engine, "a refused login", logins);
-    let resets_alike = told(engine, "a password reset", resets);
-    logins_alike && resets_alike
+    let is_login_indistinguishable = report(engine, "failed login", logins);
+    let is_reset_indistinguishable = report(engine, "password reset", resets);
+    is_login_indistinguishable && is_reset_indistinguishable
 }
 
-/// Says how far apart two samples are; false where an attacker could tell.
-fn told(engine: &str, what: &str, (known, unknown): (Vec<Duration>, Vec<Duration>)) -> bool {
+/// Prints how far two samples are apart; returns whether they are indistinguishable.
+fn report(engine: &str, what: &str, (known, unknown): (Vec<Duration>, Vec<Duration>)) -> bool {
     let (known, unknown) = (trimmed(known), trimmed(unknown));
     let (median_known, median_unknown) = (known[known.len() / 2], unknown[unknown.len() / 2]);
     let t = welch(&known, &unknown);
     let gap = (median_known - median_unknown) / median_unknown;
-    let is_alike = t.abs() < T || gap.abs() < GAP;
+    let is_indistinguishable = t.abs() < MAX_T || gap.abs() < MAX_GAP;
     println!(
         "{engine:10}  {what:16}  known {:.3} ms  unknown {:.3} ms  gap {:+.2} %  t {t:+.2}  {}",
         median_known * 1e3,
         median_unknown * 1e3,
         gap * 100.0,
-        if is_alike { "alike" } else { "DIFFERENT" }
+        if is_indistinguishable { "ok" } else { "DISTINGUISHABLE" }
     );
-    is_alike
+    is_indistinguishable
 }
 
-/// In seconds, in order, without the slowest tenth: those were kept waiting by something else.
+/// Returns the times in seconds, sorted, without the slowest tenth, which other load on the machine has delayed.
 fn trimmed(times: Vec<Duration>) -> Vec<f64> {
     let mut seconds: Vec<f64> = times.into_iter().map(|time| time.as_secs_f64()).collect();
     seconds.sort_by(f64::total_cmp);
@@ -128,7 +128,7 @@ fn trimmed(times: Vec<Duration>) -> Vec<f64> {
     seconds
 }
 
-/// Welch's t of two samples.
+/// Returns Welch's t of two samples.
 fn welch(first: &[f64], second: &[f64]) -> f64 {
     #[allow(clippy::cast_precision_loss, reason = "a few hundred")]
     let moments = |sample: &[f64]| {

@@ -1,4 +1,4 @@
-//! The data: many users with many lists, and one user with a list so long that its page 10,000 is not its last.
+//! Test data: many users with many bucketlists, and one user with a bucketlist of more than 10,000 pages.
 
 use std::time::{Duration, Instant};
 
@@ -17,18 +17,18 @@ const MANY: DummyOptions = DummyOptions { users: 100, lists: 10, items: 1_000, r
 const LONG: DummyOptions = DummyOptions { users: 1, lists: 1, items: 200_100, rng_seed: 2 };
 pub(crate) const ITEMS: u64 = MANY.users * MANY.lists * MANY.items + LONG.users * LONG.lists * LONG.items;
 
-/// What finds one of the many users in the admin's list, and the one with the long list.
+/// Searches of the admin's user list for one of the many users, and for the user with the long bucketlist.
 pub(crate) const ONE_OF_MANY: &str = "dummy1-50@";
 pub(crate) const THE_ONE: &str = "dummy2-1@";
 
-/// Fills an empty database; tells how long it took.
+/// Fills an empty database and returns the time it took.
 pub(crate) fn fill(config: &Config) -> Duration {
     let started = Instant::now();
     let hasher = Hasher::new(config.passwords).unwrap();
     let mut migrator = support::prepare(config);
     let connection = migrator.connection();
     if let Target::Sqlite(_) = config.database.target {
-        // Nobody misses this database if the power goes.
+        // The database is temporary and needs no durability.
         connection.batch_execute("PRAGMA synchronous = OFF; PRAGMA cache_size = -200000").unwrap();
     }
     for dummy in [MANY, LONG] {
@@ -36,7 +36,7 @@ pub(crate) fn fill(config: &Config) -> Duration {
     }
     let took = started.elapsed();
     if let Target::Postgres(_) = config.database.target {
-        // What autovacuum does for a server that lives longer.
+        // On a long-running server, autovacuum does this.
         connection.batch_execute("VACUUM ANALYZE").unwrap();
     }
     took

@@ -1,4 +1,4 @@
-//! What was measured, as a table and as JSON.
+//! Measurements, printed as a table or as JSON.
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -15,24 +15,24 @@ struct Line {
 }
 
 enum Figure {
-    /// How many times as long the first took as the second.
+    /// The ratio of two times.
     Ratio(Duration, Duration),
     Time(Duration),
 }
 
-/// Adds the lines of one engine.
-pub(crate) struct Engine<'a> {
+/// Adds the measurements of one engine to the report.
+pub(crate) struct EngineReport<'a> {
     name: &'static str,
     report: &'a mut Report,
 }
 
-impl Engine<'_> {
-    /// `this` may take `limit` times as long as `that`; without a limit it is told only.
+impl EngineReport<'_> {
+    /// Records the ratio of `this` to `that`, which must not exceed `limit`; without a limit, it is only reported.
     pub(crate) fn ratio(&mut self, claim: impl Into<String>, this: Duration, that: Duration, limit: Option<f64>) {
         self.add(claim.into(), Figure::Ratio(this, that), limit);
     }
 
-    /// `this` may take so many milliseconds; without a limit it is told only.
+    /// Records a time, which must not exceed `limit` milliseconds; without a limit, it is only reported.
     pub(crate) fn time(&mut self, claim: impl Into<String>, this: Duration, limit: Option<f64>) {
         self.add(claim.into(), Figure::Time(this), limit);
     }
@@ -52,7 +52,7 @@ impl Line {
         }
     }
 
-    fn holds(&self) -> Option<bool> {
+    fn is_within_limit(&self) -> Option<bool> {
         self.limit.map(|limit| self.value() <= limit)
     }
 
@@ -62,22 +62,23 @@ impl Line {
             Figure::Time(this) => (format!("{this:.1?}"), "ms", String::new()),
         };
         let limit = self.limit.map_or_else(String::new, |limit| format!("{limit} {unit}"));
-        let verdict = self.holds().map_or("", |holds| if holds { "holds" } else { "FAILS" });
-        [self.engine.into(), self.claim.clone(), figure, limit, verdict.into(), detail]
+        let result =
+            self.is_within_limit().map_or("", |is_within_limit| if is_within_limit { "ok" } else { "EXCEEDED" });
+        [self.engine.into(), self.claim.clone(), figure, limit, result.into(), detail]
     }
 }
 
 impl Report {
-    pub(crate) fn engine(&mut self, name: &'static str) -> Engine<'_> {
-        Engine { name, report: self }
+    pub(crate) fn engine(&mut self, name: &'static str) -> EngineReport<'_> {
+        EngineReport { name, report: self }
     }
 
-    pub(crate) fn holds(&self) -> bool {
-        self.0.iter().all(|line| line.holds() != Some(false))
+    pub(crate) fn is_within_limit(&self) -> bool {
+        self.0.iter().all(|line| line.is_within_limit() != Some(false))
     }
 
     pub(crate) fn table(&self) -> String {
-        let head = ["engine", "claim", "figure", "limit", "verdict", "medians"].map(str::to_owned);
+        let head = ["engine", "claim", "measured", "limit", "result", "medians"].map(str::to_owned);
         let rows: Vec<[String; 6]> = std::iter::once(head).chain(self.0.iter().map(Line::cells)).collect();
         let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
         let mut table = String::new();
@@ -97,7 +98,7 @@ impl Report {
             };
             json!({
                 "engine": line.engine, "claim": line.claim, "figure": line.value(), "unit": unit,
-                "limit": line.limit, "holds": line.holds(), "medians_ms": medians,
+                "limit": line.limit, "holds": line.is_within_limit(), "medians_ms": medians,
             })
         };
         Value::Array(self.0.iter().map(line).collect()).to_string()

@@ -1,4 +1,4 @@
-//! What every bench begins with: a database of its own on each engine, and an app over it.
+//! Shared setup of the benchmarks: a temporary database on each engine and an app on it.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -11,32 +11,31 @@ use bucketlist::{
     mail::FileMailer,
     seed,
 };
-use diesel::connection::SimpleConnection;
 use poem::{Endpoint, Request};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-/// The server's.
+#[path = "../../tests/support/engine.rs"]
+#[allow(dead_code, unreachable_pub, reason = "shared with the tests")]
+mod engine;
+
+use engine::PostgresSchema;
+
+/// The allocator of the server.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 pub(crate) const SECRET: &str = "the-secret-that-benches-sign-with";
 
-/// A folder with a database of SQLite, and a schema of PostgreSQL; both go with this.
+/// A temporary folder with a SQLite database, and a PostgreSQL schema. Both are deleted when this is dropped.
 pub(crate) struct Databases {
     folder: tempfile::TempDir,
-    server: String,
-    schema: String,
-    admin: Migrator,
+    schema: PostgresSchema,
 }
 
 impl Databases {
     pub(crate) fn new() -> Self {
-        let server = std::env::var("TEST_DATABASE_URL").expect("set TEST_DATABASE_URL, or run `make bench`");
-        let mut admin = Migrator::connect(&options(Target::Postgres(server.clone()))).unwrap();
-        let schema = format!("bench_{}", std::process::id());
-        admin.connection().batch_execute(&format!("CREATE SCHEMA {schema}")).unwrap();
-        Self { folder: tempfile::tempdir().unwrap(), server, schema, admin }
+        Self { folder: tempfile::tempdir().unwrap(), schema: PostgresSchema::create("bench") }
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -44,15 +43,7 @@ impl Databases {
     }
 
     pub(crate) fn targets(&self) -> [Target; 2] {
-        let separator = if self.server.contains('?') { '&' } else { '?' };
-        let url = format!("{}{separator}options=-csearch_path%3D{}", self.server, self.schema);
-        [Target::Sqlite(self.folder().join("bench.db")), Target::Postgres(url)]
-    }
-}
-
-impl Drop for Databases {
-    fn drop(&mut self) {
-        self.admin.connection().batch_execute(&format!("DROP SCHEMA {} CASCADE", self.schema)).unwrap();
+        [Target::Sqlite(self.folder().join("bench.db")), Target::Postgres(self.schema.url.clone())]
     }
 }
 
@@ -65,7 +56,7 @@ pub(crate) fn options(target: Target) -> Options {
     }
 }
 
-/// The settings of an app without rate limits, and these.
+/// Returns the configuration of an app without rate limits and with these settings.
 pub(crate) fn config(folder: &Path, settings: &[(&str, &str)]) -> Config {
     let folder = folder.to_str().unwrap();
     let variables: Variables = [("APP_ENV", "testing"), ("RATE_LIMIT", "off"), ("DATA_DIR", folder)]
@@ -76,7 +67,7 @@ pub(crate) fn config(folder: &Path, settings: &[(&str, &str)]) -> Config {
     Config::from_variables(&variables).unwrap()
 }
 
-/// The tables and the standard data; gives the connection, for more.
+/// Runs the migrations and inserts the standard seed; returns the connection.
 pub(crate) fn prepare(config: &Config) -> Migrator {
     let mut migrator = Migrator::connect(&config.database).unwrap();
     migrator.up().unwrap();
@@ -91,7 +82,7 @@ pub(crate) fn app(config: &Config) -> App {
     App::new(config, &SecretString::from(SECRET), parts).unwrap()
 }
 
-/// What `Authorization` says from then on.
+/// Logs in and returns the value of the `Authorization` header.
 pub(crate) async fn log_in(app: &App, email: &str, password: &str) -> String {
     let request = Request::builder()
         .method(poem::http::Method::POST)

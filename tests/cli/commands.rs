@@ -5,7 +5,7 @@ use clap::CommandFactory;
 use crate::support::Sandbox;
 
 #[test]
-fn help_lists_every_command_with_what_it_is_for() {
+fn help_lists_every_command_with_its_description() {
     let help = Sandbox::new().run(&["--help"]).expect_success();
     for name in ["serve", "migrate", "seed", "user", "openapi", "doctor", "config"] {
         let line = help.lines().find(|line| line.trim_start().starts_with(&format!("{name} ")));
@@ -15,7 +15,7 @@ fn help_lists_every_command_with_what_it_is_for() {
 }
 
 #[test]
-fn every_command_and_every_part_of_one_has_help() {
+fn every_command_and_subcommand_has_help() {
     let sandbox = Sandbox::new();
     let cli = bucketlist::cli::Cli::command();
     let mut seen = 0;
@@ -33,13 +33,13 @@ fn every_command_and_every_part_of_one_has_help() {
 }
 
 #[test]
-fn without_a_command_it_explains_itself_and_fails() {
+fn missing_command_prints_usage_and_fails() {
     let outcome = Sandbox::new().run(&[]).expect_exit_code(2);
     assert!(outcome.err.contains("Usage: bucketlist <COMMAND>"), "{outcome:?}");
 }
 
 #[test]
-fn an_unknown_command_or_option_is_refused_by_name() {
+fn unknown_command_or_option_is_rejected() {
     let sandbox = Sandbox::new();
     for arguments in [&["launch"][..], &["serve", "--fast"], &["migrate", "sideways"], &["seed", "--users", "3"]] {
         let outcome = sandbox.run(arguments).expect_exit_code(2);
@@ -54,7 +54,7 @@ fn an_unknown_command_or_option_is_refused_by_name() {
 }
 
 #[test]
-fn the_version_is_the_packages() {
+fn version_is_the_package_version() {
     assert_eq!(
         Sandbox::new().run(&["--version"]).expect_success(),
         format!("bucketlist {}\n", env!("CARGO_PKG_VERSION"))

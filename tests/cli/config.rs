@@ -17,7 +17,7 @@ fn setting(sandbox: &Sandbox, name: &str) -> (String, bool) {
 }
 
 #[test]
-fn the_printed_example_is_the_committed_one() {
+fn printed_env_example_matches_the_committed_file() {
     let printed = Sandbox::new().run(&["config", "example"]).expect_success();
     let committed = fs::read_to_string(repository_root().join(".env.example")).unwrap();
     assert_eq!(printed, committed, "run `make env-example` and commit the result");
@@ -27,7 +27,7 @@ fn the_printed_example_is_the_committed_one() {
 }
 
 #[test]
-fn the_example_is_a_valid_env_file() {
+fn env_example_is_a_valid_env_file() {
     let sandbox = Sandbox::new();
     sandbox.write(".env", &fs::read_to_string(repository_root().join(".env.example")).unwrap());
     let _ = sandbox.run(&["migrate", "up"]).expect_exit_code(0);
@@ -36,25 +36,25 @@ fn the_example_is_a_valid_env_file() {
 }
 
 #[test]
-fn the_env_file_is_read_and_the_environment_wins() {
+fn environment_overrides_the_env_file() {
     let sandbox = Sandbox::new();
     assert_eq!(setting(&sandbox, "REQUEST_TIMEOUT"), ("30s".to_owned(), true));
     sandbox.write(".env", "REQUEST_TIMEOUT=7s\nBODY_LIMIT=2048\nMAIL_FROM=\"Ada <ada@example.com>\"\n");
     assert_eq!(setting(&sandbox, "REQUEST_TIMEOUT"), ("7s".to_owned(), false));
     assert_eq!(setting(&sandbox, "MAIL_FROM"), ("Ada <ada@example.com>".to_owned(), false));
-    let sandbox = sandbox.with("REQUEST_TIMEOUT", "9s");
+    let sandbox = sandbox.env("REQUEST_TIMEOUT", "9s");
     assert_eq!(setting(&sandbox, "REQUEST_TIMEOUT"), ("9s".to_owned(), false));
     assert_eq!(setting(&sandbox, "BODY_LIMIT"), ("2048".to_owned(), false), "what the environment does not say stays");
 }
 
 #[test]
-fn the_database_of_the_env_file_is_the_one_that_is_migrated() {
+fn migrate_uses_the_database_of_the_env_file() {
     let sandbox = Sandbox::new();
     sandbox.write(".env", "DATABASE_URL=sqlite://elsewhere/lists.db\nDATA_DIR=things\n");
     let _ = sandbox.run(&["migrate", "up"]).expect_exit_code(0);
     assert!(sandbox.exists("elsewhere/lists.db") && sandbox.exists("things") && !sandbox.exists("data"));
     // An empty value counts as not set.
-    let sandbox = sandbox.with("DATABASE_URL", "");
+    let sandbox = sandbox.env("DATABASE_URL", "");
     let _ = sandbox.run(&["migrate", "up"]).expect_exit_code(0);
     assert!(sandbox.exists("things/bucketlist.db"));
 }
@@ -112,20 +112,20 @@ fn only_the_env_file_of_the_current_directory_or_the_named_one_is_read() {
 
 #[test]
 fn a_misspelled_variable_is_reported() {
-    let sandbox = Sandbox::new().with("DATABSE_URL", "postgres://localhost/app");
+    let sandbox = Sandbox::new().env("DATABSE_URL", "postgres://localhost/app");
     let report = sandbox.run(&["doctor"]);
     assert!(report.out.contains("DATABSE_URL is ignored; did you mean DATABASE_URL?"), "{report:#?}");
 }
 
 #[test]
 fn a_duration_without_a_unit_is_rejected() {
-    let outcome = Sandbox::new().with("HEADER_TIMEOUT", "10").run(&["migrate", "status"]).expect_exit_code(1);
+    let outcome = Sandbox::new().env("HEADER_TIMEOUT", "10").run(&["migrate", "status"]).expect_exit_code(1);
     assert!(outcome.err.contains("HEADER_TIMEOUT: `10` is not a duration such as 500ms, 30s"), "{outcome:#?}");
 }
 
 #[test]
-fn mistakes_of_the_env_file_are_reported_like_those_of_the_environment() {
-    let sandbox = Sandbox::new().with("PORT", "many");
+fn env_file_errors_are_reported_like_environment_errors() {
+    let sandbox = Sandbox::new().env("PORT", "many");
     sandbox.write(".env", "BODY_LIMIT=none\nPORT=8000\n");
     let outcome = sandbox.run(&["migrate", "status"]).expect_exit_code(1);
     let expected = "error: invalid configuration\n  \

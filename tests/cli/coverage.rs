@@ -21,7 +21,7 @@ fn sandbox_with(record: &[String]) -> Sandbox {
 }
 
 #[test]
-fn a_record_of_everything_is_0_and_shown_as_a_matrix() {
+fn complete_record_exits_with_0_and_prints_a_matrix() {
     let sandbox = sandbox_with(&complete());
     let out = sandbox.run(&["openapi", "coverage", "seen"]).expect_success();
     let head = out.lines().next().unwrap();
@@ -37,7 +37,7 @@ fn a_record_of_everything_is_0_and_shown_as_a_matrix() {
 }
 
 #[test]
-fn what_was_never_seen_is_named_and_exits_with_4() {
+fn missing_responses_are_listed_and_exit_with_4() {
     let mut record = complete();
     record.retain(|line| {
         !line.starts_with("GET /v2/bucketlists 200 text/csv") && !line.starts_with("POST /v1/auth/logout 204")
@@ -50,7 +50,7 @@ fn what_was_never_seen_is_named_and_exits_with_4() {
 }
 
 #[test]
-fn a_record_that_cannot_be_used_is_refused_in_a_sentence() {
+fn unusable_record_is_rejected_with_one_error_line() {
     let mut stale = complete();
     stale.push("GET /v1/trips 200 application/json".to_owned());
     for (record, said) in [

@@ -14,8 +14,8 @@ use serde_json::json;
 use crate::support::{Sandbox, send};
 
 both_engines! {
-    fn kill_9_during_writes_loses_no_write_that_was_answered(engine: Engine) {
-        let sandbox = Sandbox::on(engine).with("APP_ENV", "testing").with("RATE_LIMIT", "off");
+    fn kill_9_loses_no_acknowledged_write(engine: Engine) {
+        let sandbox = Sandbox::on(engine).env("APP_ENV", "testing").env("RATE_LIMIT", "off");
         let mut server = sandbox.serve();
         let token = server.register("ada@example.com");
         let address = server.address;

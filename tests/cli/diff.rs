@@ -72,7 +72,7 @@ fn breaks() -> Vec<Break> {
 }
 
 #[test]
-fn what_breaks_clients_is_said_with_its_place_and_exits_with_4() {
+fn breaking_changes_are_located_and_exit_with_4() {
     for (change, said) in breaks() {
         let sandbox = sandbox_with(change);
         let outcome = sandbox.run(&["openapi", "diff", "old.json", "new.json"]).expect_exit_code(4);
@@ -83,7 +83,7 @@ fn what_breaks_clients_is_said_with_its_place_and_exits_with_4() {
 }
 
 #[test]
-fn a_change_of_many_places_is_said_once() {
+fn repeated_changes_are_reported_once() {
     let sandbox = sandbox_with(|document| {
         document["components"]["schemas"]["ErrorCode"]["description"] = json!("A code.");
     });
@@ -95,7 +95,7 @@ fn a_change_of_many_places_is_said_once() {
 }
 
 #[test]
-fn machines_read_every_difference_and_get_the_same_exit_code() {
+fn json_output_lists_every_change_with_the_same_exit_code() {
     let (change, _) = breaks()[1];
     let sandbox = sandbox_with(change);
     let outcome = sandbox.run(&["openapi", "diff", "old.json", "new.json", "--format", "json"]).expect_exit_code(4);
@@ -113,7 +113,7 @@ fn machines_read_every_difference_and_get_the_same_exit_code() {
 }
 
 #[test]
-fn the_changelog_gets_its_sections() {
+fn changelog_output_has_sections() {
     let sandbox = sandbox_with(|document| {
         document["components"]["schemas"]["Bucketlist"]["properties"]["colour"] = json!({"type": "string"});
         document["paths"]["/bucketlists"]["get"]["summary"] = json!("List.");
@@ -132,7 +132,7 @@ fn the_changelog_gets_its_sections() {
 }
 
 #[test]
-fn what_only_adds_is_no_failure() {
+fn additions_exit_with_0() {
     let sandbox = sandbox_with(|document| {
         document["components"]["schemas"]["Bucketlist"]["properties"]["colour"] = json!({"type": "string"});
     });
@@ -141,7 +141,7 @@ fn what_only_adds_is_no_failure() {
 }
 
 #[test]
-fn the_documents_do_not_differ_from_themselves() {
+fn documents_do_not_differ_from_themselves() {
     for document in [v1::document::document(), v2::document::document()] {
         assert_eq!(openapi_model::diff(document, document), []);
     }
@@ -157,7 +157,7 @@ fn the_documents_do_not_differ_from_themselves() {
 
 /// Every kind of file that is no OpenAPI 3.0 document, with what is said of it.
 #[test]
-fn files_that_cannot_be_used_are_refused_in_a_sentence() {
+fn unusable_files_are_rejected_with_one_error_line() {
     let sandbox = Sandbox::new();
     let good = committed().to_string();
     sandbox.write("good.json", &good);
@@ -204,7 +204,7 @@ fn files_that_cannot_be_used_are_refused_in_a_sentence() {
 
 /// Well-formed where it must be, nonsense everywhere else: nothing to say, and no panic.
 #[test]
-fn documents_of_nonsense_are_compared_all_the_same() {
+fn unusual_documents_are_compared() {
     let nonsense = r#"{"openapi": "3.0.3", "info": {}, "servers": 1, "security": {}, "x-webhooks": [],
         "paths": {"/a/{": 5, "/b}": {"parameters": [7], "get": [], "put": {"parameters": {}, "responses": [], "security": [3]},
         "post": {"requestBody": {"content": {"": {"schema": {"type": ["x"], "allOf": 3, "items": [], "required": [1], "enum": 2}}}}}}},
@@ -222,7 +222,7 @@ fn documents_of_nonsense_are_compared_all_the_same() {
 }
 
 #[test]
-fn lint_says_what_breaks_the_house_rules() {
+fn lint_reports_rule_violations() {
     let sandbox = sandbox_with(|document| {
         document["paths"]["/bucketlists"]["post"]["operationId"] = json!("listBucketlists");
         document["paths"]["/bucketlists"]["get"]["summary"] = json!("");
@@ -247,7 +247,7 @@ fn sandbox_with_release(change: impl FnOnce(&mut Value)) -> Sandbox {
 }
 
 #[test]
-fn a_check_is_red_when_a_committed_document_breaks_the_release() {
+fn check_fails_when_a_document_breaks_the_release() {
     let sandbox = sandbox_with_release(|released| {
         released["components"]["schemas"]["Bucketlist"]["properties"]["colour"] = json!({"type": "string"});
         released["paths"]["/bucketlists"]["get"]["summary"] = json!("List.");
@@ -263,7 +263,7 @@ fn a_check_is_red_when_a_committed_document_breaks_the_release() {
 }
 
 #[test]
-fn a_check_is_green_when_the_contract_has_grown_since_the_release() {
+fn check_succeeds_when_the_contract_was_extended() {
     let sandbox = sandbox_with_release(|released| {
         released["paths"].as_object_mut().unwrap().shift_remove("/bucketlists/{bucketlist_id}").unwrap();
     });
@@ -274,7 +274,7 @@ fn a_check_is_green_when_the_contract_has_grown_since_the_release() {
 }
 
 #[test]
-fn a_check_knows_releases_that_are_gone_or_broken() {
+fn check_reports_missing_or_unreadable_releases() {
     let sandbox = sandbox_with_release(|_| {});
     sandbox.write("openapi/released/v0.json", &committed().to_string());
     let outcome = sandbox.run(&["openapi", "check"]).expect_exit_code(4);
@@ -286,7 +286,7 @@ fn a_check_knows_releases_that_are_gone_or_broken() {
 }
 
 #[test]
-fn the_first_version_has_been_released_and_is_kept() {
+fn v1_release_is_committed() {
     let folder = repository_root().join("openapi");
     let of = |name: &str| folder.join(name).to_str().unwrap().to_owned();
     let out = Sandbox::new().run(&["openapi", "diff", &of("released/v1.json"), &of("v1.json")]).expect_success();
@@ -295,7 +295,7 @@ fn the_first_version_has_been_released_and_is_kept() {
 
 /// The page is the policy, and the code does what it says: the same rules, classes and words.
 #[test]
-fn the_published_policy_is_the_one_that_is_applied() {
+fn published_policy_matches_the_applied_rules() {
     let page = fs::read_to_string(repository_root().join("docs/compatibility.md")).unwrap();
     let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| ") && line.ends_with("` |")).collect();
     let rules: Vec<String> = openapi_model::RULES

@@ -26,8 +26,8 @@ fn free_port() -> String {
 }
 
 #[test]
-fn a_fresh_folder_is_well_and_stays_as_it_is() {
-    let sandbox = Sandbox::new().with("PORT", free_port());
+fn empty_folder_is_healthy_and_stays_unchanged() {
+    let sandbox = Sandbox::new().env("PORT", free_port());
     let (code, report) = report(&sandbox);
     assert_eq!(code, 0, "{report:#}");
     for check in report["checks"].as_array().unwrap() {
@@ -37,8 +37,8 @@ fn a_fresh_folder_is_well_and_stays_as_it_is() {
 }
 
 both_engines! {
-    fn the_state_of_the_migrations_is_told(engine: Engine) {
-        let sandbox = Sandbox::on(engine).with("PORT", free_port());
+    fn migration_state_is_reported(engine: Engine) {
+        let sandbox = Sandbox::on(engine).env("PORT", free_port());
         let _ = sandbox.run(&["migrate", "up"]).expect_exit_code(0);
         let (code, current) = report(&sandbox);
         assert_eq!((code, check(&current, "migrations").0.as_str()), (0, "ok"), "{current:#}");
@@ -70,8 +70,8 @@ both_engines! {
 }
 
 #[test]
-fn the_text_says_the_same_and_marks_what_is_set() {
-    let sandbox = Sandbox::new().with("PORT", free_port()).with("BODY_LIMIT", "2048");
+fn text_output_matches_json_and_marks_set_variables() {
+    let sandbox = Sandbox::new().env("PORT", free_port()).env("BODY_LIMIT", "2048");
     let text = sandbox.run(&["doctor"]).expect_exit_code(0).out;
     assert!(text.starts_with(&format!("BucketList API {} (", env!("CARGO_PKG_VERSION"))), "{text}");
     assert!(text.lines().any(|line| line.starts_with("  * BODY_LIMIT ") && line.ends_with(" 2048")), "{text}");
@@ -80,12 +80,12 @@ fn the_text_says_the_same_and_marks_what_is_set() {
 }
 
 #[test]
-fn what_is_spoken_to_over_a_network_is_to_be_spoken_to_safely() {
+fn unencrypted_remote_connections_are_warned_about() {
     let said = |database: &str, mail: &str| {
         let sandbox =
-            Sandbox::new().with("APP_ENV", "staging").with("JWT_SECRET", STRONG_SECRET).with("PORT", free_port());
+            Sandbox::new().env("APP_ENV", "staging").env("JWT_SECRET", STRONG_SECRET).env("PORT", free_port());
         let sandbox =
-            sandbox.with("DATABASE_URL", database).with("SMTP_URL", mail).with("DATABASE_ACQUIRE_TIMEOUT", "1ms");
+            sandbox.env("DATABASE_URL", database).env("SMTP_URL", mail).env("DATABASE_ACQUIRE_TIMEOUT", "1ms");
         let report = report(&sandbox).1;
         let checks = report["checks"].as_array().unwrap();
         let has = |name: &str| checks.iter().any(|check| check["name"] == name && check["verdict"] == "warn");
@@ -106,12 +106,12 @@ fn what_is_spoken_to_over_a_network_is_to_be_spoken_to_safely() {
 }
 
 #[test]
-fn secrets_are_redacted_in_both_forms() {
+fn secrets_are_redacted_in_text_and_json() {
     let sandbox = Sandbox::new()
-        .with("JWT_SECRET", STRONG_SECRET)
-        .with("JWT_PREVIOUS_SECRETS", format!("{STRONG_SECRET}-older"))
-        .with("SMTP_URL", "smtp://ada:hunter2hunter2@127.0.0.1:1")
-        .with("DATABASE_URL", "postgres://ada:hunter2hunter2@127.0.0.1:1/lists");
+        .env("JWT_SECRET", STRONG_SECRET)
+        .env("JWT_PREVIOUS_SECRETS", format!("{STRONG_SECRET}-older"))
+        .env("SMTP_URL", "smtp://ada:hunter2hunter2@127.0.0.1:1")
+        .env("DATABASE_URL", "postgres://ada:hunter2hunter2@127.0.0.1:1/lists");
     for arguments in [&["doctor"][..], &["doctor", "--format", "json"]] {
         let outcome = sandbox.run(arguments).expect_exit_code(1);
         let all = format!("{}{}", outcome.out, outcome.err);
@@ -121,8 +121,8 @@ fn secrets_are_redacted_in_both_forms() {
 }
 
 #[test]
-fn what_is_wrong_is_told_with_its_remedy_and_exits_1() {
-    let sandbox = Sandbox::new().with("DATABASE_URL", "postgres://ada@127.0.0.1:1/lists").with("PORT", free_port());
+fn problems_are_reported_with_a_remedy_and_exit_with_1() {
+    let sandbox = Sandbox::new().env("DATABASE_URL", "postgres://ada@127.0.0.1:1/lists").env("PORT", free_port());
     let (code, unreachable) = report(&sandbox);
     let (verdict, detail) = check(&unreachable, "database");
     assert_eq!((code, verdict.as_str()), (1, "fail"));
@@ -132,7 +132,7 @@ fn what_is_wrong_is_told_with_its_remedy_and_exits_1() {
     );
 
     for folder in ["file", "file/below"] {
-        let sandbox = Sandbox::new().with("DATA_DIR", folder).with("PORT", free_port());
+        let sandbox = Sandbox::new().env("DATA_DIR", folder).env("PORT", free_port());
         sandbox.write("file", "");
         let (code, blocked) = report(&sandbox);
         let (verdict, detail) = check(&blocked, "data folder");
@@ -140,15 +140,15 @@ fn what_is_wrong_is_told_with_its_remedy_and_exits_1() {
         assert!(detail.contains("set DATA_DIR to another folder"), "{detail}");
     }
 
-    let sandbox = Sandbox::new().with("DATABASE_URL", "sqlite://notes.txt").with("PORT", free_port());
+    let sandbox = Sandbox::new().env("DATABASE_URL", "sqlite://notes.txt").env("PORT", free_port());
     sandbox.write("notes.txt", &"these are notes and no database ".repeat(8));
     let (code, no_database) = report(&sandbox);
     assert_eq!((code, check(&no_database, "database").0.as_str()), (1, "fail"));
 }
 
 #[test]
-fn mistakes_of_the_settings_are_told_one_by_one() {
-    let sandbox = Sandbox::new().with("PORT", "many").with("JWT_SECRET", "short").with("RATE_LIMIT", "sometimes");
+fn each_invalid_setting_is_reported() {
+    let sandbox = Sandbox::new().env("PORT", "many").env("JWT_SECRET", "short").env("RATE_LIMIT", "sometimes");
     let (code, report) = report(&sandbox);
     assert_eq!(code, 1);
     for name in ["PORT", "JWT_SECRET", "RATE_LIMIT"] {
@@ -158,20 +158,20 @@ fn mistakes_of_the_settings_are_told_one_by_one() {
 }
 
 #[test]
-fn a_taken_port_is_a_warning() {
+fn port_in_use_is_a_warning() {
     let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let sandbox = Sandbox::new().with("PORT", taken.local_addr().unwrap().port().to_string());
+    let sandbox = Sandbox::new().env("PORT", taken.local_addr().unwrap().port().to_string());
     let (code, report) = report(&sandbox);
     assert_eq!((code, check(&report, "port").0.as_str()), (0, "warn"), "it may be our own server");
 }
 
 #[test]
-fn production_is_warned_about_what_it_lacks() {
+fn missing_production_settings_are_warned_about() {
     let sandbox = Sandbox::new()
-        .with("APP_ENV", "production")
-        .with("JWT_SECRET", STRONG_SECRET)
-        .with("RATE_LIMIT", "off")
-        .with("PORT", free_port());
+        .env("APP_ENV", "production")
+        .env("JWT_SECRET", STRONG_SECRET)
+        .env("RATE_LIMIT", "off")
+        .env("PORT", free_port());
     let (code, report) = report(&sandbox);
     assert_eq!(code, 0);
     assert_eq!(check(&report, "mail").0, "warn");

@@ -37,12 +37,12 @@ fn put(sandbox: &Sandbox, (certificate, key): &(String, String)) {
 /// Serves over HTTPS, with a certificate that clients are given to trust.
 fn sandbox() -> (Sandbox, String) {
     let sandbox = Sandbox::new()
-        .with("APP_ENV", "testing")
-        .with("RATE_LIMIT", "off")
-        .with("LOG_LEVEL", "info")
-        .with("PUBLIC_URL", "https://localhost")
-        .with("TLS_CERT", "cert.pem")
-        .with("TLS_KEY", "key.pem");
+        .env("APP_ENV", "testing")
+        .env("RATE_LIMIT", "off")
+        .env("LOG_LEVEL", "info")
+        .env("PUBLIC_URL", "https://localhost")
+        .env("TLS_CERT", "cert.pem")
+        .env("TLS_KEY", "key.pem");
     let pair = pair(2020, 2090);
     put(&sandbox, &pair);
     (sandbox, pair.0)
@@ -89,7 +89,7 @@ fn redirect_address(server: &TestServer) -> SocketAddr {
 }
 
 #[test]
-fn tls_1_2_and_1_3_are_spoken_and_http_2_is_preferred() {
+fn tls_1_2_and_1_3_are_supported_and_http_2_is_preferred() {
     let (sandbox, trusted) = sandbox();
     let server = sandbox.serve();
     assert!(server.greeting.contains(&format!("  API       https://{}/v1\n", server.address)), "{}", server.greeting);
@@ -118,9 +118,9 @@ fn tls_1_2_and_1_3_are_spoken_and_http_2_is_preferred() {
 }
 
 #[test]
-fn requests_of_http_2_share_a_connection() {
+fn http_2_requests_share_a_connection() {
     let (sandbox, trusted) = sandbox();
-    let sandbox = sandbox.with("SHUTDOWN_DELAY", "0s").with("SHUTDOWN_TIMEOUT", "10m");
+    let sandbox = sandbox.env("SHUTDOWN_DELAY", "0s").env("SHUTDOWN_TIMEOUT", "10m");
     let mut server = sandbox.serve();
     let (address, config) = (server.address, config(&trusted, &[&TLS13], &["h2"]));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -158,9 +158,9 @@ fn requests_of_http_2_share_a_connection() {
 }
 
 #[test]
-fn a_new_certificate_is_taken_over_and_a_broken_one_is_not() {
+fn certificate_is_reloaded_unless_it_is_invalid() {
     let (sandbox, first) = sandbox();
-    let sandbox = sandbox.with("TLS_CHECK_INTERVAL", "10ms");
+    let sandbox = sandbox.env("TLS_CHECK_INTERVAL", "10ms");
     let server = sandbox.serve();
     let first = config(&first, &[&TLS13], &[]);
     let mut kept = shake(server.address, &first).unwrap();
@@ -197,9 +197,9 @@ fn a_new_certificate_is_taken_over_and_a_broken_one_is_not() {
 }
 
 #[test]
-fn pages_lead_to_https_at_the_public_name_only_and_operations_do_not() {
+fn only_pages_redirect_to_https_and_only_at_the_public_host() {
     let (sandbox, _) = sandbox();
-    let sandbox = sandbox.with("HTTP_REDIRECT_PORT", "0").with("HEADER_TIMEOUT", "150ms");
+    let sandbox = sandbox.env("HTTP_REDIRECT_PORT", "0").env("HEADER_TIMEOUT", "150ms");
     let server = sandbox.serve();
     let address = redirect_address(&server);
     let asked = |head: &str| {
@@ -239,9 +239,9 @@ fn pages_lead_to_https_at_the_public_name_only_and_operations_do_not() {
 }
 
 #[test]
-fn whoever_does_not_shake_hands_is_let_go() {
+fn stalled_handshake_is_closed() {
     let (sandbox, trusted) = sandbox();
-    let sandbox = sandbox.with("HEADER_TIMEOUT", "150ms");
+    let sandbox = sandbox.env("HEADER_TIMEOUT", "150ms");
     let server = sandbox.serve();
     for bytes in [&b""[..], b"\x16\x03\x01"] {
         let mut stream = connect(server.address).unwrap();
@@ -256,9 +256,9 @@ fn whoever_does_not_shake_hands_is_let_go() {
 }
 
 #[test]
-fn files_that_cannot_be_used_keep_it_from_starting() {
+fn unusable_certificate_files_prevent_startup() {
     let (sandbox, _) = sandbox();
-    let sandbox = sandbox.with("PORT", "0");
+    let sandbox = sandbox.env("PORT", "0");
     sandbox.write("key.pem", &pair(2020, 2090).1);
     let sentence = sandbox.run(&["serve"]).expect_error();
     let expected = "the private key in key.pem does not match the certificate in cert.pem\n\
@@ -272,7 +272,7 @@ fn files_that_cannot_be_used_keep_it_from_starting() {
 }
 
 #[test]
-fn settings_that_do_not_fit_together_are_told() {
+fn conflicting_settings_are_reported() {
     for (variables, sentence) in [
         (&[("TLS_CERT", "cert.pem")][..], "TLS_KEY: must be set if TLS_CERT is set"),
         (&[("TLS_KEY", "key.pem")], "TLS_CERT: must be set if TLS_KEY is set"),
@@ -291,7 +291,7 @@ fn settings_that_do_not_fit_together_are_told() {
             "SECURITY_CONTACT: `security@example.com` is not a URI that starts with mailto: or https: or tel:",
         ),
     ] {
-        let sandbox = variables.iter().fold(Sandbox::new(), |sandbox, (name, value)| sandbox.with(name, value));
+        let sandbox = variables.iter().fold(Sandbox::new(), |sandbox, (name, value)| sandbox.env(name, value));
         let outcome = sandbox.run(&["serve"]).expect_exit_code(1);
         assert_eq!(
             outcome.err,
@@ -303,7 +303,7 @@ fn settings_that_do_not_fit_together_are_told() {
 }
 
 #[test]
-fn doctor_looks_at_the_certificate() {
+fn doctor_checks_the_certificate() {
     let check = |sandbox: &Sandbox| {
         let report = sandbox.run(&["doctor", "--format", "json"]);
         let report: serde_json::Value = serde_json::from_str(&report.out).unwrap_or_else(|_| panic!("{report:?}"));
@@ -312,7 +312,7 @@ fn doctor_looks_at_the_certificate() {
         (check["verdict"].as_str().unwrap().to_owned(), check["detail"].as_str().unwrap().to_owned())
     };
     let (sandbox, _) = sandbox();
-    let sandbox = sandbox.with("PORT", "0");
+    let sandbox = sandbox.env("PORT", "0");
     let (verdict, detail) = check(&sandbox);
     assert_eq!((verdict.as_str(), detail.as_str()), ("ok", "the certificate is valid until 2090-01-01"));
     for ((from, until), verdict, detail) in [
@@ -326,23 +326,23 @@ fn doctor_looks_at_the_certificate() {
     let (verdict, detail) = check(&sandbox);
     assert_eq!((verdict.as_str(), detail.contains("does not match")), ("fail", true), "{detail}");
     put(&sandbox, &pair(2020, 2090));
-    let sandbox = sandbox.with("PUBLIC_URL", "https://api.example.com");
+    let sandbox = sandbox.env("PUBLIC_URL", "https://api.example.com");
     let (verdict, detail) = check(&sandbox);
     assert_eq!(verdict, "warn");
     assert!(detail.contains("is not valid for api.example.com"), "{detail}");
 }
 
 #[test]
-fn whom_to_tell_about_a_hole_is_said_where_somebody_is_named() {
+fn security_txt_is_served_when_a_contact_is_configured() {
     let path = "/.well-known/security.txt";
-    let sandbox = Sandbox::new().with("APP_ENV", "testing");
+    let sandbox = Sandbox::new().env("APP_ENV", "testing");
     let server = sandbox.serve();
     server.get(path, None).expect(404);
     server.stop();
     let sandbox = sandbox
-        .with("SECURITY_CONTACT", "mailto:security@example.com")
-        .with("SECURITY_POLICY", "https://example.com/security")
-        .with("PUBLIC_URL", "https://api.example.com");
+        .env("SECURITY_CONTACT", "mailto:security@example.com")
+        .env("SECURITY_POLICY", "https://example.com/security")
+        .env("PUBLIC_URL", "https://api.example.com");
     let server = sandbox.serve();
     let response = server.get(path, None).expect(200);
     assert!(response.head.contains("content-type: text/plain; charset=utf-8"), "{response:?}");

@@ -84,7 +84,7 @@ fn stranger(response: &'static str) -> String {
 }
 
 #[test]
-fn what_is_no_incident_is_refused_in_a_sentence() {
+fn invalid_incident_is_rejected_with_one_error_line() {
     let sandbox = Sandbox::new();
     let good = record(7, "GET", "/v2/users/me", &[], &Value::Null);
     write(&sandbox, "good.json", &good);
@@ -117,7 +117,7 @@ fn what_is_no_incident_is_refused_in_a_sentence() {
 }
 
 #[test]
-fn a_body_that_no_collection_can_hold_is_written_beside_it() {
+fn binary_body_is_written_to_a_separate_file() {
     let sandbox = Sandbox::new();
     let mut binary = record(7, "POST", "/v2/bucketlists", &[], &Value::Null);
     binary.request.body = Bytes(b"\xff\x00".to_vec());
@@ -141,8 +141,8 @@ fn a_body_that_no_collection_can_hold_is_written_beside_it() {
 }
 
 #[test]
-fn a_server_that_is_gone_or_not_ours_is_named() {
-    let sandbox = Sandbox::new().with("REPLAY_PASSWORD", PASSWORD);
+fn unreachable_or_foreign_server_is_reported() {
+    let sandbox = Sandbox::new().env("REPLAY_PASSWORD", PASSWORD);
     write(&sandbox, "incident.json", &record(7, "GET", "/v2/users/me", &[], &Value::Null));
     let replay = |url: &str, more: &[&str]| {
         let arguments = ["incidents", "replay", "incident.json", "--against", url];
@@ -177,8 +177,8 @@ fn a_server_that_is_gone_or_not_ours_is_named() {
 }
 
 both_engines! {
-    fn a_failure_is_reproduced_found_fixed_and_kept_so(engine: Engine) {
-        let sandbox = Sandbox::on(engine).with("APP_ENV", "testing").with("RATE_LIMIT", "off");
+    fn incident_can_be_replayed_bisected_and_verified(engine: Engine) {
+        let sandbox = Sandbox::on(engine).env("APP_ENV", "testing").env("RATE_LIMIT", "off");
         let server = sandbox.serve();
         let failure = failure(&server);
         // The list 7 and the item 42 are not there: they are made for the replay.
@@ -235,11 +235,11 @@ both_engines! {
         server.stop();
     }
 
-    fn a_flow_is_about_what_it_has_made(engine: Engine) {
+    fn replayed_flow_uses_the_ids_it_created(engine: Engine) {
         let sandbox = Sandbox::on(engine)
-            .with("APP_ENV", "testing")
-            .with("RATE_LIMIT", "off")
-            .with("REPLAY_PASSWORD", PASSWORD);
+            .env("APP_ENV", "testing")
+            .env("RATE_LIMIT", "off")
+            .env("REPLAY_PASSWORD", PASSWORD);
         let server = sandbox.serve();
         let failure = failure(&server);
         let token = server.register("ada@example.com");
@@ -292,14 +292,14 @@ both_engines! {
         write(&sandbox, "7.json", &Record { principal: Some(principal), ..missing });
         let sentence = sandbox.run(&["incidents", "replay", "7.json", "--against", &url]).expect_error();
         assert!(sentence.contains("name the account that stands for them with --as-admin"), "{sentence}");
-        let sandbox = sandbox.with("REPLAY_PASSWORD", "wrong-password-1");
+        let sandbox = sandbox.env("REPLAY_PASSWORD", "wrong-password-1");
         let sentence = sandbox.run(&["incidents", "replay", "5.json", "--against", &url, "--as", "ada@example.com"]).expect_error();
         assert!(sentence.ends_with("does not let ada@example.com log in: 401 INVALID_CREDENTIALS"), "{sentence}");
         server.stop();
     }
 
-    fn what_the_server_has_kept_is_named_by_number_or_request(engine: Engine) {
-        let sandbox = Sandbox::on(engine).with("APP_ENV", "testing").with("RATE_LIMIT", "off");
+    fn stored_incident_is_selected_by_id_or_request_id(engine: Engine) {
+        let sandbox = Sandbox::on(engine).env("APP_ENV", "testing").env("RATE_LIMIT", "off");
         let server = sandbox.serve();
         let failure = failure(&server);
         let request_id = failure["request_id"].as_str().unwrap().to_owned();

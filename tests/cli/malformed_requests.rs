@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::support::{Sandbox, TestResponse, TestServer, connect};
 
 fn sandbox() -> Sandbox {
-    Sandbox::new().with("APP_ENV", "testing").with("RATE_LIMIT", "off").with("LOG_LEVEL", "info")
+    Sandbox::new().env("APP_ENV", "testing").env("RATE_LIMIT", "off").env("LOG_LEVEL", "info")
 }
 
 /// Sends bytes, and reads until the server closes the connection.
@@ -61,7 +61,7 @@ fn is_refused(response: &TestResponse, status: u16, code: &str) {
 }
 
 #[test]
-fn an_answer_of_ours_is_sent_however_long_its_head_is() {
+fn response_with_a_long_head_is_sent() {
     let sandbox = sandbox();
     let server = sandbox.serve();
     // The successor of a deprecated operation is a link with the path in it.
@@ -73,7 +73,7 @@ fn an_answer_of_ours_is_sent_however_long_its_head_is() {
 }
 
 #[test]
-fn what_has_two_readings_is_refused() {
+fn ambiguous_request_is_rejected() {
     let sandbox = sandbox();
     let server = sandbox.serve();
     let get = "GET /v2/users/me HTTP/1.1\r\nHost: x\r\n";
@@ -137,7 +137,7 @@ fn what_has_two_readings_is_refused() {
 }
 
 #[test]
-fn a_refusal_takes_its_turn_and_has_the_shape_of_its_version() {
+fn error_response_keeps_pipeline_order_and_version_format() {
     let sandbox = sandbox();
     let server = sandbox.serve();
     let bad = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: x\r\nX: a\0\r\n\r\n");
@@ -165,7 +165,7 @@ fn a_refusal_takes_its_turn_and_has_the_shape_of_its_version() {
 }
 
 #[test]
-fn too_much_of_a_head_is_refused_where_it_is_met() {
+fn oversized_head_is_rejected() {
     let sandbox = sandbox();
     let server = sandbox.serve();
     let get =
@@ -185,8 +185,8 @@ fn too_much_of_a_head_is_refused_where_it_is_met() {
 }
 
 #[test]
-fn a_body_that_is_too_large_is_answered_before_it_has_been_sent() {
-    let sandbox = sandbox().with("BODY_LIMIT", "2048");
+fn oversized_body_is_rejected_before_it_is_sent() {
+    let sandbox = sandbox().env("BODY_LIMIT", "2048");
     let server = sandbox.serve();
     let token = server.register("ada@example.com");
     let body = vec![b' '; 900_000];
@@ -203,7 +203,7 @@ fn a_body_that_is_too_large_is_answered_before_it_has_been_sent() {
 }
 
 #[test]
-fn what_is_unusual_and_right_is_served() {
+fn unusual_valid_requests_are_served() {
     let sandbox = sandbox();
     let server = sandbox.serve();
     let login = json!({"email": "nobody@example.com", "password": "harbour-lantern-42"}).to_string();
@@ -254,8 +254,8 @@ fn what_is_unusual_and_right_is_served() {
 }
 
 #[test]
-fn a_head_that_does_not_arrive_is_refused_in_time() {
-    let sandbox = sandbox().with("HEADER_TIMEOUT", "150ms").with("LOG_LEVEL", "debug");
+fn incomplete_head_times_out() {
+    let sandbox = sandbox().env("HEADER_TIMEOUT", "150ms").env("LOG_LEVEL", "debug");
     let server = sandbox.serve();
     for half in ["GET /v2/users/me HTTP/1.1\r\nHost: x\r\nX-Half: ", "GET ", "P"] {
         is_refused(&exchange(&server, half.as_bytes()), 408, "REQUEST_TIMEOUT");
@@ -271,8 +271,8 @@ fn a_head_that_does_not_arrive_is_refused_in_time() {
 }
 
 #[test]
-fn a_connection_without_a_request_ends() {
-    let sandbox = sandbox().with("IDLE_TIMEOUT", "150ms").with("SEND_TIMEOUT", "150ms");
+fn idle_connection_is_closed() {
+    let sandbox = sandbox().env("IDLE_TIMEOUT", "150ms").env("SEND_TIMEOUT", "150ms");
     let server = sandbox.serve();
     // One that never says anything, one that has had its response, and one that speaks HTTP/2 and asks nothing.
     let mut silent = connect(server.address).unwrap();
@@ -291,8 +291,8 @@ fn a_connection_without_a_request_ends() {
 }
 
 #[test]
-fn whoever_takes_nothing_of_its_answers_is_cut() {
-    let sandbox = sandbox().with("SEND_TIMEOUT", "150ms");
+fn client_that_reads_nothing_is_disconnected() {
+    let sandbox = sandbox().env("SEND_TIMEOUT", "150ms");
     let server = sandbox.serve();
     let mut stream = connect(server.address).unwrap();
     stream.set_write_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
@@ -311,8 +311,8 @@ fn whoever_takes_nothing_of_its_answers_is_cut() {
 }
 
 #[test]
-fn when_there_is_no_place_left_those_who_only_wait_make_room() {
-    let sandbox = sandbox().with("MAX_CONNECTIONS", "2");
+fn idle_connections_are_closed_at_the_connection_limit() {
+    let sandbox = sandbox().env("MAX_CONNECTIONS", "2");
     let server = sandbox.serve();
     let mut waiting: Vec<_> = (0..2).map(|_| BufReader::new(connect(server.address).unwrap())).collect();
     for stream in &mut waiting {

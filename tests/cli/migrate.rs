@@ -17,7 +17,7 @@ fn lines(word: &str, names: &[String]) -> String {
 }
 
 both_engines! {
-    fn a_database_is_migrated_up_redone_and_down_again(engine: Engine) {
+    fn database_can_be_migrated_up_redone_and_down(engine: Engine) {
         let sandbox = Sandbox::on(engine);
         let names = names();
         let (newest, older) = names.split_last().unwrap();
@@ -44,7 +44,7 @@ both_engines! {
         assert_eq!(sandbox.run(&["migrate", "status"]).expect_success(), lines("applied ", &names));
     }
 
-    fn a_newer_database_is_shown_and_not_touched(engine: Engine) {
+    fn newer_database_is_reported_and_left_unchanged(engine: Engine) {
         let sandbox = Sandbox::on(engine);
         sandbox.run(&["migrate", "up"]).expect_success();
         sandbox.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('20991231235959')");

@@ -23,7 +23,7 @@ fn a_closed_pipe_is_not_an_error() {
 }
 
 #[test]
-fn the_printed_documents_are_the_committed_ones() {
+fn printed_documents_match_the_committed_files() {
     let sandbox = Sandbox::new();
     assert_eq!(sandbox.run(&["openapi", "print"]).expect_success(), committed("v1.json"), "run `make openapi`");
     for contract in ["v1", "v2"] {
@@ -40,7 +40,7 @@ fn the_printed_documents_are_the_committed_ones() {
 
 /// docs/clients.md: for generators that know one media type.
 #[test]
-fn json_alone_is_what_is_printed_when_asked_for() {
+fn json_format_prints_only_json() {
     let sandbox = Sandbox::new();
     // v1 has nothing else.
     assert_eq!(sandbox.run(&["openapi", "print", "--json-only"]).expect_success(), committed("v1.json"));
@@ -56,15 +56,15 @@ fn json_alone_is_what_is_printed_when_asked_for() {
 }
 
 #[test]
-fn the_served_documents_are_the_committed_ones() {
-    let server = Sandbox::new().with("APP_ENV", "testing").serve();
+fn served_documents_match_the_committed_files() {
+    let server = Sandbox::new().env("APP_ENV", "testing").serve();
     for name in NAMES {
         assert_eq!(server.get(&format!("/openapi/{name}"), None).expect(200).body, committed(name));
     }
 }
 
 #[test]
-fn a_check_is_0_when_the_documents_are_fresh_and_4_when_they_are_not() {
+fn check_exits_with_0_when_documents_are_current_and_4_when_stale() {
     let sandbox = Sandbox::new();
     let folder = repository_root().join("openapi");
     let fresh = sandbox.run(&["openapi", "check", "--folder", folder.to_str().unwrap()]).expect_success();
@@ -96,7 +96,7 @@ fn a_check_is_0_when_the_documents_are_fresh_and_4_when_they_are_not() {
 }
 
 #[test]
-fn documents_that_cannot_be_written_are_refused_in_a_sentence() {
+fn unwritable_folder_is_rejected_with_one_error_line() {
     let sandbox = Sandbox::new();
     sandbox.write("file", "");
     let sentence = sandbox.run(&["openapi", "write", "--folder", "file/below"]).expect_error();
@@ -104,8 +104,8 @@ fn documents_that_cannot_be_written_are_refused_in_a_sentence() {
 }
 
 #[test]
-fn documents_need_no_configuration() {
-    let sandbox = Sandbox::new().with("PORT", "nonsense").with("DATABASE_URL", "mysql://x");
+fn openapi_needs_no_configuration() {
+    let sandbox = Sandbox::new().env("PORT", "nonsense").env("DATABASE_URL", "mysql://x");
     assert_eq!(sandbox.run(&["openapi", "print"]).expect_success(), committed("v1.json"));
     assert!(!sandbox.exists("data"));
 }

@@ -40,7 +40,7 @@ fn check(operation: &Operation, response: &Value) -> Vec<String> {
 }
 
 #[test]
-fn a_check_is_0_when_the_collection_is_fresh_and_4_when_it_is_not() {
+fn check_exits_with_0_when_the_collection_is_current_and_4_when_stale() {
     let sandbox = Sandbox::new();
     let folder = repository_root().join("postman");
     let fresh = sandbox.run(&["postman", "check", "--folder", folder.to_str().unwrap()]).expect_success();
@@ -66,7 +66,7 @@ fn a_check_is_0_when_the_collection_is_fresh_and_4_when_it_is_not() {
 }
 
 #[test]
-fn a_collection_that_cannot_be_written_is_refused_in_a_sentence() {
+fn unwritable_collection_is_rejected_with_one_error_line() {
     let sandbox = Sandbox::new();
     sandbox.write("file", "");
     let sentence = sandbox.run(&["postman", "write", "--folder", "file/below"]).expect_error();
@@ -74,15 +74,15 @@ fn a_collection_that_cannot_be_written_is_refused_in_a_sentence() {
 }
 
 #[test]
-fn the_collection_needs_no_configuration() {
-    let sandbox = Sandbox::new().with("PORT", "nonsense").with("DATABASE_URL", "mysql://x");
+fn postman_needs_no_configuration() {
+    let sandbox = Sandbox::new().env("PORT", "nonsense").env("DATABASE_URL", "mysql://x");
     sandbox.run(&["postman", "write"]).expect_success();
     assert_eq!(sandbox.read("postman/collection.json"), committed("collection.json"));
     assert!(!sandbox.exists("data"));
 }
 
 #[test]
-fn every_operation_is_in_the_collection_with_every_answer_it_can_give() {
+fn collection_contains_every_operation_and_response() {
     let collection = collection();
     for (index, contract) in [v1::contract(), v2::contract()].into_iter().enumerate() {
         let version = &collection["item"][index];
@@ -114,7 +114,7 @@ fn every_operation_is_in_the_collection_with_every_answer_it_can_give() {
 }
 
 #[test]
-fn nothing_in_the_collection_is_made_up_and_no_environment_has_a_secret() {
+fn collection_matches_the_document_and_environments_have_no_secrets() {
     let text = committed("collection.json");
     for word in ["lorem", "<string>", "<integer>", "<uuid>", "localhost:8000/v1"] {
         assert!(!text.to_lowercase().contains(word), "{word}");
@@ -130,8 +130,8 @@ fn nothing_in_the_collection_is_made_up_and_no_environment_has_a_secret() {
 }
 
 #[test]
-fn the_server_hands_out_the_collection_and_an_environment_for_itself() {
-    let server = Sandbox::new().with("APP_ENV", "testing").with("PUBLIC_URL", "http://api.example.test:81").serve();
+fn server_serves_the_collection_and_its_environment() {
+    let server = Sandbox::new().env("APP_ENV", "testing").env("PUBLIC_URL", "http://api.example.test:81").serve();
     let response = server.get("/postman/collection.json", None).expect(200);
     assert_eq!(response.body, committed("collection.json"));
     let environment = server.get("/postman/environment.json", None).expect(200).json();

@@ -31,7 +31,7 @@ fn body(response: &str) -> &str {
 }
 
 #[test]
-fn whom_a_request_is_for_is_decided_by_its_path_alone() {
+fn routing_depends_only_on_the_path() {
     let sandbox = Sandbox::new();
     let server = sandbox.serve();
     let token = server.register("ada@example.com");
@@ -72,7 +72,7 @@ fn whom_a_request_is_for_is_decided_by_its_path_alone() {
 }
 
 #[test]
-fn no_line_end_in_a_target_reaches_the_head_of_an_answer() {
+fn line_breaks_in_a_target_do_not_reach_response_headers() {
     let sandbox = Sandbox::new();
     let server = sandbox.serve();
     let token = server.register("ada@example.com");
@@ -91,7 +91,7 @@ fn no_line_end_in_a_target_reaches_the_head_of_an_answer() {
 }
 
 #[test]
-fn who_says_twice_who_they_are_is_nobody() {
+fn repeated_authorization_header_is_rejected() {
     let sandbox = Sandbox::new();
     let server = sandbox.serve();
     let (ada, eve) = (server.register("ada@example.com"), server.register("eve@example.com"));

@@ -23,7 +23,7 @@ fn names(sandbox: &Sandbox) -> Vec<String> {
 const DUMMY: [&str; 10] = ["seed", "--dummy", "--users", "2", "--lists", "2", "--items", "3", "--rng-seed", "1"];
 
 both_engines! {
-    fn the_standard_data_comes_once(engine: Engine) {
+    fn standard_seed_is_applied_once(engine: Engine) {
         let sandbox = Sandbox::on(engine);
         let said = sandbox.run(&["seed"]).expect_success();
         assert_eq!(said, "Sample data inserted. Users: admin@example.com and demo@example.com.\n");
@@ -33,7 +33,7 @@ both_engines! {
         assert_eq!(counts(&sandbox), after);
     }
 
-    fn dummy_data_is_as_much_as_was_asked_for_and_comes_once(engine: Engine) {
+    fn dummy_seed_creates_the_requested_amount_once(engine: Engine) {
         let sandbox = Sandbox::on(engine);
         let said = sandbox.run(&DUMMY).expect_success();
         assert!(said.starts_with("Inserted 2 users, 4 bucketlists and 12 items in "), "{said}");
@@ -49,7 +49,7 @@ both_engines! {
 }
 
 #[test]
-fn the_same_rng_seed_makes_the_same_data_and_another_does_not() {
+fn rng_seed_determines_the_data() {
     let [first, second, third] = [(); 3].map(|()| Sandbox::new());
     let mut other = DUMMY;
     other[9] = "2";

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::{Engine, MAX_ATTEMPTS, STRONG_SECRET, Sandbox, TestServer};
 
 #[test]
-fn development_greets_with_its_addresses_and_logins_that_work() {
+fn development_prints_urls_and_working_logins() {
     let sandbox = Sandbox::new();
     let server = sandbox.serve();
     let url = server.url();
@@ -50,8 +50,8 @@ both_engines! {
         server.stop();
     }
 
-    fn elsewhere_nothing_is_seeded_and_no_login_is_shown(engine: Engine) {
-        let sandbox = Sandbox::on(engine).with("APP_ENV", "production").with("JWT_SECRET", STRONG_SECRET);
+    fn other_environments_seed_nothing_and_show_no_login(engine: Engine) {
+        let sandbox = Sandbox::on(engine).env("APP_ENV", "production").env("JWT_SECRET", STRONG_SECRET);
         let server = sandbox.serve();
         assert!(!server.greeting.contains("example.com"), "{}", server.greeting);
         let login = json!({"email": "admin@example.com", "password": "bucketlist-admin"});
@@ -63,8 +63,8 @@ both_engines! {
         server.stop();
     }
 
-    fn without_auto_migrate_it_waits_for_the_migration(engine: Engine) {
-        let sandbox = Sandbox::on(engine).with("APP_ENV", "testing").with("AUTO_MIGRATE", "false");
+    fn server_waits_for_migration_without_auto_migrate(engine: Engine) {
+        let sandbox = Sandbox::on(engine).env("APP_ENV", "testing").env("AUTO_MIGRATE", "false");
         let server = sandbox.serve();
         server.get("/health/live", None).expect(200);
         let response = server.get("/health/ready", None).expect(503);
@@ -77,8 +77,8 @@ both_engines! {
 }
 
 #[test]
-fn the_secret_it_makes_is_kept_for_itself_and_outlives_it() {
-    let sandbox = Sandbox::new().with("APP_ENV", "testing");
+fn generated_secret_is_private_and_persistent() {
+    let sandbox = Sandbox::new().env("APP_ENV", "testing");
     let server = sandbox.serve();
     let token = server.register("ada@example.com");
     server.stop();
@@ -93,25 +93,25 @@ fn the_secret_it_makes_is_kept_for_itself_and_outlives_it() {
 }
 
 #[test]
-fn a_changed_secret_logs_nobody_out_while_the_old_one_is_named() {
-    let sandbox = Sandbox::new().with("APP_ENV", "testing").with("JWT_SECRET", STRONG_SECRET);
+fn tokens_survive_secret_rotation() {
+    let sandbox = Sandbox::new().env("APP_ENV", "testing").env("JWT_SECRET", STRONG_SECRET);
     let server = sandbox.serve();
     let token = server.register("ada@example.com");
     server.stop();
     let sandbox =
-        sandbox.with("JWT_SECRET", "a-new-one-that-is-as-good-as-the-old").with("JWT_PREVIOUS_SECRETS", STRONG_SECRET);
+        sandbox.env("JWT_SECRET", "a-new-one-that-is-as-good-as-the-old").env("JWT_PREVIOUS_SECRETS", STRONG_SECRET);
     let server = sandbox.serve();
     server.get("/v1/users/me", Some(&token)).expect(200);
     server.stop();
-    let sandbox = sandbox.with("JWT_PREVIOUS_SECRETS", "");
+    let sandbox = sandbox.env("JWT_PREVIOUS_SECRETS", "");
     let server = sandbox.serve();
     server.get("/v1/users/me", Some(&token)).expect(401);
     server.stop();
 }
 
 #[test]
-fn two_servers_on_one_postgresql_see_the_same_at_once() {
-    let sandbox = Sandbox::on(Engine::Postgres).with("APP_ENV", "testing").with("JWT_SECRET", STRONG_SECRET);
+fn servers_sharing_postgresql_see_changes_immediately() {
+    let sandbox = Sandbox::on(Engine::Postgres).env("APP_ENV", "testing").env("JWT_SECRET", STRONG_SECRET);
     let (one, two) = (sandbox.serve(), sandbox.serve());
     let token = one.register("ada@example.com");
     for number in 0..3 {
@@ -125,8 +125,8 @@ fn two_servers_on_one_postgresql_see_the_same_at_once() {
 }
 
 #[test]
-fn mail_is_a_file_for_its_owner_only_and_the_token_in_it_works() {
-    let sandbox = Sandbox::new().with("APP_ENV", "testing").with("LOG_LEVEL", "debug");
+fn mail_file_is_private_and_contains_a_valid_token() {
+    let sandbox = Sandbox::new().env("APP_ENV", "testing").env("LOG_LEVEL", "debug");
     let server = sandbox.serve();
     server.register("ada@example.com");
     server.post("/v1/auth/password-reset", None, &json!({"email": "ada@example.com"})).expect(202);
@@ -159,9 +159,8 @@ fn mail_is_a_file_for_its_owner_only_and_the_token_in_it_works() {
 }
 
 #[test]
-fn the_log_is_a_line_of_json_for_each_request_where_machines_read_it() {
-    let sandbox =
-        Sandbox::new().with("APP_ENV", "production").with("JWT_SECRET", STRONG_SECRET).with("LOG_LEVEL", "info");
+fn json_log_has_one_line_per_request() {
+    let sandbox = Sandbox::new().env("APP_ENV", "production").env("JWT_SECRET", STRONG_SECRET).env("LOG_LEVEL", "info");
     let mut server = sandbox.serve();
     let token = server.register("ada@example.com");
     let response = server.get("/v1/users/me?x=hidden", Some(&token));

@@ -38,12 +38,12 @@ impl HalfSent {
 }
 
 fn sandbox() -> Sandbox {
-    Sandbox::new().with("APP_ENV", "testing").with("LOG_LEVEL", "info")
+    Sandbox::new().env("APP_ENV", "testing").env("LOG_LEVEL", "info")
 }
 
 both_engines! {
-    fn after_sigterm_readiness_fails_first_and_requests_in_flight_are_finished(engine: Engine) {
-        let sandbox = Sandbox::on(engine).with("APP_ENV", "testing").with("LOG_LEVEL", "info").with("SHUTDOWN_DELAY", "10m");
+    fn sigterm_fails_readiness_then_completes_requests_in_flight(engine: Engine) {
+        let sandbox = Sandbox::on(engine).env("APP_ENV", "testing").env("LOG_LEVEL", "info").env("SHUTDOWN_DELAY", "10m");
         let mut server = sandbox.serve();
         let token = server.register("ada@example.com");
         server.get("/health/ready", None).expect(200);
@@ -74,8 +74,8 @@ both_engines! {
 }
 
 #[test]
-fn without_a_delay_sigterm_ends_it_with_0() {
-    let sandbox = sandbox().with("SHUTDOWN_DELAY", "0s");
+fn sigterm_without_delay_exits_with_0() {
+    let sandbox = sandbox().env("SHUTDOWN_DELAY", "0s");
     for signal in ["TERM", "INT"] {
         let mut server = sandbox.serve();
         server.get("/health/live", None).expect(200);
@@ -85,8 +85,8 @@ fn without_a_delay_sigterm_ends_it_with_0() {
 }
 
 #[test]
-fn a_request_that_never_ends_does_not_hold_it_up_for_ever() {
-    let sandbox = sandbox().with("SHUTDOWN_DELAY", "0s").with("SHUTDOWN_TIMEOUT", "200ms");
+fn stalled_request_does_not_block_shutdown() {
+    let sandbox = sandbox().env("SHUTDOWN_DELAY", "0s").env("SHUTDOWN_TIMEOUT", "200ms");
     let mut server = sandbox.serve();
     let token = server.register("ada@example.com");
     let mut stuck = HalfSent::new(&server, &token, "Never finished");
@@ -101,8 +101,8 @@ fn a_request_that_never_ends_does_not_hold_it_up_for_ever() {
 }
 
 #[test]
-fn connections_that_only_wait_do_not_hold_it_up() {
-    let sandbox = sandbox().with("SHUTDOWN_DELAY", "0s").with("SHUTDOWN_TIMEOUT", "10m");
+fn idle_connections_do_not_block_shutdown() {
+    let sandbox = sandbox().env("SHUTDOWN_DELAY", "0s").env("SHUTDOWN_TIMEOUT", "10m");
     let mut server = sandbox.serve();
     // One that has never said anything, one that stays open after an response.
     let silent = connect(server.address).unwrap();

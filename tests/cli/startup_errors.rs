@@ -5,10 +5,10 @@ use std::net::TcpListener;
 use crate::support::{Engine, STRONG_SECRET, Sandbox};
 
 #[test]
-fn a_taken_port() {
+fn port_in_use_prevents_startup() {
     let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = taken.local_addr().unwrap().port();
-    let sandbox = Sandbox::new().with("PORT", port.to_string());
+    let sandbox = Sandbox::new().env("PORT", port.to_string());
     let sentence = sandbox.run(&["serve"]).expect_error();
     assert_eq!(
         sentence,
@@ -17,18 +17,18 @@ fn a_taken_port() {
 }
 
 #[test]
-fn an_address_of_another_machine() {
+fn foreign_bind_address_prevents_startup() {
     // From the range for documentation: nobody's.
-    let sandbox = Sandbox::new().with("HOST", "192.0.2.1").with("PORT", "0");
+    let sandbox = Sandbox::new().env("HOST", "192.0.2.1").env("PORT", "0");
     let sentence = sandbox.run(&["serve"]).expect_error();
     assert!(sentence.starts_with("cannot listen on 192.0.2.1:0: "), "{sentence}");
     assert!(sentence.ends_with("\nhelp: set HOST and PORT to an address of this machine"), "{sentence}");
 }
 
 #[test]
-fn a_data_folder_that_is_a_file_or_below_one() {
+fn invalid_data_directory_prevents_startup() {
     for folder in ["file", "file/below"] {
-        let sandbox = Sandbox::new().with("DATA_DIR", folder).with("PORT", "0");
+        let sandbox = Sandbox::new().env("DATA_DIR", folder).env("PORT", "0");
         sandbox.write("file", "kept");
         for arguments in [&["serve"][..], &["migrate", "up"], &["seed"], &["user", "create", "ada@example.com"]] {
             let sentence = sandbox.run(arguments).expect_error();
@@ -40,8 +40,8 @@ fn a_data_folder_that_is_a_file_or_below_one() {
 }
 
 #[test]
-fn a_folder_of_the_database_that_cannot_be_made() {
-    let sandbox = Sandbox::new().with("DATABASE_URL", "sqlite://file/below/lists.db").with("PORT", "0");
+fn uncreatable_database_directory_prevents_startup() {
+    let sandbox = Sandbox::new().env("DATABASE_URL", "sqlite://file/below/lists.db").env("PORT", "0");
     sandbox.write("file", "");
     let sentence = sandbox.run(&["serve"]).expect_error();
     assert!(sentence.starts_with("cannot write to folder file/below: "), "{sentence}");
@@ -49,14 +49,14 @@ fn a_folder_of_the_database_that_cannot_be_made() {
 }
 
 #[test]
-fn a_database_file_that_is_a_folder_or_no_database() {
-    let sandbox = Sandbox::new().with("DATABASE_URL", "sqlite://lists").with("PORT", "0");
+fn invalid_database_file_prevents_startup() {
+    let sandbox = Sandbox::new().env("DATABASE_URL", "sqlite://lists").env("PORT", "0");
     std::fs::create_dir(sandbox.path("lists")).unwrap();
     let sentence = sandbox.run(&["serve"]).expect_error();
     let help = "\nhelp: set DATABASE_URL to an SQLite database or to a new file";
     assert_eq!(sentence, format!("cannot open database lists: unable to open database file{help}"));
 
-    let sandbox = Sandbox::new().with("DATABASE_URL", "sqlite://lists").with("PORT", "0");
+    let sandbox = Sandbox::new().env("DATABASE_URL", "sqlite://lists").env("PORT", "0");
     let notes = "these are notes and no database ".repeat(8);
     sandbox.write("lists", &notes);
     let sentence = sandbox.run(&["serve"]).expect_error();
@@ -65,9 +65,9 @@ fn a_database_file_that_is_a_folder_or_no_database() {
 }
 
 #[test]
-fn a_postgresql_that_is_not_there() {
+fn unreachable_postgresql_prevents_startup() {
     for url in ["postgres://ada:hunter2hunter2@127.0.0.1:1/lists", "postgres://ada:hunter2hunter2@%2Fnowhere/lists"] {
-        let sandbox = Sandbox::new().with("DATABASE_URL", url).with("PORT", "0");
+        let sandbox = Sandbox::new().env("DATABASE_URL", url).env("PORT", "0");
         for arguments in [&["serve"][..], &["migrate", "status"]] {
             let sentence = sandbox.run(arguments).expect_error();
             assert!(sentence.starts_with("cannot open the database: connection to server "), "{sentence}");
@@ -79,8 +79,8 @@ fn a_postgresql_that_is_not_there() {
 }
 
 both_engines! {
-    fn a_database_that_is_newer_than_the_binary(engine: Engine) {
-        let sandbox = Sandbox::on(engine).with("PORT", "0");
+    fn newer_database_prevents_startup(engine: Engine) {
+        let sandbox = Sandbox::on(engine).env("PORT", "0");
         let _ = sandbox.run(&["migrate", "up"]).expect_exit_code(0);
         sandbox.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('20991231235959')");
         for auto_migrate in ["true", "false"] {
@@ -109,14 +109,14 @@ fn mistakes(sandbox: &Sandbox) -> Vec<String> {
 }
 
 #[test]
-fn several_bad_variables_are_told_at_once_in_the_order_of_the_table() {
+fn invalid_variables_are_reported_at_once_in_table_order() {
     let sandbox = Sandbox::new()
-        .with("APP_ENV", "prod")
-        .with("PORT", "99999")
-        .with("DATABASE_URL", "mysql://ada:hunter2hunter2@example.com/lists")
-        .with("ACCESS_TOKEN_TTL", "5 parsecs")
-        .with("SMTP_URL", "hunter2hunter2")
-        .with("LOG_LEVEL", "bucketlist=loud");
+        .env("APP_ENV", "prod")
+        .env("PORT", "99999")
+        .env("DATABASE_URL", "mysql://ada:hunter2hunter2@example.com/lists")
+        .env("ACCESS_TOKEN_TTL", "5 parsecs")
+        .env("SMTP_URL", "hunter2hunter2")
+        .env("LOG_LEVEL", "bucketlist=loud");
     let lines = mistakes(&sandbox);
     let expected = [
         "APP_ENV: `prod` is not one of development, testing, staging, production",
@@ -130,15 +130,15 @@ fn several_bad_variables_are_told_at_once_in_the_order_of_the_table() {
 }
 
 #[test]
-fn a_missing_or_weak_secret_where_strangers_are() {
+fn missing_or_weak_secret_prevents_startup_outside_development() {
     for environment in ["staging", "production"] {
-        let sandbox = Sandbox::new().with("APP_ENV", environment).with("PORT", "0");
+        let sandbox = Sandbox::new().env("APP_ENV", environment).env("PORT", "0");
         let remedy = "create one with `openssl rand -base64 48`";
         assert_eq!(mistakes(&sandbox), [format!("JWT_SECRET: must be set in {environment}; {remedy}")]);
-        let short = sandbox.with("JWT_SECRET", "hunter2");
+        let short = sandbox.env("JWT_SECRET", "hunter2");
         assert_eq!(mistakes(&short), [format!("JWT_SECRET: has fewer than 32 characters; {remedy}")]);
         for weak in ["change-me-change-me-change-me-change-me", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"] {
-            let sandbox = Sandbox::new().with("APP_ENV", environment).with("JWT_SECRET", weak);
+            let sandbox = Sandbox::new().env("APP_ENV", environment).env("JWT_SECRET", weak);
             let lines = mistakes(&sandbox);
             assert_eq!(
                 lines,
@@ -146,16 +146,16 @@ fn a_missing_or_weak_secret_where_strangers_are() {
             );
         }
         let sandbox = Sandbox::new()
-            .with("APP_ENV", environment)
-            .with("JWT_SECRET", STRONG_SECRET)
-            .with("JWT_PREVIOUS_SECRETS", "hunter2");
+            .env("APP_ENV", environment)
+            .env("JWT_SECRET", STRONG_SECRET)
+            .env("JWT_PREVIOUS_SECRETS", "hunter2");
         assert_eq!(mistakes(&sandbox), [format!("JWT_PREVIOUS_SECRETS: has fewer than 32 characters; {remedy}")]);
     }
 }
 
 #[test]
-fn a_second_server_on_one_embedded_database() {
-    let sandbox = Sandbox::new().with("PORT", "0");
+fn second_server_on_one_embedded_database_prevents_startup() {
+    let sandbox = Sandbox::new().env("PORT", "0");
     let first = sandbox.serve();
     let sentence = sandbox.run(&["serve"]).expect_error();
     assert!(sentence.starts_with("another server uses database data/bucketlist.db\nhelp: "), "{sentence}");
@@ -166,14 +166,14 @@ fn a_second_server_on_one_embedded_database() {
 }
 
 #[test]
-fn a_second_server_on_a_claimed_database() {
-    let sandbox = Sandbox::on(Engine::Postgres).with("PORT", "0");
-    let exclusive = sandbox.with("DATABASE_EXCLUSIVE", "true");
+fn second_server_on_a_claimed_database_prevents_startup() {
+    let sandbox = Sandbox::on(Engine::Postgres).env("PORT", "0");
+    let exclusive = sandbox.env("DATABASE_EXCLUSIVE", "true");
     let first = exclusive.serve();
     let error = "another server uses the database exclusively\n\
                  help: stop that server, or set DATABASE_EXCLUSIVE=false on all servers";
     assert_eq!(exclusive.run(&["serve"]).expect_error(), error);
-    let shared = exclusive.with("DATABASE_EXCLUSIVE", "false");
+    let shared = exclusive.env("DATABASE_EXCLUSIVE", "false");
     assert_eq!(shared.run(&["serve"]).expect_error(), error);
     first.stop();
     let (one, other) = (shared.serve(), shared.serve());
@@ -183,9 +183,9 @@ fn a_second_server_on_a_claimed_database() {
 
 #[cfg(unix)]
 #[test]
-fn the_data_folder_is_nobody_elses_to_read() {
+fn data_directory_is_private() {
     use std::os::unix::fs::PermissionsExt;
-    let sandbox = Sandbox::new().with("PORT", "0");
+    let sandbox = Sandbox::new().env("PORT", "0");
     sandbox.serve().stop();
     let mode = std::fs::metadata(sandbox.path("data")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700);

@@ -1,4 +1,4 @@
-//! A folder to run the binary in, what it responses, and a server that is stopped with its test.
+//! Runs the binary in a temporary folder: commands, and servers that are stopped when the test ends.
 
 use std::{
     fs,
@@ -19,81 +19,55 @@ use diesel::connection::SimpleConnection;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// How long anything may take before a test gives it up; nothing waits for it to pass.
+#[path = "../support/engine.rs"]
+#[macro_use]
+mod engine;
+
+pub use engine::Engine;
+use engine::PostgresSchema;
+
+/// Time after which a test fails instead of waiting longer.
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// How often a test asks for something that is about to happen.
+/// Number of attempts to observe something that is about to happen.
 pub const MAX_ATTEMPTS: usize = 5_000;
 
-/// Which engine a test runs on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Engine {
-    Sqlite,
-    Postgres,
-}
-
-/// Runs each scenario on both engines: `fn name(engine: Engine) { … }` becomes `name::sqlite` and `name::postgres`.
-macro_rules! both_engines {
-    ($(fn $name:ident($engine:ident: Engine) $body:block)+) => {
-        $(
-            mod $name {
-                use super::*;
-
-                fn scenario($engine: crate::support::Engine) $body
-
-                #[test]
-                fn sqlite() {
-                    scenario(crate::support::Engine::Sqlite);
-                }
-
-                #[test]
-                fn postgres() {
-                    scenario(crate::support::Engine::Postgres);
-                }
-            }
-        )+
-    };
-}
-
-/// Where the repository is.
+/// The root folder of the repository.
 pub fn repository_root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// A secret that production accepts.
+/// A `JWT_SECRET` that is strong enough for production.
 pub const STRONG_SECRET: &str = "q7Zk2mP9xW4vR8tY1nB6cD3fG5hJ0sLa";
 
-/// A folder to run the binary in, with the variables it sees there, and nothing else but PATH.
+/// A temporary folder in which the binary runs, with these environment variables and PATH only.
 pub struct Sandbox {
     pub folder: TempDir,
     variables: Vec<(String, String)>,
-    schema: Option<String>,
+    /// Dropped with the sandbox.
+    _schema: Option<PostgresSchema>,
 }
 
 impl Sandbox {
-    /// An empty folder. Errors only are logged, so that standard error holds what the command says.
+    /// Creates an empty folder. Only errors are logged, so that standard error contains the messages of the command.
     pub fn new() -> Self {
-        let sandbox = Self { folder: TempDir::new().unwrap(), variables: Vec::new(), schema: None };
-        sandbox.with("LOG_LEVEL", "error")
+        let sandbox = Self { folder: TempDir::new().unwrap(), variables: Vec::new(), _schema: None };
+        sandbox.env("LOG_LEVEL", "error")
     }
 
-    /// With an empty database.
+    /// Creates an empty folder and an empty database.
     pub fn on(engine: Engine) -> Self {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
         let mut sandbox = Self::new();
         if engine == Engine::Sqlite {
             return sandbox;
         }
-        let schema = format!("cli_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        execute(&server(), &format!("CREATE SCHEMA {schema}"));
-        let url = server();
-        let separator = if url.contains('?') { '&' } else { '?' };
-        let url = format!("{url}{separator}options=-csearch_path%3D{schema}");
-        sandbox.schema = Some(schema);
-        sandbox.with("DATABASE_URL", &url)
+        let schema = PostgresSchema::create("cli");
+        let url = schema.url.clone();
+        sandbox._schema = Some(schema);
+        sandbox.env("DATABASE_URL", &url)
     }
 
-    /// With a variable; an earlier value goes.
-    pub fn with(mut self, name: &str, value: impl AsRef<str>) -> Self {
+    /// Sets an environment variable.
+    pub fn env(mut self, name: &str, value: impl AsRef<str>) -> Self {
         self.variables.retain(|(other, _)| other != name);
         self.variables.push((name.to_owned(), value.as_ref().to_owned()));
         self
@@ -125,18 +99,18 @@ impl Sandbox {
         command
     }
 
-    /// Runs a command to its end.
+    /// Runs a command and waits for it to exit.
     #[track_caller]
     pub fn run(&self, arguments: &[&str]) -> CommandOutput {
         CommandOutput::of(self.command(arguments).output().unwrap())
     }
 
-    /// Runs a command that reads `input`.
+    /// Runs a command with `input` on standard input.
     #[track_caller]
     pub fn run_with(&self, arguments: &[&str], input: &str) -> CommandOutput {
         let mut command = self.command(arguments);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        // A command that fails before it reads has closed its end.
+        // Writing fails if the command exits before it reads.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         CommandOutput::of(child.wait_with_output().unwrap())
     }
@@ -146,12 +120,12 @@ impl Sandbox {
         options(url.map_or_else(|| Target::Sqlite(self.path("data/bucketlist.db")), Target::Postgres))
     }
 
-    /// The database, from outside.
+    /// Connects to the database outside the binary.
     pub fn migrator(&self) -> Migrator {
         Migrator::connect(&self.options()).unwrap()
     }
 
-    /// Runs SQL from outside.
+    /// Runs SQL on a connection outside the binary.
     pub fn execute(&self, sql: &str) {
         self.migrator().connection().batch_execute(sql).unwrap();
     }
@@ -161,31 +135,13 @@ impl Sandbox {
     }
 }
 
-impl Drop for Sandbox {
-    fn drop(&mut self) {
-        if let Some(schema) = &self.schema {
-            execute(&server(), &format!("SET client_min_messages = error; DROP SCHEMA {schema} CASCADE"));
-        }
-    }
-}
-
 fn options(target: Target) -> Options {
     Options { target, pool_size: 1, acquire_timeout: TIMEOUT, statement_timeout: TIMEOUT }
 }
 
-fn execute(url: &str, sql: &str) {
-    let mut migrator = Migrator::connect(&options(Target::Postgres(url.to_owned()))).unwrap();
-    migrator.connection().batch_execute(sql).unwrap();
-}
-
-/// The PostgreSQL server to test on.
-fn server() -> String {
-    std::env::var("TEST_DATABASE_URL").expect("set TEST_DATABASE_URL, or run `make test`")
-}
-
-/// What a command did.
+/// Exit code and output of a command.
 #[derive(Debug)]
-#[must_use = "say how it must end"]
+#[must_use = "assert the exit code"]
 pub struct CommandOutput {
     pub code: Option<i32>,
     pub out: String,
@@ -207,7 +163,7 @@ impl CommandOutput {
         self
     }
 
-    /// It went well and had nothing to complain about; what it printed.
+    /// Asserts success without messages on standard error; returns standard output.
     #[track_caller]
     pub fn expect_success(self) -> String {
         let outcome = self.expect_exit_code(0);
@@ -222,12 +178,12 @@ impl CommandOutput {
         assert_eq!(outcome.out, "", "{outcome:#?}");
         let text = outcome.err.strip_suffix('\n').and_then(|text| text.strip_prefix("error: "));
         let text = text.unwrap_or_else(|| panic!("{outcome:#?}"));
-        assert!(text.lines().skip(1).all(|line| line.starts_with("help: ")), "more than one line: {outcome:#?}");
+        assert!(text.lines().skip(1).all(|line| line.starts_with("help: ")), "several lines: {outcome:#?}");
         text.to_owned()
     }
 }
 
-/// A server that is running; killed when its test ends.
+/// A running server. Killed when it is dropped.
 pub struct TestServer {
     child: Child,
     out: Option<BufReader<ChildStdout>>,
@@ -237,7 +193,7 @@ pub struct TestServer {
 }
 
 impl TestServer {
-    /// On a port of its own, unless the place says which.
+    /// Starts a server, on a free port unless the sandbox sets PORT.
     pub fn start(sandbox: &Sandbox, arguments: &[&str]) -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let log = sandbox.path(&format!("server-{}.log", COUNT.fetch_add(1, Ordering::Relaxed)));
@@ -248,12 +204,12 @@ impl TestServer {
         let mut child = command.stdout(Stdio::piped()).stderr(fs::File::create(&log).unwrap()).spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut greeting = String::new();
-        // The line that the greeting ends with.
+        // The last line of the startup message.
         let is_development = !sandbox.variables.iter().any(|(name, value)| name == "APP_ENV" && value != "development");
         let last = if is_development { "  Admin  " } else { "  Database  " };
         while !greeting.lines().last().is_some_and(|line| line.starts_with(last)) {
             let length = out.read_line(&mut greeting).unwrap();
-            assert!(length > 0, "it did not start:\n{greeting}{}", fs::read_to_string(&log).unwrap());
+            assert!(length > 0, "the server did not start:\n{greeting}{}", fs::read_to_string(&log).unwrap());
         }
         let api = greeting.lines().find_map(|line| line.strip_prefix("  API       http")).unwrap();
         let (_, address) = api.split_once("://").unwrap();
@@ -287,14 +243,14 @@ impl TestServer {
         send(self.address, method, path, token, body)
     }
 
-    /// Registers somebody; returns the access token.
+    /// Registers a user and returns the access token.
     pub fn register(&self, email: &str) -> String {
         let body = serde_json::json!({"email": email, "password": "harbour-lantern-42", "name": "Ada"});
         let session = self.post("/v1/auth/register", None, &body).expect(201).json();
         session["access_token"].as_str().unwrap().to_owned()
     }
 
-    /// Asks `path` until the response has this status.
+    /// Repeats a request until the response has this status.
     #[track_caller]
     pub fn wait_for_status(&self, path: &str, status: u16) -> TestResponse {
         for _ in 0..MAX_ATTEMPTS {
@@ -303,10 +259,10 @@ impl TestServer {
                 return response;
             }
         }
-        panic!("{path} is not {status} after {MAX_ATTEMPTS} tries");
+        panic!("{path} is not {status} after {MAX_ATTEMPTS} attempts");
     }
 
-    /// Asks until the log says this: a line is written after what it tells of.
+    /// Sends requests until the log contains this text: lines are written after the event.
     #[track_caller]
     pub fn wait_until_logged(&self, text: &str) {
         for _ in 0..MAX_ATTEMPTS {
@@ -315,10 +271,10 @@ impl TestServer {
             }
             self.get("/health/live", None).expect(200);
         }
-        panic!("`{text}` is not in the log after {MAX_ATTEMPTS} tries:\n{}", self.log());
+        panic!("`{text}` is not in the log after {MAX_ATTEMPTS} attempts:\n{}", self.log());
     }
 
-    /// Asks until nobody listens any more.
+    /// Connects until the server stops accepting connections.
     #[track_caller]
     pub fn wait_until_closed(&self) {
         for _ in 0..MAX_ATTEMPTS {
@@ -327,7 +283,7 @@ impl TestServer {
             }
             thread::yield_now();
         }
-        panic!("it still takes connections after {MAX_ATTEMPTS} tries");
+        panic!("the server still accepts connections after {MAX_ATTEMPTS} attempts");
     }
 
     pub fn signal(&self, name: &str) {
@@ -335,24 +291,24 @@ impl TestServer {
         assert!(status.success());
     }
 
-    /// How it ended, once it has.
+    /// Waits for the server to exit.
     pub fn wait_for_exit(&mut self) -> ExitStatus {
-        let mut out = self.out.take().expect("it ends once");
-        let (tell, ended) = mpsc::channel();
+        let mut out = self.out.take().expect("the server exits once");
+        let (sender, receiver) = mpsc::channel();
         thread::spawn(move || {
             let mut rest = String::new();
             let _ = out.read_to_string(&mut rest);
-            let _ = tell.send(rest);
+            let _ = sender.send(rest);
         });
-        // Its standard output ends with it.
-        let Ok(rest) = ended.recv_timeout(TIMEOUT) else {
-            panic!("it does not end:\n{}", self.log());
+        // Standard output is closed when the process exits.
+        let Ok(rest) = receiver.recv_timeout(TIMEOUT) else {
+            panic!("the server does not exit:\n{}", self.log());
         };
-        assert_eq!(rest, "", "the greeting is all that it prints");
+        assert_eq!(rest, "", "the server prints only the startup message");
         self.child.wait().unwrap()
     }
 
-    /// Kills it as a power cut would.
+    /// Kills the server with SIGKILL.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
         assert!(!self.wait_for_exit().success());
@@ -416,7 +372,7 @@ pub fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// The lines before the body.
+/// Returns the head of a request.
 pub fn head(address: SocketAddr, method: &str, path: &str, token: Option<&str>, length: Option<usize>) -> String {
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
     if let Some(token) = token {
@@ -428,7 +384,7 @@ pub fn head(address: SocketAddr, method: &str, path: &str, token: Option<&str>, 
     head
 }
 
-/// One request on a connection of its own.
+/// Sends a request on a new connection.
 pub fn send(
     address: SocketAddr,
     method: &str,

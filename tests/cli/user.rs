@@ -22,7 +22,7 @@ fn token(said: &str) -> String {
 
 #[test]
 fn name_is_normalized_as_in_the_api() {
-    let sandbox = Sandbox::new().with("APP_ENV", "testing");
+    let sandbox = Sandbox::new().env("APP_ENV", "testing");
     let create = ["user", "create", "ada@example.com", "--name", "  Zu\u{308}rich ", "--password-stdin"];
     sandbox.run_with(&create, "harbour-lantern-42").expect_success();
     let server = sandbox.serve();
@@ -32,8 +32,8 @@ fn name_is_normalized_as_in_the_api() {
 }
 
 #[test]
-fn an_account_gets_a_token_that_sets_its_password_once() {
-    let sandbox = Sandbox::new().with("APP_ENV", "testing");
+fn created_account_gets_a_single_use_password_token() {
+    let sandbox = Sandbox::new().env("APP_ENV", "testing");
     let said = sandbox.run(&["user", "create", "Ada@Example.com", "--name", "Ada L.", "--admin"]).expect_success();
     assert!(said.starts_with("Created admin Ada@Example.com with ID 1.\nSet the password within 10 minutes"), "{said}");
     assert!(said.contains("curl 'http://localhost:8000/v1/auth/password-reset/confirm' \\\n"), "{said}");
@@ -53,8 +53,8 @@ fn an_account_gets_a_token_that_sets_its_password_once() {
 }
 
 #[test]
-fn two_tokens_differ_and_expire() {
-    let sandbox = Sandbox::new().with("APP_ENV", "testing").with("PASSWORD_RESET_TTL", "1ms");
+fn password_tokens_are_unique_and_expire() {
+    let sandbox = Sandbox::new().env("APP_ENV", "testing").env("PASSWORD_RESET_TTL", "1ms");
     let made = |email: &str| token(&sandbox.run(&["user", "create", email]).expect_success());
     let (ada, bob) = (made("ada@example.com"), made("bob@example.com"));
     assert_ne!(ada, bob);
@@ -66,8 +66,8 @@ fn two_tokens_differ_and_expire() {
 }
 
 #[test]
-fn a_given_password_is_read_from_standard_input_and_not_repeated() {
-    let sandbox = Sandbox::new().with("APP_ENV", "testing");
+fn password_is_read_from_stdin_and_not_printed() {
+    let sandbox = Sandbox::new().env("APP_ENV", "testing");
     let create = ["user", "create", "ada@example.com", "--password-stdin"];
     let said = sandbox.run_with(&create, "harbour-lantern-42\nanother line\n").expect_success();
     assert_eq!(said, "Created user ada@example.com with ID 1.\n");
@@ -75,8 +75,8 @@ fn a_given_password_is_read_from_standard_input_and_not_repeated() {
 }
 
 #[test]
-fn a_name_that_is_left_out_is_taken_from_the_address() {
-    let sandbox = Sandbox::new().with("APP_ENV", "testing");
+fn missing_name_is_derived_from_the_email_address() {
+    let sandbox = Sandbox::new().env("APP_ENV", "testing");
     let create = ["user", "create", "grace.hopper@example.com", "--password-stdin"];
     let _ = sandbox.run_with(&create, "harbour-lantern-42").expect_exit_code(0);
     let server = sandbox.serve();
@@ -85,7 +85,7 @@ fn a_name_that_is_left_out_is_taken_from_the_address() {
 }
 
 both_engines! {
-    fn what_cannot_be_an_account_is_refused_in_a_sentence(engine: Engine) {
+    fn invalid_account_is_rejected_with_one_error_line(engine: Engine) {
         let sandbox = Sandbox::on(engine);
         let create = |email: &str, password: &str| {
             sandbox.run_with(&["user", "create", email, "--password-stdin"], password)
@@ -110,8 +110,8 @@ both_engines! {
         assert_eq!(sandbox.run(&["user", "promote", "bob@example.com"]).expect_error(), "user bob@example.com does not exist");
     }
 
-    fn an_account_is_promoted(engine: Engine) {
-        let sandbox = Sandbox::on(engine).with("APP_ENV", "testing");
+    fn account_can_be_promoted(engine: Engine) {
+        let sandbox = Sandbox::on(engine).env("APP_ENV", "testing");
         let create = ["user", "create", "ada@example.com", "--password-stdin"];
         let _ = sandbox.run_with(&create, "harbour-lantern-42").expect_exit_code(0);
         let server = sandbox.serve();

@@ -75,8 +75,8 @@ fn details(list: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 both_engines! {
-    async fn registering_makes_an_account_and_opens_its_first_session(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn registration_creates_an_account_and_a_session(engine: Engine) {
+        let app = TestApp::new(engine);
         let body = json!({"email": "Ada.Lovelace@Example.COM", "password": Actor::PASSWORD});
         let response = register(&app, &body).await.expect(201);
         let session = response.json();
@@ -106,8 +106,8 @@ both_engines! {
         ada.post("/v1/auth/refresh", &json!({"refresh_token": ada.refresh_token()})).await.expect(200);
     }
 
-    async fn an_account_without_a_name_is_called_by_its_address(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn name_defaults_to_the_local_part_of_the_email_address(engine: Engine) {
+        let app = TestApp::new(engine);
         let long = "a".repeat(64);
         for (email, name, called) in [
             ("grace@example.com", None, "grace"),
@@ -122,8 +122,8 @@ both_engines! {
         }
     }
 
-    async fn an_address_is_taken_however_it_is_spelled(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn duplicate_email_address_is_rejected_in_any_spelling(engine: Engine) {
+        let app = TestApp::new(engine);
         let body = |email: &str| json!({"email": email, "password": Actor::PASSWORD});
         register(&app, &body("Zoë@Example.com")).await.expect(201);
         for email in ["Zoë@Example.com", "zoë@example.com", "ZOË@EXAMPLE.COM", "Zoe\u{308}@example.com"] {
@@ -133,14 +133,14 @@ both_engines! {
         assert_eq!(count_users(&app).await, 1);
     }
 
-    async fn of_registrations_that_race_for_an_address_one_wins(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn concurrent_registrations_with_one_address_create_one_account(engine: Engine) {
+        let app = TestApp::new(engine);
         let emails = ["race@example.com", "RACE@example.com"].into_iter().cycle().take(8);
         let bodies: Vec<Value> =
             emails.map(|email| json!({"email": email, "password": Actor::PASSWORD})).collect();
         let responses = join_all(bodies.iter().map(|body| register(&app, body))).await;
         let (won, lost): (Vec<TestResponse>, Vec<TestResponse>) =
-            responses.into_iter().map(UncheckedResponse::any).partition(|response| response.status == 201);
+            responses.into_iter().map(UncheckedResponse::any_status).partition(|response| response.status == 201);
         assert_eq!((won.len(), lost.len()), (1, 7));
         for response in lost {
             UncheckedResponse(response).expect_error(409, "EMAIL_TAKEN");
@@ -148,8 +148,8 @@ both_engines! {
         assert_eq!(count_users(&app).await, 1);
     }
 
-    async fn each_rule_of_a_registration_has_its_place_and_code(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn registration_errors_name_the_field_and_the_code(engine: Engine) {
+        let app = TestApp::new(engine);
         let email = "rule-breaker@example.com";
         let (long, longest_email) = ("x".repeat(129), format!("{}@example.com", "a".repeat(250)));
         let good = Actor::PASSWORD;
@@ -190,8 +190,8 @@ both_engines! {
         assert_eq!(count_users(&app).await, 0);
     }
 
-    async fn a_password_may_be_of_any_characters_and_is_taken_exactly(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn passwords_may_contain_any_character_and_are_not_normalized(engine: Engine) {
+        let app = TestApp::new(engine);
         let longest = "é".repeat(128);
         for (number, password) in
             ["eight-ch", "  spaces around ", "☃ pässwörter 😀", "tab\tand\nline", "їїїїїїїї", longest.as_str()]
@@ -208,8 +208,8 @@ both_engines! {
         }
     }
 
-    async fn everything_wrong_with_a_registration_is_reported_at_once(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn registration_reports_all_validation_errors_at_once(engine: Engine) {
+        let app = TestApp::new(engine);
         for (body, expected) in [
             (
                 json!({"email": "no address", "password": "short", "name": "", "role": "admin"}),
@@ -238,8 +238,8 @@ both_engines! {
         }
     }
 
-    async fn everything_wrong_with_a_new_password_is_reported_at_once(engine: Engine) {
-        let app = TestApp::configured(engine, |config| config.passwords.min_length = 15).await;
+    async fn password_change_reports_all_validation_errors_at_once(engine: Engine) {
+        let app = TestApp::builder().engine(engine).config(|config| config.passwords.min_length = 15).build();
         let user = app.user().await;
         let expected = details(&[("/new_password", "TOO_COMMON"), ("/new_password", "TOO_SHORT")]);
         for (path, body) in [
@@ -262,8 +262,8 @@ both_engines! {
         }
     }
 
-    async fn a_registration_decides_nothing_but_address_password_and_name(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn registration_rejects_unknown_fields(engine: Engine) {
+        let app = TestApp::new(engine);
         for (name, value) in [
             ("role", json!("admin")),
             ("disabled", json!(true)),
@@ -282,8 +282,8 @@ both_engines! {
         assert_eq!(count_users(&app).await, 0);
     }
 
-    async fn an_operator_may_ask_for_longer_passwords(engine: Engine) {
-        let app = TestApp::configured(engine, |config| config.passwords.min_length = 15).await;
+    async fn minimum_password_length_is_configurable(engine: Engine) {
+        let app = TestApp::builder().engine(engine).config(|config| config.passwords.min_length = 15).build();
         let body = |password: &str| json!({"email": "long@example.com", "password": password});
         let response = register(&app, &body("fourteen-chars")).await.expect_error(422, "VALIDATION_FAILED");
         assert_eq!(response.details(), details(&[("/password", "TOO_SHORT")]));
@@ -296,8 +296,8 @@ both_engines! {
         assert_eq!(response.details(), details(&[("/new_password", "TOO_SHORT")]));
     }
 
-    async fn logging_in_opens_a_session_of_its_own(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn each_login_creates_a_session(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         for email in [user.email(), user.email().to_uppercase()] {
             let response = login(&app, &email, Actor::PASSWORD).await.expect(200);
@@ -310,8 +310,8 @@ both_engines! {
         }
     }
 
-    async fn a_login_does_not_tell_an_unknown_account_from_a_wrong_password(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn unknown_account_and_wrong_password_get_the_same_response(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let wrong = login(&app, &user.email(), "harbour-lantern-43").await.expect_error(401, "INVALID_CREDENTIALS");
         assert_eq!(wrong.header("www-authenticate"), "Bearer realm=\"bucketlist\"");
@@ -327,16 +327,16 @@ both_engines! {
         }
     }
 
-    async fn only_who_knows_the_password_learns_that_an_account_is_disabled(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn disabled_account_is_reported_only_with_the_correct_password(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         app.admin().await.patch(&format!("/v1/users/{}", user.id()), &json!({"disabled": true})).await.expect(200);
         login(&app, &user.email(), Actor::PASSWORD).await.expect_error(403, "ACCOUNT_DISABLED");
         login(&app, &user.email(), "harbour-lantern-43").await.expect_error(401, "INVALID_CREDENTIALS");
     }
 
-    async fn a_login_renews_a_hash_that_was_made_at_another_cost(engine: Engine) {
-        let cheap = TestApp::new(engine).await;
+    async fn login_rehashes_a_password_with_outdated_parameters(engine: Engine) {
+        let cheap = TestApp::new(engine);
         let (id, email) = {
             let user = cheap.user().await;
             (user.id(), user.email())
@@ -346,7 +346,7 @@ both_engines! {
         login(&cheap, &email, Actor::PASSWORD).await.expect(200);
         assert_eq!(password_hash(&cheap, id).await, before, "at the same cost nothing is rewritten");
 
-        let dear = TestApp::over(cheap.database, |config| config.passwords.passes = 2).await;
+        let dear = TestApp::builder().database(cheap.database).config(|config| config.passwords.passes = 2).build();
         login(&dear, &email, "harbour-lantern-43").await.expect_error(401, "INVALID_CREDENTIALS");
         assert_eq!(password_hash(&dear, id).await, before, "a wrong password renews nothing");
         login(&dear, &email, Actor::PASSWORD).await.expect(200);
@@ -356,8 +356,8 @@ both_engines! {
         assert_eq!(password_hash(&dear, id).await, after);
     }
 
-    async fn changing_the_password_ends_the_other_sessions_and_keeps_this_one(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn password_change_ends_all_other_sessions(engine: Engine) {
+        let app = TestApp::new(engine);
         let (user, stranger) = (app.user().await, app.user().await);
         let other = Actor::new(&app, Some(login(&app, &user.email(), Actor::PASSWORD).await.expect(200).json()));
         other.get("/v1/users/me").await.expect(200);
@@ -375,8 +375,8 @@ both_engines! {
         login(&app, &user.email(), NEW_PASSWORD).await.expect(200);
     }
 
-    async fn a_password_change_that_breaks_a_rule_changes_nothing(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn invalid_password_change_has_no_effect(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let other = Actor::new(&app, Some(login(&app, &user.email(), Actor::PASSWORD).await.expect(200).json()));
         let email = user.email();
@@ -400,8 +400,8 @@ both_engines! {
         login(&app, &user.email(), Actor::PASSWORD).await.expect(200);
     }
 
-    async fn asking_for_a_reset_says_nothing_about_the_account(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn password_reset_request_does_not_reveal_whether_the_account_exists(engine: Engine) {
+        let app = TestApp::new(engine);
         let (known, disabled) = (app.user().await, app.user().await);
         let path = format!("/v1/users/{}", disabled.id());
         app.admin().await.patch(&path, &json!({"disabled": true})).await.expect(200);
@@ -428,8 +428,8 @@ both_engines! {
         login(&app, &known.email(), Actor::PASSWORD).await.expect(200);
     }
 
-    async fn a_mailed_token_sets_one_password_once_and_ends_all_sessions(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn reset_token_works_once_and_ends_all_sessions(engine: Engine) {
+        let app = TestApp::new(engine);
         let (user, stranger) = (app.user().await, app.user().await);
         let other = Actor::new(&app, Some(login(&app, &user.email(), Actor::PASSWORD).await.expect(200).json()));
         let token = mailed_token(&app, &user.email()).await;
@@ -455,8 +455,8 @@ both_engines! {
         login(&app, &user.email(), NEW_PASSWORD).await.expect(200);
     }
 
-    async fn a_reset_token_that_is_not_good_is_refused_in_one_way(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn all_invalid_reset_tokens_get_the_same_response(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let token = mailed_token(&app, &user.email()).await;
         app.advance_clock(Duration::from_secs(599));
@@ -471,8 +471,8 @@ both_engines! {
         confirm_reset(&app, &last, NEW_PASSWORD).await.expect(204);
     }
 
-    async fn using_one_of_two_mails_voids_the_other(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn using_a_reset_token_invalidates_the_others(engine: Engine) {
+        let app = TestApp::new(engine);
         let (user, stranger) = (app.user().await, app.user().await);
         let (first, second) = (mailed_token(&app, &user.email()).await, mailed_token(&app, &user.email()).await);
         let strangers = mailed_token(&app, &stranger.email()).await;
@@ -482,8 +482,8 @@ both_engines! {
         confirm_reset(&app, &strangers, NEW_PASSWORD).await.expect(204);
     }
 
-    async fn a_reset_token_is_void_once_the_password_or_the_address_has_changed(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn changing_password_or_address_invalidates_reset_tokens(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let token = mailed_token(&app, &user.email()).await;
         let change = json!({"current_password": Actor::PASSWORD, "new_password": NEW_PASSWORD});
@@ -498,8 +498,8 @@ both_engines! {
         login(&app, "moved@example.com", NEW_PASSWORD).await.expect(200);
     }
 
-    async fn of_confirmations_that_race_with_one_token_one_wins(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn concurrent_confirmations_of_one_reset_token_succeed_once(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let token = mailed_token(&app, &user.email()).await;
         let passwords: Vec<String> = (0..6).map(|number| format!("meadow-compass-{number}")).collect();
@@ -516,8 +516,8 @@ both_engines! {
         login(&app, &user.email(), won[0]).await.expect(200);
     }
 
-    async fn a_mail_that_could_not_go_out_is_tried_again_later(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn failed_mail_is_retried(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         request_reset(&app, &user.email()).await.expect(202);
         app.mailer.fails.store(true, Ordering::SeqCst);
@@ -533,8 +533,8 @@ both_engines! {
         confirm_reset(&app, &token_in(&mails[0]), NEW_PASSWORD).await.expect(204);
     }
 
-    async fn a_mail_that_never_goes_out_is_given_up_after_ten_attempts(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn mail_is_abandoned_after_ten_attempts(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         request_reset(&app, &user.email()).await.expect(202);
         app.mailer.fails.store(true, Ordering::SeqCst);
@@ -546,8 +546,8 @@ both_engines! {
         assert_eq!(count_jobs(&app).await, 0);
     }
 
-    async fn a_job_whose_worker_died_is_done_by_the_next_one(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn job_of_a_crashed_worker_is_taken_over(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         request_reset(&app, &user.email()).await.expect(202);
         // A worker takes the job and is never heard of again.
@@ -563,8 +563,8 @@ both_engines! {
         assert_eq!(app.mailer.take().len(), 1);
     }
 
-    async fn no_secret_is_stored_as_it_is(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn secrets_are_not_stored_in_plain_text(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         request_reset(&app, &user.email()).await.expect(202);
         let outbox = || app.app.db.read(|c| {
@@ -596,8 +596,8 @@ both_engines! {
         assert!(hash.starts_with("$argon2id$") && !hash.contains(Actor::PASSWORD), "{hash}");
     }
 
-    async fn a_session_remembers_the_program_it_belongs_to_but_not_all_of_a_long_name(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn session_stores_a_truncated_user_agent(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let body = json!({"email": user.email(), "password": Actor::PASSWORD});
         let request = app.anonymous().request(poem::http::Method::POST, "/v1/auth/login").json(&body);
@@ -608,9 +608,9 @@ both_engines! {
         assert_eq!(names, [None, Some("x".repeat(200))]);
     }
 
-    async fn the_log_of_a_whole_session_holds_nothing_that_is_anybodys(engine: Engine) {
+    async fn log_contains_no_personal_data(engine: Engine) {
         let log = LogCapture::start(LogFormat::Trace);
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let (email, wrong) = ("Margaret.Hamilton@Apollo.example", "guess-wrong-9000");
         let body = json!({"email": email, "password": Actor::PASSWORD, "name": "Margaret H."});
         let first = Actor::new(&app, Some(register(&app, &body).await.expect(201).json()));
@@ -638,8 +638,8 @@ both_engines! {
         app.advance_clock(Duration::from_secs(2));
         app.run_jobs().await;
         let reset = token_in(&app.mailer.take()[0]);
-        third.post("/v1/auth/logout", &json!({})).await.any();
-        third.request(poem::http::Method::POST, "/v1/auth/logout").send().await.any();
+        third.post("/v1/auth/logout", &json!({})).await.any_status();
+        third.request(poem::http::Method::POST, "/v1/auth/logout").send().await.any_status();
         third.get("/v1/users/me").await.expect_error(401, "INVALID_TOKEN");
         app.advance_clock(Duration::from_secs(60));
         let reused = json!({"refresh_token": second.refresh_token()});
@@ -691,7 +691,7 @@ const START: i64 = 1_800_000_000_000_000;
 
 /// What a mail server answers becomes part of the log and of the outbox; servers quote the recipient.
 #[tokio::test]
-async fn what_a_mail_server_says_about_a_recipient_is_not_repeated() {
+async fn responses_of_the_mail_server_are_not_logged_with_the_recipient() {
     use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -720,8 +720,8 @@ async fn what_a_mail_server_says_about_a_recipient_is_not_repeated() {
 }
 
 both_engines! {
-    async fn white_space_around_an_email_address_is_no_part_of_it(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn email_addresses_are_trimmed(engine: Engine) {
+        let app = TestApp::new(engine);
         let body = json!({"email": " Padded@Example.com\u{2003}", "password": Actor::PASSWORD});
         let session = app.anonymous().post("/v1/auth/register", &body).await.expect(201).json();
         assert_eq!(session["user"]["email"], "Padded@Example.com");

@@ -170,7 +170,7 @@ fn compiler_error_on_the_page_is_that_of_the_compile_fail_test() {
 
 both_engines! {
     async fn operation_counts_the_open_items_of_the_callers_bucketlist(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let (user, other) = (app.user().await, app.user().await);
         let list = user.create_bucketlist("See the world").await;
         let item = user.create_item(list, "Watch the northern lights").await;

@@ -32,8 +32,8 @@ async fn statements(app: &TestApp, user: &Actor<'_>, path: &str) -> u64 {
 }
 
 both_engines! {
-    async fn a_bucketlist_is_made_read_replaced_and_deleted(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn bucketlist_can_be_created_read_replaced_and_deleted(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let body = json!({"name": "  See the world ", "description": "Places\nto stand in."});
         let made = user.post("/v1/bucketlists", &body).await.expect(201);
@@ -58,8 +58,8 @@ both_engines! {
         user.delete(&path).await.expect_error(404, "BUCKETLIST_NOT_FOUND");
     }
 
-    async fn an_empty_list_is_one_empty_page(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn empty_collection_has_one_empty_page(engine: Engine) {
+        let app = TestApp::new(engine);
         let page = app.user().await.get("/v1/bucketlists").await.expect(200).json();
         let this = "/v1/bucketlists?page=1&per_page=20";
         let links = json!({"self": this, "first": this, "prev": null, "next": null, "last": this});
@@ -69,8 +69,8 @@ both_engines! {
         );
     }
 
-    async fn the_links_lead_to_every_row_once_there_and_back(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn links_visit_every_row_once_in_both_directions(engine: Engine) {
+        let app = TestApp::new(engine);
         let (user, other) = (app.user().await, app.user().await);
         let mut made = Vec::new();
         for number in 0..23 {
@@ -100,8 +100,8 @@ both_engines! {
         }
     }
 
-    async fn a_page_past_the_end_is_empty_and_knows_the_way_back(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn page_past_the_end_is_empty_and_links_to_the_last_page(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         for name in ["a", "b", "c"] {
             user.create_bucketlist(name).await;
@@ -119,8 +119,8 @@ both_engines! {
         assert_eq!((&page["meta"]["total"], &page["links"]["next"]), (&json!(3), &json!(null)));
     }
 
-    async fn more_than_a_hundred_rows_are_a_hundred(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn per_page_is_capped_at_100(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         for number in 0..101 {
             user.create_bucketlist(&format!("{number}")).await;
@@ -133,8 +133,8 @@ both_engines! {
         }
     }
 
-    async fn a_search_looks_for_text_in_name_and_description_without_case(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn search_matches_name_and_description_case_insensitively(engine: Engine) {
+        let app = TestApp::new(engine);
         let (user, other) = (app.user().await, app.user().await);
         for (name, description) in [
             ("Weekend in Zürich", None),
@@ -175,8 +175,8 @@ both_engines! {
         }
     }
 
-    async fn a_search_counts_what_it_finds_and_carries_it_along(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn search_total_counts_matches_and_links_keep_the_query(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         for number in 0..7 {
             user.create_bucketlist(&format!("50% & more {number}")).await;
@@ -195,8 +195,8 @@ both_engines! {
         assert!(seen.iter().all(|name| name.starts_with("50% & more")), "{seen:?}");
     }
 
-    async fn a_replaced_list_is_found_by_its_new_text_only(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn search_follows_replaced_text(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let id = user.create_bucketlist("Before").await;
         let body = json!({"name": "After", "description": "Afterwards"});
@@ -205,8 +205,8 @@ both_engines! {
         assert_eq!(found(&user, "AFTERW").await, ["After"]);
     }
 
-    async fn a_name_is_trimmed_composed_and_counted_in_characters(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn name_is_trimmed_normalized_and_measured_in_characters(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let family = "👩‍👩‍👧"; // five characters, eighteen bytes
         for (sent, kept) in [
@@ -240,8 +240,8 @@ both_engines! {
         }
     }
 
-    async fn a_description_is_text_of_several_lines_or_null(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn description_may_be_multiline_or_null(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         for (number, (body, kept)) in [
             (json!({}), json!(null)),
@@ -269,8 +269,8 @@ both_engines! {
         }
     }
 
-    async fn a_name_is_unique_among_the_lists_of_one_owner(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn duplicate_name_of_one_owner_returns_409(engine: Engine) {
+        let app = TestApp::new(engine);
         let (user, other) = (app.user().await, app.user().await);
         let zurich = user.create_bucketlist("Zürich").await;
         let other_list = other.create_bucketlist("Zürich").await;
@@ -291,8 +291,8 @@ both_engines! {
         assert_eq!(other.get(&format!("/v1/bucketlists/{other_list}")).await.expect(200).json()["name"], "Zürich");
     }
 
-    async fn deleting_a_list_deletes_its_items_and_no_others(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn deleting_a_bucketlist_deletes_only_its_items(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let (gone, stays) = (user.create_bucketlist("gone").await, user.create_bucketlist("stays").await);
         let item = user.create_item(gone, "with it").await;
@@ -308,8 +308,8 @@ both_engines! {
         assert_eq!(user.get(&format!("/v1/bucketlists/{id}")).await.expect(200).json()["items_total"], 0);
     }
 
-    async fn reading_needs_a_few_statements_however_much_there_is(engine: Engine) {
-        let app = TestApp::configured(engine, |config| config.responses.cache_bytes = 0).await;
+    async fn reads_use_a_constant_number_of_queries(engine: Engine) {
+        let app = TestApp::builder().engine(engine).config(|config| config.responses.cache_bytes = 0).build();
         let user = app.user().await;
         let first = user.create_bucketlist("List 0").await;
         // The embedded server remembers how tokens stand; with PostgreSQL each request asks.

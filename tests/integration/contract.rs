@@ -69,12 +69,12 @@ async fn try_example(operation: &Operation, who: &Actor<'_>) -> TestResponse {
     if operation.body().is_some() {
         request = request.json(&request_schema(operation)["example"]);
     }
-    request.send().await.any()
+    request.send().await.any_status()
 }
 
 /// An app with the standard seed.
 pub async fn seeded(engine: Engine) -> TestApp {
-    let app = TestApp::new(engine).await;
+    let app = TestApp::new(engine);
     let hasher = Hasher::new(app.config.passwords).unwrap();
     let seeded =
         insert_standard(app.database.migrator().connection(), &hasher, &SystemRandom, app.clock.now().micros());
@@ -143,7 +143,7 @@ fn request_examples_match_their_schemas() {
 
 both_engines! {
     async fn operations_that_are_not_public_require_a_token(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let anonymous = app.anonymous();
         for operation in v1::contract().operations() {
             let response = try_example(operation, &anonymous).await;

@@ -23,7 +23,10 @@ const OTHERS: [&str; 9] = [
 ];
 
 async fn app(engine: Engine) -> TestApp {
-    TestApp::configured(engine, |config| config.cors_origins = vec![APP.to_owned(), LOCAL.to_owned()]).await
+    TestApp::builder()
+        .engine(engine)
+        .config(|config| config.cors_origins = vec![APP.to_owned(), LOCAL.to_owned()])
+        .build()
 }
 
 async fn get(actor: &Actor<'_>, path: &str, origin: &str) -> UncheckedResponse {
@@ -55,7 +58,7 @@ fn assert_not_allowed(response: &TestResponse) {
 
 both_engines! {
     async fn cors_is_off_by_default(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let user = app.user().await;
         for origin in [APP, "null", "http://test.example"] {
             let response = get(&user, "/v2/bucketlists", origin).await.expect(200);
@@ -138,12 +141,11 @@ both_engines! {
     }
 
     async fn error_responses_have_cors_headers(engine: Engine) {
-        let app = TestApp::configured(engine, |config| {
+        let app = TestApp::builder().engine(engine).config(|config| {
             config.cors_origins = vec![APP.to_owned()];
             config.limits.rate_limit = true;
             config.limits.search_per_minute = 1;
-        })
-        .await;
+        }).build();
         let user = app.user().await;
         let mut errors = Vec::new();
         errors.push(get(&app.anonymous(), "/v2/bucketlists", APP).await.expect_error(401, "AUTHENTICATION_REQUIRED"));

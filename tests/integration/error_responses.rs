@@ -41,7 +41,7 @@ fn check(operation: &Operation, response: &TestResponse, status: u16) {
 
 both_engines! {
     async fn every_error_response_is_documented(engine: Engine) {
-        let app = TestApp::configured(engine, |config| config.limits.body_bytes = 4096).await;
+        let app = TestApp::builder().engine(engine).config(|config| config.limits.body_bytes = 4096).build();
         let (admin, user, disabled, anonymous) = (app.admin().await, app.user().await, app.user().await, app.anonymous());
         // The last administrator cannot be deleted.
         let _other = app.admin().await;
@@ -87,7 +87,7 @@ both_engines! {
                 attempts.push((304, read().header("if-none-match", "*")));
             }
             for (status, attempt) in attempts {
-                check(operation, &attempt.send().await.any(), status);
+                check(operation, &attempt.send().await.any_status(), status);
                 tried += 1;
             }
         }
@@ -96,19 +96,19 @@ both_engines! {
     }
 
     async fn missing_if_match_returns_428_where_required(engine: Engine) {
-        let app = TestApp::configured(engine, |config| config.responses.requires_if_match = true).await;
+        let app = TestApp::builder().engine(engine).config(|config| config.responses.requires_if_match = true).build();
         let (admin, anonymous) = (app.admin().await, app.anonymous());
         let ids = ResourceIds { user: app.user().await.id(), ..ResourceIds::create(&admin).await };
         let conditional: Vec<_> = operations().filter(|operation| documents(operation, 428)).collect();
         assert!(conditional.len() >= 10, "{conditional:?}");
         for operation in conditional {
             let who = caller(operation, &admin, &anonymous);
-            check(operation, &request(who, operation, &ids.path(operation)).send().await.any(), 428);
+            check(operation, &request(who, operation, &ids.path(operation)).send().await.any_status(), 428);
         }
     }
 
     async fn stalled_body_returns_408(engine: Engine) {
-        let app = TestApp::configured(engine, |config| config.limits.request_timeout = Duration::from_millis(10)).await;
+        let app = TestApp::builder().engine(engine).config(|config| config.limits.request_timeout = Duration::from_millis(10)).build();
         let (admin, anonymous) = (app.admin().await, app.anonymous());
         for operation in operations() {
             let Some(media_type) = operation.request_media_types.first() else { continue };
@@ -124,11 +124,10 @@ both_engines! {
     }
 
     async fn exceeded_rate_limit_returns_429_for_every_operation(engine: Engine) {
-        let app = TestApp::configured(engine, |config| {
+        let app = TestApp::builder().engine(engine).config(|config| {
             config.limits.rate_limit = true;
             config.limits.general_per_minute = 1;
-        })
-        .await;
+        }).build();
         // Registration uses up the limit of the address, and the first request that of the account.
         let (admin, anonymous) = (app.admin().await, app.anonymous());
         admin.get("/v1/users/me").await.expect(200);
@@ -140,7 +139,7 @@ both_engines! {
     }
 
     async fn missing_tables_return_500_for_every_operation(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let (admin, anonymous) = (app.admin().await, app.anonymous());
         for table in ["users", "sessions", "refresh_tokens", "password_resets", "jobs"] {
             app.execute(&format!("ALTER TABLE {table} RENAME TO mislaid_{table}"));
@@ -153,14 +152,13 @@ both_engines! {
     }
 
     async fn exhausted_pool_returns_503_for_every_operation(engine: Engine) {
-        let unhurried = TestApp::new(engine).await;
+        let unhurried = TestApp::new(engine);
         let session = unhurried.admin().await.session;
         // The same database with a small pool and no waiting time.
-        let app = TestApp::over(unhurried.database, |config| {
+        let app = TestApp::builder().database(unhurried.database).config(|config| {
             config.database.pool_size = 1;
             config.database.acquire_timeout = Duration::from_millis(1);
-        })
-        .await;
+        }).build();
         let (admin, anonymous) = (Actor::new(&app, session), app.anonymous());
         let gate = Gate::default();
         let mut units = occupy(&app.app.db, Access::Read, &gate).await;
@@ -171,7 +169,7 @@ both_engines! {
         for operation in operations() {
             let path = ANYWHERE.path(operation);
             let response = request(caller(operation, &admin, &anonymous), operation, &path).send().await;
-            expect_unavailable(response.any());
+            expect_unavailable(response.any_status());
         }
         gate.open();
         futures_util::future::join_all(units).await;

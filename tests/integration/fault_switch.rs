@@ -15,7 +15,7 @@ fn path(template: &str) -> String {
 
 #[tokio::test]
 async fn every_fault_replaces_every_operation() {
-    let app = TestApp::new(Engine::Sqlite).await;
+    let app = TestApp::new(Engine::Sqlite);
     let admin = app.admin().await;
     let mut count = 0;
     for operation in [v1::contract(), v2::contract()].into_iter().flat_map(|contract| contract.operations()) {
@@ -39,7 +39,7 @@ async fn every_fault_replaces_every_operation() {
 
 #[tokio::test]
 async fn authentication_and_unknown_faults_are_rejected_first() {
-    let app = TestApp::new(Engine::Sqlite).await;
+    let app = TestApp::new(Engine::Sqlite);
     let anonymous = app.anonymous().request(Method::GET, "/v2/users/me").header("x-fault", "panic");
     anonymous.send().await.expect_error(401, "AUTHENTICATION_REQUIRED");
     let user = app.user().await;
@@ -51,7 +51,7 @@ async fn authentication_and_unknown_faults_are_rejected_first() {
 #[tokio::test]
 async fn x_fault_is_ignored_outside_the_test_environment() {
     for environment in [Environment::Development, Environment::Staging, Environment::Production] {
-        let app = TestApp::configured(Engine::Sqlite, |config| config.environment = environment).await;
+        let app = TestApp::builder().engine(Engine::Sqlite).config(|config| config.environment = environment).build();
         let user = app.user().await;
         user.request(Method::GET, "/v2/users/me").header("x-fault", "panic").send().await.expect(200);
     }

@@ -112,7 +112,7 @@ async fn expect_ready(app: &TestApp) {
 /// Asserts that the server is live but not ready, for this reason.
 async fn expect_not_ready(app: &TestApp, why: &str) {
     app.anonymous().get("/health/live").await.expect(200);
-    let response = expect_unavailable(app.anonymous().get("/health/ready").await.any());
+    let response = expect_unavailable(app.anonymous().get("/health/ready").await.any_status());
     let text = String::from_utf8_lossy(&response.body);
     assert!(text.contains(why), "{why}: {text}");
 }
@@ -120,7 +120,7 @@ async fn expect_not_ready(app: &TestApp, why: &str) {
 /// Sends `GET path` until it returns 200, and asserts that it returns 503 before. Returns the number of 503s.
 async fn retry_until_ok(user: &Actor<'_>, path: &str, tries: usize) -> usize {
     for failures in 0..=tries {
-        let response = user.get(path).await.any();
+        let response = user.get(path).await.any_status();
         if response.status == 200 {
             return failures;
         }
@@ -289,18 +289,17 @@ fn kill_connections(database: &Database, name: &str) -> i64 {
 
 both_engines! {
     async fn exhausted_pool_returns_503_until_a_connection_is_free(engine: Engine) {
-        let app = TestApp::configured(engine, |config| {
+        let app = TestApp::builder().engine(engine).config(|config| {
             config.database.pool_size = 1;
             config.database.acquire_timeout = Duration::from_millis(500);
-        })
-        .await;
+        }).build();
         let user = app.user().await;
         let gate = Gate::default();
         let units = fill(&app.app.db, Access::Read, &gate).await;
 
         // The gate is closed: a response shows that the request does not wait for a unit to end.
-        expect_unavailable(user.get("/v1/bucketlists").await.any());
-        expect_unavailable(user.get("/v1/users/me").await.any());
+        expect_unavailable(user.get("/v1/bucketlists").await.any_status());
+        expect_unavailable(user.get("/v1/users/me").await.any_status());
         expect_not_ready(&app, "The database is unavailable.").await;
         app.anonymous().get("/version").await.expect(200);
         app.anonymous().get("/openapi/v1.json").await.expect(200);
@@ -315,19 +314,18 @@ both_engines! {
     }
 
     async fn busy_writer_returns_503_and_writes_nothing(engine: Engine) {
-        let app = TestApp::configured(engine, |config| {
+        let app = TestApp::builder().engine(engine).config(|config| {
             config.database.pool_size = 1;
             config.database.acquire_timeout = Duration::from_millis(500);
-        })
-        .await;
+        }).build();
         let user = app.user().await;
         let gate = Gate::default();
         let units = fill(&app.app.db, Access::Write, &gate).await;
 
         let body = json!({"name": "Not now"});
-        expect_unavailable(user.post("/v1/bucketlists", &body).await.any());
+        expect_unavailable(user.post("/v1/bucketlists", &body).await.any_status());
         let newcomer = json!({"email": "late@example.com", "password": Actor::PASSWORD, "name": "Late"});
-        expect_unavailable(app.anonymous().post("/v1/auth/register", &newcomer).await.any());
+        expect_unavailable(app.anonymous().post("/v1/auth/register", &newcomer).await.any_status());
         if engine == Engine::Sqlite {
             // Readers use other connections.
             assert_eq!(user.get("/v1/bucketlists").await.expect(200).json()["meta"]["total"], 0);
@@ -356,13 +354,12 @@ both_engines! {
                 (through_proxy(proxy.address, target), Some(proxy))
             }
         };
-        let app = TestApp::over(database, |config| {
+        let app = TestApp::builder().database(database).config(|config| {
             config.database.acquire_timeout = Duration::from_millis(500);
             config.database.target = target;
-        })
-        .await;
+        }).build();
         let newcomer = json!({"email": "early@example.com", "password": Actor::PASSWORD, "name": "Early"});
-        expect_unavailable(app.anonymous().post("/v1/auth/register", &newcomer).await.any());
+        expect_unavailable(app.anonymous().post("/v1/auth/register", &newcomer).await.any_status());
         expect_not_ready(&app, "The database is unavailable.").await;
 
         match &proxy {
@@ -375,9 +372,9 @@ both_engines! {
     }
 
     async fn unmigrated_database_returns_500_and_is_not_ready(engine: Engine) {
-        let app = TestApp::over(Database::unmigrated(engine), |_| {}).await;
+        let app = TestApp::builder().database(Database::unmigrated(engine)).build();
         let newcomer = json!({"email": "early@example.com", "password": Actor::PASSWORD, "name": "Early"});
-        let response = app.anonymous().post("/v1/auth/register", &newcomer).await.any();
+        let response = app.anonymous().post("/v1/auth/register", &newcomer).await.any_status();
         assert!([500, 503].contains(&response.status), "{response:?}");
         let text = String::from_utf8_lossy(&response.body).into_owned();
         assert!(!text.contains("relation") && !text.contains("no such table"), "internal details are exposed: {text}");
@@ -389,7 +386,7 @@ both_engines! {
     }
 
     async fn server_with_pending_migrations_is_not_ready(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         expect_ready(&app).await;
         let undone = app.database.migrator().down().unwrap();
         assert!(undone.is_some());
@@ -399,7 +396,7 @@ both_engines! {
     }
 
     async fn server_older_than_the_schema_is_not_ready(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let user = app.user().await;
         app.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('20991231235959')");
         expect_not_ready(&app, "The database schema is newer than this server.").await;
@@ -409,7 +406,7 @@ both_engines! {
     }
 
     async fn draining_server_is_not_ready_but_responds(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let user = app.user().await;
         app.app.readiness.drain();
         expect_not_ready(&app, "The server is shutting down.").await;
@@ -417,7 +414,7 @@ both_engines! {
     }
 
     async fn dropped_table_returns_500_without_details_until_restored(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let list = user.create_bucketlist("Kept").await;
         app.execute("ALTER TABLE items RENAME TO mislaid");
@@ -441,21 +438,23 @@ both_engines! {
 async fn unreachable_postgresql_returns_503_until_it_is_back() {
     let database = Database::new(Engine::Postgres);
     let proxy = Proxy::to(Upstream::of(&postgres_url(&database.target)));
-    let app = TestApp::over(database, |config| {
-        config.database.target = through_proxy(proxy.address, &config.database.target);
-        config.database.acquire_timeout = Duration::from_millis(500);
-    })
-    .await;
+    let app = TestApp::builder()
+        .database(database)
+        .config(|config| {
+            config.database.target = through_proxy(proxy.address, &config.database.target);
+            config.database.acquire_timeout = Duration::from_millis(500);
+        })
+        .build();
     let user = app.user().await;
     let list = user.create_bucketlist("Before").await;
     expect_ready(&app).await;
 
     proxy.interrupt();
-    expect_unavailable(user.get("/v1/bucketlists").await.any());
-    expect_unavailable(user.post("/v1/bucketlists", &json!({"name": "Meanwhile"})).await.any());
+    expect_unavailable(user.get("/v1/bucketlists").await.any_status());
+    expect_unavailable(user.post("/v1/bucketlists", &json!({"name": "Meanwhile"})).await.any_status());
     expect_not_ready(&app, "The database is unavailable.").await;
     let login = json!({"email": user.email(), "password": Actor::PASSWORD});
-    expect_unavailable(app.anonymous().post("/v1/auth/login", &login).await.any());
+    expect_unavailable(app.anonymous().post("/v1/auth/login", &login).await.any_status());
 
     proxy.restore();
     // Each of the two connections may fail one more request.
@@ -471,13 +470,15 @@ async fn postgresql_on_a_closed_port_returns_503() {
     let database = Database::new(Engine::Postgres);
     // A port that was free a moment ago and is unlikely to be reused at once.
     let address = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
-    let app = TestApp::over(database, |config| {
-        config.database.target = through_proxy(address, &config.database.target);
-        config.database.acquire_timeout = Duration::from_millis(500);
-    })
-    .await;
+    let app = TestApp::builder()
+        .database(database)
+        .config(|config| {
+            config.database.target = through_proxy(address, &config.database.target);
+            config.database.acquire_timeout = Duration::from_millis(500);
+        })
+        .build();
     let login = json!({"email": "ada@example.com", "password": Actor::PASSWORD});
-    let response = expect_unavailable(app.anonymous().post("/v1/auth/login", &login).await.any());
+    let response = expect_unavailable(app.anonymous().post("/v1/auth/login", &login).await.any_status());
     let text = String::from_utf8_lossy(&response.body).into_owned();
     assert!(!text.contains("127.0.0.1") && !text.contains("refused"), "internal details are exposed: {text}");
     expect_not_ready(&app, "The database is unavailable.").await;
@@ -486,10 +487,12 @@ async fn postgresql_on_a_closed_port_returns_503() {
 #[tokio::test]
 async fn terminated_connections_fail_at_most_one_request() {
     let name = unique("killed");
-    let app = TestApp::configured(Engine::Postgres, |config| {
-        config.database.target = named(&config.database.target, &name);
-    })
-    .await;
+    let app = TestApp::builder()
+        .engine(Engine::Postgres)
+        .config(|config| {
+            config.database.target = named(&config.database.target, &name);
+        })
+        .build();
     let user = app.user().await;
     for round in 0..3 {
         // Concurrent requests open two connections.
@@ -511,8 +514,8 @@ async fn terminated_connections_fail_at_most_one_request() {
         let mut failures = 0;
         for number in 0..12 {
             let response = match number % 2 {
-                0 => user.get("/v1/users/me").await.any(),
-                _ => user.post("/v1/bucketlists", &json!({"name": format!("{round}/{number}")})).await.any(),
+                0 => user.get("/v1/users/me").await.any_status(),
+                _ => user.post("/v1/bucketlists", &json!({"name": format!("{round}/{number}")})).await.any_status(),
             };
             if !response.is_success() {
                 expect_unavailable(response);
@@ -526,10 +529,12 @@ async fn terminated_connections_fail_at_most_one_request() {
 #[tokio::test]
 async fn write_on_a_terminated_connection_is_rolled_back() {
     let name = unique("half_way");
-    let app = TestApp::configured(Engine::Postgres, |config| {
-        config.database.target = named(&config.database.target, &name);
-    })
-    .await;
+    let app = TestApp::builder()
+        .engine(Engine::Postgres)
+        .config(|config| {
+            config.database.target = named(&config.database.target, &name);
+        })
+        .build();
     let user = app.user().await;
     let owner = user.id();
     let gate = Gate::default();
@@ -561,19 +566,21 @@ async fn write_on_a_terminated_connection_is_rolled_back() {
 
 #[tokio::test]
 async fn slow_postgresql_statement_times_out() {
-    let app = TestApp::configured(Engine::Postgres, |config| {
-        config.database.statement_timeout = Duration::from_millis(100);
-    })
-    .await;
+    let app = TestApp::builder()
+        .engine(Engine::Postgres)
+        .config(|config| {
+            config.database.statement_timeout = Duration::from_millis(100);
+        })
+        .build();
     let user = app.user().await;
     let list = user.create_bucketlist("Locked").await;
     let path = format!("/v1/bucketlists/{list}");
     let lock = holding(&app.database, "BEGIN; LOCK TABLE bucketlists IN ACCESS EXCLUSIVE MODE");
     // More than the number of connections: each must be released.
     for _ in 0..4 {
-        let response = user.get(&path).await.any();
+        let response = user.get(&path).await.any_status();
         assert!([500, 503].contains(&response.status), "{response:?}");
-        let response = user.post(&format!("{path}/items"), &json!({"name": "Slow"})).await.any();
+        let response = user.post(&format!("{path}/items"), &json!({"name": "Slow"})).await.any_status();
         assert!([500, 503].contains(&response.status), "{response:?}");
     }
     user.get("/v1/users/me").await.expect(200);
@@ -584,7 +591,7 @@ async fn slow_postgresql_statement_times_out() {
 
 #[tokio::test]
 async fn write_lock_of_another_process_returns_503_for_writes_only() {
-    let app = TestApp::new(Engine::Sqlite).await;
+    let app = TestApp::new(Engine::Sqlite);
     let user = app.user().await;
     // The busy timeout of the writer is five seconds; this test shortens it.
     let impatient = |c: &mut DbConnection| c.batch_execute("PRAGMA busy_timeout = 20").map_err(DbError::from);
@@ -592,7 +599,7 @@ async fn write_lock_of_another_process_returns_503_for_writes_only() {
 
     let lock = holding(&app.database, "BEGIN EXCLUSIVE");
     for number in 0..3 {
-        expect_unavailable(user.post("/v1/bucketlists", &json!({"name": format!("List {number}")})).await.any());
+        expect_unavailable(user.post("/v1/bucketlists", &json!({"name": format!("List {number}")})).await.any_status());
     }
     assert_eq!(user.get("/v1/bucketlists").await.expect(200).json()["meta"]["total"], 0);
     expect_ready(&app).await;
@@ -604,7 +611,7 @@ async fn write_lock_of_another_process_returns_503_for_writes_only() {
 
 #[tokio::test]
 async fn full_disk_loses_no_acknowledged_write() {
-    let app = TestApp::new(Engine::Sqlite).await;
+    let app = TestApp::new(Engine::Sqlite);
     let user = app.user().await;
     // SQLite reports a file that cannot grow in the same access as a full disk.
     let limit = |pages: i64| {
@@ -635,7 +642,7 @@ async fn full_disk_loses_no_acknowledged_write() {
     let bodies: Vec<_> = (5..65).map(body).collect();
     let responses = join_all(bodies.iter().map(|body| user.post("/v1/bucketlists", body))).await;
     for (body, response) in bodies.iter().zip(responses) {
-        let response = response.any();
+        let response = response.any_status();
         match response.status {
             201 => stored.push(body["name"].as_str().unwrap().to_owned()),
             status => {
@@ -664,16 +671,16 @@ async fn full_disk_loses_no_acknowledged_write() {
 
 #[tokio::test]
 async fn deleted_database_file_rejects_writes() {
-    let app = TestApp::new(Engine::Sqlite).await;
+    let app = TestApp::new(Engine::Sqlite);
     let user = app.user().await;
     user.create_bucketlist("Before").await;
     let Target::Sqlite(path) = &app.database.target else { unreachable!("the engine is SQLite") };
     std::fs::rename(path, path.with_extension("moved")).unwrap();
-    expect_unavailable(user.post("/v1/bucketlists", &json!({"name": "Lost"})).await.any());
+    expect_unavailable(user.post("/v1/bucketlists", &json!({"name": "Lost"})).await.any_status());
     expect_not_ready(&app, "The database file was removed or replaced while the server was running.").await;
     // Another file in its place is not accepted either.
     std::fs::copy(path.with_extension("moved"), path).unwrap();
-    expect_unavailable(user.post("/v1/bucketlists", &json!({"name": "Lost"})).await.any());
+    expect_unavailable(user.post("/v1/bucketlists", &json!({"name": "Lost"})).await.any_status());
     std::fs::rename(path.with_extension("moved"), path).unwrap();
     user.create_bucketlist("After").await;
     expect_ready(&app).await;

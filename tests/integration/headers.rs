@@ -64,7 +64,7 @@ fn assert_headers(response: &TestResponse, csp: &str, cache_control: &str) {
 
 both_engines! {
     async fn every_class_of_route_has_its_security_headers(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let (user, anonymous) = (app.user().await, app.anonymous());
         let list = user.create_bucketlist("See the world").await;
         let (one, items) = (format!("/v2/bucketlists/{list}"), format!("/v2/bucketlists/{list}/items"));
@@ -116,7 +116,7 @@ both_engines! {
     }
 
     async fn hsts_is_sent_over_https(engine: Engine) {
-        let app = TestApp::configured(engine, |config| config.public_url = "https://api.example.com".to_owned()).await;
+        let app = TestApp::builder().engine(engine).config(|config| config.public_url = "https://api.example.com".to_owned()).build();
         for (path, status) in [("/", 200), ("/v2/users/me", 401), ("/nowhere", 404)] {
             let response = app.anonymous().get(path).await.expect(status);
             assert_eq!(response.header("strict-transport-security"), "max-age=63072000; includeSubDomains", "{path}");
@@ -126,7 +126,7 @@ both_engines! {
 
 #[tokio::test]
 async fn pages_have_no_inline_scripts_or_styles() {
-    let app = TestApp::new(Engine::Sqlite).await;
+    let app = TestApp::new(Engine::Sqlite);
     for path in ["/", "/docs", "/redoc", "/console", "/problems", "/problems/route-not-found"] {
         let response = app.anonymous().get(path).await.expect(200);
         let csp = response.header("content-security-policy");

@@ -29,7 +29,7 @@ async fn count(admin: &Actor<'_>) -> usize {
 
 both_engines! {
     async fn a_failure_is_found_by_the_id_of_its_request(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let (admin, user) = (app.admin().await, app.user().await);
         let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
         let body = "{ \"name\" :\t\"Ride to Zürich \\u0041 {{x}}\",\r\n \"due_on\": null, \"description\": \"mine: ada@firm.io\" }";
@@ -75,7 +75,7 @@ both_engines! {
     }
 
     async fn a_body_that_nobody_read_is_kept_if_it_is_there(engine: Engine) {
-        let app = TestApp::configured(engine, |config| config.incidents.limits.filter = "4xx".parse().unwrap()).await;
+        let app = TestApp::builder().engine(engine).config(|config| config.incidents.limits.filter = "4xx".parse().unwrap()).build();
         let admin = app.admin().await;
         let body = json!({"name": "x", "description": "y"});
         let refused = app.anonymous().post("/v1/bucketlists", &body).await.expect(401);
@@ -92,7 +92,7 @@ both_engines! {
 
     async fn only_what_is_selected_is_kept(engine: Engine) {
         let taken = async |selection: &str| {
-            let app = TestApp::configured(engine, |config| config.incidents.limits.filter = selection.parse().unwrap()).await;
+            let app = TestApp::builder().engine(engine).config(|config| config.incidents.limits.filter = selection.parse().unwrap()).build();
             let admin = app.admin().await;
             fail(&admin, Method::GET, "/v1/bucketlists", None).await;
             admin.get("/v2/users/me?x=1").await.expect(422);
@@ -110,7 +110,7 @@ both_engines! {
     }
 
     async fn an_administrator_can_have_any_request_kept(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let (admin, user) = (app.admin().await, app.user().await);
         let asked = async |actor: &Actor<'_>| {
             let response = actor.request(Method::GET, "/v2/users/me").header("x-debug-capture", "1").send().await.expect(200);
@@ -126,7 +126,7 @@ both_engines! {
     }
 
     async fn equal_failures_are_one_group_that_can_be_resolved(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let admin = app.admin().await;
         let first = fail(&admin, Method::GET, "/v2/bucketlists/1", None).await;
         app.advance_clock(std::time::Duration::from_secs(5));
@@ -182,7 +182,7 @@ both_engines! {
     }
 
     async fn pages_of_incidents_have_each_once(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let admin = app.admin().await;
         for list in 1..=7 {
             fail(&admin, Method::GET, &format!("/v2/bucketlists/{list}"), None).await;

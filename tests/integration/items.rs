@@ -37,8 +37,8 @@ async fn statements(app: &TestApp, user: &Actor<'_>, path: &str) -> u64 {
 }
 
 both_engines! {
-    async fn an_item_is_made_read_replaced_and_deleted(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn item_can_be_created_read_replaced_and_deleted(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let list = user.create_bucketlist("See the world").await;
         let body = json!({"name": " Camino ", "description": "On\nfoot", "due_on": "2028-02-29"});
@@ -72,8 +72,8 @@ both_engines! {
         assert_eq!(counts(&user, list).await, (0, 0));
     }
 
-    async fn done_at_is_when_an_item_became_done(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn done_at_is_set_when_an_item_is_completed(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let list = user.create_bucketlist("a").await;
         let item = user.create_item(list, "x").await;
@@ -104,8 +104,8 @@ both_engines! {
         assert_eq!(counts(&user, list).await, (2, 1));
     }
 
-    async fn a_due_date_is_a_day_of_the_calendar(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn due_date_must_be_a_calendar_date(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let list = user.create_bucketlist("a").await;
         for good in ["2027-01-15", "2028-02-29", "2000-02-29", "1582-10-10", "0001-01-01", "9999-12-31"] {
@@ -142,8 +142,8 @@ both_engines! {
         assert_eq!(counts(&user, list).await, (6, 0));
     }
 
-    async fn a_list_says_how_many_items_it_has_whatever_happens_to_them(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn item_counters_follow_every_change(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let lists = [user.create_bucketlist("a").await, user.create_bucketlist("b").await];
         // A small generator of its own: the same steps in each run.
@@ -180,8 +180,8 @@ both_engines! {
         }
     }
 
-    async fn an_item_is_in_one_list_of_one_owner(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn item_is_accessible_only_through_its_bucketlist_and_owner(engine: Engine) {
+        let app = TestApp::new(engine);
         let (user, other) = (app.user().await, app.user().await);
         let (here, there) = (user.create_bucketlist("here").await, user.create_bucketlist("there").await);
         let theirs = other.create_bucketlist("theirs").await;
@@ -209,8 +209,8 @@ both_engines! {
         assert_eq!(counts(&other, theirs).await, (0, 0));
     }
 
-    async fn items_come_in_pages_the_oldest_first(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn items_are_paginated_oldest_first(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let (list, other) = (user.create_bucketlist("a").await, user.create_bucketlist("b").await);
         let mut made = Vec::new();
@@ -232,8 +232,8 @@ both_engines! {
         assert_eq!(names["links"]["next"], json!(format!("{path}?page=3&per_page=3&q=ITEM+1")));
     }
 
-    async fn a_search_looks_for_text_in_the_items_of_one_list(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn search_is_limited_to_one_bucketlist(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let (list, other) = (user.create_bucketlist("a").await, user.create_bucketlist("b").await);
         for (name, description) in
@@ -259,8 +259,8 @@ both_engines! {
         }
     }
 
-    async fn the_text_of_an_item_has_limits_in_characters(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn item_text_length_is_limited_in_characters(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let list = user.create_bucketlist("a").await;
         let body = json!({"name": "🌍".repeat(200), "description": "🌍".repeat(4000)});
@@ -281,8 +281,8 @@ both_engines! {
         assert_ne!(user.create_item(list, "x").await, user.create_item(list, "x").await);
     }
 
-    async fn reading_items_needs_a_few_statements_however_many_there_are(engine: Engine) {
-        let app = TestApp::configured(engine, |config| config.responses.cache_bytes = 0).await;
+    async fn item_reads_use_a_constant_number_of_queries(engine: Engine) {
+        let app = TestApp::builder().engine(engine).config(|config| config.responses.cache_bytes = 0).build();
         let user = app.user().await;
         let list = user.create_bucketlist("a").await;
         let item = user.create_item(list, "Item 0").await;

@@ -33,7 +33,7 @@ async fn queued(app: &TestApp) -> Vec<(String, i32, Option<String>)> {
 
 both_engines! {
     async fn panicking_job_fails_alone(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let user = app.user().await;
         for _ in 0..2 {
             let body = json!({"email": user.email()});
@@ -55,7 +55,7 @@ both_engines! {
     }
 
     async fn unreadable_payload_is_a_failed_job(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         app.execute("INSERT INTO jobs (kind, payload, attempts, run_at, created_at) VALUES ('export', 'seven', 0, 0, 0)");
         for attempt in 1..10 {
             app.run_jobs().await;

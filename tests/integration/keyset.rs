@@ -202,7 +202,7 @@ fn users_found(c: &mut DbConnection, filter: &UserFilter, fits: impl Fn(&User) -
 }
 
 both_engines! {
-    async fn items_are_met_once_in_every_order(engine: Engine) {
+    async fn pages_contain_each_item_once_in_every_order(engine: Engine) {
         let database = Database::new(engine);
         let mut outside = database.migrator();
         let c = outside.connection();
@@ -213,7 +213,7 @@ both_engines! {
         walk_everywhere(&all, Item::position, |keyset| items::list_after(c, list, &filter, keyset).unwrap());
     }
 
-    async fn bucketlists_are_met_once_in_every_order(engine: Engine) {
+    async fn pages_contain_each_bucketlist_once_in_every_order(engine: Engine) {
         let database = Database::new(engine);
         let mut outside = database.migrator();
         let c = outside.connection();
@@ -248,7 +248,7 @@ both_engines! {
         }
     }
 
-    async fn users_are_met_once_in_every_order_and_by_every_filter(engine: Engine) {
+    async fn pages_contain_each_user_once_for_every_order_and_filter(engine: Engine) {
         let database = Database::new(engine);
         let mut outside = database.migrator();
         let c = outside.connection();
@@ -266,7 +266,7 @@ both_engines! {
         users_found(c, &pattern, |row| row.name.to_lowercase().contains("zeb"));
     }
 
-    async fn items_are_met_by_every_filter(engine: Engine) {
+    async fn pages_contain_each_item_once_for_every_filter(engine: Engine) {
         let database = Database::new(engine);
         let mut outside = database.migrator();
         let c = outside.connection();
@@ -297,7 +297,7 @@ both_engines! {
         });
     }
 
-    async fn a_page_that_is_entered_before_its_filter_begins_still_heeds_it(engine: Engine) {
+    async fn filter_applies_when_the_cursor_precedes_its_range(engine: Engine) {
         let database = Database::new(engine);
         let mut outside = database.migrator();
         let c = outside.connection();
@@ -311,7 +311,7 @@ both_engines! {
         }
     }
 
-    async fn what_stays_is_met_once_whatever_comes_and_goes(engine: Engine) {
+    async fn pagination_is_stable_under_concurrent_changes(engine: Engine) {
         for (sort, descending) in ORDERS {
             let database = Database::new(engine);
             let mut outside = database.migrator();
@@ -347,7 +347,7 @@ both_engines! {
         }
     }
 
-    async fn sessions_are_met_once_the_newest_first(engine: Engine) {
+    async fn pages_contain_each_session_once_newest_first(engine: Engine) {
         let database = Database::new(engine);
         let mut outside = database.migrator();
         let c = outside.connection();
@@ -383,8 +383,8 @@ both_engines! {
         assert_eq!(met, expected);
     }
 
-    async fn the_first_items_of_many_lists_come_list_by_list_in_one_statement(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn first_items_of_many_bucketlists_use_one_query(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = UserId::new(app.user().await.id());
         let lists: Vec<BucketlistId> = app
             .app

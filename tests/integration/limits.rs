@@ -19,7 +19,7 @@ async fn limited(engine: Engine, change: impl FnOnce(&mut Config)) -> TestApp {
         config.trusted_proxies = vec!["0.0.0.0/32".parse().unwrap()];
         change(config);
     };
-    TestApp::configured(engine, configure).await
+    TestApp::builder().engine(engine).config(configure).build()
 }
 
 async fn send(app: &TestApp, method: Method, path: &str, body: &Value, address: &str) -> UncheckedResponse {
@@ -100,7 +100,7 @@ both_engines! {
             let mut responses = Vec::new();
             for number in 1..=5 {
                 let before = app.app.db.statements();
-                let response = login(&app, email, "not-the-password", &format!("{network}.{number}")).await.any();
+                let response = login(&app, email, "not-the-password", &format!("{network}.{number}")).await.any_status();
                 let names = ["retry-after", "ratelimit", "ratelimit-policy"];
                 let headers = names.map(|name| response.headers.get(name).cloned());
                 let mut body = response.json();
@@ -110,7 +110,7 @@ both_engines! {
             for number in 1..=3 {
                 let address = format!("{network}.{number}");
                 let body = json!({"email": email});
-                let response = send(&app, Method::POST, "/v2/auth/password-reset", &body, &address).await.any();
+                let response = send(&app, Method::POST, "/v2/auth/password-reset", &body, &address).await.any_status();
                 let headers = ["retry-after", "ratelimit", "ratelimit-policy"].map(|name| response.headers.get(name).cloned());
                 responses.push((response.status, headers, json!(null), 0));
             }
@@ -212,7 +212,7 @@ both_engines! {
                 let path = operation.path.split('/').map(|part| if part.starts_with('{') { "1" } else { part });
                 let path = path.collect::<Vec<_>>().join("/");
                 let request = app.anonymous().request(operation.method.parse().unwrap(), &path).json(&json!({}));
-                let response = request.send().await.any();
+                let response = request.send().await.any_status();
                 assert_eq!(response.header("ratelimit-policy"), expected(declared), "{}", operation.id);
                 own += usize::from(declared.limit != Limit::General);
             }

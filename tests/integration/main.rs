@@ -1,5 +1,5 @@
-//! The API as its clients meet it: the whole app in process, on a database of its own, on both engines. Every answer is
-//! checked against the document.
+//! Integration tests: the complete app in process on a separate database for each test, on both engines. Every response is
+//! checked against the OpenAPI document.
 
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 

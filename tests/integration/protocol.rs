@@ -300,7 +300,7 @@ fn details(of: &[(&str, &str)]) -> Vec<(String, String)> {
 
 both_engines! {
     async fn invalid_body_is_rejected_and_writes_nothing(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let fixture = Fixture::new(&app).await;
         let before = fixture.rows();
         let mut tried = 0;
@@ -313,7 +313,7 @@ both_engines! {
                 if let Some(content_type) = bad.content_type {
                     request = request.header("content-type", content_type);
                 }
-                let response = request.send().await.any();
+                let response = request.send().await.any_status();
                 let is_named = match &bad.detail {
                     Some((field, code)) => response.details().contains(&(field.clone(), (*code).to_owned())),
                     None => response.details().is_empty(),
@@ -335,7 +335,7 @@ both_engines! {
     }
 
     async fn unauthenticated_request_is_rejected_before_validation(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let fixture = Fixture::new(&app).await;
         let anonymous = app.anonymous();
         for operation in v1::contract().operations().filter(|operation| operation.is_secured) {
@@ -349,7 +349,7 @@ both_engines! {
     }
 
     async fn body_over_the_limit_returns_413(engine: Engine) {
-        let app = TestApp::configured(engine, |config| config.limits.body_bytes = 1024).await;
+        let app = TestApp::builder().engine(engine).config(|config| config.limits.body_bytes = 1024).build();
         let fixture = Fixture::new(&app).await;
         let before = fixture.rows();
         let full = format!("{:1024}", "{\"colour\":1}").into_bytes();
@@ -359,7 +359,7 @@ both_engines! {
             for (body, status) in [(&full, 422), (&over, 413)] {
                 let with_length = actor.request(method.clone(), &path).header("content-type", JSON).bytes(body.clone());
                 let chunked = send_chunked(&actor, &app, method.clone(), &path, body).await;
-                for response in [with_length.send().await.any(), chunked] {
+                for response in [with_length.send().await.any_status(), chunked] {
                     assert_eq!(response.status, status, "{response:?}");
                     assert_eq!(response.code() == "PAYLOAD_TOO_LARGE", status == 413);
                 }
@@ -373,7 +373,7 @@ both_engines! {
     }
 
     async fn stalled_or_broken_body_is_rejected(engine: Engine) {
-        let app = TestApp::configured(engine, |config| config.limits.request_timeout = Duration::from_millis(30)).await;
+        let app = TestApp::builder().engine(engine).config(|config| config.limits.request_timeout = Duration::from_millis(30)).build();
         let user = app.user().await;
         for (body, status, code) in [
             (Body::from_bytes_stream(stream::pending::<Result<Bytes, io::Error>>()), 408, "REQUEST_TIMEOUT"),
@@ -390,7 +390,7 @@ both_engines! {
     }
 
     async fn json_media_type_is_case_insensitive_and_may_have_parameters(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let types = [
             "application/json",
@@ -409,7 +409,7 @@ both_engines! {
     }
 
     async fn all_invalid_page_parameters_are_listed(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let fixture = Fixture::new(&app).await;
         let long = format!("q={}", "x".repeat(201));
         let longer = format!("q={}", "%F0%9F%8C%8D".repeat(201));
@@ -498,7 +498,7 @@ both_engines! {
     }
 
     async fn unknown_query_parameter_is_rejected_by_every_operation(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let fixture = Fixture::new(&app).await;
         let before = fixture.rows();
         let long = "n".repeat(5_000);
@@ -524,7 +524,7 @@ both_engines! {
     }
 
     async fn number_of_listed_violations_is_bounded(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let query: Vec<String> = (0..1_500).map(|number| format!("{number:x}")).collect();
         let body: serde_json::Map<String, Value> =
@@ -546,7 +546,7 @@ both_engines! {
     }
 
     async fn id_has_one_canonical_form(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let fixture = Fixture::new(&app).await;
         let before = fixture.rows();
         let huge = "9".repeat(400);
@@ -610,7 +610,7 @@ both_engines! {
     }
 
     async fn head_returns_the_headers_of_get(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let fixture = Fixture::new(&app).await;
         let operations = v1::contract().operations().filter(|operation| operation.method == "GET");
         let mut paths: Vec<String> = operations.map(|operation| fixture.path(operation)).collect();
@@ -635,7 +635,7 @@ both_engines! {
     }
 
     async fn unsupported_method_returns_405_with_allow(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let fixture = Fixture::new(&app).await;
         let before = fixture.rows();
         let mut offered: BTreeMap<String, Vec<&str>> = BTreeMap::new();
@@ -671,7 +671,7 @@ both_engines! {
     }
 
     async fn unacceptable_media_type_returns_406_and_writes_nothing(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let fixture = Fixture::new(&app).await;
         let before = fixture.rows();
         for operation in v1::contract().operations().filter(|operation| !operation.response_media_types.is_empty()) {
@@ -713,7 +713,7 @@ both_engines! {
     }
 
     async fn long_response_is_compressed_with_the_preferred_encoding(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let user = app.user().await;
         user.create_bucketlist("short").await;
         let short = user.get("/v1/bucketlists").await.expect(200);
@@ -760,7 +760,7 @@ both_engines! {
     }
 
     async fn cross_site_response_is_not_compressed(engine: Engine) {
-        let app = TestApp::configured(engine, |config| config.cors_origins = vec!["https://app.example".to_owned()]).await;
+        let app = TestApp::builder().engine(engine).config(|config| config.cors_origins = vec!["https://app.example".to_owned()]).build();
         let anonymous = app.anonymous();
         for (name, value, is_compressed) in [
             ("x-nothing", "", true),
@@ -780,7 +780,7 @@ both_engines! {
     }
 
     async fn response_with_tokens_is_not_compressed(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let email = format!("{}@{}.{}.example.com", "a".repeat(64), "b".repeat(63), "c".repeat(63));
         let body = json!({"email": email, "password": Actor::PASSWORD, "name": "🌍".repeat(100)});
         let anonymous = app.anonymous();
@@ -798,13 +798,12 @@ both_engines! {
     }
 
     async fn each_caller_has_a_separate_rate_limit(engine: Engine) {
-        let app = TestApp::configured(engine, |config| {
+        let app = TestApp::builder().engine(engine).config(|config| {
             config.limits.rate_limit = true;
             config.limits.general_per_minute = 5;
             config.limits.register_per_minute = 2;
             config.limits.login_per_minute = 1;
-        })
-        .await;
+        }).build();
         let (first, second) = (app.user().await, app.user().await);
         let anonymous = app.anonymous();
         // Registration has its own limit, which is exceeded.
@@ -841,7 +840,7 @@ both_engines! {
     }
 
     async fn draining_server_is_live_but_not_ready(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let anonymous = app.anonymous();
         let live = anonymous.get("/health/live").await.expect(200);
         assert_eq!((live.json(), live.header("content-type")), (json!({"status": "pass"}), "application/health+json"));
@@ -859,7 +858,7 @@ both_engines! {
     }
 
     async fn server_with_an_unmigrated_database_is_not_ready(engine: Engine) {
-        let app = TestApp::over(crate::support::Database::unmigrated(engine), |_| {}).await;
+        let app = TestApp::builder().database(crate::support::Database::unmigrated(engine)).build();
         let response = app.anonymous().get("/health/ready").await.expect_error(503, "SERVICE_UNAVAILABLE");
         assert!(response.json()["detail"].as_str().unwrap().contains("migrat"), "{response:?}");
         app.anonymous().get("/health/live").await.expect(200);
@@ -868,7 +867,7 @@ both_engines! {
 
 #[tokio::test]
 async fn unknown_path_returns_404_in_the_error_format_of_its_version() {
-    let app = TestApp::new(Engine::Sqlite).await;
+    let app = TestApp::new(Engine::Sqlite);
     let user = app.user().await;
     for (path, is_v1) in [
         ("/v1", true),
@@ -929,7 +928,7 @@ async fn unknown_path_returns_404_in_the_error_format_of_its_version() {
 
 #[tokio::test]
 async fn response_repeats_a_valid_request_id() {
-    let app = TestApp::new(Engine::Sqlite).await;
+    let app = TestApp::new(Engine::Sqlite);
     let user = app.user().await;
     let long = "x".repeat(128);
     let longer = "x".repeat(129);
@@ -964,7 +963,7 @@ async fn response_repeats_a_valid_request_id() {
             }
         }
     }
-    let names = [user.get("/").await.any(), user.get("/").await.any()];
+    let names = [user.get("/").await.any_status(), user.get("/").await.any_status()];
     assert_ne!(names[0].header("x-request-id"), names[1].header("x-request-id"));
     for traceparent in ["", "nonsense", "00-0-0-0", "\u{e9}", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"]
     {
@@ -974,7 +973,7 @@ async fn response_repeats_a_valid_request_id() {
 
 #[tokio::test]
 async fn every_response_has_response_time_and_security_headers() {
-    let app = TestApp::new(Engine::Sqlite).await;
+    let app = TestApp::new(Engine::Sqlite);
     let user = app.user().await;
     let mut paths = SYSTEM.to_vec();
     paths.extend([
@@ -990,7 +989,7 @@ async fn every_response_has_response_time_and_security_headers() {
     ]);
     for path in paths {
         for actor in [&user, &app.anonymous()] {
-            let response = actor.get(path).await.any();
+            let response = actor.get(path).await.any_status();
             let took = response.header("x-response-time").strip_suffix('s').unwrap();
             let (seconds, thousandths) = took.split_once('.').unwrap();
             assert!(thousandths.len() == 3 && format!("{seconds}{thousandths}").parse::<u32>().is_ok(), "{took}");
@@ -1020,7 +1019,7 @@ async fn every_response_has_response_time_and_security_headers() {
 
 #[tokio::test]
 async fn url_and_header_block_have_a_maximum_size() {
-    let app = TestApp::new(Engine::Sqlite).await;
+    let app = TestApp::new(Engine::Sqlite);
     let user = app.user().await;
     for (path, fits) in [("/v1/bucketlists?q=", 422), ("/v1/", 404), ("/", 404)] {
         let url = format!("{path:x<8192}");
@@ -1029,7 +1028,7 @@ async fn url_and_header_block_have_a_maximum_size() {
     }
     for path in ["/v1/users/me", "/version", "/nope"] {
         let with = |bytes: usize| user.request(Method::GET, path).header("x-filler", &"x".repeat(bytes));
-        let response = with(15 * 1024).send().await.any();
+        let response = with(15 * 1024).send().await.any_status();
         assert_ne!(response.status, 431);
         with(16 * 1024).send().await.expect_error(431, "HEADERS_TOO_LARGE");
     }
@@ -1037,7 +1036,7 @@ async fn url_and_header_block_have_a_maximum_size() {
 
 #[tokio::test]
 async fn openapi_documents_are_served_unchanged() {
-    let app = TestApp::new(Engine::Sqlite).await;
+    let app = TestApp::new(Engine::Sqlite);
     let anonymous = app.anonymous();
     for (path, text, content_type) in [
         ("/openapi/v1.json", v1::document().to_json(), "application/json"),
@@ -1061,7 +1060,7 @@ async fn openapi_documents_are_served_unchanged() {
 
 #[tokio::test]
 async fn every_error_code_has_a_page() {
-    let app = TestApp::new(Engine::Sqlite).await;
+    let app = TestApp::new(Engine::Sqlite);
     for code in ErrorCode::ALL {
         let page = app.anonymous().get(&format!("/problems/{}", problem::slug(*code))).await.expect(200);
         let text = String::from_utf8(page.body.clone()).unwrap();
@@ -1072,7 +1071,7 @@ async fn every_error_code_has_a_page() {
 
 #[tokio::test]
 async fn links_of_pages_are_valid() {
-    let app = TestApp::new(Engine::Sqlite).await;
+    let app = TestApp::new(Engine::Sqlite);
     let anonymous = app.anonymous();
     let mut links = Vec::new();
     for page in ["/", "/docs", "/redoc", "/problems", "/problems/not-acceptable"] {
@@ -1097,7 +1096,7 @@ async fn links_of_pages_are_valid() {
 
 #[tokio::test]
 async fn static_file_with_a_matching_etag_returns_304() {
-    let app = TestApp::new(Engine::Sqlite).await;
+    let app = TestApp::new(Engine::Sqlite);
     let anonymous = app.anonymous();
     for path in
         ["/", "/docs", "/redoc", "/robots.txt", "/openapi/v2.json", "/openapi/v2.yaml", "/problems/not-acceptable"]
@@ -1135,13 +1134,12 @@ async fn static_file_with_a_matching_etag_returns_304() {
 
 both_engines! {
     async fn clients_behind_a_trusted_proxy_have_separate_rate_limits(engine: Engine) {
-        let app = TestApp::configured(engine, |config| {
+        let app = TestApp::builder().engine(engine).config(|config| {
             config.limits.rate_limit = true;
             config.limits.login_per_minute = 1;
             // The peer address of in-process requests.
             config.trusted_proxies = vec!["0.0.0.0/32".parse().unwrap()];
-        })
-        .await;
+        }).build();
         let login = |address: &str| {
             let login = app.anonymous().request(Method::POST, "/v1/auth/login").json(&json!({}));
             login.header("x-forwarded-for", address)
@@ -1153,12 +1151,12 @@ both_engines! {
     }
 
     async fn hsts_is_sent_where_the_public_url_is_https(engine: Engine) {
-        let plain = TestApp::new(engine).await;
+        let plain = TestApp::new(engine);
         let response = plain.anonymous().get("/health/live").await.expect(200);
         assert!(!response.headers.contains_key("strict-transport-security"));
-        let secure = TestApp::configured(engine, |config| config.public_url = "https://api.example".to_owned()).await;
+        let secure = TestApp::builder().engine(engine).config(|config| config.public_url = "https://api.example".to_owned()).build();
         for path in ["/health/live", "/v1/users/me", "/nope"] {
-            let response = secure.anonymous().get(path).await.any();
+            let response = secure.anonymous().get(path).await.any_status();
             assert_eq!(response.header("strict-transport-security"), "max-age=63072000; includeSubDomains");
         }
     }
@@ -1166,7 +1164,7 @@ both_engines! {
 
 both_engines! {
     async fn violations_of_path_query_and_body_are_listed_together(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let body = json!({"name": "", "foo": 1});
         let response = user.post("/v1/bucketlists/abc/items?zz=1", &body).await.expect_error(422, "VALIDATION_FAILED");
@@ -1179,7 +1177,7 @@ both_engines! {
     }
 
     async fn request_body_with_a_content_encoding_returns_415(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let user = app.user().await;
         for (encoding, status) in [("gzip", 415), ("br", 415), ("nonsense", 415), ("identity", 201)] {
             let request = user.request(Method::POST, "/v1/bucketlists").json(&json!({"name": encoding}));

@@ -217,7 +217,7 @@ fn named_indexes(database: &Database) -> BTreeSet<(String, String)> {
 }
 
 #[test]
-fn both_trees_have_the_same_names_in_the_dated_form() {
+fn migrations_of_both_engines_have_the_same_dated_names() {
     let sqlite = names(Engine::Sqlite);
     assert_eq!(sqlite, names(Engine::Postgres));
     assert!(!sqlite.is_empty());
@@ -234,7 +234,7 @@ fn both_trees_have_the_same_names_in_the_dated_form() {
 }
 
 #[test]
-fn every_migration_has_a_way_there_and_back() {
+fn every_migration_has_up_and_down() {
     for engine in ENGINES {
         for name in names(engine) {
             for file in ["up.sql", "down.sql"] {
@@ -247,7 +247,7 @@ fn every_migration_has_a_way_there_and_back() {
 }
 
 #[test]
-fn every_reference_says_what_happens_on_delete() {
+fn every_foreign_key_declares_on_delete() {
     for engine in ENGINES {
         let mut seen = 0;
         for name in names(engine) {
@@ -264,7 +264,7 @@ fn every_reference_says_what_happens_on_delete() {
 }
 
 #[test]
-fn both_engines_have_the_same_tables_and_columns_as_the_schema_in_the_code() {
+fn tables_and_columns_match_the_diesel_schema_on_both_engines() {
     let declared = declared();
     assert!(declared.len() >= 8 && declared["users"].len() >= 9, "the file was understood: {declared:?}");
     for engine in ENGINES {
@@ -274,14 +274,14 @@ fn both_engines_have_the_same_tables_and_columns_as_the_schema_in_the_code() {
 }
 
 #[test]
-fn both_engines_have_the_same_foreign_keys_and_indexes() {
+fn foreign_keys_and_indexes_match_on_both_engines() {
     let [sqlite, postgres] = ENGINES.map(Database::new);
     assert_eq!(foreign_keys(&sqlite), foreign_keys(&postgres));
     assert_eq!(named_indexes(&sqlite), named_indexes(&postgres));
 }
 
 both_engines! {
-    async fn every_foreign_key_has_a_delete_rule_and_an_index(engine: Engine) {
+    async fn foreign_keys_have_a_delete_rule_and_an_index(engine: Engine) {
         let database = Database::new(engine);
         let keys = foreign_keys(&database);
         let joinable = include_str!("../../src/db/schema.rs").matches("diesel::joinable!").count();
@@ -293,7 +293,7 @@ both_engines! {
         }
     }
 
-    async fn every_migration_is_undone_one_by_one_and_done_again(engine: Engine) {
+    async fn migrations_can_be_reverted_one_by_one_and_reapplied(engine: Engine) {
         let database = Database::unmigrated(engine);
         let names = names(engine);
         let mut migrator = database.migrator();
@@ -332,7 +332,7 @@ both_engines! {
         }
     }
 
-    async fn a_database_of_a_newer_binary_is_left_alone(engine: Engine) {
+    async fn newer_database_is_rejected_without_changes(engine: Engine) {
         let database = Database::new(engine);
         let mut migrator = database.migrator();
         let newest = names(engine).pop().unwrap();
@@ -346,7 +346,7 @@ both_engines! {
         assert_eq!((status.pending, status.unknown), (vec![newest], vec!["20991231235959".to_owned()]));
     }
 
-    async fn a_migration_that_fails_leaves_nothing_and_can_be_tried_again(engine: Engine) {
+    async fn failed_migration_is_rolled_back_and_can_be_retried(engine: Engine) {
         let database = Database::unmigrated(engine);
         let names = names(engine);
         let at = names.iter().position(|name| name.ends_with("_create_jobs")).unwrap();
@@ -361,8 +361,8 @@ both_engines! {
         assert_eq!(fingerprint(&database), fingerprint(&Database::new(engine)));
     }
 
-    async fn a_role_that_the_contract_does_not_know_cannot_be_stored(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn unknown_role_violates_a_check_constraint(engine: Engine) {
+        let app = TestApp::new(engine);
         app.user().await;
         for (role, accepted) in [("root", false), ("", false), ("User", false), ("admin", true)] {
             let statement = format!("UPDATE users SET role = '{role}'");
@@ -374,7 +374,7 @@ both_engines! {
         }
     }
 
-    async fn ids_are_not_used_again(engine: Engine) {
+    async fn ids_are_never_reused(engine: Engine) {
         let database = Database::new(engine);
         let insert = "INSERT INTO jobs (kind, payload, run_at, created_at) VALUES ('x', '{}', 1, 1)";
         database.execute(insert);
@@ -387,7 +387,7 @@ both_engines! {
 }
 
 #[test]
-fn servers_that_start_at_once_on_postgresql_migrate_once() {
+fn concurrent_postgresql_servers_migrate_once() {
     let database = Database::unmigrated(Engine::Postgres);
     assert!(matches!(database.target, Target::Postgres(_)));
     let names = names(Engine::Postgres);

@@ -85,8 +85,8 @@ fn documents(database: &Database) -> i64 {
 }
 
 both_engines! {
-    async fn lists_and_items_are_found_by_the_beginnings_of_their_words(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn search_matches_word_prefixes(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let (list, made) =
             add(&app, user.id(), ("Alpine summers", None), vec![("Hike around Zermatt", Some("Alps & cheese"))]).await;
@@ -121,8 +121,8 @@ both_engines! {
         }
     }
 
-    async fn every_language_is_found(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn search_supports_every_script(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let table = [
             ("Zürich", "zurich"),
@@ -149,8 +149,8 @@ both_engines! {
         }
     }
 
-    async fn nobody_finds_what_is_somebody_elses(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn search_returns_only_own_documents(engine: Engine) {
+        let app = TestApp::new(engine);
         let users = [app.user().await, app.user().await];
         // ResourceIds of which one begins as another does.
         for id in [1, 10, 11, 12, 100] {
@@ -179,8 +179,8 @@ both_engines! {
         assert_eq!(find(&app, 11, "treasure").await, []);
     }
 
-    async fn what_is_replaced_is_found_as_it_is_now(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn search_index_follows_updates(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let (_, made) = add(&app, user.id(), ("Reading", None), vec![("Old novel", Some("Dusty"))]).await;
         let (id, owner) = (made[0], user.id());
@@ -198,8 +198,8 @@ both_engines! {
         assert_eq!(documents(&app.database), 2);
     }
 
-    async fn what_is_rolled_back_is_not_found(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn search_index_follows_rollbacks(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let (list, made) = add(&app, user.id(), ("Kept", None), vec![("Kept item", None)]).await;
         let owner = user.id();
@@ -214,8 +214,8 @@ both_engines! {
         assert_eq!(names(&app, &user, "kept").await.len(), 2);
     }
 
-    async fn what_is_deleted_leaves_the_index_however_it_goes(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn search_index_follows_every_kind_of_deletion(engine: Engine) {
+        let app = TestApp::new(engine);
         let [user, other] = [app.user().await, app.user().await];
         for owner in [user.id(), other.id()] {
             add(&app, owner, ("First", None), vec![("One", None), ("Two", None)]).await;
@@ -232,8 +232,8 @@ both_engines! {
         assert_eq!(names(&app, &other, "two").await, ["Two"]);
     }
 
-    async fn names_come_before_descriptions_and_newer_before_older(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn ranking_prefers_names_then_newer_documents(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let texts = vec![
             ("Paris in spring", Some("By train")),
@@ -252,8 +252,8 @@ both_engines! {
         assert_eq!(find_range(&app, user.id(), "paris", OffsetRange { offset: 3, limit: 1 }).await, []);
     }
 
-    async fn the_very_words_come_before_words_that_begin_so(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn ranking_prefers_exact_words_over_prefixes(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let texts = vec![
             ("The art of cooking", None),
@@ -272,8 +272,8 @@ both_engines! {
         assert_eq!(names(&app, &user, "a").await, ["Arts", "Article", "Art, part two", "Artful artist", "The art of cooking", "Sing"]);
     }
 
-    async fn a_name_with_the_very_words_is_found_behind_any_number_of_matches(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn exact_name_ranks_first_among_many_matches(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         add(&app, user.id(), ("Old", None), vec![("Peak", None)]).await;
         add(&app, user.id(), ("New", Some("of peaks")), vec![("Peaks", Some("a peak")); 1_200]).await;
@@ -291,8 +291,8 @@ both_engines! {
         assert_eq!(ids.len(), reach, "each once");
     }
 
-    async fn hostile_texts_are_texts(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn query_syntax_in_search_text_is_not_interpreted(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let hostile = [
             "\"", "\"\"", "*", "a*", "-a", "a -b", "^a", "NEAR(a b, 5)", "NEAR/2", "a AND", "OR", "NOT a", "name:a",
@@ -318,8 +318,8 @@ both_engines! {
         }
     }
 
-    async fn a_document_of_any_size_can_be_stored(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn documents_of_any_size_are_indexed(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let long: &'static str = Box::leak((0..4_000_u32).filter_map(|n| char::from_u32(0x4E00 + n)).collect::<String>().into());
         let words: &'static str = Box::leak(format!("{} end", "𐐀𐐁 a1 ".repeat(60_000)).into());
@@ -329,8 +329,8 @@ both_engines! {
         assert_eq!(names(&app, &user, "A1").await, ["Longer"]);
     }
 
-    async fn a_thousand_items_are_stored_in_few_statements_and_lists_are_not_lost_among_them(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn batch_of_1000_items_uses_few_queries_and_keeps_bucketlists_findable(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let owner = user.id();
         let (list, _) = add(&app, owner, ("Common ground", None), vec![("Common item", None); 1_200]).await;
@@ -353,8 +353,8 @@ both_engines! {
         assert_eq!(app.app.db.statements() - before, 1);
     }
 
-    async fn a_database_without_an_index_is_made_searchable_by_migrating(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn migration_builds_a_missing_search_index(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let texts = vec![("Learn to juggle", Some("Three balls")); 2_500];
         add(&app, user.id(), ("Learning", None), texts).await;

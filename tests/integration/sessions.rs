@@ -72,8 +72,8 @@ async fn rows(app: &TestApp) -> (i64, i64, i64) {
 }
 
 both_engines! {
-    async fn an_access_token_is_good_for_fifteen_minutes(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn access_token_expires_after_15_minutes(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         app.advance_clock(Duration::from_secs(899));
         user.get("/v1/users/me").await.expect(200);
@@ -83,12 +83,11 @@ both_engines! {
         user.get("/v1/users/me").await.expect(200);
     }
 
-    async fn how_long_tokens_live_is_configured(engine: Engine) {
-        let app = TestApp::configured(engine, |config| {
+    async fn token_lifetimes_are_configurable(engine: Engine) {
+        let app = TestApp::builder().engine(engine).config(|config| {
             config.tokens.access_ttl = Duration::from_secs(60);
             config.tokens.refresh_ttl = Duration::from_secs(3600);
-        })
-        .await;
+        }).build();
         let user = app.user().await;
         let session = user.session.clone().unwrap();
         assert_eq!((&session["expires_in"], &session["refresh_expires_in"]), (&json!(60), &json!(3600)));
@@ -98,14 +97,14 @@ both_engines! {
         refresh(&app, &user.refresh_token()).await.expect_error(401, "INVALID_REFRESH_TOKEN");
     }
 
-    async fn without_a_token_an_operation_says_that_it_needs_one(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn missing_token_returns_401(engine: Engine) {
+        let app = TestApp::new(engine);
         let response = app.anonymous().get("/v1/users/me").await.expect_error(401, "AUTHENTICATION_REQUIRED");
         assert_eq!(response.header("www-authenticate"), "Bearer realm=\"bucketlist\"");
     }
 
-    async fn clocks_may_be_five_seconds_apart_when_a_token_begins(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn not_before_allows_five_seconds_of_clock_skew(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let tokens = AccessTokens::new(&SECRET.into(), &[], 900);
         let session = part(&user.token(), 1)["sid"].as_i64().unwrap();
@@ -115,8 +114,8 @@ both_engines! {
         }
     }
 
-    async fn where_no_token_is_needed_a_bad_one_does_no_harm(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn public_operations_ignore_an_invalid_token(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let body = json!({"email": user.email(), "password": Actor::PASSWORD});
         for authorization in ["Bearer x", "Basic eDp5", ""] {
@@ -125,8 +124,8 @@ both_engines! {
         }
     }
 
-    async fn a_token_is_never_put_into_a_cache_or_compressed(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn token_responses_are_neither_cached_nor_compressed(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let body = json!({"refresh_token": user.refresh_token()});
         let request = app.anonymous().request(Method::POST, "/v1/auth/refresh").json(&body);
@@ -135,8 +134,8 @@ both_engines! {
         assert!(!response.headers.contains_key("content-encoding"), "{response:?}");
     }
 
-    async fn a_refresh_token_is_exchanged_for_the_next_session_state(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn refresh_token_is_rotated(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         app.advance_clock(Duration::from_secs(60));
         user.patch("/v1/users/me", &json!({"name": "Renamed"})).await.expect(200);
@@ -153,8 +152,8 @@ both_engines! {
         assert_eq!(rows(&app).await, (1, 3, 0));
     }
 
-    async fn a_refresh_token_used_twice_within_ten_seconds_has_one_successor(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn refresh_token_reused_within_ten_seconds_returns_the_same_successor(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let next = refreshed(&app, &user.refresh_token()).await;
         app.advance_clock(Duration::from_secs(10));
@@ -165,8 +164,8 @@ both_engines! {
         after.get("/v1/users/me").await.expect(200);
     }
 
-    async fn a_refresh_token_used_again_later_ends_its_session_and_no_other(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn refresh_token_reuse_ends_its_session_only(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let other = login(&app, &user).await;
         let next = refreshed(&app, &user.refresh_token()).await;
@@ -181,8 +180,8 @@ both_engines! {
         refresh(&app, &other.refresh_token()).await.expect(200);
     }
 
-    async fn a_refresh_token_from_further_back_ends_the_session_too(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn reuse_of_an_older_refresh_token_ends_the_session(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let mut newest = refreshed(&app, &user.refresh_token()).await;
         for _ in 0..3 {
@@ -193,8 +192,8 @@ both_engines! {
         newest.get("/v1/users/me").await.expect_error(401, "INVALID_TOKEN");
     }
 
-    async fn a_refresh_token_that_is_not_good_is_refused_in_one_way(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn all_invalid_refresh_tokens_get_the_same_response(engine: Engine) {
+        let app = TestApp::new(engine);
         let (user, ended, gone) = (app.user().await, app.user().await, app.user().await);
         logout(&ended).await.expect(204);
         delete_me(&gone).await.expect(204);
@@ -208,7 +207,7 @@ both_engines! {
             ("cut", good[1..].to_owned()),
             ("SQL", "' OR '1'='1".to_owned()),
         ] {
-            let response = refresh(&app, &token).await.any();
+            let response = refresh(&app, &token).await.any_status();
             assert_eq!(response.comparable(), first.comparable(), "{what}");
         }
         assert_eq!(first.header("www-authenticate"), "Bearer realm=\"bucketlist\"");
@@ -218,8 +217,8 @@ both_engines! {
         refresh(&app, &good).await.expect(200);
     }
 
-    async fn a_session_lives_thirty_days_from_its_last_refresh(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn session_expires_30_days_after_the_last_refresh(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         app.advance_clock(DAY * 30 - Duration::from_micros(1));
         let next = refreshed(&app, &user.refresh_token()).await;
@@ -229,8 +228,8 @@ both_engines! {
         refresh(&app, &last.refresh_token()).await.expect_error(401, "INVALID_REFRESH_TOKEN");
     }
 
-    async fn a_session_that_is_used_ends_all_the_same_at_its_age(engine: Engine) {
-        let app = TestApp::configured(engine, |config| config.tokens.session_ttl = DAY * 40).await;
+    async fn active_session_expires_at_its_maximum_age(engine: Engine) {
+        let app = TestApp::builder().engine(engine).config(|config| config.tokens.session_ttl = DAY * 40).build();
         let user = app.user().await;
         assert_eq!(user.session.as_ref().unwrap()["refresh_expires_in"], 30 * 86_400);
         app.advance_clock(DAY * 29);
@@ -244,16 +243,16 @@ both_engines! {
         login(&app, &user).await.get("/v1/users/me").await.expect(200);
     }
 
-    async fn a_shorter_age_is_that_of_open_sessions_too(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn shorter_maximum_age_applies_to_open_sessions(engine: Engine) {
+        let app = TestApp::new(engine);
         let refresh_token = app.user().await.refresh_token();
-        let stricter = TestApp::over(app.database, |config| config.tokens.session_ttl = DAY * 10).await;
+        let stricter = TestApp::builder().database(app.database).config(|config| config.tokens.session_ttl = DAY * 10).build();
         stricter.advance_clock(DAY * 10);
         refresh(&stricter, &refresh_token).await.expect_error(401, "INVALID_REFRESH_TOKEN");
     }
 
-    async fn twenty_refreshes_at_once_all_get_a_token_that_works(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn concurrent_refreshes_all_return_a_valid_token(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let token = user.refresh_token();
         let responses = join_all((0..20).map(|_| refresh(&app, &token))).await;
@@ -268,8 +267,8 @@ both_engines! {
         refresh(&app, &actors[7].refresh_token()).await.expect(200);
     }
 
-    async fn a_refresh_that_races_with_the_logout_leaves_nothing_that_works(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn refresh_concurrent_with_logout_leaves_no_valid_token(engine: Engine) {
+        let app = TestApp::new(engine);
         for round in 0..10 {
             let user = app.user().await;
             let token = user.refresh_token();
@@ -292,8 +291,8 @@ both_engines! {
         }
     }
 
-    async fn a_logout_takes_effect_on_the_next_request(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn logout_takes_effect_immediately(engine: Engine) {
+        let app = TestApp::new(engine);
         let (user, stranger) = (app.user().await, app.user().await);
         let other = login(&app, &user).await;
         user.get("/v1/users/me").await.expect(200);
@@ -310,8 +309,8 @@ both_engines! {
         login(&app, &user).await.get("/v1/users/me").await.expect(200);
     }
 
-    async fn a_logout_ends_every_access_token_of_its_session(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn logout_revokes_all_access_tokens_of_the_session(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let next = refreshed(&app, &user.refresh_token()).await;
         logout(&user).await.expect(204);
@@ -321,8 +320,8 @@ both_engines! {
         }
     }
 
-    async fn a_token_that_several_requests_used_at_once_is_dead_for_all_of_them_after_the_logout(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn token_in_concurrent_use_is_rejected_after_logout(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         // Requests in flight during the logout may remember what they read; nothing after it may go by that.
         let (_, response) = join(join_all((0..20).map(|_| user.get("/v1/users/me"))), logout(&user)).await;
@@ -332,8 +331,8 @@ both_engines! {
         }
     }
 
-    async fn what_has_expired_is_purged_and_nothing_else(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn purge_deletes_only_expired_rows(engine: Engine) {
+        let app = TestApp::new(engine);
         let old = app.user().await;
         logout(&login(&app, &old).await).await.expect(204);
         app.anonymous().post("/v1/auth/password-reset", &json!({"email": old.email()})).await.expect(202);
@@ -365,9 +364,9 @@ both_engines! {
         login(&app, &old).await.get("/v1/users/me").await.expect(200);
     }
 
-    async fn a_new_secret_logs_nobody_out_while_the_previous_one_is_kept(engine: Engine) {
+    async fn tokens_signed_with_a_previous_secret_stay_valid(engine: Engine) {
         let previous = "the-secret-of-last-year-that-is-still-known";
-        let app = TestApp::configured(engine, |config| config.tokens.previous_secrets = vec![previous.into()]).await;
+        let app = TestApp::builder().engine(engine).config(|config| config.tokens.previous_secrets = vec![previous.into()]).build();
         // The server of last year, on the same database.
         let parts = Dependencies { clock: app.clock.clone(), random: Arc::new(SystemRandom), mailer: app.mailer.clone() };
         let mut config = app.config.clone();
@@ -392,15 +391,15 @@ both_engines! {
         assert_eq!(part(&fresh.token(), 0)["kid"], part(&next.token(), 0)["kid"]);
 
         let (old, new) = (ada.token(), next.token());
-        let forgetful = TestApp::over(app.database, |_| {}).await;
+        let forgetful = TestApp::builder().database(app.database).build();
         with_token(&forgetful, &old).await.expect_error(401, "INVALID_TOKEN");
         with_token(&forgetful, &new).await.expect(200);
     }
 }
 
 both_engines! {
-    async fn a_refresh_token_whose_successor_was_used_ends_its_session_at_once(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn reuse_after_the_successor_was_used_ends_the_session_immediately(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let next = refreshed(&app, &user.refresh_token()).await;
         let after = refreshed(&app, &next.refresh_token()).await;
@@ -414,7 +413,7 @@ both_engines! {
 /// On SQLite, where the server caches the status of tokens. One thread runs all writes in order.
 #[tokio::test]
 async fn token_of_a_reused_session_is_rejected_although_the_client_has_disconnected() {
-    let app = TestApp::new(Engine::Sqlite).await;
+    let app = TestApp::new(Engine::Sqlite);
     let user = app.user().await;
     let stolen = user.refresh_token();
     let owner = refreshed(&app, &stolen).await;

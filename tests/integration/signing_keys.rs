@@ -22,7 +22,7 @@ fn key(seed: u8) -> SigningKey {
 }
 
 async fn app_with_key(engine: Engine, seed: u8) -> TestApp {
-    TestApp::configured(engine, |config| config.tokens.private_key = Some(key(seed))).await
+    TestApp::builder().engine(engine).config(|config| config.tokens.private_key = Some(key(seed))).build()
 }
 
 async fn published_keys(app: &TestApp) -> Vec<Jwk> {
@@ -66,7 +66,7 @@ both_engines! {
     }
 
     async fn shared_secret_is_not_published(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         assert_eq!(app.anonymous().get(JWKS).await.expect(200).json(), json!({"keys": []}));
     }
 

@@ -145,8 +145,8 @@ async fn occupy_the_writer(db: &Db, gate: &Gate) -> tokio::task::JoinHandle<Resu
 }
 
 both_engines! {
-    async fn a_unit_that_fails_half_way_leaves_nothing(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn failed_transaction_leaves_no_changes(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let owner = UserId::new(user.id());
         let failed = app.app.db.write(move |c| {
@@ -165,8 +165,8 @@ both_engines! {
         assert_eq!(user.get(&format!("/v1/bucketlists/{id}")).await.expect(200).json()["items_total"], 2);
     }
 
-    async fn a_unit_that_panics_half_way_leaves_nothing_and_its_thread_works_on(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn panicking_transaction_leaves_no_changes_and_the_thread_survives(engine: Engine) {
+        let app = TestApp::new(engine);
         let owner = UserId::new(app.user().await.id());
         // More panics than there are threads: none of them may be lost.
         for _ in 0..5 {
@@ -182,8 +182,8 @@ both_engines! {
         assert_eq!(counts_outside(&app.database), (1, 2));
     }
 
-    async fn reads_that_panic_cost_nobody_else_anything(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn panicking_reads_do_not_affect_others(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         for _ in 0..5 {
             let panicked = app.app.db.read(|_| -> Result<(), Halt> { panic!("on purpose") }).await;
@@ -195,8 +195,8 @@ both_engines! {
         assert_eq!(total(&user, "/v1/bucketlists").await, 1);
     }
 
-    async fn a_unit_whose_second_statement_is_refused_leaves_nothing(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn rejected_statement_rolls_back_the_transaction(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let owner = UserId::new(user.id());
         user.create_bucketlist("Taken").await;
@@ -209,8 +209,8 @@ both_engines! {
         assert_eq!(counts_outside(&app.database), (1, 0), "only what was there before");
     }
 
-    async fn a_unit_that_overlooks_a_refused_statement_is_not_reported_as_kept_when_it_is_lost(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn ignored_statement_error_is_not_reported_as_a_commit(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let owner = UserId::new(user.id());
         user.create_bucketlist("Taken").await;
@@ -226,8 +226,8 @@ both_engines! {
         user.create_bucketlist("Another").await;
     }
 
-    async fn units_that_fail_do_not_take_their_neighbours_with_them(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn failed_transaction_does_not_roll_back_others_in_its_group(engine: Engine) {
+        let app = TestApp::new(engine);
         let owner = UserId::new(app.user().await.id());
         let db = &app.app.db;
         // The writer is kept busy until all the others wait in its queue: on SQLite they become one group.
@@ -270,8 +270,8 @@ both_engines! {
         assert_eq!(counts(c), (34, 68));
     }
 
-    async fn a_unit_whose_caller_went_away_is_done_whole(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn transaction_completes_when_its_caller_disconnects(engine: Engine) {
+        let app = TestApp::new(engine);
         let owner = UserId::new(app.user().await.id());
         let db = app.app.db.clone();
         let gate = Gate::default();
@@ -298,8 +298,8 @@ both_engines! {
         assert_eq!(counts_outside(&app.database), (1, 1));
     }
 
-    async fn items_made_ticked_and_deleted_at_once_leave_right_counts(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn concurrent_item_changes_keep_counters_correct(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let list = user.create_bucketlist("Crowded").await;
         let path = format!("/v1/bucketlists/{list}");
@@ -318,7 +318,7 @@ both_engines! {
         let deletions = join_all(paths[..10].iter().chain(&paths[..10]).map(|path| user.delete(path)));
         let ticks = join_all(paths[20..30].iter().chain(&paths[20..30]).map(|path| user.put(path, &tick)));
         let (deletions, ticks) = futures_util::future::join(deletions, ticks).await;
-        let statuses: Vec<u16> = deletions.into_iter().map(UncheckedResponse::any).map(|response| response.status).collect();
+        let statuses: Vec<u16> = deletions.into_iter().map(UncheckedResponse::any_status).map(|response| response.status).collect();
         assert_eq!(statuses.iter().filter(|status| **status == 204).count(), 10, "{statuses:?}");
         assert_eq!(statuses.iter().filter(|status| **status == 404).count(), 10, "{statuses:?}");
         for response in ticks {
@@ -336,14 +336,14 @@ both_engines! {
         assert_eq!((&answer["items_total"], &answer["items_done"]), (&json!(rows), &json!(done)));
     }
 
-    async fn of_many_lists_of_one_name_made_at_once_one_is_made(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn concurrent_creations_with_one_name_create_one_bucketlist(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let body = json!({"name": "Only one"});
         let responses = join_all((0..12).map(|_| user.post("/v1/bucketlists", &body))).await;
         let mut made = 0;
         for response in responses {
-            let response = response.any();
+            let response = response.any_status();
             match response.status {
                 201 => made += 1,
                 _ => assert_eq!((response.status, response.code().as_str()), (409, "BUCKETLIST_NAME_TAKEN")),
@@ -353,8 +353,8 @@ both_engines! {
         assert_eq!(total(&user, "/v1/bucketlists").await, 1);
     }
 
-    async fn a_snapshot_sees_one_state_while_others_commit(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn snapshot_is_isolated_from_concurrent_commits(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let owner = UserId::new(user.id());
         user.create_bucketlist("Before").await;
@@ -379,8 +379,8 @@ both_engines! {
         assert_eq!(after, (2, 2));
     }
 
-    async fn deleting_a_user_removes_everything_or_nothing(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn deleting_a_user_is_atomic(engine: Engine) {
+        let app = TestApp::new(engine);
         let (leaving, staying) = (app.user().await, app.user().await);
         for user in [&leaving, &staying] {
             let list = user.create_bucketlist("Mine").await;
@@ -416,8 +416,8 @@ both_engines! {
         staying.get("/v1/users/me").await.expect(200);
     }
 
-    async fn a_write_is_durable_when_it_is_answered(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn write_is_durable_before_its_response(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         for number in 0..10 {
             let list = user.create_bucketlist(&format!("List {number}")).await;

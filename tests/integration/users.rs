@@ -90,8 +90,8 @@ fn emails(response: &TestResponse) -> Vec<String> {
 }
 
 both_engines! {
-    async fn an_account_is_read_and_changed_field_by_field(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn account_fields_can_be_updated_individually(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let mut expected = user.session.clone().unwrap()["user"].clone();
         assert_eq!(user.get("/v1/users/me").await.expect(200).json(), expected);
@@ -111,8 +111,8 @@ both_engines! {
         assert_eq!(user.get("/v1/users/me").await.expect(200).json(), expected);
     }
 
-    async fn a_change_of_nothing_is_fine(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn empty_update_is_accepted(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let before = user.get("/v1/users/me").await.expect(200).json();
         app.advance_clock(Duration::from_secs(1));
@@ -121,8 +121,8 @@ both_engines! {
         }
     }
 
-    async fn a_new_address_takes_the_place_of_the_old_one(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn email_address_can_be_changed(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let old = user.email();
         let change = |email: &str| json!({"email": email, "current_password": Actor::PASSWORD});
@@ -142,8 +142,8 @@ both_engines! {
         assert_eq!(other.get("/v1/users/me").await.expect(200).json()["name"], "Next tenant");
     }
 
-    async fn a_change_that_breaks_a_rule_changes_nothing(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn invalid_update_has_no_effect(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let before = user.get("/v1/users/me").await.expect(200).json();
         let password = Actor::PASSWORD;
@@ -192,8 +192,8 @@ both_engines! {
         assert_eq!(user.get("/v1/users/me").await.expect(200).json(), before);
     }
 
-    async fn deleting_the_account_needs_the_password(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn account_deletion_requires_the_password(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let response = delete_me(&user, "harbour-lantern-43").await.expect_error(422, "WRONG_PASSWORD");
         assert_eq!(response.details(), details(&[("/password", "WRONG_PASSWORD")]));
@@ -204,8 +204,8 @@ both_engines! {
         user.get("/v1/users/me").await.expect(200);
     }
 
-    async fn deleting_the_account_deletes_everything_in_it_and_nothing_else(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn account_deletion_deletes_only_its_own_data(engine: Engine) {
+        let app = TestApp::new(engine);
         let stranger = with_belongings(&app).await;
         let before = rows(&app).await;
         assert_eq!(before, [
@@ -238,8 +238,8 @@ both_engines! {
         assert_eq!(next.get("/v1/bucketlists").await.expect(200).json()["meta"]["total"], 0);
     }
 
-    async fn requests_in_flight_while_the_account_is_deleted_are_no_fault_of_ours(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn requests_concurrent_with_account_deletion_return_no_5xx(engine: Engine) {
+        let app = TestApp::new(engine);
         for _ in 0..5 {
             let user = app.user().await;
             user.get("/v1/users/me").await.expect(200);
@@ -255,7 +255,7 @@ both_engines! {
             };
             let (deleted, responses) = join(delete_me(&user, Actor::PASSWORD), working).await;
             deleted.expect(204);
-            for response in responses.into_iter().map(UncheckedResponse::any).filter(|response| !response.is_success()) {
+            for response in responses.into_iter().map(UncheckedResponse::any_status).filter(|response| !response.is_success()) {
                 assert_eq!(response.status, 401, "{response:?}");
                 assert!(matches!(response.code().as_str(), "INVALID_TOKEN" | "INVALID_REFRESH_TOKEN"), "{response:?}");
             }
@@ -264,8 +264,8 @@ both_engines! {
         assert_eq!(rows(&app).await.into_iter().map(|(_, rows)| rows).sum::<i64>(), 0);
     }
 
-    async fn what_is_done_to_one_account_at_once_comes_to_an_end(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn concurrent_changes_of_one_account_do_not_deadlock(engine: Engine) {
+        let app = TestApp::new(engine);
         let admin = app.admin().await;
         for round in 0..5 {
             let user = app.user().await;
@@ -299,8 +299,8 @@ both_engines! {
         admin.get("/v1/users/me").await.expect(200);
     }
 
-    async fn administrators_page_through_the_accounts_the_oldest_first(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn admin_lists_users_oldest_first(engine: Engine) {
+        let app = TestApp::new(engine);
         let admin = app.admin().await;
         let mut everybody = vec![admin.email()];
         for _ in 0..6 {
@@ -331,8 +331,8 @@ both_engines! {
         admin.get("/v1/users?role=admin").await.expect_error(422, "UNKNOWN_PARAMETER");
     }
 
-    async fn administrators_find_accounts_by_address_or_name(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn admin_searches_users_by_email_and_name(engine: Engine) {
+        let app = TestApp::new(engine);
         let admin = app.admin().await;
         let (ada, grace, percent) = ("Ada@Lovelace.example", "grace@hopper.example", "under_score@100.example");
         named(&app, ada, "Countess").await;
@@ -351,7 +351,7 @@ both_engines! {
             ("%27", vec![]),
             ("nobody", vec![]),
         ] {
-            let response = admin.get(&format!("/v1/users?q={q}")).await.any();
+            let response = admin.get(&format!("/v1/users?q={q}")).await.any_status();
             if response.status == 422 {
                 assert_eq!(q, "lovelace.example%0Acountess", "only control characters are refused");
                 continue;
@@ -366,8 +366,8 @@ both_engines! {
         assert_eq!(admin.get("/v1/users?q=").await.expect(200).json()["meta"]["total"], 4);
     }
 
-    async fn administrators_read_change_and_delete_an_account(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn admin_can_read_update_and_delete_a_user(engine: Engine) {
+        let app = TestApp::new(engine);
         let (admin, user) = (app.admin().await, app.user().await);
         let mut expected = user.session.clone().unwrap()["user"].clone();
         assert_eq!(admin.get(&path(&user)).await.expect(200).json(), expected);
@@ -386,8 +386,8 @@ both_engines! {
         admin.delete(&path(&user)).await.expect_error(404, "USER_NOT_FOUND");
     }
 
-    async fn an_administrator_changes_role_and_state_and_nothing_else(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn admin_can_change_only_role_and_disabled(engine: Engine) {
+        let app = TestApp::new(engine);
         let (admin, user) = (app.admin().await, app.user().await);
         let before = admin.get(&path(&user)).await.expect(200).json();
         for (body, code, expected) in [
@@ -408,8 +408,8 @@ both_engines! {
         assert_eq!(admin.get(&path(&user)).await.expect(200).json(), before);
     }
 
-    async fn an_account_that_is_none_is_not_found(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn unknown_user_returns_404(engine: Engine) {
+        let app = TestApp::new(engine);
         let admin = app.admin().await;
         for id in ["4711", "9223372036854775807"] {
             let path = format!("/v1/users/{id}");
@@ -420,13 +420,13 @@ both_engines! {
             admin.delete(&path).await.expect_error(404, "USER_NOT_FOUND");
         }
         for id in ["0", "-1", "x", "1.5", "9223372036854775808"] {
-            let response = admin.get(&format!("/v1/users/{id}")).await.any();
+            let response = admin.get(&format!("/v1/users/{id}")).await.any_status();
             assert!(matches!(response.status, 404 | 422), "{id}: {response:?}");
         }
     }
 
-    async fn deleting_somebodys_account_deletes_everything_in_it(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn admin_deletion_of_a_user_deletes_all_their_data(engine: Engine) {
+        let app = TestApp::new(engine);
         let admin = app.admin().await;
         let before = rows(&app).await;
         let user = with_belongings(&app).await;
@@ -438,8 +438,8 @@ both_engines! {
         login(&app, &user.email()).await.expect_error(401, "INVALID_CREDENTIALS");
     }
 
-    async fn a_role_counts_from_the_next_request_on(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn role_change_takes_effect_on_the_next_request(engine: Engine) {
+        let app = TestApp::new(engine);
         let (admin, user) = (app.admin().await, app.user().await);
         user.get("/v1/users").await.expect_error(403, "FORBIDDEN");
         admin.patch(&path(&user), &json!({"role": "admin"})).await.expect(200);
@@ -452,8 +452,8 @@ both_engines! {
         next.get("/v1/users").await.expect(200);
     }
 
-    async fn a_disabled_account_is_locked_out_until_it_is_enabled_and_logs_in_again(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn disabled_user_is_locked_out_until_enabled(engine: Engine) {
+        let app = TestApp::new(engine);
         let (admin, user) = (app.admin().await, app.user().await);
         let list = user.create_bucketlist("Kept").await;
         let other = Actor::new(&app, Some(login(&app, &user.email()).await.expect(200).json()));
@@ -477,8 +477,8 @@ both_engines! {
         back.get(&format!("/v1/bucketlists/{list}")).await.expect(200);
     }
 
-    async fn the_last_active_administrator_stays_one(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn last_active_admin_cannot_be_removed(engine: Engine) {
+        let app = TestApp::new(engine);
         let admin = app.admin().await;
         // A disabled administrator and an ordinary user do not count.
         let second = app.admin().await;
@@ -507,8 +507,8 @@ both_engines! {
         assert_eq!(count_active_admins(&app).await, 1);
     }
 
-    async fn of_two_administrators_who_get_rid_of_each_other_one_is_left(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn concurrent_mutual_removal_leaves_one_admin(engine: Engine) {
+        let app = TestApp::new(engine);
         let mut ways: Vec<(Method, Value)> = vec![(Method::DELETE, Value::Null)];
         ways.extend([json!({"role": "user"}), json!({"disabled": true})].map(|body| (Method::PATCH, body)));
         for round in 0..9 {
@@ -518,7 +518,7 @@ both_engines! {
             let won = [&first, &second].into_iter().filter(|response| response.0.is_success()).count();
             assert_eq!(won, 1, "round {round}: {first:?} {second:?}");
             for lost in [first, second].into_iter().filter(|response| !response.0.is_success()) {
-                let response = lost.any();
+                let response = lost.any_status();
                 assert!(
                     matches!(
                         (response.status, response.code().as_str()),
@@ -532,8 +532,8 @@ both_engines! {
         }
     }
 
-    async fn of_two_administrators_who_both_leave_one_is_left(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn concurrent_self_removal_leaves_one_admin(engine: Engine) {
+        let app = TestApp::new(engine);
         let (one, two) = (app.admin().await, app.admin().await);
         let (first, second) = join(delete_me(&one, Actor::PASSWORD), delete_me(&two, Actor::PASSWORD)).await;
         let mut statuses = [first.0.status, second.0.status];
@@ -542,8 +542,8 @@ both_engines! {
         assert_eq!(count_active_admins(&app).await, 1);
     }
 
-    async fn the_administrators_operations_are_closed_to_everybody_else(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn admin_operations_require_the_admin_role(engine: Engine) {
+        let app = TestApp::new(engine);
         let (admin, user) = (app.admin().await, app.user().await);
         let before = rows(&app).await;
         for (method, path, body) in [
@@ -576,8 +576,8 @@ both_engines! {
 }
 
 both_engines! {
-    async fn users_are_found_without_case_in_any_script(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn user_search_is_case_insensitive_in_every_script(engine: Engine) {
+        let app = TestApp::new(engine);
         let (admin, user) = (app.admin().await, app.user().await);
         let found = async |q: &str| {
             let page = admin.get(&format!("/v1/users?q={q}")).await.expect(200).json();
@@ -594,8 +594,8 @@ both_engines! {
 }
 
 both_engines! {
-    async fn an_address_sent_back_as_it_was_read_needs_no_password(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn unchanged_email_address_requires_no_password(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let body = json!({"email": user.email(), "name": "Renamed"});
         let me = user.patch("/v1/users/me", &body).await.expect(200).json();

@@ -43,7 +43,7 @@ fn code_in_the_readme_is_found() {
 }
 
 #[test]
-fn every_make_target_exists() {
+fn make_targets_exist() {
     let makefile = read("Makefile");
     let targets: BTreeSet<&str> = makefile
         .lines()
@@ -98,7 +98,7 @@ fn check_command(mut command: Command, words: &[&str], location: &str) -> bool {
 }
 
 #[test]
-fn every_command_of_the_binary_exists_with_its_options() {
+fn commands_and_options_exist() {
     let cli = Cli::command();
     let mut seen = 0;
     for page in pages() {
@@ -152,7 +152,7 @@ fn expand(word: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_path_exists() {
+fn paths_exist() {
     let mut seen = 0;
     for page in pages() {
         for code in page.codes() {
@@ -196,7 +196,7 @@ fn every_link_has_a_target() {
 }
 
 #[test]
-fn every_variable_exists() {
+fn variables_exist() {
     let scripts = scripts();
     let scripts = upper_case(&scripts);
     let codes: BTreeSet<&str> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();

@@ -99,7 +99,7 @@ async fn plant(app: &TestApp, user: &Actor<'_>) -> Vec<String> {
             for (name, value) in headers {
                 request = request.header(name, &value);
             }
-            let status = request.send().await.any().status;
+            let status = request.send().await.any_status().status;
             assert!(status >= 400, "{status} {path}");
         };
         let json = "application/json";
@@ -197,10 +197,9 @@ both_engines! {
             .with_ansi(false)
             .finish();
         let _guard = tracing::subscriber::set_default(subscriber);
-        let app = TestApp::configured(engine, |config| {
+        let app = TestApp::builder().engine(engine).config(|config| {
             config.incidents.limits.filter = "4xx,5xx".parse().unwrap();
-        })
-        .await;
+        }).build();
         let (admin, user) = (app.admin().await, app.user().await);
         let canaries = plant(&app, &user).await;
         app.store_incidents().await;
@@ -223,7 +222,7 @@ both_engines! {
     }
 
     async fn the_tokens_of_a_login_do_not_reach_the_disk(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let admin = app.admin().await;
         let body = json!({"email": admin.email(), "password": Actor::PASSWORD});
         let request = admin.request(Method::POST, "/v2/auth/login").header("x-debug-capture", "1").header("x-fault", "panic");

@@ -7,7 +7,7 @@ use crate::support::{TestApp, Value, json};
 
 both_engines! {
     async fn an_incident_is_a_file_for_other_programs(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let (admin, user) = (app.admin().await, app.user().await);
         let body = json!({"name": "{{title}} {{email}}", "due_on": null});
         let request = fail(&user, Method::POST, "/v2/bucketlists/7/items?", Some(&body)).await;
@@ -50,7 +50,7 @@ both_engines! {
     }
 
     async fn what_was_cut_off_cannot_be_sent_again_but_shown(engine: Engine) {
-        let app = TestApp::configured(engine, |config| config.incidents.limits.body_bytes = 10).await;
+        let app = TestApp::builder().engine(engine).config(|config| config.incidents.limits.body_bytes = 10).build();
         let admin = app.admin().await;
         let request = fail(&admin, Method::POST, "/v2/bucketlists", Some(&json!({"name": "A long one"}))).await;
         app.store_incidents().await;

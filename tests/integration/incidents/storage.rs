@@ -42,7 +42,7 @@ async fn send(app: &App, actor: &Actor<'_>, method: Method, path: &str, body: St
 
 both_engines! {
     async fn incidents_expire(engine: Engine) {
-        let app = TestApp::configured(engine, |config| config.incidents.ttl = Duration::from_secs(60)).await;
+        let app = TestApp::builder().engine(engine).config(|config| config.incidents.ttl = Duration::from_secs(60)).build();
         let admin = app.admin().await;
         let request = fail(&admin, Method::GET, "/v2/bucketlists/1", None).await;
         app.store_incidents().await;
@@ -57,7 +57,7 @@ both_engines! {
     }
 
     async fn a_full_table_loses_the_oldest_of_the_most_frequent(engine: Engine) {
-        let app = TestApp::configured(engine, |config| config.incidents.max = 6).await;
+        let app = TestApp::builder().engine(engine).config(|config| config.incidents.max = 6).build();
         let admin = app.admin().await;
         let rare = fail(&admin, Method::GET, "/v2/users/me", None).await;
         let mut last = String::new();
@@ -77,7 +77,7 @@ both_engines! {
     }
 
     async fn what_is_above_the_rate_is_only_counted(engine: Engine) {
-        let app = TestApp::configured(engine, |config| config.incidents.limits.per_minute = 6).await;
+        let app = TestApp::builder().engine(engine).config(|config| config.incidents.limits.per_minute = 6).build();
         let admin = app.admin().await;
         for list in 1..=10 {
             fail(&admin, Method::GET, &format!("/v2/bucketlists/{list}"), None).await;
@@ -93,11 +93,10 @@ both_engines! {
     }
 
     async fn what_takes_long_is_counted_at_its_end(engine: Engine) {
-        let app = TestApp::configured(engine, |config| {
+        let app = TestApp::builder().engine(engine).config(|config| {
             config.incidents.limits.filter = "400,500".parse().unwrap();
             config.incidents.limits.per_minute = 2;
-        })
-        .await;
+        }).build();
         let admin = app.admin().await;
         let (go_on, waits) = oneshot::channel::<()>();
         let broken = stream::once(async move {
@@ -123,7 +122,7 @@ both_engines! {
     }
 
     async fn what_an_administrator_asks_for_is_kept_in_a_storm(engine: Engine) {
-        let app = TestApp::configured(engine, |config| config.incidents.limits.per_minute = 1).await;
+        let app = TestApp::builder().engine(engine).config(|config| config.incidents.limits.per_minute = 1).build();
         let (admin, user) = (app.admin().await, app.user().await);
         for _ in 0..3 {
             fail(&user, Method::GET, "/v2/users/me", None).await;
@@ -139,7 +138,7 @@ both_engines! {
 
     async fn records_are_sealed_where_there_is_a_key(engine: Engine) {
         let key = |text: &str| Some(SecretString::from(text.repeat(8)));
-        let app = TestApp::configured(engine, |config| config.incidents.key = key("a-key")).await;
+        let app = TestApp::builder().engine(engine).config(|config| config.incidents.key = key("a-key")).build();
         let admin = app.admin().await;
         let body = json!({"name": "a name to look for"});
         let request = fail(&admin, Method::POST, "/v2/bucketlists", Some(&body)).await;
@@ -175,7 +174,7 @@ both_engines! {
     }
 
     async fn while_the_database_is_away_failures_wait(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let admin = app.admin().await;
         let first = fail(&admin, Method::GET, "/v2/bucketlists/1", None).await;
         app.execute("ALTER TABLE incidents RENAME TO away");
@@ -192,7 +191,7 @@ both_engines! {
     }
 
     async fn what_a_user_sent_goes_with_the_account(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let (admin, user) = (app.admin().await, app.user().await);
         fail(&user, Method::GET, "/v2/bucketlists/1", None).await;
         app.store_incidents().await;
@@ -210,7 +209,7 @@ both_engines! {
 /// Of two changes at once on PostgreSQL, the second begins with what the first has left.
 #[tokio::test]
 async fn a_change_of_a_group_waits_for_the_one_before_it() {
-    let app = TestApp::new(Engine::Postgres).await;
+    let app = TestApp::new(Engine::Postgres);
     let admin = app.admin().await;
     let request = fail(&admin, Method::GET, "/v2/bucketlists/1", None).await;
     app.store_incidents().await;

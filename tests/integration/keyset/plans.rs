@@ -137,7 +137,7 @@ fn fill(c: &mut DbConnection, owner: UserId, list: BucketlistId) {
 }
 
 both_engines! {
-    async fn every_order_has_an_index_that_is_entered_at_the_row(engine: Engine) {
+    async fn every_sort_order_seeks_in_an_index(engine: Engine) {
         let database = Database::new(engine);
         let mut outside = database.migrator();
         let c = outside.connection();
@@ -161,7 +161,7 @@ both_engines! {
         }
     }
 
-    async fn what_was_done_is_entered_at_the_row_whatever_is_asked_of_it(engine: Engine) {
+    async fn audit_pages_seek_in_an_index_for_every_filter(engine: Engine) {
         let database = Database::new(engine);
         let mut outside = database.migrator();
         let c = outside.connection();
@@ -187,7 +187,7 @@ both_engines! {
         }
     }
 
-    async fn filters_do_not_keep_a_page_from_being_entered_at_its_row(engine: Engine) {
+    async fn filtered_pages_seek_in_an_index(engine: Engine) {
         let database = Database::new(engine);
         let mut outside = database.migrator();
         let c = outside.connection();
@@ -207,7 +207,7 @@ both_engines! {
         }
     }
 
-    async fn the_first_items_of_lists_are_looked_up_in_the_index(engine: Engine) {
+    async fn first_items_of_bucketlists_use_the_index(engine: Engine) {
         let database = Database::new(engine);
         let mut outside = database.migrator();
         let c = outside.connection();
@@ -234,7 +234,7 @@ both_engines! {
         }
     }
 
-    async fn statements_are_prepared_once(engine: Engine) {
+    async fn statements_are_cached(engine: Engine) {
         let database = Database::new(engine);
         let mut outside = database.migrator();
         let c = outside.connection();

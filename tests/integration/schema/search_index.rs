@@ -30,14 +30,14 @@ fn search_index(database: &Database) -> Vec<[String; 2]> {
 }
 
 #[test]
-fn both_engines_have_the_same_triggers() {
+fn triggers_match_on_both_engines() {
     let [sqlite, postgres] = ENGINES.map(|engine| triggers(&Database::new(engine)));
     assert_eq!(sqlite, postgres);
     assert!(sqlite.len() >= 2, "{sqlite:?}");
 }
 
 #[test]
-fn each_engine_has_a_search_index_of_its_own_kind() {
+fn each_engine_has_its_search_index() {
     let [sqlite, postgres] = ENGINES.map(|engine| search_index(&Database::new(engine)));
     // Without a table of contents: the texts are not kept twice.
     let shadows =

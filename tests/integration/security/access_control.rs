@@ -1,4 +1,4 @@
-//! Two users and everything there is to do: nothing of one is the other's to see or to change (OWASP API1, API3, API5).
+//! Access control (OWASP API1, API3, API5): every operation is called by users who do not own the resource.
 
 use poem::http::Method;
 
@@ -11,11 +11,11 @@ use crate::{
     v2::operations::ResourceIds,
 };
 
-/// A word that is nobody's but one user's.
+/// A word that occurs only in the resources of one user.
 const WORD: &str = "Quetzalcoatlus";
 
-/// The ids of both users that the path of an operation has: those of `own`, with all possible choices of some of `theirs`.
-/// Each with the first parameter that is theirs.
+/// Returns every combination of own and foreign ids in the path of an operation that has at least one foreign id, with
+/// the first parameter that is foreign.
 fn mixtures(target: &Target, own: ResourceIds, theirs: ResourceIds) -> Vec<(ResourceIds, &'static str)> {
     let names = target.names("path");
     let mut mixed = Vec::new();
@@ -33,7 +33,7 @@ fn mixtures(target: &Target, own: ResourceIds, theirs: ResourceIds) -> Vec<(Reso
                 "session_id" => ids.session = theirs.session,
                 "user_id" => ids.user = theirs.user,
                 "export_id" => ids.export = theirs.export,
-                other => panic!("{target}: of what is {other} an id?"),
+                other => panic!("{target}: unknown path parameter {other}"),
             }
         }
         mixed.push((ids, first.unwrap()));
@@ -41,12 +41,12 @@ fn mixtures(target: &Target, own: ResourceIds, theirs: ResourceIds) -> Vec<(Reso
     mixed
 }
 
-/// `bucketlist_id` that leads nowhere is `BUCKETLIST_NOT_FOUND`.
+/// Returns the error code for a path parameter: `BUCKETLIST_NOT_FOUND` for `bucketlist_id`.
 fn not_found(parameter: &str) -> String {
     format!("{}_NOT_FOUND", parameter.trim_end_matches("_id").to_uppercase())
 }
 
-/// Every way an operation's answer can be asked for.
+/// Returns every media type of the operation's responses, and `*/*`.
 fn accepted(target: &Target) -> Vec<&'static str> {
     let mut types: Vec<&str> = target.operation.response_media_types.iter().map(String::as_str).collect();
     types.push("*/*");
@@ -57,13 +57,13 @@ async fn send(target: &Target, who: &Actor<'_>, target_path: &str, accept: &str)
     target.request(who, target_path).header("accept", accept).send().await
 }
 
-/// The queries to try an operation with: none, and everything the document shows.
+/// Returns the query strings to test an operation with: none, and all examples of the document.
 fn queries(target: &Target) -> Vec<String> {
     let examples = target.example_query();
     if examples.is_empty() { vec![String::new()] } else { vec![String::new(), format!("?{examples}")] }
 }
 
-/// Somebody with something of every kind, each with the word in it.
+/// Creates a user with a resource of every kind, each containing [`WORD`].
 async fn owner(app: &TestApp) -> (Actor<'_>, ResourceIds) {
     let owner = app.user().await;
     let list = owner.post("/v1/bucketlists", &json!({"name": WORD, "description": WORD})).await.expect(201).json();
@@ -77,17 +77,17 @@ async fn owner(app: &TestApp) -> (Actor<'_>, ResourceIds) {
 }
 
 both_engines! {
-    async fn whatever_one_user_does_nothing_of_the_other_is_seen_or_changed(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn users_cannot_read_or_change_each_others_resources(engine: Engine) {
+        let app = TestApp::new(engine);
         let (owner, theirs) = owner(&app).await;
         let before = State::of_user(&app.database, owner.id());
         assert!(before.size() >= 7, "{before:?}");
         let (mut refused, mut answered) = (0, 0);
         for target in targets().into_iter().filter(|target| !target.is_for_admins()) {
-            // Somebody new each time: some operations end sessions, or accounts.
+            // A new user for each operation: some operations end sessions or delete accounts.
             let attacker = app.user().await;
             let own = ResourceIds::create(&attacker).await;
-            // Also an administrator has no business in somebody's lists.
+            // Administrators have no access to the bucketlists of others either.
             let admin = app.admin().await;
             let admins = ResourceIds::create(&admin).await;
             for (who, own) in [(&attacker, own), (&admin, admins)] {
@@ -99,8 +99,8 @@ both_engines! {
                             let path = |ids: ResourceIds| format!("{}{query}", ids.path(target.operation));
                             let response = send(&target, who, &path(ids), accept).await;
                             let response = response.expect_error(404, &not_found(parameter));
-                            // There and not there are one.
-                            let none = send(&target, who, &path(*nothing), accept).await.any();
+                            // A foreign resource cannot be distinguished from a missing one.
+                            let none = send(&target, who, &path(*nothing), accept).await.any_status();
                             let place = |text: &str, ids: ResourceIds| text.replace(&ids.path(target.operation), "");
                             let ((_, headers, body), (_, none_headers, none_body)) = (response.comparable(), none.comparable());
                             assert_eq!(place(&body, ids), place(&none_body, *nothing), "{target}");
@@ -117,8 +117,8 @@ both_engines! {
                     for accept in accepted(&target) {
                         let who = if target.operation.is_secured { app.user().await } else { app.anonymous() };
                         let path = format!("{}{query}", target.operation.path);
-                        // What is asked for is said again in links.
-                        let text = String::from_utf8(send(&target, &who, &path, accept).await.any().body).unwrap();
+                        // Links repeat the query.
+                        let text = String::from_utf8(send(&target, &who, &path, accept).await.any_status().body).unwrap();
                         let text = text.replace(&format!("q={WORD}"), "");
                         assert!(!text.contains(WORD) && !text.contains(&owner.email()), "{target}: {text}");
                         answered += 1;
@@ -128,15 +128,15 @@ both_engines! {
             assert_eq!(State::of_user(&app.database, owner.id()), before, "{target}");
         }
         assert!(refused > 100 && answered > 50, "{refused} {answered}");
-        // They are there all the while, for whoever they belong to.
+        // The owner still finds the resources.
         for path in ["/v1/bucketlists".to_owned(), "/v2/bucketlists".to_owned(), format!("/v2/search?q={WORD}")] {
             let text = String::from_utf8(owner.get(&path).await.expect(200).body).unwrap();
             assert!(text.replace(&format!("q={WORD}"), "").contains(WORD), "{path}");
         }
     }
 
-    async fn what_is_for_administrators_is_forbidden_to_users_and_closed_to_strangers(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn admin_operations_return_403_for_users_and_401_without_token(engine: Engine) {
+        let app = TestApp::new(engine);
         let (owner, theirs) = owner(&app).await;
         let attacker = app.user().await;
         let own = ResourceIds::create(&attacker).await;
@@ -156,7 +156,7 @@ both_engines! {
                     }
                 }
             }
-            // Neither a body that cannot be read nor one that makes an administrator gets further.
+            // The role is checked before the body.
             for body in ["{", "{\"role\":\"admin\"}", ""] {
                 let request = attacker.request(target.method(), &own.path(target.operation));
                 let request = request.header("content-type", "application/json").bytes(body);
@@ -167,8 +167,8 @@ both_engines! {
         assert_eq!(State::of_things(&app.database), before);
     }
 
-    async fn nobody_acts_without_a_token_unless_the_document_says_so(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn secured_operations_require_a_token(engine: Engine) {
+        let app = TestApp::new(engine);
         let (_, theirs) = owner(&app).await;
         let before = State::of_things(&app.database);
         for target in targets().into_iter().filter(|target| target.operation.is_secured) {
@@ -177,7 +177,7 @@ both_engines! {
                 let response = send(&target, &app.anonymous(), &path, accept).await;
                 response.expect_error(401, "AUTHENTICATION_REQUIRED");
                 if target.method() == Method::GET {
-                    assert_eq!(app.anonymous().request(Method::HEAD, &path).send().await.any().status, 401);
+                    assert_eq!(app.anonymous().request(Method::HEAD, &path).send().await.any_status().status, 401);
                 }
             }
         }

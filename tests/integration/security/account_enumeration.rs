@@ -1,20 +1,20 @@
-//! What an answer costs says nothing of who has an account: the same hashes, the same statements, the same bytes. Tests do
-//! not time; `make timing` does, over the clock.
+//! Account enumeration: responses for known and unknown accounts need the same number of password hashes and SQL
+//! statements and have the same bytes. Tests do not measure time; `make timing` does.
 
 use crate::support::{Actor, TestApp, TestResponse, Value, json};
 
-/// The hashes and the statements that an answer took, and the answer.
+/// Sends a request and returns the number of password hashes and SQL statements it needed, with the response.
 async fn cost(app: &TestApp, path: &str, body: &Value) -> (u64, u64, TestResponse) {
     let (hashes, statements) = (app.app.hasher.hash_count(), app.app.db.statements());
-    let response = app.anonymous().post(path, body).await.any();
+    let response = app.anonymous().post(path, body).await.any_status();
     (app.app.hasher.hash_count() - hashes, app.app.db.statements() - statements, response)
 }
 
-/// Sends a body with each address, and expects everything of it to be the same.
+/// Sends the body for each address or token and asserts that work and response are the same.
 async fn expect_same_work(app: &TestApp, path: &str, status: u16, body: impl Fn(&str) -> Value, emails: &[&str]) {
     let (hashes, statements, first) = cost(app, path, &body(emails[0])).await;
     assert_eq!(first.status, status, "{first:?}");
-    assert!(hashes + statements > 0, "nothing was done");
+    assert!(hashes + statements > 0, "the request did no work");
     for email in emails {
         let (same_hashes, same_statements, response) = cost(app, path, &body(email)).await;
         assert_eq!((same_hashes, same_statements), (hashes, statements), "{path} for {email}");
@@ -22,7 +22,7 @@ async fn expect_same_work(app: &TestApp, path: &str, status: u16, body: impl Fn(
     }
 }
 
-/// An account that is there, one that is disabled, and the addresses of both and of nobody.
+/// Creates an active and a disabled account; returns their email addresses and some without an account.
 async fn addresses(app: &TestApp) -> Vec<String> {
     let (known, disabled) = (app.user().await, app.user().await);
     let path = format!("/v1/users/{}", disabled.id());
@@ -34,8 +34,8 @@ async fn addresses(app: &TestApp) -> Vec<String> {
 }
 
 both_engines! {
-    async fn a_refused_login_costs_the_same_whoever_it_is_for(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn failed_login_does_the_same_work_for_every_account(engine: Engine) {
+        let app = TestApp::new(engine);
         let emails = addresses(&app).await;
         let emails: Vec<&str> = emails.iter().map(String::as_str).collect();
         for path in ["/v1/auth/login", "/v2/auth/login"] {
@@ -43,7 +43,7 @@ both_engines! {
                 let body = |email: &str| json!({"email": email, "password": password});
                 expect_same_work(&app, path, 401, body, &emails).await;
             }
-            // What is no password by its form is not looked at for anybody.
+            // A password that fails validation is not hashed.
             let (hashes, ..) = cost(&app, path, &json!({"email": emails[0], "password": ""})).await;
             assert_eq!(hashes, 0);
         }
@@ -52,8 +52,8 @@ both_engines! {
         assert_eq!((hashes, response.status), (1, 200));
     }
 
-    async fn asking_for_a_reset_costs_the_same_whoever_it_is_for(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn password_reset_request_does_the_same_work_for_every_account(engine: Engine) {
+        let app = TestApp::new(engine);
         let emails = addresses(&app).await;
         let emails: Vec<&str> = emails.iter().map(String::as_str).collect();
         for path in ["/v1/auth/password-reset", "/v2/auth/password-reset"] {
@@ -61,8 +61,8 @@ both_engines! {
         }
     }
 
-    async fn a_token_that_is_none_costs_the_same_whatever_it_looks_like(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn invalid_tokens_do_the_same_work_whatever_their_form(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let tokens = ["x", "kJ3v0m7wq2Yx5sT8uB1nR4cE6gH9aZ0dF2iL5oP8qWs", &user.refresh_token()[1..], "' OR '1'='1"];
         for version in ["v1", "v2"] {

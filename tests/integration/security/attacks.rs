@@ -1,5 +1,5 @@
-//! What attackers try that no list of fields or tokens has: other ways to say who one is, to be somebody else, or to be told
-//! what is somebody else's.
+//! Attacks on identity and isolation: credentials in unusual places, method override, host header injection, foreign
+//! cursors and entity tags, cache poisoning, and stale permissions.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::{
     v2::operations::ResourceIds,
 };
 
-/// The answer but for what differs from request to request also without an attack.
+/// Returns the parts of a response that do not depend on the individual request.
 fn same(response: &TestResponse) -> (u16, BTreeMap<String, String>, String) {
     let (status, mut headers, body) = response.comparable();
     headers.remove("cache-status");
@@ -22,8 +22,8 @@ fn same(response: &TestResponse) -> (u16, BTreeMap<String, String>, String) {
 }
 
 both_engines! {
-    async fn a_token_is_taken_from_its_header_and_from_nowhere_else(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn token_is_accepted_only_in_the_authorization_header(engine: Engine) {
+        let app = TestApp::new(engine);
         let (user, anonymous) = (app.user().await, app.anonymous());
         let ids = ResourceIds::create(&user).await;
         let token = user.token();
@@ -49,17 +49,17 @@ both_engines! {
         }
     }
 
-    async fn a_method_is_what_it_is_whatever_a_header_calls_it(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn method_override_headers_are_ignored(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let ids = ResourceIds::create(&user).await;
         let before = State::of_things(&app.database);
         for target in targets().into_iter().filter(|target| target.method() == Method::GET && !target.is_for_admins()) {
             let path = ids.path(target.operation);
-            let plain = user.get(&path).await.any();
+            let plain = user.get(&path).await.any_status();
             for name in ["x-http-method-override", "x-http-method", "x-method-override"] {
                 for method in ["DELETE", "PUT", "PATCH", "POST"] {
-                    let response = user.request(Method::GET, &path).header(name, method).send().await.any();
+                    let response = user.request(Method::GET, &path).header(name, method).send().await.any_status();
                     assert_eq!(same(&response), same(&plain), "{target}");
                 }
             }
@@ -68,15 +68,15 @@ both_engines! {
         assert_eq!(State::of_things(&app.database), before);
     }
 
-    async fn what_a_client_calls_the_server_is_in_no_answer(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn host_and_forwarded_headers_do_not_appear_in_responses(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let ids = ResourceIds::create(&user).await;
         let evil = "attacker.example";
         for target in targets().into_iter().filter(|target| target.method() == Method::GET && !target.is_for_admins()) {
             let q = if target.operation.id == "search" { "?q=see" } else { "" };
             for path in [format!("{}{q}", ids.path(target.operation)), ResourceIds::NONEXISTENT.path(target.operation)] {
-                let plain = user.get(&path).await.any();
+                let plain = user.get(&path).await.any_status();
                 for (name, value) in [
                     ("host", evil),
                     ("x-forwarded-host", evil),
@@ -89,12 +89,12 @@ both_engines! {
                     ("x-host", evil),
                     ("x-original-host", evil),
                 ] {
-                    let response = user.request(Method::GET, &path).header(name, value).send().await.any();
+                    let response = user.request(Method::GET, &path).header(name, value).send().await.any_status();
                     assert_eq!(same(&response), same(&plain), "{target}: {name}");
                 }
             }
         }
-        // Neither where a creation leads, nor what a mail says.
+        // `Location` headers and mails do not contain it either.
         let request = user.request(Method::POST, "/v2/bucketlists").json(&json!({"name": "Elsewhere"}));
         let made = request.header("host", evil).header("x-forwarded-host", evil).send().await.expect(201);
         assert!(made.header("location").starts_with("/v2/bucketlists/"), "{made:?}");
@@ -105,8 +105,8 @@ both_engines! {
         assert!(mail.body.contains("http://test.example/") && !mail.body.contains(evil), "{}", mail.body);
     }
 
-    async fn a_mail_says_nothing_that_somebody_else_has_written(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn mail_contains_no_user_supplied_text(engine: Engine) {
+        let app = TestApp::new(engine);
         let name = "your account is locked: call https://attacker.example";
         let body = json!({"email": "victim@example.com", "password": Actor::PASSWORD, "name": name});
         app.anonymous().post("/v1/auth/register", &body).await.expect(201);
@@ -119,8 +119,8 @@ both_engines! {
         }
     }
 
-    async fn a_cursor_of_somebody_elses_is_none(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn foreign_cursor_is_rejected(engine: Engine) {
+        let app = TestApp::new(engine);
         let (admin, other) = (app.admin().await, app.user().await);
         let (ids, theirs) = (ResourceIds::create(&admin).await, ResourceIds::create(&other).await);
         for (who, ids) in [(&admin, ids), (&other, theirs)] {
@@ -168,8 +168,8 @@ both_engines! {
         assert!(tried > 20, "{tried}");
     }
 
-    async fn a_tag_is_no_oracle_for_what_is_somebody_elses(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn entity_tags_do_not_reveal_foreign_resources(engine: Engine) {
+        let app = TestApp::new(engine);
         let (owner, other) = (app.user().await, app.user().await);
         let ids = ResourceIds::create(&owner).await;
         let before = State::of_user(&app.database, owner.id());
@@ -177,10 +177,10 @@ both_engines! {
             let path = ids.path(target.operation);
             let plain = target.request(&other, &path).send().await.expect(404);
             for name in target.names("header") {
-                let tag = owner.get(&path).await.any().headers.get("etag").cloned();
+                let tag = owner.get(&path).await.any_status().headers.get("etag").cloned();
                 for value in [tag.as_deref().unwrap_or("\"x\""), "*", "\"x\"", "key"] {
-                    let response = target.request(&other, &path).header(name, value).send().await.any();
-                    // What is malformed is told to everybody.
+                    let response = target.request(&other, &path).header(name, value).send().await.any_status();
+                    // A malformed header is rejected before the resource is looked up.
                     assert!(response.status == 400 || same(&response) == same(&plain), "{target}: {name}: {value}: {response:?}");
                 }
             }
@@ -188,8 +188,8 @@ both_engines! {
         assert_eq!(State::of_user(&app.database, owner.id()), before);
     }
 
-    async fn an_answer_in_memory_is_for_its_caller_its_format_and_its_version(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn cached_response_is_bound_to_caller_format_and_version(engine: Engine) {
+        let app = TestApp::new(engine);
         let (first, second) = (app.user().await, app.user().await);
         let (of_first, of_second) = (ResourceIds::create(&first).await, ResourceIds::create(&second).await);
         second.patch("/v1/users/me", &json!({"name": "Second"})).await.expect(200);
@@ -201,7 +201,7 @@ both_engines! {
             let version = &path[2..3];
             let other_version = if version == "1" { "2" } else { "1" };
             for accept in &target.operation.response_media_types {
-                // Whoever asks first, and however, decides nothing for those who come after.
+                // Headers of an earlier request must not influence later responses.
                 for poison in [
                     ("accept", "text/csv"),
                     ("accept", "application/x-ndjson"),
@@ -219,8 +219,8 @@ both_engines! {
                     };
                     for (who, path) in [(&first, &path), (&first, &bare)] {
                         let request = who.request(Method::GET, path).header(poison.0, poison.1);
-                        request.send().await.any();
-                        who.request(Method::HEAD, path).header(poison.0, poison.1).send().await.any();
+                        request.send().await.any_status();
+                        who.request(Method::HEAD, path).header(poison.0, poison.1).send().await.any_status();
                     }
                     let response = fresh(&first, &path).send().await.expect(200);
                     assert!(response.header("content-type").starts_with(accept.as_str()), "{target}: {response:?}");
@@ -228,8 +228,8 @@ both_engines! {
                     assert!(!response.headers.contains_key("content-version"), "{target}");
                     let response = fresh(&first, &bare).header("accept-version", version).send().await.expect(200);
                     assert_eq!(response.header("content-version"), version, "{target}");
-                    // Somebody else gets their own, or nothing.
-                    let response = fresh(&second, &path).send().await.any();
+                    // Another user gets their own data or 404.
+                    let response = fresh(&second, &path).send().await.any_status();
                     if target.names("path").is_empty() {
                         let text = String::from_utf8(response.body).unwrap();
                         assert!(!text.contains(&format!("\"id\":{},", of_first.list)), "{target}: {text}");
@@ -242,15 +242,15 @@ both_engines! {
         assert_ne!(of_first.list, of_second.list);
     }
 
-    async fn who_is_gone_disabled_or_demoted_is_so_at_once_for_every_operation(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn deleted_disabled_or_demoted_user_is_rejected_immediately_by_every_operation(engine: Engine) {
+        let app = TestApp::new(engine);
         let admin = app.admin().await;
         let (demoted, disabled, gone) = (app.admin().await, app.user().await, app.user().await);
         let mut ids = Vec::new();
         for who in [&demoted, &disabled, &gone] {
             ids.push(ResourceIds::create(who).await);
         }
-        // What is remembered of each, in every format.
+        // Fills the response cache for each user, in every format.
         let reads = |ids: ResourceIds| {
             let targets = targets().into_iter().filter(|target| target.method() == Method::GET && target.operation.is_secured);
             targets.flat_map(move |target| {
@@ -260,7 +260,7 @@ both_engines! {
         };
         for (who, ids) in [&demoted, &disabled, &gone].into_iter().zip(&ids) {
             for (_, path, accept) in reads(*ids) {
-                who.request(Method::GET, &path).header("accept", &accept).send().await.any();
+                who.request(Method::GET, &path).header("accept", &accept).send().await.any_status();
             }
         }
         let path = |who: &Actor<'_>| format!("/v2/admin/users/{}", who.id());
@@ -289,9 +289,9 @@ both_engines! {
     }
 }
 
-/// Server-side request forgery (OWASP API7) needs somebody who calls what a client names.
+/// Server-side request forgery (OWASP API7) requires input that the server uses as a URL.
 #[test]
-fn nothing_that_a_client_sends_is_an_address_to_call() {
+fn no_field_or_parameter_is_a_url() {
     let mut seen = 0;
     for target in targets() {
         let fields = target.texts().into_iter().map(|text| (text.at, text.schema));
@@ -302,7 +302,7 @@ fn nothing_that_a_client_sends_is_an_address_to_call() {
             assert!(!["uri", "url", "hostname", "ipv4", "ipv6"].contains(&format), "{target}: {name} is a {format}");
             let word = name.rsplit('/').next().unwrap().to_lowercase();
             for telling in ["url", "uri", "host", "callback", "webhook", "redirect", "return_to", "file"] {
-                assert!(!word.contains(telling), "{target}: is {name} an address?");
+                assert!(!word.contains(telling), "{target}: {name} may be a URL");
             }
             seen += 1;
         }

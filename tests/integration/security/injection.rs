@@ -1,4 +1,4 @@
-//! Hostile texts in every place a text can be sent: they are text, or they are refused, and nothing is ever done by them.
+//! Injection: hostile texts in every parameter, header and body field are stored as text or rejected, never interpreted.
 
 use ::contract::v2;
 use poem::http::Method;
@@ -12,7 +12,7 @@ use crate::{
     v2::operations::ResourceIds,
 };
 
-/// What is said to a database.
+/// SQL and full-text query syntax.
 const SQL: [&str; 14] = [
     "' OR '1'='1",
     "'; DROP TABLE users; --",
@@ -30,7 +30,7 @@ const SQL: [&str; 14] = [
     "E'\\x27'",
 ];
 
-/// What is said to whoever reads headers, lines, cells, pages or paths.
+/// Syntax of headers, log lines, spreadsheets, paths, markup and templates.
 const OTHERS: [&str; 44] = [
     // Headers and log lines.
     "a\r\nSet-Cookie: admin=1",
@@ -89,27 +89,27 @@ fn corpus() -> Vec<String> {
     all
 }
 
-/// What must be so whatever was sent.
+/// Asserts what holds for every response, whatever was sent.
 fn expect_answered(target: &Target, what: &str, sent: &str, response: &TestResponse) {
     let shown = || format!("{target}: {:.80} in {what}: {response:?}", response.path);
-    // That it is what the document says was checked when it was read.
+    // The test client has already checked the response against the document.
     assert!(response.status < 500, "{}", shown());
     assert_ne!(response.status, 401, "{}", shown());
     for (name, value) in &response.headers {
         assert!(!value.contains(['\r', '\n', '\0']), "{name}: {}", shown());
         assert!(!["set-cookie", "x-injected"].contains(&name.as_str()), "{}", shown());
     }
-    // Only a conclusion of the server's may lead somewhere else.
+    // `Location` is always a path of the API.
     let location = response.headers.get("location").map_or("/v", String::as_str);
     assert!(location.starts_with("/v"), "{}", shown());
     let text = String::from_utf8_lossy(&response.body);
     for told in ["SELECT ", "sqlite", "postgres", "diesel", "panicked", "argon2id", ".rs:", "49}}"] {
-        // A success may show what somebody has made.
+        // A successful response may contain user data.
         assert!(response.is_success() || sent.contains(told) || !text.contains(told), "{told}: {}", shown());
     }
 }
 
-/// One event is one line, whatever it says, and no line holds what a terminal would obey.
+/// Asserts that each event is one line without control characters, and that each request has one access log line.
 fn expect_lines(log: &str, requests: usize) {
     let mut access = 0;
     for line in log.lines() {
@@ -120,14 +120,14 @@ fn expect_lines(log: &str, requests: usize) {
                 time.ends_with('Z') && time.as_bytes()[10] == b'T' && time.starts_with("20")
             }
         };
-        assert!(is_event, "no event begins here: {line:?}");
+        assert!(is_event, "not the start of an event: {line:?}");
         assert!(!line.contains(char::is_control), "{line:?}");
         access += usize::from(line.contains("request completed"));
     }
-    assert_eq!(access, requests, "a line for each request, and no more");
+    assert_eq!(access, requests, "one access log line per request");
 }
 
-/// Whoever sends, and what is theirs.
+/// The sender of the requests and the ids of their resources.
 struct Sender<'a> {
     who: Actor<'a>,
     ids: ResourceIds,
@@ -137,7 +137,7 @@ impl<'a> Sender<'a> {
     async fn new(app: &'a TestApp, target: &Target) -> Self {
         let who = if target.is_for_admins() { app.admin().await } else { app.user().await };
         let ids = ResourceIds::create(&who).await;
-        // Administrators try themselves on somebody else.
+        // Administrators act on the account of another user.
         let ids = if target.is_for_admins() { ResourceIds { user: app.user().await.id(), ..ids } } else { ids };
         Self { who, ids }
     }
@@ -147,7 +147,7 @@ impl<'a> Sender<'a> {
     }
 }
 
-/// The path of an operation with a text in place of one of its parameters.
+/// Returns the path of an operation with a text in place of one of its parameters.
 fn path_with(target: &Target, ids: ResourceIds, name: &str, text: &str) -> String {
     let marker = "987654321";
     let template = target.operation.path.replace(&format!("{{{name}}}"), marker);
@@ -170,9 +170,9 @@ fn log_format(engine: Engine) -> LogFormat {
 }
 
 both_engines! {
-    async fn hostile_texts_in_parameters_are_text_or_refused(engine: Engine) {
+    async fn hostile_parameters_are_treated_as_text_or_rejected(engine: Engine) {
         let log = LogCapture::start(log_format(engine));
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let victim = app.user().await;
         ResourceIds::create(&victim).await;
         let before = State::of_user(&app.database, victim.id());
@@ -187,25 +187,25 @@ both_engines! {
                 let short: String = text.chars().take(1_500).collect();
                 let encoded = encoded(&short);
                 for name in target.names("path") {
-                    let response = target.request(&who, &path_with(&target, sender.ids, name, &encoded)).send().await.any();
+                    let response = target.request(&who, &path_with(&target, sender.ids, name, &encoded)).send().await.any_status();
                     expect_answered(&target, name, text, &response);
-                    assert!(!response.is_success(), "{target}: {short} is an id");
+                    assert!(!response.is_success(), "{target}: {short} was accepted as an id");
                     requests += 1;
                 }
                 for name in target.names("query") {
-                    let response = target.request(&who, &format!("{path}?{name}={encoded}")).send().await.any();
+                    let response = target.request(&who, &format!("{path}?{name}={encoded}")).send().await.any_status();
                     expect_answered(&target, name, text, &response);
-                    // As a name it is none.
-                    let response = target.request(&who, &format!("{path}?{encoded}=1")).send().await.any();
-                    expect_answered(&target, "a name", text, &response);
+                    // As the name of a parameter, it is unknown.
+                    let response = target.request(&who, &format!("{path}?{encoded}=1")).send().await.any_status();
+                    expect_answered(&target, "a parameter name", text, &response);
                     requests += 2;
                 }
-                // What no header can hold never gets here: the raw bytes are another test's.
+                // Values that no header can contain are tested on the wire (`tests/cli/malformed_requests.rs`).
                 if target.method() == Method::GET || short.contains(char::is_control) || short.len() > 4_000 {
                     continue;
                 }
                 for name in target.names("header") {
-                    let response = target.request(&who, &path).header(name, &short).send().await.any();
+                    let response = target.request(&who, &path).header(name, &short).send().await.any_status();
                     expect_answered(&target, name, text, &response);
                     requests += 1;
                 }
@@ -217,8 +217,8 @@ both_engines! {
         assert!(tried > 5_000, "{tried}");
     }
 
-    async fn hostile_texts_in_reads_conditions_are_no_conditions(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn hostile_header_values_of_reads_are_handled(engine: Engine) {
+        let app = TestApp::new(engine);
         let log = LogCapture::start(log_format(engine));
         for target in targets().into_iter().filter(|target| target.method() == Method::GET) {
             let sender = Sender::new(&app, &target).await;
@@ -227,7 +227,7 @@ both_engines! {
             let mut requests = 0;
             for text in corpus().iter().filter(|text| !text.contains(char::is_control) && text.len() < 4_000) {
                 for name in target.names("header").into_iter().chain(["accept", "accept-encoding", "accept-version", "cookie"]) {
-                    let response = target.request(&sender.who, &path).header(name, text).send().await.any();
+                    let response = target.request(&sender.who, &path).header(name, text).send().await.any_status();
                     expect_answered(&target, name, text, &response);
                     requests += 1;
                 }
@@ -236,9 +236,9 @@ both_engines! {
         }
     }
 
-    async fn hostile_texts_in_bodies_are_kept_as_text_or_refused(engine: Engine) {
+    async fn hostile_body_values_are_stored_as_text_or_rejected(engine: Engine) {
         let log = LogCapture::start(log_format(engine));
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let victim = app.user().await;
         ResourceIds::create(&victim).await;
         let before = State::of_user(&app.database, victim.id());
@@ -251,14 +251,14 @@ both_engines! {
             for text in &corpus {
                 for Text { at, .. } in target.texts() {
                     let body = with_field(&target.example(), &at, json!(text));
-                    let response = target.with(&who, &sender.ids.path(target.operation), &body).send().await.any();
-                    // The credentials in the examples are nobody's here.
+                    let response = target.with(&who, &sender.ids.path(target.operation), &body).send().await.any_status();
+                    // The credentials in the examples do not exist here.
                     if !target.operation.is_secured && response.status == 401 {
                         requests += 1;
                         continue;
                     }
                     expect_answered(&target, &at, text, &response);
-                    // What was taken is what was sent, in the normal form that the document tells.
+                    // Stored text is the sent text, trimmed and in NFC.
                     if let Some(kept) = serde_json::from_slice::<Value>(&response.body).ok().filter(|_| response.is_success())
                         && let Some(kept) = kept.pointer(&at.replace("/items/", "/data/"))
                     {
@@ -267,7 +267,7 @@ both_engines! {
                     }
                     requests += 1;
                 }
-                // As the name of a field it is none.
+                // As the name of a field, it is unknown.
                 for object in target.objects() {
                     let pointer = format!("{}/{}", object.at, "x");
                     let mut body = with_field(&target.example(), &pointer, json!(1)).to_string();
@@ -285,18 +285,18 @@ both_engines! {
         assert!(tried > 3_000, "{tried}");
     }
 
-    async fn no_cell_of_a_list_is_a_formula_whoever_named_the_row(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn csv_cells_are_never_formulas(engine: Engine) {
+        let app = TestApp::new(engine);
         let admin = app.admin().await;
         let list = admin.create_bucketlist("=1+1").await;
         for (number, text) in corpus().iter().enumerate() {
-            // Refused, or text.
-            admin.post("/v1/bucketlists", &json!({"name": text, "description": text})).await.any();
+            // Either rejected or stored as text.
+            admin.post("/v1/bucketlists", &json!({"name": text, "description": text})).await.any_status();
             let item = json!({"name": text, "description": text});
-            admin.post(&format!("/v1/bucketlists/{list}/items"), &item).await.any();
+            admin.post(&format!("/v1/bucketlists/{list}/items"), &item).await.any_status();
             let account = json!({"email": format!("=cmd|{number}@example.com"), "password": Actor::PASSWORD, "name": text});
-            app.anonymous().post("/v1/auth/register", &account).await.any();
-            admin.post("/v2/bucketlists", &json!({"name": format!("{number}"), "description": text})).await.any();
+            app.anonymous().post("/v1/auth/register", &account).await.any_status();
+            admin.post("/v2/bucketlists", &json!({"name": format!("{number}"), "description": text})).await.any_status();
         }
         let ids = ResourceIds { list, ..ResourceIds::create(&admin).await };
         let ids = ResourceIds { export: admin.create_export("csv").await, ..ids };

@@ -1,4 +1,4 @@
-//! Mass assignment (OWASP API3): whatever the server decides by itself cannot be sent.
+//! Mass assignment (OWASP API3): clients cannot set fields that the server controls.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::{
     v2::operations::ResourceIds,
 };
 
-/// Names that no answer has and that somebody might guess: columns, and what other houses call such things.
+/// Names in no response that an attacker might guess: column names and common names of privileged fields.
 const GUESSED: [&str; 24] = [
     "user_id",
     "owner",
@@ -47,17 +47,17 @@ fn values(name: &str) -> Vec<Value> {
     }
 }
 
-/// A JSON pointer's spelling of a name.
+/// Escapes a name for a JSON pointer.
 fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
 
 both_engines! {
-    async fn a_field_of_the_servers_cannot_be_sent_to_any_operation(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn read_only_fields_are_rejected_in_request_bodies(engine: Engine) {
+        let app = TestApp::new(engine);
         let admin = app.admin().await;
         let ids = ResourceIds::create(&admin).await;
-        // Somebody else's account, for what administrators do.
+        // Administrators act on the account of another user.
         let ids = ResourceIds { user: app.user().await.id(), ..ids };
         let before = State::of_things(&app.database);
         let (mut tried, mut names_seen) = (0, BTreeSet::new());
@@ -82,7 +82,7 @@ both_engines! {
                 let response = target.with(&who, &path, &all).send().await.expect_error(422, "UNKNOWN_FIELD");
                 assert_eq!(response.details().len(), undeclared.len(), "{target}");
             }
-            assert_eq!(State::of_things(&app.database), before, "{target} wrote something");
+            assert_eq!(State::of_things(&app.database), before, "{target} changed the database");
         }
         assert!(tried > 2_000, "{tried}");
         for name in ["id", "role", "disabled", "created_at", "updated_at", "items_total", "done_at", "bucketlist_id", "_links"] {
@@ -90,8 +90,8 @@ both_engines! {
         }
     }
 
-    async fn nor_can_it_be_sent_beside_the_body(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn read_only_fields_are_rejected_as_query_parameters(engine: Engine) {
+        let app = TestApp::new(engine);
         let admin = app.admin().await;
         let ids = ResourceIds { user: app.user().await.id(), ..ResourceIds::create(&admin).await };
         let before = State::of_things(&app.database);
@@ -103,17 +103,17 @@ both_engines! {
                 let details = response.expect(422).details();
                 assert!(details.contains(&(name.to_owned(), "UNKNOWN_PARAMETER".to_owned())), "{target}: {details:?}");
             }
-            assert_eq!(State::of_things(&app.database), before, "{target} wrote something");
+            assert_eq!(State::of_things(&app.database), before, "{target} changed the database");
         }
     }
 
-    async fn what_an_item_says_of_its_list_and_its_time_is_the_servers(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn item_cannot_be_moved_to_another_bucketlist(engine: Engine) {
+        let app = TestApp::new(engine);
         let (user, other) = (app.user().await, app.user().await);
         let (ids, theirs) = (ResourceIds::create(&user).await, ResourceIds::create(&other).await);
         let path = format!("/v2/bucketlists/{}/items/{}", ids.list, ids.item);
         let before = user.get(&path).await.expect(200).json();
-        // The whole of what was read, sent back with another list in it.
+        // Sends the complete resource back with the id of another bucketlist.
         let mut body = before.clone();
         body["bucketlist_id"] = json!(theirs.list);
         let refused = user.request(poem::http::Method::PATCH, &path).merge_patch(&body).send().await;

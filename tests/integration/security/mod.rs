@@ -1,5 +1,5 @@
-//! The API as its attackers meet it. What is tried is made from the documents wherever it can be, so that a new operation is
-//! attacked the day it appears.
+//! Security tests. They are generated from the OpenAPI documents where possible, so that new operations are covered
+//! automatically.
 
 mod access_control;
 mod account_enumeration;

@@ -1,4 +1,4 @@
-//! Every operation of both documents, and what can be sent to it.
+//! Every operation of both documents with its parameters, request bodies and response fields.
 
 use std::collections::BTreeSet;
 
@@ -11,24 +11,24 @@ use crate::{
     support::{Actor, RequestBuilder, TestApp, Value},
 };
 
-/// An operation of either document.
+/// An operation of the v1 or v2 document.
 #[derive(Clone, Copy)]
 pub struct Target {
     pub operation: &'static Operation,
-    /// What its trait says.
+    /// The declaration in the endpoint trait.
     pub declared: &'static declared::Operation,
     document: &'static Value,
     base: &'static str,
 }
 
-/// A text that a request may carry.
+/// A part of a request body.
 pub struct Text {
-    /// A JSON pointer, or a name.
+    /// A JSON pointer.
     pub at: String,
     pub schema: &'static Value,
 }
 
-/// Every operation of both documents.
+/// Returns every operation of both documents.
 pub fn targets() -> Vec<Target> {
     let of = |base,
               contract: &'static openapi_model::CompiledDocument,
@@ -62,18 +62,18 @@ impl Target {
         is_for_admins(self.operation)
     }
 
-    /// Whoever may call it.
+    /// Returns an actor who may call it: the administrator, or an anonymous client for public operations.
     pub fn caller<'a>(&self, app: &'a TestApp, admin: &Actor<'a>) -> Actor<'a> {
         Actor::new(app, admin.session.clone().filter(|_| self.operation.is_secured))
     }
 
-    /// What the document says of it.
+    /// Returns its description in the document.
     fn described(&self) -> &'static Value {
         let path = self.operation.path.strip_prefix(self.base).unwrap();
         &self.document["paths"][path][self.operation.method.to_lowercase()]
     }
 
-    /// The schema that a reference leads to, also one that is wrapped in `allOf` beside other words.
+    /// Resolves a reference to a schema, including one wrapped in `allOf`.
     pub fn resolved(&self, schema: &'static Value) -> &'static Value {
         match schema["$ref"].as_str().or_else(|| schema["allOf"][0]["$ref"].as_str()) {
             Some(reference) => self.document.pointer(reference.trim_start_matches('#')).unwrap(),
@@ -81,18 +81,18 @@ impl Target {
         }
     }
 
-    /// What it takes in this place: `path`, `query` or `header`.
+    /// Returns its parameters in `path`, `query` or `header`.
     pub fn parameters(&self, place: &str) -> Vec<&'static Value> {
         let parameters = self.described()["parameters"].as_array().into_iter().flatten();
         parameters.filter(|parameter| parameter["in"] == place).collect()
     }
 
-    /// The names of what it takes in this place.
+    /// Returns the names of its parameters in `path`, `query` or `header`.
     pub fn names(&self, place: &str) -> Vec<&'static str> {
         self.parameters(place).into_iter().map(|parameter| parameter["name"].as_str().unwrap()).collect()
     }
 
-    /// Every query parameter with the document's example.
+    /// Returns a query string with the example of every query parameter.
     pub fn example_query(&self) -> String {
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let pairs = self.parameters("query").into_iter().map(|parameter| {
@@ -100,7 +100,7 @@ impl Target {
                 Value::Array(values) => values.iter().map(text).collect::<Vec<_>>().join(","),
                 value => text(value),
             };
-            // A cursor is good for one list only, and an example of one for none.
+            // An example of a cursor is not valid.
             format!(
                 "{}={}",
                 parameter["name"].as_str().unwrap(),
@@ -110,18 +110,18 @@ impl Target {
         pairs.collect::<Vec<_>>().join("&")
     }
 
-    /// The schema of its body.
+    /// Returns the schema of its request body.
     pub fn body(&self) -> Option<&'static Value> {
         let media_type = self.operation.request_media_types.first()?;
         Some(self.resolved(&self.described()["requestBody"]["content"][media_type]["schema"]))
     }
 
-    /// The document's own example of a body.
+    /// Returns the document's example of its request body.
     pub fn example(&self) -> Value {
         self.body().map_or(Value::Null, |schema| schema["example"].clone())
     }
 
-    /// A request with this body, if it takes one.
+    /// Builds a request with this body, if the operation has a request body.
     pub fn with<'a>(&self, who: &Actor<'a>, path: &str, body: &Value) -> RequestBuilder<'a> {
         let request = who.request(self.method(), path);
         match self.operation.request_media_types.first() {
@@ -130,12 +130,12 @@ impl Target {
         }
     }
 
-    /// A request as the document shows it.
+    /// Builds a request with the document's example of the body.
     pub fn request<'a>(&self, who: &Actor<'a>, path: &str) -> RequestBuilder<'a> {
         self.with(who, path, &self.example())
     }
 
-    /// Every object that its body consists of, with the pointer to it.
+    /// Returns every object in its request body.
     pub fn objects(&self) -> Vec<Text> {
         let mut found = Vec::new();
         if let Some(schema) = self.body() {
@@ -148,7 +148,7 @@ impl Target {
         found
     }
 
-    /// Every text that its body may have.
+    /// Returns every string in its request body.
     pub fn texts(&self) -> Vec<Text> {
         let mut found = Vec::new();
         if let Some(schema) = self.body() {
@@ -172,12 +172,12 @@ impl Target {
         }
     }
 
-    /// The name of every field of every successful answer of its document, however deep.
+    /// Returns the names of all fields of all successful responses in its document, at any depth.
     pub fn answered_fields(&self) -> BTreeSet<&'static str> {
         self.answered().0
     }
 
-    /// The names of those fields that hold names of their own, which no schema says.
+    /// Returns the names of those fields that are maps with arbitrary keys.
     pub fn answered_maps(&self) -> BTreeSet<&'static str> {
         self.answered().1
     }
@@ -216,7 +216,7 @@ impl Target {
     }
 }
 
-/// A body with something else in one place; the objects on the way are made.
+/// Returns a copy of the body with another value at this pointer, creating objects on the way.
 pub fn with_field(body: &Value, pointer: &str, value: Value) -> Value {
     let mut body = body.clone();
     let (parent, name) = pointer.rsplit_once('/').unwrap();
@@ -224,7 +224,7 @@ pub fn with_field(body: &Value, pointer: &str, value: Value) -> Value {
     body
 }
 
-/// A text as a part of a URL, every byte of it.
+/// Percent-encodes every byte of a text.
 pub fn encoded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }

@@ -1,4 +1,4 @@
-//! What the server's own accounts elsewhere have to be allowed: no more than it does.
+//! Privileges that the server needs on PostgreSQL.
 
 use bucketlist::db::{Target, migrations::Migrator};
 use diesel::connection::SimpleConnection;
@@ -6,7 +6,7 @@ use poem::http::Method;
 
 use crate::support::{Actor, Database, Engine, TestApp, json};
 
-/// A role that may read and change the rows of one schema's tables and nothing else; gone when the test is.
+/// A role that may only select, insert, update and delete rows in one schema. Dropped with this value.
 struct Role {
     name: String,
     owner: Migrator,
@@ -36,7 +36,7 @@ impl Drop for Role {
     }
 }
 
-/// Makes, reads, finds, changes and deletes something of every kind.
+/// Creates, reads, finds, changes and deletes a resource of every kind.
 async fn live(app: &TestApp) {
     let user = app.user().await;
     let list = user.create_bucketlist("Places").await;
@@ -72,15 +72,15 @@ async fn live(app: &TestApp) {
 }
 
 #[tokio::test]
-async fn the_role_in_postgresql_needs_the_rows_of_its_tables_and_nothing_else() {
+async fn postgresql_role_needs_only_row_privileges() {
     let mut database = Database::new(Engine::Postgres);
     let role = Role::in_schema_of(&database);
-    let Target::Postgres(url) = database.target.clone() else { unreachable!("asked for PostgreSQL") };
+    let Target::Postgres(url) = database.target.clone() else { unreachable!("the target is PostgreSQL") };
     database.target = Target::Postgres(format!("{url}%20-crole%3D{}", role.name));
     for statement in ["CREATE TABLE t (n int)", "DROP TABLE users", "TRUNCATE users", "CREATE ROLE other"] {
         let error = database.migrator().connection().batch_execute(statement).unwrap_err().to_string();
         assert!(error.contains("permission denied") || error.contains("must be owner"), "{statement}: {error}");
     }
-    let app = TestApp::over(database, |_| {}).await;
+    let app = TestApp::builder().database(database).build();
     live(&app).await;
 }

@@ -1,5 +1,5 @@
-//! Every limit on every operation that has it (OWASP API4): by what the traits declare, so that an operation cannot be
-//! without one.
+//! Resource consumption (OWASP API4): every operation enforces its rate limit and the limits on size and depth. The rate
+//! limits come from the endpoint traits, so that no operation can lack one.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use crate::{
     v2::operations::ResourceIds,
 };
 
-/// The name of a limit, and how many requests it lets through here.
+/// Returns the name of a limit and the number of requests that it allows in these tests.
 const fn quota(limit: Limit) -> (&'static str, u32) {
     match limit {
         Limit::General => ("general", 6),
@@ -29,28 +29,30 @@ const fn quota(limit: Limit) -> (&'static str, u32) {
 }
 
 async fn limited(engine: crate::support::Engine) -> TestApp {
-    TestApp::configured(engine, |config| {
-        config.limits.rate_limit = true;
-        config.limits.general_per_minute = quota(Limit::General).1;
-        config.limits.register_per_minute = quota(Limit::Register).1;
-        config.limits.login_per_minute = quota(Limit::Login).1;
-        config.limits.refresh_per_minute = quota(Limit::Refresh).1;
-        config.limits.password_reset_per_hour = quota(Limit::PasswordReset).1;
-        config.limits.search_per_minute = quota(Limit::Search).1;
-        config.limits.exports_per_hour = quota(Limit::Exports).1;
-        // Where requests in process come from: each test of an operation comes from an address of its own.
-        config.trusted_proxies = vec!["0.0.0.0/32".parse().unwrap()];
-    })
-    .await
+    TestApp::builder()
+        .engine(engine)
+        .config(|config| {
+            config.limits.rate_limit = true;
+            config.limits.general_per_minute = quota(Limit::General).1;
+            config.limits.register_per_minute = quota(Limit::Register).1;
+            config.limits.login_per_minute = quota(Limit::Login).1;
+            config.limits.refresh_per_minute = quota(Limit::Refresh).1;
+            config.limits.password_reset_per_hour = quota(Limit::PasswordReset).1;
+            config.limits.search_per_minute = quota(Limit::Search).1;
+            config.limits.exports_per_hour = quota(Limit::Exports).1;
+            // The address of in-process requests, so that each operation can be tested from another address.
+            config.trusted_proxies = vec!["0.0.0.0/32".parse().unwrap()];
+        })
+        .build()
 }
 
 #[test]
-fn whatever_looks_at_a_secret_has_a_limit_of_its_own() {
+fn operations_that_take_a_secret_have_their_own_rate_limit() {
     let mut seen = 0;
     for target in targets() {
-        // Who is logged in proves a password to a service, which counts (`limits::proving_a_password_is_limited…`).
+        // Services count password checks of authenticated users (`limits::proving_a_password_is_limited…`).
         if !target.operation.is_secured && target.texts().iter().any(|text| text.schema["format"] == "password") {
-            assert_ne!(target.declared.limit, Limit::General, "{target}: guesses are as many as anything else");
+            assert_ne!(target.declared.limit, Limit::General, "{target}: password guesses have only the general limit");
             seen += 1;
         }
     }
@@ -58,7 +60,7 @@ fn whatever_looks_at_a_secret_has_a_limit_of_its_own() {
 }
 
 both_engines! {
-    async fn every_operation_refuses_what_is_beyond_the_limit_that_its_trait_declares(engine: Engine) {
+    async fn every_operation_enforces_its_declared_rate_limit(engine: Engine) {
         let app = limited(engine).await;
         let mut kinds = BTreeSet::new();
         for (number, target) in targets().into_iter().enumerate() {
@@ -72,9 +74,9 @@ both_engines! {
             let (name, quota) = quota(target.declared.limit);
             let path = ResourceIds { user: user.id(), ..ResourceIds::NONEXISTENT }.path(target.operation);
             for sent in 0..=quota {
-                // Nothing that is wrong with a request makes it free.
+                // Invalid requests count, too.
                 let request = target.with(caller, &path, &json!({"colour": sent}));
-                let response = request.header("x-forwarded-for", &own_address).send().await.any();
+                let response = request.header("x-forwarded-for", &own_address).send().await.any_status();
                 assert_eq!(response.header("ratelimit-policy").split(';').next(), Some(&*format!("\"{name}\"")), "{target}");
                 let remaining = quota.saturating_sub(sent + 1);
                 assert!(response.header("ratelimit").starts_with(&format!("\"{name}\";r={remaining};t=")), "{target}: {response:?}");
@@ -94,7 +96,7 @@ both_engines! {
         assert_eq!(kinds.len(), 7, "{kinds:?}");
     }
 
-    async fn a_limit_counts_the_versions_and_the_operations_of_its_kind_together(engine: Engine) {
+    async fn rate_limit_is_shared_by_versions_and_operations_of_its_kind(engine: Engine) {
         let app = limited(engine).await;
         let address = "198.51.100.7";
         let (_, quota) = quota(Limit::Login);
@@ -103,19 +105,19 @@ both_engines! {
         assert!(logins.len() >= 4);
         for (number, target) in logins.iter().cycle().take(logins.len() * 2).enumerate() {
             let request = target.with(&app.anonymous(), &target.operation.path, &json!({}));
-            let response = request.header("x-forwarded-for", address).send().await.any();
+            let response = request.header("x-forwarded-for", address).send().await.any_status();
             let status = if number < quota as usize { 422 } else { 429 };
             assert_eq!(response.status, status, "{target}");
         }
-        // From elsewhere it goes on; and what a client writes into the header itself changes nothing.
+        // Other addresses have their own limit, and addresses that the client adds to the header are ignored.
         for (forwarded, status) in [("198.51.100.8", 422), ("198.51.100.9, 198.51.100.7", 429), ("nonsense, 198.51.100.7", 429)] {
             let request = logins[0].with(&app.anonymous(), &logins[0].operation.path, &json!({}));
-            assert_eq!(request.header("x-forwarded-for", forwarded).send().await.any().status, status, "{forwarded}");
+            assert_eq!(request.header("x-forwarded-for", forwarded).send().await.any_status().status, status, "{forwarded}");
         }
     }
 
-    async fn every_operation_refuses_a_url_and_headers_that_are_too_large(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn oversized_url_and_headers_are_rejected_by_every_operation(engine: Engine) {
+        let app = TestApp::new(engine);
         let admin = app.admin().await;
         let ids = ResourceIds::create(&admin).await;
         let before = State::of_things(&app.database);
@@ -130,14 +132,14 @@ both_engines! {
                 request = request.append_header(&format!("x-filler-{number}"), "12345");
             }
             request.send().await.expect_error(431, "HEADERS_TOO_LARGE");
-            // A long one cannot be used to be rid of authentication, either.
+            // The limit also applies without authentication.
             app.anonymous().request(target.method(), &url).send().await.expect_error(414, "URI_TOO_LONG");
         }
         assert_eq!(State::of_things(&app.database), before);
     }
 
-    async fn every_operation_refuses_a_body_that_is_too_large_or_too_deep(engine: Engine) {
-        let app = TestApp::configured(engine, |config| config.limits.body_bytes = 8_192).await;
+    async fn oversized_or_deeply_nested_body_is_rejected_by_every_operation(engine: Engine) {
+        let app = TestApp::builder().engine(engine).config(|config| config.limits.body_bytes = 8_192).build();
         let admin = app.admin().await;
         let ids = ResourceIds::create(&admin).await;
         let before = State::of_things(&app.database);
@@ -157,7 +159,7 @@ both_engines! {
                 send(open.repeat(1_000)).await.expect_error(400, "JSON_TOO_DEEP");
             }
             for object in target.objects() {
-                // A body of one field after the other, all of them wrong, is told of in bounded space.
+                // The error response for many unknown fields has a bounded size.
                 let fields: serde_json::Map<String, Value> = (0..500).map(|n| (format!("f{n}"), Value::Null)).collect();
                 let body = if object.at.is_empty() { Value::Object(fields) } else { json!({"items": [fields]}) };
                 let response = send(body.to_string()).await.expect(422);
@@ -169,8 +171,8 @@ both_engines! {
         assert_eq!(State::of_things(&app.database), before);
     }
 
-    async fn no_list_gives_more_rows_at_once_than_the_contract_says(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn page_size_is_capped_in_every_list(engine: Engine) {
+        let app = TestApp::new(engine);
         let admin = app.admin().await;
         let ids = ResourceIds::create(&admin).await;
         let items: Vec<Value> = (0..150).map(|number| json!({"name": format!("Item {number}")})).collect();

@@ -1,5 +1,5 @@
-//! Secrets stay where they are: whatever is sent, wherever it is put, is neither logged nor said again, and what is stored
-//! of it is what the contract says.
+//! Secrets and personal data: request data appears in no log and no error response, and only the documented fields are
+//! stored or returned.
 
 use std::{collections::BTreeSet, fs};
 
@@ -15,11 +15,10 @@ use crate::{
     v2::operations::ResourceIds,
 };
 
-/// What must not be met again; it could be a password or a token.
+/// A text that must not reappear, standing in for a password or a token.
 const CANARY: &str = "Zanzibar-canary-5f2c9e";
 
-/// Headers that clients, proxies and browsers send. The name of a request (`X-Request-ID`) is its sender's to choose, and
-/// is meant to be seen.
+/// Headers that clients, proxies and browsers send. `X-Request-ID` is not among them: clients choose it and it is logged.
 const HEADERS: [&str; 24] = [
     "accept",
     "accept-encoding",
@@ -47,40 +46,40 @@ const HEADERS: [&str; 24] = [
     "x-forwarded-for",
 ];
 
-/// Where a canary was.
+/// Where the canary was sent.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// A value: nobody has to be told what they sent.
+    /// In a value, which must not appear in the response.
     Value,
-    /// A name or a path: an error says where it is.
+    /// In a name or a path, which an error response may repeat as the location.
     Name,
 }
 
-/// Every request of an operation with a canary in it.
+/// Sends the canary in every part of a request of this operation.
 async fn plant(target: &Target, who: &Actor<'_>, ids: ResourceIds) -> Vec<(Place, TestResponse)> {
     let path = ids.path(target.operation);
     let mut responses = Vec::new();
     for scheme in ["Bearer ", "Basic ", "", "Token "] {
         let request = target.request(who, &path).header("authorization", &format!("{scheme}{CANARY}"));
-        responses.push((Place::Value, request.send().await.any()));
+        responses.push((Place::Value, request.send().await.any_status()));
     }
     for name in HEADERS {
-        responses.push((Place::Value, target.request(who, &path).header(name, CANARY).send().await.any()));
+        responses.push((Place::Value, target.request(who, &path).header(name, CANARY).send().await.any_status()));
     }
     for name in ["q", "access_token", "token", "password", "email", "cursor", "sort", "created_after"] {
         let request = target.request(who, &format!("{path}?{name}={CANARY}"));
-        responses.push((Place::Value, request.send().await.any()));
+        responses.push((Place::Value, request.send().await.any_status()));
     }
-    responses.push((Place::Name, target.request(who, &format!("{path}?{CANARY}=1")).send().await.any()));
-    responses.push((Place::Name, target.request(who, &format!("{path}/{CANARY}")).send().await.any()));
-    responses.push((Place::Name, target.request(who, &format!("/{CANARY}{path}")).send().await.any()));
+    responses.push((Place::Name, target.request(who, &format!("{path}?{CANARY}=1")).send().await.any_status()));
+    responses.push((Place::Name, target.request(who, &format!("{path}/{CANARY}")).send().await.any_status()));
+    responses.push((Place::Name, target.request(who, &format!("/{CANARY}{path}")).send().await.any_status()));
     for name in target.names("path") {
         let path = target.operation.path.replace(&format!("{{{name}}}"), CANARY);
         let path = path.replace("{bucketlist_id}", &ids.list.to_string()).replace("{item_id}", "1");
-        responses.push((Place::Name, target.request(who, &path).send().await.any()));
+        responses.push((Place::Name, target.request(who, &path).send().await.any_status()));
     }
     let request = who.request(CANARY.parse().unwrap(), &path);
-    responses.push((Place::Value, request.send().await.any()));
+    responses.push((Place::Value, request.send().await.any_status()));
     let Some(media_type) = target.operation.request_media_types.first() else { return responses };
     let mut bodies = vec![(Place::Value, json!(CANARY).to_string()), (Place::Value, json!([CANARY]).to_string())];
     for object in target.objects() {
@@ -110,19 +109,19 @@ async fn plant(target: &Target, who: &Actor<'_>, ids: ResourceIds) -> Vec<(Place
     for (place, body) in bodies {
         for media_type in [media_type.as_str(), "application/x-www-form-urlencoded", "text/plain"] {
             let request = who.request(target.method(), &path).header("content-type", media_type);
-            responses.push((place, request.bytes(body.clone()).send().await.any()));
+            responses.push((place, request.bytes(body.clone()).send().await.any_status()));
         }
     }
     responses
 }
 
 both_engines! {
-    async fn what_is_sent_anywhere_is_neither_logged_nor_said_again_by_an_error(engine: Engine) {
+    async fn request_data_appears_in_neither_logs_nor_error_responses(engine: Engine) {
         let log = LogCapture::start(LogFormat::Trace);
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let mut sent = 0;
         for target in targets() {
-            // Somebody new each time: some requests end a session, or an account.
+            // A new user for each operation: some operations end sessions or delete accounts.
             let admin = app.admin().await;
             let ids = ResourceIds { user: app.user().await.id(), ..ResourceIds::create(&admin).await };
             let who = target.caller(&app, &admin);
@@ -134,7 +133,7 @@ both_engines! {
                 let text = String::from_utf8_lossy(&response.body);
                 assert!(place == Place::Name || !text.contains(CANARY), "{target}: {response:?}");
                 for (name, value) in &response.headers {
-                    // A deprecated operation names the successor of this very path.
+                    // A deprecated operation links to the successor of the requested path.
                     let is_path = place == Place::Name && name == "link";
                     assert!(is_path || !value.contains(CANARY), "{target}: {name} of {response:?}");
                 }
@@ -147,7 +146,7 @@ both_engines! {
         assert!(sent > 3_000, "{sent}");
         for path in ["/version", "/health/live", "/docs", "/", "/openapi/v1.json", "/problems", "/nowhere"] {
             for target in [format!("{path}?token={CANARY}"), format!("{path}/{CANARY}"), format!("/{CANARY}{path}")] {
-                let response = app.anonymous().get(&target).await.any();
+                let response = app.anonymous().get(&target).await.any_status();
                 assert!(response.status < 500, "{response:?}");
             }
         }
@@ -155,7 +154,7 @@ both_engines! {
     }
 }
 
-/// A text in every file of a database that is one of files, as it is and in the other common spellings of it.
+/// Asserts that no file of a SQLite database contains a secret, in plain text or in common encodings.
 fn expect_in_no_file(database: &Database, secret: &str) {
     for entry in fs::read_dir(database.folder.path()).unwrap() {
         let path = entry.unwrap().path();
@@ -168,12 +167,12 @@ fn expect_in_no_file(database: &Database, secret: &str) {
     }
 }
 
-/// The token that a mail carries, on a line of its own.
+/// Returns the token in a mail, which is on a separate line.
 fn token_in(mail: &str) -> String {
     mail.lines().find(|line| line.starts_with("    ") && !line.contains('{')).unwrap().trim().to_owned()
 }
 
-/// Everything somebody has, and every secret they ever had.
+/// A user with resources of every kind, and every secret they ever had.
 struct Life<'a> {
     user: Actor<'a>,
     secrets: Vec<String>,
@@ -220,7 +219,7 @@ async fn lived(app: &TestApp) -> Life<'_> {
     let request = user.request(Method::POST, &format!("/v2/bucketlists/{list}/items")).json(&item);
     request.header("idempotency-key", "Cockatiel").send().await.expect(201);
     secrets.extend([FIRST_PASSWORD, SECOND_PASSWORD, THIRD_PASSWORD, "wrong-Guess-Canary-77"].map(str::to_owned));
-    // The middle of a token is not secret, but its signature is.
+    // The payload of a token is not secret, but its signature is.
     let signatures: Vec<String> = secrets
         .iter()
         .filter(|secret| secret.contains('.'))
@@ -232,15 +231,15 @@ async fn lived(app: &TestApp) -> Life<'_> {
 }
 
 both_engines! {
-    async fn no_column_of_any_table_holds_a_secret(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn no_database_column_contains_a_secret(engine: Engine) {
+        let app = TestApp::new(engine);
         let life = lived(&app).await;
         let state = State::of(&app.database);
         for secret in &life.secrets {
             assert_eq!(state.places_of(secret), Vec::<String>::new(), "{secret}");
             expect_in_no_file(&app.database, secret);
         }
-        // The search finds what is there: an address, a name, a device and a text are where they belong, and nowhere else.
+        // Proves that the search works: personal data is found in its columns and nowhere else.
         for (text, columns) in [
             (life.email.as_str(), &["users.email", "users.email_key", "users.search_text"][..]),
             ("Nightingale", &["users.name", "users.search_text"]),
@@ -260,24 +259,24 @@ both_engines! {
         }
     }
 
-    async fn of_an_account_that_is_deleted_nothing_is_left(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn deleted_account_leaves_no_data(engine: Engine) {
+        let app = TestApp::new(engine);
         let life = lived(&app).await;
         app.anonymous().post("/v1/auth/password-reset", &json!({"email": life.email})).await.expect(202);
         let (id, password) = (life.user.id(), json!({"password": THIRD_PASSWORD}));
         life.user.request(Method::DELETE, "/v2/users/me").json(&password).send().await.expect(204);
         app.run_jobs().await;
-        assert!(app.mailer.take().is_empty(), "nobody is written to who is gone");
+        assert!(app.mailer.take().is_empty(), "mail was sent to a deleted account");
         assert_eq!(State::of_user(&app.database, id).size(), 0);
-        // The index of SQLite's search forgets a row at once and its words when it is tidied up; nobody can ask for them.
+        // SQLite's search index may hold words of deleted rows until it is merged; no query returns them.
         let state = State::of_things(&app.database).without("search_index_");
         for text in [&*life.email, "Nightingale", "Canarybird", "Budgerigar", "Cockatiel", "Kookaburra", "Capercaillie"] {
             assert_eq!(state.places_of(text), Vec::<String>::new(), "{text}");
         }
     }
 
-    async fn tokens_are_of_256_random_bits_and_never_the_same(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn tokens_have_256_random_bits_and_are_unique(engine: Engine) {
+        let app = TestApp::new(engine);
         let mut tokens = BTreeSet::new();
         for _ in 0..20 {
             let user = app.user().await;
@@ -297,8 +296,8 @@ both_engines! {
         assert_eq!(tokens.len(), 60);
     }
 
-    async fn an_answer_shows_what_its_schema_says_and_nothing_else(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn responses_contain_only_declared_fields(engine: Engine) {
+        let app = TestApp::new(engine);
         let admin = app.admin().await;
         let ids = ResourceIds { user: app.user().await.id(), ..ResourceIds::create(&admin).await };
         admin.request(Method::GET, "/v2/bucketlists").header("x-fault", "panic").send().await.expect(500);
@@ -311,7 +310,7 @@ both_engines! {
             let path = ResourceIds { incident: incident.parse().unwrap(), ..ids }.path(target.operation);
             let response = admin.get(&format!("{path}{q}")).await.expect(200);
             if target.operation.id.starts_with("exportIncident") {
-                // A file in somebody else's format, which has no schema of ours. Its log in asks for a password by name.
+                // Files in external formats have no schema here. The Postman login request has a password variable.
                 let text = String::from_utf8_lossy(&response.body).into_owned();
                 for hidden in [&*admin.token(), Actor::PASSWORD, "argon2", "password_hash", "search_text", "email_key"] {
                     assert!(!text.contains(hidden), "{target}: {hidden}");
@@ -325,7 +324,7 @@ both_engines! {
                 match value {
                     Value::Object(fields) => {
                         for (name, value) in fields {
-                            // Responses are open for clients, but not for columns.
+                            // Schemas of responses allow additional fields; the server must not use that.
                             assert!(known.contains(name.as_str()), "{target} answers {name}");
                             if !maps.contains(name.as_str()) {
                                 open.push(value);
@@ -345,21 +344,21 @@ both_engines! {
         assert!(seen > 200, "{seen}");
     }
 
-    async fn every_refusal_and_every_failure_is_logged_with_its_code(engine: Engine) {
+    async fn every_error_is_logged_with_its_code(engine: Engine) {
         let log = LogCapture::start(LogFormat::Json);
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let (user, other, anonymous) = (app.user().await, app.user().await, app.anonymous());
         let (own, theirs) = (ResourceIds::create(&user).await, ResourceIds::create(&other).await);
         let (lists, list) = ("/v2/bucketlists", format!("/v1/bucketlists/{}", theirs.list));
         let request = anonymous.request(Method::GET, "/v1/users/me").header("authorization", "Bearer x.y.z");
         for (response, code, level, user) in [
-            (request.send().await.any(), "INVALID_TOKEN", "INFO", None),
-            (anonymous.get("/v1/users/me").await.any(), "AUTHENTICATION_REQUIRED", "INFO", None),
-            (user.get("/v2/admin/users").await.any(), "FORBIDDEN", "INFO", Some(user.id())),
-            (user.get(&list).await.any(), "BUCKETLIST_NOT_FOUND", "INFO", Some(user.id())),
-            (user.post(lists, &json!({"owner": 1})).await.any(), "VALIDATION_FAILED", "INFO", Some(user.id())),
+            (request.send().await.any_status(), "INVALID_TOKEN", "INFO", None),
+            (anonymous.get("/v1/users/me").await.any_status(), "AUTHENTICATION_REQUIRED", "INFO", None),
+            (user.get("/v2/admin/users").await.any_status(), "FORBIDDEN", "INFO", Some(user.id())),
+            (user.get(&list).await.any_status(), "BUCKETLIST_NOT_FOUND", "INFO", Some(user.id())),
+            (user.post(lists, &json!({"owner": 1})).await.any_status(), "VALIDATION_FAILED", "INFO", Some(user.id())),
             (
-                anonymous.post("/v1/auth/login", &json!({"email": user.email(), "password": "guessed"})).await.any(),
+                anonymous.post("/v1/auth/login", &json!({"email": user.email(), "password": "guessed"})).await.any_status(),
                 "INVALID_CREDENTIALS",
                 "INFO",
                 None,
@@ -367,7 +366,7 @@ both_engines! {
             (
                 {
                     app.execute("ALTER TABLE items RENAME COLUMN due_on TO broken");
-                    user.get(&format!("/v1/bucketlists/{}/items/{}", own.list, own.item)).await.any()
+                    user.get(&format!("/v1/bucketlists/{}/items/{}", own.list, own.item)).await.any_status()
                 },
                 "INTERNAL_ERROR",
                 "ERROR",

@@ -1,4 +1,4 @@
-//! Everything that is in the database, whatever tables there are, as somebody from outside the app reads it.
+//! Snapshots of all rows in the database, read on a connection outside the app.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use diesel::{QueryableByName, RunQueryDsl, sql_query, sql_types::Text};
 
 use crate::support::{Database, Value};
 
-/// Tables that record what was tried, not what is.
+/// Tables that record attempts and not resources.
 const JOURNALS: [&str; 1] = ["audit_events"];
 
 /// The rows of every table.
@@ -27,7 +27,7 @@ macro_rules! texts {
 }
 
 impl State {
-    /// What is there now.
+    /// Reads all tables.
     pub fn of(database: &Database) -> Self {
         let mut migrator = database.migrator();
         let (names, rows): (Vec<String>, Vec<Vec<String>>) = match migrator.connection() {
@@ -36,7 +36,7 @@ impl State {
                 let names = texts!(c, tables);
                 let rows = |name: &String| {
                     let columns = texts!(c, format!("SELECT name AS text FROM pragma_table_info('{name}')"));
-                    // JSON has no bytes: they are shown as PostgreSQL shows them.
+                    // JSON has no binary type: bytes are written as PostgreSQL writes them.
                     let cell = |column: &String| {
                         format!(
                             "'{column}', CASE typeof(\"{column}\") WHEN 'blob' THEN '\\x' || lower(hex(\"{column}\")) \
@@ -66,20 +66,20 @@ impl State {
         state
     }
 
-    /// Without what merely records that something was tried.
+    /// Reads all tables except those that only record attempts.
     pub fn of_things(database: &Database) -> Self {
         let mut state = Self::of(database);
         state.0.retain(|name, _| !JOURNALS.contains(&name.as_str()));
         state
     }
 
-    /// Without the tables whose names begin like this.
+    /// Removes the tables whose names have this prefix.
     pub fn without(mut self, beginning: &str) -> Self {
         self.0.retain(|name, _| !name.starts_with(beginning));
         self
     }
 
-    /// What is this user's: the account, and whatever hangs on it.
+    /// Reads the account of a user and all rows that belong to it.
     pub fn of_user(database: &Database, user: i64) -> Self {
         let state = Self::of_things(database);
         let ids = |table: &str| -> Vec<Value> {
@@ -101,12 +101,12 @@ impl State {
         Self(theirs.collect())
     }
 
-    /// How many rows there are in all.
+    /// Returns the number of rows.
     pub fn size(&self) -> usize {
         self.0.values().map(Vec::len).sum()
     }
 
-    /// Every `table.column` that holds this text, whole or as a part, in any case, as text or as bytes.
+    /// Returns every `table.column` that contains this text, case-insensitively, as text or as bytes.
     pub fn places_of(&self, needle: &str) -> Vec<String> {
         let needle = needle.to_lowercase();
         let bytes: String = needle.bytes().map(|byte| format!("{byte:02x}")).collect();

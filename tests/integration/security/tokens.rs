@@ -1,4 +1,4 @@
-//! Forged access tokens (RFC 8725, RFC 6750): whatever is wrong with one, and wherever it is sent, the answer is the same.
+//! Forged access tokens (RFC 8725, RFC 6750): every forgery gets the same response from every operation.
 
 use std::time::Duration;
 
@@ -14,15 +14,15 @@ use crate::{
     v2::operations::ResourceIds,
 };
 
-/// When a test begins, in seconds.
+/// The time at which tests start, in Unix seconds.
 const NOW: i64 = START / 1_000_000;
 
-/// One of the parts of a token, decoded.
+/// Decodes a part of a token.
 fn part(token: &str, number: usize) -> Value {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(number).unwrap()).unwrap()).unwrap()
 }
 
-/// A token of this header and these claims, signed as HS256 with this key, whatever the header says.
+/// Signs a header and claims with HS256 and this key, whatever algorithm the header names.
 fn signed(header: &str, claims: &str, key: &[u8]) -> String {
     let text = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
     let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
@@ -42,10 +42,10 @@ fn without(object: &Value, name: &str) -> String {
     object.to_string()
 }
 
-/// What is wrong, and the values of `Authorization`: several where it is sent several times.
+/// A description of the forgery and the values of `Authorization`; several values are sent as repeated headers.
 type Forgery = (String, Vec<String>);
 
-/// Forgeries of the token of `user`.
+/// Returns forgeries of the token of `user`.
 async fn forgeries(app: &TestApp, user: &Actor<'_>, other: &Actor<'_>) -> Vec<Forgery> {
     let good = user.token();
     let (header, claims) = (part(&good, 0), part(&good, 1));
@@ -53,7 +53,7 @@ async fn forgeries(app: &TestApp, user: &Actor<'_>, other: &Actor<'_>) -> Vec<Fo
     let key = SECRET.as_bytes();
     let parts: Vec<&str> = good.split('.').collect();
     let (head, body) = (header.to_string(), claims.to_string());
-    // What is signed here differs from a good token by what it is meant to differ by, and by nothing else.
+    // A token that is signed here without changes is valid: each forgery fails only because of its change.
     app.anonymous()
         .request(Method::GET, "/v1/users/me")
         .header("authorization", &format!("Bearer {}", signed(&head, &body, key)))
@@ -61,7 +61,7 @@ async fn forgeries(app: &TestApp, user: &Actor<'_>, other: &Actor<'_>) -> Vec<Fo
         .await
         .expect(200);
     let claiming = |name: &str, value: Value| signed(&head, &with(&claims, name, value), key);
-    // A token of its own, so that nothing the server remembers of the good one can decide.
+    // A separate token, so that cached results of the valid one have no influence.
     let anew = |name: &str, value: Value| {
         let mut claims = claims.clone();
         claims["jti"] = json!(format!("anew-{name}-{value}"));
@@ -119,7 +119,7 @@ async fn forgeries(app: &TestApp, user: &Actor<'_>, other: &Actor<'_>) -> Vec<Fo
     for name in ["alg", "typ", "kid"] {
         tokens.push((format!("no {name}"), signed(&without(&header, name), &body, key)));
     }
-    // Keys that the token brings along or points to are nobody's but its maker's.
+    // Keys that are embedded in the token or referenced by it come from the attacker.
     let own = b"the attacker's own key".as_slice();
     for (name, value) in [
         ("jwk", json!({"kty": "oct", "k": URL_SAFE_NO_PAD.encode(own), "alg": "HS256"})),
@@ -270,8 +270,8 @@ async fn forgeries(app: &TestApp, user: &Actor<'_>, other: &Actor<'_>) -> Vec<Fo
 }
 
 both_engines! {
-    async fn every_forged_token_gets_one_answer_wherever_it_is_sent(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn all_forged_tokens_get_the_same_response(engine: Engine) {
+        let app = TestApp::new(engine);
         let (user, other, anonymous) = (app.admin().await, app.user().await, app.anonymous());
         let ids = ResourceIds::create(&user).await;
         let forgeries = forgeries(&app, &user, &other).await;
@@ -281,7 +281,7 @@ both_engines! {
         for target in targets().into_iter().filter(|target| target.operation.is_secured) {
             let path = ids.path(target.operation);
             if target.declared.is_cached {
-                // The answer that is kept is for its owner only.
+                // Fills the response cache with the responses of the owner.
                 user.get(&path).await.expect(200);
             }
             let send = async |values: &[String]| {
@@ -289,7 +289,7 @@ both_engines! {
                 for value in values {
                     request = request.append_header("authorization", value);
                 }
-                request.send().await.any()
+                request.send().await.any_status()
             };
             let first = send(&["Bearer x".to_owned()]).await;
             assert_eq!((first.status, first.code().as_str()), (401, "INVALID_TOKEN"));
@@ -302,19 +302,19 @@ both_engines! {
             }
         }
         assert!(wrong.is_empty(), "{}\n{}", wrong.len(), wrong[..wrong.len().min(30)].join("\n"));
-        assert_eq!(State::of_things(&app.database), before, "nothing was written");
+        assert_eq!(State::of_things(&app.database), before, "the database changed");
         for actor in [&user, &other] {
             actor.get("/v1/users/me").await.expect(200);
         }
     }
 
-    async fn where_nobody_needs_a_token_a_forged_one_changes_nothing(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn public_operations_ignore_a_forged_token(engine: Engine) {
+        let app = TestApp::new(engine);
         let (user, other, anonymous) = (app.user().await, app.user().await, app.anonymous());
         let forgeries = forgeries(&app, &user, &other).await;
         let before = State::of_things(&app.database);
         for target in targets().into_iter().filter(|target| !target.operation.is_secured) {
-            // What nobody can do: an account, a session, a token that is none.
+            // Requests that fail anyway: a taken address, wrong credentials, an invalid token.
             let body = json!({"colour": 1});
             let plain = target.with(&anonymous, &target.operation.path, &body).send().await.expect(422);
             for (what, values) in &forgeries {
@@ -322,14 +322,14 @@ both_engines! {
                 for value in values {
                     request = request.append_header("authorization", value);
                 }
-                assert_eq!(request.send().await.any().comparable(), plain.comparable(), "{target} with {what}");
+                assert_eq!(request.send().await.any_status().comparable(), plain.comparable(), "{target} with {what}");
             }
         }
         assert_eq!(State::of_things(&app.database), before);
     }
 
-    async fn a_token_that_was_good_is_refused_like_a_forged_one_from_its_last_second_on(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn expired_token_is_rejected_like_a_forged_one(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let forged = |path: &str| {
             app.anonymous().request(Method::GET, path).header("authorization", "Bearer x.y.z")
@@ -340,15 +340,15 @@ both_engines! {
         app.advance_clock(Duration::from_secs(900));
         for path in ["/v1/bucketlists", "/v2/bucketlists"] {
             let response = user.get(path).await.expect(401);
-            assert_eq!(response.comparable(), forged(path).send().await.any().comparable());
+            assert_eq!(response.comparable(), forged(path).send().await.any_status().comparable());
         }
     }
 
-    async fn times_at_the_edge_of_what_a_number_holds_break_nothing(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn extreme_token_times_do_not_overflow(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let (header, claims) = (part(&user.token(), 0).to_string(), part(&user.token(), 1));
-        // Whoever can sign may say that a token was made before time began; no sum overflows.
+        // A signed token may contain extreme times; arithmetic on them must not overflow.
         for (name, status) in [("nbf", 401), ("iat", 200)] {
             let token = signed(&header, &with(&claims, name, json!(i64::MIN)), SECRET.as_bytes());
             let request = app.anonymous().request(Method::GET, "/v1/users/me");
@@ -356,8 +356,8 @@ both_engines! {
         }
     }
 
-    async fn the_scheme_has_no_case_and_spaces_around_a_token_are_none_of_it(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn authorization_scheme_is_case_insensitive_and_spaces_are_trimmed(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let good = user.token();
         for value in [

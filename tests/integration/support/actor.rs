@@ -1,4 +1,4 @@
-//! Who acts, and the requests they send.
+//! Actors and the requests they send.
 
 use poem::{
     Body, Request,
@@ -7,15 +7,15 @@ use poem::{
 
 use super::{TestApp, TestResponse, UncheckedResponse, Value, json};
 
-/// Somebody who sends requests.
+/// A client of the API, with or without a session.
 pub struct Actor<'a> {
     app: &'a TestApp,
-    /// The answer of `register` or `login`.
+    /// The response body of `register` or `login`.
     pub session: Option<Value>,
 }
 
 impl<'a> Actor<'a> {
-    /// Every actor's password.
+    /// Password of every actor.
     pub const PASSWORD: &'static str = "harbour-lantern-42";
 
     pub fn new(app: &'a TestApp, session: Option<Value>) -> Self {
@@ -38,7 +38,7 @@ impl<'a> Actor<'a> {
         self.session.as_ref().unwrap()["refresh_token"].as_str().unwrap().to_owned()
     }
 
-    /// A request of this actor's, to be completed.
+    /// Starts a request with this actor's token.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder<'a> {
         let builder = RequestBuilder { app: self.app, method, path: path.to_owned(), headers: Vec::new(), body: None };
         match &self.session {
@@ -67,26 +67,26 @@ impl<'a> Actor<'a> {
         self.request(Method::PATCH, path).json(body).send().await
     }
 
-    /// Makes a bucketlist; returns its id.
+    /// Creates a bucketlist and returns its id.
     pub async fn create_bucketlist(&self, name: &str) -> i64 {
         let response = self.post("/v1/bucketlists", &json!({"name": name})).await.expect(201);
         response.json()["id"].as_i64().unwrap()
     }
 
-    /// Adds an item; returns its id.
+    /// Creates an item and returns its id.
     pub async fn create_item(&self, bucketlist_id: i64, name: &str) -> i64 {
         let path = format!("/v1/bucketlists/{bucketlist_id}/items");
         self.post(&path, &json!({"name": name})).await.expect(201).json()["id"].as_i64().unwrap()
     }
 
-    /// Has a request of this administrator's kept as if it had failed; returns the incident's id.
+    /// Captures a request of this administrator as an incident and returns its id.
     pub async fn capture_incident(&self) -> i64 {
         self.request(Method::GET, "/v2/users/me").header("x-debug-capture", "1").send().await.expect(200);
         self.app.store_incidents().await;
         self.get("/v2/admin/incidents").await.expect(200).json()["data"][0]["id"].as_i64().unwrap()
     }
 
-    /// Makes an export of what is there by now; returns its id.
+    /// Creates an export, runs its job and returns its id.
     pub async fn create_export(&self, format: &str) -> i64 {
         let response = self.post("/v2/exports", &json!({"format": format})).await.expect(202);
         self.app.run_jobs().await;
@@ -94,7 +94,7 @@ impl<'a> Actor<'a> {
     }
 }
 
-/// A request that is being put together.
+/// Builds a request.
 #[must_use]
 pub struct RequestBuilder<'a> {
     app: &'a TestApp,
@@ -105,7 +105,7 @@ pub struct RequestBuilder<'a> {
 }
 
 impl RequestBuilder<'_> {
-    /// Sets a header; an earlier value of the same name goes.
+    /// Sets a header, replacing earlier values.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         let name: HeaderName = name.parse().unwrap();
         self.headers.retain(|(other, _)| *other != name);
@@ -113,13 +113,13 @@ impl RequestBuilder<'_> {
         self
     }
 
-    /// Adds a header to those of the same name, if there are any.
+    /// Adds a header, preserving earlier values.
     pub fn append_header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.parse().unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap()));
         self
     }
 
-    /// A JSON merge patch.
+    /// Sets a JSON merge patch as the body.
     pub fn merge_patch(self, body: &Value) -> Self {
         self.header("content-type", "application/merge-patch+json").bytes(body.to_string())
     }

@@ -1,4 +1,4 @@
-//! A whole app in process.
+//! A complete app in process.
 
 use std::{
     sync::{
@@ -19,35 +19,50 @@ use secrecy::SecretString;
 
 use super::{Actor, Database, Engine, MemoryMailer, json};
 
-/// The secret test apps sign with.
+/// `JWT_SECRET` of test apps.
 pub const SECRET: &str = "the-secret-that-test-apps-sign-with";
 
-/// When a test begins, in microseconds: 2027-01-15T08:00:00Z.
+/// The time at which the clock of a test app starts, in microseconds: 2027-01-15T08:00:00Z.
 pub const START: i64 = 1_800_000_000_000_000;
 
-/// A whole app with its database, a clock that is moved by hand and mail that is kept.
+/// A complete app with its own database, a manual clock and a mailer that stores messages in memory.
 pub struct TestApp {
     pub app: App,
     pub database: Database,
     pub clock: Arc<ManualClock>,
     pub mailer: Arc<MemoryMailer>,
     pub config: Config,
-    names: AtomicU64,
+    user_number: AtomicU64,
 }
 
-impl TestApp {
-    /// On a database of its own, with the settings of tests.
-    pub async fn new(engine: Engine) -> Self {
-        Self::configured(engine, |_| {}).await
+/// Builds a [`TestApp`]. The default is SQLite with the settings of the testing environment.
+#[must_use]
+pub struct TestAppBuilder<'a> {
+    engine: Engine,
+    database: Option<Database>,
+    changes: Vec<Box<dyn FnOnce(&mut Config) + 'a>>,
+}
+
+impl<'a> TestAppBuilder<'a> {
+    /// Creates a new, migrated database on this engine.
+    pub fn engine(self, engine: Engine) -> Self {
+        Self { engine, ..self }
     }
 
-    /// As [`Self::on`], with settings of the test's own.
-    pub async fn configured(engine: Engine, change: impl FnOnce(&mut Config)) -> Self {
-        Self::over(Database::new(engine), change).await
+    /// Uses a database that the test has prepared.
+    pub fn database(self, database: Database) -> Self {
+        Self { database: Some(database), ..self }
     }
 
-    /// Over a database that the test has prepared.
-    pub async fn over(database: Database, change: impl FnOnce(&mut Config)) -> Self {
+    /// Changes settings before the app starts.
+    pub fn config(mut self, change: impl FnOnce(&mut Config) + 'a) -> Self {
+        self.changes.push(Box::new(change));
+        self
+    }
+
+    /// Starts the app. Must be called on a Tokio runtime.
+    pub fn build(self) -> TestApp {
+        let database = self.database.unwrap_or_else(|| Database::new(self.engine));
         let variables: Variables =
             [("APP_ENV", "testing"), ("RATE_LIMIT", "off"), ("PUBLIC_URL", "http://test.example")]
                 .into_iter()
@@ -56,37 +71,51 @@ impl TestApp {
         let mut config = Config::from_variables(&variables).unwrap();
         config.database = database.options();
         config.data_dir = database.folder.path().to_owned();
-        // The cheapest hash: what it costs is not what these tests are about.
+        // The cheapest hash parameters: these tests do not measure the strength of a hash.
         config.passwords.memory_kib = 8;
         config.passwords.passes = 1;
-        change(&mut config);
+        for change in self.changes {
+            change(&mut config);
+        }
         let clock = Arc::new(ManualClock::at(Timestamp::from_micros(START)));
         let mailer = Arc::new(MemoryMailer::default());
-        let parts = Dependencies { clock: clock.clone(), random: Arc::new(SystemRandom), mailer: mailer.clone() };
-        let app = App::new(&config, &SecretString::from(SECRET), parts).unwrap();
-        Self { app, database, clock, mailer, config, names: AtomicU64::new(1) }
+        let dependencies =
+            Dependencies { clock: clock.clone(), random: Arc::new(SystemRandom), mailer: mailer.clone() };
+        let app = App::new(&config, &SecretString::from(SECRET), dependencies).unwrap();
+        TestApp { app, database, clock, mailer, config, user_number: AtomicU64::new(1) }
+    }
+}
+
+impl TestApp {
+    pub fn builder<'a>() -> TestAppBuilder<'a> {
+        TestAppBuilder { engine: Engine::Sqlite, database: None, changes: Vec::new() }
     }
 
-    /// Answers a request as the server would.
+    /// Starts an app with default settings on a new database.
+    pub fn new(engine: Engine) -> Self {
+        Self::builder().engine(engine).build()
+    }
+
+    /// Handles a request as the server would, without checking the response.
     pub async fn call(&self, request: Request) -> Response {
-        self.app.endpoint.call(request).await.expect("the stack turns every error into an answer")
+        self.app.endpoint.call(request).await.expect("the endpoint converts every error into a response")
     }
 
-    /// Somebody without a token.
+    /// An actor without a token.
     pub fn anonymous(&self) -> Actor<'_> {
         Actor::new(self, None)
     }
 
-    /// Somebody who has just registered.
+    /// Registers a new user.
     pub async fn user(&self) -> Actor<'_> {
-        let number = self.names.fetch_add(1, Ordering::Relaxed);
+        let number = self.user_number.fetch_add(1, Ordering::Relaxed);
         let email = format!("user-{number}@example.com");
         let body = json!({"email": email, "password": Actor::PASSWORD, "name": format!("User {number}")});
         let session = self.anonymous().post("/v1/auth/register", &body).await.expect(201).json();
         Actor::new(self, Some(session))
     }
 
-    /// An administrator.
+    /// Registers a new user and makes it an administrator.
     pub async fn admin(&self) -> Actor<'_> {
         let admin = self.user().await;
         let (id, now) = (UserId::new(admin.id()), self.clock.now());
@@ -95,22 +124,22 @@ impl TestApp {
         admin
     }
 
-    /// Moves the clock.
+    /// Moves the clock forward.
     pub fn advance_clock(&self, time: Duration) {
         self.clock.advance(time);
     }
 
-    /// Runs SQL from outside the app.
+    /// Runs SQL on a connection outside the app.
     pub fn execute(&self, sql: &str) {
         self.database.execute(sql);
     }
 
-    /// Stores the failures that were taken.
+    /// Writes captured incidents to the database.
     pub async fn store_incidents(&self) {
         self.app.incidents.drain().await.unwrap();
     }
 
-    /// Does what the worker would do now.
+    /// Runs all due jobs, as the worker would.
     pub async fn run_jobs(&self) {
         self.app.worker.drain().await;
     }

@@ -1,41 +1,28 @@
-//! A migrated database for each test: a copy of one file on SQLite, a schema of its own on PostgreSQL.
+//! A migrated database for each test: a copy of a template file on SQLite, a separate schema on PostgreSQL.
 
-use std::{
-    path::PathBuf,
-    sync::{
-        LazyLock,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{path::PathBuf, sync::LazyLock, time::Duration};
 
 use bucketlist::db::{DbConnection, Options, Target, migrations::Migrator};
 use diesel::connection::SimpleConnection;
 use tempfile::TempDir;
 
-/// Which engine a test runs on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Engine {
-    Sqlite,
-    Postgres,
-}
+use super::engine::{Engine, PostgresSchema};
 
-/// A database that is gone when the test is.
+/// A database that is deleted when it is dropped.
 pub struct Database {
     pub target: Target,
     pub folder: TempDir,
-    schema: Option<String>,
+    /// Dropped with the database.
+    _schema: Option<PostgresSchema>,
 }
 
-static COUNT: AtomicU64 = AtomicU64::new(0);
-
-/// Migrated once in each process.
+/// Migrated once per process and copied for each test.
 static TEMPLATE: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("template.db");
     let mut migrator = Migrator::connect(&options(Target::Sqlite(path.clone()))).unwrap();
     migrator.up().unwrap();
-    let DbConnection::Sqlite(connection) = migrator.connection() else { unreachable!("asked for SQLite") };
+    let DbConnection::Sqlite(connection) = migrator.connection() else { unreachable!("the target is SQLite") };
     connection.batch_execute("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE").unwrap();
     drop(migrator);
     (folder, path)
@@ -47,7 +34,7 @@ pub fn options(target: Target) -> Options {
 }
 
 impl Database {
-    /// Migrated and empty.
+    /// Creates an empty database with all migrations applied.
     pub fn new(engine: Engine) -> Self {
         let database = Self::unmigrated(engine);
         match &database.target {
@@ -61,20 +48,17 @@ impl Database {
         database
     }
 
-    /// Without any table.
+    /// Creates a database without tables.
     pub fn unmigrated(engine: Engine) -> Self {
         let folder = TempDir::new().unwrap();
         let (target, schema) = match engine {
             Engine::Sqlite => (Target::Sqlite(folder.path().join("test.db")), None),
             Engine::Postgres => {
-                let schema = format!("test_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-                execute(&format!("CREATE SCHEMA {schema}"));
-                let url = server();
-                let separator = if url.contains('?') { '&' } else { '?' };
-                (Target::Postgres(format!("{url}{separator}options=-csearch_path%3D{schema}")), Some(schema))
+                let schema = PostgresSchema::create("test");
+                (Target::Postgres(schema.url.clone()), Some(schema))
             }
         };
-        Self { target, folder, schema }
+        Self { target, folder, _schema: schema }
     }
 
     pub fn options(&self) -> Options {
@@ -85,26 +69,8 @@ impl Database {
         Migrator::connect(&self.options()).unwrap()
     }
 
-    /// Runs SQL from outside the app.
+    /// Runs SQL on a connection outside the app.
     pub fn execute(&self, sql: &str) {
         self.migrator().connection().batch_execute(sql).unwrap();
     }
-}
-
-impl Drop for Database {
-    fn drop(&mut self) {
-        if let Some(schema) = &self.schema {
-            execute(&format!("SET client_min_messages = error; DROP SCHEMA {schema} CASCADE"));
-        }
-    }
-}
-
-/// The PostgreSQL server to test on.
-pub fn server() -> String {
-    std::env::var("TEST_DATABASE_URL").expect("set TEST_DATABASE_URL, or run `make test`")
-}
-
-fn execute(sql: &str) {
-    let mut migrator = Migrator::connect(&options(Target::Postgres(server()))).unwrap();
-    migrator.connection().batch_execute(sql).unwrap();
 }

@@ -1,4 +1,4 @@
-//! The log as a test reads it.
+//! Captures log output in tests.
 
 use std::{
     io,
@@ -8,7 +8,7 @@ use std::{
 use tracing::{Dispatch, Level, subscriber::DefaultGuard};
 use tracing_subscriber::fmt::format::FmtSpan;
 
-/// How lines look: as the server writes them for people and for machines, or with everything there is.
+/// Format of log lines: `Text` and `Json` as the server writes them, `Trace` with every event and span.
 #[derive(Clone, Copy, Debug)]
 pub enum LogFormat {
     Text,
@@ -16,12 +16,12 @@ pub enum LogFormat {
     Trace,
 }
 
-/// What is logged on this thread for as long as this lives.
+/// Captures what is logged on the current thread until it is dropped.
 pub struct LogCapture {
     bytes: Bytes,
     _guard: DefaultGuard,
-    /// While there is one subscriber only, `tracing` asks that of whichever thread comes by first, and may be told by
-    /// another test's that nobody listens.
+    /// With a single subscriber, `tracing` caches whether a call site is enabled by asking the subscriber of the first
+    /// thread that reaches it, which may be another test's. A second subscriber prevents this.
     _second: Dispatch,
 }
 
@@ -40,7 +40,7 @@ impl io::Write for Bytes {
 }
 
 impl LogCapture {
-    /// Listens from now on.
+    /// Starts capturing.
     pub fn start(format: LogFormat) -> Self {
         let second = Dispatch::new(tracing::subscriber::NoSubscriber::new());
         let bytes = Bytes::default();
@@ -52,7 +52,7 @@ impl LogCapture {
                 let builder = builder.with_max_level(Level::INFO).json().flatten_event(true);
                 Dispatch::new(builder.with_current_span(true).with_span_list(false).finish())
             }
-            // Whatever an operator turns on.
+            // Every level that an operator can enable.
             LogFormat::Trace => {
                 Dispatch::new(builder.with_max_level(Level::TRACE).with_span_events(FmtSpan::FULL).finish())
             }
@@ -61,12 +61,12 @@ impl LogCapture {
         Self { bytes, _guard: guard, _second: second }
     }
 
-    /// Trace that was logged so far.
+    /// Returns everything logged so far.
     pub fn text(&self) -> String {
         String::from_utf8(self.bytes.0.lock().unwrap().clone()).unwrap()
     }
 
-    /// Takes out everything that was logged so far.
+    /// Returns everything logged so far and clears the capture.
     pub fn take(&self) -> String {
         String::from_utf8(std::mem::take(&mut *self.bytes.0.lock().unwrap())).unwrap()
     }

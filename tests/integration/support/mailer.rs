@@ -1,4 +1,4 @@
-//! Mail as the test reads it.
+//! A mailer that stores messages in memory.
 
 use std::sync::{
     Mutex,
@@ -7,7 +7,7 @@ use std::sync::{
 
 use bucketlist::mail::{Mail, MailError, Mailer, SendFuture};
 
-/// Keeps mail in memory; can be told to fail.
+/// Stores sent mail in memory, or fails on request.
 #[derive(Default)]
 pub struct MemoryMailer {
     sent: Mutex<Vec<Mail>>,
@@ -15,7 +15,7 @@ pub struct MemoryMailer {
 }
 
 impl MemoryMailer {
-    /// Takes out everything that was sent.
+    /// Returns all sent mail and clears the store.
     pub fn take(&self) -> Vec<Mail> {
         std::mem::take(&mut self.sent.lock().unwrap())
     }
@@ -25,7 +25,7 @@ impl Mailer for MemoryMailer {
     fn send<'a>(&'a self, mail: &'a Mail) -> SendFuture<'a> {
         Box::pin(async move {
             if self.fails.load(Ordering::SeqCst) {
-                return Err(MailError("the mail server is away".to_owned()));
+                return Err(MailError("the mail server is unavailable".to_owned()));
             }
             self.sent.lock().unwrap().push(mail.clone());
             Ok(())

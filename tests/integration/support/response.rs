@@ -1,4 +1,4 @@
-//! An answer; checked against the document before a test sees it.
+//! Responses, which are checked against the OpenAPI document before a test sees them.
 
 use std::{
     collections::BTreeMap,
@@ -15,31 +15,31 @@ use poem::{
 };
 use serde_json::Value;
 
-/// An answer whose status nobody has looked at yet.
-#[must_use = "say which status it must have"]
+/// A response whose status the test has not asserted yet.
+#[must_use = "assert the status, or call `any_status`"]
 #[derive(Clone, Debug)]
 pub struct UncheckedResponse(pub TestResponse);
 
 impl UncheckedResponse {
-    /// The response, if it has this status.
+    /// Returns the response after asserting its status.
     #[track_caller]
     pub fn expect(self, status: u16) -> TestResponse {
         self.0.expect(status)
     }
 
-    /// The response, if it is an error of this code.
+    /// Returns the response after asserting its status and error code.
     #[track_caller]
     pub fn expect_error(self, status: u16, code: &str) -> TestResponse {
         self.0.expect_error(status, code)
     }
 
-    /// The response, whatever it is.
-    pub fn any(self) -> TestResponse {
+    /// Returns the response without asserting its status.
+    pub fn any_status(self) -> TestResponse {
         self.0
     }
 }
 
-/// An answer, read to its end.
+/// A response with its complete body.
 #[derive(Clone, Debug)]
 pub struct TestResponse {
     pub method: Method,
@@ -49,21 +49,21 @@ pub struct TestResponse {
     pub body: Vec<u8>,
 }
 
-/// The record of the answers that were seen, where `make coverage-contract` wants one.
+/// The file to which `make coverage-contract` records the responses of all tests.
 static RECORD: LazyLock<Option<File>> = LazyLock::new(|| {
     let path = std::env::var_os("CONTRACT_COVERAGE").filter(|path| !path.is_empty())?;
     let file = OpenOptions::new().append(true).create(true).open(&path);
-    Some(file.unwrap_or_else(|error| panic!("CONTRACT_COVERAGE names {path:?}, which cannot be written: {error}")))
+    Some(file.unwrap_or_else(|error| panic!("cannot open the file in CONTRACT_COVERAGE, {path:?}: {error}")))
 });
 
-/// Adds a line to the record: in one write at the end of the file, so that processes and threads do not mix theirs.
+/// Appends a line to the record in a single write, so that lines of concurrent tests do not interleave.
 fn record(line: &str) {
     if let Some(mut file) = RECORD.as_ref() {
         file.write_all(format!("{line}\n").as_bytes()).unwrap();
     }
 }
 
-/// On every answer, whatever was asked.
+/// Headers of every response.
 const ALWAYS: [&str; 12] = [
     "x-request-id",
     "x-response-time",
@@ -82,22 +82,20 @@ const ALWAYS: [&str; 12] = [
 impl TestResponse {
     pub async fn read(method: Method, path: String, response: Response) -> Self {
         let (parts, body) = response.into_parts();
-        let headers = parts
-            .headers
-            .iter()
-            .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
-        let response = Self {
-            method,
-            path,
-            status: parts.status.as_u16(),
-            headers: headers.collect(),
-            body: body.into_vec().await.unwrap(),
-        };
+        let mut headers = BTreeMap::new();
+        for (name, value) in &parts.headers {
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            // The server combines lists into one header line: a repeated name is a header that was set twice.
+            let earlier = headers.insert(name.as_str().to_owned(), value);
+            assert!(earlier.is_none(), "repeated header {name}: {method} {path}: {:?}", parts.headers);
+        }
+        let response =
+            Self { method, path, status: parts.status.as_u16(), headers, body: body.into_vec().await.unwrap() };
         response.check();
         response
     }
 
-    /// Fails the test when the document does not say this of the answer.
+    /// Fails the test if the response does not conform to the document.
     fn check(&self) {
         for name in ALWAYS {
             assert!(self.headers.contains_key(name), "{name} is missing: {self:?}");
@@ -105,18 +103,20 @@ impl TestResponse {
         assert!(!self.headers.contains_key("server"), "{self:?}");
         self.check_length();
         let path = self.path.split('?').next().unwrap_or_default();
-        // A path without a version was led to the one that answered.
+        // `Content-Version` names the version that served an unversioned path.
         let path = &match self.headers.get("content-version") {
             Some(version) => format!("/v{version}{path}"),
             None => path.to_owned(),
         };
-        let is_v1 = path == "/v1" || path.starts_with("/v1/");
+        let is_below =
+            |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let is_v1 = is_below("/v1");
         let found = v1::contract().find(path).or_else(|| v2::contract().find(path));
         let operation = found.and_then(|found| found.item.operation(self.method.as_str()));
         match operation {
-            // Without a body there is nothing to check it by.
+            // A response without a body has no schema to check.
             Some(_) if self.method == Method::HEAD => assert!(self.body.is_empty(), "{self:?}"),
-            // What is compressed is checked by the test that asked for it.
+            // Tests that request compression decode and check the body themselves.
             Some(_) if self.headers.contains_key("content-encoding") => {}
             Some(operation) => {
                 let headers: Vec<(String, String)> =
@@ -140,11 +140,15 @@ impl TestResponse {
                 assert!(problem["code"].is_string() && problem["type"].is_string(), "{self:?}");
                 assert_eq!(self.header("content-type"), "application/problem+json");
             }
+            // CORS answers OPTIONS for every path.
+            None if (is_v1 || is_below("/v2")) && self.method != Method::OPTIONS => {
+                panic!("undocumented operation: {} {path} returned {}", self.method, self.status)
+            }
             None => {}
         }
     }
 
-    /// What is no stream says how long it is: whoever decides on compression must know, and HEAD says it, too.
+    /// Only streams may omit `Content-Length`: compression depends on it, and responses to HEAD contain it.
     fn check_length(&self) {
         let is_stream =
             |kind: &String| ["text/csv", "application/x-ndjson"].iter().any(|stream| kind.starts_with(stream));
@@ -152,13 +156,13 @@ impl TestResponse {
             || self.headers.get("content-type").is_none_or(is_stream)
             || self.path.ends_with("/content");
         match self.headers.get("content-length") {
-            None => assert!(may_be_unknown, "no length: {} {}", self.method, self.path),
+            None => assert!(may_be_unknown, "missing Content-Length: {} {}", self.method, self.path),
             Some(_) if self.method == Method::HEAD => {}
             Some(length) => assert_eq!(length, &self.body.len().to_string(), "{} {}", self.method, self.path),
         }
     }
 
-    /// The response, if it has this status.
+    /// Returns the response after asserting its status.
     #[track_caller]
     fn expect(self, status: u16) -> Self {
         let text = String::from_utf8_lossy(&self.body);
@@ -166,7 +170,7 @@ impl TestResponse {
         self
     }
 
-    /// The response, if it is an error of this code.
+    /// Returns the response after asserting its status and error code.
     #[track_caller]
     fn expect_error(self, status: u16, code: &str) -> Self {
         let response = self.expect(status);
@@ -183,10 +187,10 @@ impl TestResponse {
 
     #[track_caller]
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("no JSON ({error}): {self:?}"))
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("invalid JSON ({error}): {self:?}"))
     }
 
-    /// The code of an error, whichever shape it has.
+    /// Returns the error code of a v1 or v2 error.
     #[track_caller]
     pub fn code(&self) -> String {
         let body = self.json();
@@ -194,8 +198,8 @@ impl TestResponse {
         code.unwrap_or_else(|| panic!("no error code: {body}")).to_owned()
     }
 
-    /// Place and code of everything that is wrong, whichever shape lists it. A v1 envelope has one field for all places, a
-    /// problem one for each kind of them.
+    /// Returns the location and the code of every error detail, in either format. v1 puts every location in `field`; a
+    /// problem response uses a field for each kind of location.
     #[track_caller]
     pub fn details(&self) -> Vec<(String, String)> {
         let body = self.json();
@@ -204,8 +208,8 @@ impl TestResponse {
         let place = |detail: &Value| {
             let places = ["field", "pointer", "parameter", "header"].map(|name| detail[name].as_str());
             let mut places = places.into_iter().flatten();
-            let place = places.next().unwrap_or_else(|| panic!("no place: {detail}")).to_owned();
-            assert!(places.next().is_none(), "one place: {detail}");
+            let place = places.next().unwrap_or_else(|| panic!("no location: {detail}")).to_owned();
+            assert!(places.next().is_none(), "several locations: {detail}");
             place
         };
         details.iter().map(|detail| (place(detail), detail["code"].as_str().unwrap().to_owned())).collect()
@@ -216,7 +220,7 @@ impl TestResponse {
         self.headers.get(name).unwrap_or_else(|| panic!("no header {name}: {self:?}"))
     }
 
-    /// All of an answer but what names the request and says how long it took: what is the same for every request like it.
+    /// Returns status, headers and body without the request id and the response time, to compare equivalent requests.
     pub fn comparable(&self) -> (u16, BTreeMap<String, String>, String) {
         let mut headers = self.headers.clone();
         let request_id = headers.remove("x-request-id").unwrap_or_default();
@@ -226,5 +230,49 @@ impl TestResponse {
 
     pub fn is_success(&self) -> bool {
         StatusCode::from_u16(self.status).is_ok_and(|status| status.is_success())
+    }
+}
+
+mod tests {
+    use poem::{Response, http::Method};
+
+    use super::{ALWAYS, TestResponse};
+
+    /// A response with every required header.
+    fn response() -> Response {
+        let mut response = Response::builder().header("content-length", 0).finish();
+        for name in ALWAYS {
+            response.headers_mut().insert(name, "x".parse().unwrap());
+        }
+        response
+    }
+
+    async fn read(path: &str, response: Response) -> TestResponse {
+        TestResponse::read(Method::GET, path.to_owned(), response).await
+    }
+
+    #[tokio::test]
+    async fn response_outside_the_documents_is_accepted() {
+        assert_eq!(read("/health/live", response()).await.status, 200);
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "repeated header vary")]
+    async fn repeated_header_is_detected() {
+        let mut response = response();
+        response.headers_mut().append("vary", "accept".parse().unwrap());
+        read("/health/live", response).await;
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "undocumented operation: GET /v1/unknown returned 200")]
+    async fn undocumented_success_in_v1_is_detected() {
+        read("/v1/unknown", response()).await;
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "undocumented operation: GET /v2/unknown returned 200")]
+    async fn undocumented_success_in_v2_is_detected() {
+        read("/v2/unknown", response()).await;
     }
 }

@@ -11,8 +11,8 @@ use crate::{
 };
 
 both_engines! {
-    async fn what_an_account_must_not_do_is_a_problem(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn account_errors_are_problem_responses(engine: Engine) {
+        let app = TestApp::new(engine);
         let (admin, user, anonymous) = (app.admin().await, app.user().await, app.anonymous());
         let newcomer = json!({"email": user.email(), "password": Actor::PASSWORD, "name": "Ada"});
         anonymous.post("/v2/auth/register", &newcomer).await.expect_error(409, "EMAIL_TAKEN");
@@ -27,8 +27,8 @@ both_engines! {
         anonymous.post("/v2/auth/refresh", &refresh).await.expect_error(403, "ACCOUNT_DISABLED");
     }
 
-    async fn an_account_that_is_asked_for_again_is_made_once(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn repeated_registration_creates_one_account(engine: Engine) {
+        let app = TestApp::new(engine);
         let (admin, anonymous) = (app.admin().await, app.anonymous());
         let register = async |key: &str, body: &Value| {
             anonymous.request(Method::POST, "/v2/auth/register").header("idempotency-key", key).json(body).send().await
@@ -73,8 +73,8 @@ both_engines! {
         register("once", &account).await.expect_error(409, "EMAIL_TAKEN");
     }
 
-    async fn ten_who_ask_for_one_account_at_once_get_it(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn concurrent_registrations_with_one_idempotency_key_return_one_account(engine: Engine) {
+        let app = TestApp::new(engine);
         let anonymous = app.anonymous();
         let account = json!({"email": "ada@example.com", "password": Actor::PASSWORD});
         let register = || {
@@ -91,8 +91,8 @@ both_engines! {
         assert_eq!((ids.len(), replayed), (1, 9));
     }
 
-    async fn a_mailed_token_sets_a_password_once(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn reset_token_works_once(engine: Engine) {
+        let app = TestApp::new(engine);
         let (user, anonymous) = (app.user().await, app.anonymous());
         let confirm = "/v2/auth/password-reset/confirm";
         let body = json!({"token": mailed_token(&app, &user.email()).await, "new_password": "marble-kettle-77"});
@@ -103,8 +103,8 @@ both_engines! {
         user.get("/v2/users/me").await.expect_error(401, "INVALID_TOKEN");
     }
 
-    async fn a_list_is_not_renamed_to_another(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn renaming_to_an_existing_name_returns_409(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         user.create_bucketlist("Learn").await;
         let path = format!("/v2/bucketlists/{}", user.create_bucketlist("See the world").await);

@@ -33,8 +33,8 @@ fn said(event: &Value) -> Value {
 }
 
 both_engines! {
-    async fn everything_that_concerns_security_is_recorded(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn every_security_event_is_recorded(engine: Engine) {
+        let app = TestApp::new(engine);
         let admin = app.admin().await;
         let user = app.user().await;
         let (id, by) = (user.id(), admin.id());
@@ -139,8 +139,8 @@ both_engines! {
         }
     }
 
-    async fn an_event_says_from_where_it_was_done(engine: Engine) {
-        let app = TestApp::configured(engine, |config| config.trusted_proxies = vec!["0.0.0.0/0".parse().unwrap()]).await;
+    async fn event_contains_the_client_address(engine: Engine) {
+        let app = TestApp::builder().engine(engine).config(|config| config.trusted_proxies = vec!["0.0.0.0/0".parse().unwrap()]).build();
         let admin = app.admin().await;
         let user = app.user().await;
         let request = admin.request(Method::PATCH, &format!("/v1/users/{}", user.id()));
@@ -155,8 +155,8 @@ both_engines! {
         assert!(event["request_id"].as_str().unwrap().len() > 30, "{event}");
     }
 
-    async fn what_was_not_done_is_not_recorded(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn failed_operations_are_not_recorded(engine: Engine) {
+        let app = TestApp::new(engine);
         let admin = app.admin().await;
         let user = app.user().await;
         let before = count(&app).await;
@@ -179,8 +179,8 @@ both_engines! {
         assert_eq!(count(&app).await, before);
     }
 
-    async fn failing_to_log_in_costs_the_same_whether_or_not_there_is_an_account(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn failed_login_does_the_same_work_for_unknown_accounts(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let mut costs = BTreeSet::new();
         for (path, email) in [("login", user.email()), ("login", "nobody@example.com".to_owned())] {
@@ -199,8 +199,8 @@ both_engines! {
         assert_eq!(costs.len(), 1, "{costs:?}");
     }
 
-    async fn events_are_found_by_actor_action_target_and_time(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn events_can_be_filtered_by_actor_action_target_and_time(engine: Engine) {
+        let app = TestApp::new(engine);
         let admin = app.admin().await;
         let mut users = Vec::new();
         for _ in 0..3 {
@@ -249,8 +249,8 @@ both_engines! {
         }
     }
 
-    async fn a_table_of_events_has_a_column_for_each_plain_field(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn csv_has_one_column_per_scalar_field(engine: Engine) {
+        let app = TestApp::new(engine);
         let admin = app.admin().await;
         let user = app.user().await;
         admin.patch(&format!("/v2/admin/users/{}", user.id()), &json!({"role": "admin"})).await.expect(200);
@@ -267,8 +267,8 @@ both_engines! {
         assert!(!names.iter().any(|name| name == "detail" || name == "_links"), "{names:?}");
     }
 
-    async fn events_are_kept_for_as_long_as_configured(engine: Engine) {
-        let app = TestApp::configured(engine, |config| config.audit_retention = Duration::from_secs(86_400)).await;
+    async fn events_are_purged_after_the_retention_period(engine: Engine) {
+        let app = TestApp::builder().engine(engine).config(|config| config.audit_retention = Duration::from_secs(86_400)).build();
         let purge = async || app.app.worker.purge_expired().await.unwrap();
         app.user().await;
         app.advance_clock(Duration::from_secs(86_400));

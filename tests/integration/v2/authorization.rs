@@ -19,8 +19,8 @@ const MERGE_PATCH: &str = "application/merge-patch+json";
 const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "BREW"];
 
 both_engines! {
-    async fn who_has_no_token_is_told_how_to_authenticate(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn missing_token_returns_401_with_www_authenticate(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let ids = ResourceIds::create(&user).await;
         let before = shown(&user, ids).await;
@@ -47,8 +47,8 @@ both_engines! {
         assert_eq!(shown(&user, ids).await, before);
     }
 
-    async fn a_method_that_is_not_offered_is_405_with_those_that_are(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn unsupported_method_returns_405_with_allow(engine: Engine) {
+        let app = TestApp::new(engine);
         let admin = app.admin().await;
         let ids = ResourceIds::create(&admin).await;
         let before = shown(&admin, ids).await;
@@ -80,8 +80,8 @@ both_engines! {
         assert_eq!(shown(&admin, ids).await, before);
     }
 
-    async fn the_same_mistake_has_the_same_code_in_both_versions(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn error_codes_match_in_both_versions(engine: Engine) {
+        let app = TestApp::new(engine);
         let (admin, anonymous) = (app.admin().await, app.anonymous());
         let ids = ResourceIds::create(&admin).await;
         let before = shown(&admin, ids).await;
@@ -109,8 +109,8 @@ both_engines! {
         assert_eq!(shown(&admin, ids).await, before);
     }
 
-    async fn a_patch_that_cannot_be_read_is_refused_as_any_other_body(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn malformed_merge_patch_is_rejected_like_any_body(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let ids = ResourceIds::create(&user).await;
         let before = shown(&user, ids).await;

@@ -37,8 +37,8 @@ async fn expect_nothing(user: &Actor<'_>, list: i64) {
 }
 
 both_engines! {
-    async fn items_are_made_in_their_order(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn batch_creates_items_in_order(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let list = user.create_bucketlist("See the world").await;
         let sent = json!({"items": [
@@ -76,8 +76,8 @@ both_engines! {
         assert_eq!(names["data"][0]["name"], "Last");
     }
 
-    async fn from_one_to_a_thousand_are_made_at_once(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn batch_accepts_1_to_1000_items(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let list = user.create_bucketlist("a").await;
         for count in [0, 1001] {
@@ -104,8 +104,8 @@ both_engines! {
         assert_eq!(found(&user, "item+999").await, 1);
     }
 
-    async fn one_bad_row_is_named_and_none_is_made(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn invalid_row_is_reported_and_nothing_is_created(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let list = user.create_bucketlist("a").await;
         for (place, value, pointer, code) in [
@@ -147,8 +147,8 @@ both_engines! {
         expect_nothing(&user, list).await;
     }
 
-    async fn a_row_that_fails_late_takes_the_others_with_it(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn failure_of_a_late_row_rolls_back_the_batch(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let list = user.create_bucketlist("a").await;
         app.execute("CREATE UNIQUE INDEX items_poisoned ON items (name) WHERE name = 'Item poisoned'");
@@ -163,8 +163,8 @@ both_engines! {
         assert_eq!((found(&user, "poisoned").await, found(&user, "cured").await), (1, 1));
     }
 
-    async fn a_batch_is_for_one_list_of_ones_own(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn batch_requires_an_own_bucketlist(engine: Engine) {
+        let app = TestApp::new(engine);
         let (user, other) = (app.user().await, app.user().await);
         let (list, theirs) = (user.create_bucketlist("a").await, other.create_bucketlist("b").await);
         let body = json!({"items": numbered(3)});
@@ -177,8 +177,8 @@ both_engines! {
         user.get(&batch_of(list)).await.expect_error(405, "METHOD_NOT_ALLOWED");
     }
 
-    async fn a_batch_may_be_as_large_as_any_body(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn batch_has_the_general_body_limit(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let list = user.create_bucketlist("a").await;
         let row = json!({"name": "Item", "description": "x".repeat(4000)});
@@ -190,8 +190,8 @@ both_engines! {
         assert_eq!(counts(&user, list).await, (250, 0, 250));
     }
 
-    async fn thousands_of_mistakes_get_an_answer_of_bounded_size(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn error_response_size_is_bounded(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let list = user.create_bucketlist("a").await;
         let body = json!({"items": vec![json!({"name": 1, "done": 2, "due_on": 3, "colour": 4}); 1000]});
@@ -200,8 +200,8 @@ both_engines! {
         expect_nothing(&user, list).await;
     }
 
-    async fn batches_at_once_do_not_mix(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn concurrent_batches_are_isolated(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let list = user.create_bucketlist("a").await;
         let send = async |number: usize| {
@@ -218,8 +218,8 @@ both_engines! {
         }
     }
 
-    async fn making_many_needs_few_statements(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn batch_uses_few_queries(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let list = user.create_bucketlist("a").await;
         let mut needed = Vec::new();

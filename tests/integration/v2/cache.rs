@@ -91,7 +91,7 @@ async fn write(actor: &Actor<'_>, (method, path, body): &(Method, String, Value)
         Method::DELETE => request,
         _ => request.json(body),
     };
-    let response = request.send().await.any();
+    let response = request.send().await.any_status();
     assert!(response.is_success(), "{response:?}");
     response
 }
@@ -127,15 +127,15 @@ async fn assert_served_from_cache(app: TestApp, statements: u64) {
 both_engines! {
     async fn repeated_request_is_served_from_the_cache(engine: Engine) {
         // With other writers, each request reads the token status and the revision in one statement.
-        assert_served_from_cache(TestApp::new(engine).await, u64::from(engine == Engine::Postgres)).await;
+        assert_served_from_cache(TestApp::new(engine), u64::from(engine == Engine::Postgres)).await;
     }
 
     async fn cached_response_needs_no_query_with_an_exclusive_database(engine: Engine) {
-        assert_served_from_cache(TestApp::configured(engine, |config| config.is_exclusive = true).await, 0).await;
+        assert_served_from_cache(TestApp::builder().engine(engine).config(|config| config.is_exclusive = true).build(), 0).await;
     }
 
     async fn write_invalidates_cached_responses(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let truth = second_server(&app, 0);
         for number in 0..writes(0, 0).len() {
             let user = app.user().await;
@@ -154,7 +154,7 @@ both_engines! {
                 let fresh = get_from(&truth, &user, path).await;
                 // Once computed, and once cached.
                 for _ in 0..2 {
-                    let response = user.get(path).await.any();
+                    let response = user.get(path).await.any_status();
                     assert_eq!(content(&response), content(&fresh), "{} {}, then {path}", change.0, change.1);
                 }
                 differ += usize::from(content(before) != content(&fresh));
@@ -164,7 +164,7 @@ both_engines! {
     }
 
     async fn cache_is_separate_for_each_user(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let (one, two) = (app.user().await, app.user().await);
         let list = one.create_bucketlist("See the world").await;
         let item = one.create_item(list, "Cape Horn").await;
@@ -175,7 +175,7 @@ both_engines! {
                 one.get(&path).await.expect(200);
             }
             for actor in [&two, &one, &two] {
-                let response = actor.get(&path).await.any();
+                let response = actor.get(&path).await.any_status();
                 assert_eq!(content(&response), content(&get_from(&truth, actor, &path).await), "{path}");
             }
             if path.contains(&format!("/{list}")) {
@@ -188,7 +188,7 @@ both_engines! {
     }
 
     async fn invalid_token_is_rejected_despite_a_cached_response(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let admin = app.admin().await;
         let password = json!({"password": Actor::PASSWORD});
         for (what, status) in [
@@ -234,7 +234,7 @@ both_engines! {
     }
 
     async fn cache_distinguishes_formats_and_methods(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let body = json!({"name": "See the world", "description": "North by north-west. ".repeat(45)});
         let list = user.post("/v1/bucketlists", &body).await.expect(201).json()["id"].clone();
@@ -270,7 +270,7 @@ both_engines! {
     }
 
     async fn cache_can_be_disabled(engine: Engine) {
-        let app = TestApp::configured(engine, |config| config.responses.cache_bytes = 0).await;
+        let app = TestApp::builder().engine(engine).config(|config| config.responses.cache_bytes = 0).build();
         assert!(app.app.cache.is_none());
         let user = app.user().await;
         let list = user.create_bucketlist("See the world").await;
@@ -289,7 +289,7 @@ both_engines! {
     }
 
     async fn concurrent_requests_see_their_last_write(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let storms = (0..4_u64).map(|number| run_random_requests(&user, number));
         join_all(storms).await;
@@ -355,7 +355,7 @@ async fn run_random_requests(user: &Actor<'_>, number: u64) {
 /// Servers that share a database see each other's writes at once.
 #[tokio::test]
 async fn two_servers_over_one_database_agree() {
-    let app = TestApp::over(Database::new(Engine::Postgres), |_| {}).await;
+    let app = TestApp::builder().database(Database::new(Engine::Postgres)).build();
     let other = second_server(&app, app.config.responses.cache_bytes);
     let user = app.user().await;
     for number in 0..writes(0, 0).len() {

@@ -55,7 +55,7 @@ async fn paths_with_etags(admin: &Actor<'_>) -> Vec<String> {
 
 both_engines! {
     async fn write_returns_the_etag_of_the_next_read(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let (admin, other) = (app.admin().await, app.user().await);
         let list = admin.post("/v2/bucketlists", &json!({"name": "See the world"})).await.expect(201);
         let list_path = list.header("location").to_owned();
@@ -88,7 +88,7 @@ both_engines! {
     }
 
     async fn matching_if_none_match_returns_304(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let admin = app.admin().await;
         for path in paths_with_etags(&admin).await {
             let whole = admin.get(&path).await.expect(200);
@@ -121,7 +121,7 @@ both_engines! {
     }
 
     async fn compressed_response_has_its_own_etag(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let body = json!({"name": "Long", "description": "North by north-west. ".repeat(47)});
         let created = user.post("/v2/bucketlists", &body).await.expect(201);
@@ -147,7 +147,7 @@ both_engines! {
     }
 
     async fn malformed_if_none_match_returns_400(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let admin = app.admin().await;
         for path in paths_with_etags(&admin).await {
             for round in ["new", "cached"] {
@@ -165,7 +165,7 @@ both_engines! {
     }
 
     async fn etag_changes_only_with_the_state(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let (user, other) = (app.admin().await, app.user().await);
         let (id, beside) = (user.create_bucketlist("See the world").await, user.create_bucketlist("Learn").await);
         let list = format!("/v2/bucketlists/{id}");

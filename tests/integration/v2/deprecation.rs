@@ -45,8 +45,8 @@ fn listings(list: i64) -> [(String, String); 3] {
 }
 
 both_engines! {
-    async fn the_document_says_it(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn document_marks_the_operation_deprecated(engine: Engine) {
+        let app = TestApp::new(engine);
         let document = app.anonymous().get("/openapi/v1.json").await.expect(200).json();
         let mut seen = Vec::new();
         for item in document["paths"].as_object().unwrap().values() {
@@ -74,8 +74,8 @@ both_engines! {
         assert!(!contract::v2::document::document().to_json().contains("\"deprecated\""));
     }
 
-    async fn every_answer_says_it(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn every_response_has_deprecation_headers(engine: Engine) {
+        let app = TestApp::new(engine);
         let admin = app.admin().await;
         let list = admin.create_bucketlist("See the world").await;
         for (path, successor) in listings(list) {
@@ -97,27 +97,26 @@ both_engines! {
         assert_announced(&app.user().await.get("/v1/users").await.expect(403), "/v2/admin/users");
         // An id that is none is not made into something else.
         for id in ["abc", "%3E%3B%20rel", "1%2F..%2F2"] {
-            let response = admin.get(&format!("/v1/bucketlists/{id}/items")).await.any();
+            let response = admin.get(&format!("/v1/bucketlists/{id}/items")).await.any_status();
             assert!(response.status >= 400 && response.header("link").matches("rel=").count() == 1, "{response:?}");
         }
     }
 
-    async fn who_asks_too_often_is_told_as_well(engine: Engine) {
-        let app = TestApp::configured(engine, |config| {
+    async fn rate_limited_response_has_deprecation_headers(engine: Engine) {
+        let app = TestApp::builder().engine(engine).config(|config| {
             config.limits.rate_limit = true;
             config.limits.general_per_minute = 2;
-        })
-        .await;
+        }).build();
         let user = app.user().await;
         for _ in 0..2 {
-            assert_announced(&user.get("/v1/bucketlists").await.any(), "/v2/bucketlists");
+            assert_announced(&user.get("/v1/bucketlists").await.any_status(), "/v2/bucketlists");
         }
         let refused = user.get("/v1/bucketlists").await.expect_error(429, "RATE_LIMIT_EXCEEDED");
         assert_announced(&refused, "/v2/bucketlists");
     }
 
-    async fn nothing_else_is_deprecated(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn other_operations_are_not_deprecated(engine: Engine) {
+        let app = TestApp::new(engine);
         let admin = app.admin().await;
         let list = admin.create_bucketlist("See the world").await;
         let item = admin.create_item(list, "Cape Horn").await;
@@ -136,12 +135,12 @@ both_engines! {
         let made = admin.post("/v1/bucketlists", &json!({"name": "Learn"})).await.expect(201);
         assert_not_announced(&made);
         for path in ["/v1/bucketlists", "/v1/nonsense"] {
-            assert_not_announced(&admin.request(Method::DELETE, path).send().await.any());
+            assert_not_announced(&admin.request(Method::DELETE, path).send().await.any_status());
         }
     }
 
-    async fn after_the_sunset_it_is_gone(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn removed_operation_returns_410_after_sunset(engine: Engine) {
+        let app = TestApp::new(engine);
         let admin = app.admin().await;
         let list = admin.create_bucketlist("See the world").await;
         app.advance_clock(TO_THE_SUNSET - Duration::from_secs(1));
@@ -168,8 +167,8 @@ both_engines! {
         admin.create_item(list, "Cape Horn").await;
     }
 
-    async fn an_operator_may_keep_it(engine: Engine) {
-        let app = TestApp::configured(engine, |config| config.responses.gone_after_sunset = false).await;
+    async fn operator_can_postpone_the_removal(engine: Engine) {
+        let app = TestApp::builder().engine(engine).config(|config| config.responses.gone_after_sunset = false).build();
         let admin = app.admin().await;
         let list = admin.create_bucketlist("See the world").await;
         app.advance_clock(TO_THE_SUNSET + Duration::from_secs(86_400));

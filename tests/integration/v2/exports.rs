@@ -24,7 +24,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Where nobody has to log in again, however long they wait.
 async fn patient(engine: Engine) -> TestApp {
-    TestApp::configured(engine, |config| config.tokens.access_ttl = 30 * DAY).await
+    TestApp::builder().engine(engine).config(|config| config.tokens.access_ttl = 30 * DAY).build()
 }
 
 async fn ask(user: &Actor<'_>, format: &str) -> TestResponse {
@@ -100,8 +100,8 @@ async fn everything(user: &Actor<'_>) -> Vec<Value> {
 }
 
 both_engines! {
-    async fn everything_of_the_callers_is_in_the_file_once(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn export_contains_every_own_resource_once(engine: Engine) {
+        let app = TestApp::new(engine);
         let (user, other) = (app.user().await, app.user().await);
         other.create_item(other.create_bucketlist("Of somebody else").await, "Not of the caller").await;
         // None, some, exactly what is read at once, and much more; and more lists than are read at once.
@@ -147,8 +147,8 @@ both_engines! {
         assert_eq!(file.body.split(|byte| *byte == b'\n').count(), expected.len() + 3);
     }
 
-    async fn a_file_is_what_was_asked_for(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn export_has_the_requested_format(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let list = user.create_bucketlist("=1+1").await;
         let item = json!({"name": "say \"hi\", all", "description": "two\nlines", "done": true, "due_on": "2027-02-01"});
@@ -180,8 +180,8 @@ both_engines! {
         user.request(Method::HEAD, &path).send().await.expect(200);
     }
 
-    async fn whoever_has_nothing_gets_a_file_without_records(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn export_of_an_empty_account_has_no_records(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let response = user.post("/v2/exports", &json!({})).await.expect(202);
         assert_eq!(response.json()["format"], "json");
@@ -194,8 +194,8 @@ both_engines! {
         assert!(content(&user, ndjson).await.body.is_empty());
     }
 
-    async fn an_export_that_is_asked_for_again_is_made_once(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn repeated_export_request_creates_one_export(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let named = async |format: &str| {
             let request = user.request(Method::POST, "/v2/exports").header("idempotency-key", "once");
@@ -211,7 +211,7 @@ both_engines! {
         assert_eq!(count(&app).await, Counts { exports: 1, parts: 0, jobs: 0 });
     }
 
-    async fn ten_are_kept_for_a_day(engine: Engine) {
+    async fn ten_exports_are_stored_for_one_day(engine: Engine) {
         let app = patient(engine).await;
         let user = app.user().await;
         user.create_bucketlist("See the world").await;
@@ -238,8 +238,8 @@ both_engines! {
         assert_eq!(count(&app).await, NOTHING);
     }
 
-    async fn ten_an_hour_may_be_asked_for(engine: Engine) {
-        let app = TestApp::configured(engine, |config| config.limits.rate_limit = true).await;
+    async fn exports_are_limited_to_ten_per_hour(engine: Engine) {
+        let app = TestApp::builder().engine(engine).config(|config| config.limits.rate_limit = true).build();
         let (user, other) = (app.user().await, app.user().await);
         for _ in 0..10 {
             ask(&user, "json").await;
@@ -251,8 +251,8 @@ both_engines! {
         user.get("/v2/exports/999999").await.expect_error(404, "EXPORT_NOT_FOUND");
     }
 
-    async fn whoever_begins_anew_supersedes_who_began_before(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn newer_attempt_supersedes_an_older_one(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let export = id(&ask(&user, "json").await);
         let (now, export_id) = (Timestamp::default(), ExportId::new(export));
@@ -290,8 +290,8 @@ both_engines! {
         assert_eq!(content(&user, export).await.json()["records"].as_array().unwrap().len(), 2);
     }
 
-    async fn a_job_that_goes_on_is_nobody_elses(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn running_job_is_not_taken_by_another_worker(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         ask(&user, "json").await;
         let at = Timestamp::from_micros;
@@ -329,8 +329,8 @@ both_engines! {
         assert_eq!(count(&app).await, Counts { exports: 1, parts: 0, jobs: 0 });
     }
 
-    async fn a_worker_that_stops_leaves_what_it_has_not_begun(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn stopping_worker_releases_unstarted_jobs(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         user.create_bucketlist("See the world").await;
         for _ in 0..3 {
@@ -345,7 +345,7 @@ both_engines! {
         assert_eq!(tried, [0, 0, 0]);
     }
 
-    async fn what_cannot_be_made_is_given_up_in_the_end(engine: Engine) {
+    async fn failing_export_is_abandoned_after_the_last_attempt(engine: Engine) {
         let app = patient(engine).await;
         let user = app.user().await;
         user.create_bucketlist("See the world").await;
@@ -367,8 +367,8 @@ both_engines! {
         assert!(!refused.headers.contains_key("retry-after"));
     }
 
-    async fn a_file_that_is_deleted_while_it_is_read_breaks_off(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn download_is_aborted_when_the_export_is_deleted(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let list = user.create_bucketlist("See the world").await;
         fill(&user, list, 2_000).await;
@@ -383,8 +383,8 @@ both_engines! {
         assert!(rest.last().unwrap().is_err(), "a file that ended here would look whole");
     }
 
-    async fn exports_go_with_the_account_and_are_recorded(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn exports_are_deleted_with_the_account_and_audited(engine: Engine) {
+        let app = TestApp::new(engine);
         let (admin, user) = (app.admin().await, app.user().await);
         user.create_bucketlist("See the world").await;
         let export = user.create_export("json").await;

@@ -53,8 +53,8 @@ async fn again<'a>(app: &'a TestApp, actor: &Actor<'_>) -> Actor<'a> {
 }
 
 both_engines! {
-    async fn what_is_sent_again_is_made_once_and_answered_alike(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn repeated_request_with_one_idempotency_key_returns_the_first_response(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let list = user.create_bucketlist("See the world").await;
         for (number, (path, body)) in creations(list).into_iter().enumerate() {
@@ -78,8 +78,8 @@ both_engines! {
         assert_eq!(rows(&user, list).await, (2, 3));
     }
 
-    async fn fifty_at_once_make_one(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn concurrent_requests_with_one_idempotency_key_create_one_resource(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let list = user.create_bucketlist("See the world").await;
         for (path, body) in creations(list) {
@@ -105,8 +105,8 @@ both_engines! {
         }
     }
 
-    async fn a_key_stands_for_one_creation(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn idempotency_key_reuse_for_another_request_returns_422(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let (list, other) = (user.create_bucketlist("See the world").await, user.create_bucketlist("Other").await);
         let all = creations(list);
@@ -134,8 +134,8 @@ both_engines! {
         }
     }
 
-    async fn a_key_is_its_callers_own(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn idempotency_keys_are_scoped_to_the_caller(engine: Engine) {
+        let app = TestApp::new(engine);
         let (one, two) = (app.user().await, app.user().await);
         let body = json!({"name": "See the world"});
         let first = create(&one, "/v2/bucketlists", "the-key", &body).await.expect(201);
@@ -148,8 +148,8 @@ both_engines! {
         app.anonymous().post("/v2/bucketlists", &body).await.expect(401);
     }
 
-    async fn quoted_or_bare_it_is_the_same_key(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn quoted_and_unquoted_keys_are_equal(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let body = json!({"name": "See the world"});
         let first = create(&user, "/v2/bucketlists", "8e03978e-40d5", &body).await.expect(201);
@@ -161,8 +161,8 @@ both_engines! {
         create(&user, "/v2/bucketlists", "8E03978E-40D5", &body).await.expect_error(409, "BUCKETLIST_NAME_TAKEN");
     }
 
-    async fn what_is_no_key_is_refused(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn invalid_idempotency_key_returns_400(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let list = user.create_bucketlist("See the world").await;
         let before = rows(&user, list).await;
@@ -179,8 +179,8 @@ both_engines! {
         create(&user, path, "\"with space, \\\"quotes\\\"; and more\"", body).await.expect(201);
     }
 
-    async fn what_failed_leaves_its_key_free(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn failed_request_releases_its_key(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let list = user.create_bucketlist("See the world").await;
         let lists = "/v2/bucketlists";
@@ -200,8 +200,8 @@ both_engines! {
         create(&user, lists, "one", &far).await.expect_error(422, "IDEMPOTENCY_KEY_REUSED");
     }
 
-    async fn the_first_answer_is_given_whatever_became_of_what_was_made(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn replay_returns_the_first_response_after_the_resource_changed(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let list = user.create_bucketlist("See the world").await;
         for (number, (path, body)) in creations(list).into_iter().enumerate() {
@@ -222,8 +222,8 @@ both_engines! {
         }
     }
 
-    async fn a_key_is_remembered_for_a_day(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn idempotency_key_expires_after_one_day(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let list = user.create_bucketlist("See the world").await;
         let (path, body) = &creations(list)[1];
@@ -247,8 +247,8 @@ both_engines! {
         assert_eq!(rows(&again(&app, &user).await, list).await, (1, 2));
     }
 
-    async fn without_a_key_every_request_makes_something(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn requests_without_a_key_are_not_deduplicated(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let list = user.create_bucketlist("See the world").await;
         for (path, body) in &creations(list)[1..] {
@@ -262,8 +262,8 @@ both_engines! {
 
 /// Where several servers write, one may be at a creation when another is asked for it.
 #[tokio::test]
-async fn who_comes_while_it_is_being_made_is_asked_to_come_again() {
-    let app = TestApp::new(Engine::Postgres).await;
+async fn request_during_the_first_execution_returns_409() {
+    let app = TestApp::new(Engine::Postgres);
     let user = app.user().await;
     let list = user.create_bucketlist("See the world").await;
     let digest = Sha256::digest(format!("{} the-key", user.id()));

@@ -5,8 +5,8 @@ use poem::http::Method;
 use crate::support::{TestApp, json};
 
 both_engines! {
-    async fn absent_stays_null_clears_and_a_value_replaces(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn absent_keeps_null_clears_and_value_replaces(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let body = json!({"name": "See the world", "description": "All of it."});
         let list = user.post("/v2/bucketlists", &body).await.expect(201);
@@ -27,8 +27,8 @@ both_engines! {
         assert_eq!(user.get(&path).await.expect(200).json()["name"], "See it all");
     }
 
-    async fn a_patch_of_an_item_that_says_nothing_new_changes_nothing(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn patch_without_changes_keeps_the_item_unmodified(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let list = user.create_bucketlist("a").await;
         let body = json!({"name": "x", "description": "y", "done": true, "due_on": "2030-01-01"});
@@ -45,8 +45,8 @@ both_engines! {
         assert_ne!(cleared["updated_at"], item.json()["updated_at"]);
     }
 
-    async fn a_patch_is_sent_as_a_merge_patch(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn patch_requires_the_merge_patch_media_type(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let path = format!("/v2/bucketlists/{}", user.create_bucketlist("a").await);
         let refused = user.patch(&path, &json!({"name": "b"})).await.expect_error(415, "UNSUPPORTED_MEDIA_TYPE");

@@ -1,4 +1,4 @@
-//! v2 as its clients meet it.
+//! Tests of v2.
 
 mod accounts;
 mod audit;

@@ -92,7 +92,7 @@ async fn decompressed(response: TestResponse) -> Vec<u8> {
 
 both_engines! {
     async fn list_is_json_unless_another_format_is_preferred(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let admin = app.admin().await;
         let items = format!("/v2/bucketlists/{}/items", admin.create_bucketlist("a").await);
         for path in ["/v2/bucketlists", &items, "/v2/admin/users"] {
@@ -147,7 +147,7 @@ both_engines! {
     }
 
     async fn every_format_has_the_same_rows(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let admin = app.admin().await;
         app.user().await;
         let list = admin.create_bucketlist("See the world").await;
@@ -182,7 +182,7 @@ both_engines! {
     }
 
     async fn long_list_is_streamed_completely(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let list = user.create_bucketlist("Long").await;
         let rows: Vec<Value> = (0..1203)
@@ -257,7 +257,7 @@ both_engines! {
     }
 
     async fn nested_items_are_streamed_with_their_lists(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let user = app.user().await;
         // More than one batch.
         for number in 0..120 {
@@ -274,7 +274,7 @@ both_engines! {
     }
 
     async fn streaming_does_not_count_rows(engine: Engine) {
-        let app = TestApp::configured(engine, |config| config.responses.cache_bytes = 0).await;
+        let app = TestApp::builder().engine(engine).config(|config| config.responses.cache_bytes = 0).build();
         let user = app.user().await;
         let list = user.create_bucketlist("a").await;
         create_items(&user, list, &vec![json!({"name": "x"}); 1100]).await;
@@ -293,7 +293,7 @@ both_engines! {
     }
 
     async fn csv_cells_cannot_be_formulas(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let list = user.create_bucketlist("=HYPERLINK(\"http://evil.example\")").await;
         // Stored text, and whether the cell gets an apostrophe.
@@ -343,7 +343,7 @@ both_engines! {
     }
 
     async fn row_inserted_while_streaming_does_not_break_the_stream(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let list = user.create_bucketlist("a").await;
         let rows: Vec<Value> = (0..1100).map(|number| json!({"name": format!("Item {number:04}")})).collect();

@@ -1,4 +1,4 @@
-//! What the documents say of their operations, for the tests that go through all of them.
+//! Operations of both documents, for tests that iterate over all of them.
 
 use ::contract::{v1, v2};
 use openapi_model::Operation;
@@ -22,7 +22,7 @@ pub fn request_schema(operation: &Operation) -> &'static Value {
     reference.map_or(schema, |reference| document.pointer(reference.trim_start_matches('#')).unwrap())
 }
 
-/// ResourceIds, by the names that paths have for them.
+/// Ids of resources, by the path parameters that take them.
 #[derive(Clone, Copy, Debug)]
 pub struct ResourceIds {
     pub list: i64,
@@ -34,21 +34,21 @@ pub struct ResourceIds {
 }
 
 impl ResourceIds {
-    /// Of nothing.
+    /// Ids of no resource.
     pub const NONEXISTENT: Self =
         Self { list: 999_999, item: 999_999, user: 999_999, session: 999_999, export: 999_999, incident: 999_999 };
 
-    /// Of things of this user's, which are made now.
+    /// Creates a resource of every kind for this user.
     pub async fn create(user: &Actor<'_>) -> Self {
         let list = user.create_bucketlist("See the world").await;
         let item = user.create_item(list, "Walk the Camino").await;
         let session = user.get("/v2/auth/sessions").await.expect(200).json()["data"][0]["id"].as_i64().unwrap();
         let export = user.create_export("json").await;
-        // Nobody's request has failed.
+        // No request has been captured.
         Self { list, item, user: user.id(), session, export, incident: 999_999 }
     }
 
-    /// The path of an operation, of either version.
+    /// Returns the path of an operation of either version.
     pub fn path(&self, operation: &Operation) -> String {
         let mut path = operation.path.clone();
         for (name, id) in [
@@ -61,17 +61,17 @@ impl ResourceIds {
         ] {
             path = path.replace(&format!("{{{name}}}"), &id.to_string());
         }
-        assert!(!path.contains('{'), "{path}: of what?");
+        assert!(!path.contains('{'), "{path}: unknown path parameter");
         path
     }
 }
 
-/// Every operation of both versions.
+/// Returns every operation of both versions.
 pub fn operations() -> impl Iterator<Item = &'static Operation> {
     v1::contract().operations().chain(v2::contract().operations())
 }
 
-/// A request of an operation, with the document's own example of a body.
+/// Builds a request with the document's example of the body.
 pub fn request<'a>(who: &Actor<'a>, operation: &Operation, path: &str) -> RequestBuilder<'a> {
     let request = who.request(method(operation), path);
     match operation.request_media_types.first() {
@@ -83,12 +83,12 @@ pub fn request<'a>(who: &Actor<'a>, operation: &Operation, path: &str) -> Reques
     }
 }
 
-/// Sends an operation with the document's own example of a body.
+/// Sends a request with the document's example of the body.
 pub async fn send(who: &Actor<'_>, operation: &Operation, path: &str, accept: &str) -> UncheckedResponse {
     request(who, operation, path).header("accept", accept).send().await
 }
 
-/// Everything of the caller's that v2 shows, to be compared with what it shows later.
+/// Reads all resources of the caller in v2, to compare them with later reads.
 pub async fn shown(who: &Actor<'_>, ids: ResourceIds) -> Vec<Value> {
     let list = format!("/v2/bucketlists/{}", ids.list);
     let mut shown = Vec::new();
@@ -105,7 +105,7 @@ pub async fn shown(who: &Actor<'_>, ids: ResourceIds) -> Vec<Value> {
     shown
 }
 
-/// An answer that is not to be checked against the document: its status, and what it allows.
+/// Sends a request without checking the response against the document; returns the status and `Allow`.
 pub async fn status_and_allow(app: &TestApp, who: &Actor<'_>, method: &str, path: &str) -> (u16, Option<String>) {
     let mut request = poem::Request::builder().method(method.parse().unwrap()).uri_str(path);
     if who.session.is_some() {

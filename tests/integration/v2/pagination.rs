@@ -84,8 +84,8 @@ async fn items(app: &TestApp, user: &Actor<'_>, name: &str) -> String {
 }
 
 both_engines! {
-    async fn following_the_links_gives_each_row_once(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn links_visit_every_row_once(engine: Engine) {
+        let app = TestApp::new(engine);
         let (user, neighbour) = (app.user().await, app.user().await);
         for (number, name) in NAMES.into_iter().enumerate() {
             user.create_bucketlist(name).await;
@@ -103,8 +103,8 @@ both_engines! {
         assert_eq!(walk_everywhere(&admin, "/v2/admin/users").await, 10);
     }
 
-    async fn filters_hold_on_every_page(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn filters_apply_on_every_page(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let path = items(&app, &user, "of items").await;
         let all = walk(&user, &path).await;
@@ -133,8 +133,8 @@ both_engines! {
         }
     }
 
-    async fn the_total_is_told_when_it_is_asked_for(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn total_is_included_on_request(engine: Engine) {
+        let app = TestApp::new(engine);
         let admin = app.admin().await;
         let path = items(&app, &admin, "of items").await;
         for (path, total) in [("/v2/bucketlists", 1), (path.as_str(), NAMES.len()), ("/v2/admin/users", 1)] {
@@ -148,8 +148,8 @@ both_engines! {
         }
     }
 
-    async fn a_page_has_from_one_row_to_a_hundred(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn per_page_must_be_between_1_and_100(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let path = items(&app, &user, "of items").await;
         let names: Vec<Value> = (0..120).map(|number| json!({"name": number.to_string()})).collect();
@@ -165,8 +165,8 @@ both_engines! {
         user.get(&format!("{path}?sort=id")).await.expect_error(422, "VALIDATION_FAILED");
     }
 
-    async fn a_cursor_is_good_for_what_it_was_made_for(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn cursor_is_valid_only_for_its_query(engine: Engine) {
+        let app = TestApp::new(engine);
         let (user, neighbour) = (app.admin().await, app.user().await);
         let path = items(&app, &user, "of items").await;
         let other = items(&app, &user, "of other items").await;
@@ -211,8 +211,8 @@ both_engines! {
         neighbour.get(&format!("/v2/bucketlists?cursor={lists}")).await.expect_error(400, "INVALID_CURSOR");
     }
 
-    async fn an_empty_cursor_begins(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn empty_cursor_returns_the_first_page(engine: Engine) {
+        let app = TestApp::new(engine);
         let admin = app.admin().await;
         let path = items(&app, &admin, "of items").await;
         for path in [path.as_str(), "/v2/bucketlists", "/v2/admin/users"] {
@@ -222,8 +222,8 @@ both_engines! {
         }
     }
 
-    async fn what_stays_is_met_once_whatever_comes_and_goes(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn pagination_is_stable_under_concurrent_changes(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         for sort in SORTS {
             let path = format!("/v2/bucketlists/{}/items", user.create_bucketlist(sort).await);
@@ -252,8 +252,8 @@ both_engines! {
         }
     }
 
-    async fn nested_items_are_those_of_their_list_in_every_order(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn nested_items_belong_to_their_bucketlist_in_every_order(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         for name in NAMES {
             let list = user.create_bucketlist(name).await;

@@ -69,7 +69,7 @@ async fn state(actor: &Actor<'_>, path: &str) -> (String, Value) {
 
 both_engines! {
     async fn if_none_match_any_returns_412_for_existing_resources(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let admin = app.admin().await;
         for change in changes(&app, &admin).await {
             let before = state(&admin, &change.path).await;
@@ -83,7 +83,7 @@ both_engines! {
     }
 
     async fn if_match_with_another_state_returns_412(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let admin = app.admin().await;
         for change in changes(&app, &admin).await {
             let name = format!("{} {}", change.method, change.path);
@@ -95,7 +95,7 @@ both_engines! {
                 assert_eq!(state(&admin, &change.path).await, (tag.clone(), body.clone()), "{name} {stale}");
             }
             let listed = format!("{other}, W/\"old\" ,{tag}");
-            let response = change.send(&admin, Some(&listed)).await.any();
+            let response = change.send(&admin, Some(&listed)).await.any_status();
             if change.is_deletion() {
                 assert_eq!(response.status, 204, "{name}");
                 admin.get(&change.path).await.expect(404);
@@ -115,7 +115,7 @@ both_engines! {
     }
 
     async fn malformed_if_match_returns_400(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let admin = app.admin().await;
         let many = vec!["\"a\""; 101].join(",");
         let long = [format!("\"{}\"", "a".repeat(10_000)), "x".repeat(10_000), many];
@@ -131,14 +131,14 @@ both_engines! {
     }
 
     async fn missing_if_match_returns_428_where_required(engine: Engine) {
-        let app = TestApp::configured(engine, |config| config.responses.requires_if_match = true).await;
+        let app = TestApp::builder().engine(engine).config(|config| config.responses.requires_if_match = true).build();
         let admin = app.admin().await;
         for change in changes(&app, &admin).await {
             let (tag, body) = state(&admin, &change.path).await;
             change.send(&admin, None).await.expect_error(428, "PRECONDITION_REQUIRED");
             assert_eq!(state(&admin, &change.path).await, (tag.clone(), body));
             change.send(&admin, Some("\"stale\"")).await.expect_error(412, "PRECONDITION_FAILED");
-            let response = change.send(&admin, Some(&tag)).await.any();
+            let response = change.send(&admin, Some(&tag)).await.any_status();
             assert_eq!(response.status, if change.is_deletion() { 204 } else { 200 }, "{} {}", change.method, change.path);
         }
         // Creation and v1 require no If-Match.
@@ -149,7 +149,7 @@ both_engines! {
     }
 
     async fn account_deletion_honors_if_match(engine: Engine) {
-        let app = TestApp::configured(engine, |config| config.responses.requires_if_match = true).await;
+        let app = TestApp::builder().engine(engine).config(|config| config.responses.requires_if_match = true).build();
         let user = app.user().await;
         let body = json!({"password": Actor::PASSWORD});
         let deletion = Change::new(Method::DELETE, "/v2/users/me", body);
@@ -165,7 +165,7 @@ both_engines! {
     }
 
     async fn resource_of_another_user_returns_404_with_any_if_match(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let (admin, other_user) = (app.admin().await, app.user().await);
         for change in changes(&app, &admin).await {
             if !change.path.contains("/bucketlists/") {
@@ -180,7 +180,7 @@ both_engines! {
     }
 
     async fn change_through_v1_changes_the_etag(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let id = user.create_bucketlist("See the world").await;
         let (path, v1) = (format!("/v2/bucketlists/{id}"), format!("/v1/bucketlists/{id}"));
@@ -198,7 +198,7 @@ both_engines! {
     }
 
     async fn one_of_two_concurrent_updates_returns_412(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let id = user.create_bucketlist("See the world").await;
         let list = format!("/v2/bucketlists/{id}");
@@ -221,7 +221,7 @@ both_engines! {
     }
 
     async fn one_of_concurrent_update_and_deletion_fails(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let user = app.user().await;
         for round in 0..20 {
             let id = user.create_bucketlist(&format!("List {round}")).await;
@@ -255,7 +255,7 @@ both_engines! {
     }
 
     async fn one_of_two_concurrent_deletions_returns_404(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let id = user.create_bucketlist("See the world").await;
         for round in 0..20 {

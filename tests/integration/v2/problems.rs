@@ -60,7 +60,7 @@ async fn send(who: &Actor<'_>, method: &str, path: &str, headers: &[(&str, &str)
 
 both_engines! {
     async fn every_problem_has_the_same_format_and_a_page(engine: Engine) {
-        let app = TestApp::configured(engine, |config| config.limits.body_bytes = 4096).await;
+        let app = TestApp::builder().engine(engine).config(|config| config.limits.body_bytes = 4096).build();
         let (admin, user, disabled) = (app.admin().await, app.user().await, app.user().await);
         let anonymous = app.anonymous();
         let ids = ResourceIds::create(&user).await;
@@ -151,12 +151,11 @@ both_engines! {
     }
 
     async fn server_errors_are_problem_details(engine: Engine) {
-        let app = TestApp::configured(engine, |config| {
+        let app = TestApp::builder().engine(engine).config(|config| {
             config.limits.rate_limit = true;
             config.limits.search_per_minute = 1;
             config.responses.requires_if_match = true;
-        })
-        .await;
+        }).build();
         let user = app.user().await;
         let path = format!("/v2/bucketlists/{}", user.create_bucketlist("a").await);
         expect_problem(user.delete(&path).await, 428, "PRECONDITION_REQUIRED");
@@ -174,7 +173,7 @@ both_engines! {
     }
 
     async fn violations_have_a_location(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let ids = ResourceIds::create(&user).await;
         let list = format!("/v2/bucketlists/{}", ids.list);
@@ -216,7 +215,7 @@ both_engines! {
     }
 
     async fn all_invalid_list_parameters_are_listed(engine: Engine) {
-        let app = TestApp::new(engine).await;
+        let app = TestApp::new(engine);
         let admin = app.admin().await;
         let ids = ResourceIds::create(&admin).await;
         let items = format!("/v2/bucketlists/{}/items", ids.list);

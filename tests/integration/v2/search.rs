@@ -31,8 +31,8 @@ async fn make(user: &Actor<'_>, name: &str, items: &[&str]) -> i64 {
 }
 
 both_engines! {
-    async fn lists_and_items_are_found_together(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn search_returns_bucketlists_and_items(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let list = make(&user, "Zürich in spring", &[]).await;
         let items = format!("/v2/bucketlists/{list}/items");
@@ -60,8 +60,8 @@ both_engines! {
         assert_eq!(page["links"], json!({"self": "/v2/search?per_page=20&q=zurich", "next": null}));
     }
 
-    async fn words_are_found_by_their_beginnings_in_every_language(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn search_matches_word_prefixes_in_every_script(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         make(&user, "Lists", &["Zürich", "Hike around Zermatt", "東京タワーに登る", "Surf 🏄🏽 well", "Увидеть Байкал"]).await;
         for (q, expected) in [
@@ -82,8 +82,8 @@ both_engines! {
         }
     }
 
-    async fn a_snippet_is_html_that_runs_nothing(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn snippet_is_escaped_html(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         make(&user, "<script>alert('x')</script> & \"quotes\"", &["<mark>fake</mark> alert"]).await;
         let snippets: Vec<Value> = search(&user, "alert").await.iter().map(|hit| hit["snippet"].clone()).collect();
@@ -103,8 +103,8 @@ both_engines! {
         assert!(snippet.starts_with('…') && snippet.ends_with('…'), "{snippet}");
     }
 
-    async fn a_snippet_of_the_longest_text_is_as_the_document_says(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn snippet_length_is_bounded(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let list = make(&user, "Barn", &[]).await;
         let items = format!("/v2/bucketlists/{list}/items");
@@ -123,8 +123,8 @@ both_engines! {
         assert_eq!(search(&user, "👩").await.len(), 1);
     }
 
-    async fn what_is_gone_renamed_or_somebody_elses_is_not_found(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn deleted_renamed_and_foreign_documents_are_not_found(engine: Engine) {
+        let app = TestApp::new(engine);
         let (user, other) = (app.user().await, app.user().await);
         make(&other, "Rome", &["Rome too"]).await;
         assert_eq!(names(&user, "rome").await, [""; 0]);
@@ -153,8 +153,8 @@ both_engines! {
         assert_eq!(names(&next, "rome").await, [""; 0]);
     }
 
-    async fn pages_lead_to_every_match_once(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn pages_contain_each_match_once(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let items: Vec<String> = (0..52).map(|number| format!("Peak {number}")).collect();
         let items: Vec<&str> = items.iter().map(String::as_str).collect();
@@ -197,8 +197,8 @@ both_engines! {
         user.get(&format!("/v2/search?q=peak&cursor={foreign}")).await.expect_error(400, "INVALID_CURSOR");
     }
 
-    async fn of_very_many_matches_a_thousand_are_shown(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn results_are_capped_at_1000(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let list = make(&user, "Peaks", &[]).await;
         for part in [600, 500] {
@@ -219,8 +219,8 @@ both_engines! {
         assert_eq!(seen.len(), 1000);
     }
 
-    async fn nothing_that_is_typed_is_more_than_text(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn query_syntax_is_not_interpreted(engine: Engine) {
+        let app = TestApp::new(engine);
         let (user, other) = (app.user().await, app.user().await);
         make(&user, "apple OR banana", &["apple", "banana", "near cherry", "col x"]).await;
         make(&other, "apple banana near col x or select", &["apple"]).await;

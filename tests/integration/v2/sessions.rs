@@ -38,8 +38,8 @@ async fn assert_ended(app: &TestApp, actor: &Actor<'_>) {
 }
 
 both_engines! {
-    async fn a_user_sees_their_open_sessions_the_newest_first(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn open_sessions_are_listed_newest_first(engine: Engine) {
+        let app = TestApp::new(engine);
         let (user, other) = (app.user().await, app.user().await);
         app.advance_clock(Duration::from_secs(1));
         let phone = login(&app, &user, Some("Phone/1.0")).await;
@@ -75,8 +75,8 @@ both_engines! {
         app.anonymous().get("/v2/auth/sessions").await.expect_error(401, "AUTHENTICATION_REQUIRED");
     }
 
-    async fn the_pages_have_every_session_once(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn pages_contain_each_session_once(engine: Engine) {
+        let app = TestApp::new(engine);
         let (user, other) = (app.user().await, app.user().await);
         // All opened at one instant: their ids tell them apart.
         for number in 0..6 {
@@ -106,8 +106,8 @@ both_engines! {
         user.get("/v2/auth/sessions?page=2").await.expect_error(422, "UNKNOWN_PARAMETER");
     }
 
-    async fn what_has_ended_is_not_shown(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn ended_sessions_are_not_listed(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let left = login(&app, &user, Some("Left")).await;
         left.request(Method::POST, "/v2/auth/logout").send().await.expect(204);
@@ -119,8 +119,8 @@ both_engines! {
         assert_eq!((all.len(), &all[0]["device"]), (1, &json!("New")));
     }
 
-    async fn a_session_that_is_ended_is_over_at_once_and_no_other_is(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn ended_session_is_rejected_immediately(engine: Engine) {
+        let app = TestApp::new(engine);
         let (user, stranger) = (app.user().await, app.user().await);
         let (lost, kept) = (login(&app, &user, Some("Lost")).await, login(&app, &user, Some("Kept")).await);
         // Whatever is remembered of it must be forgotten.
@@ -146,8 +146,8 @@ both_engines! {
         assert_eq!(sessions(&user).await.len(), 2);
     }
 
-    async fn a_session_may_end_itself(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn session_can_end_itself(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let other = login(&app, &user, None).await;
         end(&user, current(&user).await).await.expect(204);
@@ -155,8 +155,8 @@ both_engines! {
         assert_eq!(sessions(&other).await.len(), 1);
     }
 
-    async fn all_sessions_end_together(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn all_sessions_can_be_ended_at_once(engine: Engine) {
+        let app = TestApp::new(engine);
         let (user, stranger) = (app.user().await, app.user().await);
         let others = [login(&app, &user, Some("One")).await, login(&app, &user, Some("Two")).await];
         for actor in &others {

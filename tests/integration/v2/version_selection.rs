@@ -30,8 +30,8 @@ fn assert_fixed(response: &TestResponse) {
 }
 
 both_engines! {
-    async fn a_path_without_a_version_is_for_the_one_that_is_asked_for(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn accept_version_selects_the_version_of_an_unversioned_path(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         let id = user.create_bucketlist("See the world").await;
         let item = user.create_item(id, "Cape Horn").await;
@@ -63,8 +63,8 @@ both_engines! {
         }
     }
 
-    async fn an_unknown_version_is_refused_with_the_known_ones(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn unknown_version_is_rejected_with_the_supported_ones(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         for version in ["3", "0", "", " ", "v1", "1.0", "01", "+1", "latest", "1, 2", "*", "é", &"1".repeat(5_000)] {
             for method in [Method::GET, Method::POST, Method::DELETE] {
@@ -79,8 +79,8 @@ both_engines! {
         }
     }
 
-    async fn errors_have_the_shape_of_the_version(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn errors_have_the_format_of_the_selected_version(engine: Engine) {
+        let app = TestApp::new(engine);
         let (user, anonymous) = (app.user().await, app.anonymous());
         for version in [None, Some("1"), Some("2")] {
             let number = version.unwrap_or("1");
@@ -100,8 +100,8 @@ both_engines! {
         }
     }
 
-    async fn what_a_version_does_not_have_is_missing_in_it(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn operation_missing_in_the_selected_version_returns_404(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         user.create_bucketlist("See the world").await;
         let found = get(&user, "/search?q=world", Some("2")).await.expect(200);
@@ -120,8 +120,8 @@ both_engines! {
         }
     }
 
-    async fn a_path_that_names_its_version_ignores_what_is_asked_for(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn versioned_path_ignores_accept_version(engine: Engine) {
+        let app = TestApp::new(engine);
         let user = app.user().await;
         for version in ["1", "2", "3", "", "garbage"] {
             let one = get(&user, "/v1/bucketlists", Some(version)).await.expect(200);
@@ -134,8 +134,8 @@ both_engines! {
         }
     }
 
-    async fn what_has_a_body_can_be_written_without_a_version(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn unversioned_paths_accept_request_bodies(engine: Engine) {
+        let app = TestApp::new(engine);
         let anonymous = app.anonymous();
         let account = json!({"email": "ada@example.com", "password": Actor::PASSWORD, "name": "Ada"});
         let request = anonymous.request(Method::POST, "/auth/register").json(&account);
@@ -162,8 +162,8 @@ both_engines! {
         get(&user, &made[1], Some("2")).await.expect_error(404, "BUCKETLIST_NOT_FOUND");
     }
 
-    async fn what_is_outside_the_versions_has_none(engine: Engine) {
-        let app = TestApp::new(engine).await;
+    async fn unversioned_routes_have_no_version_header(engine: Engine) {
+        let app = TestApp::new(engine);
         let anonymous = app.anonymous();
         for path in ["/", "/docs", "/redoc", "/health/live", "/health/ready", "/version", "/openapi/v1.json"] {
             let plain = anonymous.get(path).await.expect(200);

@@ -1,0 +1,102 @@
+//! The database engines that tests and benchmarks run on. Included by each binary with `#[path]`.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use bucketlist::db::{Options, Target, migrations::Migrator};
+use diesel::connection::SimpleConnection;
+
+/// A database engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+/// Runs each test on both engines: `async fn name(engine: Engine) { … }` or `fn name(engine: Engine) { … }` becomes
+/// `name::sqlite` and `name::postgres`.
+#[allow(unused_macros, reason = "benchmarks use the engines only")]
+macro_rules! both_engines {
+    ($($(#[$meta:meta])* async fn $name:ident($engine:ident: Engine) $body:block)+) => {
+        $(
+            $(#[$meta])*
+            mod $name {
+                #[allow(unused_imports)]
+                use super::*;
+
+                async fn run($engine: crate::support::Engine) $body
+
+                #[tokio::test]
+                async fn sqlite() {
+                    run(crate::support::Engine::Sqlite).await;
+                }
+
+                #[tokio::test]
+                async fn postgres() {
+                    run(crate::support::Engine::Postgres).await;
+                }
+            }
+        )+
+    };
+    ($($(#[$meta:meta])* fn $name:ident($engine:ident: Engine) $body:block)+) => {
+        $(
+            $(#[$meta])*
+            mod $name {
+                #[allow(unused_imports)]
+                use super::*;
+
+                fn run($engine: crate::support::Engine) $body
+
+                #[test]
+                fn sqlite() {
+                    run(crate::support::Engine::Sqlite);
+                }
+
+                #[test]
+                fn postgres() {
+                    run(crate::support::Engine::Postgres);
+                }
+            }
+        )+
+    };
+}
+
+/// A PostgreSQL schema that is dropped with this value.
+pub struct PostgresSchema {
+    name: String,
+    /// The URL of the server with this schema as the search path.
+    pub url: String,
+}
+
+impl PostgresSchema {
+    /// Creates an empty schema whose name begins with `prefix`, on the server in `TEST_DATABASE_URL`.
+    pub fn create(prefix: &str) -> Self {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let name = format!("{prefix}_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let server = server_url();
+        let separator = if server.contains('?') { '&' } else { '?' };
+        let url = format!("{server}{separator}options=-csearch_path%3D{name}");
+        execute_on_server(&format!("CREATE SCHEMA {name}"));
+        Self { name, url }
+    }
+}
+
+impl Drop for PostgresSchema {
+    fn drop(&mut self) {
+        execute_on_server(&format!("SET client_min_messages = error; DROP SCHEMA {} CASCADE", self.name));
+    }
+}
+
+/// The URL of the PostgreSQL server that tests use.
+pub fn server_url() -> String {
+    std::env::var("TEST_DATABASE_URL").expect("set TEST_DATABASE_URL, or run `make test`")
+}
+
+fn execute_on_server(sql: &str) {
+    let timeout = Duration::from_secs(60);
+    let target = Target::Postgres(server_url());
+    let options = Options { target, pool_size: 1, acquire_timeout: timeout, statement_timeout: timeout };
+    Migrator::connect(&options).unwrap().connection().batch_execute(sql).unwrap();
+}
