@@ -145,6 +145,9 @@ pub(crate) fn build<V: Version>(raw: String, operations: &[&Operation]) -> Resul
     let public_operations: Vec<&str> = public.map(|operation| operation.id).collect();
     let notice = |operation: &&Operation| Some((operation.id, operation.deprecation?.notice()));
     let deprecations: Vec<(&str, String)> = operations.iter().filter_map(notice).collect();
+    let carries_tokens = operations.iter().any(|operation| operation.carries_tokens);
+    let sensitive: &[(&str, &str)] =
+        if carries_tokens { &[("AuthSession", "access_token"), ("AuthSession", "refresh_token")] } else { &[] };
     let find = |id: &str| operations.iter().copied().find(|operation| operation.id == id);
     openapi_repair::repair(
         &texts::describe(raw, &find),
@@ -158,7 +161,7 @@ pub(crate) fn build<V: Version>(raw: String, operations: &[&Operation]) -> Resul
             parameter_examples: &[V::parameter_examples(), texts::parameter_examples()].concat(),
             header_examples: &V::header_examples(),
             schema_examples: &[],
-            sensitive: &[("AuthSession", "access_token"), ("AuthSession", "refresh_token")],
+            sensitive,
             renamed_schemas: &[],
             public_operations: &public_operations,
             page_parameters: &[V::PAGE_PARAMETER],
