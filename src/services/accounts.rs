@@ -235,7 +235,6 @@ impl Accounts {
         let after_commit = move |outcome: &RefreshOutcome| {
             if matches!(outcome, RefreshOutcome::Reused) {
                 token_status.invalidate();
-                tracing::warn!("refresh token reused, session ended");
             }
         };
         let outcome =
@@ -245,7 +244,9 @@ impl Accounts {
                 self.session_tokens(session_id, refresh_token, expires_at, user)
             }
             RefreshOutcome::AccountDisabled => Err(Error::Forbidden(Forbidden::AccountDisabled)),
-            RefreshOutcome::Invalid | RefreshOutcome::Reused => {
+            RefreshOutcome::Invalid => Err(Error::Unauthenticated(Unauthenticated::RefreshToken)),
+            RefreshOutcome::Reused => {
+                tracing::warn!("refresh token reused, session ended");
                 Err(Error::Unauthenticated(Unauthenticated::RefreshToken))
             }
         }
