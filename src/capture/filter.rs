@@ -1,10 +1,10 @@
-//! Which failures are kept: `INCIDENTS`.
+//! The setting `INCIDENTS`: which failures are captured.
 
 use std::str::FromStr;
 
 use contract::ErrorCode;
 
-/// Classes of statuses, single statuses, and error codes.
+/// Status classes, statuses and error codes of the failures to capture.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CaptureFilter {
     classes: Vec<u16>,
@@ -12,21 +12,21 @@ pub struct CaptureFilter {
     codes: Vec<&'static str>,
 }
 
-/// What is wrong with a selection: a sentence without its subject.
+/// A value of `INCIDENTS` is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is neither 4xx, 5xx, a status from 400 to 599, nor an error code such as EMAIL_TAKEN")]
+#[error("`{0}` is not 4xx, 5xx, a status from 400 to 599, or an error code such as EMAIL_TAKEN")]
 pub struct InvalidCaptureFilter(String);
 
 impl CaptureFilter {
-    /// Whether nothing is kept.
+    /// Whether nothing is captured.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Whether an answer with this status and error code is kept.
+    /// Whether a response with this status and error code is captured.
     #[must_use]
-    pub fn has(&self, status: u16, code: Option<&str>) -> bool {
+    pub fn matches(&self, status: u16, code: Option<&str>) -> bool {
         self.classes.contains(&(status / 100))
             || self.statuses.contains(&status)
             || code.is_some_and(|code| self.codes.contains(&code))
@@ -36,23 +36,23 @@ impl CaptureFilter {
 impl FromStr for CaptureFilter {
     type Err = InvalidCaptureFilter;
 
-    /// `off`, or a list of `5xx`, `4xx`, `409`, `EMAIL_TAKEN`, … between commas.
+    /// Parses `off`, or a comma-separated list such as `5xx,409,EMAIL_TAKEN`.
     fn from_str(text: &str) -> Result<Self, InvalidCaptureFilter> {
-        let mut selection = Self::default();
+        let mut filter = Self::default();
         if text.eq_ignore_ascii_case("off") {
-            return Ok(selection);
+            return Ok(filter);
         }
         for word in text.split(',').map(str::trim) {
             let code = ErrorCode::ALL.iter().map(|code| code.as_str()).find(|code| *code == word);
             match (word.to_ascii_lowercase().as_str(), word.parse(), code) {
-                ("4xx", ..) => selection.classes.push(4),
-                ("5xx", ..) => selection.classes.push(5),
-                (_, Ok(status @ 400..=599), _) => selection.statuses.push(status),
-                (_, _, Some(code)) => selection.codes.push(code),
+                ("4xx", ..) => filter.classes.push(4),
+                ("5xx", ..) => filter.classes.push(5),
+                (_, Ok(status @ 400..=599), _) => filter.statuses.push(status),
+                (_, _, Some(code)) => filter.codes.push(code),
                 _ => return Err(InvalidCaptureFilter(word.to_owned())),
             }
         }
-        Ok(selection)
+        Ok(filter)
     }
 }
 
@@ -61,15 +61,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_selection_has_what_it_names() {
-        let has = |text: &str, status, code| text.parse::<CaptureFilter>().unwrap().has(status, code);
-        assert!(has("5xx", 500, None) && has("5xx", 503, Some("SERVICE_UNAVAILABLE")) && !has("5xx", 499, None));
-        assert!(has("4XX, 5xx", 404, None) && has("4xx,5xx", 599, None) && !has("4xx,5xx", 302, None));
-        assert!(has("409", 409, None) && !has("409", 410, None));
-        assert!(has("5xx,EMAIL_TAKEN", 409, Some("EMAIL_TAKEN")) && !has("EMAIL_TAKEN", 409, Some("LAST_ADMIN")));
-        assert!("off".parse::<CaptureFilter>().unwrap().is_empty() && !has("off", 500, None));
-        for wrong in ["", "all", "5xx,", "200", "600", "email_taken", "5xx;4xx"] {
-            assert!(wrong.parse::<CaptureFilter>().is_err(), "{wrong}");
+    fn filter_matches_classes_statuses_and_codes() {
+        let matches = |text: &str, status, code| text.parse::<CaptureFilter>().unwrap().matches(status, code);
+        assert!(matches("5xx", 500, None) && matches("5xx", 503, Some("SERVICE_UNAVAILABLE")));
+        assert!(!matches("5xx", 499, None));
+        assert!(matches("4XX, 5xx", 404, None) && matches("4xx,5xx", 599, None) && !matches("4xx,5xx", 302, None));
+        assert!(matches("409", 409, None) && !matches("409", 410, None));
+        assert!(matches("5xx,EMAIL_TAKEN", 409, Some("EMAIL_TAKEN")));
+        assert!(!matches("EMAIL_TAKEN", 409, Some("LAST_ADMIN")));
+        assert!("off".parse::<CaptureFilter>().unwrap().is_empty() && !matches("off", 500, None));
+        for invalid in ["", "all", "5xx,", "200", "600", "email_taken", "5xx;4xx"] {
+            assert!(invalid.parse::<CaptureFilter>().is_err(), "{invalid}");
         }
     }
 }

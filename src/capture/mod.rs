@@ -1,15 +1,16 @@
 //! Capture of failed requests: which failures are captured, how many, and how their records are encrypted.
 //!
-//! A request hands its exchange to the [`Recorder`] and never waits. The incident writer receives it, redacts and stores it.
+//! A request passes its exchange to the [`Recorder`] and never waits. The incident writer receives it from the
+//! [`CaptureReceiver`], redacts it and stores it.
 
 mod cipher;
 mod filter;
 mod recorder;
 mod site;
 
-pub use cipher::{RecordCipher, Sealed, Unreadable};
+pub use cipher::{DecryptError, RecordCipher};
 pub use filter::{CaptureFilter, InvalidCaptureFilter};
-pub use recorder::{CaptureLimits, CaptureStats, Inbox, Recorder, Tally};
+pub use recorder::{CaptureLimits, CaptureReceiver, CaptureStats, FailureCounter, Recorder};
 pub use site::error_site;
 
 use incidents::{CommonPasswords, Redactor};
@@ -20,7 +21,7 @@ use crate::{
     domain::{common_passwords, is_common_password},
 };
 
-/// Creates the redactor of this server; `secret` is the key its placeholders are derived from.
+/// Creates the redactor of this server. Placeholders are derived from `secret`.
 #[must_use]
 pub fn redactor(secret: &SecretString) -> Redactor {
     let common = CommonPasswords { contains: is_common_password, list: || common_passwords().collect() };
@@ -31,7 +32,7 @@ pub fn redactor(secret: &SecretString) -> Redactor {
 mod tests {
     use bytes::Bytes;
     use contract::v2;
-    use incidents::Exchange;
+    use incidents::{ContractVersion, Exchange};
     use serde_json::{Value, json};
 
     use super::*;
@@ -44,7 +45,7 @@ mod tests {
             trace_id: None,
             received_at: 1,
             duration: 1,
-            contract: Some("v2"),
+            contract: Some(ContractVersion::V2),
             operation: v2::contract().operations().find(|known| known.id == operation),
             code: None,
             site: String::new(),
@@ -62,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn placeholders_satisfy_the_same_password_rules() {
+    fn placeholders_violate_the_same_password_rules() {
         let policy = PasswordPolicy { min_length: 8 };
         let codes = |problems: Vec<PasswordProblem>| -> Vec<_> { problems.iter().map(PasswordProblem::code).collect() };
         for (password, email) in [

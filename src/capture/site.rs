@@ -1,36 +1,35 @@
-//! Where an error comes from, without values.
+//! The site of an error: its causes without values, equal for equal failures.
 
 use std::fmt::{Display, Write as _};
 
-/// How many characters of a site are kept.
-const MAX_SITE: usize = 200;
+/// Maximum number of characters of a site.
+const MAX_LENGTH: usize = 200;
 
-/// Where an error comes from, as far as that is the same for equal failures: what is between quotes, in parentheses, and
-/// numbers are values of one failure, and may be anybody's.
+/// Returns the site of an error. Quoted text, text in parentheses and numbers are values: each is replaced with `…`.
 #[must_use]
 pub fn error_site(causes: impl IntoIterator<Item = impl Display>) -> String {
-    // Made for each request of a storm: two strings, however many causes and words there are, and as a rule of this size.
-    let (mut site, mut sentence) = (String::with_capacity(MAX_SITE), String::with_capacity(MAX_SITE));
+    // Runs for every failed request: two allocations, whatever the number of causes and words.
+    let (mut site, mut sentence) = (String::with_capacity(MAX_LENGTH), String::with_capacity(MAX_LENGTH));
     for cause in causes {
         sentence.clear();
-        // Into a string, which takes everything.
+        // Writing to a string cannot fail.
         let _ = write!(sentence, "{cause}");
         let before = site.len();
         site.push_str(if before == 0 { "" } else { ": " });
         let begin = site.len();
-        append_shape(&sentence, &mut site);
+        append_without_values(&sentence, &mut site);
         if site.len() == begin {
             site.truncate(before);
         }
     }
-    if let Some((end, _)) = site.char_indices().nth(MAX_SITE) {
+    if let Some((end, _)) = site.char_indices().nth(MAX_LENGTH) {
         site.truncate(end);
     }
     site
 }
 
-/// Appends the words of a sentence, without the values in it and without repetitions.
-fn append_shape(sentence: &str, site: &mut String) {
+/// Appends the words of a sentence without values and repetitions.
+fn append_without_values(sentence: &str, site: &mut String) {
     let (mut quote, mut last) = (None, "");
     let mut append = |word| {
         if word != last {
@@ -48,18 +47,18 @@ fn append_shape(sentence: &str, site: &mut String) {
         match quote {
             Some(end) if word.trim_end_matches([',', '.', ';', ':']).ends_with(end) && word.len() > 1 => quote = None,
             Some(_) => {}
-            None if is_plain(word) => append(word),
+            None if is_word(word) => append(word),
             None => append("…"),
         }
     }
 }
 
-/// Letters and what stands between sentences.
-fn is_plain(word: &str) -> bool {
-    const SIGNS: &str = "-_.,;:/!";
-    // Most words are of ASCII, which is told without the tables of Unicode.
-    let is_ascii = word.bytes().all(|byte| byte.is_ascii_alphabetic() || SIGNS.as_bytes().contains(&byte));
-    is_ascii || word.chars().all(|character| character.is_alphabetic() || SIGNS.contains(character))
+/// Whether the text consists of letters and punctuation.
+fn is_word(word: &str) -> bool {
+    const PUNCTUATION: &str = "-_.,;:/!";
+    // Fast path without the Unicode tables: most words are ASCII.
+    let is_ascii = word.bytes().all(|byte| byte.is_ascii_alphabetic() || PUNCTUATION.as_bytes().contains(&byte));
+    is_ascii || word.chars().all(|character| character.is_alphabetic() || PUNCTUATION.contains(character))
 }
 
 #[cfg(test)]
@@ -67,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_site_has_words_and_no_values() {
+    fn site_contains_words_without_values() {
         for (causes, expected) in [
             (
                 &["internal: x", "the query failed: column \"a b\" is of type 5"][..],
@@ -88,7 +87,7 @@ mod tests {
         }
         assert_eq!(error_site(["a ".repeat(900)]).chars().count(), 1);
         let long: String = (0..900).map(|n| if n % 2 == 0 { "ä " } else { "b " }).collect();
-        assert_eq!(error_site([long]).chars().count(), MAX_SITE);
-        assert_eq!(error_site(["5", "", "gone"]), "…: gone", "a cause without words is none");
+        assert_eq!(error_site([long]).chars().count(), MAX_LENGTH);
+        assert_eq!(error_site(["5", "", "gone"]), "…: gone", "causes without words are omitted");
     }
 }

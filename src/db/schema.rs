@@ -133,6 +133,7 @@ diesel::table! {
         fixed_in -> Nullable<Text>,
         created_at -> BigInt,
         updated_at -> BigInt,
+        regressed_at -> Nullable<BigInt>,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use super::{AuditEventId, ExportId, KeysetPosition, SortValue, Timestamp, UserId, words::words};
+use super::{AuditEventId, ExportId, IncidentId, KeysetPosition, SortValue, Timestamp, UserId, words::words};
 
 words! {
     /// An action: its object and what happened to it.
@@ -98,8 +98,8 @@ impl NewAuditEvent {
 
     /// An action on an incident.
     #[must_use]
-    pub fn on_incident(action: AuditAction, id: i64) -> Self {
-        Self { target: Some((AuditTarget::Incident, id)), ..Self::new(action) }
+    pub fn on_incident(action: AuditAction, id: IncidentId) -> Self {
+        Self { target: Some((AuditTarget::Incident, id.get())), ..Self::new(action) }
     }
 
     /// Adds a fact.

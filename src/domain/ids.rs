@@ -46,4 +46,8 @@ ids! {
     ExportId
     /// ID of an audit event.
     AuditEventId
+    /// ID of an incident.
+    IncidentId
+    /// ID of a group of incidents.
+    IncidentGroupId
 }

@@ -8,6 +8,7 @@ mod email;
 mod etag;
 mod exports;
 mod ids;
+mod incidents;
 mod items;
 mod limits;
 mod pagination;
@@ -27,7 +28,11 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use email::{Email, InvalidEmail};
 pub use etag::{ETag, Versioned};
 pub use exports::{Export, ExportAttempt, ExportFormat, ExportRecord, ExportState, NewExport};
-pub use ids::{AuditEventId, BucketlistId, ExportId, ItemId, SessionId, UserId};
+pub use ids::{AuditEventId, BucketlistId, ExportId, IncidentGroupId, IncidentId, ItemId, SessionId, UserId};
+pub use incidents::{
+    ApiVersion, FailureOccurrence, Incident, IncidentChanges, IncidentFilter, IncidentGroup, IncidentState,
+    NewIncident, StoredRecord,
+};
 pub use items::{Item, ItemContent, ItemFilter, ItemScope, NewItem};
 pub use limits::{
     AccountKey, PendingDecision, Quota, RateLimit, RateLimitDecision, RateLimitSubject, RateLimiter, Throttled,

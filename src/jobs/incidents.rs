@@ -1,7 +1,7 @@
-//! Keeps failures: takes them from the recorder, redacts them, and stores them, many at once and off every request's way.
+//! The incident writer: receives exchanges from the recorder, redacts them and stores them in batches.
 //!
-//! What failed may be the database: what it does not take waits in memory, redacted, up to a bound, and is tried again. Beyond
-//! the bound, and when the server stops while the database is away, it is lost, which is counted and logged.
+//! The database may be what failed. Incidents that it does not accept stay in memory, redacted, and are retried. The buffer is
+//! bounded: incidents beyond it, and those that remain when the server stops, are lost, counted and logged.
 
 use std::{
     collections::VecDeque,
@@ -9,27 +9,26 @@ use std::{
     time::Duration,
 };
 
-use ::incidents::{Exchange, Redacted, Redactor};
+use ::incidents::{Exchange, RedactedIncident, Redactor};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    capture::{CaptureStats, Inbox},
+    capture::{CaptureReceiver, CaptureStats},
     services::{Error, Incidents},
 };
 
-/// How many are stored in one transaction.
-const BATCH: usize = 64;
-/// How many wait for the database at most.
-const WAITING: usize = 1_000;
-/// How long to wait before the database is tried again, at first and at most.
-const PATIENCE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
-/// How often to look at what was only counted.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
-/// How often to purge.
-const PURGE_EVERY: Duration = Duration::from_secs(600);
+/// Maximum number of incidents in a transaction.
+const BATCH_SIZE: usize = 64;
+/// Maximum number of incidents that wait for the database.
+const MAX_PENDING: usize = 1_000;
+/// Initial and maximum delay before the database is retried.
+const RETRY_DELAY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// Interval at which counters are stored.
+const FLUSH_INTERVAL: Duration = Duration::from_secs(10);
+const PURGE_INTERVAL: Duration = Duration::from_secs(600);
 
-/// Stores what the recorder has taken.
+/// Redacts and stores captured exchanges.
 pub struct IncidentWriter {
     redactor: Redactor,
     incidents: Incidents,
@@ -37,87 +36,87 @@ pub struct IncidentWriter {
 }
 
 struct State {
-    inbox: Inbox,
-    /// Redacted, not yet stored.
-    waiting: VecDeque<Redacted>,
-    /// How many were not kept when that was last said.
-    said: u64,
+    receiver: CaptureReceiver,
+    /// Redacted incidents that are not stored yet.
+    pending: VecDeque<RedactedIncident>,
+    /// Value of `dropped` when it was last logged.
+    logged_dropped: u64,
 }
 
 /// What the writer waits for.
 enum Event {
-    Came(Box<Exchange>),
+    Exchange(Box<Exchange>),
     Purge,
-    Look,
-    Stop,
+    Flush,
+    Shutdown,
 }
 
 impl IncidentWriter {
-    /// Redacts and stores what comes into the inbox.
     #[must_use]
-    pub fn new(inbox: Inbox, redactor: Redactor, incidents: Incidents) -> Self {
-        Self { redactor, incidents, state: Mutex::new(State { inbox, waiting: VecDeque::new(), said: 0 }) }
+    pub fn new(receiver: CaptureReceiver, redactor: Redactor, incidents: Incidents) -> Self {
+        let state = State { receiver, pending: VecDeque::new(), logged_dropped: 0 };
+        Self { redactor, incidents, state: Mutex::new(state) }
     }
 
-    /// Stores failures until `shutdown` is cancelled, then those that remain.
+    /// Stores incidents until shutdown, and then the remaining ones.
     pub async fn run(&self, shutdown: &CancellationToken) {
-        let mut purge = tokio::time::interval(PURGE_EVERY);
-        let mut patience = PATIENCE.0;
+        let mut purge = tokio::time::interval(PURGE_INTERVAL);
+        let mut retry_delay = RETRY_DELAY.0;
         loop {
-            let wait = if self.state.lock().await.waiting.is_empty() { LOOK_EVERY } else { patience };
+            let timeout = if self.state.lock().await.pending.is_empty() { FLUSH_INTERVAL } else { retry_delay };
             let event = tokio::select! {
                 biased;
-                () = shutdown.cancelled() => Event::Stop,
+                () = shutdown.cancelled() => Event::Shutdown,
                 _ = purge.tick() => Event::Purge,
-                next = self.next() => next.map_or(Event::Stop, Event::Came),
-                () = tokio::time::sleep(wait) => Event::Look,
+                next = self.recv() => next.map_or(Event::Shutdown, Event::Exchange),
+                () = tokio::time::sleep(timeout) => Event::Flush,
             };
-            let is_over = matches!(event, Event::Stop);
+            let is_shutdown = matches!(event, Event::Shutdown);
             match event {
-                Event::Came(exchange) => {
+                Event::Exchange(exchange) => {
                     let mut state = self.state.lock().await;
-                    self.take_in(&mut state, vec![exchange]).await;
+                    self.redact(&mut state, vec![exchange]).await;
                 }
                 Event::Purge => self.purge().await,
-                Event::Stop | Event::Look => {}
+                Event::Shutdown | Event::Flush => {}
             }
-            patience = match self.drain().await {
-                Ok(()) => PATIENCE.0,
-                Err(error) if is_over => return self.lose_all(&error).await,
+            retry_delay = match self.drain().await {
+                Ok(()) => RETRY_DELAY.0,
+                Err(error) if is_shutdown => return self.log_lost(&error).await,
                 Err(error) => {
-                    tracing::warn!(%error, "cannot store incidents; they wait");
-                    (patience * 2).min(PATIENCE.1)
+                    tracing::warn!(%error, retry_in = ?retry_delay, "cannot store incidents");
+                    (retry_delay * 2).min(RETRY_DELAY.1)
                 }
             };
-            if is_over {
+            if is_shutdown {
                 return;
             }
-            // While the database is away, what comes is taken in without asking it each time.
-            if !self.state.lock().await.waiting.is_empty() {
-                tokio::time::sleep(patience.min(PATIENCE.0)).await;
+            // While the database is unavailable, do not try it for every exchange.
+            if !self.state.lock().await.pending.is_empty() {
+                tokio::time::sleep(retry_delay.min(RETRY_DELAY.0)).await;
             }
         }
     }
 
-    /// The next failure; `None` when there will be no more. Whoever stops waiting loses nothing.
-    async fn next(&self) -> Option<Box<Exchange>> {
-        self.state.lock().await.inbox.next().await
+    /// Waits for the next exchange; `None` if there will be none. Cancel-safe.
+    async fn recv(&self) -> Option<Box<Exchange>> {
+        self.state.lock().await.receiver.recv().await
     }
 
-    /// Stores everything that was taken.
+    /// Stores all captured exchanges and counters.
     ///
     /// # Errors
-    /// When the database does not take it; then it waits.
+    /// If the database fails. The incidents stay in memory.
     pub async fn drain(&self) -> Result<(), Error> {
         let mut state = self.state.lock().await;
         loop {
-            let mut taken = Vec::new();
-            while taken.len() < BATCH {
-                let Some(exchange) = state.inbox.next_now() else { break };
-                taken.push(exchange);
+            let mut exchanges = Vec::new();
+            while exchanges.len() < BATCH_SIZE {
+                let Some(exchange) = state.receiver.try_recv() else { break };
+                exchanges.push(exchange);
             }
-            let is_last = taken.len() < BATCH;
-            self.take_in(&mut state, taken).await;
+            let is_last = exchanges.len() < BATCH_SIZE;
+            self.redact(&mut state, exchanges).await;
             if is_last {
                 break;
             }
@@ -126,26 +125,27 @@ impl IncidentWriter {
     }
 
     async fn store(&self, state: &mut State) -> Result<(), Error> {
-        let mut tallies = state.inbox.tallies();
-        while !state.waiting.is_empty() || !tallies.is_empty() {
-            let count = state.waiting.len().min(BATCH);
-            let batch: Vec<Redacted> = state.waiting.iter().take(count).cloned().collect();
-            // A tally that cannot be stored is not counted twice: it is lost.
-            self.incidents.keep(&batch, &std::mem::take(&mut tallies)).await?;
-            state.waiting.drain(..count);
-            state.inbox.stats().stored.fetch_add(count as u64, Ordering::Relaxed);
+        let mut counters = state.receiver.take_counters();
+        while !state.pending.is_empty() || !counters.is_empty() {
+            let count = state.pending.len().min(BATCH_SIZE);
+            let batch: Vec<RedactedIncident> = state.pending.iter().take(count).cloned().collect();
+            // Counters that cannot be stored are lost: retrying could count them twice.
+            self.incidents.store(&batch, &std::mem::take(&mut counters)).await?;
+            state.pending.drain(..count);
+            state.receiver.stats().stored.fetch_add(count as u64, Ordering::Relaxed);
         }
-        let dropped = state.inbox.stats().dropped.load(Ordering::Relaxed);
-        if dropped > state.said {
-            tracing::warn!(failures = dropped - state.said, "counted failures that were too many to keep");
-            state.said = dropped;
+        let dropped = state.receiver.stats().dropped.load(Ordering::Relaxed);
+        if dropped > state.logged_dropped {
+            let failures = dropped - state.logged_dropped;
+            tracing::warn!(failures, "failures counted but not captured: capture limit reached");
+            state.logged_dropped = dropped;
         }
         Ok(())
     }
 
-    /// Redacts, on a thread that no request needs.
-    #[expect(clippy::vec_box, reason = "as they leave the queue: large, and moved from hand to hand")]
-    async fn take_in(&self, state: &mut State, exchanges: Vec<Box<Exchange>>) {
+    /// Redacts exchanges on a blocking thread.
+    #[expect(clippy::vec_box, reason = "exchanges are large and boxed in the queue")]
+    async fn redact(&self, state: &mut State, exchanges: Vec<Box<Exchange>>) {
         if exchanges.is_empty() {
             return;
         }
@@ -154,35 +154,35 @@ impl IncidentWriter {
             exchanges.iter().map(|exchange| redactor.redact(exchange)).collect::<Vec<_>>()
         });
         match redacting.await {
-            Ok(redacted) => state.waiting.extend(redacted),
-            // Not redacted, not kept.
+            Ok(redacted) => state.pending.extend(redacted),
+            // An exchange that is not redacted must not be stored.
             Err(error) => {
-                tracing::error!(%error, incidents = count, "cannot redact incidents: they are lost");
-                state.inbox.stats().lost.fetch_add(count as u64, Ordering::Relaxed);
+                tracing::error!(%error, incidents = count, "incidents lost: redaction failed");
+                state.receiver.stats().lost.fetch_add(count as u64, Ordering::Relaxed);
             }
         }
-        let excess = state.waiting.len().saturating_sub(WAITING);
+        let excess = state.pending.len().saturating_sub(MAX_PENDING);
         if excess > 0 {
-            state.waiting.drain(..excess);
-            tracing::warn!(incidents = excess, "the database is away for too long: incidents are lost");
-            state.inbox.stats().lost.fetch_add(excess as u64, Ordering::Relaxed);
+            state.pending.drain(..excess);
+            tracing::warn!(incidents = excess, "incidents lost: database unavailable for too long");
+            state.receiver.stats().lost.fetch_add(excess as u64, Ordering::Relaxed);
         }
     }
 
-    async fn lose_all(&self, error: &Error) {
-        let state = self.state.lock().await;
-        tracing::error!(%error, incidents = state.waiting.len(), "stopping: incidents that could not be stored are lost");
+    async fn log_lost(&self, error: &Error) {
+        let incidents = self.state.lock().await.pending.len();
+        tracing::error!(%error, incidents, "incidents lost: database unavailable during shutdown");
     }
 
-    /// What became of failures since the start.
+    /// Returns the numbers of exchanges since the start.
     pub async fn stats(&self) -> Arc<CaptureStats> {
-        self.state.lock().await.inbox.stats()
+        self.state.lock().await.receiver.stats()
     }
 
-    /// Deletes what has expired; returns how many rows.
+    /// Deletes expired incidents. Returns the number of rows.
     ///
     /// # Errors
-    /// Only when the database fails.
+    /// Only if the database fails.
     pub async fn purge_expired(&self) -> Result<usize, Error> {
         self.incidents.purge().await
     }
@@ -190,7 +190,7 @@ impl IncidentWriter {
     async fn purge(&self) {
         match self.purge_expired().await {
             Ok(0) => {}
-            Ok(rows) => tracing::info!(rows, "purged incidents that had expired"),
+            Ok(rows) => tracing::info!(rows, "expired incidents purged"),
             Err(error) => tracing::warn!(%error, "cannot purge incidents"),
         }
     }

@@ -1,6 +1,9 @@
-//! An incident for the standard seed: the one that the contract shows as its example.
+//! The sample incident: the example of the contract.
 
-use ::incidents::{Bytes, Principal, Record, Reply, Sent, fingerprint, record::FORMAT};
+use ::incidents::{
+    CapturedBody, CapturedRequest, CapturedResponse, ContractVersion, IncidentRecord, Principal, PrincipalRole,
+    fingerprint, record::FORMAT,
+};
 use contract::{
     rules::EXAMPLE_REQUEST_ID,
     v2::schemas::{EXAMPLE_EXPIRY, EXAMPLE_HEADERS, EXAMPLE_REQUEST, EXAMPLE_RESPONSE, EXAMPLE_SITE},
@@ -9,47 +12,47 @@ use diesel::{QueryResult, result::Error};
 
 use crate::{
     build_info,
-    db::{
-        DbConnection,
-        repositories::incidents::{self, NewIncident, Occurrence},
-    },
+    db::{DbConnection, repositories::incidents},
+    domain::{ApiVersion, FailureOccurrence, NewIncident, StoredRecord, Timestamp, UserId},
 };
 
 const OPERATION: &str = "createItem";
 const CODE: &str = "INTERNAL_ERROR";
 
-/// Adds it. It has no secret in it, so it lies open whatever the key is.
+/// Inserts the incident. It contains no sensitive data and is not encrypted.
 pub(super) fn insert(c: &mut DbConnection, demo: i64, at: i64) -> QueryResult<()> {
     let record = record(demo, at);
-    let occurrence = Occurrence {
-        fingerprint: record.fingerprint.clone(),
-        operation: record.operation.clone(),
-        status: i32::from(record.response.status),
-        code: record.code.clone(),
-        site: EXAMPLE_SITE.to_owned(),
-        count: 1,
-        at,
-    };
-    let group_id = incidents::count(c, &occurrence)?;
+    let received_at = Timestamp::from_micros(at);
     let incident = NewIncident {
-        group_id,
-        user_id: Some(demo),
+        occurrence: FailureOccurrence {
+            fingerprint: record.fingerprint.clone(),
+            operation: record.operation.clone(),
+            status: i32::from(record.response.status),
+            code: record.code.clone(),
+            site: EXAMPLE_SITE.to_owned(),
+            count: 1,
+            last_seen_at: received_at,
+        },
+        user_id: Some(UserId::new(demo)),
         request_id: record.request_id.clone(),
         method: record.request.method.clone(),
-        contract: record.contract.clone(),
+        contract: Some(ApiVersion::V2),
         duration: record.duration,
         server_version: record.server_version.clone(),
-        key_id: None,
-        record: serde_json::to_vec(&record).map_err(|error| Error::SerializationError(Box::new(error)))?,
-        created_at: at,
-        expires_at: EXAMPLE_EXPIRY,
+        record: StoredRecord {
+            key_id: None,
+            bytes: serde_json::to_vec(&record).map_err(|error| Error::SerializationError(Box::new(error)))?,
+        },
+        received_at,
+        expires_at: Timestamp::from_micros(EXAMPLE_EXPIRY),
     };
-    incidents::insert(c, incident).map(drop)
+    let group_id = incidents::record_occurrence(c, &incident.occurrence)?;
+    incidents::insert(c, group_id, &incident).map(drop)
 }
 
-fn record(demo: i64, at: i64) -> Record {
+fn record(demo: i64, at: i64) -> IncidentRecord {
     let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-    Record {
+    IncidentRecord {
         format: FORMAT.to_owned(),
         id: 0,
         request_id: EXAMPLE_REQUEST_ID.to_owned(),
@@ -57,22 +60,22 @@ fn record(demo: i64, at: i64) -> Record {
         received_at: at,
         duration: 1_234,
         server_version: build_info::VERSION.to_owned(),
-        contract: Some("v2".to_owned()),
+        contract: Some(ContractVersion::V2),
         operation: Some(OPERATION.to_owned()),
         code: Some(CODE.to_owned()),
         fingerprint: fingerprint(Some(OPERATION), 500, Some(CODE), EXAMPLE_SITE),
-        principal: Some(Principal { user_id: demo, session_id: 1, role: "user".to_owned() }),
-        request: Sent {
+        principal: Some(Principal { user_id: demo, session_id: 1, role: PrincipalRole::User }),
+        request: CapturedRequest {
             method: "POST".to_owned(),
             target: "/v2/bucketlists/1/items".to_owned(),
             headers: EXAMPLE_HEADERS.iter().map(owned).collect(),
-            body: Bytes(EXAMPLE_REQUEST.as_bytes().to_vec()),
+            body: CapturedBody(EXAMPLE_REQUEST.as_bytes().to_vec()),
             truncated: false,
         },
-        response: Reply {
+        response: CapturedResponse {
             status: 500,
             headers: vec![owned(&("content-type", "application/problem+json"))],
-            body: Bytes(EXAMPLE_RESPONSE.as_bytes().to_vec()),
+            body: CapturedBody(EXAMPLE_RESPONSE.as_bytes().to_vec()),
             truncated: false,
         },
     }

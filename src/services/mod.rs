@@ -26,7 +26,7 @@ pub use bucketlists::{BucketlistChanges, Bucketlists, WithItems};
 pub use error::{Conflict, Error, Forbidden, InvalidField, Resource, Unauthenticated};
 pub use exports::{ExportFile, Exports};
 pub use idempotency::Idempotent;
-pub use incidents::{IncidentChanges, Incidents, RetentionPolicy};
+pub use incidents::{Incidents, RetentionPolicy};
 pub use items::{ItemChanges, Items};
 pub use precondition::Precondition;
 pub use revisions::Revisions;

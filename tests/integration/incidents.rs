@@ -1,4 +1,4 @@
-//! Failures that are kept: which ones, what of them, and how they are found again.
+//! Capture, search and resolution of incidents.
 
 mod canaries;
 mod differential;
@@ -9,14 +9,14 @@ use poem::http::Method;
 
 use crate::support::{Actor, TestApp, Value, json};
 
-/// Makes a request fail; returns the id of the request.
+/// Sends a request that fails. Returns its request ID.
 async fn fail(actor: &Actor<'_>, method: Method, path: &str, body: Option<&Value>) -> String {
     let request = actor.request(method, path).header("x-fault", "panic");
     let request = if let Some(body) = body { request.json(body) } else { request };
     request.send().await.expect(500).header("x-request-id").to_owned()
 }
 
-/// The incident of a request, whole.
+/// Retrieves the incident with this request ID.
 async fn incident_of(admin: &Actor<'_>, request_id: &str) -> Value {
     let found = admin.get(&format!("/v2/admin/incidents?request_id={request_id}")).await.expect(200).json();
     let [one] = found["data"].as_array().unwrap().as_slice() else { panic!("{found}") };
@@ -28,7 +28,7 @@ async fn count(admin: &Actor<'_>) -> usize {
 }
 
 both_engines! {
-    async fn a_failure_is_found_by_the_id_of_its_request(engine: Engine) {
+    async fn failure_is_captured_and_found_by_request_id(engine: Engine) {
         let app = TestApp::new(engine);
         let (admin, user) = (app.admin().await, app.user().await);
         let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -58,13 +58,13 @@ both_engines! {
         assert!(incident["site"].as_str().unwrap().starts_with("the query failed: "), "{}", incident["site"]);
         let request = &incident["request"];
         assert_eq!((request["method"].as_str(), request["target"].as_str()), (Some("POST"), Some(target)));
-        let kept = request["body"]["text"].as_str().unwrap();
-        assert_eq!(kept.len(), body.len());
+        let captured = request["body"]["text"].as_str().unwrap();
+        assert_eq!(captured.len(), body.len());
         let (before, _) = body.split_once("ada@").unwrap();
-        assert!(kept.starts_with(before) && !kept.contains("ada@firm.io"), "{kept}");
+        assert!(captured.starts_with(before) && !captured.contains("ada@firm.io"), "{captured}");
         let names: Vec<&str> =
             request["headers"].as_array().unwrap().iter().map(|header| header["name"].as_str().unwrap()).collect();
-        // In the order they came; the test's client sends the length last.
+        // In the order received; the test client sends Content-Length last.
         let sent = ["authorization", "traceparent", "content-type", "x-request-id", "x-fault", "content-length"];
         assert_eq!(names, sent);
         let authorization = request["headers"][0]["value"].as_str().unwrap();
@@ -74,15 +74,15 @@ both_engines! {
         assert_eq!(incident["response"]["body"]["text"].as_str().unwrap().as_bytes(), response.body);
     }
 
-    async fn a_body_that_nobody_read_is_kept_if_it_is_there(engine: Engine) {
+    async fn body_of_a_rejected_request_is_captured_up_to_the_limit(engine: Engine) {
         let app = TestApp::builder().engine(engine).config(|config| config.incidents.limits.filter = "4xx".parse().unwrap()).build();
         let admin = app.admin().await;
         let body = json!({"name": "x", "description": "y"});
-        let refused = app.anonymous().post("/v1/bucketlists", &body).await.expect(401);
+        let rejected = app.anonymous().post("/v1/bucketlists", &body).await.expect(401);
         let large = json!({"name": "x".repeat(100_000)});
         let too_large = admin.post("/v1/bucketlists", &large).await.expect(422);
         app.store_incidents().await;
-        let incident = incident_of(&admin, refused.header("x-request-id")).await;
+        let incident = incident_of(&admin, rejected.header("x-request-id")).await;
         assert_eq!(incident["request"]["body"]["text"], body.to_string());
         assert_eq!((&incident["request"]["body"]["truncated"], &incident["user_id"]), (&json!(false), &json!(null)));
         let incident = incident_of(&admin, too_large.header("x-request-id")).await;
@@ -90,8 +90,8 @@ both_engines! {
         assert_eq!(incident["request"]["body"]["text"].as_str().unwrap().len(), 65_536);
     }
 
-    async fn only_what_is_selected_is_kept(engine: Engine) {
-        let taken = async |selection: &str| {
+    async fn only_selected_failures_are_captured(engine: Engine) {
+        let captured = async |selection: &str| {
             let app = TestApp::builder().engine(engine).config(|config| config.incidents.limits.filter = selection.parse().unwrap()).build();
             let admin = app.admin().await;
             fail(&admin, Method::GET, "/v1/bucketlists", None).await;
@@ -105,27 +105,27 @@ both_engines! {
         for (selection, expected) in
             [("off", 0), ("5xx", 1), ("4xx,5xx", 4), ("404", 2), ("UNKNOWN_PARAMETER", 1), ("503", 0)]
         {
-            assert_eq!(taken(selection).await, expected, "{selection}");
+            assert_eq!(captured(selection).await, expected, "{selection}");
         }
     }
 
-    async fn an_administrator_can_have_any_request_kept(engine: Engine) {
+    async fn administrator_can_request_the_capture_of_a_response(engine: Engine) {
         let app = TestApp::new(engine);
         let (admin, user) = (app.admin().await, app.user().await);
-        let asked = async |actor: &Actor<'_>| {
+        let request_capture = async |actor: &Actor<'_>| {
             let response = actor.request(Method::GET, "/v2/users/me").header("x-debug-capture", "1").send().await.expect(200);
             response.header("x-request-id").to_owned()
         };
-        let (kept, _) = (asked(&admin).await, asked(&user).await);
+        let (captured, _) = (request_capture(&admin).await, request_capture(&user).await);
         app.store_incidents().await;
         assert_eq!(count(&admin).await, 1);
-        let incident = incident_of(&admin, &kept).await;
+        let incident = incident_of(&admin, &captured).await;
         assert_eq!((&incident["response"]["status"], &incident["code"]), (&json!(200), &json!(null)));
         let text = incident["response"]["body"]["text"].as_str().unwrap();
         assert!(!text.contains(&admin.email().split('@').next().unwrap().to_owned()), "{text}");
     }
 
-    async fn equal_failures_are_one_group_that_can_be_resolved(engine: Engine) {
+    async fn equal_failures_form_a_group_that_can_be_resolved(engine: Engine) {
         let app = TestApp::new(engine);
         let admin = app.admin().await;
         let first = fail(&admin, Method::GET, "/v2/bucketlists/1", None).await;
@@ -150,7 +150,7 @@ both_engines! {
             let found = admin.get(&format!("/v2/admin/incidents?{query}")).await.expect(200).json();
             found["data"].as_array().unwrap().len()
         };
-        assert_eq!((listed("resolved=true").await, listed("resolved=false").await), (2, 1), "equal ones, too");
+        assert_eq!((listed("resolved=true").await, listed("resolved=false").await), (2, 1), "includes equal incidents");
         let fingerprint = group["fingerprint"].as_str().unwrap();
         for (query, expected) in [
             ("operation=getBucketlist".to_owned(), 2),
@@ -163,7 +163,7 @@ both_engines! {
         ] {
             assert_eq!(listed(&query).await, expected, "{query}");
         }
-        // It happens again: not fixed after all.
+        // The failure occurs again: the group is no longer resolved.
         fail(&admin, Method::GET, "/v2/bucketlists/3", None).await;
         app.store_incidents().await;
         let group = of(&admin.get("/v2/admin/incident-groups?resolved=false").await.expect(200).json(), "getBucketlist");
@@ -175,13 +175,41 @@ both_engines! {
         let actions: Vec<&str> =
             audited["data"].as_array().unwrap().iter().map(|event| event["action"].as_str().unwrap()).collect();
         let read = "incident.read";
-        assert_eq!(actions, ["incident.deleted", read, "incident.resolved", read, "incident.resolved", read], "the newest first");
+        assert_eq!(actions, ["incident.deleted", read, "incident.resolved", read, "incident.resolved", read], "newest first");
         admin.get(&path).await.expect_error(404, "INCIDENT_NOT_FOUND");
         admin.delete(&path).await.expect_error(404, "INCIDENT_NOT_FOUND");
         admin.patch(&path, &json!({})).await.expect_error(404, "INCIDENT_NOT_FOUND");
     }
 
-    async fn pages_of_incidents_have_each_once(engine: Engine) {
+    async fn regressed_group_does_not_inherit_the_failed_fix(engine: Engine) {
+        let app = TestApp::new(engine);
+        let admin = app.admin().await;
+        let request = fail(&admin, Method::GET, "/v2/bucketlists/1", None).await;
+        app.store_incidents().await;
+        let path = format!("/v2/admin/incidents/{}", incident_of(&admin, &request).await["id"]);
+        let patch = async |body: Value| {
+            let incident = admin.patch(&path, &body).await.expect(200).json();
+            (incident["resolved"].clone(), incident["fixed_in"].clone())
+        };
+        assert_eq!(patch(json!({"resolved": true, "fixed_in": "0.2.0"})).await, (json!(true), json!("0.2.0")));
+        assert_eq!(patch(json!({"resolved": true})).await, (json!(true), json!("0.2.0")), "still resolved");
+        for version in [json!(null), json!("0.3.0")] {
+            fail(&admin, Method::GET, "/v2/bucketlists/1", None).await;
+            app.store_incidents().await;
+            let incident = admin.get(&path).await.expect(200).json();
+            assert_eq!(incident["resolved"], json!(false));
+            if version.is_null() {
+                assert_eq!(incident["fixed_in"], json!("0.2.0"), "the version that failed");
+                assert_eq!(patch(json!({"resolved": true})).await, (json!(true), json!(null)));
+                patch(json!({"fixed_in": "0.2.1"})).await;
+            } else {
+                assert_eq!(patch(json!({"fixed_in": version})).await, (json!(false), version.clone()));
+                assert_eq!(patch(json!({"resolved": true})).await, (json!(true), version));
+            }
+        }
+    }
+
+    async fn pages_contain_each_incident_once(engine: Engine) {
         let app = TestApp::new(engine);
         let admin = app.admin().await;
         for list in 1..=7 {
@@ -200,7 +228,7 @@ both_engines! {
         let expected: Vec<String> = (1..=7).rev().map(|list| format!("/v2/bucketlists/{list}")).collect();
         assert_eq!(targets, expected);
         let page = admin.get("/v2/admin/incidents?per_page=3&status=500").await.expect(200).json();
-        // A cursor that is good is no secret: without it, the request would be another one.
+        // A valid cursor is not masked.
         let next = page["links"]["next"].as_str().unwrap();
         let request = fail(&admin, Method::GET, next, None).await;
         app.store_incidents().await;

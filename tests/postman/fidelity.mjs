@@ -172,7 +172,7 @@ try {
     altered.item[missing].request.body.file.src = "missing.body";
     result = await newmanRun(altered);
     const messages = failuresOf(result).map((failure) => failure.split(": ").slice(3, 4).join());
-    const expected = ["the body sent is the one that was captured", "the target sent is the one that was captured", "the file with the body was sent"];
+    const expected = ["the body is the captured one", "the target is the captured one", "the body was sent from the file"];
     console.log(`${expected.every((one) => messages.includes(one)) && messages.length === 3 ? "ok    " : "FAILED"} an altered collection fails: ${messages.join("; ")}`);
     problems += expected.every((one) => messages.includes(one)) && messages.length === 3 ? 0 : 1;
     echo.take();
@@ -181,7 +181,7 @@ try {
     const other = incident({ target: "/v2/x", method: "GET", status: 503, code: "SERVICE_UNAVAILABLE" });
     result = await newmanRun(JSON.parse((await exported(write("one.json", other), "postman", "one.postman_collection.json")).text));
     const differs = failuresOf(result).map((failure) => failure.split(": ").slice(3, 4).join()).join("; ");
-    const isSeen = differs === "the status is 503 again; the code is SERVICE_UNAVAILABLE again";
+    const isSeen = differs === "the status is 503; the error code is SERVICE_UNAVAILABLE";
     console.log(`${isSeen ? "ok    " : "FAILED"} another response fails: ${differs}`);
     problems += isSeen ? 0 : 1;
     echo.take();
@@ -194,7 +194,7 @@ try {
     VARIABLES.password = account;
     const sent = echo.take().length;
     const why = failuresOf(result).join();
-    const stops = sent === 0 && why.includes("give email and password those of the account that stands for user 42");
+    const stops = sent === 0 && why.includes("set email and password to the account that replaces user 42");
     console.log(`${stops ? "ok    " : "FAILED"} without an account nothing is sent: ${why}`);
     problems += stops ? 0 : 1;
 

@@ -1,36 +1,36 @@
-//! A request and its answer as they were: with every secret in them.
-//!
-//! Lives in memory only, for as long as it takes to make a [`super::Record`] of it. Has no `Debug`, and is written nowhere.
+//! A request with its response before redaction.
 
 use bytes::Bytes;
 use openapi_model::Operation;
 
-use super::Principal;
+use super::{ContractVersion, Principal};
 
-/// A request that has been answered.
+/// A request with its response, sensitive data included.
+///
+/// Exists in memory only, until [`Redactor`](super::Redactor) turns it into a record. It has no `Debug`, so that it cannot be
+/// logged, and is never stored.
 pub struct Exchange {
     pub request_id: String,
     pub trace_id: Option<String>,
-    /// When the request came, in microseconds since 1970.
+    /// Time at which the server received the request, in microseconds since 1970.
     pub received_at: i64,
-    /// How long the answer took, in microseconds.
+    /// Time until the response was ready, in microseconds.
     pub duration: i64,
-    /// `v1`, `v2`; `None` outside the versions.
-    pub contract: Option<&'static str>,
-    /// The operation of the document.
+    /// Contract of the request; `None` for unversioned paths.
+    pub contract: Option<ContractVersion>,
+    /// Operation that the request matched.
     pub operation: Option<&'static Operation>,
-    /// The error's code.
+    /// Error code of the response.
     pub code: Option<&'static str>,
-    /// Where it went wrong, without values.
+    /// Origin of the error: its causes without values.
     pub site: String,
     pub principal: Option<Principal>,
     pub method: String,
-    /// Path and query, as they came.
+    /// Path and query as received.
     pub target: String,
     pub headers: Vec<(String, Vec<u8>)>,
-    /// What was read of the body, piece by piece.
+    /// Chunks of the body that were read, up to the capture limit.
     pub body: Vec<Bytes>,
-    /// Whether that is not all of it.
     pub is_body_truncated: bool,
     pub status: u16,
     pub response_headers: Vec<(String, Vec<u8>)>,

@@ -1,128 +1,124 @@
-//! Incidents in files: what was exported as JSON, and what is kept fixed.
+//! Incident files: exported records, and regression tests made of them.
 
 use std::{fs, path::Path};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Record, record::FORMAT};
+use super::{IncidentRecord, record::FORMAT};
 
-/// What the file of a kept incident says it is.
-pub const KEPT_FORMAT: &str = "bucketlist-kept-incident/1";
+/// Value of `format` in the file of a regression test.
+pub const REGRESSION_TEST_FORMAT: &str = "bucketlist-kept-incident/1";
 
-/// A failure that has been mended, and must stay so: one request, or several of one session.
+/// A fixed failure: the requests of one session, and the responses that show that it is still fixed.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
-pub struct Kept {
-    /// [`KEPT_FORMAT`].
+pub struct RegressionTest {
+    /// [`REGRESSION_TEST_FORMAT`].
     pub format: String,
-    /// What was wrong, for people.
+    /// Description of the failure.
     pub title: String,
-    /// The version in which it was first seen to be mended.
+    /// First version that contains the fix.
     pub fixed_in: String,
-    /// What each request must be answered, in their order.
-    pub expect: Vec<Expected>,
-    pub records: Vec<Record>,
+    /// Expected response of each request, in the same order.
+    pub expect: Vec<ExpectedResponse>,
+    pub records: Vec<IncidentRecord>,
 }
 
-/// The answer that mends a failure.
+/// Status and error code of a response.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
-pub struct Expected {
+pub struct ExpectedResponse {
     pub status: u16,
-    /// The error's code, if it is one.
+    /// Error code; `None` for a successful response.
     pub code: Option<String>,
 }
 
-/// What was in a file.
+/// The content of an incident file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Incidents {
-    /// Failures as they were captured.
-    Captured(Vec<Record>),
-    /// Failures that must not come back.
-    Kept(Kept),
+pub enum IncidentFile {
+    /// Captured failures.
+    Captured(Vec<IncidentRecord>),
+    /// A fixed failure.
+    RegressionTest(RegressionTest),
 }
 
-impl Incidents {
-    /// The records, in the order they were written.
+impl IncidentFile {
+    /// Returns the records in the order of the file.
     #[must_use]
-    pub fn records(&self) -> &[Record] {
+    pub fn records(&self) -> &[IncidentRecord] {
         match self {
-            Incidents::Captured(records) => records,
-            Incidents::Kept(kept) => &kept.records,
+            Self::Captured(records) => records,
+            Self::RegressionTest(test) => &test.records,
         }
     }
 }
 
-/// Why a file holds no incident: a sentence that names it.
+/// An incident file cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    #[error("`{path}` cannot be read: {error}")]
-    Unreadable { path: String, error: std::io::Error },
-    #[error("`{path}` holds no incident: {why}")]
-    Foreign { path: String, why: String },
+    #[error("cannot read `{path}`: {error}")]
+    Io { path: String, error: std::io::Error },
+    #[error("`{path}` is not an incident file: {reason}")]
+    Invalid { path: String, reason: String },
 }
 
-/// Reads what an incident's file holds: one record, a list of them, or a kept incident.
+/// Reads an incident file: one record, a list of records, or a regression test.
 ///
 /// # Errors
-/// [`FileError`]: what the file is instead, or what in it is damaged.
-pub fn read(path: &Path) -> Result<Incidents, FileError> {
+/// [`FileError`] if the file cannot be read or has another format.
+pub fn read(path: &Path) -> Result<IncidentFile, FileError> {
     let name = path.display().to_string();
-    let bytes = fs::read(path).map_err(|error| FileError::Unreadable { path: name.clone(), error })?;
-    parse(&bytes).map_err(|why| FileError::Foreign { path: name, why })
+    let bytes = fs::read(path).map_err(|error| FileError::Io { path: name.clone(), error })?;
+    parse(&bytes).map_err(|reason| FileError::Invalid { path: name, reason })
 }
 
-/// Reads incidents from the text of a file.
+/// Parses the content of an incident file.
 ///
 /// # Errors
-/// What it is instead, or what in it is damaged.
-pub fn parse(bytes: &[u8]) -> Result<Incidents, String> {
-    let value: Value = serde_json::from_slice(bytes).map_err(|error| format!("it is not JSON ({error})"))?;
-    let damaged = |error: serde_json::Error| format!("it is damaged ({error}); export it again");
-    if value.get("format").is_some_and(|format| format == KEPT_FORMAT) {
-        let kept: Kept = serde_json::from_value(value).map_err(damaged)?;
-        if kept.expect.len() != kept.records.len() || kept.records.is_empty() {
-            return Err("it does not say of each request what must be answered".to_owned());
+/// The reason why the content is not an incident file.
+pub fn parse(bytes: &[u8]) -> Result<IncidentFile, String> {
+    let value: Value = serde_json::from_slice(bytes).map_err(|error| format!("invalid JSON ({error})"))?;
+    let invalid = |error: serde_json::Error| format!("invalid record ({error}); export the incident again");
+    if value.get("format").is_some_and(|format| format == REGRESSION_TEST_FORMAT) {
+        let test: RegressionTest = serde_json::from_value(value).map_err(invalid)?;
+        if test.expect.len() != test.records.len() || test.records.is_empty() {
+            return Err("`expect` must have one entry for each record".to_owned());
         }
-        kept.records.iter().try_for_each(known)?;
-        return Ok(Incidents::Kept(kept));
+        for record in &test.records {
+            check_format(Some(&record.format))?;
+        }
+        return Ok(IncidentFile::RegressionTest(test));
     }
     let records = match value {
-        Value::Array(list) if list.is_empty() => return Err("its list is empty".to_owned()),
+        Value::Array(list) if list.is_empty() => return Err("the list is empty".to_owned()),
         Value::Array(list) => list,
-        one => vec![one],
+        record => vec![record],
     };
-    let records: Vec<Record> = records
+    let records: Vec<IncidentRecord> = records
         .into_iter()
         .map(|record| {
-            named(&record)?;
-            serde_json::from_value(record).map_err(damaged)
+            check_is_record(&record)?;
+            serde_json::from_value(record).map_err(invalid)
         })
         .collect::<Result<_, String>>()?;
-    Ok(Incidents::Captured(records))
+    Ok(IncidentFile::Captured(records))
 }
 
-fn known(record: &Record) -> Result<(), String> {
-    if record.format == FORMAT { Ok(()) } else { Err(unknown(&record.format)) }
-}
-
-fn unknown(format: &str) -> String {
-    format!("its format is `{format}`, and this version of bucketlist reads `{FORMAT}`")
-}
-
-/// What a piece of JSON is that is no record.
-fn named(value: &Value) -> Result<(), String> {
-    match value.get("format").and_then(Value::as_str) {
-        Some(FORMAT) => return Ok(()),
-        Some(format) => return Err(unknown(format)),
-        None => {}
+fn check_format(format: Option<&str>) -> Result<(), String> {
+    match format {
+        Some(FORMAT) => Ok(()),
+        Some(format) => Err(format!("format `{format}` is not supported; this version reads `{FORMAT}`")),
+        None => Err(format!("`format` is missing (expected `{FORMAT}`)")),
     }
-    Err(if value.pointer("/info/schema").is_some() {
-        "it is a Postman collection; import it into Postman or give it to Newman".to_owned()
+}
+
+fn check_is_record(value: &Value) -> Result<(), String> {
+    if value.pointer("/info/schema").is_some() {
+        Err("it is a Postman collection; import it into Postman or run it with Newman".to_owned())
     } else if value.pointer("/log/version").is_some() {
-        "it is an HTTP archive (HAR); give the incident's JSON, `incidents show --format json` prints it".to_owned()
+        Err("it is an HTTP archive (HAR); use the output of `incidents show --format json`".to_owned())
     } else {
-        format!("it does not say that it is one (`\"format\": \"{FORMAT}\"`)")
-    })
+        check_format(value.get("format").and_then(Value::as_str))
+    }
 }
 
 #[cfg(test)]
@@ -130,23 +126,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_incident_is_named() {
+    fn other_content_is_rejected_with_a_reason() {
         for (text, expected) in [
-            ("", "it is not JSON (EOF"),
-            ("[]", "its list is empty"),
-            ("3", "it does not say that it is one"),
+            ("", "invalid JSON (EOF"),
+            ("[]", "the list is empty"),
+            ("3", "`format` is missing"),
             (r#"{"info": {"schema": "https://schema.getpostman.com/"}}"#, "it is a Postman collection"),
             (r#"{"log": {"version": "1.2"}}"#, "it is an HTTP archive"),
-            (r#"{"format": "bucketlist-incident/9"}"#, "its format is `bucketlist-incident/9`, and this version"),
-            (r#"[{"format": "bucketlist-incident/1"}]"#, "it is damaged (missing field `id`); export it again"),
-            (r#"{"format": "bucketlist-kept-incident/1"}"#, "it is damaged (missing field `title`)"),
+            (r#"{"format": "bucketlist-incident/9"}"#, "format `bucketlist-incident/9` is not supported"),
+            (
+                r#"[{"format": "bucketlist-incident/1"}]"#,
+                "invalid record (missing field `id`); export the incident again",
+            ),
+            (r#"{"format": "bucketlist-kept-incident/1"}"#, "invalid record (missing field `title`)"),
             (
                 r#"{"format": "bucketlist-kept-incident/1", "title": "", "fixed_in": "", "expect": [], "records": []}"#,
-                "it does not say of each request what must be answered",
+                "`expect` must have one entry for each record",
             ),
         ] {
-            let why = parse(text.as_bytes()).unwrap_err();
-            assert!(why.starts_with(expected), "{text}: {why}");
+            let reason = parse(text.as_bytes()).unwrap_err();
+            assert!(reason.starts_with(expected), "{text}: {reason}");
         }
     }
 }

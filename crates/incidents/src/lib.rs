@@ -1,7 +1,10 @@
 //! Incidents: the record of a failed request, its file format, redaction, export and replay.
 //!
-//! A record never contains sensitive data: [`Redactor`] masks it before an [`Exchange`] becomes a [`Record`]. This crate knows the
-//! contract documents. It does not know the HTTP stack or the database: capture and storage are the server's.
+//! An [`Exchange`] is a request with its response as the server saw them, sensitive data included. [`Redactor`] masks that data
+//! and returns an [`IncidentRecord`], which can be stored, exported ([`export`]) and sent again ([`replay`]).
+//!
+//! This crate knows the contract documents. It does not know the HTTP stack or the database: capture and storage belong to the
+//! server.
 
 mod exchange;
 pub mod export;
@@ -14,12 +17,17 @@ pub mod resend;
 use sha2::{Digest, Sha256};
 
 pub use exchange::Exchange;
-pub use record::{Bytes, Principal, Record, Reply, Sent};
-pub use redaction::{CommonPasswords, Redacted, Redactor};
+pub use record::{
+    CapturedBody, CapturedRequest, CapturedResponse, ContractVersion, IncidentRecord, Principal, PrincipalRole,
+};
+pub use redaction::{CommonPasswords, RedactedIncident, Redactor};
 
-/// Returns the fingerprint of a failure: 24 hexadecimal digits, equal for failures of the same operation, status, code and site.
+/// Number of bytes of the digest that a fingerprint shows.
+const FINGERPRINT_BYTES: usize = 12;
+
+/// Returns the fingerprint of a failure: 24 hexadecimal digits that are equal for the same operation, status, code and site.
 #[must_use]
 pub fn fingerprint(operation: Option<&str>, status: u16, code: Option<&str>, site: &str) -> String {
-    let kind = format!("{}\n{status}\n{}\n{site}", operation.unwrap_or_default(), code.unwrap_or_default());
-    Sha256::digest(kind).iter().take(12).map(|byte| format!("{byte:02x}")).collect()
+    let failure = format!("{}\n{status}\n{}\n{site}", operation.unwrap_or_default(), code.unwrap_or_default());
+    hex::encode(&Sha256::digest(failure)[..FINGERPRINT_BYTES])
 }

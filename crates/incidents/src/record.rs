@@ -1,90 +1,139 @@
-//! The record of one failure, and the file it travels in.
+//! The record of a failed request, and its JSON form.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize, de::Error as _};
 use sha2::{Digest, Sha256};
 
-/// What an incident's file says it is.
+/// Value of `format` in the JSON form of a record.
 pub const FORMAT: &str = "bucketlist-incident/1";
 
-/// One failure: a request as it came, redacted, and what was answered.
+/// A failed request with its response, redacted.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
-pub struct Record {
+pub struct IncidentRecord {
     /// [`FORMAT`].
     pub format: String,
-    /// The number of the incident; 0 as long as it has none.
+    /// ID of the incident; 0 if it is not stored yet.
     pub id: i64,
-    /// The `X-Request-ID` that the client was told.
+    /// `X-Request-ID` of the response.
     pub request_id: String,
-    /// The trace of `traceparent`, if there was one.
+    /// Trace ID of the request's `traceparent`.
     pub trace_id: Option<String>,
-    /// When the request came, in microseconds since 1970.
+    /// Time at which the server received the request, in microseconds since 1970.
     pub received_at: i64,
-    /// How long the answer took, in microseconds.
+    /// Time until the response was ready, in microseconds.
     pub duration: i64,
-    /// The build that answered.
+    /// Version of the server.
     pub server_version: String,
-    /// The version of the contract: `v1`, `v2`; `None` outside the versions.
-    pub contract: Option<String>,
-    /// The operationId, if the request had one.
+    /// Contract of the request; `None` for unversioned paths.
+    pub contract: Option<ContractVersion>,
+    /// operationId, if the request matched an operation.
     pub operation: Option<String>,
-    /// The error's code, if the answer names one.
+    /// Error code of the response.
     pub code: Option<String>,
-    /// Equal for equal failures: operation, status, code and where it went wrong.
+    /// [`fingerprint`](crate::fingerprint) of the failure.
     pub fingerprint: String,
-    /// Who asked; `None`: nobody who could be told.
+    /// Authenticated caller; `None` if the request was not authenticated.
     pub principal: Option<Principal>,
-    pub request: Sent,
-    pub response: Reply,
+    pub request: CapturedRequest,
+    pub response: CapturedResponse,
 }
 
-/// Who asked.
+/// Version of the contract.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ContractVersion {
+    V1,
+    V2,
+}
+
+impl ContractVersion {
+    /// Parses `v1` or `v2`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::V1, Self::V2].into_iter().find(|version| version.as_str() == text)
+    }
+
+    /// `v1` or `v2`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::V1 => "v1",
+            Self::V2 => "v2",
+        }
+    }
+}
+
+/// The authenticated caller of a request.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Principal {
     pub user_id: i64,
     pub session_id: i64,
+    pub role: PrincipalRole,
+}
+
+/// Role that the caller had, or that the operation requires where the caller's role is unknown.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PrincipalRole {
+    User,
+    Admin,
+}
+
+impl PrincipalRole {
+    /// Returns the role of an administrator or of a user.
+    #[must_use]
+    pub fn from_is_admin(is_admin: bool) -> Self {
+        if is_admin { Self::Admin } else { Self::User }
+    }
+
     /// `user` or `admin`.
-    pub role: String,
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Admin => "admin",
+        }
+    }
 }
 
 /// A request.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
-pub struct Sent {
+pub struct CapturedRequest {
     pub method: String,
-    /// Path and query, as they came: nothing decoded, nothing normalised.
+    /// Path and query as received: neither decoded nor normalised.
     pub target: String,
-    /// In the order they came. Only those of the allow-list; `authorization` has its scheme and a stand-in.
+    /// Allow-listed headers in the order received. `authorization` has the original scheme and a placeholder.
     pub headers: Vec<(String, String)>,
-    pub body: Bytes,
-    /// Whether the body was longer than what is kept of it: it cannot be sent again.
+    pub body: CapturedBody,
+    /// Whether the body exceeded the capture limit. Such a request cannot be replayed.
     pub truncated: bool,
 }
 
-/// An answer.
+/// A response.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
-pub struct Reply {
+pub struct CapturedResponse {
     pub status: u16,
     pub headers: Vec<(String, String)>,
-    pub body: Bytes,
+    pub body: CapturedBody,
     pub truncated: bool,
 }
 
-/// Bytes with their SHA-256. In a file: as text where they are UTF-8, else in base64.
+/// The bytes of a body. Their JSON form has `text` if they are UTF-8, else `base64`, and their SHA-256.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Bytes(pub Vec<u8>);
+pub struct CapturedBody(pub Vec<u8>);
 
-impl Bytes {
-    /// The SHA-256, in hexadecimal.
+impl CapturedBody {
+    /// Returns the SHA-256 in hexadecimal.
     #[must_use]
     pub fn sha256(&self) -> String {
-        Sha256::digest(&self.0).iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(Sha256::digest(&self.0))
     }
 }
 
-/// [`Bytes`] in a file.
+/// The JSON form of [`CapturedBody`].
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
+struct EncodedBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -92,26 +141,26 @@ struct Written {
     sha256: String,
 }
 
-impl Serialize for Bytes {
+impl Serialize for CapturedBody {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let text = std::str::from_utf8(&self.0).ok().map(str::to_owned);
         let base64 = text.is_none().then(|| STANDARD.encode(&self.0));
-        Written { text, base64, sha256: self.sha256() }.serialize(serializer)
+        EncodedBody { text, base64, sha256: self.sha256() }.serialize(serializer)
     }
 }
 
-impl<'de> Deserialize<'de> for Bytes {
+impl<'de> Deserialize<'de> for CapturedBody {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let written = Written::deserialize(deserializer)?;
-        let bytes = match (written.text, written.base64) {
+        let encoded = EncodedBody::deserialize(deserializer)?;
+        let body = match (encoded.text, encoded.base64) {
             (Some(text), None) => Self(text.into_bytes()),
             (None, Some(base64)) => Self(STANDARD.decode(base64).map_err(D::Error::custom)?),
-            _ => return Err(D::Error::custom("a body is given either as `text` or as `base64`")),
+            _ => return Err(D::Error::custom("a body has either `text` or `base64`")),
         };
-        if bytes.sha256() == written.sha256 {
-            Ok(bytes)
+        if body.sha256() == encoded.sha256 {
+            Ok(body)
         } else {
-            Err(D::Error::custom("the body is not the one that was kept: its SHA-256 differs"))
+            Err(D::Error::custom("the body does not match its SHA-256"))
         }
     }
 }
@@ -121,18 +170,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_come_back_as_they_were() {
+    fn body_survives_a_round_trip_through_json() {
         for bytes in [&b"{\"a\": 1.0}\r\n"[..], b"", b"\xff\x00", "{{token}} \u{1f600}".as_bytes()] {
-            let bytes = Bytes(bytes.to_vec());
-            let text = serde_json::to_string(&bytes).unwrap();
-            assert_eq!(serde_json::from_str::<Bytes>(&text).unwrap(), bytes);
+            let body = CapturedBody(bytes.to_vec());
+            let json = serde_json::to_string(&body).unwrap();
+            assert_eq!(serde_json::from_str::<CapturedBody>(&json).unwrap(), body);
         }
     }
 
     #[test]
-    fn altered_bytes_are_noticed() {
-        let text = serde_json::to_string(&Bytes(b"one".to_vec())).unwrap().replace("one", "two");
-        let error = serde_json::from_str::<Bytes>(&text).unwrap_err().to_string();
+    fn altered_body_is_rejected() {
+        let json = serde_json::to_string(&CapturedBody(b"one".to_vec())).unwrap().replace("one", "two");
+        let error = serde_json::from_str::<CapturedBody>(&json).unwrap_err().to_string();
         assert!(error.contains("SHA-256"), "{error}");
+    }
+
+    #[test]
+    fn unknown_role_is_rejected() {
+        assert!(serde_json::from_str::<Principal>(r#"{"user_id": 1, "session_id": 1, "role": "owner"}"#).is_err());
+        assert_eq!(serde_json::to_string(&PrincipalRole::Admin).unwrap(), "\"admin\"");
+        assert_eq!(serde_json::to_string(&ContractVersion::V2).unwrap(), "\"v2\"");
     }
 }

@@ -1,12 +1,12 @@
-//! What of a record is sent again, and as whom.
+//! How a captured request is sent again: its headers, and the account that sends it.
 
-use super::Record;
+use super::{IncidentRecord, PrincipalRole};
 
-/// The scheme of a token where a record does not say.
+/// Authentication scheme of a request whose `authorization` was not captured.
 const BEARER: &str = "Bearer";
 
-/// What a connection or a client makes for itself: sent as captured, it would be wrong.
-const OF_THE_CONNECTION: [&str; 11] = [
+/// Headers that the connection or the client sets. The captured values do not apply to another connection.
+const CONNECTION_HEADERS: [&str; 11] = [
     "connection",
     "content-length",
     "expect",
@@ -20,68 +20,56 @@ const OF_THE_CONNECTION: [&str; 11] = [
     "upgrade",
 ];
 
-/// A header of a request that is sent again.
+/// A header to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Header<'r> {
-    /// As it was captured.
+pub enum ResendHeader<'r> {
+    /// Name and captured value.
     Captured(&'r str, &'r str),
-    /// Name and scheme of the header with the token of whoever stands for the captured principal.
+    /// Name and authentication scheme of a header that carries the token of the account that sends the request.
     Token(&'r str, &'r str),
 }
 
-/// The headers in the order they came.
+/// Returns the headers to send, in the order captured.
 ///
-/// The token in a record is a stand-in. Where it was somebody's, a token of the account that stands for them takes its
-/// place; where it was nobody's, it was refused for being no token, and a stand-in is as good.
+/// The token in a record is a placeholder. If the request was authenticated, a token of the sending account replaces it.
+/// Otherwise the server rejected the token, and it rejects the placeholder too.
 #[must_use]
-pub fn headers(record: &Record) -> Vec<Header<'_>> {
+pub fn headers(record: &IncidentRecord) -> Vec<ResendHeader<'_>> {
     let mut has_token = false;
-    let mut headers: Vec<Header<'_>> = record
+    let mut headers: Vec<ResendHeader<'_>> = record
         .request
         .headers
         .iter()
-        .filter(|(name, _)| !OF_THE_CONNECTION.iter().any(|other| name.eq_ignore_ascii_case(other)))
+        .filter(|(name, _)| !CONNECTION_HEADERS.iter().any(|other| name.eq_ignore_ascii_case(other)))
         .map(|(name, value)| match &record.principal {
             Some(_) if name.eq_ignore_ascii_case("authorization") => {
                 has_token = true;
                 let scheme = value.split(' ').next().filter(|scheme| !scheme.is_empty());
-                Header::Token(name, scheme.unwrap_or(BEARER))
+                ResendHeader::Token(name, scheme.unwrap_or(BEARER))
             }
-            _ => Header::Captured(name, value),
+            _ => ResendHeader::Captured(name, value),
         })
         .collect();
     if record.principal.is_some() && !has_token {
-        headers.push(Header::Token("Authorization", BEARER));
+        headers.push(ResendHeader::Token("Authorization", BEARER));
     }
     headers
 }
 
-/// Which kind of account stands for whoever asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Account {
-    /// Anybody's.
-    User,
-    /// An administrator's.
-    Admin,
+/// Returns the role of the account that must send the request; `None` if the request was not authenticated.
+#[must_use]
+pub fn required_role(record: &IncidentRecord) -> Option<PrincipalRole> {
+    record.principal.as_ref().map(|principal| principal.role)
 }
 
-/// Which kind of account a record needs; `None` where nobody asked who could be told.
+/// Returns the reason why the request cannot be sent again, if there is one.
 #[must_use]
-pub fn account(record: &Record) -> Option<Account> {
-    record.principal.as_ref().map(|principal| match principal.role.as_str() {
-        "admin" => Account::Admin,
-        _ => Account::User,
-    })
-}
-
-/// Why a record cannot be sent again, if it cannot.
-#[must_use]
-pub fn obstacle(record: &Record) -> Option<String> {
+pub fn not_resendable(record: &IncidentRecord) -> Option<String> {
     record.request.truncated.then(|| {
         format!(
-            "only the first {} bytes of the body of incident {} were kept: it cannot be sent again",
+            "incident {} has only the first {} bytes of the request body and cannot be sent again",
+            record.id,
             record.request.body.0.len(),
-            record.id
         )
     })
 }

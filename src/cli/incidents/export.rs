@@ -3,33 +3,33 @@
 use std::{fs, io::Write, path::Path, process::ExitCode};
 
 use incidents::{
-    Record,
-    export::{self, File},
-    file::Incidents,
+    IncidentRecord,
+    export::{self, Attachment},
+    file::IncidentFile,
     replay::Client,
-    resend::obstacle,
+    resend::not_resendable,
 };
 
 use super::{Target, cannot_write, message};
 use crate::cli::CliError;
 
 pub(super) fn run(
-    incidents: &[Incidents],
+    files: &[IncidentFile],
     target: Target,
     base_url: &str,
     path: Option<&Path>,
     out: &mut dyn Write,
 ) -> Result<ExitCode, CliError> {
-    // It goes into commands and URLs: nothing but an address may.
+    // The URL becomes part of shell commands: accept nothing else.
     Client::new(base_url).map_err(|error| message(error.to_string()))?;
-    let records: Vec<Record> = incidents.iter().flat_map(Incidents::records).cloned().collect();
-    if let (true, Some(obstacle)) = (target != Target::Har, records.iter().find_map(obstacle)) {
-        return Err(message(obstacle));
+    let records: Vec<IncidentRecord> = files.iter().flat_map(IncidentFile::records).cloned().collect();
+    if let (true, Some(reason)) = (target != Target::Har, records.iter().find_map(not_resendable)) {
+        return Err(message(reason));
     }
-    let (text, files, limits) = match target {
+    let (text, attachments, limitations) = match target {
         Target::Postman => {
             let exported = export::collection(&records, base_url);
-            (exported.text, exported.files, exported.limits)
+            (exported.json, exported.attachments, exported.limitations)
         }
         Target::Curl => {
             let commands: Vec<String> = records.iter().map(|record| export::curl(record, base_url)).collect();
@@ -38,29 +38,29 @@ pub(super) fn run(
         Target::Har => (export::har(&records, base_url), Vec::new(), Vec::new()),
     };
     match path {
-        Some(path) => write(path, &text, &files, out)?,
-        None if files.is_empty() => out.write_all(text.as_bytes())?,
+        Some(path) => write(path, &text, &attachments, out)?,
+        None if attachments.is_empty() => out.write_all(text.as_bytes())?,
         None => {
-            let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
-            return Err(message(format!(
-                "the collection needs {} beside it: name a file with --out, or export for curl, which needs none",
-                names.join(" and ")
-            )));
+            let names: Vec<&str> = attachments.iter().map(|attachment| attachment.name.as_str()).collect();
+            return Err(CliError::with_help(
+                format!("the collection refers to {}, which cannot be written to standard output", names.join(" and ")),
+                "name an output file with --out, or use --as curl",
+            ));
         }
     }
-    // Beside the answer, which may be piped into a program.
-    let mut error = std::io::stderr();
-    for limit in limits {
-        writeln!(error, "bucketlist: not exact: {limit}")?;
+    // On standard error: the export may be piped into a program.
+    let mut stderr = std::io::stderr();
+    for limitation in limitations {
+        writeln!(stderr, "warning: not exact: {limitation}")?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn write(path: &Path, text: &str, files: &[File], out: &mut dyn Write) -> Result<(), CliError> {
+fn write(path: &Path, text: &str, attachments: &[Attachment], out: &mut dyn Write) -> Result<(), CliError> {
     let folder = path.parent().unwrap_or(Path::new(""));
-    for file in files {
-        let path = folder.join(&file.name);
-        fs::write(&path, &file.bytes).map_err(cannot_write(&path))?;
+    for attachment in attachments {
+        let path = folder.join(&attachment.name);
+        fs::write(&path, &attachment.bytes).map_err(cannot_write(&path))?;
         writeln!(out, "wrote {}", path.display())?;
     }
     fs::write(path, text).map_err(cannot_write(path))?;

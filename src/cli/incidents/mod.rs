@@ -1,4 +1,4 @@
-//! `bucketlist incidents`: what was kept of failures, taken out, sent again, and kept fixed.
+//! `bucketlist incidents`: lists, shows, exports and replays captured failures.
 
 mod export;
 mod replay;
@@ -11,110 +11,114 @@ use std::{
     process::ExitCode,
 };
 
-use ::incidents::file::{self, Incidents};
+use ::incidents::file::{self, IncidentFile};
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{CliError, OutputFormat};
+use super::{CliError, OutputFormat, error::io_reason};
 use crate::config::Config;
 
-/// How a check ends that has been made and is not as asked.
-const NOT_AS_ASKED: u8 = 4;
+/// Exit code of a replay in which an outcome is not the expected one.
+const UNEXPECTED_OUTCOME: u8 = 4;
 
 #[derive(Clone, Debug, Subcommand)]
 pub(super) enum Action {
-    /// List the incidents that the server has kept.
+    /// List stored incidents, the newest first.
     List {
         #[command(flatten)]
-        which: stored::Listed,
-        /// For people or for machines.
+        options: stored::ListOptions,
+        /// Output format.
         #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
         format: OutputFormat,
     },
-    /// Show one incident; as JSON it is a file that can be exported and sent again.
+    /// Show an incident. The JSON output is an incident file, which can be exported and replayed.
     Show {
-        /// Its number, or the id of its request.
-        which: String,
-        /// For people or for machines.
+        /// ID of the incident, or its request ID.
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Output format.
         #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
         format: OutputFormat,
     },
-    /// Print incidents as a Postman collection, as commands for a shell, or as an HTTP archive.
+    /// Export incidents as a Postman collection, as curl commands or as an HTTP archive.
     Export {
-        /// Which: files (`incidents show --format json` prints one), or numbers or request ids of what this server has kept.
+        /// Incident files, or IDs or request IDs of stored incidents.
         #[arg(required = true, value_name = "FILE|ID")]
         sources: Vec<String>,
-        /// For which program.
+        /// Target format.
         #[arg(long = "as", value_enum)]
         target: Target,
-        /// The origin to send to unless whoever sends names another one.
+        /// Default origin of the server that the export sends requests to.
         #[arg(long, default_value = "http://localhost:8000", value_name = "URL")]
         base_url: String,
-        /// Write to this file rather than to standard output; bodies that no collection can hold are put beside it.
+        /// Output file; default: standard output. Bodies that a collection cannot contain are written to the same folder.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
-    /// Send incidents again: exits 0 when every answer is as asked, 4 when one is not, 1 when nothing could be sent.
+    /// Send captured requests again and compare the responses.
     ///
-    /// A replay writes into the server it is sent to. What it makes for requests that are about lists, items or accounts it
-    /// deletes again. Passwords come from REPLAY_PASSWORD and REPLAY_ADMIN_PASSWORD, or are asked for.
+    /// A replay writes to the server. It creates the bucketlists, items and accounts that the requests need, and deletes them
+    /// afterwards. Passwords are read from REPLAY_PASSWORD and REPLAY_ADMIN_PASSWORD, or prompted for.
+    ///
+    /// Exit codes: 0 if every outcome is the expected one, 4 if one is not, 1 if the replay failed.
     Replay {
-        /// Which: files, or numbers or request ids of what this server has kept. A list in a file is one session; single
-        /// incidents of one session are sent in their order.
+        /// Incident files, or IDs or request IDs of stored incidents. A list in a file is one session. Single incidents are
+        /// grouped by session and sent in the order received.
         #[arg(required_unless_present = "all", value_name = "FILE|ID")]
         sources: Vec<String>,
-        /// All that this server has kept and nobody has resolved.
+        /// Replay all unresolved stored incidents, the oldest first, in batches of 100.
         #[arg(long, conflicts_with = "sources")]
         all: bool,
         #[command(flatten)]
-        stage: Stage,
-        /// What is asked of each incident.
+        target: ReplayOptions,
+        /// Expected outcome.
         #[arg(long, value_enum, default_value_t = Expect::Reproduced)]
         expect: Expect,
-        /// For people or for machines.
+        /// Output format.
         #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
         format: OutputFormat,
     },
-    /// Keep incidents fixed for ever: send them again, and where all are fixed, write them into a folder that `make replay`
-    /// sends with every build. Exits 4, and writes nothing, when one still fails.
+    /// Replay fixed incidents and save them as a regression test, which `make replay` runs.
+    ///
+    /// Saves nothing and exits with 4 if an incident is not fixed.
     Ratchet {
-        /// Which: files, or numbers or request ids; one session, in its order.
+        /// Incident files, or IDs or request IDs of stored incidents, all of one session and in order.
         #[arg(required = true, value_name = "FILE|ID")]
         sources: Vec<String>,
-        /// What was wrong, in a sentence; the file is named after it.
+        /// Description of the failure. The file is named after it.
         #[arg(long)]
         title: String,
-        /// Where incidents are kept.
+        /// Folder of the regression tests.
         #[arg(long, default_value = "postman/incidents")]
         folder: PathBuf,
         #[command(flatten)]
-        stage: Stage,
+        target: ReplayOptions,
     },
 }
 
-/// Where incidents are sent, and as whom.
+/// The server and the accounts of a replay.
 #[derive(Args, Clone, Debug)]
-pub(super) struct Stage {
-    /// The server to send to: https://staging.example.com.
+pub(super) struct ReplayOptions {
+    /// Server to send the requests to, such as https://staging.example.com.
     #[arg(long, value_name = "URL")]
     against: String,
-    /// The email address of the account that stands for users; left out, accounts are made and deleted again.
-    #[arg(long = "as", value_name = "ACCOUNT")]
+    /// Email address of the account that sends the requests of users. By default, accounts are created and deleted again.
+    #[arg(long = "as", value_name = "EMAIL")]
     account: Option<String>,
-    /// The email address of the account that stands for administrators.
-    #[arg(long, value_name = "ACCOUNT")]
+    /// Email address of the account that sends the requests of administrators.
+    #[arg(long, value_name = "EMAIL")]
     as_admin: Option<String>,
-    /// Send to a server on another machine.
+    /// Confirm that a server on another machine may be modified.
     #[arg(long)]
     yes: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Target {
-    /// A Postman collection (v2.1), which Newman runs, too.
+    /// Postman collection (v2.1), for Postman and Newman.
     Postman,
-    /// One command for each, for a POSIX shell.
+    /// One curl command per incident, for a POSIX shell.
     Curl,
-    /// An HTTP archive (1.2).
+    /// HTTP archive (HAR 1.2).
     Har,
 }
 
@@ -123,38 +127,41 @@ type Load<'a> = &'a dyn Fn() -> Result<Config, CliError>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Expect {
-    /// It fails as it did: status, code and body are the captured ones, apart from ids, instants and the like.
+    /// The request fails in the same way: status, code and body are the captured ones, except for volatile fields such as IDs.
     Reproduced,
-    /// It is mended: the answer is another one, below 500, and as documented; of an incident that is kept, the one it names.
+    /// The failure is fixed: the response is another one, below 500, and conforms to the contract. For a regression test, it
+    /// is the one that the test expects.
     Fixed,
 }
 
 pub(super) fn run(action: &Action, load: Load<'_>, out: &mut dyn Write) -> Result<ExitCode, CliError> {
     match action {
-        Action::List { which, format } => stored::list(&load()?, which, *format, out)?,
-        Action::Show { which, format } => stored::show(&load()?, which, *format, out)?,
+        Action::List { options, format } => stored::list(&load()?, options, *format, out)?,
+        Action::Show { id, format } => stored::show(&load()?, id, *format, out)?,
         Action::Export { sources, target, base_url, out: path } => {
             return export::run(&read(sources, load)?, *target, base_url, path.as_deref(), out);
         }
-        Action::Replay { sources, all, stage, expect, format } => {
-            let incidents = if *all { stored::open(&load()?)? } else { read(sources, load)? };
-            return replay::run(incidents, stage, *expect, *format, out);
+        Action::Replay { all: true, target, expect, format, .. } => {
+            return replay::run_all(&load()?, target, *expect, *format, out);
         }
-        Action::Ratchet { sources, title, folder, stage } => {
-            return replay::ratchet(read(sources, load)?, title, folder, stage, out);
+        Action::Replay { sources, target, expect, format, .. } => {
+            return replay::run(read(sources, load)?, target, *expect, *format, out);
+        }
+        Action::Ratchet { sources, title, folder, target } => {
+            return replay::ratchet(read(sources, load)?, title, folder, target, out);
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is in files, and what this server has kept. Files need no configuration.
-fn read(sources: &[String], load: Load<'_>) -> Result<Vec<Incidents>, CliError> {
+/// Reads incident files and stored incidents. Files need no configuration.
+fn read(sources: &[String], load: Load<'_>) -> Result<Vec<IncidentFile>, CliError> {
     let is_id = |source: &String| !source.contains('/') && !source.ends_with(".json") && !Path::new(source).exists();
     sources
         .iter()
         .map(|source| {
             if is_id(source) {
-                return Ok(Incidents::Captured(vec![stored::record(&load()?, source)?]));
+                return Ok(IncidentFile::Captured(vec![stored::record(&load()?, source)?]));
             }
             file::read(Path::new(source)).map_err(|error| message(error.to_string()))
         })
@@ -166,5 +173,5 @@ fn message(text: impl Into<String>) -> CliError {
 }
 
 fn cannot_write(path: &Path) -> impl Fn(std::io::Error) -> CliError {
-    move |error| message(format!("`{}` cannot be written: {error}", path.display()))
+    move |error| message(format!("cannot write `{}`: {}", path.display(), io_reason(&error)))
 }

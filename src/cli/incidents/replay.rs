@@ -4,112 +4,192 @@ use std::{fs, io::Write, path::Path, process::ExitCode};
 
 use console::Term;
 use incidents::{
-    Record,
-    file::{Expected, Incidents, KEPT_FORMAT, Kept},
-    replay::{Accounts, Client, Flow, Login, Outcome, Question, flows, replay},
+    IncidentRecord,
+    file::{ExpectedResponse, IncidentFile, REGRESSION_TEST_FORMAT, RegressionTest},
+    replay::{
+        Client, Credentials, Expectation, ReplayAccounts, ReplayError, ReplayOutcome, Replayer, group_by_session,
+    },
 };
 use secrecy::SecretString;
+use tokio::runtime::Runtime;
 
-use super::{Expect, NOT_AS_ASKED, Stage, cannot_write, message, report};
+use super::{Expect, ReplayOptions, UNEXPECTED_OUTCOME, cannot_write, message, report, stored};
 use crate::{
     build_info,
-    cli::{CliError, OutputFormat},
+    cli::{CliError, OutputFormat, progress::progress_bar},
+    config::Config,
 };
 
 pub(super) fn run(
-    incidents: Vec<Incidents>,
-    stage: &Stage,
+    files: Vec<IncidentFile>,
+    options: &ReplayOptions,
     expect: Expect,
     format: OutputFormat,
     out: &mut dyn Write,
 ) -> Result<ExitCode, CliError> {
-    let outcomes = send(&flows(incidents), stage, expect)?;
-    report::write(&outcomes, &stage.against, expect, format, out)?;
-    let is_as_asked = outcomes.iter().all(|outcome| outcome.as_asked);
-    Ok(if is_as_asked { ExitCode::SUCCESS } else { ExitCode::from(NOT_AS_ASKED) })
+    let outcomes = replay_files(files, options, expect)?;
+    finish(&outcomes, options, expect, format, out)
+}
+
+/// Replays all unresolved incidents, batch by batch: only one batch of records is in memory.
+pub(super) fn run_all(
+    config: &Config,
+    options: &ReplayOptions,
+    expect: Expect,
+    format: OutputFormat,
+    out: &mut dyn Write,
+) -> Result<ExitCode, CliError> {
+    let mut batches = stored::UnresolvedBatches::new(config)?;
+    let bar = progress_bar(batches.total(), "incidents");
+    let mut connection = Connection::open(options, expect)?;
+    let mut outcomes = Vec::new();
+    while let Some(records) = batches.next()? {
+        let files = records.into_iter().map(|record| IncidentFile::Captured(vec![record])).collect();
+        outcomes.extend(connection.replay(files)?);
+        bar.set_position(outcomes.len() as u64);
+    }
+    bar.finish_and_clear();
+    connection.close();
+    if outcomes.is_empty() {
+        return Err(message("there are no unresolved incidents"));
+    }
+    finish(&outcomes, options, expect, format, out)
 }
 
 pub(super) fn ratchet(
-    incidents: Vec<Incidents>,
+    files: Vec<IncidentFile>,
     title: &str,
     folder: &Path,
-    stage: &Stage,
+    options: &ReplayOptions,
     out: &mut dyn Write,
 ) -> Result<ExitCode, CliError> {
-    let records: Vec<Record> = incidents.into_iter().flat_map(|one| one.records().to_vec()).collect();
+    let records: Vec<IncidentRecord> = files.into_iter().flat_map(|file| file.records().to_vec()).collect();
     let path = folder.join(format!("{}.json", file_name(title)?));
     if path.exists() {
-        return Err(message(format!("`{}` is kept already: give another --title", path.display())));
+        return Err(CliError::with_help(format!("`{}` already exists", path.display()), "choose another --title"));
     }
-    let outcomes = send(&flows(vec![Incidents::Captured(records.clone())]), stage, Expect::Fixed)?;
-    if !outcomes.iter().all(|outcome| outcome.as_asked) {
-        report::write(&outcomes, &stage.against, Expect::Fixed, OutputFormat::Text, out)?;
-        writeln!(out, "Nothing is kept: only what is fixed can stay fixed.")?;
-        return Ok(ExitCode::from(NOT_AS_ASKED));
+    let outcomes = replay_files(vec![IncidentFile::Captured(records.clone())], options, Expect::Fixed)?;
+    if !outcomes.iter().all(|outcome| outcome.as_expected) {
+        report::write(&outcomes, &options.against, Expect::Fixed, OutputFormat::Text, out)?;
+        writeln!(out, "No regression test was written: not all incidents are fixed.")?;
+        return Ok(ExitCode::from(UNEXPECTED_OUTCOME));
     }
-    let expect: Vec<Expected> = outcomes.into_iter().filter_map(|outcome| outcome.now).collect();
-    let kept = Kept {
-        format: KEPT_FORMAT.to_owned(),
+    let expect: Vec<ExpectedResponse> = outcomes.into_iter().filter_map(|outcome| outcome.replayed).collect();
+    let test = RegressionTest {
+        format: REGRESSION_TEST_FORMAT.to_owned(),
         title: title.to_owned(),
         fixed_in: build_info::VERSION.to_owned(),
         expect,
         records,
     };
-    let text = serde_json::to_string_pretty(&kept).map_err(|error| message(error.to_string()))?;
+    let text = serde_json::to_string_pretty(&test).map_err(|error| message(error.to_string()))?;
     fs::create_dir_all(folder).map_err(cannot_write(folder))?;
     fs::write(&path, text + "\n").map_err(cannot_write(&path))?;
-    writeln!(out, "wrote {}: `make replay` keeps it fixed.", path.display())?;
+    writeln!(out, "wrote {}; `make replay` runs it", path.display())?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn send(flows: &[Flow], stage: &Stage, expect: Expect) -> Result<Vec<Outcome>, CliError> {
-    let failed = |error: &dyn std::error::Error| message(error.to_string());
-    let client = Client::new(&stage.against).map_err(|error| failed(&error))?;
-    if !client.is_local() && !stage.yes {
-        return Err(message(format!(
-            "a replay writes into the server it is sent to, and {} is another machine: add --yes if you mean it",
-            client.origin()
-        )));
-    }
-    let accounts = Accounts {
-        user: login(stage.account.as_deref(), "REPLAY_PASSWORD")?,
-        admin: login(stage.as_admin.as_deref(), "REPLAY_ADMIN_PASSWORD")?,
-    };
-    let question = match expect {
-        Expect::Reproduced => Question::Reproduces,
-        Expect::Fixed => Question::Fixed,
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(replay(client, accounts, flows, question)).map_err(|error| failed(&error))
+fn finish(
+    outcomes: &[ReplayOutcome],
+    options: &ReplayOptions,
+    expect: Expect,
+    format: OutputFormat,
+    out: &mut dyn Write,
+) -> Result<ExitCode, CliError> {
+    report::write(outcomes, &options.against, expect, format, out)?;
+    let is_expected = outcomes.iter().all(|outcome| outcome.as_expected);
+    Ok(if is_expected { ExitCode::SUCCESS } else { ExitCode::from(UNEXPECTED_OUTCOME) })
 }
 
-/// An account with its password, which is never an argument: other programs could read it there.
-fn login(email: Option<&str>, variable: &str) -> Result<Option<Login>, CliError> {
+fn replay_files(
+    files: Vec<IncidentFile>,
+    options: &ReplayOptions,
+    expect: Expect,
+) -> Result<Vec<ReplayOutcome>, CliError> {
+    let mut connection = Connection::open(options, expect)?;
+    let outcomes = connection.replay(files)?;
+    connection.close();
+    Ok(outcomes)
+}
+
+/// A [`Replayer`] with the runtime that it runs on.
+struct Connection {
+    runtime: Runtime,
+    replayer: Replayer,
+}
+
+impl Connection {
+    fn open(options: &ReplayOptions, expect: Expect) -> Result<Self, CliError> {
+        let client = Client::new(&options.against).map_err(|error| message(error.to_string()))?;
+        if !client.is_local() && !options.yes {
+            return Err(CliError::with_help(
+                format!("a replay modifies the server, and {} is on another machine", client.origin()),
+                "add --yes to confirm",
+            ));
+        }
+        let accounts = ReplayAccounts {
+            user: credentials(options.account.as_deref(), "REPLAY_PASSWORD")?,
+            admin: credentials(options.as_admin.as_deref(), "REPLAY_ADMIN_PASSWORD")?,
+        };
+        let expectation = match expect {
+            Expect::Reproduced => Expectation::Reproduced,
+            Expect::Fixed => Expectation::Fixed,
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let replayer = runtime.block_on(Replayer::connect(client, accounts, expectation)).map_err(replay_error)?;
+        Ok(Self { runtime, replayer })
+    }
+
+    fn replay(&mut self, files: Vec<IncidentFile>) -> Result<Vec<ReplayOutcome>, CliError> {
+        let sequences = group_by_session(files);
+        self.runtime.block_on(self.replayer.replay(&sequences)).map_err(replay_error)
+    }
+
+    fn close(self) {
+        self.runtime.block_on(self.replayer.finish());
+    }
+}
+
+fn replay_error(error: ReplayError) -> CliError {
+    match &error {
+        ReplayError::AdminAccountRequired { .. } => {
+            CliError::with_help(error.to_string(), "name an administrator account with --as-admin")
+        }
+        _ => message(error.to_string()),
+    }
+}
+
+/// Reads the password of an account. It is never an argument, which other processes could read.
+fn credentials(email: Option<&str>, variable: &str) -> Result<Option<Credentials>, CliError> {
     let Some(email) = email else { return Ok(None) };
     let password: SecretString = match std::env::var(variable) {
         Ok(password) => password.into(),
         Err(_) => {
             let mut terminal = Term::stderr();
             if !terminal.is_term() || !Term::stdout().is_term() {
-                return Err(message(format!("set {variable} to the password of {email}")));
+                return Err(CliError::with_help(
+                    format!("the password of {email} is missing"),
+                    format!("set {variable}, or run the command in a terminal"),
+                ));
             }
             write!(terminal, "Password of {email}: ")?;
             terminal.read_secure_line()?.into()
         }
     };
-    Ok(Some(Login { email: email.to_owned(), password }))
+    Ok(Some(Credentials { email: email.to_owned(), password }))
 }
 
-/// `A null description` is kept in `a-null-description.json`.
+/// Returns the file name for a title: `a-null-description` for `A null description`.
 fn file_name(title: &str) -> Result<String, CliError> {
+    const MAX_LENGTH: usize = 100;
     let words: Vec<String> = title
         .split(|c: char| !c.is_ascii_alphanumeric())
         .filter(|word| !word.is_empty())
         .map(str::to_ascii_lowercase)
         .collect();
     match words.join("-") {
-        name if name.is_empty() || name.len() > 100 => {
-            Err(message("give a --title of one to a hundred letters and digits"))
+        name if name.is_empty() || name.len() > MAX_LENGTH => {
+            Err(message(format!("--title must contain 1 to {MAX_LENGTH} letters and digits")))
         }
         name => Ok(name),
     }

@@ -1,194 +1,224 @@
-//! `bucketlist incidents list` and `show`: what the server has kept in its database.
+//! `bucketlist incidents list` and `show`: the incidents in the database.
 
 use std::io::Write;
 
-use ::incidents::{Bytes, Record, file::Incidents};
+use ::incidents::{CapturedBody, IncidentRecord};
 use clap::Args;
 
+use super::message;
 use crate::{
-    capture::{RecordCipher, Sealed},
+    capture::RecordCipher,
     cli::{CliError, OutputFormat, migrate::connect},
     config::Config,
-    db::{
-        DbConnection,
-        repositories::incidents::{self, Filter, Found},
+    db::{DbConnection, migrations::Migrator, repositories::incidents},
+    domain::{
+        Clock, Incident, IncidentFilter, IncidentId, Keyset, KeysetPosition, StoredRecord, SystemClock, Timestamp,
     },
-    domain::{Clock, Keyset, SystemClock},
 };
 
-/// Which ones to list.
+/// Number of incidents in a batch of `replay --all`.
+const BATCH_SIZE: i64 = 100;
+
+/// Filters of `incidents list`.
 #[derive(Args, Clone, Debug)]
-pub(in crate::cli) struct Listed {
-    /// How many at most, the newest first.
+pub(in crate::cli) struct ListOptions {
+    /// Maximum number of incidents.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(i64).range(1..=1_000))]
     limit: i64,
-    /// Only those of this operation, such as createItem.
+    /// Only incidents of this operation, such as createItem.
     #[arg(long)]
     operation: Option<String>,
-    /// Only those with this error code, such as INTERNAL_ERROR.
+    /// Only incidents with this error code, such as INTERNAL_ERROR.
     #[arg(long)]
     code: Option<String>,
-    /// Only those that are not resolved.
-    #[arg(long)]
-    open: bool,
+    /// Only unresolved incidents.
+    #[arg(long = "open")]
+    is_unresolved: bool,
 }
 
-pub(super) fn list(config: &Config, which: &Listed, format: OutputFormat, out: &mut dyn Write) -> Result<(), CliError> {
+pub(super) fn list(
+    config: &Config,
+    options: &ListOptions,
+    format: OutputFormat,
+    out: &mut dyn Write,
+) -> Result<(), CliError> {
     let mut migrator = connect(config)?;
-    let filter = Filter {
-        operation: which.operation.clone(),
-        code: which.code.clone(),
-        resolved: which.open.then_some(false),
-        now: SystemClock.now().micros(),
-        ..Filter::default()
+    let filter = IncidentFilter {
+        operation: options.operation.clone(),
+        code: options.code.clone(),
+        resolved: options.is_unresolved.then_some(false),
+        ..IncidentFilter::default()
     };
-    let found = incidents::list_after(migrator.connection(), &filter, &Keyset::newest_first(None, which.limit))?;
+    let keyset = Keyset::newest_first(None, options.limit);
+    let found = incidents::list_after(migrator.connection(), &filter, &keyset, SystemClock.now())?;
     match format {
         OutputFormat::Json => {
-            for (row, group) in &found {
+            for incident in &found {
                 let line = serde_json::json!({
-                    "id": row.id,
-                    "request_id": row.request_id,
-                    "received_at": time(row.created_at),
-                    "status": group.status,
-                    "code": group.code,
-                    "operation": group.operation,
-                    "fingerprint": group.fingerprint,
-                    "resolved": group.resolved_at.is_some(),
-                    "fixed_in": group.fixed_in,
+                    "id": incident.id,
+                    "request_id": incident.request_id,
+                    "received_at": rfc3339(incident.received_at),
+                    "status": incident.group.status,
+                    "code": incident.group.code,
+                    "operation": incident.group.operation,
+                    "fingerprint": incident.group.fingerprint,
+                    "resolved": incident.group.is_resolved(),
+                    "fixed_in": incident.group.fixed_in,
                 });
                 writeln!(out, "{line}")?;
             }
         }
-        OutputFormat::Text if found.is_empty() => writeln!(out, "There are no such incidents.")?,
+        OutputFormat::Text if found.is_empty() => writeln!(out, "No incidents found.")?,
         OutputFormat::Text => {
             writeln!(
                 out,
-                "{:>6}  {:<27}  {:<6}  {:<22}  {:<24}  REQUEST",
+                "{:>6}  {:<27}  {:<6}  {:<22}  {:<24}  REQUEST ID",
                 "ID", "RECEIVED", "STATUS", "OPERATION", "CODE"
             )?;
-            for (row, group) in &found {
+            for Incident { id, group, request_id, received_at, .. } in &found {
                 let (operation, code) =
                     (group.operation.as_deref().unwrap_or("-"), group.code.as_deref().unwrap_or("-"));
-                let (time, status) = (time(row.created_at), group.status);
-                writeln!(
-                    out,
-                    "{:>6}  {time:<27}  {status:<6}  {operation:<22}  {code:<24}  {}",
-                    row.id, row.request_id
-                )?;
+                let (id, time, status) = (id.get(), rfc3339(*received_at), group.status);
+                writeln!(out, "{id:>6}  {time:<27}  {status:<6}  {operation:<22}  {code:<24}  {request_id}")?;
             }
         }
     }
     Ok(())
 }
 
-/// One incident, whole.
-pub(super) fn record(config: &Config, which: &str) -> Result<Record, CliError> {
-    whole(config, which).map(|(_, record)| record)
+/// Returns the record with this ID or request ID.
+pub(super) fn record(config: &Config, id: &str) -> Result<IncidentRecord, CliError> {
+    find_record(config, id).map(|(_, record)| record)
 }
 
-/// Every incident that nobody has resolved, the oldest first.
-pub(super) fn open(config: &Config) -> Result<Vec<Incidents>, CliError> {
-    let mut migrator = connect(config)?;
-    let filter = Filter { resolved: Some(false), now: SystemClock.now().micros(), ..Filter::default() };
-    let found = incidents::list_after(migrator.connection(), &filter, &Keyset::newest_first(None, i64::MAX))?;
-    let mut records = Vec::new();
-    for (row, _) in found.iter().rev() {
-        let whole = incidents::find(migrator.connection(), row.id, filter.now)?;
-        // One that has expired meanwhile is gone.
-        if let Some((found, bytes)) = whole {
-            records.push(Incidents::Captured(vec![unsealed(config, &found, bytes)?]));
-        }
-    }
-    if records.is_empty() {
-        return Err(CliError::Message("there are no incidents that nobody has resolved".to_owned()));
-    }
-    Ok(records)
+/// Reads the unresolved incidents in batches, the oldest first.
+///
+/// Incidents that are stored in the meantime are excluded: a replay that reproduces failures on the same server creates them.
+pub(super) struct UnresolvedBatches {
+    migrator: Migrator,
+    cipher: RecordCipher,
+    filter: IncidentFilter,
+    total: u64,
+    after: Option<KeysetPosition>,
+    started_at: Timestamp,
 }
 
-fn whole(config: &Config, which: &str) -> Result<(Found, Record), CliError> {
+impl UnresolvedBatches {
+    pub(super) fn new(config: &Config) -> Result<Self, CliError> {
+        let (mut migrator, started_at) = (connect(config)?, SystemClock.now());
+        let filter =
+            IncidentFilter { resolved: Some(false), received_until: Some(started_at), ..IncidentFilter::default() };
+        let total = incidents::count(migrator.connection(), &filter, started_at)?;
+        let total = u64::try_from(total).unwrap_or_default();
+        Ok(Self { migrator, cipher: cipher(config), filter, total, after: None, started_at })
+    }
+
+    pub(super) fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// Returns the next batch; `None` after the last one.
+    pub(super) fn next(&mut self) -> Result<Option<Vec<IncidentRecord>>, CliError> {
+        let keyset = Keyset::oldest_first(self.after.take(), BATCH_SIZE);
+        let rows = incidents::list_records_after(self.migrator.connection(), &self.filter, &keyset, self.started_at)?;
+        let Some((last, _)) = rows.last() else { return Ok(None) };
+        self.after = Some(last.position());
+        rows.iter()
+            .map(|(incident, stored)| decrypt(&self.cipher, incident, stored))
+            .collect::<Result<_, _>>()
+            .map(Some)
+    }
+}
+
+fn find_record(config: &Config, id: &str) -> Result<(Incident, IncidentRecord), CliError> {
     let mut migrator = connect(config)?;
-    let found = find(migrator.connection(), which, SystemClock.now().micros())?;
-    let (found, bytes) = found.ok_or_else(|| {
-        CliError::Message(format!("there is no incident `{which}`: it has expired, or `incidents list` shows others"))
+    let found = find(migrator.connection(), id, SystemClock.now())?;
+    let (incident, stored) = found.ok_or_else(|| {
+        CliError::with_help(
+            format!("incident `{id}` does not exist or has expired"),
+            "`bucketlist incidents list` shows the stored incidents",
+        )
     })?;
-    let record = unsealed(config, &found, bytes)?;
-    Ok((found, record))
+    let record = decrypt(&cipher(config), &incident, &stored)?;
+    Ok((incident, record))
 }
 
-fn unsealed(config: &Config, (row, _): &Found, bytes: Vec<u8>) -> Result<Record, CliError> {
-    let vault = RecordCipher::new(config.incidents.key.as_ref(), &config.incidents.previous_keys);
-    let sealed = Sealed { key_id: row.key_id.clone(), bytes };
-    let record = vault
-        .open(&sealed, &row.request_id, row.created_at)
-        .map_err(|error| CliError::Message(format!("incident {}: {error}", row.id)))?;
-    Ok(Record { id: row.id, ..record })
+fn cipher(config: &Config) -> RecordCipher {
+    RecordCipher::new(config.incidents.key.as_ref(), &config.incidents.previous_keys)
 }
 
-pub(super) fn show(config: &Config, which: &str, format: OutputFormat, out: &mut dyn Write) -> Result<(), CliError> {
-    let ((row, group), record) = whole(config, which)?;
+fn decrypt(cipher: &RecordCipher, incident: &Incident, stored: &StoredRecord) -> Result<IncidentRecord, CliError> {
+    cipher
+        .decrypt_incident(incident, stored)
+        .map_err(|error| message(format!("cannot read incident {}: {error}", incident.id)))
+}
+
+/// Finds an incident by its ID or its request ID.
+fn find(c: &mut DbConnection, id: &str, now: Timestamp) -> Result<Option<(Incident, StoredRecord)>, CliError> {
+    if let Ok(number) = id.parse()
+        && let Some(found) = incidents::find(c, IncidentId::new(number), now)?
+    {
+        return Ok(Some(found));
+    }
+    let filter = IncidentFilter { request_id: Some(id.to_owned()), ..IncidentFilter::default() };
+    Ok(incidents::list_records_after(c, &filter, &Keyset::newest_first(None, 1), now)?.pop())
+}
+
+pub(super) fn show(config: &Config, id: &str, format: OutputFormat, out: &mut dyn Write) -> Result<(), CliError> {
+    let (incident, record) = find_record(config, id)?;
     match format {
         OutputFormat::Json => {
-            let text = serde_json::to_string_pretty(&record).map_err(|error| CliError::Message(error.to_string()))?;
+            let text = serde_json::to_string_pretty(&record).map_err(|error| message(error.to_string()))?;
             writeln!(out, "{text}")?;
         }
-        OutputFormat::Text => {
-            let say = |what: &str, text: &str| format!("{what:<12}{text}\n");
-            let mut text = say("Incident", &row.id.to_string());
-            text += &say("Request", &record.request_id);
-            text += &say("Received", &time(record.received_at));
-            text += &say("Operation", record.operation.as_deref().unwrap_or("-"));
-            text += &say("Failed with", &format!("{} {}", group.status, group.code.as_deref().unwrap_or("-")));
-            text += &say("At", &group.site);
-            text += &say("Met", &format!("{} times, last {}", group.occurrences, time(group.updated_at)));
-            let asked = record.principal.as_ref();
-            let asked = asked.map_or("nobody known".to_owned(), |one| format!("{} {}", one.role, one.user_id));
-            text += &say("Asked by", &asked);
-            text += &say("Server", &record.server_version);
-            if let Some(at) = group.resolved_at {
-                let version = group.fixed_in.as_deref().unwrap_or("an unnamed version");
-                text += &say("Resolved", &format!("{} in {version}", time(at)));
-            }
-            text += &format!("\n{} {}\n", record.request.method, record.request.target);
-            text += &content(&record.request.headers, &record.request.body, record.request.truncated);
-            text += &format!("\n{}\n", record.response.status);
-            text += &content(&record.response.headers, &record.response.body, record.response.truncated);
-            out.write_all(text.as_bytes())?;
-        }
+        OutputFormat::Text => out.write_all(text(&incident, &record).as_bytes())?,
     }
     Ok(())
 }
 
-fn content(headers: &[(String, String)], Bytes(body): &Bytes, truncated: bool) -> String {
+fn text(incident: &Incident, record: &IncidentRecord) -> String {
+    let group = &incident.group;
+    let line = |label: &str, text: &str| format!("{label:<12}{text}\n");
+    let caller = record
+        .principal
+        .as_ref()
+        .map_or("unauthenticated".to_owned(), |principal| format!("{} {}", principal.role.as_str(), principal.user_id));
+    let mut text = line("Incident", &incident.id.to_string());
+    text += &line("Request ID", &record.request_id);
+    text += &line("Received", &rfc3339(incident.received_at));
+    text += &line("Operation", record.operation.as_deref().unwrap_or("-"));
+    text += &line("Response", &format!("{} {}", group.status, group.code.as_deref().unwrap_or("-")));
+    text += &line("Site", &group.site);
+    text += &line("Occurred", &format!("{} times, last at {}", group.occurrences, rfc3339(group.last_seen_at)));
+    text += &line("Caller", &caller);
+    text += &line("Server", &record.server_version);
+    if let Some(at) = group.resolved_at() {
+        let version = group.fixed_in.as_deref().map(|version| format!(", fixed in {version}")).unwrap_or_default();
+        text += &line("Resolved", &format!("{}{version}", rfc3339(at)));
+    }
+    let (request, response) = (&record.request, &record.response);
+    text += &format!("\n{} {}\n", request.method, request.target);
+    text += &headers_and_body(&request.headers, &request.body, request.truncated);
+    text += &format!("\n{}\n", response.status);
+    text += &headers_and_body(&response.headers, &response.body, response.truncated);
+    text
+}
+
+fn headers_and_body(headers: &[(String, String)], CapturedBody(body): &CapturedBody, truncated: bool) -> String {
     let mut text: String = headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
     if !body.is_empty() {
-        // A terminal must not be told to do anything.
+        // Control characters could change the state of the terminal.
         let body = String::from_utf8_lossy(body);
-        let shown = |c: char| if c.is_control() && !"\n\t".contains(c) { '\u{fffd}' } else { c };
-        text += &format!("\n{}\n", body.chars().map(shown).collect::<String>());
+        let printable = |c: char| if c.is_control() && !"\n\t".contains(c) { '\u{fffd}' } else { c };
+        text += &format!("\n{}\n", body.chars().map(printable).collect::<String>());
     }
     if truncated {
-        text += "… and more, which was not kept\n";
+        text += "… (truncated)\n";
     }
     text
 }
 
-/// By its number, or by the id of its request.
-fn find(c: &mut DbConnection, which: &str, now: i64) -> Result<Option<(Found, Vec<u8>)>, CliError> {
-    if let Ok(id) = which.parse()
-        && let Some(found) = incidents::find(c, id, now)?
-    {
-        return Ok(Some(found));
-    }
-    let filter = Filter { request_id: Some(which.to_owned()), now, ..Filter::default() };
-    let found = incidents::list_after(c, &filter, &Keyset::newest_first(None, 1))?;
-    Ok(match found.first() {
-        Some((row, _)) => incidents::find(c, row.id, now)?,
-        None => None,
-    })
-}
-
-fn time(micros: i64) -> String {
-    let time = chrono::DateTime::from_timestamp_micros(micros).unwrap_or_default();
+fn rfc3339(time: Timestamp) -> String {
+    let time = chrono::DateTime::from_timestamp_micros(time.micros()).unwrap_or_default();
     time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
 }

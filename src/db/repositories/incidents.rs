@@ -1,7 +1,11 @@
-//! Failed requests, and the groups of equal ones.
+//! Incidents and the groups of equal ones.
 
-use diesel::{dsl::count_star, prelude::*};
-use serde::Serialize;
+use diesel::{
+    dsl::{case_when, count_star},
+    prelude::*,
+    result::Error,
+    sql_types::{BigInt, Nullable, Text},
+};
 
 use super::keyset::KeysetSql;
 use crate::{
@@ -9,126 +13,130 @@ use crate::{
         DbConnection,
         schema::{incident_groups, incidents, users},
     },
-    domain::{Keyset, KeysetPosition, SortValue, Timestamp},
+    domain::{
+        ApiVersion, FailureOccurrence, Incident, IncidentFilter, IncidentGroup, IncidentGroupId, IncidentId,
+        IncidentState, Keyset, NewIncident, StoredRecord, Timestamp, UserId,
+    },
 };
 
-/// A group of equal failures as it is stored.
-#[derive(Clone, Debug, PartialEq, Eq, Queryable, Serialize)]
-pub struct GroupRow {
-    pub id: i64,
-    pub fingerprint: String,
-    pub operation: Option<String>,
-    pub status: i32,
-    pub code: Option<String>,
-    pub site: String,
-    pub occurrences: i64,
-    pub resolved_at: Option<i64>,
-    pub fixed_in: Option<String>,
-    pub created_at: i64,
-    pub updated_at: i64,
+#[derive(Clone, Queryable, Selectable)]
+#[diesel(table_name = incident_groups)]
+struct GroupRow {
+    id: i64,
+    fingerprint: String,
+    operation: Option<String>,
+    status: i32,
+    code: Option<String>,
+    site: String,
+    occurrences: i64,
+    resolved_at: Option<i64>,
+    regressed_at: Option<i64>,
+    fixed_in: Option<String>,
+    created_at: i64,
+    updated_at: i64,
 }
 
-/// A failed request as it is stored, without its record.
-#[derive(Clone, Debug, PartialEq, Eq, Queryable, Serialize)]
-pub struct IncidentRow {
-    pub id: i64,
-    pub group_id: i64,
-    pub user_id: Option<i64>,
-    pub request_id: String,
-    pub method: String,
-    pub contract: Option<String>,
-    pub duration: i64,
-    pub server_version: String,
-    pub key_id: Option<String>,
-    pub created_at: i64,
+impl From<GroupRow> for IncidentGroup {
+    fn from(row: GroupRow) -> Self {
+        let state = match (row.resolved_at, row.regressed_at) {
+            (Some(at), _) => IncidentState::Resolved { at: Timestamp::from_micros(at) },
+            (None, Some(at)) => IncidentState::Regressed { at: Timestamp::from_micros(at) },
+            (None, None) => IncidentState::Open,
+        };
+        Self {
+            id: IncidentGroupId::new(row.id),
+            fingerprint: row.fingerprint,
+            operation: row.operation,
+            status: row.status,
+            code: row.code,
+            site: row.site,
+            occurrences: row.occurrences,
+            state,
+            fixed_in: row.fixed_in,
+            first_seen_at: Timestamp::from_micros(row.created_at),
+            last_seen_at: Timestamp::from_micros(row.updated_at),
+        }
+    }
 }
 
-type Columns = (
-    incidents::id,
-    incidents::group_id,
-    incidents::user_id,
-    incidents::request_id,
-    incidents::method,
-    incidents::contract,
-    incidents::duration,
-    incidents::server_version,
-    incidents::key_id,
-    incidents::created_at,
-);
-const COLUMNS: Columns = (
-    incidents::id,
-    incidents::group_id,
-    incidents::user_id,
-    incidents::request_id,
-    incidents::method,
-    incidents::contract,
-    incidents::duration,
-    incidents::server_version,
-    incidents::key_id,
-    incidents::created_at,
-);
-
-/// A failed request and the failures it is equal to.
-pub type Found = (IncidentRow, GroupRow);
+/// The columns of an incident without its record.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = incidents)]
+struct IncidentRow {
+    id: i64,
+    group_id: i64,
+    user_id: Option<i64>,
+    request_id: String,
+    method: String,
+    contract: Option<String>,
+    duration: i64,
+    server_version: String,
+    created_at: i64,
+}
 
 impl IncidentRow {
-    /// Where this one is among the others.
-    #[must_use]
-    pub fn position(&self) -> KeysetPosition {
-        KeysetPosition { value: SortValue::Timestamp(Timestamp::from_micros(self.created_at)), id: self.id }
+    fn into_incident(self, group: IncidentGroup) -> QueryResult<Incident> {
+        let contract: Option<ApiVersion> = self
+            .contract
+            .map(ApiVersion::try_from)
+            .transpose()
+            .map_err(|error| Error::DeserializationError(Box::new(error)))?;
+        Ok(Incident {
+            id: IncidentId::new(self.id),
+            group,
+            user_id: self.user_id.map(UserId::new),
+            request_id: self.request_id,
+            method: self.method,
+            contract,
+            duration: self.duration,
+            server_version: self.server_version,
+            received_at: Timestamp::from_micros(self.created_at),
+        })
     }
 }
 
-impl GroupRow {
-    /// Where this one is among the others.
-    #[must_use]
-    pub fn position(&self) -> KeysetPosition {
-        KeysetPosition { value: SortValue::Timestamp(Timestamp::from_micros(self.created_at)), id: self.id }
-    }
-}
-
-/// What makes failures equal, and how often they were met.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Occurrence {
-    pub fingerprint: String,
-    pub operation: Option<String>,
-    pub status: i32,
-    pub code: Option<String>,
-    pub site: String,
-    pub count: i64,
-    /// When the last of them was met.
-    pub at: i64,
-}
-
-/// A failed request to be stored.
-#[derive(Clone, Debug, Insertable)]
+#[derive(Queryable, Selectable)]
 #[diesel(table_name = incidents)]
-pub struct NewIncident {
-    pub group_id: i64,
-    pub user_id: Option<i64>,
-    pub request_id: String,
-    pub method: String,
-    pub contract: Option<String>,
-    pub duration: i64,
-    pub server_version: String,
-    pub key_id: Option<String>,
-    pub record: Vec<u8>,
-    pub created_at: i64,
-    pub expires_at: i64,
+struct RecordRow {
+    key_id: Option<String>,
+    record: Vec<u8>,
 }
 
-/// Counts failures; a group that was resolved is open again. Returns the group's id.
-pub fn count(c: &mut DbConnection, seen: &Occurrence) -> QueryResult<i64> {
+impl From<RecordRow> for StoredRecord {
+    fn from(row: RecordRow) -> Self {
+        Self { key_id: row.key_id, bytes: row.record }
+    }
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = incidents)]
+struct NewIncidentRow<'a> {
+    group_id: i64,
+    user_id: Option<i64>,
+    request_id: &'a str,
+    method: &'a str,
+    contract: Option<&'static str>,
+    duration: i64,
+    server_version: &'a str,
+    key_id: Option<&'a str>,
+    record: &'a [u8],
+    created_at: i64,
+    expires_at: i64,
+}
+
+/// Adds failures to their group, and creates the group if it does not exist. A resolved group becomes regressed.
+pub fn record_occurrence(c: &mut DbConnection, occurrence: &FailureOccurrence) -> QueryResult<IncidentGroupId> {
     use incident_groups::dsl;
+    let last_seen_at = occurrence.last_seen_at.micros();
     let new = (
-        dsl::fingerprint.eq(&seen.fingerprint),
-        dsl::operation.eq(&seen.operation),
-        dsl::status.eq(seen.status),
-        dsl::code.eq(&seen.code),
-        dsl::site.eq(&seen.site),
+        dsl::fingerprint.eq(&occurrence.fingerprint),
+        dsl::operation.eq(&occurrence.operation),
+        dsl::status.eq(occurrence.status),
+        dsl::code.eq(&occurrence.code),
+        dsl::site.eq(&occurrence.site),
         dsl::occurrences.eq(0),
-        dsl::created_at.eq(seen.at),
-        dsl::updated_at.eq(seen.at),
+        dsl::created_at.eq(last_seen_at),
+        dsl::updated_at.eq(last_seen_at),
     );
     match c {
         DbConnection::Sqlite(c) => {
@@ -138,31 +146,51 @@ pub fn count(c: &mut DbConnection, seen: &Occurrence) -> QueryResult<i64> {
             diesel::insert_into(incident_groups::table).values(new).on_conflict_do_nothing().execute(c)?
         }
     };
-    let group = incident_groups::table.filter(dsl::fingerprint.eq(&seen.fingerprint));
+    let group = incident_groups::table.filter(dsl::fingerprint.eq(&occurrence.fingerprint));
     let changes = (
-        dsl::occurrences.eq(dsl::occurrences + seen.count),
-        dsl::updated_at.eq(seen.at),
+        dsl::occurrences.eq(dsl::occurrences + occurrence.count),
+        dsl::updated_at.eq(last_seen_at),
+        // A group that was created by a counter has no site until a failure is captured.
+        dsl::site.eq(case_when(dsl::site.eq(""), occurrence.site.as_str().into_sql::<Text>()).otherwise(dsl::site)),
+        dsl::regressed_at.eq(case_when(
+            dsl::resolved_at.is_not_null(),
+            Some(last_seen_at).into_sql::<Nullable<BigInt>>(),
+        )
+        .otherwise(dsl::regressed_at)),
         dsl::resolved_at.eq(None::<i64>),
     );
-    diesel::update(group).set(changes).returning(dsl::id).get_result(c)
+    diesel::update(group).set(changes).returning(dsl::id).get_result(c).map(IncidentGroupId::new)
 }
 
-/// Stores a failed request; one of an account that is gone by now is nobody's. Returns its id.
-pub fn insert(c: &mut DbConnection, mut incident: NewIncident) -> QueryResult<i64> {
-    if let Some(user) = incident.user_id {
-        let is_there: Option<i64> = users::table.find(user).select(users::id).first(c).optional()?;
-        incident.user_id = is_there;
-    }
-    diesel::insert_into(incidents::table).values(&incident).returning(incidents::id).get_result(c)
+/// Inserts an incident of a group. If its account was deleted in the meantime, it has no user.
+pub fn insert(c: &mut DbConnection, group_id: IncidentGroupId, incident: &NewIncident) -> QueryResult<IncidentId> {
+    let user_id: Option<i64> = match incident.user_id {
+        Some(user_id) => users::table.find(user_id.get()).select(users::id).first(c).optional()?,
+        None => None,
+    };
+    let row = NewIncidentRow {
+        group_id: group_id.get(),
+        user_id,
+        request_id: &incident.request_id,
+        method: &incident.method,
+        contract: incident.contract.map(ApiVersion::as_str),
+        duration: incident.duration,
+        server_version: &incident.server_version,
+        key_id: incident.record.key_id.as_deref(),
+        record: &incident.record.bytes,
+        created_at: incident.received_at.micros(),
+        expires_at: incident.expires_at.micros(),
+    };
+    diesel::insert_into(incidents::table).values(row).returning(incidents::id).get_result(c).map(IncidentId::new)
 }
 
-/// How many there are.
-pub fn total(c: &mut DbConnection) -> QueryResult<i64> {
+/// Counts all stored incidents.
+pub fn count_stored(c: &mut DbConnection) -> QueryResult<i64> {
     incidents::table.select(count_star()).first(c)
 }
 
-/// Deletes so many of the oldest ones of the group that has most: what fails all the time must not push out what fails once.
-pub fn make_room(c: &mut DbConnection, mut rows: i64) -> QueryResult<()> {
+/// Deletes `rows` incidents: the oldest of the largest group, so that a frequent failure does not displace a rare one.
+pub fn evict(c: &mut DbConnection, mut rows: i64) -> QueryResult<()> {
     while rows > 0 {
         let largest: Option<(i64, i64)> = incidents::table
             .group_by(incidents::group_id)
@@ -170,11 +198,11 @@ pub fn make_room(c: &mut DbConnection, mut rows: i64) -> QueryResult<()> {
             .order((count_star().desc(), incidents::group_id.asc()))
             .first(c)
             .optional()?;
-        let Some((group, has)) = largest else { return Ok(()) };
+        let Some((group, size)) = largest else { return Ok(()) };
         let oldest: Vec<i64> = incidents::table
             .filter(incidents::group_id.eq(group))
             .order((incidents::created_at.asc(), incidents::id.asc()))
-            .limit(rows.min((has / 2).max(1)))
+            .limit(rows.min((size / 2).max(1)))
             .select(incidents::id)
             .load(c)?;
         rows -= i64::try_from(oldest.len()).unwrap_or(rows);
@@ -183,48 +211,32 @@ pub fn make_room(c: &mut DbConnection, mut rows: i64) -> QueryResult<()> {
     Ok(())
 }
 
-/// Which ones; `None` is all.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Filter {
-    pub operation: Option<String>,
-    pub status: Option<i32>,
-    pub code: Option<String>,
-    pub fingerprint: Option<String>,
-    pub request_id: Option<String>,
-    pub resolved: Option<bool>,
-    /// Received later than this.
-    pub received_after: Option<i64>,
-    /// What has expired by then is not there.
-    pub now: i64,
-}
+type IncidentQuery = incidents::BoxedQuery<'static, crate::db::MultiBackend>;
 
-/// Those that come after one.
-pub fn list_after(c: &mut DbConnection, filter: &Filter, keyset: &Keyset) -> QueryResult<Vec<Found>> {
-    // The order's columns are the incidents' own: the groups are looked up for the page that was found.
-    let mut page = incidents::table.into_boxed().order(keyset.order()).limit(keyset.limit);
-    page = page.filter(incidents::expires_at.gt(filter.now));
-    if let Some(instant) = filter.received_after {
-        page = page.filter(incidents::created_at.gt(instant));
+/// Selects the incidents that match a filter and have not expired at `now`.
+fn matching(c: &mut DbConnection, filter: &IncidentFilter, now: Timestamp) -> QueryResult<IncidentQuery> {
+    let mut query = incidents::table.into_boxed().filter(incidents::expires_at.gt(now.micros()));
+    if let Some(time) = filter.received_after {
+        query = query.filter(incidents::created_at.gt(time.micros()));
+    }
+    if let Some(time) = filter.received_until {
+        query = query.filter(incidents::created_at.le(time.micros()));
     }
     if let Some(request_id) = &filter.request_id {
-        page = page.filter(incidents::request_id.eq(request_id));
+        query = query.filter(incidents::request_id.eq(request_id.clone()));
     }
-    if filter.operation.is_some()
+    let filters_groups = filter.operation.is_some()
         || filter.status.is_some()
         || filter.code.is_some()
         || filter.fingerprint.is_some()
-        || filter.resolved.is_some()
-    {
-        page = page.filter(incidents::group_id.eq_any(matching_groups(c, filter)?));
+        || filter.resolved.is_some();
+    if filters_groups {
+        query = query.filter(incidents::group_id.eq_any(matching_groups(c, filter)?));
     }
-    if let Some(rest) = keyset.after_position(c) {
-        page = page.filter(rest);
-    }
-    let rows: Vec<IncidentRow> = page.select(COLUMNS).load(c)?;
-    with_groups(c, rows)
+    Ok(query)
 }
 
-fn matching_groups(c: &mut DbConnection, filter: &Filter) -> QueryResult<Vec<i64>> {
+fn matching_groups(c: &mut DbConnection, filter: &IncidentFilter) -> QueryResult<Vec<i64>> {
     let mut groups = incident_groups::table.select(incident_groups::id).into_boxed();
     if let Some(operation) = &filter.operation {
         groups = groups.filter(incident_groups::operation.eq(operation));
@@ -246,74 +258,131 @@ fn matching_groups(c: &mut DbConnection, filter: &Filter) -> QueryResult<Vec<i64
     groups.load(c)
 }
 
-fn with_groups(c: &mut DbConnection, rows: Vec<IncidentRow>) -> QueryResult<Vec<Found>> {
-    let mut ids: Vec<i64> = rows.iter().map(|row| row.group_id).collect();
+/// Loads the groups of incidents in one query.
+fn with_groups<T>(c: &mut DbConnection, rows: Vec<(IncidentRow, T)>) -> QueryResult<Vec<(Incident, T)>> {
+    let mut ids: Vec<i64> = rows.iter().map(|(row, _)| row.group_id).collect();
     ids.sort_unstable();
     ids.dedup();
-    let groups: Vec<GroupRow> = incident_groups::table.filter(incident_groups::id.eq_any(ids)).load(c)?;
-    let group = |row: IncidentRow| {
-        let group = groups.iter().find(|group| group.id == row.group_id)?.clone();
-        Some((row, group))
-    };
-    Ok(rows.into_iter().filter_map(group).collect())
+    let groups: Vec<GroupRow> =
+        incident_groups::table.filter(incident_groups::id.eq_any(ids)).select(GroupRow::as_select()).load(c)?;
+    let mut found = Vec::with_capacity(rows.len());
+    for (row, rest) in rows {
+        // A group is deleted only with its last incident.
+        if let Some(group) = groups.iter().find(|group| group.id == row.group_id) {
+            found.push((row.into_incident(group.clone().into())?, rest));
+        }
+    }
+    Ok(found)
 }
 
-/// One, with its record; not if it has expired.
-pub fn find(c: &mut DbConnection, id: i64, now: i64) -> QueryResult<Option<(Found, Vec<u8>)>> {
-    let found: Option<(IncidentRow, Vec<u8>)> = incidents::table
-        .find(id)
-        .filter(incidents::expires_at.gt(now))
-        .select((COLUMNS, incidents::record))
+/// Lists incidents after a position.
+pub fn list_after(
+    c: &mut DbConnection,
+    filter: &IncidentFilter,
+    keyset: &Keyset,
+    now: Timestamp,
+) -> QueryResult<Vec<Incident>> {
+    let mut query = matching(c, filter, now)?.order(keyset.order()).limit(keyset.limit);
+    if let Some(after) = keyset.after_position(c) {
+        query = query.filter(after);
+    }
+    let rows: Vec<IncidentRow> = query.select(IncidentRow::as_select()).load(c)?;
+    let found = with_groups(c, rows.into_iter().map(|row| (row, ())).collect())?;
+    Ok(found.into_iter().map(|(incident, ())| incident).collect())
+}
+
+/// Lists incidents with their records after a position. The number of queries does not depend on the number of incidents.
+pub fn list_records_after(
+    c: &mut DbConnection,
+    filter: &IncidentFilter,
+    keyset: &Keyset,
+    now: Timestamp,
+) -> QueryResult<Vec<(Incident, StoredRecord)>> {
+    let mut query = matching(c, filter, now)?.order(keyset.order()).limit(keyset.limit);
+    if let Some(after) = keyset.after_position(c) {
+        query = query.filter(after);
+    }
+    let rows: Vec<(IncidentRow, RecordRow)> =
+        query.select((IncidentRow::as_select(), RecordRow::as_select())).load(c)?;
+    with_groups(c, rows.into_iter().map(|(row, record)| (row, record.into())).collect())
+}
+
+/// Counts the incidents that match a filter.
+pub fn count(c: &mut DbConnection, filter: &IncidentFilter, now: Timestamp) -> QueryResult<i64> {
+    matching(c, filter, now)?.select(count_star()).first(c)
+}
+
+/// Finds an incident with its record, unless it has expired.
+pub fn find(c: &mut DbConnection, id: IncidentId, now: Timestamp) -> QueryResult<Option<(Incident, StoredRecord)>> {
+    let row: Option<(IncidentRow, RecordRow)> = incidents::table
+        .find(id.get())
+        .filter(incidents::expires_at.gt(now.micros()))
+        .select((IncidentRow::as_select(), RecordRow::as_select()))
         .first(c)
         .optional()?;
-    let Some((row, record)) = found else { return Ok(None) };
-    Ok(with_groups(c, vec![row])?.pop().map(|found| (found, record)))
+    let Some((row, record)) = row else { return Ok(None) };
+    Ok(with_groups(c, vec![(row, record.into())])?.pop())
 }
 
-/// Keeps the group of a failure as it is until the transaction ends: what is decided by what it was is written over nothing else.
-pub fn lock_group_of(c: &mut DbConnection, id: i64) -> QueryResult<()> {
+/// Locks the group of an incident until the transaction ends.
+pub fn lock_group_of(c: &mut DbConnection, id: IncidentId) -> QueryResult<()> {
     // SQLite has one writer: its transaction is the lock.
     if let DbConnection::Postgres(c) = c {
-        let group = incidents::table.find(id).select(incidents::group_id).into_boxed();
+        let group = incidents::table.find(id.get()).select(incidents::group_id).into_boxed();
         let group = incident_groups::table.filter(incident_groups::id.eq_any(group)).select(incident_groups::id);
         group.for_update().first::<i64>(c).optional()?;
     }
     Ok(())
 }
 
-/// Says that a group of failures is fixed, or is not.
-pub fn resolve(c: &mut DbConnection, group: i64, at: Option<i64>, fixed_in: Option<&str>) -> QueryResult<()> {
-    diesel::update(incident_groups::table.find(group))
-        .set((incident_groups::resolved_at.eq(at), incident_groups::fixed_in.eq(fixed_in)))
+/// Stores the state and the version of a group.
+pub fn update_group(c: &mut DbConnection, group: &IncidentGroup) -> QueryResult<()> {
+    let (resolved_at, regressed_at) = match group.state {
+        IncidentState::Open => (None, None),
+        IncidentState::Resolved { at } => (Some(at.micros()), None),
+        IncidentState::Regressed { at } => (None, Some(at.micros())),
+    };
+    diesel::update(incident_groups::table.find(group.id.get()))
+        .set((
+            incident_groups::resolved_at.eq(resolved_at),
+            incident_groups::regressed_at.eq(regressed_at),
+            incident_groups::fixed_in.eq(group.fixed_in.as_deref()),
+        ))
         .execute(c)
         .map(drop)
 }
 
-/// Deletes one; its group stays, which counts it. False if there is none.
-pub fn delete(c: &mut DbConnection, id: i64, now: i64) -> QueryResult<bool> {
-    let incident = incidents::table.find(id).filter(incidents::expires_at.gt(now));
+/// Deletes an incident. Returns false if it does not exist. Its group stays.
+pub fn delete(c: &mut DbConnection, id: IncidentId, now: Timestamp) -> QueryResult<bool> {
+    let incident = incidents::table.find(id.get()).filter(incidents::expires_at.gt(now.micros()));
     diesel::delete(incident).execute(c).map(|rows| rows > 0)
 }
 
-/// The groups that come after one.
-pub fn groups_after(c: &mut DbConnection, resolved: Option<bool>, keyset: &Keyset) -> QueryResult<Vec<GroupRow>> {
-    let mut page = incident_groups::table.into_boxed().order(keyset.order()).limit(keyset.limit);
-    page = match resolved {
-        Some(true) => page.filter(incident_groups::resolved_at.is_not_null()),
-        Some(false) => page.filter(incident_groups::resolved_at.is_null()),
-        None => page,
+/// Lists groups after a position.
+pub fn list_groups_after(
+    c: &mut DbConnection,
+    resolved: Option<bool>,
+    keyset: &Keyset,
+) -> QueryResult<Vec<IncidentGroup>> {
+    let mut query = incident_groups::table.into_boxed().order(keyset.order()).limit(keyset.limit);
+    query = match resolved {
+        Some(true) => query.filter(incident_groups::resolved_at.is_not_null()),
+        Some(false) => query.filter(incident_groups::resolved_at.is_null()),
+        None => query,
     };
-    if let Some(rest) = keyset.after_position(c) {
-        page = page.filter(rest);
+    if let Some(after) = keyset.after_position(c) {
+        query = query.filter(after);
     }
-    page.load(c)
+    let rows: Vec<GroupRow> = query.select(GroupRow::as_select()).load(c)?;
+    Ok(rows.into_iter().map(IncidentGroup::from).collect())
 }
 
-/// Deletes what has expired, and groups that have nothing left and were last met before an instant; returns how many rows.
-pub fn purge(c: &mut DbConnection, now: i64, groups_before: i64) -> QueryResult<usize> {
-    let old = diesel::delete(incidents::table.filter(incidents::expires_at.le(now))).execute(c)?;
+/// Deletes incidents that have expired at `now`, and groups without incidents that were last seen before `groups_before`. Returns
+/// the number of rows.
+pub fn purge(c: &mut DbConnection, now: Timestamp, groups_before: Timestamp) -> QueryResult<usize> {
+    let incidents = diesel::delete(incidents::table.filter(incidents::expires_at.le(now.micros()))).execute(c)?;
     let groups = incident_groups::table
-        .filter(incident_groups::updated_at.lt(groups_before))
+        .filter(incident_groups::updated_at.lt(groups_before.micros()))
         .filter(incident_groups::id.ne_all(incidents::table.select(incidents::group_id)));
-    Ok(old + diesel::delete(groups).execute(c)?)
+    Ok(incidents + diesel::delete(groups).execute(c)?)
 }

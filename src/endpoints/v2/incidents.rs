@@ -1,8 +1,8 @@
-//! Failed requests that were kept, for administrators.
+//! `/v2/admin/incidents` and `/v2/admin/incident-groups`.
 
 use std::sync::Arc;
 
-use ::incidents::{Bytes, Record, export, resend::obstacle};
+use ::incidents::{CapturedBody, IncidentRecord, export, resend::not_resendable};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use contract::{
     Admin, ErrorCode, Json,
@@ -11,8 +11,8 @@ use contract::{
     v2::{
         IfMatch, IfNoneMatch, ProblemResponse,
         endpoints::IncidentEndpoints,
-        parameters::{Cursor, Fingerprint, PerPage, Token},
-        responses::{self, JsonDownload, NoContent, PageResponse, ShellCommand, ShellScript, Updated},
+        parameters::{Cursor, Fingerprint, PerPage, Sort, Token},
+        responses::{JsonDownload, NoContent, PageResponse, Retrieved, ShellCommand, ShellScript, Updated},
         schemas::{
             HttpArchive, Incident, IncidentBody, IncidentGroup, IncidentGroupPage, IncidentHeader, IncidentPage,
             IncidentPatch, IncidentRequest, IncidentResponse, IncidentSummary, Links, PostmanCollection,
@@ -28,73 +28,58 @@ use poem_openapi::{
 use super::{
     Conditions, Cursors,
     conditions::header_value,
-    cursors::{CursorBinding, CursorPosition},
-    pages::{self, PageEnvelope},
+    pages::{self, ListRequest, PageEnvelope},
+    representations::timestamp,
 };
 use crate::{
-    db::repositories::incidents::{Filter, Found, GroupRow},
-    domain::{CursorQuery, ETag, Keyset, KeysetPosition, UserId},
+    domain::{self, ApiVersion, IncidentChanges, IncidentFilter, IncidentId, UserId, Versioned},
     endpoints::audit_origin,
-    services::{Error, IncidentChanges, Incidents},
+    services::Incidents,
 };
 
-/// `/v2/admin/incidents` over the failures that were kept.
-pub struct IncidentRecords {
+/// Implements the endpoints of incidents.
+pub struct IncidentApi {
     pub(super) incidents: Incidents,
     pub(super) cursors: Cursors,
     pub(super) conditions: Conditions,
-    /// Where exports send to unless whoever sends names another server.
+    /// Default server of exports.
     pub(super) public_url: Arc<str>,
 }
 
 const PATH: &str = "/v2/admin/incidents";
-const GROUPS: &str = "/v2/admin/incident-groups";
+const GROUPS_PATH: &str = "/v2/admin/incident-groups";
 
-impl IncidentRecords {
-    /// The walk that goes on after a cursor, and what its cursors are bound to.
-    fn walk<F: Clone + std::fmt::Debug>(
-        &self,
-        list: &str,
-        filter: F,
-        cursor: Option<&Cursor>,
-        limit: i64,
-    ) -> Result<(CursorQuery<F>, CursorBinding), ProblemResponse> {
-        let binding = CursorBinding::new(list, &filter);
-        let after: Option<KeysetPosition> = match self.cursors.decode(&binding, cursor)? {
-            Some(CursorPosition::After(position)) => Some(position),
-            Some(CursorPosition::Offset(_)) => return Err(ErrorCode::InvalidCursor.into()),
-            None => None,
-        };
-        Ok((CursorQuery { filter, keyset: Keyset::newest_first(after, limit), with_total: false }, binding))
-    }
+/// Incidents and groups are listed with the newest first.
+fn newest_first() -> Sort {
+    Sort("-created_at".to_owned())
 }
 
-impl IncidentRecords {
-    /// A record that is taken out, which is recorded.
-    async fn taken(
+impl IncidentApi {
+    /// Retrieves a record for an export, which is written to the audit log.
+    async fn export_record(
         &self,
         caller: i64,
         client: Client,
         Path(Id(id)): Path<Id>,
-        purpose: &'static str,
-    ) -> Result<Record, ProblemResponse> {
-        let (_, record) =
-            self.incidents.get(id, Some(purpose), audit_origin(client, Some(UserId::new(caller)))).await?;
+        format: &'static str,
+    ) -> Result<IncidentRecord, ProblemResponse> {
+        let origin = audit_origin(client, Some(UserId::new(caller)));
+        let (_, record) = self.incidents.get(IncidentId::new(id), Some(format), origin).await?;
         Ok(record)
     }
 }
 
-/// A record that can be sent again.
-fn whole(record: Record) -> Result<Record, ProblemResponse> {
-    if obstacle(&record).is_some() { Err(ErrorCode::IncidentTruncated.into()) } else { Ok(record) }
+/// Rejects a record whose request is incomplete.
+fn resendable(record: IncidentRecord) -> Result<IncidentRecord, ProblemResponse> {
+    if not_resendable(&record).is_some() { Err(ErrorCode::IncidentTruncated.into()) } else { Ok(record) }
 }
 
-fn exported<T: Type + Send>(text: String, id: i64, ending: &str) -> JsonDownload<T> {
-    let disposition = format!("attachment; filename=\"incident-{id}.{ending}\"");
+fn download<T: Type + Send>(text: String, id: i64, extension: &str) -> JsonDownload<T> {
+    let disposition = format!("attachment; filename=\"incident-{id}.{extension}\"");
     JsonDownload::Ok(SerializedJson::from_text(text.into_bytes()), disposition.into())
 }
 
-impl IncidentEndpoints for IncidentRecords {
+impl IncidentEndpoints for IncidentApi {
     async fn list(
         &self,
         _: Admin,
@@ -109,18 +94,18 @@ impl IncidentEndpoints for IncidentRecords {
         Query(received_after): Query<Option<Timestamp>>,
         _: IfNoneMatch,
     ) -> Result<PageResponse<IncidentPage>, ProblemResponse> {
-        let word = |word: Option<Token>| word.map(|Token(word)| word);
-        let filter = Filter {
-            request_id: word(request_id),
-            operation: word(operation),
+        let token = |token: Option<Token>| token.map(|Token(token)| token);
+        let filter = IncidentFilter {
+            request_id: token(request_id),
+            operation: token(operation),
             status,
-            code: word(code),
+            code: token(code),
             fingerprint: fingerprint.map(|Fingerprint(fingerprint)| fingerprint),
             resolved,
-            received_after: received_after.map(Timestamp::micros),
-            now: 0,
+            received_after: received_after.map(|time| domain::Timestamp::from_micros(time.micros())),
+            received_until: None,
         };
-        let query = pages::Query::default()
+        let link_query = pages::Query::default()
             .with("request_id", filter.request_id.as_deref())
             .with("operation", filter.operation.as_deref())
             .with("status", status)
@@ -128,14 +113,23 @@ impl IncidentEndpoints for IncidentRecords {
             .with("fingerprint", filter.fingerprint.as_deref())
             .with("resolved", resolved)
             .with("received_after", received_after);
-        let limit = pages::per_page(per_page);
-        let (walk, binding) = self.walk("incidents", filter, cursor.as_ref(), limit)?;
-        let found = self.incidents.walk(walk).await?;
-        let next =
-            pages::next_position(&found, |(row, _)| row.position()).map(|end| self.cursors.encode(&binding, &end));
-        let frame = PageEnvelope::new(PATH, &query, limit, cursor.as_ref(), next.as_deref(), None);
-        let data = found.data.into_iter().map(summary).collect();
-        pages::page_response(IncidentPage { data, meta: frame.meta, links: frame.links }, frame.header)
+        let sort = newest_first();
+        let request = ListRequest {
+            list: "incidents".to_owned(),
+            filter,
+            sort: Some(&sort),
+            cursor: cursor.as_ref(),
+            limit: pages::per_page(per_page),
+            with_total: false,
+        };
+        let (query, binding) = request.query(&self.cursors)?;
+        let page = self.incidents.list_by_cursor(query).await?;
+        let next = pages::next_position(&page, domain::Incident::position)
+            .map(|position| self.cursors.encode(&binding, &position));
+        let envelope = PageEnvelope::new(PATH, &link_query, request.limit, cursor.as_ref(), next.as_deref(), None);
+        let data = page.data.into_iter().map(summary).collect();
+        let page = IncidentPage { data, meta: envelope.meta, links: envelope.links };
+        pages::page_response(page, envelope.header)
     }
 
     async fn get(
@@ -144,10 +138,10 @@ impl IncidentEndpoints for IncidentRecords {
         client: Client,
         Path(Id(id)): Path<Id>,
         _: IfNoneMatch,
-    ) -> Result<responses::Retrieved<Incident>, ProblemResponse> {
-        let (found, record) =
-            self.incidents.get(id, None, audit_origin(client, Some(UserId::new(caller.user_id)))).await?;
-        Ok(responses::Retrieved::new(header_value(&ETag::of(&found).map_err(Error::from)?), incident(found, record)))
+    ) -> Result<Retrieved<Incident>, ProblemResponse> {
+        let origin = audit_origin(client, Some(UserId::new(caller.user_id)));
+        let (Versioned { value, etag }, record) = self.incidents.get(IncidentId::new(id), None, origin).await?;
+        Ok(Retrieved::new(header_value(&etag), incident(value, record)))
     }
 
     async fn update(
@@ -159,10 +153,11 @@ impl IncidentEndpoints for IncidentRecords {
         Json(body): Json<IncidentPatch>,
     ) -> Result<Updated<Incident>, ProblemResponse> {
         let precondition = self.conditions.precondition(if_match)?;
-        let resolution = IncidentChanges { resolved: body.resolved, fixed_in: body.fixed_in };
+        let changes = IncidentChanges { resolved: body.resolved, fixed_in: body.fixed_in };
         let origin = audit_origin(client, Some(UserId::new(caller.user_id)));
-        let (found, record) = self.incidents.resolve(id, resolution, precondition, origin).await?;
-        Ok(Updated::new(header_value(&ETag::of(&found).map_err(Error::from)?), incident(found, record)))
+        let (Versioned { value, etag }, record) =
+            self.incidents.update(IncidentId::new(id), changes, precondition, origin).await?;
+        Ok(Updated::new(header_value(&etag), incident(value, record)))
     }
 
     async fn delete(
@@ -173,7 +168,8 @@ impl IncidentEndpoints for IncidentRecords {
         if_match: IfMatch,
     ) -> Result<NoContent, ProblemResponse> {
         let precondition = self.conditions.precondition(if_match)?;
-        self.incidents.delete(id, precondition, audit_origin(client, Some(UserId::new(caller.user_id)))).await?;
+        let origin = audit_origin(client, Some(UserId::new(caller.user_id)));
+        self.incidents.delete(IncidentId::new(id), precondition, origin).await?;
         Ok(NoContent)
     }
 
@@ -183,13 +179,13 @@ impl IncidentEndpoints for IncidentRecords {
         client: Client,
         id: Path<Id>,
     ) -> Result<JsonDownload<PostmanCollection>, ProblemResponse> {
-        let record = whole(self.taken(caller.user_id, client, id, "postman").await?)?;
+        let record = resendable(self.export_record(caller.user_id, client, id, "postman").await?)?;
         let collection = export::collection(std::slice::from_ref(&record), &self.public_url);
-        Ok(exported(collection.text, record.id, "postman_collection.json"))
+        Ok(download(collection.json, record.id, "postman_collection.json"))
     }
 
     async fn curl(&self, Admin(caller): Admin, client: Client, id: Path<Id>) -> Result<ShellCommand, ProblemResponse> {
-        let record = whole(self.taken(caller.user_id, client, id, "curl").await?)?;
+        let record = resendable(self.export_record(caller.user_id, client, id, "curl").await?)?;
         Ok(ShellCommand::Ok(ShellScript(export::curl(&record, &self.public_url))))
     }
 
@@ -199,9 +195,9 @@ impl IncidentEndpoints for IncidentRecords {
         client: Client,
         id: Path<Id>,
     ) -> Result<JsonDownload<HttpArchive>, ProblemResponse> {
-        let record = self.taken(caller.user_id, client, id, "har").await?;
+        let record = self.export_record(caller.user_id, client, id, "har").await?;
         let text = export::har(std::slice::from_ref(&record), &self.public_url);
-        Ok(exported(text, record.id, "har"))
+        Ok(download(text, record.id, "har"))
     }
 
     async fn groups(
@@ -212,56 +208,69 @@ impl IncidentEndpoints for IncidentRecords {
         Query(resolved): Query<Option<bool>>,
         _: IfNoneMatch,
     ) -> Result<PageResponse<IncidentGroupPage>, ProblemResponse> {
-        let limit = pages::per_page(per_page);
-        let (walk, binding) = self.walk("incident groups", resolved, cursor.as_ref(), limit)?;
-        let found = self.incidents.walk_groups(walk).await?;
-        let next = pages::next_position(&found, GroupRow::position).map(|end| self.cursors.encode(&binding, &end));
-        let query = pages::Query::default().with("resolved", resolved);
-        let frame = PageEnvelope::new(GROUPS, &query, limit, cursor.as_ref(), next.as_deref(), None);
-        let data = found.data.into_iter().map(group).collect();
-        pages::page_response(IncidentGroupPage { data, meta: frame.meta, links: frame.links }, frame.header)
+        let sort = newest_first();
+        let request = ListRequest {
+            list: "incident groups".to_owned(),
+            filter: resolved,
+            sort: Some(&sort),
+            cursor: cursor.as_ref(),
+            limit: pages::per_page(per_page),
+            with_total: false,
+        };
+        let (query, binding) = request.query(&self.cursors)?;
+        let page = self.incidents.list_groups_by_cursor(query).await?;
+        let next = pages::next_position(&page, domain::IncidentGroup::position)
+            .map(|position| self.cursors.encode(&binding, &position));
+        let link_query = pages::Query::default().with("resolved", resolved);
+        let envelope =
+            PageEnvelope::new(GROUPS_PATH, &link_query, request.limit, cursor.as_ref(), next.as_deref(), None);
+        let data = page.data.into_iter().map(group).collect();
+        let page = IncidentGroupPage { data, meta: envelope.meta, links: envelope.links };
+        pages::page_response(page, envelope.header)
     }
 }
 
-fn summary((row, group): Found) -> IncidentSummary {
+fn summary(incident: domain::Incident) -> IncidentSummary {
+    let group = incident.group;
     IncidentSummary {
-        id: Id(row.id),
-        request_id: row.request_id,
-        received_at: Timestamp::from_micros(row.created_at),
-        duration_us: row.duration,
-        method: row.method,
+        id: Id(incident.id.get()),
+        request_id: incident.request_id,
+        received_at: timestamp(incident.received_at),
+        duration_us: incident.duration,
+        method: incident.method,
+        resolved: group.is_resolved(),
         operation: Nullable(group.operation),
-        contract: Nullable(row.contract),
+        contract: Nullable(incident.contract.map(|version: ApiVersion| version.as_str().to_owned())),
         status: group.status,
         code: Nullable(group.code),
         fingerprint: group.fingerprint,
-        user_id: Nullable(row.user_id.map(Id)),
-        server_version: row.server_version,
-        resolved: group.resolved_at.is_some(),
+        user_id: Nullable(incident.user_id.map(|id| Id(id.get()))),
+        server_version: incident.server_version,
         fixed_in: Nullable(group.fixed_in),
-        links: Links::Incident(row.id),
+        links: Links::Incident(incident.id.get()),
     }
 }
 
-fn incident((row, group): Found, record: Record) -> Incident {
+fn incident(incident: domain::Incident, record: IncidentRecord) -> Incident {
+    let group = incident.group;
     let (request, response) = (record.request, record.response);
     Incident {
-        id: Id(row.id),
+        id: Id(incident.id.get()),
         request_id: record.request_id,
         trace_id: Nullable(record.trace_id),
         received_at: Timestamp::from_micros(record.received_at),
         duration_us: record.duration,
         operation: Nullable(record.operation),
-        contract: Nullable(record.contract),
+        contract: Nullable(record.contract.map(|contract| contract.as_str().to_owned())),
         code: Nullable(record.code),
         fingerprint: record.fingerprint,
+        resolved: group.is_resolved(),
         site: group.site,
         occurrences: group.occurrences,
-        user_id: Nullable(row.user_id.map(Id)),
+        user_id: Nullable(incident.user_id.map(|id| Id(id.get()))),
         session_id: Nullable(record.principal.as_ref().map(|principal| Id(principal.session_id))),
-        role: Nullable(record.principal.map(|principal| principal.role)),
+        role: Nullable(record.principal.map(|principal| principal.role.as_str().to_owned())),
         server_version: record.server_version,
-        resolved: group.resolved_at.is_some(),
         fixed_in: Nullable(group.fixed_in),
         request: IncidentRequest {
             method: request.method,
@@ -274,24 +283,24 @@ fn incident((row, group): Found, record: Record) -> Incident {
             headers: headers(response.headers),
             body: body(response.body, response.truncated),
         },
-        links: Links::Incident(row.id),
+        links: Links::Incident(incident.id.get()),
     }
 }
 
-fn group(row: GroupRow) -> IncidentGroup {
+fn group(group: domain::IncidentGroup) -> IncidentGroup {
     IncidentGroup {
-        id: Id(row.id),
-        fingerprint: row.fingerprint,
-        operation: Nullable(row.operation),
-        status: row.status,
-        code: Nullable(row.code),
-        site: row.site,
-        occurrences: row.occurrences,
-        first_seen_at: Timestamp::from_micros(row.created_at),
-        last_seen_at: Timestamp::from_micros(row.updated_at),
-        resolved: row.resolved_at.is_some(),
-        resolved_at: Nullable(row.resolved_at.map(Timestamp::from_micros)),
-        fixed_in: Nullable(row.fixed_in),
+        id: Id(group.id.get()),
+        resolved: group.is_resolved(),
+        resolved_at: Nullable(group.resolved_at().map(timestamp)),
+        fingerprint: group.fingerprint,
+        operation: Nullable(group.operation),
+        status: group.status,
+        code: Nullable(group.code),
+        site: group.site,
+        occurrences: group.occurrences,
+        first_seen_at: timestamp(group.first_seen_at),
+        last_seen_at: timestamp(group.last_seen_at),
+        fixed_in: Nullable(group.fixed_in),
         links: Links::IncidentGroups,
     }
 }
@@ -300,9 +309,9 @@ fn headers(headers: Vec<(String, String)>) -> Vec<IncidentHeader> {
     headers.into_iter().map(|(name, value)| IncidentHeader { name, value }).collect()
 }
 
-fn body(bytes: Bytes, truncated: bool) -> IncidentBody {
-    let sha256 = bytes.sha256();
-    match String::from_utf8(bytes.0) {
+fn body(body: CapturedBody, truncated: bool) -> IncidentBody {
+    let sha256 = body.sha256();
+    match String::from_utf8(body.0) {
         Ok(text) => IncidentBody { text: Nullable(Some(text)), base64: Nullable(None), sha256, truncated },
         Err(error) => {
             let base64 = STANDARD.encode(error.as_bytes());

@@ -25,7 +25,7 @@ pub use bucketlists::BucketlistApi;
 pub use conditions::Conditions;
 pub use cursors::Cursors;
 pub use exports::ExportApi;
-pub use incidents::IncidentRecords;
+pub use incidents::IncidentApi;
 pub use items::ItemApi;
 pub use search::SearchApi;
 pub use users::UserApi;
@@ -55,7 +55,7 @@ pub fn service(
         exports: ExportApi { exports: services.exports.clone() },
         admin_users: AdminUserApi { users: services.users.clone(), cursors: cursors.clone(), conditions },
         audit: AuditApi { audit: services.audit.clone(), cursors: cursors.clone() },
-        incidents: IncidentRecords {
+        incidents: IncidentApi {
             incidents: services.incidents.clone(),
             cursors,
             conditions,

@@ -13,7 +13,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{Stream, stream};
-use incidents::{Exchange, Principal};
+use incidents::{ContractVersion, Exchange, Principal, PrincipalRole};
 use poem::{
     Body, Request, Response,
     http::{
@@ -139,7 +139,7 @@ impl<'a> RequestCapture<'a> {
         clock: &dyn Clock,
     ) -> Option<CapturedExchange<'a>> {
         let status = response.status().as_u16();
-        let is_failure = self.recorder.limits().filter.has(status, context.error_code());
+        let is_failure = self.recorder.limits().filter.matches(status, context.error_code());
         let is_requested = self.request.as_ref().is_some_and(|request| request.headers.contains_key(DEBUG_CAPTURE))
             && context.identity.require_admin().is_ok();
         if context.is_unversioned || !(is_failure || is_requested) {
@@ -198,7 +198,7 @@ impl CapturedExchange<'_> {
             trace_id: context.trace_id.clone(),
             received_at: context.received_at,
             duration: i64::try_from(duration.as_micros()).unwrap_or(i64::MAX),
-            contract: context.version.map(Version::name),
+            contract: context.version.map(Version::name).and_then(ContractVersion::parse),
             operation: context.operation.map(|operation| operation.documented),
             code: context.error_code(),
             site: errors::site(context.error.as_ref()),
@@ -226,7 +226,7 @@ fn principal(context: &RequestContext) -> Option<Principal> {
     Some(Principal {
         user_id: context.identity.user_id()?.get(),
         session_id: context.identity.session_id()?,
-        role: if is_admin { "admin" } else { "user" }.to_owned(),
+        role: PrincipalRole::from_is_admin(is_admin),
     })
 }
 

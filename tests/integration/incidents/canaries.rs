@@ -1,4 +1,4 @@
-//! Canaries, sent to a server that keeps everything: none is in a column, in an answer about incidents, or in the log.
+//! Sends canaries to a server that captures everything. None may occur in the database, in a response or in the log.
 
 use std::{
     io::{self, Write},
@@ -31,10 +31,10 @@ struct Row {
     text: String,
 }
 
-/// Everything in the database, whatever the column.
+/// Returns the content of all columns of all tables.
 fn dump(database: &Database) -> Vec<u8> {
     match &database.target {
-        // All there is: tables, indexes, and pages that are free by now.
+        // The whole file: tables, indexes and free pages.
         Target::Sqlite(path) => {
             let file = |suffix: &str| std::fs::read(format!("{}{suffix}", path.display())).unwrap_or_default();
             [file(""), file("-wal")].concat()
@@ -48,7 +48,7 @@ fn dump(database: &Database) -> Vec<u8> {
             .load(c)
             .unwrap();
             let rows = tables.into_iter().flat_map(|table| {
-                // A binary column is text in UTF-8 here.
+                // The binary column contains UTF-8 text.
                 let record = if table.text == "incidents" { "encode(record, 'escape') ||" } else { "" };
                 let query = format!("SELECT {record} t::text AS text FROM {} t", table.text);
                 sql_query(query).load::<Row>(c).unwrap()
@@ -62,7 +62,7 @@ fn contains(haystack: &[u8], needle: &str) -> bool {
     haystack.windows(needle.len()).any(|window| window == needle.as_bytes())
 }
 
-/// A word that is known by no look.
+/// Returns a word that matches no pattern of secrets.
 fn canary(number: usize) -> String {
     let part = |number: usize| ["zab", "wug", "tiv", "rop", "mek", "lud", "jix", "gah"][number % 8];
     format!("{}{}xcanary{}{}", part(number), part(number / 8), part(number * 3 + 1), part(number * 5 + 2))
@@ -76,12 +76,12 @@ fn percent(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
-/// Sends canaries in every position; returns them.
+/// Sends canaries in every position of a request. Returns them.
 async fn plant(app: &TestApp, user: &Actor<'_>) -> Vec<String> {
     let c: Vec<String> = (0..48).map(canary).collect();
     let key = |number: usize| format!("k{number}Qz7{}X9v{number}B3", c[number]);
     let anonymous = app.anonymous();
-    // What fails, and what is refused.
+    // Requests that fail with 5xx, and requests that are rejected.
     for fault in [Some("panic"), Some("unavailable"), None] {
         let send = async |actor: &Actor<'_>,
                           method: Method,
@@ -138,10 +138,10 @@ async fn plant(app: &TestApp, user: &Actor<'_>) -> Vec<String> {
             (&list, json, format!("{}\"{}\"", "[".repeat(50), c[28])),
             (&list, "application/xml", format!("<password>{}</password>", c[29])),
         ] {
-            let who = if path == &login { &anonymous } else { user };
-            send(who, post.clone(), path.clone(), kind, vec![], body.into_bytes()).await;
+            let actor = if path == &login { &anonymous } else { user };
+            send(actor, post.clone(), path.clone(), kind, vec![], body.into_bytes()).await;
         }
-        // Split in the middle of a character.
+        // Invalid UTF-8.
         let split = [br#"{"email": "a@b.io", "password": "x"#, &b"\xc3"[..], c[30].as_bytes(), br#""}"#].concat();
         send(&anonymous, post.clone(), login.clone(), json, vec![], split).await;
         for (path, headers) in [
@@ -166,7 +166,7 @@ async fn plant(app: &TestApp, user: &Actor<'_>) -> Vec<String> {
     c
 }
 
-async fn everything_that_is_said_of_incidents(admin: &Actor<'_>) -> (usize, String) {
+async fn all_incident_responses(admin: &Actor<'_>) -> (usize, String) {
     let (mut text, mut count) = (String::new(), 0);
     let mut next = Some("/v2/admin/incidents?per_page=100".to_owned());
     while let Some(path) = next {
@@ -174,7 +174,7 @@ async fn everything_that_is_said_of_incidents(admin: &Actor<'_>) -> (usize, Stri
         for row in page["data"].as_array().unwrap() {
             let whole: Value = admin.get(&format!("/v2/admin/incidents/{}", row["id"])).await.expect(200).json();
             text.push_str(&whole.to_string());
-            // Also as it was before JSON escaped it.
+            // Without the escapes of JSON.
             for body in [&whole["request"]["body"]["text"], &whole["response"]["body"]["text"]] {
                 text.push_str(body.as_str().unwrap_or_default());
             }
@@ -187,7 +187,7 @@ async fn everything_that_is_said_of_incidents(admin: &Actor<'_>) -> (usize, Stri
 }
 
 both_engines! {
-    async fn no_canary_reaches_the_disk_an_answer_or_the_log(engine: Engine) {
+    async fn no_canary_reaches_the_database_a_response_or_the_log(engine: Engine) {
         let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::new());
         let log = Log::default();
         let writer = log.clone();
@@ -203,9 +203,9 @@ both_engines! {
         let (admin, user) = (app.admin().await, app.user().await);
         let canaries = plant(&app, &user).await;
         app.store_incidents().await;
-        let (count, said) = everything_that_is_said_of_incidents(&admin).await;
+        let (count, responses) = all_incident_responses(&admin).await;
         assert!(count >= 90, "{count}");
-        assert!(said.contains("createBucketlist") && said.contains("login"));
+        assert!(responses.contains("createBucketlist") && responses.contains("login"));
         let dump = dump(&app.database);
         assert!(contains(&dump, "createBucketlist"), "the dump holds the incidents");
         let log = log.0.lock().unwrap().clone();
@@ -213,31 +213,31 @@ both_engines! {
         for canary in &canaries {
             for form in [canary.clone(), escaped(canary), escaped(canary).to_uppercase().replace("\\U", "\\u"), percent(canary)] {
                 assert!(!contains(&dump, &form), "{form} is in the database");
-                assert!(!said.contains(&form), "{form} is in an answer");
-                // A path is logged as it is: it is the name of a thing.
-                let is_of_a_path = canary == &canaries[46] || canary == &canaries[47];
-                assert!(is_of_a_path || !contains(&log, &form), "{form} is in the log");
+                assert!(!responses.contains(&form), "{form} is in a response");
+                // Paths are logged without redaction.
+                let is_path_segment = canary == &canaries[46] || canary == &canaries[47];
+                assert!(is_path_segment || !contains(&log, &form), "{form} is in the log");
             }
         }
     }
 
-    async fn the_tokens_of_a_login_do_not_reach_the_disk(engine: Engine) {
+    async fn tokens_and_passwords_do_not_reach_the_database(engine: Engine) {
         let app = TestApp::new(engine);
         let admin = app.admin().await;
         let body = json!({"email": admin.email(), "password": Actor::PASSWORD});
         let request = admin.request(Method::POST, "/v2/auth/login").header("x-debug-capture", "1").header("x-fault", "panic");
         request.json(&body).send().await.expect(500);
-        // The login itself knows no caller; refreshing hands out tokens, too, and changing the password takes two.
+        // A login has no caller. Changing the password sends two passwords.
         let change = json!({"current_password": Actor::PASSWORD, "new_password": "another-harbour-17"});
         let request = admin.request(Method::PUT, "/v2/auth/password").header("x-debug-capture", "1");
         request.json(&change).send().await.expect(204);
         app.store_incidents().await;
-        let (count, said) = everything_that_is_said_of_incidents(&admin).await;
+        let (count, responses) = all_incident_responses(&admin).await;
         assert_eq!(count, 2);
         let dump = dump(&app.database);
         for secret in [Actor::PASSWORD, "another-harbour-17", &admin.token(), &admin.refresh_token()] {
-            assert!(!contains(&dump, secret) && !said.contains(secret), "{secret}");
+            assert!(!contains(&dump, secret) && !responses.contains(secret), "{secret}");
         }
-        assert!(!said.contains(&admin.email()));
+        assert!(!responses.contains(&admin.email()));
     }
 }

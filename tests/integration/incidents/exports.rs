@@ -1,4 +1,4 @@
-//! Incidents as files for other programs.
+//! Exports of incidents.
 
 use poem::http::Method;
 
@@ -6,7 +6,7 @@ use super::{fail, incident_of};
 use crate::support::{TestApp, Value, json};
 
 both_engines! {
-    async fn an_incident_is_a_file_for_other_programs(engine: Engine) {
+    async fn incident_is_exported_for_postman_curl_and_har(engine: Engine) {
         let app = TestApp::new(engine);
         let (admin, user) = (app.admin().await, app.user().await);
         let body = json!({"name": "{{title}} {{email}}", "due_on": null});
@@ -36,7 +36,7 @@ both_engines! {
         assert_eq!(entry["request"]["url"], format!("{}/v2/bucketlists/7/items?", app.config.public_url));
         assert_eq!(entry["response"]["status"], 500);
 
-        // Who took it out, and as what, is recorded.
+        // Each export is in the audit log.
         let events = admin.get("/v2/admin/audit?action=incident.read&per_page=100").await.expect(200).json();
         let purposes: Vec<Value> = events["data"].as_array().unwrap().iter().map(|event| event["detail"]["as"].clone()).collect();
         for purpose in ["postman", "curl", "har"] {
@@ -49,7 +49,7 @@ both_engines! {
         }
     }
 
-    async fn what_was_cut_off_cannot_be_sent_again_but_shown(engine: Engine) {
+    async fn truncated_request_is_exported_as_har_only(engine: Engine) {
         let app = TestApp::builder().engine(engine).config(|config| config.incidents.limits.body_bytes = 10).build();
         let admin = app.admin().await;
         let request = fail(&admin, Method::POST, "/v2/bucketlists", Some(&json!({"name": "A long one"}))).await;

@@ -1,4 +1,4 @@
-//! How incidents are stored: bounded, sealed, for a time; and what becomes of them while the database is away.
+//! Storage of incidents: limits, retention, encryption, and outages of the database.
 
 use std::{
     io,
@@ -8,7 +8,8 @@ use std::{
 
 use bucketlist::{
     app::{App, Dependencies},
-    domain::SystemRandom,
+    db::{DbConnection, DbError, repositories::incidents::list_records_after},
+    domain::{IncidentFilter, Keyset, SystemRandom, Timestamp},
 };
 use bytes::Bytes;
 use diesel::connection::SimpleConnection;
@@ -19,10 +20,10 @@ use tokio::sync::oneshot;
 
 use super::{count, fail, incident_of};
 use crate::faults::select_number as number;
-use crate::support::{Actor, Engine, TestApp, TestResponse, UncheckedResponse, json};
+use crate::support::{Actor, Engine, TestApp, TestResponse, UncheckedResponse, Value, json};
 
-/// The same server after a start with other settings.
-fn started_again(app: &TestApp, change: impl FnOnce(&mut bucketlist::config::Config)) -> App {
+/// Starts another server on the same database with other settings.
+fn restart(app: &TestApp, change: impl FnOnce(&mut bucketlist::config::Config)) -> App {
     let mut config = app.config.clone();
     change(&mut config);
     let parts = Dependencies { clock: app.clock.clone(), random: Arc::new(SystemRandom), mailer: app.mailer.clone() };
@@ -48,7 +49,7 @@ both_engines! {
         app.store_incidents().await;
         let path = format!("/v2/admin/incidents/{}", incident_of(&admin, &request).await["id"]);
         app.advance_clock(Duration::from_secs(61));
-        // Gone for readers at once, and from the disk with the next purge.
+        // Expired incidents are hidden at once, and deleted by the next purge.
         admin.get(&path).await.expect_error(404, "INCIDENT_NOT_FOUND");
         assert_eq!(count(&admin).await, 0);
         assert_eq!(app.app.incidents.purge_expired().await.unwrap(), 2, "the incident and its group");
@@ -56,7 +57,7 @@ both_engines! {
         assert_eq!(admin.get("/v2/admin/incident-groups").await.expect(200).json()["data"], json!([]));
     }
 
-    async fn a_full_table_loses_the_oldest_of_the_most_frequent(engine: Engine) {
+    async fn full_table_evicts_the_oldest_of_the_most_frequent_group(engine: Engine) {
         let app = TestApp::builder().engine(engine).config(|config| config.incidents.max = 6).build();
         let admin = app.admin().await;
         let rare = fail(&admin, Method::GET, "/v2/users/me", None).await;
@@ -73,10 +74,10 @@ both_engines! {
         let groups = admin.get("/v2/admin/incident-groups").await.expect(200).json();
         let counts: Vec<i64> =
             groups["data"].as_array().unwrap().iter().map(|group| group["occurrences"].as_i64().unwrap()).collect();
-        assert!(counts.contains(&20) && counts.contains(&1), "they are still counted: {counts:?}");
+        assert!(counts.contains(&20) && counts.contains(&1), "evicted incidents are still counted: {counts:?}");
     }
 
-    async fn what_is_above_the_rate_is_only_counted(engine: Engine) {
+    async fn failures_above_the_rate_are_only_counted(engine: Engine) {
         let app = TestApp::builder().engine(engine).config(|config| config.incidents.limits.per_minute = 6).build();
         let admin = app.admin().await;
         for list in 1..=10 {
@@ -92,51 +93,95 @@ both_engines! {
         assert_eq!(count(&admin).await, 4);
     }
 
-    async fn what_takes_long_is_counted_at_its_end(engine: Engine) {
+    async fn counted_group_gets_its_site_from_the_first_captured_failure(engine: Engine) {
+        let app = TestApp::builder().engine(engine).config(|config| config.incidents.limits.per_minute = 1).build();
+        let admin = app.admin().await;
+        fail(&admin, Method::GET, "/v2/users/me", None).await;
+        fail(&admin, Method::GET, "/v2/bucketlists/1", None).await;
+        app.store_incidents().await;
+        let group = async || {
+            let groups = admin.get("/v2/admin/incident-groups").await.expect(200).json();
+            let is_counted = |group: &&Value| group["operation"] == "getBucketlist";
+            groups["data"].as_array().unwrap().iter().find(is_counted).unwrap().clone()
+        };
+        let counted = group().await;
+        assert_eq!((&counted["site"], &counted["occurrences"]), (&json!(""), &json!(1)));
+        app.advance_clock(Duration::from_secs(60));
+        let request = fail(&admin, Method::GET, "/v2/bucketlists/2", None).await;
+        app.store_incidents().await;
+        let captured = group().await;
+        assert_eq!((&captured["id"], &captured["occurrences"]), (&counted["id"], &json!(2)));
+        assert!(captured["site"].as_str().unwrap().starts_with("panic"), "{captured}");
+        assert_eq!(incident_of(&admin, &request).await["site"], captured["site"]);
+    }
+
+    async fn records_are_listed_with_a_constant_number_of_queries(engine: Engine) {
+        let app = TestApp::new(engine);
+        let admin = app.admin().await;
+        for list in 1..=20 {
+            fail(&admin, Method::GET, &format!("/v2/bucketlists/{list}"), None).await;
+            fail(&admin, Method::DELETE, &format!("/v2/bucketlists/{list}"), None).await;
+        }
+        app.store_incidents().await;
+        let statements = async |limit: i64| {
+            let before = app.app.db.statements();
+            let work = move |c: &mut DbConnection| {
+                let filter = IncidentFilter { resolved: Some(false), ..IncidentFilter::default() };
+                let keyset = Keyset::oldest_first(None, limit);
+                list_records_after(c, &filter, &keyset, Timestamp::default()).map_err(DbError::from)
+            };
+            let found = app.app.db.read(work).await.unwrap();
+            (found.len(), app.app.db.statements() - before)
+        };
+        let ((one, few), (all, many)) = (statements(1).await, statements(100).await);
+        assert_eq!((one, all, many), (1, 40, few));
+    }
+
+    async fn slow_request_is_counted_when_it_fails(engine: Engine) {
         let app = TestApp::builder().engine(engine).config(|config| {
             config.incidents.limits.filter = "400,500".parse().unwrap();
             config.incidents.limits.per_minute = 2;
         }).build();
         let admin = app.admin().await;
-        let (go_on, waits) = oneshot::channel::<()>();
+        let (resume, resumed) = oneshot::channel::<()>();
         let broken = stream::once(async move {
-            waits.await.unwrap();
+            resumed.await.unwrap();
             Err::<Bytes, _>(io::Error::other("gone"))
         });
         let request = Request::builder().method(Method::POST).uri_str("/v2/bucketlists").content_type("application/json");
         let request = request.header("authorization", format!("Bearer {}", admin.token()));
         let slow = app.call(request.body(Body::from_bytes_stream(broken)));
         let quick = async {
-            // The slow one has come, and there was room; now there is none for half a minute.
+            // The slow request arrived while the rate allowed a capture. The next one uses the rate up for 30 seconds.
             app.advance_clock(Duration::from_secs(40));
             fail(&admin, Method::GET, "/v2/users/me", None).await;
-            go_on.send(()).unwrap();
+            resume.send(()).unwrap();
         };
         let (slow, ()) = future::join(slow, quick).await;
         assert_eq!(slow.status(), 400);
         app.store_incidents().await;
-        assert_eq!(count(&admin).await, 1, "the quick one");
+        assert_eq!(count(&admin).await, 1, "the quick request");
         let groups = admin.get("/v2/admin/incident-groups").await.expect(200).json();
         let seen: i64 = groups["data"].as_array().unwrap().iter().map(|group| group["occurrences"].as_i64().unwrap()).sum();
-        assert_eq!(seen, 2, "the slow one is counted");
+        assert_eq!(seen, 2, "the slow request is counted");
     }
 
-    async fn what_an_administrator_asks_for_is_kept_in_a_storm(engine: Engine) {
+    async fn requested_capture_ignores_the_rate(engine: Engine) {
         let app = TestApp::builder().engine(engine).config(|config| config.incidents.limits.per_minute = 1).build();
         let (admin, user) = (app.admin().await, app.user().await);
         for _ in 0..3 {
             fail(&user, Method::GET, "/v2/users/me", None).await;
         }
-        let asked = async |actor: &Actor<'_>| {
+        let request_capture = async |actor: &Actor<'_>| {
             actor.request(Method::GET, "/v2/users/me").header("x-debug-capture", "1").send().await.expect(200);
         };
-        asked(&user).await;
-        asked(&admin).await;
+        request_capture(&user).await;
+        request_capture(&admin).await;
         app.store_incidents().await;
-        assert_eq!(count(&admin).await, 2, "the first failure, and what was asked for");
+        assert_eq!(count(&admin).await, 2, "the first failure and the requested capture");
     }
 
-    async fn records_are_sealed_where_there_is_a_key(engine: Engine) {
+    async fn records_are_encrypted_if_a_key_is_configured(engine: Engine) {
         let key = |text: &str| Some(SecretString::from(text.repeat(8)));
         let app = TestApp::builder().engine(engine).config(|config| config.incidents.key = key("a-key")).build();
         let admin = app.admin().await;
@@ -146,24 +191,24 @@ both_engines! {
         let incident = incident_of(&admin, &request).await;
         assert_eq!(incident["request"]["body"]["text"], body.to_string());
         let path = format!("/v2/admin/incidents/{}", incident["id"]);
-        // Another key: it says what is missing. The old one given besides: all is well.
-        let other = started_again(&app, |config| config.incidents.key = key("other"));
+        // With another key, the record cannot be decrypted. With the old key as a previous key, it can.
+        let other = restart(&app, |config| config.incidents.key = key("other"));
         let response = ask(&other, &admin, &path).await.expect_error(409, "INCIDENT_SEALED");
         assert!(!String::from_utf8_lossy(&response.body).contains("a name to look for"));
         ask(&other, &admin, &format!("{path}/har")).await.expect_error(409, "INCIDENT_SEALED");
         ask(&other, &admin, "/v2/admin/incidents").await.expect(200);
-        // What is refused changes nothing.
+        // A rejected change has no effect.
         let fixed = json!({"resolved": true, "fixed_in": "9.9.9"}).to_string();
         send(&other, &admin, Method::PATCH, &path, fixed).await.expect_error(409, "INCIDENT_SEALED");
         assert_eq!(admin.get(&path).await.expect(200).json(), incident);
         let events = admin.get("/v2/admin/audit?action=incident.resolved").await.expect(200).json();
         assert_eq!(events["data"], json!([]));
-        let rotated = started_again(&app, |config| {
+        let rotated = restart(&app, |config| {
             config.incidents.key = key("other");
             config.incidents.previous_keys = key("a-key").into_iter().collect();
         });
         assert_eq!(ask(&rotated, &admin, &path).await.expect(200).json(), incident);
-        // A record that was put into another row cannot be opened there.
+        // A record that is copied into another row cannot be decrypted.
         fail(&admin, Method::POST, "/v2/bucketlists", Some(&json!({"name": "another"}))).await;
         app.store_incidents().await;
         let (column, row) = ("record", incident["id"].as_i64().unwrap());
@@ -173,7 +218,7 @@ both_engines! {
         admin.get(&path).await.expect(200);
     }
 
-    async fn while_the_database_is_away_failures_wait(engine: Engine) {
+    async fn incidents_are_stored_after_a_database_outage(engine: Engine) {
         let app = TestApp::new(engine);
         let admin = app.admin().await;
         let first = fail(&admin, Method::GET, "/v2/bucketlists/1", None).await;
@@ -186,17 +231,17 @@ both_engines! {
         incident_of(&admin, &first).await;
         incident_of(&admin, &second).await;
         assert_eq!(count(&admin).await, 2);
-        let counts = app.app.incidents.stats().await;
-        assert_eq!((counts.stored.load(Ordering::Relaxed), counts.lost.load(Ordering::Relaxed)), (2, 0));
+        let stats = app.app.incidents.stats().await;
+        assert_eq!((stats.stored.load(Ordering::Relaxed), stats.lost.load(Ordering::Relaxed)), (2, 0));
     }
 
-    async fn what_a_user_sent_goes_with_the_account(engine: Engine) {
+    async fn incidents_are_deleted_with_the_account(engine: Engine) {
         let app = TestApp::new(engine);
         let (admin, user) = (app.admin().await, app.user().await);
         fail(&user, Method::GET, "/v2/bucketlists/1", None).await;
         app.store_incidents().await;
         assert_eq!(count(&admin).await, 1);
-        // This one is stored after the account is gone: it is nobody's.
+        // This incident is stored after the account was deleted: it has no user.
         fail(&user, Method::GET, "/v2/bucketlists/2", None).await;
         admin.delete(&format!("/v2/admin/users/{}", user.id())).await.expect(204);
         assert_eq!(count(&admin).await, 0);
@@ -206,9 +251,9 @@ both_engines! {
     }
 }
 
-/// Of two changes at once on PostgreSQL, the second begins with what the first has left.
+/// Of two concurrent changes on PostgreSQL, the second sees the result of the first.
 #[tokio::test]
-async fn a_change_of_a_group_waits_for_the_one_before_it() {
+async fn concurrent_changes_of_a_group_are_serialized() {
     let app = TestApp::new(Engine::Postgres);
     let admin = app.admin().await;
     let request = fail(&admin, Method::GET, "/v2/bucketlists/1", None).await;
@@ -218,7 +263,7 @@ async fn a_change_of_a_group_waits_for_the_one_before_it() {
     other.connection().batch_execute("BEGIN; UPDATE incident_groups SET resolved_at = 1800000000000000").unwrap();
     let body = json!({"fixed_in": "0.2.0"});
     let change = admin.patch(&path, &body);
-    let waits = async {
+    let commit_when_blocked = async {
         let waiting =
             "SELECT count(*) AS n FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))";
         while number(other.connection(), waiting).unwrap() == 0 {
@@ -226,7 +271,7 @@ async fn a_change_of_a_group_waits_for_the_one_before_it() {
         }
         other.connection().batch_execute("COMMIT").unwrap();
     };
-    let (changed, ()) = future::join(change, waits).await;
+    let (changed, ()) = future::join(change, commit_when_blocked).await;
     let changed = changed.expect(200).json();
     assert_eq!((&changed["resolved"], &changed["fixed_in"]), (&json!(true), &json!("0.2.0")));
 }

@@ -1,57 +1,56 @@
-//! Records as an HTTP archive (HAR 1.2).
+//! Export as an HTTP archive (HAR 1.2).
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 
-use super::{instant, title};
-use crate::{Bytes, Record};
+use super::{rfc3339, title};
+use crate::{CapturedBody, IncidentRecord};
 
-/// An archive of what was asked and answered. Tokens in it are stand-ins, as in the records.
+/// Returns an archive of the captured requests and responses. Tokens are placeholders, as in the records.
 ///
-/// Bytes that are not UTF-8 are in base64: in an answer as the format has it (`encoding`), in a request, where it has
-/// nothing, with `_encoding` beside the text.
+/// Bodies that are not UTF-8 are in base64. HAR defines `encoding` for responses only; requests use `_encoding`.
 #[must_use]
-pub fn har(records: &[Record], origin: &str) -> String {
+pub fn har(records: &[IncidentRecord], origin: &str) -> String {
     let entries: Vec<Value> = records.iter().map(|record| entry(record, origin.trim_end_matches('/'))).collect();
     let creator = json!({"name": "BucketList", "version": env!("CARGO_PKG_VERSION")});
     let archive = json!({"log": {"version": "1.2", "creator": creator, "entries": entries}});
     format!("{archive:#}\n")
 }
 
-fn entry(record: &Record, origin: &str) -> Value {
+fn entry(record: &IncidentRecord, origin: &str) -> Value {
     let (request, response) = (&record.request, &record.response);
     #[expect(clippy::cast_precision_loss, reason = "a duration in milliseconds")]
     let milliseconds = record.duration as f64 / 1000.0;
-    let mut sent = json!({
+    let mut request_entry = json!({
         "method": request.method,
         "url": format!("{origin}{}", request.target),
         "httpVersion": "HTTP/1.1",
         "cookies": [],
-        "headers": pairs(&request.headers),
-        "queryString": query(&request.target),
+        "headers": name_value_pairs(&request.headers),
+        "queryString": query_string(&request.target),
         "headersSize": -1,
         "bodySize": request.body.0.len(),
     });
-    if let (Value::Object(sent), false) = (&mut sent, request.body.0.is_empty()) {
-        let mut data = text(&request.body, "_encoding");
-        data.insert("mimeType".to_owned(), content_type(&request.headers).into());
-        data.insert("params".to_owned(), json!([]));
-        data.insert("_sha256".to_owned(), request.body.sha256().into());
-        sent.insert("postData".to_owned(), data.into());
+    if let (Value::Object(request_entry), false) = (&mut request_entry, request.body.0.is_empty()) {
+        let mut post_data = body_text(&request.body, "_encoding");
+        post_data.insert("mimeType".to_owned(), content_type(&request.headers).into());
+        post_data.insert("params".to_owned(), json!([]));
+        post_data.insert("_sha256".to_owned(), request.body.sha256().into());
+        request_entry.insert("postData".to_owned(), post_data.into());
     }
-    let mut content = text(&response.body, "encoding");
+    let mut content = body_text(&response.body, "encoding");
     content.insert("size".to_owned(), response.body.0.len().into());
     content.insert("mimeType".to_owned(), content_type(&response.headers).into());
     json!({
-        "startedDateTime": instant(record.received_at),
+        "startedDateTime": rfc3339(record.received_at),
         "time": milliseconds,
-        "request": sent,
+        "request": request_entry,
         "response": {
             "status": response.status,
             "statusText": "",
             "httpVersion": "HTTP/1.1",
             "cookies": [],
-            "headers": pairs(&response.headers),
+            "headers": name_value_pairs(&response.headers),
             "content": content,
             "redirectURL": "",
             "headersSize": -1,
@@ -64,11 +63,11 @@ fn entry(record: &Record, origin: &str) -> Value {
     })
 }
 
-fn pairs(headers: &[(String, String)]) -> Vec<Value> {
+fn name_value_pairs(headers: &[(String, String)]) -> Vec<Value> {
     headers.iter().map(|(name, value)| json!({"name": name, "value": value})).collect()
 }
 
-fn query(target: &str) -> Vec<Value> {
+fn query_string(target: &str) -> Vec<Value> {
     let query = target.split_once('?').map_or("", |(_, query)| query);
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
     pairs
@@ -77,19 +76,19 @@ fn query(target: &str) -> Vec<Value> {
         .collect()
 }
 
-fn text(bytes: &Bytes, encoding: &str) -> Map<String, Value> {
-    let mut map = Map::new();
-    match std::str::from_utf8(&bytes.0) {
-        Ok(text) => drop(map.insert("text".to_owned(), text.into())),
+fn body_text(body: &CapturedBody, encoding: &str) -> Map<String, Value> {
+    let mut fields = Map::new();
+    match std::str::from_utf8(&body.0) {
+        Ok(text) => drop(fields.insert("text".to_owned(), text.into())),
         Err(_) => {
-            map.insert("text".to_owned(), STANDARD.encode(&bytes.0).into());
-            map.insert(encoding.to_owned(), "base64".into());
+            fields.insert("text".to_owned(), STANDARD.encode(&body.0).into());
+            fields.insert(encoding.to_owned(), "base64".into());
         }
     }
-    map
+    fields
 }
 
 fn content_type(headers: &[(String, String)]) -> &str {
-    let named = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
-    named.map_or("", |(_, value)| value)
+    let header = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    header.map_or("", |(_, value)| value)
 }

@@ -1,7 +1,6 @@
-//! Records as what other programs read: a Postman collection, a command for a shell, a HAR archive.
+//! Exports of records for other programs: Postman collections, curl commands and HTTP archives (HAR).
 //!
-//! Owns the formats. Each sends exactly the bytes that were captured, or says that it cannot. Pure: nothing here reads or
-//! sends anything.
+//! An export sends exactly the captured bytes, or names what it cannot send. Nothing here reads files or sends requests.
 
 mod curl;
 mod har;
@@ -11,28 +10,28 @@ mod tests;
 
 pub use curl::curl;
 pub use har::har;
-pub use postman::{Collection, collection};
+pub use postman::{PostmanExport, collection};
 
-use super::Record;
+use super::IncidentRecord;
 
-/// A file beside an export.
+/// A file that an export refers to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct File {
+pub struct Attachment {
     pub name: String,
     pub bytes: Vec<u8>,
 }
 
-/// What an incident is called: `incident 7`, or by its request as long as it has no number.
-fn title(record: &Record) -> String {
+/// Returns `incident 7`, or `request` and the request ID of a record that is not stored.
+fn title(record: &IncidentRecord) -> String {
     match record.id {
         0 => format!("request {}", record.request_id),
         id => format!("incident {id}"),
     }
 }
 
-/// An instant in microseconds since 1970 as RFC 3339.
-fn instant(micros: i64) -> String {
+/// Formats microseconds since 1970 as RFC 3339.
+fn rfc3339(micros: i64) -> String {
     chrono::DateTime::from_timestamp_micros(micros)
-        .map(|at| at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true))
+        .map(|time| time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true))
         .unwrap_or_default()
 }

@@ -1,7 +1,7 @@
-//! Records as a Postman collection (v2.1) that sends exactly what was captured and tells whether the same comes of it.
+//! Export as a Postman collection (v2.1) that sends the captured bytes and checks whether the failure is reproduced.
 //!
-//! Postman and Newman replace `{{…}}` in whatever they send, again and again until nothing changes. What keeps a payload as
-//! it is: each name in it is a variable for as long as the request is under way, and its value is the name in braces
+//! Postman and Newman replace `{{…}}` in everything they send, repeatedly. To keep a payload unchanged, each name in braces is
+//! defined as a variable whose value is that name in braces, for the duration of the request
 //! (`docs/decisions/0036-use-byte-exact-postman-exports-for-incidents.md`).
 
 use std::collections::BTreeSet;
@@ -11,24 +11,25 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::{File, instant, title};
+use super::{Attachment, rfc3339, title};
 use crate::{
-    Record,
-    resend::{Account, Header, account, headers},
+    IncidentRecord, PrincipalRole,
+    resend::{ResendHeader, headers, required_role},
 };
 
-/// A collection, and what must lie beside it.
+/// A collection with the files it refers to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Collection {
-    pub text: String,
-    /// The bodies that no collection can hold. Newman finds them in its working directory, Postman in its own.
-    pub files: Vec<File>,
-    /// What is not sent as it was captured.
-    pub limits: Vec<String>,
+pub struct PostmanExport {
+    /// The collection as JSON.
+    pub json: String,
+    /// Bodies that a collection cannot contain. Newman and Postman read them from their working directory.
+    pub attachments: Vec<Attachment>,
+    /// Differences between what Postman sends and what was captured.
+    pub limitations: Vec<String>,
 }
 
-/// Every object of JavaScript has these: a variable cannot have their names.
-const UNUSABLE: [&str; 12] = [
+/// Names that a Postman variable cannot have, because every JavaScript object has a property with that name.
+const RESERVED_NAMES: [&str; 12] = [
     "__defineGetter__",
     "__defineSetter__",
     "__lookupGetter__",
@@ -43,153 +44,174 @@ const UNUSABLE: [&str; 12] = [
     "valueOf",
 ];
 
-/// A collection of these requests in their order, for a server at `origin` unless the environment has a `base_url`.
+/// Returns a collection of the captured requests in the given order. `origin` is the default of its `base_url`.
 ///
-/// The accounts that stand for the captured principals are those of the environment: `email` and `password`, for
-/// administrators `admin_email` and `admin_password`. No captured token is ever sent in their place.
+/// The collection logs in with the variables `email` and `password`, or `admin_email` and `admin_password` for requests of
+/// administrators. Captured tokens are never sent for authenticated requests.
 #[must_use]
-pub fn collection(records: &[Record], origin: &str) -> Collection {
-    let (mut files, mut limits) = (Vec::new(), Vec::new());
-    let ours = Ours::apart_from(records);
-    let items: Vec<Value> =
-        records.iter().map(|record| Item { record, ours: &ours }.write(&mut files, &mut limits)).collect();
+pub fn collection(records: &[IncidentRecord], origin: &str) -> PostmanExport {
+    let (mut attachments, mut limitations) = (Vec::new(), Vec::new());
+    let variables = InternalVariables::unused_by(records);
+    let items: Vec<Value> = records
+        .iter()
+        .map(|record| Item { record, variables: &variables }.to_json(&mut attachments, &mut limitations))
+        .collect();
     let name = match records {
-        [one] => format!("BucketList {}", title(one)),
+        [record] => format!("BucketList {}", title(record)),
         _ => format!("BucketList incidents ({})", records.len()),
     };
-    let mut variables = vec![("base_url", origin.trim_end_matches('/')), (&*ours.origin, "{{base_url}}")];
-    for account in [Account::User, Account::Admin] {
-        if records.iter().any(|record| self::account(record) == Some(account)) {
-            let (email, password) = names(account);
-            variables.extend([(email, ""), (password, "")]);
+    let mut defaults = vec![("base_url", origin.trim_end_matches('/')), (&*variables.origin, "{{base_url}}")];
+    for role in [PrincipalRole::User, PrincipalRole::Admin] {
+        if records.iter().any(|record| required_role(record) == Some(role)) {
+            let (email, password) = credential_variables(role);
+            defaults.extend([(email, ""), (password, "")]);
         }
     }
-    let variables: Vec<Value> = variables.iter().map(|(key, value)| json!({"key": key, "value": value})).collect();
     let ids: Vec<&str> = records.iter().map(|record| record.request_id.as_str()).collect();
     let collection = json!({
         "info": {
-            "_postman_id": id(&ids.join(" ")),
+            "_postman_id": stable_id(&ids.join(" ")),
             "name": name,
-            "description": "Sends what failed again, byte for byte, and tells whether it still fails in the same way: \
-    a test that passes has reproduced the failure.\n\nGive `base_url` the origin of the server to try, and the account variables \
-    those of accounts that stand for who asked.",
+            "description": "Sends the captured requests again, byte for byte, and checks whether they still fail in the same \
+    way: a passing test has reproduced the failure.\n\nSet `base_url` to the origin of the server, and the credential variables \
+    to accounts on that server.",
             "schema": "https://schema.getpostman.com/json/collection/v2.1.0/collection.json",
         },
         "item": items,
         "auth": {"type": "noauth"},
-        "variable": variables,
+        "variable": key_value_pairs(&defaults),
     });
-    Collection { text: format!("{collection:#}\n"), files, limits }
+    PostmanExport { json: format!("{collection:#}\n"), attachments, limitations }
 }
 
-/// The variables of an account that whoever sends the request fills in.
-fn names(account: Account) -> (&'static str, &'static str) {
-    match account {
-        Account::User => ("email", "password"),
-        Account::Admin => ("admin_email", "admin_password"),
+/// Returns the variables that contain the credentials of an account with this role.
+fn credential_variables(role: PrincipalRole) -> (&'static str, &'static str) {
+    match role {
+        PrincipalRole::User => ("email", "password"),
+        PrincipalRole::Admin => ("admin_email", "admin_password"),
     }
 }
 
-fn id(name: &str) -> String {
+fn stable_id(name: &str) -> String {
     Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("bucketlist-incident:{name}").as_bytes()).to_string()
 }
 
-/// Our own variables: names that none of the requests has in it.
-struct Ours {
+fn key_value_pairs(pairs: &[(impl AsRef<str>, impl AsRef<str>)]) -> Vec<Value> {
+    pairs.iter().map(|(key, value)| json!({"key": key.as_ref(), "value": value.as_ref()})).collect()
+}
+
+/// Names of the variables that the collection itself uses. They occur in none of the requests.
+struct InternalVariables {
     origin: String,
     token: String,
     admin_token: String,
 }
 
-impl Ours {
-    fn apart_from(records: &[Record]) -> Self {
+impl InternalVariables {
+    fn unused_by(records: &[IncidentRecord]) -> Self {
         let mut digest = Sha256::new();
         for record in records {
             digest.update(&record.request.target);
             digest.update(&record.request.body.0);
         }
-        // No request can hold the digest of itself, but only looking proves it.
+        // A collision is unlikely, but headers are not part of the digest: check.
         loop {
-            let mark: String = digest.clone().finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-            let is_in = |text: &[u8]| text.windows(mark.len()).any(|window| window == mark.as_bytes());
-            let is_taken = records.iter().any(|record| {
+            let suffix = hex::encode(&digest.clone().finalize()[..4]);
+            let occurs_in = |text: &[u8]| text.windows(suffix.len()).any(|window| window == suffix.as_bytes());
+            let is_used = records.iter().any(|record| {
                 let request = &record.request;
-                is_in(request.target.as_bytes())
-                    || is_in(&request.body.0)
-                    || request.headers.iter().any(|(name, value)| is_in(name.as_bytes()) || is_in(value.as_bytes()))
+                occurs_in(request.target.as_bytes())
+                    || occurs_in(&request.body.0)
+                    || request
+                        .headers
+                        .iter()
+                        .any(|(name, value)| occurs_in(name.as_bytes()) || occurs_in(value.as_bytes()))
             });
-            if !is_taken {
+            if !is_used {
                 return Self {
-                    origin: format!("bl_origin_{mark}"),
-                    token: format!("bl_token_{mark}"),
-                    admin_token: format!("bl_admin_token_{mark}"),
+                    origin: format!("bl_origin_{suffix}"),
+                    token: format!("bl_token_{suffix}"),
+                    admin_token: format!("bl_admin_token_{suffix}"),
                 };
             }
-            digest.update(mark);
+            digest.update(suffix);
         }
     }
 
-    fn token(&self, account: Account) -> &str {
-        match account {
-            Account::User => &self.token,
-            Account::Admin => &self.admin_token,
+    fn token(&self, role: PrincipalRole) -> &str {
+        match role {
+            PrincipalRole::User => &self.token,
+            PrincipalRole::Admin => &self.admin_token,
         }
     }
 }
 
+/// A request of the collection.
 struct Item<'r> {
-    record: &'r Record,
-    ours: &'r Ours,
+    record: &'r IncidentRecord,
+    variables: &'r InternalVariables,
+}
+
+/// The values that the scripts of an item need.
+struct ScriptContext<'a> {
+    title: &'a str,
+    /// Names that are defined as themselves while the request is sent.
+    literal_names: &'a [String],
+    file_name: &'a str,
+    is_file: bool,
 }
 
 impl Item<'_> {
-    fn write(&self, files: &mut Vec<File>, limits: &mut Vec<String>) -> Value {
+    fn to_json(&self, attachments: &mut Vec<Attachment>, limitations: &mut Vec<String>) -> Value {
         let record = self.record;
         let title = title(record);
         let request = &record.request;
         let headers: Vec<(String, String)> = headers(record).into_iter().map(|header| self.header(header)).collect();
-        // In the URL and the headers a name always stands for itself; in the body only if it is sent as text.
-        let elsewhere: String = headers.iter().fold(request.target.clone(), |all, (name, value)| {
-            if value.contains(&self.ours.token) || value.contains(&self.ours.admin_token) {
-                all
+        // Postman replaces names in the target and headers in any case, and in the body only if it is sent as text.
+        let target_and_headers: String = headers.iter().fold(request.target.clone(), |text, (name, value)| {
+            if value.contains(&self.variables.token) || value.contains(&self.variables.admin_token) {
+                text
             } else {
-                format!("{all}\n{name}\n{value}")
+                format!("{text}\n{name}\n{value}")
             }
         });
         let text = std::str::from_utf8(&request.body.0).ok();
-        let text = text.filter(|text| !names_in(text).iter().any(|name| UNUSABLE.contains(&name.as_str())));
-        let mut shadows = names_in(&elsewhere);
-        shadows.extend(text.map(names_in).unwrap_or_default());
-        let own_limits = limits_of(record, &mut shadows);
+        let text =
+            text.filter(|text| !names_in_braces(text).iter().any(|name| RESERVED_NAMES.contains(&name.as_str())));
+        let mut literal_names = names_in_braces(&target_and_headers);
+        literal_names.extend(text.map(names_in_braces).unwrap_or_default());
+        let own_limitations = find_limitations(record, &mut literal_names);
         let file_name = format!("{}.body", title.replace(' ', "-"));
         let body = match text {
             _ if request.body.0.is_empty() => None,
-            // As `text`: from JSON, comments would be removed.
+            // With the language `json`, Postman would remove comments.
             Some(text) => Some(json!({"mode": "raw", "raw": text, "options": {"raw": {"language": "text"}}})),
             None => {
-                files.push(File { name: file_name.clone(), bytes: request.body.0.clone() });
+                attachments.push(Attachment { name: file_name.clone(), bytes: request.body.0.clone() });
                 Some(json!({"mode": "file", "file": {"src": file_name}}))
             }
         };
         let is_file = body.as_ref().is_some_and(|body| body["mode"] == "file");
-        let mut sent = json!({
+        let mut request_json = json!({
             "method": request.method,
-            "header": headers.iter().map(|(key, value)| json!({"key": key, "value": value})).collect::<Vec<_>>(),
-            "url": format!("{{{{{}}}}}{}", self.ours.origin, request.target),
+            "header": key_value_pairs(&headers),
+            "url": format!("{{{{{}}}}}{}", self.variables.origin, request.target),
             "auth": {"type": "noauth"},
-            "description": self.description(is_file.then_some(&*file_name), &own_limits),
+            "description": self.description(is_file.then_some(&*file_name), &own_limitations),
         });
-        if let (Value::Object(sent), Some(body)) = (&mut sent, &body) {
-            sent.insert("body".to_owned(), body.clone());
+        if let (Value::Object(request_json), Some(body)) = (&mut request_json, &body) {
+            request_json.insert("body".to_owned(), body.clone());
         }
-        limits.extend(own_limits.into_iter().map(|limit| format!("{title}: {limit}")));
-        let shadows: Vec<String> = shadows.into_iter().collect();
-        let before = self.script(include_str!("scripts/before.js"), &title, &shadows, &file_name, is_file);
-        let after = self.script(include_str!("scripts/after.js"), &title, &shadows, &file_name, is_file);
+        limitations.extend(own_limitations.into_iter().map(|limitation| format!("{title}: {limitation}")));
+        let literal_names: Vec<String> = literal_names.into_iter().collect();
+        let context = ScriptContext { title: &title, literal_names: &literal_names, file_name: &file_name, is_file };
         json!({
-            "id": id(&record.request_id),
+            "id": stable_id(&record.request_id),
             "name": format!("{title}: {}", self.name()),
-            "event": [event("prerequest", &before), event("test", &after)],
+            "event": [
+                event("prerequest", &self.script(include_str!("scripts/before.js"), &context)),
+                event("test", &self.script(include_str!("scripts/after.js"), &context)),
+            ],
             "protocolProfileBehavior": {
                 "disabledSystemHeaders": {
                     "accept": true,
@@ -205,93 +227,99 @@ impl Item<'_> {
                 "disableUrlEncoding": true,
                 "followRedirects": false,
             },
-            "request": sent,
-            "response": [self.answer(&headers, body)],
+            "request": request_json,
+            "response": [self.captured_response(&headers, body)],
         })
     }
 
     fn name(&self) -> String {
         let record = self.record;
-        let what = record.operation.as_deref().unwrap_or(&record.request.method);
+        let operation = record.operation.as_deref().unwrap_or(&record.request.method);
         let code = record.code.as_deref().map(|code| format!(" {code}")).unwrap_or_default();
-        format!("{what} → {}{code}", record.response.status)
+        format!("{operation} → {}{code}", record.response.status)
     }
 
-    fn header(&self, header: Header<'_>) -> (String, String) {
+    fn role(&self) -> PrincipalRole {
+        required_role(self.record).unwrap_or(PrincipalRole::User)
+    }
+
+    fn header(&self, header: ResendHeader<'_>) -> (String, String) {
         match header {
-            Header::Captured(name, value) => (name.to_owned(), value.to_owned()),
-            Header::Token(name, scheme) => {
-                let token = self.ours.token(account(self.record).unwrap_or(Account::User));
-                (name.to_owned(), format!("{scheme} {{{{{token}}}}}"))
+            ResendHeader::Captured(name, value) => (name.to_owned(), value.to_owned()),
+            ResendHeader::Token(name, scheme) => {
+                (name.to_owned(), format!("{scheme} {{{{{}}}}}", self.variables.token(self.role())))
             }
         }
     }
 
-    fn description(&self, file: Option<&str>, limits: &[String]) -> String {
+    fn description(&self, file: Option<&str>, limitations: &[String]) -> String {
         let record = self.record;
-        let mut lines = vec![
+        let mut paragraphs = vec![
             format!(
-                "Request id `{}`, {}, server {}.",
+                "Request ID `{}`, received {}, server version {}.",
                 record.request_id,
-                instant(record.received_at),
+                rfc3339(record.received_at),
                 record.server_version
             ),
             format!("Fingerprint: `{}`.", record.fingerprint),
             format!("SHA-256 of the body: `{}`.", record.request.body.sha256()),
         ];
         if let Some(principal) = &record.principal {
-            let (email, password) = names(account(record).unwrap_or(Account::User));
-            lines.push(format!(
-                "Asked by the {} {}: the account of `{email}` and `{password}` stands for them.",
-                principal.role, principal.user_id
+            let (email, password) = credential_variables(self.role());
+            paragraphs.push(format!(
+                "Captured from the {} {}. Sent with the account in `{email}` and `{password}`.",
+                principal.role.as_str(),
+                principal.user_id
             ));
         }
         if let Some(file) = file {
-            lines.push(format!(
-                "Its body is no text that a collection can hold: put the file `{file}` into the working directory (of \
-Newman: `--working-dir`). In base64 it is\n\n```\n{}\n```",
+            paragraphs.push(format!(
+                "A collection cannot contain this body. Put the file `{file}` into the working directory (Newman: \
+`--working-dir`). The body in base64:\n\n```\n{}\n```",
                 STANDARD.encode(&record.request.body.0)
             ));
         }
-        lines.extend(
-            limits
-                .iter()
-                .map(|limit| format!("**Not exact**: {limit}. `bucketlist incidents replay` sends it as it was.")),
-        );
-        lines.join("\n\n")
+        paragraphs.extend(limitations.iter().map(|limitation| {
+            format!("**Not exact**: {limitation}. `bucketlist incidents replay` sends the captured bytes.")
+        }));
+        paragraphs.join("\n\n")
     }
 
-    fn script(&self, script: &str, title: &str, shadows: &[String], file_name: &str, is_file: bool) -> String {
+    fn script(&self, template: &str, context: &ScriptContext<'_>) -> String {
         let record = self.record;
-        let account = account(record).map_or(Value::Null, |account| {
-            let (email, password) = names(account);
-            let principal = record.principal.as_ref();
-            let who = principal.map(|principal| format!("{} {}", principal.role, principal.user_id));
-            json!({"email": email, "password": password, "token": self.ours.token(account), "who": who})
+        let account = record.principal.as_ref().map_or(Value::Null, |principal| {
+            let (email, password) = credential_variables(principal.role);
+            let captured = format!("{} {}", principal.role.as_str(), principal.user_id);
+            json!({
+                "email": email,
+                "password": password,
+                "token": self.variables.token(principal.role),
+                "captured": captured,
+            })
         });
         let values = [
-            ("%title%", title.replace(['"', '\\'], "")),
-            ("%origin%", self.ours.origin.clone()),
+            ("%title%", context.title.replace(['"', '\\'], "")),
+            ("%origin%", self.variables.origin.clone()),
             ("%sha256%", record.request.body.sha256()),
             ("%status%", record.response.status.to_string()),
-            ("%file%", is_file.to_string()),
-            ("%file_name%", file_name.to_owned()),
+            ("%file%", context.is_file.to_string()),
+            ("%file_name%", context.file_name.to_owned()),
             ("%account%", account.to_string()),
             ("%code%", Value::from(record.code.clone()).to_string()),
-            ("%shadows%", Value::from(shadows.to_vec()).to_string()),
+            ("%literal_names%", Value::from(context.literal_names.to_vec()).to_string()),
             ("%target%", Value::from(record.request.target.clone()).to_string()),
         ];
-        filled(script, &values)
+        fill_template(template, &values)
     }
 
-    /// What was answered then, beside the request.
-    fn answer(&self, headers: &[(String, String)], body: Option<Value>) -> Value {
+    /// Returns the captured response as an example of the request.
+    fn captured_response(&self, headers: &[(String, String)], body: Option<Value>) -> Value {
         let record = self.record;
         let response = &record.response;
         let mut original = json!({
             "method": record.request.method,
-            "header": headers.iter().map(|(key, value)| json!({"key": key, "value": value})).collect::<Vec<_>>(),
-            "url": format!("{{{{{}}}}}{}", self.ours.origin, record.request.target),
+            "header": key_value_pairs(headers),
+            "url": format!("{{{{{}}}}}{}", self.variables.origin, record.request.target),
         });
         if let (Value::Object(original), Some(body)) = (&mut original, body) {
             original.insert("body".to_owned(), body);
@@ -299,12 +327,12 @@ Newman: `--working-dir`). In base64 it is\n\n```\n{}\n```",
         let text = String::from_utf8_lossy(&response.body.0);
         let is_json = serde_json::from_str::<&serde_json::value::RawValue>(&text).is_ok();
         json!({
-            "id": id(&format!("{} answer", record.request_id)),
+            "id": stable_id(&format!("{} answer", record.request_id)),
             "name": format!("as captured: {}", self.name()),
             "originalRequest": original,
             "code": response.status,
             "_postman_previewlanguage": if is_json { "json" } else { "text" },
-            "header": response.headers.iter().map(|(key, value)| json!({"key": key, "value": value})).collect::<Vec<_>>(),
+            "header": key_value_pairs(&response.headers),
             "cookie": [],
             "body": text,
         })
@@ -315,22 +343,22 @@ fn event(listen: &str, script: &str) -> Value {
     json!({"listen": listen, "script": {"type": "text/javascript", "exec": script.lines().collect::<Vec<_>>()}})
 }
 
-/// A script with its values, in which nothing is looked for.
-fn filled(script: &str, values: &[(&str, String)]) -> String {
-    let (mut text, mut rest) = (String::with_capacity(script.len()), script);
+/// Replaces placeholders in a script template. Placeholders in the inserted values are not replaced.
+fn fill_template(template: &str, values: &[(&str, String)]) -> String {
+    let (mut script, mut rest) = (String::with_capacity(template.len()), template);
     while let Some((at, name, value)) =
         values.iter().filter_map(|(name, value)| Some((rest.find(name)?, name, value))).min_by_key(|(at, ..)| *at)
     {
-        text.push_str(&rest[..at]);
-        text.push_str(value);
+        script.push_str(&rest[..at]);
+        script.push_str(value);
         rest = &rest[at + name.len()..];
     }
-    text.push_str(rest);
-    text
+    script.push_str(rest);
+    script
 }
 
-/// The names between `{{` and `}}`, as Postman finds them.
-fn names_in(text: &str) -> BTreeSet<String> {
+/// Returns the names between `{{` and `}}`, parsed as Postman does.
+fn names_in_braces(text: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     let mut rest = text;
     while let Some(at) = rest.find("{{") {
@@ -339,31 +367,32 @@ fn names_in(text: &str) -> BTreeSet<String> {
         if rest[end..].starts_with("}}") {
             names.insert(rest[..end].to_owned());
         } else if rest[end..].starts_with('{') {
-            // `{{{`: the last two begin the name.
+            // In `{{{`, the name starts after the last two braces.
             rest = &text[text.len() - rest.len() - 1..];
         }
     }
     names
 }
 
-/// What Postman cannot send as it was; takes the names that no variable can have.
-fn limits_of(record: &Record, shadows: &mut BTreeSet<String>) -> Vec<String> {
+/// Returns what Postman cannot send as captured, and removes the names that cannot be variables.
+fn find_limitations(record: &IncidentRecord, literal_names: &mut BTreeSet<String>) -> Vec<String> {
     let target = &record.request.target;
     let path = target.split('?').next().unwrap_or_default();
-    let mut limits = Vec::new();
+    let mut limitations = Vec::new();
     if path.contains('\\') {
-        limits.push("Postman sends each `\\` of the path as `/`".to_owned());
+        limitations.push("Postman sends each `\\` of the path as `/`".to_owned());
     }
     if !target.is_ascii() {
-        limits.push("Postman sends the characters of the target that are not ASCII in another encoding".to_owned());
+        limitations.push("Postman re-encodes non-ASCII characters of the target".to_owned());
     }
     if record.request.method.chars().any(|c| c.is_ascii_lowercase()) {
-        limits.push("Postman sends the method in capitals".to_owned());
+        limitations.push("Postman sends the method in upper case".to_owned());
     }
-    let unusable: Vec<String> = shadows.iter().filter(|name| UNUSABLE.contains(&name.as_str())).cloned().collect();
-    for name in unusable {
-        shadows.remove(&name);
-        limits.push(format!("Postman replaces `{{{{{name}}}}}` in the target and in headers"));
+    let reserved: Vec<String> =
+        literal_names.iter().filter(|name| RESERVED_NAMES.contains(&name.as_str())).cloned().collect();
+    for name in reserved {
+        literal_names.remove(&name);
+        limitations.push(format!("Postman replaces `{{{{{name}}}}}` in the target and in headers"));
     }
-    limits
+    limitations
 }

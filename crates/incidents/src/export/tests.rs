@@ -1,13 +1,15 @@
-//! What an export says and how it is quoted. That the bytes arrive is proved with the programs themselves, by
-//! `scripts/incidents`.
+//! Content and quoting of the exports. `scripts/replay-proof` runs the programs and compares the bytes that arrive.
 
 use serde_json::Value;
 
 use super::{collection, curl, har};
-use crate::{Bytes, Principal, Record, Reply, Sent, record::FORMAT};
+use crate::{
+    CapturedBody, CapturedRequest, CapturedResponse, ContractVersion, IncidentRecord, Principal, PrincipalRole,
+    record::FORMAT,
+};
 
-fn record(body: &[u8]) -> Record {
-    Record {
+fn record(body: &[u8]) -> IncidentRecord {
+    IncidentRecord {
         format: FORMAT.to_owned(),
         id: 7,
         request_id: "018f".to_owned(),
@@ -15,29 +17,29 @@ fn record(body: &[u8]) -> Record {
         received_at: 1_790_000_000_000_000,
         duration: 1_500,
         server_version: "0.1.0".to_owned(),
-        contract: Some("v2".to_owned()),
+        contract: Some(ContractVersion::V2),
         operation: Some("createBucketlist".to_owned()),
         code: Some("INTERNAL_ERROR".to_owned()),
         fingerprint: "createBucketlist 500".to_owned(),
-        principal: Some(Principal { user_id: 42, session_id: 3, role: "user".to_owned() }),
-        request: Sent {
+        principal: Some(Principal { user_id: 42, session_id: 3, role: PrincipalRole::User }),
+        request: CapturedRequest {
             method: "POST".to_owned(),
             target: "/v2/bucketlists?a=%2F+b".to_owned(),
             headers: vec![
                 ("host".to_owned(), "api.example.com".to_owned()),
                 ("accept".to_owned(), "*/*".to_owned()),
-                ("authorization".to_owned(), "Bearer stand-in-of-a-token".to_owned()),
+                ("authorization".to_owned(), "Bearer placeholder-of-a-token".to_owned()),
                 ("content-type".to_owned(), "application/json".to_owned()),
                 ("content-length".to_owned(), body.len().to_string()),
                 ("x-empty".to_owned(), String::new()),
             ],
-            body: Bytes(body.to_vec()),
+            body: CapturedBody(body.to_vec()),
             truncated: false,
         },
-        response: Reply {
+        response: CapturedResponse {
             status: 500,
             headers: vec![("content-type".to_owned(), "application/problem+json".to_owned())],
-            body: Bytes(br#"{"code":"INTERNAL_ERROR"}"#.to_vec()),
+            body: CapturedBody(br#"{"code":"INTERNAL_ERROR"}"#.to_vec()),
             truncated: false,
         },
     }
@@ -53,42 +55,42 @@ fn script(collection: &Value, index: usize) -> String {
 }
 
 #[test]
-fn a_captured_token_is_in_no_request() {
+fn captured_token_of_an_authenticated_request_is_not_exported() {
     let record = record(b"{}");
     let exported = collection(std::slice::from_ref(&record), "http://localhost:8000");
-    assert!(!exported.text.contains("stand-in-of-a-token"), "{}", exported.text);
-    assert!(!curl(&record, "http://localhost:8000").contains("stand-in-of-a-token"));
-    let header = &parsed(&exported.text)["item"][0]["request"]["header"][1];
+    assert!(!exported.json.contains("placeholder-of-a-token"), "{}", exported.json);
+    assert!(!curl(&record, "http://localhost:8000").contains("placeholder-of-a-token"));
+    let header = &parsed(&exported.json)["item"][0]["request"]["header"][1];
     assert_eq!(header["key"], "authorization");
     assert!(header["value"].as_str().unwrap().starts_with("Bearer {{bl_token_"), "{header}");
 }
 
 #[test]
-fn where_nobody_asked_who_could_be_told_the_stand_in_is_sent() {
-    let record = Record { principal: None, ..record(b"{}") };
-    let exported = parsed(&collection(std::slice::from_ref(&record), "http://localhost:8000").text);
-    assert_eq!(exported["item"][0]["request"]["header"][1]["value"], "Bearer stand-in-of-a-token");
-    assert!(curl(&record, "http://localhost:8000").contains("-H 'authorization: Bearer stand-in-of-a-token'"));
-    let names: Vec<&Value> = exported["variable"].as_array().unwrap().iter().map(|one| &one["key"]).collect();
+fn placeholder_is_sent_for_an_unauthenticated_request() {
+    let record = IncidentRecord { principal: None, ..record(b"{}") };
+    let exported = parsed(&collection(std::slice::from_ref(&record), "http://localhost:8000").json);
+    assert_eq!(exported["item"][0]["request"]["header"][1]["value"], "Bearer placeholder-of-a-token");
+    assert!(curl(&record, "http://localhost:8000").contains("-H 'authorization: Bearer placeholder-of-a-token'"));
+    let names: Vec<&Value> = exported["variable"].as_array().unwrap().iter().map(|variable| &variable["key"]).collect();
     assert_eq!(names[0], "base_url");
     assert_eq!(names.len(), 2, "{names:?}");
 }
 
 #[test]
-fn headers_keep_their_order_and_those_of_the_connection_are_left_to_it() {
-    let exported = parsed(&collection(&[record(b"{}")], "http://localhost:8000").text);
+fn headers_are_exported_in_order_without_connection_headers() {
+    let exported = parsed(&collection(&[record(b"{}")], "http://localhost:8000").json);
     let headers = exported["item"][0]["request"]["header"].as_array().unwrap();
     let names: Vec<&str> = headers.iter().map(|header| header["key"].as_str().unwrap()).collect();
     assert_eq!(names, ["accept", "authorization", "content-type", "x-empty"]);
 }
 
 #[test]
-fn every_name_in_braces_stands_for_itself() {
+fn names_in_braces_are_sent_literally() {
     let body = "{{title}} {{$guid}} {{{x}}} {{{{y}}}} {{ z }} {{}} {{a{b}} {{c}d}} {{%target%}} }}{{";
-    let exported = parsed(&collection(&[record(body.as_bytes())], "http://localhost:8000").text);
+    let exported = parsed(&collection(&[record(body.as_bytes())], "http://localhost:8000").json);
     let before = script(&exported, 0);
-    let shadows = r#"const shadows = [""," z ","$guid","%target%","title","x","y"];"#;
-    assert!(before.contains(shadows), "{before}");
+    let literal_names = r#"const literalNames = [""," z ","$guid","%target%","title","x","y"];"#;
+    assert!(before.contains(literal_names), "{before}");
     let after = script(&exported, 1);
     assert!(after.contains(r#"origin + "/v2/bucketlists?a=%2F+b""#), "{after}");
     assert!(after.contains(&record(body.as_bytes()).request.body.sha256()), "{after}");
@@ -96,48 +98,51 @@ fn every_name_in_braces_stands_for_itself() {
 }
 
 #[test]
-fn our_own_variables_have_names_that_no_request_has() {
+fn internal_variable_names_do_not_occur_in_the_request() {
     let first = record(b"{}");
-    let text = collection(std::slice::from_ref(&first), "http://localhost:8000").text;
+    let text = collection(std::slice::from_ref(&first), "http://localhost:8000").json;
     let at = text.find("bl_origin_").unwrap();
-    let mark = &text[at + "bl_origin_".len()..][..8];
-    // The same mark cannot come of another body: that a collision is seen is shown by a header, which is in no digest.
+    let suffix = &text[at + "bl_origin_".len()..][..8];
+    // Headers are not part of the digest: the second request has the same suffix, and contains it.
     let mut second = first.clone();
-    second.request.headers.push(("x-mark".to_owned(), format!("{{{{bl_origin_{mark}}}}}")));
-    let exported = parsed(&collection(&[second], "http://localhost:8000").text);
+    second.request.headers.push(("x-suffix".to_owned(), format!("{{{{bl_origin_{suffix}}}}}")));
+    let exported = parsed(&collection(&[second], "http://localhost:8000").json);
     let url = exported["item"][0]["request"]["url"].as_str().unwrap();
-    assert!(url.starts_with("{{bl_origin_") && !url.contains(mark), "{url}");
+    assert!(url.starts_with("{{bl_origin_") && !url.contains(suffix), "{url}");
 }
 
 #[test]
-fn a_body_that_no_collection_can_hold_lies_beside_it() {
+fn binary_body_is_exported_as_an_attachment() {
     for body in [&b"\xff\x00"[..], b"{{constructor}}"] {
         let exported = collection(&[record(body)], "http://localhost:8000");
-        assert_eq!(exported.files.len(), 1);
-        assert_eq!((exported.files[0].name.as_str(), exported.files[0].bytes.as_slice()), ("incident-7.body", body));
-        let request = &parsed(&exported.text)["item"][0]["request"];
+        assert_eq!(exported.attachments.len(), 1);
+        assert_eq!(
+            (exported.attachments[0].name.as_str(), exported.attachments[0].bytes.as_slice()),
+            ("incident-7.body", body)
+        );
+        let request = &parsed(&exported.json)["item"][0]["request"];
         assert_eq!(request["body"]["file"]["src"], "incident-7.body");
         let description = request["description"].as_str().unwrap();
         assert!(description.contains(if body[0] == 0xff { "/wA=" } else { "e3tjb25zdHJ1Y3Rvcn19" }), "{description}");
     }
-    assert!(collection(&[record(b"a\0b")], "http://localhost:8000").files.is_empty());
+    assert!(collection(&[record(b"a\0b")], "http://localhost:8000").attachments.is_empty());
 }
 
 #[test]
-fn what_postman_cannot_send_is_said() {
+fn limitations_of_postman_are_reported() {
     let mut record = record(b"{}");
     record.request.target = "/v2/a\\b/{{constructor}}".to_owned();
     record.request.method = "get".to_owned();
     let exported = collection(&[record], "http://localhost:8000");
-    assert_eq!(exported.limits.len(), 3, "{:?}", exported.limits);
-    assert!(exported.limits.iter().all(|limit| limit.starts_with("incident 7: Postman ")));
-    let text = parsed(&exported.text);
+    assert_eq!(exported.limitations.len(), 3, "{:?}", exported.limitations);
+    assert!(exported.limitations.iter().all(|limitation| limitation.starts_with("incident 7: Postman ")));
+    let text = parsed(&exported.json);
     let description = text["item"][0]["request"]["description"].as_str().unwrap();
     assert!(description.contains("**Not exact**: Postman sends each `\\` of the path as `/`"), "{description}");
 }
 
 #[test]
-fn a_command_cannot_be_broken_out_of() {
+fn captured_values_cannot_escape_quoting() {
     let mut record = record(b"'; rm -rf / #$(date)`date`!!");
     record.request.target = "/v2/'$(date)".to_owned();
     record.request.headers = vec![("x-a".to_owned(), "'\"$HOME".to_owned())];
@@ -152,7 +157,7 @@ fn a_command_cannot_be_broken_out_of() {
 }
 
 #[test]
-fn an_archive_has_what_was_asked_and_answered() {
+fn archive_contains_request_and_response() {
     let archive = parsed(&har(&[record(b"\xff")], "https://api.example.com/"));
     let entry = &archive["log"]["entries"][0];
     assert_eq!(archive["log"]["version"], "1.2");

@@ -1,4 +1,4 @@
-//! Bodies: JSON by its schema, and everything else as if all of it were secret, since nobody has read it.
+//! Redaction of bodies: JSON by its schema, all other content as unrecognized.
 
 use std::ops::Range;
 
@@ -6,145 +6,158 @@ use openapi_model::{BodyError, Operation, PathSegment, Sensitivity};
 use serde::de::IgnoredAny;
 
 use super::{
-    Open, Why, Work, is_known_name, is_our_own, is_secret_name,
-    json::{self, Kind, Leaf},
-    units,
+    FreeText, MaskReason, Redaction, encoding, is_contract_name, is_sensitive_name, is_server_generated,
+    json::{self, JsonToken, TokenKind},
+    patterns,
 };
 
-/// Unknown names that are shorter stay: no secret is that short, and two of them must not become one.
-const MIN_NAME: usize = 6;
+/// Unrecognized names that are shorter are not masked: they are too short for a secret, and two of them could become equal.
+const MIN_NAME_LENGTH: usize = 6;
 
-impl Work<'_> {
-    /// Replaces the secrets of a request's body; returns the texts that are open.
-    pub(super) fn body(&mut self, bytes: &mut [u8], operation: Option<&Operation>, content_type: &str) -> Vec<Open> {
+impl Redaction<'_> {
+    /// Masks the sensitive data of a request body. Returns the texts that were not masked as a whole.
+    pub(super) fn mask_body(
+        &mut self,
+        bytes: &mut [u8],
+        operation: Option<&Operation>,
+        content_type: &str,
+    ) -> Vec<FreeText> {
         if is_json(bytes, operation) {
-            return self.json_body(bytes, operation);
+            return self.mask_json(bytes, operation);
         }
         let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
         if content_type == "application/x-www-form-urlencoded" {
-            self.form(bytes);
+            self.mask_form(bytes);
         } else if first.is_some_and(|first| b"{[\"'".contains(first)) || content_type.contains("json") {
-            self.malformed_json(bytes);
+            self.mask_malformed_json(bytes);
         } else {
-            self.words(bytes, 0..bytes.len());
+            self.mask_words(bytes, 0..bytes.len());
         }
         Vec::new()
     }
 
-    fn json_body(&mut self, bytes: &mut [u8], operation: Option<&Operation>) -> Vec<Open> {
+    fn mask_json(&mut self, bytes: &mut [u8], operation: Option<&Operation>) -> Vec<FreeText> {
         let schema = operation.and_then(Operation::body);
-        let mut open = Vec::new();
-        for leaf in json::leaves(bytes) {
-            let secrecy = schema.map_or(Sensitivity::Unknown, |schema| schema.sensitivity(&leaf.path));
-            let why =
-                if secrecy == Sensitivity::Sensitive || is_named_secret(&leaf) { Why::Secret } else { Why::Unknown };
-            match (leaf.kind, secrecy) {
-                (Kind::Key, Sensitivity::Sensitive | Sensitivity::FreeText | Sensitivity::NotSensitive) => {}
-                (Kind::Text, Sensitivity::FreeText | Sensitivity::NotSensitive) | (Kind::Key, Sensitivity::Unknown) => {
-                    let is_free = secrecy != Sensitivity::NotSensitive;
-                    open.push(Open { units: units::json(bytes, leaf.range), with_keys: true, is_free });
+        let mut texts = Vec::new();
+        for token in json::tokens(bytes) {
+            let sensitivity = schema.map_or(Sensitivity::Unknown, |schema| schema.sensitivity(&token.path));
+            let reason = if sensitivity == Sensitivity::Sensitive || has_sensitive_name(&token) {
+                MaskReason::Sensitive
+            } else {
+                MaskReason::Unrecognized
+            };
+            match (token.kind, sensitivity) {
+                (TokenKind::Key, Sensitivity::Sensitive | Sensitivity::FreeText | Sensitivity::NotSensitive) => {}
+                (TokenKind::String, Sensitivity::FreeText | Sensitivity::NotSensitive)
+                | (TokenKind::Key, Sensitivity::Unknown) => {
+                    texts.push(FreeText {
+                        characters: encoding::decode_json(bytes, token.range),
+                        masks_keys: true,
+                        masks_known_values: sensitivity != Sensitivity::NotSensitive,
+                    });
                 }
-                (Kind::Number, Sensitivity::FreeText | Sensitivity::NotSensitive) => {
-                    let units = units::plain(bytes, leaf.range);
-                    if !super::sweep::secrets(&units::characters(&units), false).is_empty() {
-                        self.mask_number(bytes, &units, Why::Secret);
+                (TokenKind::Number, Sensitivity::FreeText | Sensitivity::NotSensitive) => {
+                    let number = encoding::decode_utf8(bytes, token.range);
+                    if !patterns::find_secrets(&encoding::characters(&number), false).is_empty() {
+                        self.mask_number(bytes, &number, MaskReason::Sensitive);
                     }
                 }
-                (Kind::Number, _) => {
-                    let units = units::plain(bytes, leaf.range);
-                    self.mask_number(bytes, &units, why);
+                (TokenKind::Number, _) => {
+                    let number = encoding::decode_utf8(bytes, token.range);
+                    self.mask_number(bytes, &number, reason);
                 }
-                (Kind::Text | Kind::Word, _) => {
-                    let units = units::json(bytes, leaf.range);
-                    self.mask(bytes, &units, why);
-                }
-            }
-        }
-        open
-    }
-
-    /// Nobody knows what is what: every text, number and word is replaced, and names that the contract does not know.
-    fn malformed_json(&mut self, bytes: &mut [u8]) {
-        for leaf in json::leaves(bytes) {
-            let why = if is_named_secret(&leaf) { Why::Secret } else { Why::Unknown };
-            match leaf.kind {
-                Kind::Key if stays(name_of(&leaf)) => {}
-                Kind::Number => {
-                    let units = units::plain(bytes, leaf.range);
-                    self.mask_number(bytes, &units, why);
-                }
-                Kind::Key | Kind::Text | Kind::Word => {
-                    let units = units::json(bytes, leaf.range);
-                    self.mask(bytes, &units, why);
+                (TokenKind::String | TokenKind::Word, _) => {
+                    let text = encoding::decode_json(bytes, token.range);
+                    self.mask(bytes, &text, reason);
                 }
             }
         }
+        texts
     }
 
-    /// Every value, and the names that the contract does not know.
-    fn form(&mut self, bytes: &mut [u8]) {
-        let pairs: Vec<Range<usize>> = ranges(bytes, 0..bytes.len(), |byte| byte == b'&');
+    /// Masks every string, number and word, and the names that the contract does not contain: no schema applies.
+    fn mask_malformed_json(&mut self, bytes: &mut [u8]) {
+        for token in json::tokens(bytes) {
+            let reason = if has_sensitive_name(&token) { MaskReason::Sensitive } else { MaskReason::Unrecognized };
+            match token.kind {
+                TokenKind::Key if is_harmless_name(name_of(&token)) => {}
+                TokenKind::Number => {
+                    let number = encoding::decode_utf8(bytes, token.range);
+                    self.mask_number(bytes, &number, reason);
+                }
+                TokenKind::Key | TokenKind::String | TokenKind::Word => {
+                    let text = encoding::decode_json(bytes, token.range);
+                    self.mask(bytes, &text, reason);
+                }
+            }
+        }
+    }
+
+    /// Masks every value, and the names that the contract does not contain.
+    fn mask_form(&mut self, bytes: &mut [u8]) {
+        let pairs: Vec<Range<usize>> = split_ranges(bytes, 0..bytes.len(), |byte| byte == b'&');
         for pair in pairs {
             let equals = bytes[pair.clone()].iter().position(|byte| *byte == b'=').map(|at| pair.start + at);
-            let name = units::percent(bytes, pair.start..equals.unwrap_or(pair.end), true);
-            let text: String = units::characters(&name).into_iter().collect();
-            let why = if is_secret_name(&text) { Why::Secret } else { Why::Unknown };
-            if !stays(&text) || equals.is_none() {
-                self.mask(bytes, &name, Why::Unknown);
+            let name = encoding::decode_percent(bytes, pair.start..equals.unwrap_or(pair.end), true);
+            let name_text: String = encoding::characters(&name).into_iter().collect();
+            let reason = if is_sensitive_name(&name_text) { MaskReason::Sensitive } else { MaskReason::Unrecognized };
+            if !is_harmless_name(&name_text) || equals.is_none() {
+                self.mask(bytes, &name, MaskReason::Unrecognized);
             }
             if let Some(equals) = equals {
-                let value = units::percent(bytes, equals + 1..pair.end, true);
-                self.mask(bytes, &value, why);
+                let value = encoding::decode_percent(bytes, equals + 1..pair.end, true);
+                self.mask(bytes, &value, reason);
             }
         }
     }
 
-    /// Every word.
-    pub(super) fn words(&mut self, bytes: &mut [u8], range: Range<usize>) {
-        let ends = |byte: u8| byte.is_ascii_whitespace() || b",;:\"'<>(){}[]&=|".contains(&byte);
-        for word in ranges(bytes, range, ends) {
-            let units = units::plain(bytes, word);
-            let text: String = units::characters(&units).into_iter().collect();
-            if !is_known_name(&text) {
-                self.mask(bytes, &units, Why::Unknown);
+    /// Masks every word, except the names of the contract.
+    fn mask_words(&mut self, bytes: &mut [u8], range: Range<usize>) {
+        let is_separator = |byte: u8| byte.is_ascii_whitespace() || b",;:\"'<>(){}[]&=|".contains(&byte);
+        for word in split_ranges(bytes, range, is_separator) {
+            let word = encoding::decode_utf8(bytes, word);
+            let text: String = encoding::characters(&word).into_iter().collect();
+            if !is_contract_name(&text) {
+                self.mask(bytes, &word, MaskReason::Unrecognized);
             }
         }
     }
 
-    /// Replaces the secrets of an answer: its own, and those of the request that it quotes.
-    pub(super) fn response(&mut self, bytes: &mut [u8], operation: Option<&Operation>, status: u16) {
+    /// Masks the sensitive data of a response body, and the masked values of the request that it quotes.
+    pub(super) fn mask_response(&mut self, bytes: &mut [u8], operation: Option<&Operation>, status: u16) {
         if serde_json::from_slice::<IgnoredAny>(bytes).is_err() {
-            let units = units::plain(bytes, 0..bytes.len());
-            return self.sweep(bytes, &units, true, &self.everything());
+            let text = encoding::decode_utf8(bytes, 0..bytes.len());
+            return self.mask_secrets_in(bytes, &text, true, &self.all_masked());
         }
-        let mut open = Vec::new();
-        for leaf in json::leaves(bytes) {
-            let secrecy = operation.map_or(Sensitivity::Unknown, |one| one.response_sensitivity(status, &leaf.path));
-            let is_secret =
-                secrecy == Sensitivity::Sensitive || (secrecy == Sensitivity::Unknown && is_named_secret(&leaf));
-            match leaf.kind {
-                Kind::Key | Kind::Word => {}
-                Kind::Number if is_secret => {
-                    let units = units::plain(bytes, leaf.range);
-                    self.mask_number(bytes, &units, Why::Secret);
+        let mut texts = Vec::new();
+        for token in json::tokens(bytes) {
+            let sensitivity =
+                operation.map_or(Sensitivity::Unknown, |one| one.response_sensitivity(status, &token.path));
+            let is_sensitive = sensitivity == Sensitivity::Sensitive
+                || (sensitivity == Sensitivity::Unknown && has_sensitive_name(&token));
+            match token.kind {
+                TokenKind::Key | TokenKind::Word => {}
+                TokenKind::Number if is_sensitive => {
+                    let number = encoding::decode_utf8(bytes, token.range);
+                    self.mask_number(bytes, &number, MaskReason::Sensitive);
                 }
-                Kind::Number => {}
-                Kind::Text if is_secret => {
-                    let units = units::json(bytes, leaf.range);
-                    self.mask(bytes, &units, Why::Secret);
+                TokenKind::Number => {}
+                TokenKind::String if is_sensitive => {
+                    let text = encoding::decode_json(bytes, token.range);
+                    self.mask(bytes, &text, MaskReason::Sensitive);
                 }
-                Kind::Text if is_our_own(name_of(&leaf)) => {}
-                Kind::Text => open.push(units::json(bytes, leaf.range)),
+                TokenKind::String if is_server_generated(name_of(&token)) => {}
+                TokenKind::String => texts.push(encoding::decode_json(bytes, token.range)),
             }
         }
-        let all = self.everything();
-        for units in open {
-            self.sweep(bytes, &units, true, &all);
+        let masked = self.all_masked();
+        for text in texts {
+            self.mask_secrets_in(bytes, &text, true, &masked);
         }
     }
 }
 
-/// Whether the operation could read it as JSON at all, whatever is wrong with what it says.
+/// Whether the operation can parse the body as JSON, valid or not.
 fn is_json(bytes: &[u8], operation: Option<&Operation>) -> bool {
     match operation.and_then(Operation::body) {
         Some(schema) => !matches!(schema.read(bytes), Err(BodyError::Json(_))),
@@ -152,28 +165,28 @@ fn is_json(bytes: &[u8], operation: Option<&Operation>) -> bool {
     }
 }
 
-/// Whether any field on the way to a leaf is a secret by its name.
-fn is_named_secret(leaf: &Leaf) -> bool {
-    leaf.path.iter().any(|step| matches!(step, PathSegment::Key(name) if is_secret_name(name)))
+/// Whether a field on the path of the token has a sensitive name.
+fn has_sensitive_name(token: &JsonToken) -> bool {
+    token.path.iter().any(|segment| matches!(segment, PathSegment::Key(name) if is_sensitive_name(name)))
 }
 
-fn name_of(leaf: &Leaf) -> &str {
-    match leaf.path.last() {
+fn name_of(token: &JsonToken) -> &str {
+    match token.path.last() {
         Some(PathSegment::Key(name)) => name,
         _ => "",
     }
 }
 
-fn stays(name: &str) -> bool {
-    is_known_name(name) || name.chars().count() < MIN_NAME
+fn is_harmless_name(name: &str) -> bool {
+    is_contract_name(name) || name.chars().count() < MIN_NAME_LENGTH
 }
 
-/// The pieces between the bytes that end one; empty ones are left out.
-fn ranges(bytes: &[u8], range: Range<usize>, ends: impl Fn(u8) -> bool) -> Vec<Range<usize>> {
+/// Returns the non-empty ranges between separators.
+fn split_ranges(bytes: &[u8], range: Range<usize>, is_separator: impl Fn(u8) -> bool) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut start = range.start;
     for at in range.clone() {
-        if ends(bytes[at]) {
+        if is_separator(bytes[at]) {
             found.push(start..at);
             start = at + 1;
         }

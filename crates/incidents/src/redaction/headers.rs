@@ -1,9 +1,9 @@
-//! Headers: those of the allow-list, and of `Authorization` the scheme.
+//! Redaction of headers: only allow-listed headers are captured. Of `Authorization`, the scheme stays.
 
-use super::{Why, Work, units};
+use super::{MaskReason, Redaction, encoding};
 
-/// Those of a request that are kept. No cookie, no address, nothing that only a proxy says.
-pub(super) const OF_REQUESTS: [&str; 22] = [
+/// Request headers that are captured. No cookies, no addresses, no headers of proxies.
+pub(super) const REQUEST_HEADERS: [&str; 22] = [
     "accept",
     "accept-encoding",
     "accept-language",
@@ -28,8 +28,8 @@ pub(super) const OF_REQUESTS: [&str; 22] = [
     "x-request-id",
 ];
 
-/// Those of a response that are kept.
-pub(super) const OF_RESPONSES: [&str; 22] = [
+/// Response headers that are captured.
+pub(super) const RESPONSE_HEADERS: [&str; 22] = [
     "accept-patch",
     "allow",
     "cache-control",
@@ -54,46 +54,54 @@ pub(super) const OF_RESPONSES: [&str; 22] = [
     "x-response-time",
 ];
 
-/// Where a long key is expected, and is none of a secret's.
-const WITH_KEYS: [&str; 6] = ["etag", "if-match", "if-none-match", "traceparent", "x-request-id", "host"];
+/// Headers whose long keys are not secrets.
+const PUBLIC_KEY_HEADERS: [&str; 6] = ["etag", "if-match", "if-none-match", "traceparent", "x-request-id", "host"];
 
-/// Where people write what they like.
-const FREE: [&str; 3] = ["idempotency-key", "origin", "user-agent"];
+/// Request headers with free text.
+const FREE_TEXT_HEADERS: [&str; 3] = ["idempotency-key", "origin", "user-agent"];
 
 type Headers = [(String, Vec<u8>)];
 
-/// The media type of a request's body, in lower case and without parameters.
+/// Returns the media type of the request body in lower case, without parameters.
 pub(super) fn content_type(headers: &Headers) -> String {
     let value = headers.iter().find(|(name, _)| name == "content-type").map(|(_, value)| value.as_slice());
     let value = String::from_utf8_lossy(value.unwrap_or_default()).to_ascii_lowercase();
     value.split(';').next().unwrap_or_default().trim().to_owned()
 }
 
-impl Work<'_> {
-    /// The headers that are kept, in their order, without secrets.
-    /// Ours may quote what else has been replaced.
-    pub(super) fn headers(&mut self, headers: &Headers, kept: &[&str], are_ours: bool) -> Vec<(String, String)> {
-        let kept = headers.iter().filter(|(name, _)| kept.contains(&name.as_str()));
-        kept.map(|(name, value)| (name.clone(), self.header(name, value, are_ours))).collect()
+impl Redaction<'_> {
+    /// Returns the allowed headers in order, masked. Response headers may quote all masked values.
+    pub(super) fn mask_headers(
+        &mut self,
+        headers: &Headers,
+        allowed: &[&str],
+        is_response: bool,
+    ) -> Vec<(String, String)> {
+        let captured = headers.iter().filter(|(name, _)| allowed.contains(&name.as_str()));
+        captured.map(|(name, value)| (name.clone(), self.mask_header(name, value, is_response))).collect()
     }
 
-    fn header(&mut self, name: &str, value: &[u8], is_ours: bool) -> String {
+    fn mask_header(&mut self, name: &str, value: &[u8], is_response: bool) -> String {
         let mut bytes = value.to_vec();
         if name == "authorization" {
-            // Without a scheme all of it is a secret.
+            // Without a scheme, the whole value is the credential.
             let start = bytes.iter().position(|byte| *byte == b' ').unwrap_or(0);
-            let units = units::plain(&bytes, start..bytes.len());
-            self.mask(&mut bytes, &units, Why::Secret);
+            let credential = encoding::decode_utf8(&bytes, start..bytes.len());
+            self.mask(&mut bytes, &credential, MaskReason::Sensitive);
         } else if name != "x-request-id" {
-            let units = units::plain(&bytes, 0..bytes.len());
-            let is_free = FREE.contains(&name);
-            let known =
-                if is_ours { self.everything() } else { self.known.iter().filter(|_| is_free).cloned().collect() };
-            self.sweep(&mut bytes, &units, !WITH_KEYS.contains(&name), &known);
+            let text = encoding::decode_utf8(&bytes, 0..bytes.len());
+            let known = if is_response {
+                self.all_masked()
+            } else if FREE_TEXT_HEADERS.contains(&name) {
+                self.sensitive.clone()
+            } else {
+                Vec::new()
+            };
+            self.mask_secrets_in(&mut bytes, &text, !PUBLIC_KEY_HEADERS.contains(&name), &known);
         }
         match String::from_utf8(bytes) {
             Ok(text) => text,
-            // As HTTP had it once: a byte is a character of Latin-1.
+            // Obsolete header values are ISO 8859-1: each byte is a character.
             Err(error) => error.into_bytes().into_iter().map(char::from).collect(),
         }
     }

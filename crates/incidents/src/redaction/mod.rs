@@ -1,107 +1,113 @@
-//! Takes the secrets out of an exchange so that it fails as it did.
+//! Redaction: masks sensitive data in an exchange without changing how the request fails.
 //!
-//! Owns what counts as a secret and where it may be. Three nets, the finest first: what the document says (`format: password`,
-//! `format: email`, `x-sensitive`); what nobody has said anything of, such as an unknown field or a body that cannot be read;
-//! and what looks like a secret, wherever it is. A secret gives its place to a stand-in of the same length and shape, in the very
-//! bytes it stood in: whatever surrounds it, and whatever is wrong with it, stays as it was sent.
+//! Three rules decide what is masked, the most specific first: the schema (`format: password`, `format: email`, `x-sensitive`);
+//! everything that no schema describes, such as unknown fields and bodies that cannot be parsed; and text that matches the
+//! pattern of a secret. A placeholder has the length and the shape of the value it replaces and is written into the same
+//! bytes, so that whitespace, escapes and syntax errors around it stay as received.
 
 mod body;
+mod encoding;
 mod headers;
 mod json;
-mod stand_in;
-mod sweep;
+mod patterns;
+mod placeholder;
 mod target;
 #[cfg(test)]
-pub(crate) mod tests;
-mod units;
+mod tests;
 
 use std::{collections::BTreeSet, ops::Range, sync::LazyLock};
 
 use contract::{v1, v2};
 use secrecy::SecretString;
 
-pub use stand_in::CommonPasswords;
+pub use placeholder::CommonPasswords;
 
 use self::{
-    stand_in::StandIns,
-    units::{Unit, characters},
+    encoding::{EncodedChar, characters},
+    placeholder::PlaceholderGenerator,
 };
 use super::{
-    Exchange, Record, Reply, Sent,
-    record::{Bytes, FORMAT},
+    Exchange, IncidentRecord,
+    record::{CapturedBody, CapturedRequest, CapturedResponse, FORMAT},
 };
 
-/// Secrets shorter than this are not looked for elsewhere: they are in every word.
-const MIN_KNOWN: usize = 5;
-/// No more secrets than this are looked for elsewhere.
-const MAX_KNOWN: usize = 64;
+/// Minimum length of a masked value that is searched for elsewhere. Shorter ones occur in unrelated words.
+const MIN_SEARCH_LENGTH: usize = 5;
+/// Maximum number of masked values that are searched for elsewhere.
+const MAX_SEARCHED: usize = 64;
 
-/// Makes records of exchanges.
+/// Turns exchanges into records.
 #[derive(Clone)]
 pub struct Redactor {
-    stand_ins: StandIns,
+    placeholders: PlaceholderGenerator,
     server_version: &'static str,
 }
 
-/// An exchange without its secrets.
+/// A redacted exchange.
 #[derive(Clone, Debug)]
-pub struct Redacted {
-    pub record: Record,
-    /// Where it went wrong.
+pub struct RedactedIncident {
+    pub record: IncidentRecord,
+    /// Origin of the error, redacted.
     pub site: String,
 }
 
-/// What is known of the secrets of one exchange.
-struct Work<'r> {
-    stand_ins: &'r StandIns,
-    /// Secrets, and what stands in for them: they are nowhere else, either.
-    known: Vec<(Vec<char>, Vec<char>)>,
-    /// Everything else that has been replaced: the answer may quote it.
-    quoted: Vec<(Vec<char>, Vec<char>)>,
+/// A masked value and its placeholder.
+type Replacement = (Vec<char>, Vec<char>);
+
+/// State of the redaction of one exchange.
+struct Redaction<'r> {
+    placeholders: &'r PlaceholderGenerator,
+    /// Sensitive values. They are masked wherever they occur.
+    sensitive: Vec<Replacement>,
+    /// Other masked values. They are masked where the response quotes them.
+    unrecognized: Vec<Replacement>,
 }
 
-/// Whether what is replaced is a secret for sure, or only nobody knows what it is.
+/// Why a value is masked.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Why {
-    Secret,
-    Unknown,
+enum MaskReason {
+    /// Its schema or its name says that it is sensitive.
+    Sensitive,
+    /// Nothing describes it.
+    Unrecognized,
 }
 
-/// The names of all fields of both contracts: they give nothing away.
-static NAMES: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+/// The names of all fields of both contracts. They are public and never masked.
+static FIELD_NAMES: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
     let schemas =
         [v1::document(), v2::document()].map(|document| document.value()["components"]["schemas"].as_object());
     let schemas = schemas.into_iter().flatten().flat_map(|schemas| schemas.values());
-    let names = schemas.filter_map(|schema| schema["properties"].as_object());
-    names.flat_map(|properties| properties.keys().cloned()).collect()
+    let properties = schemas.filter_map(|schema| schema["properties"].as_object());
+    properties.flat_map(|properties| properties.keys().cloned()).collect()
 });
 
 impl Redactor {
-    /// With stand-ins by a key that is derived from `secret`: replicas and restarts choose the same ones.
+    /// Derives placeholders from `secret`, so that replicas and restarts choose the same ones. Records name `server_version`.
     #[must_use]
     pub fn new(secret: &SecretString, server_version: &'static str, common: CommonPasswords) -> Self {
-        Self { stand_ins: StandIns::new(secret, common), server_version }
+        Self { placeholders: PlaceholderGenerator::new(secret, common), server_version }
     }
 
-    /// An exchange without its secrets.
+    /// Returns the exchange with its sensitive data masked.
     #[must_use]
-    pub fn redact(&self, exchange: &Exchange) -> Redacted {
-        let mut work = Work { stand_ins: &self.stand_ins, known: Vec::new(), quoted: Vec::new() };
+    pub fn redact(&self, exchange: &Exchange) -> RedactedIncident {
+        let mut redaction =
+            Redaction { placeholders: &self.placeholders, sensitive: Vec::new(), unrecognized: Vec::new() };
         let mut target = exchange.target.clone().into_bytes();
         let mut body: Vec<u8> = exchange.body.concat();
         let content_type = headers::content_type(&exchange.headers);
-        let opened = work.body(&mut body, exchange.operation, &content_type);
-        let asked = work.target(&mut target, exchange.operation, exchange.code);
-        let headers = work.headers(&exchange.headers, &headers::OF_REQUESTS, false);
-        // Only now is every secret known: nowhere else may it stand, either.
-        work.open(&mut body, &opened);
-        work.open(&mut target, &asked);
-        let site = work.text(&exchange.site);
+        let body_texts = redaction.mask_body(&mut body, exchange.operation, &content_type);
+        let target_texts = redaction.mask_target(&mut target, exchange.operation, exchange.code);
+        let headers = redaction.mask_headers(&exchange.headers, &headers::REQUEST_HEADERS, false);
+        // All sensitive values are known now: mask them in the remaining text too.
+        redaction.mask_texts(&mut body, &body_texts);
+        redaction.mask_texts(&mut target, &target_texts);
+        let site = redaction.mask_server_text(&exchange.site);
         let mut response = exchange.response_body.to_vec();
-        work.response(&mut response, exchange.operation, exchange.status);
-        let response_headers = work.headers(&exchange.response_headers, &headers::OF_RESPONSES, true);
+        redaction.mask_response(&mut response, exchange.operation, exchange.status);
+        let response_headers = redaction.mask_headers(&exchange.response_headers, &headers::RESPONSE_HEADERS, true);
         let operation = exchange.operation.map(|operation| operation.id.as_str());
-        let record = Record {
+        let record = IncidentRecord {
             format: FORMAT.to_owned(),
             id: 0,
             request_id: exchange.request_id.clone(),
@@ -109,126 +115,129 @@ impl Redactor {
             received_at: exchange.received_at,
             duration: exchange.duration,
             server_version: self.server_version.to_owned(),
-            contract: exchange.contract.map(str::to_owned),
+            contract: exchange.contract,
             operation: operation.map(str::to_owned),
             code: exchange.code.map(str::to_owned),
             fingerprint: super::fingerprint(operation, exchange.status, exchange.code, &exchange.site),
             principal: exchange.principal.clone(),
-            request: Sent {
+            request: CapturedRequest {
                 method: exchange.method.clone(),
                 target: String::from_utf8_lossy(&target).into_owned(),
                 headers,
-                body: Bytes(body),
+                body: CapturedBody(body),
                 truncated: exchange.is_body_truncated,
             },
-            response: Reply {
+            response: CapturedResponse {
                 status: exchange.status,
                 headers: response_headers,
-                body: Bytes(response),
+                body: CapturedBody(response),
                 truncated: exchange.is_response_truncated,
             },
         };
-        Redacted { record, site }
+        RedactedIncident { record, site }
     }
 }
 
-/// A piece of text that may hold secrets only by accident.
-struct Open {
-    units: Vec<Unit>,
-    /// Whether long keys are looked for, too: not where they are expected and open, such as a cursor or an entity tag.
-    with_keys: bool,
-    /// Whether people write it: then the secrets that are known from elsewhere are looked for. A word of a list stays itself,
-    /// also if somebody's password is the same.
-    is_free: bool,
+/// Text that is not masked as a whole, but may contain a secret.
+struct FreeText {
+    characters: Vec<EncodedChar>,
+    /// Whether long keys are masked. Not where keys are expected and public, such as in a cursor or an ETag.
+    masks_keys: bool,
+    /// Whether sensitive values from elsewhere are masked. Not in enumerated values, which may equal a password.
+    masks_known_values: bool,
 }
 
-impl Work<'_> {
-    /// Replaces all of a text.
-    fn mask(&mut self, bytes: &mut [u8], units: &[Unit], why: Why) {
-        let secret = characters(units);
-        let stand_in = self.stand_ins.of(&secret);
-        put(bytes, units, &stand_in);
-        self.remember(secret, stand_in, why);
+impl Redaction<'_> {
+    /// Masks all of a text.
+    fn mask(&mut self, bytes: &mut [u8], text: &[EncodedChar], reason: MaskReason) {
+        let value = characters(text);
+        let placeholder = self.placeholders.for_text(&value);
+        write_characters(bytes, text, &placeholder);
+        self.remember(value, placeholder, reason);
     }
 
-    /// As [`Self::mask`], for what may be quoted as it was written, too.
-    fn mask_written(&mut self, bytes: &mut [u8], range: Range<usize>, units: &[Unit], why: Why) {
-        let written = |bytes: &[u8]| characters(&units::plain(bytes, range.clone()));
-        let before = written(bytes);
-        self.mask(bytes, units, why);
-        let after = written(bytes);
-        self.remember(before, after, Why::Unknown);
+    /// Masks all of a text whose encoded form may also be quoted.
+    fn mask_encoded(&mut self, bytes: &mut [u8], range: Range<usize>, text: &[EncodedChar], reason: MaskReason) {
+        let encoded = |bytes: &[u8]| characters(&encoding::decode_utf8(bytes, range.clone()));
+        let before = encoded(bytes);
+        self.mask(bytes, text, reason);
+        let after = encoded(bytes);
+        self.remember(before, after, MaskReason::Unrecognized);
     }
 
-    /// Replaces the digits of a number.
-    fn mask_number(&mut self, bytes: &mut [u8], units: &[Unit], why: Why) {
-        let secret = characters(units);
-        let stand_in = self.stand_ins.of_number(&secret);
-        put(bytes, units, &stand_in);
-        self.remember(secret, stand_in, why);
+    /// Masks the digits of a number.
+    fn mask_number(&mut self, bytes: &mut [u8], text: &[EncodedChar], reason: MaskReason) {
+        let value = characters(text);
+        let placeholder = self.placeholders.for_number(&value);
+        write_characters(bytes, text, &placeholder);
+        self.remember(value, placeholder, reason);
     }
 
-    fn remember(&mut self, secret: Vec<char>, stand_in: Vec<char>, why: Why) {
-        let list = if why == Why::Secret { &mut self.known } else { &mut self.quoted };
-        let is_new = !list.iter().any(|(other, _)| *other == secret);
-        if is_new && secret.len() >= MIN_KNOWN && secret != stand_in && list.len() < MAX_KNOWN {
-            list.push((secret, stand_in));
+    fn remember(&mut self, value: Vec<char>, placeholder: Vec<char>, reason: MaskReason) {
+        let list = match reason {
+            MaskReason::Sensitive => &mut self.sensitive,
+            MaskReason::Unrecognized => &mut self.unrecognized,
+        };
+        let is_new = !list.iter().any(|(known, _)| *known == value);
+        if is_new && value.len() >= MIN_SEARCH_LENGTH && value != placeholder && list.len() < MAX_SEARCHED {
+            list.push((value, placeholder));
         }
     }
 
-    /// Replaces what looks like a secret in texts that are open, and the secrets that are known from elsewhere.
-    fn open(&self, bytes: &mut [u8], texts: &[Open]) {
+    /// Masks secrets in texts that were not masked as a whole.
+    fn mask_texts(&self, bytes: &mut [u8], texts: &[FreeText]) {
         for text in texts {
-            let known = if text.is_free { self.known.as_slice() } else { &[] };
-            self.sweep(bytes, &text.units, text.with_keys, known);
+            let known = if text.masks_known_values { self.sensitive.as_slice() } else { &[] };
+            self.mask_secrets_in(bytes, &text.characters, text.masks_keys, known);
         }
     }
 
-    fn sweep(&self, bytes: &mut [u8], units: &[Unit], with_keys: bool, known: &[(Vec<char>, Vec<char>)]) {
-        let original = characters(units);
-        let mut swept = original.clone();
-        for range in sweep::secrets(&original, with_keys) {
-            let stand_in = self.stand_ins.of(&original[range.clone()]);
-            swept.splice(range, stand_in);
+    /// Masks what matches the pattern of a secret, and all occurrences of the `known` values.
+    fn mask_secrets_in(&self, bytes: &mut [u8], text: &[EncodedChar], masks_keys: bool, known: &[Replacement]) {
+        let original = characters(text);
+        let mut masked = original.clone();
+        for range in patterns::find_secrets(&original, masks_keys) {
+            let placeholder = self.placeholders.for_text(&original[range.clone()]);
+            masked.splice(range, placeholder);
         }
-        for (secret, stand_in) in known {
+        for (value, placeholder) in known {
             let mut at = 0;
-            while at + secret.len() <= original.len() {
-                if original[at..at + secret.len()] == secret[..] {
-                    swept.splice(at..at + secret.len(), stand_in.iter().copied());
-                    at += secret.len();
+            while at + value.len() <= original.len() {
+                if original[at..at + value.len()] == value[..] {
+                    masked.splice(at..at + value.len(), placeholder.iter().copied());
+                    at += value.len();
                 } else {
                     at += 1;
                 }
             }
         }
-        put(bytes, units, &swept);
+        write_characters(bytes, text, &masked);
     }
 
-    /// A text of our own that may quote something.
-    fn text(&self, text: &str) -> String {
+    /// Masks values of the request that a text of the server quotes.
+    fn mask_server_text(&self, text: &str) -> String {
         let mut bytes = text.as_bytes().to_vec();
-        let units = units::plain(&bytes, 0..bytes.len());
-        self.sweep(&mut bytes, &units, true, &self.everything());
+        let decoded = encoding::decode_utf8(&bytes, 0..bytes.len());
+        self.mask_secrets_in(&mut bytes, &decoded, true, &self.all_masked());
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// Everything that has been replaced; what contains another one first.
-    fn everything(&self) -> Vec<(Vec<char>, Vec<char>)> {
-        let mut all: Vec<_> = self.known.iter().chain(&self.quoted).cloned().collect();
-        all.sort_by_key(|(secret, _)| secret.len());
+    /// Returns all masked values, the shortest first: a longer one overwrites the values it contains.
+    fn all_masked(&self) -> Vec<Replacement> {
+        let mut all: Vec<_> = self.sensitive.iter().chain(&self.unrecognized).cloned().collect();
+        all.sort_by_key(|(value, _)| value.len());
         all
     }
 }
 
-fn put(bytes: &mut [u8], units: &[Unit], text: &[char]) {
-    for (unit, character) in units.iter().zip(text) {
-        unit.put(bytes, *character);
+fn write_characters(bytes: &mut [u8], text: &[EncodedChar], replacement: &[char]) {
+    for (encoded, character) in text.iter().zip(replacement) {
+        encoded.replace(bytes, *character);
     }
 }
 
-/// Whether a field of this name holds a secret, whatever the document says of it.
-fn is_secret_name(name: &str) -> bool {
+/// Whether a field with this name is sensitive, in any schema.
+fn is_sensitive_name(name: &str) -> bool {
     const PARTS: [&str; 12] = [
         "passw",
         "passphrase",
@@ -243,17 +252,17 @@ fn is_secret_name(name: &str) -> bool {
         "privatekey",
         "cardnumber",
     ];
-    const WHOLE: [&str; 8] = ["pin", "otp", "ssn", "iban", "cvv", "cvc", "auth", "jwt"];
+    const NAMES: [&str; 8] = ["pin", "otp", "ssn", "iban", "cvv", "cvc", "auth", "jwt"];
     let name: String = name.to_lowercase().chars().filter(|character| character.is_alphanumeric()).collect();
-    PARTS.iter().any(|part| name.contains(part)) || WHOLE.contains(&name.as_str())
+    PARTS.iter().any(|part| name.contains(part)) || NAMES.contains(&name.as_str())
 }
 
-/// Whether a name is one of the contract's.
-fn is_known_name(name: &str) -> bool {
-    NAMES.contains(name)
+/// Whether a contract has a field with this name.
+fn is_contract_name(name: &str) -> bool {
+    FIELD_NAMES.contains(name)
 }
 
-/// Names of fields whose text an answer has from us alone.
-fn is_our_own(name: &str) -> bool {
+/// Whether the value of a response field with this name never quotes the request.
+fn is_server_generated(name: &str) -> bool {
     matches!(name, "code" | "type" | "title" | "request_id" | "status")
 }

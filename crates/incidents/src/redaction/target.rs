@@ -1,4 +1,4 @@
-//! Paths and queries. What the document describes stays if it is what it should be; everything else is replaced.
+//! Redaction of request targets: valid documented parameters stay, everything else is masked.
 
 use std::{collections::BTreeSet, ops::Range, sync::LazyLock};
 
@@ -7,95 +7,111 @@ use contract::{v1, v2};
 use openapi_model::{Location, Operation, Sensitivity};
 
 use super::{
-    Open, Why, Work, is_secret_name,
-    units::{self, characters},
+    FreeText, MaskReason, Redaction,
+    encoding::{self, characters},
+    is_sensitive_name,
 };
 
-/// The segments of all paths: they give nothing away.
-static SEGMENTS: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
+/// The fixed segments of all paths. They are public and never masked.
+static PATH_SEGMENTS: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
     let operations = [v1::contract(), v2::contract()].into_iter().flat_map(|contract| contract.operations());
     let segments = operations.flat_map(|operation| operation.path.split('/'));
     segments.filter(|segment| !segment.starts_with('{')).collect()
 });
 
-impl Work<'_> {
-    /// Replaces the secrets of a request's target; returns the texts that are open.
-    pub(super) fn target(&mut self, bytes: &mut [u8], operation: Option<&Operation>, code: Option<&str>) -> Vec<Open> {
+impl Redaction<'_> {
+    /// Masks the sensitive data of a request target. Returns the texts that were not masked as a whole.
+    pub(super) fn mask_target(
+        &mut self,
+        bytes: &mut [u8],
+        operation: Option<&Operation>,
+        code: Option<&str>,
+    ) -> Vec<FreeText> {
         let split = bytes.iter().position(|byte| *byte == b'?').unwrap_or(bytes.len());
         let text = String::from_utf8_lossy(bytes).into_owned();
         let (path, query) = text.split_once('?').map_or((text.as_str(), None), |(path, query)| (path, Some(query)));
-        let parameters = operation.map(|operation| named(operation, path)).unwrap_or_default();
-        let wrong: Vec<Location> = operation
+        let parameters = operation.map(|operation| path_parameters(operation, path)).unwrap_or_default();
+        let invalid: Vec<Location> = operation
             .map(|operation| operation.validate_parameters(&parameters, query))
             .unwrap_or_default()
             .into_iter()
             .map(|violation| violation.location)
             .collect();
-        let mut open = self.path(bytes, 0..split, operation, &wrong);
-        for pair in pieces(bytes, split + 1..bytes.len(), b'&') {
-            open.extend(self.pair(bytes, pair, operation, &wrong, code));
+        let mut texts = self.mask_path(bytes, 0..split, operation, &invalid);
+        for pair in split_ranges(bytes, split + 1..bytes.len(), b'&') {
+            texts.extend(self.mask_query_parameter(bytes, pair, operation, &invalid, code));
         }
-        open
+        texts
     }
 
-    fn path(
+    fn mask_path(
         &mut self,
         bytes: &mut [u8],
         range: Range<usize>,
         operation: Option<&Operation>,
-        wrong: &[Location],
-    ) -> Vec<Open> {
-        // From the end: a path without a version has fewer segments than its operation.
+        invalid: &[Location],
+    ) -> Vec<FreeText> {
+        // From the end: an unversioned path has fewer segments than the path of its operation.
         let template: Vec<&str> = operation.map(|one| one.path.rsplit('/').collect()).unwrap_or_default();
-        let mut open = Vec::new();
-        for (index, segment) in pieces(bytes, range, b'/').into_iter().rev().enumerate() {
-            let units = units::percent(bytes, segment.clone(), false);
-            let text: String = characters(&units).into_iter().collect();
+        let mut texts = Vec::new();
+        for (index, segment) in split_ranges(bytes, range, b'/').into_iter().rev().enumerate() {
+            let decoded = encoding::decode_percent(bytes, segment.clone(), false);
+            let text: String = characters(&decoded).into_iter().collect();
             let parameter = template.get(index).and_then(|part| part.strip_prefix('{')?.strip_suffix('}'));
-            let stays = match parameter {
-                Some(name) => !wrong.contains(&Location::Path(name.to_owned())),
-                None => SEGMENTS.contains(text.as_str()),
+            let is_public = match parameter {
+                Some(name) => !invalid.contains(&Location::Path(name.to_owned())),
+                None => PATH_SEGMENTS.contains(text.as_str()),
             };
-            if stays {
-                open.extend(parameter.map(|_| Open { units, with_keys: false, is_free: false }));
+            if is_public {
+                texts.extend(parameter.map(|_| FreeText {
+                    characters: decoded,
+                    masks_keys: false,
+                    masks_known_values: false,
+                }));
             } else if !is_integer(&text) {
-                self.mask_written(bytes, segment, &units, Why::Unknown);
+                self.mask_encoded(bytes, segment, &decoded, MaskReason::Unrecognized);
             }
         }
-        open
+        texts
     }
 
-    fn pair(
+    fn mask_query_parameter(
         &mut self,
         bytes: &mut [u8],
         pair: Range<usize>,
         operation: Option<&Operation>,
-        wrong: &[Location],
+        invalid: &[Location],
         code: Option<&str>,
-    ) -> Vec<Open> {
+    ) -> Vec<FreeText> {
         let equals = bytes[pair.clone()].iter().position(|byte| *byte == b'=').map_or(pair.end, |at| pair.start + at);
-        let name = units::percent(bytes, pair.start..equals, true);
-        let text: String = characters(&name).into_iter().collect();
+        let name = encoding::decode_percent(bytes, pair.start..equals, true);
+        let name_text: String = characters(&name).into_iter().collect();
         let range = (equals + 1).min(pair.end)..pair.end;
-        let value = units::percent(bytes, range.clone(), true);
-        let secrecy = operation.map_or(Sensitivity::Unknown, |operation| operation.query_sensitivity(&text));
-        let name = (secrecy == Sensitivity::Unknown).then_some(Open { units: name, with_keys: true, is_free: true });
-        let is_wrong = wrong.contains(&Location::Query(text.clone()));
-        let sent: String = characters(&value).into_iter().collect();
-        // A cursor that is good is no secret, and must stay itself.
-        let with_keys = text != "cursor" || code == Some("INVALID_CURSOR") || !looks_like_a_cursor(&sent);
-        match secrecy {
-            Sensitivity::Sensitive => self.mask_written(bytes, range, &value, Why::Secret),
-            Sensitivity::Unknown if is_secret_name(&text) => self.mask_written(bytes, range, &value, Why::Secret),
-            Sensitivity::Unknown => self.mask_written(bytes, range, &value, Why::Unknown),
-            Sensitivity::FreeText => return vec![Open { units: value, with_keys, is_free: true }],
-            Sensitivity::NotSensitive if !is_wrong => {
-                return vec![Open { units: value, with_keys: false, is_free: false }];
+        let value = encoding::decode_percent(bytes, range.clone(), true);
+        let sensitivity = operation.map_or(Sensitivity::Unknown, |operation| operation.query_sensitivity(&name_text));
+        let name = (sensitivity == Sensitivity::Unknown).then_some(FreeText {
+            characters: name,
+            masks_keys: true,
+            masks_known_values: true,
+        });
+        let is_invalid = invalid.contains(&Location::Query(name_text.clone()));
+        let value_text: String = characters(&value).into_iter().collect();
+        // A valid cursor is not a secret and must stay valid.
+        let masks_keys = name_text != "cursor" || code == Some("INVALID_CURSOR") || !has_cursor_format(&value_text);
+        match sensitivity {
+            Sensitivity::Sensitive => self.mask_encoded(bytes, range, &value, MaskReason::Sensitive),
+            Sensitivity::Unknown if is_sensitive_name(&name_text) => {
+                self.mask_encoded(bytes, range, &value, MaskReason::Sensitive);
+            }
+            Sensitivity::Unknown => self.mask_encoded(bytes, range, &value, MaskReason::Unrecognized),
+            Sensitivity::FreeText => return vec![FreeText { characters: value, masks_keys, masks_known_values: true }],
+            Sensitivity::NotSensitive if !is_invalid => {
+                return vec![FreeText { characters: value, masks_keys: false, masks_known_values: false }];
             }
             Sensitivity::NotSensitive => {
-                // Too large, or not a day of the calendar: another number might be neither.
-                if !sent.chars().all(|character| character.is_ascii_digit() || "-:.TZ,".contains(character)) {
-                    self.mask_written(bytes, range, &value, Why::Unknown);
+                // Numbers and dates stay: a placeholder of a value that is out of range could be valid.
+                if !value_text.chars().all(|character| character.is_ascii_digit() || "-:.TZ,".contains(character)) {
+                    self.mask_encoded(bytes, range, &value, MaskReason::Unrecognized);
                 }
             }
         }
@@ -103,14 +119,14 @@ impl Work<'_> {
     }
 }
 
-/// The path parameters of an operation, as they were sent.
-fn named<'o, 'p>(operation: &'o Operation, path: &'p str) -> Vec<(&'o str, &'p str)> {
+/// Returns the path parameters of an operation with the values that were sent.
+fn path_parameters<'o, 'p>(operation: &'o Operation, path: &'p str) -> Vec<(&'o str, &'p str)> {
     let sent = operation.path.rsplit('/').zip(path.rsplit('/'));
     sent.filter_map(|(part, sent)| Some((part.strip_prefix('{')?.strip_suffix('}')?, sent))).collect()
 }
 
-/// Whether it has the form of a cursor of ours: the number of its format, a binding, a place, a signature.
-fn looks_like_a_cursor(text: &str) -> bool {
+/// Whether the text has the format of a cursor: a format version, a binding, a position and a signature.
+fn has_cursor_format(text: &str) -> bool {
     URL_SAFE_NO_PAD.decode(text).is_ok_and(|bytes| bytes.first() == Some(&1) && bytes.len() >= 34)
 }
 
@@ -119,8 +135,8 @@ fn is_integer(text: &str) -> bool {
     digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The pieces between separators, as in a split.
-fn pieces(bytes: &[u8], range: Range<usize>, separator: u8) -> Vec<Range<usize>> {
+/// Returns the ranges between separators, empty ones included.
+fn split_ranges(bytes: &[u8], range: Range<usize>, separator: u8) -> Vec<Range<usize>> {
     if range.start > range.end {
         return Vec::new();
     }

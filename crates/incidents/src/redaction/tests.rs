@@ -1,19 +1,18 @@
-//! Canaries in every position of an exchange, and what must stay as it was.
+//! Canaries in every position of an exchange, and content that must stay unchanged.
 
 use ::contract::v2;
 use serde_json::Value;
 
 use super::*;
-use crate::Principal;
+use crate::{ContractVersion, Principal, PrincipalRole};
 
-/// Some common passwords, as sorted as the server's list.
 pub(super) const COMMON: CommonPasswords =
     CommonPasswords { contains: |password| LIST.contains(&password), list: || LIST.to_vec() };
 
 const LIST: [&str; 8] =
-    ["12345678", "87654321", "football1", "pass@word1", "password", "password1", "password12", "password123"];
+    ["12345678", "87654321", "basketball", "football1", "football123", "pass@word1", "password1", "password123"];
 
-/// An exchange of an operation of v2, with this body and answer.
+/// An exchange of an operation of v2 with this request and response body.
 pub(crate) fn exchange(operation: &str, target: &str, content_type: &str, body: &[u8], response: &str) -> Exchange {
     let operation = v2::contract().operations().find(|known| known.id == operation);
     let header = |name: &str, value: &str| (name.to_owned(), value.as_bytes().to_vec());
@@ -22,11 +21,11 @@ pub(crate) fn exchange(operation: &str, target: &str, content_type: &str, body: 
         trace_id: None,
         received_at: 1,
         duration: 1,
-        contract: Some("v2"),
+        contract: Some(ContractVersion::V2),
         operation,
         code: None,
         site: String::new(),
-        principal: Some(Principal { user_id: 1, session_id: 2, role: "user".to_owned() }),
+        principal: Some(Principal { user_id: 1, session_id: 2, role: PrincipalRole::User }),
         method: "POST".to_owned(),
         target: target.to_owned(),
         headers: vec![header("host", "localhost"), header("content-type", content_type)],
@@ -39,10 +38,10 @@ pub(crate) fn exchange(operation: &str, target: &str, content_type: &str, body: 
     }
 }
 
-fn redact(exchange: &Exchange) -> Record {
+fn redact(exchange: &Exchange) -> IncidentRecord {
     let record = Redactor::new(&"a key".into(), "0.1.0", COMMON).redact(exchange).record;
-    assert_eq!(record.request.body.0.len(), exchange.body.concat().len(), "the length stays");
-    assert_eq!(record.request.target.len(), exchange.target.len(), "the length stays");
+    assert_eq!(record.request.body.0.len(), exchange.body.concat().len(), "same length");
+    assert_eq!(record.request.target.len(), exchange.target.len(), "same length");
     record
 }
 
@@ -53,7 +52,7 @@ fn body(operation: &str, text: &str) -> String {
 }
 
 #[test]
-fn only_the_secrets_of_a_body_are_replaced() {
+fn only_sensitive_fields_of_a_body_are_masked() {
     let text = "{\r\n  \"email\" : \"ada@lovelace.org\",\t\"password\": \"harbour-l\\u0061ntern-42\", \"name\": \"Ada \\ud83d\\ude00\" }\n";
     let redacted = body("register", text);
     for secret in ["ada@", "lovelace", "harbour", "lantern", "-42"] {
@@ -64,14 +63,15 @@ fn only_the_secrets_of_a_body_are_replaced() {
     assert!(
         redacted.starts_with("{\r\n  \"email\" : \"") && redacted.ends_with("\"name\": \"Ada \\ud83d\\ude00\" }\n")
     );
-    // Letter for letter, digit for digit.
-    for (old, new) in text.chars().zip(redacted.chars()) {
+    // Letters replace letters, digits replace digits.
+    let value = |text: &str| serde_json::from_str::<Value>(text).unwrap()["password"].as_str().unwrap().to_owned();
+    for (old, new) in value(text).chars().zip(value(&redacted).chars()) {
         assert_eq!((old.is_ascii_lowercase(), old.is_ascii_digit()), (new.is_ascii_lowercase(), new.is_ascii_digit()));
     }
 }
 
 #[test]
-fn what_is_no_secret_stays_byte_for_byte() {
+fn other_content_is_unchanged() {
     for (operation, text) in [
         ("createItem", r#"{"name": "Ride to Zürich", "due_on": "2026-02-30", "description": null, "done": 1.0}"#),
         ("createItem", "{\"name\": \"{{access_token}} {{$guid}} \\u0041 \u{1f600}\"}"),
@@ -82,7 +82,8 @@ fn what_is_no_secret_stays_byte_for_byte() {
     ] {
         assert_eq!(body(operation, text), text, "{operation}");
     }
-    let kept = |operation: &str, target: &str| redact(&exchange(operation, target, JSON, b"", "{}")).request.target;
+    let redacted_target =
+        |operation: &str, target: &str| redact(&exchange(operation, target, JSON, b"", "{}")).request.target;
     for (operation, target) in [
         ("getItem", "/v2/bucketlists/7/items/42"),
         ("getItem", "/bucketlists/7/items/42?"),
@@ -96,18 +97,18 @@ fn what_is_no_secret_stays_byte_for_byte() {
             "/v2/bucketlists?cursor=AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyAhIiMk&include=items,total",
         ),
     ] {
-        assert_eq!(kept(operation, target), target);
+        assert_eq!(redacted_target(operation, target), target);
     }
 }
 
 #[test]
-fn equal_secrets_have_equal_stand_ins_everywhere() {
+fn equal_values_have_equal_placeholders() {
     let text = r#"{"email": "ada@firm.io", "password": "harbour-lantern-42", "name": "harbour-lantern-42 is mine"}"#;
     let mut exchange = exchange("register", "/v2/auth/register?x=1", JSON, text.as_bytes(), "{}");
     exchange.response_body =
         bytes::Bytes::from_static(br#"{"code": "X", "detail": "no harbour-lantern-42, ada@firm.io"}"#);
     exchange.site = "panic: harbour-lantern-42".to_owned();
-    let Redacted { record, site } = Redactor::new(&"a key".into(), "0.1.0", COMMON).redact(&exchange);
+    let RedactedIncident { record, site } = Redactor::new(&"a key".into(), "0.1.0", COMMON).redact(&exchange);
     let value: Value = serde_json::from_slice(&record.request.body.0).unwrap();
     let (password, email) = (value["password"].as_str().unwrap(), value["email"].as_str().unwrap());
     assert_eq!(value["name"], format!("{password} is mine"));
@@ -116,26 +117,26 @@ fn equal_secrets_have_equal_stand_ins_everywhere() {
     assert_eq!(site, format!("panic: {password}"));
 }
 
-/// Not to be known by its look, unless it says so.
+/// A value that matches no pattern.
 fn canary(number: usize) -> String {
     let letters = ["qua", "rzo", "mif", "tev", "lup", "hax"];
     format!("{}{}canary{}", letters[number % 6], letters[(number / 6) % 6], letters[(number * 5) % 6])
 }
 
-/// A canary of digits and letters, which is known by its look.
+/// A value that matches the pattern of a key.
 fn key(number: usize) -> String {
     format!("k{number}Qz7canaryX9vB3nM5tR{number}")
 }
 
 #[test]
-fn no_canary_is_left_anywhere() {
+fn no_canary_remains() {
     let c: Vec<String> = (0..60).map(canary).collect();
     let k: Vec<String> = (0..20).map(key).collect();
     let escaped = |text: &str| text.chars().map(|c| format!("\\u{:04X}", u32::from(c))).collect::<String>();
     let percent = |text: &str| text.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
     let form = "application/x-www-form-urlencoded";
     let mut cases: Vec<Exchange> = vec![
-        // A known secret, nested wrongly, in a wrong type, escaped, twice.
+        // Documented sensitive fields: valid, nested, of another type, escaped, repeated.
         exchange(
             "register",
             "/",
@@ -166,7 +167,7 @@ fn no_canary_is_left_anywhere() {
             format!(r#"{{"token": "{}", "new_password": "{}"}}"#, c[8], c[9]).as_bytes(),
             "{}",
         ),
-        // Fields that nobody knows.
+        // Unknown fields.
         exchange(
             "createItem",
             "/",
@@ -176,7 +177,7 @@ fn no_canary_is_left_anywhere() {
         ),
         exchange("createItem", "/", JSON, format!(r#"{{"name": {{"first": "{}"}}}}"#, c[12]).as_bytes(), "{}"),
         exchange("createItem", "/", JSON, format!(r#"{{"name": "x", "{}": 1}}"#, k[0]).as_bytes(), "{}"),
-        // In text that people write, by its look.
+        // Patterns in free text.
         exchange(
             "createItem",
             "/",
@@ -240,7 +241,7 @@ fn no_canary_is_left_anywhere() {
         ),
         exchange("listItems", &format!("/v2/bucketlists/1/items?q={}%40{}.org", c[42], c[43]), JSON, b"", "{}"),
         exchange("none", &format!("/v2/{}/bucketlists/{}?x={}", c[44], percent(&c[45]), c[46]), JSON, b"", "{}"),
-        // The answer.
+        // The response.
         exchange(
             "login",
             "/",
@@ -288,7 +289,7 @@ fn no_canary_is_left_anywhere() {
                 .contains(canary.as_str()),
             );
             for form in [canary.clone(), escaped(canary), percent(canary)] {
-                assert!(!raw.contains(&form), "{canary} is left: {text}");
+                assert!(!raw.contains(&form), "{canary} remains: {text}");
             }
         }
     }
@@ -296,7 +297,7 @@ fn no_canary_is_left_anywhere() {
 }
 
 #[test]
-fn a_malformed_body_stays_malformed_in_the_same_way() {
+fn malformed_body_fails_in_the_same_way() {
     let schema = v2::contract().operations().find(|operation| operation.id == "login").unwrap().body().unwrap();
     for text in [
         &b"{\"password\": \"open"[..],

@@ -1,7 +1,7 @@
-//! Sends a request as it was captured, octet by octet.
+//! An HTTP/1.1 client that sends the captured bytes unchanged.
 //!
-//! Written out by hand where an HTTP library would help: a library refuses some targets, and brings headers into an order
-//! of its own. One connection serves one request.
+//! HTTP libraries reject some targets and reorder headers, so this client writes requests itself. It opens one connection per
+//! request.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,45 +17,46 @@ use tokio_rustls::{
 };
 use url::Url;
 
-/// Longer than any server of ours takes.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// More than any answer of ours is long.
-const MAX_ANSWER: u64 = 64 * 1024 * 1024;
+/// Maximum time for a request and its response.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// Maximum size of a response.
+const MAX_RESPONSE_BYTES: u64 = 64 * 1024 * 1024;
 const MAX_HEADERS: usize = 128;
+const INCOMPLETE_BODY: &str = "the body is incomplete";
 
-/// Why there is no answer: a sentence.
+/// A request cannot be sent, or its response cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    #[error("`{0}` is no address of a server: give one such as https://api.example.com or http://localhost:8000")]
-    Address(String),
-    #[error("{origin} cannot be reached: {why}")]
-    Unreachable { origin: String, why: String },
-    #[error("what {origin} answered is no HTTP: {why}")]
-    Garbled { origin: String, why: String },
+    #[error("invalid server URL `{0}`; use a URL such as https://api.example.com or http://localhost:8000")]
+    InvalidUrl(String),
+    #[error("cannot connect to {origin}: {reason}")]
+    Unreachable { origin: String, reason: String },
+    #[error("{origin} sent an invalid HTTP response: {reason}")]
+    InvalidResponse { origin: String, reason: String },
 }
 
-/// An answer, with its body as it was before it was compressed.
+/// A response with its decompressed body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Answer {
+pub struct ReplayResponse {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
 
-impl Answer {
-    /// The first header of this name.
+impl ReplayResponse {
+    /// Returns the first header with this name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 }
 
-/// A server to send requests to.
+/// A client for one server.
 #[derive(Clone)]
 pub struct Client {
-    /// `https://api.example.com`.
+    /// For example `https://api.example.com`.
     origin: String,
-    /// What stands before each target: empty, or `/prefix`.
+    /// Path before each target: empty, or `/prefix`.
     prefix: String,
     host: String,
     port: u16,
@@ -63,56 +64,56 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client of the server at this address; nothing is sent yet.
+    /// Creates a client for the server at this URL. Does not connect.
     ///
     /// # Errors
-    /// [`ClientError::Address`].
-    pub fn new(address: &str) -> Result<Self, ClientError> {
-        let wrong = || ClientError::Address(address.to_owned());
-        let url = Url::parse(address).map_err(|_| wrong())?;
-        let is_secure = match url.scheme() {
+    /// [`ClientError::InvalidUrl`].
+    pub fn new(url: &str) -> Result<Self, ClientError> {
+        let invalid = || ClientError::InvalidUrl(url.to_owned());
+        let parsed = Url::parse(url).map_err(|_| invalid())?;
+        let is_secure = match parsed.scheme() {
             "http" => false,
             "https" => true,
-            _ => return Err(wrong()),
+            _ => return Err(invalid()),
         };
-        let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(wrong)?.to_owned();
-        let port = url.port_or_known_default().ok_or_else(wrong)?;
-        if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
-            return Err(wrong());
+        let host = parsed.host_str().filter(|host| !host.is_empty()).ok_or_else(invalid)?.to_owned();
+        let port = parsed.port_or_known_default().ok_or_else(invalid)?;
+        if parsed.query().is_some() || parsed.fragment().is_some() || !parsed.username().is_empty() {
+            return Err(invalid());
         }
         Ok(Self {
-            origin: url.origin().ascii_serialization(),
-            prefix: url.path().trim_end_matches('/').to_owned(),
+            origin: parsed.origin().ascii_serialization(),
+            prefix: parsed.path().trim_end_matches('/').to_owned(),
             host,
             port,
-            tls: is_secure.then(tls).transpose().map_err(|why| unreachable(address, why))?,
+            tls: is_secure.then(tls).transpose().map_err(|reason| unreachable(url, reason))?,
         })
     }
 
-    /// Where requests go.
+    /// Returns the origin of the server.
     #[must_use]
     pub fn origin(&self) -> &str {
         &self.origin
     }
 
-    /// Whether requests stay on this machine.
+    /// Whether the server is on this machine.
     #[must_use]
     pub fn is_local(&self) -> bool {
         let address = self.host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
         self.host == "localhost" || address.is_ok_and(|address| address.is_loopback())
     }
 
-    /// Sends a request. `Host`, `Connection` and `Content-Length` are this client's; all else goes out as it is given.
+    /// Sends a request. Adds `Host`, `Connection` and `Content-Length`, and sends everything else unchanged.
     ///
     /// # Errors
-    /// When there is no connection, or no HTTP in what comes back.
+    /// [`ClientError`] if the connection fails or the response is not HTTP.
     pub async fn send(
         &self,
         method: &str,
         target: &str,
         headers: &[(String, String)],
         body: &[u8],
-    ) -> Result<Answer, ClientError> {
+    ) -> Result<ReplayResponse, ClientError> {
         let authority = self.origin.split_once("://").map_or(self.origin.as_str(), |(_, authority)| authority);
         let mut request = format!("{method} {}{target} HTTP/1.1\r\nHost: {authority}\r\n", self.prefix).into_bytes();
         for (name, value) in headers {
@@ -134,21 +135,21 @@ impl Client {
                 }
             }
         };
-        let answer = timeout(PATIENCE, exchange)
+        let bytes = timeout(TIMEOUT, exchange)
             .await
-            .map_err(|_| unreachable(&self.origin, format!("no answer within {} s", PATIENCE.as_secs())))?
+            .map_err(|_| unreachable(&self.origin, format!("no response within {} s", TIMEOUT.as_secs())))?
             .map_err(|error| unreachable(&self.origin, error.to_string()))?;
-        let garbled = |why: String| ClientError::Garbled { origin: self.origin.clone(), why };
-        let answer = parse(&answer, method == "HEAD").map_err(garbled)?;
-        decoded(answer).await.map_err(|error| garbled(error.to_string()))
+        let invalid = |reason: String| ClientError::InvalidResponse { origin: self.origin.clone(), reason };
+        let response = parse(&bytes, method == "HEAD").map_err(invalid)?;
+        decompress(response).await.map_err(|error| invalid(error.to_string()))
     }
 }
 
-fn unreachable(origin: &str, why: String) -> ClientError {
-    ClientError::Unreachable { origin: origin.to_owned(), why }
+fn unreachable(origin: &str, reason: String) -> ClientError {
+    ClientError::Unreachable { origin: origin.to_owned(), reason }
 }
 
-/// Trusts whom this machine trusts.
+/// Creates a connector that trusts the root certificates of this machine.
 fn tls() -> Result<TlsConnector, String> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -160,11 +161,11 @@ fn tls() -> Result<TlsConnector, String> {
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-/// Writes all of the request while it reads all of the answer: a server may refuse a body before it has read it.
+/// Writes the request and reads the response concurrently: a server may reject a request before it has read the body.
 async fn transfer<S: AsyncRead + AsyncWrite>(stream: S, request: &[u8]) -> std::io::Result<Vec<u8>> {
     let (read, mut write) = tokio::io::split(stream);
-    let mut answer = Vec::new();
-    let mut read = read.take(MAX_ANSWER);
+    let mut response = Vec::new();
+    let mut read = read.take(MAX_RESPONSE_BYTES);
     let writing = async {
         let written = write.write_all(request).await;
         match written {
@@ -172,105 +173,104 @@ async fn transfer<S: AsyncRead + AsyncWrite>(stream: S, request: &[u8]) -> std::
             Err(error) => Err(error),
         }
     };
-    let (written, received) = tokio::join!(writing, read.read_to_end(&mut answer));
-    // What has been answered counts, whatever became of the connection afterwards.
-    if answer.is_empty() {
+    let (written, received) = tokio::join!(writing, read.read_to_end(&mut response));
+    // Once there is a response, later errors of the connection do not matter.
+    if response.is_empty() {
         written?;
         received?;
         return Err(std::io::Error::new(
             std::io::ErrorKind::UnexpectedEof,
-            "the connection was closed without an answer",
+            "the connection was closed without a response",
         ));
     }
-    Ok(answer)
+    Ok(response)
 }
 
-fn parse(mut bytes: &[u8], is_head: bool) -> Result<Answer, String> {
+fn parse(mut bytes: &[u8], is_head: bool) -> Result<ReplayResponse, String> {
     loop {
         let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-        let mut response = httparse::Response::new(&mut headers);
-        let httparse::Status::Complete(length) = response.parse(bytes).map_err(|error| error.to_string())? else {
-            return Err("its head is cut off".to_owned());
+        let mut head = httparse::Response::new(&mut headers);
+        let httparse::Status::Complete(length) = head.parse(bytes).map_err(|error| error.to_string())? else {
+            return Err("the header section is incomplete".to_owned());
         };
         bytes = &bytes[length..];
-        let status = response.code.unwrap_or_default();
-        // 100 Continue and the like come before the answer.
+        let status = head.code.unwrap_or_default();
+        // Informational responses such as 100 Continue precede the final one.
         if (100..200).contains(&status) {
             continue;
         }
         let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
-        let headers = response.headers.iter().map(|header| (header.name.to_owned(), text(header.value))).collect();
-        let mut answer = Answer { status, headers, body: Vec::new() };
+        let headers = head.headers.iter().map(|header| (header.name.to_owned(), text(header.value))).collect();
+        let mut response = ReplayResponse { status, headers, body: Vec::new() };
         if !is_head && ![204, 304].contains(&status) {
             let is_chunked =
-                answer.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"));
-            let length = answer.header("content-length").and_then(|length| length.trim().parse::<usize>().ok());
-            answer.body = match length {
-                _ if is_chunked => dechunked(bytes)?,
-                Some(length) => bytes.get(..length).ok_or("its body is cut off")?.to_vec(),
+                response.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"));
+            let length = response.header("content-length").and_then(|length| length.trim().parse::<usize>().ok());
+            response.body = match length {
+                _ if is_chunked => decode_chunks(bytes)?,
+                Some(length) => bytes.get(..length).ok_or(INCOMPLETE_BODY)?.to_vec(),
                 None => bytes.to_vec(),
             };
         }
-        return Ok(answer);
+        return Ok(response);
     }
 }
 
-fn dechunked(mut bytes: &[u8]) -> Result<Vec<u8>, String> {
-    const CUT_OFF: &str = "its body is cut off";
+fn decode_chunks(mut bytes: &[u8]) -> Result<Vec<u8>, String> {
     let mut body = Vec::new();
     loop {
         let httparse::Status::Complete((start, length)) =
-            httparse::parse_chunk_size(bytes).map_err(|_| "it has a chunk without a length")?
+            httparse::parse_chunk_size(bytes).map_err(|_| "a chunk has no size")?
         else {
-            return Err(CUT_OFF.to_owned());
+            return Err(INCOMPLETE_BODY.to_owned());
         };
-        let length = usize::try_from(length).map_err(|_| CUT_OFF)?;
+        let length = usize::try_from(length).map_err(|_| INCOMPLETE_BODY)?;
         if length == 0 {
             return Ok(body);
         }
-        let end = start.checked_add(length).ok_or(CUT_OFF)?;
-        body.extend_from_slice(bytes.get(start..end).ok_or(CUT_OFF)?);
-        bytes = bytes.get(end + 2..).ok_or(CUT_OFF)?;
+        let end = start.checked_add(length).ok_or(INCOMPLETE_BODY)?;
+        body.extend_from_slice(bytes.get(start..end).ok_or(INCOMPLETE_BODY)?);
+        bytes = bytes.get(end + 2..).ok_or(INCOMPLETE_BODY)?;
     }
 }
 
-/// The answer with its body as it was before it was compressed.
-async fn decoded(mut answer: Answer) -> std::io::Result<Answer> {
-    let coding = answer.header("content-encoding").unwrap_or_default().to_ascii_lowercase();
+/// Decompresses the body.
+async fn decompress(mut response: ReplayResponse) -> std::io::Result<ReplayResponse> {
+    let coding = response.header("content-encoding").unwrap_or_default().to_ascii_lowercase();
     let mut body = Vec::new();
-    let compressed = answer.body.as_slice();
+    let compressed = response.body.as_slice();
     match coding.as_str() {
-        _ if compressed.is_empty() => return Ok(answer),
+        _ if compressed.is_empty() => return Ok(response),
         "gzip" => GzipDecoder::new(compressed).read_to_end(&mut body).await?,
         "br" => BrotliDecoder::new(compressed).read_to_end(&mut body).await?,
         "zstd" => ZstdDecoder::new(compressed).read_to_end(&mut body).await?,
-        _ => return Ok(answer),
+        _ => return Ok(response),
     };
-    answer.body = body;
-    Ok(answer)
+    response.body = body;
+    Ok(response)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn body(text: &[u8]) -> Result<Answer, String> {
+    fn body(text: &[u8]) -> Result<ReplayResponse, String> {
         parse(text, false)
     }
 
     #[test]
-    fn an_answer_is_read_whatever_says_how_long_it_is() {
+    fn response_length_is_determined_by_length_chunks_or_close() {
         let fixed = body(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").unwrap();
         let chunked =
             body(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n1;x=y\r\n}\r\n0\r\n\r\n").unwrap();
         let open = body(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n{}").unwrap();
-        assert!([fixed, chunked, open].iter().all(|answer| answer.status == 200 && answer.body == b"{}"));
+        assert!([fixed, chunked, open].iter().all(|response| response.status == 200 && response.body == b"{}"));
         let head = parse(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", true).unwrap();
         assert_eq!((head.status, head.body.len()), (200, 0));
     }
 
     #[test]
-    fn half_an_answer_is_none() {
+    fn incomplete_response_is_rejected() {
         for text in [
             &b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n{}"[..],
             b"HTTP/1.1 200 OK\r\nContent-Le",
@@ -283,9 +283,9 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_an_origin_with_at_most_a_path() {
-        for address in ["", "localhost:8000", "ftp://x", "http://", "http://x/?a", "http://a@x/", "http://x/#f"] {
-            assert!(Client::new(address).is_err(), "{address}");
+    fn server_url_has_an_origin_and_an_optional_path() {
+        for url in ["", "localhost:8000", "ftp://x", "http://", "http://x/?a", "http://a@x/", "http://x/#f"] {
+            assert!(Client::new(url).is_err(), "{url}");
         }
         let client = Client::new("http://[::1]:81/api/").unwrap();
         assert_eq!((client.origin(), client.prefix.as_str(), client.is_local()), ("http://[::1]:81", "/api", true));

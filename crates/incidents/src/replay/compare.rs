@@ -1,14 +1,14 @@
-//! What differs between an answer as it was captured and as it is now. Owns the list of what may differ.
+//! Comparison of the captured response with the response of a replay.
 
 use serde::Serialize;
 use serde_json::Value;
 use url::Url;
 
-use super::client::Answer;
-use crate::{Record, Reply};
+use super::client::ReplayResponse;
+use crate::{CapturedResponse, IncidentRecord};
 
-/// Members of a body that are of one answer alone: of these only the type is compared. Also every `…_id` and `…_at`.
-const VOLATILE: [&str; 14] = [
+/// Fields that differ in every response: only their type is compared. Fields named `…_id` and `…_at` are volatile too.
+const VOLATILE_FIELDS: [&str; 14] = [
     "_links",
     "access_token",
     "cursor",
@@ -25,54 +25,56 @@ const VOLATILE: [&str; 14] = [
     "token",
 ];
 
-/// Something that is not as it was.
+/// A difference between two responses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Difference {
     /// `status`, `code`, or a JSON pointer into the body.
-    pub place: String,
+    #[serde(rename = "place")]
+    pub location: String,
     pub captured: String,
-    pub now: String,
+    #[serde(rename = "now")]
+    pub replayed: String,
 }
 
 impl Difference {
-    fn new(place: &str, captured: impl ToString, now: impl ToString) -> Self {
-        Self { place: place.to_owned(), captured: captured.to_string(), now: now.to_string() }
+    fn new(location: &str, captured: impl ToString, replayed: impl ToString) -> Self {
+        Self { location: location.to_owned(), captured: captured.to_string(), replayed: replayed.to_string() }
     }
 }
 
-/// Everything in which an answer differs from the captured one, apart from what is of one answer alone.
+/// Returns the differences between a response and the captured one, except for volatile fields.
 #[must_use]
-pub fn differences(record: &Record, answer: &Answer) -> Vec<Difference> {
-    let then = &record.response;
+pub fn differences(record: &IncidentRecord, response: &ReplayResponse) -> Vec<Difference> {
+    let captured = &record.response;
     let mut out = Vec::new();
-    if then.status != answer.status {
-        out.push(Difference::new("status", then.status, answer.status));
+    if captured.status != response.status {
+        out.push(Difference::new("status", captured.status, response.status));
     }
-    let now = code(&answer.body);
-    if record.code != now {
+    let replayed_code = error_code(&response.body);
+    if record.code != replayed_code {
         let text = |code: &Option<String>| code.clone().unwrap_or_else(|| "none".to_owned());
-        out.push(Difference::new("code", text(&record.code), text(&now)));
+        out.push(Difference::new("code", text(&record.code), text(&replayed_code)));
     }
-    // Where these differ the rest is another answer altogether.
-    if out.is_empty() && !then.truncated {
-        bodies(then, answer, &mut out);
+    // With another status or code, the bodies cannot be compared.
+    if out.is_empty() && !captured.truncated {
+        compare_bodies(captured, response, &mut out);
     }
     out
 }
 
-/// The code of an error's body, of either version.
+/// Returns the error code of a body in the error format of v1 or v2.
 #[must_use]
-pub fn code(body: &[u8]) -> Option<String> {
+pub fn error_code(body: &[u8]) -> Option<String> {
     let value: Value = serde_json::from_slice(body).ok()?;
     let code = value.pointer("/error/code").or_else(|| value.get("code"))?;
     code.as_str().map(str::to_owned)
 }
 
-fn bodies(then: &Reply, now: &Answer, out: &mut Vec<Difference>) {
-    match (serde_json::from_slice::<Value>(&then.body.0), serde_json::from_slice::<Value>(&now.body)) {
-        (Ok(then), Ok(now)) => values(&then, &now, "", out),
-        _ if then.body.0 == now.body => {}
-        _ => out.push(Difference::new("body", size(&then.body.0), size(&now.body))),
+fn compare_bodies(captured: &CapturedResponse, response: &ReplayResponse, out: &mut Vec<Difference>) {
+    match (serde_json::from_slice::<Value>(&captured.body.0), serde_json::from_slice::<Value>(&response.body)) {
+        (Ok(captured), Ok(replayed)) => compare_values(&captured, &replayed, "", out),
+        _ if captured.body.0 == response.body => {}
+        _ => out.push(Difference::new("body", size(&captured.body.0), size(&response.body))),
     }
 }
 
@@ -80,49 +82,49 @@ fn size(body: &[u8]) -> String {
     format!("{} bytes", body.len())
 }
 
-fn values(then: &Value, now: &Value, place: &str, out: &mut Vec<Difference>) {
-    match (then, now) {
-        (Value::Object(then_map), Value::Object(now_map)) => {
-            for (name, then) in then_map {
-                let place = format!("{place}/{}", name.replace('~', "~0").replace('/', "~1"));
-                match now_map.get(name) {
-                    None => out.push(Difference::new(&place, then, "absent")),
-                    Some(now) if is_volatile(name) => {
-                        if kind(then) != kind(now) {
-                            out.push(Difference::new(&place, kind(then), kind(now)));
+fn compare_values(captured: &Value, replayed: &Value, location: &str, out: &mut Vec<Difference>) {
+    match (captured, replayed) {
+        (Value::Object(captured_map), Value::Object(replayed_map)) => {
+            for (name, captured) in captured_map {
+                let location = format!("{location}/{}", name.replace('~', "~0").replace('/', "~1"));
+                match replayed_map.get(name) {
+                    None => out.push(Difference::new(&location, captured, "absent")),
+                    Some(replayed) if is_volatile(name) => {
+                        if json_type(captured) != json_type(replayed) {
+                            out.push(Difference::new(&location, json_type(captured), json_type(replayed)));
                         }
                     }
-                    Some(now) => values(then, now, &place, out),
+                    Some(replayed) => compare_values(captured, replayed, &location, out),
                 }
             }
-            for (name, now) in now_map.iter().filter(|(name, _)| !then_map.contains_key(*name)) {
-                out.push(Difference::new(&format!("{place}/{name}"), "absent", now));
+            for (name, replayed) in replayed_map.iter().filter(|(name, _)| !captured_map.contains_key(*name)) {
+                out.push(Difference::new(&format!("{location}/{name}"), "absent", replayed));
             }
         }
-        (Value::Array(then), Value::Array(now)) => {
-            if then.len() != now.len() {
+        (Value::Array(captured), Value::Array(replayed)) => {
+            if captured.len() != replayed.len() {
                 let count = |list: &[Value]| format!("{} elements", list.len());
-                out.push(Difference::new(place, count(then), count(now)));
+                out.push(Difference::new(location, count(captured), count(replayed)));
             }
-            for (index, (then, now)) in then.iter().zip(now).enumerate() {
-                values(then, now, &format!("{place}/{index}"), out);
-            }
-        }
-        (Value::String(then_text), Value::String(now_text)) => {
-            if without_origin(then_text) != without_origin(now_text) {
-                out.push(Difference::new(place, then, now));
+            for (index, (captured, replayed)) in captured.iter().zip(replayed).enumerate() {
+                compare_values(captured, replayed, &format!("{location}/{index}"), out);
             }
         }
-        _ if then == now => {}
-        _ => out.push(Difference::new(place, then, now)),
+        (Value::String(captured_text), Value::String(replayed_text)) => {
+            if without_origin(captured_text) != without_origin(replayed_text) {
+                out.push(Difference::new(location, captured, replayed));
+            }
+        }
+        _ if captured == replayed => {}
+        _ => out.push(Difference::new(location, captured, replayed)),
     }
 }
 
 fn is_volatile(name: &str) -> bool {
-    VOLATILE.contains(&name) || name.ends_with("_id") || name.ends_with("_at")
+    VOLATILE_FIELDS.contains(&name) || name.ends_with("_id") || name.ends_with("_at")
 }
 
-/// Another server has another origin; what follows is the same.
+/// Returns a URL without its origin, which depends on the server.
 fn without_origin(text: &str) -> String {
     match Url::parse(text) {
         Ok(url) if ["http", "https"].contains(&url.scheme()) => {
@@ -132,13 +134,13 @@ fn without_origin(text: &str) -> String {
     }
 }
 
-fn kind(value: &Value) -> &'static str {
+fn json_type(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",
         Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "a list",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
         Value::Object(_) => "an object",
     }
 }
@@ -148,25 +150,26 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn between(then: &Value, now: &Value) -> Vec<String> {
+    fn compare(captured: &Value, replayed: &Value) -> Vec<String> {
         let mut out = Vec::new();
-        values(then, now, "", &mut out);
-        out.into_iter().map(|one| format!("{}: {} / {}", one.place, one.captured, one.now)).collect()
+        compare_values(captured, replayed, "", &mut out);
+        out.into_iter().map(|one| format!("{}: {} / {}", one.location, one.captured, one.replayed)).collect()
     }
 
     #[test]
-    fn what_is_of_one_answer_alone_may_differ_and_nothing_else() {
-        let then =
+    fn only_volatile_fields_may_differ() {
+        let captured =
             json!({"id": 1, "request_id": "a", "created_at": "x", "type": "https://a.example/problems/gone", "n": 1});
-        let now = json!({"id": 2, "request_id": "b", "created_at": "y", "type": "http://b:1/problems/gone", "n": 1});
-        assert_eq!(between(&then, &now), [""; 0]);
-        let now =
+        let replayed =
+            json!({"id": 2, "request_id": "b", "created_at": "y", "type": "http://b:1/problems/gone", "n": 1});
+        assert_eq!(compare(&captured, &replayed), [""; 0]);
+        let replayed =
             json!({"id": "2", "request_id": "b", "created_at": null, "type": "http://b:1/problems/other", "m": 1});
         assert_eq!(
-            between(&then, &now),
+            compare(&captured, &replayed),
             [
-                "/id: a number / a text",
-                "/created_at: a text / null",
+                "/id: a number / a string",
+                "/created_at: a string / null",
                 r#"/type: "https://a.example/problems/gone" / "http://b:1/problems/other""#,
                 "/n: 1 / absent",
                 "/m: absent / 1",
@@ -175,14 +178,14 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_compared_by_length_and_element() {
-        assert_eq!(between(&json!([1, 2]), &json!([1, 3, 4])), [": 2 elements / 3 elements", "/1: 2 / 3"]);
+    fn arrays_are_compared_by_length_and_element() {
+        assert_eq!(compare(&json!([1, 2]), &json!([1, 3, 4])), [": 2 elements / 3 elements", "/1: 2 / 3"]);
     }
 
     #[test]
-    fn the_code_is_found_in_either_version() {
-        assert_eq!(code(br#"{"error": {"code": "A"}}"#).as_deref(), Some("A"));
-        assert_eq!(code(br#"{"code": "B"}"#).as_deref(), Some("B"));
-        assert_eq!(code(b"<html>"), None);
+    fn error_code_is_read_from_both_versions() {
+        assert_eq!(error_code(br#"{"error": {"code": "A"}}"#).as_deref(), Some("A"));
+        assert_eq!(error_code(br#"{"code": "B"}"#).as_deref(), Some("B"));
+        assert_eq!(error_code(b"<html>"), None);
     }
 }

@@ -1,194 +1,229 @@
-//! Sends captured requests again, to another server or a later version, and tells what has become of the failure.
+//! Replay: sends captured requests to a server and compares the responses with the captured ones.
 //!
-//! Owns who stands for whom and what a flow needs before it can run. A replay writes: it makes lists and items for requests
-//! that are about some, accounts where it is given none, and takes away again what it has made.
+//! A replay writes to the server. It registers accounts unless it is given some, creates the bucketlists and items that the
+//! requests refer to, and deletes them afterwards.
 
 mod client;
 mod compare;
-mod names;
-mod stage;
+mod substitutions;
+mod target;
 
 use serde::Serialize;
 
-pub use client::{Answer, Client, ClientError};
-pub use compare::{Difference, code, differences};
-pub use stage::{Accounts, Login, StageError};
+pub use client::{Client, ClientError, ReplayResponse};
+pub use compare::{Difference, differences, error_code};
+pub use target::{Credentials, ReplayAccounts, ReplayError};
 
 use super::{
-    Record,
-    file::{Expected, Incidents},
-    resend::obstacle,
+    IncidentRecord,
+    file::{ExpectedResponse, IncidentFile},
+    resend::not_resendable,
 };
-use names::contract_of;
-use stage::Stage;
+use substitutions::contract_of;
+use target::TargetServer;
 
-/// Requests that belong together: those of one session, in the order they came.
+/// Requests that are replayed together: those of one session, in the order received.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Flow {
-    records: Vec<Record>,
-    /// What each must be answered, where that is settled.
-    expect: Option<Vec<Expected>>,
+pub struct RequestSequence {
+    records: Vec<IncidentRecord>,
+    /// Expected responses of a regression test.
+    expect: Option<Vec<ExpectedResponse>>,
 }
 
-/// What is asked of a failure.
+/// The expected result of a replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Question {
-    /// Does it still fail as it did? Status, code and body are the captured ones, apart from what is of one answer alone.
-    Reproduces,
-    /// Is it mended? The answer is another one, below 500, and as the document says.
+pub enum Expectation {
+    /// The failure is reproduced: status, code and body are the captured ones, except for volatile fields such as IDs.
+    Reproduced,
+    /// The failure is fixed: the response is another one, has a status below 500, and conforms to the contract.
     Fixed,
 }
 
-/// What became of one request.
+/// The result of replaying one request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Outcome {
-    /// The incident's number; 0 if it has none.
+pub struct ReplayOutcome {
+    /// ID of the incident; 0 if it is not stored.
     pub id: i64,
     pub request_id: String,
     pub operation: Option<String>,
-    pub captured: Expected,
-    /// `None` where it could not be sent.
-    pub now: Option<Expected>,
-    /// It fails as it did.
+    pub captured: ExpectedResponse,
+    /// Response of the replay; `None` if the request was not sent.
+    #[serde(rename = "now")]
+    pub replayed: Option<ExpectedResponse>,
+    /// Whether the request still fails in the same way.
     pub reproduced: bool,
-    /// It is mended.
+    /// Whether the failure is fixed.
     pub fixed: bool,
-    /// The answer to the question that was asked.
-    pub as_asked: bool,
-    /// In what the answer differs from the captured one.
+    /// Whether the outcome meets the [`Expectation`], or the expected response of a regression test.
+    #[serde(rename = "as_asked")]
+    pub as_expected: bool,
+    /// Differences between the captured and the replayed response.
     pub differences: Vec<Difference>,
-    /// In what the answer is not as the document says.
-    pub undocumented: Vec<String>,
-    /// Why it could not be sent.
-    pub obstacle: Option<String>,
+    /// Violations of the contract by the replayed response.
+    #[serde(rename = "undocumented")]
+    pub contract_violations: Vec<String>,
+    /// Reason why the request was not sent.
+    #[serde(rename = "obstacle")]
+    pub not_sent: Option<String>,
 }
 
-/// Flows out of what was read: a list in a file is one, and single records of one session are one.
+/// Groups records into sequences. Each list in a file is one; single records are grouped by session.
 #[must_use]
-pub fn flows(incidents: Vec<Incidents>) -> Vec<Flow> {
-    let mut flows: Vec<Flow> = Vec::new();
-    let mut single: Vec<Record> = Vec::new();
-    for part in incidents {
-        match part {
-            Incidents::Kept(kept) => flows.push(Flow { records: kept.records, expect: Some(kept.expect) }),
-            Incidents::Captured(records) if records.len() > 1 => flows.push(Flow { records, expect: None }),
-            Incidents::Captured(records) => single.extend(records),
+pub fn group_by_session(files: Vec<IncidentFile>) -> Vec<RequestSequence> {
+    let mut sequences: Vec<RequestSequence> = Vec::new();
+    let mut single: Vec<IncidentRecord> = Vec::new();
+    for file in files {
+        match file {
+            IncidentFile::RegressionTest(test) => {
+                sequences.push(RequestSequence { records: test.records, expect: Some(test.expect) });
+            }
+            IncidentFile::Captured(records) if records.len() > 1 => {
+                sequences.push(RequestSequence { records, expect: None });
+            }
+            IncidentFile::Captured(records) => single.extend(records),
         }
     }
     single.sort_by_key(|record| record.received_at);
-    let own = flows.len();
+    let first_grouped = sequences.len();
     for record in single {
-        let session = |record: &Record| record.principal.as_ref().map(|principal| principal.session_id);
-        let same = flows[own..].iter_mut().find(|flow| {
-            session(&record).is_some() && flow.records.first().is_some_and(|first| session(first) == session(&record))
+        let session = |record: &IncidentRecord| record.principal.as_ref().map(|principal| principal.session_id);
+        let same_session = sequences[first_grouped..].iter_mut().find(|sequence| {
+            session(&record).is_some()
+                && sequence.records.first().is_some_and(|first| session(first) == session(&record))
         });
-        match same {
-            Some(flow) => flow.records.push(record),
-            None => flows.push(Flow { records: vec![record], expect: None }),
+        match same_session {
+            Some(sequence) => sequence.records.push(record),
+            None => sequences.push(RequestSequence { records: vec![record], expect: None }),
         }
     }
-    flows
+    sequences
 }
 
-/// Replays flows, one after the other.
-///
-/// # Errors
-/// When the server cannot be reached, is none of ours, or lets nobody in: nothing has been decided then.
-pub async fn replay(
-    client: Client,
-    accounts: Accounts,
-    flows: &[Flow],
-    question: Question,
-) -> Result<Vec<Outcome>, StageError> {
-    let mut stage = Stage::of(client, accounts).await?;
-    let mut outcomes = Vec::new();
-    for flow in flows {
-        let played = play(&mut stage, flow, question, &mut outcomes).await;
-        // Whatever happened: what was made is taken away.
-        stage.strike().await;
-        played?;
+/// A connection to the server that requests are replayed on.
+#[derive(Debug)]
+pub struct Replayer {
+    target: TargetServer,
+    expectation: Expectation,
+}
+
+impl Replayer {
+    /// Checks that the server is a BucketList server.
+    ///
+    /// # Errors
+    /// [`ReplayError`] if it cannot be reached or is another kind of server.
+    pub async fn connect(
+        client: Client,
+        accounts: ReplayAccounts,
+        expectation: Expectation,
+    ) -> Result<Self, ReplayError> {
+        Ok(Self { target: TargetServer::connect(client, accounts).await?, expectation })
     }
-    stage.leave().await;
-    Ok(outcomes)
-}
 
-async fn play(
-    stage: &mut Stage,
-    flow: &Flow,
-    question: Question,
-    outcomes: &mut Vec<Outcome>,
-) -> Result<(), StageError> {
-    for (index, record) in flow.records.iter().enumerate() {
-        if let Some(obstacle) = obstacle(record) {
-            outcomes.push(Outcome { obstacle: Some(obstacle), ..Outcome::of(record) });
-            continue;
+    /// Replays the sequences one after another, and deletes the resources created for each.
+    ///
+    /// # Errors
+    /// [`ReplayError`] if the server cannot be reached, rejects a login, or cannot create what a request refers to.
+    pub async fn replay(&mut self, sequences: &[RequestSequence]) -> Result<Vec<ReplayOutcome>, ReplayError> {
+        let mut outcomes = Vec::new();
+        for sequence in sequences {
+            let result = self.replay_sequence(sequence, &mut outcomes).await;
+            self.target.delete_created_resources().await;
+            result?;
         }
-        let answer = stage.send(record).await?;
-        let differences = differences(record, &answer);
-        let undocumented = undocumented(record, &answer);
-        let now = Expected { status: answer.status, code: code(&answer.body) };
-        let captured = Outcome::of(record).captured;
-        let reproduced = differences.is_empty();
-        let fixed = answer.status < 500 && undocumented.is_empty() && now != captured;
-        let settled = flow.expect.as_ref().and_then(|expect| expect.get(index));
-        let as_asked = match (settled, question) {
-            (Some(expected), Question::Fixed) => undocumented.is_empty() && now == *expected,
-            (None, Question::Fixed) => fixed,
-            (_, Question::Reproduces) => reproduced,
-        };
-        outcomes.push(Outcome {
-            now: Some(now),
-            reproduced,
-            fixed,
-            as_asked,
-            differences,
-            undocumented,
-            ..Outcome::of(record)
-        });
+        Ok(outcomes)
     }
-    Ok(())
+
+    /// Deletes the accounts that were registered for the replay.
+    pub async fn finish(mut self) {
+        self.target.delete_registered_accounts().await;
+    }
+
+    async fn replay_sequence(
+        &mut self,
+        sequence: &RequestSequence,
+        outcomes: &mut Vec<ReplayOutcome>,
+    ) -> Result<(), ReplayError> {
+        for (index, record) in sequence.records.iter().enumerate() {
+            if let Some(reason) = not_resendable(record) {
+                outcomes.push(ReplayOutcome { not_sent: Some(reason), ..ReplayOutcome::unsent(record) });
+                continue;
+            }
+            let response = self.target.send(record).await?;
+            let expected = sequence.expect.as_ref().and_then(|expect| expect.get(index));
+            outcomes.push(evaluate(record, &response, expected, self.expectation));
+        }
+        Ok(())
+    }
 }
 
-impl Outcome {
-    fn of(record: &Record) -> Self {
+fn evaluate(
+    record: &IncidentRecord,
+    response: &ReplayResponse,
+    expected: Option<&ExpectedResponse>,
+    expectation: Expectation,
+) -> ReplayOutcome {
+    let differences = differences(record, response);
+    let contract_violations = contract_violations(record, response);
+    let replayed = ExpectedResponse { status: response.status, code: error_code(&response.body) };
+    let outcome = ReplayOutcome::unsent(record);
+    let reproduced = differences.is_empty();
+    let fixed = response.status < 500 && contract_violations.is_empty() && replayed != outcome.captured;
+    let as_expected = match (expected, expectation) {
+        (Some(expected), Expectation::Fixed) => contract_violations.is_empty() && replayed == *expected,
+        (None, Expectation::Fixed) => fixed,
+        (_, Expectation::Reproduced) => reproduced,
+    };
+    ReplayOutcome {
+        replayed: Some(replayed),
+        reproduced,
+        fixed,
+        as_expected,
+        differences,
+        contract_violations,
+        ..outcome
+    }
+}
+
+impl ReplayOutcome {
+    fn unsent(record: &IncidentRecord) -> Self {
         Self {
             id: record.id,
             request_id: record.request_id.clone(),
             operation: record.operation.clone(),
-            captured: Expected { status: record.response.status, code: record.code.clone() },
-            now: None,
+            captured: ExpectedResponse { status: record.response.status, code: record.code.clone() },
+            replayed: None,
             reproduced: false,
             fixed: false,
-            as_asked: false,
+            as_expected: false,
             differences: Vec::new(),
-            undocumented: Vec::new(),
-            obstacle: None,
+            contract_violations: Vec::new(),
+            not_sent: None,
         }
     }
 }
 
-/// In what an answer is not as the document of its version says. What no document speaks of is not held to one.
-fn undocumented(record: &Record, answer: &Answer) -> Vec<String> {
+/// Returns the violations of the contract by a response; none if the path belongs to no operation.
+fn contract_violations(record: &IncidentRecord, response: &ReplayResponse) -> Vec<String> {
     let path = record.request.target.split('?').next().unwrap_or_default();
     let method = &record.request.method;
     let Some(found) = contract_of(path).find(path) else { return Vec::new() };
     let Some(operation) = found.item.operation(method) else { return Vec::new() };
     if operation.method == *method {
-        operation.check_response(answer.status, &answer.headers, &answer.body)
-    } else if operation.statuses().any(|status| status == answer.status) {
+        operation.check_response(response.status, &response.headers, &response.body)
+    } else if operation.statuses().any(|status| status == response.status) {
         Vec::new()
     } else {
-        vec![format!("status {} is not documented for {}", answer.status, operation.id)]
+        vec![format!("status {} is not documented for {}", response.status, operation.id)]
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Bytes, Principal, Reply, Sent, record::FORMAT};
+    use crate::{CapturedBody, CapturedRequest, CapturedResponse, Principal, PrincipalRole, record::FORMAT};
 
-    fn record(id: i64, session: Option<i64>, received_at: i64) -> Record {
-        Record {
+    fn record(id: i64, session: Option<i64>, received_at: i64) -> IncidentRecord {
+        IncidentRecord {
             format: FORMAT.to_owned(),
             id,
             request_id: id.to_string(),
@@ -200,40 +235,46 @@ mod tests {
             operation: None,
             code: None,
             fingerprint: String::new(),
-            principal: session.map(|session_id| Principal { user_id: 1, session_id, role: "user".to_owned() }),
-            request: Sent {
+            principal: session.map(|session_id| Principal { user_id: 1, session_id, role: PrincipalRole::User }),
+            request: CapturedRequest {
                 method: "GET".to_owned(),
                 target: "/v2/users/me".to_owned(),
                 headers: Vec::new(),
-                body: Bytes::default(),
+                body: CapturedBody::default(),
                 truncated: false,
             },
-            response: Reply { status: 500, headers: Vec::new(), body: Bytes::default(), truncated: false },
+            response: CapturedResponse {
+                status: 500,
+                headers: Vec::new(),
+                body: CapturedBody::default(),
+                truncated: false,
+            },
         }
     }
 
     #[test]
-    fn requests_of_a_session_are_a_flow_in_the_order_they_came() {
-        let one = |record| Incidents::Captured(vec![record]);
-        let flows = flows(vec![
-            one(record(1, Some(5), 30)),
-            one(record(2, None, 10)),
-            one(record(3, Some(5), 20)),
-            one(record(4, None, 40)),
-            Incidents::Captured(vec![record(5, Some(5), 2), record(6, Some(6), 1)]),
+    fn single_records_are_grouped_by_session_in_the_order_received() {
+        let single = |record| IncidentFile::Captured(vec![record]);
+        let sequences = group_by_session(vec![
+            single(record(1, Some(5), 30)),
+            single(record(2, None, 10)),
+            single(record(3, Some(5), 20)),
+            single(record(4, None, 40)),
+            IncidentFile::Captured(vec![record(5, Some(5), 2), record(6, Some(6), 1)]),
         ]);
         let ids: Vec<Vec<i64>> =
-            flows.iter().map(|flow| flow.records.iter().map(|record| record.id).collect()).collect();
+            sequences.iter().map(|sequence| sequence.records.iter().map(|record| record.id).collect()).collect();
         assert_eq!(ids, [vec![5, 6], vec![2], vec![3, 1], vec![4]]);
     }
 
     #[test]
-    fn a_success_that_is_not_as_documented_mends_nothing() {
+    fn success_that_violates_the_contract_is_not_a_fix() {
         let headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
-        let answer = Answer { status: 200, headers, body: b"{}".to_vec() };
-        assert!(!undocumented(&record(1, None, 0), &answer).is_empty());
-        let mut elsewhere = record(1, None, 0);
-        elsewhere.request.target = "/nowhere".to_owned();
-        assert!(undocumented(&elsewhere, &answer).is_empty());
+        let response = ReplayResponse { status: 200, headers, body: b"{}".to_vec() };
+        let outcome = evaluate(&record(1, None, 0), &response, None, Expectation::Fixed);
+        assert!(!outcome.contract_violations.is_empty() && !outcome.fixed && !outcome.as_expected);
+        let mut undocumented = record(1, None, 0);
+        undocumented.request.target = "/nowhere".to_owned();
+        assert!(contract_violations(&undocumented, &response).is_empty());
     }
 }

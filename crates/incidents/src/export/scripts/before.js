@@ -1,36 +1,37 @@
 (() => {
-    // Postman replaces {{…}} in whatever it sends. Each name in the captured request therefore stands for itself until the
-    // answer is there; our own variables have names that the request does not have.
-    const shadows = %shadows%;
+    // Postman replaces {{…}} in everything it sends. While this request is sent, each name in braces in the captured request
+    // is a variable with that name in braces as its value. The collection's own variables have names that the request does
+    // not contain.
+    const literalNames = %literal_names%;
     const account = %account%;
-    // What an earlier request has left behind, had it no answer.
+    // Remove the values that an earlier request left behind if it received no response.
     ["base_url", ...(account ? [account.email, account.password] : [])]
         .filter((name) => pm.variables.get(name) === "{{" + name + "}}")
         .forEach((name) => pm.variables.unset(name));
     const origin = pm.variables.replaceIn("{{base_url}}").replace(/\/+$/, "");
-    const giveUp = (why) => {
-        pm.test("%title%: " + why, () => { throw new Error(why); });
+    const fail = (reason) => {
+        pm.test("%title%: " + reason, () => { throw new Error(reason); });
         pm.execution.skipRequest();
     };
-    const go = (token) => {
+    const send = (token) => {
         pm.variables.set("%origin%", origin);
         if (account) {
             pm.variables.set(account.token, token);
         }
-        shadows.forEach((name) => pm.variables.set(name, "{{" + name + "}}"));
+        literalNames.forEach((name) => pm.variables.set(name, "{{" + name + "}}"));
     };
     if (!account) {
-        go();
+        send();
         return;
     }
     const email = pm.variables.get(account.email);
     const password = pm.variables.get(account.password);
     if (!email || !password) {
-        giveUp("give " + account.email + " and " + account.password + " those of the account that stands for " + account.who);
+        fail("set " + account.email + " and " + account.password + " to the account that replaces " + account.captured);
         return;
     }
     if (pm.variables.get(account.token)) {
-        go(pm.variables.get(account.token));
+        send(pm.variables.get(account.token));
         return;
     }
     pm.sendRequest({
@@ -40,9 +41,9 @@
         body: { mode: "raw", raw: JSON.stringify({ email, password }) },
     }, (error, response) => {
         if (error || response.code !== 200) {
-            giveUp("logging in at " + origin + " failed: " + (error ? error.message || error : "status " + response.code));
+            fail("login at " + origin + " failed: " + (error ? error.message || error : "status " + response.code));
         } else {
-            go(response.json().access_token);
+            send(response.json().access_token);
         }
     });
 })();

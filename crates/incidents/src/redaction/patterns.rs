@@ -1,34 +1,37 @@
-//! The second net: secrets by their look, wherever they are.
+//! Patterns of secrets in free text.
 //!
-//! Owns the patterns. They know no place: what a schema or a name gives away has been replaced before. A pattern that takes
-//! something harmless for a secret costs nothing: its stand-in fails as it would.
+//! Values that a schema or a name marks as sensitive are masked before the patterns apply. A false positive is harmless: its
+//! placeholder fails in the same way.
 
 use std::{ops::Range, sync::LazyLock};
 
 use regex::Regex;
 
-/// Whether what a pattern finds is one for sure.
+/// An additional check of a match.
 type Condition = fn(&str) -> bool;
 
-/// What a pattern finds: the whole of it, or its first group.
+/// A pattern. The secret is the first group of a match, or the whole match.
 struct Pattern {
     regex: Regex,
-    also: Condition,
+    condition: Condition,
 }
+
+/// Indexes of the patterns of keys and tokens.
+const KEY_PATTERNS: Range<usize> = 6..8;
 
 fn always(_: &str) -> bool {
     true
 }
 
-/// Empty if a pattern were malformed; a test sees that all of them are there.
+/// Without patterns that do not compile; a test checks that none is missing.
 static PATTERNS: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
     let all: [(&str, Condition); 9] = [
         // JWTs.
         (r"eyJ[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*){0,4}", always),
-        // Credentials of the Authorization header, in prose or in another header.
+        // Credentials of an Authorization header, in prose or in another header.
         (r"(?i)\bbearer[\s:=]+([A-Za-z0-9._~+/=-]{6,})", always),
         (r"(?i)\bbasic[\s:=]+([A-Za-z0-9+/=_-]{12,})", always),
-        // A user's name and password in a URL.
+        // User name and password in a URL.
         (r"://([^/\s@]+)@", always),
         // `password=…`, `"api_key": "…"`.
         (
@@ -37,16 +40,17 @@ static PATTERNS: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
         ),
         // Email addresses.
         (r"[\p{L}\p{M}\p{N}.!#$%&'*+=?^_`{|}~-]+@[\p{L}\p{M}\p{N}-]+(?:\.[\p{L}\p{M}\p{N}-]+)+", always),
-        // Keys and tokens: long, of letters and digits. Not the name of a request, which people look for it by.
+        // Keys and tokens: long, with letters and digits. Not UUIDs: request IDs must stay searchable.
         (r"[A-Za-z0-9_-]{20,}={0,2}", is_key),
         (r"[A-Za-z0-9+/]{32,}={0,2}", is_key),
-        // Numbers of payment cards.
+        // Payment card numbers.
         (r"\b[0-9](?:[ -]?[0-9]){12,18}\b", is_card),
     ];
-    all.into_iter().filter_map(|(regex, also)| Some(Pattern { regex: Regex::new(regex).ok()?, also })).collect()
+    all.into_iter()
+        .filter_map(|(regex, condition)| Some(Pattern { regex: Regex::new(regex).ok()?, condition }))
+        .collect()
 });
 
-/// A UUID, also one of a request.
 static UUID: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new("^(?i)[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$").ok());
 
@@ -56,7 +60,7 @@ fn is_key(text: &str) -> bool {
     has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic) && !is_uuid
 }
 
-/// Whether the digits have the check digit of a card (ISO/IEC 7812).
+/// Whether the check digit is that of a payment card (ISO/IEC 7812).
 fn is_card(text: &str) -> bool {
     let digits: Vec<u32> = text.chars().filter_map(|character| character.to_digit(10)).collect();
     let doubled = |(index, digit): (usize, &u32)| match index % 2 {
@@ -66,26 +70,25 @@ fn is_card(text: &str) -> bool {
     digits.iter().rev().enumerate().map(doubled).sum::<u32>() % 10 == 0
 }
 
-/// Where in `text` something looks like a secret: ranges of characters, in order, none within another. `with_keys` looks for
-/// long keys, too.
-pub(super) fn secrets(text: &[char], with_keys: bool) -> Vec<Range<usize>> {
+/// Returns the ranges of characters that match a pattern, sorted and without overlaps. `finds_keys` includes long keys.
+pub(super) fn find_secrets(text: &[char], finds_keys: bool) -> Vec<Range<usize>> {
     let string: String = text.iter().collect();
     let mut found: Vec<Range<usize>> = Vec::new();
     for (index, pattern) in PATTERNS.iter().enumerate() {
-        if !with_keys && (6..8).contains(&index) {
+        if !finds_keys && KEY_PATTERNS.contains(&index) {
             continue;
         }
         for captures in pattern.regex.captures_iter(&string) {
             let Some(matched) = captures.get(1).or_else(|| captures.get(0)) else { continue };
-            if (pattern.also)(matched.as_str()) {
+            if (pattern.condition)(matched.as_str()) {
                 found.push(matched.range());
             }
         }
     }
-    merged(found).into_iter().map(|range| in_characters(&string, &range)).collect()
+    merge(found).into_iter().map(|range| to_characters(&string, &range)).collect()
 }
 
-fn merged(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
+fn merge(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
     ranges.sort_by_key(|range| (range.start, range.end));
     let mut merged: Vec<Range<usize>> = Vec::new();
     for range in ranges {
@@ -97,7 +100,7 @@ fn merged(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
     merged
 }
 
-fn in_characters(text: &str, range: &Range<usize>) -> Range<usize> {
+fn to_characters(text: &str, range: &Range<usize>) -> Range<usize> {
     let start = text[..range.start].chars().count();
     start..start + text[range.clone()].chars().count()
 }
@@ -108,11 +111,11 @@ mod tests {
 
     fn found(text: &str) -> Vec<String> {
         let characters: Vec<char> = text.chars().collect();
-        secrets(&characters, true).into_iter().map(|range| characters[range].iter().collect()).collect()
+        find_secrets(&characters, true).into_iter().map(|range| characters[range].iter().collect()).collect()
     }
 
     #[test]
-    fn secrets_are_known_by_their_look() {
+    fn secrets_are_found() {
         assert_eq!(PATTERNS.len(), 9);
         for (text, secret) in [
             ("see eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIyIn0.c2ln!", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIyIn0.c2ln"),
@@ -134,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_write_stays() {
+    fn ordinary_text_is_not_a_secret() {
         for text in [
             "Watch the northern lights",
             "See the cherry trees bloom in Kyoto, early in April.",
@@ -153,8 +156,8 @@ mod tests {
     }
 
     #[test]
-    fn ranges_that_overlap_are_one() {
+    fn overlapping_ranges_are_merged() {
         assert_eq!(found("token=eyJhbGciOiJIUzI1NiJ9.x"), ["eyJhbGciOiJIUzI1NiJ9.x"]);
-        assert_eq!(merged(vec![5..9, 0..3, 2..6, 9..10]), [0..9, 9..10]);
+        assert_eq!(merge(vec![5..9, 0..3, 2..6, 9..10]), [0..9, 9..10]);
     }
 }

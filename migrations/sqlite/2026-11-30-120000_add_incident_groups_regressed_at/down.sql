@@ -1,0 +1,1 @@
+ALTER TABLE incident_groups DROP COLUMN regressed_at;
