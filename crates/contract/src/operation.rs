@@ -38,8 +38,6 @@ pub struct Operation {
     pub takes_if_none_match: bool,
     /// Whether the operation takes a cursor.
     pub takes_cursor: bool,
-    /// Whether the request body is a JSON merge patch.
-    pub takes_merge_patch: bool,
     /// Whether a successful response contains tokens.
     pub carries_tokens: bool,
     /// JSON pointer to a new password in the request body.
@@ -76,8 +74,6 @@ pub enum ArgumentKind {
     IdempotencyKey,
     /// The operation uses cursor pagination.
     Cursor,
-    /// The request body is a JSON merge patch.
-    MergePatch,
 }
 
 /// A type of an argument of an operation, or of the value in it.
@@ -94,10 +90,6 @@ impl Argument for Admin {
     const KIND: ArgumentKind = ArgumentKind::Admin;
 }
 
-impl<T> Argument for MergePatch<T> {
-    const KIND: ArgumentKind = ArgumentKind::MergePatch;
-}
-
 impl<T: Argument> Argument for Query<T> {
     const KIND: ArgumentKind = T::KIND;
 }
@@ -109,6 +101,7 @@ impl<T: Argument> Argument for Option<T> {
 impl<T> Argument for Vec<T> {}
 impl<T> Argument for Path<T> {}
 impl<T> Argument for Json<T> {}
+impl<T> Argument for MergePatch<T> {}
 impl Argument for bool {}
 impl Argument for i32 {}
 
@@ -166,7 +159,6 @@ impl Operation {
             is_idempotent: false,
             takes_if_none_match: false,
             takes_cursor: false,
-            takes_merge_patch: false,
             carries_tokens: false,
             new_password: None,
         }
@@ -183,7 +175,6 @@ impl Operation {
             ArgumentKind::IfNoneMatch => self.takes_if_none_match = true,
             ArgumentKind::IdempotencyKey => self.is_idempotent = true,
             ArgumentKind::Cursor => self.takes_cursor = true,
-            ArgumentKind::MergePatch => self.takes_merge_patch = true,
         }
         self
     }

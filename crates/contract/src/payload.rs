@@ -28,12 +28,18 @@ use crate::{ApiError, Detail, ErrorCode};
 #[derive(Clone, Debug)]
 pub struct Json<T>(pub T);
 
-/// A JSON merge patch (RFC 7396, `application/merge-patch+json`): omitted fields keep their value, null clears a field.
+/// A JSON merge patch (RFC 7396): omitted fields keep their value, null clears a field.
+///
+/// Accepted as `application/merge-patch+json` and as `application/json`, because most generated clients send JSON as
+/// `application/json` whatever the document says.
 #[derive(Clone, Debug)]
 pub struct MergePatch<T>(pub T);
 
-/// The media type of a [`MergePatch`].
-pub const MERGE_PATCH: &str = "application/merge-patch+json";
+const JSON: &[&str] = &["application/json"];
+const MERGE_PATCH: &[&str] = &["application/json", "application/merge-patch+json"];
+
+/// The value of `Accept-Patch`: the media types of a [`MergePatch`].
+pub const ACCEPT_PATCH: &str = "application/json, application/merge-patch+json";
 
 /// How to validate the body of a request; the server puts it into the extensions of the request.
 #[derive(Clone)]
@@ -76,44 +82,40 @@ impl<T: DeserializeOwned + Send> ParsePayload for Json<T> {
     const IS_REQUIRED: bool = true;
 
     async fn from_request(request: &Request, body: &mut RequestBody) -> poem::Result<Self> {
-        Ok(Self(read_typed(request, body, "application/json").await?))
+        Ok(Self(read_typed(request, body).await?))
     }
 }
 
-/// Validates a JSON body of this media type and deserializes it. The server has read the body into memory.
-async fn read_typed<T: DeserializeOwned>(
-    request: &Request,
-    body: &mut RequestBody,
-    media_type: &'static str,
-) -> Result<T, ApiError> {
+/// Validates a JSON body and deserializes it. The server has read the body into memory.
+async fn read_typed<T: DeserializeOwned>(request: &Request, body: &mut RequestBody) -> Result<T, ApiError> {
     let internal = |source: &'static str| ApiError::new(ErrorCode::InternalError).with_source(source);
     let incoming = request.extensions().get::<Incoming>();
     let incoming = incoming.ok_or_else(|| internal("the request has no `Incoming` extension"))?;
     let reading = async { body.take()?.into_bytes().await };
     let bytes = reading.await.map_err(|error| ApiError::new(ErrorCode::MalformedRequest).with_source(error))?;
-    let value = validate(request.headers(), &bytes, media_type, incoming, Vec::new())?;
+    let value = validate(request.headers(), &bytes, incoming, Vec::new())?;
     // A body that matches the document but not the type is a defect of the server.
     serde_json::from_value(value).map_err(|error| ApiError::new(ErrorCode::InternalError).with_source(error))
 }
 
-/// Validates a JSON body of this media type.
+/// Validates a JSON body, and that its media type is one of the operation's.
 ///
 /// # Errors
 /// All violations of the body, after `details`: the violations found elsewhere in the request.
 pub fn validate(
     headers: &HeaderMap,
     body: &[u8],
-    media_type: &str,
     incoming: &Incoming,
     mut details: Vec<Detail>,
 ) -> Result<Value, ApiError> {
     if body.is_empty() {
         return Err(ApiError::new(ErrorCode::MalformedJson).with_message("This operation requires a JSON body."));
     }
+    let accepted = &incoming.operation.request_media_types;
     match headers.get(CONTENT_TYPE).map(HeaderValue::to_str) {
-        Some(Ok(value)) if essence(value).eq_ignore_ascii_case(media_type) => {}
+        Some(Ok(value)) if accepted.iter().any(|accepted| accepted.eq_ignore_ascii_case(essence(value))) => {}
         _ => {
-            let message = format!("Send the body as {media_type}.");
+            let message = format!("Send the body as {}.", accepted.join(" or "));
             return Err(ApiError::new(ErrorCode::UnsupportedMediaType).with_message(message));
         }
     }
@@ -232,7 +234,7 @@ impl<T: Type + Serialize> ApiResponse for Json<T> {
 
 /// Like `impl_apirequest_for_payload!`, but the payload rejects bodies without a content type itself.
 macro_rules! body_argument {
-    ($name:ident, $media_type:expr) => {
+    ($name:ident, $media_types:expr) => {
         impl<'a, T: Type + DeserializeOwned + Send> ApiExtractor<'a> for $name<T> {
             const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
             type ParamType = ();
@@ -245,7 +247,10 @@ macro_rules! body_argument {
             fn request_meta() -> Option<MetaRequest> {
                 Some(MetaRequest {
                     description: None,
-                    content: vec![MetaMediaType { content_type: $media_type, schema: T::schema_ref() }],
+                    content: $media_types
+                        .iter()
+                        .map(|content_type| MetaMediaType { content_type, schema: T::schema_ref() })
+                        .collect(),
                     required: true,
                 })
             }
@@ -255,11 +260,11 @@ macro_rules! body_argument {
                 body: &mut RequestBody,
                 _: ExtractParamOptions<()>,
             ) -> poem::Result<Self> {
-                Ok(Self(read_typed(request, body, $media_type).await?))
+                Ok(Self(read_typed(request, body).await?))
             }
         }
     };
 }
 
-body_argument!(Json, "application/json");
+body_argument!(Json, JSON);
 body_argument!(MergePatch, MERGE_PATCH);

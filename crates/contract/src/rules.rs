@@ -3,7 +3,7 @@
 use openapi_repair::{DocumentedError, HeaderScope, OperationInfo, ResponseHeader};
 use serde_json::json;
 
-use crate::{ApiError, ErrorCode, Operation, api::Version, payload::MERGE_PATCH};
+use crate::{ApiError, ErrorCode, Operation, api::Version, payload::ACCEPT_PATCH};
 
 /// An example of a request ID (UUIDv7).
 pub const EXAMPLE_REQUEST_ID: &str = "019b76da-a800-7000-8000-000000000001";
@@ -98,8 +98,6 @@ pub(crate) fn headers<V: Version>() -> Vec<ResponseHeader> {
             on,
         )
     };
-    let merges = V::operations().any(|operation| operation.takes_merge_patch);
-    let patch_media_type = if merges { MERGE_PATCH } else { "application/json" };
     vec![
         header(
             "X-Request-ID",
@@ -168,9 +166,9 @@ pub(crate) fn headers<V: Version>() -> Vec<ResponseHeader> {
             always: false,
             ..header(
                 "Accept-Patch",
-                "Media type of PATCH requests to this path (RFC 5789).",
+                "Media types of PATCH requests to this path (RFC 5789).",
                 text(100),
-                json!(patch_media_type),
+                json!(ACCEPT_PATCH),
                 HeaderScope::Matching(has_patch::<V>),
             )
         },

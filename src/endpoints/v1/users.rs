@@ -3,6 +3,7 @@
 use contract::{
     Admin, ApiError, Json, User as Caller,
     caller::Client,
+    payload::MergePatch,
     responses::NoContent,
     v1::{
         endpoints::UserEndpoints,
@@ -31,7 +32,7 @@ impl UserEndpoints for UserApi {
         &self,
         Caller(caller): Caller,
         client: Client,
-        Json(body): Json<MePatch>,
+        MergePatch(body): MergePatch<MePatch>,
     ) -> Result<Json<User>, ApiError> {
         let changes = AccountChanges {
             name: body.name,
@@ -78,7 +79,7 @@ impl UserEndpoints for UserApi {
         Admin(caller): Admin,
         client: Client,
         Path(Id(user_id)): Path<Id>,
-        Json(body): Json<UserPatch>,
+        MergePatch(body): MergePatch<UserPatch>,
     ) -> Result<Json<User>, ApiError> {
         let role = body.role.map(|role| match role {
             Role::User => domain::Role::User,

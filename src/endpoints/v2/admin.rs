@@ -1,9 +1,10 @@
 //! `/v2/admin/users`.
 
 use contract::{
-    Admin, Json,
+    Admin,
     caller::Client,
     listing::{Format, ListResponse, RowStream},
+    payload::MergePatch,
     v2::{
         IfMatch, IfNoneMatch, ProblemResponse,
         endpoints::AdminUserEndpoints,
@@ -110,7 +111,7 @@ impl AdminUserEndpoints for AdminUserApi {
         client: Client,
         Path(Id(user_id)): Path<Id>,
         if_match: IfMatch,
-        Json(body): Json<UserPatch>,
+        MergePatch(body): MergePatch<UserPatch>,
     ) -> Result<Updated<User>, ProblemResponse> {
         let precondition = self.conditions.precondition(if_match)?;
         let origin = audit_origin(client, Some(UserId::new(caller.user_id)));

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use ::incidents::{CapturedBody, IncidentRecord, export, resend::not_resendable};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use contract::{
-    Admin, ErrorCode, Json,
+    Admin, ErrorCode,
     caller::Client,
-    payload::SerializedJson,
+    payload::{MergePatch, SerializedJson},
     v2::{
         IfMatch, IfNoneMatch, ProblemResponse,
         endpoints::IncidentEndpoints,
@@ -150,7 +150,7 @@ impl IncidentEndpoints for IncidentApi {
         client: Client,
         Path(Id(id)): Path<Id>,
         if_match: IfMatch,
-        Json(body): Json<IncidentPatch>,
+        MergePatch(body): MergePatch<IncidentPatch>,
     ) -> Result<Updated<Incident>, ProblemResponse> {
         let precondition = self.conditions.precondition(if_match)?;
         let changes = IncidentChanges { resolved: body.resolved, fixed_in: body.fixed_in };

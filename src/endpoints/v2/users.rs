@@ -3,6 +3,7 @@
 use contract::{
     Json, User as Caller,
     caller::Client,
+    payload::MergePatch,
     v2::{
         IfMatch, IfNoneMatch, ProblemResponse,
         endpoints::UserEndpoints,
@@ -36,7 +37,7 @@ impl UserEndpoints for UserApi {
         Caller(caller): Caller,
         client: Client,
         if_match: IfMatch,
-        Json(body): Json<MePatch>,
+        MergePatch(body): MergePatch<MePatch>,
     ) -> Result<Updated<User>, ProblemResponse> {
         let changes = AccountChanges {
             name: body.name,

@@ -1,6 +1,6 @@
 //! Finds the operation of a request.
 
-use contract::{ApiError, ErrorCode};
+use contract::{ApiError, ErrorCode, payload::ACCEPT_PATCH};
 use poem::http::Method;
 
 use super::{context::RequestContext, deprecation::DeprecationHeaders, errors::RequestError};
@@ -54,8 +54,7 @@ pub(super) fn find<'u, 'p>(
             _ => not_offered(method, UnversionedRoutes::ALLOW, context),
         };
     };
-    let patch = found.item.operation("PATCH");
-    context.accept_patch = patch.and_then(|patch| patch.request_media_types.first()).map(String::as_str);
+    context.accept_patch = found.item.operation("PATCH").map(|_| ACCEPT_PATCH);
     let Some(documented) = found.item.operation(method.as_str()) else {
         return not_offered(method, found.item.allow(), context);
     };

@@ -28,6 +28,5 @@ pub(super) async fn check(
     }
     let body = request.take_body().into_bytes().await;
     let body = body.map_err(|error| ApiError::new(ErrorCode::InternalError).with_source(error))?;
-    let media_type = operation.documented.request_media_types.first().map_or("application/json", String::as_str);
-    payload::validate(request.headers(), &body, media_type, incoming, details).map(drop)
+    payload::validate(request.headers(), &body, incoming, details).map(drop)
 }

@@ -7,6 +7,7 @@ use super::{Tag, default_per_page, first_page};
 use crate::{
     Admin, ApiError, ErrorCode, Json, Operation, User as Caller,
     caller::Client,
+    payload::MergePatch,
     responses::NoContent,
     v1::schemas::{AccountDeletion, MePatch, User, UserPage, UserPatch},
     values::{Id, SearchText},
@@ -27,7 +28,12 @@ pub trait UserEndpoints: Send + Sync + 'static {
     /// Omitted fields keep their value. Changing the email address requires `current_password`.
     #[oai(path = "/me", method = "patch", operation_id = "updateMe")]
     #[operation(returns("The updated account."), errors(&[ErrorCode::EmailTaken, ErrorCode::WrongPassword]))]
-    async fn update_me(&self, caller: Caller, client: Client, body: Json<MePatch>) -> Result<Json<User>, ApiError>;
+    async fn update_me(
+        &self,
+        caller: Caller,
+        client: Client,
+        body: MergePatch<MePatch>,
+    ) -> Result<Json<User>, ApiError>;
 
     /// Delete your account
     ///
@@ -75,7 +81,7 @@ pub trait UserEndpoints: Send + Sync + 'static {
         caller: Admin,
         client: Client,
         user_id: Path<Id>,
-        body: Json<UserPatch>,
+        body: MergePatch<UserPatch>,
     ) -> Result<Json<User>, ApiError>;
 
     /// Delete a user

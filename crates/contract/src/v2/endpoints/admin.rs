@@ -50,7 +50,7 @@ pub trait AdminUserEndpoints: Send + Sync + 'static {
         client: Client,
         user_id: Path<Id>,
         if_match: IfMatch,
-        body: Json<UserPatch>,
+        body: MergePatch<UserPatch>,
     ) -> Result<Updated<User>>;
 
     /// Delete a user

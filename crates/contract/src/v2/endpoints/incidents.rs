@@ -67,7 +67,7 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
         client: Client,
         incident_id: Path<Id>,
         if_match: IfMatch,
-        body: Json<IncidentPatch>,
+        body: MergePatch<IncidentPatch>,
     ) -> Result<Updated<Incident>>;
 
     /// Delete an incident

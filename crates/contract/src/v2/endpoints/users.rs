@@ -26,7 +26,7 @@ pub trait UserEndpoints: Send + Sync + 'static {
         caller: Caller,
         client: Client,
         if_match: IfMatch,
-        body: Json<MePatch>,
+        body: MergePatch<MePatch>,
     ) -> Result<Updated<User>>;
 
     /// Delete your account
