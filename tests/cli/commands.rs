@@ -35,7 +35,7 @@ fn every_command_and_subcommand_has_help() {
 #[test]
 fn missing_command_prints_usage_and_fails() {
     let outcome = Sandbox::new().run(&[]).expect_exit_code(2);
-    assert!(outcome.err.contains("Usage: bucketlist <COMMAND>"), "{outcome:?}");
+    assert!(outcome.err.contains("Usage: bucketlist [OPTIONS] <COMMAND>"), "{outcome:?}");
 }
 
 #[test]

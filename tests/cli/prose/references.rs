@@ -104,6 +104,10 @@ fn commands_and_options_exist() {
     for page in pages() {
         for code in page.codes() {
             let words = words(&code.text);
+            // A comment in Rust code is a sentence about bucketlists.
+            if words.first().is_some_and(|word| word.starts_with("//")) {
+                continue;
+            }
             let begins = words.iter().position(|word| *word == "bucketlist").map(|at| at + 1);
             let begins = begins.or_else(|| {
                 let at = words.iter().position(|word| *word == "--")?;
