@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::{CliError, OutputFormat, Settings, error::io_reason, listen, prepare_folders};
 use crate::{
     build_info,
-    config::{Config, ConfigError, Environment, variables},
+    config::{self, Config, ConfigError, Environment, variables},
     db::{Target, migrations::Migrator, repositories::search::count_missing},
 };
 
@@ -110,7 +110,7 @@ fn check_variables(source: &Settings, checks: &mut Checks) {
         None => "the environment; there is no .env in the current directory".to_owned(),
     };
     checks.add("configuration source", Pass, detail);
-    for (name, known) in variables::misspelled(&source.variables) {
+    for (name, known) in config::misspelled(&source.variables) {
         checks.add("unknown variable", Warn, format!("{name} is ignored; did you mean {known}?"));
     }
 }

@@ -12,9 +12,8 @@ use secrecy::SecretString;
 use super::{CliError, error::io_reason};
 use crate::{
     config::{
-        Config, Variables,
+        self, Config, Variables,
         env_file::{self, EnvFile},
-        variables,
     },
     db::Target,
     domain::{Random, SystemRandom},
@@ -57,7 +56,7 @@ impl Settings {
         if let Some(file) = &self.file {
             tracing::info!(file = %file.display(), "configuration file read");
         }
-        for (name, known) in variables::misspelled(&self.variables) {
+        for (name, known) in config::misspelled(&self.variables) {
             tracing::warn!(variable = name, similar = known, "unknown variable ignored; it may be misspelled");
         }
     }

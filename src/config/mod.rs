@@ -6,6 +6,7 @@ mod connections;
 pub mod env_file;
 mod keys;
 mod parse;
+mod spelling;
 pub mod variables;
 
 use std::{collections::BTreeMap, fmt, net::IpAddr, path::PathBuf, time::Duration};
@@ -19,6 +20,8 @@ use crate::{
     db::{Options, Target},
 };
 use parse::Reader;
+
+pub(crate) use spelling::misspelled;
 
 /// The environment a server runs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

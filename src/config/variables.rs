@@ -1,7 +1,5 @@
 //! The table of environment variables: configuration, `.env.example`, `doctor` and the documentation use it.
 
-use super::Variables;
-
 /// An environment variable.
 #[derive(Clone, Copy, Debug)]
 pub struct Variable {
@@ -363,16 +361,6 @@ pub fn find(name: &str) -> Option<&'static Variable> {
     ALL.iter().find(|variable| variable.name == name)
 }
 
-/// Returns names that are probably misspelled variables, each with the variable that was probably intended.
-///
-/// Names of fewer than six letters are left out: too many of them are similar by chance.
-pub fn misspelled(variables: &Variables) -> impl Iterator<Item = (&str, &'static str)> {
-    variables.keys().filter(|name| name.len() >= 6 && find(name).is_none()).filter_map(|name| {
-        let similar = ALL.iter().find(|variable| strsim::damerau_levenshtein(name, variable.name) <= 2)?;
-        Some((name.as_str(), similar.name))
-    })
-}
-
 /// Returns the text of `.env.example`.
 #[must_use]
 pub fn env_example() -> String {
@@ -389,21 +377,4 @@ pub fn env_example() -> String {
         text.push_str(&format!("\n# {description}\n# Values: {values}.{example}\n{name}={value}\n"));
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn similar_names_are_reported_and_known_or_unrelated_ones_are_not() {
-        let names =
-            ["DATABSE_URL", "DATABASE_URLS", "JWT_SECERT", "DATABASE_URL", "PATH", "HOSTNAME", "PGPASSWORD", "PORTS"];
-        let variables: Variables = names.iter().map(|name| ((*name).to_owned(), String::new())).collect();
-        let found: Vec<(&str, &str)> = misspelled(&variables).collect();
-        assert_eq!(
-            found,
-            [("DATABASE_URLS", "DATABASE_URL"), ("DATABSE_URL", "DATABASE_URL"), ("JWT_SECERT", "JWT_SECRET")]
-        );
-    }
 }
