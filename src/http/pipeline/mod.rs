@@ -111,12 +111,14 @@ impl<E: Endpoint> Pipeline<E> {
     /// The stages from the request to the result of its operation.
     async fn handle(&self, mut request: Request, context: &mut RequestContext) -> Result<Response, RequestError> {
         // Version and route.
-        if let Some(response) = version::respond_to_preflight(request.uri().path(), &self.unversioned, context)? {
+        let unversioned = self.unversioned.find(request.uri().path());
+        context.is_unversioned = unversioned.is_some();
+        if let Some(response) = version::respond_to_preflight(request.uri().path(), context)? {
             return Ok(response);
         }
-        version::select(&mut request, &self.unversioned, context)?;
+        version::select(&mut request, context)?;
         let uri = request.uri().clone();
-        let route = route::find(request.method(), uri.path(), &self.unversioned, context)?;
+        let route = route::find(request.method(), uri.path(), unversioned, context)?;
         if let Route::Options = route {
             return Ok(StatusCode::NO_CONTENT.into());
         }

@@ -13,7 +13,7 @@ pub(super) struct OperationRoute {
     pub(super) declared: &'static contract::Operation,
 }
 
-/// What a method and path lead to.
+/// The target of a request.
 pub(super) enum Route<'u, 'p> {
     /// An operation, with the names and values of its path parameters.
     Operation(OperationRoute, Vec<(&'static str, &'p str)>),
@@ -39,16 +39,15 @@ impl OperationRoute {
     }
 }
 
-/// Finds the route of a request and stores what is known of it in the context.
+/// Finds the target of a request and stores it in the context. `unversioned` is the unversioned route at this path.
 pub(super) fn find<'u, 'p>(
     method: &Method,
     path: &'p str,
-    unversioned: &'u UnversionedRoutes,
+    unversioned: Option<UnversionedRoute<'u>>,
     context: &mut RequestContext,
 ) -> Result<Route<'u, 'p>, RequestError> {
     let Some((version, found)) = versions::find(path) else {
-        let Some(route) = unversioned.find(path) else { return Ok(Route::NotFound) };
-        context.is_unversioned = true;
+        let Some(route) = unversioned else { return Ok(Route::NotFound) };
         return match *method {
             Method::GET | Method::HEAD => Ok(Route::Unversioned(route)),
             _ => not_offered(method, UnversionedRoutes::ALLOW, context),
@@ -77,4 +76,61 @@ fn not_offered<'u, 'p>(
     }
     let message = format!("This path supports {allow}.");
     Err(ApiError::new(ErrorCode::MethodNotAllowed).with_message(message).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use poem::Request;
+
+    use super::*;
+
+    fn find_route(method: &str, path: &str, unversioned: Option<UnversionedRoute<'_>>) -> (String, RequestContext) {
+        let mut context = RequestContext::new(&Request::default(), 0);
+        let route = match find(&method.parse().unwrap(), path, unversioned, &mut context) {
+            Ok(Route::Operation(operation, params)) => format!("{} {params:?}", operation.documented.id),
+            Ok(Route::Unversioned(_)) => "unversioned".to_owned(),
+            Ok(Route::Options) => "OPTIONS".to_owned(),
+            Ok(Route::NotFound) => "not found".to_owned(),
+            Err(error) => ApiError::from(error).code.as_str().to_owned(),
+        };
+        (route, context)
+    }
+
+    #[test]
+    fn operation_is_found_by_method_and_path() {
+        for (method, path, expected, allow) in [
+            ("GET", "/v2/bucketlists/7", "getBucketlist [(\"bucketlist_id\", \"7\")]", None),
+            ("HEAD", "/v2/bucketlists/7", "getBucketlist [(\"bucketlist_id\", \"7\")]", None),
+            ("OPTIONS", "/v2/search", "OPTIONS", Some("GET, HEAD, OPTIONS")),
+            ("PUT", "/v2/search", "METHOD_NOT_ALLOWED", Some("GET, HEAD, OPTIONS")),
+            ("GET", "/v2/nothing", "not found", None),
+            ("GET", "/health/live", "not found", None),
+        ] {
+            let (route, context) = find_route(method, path, None);
+            assert_eq!((route.as_str(), context.allow.as_deref()), (expected, allow), "{method} {path}");
+        }
+        let (_, context) = find_route("GET", "/v2/bucketlists/7", None);
+        assert_eq!(context.operation_id(), Some("getBucketlist"));
+        assert_eq!(context.accept_patch, Some("application/merge-patch+json"));
+    }
+
+    #[test]
+    fn unversioned_routes_are_read_only() {
+        for (method, expected) in [("GET", "unversioned"), ("OPTIONS", "OPTIONS"), ("DELETE", "METHOD_NOT_ALLOWED")] {
+            assert_eq!(find_route(method, "/health/live", Some(UnversionedRoute::Live)).0, expected);
+        }
+    }
+
+    #[test]
+    fn access_and_tokens_are_declared() {
+        let operation = |method, path| find_route(method, path, None).1.operation.unwrap();
+        assert!(operation("POST", "/v2/auth/login").carries_tokens());
+        assert!(!operation("GET", "/v2/bucketlists").carries_tokens());
+        for path in ["/v1/users", "/v1/users/7", "/v2/admin/users", "/v2/admin/audit", "/v2/admin/incidents"] {
+            assert!(operation("GET", path).is_admin_only(), "{path}");
+        }
+        for path in ["/v1/users/me", "/v2/users/me", "/v2/bucketlists"] {
+            assert!(!operation("GET", path).is_admin_only(), "{path}");
+        }
+    }
 }

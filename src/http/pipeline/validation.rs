@@ -30,3 +30,53 @@ pub(super) async fn check(
     let body = body.map_err(|error| ApiError::new(ErrorCode::InternalError).with_source(error))?;
     payload::validate(request.headers(), &body, incoming, details).map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use contract::payload::BodyRules;
+    use poem::http::Method;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::http::pipeline::{context::RequestContext, route};
+
+    struct NoRules;
+
+    impl BodyRules for NoRules {
+        fn violations(&self, _: &str, _: &Value) -> Vec<Detail> {
+            Vec::new()
+        }
+    }
+
+    async fn validate(
+        method: Method,
+        path: &str,
+        params: &[(&str, &str)],
+        body: &'static str,
+    ) -> Result<(), Vec<String>> {
+        let mut context = RequestContext::new(&Request::default(), 0);
+        route::find(&method, path.split('?').next().unwrap(), None, &mut context).unwrap();
+        let operation = context.operation.unwrap();
+        let incoming = Incoming { operation: operation.documented, rules: Arc::new(NoRules) };
+        let mut request = Request::builder().method(method).uri_str(path).content_type("application/json").body(body);
+        check(&mut request, operation, params, &incoming)
+            .await
+            .map_err(|error| error.details.into_iter().map(|detail| format!("{:?}", detail.location)).collect())
+    }
+
+    #[tokio::test]
+    async fn violations_of_parameters_and_body_are_listed_together() {
+        let params = [("bucketlist_id", "x")];
+        let items = "/v2/bucketlists/x/items?colour=1";
+        assert_eq!(validate(Method::GET, items, &params, "").await.unwrap_err().len(), 2);
+        assert_eq!(validate(Method::POST, items, &params, "{\"name\": 1}").await.unwrap_err().len(), 3);
+        assert_eq!(validate(Method::POST, items, &params, "{\"name\": \"a\"}").await.unwrap_err().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn body_of_a_request_with_valid_parameters_is_not_read() {
+        assert_eq!(validate(Method::POST, "/v2/bucketlists/7/items", &[("bucketlist_id", "7")], "{").await, Ok(()));
+    }
+}
