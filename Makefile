@@ -54,11 +54,8 @@ openapi: ## Generate the OpenAPI documents in openapi/
 	@cargo run --quiet -- openapi write
 
 .PHONY: breaking
-breaking: ## Compare the API with its last release; fail on breaking changes
-	@for released in openapi/released/*.json; do \
-		document=openapi/$$(basename "$$released"); \
-		scripts/step "Changes of $$document since its release" cargo run --quiet -- openapi diff "$$released" "$$document" || exit $$?; \
-	done
+breaking: ## Compare the API with its last release and with the merge base (BASE=main); fail on breaking changes
+	@scripts/step "Breaking changes" cargo run --quiet -- openapi breaking --base "$${BASE:-main}"
 
 .PHONY: postman
 postman: ## Generate the Postman collection in postman/

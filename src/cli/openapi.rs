@@ -1,4 +1,4 @@
-//! `bucketlist openapi`: the document is built from the traits; the committed one must be the same.
+//! `bucketlist openapi`: generates, checks, compares and lints OpenAPI documents.
 
 use std::{
     fs,
@@ -21,52 +21,69 @@ mod coverage;
 pub(super) enum Action {
     /// Print a document.
     Print {
-        /// Which version.
+        /// Version of the API.
         #[arg(long, value_enum, default_value_t = Version::V1)]
         contract: Version,
-        /// JSON or YAML.
+        /// Output format.
         #[arg(long, value_enum, default_value_t = Format::Json)]
         format: Format,
-        /// Which version of OpenAPI it is written in.
+        /// Version of OpenAPI.
         #[arg(long, value_enum, default_value_t = Edition::V3_0)]
         openapi: Edition,
-        /// Name every JSON media type application/json and leave the others out: for generators that know no other.
+        /// Replace every JSON media type with application/json and omit other media types.
         #[arg(long)]
         json_only: bool,
     },
-    /// Compare the committed documents with the code and with what was released: exits 0 when they are the code's and
-    /// break no client, 4 when they are stale or break one, 1 when the contract breaks a rule.
+    /// Check that the committed documents are current and compatible with the last release.
+    ///
+    /// Exit codes: 0 = current and compatible, 4 = outdated or breaking, 1 = the contract violates a lint rule.
     Check {
-        /// Where the documents are.
+        /// Directory of the documents.
         #[arg(long, default_value = "openapi")]
         folder: PathBuf,
     },
-    /// Write the documents.
+    /// Generate the documents.
     Write {
-        /// Where the documents are.
+        /// Directory of the documents.
         #[arg(long, default_value = "openapi")]
         folder: PathBuf,
     },
-    /// Say what has changed between two documents, by the policy in docs/compatibility.md: exits 0 when nothing breaks a
-    /// client of the old one, 4 when something does, 1 when a file cannot be used.
+    /// List the changes between two documents, classified by docs/compatibility.md.
+    ///
+    /// Exit codes: 0 = compatible, 4 = breaking changes, 1 = a file cannot be read.
     Diff {
-        /// The document that clients know.
+        /// Old document.
         old: PathBuf,
-        /// The document that they would meet.
+        /// New document.
         new: PathBuf,
-        /// For people, for machines, or for the changelog.
+        /// Output format.
         #[arg(long, value_enum, default_value_t = compare::Report::Text)]
         format: compare::Report,
     },
-    /// Hold a document to the house rules: exits 0 when it keeps them, 4 when it does not, 1 when it cannot be used.
+    /// Compare the documents with the last release and with the merge base in git.
+    ///
+    /// The merge base also covers a version of the API that has no release yet. Exit codes: 0 = compatible,
+    /// 4 = breaking changes, 1 = a file or the merge base cannot be read.
+    Breaking {
+        /// Directory of the documents.
+        #[arg(long, default_value = "openapi")]
+        folder: PathBuf,
+        /// Branch or commit whose merge base with HEAD is compared.
+        #[arg(long, default_value = "main")]
+        base: String,
+    },
+    /// Lint a document.
+    ///
+    /// Exit codes: 0 = no findings, 4 = findings, 1 = the file cannot be read.
     Lint {
         /// An OpenAPI 3.0 document, as JSON.
         file: PathBuf,
     },
-    /// Say which documented answers the tests have seen: exits 0 when they have seen all, 4 when one was never seen, 1
-    /// when the record cannot be used.
+    /// List documented responses that no test received.
+    ///
+    /// Exit codes: 0 = all were received, 4 = some were not, 1 = the record cannot be read.
     Coverage {
-        /// What `make coverage-contract` has recorded: a line for each answer.
+        /// Record written by `make coverage-contract`, one line for each response.
         file: PathBuf,
     },
 }
@@ -82,10 +99,10 @@ pub(super) enum Format {
 /// A version of OpenAPI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Edition {
-    /// The one that every tool takes, and that is enforced.
+    /// Supported by all tools; requests are validated against it.
     #[value(name = "3.0")]
     V3_0,
-    /// The same for tools that like JSON Schema 2020-12 better.
+    /// Derived, for tools that need JSON Schema 2020-12.
     #[value(name = "3.1")]
     V3_1,
 }
@@ -93,9 +110,9 @@ pub(super) enum Edition {
 /// A version of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Version {
-    /// The classic contract.
+    /// Version 1.
     V1,
-    /// The modern one.
+    /// Version 2.
     V2,
 }
 
@@ -114,11 +131,13 @@ impl Version {
             Self::V1 => v1::document::build(),
             Self::V2 => v2::document::build(),
         };
-        built.map_err(|findings| CliError::Message(format!("the contract {} breaks rules:\n{findings}", self.name())))
+        built.map_err(|findings| {
+            CliError::Message(format!("the document of {} violates lint rules:\n{findings}", self.name()))
+        })
     }
 }
 
-/// The exit code of a committed document that the code no longer says, or that breaks clients.
+/// Exit code for an outdated or breaking document.
 pub(super) const STALE: u8 = 4;
 
 pub(super) fn run(action: &Action, out: &mut dyn Write) -> Result<ExitCode, CliError> {
@@ -144,16 +163,16 @@ pub(super) fn run(action: &Action, out: &mut dyn Write) -> Result<ExitCode, CliE
             if !stale.is_empty() {
                 writeln!(
                     out,
-                    "{} in {} differs from the code: run `make openapi` and commit the result.",
+                    "{} in {} is outdated; run `make openapi` and commit the result",
                     enumerated(&stale),
                     folder.display()
                 )?;
                 return Ok(ExitCode::from(STALE));
             }
-            if !compare::keeps_releases(folder, out)? {
+            if !compare::is_compatible_with_releases(folder, out)? {
                 return Ok(ExitCode::from(STALE));
             }
-            writeln!(out, "The committed documents are what the code says.")?;
+            writeln!(out, "documents are current")?;
         }
         Action::Write { folder } => {
             fs::create_dir_all(folder)?;
@@ -164,22 +183,23 @@ pub(super) fn run(action: &Action, out: &mut dyn Write) -> Result<ExitCode, CliE
             }
         }
         Action::Diff { old, new, format } => return compare::diff(old, new, *format, out),
+        Action::Breaking { folder, base } => return compare::breaking(folder, base, out),
         Action::Lint { file } => return compare::lint(file, out),
         Action::Coverage { file } => return coverage::run(file, out),
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Name and text of every file there has to be.
+/// Returns the name and text of every generated document.
 fn files() -> Result<Vec<(String, String)>, CliError> {
     let mut files = Vec::new();
     for version in Version::ALL {
         let document = version.document()?;
         files.push((format!("{}.json", version.name()), document.to_json()));
         files.push((format!("{}.yaml", version.name()), document.to_yaml()));
-        let modern = document.to_openapi_3_1();
-        files.push((format!("{}-3.1.json", version.name()), modern.to_json()));
-        files.push((format!("{}-3.1.yaml", version.name()), modern.to_yaml()));
+        let derived = document.to_openapi_3_1();
+        files.push((format!("{}-3.1.json", version.name()), derived.to_json()));
+        files.push((format!("{}-3.1.yaml", version.name()), derived.to_yaml()));
     }
     Ok(files)
 }

@@ -1,4 +1,4 @@
-//! `bucketlist postman`: the collection is made from the documents; the committed one must be the same.
+//! `bucketlist postman`: generates and checks the Postman collection.
 
 use std::{
     fs,
@@ -14,24 +14,25 @@ use crate::postman;
 
 #[derive(Clone, Debug, Subcommand)]
 pub(super) enum Action {
-    /// Compare the committed collection and environments with the code: exits 0 when they are the same, 4 when they are
-    /// stale, 1 when the recipe does not fit the documents.
+    /// Check that the committed collection and environments are current.
+    ///
+    /// Exit codes: 0 = current, 4 = outdated, 1 = the collection does not match the documents.
     Check {
-        /// Where they are.
+        /// Directory of the files.
         #[arg(long, default_value = "postman")]
         folder: PathBuf,
     },
-    /// Write the collection, the environments and the .http files.
+    /// Generate the collection, the environments and the .http files.
     Write {
-        /// Where they are.
+        /// Directory of the files.
         #[arg(long, default_value = "postman")]
         folder: PathBuf,
     },
 }
 
 pub(super) fn run(action: &Action, out: &mut dyn Write) -> Result<ExitCode, CliError> {
-    let files = postman::files()
-        .map_err(|error| CliError::Message(format!("the collection does not fit the documents: {error}")))?;
+    let files =
+        postman::files().map_err(|error| CliError::Message(format!("cannot generate the collection: {error}")))?;
     match action {
         Action::Check { folder } => {
             let stale: Vec<&str> = files
@@ -42,13 +43,13 @@ pub(super) fn run(action: &Action, out: &mut dyn Write) -> Result<ExitCode, CliE
             if !stale.is_empty() {
                 writeln!(
                     out,
-                    "{} in {} differs from the code: run `make postman` and commit the result.",
+                    "{} in {} is outdated; run `make postman` and commit the result",
                     stale.join(" and "),
                     folder.display()
                 )?;
                 return Ok(ExitCode::from(STALE));
             }
-            writeln!(out, "The committed collection is what the code says.")?;
+            writeln!(out, "collection is current")?;
         }
         Action::Write { folder } => {
             for file in &files {

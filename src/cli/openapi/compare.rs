@@ -1,33 +1,33 @@
-//! Documents in files, whoever wrote them: what has changed between two, and what the house rules say of one.
+//! Compares and lints documents in files.
 
 use std::{
     collections::BTreeMap,
     fs,
     io::{self, Write},
     path::{Path, PathBuf},
-    process::ExitCode,
+    process::{Command, ExitCode},
 };
 
 use clap::ValueEnum;
 use openapi_lint::LintOptions;
 use openapi_model::{Difference, Document, Kind};
 
-use crate::cli::CliError;
+use crate::cli::{CliError, error::io_reason};
 
-/// The exit code of a difference that breaks clients, and of a document that breaks rules.
-const BROKEN: u8 = 4;
+/// Exit code for breaking changes and for lint findings.
+const FAILED: u8 = 4;
 
-/// How many places of one change are named.
-const PLACES: usize = 3;
+/// Maximum number of locations printed for one change.
+const MAX_LOCATIONS: usize = 3;
 
-/// How differences are told.
+/// Output format of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum Report {
-    /// For people.
+    /// Text.
     Text,
-    /// For machines: every difference, in every place.
+    /// JSON, with every difference in every location.
     Json,
-    /// For the changelog: what clients notice, a line for each change.
+    /// Markdown for the changelog, one line for each change.
     Markdown,
 }
 
@@ -55,40 +55,82 @@ pub(super) fn lint(file: &Path, out: &mut dyn Write) -> Result<ExitCode, CliErro
         writeln!(out, "{finding}")?;
     }
     match findings.len() {
-        0 => writeln!(out, "{} keeps the house rules.", file.display())?,
-        1 => writeln!(out, "1 finding.")?,
-        count => writeln!(out, "{count} findings.")?,
+        0 => writeln!(out, "{}: no findings", file.display())?,
+        1 => writeln!(out, "1 finding")?,
+        count => writeln!(out, "{count} findings")?,
     }
     Ok(exit_code(findings.is_empty()))
 }
 
-/// Holds the documents of a folder to those that were released; says what breaks, and nothing when nothing does.
-pub(super) fn keeps_releases(folder: &Path, out: &mut dyn Write) -> Result<bool, CliError> {
-    let mut keeps = true;
+/// Compares the documents of a directory with their last releases and prints breaking changes.
+pub(super) fn is_compatible_with_releases(folder: &Path, out: &mut dyn Write) -> Result<bool, CliError> {
+    let mut is_compatible = true;
     for released in released(&folder.join("released"))? {
         let name = released.file_name().unwrap_or_default();
         let current = folder.join(name);
         let name = name.to_string_lossy();
         if !current.exists() {
-            writeln!(out, "{name} was released and is no longer there.")?;
-            keeps = false;
+            writeln!(out, "{name} was released and is missing")?;
+            is_compatible = false;
             continue;
         }
-        let mut breaking = openapi_model::diff(&read(&released)?, &read(&current)?);
-        breaking.retain(is_breaking);
-        if !breaking.is_empty() {
-            writeln!(out, "{name} breaks clients of the release in {}:", released.display())?;
-            explain(&breaking, out)?;
-            keeps = false;
-        }
+        is_compatible &= is_compatible_with(&read(&released)?, &released.display().to_string(), &current, out)?;
     }
-    if !keeps {
-        writeln!(out, "Take it back, or make a new version: docs/compatibility.md is the policy.")?;
+    if !is_compatible {
+        writeln!(out, "help: revert the change or add it to a new version of the API (docs/compatibility.md)")?;
     }
-    Ok(keeps)
+    Ok(is_compatible)
 }
 
-/// The released documents; without the folder nothing has been released.
+/// `bucketlist openapi breaking`.
+pub(super) fn breaking(folder: &Path, base: &str, out: &mut dyn Write) -> Result<ExitCode, CliError> {
+    let mut is_compatible = is_compatible_with_releases(folder, out)?;
+    let commit = git(folder, &["merge-base", base, "HEAD"])?;
+    let commit = commit.trim();
+    // Documents of OpenAPI 3.1 are derived from these.
+    let listed = git(folder, &["ls-tree", "--name-only", commit, "./"])?;
+    for name in listed.lines().filter(|name| name.ends_with(".json") && !name.contains("-3.1")) {
+        let label = format!("{name} at {}", commit.get(..10).unwrap_or(commit));
+        let old = parse(&label, &git(folder, &["show", &format!("{commit}:./{name}")])?)?;
+        is_compatible &= is_compatible_with(&old, &label, &folder.join(name), out)?;
+    }
+    if is_compatible {
+        writeln!(out, "no breaking changes")?;
+    }
+    Ok(exit_code(is_compatible))
+}
+
+/// Compares a document with an old one and prints breaking changes.
+fn is_compatible_with(old: &Document, label: &str, current: &Path, out: &mut dyn Write) -> Result<bool, CliError> {
+    if !current.exists() {
+        writeln!(out, "{} is missing; compared with {label}", current.display())?;
+        return Ok(false);
+    }
+    let mut breaking = openapi_model::diff(old, &read(current)?);
+    breaking.retain(is_breaking);
+    if breaking.is_empty() {
+        return Ok(true);
+    }
+    writeln!(out, "{} has breaking changes compared with {label}:", current.display())?;
+    explain(&breaking, out)?;
+    Ok(false)
+}
+
+/// Runs git in a directory and returns its output.
+fn git(folder: &Path, arguments: &[&str]) -> Result<String, CliError> {
+    let failed = |reason: String| {
+        let message = format!("cannot run `git {}`: {reason}", arguments.join(" "));
+        CliError::with_help(message, "run the command in a clone of the repository; `--base` names a branch or commit")
+    };
+    let output = Command::new("git").args(arguments).current_dir(folder).output();
+    let output = output.map_err(|error| failed(io_reason(&error)))?;
+    if !output.status.success() {
+        return Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Returns the paths of the released documents; empty if the directory does not exist.
 fn released(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
     if !folder.exists() {
         return Ok(Vec::new());
@@ -104,14 +146,20 @@ fn released(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
     Ok(files)
 }
 
-/// A document that can be judged: what a reference that leads nowhere stands for cannot be known.
+/// Reads a document whose references all resolve.
 fn read(file: &Path) -> Result<Document, CliError> {
-    let said = |reason: String| CliError::Message(format!("{}: {reason}", file.display()));
-    let text = fs::read_to_string(file).map_err(|error| said(format!("the file cannot be read: {error}")))?;
-    let document = Document::from_json(&text).map_err(|error| said(error.to_string()))?;
+    let name = file.display().to_string();
+    let text = fs::read_to_string(file)
+        .map_err(|error| CliError::Message(format!("cannot read {name}: {}", io_reason(&error))))?;
+    parse(&name, &text)
+}
+
+fn parse(name: &str, text: &str) -> Result<Document, CliError> {
+    let invalid = |reason: String| CliError::Message(format!("cannot read {name}: {reason}"));
+    let document = Document::from_json(text).map_err(|error| invalid(error.to_string()))?;
     match document.unresolved_references().as_slice() {
         [] => Ok(document),
-        [first, ..] => Err(said(format!("the reference {first} leads nowhere in this file"))),
+        [first, ..] => Err(invalid(format!("the reference {first} does not resolve within the file"))),
     }
 }
 
@@ -119,11 +167,11 @@ fn is_breaking(difference: &Difference) -> bool {
     difference.kind == Kind::Breaking
 }
 
-fn exit_code(is_well: bool) -> ExitCode {
-    if is_well { ExitCode::SUCCESS } else { ExitCode::from(BROKEN) }
+fn exit_code(is_success: bool) -> ExitCode {
+    if is_success { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }
 }
 
-/// The places of each change; a schema is used in many.
+/// Groups differences by change; a schema can be used in many locations.
 fn changes(differences: &[Difference]) -> Vec<(&Difference, Vec<String>)> {
     let mut changes: Vec<(&Difference, Vec<String>)> = Vec::new();
     for difference in differences {
@@ -143,17 +191,17 @@ fn changes(differences: &[Difference]) -> Vec<(&Difference, Vec<String>)> {
 fn explain(differences: &[Difference], out: &mut dyn Write) -> io::Result<()> {
     for (difference, places) in changes(differences) {
         writeln!(out, "{}: {} [{}]", difference.kind.name(), difference.sentence, difference.rule)?;
-        for place in places.iter().take(PLACES) {
+        for place in places.iter().take(MAX_LOCATIONS) {
             writeln!(out, "  {place}")?;
         }
-        if places.len() > PLACES {
-            writeln!(out, "  and {} more", places.len() - PLACES)?;
+        if places.len() > MAX_LOCATIONS {
+            writeln!(out, "  and {} more", places.len() - MAX_LOCATIONS)?;
         }
     }
     Ok(())
 }
 
-/// The sections of a changelog, as Keep a Changelog calls them.
+/// Prints the sections of a changelog.
 fn sections(differences: &[Difference], out: &mut dyn Write) -> io::Result<()> {
     let changes = changes(differences);
     let titles = [(Kind::Breaking, "Breaking"), (Kind::Additive, "Added"), (Kind::Neutral, "Changed")];
@@ -168,15 +216,15 @@ fn sections(differences: &[Difference], out: &mut dyn Write) -> io::Result<()> {
             let mut operations: Vec<String> =
                 differences.iter().filter(same).map(|one| format!("`{}`", one.operation)).collect();
             operations.dedup();
-            let more = operations.len().saturating_sub(PLACES);
-            operations.truncate(PLACES);
+            let more = operations.len().saturating_sub(MAX_LOCATIONS);
+            operations.truncate(MAX_LOCATIONS);
             let more = if more == 0 { String::new() } else { format!(" and {more} more") };
             writeln!(out, "- {} ({}{more})", difference.sentence, operations.join(", "))?;
         }
         writeln!(out)?;
     }
     if changes.is_empty() {
-        writeln!(out, "Nothing differs.")?;
+        writeln!(out, "no differences")?;
     }
     Ok(())
 }
@@ -187,8 +235,8 @@ fn sum(differences: &[Difference]) -> String {
         *counts.entry(difference.kind).or_default() += 1;
     }
     if counts.is_empty() {
-        return "Nothing differs.".to_owned();
+        return "no differences".to_owned();
     }
     let count = |kind: Kind| format!("{} {}", counts.get(&kind).copied().unwrap_or_default(), kind.name());
-    [Kind::Breaking, Kind::Additive, Kind::Neutral].map(count).join(", ") + "."
+    [Kind::Breaking, Kind::Additive, Kind::Neutral].map(count).join(", ")
 }

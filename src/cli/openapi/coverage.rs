@@ -1,4 +1,4 @@
-//! Which of the documented answers somebody has really got: a record made by the tests, as a matrix.
+//! Prints the documented responses that tests received, as a matrix.
 
 use std::{
     collections::BTreeSet,
@@ -12,31 +12,32 @@ use contract::{v1, v2};
 use openapi_model::{CompiledDocument, Coverage, Covered};
 
 use super::STALE;
-use crate::cli::CliError;
+use crate::cli::{CliError, error::io_reason};
 
-/// How many lines that nobody knows are named.
-const NAMED: usize = 3;
+/// Maximum number of unknown lines that an error lists.
+const MAX_LISTED: usize = 3;
 
-/// What a column is about. Sorted by status; JSON, which is everywhere, comes before what is beside it.
+/// A status and media type, sorted by status with JSON first.
 type Column = (u16, bool, String);
 
 /// `bucketlist openapi coverage`.
 pub(super) fn run(file: &Path, out: &mut dyn Write) -> Result<ExitCode, CliError> {
-    let said = |reason: String| CliError::Message(format!("{}: {reason}", file.display()));
-    let record = fs::read_to_string(file).map_err(|error| said(format!("the file cannot be read: {error}")))?;
+    let rerun = "run `make coverage-contract`";
+    let invalid = |reason: String| CliError::with_help(format!("cannot use {}: {reason}", file.display()), rerun);
+    let record = fs::read_to_string(file).map_err(|error| invalid(io_reason(&error)))?;
     let coverage = Coverage::read(&record);
     if coverage.is_empty() {
-        return Err(said("nothing was recorded; `make coverage-contract` makes a record and reads it".to_owned()));
+        return Err(invalid("the record is empty".to_owned()));
     }
     let contracts = [("v1", v1::contract()), ("v2", v2::contract())];
     let unknown = coverage.unknown(&contracts.map(|(_, contract)| contract));
     if let [first, ..] = unknown.as_slice() {
-        let named = unknown.iter().take(NAMED).copied().collect::<Vec<_>>().join("; ");
+        let named = unknown.iter().take(MAX_LISTED).copied().collect::<Vec<_>>().join("; ");
         let count = unknown.len();
-        return Err(said(if count == 1 {
-            format!("no document has the answer `{first}`; make the record anew")
+        return Err(invalid(if count == 1 {
+            format!("no document contains the response `{first}`")
         } else {
-            format!("no document has {count} answers of this record ({named}); make the record anew")
+            format!("no document contains {count} of its responses ({named})")
         }));
     }
     let mut is_complete = true;
@@ -47,19 +48,19 @@ pub(super) fn run(file: &Path, out: &mut dyn Write) -> Result<ExitCode, CliError
     Ok(if is_complete { ExitCode::SUCCESS } else { ExitCode::from(STALE) })
 }
 
-fn column(answer: &Covered<'_>) -> Column {
-    let subtype = answer.media_type.map_or("", |media_type| media_type.rsplit('/').next().unwrap_or_default());
+fn column(response: &Covered<'_>) -> Column {
+    let subtype = response.media_type.map_or("", |media_type| media_type.rsplit('/').next().unwrap_or_default());
     // `application/problem+json` is JSON, `application/x-ndjson` is NDJSON.
     let short = subtype.rsplit('+').next().unwrap_or_default().trim_start_matches("x-").to_owned();
-    (answer.status, short != "json", short)
+    (response.status, short != "json", short)
 }
 
-/// A row for each operation, a column for each status and media type: how often it was seen, `MISS` for never, nothing
-/// where nothing is documented.
+/// Prints a row for each operation and a column for each status and media type. A cell is the number of responses
+/// received, `MISS` for none, or empty if nothing is documented.
 fn matrix(name: &str, contract: &CompiledDocument, coverage: &Coverage, out: &mut dyn Write) -> io::Result<()> {
     let operations: Vec<_> = contract.operations().collect();
     let columns: BTreeSet<Column> =
-        operations.iter().flat_map(|operation| coverage.of(operation)).map(|answer| column(&answer)).collect();
+        operations.iter().flat_map(|operation| coverage.of(operation)).map(|response| column(&response)).collect();
     let longest = operations.iter().map(|operation| operation.id.len()).max().unwrap_or_default();
     write!(out, "{name:<longest$}")?;
     for (status, ..) in &columns {
@@ -71,11 +72,11 @@ fn matrix(name: &str, contract: &CompiledDocument, coverage: &Coverage, out: &mu
     }
     writeln!(out)?;
     for operation in operations {
-        let answers: Vec<(Column, usize)> =
-            coverage.of(operation).map(|answer| (column(&answer), answer.times)).collect();
+        let responses: Vec<(Column, usize)> =
+            coverage.of(operation).map(|response| (column(&response), response.times)).collect();
         let mut line = format!("{:<longest$}", operation.id);
         for wanted in &columns {
-            let cell = match answers.iter().find(|(column, _)| column == wanted) {
+            let cell = match responses.iter().find(|(column, _)| column == wanted) {
                 None => String::new(),
                 Some((_, 0)) => "MISS".to_owned(),
                 Some((_, times)) => times.to_string(),
@@ -87,19 +88,19 @@ fn matrix(name: &str, contract: &CompiledDocument, coverage: &Coverage, out: &mu
     Ok(())
 }
 
-/// Names what was never seen; whether there is nothing to name.
+/// Prints the responses that were not received; returns whether there are none.
 fn sum(name: &str, contract: &CompiledDocument, coverage: &Coverage, out: &mut dyn Write) -> io::Result<bool> {
     let (mut documented, mut missed) = (0, 0);
     for operation in contract.operations() {
-        for answer in coverage.of(operation) {
+        for response in coverage.of(operation) {
             documented += 1;
-            if answer.times == 0 {
+            if response.times == 0 {
                 missed += 1;
-                let media_type = answer.media_type.map_or(String::new(), |media_type| format!(" as {media_type}"));
-                writeln!(out, "never seen: {} {}{media_type}", operation.id, answer.status)?;
+                let media_type = response.media_type.map_or(String::new(), |media_type| format!(" as {media_type}"));
+                writeln!(out, "not received: {} {}{media_type}", operation.id, response.status)?;
             }
         }
     }
-    writeln!(out, "{name}: {} of {documented} documented answers were seen.\n", documented - missed)?;
+    writeln!(out, "{name}: {} of {documented} documented responses were received\n", documented - missed)?;
     Ok(missed == 0)
 }
