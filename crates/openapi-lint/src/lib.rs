@@ -1,7 +1,14 @@
-//! The house rules for a document.
+//! Lint rules for OpenAPI 3.0 documents: naming, descriptions, bounds, examples, pagination and access.
 //!
-//! Owns what makes a document good beyond being valid: every operation named and explained, every value bounded and
-//! exemplified, requests and responses kept apart. Changes nothing, and must not know how a document was made.
+//! ```
+//! use openapi_lint::{LintOptions, lint};
+//! use openapi_model::Document;
+//!
+//! let text = r#"{"openapi": "3.0.3", "info": {}, "paths": {"/lists": {"get": {"responses": {}}}}}"#;
+//! let findings = lint(&Document::from_json(text)?, &LintOptions::default());
+//! assert_eq!(findings[0].to_string(), "operation GET /lists: has no operationId");
+//! # Ok::<(), openapi_model::ReadError>(())
+//! ```
 
 mod examples;
 #[cfg(test)]
@@ -18,27 +25,27 @@ use std::fmt;
 
 use openapi_model::Document;
 
-/// What the rules need to know of an API. A field that is `None` switches its rule off.
+/// Options of the rules. `None` disables the rule.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LintOptions<'a> {
-    /// Name of the component schema that every error body has.
+    /// Name of the component schema of error bodies.
     pub error_schema: Option<&'a str>,
-    /// Media type that every error body has.
+    /// Media type of error bodies.
     pub error_media_type: Option<&'a str>,
-    /// Every response header there is, as it is spelled.
+    /// Names of all response headers.
     pub header_names: Option<&'a [&'a str]>,
-    /// The operations that anybody may call, by operationId; every other one needs credentials.
+    /// The operations that need no authentication, by `operationId`.
     pub public_operations: Option<&'a [&'a str]>,
-    /// The query parameters by which lists are paged; each list takes one of them.
+    /// The query parameters for pagination; each list has one of them.
     pub page_parameters: Option<&'a [&'a str]>,
 }
 
-/// One breach of a house rule.
+/// A violation of a lint rule.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Finding {
     /// Where: `operation getBucketlist, response 404`, `schema Bucketlist.name`.
     pub place: String,
-    /// What is wrong there, and often what to do about it.
+    /// What is wrong.
     pub message: String,
 }
 
@@ -54,7 +61,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Holds a document to the house rules; empty when it keeps them all.
+/// Returns all violations of the rules:
 ///
 /// - Every operation has a unique operationId in camelCase, a summary, a description, one declared tag, one success, and
 ///   only responses with a description and a three-digit status; every error has the error schema and media type.

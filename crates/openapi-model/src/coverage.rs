@@ -1,32 +1,31 @@
-//! What has been seen of a document: which of its answers somebody has really got.
+//! Coverage of a document: which of its documented responses were observed.
 //!
-//! Owns the record, one line for each answer that was seen: method, path template, status and media type. Must not know
-//! who writes it or how a matrix is shown.
+//! A record has one line for each observed response: method, path template, status and media type.
 
 use std::collections::HashMap;
 
 use crate::{CompiledDocument, Operation};
 
-/// How often each answer was seen.
+/// Number of observations of each response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
     seen: HashMap<String, usize>,
 }
 
-/// An answer that a document promises, and how often it was seen.
+/// A documented response and the number of its observations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Covered<'c> {
     /// The status.
     pub status: u16,
-    /// The media type without its parameters; `None` for an answer without a body.
+    /// The media type without parameters; `None` for a response without a body.
     pub media_type: Option<&'c str>,
-    /// How often it was seen.
+    /// Number of observations.
     pub times: usize,
 }
 
 impl Coverage {
-    /// The line of the record that stands for one answer: `GET /v1/bucketlists 200 application/json`, with `-` in the
-    /// place of the media type where there is no body.
+    /// Returns the line of the record for a response, such as `GET /v1/lists 200 application/json`. The media type of a
+    /// response without a body is `-`.
     #[must_use]
     pub fn record_line(operation: &Operation, status: u16, media_type: Option<&str>) -> String {
         let media_type =
@@ -34,7 +33,7 @@ impl Coverage {
         format!("{} {} {status} {media_type}", operation.method, operation.path)
     }
 
-    /// Reads a record: lines in any order, each as often as its answer was seen.
+    /// Parses a record. Lines are in any order, one for each observation.
     #[must_use]
     pub fn read(record: &str) -> Self {
         let mut seen = HashMap::new();
@@ -44,13 +43,13 @@ impl Coverage {
         Self { seen }
     }
 
-    /// Whether nothing was seen at all.
+    /// Returns whether the record is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.seen.is_empty()
     }
 
-    /// Every answer that the document promises of an operation, in its order.
+    /// Returns the documented responses of an operation in document order.
     pub fn of<'c>(&self, operation: &'c Operation) -> impl Iterator<Item = Covered<'c>> {
         operation.answers().map(|(status, media_type)| {
             let times = self.seen.get(&Self::record_line(operation, status, media_type)).copied().unwrap_or_default();
@@ -58,7 +57,7 @@ impl Coverage {
         })
     }
 
-    /// The lines of the record that are answers of none of these documents, sorted: it was made for other ones.
+    /// Returns the lines that match no response of these documents, sorted.
     #[must_use]
     pub fn unknown(&self, contracts: &[&CompiledDocument]) -> Vec<&str> {
         let operations = contracts.iter().flat_map(|contract| contract.operations());
@@ -81,7 +80,7 @@ mod tests {
     use crate::fixture;
 
     #[test]
-    fn what_was_seen_is_counted_and_what_was_not_is_zero() {
+    fn observations_are_counted() {
         let contract = fixture::contract();
         let delete = contract.operations().find(|operation| operation.id == "deleteBucketlist").unwrap();
         let gone = Coverage::record_line(delete, 204, None);
@@ -99,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn every_media_type_is_an_answer_of_its_own() {
+    fn media_types_are_counted_separately() {
         let mut value = fixture::document().value().clone();
         value["paths"]["/bucketlists"]["get"]["responses"]["200"]["content"]["text/csv"] =
             serde_json::json!({"schema": {"type": "string"}, "example": "id"});
@@ -113,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_of_another_document_is_noticed() {
+    fn lines_of_another_document_are_unknown() {
         let contract = fixture::contract();
         let coverage = Coverage::read("GET /v1/trips 200 application/json\nGET /v1/bucketlists 299 -\nnonsense");
         let unknown = ["GET /v1/bucketlists 299 -", "GET /v1/trips 200 application/json", "nonsense"];

@@ -1,23 +1,31 @@
-//! The finished document: reading and writing it.
+//! Reading and writing documents.
 //!
-//! Owns the invariant that a [`Document`] is OpenAPI 3.0 and in canonical order, so that two documents with the same
-//! content are the same text. Must not know how a document is made ([`crate::finish`]) or judged ([`crate::lint`]).
+//! A [`Document`] is OpenAPI 3.0 in canonical key order, so that two documents with the same content have the same text.
 //!
-//! YAML is written by `serde-saphyr`: the original `serde_yaml` is archived and its forks only receive repairs, while
-//! saphyr is developed, does not panic, and quotes what YAML 1.1 readers would take for a boolean or a date.
+//! `serde-saphyr` writes YAML: `serde_yaml` is archived, and saphyr quotes strings that YAML 1.1 parsers read as booleans or
+//! dates.
 
 use serde_json::Value;
 
 use crate::json::{self, DuplicateKeys, JsonError};
 use crate::{key_order, media_types, traverse};
 
-/// A finished OpenAPI 3.0 document in canonical order.
+/// An OpenAPI 3.0 document in canonical key order.
+///
+/// ```
+/// use openapi_model::Document;
+///
+/// let text = r#"{"paths": {}, "info": {"title": "Lists", "version": "1.0.0"}, "openapi": "3.0.3"}"#;
+/// let document = Document::from_json(text)?;
+/// assert!(document.to_yaml().starts_with("openapi: "));
+/// # Ok::<(), openapi_model::ReadError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Document {
     value: Value,
 }
 
-/// Why a text is not a finished document. `Display` is a sentence for the person who named the file.
+/// Why a text is not an OpenAPI 3.0 document.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
     /// The text is not JSON.
@@ -69,7 +77,7 @@ pub enum ReadError {
 }
 
 impl Document {
-    /// Reads a finished document.
+    /// Reads a document.
     ///
     /// # Errors
     /// When the text is not JSON, names a key twice, or is not an OpenAPI 3.0 document.
@@ -102,8 +110,8 @@ impl Document {
         &self.value
     }
 
-    /// The same API for readers that know one media type: whatever is JSON (`application/problem+json`, …) is named
-    /// `application/json`, and the other forms of a body are left out where there is one in JSON.
+    /// Returns the document with `application/json` for every JSON media type and without alternatives to it, for tools that
+    /// support no other media type.
     #[must_use]
     pub fn json_only(&self) -> Document {
         let mut value = self.value.clone();
@@ -111,7 +119,7 @@ impl Document {
         Document::canonical(value)
     }
 
-    /// The references that lead nowhere, or to another file: what they stand for is not known.
+    /// Returns the references that do not resolve within the document.
     #[must_use]
     pub fn unresolved_references(&self) -> Vec<&str> {
         traverse::unresolved_references(&self.value).collect()

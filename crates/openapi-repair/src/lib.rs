@@ -117,7 +117,7 @@ pub enum HeaderScope {
     Matching(fn(&OperationInfo<'_>, u16) -> bool),
 }
 
-/// Why a document could not be finished: everything there is to mend, one finding per line.
+/// Why a document cannot be repaired, one finding per line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RepairError {
     /// What was found.
@@ -138,10 +138,10 @@ impl fmt::Display for RepairError {
 
 impl std::error::Error for RepairError {}
 
-/// Makes the finished document from the raw JSON text of a framework.
+/// Creates a complete document from the output of poem-openapi and lints it.
 ///
 /// # Errors
-/// With everything that a rule could not repair: see [`lint`](openapi_lint::lint()) for the house rules.
+/// Returns everything that could not be repaired and the findings of [`openapi_lint::lint()`].
 pub fn repair(raw: &str, rules: &RepairOptions<'_>) -> Result<Document, RepairError> {
     let mut findings = Vec::new();
     let (mut value, repeated) = match json::parse_document(raw, DuplicateKeys::MergeIn("paths")) {
@@ -187,7 +187,7 @@ pub fn repair(raw: &str, rules: &RepairOptions<'_>) -> Result<Document, RepairEr
     if findings.is_empty() { Ok(document) } else { Err(RepairError { findings }) }
 }
 
-/// Marks the operations that are going away, and says so where people read.
+/// Marks deprecated operations and adds the notice to their descriptions.
 fn deprecate(value: &mut Value, rules: &RepairOptions<'_>, findings: &mut Vec<Finding>) {
     let mut left: Vec<&str> = rules.deprecations.iter().map(|(id, _)| *id).collect();
     openapi_model::traverse::operations_mut(value, |_, _, operation| {

@@ -1,7 +1,7 @@
-//! The same document as OpenAPI 3.1, whose schemas are JSON Schema 2020-12.
+//! Conversion to OpenAPI 3.1, whose schemas are JSON Schema 2020-12.
 //!
-//! Owns what 3.1 says otherwise: `nullable` is a type, an exclusive bound is a number, a schema has `examples`, and formats
-//! bound nothing. Adds and removes no meaning: [`compare_with_3_1`] says whether it has. The 3.0 document is the one that is enforced.
+//! In 3.1, `null` is a type, exclusive bounds are numbers, schemas have `examples`, and formats are annotations.
+//! [`compare_with_3_1`] verifies that both documents mean the same.
 
 mod compare;
 #[cfg(test)]
@@ -15,19 +15,19 @@ use crate::{key_order, traverse};
 
 pub use compare::compare_with_3_1;
 
-/// The version this form is of.
+/// The version of OpenAPI.
 const VERSION: &str = "3.1.0";
-/// What its schemas are written in: JSON Schema 2020-12 and the few words that OpenAPI adds.
+/// The dialect of its schemas: JSON Schema 2020-12 with the keywords of OpenAPI.
 const DIALECT: &str = "https://spec.openapis.org/oas/3.1/dialect/base";
 
-/// A document as OpenAPI 3.1, derived from a finished one.
+/// An OpenAPI 3.1 document, converted from OpenAPI 3.0.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OpenApi31Document {
     value: Value,
 }
 
 impl Document {
-    /// The same document as OpenAPI 3.1.
+    /// Converts the document to OpenAPI 3.1.
     #[must_use]
     pub fn to_openapi_3_1(&self) -> OpenApi31Document {
         let mut value = self.value().clone();
@@ -39,7 +39,7 @@ impl Document {
                 map.insert("webhooks".to_owned(), webhooks);
             }
         }
-        traverse::schema_roots_mut(&mut value, &mut |schema| traverse::schemas_mut(schema, &mut modernise));
+        traverse::schema_roots_mut(&mut value, &mut |schema| traverse::schemas_mut(schema, &mut convert_schema));
         key_order::document(&mut value);
         OpenApi31Document { value }
     }
@@ -65,8 +65,8 @@ impl OpenApi31Document {
     }
 }
 
-/// Turns one schema, not what is nested in it.
-fn modernise(schema: &mut Map<String, Value>) {
+/// Converts one schema without its subschemas.
+fn convert_schema(schema: &mut Map<String, Value>) {
     if let Some(example) = schema.shift_remove("example") {
         schema.insert("examples".to_owned(), json!([example]));
     }

@@ -1,15 +1,15 @@
-//! What in a response the document does not say. Owns the words; keeps what was sent apart from what may be logged.
+//! Differences between a response and its document. Received values are kept apart from what may be logged.
 
 use std::fmt;
 
-/// One difference between a response and its document.
+/// A difference between a response and its document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResponseViolation {
     /// Where: `status`, `header ETag`, `content type`, a JSON pointer into the body, `line 3: /name`.
     pub place: String,
-    /// What is wrong there: a sentence without its subject, of the document's words only.
+    /// The violated rule, without received values. The location is the subject of the sentence.
     pub problem: String,
-    /// What was sent, to end the sentence with. It may be somebody's data: for tests, never for a log.
+    /// The received value, for tests. It may contain user data and must not be logged.
     sent: String,
 }
 
@@ -18,19 +18,19 @@ impl ResponseViolation {
         Self { place: place.to_string(), problem: problem.into(), sent: String::new() }
     }
 
-    /// Adds what is there instead.
+    /// Adds the received value.
     pub(super) fn but_is(mut self, sent: impl fmt::Display) -> Self {
         self.sent = format!(", but is {sent}");
         self
     }
 
-    /// Adds the name it is about, which is of the response's making.
+    /// Adds a name from the response.
     pub(super) fn named(mut self, name: &str) -> Self {
         self.sent = format!(": {name:?}");
         self
     }
 
-    /// The place without the numbers in it, so that the same mistake in each row of a page is one: `/data/*/name`.
+    /// Returns the location with `*` for numbers, such as `/data/*/name`, to group equal violations.
     #[must_use]
     pub fn location_pattern(&self) -> String {
         let is_number = |token: &str| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_digit());

@@ -1,4 +1,4 @@
-//! Which places of a request or a response hold secrets. Owns the reading of `format` and `x-sensitive`; masks nothing.
+//! Classifies the fields of requests and responses by `format` and `x-sensitive`.
 
 use serde_json::Value;
 
@@ -7,30 +7,30 @@ use super::operation::Operation;
 use super::schema_validator::SchemaNode;
 use crate::text;
 
-/// One step down into a value.
+/// A segment of a path into a JSON value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PathSegment {
-    /// To the field of this name.
+    /// The field with this name.
     Key(String),
-    /// To an element.
+    /// An element of an array.
     Index,
 }
 
-/// What a document says of a place in a value.
+/// Sensitivity of a field, as documented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sensitivity {
-    /// It is a secret or personal: `x-sensitive: true`, `format: password` or `format: email`.
+    /// Secret or personal: `x-sensitive: true`, `format: password` or `format: email`.
     Sensitive,
-    /// Text that people write: no secret, unless they write one into it.
+    /// Free text, which can contain anything.
     FreeText,
-    /// A number, a date, a word of a list, and the like: no secret.
+    /// A number, a date, an enumeration or similar.
     NotSensitive,
-    /// The document knows no such place.
+    /// Undocumented.
     Unknown,
 }
 
 impl BodySchema {
-    /// What is at the end of this path.
+    /// Returns the sensitivity of the field at this path.
     #[must_use]
     pub fn sensitivity(&self, path: &[PathSegment]) -> Sensitivity {
         sensitivity(self.root(), path)
@@ -38,13 +38,13 @@ impl BodySchema {
 }
 
 impl Operation {
-    /// What a response with this status has at the end of this path of its JSON body.
+    /// Returns the sensitivity of the field at this path of the JSON body of a response.
     #[must_use]
     pub fn response_sensitivity(&self, status: u16, path: &[PathSegment]) -> Sensitivity {
         self.json_response(status).map_or(Sensitivity::Unknown, |schema| sensitivity(schema.root(), path))
     }
 
-    /// What a query parameter holds.
+    /// Returns the sensitivity of a query parameter.
     #[must_use]
     pub fn query_sensitivity(&self, name: &str) -> Sensitivity {
         self.query_schema(name).map_or(Sensitivity::Unknown, |schema| sensitivity(schema, &[]))
