@@ -1,9 +1,8 @@
-//! A Postman collection (v2.1) out of documents: every operation with a real body, its documented answers saved beside it,
-//! and tests of status, headers and body; and the same requests as an `.http` file and as an HTTP archive (HAR).
+//! Generates Postman collections (v2.1), HTTP archives (HAR) and `.http` files from OpenAPI documents.
 //!
-//! Owns the formats. What a run is like (who logs in, what one request hands on to the next) comes in through a [`Recipe`];
-//! nothing here knows what the API is about. Whatever is written is the same for the same document and recipe, and an
-//! operation that changes changes its own item only.
+//! A collection contains every operation with an example body, its documented responses, and tests of status, headers
+//! and body. A [`Recipe`] defines the order of the requests and the variables that they share. The output is
+//! deterministic: a change of an operation changes only its own item.
 
 mod call;
 #[cfg(test)]

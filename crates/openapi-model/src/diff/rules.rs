@@ -55,7 +55,7 @@ rules! {
     OPERATION_MOVED = Breaking "operation-moved" "An operation moves to another path or method";
     OPERATION_ID_CHANGED = Breaking "operation-id-changed" "The operationId changes: generated code calls it by that name";
     SCHEMA_NAME_CHANGED = Breaking "schema-name-changed" "The schema of a place changes its name: generated code has a type of that name";
-    SECURITY_ADDED = Breaking "security-added" "The credentials or scopes that were enough are not any more";
+    SECURITY_ADDED = Breaking "security-added" "More credentials or scopes are required";
 
     PATH_PARAMETER_RENAMED = Breaking "path-parameter-renamed" "A parameter in the path changes its name";
     PARAMETER_REMOVED = Breaking "parameter-removed" "A parameter is removed; renaming one is removing it";
@@ -78,25 +78,25 @@ rules! {
 
     TYPE_CHANGED = Breaking "type-changed" "The type of a value changes, in a request or in a response";
     FORMAT_CHANGED = Breaking "format-changed" "The format of a value is added, changed or removed";
-    UNKNOWN_CHANGED = Breaking "unknown-changed" "Something changes that this comparison has no rule for";
+    UNKNOWN_CHANGED = Breaking "unknown-changed" "A change without a rule";
 
-    STATUS_REMOVED = Breaking "status-removed" "A status is removed, be it a success or an error";
-    SUCCESS_STATUS_CHANGED = Breaking "success-status-changed" "A success is answered with another status";
-    SUCCESS_STATUS_ADDED = Breaking "success-status-added" "A success or redirect may be answered with one more status (304 aside)";
+    STATUS_REMOVED = Breaking "status-removed" "A status is removed";
+    SUCCESS_STATUS_CHANGED = Breaking "success-status-changed" "The status of a successful response changes";
+    SUCCESS_STATUS_ADDED = Breaking "success-status-added" "A success or redirect status is added, except 304";
     RESPONSE_MEDIA_TYPE_REMOVED = Breaking "response-media-type-removed" "A media type of a response is removed";
     RESPONSE_HEADER_REMOVED = Breaking "response-header-removed" "A header of a response is removed";
-    RESPONSE_HEADER_MADE_OPTIONAL = Breaking "response-header-made-optional" "A header that was always sent is sent at times";
+    RESPONSE_HEADER_MADE_OPTIONAL = Breaking "response-header-made-optional" "A header of a response becomes optional";
     RESPONSE_FIELD_REMOVED = Breaking "response-field-removed" "A field of a response is removed; renaming one is removing it";
-    RESPONSE_FIELD_MADE_OPTIONAL = Breaking "response-field-made-optional" "A field that was always in a response is there at times";
-    RESPONSE_MADE_NULLABLE = Breaking "response-made-nullable" "A value of a response may be null and was not";
+    RESPONSE_FIELD_MADE_OPTIONAL = Breaking "response-field-made-optional" "A field of a response becomes optional";
+    RESPONSE_MADE_NULLABLE = Breaking "response-made-nullable" "A value of a response becomes nullable";
     RESPONSE_ENUM_NARROWED = Breaking "response-enum-narrowed" "A value is removed from an enumeration of a response: clients branch on it";
-    RESPONSE_ENUM_DROPPED = Breaking "response-enum-dropped" "A value of a response is no enumeration any more";
+    RESPONSE_ENUM_DROPPED = Breaking "response-enum-dropped" "A value of a response is no longer an enumeration";
     RESPONSE_CHOICE_ADDED = Breaking "response-choice-added" "A response may have one more of several shapes";
-    WEBHOOK_REMOVED = Breaking "webhook-removed" "An event is no longer sent";
+    WEBHOOK_REMOVED = Breaking "webhook-removed" "A webhook is removed";
 
     SERVER_ADDED = Additive "server-added" "The address of a server is added";
     OPERATION_ADDED = Additive "operation-added" "An operation is added";
-    WEBHOOK_ADDED = Additive "webhook-added" "An event is added";
+    WEBHOOK_ADDED = Additive "webhook-added" "A webhook is added";
     DEPRECATED = Additive "deprecated" "An operation, parameter, header or field is marked as deprecated; it works as before";
     SECURITY_RELAXED = Additive "security-relaxed" "Fewer credentials, fewer scopes or other ones are accepted as well";
     PARAMETER_ADDED = Additive "parameter-added" "An optional parameter is added";
@@ -115,23 +115,23 @@ rules! {
     STATUS_ADDED = Additive "status-added" "An error status, `default` or 304 is added";
     RESPONSE_MEDIA_TYPE_ADDED = Additive "response-media-type-added" "A media type of a response is added";
     RESPONSE_HEADER_ADDED = Additive "response-header-added" "A header of a response is added";
-    RESPONSE_HEADER_MADE_REQUIRED = Additive "response-header-made-required" "A header that was sent at times is always sent";
+    RESPONSE_HEADER_MADE_REQUIRED = Additive "response-header-made-required" "An optional header of a response becomes required";
     RESPONSE_FIELD_ADDED = Additive "response-field-added" "A field of a response is added: responses are open";
-    RESPONSE_FIELD_MADE_REQUIRED = Additive "response-field-made-required" "A field that was there at times is always there";
+    RESPONSE_FIELD_MADE_REQUIRED = Additive "response-field-made-required" "An optional field of a response becomes required";
     RESPONSE_NEVER_NULL = Additive "response-never-null" "A value of a response is no longer null";
     RESPONSE_ENUM_WIDENED = Additive "response-enum-widened" "A value is added to an enumeration of a response: responses are open";
     RESPONSE_ENUM_ADDED = Additive "response-enum-added" "A value of a response becomes an enumeration";
-    RESPONSE_BOUND_CHANGED = Additive "response-bound-changed" "A limit or pattern of a response changes: a limit raised for requests is raised here, too";
+    RESPONSE_BOUND_CHANGED = Additive "response-bound-changed" "A limit or pattern of a response changes";
     RESPONSE_CHOICE_REMOVED = Additive "response-choice-removed" "A response no longer has one of several shapes";
-    RESPONSE_OPENNESS_CHANGED = Additive "response-openness-changed" "An object of a response says that unnamed fields may come, or that none will";
+    RESPONSE_OPENNESS_CHANGED = Additive "response-openness-changed" "`additionalProperties` of a response changes";
 
-    DEPRECATION_WITHDRAWN = Neutral "deprecation-withdrawn" "What was deprecated is not any more";
+    DEPRECATION_WITHDRAWN = Neutral "deprecation-withdrawn" "A deprecation is withdrawn";
     TEXT_CHANGED = Neutral "text-changed" "A title, summary or description changes";
-    TAG_CHANGED = Neutral "tag-changed" "An operation goes under another heading";
+    TAG_CHANGED = Neutral "tag-changed" "The tags of an operation change";
     EXAMPLE_CHANGED = Neutral "example-changed" "An example changes";
     LINK_CHANGED = Neutral "link-changed" "A link from a response to an operation changes";
     EXTENSION_CHANGED = Neutral "extension-changed" "A key with x- in front changes (webhooks aside)";
-    ELSEWHERE_CHANGED = Neutral "elsewhere-changed" "Something changes that no operation uses";
+    ELSEWHERE_CHANGED = Neutral "elsewhere-changed" "A part changes that no operation uses";
 }
 
 #[cfg(test)]

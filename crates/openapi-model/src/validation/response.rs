@@ -32,7 +32,7 @@ struct Content {
 struct Header {
     name: String,
     header: Value,
-    /// Headers are promised unless the document says `required: false`: see how [`crate::finish`] writes it.
+    /// Headers are required unless the document states `required: false`.
     required: bool,
     compiled: OnceLock<Result<Parameter, String>>,
 }
