@@ -28,7 +28,7 @@ fn complete_record_exits_with_0_and_prints_a_matrix() {
     assert!(head.starts_with("v1 ") && head.contains("    200    201    202    204    400"), "{out}");
     let row = out.lines().find(|line| line.starts_with("getMe ")).unwrap();
     assert_eq!(row.split_whitespace().nth(1), Some("2"), "{out}");
-    assert!(!out.contains("MISS") && !out.contains("never seen"), "{out}");
+    assert!(!out.contains("MISS") && !out.contains("not received"), "{out}");
     for version in ["v1", "v2"] {
         let sum = out.lines().find(|line| line.starts_with(&format!("{version}: "))).unwrap();
         let words: Vec<&str> = sum.split_whitespace().collect();
@@ -43,8 +43,8 @@ fn missing_responses_are_listed_and_exit_with_4() {
         !line.starts_with("GET /v2/bucketlists 200 text/csv") && !line.starts_with("POST /v1/auth/logout 204")
     });
     let outcome = sandbox_with(&record).run(&["openapi", "coverage", "seen"]).expect_exit_code(4);
-    let named: Vec<&str> = outcome.out.lines().filter(|line| line.starts_with("never seen")).collect();
-    assert_eq!(named, ["never seen: logout 204", "never seen: listBucketlists 200 as text/csv"]);
+    let named: Vec<&str> = outcome.out.lines().filter(|line| line.starts_with("not received")).collect();
+    assert_eq!(named, ["not received: logout 204", "not received: listBucketlists 200 as text/csv"]);
     assert_eq!(outcome.out.matches("MISS").count(), 2, "{}", outcome.out);
     assert_eq!(outcome.err, "");
 }
@@ -54,15 +54,13 @@ fn unusable_record_is_rejected_with_one_error_line() {
     let mut stale = complete();
     stale.push("GET /v1/trips 200 application/json".to_owned());
     for (record, said) in [
-        (vec![], "seen: nothing was recorded; `make coverage-contract` makes a record and reads it"),
-        (stale, "seen: no document has the response `GET /v1/trips 200 application/json`; make the record anew"),
-        (
-            vec!["b".to_owned(), "a".to_owned()],
-            "seen: no document has 2 answers of this record (a; b); make the record anew",
-        ),
+        (vec![], "the record is empty"),
+        (stale, "no document contains the response `GET /v1/trips 200 application/json`"),
+        (vec!["b".to_owned(), "a".to_owned()], "no document contains 2 of its responses (a; b)"),
     ] {
-        assert_eq!(sandbox_with(&record).run(&["openapi", "coverage", "seen"]).expect_error(), said);
+        let error = sandbox_with(&record).run(&["openapi", "coverage", "seen"]).expect_error();
+        assert_eq!(error, format!("cannot use seen: {said}\nhelp: run `make coverage-contract`"));
     }
     let sentence = Sandbox::new().run(&["openapi", "coverage", "seen"]).expect_error();
-    assert!(sentence.starts_with("seen: the file cannot be read: No such file"), "{sentence}");
+    assert!(sentence.starts_with("cannot use seen: no such file"), "{sentence}");
 }

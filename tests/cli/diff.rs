@@ -1,6 +1,6 @@
 //! `bucketlist openapi diff` and `lint`, what `openapi check` says of releases, and the page with the policy.
 
-use std::fs;
+use std::{fs, process::Command};
 
 use contract::{v1, v2};
 use serde_json::{Value, json};
@@ -77,7 +77,7 @@ fn breaking_changes_are_located_and_exit_with_4() {
         let sandbox = sandbox_with(change);
         let outcome = sandbox.run(&["openapi", "diff", "old.json", "new.json"]).expect_exit_code(4);
         assert!(outcome.out.contains(said), "{said}: {}", outcome.out);
-        assert!(outcome.out.ends_with("1 breaking, 0 additive, 0 neutral.\n"), "{}", outcome.out);
+        assert!(outcome.out.ends_with("1 breaking, 0 additive, 0 neutral\n"), "{}", outcome.out);
         assert_eq!(outcome.err, "");
     }
 }
@@ -91,7 +91,7 @@ fn repeated_changes_are_reported_once() {
     let lines: Vec<&str> = out.lines().collect();
     assert_eq!(lines[0], "neutral: description of ErrorCode has changed [text-changed]");
     assert!(lines[1].starts_with("  POST /auth/register, response ") && lines[4].starts_with("  and "), "{out}");
-    assert_eq!(lines[5..], ["0 breaking, 0 additive, 1 neutral."]);
+    assert_eq!(lines[5..], ["0 breaking, 0 additive, 1 neutral"]);
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn changelog_output_has_sections() {
         - summary of the operation has changed (`GET /bucketlists`)\n\n";
     assert_eq!(outcome.out, expected);
     let out = sandbox.run(&["openapi", "diff", "old.json", "old.json", "--format", "markdown"]).expect_success();
-    assert_eq!(out, "Nothing differs.\n");
+    assert_eq!(out, "no differences\n");
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn documents_do_not_differ_from_themselves() {
     let files = repository_root().join("openapi");
     for name in ["v1.json", "v2.json"] {
         let file = files.join(name).to_str().unwrap().to_owned();
-        assert_eq!(Sandbox::new().run(&["openapi", "diff", &file, &file]).expect_success(), "Nothing differs.\n");
+        assert_eq!(Sandbox::new().run(&["openapi", "diff", &file, &file]).expect_success(), "no differences\n");
     }
     // The two versions are not one: the comparison does not call everything equal.
     let found = openapi_model::diff(v1::document::document(), v2::document::document());
@@ -178,9 +178,9 @@ fn unusable_files_are_rejected_with_one_error_line() {
     fs::write(sandbox.path("latin.json"), b"{\"openapi\": \"3.0.3\xe9\"}").unwrap();
     fs::create_dir(sandbox.path("folder.json")).unwrap();
     for (file, said) in [
-        ("missing.json", "the file cannot be read: No such file or directory"),
-        ("folder.json", "the file cannot be read: Is a directory"),
-        ("latin.json", "the file cannot be read: stream did not contain valid UTF-8"),
+        ("missing.json", "no such file or directory"),
+        ("folder.json", "is a directory"),
+        ("latin.json", "stream did not contain valid UTF-8"),
         ("truncated.json", "the document is not valid JSON: it ends before it is complete"),
         ("empty.json", "the document is not valid JSON: it ends before it is complete"),
         ("text.json", "the document is not valid JSON: "),
@@ -192,12 +192,12 @@ fn unusable_files_are_rejected_with_one_error_line() {
         ("half.json", "the document has no \"paths\" object; is the file complete?"),
         ("twice.json", "the document has duplicate keys: /paths/~1a"),
         ("deep.json", "the document is nested more than "),
-        ("away.json", "the reference b.json#/c leads nowhere in this file"),
+        ("away.json", "the reference b.json#/c does not resolve within the file"),
     ] {
         let commands = [&["diff", file, "good.json"][..], &["diff", "good.json", file], &["lint", file]];
         for command in commands {
             let sentence = sandbox.run(&[&["openapi"], command].concat()).expect_error();
-            assert!(sentence.starts_with(&format!("{file}: {said}")), "{sentence}");
+            assert!(sentence.starts_with(&format!("cannot read {file}: {said}")), "{sentence}");
         }
     }
 }
@@ -214,7 +214,7 @@ fn unusual_documents_are_compared() {
     sandbox.write("good.json", &committed().to_string());
     assert_eq!(
         sandbox.run(&["openapi", "diff", "nonsense.json", "nonsense.json"]).expect_success(),
-        "Nothing differs.\n"
+        "no differences\n"
     );
     let _ = sandbox.run(&["openapi", "diff", "nonsense.json", "good.json"]).expect_exit_code(4);
     let _ = sandbox.run(&["openapi", "diff", "good.json", "nonsense.json"]).expect_exit_code(4);
@@ -227,11 +227,11 @@ fn lint_reports_rule_violations() {
         document["paths"]["/bucketlists"]["post"]["operationId"] = json!("listBucketlists");
         document["paths"]["/bucketlists"]["get"]["summary"] = json!("");
     });
-    assert_eq!(sandbox.run(&["openapi", "lint", "old.json"]).expect_success(), "old.json keeps the house rules.\n");
+    assert_eq!(sandbox.run(&["openapi", "lint", "old.json"]).expect_success(), "old.json: no findings\n");
     let outcome = sandbox.run(&["openapi", "lint", "new.json"]).expect_exit_code(4);
     let expected = "operation listBucketlists: has no summary\n\
         operation listBucketlists: has an operationId that another operation has, too\n\
-        2 findings.\n";
+        2 findings\n";
     assert_eq!((outcome.out.as_str(), outcome.err.as_str()), (expected, ""));
 }
 
@@ -253,12 +253,12 @@ fn check_fails_when_a_document_breaks_the_release() {
         released["paths"]["/bucketlists"]["get"]["summary"] = json!("List.");
     });
     let outcome = sandbox.run(&["openapi", "check"]).expect_exit_code(4);
-    let head = "v1.json breaks clients of the release in openapi/released/v1.json:\n\
+    let head = "openapi/v1.json has breaking changes compared with openapi/released/v1.json:\n\
         breaking: Bucketlist.colour is no longer returned [response-field-removed]\n  ";
     assert!(outcome.out.starts_with(head), "{}", outcome.out);
     // What is harmless is not in the way of what is not.
     assert!(!outcome.out.contains("neutral"), "{}", outcome.out);
-    let tail = "Take it back, or make a new version: docs/compatibility.md is the policy.\n";
+    let tail = "help: revert the change or add it to a new version of the API (docs/compatibility.md)\n";
     assert!(outcome.out.ends_with(tail), "{}", outcome.out);
 }
 
@@ -267,10 +267,7 @@ fn check_succeeds_when_the_contract_was_extended() {
     let sandbox = sandbox_with_release(|released| {
         released["paths"].as_object_mut().unwrap().shift_remove("/bucketlists/{bucketlist_id}").unwrap();
     });
-    assert_eq!(
-        sandbox.run(&["openapi", "check"]).expect_success(),
-        "The committed documents are what the code says.\n"
-    );
+    assert_eq!(sandbox.run(&["openapi", "check"]).expect_success(), "documents are current\n");
 }
 
 #[test]
@@ -278,11 +275,14 @@ fn check_reports_missing_or_unreadable_releases() {
     let sandbox = sandbox_with_release(|_| {});
     sandbox.write("openapi/released/v0.json", &committed().to_string());
     let outcome = sandbox.run(&["openapi", "check"]).expect_exit_code(4);
-    assert!(outcome.out.starts_with("v0.json was released and is no longer there.\n"), "{}", outcome.out);
+    assert!(outcome.out.starts_with("v0.json was released and is missing\n"), "{}", outcome.out);
 
     sandbox.write("openapi/released/v1.json", "");
     let outcome = sandbox.run(&["openapi", "check"]).expect_exit_code(1);
-    assert!(outcome.err.starts_with("error: openapi/released/v1.json: the document is not valid JSON"), "{outcome:?}");
+    assert!(
+        outcome.err.starts_with("error: cannot read openapi/released/v1.json: the document is not valid JSON"),
+        "{outcome:?}"
+    );
 }
 
 #[test]
@@ -290,7 +290,7 @@ fn v1_release_is_committed() {
     let folder = repository_root().join("openapi");
     let of = |name: &str| folder.join(name).to_str().unwrap().to_owned();
     let out = Sandbox::new().run(&["openapi", "diff", &of("released/v1.json"), &of("v1.json")]).expect_success();
-    assert!(out == "Nothing differs.\n" || out.contains("0 breaking, "), "{out}");
+    assert!(out == "no differences\n" || out.contains("0 breaking, "), "{out}");
 }
 
 /// The page is the policy, and the code does what it says: the same rules, classes and words.
@@ -304,4 +304,49 @@ fn published_policy_matches_the_applied_rules() {
         .collect();
     assert_eq!(rows, rules);
     assert!(rows.len() > 70, "{}", rows.len());
+}
+
+/// Commits the documents of a sandbox to a new git repository.
+fn commit_documents(sandbox: &Sandbox) {
+    for arguments in [
+        &["init", "--quiet", "--initial-branch", "main"][..],
+        &["add", "openapi"],
+        &["-c", "user.name=Ada", "-c", "user.email=ada@example.com", "commit", "--quiet", "--message", "Add documents"],
+    ] {
+        let status = Command::new("git").args(arguments).current_dir(sandbox.path(".")).status().unwrap();
+        assert!(status.success(), "git {arguments:?}");
+    }
+}
+
+/// v2 has no release: only the merge base protects its clients.
+#[test]
+fn breaking_compares_an_unreleased_version_with_the_merge_base() {
+    let sandbox = Sandbox::new();
+    let _ = sandbox.run(&["openapi", "write"]).expect_success();
+    commit_documents(&sandbox);
+    assert_eq!(sandbox.run(&["openapi", "breaking"]).expect_success(), "no breaking changes\n");
+
+    let mut document: Value = serde_json::from_str(&sandbox.read("openapi/v2.json")).unwrap();
+    document["paths"]["/bucketlists"]["get"]["operationId"] = json!("getBucketlists");
+    sandbox.write("openapi/v2.json", &document.to_string());
+    let outcome = sandbox.run(&["openapi", "breaking"]).expect_exit_code(4);
+    assert!(
+        outcome.out.starts_with("openapi/v2.json has breaking changes compared with v2.json at "),
+        "{}",
+        outcome.out
+    );
+    assert!(outcome.out.contains("[operation-id-changed]\n  GET /bucketlists\n"), "{}", outcome.out);
+
+    fs::remove_file(sandbox.path("openapi/v2.json")).unwrap();
+    let outcome = sandbox.run(&["openapi", "breaking"]).expect_exit_code(4);
+    assert!(outcome.out.starts_with("openapi/v2.json is missing; compared with v2.json at "), "{}", outcome.out);
+}
+
+#[test]
+fn breaking_names_an_unknown_base() {
+    let sandbox = Sandbox::new();
+    let _ = sandbox.run(&["openapi", "write"]).expect_success();
+    commit_documents(&sandbox);
+    let error = sandbox.run(&["openapi", "breaking", "--base", "no-such-branch"]).expect_error();
+    assert!(error.starts_with("cannot run `git merge-base no-such-branch HEAD`: "), "{error}");
 }
