@@ -39,9 +39,9 @@ impl Ticks for Uptime {
 }
 
 /// The counters of a limit. Their number is bounded, unlike that of governor's stores.
-struct Store(Cache<RateLimitSubject, Arc<InMemoryState>>);
+struct CounterStore(Cache<RateLimitSubject, Arc<InMemoryState>>);
 
-impl StateStore for Store {
+impl StateStore for CounterStore {
     type Key = RateLimitSubject;
 
     fn measure_and_replace<T, F, E>(&self, key: &RateLimitSubject, decide: F) -> Result<T, E>
@@ -53,7 +53,7 @@ impl StateStore for Store {
     }
 }
 
-type Gcra = governor::RateLimiter<RateLimitSubject, Store, Uptime, StateInformationMiddleware>;
+type Gcra = governor::RateLimiter<RateLimitSubject, CounterStore, Uptime, StateInformationMiddleware>;
 
 struct Counter {
     limit: RateLimit,
@@ -110,7 +110,7 @@ impl Counter {
             .allow_burst(burst);
         // After a window without requests the quota is complete again, and the counter can be dropped.
         let states = Cache::builder().max_capacity(MAX_SUBJECTS).time_to_idle(quota.window).build();
-        let gcra = Gcra::new(rate, Store(states), clock.clone());
+        let gcra = Gcra::new(rate, CounterStore(states), clock.clone());
         Self { limit, quota: Quota { requests: burst.get(), ..quota }, gcra, clock }
     }
 
@@ -165,7 +165,7 @@ mod tests {
         for id in 1..=2 * i64::try_from(MAX_SUBJECTS).unwrap() {
             counter.count(&RateLimitSubject::User(UserId::new(id)));
         }
-        let Store(states) = counter.gcra.into_state_store();
+        let CounterStore(states) = counter.gcra.into_state_store();
         states.run_pending_tasks();
         assert!(states.entry_count() <= MAX_SUBJECTS, "{}", states.entry_count());
     }

@@ -1,6 +1,11 @@
 //! Responses on the wire.
 
-use std::{io, net::TcpListener, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::TcpListener,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_util::{StreamExt, stream};
 use poem::{Body, Request, Response, endpoint::make_sync, http::StatusCode};
@@ -10,7 +15,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{ConnectionLimits, Server};
+use super::{ConnectionLimits, Server, activity::Activity, stream::GuardedStream};
 
 const LIMITS: ConnectionLimits = ConnectionLimits {
     connections: 10,
@@ -91,4 +96,17 @@ async fn error_response_of_hyper_is_replaced() {
         response.starts_with("HTTP/1.1 400 Bad Request\r\n") && response.contains("connection: close"),
         "{response}"
     );
+}
+
+#[tokio::test]
+async fn http2_connection_is_not_inspected() {
+    let (mut client, server) = tokio::io::duplex(1024);
+    let activity = Arc::new(Activity::new(Instant::now()));
+    let mut stream = GuardedStream::new(server, true, activity, Arc::new(|_, _: &str| StatusCode::BAD_REQUEST.into()));
+    let written = b"HTTP/1.1 400 Bad Request\r\n\r\n";
+    stream.write_all(written).await.unwrap();
+    drop(stream);
+    let mut read = Vec::new();
+    client.read_to_end(&mut read).await.unwrap();
+    assert_eq!(read, written);
 }
