@@ -132,7 +132,7 @@ fn parse(text: &str) -> Result<Variables, (usize, Problem)> {
     Ok(variables)
 }
 
-/// Returns what stands before `=`.
+/// Returns the part before `=`.
 fn name_of(line: &str) -> String {
     let name = line.split('=').next().unwrap_or_default().trim();
     name.strip_prefix("export ").unwrap_or(name).trim().to_owned()

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use poem::http::HeaderMap;
 
 /// Returns the address of the client. `X-Forwarded-For` is read from right to left, as long as the proxy that added an entry is
-/// trusted: a client can send any entries of its own on the left.
+/// trusted: a client can prepend any entries.
 pub(super) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let mut client = peer.to_canonical();
     if trusted.is_empty() {
@@ -26,7 +26,7 @@ pub(super) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet
 }
 
 /// Parses an entry of a forwarding header. Some proxies add the port (`203.0.113.7:43121`, `[2001:db8::1]:443`) or quotes;
-/// with the port left in, each connection would be a client of its own and all clients of a proxy would share one limit.
+/// with the port left in, each connection would be a separate client and all clients of a proxy would share one limit.
 fn parse_node(entry: &str) -> Option<IpAddr> {
     let entry = entry.trim().trim_matches('"');
     if let Ok(address) = entry.parse() {

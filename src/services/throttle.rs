@@ -1,4 +1,4 @@
-//! Rate limits of attempts on one account, designed so that nobody can lock its owner out.
+//! Rate limits of attempts on one account, designed so that an attacker cannot lock its owner out.
 //!
 //! All attempts on an account share a counter, whether or not the account exists. When it is used up, clients at addresses from
 //! which the owner has authenticated before continue with separate counters; all others have to wait.

@@ -165,6 +165,6 @@ pub(crate) fn stays_on_trait(attr: &Attribute) -> bool {
 /// Returns whether the attribute is copied to the method of the routes type.
 ///
 /// `#[deprecated]` is not: the code that poem-openapi generates would trigger the warning.
-pub(crate) fn goes_on_routes(attr: &Attribute) -> bool {
+pub(crate) fn is_copied_to_routes(attr: &Attribute) -> bool {
     ["oai", "doc", "must_use"].iter().any(|name| attr.path().is_ident(name)) || is_lint_level(attr)
 }

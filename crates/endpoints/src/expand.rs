@@ -173,7 +173,7 @@ impl<'a> Target<'a> {
 /// Generates a method of the routes type with the attributes for poem-openapi.
 fn delegation(item: &Ident, operation: &Operation<'_>) -> TokenStream {
     let method = operation.method;
-    let attrs = filter(&method.attrs, attrs::goes_on_routes);
+    let attrs = filter(&method.attrs, attrs::is_copied_to_routes);
     let Signature { ident, inputs, output, .. } = &method.sig;
     let this = operation.receiver.self_token;
     let names = operation.parameters.iter().map(|parameter| parameter.name);

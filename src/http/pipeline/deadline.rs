@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Time that is left for the work on a request. Only [`Deadline::run`] uses it up: the time a client takes to send the body
-/// has a limit of its own.
+/// has a separate limit.
 #[derive(Debug)]
 pub(super) struct Deadline {
     remaining: Duration,

@@ -19,7 +19,7 @@ use crate::http::versions;
 /// Media type of PATCH requests (RFC 5789).
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 
-/// The recommendations of the OWASP Secure Headers Project. Pages have a content security policy of their own.
+/// The recommendations of the OWASP Secure Headers Project. Pages have their own content security policies.
 const SECURITY: [(HeaderName, HeaderValue); 8] = [
     (CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
     (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),

@@ -1,4 +1,4 @@
-//! Response validation: compares responses with the OpenAPI document after they are sent, on a thread of its own. A response
+//! Response validation: compares responses with the OpenAPI document after they are sent, on a separate thread. A response
 //! is neither changed nor delayed. Violations are counted, and the first of each kind is logged, without values.
 //!
 //! The number of responses validated at a time and the size of each bound the memory.
