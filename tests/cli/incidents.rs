@@ -219,7 +219,7 @@ both_engines! {
         let text = replay("broken.json", "fixed", &[]).expect_exit_code(4).out;
         assert!(text.ends_with("0 of 1 fixed.\n"), "{text}");
         let text = replay("fixed.json", "fixed", &[]).expect_success();
-        assert!(text.contains("500 INTERNAL_ERROR  200  fixed") && text.ends_with("1 of 1 fixed.\n"), "{text}");
+        assert!(text.contains("500 INTERNAL_ERROR  200       fixed") && text.ends_with("1 of 1 fixed.\n"), "{text}");
         let text = replay("fixed.json", "reproduced", &["--format", "json"]).expect_exit_code(4).out;
         let report: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(report["outcomes"][0]["differences"][0], json!({"place": "status", "captured": "500", "now": "200"}));
