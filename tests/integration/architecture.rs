@@ -276,7 +276,7 @@ fn violations_in(module: &str, source: &str) -> Vec<String> {
 
 #[test]
 fn checker_finds_forbidden_dependencies_in_every_kind_of_syntax() {
-    const HTTP: &str = "`services` must not use `crate::http::Stage`";
+    const HTTP: &str = "`services` must not use `crate::http::Stage";
     for (what, source) in [
         ("an import", "use crate::http::Stage;"),
         ("a group of imports", "use crate::{\n    db, http::{self as _, Stage}};"),

@@ -315,10 +315,11 @@ both_engines! {
                 }
                 let response = request.send().await.any_status();
                 let is_named = match &bad.detail {
+                    _ if response.is_success() => false,
                     Some((field, code)) => response.details().contains(&(field.clone(), (*code).to_owned())),
                     None => response.details().is_empty(),
                 };
-                if (response.status, response.code().as_str()) != (bad.status, bad.code) || !is_named {
+                if !is_named || (response.status, response.code().as_str()) != (bad.status, bad.code) {
                     let body: String = String::from_utf8_lossy(&bad.body).chars().take(200).collect();
                     let response_body = String::from_utf8_lossy(&response.body).into_owned();
                     wrong.push(format!(
