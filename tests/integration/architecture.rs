@@ -226,6 +226,12 @@ fn source_files_have_at_most_400_lines() {
     assert!(long.is_empty(), "longer than {MAX} lines:\n{}", long.join("\n"));
 }
 
+/// Files of the command line that may start a process. The server never does.
+const STARTS_PROCESS: &[&str] = &[
+    // `openapi check` reads the document of the merge base from Git.
+    "src/cli/openapi/compare.rs",
+];
+
 #[test]
 fn product_code_has_no_unsafe_and_starts_no_process() {
     let manifest = fs::read_to_string(repository().join("Cargo.toml")).unwrap();
@@ -236,7 +242,9 @@ fn product_code_has_no_unsafe_and_starts_no_process() {
         assert!(file.parsed.unsafe_lines.is_empty(), "{path}: unsafe code in lines {:?}", file.parsed.unsafe_lines);
         for reference in &file.parsed.references {
             for process in ["std::process::Command", "tokio::process"] {
-                assert!(!begins_with(&reference.path, process), "{path}:{}: starts a process", reference.line);
+                let is_allowed = STARTS_PROCESS.iter().any(|name| file.path.ends_with(name));
+                let starts_process = begins_with(&reference.path, process);
+                assert!(is_allowed || !starts_process, "{path}:{}: starts a process", reference.line);
             }
         }
         count += 1;

@@ -224,7 +224,7 @@ pub fn malformed_bodies(good: &str) -> Vec<InvalidBody> {
         Some("text/plain"),
         Some("application/xml"),
         Some("application/jsonx"),
-        Some("application/merge-patch+json"),
+        Some("application/json-patch+json"),
         Some("application/x-www-form-urlencoded"),
         Some("multipart/form-data; boundary=x"),
         Some("application / json"),

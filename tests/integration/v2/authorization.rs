@@ -114,17 +114,15 @@ both_engines! {
         let user = app.user().await;
         let ids = ResourceIds::create(&user).await;
         let before = shown(&user, ids).await;
-        let patches = v2::contract().operations().filter(|operation| operation.request_media_types[..] == [MERGE_PATCH.to_owned()]);
+        // Accounts have other fields.
+        let patches = v2::contract()
+            .operations()
+            .filter(|operation| operation.method == "PATCH" && operation.path.starts_with("/v2/bucketlists"));
         let mut tried = 0;
         for operation in patches {
             let path = ids.path(operation);
             for bad in malformed_bodies(&request_schema(operation)["example"].to_string()) {
-                // What is no JSON by its type is no patch, either; and the other way round.
-                let content_type = match bad.content_type {
-                    Some("application/json") => Some(MERGE_PATCH),
-                    Some(MERGE_PATCH) => Some("application/json"),
-                    other => other,
-                };
+                let content_type = bad.content_type.map(|it| if it == "application/json" { MERGE_PATCH } else { it });
                 let mut request = user.request(Method::PATCH, &path).bytes(bad.body.clone());
                 if let Some(content_type) = content_type {
                     request = request.header("content-type", content_type);
