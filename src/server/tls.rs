@@ -40,6 +40,8 @@ pub enum TlsError {
     NoCertificate(PathBuf),
     #[error("{} contains no unencrypted PEM private key", .0.display())]
     NoKey(PathBuf),
+    #[error("the private key in {} is damaged or of an unsupported type or size", .0.display())]
+    UnsupportedKey(PathBuf),
     #[error("the private key in {} does not match the certificate in {}", key.display(), certificate.display())]
     Mismatch { certificate: PathBuf, key: PathBuf },
     #[error("cannot use the certificate in {}: {error}", path.display())]
@@ -58,6 +60,9 @@ impl TlsError {
             Self::NoKey(_) => {
                 Some("set TLS_KEY to the private key of the certificate, without a passphrase".to_owned())
             }
+            Self::UnsupportedKey(_) => Some(
+                "use an ECDSA key on P-256 or P-384, an Ed25519 key, or an RSA key of 2048 to 8192 bits".to_owned(),
+            ),
             Self::Mismatch { .. } => Some("set TLS_CERT and TLS_KEY to files that belong together".to_owned()),
             Self::Unusable { .. } => None,
         }
@@ -91,7 +96,7 @@ impl CertificateFiles {
             rustls::Error::InconsistentKeys(_) => {
                 TlsError::Mismatch { certificate: self.certificate.clone(), key: self.key.clone() }
             }
-            rustls::Error::General(_) => TlsError::NoKey(self.key.clone()),
+            rustls::Error::General(_) => TlsError::UnsupportedKey(self.key.clone()),
             error => TlsError::Unusable { path: self.certificate.clone(), error },
         })?;
         let (not_before, not_after) = validity(&first);
@@ -237,6 +242,16 @@ mod tests {
 
     use super::*;
 
+    /// A key on a curve that ring does not implement, generated for this test.
+    const P521_KEY: &str = "-----BEGIN PRIVATE KEY-----\n\
+        MIHuAgEAMBAGByqGSM49AgEGBSuBBAAjBIHWMIHTAgEBBEIA1YGjLZ/QPcq71toj\n\
+        R4G/+CRk1lks4nHaV87nx9aPd4o5No7h6EvIuoDOAAGU+4jdm+tH2T4FL9MTsbLb\n\
+        KrDACQuhgYkDgYYABADA+7rB0ZCny0XRPdX7PDvT+puoERUqMnaWp2E8gSwGfaxi\n\
+        SDHGw0OPc9er0C/ssqNLLXAYtsg2PY40gnBK3mfiZQBarYEcup4ZddaQRRCIS9GJ\n\
+        CeV1o2+S6Xb2AcE05LguKkovakiMbyyINfsJN2uEm0arCdTFP3slreLM7OyhXlBv\n\
+        UA==\n\
+        -----END PRIVATE KEY-----";
+
     /// A certificate for `localhost` that is valid in 2027, and its key.
     fn pair() -> (String, String) {
         let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
@@ -275,6 +290,7 @@ mod tests {
             ("", &key, "contains no PEM certificate"),
             (&certificate, &certificate, "contains no unencrypted PEM private key"),
             (&certificate, &key.replace("PRIVATE", "ENCRYPTED PRIVATE"), "contains no unencrypted PEM private key"),
+            (&certificate, P521_KEY, "is damaged or of an unsupported type or size"),
         ] {
             let error = files(&folder, certificate, key).load().unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
