@@ -233,7 +233,7 @@ const STARTS_PROCESS: &[&str] = &[
 ];
 
 #[test]
-fn product_code_has_no_unsafe_and_starts_no_process() {
+fn server_has_no_unsafe_code_and_starts_no_process() {
     let manifest = fs::read_to_string(repository().join("Cargo.toml")).unwrap();
     assert!(manifest.contains("\nunsafe_code = \"forbid\"\n"), "Cargo.toml does not forbid unsafe code");
     let mut count = 0;

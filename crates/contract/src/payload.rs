@@ -31,7 +31,7 @@ pub struct Json<T>(pub T);
 /// A JSON merge patch (RFC 7396): omitted fields keep their value, null clears a field.
 ///
 /// Accepted as `application/merge-patch+json` and as `application/json`, because most generated clients send JSON as
-/// `application/json` whatever the document says.
+/// `application/json`, even if the document declares another type.
 #[derive(Clone, Debug)]
 pub struct MergePatch<T>(pub T);
 

@@ -111,7 +111,7 @@ mod tests {
         }
         let (_, context) = find_route("GET", "/v2/bucketlists/7", None);
         assert_eq!(context.operation_id(), Some("getBucketlist"));
-        assert_eq!(context.accept_patch, Some("application/merge-patch+json"));
+        assert_eq!(context.accept_patch, Some(ACCEPT_PATCH));
     }
 
     #[test]
