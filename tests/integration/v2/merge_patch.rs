@@ -45,14 +45,35 @@ both_engines! {
         assert_ne!(cleared["updated_at"], item.json()["updated_at"]);
     }
 
-    async fn patch_requires_the_merge_patch_media_type(engine: Engine) {
+    async fn every_patch_accepts_json_and_merge_patch(engine: Engine) {
         let app = TestApp::new(engine);
-        let user = app.user().await;
-        let path = format!("/v2/bucketlists/{}", user.create_bucketlist("a").await);
-        let refused = user.patch(&path, &json!({"name": "b"})).await.expect_error(415, "UNSUPPORTED_MEDIA_TYPE");
-        assert_eq!(refused.header("accept-patch"), "application/merge-patch+json");
-        let options = user.request(Method::OPTIONS, &path).send().await.expect(204);
-        assert_eq!(options.header("accept-patch"), "application/merge-patch+json");
+        let admin = app.admin().await;
+        let list = format!("/v2/bucketlists/{}", admin.create_bucketlist("a").await);
+        let item = admin.post(&format!("{list}/items"), &json!({"name": "b"})).await.expect(201);
+        let user = format!("/v2/admin/users/{}", app.user().await.id());
+        let incident = format!("/v2/admin/incidents/{}", admin.capture_incident().await);
+        let (name, disabled, resolved) = (json!({"name": "c"}), json!({"disabled": false}), json!({"resolved": true}));
+        let paths = [
+            (list.as_str(), &name),
+            (item.header("location"), &name),
+            ("/v2/users/me", &name),
+            (&user, &disabled),
+            (&incident, &resolved),
+            ("/v1/users/me", &name),
+        ];
+        for (path, body) in paths {
+            admin.request(Method::PATCH, path).json(body).send().await.expect(200);
+            let patched = admin.request(Method::PATCH, path).merge_patch(body).send().await.expect(200);
+            assert_eq!(patched.header("accept-patch"), "application/json, application/merge-patch+json", "{path}");
+            let request = admin.request(Method::PATCH, path).header("content-type", "text/plain").bytes(body.to_string());
+            let rejected = request.send().await.expect_error(415, "UNSUPPORTED_MEDIA_TYPE");
+            assert_eq!(rejected.header("accept-patch"), "application/json, application/merge-patch+json", "{path}");
+        }
+        // Only a PATCH takes a merge patch.
+        let post = admin.request(Method::POST, "/v2/bucketlists").merge_patch(&name).send().await;
+        post.expect_error(415, "UNSUPPORTED_MEDIA_TYPE");
+        let options = admin.request(Method::OPTIONS, &list).send().await.expect(204);
+        assert_eq!(options.header("accept-patch"), "application/json, application/merge-patch+json");
         assert_eq!(options.header("allow"), "DELETE, GET, HEAD, OPTIONS, PATCH, PUT");
     }
 }
