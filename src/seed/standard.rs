@@ -79,9 +79,9 @@ impl SampleItem {
 const LISTS: &[SampleList] = &[
     SampleList {
         name: "See the world",
-        description: Some("Places to stand in once."),
+        description: Some("Places to visit once."),
         items: &[
-            item("Watch the northern lights", "Tromsø, away from the town.").due(2027, 2, 1),
+            item("Watch the northern lights", "Tromsø, far from the city.").due(2027, 2, 1),
             item("Stand on the rim of the Grand Canyon", "At sunrise, before the buses come.").done(),
             item("See the cherry trees bloom in Kyoto", "The Philosopher's Path, early in April.").due(2027, 4, 5),
             plain("Take the night train to Istanbul"),

@@ -720,7 +720,7 @@ both_engines! {
         let short = user.get("/v1/bucketlists").await.expect(200);
         assert!(short.body.len() < 1024);
         for number in 0..20 {
-            let body = json!({"name": format!("List {number}"), "description": "Places to stand in once. ".repeat(10)});
+            let body = json!({"name": format!("List {number}"), "description": "Places to visit once. ".repeat(10)});
             user.post("/v1/bucketlists", &body).await.expect(201);
         }
         let plain = user.get("/v1/bucketlists").await.expect(200);

@@ -31,7 +31,7 @@ pub struct Bucketlist {
 }
 
 example! { Bucketlist {
-    id: Id(1), name: "See the world".into(), description: some("Places to stand in once."), items_total: 5,
+    id: Id(1), name: "See the world".into(), description: some("Places to visit once."), items_total: 5,
     items_done: 1, created_at: example_time(), updated_at: example_time(),
 } }
 
@@ -61,4 +61,4 @@ pub struct BucketlistReplace {
     pub description: Option<String>,
 }
 
-example! { BucketlistReplace { name: "See the world".into(), description: Some("Places to stand in once.".into()) } }
+example! { BucketlistReplace { name: "See the world".into(), description: Some("Places to visit once.".into()) } }

@@ -35,7 +35,7 @@ pub struct Item {
 
 example! { Item {
     id: Id(1), bucketlist_id: Id(1), name: "Watch the northern lights".into(),
-    description: some("Tromsø, away from the town."), done: false, done_at: Nullable(None),
+    description: some("Tromsø, far from the city."), done: false, done_at: Nullable(None),
     due_on: Nullable(example_date()), created_at: example_time(), updated_at: example_time(),
 } }
 
@@ -85,6 +85,6 @@ pub struct ItemReplace {
 }
 
 example! { ItemReplace {
-    name: "Watch the northern lights".into(), description: Some("Tromsø, away from the town.".into()), done: Some(true),
+    name: "Watch the northern lights".into(), description: Some("Tromsø, far from the city.".into()), done: Some(true),
     due_on: example_date(),
 } }

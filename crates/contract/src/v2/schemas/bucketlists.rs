@@ -49,7 +49,7 @@ impl Row for Bucketlist {
 }
 
 example! { Bucketlist {
-    id: Id(1), name: "See the world".into(), description: some("Places to stand in once."), items_total: 5,
+    id: Id(1), name: "See the world".into(), description: some("Places to visit once."), items_total: 5,
     items_done: 1, created_at: example_time(), updated_at: example_time(), items: Nullable(None),
     links: Links::Bucketlist(1),
 } }
@@ -68,5 +68,5 @@ pub struct BucketlistPatch {
 }
 
 example! { BucketlistPatch {
-    name: Some("See the world".into()), description: MaybeUndefined::Value("Places to stand in.".into()),
+    name: Some("See the world".into()), description: MaybeUndefined::Value("Places to visit.".into()),
 } }

@@ -47,7 +47,7 @@ impl Row for Item {
 
 example! { Item {
     id: Id(1), bucketlist_id: Id(1), name: "Watch the northern lights".into(),
-    description: some("Tromsø, away from the town."), done: false, done_at: Nullable(None),
+    description: some("Tromsø, far from the city."), done: false, done_at: Nullable(None),
     due_on: Nullable(NaiveDate::from_ymd_opt(2027, 2, 1).map(Date)), created_at: example_time(),
     updated_at: example_time(), links: Links::Item { bucketlist_id: 1, id: 1 },
 } }
