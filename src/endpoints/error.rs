@@ -46,7 +46,7 @@ impl From<Error> for ApiError {
                 Self { details: details.collect(), ..Self::new(ErrorCode::ValidationFailed) }
             }
             Error::WrongPassword { field } => {
-                let detail = body_detail(field, "WRONG_PASSWORD", "is not the account's password");
+                let detail = body_detail(field, "WRONG_PASSWORD", "does not match the current password");
                 Self { details: vec![detail], ..Self::new(ErrorCode::WrongPassword) }
             }
             Error::InvalidResetToken => {

@@ -43,7 +43,7 @@ pub struct MalformedETags;
 impl fmt::Display for MalformedETags {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "must be * or a list of at most {MAX_TAGS} entity tags in double quotes, such as \"abc\"")?;
-        write!(out, ", of at most {MAX_LENGTH} bytes in all")
+        write!(out, ", with a total length of at most {MAX_LENGTH} bytes")
     }
 }
 

@@ -30,7 +30,7 @@ pub enum JsonError {
         reason: String,
     },
     /// An object names a key twice, so that its meaning depends on who reads it.
-    #[error("The body names the field {pointer} more than once.")]
+    #[error("The body contains the key {pointer} more than once.")]
     DuplicateKey {
         /// JSON pointer of the repeated field.
         pointer: String,

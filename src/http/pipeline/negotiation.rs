@@ -12,7 +12,7 @@ use super::route::OperationRoute;
 pub(super) fn select(headers: &HeaderMap, operation: OperationRoute) -> Result<&'static str, ApiError> {
     let offered = &operation.documented.response_media_types;
     negotiation::negotiate(headers, offered).ok_or_else(|| {
-        let message = format!("This operation responds with {}.", offered.join(", "));
+        let message = format!("This operation returns {}.", offered.join(", "));
         ApiError::new(ErrorCode::NotAcceptable).with_message(message)
     })
 }

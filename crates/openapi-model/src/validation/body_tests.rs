@@ -73,7 +73,7 @@ fn every_violation_has_its_place_code_and_sentence() {
         (r#"{"name":"a","due":"2026-02-30"}"#, "/due INVALID_FORMAT must be a date such as 2026-01-31"),
         (
             r#"{"name":"a","at":"2026-01-31"}"#,
-            "/at INVALID_FORMAT must be a time with an offset from UTC, such as 2026-01-31T12:00:00Z",
+            "/at INVALID_FORMAT must be a timestamp with a UTC offset, such as 2026-01-31T12:00:00Z",
         ),
         (r#"{"name":"a","code":"A1"}"#, "/code INVALID_FORMAT must match the pattern ^[a-z]+$"),
         (r#"{"name":"a","code":"A12345678"}"#, "/code TOO_LONG must have at most 8 characters"),
@@ -94,7 +94,7 @@ fn every_violation_has_its_place_code_and_sentence() {
             r#"{"name":"a","items":[{"name":"1"},{"name":"2"},{"name":"3"}]}"#,
             "/items TOO_MANY must have at most 2 items",
         ),
-        (r#"{"name":"a","items":[{"name":"1"},{"name":"1"}]}"#, "/items NOT_UNIQUE must not contain an item twice"),
+        (r#"{"name":"a","items":[{"name":"1"},{"name":"1"}]}"#, "/items NOT_UNIQUE must not contain duplicate items"),
         (
             r#"{"name":"a","items":[{"name":"1"},{"nam":"1","name":"x"}]}"#,
             "/items/1/nam UNKNOWN_FIELD is not a known field",
@@ -135,7 +135,7 @@ fn lengths_count_characters_after_normalising() {
 fn malformed_bodies_are_no_violations() {
     let contract = contract();
     for (body, said) in [
-        (r#"{"name":"a","name":"b"}"#, "The body names the field /name more than once."),
+        (r#"{"name":"a","name":"b"}"#, "The body contains the key /name more than once."),
         (r#"{"name":"a"} x"#, "The body is not valid JSON: trailing characters (line 1, column 14)."),
         ("", "The body is not valid JSON: it ends before it is complete (line 1, column 0)."),
     ] {

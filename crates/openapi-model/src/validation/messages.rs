@@ -38,7 +38,7 @@ pub(super) fn explain(error: &ValidationError<'_>, root: SchemaNode<'_>, found: 
         Kind::MaxItems { limit } => say(Code::TooMany, count("at most", *limit, "item")),
         Kind::MinProperties { limit } => say(Code::TooFew, count("at least", *limit, "field")),
         Kind::MaxProperties { limit } => say(Code::TooMany, count("at most", *limit, "field")),
-        Kind::UniqueItems => say(Code::NotUnique, "must not contain an item twice".to_owned()),
+        Kind::UniqueItems => say(Code::NotUnique, "must not contain duplicate items".to_owned()),
         Kind::Format { format } => say(Code::InvalidFormat, format_sentence(format).to_owned()),
         Kind::Pattern { pattern } => {
             let message = format!("must match the pattern {pattern}");
@@ -50,10 +50,10 @@ pub(super) fn explain(error: &ValidationError<'_>, root: SchemaNode<'_>, found: 
         }
         Kind::AnyOf { context } | Kind::OneOfNotValid { context } => match nearest(context, at) {
             Some(branch) => branch.iter().for_each(|inner| explain(inner, root, found)),
-            None => say(Code::NotAllowed, "has none of the forms allowed here".to_owned()),
+            None => say(Code::NotAllowed, "does not match any of the allowed schemas".to_owned()),
         },
         Kind::OneOfMultipleValid { .. } => {
-            say(Code::NotAllowed, "has more than one of the forms allowed here".to_owned());
+            say(Code::NotAllowed, "matches more than one of the allowed schemas".to_owned());
         }
         _ => say(Code::NotAllowed, "is not allowed here".to_owned()),
     }
@@ -145,10 +145,10 @@ fn one_of(options: &Value) -> String {
 fn format_sentence(format: &str) -> &'static str {
     match format {
         "date" => "must be a date such as 2026-01-31",
-        "date-time" => "must be a time with an offset from UTC, such as 2026-01-31T12:00:00Z",
+        "date-time" => "must be a timestamp with a UTC offset, such as 2026-01-31T12:00:00Z",
         "email" => "must be an email address such as ada@example.com",
         "uuid" => "must be a UUID such as 3fa85f64-5717-4562-b3fc-2c963f66afa6",
         "uri" => "must be a URI such as https://example.com/",
-        _ => "does not have the form it must have",
+        _ => "has an invalid format",
     }
 }

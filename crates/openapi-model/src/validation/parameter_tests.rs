@@ -69,7 +69,7 @@ fn query_parameters_are_checked() {
         ("done=1", &["query parameter done WRONG_TYPE must be true or false"]),
         ("sort=id", &["query parameter sort NOT_ALLOWED must be one of: name, created_at"]),
         ("since=2026-02-30", &["query parameter since INVALID_FORMAT must be a date such as 2026-01-31"]),
-        ("tag=a&tag=a", &["query parameter tag NOT_UNIQUE must not contain an item twice"]),
+        ("tag=a&tag=a", &["query parameter tag NOT_UNIQUE must not contain duplicate items"]),
         ("tag=a&tag=b&tag=c", &["query parameter tag TOO_MANY must have at most 2 items"]),
         ("tag=123456", &["query parameter tag TOO_LONG must have at most 5 characters"]),
         (
