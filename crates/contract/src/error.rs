@@ -25,9 +25,9 @@ use crate::{Json, v1::schemas::ErrorEnvelope};
 pub struct Detail {
     /// Location in the request.
     pub location: Location,
-    /// Code for programs.
+    /// Machine-readable code.
     pub code: &'static str,
-    /// Message for people.
+    /// Human-readable message.
     pub message: String,
 }
 
@@ -42,7 +42,7 @@ impl From<Violation> for Detail {
 pub struct ApiError {
     /// Error code.
     pub code: ErrorCode,
-    /// Message for people, if the message of the code is not specific enough. Must not contain secrets.
+    /// Human-readable message, if the message of the code is not specific enough. Must not contain secrets.
     pub message: Option<String>,
     /// Violations in the request.
     pub details: Vec<Detail>,
@@ -87,7 +87,7 @@ impl ApiError {
         Self { details, ..Self::new(code) }
     }
 
-    /// Returns the message for people.
+    /// Returns the human-readable message.
     #[must_use]
     pub fn message(&self) -> &str {
         self.message.as_deref().unwrap_or(self.code.message())

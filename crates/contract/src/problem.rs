@@ -35,19 +35,19 @@ pub struct Problem {
     #[oai(rename = "type", validator(max_length = 200))]
     #[serde(rename = "type")]
     pub kind: String,
-    /// Summary of the error, the same for every occurrence.
+    /// Summary of the error, the same for every occurrence of a code.
     #[oai(validator(max_length = 200))]
     pub title: String,
     /// HTTP status.
     #[oai(validator(minimum(value = "400"), maximum(value = "599")))]
     pub status: i64,
-    /// Message for people about this occurrence. It can change; do not parse it.
+    /// Human-readable explanation of this occurrence. It can change; do not parse it.
     #[oai(validator(max_length = 1000))]
     pub detail: String,
     /// Path of the request.
     #[oai(validator(max_length = 8192))]
     pub instance: String,
-    /// Error code for programs. Codes do not change and are the same in all versions.
+    /// Machine-readable error code. Codes do not change and are the same in all versions.
     pub code: ErrorCode,
     /// Request ID. Include it in support requests.
     #[oai(validator(max_length = 128))]
@@ -55,7 +55,7 @@ pub struct Problem {
     /// Seconds to wait before repeating the request; null if waiting does not help.
     #[oai(validator(minimum(value = "0")))]
     pub retry_after: Nullable<i64>,
-    /// All violations in the request; empty for other errors.
+    /// Violations in the request, at most 1,000; empty for other errors.
     #[oai(validator(max_items = 1000))]
     pub errors: Vec<ProblemError>,
 }
@@ -73,10 +73,10 @@ pub struct ProblemError {
     /// Name of the header.
     #[oai(validator(max_length = 1000))]
     pub header: Nullable<String>,
-    /// Code for programs, for example `TOO_LONG`, `REQUIRED` or `UNKNOWN_FIELD`.
+    /// Machine-readable code, for example `TOO_LONG`, `REQUIRED` or `UNKNOWN_FIELD`.
     #[oai(validator(max_length = 100))]
     pub code: String,
-    /// Message for people.
+    /// Human-readable message without its subject, for example `must not be empty`.
     #[oai(validator(max_length = 1000))]
     pub detail: String,
 }

@@ -123,12 +123,12 @@ pub(crate) fn headers<V: Version>() -> Vec<ResponseHeader> {
         ),
         limit(
             "RateLimit-Policy",
-            "The rate limit that is closest to being reached: `q` requests in `w` seconds.",
+            "Rate limit that is closest to being reached: `q` requests in `w` seconds.",
             json!("\"general\";q=600;w=60"),
         ),
         limit(
             "RateLimit",
-            "Remaining requests under this limit: `r` now, all of them again after `t` seconds.",
+            "Remaining requests of the policy in `RateLimit-Policy` (`r`), and seconds until all are available again (`t`).",
             json!("\"general\";r=599;t=1"),
         ),
         header(
@@ -176,7 +176,7 @@ pub(crate) fn headers<V: Version>() -> Vec<ResponseHeader> {
             always: false,
             ..header(
                 "Cache-Status",
-                "Present if the response comes from the server's cache (RFC 9211). It is never stale.",
+                "Present if the response comes from the server's cache (RFC 9211). Cached responses are never stale.",
                 text(100),
                 json!("bucketlist; hit"),
                 HeaderScope::Matching(is_cached::<V>),

@@ -38,7 +38,9 @@ fn parameter_description(name: &str) -> Option<&'static str> {
         }
         "include" => "Additional data: `total` adds the total number of results.",
         "If-Match" => "ETag of the state that you want to change. Returns 412 if the resource has changed since.",
-        "If-None-Match" => "ETag of a previous response. Returns 304 if the response would be the same.",
+        "If-None-Match" => {
+            "ETag of a previous response. Returns 304 without a body if the response has not changed since."
+        }
         "Idempotency-Key" => {
             "Unique key for this request, for example a UUID. Repeating the request with the same key within 24 hours \
              returns the original response."
@@ -79,7 +81,7 @@ pub(crate) fn example_path(template: &str) -> String {
 fn header_description(name: &str) -> Option<&'static str> {
     Some(match name {
         "Location" => "Path of the created resource.",
-        "ETag" => "Entity tag of this state. Send it as `If-Match` or `If-None-Match`.",
+        "ETag" => "Entity tag of the returned state. Send it as `If-Match` or `If-None-Match`.",
         "Link" => "Paths of this page and of the next page (RFC 8288).",
         "Content-Disposition" => "Suggested file name.",
         "Idempotency-Replayed" => "`true` if an earlier request with the same `Idempotency-Key` created the resource.",

@@ -13,7 +13,7 @@ macro_rules! error_codes {
             causes[$($cause:literal),+ $(,)?]
             remedy[$remedy:literal]
     )+) => {
-        /// Reason for an error, for programs. Codes are the same in all versions; new codes can be added.
+        /// Machine-readable reason for an error. Codes are the same in all versions; new codes can be added.
         #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq, Hash, Serialize)]
         #[oai(rename_all = "SCREAMING_SNAKE_CASE")]
         #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -35,7 +35,7 @@ macro_rules! error_codes {
                 match self { $(Self::$name => $status),+ }
             }
 
-            /// The message for people.
+            /// The human-readable message.
             #[must_use]
             pub const fn message(self) -> &'static str {
                 match self { $(Self::$name => $message),+ }
@@ -106,7 +106,7 @@ error_codes! {
         remedy["Check the name of the header in `errors`. Send an `ETag` exactly as you received it, including the quotes."]
     /// The request has no credentials, but the operation requires them.
     401 AuthenticationRequired "AUTHENTICATION_REQUIRED" "This operation requires an access token."
-        causes["The `Authorization` header is missing.", "Its scheme is not `Bearer`."]
+        causes["The `Authorization` header is missing."]
         remedy["Log in or create an account, and send `Authorization: Bearer <access_token>`."]
     /// The access token is malformed, forged, expired or revoked. The response does not reveal which.
     401 InvalidToken "INVALID_TOKEN" "The access token is not valid."
@@ -114,6 +114,7 @@ error_codes! {
             "The token has expired. It is valid for `expires_in` seconds.",
             "The session was ended by a logout or a password change, or the account was deleted.",
             "The token was truncated or changed, or it was issued by another server.",
+            "The `Authorization` header has another scheme than `Bearer`.",
         ]
         remedy["Refresh the session with its refresh token, or log in again."]
     /// The email address or the password is wrong. The response does not reveal which.
@@ -176,7 +177,10 @@ error_codes! {
         remedy["Use one of the methods in the `Allow` header."]
     /// The operation cannot return a representation that matches the `Accept` header.
     406 NotAcceptable "NOT_ACCEPTABLE" "No representation matches the Accept header."
-        causes["`Accept` contains only media types that the operation does not return, or excludes its own with `q=0`."]
+        causes[
+            "`Accept` contains only media types that the operation does not return.",
+            "It excludes the supported media types with `q=0`.",
+        ]
         remedy["Accept a media type from the message, or omit the header."]
     /// `Accept-Version` selects a version that this server does not support.
     406 UnsupportedVersion "UNSUPPORTED_VERSION" "This server does not support the requested API version."

@@ -51,7 +51,7 @@ To get started, create an account (`register`) or log in (`login`). Send the `ac
   explains the error.
 * **Conditional requests**: send the `ETag` of a resource as `If-Match` to change it only if it has not changed since.
 * **Idempotency**: send an `Idempotency-Key` to repeat a request safely without creating a resource twice.
-* **Links**: `_links` contains the related resources and the operations that you may call.
+* **Links**: `_links` contains links to related resources and to the operations that you may call.
 * **Compatibility**: requests with unknown fields are rejected. Responses can contain new fields; ignore those that you do
   not know.";
     const ERROR_SCHEMA: &'static str = "Problem";

@@ -53,7 +53,8 @@ pub trait AuthEndpoints: Send + Sync + 'static {
 
     /// Change the password
     ///
-    /// Requires the current password; attempts are rate-limited. Ends all other sessions of the account.
+    /// Sets a new password and ends all other sessions of the account. Requires the current password; attempts are
+    /// rate-limited.
     #[oai(path = "/password", method = "put", operation_id = "changePassword")]
     #[operation(returns("The password was changed."), errors(&[ErrorCode::WrongPassword]), limit(Limit::Login))]
     #[operation(new_password("/new_password"))]
@@ -78,8 +79,8 @@ pub trait AuthEndpoints: Send + Sync + 'static {
 
     /// Confirm a password reset
     ///
-    /// Sets a new password with the token from the email. A token is valid once, by default for ten minutes. Ends all
-    /// sessions of the account.
+    /// Sets a new password with the token from the email, and ends all sessions of the account. A token is valid for
+    /// one use and, by default, for ten minutes.
     #[oai(path = "/password-reset/confirm", method = "post", operation_id = "confirmPasswordReset")]
     #[operation(public(), returns("The password was changed."), new_password("/new_password"))]
     #[operation(errors(&[ErrorCode::InvalidResetToken]), limit(Limit::Login))]

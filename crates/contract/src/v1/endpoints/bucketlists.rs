@@ -39,7 +39,7 @@ pub trait BucketlistEndpoints: Send + Sync + 'static {
 
     /// Retrieve a bucketlist
     ///
-    /// Returns a bucketlist with its number of items and of completed items. List its items with `listItems`.
+    /// Returns a bucketlist with its total number of items and its number of completed items. List its items with `listItems`.
     #[oai(path = "/:bucketlist_id", method = "get", operation_id = "getBucketlist")]
     #[operation(returns("The requested bucketlist."), errors(&[ErrorCode::BucketlistNotFound]), cached())]
     async fn get(&self, caller: User, bucketlist_id: Path<Id>) -> Result<Json<Bucketlist>, ApiError>;

@@ -25,7 +25,8 @@ pub trait UserEndpoints: Send + Sync + 'static {
 
     /// Update your account
     ///
-    /// Omitted fields keep their value. Changing the email address requires `current_password`.
+    /// Changes your display name or email address. Omitted fields keep their value. Changing the email address requires
+    /// `current_password`.
     #[oai(path = "/me", method = "patch", operation_id = "updateMe")]
     #[operation(returns("The updated account."), errors(&[ErrorCode::EmailTaken, ErrorCode::WrongPassword]))]
     async fn update_me(

@@ -25,12 +25,12 @@ pub struct ErrorEnvelope {
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct Failure {
-    /// Error code for programs. Codes do not change.
+    /// Machine-readable error code. Codes do not change.
     pub code: ErrorCode,
-    /// Message for people. It can change; do not parse it.
+    /// Human-readable message. It can change; do not parse it.
     #[oai(validator(max_length = 1000))]
     pub message: String,
-    /// All violations in the request; empty for other errors.
+    /// Violations in the request, at most 1,000; empty for other errors.
     #[oai(validator(max_items = 1000))]
     pub details: Vec<FailureDetail>,
     /// Seconds to wait before repeating the request; null if waiting does not help.
@@ -48,10 +48,10 @@ pub struct FailureDetail {
     /// JSON pointer into the body (`/name`), or name of the parameter.
     #[oai(validator(max_length = 1000))]
     pub field: String,
-    /// Code for programs, for example `TOO_LONG`, `REQUIRED` or `UNKNOWN_FIELD`.
+    /// Machine-readable code, for example `TOO_LONG`, `REQUIRED` or `UNKNOWN_FIELD`.
     #[oai(validator(max_length = 100))]
     pub code: String,
-    /// Message for people.
+    /// Human-readable message without its subject, for example `must not be empty`.
     #[oai(validator(max_length = 1000))]
     pub message: String,
 }

@@ -11,7 +11,7 @@ pub trait AuditEndpoints: Send + Sync + 'static {
     /// Returns security events (accounts, logins, sessions, passwords) and the changes of administrators, newest first. As CSV
     /// (without `detail`) or NDJSON, streams all of them unless `per_page` is set. For administrators only.
     ///
-    /// Events are retained for one year by default, even if the account is deleted.
+    /// Events are retained for one year by default, even if the account that they refer to is deleted.
     #[oai(path = "/", method = "get", operation_id = "listAuditEvents")]
     #[operation(returns("A page of audit events; as CSV or NDJSON, one row per event."))]
     async fn list(

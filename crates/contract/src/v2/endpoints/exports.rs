@@ -12,7 +12,7 @@ pub trait ExportEndpoints: Send + Sync + 'static {
     /// download the file with `getExportContent`.
     ///
     /// The file is deleted at `expires_at`, by default after one day. Only your ten newest exports are retained. Changes that
-    /// you make during the export may or may not be included; entries that do not change are included once.
+    /// you make during the export may or may not be included; entries that do not change are included exactly once.
     #[oai(path = "/", method = "post", operation_id = "createExport")]
     #[operation(returns("The queued export."), limit(Limit::Exports))]
     async fn create(
@@ -25,15 +25,15 @@ pub trait ExportEndpoints: Send + Sync + 'static {
 
     /// Retrieve export status
     ///
-    /// Returns the state of an export. Until it is `finished` or `failed`, `Retry-After` says how long to wait before the
-    /// next request.
+    /// Returns the state of an export. Until it is `finished` or `failed`, `Retry-After` contains the seconds to wait
+    /// before the next request.
     #[oai(path = "/:export_id", method = "get", operation_id = "getExport")]
     #[operation(returns("The state of the export."), errors(&[ErrorCode::ExportNotFound]))]
     async fn get(&self, caller: User, export_id: Path<Id>, if_none_match: IfNoneMatch) -> Result<Progress<Export>>;
 
     /// Download an export
     ///
-    /// Returns the file of a finished export in the format that was chosen with `createExport`. `Accept` must allow its media
+    /// Returns the file of a finished export, in the format selected with `createExport`. `Accept` must include its media
     /// type.
     #[oai(path = "/:export_id/content", method = "get", operation_id = "getExportContent")]
     #[operation(returns("The exported data."), errors(&[ErrorCode::ExportNotFound, ErrorCode::ExportNotReady]))]

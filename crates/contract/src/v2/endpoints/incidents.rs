@@ -72,8 +72,8 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
 
     /// Delete an incident
     ///
-    /// Permanently deletes the captured request and response. The group of the incident still counts it. For administrators
-    /// only.
+    /// Permanently deletes the captured request and response. The incident still counts as an occurrence in
+    /// its group. For administrators only.
     #[oai(path = "/incidents/:incident_id", method = "delete", operation_id = "deleteIncident")]
     #[operation(returns("The incident was deleted."), errors(&[ErrorCode::IncidentNotFound]))]
     async fn delete(
@@ -86,11 +86,12 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
 
     /// Export an incident as a Postman collection
     ///
-    /// Returns a collection (v2.1) with which Postman or Newman sends the request byte for byte. Its tests pass as long as the
-    /// failure occurs. For administrators only.
+    /// Returns a collection (v2.1) that sends the request byte for byte with Postman or Newman. Its tests pass while the
+    /// failure still occurs. For administrators only.
     ///
     /// Set the variables `base_url`, `email` and `password`, or `admin_email` and `admin_password` if the caller was an
-    /// administrator. If a collection cannot contain the body, it refers to a file; `getIncident` returns the body in base64.
+    /// administrator. If the collection cannot contain the body as text, it refers to a file. Create that file from the body
+    /// that `getIncident` returns.
     #[oai(path = "/incidents/:incident_id/postman", method = "get", operation_id = "exportIncidentForPostman")]
     #[operation(returns("The Postman collection."))]
     #[operation(errors(&[ErrorCode::IncidentNotFound, ErrorCode::IncidentSealed, ErrorCode::IncidentTruncated]))]
@@ -103,8 +104,8 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
 
     /// Export an incident as a curl command
     ///
-    /// Returns a command for a POSIX shell that sends the request byte for byte. It reads the URL of the server from `BASE_URL`
-    /// and the access token from `TOKEN`. For administrators only.
+    /// Returns a command for a POSIX shell that sends the request byte for byte. It reads the URL of the server and the
+    /// access token from the environment variables `BASE_URL` and `TOKEN`. For administrators only.
     #[oai(path = "/incidents/:incident_id/curl", method = "get", operation_id = "exportIncidentForCurl")]
     #[operation(returns("The curl command."))]
     #[operation(errors(&[ErrorCode::IncidentNotFound, ErrorCode::IncidentSealed, ErrorCode::IncidentTruncated]))]

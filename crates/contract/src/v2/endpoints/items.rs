@@ -50,8 +50,8 @@ pub trait ItemEndpoints: Send + Sync + 'static {
 
     /// Create several items
     ///
-    /// Creates up to 1,000 items in the given order, all or none. An error refers to the position of the item in the request,
-    /// for example `/items/17/name`.
+    /// Creates up to 1,000 items in the given order. If one item is invalid, none is created. The pointer of an error contains
+    /// the index of the item in the request, for example `/items/17/name`.
     #[oai(path = "/:bucketlist_id/items/batch", method = "post", operation_id = "createItems")]
     #[operation(returns("The created items."), errors(&[ErrorCode::BucketlistNotFound]))]
     async fn create_batch(

@@ -12,8 +12,8 @@ pub trait SearchEndpoints: Send + Sync + 'static {
     /// beginning of a longer word, regardless of case and accents: `zur` finds Zürich. There is no query syntax.
     ///
     /// Names with the exact words rank first, then names with longer words, then descriptions. Within a rank, bucketlists
-    /// come before items, and newer entries before older ones. Of more than 1,000 matches, only the newest 1,000 are ranked,
-    /// after the names with the exact words.
+    /// come before items, and newer entries before older ones. A search has at most 1,000 results. If more entries match,
+    /// the results are the names with the exact words and the newest other matches.
     ///
     /// Results can move between pages when your data changes. For exact listings, use `listBucketlists` and `listItems`.
     #[oai(path = "/", method = "get", operation_id = "search")]

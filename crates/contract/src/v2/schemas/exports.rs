@@ -52,7 +52,7 @@ pub enum ExportState {
     Failed,
 }
 
-/// A new export.
+/// Options of a new export.
 #[derive(Clone, Debug, Deserialize, Object)]
 #[oai(example)]
 pub struct ExportCreate {
@@ -73,7 +73,7 @@ pub struct Export {
     pub state: ExportState,
     /// Format of the file.
     pub format: ExportFormat,
-    /// Number of bucketlists and items in the file; null until it is finished.
+    /// Number of bucketlists and items in the file; null until the export is finished.
     #[oai(validator(minimum(value = "0")))]
     pub records: Nullable<i64>,
     /// Time of creation.
@@ -107,7 +107,7 @@ pub struct ExportRecord {
     pub kind: HitType,
     /// ID of the bucketlist or item.
     pub id: Id,
-    /// ID of the bucketlist, or of the bucketlist that contains the item.
+    /// ID of the bucketlist, or for an item, of the bucketlist that contains it.
     pub bucketlist_id: Id,
     /// Name.
     #[oai(validator(max_length = 200))]
@@ -119,7 +119,7 @@ pub struct ExportRecord {
     pub done: Nullable<bool>,
     /// Time of completion; null if the item is not completed.
     pub done_at: Nullable<Timestamp>,
-    /// Due date; null if there is none, and for a bucketlist.
+    /// Due date; null if the item has none, and for a bucketlist.
     pub due_on: Nullable<Date>,
     /// Time of creation.
     pub created_at: Timestamp,
@@ -150,7 +150,7 @@ impl ExportRecord {
             id: Id(1),
             bucketlist_id: Id(1),
             name: "See the world".into(),
-            description: some("Places to stand in once."),
+            description: some("Places to visit once."),
             done: Nullable(None),
             done_at: Nullable(None),
             due_on: Nullable(None),
@@ -162,7 +162,7 @@ impl ExportRecord {
 
 example! { ExportRecord {
     kind: HitType::Item, id: Id(1), bucketlist_id: Id(1), name: "Watch the northern lights".into(),
-    description: some("Tromsø, away from the town."), done: Nullable(Some(false)), done_at: Nullable(None),
+    description: some("Tromsø, far from the city."), done: Nullable(Some(false)), done_at: Nullable(None),
     due_on: Nullable(NaiveDate::from_ymd_opt(2027, 2, 1).map(Date)), created_at: example_time(),
     updated_at: example_time(),
 } }

@@ -55,7 +55,7 @@ pub struct IncidentBody {
 /// Request body of the incident in the seed data.
 pub const EXAMPLE_REQUEST: &str = "{\"name\": \"Ride to Zürich\", \"due_on\": null}";
 /// Response body of the incident in the seed data.
-pub const EXAMPLE_RESPONSE: &str = "{\"type\":\"/problems/INTERNAL_ERROR\",\"title\":\"An internal error occurred.\",\
+pub const EXAMPLE_RESPONSE: &str = "{\"type\":\"/problems/internal-error\",\"title\":\"An internal error occurred.\",\
      \"status\":500,\"detail\":\"An internal error occurred.\",\"instance\":\"/v2/bucketlists/1/items\",\
      \"code\":\"INTERNAL_ERROR\",\"request_id\":\"019b76da-a800-7000-8000-000000000001\",\"retry_after\":null,\"errors\":[]}";
 
@@ -72,7 +72,7 @@ impl Example for IncidentBody {
 }
 
 const EXAMPLE_REQUEST_SHA256: &str = "0dfad12aa5b73019f099d2b3655ab92762d1f60d4dafdd4013c30e4706781a68";
-const EXAMPLE_RESPONSE_SHA256: &str = "64928cd5a0f02bf7161503916808284c4d68df44a2655362dc193361f584d240";
+const EXAMPLE_RESPONSE_SHA256: &str = "96bfddd76be05b62aa2dfe53df3de6ed55bfc138ff0e250e78e77b173964b421";
 
 /// A captured request. It is unchanged except for placeholders that replace sensitive values. A placeholder has the length
 /// and the kinds of characters of the original.
@@ -85,7 +85,7 @@ pub struct IncidentRequest {
     /// Path and query string.
     #[oai(validator(max_length = 65536))]
     pub target: String,
-    /// Captured headers in their original order. Cookies and other unrelated headers are not captured.
+    /// Captured headers in their original order. Cookies and headers of proxies are not captured.
     #[oai(validator(max_items = 200))]
     pub headers: Vec<IncidentHeader>,
     /// Body.
@@ -164,7 +164,7 @@ pub struct IncidentSummary {
     pub server_version: String,
     /// Whether the failure is marked as resolved and has not occurred since.
     pub resolved: bool,
-    /// Version that contains the fix.
+    /// Version that contains the fix; null if unknown.
     #[oai(validator(max_length = 100))]
     pub fixed_in: Nullable<String>,
     /// Links to related resources and available operations.
@@ -214,7 +214,7 @@ pub struct Incident {
     /// Fingerprint, a hash of operation, status, error code and error location.
     #[oai(validator(max_length = 64))]
     pub fingerprint: String,
-    /// Error location, without values from the request. Can be empty.
+    /// Error location, derived from the internal error messages without values from the request. Can be empty.
     #[oai(validator(max_length = 200))]
     pub site: String,
     /// Number of failures with this fingerprint, including those that were not captured.
@@ -232,7 +232,7 @@ pub struct Incident {
     pub server_version: String,
     /// Whether the failure is marked as resolved and has not occurred since.
     pub resolved: bool,
-    /// Version that contains the fix.
+    /// Version that contains the fix; null if unknown.
     #[oai(validator(max_length = 100))]
     pub fixed_in: Nullable<String>,
     /// The captured request.
@@ -291,7 +291,7 @@ pub struct IncidentGroup {
     /// Error code; null if the responses have none.
     #[oai(validator(max_length = 100))]
     pub code: Nullable<String>,
-    /// Error location, without values from the request. Can be empty.
+    /// Error location, derived from the internal error messages without values from the request. Can be empty.
     #[oai(validator(max_length = 200))]
     pub site: String,
     /// Number of failures, including those that were not captured.
@@ -303,9 +303,9 @@ pub struct IncidentGroup {
     pub last_seen_at: Timestamp,
     /// Whether the failure is marked as resolved and has not occurred since.
     pub resolved: bool,
-    /// Time at which the group was marked as resolved.
+    /// Time at which the group was marked as resolved; null if it is unresolved.
     pub resolved_at: Nullable<Timestamp>,
-    /// Version that contains the fix.
+    /// Version that contains the fix; null if unknown.
     #[oai(validator(max_length = 100))]
     pub fixed_in: Nullable<String>,
     /// Links to related resources and available operations.

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{listing::Page, values::Nullable};
 
-/// Size of a page.
+/// Size of a page and, on request, of the list.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct CursorMeta {

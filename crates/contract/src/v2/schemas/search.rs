@@ -27,7 +27,7 @@ pub struct SearchHit {
     pub kind: HitType,
     /// ID of the bucketlist or item.
     pub id: Id,
-    /// ID of the bucketlist, or of the bucketlist that contains the item.
+    /// ID of the bucketlist, or for an item, of the bucketlist that contains it.
     pub bucketlist_id: Id,
     /// Name.
     #[oai(validator(max_length = 200))]
