@@ -204,16 +204,16 @@ try {
     assert.equal(body.bytes.toString('base64'), captured.request.body.base64);
     assert.match(await notice.innerText(), /working directory/);
   });
-  await check('an incident is marked as fixed, found by its state, and reopened', async () => {
+  await check('an incident is marked as resolved, found by its state, and marked as unresolved', async () => {
     await page.click('#resolve');
-    await page.locator('#resolve', { hasText: 'Reopen' }).waitFor();
+    await page.locator('#resolve', { hasText: 'Mark as unresolved' }).waitFor();
     await page.click('#incident a[href="#"]');
     await filter({ resolved: 'true' });
     await row(binary).waitFor();
-    assert.equal(await row(binary).locator('.state').innerText(), 'fixed');
+    assert.equal(await row(binary).locator('.state').innerText(), 'resolved');
     await show(binary);
     await page.click('#resolve');
-    await page.locator('#resolve', { hasText: 'Mark as fixed' }).waitFor();
+    await page.locator('#resolve', { hasText: 'Mark as resolved' }).waitFor();
   });
   await check('an incident is shown after a reload and deleted after confirmation', async () => {
     const stored = await page.evaluate(() => Object.keys(JSON.parse(sessionStorage.getItem('bucketlist-console-session'))).sort());

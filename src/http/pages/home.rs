@@ -70,7 +70,7 @@ fn documents(contracts: &[&str]) -> String {
     let line = |contract: &&str| {
         let contract = escape_html(contract);
         format!(
-            "<li><span>OpenAPI {contract}</span> <a href=\"/openapi/{contract}.json\">/openapi/{contract}.json</a> \
+            "<li><span>OpenAPI document of {contract}</span> <a href=\"/openapi/{contract}.json\">/openapi/{contract}.json</a> \
              <a href=\"/openapi/{contract}.yaml\">/openapi/{contract}.yaml</a> and, as OpenAPI 3.1, \
              <a href=\"/openapi/{contract}-3.1.json\">/openapi/{contract}-3.1.json</a></li>"
         )

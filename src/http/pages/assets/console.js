@@ -97,7 +97,7 @@
       session = stored(STORAGE_KEY);
       const headers = { Accept: accept, Authorization: `Bearer ${session.access_token}` };
       if (body) headers["Content-Type"] = "application/json";
-      // The server can require If-Match. `*`, because each repetition of the failure changes the incident.
+      // The server can require If-Match. `*`, because each recurrence of the failure changes the incident.
       if (method !== "GET") headers["If-Match"] = "*";
       return fetch(path, { method, headers, body: body && JSON.stringify(body) });
     };
@@ -123,7 +123,7 @@
   const formatTime = (timestamp) => timestamp.replace("T", " ").replace(/\.\d+Z$/, " UTC");
   const outcomeOf = ({ status, code }) => [status, code].filter(Boolean).join(" ");
   const kind = (status) => (status >= 500 ? "response" : "response client");
-  const state = (incident) => (incident.resolved ? `fixed${incident.fixed_in ? ` in ${incident.fixed_in}` : ""}` : "open");
+  const state = (incident) => (incident.resolved ? `resolved${incident.fixed_in ? ` in ${incident.fixed_in}` : ""}` : "unresolved");
 
   function row(incident) {
     const row = document.createElement("tr");
@@ -181,8 +181,8 @@
       Received: formatTime(incident.received_at),
       Duration: `${(incident.duration_us / 1000).toFixed(1)} ms`,
       Caller: incident.user_id ? `${incident.role} ${incident.user_id}, session ${incident.session_id}` : "unknown",
-      "Code location": incident.site || "—",
-      "Occurrences (group)": `${incident.occurrences} (${incident.fingerprint})`,
+      "Error location": incident.site || "—",
+      "Occurrences (fingerprint)": `${incident.occurrences} (${incident.fingerprint})`,
       Server: `${incident.server_version}, API version ${incident.contract ?? "none"}`,
       State: state(incident),
       "Body SHA-256": request.body.sha256,
@@ -195,7 +195,7 @@
     }));
     element("request").textContent = message(`${request.method} ${request.target}`, request);
     element("response").textContent = message(`${response.status}`, response);
-    element("resolve").textContent = incident.resolved ? "Reopen" : "Mark as fixed";
+    element("resolve").textContent = incident.resolved ? "Mark as unresolved" : "Mark as resolved";
     showReplay();
   }
 
@@ -212,7 +212,7 @@
     const verdict = () => {
       if (!outcome) return report ? "The report does not contain this incident." : "Load a replay report to compare the current response with the captured one.";
       if (outcome.obstacle) return outcome.obstacle;
-      const result = outcome.reproduced ? "Reproduced." : outcome.fixed ? "Fixed." : "Fails in another way.";
+      const result = outcome.reproduced ? "Reproduced." : outcome.fixed ? "Fixed." : "Fails differently.";
       return [`Against ${report.against}: ${outcomeOf(outcome.now)}. ${result}`, ...outcome.undocumented].join(" ");
     };
     element("verdict").textContent = verdict();
@@ -241,7 +241,7 @@
   async function resolve() {
     const body = { resolved: !shown.resolved };
     showIncident(await (await call(`${INCIDENTS}/${shown.id}`, { method: "PATCH", body })).json());
-    say(shown.resolved ? "Marked as fixed, with all incidents of its group." : "Reopened.");
+    say(`Marked as ${shown.resolved ? "resolved" : "unresolved"}, with all incidents of its group.`);
   }
 
   async function remove() {
