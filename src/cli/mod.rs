@@ -68,7 +68,7 @@ enum Command {
         #[command(subcommand)]
         action: postman::Action,
     },
-    /// List, show, export, replay and resolve captured failures.
+    /// List, show, export and replay captured failures.
     Incidents {
         #[command(subcommand)]
         action: incidents::Action,
@@ -103,9 +103,9 @@ enum ConfigAction {
 /// Output format of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum OutputFormat {
-    /// Text for people.
+    /// Human-readable text.
     Text,
-    /// JSON for programs.
+    /// JSON.
     Json,
 }
 

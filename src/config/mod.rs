@@ -57,7 +57,7 @@ impl Environment {
 /// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// Text for people.
+    /// Human-readable text.
     Pretty,
     /// One JSON object per line.
     Json,
