@@ -28,19 +28,19 @@ export const FAULTS = [
         title: "a missing field",
         folder: "v1",
         change: changeResponse("GET", list, changeJson((body) => { delete body.items_total; })),
-        expected: /getBucketlist: the body has its schema: .*items_total/,
+        expected: /getBucketlist: the body matches its schema: .*items_total/,
     },
     {
         title: "a field of the wrong type, two levels down",
         folder: "v2",
         change: changeResponse("GET", /\/items$/, changeJson((body) => { body.data[0].done = "no"; })),
-        expected: /listItems: the body has its schema: .*done/,
+        expected: /listItems: the body matches its schema: .*done/,
     },
     {
         title: "an unexpected null",
         folder: "v2",
         change: changeResponse("GET", /^\/v2\/users\/me$/, changeJson((body) => { body.email = null; })),
-        expected: /getMe: the body has its schema: .*email/,
+        expected: /getMe: the body matches its schema: .*email/,
     },
     {
         title: "a missing header",
@@ -58,7 +58,7 @@ export const FAULTS = [
         title: "a Location of another resource",
         folder: "v1",
         change: changeResponse("POST", /\/items$/, (response) => { response.headers.location += "0"; }),
-        expected: /createItem: header Location says/,
+        expected: /createItem: header Location is/,
     },
     {
         title: "a missing security header",
@@ -76,13 +76,13 @@ export const FAULTS = [
         title: "another item",
         folder: "v1",
         change: changeResponse("GET", /\/items\/\d+$/, changeJson((body) => { body.id += 1; })),
-        expected: /getItem: the answer is about what was asked for/,
+        expected: /getItem: the ID matches the path/,
     },
     {
         title: "a write that is not stored",
         folder: "v2",
         change: changeResponse("PATCH", /\/items\/\d+$/, changeJson((body) => { body.done = false; })),
-        expected: /updateItem: the answer has what was sent/,
+        expected: /updateItem: the response contains the sent values/,
     },
     {
         title: "an unexpected body",
@@ -94,13 +94,13 @@ export const FAULTS = [
         title: "an error with another code",
         folder: "v1",
         change: changeResponse("GET", /^\/v1\/users$/, changeJson((body) => { body.error.code = "ACCOUNT_DISABLED"; })),
-        expected: /listUsers: the error is FORBIDDEN/,
+        expected: /listUsers: the error code is FORBIDDEN/,
     },
     {
         title: "an error without its request ID",
         folder: "v2",
         change: changeResponse("GET", /^\/v2\/admin\/users$/, changeJson((body) => { body.request_id = "another"; })),
-        expected: /listUsers: the error is FORBIDDEN and names the request/,
+        expected: /listUsers: the error code is FORBIDDEN and the request ID matches/,
     },
     {
         title: "an admin operation open to users",

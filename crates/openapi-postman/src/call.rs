@@ -1,4 +1,4 @@
-//! An operation as a collection needs it: its parts with references followed. Reads the document; writes nothing.
+//! An operation of the document, with resolved references.
 
 use openapi_model::{
     Definitions, is_secured, pointer,
@@ -10,18 +10,18 @@ use serde_json::Value;
 pub(super) struct Call<'d> {
     pub(super) document: &'d Value,
     pub(super) definitions: Definitions,
-    /// The path of the server: `/v1`.
+    /// Base path: `/v1`.
     pub(super) base: String,
     pub(super) entry: Entry<'d>,
 }
 
-/// A parameter with references followed.
+/// A parameter, with resolved references.
 pub(super) struct Parameter<'d> {
     pub(super) name: &'d str,
     pub(super) place: &'d str,
     pub(super) description: &'d str,
     pub(super) required: bool,
-    /// Its example as it is written in a URL or a header.
+    /// Example as it is sent in a URL or a header.
     pub(super) example: String,
 }
 
@@ -48,12 +48,12 @@ impl<'d> Call<'d> {
         self.entry.operation.get(key).and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// The method in capitals.
+    /// Returns the method in upper case.
     pub(super) fn method(&self) -> String {
         self.entry.method.to_uppercase()
     }
 
-    /// The path with the server's base.
+    /// Returns the path with the base path.
     pub(super) fn path(&self) -> String {
         format!("{}{}", self.base, self.entry.path)
     }
@@ -78,13 +78,13 @@ impl<'d> Call<'d> {
                     place: text("in"),
                     description: text("description"),
                     required: parameter.get("required") == Some(&Value::Bool(true)),
-                    example: example.map(written).unwrap_or_default(),
+                    example: example.map(to_text).unwrap_or_default(),
                 })
             })
             .collect()
     }
 
-    /// The request body in the media type that is documented first.
+    /// Returns the request body in the first documented media type.
     pub(super) fn body(&self) -> Option<Media<'d>> {
         let body = pointer::resolve(self.document, self.entry.operation.get("requestBody")?)?;
         media(body).next()
@@ -101,12 +101,12 @@ impl<'d> Call<'d> {
         self.responses().find(|response| response.status == status)
     }
 
-    /// The documented success.
+    /// Returns the documented success response.
     pub(super) fn success(&self) -> Option<Response<'d>> {
         self.responses().find(|response| (200..300).contains(&response.status))
     }
 
-    /// Every example of a body, with its name where it has one.
+    /// Returns the examples of a body, with their names if they have any.
     pub(super) fn examples(&self, media: Media<'d>) -> Vec<(Option<&'d str>, &'d Value)> {
         let named: Vec<_> = traverse::members(media.value.get("examples"))
             .filter_map(|(name, example)| Some((Some(name), example.get("value")?)))
@@ -119,12 +119,12 @@ impl<'d> Call<'d> {
         own.or_else(of_schema).map(|example| (None, example)).into_iter().collect()
     }
 
-    /// The names of the properties of a body that is an object.
+    /// Returns the names of the properties of an object.
     pub(super) fn properties(&self, media: Media<'d>) -> Vec<&'d str> {
         self.members(media).map(|(name, _)| name).collect()
     }
 
-    /// Whether a property of a body is a password or the like.
+    /// Returns whether a property of a body is a secret.
     pub(super) fn is_secret(&self, media: Media<'d>, property: &str) -> bool {
         self.members(media)
             .any(|(name, schema)| name == property && schema.get("format").is_some_and(|format| format == "password"))
@@ -137,16 +137,16 @@ impl<'d> Call<'d> {
 }
 
 impl<'d> Response<'d> {
-    /// Its bodies; none when it has no body.
+    /// Returns the bodies by media type; none if the response has no body.
     pub(super) fn media(self) -> impl Iterator<Item = Media<'d>> {
         media(self.value)
     }
 
-    /// Its headers: name, example, and whether it is always there.
+    /// Returns the headers: name, example, and whether the header is always sent.
     pub(super) fn headers(self, document: &'d Value) -> impl Iterator<Item = (&'d str, String, bool)> {
         traverse::members(self.value.get("headers")).map(|(name, header)| {
             let header = pointer::resolve(document, header);
-            let example = header.and_then(|header| header.get("example")).map(written).unwrap_or_default();
+            let example = header.and_then(|header| header.get("example")).map(to_text).unwrap_or_default();
             let optional = header.is_some_and(|header| header.get("required") == Some(&Value::Bool(false)));
             (name, example, !optional)
         })
@@ -157,11 +157,11 @@ fn media(part: &Value) -> impl Iterator<Item = Media<'_>> {
     traverse::members(part.get("content")).map(|(name, value)| Media { name: traverse::essence(name), value })
 }
 
-/// A value as it is written outside JSON.
-fn written(value: &Value) -> String {
+/// Returns a value as it is sent in a URL or a header.
+fn to_text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        Value::Array(list) => list.iter().map(written).collect::<Vec<_>>().join(","),
+        Value::Array(list) => list.iter().map(to_text).collect::<Vec<_>>().join(","),
         other => other.to_string(),
     }
 }

@@ -1,5 +1,4 @@
-//! The requests as an HTTP archive (HAR 1.2), for whatever reads one: each operation with its documented example and the
-//! answer that is documented for it.
+//! Generates an HTTP archive (HAR 1.2) with the example request and the example response of each operation.
 
 use serde_json::{Value, json};
 
@@ -9,8 +8,8 @@ use super::{
     item::phrase,
 };
 
-/// An archive is of an instant; that of a document is of none.
-const AT: &str = "1970-01-01T00:00:00.000Z";
+/// HAR requires a time; the examples have none.
+const STARTED_AT: &str = "1970-01-01T00:00:00.000Z";
 
 pub(super) fn write(plan: &Plan<'_>, parts: &[Part<'_>]) -> Result<String, PlanError> {
     let (mut entries, mut version) = (Vec::new(), "");
@@ -27,7 +26,7 @@ pub(super) fn write(plan: &Plan<'_>, parts: &[Part<'_>]) -> Result<String, PlanE
 
 fn entry(call: &Call<'_>, plan: &Plan<'_>, folder: &str) -> Result<Value, PlanError> {
     let wrong = |what: &str| PlanError::Operation { operation: call.id().to_owned(), what: what.to_owned() };
-    let success = call.success().ok_or_else(|| wrong("it has no documented success"))?;
+    let success = call.success().ok_or_else(|| wrong("no success response is documented"))?;
     let mut headers: Vec<Value> = Vec::new();
     if call.is_secured() {
         headers.push(pair("Authorization", &format!("Bearer {{{{{}}}}}", plan.token)));
@@ -37,24 +36,24 @@ fn entry(call: &Call<'_>, plan: &Plan<'_>, folder: &str) -> Result<Value, PlanEr
     let mut query = Vec::new();
     for parameter in call.parameters() {
         match parameter.place {
-            "path" => path = path.replace(&format!("{{{}}}", parameter.name), &encoded(&parameter.example)),
+            "path" => path = path.replace(&format!("{{{}}}", parameter.name), &percent_encode(&parameter.example)),
             "query" if parameter.required => query.push((parameter.name, parameter.example)),
             "header" if parameter.required => headers.push(pair(parameter.name, &parameter.example)),
             _ => {}
         }
     }
     let origin = plan.variables.iter().find(|(name, _)| *name == plan.base_url).map_or("", |(_, origin)| origin);
-    let written: Vec<String> = query.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+    let pairs: Vec<String> = query.iter().map(|(name, value)| format!("{name}={}", percent_encode(value))).collect();
     let mut url = format!("{origin}{path}");
-    if !written.is_empty() {
-        url = format!("{url}?{}", written.join("&"));
+    if !pairs.is_empty() {
+        url = format!("{url}?{}", pairs.join("&"));
     }
     let body = match call.body() {
         None => None,
         Some(media) => {
             headers.push(pair("Content-Type", media.name));
             let examples = call.examples(media);
-            let (_, example) = examples.first().ok_or_else(|| wrong("its body has no example"))?;
+            let (_, example) = examples.first().ok_or_else(|| wrong("the request body has no example"))?;
             Some((media.name, format!("{example:#}")))
         }
     };
@@ -72,7 +71,7 @@ fn entry(call: &Call<'_>, plan: &Plan<'_>, folder: &str) -> Result<Value, PlanEr
         request.insert("postData".to_owned(), json!({"mimeType": mime, "params": [], "text": text}));
     }
     Ok(json!({
-        "startedDateTime": AT,
+        "startedDateTime": STARTED_AT,
         "time": 0,
         "request": request,
         "response": response(call, success),
@@ -113,8 +112,8 @@ fn pair(name: &str, value: &str) -> Value {
     json!({"name": name, "value": value})
 }
 
-/// A value as it is written in a URL.
-fn encoded(value: &str) -> String {
+/// Percent-encodes a value for a URL.
+fn percent_encode(value: &str) -> String {
     let mut text = String::new();
     for byte in value.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

@@ -1,5 +1,5 @@
-//! The requests as an `.http` file, which editors with a REST client send one by one. What one request hands on to the
-//! next is named after it, so that it is filled in by itself.
+//! Generates an `.http` file, whose requests editors with a REST client send one by one. Values from a response are
+//! variables that refer to the request by name, so that the editor fills them in.
 
 use std::collections::BTreeSet;
 use std::fmt::{Arguments, Write as _};
@@ -14,7 +14,7 @@ pub(super) fn write(plan: &Plan<'_>, parts: &[Part<'_>]) -> Result<String, PlanE
         for (call, step) in part.calls()? {
             let request = Request::of(&call, &step, plan)?;
             line(&mut requests, format_args!("\n### {folder} {}: {}", call.tag(), request.name));
-            // A definition after a body would be a part of the body: it stands before the next request.
+            // A definition after a body would be part of the body, so it is written before the next request.
             known.drain(..).for_each(|definition: String| line(&mut requests, format_args!("{definition}")));
             line(&mut requests, format_args!("# @name {folder}_{}", call.id()));
             line(&mut requests, format_args!("{} {}", request.method, request.url(plan)));
@@ -32,7 +32,7 @@ pub(super) fn write(plan: &Plan<'_>, parts: &[Part<'_>]) -> Result<String, PlanE
             });
             let in_head = step.save_headers.iter().map(|(name, variable)| (variable, format!("headers.{name}")));
             for (variable, place) in in_body.chain(in_head) {
-                // A variable has one definition: by the first request that knows it.
+                // A variable is defined once, by the first request that saves it.
                 if kept.insert(variable.clone()) {
                     known.push(format!("@{variable} = {{{{{folder}_{}.response.{place}}}}}", call.id()));
                 }
@@ -41,7 +41,7 @@ pub(super) fn write(plan: &Plan<'_>, parts: &[Part<'_>]) -> Result<String, PlanE
     }
     let mut text = format!("# {}: the requests of the collection, for editors with a REST client.\n", plan.name);
     text.push_str(
-        "# Give the variables their values and send what you need; tokens and ids are taken from the answers.\n\n",
+        "# Set the variables, then send single requests. Tokens and IDs are taken from earlier responses.\n\n",
     );
     for (name, value) in plan.variables {
         if !kept.contains(*name) && requests.contains(&format!("{{{{{name}}}}}")) {
@@ -53,6 +53,6 @@ pub(super) fn write(plan: &Plan<'_>, parts: &[Part<'_>]) -> Result<String, PlanE
 }
 
 fn line(text: &mut String, what: Arguments<'_>) {
-    // Writing to a string does not fail.
+    // Writing to a string cannot fail.
     let _ = writeln!(text, "{what}");
 }

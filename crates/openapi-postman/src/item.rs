@@ -1,4 +1,4 @@
-//! One request of a collection with its tests and its saved answers.
+//! Generates the items of a collection: a request with its tests and example responses.
 
 use serde_json::{Map, Value, json};
 
@@ -11,14 +11,14 @@ use super::{
 };
 use openapi_model::traverse;
 
-/// The request of an operation, put together but not yet written in any format.
+/// The request of an operation, independent of the output format.
 pub(super) struct Request {
     pub(super) name: String,
     pub(super) description: String,
     pub(super) method: String,
-    /// `/v1/bucketlists/:bucketlist_id`, split.
+    /// Segments of `/v1/bucketlists/:bucketlist_id`.
     pub(super) path: Vec<String>,
-    /// Names and descriptions of the parameters of the path.
+    /// Names and descriptions of the path parameters.
     pub(super) path_parameters: Vec<(String, String)>,
     pub(super) query: Vec<Pair>,
     pub(super) headers: Vec<Pair>,
@@ -47,8 +47,9 @@ impl Request {
             Some(media) => {
                 headers.push(pair("Content-Type", media.name));
                 let examples = call.examples(media);
-                let (_, example) = examples.first().ok_or_else(|| wrong("its body has no example".to_owned()))?;
-                Some(filled(example, step).map_err(wrong)?)
+                let (_, example) =
+                    examples.first().ok_or_else(|| wrong("the request body has no example".to_owned()))?;
+                Some(body_of_step(example, step).map_err(wrong)?)
             }
         };
         headers.extend(pairs(&parameters, "header", &step.headers));
@@ -73,7 +74,7 @@ impl Request {
         })
     }
 
-    /// The URL with variables in place of parameters, as one text.
+    /// Returns the URL with variables in place of parameters.
     pub(super) fn url(&self, plan: &Plan<'_>) -> String {
         let mut url = format!("{{{{{}}}}}", plan.base_url);
         for segment in &self.path {
@@ -112,7 +113,7 @@ impl Request {
         let mut request = Map::new();
         match &self.token {
             None => drop(request.insert("auth".to_owned(), json!({"type": "noauth"}))),
-            // What the collection says already.
+            // The default of the collection.
             Some(token) if token == plan.token => {}
             Some(token) => drop(request.insert("auth".to_owned(), bearer(token))),
         }
@@ -124,7 +125,7 @@ impl Request {
         Value::Object(request)
     }
 
-    /// As beside a saved answer: without what is told at the request itself.
+    /// Returns the request of an example response, without descriptions and disabled parameters.
     fn to_short_json(&self, plan: &Plan<'_>) -> Value {
         let headers = self.headers.iter().filter(|pair| pair.enabled);
         let headers: Vec<Value> = headers.map(|pair| json!({"key": pair.name, "value": pair.value})).collect();
@@ -156,7 +157,7 @@ impl Pair {
     }
 }
 
-/// The whole item.
+/// Generates an item.
 pub(super) fn item(call: &Call<'_>, step: &Step, recipe: &Recipe<'_>, plan: &Plan<'_>) -> Result<Value, PlanError> {
     let request = Request::of(call, step, plan)?;
     let test = script::test(call, step, recipe)
@@ -168,7 +169,7 @@ pub(super) fn item(call: &Call<'_>, step: &Step, recipe: &Recipe<'_>, plan: &Pla
     events.push(event("test", test.iter().map(String::as_str)));
     let names = [plan.name, recipe.folder, call.id()];
     let responses: Vec<Value> =
-        call.responses().flat_map(|response| saved(call, response, &request, &names, plan)).collect();
+        call.responses().flat_map(|response| example_responses(call, response, &request, &names, plan)).collect();
     Ok(json!({
         "id": id(&names),
         "name": request.name,
@@ -178,22 +179,28 @@ pub(super) fn item(call: &Call<'_>, step: &Step, recipe: &Recipe<'_>, plan: &Pla
     }))
 }
 
-/// A script of an item or a folder.
+/// Returns a script of an item or a folder.
 pub(super) fn event<'l>(listen: &str, lines: impl Iterator<Item = &'l str>) -> Value {
     let lines: Vec<&str> = lines.collect();
     json!({"listen": listen, "script": {"type": "text/javascript", "exec": lines}})
 }
 
-/// Sends what is in a variable as a token.
+/// Returns bearer authentication with the token in a variable.
 pub(super) fn bearer(variable: &str) -> Value {
     json!({"type": "bearer", "bearer": [{"key": "token", "value": format!("{{{{{variable}}}}}"), "type": "string"}]})
 }
 
-/// A documented response as saved answers: one for each example.
-fn saved(call: &Call<'_>, response: Response<'_>, request: &Request, names: &[&str; 3], plan: &Plan<'_>) -> Vec<Value> {
+/// Returns the example responses of a documented response.
+fn example_responses(
+    call: &Call<'_>,
+    response: Response<'_>,
+    request: &Request,
+    names: &[&str; 3],
+    plan: &Plan<'_>,
+) -> Vec<Value> {
     let status = response.status.to_string();
     let phrase = phrase(response.status);
-    let answer = |name: String, media: Option<(Media<'_>, &Value)>| {
+    let example_response = |name: String, media: Option<(Media<'_>, &Value)>| {
         let mut headers: Vec<Value> =
             media.iter().map(|(media, _)| json!({"key": "Content-Type", "value": media.name})).collect();
         headers.extend(
@@ -219,7 +226,7 @@ fn saved(call: &Call<'_>, response: Response<'_>, request: &Request, names: &[&s
             "body": body,
         })
     };
-    let mut answers = Vec::new();
+    let mut examples = Vec::new();
     let mut is_first = true;
     for media in response.media() {
         for (name, example) in call.examples(media) {
@@ -229,16 +236,16 @@ fn saved(call: &Call<'_>, response: Response<'_>, request: &Request, names: &[&s
                 None => format!("{status} {phrase}, {}", media.name),
             };
             is_first = false;
-            answers.push(answer(name, Some((media, example))));
+            examples.push(example_response(name, Some((media, example))));
         }
     }
     if response.media().next().is_none() {
-        answers.push(answer(format!("{status} {phrase}"), None));
+        examples.push(example_response(format!("{status} {phrase}"), None));
     }
-    answers
+    examples
 }
 
-/// The parameters of one place: those the step gives a value and those that are required are sent.
+/// Returns the query parameters or headers. Required ones and those with a value in the step are enabled.
 fn pairs(parameters: &[Parameter<'_>], place: &str, given: &[(String, String)]) -> Vec<Pair> {
     let here = parameters.iter().filter(|parameter| parameter.place == place);
     here.map(|parameter| {
@@ -257,11 +264,12 @@ fn pair(name: &str, value: &str) -> Pair {
     Pair { name: name.to_owned(), value: value.to_owned(), description: String::new(), enabled: true }
 }
 
-/// The example with what the step puts into it.
-fn filled(example: &Value, step: &Step) -> Result<String, String> {
+/// Returns the example body with the values of the step.
+fn body_of_step(example: &Value, step: &Step) -> Result<String, String> {
     let mut body = example.clone();
     for (pointer, text) in &step.body {
-        let place = body.pointer_mut(pointer).ok_or_else(|| format!("the example of its body has no {pointer}"))?;
+        let place =
+            body.pointer_mut(pointer).ok_or_else(|| format!("the example of the request body has no {pointer}"))?;
         *place = text.as_str().into();
     }
     Ok(format!("{body:#}"))
@@ -273,7 +281,7 @@ fn insert_some(map: &mut Map<String, Value>, key: &str, list: Vec<Value>) {
     }
 }
 
-/// What a status is called.
+/// Returns the reason phrase of a status.
 pub(super) fn phrase(status: u16) -> &'static str {
     match status {
         200 => "OK",

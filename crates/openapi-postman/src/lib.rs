@@ -28,23 +28,23 @@ use id::id;
 use item::{bearer, event};
 use openapi_model::{Definitions, Document, base_path, traverse};
 
-/// Why there is no collection.
+/// Why a collection cannot be generated.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
-    /// The recipe names what the document does not have.
-    #[error("the recipe of {folder} names {operation}, which the document does not have")]
+    /// The recipe contains an operation that the document does not have.
+    #[error("the recipe of {folder} contains the unknown operation {operation}")]
     Unknown {
         /// The folder of the recipe.
         folder: String,
         /// The operation.
         operation: String,
     },
-    /// The recipe and the document do not fit together.
+    /// The recipe does not match the operation in the document.
     #[error("{operation}: {what}")]
     Operation {
         /// The operation.
         operation: String,
-        /// What does not fit.
+        /// The mismatch.
         what: String,
     },
 }
@@ -52,19 +52,19 @@ pub enum PlanError {
 const SET_UP: &str = "Set up";
 const TEAR_DOWN: &str = "Tear down";
 
-/// A document and how to run it.
+/// A document and its recipe.
 #[derive(Clone, Copy, Debug)]
 pub struct Part<'a> {
-    /// What there is.
+    /// The document.
     pub document: &'a Document,
-    /// How to run it.
+    /// The recipe.
     pub recipe: &'a Recipe<'a>,
 }
 
-/// The collection: a folder for each part, in the order given.
+/// Generates a collection with a folder for each part, in the order given.
 ///
 /// # Errors
-/// When a recipe does not fit its document.
+/// Fails if a recipe does not match its document.
 pub fn collection(plan: &Plan<'_>, parts: &[Part<'_>]) -> Result<String, PlanError> {
     let folders: Vec<Value> = parts.iter().map(|part| part.folder(plan)).collect::<Result<_, _>>()?;
     let variables: Vec<Value> = plan.variables.iter().map(|(key, value)| json!({"key": key, "value": value})).collect();
@@ -82,7 +82,8 @@ pub fn collection(plan: &Plan<'_>, parts: &[Part<'_>]) -> Result<String, PlanErr
     Ok(format!("{collection:#}\n"))
 }
 
-/// The requests as a text that editors and command line tools run: no tests, the same order, ids chained by name.
+/// Generates an `.http` file with the requests in the same order, for editors and command-line tools. It contains no tests.
+/// IDs and tokens refer to earlier responses by name.
 ///
 /// # Errors
 /// As [`collection()`].
@@ -90,7 +91,7 @@ pub fn http_file(plan: &Plan<'_>, parts: &[Part<'_>]) -> Result<String, PlanErro
     http_file::write(plan, parts)
 }
 
-/// The requests as an HTTP archive (HAR 1.2): each operation with its documented example and the documented answer to it.
+/// Generates an HTTP archive (HAR 1.2) with the example request and the example response of each operation.
 ///
 /// # Errors
 /// As [`collection()`].
@@ -98,7 +99,7 @@ pub fn har(plan: &Plan<'_>, parts: &[Part<'_>]) -> Result<String, PlanError> {
     har::write(plan, parts)
 }
 
-/// An environment: variables with their values; those without one are for whoever imports it, and are kept as secrets.
+/// Generates an environment from variables and their values. Postman masks the variables in `secret`.
 #[must_use]
 pub fn environment(name: &str, variables: &[(&str, &str)], secret: &[&str]) -> String {
     let values: Vec<Value> = variables
@@ -133,9 +134,9 @@ impl Part<'_> {
             .into_iter()
             .map(|(name, items)| {
                 let description = match name {
-                    SET_UP => "What the rest needs. Run it first.",
-                    TEAR_DOWN => "Leaves the server as it was. Run it last.",
-                    tag => described(document, tag),
+                    SET_UP => "Requests that the other folders depend on. Run this folder first.",
+                    TEAR_DOWN => "Deletes the resources that the run has created. Run this folder last.",
+                    tag => tag_description(document, tag),
                 };
                 json!({"id": id(&[plan.name, folder, "folder", name]), "name": name, "description": description, "item": items})
             })
@@ -150,7 +151,7 @@ impl Part<'_> {
         }))
     }
 
-    /// Every operation in the order it runs.
+    /// Returns all operations in the order in which they run.
     fn calls(&self) -> Result<Vec<(Call<'_>, Step)>, PlanError> {
         let document = self.document.value();
         let definitions: Definitions =
@@ -173,8 +174,8 @@ impl Part<'_> {
     }
 }
 
-/// What the document says of a tag.
-fn described<'d>(document: &'d Value, tag: &str) -> &'d str {
+/// Returns the description of a tag.
+fn tag_description<'d>(document: &'d Value, tag: &str) -> &'d str {
     traverse::elements(document.get("tags"))
         .find(|known| known.get("name").is_some_and(|name| name == tag))
         .and_then(|tag| tag.get("description"))

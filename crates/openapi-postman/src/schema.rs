@@ -1,14 +1,14 @@
-//! Schemas as Postman's sandbox takes them: whole, without references into a document, in the draft its validator speaks.
+//! Converts schemas for Postman's sandbox: self-contained, and in the draft of JSON Schema that its validator supports.
 
 use serde_json::{Map, Value};
 
 use openapi_model::{Definitions, to_draft_4, traverse};
 
-/// Formats that the sandbox knows; it refuses to compile a schema with any other.
+/// Formats that the sandbox supports. It does not compile a schema with another format.
 const FORMATS: [&str; 4] = ["date", "date-time", "email", "uri"];
 
-/// A schema of the document with everything it needs.
-pub(super) fn whole(schema: &Value, definitions: &Definitions) -> Value {
+/// Returns a schema together with the schemas that it refers to.
+pub(super) fn self_contained(schema: &Value, definitions: &Definitions) -> Value {
     let mut whole = to_draft_4(schema, definitions);
     if let Value::Object(root) = &mut whole {
         root.remove("$schema");
@@ -20,14 +20,14 @@ pub(super) fn whole(schema: &Value, definitions: &Definitions) -> Value {
         traverse::schemas_mut(definition, &mut adapt);
     }
     traverse::schemas_mut(&mut whole, &mut adapt);
-    // The order that schemas are found in says nothing.
+    // Makes the output independent of the order in which schemas are found.
     if let Some(Value::Object(definitions)) = whole.get_mut("definitions") {
         definitions.sort_keys();
     }
     whole
 }
 
-/// From draft 4 to draft 7.
+/// Converts a schema from draft 4 to draft 7.
 fn adapt(schema: &mut Map<String, Value>) {
     if schema.get("format").and_then(Value::as_str).is_some_and(|format| !FORMATS.contains(&format)) {
         schema.shift_remove("format");
@@ -40,7 +40,7 @@ fn adapt(schema: &mut Map<String, Value>) {
                 schema.insert(exclusive.to_owned(), value);
             }
         }
-        // The ends of 64 bits have no exact number in JavaScript, and nothing is beyond them.
+        // JavaScript cannot represent the limits of 64-bit integers exactly, and no value exceeds them.
         if schema.get(bound).and_then(Value::as_i64).is_some_and(|value| value == i64::MIN || value == i64::MAX) {
             schema.shift_remove(bound);
         }
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_schema_brings_what_it_refers_to_and_nothing_that_the_sandbox_does_not_know() {
+    fn schema_is_self_contained_and_has_only_supported_formats() {
         let components = json!({
             "Page": {"type": "object", "properties": {"data": {"type": "array", "items": {"$ref": "#/components/schemas/Row"}}}},
             "Row": {
@@ -71,9 +71,9 @@ mod tests {
             "Other": {"type": "string"},
         });
         let definitions = Arc::new(components.as_object().unwrap().clone());
-        let whole = whole(&json!({"$ref": "#/components/schemas/Page"}), &definitions);
+        let schema = self_contained(&json!({"$ref": "#/components/schemas/Page"}), &definitions);
         assert_eq!(
-            whole,
+            schema,
             json!({
                 "allOf": [{"$ref": "#/definitions/Page"}],
                 "definitions": {

@@ -1,5 +1,5 @@
-//! What is asserted of an answer, as the JavaScript of Postman's sandbox. Owns the wording of the tests: each begins with
-//! the operation's name, so that a failed run says where.
+//! Generates the tests of a response as JavaScript for Postman's sandbox. The name of each test begins with the operation
+//! ID, so that the report of a run shows which operation failed.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use super::{
 };
 use openapi_model::{pointer, traverse};
 
-/// The lines of the test script of a step.
+/// Returns the lines of the test script of a step.
 pub(super) fn test(call: &Call<'_>, step: &Step, recipe: &Recipe<'_>) -> Result<Vec<String>, String> {
     let script = Script { call, step, recipe };
     let mut lines = Vec::new();
@@ -32,7 +32,7 @@ pub(super) fn test(call: &Call<'_>, step: &Step, recipe: &Recipe<'_>) -> Result<
     Ok(lines)
 }
 
-/// A text as a JavaScript literal.
+/// Returns a JavaScript string literal.
 pub(super) fn js(text: &str) -> String {
     Value::from(text).to_string()
 }
@@ -45,30 +45,31 @@ struct Script<'s, 'd> {
 
 impl<'d> Script<'_, 'd> {
     fn success(&self, lines: &mut Vec<String>) -> Result<(), String> {
-        let response = self.call.success().ok_or("it has no documented success")?;
-        self.every_response(response, lines)?;
+        let response = self.call.success().ok_or("no success response is documented")?;
+        self.response_tests(response, lines)?;
         let json = response.media().find(|media| traverse::is_json(media.name));
         if let Some(media) = json {
-            self.is_about_what_was_asked(media, lines);
-            self.has_what_was_sent(media, lines);
+            self.id_test(media, lines);
+            self.sent_values_test(media, lines);
         }
-        self.keep_and_compare(json.is_some(), lines)
+        self.save_values(json.is_some(), lines)
     }
 
     fn failure(&self, status: u16, code: &str, lines: &mut Vec<String>) -> Result<(), String> {
-        let response = self.call.response(status).ok_or_else(|| format!("it has no documented {status}"))?;
+        let response =
+            self.call.response(status).ok_or_else(|| format!("no response with status {status} is documented"))?;
         let documented = response.media().flat_map(|media| self.call.examples(media));
         if !documented.into_iter().any(|(name, _)| name == Some(code)) {
-            return Err(format!("its {status} has no documented {code}"));
+            return Err(format!("no example {code} is documented for status {status}"));
         }
-        self.every_response(response, lines)?;
+        self.response_tests(response, lines)?;
         let errors = self.recipe.errors;
-        let (code_at, id_at) = (member("answer", errors.code), member("answer", errors.request_id));
+        let (code_at, id_at) = (member("error", errors.code), member("error", errors.request_id));
         let header = js(errors.request_id_header);
         lines.push(self.named(
-            &format!("the error is {code} and names the request"),
+            &format!("the error code is {code} and the request ID matches"),
             &[
-                "const answer = pm.response.json();".to_owned(),
+                "const error = pm.response.json();".to_owned(),
                 format!("pm.expect({code_at}).to.equal({});", js(code)),
                 format!("pm.expect({id_at}).to.equal(pm.response.headers.get({header}));"),
             ],
@@ -76,14 +77,14 @@ impl<'d> Script<'_, 'd> {
         Ok(())
     }
 
-    /// A line with one test.
+    /// Returns a line with one test.
     fn named(&self, what: &str, body: &[String]) -> String {
         let name = js(&format!("{}: {what}", self.call.id()));
         format!("pm.test({name}, () => {{ {} }});", body.join(" "))
     }
 
-    /// Status, headers and body.
-    fn every_response(&self, response: Response<'d>, lines: &mut Vec<String>) -> Result<(), String> {
+    /// Adds tests of the status, the headers and the schema of the body.
+    fn response_tests(&self, response: Response<'d>, lines: &mut Vec<String>) -> Result<(), String> {
         let status = response.status;
         lines.push(self.named(&format!("the status is {status}"), &[format!("pm.response.to.have.status({status});")]));
         let media: Vec<Media<'d>> = response.media().collect();
@@ -101,9 +102,12 @@ impl<'d> Script<'_, 'd> {
         ));
         self.headers(response, lines);
         if traverse::is_json(media.name) {
-            let schema = media.value.get("schema").ok_or_else(|| format!("its {status} has no schema"))?;
-            let schema = schema::whole(schema, &self.call.definitions);
-            lines.push(self.named("the body has its schema", &[format!("pm.response.to.have.jsonSchema({schema});")]));
+            let schema =
+                media.value.get("schema").ok_or_else(|| format!("the response with status {status} has no schema"))?;
+            let schema = schema::self_contained(schema, &self.call.definitions);
+            lines.push(
+                self.named("the body matches its schema", &[format!("pm.response.to.have.jsonSchema({schema});")]),
+            );
         }
         Ok(())
     }
@@ -117,7 +121,7 @@ impl<'d> Script<'_, 'd> {
             };
             let pattern = known(self.recipe.documented_headers);
             let value = format!("pm.response.headers.get({})", js(name));
-            let what = if always { format!("header {name}") } else { format!("header {name}, if there is one") };
+            let what = if always { format!("header {name}") } else { format!("header {name}, if present") };
             let has = format!("pm.response.to.have.header({});", js(name));
             let check = pattern.map(|pattern| format!("pm.expect({value}).to.match(new RegExp({}));", js(&pattern)));
             let line = match (always, check) {
@@ -142,13 +146,13 @@ impl<'d> Script<'_, 'd> {
         }
     }
 
-    /// What has an id in the path has it in the answer.
-    fn is_about_what_was_asked(&self, media: Media<'d>, lines: &mut Vec<String>) {
+    /// Adds a test that the ID in the body is the last path parameter.
+    fn id_test(&self, media: Media<'d>, lines: &mut Vec<String>) {
         let last = self.call.entry.path.rsplit('/').next().unwrap_or_default();
         let Some(name) = last.strip_prefix('{').and_then(|name| name.strip_suffix('}')) else { return };
         if self.call.properties(media).contains(&"id") {
             lines.push(self.named(
-                "the answer is about what was asked for",
+                "the ID matches the path",
                 &[format!(
                     "pm.expect(String(pm.response.json().id)).to.equal(String(pm.variables.get({})));",
                     js(name)
@@ -157,8 +161,8 @@ impl<'d> Script<'_, 'd> {
         }
     }
 
-    /// What was written is what is answered, where the two have fields of the same name. Secrets are never answered.
-    fn has_what_was_sent(&self, media: Media<'d>, lines: &mut Vec<String>) {
+    /// Adds a test that fields of the request have the same values in the response. Secrets are never returned.
+    fn sent_values_test(&self, media: Media<'d>, lines: &mut Vec<String>) {
         let Some(body) = self.call.body() else { return };
         let Some((_, Value::Object(sent))) = self.call.examples(body).into_iter().next() else { return };
         let returned = self.call.properties(media);
@@ -170,19 +174,19 @@ impl<'d> Script<'_, 'd> {
         if both.is_empty() {
             return;
         }
-        let mut body = vec!["const sent = JSON.parse(pm.request.body.raw), answer = pm.response.json();".to_owned()];
+        let mut body = vec!["const sent = JSON.parse(pm.request.body.raw), returned = pm.response.json();".to_owned()];
         body.extend(both.into_iter().map(|name| {
             let name = js(name);
-            format!("pm.expect(answer[{name}], {name}).to.eql(sent[{name}]);")
+            format!("pm.expect(returned[{name}], {name}).to.eql(sent[{name}]);")
         }));
-        lines.push(self.named("the answer has what was sent", &body));
+        lines.push(self.named("the response contains the sent values", &body));
     }
 
-    /// What later requests need, and what can only be told once it is known.
-    fn keep_and_compare(&self, has_json: bool, lines: &mut Vec<String>) -> Result<(), String> {
+    /// Saves the values that later requests need, then adds tests of headers that contain these values.
+    fn save_values(&self, has_json: bool, lines: &mut Vec<String>) -> Result<(), String> {
         let step = self.step;
         if !step.save.is_empty() && !has_json {
-            return Err("its success has no JSON to keep anything of".to_owned());
+            return Err("no value can be saved: the success response is not JSON".to_owned());
         }
         let in_body =
             step.save.iter().map(|(pointer, variable)| (pointer, variable, member("pm.response.json()", pointer)));
@@ -192,7 +196,7 @@ impl<'d> Script<'_, 'd> {
             .map(|(name, variable)| (name, variable, format!("pm.response.headers.get({})", js(name))));
         for (from, variable, value) in in_body.chain(in_head) {
             lines.push(self.named(
-                &format!("keep {variable}"),
+                &format!("save {variable}"),
                 &[
                     format!("const value = {value};"),
                     format!("pm.expect(value, {}).to.exist;", js(from)),
@@ -202,7 +206,7 @@ impl<'d> Script<'_, 'd> {
         }
         for (name, template) in &step.returned_headers {
             lines.push(self.named(
-                &format!("header {name} says {template}"),
+                &format!("header {name} is {template}"),
                 &[format!(
                     "pm.expect(pm.response.headers.get({})).to.equal(pm.variables.replaceIn({}));",
                     js(name),
@@ -220,7 +224,7 @@ impl<'d> Script<'_, 'd> {
     }
 }
 
-/// The JavaScript for what is at a JSON pointer.
+/// Returns the JavaScript expression for the value at a JSON pointer.
 fn member(root: &str, at: &str) -> String {
     pointer::tokens(at).fold(root.to_owned(), |place, token| match token.parse::<usize>() {
         Ok(index) => format!("{place}[{index}]"),

@@ -41,12 +41,12 @@ fn steps() -> Vec<Step> {
     ]
 }
 
-fn written(document: &Document, recipe: &Recipe<'_>) -> Value {
+fn generated(document: &Document, recipe: &Recipe<'_>) -> Value {
     serde_json::from_str(&collection(&PLAN, &[Part { document, recipe }]).unwrap()).unwrap()
 }
 
 fn fixture_collection() -> Value {
-    written(&fixture::document(), &recipe(steps()))
+    generated(&fixture::document(), &recipe(steps()))
 }
 
 /// Every request by its folder and place in it.
@@ -73,7 +73,7 @@ fn script(item: &Value, listen: &str) -> Vec<String> {
 }
 
 #[test]
-fn folders_are_run_from_set_up_to_tear_down() {
+fn folders_are_ordered_from_set_up_to_tear_down() {
     let collection = fixture_collection();
     let order: Vec<(String, String)> = items(&collection)
         .into_iter()
@@ -94,7 +94,7 @@ fn folders_are_run_from_set_up_to_tear_down() {
 }
 
 #[test]
-fn a_request_is_real_and_asks_for_what_the_step_says() {
+fn request_has_the_example_and_the_values_of_the_step() {
     let collection = fixture_collection();
     let create = &item(&collection, "Create a bucketlist")["request"];
     assert_eq!((&create["method"], &create["url"]["raw"]), (&json!("POST"), &json!("{{origin}}/v1/bucketlists")));
@@ -105,7 +105,7 @@ fn a_request_is_real_and_asks_for_what_the_step_says() {
     for (name, value) in example.as_object().unwrap() {
         assert!(name == "name" || &body[name] == value, "{name}: {value}");
     }
-    // What the collection says of tokens already is not said again; a public operation sends none.
+    // The default authentication is not repeated; a public operation has none.
     assert!(create.get("auth").is_none());
     assert_eq!(item(&collection, "Popular names")["request"]["auth"], json!({"type": "noauth"}));
     assert_eq!(item(&collection, "Delete a bucketlist")["request"]["auth"]["bearer"][0]["value"], "{{other}}");
@@ -123,11 +123,11 @@ fn a_request_is_real_and_asks_for_what_the_step_says() {
         .map(|one| (one["key"].as_str().unwrap(), one.get("disabled").is_none()))
         .collect();
     assert!(sent["q"]);
-    assert!(!sent["page"], "what is optional is there to be switched on: {sent:?}");
+    assert!(!sent["page"], "optional parameters are disabled: {sent:?}");
 }
 
 #[test]
-fn every_documented_answer_is_saved_with_its_example() {
+fn every_documented_response_is_an_example() {
     let document = fixture::document();
     for (_, item) in items(&fixture_collection()) {
         for saved in item["response"].as_array().unwrap() {
@@ -156,7 +156,7 @@ fn every_documented_answer_is_saved_with_its_example() {
 }
 
 #[test]
-fn an_answer_is_held_to_everything_that_is_documented() {
+fn tests_cover_status_headers_and_body() {
     let collection = fixture_collection();
     let create = item(&collection, "Create a bucketlist");
     assert_eq!(script(&create, "prerequest"), ["before();"]);
@@ -168,7 +168,7 @@ fn an_answer_is_held_to_everything_that_is_documented() {
         r#".to.match(new RegExp("^[0-9a-f-]+$"))"#,
         r#"String(pm.response.headers.get("X-Frame-Options"))).to.match(new RegExp("^DENY$"))"#,
         r##"pm.response.to.have.jsonSchema({"allOf":[{"$ref":"#/definitions/Bucketlist"}],"definitions":{"##,
-        r#"pm.expect(answer["name"], "name").to.eql(sent["name"]);"#,
+        r#"pm.expect(returned["name"], "name").to.eql(sent["name"]);"#,
         r#"const value = pm.response.json()["id"];"#,
         r#"const value = pm.response.headers.get("Location");"#,
         r#"pm.variables.replaceIn("/v1/bucketlists/{{bucketlist_id}}")"#,
@@ -186,28 +186,28 @@ fn an_answer_is_held_to_everything_that_is_documented() {
 }
 
 #[test]
-fn what_is_expected_may_depend_on_what_a_run_has() {
+fn expected_response_depends_on_variables() {
     let expect = Expect::SuccessWith {
         variables: vec!["a".to_owned(), "b".to_owned()],
         otherwise: (404, "BUCKETLIST_NOT_FOUND".to_owned()),
     };
-    let collection = written(&fixture::document(), &recipe(vec![Step::new("getBucketlist").expect(expect)]));
+    let collection = generated(&fixture::document(), &recipe(vec![Step::new("getBucketlist").expect(expect)]));
     let test = script(&item(&collection, "Fetch a bucketlist"), "test");
     assert_eq!(test[0], r#"if (pm.variables.get("a") && pm.variables.get("b")) {"#);
     let otherwise = test.iter().position(|line| line == "} else {").unwrap();
     assert!(test[..otherwise].iter().any(|line| line.contains("have.status(200)")));
-    assert!(test[..otherwise].iter().any(|line| line.contains("about what was asked for")));
+    assert!(test[..otherwise].iter().any(|line| line.contains("the ID matches the path")));
     assert!(test[otherwise..].iter().any(|line| line.contains("have.status(404)")));
 }
 
 #[test]
-fn a_changed_operation_changes_its_own_item_only() {
+fn changed_operation_changes_only_its_item() {
     let before = fixture_collection();
-    assert_eq!(before, fixture_collection(), "two runs agree");
+    assert_eq!(before, fixture_collection(), "the output is deterministic");
     let mut value = fixture::document().value().clone();
     value["paths"]["/bucketlists/{bucketlist_id}"]["get"]["description"] = "Otherwise.".into();
     value["paths"]["/bucketlists/{bucketlist_id}"]["get"]["responses"]["200"]["description"] = "Otherwise.".into();
-    let after = written(&Document::from_json(&value.to_string()).unwrap(), &recipe(steps()));
+    let after = generated(&Document::from_json(&value.to_string()).unwrap(), &recipe(steps()));
     let changed: Vec<String> = items(&before)
         .into_iter()
         .zip(items(&after))
@@ -216,10 +216,10 @@ fn a_changed_operation_changes_its_own_item_only() {
         .collect();
     assert_eq!(changed, ["\"Fetch a bucketlist\""]);
 
-    // One that is added moves others, and changes none of their ids.
+    // An added operation does not change the IDs of others.
     value["paths"]["/a"]["get"] = value["paths"]["/bucketlists/popular"]["get"].clone();
     value["paths"]["/a"]["get"]["operationId"] = "another".into();
-    let more = written(&Document::from_json(&value.to_string()).unwrap(), &recipe(steps()));
+    let more = generated(&Document::from_json(&value.to_string()).unwrap(), &recipe(steps()));
     let ids =
         |collection: &Value| items(collection).into_iter().map(|(_, item)| item["id"].to_string()).collect::<Vec<_>>();
     assert!(ids(&after).iter().all(|id| ids(&more).contains(id)));
@@ -227,7 +227,7 @@ fn a_changed_operation_changes_its_own_item_only() {
 }
 
 #[test]
-fn no_id_is_given_twice() {
+fn ids_are_unique() {
     fn collect(value: &Value, found: &mut Vec<String>) {
         match value {
             Value::Object(map) => {
@@ -250,37 +250,40 @@ fn no_id_is_given_twice() {
 }
 
 #[test]
-fn a_recipe_that_does_not_fit_its_document_is_refused() {
+fn recipe_that_does_not_match_its_document_is_rejected() {
     let document = fixture::document();
-    for (step, said) in [
-        (Step::new("makeBucketlist"), "the recipe of v1 names makeBucketlist, which the document does not have"),
-        (Step::new("createBucketlist").body("/title", "x"), "createBucketlist: the example of its body has no /title"),
+    for (step, message) in [
+        (Step::new("makeBucketlist"), "the recipe of v1 contains the unknown operation makeBucketlist"),
+        (
+            Step::new("createBucketlist").body("/title", "x"),
+            "createBucketlist: the example of the request body has no /title",
+        ),
         (
             Step::new("deleteBucketlist").save("/id", "x"),
-            "deleteBucketlist: its success has no JSON to keep anything of",
+            "deleteBucketlist: no value can be saved: the success response is not JSON",
         ),
         (
             Step::new("getBucketlist").expect(Expect::Failure(409, "X".to_owned())),
-            "getBucketlist: it has no documented 409",
+            "getBucketlist: no response with status 409 is documented",
         ),
         (
             Step::new("getBucketlist").expect(Expect::Failure(404, "X".to_owned())),
-            "getBucketlist: its 404 has no documented X",
+            "getBucketlist: no example X is documented for status 404",
         ),
     ] {
         let recipe = recipe(vec![step]);
         let error = collection(&PLAN, &[Part { document: &document, recipe: &recipe }]).unwrap_err();
-        assert_eq!(error.to_string(), said);
+        assert_eq!(error.to_string(), message);
     }
     let mut value = document.value().clone();
     value["components"]["schemas"]["BucketlistCreate"].as_object_mut().unwrap().shift_remove("example");
     let document = Document::from_json(&value.to_string()).unwrap();
     let error = collection(&PLAN, &[Part { document: &document, recipe: &recipe(Vec::new()) }]).unwrap_err();
-    assert_eq!(error.to_string(), "createBucketlist: its body has no example", "nothing is made up");
+    assert_eq!(error.to_string(), "createBucketlist: the request body has no example");
 }
 
 #[test]
-fn an_http_file_has_the_requests_in_the_same_order() {
+fn http_file_has_the_requests_in_the_same_order() {
     let (document, recipe) = (fixture::document(), recipe(steps()));
     let text = http_file(&PLAN, &[Part { document: &document, recipe: &recipe }]).unwrap();
     let requests: Vec<&str> = text
@@ -302,7 +305,7 @@ fn an_http_file_has_the_requests_in_the_same_order() {
 }
 
 #[test]
-fn an_archive_has_each_operation_with_its_example_and_its_answer() {
+fn archive_has_an_example_of_each_operation() {
     let (document, recipe) = (fixture::document(), recipe(steps()));
     let text = har(&PLAN, &[Part { document: &document, recipe: &recipe }]).unwrap();
     assert_eq!(text, har(&PLAN, &[Part { document: &document, recipe: &recipe }]).unwrap());
@@ -322,7 +325,7 @@ fn an_archive_has_each_operation_with_its_example_and_its_answer() {
 }
 
 #[test]
-fn an_environment_hides_what_is_secret() {
+fn environment_masks_secrets() {
     let text = environment("local", &[("origin", "http://localhost"), ("password", "")], &["password"]);
     let value: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(
