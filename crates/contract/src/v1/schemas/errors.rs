@@ -21,7 +21,7 @@ pub struct ErrorEnvelope {
     pub error: Failure,
 }
 
-/// An error.
+/// Code, message and violations of an error.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct Failure {
