@@ -35,7 +35,9 @@ fn api_error(reason: RejectReason) -> ApiError {
         RejectReason::ConflictingLength => {
             malformed("A request must not have both Content-Length and Transfer-Encoding (RFC 9112, section 6.3).")
         }
-        RejectReason::InvalidHost => malformed("A request must have exactly one Host header (RFC 9112, section 3.2)."),
+        RejectReason::InvalidHost => {
+            malformed("A request must have exactly one valid Host header (RFC 9112, section 3.2).")
+        }
         RejectReason::UnknownHost => malformed("The Host header is not the host name of this server."),
         RejectReason::HttpsRequired => malformed(
             "Operations require HTTPS. The request was sent unencrypted: if it contained a token, log out to revoke it.",

@@ -79,7 +79,7 @@ impl ExportEndpoints for ExportApi {
             Format::Rows(rows) => rows.media_type(),
         };
         if !accept.allows(media_type) {
-            let offered = format!("This export is {media_type}.");
+            let offered = format!("This export has the media type {media_type}.");
             return Err(ApiError::new(ErrorCode::NotAcceptable).with_message(offered).into());
         }
         let extension = match format {
