@@ -36,7 +36,7 @@ Manage bucketlists: named lists of things you want to do. A **user** owns **buck
 To get started, create an account (`register`) or log in (`login`). Send the `access_token` of the response as
 `Authorization: Bearer <access_token>`, and create a bucketlist.
 
-* **Pagination**: lists return pages with totals and links.
+* **Pagination**: lists return pages with totals and links. The list operations are deprecated; use those of v2.
 * **Errors**: every error response contains an `error` object with a stable `code`. A validation error lists all violations.
 * **Compatibility**: requests with unknown fields are rejected. Responses can contain new fields; ignore those that you do
   not know.";
