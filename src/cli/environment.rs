@@ -13,7 +13,7 @@ use super::{CliError, error::io_reason};
 use crate::{
     config::{
         self, Config, Variables,
-        env_file::{self, EnvFile},
+        env_file::{self, EnvFile, EnvFileError},
     },
     db::Target,
     domain::{Random, SystemRandom},
@@ -33,7 +33,13 @@ impl Settings {
     /// # Errors
     /// When the file cannot be read or parsed.
     pub fn read(env_file: Option<&Path>) -> Result<Self, CliError> {
-        let (file, mut variables) = match env_file::read(env_file)? {
+        let read = env_file::read(env_file).map_err(|error| match error {
+            EnvFileError::Unreadable { path, source } => {
+                CliError::Message(format!("cannot read {}: {}", path.display(), io_reason(&source)))
+            }
+            error => CliError::EnvFile(error),
+        })?;
+        let (file, mut variables) = match read {
             Some(EnvFile { path, variables }) => (Some(path), variables),
             None => (None, Variables::new()),
         };

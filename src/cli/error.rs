@@ -25,7 +25,7 @@ pub enum CliError {
     App(#[from] AppError),
     #[error(transparent)]
     Tls(#[from] TlsError),
-    #[error(transparent)]
+    #[error("database error: {0}")]
     Database(#[from] diesel::result::Error),
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
@@ -55,6 +55,7 @@ impl CliError {
             Self::Seed(error) => error.help().map(str::to_owned),
             Self::App(error) => error.help().map(str::to_owned),
             Self::Tls(error) => error.help(),
+            Self::Database(_) => Some("`bucketlist doctor` checks the connection and the migrations".to_owned()),
             _ => None,
         }
     }
