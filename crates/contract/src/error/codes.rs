@@ -35,7 +35,7 @@ macro_rules! error_codes {
                 match self { $(Self::$name => $status),+ }
             }
 
-            /// The human-readable message.
+            /// The message for people.
             #[must_use]
             pub const fn message(self) -> &'static str {
                 match self { $(Self::$name => $message),+ }
