@@ -577,7 +577,7 @@ both_engines! {
         assert_eq!(outbox().await.unwrap(), [("password_reset_mail".to_owned(), key.clone(), 0, None)]);
         app.mailer.fails.store(true, Ordering::SeqCst);
         app.run_jobs().await;
-        let error = "cannot send mail: the mail server is away".to_owned();
+        let error = "cannot send mail: the mail server is unavailable".to_owned();
         assert_eq!(outbox().await.unwrap(), [("password_reset_mail".to_owned(), key, 1, Some(error))]);
         app.mailer.fails.store(false, Ordering::SeqCst);
         app.advance_clock(Duration::from_secs(2));

@@ -121,7 +121,7 @@ both_engines! {
             (&user, "POST", &format!("{items}/batch"), &[], &batch, 413, "PAYLOAD_TOO_LARGE"),
             (&user, "GET", &long, &[], "", 414, "URI_TOO_LONG"),
             (&user, "POST", &items, &[("content-type", "text/xml")], "{}", 415, "UNSUPPORTED_MEDIA_TYPE"),
-            (&user, "PATCH", &list, &[], "{}", 415, "UNSUPPORTED_MEDIA_TYPE"),
+            (&user, "PATCH", &list, &[("content-type", "text/plain")], "{}", 415, "UNSUPPORTED_MEDIA_TYPE"),
             (&user, "POST", &items, &[("content-encoding", "gzip")], "{}", 415, "UNSUPPORTED_MEDIA_TYPE"),
             (&user, "GET", "/v2/search", &[], "", 422, "VALIDATION_FAILED"),
             (&user, "POST", &items, &[], "{\"name\":\"a\\u0000b\"}", 422, "VALIDATION_FAILED"),
