@@ -18,6 +18,7 @@ pub(super) async fn check(
     path_params: &[(&str, &str)],
     incoming: &Incoming,
 ) -> Result<(), ApiError> {
+    join_lists(request, operation);
     let violations = operation.documented.validate_parameters(path_params, request.uri().query());
     if violations.is_empty() {
         return Ok(());
@@ -29,6 +30,16 @@ pub(super) async fn check(
     let body = request.take_body().into_bytes().await;
     let body = body.map_err(|error| ApiError::new(ErrorCode::InternalError).with_source(error))?;
     payload::validate(request.headers(), &body, incoming, details).map(drop)
+}
+
+/// Rewrites list parameters that clients repeat or leave empty, because poem-openapi reads only the first value of a name.
+fn join_lists(request: &mut Request, operation: OperationRoute) {
+    let Some(query) = request.uri().query().and_then(|query| operation.documented.join_lists(query)) else { return };
+    let path = request.uri().path();
+    let target = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
+    if let Ok(uri) = target.parse() {
+        *request.uri_mut() = uri;
+    }
 }
 
 #[cfg(test)]

@@ -148,6 +148,21 @@ both_engines! {
         }
     }
 
+    async fn include_is_read_joined_repeated_and_empty(engine: Engine) {
+        let app = TestApp::new(engine);
+        let user = app.user().await;
+        user.create_bucketlist("a").await;
+        let joined = page(&user.get("/v2/bucketlists?include=items,total").await.expect(200));
+        assert_eq!((&joined["meta"]["total"], joined["data"][0]["items"].is_array()), (&json!(1), true));
+        for query in ["include=items&include=total", "include=items&include=&include=total"] {
+            let repeated = page(&user.get(&format!("/v2/bucketlists?{query}")).await.expect(200));
+            assert_eq!((&repeated["data"], &repeated["meta"]), (&joined["data"], &joined["meta"]), "{query}");
+        }
+        let plain = page(&user.get("/v2/bucketlists").await.expect(200));
+        let empty = page(&user.get("/v2/bucketlists?include=").await.expect(200));
+        assert_eq!((&empty["data"], &empty["meta"]), (&plain["data"], &plain["meta"]));
+    }
+
     async fn per_page_must_be_between_1_and_100(engine: Engine) {
         let app = TestApp::new(engine);
         let user = app.user().await;

@@ -231,7 +231,7 @@ both_engines! {
             (&all, "sort=name&sort=name", &[("sort", "REPEATED")]),
             (&all, "created_after=yesterday", &[("created_after", "INVALID_FORMAT")]),
             (&all, "include=everything", &[("include", "NOT_ALLOWED")]),
-            (&all, "include=", &[("include", "NOT_ALLOWED")]),
+            (&all, "include=total&include=everything", &[("include", "NOT_ALLOWED")]),
             (&all, "q=%ff", &[("q", "INVALID_CHARACTERS")]),
             (&[&items], "done=maybe", &[("done", "WRONG_TYPE")]),
             (&[&items], "due_before=2027-02-30", &[("due_before", "INVALID_FORMAT")]),

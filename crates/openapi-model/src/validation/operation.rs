@@ -166,6 +166,33 @@ impl Operation {
         out.into_vec()
     }
 
+    /// Returns the query with each comma-separated list written as one parameter, if it is not so already.
+    ///
+    /// Clients write such a list in several ways: `include=a&include=b` becomes `include=a,b`, and an empty list (`include=`)
+    /// is left out.
+    #[must_use]
+    pub fn join_lists(&self, query: &str) -> Option<String> {
+        let lists: Vec<&str> =
+            self.query_parameters.iter().filter(|p| p.is_joined()).map(|p| p.name.as_str()).collect();
+        let list_of = |name: &str| lists.iter().position(|list| *list == name);
+        let mut joined: Vec<(Vec<&str>, usize)> = vec![(Vec::new(), 0); lists.len()];
+        for (name, value) in query::pairs(query) {
+            if let Some(index) = list_of(name) {
+                joined[index].1 += 1;
+                joined[index].0.extend(Some(value).filter(|value| !value.is_empty()));
+            }
+        }
+        if joined.iter().all(|(values, count)| *count == values.len() && *count <= 1) {
+            return None;
+        }
+        let others = query.split('&').filter(|pair| list_of(pair.split('=').next().unwrap_or_default()).is_none());
+        let mut pairs: Vec<String> = others.map(str::to_owned).collect();
+        for (name, (values, _)) in lists.iter().zip(&joined).filter(|(_, (values, _))| !values.is_empty()) {
+            pairs.push(format!("{name}={}", values.join(",")));
+        }
+        Some(pairs.join("&"))
+    }
+
     fn check_query(&self, query: &str, out: &mut Violations) {
         let mut sent = Vec::new();
         for (name, value) in query::pairs(query) {

@@ -41,6 +41,11 @@ impl Parameter {
         Ok(Parameter { name: name.to_owned(), required: flag("required").unwrap_or(false), exploded, kind, compiled })
     }
 
+    /// Returns whether the parameter is a list that is written as one value, separated by commas.
+    pub(super) fn is_joined(&self) -> bool {
+        matches!(self.kind, Kind::List) && !self.exploded
+    }
+
     /// What the document says of its value.
     pub(super) fn schema(&self) -> SchemaNode<'_> {
         self.compiled.root()
