@@ -1,12 +1,12 @@
-//! The Postman collection of this API: how a run goes, in the words of BucketList.
+//! The Postman collection of this API.
 //!
-//! Owns the order of the requests, what one hands on to the next, and the scripts that log in. The format, the bodies, the
-//! saved answers and the tests come from the documents by way of [`openapi_postman`]. Must not know the server: what is
-//! written here is the same wherever it runs.
+//! Defines the order of the requests, the variables that they share, and the scripts that log in. [`openapi_postman`] generates
+//! the rest from the OpenAPI documents: request bodies, example responses and tests. The collection is the same for every
+//! server; only the environments differ.
 //!
-//! A run makes an account of its own and deletes it at the end, so it can be repeated and disturbs nobody. What a run
-//! cannot have is asserted as what it is: without an administrator's account the operations for administrators must be
-//! refused, without a mailed token the password must not be reset.
+//! A run creates an account and deletes it at the end, so it can be repeated and does not affect other users. If credentials
+//! are missing, the tests expect the error: 403 from the operations for administrators without an administrator's account,
+//! and 422 from the password reset without a mailed token.
 
 mod steps;
 
@@ -17,22 +17,22 @@ use openapi_postman::{ErrorShape, Part, Plan, PlanError, Recipe};
 /// A file of the folder `postman/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
-    /// Its path in the folder.
+    /// Path in the folder.
     pub name: &'static str,
-    /// What is in it.
+    /// Content.
     pub text: String,
 }
 
-/// The collection as it was committed, and is served: `bucketlist postman check` tells whether it is the code's.
+/// The committed collection, which the server publishes. `bucketlist postman check` compares it with the generated one.
 pub const COLLECTION: &str = include_str!("../../postman/collection.json");
 
 const PLAN: Plan<'_> = Plan {
     name: "BucketList API",
-    description: "Every operation of the BucketList API, with its documented answers saved beside it and tests of status, \
-headers and body.\n\nTo run all of it, give `base_url` the origin of a server and run the collection in its order: it makes an \
-account of its own, and deletes it at the end. With `admin_email` and `admin_password` it tries the administrators' \
-operations for real; without, that they are refused.\n\nTo send single requests, give `email` and `password` those of your \
-account: logging in happens by itself.",
+    description: "All operations of the BucketList API, with the documented responses as examples and with tests of status, \
+headers and body.\n\nTo run the collection, set `base_url` to the origin of a server and run the requests in order. A run \
+creates an account and deletes it at the end. Set `admin_email` and `admin_password` to test the operations for \
+administrators; without them, the tests expect 403.\n\nTo send a single request, set `email` and `password` to those of \
+your account. The collection logs in automatically.",
     variables: &[
         ("base_url", "http://localhost:8000"),
         ("email", ""),
@@ -40,7 +40,7 @@ account: logging in happens by itself.",
         ("admin_email", ""),
         ("admin_password", ""),
         ("reset_token", ""),
-        ("mailed_token", "nobody-was-mailed-this"),
+        ("mailed_token", "not-a-valid-reset-token"),
         ("account_email", ""),
         ("account_password", ""),
         ("new_password", ""),
@@ -50,13 +50,13 @@ account: logging in happens by itself.",
         ("other_access_token", ""),
         ("admin_access_token", ""),
         ("admin_expires_at", ""),
-        ("guest_id", ""),
+        ("managed_user_id", ""),
         ("user_id", "1"),
         ("session_id", "1"),
         ("bucketlist_id", "1"),
         ("item_id", "1"),
         ("incident_id", "1"),
-        // Until a request has seen one: whatever there is.
+        // Until a response has set them, the requests match any state.
         ("me_etag", "*"),
         ("bucketlist_etag", "*"),
         ("item_etag", "*"),
@@ -65,12 +65,12 @@ account: logging in happens by itself.",
     token: "access_token",
 };
 
-/// What an environment is made of beside its address. No environment has a secret in it.
+/// Variables of an environment besides `base_url`. They are empty: the environments contain no credentials.
 const ACCOUNTS: [&str; 4] = ["email", "password", "admin_email", "admin_password"];
-/// Kept hidden by Postman, once somebody has given them a value.
-const SECRET: [&str; 2] = ["password", "admin_password"];
+/// Variables whose values Postman masks.
+const SECRETS: [&str; 2] = ["password", "admin_password"];
 
-/// On every answer, whatever was asked.
+/// Headers of every response, with the patterns of their values.
 const HEADERS: &[(&str, &str)] = &[
     ("X-Content-Type-Options", "^nosniff$"),
     ("X-Frame-Options", "^DENY$"),
@@ -81,7 +81,7 @@ const HEADERS: &[(&str, &str)] = &[
     ("Cross-Origin-Embedder-Policy", "^require-corp$"),
 ];
 
-/// What the documents promise of headers in words.
+/// Patterns for headers whose format the documents describe in words.
 const DOCUMENTED_HEADERS: &[(&str, &str)] = &[
     ("X-Request-ID", "^[A-Za-z0-9._-]{1,128}$"),
     ("X-Response-Time", r"^[0-9]+\.[0-9]{3}s$"),
@@ -96,13 +96,13 @@ const DOCUMENTED_HEADERS: &[(&str, &str)] = &[
     ("Retry-After", "^[0-9]+$"),
     ("RateLimit-Policy", "^\"[a-z-]+\";q=[0-9]+;w=[0-9]+"),
     ("RateLimit", "^\"[a-z-]+\";r=[0-9]+;t=[0-9]+"),
-    ("Accept-Patch", "^application/(merge-patch\\+)?json$"),
+    ("Accept-Patch", "^application/json, application/merge-patch\\+json$"),
 ];
 
-/// Every file of the folder `postman/`.
+/// Generates the files of the folder `postman/`.
 ///
 /// # Errors
-/// When a recipe does not fit its document any more.
+/// Fails if a step does not match its document, for example because an operation was renamed.
 pub fn files() -> Result<Vec<File>, PlanError> {
     let (v1, v2) = (recipe("v1", v1::document::BASE, V1_ERRORS), recipe("v2", v2::document::BASE, V2_ERRORS));
     let parts = [part(v1::document(), &v1), part(v2::document(), &v2)];
@@ -122,12 +122,12 @@ pub fn files() -> Result<Vec<File>, PlanError> {
     Ok(files)
 }
 
-/// An environment for a server at this origin. Accounts are for whoever imports it.
+/// Generates the environment of a server at this origin, without credentials.
 #[must_use]
 pub fn environment(name: &str, origin: &str) -> String {
     let mut variables = vec![("base_url", origin)];
     variables.extend(ACCOUNTS.map(|name| (name, "")));
-    openapi_postman::environment(&format!("BucketList {name}"), &variables, &SECRET)
+    openapi_postman::environment(&format!("BucketList {name}"), &variables, &SECRETS)
 }
 
 const V1_ERRORS: ErrorShape<'_> =
@@ -138,7 +138,7 @@ const V2_ERRORS: ErrorShape<'_> =
 fn recipe(version: &'static str, base: &str, errors: ErrorShape<'static>) -> Recipe<'static> {
     Recipe {
         folder: version,
-        before: steps::script(include_str!("scripts/session.js"), base),
+        before: steps::with_base_path(include_str!("scripts/session.js"), base),
         errors,
         headers: HEADERS,
         documented_headers: DOCUMENTED_HEADERS,

@@ -1,4 +1,4 @@
-// The session of the registration, where there is one, so that the run keeps its own: logins are limited.
+// Ends the session of the registration if there is one, so that the run does not need another, rate-limited login.
 if (!pm.variables.get("other_access_token")) {
     pm.collectionVariables.set("other_access_token", pm.variables.get("access_token"));
 }

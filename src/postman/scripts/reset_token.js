@@ -1,4 +1,4 @@
-// Only a mail has the token. Give reset_token its value to reset the password for real.
+// The token is sent by email only. To test a successful reset, set reset_token to its value.
 if (pm.variables.get("reset_token")) {
     pm.variables.set("mailed_token", pm.variables.get("reset_token"));
 }
