@@ -26,15 +26,15 @@ pub(crate) trait Version: 'static {
     fn parameter_examples() -> Vec<(&'static str, Value)>;
     /// Examples of response headers by name; `createItem.Location` is the header of one operation.
     fn header_examples() -> Vec<(&'static str, Value)>;
-    /// The declarations of all operations.
+    /// Returns the declarations of all operations.
     fn operations() -> impl Iterator<Item = &'static Operation>;
-    /// The body of an error response to a request for this path.
+    /// Returns the body of an error response to a request for this path.
     ///
     /// # Errors
     /// Returns an error if the body cannot be serialised.
     fn error_body(error: &ApiError, path: &str) -> serde_json::Result<Value>;
 
-    /// The declaration of the operation with this ID.
+    /// Returns the declaration of the operation with this ID.
     fn operation(id: &str) -> Option<&'static Operation> {
         Self::operations().find(|operation| operation.id == id)
     }
@@ -66,12 +66,12 @@ macro_rules! api {
         /// The base path.
         pub const BASE: &str = <$version as $crate::api::Version>::BASE;
 
-        /// The declarations of all operations.
+        /// Returns the declarations of all operations.
         pub fn operations() -> impl Iterator<Item = &'static $crate::Operation> {
             [$($routes::OPERATIONS),+].into_iter().flatten()
         }
 
-        /// The declaration of the operation with this ID.
+        /// Returns the declaration of the operation with this ID.
         #[must_use]
         pub fn operation(id: &str) -> Option<&'static $crate::Operation> {
             operations().find(|operation| operation.id == id)

@@ -101,7 +101,7 @@ impl<P: Page> IntoResponse for ListResponse<P> {
             }
             Self::Rows(RowStream { format, file_name, body, link }) => {
                 let mut response = Response::builder().content_type(format.content_type()).body(body);
-                let disposition = format!("attachment; filename=\"{file_name}.{}\"", format.ending());
+                let disposition = format!("attachment; filename=\"{file_name}.{}\"", format.extension());
                 insert(response.headers_mut(), CONTENT_DISPOSITION, Some(disposition));
                 insert(response.headers_mut(), LINK, link);
                 response

@@ -259,13 +259,13 @@ const fn date((year, month, day): Day) -> NaiveDate {
 }
 
 impl Deprecation {
-    /// The `Deprecation` header: `@` and seconds since 1970 (RFC 9745).
+    /// Returns the `Deprecation` header: `@` and seconds since 1970 (RFC 9745).
     #[must_use]
     pub fn deprecation_header(&self) -> String {
         format!("@{}", midnight(self.since))
     }
 
-    /// The `Sunset` header: an HTTP date (RFC 8594).
+    /// Returns the `Sunset` header: an HTTP date (RFC 8594).
     #[must_use]
     pub fn sunset_header(&self) -> String {
         self.sunset.format("%a, %d %b %Y 00:00:00 GMT").to_string()
@@ -277,7 +277,7 @@ impl Deprecation {
         now >= midnight(self.sunset)
     }
 
-    /// The sentence that the document adds to the description of the operation.
+    /// Returns the sentence that the document adds to the description of the operation.
     #[must_use]
     pub fn notice(&self) -> String {
         format!(

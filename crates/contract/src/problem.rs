@@ -170,11 +170,11 @@ fn truncate_path(path: &str) -> String {
     if path.chars().nth(MAX_INSTANCE).is_none() {
         return path.to_owned();
     }
-    let mut cut: String = path.chars().take(MAX_INSTANCE).collect();
-    if let Some(at) = cut.rfind('%').filter(|at| at + 3 > cut.len()) {
-        cut.truncate(at);
+    let mut truncated: String = path.chars().take(MAX_INSTANCE).collect();
+    if let Some(at) = truncated.rfind('%').filter(|at| at + 3 > truncated.len()) {
+        truncated.truncate(at);
     }
-    cut
+    truncated
 }
 
 /// Returns the path of the page that explains a code: `/problems/bucketlist-not-found` for `BUCKETLIST_NOT_FOUND`.
@@ -259,18 +259,18 @@ mod tests {
 
     #[test]
     fn violation_has_exactly_one_location() {
-        let places = [
+        let locations = [
             (Location::Body("/name".into()), "pointer", "/name"),
             (Location::Body(String::new()), "pointer", ""),
             (Location::Query("q".into()), "parameter", "q"),
             (Location::Path("item_id".into()), "parameter", "item_id"),
             (Location::Header("If-Match".into()), "header", "If-Match"),
         ];
-        for (location, field, name) in places {
+        for (location, field, name) in locations {
             let error = serde_json::to_value(ProblemError::new(&detail(location))).unwrap_or_default();
-            for place in ["pointer", "parameter", "header"] {
-                let expected = if place == field { Value::from(name) } else { Value::Null };
-                assert_eq!(error.get(place), Some(&expected), "{error}");
+            for key in ["pointer", "parameter", "header"] {
+                let expected = if key == field { Value::from(name) } else { Value::Null };
+                assert_eq!(error.get(key), Some(&expected), "{error}");
             }
         }
     }
@@ -292,9 +292,9 @@ mod tests {
 
     #[test]
     fn truncated_path_has_complete_percent_encoding() {
-        for (end, kept) in [("abc", "ab"), ("%41", ""), ("a%41", "a"), ("ab%41", "ab")] {
+        for (end, expected) in [("abc", "ab"), ("%41", ""), ("a%41", "a"), ("ab%41", "ab")] {
             let start = format!("/{}", "x".repeat(MAX_INSTANCE - 3));
-            assert_eq!(truncate_path(&format!("{start}{end}")), format!("{start}{kept}"));
+            assert_eq!(truncate_path(&format!("{start}{end}")), format!("{start}{expected}"));
         }
         let fits = format!("/{}%41", "x".repeat(MAX_INSTANCE - 4));
         assert_eq!(truncate_path(&fits), fits);

@@ -19,12 +19,12 @@ use crate::{
 /// Maximum length of an idempotency key in characters.
 pub const MAX_KEY: usize = 255;
 
-/// `If-Match`: the states that a change applies to.
+/// `If-Match`: the entity tags of the states that a change applies to.
 #[derive(Clone, Debug)]
 pub struct IfMatch(pub Option<ETagCondition>);
 
-/// `If-None-Match`: the states that the client has. The argument only rejects invalid values; the server evaluates the header
-/// for every response with an `ETag`.
+/// `If-None-Match`: the entity tags of the states that the client has. The argument only rejects invalid values; the server
+/// evaluates the header for every response with an `ETag`.
 #[derive(Clone, Debug)]
 pub struct IfNoneMatch(pub Option<ETagCondition>);
 
@@ -165,15 +165,15 @@ mod tests {
 
     #[test]
     fn key_can_be_quoted_or_unquoted() {
-        let good = |text: &str| Ok(Some(text.to_owned()));
-        assert_eq!(key("8e03978e-40d5-43dd-bc93-6894a57f9324"), good("8e03978e-40d5-43dd-bc93-6894a57f9324"));
-        assert_eq!(key("\"a b, c\""), good("a b, c"));
-        assert_eq!(key(r#""a\"b\\c""#), good(r#"a"b\c"#));
-        assert_eq!(key(&"k".repeat(255)), good(&"k".repeat(255)));
-        for bad in ["", "\"\"", "\"open", "\"a\" b", "a b", "a,b", r#""a\x""#, "a\"b", &"k".repeat(256)] {
-            assert_eq!(key(bad), Err(ErrorCode::InvalidHeader), "{bad:?}");
+        let accepted = |text: &str| Ok(Some(text.to_owned()));
+        assert_eq!(key("8e03978e-40d5-43dd-bc93-6894a57f9324"), accepted("8e03978e-40d5-43dd-bc93-6894a57f9324"));
+        assert_eq!(key("\"a b, c\""), accepted("a b, c"));
+        assert_eq!(key(r#""a\"b\\c""#), accepted(r#"a"b\c"#));
+        assert_eq!(key(&"k".repeat(255)), accepted(&"k".repeat(255)));
+        for rejected in ["", "\"\"", "\"open", "\"a\" b", "a b", "a,b", r#""a\x""#, "a\"b", &"k".repeat(256)] {
+            assert_eq!(key(rejected), Err(ErrorCode::InvalidHeader), "{rejected:?}");
         }
-        assert_eq!(key(&format!("\"{}\"", r#"\""#.repeat(127))), good(&"\"".repeat(127)));
+        assert_eq!(key(&format!("\"{}\"", r#"\""#.repeat(127))), accepted(&"\"".repeat(127)));
         assert_eq!(key(&format!("\"{}\"", r#"\""#.repeat(128))), Err(ErrorCode::InvalidHeader));
         assert_eq!(IdempotencyKey::read(&Request::default()).map(|key| key.0).ok(), Some(None));
     }

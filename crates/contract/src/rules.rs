@@ -8,7 +8,7 @@ use crate::{ApiError, ErrorCode, Operation, api::Version, payload::ACCEPT_PATCH}
 /// An example of a request ID (UUIDv7).
 pub const EXAMPLE_REQUEST_ID: &str = "019b76da-a800-7000-8000-000000000001";
 
-/// Every error that an operation can return: those of its kind, those that its arguments imply, and its own.
+/// Returns every error that an operation can return: those of its kind, those that its arguments imply, and its own.
 pub(crate) fn errors(info: &OperationInfo<'_>, operation: Option<&Operation>) -> Vec<ErrorCode> {
     use ErrorCode::{
         AccountDisabled, AuthenticationRequired, DuplicateKey, Forbidden, Gone, HeadersTooLarge,
@@ -43,12 +43,12 @@ pub(crate) fn errors(info: &OperationInfo<'_>, operation: Option<&Operation>) ->
     codes
 }
 
-/// An error code as the document lists it.
+/// Converts an error code to its entry in the document.
 pub(crate) fn documented(code: ErrorCode) -> DocumentedError {
     DocumentedError { status: code.status(), code: code.as_str(), message: code.message() }
 }
 
-/// An example of a documented error.
+/// Returns an example of a documented error.
 pub(crate) fn example_error(error: &DocumentedError) -> ApiError {
     let code = ErrorCode::ALL.iter().copied().find(|code| code.as_str() == error.code);
     ApiError::example(code.unwrap_or(ErrorCode::InternalError))
@@ -58,7 +58,7 @@ fn is_deprecated<V: Version>(info: &OperationInfo<'_>, _: u16) -> bool {
     V::operation(info.id).is_some_and(|operation| operation.deprecation.is_some())
 }
 
-/// Whether a conflict resolves itself after some time.
+/// Returns whether a conflict resolves itself after some time.
 fn is_temporary<V: Version>(info: &OperationInfo<'_>, status: u16) -> bool {
     let is_temporary = |code: &ErrorCode| matches!(code, ErrorCode::IdempotencyKeyInFlight | ErrorCode::ExportNotReady);
     status == 409 && errors(info, V::operation(info.id)).iter().any(is_temporary)
@@ -72,7 +72,7 @@ fn is_cached<V: Version>(info: &OperationInfo<'_>, status: u16) -> bool {
     matches!(status, 200 | 304) && V::operation(info.id).is_some_and(|operation| operation.is_cached)
 }
 
-/// The headers that the server sends on responses of all operations, or of operations with a declaration.
+/// Returns the headers that the server sends on responses of all operations, or of operations with a declaration.
 pub(crate) fn headers<V: Version>() -> Vec<ResponseHeader> {
     let text = |max: u32| json!({"type": "string", "maxLength": max});
     let header = |name, description, schema, example, on| ResponseHeader {

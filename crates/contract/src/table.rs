@@ -22,7 +22,7 @@ pub trait Row: Serialize {
 }
 
 impl RowFormat {
-    /// The media type in the document.
+    /// Returns the media type in the document.
     #[must_use]
     pub const fn media_type(self) -> &'static str {
         match self {
@@ -31,7 +31,7 @@ impl RowFormat {
         }
     }
 
-    /// The `Content-Type`, with the parameters that RFC 4180 defines.
+    /// Returns the `Content-Type`, with the parameters that RFC 4180 defines.
     #[must_use]
     pub const fn content_type(self) -> &'static str {
         match self {
@@ -40,9 +40,9 @@ impl RowFormat {
         }
     }
 
-    /// The file extension.
+    /// Returns the file extension.
     #[must_use]
-    pub const fn ending(self) -> &'static str {
+    pub const fn extension(self) -> &'static str {
         match self {
             Self::Csv => "csv",
             Self::Ndjson => "ndjson",
@@ -56,9 +56,9 @@ impl RowFormat {
     pub fn begin<R: Row>(self) -> io::Result<Vec<u8>> {
         match self {
             Self::Csv => {
-                let mut writer = records(Vec::new());
+                let mut writer = csv_writer(Vec::new());
                 writer.write_record(R::COLUMNS)?;
-                written(writer)
+                into_bytes(writer)
             }
             Self::Ndjson => Ok(Vec::new()),
         }
@@ -71,7 +71,7 @@ impl RowFormat {
     pub fn append<R: Row>(self, rows: &[R], mut text: Vec<u8>) -> io::Result<Vec<u8>> {
         match self {
             Self::Csv => {
-                let mut writer = records(text);
+                let mut writer = csv_writer(text);
                 for row in rows {
                     let Value::Object(fields) = serde_json::to_value(row)? else {
                         return Err(io::Error::other("a row is not a JSON object"));
@@ -81,7 +81,7 @@ impl RowFormat {
                     }
                     writer.write_record(None::<&[u8]>)?;
                 }
-                written(writer)
+                into_bytes(writer)
             }
             Self::Ndjson => {
                 for row in rows {
@@ -94,11 +94,11 @@ impl RowFormat {
     }
 }
 
-fn records(text: Vec<u8>) -> Writer<Vec<u8>> {
+fn csv_writer(text: Vec<u8>) -> Writer<Vec<u8>> {
     WriterBuilder::new().terminator(Terminator::CRLF).from_writer(text)
 }
 
-fn written(writer: Writer<Vec<u8>>) -> io::Result<Vec<u8>> {
+fn into_bytes(writer: Writer<Vec<u8>>) -> io::Result<Vec<u8>> {
     writer.into_inner().map_err(csv::IntoInnerError::into_error)
 }
 
@@ -119,7 +119,7 @@ fn escape_formula(text: &str) -> Cow<'_, str> {
     let starts =
         |character| matches!(character, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠');
     let skipped = |character: char| matches!(character, '"' | '\'') || character.is_whitespace();
-    // Some white space starts a formula by itself: check before skipping it.
+    // Tabs and line breaks are white space but also start formulas, so they are not skipped.
     let first = text.chars().find(|character| starts(*character) || !skipped(*character));
     if first.is_some_and(starts) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
 }
@@ -132,7 +132,7 @@ mod tests {
     use crate::values::{Date, Id, Nullable, Timestamp};
 
     #[derive(Serialize)]
-    struct Thing {
+    struct TestRow {
         id: Id,
         name: &'static str,
         note: Nullable<&'static str>,
@@ -143,12 +143,12 @@ mod tests {
         created_at: Timestamp,
     }
 
-    impl Row for Thing {
+    impl Row for TestRow {
         const COLUMNS: &'static [&'static str] = &["id", "name", "note", "done", "due_on", "created_at"];
     }
 
-    fn thing(name: &'static str, note: Option<&'static str>) -> Thing {
-        Thing {
+    fn row(name: &'static str, note: Option<&'static str>) -> TestRow {
+        TestRow {
             id: Id(-7),
             name,
             note: Nullable(note),
@@ -159,13 +159,13 @@ mod tests {
         }
     }
 
-    fn write(format: RowFormat, rows: &[Thing]) -> String {
-        String::from_utf8(format.append(rows, format.begin::<Thing>().unwrap()).unwrap()).unwrap()
+    fn write(format: RowFormat, rows: &[TestRow]) -> String {
+        String::from_utf8(format.append(rows, format.begin::<TestRow>().unwrap()).unwrap()).unwrap()
     }
 
     #[test]
     fn csv_contains_all_fields_that_are_not_nested() {
-        let rows = [thing("a", None), thing("say \"hi\", all", Some("two\nlines")), thing("Zürich", Some(""))];
+        let rows = [row("a", None), row("say \"hi\", all", Some("two\nlines")), row("Zürich", Some(""))];
         assert_eq!(
             write(RowFormat::Csv, &rows),
             "id,name,note,done,due_on,created_at\r\n\
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn ndjson_has_one_json_object_per_line() {
-        let rows = [thing("=a\n", None), thing("b", Some("c"))];
+        let rows = [row("=a\n", None), row("b", Some("c"))];
         let text = write(RowFormat::Ndjson, &rows);
         let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines, rows.iter().map(|row| serde_json::to_value(row).unwrap()).collect::<Vec<_>>());
@@ -220,7 +220,7 @@ mod tests {
             assert_eq!(escape_formula(text), text);
         }
         // Numbers and timestamps are not escaped.
-        assert!(write(RowFormat::Csv, &[thing("a", None)]).contains("\r\n-7,"));
-        assert!(write(RowFormat::Csv, &[thing("=cmd|' /C calc'!A0", None)]).contains(",'=cmd|' /C calc'!A0,"));
+        assert!(write(RowFormat::Csv, &[row("a", None)]).contains("\r\n-7,"));
+        assert!(write(RowFormat::Csv, &[row("=cmd|' /C calc'!A0", None)]).contains(",'=cmd|' /C calc'!A0,"));
     }
 }

@@ -1,10 +1,10 @@
-//! Texts of the document that are not written at one operation: shared parameters, response headers, and the responses.
+//! Descriptions and examples that operations share: parameters, response headers and responses.
 
 use serde_json::{Value, json};
 
 use crate::{Operation, rules::EXAMPLE_REQUEST_ID};
 
-/// How header names are spelled in the document.
+/// Header names with the upper and lower case that the document uses.
 pub(crate) const HEADER_NAMES: &[&str] = &[
     "Location",
     "ETag",
@@ -17,7 +17,7 @@ pub(crate) const HEADER_NAMES: &[&str] = &[
     "Idempotency-Key",
 ];
 
-/// Descriptions of parameters by name, for parameters without a doc comment.
+/// Returns the description of a parameter that has no doc comment.
 fn parameter_description(name: &str) -> Option<&'static str> {
     Some(match name {
         "bucketlist_id" => "ID of the bucketlist.",
@@ -49,7 +49,7 @@ fn parameter_description(name: &str) -> Option<&'static str> {
     })
 }
 
-/// Examples of parameters by name.
+/// Returns examples of parameters by name.
 pub(crate) fn parameter_examples() -> Vec<(&'static str, Value)> {
     vec![
         ("bucketlist_id", json!(1)),
@@ -77,7 +77,7 @@ pub(crate) fn example_path(template: &str) -> String {
         .fold(template.to_owned(), |path, (name, example)| path.replace(&format!("{{{name}}}"), &example.to_string()))
 }
 
-/// Descriptions of response headers by name, for headers without a description.
+/// Returns the description of a response header.
 fn header_description(name: &str) -> Option<&'static str> {
     Some(match name {
         "Location" => "Path of the created resource.",
@@ -90,11 +90,11 @@ fn header_description(name: &str) -> Option<&'static str> {
     })
 }
 
-/// Adds the texts to the document that poem-openapi generates.
+/// Adds the descriptions to the document that poem-openapi generates.
 pub(crate) fn describe<'a>(raw: String, find: &dyn Fn(&str) -> Option<&'a Operation>) -> String {
     let Ok(mut document) = serde_json::from_str::<Value>(&raw) else { return raw };
     if serde_json::to_string_pretty(&document).ok().as_ref() != Some(&raw) {
-        // Parsing has dropped a repeated key: leave the document as it is, so that it is reported.
+        // Parsing has dropped a duplicate key. Return the document unchanged, so that the linter reports it.
         return raw;
     }
     let paths = document.pointer_mut("/paths").and_then(Value::as_object_mut).into_iter().flatten();
@@ -106,11 +106,11 @@ pub(crate) fn describe<'a>(raw: String, find: &dyn Fn(&str) -> Option<&'a Operat
             describe_parameter(parameter);
         }
         let responses = operation.get_mut("responses").and_then(Value::as_object_mut);
-        for (status, found) in responses.into_iter().flatten() {
+        for (status, documented) in responses.into_iter().flatten() {
             if status.starts_with('2') && !response.is_empty() {
-                found["description"] = response.into();
+                documented["description"] = response.into();
             }
-            let headers = found.get_mut("headers").and_then(Value::as_object_mut);
+            let headers = documented.get_mut("headers").and_then(Value::as_object_mut);
             for (name, header) in headers.into_iter().flatten() {
                 let name = HEADER_NAMES.iter().find(|known| known.eq_ignore_ascii_case(name)).copied();
                 add_description(header, name.and_then(header_description));
@@ -124,10 +124,10 @@ fn describe_parameter(parameter: &mut Value) {
     if parameter["in"] == "header"
         && let Some(name) = parameter["name"].as_str()
     {
-        // `if_none_match` in Rust.
+        // poem-openapi takes the name from the Rust argument: `if_none_match`.
         let name = name.replace('_', "-");
-        let spelled = HEADER_NAMES.iter().find(|known| known.eq_ignore_ascii_case(&name)).copied();
-        parameter["name"] = spelled.unwrap_or(&name).into();
+        let documented = HEADER_NAMES.iter().find(|known| known.eq_ignore_ascii_case(&name)).copied();
+        parameter["name"] = documented.unwrap_or(&name).into();
     }
     let description = parameter["name"].as_str().and_then(parameter_description);
     add_description(parameter, description);

@@ -84,7 +84,7 @@ impl ExportEndpoints for ExportApi {
         }
         let extension = match format {
             Format::Json => "json",
-            Format::Rows(rows) => rows.ending(),
+            Format::Rows(rows) => rows.extension(),
         };
         let disposition = format!("attachment; filename=\"bucketlists-{export_id}.{extension}\"");
         let body = FileBody { format, body: body(format, file), document: PhantomData };

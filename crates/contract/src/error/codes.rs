@@ -23,37 +23,37 @@ macro_rules! error_codes {
             /// All codes, ordered by status.
             pub const ALL: &'static [Self] = &[$(Self::$name),+];
 
-            /// The code in responses.
+            /// Returns the code in responses.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $code),+ }
             }
 
-            /// The HTTP status of responses with this code.
+            /// Returns the HTTP status of responses with this code.
             #[must_use]
             pub const fn status(self) -> u16 {
                 match self { $(Self::$name => $status),+ }
             }
 
-            /// The message for people.
+            /// Returns the message for people.
             #[must_use]
             pub const fn message(self) -> &'static str {
                 match self { $(Self::$name => $message),+ }
             }
 
-            /// The meaning of the code.
+            /// Returns the meaning of the code.
             #[must_use]
             pub const fn explanation(self) -> &'static str {
                 match self { $(Self::$name => concat!($($doc),+).trim_ascii()),+ }
             }
 
-            /// Possible causes; at least one sentence.
+            /// Returns possible causes, each a sentence; at least one.
             #[must_use]
             pub const fn causes(self) -> &'static [&'static str] {
                 match self { $(Self::$name => &[$($cause),+]),+ }
             }
 
-            /// What the developer of a client can do.
+            /// Returns what the developer of a client can do.
             #[must_use]
             pub const fn remedy(self) -> &'static str {
                 match self { $(Self::$name => $remedy),+ }

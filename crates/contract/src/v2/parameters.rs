@@ -38,7 +38,7 @@ macro_rules! text_enum {
             /// All values.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// The value in requests and responses.
+            /// Returns the value in requests and responses.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text),+ }

@@ -143,7 +143,7 @@ impl Row for ExportRecord {
 }
 
 impl ExportRecord {
-    /// The bucketlist of the example item.
+    /// Returns the bucketlist of the example item.
     fn example_list() -> Self {
         Self {
             kind: HitType::Bucketlist,
