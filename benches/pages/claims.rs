@@ -16,7 +16,7 @@ use poem::{
 use serde_json::Value;
 
 use crate::{
-    data::{ONE_OF_MANY, THE_ONE},
+    data::{LARGE_USER, SMALL_USER},
     report::EngineReport,
     support,
 };
@@ -56,22 +56,22 @@ struct Call<'a> {
 }
 
 struct MeasuredResponse {
-    took: Duration,
+    elapsed: Duration,
     headers: HeaderMap,
     body: Vec<u8>,
 }
 
 impl Server {
-    pub(crate) async fn over([app, caching, exclusive]: [App; 3]) -> Self {
+    pub(crate) async fn new([app, caching, exclusive]: [App; 3]) -> Self {
         let admin = support::log_in(&app, ADMIN_EMAIL, ADMIN_PASSWORD).await;
         let admin = User { token: admin, list: String::new() };
-        let [small, large] = [user(&app, &admin, ONE_OF_MANY).await, user(&app, &admin, THE_ONE).await];
+        let [small, large] = [find_user(&app, &admin, SMALL_USER).await, find_user(&app, &admin, LARGE_USER).await];
         Self { app, caching, exclusive, small, large }
     }
 }
 
-async fn user(app: &App, admin: &User, name: &str) -> User {
-    let found = get(format!("/v2/admin/users?q={name}"), admin).send(app).await.json();
+async fn find_user(app: &App, admin: &User, q: &str) -> User {
+    let found = get(format!("/v2/admin/users?q={q}"), admin).send(app).await.json();
     let email = found["data"][0]["email"].as_str().unwrap();
     let mut user = User { token: support::log_in(app, email, DUMMY_PASSWORD).await, list: String::new() };
     let lists = get("/v2/bucketlists", &user).send(app).await.json();
@@ -101,9 +101,9 @@ impl Call<'_> {
         let response = app.endpoint.call(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = body.into_bytes().await.unwrap();
-        let took = started.elapsed();
+        let elapsed = started.elapsed();
         assert_eq!(parts.status.as_u16(), self.status, "{}: {}", self.path, String::from_utf8_lossy(&body));
-        MeasuredResponse { took, headers: parts.headers, body: body.to_vec() }
+        MeasuredResponse { elapsed, headers: parts.headers, body: body.to_vec() }
     }
 
     /// Returns the same call with the current ETag in `If-None-Match`.
@@ -120,14 +120,14 @@ impl MeasuredResponse {
 }
 
 /// Sends two calls alternately and returns their median times.
-async fn alternate(this: (&App, &Call<'_>), that: (&App, &Call<'_>)) -> (Duration, Duration) {
+async fn alternate(first: (&App, &Call<'_>), second: (&App, &Call<'_>)) -> (Duration, Duration) {
     let mut times = (Vec::new(), Vec::new());
     for round in 0..ROUNDS + ROUNDS / 10 {
-        let (one, other) = (this.1.send(this.0).await.took, that.1.send(that.0).await.took);
+        let elapsed = (first.1.send(first.0).await.elapsed, second.1.send(second.0).await.elapsed);
         // The first tenth warms up caches.
         if round >= ROUNDS / 10 {
-            times.0.push(one);
-            times.1.push(other);
+            times.0.push(elapsed.0);
+            times.1.push(elapsed.1);
         }
     }
     (percentile(times.0, 50), percentile(times.1, 50))
@@ -143,7 +143,7 @@ pub(crate) async fn deep_pages(server: &Server, engine: &mut EngineReport<'_>) {
     let user = &server.large;
     for sort in ["created_at", "-created_at", "updated_at", "name"] {
         let first = get(format!("{}/items?per_page=20&sort={sort}", user.list), user);
-        // Cursors do not depend on the page size; large pages need fewer requests to get there.
+        // Cursors do not depend on the page size; large pages reduce the number of requests.
         let mut path = first.path.replace("per_page=20", "per_page=100");
         for _ in 0..ROWS_BEFORE_DEEP_PAGE / 100 {
             path = next(&server.app, path, user).await;
@@ -175,12 +175,12 @@ pub(crate) async fn search(server: &Server, engine: &mut EngineReport<'_>) {
             let query: String = url::form_urlencoded::byte_serialize(query.as_bytes()).collect();
             let call = get(format!("/v2/search?q={query}"), user);
             for _ in 0..3 {
-                times.push(call.send(&server.app).await.took);
+                times.push(call.send(&server.app).await.elapsed);
             }
         }
-        let what = format!("{} searches, three times each, by the owner of {items} items", queries.len());
-        engine.time(format!("{what}, median"), percentile(times.clone(), 50), None);
-        engine.time(format!("{what}, 95th percentile"), percentile(times, 95), limit);
+        let label = format!("{} searches, three times each, by the owner of {items} items", queries.len());
+        engine.time(format!("{label}, median"), percentile(times.clone(), 50), None);
+        engine.time(format!("{label}, 95th percentile"), percentile(times, 95), limit);
     }
 }
 
@@ -223,13 +223,18 @@ pub(crate) async fn not_modified(server: &Server, engine: &mut EngineReport<'_>)
     for (app, database) in [(&server.caching, "shared database"), (&server.exclusive, "exclusive database")] {
         for (name, path) in [("one bucketlist", user.list.clone()), ("a page of 20", format!("{}/items", user.list))] {
             let known = get(path, user).conditional(app).await;
-            let (this, that) = alternate((app, &known), (app, &baseline)).await;
-            engine.ratio(format!("{database}, 304 for {name} : 403 after authentication"), this, that, Some(1.3));
-            let (this, that) = alternate((app, &known), (app, &anonymous)).await;
+            let (not_modified, rejected) = alternate((app, &known), (app, &baseline)).await;
+            engine.ratio(
+                format!("{database}, 304 for {name} : 403 after authentication"),
+                not_modified,
+                rejected,
+                Some(1.3),
+            );
+            let (not_modified, anonymous) = alternate((app, &known), (app, &anonymous)).await;
             engine.ratio(
                 format!("{database}, 304 for {name} : GET /health/live without authentication"),
-                this,
-                that,
+                not_modified,
+                anonymous,
                 None,
             );
         }
@@ -246,7 +251,7 @@ pub(crate) async fn cache(server: &Server, engine: &mut EngineReport<'_>) {
     }
 }
 
-/// v2 compared with v1.
+/// Compares v2 with v1.
 pub(crate) async fn versions(server: &Server, engine: &mut EngineReport<'_>) {
     let (app, user) = (&server.app, &server.small);
     for (name, path) in [
@@ -260,14 +265,14 @@ pub(crate) async fn versions(server: &Server, engine: &mut EngineReport<'_>) {
     }
 }
 
-/// The time to create an item, including all writes.
+/// Measures the time to create an item, including all writes.
 pub(crate) async fn writes(server: &Server, engine: &mut EngineReport<'_>) {
     let user = &server.small;
     let body = Some(r#"{"name":"See the northern lights from Tromso","description":"Before it is too late."}"#);
     let call = Call { method: Method::POST, body, status: 201, ..get(format!("{}/items", user.list), user) };
     let mut times = Vec::new();
     for _ in 0..ROUNDS {
-        times.push(call.send(&server.app).await.took);
+        times.push(call.send(&server.app).await.elapsed);
     }
     engine.time("createItem", percentile(times, 50), None);
 }

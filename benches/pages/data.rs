@@ -17,9 +17,9 @@ const MANY: DummyOptions = DummyOptions { users: 100, lists: 10, items: 1_000, r
 const LONG: DummyOptions = DummyOptions { users: 1, lists: 1, items: 200_100, rng_seed: 2 };
 pub(crate) const ITEMS: u64 = MANY.users * MANY.lists * MANY.items + LONG.users * LONG.lists * LONG.items;
 
-/// Searches of the admin's user list for one of the many users, and for the user with the long bucketlist.
-pub(crate) const ONE_OF_MANY: &str = "dummy1-50@";
-pub(crate) const THE_ONE: &str = "dummy2-1@";
+/// Parts of the email addresses of one of the many users, and of the user with the long bucketlist.
+pub(crate) const SMALL_USER: &str = "dummy1-50@";
+pub(crate) const LARGE_USER: &str = "dummy2-1@";
 
 /// Fills an empty database and returns the time it took.
 pub(crate) fn fill(config: &Config) -> Duration {
@@ -34,10 +34,10 @@ pub(crate) fn fill(config: &Config) -> Duration {
     for dummy in [MANY, LONG] {
         seed::insert_dummy(connection, &hasher, &SystemRandom, &dummy, &mut |_| ()).unwrap();
     }
-    let took = started.elapsed();
+    let elapsed = started.elapsed();
     if let Target::Postgres(_) = config.database.target {
         // On a long-running server, autovacuum does this.
         connection.batch_execute("VACUUM ANALYZE").unwrap();
     }
-    took
+    elapsed
 }

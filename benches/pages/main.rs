@@ -43,10 +43,10 @@ async fn measure() -> Report {
             config
         };
         let (plain, caching) = (settings("0"), settings("67108864"));
-        let alone = Config { is_exclusive: true, ..caching.clone() };
-        let took = data::fill(&plain);
-        eprintln!("{engine}: {} items in {:.1} s", data::ITEMS, took.as_secs_f64());
-        let server = Server::over([&plain, &caching, &alone].map(support::app)).await;
+        let exclusive = Config { is_exclusive: true, ..caching.clone() };
+        let elapsed = data::fill(&plain);
+        eprintln!("{engine}: {} items in {:.1} s", data::ITEMS, elapsed.as_secs_f64());
+        let server = Server::new([&plain, &caching, &exclusive].map(support::app)).await;
         let mut engine = report.engine(engine);
         claims::deep_pages(&server, &mut engine).await;
         claims::search(&server, &mut engine).await;
