@@ -27,7 +27,7 @@ pub struct RetentionPolicy {
     pub ttl: Duration,
 }
 
-/// Incidents.
+/// Reads, stores and changes incidents.
 #[derive(Clone)]
 pub struct Incidents {
     pub(super) context: Arc<Context>,
@@ -83,7 +83,7 @@ impl Incidents {
             contract: record.contract.map(api_version),
             duration: record.duration,
             server_version: record.server_version.clone(),
-            record: self.retention.cipher.encrypt(record, &*self.context.random).map_err(decrypt_error)?,
+            record: self.retention.cipher.encrypt(record, &*self.context.random).map_err(cipher_error)?,
             received_at,
             expires_at: received_at + self.retention.ttl,
         })
@@ -115,7 +115,7 @@ impl Incidents {
     }
 
     fn decrypt(&self, incident: &Incident, stored: &StoredRecord) -> Result<IncidentRecord, Error> {
-        self.retention.cipher.decrypt_incident(incident, stored).map_err(decrypt_error)
+        self.retention.cipher.decrypt_incident(incident, stored).map_err(cipher_error)
     }
 
     /// Lists incidents by cursor.
@@ -131,7 +131,7 @@ impl Incidents {
         self.context.db.snapshot(work).await
     }
 
-    /// Lists groups of equal incidents by cursor.
+    /// Lists groups of incidents by cursor.
     ///
     /// # Errors
     /// Only if the database fails.
@@ -177,7 +177,7 @@ impl Incidents {
         self.context.db.write(work).await
     }
 
-    /// Deletes an incident. Its group and equal incidents stay.
+    /// Deletes an incident, but not its group or the other incidents of the group.
     ///
     /// # Errors
     /// `NotFound(Incident)`; `Conflict(PreconditionFailed)`.
@@ -208,7 +208,7 @@ impl Incidents {
     }
 }
 
-/// Returns the occurrence of uncaptured failures. Their site was not redacted, so it is left empty.
+/// Converts a counter to an occurrence. The site of uncaptured failures was not redacted, so it is not stored.
 fn uncaptured(fingerprint: &str, counter: &FailureCounter) -> FailureOccurrence {
     FailureOccurrence {
         fingerprint: fingerprint.to_owned(),
@@ -228,7 +228,7 @@ fn api_version(contract: ContractVersion) -> ApiVersion {
     }
 }
 
-fn decrypt_error(error: DecryptError) -> Error {
+fn cipher_error(error: DecryptError) -> Error {
     match error {
         DecryptError::UnknownKey(_) => Error::Conflict(Conflict::IncidentSealed),
         error => Error::Internal(Box::new(error)),

@@ -123,7 +123,7 @@ impl Context {
         self.db.write_then(work, move |_| revisions.increment(owner)).await
     }
 
-    /// As [`Self::write_resources`], for a request that creates a resource and may have an idempotency key.
+    /// Like [`Self::write_resources`], but for a request that creates a resource and may have an idempotency key.
     async fn create_once<T: Replayable>(
         &self,
         owner: UserId,

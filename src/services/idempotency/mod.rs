@@ -21,11 +21,12 @@ use crate::{
     domain::{Timestamp, UserId},
 };
 
-/// How long a result is stored.
+/// Retention period of results.
 const RETENTION: Duration = Duration::from_secs(86_400);
 
-/// How long to wait for another request with the same key, before the request is rejected with `Retry-After`.
-const WAITS: [Duration; 7] = [
+/// Delays between attempts while another request with the same key is in progress. After the last one, the request is rejected
+/// with `Retry-After`.
+const RETRY_DELAYS: [Duration; 7] = [
     Duration::from_millis(5),
     Duration::from_millis(10),
     Duration::from_millis(20),
@@ -53,7 +54,7 @@ impl<T> Idempotent<T> {
 /// A namespace of idempotency keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Scope {
-    /// Resources of an account. The empty word is the column's default, which releases without scopes write.
+    /// Resources of an account. The empty string is the default of the column, which releases without scopes insert.
     Resources,
     /// The registration of an account.
     Registration,
@@ -89,7 +90,8 @@ pub(super) struct KeyedRequest {
 }
 
 impl KeyedRequest {
-    /// A request that creates a resource of `owner`; `None` without a key. `request` is its canonical form (see [`request`]).
+    /// Describes a request that creates a resource of `owner`; `None` without a key. `request` is its canonical form (see
+    /// [`request`]).
     pub(super) fn new(
         owner: UserId,
         key: Option<String>,
@@ -101,12 +103,12 @@ impl KeyedRequest {
         Ok(Some(Self { owner, scope: Scope::Resources, key, fingerprint }))
     }
 
-    /// The request that registered `owner`.
+    /// Describes the request that registered `owner`.
     pub(super) fn registration(owner: UserId, key: String, fingerprint: Fingerprint) -> Self {
         Self { owner, scope: Scope::Registration, key, fingerprint }
     }
 
-    /// The advisory lock of the key.
+    /// Returns the advisory lock of the key.
     fn lock_id(&self) -> i64 {
         let digest = Sha256::digest(format!("{} {}", self.owner, self.key));
         let mut first = [0; 8];
@@ -156,27 +158,26 @@ pub(super) fn create_once<T: Replayable>(
     Ok(Idempotent { value, replayed: false })
 }
 
-/// Stores that a request was executed whose result cannot be replayed, in the caller's transaction.
+/// Stores that a request was executed, without a result to replay. Runs in the caller's transaction.
 pub(super) fn record(c: &mut DbConnection, request: &KeyedRequest, now: Timestamp) -> Result<(), Error> {
     request.store(c, String::new(), now)
 }
 
-/// Whether the request was executed before.
+/// Returns whether the request was executed before.
 ///
 /// # Errors
-/// `IdempotencyKeyReused` if a different request was.
+/// `IdempotencyKeyReused` if a different request used the key.
 pub(super) fn is_recorded(c: &mut DbConnection, request: &KeyedRequest, now: Timestamp) -> Result<bool, Error> {
     request.find(c, now).map(|stored| stored.is_some())
 }
 
-/// Repeats `attempt` for about a second while another request with the same key is in progress. Then its result can usually be
-/// replayed.
+/// Retries `attempt` for about a second while another request with the same key is in progress, to replay its result.
 pub(super) async fn retry_while_in_flight<T, F: Future<Output = Result<T, Error>>>(
     attempt: impl Fn() -> F,
 ) -> Result<T, Error> {
-    for wait in WAITS {
+    for delay in RETRY_DELAYS {
         match attempt().await {
-            Err(Error::Conflict(Conflict::IdempotencyKeyInFlight)) => tokio::time::sleep(wait).await,
+            Err(Error::Conflict(Conflict::IdempotencyKeyInFlight)) => tokio::time::sleep(delay).await,
             result => return result,
         }
     }
