@@ -45,7 +45,7 @@ pub enum AppError {
 }
 
 impl AppError {
-    /// How to fix the error, if that is known.
+    /// Returns how to fix the error, if known.
     #[must_use]
     pub const fn help(&self) -> Option<&'static str> {
         match self {

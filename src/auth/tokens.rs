@@ -132,7 +132,7 @@ impl AccessTokens {
         json!({ "keys": keys })
     }
 
-    /// The lifetime of a token in seconds.
+    /// Returns the lifetime of a token in seconds.
     #[must_use]
     pub const fn ttl(&self) -> i64 {
         self.ttl
@@ -187,7 +187,7 @@ fn header(algorithm: Algorithm, key_id: String) -> Header {
     Header { typ: Some(TYPE.to_owned()), kid: Some(key_id), ..Header::new(algorithm) }
 }
 
-/// The ID of a secret, which does not reveal it.
+/// Returns the ID of a secret, which does not reveal it.
 fn key_id(secret: &SecretString) -> String {
     let digest = Sha256::digest([b"kid:", secret.expose_secret().as_bytes()].concat());
     URL_SAFE_NO_PAD.encode(&digest[..6])

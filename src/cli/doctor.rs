@@ -258,7 +258,7 @@ fn check_mail(config: &Config, checks: &mut Checks) {
     }
 }
 
-/// The error and its help in one line.
+/// Returns the error and its help in one line.
 fn describe(error: &CliError) -> String {
     error.help().map_or_else(|| error.to_string(), |help| format!("{error}; {help}"))
 }

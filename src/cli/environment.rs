@@ -49,7 +49,7 @@ impl Settings {
         Ok(Self { variables, file })
     }
 
-    /// The configuration.
+    /// Returns the configuration.
     ///
     /// # Errors
     /// Every invalid variable.

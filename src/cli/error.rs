@@ -40,7 +40,7 @@ impl CliError {
         Self::WithHelp { message: message.into(), help: help.into() }
     }
 
-    /// How to fix the error, if that is known.
+    /// Returns how to fix the error, if known.
     #[must_use]
     pub fn help(&self) -> Option<String> {
         match self {
@@ -61,7 +61,7 @@ impl CliError {
     }
 }
 
-/// The reason of an I/O error in lower case, without its number: `permission denied`.
+/// Returns the reason of an I/O error in lower case, without its number: `permission denied`.
 pub(super) fn io_reason(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error ").next().unwrap_or(&text);

@@ -42,7 +42,7 @@ pub(super) fn run(config: &Config, url: Option<&str>, out: &mut dyn Write) -> Re
     Err(CliError::Message(format!("{url} is not ready: {PATH} returned {}", response.status)))
 }
 
-/// The URL of a server that listens on this address.
+/// Returns the URL of a server that listens on this address.
 fn local_url(host: IpAddr, port: u16) -> String {
     let host = match host {
         IpAddr::V4(address) if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

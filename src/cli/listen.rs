@@ -30,7 +30,7 @@ pub(super) struct Listeners {
     certificates: Option<Arc<Certificates>>,
 }
 
-/// The certificate files, if HTTPS is configured.
+/// Returns the certificate files, if HTTPS is configured.
 pub(super) fn certificate_files(connections: &ConnectionSettings) -> Option<CertificateFiles> {
     let (certificate, key) = connections.certificate.clone()?;
     Some(CertificateFiles { certificate, key })
@@ -41,7 +41,7 @@ pub(super) fn load_certificates(config: &Config) -> Result<Option<Arc<Certificat
     certificate_files(&config.connections).map(Certificates::open).transpose()
 }
 
-/// The maximum number of connections: `MAX_CONNECTIONS`, or fewer if the process may not open that many files.
+/// Returns the maximum number of connections: `MAX_CONNECTIONS`, or fewer if the process may not open that many files.
 pub(super) fn max_connections(connections: &ConnectionSettings) -> usize {
     let wanted = u64::from(connections.max).saturating_add(OTHER_FILES);
     let files = rlimit::increase_nofile_limit(wanted).unwrap_or(wanted);
@@ -55,13 +55,13 @@ impl Listeners {
         Ok(Self { api: bind(config, config.port, "PORT")?, redirect: redirect.transpose()?, certificates })
     }
 
-    /// The base URL of the API on this machine.
+    /// Returns the base URL of the API on this machine.
     pub(super) fn url(&self) -> io::Result<String> {
         let scheme = if self.certificates.is_some() { "https" } else { "http" };
         Ok(url(scheme, self.api.local_addr()?))
     }
 
-    /// The base URL of the port that redirects to HTTPS.
+    /// Returns the base URL of the port that redirects to HTTPS.
     pub(super) fn redirect_url(&self) -> io::Result<Option<String>> {
         self.redirect.as_ref().map(|listener| Ok(url("http", listener.local_addr()?))).transpose()
     }
@@ -121,7 +121,7 @@ fn limits(config: &Config) -> ConnectionLimits {
     }
 }
 
-/// The part of `SHUTDOWN_TIMEOUT` that connections may use. The rest is reserved for background tasks, which store what
+/// Returns the part of `SHUTDOWN_TIMEOUT` that connections may use. The rest is reserved for background tasks, which store what
 /// the last requests have left to them.
 fn connection_shutdown_timeout(total: Duration) -> Duration {
     const MAX_RESERVE: Duration = Duration::from_secs(2);

@@ -36,7 +36,7 @@ pub enum Environment {
 }
 
 impl Environment {
-    /// The value of `APP_ENV`.
+    /// Returns the value of `APP_ENV`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -47,7 +47,7 @@ impl Environment {
         }
     }
 
-    /// Whether the server may be reachable from the Internet. Weak settings are rejected then.
+    /// Returns whether the server may be reachable from the Internet. Weak settings are rejected then.
     #[must_use]
     pub const fn is_exposed(self) -> bool {
         matches!(self, Self::Staging | Self::Production)
@@ -341,25 +341,25 @@ impl Config {
         read.finish(config)
     }
 
-    /// The file of the secret that is generated in development.
+    /// Returns the file of the secret that is generated in development.
     #[must_use]
     pub fn secret_file(&self) -> PathBuf {
         self.data_dir.join("jwt_secret")
     }
 
-    /// The folder that mail is written to without an SMTP server.
+    /// Returns the folder that mail is written to without an SMTP server.
     #[must_use]
     pub fn mail_dir(&self) -> PathBuf {
         self.data_dir.join("mail")
     }
 
-    /// Whether clients use HTTPS, to this server or to a proxy.
+    /// Returns whether clients use HTTPS, to this server or to a proxy.
     #[must_use]
     pub fn is_https(&self) -> bool {
         self.public_url.starts_with("https://")
     }
 
-    /// Whether no other server writes to the database, so that this one may cache what it has read.
+    /// Returns whether no other server writes to the database, so that this one may cache what it has read.
     #[must_use]
     pub fn is_sole_writer(&self) -> bool {
         self.is_exclusive || matches!(self.database.target, Target::Sqlite(_))

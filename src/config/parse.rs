@@ -37,7 +37,7 @@ impl<'a> Reader<'a> {
         self.invalid.push(InvalidVariable { name, problem: problem.into() });
     }
 
-    /// The value of a variable that is set and not empty.
+    /// Returns the value of a variable that is set and not empty.
     pub(super) fn given(&self, name: &str) -> Option<&'a str> {
         self.variables.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
@@ -100,7 +100,7 @@ impl<'a> Reader<'a> {
         self.duration_from(name, 1)
     }
 
-    /// As [`Self::duration`], but zero is valid.
+    /// Like [`Self::duration`], but accepts zero.
     pub(super) fn duration_or_zero(&mut self, name: &'static str) -> Duration {
         self.duration_from(name, 0)
     }
@@ -251,7 +251,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// As [`Self::secret`], but optional in every environment.
+    /// Like [`Self::secret`], but optional in every environment.
     pub(super) fn optional_secret(&mut self, name: &'static str, environment: Environment) -> Option<SecretString> {
         let secret = self.given(name)?;
         self.check_secret(name, secret, environment);

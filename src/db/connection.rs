@@ -58,7 +58,7 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
 }
 
 impl Target {
-    /// The engine's name.
+    /// Returns the engine's name.
     #[must_use]
     pub const fn engine(&self) -> &'static str {
         match self {
@@ -95,8 +95,8 @@ impl Manager {
         Self { target, statement_timeout, statements, file: Arc::default(), deaths: Arc::default() }
     }
 
-    /// Whether the SQLite database is still the file that was opened. If the file was removed or replaced, further writes would
-    /// be lost.
+    /// Returns whether the SQLite database is still the file that was opened. If the file was removed or replaced, further writes
+    /// would be lost.
     pub(super) fn is_intact(&self) -> bool {
         match (&self.target, self.file.get()) {
             (Target::Sqlite(path), Some(opened)) => identity(path).as_ref() == Some(opened),
@@ -182,7 +182,7 @@ impl r2d2::ManageConnection for Manager {
 }
 
 impl DbConnection {
-    /// Whether the server still responds. SQLite always does.
+    /// Returns whether the server still responds. SQLite always does.
     pub(super) fn is_alive(&mut self) -> bool {
         match self {
             Self::Sqlite(_) => true,
@@ -207,8 +207,8 @@ impl DbConnection {
         }
     }
 
-    /// Whether the engine has rolled back the whole group by itself, as SQLite may do if the disk is full or cannot be read. It
-    /// reports no error, but then a new transaction can begin.
+    /// Returns whether the engine has rolled back the whole group by itself, as SQLite may do if the disk is full or cannot be
+    /// read. It reports no error, but then a new transaction can begin.
     pub(super) fn has_lost_group(&mut self) -> bool {
         match self {
             Self::Sqlite(c) => c.batch_execute("BEGIN").is_ok(),

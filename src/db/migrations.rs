@@ -52,7 +52,7 @@ pub struct Status {
 }
 
 impl Status {
-    /// Whether the schema is the one of this release.
+    /// Returns whether the schema is the one of this release.
     #[must_use]
     pub fn is_current(&self) -> bool {
         self.pending.is_empty() && self.unknown.is_empty()
@@ -122,7 +122,7 @@ impl Migrator {
         self.up_with(&mut |_| ())
     }
 
-    /// As [`Self::up`], reporting the progress of the search index.
+    /// Like [`Self::up`], but reports the progress of the search index.
     ///
     /// # Errors
     /// As [`Self::up`].
@@ -187,7 +187,7 @@ impl Migrator {
         Ok(reverted)
     }
 
-    /// The connection, for work before or after migrating, such as seeding.
+    /// Returns the connection, for work before or after migrating, such as seeding.
     pub fn connection(&mut self) -> &mut DbConnection {
         &mut self.connection
     }

@@ -91,19 +91,19 @@ impl Db {
         Ok(Self { reads, writes, options: Arc::new(options), manager, statements })
     }
 
-    /// The options with which the database was opened.
+    /// Returns the options with which the database was opened.
     #[must_use]
     pub fn options(&self) -> &Options {
         &self.options
     }
 
-    /// Number of statements sent since the start.
+    /// Returns the number of statements sent since the start.
     #[must_use]
     pub fn statements(&self) -> u64 {
         self.statements.load(Ordering::Relaxed)
     }
 
-    /// Whether the SQLite database is still the file that was opened.
+    /// Returns whether the SQLite database is still the file that was opened.
     #[must_use]
     pub fn is_intact(&self) -> bool {
         self.manager.is_intact()

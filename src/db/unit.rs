@@ -18,7 +18,7 @@ pub(super) trait Unit: Send {
     /// Runs the work. Returns whether it succeeded (and, for a write, is to be committed).
     fn run(&mut self, connection: &mut PooledConnection) -> bool;
 
-    /// Whether the deadline has passed; then the unit does not start.
+    /// Returns whether the deadline has passed; then the unit does not start.
     fn is_overdue(&self) -> bool;
 
     /// Sends the result to the caller: that of the work, or the error that prevented its commit.

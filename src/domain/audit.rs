@@ -77,26 +77,26 @@ pub struct NewAuditEvent {
 }
 
 impl NewAuditEvent {
-    /// An action without a target.
+    /// Creates an event without a target.
     #[must_use]
     pub const fn new(action: AuditAction) -> Self {
         Self { action, target: None, detail: BTreeMap::new() }
     }
 
-    /// An action on an account, if there is one.
+    /// Creates an event on an account, if there is one.
     #[must_use]
     pub fn on_user(action: AuditAction, user_id: impl Into<Option<UserId>>) -> Self {
         let target = user_id.into().map(|id| (AuditTarget::User, id.get()));
         Self { target, ..Self::new(action) }
     }
 
-    /// An action on an export.
+    /// Creates an event on an export.
     #[must_use]
     pub fn on_export(action: AuditAction, id: ExportId) -> Self {
         Self { target: Some((AuditTarget::Export, id.get())), ..Self::new(action) }
     }
 
-    /// An action on an incident.
+    /// Creates an event on an incident.
     #[must_use]
     pub fn on_incident(action: AuditAction, id: IncidentId) -> Self {
         Self { target: Some((AuditTarget::Incident, id.get())), ..Self::new(action) }
@@ -148,7 +148,7 @@ pub struct AuditEvent {
 }
 
 impl AuditEvent {
-    /// The position of this event in the trail.
+    /// Returns the position of this event in the trail.
     #[must_use]
     pub const fn position(&self) -> KeysetPosition {
         KeysetPosition { value: SortValue::Timestamp(self.created_at), id: self.id.get() }

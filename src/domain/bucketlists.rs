@@ -20,7 +20,7 @@ pub struct Bucketlist {
 }
 
 impl Bucketlist {
-    /// The position of this list among its owner's lists sorted by `sort`.
+    /// Returns the position of this list among its owner's lists sorted by `sort`.
     #[must_use]
     pub fn position(&self, sort: SortKey) -> KeysetPosition {
         let value = match sort {

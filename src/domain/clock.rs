@@ -12,15 +12,15 @@ use super::Timestamp;
 
 /// A source of time.
 pub trait Clock: Send + Sync + 'static {
-    /// The current time.
+    /// Returns the current time.
     fn now(&self) -> Timestamp;
 
-    /// The current time in whole seconds since 1970.
+    /// Returns the current time in whole seconds since 1970.
     fn now_seconds(&self) -> i64 {
         self.now().micros().div_euclid(1_000_000)
     }
 
-    /// How long the clock has been running. Monotonic: unaffected by changes of the system time.
+    /// Returns how long the clock has been running. Monotonic: unaffected by changes of the system time.
     fn uptime(&self) -> Duration;
 }
 
@@ -46,7 +46,7 @@ impl Clock for SystemClock {
 pub struct ManualClock(AtomicI64);
 
 impl ManualClock {
-    /// A clock that shows `now`.
+    /// Creates a clock that shows `now`.
     #[must_use]
     pub const fn at(now: Timestamp) -> Self {
         Self(AtomicI64::new(now.micros()))

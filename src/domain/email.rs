@@ -32,19 +32,19 @@ impl Email {
         Ok(Self { address, key })
     }
 
-    /// The address as the client wrote it.
+    /// Returns the address as the client wrote it.
     #[must_use]
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// The address in lower case, for comparisons.
+    /// Returns the address in lower case, for comparisons.
     #[must_use]
     pub fn key(&self) -> &str {
         &self.key
     }
 
-    /// The part before the `@`.
+    /// Returns the part before the `@`.
     #[must_use]
     pub fn local_part(&self) -> &str {
         self.address.rsplit_once('@').map_or(&self.address, |(local, _)| local)
@@ -60,7 +60,7 @@ fn is_email(text: &str) -> bool {
         && EmailAddress::parse_with_options(text, options).is_ok()
 }
 
-/// Whether a character has no width or changes the direction of writing.
+/// Returns whether a character has no width or changes the direction of writing.
 fn is_invisible(character: char) -> bool {
     matches!(character, '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}')
         || matches!(character, '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')

@@ -25,13 +25,13 @@ impl ETag {
         Self(hex::encode(&Sha256::digest(bytes)[..DIGEST_LENGTH]))
     }
 
-    /// The entity tag with this opaque text, as received from a client. It may belong to no state.
+    /// Returns the entity tag with this opaque text, as received from a client. It may belong to no state.
     #[must_use]
     pub fn from_opaque(text: &str) -> Self {
         Self(text.to_owned())
     }
 
-    /// The opaque text, without quotes.
+    /// Returns the opaque text, without quotes.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

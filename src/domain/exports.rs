@@ -20,7 +20,7 @@ words! {
 }
 
 impl ExportState {
-    /// Whether the state can still change.
+    /// Returns whether the state can still change.
     #[must_use]
     pub const fn is_pending(self) -> bool {
         matches!(self, Self::Queued | Self::Running)

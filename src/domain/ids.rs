@@ -18,7 +18,7 @@ macro_rules! ids {
                 Self(id)
             }
 
-            /// The number that is stored and shown.
+            /// Returns the number that is stored and sent.
             #[must_use]
             pub const fn get(self) -> i64 {
                 self.0

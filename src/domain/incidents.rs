@@ -88,7 +88,7 @@ impl IncidentGroup {
         KeysetPosition { value: SortValue::Timestamp(self.first_seen_at), id: self.id.get() }
     }
 
-    /// Whether the group is marked as fixed and has not occurred since.
+    /// Returns whether the group is marked as fixed and has not occurred since.
     #[must_use]
     pub fn is_resolved(&self) -> bool {
         matches!(self.state, IncidentState::Resolved { .. })

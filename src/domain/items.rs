@@ -22,7 +22,7 @@ pub struct Item {
 }
 
 impl Item {
-    /// The position of this item in its list sorted by `sort`.
+    /// Returns the position of this item in its list sorted by `sort`.
     #[must_use]
     pub fn position(&self, sort: SortKey) -> KeysetPosition {
         let value = match sort {
@@ -33,7 +33,7 @@ impl Item {
         KeysetPosition { value, id: self.id.get() }
     }
 
-    /// The part that the owner writes.
+    /// Returns the part that the owner writes.
     #[must_use]
     pub fn content(&self) -> ItemContent {
         ItemContent {

@@ -51,7 +51,7 @@ impl RateLimit {
         Self::ThrottleAudit,
     ];
 
-    /// The name of the limit in the `RateLimit` header.
+    /// Returns the name of the limit in the `RateLimit` header.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -128,7 +128,7 @@ pub struct RateLimitDecision {
 }
 
 impl RateLimitDecision {
-    /// Whether the request is allowed.
+    /// Returns whether the request is allowed.
     #[must_use]
     pub const fn allows(&self) -> bool {
         self.retry_after.is_none()

@@ -40,13 +40,13 @@ pub struct Keyset {
 }
 
 impl Keyset {
-    /// The first `limit` rows, the newest first.
+    /// Selects the first `limit` rows after `after`, newest first.
     #[must_use]
     pub const fn newest_first(after: Option<KeysetPosition>, limit: i64) -> Self {
         Self { sort: SortKey::CreatedAt, descending: true, after, limit }
     }
 
-    /// The first `limit` rows, the oldest first.
+    /// Selects the first `limit` rows after `after`, oldest first.
     #[must_use]
     pub const fn oldest_first(after: Option<KeysetPosition>, limit: i64) -> Self {
         Self { sort: SortKey::CreatedAt, descending: false, after, limit }
@@ -74,13 +74,13 @@ pub struct CursorPage<T> {
 }
 
 impl<F> CursorQuery<F> {
-    /// The keyset with room for one row more than the page: that row shows that there is a next page.
+    /// Returns the keyset with a limit of one row more than the page. That row indicates a next page.
     #[must_use]
     pub fn keyset_with_lookahead(&self) -> Keyset {
         Keyset { limit: self.keyset.limit.saturating_add(1), ..self.keyset.clone() }
     }
 
-    /// The page of the rows that [`Self::keyset_with_lookahead`] selects.
+    /// Creates the page from the rows that [`Self::keyset_with_lookahead`] selects.
     #[must_use]
     pub fn into_page<T>(self, rows: Vec<T>, total: Option<i64>) -> CursorPage<T> {
         CursorPage { total, ..CursorPage::from_lookahead(rows, self.keyset.limit) }
@@ -88,7 +88,7 @@ impl<F> CursorQuery<F> {
 }
 
 impl<T> CursorPage<T> {
-    /// The page of at most `limit` of the rows, of which there may be one more.
+    /// Creates a page of at most `limit` rows. One more row than `limit` indicates a next page.
     #[must_use]
     pub fn from_lookahead(mut data: Vec<T>, limit: i64) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -110,13 +110,13 @@ pub struct OffsetQuery {
 }
 
 impl OffsetQuery {
-    /// The page size.
+    /// Returns the page size.
     #[must_use]
     pub fn per_page(&self) -> i64 {
         self.per_page.clamp(1, MAX_PER_PAGE)
     }
 
-    /// The rows of the page.
+    /// Returns the rows of the page.
     #[must_use]
     pub fn range(&self) -> OffsetRange {
         let limit = self.per_page();
@@ -140,8 +140,8 @@ pub struct OffsetRange {
 }
 
 impl OffsetRange {
-    /// The number of all rows if `rows`, the length of this range's result, reveals it: it does where the list ends inside
-    /// the range. Saves the query that counts.
+    /// Returns the number of all rows if `rows`, the length of this range's result, reveals it: it does where the list ends
+    /// inside the range. Saves the query that counts.
     #[must_use]
     pub fn total_from_page(&self, rows: usize) -> Option<i64> {
         let rows = i64::try_from(rows).unwrap_or(i64::MAX);

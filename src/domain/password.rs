@@ -29,7 +29,7 @@ pub enum PasswordProblem {
 }
 
 impl PasswordProblem {
-    /// The code in error responses.
+    /// Returns the code in error responses.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
@@ -65,18 +65,18 @@ impl PasswordPolicy {
     }
 }
 
-/// Whether all letters of a password, in lower case, belong to words of this service.
+/// Returns whether all letters of a password, in lower case, belong to words of this service.
 fn consists_of_service_words(password: &str) -> bool {
     let mut words = password.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty()).peekable();
     words.peek().is_some() && words.all(|word| SERVICE_WORDS.contains(&word))
 }
 
-/// The common passwords, in lower case.
+/// Returns the common passwords, in lower case.
 pub fn common_passwords() -> impl Iterator<Item = &'static str> {
     COMMON.lines()
 }
 
-/// Whether a password, in lower case, is a common one.
+/// Returns whether a password, in lower case, is a common one.
 ///
 /// A binary search over the sorted lines, so that the list needs no further memory. It works on bytes: the middle may be inside
 /// a character.

@@ -15,7 +15,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// The position of this session among its user's sessions sorted by creation.
+    /// Returns the position of this session among its user's sessions sorted by creation.
     #[must_use]
     pub const fn position(&self) -> KeysetPosition {
         KeysetPosition { value: SortValue::Timestamp(self.created_at), id: self.id.get() }

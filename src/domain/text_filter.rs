@@ -14,7 +14,7 @@ impl TextFilter {
         (!text.is_empty()).then_some(Self(text))
     }
 
-    /// The text.
+    /// Returns the text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The timestamp of a number of microseconds since 1970.
+    /// Creates a timestamp from microseconds since 1970.
     #[must_use]
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros)
     }
 
-    /// The timestamp of a number of seconds since 1970.
+    /// Creates a timestamp from seconds since 1970.
     #[must_use]
     pub const fn from_seconds(seconds: i64) -> Self {
         Self(seconds.saturating_mul(1_000_000))
@@ -28,13 +28,13 @@ impl Timestamp {
         self.0
     }
 
-    /// A reference to the microseconds since 1970, for bind parameters.
+    /// Returns a reference to the microseconds since 1970, for bind parameters.
     #[must_use]
     pub const fn as_micros(&self) -> &i64 {
         &self.0
     }
 
-    /// The timestamp `duration` earlier; the earliest one if it is out of range.
+    /// Returns the timestamp `duration` earlier; the earliest one if it is out of range.
     #[must_use]
     pub fn before(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(micros(duration)))

@@ -29,13 +29,13 @@ pub struct User {
 }
 
 impl User {
-    /// Whether the account is an administrator.
+    /// Returns whether the account is an administrator.
     #[must_use]
     pub fn is_admin(&self) -> bool {
         self.role == Role::Admin
     }
 
-    /// The position of this account in a list sorted by `sort`.
+    /// Returns the position of this account in a list sorted by `sort`.
     #[must_use]
     pub fn position(&self, sort: SortKey) -> KeysetPosition {
         let value = match sort {

@@ -17,7 +17,7 @@ fn secret(password: &Password) -> SecretString {
     password.expose().to_owned().into()
 }
 
-/// The caller and the origin of a request, for audit events.
+/// Returns the caller and the origin of a request, for audit events.
 fn audit_origin(client: Client, actor: Option<UserId>) -> AuditOrigin {
     AuditOrigin { actor, request_id: client.arrival.request_id, address: client.arrival.address }
 }

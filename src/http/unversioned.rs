@@ -42,7 +42,7 @@ const RETRY_AFTER: u32 = 5;
 pub struct Readiness(Arc<AtomicBool>);
 
 impl Readiness {
-    /// Makes the readiness check fail: the server is shutting down.
+    /// Makes the readiness check fail, because the server is shutting down.
     pub fn drain(&self) {
         self.0.store(true, Ordering::SeqCst);
     }
@@ -240,12 +240,12 @@ fn with_length(mut response: Response, length: usize) -> Response {
     response
 }
 
-/// The response of `/health/live`.
+/// Returns the response of `/health/live`.
 pub(super) fn live() -> Response {
     health(&json!({"status": "pass"}))
 }
 
-/// The media type of draft-inadarei-api-health-check.
+/// Returns the media type of draft-inadarei-api-health-check.
 fn health(value: &serde_json::Value) -> Response {
     json_response("application/health+json", value)
 }

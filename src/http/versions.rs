@@ -48,12 +48,12 @@ impl Version {
         Self { number, base, document, operations, has_error_envelopes }
     }
 
-    /// Its name in paths: `v1`.
+    /// Returns the name in paths: `v1`.
     pub(super) fn name(&self) -> &'static str {
         self.base.trim_start_matches('/')
     }
 
-    /// The declaration of an operation in its endpoint trait.
+    /// Returns the declaration of an operation in its endpoint trait.
     pub(super) fn operation(&self, id: &str) -> &'static Operation {
         self.operations.get(id).copied().unwrap_or(&UNDECLARED)
     }
@@ -77,12 +77,12 @@ pub(super) fn mask_path(path: &str) -> String {
     path.split('/').map(masked).collect::<Vec<_>>().join("/")
 }
 
-/// The version that a path names.
+/// Returns the version that a path names.
 pub(super) fn of_path(path: &str) -> Option<&'static Version> {
     VERSIONS.iter().find(|version| version.contains(path))
 }
 
-/// The version that a path names, and the path item in its document.
+/// Returns the version that a path names, and the path item in its document.
 pub(super) fn find(path: &str) -> Option<(&'static Version, PathMatch<'static, '_>)> {
     let version = of_path(path)?;
     Some((version, version.document.find(path)?))
@@ -109,7 +109,7 @@ pub(super) fn select(path: &str, headers: &HeaderMap) -> Option<Result<(&'static
     })
 }
 
-/// The methods that any version has for an unversioned path; `None` if no version has the path.
+/// Returns the methods that any version has for an unversioned path; `None` if no version has the path.
 pub(super) fn allowed_methods(path: &str) -> Option<String> {
     let mut methods = BTreeSet::new();
     for version in &*VERSIONS {

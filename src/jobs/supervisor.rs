@@ -20,7 +20,7 @@ where
 }
 
 impl IncidentWriter {
-    /// As [`Self::run`], and starts again after a panic.
+    /// Like [`Self::run`], but starts again after a panic.
     pub async fn run_supervised(self, shutdown: CancellationToken) {
         supervise("incident storage", &shutdown, || self.run(&shutdown)).await;
     }

@@ -95,7 +95,7 @@ impl RateLimiter for InMemoryRateLimiter {
     }
 }
 
-/// The decision of a limit without a counter.
+/// Returns the decision of a limit without a counter.
 const fn unlimited(limit: RateLimit) -> RateLimitDecision {
     let quota = Quota { requests: u32::MAX, window: Duration::from_secs(1) };
     RateLimitDecision { limit, quota, remaining: u32::MAX, retry_after: None }

@@ -6,7 +6,7 @@ use openapi_postman::{
     Step,
 };
 
-/// The steps of v1.
+/// Returns the steps of v1.
 pub(super) fn v1(base: &str) -> Vec<Step> {
     let mut steps = account_setup("/v1/users/{{user_id}}");
     steps.extend([logout(), password_change(), password_reset(), reset_confirmation()]);
@@ -30,7 +30,7 @@ pub(super) fn v1(base: &str) -> Vec<Step> {
     steps
 }
 
-/// The steps of v2, with conditional requests and idempotency keys.
+/// Returns the steps of v2, with conditional requests and idempotency keys.
 pub(super) fn v2(base: &str) -> Vec<Step> {
     let mut steps = account_setup("/v2/users/me");
     steps.extend([

@@ -153,7 +153,7 @@ impl Generator {
         }
     }
 
-    /// A date from one month to four years after `created_at`; some are in the past.
+    /// Generates a date from one month to four years after `created_at`; some are in the past.
     fn due(&mut self, created_at: i64) -> Option<NaiveDate> {
         let days = self.rng.random_range(30..1_460);
         DateTime::from_timestamp_micros(created_at)?.date_naive().checked_add_days(Days::new(days))
@@ -221,7 +221,7 @@ impl Generator {
         LastName().fake_with_rng(&mut self.rng)
     }
 
-    /// A fictional town, such as "Hagenesbury".
+    /// Generates a fictional town, such as "Hagenesbury".
     fn city(&mut self) -> String {
         let suffix: &str = CitySuffix().fake_with_rng(&mut self.rng);
         format!("{}{suffix}", self.last_name())
@@ -238,7 +238,7 @@ fn count(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// The letters of a name that an email address can contain without quotes.
+/// Returns the letters of a name that an email address can contain without quotes.
 fn letters(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphabetic).map(|letter| letter.to_ascii_lowercase()).collect()
 }

@@ -43,7 +43,7 @@ pub enum SeedError {
 }
 
 impl SeedError {
-    /// How to fix the error, if that is known.
+    /// Returns how to fix the error, if known.
     #[must_use]
     pub const fn help(&self) -> Option<&'static str> {
         match self {

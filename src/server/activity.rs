@@ -104,13 +104,13 @@ impl Activity {
         InFlight(Arc::clone(self))
     }
 
-    /// The number of requests that have reached the endpoint, and whether none of them is in flight.
+    /// Returns the number of requests that have reached the endpoint, and whether none of them is in flight.
     pub(super) fn requests(&self) -> (u64, bool) {
         let state = self.state();
         (state.requests, state.in_flight == 0)
     }
 
-    /// Whether the connection has been idle since `then`, so that closing it loses nothing.
+    /// Returns whether the connection has been idle since `then`, so that closing it loses nothing.
     pub(super) fn is_idle_since(&self, then: Option<Instant>) -> bool {
         let state = self.state();
         state.in_flight == 0

@@ -75,17 +75,17 @@ impl RequestScanner {
         matches!(self.state, State::Http2)
     }
 
-    /// Whether a head has started and is incomplete.
+    /// Returns whether a head has started and is incomplete.
     pub(super) const fn is_in_head(&self) -> bool {
         matches!(self.state, State::RequestLine | State::HeaderName(_) | State::HeaderValue(_))
     }
 
-    /// Whether the client may be sending a request.
+    /// Returns whether the client may be sending a request.
     pub(super) const fn is_in_request(&self) -> bool {
         !matches!(self.state, State::BetweenRequests | State::Http2)
     }
 
-    /// The first bytes of the current or last head.
+    /// Returns the first bytes of the current or last head.
     pub(super) fn start(&self) -> &[u8] {
         &self.start[..self.start_len]
     }

@@ -86,7 +86,7 @@ impl<S> GuardedStream<S> {
         }
     }
 
-    /// The response to send instead of `written`, if hyper has created that by itself.
+    /// Returns the response to send instead of `written`, if hyper has created that by itself.
     fn replacement(&mut self, written: &[u8]) -> Option<Bytes> {
         let requests_at_boundary = self.requests_at_boundary.take();
         if self.scanner.is_http2() || requests_at_boundary != Some(self.activity.requests().0) {

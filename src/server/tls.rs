@@ -49,7 +49,7 @@ pub enum TlsError {
 }
 
 impl TlsError {
-    /// How to fix the error.
+    /// Returns how to fix the error.
     #[must_use]
     pub fn help(&self) -> Option<String> {
         match self {
@@ -103,7 +103,7 @@ impl CertificateFiles {
         Ok(Certificate { key: Arc::new(certified), not_before, not_after })
     }
 
-    /// A digest of the files; `None` if one cannot be read.
+    /// Returns a digest of the files; `None` if one cannot be read.
     fn fingerprint(&self) -> Option<[u8; 32]> {
         let mut digest = Sha256::new();
         for path in [&self.certificate, &self.key] {

@@ -88,7 +88,7 @@ pub fn find(c: &mut DbConnection, owner: UserId, id: BucketlistId) -> QueryResul
     Ok(row.map(Bucketlist::from))
 }
 
-/// As [`find`], with a row lock until the transaction ends.
+/// Like [`find`], but locks the row until the transaction ends.
 pub fn find_for_update(c: &mut DbConnection, owner: UserId, id: BucketlistId) -> QueryResult<Option<Bucketlist>> {
     let list = bucketlists::table.find(id.get()).filter(bucketlists::user_id.eq(owner.get()));
     let row: Option<BucketlistRow> = match c {

@@ -146,7 +146,7 @@ pub fn find(c: &mut DbConnection, scope: ItemScope, id: ItemId) -> QueryResult<O
     Ok(row.map(Item::from))
 }
 
-/// As [`find`], with a row lock until the transaction ends.
+/// Like [`find`], but locks the row until the transaction ends.
 pub fn find_for_update(c: &mut DbConnection, scope: ItemScope, id: ItemId) -> QueryResult<Option<Item>> {
     let item = items::table.find(id.get()).filter(items::bucketlist_id.eq(scope.bucketlist_id.get())).filter(
         items::bucketlist_id.eq_any(

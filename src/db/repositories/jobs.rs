@@ -99,7 +99,7 @@ pub fn claim(
         .optional()
 }
 
-/// The row of a job, if the claim is still the latest.
+/// Returns the row of a job, if the claim is still the latest.
 fn claimed(job: &QueuedJob) -> ClaimedRow {
     jobs::table.find(job.id).filter(jobs::fencing_token.eq(job.fencing_token))
 }

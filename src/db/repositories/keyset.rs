@@ -32,7 +32,7 @@ pub(super) trait KeysetSql {
     /// enters its index at the first.
     fn unless_implied(&self, created_after: Option<Timestamp>) -> Option<Timestamp>;
 
-    /// As [`Self::unless_implied`], for an upper bound of a descending list.
+    /// Like [`Self::unless_implied`], but for an upper bound of a descending list.
     fn unless_implied_before(&self, created_before: Option<Timestamp>) -> Option<Timestamp>;
 }
 

@@ -139,7 +139,7 @@ pub fn find_refresh_token(c: &mut DbConnection, token_hash: &[u8]) -> QueryResul
     }))
 }
 
-/// Whether this refresh token exists and is unused.
+/// Returns whether this refresh token exists and is unused.
 pub fn has_unused_refresh_token(c: &mut DbConnection, token_hash: &[u8]) -> QueryResult<bool> {
     let token = refresh_tokens::table
         .filter(refresh_tokens::token_hash.eq(token_hash))

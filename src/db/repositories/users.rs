@@ -105,7 +105,7 @@ pub fn find_by_email(c: &mut DbConnection, email_key: &str) -> QueryResult<Optio
     Ok(row.map(User::from))
 }
 
-/// As [`find`], with a row lock until the transaction ends.
+/// Like [`find`], but locks the row until the transaction ends.
 pub fn find_for_update(c: &mut DbConnection, id: UserId) -> QueryResult<Option<User>> {
     let user = users::table.find(id.get());
     let row: Option<UserRow> = match c {

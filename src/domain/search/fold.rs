@@ -37,7 +37,7 @@ pub(super) fn fold(text: &str) -> Vec<Folded> {
     folded
 }
 
-/// Whether a character may compose with the one before it: marks, the vowels and finals of Hangul, half-width kana marks.
+/// Returns whether a character may compose with the one before it: marks, the vowels and finals of Hangul, half-width kana marks.
 fn extends(character: char) -> bool {
     !character.is_ascii()
         && (matches!(character, '\u{1160}'..='\u{11FF}' | '\u{FF9E}' | '\u{FF9F}') || is_mark(character))
@@ -57,15 +57,15 @@ fn fold_cluster(cluster: &str, push: &mut impl FnMut(char)) {
     }
 }
 
-/// Whether a character only controls display: joiners, soft hyphens, variation selectors, key caps. The zero-width space counts
-/// as a space.
+/// Returns whether a character only controls display: joiners, soft hyphens, variation selectors, key caps. The zero-width space
+/// counts as a space.
 fn is_ignorable(character: char) -> bool {
     use GeneralCategory::{EnclosingMark, Format};
     matches!(character, '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}')
         || character != '\u{200B}' && matches!(get_general_category(character), EnclosingMark | Format)
 }
 
-/// The usual transliteration of a letter that does not decompose.
+/// Returns the usual transliteration of a letter that does not decompose.
 const fn plain(letter: char) -> Option<&'static str> {
     Some(match letter {
         'ς' => "σ",

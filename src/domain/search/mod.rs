@@ -62,7 +62,7 @@ impl SearchQuery {
         (!terms.is_empty()).then_some(Self { terms })
     }
 
-    /// The terms: at least one, all distinct, of the same characters as [`search_terms`].
+    /// Returns the terms: at least one, all distinct, of the same characters as [`search_terms`].
     #[must_use]
     pub fn terms(&self) -> &[String] {
         &self.terms

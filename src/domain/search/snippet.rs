@@ -65,7 +65,7 @@ fn matches(text: &str, query: &SearchQuery) -> Vec<Range<usize>> {
     ranges
 }
 
-/// The number of folded characters of `term` if the token starts with it.
+/// Returns the number of folded characters of `term` if the token starts with it.
 fn prefix_length(text: &Tokenized, token: Token, term: &str) -> Option<usize> {
     let mut characters = text.characters(token);
     term.chars().try_fold(0, |length, character| (characters.next() == Some(character)).then_some(length + 1))

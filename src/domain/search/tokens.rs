@@ -114,7 +114,7 @@ fn classify(character: char) -> Class {
     }
 }
 
-/// Whether a letter belongs to a script without spaces between words.
+/// Returns whether a letter belongs to a script without spaces between words.
 const fn is_unspaced(letter: char) -> bool {
     matches!(letter,
         // Han

@@ -33,7 +33,7 @@ pub(super) fn write(context: &RequestContext, response: &Response, duration: Dur
     );
 }
 
-/// Whether a method is one of RFC 9110; any other is text of the client.
+/// Returns whether a method is registered. Other methods are arbitrary text from the client and are not logged.
 fn is_registered(method: &Method) -> bool {
     [
         Method::GET,

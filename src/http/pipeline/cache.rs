@@ -73,7 +73,7 @@ struct CachedResponse {
 }
 
 impl ResponseCache {
-    /// A cache of `max_bytes`; `None` if that is 0.
+    /// Creates a cache of `max_bytes`; `None` if that is 0.
     #[must_use]
     pub fn new(max_bytes: u64) -> Option<Self> {
         let weigh = |key: &CacheKey, entry: &Arc<CachedResponse>| {
@@ -85,7 +85,7 @@ impl ResponseCache {
         })
     }
 
-    /// Hits and misses since the start.
+    /// Returns the hits and misses since the start.
     #[must_use]
     pub fn counts(&self) -> CacheCounts {
         CacheCounts {

@@ -113,7 +113,7 @@ impl CapturedRequest {
         Self { headers, body }
     }
 
-    /// The chunks of the body, and whether they are not all of it.
+    /// Returns the chunks of the body, and whether it is truncated.
     fn take_body(&self) -> (Vec<Bytes>, bool) {
         let Some(tee) = &self.body else { return (Vec::new(), false) };
         let mut tee = tee.lock().unwrap_or_else(PoisonError::into_inner);
@@ -190,7 +190,7 @@ async fn read_response_body(response: &mut Response, max_bytes: usize) -> (Bytes
 }
 
 impl CapturedExchange<'_> {
-    /// Hands the request and its response to the recorder.
+    /// Passes the request and its response to the recorder.
     pub(super) fn record(self, context: &RequestContext, response: &Response, duration: Duration) {
         let (body, is_body_truncated) = self.request.take_body();
         self.recorder.record(Box::new(Exchange {
@@ -216,8 +216,8 @@ impl CapturedExchange<'_> {
     }
 }
 
-/// The caller of the request. If authentication failed, the token is all that is known: the role is then the one that the
-/// operation requires.
+/// Returns the caller of the request. If authentication failed, its role is unknown, and the role that the operation requires is
+/// assumed.
 fn principal(context: &RequestContext) -> Option<Principal> {
     let is_admin = match context.identity.caller() {
         Some(caller) => caller.is_admin,

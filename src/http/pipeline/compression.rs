@@ -32,9 +32,9 @@ pub(super) fn negotiate(request: &Request, cors: Option<&CorsGrant>) -> Option<E
     preferred_encoding(request.headers()).filter(|_| is_trusted)
 }
 
-/// Whether a page of another site made a browser send the request, by Fetch Metadata or, in older browsers, by `Referer`:
-/// pages of this server do not send it. A link from another site counts as cross-site; the page it opens is then loaded
-/// uncompressed, its resources are not.
+/// Returns whether a page of another site caused the request, according to Fetch Metadata or, in older browsers, to `Referer`,
+/// which pages of this server do not send. A page opened by a link from another site is therefore sent uncompressed; its
+/// resources are compressed.
 fn is_cross_site(request: &Request) -> bool {
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     match (header("sec-fetch-site"), header("referer")) {
@@ -48,7 +48,8 @@ fn is_cross_site(request: &Request) -> bool {
     }
 }
 
-/// The supported encoding of the highest quality in `Accept-Encoding`; `None` if the client prefers an uncompressed response.
+/// Returns the supported encoding of the highest quality in `Accept-Encoding`; `None` if the client prefers an uncompressed
+/// response.
 fn preferred_encoding(headers: &HeaderMap) -> Option<Encoding> {
     let mut best: Option<(u16, &'static str, CompressionAlgo)> = None;
     let accepted = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
@@ -73,7 +74,7 @@ fn parse_encoding(text: &str) -> Option<(&str, u16)> {
     Some((name, parse_quality(parts)?))
 }
 
-/// Whether compression pays: for text of known length from 1 KiB, and for streams of rows, which are usually longer.
+/// Returns whether to compress the response: text with a length of at least 1 KiB, and streams of rows, which are usually longer.
 pub(super) fn is_compressible(response: &Response) -> bool {
     const TEXT: [&str; 5] =
         ["text/", "application/json", "application/problem+json", "application/yaml", "image/svg+xml"];
@@ -179,7 +180,7 @@ mod tests {
         }
     }
 
-    /// The decompressed stream as a client reads it: poem decompresses request bodies, so the response is sent as one.
+    /// Returns the decompressed stream as a client reads it: poem decompresses request bodies, so the response is sent as one.
     async fn read_back(
         parts: impl Stream<Item = io::Result<&'static str>> + Send + 'static,
         (name, algorithm): Encoding,

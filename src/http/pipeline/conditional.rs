@@ -20,7 +20,7 @@ impl ConditionalRequest {
         Self(conditional::parse(request.headers().get_all(IF_NONE_MATCH)))
     }
 
-    /// Whether the operation will reject the header, so that no cached response may replace its own.
+    /// Returns whether the operation will reject the header, so that no cached response may replace its own.
     pub(super) const fn is_malformed(&self) -> bool {
         self.0.is_err()
     }
@@ -45,7 +45,7 @@ impl ConditionalRequest {
     }
 }
 
-/// The strong ETag of a response, without quotes.
+/// Returns the strong ETag of a response, without quotes.
 fn strong_etag(response: &Response) -> Option<&str> {
     response.headers().get(ETAG)?.to_str().ok()?.strip_prefix('"')?.strip_suffix('"')
 }

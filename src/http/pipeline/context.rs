@@ -71,7 +71,7 @@ impl RequestContext {
         }
     }
 
-    /// Whether the request is a CORS preflight from an allowed origin.
+    /// Returns whether the request is a CORS preflight from an allowed origin.
     pub(super) fn is_preflight(&self) -> bool {
         self.cors.as_ref().is_some_and(|grant| grant.is_preflight)
     }
@@ -81,7 +81,7 @@ impl RequestContext {
         self.error.as_ref().map(|error| error.code.as_str())
     }
 
-    /// The operation's `operationId`.
+    /// Returns the operation's `operationId`.
     pub(super) fn operation_id(&self) -> Option<&'static str> {
         self.operation.map(|operation| operation.documented.id.as_str())
     }

@@ -60,7 +60,7 @@ impl Cors {
 }
 
 impl CorsGrant {
-    /// Whether the origin is allowed.
+    /// Returns whether the origin is allowed.
     pub(super) fn is_allowed(&self) -> bool {
         self.origin.is_some()
     }

@@ -21,7 +21,7 @@ const MIN_WORK: Duration = Duration::from_secs(1);
 pub(super) struct DeadlineExceeded;
 
 impl Deadline {
-    /// A deadline after `timeout`, but not before [`MIN_WORK`].
+    /// Creates a deadline after `timeout`, but not before [`MIN_WORK`].
     pub(super) fn new(timeout: Duration) -> Self {
         Self { remaining: timeout.max(MIN_WORK) }
     }

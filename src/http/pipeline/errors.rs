@@ -143,7 +143,7 @@ pub(in crate::http) fn log(error: &ApiError) {
     }
 }
 
-/// Where an error comes from, without the values in its messages: groups incidents.
+/// Returns where an error comes from, without the values in its messages. Used to group incidents.
 pub(super) fn site(error: Option<&ApiError>) -> String {
     capture::error_site(error.into_iter().flat_map(chain))
 }

@@ -34,7 +34,7 @@ const ALL: [(&str, Fault); 4] = [
 ];
 
 impl Fault {
-    /// The fault that a request asks for.
+    /// Returns the fault that a request selects.
     ///
     /// # Errors
     /// `VALIDATION_FAILED` if the name is unknown: a test with a typo must not pass as one without a fault.

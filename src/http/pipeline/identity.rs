@@ -28,7 +28,7 @@ pub(super) enum Identity {
 }
 
 impl Identity {
-    /// The account that the token names.
+    /// Returns the account that the token names.
     pub(super) fn user_id(&self) -> Option<UserId> {
         match self {
             Self::Anonymous | Self::InvalidToken => None,
@@ -37,7 +37,7 @@ impl Identity {
         }
     }
 
-    /// The session that the token names.
+    /// Returns the session that the token names.
     pub(super) fn session_id(&self) -> Option<i64> {
         match self {
             Self::Anonymous | Self::InvalidToken => None,
@@ -46,7 +46,7 @@ impl Identity {
         }
     }
 
-    /// The caller, once authenticated.
+    /// Returns the caller, once authenticated.
     pub(super) fn caller(&self) -> Option<&Caller> {
         match self {
             Self::Authenticated { caller, .. } => Some(caller),
@@ -124,7 +124,7 @@ fn canonical_id(text: &str) -> Option<i64> {
     text.parse().ok().filter(|_| is_canonical)
 }
 
-/// The credentials of `Bearer <token>`; the scheme is case-insensitive (RFC 9110, section 11.1).
+/// Returns the credentials of `Bearer <token>`; the scheme is case-insensitive (RFC 9110, section 11.1).
 fn bearer_token(header: &HeaderValue) -> Option<&str> {
     let (scheme, token) = header.to_str().ok()?.split_once(' ')?;
     let token = token.trim_matches(' ');

@@ -108,7 +108,7 @@ impl<E: Endpoint> Pipeline<E> {
         self.finish(result, context, capture).await
     }
 
-    /// The stages from the request to the result of its operation.
+    /// Runs the stages from the request to the result of its operation.
     async fn handle(&self, mut request: Request, context: &mut RequestContext) -> Result<Response, RequestError> {
         // Version and route.
         let unversioned = self.unversioned.find(request.uri().path());
@@ -193,7 +193,7 @@ impl<E: Endpoint> Pipeline<E> {
         Ok(deadline.run(self.operations.call(request)).await??.into_response())
     }
 
-    /// The stages from the result of the operation to the response that is sent.
+    /// Runs the stages from the result of the operation to the response.
     async fn finish(
         &self,
         result: Result<Response, RequestError>,

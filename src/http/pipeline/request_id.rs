@@ -23,7 +23,7 @@ fn is_valid(id: &str) -> bool {
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
 }
 
-/// The trace ID of `traceparent` (W3C Trace Context, level 1); `None` if the header is invalid.
+/// Returns the trace ID of `traceparent` (W3C Trace Context, level 1); `None` if the header is invalid.
 pub(super) fn trace_id(request: &Request) -> Option<&str> {
     let value = request.headers().get("traceparent")?.to_str().ok()?;
     let parts: Vec<&str> = value.split('-').collect();

@@ -121,7 +121,7 @@ impl ResponseValidator {
         ValidationCounts { validated: count(validated), invalid: count(invalid), skipped: count(skipped) }
     }
 
-    /// Every kind of violation found since the start, with the number of times.
+    /// Returns the number of violations since the start, by kind.
     #[must_use]
     pub fn kinds(&self) -> Vec<(ResponseViolationKind, u64)> {
         let kinds = self.shared.kinds.lock().unwrap_or_else(PoisonError::into_inner);
@@ -267,7 +267,7 @@ impl Recording {
         }
     }
 
-    /// Hands the complete response to the validation thread.
+    /// Passes the complete response to the validation thread.
     fn finish(mut self) {
         let head = Arc::get_mut(&mut self.head).and_then(OnceLock::take);
         if let (Some(slot), Some(head)) = (self.slot.take(), head) {

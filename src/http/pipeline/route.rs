@@ -28,12 +28,12 @@ impl OperationRoute {
         self.documented.body().is_some()
     }
 
-    /// Whether the response contains tokens.
+    /// Returns whether the response contains tokens.
     pub(super) fn carries_tokens(&self) -> bool {
         self.declared.carries_tokens
     }
 
-    /// Whether only administrators may call it.
+    /// Returns whether only administrators may call it.
     pub(super) fn is_admin_only(&self) -> bool {
         self.declared.is_admin_only()
     }

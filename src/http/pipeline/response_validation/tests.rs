@@ -7,7 +7,7 @@ fn operation(id: &str) -> &'static Operation {
     v1::contract().operations().find(|operation| operation.id == id).unwrap()
 }
 
-/// The response of `logout`, without the headers that are added later.
+/// Returns the response of `logout`, without the headers that are added later.
 fn no_content() -> Response {
     Response::builder().status(poem::http::StatusCode::NO_CONTENT).finish()
 }
