@@ -1,4 +1,4 @@
-//! Which build this is.
+//! Version, commit and time of this build.
 
 /// The version of the server.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

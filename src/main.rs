@@ -15,7 +15,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli::run(cli, &mut std::io::stdout().lock()) {
         Ok(code) => code,
-        // The reader has seen enough, as in `bucketlist openapi print v2 | head`.
+        // The reader has closed the pipe, as in `bucketlist openapi print v2 | head`.
         Err(CliError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             let help = error.help().map_or_else(String::new, |help| format!("help: {help}\n"));

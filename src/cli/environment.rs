@@ -1,4 +1,4 @@
-//! Prepares what commands need: the configuration, the folders and the secret.
+//! Prepares the configuration, the folders and the secret for a command.
 
 use std::{
     fs,

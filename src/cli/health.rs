@@ -1,4 +1,4 @@
-//! `bucketlist health`: asks the server on this machine whether it is ready.
+//! `bucketlist health`: checks whether the server on this machine is ready.
 
 use std::{
     io::Write,

@@ -138,7 +138,7 @@ impl Version {
 }
 
 /// Exit code for an outdated or breaking document.
-pub(super) const STALE: u8 = 4;
+pub(super) const OUTDATED: u8 = 4;
 
 pub(super) fn run(action: &Action, out: &mut dyn Write) -> Result<ExitCode, CliError> {
     match action {
@@ -155,22 +155,22 @@ pub(super) fn run(action: &Action, out: &mut dyn Write) -> Result<ExitCode, CliE
         }
         Action::Check { folder } => {
             let files = files()?;
-            let stale: Vec<&str> = files
+            let outdated: Vec<&str> = files
                 .iter()
-                .filter(|(name, text)| !is_fresh(&folder.join(name), text))
+                .filter(|(name, text)| !is_current(&folder.join(name), text))
                 .map(|(name, _)| name.as_str())
                 .collect();
-            if !stale.is_empty() {
+            if !outdated.is_empty() {
                 writeln!(
                     out,
                     "{} in {} is outdated; run `make openapi` and commit the result",
-                    enumerated(&stale),
+                    join_names(&outdated),
                     folder.display()
                 )?;
-                return Ok(ExitCode::from(STALE));
+                return Ok(ExitCode::from(OUTDATED));
             }
             if !compare::is_compatible_with_releases(folder, out)? {
-                return Ok(ExitCode::from(STALE));
+                return Ok(ExitCode::from(OUTDATED));
             }
             writeln!(out, "documents are current")?;
         }
@@ -204,14 +204,14 @@ fn files() -> Result<Vec<(String, String)>, CliError> {
     Ok(files)
 }
 
-/// `a`, `a and b`, `a, b and c`.
-fn enumerated(names: &[&str]) -> String {
+/// Joins names: `a`, `a and b`, `a, b and c`.
+fn join_names(names: &[&str]) -> String {
     match names {
         [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
         names => names.concat(),
     }
 }
 
-fn is_fresh(path: &Path, text: &str) -> bool {
+fn is_current(path: &Path, text: &str) -> bool {
     fs::read_to_string(path).is_ok_and(|committed| committed == text)
 }

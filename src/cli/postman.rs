@@ -9,7 +9,7 @@ use std::{
 
 use clap::Subcommand;
 
-use super::{CliError, openapi::STALE};
+use super::{CliError, openapi::OUTDATED};
 use crate::postman;
 
 #[derive(Clone, Debug, Subcommand)]
@@ -35,19 +35,19 @@ pub(super) fn run(action: &Action, out: &mut dyn Write) -> Result<ExitCode, CliE
         postman::files().map_err(|error| CliError::Message(format!("cannot generate the collection: {error}")))?;
     match action {
         Action::Check { folder } => {
-            let stale: Vec<&str> = files
+            let outdated: Vec<&str> = files
                 .iter()
-                .filter(|file| !is_fresh(&folder.join(file.name), &file.text))
+                .filter(|file| !is_current(&folder.join(file.name), &file.text))
                 .map(|file| file.name)
                 .collect();
-            if !stale.is_empty() {
+            if !outdated.is_empty() {
                 writeln!(
                     out,
                     "{} in {} is outdated; run `make postman` and commit the result",
-                    stale.join(" and "),
+                    outdated.join(" and "),
                     folder.display()
                 )?;
-                return Ok(ExitCode::from(STALE));
+                return Ok(ExitCode::from(OUTDATED));
             }
             writeln!(out, "collection is current")?;
         }
@@ -65,6 +65,6 @@ pub(super) fn run(action: &Action, out: &mut dyn Write) -> Result<ExitCode, CliE
     Ok(ExitCode::SUCCESS)
 }
 
-fn is_fresh(path: &Path, text: &str) -> bool {
+fn is_current(path: &Path, text: &str) -> bool {
     fs::read_to_string(path).is_ok_and(|committed| committed == text)
 }

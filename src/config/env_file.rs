@@ -1,8 +1,8 @@
 //! The `.env` file: `./.env`, or the file that `--env-file` names.
 //!
 //! `dotenvy` parses quotes, comments and escapes. This module adds what operators need: values are literal (`$` is never
-//! expanded, so that a secret is not truncated), a parent folder's file is never read, and an error names the file, the line
-//! and the variable but never shows the value.
+//! expanded, so that a secret is not truncated), the file of a parent folder is never read, and an error contains the file, the
+//! line and the variable but never the value.
 
 use std::{
     fmt, fs, io,
@@ -11,19 +11,19 @@ use std::{
 
 use super::Variables;
 
-/// The file that is read unless another one is named.
+/// The file that is read by default.
 const DEFAULT: &str = ".env";
 
-/// A file of variables that has been read.
+/// The variables of a file.
 #[derive(Debug)]
 pub struct EnvFile {
-    /// Its path as it was given.
+    /// The path of the file, relative to the working directory unless it is absolute.
     pub path: PathBuf,
-    /// Its variables; of a variable that is set twice, the last one.
+    /// The variables. If a variable is set twice, the last value applies.
     pub variables: Variables,
 }
 
-/// Why a file of variables cannot be used. Never holds a value: values may be secrets.
+/// Why a file cannot be used. Never contains a value, because values may be secrets.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvFileError {
     /// The file cannot be read.
@@ -31,7 +31,7 @@ pub enum EnvFileError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// The file is not UTF-8.
@@ -44,22 +44,22 @@ pub enum EnvFileError {
         path: PathBuf,
         /// The number of the line, from 1.
         line: usize,
-        /// What is wrong, and how to fix it.
+        /// The problem, and how to fix it.
         problem: Problem,
     },
 }
 
-/// What is wrong with a line.
+/// Why a line is invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Problem {
-    /// The line assigns nothing.
+    /// The line is not an assignment.
     NoAssignment,
-    /// A quote is opened and never closed.
+    /// A quote is not closed.
     UnclosedQuote {
         /// The name of the variable.
         variable: String,
     },
-    /// The value has a space or a backslash and no quotes.
+    /// The value contains a space or a backslash and is not quoted.
     NeedsQuotes {
         /// The name of the variable.
         variable: String,
@@ -70,7 +70,7 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoAssignment => f.write_str("expected `NAME=value`, a comment or an empty line"),
-            Self::UnclosedQuote { variable } => write!(f, "the quote in the value of {variable} is never closed"),
+            Self::UnclosedQuote { variable } => write!(f, "the quote in the value of {variable} is not closed"),
             Self::NeedsQuotes { variable } => write!(
                 f,
                 "the value of {variable} cannot be parsed; put it in single quotes if it contains spaces, quotes or backslashes"
@@ -79,10 +79,10 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Reads `path`, or `./.env` if there is one.
+/// Reads `path`, or `./.env` if it exists.
 ///
 /// # Errors
-/// When the named file does not exist, and when a file cannot be read or parsed.
+/// Fails if `path` does not exist, or if the file cannot be read or parsed.
 pub fn read(path: Option<&Path>) -> Result<Option<EnvFile>, EnvFileError> {
     let (path, is_required) = match path {
         Some(path) => (path.to_owned(), true),
@@ -108,7 +108,7 @@ fn parse(text: &str) -> Result<Variables, (usize, Problem)> {
     let mut lines = text.lines().enumerate();
     while let Some((index, first)) = lines.next() {
         let mut entry = Entry::new(first);
-        // A quoted value may span lines.
+        // A quoted value can have several lines.
         while entry.is_open() {
             match lines.next() {
                 Some((_, line)) => entry.push(line),
@@ -138,7 +138,7 @@ fn name_of(line: &str) -> String {
     name.strip_prefix("export ").unwrap_or(name).trim().to_owned()
 }
 
-/// The lines of one assignment, with each `$` escaped so that dotenvy leaves it alone.
+/// The lines of one assignment, with each `$` escaped so that dotenvy does not expand it.
 struct Entry {
     escaped: String,
     quote: Option<char>,
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_names_the_line_and_the_variable_but_not_the_value() {
+    fn error_contains_the_line_and_the_variable_but_not_the_value() {
         let needs_quotes = |line, variable: &str| Err((line, Problem::NeedsQuotes { variable: variable.to_owned() }));
         for (text, expected) in [
             ("# secrets\nA=correct horse battery staple\n", needs_quotes(2, "A")),
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_named_file_must_exist() {
+    fn only_an_explicit_file_must_exist() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("settings.env");
         assert!(matches!(read(Some(&path)), Err(EnvFileError::Unreadable { .. })));

@@ -1,4 +1,4 @@
-//! The configuration: read once at the start, from environment variables. All invalid variables are reported together.
+//! The configuration: read from environment variables at startup. All invalid variables are reported together.
 //!
 //! One table of variables ([`variables::ALL`]) is the source of parsing, `.env.example`, `doctor` and the documentation.
 

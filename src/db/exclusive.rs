@@ -1,5 +1,5 @@
-//! The exclusive lock on a PostgreSQL database. The server that has it is the only one, so it may cache what it reads, as a server
-//! on SQLite may.
+//! The exclusive lock on a PostgreSQL database. The server that holds it is the only writer, so it can cache data, as a server on
+//! SQLite can.
 
 use diesel::{
     Connection as _, PgConnection, QueryableByName, RunQueryDsl, result::QueryResult, sql_query, sql_types::Bool,

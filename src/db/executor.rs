@@ -1,7 +1,7 @@
 //! Executors: a bounded queue, the threads that run its units of work, and their pool of connections.
 //!
-//! Blocking database calls run on dedicated threads. A hop to one costs about 3 µs, to the runtime's blocking pool 13 µs; and with
-//! as many threads as connections, no thread waits for a connection.
+//! Blocking database calls run on dedicated threads. Handing work to one takes about 3 µs, to the blocking pool of Tokio
+//! 13 µs. There are as many threads as connections, so that no thread waits for a connection.
 
 use std::{sync::Arc, thread, time::Duration};
 
@@ -70,7 +70,7 @@ fn unavailable(error: impl std::fmt::Display) -> DbError {
     DbError::Unavailable(error.to_string())
 }
 
-/// Checks the connection after a failure: if the server is gone, the connection must not return to the pool.
+/// Checks the connection after a failure: if the server does not respond, the connection must not return to the pool.
 fn check_connection(manager: &Manager, connection: &mut PooledConnection, succeeded: bool) {
     if !succeeded && !connection.connection.is_alive() {
         connection.is_dead = true;
@@ -129,7 +129,7 @@ fn run_groups(pool: &Pool, manager: &Manager, units: &Receiver<Box<dyn Unit>>) {
                 continue;
             }
         };
-        // Fails if another process has held the write lock for too long, or the file is gone.
+        // Fails if another process has held the write lock for too long, or if the file was removed.
         if let Err(error) = connection.connection.begin_group() {
             first.finish(Err(unavailable(error)));
             continue;

@@ -1,4 +1,4 @@
-//! Fills the search index for rows that are older than it.
+//! Indexes rows that existed before the search index.
 
 use super::{DbConnection, repositories::search};
 use crate::domain::SearchTarget;
@@ -16,7 +16,7 @@ pub struct IndexingProgress {
 }
 
 /// Indexes the bucketlists and items that are missing in the search index and returns their number. Commits in chunks: an
-/// interrupted run continues with the next one. Without missing rows, it costs one count.
+/// interrupted run continues with the next one. If no row is missing, it runs a single count.
 ///
 /// # Errors
 /// When the database fails; chunks that were committed remain.

@@ -1,7 +1,7 @@
 //! The database: SQLite or PostgreSQL behind one connection type, accessed in units of work.
 //!
-//! [`Db::read`], [`Db::snapshot`] and [`Db::write`] are the only ways to a connection: a bounded wait
-//! ([`DbError::AcquireTimeout`]), a deadline, one hop off the runtime that preserves the tracing span, and one transaction.
+//! [`Db::read`], [`Db::snapshot`] and [`Db::write`] are the only access to connections. Each has a bounded
+//! wait ([`DbError::AcquireTimeout`]), a deadline and one transaction, runs on a database thread, and keeps the tracing span.
 //! Repositories take `&mut DbConnection`, never acquire one and never commit, so they compose.
 
 mod connection;

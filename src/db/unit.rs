@@ -1,4 +1,4 @@
-//! A unit of work, on its way to a database thread and back.
+//! A unit of work: sent to a database thread, which returns the result.
 
 use std::{
     any::Any,

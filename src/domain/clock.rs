@@ -1,4 +1,4 @@
-//! The clock: injected, so that tests can move it.
+//! The clock, which is injected so that tests can set it.
 
 use std::{
     sync::{

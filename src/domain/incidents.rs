@@ -1,4 +1,4 @@
-//! Incidents: captured failures, and the groups of equal ones.
+//! Incidents: captured failures, and groups of failures with the same fingerprint.
 
 use serde::Serialize;
 
@@ -108,7 +108,7 @@ impl IncidentGroup {
         let is_regressed = matches!(self.state, IncidentState::Regressed { .. });
         match changes.resolved {
             Some(true) => {
-                // The failure occurred in the version that was said to fix it: a new resolution does not inherit it.
+                // The failure occurred in the version that was to fix it, so a new resolution must not inherit that version.
                 let inherited = self.fixed_in.take().filter(|_| !is_regressed);
                 self.fixed_in = changes.fixed_in.or(inherited);
                 if !self.is_resolved() {

@@ -1,4 +1,4 @@
-//! Rate limits: what is limited, for whom, and the port to the counters.
+//! Rate limits: their names, their subjects, and the trait of the counters.
 
 use std::{
     future::Future,

@@ -1,4 +1,4 @@
-//! Domain types: values that are valid by construction, entities, and the ports to time, randomness and rate limits. Depends on
+//! Domain types: values that are valid by construction, entities, and traits for time, randomness and rate limits. Depends on
 //! no other module.
 
 mod audit;

@@ -21,7 +21,7 @@ pub enum SortValue {
     Text(String),
 }
 
-/// The position of a row in a sorted list: its sort value and, where that ties, its ID.
+/// The position of a row in a sorted list: its sort value, and its ID to order equal values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeysetPosition {
     pub value: SortValue,
@@ -53,11 +53,11 @@ impl Keyset {
     }
 }
 
-/// A request for a page by cursor.
+/// A query for a page by cursor.
 #[derive(Clone, Debug)]
 pub struct CursorQuery<F> {
     pub filter: F,
-    /// Its limit is the page size.
+    /// The order and the page; its limit is the page size.
     pub keyset: Keyset,
     /// Whether to count all matching rows.
     pub with_total: bool,
@@ -69,7 +69,7 @@ pub struct CursorPage<T> {
     pub data: Vec<T>,
     /// Whether there is a next page.
     pub has_more: bool,
-    /// Number of all matching rows; `None` unless the query asks for it.
+    /// Number of all matching rows; `None` unless requested by [`CursorQuery::with_total`].
     pub total: Option<i64>,
 }
 
@@ -98,12 +98,12 @@ impl<T> CursorPage<T> {
     }
 }
 
-/// A request for a page by number.
+/// A query for a page by number.
 #[derive(Clone, Debug, Default)]
 pub struct OffsetQuery {
     /// From 1.
     pub page: i64,
-    /// From 1 to [`MAX_PER_PAGE`]; values outside are clamped.
+    /// Clamped to the range from 1 to [`MAX_PER_PAGE`].
     pub per_page: i64,
     /// Text that the name or description contains.
     pub q: Option<String>,
@@ -140,8 +140,8 @@ pub struct OffsetRange {
 }
 
 impl OffsetRange {
-    /// Returns the number of all rows if `rows`, the length of this range's result, reveals it: it does where the list ends
-    /// inside the range. Saves the query that counts.
+    /// Returns the total number of rows if the list ends within this range, so that no query needs to count them. `rows` is the
+    /// number of rows in the range.
     #[must_use]
     pub fn total_from_page(&self, rows: usize) -> Option<i64> {
         let rows = i64::try_from(rows).unwrap_or(i64::MAX);
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn lookahead_row_is_cut_off() {
+    fn lookahead_row_is_removed() {
         let page = CursorPage::from_lookahead(vec![1, 2, 3], 2);
         assert_eq!((page.data, page.has_more), (vec![1, 2], true));
         let page = CursorPage::from_lookahead(vec![1, 2], 2);

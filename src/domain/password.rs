@@ -1,7 +1,7 @@
 //! The password policy, after NIST SP 800-63B and OWASP ASVS 6.2: long, not common, not the email address; no rules about
 //! character classes.
 
-/// The policy.
+/// Requirements on new passwords.
 #[derive(Clone, Copy, Debug)]
 pub struct PasswordPolicy {
     /// Minimum number of characters; at least 8.
@@ -41,7 +41,7 @@ impl PasswordProblem {
     }
 }
 
-/// Words of this service: the first guesses of an attacker. A password may not consist of them, digits and signs only.
+/// Words of this service: the first guesses of an attacker. A password must not consist only of them, digits and symbols.
 const SERVICE_WORDS: [&str; 6] = ["api", "bucket", "bucketlist", "bucketlists", "list", "lists"];
 
 /// The 20,000 most common passwords from Django's validator (BSD-3-Clause), those with 8 characters or more, in lower case and
@@ -78,8 +78,8 @@ pub fn common_passwords() -> impl Iterator<Item = &'static str> {
 
 /// Returns whether a password, in lower case, is a common one.
 ///
-/// A binary search over the sorted lines, so that the list needs no further memory. It works on bytes: the middle may be inside
-/// a character.
+/// A binary search over the sorted lines, so that the list needs no additional memory. It compares bytes, because the middle
+/// can be within a character.
 #[must_use]
 pub fn is_common_password(password: &str) -> bool {
     let list = COMMON.as_bytes();
@@ -127,7 +127,7 @@ mod tests {
             ("demo-user", vec![PasswordProblem::IsEmail]),
             (&"x".repeat(129), vec![PasswordProblem::TooLong]),
             (&"é".repeat(128), vec![]),
-            // The list ends with words in other scripts: the middle of the search falls inside their characters.
+            // The list ends with words in other scripts, whose characters the binary search splits.
             ("їїїїїїїї", vec![]),
             ("☃ snowmen ☃", vec![]),
             ("😀😀😀😀😀😀😀😀", vec![]),
@@ -136,7 +136,7 @@ mod tests {
         }
         let strict = PasswordPolicy { min_length: 15 };
         let both = [PasswordProblem::TooShort(15), PasswordProblem::TooCommon];
-        assert_eq!(strict.problems("password123", "a@b.c"), both, "all at once");
+        assert_eq!(strict.problems("password123", "a@b.c"), both, "all broken rules");
         assert_eq!(strict.problems("harbour-42-x", "a@b.c"), vec![PasswordProblem::TooShort(15)]);
     }
 }

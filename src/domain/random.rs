@@ -1,4 +1,4 @@
-//! Randomness: injected, so that tests and generated data can repeat it.
+//! Random numbers, which are injected so that tests and generated data are reproducible.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -27,7 +27,7 @@ pub struct SystemRandom;
 impl Random for SystemRandom {
     fn fill(&self, bytes: &mut [u8]) {
         if OsRng.try_fill_bytes(bytes).is_err() {
-            // The thread's generator was seeded from the system's earlier: the next best source.
+            // Fall back to the generator of the thread, which was seeded by the system before.
             rand::rng().fill_bytes(bytes);
         }
     }

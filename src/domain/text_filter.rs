@@ -1,4 +1,4 @@
-//! The `q` of lists: text that a name or description contains.
+//! The parameter `q` of lists: text that the name or description contains.
 
 use unicode_normalization::UnicodeNormalization;
 

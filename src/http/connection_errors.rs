@@ -1,4 +1,4 @@
-//! Responses to connections whose input is no valid request: they have the format of every other error response.
+//! Error responses for connections without a valid request, in the format of the API version.
 
 use std::{sync::Arc, time::Duration};
 

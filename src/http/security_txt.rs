@@ -1,4 +1,4 @@
-//! `/.well-known/security.txt` (RFC 9116): the security contact, where one is configured.
+//! `/.well-known/security.txt` (RFC 9116): the security contact, if one is configured.
 
 use std::{fmt::Write as _, sync::Arc};
 
@@ -20,7 +20,7 @@ pub(super) struct SecurityTxt {
 }
 
 impl SecurityTxt {
-    /// `None` if no contact is configured.
+    /// Creates the file; `None` if no contact is configured.
     pub(super) fn new(config: &Config, clock: Arc<dyn Clock>) -> Option<Self> {
         Some(Self {
             contact: config.security.contact.clone()?,

@@ -9,9 +9,9 @@ use contract::{ApiError, ErrorCode, Operation, v1, v2};
 use openapi_model::{CompiledDocument, PathMatch};
 use poem::http::{HeaderMap, HeaderName};
 
-/// Selects the version of a path that names none.
+/// Selects the version of an unversioned path.
 const ACCEPT_VERSION: HeaderName = HeaderName::from_static("accept-version");
-/// The version of the response, where `Accept-Version` could have selected another one.
+/// The version of the response, if `Accept-Version` could have selected another one.
 pub(super) const CONTENT_VERSION: HeaderName = HeaderName::from_static("content-version");
 
 /// A version of the API.
@@ -77,21 +77,21 @@ pub(super) fn mask_path(path: &str) -> String {
     path.split('/').map(masked).collect::<Vec<_>>().join("/")
 }
 
-/// Returns the version that a path names.
+/// Returns the version of a versioned path.
 pub(super) fn of_path(path: &str) -> Option<&'static Version> {
     VERSIONS.iter().find(|version| version.contains(path))
 }
 
-/// Returns the version that a path names, and the path item in its document.
+/// Returns the version of a versioned path, and the path item in its document.
 pub(super) fn find(path: &str) -> Option<(&'static Version, PathMatch<'static, '_>)> {
     let version = of_path(path)?;
     Some((version, version.document.find(path)?))
 }
 
-/// Selects the version of a path that names none; returns it with the versioned path, or `None` if no version has the path.
+/// Selects the version of an unversioned path. Returns it with the versioned path, or `None` if no version has the path.
 ///
 /// # Errors
-/// `UNSUPPORTED_VERSION` if `Accept-Version` names no version.
+/// `UNSUPPORTED_VERSION` if `Accept-Version` is not a supported version.
 pub(super) fn select(path: &str, headers: &HeaderMap) -> Option<Result<(&'static Version, String), ApiError>> {
     let versioned = |version: &Version| format!("{}{path}", version.base);
     if of_path(path).is_some() || !VERSIONS.iter().any(|version| version.document.find(&versioned(version)).is_some()) {
@@ -153,10 +153,10 @@ mod tests {
 
     #[test]
     fn accept_version_selects_the_version_of_an_unversioned_path() {
-        let to = |path: &str| Some(Ok(path.to_owned()));
-        assert_eq!(selected("/bucketlists", None), to("/v1/bucketlists"));
-        assert_eq!(selected("/bucketlists/7", Some("2")), to("/v2/bucketlists/7"));
-        assert_eq!(selected("/search", Some(" 2 ")), to("/v2/search"));
+        let rewritten = |path: &str| Some(Ok(path.to_owned()));
+        assert_eq!(selected("/bucketlists", None), rewritten("/v1/bucketlists"));
+        assert_eq!(selected("/bucketlists/7", Some("2")), rewritten("/v2/bucketlists/7"));
+        assert_eq!(selected("/search", Some(" 2 ")), rewritten("/v2/search"));
         assert_eq!(selected("/bucketlists", Some("3")), Some(Err(ErrorCode::UnsupportedVersion)));
         assert_eq!(selected("/bucketlists", Some("")), Some(Err(ErrorCode::UnsupportedVersion)));
         assert_eq!(selected("/v1/bucketlists", Some("2")), None);

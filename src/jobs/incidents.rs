@@ -1,6 +1,6 @@
 //! The incident writer: receives exchanges from the recorder, redacts them and stores them in batches.
 //!
-//! The database may be what failed. Incidents that it does not accept stay in memory, redacted, and are retried. The buffer is
+//! The database may be the cause of a failure. Incidents that cannot be stored remain in memory, redacted, and are retried. The buffer is
 //! bounded: incidents beyond it, and those that remain when the server stops, are lost, counted and logged.
 
 use std::{

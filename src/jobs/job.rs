@@ -29,13 +29,13 @@ pub(super) trait Job: Send + Sync + 'static {
     }
 }
 
-/// A claimed job and the signal to release it.
+/// A claimed job, and the token that requests its release.
 pub(super) struct Claim<'a> {
     pub(super) job: &'a QueuedJob,
     pub(super) shutdown: &'a CancellationToken,
 }
 
-/// How a job ended that did not fail.
+/// The result of a job that did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     Completed,

@@ -1,7 +1,7 @@
 //! Background work: queued jobs, the purge of expired rows, and the storage of captured failures.
 //!
-//! A request inserts its jobs in its own transaction (an outbox). A job runs at least once, is idempotent, and fails
-//! alone: neither an error nor a panic in it stops the other jobs. See `docs/decisions/0044-use-typed-jobs-and-cancellation-tokens.md`.
+//! A request inserts its jobs in its own transaction (an outbox). A job runs at least once, is idempotent, and is
+//! isolated: neither an error nor a panic stops other jobs. See `docs/decisions/0044-use-typed-jobs-and-cancellation-tokens.md`.
 
 mod export;
 mod incidents;

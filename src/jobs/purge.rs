@@ -46,7 +46,7 @@ impl Purge {
         };
         let mut total = self.context.db.write(purge).await?;
         loop {
-            // Export parts are large: other writers get their turn between two transactions.
+            // Export parts are large. Separate transactions let other writers proceed in between.
             let purge = move |c: &mut _| exports::purge(c, now, EXPORT_PARTS_PER_TRANSACTION).map_err(Error::from);
             match self.context.db.write(purge).await? {
                 0 => return Ok(total),

@@ -1,4 +1,4 @@
-//! Claims the jobs of one kind, runs them and records how they ended.
+//! Claims the jobs of one kind, runs them and records their outcomes.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -15,9 +15,9 @@ use crate::{
     services::{Context, Error},
 };
 
-/// Time after which another worker may claim a job, unless its worker extends it.
+/// Time after which another worker can claim a job, unless the current worker extends the claim.
 pub(super) const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(120);
-/// Interval between looks at the queue without a notification: for jobs of other servers and for retries.
+/// Polling interval. Without a notification, the queue can contain jobs of other servers and retries.
 const POLL_INTERVAL: Duration = Duration::from_secs(10);
 /// Number of failures after which a job is deleted.
 const MAX_ATTEMPTS: i32 = 10;
@@ -62,7 +62,7 @@ impl<J: Job> Queue<J> {
 
     async fn claim(&self) -> Result<Option<QueuedJob>, Error> {
         let now = self.context.clock.now();
-        // Reading takes no write lock: only a job that is due costs one.
+        // The read needs no write lock. Acquire one only if a job is due.
         let is_due = self.context.db.read(move |c| jobs::is_any_due(c, J::KIND, now).map_err(Error::from)).await?;
         if !is_due {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! Runs every queue and the purge side by side.
+//! Runs all queues and the purge concurrently.
 
 use std::{sync::Arc, time::Duration};
 
@@ -38,7 +38,7 @@ impl JobWorker {
         }
     }
 
-    /// Runs until `shutdown` is cancelled. The queues run side by side, so that mail does not wait for a large export.
+    /// Runs until `shutdown` is cancelled. The queues run concurrently, so that mail does not wait for a large export.
     pub async fn run(self, shutdown: CancellationToken) {
         let outbox = &self.context.outbox;
         tokio::join!(

@@ -1,12 +1,12 @@
 //! Rate limits with GCRA, counted in the memory of this process.
 //!
-//! Owns the quota of each limit and the counters of its subjects. An implementation of [`RateLimiter`] that several servers
-//! share can replace it.
+//! Contains the quota of each limit and the counters of its subjects. Another implementation of [`RateLimiter`] could share the
+//! counters between servers.
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use governor::{
-    clock::Clock as Ticks,
+    clock::Clock as GovernorClock,
     middleware::StateInformationMiddleware,
     state::{InMemoryState, NotKeyed, StateStore},
 };
@@ -30,7 +30,7 @@ pub struct InMemoryRateLimiter {
 #[derive(Clone)]
 struct Uptime(Arc<dyn Clock>);
 
-impl Ticks for Uptime {
+impl GovernorClock for Uptime {
     type Instant = Duration;
 
     fn now(&self) -> Duration {
@@ -108,7 +108,7 @@ impl Counter {
         let rate = governor::Quota::with_period(quota.window / burst.get())
             .unwrap_or_else(|| governor::Quota::per_second(burst))
             .allow_burst(burst);
-        // After a window without requests the quota is complete again, and the counter can be dropped.
+        // After a window without requests, the full quota is available again, and the counter can be dropped.
         let states = Cache::builder().max_capacity(MAX_SUBJECTS).time_to_idle(quota.window).build();
         let gcra = Gcra::new(rate, CounterStore(states), clock.clone());
         Self { limit, quota: Quota { requests: burst.get(), ..quota }, gcra, clock }
@@ -156,7 +156,11 @@ mod tests {
         assert!(counter.count(&RateLimitSubject::User(UserId::new(1))).allows());
         assert!(!counter.count(&RateLimitSubject::User(UserId::new(1))).allows());
         clock.advance(Duration::from_secs(3600));
-        assert_eq!(counter.count(&RateLimitSubject::User(UserId::new(1))).remaining, 2, "the quota is complete again");
+        assert_eq!(
+            counter.count(&RateLimitSubject::User(UserId::new(1))).remaining,
+            2,
+            "the full quota is available again"
+        );
     }
 
     #[test]

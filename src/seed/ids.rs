@@ -1,5 +1,5 @@
 //! Reserves ranges of IDs in the sequences of the database. Rows can refer to each other before they are inserted, no
-//! statement has to return IDs, and a running server never assigns the same ones.
+//! statement needs to return IDs, and a running server does not assign the same ones.
 
 use diesel::{
     prelude::*,

@@ -1,4 +1,4 @@
-//! The sample incident: the example of the contract.
+//! The sample incident, which the examples of the contract show.
 
 use ::incidents::{
     CapturedBody, CapturedRequest, CapturedResponse, ContractVersion, IncidentRecord, Principal, PrincipalRole,

@@ -1,4 +1,4 @@
-//! Tracks what a connection is doing and since when, and decides when it has taken too long.
+//! Tracks the state of a connection and its start, and decides when a timeout has passed.
 //!
 //! The stream and the requests of a connection report their activity; its task asks for a decision. See
 //! [`ConnectionLimits`](super::ConnectionLimits) for the limits.

@@ -1,7 +1,7 @@
-//! TCP and TLS connections: how many there are, how long each may take, and how they end. HTTP/1.1 and HTTP/2.
+//! TCP and TLS connections: their number, their timeouts and their shutdown. HTTP/1.1 and HTTP/2.
 //!
-//! Owns sockets, certificates and the limits that keep slow or malicious clients from blocking others. Knows nothing of
-//! the API: requests go to an endpoint.
+//! Contains sockets, certificates, and limits that keep slow or malicious clients from blocking others. Independent of the
+//! API: requests are passed to an endpoint.
 
 mod activity;
 mod connection;

@@ -1,9 +1,9 @@
-//! Scans the heads of HTTP/1 requests as they arrive, for what hyper accepts and this server must not.
+//! Scans the heads of HTTP/1 requests as they arrive, and rejects ambiguous requests that hyper accepts.
 //!
 //! If a proxy and a server disagree on where a request ends, one client's request can be attached to another's (request
-//! smuggling). Everything that can be read in two ways is therefore rejected, although hyper's reading of it is permitted:
-//! a line that ends without a carriage return, two lengths, and a length beside a transfer coding (RFC 9112, sections 2.2
-//! and 6.3). The scanner interprets nothing else: what a request contains is parsed by hyper.
+//! smuggling). Ambiguous input is therefore rejected, even where the RFC permits the interpretation of hyper:
+//! a line that ends without a carriage return, two lengths, and a length together with a transfer coding (RFC 9112, sections
+//! 2.2 and 6.3). The scanner interprets nothing else; hyper parses the request.
 
 use super::RejectReason;
 
@@ -27,7 +27,7 @@ enum State {
     Body(u64),
     /// In a chunked body. Not scanned: the connection closes after it.
     ChunkedBody,
-    /// Not scanned either.
+    /// Not scanned.
     Http2,
 }
 
@@ -46,7 +46,7 @@ pub(super) struct RequestScanner {
     name: [u8; MAX_NAME],
     content_length: Option<u64>,
     has_transfer_encoding: bool,
-    /// Number of bytes received, up to the length of [`PREFACE`] and one more.
+    /// Number of bytes received; counted up to one more than the length of [`PREFACE`].
     received: usize,
     start: [u8; START_BYTES],
     start_len: usize,
@@ -99,10 +99,10 @@ impl RequestScanner {
         while at < bytes.len() {
             match self.state {
                 State::ChunkedBody | State::Http2 => return Ok(()),
-                State::Body(left) => {
-                    let here = u64::try_from(bytes.len() - at).unwrap_or(u64::MAX).min(left);
-                    self.state = if here == left { State::BetweenRequests } else { State::Body(left - here) };
-                    at += usize::try_from(here).unwrap_or(bytes.len());
+                State::Body(remaining) => {
+                    let read = u64::try_from(bytes.len() - at).unwrap_or(u64::MAX).min(remaining);
+                    self.state = if read == remaining { State::BetweenRequests } else { State::Body(remaining - read) };
+                    at += usize::try_from(read).unwrap_or(bytes.len());
                 }
                 // In the request line and in other headers, only line ends matter.
                 State::RequestLine | State::HeaderValue(Header::Other)
@@ -127,9 +127,9 @@ impl RequestScanner {
     }
 
     fn store_start(&mut self, bytes: &[u8]) {
-        let room = (START_BYTES - self.start_len).min(bytes.len());
-        self.start[self.start_len..self.start_len + room].copy_from_slice(&bytes[..room]);
-        self.start_len += room;
+        let length = (START_BYTES - self.start_len).min(bytes.len());
+        self.start[self.start_len..self.start_len + length].copy_from_slice(&bytes[..length]);
+        self.start_len += length;
     }
 
     fn step(&mut self, byte: u8) -> Result<(), RejectReason> {
@@ -141,8 +141,8 @@ impl RequestScanner {
                 self.start_len = 0;
             }
         }
-        if let Some(place) = self.start.get_mut(self.start_len) {
-            *place = byte;
+        if let Some(stored) = self.start.get_mut(self.start_len) {
+            *stored = byte;
             self.start_len += 1;
         }
         // Later bytes cannot belong to the preface.
@@ -232,13 +232,18 @@ mod tests {
     fn scan(bytes: &[u8]) -> (Result<(), (usize, RejectReason)>, RequestScanner) {
         let mut whole = RequestScanner::new();
         let outcome = whole.scan(bytes);
-        let mut slow = RequestScanner::new();
+        let mut bytewise = RequestScanner::new();
         let one_by_one = bytes
             .iter()
             .enumerate()
-            .try_for_each(|(at, byte)| slow.scan(std::slice::from_ref(byte)).map_err(|(_, reason)| (at, reason)));
+            .try_for_each(|(at, byte)| bytewise.scan(std::slice::from_ref(byte)).map_err(|(_, reason)| (at, reason)));
         assert_eq!(outcome, one_by_one, "{}", String::from_utf8_lossy(bytes));
-        assert_eq!((whole.state, whole.start()), (slow.state, slow.start()), "{}", String::from_utf8_lossy(bytes));
+        assert_eq!(
+            (whole.state, whole.start()),
+            (bytewise.state, bytewise.start()),
+            "{}",
+            String::from_utf8_lossy(bytes)
+        );
         (outcome, whole)
     }
 

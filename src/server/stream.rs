@@ -1,10 +1,10 @@
 //! The byte stream under an HTTP connection.
 //!
-//! It reports activity, stops requests that are ambiguous, and gives hyper's own error responses our body and headers.
-//! hyper responds to a request that it cannot parse itself, with a bare status, before any request exists. Such a response
-//! starts where no response is in progress and no new request has reached the endpoint; it is replaced by ours. A
-//! request that hyper would accept and that is rejected here is cut off and followed by bytes that hyper cannot parse, so
-//! that every rejection takes its turn after the responses before it.
+//! It reports activity, rejects ambiguous requests, and replaces the error responses of hyper by those of the API.
+//! If hyper cannot parse a request, it writes a response that consists of a status only, and no request reaches the endpoint.
+//! The stream recognises this response, because no other is in progress, and replaces it. To reject an ambiguous request,
+//! which hyper would accept, the stream passes it to hyper only in part, followed by bytes that hyper cannot parse. The
+//! rejection is thus sent after the responses to earlier requests.
 
 use std::{
     io::{self, IoSlice},
@@ -86,7 +86,7 @@ impl<S> GuardedStream<S> {
         }
     }
 
-    /// Returns the response to send instead of `written`, if hyper has created that by itself.
+    /// Returns the response to send instead of `written` if `written` is an error response of hyper.
     fn replacement(&mut self, written: &[u8]) -> Option<Bytes> {
         let requests_at_boundary = self.requests_at_boundary.take();
         if self.scanner.is_http2() || requests_at_boundary != Some(self.activity.requests().0) {

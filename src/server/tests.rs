@@ -1,4 +1,4 @@
-//! Responses on the wire.
+//! Tests the bytes that clients receive.
 
 use std::{
     io,

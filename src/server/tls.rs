@@ -1,8 +1,8 @@
 //! TLS 1.2 and 1.3 with rustls, and a certificate that can be replaced while the server runs.
 //!
 //! The files are read at regular intervals. A new certificate applies from the next handshake; open connections keep
-//! theirs. Invalid files, such as a certificate whose key was not written yet, change nothing: the error is logged once, and
-//! the files are read again when they change.
+//! the previous one. If the files are invalid, for example because the key was not written yet, the previous certificate remains in
+//! use, the error is logged once, and the files are read again when they change.
 
 use std::{
     fs, io,

@@ -1,4 +1,4 @@
-//! Bucketlists of their owners.
+//! Bucketlists.
 
 use std::sync::Arc;
 

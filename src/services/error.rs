@@ -1,4 +1,4 @@
-//! Why a service does not do what a request asks for, in terms of the domain.
+//! Errors of services, in domain terms.
 
 use crate::{
     auth::HasherBusy,

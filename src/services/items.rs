@@ -79,7 +79,7 @@ impl Items {
         if let Some(item) = self.0.db.read(move |c| items::find(c, scope, id).map_err(Error::from)).await? {
             return Ok(Versioned::new(item)?);
         }
-        // A second query only on a miss: which of the two does not exist?
+        // Only if the item is not found, a second query determines whether the bucketlist exists.
         let list = self
             .0
             .db

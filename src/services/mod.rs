@@ -1,4 +1,4 @@
-//! Decisions and transactions, in terms of the domain: no HTTP, no SQL.
+//! Business rules and transactions, in domain terms: no HTTP, no SQL.
 
 mod accounts;
 mod audit;

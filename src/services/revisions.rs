@@ -1,5 +1,4 @@
-//! Revisions: how often the resources of an account have changed. The response cache compares them to find out whether a cached
-//! response is still current.
+//! Revisions: the number of changes to the resources of an account. A cached response is current if its revision is.
 
 use std::sync::{
     Arc,

@@ -23,7 +23,7 @@ pub struct SearchResult {
 
 impl Search {
     /// Lists the owner's bucketlists and items that contain all words of `text`, each possibly as the prefix of a longer one; the
-    /// best matches first. No results if `text` has no word, and none after the first 1000.
+    /// best matches first. Returns no results if `text` contains no word, and none after the first 1000.
     ///
     /// # Errors
     /// Those of the database.

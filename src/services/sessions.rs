@@ -1,4 +1,4 @@
-//! Sessions of their users.
+//! Lists and ends sessions.
 
 use std::sync::Arc;
 

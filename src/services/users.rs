@@ -1,4 +1,4 @@
-//! Accounts, as their users and administrators manage them.
+//! Accounts, managed by their users and by administrators.
 
 use std::sync::Arc;
 

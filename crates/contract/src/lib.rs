@@ -5,7 +5,7 @@
 //!
 //! * [`v1`]: offset pagination and `error` objects
 //! * [`v2`]: cursor pagination, problem details, links, conditional requests and idempotency
-//! * [`operation`]: what is declared about an operation
+//! * [`operation`]: declarations of operations
 //! * [`caller`]: arguments that require an authenticated caller
 //! * [`conditional`]: entity tags in conditional requests
 //! * [`error`]: error codes, and the error type of handlers

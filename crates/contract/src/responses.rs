@@ -70,7 +70,7 @@ pub enum Created<T: Type + Serialize + Send> {
 }
 
 impl<T: Type + Serialize + Send> Created<T> {
-    /// Creates the response. `is_replayed` says that an earlier request with the same key created the resource.
+    /// Creates the response. `is_replayed` indicates that an earlier request with the same key created the resource.
     pub fn new(location: String, etag: Option<String>, is_replayed: bool, body: T) -> Self {
         Self::Created(Json(body), location.into(), etag.map(Into::into), is_replayed.then_some(true))
     }
@@ -112,7 +112,7 @@ pub enum Queued<T: Type + Serialize + Send> {
 }
 
 impl<T: Type + Serialize + Send> Queued<T> {
-    /// Creates the response. `is_replayed` says that an earlier request with the same key created the resource.
+    /// Creates the response. `is_replayed` indicates that an earlier request with the same key created the resource.
     pub fn new(location: String, is_replayed: bool, body: T) -> Self {
         Self::Accepted(Json(body), location.into(), RetryAfter(POLL_INTERVAL), is_replayed.then_some(true))
     }

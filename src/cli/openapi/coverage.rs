@@ -11,7 +11,7 @@ use std::{
 use contract::{v1, v2};
 use openapi_model::{CompiledDocument, Coverage, Covered};
 
-use super::STALE;
+use super::OUTDATED;
 use crate::cli::{CliError, error::io_reason};
 
 /// Maximum number of unknown lines that an error lists.
@@ -45,7 +45,7 @@ pub(super) fn run(file: &Path, out: &mut dyn Write) -> Result<ExitCode, CliError
         matrix(name, contract, &coverage, out)?;
         is_complete &= sum(name, contract, &coverage, out)?;
     }
-    Ok(if is_complete { ExitCode::SUCCESS } else { ExitCode::from(STALE) })
+    Ok(if is_complete { ExitCode::SUCCESS } else { ExitCode::from(OUTDATED) })
 }
 
 fn column(response: &Covered<'_>) -> Column {

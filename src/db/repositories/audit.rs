@@ -135,7 +135,7 @@ pub fn purge(c: &mut DbConnection, until: Timestamp) -> QueryResult<usize> {
         .limit(PURGE_LIMIT)
         .select(audit_events::id)
         .load(c)?;
-    // IDs increase with time, except for events of the same moment: a range deletes them without listing each.
+    // IDs increase with time, except for simultaneous events, so that a range of IDs can be deleted.
     let (Some(first), Some(last)) = (old.iter().min(), old.iter().max()) else { return Ok(0) };
     let range = audit_events::table
         .filter(audit_events::id.between(*first, *last))

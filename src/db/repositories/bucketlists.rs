@@ -1,4 +1,4 @@
-//! Bucketlists, always of one owner.
+//! Bucketlists. Every query is scoped to one owner.
 
 use diesel::{dsl::count_star, prelude::*};
 

@@ -1,4 +1,4 @@
-//! Exports and their records, always of one owner.
+//! Exports and their records. Every query of a client is scoped to one owner.
 
 use diesel::{prelude::*, result::Error};
 
@@ -70,7 +70,7 @@ pub fn insert(c: &mut DbConnection, export: &NewExport) -> QueryResult<Export> {
     Ok(row.into())
 }
 
-/// Expires an owner's exports except the newest `count`. The purge deletes them.
+/// Expires the exports of an owner except the newest `count`. The purge deletes expired exports.
 pub fn expire_all_but_newest(c: &mut DbConnection, owner: UserId, count: i64, now: Timestamp) -> QueryResult<()> {
     let newest: Vec<i64> = exports::table
         .filter(exports::user_id.eq(owner.get()))
@@ -122,8 +122,8 @@ pub fn serialize_records(records: &[ExportRecord]) -> QueryResult<String> {
     serde_json::to_string(records).map_err(|error| Error::SerializationError(Box::new(error)))
 }
 
-/// Starts an attempt to write an export, which supersedes earlier attempts. `number` is the fencing token of the job. `None` if the
-/// export is finished, expired or deleted.
+/// Starts an attempt to write an export, which supersedes earlier attempts. `number` is the fencing token of the job. Returns `None`
+/// if the export is finished, expired or deleted.
 pub fn begin(c: &mut DbConnection, id: ExportId, number: i32, now: Timestamp) -> QueryResult<Option<ExportAttempt>> {
     let row: Option<AttemptRow> = diesel::update(exports::table.find(id.get()))
         .filter(exports::state.eq_any([QUEUED, RUNNING]))
@@ -137,7 +137,8 @@ pub fn begin(c: &mut DbConnection, id: ExportId, number: i32, now: Timestamp) ->
     Ok(Some(ExportAttempt { export_id: ExportId::new(row.id), owner: UserId::new(row.user_id), number: row.attempts }))
 }
 
-/// Appends a part from [`serialize_records`]. `false`, and nothing is appended, if the attempt is superseded or the export is gone.
+/// Appends a part from [`serialize_records`]. Returns `false`, and appends nothing, if the attempt is superseded or the export was
+/// deleted.
 pub fn append(c: &mut DbConnection, attempt: ExportAttempt, number: i32, records: &str) -> QueryResult<bool> {
     // The update locks the row: no other attempt begins before the commit.
     let export = exports::table.find(attempt.export_id.get()).filter(exports::attempts.eq(attempt.number));
@@ -182,7 +183,7 @@ pub fn fail(c: &mut DbConnection, id: ExportId, now: Timestamp) -> QueryResult<(
         .map(drop)
 }
 
-/// Deletes expired rows, at most `limit` parts; returns their number, which is 0 when none is left.
+/// Deletes expired rows, at most `limit` parts. Returns the number of deleted rows: 0 when no expired row is left.
 pub fn purge(c: &mut DbConnection, now: Timestamp, limit: i64) -> QueryResult<usize> {
     let parts: Vec<(i64, i32)> = export_parts::table
         .inner_join(exports::table)

@@ -1,4 +1,4 @@
-//! Incidents and the groups of equal ones.
+//! Incidents, and groups of incidents with the same fingerprint.
 
 use diesel::{
     dsl::{case_when, count_star},

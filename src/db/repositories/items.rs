@@ -1,4 +1,4 @@
-//! Items, always of one bucketlist of one owner.
+//! Items. Every query is scoped to one bucketlist of one owner.
 
 use chrono::NaiveDate;
 use diesel::{

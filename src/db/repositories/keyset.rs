@@ -1,8 +1,7 @@
-//! Keyset pagination in SQL: a page is entered through an index at the last row of the previous page, and no rows are skipped
-//! over.
+//! Keyset pagination in SQL: a page starts after the last row of the previous page, which an index finds, instead of at an offset.
 //!
 //! Rows are ordered by a column and then by ID. The order is total, so a row whose position does not change appears exactly once,
-//! even while other rows are inserted and deleted. An index on (scope, column, id) serves both directions; its cost does not depend
+//! even while other rows are inserted and deleted. An index on (scope, column, id) serves both directions; the cost does not depend
 //! on the depth of the page or on the number of equal values.
 
 use diesel::{

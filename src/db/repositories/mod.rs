@@ -1,5 +1,5 @@
 //! Queries, by table. Repositories map private rows to the entities of the domain. They take `&mut DbConnection`, never acquire
-//! one and never commit, so they compose within a unit of work.
+//! one and never commit, so they can be combined in a unit of work.
 //!
 //! Ownership is part of each query: rows of another user are not found.
 

@@ -46,8 +46,8 @@ fn extends(character: char) -> bool {
 fn fold_cluster(cluster: &str, push: &mut impl FnMut(char)) {
     let without_accents = cluster.nfkd().filter(|character| !matches!(character, '\u{300}'..='\u{36F}'));
     for character in without_accents.nfkc().filter(|&character| !is_ignorable(character)) {
-        // Character by character: `str::to_lowercase` has a special sigma for the end of a word, and a prefix in a query ends
-        // where the word in the text does not.
+        // Character by character: `str::to_lowercase` has a special sigma for the end of a word, but a query can end within a
+        // word of the text.
         for lower in character.to_lowercase() {
             match plain(lower) {
                 Some(letters) => letters.chars().for_each(&mut *push),

@@ -1,4 +1,4 @@
-//! Full-text search, apart from the index: the terms of a text, the terms of a query, and snippets.
+//! Full-text search without the index: the terms of a text, the terms of a query, and snippets.
 //!
 //! - Case, accents and compatibility forms are ignored (`zurich` finds `Zürich`).
 //! - A word is a run of letters, digits and their marks. Scripts without spaces are indexed as pairs of adjacent characters, so

@@ -79,7 +79,7 @@ enum Class {
 impl Class {
     fn continues_with(self, next: char) -> bool {
         let next_is = classify(next);
-        // A mark continues the run before it, and is a separator only by itself.
+        // A mark continues the run before it. Without one, it is a separator.
         next_is == self || next_is == Self::Separator && is_mark(next)
     }
 }

@@ -1,6 +1,6 @@
 //! Cursors: opaque, signed, and valid only for the list, order and filters they were issued for.
 //!
-//! A cursor is base64url of the format's number, a digest of its binding, the position, and the signature.
+//! A cursor is base64url of the format number, a digest of its binding, the position, and the signature.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use contract::{ErrorCode, v2::parameters::Cursor};
@@ -36,7 +36,7 @@ pub(super) struct CursorBinding([u8; BINDING_LEN]);
 impl CursorBinding {
     /// `list` identifies the list and its owner; `selection` is its order and filters.
     pub(super) fn new(list: &str, selection: &impl std::fmt::Debug) -> Self {
-        // The derived Debug of filters contains every field and quotes text: it is equal only for equal selections.
+        // The derived `Debug` of a filter contains every field, and quotes text: it is equal only for equal filters.
         let digest = Sha256::digest(format!("{list}\n{selection:?}"));
         let mut binding = [0; BINDING_LEN];
         binding.copy_from_slice(&digest[..BINDING_LEN]);

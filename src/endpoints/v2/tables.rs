@@ -1,4 +1,4 @@
-//! Streams of rows as CSV and NDJSON: one batch in memory at a time, fetched when the client has read the previous one.
+//! Streams of rows as CSV and NDJSON: one batch is in memory at a time, and the next is fetched after the client has read it.
 
 use std::{error::Error as StdError, future::Future, io};
 

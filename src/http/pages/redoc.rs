@@ -1,6 +1,6 @@
 //! `/redoc`: the reference documentation.
 //!
-//! The script of Redoc is extracted from a page of poem-openapi, as that of Swagger UI is ([`super::swagger_ui`]). That page
+//! The script of Redoc is extracted from a page of poem-openapi, as for Swagger UI ([`super::swagger_ui`]). That page
 //! loads fonts from another host; this one uses system fonts.
 
 use std::sync::LazyLock;

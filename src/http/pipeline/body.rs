@@ -1,4 +1,4 @@
-//! Reads the request body into memory, within its own limits of size and time.
+//! Reads the request body into memory, with limits on its size and on the time.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ mod tests {
     ) -> Result<String, ErrorCode> {
         let chunks = chunks.map(|chunk| chunk.map(|text| Bytes::from_static(text.as_bytes())));
         let mut request = Request::builder().body(Body::from_bytes_stream(chunks));
-        // Zero: only what is available at once arrives in time.
+        // With a timeout of zero, only data that is already available is read.
         read(&mut request, 10, Duration::ZERO).await.map_err(|error| error.code)?;
         Ok(request.take_body().into_string().await.unwrap())
     }

@@ -146,7 +146,7 @@ impl<'a> RequestCapture<'a> {
             return None;
         }
         let is_accepted = if is_requested {
-            // The rate limits failures only.
+            // Only failures count towards the rate.
             self.recorder.has_queue_capacity()
         } else {
             self.request.is_some() && self.recorder.try_acquire(clock.now().micros())
@@ -182,7 +182,7 @@ async fn read_response_body(response: &mut Response, max_bytes: usize) -> (Bytes
             (body, false)
         }
         Err(error) => {
-            // The client is to see the failure as well, not an empty body.
+            // The client must receive the failure, not an empty body.
             response.set_body(Body::from_bytes_stream(stream::iter([Err::<Bytes, _>(io::Error::other(error))])));
             (Bytes::new(), true)
         }

@@ -1,6 +1,6 @@
-//! CORS (Fetch standard): lets pages of the configured origins call the API; no other origin may.
+//! CORS (Fetch standard): allows pages of the configured origins, and no others, to call the API.
 //!
-//! Callers authenticate with a bearer token, which a page has to hold to send it. The API uses no cookies, so credentials are
+//! Callers authenticate with a bearer token, which a page must have in order to send it. The API uses no cookies, so credentials are
 //! never allowed. The headers are added to finished responses, errors included, and never cached.
 
 use poem::{
@@ -40,9 +40,9 @@ pub(super) struct CorsGrant {
 }
 
 impl Cors {
-    /// `None` if no origin is allowed: CORS is off.
+    /// Creates the policy; `None` if no origin is allowed, which disables CORS.
     pub(crate) fn new(origins: &[String]) -> Option<Self> {
-        // A browser cannot send an origin that is no header value.
+        // Browsers cannot send an origin that is not a valid header value.
         let origins: Vec<_> = origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect();
         (!origins.is_empty()).then_some(Self(origins))
     }
@@ -75,7 +75,7 @@ impl CorsGrant {
         headers.insert(VARY, vary.unwrap_or_else(|| HeaderValue::from_static("Origin")));
         let Some(origin) = &self.origin else { return };
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-        // An allowed page may embed what it may fetch.
+        // An allowed page can fetch the response, so it may embed it as well.
         headers.insert(RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
         if !self.is_preflight {
             headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, RESPONSE_HEADERS);

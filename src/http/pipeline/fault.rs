@@ -1,7 +1,7 @@
 //! Fault injection: under `APP_ENV=testing`, the header `X-Fault` makes an operation fail, so that external test tools can
-//! see every documented error. In every other environment the header is ignored.
+//! receive every documented error. In every other environment, the header is ignored.
 //!
-//! A fault takes the place of the operation: authentication and reading the body come first.
+//! A fault replaces the operation. Authentication and reading the body come first.
 
 use std::panic::resume_unwind;
 

@@ -64,7 +64,7 @@ pub(super) use self::{
     size_limits::MAX_URL_BYTES,
 };
 
-/// The outermost endpoint of the server: the stages, and what they need.
+/// The outermost endpoint of the server: the stages and their dependencies.
 pub struct Pipeline<E> {
     /// The operations of every version, nested at the path of the version.
     pub(crate) operations: E,

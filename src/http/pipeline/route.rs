@@ -13,12 +13,12 @@ pub(super) struct OperationRoute {
     pub(super) declared: &'static contract::Operation,
 }
 
-/// The target of a request.
+/// The result of routing a request.
 pub(super) enum Route<'u, 'p> {
     /// An operation, with the names and values of its path parameters.
     Operation(OperationRoute, Vec<(&'static str, &'p str)>),
     Unversioned(UnversionedRoute<'u>),
-    /// OPTIONS of an existing path; the context has its `Allow`.
+    /// OPTIONS of an existing path; the context contains its `Allow`.
     Options,
     NotFound,
 }
@@ -50,12 +50,12 @@ pub(super) fn find<'u, 'p>(
         let Some(route) = unversioned else { return Ok(Route::NotFound) };
         return match *method {
             Method::GET | Method::HEAD => Ok(Route::Unversioned(route)),
-            _ => not_offered(method, UnversionedRoutes::ALLOW, context),
+            _ => reject_method(method, UnversionedRoutes::ALLOW, context),
         };
     };
     context.accept_patch = found.item.operation("PATCH").map(|_| ACCEPT_PATCH);
     let Some(documented) = found.item.operation(method.as_str()) else {
-        return not_offered(method, found.item.allow(), context);
+        return reject_method(method, found.item.allow(), context);
     };
     let declared = version.operation(&documented.id);
     let route = OperationRoute { documented, declared };
@@ -65,7 +65,7 @@ pub(super) fn find<'u, 'p>(
     Ok(Route::Operation(route, found.params))
 }
 
-fn not_offered<'u, 'p>(
+fn reject_method<'u, 'p>(
     method: &Method,
     allow: &'static str,
     context: &mut RequestContext,

@@ -8,7 +8,7 @@ use poem::{Request, Response, http::StatusCode};
 use super::{context::RequestContext, errors::RequestError};
 use crate::http::versions;
 
-/// Responds to a preflight for a path that names no version. A preflight lists `Accept-Version` among the headers of the
+/// Responds to a preflight for an unversioned path. A preflight lists `Accept-Version` among the headers of the
 /// request that follows, but not its value: the response allows the methods of all versions.
 pub(super) fn respond_to_preflight(path: &str, context: &mut RequestContext) -> Result<Option<Response>, RequestError> {
     if !context.is_preflight() || context.is_unversioned || versions::of_path(path).is_some() {
@@ -21,7 +21,7 @@ pub(super) fn respond_to_preflight(path: &str, context: &mut RequestContext) -> 
     }
 }
 
-/// Stores the version of the request in the context. A path that names no version is rewritten to the path of the version
+/// Stores the version of the request in the context. An unversioned path is rewritten to the path of the version
 /// that `Accept-Version` selects.
 pub(super) fn select(request: &mut Request, context: &mut RequestContext) -> Result<(), RequestError> {
     let path = request.uri().path();

@@ -1,7 +1,7 @@
 //! The stored form of results, and the canonical form of requests.
 //!
-//! Both outlive a deployment: a request that is repeated after an upgrade must have the same fingerprint, and the result that the
-//! previous release stored must still be readable. So they are declared here, apart from the entities:
+//! Both must be stable across releases: a request that is repeated after an upgrade must have the same fingerprint, and the result
+//! that the previous release stored must be readable. They are therefore declared separately from the entities:
 //!
 //! - A field that is added to a canonical form is skipped when the request does not set it.
 //! - A field that is added to a stored form has a serde default. For any other change, increment [`VERSION`] and read both versions.
