@@ -31,7 +31,7 @@ pub struct Dependencies {
     pub mailer: Arc<dyn Mailer>,
 }
 
-/// Why the application cannot be built.
+/// An error while building the application.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
     #[error("cannot start a thread: {0}")]
@@ -74,7 +74,7 @@ impl Dependencies {
     /// Creates the system clock, the system random source and the configured mailer.
     ///
     /// # Errors
-    /// When the mail settings are invalid.
+    /// Fails if the mail settings are invalid.
     pub fn from_config(config: &Config) -> Result<Self, AppError> {
         let mailer: Arc<dyn Mailer> = match &config.smtp_url {
             Some(url) => Arc::new(SmtpMailer::new(url, &config.mail_from)?),
@@ -178,7 +178,8 @@ fn published_files(config: &Config, tokens: &AccessTokens) -> PublishedFiles {
     }
 }
 
-/// Signs with the private key, or else with the secret; accepts tokens that the previous ones have signed.
+/// Creates the keys of access tokens. New tokens are signed with the private key if there is one, otherwise with the secret. Tokens
+/// signed with previous keys are accepted.
 fn access_tokens(tokens: &TokenSettings, secret: &SecretString) -> Result<AccessTokens, jsonwebtoken::errors::Error> {
     let ttl = seconds(tokens.access_ttl);
     let current = match &tokens.private_key {

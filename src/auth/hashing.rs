@@ -43,7 +43,7 @@ impl Hasher {
     /// Starts the threads.
     ///
     /// # Errors
-    /// When the parameters are invalid for argon2.
+    /// Fails if the parameters are invalid for argon2.
     pub fn new(passwords: PasswordSettings) -> Result<Self, argon2::Error> {
         let params = Params::new(passwords.memory_kib, passwords.passes, 1, None)?;
         // Half the cores, so that the other half remains for other requests.

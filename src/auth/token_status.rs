@@ -56,7 +56,7 @@ impl TokenStatusCache {
     /// Returns the status of a token; `None` if its session has ended.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// Fails if the database cannot be read.
     pub async fn get(&self, db: &Db, claims: &Claims) -> Result<Option<TokenStatus>, DbError> {
         if let Some(status) = self.cached(&claims.jti) {
             return Ok(Some(status));

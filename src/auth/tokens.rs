@@ -101,7 +101,7 @@ impl AccessTokens {
     /// Signs with an Ed25519 key. Other services can verify tokens with its public key.
     ///
     /// # Errors
-    /// When the key is invalid.
+    /// Fails if the key is invalid.
     pub fn ed25519(key: &ed25519_dalek::SigningKey, ttl: i64) -> Result<Self, jsonwebtoken::errors::Error> {
         let der = key.to_pkcs8_der().map_err(|_| jsonwebtoken::errors::ErrorKind::InvalidEddsaKey)?;
         let verifying = VerifyingKey::of_public(&key.verifying_key())?;
@@ -112,7 +112,7 @@ impl AccessTokens {
     /// Also accepts tokens signed with other keys.
     ///
     /// # Errors
-    /// When a key is invalid.
+    /// Fails if a key is invalid.
     pub fn accepting(
         mut self,
         secrets: &[SecretString],
@@ -141,7 +141,7 @@ impl AccessTokens {
     /// Issues a token for a session, valid from `now` (seconds).
     ///
     /// # Errors
-    /// When the key is invalid.
+    /// Fails if the key is invalid.
     pub fn issue(
         &self,
         user_id: i64,

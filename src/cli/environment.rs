@@ -31,7 +31,7 @@ impl Settings {
     /// Reads `./.env`, or the file that `--env-file` names, and the environment. The environment takes precedence.
     ///
     /// # Errors
-    /// When the file cannot be read or parsed.
+    /// Fails if the file cannot be read or parsed.
     pub fn read(env_file: Option<&Path>) -> Result<Self, CliError> {
         let read = env_file::read(env_file).map_err(|error| match error {
             EnvFileError::Unreadable { path, source } => {
@@ -71,7 +71,7 @@ impl Settings {
 /// Creates the data folder and the folder of the SQLite database.
 ///
 /// # Errors
-/// When a folder cannot be created or written to.
+/// Fails if a folder cannot be created or written to.
 pub fn prepare_folders(config: &Config) -> Result<(), CliError> {
     create_folder(&config.data_dir, "DATA_DIR")?;
     if let Target::Sqlite(path) = &config.database.target
@@ -103,7 +103,7 @@ fn create_folder(folder: &Path, variable: &str) -> Result<(), CliError> {
 /// Returns the secret that signs tokens: `JWT_SECRET`, or one that is generated once and stored in the data folder.
 ///
 /// # Errors
-/// When the file cannot be read or written.
+/// Fails if the file cannot be read or written.
 pub fn jwt_secret(config: &Config) -> Result<SecretString, CliError> {
     if let Some(secret) = &config.tokens.secret {
         return Ok(secret.clone());

@@ -10,7 +10,7 @@ use crate::{
     server::tls::TlsError,
 };
 
-/// Why a command failed. `main` prints the message after `error:` and [`CliError::help`] after `help:`.
+/// An error of a command. `main` prints the message after `error:` and [`CliError::help`] after `help:`.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
     #[error(transparent)]

@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_on_all_addresses_is_asked_on_the_loopback_address() {
+    fn server_on_all_addresses_is_checked_on_the_loopback_address() {
         for (host, url) in [
             ("0.0.0.0", "http://127.0.0.1:8000"),
             ("127.0.0.1", "http://127.0.0.1:8000"),

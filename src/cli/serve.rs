@@ -66,9 +66,9 @@ async fn serve(
     out: &mut dyn Write,
 ) -> Result<(), CliError> {
     let gate = Arc::new(StartupGate::new(config.is_https()));
-    // Before the first connection: a server that can be reached can be stopped.
+    // Install the signal handlers before the first connection is accepted.
     let stop = stop_signal(Arc::clone(&gate), config.shutdown_delay)?;
-    // Held until the last request is complete, not only until the server is asked to stop.
+    // The lock is held until the last request is complete.
     let lock = Arc::new(lock);
     let lock_lost = lock_lost(Arc::clone(&lock));
     let stop = async move {
@@ -78,7 +78,7 @@ async fn serve(
         }
     };
     tokio::pin!(stop);
-    let greeting = Greeting::new(config, &listeners)?;
+    let startup_message = StartupMessage::new(config, &listeners)?;
     let shutdown = CancellationToken::new();
     let mut serving = tokio::spawn({
         let (config, gate, shutdown) = (config.clone(), Arc::clone(&gate), shutdown.clone());
@@ -92,7 +92,7 @@ async fn serve(
     };
     let App { endpoint, worker, incidents, readiness, .. } = app;
     gate.open(endpoint, readiness);
-    greeting.write(out)?;
+    startup_message.write(out)?;
 
     let tasks = TaskTracker::new();
     tasks.spawn(worker.run(shutdown.clone()));
@@ -105,7 +105,7 @@ async fn serve(
     let deadline = Instant::now() + config.shutdown_timeout;
     shutdown.cancel();
     let served = serving.await.unwrap_or_else(server_failed);
-    // Only now, so that failures of the last requests are stored as well.
+    // Stop the storage last, so that failures of the last requests are stored as well.
     storage_shutdown.cancel();
     tasks.close();
     if timeout_at(deadline, tasks.wait()).await.is_err() {
@@ -118,8 +118,8 @@ fn server_failed(error: tokio::task::JoinError) -> Result<(), CliError> {
     Err(CliError::Message(format!("the server failed: {error}")))
 }
 
-/// Prepares the database and builds the app on a separate thread. Building documents and pages takes megabytes for a
-/// moment; the allocator returns them when the thread ends.
+/// Prepares the database and builds the app on a separate thread. Building the documents and pages takes several
+/// megabytes, which are released when the thread ends.
 async fn start_app(config: Config, seed: bool) -> Result<App, CliError> {
     let (sender, app) = oneshot::channel();
     let start = move || {
@@ -135,14 +135,14 @@ async fn start_app(config: Config, seed: bool) -> Result<App, CliError> {
     app.await.unwrap_or_else(|_| Err(CliError::Message("the server panicked during startup; see the log".to_owned())))
 }
 
-/// Prevents a second server from using the same database where this one caches what it has read. Released with the
-/// process.
+/// Prevents a second server from using the database if this one caches data from it. The operating system releases the lock when
+/// the process ends.
 enum DatabaseLock {
     File {
         _file: File,
     },
     Advisory(Mutex<ExclusiveLock>),
-    /// Servers share the database and cache nothing.
+    /// Several servers share the database and do not cache data.
     Shared,
 }
 
@@ -185,7 +185,7 @@ fn lock_file(database: &Path) -> Result<File, CliError> {
     }
 }
 
-/// Completes when the exclusive lock is lost: the caches of this server may be stale from then on.
+/// Completes when the exclusive lock is lost: the caches of this server may be outdated from then on.
 async fn lock_lost(lock: Arc<DatabaseLock>) {
     if !matches!(*lock, DatabaseLock::Advisory(_)) {
         return std::future::pending().await;
@@ -199,7 +199,7 @@ async fn lock_lost(lock: Arc<DatabaseLock>) {
         });
         match renewal.await {
             Ok(Ok(())) => {}
-            // Without a connection, nothing can be read that could be stale.
+            // Without a connection, the server cannot read, so it cannot cache outdated data either.
             Ok(Err(ExclusiveLockError::Unreachable(reason))) => {
                 tracing::warn!(reason, "cannot renew the database lock");
             }
@@ -240,9 +240,9 @@ fn prepare_database(config: &Config, seed: bool) -> Result<(), CliError> {
 }
 
 /// The text that is printed when the server is ready.
-struct Greeting(String);
+struct StartupMessage(String);
 
-impl Greeting {
+impl StartupMessage {
     fn new(config: &Config, listeners: &Listeners) -> Result<Self, CliError> {
         use std::fmt::Write as _;
         let url = listeners.url()?;

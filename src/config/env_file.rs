@@ -23,7 +23,7 @@ pub struct EnvFile {
     pub variables: Variables,
 }
 
-/// Why a file cannot be used. Never contains a value, because values may be secrets.
+/// An error in a file. Never contains a value, because values may be secrets.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvFileError {
     /// The file cannot be read.
@@ -49,7 +49,7 @@ pub enum EnvFileError {
     },
 }
 
-/// Why a line is invalid.
+/// The problem with an invalid line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Problem {
     /// The line is not an assignment.

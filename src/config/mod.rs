@@ -117,7 +117,7 @@ pub struct ConnectionSettings {
     pub send_timeout: Duration,
 }
 
-/// Where to report vulnerabilities.
+/// The security contact and policy.
 #[derive(Clone, Debug)]
 pub struct SecurityContact {
     /// A URI, such as a `mailto:` address.
@@ -186,7 +186,7 @@ pub struct ResponseSettings {
     pub validation: ResponseValidation,
 }
 
-/// Which responses are validated against the OpenAPI document.
+/// The selection of responses to validate against the OpenAPI document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResponseValidation {
     Off,
@@ -216,7 +216,7 @@ pub struct ConfigError(pub Vec<InvalidVariable>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidVariable {
     pub name: &'static str,
-    /// What is wrong and how to fix it. Contains no secret.
+    /// The problem, and how to fix it. Contains no secret.
     pub problem: String,
 }
 

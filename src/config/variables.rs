@@ -6,7 +6,7 @@ pub struct Variable {
     pub name: &'static str,
     /// The value if the variable is not set; empty for none.
     pub default: &'static str,
-    /// What it configures, and what an empty value means.
+    /// Description of the setting, and of an empty value.
     pub description: &'static str,
     /// The accepted values, with their unit.
     pub values: &'static str,

@@ -2,7 +2,7 @@
 
 use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error as DieselError};
 
-/// Why a unit of work failed.
+/// An error of a unit of work.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
     /// No connection was available in time.

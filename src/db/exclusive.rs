@@ -11,7 +11,7 @@ use super::migrations::one_line;
 /// schemas of a database may belong to this application.
 const APPLICATION: i32 = 0x6275_636B;
 
-/// Why the lock was not acquired.
+/// An error while acquiring the lock.
 #[derive(Debug, thiserror::Error)]
 pub enum ExclusiveLockError {
     /// Another server has the lock.

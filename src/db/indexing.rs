@@ -19,7 +19,7 @@ pub struct IndexingProgress {
 /// interrupted run continues with the next one. If no row is missing, it runs a single count.
 ///
 /// # Errors
-/// When the database fails; chunks that were committed remain.
+/// Fails if the database fails; chunks that were committed remain.
 pub fn index_missing(c: &mut DbConnection, progress: &mut dyn FnMut(IndexingProgress)) -> QueryResult<u64> {
     let mut indexed = 0;
     let total = search::count_missing(c)?;

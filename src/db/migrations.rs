@@ -21,7 +21,7 @@ diesel::table! {
     }
 }
 
-/// Why migrating failed.
+/// An error while migrating.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrationError {
     /// The database cannot be opened.
@@ -108,7 +108,7 @@ impl Migrator {
     /// Reads the migration status.
     ///
     /// # Errors
-    /// As [`status`].
+    /// The errors of [`status`].
     pub fn status(&mut self) -> Result<Status, MigrationError> {
         status(&mut self.connection)
     }
@@ -125,7 +125,7 @@ impl Migrator {
     /// Like [`Self::up`], but reports the progress of the search index.
     ///
     /// # Errors
-    /// As [`Self::up`].
+    /// The errors of [`Self::up`].
     pub fn up_with(&mut self, progress: &mut dyn FnMut(IndexingProgress)) -> Result<Vec<String>, MigrationError> {
         self.with_lock(|migrator| {
             let status = migrator.status()?;
@@ -180,7 +180,7 @@ impl Migrator {
     /// Reverts and applies the newest migration.
     ///
     /// # Errors
-    /// As [`Self::down`] and [`Self::up`].
+    /// The errors of [`Self::down`] and [`Self::up`].
     pub fn redo(&mut self) -> Result<Option<String>, MigrationError> {
         let reverted = self.down()?;
         self.up()?;

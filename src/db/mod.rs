@@ -40,9 +40,9 @@ pub struct Options {
     pub target: Target,
     /// Number of connections (SQLite: of readers, in addition to one writer).
     pub pool_size: u32,
-    /// How long a unit of work may wait until it starts.
+    /// Maximum time that a unit of work waits before it starts.
     pub acquire_timeout: Duration,
-    /// How long a statement may run (PostgreSQL).
+    /// Maximum run time of a statement (PostgreSQL).
     pub statement_timeout: Duration,
 }
 
@@ -60,7 +60,7 @@ impl Db {
     /// Opens the pools. Connections are opened on demand, so that a server can start before its database.
     ///
     /// # Errors
-    /// If the threads cannot be started.
+    /// Fails if the threads cannot be started.
     pub fn open(options: Options) -> std::io::Result<Self> {
         let statements = Arc::new(AtomicU64::new(0));
         let manager = Manager::new(options.target.clone(), options.statement_timeout, Arc::clone(&statements));
@@ -112,7 +112,7 @@ impl Db {
     /// Runs a unit of work that reads with one statement.
     ///
     /// # Errors
-    /// Those of the unit; [`DbError`] if it did not run.
+    /// The errors of the unit of work; [`DbError`] if it did not run.
     pub async fn read<T, E>(
         &self,
         work: impl FnOnce(&mut DbConnection) -> Result<T, E> + Send + 'static,
@@ -127,7 +127,7 @@ impl Db {
     /// Runs a unit of work that reads with several statements, which see the same state.
     ///
     /// # Errors
-    /// Those of the unit; [`DbError`] if it did not run.
+    /// The errors of the unit of work; [`DbError`] if it did not run.
     pub async fn snapshot<T, E>(
         &self,
         work: impl FnOnce(&mut DbConnection) -> Result<T, E> + Send + 'static,
@@ -142,7 +142,7 @@ impl Db {
     /// Runs a unit of work that writes. All of it is durable when this returns `Ok`, and none of it when it returns `Err`.
     ///
     /// # Errors
-    /// Those of the unit; [`DbError`] if it did not run or was not committed.
+    /// The errors of the unit of work; [`DbError`] if it did not run or was not committed.
     pub async fn write<T, E>(
         &self,
         work: impl FnOnce(&mut DbConnection) -> Result<T, E> + Send + 'static,
@@ -158,7 +158,7 @@ impl Db {
     /// waits.
     ///
     /// # Errors
-    /// Those of the unit; [`DbError`] if it did not run or was not committed.
+    /// The errors of the unit of work; [`DbError`] if it did not run or was not committed.
     pub async fn write_then<T, E>(
         &self,
         work: impl FnOnce(&mut DbConnection) -> Result<T, E> + Send + 'static,

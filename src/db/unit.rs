@@ -52,7 +52,7 @@ pub(super) struct Work<F, T, E> {
     pub(super) _permit: OwnedSemaphorePermit,
 }
 
-/// Why a transaction is rolled back.
+/// The reason for rolling back a transaction.
 enum Rollback {
     /// The work failed.
     Failed,

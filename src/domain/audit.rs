@@ -72,7 +72,7 @@ pub struct NewAuditEvent {
     pub action: AuditAction,
     /// The type and ID of the target.
     pub target: Option<(AuditTarget, i64)>,
-    /// Further facts. No secrets.
+    /// Additional details, without secrets.
     pub detail: BTreeMap<&'static str, String>,
 }
 
@@ -102,7 +102,7 @@ impl NewAuditEvent {
         Self { target: Some((AuditTarget::Incident, id.get())), ..Self::new(action) }
     }
 
-    /// Adds a fact.
+    /// Adds a detail.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
         self.detail.insert(name, value.to_string());

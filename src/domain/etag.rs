@@ -14,7 +14,7 @@ impl ETag {
     /// Computes the entity tag of a state: a digest of its serialised form.
     ///
     /// # Errors
-    /// When the state cannot be serialised. There is no fallback, which would give different states the same tag.
+    /// Fails if the state cannot be serialised. There is no fallback, because different states would have the same entity tag.
     pub fn of(state: &impl Serialize) -> Result<Self, serde_json::Error> {
         serde_json::to_vec(state).map(|text| Self::of_bytes(&text))
     }
@@ -49,7 +49,7 @@ impl<T: Serialize> Versioned<T> {
     /// Computes the entity tag of `value` from all its serialised fields.
     ///
     /// # Errors
-    /// As [`ETag::of`].
+    /// The errors of [`ETag::of`].
     pub fn new(value: T) -> Result<Self, serde_json::Error> {
         Ok(Self { etag: ETag::of(&value)?, value })
     }

@@ -31,7 +31,7 @@ pub struct Incident {
     pub received_at: Timestamp,
 }
 
-/// Equal failures: same operation, status, error code and site.
+/// Failures with the same operation, status, error code and site.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct IncidentGroup {
     pub id: IncidentGroupId,

@@ -64,7 +64,7 @@ impl RateLimit {
             Self::PasswordResetAccount => "password-reset-account",
             Self::Search => "search",
             Self::Exports => "exports",
-            Self::ThrottleAudit => "notice",
+            Self::ThrottleAudit => "throttle-audit",
         }
     }
 }
@@ -76,9 +76,9 @@ pub enum RateLimitSubject {
     User(UserId),
     /// All clients at an address.
     Address(IpAddr),
-    /// All clients that name an account, whether or not it exists.
+    /// All clients that log in to an account, whether or not it exists.
     Account(AccountKey),
-    /// The clients at an address that name an account.
+    /// The clients at an address that log in to an account.
     AccountAt(AccountKey, IpAddr),
 }
 
@@ -96,8 +96,8 @@ impl AccountKey {
     }
 }
 
-/// Returns the address that identifies a client for rate limits. Of an IPv6 address, that is its /64 prefix: a single client
-/// usually has all addresses of one.
+/// Returns the address that identifies a client for rate limits. For IPv6, this is the /64 prefix, because a client usually has
+/// a whole prefix.
 #[must_use]
 pub fn rate_limit_prefix(address: IpAddr) -> IpAddr {
     match address {

@@ -9,12 +9,12 @@ const MAX_CHARACTERS: usize = 100;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserName(String);
 
-/// Why a text is not a name.
+/// The reason why a text is not a valid name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidUserName {
     #[error("must not be empty")]
     Empty,
-    #[error("must not have more than 100 characters")]
+    #[error("must have at most 100 characters")]
     TooLong,
     #[error("must not contain control characters or line breaks")]
     ControlCharacter,

@@ -16,9 +16,9 @@ pub(super) const CONTENT_VERSION: HeaderName = HeaderName::from_static("content-
 
 /// A version of the API.
 pub(super) struct Version {
-    /// Its number in `Accept-Version`.
+    /// The number in `Accept-Version`.
     pub(super) number: &'static str,
-    /// The prefix of its paths.
+    /// The prefix of the paths.
     base: &'static str,
     document: &'static CompiledDocument,
     operations: HashMap<&'static str, &'static Operation>,

@@ -43,7 +43,7 @@ struct State {
     logged_dropped: u64,
 }
 
-/// What the writer waits for.
+/// An event that the writer waits for.
 enum Event {
     Exchange(Box<Exchange>),
     Purge,
@@ -106,7 +106,7 @@ impl IncidentWriter {
     /// Stores all captured exchanges and counters.
     ///
     /// # Errors
-    /// If the database fails. The incidents stay in memory.
+    /// Fails if the database fails. The incidents stay in memory.
     pub async fn drain(&self) -> Result<(), Error> {
         let mut state = self.state.lock().await;
         loop {
@@ -182,7 +182,7 @@ impl IncidentWriter {
     /// Deletes expired incidents. Returns the number of rows.
     ///
     /// # Errors
-    /// Only if the database fails.
+    /// Fails if the database fails.
     pub async fn purge_expired(&self) -> Result<usize, Error> {
         self.incidents.purge().await
     }

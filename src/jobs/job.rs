@@ -43,7 +43,7 @@ pub(super) enum Outcome {
     Released,
 }
 
-/// Why a job failed.
+/// An error of a job.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum JobError {
     #[error("invalid payload: {0}")]

@@ -58,7 +58,7 @@ impl JobWorker {
     /// Deletes everything that has expired; returns the number of rows.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Fails if the database fails.
     pub async fn purge_expired(&self) -> Result<usize, Error> {
         self.purge.purge_expired().await
     }

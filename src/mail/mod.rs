@@ -23,7 +23,7 @@ impl fmt::Debug for Mail {
     }
 }
 
-/// Why a message could not be sent. Contains neither the recipient nor the body.
+/// An error while sending a message. Contains neither the recipient nor the body.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot send mail: {0}")]
 pub struct MailError(pub String);

@@ -18,7 +18,7 @@ impl SmtpMailer {
     /// Sends through the server at `url`, with the sender `from`.
     ///
     /// # Errors
-    /// When the URL or the sender is invalid.
+    /// Fails if the URL or the sender is invalid.
     pub fn new(url: &SecretString, from: &str) -> Result<Self, MailError> {
         let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.expose_secret())
             .map_err(|_| MailError("invalid SMTP_URL".to_owned()))?

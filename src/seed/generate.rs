@@ -40,7 +40,7 @@ pub(super) struct Generator {
     password_hash: String,
     /// ID and creation time of the current user.
     user: (i64, i64),
-    /// How often the current user has each name of a list.
+    /// Number of lists of the current user by name.
     names: HashMap<&'static str, u64>,
     list: CurrentList,
 }

@@ -27,7 +27,7 @@ use crate::{
 /// Creation time of the sample data in microseconds, 2026-01-01T00:00:00Z. The examples of the contract show the same.
 pub const SEEDED_AT: i64 = 1_767_225_600_000_000;
 
-/// Why data was not inserted, or only in part.
+/// An error while inserting data. A part of the data may have been inserted.
 #[derive(Debug, thiserror::Error)]
 pub enum SeedError {
     /// The rows of this seed exist.

@@ -1,4 +1,4 @@
-//! Tracks the state of a connection and its start, and decides when a timeout has passed.
+//! Tracks the activity of a connection, and decides when a timeout has passed.
 //!
 //! The stream and the requests of a connection report their activity; its task asks for a decision. See
 //! [`ConnectionLimits`](super::ConnectionLimits) for the limits.
@@ -30,10 +30,10 @@ struct State {
     rejection: Option<RejectReason>,
 }
 
-/// What to do with a connection.
+/// The action for a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Decision {
-    /// Nothing until then.
+    /// Wait, and decide again at this time.
     WaitUntil(Instant),
     /// The connection is idle: shut it down gracefully.
     CloseGracefully,
@@ -110,7 +110,7 @@ impl Activity {
         (state.requests, state.in_flight == 0)
     }
 
-    /// Returns whether the connection has been idle since `then`, so that closing it loses nothing.
+    /// Returns whether the connection has been idle since `then`, so that it can be closed without interrupting a request.
     pub(super) fn is_idle_since(&self, then: Option<Instant>) -> bool {
         let state = self.state();
         state.in_flight == 0

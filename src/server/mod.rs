@@ -45,7 +45,7 @@ pub struct ConnectionLimits {
     pub shutdown_timeout: Duration,
 }
 
-/// Why a request is rejected before it reaches the endpoint.
+/// The reason for rejecting a request before it reaches the endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RejectReason {
     /// The head cannot be parsed.
@@ -94,7 +94,7 @@ impl<E: Endpoint<Output = Response> + 'static> Server<E> {
     /// Creates a server on a non-blocking listener.
     ///
     /// # Errors
-    /// When the listener cannot be registered with the runtime.
+    /// Fails if the listener cannot be registered with the runtime.
     pub fn new(
         listener: StdListener,
         tls: Option<TlsAcceptor>,

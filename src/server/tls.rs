@@ -31,7 +31,7 @@ pub struct CertificateFiles {
     pub key: PathBuf,
 }
 
-/// Why the certificate files cannot be used.
+/// An error in the certificate files.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     #[error("cannot read {}: {error}", path.display())]
@@ -185,7 +185,7 @@ impl Certificates {
     /// Creates an acceptor for TLS 1.2 and 1.3 that prefers HTTP/2 to HTTP/1.1.
     ///
     /// # Errors
-    /// When the cryptography provider does not support these versions.
+    /// Fails if the cryptography provider does not support these versions.
     pub fn acceptor(self: &Arc<Self>) -> Result<TlsAcceptor, TlsError> {
         let provider: Arc<CryptoProvider> = Arc::new(ring::default_provider());
         let resolver: Arc<dyn ResolvesServerCert> = self.clone();

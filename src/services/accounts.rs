@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// How long a used refresh token is still exchanged for its successor: two windows of one user may refresh at the same time.
+/// Time for which a used refresh token returns its successor, because two windows of one user may refresh at the same time.
 const REFRESH_GRACE_PERIOD: Duration = Duration::from_secs(10);
 
 /// Registration, login, refresh, logout and passwords.
@@ -255,7 +255,7 @@ impl Accounts {
     /// Ends a session. Its access token is rejected from the next request on.
     ///
     /// # Errors
-    /// Those of the database.
+    /// Fails if the database fails.
     pub async fn logout(
         &self,
         user_id: UserId,

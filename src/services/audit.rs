@@ -18,7 +18,7 @@ impl Audit {
     /// Lists events by cursor.
     ///
     /// # Errors
-    /// Those of the database.
+    /// Fails if the database fails.
     pub async fn list_by_cursor(&self, query: CursorQuery<AuditFilter>) -> Result<CursorPage<AuditEvent>, Error> {
         let is_one_statement = !query.with_total;
         let work = move |c: &mut DbConnection| {

@@ -43,7 +43,7 @@ impl Bucketlists {
     /// Lists bucketlists by offset.
     ///
     /// # Errors
-    /// Those of the database.
+    /// Fails if the database fails.
     pub async fn list_by_offset(&self, owner: UserId, query: OffsetQuery) -> Result<OffsetPage<Bucketlist>, Error> {
         let (range, q) = (query.range(), query.text_filter());
         self.0.db.snapshot(move |c| Ok(bucketlists::list_by_offset(c, owner, q.as_ref(), range)?)).await
@@ -52,7 +52,7 @@ impl Bucketlists {
     /// Lists bucketlists by cursor, with the first `items` items of each.
     ///
     /// # Errors
-    /// Those of the database.
+    /// Fails if the database fails.
     pub async fn list_by_cursor(
         &self,
         owner: UserId,
@@ -144,7 +144,7 @@ impl Bucketlists {
     /// Changes some fields of a bucketlist. Writes nothing if no value differs.
     ///
     /// # Errors
-    /// As [`Self::replace`].
+    /// The errors of [`Self::replace`].
     pub async fn update(
         &self,
         owner: UserId,

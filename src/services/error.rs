@@ -82,7 +82,7 @@ pub enum Unauthenticated {
     Session,
 }
 
-/// Why the caller is not allowed to do something.
+/// The reason for rejecting an authenticated caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forbidden {
     AccountDisabled,

@@ -38,7 +38,7 @@ impl Incidents {
     /// Stores incidents and counts uncaptured failures in one transaction.
     ///
     /// # Errors
-    /// Only if the database or the encryption fails.
+    /// Fails if the database or the encryption fails.
     pub async fn store(
         &self,
         captured: &[RedactedIncident],
@@ -121,7 +121,7 @@ impl Incidents {
     /// Lists incidents by cursor.
     ///
     /// # Errors
-    /// Only if the database fails.
+    /// Fails if the database fails.
     pub async fn list_by_cursor(&self, query: CursorQuery<IncidentFilter>) -> Result<CursorPage<Incident>, Error> {
         let now = self.context.clock.now();
         let work = move |c: &mut DbConnection| {
@@ -134,7 +134,7 @@ impl Incidents {
     /// Lists groups of incidents by cursor.
     ///
     /// # Errors
-    /// Only if the database fails.
+    /// Fails if the database fails.
     pub async fn list_groups_by_cursor(
         &self,
         query: CursorQuery<Option<bool>>,
@@ -200,7 +200,7 @@ impl Incidents {
     /// Deletes expired incidents and empty groups. Returns the number of rows.
     ///
     /// # Errors
-    /// Only if the database fails.
+    /// Fails if the database fails.
     pub async fn purge(&self) -> Result<usize, Error> {
         let now = self.context.clock.now();
         let groups_before = now.before(self.retention.ttl);

@@ -120,7 +120,7 @@ impl Items {
     /// Creates several items in order: all or none.
     ///
     /// # Errors
-    /// As [`Self::create`].
+    /// The errors of [`Self::create`].
     pub async fn create_batch(
         &self,
         scope: ItemScope,
@@ -166,7 +166,7 @@ impl Items {
     /// Changes some fields of an item. Writes nothing if no value differs.
     ///
     /// # Errors
-    /// As [`Self::replace`].
+    /// The errors of [`Self::replace`].
     pub async fn update(
         &self,
         scope: ItemScope,

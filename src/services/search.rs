@@ -26,7 +26,7 @@ impl Search {
     /// best matches first. Returns no results if `text` contains no word, and none after the first 1000.
     ///
     /// # Errors
-    /// Those of the database.
+    /// Fails if the database fails.
     pub async fn find(&self, owner: UserId, text: &str, offset: i64, limit: i64) -> Result<Vec<SearchResult>, Error> {
         let Some(query) = SearchQuery::parse(text) else { return Ok(Vec::new()) };
         let range = OffsetRange { offset, limit };

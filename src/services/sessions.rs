@@ -16,7 +16,7 @@ impl Sessions {
     /// Lists the user's active sessions by cursor, the newest first.
     ///
     /// # Errors
-    /// Those of the database.
+    /// Fails if the database fails.
     pub async fn list_by_cursor(
         &self,
         user_id: UserId,
@@ -48,7 +48,7 @@ impl Sessions {
     /// Ends all of the user's sessions.
     ///
     /// # Errors
-    /// Those of the database.
+    /// Fails if the database fails.
     pub async fn end_all(&self, user_id: UserId, origin: AuditOrigin) -> Result<(), Error> {
         let now = self.0.clock.now();
         let work = move |c: &mut _| {

@@ -51,7 +51,7 @@ impl Users {
     /// Lists accounts by cursor.
     ///
     /// # Errors
-    /// Those of the database.
+    /// Fails if the database fails.
     pub async fn list_by_cursor(&self, query: CursorQuery<UserFilter>) -> Result<CursorPage<User>, Error> {
         let is_one_statement = !query.with_total;
         let work = move |c: &mut DbConnection| {
@@ -65,7 +65,7 @@ impl Users {
     /// Lists accounts by offset.
     ///
     /// # Errors
-    /// Those of the database.
+    /// Fails if the database fails.
     pub async fn list_by_offset(&self, query: OffsetQuery) -> Result<OffsetPage<User>, Error> {
         let (range, q) = (query.range(), query.text_filter());
         self.0.db.snapshot(move |c| Ok(users::list_by_offset(c, q.as_ref(), range)?)).await

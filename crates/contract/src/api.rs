@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{ApiError, Operation, rules, texts};
 
-/// What differs between the versions of the API.
+/// The differences between the versions of the API.
 pub(crate) trait Version: 'static {
     /// Base path: `/v1`.
     const BASE: &'static str;
@@ -31,7 +31,7 @@ pub(crate) trait Version: 'static {
     /// Returns the body of an error response to a request for this path.
     ///
     /// # Errors
-    /// Returns an error if the body cannot be serialised.
+    /// Fails if the body cannot be serialised.
     fn error_body(error: &ApiError, path: &str) -> serde_json::Result<Value>;
 
     /// Returns the declaration of the operation with this ID.

@@ -16,7 +16,7 @@ pub struct Operation {
     pub path: &'static str,
     /// Description of the successful response.
     pub response: &'static str,
-    /// Who may call the operation, from its arguments.
+    /// The callers that may use the operation, derived from its arguments.
     pub access: Access,
     /// Whether the operation is declared as public. The linter compares this with [`Operation::access`].
     pub is_public: bool,
@@ -44,7 +44,7 @@ pub struct Operation {
     pub new_password: Option<&'static str>,
 }
 
-/// Who may call an operation.
+/// The callers that may use an operation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Access {
     /// Every client, without a token.
@@ -56,7 +56,7 @@ pub enum Access {
     Admin,
 }
 
-/// What an argument implies for its operation.
+/// The effect of an argument on the declaration of its operation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ArgumentKind {
     /// Nothing.
@@ -76,9 +76,9 @@ pub enum ArgumentKind {
     Cursor,
 }
 
-/// A type of an argument of an operation, or of the value in it.
+/// The type of an argument of an operation, or of the value in it.
 pub trait Argument {
-    /// What the argument implies.
+    /// The effect of the argument.
     const KIND: ArgumentKind = ArgumentKind::Other;
 }
 

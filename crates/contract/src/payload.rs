@@ -41,7 +41,7 @@ const MERGE_PATCH: &[&str] = &["application/json", "application/merge-patch+json
 /// The value of `Accept-Patch`: the media types of a [`MergePatch`].
 pub const ACCEPT_PATCH: &str = "application/json, application/merge-patch+json";
 
-/// How to validate the body of a request; the server puts it into the extensions of the request.
+/// The operation and the rules that validate the body of a request. The server inserts it into the extensions of the request.
 #[derive(Clone)]
 pub struct Incoming {
     /// The operation of the request.

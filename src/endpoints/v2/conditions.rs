@@ -21,7 +21,7 @@ impl Conditions {
             None if self.required => Err(ErrorCode::PreconditionRequired.into()),
             // `*` requires that the resource exists, as the operation itself does.
             None | Some(ETagCondition::Any) => Ok(Precondition::None),
-            // `If-Match` uses the strong comparison, in which a weak tag never matches (RFC 9110, section 13.1.1).
+            // `If-Match` uses the strong comparison, in which a weak entity tag never matches (RFC 9110, section 13.1.1).
             Some(ETagCondition::Listed(tags)) => Ok(Precondition::OneOf(
                 tags.iter().filter(|tag| !tag.weak).map(|tag| ETag::from_opaque(&tag.opaque)).collect(),
             )),

@@ -30,7 +30,7 @@ pub(super) enum CursorPosition {
 #[derive(Clone)]
 pub struct Cursors(Signer);
 
-/// What a cursor is valid for: a list, and everything that determines its rows and their order.
+/// The scope of a cursor: a list, and everything that determines its rows and their order.
 pub(super) struct CursorBinding([u8; BINDING_LEN]);
 
 impl CursorBinding {

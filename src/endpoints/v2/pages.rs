@@ -68,7 +68,7 @@ pub(super) fn order(sort: Option<&Sort>) -> (SortKey, bool) {
     let key = match name {
         "updated_at" => SortKey::UpdatedAt,
         "name" => SortKey::Name,
-        // The parameter's enum has no other values.
+        // The enum of the parameter has no other values.
         _ => SortKey::CreatedAt,
     };
     (key, descending)

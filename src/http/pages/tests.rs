@@ -111,7 +111,7 @@ fn redoc_is_extracted_completely() {
 }
 
 #[test]
-fn an_unknown_page_structure_is_detected() {
+fn unknown_page_structure_is_detected() {
     assert_eq!(find("<html><script>1</script></html>"), None);
     assert_eq!(find("<style>a{}</style>"), None);
     assert_eq!(find("<style>a{}</style><script src=x></script>"), None);
@@ -140,7 +140,7 @@ fn only_fingerprinted_assets_are_immutable() {
 }
 
 #[test]
-fn the_demo_account_is_shown_only_in_development() {
+fn demo_account_is_shown_only_in_development() {
     assert!(text(&INFO, "/").contains("demo@example.com"));
     assert!(text(&INFO, "/docs").contains("value=\"it&#39;s &quot;secret&quot; &lt;b&gt;\""));
     for environment in ["testing", "staging", "production"] {
@@ -153,7 +153,7 @@ fn the_demo_account_is_shown_only_in_development() {
 }
 
 #[test]
-fn the_version_chooser_requires_two_versions() {
+fn version_chooser_requires_two_versions() {
     let one = PageInfo { contracts: &["v1"], ..INFO };
     assert!(!text(&one, "/docs").contains("class=\"chooser\""));
     assert!(text(&INFO, "/docs").contains("href=\"/docs?contract=v2\""));
@@ -174,7 +174,7 @@ fn json_example(html: &str, id: &str) -> Option<serde_json::Value> {
 }
 
 #[test]
-fn the_page_of_an_error_code_shows_all_its_texts() {
+fn page_of_an_error_code_contains_all_its_texts() {
     for code in ErrorCode::ALL {
         let name = code.as_str();
         let path = problem::page_path(*code);
@@ -199,7 +199,7 @@ fn the_page_of_an_error_code_shows_all_its_texts() {
 }
 
 #[test]
-fn the_index_lists_every_error_code_under_its_status() {
+fn index_lists_every_error_code_under_its_status() {
     let html = text(&INFO, "/problems");
     for code in ErrorCode::ALL {
         let (_, section) = html.split_once(&format!("<h2 id=\"status-{}\">", code.status())).expect("a section");

@@ -50,7 +50,7 @@ pub struct CacheCounts {
     pub misses: u64,
 }
 
-/// What a response depends on, besides the caller's data.
+/// The properties of a request that affect the response, besides the caller's data.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct CacheKey {
     user_id: i64,
@@ -110,7 +110,7 @@ impl ResponseCache {
     /// Stores a response that was computed at this revision or later, if it is successful and not too large.
     ///
     /// # Errors
-    /// If the body cannot be read.
+    /// Fails if the body cannot be read.
     pub(super) async fn store(&self, key: CacheKey, revision: u64, response: Response) -> Result<Response, ApiError> {
         let length = response.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         if response.status() != StatusCode::OK || length.is_none_or(|length: usize| length > MAX_BODY_BYTES) {

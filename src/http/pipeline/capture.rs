@@ -55,7 +55,7 @@ type Chunks = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 struct TeeBody {
     chunks: Chunks,
     read: Vec<Bytes>,
-    /// How many more bytes to retain.
+    /// Number of further bytes to retain.
     remaining: usize,
     is_truncated: bool,
     is_complete: bool,

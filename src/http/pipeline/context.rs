@@ -1,4 +1,4 @@
-//! State of one request: set by the stages, read when its response is written.
+//! State of a request: set by the stages, and read when the response is created.
 
 use std::{borrow::Cow, time::Instant};
 
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{domain::RateLimitDecision, http::versions::Version};
 
-/// Everything the stages have found out about a request.
+/// State of a request.
 pub(super) struct RequestContext {
     pub(super) request_id: String,
     /// Trace ID of the request's `traceparent`.
@@ -25,7 +25,7 @@ pub(super) struct RequestContext {
     /// Microseconds since 1970.
     pub(super) received_at: i64,
     pub(super) started: Instant,
-    /// `None` where CORS is off.
+    /// `None` if CORS is disabled.
     pub(super) cors: Option<CorsGrant>,
     /// Encoding to compress the response with.
     pub(super) encoding: Option<Encoding>,
@@ -38,7 +38,7 @@ pub(super) struct RequestContext {
     pub(super) operation: Option<OperationRoute>,
     /// Value of `Allow`.
     pub(super) allow: Option<Cow<'static, str>>,
-    /// Media type of PATCH requests for this path (RFC 5789).
+    /// Value of `Accept-Patch`: the media types of PATCH requests for this path (RFC 5789).
     pub(super) accept_patch: Option<&'static str>,
     pub(super) deprecation: Option<DeprecationHeaders>,
     pub(super) identity: Identity,

@@ -32,7 +32,7 @@ impl DeprecationHeaders {
     /// Adds the headers of RFC 9745, RFC 8594 and RFC 5829.
     ///
     /// # Errors
-    /// If a path parameter contains bytes that a header cannot.
+    /// Fails if a path parameter contains bytes that a header cannot.
     pub(super) fn write(&self, headers: &mut HeaderMap) -> Result<(), InvalidHeaderValue> {
         let link = format!("<{}>; rel=\"successor-version\"", self.successor);
         headers.insert(

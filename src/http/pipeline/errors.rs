@@ -15,7 +15,7 @@ use crate::{capture, db::panic_message, domain::Throttled};
 /// Seconds after which to retry a request that exceeded its deadline.
 const RETRY_AFTER: u32 = 5;
 
-/// Why a request has no successful response.
+/// An error that ends a request.
 #[derive(Debug)]
 pub(super) enum RequestError {
     /// An error of a stage, a service or an endpoint.

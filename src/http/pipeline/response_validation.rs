@@ -98,7 +98,7 @@ impl ResponseValidator {
     /// Starts the validation thread; `None` if validation is off.
     ///
     /// # Errors
-    /// If the thread cannot be started.
+    /// Fails if the thread cannot be started.
     pub fn new(mode: ResponseValidation) -> io::Result<Option<Self>> {
         if mode == ResponseValidation::Off {
             return Ok(None);
@@ -245,7 +245,7 @@ impl Drop for Slot {
     }
 }
 
-/// What has been sent of a response.
+/// The part of a response that was sent.
 struct Recording {
     /// `None` once the response is handed to the validation thread.
     slot: Option<Slot>,
@@ -310,7 +310,7 @@ fn to_text(headers: &HeaderMap) -> Vec<(String, String)> {
     headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value.as_bytes()))).collect()
 }
 
-/// A body that records what is sent.
+/// A body that records the sent frames.
 struct TeeBody {
     inner: BoxBody<Bytes, io::Error>,
     recording: Option<Recording>,

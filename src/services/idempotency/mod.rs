@@ -136,7 +136,7 @@ impl KeyedRequest {
 /// Calls `create`, or returns what an earlier request with the same key created. Runs in the caller's transaction.
 ///
 /// # Errors
-/// Those of `create`; `Conflict(IdempotencyKeyInFlight)`, `IdempotencyKeyReused`.
+/// The errors of `create`; `Conflict(IdempotencyKeyInFlight)`, `IdempotencyKeyReused`.
 pub(super) fn create_once<T: Replayable>(
     c: &mut DbConnection,
     request: Option<&KeyedRequest>,
