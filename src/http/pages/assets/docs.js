@@ -2,17 +2,17 @@
 //
 // The tokens of the session are in localStorage, so that it survives a reload and is the same in every tab. Data about the user is
 // not stored but requested from the server. A request with the session's access token refreshes it shortly before it expires, or
-// after a 401. A token entered in the "Authorize" dialog is not touched.
+// after a 401. A token from the "Authorize" dialog is not changed.
 "use strict";
 
 (() => {
   const STORAGE_KEY = "bucketlist-docs-session";
-  const SWAGGER_KEY = "authorized"; // where Swagger UI persists the token of the dialog
+  const SWAGGER_KEY = "authorized"; // the key under which Swagger UI stores the token of the dialog
   const SCHEME = "bearerAuth";
   const AUTH = "/v1/auth";
   const REFRESH_BEFORE_MS = 30_000;
-  const AS_THIS_USER = "All operations below use this session.";
-  const FROM_DIALOG = "Operations use the token from the Authorize dialog.";
+  const USING_SESSION = "All operations below use this session.";
+  const USING_DIALOG_TOKEN = "Operations use the token from the Authorize dialog.";
 
   const element = (id) => document.getElementById(id);
   const notice = element("notice");
@@ -20,26 +20,26 @@
 
   // ---- login bar ----------------------------------------------------------------------------------------------------
 
-  function say(text, isError = false) {
+  function showMessage(text, isError = false) {
     notice.textContent = text;
     notice.classList.toggle("error", isError);
   }
 
-  function show(session) {
+  function showSession(session) {
     element("login").hidden = Boolean(session);
     element("session").hidden = !session;
-    if (!session) name(null);
-    else showUser(session).catch(unreachable);
+    if (!session) showIdentity(null);
+    else showUser(session).catch(showUnreachable);
   }
 
-  function name(user) {
+  function showIdentity(user) {
     element("session-user").textContent = user?.email ?? "";
     element("session-role").textContent = user?.role ?? "";
   }
 
   /** Shows the user of the session, requested from the server unless the login response contained it. */
   async function showUser(session) {
-    if (session.user) return name(session.user);
+    if (session.user) return showIdentity(session.user);
     let current = session;
     if (current.expires_at - Date.now() < REFRESH_BEFORE_MS) current = (await refresh(current.access_token)) ?? current;
     const request = () => fetch("/v1/users/me", { headers: { Accept: "application/json", Authorization: bearer(current) } });
@@ -47,7 +47,7 @@
     if (response.status === 401 && (current = await refresh(current.access_token))) response = await request();
     const user = response.ok && (await response.json());
     // The session may have changed in the meantime.
-    if (user && stored()?.access_token === current.access_token) name(user);
+    if (user && storedSession()?.access_token === current.access_token) showIdentity(user);
   }
 
   /** Returns the message of an error response in the format of v1 or v2. */
@@ -65,7 +65,7 @@
 
   // ---- the session --------------------------------------------------------------------------------------------------
 
-  function stored() {
+  function storedSession() {
     try {
       const session = JSON.parse(localStorage.getItem(STORAGE_KEY));
       return session?.access_token ? session : null;
@@ -75,23 +75,23 @@
   }
 
   /** Uses an AuthSession as the session of the page. */
-  function adopt(authSession) {
+  function startSession(authSession) {
     const { access_token, refresh_token, expires_in = 0 } = authSession;
     const session = { access_token, refresh_token, expires_at: Date.now() + expires_in * 1000 };
     localStorage.setItem(STORAGE_KEY, JSON.stringify(session));
     localStorage.removeItem(SWAGGER_KEY);
-    use({ ...session, user: authSession.user });
+    applySession({ ...session, user: authSession.user });
     return session;
   }
 
-  function forget() {
+  function clearSession() {
     localStorage.removeItem(STORAGE_KEY);
-    use(null);
+    applySession(null);
   }
 
   /** Updates the login bar and Swagger UI for a session, or for none. */
-  function use(session) {
-    show(session);
+  function applySession(session) {
+    showSession(session);
     if (ui) authorize(session);
   }
 
@@ -121,38 +121,38 @@
   async function logIn(email, password) {
     const response = await post("/login", { email, password });
     if (!response.ok) throw new Error(await errorMessage(response));
-    adopt(await response.json());
-    say(AS_THIS_USER);
+    startSession(await response.json());
+    showMessage(USING_SESSION);
   }
 
   async function logOut() {
-    const session = stored();
-    forget();
+    const session = storedSession();
+    clearSession();
     if (!session) return;
     const response = await post("/logout", null, session.access_token);
     // With an expired token, the session is already over.
-    if (response.ok || response.status === 401) say("Logged out.");
-    else say(`Logged out in this browser, but the server did not end the session: ${await errorMessage(response)}`, true);
+    if (response.ok || response.status === 401) showMessage("Logged out.");
+    else showMessage(`Logged out in this browser, but the server did not end the session: ${await errorMessage(response)}`, true);
   }
 
   /**
    * Returns a session with an access token other than `rejected`, or null. Only one refresh runs at a time across all tabs: a
-   * refresh token is single-use, and reusing it ends the session. Without HTTPS there are no locks; then one per tab.
+   * refresh token is single-use, and reusing it ends the session. Without HTTPS, locks are not available, and the limit applies per tab.
    */
   let refreshing = null;
   function refresh(rejected) {
-    const task = () => (navigator.locks ? navigator.locks.request(STORAGE_KEY, once) : once());
-    const once = async () => {
-      const session = stored();
+    const task = () => (navigator.locks ? navigator.locks.request(STORAGE_KEY, refreshOnce) : refreshOnce());
+    const refreshOnce = async () => {
+      const session = storedSession();
       if (!session || session.access_token !== rejected) return session; // another tab has refreshed or logged out
       const response = await post("/refresh", { refresh_token: session.refresh_token });
-      if (response.ok) return adopt(await response.json());
+      if (response.ok) return startSession(await response.json());
       if (response.status >= 500 || response.status === 429) {
-        say(`The session could not be refreshed: ${await errorMessage(response)}`, true);
+        showMessage(`The session could not be refreshed: ${await errorMessage(response)}`, true);
         return null;
       }
-      forget();
-      say("Your session has ended. Log in again.", true);
+      clearSession();
+      showMessage("Your session has ended. Log in again.", true);
       return null;
     };
     refreshing ??= task().finally(() => { refreshing = null; });
@@ -166,7 +166,7 @@
 
   async function beforeRequest(request) {
     if (request.loadSpec) return request;
-    const session = stored();
+    const session = storedSession();
     if (!usesSession(request, session)) return request;
     if (session.expires_at - Date.now() < REFRESH_BEFORE_MS) {
       const refreshed = await refresh(session.access_token).catch(() => null);
@@ -192,54 +192,54 @@
       try {
         const authSession = JSON.parse(response.text);
         if (authSession.access_token) {
-          adopt(authSession);
-          say(AS_THIS_USER);
+          startSession(authSession);
+          showMessage(USING_SESSION);
         }
       } catch { /* not a session */ }
-    } else if (response.status === 204 && stored()) {
-      endedBy(path);
+    } else if (response.status === 204 && storedSession()) {
+      handleEndedSession(path);
     }
     return response;
   }
 
-  function endedBy(path) {
+  function handleEndedSession(path) {
     // Of the operations on sessions, only deletion returns 204.
     if (/\/auth\/(logout|sessions)$/.test(path)) {
-      forget();
-      say("Logged out.");
+      clearSession();
+      showMessage("Logged out.");
     } else if (/\/auth\/sessions\/\d+$/.test(path)) {
-      noticeEnd().catch(unreachable);
+      checkSession().catch(showUnreachable);
     } else if (/\/users\/me$/.test(path)) {
       // Of the operations on the account, only deletion returns 204.
-      forget();
-      say("The account is deleted. Log in with another account.");
+      clearSession();
+      showMessage("The account is deleted. Log in with another account.");
     }
   }
 
-  /** Asks the server whether the deleted session is the one of this page. */
-  async function noticeEnd() {
-    const session = stored();
+  /** Checks whether the deleted session is the one of this page. */
+  async function checkSession() {
+    const session = storedSession();
     const response = await fetch("/v1/users/me", { headers: { Authorization: bearer(session) } });
     if (response.status !== 401) return;
-    forget();
-    say("Logged out.");
+    clearSession();
+    showMessage("Logged out.");
   }
 
-  /** Lets the "Authorize" dialog override the login bar. */
-  const followDialog = () => ({
+  /** Gives a token of the "Authorize" dialog precedence over the session. */
+  const authorizeDialogPlugin = () => ({
     statePlugins: {
       auth: {
         wrapActions: {
           authorizeWithPersistOption: (original) => (authorization) => {
             localStorage.removeItem(STORAGE_KEY);
-            show(null);
-            say(FROM_DIALOG);
+            showSession(null);
+            showMessage(USING_DIALOG_TOKEN);
             return original(authorization);
           },
           logoutWithPersistOption: (original) => (schemes) => {
             const result = original(schemes);
-            if (stored()) logOut().catch(unreachable);
-            else say("");
+            if (storedSession()) logOut().catch(showUnreachable);
+            else showMessage("");
             return result;
           },
         },
@@ -247,13 +247,13 @@
     },
   });
 
-  function unreachable() {
-    say("The server is unreachable.", true);
+  function showUnreachable() {
+    showMessage("The server is unreachable.", true);
   }
 
   function start() {
     if (typeof SwaggerUIBundle !== "function") {
-      say("Swagger UI did not load. Reload the page. If the problem persists, contact the operator of this server.", true);
+      showMessage("Swagger UI did not load. Reload the page. If the problem persists, contact the operator of this server.", true);
       return;
     }
     const contracts = document.body.dataset.contracts.split(" ").filter(Boolean);
@@ -266,7 +266,7 @@
       dom_id: "#ui",
       url: `/openapi/${contract}.json`,
       presets: [SwaggerUIBundle.presets.apis],
-      plugins: [followDialog],
+      plugins: [authorizeDialogPlugin],
       layout: "BaseLayout",
       deepLinking: true,
       displayOperationId: true,
@@ -282,9 +282,9 @@
       onComplete: () => {
         // The security scheme of the document is available only now.
         ui = started;
-        const session = stored();
+        const session = storedSession();
         if (session) authorize(session);
-        else if (isAuthorized()) say(FROM_DIALOG);
+        else if (isAuthorized()) showMessage(USING_DIALOG_TOKEN);
       },
     });
   }
@@ -293,28 +293,28 @@
     event.preventDefault();
     const button = event.submitter ?? event.target.querySelector("button");
     button.disabled = true;
-    say("Logging in…");
+    showMessage("Logging in…");
     try {
       await logIn(element("login-email").value, element("login-password").value);
       event.target.reset(); // leave no password in a hidden field
       element("logout").focus();
     } catch (error) {
       // A failed fetch is a TypeError; other errors have a message for the user.
-      if (error instanceof TypeError) unreachable();
-      else say(error.message, true);
+      if (error instanceof TypeError) showUnreachable();
+      else showMessage(error.message, true);
     } finally {
       button.disabled = false;
     }
   });
   element("logout").addEventListener("click", () => {
-    logOut().catch(unreachable).finally(() => element("login-email").focus());
+    logOut().catch(showUnreachable).finally(() => element("login-email").focus());
   });
   // Another tab has logged in, logged out or refreshed the session.
   addEventListener("storage", (event) => {
-    if (event.key === STORAGE_KEY || event.key === null) use(stored());
+    if (event.key === STORAGE_KEY || event.key === null) applySession(storedSession());
   });
 
-  show(stored());
-  if (stored()) say("");
+  showSession(storedSession());
+  if (storedSession()) showMessage("");
   start();
 })();

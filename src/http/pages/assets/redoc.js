@@ -4,13 +4,13 @@
 (() => {
   const element = (id) => document.getElementById(id);
 
-  function say(text) {
+  function showMessage(text) {
     element("notice").textContent = text;
     element("notice").classList.add("error");
   }
 
   if (typeof Redoc !== "object") {
-    say("Redoc did not load. Reload the page. If the problem persists, contact the operator of this server.");
+    showMessage("Redoc did not load. Reload the page. If the problem persists, contact the operator of this server.");
     return;
   }
   const contracts = document.body.dataset.contracts.split(" ").filter(Boolean);
@@ -31,6 +31,6 @@
     theme: { typography: { fontFamily: sans, headings: { fontFamily: sans }, code: { fontFamily: mono } } },
   };
   Redoc.init(`/openapi/${contract}.json`, options, element("reference"), (error) => {
-    if (error) say("The OpenAPI document could not be displayed. Reload the page. If the problem persists, contact the operator of this server.");
+    if (error) showMessage("The OpenAPI document could not be displayed. Reload the page. If the problem persists, contact the operator of this server.");
   });
 })();
