@@ -19,7 +19,7 @@ use crate::{
     domain::Random,
 };
 
-/// The password of every generated user. Hashing one per user would take longer than everything else.
+/// The password of every generated user. Hashing one password per user would take longer than all other work.
 pub const DUMMY_PASSWORD: &str = "bucketlist-dummy";
 
 /// Maximum number of rows in memory.
@@ -56,7 +56,7 @@ impl DummyOptions {
         let lists = self.users.checked_mul(self.lists).ok_or(SeedError::TooMany)?;
         let items = lists.checked_mul(self.items).ok_or(SeedError::TooMany)?;
         let counts = InsertedCounts { users: self.users, lists, items };
-        // Half of the range of IDs, so that the assigned ones do not matter.
+        // Use at most half of the range of IDs, so that IDs that are already assigned do not matter.
         let fits = |count: u64| count < 1 << 62;
         if fits(self.users) && fits(lists) && fits(items) && fits(self.lists) && fits(self.items) {
             Ok(counts)
@@ -104,7 +104,7 @@ pub fn insert_dummy(
         progress,
     };
     run.insert_all(c).map_err(|error| match error {
-        // Another process inserts the same seed at the same time.
+        // Another process inserts data of the same seed concurrently.
         DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => SeedError::AlreadyExists(options.rng_seed),
         error => SeedError::Query(error),
     })?;

@@ -51,8 +51,8 @@ struct CurrentList {
     created_at: i64,
     topics: &'static [Topic],
     /// Number of items to generate, and how many of them are done. The counts of the list are known before its items.
-    left: u64,
-    left_done: u64,
+    remaining: u64,
+    remaining_done: u64,
 }
 
 /// Returns a LIKE pattern for the email addresses of a seed.
@@ -72,7 +72,7 @@ impl Generator {
             password_hash,
             user: (0, FIRST_USER),
             names: HashMap::new(),
-            list: CurrentList { id: 0, owner: 0, created_at: FIRST_USER, topics: &[], left: 0, left_done: 0 },
+            list: CurrentList { id: 0, owner: 0, created_at: FIRST_USER, topics: &[], remaining: 0, remaining_done: 0 },
         }
     }
 
@@ -82,7 +82,7 @@ impl Generator {
         let email = format!("{}.{}+dummy{}-{}@example.com", letters(first), letters(last), self.rng_seed, number + 1);
         let name = format!("{first} {last}");
         let created_at = self.timestamp(FIRST_USER, LAST_USER, number, self.users);
-        let id = take(&mut self.next.user);
+        let id = next_id(&mut self.next.user);
         self.user = (id, created_at);
         self.names.clear();
         UserRow {
@@ -105,14 +105,20 @@ impl Generator {
         let theme = self.pick(THEMES);
         let times = self.names.entry(theme.name).and_modify(|times| *times += 1).or_insert(1);
         let name = if *times == 1 { theme.name.to_owned() } else { format!("{} {times}", theme.name) };
-        let description = self.sometimes(0.6).then(|| *self.pick(LIST_DESCRIPTIONS));
+        let description = self.chance(0.6).then(|| *self.pick(LIST_DESCRIPTIONS));
         let created_at = self.timestamp(since, SEEDED_AT, number, self.lists);
         let share: f64 = self.rng.random_range(0.2..0.6);
         #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let done = ((self.items as f64 * share).round() as u64).min(self.items);
-        let id = take(&mut self.next.list);
-        self.list =
-            CurrentList { id, owner: user_id, created_at, topics: theme.topics, left: self.items, left_done: done };
+        let id = next_id(&mut self.next.list);
+        self.list = CurrentList {
+            id,
+            owner: user_id,
+            created_at,
+            topics: theme.topics,
+            remaining: self.items,
+            remaining_done: done,
+        };
         ListRow {
             id,
             user_id,
@@ -130,16 +136,16 @@ impl Generator {
     pub(super) fn item(&mut self, number: u64) -> ItemRow {
         let topic = *self.pick(self.list.topics);
         let name = self.name(topic);
-        let description = self.sometimes(0.4).then(|| *self.pick(ITEM_DESCRIPTIONS));
+        let description = self.chance(0.4).then(|| *self.pick(ITEM_DESCRIPTIONS));
         let created_at = self.timestamp(self.list.created_at, SEEDED_AT, number, self.items);
         // The probability depends on the remaining items, so that exactly `items_done` of them are done.
-        let done = self.rng.random_range(0..self.list.left.max(1)) < self.list.left_done;
-        self.list.left = self.list.left.saturating_sub(1);
-        self.list.left_done = self.list.left_done.saturating_sub(u64::from(done));
+        let done = self.rng.random_range(0..self.list.remaining.max(1)) < self.list.remaining_done;
+        self.list.remaining = self.list.remaining.saturating_sub(1);
+        self.list.remaining_done = self.list.remaining_done.saturating_sub(u64::from(done));
         let done_at = done.then(|| self.rng.random_range(created_at..=SEEDED_AT));
-        let due_on = self.sometimes(1.0 / 3.0).then(|| self.due(created_at)).flatten();
+        let due_on = self.chance(1.0 / 3.0).then(|| self.due(created_at)).flatten();
         ItemRow {
-            id: take(&mut self.next.item),
+            id: next_id(&mut self.next.item),
             bucketlist_id: self.list.id,
             owner: self.list.owner,
             search_text: search_text(&name, description),
@@ -160,7 +166,7 @@ impl Generator {
     }
 
     fn name(&mut self, topic: Topic) -> String {
-        let when = if self.sometimes(0.3) { self.pick(WHENS) } else { "" };
+        let when = if self.chance(0.3) { self.pick(WHENS) } else { "" };
         match (topic, self.rng.random_range(0..3)) {
             (Topic::Travel, 0) => format!("See {}{when}", self.pick(PLACES)),
             (Topic::Travel, 1) => {
@@ -196,17 +202,18 @@ impl Generator {
         }
     }
 
-    /// Returns time `number` of `of` times that are spread evenly and varied at random. Later rows have later times.
-    fn timestamp(&mut self, from: i64, to: i64, number: u64, of: u64) -> i64 {
-        let share = (to - from) / count(of).max(1);
+    /// Returns a timestamp for row `number` of `total`: evenly distributed between `from` and `to`, with a random deviation. Later
+    /// rows have later timestamps.
+    fn timestamp(&mut self, from: i64, to: i64, number: u64, total: u64) -> i64 {
+        let share = (to - from) / count(total).max(1);
         let begin = from + share * count(number);
-        // In whole seconds, and never before the owner of the row.
-        let drawn = self.rng.random_range(begin..=begin + share);
-        (drawn - drawn.rem_euclid(SECOND)).max(begin)
+        // Whole seconds, but not before the creation of the owner.
+        let random = self.rng.random_range(begin..=begin + share);
+        (random - random.rem_euclid(SECOND)).max(begin)
     }
 
-    fn sometimes(&mut self, share: f64) -> bool {
-        self.rng.random_bool(share)
+    fn chance(&mut self, probability: f64) -> bool {
+        self.rng.random_bool(probability)
     }
 
     fn pick<T>(&mut self, from: &'static [T]) -> &'static T {
@@ -228,7 +235,7 @@ impl Generator {
     }
 }
 
-fn take(next: &mut i64) -> i64 {
+fn next_id(next: &mut i64) -> i64 {
     let id = *next;
     *next += 1;
     id

@@ -24,7 +24,7 @@ use crate::{
     domain::Random,
 };
 
-/// Creation time of the sample data in microseconds, 2026-01-01T00:00:00Z. The examples of the contract show the same.
+/// Creation time of the sample data in microseconds: 2026-01-01T00:00:00Z, as in the examples of the contract.
 pub const SEEDED_AT: i64 = 1_767_225_600_000_000;
 
 /// An error while inserting data. A part of the data may have been inserted.

@@ -20,8 +20,8 @@ pub(super) struct Tokenized {
     pub(super) tokens: Vec<Token>,
 }
 
-/// The kind of text to tokenise. In an indexed text, the last character of a run without spaces is a separate token, so that a token starts at
-/// every character; in a query it would be redundant.
+/// The kind of text to tokenise. In an indexed text, the last character of a run without spaces is a separate token, so that a
+/// token starts at every character. In a query, it would be redundant.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
     Text,
