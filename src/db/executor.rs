@@ -17,7 +17,7 @@ use super::{
 /// Number of units that may wait for each thread: enough to keep it busy, few enough to time out early.
 const QUEUE_PER_THREAD: usize = 16;
 /// Maximum number of write units that share a commit.
-const GROUP: usize = 64;
+const MAX_GROUP_SIZE: usize = 64;
 
 #[derive(Clone)]
 pub(super) struct Executor {
@@ -28,7 +28,7 @@ pub(super) struct Executor {
 type Pool = r2d2::Pool<Manager>;
 
 impl Executor {
-    /// Runs each unit by itself, on `threads` threads.
+    /// Creates an executor that runs units on `threads` threads, each in a separate transaction.
     pub(super) fn parallel(name: &str, pool: &Pool, manager: &Manager, threads: usize) -> std::io::Result<Self> {
         let (queue, units) = unbounded();
         for number in 0..threads {
@@ -40,16 +40,16 @@ impl Executor {
         Ok(Self { queue, permits: Arc::new(Semaphore::new(threads * QUEUE_PER_THREAD)) })
     }
 
-    /// Runs units on one thread. Units that wait at the same time share a transaction and its sync; each result is sent after the
+    /// Creates an executor that runs units on one thread. Waiting units share a transaction and its sync. Results are sent after the
     /// commit.
     pub(super) fn grouping(name: &str, pool: &Pool, manager: Manager) -> std::io::Result<Self> {
         let (queue, units) = unbounded();
         let pool = pool.clone();
         thread::Builder::new().name(name.to_owned()).spawn(move || run_groups(&pool, &manager, &units))?;
-        Ok(Self { queue, permits: Arc::new(Semaphore::new(GROUP * 4)) })
+        Ok(Self { queue, permits: Arc::new(Semaphore::new(MAX_GROUP_SIZE * 4)) })
     }
 
-    /// Waits for a place in the queue.
+    /// Waits for a free slot in the queue.
     pub(super) async fn permit(&self, timeout: Duration) -> Result<OwnedSemaphorePermit, DbError> {
         let permits = Arc::clone(&self.permits);
         if let Ok(permit) = Arc::clone(&permits).try_acquire_owned() {
@@ -78,7 +78,7 @@ fn check_connection(manager: &Manager, connection: &mut PooledConnection, succee
     }
 }
 
-/// Gets a connection from the pool. Connections are not checked, which would cost a round trip, until one is found dead. Then each
+/// Gets a connection from the pool. To save a round trip, connections are not checked. Only after one was found to be closed, each
 /// connection that was opened earlier is checked once.
 fn acquire(pool: &Pool, manager: &Manager) -> Result<r2d2::PooledConnection<Manager>, r2d2::Error> {
     loop {
@@ -140,9 +140,9 @@ fn run_groups(pool: &Pool, manager: &Manager, units: &Receiver<Box<dyn Unit>>) {
         while let Some(mut unit) = next {
             let succeeded = unit.run(&mut connection);
             group.push(unit);
-            // Further units would run outside of the lost transaction, and be committed one by one.
+            // The transaction was rolled back: further units would run outside of it and be committed separately.
             is_lost = !succeeded && connection.connection.has_lost_group();
-            next = if !is_lost && group.len() < GROUP { next_unit(units) } else { None };
+            next = if !is_lost && group.len() < MAX_GROUP_SIZE { next_unit(units) } else { None };
         }
         let committed = if is_lost {
             connection.is_dead = true;

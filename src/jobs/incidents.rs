@@ -1,7 +1,7 @@
 //! The incident writer: receives exchanges from the recorder, redacts them and stores them in batches.
 //!
-//! The database may be the cause of a failure. Incidents that cannot be stored remain in memory, redacted, and are retried. The buffer is
-//! bounded: incidents beyond it, and those that remain when the server stops, are lost, counted and logged.
+//! The database may be the cause of a failure. Incidents that cannot be stored remain in memory, redacted, and are retried. The
+//! buffer is bounded: incidents that exceed it, and those that remain when the server stops, are lost, counted and logged.
 
 use std::{
     collections::VecDeque,
@@ -91,14 +91,14 @@ impl IncidentWriter {
             if is_shutdown {
                 return;
             }
-            // While the database is unavailable, do not try it for every exchange.
+            // While the database is unavailable, do not retry for every exchange.
             if !self.state.lock().await.pending.is_empty() {
                 tokio::time::sleep(retry_delay.min(RETRY_DELAY.0)).await;
             }
         }
     }
 
-    /// Waits for the next exchange; `None` if there will be none. Cancel-safe.
+    /// Waits for the next exchange; `None` if the recorder was dropped. Cancel-safe.
     async fn recv(&self) -> Option<Box<Exchange>> {
         self.state.lock().await.receiver.recv().await
     }
@@ -155,7 +155,7 @@ impl IncidentWriter {
         });
         match redacting.await {
             Ok(redacted) => state.pending.extend(redacted),
-            // An exchange that is not redacted must not be stored.
+            // Without redaction, an exchange must not be stored.
             Err(error) => {
                 tracing::error!(%error, incidents = count, "incidents lost: redaction failed");
                 state.receiver.stats().lost.fetch_add(count as u64, Ordering::Relaxed);
@@ -174,7 +174,7 @@ impl IncidentWriter {
         tracing::error!(%error, incidents, "incidents lost: database unavailable during shutdown");
     }
 
-    /// Returns the numbers of exchanges since the start.
+    /// Returns the number of captured, dropped and lost exchanges since the start.
     pub async fn stats(&self) -> Arc<CaptureStats> {
         self.state.lock().await.receiver.stats()
     }

@@ -54,12 +54,12 @@ pub struct Context {
     pub session_ttl: Duration,
     pub token_status: TokenStatusCache,
     pub revisions: Revisions,
-    /// `None` if rate limits are off.
+    /// `None` if rate limits are disabled.
     pub limits: Option<Arc<dyn RateLimiter>>,
     pub outbox: Outbox,
 }
 
-/// Notified after the commit of a job, so that the worker does not have to wait for its next poll.
+/// Notifies the queues after the commit of a job, so that they do not wait for their next poll.
 #[derive(Default)]
 pub struct Outbox {
     pub mail: Notify,
@@ -99,7 +99,7 @@ impl Services {
 }
 
 impl Context {
-    /// Runs a unit of work that changes the status of tokens. Cached statuses are invalid before this returns.
+    /// Runs a unit of work that changes the status of tokens. Invalidates cached statuses before it returns.
     async fn write_token_status<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut DbConnection) -> Result<T, Error> + Send + 'static,
@@ -108,7 +108,7 @@ impl Context {
         self.db.write_then(work, move |_| token_status.invalidate()).await
     }
 
-    /// Runs a unit of work that changes resources of `owner`. Cached responses about them are invalid before this returns.
+    /// Runs a unit of work that changes resources of `owner`. Invalidates cached responses before it returns.
     async fn write_resources<T: Send + 'static>(
         &self,
         owner: UserId,
@@ -116,7 +116,7 @@ impl Context {
     ) -> Result<T, Error> {
         let revisions = self.revisions.clone();
         let work = move |c: &mut DbConnection| {
-            // First, because the deletion of an account locks in that order.
+            // The account first: the deletion of an account locks in that order.
             increment_revision(c, owner)?;
             work(c)
         };

@@ -7,11 +7,11 @@ use std::sync::{
 
 use crate::domain::UserId;
 
-/// Number of counters. Accounts that share one invalidate each other's cached responses, which is harmless.
+/// Number of counters. If two accounts share one, changes to one account also invalidate cached responses of the other.
 const COUNTERS: usize = 4096;
 
-/// Counts changes: in memory where this server is the only writer; otherwise the database counts, in the transaction of the change,
-/// and the token status of each request contains the revision.
+/// Counts changes. If this server is the only writer, it counts in memory. Otherwise, the transaction of each change increments the
+/// revision in the database, and the token status of each request contains it.
 #[derive(Clone)]
 pub struct Revisions {
     memory: Option<Arc<[AtomicU64]>>,

@@ -1,7 +1,7 @@
 //! Rate limits of attempts on one account, designed so that an attacker cannot lock its owner out.
 //!
-//! All attempts on an account share a counter, whether or not the account exists. When it is used up, clients at addresses from
-//! which the owner has authenticated before continue with separate counters; all others have to wait.
+//! All attempts on an account share a counter, whether or not the account exists. When the limit is reached, clients at addresses
+//! from which the owner has authenticated before have separate counters. All others must wait.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// The ID of no account.
+/// An ID that no account has.
 const NO_USER: UserId = UserId::new(0);
 
 impl Context {
@@ -73,7 +73,8 @@ impl Context {
         Err(Error::Throttled(Throttled(decision)))
     }
 
-    /// Records a rate-limited attempt in the audit trail: at most once a minute for each subject, so that rejecting stays cheap.
+    /// Records a rate-limited attempt in the audit trail: at most once a minute for each subject, so that a flood of requests
+    /// does not fill it.
     pub(super) async fn record_throttled_login(
         &self,
         decision: RateLimitDecision,

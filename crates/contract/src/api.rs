@@ -22,9 +22,9 @@ pub(crate) trait Version: 'static {
     /// Query parameter for pagination.
     const PAGE_PARAMETER: &'static str;
 
-    /// Examples of parameters by name; `listUsers.q` is the parameter of one operation.
+    /// Returns examples of parameters by name; `listUsers.q` is the parameter of one operation.
     fn parameter_examples() -> Vec<(&'static str, Value)>;
-    /// Examples of response headers by name; `createItem.Location` is the header of one operation.
+    /// Returns examples of response headers by name; `createItem.Location` is the header of one operation.
     fn header_examples() -> Vec<(&'static str, Value)>;
     /// Returns the declarations of all operations.
     fn operations() -> impl Iterator<Item = &'static Operation>;
@@ -100,7 +100,7 @@ macro_rules! api {
             $crate::api::build::<$version>(raw, &operations.into_iter().collect::<Vec<_>>())
         }
 
-        /// The document, built once.
+        /// Returns the document, which is built once.
         ///
         /// # Panics
         /// Panics if the linter has findings. The tests of this crate build the document.
@@ -111,7 +111,7 @@ macro_rules! api {
             &DOCUMENT
         }
 
-        /// The document, compiled for routing and validation.
+        /// Returns the document, compiled for routing and validation.
         ///
         /// # Panics
         /// Panics if [`fn@document`] panics.
@@ -182,7 +182,7 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// Checks that hold for every version.
+    /// Runs the checks that apply to every version.
     pub(crate) fn check_version<V: Version>(document: &Document) {
         assert_eq!(openapi_model::compare_with_3_1(document, &document.to_openapi_3_1()), Vec::<String>::new());
 
@@ -201,7 +201,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// The declarations about tokens and passwords agree with the schemas.
+    /// Checks that the declarations about tokens and passwords agree with the schemas.
     fn check_secrets(document: &Document, operation: &Operation, documented: &Value) {
         let schema = |media: Option<&Value>| -> Value {
             let reference = media.and_then(|media| media.pointer("/schema/$ref")?.as_str());

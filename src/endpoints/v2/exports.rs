@@ -141,7 +141,7 @@ enum Step {
     End,
 }
 
-/// Streams the file, with one part in memory at a time. If a part was deleted, the stream fails and the server closes the connection:
+/// Streams the file with one part in memory at a time. If a part was deleted, the stream fails and the server closes the connection:
 /// a file that ended there would look complete.
 fn body(format: Format, file: ExportFile) -> Body {
     let span = Span::current();

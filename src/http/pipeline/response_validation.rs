@@ -25,11 +25,11 @@ use poem::{Response, http::HeaderMap};
 use super::request_id;
 use crate::config::ResponseValidation;
 
-/// Maximum size of a body that is validated; of a longer response, only status and headers are.
+/// Maximum size of a validated body. If the body is larger, only status and headers are validated.
 const MAX_BODY_BYTES: usize = 1 << 20;
-/// Maximum number of responses that are recorded at a time; others are skipped.
+/// Maximum number of responses that are recorded concurrently; further responses are skipped.
 const MAX_CONCURRENT: usize = 64;
-/// In a sample, one in so many responses of an operation and status is validated, starting with the first.
+/// In a sample, one of this number of responses of an operation and status is validated, starting with the first.
 const SAMPLE_INTERVAL: u64 = 100;
 /// Maximum number of kinds of violations that are counted separately.
 const MAX_KINDS: usize = 1_000;
@@ -42,14 +42,14 @@ pub struct ResponseValidator {
     is_sample: bool,
 }
 
-/// Counts since the start.
+/// Numbers of responses since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ValidationCounts {
     /// Responses that were validated.
     pub validated: u64,
     /// Responses with violations.
     pub invalid: u64,
-    /// Responses that were not validated: too many at a time, or not read to their end.
+    /// Responses that were not validated: there were too many at the same time, or the client did not read the body completely.
     pub skipped: u64,
 }
 
@@ -57,7 +57,7 @@ pub struct ValidationCounts {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ResponseViolationKind {
     pub operation: &'static str,
-    /// The path template: both versions have operations of the same name.
+    /// The path template, because both versions have operations with the same ID.
     pub path: &'static str,
     pub status: u16,
     /// As [`ResponseViolation::location_pattern`].
@@ -113,7 +113,7 @@ impl ResponseValidator {
         Ok(Some(Self { shared, tasks, is_sample: mode == ResponseValidation::Sample }))
     }
 
-    /// Counts since the start.
+    /// Returns the counts since the start.
     #[must_use]
     pub fn counts(&self) -> ValidationCounts {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -130,7 +130,7 @@ impl ResponseValidator {
         kinds
     }
 
-    /// Waits until every response that was sent before is validated.
+    /// Waits until all responses sent so far are validated.
     pub async fn flush(&self) {
         let (done, flushed) = tokio::sync::oneshot::channel();
         if self.tasks.send(Task::Flush(done)).is_ok() {
@@ -157,7 +157,7 @@ impl ResponseValidator {
             size: 0,
             tasks: self.tasks.clone(),
         };
-        // An empty body is never polled: it is complete now.
+        // An empty body is never polled, so it is complete.
         let (complete, recording) =
             if inner.is_end_stream() { (Some(recording), None) } else { (None, Some(recording)) };
         response.set_body(TeeBody { inner, recording }.boxed());
@@ -168,7 +168,7 @@ impl ResponseValidator {
 impl Shared {
     fn is_in_sample(&self, operation: &'static Operation, status: u16) -> bool {
         let mut responses = self.responses.lock().unwrap_or_else(PoisonError::into_inner);
-        // Bounded: there are few operations and statuses.
+        // The size of the map is bounded by the number of operations and statuses.
         let count = responses.entry((&operation.path, &operation.method, status)).or_default();
         *count += 1;
         *count % SAMPLE_INTERVAL == 1
@@ -225,7 +225,7 @@ impl Shared {
     }
 }
 
-/// One of the responses that are recorded at a time; dropping it releases the slot.
+/// A slot for one concurrently recorded response; dropping it releases the slot.
 struct Slot {
     shared: Arc<Shared>,
     operation: &'static Operation,
@@ -234,7 +234,7 @@ struct Slot {
 impl Slot {
     fn acquire(shared: &Arc<Shared>, operation: &'static Operation) -> Option<Self> {
         let slot = Self { shared: Arc::clone(shared), operation };
-        // Counted before it is compared: dropping the slot takes the count back.
+        // The counter is incremented before it is compared. If the maximum is exceeded, dropping the slot decrements it.
         (shared.concurrent.fetch_add(1, Ordering::Relaxed) < MAX_CONCURRENT).then_some(slot)
     }
 }
@@ -247,7 +247,7 @@ impl Drop for Slot {
 
 /// The part of a response that was sent.
 struct Recording {
-    /// `None` once the response is handed to the validation thread.
+    /// `None` after the response was passed to the validation thread.
     slot: Option<Slot>,
     head: Arc<OnceLock<ResponseHead>>,
     /// `None` if the body is too long.

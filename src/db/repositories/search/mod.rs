@@ -41,7 +41,7 @@ pub struct Document<'a> {
 }
 
 diesel::table! {
-    // The table of SQLite; PostgreSQL's has other columns.
+    // The table in SQLite; in PostgreSQL, it has other columns.
     search_index (rowid) {
         rowid -> BigInt,
         name -> Text,
@@ -56,7 +56,7 @@ const fn document_id(target: SearchTarget, id: i64) -> i64 {
     }
 }
 
-/// Inserts or replaces documents, in the transaction that writes their rows. The documents are distinct.
+/// Inserts or replaces documents, in the transaction that writes their rows. The documents must be distinct.
 pub fn upsert(c: &mut DbConnection, documents: &[Document<'_>]) -> QueryResult<()> {
     if documents.is_empty() {
         return Ok(());
@@ -98,7 +98,7 @@ pub fn upsert(c: &mut DbConnection, documents: &[Document<'_>]) -> QueryResult<(
 /// [`finish_bulk_load`] is called, in the same transaction. Concurrent searches wait until then.
 pub fn begin_bulk_load(c: &mut DbConnection) -> QueryResult<()> {
     match c {
-        // FTS5 does so by default.
+        // FTS5 collects new documents by default.
         DbConnection::Sqlite(_) => Ok(()),
         DbConnection::Postgres(c) => c.batch_execute("ALTER INDEX search_index_terms SET (fastupdate = on)"),
     }
