@@ -34,7 +34,7 @@ pub struct Hasher {
     /// One permit per thread.
     permits: Arc<Semaphore>,
     queue: Sender<Box<dyn FnOnce() + Send>>,
-    /// The hash that the password of an unknown account is verified against, at the same cost. It matches no password.
+    /// The hash that the password of an unknown account is verified against, at the same cost. No password matches it.
     unknown_account: Arc<str>,
     hash_count: Arc<AtomicU64>,
 }
@@ -46,7 +46,7 @@ impl Hasher {
     /// Fails if the parameters are invalid for argon2.
     pub fn new(passwords: PasswordSettings) -> Result<Self, argon2::Error> {
         let params = Params::new(passwords.memory_kib, passwords.passes, 1, None)?;
-        // Half the cores, so that the other half remains for other requests.
+        // Use half of the cores, so that the other half remains available to other requests.
         let count = (thread::available_parallelism().map_or(1, usize::from) / 2).max(1);
         Ok(Self {
             argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
@@ -101,7 +101,7 @@ impl Hasher {
         })
     }
 
-    /// As [`Self::hash`], on the calling thread: for the command line.
+    /// Like [`Self::hash`], but blocks the calling thread. Used by the command line.
     #[must_use]
     pub fn hash_blocking(&self, password: &SecretString, random: &dyn Random) -> Option<String> {
         let mut salt = [0; 16];
@@ -124,8 +124,8 @@ impl Hasher {
     }
 }
 
-/// Starts dedicated threads. A hash needs 19 MiB, which the allocator keeps for each thread that has computed one, and the
-/// runtime has hundreds of blocking threads.
+/// Starts dedicated threads. A hash needs 19 MiB, which the allocator does not return until the thread ends. On the hundreds of
+/// blocking threads of the runtime, this memory would add up.
 fn start_threads(count: usize) -> Sender<Box<dyn FnOnce() + Send>> {
     let (queue, tasks) = unbounded::<Box<dyn FnOnce() + Send>>();
     for number in 0..count {

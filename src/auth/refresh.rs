@@ -1,7 +1,7 @@
 //! Refresh tokens: opaque, stored as a digest, each with exactly one successor.
 //!
-//! The successor is derived from its parent and not random: two clients that refresh the same session at the same time
-//! receive the same token, although the server stores no token.
+//! The successor is derived from its parent instead of being random: two clients that refresh the same session at the same time
+//! receive the same token, although the server does not store tokens.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac};

@@ -19,8 +19,8 @@ use crate::{
 /// Caches the status of tokens between requests if this process is the only writer.
 ///
 /// Code that ends a session or changes an account calls [`TokenStatusCache::invalidate`] after its commit and before its
-/// response; that invalidates every entry read before. The command line changes the SQLite database from another process:
-/// such a change takes effect when the entries expire.
+/// response; this invalidates all entries. The command line changes the SQLite database from another process: such a change
+/// takes effect when the entries expire.
 #[derive(Clone)]
 pub struct TokenStatusCache {
     generation: Arc<AtomicU64>,
@@ -32,7 +32,7 @@ const TTL: Duration = Duration::from_secs(1);
 const MAX_ENTRIES: u64 = 10_000;
 
 impl TokenStatusCache {
-    /// Creates a cache. Without `is_sole_writer` it stores nothing, and every request reads the database.
+    /// Creates a cache. Unless `is_sole_writer`, it stores nothing, and every request reads the database.
     #[must_use]
     pub fn new(is_sole_writer: bool) -> Self {
         let entries = is_sole_writer.then(|| Cache::builder().max_capacity(MAX_ENTRIES).time_to_live(TTL).build());
@@ -61,7 +61,7 @@ impl TokenStatusCache {
         if let Some(status) = self.cached(&claims.jti) {
             return Ok(Some(status));
         }
-        // Before the read: an invalidation during the read must apply to this entry.
+        // Read the generation before the database, so that an invalidation during the read applies to this entry.
         let generation = self.generation();
         let (session_id, token_id) = (SessionId::new(claims.sid), claims.jti.clone());
         let status = db.read(move |c| sessions::token_status(c, session_id, &token_id).map_err(DbError::from)).await?;

@@ -33,7 +33,7 @@ pub struct Claims {
     pub exp: i64,
 }
 
-/// The token is malformed, forged, expired or meant for another audience. The error does not reveal which.
+/// The token is malformed, forged, expired or issued for another audience. The error does not reveal which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid access token")]
 pub struct InvalidToken;
@@ -89,7 +89,7 @@ fn validation(algorithm: Algorithm) -> Validation {
 }
 
 impl AccessTokens {
-    /// Signs with `secret` and accepts tokens signed with `previous` secrets. Tokens are valid for `ttl` seconds.
+    /// Creates keys that sign with `secret` and accept tokens signed with `previous` secrets. Tokens are valid for `ttl` seconds.
     #[must_use]
     pub fn new(secret: &SecretString, previous: &[SecretString], ttl: i64) -> Self {
         let signing = EncodingKey::from_secret(secret.expose_secret().as_bytes());
@@ -98,7 +98,7 @@ impl AccessTokens {
         Self { signing, header: header(Algorithm::HS256, key_id(secret)), verifying, ttl }
     }
 
-    /// Signs with an Ed25519 key. Other services can verify tokens with its public key.
+    /// Creates keys that sign with an Ed25519 key. Other services can verify tokens with its public key.
     ///
     /// # Errors
     /// Fails if the key is invalid.
@@ -125,7 +125,7 @@ impl AccessTokens {
         Ok(self)
     }
 
-    /// Returns the public verification keys as a JWK set (RFC 7517). It is empty if a secret signs.
+    /// Returns the public verification keys as a JWK set (RFC 7517). It is empty if tokens are signed with a secret.
     #[must_use]
     pub fn public_keys(&self) -> Value {
         let keys: Vec<&Value> = self.verifying.iter().filter_map(|key| key.public.as_ref()).collect();
@@ -275,7 +275,7 @@ mod tests {
         assert!(after(&[old.verifying_key()]).verify(&token, NOW).is_ok());
         let published = after(&[old.verifying_key()]).public_keys();
         assert_eq!(published["keys"].as_array().unwrap().len(), 2);
-        // Changing from one algorithm to the other and back.
+        // Rotation from one algorithm to the other, and back.
         let secret: SecretString = "one".into();
         let by_secret = tokens("one", &[]).issue(7, 9, NOW, &SystemRandom).unwrap();
         let both = AccessTokens::ed25519(&old, 900).unwrap().accepting(std::slice::from_ref(&secret), &[]).unwrap();

@@ -186,7 +186,7 @@ fn check_migrations(migrator: &mut Migrator, checks: &mut Checks) {
     }
 }
 
-/// Checks the certificate, or that a proxy provides HTTPS where clients expect it.
+/// Checks the certificate. Without one, checks that clients use HTTPS through a proxy.
 fn check_https(config: &Config, checks: &mut Checks) {
     const SECONDS_PER_DAY: u64 = 86_400;
     const MIN_DAYS: u64 = 14;

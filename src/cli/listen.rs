@@ -109,7 +109,7 @@ fn limits(config: &Config) -> ConnectionLimits {
     if connections < usize::try_from(max).unwrap_or(usize::MAX) {
         tracing::warn!(connections, "MAX_CONNECTIONS exceeds the limit of open files");
     }
-    // The request may take REQUEST_TIMEOUT to arrive and the same time to be processed; then it must make progress.
+    // Receiving the request and processing it can each take REQUEST_TIMEOUT. After that, the response must make progress.
     let response_timeout = config.limits.request_timeout.saturating_mul(2).saturating_add(Duration::from_secs(2));
     ConnectionLimits {
         connections,
@@ -121,8 +121,8 @@ fn limits(config: &Config) -> ConnectionLimits {
     }
 }
 
-/// Returns the part of `SHUTDOWN_TIMEOUT` that connections may use. The rest is reserved for background tasks, which store what
-/// the last requests have left to them.
+/// Returns the part of `SHUTDOWN_TIMEOUT` that connections may use. The rest is reserved for background tasks, which complete the
+/// work of the last requests.
 fn connection_shutdown_timeout(total: Duration) -> Duration {
     const MAX_RESERVE: Duration = Duration::from_secs(2);
     total.saturating_sub((total / 4).min(MAX_RESERVE))

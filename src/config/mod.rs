@@ -26,11 +26,11 @@ pub(crate) use spelling::misspelled;
 /// The environment a server runs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Environment {
-    /// A developer's machine: the secret is generated, sample data is inserted and its logins are displayed.
+    /// The machine of a developer: the secret is generated, sample data is inserted, and its logins are displayed.
     Development,
     /// Automated tests.
     Testing,
-    /// A rehearsal of production.
+    /// Tests of a release under the conditions of production.
     Staging,
     Production,
 }
@@ -101,7 +101,7 @@ pub struct Config {
 /// Connections of clients.
 #[derive(Clone, Debug)]
 pub struct ConnectionSettings {
-    /// The certificate file and its key file. `None`: plain HTTP.
+    /// The certificate file and its key file; `None` for plain HTTP.
     pub certificate: Option<(PathBuf, PathBuf)>,
     /// Interval between checks of these files for changes.
     pub certificate_interval: Duration,
@@ -113,7 +113,7 @@ pub struct ConnectionSettings {
     pub header_timeout: Duration,
     /// Maximum time without a request.
     pub idle_timeout: Duration,
-    /// Maximum time during which a client reads nothing of a response.
+    /// Maximum time without progress while a client reads a response.
     pub send_timeout: Duration,
 }
 
@@ -132,11 +132,11 @@ pub struct TokenSettings {
     /// Signs cursors, and access tokens if there is no private key. `None` in development: generated and stored in the data
     /// folder.
     pub secret: Option<SecretString>,
-    /// Accepted but not used for signing, so that the secret can change without ending sessions.
+    /// Previous secrets: accepted but not used for signing, so that a rotation does not end sessions.
     pub previous_secrets: Vec<SecretString>,
-    /// Signs access tokens instead of the secret. `Debug` shows the public key only.
+    /// Key that signs access tokens instead of the secret. `Debug` shows only the public key.
     pub private_key: Option<SigningKey>,
-    /// Accepted but not used for signing.
+    /// Previous public keys: accepted, but tokens are not signed with them.
     pub previous_public_keys: Vec<VerifyingKey>,
     pub access_ttl: Duration,
     /// Lifetime of a session that is not refreshed.
@@ -199,12 +199,12 @@ pub enum ResponseValidation {
 #[derive(Clone, Debug)]
 pub struct IncidentSettings {
     pub limits: CaptureLimits,
-    /// Maximum number of stored incidents. Beyond it, the oldest of the most frequent failures are deleted first.
+    /// Maximum number of stored incidents. Above it, the oldest incidents of the most frequent failures are deleted.
     pub max: u32,
     pub ttl: Duration,
-    /// Encrypts stored incidents. `None`: they are stored unencrypted.
+    /// Key that encrypts stored incidents; `None` to store them unencrypted.
     pub key: Option<SecretString>,
-    /// Decrypt incidents that they have encrypted; not used for encryption.
+    /// Previous keys, which decrypt incidents but do not encrypt new ones.
     pub previous_keys: Vec<SecretString>,
 }
 
@@ -359,7 +359,7 @@ impl Config {
         self.public_url.starts_with("https://")
     }
 
-    /// Returns whether no other server writes to the database, so that this one may cache what it has read.
+    /// Returns whether no other server writes to the database, so that this one can cache data.
     #[must_use]
     pub fn is_sole_writer(&self) -> bool {
         self.is_exclusive || matches!(self.database.target, Target::Sqlite(_))

@@ -50,7 +50,7 @@ impl<'a> Reader<'a> {
         self.given(name).unwrap_or_else(|| Self::default(name)).to_owned()
     }
 
-    /// Parses a value; an invalid one is replaced by a fallback, so that the other variables are still checked.
+    /// Parses a value. An invalid value is replaced by a fallback, so that the other variables are also checked.
     pub(super) fn parsed<T: FromStr + From<Fallback>>(&mut self, name: &'static str, expected: &str) -> T {
         let text = self.text(name);
         text.parse().unwrap_or_else(|_| {
@@ -112,7 +112,7 @@ impl<'a> Reader<'a> {
         let millis: Option<u64> = match unit {
             "ms" => Some(1),
             "s" => Some(1_000),
-            // Zero is zero in any unit.
+            // Zero needs no unit.
             "" if number == "0" => Some(1),
             "m" => Some(60_000),
             "h" => Some(3_600_000),
@@ -258,7 +258,7 @@ impl<'a> Reader<'a> {
         Some(secret.to_owned().into())
     }
 
-    /// Parses which failures are captured.
+    /// Parses the selection of failures to capture.
     pub(super) fn capture_filter(&mut self, name: &'static str) -> CaptureFilter {
         self.text(name).parse().unwrap_or_else(|error: InvalidCaptureFilter| {
             self.invalid(name, error.to_string());
@@ -299,7 +299,7 @@ impl<'a> Reader<'a> {
     pub(super) fn log_level(&mut self, name: &'static str) -> String {
         let text = self.text(name);
         let levels = ["off", "error", "warn", "info", "debug", "trace"];
-        // tracing would parse any other word as the name of a module.
+        // tracing would parse any other text as the name of a module.
         let is_level = text.contains('=') || text.split(',').all(|word| levels.contains(&word.trim()));
         if EnvFilter::builder().parse(&text).is_err() || !is_level {
             self.invalid(name, format!("`{text}` is not error, warn, info, debug, trace or a list of directives"));

@@ -35,7 +35,7 @@ pub enum Target {
     Postgres(String),
 }
 
-/// Redacted, because the URL may contain a password.
+/// Omits the URL, which may contain a password.
 impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -68,8 +68,8 @@ impl Target {
     }
 }
 
-/// `busy_timeout` comes first: switching to WAL takes a lock, and would otherwise fail at once under load. FULL syncs the log at
-/// each commit, so that a confirmed write survives a power failure; the writer groups commits to share the sync.
+/// `busy_timeout` is set first, because switching to WAL takes a lock, which would otherwise fail immediately under load. FULL syncs
+/// the log at each commit, so that a confirmed write survives a power failure. The writer groups commits to share the sync.
 const SQLITE_PRAGMAS: &str = "PRAGMA busy_timeout = 5000;
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
@@ -86,7 +86,7 @@ pub(super) struct Manager {
     pub(super) statements: Arc<AtomicU64>,
     /// The file that the first connection has opened.
     file: Arc<OnceLock<(u64, u64)>>,
-    /// Number of connections that were found dead.
+    /// Number of connections that were found to be closed.
     deaths: Arc<AtomicU64>,
 }
 
@@ -155,9 +155,9 @@ impl Manager {
 /// A connection in a pool, and its state.
 pub(super) struct PooledConnection {
     pub(super) connection: DbConnection,
-    /// Whether the connection was found dead.
+    /// Whether the connection was found to be closed.
     pub(super) is_dead: bool,
-    /// The number of dead connections when this one was last known to be alive.
+    /// The number of closed connections when this one was last known to be open.
     pub(super) deaths: u64,
     /// Whether the last statement failed. In a transaction of PostgreSQL every further statement fails then, and COMMIT rolls back
     /// without an error.
@@ -190,8 +190,8 @@ impl DbConnection {
         }
     }
 
-    /// Begins the transaction of a group of write units. Acquires SQLite's write lock at once: the upgrade from a read lock fails
-    /// under concurrency.
+    /// Begins the transaction of a group of write units. Acquires the write lock of SQLite immediately, because the upgrade of a read
+    /// lock fails under concurrency.
     pub(super) fn begin_group(&mut self) -> QueryResult<()> {
         match self {
             Self::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN IMMEDIATE"),
@@ -207,8 +207,8 @@ impl DbConnection {
         }
     }
 
-    /// Returns whether the engine has rolled back the whole group by itself, as SQLite may do if the disk is full or cannot be
-    /// read. It reports no error, but then a new transaction can begin.
+    /// Returns whether the engine has rolled back the whole group, as SQLite may do if the disk is full or cannot be read. SQLite
+    /// reports no error, but a new transaction can be started only then.
     pub(super) fn has_lost_group(&mut self) -> bool {
         match self {
             Self::Sqlite(c) => c.batch_execute("BEGIN").is_ok(),
@@ -224,7 +224,7 @@ impl DbConnection {
         }
     }
 
-    /// Runs several statements on one snapshot of the database.
+    /// Runs several statements that read the same state of the database.
     pub(super) fn snapshot<T, E: From<diesel::result::Error>>(
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<T, E>,

@@ -52,7 +52,7 @@ pub struct Status {
 }
 
 impl Status {
-    /// Returns whether the schema is the one of this release.
+    /// Returns whether the schema matches this release.
     #[must_use]
     pub fn is_current(&self) -> bool {
         self.pending.is_empty() && self.unknown.is_empty()
@@ -146,7 +146,7 @@ impl Migrator {
         })
     }
 
-    /// Reverts the newest migration; returns its name, if there is one.
+    /// Reverts the latest migration. Returns its name, if there is one.
     ///
     /// # Errors
     /// [`MigrationError::Failed`].
@@ -177,7 +177,7 @@ impl Migrator {
             .map_err(|error| MigrationError::Failed(Box::new(error)))
     }
 
-    /// Reverts and applies the newest migration.
+    /// Reverts and reapplies the latest migration.
     ///
     /// # Errors
     /// The errors of [`Self::down`] and [`Self::up`].
@@ -193,8 +193,8 @@ impl Migrator {
     }
 }
 
-/// Reads the versions that Diesel has recorded; none if its table does not exist. Diesel's own function would create the table,
-/// for which the server's role on PostgreSQL needs no privilege otherwise.
+/// Reads the versions that Diesel has recorded; none if its table does not exist. The function of Diesel would create the table,
+/// which requires a privilege that the server does not otherwise need on PostgreSQL.
 fn applied(connection: &mut DbConnection) -> QueryResult<Vec<String>> {
     let exists = |sql: &str| diesel::select(diesel::dsl::sql::<Bool>(sql));
     let has_table: bool = match connection {

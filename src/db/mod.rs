@@ -2,7 +2,7 @@
 //!
 //! [`Db::read`], [`Db::snapshot`] and [`Db::write`] are the only access to connections. Each has a bounded
 //! wait ([`DbError::AcquireTimeout`]), a deadline and one transaction, runs on a database thread, and keeps the tracing span.
-//! Repositories take `&mut DbConnection`, never acquire one and never commit, so they compose.
+//! Repositories take `&mut DbConnection`, never acquire one and never commit, so that they can be combined.
 
 mod connection;
 mod error;
@@ -74,7 +74,7 @@ impl Db {
             r2d2::Pool::builder()
                 .max_size(size)
                 .min_idle(Some(0))
-                // The check would cost a query; a dead connection is detected when it is used.
+                // A check would need a query. A closed connection is detected when it is used.
                 .test_on_check_out(false)
                 .connection_timeout(options.acquire_timeout.min(Duration::from_secs(2)))
                 .idle_timeout(None)
@@ -124,7 +124,7 @@ impl Db {
         self.run(&self.reads, Kind::Read, work, None).await
     }
 
-    /// Runs a unit of work that reads with several statements, which see the same state.
+    /// Runs a unit of work that reads with several statements, which read the same state.
     ///
     /// # Errors
     /// The errors of the unit of work; [`DbError`] if it did not run.
@@ -139,7 +139,7 @@ impl Db {
         self.run(&self.reads, Kind::Snapshot, work, None).await
     }
 
-    /// Runs a unit of work that writes. All of it is durable when this returns `Ok`, and none of it when it returns `Err`.
+    /// Runs a unit of work that writes. All changes are durable when it returns `Ok`; none are made when it returns `Err`.
     ///
     /// # Errors
     /// The errors of the unit of work; [`DbError`] if it did not run or was not committed.
@@ -154,7 +154,7 @@ impl Db {
         self.run(&self.writes, Kind::Write, work, None).await
     }
 
-    /// As [`Self::write`]. `after` is called with the result after the commit and before this returns, even if the caller no longer
+    /// Like [`Self::write`], but calls `after` with the result after the commit and before it returns, even if the caller no longer
     /// waits.
     ///
     /// # Errors

@@ -13,26 +13,26 @@ use tracing::Span;
 
 use super::{DbConnection, DbError, connection::PooledConnection};
 
-/// A unit of work as a database thread sees it.
+/// The interface of a unit of work for a database thread.
 pub(super) trait Unit: Send {
-    /// Runs the work. Returns whether it succeeded (and, for a write, is to be committed).
+    /// Runs the work. Returns whether it succeeded; a write that succeeded must be committed.
     fn run(&mut self, connection: &mut PooledConnection) -> bool;
 
-    /// Returns whether the deadline has passed; then the unit does not start.
+    /// Returns whether the deadline has passed, so that the unit must not start.
     fn is_overdue(&self) -> bool;
 
-    /// Sends the result to the caller: that of the work, or the error that prevented its commit.
+    /// Sends the result of the work to the caller, or the error that prevented the commit.
     fn finish(self: Box<Self>, commit: Result<(), DbError>);
 }
 
 /// The transaction of a unit.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// One statement, which is its own transaction.
+    /// A single statement, without an explicit transaction.
     Read,
-    /// Several statements that see the same state.
+    /// Several statements that read the same state.
     Snapshot,
-    /// All changes are committed, or none. In the transaction of a group it is a savepoint.
+    /// Changes that are committed together or not at all. Within the transaction of a group, a savepoint.
     Write,
 }
 
@@ -47,7 +47,7 @@ pub(super) struct Work<F, T, E> {
     /// Called after the commit and before the caller gets the result, even if the caller no longer waits for it.
     pub(super) after: Option<AfterCommit<T>>,
     pub(super) span: Span,
-    /// When the unit must have started.
+    /// Time before which the unit must start.
     pub(super) deadline: Instant,
     pub(super) _permit: OwnedSemaphorePermit,
 }
@@ -130,7 +130,7 @@ where
     }
 }
 
-/// Converts a panic into an error, so that the thread survives it.
+/// Converts a panic to an error, so that the thread continues.
 fn catch_panic<T, E: From<DbError>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         tracing::error!(panic = panic_message(&*panic), "unit of work panicked");

@@ -19,5 +19,5 @@ fn secret(password: &Password) -> SecretString {
 
 /// Returns the caller and the origin of a request, for audit events.
 fn audit_origin(client: Client, actor: Option<UserId>) -> AuditOrigin {
-    AuditOrigin { actor, request_id: client.arrival.request_id, address: client.arrival.address }
+    AuditOrigin { actor, request_id: client.origin.request_id, address: client.origin.address }
 }

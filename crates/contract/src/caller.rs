@@ -34,7 +34,7 @@ pub struct Client {
     /// `User-Agent`, truncated to 200 characters.
     pub user_agent: Option<String>,
     /// Origin of the request.
-    pub arrival: RequestOrigin,
+    pub origin: RequestOrigin,
 }
 
 /// Request ID and client address. The server puts this into the request.
@@ -49,8 +49,8 @@ pub struct RequestOrigin {
 impl<'a> poem::FromRequest<'a> for Client {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
         let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
-        let arrival = request.extensions().get::<RequestOrigin>().cloned().unwrap_or_default();
-        Ok(Self { user_agent: user_agent.map(|name| name.chars().take(200).collect()), arrival })
+        let origin = request.extensions().get::<RequestOrigin>().cloned().unwrap_or_default();
+        Ok(Self { user_agent: user_agent.map(|name| name.chars().take(200).collect()), origin })
     }
 }
 

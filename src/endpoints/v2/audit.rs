@@ -52,7 +52,7 @@ impl AuditEndpoints for AuditApi {
         let (action, target_type) = (action.map(AuditAction::as_str), target_type.map(AuditTarget::as_str));
         let order = Sort(sort.as_ref().map_or("-created_at", |TimeSort(sort)| sort).to_owned());
         let time = |time: Timestamp| domain::Timestamp::from_micros(time.micros());
-        // The contract and the domain have the same words (a test compares them).
+        // The contract and the domain have the same names (a test compares them).
         let unknown = |error: domain::UnknownWord| Error::Internal(Box::new(error));
         let request = ListRequest {
             list: "audit events".to_owned(),

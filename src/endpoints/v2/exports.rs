@@ -142,7 +142,7 @@ enum Step {
 }
 
 /// Streams the file with one part in memory at a time. If a part was deleted, the stream fails and the server closes the connection:
-/// a file that ended there would look complete.
+/// otherwise, the truncated file would look complete.
 fn body(format: Format, file: ExportFile) -> Body {
     let span = Span::current();
     // NDJSON has no header.

@@ -49,7 +49,7 @@ pub struct IncidentApi {
 const PATH: &str = "/v2/admin/incidents";
 const GROUPS_PATH: &str = "/v2/admin/incident-groups";
 
-/// Incidents and groups are listed with the newest first.
+/// The sort order of incidents and groups: newest first.
 fn newest_first() -> Sort {
     Sort("-created_at".to_owned())
 }
@@ -69,9 +69,9 @@ impl IncidentApi {
     }
 }
 
-/// Rejects a record whose request is incomplete.
-fn resendable(record: IncidentRecord) -> Result<IncidentRecord, ProblemResponse> {
-    if not_resendable(&record).is_some() { Err(ErrorCode::IncidentTruncated.into()) } else { Ok(record) }
+/// Returns the record, or an error if its request is incomplete.
+fn require_complete(record: IncidentRecord) -> Result<IncidentRecord, ProblemResponse> {
+    if not_require_complete(&record).is_some() { Err(ErrorCode::IncidentTruncated.into()) } else { Ok(record) }
 }
 
 fn download<T: Type + Send>(text: String, id: i64, extension: &str) -> JsonDownload<T> {
@@ -179,13 +179,13 @@ impl IncidentEndpoints for IncidentApi {
         client: Client,
         id: Path<Id>,
     ) -> Result<JsonDownload<PostmanCollection>, ProblemResponse> {
-        let record = resendable(self.export_record(caller.user_id, client, id, "postman").await?)?;
+        let record = require_complete(self.export_record(caller.user_id, client, id, "postman").await?)?;
         let collection = export::collection(std::slice::from_ref(&record), &self.public_url);
         Ok(download(collection.json, record.id, "postman_collection.json"))
     }
 
     async fn curl(&self, Admin(caller): Admin, client: Client, id: Path<Id>) -> Result<ShellCommand, ProblemResponse> {
-        let record = resendable(self.export_record(caller.user_id, client, id, "curl").await?)?;
+        let record = require_complete(self.export_record(caller.user_id, client, id, "curl").await?)?;
         Ok(ShellCommand::Ok(ShellScript(export::curl(&record, &self.public_url))))
     }
 

@@ -151,7 +151,7 @@ fn serialized<P: Serialize>(page: P) -> Result<(SerializedJson<P>, String), Prob
     Ok((page, etag))
 }
 
-/// Streams all rows from the start of `query` on, `batch_size` at a time. `fetch` reads a page, `position` returns the position of
+/// Streams all rows from the start of `query`, in batches of `batch_size`. `fetch` reads a page, `position` returns the position of
 /// a row, `convert` its representation.
 pub(super) async fn stream_all<F, T, R, Fut>(
     format: RowFormat,
@@ -176,7 +176,7 @@ where
         Batch { rows: page.data.into_iter().map(convert).collect(), next }
     };
     query.keyset.limit = i64::try_from(batch_size).unwrap_or(i64::MAX - 1);
-    // Rows have no metadata that a total could go into.
+    // Streams of rows have no metadata, and therefore no total.
     query.with_total = false;
     let first = batch(fetch(query.clone()).await?, query);
     Ok(tables::stream_rows(format, first, move |query: CursorQuery<F>| {

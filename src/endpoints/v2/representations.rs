@@ -69,7 +69,7 @@ pub(super) fn bucketlists_with_items(
     lists
 }
 
-/// Converts an account. The links depend on who sees it.
+/// Converts an account. `links` depends on the caller.
 pub(super) fn user(user: domain::User, links: Links) -> User {
     User {
         id: Id(user.id.get()),

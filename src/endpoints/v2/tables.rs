@@ -7,7 +7,7 @@ use futures_util::stream;
 use poem::Body;
 use tracing::{Instrument, Span};
 
-/// Number of rows in a batch: enough that the cost of a query per row is low, few enough to hold in memory.
+/// Number of rows in a batch: large enough to keep the number of queries low, small enough for memory.
 pub const BATCH_SIZE: usize = 500;
 
 /// Rows, and the position of the next batch.
@@ -29,7 +29,7 @@ enum Step<R, C> {
 /// Returns a body of `first` and all batches that `next` fetches. The first batch is fetched before the response starts, so that
 /// an error in the request still results in an error response.
 ///
-/// If a batch cannot be fetched, the stream fails and the server closes the connection: a file that ended there would look
+/// If a batch cannot be fetched, the stream fails and the server closes the connection: otherwise, the truncated file would look
 /// complete. The error is logged in the span of the request.
 pub fn stream_rows<R, C, E, F, Fut>(format: RowFormat, first: Batch<R, C>, next: F) -> Body
 where

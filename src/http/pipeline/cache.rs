@@ -1,8 +1,8 @@
 //! Cache of responses in memory, bounded in bytes and coherent with writes.
 //!
-//! An entry belongs to one caller and to one revision of the caller's data, the one before the response was computed. It is
-//! valid while that revision is current, so that a caller always sees their own last write. Changes that the command line
-//! makes to an embedded database become visible when an entry expires.
+//! An entry belongs to one caller and to the revision of the caller's data before the response was computed. It is valid
+//! while that revision is current, so that callers always see their own writes. Changes that the command line makes to an
+//! SQLite database become visible when an entry expires.
 
 use std::{
     sync::{
@@ -30,7 +30,7 @@ const ENTRY_OVERHEAD: usize = 512;
 /// RFC 9211.
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
-/// Responses of the operations that are declared as cached.
+/// A cache of the responses of operations that are declared as cached.
 #[derive(Clone)]
 pub struct ResponseCache {
     entries: Cache<CacheKey, Arc<CachedResponse>>,
@@ -94,7 +94,7 @@ impl ResponseCache {
         }
     }
 
-    /// Returns the cached response if it is of this revision.
+    /// Returns the cached response if its revision is `revision`.
     pub(super) fn get(&self, key: &CacheKey, revision: u64) -> Option<Response> {
         let Some(entry) = self.entries.get(key).filter(|entry| entry.revision == revision) else {
             self.counters.misses.fetch_add(1, Ordering::Relaxed);
@@ -107,7 +107,7 @@ impl ResponseCache {
         Some(response)
     }
 
-    /// Stores a response that was computed at this revision or later, if it is successful and not too large.
+    /// Stores a response that was computed at `revision` or later, if it is successful and not too large.
     ///
     /// # Errors
     /// Fails if the body cannot be read.
@@ -117,7 +117,7 @@ impl ResponseCache {
             return Ok(response);
         }
         let (mut parts, body) = response.into_parts();
-        // In memory already: a body of known length is no stream.
+        // A body of known length is not a stream, so it is already in memory.
         let body =
             body.into_bytes().await.map_err(|error| ApiError::new(ErrorCode::InternalError).with_source(error))?;
         let entry = CachedResponse { revision, headers: parts.headers.clone(), body: body.clone() };

@@ -34,7 +34,7 @@ pub(crate) struct Cors(Vec<HeaderValue>);
 
 /// Result of the CORS check of one request.
 pub(super) struct CorsGrant {
-    /// The request's origin, if it is allowed.
+    /// The origin of the request, if it is allowed.
     origin: Option<HeaderValue>,
     pub(super) is_preflight: bool,
 }
@@ -47,7 +47,7 @@ impl Cors {
         (!origins.is_empty()).then_some(Self(origins))
     }
 
-    /// Compares origins byte by byte: browsers send each origin in one form only.
+    /// Compares origins byte by byte, because browsers send each origin in only one form.
     pub(super) fn check(&self, request: &Request) -> CorsGrant {
         let mut origins = request.headers().get_all(ORIGIN).iter();
         let origin = origins.next().filter(|origin| self.0.contains(origin)).cloned();
@@ -65,8 +65,8 @@ impl CorsGrant {
         self.origin.is_some()
     }
 
-    /// Adds the CORS headers. `Vary: Origin` is added for every origin, so that no cache serves one origin's response to
-    /// another.
+    /// Adds the CORS headers. `Vary: Origin` is added for every origin, so that no cache returns the response for one
+    /// origin to another.
     pub(super) fn write_headers(&self, headers: &mut HeaderMap) {
         let vary = match headers.get(VARY).and_then(|vary| vary.to_str().ok()) {
             Some(vary) => HeaderValue::try_from(format!("{vary}, Origin")).ok(),

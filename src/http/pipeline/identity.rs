@@ -1,5 +1,5 @@
-//! Resolves the caller of a request, once: first by the signature of the access token, then by the status of its session and
-//! account.
+//! Authenticates the caller of a request in two steps: first verifies the signature of the access token, then the status of its
+//! session and account.
 
 use std::sync::Arc;
 
@@ -23,12 +23,12 @@ pub(super) enum Identity {
     InvalidToken,
     /// A token with a valid signature; its session may have ended.
     Verified { user_id: UserId, claims: Claims },
-    /// A token whose session and account are active. `revision` counts the changes to the account's data.
+    /// A token whose session and account are active. `revision` is the number of changes to the data of the account.
     Authenticated { caller: Caller, revision: u64 },
 }
 
 impl Identity {
-    /// Returns the account that the token names.
+    /// Returns the account of the token.
     pub(super) fn user_id(&self) -> Option<UserId> {
         match self {
             Self::Anonymous | Self::InvalidToken => None,
@@ -37,7 +37,7 @@ impl Identity {
         }
     }
 
-    /// Returns the session that the token names.
+    /// Returns the session of the token.
     pub(super) fn session_id(&self) -> Option<i64> {
         match self {
             Self::Anonymous | Self::InvalidToken => None,
@@ -74,7 +74,7 @@ impl Authenticator {
     pub(super) fn verify(&self, headers: &HeaderMap) -> Identity {
         let mut values = headers.get_all(AUTHORIZATION).iter();
         let Some(value) = values.next() else { return Identity::Anonymous };
-        // A proxy may have checked a different one of repeated headers.
+        // Repeated headers are ambiguous: a proxy may have checked another one.
         if values.next().is_some() {
             return Identity::InvalidToken;
         }
@@ -89,7 +89,7 @@ impl Authenticator {
     /// Checks that the session and the account of a verified token are active.
     ///
     /// # Errors
-    /// `AUTHENTICATION_REQUIRED`, `INVALID_TOKEN` or `ACCOUNT_DISABLED`; `SERVICE_UNAVAILABLE` if the database is.
+    /// `AUTHENTICATION_REQUIRED`, `INVALID_TOKEN` or `ACCOUNT_DISABLED`; `SERVICE_UNAVAILABLE` if the database is unavailable.
     pub(super) async fn authenticate(&self, identity: &mut Identity) -> Result<(), ApiError> {
         let (user_id, claims) = match identity {
             Identity::Anonymous => return Err(ErrorCode::AuthenticationRequired.into()),
