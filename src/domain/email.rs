@@ -1,9 +1,9 @@
-//! Email addresses, compared without regard to case.
+//! Email addresses. The comparison is case-insensitive.
 
 use email_address::{EmailAddress, Options};
 use unicode_normalization::UnicodeNormalization;
 
-/// The longest address that SMTP can deliver to.
+/// Maximum length of an address in SMTP.
 const MAX_LENGTH: usize = 254;
 
 /// A syntactically valid email address.
@@ -19,7 +19,7 @@ pub struct Email {
 pub struct InvalidEmail;
 
 impl Email {
-    /// Accepts the addresses that `format: email` of the contract accepts. Whether mail arrives there is not checked.
+    /// Accepts the addresses that `format: email` of the contract accepts. Does not check whether mail can be delivered.
     ///
     /// # Errors
     /// [`InvalidEmail`].
@@ -51,7 +51,7 @@ impl Email {
     }
 }
 
-/// The same rule as `format: email` in request bodies (a test compares the two).
+/// Applies the same rule as `format: email` in request bodies (a test compares them).
 fn is_email(text: &str) -> bool {
     let options = Options::default().with_required_tld().without_domain_literal().without_display_text();
     let is_forbidden = |c: char| c.is_control() || c.is_whitespace() || c == '"' || is_invisible(c);

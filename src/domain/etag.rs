@@ -3,11 +3,11 @@
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-/// An entity tag: two states of a resource have the same one only if they are equal.
+/// An entity tag. Two states of a resource have the same entity tag only if they are equal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ETag(String);
 
-/// Length of the digest in an entity tag: 96 bits are far more than a resource has states.
+/// Length of the digest in an entity tag: with 96 bits, a collision of two states of a resource is negligible.
 const DIGEST_LENGTH: usize = 12;
 
 impl ETag {
@@ -25,7 +25,7 @@ impl ETag {
         Self(hex::encode(&Sha256::digest(bytes)[..DIGEST_LENGTH]))
     }
 
-    /// Returns the entity tag with this opaque text, as received from a client. It may belong to no state.
+    /// Creates the entity tag from the opaque text that a client sent. It may not match any state.
     #[must_use]
     pub fn from_opaque(text: &str) -> Self {
         Self(text.to_owned())

@@ -18,7 +18,7 @@ pub(super) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet
         if !trusted.iter().any(|network| network.contains(&client)) {
             break;
         }
-        // An entry that is not an address ends the chain: the proxy that passed it on is the last known address.
+        // An entry that is not an address ends the chain. The last known address is that of the proxy that forwarded it.
         let Some(address) = parse_node(hop) else { break };
         client = address.to_canonical();
     }
@@ -55,7 +55,7 @@ mod tests {
             ("10.0.0.1", "198.51.100.7", "198.51.100.7"),
             ("::ffff:10.0.0.1", "198.51.100.7", "198.51.100.7"),
             ("::1", "2001:db8::7", "2001:db8::7"),
-            // The first entry is the client's own; the proxy added the second.
+            // The client sent the first entry; the proxy added the second.
             ("10.0.0.1", "203.0.113.9, 198.51.100.7", "198.51.100.7"),
             ("10.0.0.1", "198.51.100.7, 10.0.0.2", "198.51.100.7"),
             ("10.0.0.1", "198.51.100.7, nonsense", "10.0.0.1"),

@@ -1,4 +1,4 @@
-//! Redirects browsers from HTTP to HTTPS, at the public host name of the server only. Requests of API clients are rejected
+//! Redirects browsers from HTTP to HTTPS, only for the public host name of the server. Requests of API clients are rejected
 //! instead: a client that followed the redirect would keep sending its token unencrypted.
 
 use std::{sync::Arc, time::Duration};
@@ -26,7 +26,7 @@ pub struct HttpsRedirect {
 }
 
 impl HttpsRedirect {
-    /// Redirects to `public_url`, for its host only.
+    /// Creates the endpoint, which redirects requests for the host of `public_url`.
     #[must_use]
     pub fn new(public_url: &str, error_response: Arc<ErrorResponder>) -> Self {
         let host = url::Url::parse(public_url).ok().and_then(|url| url.host_str().map(str::to_owned));
@@ -36,7 +36,7 @@ impl HttpsRedirect {
     fn redirect(&self, request: &Request) -> Result<Response, RejectReason> {
         let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
         let host = request.uri().authority().cloned().or(host);
-        // Another host name may be an attack: the response does not repeat it.
+        // Another host name may be an attack, so the response does not contain it.
         if !host.is_some_and(|host| host.host().eq_ignore_ascii_case(&self.host)) {
             return Err(RejectReason::UnknownHost);
         }

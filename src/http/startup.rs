@@ -11,8 +11,8 @@ use uuid::Uuid;
 use super::{Readiness, connection_errors::connection_error_responses, pipeline, unversioned};
 use crate::server::{ErrorResponder, RejectReason};
 
-/// Forwards requests to the application once that has started. Before, `/health/live` succeeds and every other request is
-/// rejected with 503: migrating and indexing a large database can take minutes.
+/// Forwards requests to the application. Until it has started, `/health/live` returns 200 and all other requests are rejected
+/// with 503: migrating and indexing a large database can take minutes.
 pub struct StartupGate {
     app: OnceLock<(BoxEndpoint<'static, Response>, Readiness)>,
     error_responder: Arc<ErrorResponder>,
@@ -30,7 +30,7 @@ impl StartupGate {
         let _ = self.app.set((endpoint, readiness));
     }
 
-    /// Makes the readiness check fail. Before the application has started, it fails in any case.
+    /// Makes the readiness check fail. It also fails until the application has started.
     pub fn drain(&self) {
         if let Some((_, readiness)) = self.app.get() {
             readiness.drain();

@@ -177,7 +177,7 @@ impl<E: Endpoint<Output = poem::Response> + 'static> Connections<E> {
         in_flight: InFlight,
     ) -> Result<Response<TrackedBody>, Infallible> {
         let is_http1 = request.version() <= Version::HTTP_11;
-        // The scanner does not follow chunked bodies, so no request may come after one.
+        // The scanner does not parse chunked bodies, so the connection must close after one.
         let is_last = is_http1 && request.headers().contains_key(TRANSFER_ENCODING);
         let has_host = !is_http1 || has_one_host(request.version(), request.uri(), request.headers());
         let mut response: Response<BoxBody<Bytes, io::Error>> = if has_host {

@@ -37,7 +37,7 @@ pub struct ConnectionLimits {
     pub header_timeout: Duration,
     /// Maximum time without a request.
     pub idle_timeout: Duration,
-    /// Maximum time during which a client reads nothing of a response.
+    /// Maximum time without progress while a client reads a response.
     pub send_timeout: Duration,
     /// Maximum time without progress in a request. Longer than the endpoint takes for a request.
     pub response_timeout: Duration,
@@ -58,7 +58,7 @@ pub enum RejectReason {
     ConflictingLength,
     /// `Host` is missing, repeated or invalid.
     InvalidHost,
-    /// `Host` names another server.
+    /// `Host` is not the host of this server.
     UnknownHost,
     /// The operation requires HTTPS.
     HttpsRequired,
@@ -72,7 +72,7 @@ pub enum RejectReason {
     Starting,
 }
 
-/// Creates the response to a rejected request from the reason and the known part of the path.
+/// Creates the response to a rejected request from the reason and the part of the path that was received.
 pub type ErrorResponder = dyn Fn(RejectReason, &str) -> Response + Send + Sync;
 
 /// A listening server.
@@ -83,7 +83,7 @@ pub struct Server<E> {
     connections: Connections<E>,
 }
 
-/// At the maximum number of connections, those that have been idle for this long are closed.
+/// If the maximum number of connections is reached, connections that have been idle for this time are closed.
 const IDLE_EVICTION: Duration = Duration::from_secs(1);
 /// Pause after an error of the listener.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
@@ -107,7 +107,7 @@ impl<E: Endpoint<Output = Response> + 'static> Server<E> {
         Ok(Self { listener, tls, limits, connections })
     }
 
-    /// Serves until `shutdown` is cancelled. Then it accepts no more connections, closes those without a request, and
+    /// Serves until `shutdown` is cancelled. Then it stops accepting connections, closes those without a request, and
     /// closes the others when their requests are complete or the shutdown timeout has passed.
     pub async fn run(self, shutdown: CancellationToken) {
         let abort = CancellationToken::new();
@@ -135,7 +135,7 @@ impl<E: Endpoint<Output = Response> + 'static> Server<E> {
     }
 }
 
-/// Accepts a connection. At the maximum number of connections, it waits for a slot and asks idle connections to close.
+/// Accepts a connection. At the maximum number of connections, it waits for a slot and closes idle connections.
 async fn accept(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,

@@ -24,7 +24,7 @@ use tokio_rustls::{
     },
 };
 
-/// PEM files with the certificate chain, the server's certificate first, and its private key.
+/// PEM files of the certificate chain, which starts with the certificate of the server, and of its private key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateFiles {
     pub certificate: PathBuf,
@@ -194,7 +194,7 @@ impl Certificates {
             .map_err(|error| TlsError::Unusable { path: self.files.certificate.clone(), error })?
             .with_no_client_auth()
             .with_cert_resolver(resolver);
-        // The strongest cipher suite that both sides support, instead of the first one of the client.
+        // Select the strongest cipher suite that both sides support, instead of the preferred one of the client.
         config.ignore_client_order = true;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(TlsAcceptor::from(Arc::new(config)))

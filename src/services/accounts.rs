@@ -158,7 +158,7 @@ impl Accounts {
         self.session_tokens(session_id, refresh_token, expires_at, user)
     }
 
-    /// Opens a session. Takes as long for an unknown account as for a known one.
+    /// Opens a session. Takes the same time for an unknown account as for a known one.
     ///
     /// # Errors
     /// `Unauthenticated(Credentials)`, `Forbidden(AccountDisabled)`, `Throttled`.
@@ -212,7 +212,7 @@ impl Accounts {
             })
             .await
             .map_err(|error| match error {
-                // Deleted in the meantime: the same response as for an unknown account.
+                // The account was deleted in the meantime: respond as for an unknown account.
                 Error::Unauthenticated(_) => Error::Unauthenticated(Unauthenticated::Credentials),
                 error => error,
             })?;
@@ -252,7 +252,7 @@ impl Accounts {
         }
     }
 
-    /// Ends a session. Its access token is rejected from the next request on.
+    /// Ends a session. Its access token is rejected from then on.
     ///
     /// # Errors
     /// Fails if the database fails.
@@ -275,7 +275,7 @@ impl Accounts {
             .await
     }
 
-    /// Records a failed login. Each failed attempt writes a row; the rate limits of logins and the cost of hashing bound their number.
+    /// Records a failed login. Each failed attempt inserts a row. Rate limits and the cost of hashing limit their number.
     async fn record_failed_login(
         &self,
         user_id: Option<UserId>,
@@ -311,7 +311,7 @@ impl Accounts {
             access_token: tokens.issue(user.id.get(), session_id.get(), issued_at, &*self.0.random)?,
             expires_in: tokens.ttl(),
             refresh_token,
-            // Rounded up, as for the access token: time has passed since the session was stored.
+            // Round up, as for the access token, because time has passed since the session was stored.
             refresh_expires_in: (remaining.saturating_add(999_999) / 1_000_000).max(1),
             user,
         })
@@ -348,7 +348,7 @@ fn rotate(
     if user.disabled {
         return Ok(RefreshOutcome::AccountDisabled);
     }
-    // Both expiries count: the configured lifetime may have been shortened since the session was opened.
+    // Check both expiries, because the configured lifetime may have been shortened since the session was opened.
     let expires_at = expiry(token.session_created_at);
     if token.session_revoked_at.is_some() || token.session_expires_at.min(expires_at) <= now {
         return Ok(RefreshOutcome::Invalid);
@@ -359,8 +359,8 @@ fn rotate(
             sessions::rotate(c, hash, token.session_id, now, expires_at)?;
             sessions::insert_refresh_token(c, &next_hash, token.session_id, now)?;
         }
-        // The successor exists only if the secret that it is derived from is unchanged. Once it was used, its owner has it, and
-        // another client sends the parent.
+        // The successor exists only if the secret from which it is derived is unchanged. If the successor was already used, its
+        // client has received it, so the parent was sent by another client.
         Some(rotated_at)
             if now <= rotated_at + REFRESH_GRACE_PERIOD && sessions::has_unused_refresh_token(c, &next_hash)? => {}
         Some(_) => {

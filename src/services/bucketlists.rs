@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// Bucketlists of their owners.
+/// Reads and changes bucketlists.
 #[derive(Clone)]
 pub struct Bucketlists(pub(super) Arc<Context>);
 

@@ -6,7 +6,7 @@ use crate::{
     domain::Throttled,
 };
 
-/// The outcome of a call that did not succeed.
+/// An error of a service.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The resource does not exist, or belongs to another user.
@@ -15,7 +15,7 @@ pub enum Error {
     /// The request conflicts with the current state.
     #[error("conflict: {0:?}")]
     Conflict(Conflict),
-    /// Fields break rules; all of them are listed.
+    /// Invalid fields; contains all of them.
     #[error("invalid: {0:?}")]
     Invalid(Vec<InvalidField>),
     /// The current password is wrong.
@@ -63,7 +63,7 @@ pub enum Conflict {
     LastAdmin,
     /// The resource has changed since the caller read it.
     PreconditionFailed,
-    /// The export has no file, either not yet or not at all.
+    /// The export has no file: it is not finished, or it has failed.
     ExportNotReady {
         is_final: bool,
     },
@@ -88,14 +88,14 @@ pub enum Forbidden {
     AccountDisabled,
 }
 
-/// A field that breaks a rule.
+/// An invalid field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidField {
     /// Name of the field.
     pub name: &'static str,
     /// Code of the rule.
     pub code: &'static str,
-    /// Explanation that follows the field's name: "is required".
+    /// Message that continues the name of the field: "is required".
     pub message: String,
 }
 

@@ -20,7 +20,7 @@ use crate::{
 /// Maximum number of exports of an owner.
 const MAX_EXPORTS: i64 = 10;
 
-/// Exports of their owners.
+/// Creates and reads exports.
 #[derive(Clone)]
 pub struct Exports {
     pub(super) context: Arc<Context>,

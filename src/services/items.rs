@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-/// Items of bucketlists.
+/// Reads and changes items.
 #[derive(Clone)]
 pub struct Items(pub(super) Arc<Context>);
 
@@ -105,7 +105,7 @@ impl Items {
             .0
             .create_once(scope.owner, request, move |c| {
                 let done = i64::from(new.content.done);
-                // The counts come first: this locks the list, and finds out whether it is the owner's.
+                // Adjust the counts first: this locks the bucketlist, and fails if it does not belong to the owner.
                 if !bucketlists::adjust_counts(c, scope.owner, scope.bucketlist_id, 1, done)? {
                     return Err(Error::NotFound(Resource::Bucketlist));
                 }
@@ -204,7 +204,7 @@ impl Items {
                 if change != 0 {
                     bucketlists::adjust_counts(c, scope.owner, scope.bucketlist_id, 0, change)?;
                 }
-                // An item that was completed before keeps the time of its completion.
+                // If the item is already completed, its completion time does not change.
                 let done_at = content.done.then(|| before.done_at.unwrap_or(now));
                 let item = items::replace(c, id, &content, done_at, now.later_than(before.updated_at))?;
                 search::upsert(c, &[document(scope.owner, &item)])?;

@@ -8,7 +8,7 @@ use crate::{
     domain::{AuditAction, AuditOrigin, CursorPage, Keyset, KeysetPosition, NewAuditEvent, Session, SessionId, UserId},
 };
 
-/// Sessions of their users.
+/// Lists and ends sessions.
 #[derive(Clone)]
 pub struct Sessions(pub(super) Arc<Context>);
 

@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// Accounts, as their users and administrators manage them.
+/// Manages accounts for their users and for administrators.
 #[derive(Clone)]
 pub struct Users(pub(super) Arc<Context>);
 
@@ -218,13 +218,14 @@ fn versioned(user: User) -> Result<Versioned<User>, Error> {
     Ok(Versioned { value: user, etag })
 }
 
-/// The part of an account that clients see, from which its entity tag is computed: a new hash of the same password is not a new
-/// state.
+/// Returns the public fields of an account, from which its entity tag is computed. The password hash is not one of them, because
+/// rehashing a password does not change the state.
 fn representation(user: &User) -> impl Serialize + use<> {
     (user.id, user.email.clone(), user.name.clone(), user.role, user.disabled, user.created_at, user.updated_at)
 }
 
-/// A caller's own account exists unless it was deleted after the token was checked; then the token is no longer valid.
+/// Converts "not found" to "unauthenticated": the account of the caller was deleted after the token was verified, so the token is
+/// no longer valid.
 fn own_account_error(error: Error) -> Error {
     match error {
         Error::NotFound(Resource::User) => Error::Unauthenticated(Unauthenticated::Session),
@@ -232,7 +233,7 @@ fn own_account_error(error: Error) -> Error {
     }
 }
 
-/// Fails if `user_id` is the last active administrator.
+/// Returns `Conflict(LastAdmin)` if `user_id` is the last active administrator.
 fn require_another_admin(c: &mut DbConnection, user_id: UserId) -> Result<(), Error> {
     if users::lock_active_admins(c)? == [user_id] { Err(Error::Conflict(Conflict::LastAdmin)) } else { Ok(()) }
 }

@@ -1,6 +1,6 @@
 //! Arguments that require an authenticated caller: [`User`] and [`Admin`].
 //!
-//! An operation without them is public. The server verifies the access token and puts the [`Caller`] into the
+//! An operation without them is public. The server verifies the access token and inserts the [`Caller`] into the
 //! extensions of the request.
 
 use std::net::IpAddr;
@@ -37,7 +37,7 @@ pub struct Client {
     pub origin: RequestOrigin,
 }
 
-/// Request ID and client address. The server puts this into the request.
+/// Request ID and client address. The server inserts it into the extensions of the request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestOrigin {
     /// Value of `X-Request-ID`.

@@ -111,8 +111,8 @@ impl ETagCondition {
         self.any(|tag| tag.opaque == opaque)
     }
 
-    /// Returns the `ETag` for a 304 response if a tag matches `opaque`. It has the encoding of the client's copy, so that
-    /// caches find it.
+    /// Returns the `ETag` for a 304 response if a tag matches `opaque`. It has the encoding of the representation that
+    /// the client has, so that caches find it.
     #[must_use]
     pub fn not_modified(&self, opaque: &str) -> Option<String> {
         match self {

@@ -32,7 +32,7 @@ pub enum Format {
     Rows(RowFormat),
 }
 
-/// The result of content negotiation. The server puts this into the request.
+/// The result of content negotiation. The server inserts it into the extensions of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NegotiatedFormat(pub Format);
 

@@ -105,7 +105,7 @@ impl<T> Argument for MergePatch<T> {}
 impl Argument for bool {}
 impl Argument for i32 {}
 
-/// A rate limit by name. The numbers are configuration.
+/// A rate limit by name. Its quota is configured on the server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Limit {
     /// Only the general limit of the caller.
@@ -249,7 +249,7 @@ impl Operation {
     }
 }
 
-/// An invalid date is a compile error, because declarations are constants.
+/// Creates a date. An invalid date is a compile error, because declarations are constants.
 #[expect(clippy::panic, reason = "evaluated at compile time")]
 const fn date((year, month, day): Day) -> NaiveDate {
     match NaiveDate::from_ymd_opt(year, month, day) {

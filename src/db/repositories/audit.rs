@@ -36,7 +36,7 @@ impl From<AuditEventRow> for AuditEvent {
             target_id: row.target_id,
             request_id: row.request_id,
             address: row.address,
-            // Only this server writes the trail; an event must not become unreadable because of a detail that something else wrote.
+            // An invalid detail, which only another program could have written, must not make the event unreadable.
             detail: serde_json::from_str(&row.detail).unwrap_or_default(),
         }
     }
@@ -64,8 +64,8 @@ pub fn append(c: &mut DbConnection, origin: &AuditOrigin, event: &NewAuditEvent,
 /// Maximum number of events that [`verified_addresses`] reads.
 const VERIFIED_ADDRESS_EVENTS: i64 = 200;
 
-/// Lists the addresses from which this account's owner has recently authenticated. Events are found by their actor: failed attempts
-/// have none, so their number makes no difference.
+/// Lists the addresses from which this account's owner has recently authenticated. The query selects events by their
+/// actor. Failed attempts have no actor, so their number does not affect the query.
 pub fn verified_addresses(c: &mut DbConnection, user_id: UserId) -> QueryResult<Vec<String>> {
     const AUTHENTICATIONS: [AuditAction; 3] =
         [AuditAction::LoginSucceeded, AuditAction::UserRegistered, AuditAction::PasswordResetConfirmed];
@@ -79,7 +79,7 @@ pub fn verified_addresses(c: &mut DbConnection, user_id: UserId) -> QueryResult<
     Ok(addresses.into_iter().flatten().collect())
 }
 
-/// Selects the events that match a filter, with `after` and `before` in place of the filter's own bounds.
+/// Selects the events that match a filter, using `after` and `before` instead of the bounds in the filter.
 fn matching(
     filter: &AuditFilter,
     after: Option<Timestamp>,

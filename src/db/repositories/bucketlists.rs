@@ -184,7 +184,7 @@ pub fn list_by_offset(
     Ok(OffsetPage { data: rows.into_iter().map(Bucketlist::from).collect(), total })
 }
 
-/// Selects the owner's bucketlists that match a filter, with `created_after` in place of the filter's own.
+/// Selects the owner's bucketlists that match a filter, using `created_after` instead of the value in the filter.
 fn matching(
     owner: UserId,
     filter: &BucketlistFilter,

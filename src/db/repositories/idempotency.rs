@@ -36,7 +36,7 @@ diesel::define_sql_function! {
     fn pg_try_advisory_xact_lock(key: diesel::sql_types::BigInt) -> diesel::sql_types::Bool;
 }
 
-/// Acquires a lock until the end of the transaction; `false` if another transaction has it.
+/// Acquires a lock until the end of the transaction. Returns `false` if another transaction holds it.
 pub fn try_lock(c: &mut DbConnection, lock_id: i64) -> QueryResult<bool> {
     match c {
         // SQLite has one writer: its transaction is the lock.

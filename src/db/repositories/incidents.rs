@@ -352,7 +352,7 @@ pub fn update_group(c: &mut DbConnection, group: &IncidentGroup) -> QueryResult<
         .map(drop)
 }
 
-/// Deletes an incident. Returns false if it does not exist. Its group stays.
+/// Deletes an incident, but not its group. Returns `false` if the incident does not exist.
 pub fn delete(c: &mut DbConnection, id: IncidentId, now: Timestamp) -> QueryResult<bool> {
     let incident = incidents::table.find(id.get()).filter(incidents::expires_at.gt(now.micros()));
     diesel::delete(incident).execute(c).map(|rows| rows > 0)

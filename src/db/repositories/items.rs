@@ -100,7 +100,7 @@ struct ContentRow<'a> {
     updated_at: i64,
 }
 
-/// Inserts an item. The caller has checked, in the same transaction, that the bucketlist is the owner's.
+/// Inserts an item. The caller must have checked, in the same transaction, that the bucketlist belongs to the owner.
 pub fn insert(c: &mut DbConnection, item: &NewItem) -> QueryResult<Item> {
     let row: ItemRow = diesel::insert_into(items::table)
         .values(NewItemRow::from(item))
@@ -112,7 +112,7 @@ pub fn insert(c: &mut DbConnection, item: &NewItem) -> QueryResult<Item> {
 /// Number of rows in a statement: SQLite accepts 32,766 values.
 const SQLITE_ROWS: usize = 500;
 
-/// Inserts items in order, in few statements. As for [`insert`], the caller has checked the bucketlist.
+/// Inserts items in order, in few statements. As for [`insert`], the caller must have checked the bucketlist.
 pub fn insert_all(c: &mut DbConnection, items: &[NewItem]) -> QueryResult<Vec<Item>> {
     let new_rows: Vec<NewItemRow<'_>> = items.iter().map(NewItemRow::from).collect();
     let mut rows: Vec<ItemRow> = match c {
@@ -128,7 +128,7 @@ pub fn insert_all(c: &mut DbConnection, items: &[NewItem]) -> QueryResult<Vec<It
             diesel::insert_into(items::table).values(&new_rows).returning(ItemRow::as_returning()).get_results(c)?
         }
     };
-    // IDs are assigned in the order of the rows, but no engine promises to return them in that order.
+    // IDs are assigned in the order of the rows, but the engines do not guarantee to return them in that order.
     rows.sort_unstable_by_key(|row| row.id);
     Ok(rows.into_iter().map(Item::from).collect())
 }
@@ -222,7 +222,7 @@ pub fn list_by_offset(
     Ok(Some(OffsetPage { data: rows.into_iter().map(Item::from).collect(), total }))
 }
 
-/// Selects the items that match a filter, with `created_after` in place of the filter's own.
+/// Selects the items that match a filter, using `created_after` instead of the value in the filter.
 fn matching(
     bucketlist_id: BucketlistId,
     filter: &ItemFilter,
@@ -247,8 +247,8 @@ fn matching(
     query
 }
 
-/// Lists the items of a bucketlist after a position. The caller has checked, in the same unit of work, that the bucketlist is the
-/// owner's.
+/// Lists the items of a bucketlist after a position. The caller must have checked, in the same unit of work, that the
+/// bucketlist belongs to the owner.
 pub fn list_after(
     c: &mut DbConnection,
     bucketlist_id: BucketlistId,
@@ -264,8 +264,8 @@ pub fn list_after(
     Ok(rows.into_iter().map(Item::from).collect())
 }
 
-/// Counts the items of a bucketlist that match a filter. The caller has checked, in the same unit of work, that the bucketlist is
-/// the owner's.
+/// Counts the items of a bucketlist that match a filter. The caller must have checked, in the same unit of work, that the
+/// bucketlist belongs to the owner.
 pub fn count(c: &mut DbConnection, bucketlist_id: BucketlistId, filter: &ItemFilter) -> QueryResult<i64> {
     if let ItemFilter { q: None, due_before: None, due_after: None, created_after: None, done } = filter {
         // The bucketlist stores these counts.
@@ -285,7 +285,7 @@ pub fn count(c: &mut DbConnection, bucketlist_id: BucketlistId, filter: &ItemFil
 }
 
 /// Lists the first items of each bucketlist, in one statement: in the order of the bucketlists, then the oldest first. The
-/// bucketlists are distinct, and the caller has checked, in the same unit of work, that they are the owner's.
+/// bucketlists must be distinct, and the caller must have checked, in the same unit of work, that they belong to the owner.
 pub fn list_first_per_bucketlist(
     c: &mut DbConnection,
     bucketlists: &[BucketlistId],
@@ -310,8 +310,8 @@ pub fn list_first_per_bucketlist(
 /// The columns of [`ItemRow`].
 type Columns = <ItemRow as Selectable<MultiBackend>>::SelectExpression;
 
-/// Looks up the first items of each list in the index. The text of the statement does not depend on the number of lists, so it is
-/// prepared once.
+/// Finds the first items of each list through an index. The text of the statement does not depend on the number of lists, so it is
+/// prepared only once.
 struct FirstOfLists<L> {
     lists: L,
     per_list: i64,

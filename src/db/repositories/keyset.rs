@@ -27,8 +27,8 @@ pub(super) trait KeysetSql {
     /// Returns the condition for rows after the previous page.
     fn after_position(&self, c: &DbConnection) -> Option<AfterPosition<'_>>;
 
-    /// Returns `created_after`, or `None` where [`Self::after_position`] implies it. Given two lower bounds of one column, SQLite
-    /// enters its index at the first.
+    /// Returns `created_after`, or `None` if [`Self::after_position`] implies it: with two lower bounds of a column, SQLite uses only
+    /// the first one to find the start in the index.
     fn unless_implied(&self, created_after: Option<Timestamp>) -> Option<Timestamp>;
 
     /// Like [`Self::unless_implied`], but for an upper bound of a descending list.

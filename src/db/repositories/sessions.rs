@@ -70,7 +70,7 @@ pub fn insert(c: &mut DbConnection, session: &NewSession<'_>) -> QueryResult<Ses
         .map(SessionId::new)
 }
 
-/// Reads everything that decides whether an access token is valid, in one statement. `None` if its session does not exist.
+/// Reads the status of an access token in one statement. Returns `None` if its session does not exist.
 pub fn token_status(c: &mut DbConnection, session_id: SessionId, token_id: &str) -> QueryResult<Option<TokenStatus>> {
     let row: Option<(AccountStatusRow, bool, bool)> = sessions::table
         .inner_join(users::table)
@@ -109,8 +109,8 @@ pub fn insert_refresh_token(
         .map(drop)
 }
 
-/// Finds a refresh token, and locks its session until the transaction ends, so that a token has one successor. The session and not
-/// the token is locked, because the deletion of an account locks in that order.
+/// Finds a refresh token, and locks its session until the transaction ends, so that a token has one successor. It locks
+/// the session instead of the token, because the deletion of an account locks in that order.
 pub fn find_refresh_token(c: &mut DbConnection, token_hash: &[u8]) -> QueryResult<Option<RefreshToken>> {
     // SQLite has one writer: its transaction is the lock.
     if let DbConnection::Postgres(c) = c {
@@ -122,7 +122,7 @@ pub fn find_refresh_token(c: &mut DbConnection, token_hash: &[u8]) -> QueryResul
         let Some(session) = session else { return Ok(None) };
         sessions::table.find(session).select(sessions::id).for_update().first::<i64>(c).optional()?;
     }
-    // Read after the lock is acquired: its previous holder may have used the token.
+    // Read the token after acquiring the lock, because the previous holder of the lock may have used it.
     let row: Option<(RefreshedSessionRow, Option<i64>)> = refresh_tokens::table
         .inner_join(sessions::table)
         .filter(refresh_tokens::token_hash.eq(token_hash))
@@ -172,7 +172,7 @@ pub fn revoke(c: &mut DbConnection, session_id: SessionId, now: Timestamp) -> Qu
         .map(drop)
 }
 
-/// Ends a session of this user; `false` if they have no such active session.
+/// Ends a session of this user. Returns `false` if the user has no active session with this ID.
 pub fn revoke_own(c: &mut DbConnection, user_id: UserId, session_id: SessionId, now: Timestamp) -> QueryResult<bool> {
     let session = sessions::table
         .find(session_id.get())
@@ -234,7 +234,7 @@ pub fn find_password_reset(c: &mut DbConnection, token_hash: &[u8], now: Timesta
     Ok(user_id.map(UserId::new))
 }
 
-/// Deletes a password reset token on its use; `false` if another request has used it.
+/// Deletes a password reset token when it is used. Returns `false` if another request has used it.
 pub fn consume_password_reset(c: &mut DbConnection, token_hash: &[u8], user_id: UserId) -> QueryResult<bool> {
     let token = password_resets::table
         .filter(password_resets::token_hash.eq(token_hash))
@@ -247,8 +247,7 @@ pub fn delete_password_resets(c: &mut DbConnection, user_id: UserId) -> QueryRes
     diesel::delete(password_resets::table.filter(password_resets::user_id.eq(user_id.get()))).execute(c).map(drop)
 }
 
-/// Retention of used refresh tokens: long enough to detect that one is used again, bounded so that sessions do not grow without
-/// limit.
+/// Retention of used refresh tokens: long enough to detect reuse, but limited so that the number of rows per session is bounded.
 const USED_TOKEN_RETENTION: Duration = Duration::from_secs(7 * 86_400);
 
 /// Deletes expired rows; returns their number.

@@ -226,7 +226,7 @@ pub fn list_by_offset(
     Ok(OffsetPage { data: rows.into_iter().map(User::from).collect(), total })
 }
 
-/// Selects the accounts that match a filter, with `created_after` in place of the filter's own.
+/// Selects the accounts that match a filter, using `created_after` instead of the value in the filter.
 fn matching(filter: &UserFilter, created_after: Option<Timestamp>) -> users::BoxedQuery<'static, MultiBackend> {
     let mut query = users::table.into_boxed();
     if let Some(q) = &filter.q {

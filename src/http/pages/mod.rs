@@ -34,7 +34,7 @@ pub struct Page {
     pub cache_control: &'static str,
     /// The value of `ETag`, so that `no-cache` pages are revalidated without sending them again.
     pub etag: String,
-    /// Borrowed for assets, so that building the pages twice copies no megabytes.
+    /// Borrowed for assets, so that they are not copied if the pages are built again.
     pub body: Cow<'static, [u8]>,
 }
 

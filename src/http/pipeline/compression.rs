@@ -1,7 +1,7 @@
 //! Compresses responses with zstd, Brotli or gzip: bodies of at least 1 KiB and streams of rows.
 //!
 //! A response is not compressed if it carries tokens or if a page of another site requested it: the length of a compressed
-//! response reveals secrets next to text that an attacker chooses (CRIME, BREACH).
+//! response reveals secrets in it if an attacker chooses another part (CRIME, BREACH).
 
 use contract::{conditional, negotiation::parse_quality, table::RowFormat};
 use poem::{
@@ -16,17 +16,17 @@ use poem::{
 
 use super::cors::CorsGrant;
 
-/// Smallest body for which compression pays, in bytes.
+/// Minimum size of a body to compress, in bytes.
 const MIN_BYTES: usize = 1024;
 
 /// A content coding: its name and its algorithm.
 pub(super) type Encoding = (&'static str, CompressionAlgo);
 
-/// The supported encodings, in the order of preference among those of equal quality.
+/// The supported encodings. Of encodings with equal quality, the first is preferred.
 const ENCODINGS: [Encoding; 3] =
     [("zstd", CompressionAlgo::ZSTD), ("br", CompressionAlgo::BR), ("gzip", CompressionAlgo::GZIP)];
 
-/// Selects the encoding of the response; `None` where it must not be compressed.
+/// Selects the encoding of the response; `None` if it must not be compressed.
 pub(super) fn negotiate(request: &Request, cors: Option<&CorsGrant>) -> Option<Encoding> {
     let is_trusted = cors.is_some_and(CorsGrant::is_allowed) || !is_cross_site(request);
     preferred_encoding(request.headers()).filter(|_| is_trusted)
@@ -199,7 +199,7 @@ mod tests {
             let (more, parts) = tokio::sync::mpsc::channel(1);
             let parts = stream::unfold(parts, |mut parts| async move { Some((Ok(parts.recv().await?), parts)) });
             let mut read = Box::pin(read_back(parts, encoding).await);
-            // The next row follows once the client has read this one, which must not remain in the compressor.
+            // The next row is fetched only after the client has read this one, so the compressor must not retain it.
             for part in ["id,name\r\n", "1,Everest\r\n", "2,K2\r\n"] {
                 more.send(part).await.unwrap();
                 let mut got = Vec::new();

@@ -20,13 +20,12 @@ impl ConditionalRequest {
         Self(conditional::parse(request.headers().get_all(IF_NONE_MATCH)))
     }
 
-    /// Returns whether the operation will reject the header, so that no cached response may replace its own.
+    /// Returns whether the operation will reject the header, so that the response must not come from the cache.
     pub(super) const fn is_malformed(&self) -> bool {
         self.0.is_err()
     }
 
-    /// Replaces a response that the client has by 304. A response with an ETag may be stored by the client, which has to
-    /// revalidate it.
+    /// Replaces a response that the client already has by 304. A client may store a response with an ETag, but must revalidate it.
     pub(super) fn apply(&self, mut response: Response) -> Response {
         let Some(etag) = strong_etag(&response).filter(|_| response.status() == StatusCode::OK) else {
             return response;

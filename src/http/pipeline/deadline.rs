@@ -12,7 +12,7 @@ pub(super) struct Deadline {
     remaining: Duration,
 }
 
-/// Time that is always allowed: a shorter one would reject requests of normal duration.
+/// Minimum time, so that a short timeout does not reject requests of normal duration.
 const MIN_WORK: Duration = Duration::from_secs(1);
 
 /// The work took longer than allowed.
@@ -21,12 +21,12 @@ const MIN_WORK: Duration = Duration::from_secs(1);
 pub(super) struct DeadlineExceeded;
 
 impl Deadline {
-    /// Creates a deadline after `timeout`, but not before [`MIN_WORK`].
+    /// Creates a deadline with `timeout`, but at least [`MIN_WORK`].
     pub(super) fn new(timeout: Duration) -> Self {
         Self { remaining: timeout.max(MIN_WORK) }
     }
 
-    /// Runs `work`, for as long as time remains.
+    /// Runs `work` until the remaining time has passed.
     pub(super) async fn run<T>(&mut self, work: impl Future<Output = T>) -> Result<T, DeadlineExceeded> {
         self.run_with_clock(work, Instant::now).await
     }

@@ -6,7 +6,7 @@ use poem::http::{
     header::{InvalidHeaderValue, LINK},
 };
 
-/// The deprecation of an operation, with the successor of the request at hand.
+/// The deprecation of an operation, with the URL of the successor for the request.
 pub(super) struct DeprecationHeaders {
     deprecation: &'static Deprecation,
     successor: String,

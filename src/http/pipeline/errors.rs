@@ -24,7 +24,7 @@ pub(super) enum RequestError {
     Framework(poem::Error),
     /// The work took too long.
     DeadlineExceeded(DeadlineExceeded),
-    /// The code panicked, with this payload.
+    /// A panic, with its payload.
     Panic(Box<dyn Any + Send>),
 }
 
@@ -88,7 +88,7 @@ fn from_framework(error: poem::Error) -> ApiError {
 pub(super) fn into_response(error: RequestError, context: &mut RequestContext) -> Response {
     let error = ApiError::from(error);
     log(&error);
-    // Limits per account are checked by the services, which know the account.
+    // Services check the limits per account, because they read the account.
     if let Some(Throttled(decision)) = error.source.as_deref().and_then(|source| source.downcast_ref()) {
         context.rate_limit = Some(*decision);
     }
@@ -98,7 +98,7 @@ pub(super) fn into_response(error: RequestError, context: &mut RequestContext) -
     response
 }
 
-/// The response for an error at `path`: the error envelope of v1, or problem details.
+/// Returns the response for an error at `path`: the error envelope of v1, or problem details.
 pub(in crate::http) fn error_response(error: &ApiError, has_envelope: bool, path: &str, request_id: &str) -> Response {
     let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = if has_envelope {

@@ -1,4 +1,4 @@
-//! Response headers: those that every response has, and those that the context adds.
+//! Response headers: those of every response, and those that depend on the context.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ const SECURITY: [(HeaderName, HeaderValue); 8] = [
     (HeaderName::from_static("cross-origin-embedder-policy"), HeaderValue::from_static("require-corp")),
 ];
 
-/// Adds what the stages have found out about the request.
+/// Adds the headers that follow from the context.
 pub(super) fn write_context(context: &RequestContext, headers: &mut HeaderMap) {
     if let Some(decision) = &context.rate_limit {
         rate_limit::write_headers(decision, headers);

@@ -5,7 +5,7 @@ use poem::http::HeaderMap;
 
 use super::route::OperationRoute;
 
-/// Selects the media type that the client prefers; empty where the response has no body.
+/// Selects the media type that the client prefers; empty if the response has no body.
 ///
 /// # Errors
 /// `NOT_ACCEPTABLE` if the client accepts none of the operation's media types.

@@ -14,7 +14,7 @@ use crate::{
     services::Audit,
 };
 
-/// Address of clients that have none.
+/// Address of clients whose address is unknown.
 pub(super) const NO_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 /// Counts requests before they are processed.
@@ -27,7 +27,7 @@ impl RateLimits {
     /// Counts a request against the general limit of its caller and, if the operation declares another limit, against that one.
     ///
     /// # Errors
-    /// `RATE_LIMIT_EXCEEDED`; the context then has the limit that was exceeded, otherwise the most specific one.
+    /// `RATE_LIMIT_EXCEEDED`; the context contains the exceeded limit, or else the most specific one.
     pub(super) async fn check(
         &self,
         limit: Limit,
@@ -68,7 +68,7 @@ impl RateLimits {
     }
 }
 
-/// Writes the headers of draft-ietf-httpapi-ratelimit-headers-10. The draft may change: only this function knows its syntax.
+/// Writes the headers of draft-ietf-httpapi-ratelimit-headers-10. The draft may change: only this function depends on its syntax.
 pub(super) fn write_headers(decision: &RateLimitDecision, headers: &mut HeaderMap) {
     let (requests, window) = (decision.quota.requests, decision.quota.window.as_secs());
     let until_full = (u64::from(requests - decision.remaining) * window).div_ceil(u64::from(requests.max(1)));

@@ -1,4 +1,4 @@
-//! The request ID: the client's own if it is valid, otherwise a UUIDv7; and the trace ID.
+//! The request ID, which is that of the client if it is valid and otherwise a UUIDv7, and the trace ID.
 
 use poem::Request;
 use uuid::Uuid;
@@ -7,7 +7,7 @@ use uuid::Uuid;
 pub(in crate::http) const HEADER: &str = "x-request-id";
 const MAX_LEN: usize = 128;
 
-/// The ID of this request.
+/// Returns the ID of the request.
 pub(in crate::http) fn request_id(request: &Request) -> String {
     request
         .headers()
@@ -17,7 +17,7 @@ pub(in crate::http) fn request_id(request: &Request) -> String {
         .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
 }
 
-/// Only characters that cannot forge a log line or a header.
+/// Returns whether an ID contains only characters that cannot forge a log line or a header.
 fn is_valid(id: &str) -> bool {
     (1..=MAX_LEN).contains(&id.len())
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
