@@ -139,7 +139,7 @@ impl Db {
         self.run(&self.reads, Kind::Snapshot, work, None).await
     }
 
-    /// Runs a unit of work that writes. All changes are durable when it returns `Ok`; none are made when it returns `Err`.
+    /// Runs a unit of work that writes. All changes are durable when it returns `Ok`, and none of them when it returns `Err`.
     ///
     /// # Errors
     /// The errors of the unit of work; [`DbError`] if it did not run or was not committed.
