@@ -71,7 +71,7 @@ impl IncidentApi {
 
 /// Returns the record, or an error if its request is incomplete.
 fn require_complete(record: IncidentRecord) -> Result<IncidentRecord, ProblemResponse> {
-    if not_require_complete(&record).is_some() { Err(ErrorCode::IncidentTruncated.into()) } else { Ok(record) }
+    if not_resendable(&record).is_some() { Err(ErrorCode::IncidentTruncated.into()) } else { Ok(record) }
 }
 
 fn download<T: Type + Send>(text: String, id: i64, extension: &str) -> JsonDownload<T> {
