@@ -1,8 +1,8 @@
 //! Tests whether response times reveal which accounts exist: logins and password reset requests for existing and unknown
 //! accounts, with the configured cost of password hashing.
 //!
-//! Requests for the two kinds of accounts alternate, so that other load on the machine affects both. Welch's t tells whether
-//! the two distributions differ, and the distance of the medians whether an attacker could measure the difference. `make
+//! Requests for the two kinds of accounts alternate, so that other load on the machine affects both. Welch's t shows whether
+//! the two distributions differ, and the difference of the medians whether an attacker could measure it. `make
 //! timing` runs this benchmark, which fails when both exceed their limits.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark stops at the first error")]
@@ -48,12 +48,12 @@ async fn measure(databases: &Databases, target: Target) -> bool {
     config.database = support::options(target);
     support::prepare(&config);
     let app = support::app(&config);
-    // Proves that the account exists.
+    // Check that the account exists.
     support::log_in(&app, seed::DEMO_EMAIL, seed::DEMO_PASSWORD).await;
     let App { endpoint, worker, .. } = app;
     // As in a server, the worker writes mail while requests are handled.
     let shutdown = CancellationToken::new();
-    let working = tokio::spawn(worker.run(shutdown.clone()));
+    let worker = tokio::spawn(worker.run(shutdown.clone()));
     let send = async |path: &str, body: Value| {
         let builder = Request::builder().method(Method::POST).uri_str(path).content_type("application/json");
         let request = builder.body(body.to_string());
@@ -64,16 +64,16 @@ async fn measure(databases: &Databases, target: Target) -> bool {
         (started.elapsed(), status)
     };
     let login = async |email: &str| {
-        let (took, status) = send("/v2/auth/login", json!({"email": email, "password": "harbour-lantern-43"})).await;
+        let (elapsed, status) = send("/v2/auth/login", json!({"email": email, "password": "harbour-lantern-43"})).await;
         assert_eq!(status, 401);
-        took
+        elapsed
     };
     let reset = async |email: &str| {
-        let (took, status) = send("/v2/auth/password-reset", json!({"email": email})).await;
+        let (elapsed, status) = send("/v2/auth/password-reset", json!({"email": email})).await;
         assert_eq!(status, 202);
-        // Lets the worker finish, so that its work does not slow down the next response.
+        // Let the worker finish, so that its work does not slow down the next response.
         tokio::time::sleep(Duration::from_millis(5)).await;
-        took
+        elapsed
     };
     let (known, unknown) = (seed::DEMO_EMAIL, "nobody@example.com");
     let mut logins = (Vec::new(), Vec::new());
@@ -97,21 +97,21 @@ async fn measure(databases: &Databases, target: Target) -> bool {
         }
     }
     shutdown.cancel();
-    working.await.unwrap();
+    worker.await.unwrap();
     let is_login_indistinguishable = report(engine, "failed login", logins);
     let is_reset_indistinguishable = report(engine, "password reset", resets);
     is_login_indistinguishable && is_reset_indistinguishable
 }
 
-/// Prints how far two samples are apart; returns whether they are indistinguishable.
-fn report(engine: &str, what: &str, (known, unknown): (Vec<Duration>, Vec<Duration>)) -> bool {
+/// Prints the difference between two samples. Returns whether they are indistinguishable.
+fn report(engine: &str, request: &str, (known, unknown): (Vec<Duration>, Vec<Duration>)) -> bool {
     let (known, unknown) = (trimmed(known), trimmed(unknown));
     let (median_known, median_unknown) = (known[known.len() / 2], unknown[unknown.len() / 2]);
     let t = welch(&known, &unknown);
     let gap = (median_known - median_unknown) / median_unknown;
     let is_indistinguishable = t.abs() < MAX_T || gap.abs() < MAX_GAP;
     println!(
-        "{engine:10}  {what:16}  known {:.3} ms  unknown {:.3} ms  gap {:+.2} %  t {t:+.2}  {}",
+        "{engine:10}  {request:16}  known {:.3} ms  unknown {:.3} ms  gap {:+.2} %  t {t:+.2}  {}",
         median_known * 1e3,
         median_unknown * 1e3,
         gap * 100.0,

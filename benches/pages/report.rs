@@ -10,11 +10,11 @@ pub(crate) struct Report(Vec<Line>);
 struct Line {
     engine: &'static str,
     claim: String,
-    figure: Figure,
+    measurement: Measurement,
     limit: Option<f64>,
 }
 
-enum Figure {
+enum Measurement {
     /// The ratio of two times.
     Ratio(Duration, Duration),
     Time(Duration),
@@ -27,18 +27,18 @@ pub(crate) struct EngineReport<'a> {
 }
 
 impl EngineReport<'_> {
-    /// Records the ratio of `this` to `that`, which must not exceed `limit`; without a limit, it is only reported.
-    pub(crate) fn ratio(&mut self, claim: impl Into<String>, this: Duration, that: Duration, limit: Option<f64>) {
-        self.add(claim.into(), Figure::Ratio(this, that), limit);
+    /// Records the ratio of `time` to `baseline`, which must not exceed `limit`; without a limit, it is only reported.
+    pub(crate) fn ratio(&mut self, claim: impl Into<String>, time: Duration, baseline: Duration, limit: Option<f64>) {
+        self.add(claim.into(), Measurement::Ratio(time, baseline), limit);
     }
 
     /// Records a time, which must not exceed `limit` milliseconds; without a limit, it is only reported.
-    pub(crate) fn time(&mut self, claim: impl Into<String>, this: Duration, limit: Option<f64>) {
-        self.add(claim.into(), Figure::Time(this), limit);
+    pub(crate) fn time(&mut self, claim: impl Into<String>, time: Duration, limit: Option<f64>) {
+        self.add(claim.into(), Measurement::Time(time), limit);
     }
 
-    fn add(&mut self, claim: String, figure: Figure, limit: Option<f64>) {
-        let line = Line { engine: self.name, claim, figure, limit };
+    fn add(&mut self, claim: String, measurement: Measurement, limit: Option<f64>) {
+        let line = Line { engine: self.name, claim, measurement, limit };
         eprintln!("{}", line.cells().join("  "));
         self.report.0.push(line);
     }
@@ -46,9 +46,9 @@ impl EngineReport<'_> {
 
 impl Line {
     fn value(&self) -> f64 {
-        match self.figure {
-            Figure::Ratio(this, that) => this.as_secs_f64() / that.as_secs_f64(),
-            Figure::Time(this) => milliseconds(this),
+        match self.measurement {
+            Measurement::Ratio(time, baseline) => time.as_secs_f64() / baseline.as_secs_f64(),
+            Measurement::Time(time) => milliseconds(time),
         }
     }
 
@@ -57,14 +57,16 @@ impl Line {
     }
 
     fn cells(&self) -> [String; 6] {
-        let (figure, unit, detail) = match self.figure {
-            Figure::Ratio(this, that) => (format!("{:.2} ×", self.value()), "×", format!("{this:.1?} : {that:.1?}")),
-            Figure::Time(this) => (format!("{this:.1?}"), "ms", String::new()),
+        let (value, unit, detail) = match self.measurement {
+            Measurement::Ratio(time, baseline) => {
+                (format!("{:.2} ×", self.value()), "×", format!("{time:.1?} : {baseline:.1?}"))
+            }
+            Measurement::Time(time) => (format!("{time:.1?}"), "ms", String::new()),
         };
         let limit = self.limit.map_or_else(String::new, |limit| format!("{limit} {unit}"));
         let result =
             self.is_within_limit().map_or("", |is_within_limit| if is_within_limit { "ok" } else { "EXCEEDED" });
-        [self.engine.into(), self.claim.clone(), figure, limit, result.into(), detail]
+        [self.engine.into(), self.claim.clone(), value, limit, result.into(), detail]
     }
 }
 
@@ -92,9 +94,9 @@ impl Report {
 
     pub(crate) fn json(&self) -> String {
         let line = |line: &Line| {
-            let (unit, medians) = match line.figure {
-                Figure::Ratio(this, that) => ("ratio", vec![milliseconds(this), milliseconds(that)]),
-                Figure::Time(this) => ("ms", vec![milliseconds(this)]),
+            let (unit, medians) = match line.measurement {
+                Measurement::Ratio(time, baseline) => ("ratio", vec![milliseconds(time), milliseconds(baseline)]),
+                Measurement::Time(time) => ("ms", vec![milliseconds(time)]),
             };
             json!({
                 "engine": line.engine, "claim": line.claim, "figure": line.value(), "unit": unit,

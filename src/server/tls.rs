@@ -211,8 +211,8 @@ impl Certificates {
                 continue;
             }
             loaded = current;
-            let this = Arc::clone(&self);
-            match tokio::task::spawn_blocking(move || this.files.load()).await {
+            let certificates = Arc::clone(&self);
+            match tokio::task::spawn_blocking(move || certificates.files.load()).await {
                 Ok(Ok(certificate)) => {
                     *self.current.write().unwrap_or_else(PoisonError::into_inner) = certificate.key;
                     tracing::info!("certificate reloaded");
@@ -224,8 +224,8 @@ impl Certificates {
     }
 
     async fn fingerprint(self: &Arc<Self>) -> Option<[u8; 32]> {
-        let this = Arc::clone(self);
-        tokio::task::spawn_blocking(move || this.files.fingerprint()).await.ok().flatten()
+        let certificates = Arc::clone(self);
+        tokio::task::spawn_blocking(move || certificates.files.fingerprint()).await.ok().flatten()
     }
 }
 

@@ -97,7 +97,7 @@ both_engines! {
             let sentence = create(email, "harbour-lantern-42").expect_error();
             assert!(sentence.starts_with(&format!("`{email}` ")), "{sentence}");
         }
-        for (name, problem) in [("", "must not be empty"), (&*"x".repeat(101), "more than 100"), ("a\nb", "line breaks")] {
+        for (name, problem) in [("", "must not be empty"), (&*"x".repeat(101), "at most 100"), ("a\nb", "line breaks")] {
             let error = sandbox.run(&["user", "create", "bob@example.com", "--name", name]).expect_error();
             assert!(error.starts_with("invalid name: ") && error.contains(problem), "{error}");
         }

@@ -175,7 +175,7 @@ pub fn rehash_password(c: &mut DbConnection, id: UserId, password_hash: &str) ->
 }
 
 /// Increments the revision of an account's resources, and locks the account until the transaction ends. Only on PostgreSQL: the
-/// single server of a SQLite database counts in memory.
+/// single server of an SQLite database counts in memory.
 pub fn increment_revision(c: &mut DbConnection, id: UserId) -> QueryResult<()> {
     if let DbConnection::Postgres(c) = c {
         diesel::update(users::table.find(id.get())).set(users::revision.eq(users::revision + 1)).execute(c)?;
