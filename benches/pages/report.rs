@@ -99,8 +99,8 @@ impl Report {
                 Measurement::Time(time) => ("ms", vec![milliseconds(time)]),
             };
             json!({
-                "engine": line.engine, "claim": line.claim, "figure": line.value(), "unit": unit,
-                "limit": line.limit, "holds": line.is_within_limit(), "medians_ms": medians,
+                "engine": line.engine, "claim": line.claim, "value": line.value(), "unit": unit,
+                "limit": line.limit, "is_within_limit": line.is_within_limit(), "medians_ms": medians,
             })
         };
         Value::Array(self.0.iter().map(line).collect()).to_string()

@@ -14,14 +14,14 @@
   const element = (id) => document.getElementById(id);
   const notice = element("notice");
 
-  function showMessage(text, isError = false) {
+  function say(text, isError = false) {
     notice.textContent = text;
     notice.classList.toggle("error", isError);
   }
 
   /** Displays an error. */
-  function showError(error) {
-    showMessage(error instanceof TypeError ? "The server is unreachable." : error.message, true);
+  function sayError(error) {
+    say(error instanceof TypeError ? "The server is unreachable." : error.message, true);
   }
 
   async function errorMessage(response) {
@@ -159,7 +159,7 @@
     const query = new URLSearchParams(filters.map(([name, value]) => [name, value.trim()])).toString();
     element("rows").replaceChildren();
     await load(query ? `${INCIDENTS}?${query}` : INCIDENTS);
-    showMessage("");
+    say("");
   }
 
   // ---- incident -----------------------------------------------------------------------------------------------------
@@ -232,10 +232,10 @@
     const blob = await response.blob();
     download(blob, `incident-${id}.${EXTENSIONS[target]}`);
     const file = target === "postman" ? JSON.parse(await blob.text()).item[0].request.body?.file?.src : null;
-    if (!file) return showMessage(`Exported incident #${id} for ${target}.`);
+    if (!file) return say(`Exported incident #${id} for ${target}.`);
     const bytes = request.body.base64 ? Uint8Array.from(atob(request.body.base64), (c) => c.charCodeAt(0)) : request.body.text;
     download(new Blob([bytes], { type: "application/octet-stream" }), file);
-    showMessage(`Exported incident #${id}. Its body is binary: copy ${file} to the working directory of Postman or Newman.`);
+    say(`Exported incident #${id}. Its body is binary: copy ${file} to the working directory of Postman or Newman.`);
   }
 
   async function resolve() {
@@ -252,7 +252,7 @@
     history.replaceState(null, "", location.pathname);
     route();
     await routed;
-    showMessage(`Incident #${id} deleted.`);
+    say(`Incident #${id} deleted.`);
   }
 
   // ---- routing and events -------------------------------------------------------------------------------------------
@@ -273,14 +273,14 @@
       if (!/^\d+$/.test(id)) return showList();
       showIncident(await (await call(`${INCIDENTS}/${id}`)).json());
       element("incident").hidden = false;
-      showMessage("");
+      say("");
     };
-    routed = show().catch(showError);
+    routed = show().catch(sayError);
   }
 
   const busy = (button, work) => async () => {
     button.disabled = true;
-    await work().catch(showError);
+    await work().catch(sayError);
     button.disabled = false;
   };
   const onClick = (button, work) => button.addEventListener("click", busy(button, work));
@@ -298,15 +298,15 @@
   onClick(element("logout"), async () => {
     const session = stored(STORAGE_KEY);
     forget();
-    showMessage("Logged out.");
+    say("Logged out.");
     await fetch("/v2/auth/logout", { method: "POST", headers: { Authorization: `Bearer ${session.access_token}` } });
   });
   element("filters").addEventListener("submit", (event) => {
     event.preventDefault();
-    showList().catch(showError);
+    showList().catch(sayError);
   });
   // The fields are cleared only after the event.
-  element("filters").addEventListener("reset", () => setTimeout(() => showList().catch(showError)));
+  element("filters").addEventListener("reset", () => setTimeout(() => showList().catch(sayError)));
   onClick(element("more"), () => load(next));
   onClick(element("resolve"), resolve);
   onClick(element("delete"), remove);
@@ -316,9 +316,9 @@
       const report = JSON.parse(await event.target.files[0].text());
       if (!Array.isArray(report.outcomes)) throw new SyntaxError();
       sessionStorage.setItem(REPORT_KEY, JSON.stringify(report));
-      showMessage("");
+      say("");
     } catch {
-      showMessage("This file is not a replay report.", true);
+      say("This file is not a replay report.", true);
     }
     showReplay();
   });
