@@ -173,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn actions_are_object_and_participle() {
+    fn actions_have_an_object_and_a_participle() {
         let is_word = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c == '_');
         for action in AuditAction::ALL {
             let (object, participle) = action.as_str().split_once('.').unwrap();

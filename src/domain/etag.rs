@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn different_states_have_different_tags() {
+    fn different_states_have_different_etags() {
         let tag = |state: &str| ETag::of(&state).unwrap();
         assert_eq!(tag("a"), tag("a"));
         assert_ne!(tag("a"), tag("b"));
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn state_that_cannot_be_serialised_has_no_tag() {
+    fn state_that_cannot_be_serialised_has_no_etag() {
         assert!(ETag::of(&Unserialisable).is_err());
         assert!(Versioned::new(Unserialisable).is_err());
     }

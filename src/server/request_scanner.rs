@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn other_malformed_requests_are_left_to_hyper() {
+    fn other_malformed_requests_are_passed_to_hyper() {
         for bytes in [
             "GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
             "GET / HTTP/1.1\r\nno colon\r\n\r\n",

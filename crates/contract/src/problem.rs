@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn serde_and_poem_openapi_serialise_alike() {
+    fn serde_and_poem_openapi_produce_the_same_json() {
         for code in ErrorCode::ALL {
             let problem = Problem::example_of(*code);
             assert_eq!(serde_json::to_value(&problem).ok(), problem.to_json(), "{}", code.as_str());
