@@ -132,13 +132,13 @@ pub fn insert_standard(
     random: &dyn Random,
     now: i64,
 ) -> Result<Option<Standard>, SeedError> {
-    // Checked before the slow hashing, because most servers start with data, and again under the lock.
+    // Check before the slow hashing, because most databases contain data, and again under the lock.
     if has_users(c)? {
         return Ok(None);
     }
     let admin_hash = hash(hasher, ADMIN_PASSWORD, random)?;
     let demo_hash = hash(hasher, DEMO_PASSWORD, random)?;
-    // If the clock is behind, no row must be from the future.
+    // If the clock is slow, rows must not have timestamps in the future.
     let at = SEEDED_AT.min(now);
     c.transaction(|c| {
         lock(c)?;

@@ -31,7 +31,7 @@ pub(super) fn run(
     finish(&outcomes, options, expect, format, out)
 }
 
-/// Replays all unresolved incidents, batch by batch: only one batch of records is in memory.
+/// Replays all unresolved incidents in batches, so that only one batch of records is in memory.
 pub(super) fn run_all(
     config: &Config,
     options: &ReplayOptions,
@@ -41,7 +41,7 @@ pub(super) fn run_all(
 ) -> Result<ExitCode, CliError> {
     let mut batches = stored::UnresolvedBatches::new(config)?;
     let bar = progress_bar(batches.total(), "incidents");
-    let mut connection = Connection::open(options, expect)?;
+    let mut connection = ReplayConnection::open(options, expect)?;
     let mut outcomes = Vec::new();
     while let Some(records) = batches.next()? {
         let files = records.into_iter().map(|record| IncidentFile::Captured(vec![record])).collect();
@@ -106,19 +106,19 @@ fn replay_files(
     options: &ReplayOptions,
     expect: Expect,
 ) -> Result<Vec<ReplayOutcome>, CliError> {
-    let mut connection = Connection::open(options, expect)?;
+    let mut connection = ReplayConnection::open(options, expect)?;
     let outcomes = connection.replay(files)?;
     connection.close();
     Ok(outcomes)
 }
 
 /// A [`Replayer`] with the runtime that it runs on.
-struct Connection {
+struct ReplayConnection {
     runtime: Runtime,
     replayer: Replayer,
 }
 
-impl Connection {
+impl ReplayConnection {
     fn open(options: &ReplayOptions, expect: Expect) -> Result<Self, CliError> {
         let client = Client::new(&options.against).map_err(|error| message(error.to_string()))?;
         if !client.is_local() && !options.yes {
@@ -159,7 +159,7 @@ fn replay_error(error: ReplayError) -> CliError {
     }
 }
 
-/// Reads the password of an account. It is never an argument, which other processes could read.
+/// Reads the password of an account. It is not a command-line argument, because other processes can read those.
 fn credentials(email: Option<&str>, variable: &str) -> Result<Option<Credentials>, CliError> {
     let Some(email) = email else { return Ok(None) };
     let password: SecretString = match std::env::var(variable) {

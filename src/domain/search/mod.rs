@@ -12,7 +12,7 @@ mod tests;
 mod tokens;
 
 pub use snippet::snippet;
-use tokens::{Side, Tokenized};
+use tokens::{TextKind, Tokenized};
 
 use super::{BucketlistId, Timestamp};
 
@@ -25,7 +25,7 @@ const MAX_BYTES: usize = 256 * 1024;
 /// Returns the terms of a text in order. They consist of letters, digits, marks and symbols only.
 #[must_use]
 pub fn search_terms(text: &str) -> Vec<String> {
-    let text = Tokenized::new(text, Side::Text);
+    let text = Tokenized::new(text, TextKind::Text);
     let mut bytes = 0;
     text.tokens
         .iter()
@@ -48,7 +48,7 @@ impl SearchQuery {
     /// Parses a query; `None` if it has no term, as in `?!`. Terms after the first 16 distinct ones are ignored.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let text = Tokenized::new(text, Side::Query);
+        let text = Tokenized::new(text, TextKind::Query);
         let mut terms: Vec<String> = Vec::new();
         for &token in &text.tokens {
             if terms.len() == MAX_QUERY_TERMS {

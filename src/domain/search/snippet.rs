@@ -6,15 +6,15 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use super::{
     SearchQuery,
-    tokens::{Side, Token, Tokenized},
+    tokens::{TextKind, Token, Tokenized},
 };
 
 /// Length of a snippet in grapheme clusters.
-const LENGTH: usize = 160;
+const MAX_LENGTH: usize = 160;
 /// Maximum number of grapheme clusters before the first match.
-const BEFORE: usize = 40;
-/// Maximum distance by which a cut moves to a word boundary, in grapheme clusters.
-const SLACK: usize = 20;
+const MAX_LENGTH_BEFORE_MATCH: usize = 40;
+/// Maximum distance between a cut and the word boundary that it moves to, in grapheme clusters.
+const MAX_BOUNDARY_DISTANCE: usize = 20;
 /// Maximum number of code points of the text in a snippet, since a grapheme cluster may have thousands. With escapes and marks
 /// the HTML has at most 4000.
 const MAX_CHARACTERS: usize = 500;
@@ -51,7 +51,7 @@ pub fn snippet(text: &str, query: &SearchQuery) -> Option<String> {
 
 /// Returns the matching byte ranges in order; adjacent ranges are merged.
 fn matches(text: &str, query: &SearchQuery) -> Vec<Range<usize>> {
-    let text = Tokenized::new(text, Side::Text);
+    let text = Tokenized::new(text, TextKind::Text);
     let mut ranges: Vec<Range<usize>> = Vec::new();
     for &token in &text.tokens {
         let longest = query.terms().iter().filter_map(|term| prefix_length(&text, token, term)).max();
@@ -73,29 +73,34 @@ fn prefix_length(text: &Tokenized, token: Token, term: &str) -> Option<usize> {
 
 /// Selects the part of the text to show. It is cut between grapheme clusters, and at a word boundary if there is one nearby.
 fn window(text: &str, first_match: usize) -> Range<usize> {
-    // Texts may be long: stop after the part that can be shown.
+    // A text can be long, so stop after the part that can be shown.
     let mut starts: Vec<usize> = Vec::new();
     let mut match_at = 0;
     for (start, _) in text.grapheme_indices(true) {
         if start <= first_match {
             match_at = starts.len();
-        } else if starts.len() > match_at + LENGTH + SLACK {
+        } else if starts.len() > match_at + MAX_LENGTH + MAX_BOUNDARY_DISTANCE {
             break;
         }
         starts.push(start);
     }
     let byte_at = |index: usize| starts.get(index).copied().unwrap_or(text.len());
-    if starts.len() <= LENGTH && text.grapheme_indices(true).nth(LENGTH).is_none() {
+    if starts.len() <= MAX_LENGTH && text.grapheme_indices(true).nth(MAX_LENGTH).is_none() {
         return 0..text.len();
     }
     let is_space = |index: usize| text[byte_at(index)..].starts_with(char::is_whitespace);
-    let mut from = match_at.saturating_sub(BEFORE);
+    let mut from = match_at.saturating_sub(MAX_LENGTH_BEFORE_MATCH);
     if from > 0 {
-        from = (from..match_at.min(from + SLACK)).find(|&index| is_space(index)).map_or(from, |index| index + 1);
+        from = (from..match_at.min(from + MAX_BOUNDARY_DISTANCE))
+            .find(|&index| is_space(index))
+            .map_or(from, |index| index + 1);
     }
-    let mut to = from + LENGTH;
+    let mut to = from + MAX_LENGTH;
     if to < starts.len() {
-        to = (to.saturating_sub(SLACK).max(match_at + 1)..=to).rev().find(|&index| is_space(index)).unwrap_or(to);
+        to = (to.saturating_sub(MAX_BOUNDARY_DISTANCE).max(match_at + 1)..=to)
+            .rev()
+            .find(|&index| is_space(index))
+            .unwrap_or(to);
     }
     byte_at(from)..byte_at(to)
 }

@@ -23,13 +23,13 @@ pub(super) struct Tokenized {
 /// The kind of text to tokenise. In an indexed text, the last character of a run without spaces is a separate token, so that a
 /// token starts at every character. In a query, it would be redundant.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
+pub(super) enum TextKind {
     Text,
     Query,
 }
 
 impl Tokenized {
-    pub(super) fn new(text: &str, side: Side) -> Self {
+    pub(super) fn new(text: &str, kind: TextKind) -> Self {
         let folded = fold(text);
         let mut tokens = Vec::new();
         let mut start = 0;
@@ -45,7 +45,7 @@ impl Tokenized {
                 Class::Word => tokens.push(Token { start, end: end.min(start + MAX_WORD_LENGTH) }),
                 Class::Symbol => tokens.push(Token { start, end }),
                 Class::Unspaced => {
-                    let last = if side == Side::Query && end - start > 1 { end - 1 } else { end };
+                    let last = if kind == TextKind::Query && end - start > 1 { end - 1 } else { end };
                     tokens.extend((start..last).map(|at| Token { start: at, end: end.min(at + 2) }));
                 }
                 Class::Separator => {}
