@@ -21,7 +21,7 @@ pub enum InvalidUserName {
 }
 
 impl UserName {
-    /// Normalizes and checks a name, with the rules that the API has for the field `name`.
+    /// Normalises and checks a name, with the rules that the API has for the field `name`.
     ///
     /// # Errors
     /// [`InvalidUserName`].
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn name_is_trimmed_and_normalized() {
+    fn name_is_trimmed_and_normalised() {
         let name = |text: &str| UserName::parse(text).map(|name| name.0);
         assert_eq!(name("  Zu\u{308}rich\u{a0}"), Ok("Zürich".to_owned()));
         assert_eq!(name(&"é".repeat(100)), Ok("é".repeat(100)));

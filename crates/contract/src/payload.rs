@@ -86,7 +86,7 @@ impl<T: DeserializeOwned + Send> ParsePayload for Json<T> {
     }
 }
 
-/// Validates a JSON body and deserializes it. The server has read the body into memory.
+/// Validates a JSON body and deserialises it. The server has read the body into memory.
 async fn read_typed<T: DeserializeOwned>(request: &Request, body: &mut RequestBody) -> Result<T, ApiError> {
     let internal = |source: &'static str| ApiError::new(ErrorCode::InternalError).with_source(source);
     let incoming = request.extensions().get::<Incoming>();
