@@ -82,7 +82,7 @@ both_engines! {
         let (owner, theirs) = owner(&app).await;
         let before = State::of_user(&app.database, owner.id());
         assert!(before.size() >= 7, "{before:?}");
-        let (mut refused, mut answered) = (0, 0);
+        let (mut rejected, mut responses) = (0, 0);
         for target in targets().into_iter().filter(|target| !target.is_for_admins()) {
             // A new user for each operation: some operations end sessions or delete accounts.
             let attacker = app.user().await;
@@ -92,21 +92,21 @@ both_engines! {
             let admins = ResourceIds::create(&admin).await;
             for (who, own) in [(&attacker, own), (&admin, admins)] {
                 for (ids, parameter) in mixtures(&target, own, theirs) {
-                    let nothing = mixtures(&target, own, ResourceIds::NONEXISTENT);
-                    let (nothing, _) = nothing.iter().find(|(_, first)| *first == parameter).unwrap();
+                    let nonexistent = mixtures(&target, own, ResourceIds::NONEXISTENT);
+                    let (nonexistent, _) = nonexistent.iter().find(|(_, first)| *first == parameter).unwrap();
                     for query in queries(&target) {
                         for accept in accepted(&target) {
                             let path = |ids: ResourceIds| format!("{}{query}", ids.path(target.operation));
                             let response = send(&target, who, &path(ids), accept).await;
                             let response = response.expect_error(404, &not_found(parameter));
                             // A foreign resource cannot be distinguished from a missing one.
-                            let none = send(&target, who, &path(*nothing), accept).await.any_status();
-                            let place = |text: &str, ids: ResourceIds| text.replace(&ids.path(target.operation), "");
+                            let none = send(&target, who, &path(*nonexistent), accept).await.any_status();
+                            let without_path = |text: &str, ids: ResourceIds| text.replace(&ids.path(target.operation), "");
                             let ((_, headers, body), (_, none_headers, none_body)) = (response.comparable(), none.comparable());
-                            assert_eq!(place(&body, ids), place(&none_body, *nothing), "{target}");
+                            assert_eq!(without_path(&body, ids), without_path(&none_body, *nonexistent), "{target}");
                             let names = |headers: std::collections::BTreeMap<String, String>| headers.into_keys().collect::<Vec<_>>();
                             assert_eq!(names(headers), names(none_headers), "{target}");
-                            refused += 1;
+                            rejected += 1;
                         }
                     }
                 }
@@ -121,13 +121,13 @@ both_engines! {
                         let text = String::from_utf8(send(&target, &who, &path, accept).await.any_status().body).unwrap();
                         let text = text.replace(&format!("q={WORD}"), "");
                         assert!(!text.contains(WORD) && !text.contains(&owner.email()), "{target}: {text}");
-                        answered += 1;
+                        responses += 1;
                     }
                 }
             }
             assert_eq!(State::of_user(&app.database, owner.id()), before, "{target}");
         }
-        assert!(refused > 100 && answered > 50, "{refused} {answered}");
+        assert!(rejected > 100 && responses > 50, "{rejected} {responses}");
         // The owner still finds the resources.
         for path in ["/v1/bucketlists".to_owned(), "/v2/bucketlists".to_owned(), format!("/v2/search?q={WORD}")] {
             let text = String::from_utf8(owner.get(&path).await.expect(200).body).unwrap();

@@ -27,9 +27,9 @@ async fn addresses(app: &TestApp) -> Vec<String> {
     let (known, disabled) = (app.user().await, app.user().await);
     let path = format!("/v1/users/{}", disabled.id());
     app.admin().await.patch(&path, &json!({"disabled": true})).await.expect(200);
-    let nobody = ["nobody@example.com", "nobody.either@sub.example.com", "'or'1'='1@example.com", "é@example.com"];
+    let unknown = ["nobody@example.com", "nobody.either@sub.example.com", "'or'1'='1@example.com", "é@example.com"];
     let mut all = vec![known.email(), known.email().to_uppercase(), disabled.email()];
-    all.extend(nobody.map(str::to_owned));
+    all.extend(unknown.map(str::to_owned));
     all
 }
 
@@ -47,8 +47,8 @@ both_engines! {
             let (hashes, ..) = cost(&app, path, &json!({"email": emails[0], "password": ""})).await;
             assert_eq!(hashes, 0);
         }
-        let right = json!({"email": emails[0], "password": Actor::PASSWORD});
-        let (hashes, _, response) = cost(&app, "/v1/auth/login", &right).await;
+        let valid = json!({"email": emails[0], "password": Actor::PASSWORD});
+        let (hashes, _, response) = cost(&app, "/v1/auth/login", &valid).await;
         assert_eq!((hashes, response.status), (1, 200));
     }
 
@@ -61,7 +61,7 @@ both_engines! {
         }
     }
 
-    async fn invalid_tokens_do_the_same_work_whatever_their_form(engine: Engine) {
+    async fn invalid_tokens_of_any_form_do_the_same_work(engine: Engine) {
         let app = TestApp::new(engine);
         let user = app.user().await;
         let tokens = ["x", "kJ3v0m7wq2Yx5sT8uB1nR4cE6gH9aZ0dF2iL5oP8qWs", &user.refresh_token()[1..], "' OR '1'='1"];

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Returns the parts of a response that do not depend on the individual request.
-fn same(response: &TestResponse) -> (u16, BTreeMap<String, String>, String) {
+fn comparable_parts(response: &TestResponse) -> (u16, BTreeMap<String, String>, String) {
     let (status, mut headers, body) = response.comparable();
     headers.remove("cache-status");
     (status, headers, body)
@@ -60,7 +60,7 @@ both_engines! {
             for name in ["x-http-method-override", "x-http-method", "x-method-override"] {
                 for method in ["DELETE", "PUT", "PATCH", "POST"] {
                     let response = user.request(Method::GET, &path).header(name, method).send().await.any_status();
-                    assert_eq!(same(&response), same(&plain), "{target}");
+                    assert_eq!(comparable_parts(&response), comparable_parts(&plain), "{target}");
                 }
             }
             user.get(&format!("{path}?_method=DELETE")).await.expect(422);
@@ -72,37 +72,37 @@ both_engines! {
         let app = TestApp::new(engine);
         let user = app.user().await;
         let ids = ResourceIds::create(&user).await;
-        let evil = "attacker.example";
+        let attacker_host = "attacker.example";
         for target in targets().into_iter().filter(|target| target.method() == Method::GET && !target.is_for_admins()) {
             let q = if target.operation.id == "search" { "?q=see" } else { "" };
             for path in [format!("{}{q}", ids.path(target.operation)), ResourceIds::NONEXISTENT.path(target.operation)] {
                 let plain = user.get(&path).await.any_status();
                 for (name, value) in [
-                    ("host", evil),
-                    ("x-forwarded-host", evil),
-                    ("x-forwarded-server", evil),
+                    ("host", attacker_host),
+                    ("x-forwarded-host", attacker_host),
+                    ("x-forwarded-server", attacker_host),
                     ("x-forwarded-proto", "https"),
                     ("x-forwarded-prefix", "/attacker.example"),
                     ("forwarded", "host=attacker.example;proto=https"),
                     ("x-original-url", "/v1/users"),
                     ("x-rewrite-url", "/v1/users"),
-                    ("x-host", evil),
-                    ("x-original-host", evil),
+                    ("x-host", attacker_host),
+                    ("x-original-host", attacker_host),
                 ] {
                     let response = user.request(Method::GET, &path).header(name, value).send().await.any_status();
-                    assert_eq!(same(&response), same(&plain), "{target}: {name}");
+                    assert_eq!(comparable_parts(&response), comparable_parts(&plain), "{target}: {name}");
                 }
             }
         }
         // `Location` headers and mails do not contain it either.
         let request = user.request(Method::POST, "/v2/bucketlists").json(&json!({"name": "Elsewhere"}));
-        let made = request.header("host", evil).header("x-forwarded-host", evil).send().await.expect(201);
-        assert!(made.header("location").starts_with("/v2/bucketlists/"), "{made:?}");
+        let created = request.header("host", attacker_host).header("x-forwarded-host", attacker_host).send().await.expect(201);
+        assert!(created.header("location").starts_with("/v2/bucketlists/"), "{created:?}");
         let request = app.anonymous().request(Method::POST, "/v1/auth/password-reset").json(&json!({"email": user.email()}));
-        request.header("host", evil).header("x-forwarded-host", evil).send().await.expect(202);
+        request.header("host", attacker_host).header("x-forwarded-host", attacker_host).send().await.expect(202);
         app.run_jobs().await;
         let mail = app.mailer.take().remove(0);
-        assert!(mail.body.contains("http://test.example/") && !mail.body.contains(evil), "{}", mail.body);
+        assert!(mail.body.contains("http://test.example/") && !mail.body.contains(attacker_host), "{}", mail.body);
     }
 
     async fn mail_contains_no_user_supplied_text(engine: Engine) {
@@ -177,11 +177,11 @@ both_engines! {
             let path = ids.path(target.operation);
             let plain = target.request(&other, &path).send().await.expect(404);
             for name in target.names("header") {
-                let tag = owner.get(&path).await.any_status().headers.get("etag").cloned();
-                for value in [tag.as_deref().unwrap_or("\"x\""), "*", "\"x\"", "key"] {
+                let etag = owner.get(&path).await.any_status().headers.get("etag").cloned();
+                for value in [etag.as_deref().unwrap_or("\"x\""), "*", "\"x\"", "key"] {
                     let response = target.request(&other, &path).header(name, value).send().await.any_status();
                     // A malformed header is rejected before the resource is looked up.
-                    assert!(response.status == 400 || same(&response) == same(&plain), "{target}: {name}: {value}: {response:?}");
+                    assert!(response.status == 400 || comparable_parts(&response) == comparable_parts(&plain), "{target}: {name}: {value}: {response:?}");
                 }
             }
         }
@@ -191,12 +191,12 @@ both_engines! {
     async fn cached_response_is_bound_to_caller_format_and_version(engine: Engine) {
         let app = TestApp::new(engine);
         let (first, second) = (app.user().await, app.user().await);
-        let (of_first, of_second) = (ResourceIds::create(&first).await, ResourceIds::create(&second).await);
+        let (first_ids, second_ids) = (ResourceIds::create(&first).await, ResourceIds::create(&second).await);
         second.patch("/v1/users/me", &json!({"name": "Second"})).await.expect(200);
         let cached: Vec<Target> = targets().into_iter().filter(|target| target.declared.is_cached).collect();
         assert!(cached.len() >= 8, "{}", cached.len());
         for target in &cached {
-            let path = of_first.path(target.operation);
+            let path = first_ids.path(target.operation);
             let bare = path.replacen("/v1", "", 1).replacen("/v2", "", 1);
             let version = &path[2..3];
             let other_version = if version == "1" { "2" } else { "1" };
@@ -232,22 +232,22 @@ both_engines! {
                     let response = fresh(&second, &path).send().await.any_status();
                     if target.names("path").is_empty() {
                         let text = String::from_utf8(response.body).unwrap();
-                        assert!(!text.contains(&format!("\"id\":{},", of_first.list)), "{target}: {text}");
+                        assert!(!text.contains(&format!("\"id\":{},", first_ids.list)), "{target}: {text}");
                     } else {
                         assert_eq!(response.status, 404, "{target}: {response:?}");
                     }
                 }
             }
         }
-        assert_ne!(of_first.list, of_second.list);
+        assert_ne!(first_ids.list, second_ids.list);
     }
 
     async fn deleted_disabled_or_demoted_user_is_rejected_immediately_by_every_operation(engine: Engine) {
         let app = TestApp::new(engine);
         let admin = app.admin().await;
-        let (demoted, disabled, gone) = (app.admin().await, app.user().await, app.user().await);
+        let (demoted, disabled, deleted) = (app.admin().await, app.user().await, app.user().await);
         let mut ids = Vec::new();
-        for who in [&demoted, &disabled, &gone] {
+        for who in [&demoted, &disabled, &deleted] {
             ids.push(ResourceIds::create(who).await);
         }
         // Fills the response cache for each user, in every format.
@@ -258,7 +258,7 @@ both_engines! {
                 types.into_iter().map(move |accept| (target, ids.path(target.operation), accept))
             })
         };
-        for (who, ids) in [&demoted, &disabled, &gone].into_iter().zip(&ids) {
+        for (who, ids) in [&demoted, &disabled, &deleted].into_iter().zip(&ids) {
             for (_, path, accept) in reads(*ids) {
                 who.request(Method::GET, &path).header("accept", &accept).send().await.any_status();
             }
@@ -266,7 +266,7 @@ both_engines! {
         let path = |who: &Actor<'_>| format!("/v2/admin/users/{}", who.id());
         admin.patch(&path(&demoted), &json!({"role": "user"})).await.expect(200);
         admin.patch(&path(&disabled), &json!({"disabled": true})).await.expect(200);
-        admin.delete(&path(&gone)).await.expect(204);
+        admin.delete(&path(&deleted)).await.expect(204);
         let before = State::of_things(&app.database);
         for (target, path, accept) in reads(ids[0]).filter(|(target, ..)| target.is_for_admins()) {
             let request = target.request(&demoted, &path).header("accept", &accept);
@@ -275,7 +275,7 @@ both_engines! {
         for target in targets().into_iter().filter(Target::is_for_admins) {
             target.request(&demoted, &ids[0].path(target.operation)).send().await.expect_error(403, "FORBIDDEN");
         }
-        for (who, ids, status, code) in [(&disabled, ids[1], 403, "ACCOUNT_DISABLED"), (&gone, ids[2], 401, "INVALID_TOKEN")] {
+        for (who, ids, status, code) in [(&disabled, ids[1], 403, "ACCOUNT_DISABLED"), (&deleted, ids[2], 401, "INVALID_TOKEN")] {
             for target in targets().into_iter().filter(|target| target.operation.is_secured) {
                 let request = target.request(who, &ids.path(target.operation));
                 request.send().await.expect_error(status, code);
@@ -300,9 +300,9 @@ fn no_field_or_parameter_is_a_url() {
         for (name, schema) in fields.chain(parameters) {
             let format = schema["format"].as_str().unwrap_or_default();
             assert!(!["uri", "url", "hostname", "ipv4", "ipv6"].contains(&format), "{target}: {name} is a {format}");
-            let word = name.rsplit('/').next().unwrap().to_lowercase();
-            for telling in ["url", "uri", "host", "callback", "webhook", "redirect", "return_to", "file"] {
-                assert!(!word.contains(telling), "{target}: {name} may be a URL");
+            let field = name.rsplit('/').next().unwrap().to_lowercase();
+            for url_term in ["url", "uri", "host", "callback", "webhook", "redirect", "return_to", "file"] {
+                assert!(!field.contains(url_term), "{target}: {name} may be a URL");
             }
             seen += 1;
         }

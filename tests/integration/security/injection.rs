@@ -4,7 +4,7 @@ use ::contract::v2;
 use poem::http::Method;
 
 use super::{
-    operations::{Target, Text, encoded, targets, with_field},
+    operations::{Target, Text, percent_encode, targets, with_field},
     snapshot::State,
 };
 use crate::{
@@ -31,7 +31,7 @@ const SQL: [&str; 14] = [
 ];
 
 /// Syntax of headers, log lines, spreadsheets, paths, markup and templates.
-const OTHERS: [&str; 44] = [
+const NON_SQL: [&str; 44] = [
     // Headers and log lines.
     "a\r\nSet-Cookie: admin=1",
     "a\nHTTP/1.1 200 OK",
@@ -84,28 +84,28 @@ const OTHERS: [&str; 44] = [
 ];
 
 fn corpus() -> Vec<String> {
-    let mut all: Vec<String> = SQL.iter().chain(&OTHERS).map(|text| (*text).to_owned()).collect();
+    let mut all: Vec<String> = SQL.iter().chain(&NON_SQL).map(|text| (*text).to_owned()).collect();
     all.extend(["A".repeat(5_000), "é".repeat(2_000), "(".repeat(3_000), "\"".repeat(1_000), " ".repeat(1_000)]);
     all
 }
 
-/// Asserts what holds for every response, whatever was sent.
-fn expect_answered(target: &Target, what: &str, sent: &str, response: &TestResponse) {
-    let shown = || format!("{target}: {:.80} in {what}: {response:?}", response.path);
+/// Asserts that a response has no server error, no injected header and no internal detail.
+fn expect_no_injection(target: &Target, part: &str, sent: &str, response: &TestResponse) {
+    let context = || format!("{target}: {:.80} in {part}: {response:?}", response.path);
     // The test client has already checked the response against the document.
-    assert!(response.status < 500, "{}", shown());
-    assert_ne!(response.status, 401, "{}", shown());
+    assert!(response.status < 500, "{}", context());
+    assert_ne!(response.status, 401, "{}", context());
     for (name, value) in &response.headers {
-        assert!(!value.contains(['\r', '\n', '\0']), "{name}: {}", shown());
-        assert!(!["set-cookie", "x-injected"].contains(&name.as_str()), "{}", shown());
+        assert!(!value.contains(['\r', '\n', '\0']), "{name}: {}", context());
+        assert!(!["set-cookie", "x-injected"].contains(&name.as_str()), "{}", context());
     }
     // `Location` is always a path of the API.
     let location = response.headers.get("location").map_or("/v", String::as_str);
-    assert!(location.starts_with("/v"), "{}", shown());
+    assert!(location.starts_with("/v"), "{}", context());
     let text = String::from_utf8_lossy(&response.body);
-    for told in ["SELECT ", "sqlite", "postgres", "diesel", "panicked", "argon2id", ".rs:", "49}}"] {
+    for detail in ["SELECT ", "sqlite", "postgres", "diesel", "panicked", "argon2id", ".rs:", "49}}"] {
         // A successful response may contain user data.
-        assert!(response.is_success() || sent.contains(told) || !text.contains(told), "{told}: {}", shown());
+        assert!(response.is_success() || sent.contains(detail) || !text.contains(detail), "{detail}: {}", context());
     }
 }
 
@@ -185,28 +185,28 @@ both_engines! {
             let path = sender.ids.path(target.operation);
             for text in &corpus {
                 let short: String = text.chars().take(1_500).collect();
-                let encoded = encoded(&short);
+                let encoded = percent_encode(&short);
                 for name in target.names("path") {
                     let response = target.request(&who, &path_with(&target, sender.ids, name, &encoded)).send().await.any_status();
-                    expect_answered(&target, name, text, &response);
+                    expect_no_injection(&target, name, text, &response);
                     assert!(!response.is_success(), "{target}: {short} was accepted as an id");
                     requests += 1;
                 }
                 for name in target.names("query") {
                     let response = target.request(&who, &format!("{path}?{name}={encoded}")).send().await.any_status();
-                    expect_answered(&target, name, text, &response);
-                    // As the name of a parameter, it is unknown.
+                    expect_no_injection(&target, name, text, &response);
+                    // The text is unknown as the name of a parameter.
                     let response = target.request(&who, &format!("{path}?{encoded}=1")).send().await.any_status();
-                    expect_answered(&target, "a parameter name", text, &response);
+                    expect_no_injection(&target, "a parameter name", text, &response);
                     requests += 2;
                 }
-                // Values that no header can contain are tested on the wire (`tests/cli/malformed_requests.rs`).
+                // Values that are invalid in headers are sent over a socket (`tests/cli/malformed_requests.rs`).
                 if target.method() == Method::GET || short.contains(char::is_control) || short.len() > 4_000 {
                     continue;
                 }
                 for name in target.names("header") {
                     let response = target.request(&who, &path).header(name, &short).send().await.any_status();
-                    expect_answered(&target, name, text, &response);
+                    expect_no_injection(&target, name, text, &response);
                     requests += 1;
                 }
             }
@@ -228,7 +228,7 @@ both_engines! {
             for text in corpus().iter().filter(|text| !text.contains(char::is_control) && text.len() < 4_000) {
                 for name in target.names("header").into_iter().chain(["accept", "accept-encoding", "accept-version", "cookie"]) {
                     let response = target.request(&sender.who, &path).header(name, text).send().await.any_status();
-                    expect_answered(&target, name, text, &response);
+                    expect_no_injection(&target, name, text, &response);
                     requests += 1;
                 }
             }
@@ -257,17 +257,17 @@ both_engines! {
                         requests += 1;
                         continue;
                     }
-                    expect_answered(&target, &at, text, &response);
+                    expect_no_injection(&target, &at, text, &response);
                     // Stored text is the sent text, trimmed and in NFC.
-                    if let Some(kept) = serde_json::from_slice::<Value>(&response.body).ok().filter(|_| response.is_success())
-                        && let Some(kept) = kept.pointer(&at.replace("/items/", "/data/"))
+                    if let Some(stored) = serde_json::from_slice::<Value>(&response.body).ok().filter(|_| response.is_success())
+                        && let Some(stored) = stored.pointer(&at.replace("/items/", "/data/"))
                     {
                         use unicode_normalization::UnicodeNormalization;
-                        assert_eq!(kept, &json!(text.trim().nfc().collect::<String>()), "{target}: {at}");
+                        assert_eq!(stored, &json!(text.trim().nfc().collect::<String>()), "{target}: {at}");
                     }
                     requests += 1;
                 }
-                // As the name of a field, it is unknown.
+                // The text is unknown as the name of a field.
                 for object in target.objects() {
                     let pointer = format!("{}/{}", object.at, "x");
                     let mut body = with_field(&target.example(), &pointer, json!(1)).to_string();
@@ -300,7 +300,7 @@ both_engines! {
         }
         let ids = ResourceIds { list, ..ResourceIds::create(&admin).await };
         let ids = ResourceIds { export: admin.create_export("csv").await, ..ids };
-        let (mut tables, mut defused) = (0, 0);
+        let (mut tables, mut escaped_cells) = (0, 0);
         for operation in v2::contract().operations().filter(|it| it.response_media_types.iter().any(|kind| kind == "text/csv")) {
             let response = admin.request(Method::GET, &ids.path(operation)).header("accept", "text/csv").send().await.expect(200);
             let mut reader = csv::Reader::from_reader(&*response.body);
@@ -311,11 +311,11 @@ both_engines! {
                 for cell in &record {
                     let first = cell.trim_start_matches(|c: char| c == '"' || (c.is_whitespace() && !"\t\r\n".contains(c)));
                     assert!(!first.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']), "{cell:?}");
-                    defused += usize::from(cell.starts_with('\''));
+                    escaped_cells += usize::from(cell.starts_with('\''));
                 }
             }
             tables += 1;
         }
-        assert!(tables >= 4 && defused > 20, "{tables} {defused}");
+        assert!(tables >= 4 && escaped_cells > 20, "{tables} {escaped_cells}");
     }
 }

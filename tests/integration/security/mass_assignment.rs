@@ -39,7 +39,7 @@ const GUESSED: [&str; 24] = [
     "$set",
 ];
 
-fn values(name: &str) -> Vec<Value> {
+fn forbidden_values(name: &str) -> Vec<Value> {
     match name {
         "role" => vec![json!("admin")],
         _ if name.ends_with("_at") => vec![json!("2020-01-01T00:00:00.000000Z")],
@@ -48,7 +48,7 @@ fn values(name: &str) -> Vec<Value> {
 }
 
 /// Escapes a name for a JSON pointer.
-fn escaped(name: &str) -> String {
+fn escape_pointer(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
 
@@ -65,12 +65,12 @@ both_engines! {
             let (who, path) = (target.caller(&app, &admin), ids.path(target.operation));
             for object in target.objects() {
                 let declared = object.schema["properties"].as_object().unwrap();
-                let names: BTreeSet<&str> = target.answered_fields().into_iter().chain(GUESSED).collect();
+                let names: BTreeSet<&str> = target.response_fields().into_iter().chain(GUESSED).collect();
                 let undeclared: Vec<&str> = names.into_iter().filter(|name| !declared.contains_key(*name)).collect();
                 let mut all = target.example();
                 for name in &undeclared {
-                    let pointer = format!("{}/{}", object.at, escaped(name));
-                    for value in values(name) {
+                    let pointer = format!("{}/{}", object.at, escape_pointer(name));
+                    for value in forbidden_values(name) {
                         all = with_field(&all, &pointer, value.clone());
                         let body = with_field(&target.example(), &pointer, value);
                         let response = target.with(&who, &path, &body).send().await.expect_error(422, "UNKNOWN_FIELD");
@@ -98,7 +98,7 @@ both_engines! {
         for target in targets() {
             let (who, path) = (target.caller(&app, &admin), ids.path(target.operation));
             let known = target.names("query");
-            for name in target.answered_fields().into_iter().chain(GUESSED).filter(|name| !known.contains(name)) {
+            for name in target.response_fields().into_iter().chain(GUESSED).filter(|name| !known.contains(name)) {
                 let response = target.request(&who, &format!("{path}?{name}=1")).send().await;
                 let details = response.expect(422).details();
                 assert!(details.contains(&(name.to_owned(), "UNKNOWN_PARAMETER".to_owned())), "{target}: {details:?}");
@@ -116,9 +116,9 @@ both_engines! {
         // Sends the complete resource back with the id of another bucketlist.
         let mut body = before.clone();
         body["bucketlist_id"] = json!(theirs.list);
-        let refused = user.request(poem::http::Method::PATCH, &path).merge_patch(&body).send().await;
-        let refused = refused.expect_error(422, "UNKNOWN_FIELD");
-        assert!(refused.details().iter().any(|(at, _)| at == "/bucketlist_id"), "{refused:?}");
+        let response = user.request(poem::http::Method::PATCH, &path).merge_patch(&body).send().await;
+        let response = response.expect_error(422, "UNKNOWN_FIELD");
+        assert!(response.details().iter().any(|(at, _)| at == "/bucketlist_id"), "{response:?}");
         assert_eq!(user.get(&path).await.expect(200).json(), before);
     }
 }

@@ -30,10 +30,10 @@ pub struct Text {
 
 /// Returns every operation of both documents.
 pub fn targets() -> Vec<Target> {
-    let of = |base,
-              contract: &'static openapi_model::CompiledDocument,
-              document: &'static openapi_model::Document,
-              declared: Declared| {
+    let of_document = |base,
+                       contract: &'static openapi_model::CompiledDocument,
+                       document: &'static openapi_model::Document,
+                       declared: Declared| {
         contract.operations().map(move |operation| Target {
             operation,
             declared: declared(&operation.id).unwrap_or_else(|| panic!("no trait declares {}", operation.id)),
@@ -41,8 +41,8 @@ pub fn targets() -> Vec<Target> {
             base,
         })
     };
-    let first = of(v1::document::BASE, v1::contract(), v1::document(), v1::document::operation);
-    first.chain(of(v2::document::BASE, v2::contract(), v2::document(), v2::document::operation)).collect()
+    let first = of_document(v1::document::BASE, v1::contract(), v1::document(), v1::document::operation);
+    first.chain(of_document(v2::document::BASE, v2::contract(), v2::document(), v2::document::operation)).collect()
 }
 
 type Declared = fn(&str) -> Option<&'static declared::Operation>;
@@ -139,7 +139,7 @@ impl Target {
     pub fn objects(&self) -> Vec<Text> {
         let mut found = Vec::new();
         if let Some(schema) = self.body() {
-            self.walk(String::new(), schema, &mut |at, schema| {
+            self.visit_schema(String::new(), schema, &mut |at, schema| {
                 if schema["type"] == "object" {
                     found.push(Text { at: at.to_owned(), schema });
                 }
@@ -152,7 +152,7 @@ impl Target {
     pub fn texts(&self) -> Vec<Text> {
         let mut found = Vec::new();
         if let Some(schema) = self.body() {
-            self.walk(String::new(), schema, &mut |at, schema| {
+            self.visit_schema(String::new(), schema, &mut |at, schema| {
                 if schema["type"] == "string" {
                     found.push(Text { at: at.to_owned(), schema });
                 }
@@ -161,35 +161,35 @@ impl Target {
         found
     }
 
-    fn walk(&self, at: String, schema: &'static Value, visit: &mut dyn FnMut(&str, &'static Value)) {
+    fn visit_schema(&self, at: String, schema: &'static Value, visit: &mut dyn FnMut(&str, &'static Value)) {
         let schema = self.resolved(schema);
         visit(&at, schema);
         for (name, property) in schema["properties"].as_object().into_iter().flatten() {
-            self.walk(format!("{at}/{name}"), property, visit);
+            self.visit_schema(format!("{at}/{name}"), property, visit);
         }
         if schema["type"] == "array" {
-            self.walk(format!("{at}/0"), &schema["items"], visit);
+            self.visit_schema(format!("{at}/0"), &schema["items"], visit);
         }
     }
 
     /// Returns the names of all fields of all successful responses in its document, at any depth.
-    pub fn answered_fields(&self) -> BTreeSet<&'static str> {
-        self.answered().0
+    pub fn response_fields(&self) -> BTreeSet<&'static str> {
+        self.response_names().0
     }
 
     /// Returns the names of those fields that are maps with arbitrary keys.
-    pub fn answered_maps(&self) -> BTreeSet<&'static str> {
-        self.answered().1
+    pub fn response_maps(&self) -> BTreeSet<&'static str> {
+        self.response_names().1
     }
 
-    fn answered(&self) -> (BTreeSet<&'static str>, BTreeSet<&'static str>) {
+    fn response_names(&self) -> (BTreeSet<&'static str>, BTreeSet<&'static str>) {
         let (mut names, mut maps) = (BTreeSet::new(), BTreeSet::new());
         let mut schemas: Vec<&'static Value> = Vec::new();
         for item in self.document["paths"].as_object().unwrap().values() {
             for described in item.as_object().unwrap().values() {
-                for (status, answer) in described["responses"].as_object().into_iter().flatten() {
+                for (status, response) in described["responses"].as_object().into_iter().flatten() {
                     if status.starts_with('2') {
-                        let content = answer["content"].as_object().into_iter().flatten();
+                        let content = response["content"].as_object().into_iter().flatten();
                         schemas.extend(content.map(|(_, content)| &content["schema"]));
                     }
                 }
@@ -225,6 +225,6 @@ pub fn with_field(body: &Value, pointer: &str, value: Value) -> Value {
 }
 
 /// Percent-encodes every byte of a text.
-pub fn encoded(text: &str) -> String {
+pub fn percent_encode(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }

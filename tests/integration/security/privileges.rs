@@ -37,7 +37,7 @@ impl Drop for Role {
 }
 
 /// Creates, reads, finds, changes and deletes a resource of every kind.
-async fn live(app: &TestApp) {
+async fn exercise_every_resource(app: &TestApp) {
     let user = app.user().await;
     let list = user.create_bucketlist("Places").await;
     let item = user.create_item(list, "Lisbon").await;
@@ -82,5 +82,5 @@ async fn postgresql_role_needs_only_row_privileges() {
         assert!(error.contains("permission denied") || error.contains("must be owner"), "{statement}: {error}");
     }
     let app = TestApp::builder().database(database).build();
-    live(&app).await;
+    exercise_every_resource(&app).await;
 }

@@ -28,7 +28,7 @@ const fn quota(limit: Limit) -> (&'static str, u32) {
     }
 }
 
-async fn limited(engine: crate::support::Engine) -> TestApp {
+async fn rate_limited_app(engine: crate::support::Engine) -> TestApp {
     TestApp::builder()
         .engine(engine)
         .config(|config| {
@@ -50,7 +50,7 @@ async fn limited(engine: crate::support::Engine) -> TestApp {
 fn operations_that_take_a_secret_have_their_own_rate_limit() {
     let mut seen = 0;
     for target in targets() {
-        // Services count password checks of authenticated users (`limits::proving_a_password_is_limited…`).
+        // Services count password checks of authenticated users (`limits::password_verification_is_rate_limited…`).
         if !target.operation.is_secured && target.texts().iter().any(|text| text.schema["format"] == "password") {
             assert_ne!(target.declared.limit, Limit::General, "{target}: password guesses have only the general limit");
             seen += 1;
@@ -61,7 +61,7 @@ fn operations_that_take_a_secret_have_their_own_rate_limit() {
 
 both_engines! {
     async fn every_operation_enforces_its_declared_rate_limit(engine: Engine) {
-        let app = limited(engine).await;
+        let app = rate_limited_app(engine).await;
         let mut kinds = BTreeSet::new();
         for (number, target) in targets().into_iter().enumerate() {
             let own_address = format!("198.51.{}.{}", 100 + number / 200, number % 200);
@@ -88,8 +88,8 @@ both_engines! {
                 let wait: u64 = response.header("retry-after").parse().unwrap();
                 assert!((1..=3_600).contains(&wait), "{target}: {wait}");
                 let body = response.json();
-                let told = body["error"]["retry_after"].as_u64().or_else(|| body["retry_after"].as_u64());
-                assert_eq!(told, Some(wait), "{target}");
+                let body_wait = body["error"]["retry_after"].as_u64().or_else(|| body["retry_after"].as_u64());
+                assert_eq!(body_wait, Some(wait), "{target}");
             }
             kinds.insert(name);
         }
@@ -97,7 +97,7 @@ both_engines! {
     }
 
     async fn rate_limit_is_shared_by_versions_and_operations_of_its_kind(engine: Engine) {
-        let app = limited(engine).await;
+        let app = rate_limited_app(engine).await;
         let address = "198.51.100.7";
         let (_, quota) = quota(Limit::Login);
         let logins: Vec<Target> =

@@ -15,7 +15,7 @@ use crate::{
     v2::operations::ResourceIds,
 };
 
-/// A text that must not reappear, standing in for a password or a token.
+/// A text that must not reappear, sent in place of a password or a token.
 const CANARY: &str = "Zanzibar-canary-5f2c9e";
 
 /// Headers that clients, proxies and browsers send. `X-Request-ID` is not among them: clients choose it and it is logged.
@@ -56,7 +56,7 @@ enum Place {
 }
 
 /// Sends the canary in every part of a request of this operation.
-async fn plant(target: &Target, who: &Actor<'_>, ids: ResourceIds) -> Vec<(Place, TestResponse)> {
+async fn send_canaries(target: &Target, who: &Actor<'_>, ids: ResourceIds) -> Vec<(Place, TestResponse)> {
     let path = ids.path(target.operation);
     let mut responses = Vec::new();
     for scheme in ["Bearer ", "Basic ", "", "Token "] {
@@ -94,12 +94,12 @@ async fn plant(target: &Target, who: &Actor<'_>, ids: ResourceIds) -> Vec<(Place
         let unknown = with_field(&target.example(), &format!("{}/{CANARY}", object.at), json!(1));
         bodies.push((Place::Name, unknown.to_string()));
     }
-    let good = target.example().to_string();
+    let valid = target.example().to_string();
     for text in [
         format!("{{\"password\": \"{CANARY}"),
         format!("{{\"password\": {CANARY}}}"),
-        format!("{CANARY}{good}"),
-        format!("{good}{CANARY}"),
+        format!("{CANARY}{valid}"),
+        format!("{valid}{CANARY}"),
         format!("password={CANARY}&email={CANARY}@example.com"),
         format!("{}\"{CANARY}\"{}", "[".repeat(40), "]".repeat(40)),
     ] {
@@ -125,7 +125,7 @@ both_engines! {
             let admin = app.admin().await;
             let ids = ResourceIds { user: app.user().await.id(), ..ResourceIds::create(&admin).await };
             let who = target.caller(&app, &admin);
-            for (place, response) in plant(&target, &who, ids).await {
+            for (place, response) in send_canaries(&target, &who, ids).await {
                 sent += 1;
                 if response.is_success() || response.status == 304 || response.headers.contains_key("content-encoding") {
                     continue;
@@ -172,8 +172,8 @@ fn token_in(mail: &str) -> String {
     mail.lines().find(|line| line.starts_with("    ") && !line.contains('{')).unwrap().trim().to_owned()
 }
 
-/// A user with resources of every kind, and every secret they ever had.
-struct Life<'a> {
+/// A user with resources of every kind and all secrets that the account has used.
+struct LifeCycle<'a> {
     user: Actor<'a>,
     secrets: Vec<String>,
     email: String,
@@ -183,7 +183,7 @@ const FIRST_PASSWORD: &str = "marmalade-Lighthouse-88";
 const SECOND_PASSWORD: &str = "obsidian-Windmill-54";
 const THIRD_PASSWORD: &str = "tangerine-Aqueduct-31";
 
-async fn lived(app: &TestApp) -> Life<'_> {
+async fn create_life_cycle(app: &TestApp) -> LifeCycle<'_> {
     let email = "xanthippe.canary@sub.example.com".to_owned();
     let agent = "Canarybird/1.0";
     let anonymous = app.anonymous();
@@ -212,9 +212,9 @@ async fn lived(app: &TestApp) -> Life<'_> {
     let user = Actor::new(app, Some(request.send().await.expect(200).json()));
     secrets.extend([user.token(), user.refresh_token()]);
     let list = json!({"name": "Kookaburra", "description": "Flamboyance"});
-    let made =
+    let created =
         user.request(Method::POST, "/v2/bucketlists").json(&list).header("idempotency-key", "Budgerigar").send().await;
-    let list = made.expect(201).json()["id"].as_i64().unwrap();
+    let list = created.expect(201).json()["id"].as_i64().unwrap();
     let item = json!({"name": "Capercaillie", "description": "Murmuration"});
     let request = user.request(Method::POST, &format!("/v2/bucketlists/{list}/items")).json(&item);
     request.header("idempotency-key", "Cockatiel").send().await.expect(201);
@@ -227,21 +227,21 @@ async fn lived(app: &TestApp) -> Life<'_> {
         .map(str::to_owned)
         .collect();
     secrets.extend(signatures);
-    Life { user, secrets, email }
+    LifeCycle { user, secrets, email }
 }
 
 both_engines! {
     async fn no_database_column_contains_a_secret(engine: Engine) {
         let app = TestApp::new(engine);
-        let life = lived(&app).await;
+        let life_cycle = create_life_cycle(&app).await;
         let state = State::of(&app.database);
-        for secret in &life.secrets {
+        for secret in &life_cycle.secrets {
             assert_eq!(state.places_of(secret), Vec::<String>::new(), "{secret}");
             expect_in_no_file(&app.database, secret);
         }
-        // Proves that the search works: personal data is found in its columns and nowhere else.
+        // Checks the search itself: personal data is found in its columns and nowhere else.
         for (text, columns) in [
-            (life.email.as_str(), &["users.email", "users.email_key", "users.search_text"][..]),
+            (life_cycle.email.as_str(), &["users.email", "users.email_key", "users.search_text"][..]),
             ("Nightingale", &["users.name", "users.search_text"]),
             ("Canarybird", &["sessions.user_agent"]),
             ("Budgerigar", &["idempotency_keys.name"]),
@@ -261,16 +261,16 @@ both_engines! {
 
     async fn deleted_account_leaves_no_data(engine: Engine) {
         let app = TestApp::new(engine);
-        let life = lived(&app).await;
-        app.anonymous().post("/v1/auth/password-reset", &json!({"email": life.email})).await.expect(202);
-        let (id, password) = (life.user.id(), json!({"password": THIRD_PASSWORD}));
-        life.user.request(Method::DELETE, "/v2/users/me").json(&password).send().await.expect(204);
+        let life_cycle = create_life_cycle(&app).await;
+        app.anonymous().post("/v1/auth/password-reset", &json!({"email": life_cycle.email})).await.expect(202);
+        let (id, password) = (life_cycle.user.id(), json!({"password": THIRD_PASSWORD}));
+        life_cycle.user.request(Method::DELETE, "/v2/users/me").json(&password).send().await.expect(204);
         app.run_jobs().await;
         assert!(app.mailer.take().is_empty(), "mail was sent to a deleted account");
         assert_eq!(State::of_user(&app.database, id).size(), 0);
         // SQLite's search index may hold words of deleted rows until it is merged; no query returns them.
         let state = State::of_things(&app.database).without("search_index_");
-        for text in [&*life.email, "Nightingale", "Canarybird", "Budgerigar", "Cockatiel", "Kookaburra", "Capercaillie"] {
+        for text in [&*life_cycle.email, "Nightingale", "Canarybird", "Budgerigar", "Cockatiel", "Kookaburra", "Capercaillie"] {
             assert_eq!(state.places_of(text), Vec::<String>::new(), "{text}");
         }
     }
@@ -318,21 +318,21 @@ both_engines! {
                 continue;
             }
             let response = response.json();
-            let (known, maps) = (target.answered_fields(), target.answered_maps());
-            let mut open = vec![&response];
-            while let Some(value) = open.pop() {
+            let (known, maps) = (target.response_fields(), target.response_maps());
+            let mut pending = vec![&response];
+            while let Some(value) = pending.pop() {
                 match value {
                     Value::Object(fields) => {
                         for (name, value) in fields {
                             // Schemas of responses allow additional fields; the server must not use that.
-                            assert!(known.contains(name.as_str()), "{target} answers {name}");
+                            assert!(known.contains(name.as_str()), "{target} returns the undeclared field {name}");
                             if !maps.contains(name.as_str()) {
-                                open.push(value);
+                                pending.push(value);
                             }
                             seen += 1;
                         }
                     }
-                    Value::Array(values) => open.extend(values),
+                    Value::Array(values) => pending.extend(values),
                     _ => {}
                 }
             }
@@ -377,9 +377,9 @@ both_engines! {
             let events: Vec<Value> = log.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
             let events: Vec<&Value> =
                 events.iter().filter(|event| event["span"]["id"] == response.header("x-request-id")).collect();
-            let told = events.iter().find(|event| event["code"] == code).unwrap_or_else(|| panic!("{code}: {events:#?}"));
-            assert_eq!(told["level"], level, "{told}");
-            assert!(level == "INFO" || told["causes"].as_str().unwrap().contains("due_on"), "{told}");
+            let logged = events.iter().find(|event| event["code"] == code).unwrap_or_else(|| panic!("{code}: {events:#?}"));
+            assert_eq!(logged["level"], level, "{logged}");
+            assert!(level == "INFO" || logged["causes"].as_str().unwrap().contains("due_on"), "{logged}");
             let access = events.iter().find(|event| event["message"] == "request completed").unwrap();
             assert_eq!((&access["status"], access["user"].as_i64()), (&json!(response.status), user), "{access}");
         }

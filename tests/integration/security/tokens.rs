@@ -22,8 +22,8 @@ fn part(token: &str, number: usize) -> Value {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(number).unwrap()).unwrap()).unwrap()
 }
 
-/// Signs a header and claims with HS256 and this key, whatever algorithm the header names.
-fn signed(header: &str, claims: &str, key: &[u8]) -> String {
+/// Signs a header and claims with HS256 and this key. The `alg` header is ignored.
+fn sign(header: &str, claims: &str, key: &[u8]) -> String {
     let text = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
     let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
     mac.update(text.as_bytes());
@@ -47,28 +47,28 @@ type Forgery = (String, Vec<String>);
 
 /// Returns forgeries of the token of `user`.
 async fn forgeries(app: &TestApp, user: &Actor<'_>, other: &Actor<'_>) -> Vec<Forgery> {
-    let good = user.token();
-    let (header, claims) = (part(&good, 0), part(&good, 1));
+    let valid = user.token();
+    let (header, claims) = (part(&valid, 0), part(&valid, 1));
     assert_eq!((&header["typ"], &header["alg"]), (&json!("at+jwt"), &json!("HS256")));
     let key = SECRET.as_bytes();
-    let parts: Vec<&str> = good.split('.').collect();
+    let parts: Vec<&str> = valid.split('.').collect();
     let (head, body) = (header.to_string(), claims.to_string());
     // A token that is signed here without changes is valid: each forgery fails only because of its change.
     app.anonymous()
         .request(Method::GET, "/v1/users/me")
-        .header("authorization", &format!("Bearer {}", signed(&head, &body, key)))
+        .header("authorization", &format!("Bearer {}", sign(&head, &body, key)))
         .send()
         .await
         .expect(200);
-    let claiming = |name: &str, value: Value| signed(&head, &with(&claims, name, value), key);
+    let with_claim = |name: &str, value: Value| sign(&head, &with(&claims, name, value), key);
     // A separate token, so that cached results of the valid one have no influence.
-    let anew = |name: &str, value: Value| {
+    let with_new_jti = |name: &str, value: Value| {
         let mut claims = claims.clone();
-        claims["jti"] = json!(format!("anew-{name}-{value}"));
+        claims["jti"] = json!(format!("new-{name}-{value}"));
         claims[name] = value;
-        signed(&head, &claims.to_string(), key)
+        sign(&head, &claims.to_string(), key)
     };
-    let heading = |name: &str, value: Value| signed(&with(&header, name, value), &body, key);
+    let with_header = |name: &str, value: Value| sign(&with(&header, name, value), &body, key);
 
     let mut tokens: Vec<(String, String)> = Vec::new();
     for alg in ["none", "None", "NONE", "nOnE", "", " ", "hs256", "HMAC"] {
@@ -76,12 +76,13 @@ async fn forgeries(app: &TestApp, user: &Actor<'_>, other: &Actor<'_>) -> Vec<Fo
         let unsigned = URL_SAFE_NO_PAD.encode(&head);
         tokens.push((format!("alg {alg:?} and no signature"), format!("{unsigned}.{}.", parts[1])));
         tokens.push((format!("alg {alg:?} and the old signature"), format!("{unsigned}.{}.{}", parts[1], parts[2])));
-        tokens.push((format!("alg {alg:?} and an HS256 signature"), signed(&head, &body, key)));
+        tokens.push((format!("alg {alg:?} and an HS256 signature"), sign(&head, &body, key)));
     }
     for alg in ["HS384", "HS512", "RS256", "RS512", "PS256", "ES256", "ES384", "EdDSA"] {
-        tokens.push((format!("alg {alg} over HS256"), heading("alg", json!(alg))));
-        let stolen = URL_SAFE_NO_PAD.encode(with(&header, "alg", json!(alg)));
-        tokens.push((format!("alg {alg} and the old signature"), format!("{stolen}.{}.{}", parts[1], parts[2])));
+        tokens.push((format!("alg {alg} over HS256"), with_header("alg", json!(alg))));
+        let altered_header = URL_SAFE_NO_PAD.encode(with(&header, "alg", json!(alg)));
+        tokens
+            .push((format!("alg {alg} and the old signature"), format!("{altered_header}.{}.{}", parts[1], parts[2])));
     }
     for alg in [jsonwebtoken::Algorithm::HS384, jsonwebtoken::Algorithm::HS512] {
         let header = jsonwebtoken::Header {
@@ -113,25 +114,25 @@ async fn forgeries(app: &TestApp, user: &Actor<'_>, other: &Actor<'_>) -> Vec<Fo
     ] {
         tokens.push((
             format!("{name}: {}", value.to_string().chars().take(40).collect::<String>()),
-            heading(name, value),
+            with_header(name, value),
         ));
     }
     for name in ["alg", "typ", "kid"] {
-        tokens.push((format!("no {name}"), signed(&without(&header, name), &body, key)));
+        tokens.push((format!("no {name}"), sign(&without(&header, name), &body, key)));
     }
     // Keys that are embedded in the token or referenced by it come from the attacker.
-    let own = b"the attacker's own key".as_slice();
+    let attacker_key = b"the attacker's own key".as_slice();
     for (name, value) in [
-        ("jwk", json!({"kty": "oct", "k": URL_SAFE_NO_PAD.encode(own), "alg": "HS256"})),
+        ("jwk", json!({"kty": "oct", "k": URL_SAFE_NO_PAD.encode(attacker_key), "alg": "HS256"})),
         ("jku", json!("https://attacker.example/jwks.json")),
         ("x5u", json!("https://attacker.example/key.pem")),
         ("x5c", json!(["MIIB"])),
         ("kid", json!("https://attacker.example/key")),
     ] {
-        tokens.push((format!("a key by {name}"), signed(&with(&header, name, value), &body, own)));
+        tokens.push((format!("a key in {name}"), sign(&with(&header, name, value), &body, attacker_key)));
     }
     for key in [&b""[..], b" ", b"another secret of the same length!", &key[..key.len() - 1], b"bucketlist"] {
-        tokens.push(("another secret".into(), signed(&head, &body, key)));
+        tokens.push(("another secret".into(), sign(&head, &body, key)));
     }
     for (name, value) in [
         ("exp", json!(NOW)),
@@ -172,39 +173,40 @@ async fn forgeries(app: &TestApp, user: &Actor<'_>, other: &Actor<'_>) -> Vec<Fo
         ("jti", json!(1)),
         ("jti", Value::Null),
     ] {
-        tokens.push((format!("{name}: {value}"), claiming(name, value)));
+        tokens.push((format!("{name}: {value}"), with_claim(name, value)));
     }
     for name in ["exp", "nbf", "iat", "iss", "aud", "sub", "sid", "jti"] {
-        tokens.push((format!("no {name}"), signed(&head, &without(&claims, name), key)));
+        tokens.push((format!("no {name}"), sign(&head, &without(&claims, name), key)));
     }
-    let theirs = part(&other.token(), 1);
+    let other_claims = part(&other.token(), 1);
     for (what, name, value) in [
-        ("another user's sub with one's own session", "sub", json!(other.id().to_string())),
-        ("one's own sub with another user's session", "sid", theirs["sid"].clone()),
-        ("a session that is none", "sid", json!(987_654_321)),
+        ("sub of another user, session of the caller", "sub", json!(other.id().to_string())),
+        ("sub of the caller, session of another user", "sid", other_claims["sid"].clone()),
+        ("a nonexistent session", "sid", json!(987_654_321)),
         ("a negative session", "sid", json!(-1)),
-        ("a user who is none", "sub", json!("987654321")),
+        ("a nonexistent user", "sub", json!("987654321")),
     ] {
-        tokens.push((what.into(), anew(name, value)));
+        tokens.push((what.into(), with_new_jti(name, value)));
     }
-    let twice = body.replacen('{', &format!("{{\"sub\":\"{}\",", other.id()), 1);
-    tokens.push(("a claim twice".into(), signed(&head, &twice, key)));
-    for (what, claims) in [("no object", "[]"), ("null", "null"), ("no JSON", "{"), ("nothing", ""), ("text", "\"x\"")]
+    let duplicated = body.replacen('{', &format!("{{\"sub\":\"{}\",", other.id()), 1);
+    tokens.push(("a duplicate claim".into(), sign(&head, &duplicated, key)));
+    for (what, claims) in
+        [("not an object", "[]"), ("null", "null"), ("not JSON", "{"), ("empty", ""), ("text", "\"x\"")]
     {
-        tokens.push((format!("claims that are {what}"), signed(&head, claims, key)));
-        tokens.push((format!("a header that is {what}"), signed(claims, &body, key)));
+        tokens.push((format!("claims that are {what}"), sign(&head, claims, key)));
+        tokens.push((format!("a header that is {what}"), sign(claims, &body, key)));
     }
-    let (ended, gone, disabled) = (app.user().await, app.user().await, user.refresh_token());
+    let (ended, deleted, disabled) = (app.user().await, app.user().await, user.refresh_token());
     ended.request(Method::POST, "/v1/auth/logout").send().await.expect(204);
     let password = json!({"password": Actor::PASSWORD});
-    gone.request(Method::DELETE, "/v1/users/me").json(&password).send().await.expect(204);
-    let strange = AccessTokens::new(&"somebody-else-signs-with-this".into(), &[], 900);
+    deleted.request(Method::DELETE, "/v1/users/me").json(&password).send().await.expect(204);
+    let other_server = AccessTokens::new(&"somebody-else-signs-with-this".into(), &[], 900);
     let swapped = with(&claims, "sub", json!(other.id().to_string()));
     for (what, token) in [
-        ("a session that has ended", ended.token()),
-        ("a user who is gone", gone.token()),
+        ("an ended session", ended.token()),
+        ("a deleted user", deleted.token()),
         ("a refresh token", disabled),
-        ("another server's", strange.issue(user.id(), 1, NOW, &SystemRandom).unwrap()),
+        ("a token of another server", other_server.issue(user.id(), 1, NOW, &SystemRandom).unwrap()),
         (
             "other claims under the same signature",
             format!("{}.{}.{}", parts[0], URL_SAFE_NO_PAD.encode(swapped), parts[2]),
@@ -215,30 +217,30 @@ async fn forgeries(app: &TestApp, user: &Actor<'_>, other: &Actor<'_>) -> Vec<Fo
         ),
         ("no signature", format!("{}.{}.", parts[0], parts[1])),
         ("two parts", format!("{}.{}", parts[0], parts[1])),
-        ("four parts", format!("{good}.{}", parts[2])),
-        ("five parts", format!("{good}.{}.{}", parts[1], parts[2])),
-        ("a signature cut by a byte", good[..good.len() - 1].to_owned()),
-        ("a cut signature", good[..good.len() - 4].to_owned()),
-        ("a longer signature", format!("{good}AAAA")),
-        ("padding", format!("{good}=")),
+        ("four parts", format!("{valid}.{}", parts[2])),
+        ("five parts", format!("{valid}.{}.{}", parts[1], parts[2])),
+        ("a signature cut by a byte", valid[..valid.len() - 1].to_owned()),
+        ("a cut signature", valid[..valid.len() - 4].to_owned()),
+        ("a longer signature", format!("{valid}AAAA")),
+        ("padding", format!("{valid}=")),
         ("padding in the middle", format!("{}=.{}.{}", parts[0], parts[1], parts[2])),
-        ("the other alphabet", format!("{}+/.{}.{}", parts[0], parts[1], parts[2])),
-        ("another case", good.to_lowercase()),
-        ("a dot before", format!(".{good}")),
-        ("a dot after", format!("{good}.")),
+        ("the standard Base64 alphabet", format!("{}+/.{}.{}", parts[0], parts[1], parts[2])),
+        ("another case", valid.to_lowercase()),
+        ("a dot before", format!(".{valid}")),
+        ("a dot after", format!("{valid}.")),
         ("garbage", "garbage".into()),
         ("dots", "..".into()),
-        ("parts that are no JSON", "YQ.YQ.YQ".into()),
-        ("a very long one", format!("{good}{}", "A".repeat(8_000))),
-        ("two with a space", format!("{good} {good}")),
-        ("two with a comma", format!("{good},{good}")),
-        ("a tab within", format!("{}\t{}", &good[..20], &good[20..])),
-        ("a tab after", format!("{good}\t")),
-        ("quotes", format!("\"{good}\"")),
-        ("angle brackets", format!("<{good}>")),
-        ("percent encoding", good.replace('.', "%2E")),
-        ("not ASCII", format!("{good}é")),
-        ("a no-break space", format!("\u{a0}{good}")),
+        ("parts that are not JSON", "YQ.YQ.YQ".into()),
+        ("a very long token", format!("{valid}{}", "A".repeat(8_000))),
+        ("two tokens separated by a space", format!("{valid} {valid}")),
+        ("two tokens separated by a comma", format!("{valid},{valid}")),
+        ("a tab inside", format!("{}\t{}", &valid[..20], &valid[20..])),
+        ("a tab after", format!("{valid}\t")),
+        ("quotes", format!("\"{valid}\"")),
+        ("angle brackets", format!("<{valid}>")),
+        ("percent encoding", valid.replace('.', "%2E")),
+        ("not ASCII", format!("{valid}é")),
+        ("a no-break space", format!("\u{a0}{valid}")),
     ] {
         tokens.push((what.into(), token));
     }
@@ -246,23 +248,23 @@ async fn forgeries(app: &TestApp, user: &Actor<'_>, other: &Actor<'_>) -> Vec<Fo
         tokens.into_iter().map(|(what, token)| (what, vec![format!("Bearer {token}")])).collect();
     let basic = URL_SAFE_NO_PAD.encode(format!("{}:{}", user.email(), Actor::PASSWORD));
     for (what, values) in [
-        ("nothing", vec![String::new()]),
+        ("an empty value", vec![String::new()]),
         ("only the scheme", vec!["Bearer".into()]),
         ("the scheme and a space", vec!["Bearer ".into()]),
-        ("no scheme", vec![good.clone()]),
-        ("a scheme that begins like ours", vec![format!("Bearerx {good}")]),
-        ("the scheme and a tab", vec![format!("Bearer\t{good}")]),
-        ("the scheme and a colon", vec![format!("Bearer: {good}")]),
-        ("the scheme twice", vec![format!("Bearer Bearer {good}")]),
-        ("a space before", vec![format!(" Bearer {good}")]),
-        ("another scheme", vec![format!("Token {good}")]),
-        ("DPoP", vec![format!("DPoP {good}")]),
+        ("no scheme", vec![valid.clone()]),
+        ("a scheme that starts with Bearer", vec![format!("Bearerx {valid}")]),
+        ("the scheme and a tab", vec![format!("Bearer\t{valid}")]),
+        ("the scheme and a colon", vec![format!("Bearer: {valid}")]),
+        ("the scheme twice", vec![format!("Bearer Bearer {valid}")]),
+        ("a space before", vec![format!(" Bearer {valid}")]),
+        ("another scheme", vec![format!("Token {valid}")]),
+        ("DPoP", vec![format!("DPoP {valid}")]),
         ("Basic", vec![format!("Basic {basic}")]),
-        ("Basic with a token", vec![format!("Basic {good}")]),
-        ("twice the same", vec![format!("Bearer {good}"), format!("Bearer {good}")]),
-        ("a good one and a bad one", vec![format!("Bearer {good}"), "Bearer x".into()]),
-        ("a bad one and a good one", vec!["Bearer x".into(), format!("Bearer {good}")]),
-        ("two users' at once", vec![format!("Bearer {good}"), format!("Bearer {}", other.token())]),
+        ("Basic with a token", vec![format!("Basic {valid}")]),
+        ("the same token twice", vec![format!("Bearer {valid}"), format!("Bearer {valid}")]),
+        ("a valid and an invalid token", vec![format!("Bearer {valid}"), "Bearer x".into()]),
+        ("an invalid and a valid token", vec!["Bearer x".into(), format!("Bearer {valid}")]),
+        ("tokens of two users", vec![format!("Bearer {valid}"), format!("Bearer {}", other.token())]),
     ] {
         forgeries.push((what.into(), values));
     }
@@ -277,7 +279,7 @@ both_engines! {
         let forgeries = forgeries(&app, &user, &other).await;
         assert!(forgeries.len() >= 100, "{}", forgeries.len());
         let before = State::of_things(&app.database);
-        let mut wrong = Vec::new();
+        let mut failures = Vec::new();
         for target in targets().into_iter().filter(|target| target.operation.is_secured) {
             let path = ids.path(target.operation);
             if target.declared.is_cached {
@@ -297,11 +299,11 @@ both_engines! {
             for (what, values) in &forgeries {
                 let response = send(values).await;
                 if response.comparable() != first.comparable() {
-                    wrong.push(format!("{target} with {what}: {} {}", response.status, String::from_utf8_lossy(&response.body)));
+                    failures.push(format!("{target} with {what}: {} {}", response.status, String::from_utf8_lossy(&response.body)));
                 }
             }
         }
-        assert!(wrong.is_empty(), "{}\n{}", wrong.len(), wrong[..wrong.len().min(30)].join("\n"));
+        assert!(failures.is_empty(), "{}\n{}", failures.len(), failures[..failures.len().min(30)].join("\n"));
         assert_eq!(State::of_things(&app.database), before, "the database changed");
         for actor in [&user, &other] {
             actor.get("/v1/users/me").await.expect(200);
@@ -350,7 +352,7 @@ both_engines! {
         let (header, claims) = (part(&user.token(), 0).to_string(), part(&user.token(), 1));
         // A signed token may contain extreme times; arithmetic on them must not overflow.
         for (name, status) in [("nbf", 401), ("iat", 200)] {
-            let token = signed(&header, &with(&claims, name, json!(i64::MIN)), SECRET.as_bytes());
+            let token = sign(&header, &with(&claims, name, json!(i64::MIN)), SECRET.as_bytes());
             let request = app.anonymous().request(Method::GET, "/v1/users/me");
             request.header("authorization", &format!("Bearer {token}")).send().await.expect(status);
         }
@@ -359,12 +361,12 @@ both_engines! {
     async fn authorization_scheme_is_case_insensitive_and_spaces_are_trimmed(engine: Engine) {
         let app = TestApp::new(engine);
         let user = app.user().await;
-        let good = user.token();
+        let valid = user.token();
         for value in [
-            format!("bearer {good}"),
-            format!("BEARER {good}"),
-            format!("bEaReR   {good}"),
-            format!("Bearer {good} "),
+            format!("bearer {valid}"),
+            format!("BEARER {valid}"),
+            format!("bEaReR   {valid}"),
+            format!("Bearer {valid} "),
         ] {
             let request = app.anonymous().request(Method::GET, "/v1/users/me").header("authorization", &value);
             request.send().await.expect(200);
