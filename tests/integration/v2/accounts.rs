@@ -1,4 +1,4 @@
-//! Accounts in v2: the rules are v1's, said as problems.
+//! Accounts in v2: the rules of v1, with problem responses.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -17,8 +17,8 @@ both_engines! {
         let newcomer = json!({"email": user.email(), "password": Actor::PASSWORD, "name": "Ada"});
         anonymous.post("/v2/auth/register", &newcomer).await.expect_error(409, "EMAIL_TAKEN");
 
-        let goodbye = json!({"password": Actor::PASSWORD});
-        let last = admin.request(Method::DELETE, "/v2/users/me").json(&goodbye).send().await;
+        let deletion = json!({"password": Actor::PASSWORD});
+        let last = admin.request(Method::DELETE, "/v2/users/me").json(&deletion).send().await;
         last.expect_error(409, "LAST_ADMIN");
         admin.get("/v2/users/me").await.expect(200);
 
@@ -40,27 +40,27 @@ both_engines! {
         assert_eq!(again.header("idempotency-replayed"), "true");
         let (first, again) = (first.json(), again.json());
         assert_eq!(first["user"], again["user"]);
-        // Two sessions of one account, each with tokens of its own.
+        // Two sessions of one account, with different tokens.
         assert!(first["access_token"] != again["access_token"] && first["refresh_token"] != again["refresh_token"]);
         let user = Actor::new(&app, Some(again));
         assert_eq!(user.get("/v2/auth/sessions").await.expect(200).json()["data"].as_array().unwrap().len(), 2);
 
-        // Another payload, which a wrong password is, too; another key; none.
+        // Another payload (including another password), another key, and no key.
         for (name, value) in [("name", "Eva"), ("password", "harbour-lantern-43")] {
             let mut other = account.clone();
             other[name] = json!(value);
-            let refused = register("once", &other).await.expect_error(422, "IDEMPOTENCY_KEY_REUSED").json();
-            assert_eq!(refused["errors"][0]["header"], "Idempotency-Key");
+            let rejected = register("once", &other).await.expect_error(422, "IDEMPOTENCY_KEY_REUSED").json();
+            assert_eq!(rejected["errors"][0]["header"], "Idempotency-Key");
         }
         register("twice", &account).await.expect_error(409, "EMAIL_TAKEN");
         anonymous.post("/v2/auth/register", &account).await.expect_error(409, "EMAIL_TAKEN");
-        // The same address spelled otherwise is the same account; a key of somebody else's is another key.
-        let mut spelled = account.clone();
-        spelled["email"] = json!("ADA@example.com");
-        register("once", &spelled).await.expect(201);
+        // An address in another case is the same account. Each account has separate keys.
+        let mut upper_case = account.clone();
+        upper_case["email"] = json!("ADA@example.com");
+        register("once", &upper_case).await.expect(201);
         let eva = json!({"email": "eva@example.com", "password": Actor::PASSWORD});
         assert!(!register("once", &eva).await.expect(201).headers.contains_key("idempotency-replayed"));
-        // What the account makes has keys of its own.
+        // Creations by the account have separate keys.
         let list = user.request(Method::POST, "/v2/bucketlists").header("idempotency-key", "once");
         list.json(&json!({"name": "See the world"})).send().await.expect(201);
 

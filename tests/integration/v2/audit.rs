@@ -1,4 +1,4 @@
-//! The audit trail: what was done, by whom and from where.
+//! The audit trail: the action, actor and client address of each security event.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -17,7 +17,7 @@ async fn login<'a>(app: &'a TestApp, actor: &Actor<'_>) -> Actor<'a> {
     Actor::new(app, Some(app.anonymous().post("/v2/auth/login", &body).await.expect(200).json()))
 }
 
-/// The events that a query finds, the newest first.
+/// Returns the events that match a query, newest first.
 async fn events(admin: &Actor<'_>, query: &str) -> Vec<Value> {
     let path = format!("/v2/admin/audit?per_page=100{query}");
     admin.get(&path).await.expect(200).json()["data"].as_array().unwrap().clone()
@@ -27,8 +27,8 @@ async fn count(app: &TestApp) -> i64 {
     app.app.db.read(|c| audit_events::table.count().get_result(c).map_err(DbError::from)).await.unwrap()
 }
 
-/// What is there of an event besides its id, its time and its links.
-fn said(event: &Value) -> Value {
+/// Returns the fields of an event without ID, time and links.
+fn recorded_fields(event: &Value) -> Value {
     json!([event["action"], event["actor_id"], event["target_type"], event["target_id"], event["detail"]])
 }
 
@@ -37,7 +37,7 @@ both_engines! {
         let app = TestApp::new(engine);
         let admin = app.admin().await;
         let user = app.user().await;
-        let (id, by) = (user.id(), admin.id());
+        let (id, admin_id) = (user.id(), admin.id());
         let session = |actor: &Actor<'_>| {
             let token = actor.token();
             let part = token.split('.').nth(1).unwrap().to_owned();
@@ -46,22 +46,22 @@ both_engines! {
         };
         let first = session(&user);
 
-        // Logging in, and failing to.
+        // Successful and failed logins.
         let phone = login(&app, &user).await;
         for (email, password) in [(user.email(), "not-the-password"), ("nobody@example.com".into(), Actor::PASSWORD)] {
             let body = json!({"email": email, "password": password});
             app.anonymous().post("/v1/auth/login", &body).await.expect_error(401, "INVALID_CREDENTIALS");
         }
-        // Ending sessions.
+        // Ended sessions.
         phone.post("/v1/auth/logout", &Value::Null).await.expect(204);
         let (laptop, tablet) = (login(&app, &user).await, login(&app, &user).await);
         user.delete(&format!("/v2/auth/sessions/{}", session(&laptop))).await.expect(204);
-        // A refresh token that comes again.
+        // A reused refresh token.
         let body = json!({"refresh_token": tablet.refresh_token()});
         app.anonymous().post("/v2/auth/refresh", &body).await.expect(200);
         app.advance_clock(Duration::from_secs(11));
         app.anonymous().post("/v2/auth/refresh", &body).await.expect(401);
-        // Passwords and addresses.
+        // Changes of password and email address.
         let change = json!({"current_password": "not-the-password", "new_password": "lantern-harbour-43"});
         user.put("/v2/auth/password", &change).await.expect_error(422, "WRONG_PASSWORD");
         let change = json!({"current_password": Actor::PASSWORD, "new_password": "lantern-harbour-43"});
@@ -76,7 +76,7 @@ both_engines! {
         let token = mail.body.lines().find(|line| line.starts_with("    ")).unwrap().trim().to_owned();
         let confirm = json!({"token": token, "new_password": Actor::PASSWORD});
         app.anonymous().post("/v2/auth/password-reset/confirm", &confirm).await.expect(204);
-        // What administrators do.
+        // Changes by administrators.
         let path = format!("/v2/admin/users/{id}");
         for change in [
             json!({"role": "admin"}),
@@ -94,43 +94,43 @@ both_engines! {
         admin.delete(&path).await.expect(204);
 
         let all = events(&admin, "").await;
-        let mut recorded: Vec<Value> = all.iter().rev().map(said).collect();
-        // The administrator's own registration.
+        let mut recorded: Vec<Value> = all.iter().rev().map(recorded_fields).collect();
+        // The registration of the administrator.
         assert_eq!(recorded.remove(0)[0], "user.registered");
-        let user_did = |action: &str, detail: Value| json!([action, id, "user", id, detail]);
-        let nobody_did = |action: &str, detail: Value| json!([action, null, "user", id, detail]);
-        let admin_did = |action: &str, detail: Value| json!([action, by, "user", id, detail]);
+        let by_user = |action: &str, detail: Value| json!([action, id, "user", id, detail]);
+        let by_unauthenticated = |action: &str, detail: Value| json!([action, null, "user", id, detail]);
+        let by_admin = |action: &str, detail: Value| json!([action, admin_id, "user", id, detail]);
         assert_eq!(recorded, [
-            user_did("user.registered", json!({"session": first})),
-            user_did("login.succeeded", json!({"session": session(&phone)})),
-            nobody_did("login.failed", json!({"reason": "wrong_password"})),
+            by_user("user.registered", json!({"session": first})),
+            by_user("login.succeeded", json!({"session": session(&phone)})),
+            by_unauthenticated("login.failed", json!({"reason": "wrong_password"})),
             json!(["login.failed", null, null, null, {"reason": "unknown_account"}]),
-            user_did("session.logged_out", json!({"session": session(&phone)})),
-            user_did("login.succeeded", json!({"session": session(&laptop)})),
-            user_did("login.succeeded", json!({"session": session(&tablet)})),
-            user_did("session.ended", json!({"session": session(&laptop)})),
-            nobody_did("session.token_reused", json!({"session": session(&tablet)})),
-            user_did("password.refused", json!({})),
-            user_did("user.password_changed", json!({})),
-            user_did("user.email_changed", json!({})),
-            nobody_did("password_reset.requested", json!({})),
+            by_user("session.logged_out", json!({"session": session(&phone)})),
+            by_user("login.succeeded", json!({"session": session(&laptop)})),
+            by_user("login.succeeded", json!({"session": session(&tablet)})),
+            by_user("session.ended", json!({"session": session(&laptop)})),
+            by_unauthenticated("session.token_reused", json!({"session": session(&tablet)})),
+            by_user("password.refused", json!({})),
+            by_user("user.password_changed", json!({})),
+            by_user("user.email_changed", json!({})),
+            by_unauthenticated("password_reset.requested", json!({})),
             json!(["password_reset.requested", null, null, null, {}]),
-            user_did("password_reset.confirmed", json!({})),
-            admin_did("user.role_changed", json!({"from": "user", "to": "admin"})),
-            admin_did("user.role_changed", json!({"from": "admin", "to": "user"})),
-            admin_did("user.disabled", json!({})),
-            nobody_did("login.failed", json!({"reason": "disabled_account"})),
-            admin_did("user.enabled", json!({})),
-            user_did("login.succeeded", json!({"session": session(&again)})),
-            user_did("session.ended", json!({"session": "all"})),
-            // The account is gone, what was done to it is not.
-            admin_did("user.deleted", json!({})),
+            by_user("password_reset.confirmed", json!({})),
+            by_admin("user.role_changed", json!({"from": "user", "to": "admin"})),
+            by_admin("user.role_changed", json!({"from": "admin", "to": "user"})),
+            by_admin("user.disabled", json!({})),
+            by_unauthenticated("login.failed", json!({"reason": "disabled_account"})),
+            by_admin("user.enabled", json!({})),
+            by_user("login.succeeded", json!({"session": session(&again)})),
+            by_user("session.ended", json!({"session": "all"})),
+            // The events of a deleted account remain.
+            by_admin("user.deleted", json!({})),
         ]);
 
         let recorded: BTreeSet<&str> = all.iter().map(|event| event["action"].as_str().unwrap()).collect();
-        let elsewhere =
+        let tested_elsewhere =
             ["user.created", "login.throttled", "export.requested", "export.read", "incident.read", "incident.resolved", "incident.deleted"];
-        let known = AuditAction::ALL.iter().map(|action| action.as_str()).filter(|action| !elsewhere.contains(action));
+        let known = AuditAction::ALL.iter().map(|action| action.as_str()).filter(|action| !tested_elsewhere.contains(action));
         assert_eq!(recorded, known.collect(), "an action that is never recorded");
 
         let text = serde_json::to_string(&all).unwrap();
@@ -151,7 +151,7 @@ both_engines! {
         assert_eq!(event["created_at"], "2027-01-15T08:00:00.000000Z");
         assert_eq!(event["_links"], json!({"collection": {"href": "/v2/admin/audit", "method": "GET"}}));
         let event = events(&admin, "&action=user.registered").await.remove(0);
-        assert_eq!(event["address"], Value::Null, "not known");
+        assert_eq!(event["address"], Value::Null, "the address is unknown");
         assert!(event["request_id"].as_str().unwrap().len() > 30, "{event}");
     }
 
@@ -170,7 +170,7 @@ both_engines! {
         stale.json(&change).send().await.expect(412);
         let taken = json!({"email": user.email(), "password": Actor::PASSWORD});
         app.anonymous().post("/v1/auth/register", &taken).await.expect_error(409, "EMAIL_TAKEN");
-        // And reading is not.
+        // Reads are not recorded either.
         for path in ["/v2/admin/users", "/v2/admin/audit", "/v1/users", &path] {
             admin.get(path).await.expect(200);
         }
@@ -182,21 +182,21 @@ both_engines! {
     async fn failed_login_does_the_same_work_for_unknown_accounts(engine: Engine) {
         let app = TestApp::new(engine);
         let user = app.user().await;
-        let mut costs = BTreeSet::new();
+        let mut statement_counts = BTreeSet::new();
         for (path, email) in [("login", user.email()), ("login", "nobody@example.com".to_owned())] {
             let body = json!({"email": email, "password": "not-the-password"});
             let before = app.app.db.statements();
             app.anonymous().post(&format!("/v2/auth/{path}"), &body).await.expect(401);
-            costs.insert(app.app.db.statements() - before);
+            statement_counts.insert(app.app.db.statements() - before);
         }
-        assert_eq!(costs.len(), 1, "{costs:?}");
-        let mut costs = BTreeSet::new();
+        assert_eq!(statement_counts.len(), 1, "{statement_counts:?}");
+        let mut statement_counts = BTreeSet::new();
         for email in [user.email(), "nobody@example.com".to_owned()] {
             let before = app.app.db.statements();
             app.anonymous().post("/v2/auth/password-reset", &json!({"email": email})).await.expect(202);
-            costs.insert(app.app.db.statements() - before);
+            statement_counts.insert(app.app.db.statements() - before);
         }
-        assert_eq!(costs.len(), 1, "{costs:?}");
+        assert_eq!(statement_counts.len(), 1, "{statement_counts:?}");
     }
 
     async fn events_can_be_filtered_by_actor_action_target_and_time(engine: Engine) {
@@ -215,34 +215,34 @@ both_engines! {
             let found = events(&admin, query).await;
             found.iter().map(|event| event["action"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
         };
-        let (by, id) = (admin.id(), users[1].id());
+        let (admin_id, id) = (admin.id(), users[1].id());
         assert_eq!(actions("").await.len(), 7);
-        assert_eq!(actions(&format!("&actor_id={by}")).await.len(), 4);
-        assert_eq!(actions(&format!("&actor_id={by}&action=user.disabled")).await, ["user.disabled"; 3]);
+        assert_eq!(actions(&format!("&actor_id={admin_id}")).await.len(), 4);
+        assert_eq!(actions(&format!("&actor_id={admin_id}&action=user.disabled")).await, ["user.disabled"; 3]);
         assert_eq!(actions(&format!("&target_type=user&target_id={id}")).await, ["user.disabled", "user.registered"]);
         assert_eq!(actions("&action=user.enabled").await, [""; 0]);
-        // Neither bound is among what it finds.
+        // Both bounds are exclusive.
         let bounds = "created_after=2027-01-15T08:01:00Z&created_before=2027-01-15T08:04:00Z";
         assert_eq!(actions(&format!("&{bounds}")).await, ["user.registered"; 2]);
 
-        for query in ["", "&sort=created_at", "&action=user.disabled", &format!("&actor_id={by}"), &format!("&{bounds}")] {
+        for query in ["", "&sort=created_at", "&action=user.disabled", &format!("&actor_id={admin_id}"), &format!("&{bounds}")] {
             let mut expected = events(&admin, query).await;
-            let mut met = Vec::new();
+            let mut visited = Vec::new();
             let mut next = Some(format!("/v2/admin/audit?per_page=1&include=total{query}"));
             while let Some(path) = next {
                 let page = admin.get(&path).await.expect(200).json();
                 assert_eq!(page["meta"]["total"], expected.len(), "{path}");
-                met.extend(page["data"].as_array().unwrap().clone());
+                visited.extend(page["data"].as_array().unwrap().clone());
                 next = page["links"]["next"].as_str().map(str::to_owned);
             }
-            assert_eq!(met, expected, "{query}");
+            assert_eq!(visited, expected, "{query}");
             let request = admin.request(Method::GET, &format!("/v2/admin/audit?{}", query.trim_start_matches('&')));
             let rows = request.header("accept", "application/x-ndjson").send().await.expect(200).body;
             let rows = String::from_utf8(rows).unwrap();
             assert_eq!(rows.lines().map(|row| serde_json::from_str(row).unwrap()).collect::<Vec<Value>>(), expected);
             expected.sort_by_key(|event| event["id"].as_i64());
             expected.dedup();
-            assert_eq!(met.len(), expected.len());
+            assert_eq!(visited.len(), expected.len());
         }
         for wrong in ["action=user.eaten", "actor_id=0", "target_type=cake", "sort=name", "created_before=yesterday"] {
             admin.get(&format!("/v2/admin/audit?{wrong}")).await.expect_error(422, "VALIDATION_FAILED");
@@ -276,7 +276,7 @@ both_engines! {
         assert_eq!((purge().await, count(&app).await), (0, 2));
         app.advance_clock(Duration::from_secs(1));
         assert_eq!((purge().await, count(&app).await), (1, 1));
-        // However many there are, a purge is short.
+        // A purge deletes at most 10,000 events.
         let old = app.clock.now().micros() - 2 * 86_400_000_000;
         app.execute(&format!(
             "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 10001)

@@ -1,4 +1,5 @@
-//! Who may do what: generated from the document, so that a new operation is covered the day it appears.
+//! Authentication, methods and request bodies of every operation. The tests are generated from the document, so that new
+//! operations are covered automatically.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +7,7 @@ use ::contract::{v1, v2};
 use openapi_model::Operation;
 use poem::http::Method;
 
-use super::operations::{ResourceIds, method, request_schema, send, shown, status_and_allow};
+use super::operations::{ResourceIds, method, read_resources, request_schema, send, status_and_allow};
 use crate::{
     contract,
     protocol::{invalid_bodies, malformed_bodies},
@@ -15,7 +16,7 @@ use crate::{
 
 const MERGE_PATCH: &str = "application/merge-patch+json";
 
-/// The methods of HTTP, and one that is not.
+/// The HTTP methods and an unknown one.
 const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "BREW"];
 
 both_engines! {
@@ -23,7 +24,7 @@ both_engines! {
         let app = TestApp::new(engine);
         let user = app.user().await;
         let ids = ResourceIds::create(&user).await;
-        let before = shown(&user, ids).await;
+        let before = read_resources(&user, ids).await;
         let anonymous = app.anonymous();
         let secured: Vec<_> = v2::contract().operations().filter(|operation| operation.is_secured).collect();
         let public = v2::contract().operations().count() - secured.len();
@@ -44,19 +45,19 @@ both_engines! {
                 }
             }
         }
-        assert_eq!(shown(&user, ids).await, before);
+        assert_eq!(read_resources(&user, ids).await, before);
     }
 
     async fn unsupported_method_returns_405_with_allow(engine: Engine) {
         let app = TestApp::new(engine);
         let admin = app.admin().await;
         let ids = ResourceIds::create(&admin).await;
-        let before = shown(&admin, ids).await;
-        let mut offered: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        let before = read_resources(&admin, ids).await;
+        let mut supported: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         for operation in v2::contract().operations() {
-            offered.entry(ids.path(operation)).or_default().push(&operation.method);
+            supported.entry(ids.path(operation)).or_default().push(&operation.method);
         }
-        for (path, methods) in &mut offered {
+        for (path, methods) in &mut supported {
             if methods.contains(&"GET") {
                 methods.push("HEAD");
             }
@@ -64,8 +65,8 @@ both_engines! {
             methods.sort_unstable();
             let allow = methods.join(", ");
             for method in METHODS.into_iter().filter(|method| !methods.contains(method)) {
-                let answer = status_and_allow(&app, &admin, method, path).await;
-                assert_eq!(answer, (405, Some(allow.clone())), "{method} {path}");
+                let response = status_and_allow(&app, &admin, method, path).await;
+                assert_eq!(response, (405, Some(allow.clone())), "{method} {path}");
                 if method != "HEAD" {
                     let response = admin.request(method.parse().unwrap(), path).send().await;
                     let problem = response.expect_error(405, "METHOD_NOT_ALLOWED").json();
@@ -77,36 +78,36 @@ both_engines! {
                 assert_eq!((response.header("allow"), &*response.body), (&*allow, &b""[..]), "{path}");
             }
         }
-        assert_eq!(shown(&admin, ids).await, before);
+        assert_eq!(read_resources(&admin, ids).await, before);
     }
 
     async fn error_codes_match_in_both_versions(engine: Engine) {
         let app = TestApp::new(engine);
         let (admin, anonymous) = (app.admin().await, app.anonymous());
         let ids = ResourceIds::create(&admin).await;
-        let before = shown(&admin, ids).await;
+        let before = read_resources(&admin, ids).await;
         let mut tried = 0;
-        for older in v1::contract().operations().filter(|operation| operation.body().is_some()) {
-            let Some(newer) = v2::contract().operations().find(|newer| newer.id == older.id) else {
-                panic!("{} has no successor", older.id)
+        for v1_operation in v1::contract().operations().filter(|operation| operation.body().is_some()) {
+            let Some(v2_operation) = v2::contract().operations().find(|v2_operation| v2_operation.id == v1_operation.id) else {
+                panic!("{} has no successor", v1_operation.id)
             };
-            assert_eq!(older.request_media_types, newer.request_media_types);
-            let who = if older.is_secured { &admin } else { &anonymous };
-            let schema = contract::request_schema(older);
-            for bad in malformed_bodies(&schema["example"].to_string()).into_iter().chain(invalid_bodies(schema)) {
+            assert_eq!(v1_operation.request_media_types, v2_operation.request_media_types);
+            let who = if v1_operation.is_secured { &admin } else { &anonymous };
+            let schema = contract::request_schema(v1_operation);
+            for invalid in malformed_bodies(&schema["example"].to_string()).into_iter().chain(invalid_bodies(schema)) {
                 let send = async |operation: &Operation| {
-                    let mut request = who.request(method(operation), &ids.path(operation)).bytes(bad.body.clone());
-                    if let Some(content_type) = bad.content_type {
+                    let mut request = who.request(method(operation), &ids.path(operation)).bytes(invalid.body.clone());
+                    if let Some(content_type) = invalid.content_type {
                         request = request.header("content-type", content_type);
                     }
-                    request.send().await.expect_error(bad.status, bad.code)
+                    request.send().await.expect_error(invalid.status, invalid.code)
                 };
-                assert_eq!(send(newer).await.details(), send(older).await.details(), "{}", older.id);
+                assert_eq!(send(v2_operation).await.details(), send(v1_operation).await.details(), "{}", v1_operation.id);
                 tried += 1;
             }
         }
         assert!(tried > 1_000, "{tried}");
-        assert_eq!(shown(&admin, ids).await, before);
+        assert_eq!(read_resources(&admin, ids).await, before);
     }
 
     async fn malformed_merge_patch_is_rejected_like_any_body(engine: Engine) {
@@ -127,8 +128,8 @@ both_engines! {
                 if let Some(content_type) = content_type {
                     request = request.header("content-type", content_type);
                 }
-                let response = request.send().await.expect_error(bad.status, bad.code);
-                let expected: Vec<_> = bad.detail.into_iter().map(|(at, code)| (at, code.to_owned())).collect();
+                let response = request.send().await.expect_error(invalid.status, invalid.code);
+                let expected: Vec<_> = invalid.detail.into_iter().map(|(at, code)| (at, code.to_owned())).collect();
                 assert_eq!(response.details(), expected);
                 tried += 1;
             }
@@ -147,6 +148,6 @@ both_engines! {
             }
         }
         assert!(tried > 100, "{tried}");
-        assert_eq!(shown(&user, ids).await, before);
+        assert_eq!(read_resources(&user, ids).await, before);
     }
 }

@@ -1,4 +1,4 @@
-//! Items made together: all of them, or none.
+//! Batch creation of items is atomic.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ fn batch_of(list: i64) -> String {
     format!("/v2/bucketlists/{list}/items/batch")
 }
 
-/// So many items to be made, each with a name of its own.
-fn numbered(count: usize) -> Vec<Value> {
+/// Returns item bodies with distinct names.
+fn numbered_items(count: usize) -> Vec<Value> {
     (0..count).map(|number| json!({"name": format!("Item {number}")})).collect()
 }
 
-/// How many items a list says it has, how many of them it says are done, and how many it shows.
+/// Returns `items_total`, `items_done` and the number of listed items of a bucketlist.
 async fn counts(user: &Actor<'_>, list: i64) -> (i64, i64, usize) {
     let path = format!("/v2/bucketlists/{list}");
     let row = user.get(&path).await.expect(200).json();
@@ -25,15 +25,15 @@ async fn counts(user: &Actor<'_>, list: i64) -> (i64, i64, usize) {
     (row["items_total"].as_i64().unwrap(), row["items_done"].as_i64().unwrap(), rows.lines().count())
 }
 
-async fn found(user: &Actor<'_>, q: &str) -> usize {
+async fn count_hits(user: &Actor<'_>, q: &str) -> usize {
     let page = user.get(&format!("/v2/search?per_page=100&q={q}")).await.expect(200).json();
     page["data"].as_array().unwrap().len()
 }
 
-/// Fails unless the list has nothing and none of it is found.
-async fn expect_nothing(user: &Actor<'_>, list: i64) {
+/// Asserts that the bucketlist is empty and that search finds no item.
+async fn expect_empty(user: &Actor<'_>, list: i64) {
     assert_eq!(counts(user, list).await, (0, 0, 0));
-    assert_eq!(found(user, "item").await, 0);
+    assert_eq!(count_hits(user, "item").await, 0);
 }
 
 both_engines! {
@@ -47,14 +47,14 @@ both_engines! {
             {"name": "Zermatt"},
             {"name": "Zermatt", "description": null, "done": false, "due_on": null},
         ]});
-        let made = user.post(&batch_of(list), &sent).await.expect(201);
+        let created = user.post(&batch_of(list), &sent).await.expect(201);
         let items = format!("/v2/bucketlists/{list}/items");
-        assert_eq!(made.header("location"), items);
-        let body = made.json();
+        assert_eq!(created.header("location"), items);
+        let body = created.json();
         assert_eq!(body.as_object().unwrap().keys().collect::<Vec<_>>(), ["data"]);
         let data = body["data"].as_array().unwrap().clone();
         let names: Vec<&str> = data.iter().map(|item| item["name"].as_str().unwrap()).collect();
-        assert_eq!(names, ["Zermatt", "Aarau", "Zermatt", "Zermatt"], "alike is not the same");
+        assert_eq!(names, ["Zermatt", "Aarau", "Zermatt", "Zermatt"], "equal items are created separately");
         let ids: Vec<i64> = data.iter().map(|item| item["id"].as_i64().unwrap()).collect();
         assert!(ids.is_sorted_by(|one, next| one < next), "{ids:?}");
         let now = json!("2027-01-15T08:00:00.000000Z");
@@ -68,7 +68,7 @@ both_engines! {
         let page = user.get(&format!("{items}?include=total")).await.expect(200).json();
         assert_eq!((&page["data"], &page["meta"]["total"]), (&body["data"], &json!(4)));
         assert_eq!(counts(&user, list).await, (4, 1, 4));
-        // Behind those that are there already.
+        // New items are added after the existing ones.
         app.advance_clock(Duration::from_secs(1));
         user.post(&batch_of(list), &json!({"items": [{"name": "Last", "done": true}]})).await.expect(201);
         assert_eq!(counts(&user, list).await, (5, 2, 5));
@@ -81,27 +81,27 @@ both_engines! {
         let user = app.user().await;
         let list = user.create_bucketlist("a").await;
         for count in [0, 1001] {
-            let response = user.post(&batch_of(list), &json!({"items": numbered(count)})).await;
+            let response = user.post(&batch_of(list), &json!({"items": numbered_items(count)})).await;
             let details = response.expect_error(422, "VALIDATION_FAILED").details();
             assert_eq!(details.len(), 1);
             assert_eq!(details[0].0, "/items", "{details:?}");
         }
-        expect_nothing(&user, list).await;
-        // Whatever is wrong with each of them is said.
-        for (bad, code) in [("", "TOO_SHORT"), ("   ", "TOO_SHORT"), ("a\u{7}", "INVALID_CHARACTERS")] {
-            let items = vec![json!({"name": bad}); 1000];
+        expect_empty(&user, list).await;
+        // The violations of every item are listed.
+        for (name, code) in [("", "TOO_SHORT"), ("   ", "TOO_SHORT"), ("a\u{7}", "INVALID_CHARACTERS")] {
+            let items = vec![json!({"name": name}); 1000];
             let details = user.post(&batch_of(list), &json!({"items": items})).await.expect_error(422, "VALIDATION_FAILED").details();
-            assert_eq!(details.len(), 1000, "{bad:?}");
-            assert!(details.iter().any(|(place, said)| place == "/items/999/name" && said == code), "{bad:?}");
+            assert_eq!(details.len(), 1000, "{name:?}");
+            assert!(details.iter().any(|(path, actual)| path == "/items/999/name" && actual == code), "{name:?}");
         }
-        expect_nothing(&user, list).await;
-        user.post(&batch_of(list), &json!({"items": numbered(1)})).await.expect(201);
+        expect_empty(&user, list).await;
+        user.post(&batch_of(list), &json!({"items": numbered_items(1)})).await.expect(201);
         assert_eq!(counts(&user, list).await, (1, 0, 1));
-        let made = user.post(&batch_of(list), &json!({"items": numbered(1000)})).await.expect(201).json();
-        let names = made["data"].as_array().unwrap().iter().map(|item| item["name"].clone());
-        assert!(names.eq(numbered(1000).into_iter().map(|item| item["name"].clone())), "in their order");
+        let created = user.post(&batch_of(list), &json!({"items": numbered_items(1000)})).await.expect(201).json();
+        let names = created["data"].as_array().unwrap().iter().map(|item| item["name"].clone());
+        assert!(names.eq(numbered_items(1000).into_iter().map(|item| item["name"].clone())), "items are in the order of the request");
         assert_eq!(counts(&user, list).await, (1001, 0, 1001));
-        assert_eq!(found(&user, "item+999").await, 1);
+        assert_eq!(count_hits(&user, "item+999").await, 1);
     }
 
     async fn invalid_row_is_reported_and_nothing_is_created(engine: Engine) {
@@ -119,17 +119,17 @@ both_engines! {
             (8, json!("x"), "/items/8", "WRONG_TYPE"),
             (9, json!(null), "/items/9", "WRONG_TYPE"),
         ] {
-            let mut items = numbered(100);
+            let mut items = numbered_items(100);
             items[place] = value;
             let response = user.post(&batch_of(list), &json!({"items": items})).await;
             let details = response.expect_error(422, "VALIDATION_FAILED").details();
             assert_eq!(details, [(pointer.to_owned(), code.to_owned())]);
         }
-        let mut items = numbered(20);
+        let mut items = numbered_items(20);
         items[3] = json!({"name": "x", "id": 7});
         let response = user.post(&batch_of(list), &json!({"items": items})).await.expect_error(422, "UNKNOWN_FIELD");
         assert_eq!(response.details(), [("/items/3/id".to_owned(), "UNKNOWN_FIELD".to_owned())]);
-        // All of them at once.
+        // Violations of several items are listed together.
         items[19] = json!({"name": 1});
         let response = user.post(&batch_of(list), &json!({"items": items})).await.expect_error(422, "VALIDATION_FAILED");
         let places: Vec<String> = response.details().into_iter().map(|(place, _)| place).collect();
@@ -144,7 +144,7 @@ both_engines! {
             let details = user.post(&batch_of(list), &body).await.expect(422).details();
             assert_eq!(details[0].0, place, "{body}");
         }
-        expect_nothing(&user, list).await;
+        expect_empty(&user, list).await;
     }
 
     async fn failure_of_a_late_row_rolls_back_the_batch(engine: Engine) {
@@ -152,28 +152,28 @@ both_engines! {
         let user = app.user().await;
         let list = user.create_bucketlist("a").await;
         app.execute("CREATE UNIQUE INDEX items_poisoned ON items (name) WHERE name = 'Item poisoned'");
-        let mut items = numbered(400);
+        let mut items = numbered_items(400);
         items[10] = json!({"name": "Item poisoned"});
         items[399] = json!({"name": "Item poisoned"});
         user.post(&batch_of(list), &json!({"items": items})).await.expect(500);
-        expect_nothing(&user, list).await;
+        expect_empty(&user, list).await;
         items[399] = json!({"name": "Item cured", "done": true});
         user.post(&batch_of(list), &json!({"items": items})).await.expect(201);
         assert_eq!(counts(&user, list).await, (400, 1, 400));
-        assert_eq!((found(&user, "poisoned").await, found(&user, "cured").await), (1, 1));
+        assert_eq!((count_hits(&user, "poisoned").await, count_hits(&user, "cured").await), (1, 1));
     }
 
     async fn batch_requires_an_own_bucketlist(engine: Engine) {
         let app = TestApp::new(engine);
         let (user, other) = (app.user().await, app.user().await);
-        let (list, theirs) = (user.create_bucketlist("a").await, other.create_bucketlist("b").await);
-        let body = json!({"items": numbered(3)});
-        for path in [batch_of(theirs), batch_of(999_999)] {
+        let (list, foreign) = (user.create_bucketlist("a").await, other.create_bucketlist("b").await);
+        let body = json!({"items": numbered_items(3)});
+        for path in [batch_of(foreign), batch_of(999_999)] {
             user.post(&path, &body).await.expect_error(404, "BUCKETLIST_NOT_FOUND");
         }
         user.delete(&format!("/v2/bucketlists/{list}")).await.expect(204);
         user.post(&batch_of(list), &body).await.expect_error(404, "BUCKETLIST_NOT_FOUND");
-        expect_nothing(&other, theirs).await;
+        expect_empty(&other, foreign).await;
         user.get(&batch_of(list)).await.expect_error(405, "METHOD_NOT_ALLOWED");
     }
 
@@ -185,7 +185,7 @@ both_engines! {
         let body = json!({"items": vec![row.clone(); 1000]});
         assert!(body.to_string().len() > 1 << 20);
         user.post(&batch_of(list), &body).await.expect_error(413, "PAYLOAD_TOO_LARGE");
-        expect_nothing(&user, list).await;
+        expect_empty(&user, list).await;
         user.post(&batch_of(list), &json!({"items": vec![row; 250]})).await.expect(201);
         assert_eq!(counts(&user, list).await, (250, 0, 250));
     }
@@ -197,7 +197,7 @@ both_engines! {
         let body = json!({"items": vec![json!({"name": 1, "done": 2, "due_on": 3, "colour": 4}); 1000]});
         let response = user.post(&batch_of(list), &body).await.expect_error(422, "VALIDATION_FAILED");
         assert_eq!(response.details().len(), 1000);
-        expect_nothing(&user, list).await;
+        expect_empty(&user, list).await;
     }
 
     async fn concurrent_batches_are_isolated(engine: Engine) {
@@ -222,20 +222,20 @@ both_engines! {
         let app = TestApp::new(engine);
         let user = app.user().await;
         let list = user.create_bucketlist("a").await;
-        let mut needed = Vec::new();
+        let mut statement_counts = Vec::new();
         for count in [10, 200, 1000] {
-            let body = json!({"items": numbered(count)});
-            // An access token is looked up again now and then; the smallest of a few counts has none of that.
-            let mut least = u64::MAX;
+            let body = json!({"items": numbered_items(count)});
+            // The token status is read again from time to time; the smallest count does not include it.
+            let mut smallest = u64::MAX;
             for _ in 0..4 {
                 let before = app.app.db.statements();
                 user.post(&batch_of(list), &body).await.expect(201);
-                least = least.min(app.app.db.statements() - before);
+                smallest = smallest.min(app.app.db.statements() - before);
             }
-            needed.push(least);
+            statement_counts.push(smallest);
         }
-        // What one statement can carry has an end.
-        assert_eq!(needed[0], needed[1], "{engine:?}: {needed:?}");
-        assert!(needed[0] < 10 && needed[2] < needed[0] + 10, "{engine:?}: {needed:?}");
+        // The number of rows in one statement is limited.
+        assert_eq!(statement_counts[0], statement_counts[1], "{engine:?}: {statement_counts:?}");
+        assert!(statement_counts[0] < 10 && statement_counts[2] < statement_counts[0] + 10, "{engine:?}: {statement_counts:?}");
     }
 }

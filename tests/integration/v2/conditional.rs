@@ -6,10 +6,10 @@ use crate::support::{Actor, TestApp, TestResponse, UncheckedResponse, Value, jso
 
 /// The strong ETag of a response, without quotes.
 fn opaque(response: &TestResponse) -> String {
-    let tag = response.header("etag");
-    let opaque = tag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-    let opaque = opaque.unwrap_or_else(|| panic!("no strong tag: {tag}"));
-    assert!(!opaque.is_empty() && opaque.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{tag}");
+    let etag = response.header("etag");
+    let opaque = etag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    let opaque = opaque.unwrap_or_else(|| panic!("no strong ETag: {etag}"));
+    assert!(!opaque.is_empty() && opaque.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{etag}");
     opaque.to_owned()
 }
 
@@ -71,19 +71,19 @@ both_engines! {
             ("/v2/users/me".to_owned(), None, json!({"name": "Ada"})),
             (format!("/v2/admin/users/{}", other.id()), None, json!({"disabled": true})),
         ] {
-            let mut tags = vec![etag(&admin, &path).await];
+            let mut etags = vec![etag(&admin, &path).await];
             if let Some(body) = replacement {
                 let response = admin.put(&path, &body).await.expect(200);
                 assert_eq!(etag(&admin, &path).await, opaque(&response), "{path}");
-                tags.push(opaque(&response));
+                etags.push(opaque(&response));
             }
             let response = patch(&admin, &path, &changes).await;
             assert_eq!(etag(&admin, &path).await, opaque(&response), "{path}");
-            tags.push(opaque(&response));
-            let count = tags.len();
-            tags.sort();
-            tags.dedup();
-            assert_eq!(tags.len(), count, "every state has a tag of its own: {path}");
+            etags.push(opaque(&response));
+            let count = etags.len();
+            etags.sort();
+            etags.dedup();
+            assert_eq!(etags.len(), count, "every state has a different ETag: {path}");
         }
     }
 
@@ -91,10 +91,10 @@ both_engines! {
         let app = TestApp::new(engine);
         let admin = app.admin().await;
         for path in paths_with_etags(&admin).await {
-            let whole = admin.get(&path).await.expect(200);
-            assert_eq!(whole.header("cache-control"), "private, no-cache");
-            let opaque = opaque(&whole);
-            for (known, says) in [
+            let full = admin.get(&path).await.expect(200);
+            assert_eq!(full.header("cache-control"), "private, no-cache");
+            let opaque = opaque(&full);
+            for (known, expected) in [
                 (format!("\"{opaque}\""), format!("\"{opaque}\"")),
                 ("*".to_owned(), format!("\"{opaque}\"")),
                 (format!("W/\"{opaque}\""), format!("\"{opaque}\"")),
@@ -104,18 +104,18 @@ both_engines! {
             ] {
                 let same = get_if_none_match(&admin, &path, &known).await.expect(304);
                 assert!(same.body.is_empty(), "{path} {known}");
-                assert_eq!(same.header("etag"), says, "{path} {known}");
+                assert_eq!(same.header("etag"), expected, "{path} {known}");
                 assert_eq!(same.header("cache-control"), "private, no-cache");
-                assert_eq!(same.header("vary"), whole.header("vary"));
+                assert_eq!(same.header("vary"), full.header("vary"));
                 assert!(!same.headers.contains_key("content-type"), "{same:?}");
                 assert!(!same.headers.contains_key("content-length"), "{same:?}");
                 let head = admin.request(Method::HEAD, &path).header("if-none-match", &known).send().await.expect(304);
-                assert_eq!(head.header("etag"), says, "{path} {known}");
+                assert_eq!(head.header("etag"), expected, "{path} {known}");
             }
             for known in ["\"other\"", "\"\"", "\"*\"", &format!("\"{}\"", &opaque[1..]), &format!("\"{opaque}-x\"")] {
                 let response = get_if_none_match(&admin, &path, known).await.expect(200);
-                assert_eq!(response.body, whole.body, "{path} {known}");
-                assert_eq!(response.header("etag"), whole.header("etag"), "{path} {known}");
+                assert_eq!(response.body, full.body, "{path} {known}");
+                assert_eq!(response.header("etag"), full.header("etag"), "{path} {known}");
             }
         }
     }
@@ -171,35 +171,35 @@ both_engines! {
         let list = format!("/v2/bucketlists/{id}");
         let (nested, all) = (format!("{list}?include=items"), "/v2/bucketlists".to_owned());
         let paths = [&list, &nested, &all, &format!("{list}/items")];
-        let tags = async || {
-            let mut tags = Vec::new();
+        let etags = async || {
+            let mut etags = Vec::new();
             for path in paths {
-                tags.push(etag(&user, path).await);
+                etags.push(etag(&user, path).await);
             }
-            tags
+            etags
         };
         // Which of the four resources each step changes.
-        let mut before = tags().await;
+        let mut before = etags().await;
         let mut expect = async |what: &str, changed: [bool; 4]| {
-            let now = tags().await;
+            let now = etags().await;
             let differs: Vec<bool> = now.iter().zip(&before).map(|(now, before)| now != before).collect();
             assert_eq!(differs, changed, "{what}");
             before = now;
         };
-        expect("nothing", [false; 4]).await;
+        expect("no change", [false; 4]).await;
         let item = user.create_item(id, "Cape Horn").await;
         let item = format!("{list}/items/{item}");
-        expect("an item came", [true; 4]).await;
+        expect("item created", [true; 4]).await;
         patch(&user, &item, &json!({"name": "Round Cape Horn"})).await;
-        expect("an item has another name: its list is as it was", [false, true, false, true]).await;
+        expect("item renamed: the bucketlist is unchanged", [false, true, false, true]).await;
         patch(&user, &item, &json!({"done": true})).await;
-        expect("an item was done", [true; 4]).await;
+        expect("item completed", [true; 4]).await;
         user.delete(&item).await.expect(204);
-        expect("an item went", [true; 4]).await;
+        expect("item deleted", [true; 4]).await;
         user.create_item(beside, "Spanish").await;
-        expect("an item came to another list", [false, false, true, false]).await;
+        expect("item created in another bucketlist", [false, false, true, false]).await;
         patch(&user, &list, &json!({"description": "All of it."})).await;
-        expect("its description", [true, true, true, false]).await;
+        expect("description updated", [true, true, true, false]).await;
         let theirs = other.create_bucketlist("See the world").await;
         other.create_item(theirs, "Cape Horn").await;
         user.put(&format!("/v2/bucketlists/{theirs}"), &json!({"name": "x"})).await.expect(404);
@@ -207,6 +207,6 @@ both_engines! {
         let (path, stale) = (&list, "\"stale\"");
         let rejected = user.request(Method::PUT, path).json(&json!({"name": "x"})).header("if-match", stale).send().await;
         rejected.expect(412);
-        expect("resources of others, and a rejected write", [false; 4]).await;
+        expect("resources of other users, and a rejected write", [false; 4]).await;
     }
 }

@@ -1,4 +1,4 @@
-//! The end of operations: announced in the document and in every answer, and then kept.
+//! Deprecated operations: the document and every response announce the sunset, and 410 follows it.
 
 use std::time::Duration;
 
@@ -6,15 +6,15 @@ use poem::http::Method;
 
 use crate::support::{Actor, TestApp, TestResponse, Value, json};
 
-/// v1's deprecated operations, and what takes their place.
+/// The deprecated operations of v1 and their successors.
 const DEPRECATED: [(&str, &str); 3] = [
     ("listBucketlists", "/v2/bucketlists"),
     ("listItems", "/v2/bucketlists/{bucketlist_id}/items"),
     ("listUsers", "/v2/admin/users"),
 ];
 
-/// From the start of a test, 2027-01-15T08:00:00Z, to the sunset, 2027-11-20T00:00:00Z.
-const TO_THE_SUNSET: Duration = Duration::from_secs(309 * 86_400 - 8 * 3600);
+/// The time between the start of a test, 2027-01-15T08:00:00Z, and the sunset, 2027-11-20T00:00:00Z.
+const UNTIL_SUNSET: Duration = Duration::from_secs(309 * 86_400 - 8 * 3600);
 
 fn assert_announced(response: &TestResponse, successor: &str) {
     assert_eq!(response.header("deprecation"), "@1795132800", "{response:?}");
@@ -30,13 +30,13 @@ fn assert_not_announced(response: &TestResponse) {
     assert!(!response.headers.get("link").is_some_and(|link| link.contains("successor-version")), "{response:?}");
 }
 
-async fn again<'a>(app: &'a TestApp, actor: &Actor<'_>) -> Actor<'a> {
+async fn login<'a>(app: &'a TestApp, actor: &Actor<'_>) -> Actor<'a> {
     let body = json!({"email": actor.email(), "password": Actor::PASSWORD});
     Actor::new(app, Some(app.anonymous().post("/v1/auth/login", &body).await.expect(200).json()))
 }
 
-/// The three listings, with the successor of each.
-fn listings(list: i64) -> [(String, String); 3] {
+/// Returns the three list operations and their successors.
+fn list_operations(list: i64) -> [(String, String); 3] {
     [
         ("/v1/bucketlists".to_owned(), "/v2/bucketlists".to_owned()),
         (format!("/v1/bucketlists/{list}/items"), format!("/v2/bucketlists/{list}/items")),
@@ -78,8 +78,8 @@ both_engines! {
         let app = TestApp::new(engine);
         let admin = app.admin().await;
         let list = admin.create_bucketlist("See the world").await;
-        for (path, successor) in listings(list) {
-            // The second one comes from memory where that is allowed.
+        for (path, successor) in list_operations(list) {
+            // The second response of a cacheable operation is served from the cache.
             for _ in 0..2 {
                 assert_announced(&admin.get(&path).await.expect(200), &successor);
             }
@@ -95,7 +95,7 @@ both_engines! {
         let missing = admin.get("/v1/bucketlists/987654/items").await.expect(404);
         assert_announced(&missing, "/v2/bucketlists/987654/items");
         assert_announced(&app.user().await.get("/v1/users").await.expect(403), "/v2/admin/users");
-        // An id that is none is not made into something else.
+        // An invalid ID is not copied into a link.
         for id in ["abc", "%3E%3B%20rel", "1%2F..%2F2"] {
             let response = admin.get(&format!("/v1/bucketlists/{id}/items")).await.any_status();
             assert!(response.status >= 400 && response.header("link").matches("rel=").count() == 1, "{response:?}");
@@ -111,8 +111,8 @@ both_engines! {
         for _ in 0..2 {
             assert_announced(&user.get("/v1/bucketlists").await.any_status(), "/v2/bucketlists");
         }
-        let refused = user.get("/v1/bucketlists").await.expect_error(429, "RATE_LIMIT_EXCEEDED");
-        assert_announced(&refused, "/v2/bucketlists");
+        let rejected = user.get("/v1/bucketlists").await.expect_error(429, "RATE_LIMIT_EXCEEDED");
+        assert_announced(&rejected, "/v2/bucketlists");
     }
 
     async fn other_operations_are_not_deprecated(engine: Engine) {
@@ -132,8 +132,8 @@ both_engines! {
         ] {
             assert_not_announced(&admin.get(&path).await.expect(200));
         }
-        let made = admin.post("/v1/bucketlists", &json!({"name": "Learn"})).await.expect(201);
-        assert_not_announced(&made);
+        let created = admin.post("/v1/bucketlists", &json!({"name": "Learn"})).await.expect(201);
+        assert_not_announced(&created);
         for path in ["/v1/bucketlists", "/v1/nonsense"] {
             assert_not_announced(&admin.request(Method::DELETE, path).send().await.any_status());
         }
@@ -143,18 +143,18 @@ both_engines! {
         let app = TestApp::new(engine);
         let admin = app.admin().await;
         let list = admin.create_bucketlist("See the world").await;
-        app.advance_clock(TO_THE_SUNSET - Duration::from_secs(1));
-        let admin = again(&app, &admin).await;
-        for (path, successor) in listings(list) {
+        app.advance_clock(UNTIL_SUNSET - Duration::from_secs(1));
+        let admin = login(&app, &admin).await;
+        for (path, successor) in list_operations(list) {
             assert_announced(&admin.get(&path).await.expect(200), &successor);
         }
         app.advance_clock(Duration::from_secs(1));
-        for (path, successor) in listings(list) {
+        for (path, successor) in list_operations(list) {
             for target in [path.clone(), format!("{path}?page=0"), path[3..].to_owned()] {
                 for actor in [&admin, &app.anonymous()] {
-                    let gone = actor.get(&target).await.expect_error(410, "GONE");
-                    assert_announced(&gone, &successor);
-                    let message = gone.json()["error"]["message"].as_str().unwrap().to_owned();
+                    let removed = actor.get(&target).await.expect_error(410, "GONE");
+                    assert_announced(&removed, &successor);
+                    let message = removed.json()["error"]["message"].as_str().unwrap().to_owned();
                     assert!(message.contains(&successor), "{message}");
                 }
             }
@@ -167,13 +167,13 @@ both_engines! {
         admin.create_item(list, "Cape Horn").await;
     }
 
-    async fn operator_can_postpone_the_removal(engine: Engine) {
+    async fn removal_can_be_disabled(engine: Engine) {
         let app = TestApp::builder().engine(engine).config(|config| config.responses.gone_after_sunset = false).build();
         let admin = app.admin().await;
         let list = admin.create_bucketlist("See the world").await;
-        app.advance_clock(TO_THE_SUNSET + Duration::from_secs(86_400));
-        let admin = again(&app, &admin).await;
-        for (path, successor) in listings(list) {
+        app.advance_clock(UNTIL_SUNSET + Duration::from_secs(86_400));
+        let admin = login(&app, &admin).await;
+        for (path, successor) in list_operations(list) {
             assert_announced(&admin.get(&path).await.expect(200), &successor);
         }
     }

@@ -1,4 +1,4 @@
-//! What v2's document gives as examples works on the seeded data: it is what a newcomer sends first, from `/docs`.
+//! The examples of the v2 document succeed on the seeded data. New users send them first, from `/docs`.
 
 use std::collections::BTreeSet;
 
@@ -10,13 +10,13 @@ use crate::{
     support::{Actor, TestApp, UncheckedResponse, Value},
 };
 
-/// What the document says of an operation.
+/// Returns the description of an operation in the document.
 fn documented(operation: &Operation) -> &'static Value {
     let path = operation.path.strip_prefix("/v2").unwrap();
     &v2::document().value()["paths"][path][operation.method.to_lowercase()]
 }
 
-/// The schema that a reference leads to, also one that is wrapped in `allOf` beside other words.
+/// Resolves a reference to a schema, including one wrapped in `allOf`.
 fn resolved(schema: &'static Value) -> &'static Value {
     match schema["$ref"].as_str().or_else(|| schema["allOf"][0]["$ref"].as_str()) {
         Some(reference) => v2::document().value().pointer(reference.trim_start_matches('#')).unwrap(),
@@ -24,15 +24,15 @@ fn resolved(schema: &'static Value) -> &'static Value {
     }
 }
 
-/// The example of the body an operation takes.
+/// Returns the media type and the example of the request body.
 fn body(operation: &Operation) -> Option<(&str, &'static Value)> {
     let media_type = operation.request_media_types.first()?;
     let schema = resolved(&documented(operation)["requestBody"]["content"][media_type]["schema"]);
     Some((media_type, &schema["example"]))
 }
 
-/// Name and example of every parameter in this place, as it is written there.
-fn parameters(operation: &Operation, place: &str) -> Vec<(&'static str, String)> {
+/// Returns the name and the serialized example of every parameter in `path`, `query` or `header`.
+fn parameters(operation: &Operation, location: &str) -> Vec<(&'static str, String)> {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let example = |parameter: &'static Value| match &parameter["example"] {
         Value::Null => panic!("{}: {parameter} has no example", operation.id),
@@ -40,7 +40,7 @@ fn parameters(operation: &Operation, place: &str) -> Vec<(&'static str, String)>
         value => text(value),
     };
     let parameters = documented(operation)["parameters"].as_array().into_iter().flatten();
-    let parameters = parameters.filter(|parameter| parameter["in"] == place);
+    let parameters = parameters.filter(|parameter| parameter["in"] == location);
     parameters.map(|parameter| (parameter["name"].as_str().unwrap(), example(parameter))).collect()
 }
 
@@ -50,8 +50,8 @@ fn path(operation: &Operation) -> String {
         .fold(operation.path.clone(), |path, (name, value)| path.replace(&format!("{{{name}}}"), &value))
 }
 
-/// Sends the examples of everything an operation takes, the optional ones, too.
-async fn try_all(who: &Actor<'_>, operation: &Operation) -> UncheckedResponse {
+/// Sends the examples of all parameters, including optional ones, and of the body.
+async fn send_examples(who: &Actor<'_>, operation: &Operation) -> UncheckedResponse {
     let query: Vec<String> =
         parameters(operation, "query").into_iter().map(|(name, value)| format!("{name}={value}")).collect();
     let path = path(operation);
@@ -68,7 +68,7 @@ async fn try_all(who: &Actor<'_>, operation: &Operation) -> UncheckedResponse {
     }
 }
 
-/// As much of `whole` as has the names and places that `shape` has.
+/// Returns the fields and elements of `whole` that `shape` has.
 fn part(whole: &Value, shape: &Value) -> Value {
     match shape {
         Value::Object(fields) => fields
@@ -81,7 +81,7 @@ fn part(whole: &Value, shape: &Value) -> Value {
     }
 }
 
-async fn whoever_may<'a>(app: &'a TestApp, operation: &Operation) -> Actor<'a> {
+async fn permitted_actor<'a>(app: &'a TestApp, operation: &Operation) -> Actor<'a> {
     if operation.is_secured { seeded_actor(app, operation).await } else { app.anonymous() }
 }
 
@@ -91,7 +91,7 @@ fn request_examples_satisfy_their_schemas() {
         let (Some(schema), Some((_, example))) = (operation.body(), body(operation)) else { continue };
         assert!(example.is_object(), "{} has no example", operation.id);
         match schema.read(example.to_string().as_bytes()) {
-            Ok(read) => assert_eq!(&read, example, "{}: nothing has to be trimmed", operation.id),
+            Ok(read) => assert_eq!(&read, example, "{}: the example is already normalized", operation.id),
             Err(BodyError::Invalid(violations)) => panic!("{}: {violations:?}", operation.id),
             Err(malformed) => panic!("{}: {malformed}", operation.id),
         }
@@ -114,30 +114,30 @@ both_engines! {
         let app = seeded(engine).await;
         for operation in v2::contract().operations().filter(|operation| operation.method == "GET") {
             let who = seeded_actor(&app, operation).await;
-            let answer = try_all(&who, operation).await.expect(200);
+            let response = send_examples(&who, operation).await.expect(200);
             if operation.id == "exportIncidentForCurl" {
-                assert!(String::from_utf8_lossy(&answer.body).contains("curl "), "{answer:?}");
+                assert!(String::from_utf8_lossy(&response.body).contains("curl "), "{response:?}");
                 continue;
             }
-            let answer = answer.json();
-            // A page that is empty would teach nobody anything.
-            assert!(answer["data"].as_array().is_none_or(|rows| !rows.is_empty()), "{}: {answer}", operation.id);
-            if answer["data"].is_null() {
-                // The example of the answer is the answer.
+            let response = response.json();
+            // An empty page is not a useful example.
+            assert!(response["data"].as_array().is_none_or(|rows| !rows.is_empty()), "{}: {response}", operation.id);
+            if response["data"].is_null() {
+                // The example of the response equals the response.
                 let schema = &documented(operation)["responses"]["200"]["content"]["application/json"]["schema"];
                 let mut example = resolved(schema)["example"].clone();
                 let mut plain = who.get(&path(operation)).await.expect(200).json();
                 if operation.path.starts_with("/v2/admin/users/") {
-                    // An account is shown in its owner's eyes: an administrator has other links.
+                    // The example has the links for the owner of the account; an administrator gets others.
                     assert_ne!(plain["_links"].take(), example["_links"].take());
                 }
                 if operation.id == "getExportContent" {
-                    // The beginning of the file.
-                    let shown = example["records"].as_array().unwrap().len();
-                    plain["records"].as_array_mut().unwrap().truncate(shown);
+                    // The example has the first records of the file.
+                    let count = example["records"].as_array().unwrap().len();
+                    plain["records"].as_array_mut().unwrap().truncate(count);
                 }
                 if operation.id.starts_with("exportIncident") {
-                    // A file in somebody else's format has more in it than the document describes.
+                    // A file in an external format has fields that the document does not describe.
                     plain = part(&plain, &example);
                 }
                 assert_eq!(plain, example, "{}", operation.id);
@@ -148,9 +148,9 @@ both_engines! {
     async fn every_example_of_a_write_succeeds_on_seeded_data(engine: Engine) {
         for operation in v2::contract().operations().filter(|operation| operation.method != "GET") {
             let app = seeded(engine).await;
-            let response = try_all(&whoever_may(&app, operation).await, operation).await.any_status();
+            let response = send_examples(&permitted_actor(&app, operation).await, operation).await.any_status();
             match operation.id.as_str() {
-                // Nobody can know these tokens beforehand.
+                // Valid tokens cannot be part of the document.
                 "refreshSession" => assert_eq!(response.code(), "INVALID_REFRESH_TOKEN"),
                 "confirmPasswordReset" => assert_eq!(response.code(), "INVALID_RESET_TOKEN"),
                 _ => assert!(response.is_success(), "{}: {response:?}", operation.id),

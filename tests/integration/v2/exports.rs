@@ -1,4 +1,4 @@
-//! Exports: everything of somebody's as one file, made after the request.
+//! Exports: all data of a user in one file, created in the background.
 
 use std::time::Duration;
 
@@ -22,12 +22,12 @@ use crate::support::{Actor, Engine, TestApp, TestResponse, Value, json};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// Where nobody has to log in again, however long they wait.
-async fn patient(engine: Engine) -> TestApp {
+/// Builds an app whose access tokens stay valid for 30 days.
+async fn app_with_long_tokens(engine: Engine) -> TestApp {
     TestApp::builder().engine(engine).config(|config| config.tokens.access_ttl = 30 * DAY).build()
 }
 
-async fn ask(user: &Actor<'_>, format: &str) -> TestResponse {
+async fn request_export(user: &Actor<'_>, format: &str) -> TestResponse {
     user.post("/v2/exports", &json!({"format": format})).await.expect(202)
 }
 
@@ -40,12 +40,12 @@ async fn content(user: &Actor<'_>, id: i64) -> TestResponse {
 }
 
 /// Deletes the account.
-async fn leave(user: &Actor<'_>) {
+async fn delete_account(user: &Actor<'_>) {
     let request = user.request(Method::DELETE, "/v2/users/me").json(&json!({"password": Actor::PASSWORD}));
     request.send().await.expect(204);
 }
 
-/// How many rows there are.
+/// The number of rows in each table.
 #[derive(Debug, PartialEq, Eq)]
 struct Counts {
     exports: i64,
@@ -53,7 +53,7 @@ struct Counts {
     jobs: i64,
 }
 
-const NOTHING: Counts = Counts { exports: 0, parts: 0, jobs: 0 };
+const NO_ROWS: Counts = Counts { exports: 0, parts: 0, jobs: 0 };
 
 async fn count(app: &TestApp) -> Counts {
     let read = |c: &mut DbConnection| {
@@ -66,8 +66,8 @@ async fn count(app: &TestApp) -> Counts {
     app.app.db.snapshot(read).await.unwrap()
 }
 
-/// Adds items, a thousand at once, each with its number.
-async fn fill(user: &Actor<'_>, list: i64, count: usize) {
+/// Creates numbered items in batches of a thousand.
+async fn create_items(user: &Actor<'_>, list: i64, count: usize) {
     let items: Vec<Value> =
         (0..count).map(|number| json!({"name": format!("Item {number}"), "done": number % 2 == 0})).collect();
     for items in items.chunks(1000) {
@@ -76,8 +76,8 @@ async fn fill(user: &Actor<'_>, list: i64, count: usize) {
     }
 }
 
-/// What the lists say of everything the caller has, as an export would: each list, then its items.
-async fn everything(user: &Actor<'_>) -> Vec<Value> {
+/// Reads all bucketlists of the caller, each with its items, in the order of an export.
+async fn expected_records(user: &Actor<'_>) -> Vec<Value> {
     let rows = async |path: String| -> Vec<Value> {
         let response =
             user.request(Method::GET, &path).header("accept", "application/x-ndjson").send().await.expect(200);
@@ -103,14 +103,14 @@ both_engines! {
     async fn export_contains_every_own_resource_once(engine: Engine) {
         let app = TestApp::new(engine);
         let (user, other) = (app.user().await, app.user().await);
-        other.create_item(other.create_bucketlist("Of somebody else").await, "Not of the caller").await;
-        // None, some, exactly what is read at once, and much more; and more lists than are read at once.
+        other.create_item(other.create_bucketlist("Of another user").await, "Not of the caller").await;
+        // Bucketlists with fewer, as many and more items than one read returns, and more bucketlists than one read returns.
         for (number, items) in [0, 3, 100, 101, 1_700, 0].into_iter().chain([1; 40]).enumerate() {
             app.advance_clock(Duration::from_secs(1));
             let list = user.create_bucketlist(&format!("List {number}")).await;
-            fill(&user, list, items).await;
+            create_items(&user, list, items).await;
         }
-        let queued = ask(&user, "json").await;
+        let queued = request_export(&user, "json").await;
         let path = format!("/v2/exports/{}", id(&queued));
         assert_eq!((queued.header("location"), queued.header("retry-after")), (path.as_str(), "1"));
         let seen = queued.json();
@@ -118,12 +118,12 @@ both_engines! {
         assert_eq!((&seen["state"], &seen["records"], &seen["finished_at"]), (&json!("queued"), &Value::Null, &Value::Null));
         let waiting = user.get(&path).await.expect(200);
         assert_eq!((waiting.json(), waiting.header("retry-after")), (seen.clone(), "1"));
-        let refused = user.get(&format!("{path}/content")).await.expect_error(409, "EXPORT_NOT_READY");
-        assert_eq!(refused.header("retry-after"), "1");
+        let rejected = user.get(&format!("{path}/content")).await.expect_error(409, "EXPORT_NOT_READY");
+        assert_eq!(rejected.header("retry-after"), "1");
 
         app.advance_clock(Duration::from_secs(2));
         app.run_jobs().await;
-        let expected = everything(&user).await;
+        let expected = expected_records(&user).await;
         assert_eq!(expected.len(), 46 + 3 + 100 + 101 + 1_700 + 40);
         let finished = user.get(&path).await.expect(200);
         assert!(!finished.headers.contains_key("retry-after"));
@@ -131,19 +131,19 @@ both_engines! {
         assert_eq!((&finished["state"], &finished["records"]), (&json!("finished"), &json!(expected.len())));
         assert_eq!(finished["_links"]["content"], json!({"href": format!("{path}/content"), "method": "GET"}));
         assert!(finished["finished_at"].as_str().unwrap() > finished["created_at"].as_str().unwrap());
-        // What is written from now on is not in it.
+        // Later writes are not part of the export.
         user.create_bucketlist("Too late").await;
         let file = content(&user, id(&queued)).await;
         assert_eq!(file.header("content-type"), "application/json");
         let name = format!("attachment; filename=\"bucketlists-{}.json\"", id(&queued));
         assert_eq!(file.header("content-disposition"), name);
         assert_eq!(file.json()["records"].as_array().unwrap(), &expected);
-        // What is long is compressed, whatever it is.
+        // Long files are compressed.
         let request = user.request(Method::GET, &format!("{path}/content")).header("accept-encoding", "gzip");
         let compressed = request.send().await.expect(200);
         assert_eq!(compressed.header("content-encoding"), "gzip");
         assert!(compressed.body.len() < file.body.len() / 4);
-        // A record is a line.
+        // Each record is one line.
         assert_eq!(file.body.split(|byte| *byte == b'\n').count(), expected.len() + 3);
     }
 
@@ -153,7 +153,7 @@ both_engines! {
         let list = user.create_bucketlist("=1+1").await;
         let item = json!({"name": "say \"hi\", all", "description": "two\nlines", "done": true, "due_on": "2027-02-01"});
         user.post(&format!("/v1/bucketlists/{list}/items"), &item).await.expect(201);
-        let expected = everything(&user).await;
+        let expected = expected_records(&user).await;
 
         let (csv, ndjson) = (user.create_export("csv").await, user.create_export("ndjson").await);
         let file = content(&user, csv).await;
@@ -197,31 +197,31 @@ both_engines! {
     async fn repeated_export_request_creates_one_export(engine: Engine) {
         let app = TestApp::new(engine);
         let user = app.user().await;
-        let named = async |format: &str| {
+        let create_with_key = async |format: &str| {
             let request = user.request(Method::POST, "/v2/exports").header("idempotency-key", "once");
             request.json(&json!({"format": format})).send().await
         };
-        let first = named("csv").await.expect(202);
-        let second = named("csv").await.expect(202);
+        let first = create_with_key("csv").await.expect(202);
+        let second = create_with_key("csv").await.expect(202);
         assert_eq!((first.json(), second.header("idempotency-replayed")), (second.json(), "true"));
         assert_eq!(first.header("location"), second.header("location"));
-        named("json").await.expect_error(422, "IDEMPOTENCY_KEY_REUSED");
+        create_with_key("json").await.expect_error(422, "IDEMPOTENCY_KEY_REUSED");
         app.run_jobs().await;
         app.run_jobs().await;
         assert_eq!(count(&app).await, Counts { exports: 1, parts: 0, jobs: 0 });
     }
 
     async fn ten_exports_are_stored_for_one_day(engine: Engine) {
-        let app = patient(engine).await;
+        let app = app_with_long_tokens(engine).await;
         let user = app.user().await;
         user.create_bucketlist("See the world").await;
-        let mut made = Vec::new();
+        let mut created = Vec::new();
         for number in 0..12 {
-            made.push(user.create_export(["json", "csv", "ndjson"][number % 3]).await);
+            created.push(user.create_export(["json", "csv", "ndjson"][number % 3]).await);
         }
-        // Those of others do not count.
+        // Exports of other users do not count.
         let others = app.user().await.create_export("json").await;
-        for (index, id) in made.iter().enumerate() {
+        for (index, id) in created.iter().enumerate() {
             let response = user.get(&format!("/v2/exports/{id}")).await;
             if index < 2 {
                 response.expect_error(404, "EXPORT_NOT_FOUND");
@@ -230,31 +230,31 @@ both_engines! {
             }
         }
         app.advance_clock(DAY - Duration::from_secs(1));
-        content(&user, made[11]).await;
+        content(&user, created[11]).await;
         app.advance_clock(Duration::from_secs(1));
-        user.get(&format!("/v2/exports/{}/content", made[11])).await.expect_error(404, "EXPORT_NOT_FOUND");
+        user.get(&format!("/v2/exports/{}/content", created[11])).await.expect_error(404, "EXPORT_NOT_FOUND");
         assert_eq!(count(&app).await, Counts { exports: 13, parts: 12, jobs: 0 }, "{others}: expired, not yet purged");
         app.app.worker.purge_expired().await.unwrap();
-        assert_eq!(count(&app).await, NOTHING);
+        assert_eq!(count(&app).await, NO_ROWS);
     }
 
     async fn exports_are_limited_to_ten_per_hour(engine: Engine) {
         let app = TestApp::builder().engine(engine).config(|config| config.limits.rate_limit = true).build();
         let (user, other) = (app.user().await, app.user().await);
         for _ in 0..10 {
-            ask(&user, "json").await;
+            request_export(&user, "json").await;
         }
-        let refused = user.post("/v2/exports", &json!({})).await.expect_error(429, "RATE_LIMIT_EXCEEDED");
-        assert_eq!((refused.header("retry-after"), refused.header("ratelimit-policy")), ("360", "\"exports\";q=10;w=3600"));
-        ask(&other, "json").await;
-        // Looking is another matter.
+        let rejected = user.post("/v2/exports", &json!({})).await.expect_error(429, "RATE_LIMIT_EXCEEDED");
+        assert_eq!((rejected.header("retry-after"), rejected.header("ratelimit-policy")), ("360", "\"exports\";q=10;w=3600"));
+        request_export(&other, "json").await;
+        // Reads do not count.
         user.get("/v2/exports/999999").await.expect_error(404, "EXPORT_NOT_FOUND");
     }
 
     async fn newer_attempt_supersedes_an_older_one(engine: Engine) {
         let app = TestApp::new(engine);
         let user = app.user().await;
-        let export = id(&ask(&user, "json").await);
+        let export = id(&request_export(&user, "json").await);
         let (now, export_id) = (Timestamp::default(), ExportId::new(export));
         let begin = async |number: i32| {
             app.app.db.write(move |c| exports::begin(c, export_id, number, now).map_err(DbError::from)).await.unwrap()
@@ -279,13 +279,13 @@ both_engines! {
         assert!(append(second, 0).await);
         finish(second, 1, 2).await;
         assert_eq!(content(&user, export).await.json()["records"].as_array().unwrap().len(), 2);
-        // Nobody changes what is finished: neither who made it nor who gives it up.
+        // A finished export does not change, neither by its attempt nor by a failure.
         assert!(!append(second, 1).await);
         finish(second, 9, 99).await;
         app.app.db.write(move |c| exports::fail(c, export_id, now).map_err(DbError::from)).await.unwrap();
         assert_eq!(user.get(&format!("/v2/exports/{export}")).await.expect(200).json()["records"], 2);
-        assert_eq!(begin(3).await, None, "it is finished");
-        // The job is still there, and finds nothing to do.
+        assert_eq!(begin(3).await, None, "the export is finished");
+        // The job still exists and has nothing to do.
         app.run_jobs().await;
         assert_eq!(content(&user, export).await.json()["records"].as_array().unwrap().len(), 2);
     }
@@ -293,35 +293,35 @@ both_engines! {
     async fn running_job_is_not_taken_by_another_worker(engine: Engine) {
         let app = TestApp::new(engine);
         let user = app.user().await;
-        ask(&user, "json").await;
+        request_export(&user, "json").await;
         let at = Timestamp::from_micros;
         let claim = async |now: i64| {
             app.app.db.write(move |c| jobs::claim(c, ExportRequest::KIND, at(now), at(now + 120)).map_err(DbError::from)).await.unwrap()
         };
-        let far = i64::MAX / 2;
-        let job = claim(far).await.unwrap();
-        assert_eq!(claim(far + 119).await, None);
-        let hide = async |job: &QueuedJob, until: i64| {
+        let start = i64::MAX / 2;
+        let job = claim(start).await.unwrap();
+        assert_eq!(claim(start + 119).await, None);
+        let extend = async |job: &QueuedJob, until: i64| {
             let job = job.clone();
             app.app.db.write(move |c| jobs::extend_visibility(c, &job, at(until)).map_err(DbError::from)).await.unwrap()
         };
-        assert!(hide(&job, far + 300).await);
-        assert_eq!(claim(far + 299).await, None);
-        let next = claim(far + 300).await.unwrap();
+        assert!(extend(&job, start + 300).await);
+        assert_eq!(claim(start + 299).await, None);
+        let next = claim(start + 300).await.unwrap();
         assert_eq!((next.attempts, next.fencing_token), (2, 2));
-        // Whoever had it before has it no more.
-        let (before, now) = (job.clone(), far + 301);
-        assert!(!hide(&job, far + 900).await);
+        // The first worker has lost the job.
+        let (first_claim, now) = (job.clone(), start + 301);
+        assert!(!extend(&job, start + 900).await);
         let end = move |c: &mut DbConnection| {
-            jobs::retry_later(c, &before, at(now), "late")?;
-            jobs::release(c, &before, at(now))?;
-            Ok::<_, DbError>(jobs::delete(c, &before)?)
+            jobs::retry_later(c, &first_claim, at(now), "late")?;
+            jobs::release(c, &first_claim, at(now))?;
+            Ok::<_, DbError>(jobs::delete(c, &first_claim)?)
         };
         assert!(!app.app.db.write(end).await.unwrap());
-        assert_eq!(claim(now).await, None, "it is hidden as long as the next one has said");
-        // Given back, it has not been tried.
+        assert_eq!(claim(now).await, None, "the job is hidden until the second claim expires");
+        // A released job does not count as an attempt.
         app.app.db.write(move |c| jobs::release(c, &next, at(now)).map_err(DbError::from)).await.unwrap();
-        // The number of attempts is the same as in the first claim, and still that claim is lost.
+        // The number of attempts is that of the first claim, but the fencing token is not: that claim remains lost.
         assert!(!app.app.db.write(move |c| jobs::delete(c, &job).map_err(DbError::from)).await.unwrap());
         let again = claim(now).await.unwrap();
         assert_eq!((again.attempts, again.fencing_token), (2, 3));
@@ -334,22 +334,22 @@ both_engines! {
         let user = app.user().await;
         user.create_bucketlist("See the world").await;
         for _ in 0..3 {
-            ask(&user, "json").await;
+            request_export(&user, "json").await;
         }
         let shutdown = CancellationToken::new();
         shutdown.cancel();
         let db = app.app.db.clone();
         app.app.worker.run(shutdown).await;
-        let tried: Vec<i32> =
+        let attempts: Vec<i32> =
             db.read(|c| schema::jobs::table.select(schema::jobs::attempts).load(c).map_err(DbError::from)).await.unwrap();
-        assert_eq!(tried, [0, 0, 0]);
+        assert_eq!(attempts, [0, 0, 0]);
     }
 
     async fn failing_export_is_abandoned_after_the_last_attempt(engine: Engine) {
-        let app = patient(engine).await;
+        let app = app_with_long_tokens(engine).await;
         let user = app.user().await;
         user.create_bucketlist("See the world").await;
-        let export = id(&ask(&user, "json").await);
+        let export = id(&request_export(&user, "json").await);
         app.execute("ALTER TABLE export_parts RENAME COLUMN records TO broken");
         let path = format!("/v2/exports/{export}");
         for attempt in 0..10 {
@@ -363,24 +363,24 @@ both_engines! {
         let seen = seen.json();
         assert_eq!((&seen["state"], &seen["records"]), (&json!("failed"), &Value::Null));
         assert!(seen["finished_at"].is_string() && seen["_links"]["content"].is_null());
-        let refused = user.get(&format!("{path}/content")).await.expect_error(409, "EXPORT_NOT_READY");
-        assert!(!refused.headers.contains_key("retry-after"));
+        let rejected = user.get(&format!("{path}/content")).await.expect_error(409, "EXPORT_NOT_READY");
+        assert!(!rejected.headers.contains_key("retry-after"));
     }
 
     async fn download_is_aborted_when_the_export_is_deleted(engine: Engine) {
         let app = TestApp::new(engine);
         let user = app.user().await;
         let list = user.create_bucketlist("See the world").await;
-        fill(&user, list, 2_000).await;
+        create_items(&user, list, 2_000).await;
         let export = user.create_export("ndjson").await;
         let request = poem::Request::builder()
             .uri_str(format!("/v2/exports/{export}/content"))
             .header("authorization", format!("Bearer {}", user.token()));
         let mut parts = app.call(request.finish()).await.into_body().into_bytes_stream();
         assert!(parts.next().await.unwrap().is_ok());
-        leave(&user).await;
+        delete_account(&user).await;
         let rest: Vec<_> = parts.collect().await;
-        assert!(rest.last().unwrap().is_err(), "a file that ended here would look whole");
+        assert!(rest.last().unwrap().is_err(), "a truncated file must not look complete");
     }
 
     async fn exports_are_deleted_with_the_account_and_audited(engine: Engine) {
@@ -395,7 +395,7 @@ both_engines! {
         content(&user, export).await;
         let events = admin.get("/v2/admin/audit?action=export.read").await.expect(200).json();
         assert_eq!((&events["data"][0]["actor_id"], &events["data"][0]["target_id"]), (&json!(user.id()), &json!(export)));
-        leave(&user).await;
-        assert_eq!(count(&app).await, NOTHING);
+        delete_account(&user).await;
+        assert_eq!(count(&app).await, NO_ROWS);
     }
 }

@@ -1,4 +1,4 @@
-//! Idempotency-Key: a creation that is sent again is made once.
+//! `Idempotency-Key`: a repeated request creates nothing new.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ async fn create(actor: &Actor<'_>, path: &str, key: &str, body: &Value) -> Unche
     actor.request(Method::POST, path).header("idempotency-key", key).json(body).send().await
 }
 
-/// The three operations that create, each with something to create; `list` is there already.
+/// Returns the paths and bodies of the three create operations, for the existing bucketlist `list`.
 fn creations(list: i64) -> [(String, Value); 3] {
     let items = format!("/v2/bucketlists/{list}/items");
     let item = json!({"name": "Cape Horn", "description": null, "done": true, "due_on": "2027-06-01"});
@@ -26,10 +26,10 @@ fn creations(list: i64) -> [(String, Value); 3] {
     ]
 }
 
-/// What is the same however often an answer is given.
-fn lasting(response: &TestResponse) -> (u16, Vec<u8>, Vec<(String, String)>) {
-    let once = ["x-request-id", "x-response-time", "idempotency-replayed"];
-    let headers = response.headers.iter().filter(|(name, _)| !once.contains(&name.as_str()));
+/// Returns the parts of a response that a replay repeats.
+fn replayed_parts(response: &TestResponse) -> (u16, Vec<u8>, Vec<(String, String)>) {
+    let volatile = ["x-request-id", "x-response-time", "idempotency-replayed"];
+    let headers = response.headers.iter().filter(|(name, _)| !volatile.contains(&name.as_str()));
     (response.status, response.body.clone(), headers.map(|(name, value)| (name.clone(), value.clone())).collect())
 }
 
@@ -40,14 +40,14 @@ fn is_replayed(response: &TestResponse) -> bool {
     }
 }
 
-/// How many bucketlists there are, and how many items in `list`.
+/// Returns the number of bucketlists and the number of items in `list`.
 async fn rows(actor: &Actor<'_>, list: i64) -> (i64, i64) {
     let lists = actor.get("/v2/bucketlists?include=total").await.expect(200).json();
     let items = actor.get(&format!("/v2/bucketlists/{list}/items?include=total")).await.expect(200).json();
     (lists["meta"]["total"].as_i64().unwrap(), items["meta"]["total"].as_i64().unwrap())
 }
 
-async fn again<'a>(app: &'a TestApp, actor: &Actor<'_>) -> Actor<'a> {
+async fn login<'a>(app: &'a TestApp, actor: &Actor<'_>) -> Actor<'a> {
     let body = json!({"email": actor.email(), "password": Actor::PASSWORD});
     Actor::new(app, Some(app.anonymous().post("/v2/auth/login", &body).await.expect(200).json()))
 }
@@ -61,19 +61,19 @@ both_engines! {
             let key = format!("key-{number}");
             let first = create(&user, &path, &key, &body).await.expect(201);
             assert!(!is_replayed(&first));
-            let made = rows(&user, list).await;
+            let before = rows(&user, list).await;
             for _ in 0..3 {
                 app.advance_clock(Duration::from_secs(60));
                 let next = create(&user, &path, &key, &body).await.expect(201);
                 assert!(is_replayed(&next), "{path}");
-                assert_eq!(lasting(&next), lasting(&first), "{path}");
+                assert_eq!(replayed_parts(&next), replayed_parts(&first), "{path}");
             }
-            // The same content, spelled otherwise.
-            let spelled = format!(" {}\n", body.to_string().replace("\":", "\" : ").replace("Learn", " \\u004cearn "));
-            let request = user.request(Method::POST, &path).header("content-type", "application/json").bytes(spelled);
+            // The same content with another serialization.
+            let reserialized = format!(" {}\n", body.to_string().replace("\":", "\" : ").replace("Learn", " \\u004cearn "));
+            let request = user.request(Method::POST, &path).header("content-type", "application/json").bytes(reserialized);
             let next = request.header("idempotency-key", &key).send().await.expect(201);
-            assert_eq!(lasting(&next), lasting(&first), "{path}");
-            assert_eq!(rows(&user, list).await, made, "{path}");
+            assert_eq!(replayed_parts(&next), replayed_parts(&first), "{path}");
+            assert_eq!(rows(&user, list).await, before, "{path}");
         }
         assert_eq!(rows(&user, list).await, (2, 3));
     }
@@ -86,7 +86,7 @@ both_engines! {
             let before = rows(&user, list).await;
             let key = format!("key of {path}").replace(' ', "-");
             let responses = join_all((0..50).map(|_| create(&user, &path, &key, &body))).await;
-            let (mut made, mut bodies) = (0, Vec::new());
+            let (mut executed, mut bodies) = (0, Vec::new());
             for response in responses {
                 if response.0.status == 409 {
                     let busy = response.expect_error(409, "IDEMPOTENCY_KEY_IN_FLIGHT");
@@ -94,10 +94,10 @@ both_engines! {
                     continue;
                 }
                 let response = response.expect(201);
-                made += usize::from(!is_replayed(&response));
+                executed += usize::from(!is_replayed(&response));
                 bodies.push(response.body);
             }
-            assert_eq!(made, 1, "{path}");
+            assert_eq!(executed, 1, "{path}");
             assert!(bodies.iter().all(|body| *body == bodies[0]), "{path}");
             let after = rows(&user, list).await;
             let created = if path.ends_with("/batch") { 2 } else { 1 };
@@ -125,12 +125,12 @@ both_engines! {
                 others.push((path.replace(&format!("/{list}/"), &format!("/{other}/")), body.clone()));
             }
             for (path, body) in &others {
-                let refused = create(&user, path, &key, body).await.expect_error(422, "IDEMPOTENCY_KEY_REUSED");
-                assert_eq!(refused.json()["errors"][0]["header"], "Idempotency-Key");
+                let rejected = create(&user, path, &key, body).await.expect_error(422, "IDEMPOTENCY_KEY_REUSED");
+                assert_eq!(rejected.json()["errors"][0]["header"], "Idempotency-Key");
             }
             assert_eq!((rows(&user, list).await, rows(&user, other).await), before);
             let next = create(&user, path, &key, body).await.expect(201);
-            assert_eq!(lasting(&next), lasting(&first));
+            assert_eq!(replayed_parts(&next), replayed_parts(&first));
         }
     }
 
@@ -144,7 +144,7 @@ both_engines! {
         assert_ne!(first.header("location"), second.header("location"));
         create(&two, "/v2/bucketlists", "the-key", &json!({"name": "x"})).await.expect(422);
         let next = create(&one, "/v2/bucketlists", "the-key", &body).await.expect(201);
-        assert_eq!(lasting(&next), lasting(&first));
+        assert_eq!(replayed_parts(&next), replayed_parts(&first));
         app.anonymous().post("/v2/bucketlists", &body).await.expect(401);
     }
 
@@ -155,9 +155,9 @@ both_engines! {
         let first = create(&user, "/v2/bucketlists", "8e03978e-40d5", &body).await.expect(201);
         for same in ["\"8e03978e-40d5\"", "8e03978e-40d5"] {
             let next = create(&user, "/v2/bucketlists", same, &body).await.expect(201);
-            assert_eq!(lasting(&next), lasting(&first), "{same}");
+            assert_eq!(replayed_parts(&next), replayed_parts(&first), "{same}");
         }
-        // Keys are compared as they are.
+        // Keys are case-sensitive.
         create(&user, "/v2/bucketlists", "8E03978E-40D5", &body).await.expect_error(409, "BUCKETLIST_NAME_TAKEN");
     }
 
@@ -169,8 +169,8 @@ both_engines! {
         let (long, quoted) = ("k".repeat(256), format!("\"{}\"", "k".repeat(256)));
         for (path, body) in creations(list) {
             for key in ["", " ", "\"\"", "\"open", "\"a\" b", "a b", "a,b", "a;b", "a\"b", "é", &long, &quoted] {
-                let refused = create(&user, &path, key, &body).await.expect_error(400, "INVALID_HEADER");
-                assert_eq!(refused.json()["errors"][0]["header"], "Idempotency-Key", "{key}");
+                let rejected = create(&user, &path, key, &body).await.expect_error(400, "INVALID_HEADER");
+                assert_eq!(rejected.json()["errors"][0]["header"], "Idempotency-Key", "{key}");
             }
         }
         assert_eq!(rows(&user, list).await, before);
@@ -190,13 +190,13 @@ both_engines! {
         create(&user, lists, "one", &empty).await.expect_error(422, "VALIDATION_FAILED");
         create(&user, &missing, "one", &far).await.expect_error(404, "BUCKETLIST_NOT_FOUND");
         let batch = json!({"items": [far, empty]});
-        let refused = create(&user, &format!("{lists}/{list}/items/batch"), "one", &batch).await;
-        refused.expect_error(422, "VALIDATION_FAILED");
+        let rejected = create(&user, &format!("{lists}/{list}/items/batch"), "one", &batch).await;
+        rejected.expect_error(422, "VALIDATION_FAILED");
         assert_eq!(rows(&user, list).await, (1, 0));
-        // Mended, the very request that failed succeeds.
+        // The same request succeeds after the conflict is resolved.
         user.put(&format!("{lists}/{list}"), &json!({"name": "See it all"})).await.expect(200);
-        let made = create(&user, lists, "one", &same).await.expect(201);
-        assert!(!is_replayed(&made));
+        let created = create(&user, lists, "one", &same).await.expect(201);
+        assert!(!is_replayed(&created));
         create(&user, lists, "one", &far).await.expect_error(422, "IDEMPOTENCY_KEY_REUSED");
     }
 
@@ -207,18 +207,18 @@ both_engines! {
         for (number, (path, body)) in creations(list).into_iter().enumerate() {
             let key = format!("key-{number}");
             let first = create(&user, &path, &key, &body).await.expect(201);
-            let one = match first.json()["data"][0]["id"].as_i64() {
+            let resource_path = match first.json()["data"][0]["id"].as_i64() {
                 Some(item) => format!("/v2/bucketlists/{list}/items/{item}"),
                 None => first.header("location").to_owned(),
             };
-            user.put(&one, &json!({"name": "Changed"})).await.expect(200);
+            user.put(&resource_path, &json!({"name": "Changed"})).await.expect(200);
             let next = create(&user, &path, &key, &body).await.expect(201);
-            assert_eq!(lasting(&next), lasting(&first), "{path}");
-            assert_eq!(user.get(&one).await.expect(200).json()["name"], "Changed");
-            user.delete(&one).await.expect(204);
+            assert_eq!(replayed_parts(&next), replayed_parts(&first), "{path}");
+            assert_eq!(user.get(&resource_path).await.expect(200).json()["name"], "Changed");
+            user.delete(&resource_path).await.expect(204);
             let next = create(&user, &path, &key, &body).await.expect(201);
-            assert_eq!(lasting(&next), lasting(&first), "{path}");
-            user.get(&one).await.expect(404);
+            assert_eq!(replayed_parts(&next), replayed_parts(&first), "{path}");
+            user.get(&resource_path).await.expect(404);
         }
     }
 
@@ -230,21 +230,21 @@ both_engines! {
         let first = create(&user, path, "the-key", body).await.expect(201);
         app.advance_clock(DAY - Duration::from_micros(1));
         assert_eq!(app.app.worker.purge_expired().await.unwrap(), 0);
-        let user = again(&app, &user).await;
+        let user = login(&app, &user).await;
         let next = create(&user, path, "the-key", body).await.expect(201);
-        assert_eq!(lasting(&next), lasting(&first));
+        assert_eq!(replayed_parts(&next), replayed_parts(&first));
         app.advance_clock(Duration::from_micros(1));
-        let anew = create(&user, path, "the-key", body).await.expect(201);
-        assert!(!is_replayed(&anew));
-        assert_ne!(anew.json()["id"], first.json()["id"]);
-        // From here on it is that one that is remembered, until it is purged.
+        let second = create(&user, path, "the-key", body).await.expect(201);
+        assert!(!is_replayed(&second));
+        assert_ne!(second.json()["id"], first.json()["id"]);
+        // The key now belongs to the second request, until it is purged.
         let next = create(&user, path, "the-key", body).await.expect(201);
-        assert_eq!(lasting(&next), lasting(&anew));
+        assert_eq!(replayed_parts(&next), replayed_parts(&second));
         assert_eq!(app.app.worker.purge_expired().await.unwrap(), 0);
         app.advance_clock(DAY);
         assert_eq!(app.app.worker.purge_expired().await.unwrap(), 1);
         assert_eq!(app.app.worker.purge_expired().await.unwrap(), 0);
-        assert_eq!(rows(&again(&app, &user).await, list).await, (1, 2));
+        assert_eq!(rows(&login(&app, &user).await, list).await, (1, 2));
     }
 
     async fn requests_without_a_key_are_not_deduplicated(engine: Engine) {
@@ -260,7 +260,7 @@ both_engines! {
     }
 }
 
-/// Where several servers write, one may be at a creation when another is asked for it.
+/// With several servers, a request can arrive while another server executes the first one.
 #[tokio::test]
 async fn request_during_the_first_execution_returns_409() {
     let app = TestApp::new(Engine::Postgres);
@@ -268,8 +268,8 @@ async fn request_during_the_first_execution_returns_409() {
     let list = user.create_bucketlist("See the world").await;
     let digest = Sha256::digest(format!("{} the-key", user.id()));
     let lock = i64::from_be_bytes(digest[..8].try_into().unwrap());
-    let mut elsewhere = app.database.migrator();
-    elsewhere.connection().batch_execute(&format!("SELECT pg_advisory_lock({lock})")).unwrap();
+    let mut other_server = app.database.migrator();
+    other_server.connection().batch_execute(&format!("SELECT pg_advisory_lock({lock})")).unwrap();
     let export = ("/v2/exports".to_owned(), json!({}));
     for (path, body) in creations(list).into_iter().chain([export]) {
         let busy = create(&user, &path, "the-key", &body).await.expect_error(409, "IDEMPOTENCY_KEY_IN_FLIGHT");
@@ -277,8 +277,8 @@ async fn request_during_the_first_execution_returns_409() {
     }
     assert_eq!(rows(&user, list).await, (1, 0));
     create(&user, "/v2/bucketlists", "another-key", &json!({"name": "Round the Horn"})).await.expect(201);
-    drop(elsewhere);
+    drop(other_server);
     let [(path, body), ..] = creations(list);
-    let made = create(&user, &path, "the-key", &body).await.expect(201);
-    assert!(!is_replayed(&made));
+    let created = create(&user, &path, "the-key", &body).await.expect(201);
+    assert!(!is_replayed(&created));
 }

@@ -1,4 +1,4 @@
-//! PATCH: a field that is absent stays, null clears, a value replaces (RFC 7396).
+//! JSON Merge Patch (RFC 7396): absent fields are kept, null clears, and a value replaces.
 
 use poem::http::Method;
 
@@ -17,10 +17,10 @@ both_engines! {
         assert_eq!((&renamed["name"], &renamed["description"]), (&json!("See it all"), &json!("All of it.")));
         let cleared = patch(json!({"description": null})).await.expect(200).json();
         assert_eq!((&cleared["name"], &cleared["description"]), (&json!("See it all"), &json!(null)));
-        // Nothing new is no change.
-        for nothing in [json!({}), json!({"name": "See it all"}), json!({"description": null})] {
+        // A patch without changes does not update the resource.
+        for unchanged in [json!({}), json!({"name": "See it all"}), json!({"description": null})] {
             app.advance_clock(std::time::Duration::from_secs(1));
-            assert_eq!(patch(nothing).await.expect(200).json(), cleared);
+            assert_eq!(patch(unchanged).await.expect(200).json(), cleared);
         }
         patch(json!({"name": null})).await.expect_error(422, "VALIDATION_FAILED");
         patch(json!({"colour": "red"})).await.expect_error(422, "UNKNOWN_FIELD");
@@ -36,8 +36,8 @@ both_engines! {
         let path = item.header("location").to_owned();
         let patch = |body| user.request(Method::PATCH, &path).merge_patch(&body).send();
         app.advance_clock(std::time::Duration::from_secs(1));
-        for nothing in [json!({}), body.clone()] {
-            let response = patch(nothing).await.expect(200);
+        for unchanged in [json!({}), body.clone()] {
+            let response = patch(unchanged).await.expect(200);
             assert_eq!((response.json(), response.header("etag")), (item.json(), item.header("etag")));
         }
         let cleared = patch(json!({"due_on": null, "done": false})).await.expect(200).json();

@@ -354,8 +354,8 @@ both_engines! {
         // Only the first batch is fetched before the client reads.
         let response = app.call(request).await;
         let ids: Vec<i64> = all_pages(&user, &path).await.iter().map(|row| row["id"].as_i64().unwrap()).collect();
-        for gone in [3, 700, 1099] {
-            user.delete(&format!("{path}/{}", ids[gone])).await.expect(204);
+        for index in [3, 700, 1099] {
+            user.delete(&format!("{path}/{}", ids[index])).await.expect(204);
         }
         create_items(&user, list, &[json!({"name": "Item 0000 a"}), json!({"name": "Item 0900 a"})]).await;
         let text = response.into_body().into_string().await.unwrap();

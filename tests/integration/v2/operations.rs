@@ -89,9 +89,9 @@ pub async fn send(who: &Actor<'_>, operation: &Operation, path: &str, accept: &s
 }
 
 /// Reads all resources of the caller in v2, to compare them with later reads.
-pub async fn shown(who: &Actor<'_>, ids: ResourceIds) -> Vec<Value> {
+pub async fn read_resources(who: &Actor<'_>, ids: ResourceIds) -> Vec<Value> {
     let list = format!("/v2/bucketlists/{}", ids.list);
-    let mut shown = Vec::new();
+    let mut bodies = Vec::new();
     for path in [
         "/v2/users/me".to_owned(),
         "/v2/bucketlists?include=items,total".to_owned(),
@@ -100,9 +100,9 @@ pub async fn shown(who: &Actor<'_>, ids: ResourceIds) -> Vec<Value> {
         "/v2/auth/sessions".to_owned(),
         "/v2/search?q=w".to_owned(),
     ] {
-        shown.push(who.get(&path).await.expect(200).json());
+        bodies.push(who.get(&path).await.expect(200).json());
     }
-    shown
+    bodies
 }
 
 /// Sends a request without checking the response against the document; returns the status and `Allow`.

@@ -1,4 +1,4 @@
-//! Bucketlists, items and accounts, as v2 shows them: with links, and every field always there.
+//! Bucketlists, items and accounts in v2 have links and always contain every field.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ fn link(method: &str, href: &str) -> Value {
     json!({"href": href, "method": method})
 }
 
-/// Follows a link; what it sends is what the link's method takes there.
+/// Follows a link with its method and a suitable body.
 async fn follow(who: &Actor<'_>, name: &str, link: &Value) {
     let (href, method) = (link["href"].as_str().unwrap(), link["method"].as_str().unwrap());
     let request = who.request(method.parse().unwrap(), href);
@@ -25,12 +25,12 @@ async fn follow(who: &Actor<'_>, name: &str, link: &Value) {
         "PUT" => (request.json(&json!({"name": name})).send().await, 200),
         "PATCH" if is_account => (request.json(&json!({})).send().await, 200),
         "PATCH" => (request.merge_patch(&json!({"name": name})).send().await, 200),
-        _ => panic!("how is {link} followed?"),
+        _ => panic!("unexpected method in {link}"),
     };
     response.expect(expected);
 }
 
-/// Follows every link of a resource, the deleting ones last.
+/// Follows every link of a resource, DELETE links last.
 async fn follow_all(who: &Actor<'_>, resource: &Value) {
     let links = resource["_links"].as_object().unwrap();
     assert!(links.len() > 1, "{resource}");
@@ -44,7 +44,7 @@ async fn follow_all(who: &Actor<'_>, resource: &Value) {
     }
 }
 
-/// The first row of a list.
+/// Returns the first row of a list.
 async fn first(who: &Actor<'_>, path: &str) -> Value {
     who.get(path).await.expect(200).json()["data"][0].clone()
 }
@@ -54,8 +54,8 @@ both_engines! {
         let app = TestApp::new(engine);
         let user = app.user().await;
         let body = json!({"name": "  See the world ", "description": "Places\nto stand in."});
-        let made = user.post("/v2/bucketlists", &body).await.expect(201);
-        let mut list = made.json();
+        let created = user.post("/v2/bucketlists", &body).await.expect(201);
+        let mut list = created.json();
         let path = format!("/v2/bucketlists/{}", list["id"]);
         let expected = json!({
             "id": list["id"], "name": "See the world", "description": "Places\nto stand in.", "items_total": 0,
@@ -67,9 +67,9 @@ both_engines! {
             },
         });
         assert_eq!(list, expected);
-        assert_eq!(made.header("location"), path);
-        let found = user.get(made.header("location")).await.expect(200);
-        assert_eq!((found.json(), found.header("etag")), (list.clone(), made.header("etag")));
+        assert_eq!(created.header("location"), path);
+        let found = user.get(created.header("location")).await.expect(200);
+        assert_eq!((found.json(), found.header("etag")), (list.clone(), created.header("etag")));
         assert_eq!(first(&user, "/v2/bucketlists").await, list);
 
         app.advance_clock(Duration::from_secs(1));
@@ -77,8 +77,8 @@ both_engines! {
         list["name"] = json!("See it all");
         list["description"] = json!(null);
         list["updated_at"] = json!("2027-01-15T08:00:01.000000Z");
-        assert_eq!(replaced.json(), list, "what is left out becomes null");
-        assert_ne!(replaced.header("etag"), made.header("etag"));
+        assert_eq!(replaced.json(), list, "PUT sets absent fields to null");
+        assert_ne!(replaced.header("etag"), created.header("etag"));
 
         app.advance_clock(Duration::from_secs(1));
         let patch = user.request(Method::PATCH, &path).merge_patch(&json!({"description": " New "}));
@@ -113,11 +113,11 @@ both_engines! {
         let mut page = user.get("/v2/bucketlists?include=items&sort=-created_at").await.expect(200).json();
         page["data"].as_array_mut().unwrap().reverse();
         let oldest_first = user.get("/v2/bucketlists?include=items").await.expect(200).json();
-        assert_eq!(page["data"], oldest_first["data"], "each has its own, whatever their order");
-        for (row, (list, total, shown)) in page["data"].as_array().unwrap().iter().zip([(long, 103, 100), (short, 2, 2)]) {
+        assert_eq!(page["data"], oldest_first["data"], "nested items do not depend on the order");
+        for (row, (list, total, nested)) in page["data"].as_array().unwrap().iter().zip([(long, 103, 100), (short, 2, 2)]) {
             assert_eq!((&row["id"], &row["items_total"]), (&json!(list), &json!(total)));
             let items = user.get(&format!("/v2/bucketlists/{list}/items?per_page=100")).await.expect(200).json();
-            assert_eq!((&row["items"], items["data"].as_array().unwrap().len()), (&items["data"], shown));
+            assert_eq!((&row["items"], items["data"].as_array().unwrap().len()), (&items["data"], nested));
             assert_eq!(user.get(&format!("/v2/bucketlists/{list}?include=items")).await.expect(200).json(), *row);
         }
     }
@@ -127,8 +127,8 @@ both_engines! {
         let user = app.user().await;
         let list = user.create_bucketlist("See the world").await;
         let items = format!("/v2/bucketlists/{list}/items");
-        let made = user.post(&items, &json!({"name": " Camino ", "due_on": "2028-02-29"})).await.expect(201);
-        let mut item = made.json();
+        let created = user.post(&items, &json!({"name": " Camino ", "due_on": "2028-02-29"})).await.expect(201);
+        let mut item = created.json();
         let path = format!("{items}/{}", item["id"]);
         let expected = json!({
             "id": item["id"], "bucketlist_id": list, "name": "Camino", "description": null, "done": false,
@@ -140,9 +140,9 @@ both_engines! {
             },
         });
         assert_eq!(item, expected);
-        assert_eq!(made.header("location"), path);
-        let found = user.get(made.header("location")).await.expect(200);
-        assert_eq!((found.json(), found.header("etag")), (item.clone(), made.header("etag")));
+        assert_eq!(created.header("location"), path);
+        let found = user.get(created.header("location")).await.expect(200);
+        assert_eq!((found.json(), found.header("etag")), (item.clone(), created.header("etag")));
         assert_eq!(first(&user, &items).await, item);
 
         app.advance_clock(Duration::from_secs(1));
@@ -158,7 +158,7 @@ both_engines! {
         app.advance_clock(Duration::from_secs(1));
         item["due_on"] = json!(null);
         item["updated_at"] = time(2);
-        assert_eq!(patch(json!({"due_on": null, "done": true})).await.expect(200).json(), item, "done is not done anew");
+        assert_eq!(patch(json!({"due_on": null, "done": true})).await.expect(200).json(), item, "done_at does not change");
 
         app.advance_clock(Duration::from_secs(1));
         let replaced = user.put(&path, &json!({"name": "Walk it", "description": "Slowly"})).await.expect(200).json();
@@ -182,10 +182,10 @@ both_engines! {
     async fn account_can_be_created_read_updated_and_deleted_by_its_owner(engine: Engine) {
         let app = TestApp::new(engine);
         let body = json!({"email": "ann@example.com", "password": Actor::PASSWORD, "name": "Ann"});
-        let made = app.anonymous().post("/v2/auth/register", &body).await.expect(201);
-        let user = Actor::new(&app, Some(made.json()));
-        let mut me = user.get(made.header("location")).await.expect(200).json();
-        assert_eq!(me, made.json()["user"]);
+        let created = app.anonymous().post("/v2/auth/register", &body).await.expect(201);
+        let user = Actor::new(&app, Some(created.json()));
+        let mut me = user.get(created.header("location")).await.expect(200).json();
+        assert_eq!(me, created.json()["user"]);
         let path = "/v2/users/me";
         let expected = json!({
             "id": user.id(), "email": "ann@example.com", "name": "Ann", "role": "user", "disabled": false,
@@ -248,24 +248,24 @@ both_engines! {
         let app = TestApp::new(engine);
         let user = app.user().await;
         let lists = "/v2/bucketlists";
-        // However a resource is come by, its links can be followed; each time they delete it in the end.
+        // The links of a resource work in every response that contains it; the last one deletes it.
         for number in 0..4 {
             let body = json!({"name": format!("Zugspitze {number}")});
-            let made = user.post(lists, &body).await.expect(201).json();
-            let path = made["_links"]["self"]["href"].as_str().unwrap();
+            let created = user.post(lists, &body).await.expect(201).json();
+            let path = created["_links"]["self"]["href"].as_str().unwrap();
             let list = match number {
-                0 => made.clone(),
+                0 => created.clone(),
                 1 => user.get(path).await.expect(200).json(),
                 2 => first(&user, lists).await,
                 _ => first(&user, "/v2/search?q=zugspitze").await,
             };
             let items = list["_links"]["items"]["href"].as_str().unwrap();
             for number in 0..5 {
-                let made = user.post(items, &body).await.expect(201).json();
+                let created = user.post(items, &body).await.expect(201).json();
                 let batch = json!({"items": [body]});
                 let item = match number {
-                    0 => made.clone(),
-                    1 => user.get(made["_links"]["self"]["href"].as_str().unwrap()).await.expect(200).json(),
+                    0 => created.clone(),
+                    1 => user.get(created["_links"]["self"]["href"].as_str().unwrap()).await.expect(200).json(),
                     2 => first(&user, items).await,
                     3 => user.get(&format!("{path}?include=items")).await.expect(200).json()["items"][0].clone(),
                     _ => user.post(&format!("{items}/batch"), &batch).await.expect(201).json()["data"][0].clone(),
@@ -289,7 +289,7 @@ both_engines! {
         let refreshed = app.anonymous().post("/v2/auth/refresh", &refresh).await.expect(200).json();
         let me = user.get("/v2/users/me").await.expect(200).json();
         let changed = user.patch("/v2/users/me", &json!({"name": "Me"})).await.expect(200).json();
-        // Who is no administrator is never led to the administration.
+        // Users without the admin role get no links to admin operations.
         for account in [&me, &changed, &session["user"], &refreshed["user"]] {
             assert!(!account["_links"].to_string().contains("admin"), "{account}");
             assert_eq!(account["_links"], me["_links"]);

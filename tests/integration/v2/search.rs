@@ -1,10 +1,10 @@
-//! Search as clients meet it: what is found, how it is shown, in pages, and that nothing typed is more than text.
+//! Search in v2: matches, snippets, pagination, and query syntax that is not interpreted.
 
 use std::collections::HashSet;
 
 use crate::support::{Actor, TestApp, Value, json};
 
-/// The path of a search, everything in `q` escaped.
+/// Returns the path of a search with every byte of `q` percent-encoded.
 fn path(q: &str) -> String {
     q.bytes().fold(String::from("/v2/search?q="), |path, byte| path + &format!("%{byte:02X}"))
 }
@@ -15,12 +15,12 @@ async fn search(user: &Actor<'_>, q: &str) -> Vec<Value> {
     page["data"].as_array().unwrap().clone()
 }
 
-/// The names of what is found, the best first.
+/// Returns the names of the hits, best match first.
 async fn names(user: &Actor<'_>, q: &str) -> Vec<String> {
     search(user, q).await.iter().map(|hit| hit["name"].as_str().unwrap().to_owned()).collect()
 }
 
-async fn make(user: &Actor<'_>, name: &str, items: &[&str]) -> i64 {
+async fn create_bucketlist(user: &Actor<'_>, name: &str, items: &[&str]) -> i64 {
     let list = user.post("/v2/bucketlists", &json!({"name": name})).await.expect(201).json()["id"].as_i64().unwrap();
     if !items.is_empty() {
         let items: Vec<Value> = items.iter().map(|name| json!({"name": name})).collect();
@@ -34,7 +34,7 @@ both_engines! {
     async fn search_returns_bucketlists_and_items(engine: Engine) {
         let app = TestApp::new(engine);
         let user = app.user().await;
-        let list = make(&user, "Zürich in spring", &[]).await;
+        let list = create_bucketlist(&user, "Zürich in spring", &[]).await;
         let items = format!("/v2/bucketlists/{list}/items");
         let body = json!({"name": "Swim", "description": "In the lake of Zurich", "done": true});
         let item = user.post(&items, &body).await.expect(201).json();
@@ -63,7 +63,7 @@ both_engines! {
     async fn search_matches_word_prefixes_in_every_script(engine: Engine) {
         let app = TestApp::new(engine);
         let user = app.user().await;
-        make(&user, "Lists", &["Zürich", "Hike around Zermatt", "東京タワーに登る", "Surf 🏄🏽 well", "Увидеть Байкал"]).await;
+        create_bucketlist(&user, "Lists", &["Zürich", "Hike around Zermatt", "東京タワーに登る", "Surf 🏄🏽 well", "Увидеть Байкал"]).await;
         for (q, expected) in [
             ("zurich", &["Zürich"][..]),
             ("ZÜRICH", &["Zürich"]),
@@ -85,17 +85,17 @@ both_engines! {
     async fn snippet_is_escaped_html(engine: Engine) {
         let app = TestApp::new(engine);
         let user = app.user().await;
-        make(&user, "<script>alert('x')</script> & \"quotes\"", &["<mark>fake</mark> alert"]).await;
+        create_bucketlist(&user, "<script>alert('x')</script> & \"quotes\"", &["<mark>fake</mark> alert"]).await;
         let snippets: Vec<Value> = search(&user, "alert").await.iter().map(|hit| hit["snippet"].clone()).collect();
         let list = "&lt;script&gt;<mark>alert</mark>(&#39;x&#39;)&lt;/script&gt; &amp; &quot;quotes&quot;";
         let item = "&lt;mark&gt;fake&lt;/mark&gt; <mark>alert</mark>";
         assert_eq!(snippets.len(), 2);
         assert!(snippets.contains(&json!(list)) && snippets.contains(&json!(item)), "{snippets:?}");
-        // The name is as it was given; it is no HTML.
+        // The name is returned as stored; it is not HTML.
         assert!(names(&user, "script").await.contains(&"<script>alert('x')</script> & \"quotes\"".to_owned()));
         let long = format!("{} needle {}", "hay ".repeat(400), "straw ".repeat(300));
         user.post("/v2/bucketlists", &json!({"name": "Stack", "description": "x".repeat(900)})).await.expect(201);
-        let list = make(&user, "Barn", &[]).await;
+        let list = create_bucketlist(&user, "Barn", &[]).await;
         let body = json!({"name": "Look", "description": long});
         user.post(&format!("/v2/bucketlists/{list}/items"), &body).await.expect(201);
         let snippet = search(&user, "needle").await[0]["snippet"].as_str().unwrap().to_owned();
@@ -106,12 +106,12 @@ both_engines! {
     async fn snippet_length_is_bounded(engine: Engine) {
         let app = TestApp::new(engine);
         let user = app.user().await;
-        let list = make(&user, "Barn", &[]).await;
+        let list = create_bucketlist(&user, "Barn", &[]).await;
         let items = format!("/v2/bucketlists/{list}/items");
-        // What is one character to a reader may be thousands to a machine; and escapes are longer than what they stand for.
-        let crowned = |letter: char, marks: usize| format!("{letter}{}", "\u{30d}".repeat(marks));
-        let quotes: String = (0..148).map(|_| format!("{} ", crowned('"', 25))).collect();
-        for description in [crowned('x', 3999), format!("x {quotes}"), "x\"".repeat(2000), "x ".repeat(2000), format!("{} x", crowned('a', 3900)), format!("x {}", "👩\u{200d}".repeat(1900))] {
+        // One visible character can consist of thousands of code points, and escapes are longer than the escaped character.
+        let with_marks = |letter: char, marks: usize| format!("{letter}{}", "\u{30d}".repeat(marks));
+        let quotes: String = (0..148).map(|_| format!("{} ", with_marks('"', 25))).collect();
+        for description in [with_marks('x', 3999), format!("x {quotes}"), "x\"".repeat(2000), "x ".repeat(2000), format!("{} x", with_marks('a', 3900)), format!("x {}", "👩\u{200d}".repeat(1900))] {
             assert!(description.chars().count() <= 4000);
             user.post(&items, &json!({"name": "Needle", "description": description})).await.expect(201);
         }
@@ -126,11 +126,11 @@ both_engines! {
     async fn deleted_renamed_and_foreign_documents_are_not_found(engine: Engine) {
         let app = TestApp::new(engine);
         let (user, other) = (app.user().await, app.user().await);
-        make(&other, "Rome", &["Rome too"]).await;
+        create_bucketlist(&other, "Rome", &["Rome too"]).await;
         assert_eq!(names(&user, "rome").await, [""; 0]);
-        let list = make(&user, "Rome", &["Romeo", "Romance"]).await;
+        let list = create_bucketlist(&user, "Rome", &["Romeo", "Romance"]).await;
         let path = format!("/v2/bucketlists/{list}");
-        assert_eq!(names(&user, "rom").await.len(), 3, "made one by one and together");
+        assert_eq!(names(&user, "rom").await.len(), 3, "items created singly and in a batch are found");
         assert_eq!(names(&other, "rom").await, ["Rome", "Rome too"]);
 
         user.put(&path, &json!({"name": "Paris"})).await.expect(200);
@@ -143,12 +143,12 @@ both_engines! {
         user.delete(&second).await.expect(204);
         assert_eq!(names(&user, "romeo").await, [""; 0]);
         user.delete(&path).await.expect(204);
-        for gone in ["paris", "prose", "p", "r"] {
-            assert_eq!(names(&user, gone).await, [""; 0], "its items went with it");
+        for deleted in ["paris", "prose", "p", "r"] {
+            assert_eq!(names(&user, deleted).await, [""; 0], "the items were deleted with the bucketlist");
         }
         let body = json!({"password": Actor::PASSWORD});
         other.request(poem::http::Method::DELETE, "/v2/users/me").json(&body).send().await.expect(204);
-        // Whoever comes next gets nothing of what was there.
+        // A new user finds no data of the deleted account.
         let next = app.user().await;
         assert_eq!(names(&next, "rome").await, [""; 0]);
     }
@@ -158,15 +158,15 @@ both_engines! {
         let user = app.user().await;
         let items: Vec<String> = (0..52).map(|number| format!("Peak {number}")).collect();
         let items: Vec<&str> = items.iter().map(String::as_str).collect();
-        make(&user, "Peaks", &items).await;
-        make(&user, "Valleys", &["Valley"]).await;
+        create_bucketlist(&user, "Peaks", &items).await;
+        create_bucketlist(&user, "Valleys", &["Valley"]).await;
         let mut seen = HashSet::new();
         let (mut next, mut pages) = (json!("/v2/search?q=peak&per_page=10"), 0);
         while let Some(path) = next.as_str() {
             let page = user.get(path).await.expect(200).json();
             assert_eq!(user.get(page["links"]["self"].as_str().unwrap()).await.expect(200).json(), page);
             for hit in page["data"].as_array().unwrap() {
-                assert!(seen.insert((hit["type"].to_string(), hit["id"].as_i64())), "twice: {hit}");
+                assert!(seen.insert((hit["type"].to_string(), hit["id"].as_i64())), "duplicate hit: {hit}");
             }
             next = page["links"]["next"].clone();
             assert_eq!(page["meta"]["has_more"], next.is_string());
@@ -176,7 +176,7 @@ both_engines! {
         assert_eq!((seen.len(), pages), (53, 6));
         let first = user.get("/v2/search?q=peak&per_page=10").await.expect(200).json();
         let cursor = first["links"]["next"].as_str().unwrap().split_once("&cursor=").unwrap().1.to_owned();
-        // Pages may be of another size on the way; nothing else may be another.
+        // Only the page size may change between pages.
         assert_eq!(search_page(&user, &format!("q=peak&per_page=100&cursor={cursor}")).await, 43);
         assert_eq!(search_page(&user, "q=peak&cursor=").await, 20);
         let other = app.user().await;
@@ -200,7 +200,7 @@ both_engines! {
     async fn results_are_capped_at_1000(engine: Engine) {
         let app = TestApp::new(engine);
         let user = app.user().await;
-        let list = make(&user, "Peaks", &[]).await;
+        let list = create_bucketlist(&user, "Peaks", &[]).await;
         for part in [600, 500] {
             let items = json!({"items": vec![json!({"name": "Peak"}); part]});
             user.post(&format!("/v2/bucketlists/{list}/items/batch"), &items).await.expect(201);
@@ -210,9 +210,9 @@ both_engines! {
         while let Some(path) = next.as_str() {
             let page = user.get(path).await.expect(200).json();
             let hits = page["data"].as_array().unwrap();
-            assert!(!hits.is_empty(), "no page is promised that is empty");
+            assert!(!hits.is_empty(), "a linked page is empty");
             for hit in hits {
-                assert!(seen.insert((hit["type"].to_string(), hit["id"].as_i64())), "twice: {hit}");
+                assert!(seen.insert((hit["type"].to_string(), hit["id"].as_i64())), "duplicate hit: {hit}");
             }
             next = page["links"]["next"].clone();
         }
@@ -222,8 +222,8 @@ both_engines! {
     async fn query_syntax_is_not_interpreted(engine: Engine) {
         let app = TestApp::new(engine);
         let (user, other) = (app.user().await, app.user().await);
-        make(&user, "apple OR banana", &["apple", "banana", "near cherry", "col x"]).await;
-        make(&other, "apple banana near col x or select", &["apple"]).await;
+        create_bucketlist(&user, "apple OR banana", &["apple", "banana", "near cherry", "col x"]).await;
+        create_bucketlist(&other, "apple banana near col x or select", &["apple"]).await;
         let all = ["apple", "apple OR banana"];
         for (q, expected) in [
             ("\"", &[][..]),
@@ -268,7 +268,7 @@ both_engines! {
             found.sort();
             assert_eq!(found, expected, "{q:?}");
         }
-        assert_eq!(names(&user, "cherry").await, ["near cherry"], "all of it is there still");
+        assert_eq!(names(&user, "cherry").await, ["near cherry"], "no document was changed");
         for (q, expected) in [("x".repeat(200), 0), ("é".repeat(200), 0), ("a ".repeat(100), 2), ("🌍".repeat(200), 0)] {
             assert_eq!(names(&user, &q).await.len(), expected, "{q}");
         }
@@ -280,7 +280,7 @@ both_engines! {
         user.get(&long).await.expect_error(414, "URI_TOO_LONG");
         let shorter = format!("/v2/search?q={}", "x".repeat(8_000));
         user.get(&shorter).await.expect_error(422, "VALIDATION_FAILED");
-        for (query, place, code) in [
+        for (query, parameter, code) in [
             ("", "q", "REQUIRED"),
             ("q=a&q=b", "q", "REPEATED"),
             ("q=%00", "q", "INVALID_CHARACTERS"),
@@ -289,14 +289,14 @@ both_engines! {
             ("q=a&per_page=0", "per_page", "TOO_SMALL"),
         ] {
             let response = user.get(&format!("/v2/search?{query}")).await.expect_error(422, "VALIDATION_FAILED");
-            assert_eq!(response.details(), [(place.to_owned(), code.to_owned())], "{query}");
+            assert_eq!(response.details(), [(parameter.to_owned(), code.to_owned())], "{query}");
         }
         let request = user.request(poem::http::Method::GET, "/v2/search?q=a").header("accept", "text/csv");
         request.send().await.expect_error(406, "NOT_ACCEPTABLE");
     }
 }
 
-/// How many rows a page has.
+/// Returns the number of rows in a page.
 async fn search_page(user: &Actor<'_>, query: &str) -> usize {
     user.get(&format!("/v2/search?{query}")).await.expect(200).json()["data"].as_array().unwrap().len()
 }

@@ -1,10 +1,10 @@
-//! Paths without a version: `Accept-Version` says which one is meant.
+//! Unversioned paths: `Accept-Version` selects the version.
 
 use poem::http::Method;
 
 use crate::support::{Actor, TestApp, TestResponse, UncheckedResponse, json};
 
-/// Sends a request for a version; `None` says nothing of it.
+/// Sends a request with `Accept-Version`, or without it for `None`.
 async fn send(actor: &Actor<'_>, method: Method, path: &str, version: Option<&str>) -> UncheckedResponse {
     let request = actor.request(method, path);
     version.into_iter().fold(request, |request, version| request.header("accept-version", version)).send().await
@@ -23,7 +23,7 @@ fn assert_varies(response: &TestResponse) {
     assert!(response.header("vary").split(", ").any(|name| name == "Accept-Version"), "{response:?}");
 }
 
-/// The path named its version: nothing was negotiated.
+/// Asserts that the response was not negotiated because its path contains the version.
 fn assert_fixed(response: &TestResponse) {
     assert!(!response.headers.contains_key("content-version"), "{response:?}");
     assert!(!response.header("vary").contains("Accept-Version"), "{response:?}");
@@ -43,22 +43,22 @@ both_engines! {
             format!("/bucketlists/{id}/items/{item}"),
             "/users/me".to_owned(),
         ] {
-            for (asked, version) in [(None, "1"), (Some("1"), "1"), (Some("2"), "2"), (Some(" 2 "), "2")] {
-                // Twice: the second answer may come from memory.
+            for (requested, version) in [(None, "1"), (Some("1"), "1"), (Some("2"), "2"), (Some(" 2 "), "2")] {
+                // The second response may be served from the cache.
                 for _ in 0..2 {
-                    let response = get(&user, &path, asked).await.expect(200);
+                    let response = get(&user, &path, requested).await.expect(200);
                     assert_negotiated(&response, version);
-                    let named = user.get(&format!("/v{version}{path}")).await.expect(200);
-                    assert_fixed(&named);
-                    assert_eq!(response.body, named.body, "{path} {asked:?}");
-                    assert_eq!(response.headers.get("etag"), named.headers.get("etag"), "{path} {asked:?}");
+                    let versioned = user.get(&format!("/v{version}{path}")).await.expect(200);
+                    assert_fixed(&versioned);
+                    assert_eq!(response.body, versioned.body, "{path} {requested:?}");
+                    assert_eq!(response.headers.get("etag"), versioned.headers.get("etag"), "{path} {requested:?}");
                 }
             }
             let head = send(&user, Method::HEAD, &path, Some("2")).await.expect(200);
             assert_negotiated(&head, "2");
             let options = send(&user, Method::OPTIONS, &path, Some("1")).await.expect(204);
-            let named = user.request(Method::OPTIONS, &format!("/v1{path}")).send().await.expect(204);
-            assert_eq!(options.header("allow"), named.header("allow"));
+            let versioned = user.request(Method::OPTIONS, &format!("/v1{path}")).send().await.expect(204);
+            assert_eq!(options.header("allow"), versioned.header("allow"));
             assert_negotiated(&options, "1");
         }
     }
@@ -68,13 +68,13 @@ both_engines! {
         let user = app.user().await;
         for version in ["3", "0", "", " ", "v1", "1.0", "01", "+1", "latest", "1, 2", "*", "é", &"1".repeat(5_000)] {
             for method in [Method::GET, Method::POST, Method::DELETE] {
-                let refused = send(&user, method, "/bucketlists", Some(version)).await;
-                let refused = refused.expect_error(406, "UNSUPPORTED_VERSION");
-                let problem = refused.json();
+                let rejected = send(&user, method, "/bucketlists", Some(version)).await;
+                let rejected = rejected.expect_error(406, "UNSUPPORTED_VERSION");
+                let problem = rejected.json();
                 assert_eq!(problem["detail"], "Accept-Version must be one of: 1, 2.", "{version}");
                 assert_eq!(problem["instance"], "/bucketlists");
-                assert!(!refused.headers.contains_key("content-version"));
-                assert_varies(&refused);
+                assert!(!rejected.headers.contains_key("content-version"));
+                assert_varies(&rejected);
             }
         }
     }
@@ -142,24 +142,24 @@ both_engines! {
         let session = request.header("accept-version", "2").send().await.expect(201);
         assert_negotiated(&session, "2");
         let user = Actor::new(&app, Some(session.json()));
-        let mut made = Vec::new();
+        let mut created = Vec::new();
         for (number, version) in ["1", "2"].into_iter().enumerate() {
             let body = json!({"name": format!("List {number}")});
             let request = user.request(Method::POST, "/bucketlists").json(&body).header("accept-version", version);
             let response = request.send().await.expect(201);
             assert_negotiated(&response, version);
             assert!(response.header("location").starts_with(&format!("/v{version}/bucketlists/")), "{response:?}");
-            let wrong = user.request(Method::POST, "/bucketlists").json(&json!({"name": ""}));
-            let refused = wrong.header("accept-version", version).send().await.expect_error(422, "VALIDATION_FAILED");
-            assert_negotiated(&refused, version);
-            made.push(response.header("location")[3..].to_owned());
+            let invalid = user.request(Method::POST, "/bucketlists").json(&json!({"name": ""}));
+            let rejected = invalid.header("accept-version", version).send().await.expect_error(422, "VALIDATION_FAILED");
+            assert_negotiated(&rejected, version);
+            created.push(response.header("location")[3..].to_owned());
         }
-        let patch = || user.request(Method::PATCH, &made[1]).merge_patch(&json!({"name": "Renamed"}));
+        let patch = || user.request(Method::PATCH, &created[1]).merge_patch(&json!({"name": "Renamed"}));
         let changed = patch().header("accept-version", "2").send().await.expect(200);
         assert_eq!(changed.json()["name"], "Renamed");
         patch().header("accept-version", "1").send().await.expect_error(405, "METHOD_NOT_ALLOWED");
-        send(&user, Method::DELETE, &made[1], None).await.expect(204);
-        get(&user, &made[1], Some("2")).await.expect_error(404, "BUCKETLIST_NOT_FOUND");
+        send(&user, Method::DELETE, &created[1], None).await.expect(204);
+        get(&user, &created[1], Some("2")).await.expect_error(404, "BUCKETLIST_NOT_FOUND");
     }
 
     async fn unversioned_routes_have_no_version_header(engine: Engine) {
