@@ -1,4 +1,4 @@
-//! Accounts: registering, logging in, passwords and their reset, and what the log says about all that.
+//! Accounts: registration, login, passwords and password reset, and their log lines.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -21,7 +21,7 @@ use poem::http::Method;
 
 use crate::support::{Actor, LogCapture, LogFormat, TestApp, TestResponse, UncheckedResponse, Value, json};
 
-/// Good by every rule, and not [`Actor::PASSWORD`].
+/// A valid password that differs from [`Actor::PASSWORD`].
 const NEW_PASSWORD: &str = "meadow-compass-17";
 
 async fn register(app: &TestApp, body: &Value) -> UncheckedResponse {
@@ -41,13 +41,13 @@ async fn confirm_reset(app: &TestApp, token: &str, new_password: &str) -> Unchec
     app.anonymous().post("/v1/auth/password-reset/confirm", &body).await
 }
 
-/// The token that a mail carries, on a line of its own.
+/// Returns the token in a mail, which is on a separate line.
 fn token_in(mail: &Mail) -> String {
     let line = mail.body.lines().find(|line| line.starts_with("    ") && !line.contains('{'));
     line.unwrap_or_else(|| panic!("no token: {}", mail.body)).trim().to_owned()
 }
 
-/// Asks for a reset, lets it be mailed, and reads the token.
+/// Requests a password reset, sends the mail and returns its token.
 pub async fn mailed_token(app: &TestApp, email: &str) -> String {
     request_reset(app, email).await.expect(202);
     app.run_jobs().await;
@@ -109,7 +109,7 @@ both_engines! {
     async fn name_defaults_to_the_local_part_of_the_email_address(engine: Engine) {
         let app = TestApp::new(engine);
         let long = "a".repeat(64);
-        for (email, name, called) in [
+        for (email, name, expected) in [
             ("grace@example.com", None, "grace"),
             ("hopper@example.com", Some("  Grace  "), "Grace"),
             (&format!("{long}@example.com"), None, &long),
@@ -118,7 +118,7 @@ both_engines! {
             if let Some(name) = name {
                 body["name"] = json!(name);
             }
-            assert_eq!(register(&app, &body).await.expect(201).json()["user"]["name"], called, "{email}");
+            assert_eq!(register(&app, &body).await.expect(201).json()["user"]["name"], expected, "{email}");
         }
     }
 
@@ -139,10 +139,10 @@ both_engines! {
         let bodies: Vec<Value> =
             emails.map(|email| json!({"email": email, "password": Actor::PASSWORD})).collect();
         let responses = join_all(bodies.iter().map(|body| register(&app, body))).await;
-        let (won, lost): (Vec<TestResponse>, Vec<TestResponse>) =
+        let (succeeded, failed): (Vec<TestResponse>, Vec<TestResponse>) =
             responses.into_iter().map(UncheckedResponse::any_status).partition(|response| response.status == 201);
-        assert_eq!((won.len(), lost.len()), (1, 7));
-        for response in lost {
+        assert_eq!((succeeded.len(), failed.len()), (1, 7));
+        for response in failed {
             UncheckedResponse(response).expect_error(409, "EMAIL_TAKEN");
         }
         assert_eq!(count_users(&app).await, 1);
@@ -152,14 +152,14 @@ both_engines! {
         let app = TestApp::new(engine);
         let email = "rule-breaker@example.com";
         let (long, longest_email) = ("x".repeat(129), format!("{}@example.com", "a".repeat(250)));
-        let good = Actor::PASSWORD;
+        let valid = Actor::PASSWORD;
         for (body, field, code) in [
             (json!({"email": email}), "/password", "REQUIRED"),
             (json!({"email": email, "password": null}), "/password", "WRONG_TYPE"),
             (json!({"email": email, "password": 12_345_678}), "/password", "WRONG_TYPE"),
             (json!({"email": email, "password": ""}), "/password", "TOO_SHORT"),
             (json!({"email": email, "password": "7letter"}), "/password", "TOO_SHORT"),
-            // Fourteen bytes, seven characters.
+            // 14 bytes, 7 characters.
             (json!({"email": email, "password": "ééééééé"}), "/password", "TOO_SHORT"),
             (json!({"email": email, "password": long}), "/password", "TOO_LONG"),
             (json!({"email": email, "password": "nul\u{0}inside"}), "/password", "INVALID_CHARACTERS"),
@@ -168,24 +168,24 @@ both_engines! {
             (json!({"email": email, "password": email}), "/password", "IS_EMAIL"),
             (json!({"email": email, "password": email.to_uppercase()}), "/password", "IS_EMAIL"),
             (json!({"email": email, "password": "Rule-Breaker"}), "/password", "IS_EMAIL"),
-            (json!({"password": good}), "/email", "REQUIRED"),
-            (json!({"email": null, "password": good}), "/email", "WRONG_TYPE"),
-            (json!({"email": ["a@b.c"], "password": good}), "/email", "WRONG_TYPE"),
-            (json!({"email": "a@b", "password": good}), "/email", "INVALID_FORMAT"),
-            (json!({"email": "a b@example.com", "password": good}), "/email", "INVALID_FORMAT"),
-            (json!({"email": "a@@example.com", "password": good}), "/email", "INVALID_FORMAT"),
-            (json!({"email": longest_email, "password": good}), "/email", "TOO_LONG"),
-            (json!({"email": "a\u{0}@example.com", "password": good}), "/email", "INVALID_CHARACTERS"),
-            (json!({"email": email, "password": good, "name": ""}), "/name", "TOO_SHORT"),
-            (json!({"email": email, "password": good, "name": " \u{2003} "}), "/name", "TOO_SHORT"),
-            (json!({"email": email, "password": good, "name": "x".repeat(101)}), "/name", "TOO_LONG"),
-            (json!({"email": email, "password": good, "name": "a\u{7}b"}), "/name", "INVALID_CHARACTERS"),
-            (json!({"email": email, "password": good, "name": null}), "/name", "WRONG_TYPE"),
+            (json!({"password": valid}), "/email", "REQUIRED"),
+            (json!({"email": null, "password": valid}), "/email", "WRONG_TYPE"),
+            (json!({"email": ["a@b.c"], "password": valid}), "/email", "WRONG_TYPE"),
+            (json!({"email": "a@b", "password": valid}), "/email", "INVALID_FORMAT"),
+            (json!({"email": "a b@example.com", "password": valid}), "/email", "INVALID_FORMAT"),
+            (json!({"email": "a@@example.com", "password": valid}), "/email", "INVALID_FORMAT"),
+            (json!({"email": longest_email, "password": valid}), "/email", "TOO_LONG"),
+            (json!({"email": "a\u{0}@example.com", "password": valid}), "/email", "INVALID_CHARACTERS"),
+            (json!({"email": email, "password": valid, "name": ""}), "/name", "TOO_SHORT"),
+            (json!({"email": email, "password": valid, "name": " \u{2003} "}), "/name", "TOO_SHORT"),
+            (json!({"email": email, "password": valid, "name": "x".repeat(101)}), "/name", "TOO_LONG"),
+            (json!({"email": email, "password": valid, "name": "a\u{7}b"}), "/name", "INVALID_CHARACTERS"),
+            (json!({"email": email, "password": valid, "name": null}), "/name", "WRONG_TYPE"),
         ] {
             let response = register(&app, &body).await.expect_error(422, "VALIDATION_FAILED");
             let found = response.details();
             assert!(found.contains(&(field.to_owned(), code.to_owned())), "{body}: {found:?}");
-            assert!(found.iter().all(|(place, _)| place == field), "{body}: {found:?}");
+            assert!(found.iter().all(|(pointer, _)| pointer == field), "{body}: {found:?}");
         }
         assert_eq!(count_users(&app).await, 0);
     }
@@ -221,7 +221,7 @@ both_engines! {
                 ],
             ),
             (json!({}), vec![("/email", "REQUIRED"), ("/password", "REQUIRED")]),
-            // What no schema can say is said beside what one does.
+            // Violations of rules beyond the schema are listed with those of the schema.
             (
                 json!({"email": "no address", "password": "password123"}),
                 vec![("/email", "INVALID_FORMAT"), ("/password", "TOO_COMMON")],
@@ -336,29 +336,29 @@ both_engines! {
     }
 
     async fn login_rehashes_a_password_with_outdated_parameters(engine: Engine) {
-        let cheap = TestApp::new(engine);
+        let old_app = TestApp::new(engine);
         let (id, email) = {
-            let user = cheap.user().await;
+            let user = old_app.user().await;
             (user.id(), user.email())
         };
-        let before = password_hash(&cheap, id).await;
+        let before = password_hash(&old_app, id).await;
         assert!(before.starts_with("$argon2id$v=19$m=8,t=1,p=1$"), "{before}");
-        login(&cheap, &email, Actor::PASSWORD).await.expect(200);
-        assert_eq!(password_hash(&cheap, id).await, before, "at the same cost nothing is rewritten");
+        login(&old_app, &email, Actor::PASSWORD).await.expect(200);
+        assert_eq!(password_hash(&old_app, id).await, before, "a hash with current parameters is not replaced");
 
-        let dear = TestApp::builder().database(cheap.database).config(|config| config.passwords.passes = 2).build();
-        login(&dear, &email, "harbour-lantern-43").await.expect_error(401, "INVALID_CREDENTIALS");
-        assert_eq!(password_hash(&dear, id).await, before, "a wrong password renews nothing");
-        login(&dear, &email, Actor::PASSWORD).await.expect(200);
-        let after = password_hash(&dear, id).await;
+        let new_app = TestApp::builder().database(old_app.database).config(|config| config.passwords.passes = 2).build();
+        login(&new_app, &email, "harbour-lantern-43").await.expect_error(401, "INVALID_CREDENTIALS");
+        assert_eq!(password_hash(&new_app, id).await, before, "a wrong password does not replace the hash");
+        login(&new_app, &email, Actor::PASSWORD).await.expect(200);
+        let after = password_hash(&new_app, id).await;
         assert!(after.starts_with("$argon2id$v=19$m=8,t=2,p=1$"), "{after}");
-        login(&dear, &email, Actor::PASSWORD).await.expect(200);
-        assert_eq!(password_hash(&dear, id).await, after);
+        login(&new_app, &email, Actor::PASSWORD).await.expect(200);
+        assert_eq!(password_hash(&new_app, id).await, after);
     }
 
     async fn password_change_ends_all_other_sessions(engine: Engine) {
         let app = TestApp::new(engine);
-        let (user, stranger) = (app.user().await, app.user().await);
+        let (user, other_user) = (app.user().await, app.user().await);
         let other = Actor::new(&app, Some(login(&app, &user.email(), Actor::PASSWORD).await.expect(200).json()));
         other.get("/v1/users/me").await.expect(200);
 
@@ -370,7 +370,7 @@ both_engines! {
         other.post("/v1/auth/refresh", &refresh).await.expect_error(401, "INVALID_REFRESH_TOKEN");
         user.get("/v1/users/me").await.expect(200);
         app.anonymous().post("/v1/auth/refresh", &json!({"refresh_token": user.refresh_token()})).await.expect(200);
-        stranger.get("/v1/users/me").await.expect(200);
+        other_user.get("/v1/users/me").await.expect(200);
         login(&app, &user.email(), Actor::PASSWORD).await.expect_error(401, "INVALID_CREDENTIALS");
         login(&app, &user.email(), NEW_PASSWORD).await.expect(200);
     }
@@ -405,17 +405,17 @@ both_engines! {
         let (known, disabled) = (app.user().await, app.user().await);
         let path = format!("/v1/users/{}", disabled.id());
         app.admin().await.patch(&path, &json!({"disabled": true})).await.expect(200);
-        let answer = request_reset(&app, &known.email().to_uppercase()).await.expect(202);
-        assert!(answer.body.is_empty());
+        let first = request_reset(&app, &known.email().to_uppercase()).await.expect(202);
+        assert!(first.body.is_empty());
         for email in ["nobody@example.com", "nobody+%25@example.com", &disabled.email()] {
             let response = request_reset(&app, email).await.expect(202);
-            assert_eq!(response.comparable(), answer.comparable(), "{email}");
+            assert_eq!(response.comparable(), first.comparable(), "{email}");
         }
         for email in ["nobody", "a@b", "@@@", ""] {
             let response = request_reset(&app, email).await.expect_error(422, "VALIDATION_FAILED");
             assert!(response.details().iter().all(|(field, _)| field == "/email"), "{email}");
         }
-        assert!(app.mailer.take().is_empty(), "nothing is mailed before the commit");
+        assert!(app.mailer.take().is_empty(), "the mail was sent before the job ran");
 
         app.run_jobs().await;
         let mails = app.mailer.take();
@@ -430,7 +430,7 @@ both_engines! {
 
     async fn reset_token_works_once_and_ends_all_sessions(engine: Engine) {
         let app = TestApp::new(engine);
-        let (user, stranger) = (app.user().await, app.user().await);
+        let (user, other_user) = (app.user().await, app.user().await);
         let other = Actor::new(&app, Some(login(&app, &user.email(), Actor::PASSWORD).await.expect(200).json()));
         let token = mailed_token(&app, &user.email()).await;
         let email = user.email();
@@ -447,7 +447,7 @@ both_engines! {
             let refresh = json!({"refresh_token": actor.refresh_token()});
             app.anonymous().post("/v1/auth/refresh", &refresh).await.expect_error(401, "INVALID_REFRESH_TOKEN");
         }
-        stranger.get("/v1/users/me").await.expect(200);
+        other_user.get("/v1/users/me").await.expect(200);
         login(&app, &user.email(), Actor::PASSWORD).await.expect_error(401, "INVALID_CREDENTIALS");
         login(&app, &user.email(), NEW_PASSWORD).await.expect(200);
         let response = confirm_reset(&app, &token, "another-password-9").await.expect_error(422, "INVALID_RESET_TOKEN");
@@ -463,9 +463,9 @@ both_engines! {
         let last = mailed_token(&app, &user.email()).await;
         app.advance_clock(Duration::from_secs(1));
         let expired = confirm_reset(&app, &token, NEW_PASSWORD).await.expect_error(422, "INVALID_RESET_TOKEN");
-        for bad in ["x", &last[1..], &last.to_uppercase(), &format!("{last} "), &user.refresh_token(), "' OR '1'='1"] {
-            let response = confirm_reset(&app, bad, NEW_PASSWORD).await.expect_error(422, "INVALID_RESET_TOKEN");
-            assert_eq!(response.comparable(), expired.comparable(), "{bad}");
+        for invalid in ["x", &last[1..], &last.to_uppercase(), &format!("{last} "), &user.refresh_token(), "' OR '1'='1"] {
+            let response = confirm_reset(&app, invalid, NEW_PASSWORD).await.expect_error(422, "INVALID_RESET_TOKEN");
+            assert_eq!(response.comparable(), expired.comparable(), "{invalid}");
         }
         app.advance_clock(Duration::from_secs(598));
         confirm_reset(&app, &last, NEW_PASSWORD).await.expect(204);
@@ -473,13 +473,13 @@ both_engines! {
 
     async fn using_a_reset_token_invalidates_the_others(engine: Engine) {
         let app = TestApp::new(engine);
-        let (user, stranger) = (app.user().await, app.user().await);
+        let (user, other_user) = (app.user().await, app.user().await);
         let (first, second) = (mailed_token(&app, &user.email()).await, mailed_token(&app, &user.email()).await);
-        let strangers = mailed_token(&app, &stranger.email()).await;
+        let other_token = mailed_token(&app, &other_user.email()).await;
         assert_ne!(first, second);
         confirm_reset(&app, &second, NEW_PASSWORD).await.expect(204);
         confirm_reset(&app, &first, "another-password-9").await.expect_error(422, "INVALID_RESET_TOKEN");
-        confirm_reset(&app, &strangers, NEW_PASSWORD).await.expect(204);
+        confirm_reset(&app, &other_token, NEW_PASSWORD).await.expect(204);
     }
 
     async fn changing_password_or_address_invalidates_reset_tokens(engine: Engine) {
@@ -491,7 +491,7 @@ both_engines! {
         confirm_reset(&app, &token, "another-password-9").await.expect_error(422, "INVALID_RESET_TOKEN");
 
         let token = mailed_token(&app, &user.email()).await;
-        user.patch("/v1/users/me", &json!({"name": "Somebody"})).await.expect(200);
+        user.patch("/v1/users/me", &json!({"name": "Renamed"})).await.expect(200);
         let change = json!({"email": "moved@example.com", "current_password": NEW_PASSWORD});
         user.patch("/v1/users/me", &change).await.expect(200);
         confirm_reset(&app, &token, "another-password-9").await.expect_error(422, "INVALID_RESET_TOKEN");
@@ -504,16 +504,16 @@ both_engines! {
         let token = mailed_token(&app, &user.email()).await;
         let passwords: Vec<String> = (0..6).map(|number| format!("meadow-compass-{number}")).collect();
         let responses = join_all(passwords.iter().map(|password| confirm_reset(&app, &token, password))).await;
-        let mut won = Vec::new();
+        let mut succeeded = Vec::new();
         for (response, password) in responses.into_iter().zip(&passwords) {
             if response.0.status == 204 {
-                won.push(password);
+                succeeded.push(password);
             } else {
                 response.expect_error(422, "INVALID_RESET_TOKEN");
             }
         }
-        assert_eq!(won.len(), 1);
-        login(&app, &user.email(), won[0]).await.expect(200);
+        assert_eq!(succeeded.len(), 1);
+        login(&app, &user.email(), succeeded[0]).await.expect(200);
     }
 
     async fn failed_mail_is_retried(engine: Engine) {
@@ -524,7 +524,7 @@ both_engines! {
         app.run_jobs().await;
         app.mailer.fails.store(false, Ordering::SeqCst);
         app.run_jobs().await;
-        assert!(app.mailer.take().is_empty(), "not at once");
+        assert!(app.mailer.take().is_empty(), "the mail was retried without delay");
         assert_eq!(count_jobs(&app).await, 1);
         app.advance_clock(Duration::from_secs(2));
         app.run_jobs().await;
@@ -550,14 +550,14 @@ both_engines! {
         let app = TestApp::new(engine);
         let user = app.user().await;
         request_reset(&app, &user.email()).await.expect(202);
-        // A worker takes the job and is never heard of again.
+        // A worker claims the job and crashes.
         let at = Timestamp::from_micros;
-        let taken = app.app.db.write(move |c| {
+        let claimed = app.app.db.write(move |c| {
             outbox::claim(c, PasswordResetMail::KIND, at(i64::MAX / 2), at(START + 120_000_000)).map_err(DbError::from)
         });
-        assert!(taken.await.unwrap().is_some());
+        assert!(claimed.await.unwrap().is_some());
         app.run_jobs().await;
-        assert!(app.mailer.take().is_empty(), "it is hidden for a while");
+        assert!(app.mailer.take().is_empty(), "the job is hidden until its claim expires");
         app.advance_clock(Duration::from_secs(120));
         app.run_jobs().await;
         assert_eq!(app.mailer.take().len(), 1);
@@ -651,7 +651,7 @@ both_engines! {
         confirm_reset(&app, &reset, NEW_PASSWORD).await.expect(204);
         confirm_reset(&app, &reset, NEW_PASSWORD).await.expect(422);
         app.app.worker.purge_expired().await.unwrap();
-        // A fault of ours is logged with its causes; they must not quote the row.
+        // A server error is logged with its causes, which must not contain row data.
         app.execute("ALTER TABLE sessions RENAME COLUMN last_seen_at TO broken");
         login(&app, email, NEW_PASSWORD).await.expect_error(500, "INTERNAL_ERROR");
 
@@ -676,7 +676,7 @@ both_engines! {
         secrets.push(reset);
         for actor in [&first, &second, &third] {
             secrets.extend([actor.refresh_token(), actor.token()]);
-            // Neither whole nor in parts.
+            // Neither the token nor its claims and signature are logged.
             secrets.extend(actor.token().split('.').skip(1).map(str::to_owned));
         }
         for secret in secrets {
@@ -686,10 +686,10 @@ both_engines! {
     }
 }
 
-/// When a test begins.
+/// The time at which a test starts, in microseconds.
 const START: i64 = 1_800_000_000_000_000;
 
-/// What a mail server answers becomes part of the log and of the outbox; servers quote the recipient.
+/// Responses of the mail server are logged and stored with the job; mail servers quote the recipient in them.
 #[tokio::test]
 async fn responses_of_the_mail_server_are_not_logged_with_the_recipient() {
     use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -702,12 +702,12 @@ async fn responses_of_the_mail_server_are_not_logged_with_the_recipient() {
         stream.write_all(b"220 mail.example\r\n").await.unwrap();
         let mut line = String::new();
         while stream.read_line(&mut line).await.unwrap_or(0) > 0 {
-            let answer = if line.starts_with("RCPT") {
+            let reply = if line.starts_with("RCPT") {
                 "550 5.1.1 <ada@example.com>: no mailbox here by that name\r\n"
             } else {
                 "250 fine\r\n"
             };
-            stream.write_all(answer.as_bytes()).await.unwrap();
+            stream.write_all(reply.as_bytes()).await.unwrap();
             line.clear();
         }
     });

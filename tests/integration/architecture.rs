@@ -115,7 +115,7 @@ fn violation(module: &str, reference: &Reference, workspace: &BTreeSet<String>) 
     (!is_allowed).then(|| format!("`{module}` must not use `{path}`"))
 }
 
-/// The top-level module that a reference leads to.
+/// Returns the top-level module that a reference names.
 fn used_module(reference: &Reference) -> Option<&'static str> {
     let [root, module, ..] = reference.path.as_slice() else { return None };
     let known = DEPENDENCIES.iter().map(|(name, _)| *name).find(|name| name == module)?;

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use crate::support::{Actor, Engine, TestApp, Value, json};
 
-/// The names on a page.
+/// Returns the names of the rows of a page.
 fn names(page: &Value) -> Vec<String> {
     let rows = page["data"].as_array().unwrap();
     rows.iter().map(|row| row["name"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Names of the lists that a search finds.
-async fn found(user: &Actor<'_>, q: &str) -> Vec<String> {
+/// Returns the names of the bucketlists that match a search.
+async fn search(user: &Actor<'_>, q: &str) -> Vec<String> {
     let mut query = String::from("/v1/bucketlists?q=");
     for byte in q.bytes() {
         query.push_str(&format!("%{byte:02X}"));
@@ -19,16 +19,16 @@ async fn found(user: &Actor<'_>, q: &str) -> Vec<String> {
     names(&user.get(&query).await.expect(200).json())
 }
 
-/// How many statements a request needs once everything is warm. An access token is looked up again now and then (within
-/// a second nothing is); the smallest of a few counts has none of that.
-async fn statements(app: &TestApp, user: &Actor<'_>, path: &str) -> u64 {
-    let mut least = u64::MAX;
+/// Returns the number of SQL statements of a repeated request: the smallest of several counts, because the token status is
+/// read again from time to time.
+async fn count_statements(app: &TestApp, user: &Actor<'_>, path: &str) -> u64 {
+    let mut smallest = u64::MAX;
     for _ in 0..4 {
         let before = app.app.db.statements();
         user.get(path).await.expect(200);
-        least = least.min(app.app.db.statements() - before);
+        smallest = smallest.min(app.app.db.statements() - before);
     }
-    least
+    smallest
 }
 
 both_engines! {
@@ -36,20 +36,20 @@ both_engines! {
         let app = TestApp::new(engine);
         let user = app.user().await;
         let body = json!({"name": "  See the world ", "description": "Places\nto stand in."});
-        let made = user.post("/v1/bucketlists", &body).await.expect(201);
-        let list = made.json();
+        let created = user.post("/v1/bucketlists", &body).await.expect(201);
+        let list = created.json();
         assert_eq!(list["name"], "See the world");
         assert_eq!(list["description"], "Places\nto stand in.");
         assert_eq!((&list["items_total"], &list["items_done"]), (&json!(0), &json!(0)));
         assert_eq!(list["created_at"], "2027-01-15T08:00:00.000000Z");
         let path = format!("/v1/bucketlists/{}", list["id"]);
-        assert_eq!(made.header("location"), path);
+        assert_eq!(created.header("location"), path);
         assert_eq!(user.get(&path).await.expect(200).json(), list);
 
         app.advance_clock(Duration::from_micros(1_500_001));
         let replaced = user.put(&path, &json!({"name": "See it all"})).await.expect(200).json();
         assert_eq!(replaced["name"], "See it all");
-        assert_eq!(replaced["description"], json!(null), "what is left out becomes null");
+        assert_eq!(replaced["description"], json!(null), "PUT sets absent fields to null");
         assert_eq!(replaced["created_at"], list["created_at"]);
         assert_eq!(replaced["updated_at"], "2027-01-15T08:00:01.500001Z");
 
@@ -72,10 +72,10 @@ both_engines! {
     async fn links_visit_every_row_once_in_both_directions(engine: Engine) {
         let app = TestApp::new(engine);
         let (user, other) = (app.user().await, app.user().await);
-        let mut made = Vec::new();
+        let mut created = Vec::new();
         for number in 0..23 {
-            made.push(format!("List {number:02}"));
-            user.create_bucketlist(&made[number]).await;
+            created.push(format!("List {number:02}"));
+            user.create_bucketlist(&created[number]).await;
             other.create_bucketlist(&format!("Not theirs {number}")).await;
         }
         let (mut next, mut seen, mut pages) = (json!("/v1/bucketlists?per_page=5"), Vec::new(), Vec::new());
@@ -87,15 +87,15 @@ both_engines! {
             next = page["links"]["next"].clone();
             pages.push(page);
         }
-        assert_eq!(seen, made, "every row once, the oldest first");
+        assert_eq!(seen, created, "the rows are not listed once, oldest first");
         assert_eq!(pages.len(), 5);
 
-        let mut back = user.get(pages[0]["links"]["last"].as_str().unwrap()).await.expect(200).json();
+        let mut previous = user.get(pages[0]["links"]["last"].as_str().unwrap()).await.expect(200).json();
         for page in pages.iter().rev() {
-            assert_eq!(&back, page);
-            match back["links"]["prev"].as_str() {
-                Some(path) => back = user.get(path).await.expect(200).json(),
-                None => assert_eq!(back["meta"]["page"], 1),
+            assert_eq!(&previous, page);
+            match previous["links"]["prev"].as_str() {
+                Some(path) => previous = user.get(path).await.expect(200).json(),
+                None => assert_eq!(previous["meta"]["page"], 1),
             }
         }
     }
@@ -114,7 +114,7 @@ both_engines! {
             assert_eq!(page["links"]["next"], json!(null));
             assert_eq!(page["links"]["prev"], "/v1/bucketlists?page=2&per_page=2");
         }
-        // A page that is exactly full is the last one, too.
+        // A full page can be the last one.
         let page = user.get("/v1/bucketlists?per_page=3").await.expect(200).json();
         assert_eq!((&page["meta"]["total"], &page["links"]["next"]), (&json!(3), &json!(null)));
     }
@@ -171,7 +171,7 @@ both_engines! {
             ("", &all),
             ("   ", &all),
         ] {
-            assert_eq!(found(&user, q).await, expected, "{q:?}");
+            assert_eq!(search(&user, q).await, expected, "{q:?}");
         }
     }
 
@@ -201,15 +201,15 @@ both_engines! {
         let id = user.create_bucketlist("Before").await;
         let body = json!({"name": "After", "description": "Afterwards"});
         user.put(&format!("/v1/bucketlists/{id}"), &body).await.expect(200);
-        assert_eq!(found(&user, "before").await, [""; 0]);
-        assert_eq!(found(&user, "AFTERW").await, ["After"]);
+        assert_eq!(search(&user, "before").await, [""; 0]);
+        assert_eq!(search(&user, "AFTERW").await, ["After"]);
     }
 
     async fn name_is_trimmed_normalized_and_measured_in_characters(engine: Engine) {
         let app = TestApp::new(engine);
         let user = app.user().await;
-        let family = "👩‍👩‍👧"; // five characters, eighteen bytes
-        for (sent, kept) in [
+        let family = "👩‍👩‍👧"; // 5 characters, 18 bytes
+        for (sent, stored) in [
             ("\u{a0} Zu\u{308}rich \u{3000}", "Zürich".to_owned()),
             (&"🌍".repeat(100), "🌍".repeat(100)),
             (&"İ".repeat(100), "İ".repeat(100)),
@@ -219,10 +219,10 @@ both_engines! {
             ("<script>alert(1)</script>", "<script>alert(1)</script>".to_owned()),
             ("\u{202e}right to left", "\u{202e}right to left".to_owned()),
         ] {
-            let made = user.post("/v1/bucketlists", &json!({"name": sent})).await.expect(201).json();
-            assert_eq!(made["name"], json!(kept));
-            let path = format!("/v1/bucketlists/{}", made["id"]);
-            assert_eq!(user.get(&path).await.expect(200).json(), made);
+            let created = user.post("/v1/bucketlists", &json!({"name": sent})).await.expect(201).json();
+            assert_eq!(created["name"], json!(stored));
+            let path = format!("/v1/bucketlists/{}", created["id"]);
+            assert_eq!(user.get(&path).await.expect(200).json(), created);
         }
         for (sent, code) in [
             ("", "TOO_SHORT"),
@@ -243,7 +243,7 @@ both_engines! {
     async fn description_may_be_multiline_or_null(engine: Engine) {
         let app = TestApp::new(engine);
         let user = app.user().await;
-        for (number, (body, kept)) in [
+        for (number, (body, stored)) in [
             (json!({}), json!(null)),
             (json!({"description": null}), json!(null)),
             (json!({"description": " a\n\tb\r\n "}), json!("a\n\tb")),
@@ -254,8 +254,8 @@ both_engines! {
         {
             let mut body = body;
             body["name"] = json!(format!("List {number}"));
-            let made = user.post("/v1/bucketlists", &body).await.expect(201).json();
-            assert_eq!(made["description"], kept);
+            let created = user.post("/v1/bucketlists", &body).await.expect(201).json();
+            assert_eq!(created["description"], stored);
         }
         for (description, code) in [
             (json!("🌍".repeat(1001)), "TOO_LONG"),
@@ -282,7 +282,7 @@ both_engines! {
         let path = format!("/v1/bucketlists/{basel}");
         let body = json!({"name": "Zürich"});
         user.put(&path, &body).await.expect_error(409, "BUCKETLIST_NAME_TAKEN");
-        assert_eq!(user.get(&path).await.expect(200).json()["name"], "Basel", "nothing changed");
+        assert_eq!(user.get(&path).await.expect(200).json()["name"], "Basel", "the name changed");
 
         let own = format!("/v1/bucketlists/{zurich}");
         user.put(&own, &json!({"name": "Zürich", "description": "again"})).await.expect(200);
@@ -294,17 +294,17 @@ both_engines! {
     async fn deleting_a_bucketlist_deletes_only_its_items(engine: Engine) {
         let app = TestApp::new(engine);
         let user = app.user().await;
-        let (gone, stays) = (user.create_bucketlist("gone").await, user.create_bucketlist("stays").await);
-        let item = user.create_item(gone, "with it").await;
-        let other = user.create_item(stays, "without it").await;
-        user.delete(&format!("/v1/bucketlists/{gone}")).await.expect(204);
-        let path = format!("/v1/bucketlists/{gone}/items");
+        let (deleted, retained) = (user.create_bucketlist("deleted").await, user.create_bucketlist("retained").await);
+        let item = user.create_item(deleted, "deleted item").await;
+        let other = user.create_item(retained, "retained item").await;
+        user.delete(&format!("/v1/bucketlists/{deleted}")).await.expect(204);
+        let path = format!("/v1/bucketlists/{deleted}/items");
         user.get(&path).await.expect_error(404, "BUCKETLIST_NOT_FOUND");
         user.get(&format!("{path}/{item}")).await.expect_error(404, "BUCKETLIST_NOT_FOUND");
-        user.get(&format!("/v1/bucketlists/{stays}/items/{item}")).await.expect_error(404, "ITEM_NOT_FOUND");
-        user.get(&format!("/v1/bucketlists/{stays}/items/{other}")).await.expect(200);
-        let id = user.create_bucketlist("gone").await;
-        assert!(id > stays, "an id is never given away twice");
+        user.get(&format!("/v1/bucketlists/{retained}/items/{item}")).await.expect_error(404, "ITEM_NOT_FOUND");
+        user.get(&format!("/v1/bucketlists/{retained}/items/{other}")).await.expect(200);
+        let id = user.create_bucketlist("deleted").await;
+        assert!(id > retained, "IDs are not reused");
         assert_eq!(user.get(&format!("/v1/bucketlists/{id}")).await.expect(200).json()["items_total"], 0);
     }
 
@@ -312,20 +312,20 @@ both_engines! {
         let app = TestApp::builder().engine(engine).config(|config| config.responses.cache_bytes = 0).build();
         let user = app.user().await;
         let first = user.create_bucketlist("List 0").await;
-        // The embedded server remembers how tokens stand; with PostgreSQL each request asks.
-        let standing = u64::from(engine == Engine::Postgres);
+        // With SQLite, the server caches the token status; with PostgreSQL, each request reads it.
+        let token_status = u64::from(engine == Engine::Postgres);
         let one = format!("/v1/bucketlists/{first}");
         for lists in [1, 30] {
             for number in 1..lists {
                 user.create_bucketlist(&format!("List {number}")).await;
             }
-            // BEGIN, the rows, COMMIT; a full page does not tell the total, which is then counted.
-            let counting = u64::from(lists > 20);
-            assert_eq!(statements(&app, &user, &one).await, standing + 1);
+            // BEGIN, the rows, COMMIT; a full page also needs a count.
+            let count_statement = u64::from(lists > 20);
+            assert_eq!(count_statements(&app, &user, &one).await, token_status + 1);
             for path in ["/v1/bucketlists", "/v1/bucketlists?q=LIST"] {
-                assert_eq!(statements(&app, &user, path).await, standing + 3 + counting, "{path}");
+                assert_eq!(count_statements(&app, &user, path).await, token_status + 3 + count_statement, "{path}");
             }
-            assert_eq!(statements(&app, &user, "/v1/bucketlists?per_page=100").await, standing + 3);
+            assert_eq!(count_statements(&app, &user, "/v1/bucketlists?per_page=100").await, token_status + 3);
         }
     }
 }

@@ -163,7 +163,7 @@ both_engines! {
         let gate = Gate::default();
         let mut units = occupy(&app.app.db, Access::Read, &gate).await;
         if engine == Engine::Sqlite {
-            // The writer has a connection of its own.
+            // The writer has a separate connection.
             units.extend(occupy(&app.app.db, Access::Write, &gate).await);
         }
         for operation in operations() {

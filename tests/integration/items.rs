@@ -8,14 +8,14 @@ fn items_of(list: i64) -> String {
     format!("/v1/bucketlists/{list}/items")
 }
 
-/// How many items a list says it has, and how many of them it says are done.
-async fn counts(user: &Actor<'_>, list: i64) -> (i64, i64) {
+/// Returns `items_total` and `items_done` of a bucketlist.
+async fn read_counters(user: &Actor<'_>, list: i64) -> (i64, i64) {
     let list = user.get(&format!("/v1/bucketlists/{list}")).await.expect(200).json();
     (list["items_total"].as_i64().unwrap(), list["items_done"].as_i64().unwrap())
 }
 
-/// All items of a list, page by page.
-async fn all(user: &Actor<'_>, list: i64) -> Vec<Value> {
+/// Reads all pages of the items of a bucketlist.
+async fn read_all_items(user: &Actor<'_>, list: i64) -> Vec<Value> {
     let (mut next, mut rows) = (json!(format!("{}?per_page=7", items_of(list))), Vec::new());
     while let Some(path) = next.as_str() {
         let page = user.get(path).await.expect(200).json();
@@ -25,15 +25,15 @@ async fn all(user: &Actor<'_>, list: i64) -> Vec<Value> {
     rows
 }
 
-/// How many statements a request needs once everything is warm: the smallest of a few counts, as in `bucketlists`.
-async fn statements(app: &TestApp, user: &Actor<'_>, path: &str) -> u64 {
-    let mut least = u64::MAX;
+/// Returns the number of SQL statements of a repeated request: the smallest of several counts, as in `bucketlists`.
+async fn count_statements(app: &TestApp, user: &Actor<'_>, path: &str) -> u64 {
+    let mut smallest = u64::MAX;
     for _ in 0..4 {
         let before = app.app.db.statements();
         user.get(path).await.expect(200);
-        least = least.min(app.app.db.statements() - before);
+        smallest = smallest.min(app.app.db.statements() - before);
     }
-    least
+    smallest
 }
 
 both_engines! {
@@ -42,8 +42,8 @@ both_engines! {
         let user = app.user().await;
         let list = user.create_bucketlist("See the world").await;
         let body = json!({"name": " Camino ", "description": "On\nfoot", "due_on": "2028-02-29"});
-        let made = user.post(&items_of(list), &body).await.expect(201);
-        let item = made.json();
+        let created = user.post(&items_of(list), &body).await.expect(201);
+        let item = created.json();
         let time = "2027-01-15T08:00:00.000000Z";
         let expected = json!({
             "id": item["id"], "bucketlist_id": list, "name": "Camino", "description": "On\nfoot", "done": false,
@@ -51,9 +51,9 @@ both_engines! {
         });
         assert_eq!(item, expected);
         let path = format!("{}/{}", items_of(list), item["id"]);
-        assert_eq!(made.header("location"), path);
+        assert_eq!(created.header("location"), path);
         assert_eq!(user.get(&path).await.expect(200).json(), item);
-        assert_eq!(all(&user, list).await, [item]);
+        assert_eq!(read_all_items(&user, list).await, [item]);
 
         app.advance_clock(Duration::from_secs(1));
         let replaced = user.put(&path, &json!({"name": "Walk it"})).await.expect(200).json();
@@ -61,7 +61,7 @@ both_engines! {
         assert_eq!(replaced["updated_at"], "2027-01-15T08:00:01.000000Z");
         assert_eq!(replaced["created_at"], time);
         for field in ["description", "due_on", "done_at"] {
-            assert_eq!(replaced[field], json!(null), "{field}: what is left out becomes null");
+            assert_eq!(replaced[field], json!(null), "{field}: PUT sets absent fields to null");
         }
         assert_eq!(replaced["done"], false);
 
@@ -69,7 +69,7 @@ both_engines! {
         user.get(&path).await.expect_error(404, "ITEM_NOT_FOUND");
         user.put(&path, &json!({"name": "x"})).await.expect_error(404, "ITEM_NOT_FOUND");
         user.delete(&path).await.expect_error(404, "ITEM_NOT_FOUND");
-        assert_eq!(counts(&user, list).await, (0, 0));
+        assert_eq!(read_counters(&user, list).await, (0, 0));
     }
 
     async fn done_at_is_set_when_an_item_is_completed(engine: Engine) {
@@ -97,25 +97,25 @@ both_engines! {
             assert_eq!((&replaced["done"], &replaced["done_at"]), (&json!(done == true), &done_at), "second {second}");
             assert_eq!(replaced["updated_at"], at(second));
             assert_eq!(user.get(&path).await.expect(200).json(), replaced);
-            assert_eq!(counts(&user, list).await, (1, done_in_list));
+            assert_eq!(read_counters(&user, list).await, (1, done_in_list));
         }
-        let made = user.post(&items_of(list), &json!({"name": "y", "done": true})).await.expect(201).json();
-        assert_eq!((&made["done"], &made["done_at"]), (&json!(true), &at(6)));
-        assert_eq!(counts(&user, list).await, (2, 1));
+        let created = user.post(&items_of(list), &json!({"name": "y", "done": true})).await.expect(201).json();
+        assert_eq!((&created["done"], &created["done_at"]), (&json!(true), &at(6)));
+        assert_eq!(read_counters(&user, list).await, (2, 1));
     }
 
     async fn due_date_must_be_a_calendar_date(engine: Engine) {
         let app = TestApp::new(engine);
         let user = app.user().await;
         let list = user.create_bucketlist("a").await;
-        for good in ["2027-01-15", "2028-02-29", "2000-02-29", "1582-10-10", "0001-01-01", "9999-12-31"] {
-            let body = json!({"name": "x", "due_on": good});
-            let made = user.post(&items_of(list), &body).await.expect(201).json();
-            assert_eq!(made["due_on"], good);
-            let path = format!("{}/{}", items_of(list), made["id"]);
-            assert_eq!(user.get(&path).await.expect(200).json()["due_on"], good);
+        for date in ["2027-01-15", "2028-02-29", "2000-02-29", "1582-10-10", "0001-01-01", "9999-12-31"] {
+            let body = json!({"name": "x", "due_on": date});
+            let created = user.post(&items_of(list), &body).await.expect(201).json();
+            assert_eq!(created["due_on"], date);
+            let path = format!("{}/{}", items_of(list), created["id"]);
+            assert_eq!(user.get(&path).await.expect(200).json()["due_on"], date);
         }
-        for (bad, code) in [
+        for (value, code) in [
             (json!("2027-02-29"), "INVALID_FORMAT"),
             (json!("1900-02-29"), "INVALID_FORMAT"),
             (json!("0000-00-00"), "INVALID_FORMAT"),
@@ -135,18 +135,18 @@ both_engines! {
             (json!(20_270_101), "WRONG_TYPE"),
             (json!(false), "WRONG_TYPE"),
         ] {
-            let response = user.post(&items_of(list), &json!({"name": "x", "due_on": bad})).await;
+            let response = user.post(&items_of(list), &json!({"name": "x", "due_on": value})).await;
             let expected = [("/due_on".to_owned(), code.to_owned())];
-            assert_eq!(response.expect_error(422, "VALIDATION_FAILED").details(), expected, "{bad}");
+            assert_eq!(response.expect_error(422, "VALIDATION_FAILED").details(), expected, "{value}");
         }
-        assert_eq!(counts(&user, list).await, (6, 0));
+        assert_eq!(read_counters(&user, list).await, (6, 0));
     }
 
     async fn item_counters_follow_every_change(engine: Engine) {
         let app = TestApp::new(engine);
         let user = app.user().await;
         let lists = [user.create_bucketlist("a").await, user.create_bucketlist("b").await];
-        // A small generator of its own: the same steps in each run.
+        // A fixed generator: the steps are the same in each run.
         let mut state: u64 = 20_270_115;
         let mut random = move |below: u64| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -154,7 +154,7 @@ both_engines! {
         };
         for step in 0..120 {
             let list = lists[usize::try_from(random(2)).unwrap()];
-            let rows = all(&user, list).await;
+            let rows = read_all_items(&user, list).await;
             let done = random(2) == 0;
             let chosen = rows.get(usize::try_from(random(12)).unwrap());
             match (random(3), chosen) {
@@ -171,10 +171,10 @@ both_engines! {
             }
             if step % 10 == 9 {
                 for list in lists {
-                    let rows = all(&user, list).await;
+                    let rows = read_all_items(&user, list).await;
                     let done = rows.iter().filter(|item| item["done"] == true).count();
                     let (rows, done) = (i64::try_from(rows.len()).unwrap(), i64::try_from(done).unwrap());
-                    assert_eq!(counts(&user, list).await, (rows, done), "after step {step}");
+                    assert_eq!(read_counters(&user, list).await, (rows, done), "after step {step}");
                 }
             }
         }
@@ -184,49 +184,49 @@ both_engines! {
         let app = TestApp::new(engine);
         let (user, other) = (app.user().await, app.user().await);
         let (here, there) = (user.create_bucketlist("here").await, user.create_bucketlist("there").await);
-        let theirs = other.create_bucketlist("theirs").await;
+        let foreign = other.create_bucketlist("theirs").await;
         let item = user.create_item(here, "x").await;
         let body = json!({"name": "y", "done": true});
         for (who, list, code) in [
             (&user, there, "ITEM_NOT_FOUND"),
-            (&user, theirs, "BUCKETLIST_NOT_FOUND"),
+            (&user, foreign, "BUCKETLIST_NOT_FOUND"),
             (&user, 999_999, "BUCKETLIST_NOT_FOUND"),
             (&other, here, "BUCKETLIST_NOT_FOUND"),
-            (&other, theirs, "ITEM_NOT_FOUND"),
+            (&other, foreign, "ITEM_NOT_FOUND"),
         ] {
             let path = format!("{}/{item}", items_of(list));
             who.get(&path).await.expect_error(404, code);
             who.put(&path, &body).await.expect_error(404, code);
             who.delete(&path).await.expect_error(404, code);
         }
-        for (who, list) in [(&user, theirs), (&other, here), (&user, 999_999)] {
+        for (who, list) in [(&user, foreign), (&other, here), (&user, 999_999)] {
             who.get(&items_of(list)).await.expect_error(404, "BUCKETLIST_NOT_FOUND");
             who.post(&items_of(list), &body).await.expect_error(404, "BUCKETLIST_NOT_FOUND");
         }
         assert_eq!(user.get(&format!("{}/{item}", items_of(here))).await.expect(200).json()["name"], "x");
-        assert_eq!(counts(&user, here).await, (1, 0));
-        assert_eq!(counts(&user, there).await, (0, 0));
-        assert_eq!(counts(&other, theirs).await, (0, 0));
+        assert_eq!(read_counters(&user, here).await, (1, 0));
+        assert_eq!(read_counters(&user, there).await, (0, 0));
+        assert_eq!(read_counters(&other, foreign).await, (0, 0));
     }
 
     async fn items_are_paginated_oldest_first(engine: Engine) {
         let app = TestApp::new(engine);
         let user = app.user().await;
         let (list, other) = (user.create_bucketlist("a").await, user.create_bucketlist("b").await);
-        let mut made = Vec::new();
+        let mut created = Vec::new();
         for number in 0..16 {
-            made.push(json!(user.create_item(list, &format!("Item {number}")).await));
+            created.push(json!(user.create_item(list, &format!("Item {number}")).await));
             user.create_item(other, "elsewhere").await;
         }
-        let seen: Vec<Value> = all(&user, list).await.iter().map(|item| item["id"].clone()).collect();
-        assert_eq!(seen, made);
+        let seen: Vec<Value> = read_all_items(&user, list).await.iter().map(|item| item["id"].clone()).collect();
+        assert_eq!(seen, created);
         let path = items_of(list);
-        let past = user.get(&format!("{path}?page=9&per_page=7")).await.expect(200).json();
-        assert_eq!(past["data"], json!([]));
-        assert_eq!(past["meta"], json!({"page": 9, "per_page": 7, "total": 16, "pages": 3}));
-        assert_eq!(past["links"]["prev"], json!(format!("{path}?page=3&per_page=7")));
-        let coerced = user.get(&format!("{path}?per_page=1000")).await.expect(200).json();
-        assert_eq!(coerced["meta"], json!({"page": 1, "per_page": 100, "total": 16, "pages": 1}));
+        let after_last = user.get(&format!("{path}?page=9&per_page=7")).await.expect(200).json();
+        assert_eq!(after_last["data"], json!([]));
+        assert_eq!(after_last["meta"], json!({"page": 9, "per_page": 7, "total": 16, "pages": 3}));
+        assert_eq!(after_last["links"]["prev"], json!(format!("{path}?page=3&per_page=7")));
+        let capped = user.get(&format!("{path}?per_page=1000")).await.expect(200).json();
+        assert_eq!(capped["meta"], json!({"page": 1, "per_page": 100, "total": 16, "pages": 1}));
         let names = user.get(&format!("{path}?q=ITEM+1&per_page=3&page=2")).await.expect(200).json();
         assert_eq!(names["meta"], json!({"page": 2, "per_page": 3, "total": 7, "pages": 3}));
         assert_eq!(names["links"]["next"], json!(format!("{path}?page=3&per_page=3&q=ITEM+1")));
@@ -264,8 +264,8 @@ both_engines! {
         let user = app.user().await;
         let list = user.create_bucketlist("a").await;
         let body = json!({"name": "🌍".repeat(200), "description": "🌍".repeat(4000)});
-        let made = user.post(&items_of(list), &body).await.expect(201).json();
-        assert_eq!((&made["name"], &made["description"]), (&body["name"], &body["description"]));
+        let created = user.post(&items_of(list), &body).await.expect(201).json();
+        assert_eq!((&created["name"], &created["description"]), (&body["name"], &body["description"]));
         let body = json!({"name": "🌍".repeat(201), "description": "🌍".repeat(4001), "done": "yes", "colour": 1});
         let response = user.post(&items_of(list), &body).await.expect_error(422, "VALIDATION_FAILED");
         let mut details = response.details();
@@ -276,7 +276,7 @@ both_engines! {
             ("/done", "WRONG_TYPE"),
             ("/name", "TOO_LONG"),
         ];
-        assert_eq!(details, expected.map(|(field, code)| (field.to_owned(), code.to_owned())), "all of them at once");
+        assert_eq!(details, expected.map(|(field, code)| (field.to_owned(), code.to_owned())), "all violations are listed");
         // Two items may have the same name.
         assert_ne!(user.create_item(list, "x").await, user.create_item(list, "x").await);
     }
@@ -286,17 +286,17 @@ both_engines! {
         let user = app.user().await;
         let list = user.create_bucketlist("a").await;
         let item = user.create_item(list, "Item 0").await;
-        let standing = u64::from(engine == Engine::Postgres);
+        let token_status = u64::from(engine == Engine::Postgres);
         let path = items_of(list);
         for items in [1, 30] {
             for number in 1..items {
                 user.create_item(list, &format!("Item {number}")).await;
             }
-            assert_eq!(statements(&app, &user, &format!("{path}/{item}")).await, standing + 1);
-            // BEGIN, the list with its count, the items, COMMIT; only a search has to count.
-            assert_eq!(statements(&app, &user, &path).await, standing + 4);
-            let counting = u64::from(items > 20);
-            assert_eq!(statements(&app, &user, &format!("{path}?q=ITEM")).await, standing + 4 + counting);
+            assert_eq!(count_statements(&app, &user, &format!("{path}/{item}")).await, token_status + 1);
+            // BEGIN, the bucketlist with its counters, the items, COMMIT; only a search adds a count.
+            assert_eq!(count_statements(&app, &user, &path).await, token_status + 4);
+            let count_statement = u64::from(items > 20);
+            assert_eq!(count_statements(&app, &user, &format!("{path}?q=ITEM")).await, token_status + 4 + count_statement);
         }
     }
 }

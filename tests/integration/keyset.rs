@@ -1,4 +1,4 @@
-//! Pages by keyset, straight from the repositories: each row once, in one order on both engines.
+//! Keyset pagination in the repositories: pages contain each row once, in the same order on both engines.
 
 mod plans;
 
@@ -19,7 +19,8 @@ use chrono::NaiveDate;
 
 use crate::support::{Database, TestApp};
 
-/// Cases, accents composed and not, scripts, and what UTF-16 would sort otherwise than code points.
+/// Names with different cases, scripts and accents (composed and decomposed), and characters that UTF-16 sorts differently
+/// from code points.
 const NAMES: [&str; 24] = [
     "b",
     "B",
@@ -68,7 +69,7 @@ fn text(q: &str) -> Option<TextFilter> {
     TextFilter::parse(q)
 }
 
-/// Few timestamps, so that many rows have equal ones, and not in the order of the IDs.
+/// Returns one of few timestamps, so that many rows have equal ones, in another order than the IDs.
 fn timestamps(number: usize) -> (Timestamp, Timestamp) {
     let number = i64::try_from(number).unwrap();
     (at(100 + number * 7 % 5), at(200 + number * 11 % 3))
@@ -106,8 +107,9 @@ fn new_item(bucketlist_id: BucketlistId, number: usize, name: &str) -> NewItem {
     NewItem { bucketlist_id, content, created_at, updated_at }
 }
 
-/// An owner with a list of [`NAMES`] twice over; a neighbour in whose list the same is.
-fn items_of_two(c: &mut DbConnection) -> (UserId, BucketlistId) {
+/// Creates an owner with two bucketlists, each with two items for each of [`NAMES`]; returns the owner and the first
+/// bucketlist.
+fn insert_items(c: &mut DbConnection) -> (UserId, BucketlistId) {
     let owner = add_user(c, 1, "owner");
     let lists = ["one", "another"].map(|name| add_list(c, owner, 1, name));
     let rows: Vec<NewItem> = NAMES
@@ -129,24 +131,24 @@ fn page(sort: SortKey, descending: bool, limit: i64) -> Keyset {
     Keyset { sort, descending, after: None, limit }
 }
 
-/// Where the rows are that are met from the first page to the last.
-fn walk<R>(
+/// Reads all pages and returns the positions of the rows.
+fn read_all_pages<R>(
     mut keyset: Keyset,
     position: fn(&R, SortKey) -> KeysetPosition,
     mut fetch: impl FnMut(&Keyset) -> Vec<R>,
 ) -> Vec<KeysetPosition> {
-    let mut met = Vec::new();
+    let mut visited = Vec::new();
     loop {
         let rows = fetch(&keyset);
         assert!(rows.len() <= usize::try_from(keyset.limit).unwrap());
-        met.extend(rows.iter().map(|row| position(row, keyset.sort)));
-        assert!(met.len() < 10_000, "it goes round and round");
-        let Some(last) = met.last().filter(|_| !rows.is_empty()) else { return met };
+        visited.extend(rows.iter().map(|row| position(row, keyset.sort)));
+        assert!(visited.len() < 10_000, "the pages form a cycle");
+        let Some(last) = visited.last().filter(|_| !rows.is_empty()) else { return visited };
         keyset.after = Some(last.clone());
     }
 }
 
-/// The same rows as they should be met: by code point, which is how Rust compares text, and then by id.
+/// Returns the positions in the expected order: by code point, as Rust compares text, and then by ID.
 fn sorted<R>(
     rows: &[R],
     sort: SortKey,
@@ -168,8 +170,8 @@ fn sorted<R>(
     all
 }
 
-/// Walks in every order and in pages of several sizes; all rows are known from `all`.
-fn walk_everywhere<R: Debug>(
+/// Reads the rows in every order with several page sizes and asserts that they are the rows in `all`.
+fn expect_pages_in_every_order<R: Debug>(
     all: &[R],
     position: fn(&R, SortKey) -> KeysetPosition,
     mut fetch: impl FnMut(&Keyset) -> Vec<R>,
@@ -177,50 +179,51 @@ fn walk_everywhere<R: Debug>(
     for (sort, descending) in ORDERS {
         let expected = sorted(all, sort, descending, position);
         for limit in [1, 7, 1000] {
-            let met = walk(page(sort, descending, limit), position, &mut fetch);
-            assert_eq!(met, expected, "{sort:?}, descending: {descending}, {limit} to a page");
+            let visited = read_all_pages(page(sort, descending, limit), position, &mut fetch);
+            assert_eq!(visited, expected, "{sort:?}, descending: {descending}, {limit} per page");
         }
     }
 }
 
-/// What `filter` finds in all orders and pages, which must be just what `fits`, and as many as are counted.
-fn items_found(c: &mut DbConnection, list: BucketlistId, filter: &ItemFilter, fits: impl Fn(&Item) -> bool) {
+/// Asserts that `filter` returns exactly the items that match `matches`, in every order and page size, and that the count
+/// is equal.
+fn expect_items(c: &mut DbConnection, list: BucketlistId, filter: &ItemFilter, matches: impl Fn(&Item) -> bool) {
     let mut all = items::list_after(c, list, &ItemFilter::default(), &page(SortKey::CreatedAt, false, 1000)).unwrap();
     assert_eq!(all.len(), 2 * NAMES.len());
-    all.retain(|row| fits(row));
-    assert!(!all.is_empty() && all.len() < 2 * NAMES.len(), "{filter:?} decides nothing");
-    walk_everywhere(&all, Item::position, |keyset| items::list_after(c, list, filter, keyset).unwrap());
+    all.retain(|row| matches(row));
+    assert!(!all.is_empty() && all.len() < 2 * NAMES.len(), "{filter:?} excludes no row");
+    expect_pages_in_every_order(&all, Item::position, |keyset| items::list_after(c, list, filter, keyset).unwrap());
     assert_eq!(items::count(c, list, filter).unwrap(), i64::try_from(all.len()).unwrap(), "{filter:?}");
 }
 
-fn users_found(c: &mut DbConnection, filter: &UserFilter, fits: impl Fn(&User) -> bool) {
+fn expect_users(c: &mut DbConnection, filter: &UserFilter, matches: impl Fn(&User) -> bool) {
     let mut all = users::list_after(c, &UserFilter::default(), &page(SortKey::CreatedAt, false, 1000)).unwrap();
-    all.retain(|row| fits(row));
-    assert!(!all.is_empty() && all.len() < 2 * NAMES.len(), "{filter:?} decides nothing");
-    walk_everywhere(&all, User::position, |keyset| users::list_after(c, filter, keyset).unwrap());
+    all.retain(|row| matches(row));
+    assert!(!all.is_empty() && all.len() < 2 * NAMES.len(), "{filter:?} excludes no row");
+    expect_pages_in_every_order(&all, User::position, |keyset| users::list_after(c, filter, keyset).unwrap());
     assert_eq!(users::count(c, filter).unwrap(), i64::try_from(all.len()).unwrap(), "{filter:?}");
 }
 
 both_engines! {
     async fn pages_contain_each_item_once_in_every_order(engine: Engine) {
         let database = Database::new(engine);
-        let mut outside = database.migrator();
-        let c = outside.connection();
-        let (_, list) = items_of_two(c);
+        let mut migrator = database.migrator();
+        let c = migrator.connection();
+        let (_, list) = insert_items(c);
         let all = items::list_first_per_bucketlist(c, &[list], 1000).unwrap();
         assert_eq!(all.len(), 2 * NAMES.len());
         let filter = ItemFilter::default();
-        walk_everywhere(&all, Item::position, |keyset| items::list_after(c, list, &filter, keyset).unwrap());
+        expect_pages_in_every_order(&all, Item::position, |keyset| items::list_after(c, list, &filter, keyset).unwrap());
     }
 
     async fn pages_contain_each_bucketlist_once_in_every_order(engine: Engine) {
         let database = Database::new(engine);
-        let mut outside = database.migrator();
-        let c = outside.connection();
-        let [owner, neighbour] = ["owner", "neighbour"].map(|name| add_user(c, name.len(), name));
+        let mut migrator = database.migrator();
+        let c = migrator.connection();
+        let [owner, other_user] = ["owner", "other user"].map(|name| add_user(c, name.len(), name));
         for (number, name) in NAMES.into_iter().enumerate() {
             add_list(c, owner, number, name);
-            add_list(c, neighbour, number, name);
+            add_list(c, other_user, number, name);
         }
         let ids: Vec<BucketlistId> = {
             let filter = BucketlistFilter::default();
@@ -228,7 +231,7 @@ both_engines! {
             rows.iter().map(|row| row.id).collect()
         };
         let all: Vec<Bucketlist> =
-            ids.iter().map(|id| bucketlists::find(c, owner, *id).unwrap().expect("it is the owner's")).collect();
+            ids.iter().map(|id| bucketlists::find(c, owner, *id).unwrap().expect("the bucketlist belongs to the owner")).collect();
         assert_eq!(all.len(), NAMES.len());
         for (filter, expected) in [
             (BucketlistFilter::default(), all.clone()),
@@ -243,45 +246,45 @@ both_engines! {
         ] {
             assert!(!expected.is_empty());
             let fetch = |keyset: &Keyset| bucketlists::list_after(c, owner, &filter, keyset).unwrap();
-            walk_everywhere(&expected, Bucketlist::position, fetch);
+            expect_pages_in_every_order(&expected, Bucketlist::position, fetch);
             assert_eq!(bucketlists::count(c, owner, &filter).unwrap(), i64::try_from(expected.len()).unwrap());
         }
     }
 
     async fn pages_contain_each_user_once_for_every_order_and_filter(engine: Engine) {
         let database = Database::new(engine);
-        let mut outside = database.migrator();
-        let c = outside.connection();
+        let mut migrator = database.migrator();
+        let c = migrator.connection();
         let rows = NAMES.iter().chain(&NAMES).enumerate();
         let ids: Vec<UserId> = rows.map(|(number, name)| add_user(c, number, name)).collect();
-        let all: Vec<User> = ids.iter().map(|id| users::find(c, *id).unwrap().expect("it was added")).collect();
+        let all: Vec<User> = ids.iter().map(|id| users::find(c, *id).unwrap().expect("the user was inserted")).collect();
         let none = UserFilter::default();
-        walk_everywhere(&all, User::position, |keyset| users::list_after(c, &none, keyset).unwrap());
+        expect_pages_in_every_order(&all, User::position, |keyset| users::list_after(c, &none, keyset).unwrap());
         let filter = |role, disabled, created_after| UserFilter { role, disabled, created_after, q: None };
-        users_found(c, &filter(Some(Role::Admin), None, None), |row| row.role == Role::Admin);
-        users_found(c, &filter(Some(Role::User), Some(true), None), |row| row.role == Role::User && row.disabled);
-        users_found(c, &filter(None, Some(false), None), |row| !row.disabled);
-        users_found(c, &filter(None, None, Some(at(102))), |row| row.created_at > at(102));
+        expect_users(c, &filter(Some(Role::Admin), None, None), |row| row.role == Role::Admin);
+        expect_users(c, &filter(Some(Role::User), Some(true), None), |row| row.role == Role::User && row.disabled);
+        expect_users(c, &filter(None, Some(false), None), |row| !row.disabled);
+        expect_users(c, &filter(None, None, Some(at(102))), |row| row.created_at > at(102));
         let pattern = UserFilter { q: text("ZEB"), ..UserFilter::default() };
-        users_found(c, &pattern, |row| row.name.to_lowercase().contains("zeb"));
+        expect_users(c, &pattern, |row| row.name.to_lowercase().contains("zeb"));
     }
 
     async fn pages_contain_each_item_once_for_every_filter(engine: Engine) {
         let database = Database::new(engine);
-        let mut outside = database.migrator();
-        let c = outside.connection();
-        let (_, list) = items_of_two(c);
+        let mut migrator = database.migrator();
+        let c = migrator.connection();
+        let (_, list) = insert_items(c);
         let none = ItemFilter::default;
-        items_found(c, list, &ItemFilter { done: Some(true), ..none() }, |row| row.done);
-        items_found(c, list, &ItemFilter { done: Some(false), ..none() }, |row| !row.done);
-        items_found(c, list, &ItemFilter { due_before: Some(day(5)), ..none() }, |row| {
+        expect_items(c, list, &ItemFilter { done: Some(true), ..none() }, |row| row.done);
+        expect_items(c, list, &ItemFilter { done: Some(false), ..none() }, |row| !row.done);
+        expect_items(c, list, &ItemFilter { due_before: Some(day(5)), ..none() }, |row| {
             row.due_on.is_some_and(|due| due < day(5))
         });
-        items_found(c, list, &ItemFilter { due_after: Some(day(5)), ..none() }, |row| {
+        expect_items(c, list, &ItemFilter { due_after: Some(day(5)), ..none() }, |row| {
             row.due_on.is_some_and(|due| due > day(5))
         });
-        items_found(c, list, &ItemFilter { created_after: Some(at(102)), ..none() }, |row| row.created_at > at(102));
-        items_found(c, list, &ItemFilter { q: text("B"), ..none() }, |row| {
+        expect_items(c, list, &ItemFilter { created_after: Some(at(102)), ..none() }, |row| row.created_at > at(102));
+        expect_items(c, list, &ItemFilter { q: text("B"), ..none() }, |row| {
             row.name.to_lowercase().contains('b')
         });
         let all_at_once = ItemFilter {
@@ -291,7 +294,7 @@ both_engines! {
             due_after: Some(day(1)),
             created_after: Some(at(100)),
         };
-        items_found(c, list, &all_at_once, |row| {
+        expect_items(c, list, &all_at_once, |row| {
             let due = row.due_on.is_some_and(|due| due < day(9) && due > day(1));
             row.name.to_lowercase().contains('b') && !row.done && due && row.created_at > at(100)
         });
@@ -299,9 +302,9 @@ both_engines! {
 
     async fn filter_applies_when_the_cursor_precedes_its_range(engine: Engine) {
         let database = Database::new(engine);
-        let mut outside = database.migrator();
-        let c = outside.connection();
-        let (_, list) = items_of_two(c);
+        let mut migrator = database.migrator();
+        let c = migrator.connection();
+        let (_, list) = insert_items(c);
         let filter = ItemFilter { created_after: Some(at(102)), ..ItemFilter::default() };
         for time in [100, 102, 103] {
             let after = Some(KeysetPosition { value: SortValue::Timestamp(at(time)), id: 0 });
@@ -314,43 +317,43 @@ both_engines! {
     async fn pagination_is_stable_under_concurrent_changes(engine: Engine) {
         for (sort, descending) in ORDERS {
             let database = Database::new(engine);
-            let mut outside = database.migrator();
-            let c = outside.connection();
-            let (_, list) = items_of_two(c);
-            let stay: BTreeSet<i64> = items::list_first_per_bucketlist(c, &[list], 1000)
+            let mut migrator = database.migrator();
+            let c = migrator.connection();
+            let (_, list) = insert_items(c);
+            let remaining: BTreeSet<i64> = items::list_first_per_bucketlist(c, &[list], 1000)
                 .unwrap()
                 .iter()
                 .map(|row| row.id.get())
                 .filter(|id| id % 3 != 0)
                 .collect();
             let (filter, mut step) = (ItemFilter::default(), 0);
-            let met = walk(page(sort, descending, 5), Item::position, |keyset| {
+            let visited = read_all_pages(page(sort, descending, 5), Item::position, |keyset| {
                 let rows = items::list_after(c, list, &filter, keyset).unwrap();
-                // Before and after the place that the walk has come to; among others, the row that it stands on goes.
+                // Deletes rows before and after the current position, including the row at the position.
                 step += 1;
                 let (before, after) = (rows.first(), rows.last());
-                for row in before.into_iter().chain(after).filter(|row| !stay.contains(&row.id.get())) {
+                for row in before.into_iter().chain(after).filter(|row| !remaining.contains(&row.id.get())) {
                     items::delete(c, row.id).unwrap();
                 }
-                // Ends, because the walk goes faster.
+                // Inserts stop after 40 pages, so that the pagination ends.
                 let new = [new_item(list, step, NAMES[step % NAMES.len()])];
                 items::insert_all(c, if step < 40 { &new } else { &[] }).unwrap();
                 rows
             });
-            let mut ids: Vec<i64> = met.iter().map(|position| position.id).collect();
+            let mut ids: Vec<i64> = visited.iter().map(|position| position.id).collect();
             let total = ids.len();
             ids.sort_unstable();
             ids.dedup();
-            assert_eq!(ids.len(), total, "{sort:?}, descending: {descending}: a row was met twice");
-            ids.retain(|id| stay.contains(id));
-            assert!(ids.iter().eq(&stay), "{sort:?}, descending: {descending}: a row was not met");
+            assert_eq!(ids.len(), total, "{sort:?}, descending: {descending}: a row was visited twice");
+            ids.retain(|id| remaining.contains(id));
+            assert!(ids.iter().eq(&remaining), "{sort:?}, descending: {descending}: a row was not visited");
         }
     }
 
     async fn pages_contain_each_session_once_newest_first(engine: Engine) {
         let database = Database::new(engine);
-        let mut outside = database.migrator();
-        let c = outside.connection();
+        let mut migrator = database.migrator();
+        let c = migrator.connection();
         let [user, other] = ["user", "somebody else"].map(|name| add_user(c, name.len(), name));
         let now = at(1_000);
         let mut expected: Vec<KeysetPosition> = Vec::new();
@@ -371,16 +374,16 @@ both_engines! {
             SortValue::Text(_) => panic!("{position:?}"),
         };
         expected.sort_unstable_by_key(|position| std::cmp::Reverse(key(position)));
-        let mut met: Vec<KeysetPosition> = Vec::new();
+        let mut visited: Vec<KeysetPosition> = Vec::new();
         loop {
-            let keyset = Keyset::newest_first(met.last().cloned(), 4);
+            let keyset = Keyset::newest_first(visited.last().cloned(), 4);
             let rows = sessions::list_after(c, user, now, &keyset).unwrap();
-            met.extend(rows.iter().map(Session::position));
+            visited.extend(rows.iter().map(Session::position));
             if rows.len() < 4 {
                 break;
             }
         }
-        assert_eq!(met, expected);
+        assert_eq!(visited, expected);
     }
 
     async fn first_items_of_many_bucketlists_use_one_query(engine: Engine) {
@@ -391,18 +394,18 @@ both_engines! {
             .db
             .write(move |c| {
                 let lists: Vec<BucketlistId> = (0..100).map(|number| add_list(c, user, number, &number.to_string())).collect();
-                // Dealt out in turn, so that ids and lists do not go together; the last lists stay empty.
+                // Items alternate between the bucketlists, so that their IDs are not contiguous; the last bucketlists stay empty.
                 let rows = (0..950).map(|number| new_item(lists[number % 95], number, "x"));
                 items::insert_all(c, &rows.collect::<Vec<_>>())?;
                 Ok::<_, DbError>(lists)
             })
             .await
             .unwrap();
-        // In no order of theirs.
-        let mixed: Vec<BucketlistId> = (0..100).map(|place| lists[place * 37 % 100]).collect();
-        for (ids, per_list) in [(&mixed[..0], 3), (&mixed[..1], 3), (&mixed[..], 3), (&mixed[..], 1000), (&mixed[..], 0)] {
-            let (given, sent) = (ids.to_vec(), app.app.db.statements());
-            let found = app.app.db.read(move |c| items::list_first_per_bucketlist(c, &given, per_list).map_err(DbError::from)).await.unwrap();
+        // An order that matches no sort key.
+        let shuffled: Vec<BucketlistId> = (0..100).map(|index| lists[index * 37 % 100]).collect();
+        for (ids, per_list) in [(&shuffled[..0], 3), (&shuffled[..1], 3), (&shuffled[..], 3), (&shuffled[..], 1000), (&shuffled[..], 0)] {
+            let (requested, sent) = (ids.to_vec(), app.app.db.statements());
+            let found = app.app.db.read(move |c| items::list_first_per_bucketlist(c, &requested, per_list).map_err(DbError::from)).await.unwrap();
             assert_eq!(app.app.db.statements() - sent, u64::from(!ids.is_empty()), "{} lists", ids.len());
             let mut expected = Vec::new();
             for list in ids {

@@ -11,7 +11,7 @@ use crate::support::{Actor, Engine, TestApp, TestResponse, UncheckedResponse, Va
 const HOME: &str = "198.51.100.1";
 
 /// An app with low limits that trusts `X-Forwarded-For`.
-async fn limited(engine: Engine, change: impl FnOnce(&mut Config)) -> TestApp {
+async fn limited_app(engine: Engine, change: impl FnOnce(&mut Config)) -> TestApp {
     let configure = |config: &mut Config| {
         config.limits.rate_limit = true;
         config.limits.login_per_minute = 3;
@@ -59,7 +59,7 @@ async fn throttled_events(app: &TestApp) -> Vec<Value> {
 
 both_engines! {
     async fn distributed_password_guessing_is_rate_limited_without_locking_out_the_owner(engine: Engine) {
-        let app = limited(engine, |_| {}).await;
+        let app = limited_app(engine, |_| {}).await;
         let owner = register(&app, "owner@example.com").await;
         for number in 1..=3 {
             login(&app, "Owner@Example.com", "not-the-password", &attacker_address(number)).await.expect(401);
@@ -69,7 +69,7 @@ both_engines! {
             let response = expect_rate_limited(login(&app, "owner@example.com", Actor::PASSWORD, &attacker_address(number)).await, "login-account");
             assert_eq!(response.header("retry-after"), "20");
         }
-        // The address of earlier logins has a counter of its own.
+        // The address of earlier logins has a separate counter.
         for _ in 0..3 {
             login(&app, "owner@example.com", Actor::PASSWORD, HOME).await.expect(200);
         }
@@ -93,7 +93,7 @@ both_engines! {
     }
 
     async fn rate_limited_response_does_not_reveal_whether_an_account_exists(engine: Engine) {
-        let app = limited(engine, |_| {}).await;
+        let app = limited_app(engine, |_| {}).await;
         register(&app, "owner@example.com").await;
         let mut seen = Vec::new();
         for (network, email) in [("203.0.113", "owner@example.com"), ("192.0.2", "nobody@example.com")] {
@@ -122,7 +122,7 @@ both_engines! {
     }
 
     async fn login_attempts_are_limited_per_address(engine: Engine) {
-        let app = limited(engine, |_| {}).await;
+        let app = limited_app(engine, |_| {}).await;
         for number in 0..3 {
             login(&app, &format!("user-{number}@example.com"), "not-the-password", "2001:db8::1").await.expect(401);
         }
@@ -143,7 +143,7 @@ both_engines! {
     }
 
     async fn password_reset_works_while_login_is_rate_limited(engine: Engine) {
-        let app = limited(engine, |_| {}).await;
+        let app = limited_app(engine, |_| {}).await;
         register(&app, "owner@example.com").await;
         for number in 1..=3 {
             login(&app, "owner@example.com", "not-the-password", &attacker_address(number)).await.expect(401);
@@ -162,7 +162,7 @@ both_engines! {
     }
 
     async fn password_verification_is_rate_limited_for_authenticated_users(engine: Engine) {
-        let app = limited(engine, |_| {}).await;
+        let app = limited_app(engine, |_| {}).await;
         let owner = register(&app, "owner@example.com").await;
         let other = register(&app, "other@example.com").await;
         let prove = async |actor: &Actor<'_>, method: Method, path: &str, body: Value, number: usize| {
@@ -188,7 +188,7 @@ both_engines! {
     }
 
     async fn every_operation_enforces_its_declared_limit(engine: Engine) {
-        let app = limited(engine, |config| {
+        let app = limited_app(engine, |config| {
             config.limits.login_per_minute = 100;
             config.limits.password_reset_per_hour = 100;
         })
@@ -202,7 +202,7 @@ both_engines! {
             Limit::Search => "\"search\";q=30;w=60",
             Limit::Exports => "\"exports\";q=10;w=3600",
         };
-        let mut own = 0;
+        let mut specific = 0;
         for (contract, declared) in [
             (v1::contract(), v1::document::operation as fn(&str) -> Option<&'static Operation>),
             (v2::contract(), v2::document::operation),
@@ -214,9 +214,9 @@ both_engines! {
                 let request = app.anonymous().request(operation.method.parse().unwrap(), &path).json(&json!({}));
                 let response = request.send().await.any_status();
                 assert_eq!(response.header("ratelimit-policy"), expected(declared), "{}", operation.id);
-                own += usize::from(declared.limit != Limit::General);
+                specific += usize::from(declared.limit != Limit::General);
             }
         }
-        assert!(own >= 13, "{own}");
+        assert!(specific >= 13, "{specific}");
     }
 }

@@ -236,7 +236,7 @@ pub fn malformed_bodies(good: &str) -> Vec<InvalidBody> {
     all
 }
 
-/// The example body of an operation, with one field created invalid.
+/// Returns the example body of an operation with one invalid field.
 pub fn invalid_bodies(schema: &'static Value) -> Vec<InvalidBody> {
     let good = &schema["example"];
     let with = |field: &str, value: Value| {

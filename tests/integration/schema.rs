@@ -1,4 +1,4 @@
-//! The migrations of both engines: the same names, the same tables, and a way back from each.
+//! The migrations of both engines have the same names, create the same tables and can be reverted.
 
 mod search_index;
 
@@ -23,10 +23,10 @@ use diesel::{
 use crate::support::{Database, Engine, TestApp};
 
 const ENGINES: [Engine; 2] = [Engine::Sqlite, Engine::Postgres];
-/// The table Diesel keeps its record in.
-const RECORD: &str = "__diesel_schema_migrations";
-/// The one thing that is each engine's own: a virtual table with tables in its shadow on SQLite, a table with a GIN index on
-/// PostgreSQL. The others are alike.
+/// The table in which Diesel records applied migrations.
+const MIGRATIONS_TABLE: &str = "__diesel_schema_migrations";
+/// The only table that differs between the engines: a virtual table with shadow tables on SQLite, a table with a GIN index
+/// on PostgreSQL.
 const SEARCH_INDEX: &str = "search_index";
 
 fn tree(engine: Engine) -> PathBuf {
@@ -37,7 +37,7 @@ fn tree(engine: Engine) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)
 }
 
-/// The migrations of a tree, the oldest first.
+/// Returns the names of the migrations of an engine, oldest first.
 fn names(engine: Engine) -> Vec<String> {
     let folders = fs::read_dir(tree(engine)).unwrap();
     let mut names: Vec<String> = folders.map(|folder| folder.unwrap().file_name().into_string().unwrap()).collect();
@@ -45,12 +45,12 @@ fn names(engine: Engine) -> Vec<String> {
     names
 }
 
-/// A migration's name as Diesel records it.
+/// Returns the version that Diesel records for a migration.
 fn version(name: &str) -> String {
     name.split('_').next().unwrap().replace('-', "")
 }
 
-/// What a query of texts finds: up to four columns in a row, missing ones empty.
+/// A row of up to four text columns.
 #[derive(QueryableByName)]
 struct Texts {
     #[diesel(sql_type = Nullable<Text>)]
@@ -63,8 +63,8 @@ struct Texts {
     d: Option<String>,
 }
 
-/// Asks each engine in its own words; the columns are called a, b, c and d.
-fn ask(database: &Database, sqlite: &str, postgres: &str) -> Vec<[String; 4]> {
+/// Runs the query of the engine and returns its columns a, b, c and d; NULL becomes an empty text.
+fn query_texts(database: &Database, sqlite: &str, postgres: &str) -> Vec<[String; 4]> {
     let rows: Vec<Texts> = match database.migrator().connection() {
         DbConnection::Sqlite(c) => sql_query(sqlite).load(c),
         DbConnection::Postgres(c) => sql_query(postgres).load(c),
@@ -73,9 +73,9 @@ fn ask(database: &Database, sqlite: &str, postgres: &str) -> Vec<[String; 4]> {
     rows.into_iter().map(|row| [row.a, row.b, row.c, row.d].map(Option::unwrap_or_default)).collect()
 }
 
-/// Everything that is left in the database: tables, indexes, sequences, views, triggers, functions.
+/// Returns the names of all tables, indexes, sequences, views, triggers and functions.
 fn relations(database: &Database) -> BTreeSet<String> {
-    let rows = ask(
+    let rows = query_texts(
         database,
         "SELECT name AS a, NULL AS b, NULL AS c, NULL AS d FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'",
         "SELECT relname::text AS a, NULL AS b, NULL AS c, NULL AS d FROM pg_class WHERE relnamespace = current_schema()::regnamespace
@@ -85,7 +85,7 @@ fn relations(database: &Database) -> BTreeSet<String> {
     rows.into_iter().map(|[name, ..]| name).collect()
 }
 
-/// A column: its type in Diesel's words, and whether it may be null.
+/// The Diesel type of a column, and whether it is nullable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Column {
     kind: String,
@@ -94,11 +94,11 @@ struct Column {
 
 type Tables = BTreeMap<String, BTreeMap<String, Column>>;
 
-/// The tables as the database has them, without the search index.
+/// Returns the tables in the database, without the search index.
 fn tables(database: &Database) -> Tables {
-    let rows = ask(
+    let rows = query_texts(
         database,
-        // A primary key of SQLite is not null, though it need not say so.
+        // A primary key of SQLite is not null, even without a NOT NULL constraint.
         "SELECT m.name AS a, c.name AS b, c.type AS c, CASE WHEN c.\"notnull\" OR c.pk THEN 'NO' ELSE 'YES' END AS d
          FROM pragma_table_list m, pragma_table_info(m.name) c
          WHERE m.schema = 'main' AND m.type = 'table' AND m.name NOT LIKE 'sqlite_%'",
@@ -107,12 +107,12 @@ fn tables(database: &Database) -> Tables {
     );
     let mut tables = Tables::new();
     for [table, column, kind, nullable] in rows {
-        if table == RECORD || table == SEARCH_INDEX {
+        if table == MIGRATIONS_TABLE || table == SEARCH_INDEX {
             continue;
         }
         let is_key = column == "id";
         let kind = match (kind.to_ascii_uppercase().as_str(), database.target.engine()) {
-            // SQLite's own spelling of a 64-bit key.
+            // The type of a 64-bit primary key in SQLite.
             ("INTEGER", "SQLite") if is_key => "BigInt",
             ("BIGINT", _) => "BigInt",
             ("INTEGER", _) => "Integer",
@@ -128,7 +128,7 @@ fn tables(database: &Database) -> Tables {
     tables
 }
 
-/// The tables as `src/db/schema.rs` has them.
+/// Returns the tables that `src/db/schema.rs` declares.
 fn declared() -> Tables {
     let text = include_str!("../../src/db/schema.rs");
     let mut tables = Tables::new();
@@ -146,9 +146,9 @@ fn declared() -> Tables {
     tables
 }
 
-/// The whole schema as text, to see that it is the same again.
+/// Returns the complete schema as text, for comparisons.
 fn fingerprint(database: &Database) -> BTreeSet<[String; 4]> {
-    let rows = ask(
+    let rows = query_texts(
         database,
         "SELECT type AS a, name AS b, sql AS c, NULL AS d FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'",
         "SELECT table_name::text AS a, column_name::text AS b, data_type::text AS c,
@@ -171,9 +171,9 @@ fn fingerprint(database: &Database) -> BTreeSet<[String; 4]> {
     rows.into_iter().collect()
 }
 
-/// Foreign keys as (table, column, what happens on delete).
+/// Returns the foreign keys as (table, column, delete rule).
 fn foreign_keys(database: &Database) -> Vec<(String, String, String)> {
-    let rows = ask(
+    let rows = query_texts(
         database,
         "SELECT m.name AS a, k.\"from\" AS b, k.on_delete AS c, NULL AS d
          FROM sqlite_master m, pragma_foreign_key_list(m.name) k WHERE m.type = 'table'",
@@ -188,9 +188,9 @@ fn foreign_keys(database: &Database) -> Vec<(String, String, String)> {
     keys
 }
 
-/// The first column of each index, as (table, column).
+/// Returns the first column of each index, as (table, column).
 fn first_indexed(database: &Database) -> BTreeSet<(String, String)> {
-    let rows = ask(
+    let rows = query_texts(
         database,
         "SELECT m.name AS a, i.name AS b, NULL AS c, NULL AS d
          FROM sqlite_master m, pragma_index_list(m.name) l, pragma_index_info(l.name) i
@@ -203,9 +203,9 @@ fn first_indexed(database: &Database) -> BTreeSet<(String, String)> {
     rows.into_iter().map(|[table, column, ..]| (table, column)).collect()
 }
 
-/// Indexes that a migration made by name, as (name, table), but for the search index's own.
+/// Returns the indexes that migrations create, as (name, table), except those of the search index.
 fn named_indexes(database: &Database) -> BTreeSet<(String, String)> {
-    let rows = ask(
+    let rows = query_texts(
         database,
         "SELECT name AS a, tbl_name AS b, NULL AS c, NULL AS d FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL",
         "SELECT c.relname::text AS a, i.indrelid::regclass::text AS b, NULL AS c, NULL AS d
@@ -225,12 +225,12 @@ fn migrations_of_both_engines_have_the_same_dated_names() {
         let (date, what) = name.split_once('_').unwrap_or_else(|| panic!("{name}"));
         let shape: String = date.chars().map(|c| if c.is_ascii_digit() { '9' } else { c }).collect();
         assert_eq!(shape, "9999-99-99-999999", "{name}");
-        let (verb, object) = what.split_once('_').unwrap_or_else(|| panic!("{name} names no object"));
+        let (verb, object) = what.split_once('_').unwrap_or_else(|| panic!("{name} does not name an object"));
         assert!(!verb.is_empty() && !object.is_empty(), "{name}");
         assert!(what.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{name}");
     }
     let versions: BTreeSet<String> = sqlite.iter().map(|name| version(name)).collect();
-    assert_eq!(versions.len(), sqlite.len(), "no two of one moment");
+    assert_eq!(versions.len(), sqlite.len(), "versions are not unique");
 }
 
 #[test]
@@ -240,7 +240,7 @@ fn every_migration_has_up_and_down() {
             for file in ["up.sql", "down.sql"] {
                 let text = fs::read_to_string(tree(engine).join(&name).join(file)).unwrap();
                 let has_statement = text.lines().any(|line| !line.trim().is_empty() && !line.starts_with("--"));
-                assert!(has_statement, "{engine:?} {name}/{file} says nothing");
+                assert!(has_statement, "{engine:?} {name}/{file} has no statement");
             }
         }
     }
@@ -266,7 +266,7 @@ fn every_foreign_key_declares_on_delete() {
 #[test]
 fn tables_and_columns_match_the_diesel_schema_on_both_engines() {
     let declared = declared();
-    assert!(declared.len() >= 8 && declared["users"].len() >= 9, "the file was understood: {declared:?}");
+    assert!(declared.len() >= 8 && declared["users"].len() >= 9, "src/db/schema.rs was not parsed: {declared:?}");
     for engine in ENGINES {
         let database = Database::new(engine);
         assert_eq!(tables(&database), declared, "{engine:?}");
@@ -300,27 +300,27 @@ both_engines! {
         assert_eq!(migrator.status().unwrap(), Status { pending: names.clone(), ..Status::default() });
         assert_eq!(migrator.up().unwrap(), names);
         assert!(migrator.status().unwrap().is_current());
-        assert_eq!(migrator.up().unwrap(), Vec::<String>::new(), "nothing is left to be done");
-        let made = fingerprint(&database);
+        assert_eq!(migrator.up().unwrap(), Vec::<String>::new(), "a migration was applied again");
+        let schema = fingerprint(&database);
 
         for (done, name) in names.iter().enumerate().rev() {
             assert_eq!(migrator.down().unwrap().as_ref(), Some(name));
             let (applied, pending) = (names[..done].to_vec(), names[done..].to_vec());
             assert_eq!(migrator.status().unwrap(), Status { applied, pending, unknown: Vec::new() });
         }
-        assert_eq!(migrator.down().unwrap(), None, "there is none to be undone");
-        let left = relations(&database);
-        let only_the_record = left.iter().all(|name| name.starts_with(RECORD));
-        assert!(only_the_record && left.contains(RECORD), "{left:?}");
+        assert_eq!(migrator.down().unwrap(), None, "no migration is left to revert");
+        let remaining = relations(&database);
+        let is_reverted = remaining.iter().all(|name| name.starts_with(MIGRATIONS_TABLE));
+        assert!(is_reverted && remaining.contains(MIGRATIONS_TABLE), "{remaining:?}");
 
         assert_eq!(migrator.up().unwrap(), names);
-        assert_eq!(fingerprint(&database), made, "the second time makes what the first made");
+        assert_eq!(fingerprint(&database), schema, "reapplied migrations create another schema");
     }
 
     async fn each_migration_can_be_redone(engine: Engine) {
         let database = Database::new(engine);
         let names = names(engine);
-        let made = fingerprint(&database);
+        let schema = fingerprint(&database);
         let mut migrator = database.migrator();
         for newest in (0..names.len()).rev() {
             for name in names[newest + 1..].iter().rev() {
@@ -328,7 +328,7 @@ both_engines! {
             }
             assert_eq!(migrator.redo().unwrap().as_ref(), Some(&names[newest]));
             assert!(migrator.status().unwrap().is_current());
-            assert_eq!(fingerprint(&database), made);
+            assert_eq!(fingerprint(&database), schema);
         }
     }
 
@@ -339,9 +339,9 @@ both_engines! {
         assert_eq!(migrator.down().unwrap(), Some(newest.clone()));
         database.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('20991231235959')");
         let before = fingerprint(&database);
-        let refused = migrator.up().unwrap_err();
-        assert!(matches!(&refused, MigrationError::Newer(version) if version == "20991231235959"), "{refused}");
-        assert_eq!(fingerprint(&database), before, "nothing is done, though something is pending");
+        let error = migrator.up().unwrap_err();
+        assert!(matches!(&error, MigrationError::Newer(version) if version == "20991231235959"), "{error}");
+        assert_eq!(fingerprint(&database), before, "a pending migration was applied");
         let status = migrator.status().unwrap();
         assert_eq!((status.pending, status.unknown), (vec![newest], vec!["20991231235959".to_owned()]));
     }
@@ -350,7 +350,7 @@ both_engines! {
         let database = Database::unmigrated(engine);
         let names = names(engine);
         let at = names.iter().position(|name| name.ends_with("_create_jobs")).unwrap();
-        // Its table is in the way.
+        // The table of the migration already exists.
         database.execute("CREATE TABLE jobs (id BIGINT)");
         let failure = database.migrator().up().unwrap_err();
         assert!(matches!(failure, MigrationError::Failed(_)), "{failure}");

@@ -1,4 +1,4 @@
-//! Full-text search: what both engines find, in which order, for whom.
+//! Full-text search on both engines: matches, ranking and isolation of users.
 
 use std::collections::BTreeSet;
 
@@ -21,8 +21,8 @@ use crate::support::{Actor, Database, TestApp};
 
 type Text = (&'static str, Option<&'static str>);
 
-/// A list and its items, written as the services write them.
-async fn add(app: &TestApp, owner: i64, list: Text, texts: Vec<Text>) -> (i64, Vec<i64>) {
+/// Inserts a bucketlist with its items and their search documents, as the services do.
+async fn insert_documents(app: &TestApp, owner: i64, list: Text, texts: Vec<Text>) -> (i64, Vec<i64>) {
     let write = move |c: &mut DbConnection| {
         let owner = UserId::new(owner);
         let at = Timestamp::from_micros;
@@ -63,20 +63,20 @@ async fn find(app: &TestApp, owner: i64, text: &str) -> Vec<SearchHit> {
     find_range(app, owner, text, OffsetRange { offset: 0, limit: 50 }).await
 }
 
-/// The names of what is found, the best first.
+/// Returns the names of the hits, best match first.
 async fn names(app: &TestApp, user: &Actor<'_>, text: &str) -> Vec<String> {
     find(app, user.id(), text).await.into_iter().map(|hit| hit.name).collect()
 }
 
-/// How many documents the index holds.
-fn documents(database: &Database) -> i64 {
+/// Returns the number of documents in the search index.
+fn count_documents(database: &Database) -> i64 {
     #[derive(QueryableByName)]
     struct Count {
         #[diesel(sql_type = BigInt)]
         count: i64,
     }
     let count: Count = match database.migrator().connection() {
-        // Without a term there is nothing to ask for but all rows.
+        // A query without a term counts all rows.
         DbConnection::Sqlite(c) => sql_query("SELECT count(*) AS count FROM search_index").get_result(c),
         DbConnection::Postgres(c) => sql_query("SELECT count(*) AS count FROM search_index").get_result(c),
     }
@@ -88,8 +88,8 @@ both_engines! {
     async fn search_matches_word_prefixes(engine: Engine) {
         let app = TestApp::new(engine);
         let user = app.user().await;
-        let (list, made) =
-            add(&app, user.id(), ("Alpine summers", None), vec![("Hike around Zermatt", Some("Alps & cheese"))]).await;
+        let (list, item_ids) =
+            insert_documents(&app, user.id(), ("Alpine summers", None), vec![("Hike around Zermatt", Some("Alps & cheese"))]).await;
         let found = find(&app, user.id(), "alp").await;
         let expected = [
             SearchHit {
@@ -104,7 +104,7 @@ both_engines! {
             },
             SearchHit {
                 target: SearchTarget::Item,
-                id: made[0],
+                id: item_ids[0],
                 bucketlist_id: BucketlistId::new(list),
                 name: "Hike around Zermatt".to_owned(),
                 description: Some("Alps & cheese".to_owned()),
@@ -113,11 +113,11 @@ both_engines! {
                 updated_at: Timestamp::from_micros(3),
             },
         ];
-        assert_eq!(found, expected, "the name counts more than the description");
-        assert_eq!(names(&app, &user, "ZERM hik").await, ["Hike around Zermatt"], "all words, in any order");
-        assert_eq!(names(&app, &user, "cheese zermatt").await, ["Hike around Zermatt"], "in name and description");
-        for nothing in ["ermatt", "zermatt summers", "zermatts", "nothing", "?!"] {
-            assert_eq!(names(&app, &user, nothing).await, [""; 0], "{nothing}");
+        assert_eq!(found, expected, "a match in the name ranks before one in the description");
+        assert_eq!(names(&app, &user, "ZERM hik").await, ["Hike around Zermatt"], "all words match, in any order");
+        assert_eq!(names(&app, &user, "cheese zermatt").await, ["Hike around Zermatt"], "words match in name and description");
+        for text in ["ermatt", "zermatt summers", "zermatts", "nothing", "?!"] {
+            assert_eq!(names(&app, &user, text).await, [""; 0], "{text}");
         }
     }
 
@@ -139,11 +139,11 @@ both_engines! {
             ("قراءة كتاب", "كتاب"),
             ("Surf 🏄🏽", "🏄"),
             ("🇳🇴 trip", "🇳🇴"),
-            // Newer than most tables of characters.
+            // This character is missing in older Unicode tables.
             ("🫨 shake", "🫨"),
             ("½ ㎞ of crawl", "km"),
         ];
-        add(&app, user.id(), ("x", None), table.iter().map(|(text, _)| (*text, None)).collect()).await;
+        insert_documents(&app, user.id(), ("x", None), table.iter().map(|(text, _)| (*text, None)).collect()).await;
         for (text, searched) in table {
             assert_eq!(names(&app, &user, searched).await, [text], "{searched}");
         }
@@ -152,16 +152,16 @@ both_engines! {
     async fn search_returns_only_own_documents(engine: Engine) {
         let app = TestApp::new(engine);
         let users = [app.user().await, app.user().await];
-        // ResourceIds of which one begins as another does.
+        // Each of these IDs is a prefix of others.
         for id in [1, 10, 11, 12, 100] {
             app.execute(&format!(
                 "INSERT INTO users (id, email, email_key, name, search_text, password_hash, role, disabled, created_at, updated_at)
                  SELECT {id}, 'o{id}@example.com', 'o{id}@example.com', 'o', 'o', 'x', 'user', FALSE, 1, 1
                  WHERE NOT EXISTS (SELECT 1 FROM users WHERE id = {id})"
             ));
-            add(&app, id, ("Secret plan", Some("2 secrets")), vec![("Secret step", None)]).await;
+            insert_documents(&app, id, ("Secret plan", Some("2 secrets")), vec![("Secret step", None)]).await;
         }
-        add(&app, users[1].id(), ("Mine", None), vec![("My secret", None)]).await;
+        insert_documents(&app, users[1].id(), ("Mine", None), vec![("My secret", None)]).await;
         for owner in [1, 10, 11, 12, 100] {
             let found = find(&app, owner, "secret").await;
             assert_eq!(found.len(), 2 + usize::from(owner == users[1].id()), "{found:?}");
@@ -169,21 +169,21 @@ both_engines! {
         assert_eq!(find(&app, 0, "secret").await, []);
         assert_eq!(find(&app, 1, "0_secret").await, []);
 
-        // Even if the index were wrong about an owner, the rows say whose they are.
-        let (list, _) = add(&app, 10, ("Treasure", None), vec![]).await;
-        let wrong = move |c: &mut DbConnection| {
+        // The owner is read from the row, even if the index has another one.
+        let (list, _) = insert_documents(&app, 10, ("Treasure", None), vec![]).await;
+        let write_wrong_owner = move |c: &mut DbConnection| {
             let document = Document { target: SearchTarget::Bucketlist, id: list, owner: UserId::new(11), name: "Treasure", description: None };
             search::upsert(c, &[document]).map_err(DbError::from)
         };
-        app.app.db.write(wrong).await.unwrap();
+        app.app.db.write(write_wrong_owner).await.unwrap();
         assert_eq!(find(&app, 11, "treasure").await, []);
     }
 
     async fn search_index_follows_updates(engine: Engine) {
         let app = TestApp::new(engine);
         let user = app.user().await;
-        let (_, made) = add(&app, user.id(), ("Reading", None), vec![("Old novel", Some("Dusty"))]).await;
-        let (id, owner) = (made[0], user.id());
+        let (_, item_ids) = insert_documents(&app, user.id(), ("Reading", None), vec![("Old novel", Some("Dusty"))]).await;
+        let (id, owner) = (item_ids[0], user.id());
         let replace = move |c: &mut DbConnection| {
             let content =
                 ItemContent { name: "New poem".to_owned(), description: None, done: false, due_on: None };
@@ -195,21 +195,21 @@ both_engines! {
         for (searched, expected) in [("old", 0), ("dust", 0), ("new", 1), ("poem", 1), ("reading", 1)] {
             assert_eq!(find(&app, owner, searched).await.len(), expected, "{searched}");
         }
-        assert_eq!(documents(&app.database), 2);
+        assert_eq!(count_documents(&app.database), 2);
     }
 
     async fn search_index_follows_rollbacks(engine: Engine) {
         let app = TestApp::new(engine);
         let user = app.user().await;
-        let (list, made) = add(&app, user.id(), ("Kept", None), vec![("Kept item", None)]).await;
+        let (list, item_ids) = insert_documents(&app, user.id(), ("Kept", None), vec![("Kept item", None)]).await;
         let owner = user.id();
-        let half = move |c: &mut DbConnection| {
-            let document = Document { target: SearchTarget::Item, id: made[0], owner: UserId::new(owner), name: "Vanished", description: None };
+        let failing_write = move |c: &mut DbConnection| {
+            let document = Document { target: SearchTarget::Item, id: item_ids[0], owner: UserId::new(owner), name: "Vanished", description: None };
             search::upsert(c, &[document])?;
             bucketlists::delete(c, UserId::new(owner), BucketlistId::new(list))?;
             Err::<(), _>(DbError::Panicked)
         };
-        app.app.db.write(half).await.unwrap_err();
+        app.app.db.write(failing_write).await.unwrap_err();
         assert_eq!(names(&app, &user, "vanished").await, [""; 0]);
         assert_eq!(names(&app, &user, "kept").await.len(), 2);
     }
@@ -218,17 +218,17 @@ both_engines! {
         let app = TestApp::new(engine);
         let [user, other] = [app.user().await, app.user().await];
         for owner in [user.id(), other.id()] {
-            add(&app, owner, ("First", None), vec![("One", None), ("Two", None)]).await;
+            insert_documents(&app, owner, ("First", None), vec![("One", None), ("Two", None)]).await;
         }
-        let (second, items_of_second) = add(&app, user.id(), ("Second", None), vec![("Three", None), ("Four", None)]).await;
-        assert_eq!(documents(&app.database), 9);
-        user.delete(&format!("/v1/bucketlists/{second}/items/{}", items_of_second[0])).await.expect(204);
-        assert_eq!(documents(&app.database), 8, "an item");
+        let (second, second_items) = insert_documents(&app, user.id(), ("Second", None), vec![("Three", None), ("Four", None)]).await;
+        assert_eq!(count_documents(&app.database), 9);
+        user.delete(&format!("/v1/bucketlists/{second}/items/{}", second_items[0])).await.expect(204);
+        assert_eq!(count_documents(&app.database), 8, "an item was deleted");
         user.delete(&format!("/v1/bucketlists/{second}")).await.expect(204);
-        assert_eq!(documents(&app.database), 6, "a list with an item");
+        assert_eq!(count_documents(&app.database), 6, "a bucketlist with an item was deleted");
         assert_eq!(names(&app, &user, "four").await, [""; 0]);
         app.execute(&format!("DELETE FROM users WHERE id = {}", user.id()));
-        assert_eq!(documents(&app.database), 3, "a user with everything");
+        assert_eq!(count_documents(&app.database), 3, "a user with all data was deleted");
         assert_eq!(names(&app, &other, "two").await, ["Two"]);
     }
 
@@ -241,12 +241,12 @@ both_engines! {
             ("Paris in autumn", Some("On foot")),
             ("Something else", None),
         ];
-        add(&app, user.id(), ("Ideas", None), texts).await;
+        insert_documents(&app, user.id(), ("Ideas", None), texts).await;
         let expected = ["Paris in autumn", "Paris in spring", "Eat bread and cheese"];
         assert_eq!(names(&app, &user, "paris").await, expected);
         for (offset, name) in expected.iter().enumerate() {
-            let slice = OffsetRange { offset: i64::try_from(offset).unwrap(), limit: 1 };
-            let page = find_range(&app, user.id(), "paris", slice).await;
+            let range = OffsetRange { offset: i64::try_from(offset).unwrap(), limit: 1 };
+            let page = find_range(&app, user.id(), "paris", range).await;
             assert_eq!(page.iter().map(|hit| &hit.name).collect::<Vec<_>>(), [name]);
         }
         assert_eq!(find_range(&app, user.id(), "paris", OffsetRange { offset: 3, limit: 1 }).await, []);
@@ -263,10 +263,10 @@ both_engines! {
             ("Article", None),
             ("Something else", None),
         ];
-        add(&app, user.id(), ("Arts", None), texts).await;
+        insert_documents(&app, user.id(), ("Arts", None), texts).await;
         let expected = ["Art, part two", "The art of cooking", "Arts", "Article", "Artful artist", "Sing"];
         assert_eq!(names(&app, &user, "art").await, expected);
-        // All of them: one that is only begun makes no difference between the others.
+        // All words must match; a prefix does not affect the ranking.
         assert_eq!(names(&app, &user, "art of").await, ["The art of cooking", "Sing"]);
         assert_eq!(names(&app, &user, "art o").await, ["The art of cooking", "Sing"]);
         assert_eq!(names(&app, &user, "a").await, ["Arts", "Article", "Art, part two", "Artful artist", "The art of cooking", "Sing"]);
@@ -275,20 +275,20 @@ both_engines! {
     async fn exact_name_ranks_first_among_many_matches(engine: Engine) {
         let app = TestApp::new(engine);
         let user = app.user().await;
-        add(&app, user.id(), ("Old", None), vec![("Peak", None)]).await;
-        add(&app, user.id(), ("New", Some("of peaks")), vec![("Peaks", Some("a peak")); 1_200]).await;
-        let slice = OffsetRange { offset: 0, limit: 3 };
-        let found = find_range(&app, user.id(), "peak", slice).await;
+        insert_documents(&app, user.id(), ("Old", None), vec![("Peak", None)]).await;
+        insert_documents(&app, user.id(), ("New", Some("of peaks")), vec![("Peaks", Some("a peak")); 1_200]).await;
+        let range = OffsetRange { offset: 0, limit: 3 };
+        let found = find_range(&app, user.id(), "peak", range).await;
         assert_eq!(found.iter().map(|hit| hit.name.as_str()).collect::<Vec<_>>(), ["Peak", "Peaks", "Peaks"]);
-        // The list has the word in its description only: it is the first match, and the last in rank.
-        let reach = usize::try_from(MAX_HITS).unwrap();
+        // The bucketlist has the word only in its description: it matches first but ranks last.
+        let max_hits = usize::try_from(MAX_HITS).unwrap();
         let mut all = Vec::new();
         for offset in (0..MAX_HITS + 200).step_by(100) {
             all.extend(find_range(&app, user.id(), "peak", OffsetRange { offset, limit: 100 }).await);
         }
-        assert_eq!((all.len(), all.last().unwrap().name.as_str()), (reach, "Peaks"));
+        assert_eq!((all.len(), all.last().unwrap().name.as_str()), (max_hits, "Peaks"));
         let ids: BTreeSet<_> = all.iter().map(|hit| hit.id).collect();
-        assert_eq!(ids.len(), reach, "each once");
+        assert_eq!(ids.len(), max_hits, "no duplicates");
     }
 
     async fn query_syntax_in_search_text_is_not_interpreted(engine: Engine) {
@@ -299,21 +299,21 @@ both_engines! {
             "{name description}: a", "'; DROP TABLE items; --", "a & !b", "a <-> b", "a:*A", "\\'", "('", "\\", "%", "_",
             "1_a", "a\u{1}b", "\u{E000}", "🏽", "\u{301}", "a\u{200B}b", "(((((((((((((", "x\"x'x\\x", "$1 ?1 :a @a",
         ];
-        add(&app, user.id(), ("Harmless", None), hostile.map(|text| (text, Some(text))).to_vec()).await;
+        insert_documents(&app, user.id(), ("Harmless", None), hostile.map(|text| (text, Some(text))).to_vec()).await;
         for text in hostile {
             let found = find(&app, user.id(), text).await;
-            let is_there = found.iter().any(|hit| hit.name == text);
-            assert_eq!(is_there, SearchQuery::parse(text).is_some(), "{text:?}: {found:?}");
+            let is_found = found.iter().any(|hit| hit.name == text);
+            assert_eq!(is_found, SearchQuery::parse(text).is_some(), "{text:?}: {found:?}");
             for hit in found {
-                let shown = snippet(&hit.name, &SearchQuery::parse(text).unwrap()).unwrap_or_default();
-                assert!(!shown.replace("<mark>", "").replace("</mark>", "").contains(['<', '>', '"', '\'']), "{shown}");
+                let snippet_text = snippet(&hit.name, &SearchQuery::parse(text).unwrap()).unwrap_or_default();
+                assert!(!snippet_text.replace("<mark>", "").replace("</mark>", "").contains(['<', '>', '"', '\'']), "{snippet_text}");
             }
         }
         let long = "0123456789 abcdef ".repeat(600);
         assert_eq!(find(&app, user.id(), &long).await, []);
         assert_eq!(find(&app, user.id(), &"東".repeat(10_000)).await, []);
-        let slices = [(-5, 10), (0, 0), (0, -1), (i64::MAX, i64::MAX)];
-        for (offset, limit) in slices {
+        let ranges = [(-5, 10), (0, 0), (0, -1), (i64::MAX, i64::MAX)];
+        for (offset, limit) in ranges {
             find_range(&app, user.id(), "a", OffsetRange { offset, limit }).await;
         }
     }
@@ -323,7 +323,7 @@ both_engines! {
         let user = app.user().await;
         let long: &'static str = Box::leak((0..4_000_u32).filter_map(|n| char::from_u32(0x4E00 + n)).collect::<String>().into());
         let words: &'static str = Box::leak(format!("{} end", "𐐀𐐁 a1 ".repeat(60_000)).into());
-        add(&app, user.id(), ("Long", Some(long)), vec![("Longer", Some(words))]).await;
+        insert_documents(&app, user.id(), ("Long", Some(long)), vec![("Longer", Some(words))]).await;
         let end: String = long.chars().skip(3_990).collect();
         assert_eq!(names(&app, &user, &end).await, ["Long"]);
         assert_eq!(names(&app, &user, "A1").await, ["Longer"]);
@@ -333,18 +333,18 @@ both_engines! {
         let app = TestApp::new(engine);
         let user = app.user().await;
         let owner = user.id();
-        let (list, _) = add(&app, owner, ("Common ground", None), vec![("Common item", None); 1_200]).await;
+        let (list, _) = insert_documents(&app, owner, ("Common ground", None), vec![("Common item", None); 1_200]).await;
         let found = find_range(&app, owner, "common", OffsetRange { offset: 0, limit: 2_000 }).await;
-        assert_eq!(found.len(), usize::try_from(MAX_HITS).unwrap(), "the reach of a search");
+        assert_eq!(found.len(), usize::try_from(MAX_HITS).unwrap(), "the maximum number of hits");
         assert!(found.iter().any(|hit| hit.target == SearchTarget::Bucketlist && hit.id == list));
 
-        let again = move |c: &mut DbConnection| {
+        let reindex = move |c: &mut DbConnection| {
             let document = |id| Document { target: SearchTarget::Item, id, owner: UserId::new(owner), name: "Renamed item", description: None };
             let documents: Vec<_> = found.iter().filter(|hit| hit.target == SearchTarget::Item).map(|hit| document(hit.id)).collect();
             search::upsert(c, &documents).map_err(DbError::from)
         };
         let before = app.app.db.statements();
-        app.app.db.write(again).await.unwrap();
+        app.app.db.write(reindex).await.unwrap();
         let statements = app.app.db.statements() - before;
         assert!(statements <= 6, "{statements}");
         assert_eq!(find_range(&app, owner, "renamed", OffsetRange { offset: 990, limit: 20 }).await.len(), 9);
@@ -357,21 +357,21 @@ both_engines! {
         let app = TestApp::new(engine);
         let user = app.user().await;
         let texts = vec![("Learn to juggle", Some("Three balls")); 2_500];
-        add(&app, user.id(), ("Learning", None), texts).await;
-        let all = documents(&app.database);
+        insert_documents(&app, user.id(), ("Learning", None), texts).await;
+        let all = count_documents(&app.database);
         let mut migrator = app.database.migrator();
         while migrator.down().unwrap().is_some_and(|name| !name.ends_with("_create_search_index")) {}
         migrator.up().unwrap();
-        assert_eq!(documents(&app.database), all);
+        assert_eq!(count_documents(&app.database), all);
         assert_eq!(names(&app, &user, "juggle balls").await.len(), 50);
         drop(migrator);
 
-        // Interrupted half way, or written by an older binary beside.
+        // An interrupted migration, or rows of an older release without search documents.
         app.execute("DELETE FROM search_index");
         app.app.db.write(|c| search::index_missing_rows(c, SearchTarget::Item, 0, 700).map_err(DbError::from)).await.unwrap();
-        assert_eq!(documents(&app.database), 700);
+        assert_eq!(count_documents(&app.database), 700);
         app.database.migrator().up().unwrap();
-        assert_eq!(documents(&app.database), all);
+        assert_eq!(count_documents(&app.database), all);
         assert_eq!(names(&app, &user, "learning").await, ["Learning"]);
     }
 }

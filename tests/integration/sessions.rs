@@ -1,4 +1,4 @@
-//! Sessions: access tokens, their forgeries, refresh tokens, logging out, and what is left of sessions that have ended.
+//! Sessions: access tokens, refresh tokens, logout, and the purge of expired rows.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
@@ -18,10 +18,10 @@ use poem::http::Method;
 
 use crate::support::{Actor, Engine, TestApp, TestResponse, UncheckedResponse, Value, json};
 
-/// The secret test apps sign with.
+/// The signing secret of test apps.
 const SECRET: &str = "the-secret-that-test-apps-sign-with";
 
-/// When a test begins, in seconds.
+/// The time at which a test starts, in Unix seconds.
 const START: i64 = 1_800_000_000;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -35,8 +35,8 @@ async fn refresh(app: &TestApp, refresh_token: &str) -> UncheckedResponse {
     app.anonymous().post("/v1/auth/refresh", &json!({"refresh_token": refresh_token})).await
 }
 
-/// The session that follows, as an actor.
-async fn refreshed<'a>(app: &'a TestApp, refresh_token: &str) -> Actor<'a> {
+/// Refreshes a session and returns an actor with the new tokens.
+async fn refresh_session<'a>(app: &'a TestApp, refresh_token: &str) -> Actor<'a> {
     Actor::new(app, Some(refresh(app, refresh_token).await.expect(200).json()))
 }
 
@@ -53,14 +53,14 @@ async fn with_token(app: &TestApp, token: &str) -> UncheckedResponse {
     request.header("authorization", &format!("Bearer {token}")).send().await
 }
 
-/// One of the three parts of a token, decoded.
+/// Decodes one of the three parts of a token.
 fn part(token: &str, number: usize) -> Value {
     let text = token.split('.').nth(number).unwrap();
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).unwrap()).unwrap()
 }
 
-/// Sessions, refresh tokens, revoked access tokens.
-async fn rows(app: &TestApp) -> (i64, i64, i64) {
+/// Returns the number of sessions, refresh tokens and revoked access tokens.
+async fn count_rows(app: &TestApp) -> (i64, i64, i64) {
     let counted = app.app.db.snapshot(|c| {
         Ok::<_, DbError>((
             sessions::table.count().get_result(c)?,
@@ -79,7 +79,7 @@ both_engines! {
         user.get("/v1/users/me").await.expect(200);
         app.advance_clock(Duration::from_secs(1));
         user.get("/v1/users/me").await.expect_error(401, "INVALID_TOKEN");
-        let user = refreshed(&app, &user.refresh_token()).await;
+        let user = refresh_session(&app, &user.refresh_token()).await;
         user.get("/v1/users/me").await.expect(200);
     }
 
@@ -139,7 +139,7 @@ both_engines! {
         let user = app.user().await;
         app.advance_clock(Duration::from_secs(60));
         user.patch("/v1/users/me", &json!({"name": "Renamed"})).await.expect(200);
-        let next = refreshed(&app, &user.refresh_token()).await;
+        let next = refresh_session(&app, &user.refresh_token()).await;
         let session = next.session.clone().unwrap();
         assert_eq!(session["user"]["name"], "Renamed");
         assert_eq!((&session["expires_in"], &session["refresh_expires_in"]), (&json!(900), &json!(2_592_000)));
@@ -148,19 +148,19 @@ both_engines! {
         assert_eq!(part(&next.token(), 1)["sid"], part(&user.token(), 1)["sid"]);
         next.get("/v1/users/me").await.expect(200);
         user.get("/v1/users/me").await.expect(200);
-        refreshed(&app, &next.refresh_token()).await.get("/v1/users/me").await.expect(200);
-        assert_eq!(rows(&app).await, (1, 3, 0));
+        refresh_session(&app, &next.refresh_token()).await.get("/v1/users/me").await.expect(200);
+        assert_eq!(count_rows(&app).await, (1, 3, 0));
     }
 
     async fn refresh_token_reused_within_ten_seconds_returns_the_same_successor(engine: Engine) {
         let app = TestApp::new(engine);
         let user = app.user().await;
-        let next = refreshed(&app, &user.refresh_token()).await;
+        let next = refresh_session(&app, &user.refresh_token()).await;
         app.advance_clock(Duration::from_secs(10));
-        let again = refreshed(&app, &user.refresh_token()).await;
+        let again = refresh_session(&app, &user.refresh_token()).await;
         assert_eq!(again.refresh_token(), next.refresh_token());
         again.get("/v1/users/me").await.expect(200);
-        let after = refreshed(&app, &next.refresh_token()).await;
+        let after = refresh_session(&app, &next.refresh_token()).await;
         after.get("/v1/users/me").await.expect(200);
     }
 
@@ -168,13 +168,13 @@ both_engines! {
         let app = TestApp::new(engine);
         let user = app.user().await;
         let other = login(&app, &user).await;
-        let next = refreshed(&app, &user.refresh_token()).await;
+        let next = refresh_session(&app, &user.refresh_token()).await;
         next.get("/v1/users/me").await.expect(200);
         app.advance_clock(Duration::from_micros(10_000_001));
         refresh(&app, &user.refresh_token()).await.expect_error(401, "INVALID_REFRESH_TOKEN");
-        for dead in [&user, &next] {
-            dead.get("/v1/users/me").await.expect_error(401, "INVALID_TOKEN");
-            refresh(&app, &dead.refresh_token()).await.expect_error(401, "INVALID_REFRESH_TOKEN");
+        for actor in [&user, &next] {
+            actor.get("/v1/users/me").await.expect_error(401, "INVALID_TOKEN");
+            refresh(&app, &actor.refresh_token()).await.expect_error(401, "INVALID_REFRESH_TOKEN");
         }
         other.get("/v1/users/me").await.expect(200);
         refresh(&app, &other.refresh_token()).await.expect(200);
@@ -183,10 +183,10 @@ both_engines! {
     async fn reuse_of_an_older_refresh_token_ends_the_session(engine: Engine) {
         let app = TestApp::new(engine);
         let user = app.user().await;
-        let mut newest = refreshed(&app, &user.refresh_token()).await;
+        let mut newest = refresh_session(&app, &user.refresh_token()).await;
         for _ in 0..3 {
             app.advance_clock(Duration::from_secs(600));
-            newest = refreshed(&app, &newest.refresh_token()).await;
+            newest = refresh_session(&app, &newest.refresh_token()).await;
         }
         refresh(&app, &user.refresh_token()).await.expect_error(401, "INVALID_REFRESH_TOKEN");
         newest.get("/v1/users/me").await.expect_error(401, "INVALID_TOKEN");
@@ -194,36 +194,36 @@ both_engines! {
 
     async fn all_invalid_refresh_tokens_get_the_same_response(engine: Engine) {
         let app = TestApp::new(engine);
-        let (user, ended, gone) = (app.user().await, app.user().await, app.user().await);
+        let (user, ended, deleted) = (app.user().await, app.user().await, app.user().await);
         logout(&ended).await.expect(204);
-        delete_me(&gone).await.expect(204);
-        let good = user.refresh_token();
+        delete_me(&deleted).await.expect(204);
+        let valid = user.refresh_token();
         let first = refresh(&app, "x").await.expect_error(401, "INVALID_REFRESH_TOKEN");
         for (what, token) in [
             ("after the logout", ended.refresh_token()),
-            ("of an account that is gone", gone.refresh_token()),
-            ("another case", good.to_uppercase()),
-            ("a space too many", format!("{good} ")),
-            ("cut", good[1..].to_owned()),
+            ("of a deleted account", deleted.refresh_token()),
+            ("another case", valid.to_uppercase()),
+            ("with a trailing space", format!("{valid} ")),
+            ("truncated", valid[1..].to_owned()),
             ("SQL", "' OR '1'='1".to_owned()),
         ] {
             let response = refresh(&app, &token).await.any_status();
             assert_eq!(response.comparable(), first.comparable(), "{what}");
         }
         assert_eq!(first.header("www-authenticate"), "Bearer realm=\"bucketlist\"");
-        // An access token is too long to be one.
+        // An access token exceeds the maximum length of a refresh token.
         refresh(&app, &user.token()).await.expect_error(422, "VALIDATION_FAILED");
         refresh(&app, "").await.expect_error(422, "VALIDATION_FAILED");
-        refresh(&app, &good).await.expect(200);
+        refresh(&app, &valid).await.expect(200);
     }
 
     async fn session_expires_30_days_after_the_last_refresh(engine: Engine) {
         let app = TestApp::new(engine);
         let user = app.user().await;
         app.advance_clock(DAY * 30 - Duration::from_micros(1));
-        let next = refreshed(&app, &user.refresh_token()).await;
+        let next = refresh_session(&app, &user.refresh_token()).await;
         app.advance_clock(DAY * 30 - Duration::from_micros(1));
-        let last = refreshed(&app, &next.refresh_token()).await;
+        let last = refresh_session(&app, &next.refresh_token()).await;
         app.advance_clock(DAY * 30);
         refresh(&app, &last.refresh_token()).await.expect_error(401, "INVALID_REFRESH_TOKEN");
     }
@@ -233,10 +233,10 @@ both_engines! {
         let user = app.user().await;
         assert_eq!(user.session.as_ref().unwrap()["refresh_expires_in"], 30 * 86_400);
         app.advance_clock(DAY * 29);
-        let next = refreshed(&app, &user.refresh_token()).await;
-        assert_eq!(next.session.as_ref().unwrap()["refresh_expires_in"], 11 * 86_400, "not thirty days more");
+        let next = refresh_session(&app, &user.refresh_token()).await;
+        assert_eq!(next.session.as_ref().unwrap()["refresh_expires_in"], 11 * 86_400, "limited by the maximum age of the session");
         app.advance_clock(DAY * 11 - Duration::from_micros(1));
-        let last = refreshed(&app, &next.refresh_token()).await;
+        let last = refresh_session(&app, &next.refresh_token()).await;
         assert_eq!(last.session.as_ref().unwrap()["refresh_expires_in"], 1);
         app.advance_clock(Duration::from_micros(1));
         refresh(&app, &last.refresh_token()).await.expect_error(401, "INVALID_REFRESH_TOKEN");
@@ -263,7 +263,7 @@ both_engines! {
             assert_eq!(actor.refresh_token(), actors[0].refresh_token());
             assert_eq!(part(&actor.token(), 1)["sid"], part(&user.token(), 1)["sid"]);
         }
-        assert_eq!(rows(&app).await, (1, 2, 0));
+        assert_eq!(count_rows(&app).await, (1, 2, 0));
         refresh(&app, &actors[7].refresh_token()).await.expect(200);
     }
 
@@ -272,20 +272,20 @@ both_engines! {
         for round in 0..10 {
             let user = app.user().await;
             let token = user.refresh_token();
-            let (refreshing, leaving) = if round % 2 == 0 {
+            let (refresh_response, logged_out) = if round % 2 == 0 {
                 join(refresh(&app, &token), logout(&user)).await
             } else {
-                let (leaving, refreshing) = join(logout(&user), refresh(&app, &token)).await;
-                (refreshing, leaving)
+                let (logged_out, refresh_response) = join(logout(&user), refresh(&app, &token)).await;
+                (refresh_response, logged_out)
             };
-            leaving.expect(204);
+            logged_out.expect(204);
             user.get("/v1/users/me").await.expect_error(401, "INVALID_TOKEN");
-            if refreshing.0.status == 200 {
-                let late = Actor::new(&app, Some(refreshing.expect(200).json()));
-                late.get("/v1/users/me").await.expect_error(401, "INVALID_TOKEN");
-                refresh(&app, &late.refresh_token()).await.expect_error(401, "INVALID_REFRESH_TOKEN");
+            if refresh_response.0.status == 200 {
+                let late_session = Actor::new(&app, Some(refresh_response.expect(200).json()));
+                late_session.get("/v1/users/me").await.expect_error(401, "INVALID_TOKEN");
+                refresh(&app, &late_session.refresh_token()).await.expect_error(401, "INVALID_REFRESH_TOKEN");
             } else {
-                refreshing.expect_error(401, "INVALID_REFRESH_TOKEN");
+                refresh_response.expect_error(401, "INVALID_REFRESH_TOKEN");
             }
             refresh(&app, &token).await.expect_error(401, "INVALID_REFRESH_TOKEN");
         }
@@ -293,7 +293,7 @@ both_engines! {
 
     async fn logout_takes_effect_immediately(engine: Engine) {
         let app = TestApp::new(engine);
-        let (user, stranger) = (app.user().await, app.user().await);
+        let (user, other_user) = (app.user().await, app.user().await);
         let other = login(&app, &user).await;
         user.get("/v1/users/me").await.expect(200);
         let response = logout(&user).await.expect(204);
@@ -302,7 +302,7 @@ both_engines! {
         assert_eq!(response.header("www-authenticate"), "Bearer realm=\"bucketlist\", error=\"invalid_token\"");
         refresh(&app, &user.refresh_token()).await.expect_error(401, "INVALID_REFRESH_TOKEN");
         logout(&user).await.expect_error(401, "INVALID_TOKEN");
-        for actor in [&other, &stranger] {
+        for actor in [&other, &other_user] {
             actor.get("/v1/users/me").await.expect(200);
             refresh(&app, &actor.refresh_token()).await.expect(200);
         }
@@ -312,18 +312,18 @@ both_engines! {
     async fn logout_revokes_all_access_tokens_of_the_session(engine: Engine) {
         let app = TestApp::new(engine);
         let user = app.user().await;
-        let next = refreshed(&app, &user.refresh_token()).await;
+        let next = refresh_session(&app, &user.refresh_token()).await;
         logout(&user).await.expect(204);
-        for dead in [&user, &next] {
-            dead.get("/v1/users/me").await.expect_error(401, "INVALID_TOKEN");
-            refresh(&app, &dead.refresh_token()).await.expect_error(401, "INVALID_REFRESH_TOKEN");
+        for actor in [&user, &next] {
+            actor.get("/v1/users/me").await.expect_error(401, "INVALID_TOKEN");
+            refresh(&app, &actor.refresh_token()).await.expect_error(401, "INVALID_REFRESH_TOKEN");
         }
     }
 
     async fn token_in_concurrent_use_is_rejected_after_logout(engine: Engine) {
         let app = TestApp::new(engine);
         let user = app.user().await;
-        // Requests in flight during the logout may remember what they read; nothing after it may go by that.
+        // Requests in flight during the logout may cache the token status; later requests must not use it.
         let (_, response) = join(join_all((0..20).map(|_| user.get("/v1/users/me"))), logout(&user)).await;
         response.expect(204);
         for response in join_all((0..20).map(|_| user.get("/v1/users/me"))).await {
@@ -339,7 +339,7 @@ both_engines! {
         app.run_jobs().await;
         let purge = || async { app.app.worker.purge_expired().await.unwrap() };
         assert_eq!(purge().await, 0);
-        assert_eq!(rows(&app).await, (2, 2, 1));
+        assert_eq!(count_rows(&app).await, (2, 2, 1));
 
         app.advance_clock(Duration::from_secs(599));
         assert_eq!(purge().await, 0);
@@ -348,8 +348,8 @@ both_engines! {
         app.advance_clock(Duration::from_secs(299));
         assert_eq!(purge().await, 0);
         app.advance_clock(Duration::from_secs(1));
-        assert_eq!(purge().await, 1, "the access token that was logged out");
-        assert_eq!(rows(&app).await, (2, 2, 0));
+        assert_eq!(purge().await, 1, "the revoked access token");
+        assert_eq!(count_rows(&app).await, (2, 2, 0));
 
         app.advance_clock(DAY);
         let new = app.user().await;
@@ -357,43 +357,43 @@ both_engines! {
         assert_eq!(purge().await, 0);
         app.advance_clock(Duration::from_secs(1));
         assert_eq!(purge().await, 2, "both sessions of the first user");
-        assert_eq!(rows(&app).await, (1, 1, 0));
+        assert_eq!(count_rows(&app).await, (1, 1, 0));
         refresh(&app, &old.refresh_token()).await.expect_error(401, "INVALID_REFRESH_TOKEN");
-        let new = refreshed(&app, &new.refresh_token()).await;
+        let new = refresh_session(&app, &new.refresh_token()).await;
         new.get("/v1/users/me").await.expect(200);
         login(&app, &old).await.get("/v1/users/me").await.expect(200);
     }
 
     async fn tokens_signed_with_a_previous_secret_stay_valid(engine: Engine) {
-        let previous = "the-secret-of-last-year-that-is-still-known";
+        let previous = "the-previous-secret-that-is-still-configured";
         let app = TestApp::builder().engine(engine).config(|config| config.tokens.previous_secrets = vec![previous.into()]).build();
-        // The server of last year, on the same database.
+        // A server with the previous secret on the same database.
         let parts = Dependencies { clock: app.clock.clone(), random: Arc::new(SystemRandom), mailer: app.mailer.clone() };
         let mut config = app.config.clone();
         config.tokens.previous_secrets.clear();
-        let before = App::new(&config, &previous.into(), parts).unwrap();
+        let previous_app = App::new(&config, &previous.into(), parts).unwrap();
         let body = json!({"email": "ada@example.com", "password": Actor::PASSWORD}).to_string();
         let request = poem::Request::builder()
             .method(Method::POST)
             .uri("/v1/auth/register".parse().unwrap())
             .content_type("application/json")
             .body(body);
-        let response = before.endpoint.call(request).await.unwrap();
+        let response = previous_app.endpoint.call(request).await.unwrap();
         let response = TestResponse::read(Method::POST, "/v1/auth/register".to_owned(), response).await;
         let ada = Actor::new(&app, Some(UncheckedResponse(response).expect(201).json()));
 
         ada.get("/v1/users/me").await.expect(200);
-        let next = refreshed(&app, &ada.refresh_token()).await;
+        let next = refresh_session(&app, &ada.refresh_token()).await;
         next.get("/v1/users/me").await.expect(200);
-        // What it signs now, it signs with the new one.
+        // New tokens are signed with the new secret.
         assert_ne!(part(&next.token(), 0)["kid"], part(&ada.token(), 0)["kid"]);
-        let fresh = app.user().await;
-        assert_eq!(part(&fresh.token(), 0)["kid"], part(&next.token(), 0)["kid"]);
+        let new_user = app.user().await;
+        assert_eq!(part(&new_user.token(), 0)["kid"], part(&next.token(), 0)["kid"]);
 
         let (old, new) = (ada.token(), next.token());
-        let forgetful = TestApp::builder().database(app.database).build();
-        with_token(&forgetful, &old).await.expect_error(401, "INVALID_TOKEN");
-        with_token(&forgetful, &new).await.expect(200);
+        let without_previous = TestApp::builder().database(app.database).build();
+        with_token(&without_previous, &old).await.expect_error(401, "INVALID_TOKEN");
+        with_token(&without_previous, &new).await.expect(200);
     }
 }
 
@@ -401,26 +401,26 @@ both_engines! {
     async fn reuse_after_the_successor_was_used_ends_the_session_immediately(engine: Engine) {
         let app = TestApp::new(engine);
         let user = app.user().await;
-        let next = refreshed(&app, &user.refresh_token()).await;
-        let after = refreshed(&app, &next.refresh_token()).await;
-        // Its owner has the successor: whoever sends this one is somebody else, however soon.
+        let next = refresh_session(&app, &user.refresh_token()).await;
+        let after = refresh_session(&app, &next.refresh_token()).await;
+        // The owner has used the successor, so the reuse is rejected even within ten seconds.
         refresh(&app, &user.refresh_token()).await.expect_error(401, "INVALID_REFRESH_TOKEN");
         after.get("/v1/users/me").await.expect_error(401, "INVALID_TOKEN");
         refresh(&app, &after.refresh_token()).await.expect_error(401, "INVALID_REFRESH_TOKEN");
     }
 }
 
-/// On SQLite, where the server caches the status of tokens. One thread runs all writes in order.
+/// On SQLite, the server caches the token status, and one thread runs all writes in order.
 #[tokio::test]
 async fn token_of_a_reused_session_is_rejected_although_the_client_has_disconnected() {
     let app = TestApp::new(Engine::Sqlite);
     let user = app.user().await;
-    let stolen = user.refresh_token();
-    let owner = refreshed(&app, &stolen).await;
+    let reused = user.refresh_token();
+    let owner = refresh_session(&app, &reused).await;
     app.advance_clock(Duration::from_secs(11));
     owner.get("/v1/users/me").await.expect(200);
     {
-        let mut request = pin!(refresh(&app, &stolen));
+        let mut request = pin!(refresh(&app, &reused));
         assert!((&mut request).now_or_never().is_none(), "the unit of work is queued");
     }
     app.app.db.write(|_| Ok::<_, DbError>(())).await.unwrap();

@@ -1,4 +1,4 @@
-//! Units of work: all of each is written, or nothing, whatever goes wrong half way and whoever works beside it.
+//! Transactions are atomic, isolated and durable, with failures, panics and concurrent writers.
 
 use std::{
     sync::{Arc, Condvar, Mutex},
@@ -18,26 +18,26 @@ use futures_util::future::join_all;
 
 use crate::support::{Actor, Database, TestApp, UncheckedResponse, Value, json};
 
-/// Why a unit of these tests ends.
+/// The error of a unit of work in these tests.
 #[derive(Debug)]
-enum Halt {
-    OnPurpose,
+enum UnitError {
+    Intended,
     Db(DbError),
 }
 
-impl From<DbError> for Halt {
+impl From<DbError> for UnitError {
     fn from(error: DbError) -> Self {
         Self::Db(error)
     }
 }
 
-impl From<diesel::result::Error> for Halt {
+impl From<diesel::result::Error> for UnitError {
     fn from(error: diesel::result::Error) -> Self {
         Self::Db(error.into())
     }
 }
 
-/// Something to wait for, from a thread; opens by itself when its test ends, however it ends.
+/// A gate that threads wait at.
 #[derive(Clone, Default)]
 struct Gate(Arc<(Mutex<bool>, Condvar)>);
 
@@ -49,9 +49,9 @@ impl Gate {
 
     fn wait(&self) {
         let (open, changed) = &*self.0;
-        let patience = Duration::from_secs(60);
-        let (open, _) = changed.wait_timeout_while(open.lock().unwrap(), patience, |open| !*open).unwrap();
-        assert!(*open, "nobody opened the gate");
+        let timeout = Duration::from_secs(60);
+        let (open, _) = changed.wait_timeout_while(open.lock().unwrap(), timeout, |open| !*open).unwrap();
+        assert!(*open, "the gate was not opened within 60 seconds");
     }
 }
 
@@ -67,8 +67,8 @@ fn item(bucketlist_id: BucketlistId, name: &str) -> NewItem {
     NewItem { bucketlist_id, content, created_at: now, updated_at: now }
 }
 
-/// A list and two items; fails at each statement that fails.
-fn write_list_with_items(c: &mut DbConnection, owner: UserId, name: &str) -> Result<BucketlistId, Halt> {
+/// Inserts a bucketlist with two items; returns the first error.
+fn write_list_with_items(c: &mut DbConnection, owner: UserId, name: &str) -> Result<BucketlistId, UnitError> {
     let id = bucketlists::insert(c, &list(owner, name))?.id;
     for name in ["first", "second"] {
         items::insert(c, &item(id, name))?;
@@ -77,21 +77,21 @@ fn write_list_with_items(c: &mut DbConnection, owner: UserId, name: &str) -> Res
     Ok(id)
 }
 
-/// How many lists and items there are, on this connection.
+/// Returns the number of bucketlists and items, read on this connection.
 fn counts(c: &mut DbConnection) -> (i64, i64) {
     let lists = schema::bucketlists::table.select(count_star()).first(c).unwrap();
     let items = schema::items::table.select(count_star()).first(c).unwrap();
     (lists, items)
 }
 
-/// How many lists and items there are, seen from outside the app.
-fn counts_outside(database: &Database) -> (i64, i64) {
+/// Returns the number of bucketlists and items, read on a connection outside the app.
+fn committed_counts(database: &Database) -> (i64, i64) {
     counts(database.migrator().connection())
 }
 
-/// How many rows of each kind hang on a user, seen from outside the app: the account, sessions, refresh tokens, resets,
-/// lists, items.
-fn belongings(database: &Database, user: i64) -> [i64; 6] {
+/// Returns the number of rows of a user, read on a connection outside the app: account, sessions, refresh tokens,
+/// password resets, bucketlists and items.
+fn count_user_rows(database: &Database, user: i64) -> [i64; 6] {
     use schema::{password_resets, refresh_tokens, sessions, users};
     let mut migrator = database.migrator();
     let c = migrator.connection();
@@ -115,8 +115,8 @@ fn belongings(database: &Database, user: i64) -> [i64; 6] {
     ]
 }
 
-/// How many refresh tokens and items there are in all: what a deleted user's orphans would show up in.
-fn leaves(database: &Database) -> (i64, i64) {
+/// Returns the number of all refresh tokens and items, which would include orphans of a deleted user.
+fn count_all_tokens_and_items(database: &Database) -> (i64, i64) {
     let mut migrator = database.migrator();
     let c = migrator.connection();
     let tokens = schema::refresh_tokens::table.select(count_star()).first(c).unwrap();
@@ -128,12 +128,12 @@ async fn total(user: &Actor<'_>, path: &str) -> Value {
     user.get(path).await.expect(200).json()["meta"]["total"].clone()
 }
 
-/// Keeps one unit of `db.write` running until `gate` opens; returns when it runs.
-async fn occupy_the_writer(db: &Db, gate: &Gate) -> tokio::task::JoinHandle<Result<(), Halt>> {
+/// Starts a unit of `db.write` that waits for `gate`; returns when it runs.
+async fn block_writer(db: &Db, gate: &Gate) -> tokio::task::JoinHandle<Result<(), UnitError>> {
     let (started, running) = tokio::sync::oneshot::channel();
     let (db, gate) = (db.clone(), gate.clone());
     let unit = tokio::spawn(async move {
-        db.write(move |_| -> Result<(), Halt> {
+        db.write(move |_| -> Result<(), UnitError> {
             started.send(()).unwrap();
             gate.wait();
             Ok(())
@@ -151,45 +151,45 @@ both_engines! {
         let owner = UserId::new(user.id());
         let failed = app.app.db.write(move |c| {
             write_list_with_items(c, owner, "Half a list")?;
-            assert_eq!(counts(c), (1, 2), "the unit itself sees what it has written");
-            Err::<(), _>(Halt::OnPurpose)
+            assert_eq!(counts(c), (1, 2), "the unit reads its own writes");
+            Err::<(), _>(UnitError::Intended)
         });
         let failure = failed.await.unwrap_err();
-        assert!(matches!(failure, Halt::OnPurpose), "the caller gets the unit's own error: {failure:?}");
-        assert_eq!(counts_outside(&app.database), (0, 0));
+        assert!(matches!(failure, UnitError::Intended), "the error is not that of the unit: {failure:?}");
+        assert_eq!(committed_counts(&app.database), (0, 0));
         assert_eq!(total(&user, "/v1/bucketlists").await, 0);
 
-        // The same unit without the failure: it was the failure that undid it.
+        // The same unit without the failure is committed.
         let id = app.app.db.write(move |c| write_list_with_items(c, owner, "Half a list")).await.unwrap();
-        assert_eq!(counts_outside(&app.database), (1, 2));
+        assert_eq!(committed_counts(&app.database), (1, 2));
         assert_eq!(user.get(&format!("/v1/bucketlists/{id}")).await.expect(200).json()["items_total"], 2);
     }
 
     async fn panicking_transaction_leaves_no_changes_and_the_thread_survives(engine: Engine) {
         let app = TestApp::new(engine);
         let owner = UserId::new(app.user().await.id());
-        // More panics than there are threads: none of them may be lost.
+        // There are more panics than threads: no thread may end.
         for _ in 0..5 {
-            let panicked = app.app.db.write(move |c| -> Result<(), Halt> {
+            let panicked = app.app.db.write(move |c| -> Result<(), UnitError> {
                 write_list_with_items(c, owner, "A list")?;
-                panic!("half way, on purpose");
+                panic!("intended panic in a unit");
             });
             let failure = panicked.await.unwrap_err();
-            assert!(matches!(failure, Halt::Db(DbError::Panicked)), "{failure:?}");
-            assert_eq!(counts_outside(&app.database), (0, 0));
+            assert!(matches!(failure, UnitError::Db(DbError::Panicked)), "{failure:?}");
+            assert_eq!(committed_counts(&app.database), (0, 0));
         }
         app.app.db.write(move |c| write_list_with_items(c, owner, "A list")).await.unwrap();
-        assert_eq!(counts_outside(&app.database), (1, 2));
+        assert_eq!(committed_counts(&app.database), (1, 2));
     }
 
     async fn panicking_reads_do_not_affect_others(engine: Engine) {
         let app = TestApp::new(engine);
         let user = app.user().await;
         for _ in 0..5 {
-            let panicked = app.app.db.read(|_| -> Result<(), Halt> { panic!("on purpose") }).await;
-            assert!(matches!(panicked, Err(Halt::Db(DbError::Panicked))), "{panicked:?}");
-            let panicked = app.app.db.snapshot(|_| -> Result<(), Halt> { panic!("on purpose") }).await;
-            assert!(matches!(panicked, Err(Halt::Db(DbError::Panicked))), "{panicked:?}");
+            let panicked = app.app.db.read(|_| -> Result<(), UnitError> { panic!("intended") }).await;
+            assert!(matches!(panicked, Err(UnitError::Db(DbError::Panicked))), "{panicked:?}");
+            let panicked = app.app.db.snapshot(|_| -> Result<(), UnitError> { panic!("intended") }).await;
+            assert!(matches!(panicked, Err(UnitError::Db(DbError::Panicked))), "{panicked:?}");
         }
         user.create_bucketlist("Still here").await;
         assert_eq!(total(&user, "/v1/bucketlists").await, 1);
@@ -200,13 +200,13 @@ both_engines! {
         let user = app.user().await;
         let owner = UserId::new(user.id());
         user.create_bucketlist("Taken").await;
-        let refused = app.app.db.write(move |c| {
+        let rejected = app.app.db.write(move |c| {
             write_list_with_items(c, owner, "Free")?;
             write_list_with_items(c, owner, "Taken")
         });
-        let failure = refused.await.unwrap_err();
-        assert!(matches!(failure, Halt::Db(DbError::UniqueViolation(UniqueConstraint::BucketlistName))), "{failure:?}");
-        assert_eq!(counts_outside(&app.database), (1, 0), "only what was there before");
+        let failure = rejected.await.unwrap_err();
+        assert!(matches!(failure, UnitError::Db(DbError::UniqueViolation(UniqueConstraint::BucketlistName))), "{failure:?}");
+        assert_eq!(committed_counts(&app.database), (1, 0), "the unit changed the database");
     }
 
     async fn ignored_statement_error_is_not_reported_as_a_commit(engine: Engine) {
@@ -214,15 +214,15 @@ both_engines! {
         let user = app.user().await;
         let owner = UserId::new(user.id());
         user.create_bucketlist("Taken").await;
-        let overlooked = app.app.db.write(move |c| -> Result<(), Halt> {
+        let unit_result = app.app.db.write(move |c| -> Result<(), UnitError> {
             bucketlists::insert(c, &list(owner, "Free"))?;
             assert!(bucketlists::insert(c, &list(owner, "Taken")).is_err());
             Ok(())
         });
-        let reported = overlooked.await.is_ok();
-        let kept = counts_outside(&app.database) == (2, 0);
-        assert_eq!(reported, kept, "what the caller is told is what happened");
-        // And the connection is as good as before.
+        let is_reported = unit_result.await.is_ok();
+        let is_committed = committed_counts(&app.database) == (2, 0);
+        assert_eq!(is_reported, is_committed, "the result does not match the commit");
+        // The connection remains usable.
         user.create_bucketlist("Another").await;
     }
 
@@ -230,9 +230,9 @@ both_engines! {
         let app = TestApp::new(engine);
         let owner = UserId::new(app.user().await.id());
         let db = &app.app.db;
-        // The writer is kept busy until all the others wait in its queue: on SQLite they become one group.
+        // The writer is blocked until all units wait in its queue: on SQLite they form one group.
         let gate = Gate::default();
-        let blocker = occupy_the_writer(db, &gate).await;
+        let blocker = block_writer(db, &gate).await;
         let units: Vec<_> = (0..50)
             .map(|number| {
                 let db = db.clone();
@@ -241,9 +241,9 @@ both_engines! {
                     let unit = db.write(move |c| {
                         let id = write_list_with_items(c, owner, &name)?;
                         match number % 9 {
-                            2 => Err(Halt::OnPurpose),
-                            5 => panic!("on purpose"),
-                            // The constraint refuses the second one of this name.
+                            2 => Err(UnitError::Intended),
+                            5 => panic!("intended"),
+                            // The second bucketlist of this name violates the constraint.
                             8 => write_list_with_items(c, owner, &name),
                             _ => Ok(id),
                         }
@@ -252,7 +252,7 @@ both_engines! {
                 })
             })
             .collect();
-        // Tasks of this runtime run in turn: when this one does, the others have been sent on their way.
+        // Tasks of this runtime run in order: when this task runs, the units are queued.
         let opener = gate.clone();
         tokio::spawn(async move { opener.open() }).await.unwrap();
         blocker.await.unwrap().unwrap();
@@ -276,26 +276,26 @@ both_engines! {
         let db = app.app.db.clone();
         let gate = Gate::default();
         let (started, running) = tokio::sync::oneshot::channel();
-        let half_way = gate.clone();
+        let unit_gate = gate.clone();
         let caller = tokio::spawn(async move {
             let unit = db.write(move |c| {
                 let id = bucketlists::insert(c, &list(owner, "Abandoned"))?.id;
                 started.send(()).unwrap();
-                half_way.wait();
+                unit_gate.wait();
                 items::insert(c, &item(id, "Found"))?;
-                Ok::<_, Halt>(())
+                Ok::<_, UnitError>(())
             });
             unit.await
         });
         running.await.unwrap();
         caller.abort();
         assert!(caller.await.unwrap_err().is_cancelled());
-        assert_eq!(counts_outside(&app.database), (0, 0), "nothing is seen before it is whole");
+        assert_eq!(committed_counts(&app.database), (0, 0), "uncommitted rows are visible");
         gate.open();
-        // Nobody is told when it is done; but a list of the same name waits for what becomes of the first one.
-        let again = app.app.db.write(move |c| Ok::<_, Halt>(bucketlists::insert(c, &list(owner, "Abandoned"))?.id)).await;
-        assert!(matches!(again, Err(Halt::Db(DbError::UniqueViolation(UniqueConstraint::BucketlistName)))), "{again:?}");
-        assert_eq!(counts_outside(&app.database), (1, 1));
+        // The caller gets no result. An insert of the same name waits for the outcome of the first one.
+        let again = app.app.db.write(move |c| Ok::<_, UnitError>(bucketlists::insert(c, &list(owner, "Abandoned"))?.id)).await;
+        assert!(matches!(again, Err(UnitError::Db(DbError::UniqueViolation(UniqueConstraint::BucketlistName)))), "{again:?}");
+        assert_eq!(committed_counts(&app.database), (1, 1));
     }
 
     async fn concurrent_item_changes_keep_counters_correct(engine: Engine) {
@@ -306,34 +306,34 @@ both_engines! {
         let items = format!("{path}/items");
         let bodies: Vec<Value> =
             (0..40).map(|number| json!({"name": format!("Item {number}"), "done": number % 4 == 0})).collect();
-        let made = join_all(bodies.iter().map(|body| user.post(&items, body))).await;
-        let ids: Vec<i64> = made.into_iter().map(|response| response.expect(201).json()["id"].as_i64().unwrap()).collect();
-        let answer = user.get(&path).await.expect(200).json();
-        assert_eq!((&answer["items_total"], &answer["items_done"]), (&json!(40), &json!(10)));
+        let created = join_all(bodies.iter().map(|body| user.post(&items, body))).await;
+        let ids: Vec<i64> = created.into_iter().map(|response| response.expect(201).json()["id"].as_i64().unwrap()).collect();
+        let bucketlist = user.get(&path).await.expect(200).json();
+        assert_eq!((&bucketlist["items_total"], &bucketlist["items_done"]), (&json!(40), &json!(10)));
         assert_eq!(total(&user, &items).await, 40);
 
-        // Ten are deleted and ten are ticked, by two callers each: one deletion of two finds it, ticking twice counts once.
+        // Ten items are deleted and ten are completed, each by two requests: one deletion succeeds, and one completion counts.
         let paths: Vec<String> = ids.iter().map(|id| format!("{items}/{id}")).collect();
-        let tick = json!({"name": "Ticked", "done": true});
+        let completion = json!({"name": "Completed", "done": true});
         let deletions = join_all(paths[..10].iter().chain(&paths[..10]).map(|path| user.delete(path)));
-        let ticks = join_all(paths[20..30].iter().chain(&paths[20..30]).map(|path| user.put(path, &tick)));
-        let (deletions, ticks) = futures_util::future::join(deletions, ticks).await;
+        let completions = join_all(paths[20..30].iter().chain(&paths[20..30]).map(|path| user.put(path, &completion)));
+        let (deletions, completions) = futures_util::future::join(deletions, completions).await;
         let statuses: Vec<u16> = deletions.into_iter().map(UncheckedResponse::any_status).map(|response| response.status).collect();
         assert_eq!(statuses.iter().filter(|status| **status == 204).count(), 10, "{statuses:?}");
         assert_eq!(statuses.iter().filter(|status| **status == 404).count(), 10, "{statuses:?}");
-        for response in ticks {
+        for response in completions {
             assert!(response.expect(200).json()["done_at"].is_string());
         }
 
-        let answer = user.get(&path).await.expect(200).json();
+        let bucketlist = user.get(&path).await.expect(200).json();
         let mut migrator = app.database.migrator();
         let c = migrator.connection();
         let rows: i64 = schema::items::table.select(count_star()).first(c).unwrap();
         let done: i64 = schema::items::table.filter(schema::items::done.eq(true)).select(count_star()).first(c).unwrap();
         assert_eq!(rows, 30);
-        // 0, 4, …, 36 were done; of them 0, 4 and 8 went, and 20, 24 and 28 are among the ticked.
+        // Items 0, 4, …, 36 were completed. Of them, 0, 4 and 8 were deleted, and 20, 24 and 28 were completed again.
         assert_eq!(done, 10 - 3 + 10 - 3);
-        assert_eq!((&answer["items_total"], &answer["items_done"]), (&json!(rows), &json!(done)));
+        assert_eq!((&bucketlist["items_total"], &bucketlist["items_done"]), (&json!(rows), &json!(done)));
     }
 
     async fn concurrent_creations_with_one_name_create_one_bucketlist(engine: Engine) {
@@ -341,15 +341,15 @@ both_engines! {
         let user = app.user().await;
         let body = json!({"name": "Only one"});
         let responses = join_all((0..12).map(|_| user.post("/v1/bucketlists", &body))).await;
-        let mut made = 0;
+        let mut created = 0;
         for response in responses {
             let response = response.any_status();
             match response.status {
-                201 => made += 1,
+                201 => created += 1,
                 _ => assert_eq!((response.status, response.code().as_str()), (409, "BUCKETLIST_NAME_TAKEN")),
             }
         }
-        assert_eq!(made, 1);
+        assert_eq!(created, 1);
         assert_eq!(total(&user, "/v1/bucketlists").await, 1);
     }
 
@@ -366,23 +366,23 @@ both_engines! {
                 let before = counts(c);
                 started.send(()).unwrap();
                 committed.wait();
-                Ok::<_, Halt>((before, counts(c)))
+                Ok::<_, UnitError>((before, counts(c)))
             });
             unit.await
         });
         running.await.unwrap();
         app.app.db.write(move |c| write_list_with_items(c, owner, "Meanwhile")).await.unwrap();
-        assert_eq!(counts_outside(&app.database), (2, 2), "it is committed");
+        assert_eq!(committed_counts(&app.database), (2, 2), "the write is committed");
         gate.open();
         assert_eq!(snapshot.await.unwrap().unwrap(), ((1, 0), (1, 0)));
-        let after = app.app.db.snapshot(|c| Ok::<_, Halt>(counts(c))).await.unwrap();
+        let after = app.app.db.snapshot(|c| Ok::<_, UnitError>(counts(c))).await.unwrap();
         assert_eq!(after, (2, 2));
     }
 
     async fn deleting_a_user_is_atomic(engine: Engine) {
         let app = TestApp::new(engine);
-        let (leaving, staying) = (app.user().await, app.user().await);
-        for user in [&leaving, &staying] {
+        let (deleted, other) = (app.user().await, app.user().await);
+        for user in [&deleted, &other] {
             let list = user.create_bucketlist("Mine").await;
             user.create_item(list, "one").await;
             user.create_item(list, "two").await;
@@ -391,29 +391,29 @@ both_engines! {
             app.anonymous().post("/v1/auth/password-reset", &json!({"email": user.email()})).await.expect(202);
         }
         app.run_jobs().await;
-        let full = [1, 2, 2, 1, 1, 2];
-        assert_eq!(belongings(&app.database, leaving.id()), full);
+        let all_rows = [1, 2, 2, 1, 1, 2];
+        assert_eq!(count_user_rows(&app.database, deleted.id()), all_rows);
 
-        // Nothing: the unit that deletes the account fails afterwards.
-        let id = leaving.id();
+        // The unit fails after deleting the account: no row is deleted.
+        let id = deleted.id();
         let failed = app.app.db.write(move |c| {
             assert!(users::delete(c, UserId::new(id))?);
-            assert_eq!(counts(c), (1, 2), "the other user's");
-            Err::<(), _>(Halt::OnPurpose)
+            assert_eq!(counts(c), (1, 2), "the rows of the other user");
+            Err::<(), _>(UnitError::Intended)
         });
-        assert!(matches!(failed.await, Err(Halt::OnPurpose)));
-        assert_eq!(belongings(&app.database, leaving.id()), full);
-        leaving.get("/v1/users/me").await.expect(200);
+        assert!(matches!(failed.await, Err(UnitError::Intended)));
+        assert_eq!(count_user_rows(&app.database, deleted.id()), all_rows);
+        deleted.get("/v1/users/me").await.expect(200);
 
-        // Everything.
+        // The unit succeeds: all rows are deleted.
         let password = json!({"password": Actor::PASSWORD});
-        leaving.request(poem::http::Method::DELETE, "/v1/users/me").json(&password).send().await.expect(204);
-        assert_eq!(belongings(&app.database, leaving.id()), [0; 6]);
-        leaving.get("/v1/users/me").await.expect(401);
+        deleted.request(poem::http::Method::DELETE, "/v1/users/me").json(&password).send().await.expect(204);
+        assert_eq!(count_user_rows(&app.database, deleted.id()), [0; 6]);
+        deleted.get("/v1/users/me").await.expect(401);
 
-        assert_eq!(belongings(&app.database, staying.id()), full, "nobody else's is touched");
-        assert_eq!(leaves(&app.database), (2, 2), "no orphans");
-        staying.get("/v1/users/me").await.expect(200);
+        assert_eq!(count_user_rows(&app.database, other.id()), all_rows, "rows of another user were deleted");
+        assert_eq!(count_all_tokens_and_items(&app.database), (2, 2), "no orphans");
+        other.get("/v1/users/me").await.expect(200);
     }
 
     async fn write_is_durable_before_its_response(engine: Engine) {
@@ -422,17 +422,17 @@ both_engines! {
         for number in 0..10 {
             let list = user.create_bucketlist(&format!("List {number}")).await;
             user.create_item(list, "one").await;
-            // What another process sees at this moment; on SQLite, what a machine that dies at this moment finds again: a
-            // copy of the files as they are.
+            // What another process reads now. On SQLite, also what is recovered after a crash: a copy of the current
+            // files.
             let counts = match &app.database.target {
-                Target::Postgres(_) => counts_outside(&app.database),
+                Target::Postgres(_) => committed_counts(&app.database),
                 Target::Sqlite(path) => {
-                    assert_eq!(counts_outside(&app.database), (number + 1, number + 1));
+                    assert_eq!(committed_counts(&app.database), (number + 1, number + 1));
                     let copy = Database::unmigrated(engine);
-                    let Target::Sqlite(copied) = &copy.target else { unreachable!("asked for SQLite") };
+                    let Target::Sqlite(copied) = &copy.target else { unreachable!("the target is SQLite") };
                     std::fs::copy(path, copied).unwrap();
                     std::fs::copy(path.with_extension("db-wal"), copied.with_extension("db-wal")).unwrap();
-                    counts_outside(&copy)
+                    committed_counts(&copy)
                 }
             };
             assert_eq!(counts, (number + 1, number + 1));

@@ -1,4 +1,4 @@
-//! Users: one's own account, and everybody's for administrators.
+//! Users: the account of the caller, and all accounts for administrators.
 
 use std::time::Duration;
 
@@ -20,8 +20,8 @@ async fn refresh(app: &TestApp, actor: &Actor<'_>) -> UncheckedResponse {
     app.anonymous().post("/v1/auth/refresh", &json!({"refresh_token": actor.refresh_token()})).await
 }
 
-/// Registers somebody of this address and name.
-async fn named<'a>(app: &'a TestApp, email: &str, name: &str) -> Actor<'a> {
+/// Registers an account with this email address and name.
+async fn register<'a>(app: &'a TestApp, email: &str, name: &str) -> Actor<'a> {
     let body = json!({"email": email, "password": Actor::PASSWORD, "name": name});
     Actor::new(app, Some(app.anonymous().post("/v1/auth/register", &body).await.expect(201).json()))
 }
@@ -30,8 +30,8 @@ async fn delete_me(actor: &Actor<'_>, password: &str) -> UncheckedResponse {
     actor.request(Method::DELETE, "/v1/users/me").json(&json!({"password": password})).send().await
 }
 
-/// Somebody with rows in every table that can hold a user's.
-async fn with_belongings(app: &TestApp) -> Actor<'_> {
+/// Creates a user with rows in every table that stores user data.
+async fn create_user_with_data(app: &TestApp) -> Actor<'_> {
     let user = app.user().await;
     for name in ["One", "Two"] {
         let list = user.create_bucketlist(name).await;
@@ -45,8 +45,8 @@ async fn with_belongings(app: &TestApp) -> Actor<'_> {
     user
 }
 
-/// How many rows each table has.
-async fn rows(app: &TestApp) -> Vec<(&'static str, i64)> {
+/// Returns the number of rows in each table.
+async fn count_rows(app: &TestApp) -> Vec<(&'static str, i64)> {
     let counted = app.app.db.snapshot(|c| {
         Ok::<_, DbError>(vec![
             ("users", users::table.count().get_result(c)?),
@@ -74,9 +74,9 @@ fn path(actor: &Actor<'_>) -> String {
     format!("/v1/users/{}", actor.id())
 }
 
-/// Does something to somebody's account; `null` stands for no body.
-async fn act(actor: &Actor<'_>, method: &Method, on: &Actor<'_>, body: &Value) -> UncheckedResponse {
-    let request = actor.request(method.clone(), &path(on));
+/// Sends an admin request for the account of another user; `null` means no body.
+async fn request_for(actor: &Actor<'_>, method: &Method, target: &Actor<'_>, body: &Value) -> UncheckedResponse {
+    let request = actor.request(method.clone(), &path(target));
     if body.is_null() { request.send().await } else { request.json(body).send().await }
 }
 
@@ -126,17 +126,17 @@ both_engines! {
         let user = app.user().await;
         let old = user.email();
         let change = |email: &str| json!({"email": email, "current_password": Actor::PASSWORD});
-        // Another spelling of one's own address is not taken.
+        // The address of the account in another case is not taken.
         user.patch("/v1/users/me", &change(&old.to_uppercase())).await.expect(200);
         user.patch("/v1/users/me", &change("moved@example.com")).await.expect(200);
         login(&app, &old).await.expect_error(401, "INVALID_CREDENTIALS");
         login(&app, "MOVED@example.com").await.expect(200);
-        let other = named(&app, &old, "Next tenant").await;
+        let other = register(&app, &old, "Next tenant").await;
         for email in ["moved@example.com", "Moved@Example.COM"] {
             let response = other.patch("/v1/users/me", &change(email)).await.expect_error(409, "EMAIL_TAKEN");
             assert!(response.details().is_empty());
         }
-        // All or nothing.
+        // The update is atomic.
         let both = json!({"email": "moved@example.com", "current_password": Actor::PASSWORD, "name": "Other"});
         other.patch("/v1/users/me", &both).await.expect_error(409, "EMAIL_TAKEN");
         assert_eq!(other.get("/v1/users/me").await.expect(200).json()["name"], "Next tenant");
@@ -206,8 +206,8 @@ both_engines! {
 
     async fn account_deletion_deletes_only_its_own_data(engine: Engine) {
         let app = TestApp::new(engine);
-        let stranger = with_belongings(&app).await;
-        let before = rows(&app).await;
+        let unrelated_user = create_user_with_data(&app).await;
+        let before = count_rows(&app).await;
         assert_eq!(before, [
             ("users", 1),
             ("sessions", 2),
@@ -218,22 +218,22 @@ both_engines! {
             ("items", 4),
             ("jobs", 0),
         ]);
-        let user = with_belongings(&app).await;
+        let user = create_user_with_data(&app).await;
         let other = Actor::new(&app, Some(login(&app, &user.email()).await.expect(200).json()));
 
         delete_me(&user, Actor::PASSWORD).await.expect(204);
 
-        assert_eq!(rows(&app).await, before);
-        for dead in [&user, &other] {
-            dead.get("/v1/users/me").await.expect_error(401, "INVALID_TOKEN");
-            dead.get("/v1/bucketlists").await.expect_error(401, "INVALID_TOKEN");
-            refresh(&app, dead).await.expect_error(401, "INVALID_REFRESH_TOKEN");
+        assert_eq!(count_rows(&app).await, before);
+        for actor in [&user, &other] {
+            actor.get("/v1/users/me").await.expect_error(401, "INVALID_TOKEN");
+            actor.get("/v1/bucketlists").await.expect_error(401, "INVALID_TOKEN");
+            refresh(&app, actor).await.expect_error(401, "INVALID_REFRESH_TOKEN");
         }
         login(&app, &user.email()).await.expect_error(401, "INVALID_CREDENTIALS");
-        stranger.get("/v1/users/me").await.expect(200);
-        // The address is free again, for another account.
-        let next = named(&app, &user.email(), "Somebody new").await;
-        assert!(next.id() > user.id(), "an id is never given twice");
+        unrelated_user.get("/v1/users/me").await.expect(200);
+        // The address is available for another account.
+        let next = register(&app, &user.email(), "New user").await;
+        assert!(next.id() > user.id(), "IDs are not reused");
         user.get("/v1/users/me").await.expect_error(401, "INVALID_TOKEN");
         assert_eq!(next.get("/v1/bucketlists").await.expect(200).json()["meta"]["total"], 0);
     }
@@ -261,7 +261,7 @@ both_engines! {
             }
             user.get("/v1/users/me").await.expect_error(401, "INVALID_TOKEN");
         }
-        assert_eq!(rows(&app).await.into_iter().map(|(_, rows)| rows).sum::<i64>(), 0);
+        assert_eq!(count_rows(&app).await.into_iter().map(|(_, rows)| rows).sum::<i64>(), 0);
     }
 
     async fn concurrent_changes_of_one_account_do_not_deadlock(engine: Engine) {
@@ -275,15 +275,15 @@ both_engines! {
             let token = mail.lines().find(|line| line.starts_with("    ") && !line.contains('{')).unwrap().trim();
             let confirmation = json!({"token": token, "new_password": "meadow-compass-17"});
             let change = json!({"current_password": Actor::PASSWORD, "new_password": "meadow-compass-18"});
-            let moved = json!({"current_password": Actor::PASSWORD, "email": format!("moved-{round}@example.com")});
+            let address_change = json!({"current_password": Actor::PASSWORD, "email": format!("moved-{round}@example.com")});
             let (disabling, enabling) = (json!({"disabled": true}), json!({"disabled": false}));
             let user_path = path(&user);
-            // Each takes several locks; whoever took them in another order would sometimes wait for ever.
+            // Each request acquires several locks; a different order would sometimes deadlock.
             let (anonymous, email) = (app.anonymous(), user.email());
             let responses = tokio::join!(
                 anonymous.post("/v1/auth/password-reset/confirm", &confirmation),
                 user.put("/v1/auth/password", &change),
-                user.patch("/v1/users/me", &moved),
+                user.patch("/v1/users/me", &address_change),
                 admin.patch(&user_path, &disabling),
                 refresh(&app, &user),
                 admin.patch(&user_path, &enabling),
@@ -302,9 +302,9 @@ both_engines! {
     async fn admin_lists_users_oldest_first(engine: Engine) {
         let app = TestApp::new(engine);
         let admin = app.admin().await;
-        let mut everybody = vec![admin.email()];
+        let mut all_emails = vec![admin.email()];
         for _ in 0..6 {
-            everybody.push(app.user().await.email());
+            all_emails.push(app.user().await.email());
         }
         let mut path = "/v1/users?per_page=3".to_owned();
         let mut seen = Vec::new();
@@ -317,9 +317,9 @@ both_engines! {
             path = body["links"]["next"].as_str().unwrap_or_default().to_owned();
         }
         assert_eq!(path, "");
-        assert_eq!(seen, everybody);
+        assert_eq!(seen, all_emails);
         let response = admin.get("/v1/users").await.expect(200);
-        assert_eq!(emails(&response), everybody);
+        assert_eq!(emails(&response), all_emails);
         assert_eq!(response.json()["data"][0], admin.get("/v1/users/me").await.expect(200).json());
         assert_eq!(admin.get("/v1/users?per_page=1000").await.expect(200).json()["meta"]["per_page"], 100);
         let beyond = admin.get("/v1/users?page=9&per_page=3").await.expect(200).json();
@@ -335,9 +335,9 @@ both_engines! {
         let app = TestApp::new(engine);
         let admin = app.admin().await;
         let (ada, grace, percent) = ("Ada@Lovelace.example", "grace@hopper.example", "under_score@100.example");
-        named(&app, ada, "Countess").await;
-        named(&app, grace, "Rear Admiral").await;
-        named(&app, percent, "100% sure").await;
+        register(&app, ada, "Countess").await;
+        register(&app, grace, "Rear Admiral").await;
+        register(&app, percent, "100% sure").await;
         for (q, expected) in [
             ("ada%40LOVE", vec![ada]),
             ("countess", vec![ada]),
@@ -353,7 +353,7 @@ both_engines! {
         ] {
             let response = admin.get(&format!("/v1/users?q={q}")).await.any_status();
             if response.status == 422 {
-                assert_eq!(q, "lovelace.example%0Acountess", "only control characters are refused");
+                assert_eq!(q, "lovelace.example%0Acountess", "only control characters are rejected");
                 continue;
             }
             let response = UncheckedResponse(response).expect(200);
@@ -428,11 +428,11 @@ both_engines! {
     async fn admin_deletion_of_a_user_deletes_all_their_data(engine: Engine) {
         let app = TestApp::new(engine);
         let admin = app.admin().await;
-        let before = rows(&app).await;
-        let user = with_belongings(&app).await;
+        let before = count_rows(&app).await;
+        let user = create_user_with_data(&app).await;
         user.get("/v1/users/me").await.expect(200);
         admin.delete(&path(&user)).await.expect(204);
-        assert_eq!(rows(&app).await, before);
+        assert_eq!(count_rows(&app).await, before);
         user.get("/v1/users/me").await.expect_error(401, "INVALID_TOKEN");
         refresh(&app, &user).await.expect_error(401, "INVALID_REFRESH_TOKEN");
         login(&app, &user.email()).await.expect_error(401, "INVALID_CREDENTIALS");
@@ -455,7 +455,7 @@ both_engines! {
     async fn disabled_user_is_locked_out_until_enabled(engine: Engine) {
         let app = TestApp::new(engine);
         let (admin, user) = (app.admin().await, app.user().await);
-        let list = user.create_bucketlist("Kept").await;
+        let list = user.create_bucketlist("Retained").await;
         let other = Actor::new(&app, Some(login(&app, &user.email()).await.expect(200).json()));
 
         assert_eq!(admin.patch(&path(&user), &json!({"disabled": true})).await.expect(200).json()["disabled"], true);
@@ -473,8 +473,8 @@ both_engines! {
             actor.get("/v1/users/me").await.expect_error(401, "INVALID_TOKEN");
             refresh(&app, actor).await.expect_error(401, "INVALID_REFRESH_TOKEN");
         }
-        let back = Actor::new(&app, Some(login(&app, &user.email()).await.expect(200).json()));
-        back.get(&format!("/v1/bucketlists/{list}")).await.expect(200);
+        let new_session = Actor::new(&app, Some(login(&app, &user.email()).await.expect(200).json()));
+        new_session.get(&format!("/v1/bucketlists/{list}")).await.expect(200);
     }
 
     async fn last_active_admin_cannot_be_removed(engine: Engine) {
@@ -497,28 +497,28 @@ both_engines! {
         admin.delete(&path(&admin)).await.expect_error(409, "LAST_ADMIN");
         delete_me(&admin, Actor::PASSWORD).await.expect_error(409, "LAST_ADMIN");
         delete_me(&admin, "harbour-lantern-43").await.expect_error(422, "WRONG_PASSWORD");
-        assert_eq!(admin.get(&path(&admin)).await.expect(200).json(), before, "and the sessions go on");
+        assert_eq!(admin.get(&path(&admin)).await.expect(200).json(), before, "the account changed");
         admin.patch(&path(&admin), &json!({"role": "admin", "disabled": false})).await.expect(200);
-        // Whoever is no active administrator may go.
+        // An administrator who is not active can be demoted.
         admin.patch(&path(&second), &json!({"role": "user"})).await.expect(200);
         admin.patch(&path(&second), &json!({"role": "admin", "disabled": false})).await.expect(200);
-        // Now there are two, and one may go.
+        // With two active administrators, one can be deleted.
         delete_me(&admin, Actor::PASSWORD).await.expect(204);
         assert_eq!(count_active_admins(&app).await, 1);
     }
 
     async fn concurrent_mutual_removal_leaves_one_admin(engine: Engine) {
         let app = TestApp::new(engine);
-        let mut ways: Vec<(Method, Value)> = vec![(Method::DELETE, Value::Null)];
-        ways.extend([json!({"role": "user"}), json!({"disabled": true})].map(|body| (Method::PATCH, body)));
+        let mut removals: Vec<(Method, Value)> = vec![(Method::DELETE, Value::Null)];
+        removals.extend([json!({"role": "user"}), json!({"disabled": true})].map(|body| (Method::PATCH, body)));
         for round in 0..9 {
             let (one, two) = (app.admin().await, app.admin().await);
-            let (method, body) = &ways[round % ways.len()];
-            let (first, second) = join(act(&one, method, &two, body), act(&two, method, &one, body)).await;
-            let won = [&first, &second].into_iter().filter(|response| response.0.is_success()).count();
-            assert_eq!(won, 1, "round {round}: {first:?} {second:?}");
-            for lost in [first, second].into_iter().filter(|response| !response.0.is_success()) {
-                let response = lost.any_status();
+            let (method, body) = &removals[round % removals.len()];
+            let (first, second) = join(request_for(&one, method, &two, body), request_for(&two, method, &one, body)).await;
+            let succeeded = [&first, &second].into_iter().filter(|response| response.0.is_success()).count();
+            assert_eq!(succeeded, 1, "round {round}: {first:?} {second:?}");
+            for failed in [first, second].into_iter().filter(|response| !response.0.is_success()) {
+                let response = failed.any_status();
                 assert!(
                     matches!(
                         (response.status, response.code().as_str()),
@@ -545,12 +545,12 @@ both_engines! {
     async fn admin_operations_require_the_admin_role(engine: Engine) {
         let app = TestApp::new(engine);
         let (admin, user) = (app.admin().await, app.user().await);
-        let before = rows(&app).await;
+        let before = count_rows(&app).await;
         for (method, path, body) in [
             (Method::GET, "/v1/users".to_owned(), None),
             (Method::GET, "/v1/users?page=0".to_owned(), None),
             (Method::GET, path(&admin), None),
-            // Not even one's own account, this way; and nobody learns which accounts there are.
+            // The response is the same for the own account and for a missing one.
             (Method::GET, path(&user), None),
             (Method::GET, "/v1/users/4711".to_owned(), None),
             (Method::PATCH, path(&user), Some(json!({"role": "admin"}))),
@@ -569,7 +569,7 @@ both_engines! {
                 request.send().await.expect_error(status, code);
             }
         }
-        assert_eq!(rows(&app).await, before);
+        assert_eq!(count_rows(&app).await, before);
         assert_eq!(user.get("/v1/users/me").await.expect(200).json()["role"], "user");
         admin.get("/v1/users").await.expect(200);
     }
@@ -588,8 +588,8 @@ both_engines! {
         assert_eq!(found("%C3%96D%C3%96N").await, [user.id()]);
         let body = json!({"email": "Moved@Example.com", "current_password": Actor::PASSWORD});
         user.patch("/v1/users/me", &body).await.expect(200);
-        assert_eq!(found("moved@example").await, [user.id()], "the address is searched as it is now");
-        assert_eq!(found("z%C3%BCrich").await, [user.id()], "the name still is");
+        assert_eq!(found("moved@example").await, [user.id()], "the new address is found");
+        assert_eq!(found("z%C3%BCrich").await, [user.id()], "the name is still found");
     }
 }
 
@@ -600,7 +600,7 @@ both_engines! {
         let body = json!({"email": user.email(), "name": "Renamed"});
         let me = user.patch("/v1/users/me", &body).await.expect(200).json();
         assert_eq!((&me["email"], &me["name"]), (&json!(user.email()), &json!("Renamed")));
-        // Another spelling is a change.
+        // An address in another case is a change.
         let body = json!({"email": user.email().to_uppercase()});
         user.patch("/v1/users/me", &body).await.expect_error(422, "VALIDATION_FAILED");
     }

@@ -1,4 +1,4 @@
-//! How the engines run what is sent: through the index, entered at the row, without sorting.
+//! Query plans: pages seek in an index and need no sort.
 
 use std::sync::{Arc, Mutex};
 
@@ -19,7 +19,7 @@ use diesel::{
     sql_types::Text,
 };
 
-use super::{ORDERS, at, day, items_of_two, text};
+use super::{ORDERS, at, day, insert_items, text};
 use crate::support::Database;
 
 #[derive(QueryableByName)]
@@ -34,13 +34,13 @@ struct PostgresLine {
     line: String,
 }
 
-/// What is sent to the database: the statements, and of how many it is noted that they are kept prepared.
-fn sent(c: &mut DbConnection, work: impl FnOnce(&mut DbConnection)) -> (Vec<String>, usize) {
+/// Returns the statements that `work` executes, and the number of them that Diesel caches as prepared statements.
+fn record_statements(c: &mut DbConnection, work: impl FnOnce(&mut DbConnection)) -> (Vec<String>, usize) {
     let log = Arc::new(Mutex::new((Vec::new(), 0)));
-    let noted = Arc::clone(&log);
+    let recorded = Arc::clone(&log);
     c.set_instrumentation(move |event: InstrumentationEvent<'_>| match event {
-        InstrumentationEvent::StartQuery { query, .. } => noted.lock().unwrap().0.push(query.to_string()),
-        InstrumentationEvent::CacheQuery { .. } => noted.lock().unwrap().1 += 1,
+        InstrumentationEvent::StartQuery { query, .. } => recorded.lock().unwrap().0.push(query.to_string()),
+        InstrumentationEvent::CacheQuery { .. } => recorded.lock().unwrap().1 += 1,
         _ => {}
     });
     work(c);
@@ -48,11 +48,11 @@ fn sent(c: &mut DbConnection, work: impl FnOnce(&mut DbConnection)) -> (Vec<Stri
     std::mem::take(&mut *log.lock().unwrap())
 }
 
-/// How the one statement is run that `work` sends, whatever values it is sent with.
+/// Returns the generic plan of the only statement that `work` executes.
 fn plan(c: &mut DbConnection, work: impl FnOnce(&mut DbConnection)) -> String {
-    let (statements, _) = sent(c, work);
-    let [statement] = &statements[..] else { panic!("one statement, not {statements:?}") };
-    // Diesel says which type a value has; SQL that is prepared by hand has to be told.
+    let (statements, _) = record_statements(c, work);
+    let [statement] = &statements[..] else { panic!("expected one statement: {statements:?}") };
+    // Diesel sends the types of values; PREPARE needs an explicit type.
     let sql = statement.split(" -- binds:").next().unwrap().replace("unnest($1)", "unnest($1::bigint[])");
     let lines: Vec<String> = match c {
         DbConnection::Sqlite(c) => {
@@ -82,24 +82,24 @@ const fn column(sort: SortKey) -> &'static str {
     }
 }
 
-fn somewhere(sort: SortKey) -> KeysetPosition {
+fn middle_position(sort: SortKey) -> KeysetPosition {
     let value = if sort == SortKey::Name { SortValue::Text("m".to_owned()) } else { SortValue::Timestamp(at(102)) };
     KeysetPosition { value, id: 7 }
 }
 
-/// The first page and a later one of each order.
+/// Returns the keysets of the first page and of a later page for each order.
 fn pages() -> impl Iterator<Item = Keyset> {
     ORDERS.into_iter().flat_map(|(sort, descending)| {
-        [None, Some(somewhere(sort))].map(|after| Keyset { sort, descending, after, limit: 21 })
+        [None, Some(middle_position(sort))].map(|after| Keyset { sort, descending, after, limit: 21 })
     })
 }
 
-/// That `plan` goes through the index of `scope` and the sort column, enters it at the row, and sorts nothing.
+/// Asserts that `plan` seeks in the index of `scope` and the sort column, starts at the position, and has no sort.
 #[track_caller]
-fn goes_straight(c: &DbConnection, plan: &str, table: &str, scope: &str, keyset: &Keyset) {
+fn expect_index_seek(c: &DbConnection, plan: &str, table: &str, scope: &str, keyset: &Keyset) {
     let column = column(keyset.sort);
     let index = format!("{table}_{scope}{column}_id");
-    let entered = match (c, keyset.after.is_some(), keyset.descending) {
+    let seek = match (c, keyset.after.is_some(), keyset.descending) {
         (_, false, _) => String::new(),
         (DbConnection::Sqlite(_), true, false) => format!("({column},rowid)>(?,?)"),
         (DbConnection::Sqlite(_), true, true) => format!("({column},rowid)<(?,?)"),
@@ -111,14 +111,14 @@ fn goes_straight(c: &DbConnection, plan: &str, table: &str, scope: &str, keyset:
         DbConnection::Postgres(_) => plan.lines().find(|line| line.contains("Index Cond")).unwrap_or_default(),
     };
     assert!(plan.split_whitespace().any(|word| word == index), "{keyset:?}\n{plan}");
-    assert!(condition.contains(&entered), "{keyset:?}\n{plan}");
+    assert!(condition.contains(&seek), "{keyset:?}\n{plan}");
     assert!(!plan.contains("TEMP B-TREE") && !plan.contains("Sort"), "{keyset:?}\n{plan}");
 }
 
-/// Enough of everything that a planner has a choice.
-fn fill(c: &mut DbConnection, owner: UserId, list: BucketlistId) {
+/// Inserts enough rows into every table that the planner can choose between plans.
+fn insert_rows(c: &mut DbConnection, owner: UserId, list: BucketlistId) {
     let numbers = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 5000)";
-    let fill = format!(
+    let statements = format!(
         "INSERT INTO users (email, email_key, name, search_text, password_hash, role, disabled, created_at, updated_at) \
          {numbers} SELECT n || '@', n || '@', 'u' || n, '', '', 'user', false, n, n FROM numbers; \
          INSERT INTO bucketlists (user_id, name, search_text, created_at, updated_at) \
@@ -130,7 +130,7 @@ fn fill(c: &mut DbConnection, owner: UserId, list: BucketlistId) {
          INSERT INTO audit_events (created_at, action, actor_id, target_type, target_id, detail) \
          {numbers} SELECT n, 'a' || n % 990, n % 990, 'user', n % 980, '{{}}' FROM numbers;"
     );
-    c.batch_execute(&fill).unwrap();
+    c.batch_execute(&statements).unwrap();
     if let DbConnection::Postgres(c) = c {
         c.batch_execute("ANALYZE").unwrap();
     }
@@ -139,34 +139,34 @@ fn fill(c: &mut DbConnection, owner: UserId, list: BucketlistId) {
 both_engines! {
     async fn every_sort_order_seeks_in_an_index(engine: Engine) {
         let database = Database::new(engine);
-        let mut outside = database.migrator();
-        let c = outside.connection();
-        let (owner, list) = items_of_two(c);
-        fill(c, owner, list);
+        let mut migrator = database.migrator();
+        let c = migrator.connection();
+        let (owner, list) = insert_items(c);
+        insert_rows(c, owner, list);
         for keyset in pages() {
             let none = ItemFilter::default();
-            let found = plan(c, |c| drop(items::list_after(c, list, &none, &keyset).unwrap()));
-            goes_straight(c, &found, "items", "bucketlist_id_", &keyset);
+            let plan_text = plan(c, |c| drop(items::list_after(c, list, &none, &keyset).unwrap()));
+            expect_index_seek(c, &plan_text, "items", "bucketlist_id_", &keyset);
             let none = BucketlistFilter::default();
-            let found = plan(c, |c| drop(bucketlists::list_after(c, owner, &none, &keyset).unwrap()));
-            goes_straight(c, &found, "bucketlists", "user_id_", &keyset);
+            let plan_text = plan(c, |c| drop(bucketlists::list_after(c, owner, &none, &keyset).unwrap()));
+            expect_index_seek(c, &plan_text, "bucketlists", "user_id_", &keyset);
             let none = UserFilter::default();
-            let found = plan(c, |c| drop(users::list_after(c, &none, &keyset).unwrap()));
-            goes_straight(c, &found, "users", "", &keyset);
+            let plan_text = plan(c, |c| drop(users::list_after(c, &none, &keyset).unwrap()));
+            expect_index_seek(c, &plan_text, "users", "", &keyset);
         }
-        for after in [None, Some(somewhere(SortKey::CreatedAt))] {
+        for after in [None, Some(middle_position(SortKey::CreatedAt))] {
             let keyset = Keyset::newest_first(after, 21);
-            let found = plan(c, |c| drop(sessions::list_after(c, owner, at(5_000), &keyset).unwrap()));
-            goes_straight(c, &found, "sessions", "user_id_", &keyset);
+            let plan_text = plan(c, |c| drop(sessions::list_after(c, owner, at(5_000), &keyset).unwrap()));
+            expect_index_seek(c, &plan_text, "sessions", "user_id_", &keyset);
         }
     }
 
     async fn audit_pages_seek_in_an_index_for_every_filter(engine: Engine) {
         let database = Database::new(engine);
-        let mut outside = database.migrator();
-        let c = outside.connection();
-        let (owner, list) = items_of_two(c);
-        fill(c, owner, list);
+        let mut migrator = database.migrator();
+        let c = migrator.connection();
+        let (owner, list) = insert_items(c);
+        insert_rows(c, owner, list);
         let none = AuditFilter::default;
         for (scope, filter) in [
             ("", none()),
@@ -177,22 +177,22 @@ both_engines! {
             ("target_", AuditFilter { target_type: Some(AuditTarget::User), target_id: Some(7), ..none() }),
         ] {
             for keyset in pages().filter(|keyset| keyset.sort == SortKey::CreatedAt) {
-                // Without a row to go on after, a page is entered at the bound.
+                // The first page seeks to the bound of the filter instead of a position.
                 if keyset.after.is_none() && (filter.created_after.is_some() || filter.created_before.is_some()) {
                     continue;
                 }
-                let found = plan(c, |c| drop(audit::list_after(c, &filter, &keyset).unwrap()));
-                goes_straight(c, &found, "audit_events", scope, &keyset);
+                let plan_text = plan(c, |c| drop(audit::list_after(c, &filter, &keyset).unwrap()));
+                expect_index_seek(c, &plan_text, "audit_events", scope, &keyset);
             }
         }
     }
 
     async fn filtered_pages_seek_in_an_index(engine: Engine) {
         let database = Database::new(engine);
-        let mut outside = database.migrator();
-        let c = outside.connection();
-        let (owner, list) = items_of_two(c);
-        fill(c, owner, list);
+        let mut migrator = database.migrator();
+        let c = migrator.connection();
+        let (owner, list) = insert_items(c);
+        insert_rows(c, owner, list);
         let none = ItemFilter::default;
         for filter in [
             ItemFilter { done: Some(false), ..none() },
@@ -201,58 +201,58 @@ both_engines! {
             ItemFilter { created_after: Some(at(100)), ..none() },
         ] {
             for keyset in pages().filter(|keyset| keyset.after.is_some()) {
-                let found = plan(c, |c| drop(items::list_after(c, list, &filter, &keyset).unwrap()));
-                goes_straight(c, &found, "items", "bucketlist_id_", &keyset);
+                let plan_text = plan(c, |c| drop(items::list_after(c, list, &filter, &keyset).unwrap()));
+                expect_index_seek(c, &plan_text, "items", "bucketlist_id_", &keyset);
             }
         }
     }
 
     async fn first_items_of_bucketlists_use_the_index(engine: Engine) {
         let database = Database::new(engine);
-        let mut outside = database.migrator();
-        let c = outside.connection();
-        let (owner, list) = items_of_two(c);
-        fill(c, owner, list);
-        let found = plan(c, |c| drop(items::list_first_per_bucketlist(c, &[list, BucketlistId::new(list.get() + 1)], 3).unwrap()));
+        let mut migrator = database.migrator();
+        let c = migrator.connection();
+        let (owner, list) = insert_items(c);
+        insert_rows(c, owner, list);
+        let plan_text = plan(c, |c| drop(items::list_first_per_bucketlist(c, &[list, BucketlistId::new(list.get() + 1)], 3).unwrap()));
         match c {
             DbConnection::Sqlite(_) => {
                 let searches = [
                     "SEARCH items USING INTEGER PRIMARY KEY (rowid=?)",
                     "SEARCH i USING COVERING INDEX items_bucketlist_id_created_at_id (bucketlist_id=?)",
                 ];
-                assert!(searches.iter().all(|search| found.contains(search)), "{found}");
-                // What is sorted are the rows that were found, by their lists.
-                assert_eq!(found.matches("TEMP B-TREE").count(), 1, "{found}");
-                assert!(!found.contains("SCAN i"), "{found}");
+                assert!(searches.iter().all(|search| plan_text.contains(search)), "{plan_text}");
+                // The only sort is that of the result by bucketlist.
+                assert_eq!(plan_text.matches("TEMP B-TREE").count(), 1, "{plan_text}");
+                assert!(!plan_text.contains("SCAN i"), "{plan_text}");
             }
             DbConnection::Postgres(_) => {
-                let (sorted, looked_up) = found.split_once("Limit").unwrap_or_else(|| panic!("no limit:\n{found}"));
-                assert!(sorted.contains("Sort") && !looked_up.contains("Sort"), "{found}");
-                assert!(looked_up.contains("Index Scan using items_bucketlist_id_created_at_id"), "{found}");
-                assert!(looked_up.contains("Index Cond: (bucketlist_id = list.id)"), "{found}");
+                let (sorted, looked_up) = plan_text.split_once("Limit").unwrap_or_else(|| panic!("no limit:\n{plan_text}"));
+                assert!(sorted.contains("Sort") && !looked_up.contains("Sort"), "{plan_text}");
+                assert!(looked_up.contains("Index Scan using items_bucketlist_id_created_at_id"), "{plan_text}");
+                assert!(looked_up.contains("Index Cond: (bucketlist_id = list.id)"), "{plan_text}");
             }
         }
     }
 
     async fn statements_are_cached(engine: Engine) {
         let database = Database::new(engine);
-        let mut outside = database.migrator();
-        let c = outside.connection();
-        let (owner, list) = items_of_two(c);
+        let mut migrator = database.migrator();
+        let c = migrator.connection();
+        let (owner, list) = insert_items(c);
         let mut ids = vec![list];
-        let first = Keyset::newest_first(Some(somewhere(SortKey::CreatedAt)), 21);
-        for kept in [6, 0] {
-            let (statements, cached) = sent(c, |c| {
+        let first = Keyset::newest_first(Some(middle_position(SortKey::CreatedAt)), 21);
+        for expected in [6, 0] {
+            let (statements, cached) = record_statements(c, |c| {
                 for keyset in pages().filter(|keyset| keyset.after.is_some()) {
                     items::list_after(c, list, &ItemFilter::default(), &keyset).unwrap();
                 }
             });
-            assert_eq!((statements.len(), cached), (6, kept));
-            let (statements, cached) = sent(c, |c| drop(items::list_first_per_bucketlist(c, &ids, 3).unwrap()));
-            assert_eq!((statements.len(), cached), (1, kept.min(1)));
-            let (statements, cached) = sent(c, |c| drop(sessions::list_after(c, owner, at(1), &first).unwrap()));
-            assert_eq!((statements.len(), cached), (1, kept.min(1)));
-            // However many lists there are.
+            assert_eq!((statements.len(), cached), (6, expected));
+            let (statements, cached) = record_statements(c, |c| drop(items::list_first_per_bucketlist(c, &ids, 3).unwrap()));
+            assert_eq!((statements.len(), cached), (1, expected.min(1)));
+            let (statements, cached) = record_statements(c, |c| drop(sessions::list_after(c, owner, at(1), &first).unwrap()));
+            assert_eq!((statements.len(), cached), (1, expected.min(1)));
+            // The statement is the same for any number of bucketlists.
             ids.push(BucketlistId::new(list.get() + 1));
         }
     }

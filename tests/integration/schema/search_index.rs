@@ -1,13 +1,13 @@
-//! The search index, which is each engine's own, and the triggers that keep it.
+//! The search index, which differs between the engines, and its triggers.
 
 use std::collections::BTreeSet;
 
-use super::{ENGINES, SEARCH_INDEX, ask};
+use super::{ENGINES, SEARCH_INDEX, query_texts};
 use crate::support::Database;
 
-/// Triggers that a migration made, as (name, table).
+/// Returns the triggers that migrations create, as (name, table).
 fn triggers(database: &Database) -> BTreeSet<(String, String)> {
-    let rows = ask(
+    let rows = query_texts(
         database,
         "SELECT name AS a, tbl_name AS b, NULL AS c, NULL AS d FROM sqlite_master WHERE type = 'trigger'",
         "SELECT t.tgname::text AS a, t.tgrelid::regclass::text AS b, NULL AS c, NULL AS d
@@ -17,9 +17,9 @@ fn triggers(database: &Database) -> BTreeSet<(String, String)> {
     rows.into_iter().map(|[name, table, ..]| (name, table)).collect()
 }
 
-/// What the search index is made of: relations and their kinds, all others being called otherwise.
+/// Returns the relations of the search index and their kinds.
 fn search_index(database: &Database) -> Vec<[String; 2]> {
-    let rows = ask(
+    let rows = query_texts(
         database,
         "SELECT name AS a, type AS b, NULL AS c, NULL AS d FROM pragma_table_list WHERE name LIKE 'search%' ORDER BY name",
         "SELECT c.relname::text AS a, coalesce(m.amname, 'table')::text AS b, NULL AS c, NULL AS d
@@ -39,7 +39,7 @@ fn triggers_match_on_both_engines() {
 #[test]
 fn each_engine_has_its_search_index() {
     let [sqlite, postgres] = ENGINES.map(|engine| search_index(&Database::new(engine)));
-    // Without a table of contents: the texts are not kept twice.
+    // There is no content table: the texts are not stored twice.
     let shadows =
         ["config", "data", "docsize", "idx"].map(|name| [format!("{SEARCH_INDEX}_{name}"), "shadow".to_owned()]);
     assert_eq!(sqlite[0], [SEARCH_INDEX, "virtual"]);

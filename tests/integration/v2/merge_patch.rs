@@ -1,4 +1,4 @@
-//! JSON Merge Patch (RFC 7396): absent fields are kept, null clears, and a value replaces.
+//! JSON Merge Patch (RFC 7396): absent fields do not change, null clears and a value replaces.
 
 use poem::http::Method;
 
