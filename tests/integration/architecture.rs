@@ -54,7 +54,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("cli", &["app", "auth", "build_info", "config", "db", "domain", "http", "capture", "postman", "seed", "server"]),
 ];
 
-/// Dependencies that break the rules today. Remove an entry when its last use is gone: an unused one fails the test.
+/// Dependencies that break the rules today. Remove an entry with its last use: an unused entry fails the test.
 const EXCEPTIONS: &[(&str, &str)] = &[];
 
 /// Paths that a module must not name, with the reason.

@@ -103,12 +103,12 @@ pub fn is_for_admins(operation: &Operation) -> bool {
 fn committed_documents_are_current() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi");
     for (version, document) in [("v1", v1::document()), ("v2", v2::document())] {
-        let modern = document.to_openapi_3_1();
+        let openapi_3_1 = document.to_openapi_3_1();
         for (end, text) in [
             (".json", document.to_json()),
             (".yaml", document.to_yaml()),
-            ("-3.1.json", modern.to_json()),
-            ("-3.1.yaml", modern.to_yaml()),
+            ("-3.1.json", openapi_3_1.to_json()),
+            ("-3.1.yaml", openapi_3_1.to_yaml()),
         ] {
             let name = format!("{version}{end}");
             let committed = fs::read_to_string(folder.join(&name)).unwrap();

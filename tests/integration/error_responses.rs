@@ -11,7 +11,7 @@ use poem::Body;
 use crate::{
     faults::{Access, Gate, expect_unavailable, occupy},
     support::{Actor, Engine, RequestBuilder, TestApp, TestResponse, json},
-    v2::operations::{ResourceIds, method, operations, request, shown},
+    v2::operations::{ResourceIds, method, operations, read_resources, request},
 };
 
 /// For requests that are rejected before their resource is looked up.
@@ -49,7 +49,7 @@ both_engines! {
         let ids = ResourceIds { user: user.id(), incident, ..ids };
         let disable = format!("/v2/admin/users/{}", disabled.id());
         admin.patch(&disable, &json!({"disabled": true})).await.expect(200);
-        let before = shown(&admin, ids).await;
+        let before = read_resources(&admin, ids).await;
         let (long, heavy) = ("x".repeat(9_000), "x".repeat(17_000));
         let mut tried = 0;
         for operation in operations() {
@@ -92,7 +92,7 @@ both_engines! {
             }
         }
         assert!(tried > 400, "{tried}");
-        assert_eq!(shown(&admin, ids).await, before, "a rejected request changed the database");
+        assert_eq!(read_resources(&admin, ids).await, before, "a rejected request changed the database");
     }
 
     async fn missing_if_match_returns_428_where_required(engine: Engine) {

@@ -59,7 +59,7 @@ both_engines! {
         app.execute("INSERT INTO jobs (kind, payload, attempts, run_at, created_at) VALUES ('export', 'seven', 0, 0, 0)");
         for attempt in 1..10 {
             app.run_jobs().await;
-            let [(kind, attempts, error)] = &queued(&app).await[..] else { panic!("the job is gone") };
+            let [(kind, attempts, error)] = &queued(&app).await[..] else { panic!("the job does not exist") };
             assert_eq!((kind.as_str(), *attempts), ("export", attempt));
             assert!(error.as_ref().is_some_and(|error| error.starts_with("invalid payload: ")), "{error:?}");
             app.advance_clock(std::time::Duration::from_secs(3600));

@@ -140,7 +140,7 @@ impl InvalidBody {
 }
 
 /// Bodies that every operation rejects.
-pub fn malformed_bodies(good: &str) -> Vec<InvalidBody> {
+pub fn malformed_bodies(valid: &str) -> Vec<InvalidBody> {
     let mut all = Vec::new();
     for text in [
         "",
@@ -179,9 +179,9 @@ pub fn malformed_bodies(good: &str) -> Vec<InvalidBody> {
         all.push(InvalidBody::new(400, "MALFORMED_JSON", text));
     }
     for trailing in ["x", "{}", ",", "]", "\0", "\u{feff}", "null"] {
-        all.push(InvalidBody::new(400, "MALFORMED_JSON", format!("{good}{trailing}")));
+        all.push(InvalidBody::new(400, "MALFORMED_JSON", format!("{valid}{trailing}")));
     }
-    all.push(InvalidBody::new(400, "MALFORMED_JSON", &good.as_bytes()[..good.len() - 1]));
+    all.push(InvalidBody::new(400, "MALFORMED_JSON", &valid.as_bytes()[..valid.len() - 1]));
     for bytes in [
         &b"{\"a\":\"\xff\"}"[..],
         b"\xff\xfe{\0}\0",
@@ -231,16 +231,16 @@ pub fn malformed_bodies(good: &str) -> Vec<InvalidBody> {
         Some("charset=utf-8; application/json"),
         Some("application/json\u{e9}"),
     ] {
-        all.push(InvalidBody { content_type, ..InvalidBody::new(415, "UNSUPPORTED_MEDIA_TYPE", good) });
+        all.push(InvalidBody { content_type, ..InvalidBody::new(415, "UNSUPPORTED_MEDIA_TYPE", valid) });
     }
     all
 }
 
 /// Returns the example body of an operation with one invalid field.
 pub fn invalid_bodies(schema: &'static Value) -> Vec<InvalidBody> {
-    let good = &schema["example"];
+    let valid = &schema["example"];
     let with = |field: &str, value: Value| {
-        let mut body = good.clone();
+        let mut body = valid.clone();
         body[field] = value;
         body
     };
@@ -252,7 +252,7 @@ pub fn invalid_bodies(schema: &'static Value) -> Vec<InvalidBody> {
         all.push(InvalidBody::invalid(&with(field, json!(1)), pointer, "UNKNOWN_FIELD"));
     }
     for field in schema["required"].as_array().into_iter().flatten() {
-        let mut body = good.clone();
+        let mut body = valid.clone();
         body.as_object_mut().unwrap().remove(field.as_str().unwrap());
         all.push(InvalidBody::invalid(&body, format!("/{}", field.as_str().unwrap()), "REQUIRED"));
     }
@@ -308,23 +308,23 @@ both_engines! {
             let (actor, path) = (fixture.caller(operation), fixture.path(operation));
             let schema = request_schema(operation);
             let mut wrong = Vec::new();
-            for bad in malformed_bodies(&schema["example"].to_string()).into_iter().chain(invalid_bodies(schema)) {
-                let mut request = actor.request(method(operation), &path).bytes(bad.body.clone());
-                if let Some(content_type) = bad.content_type {
+            for invalid in malformed_bodies(&schema["example"].to_string()).into_iter().chain(invalid_bodies(schema)) {
+                let mut request = actor.request(method(operation), &path).bytes(invalid.body.clone());
+                if let Some(content_type) = invalid.content_type {
                     request = request.header("content-type", content_type);
                 }
                 let response = request.send().await.any_status();
-                let is_named = match &bad.detail {
+                let is_named = match &invalid.detail {
                     _ if response.is_success() => false,
                     Some((field, code)) => response.details().contains(&(field.clone(), (*code).to_owned())),
                     None => response.details().is_empty(),
                 };
-                if !is_named || (response.status, response.code().as_str()) != (bad.status, bad.code) {
-                    let body: String = String::from_utf8_lossy(&bad.body).chars().take(200).collect();
+                if !is_named || (response.status, response.code().as_str()) != (invalid.status, invalid.code) {
+                    let body: String = String::from_utf8_lossy(&invalid.body).chars().take(200).collect();
                     let response_body = String::from_utf8_lossy(&response.body).into_owned();
                     wrong.push(format!(
                         "{body:?} as {:?}: {} {:?}, but\n{response_body}",
-                        bad.content_type, bad.code, bad.detail
+                        invalid.content_type, invalid.code, invalid.detail
                     ));
                 }
                 tried += 1;
@@ -843,8 +843,8 @@ both_engines! {
     async fn draining_server_is_live_but_not_ready(engine: Engine) {
         let app = TestApp::new(engine);
         let anonymous = app.anonymous();
-        let live = anonymous.get("/health/live").await.expect(200);
-        assert_eq!((live.json(), live.header("content-type")), (json!({"status": "pass"}), "application/health+json"));
+        let liveness = anonymous.get("/health/live").await.expect(200);
+        assert_eq!((liveness.json(), liveness.header("content-type")), (json!({"status": "pass"}), "application/health+json"));
         let ready = anonymous.get("/health/ready").await.expect(200).json();
         assert_eq!(ready, json!({"status": "pass", "checks": {"database": "pass", "migrations": "pass"}}));
         let user = app.user().await;

@@ -152,7 +152,7 @@ macro_rules! skip_test_code {
     };
 }
 
-/// The names that a file imports or declares as modules. Scopes within the file are not told apart: a name that means
+/// The names that a file imports or declares as modules. Scopes within the file are not distinguished: a name that means
 /// several things in different functions means all of them.
 #[derive(Default)]
 struct Names {

@@ -41,7 +41,7 @@ fn dump(database: &Database) -> Vec<u8> {
         }
         Target::Postgres(_) => {
             let mut migrator = database.migrator();
-            let DbConnection::Postgres(c) = migrator.connection() else { unreachable!("asked for PostgreSQL") };
+            let DbConnection::Postgres(c) = migrator.connection() else { unreachable!("the target is PostgreSQL") };
             let tables: Vec<Row> = sql_query(
                 "SELECT table_name::text AS text FROM information_schema.tables WHERE table_schema = current_schema()",
             )

@@ -455,16 +455,17 @@ async fn redacted_request_fails_like_the_original() {
         let repeated = send(&as_(second), &again).await;
         let expected = outcome(response.status, &record.response.body.0);
         let got = outcome(repeated.status, &repeated.body);
-        let shown = |body: &Option<Vec<u8>>| String::from_utf8_lossy(body.as_deref().unwrap_or_default()).into_owned();
+        let lossy_text =
+            |body: &Option<Vec<u8>>| String::from_utf8_lossy(body.as_deref().unwrap_or_default()).into_owned();
         assert_eq!(
             got,
             expected,
             "request {number}: {} {}\n{}\nbecame {}\n{}",
             operation.id,
             sent.target,
-            shown(&sent.body),
+            lossy_text(&sent.body),
             again.target,
-            shown(&again.body)
+            lossy_text(&again.body)
         );
         *seen.entry((expected.0, expected.1)).or_default() += 1;
         let is_over =

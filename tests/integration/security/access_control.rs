@@ -4,7 +4,7 @@ use poem::http::Method;
 
 use super::{
     operations::{Target, targets},
-    snapshot::State,
+    snapshot::Snapshot,
 };
 use crate::{
     support::{Actor, TestApp, UncheckedResponse, json},
@@ -16,7 +16,7 @@ const WORD: &str = "Quetzalcoatlus";
 
 /// Returns every combination of own and foreign ids in the path of an operation that has at least one foreign id, with
 /// the first parameter that is foreign.
-fn mixtures(target: &Target, own: ResourceIds, theirs: ResourceIds) -> Vec<(ResourceIds, &'static str)> {
+fn mixed_ids(target: &Target, own: ResourceIds, theirs: ResourceIds) -> Vec<(ResourceIds, &'static str)> {
     let names = target.names("path");
     let mut mixed = Vec::new();
     for choice in 1..1_u32 << names.len() {
@@ -42,12 +42,12 @@ fn mixtures(target: &Target, own: ResourceIds, theirs: ResourceIds) -> Vec<(Reso
 }
 
 /// Returns the error code for a path parameter: `BUCKETLIST_NOT_FOUND` for `bucketlist_id`.
-fn not_found(parameter: &str) -> String {
+fn not_found_code(parameter: &str) -> String {
     format!("{}_NOT_FOUND", parameter.trim_end_matches("_id").to_uppercase())
 }
 
 /// Returns every media type of the operation's responses, and `*/*`.
-fn accepted(target: &Target) -> Vec<&'static str> {
+fn accept_values(target: &Target) -> Vec<&'static str> {
     let mut types: Vec<&str> = target.operation.response_media_types.iter().map(String::as_str).collect();
     types.push("*/*");
     types
@@ -80,7 +80,7 @@ both_engines! {
     async fn users_cannot_read_or_change_each_others_resources(engine: Engine) {
         let app = TestApp::new(engine);
         let (owner, theirs) = owner(&app).await;
-        let before = State::of_user(&app.database, owner.id());
+        let before = Snapshot::of_user(&app.database, owner.id());
         assert!(before.size() >= 7, "{before:?}");
         let (mut rejected, mut responses) = (0, 0);
         for target in targets().into_iter().filter(|target| !target.is_for_admins()) {
@@ -91,14 +91,14 @@ both_engines! {
             let admin = app.admin().await;
             let admins = ResourceIds::create(&admin).await;
             for (who, own) in [(&attacker, own), (&admin, admins)] {
-                for (ids, parameter) in mixtures(&target, own, theirs) {
-                    let nonexistent = mixtures(&target, own, ResourceIds::NONEXISTENT);
+                for (ids, parameter) in mixed_ids(&target, own, theirs) {
+                    let nonexistent = mixed_ids(&target, own, ResourceIds::NONEXISTENT);
                     let (nonexistent, _) = nonexistent.iter().find(|(_, first)| *first == parameter).unwrap();
                     for query in queries(&target) {
-                        for accept in accepted(&target) {
+                        for accept in accept_values(&target) {
                             let path = |ids: ResourceIds| format!("{}{query}", ids.path(target.operation));
                             let response = send(&target, who, &path(ids), accept).await;
-                            let response = response.expect_error(404, &not_found(parameter));
+                            let response = response.expect_error(404, &not_found_code(parameter));
                             // A foreign resource cannot be distinguished from a missing one.
                             let none = send(&target, who, &path(*nonexistent), accept).await.any_status();
                             let without_path = |text: &str, ids: ResourceIds| text.replace(&ids.path(target.operation), "");
@@ -114,7 +114,7 @@ both_engines! {
             if target.names("path").is_empty() {
                 let word = if target.names("query").contains(&"q") { format!("?q={WORD}") } else { String::new() };
                 for query in queries(&target).into_iter().chain([word]) {
-                    for accept in accepted(&target) {
+                    for accept in accept_values(&target) {
                         let who = if target.operation.is_secured { app.user().await } else { app.anonymous() };
                         let path = format!("{}{query}", target.operation.path);
                         // Links repeat the query.
@@ -125,7 +125,7 @@ both_engines! {
                     }
                 }
             }
-            assert_eq!(State::of_user(&app.database, owner.id()), before, "{target}");
+            assert_eq!(Snapshot::of_user(&app.database, owner.id()), before, "{target}");
         }
         assert!(rejected > 100 && responses > 50, "{rejected} {responses}");
         // The owner still finds the resources.
@@ -140,12 +140,12 @@ both_engines! {
         let (owner, theirs) = owner(&app).await;
         let attacker = app.user().await;
         let own = ResourceIds::create(&attacker).await;
-        let before = State::of_things(&app.database);
+        let before = Snapshot::of_resources(&app.database);
         let mut tried = 0;
         for target in targets().into_iter().filter(Target::is_for_admins) {
             for ids in [own, theirs, ResourceIds::NONEXISTENT] {
                 for query in queries(&target).into_iter().chain(["?colour=1".to_owned()]) {
-                    for accept in accepted(&target) {
+                    for accept in accept_values(&target) {
                         let path = format!("{}{query}", ids.path(target.operation));
                         let response = send(&target, &attacker, &path, accept).await.expect_error(403, "FORBIDDEN");
                         let text = String::from_utf8(response.body).unwrap();
@@ -164,15 +164,15 @@ both_engines! {
             }
         }
         assert!(tried > 50, "{tried}");
-        assert_eq!(State::of_things(&app.database), before);
+        assert_eq!(Snapshot::of_resources(&app.database), before);
     }
 
     async fn secured_operations_require_a_token(engine: Engine) {
         let app = TestApp::new(engine);
         let (_, theirs) = owner(&app).await;
-        let before = State::of_things(&app.database);
+        let before = Snapshot::of_resources(&app.database);
         for target in targets().into_iter().filter(|target| target.operation.is_secured) {
-            for accept in accepted(&target) {
+            for accept in accept_values(&target) {
                 let path = theirs.path(target.operation);
                 let response = send(&target, &app.anonymous(), &path, accept).await;
                 response.expect_error(401, "AUTHENTICATION_REQUIRED");
@@ -181,6 +181,6 @@ both_engines! {
                 }
             }
         }
-        assert_eq!(State::of_things(&app.database), before);
+        assert_eq!(Snapshot::of_resources(&app.database), before);
     }
 }

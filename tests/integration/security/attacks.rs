@@ -7,7 +7,7 @@ use poem::http::Method;
 
 use super::{
     operations::{Target, targets},
-    snapshot::State,
+    snapshot::Snapshot,
 };
 use crate::{
     support::{Actor, TestApp, TestResponse, json},
@@ -53,7 +53,7 @@ both_engines! {
         let app = TestApp::new(engine);
         let user = app.user().await;
         let ids = ResourceIds::create(&user).await;
-        let before = State::of_things(&app.database);
+        let before = Snapshot::of_resources(&app.database);
         for target in targets().into_iter().filter(|target| target.method() == Method::GET && !target.is_for_admins()) {
             let path = ids.path(target.operation);
             let plain = user.get(&path).await.any_status();
@@ -65,7 +65,7 @@ both_engines! {
             }
             user.get(&format!("{path}?_method=DELETE")).await.expect(422);
         }
-        assert_eq!(State::of_things(&app.database), before);
+        assert_eq!(Snapshot::of_resources(&app.database), before);
     }
 
     async fn host_and_forwarded_headers_do_not_appear_in_responses(engine: Engine) {
@@ -172,7 +172,7 @@ both_engines! {
         let app = TestApp::new(engine);
         let (owner, other) = (app.user().await, app.user().await);
         let ids = ResourceIds::create(&owner).await;
-        let before = State::of_user(&app.database, owner.id());
+        let before = Snapshot::of_user(&app.database, owner.id());
         for target in targets().into_iter().filter(|target| !target.is_for_admins() && !target.names("path").is_empty()) {
             let path = ids.path(target.operation);
             let plain = target.request(&other, &path).send().await.expect(404);
@@ -185,7 +185,7 @@ both_engines! {
                 }
             }
         }
-        assert_eq!(State::of_user(&app.database, owner.id()), before);
+        assert_eq!(Snapshot::of_user(&app.database, owner.id()), before);
     }
 
     async fn cached_response_is_bound_to_caller_format_and_version(engine: Engine) {
@@ -267,7 +267,7 @@ both_engines! {
         admin.patch(&path(&demoted), &json!({"role": "user"})).await.expect(200);
         admin.patch(&path(&disabled), &json!({"disabled": true})).await.expect(200);
         admin.delete(&path(&deleted)).await.expect(204);
-        let before = State::of_things(&app.database);
+        let before = Snapshot::of_resources(&app.database);
         for (target, path, accept) in reads(ids[0]).filter(|(target, ..)| target.is_for_admins()) {
             let request = target.request(&demoted, &path).header("accept", &accept);
             request.send().await.expect_error(403, "FORBIDDEN");
@@ -285,7 +285,7 @@ both_engines! {
                 request.send().await.expect_error(status, code);
             }
         }
-        assert_eq!(State::of_things(&app.database), before);
+        assert_eq!(Snapshot::of_resources(&app.database), before);
     }
 }
 

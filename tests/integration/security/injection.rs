@@ -5,7 +5,7 @@ use poem::http::Method;
 
 use super::{
     operations::{Target, Text, percent_encode, targets, with_field},
-    snapshot::State,
+    snapshot::Snapshot,
 };
 use crate::{
     support::{Actor, Engine, LogCapture, LogFormat, TestApp, TestResponse, Value, json},
@@ -175,7 +175,7 @@ both_engines! {
         let app = TestApp::new(engine);
         let victim = app.user().await;
         ResourceIds::create(&victim).await;
-        let before = State::of_user(&app.database, victim.id());
+        let before = Snapshot::of_user(&app.database, victim.id());
         let (mut tried, corpus) = (0, corpus());
         for target in targets() {
             let sender = Sender::new(&app, &target).await;
@@ -212,7 +212,7 @@ both_engines! {
             }
             expect_lines(&log.take(), requests);
             tried += requests;
-            assert_eq!(State::of_user(&app.database, victim.id()), before, "{target}");
+            assert_eq!(Snapshot::of_user(&app.database, victim.id()), before, "{target}");
         }
         assert!(tried > 5_000, "{tried}");
     }
@@ -241,7 +241,7 @@ both_engines! {
         let app = TestApp::new(engine);
         let victim = app.user().await;
         ResourceIds::create(&victim).await;
-        let before = State::of_user(&app.database, victim.id());
+        let before = Snapshot::of_user(&app.database, victim.id());
         let (mut tried, corpus) = (0, corpus());
         for target in targets().into_iter().filter(|target| target.body().is_some()) {
             let sender = Sender::new(&app, &target).await;
@@ -280,7 +280,7 @@ both_engines! {
             }
             expect_lines(&log.take(), requests);
             tried += requests;
-            assert_eq!(State::of_user(&app.database, victim.id()), before, "{target}");
+            assert_eq!(Snapshot::of_user(&app.database, victim.id()), before, "{target}");
         }
         assert!(tried > 3_000, "{tried}");
     }

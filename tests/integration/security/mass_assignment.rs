@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     operations::{targets, with_field},
-    snapshot::State,
+    snapshot::Snapshot,
 };
 use crate::{
     support::{TestApp, Value, json},
@@ -59,7 +59,7 @@ both_engines! {
         let ids = ResourceIds::create(&admin).await;
         // Administrators act on the account of another user.
         let ids = ResourceIds { user: app.user().await.id(), ..ids };
-        let before = State::of_things(&app.database);
+        let before = Snapshot::of_resources(&app.database);
         let (mut tried, mut names_seen) = (0, BTreeSet::new());
         for target in targets() {
             let (who, path) = (target.caller(&app, &admin), ids.path(target.operation));
@@ -82,7 +82,7 @@ both_engines! {
                 let response = target.with(&who, &path, &all).send().await.expect_error(422, "UNKNOWN_FIELD");
                 assert_eq!(response.details().len(), undeclared.len(), "{target}");
             }
-            assert_eq!(State::of_things(&app.database), before, "{target} changed the database");
+            assert_eq!(Snapshot::of_resources(&app.database), before, "{target} changed the database");
         }
         assert!(tried > 2_000, "{tried}");
         for name in ["id", "role", "disabled", "created_at", "updated_at", "items_total", "done_at", "bucketlist_id", "_links"] {
@@ -94,7 +94,7 @@ both_engines! {
         let app = TestApp::new(engine);
         let admin = app.admin().await;
         let ids = ResourceIds { user: app.user().await.id(), ..ResourceIds::create(&admin).await };
-        let before = State::of_things(&app.database);
+        let before = Snapshot::of_resources(&app.database);
         for target in targets() {
             let (who, path) = (target.caller(&app, &admin), ids.path(target.operation));
             let known = target.names("query");
@@ -103,7 +103,7 @@ both_engines! {
                 let details = response.expect(422).details();
                 assert!(details.contains(&(name.to_owned(), "UNKNOWN_PARAMETER".to_owned())), "{target}: {details:?}");
             }
-            assert_eq!(State::of_things(&app.database), before, "{target} changed the database");
+            assert_eq!(Snapshot::of_resources(&app.database), before, "{target} changed the database");
         }
     }
 

@@ -8,7 +8,7 @@ use poem::http::Method;
 
 use super::{
     operations::{Target, targets},
-    snapshot::State,
+    snapshot::Snapshot,
 };
 use crate::{
     support::{Actor, TestApp, Value, json},
@@ -120,7 +120,7 @@ both_engines! {
         let app = TestApp::new(engine);
         let admin = app.admin().await;
         let ids = ResourceIds::create(&admin).await;
-        let before = State::of_things(&app.database);
+        let before = Snapshot::of_resources(&app.database);
         for target in targets() {
             let (who, path) = (target.caller(&app, &admin), ids.path(target.operation));
             let url = format!("{path}?x={}", "x".repeat(8 * 1024 + 1 - path.len() - 3));
@@ -135,14 +135,14 @@ both_engines! {
             // The limit also applies without authentication.
             app.anonymous().request(target.method(), &url).send().await.expect_error(414, "URI_TOO_LONG");
         }
-        assert_eq!(State::of_things(&app.database), before);
+        assert_eq!(Snapshot::of_resources(&app.database), before);
     }
 
     async fn oversized_or_deeply_nested_body_is_rejected_by_every_operation(engine: Engine) {
         let app = TestApp::builder().engine(engine).config(|config| config.limits.body_bytes = 8_192).build();
         let admin = app.admin().await;
         let ids = ResourceIds::create(&admin).await;
-        let before = State::of_things(&app.database);
+        let before = Snapshot::of_resources(&app.database);
         let mut tried = 0;
         for target in targets().into_iter().filter(|target| target.body().is_some()) {
             let (who, path) = (target.caller(&app, &admin), ids.path(target.operation));
@@ -168,7 +168,7 @@ both_engines! {
             tried += 1;
         }
         assert!(tried >= 20, "{tried}");
-        assert_eq!(State::of_things(&app.database), before);
+        assert_eq!(Snapshot::of_resources(&app.database), before);
     }
 
     async fn page_size_is_capped_in_every_list(engine: Engine) {

@@ -8,7 +8,7 @@ use poem::http::Method;
 
 use super::{
     operations::{Target, targets, with_field},
-    snapshot::State,
+    snapshot::Snapshot,
 };
 use crate::{
     support::{Actor, Database, LogCapture, LogFormat, TestApp, TestResponse, Value, json},
@@ -234,9 +234,9 @@ both_engines! {
     async fn no_database_column_contains_a_secret(engine: Engine) {
         let app = TestApp::new(engine);
         let life_cycle = create_life_cycle(&app).await;
-        let state = State::of(&app.database);
+        let snapshot = Snapshot::of(&app.database);
         for secret in &life_cycle.secrets {
-            assert_eq!(state.places_of(secret), Vec::<String>::new(), "{secret}");
+            assert_eq!(snapshot.columns_containing(secret), Vec::<String>::new(), "{secret}");
             expect_in_no_file(&app.database, secret);
         }
         // Checks the search itself: personal data is found in its columns and nowhere else.
@@ -246,16 +246,16 @@ both_engines! {
             ("Canarybird", &["sessions.user_agent"]),
             ("Budgerigar", &["idempotency_keys.name"]),
         ] {
-            let places: Vec<String> =
-                state.places_of(text).into_iter().filter(|place| !place.starts_with("audit_events.")).collect();
-            assert_eq!(places, columns, "{text}");
+            let found_columns: Vec<String> =
+                snapshot.columns_containing(text).into_iter().filter(|column| !column.starts_with("audit_events.")).collect();
+            assert_eq!(found_columns, columns, "{text}");
         }
         for (text, columns) in [
             ("Kookaburra", ["bucketlists.name", "bucketlists.search_text", "idempotency_keys.result"]),
             ("Capercaillie", ["idempotency_keys.result", "items.name", "items.search_text"]),
         ] {
-            let places = state.places_of(text);
-            assert!(columns.iter().all(|column| places.contains(&(*column).to_owned())), "{text}: {places:?}");
+            let found_columns = snapshot.columns_containing(text);
+            assert!(columns.iter().all(|column| found_columns.contains(&(*column).to_owned())), "{text}: {found_columns:?}");
         }
     }
 
@@ -267,11 +267,11 @@ both_engines! {
         life_cycle.user.request(Method::DELETE, "/v2/users/me").json(&password).send().await.expect(204);
         app.run_jobs().await;
         assert!(app.mailer.take().is_empty(), "mail was sent to a deleted account");
-        assert_eq!(State::of_user(&app.database, id).size(), 0);
+        assert_eq!(Snapshot::of_user(&app.database, id).size(), 0);
         // SQLite's search index may hold words of deleted rows until it is merged; no query returns them.
-        let state = State::of_things(&app.database).without("search_index_");
+        let snapshot = Snapshot::of_resources(&app.database).without("search_index_");
         for text in [&*life_cycle.email, "Nightingale", "Canarybird", "Budgerigar", "Cockatiel", "Kookaburra", "Capercaillie"] {
-            assert_eq!(state.places_of(text), Vec::<String>::new(), "{text}");
+            assert_eq!(snapshot.columns_containing(text), Vec::<String>::new(), "{text}");
         }
     }
 

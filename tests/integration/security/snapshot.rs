@@ -8,11 +8,11 @@ use diesel::{QueryableByName, RunQueryDsl, sql_query, sql_types::Text};
 use crate::support::{Database, Value};
 
 /// Tables that record attempts and not resources.
-const JOURNALS: [&str; 1] = ["audit_events"];
+const JOURNAL_TABLES: [&str; 1] = ["audit_events"];
 
 /// The rows of every table.
 #[derive(Clone, Debug, PartialEq)]
-pub struct State(BTreeMap<String, Vec<Value>>);
+pub struct Snapshot(BTreeMap<String, Vec<Value>>);
 
 #[derive(QueryableByName)]
 struct Row {
@@ -26,7 +26,7 @@ macro_rules! texts {
     };
 }
 
-impl State {
+impl Snapshot {
     /// Reads all tables.
     pub fn of(database: &Database) -> Self {
         let mut migrator = database.migrator();
@@ -61,29 +61,29 @@ impl State {
             }
         };
         let parsed = |rows: Vec<String>| rows.iter().map(|row| serde_json::from_str(row).unwrap()).collect();
-        let state = Self(names.into_iter().zip(rows.into_iter().map(parsed)).collect());
-        assert!(["users", "sessions", "bucketlists", "items"].iter().all(|name| state.0.contains_key(*name)));
-        state
+        let snapshot = Self(names.into_iter().zip(rows.into_iter().map(parsed)).collect());
+        assert!(["users", "sessions", "bucketlists", "items"].iter().all(|name| snapshot.0.contains_key(*name)));
+        snapshot
     }
 
     /// Reads all tables except those that only record attempts.
-    pub fn of_things(database: &Database) -> Self {
-        let mut state = Self::of(database);
-        state.0.retain(|name, _| !JOURNALS.contains(&name.as_str()));
-        state
+    pub fn of_resources(database: &Database) -> Self {
+        let mut snapshot = Self::of(database);
+        snapshot.0.retain(|name, _| !JOURNAL_TABLES.contains(&name.as_str()));
+        snapshot
     }
 
     /// Removes the tables whose names have this prefix.
-    pub fn without(mut self, beginning: &str) -> Self {
-        self.0.retain(|name, _| !name.starts_with(beginning));
+    pub fn without(mut self, prefix: &str) -> Self {
+        self.0.retain(|name, _| !name.starts_with(prefix));
         self
     }
 
     /// Reads the account of a user and all rows that belong to it.
     pub fn of_user(database: &Database, user: i64) -> Self {
-        let state = Self::of_things(database);
+        let snapshot = Self::of_resources(database);
         let ids = |table: &str| -> Vec<Value> {
-            let rows = state.0[table].iter().filter(|row| row["user_id"] == user);
+            let rows = snapshot.0[table].iter().filter(|row| row["user_id"] == user);
             rows.map(|row| row["id"].clone()).collect()
         };
         let (lists, sessions, exports) = (ids("bucketlists"), ids("sessions"), ids("exports"));
@@ -94,7 +94,7 @@ impl State {
                 || sessions.contains(&row["session_id"])
                 || exports.contains(&row["export_id"])
         };
-        let theirs = state.0.iter().map(|(table, rows)| {
+        let theirs = snapshot.0.iter().map(|(table, rows)| {
             let rows = rows.iter().filter(|row| is_theirs(table, row)).cloned();
             (table.clone(), rows.collect())
         });
@@ -107,20 +107,20 @@ impl State {
     }
 
     /// Returns every `table.column` that contains this text, case-insensitively, as text or as bytes.
-    pub fn places_of(&self, needle: &str) -> Vec<String> {
+    pub fn columns_containing(&self, needle: &str) -> Vec<String> {
         let needle = needle.to_lowercase();
         let bytes: String = needle.bytes().map(|byte| format!("{byte:02x}")).collect();
-        let mut places = Vec::new();
+        let mut columns = Vec::new();
         for (table, rows) in &self.0 {
             for (column, cell) in rows.iter().filter_map(Value::as_object).flatten() {
                 let text = cell.as_str().map_or_else(|| cell.to_string(), str::to_owned).to_lowercase();
                 if text.contains(&needle) || (text.starts_with("\\x") && text.contains(&bytes)) {
-                    places.push(format!("{table}.{column}"));
+                    columns.push(format!("{table}.{column}"));
                 }
             }
         }
-        places.sort();
-        places.dedup();
-        places
+        columns.sort();
+        columns.dedup();
+        columns
     }
 }

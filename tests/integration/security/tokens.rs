@@ -8,7 +8,7 @@ use hmac::{Hmac, Mac};
 use poem::http::Method;
 use sha2::Sha256;
 
-use super::{operations::targets, snapshot::State};
+use super::{operations::targets, snapshot::Snapshot};
 use crate::{
     support::{Actor, SECRET, START, TestApp, Value, json},
     v2::operations::ResourceIds,
@@ -278,7 +278,7 @@ both_engines! {
         let ids = ResourceIds::create(&user).await;
         let forgeries = forgeries(&app, &user, &other).await;
         assert!(forgeries.len() >= 100, "{}", forgeries.len());
-        let before = State::of_things(&app.database);
+        let before = Snapshot::of_resources(&app.database);
         let mut failures = Vec::new();
         for target in targets().into_iter().filter(|target| target.operation.is_secured) {
             let path = ids.path(target.operation);
@@ -304,7 +304,7 @@ both_engines! {
             }
         }
         assert!(failures.is_empty(), "{}\n{}", failures.len(), failures[..failures.len().min(30)].join("\n"));
-        assert_eq!(State::of_things(&app.database), before, "the database changed");
+        assert_eq!(Snapshot::of_resources(&app.database), before, "the database changed");
         for actor in [&user, &other] {
             actor.get("/v1/users/me").await.expect(200);
         }
@@ -314,7 +314,7 @@ both_engines! {
         let app = TestApp::new(engine);
         let (user, other, anonymous) = (app.user().await, app.user().await, app.anonymous());
         let forgeries = forgeries(&app, &user, &other).await;
-        let before = State::of_things(&app.database);
+        let before = Snapshot::of_resources(&app.database);
         for target in targets().into_iter().filter(|target| !target.operation.is_secured) {
             // Requests that fail anyway: a taken address, wrong credentials, an invalid token.
             let body = json!({"colour": 1});
@@ -327,7 +327,7 @@ both_engines! {
                 assert_eq!(request.send().await.any_status().comparable(), plain.comparable(), "{target} with {what}");
             }
         }
-        assert_eq!(State::of_things(&app.database), before);
+        assert_eq!(Snapshot::of_resources(&app.database), before);
     }
 
     async fn expired_token_is_rejected_like_a_forged_one(engine: Engine) {

@@ -336,7 +336,7 @@ async fn run_random_requests(user: &Actor<'_>, number: u64) {
             }
             _ => {}
         }
-        let (shown, total) = match draw(4) {
+        let (listed, total) = match draw(4) {
             0 => (user.get(&path).await.expect(200).json(), true),
             1 => {
                 let page = user.get("/v2/bucketlists?per_page=10").await.expect(200).json();
@@ -349,10 +349,10 @@ async fn run_random_requests(user: &Actor<'_>, number: u64) {
             _ => (user.get(&format!("/v2/bucketlists/{list}/items?per_page=100")).await.expect(200).json(), false),
         };
         if total {
-            assert_eq!((&shown["name"], &shown["items_total"]), (&json!(name), &json!(items.len())), "at {step}");
+            assert_eq!((&listed["name"], &listed["items_total"]), (&json!(name), &json!(items.len())), "at {step}");
         } else {
             let ids: Vec<i64> =
-                shown["data"].as_array().unwrap().iter().map(|row| row["id"].as_i64().unwrap()).collect();
+                listed["data"].as_array().unwrap().iter().map(|row| row["id"].as_i64().unwrap()).collect();
             assert_eq!(ids, items, "at {step}");
         }
     }
