@@ -1,4 +1,4 @@
-//! What the binary says of itself.
+//! Help, version and usage errors of the command line.
 
 use clap::CommandFactory;
 
@@ -48,9 +48,9 @@ fn unknown_command_or_option_is_rejected() {
             assert!(outcome.err.contains(arguments.last().unwrap()), "{outcome:?}");
         }
     }
-    // --users means something with --dummy only.
+    // --users requires --dummy.
     assert!(sandbox.run(&["seed", "--users", "3"]).expect_exit_code(2).err.contains("--dummy"));
-    assert!(!sandbox.exists("data"), "nothing was made");
+    assert!(!sandbox.exists("data"), "the command created the data folder");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Where settings come from: `.env`, the environment, defaults.
+//! The sources of settings: `.env`, the environment and defaults.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::{Sandbox, repository_root};
 
-/// What a variable is, as `doctor` reports it: the value, and whether it is the default.
+/// Returns the value of a variable as `doctor` reports it, and whether it is the default.
 fn setting(sandbox: &Sandbox, name: &str) -> (String, bool) {
     let report = sandbox.run(&["doctor", "--format", "json"]);
     let report: Value = serde_json::from_str(&report.out).unwrap_or_else(|_| panic!("{report:?}"));
@@ -44,7 +44,11 @@ fn environment_overrides_the_env_file() {
     assert_eq!(setting(&sandbox, "MAIL_FROM"), ("Ada <ada@example.com>".to_owned(), false));
     let sandbox = sandbox.env("REQUEST_TIMEOUT", "9s");
     assert_eq!(setting(&sandbox, "REQUEST_TIMEOUT"), ("9s".to_owned(), false));
-    assert_eq!(setting(&sandbox, "BODY_LIMIT"), ("2048".to_owned(), false), "what the environment does not say stays");
+    assert_eq!(
+        setting(&sandbox, "BODY_LIMIT"),
+        ("2048".to_owned(), false),
+        "values that the environment does not set are read from the file"
+    );
 }
 
 #[test]
@@ -60,7 +64,7 @@ fn migrate_uses_the_database_of_the_env_file() {
 }
 
 #[test]
-fn an_invalid_env_file_is_rejected_with_its_line_and_variable_but_not_the_value() {
+fn invalid_env_file_error_contains_line_and_variable_but_not_the_value() {
     let sandbox = Sandbox::new();
     sandbox.write(".env", "PORT=8000\nJWT_SECRET=correct horse battery staple 1234567890\n");
     for command in [&["migrate", "status"][..], &["serve"], &["doctor"]] {
@@ -111,14 +115,14 @@ fn only_the_env_file_of_the_current_directory_or_the_named_one_is_read() {
 }
 
 #[test]
-fn a_misspelled_variable_is_reported() {
+fn misspelled_variable_is_reported() {
     let sandbox = Sandbox::new().env("DATABSE_URL", "postgres://localhost/app");
     let report = sandbox.run(&["doctor"]);
     assert!(report.out.contains("DATABSE_URL is ignored; did you mean DATABASE_URL?"), "{report:#?}");
 }
 
 #[test]
-fn a_duration_without_a_unit_is_rejected() {
+fn duration_without_a_unit_is_rejected() {
     let outcome = Sandbox::new().env("HEADER_TIMEOUT", "10").run(&["migrate", "status"]).expect_exit_code(1);
     assert!(outcome.err.contains("HEADER_TIMEOUT: `10` is not a duration such as 500ms, 30s"), "{outcome:#?}");
 }

@@ -1,12 +1,12 @@
-//! `bucketlist openapi coverage`: what a record of answers leaves unseen.
+//! `bucketlist openapi coverage`: documented responses that a record does not contain.
 
 use contract::{v1, v2};
 use openapi_model::Coverage;
 
 use crate::support::Sandbox;
 
-/// A record of every documented response, twice.
-fn complete() -> Vec<String> {
+/// Returns a record of every documented response, each recorded twice.
+fn complete_record() -> Vec<String> {
     let operations = v1::contract().operations().chain(v2::contract().operations());
     let lines = operations.flat_map(|operation| {
         operation.answers().map(|(status, media_type)| Coverage::record_line(operation, status, media_type))
@@ -22,7 +22,7 @@ fn sandbox_with(record: &[String]) -> Sandbox {
 
 #[test]
 fn complete_record_exits_with_0_and_prints_a_matrix() {
-    let sandbox = sandbox_with(&complete());
+    let sandbox = sandbox_with(&complete_record());
     let out = sandbox.run(&["openapi", "coverage", "seen"]).expect_success();
     let head = out.lines().next().unwrap();
     assert!(head.starts_with("v1 ") && head.contains("    200    201    202    204    400"), "{out}");
@@ -38,29 +38,29 @@ fn complete_record_exits_with_0_and_prints_a_matrix() {
 
 #[test]
 fn missing_responses_are_listed_and_exit_with_4() {
-    let mut record = complete();
+    let mut record = complete_record();
     record.retain(|line| {
         !line.starts_with("GET /v2/bucketlists 200 text/csv") && !line.starts_with("POST /v1/auth/logout 204")
     });
     let outcome = sandbox_with(&record).run(&["openapi", "coverage", "seen"]).expect_exit_code(4);
-    let named: Vec<&str> = outcome.out.lines().filter(|line| line.starts_with("not received")).collect();
-    assert_eq!(named, ["not received: logout 204", "not received: listBucketlists 200 as text/csv"]);
+    let missing: Vec<&str> = outcome.out.lines().filter(|line| line.starts_with("not received")).collect();
+    assert_eq!(missing, ["not received: logout 204", "not received: listBucketlists 200 as text/csv"]);
     assert_eq!(outcome.out.matches("MISS").count(), 2, "{}", outcome.out);
     assert_eq!(outcome.err, "");
 }
 
 #[test]
 fn unusable_record_is_rejected_with_one_error_line() {
-    let mut stale = complete();
+    let mut stale = complete_record();
     stale.push("GET /v1/trips 200 application/json".to_owned());
-    for (record, said) in [
+    for (record, expected) in [
         (vec![], "the record is empty"),
         (stale, "no document contains the response `GET /v1/trips 200 application/json`"),
         (vec!["b".to_owned(), "a".to_owned()], "no document contains 2 of its responses (a; b)"),
     ] {
         let error = sandbox_with(&record).run(&["openapi", "coverage", "seen"]).expect_error();
-        assert_eq!(error, format!("cannot use seen: {said}\nhelp: run `make coverage-contract`"));
+        assert_eq!(error, format!("cannot use seen: {expected}\nhelp: run `make coverage-contract`"));
     }
-    let sentence = Sandbox::new().run(&["openapi", "coverage", "seen"]).expect_error();
-    assert!(sentence.starts_with("cannot use seen: no such file"), "{sentence}");
+    let error = Sandbox::new().run(&["openapi", "coverage", "seen"]).expect_error();
+    assert!(error.starts_with("cannot use seen: no such file"), "{error}");
 }

@@ -1,4 +1,4 @@
-//! A server that is killed has lost nothing that it had answered.
+//! A killed server loses no acknowledged write.
 
 use std::{
     collections::BTreeMap,
@@ -30,20 +30,20 @@ both_engines! {
                         if stop.load(Ordering::SeqCst) {
                             return;
                         }
-                        // A list and an item in it: two writes, the second one of two statements.
+                        // A bucketlist with an item: two writes, the second with two statements.
                         let body = json!({"name": format!("{writer}/{number}")});
-                        let Ok(made) = send(address, "POST", "/v1/bucketlists", Some(token), Some(&body)) else { return };
-                        let list = made.expect(201).json()["id"].as_i64().unwrap();
+                        let Ok(created) = send(address, "POST", "/v1/bucketlists", Some(token), Some(&body)) else { return };
+                        let list = created.expect(201).json()["id"].as_i64().unwrap();
                         acknowledge.send((list, None)).unwrap();
                         let path = format!("/v1/bucketlists/{list}/items");
-                        let Ok(made) = send(address, "POST", &path, Some(token), Some(&body)) else { return };
-                        let item = made.expect(201).json()["id"].as_i64().unwrap();
+                        let Ok(created) = send(address, "POST", &path, Some(token), Some(&body)) else { return };
+                        let item = created.expect(201).json()["id"].as_i64().unwrap();
                         acknowledge.send((list, Some(item))).unwrap();
                     }
                 });
             }
             drop(acknowledge);
-            // In the middle of it.
+            // The server is killed while the writers run.
             known.extend(acknowledged.iter().take(120));
             server.kill();
             stop.store(true, Ordering::SeqCst);
@@ -63,21 +63,21 @@ both_engines! {
                 }
                 Some(item) => {
                     server.get(&format!("{path}/items/{item}"), Some(&token)).expect(200);
-                    assert_eq!(items_of[&list], 1, "the count went with the item");
+                    assert_eq!(items_of[&list], 1, "the counter and the item are committed together");
                 }
             }
         }
-        // What was in flight is there whole or not at all.
+        // Writes in flight were committed completely or not at all.
         let c = &mut sandbox.migrator();
-        let wrong = {
+        let difference = {
             use bucketlist::db::schema::{bucketlists, items};
             use diesel::{dsl::count_star, prelude::*};
             let c = c.connection();
-            let counted: Vec<i64> = bucketlists::table.select(bucketlists::items_total).load(c).unwrap();
+            let counters: Vec<i64> = bucketlists::table.select(bucketlists::items_total).load(c).unwrap();
             let rows: i64 = items::table.select(count_star()).first(c).unwrap();
-            counted.iter().sum::<i64>() - rows
+            counters.iter().sum::<i64>() - rows
         };
-        assert_eq!(wrong, 0);
+        assert_eq!(difference, 0);
         server.stop();
     }
 }

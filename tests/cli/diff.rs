@@ -1,4 +1,4 @@
-//! `bucketlist openapi diff` and `lint`, what `openapi check` says of releases, and the page with the policy.
+//! `bucketlist openapi diff`, `lint` and `breaking`, `openapi check` with releases, and the page with the policy.
 
 use std::{fs, process::Command};
 
@@ -11,7 +11,7 @@ fn committed() -> Value {
     serde_json::from_str(&fs::read_to_string(repository_root().join("openapi/v1.json")).unwrap()).unwrap()
 }
 
-/// A place with the committed documents, the last of which is changed.
+/// Creates a sandbox with a committed document as `old.json` and the changed one as `new.json`.
 fn sandbox_with(change: impl FnOnce(&mut Value)) -> Sandbox {
     let sandbox = Sandbox::new();
     let mut document = committed();
@@ -21,11 +21,11 @@ fn sandbox_with(change: impl FnOnce(&mut Value)) -> Sandbox {
     sandbox
 }
 
-/// A change of the document, and what is said of it.
-type Break = (fn(&mut Value), &'static str);
+/// A breaking change of the document, and the expected output.
+type BreakingChange = (fn(&mut Value), &'static str);
 
-/// The changes that must never slip through, with what is said of each.
-fn breaks() -> Vec<Break> {
+/// Returns breaking changes that must be detected, with the expected output.
+fn breaking_changes() -> Vec<BreakingChange> {
     vec![
         (
             |document| {
@@ -73,10 +73,10 @@ fn breaks() -> Vec<Break> {
 
 #[test]
 fn breaking_changes_are_located_and_exit_with_4() {
-    for (change, said) in breaks() {
+    for (change, expected) in breaking_changes() {
         let sandbox = sandbox_with(change);
         let outcome = sandbox.run(&["openapi", "diff", "old.json", "new.json"]).expect_exit_code(4);
-        assert!(outcome.out.contains(said), "{said}: {}", outcome.out);
+        assert!(outcome.out.contains(expected), "{expected}: {}", outcome.out);
         assert!(outcome.out.ends_with("1 breaking, 0 additive, 0 neutral\n"), "{}", outcome.out);
         assert_eq!(outcome.err, "");
     }
@@ -96,7 +96,7 @@ fn repeated_changes_are_reported_once() {
 
 #[test]
 fn json_output_lists_every_change_with_the_same_exit_code() {
-    let (change, _) = breaks()[1];
+    let (change, _) = breaking_changes()[1];
     let sandbox = sandbox_with(change);
     let outcome = sandbox.run(&["openapi", "diff", "old.json", "new.json", "--format", "json"]).expect_exit_code(4);
     let expected = json!([{
@@ -150,18 +150,18 @@ fn documents_do_not_differ_from_themselves() {
         let file = files.join(name).to_str().unwrap().to_owned();
         assert_eq!(Sandbox::new().run(&["openapi", "diff", &file, &file]).expect_success(), "no differences\n");
     }
-    // The two versions are not one: the comparison does not call everything equal.
+    // The documents of v1 and v2 differ.
     let found = openapi_model::diff(v1::document::document(), v2::document::document());
-    assert!(found.iter().any(|one| one.rule == "parameter-removed"), "{found:#?}");
+    assert!(found.iter().any(|change| change.rule == "parameter-removed"), "{found:#?}");
 }
 
-/// Every kind of file that is no OpenAPI 3.0 document, with what is said of it.
+/// Files that are not OpenAPI 3.0 documents, with the expected errors.
 #[test]
 fn unusable_files_are_rejected_with_one_error_line() {
     let sandbox = Sandbox::new();
-    let good = committed().to_string();
-    sandbox.write("good.json", &good);
-    sandbox.write("truncated.json", &good[..good.len() / 2]);
+    let valid = committed().to_string();
+    sandbox.write("valid.json", &valid);
+    sandbox.write("truncated.json", &valid[..valid.len() / 2]);
     sandbox.write("empty.json", "");
     sandbox.write("text.json", "openapi: 3.0.3\n");
     sandbox.write("list.json", "[]");
@@ -169,15 +169,15 @@ fn unusable_files_are_rejected_with_one_error_line() {
     sandbox.write("swagger.json", r#"{"swagger": "2.0", "info": {}, "paths": {}}"#);
     sandbox.write("3.1.json", r#"{"openapi": "3.1.0", "info": {}, "paths": {}}"#);
     sandbox.write("number.json", r#"{"openapi": 3, "info": {}, "paths": {}}"#);
-    sandbox.write("half.json", r#"{"openapi": "3.0.3", "info": {}}"#);
-    sandbox.write("twice.json", r#"{"openapi": "3.0.3", "info": {}, "paths": {"/a": {}, "/a": {}}}"#);
+    sandbox.write("incomplete.json", r#"{"openapi": "3.0.3", "info": {}}"#);
+    sandbox.write("duplicate.json", r#"{"openapi": "3.0.3", "info": {}, "paths": {"/a": {}, "/a": {}}}"#);
     sandbox.write("deep.json", &"[".repeat(100_000));
-    let away =
+    let external_reference =
         r#"{"openapi": "3.0.3", "info": {}, "paths": {"/a": {"get": {"responses": {"200": {"$ref": "b.json#/c"}}}}}}"#;
-    sandbox.write("away.json", away);
+    sandbox.write("external.json", external_reference);
     fs::write(sandbox.path("latin.json"), b"{\"openapi\": \"3.0.3\xe9\"}").unwrap();
     fs::create_dir(sandbox.path("folder.json")).unwrap();
-    for (file, said) in [
+    for (file, expected) in [
         ("missing.json", "no such file or directory"),
         ("folder.json", "is a directory"),
         ("latin.json", "stream did not contain valid UTF-8"),
@@ -189,35 +189,35 @@ fn unusable_files_are_rejected_with_one_error_line() {
         ("swagger.json", "this is a Swagger 2.0 document; OpenAPI 3.0 is needed"),
         ("3.1.json", "the document says \"openapi\": \"3.1.0\"; only 3.0 is supported"),
         ("number.json", "the document says \"openapi\": 3; only 3.0 is supported"),
-        ("half.json", "the document has no \"paths\" object; is the file complete?"),
-        ("twice.json", "the document has duplicate keys: /paths/~1a"),
+        ("incomplete.json", "the document has no \"paths\" object; is the file complete?"),
+        ("duplicate.json", "the document has duplicate keys: /paths/~1a"),
         ("deep.json", "the document is nested more than "),
-        ("away.json", "the reference b.json#/c does not resolve within the file"),
+        ("external.json", "the reference b.json#/c does not resolve within the file"),
     ] {
-        let commands = [&["diff", file, "good.json"][..], &["diff", "good.json", file], &["lint", file]];
+        let commands = [&["diff", file, "valid.json"][..], &["diff", "valid.json", file], &["lint", file]];
         for command in commands {
-            let sentence = sandbox.run(&[&["openapi"], command].concat()).expect_error();
-            assert!(sentence.starts_with(&format!("cannot read {file}: {said}")), "{sentence}");
+            let error = sandbox.run(&[&["openapi"], command].concat()).expect_error();
+            assert!(error.starts_with(&format!("cannot read {file}: {expected}")), "{error}");
         }
     }
 }
 
-/// Well-formed where it must be, nonsense everywhere else: nothing to say, and no panic.
+/// Documents with invalid values in optional places are compared without a panic.
 #[test]
 fn unusual_documents_are_compared() {
-    let nonsense = r#"{"openapi": "3.0.3", "info": {}, "servers": 1, "security": {}, "x-webhooks": [],
+    let invalid_values = r#"{"openapi": "3.0.3", "info": {}, "servers": 1, "security": {}, "x-webhooks": [],
         "paths": {"/a/{": 5, "/b}": {"parameters": [7], "get": [], "put": {"parameters": {}, "responses": [], "security": [3]},
         "post": {"requestBody": {"content": {"": {"schema": {"type": ["x"], "allOf": 3, "items": [], "required": [1], "enum": 2}}}}}}},
         "components": {"schemas": []}}"#;
     let sandbox = Sandbox::new();
-    sandbox.write("nonsense.json", nonsense);
-    sandbox.write("good.json", &committed().to_string());
+    sandbox.write("nonsense.json", invalid_values);
+    sandbox.write("valid.json", &committed().to_string());
     assert_eq!(
         sandbox.run(&["openapi", "diff", "nonsense.json", "nonsense.json"]).expect_success(),
         "no differences\n"
     );
-    let _ = sandbox.run(&["openapi", "diff", "nonsense.json", "good.json"]).expect_exit_code(4);
-    let _ = sandbox.run(&["openapi", "diff", "good.json", "nonsense.json"]).expect_exit_code(4);
+    let _ = sandbox.run(&["openapi", "diff", "nonsense.json", "valid.json"]).expect_exit_code(4);
+    let _ = sandbox.run(&["openapi", "diff", "valid.json", "nonsense.json"]).expect_exit_code(4);
     let _ = sandbox.run(&["openapi", "lint", "nonsense.json"]).expect_exit_code(4);
 }
 
@@ -235,7 +235,7 @@ fn lint_reports_rule_violations() {
     assert_eq!((outcome.out.as_str(), outcome.err.as_str()), (expected, ""));
 }
 
-/// A place with fresh documents, and a release of v1 from before the change that `breaks` takes back.
+/// Creates a sandbox with current documents and a released v1 document with this change.
 fn sandbox_with_release(change: impl FnOnce(&mut Value)) -> Sandbox {
     let sandbox = Sandbox::new();
     let _ = sandbox.run(&["openapi", "write"]).expect_success();
@@ -256,7 +256,7 @@ fn check_fails_when_a_document_breaks_the_release() {
     let head = "openapi/v1.json has breaking changes compared with openapi/released/v1.json:\n\
         breaking: Bucketlist.colour is no longer returned [response-field-removed]\n  ";
     assert!(outcome.out.starts_with(head), "{}", outcome.out);
-    // What is harmless is not in the way of what is not.
+    // Only breaking changes are listed.
     assert!(!outcome.out.contains("neutral"), "{}", outcome.out);
     let tail = "help: revert the change or add it to a new version of the API (docs/compatibility.md)\n";
     assert!(outcome.out.ends_with(tail), "{}", outcome.out);
@@ -293,7 +293,7 @@ fn v1_release_is_committed() {
     assert!(out == "no differences\n" || out.contains("0 breaking, "), "{out}");
 }
 
-/// The page is the policy, and the code does what it says: the same rules, classes and words.
+/// The page lists the rules that the code applies, with the same classes and texts.
 #[test]
 fn published_policy_matches_the_applied_rules() {
     let page = fs::read_to_string(repository_root().join("docs/compatibility.md")).unwrap();
@@ -314,11 +314,11 @@ fn commit_documents(sandbox: &Sandbox) {
         &["-c", "user.name=Ada", "-c", "user.email=ada@example.com", "commit", "--quiet", "--message", "Add documents"],
     ] {
         let status = Command::new("git").args(arguments).current_dir(sandbox.path(".")).status().unwrap();
-        assert!(status.success(), "git {arguments:?}");
+        assert!(status.success(), "git {arguments:?} failed");
     }
 }
 
-/// v2 has no release: only the merge base protects its clients.
+/// v2 has no release, so it is compared only with the merge base.
 #[test]
 fn breaking_compares_an_unreleased_version_with_the_merge_base() {
     let sandbox = Sandbox::new();

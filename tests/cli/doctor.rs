@@ -6,14 +6,14 @@ use serde_json::Value;
 
 use crate::support::{STRONG_SECRET, Sandbox};
 
-/// The report for machines, and the exit code.
+/// Returns the exit code and the JSON report.
 fn report(sandbox: &Sandbox) -> (i32, Value) {
     let outcome = sandbox.run(&["doctor", "--format", "json"]);
     assert_eq!(outcome.err, "");
     (outcome.code.unwrap(), serde_json::from_str(&outcome.out).unwrap_or_else(|_| panic!("{outcome:?}")))
 }
 
-/// What the report says of one thing: verdict and detail.
+/// Returns the verdict and the detail of a check.
 #[track_caller]
 fn check(report: &Value, name: &str) -> (String, String) {
     let checks = report["checks"].as_array().unwrap();
@@ -33,7 +33,7 @@ fn empty_folder_is_healthy_and_stays_unchanged() {
     for check in report["checks"].as_array().unwrap() {
         assert_eq!(check["verdict"], "ok", "{check}");
     }
-    assert!(!sandbox.exists("data"), "looking changes nothing");
+    assert!(!sandbox.exists("data"), "doctor created the data folder");
 }
 
 both_engines! {
@@ -44,7 +44,7 @@ both_engines! {
         assert_eq!((code, check(&current, "migrations").0.as_str()), (0, "ok"), "{current:#}");
         assert_eq!(check(&current, "database").0, "ok");
 
-        // As after a migration that was interrupted while it filled the index.
+        // The state after a migration that was interrupted while it filled the search index.
         let _ = sandbox.run(&["seed"]).expect_exit_code(0);
         sandbox.execute("DELETE FROM search_index");
         let (code, partial) = report(&sandbox);
@@ -81,28 +81,34 @@ fn text_output_matches_json_and_marks_set_variables() {
 
 #[test]
 fn unencrypted_remote_connections_are_warned_about() {
-    let said = |database: &str, mail: &str| {
+    let has_warnings = |database: &str, mail: &str| {
         let sandbox =
             Sandbox::new().env("APP_ENV", "staging").env("JWT_SECRET", STRONG_SECRET).env("PORT", free_port());
         let sandbox =
             sandbox.env("DATABASE_URL", database).env("SMTP_URL", mail).env("DATABASE_ACQUIRE_TIMEOUT", "1ms");
         let report = report(&sandbox).1;
         let checks = report["checks"].as_array().unwrap();
-        let has = |name: &str| checks.iter().any(|check| check["name"] == name && check["verdict"] == "warn");
-        (has("database connection"), has("mail"))
+        let is_warned = |name: &str| checks.iter().any(|check| check["name"] == name && check["verdict"] == "warn");
+        (is_warned("database connection"), is_warned("mail"))
     };
-    // Nothing listens at port 1, and no name in `.invalid` has an address (RFC 2606).
-    let (here, there) = ("postgres://ada:pw@127.0.0.1:1/lists", "postgres://ada:pw@database.invalid:1/lists");
-    assert_eq!(said(here, "smtp://localhost:25"), (false, false));
-    assert_eq!(said("postgres://ada:pw@[::1]:1/lists", "smtp://[::1]"), (false, false));
-    assert_eq!(said(there, "smtp://mail.invalid"), (true, true));
-    assert_eq!(said(&format!("{there}?sslmode=require"), "smtp://mail.invalid?tls=opportunistic"), (true, true));
-    assert_eq!(said(&format!("{there}?sslmode=verify-full"), "smtp://mail.invalid?tls=required"), (false, false));
-    assert_eq!(said(there, "smtps://mail.invalid"), (true, false));
-    // To libpq, a host may stand behind the question mark, and a folder is one.
-    assert_eq!(said("postgres:///lists?host=database.invalid&port=1", "smtp://localhost"), (true, false));
-    assert_eq!(said("postgres:///lists?host=/nowhere&port=1", "smtp://localhost"), (false, false));
-    assert_eq!(said("postgres://%2Fnowhere:1/lists", "smtp://localhost"), (false, false));
+    // Nothing listens on port 1, and names in `.invalid` do not resolve (RFC 2606).
+    let (local, remote) = ("postgres://ada:pw@127.0.0.1:1/lists", "postgres://ada:pw@database.invalid:1/lists");
+    assert_eq!(has_warnings(local, "smtp://localhost:25"), (false, false));
+    assert_eq!(has_warnings("postgres://ada:pw@[::1]:1/lists", "smtp://[::1]"), (false, false));
+    assert_eq!(has_warnings(remote, "smtp://mail.invalid"), (true, true));
+    assert_eq!(
+        has_warnings(&format!("{remote}?sslmode=require"), "smtp://mail.invalid?tls=opportunistic"),
+        (true, true)
+    );
+    assert_eq!(
+        has_warnings(&format!("{remote}?sslmode=verify-full"), "smtp://mail.invalid?tls=required"),
+        (false, false)
+    );
+    assert_eq!(has_warnings(remote, "smtps://mail.invalid"), (true, false));
+    // libpq also reads the host from the query; it can be the folder of a socket.
+    assert_eq!(has_warnings("postgres:///lists?host=database.invalid&port=1", "smtp://localhost"), (true, false));
+    assert_eq!(has_warnings("postgres:///lists?host=/nowhere&port=1", "smtp://localhost"), (false, false));
+    assert_eq!(has_warnings("postgres://%2Fnowhere:1/lists", "smtp://localhost"), (false, false));
 }
 
 #[test]
@@ -159,10 +165,10 @@ fn each_invalid_setting_is_reported() {
 
 #[test]
 fn port_in_use_is_a_warning() {
-    let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let sandbox = Sandbox::new().env("PORT", taken.local_addr().unwrap().port().to_string());
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let sandbox = Sandbox::new().env("PORT", listener.local_addr().unwrap().port().to_string());
     let (code, report) = report(&sandbox);
-    assert_eq!((code, check(&report, "port").0.as_str()), (0, "warn"), "it may be our own server");
+    assert_eq!((code, check(&report, "port").0.as_str()), (0, "warn"), "the port can be in use by this server");
 }
 
 #[test]

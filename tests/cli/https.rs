@@ -1,4 +1,4 @@
-//! HTTPS: the handshake, the certificate that changes, the way there from HTTP, and what `doctor` says of it.
+//! HTTPS: handshake, certificate reload, redirect from HTTP, and the checks of `doctor`.
 
 use std::{
     fs,
@@ -20,7 +20,7 @@ use crate::support::{MAX_ATTEMPTS, Sandbox, TestResponse, TestServer, connect, s
 
 type Stream = StreamOwned<ClientConnection, TcpStream>;
 
-/// A certificate for `localhost`, good from and until these years; with its key, in PEM.
+/// Returns a certificate for `localhost` that is valid between these years, and its key, in PEM format.
 fn pair(from: i32, until: i32) -> (String, String) {
     let mut params = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
     params.not_before = date_time_ymd(from, 1, 1);
@@ -29,12 +29,12 @@ fn pair(from: i32, until: i32) -> (String, String) {
     (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
 }
 
-fn put(sandbox: &Sandbox, (certificate, key): &(String, String)) {
+fn write_pair(sandbox: &Sandbox, (certificate, key): &(String, String)) {
     sandbox.write("cert.pem", certificate);
     sandbox.write("key.pem", key);
 }
 
-/// Serves over HTTPS, with a certificate that clients are given to trust.
+/// Creates a sandbox that serves HTTPS; returns it with the certificate that clients must trust.
 fn sandbox() -> (Sandbox, String) {
     let sandbox = Sandbox::new()
         .env("APP_ENV", "testing")
@@ -44,7 +44,7 @@ fn sandbox() -> (Sandbox, String) {
         .env("TLS_CERT", "cert.pem")
         .env("TLS_KEY", "key.pem");
     let pair = pair(2020, 2090);
-    put(&sandbox, &pair);
+    write_pair(&sandbox, &pair);
     (sandbox, pair.0)
 }
 
@@ -55,13 +55,13 @@ fn config(trusted: &str, versions: &[&'static SupportedProtocolVersion], alpn: &
     let mut config =
         builder.with_protocol_versions(versions).unwrap().with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-    // A session that is resumed shows no certificate.
+    // A resumed session does not send the certificate.
     config.resumption = Resumption::disabled();
     Arc::new(config)
 }
 
-/// Shakes hands; `Err`: the certificate is not the trusted one.
-fn shake(address: SocketAddr, config: &Arc<ClientConfig>) -> std::io::Result<Stream> {
+/// Performs a TLS handshake; fails if the certificate is not trusted.
+fn handshake(address: SocketAddr, config: &Arc<ClientConfig>) -> std::io::Result<Stream> {
     let name = ServerName::try_from("localhost").unwrap();
     let mut tcp = connect(address)?;
     let mut tls = ClientConnection::new(Arc::clone(config), name).unwrap();
@@ -71,8 +71,8 @@ fn shake(address: SocketAddr, config: &Arc<ClientConfig>) -> std::io::Result<Str
     Ok(StreamOwned::new(tls, tcp))
 }
 
-/// Asks on a connection that stays open; the status.
-fn ask(stream: &mut Stream, path: &str) -> u16 {
+/// Sends a HEAD request on an open connection and returns the status.
+fn request_status(stream: &mut Stream, path: &str) -> u16 {
     stream.write_all(format!("HEAD {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()).unwrap();
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -100,17 +100,17 @@ fn tls_1_2_and_1_3_are_supported_and_http_2_is_preferred() {
             (&["http/1.1"], Some("http/1.1")),
             (&[], None),
         ] {
-            let stream = shake(server.address, &config(&trusted, &[version], offered)).unwrap();
+            let stream = handshake(server.address, &config(&trusted, &[version], offered)).unwrap();
             assert_eq!(stream.conn.protocol_version(), Some(expected));
             assert_eq!(stream.conn.alpn_protocol(), chosen.map(str::as_bytes), "{offered:?}");
         }
     }
-    let mut stream = shake(server.address, &config(&trusted, &[&TLS13], &[])).unwrap();
+    let mut stream = handshake(server.address, &config(&trusted, &[&TLS13], &[])).unwrap();
     stream.write_all(b"GET /v2/users/me HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
     let response = TestResponse::read(stream).unwrap().expect(401);
     assert!(response.head.contains("strict-transport-security: max-age=63072000; includeSubDomains"), "{response:?}");
-    // What is refused before there is a request says so, too.
-    let mut stream = shake(server.address, &config(&trusted, &[&TLS13], &[])).unwrap();
+    // The header is also sent with the rejection of a malformed request.
+    let mut stream = handshake(server.address, &config(&trusted, &[&TLS13], &[])).unwrap();
     stream.write_all(b"GET / HTTP/1.1\nHost: localhost\n\n").unwrap();
     let response = TestResponse::read(stream).unwrap().expect(400);
     assert!(response.head.contains("strict-transport-security: "), "{response:?}");
@@ -131,7 +131,7 @@ fn http_2_requests_share_a_connection() {
         let (mut client, connection) = h2::client::handshake(tls).await.unwrap();
         let connection = tokio::spawn(connection);
         let get = |path: &str| poem::http::Request::get(format!("https://localhost{path}"));
-        // Without a body, with a header block that is too large, with more names than HTTP/1 may have.
+        // Requests without a body, with an oversized header block, and with more headers than HTTP/1 allows.
         let large = get("/v2/bucketlists").header("x-large", "x".repeat(20_000));
         let many = (0..150).fold(get("/health/live"), |request, number| request.header(format!("x-{number}"), "x"));
         let mut responses = Vec::new();
@@ -146,13 +146,13 @@ fn http_2_requests_share_a_connection() {
             statuses.push(response.status().as_u16());
         }
         assert_eq!(statuses, [200, 431, 200]);
-        // A connection that only waits is told to go, and does not hold the server up. Which side hangs up first is open.
+        // An idle connection receives GOAWAY and does not block shutdown. Either side may close it first.
         server.signal("TERM");
         let ended = connection.await.unwrap();
-        let hung_up = |error: &h2::Error| {
+        let is_closed = |error: &h2::Error| {
             error.get_io().is_some_and(|io| matches!(io.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset))
         };
-        assert!(ended.as_ref().err().is_none_or(hung_up), "{ended:?}");
+        assert!(ended.as_ref().err().is_none_or(is_closed), "{ended:?}");
     });
     assert_eq!(server.wait_for_exit().code(), Some(0), "{}", server.log());
 }
@@ -163,36 +163,36 @@ fn certificate_is_reloaded_unless_it_is_invalid() {
     let sandbox = sandbox.env("TLS_CHECK_INTERVAL", "10ms");
     let server = sandbox.serve();
     let first = config(&first, &[&TLS13], &[]);
-    let mut kept = shake(server.address, &first).unwrap();
-    assert_eq!(ask(&mut kept, "/health/live"), 200);
+    let mut open_connection = handshake(server.address, &first).unwrap();
+    assert_eq!(request_status(&mut open_connection, "/health/live"), 200);
 
     let pair = pair(2020, 2090);
-    put(&sandbox, &pair);
+    write_pair(&sandbox, &pair);
     let second = config(&pair.0, &[&TLS13], &[]);
-    assert!((0..MAX_ATTEMPTS).any(|_| shake(server.address, &second).is_ok()), "{}", server.log());
-    assert!(shake(server.address, &first).is_err());
-    assert_eq!(ask(&mut kept, "/health/live"), 200, "whoever was there stays");
+    assert!((0..MAX_ATTEMPTS).any(|_| handshake(server.address, &second).is_ok()), "{}", server.log());
+    assert!(handshake(server.address, &first).is_err());
+    assert_eq!(request_status(&mut open_connection, "/health/live"), 200, "open connections are not closed");
 
-    // A key that does not belong to it, and then none at all.
-    for (key, why) in [
+    // A key of another certificate, and a file without a key.
+    for (key, reason) in [
         (self::pair(2020, 2090).1, "does not match"),
         ("nonsense".to_owned(), "contains no unencrypted PEM private key"),
     ] {
         sandbox.write("key.pem", &key);
-        let told = (0..MAX_ATTEMPTS).any(|_| {
-            assert!(shake(server.address, &second).is_ok(), "the old one stays");
-            server.log().contains(why)
+        let is_logged = (0..MAX_ATTEMPTS).any(|_| {
+            assert!(handshake(server.address, &second).is_ok(), "the previous certificate is used");
+            server.log().contains(reason)
         });
-        assert!(told, "{}", server.log());
+        assert!(is_logged, "{}", server.log());
     }
     fs::remove_file(sandbox.path("cert.pem")).unwrap();
-    assert_eq!(ask(&mut kept, "/health/live"), 200);
-    // When all is well again, it is taken over.
+    assert_eq!(request_status(&mut open_connection, "/health/live"), 200);
+    // A valid pair is loaded again.
     let pair = self::pair(2020, 2090);
-    put(&sandbox, &pair);
+    write_pair(&sandbox, &pair);
     let third = config(&pair.0, &[&TLS13], &[]);
-    assert!((0..MAX_ATTEMPTS).any(|_| shake(server.address, &third).is_ok()), "{}", server.log());
-    assert_eq!(ask(&mut kept, "/health/live"), 200);
+    assert!((0..MAX_ATTEMPTS).any(|_| handshake(server.address, &third).is_ok()), "{}", server.log());
+    assert_eq!(request_status(&mut open_connection, "/health/live"), 200);
     server.stop();
 }
 
@@ -202,15 +202,16 @@ fn only_pages_redirect_to_https_and_only_at_the_public_host() {
     let sandbox = sandbox.env("HTTP_REDIRECT_PORT", "0").env("HEADER_TIMEOUT", "150ms");
     let server = sandbox.serve();
     let address = redirect_address(&server);
-    let asked = |head: &str| {
+    let request = |head: &str| {
         let mut stream = connect(address).unwrap();
         stream.write_all(format!("{head}\r\nConnection: close\r\n\r\n").as_bytes()).unwrap();
         TestResponse::read(stream).unwrap()
     };
     for method in ["GET", "HEAD"] {
-        let response = asked(&format!("{method} /docs?x=1 HTTP/1.1\r\nHost: localhost:{}", address.port())).expect(308);
+        let response =
+            request(&format!("{method} /docs?x=1 HTTP/1.1\r\nHost: localhost:{}", address.port())).expect(308);
         assert!(response.head.contains("\r\nlocation: https://localhost/docs?x=1\r\n"), "{response:?}");
-        assert!(!response.head.contains("strict-transport-security"), "not over HTTP: {response:?}");
+        assert!(!response.head.contains("strict-transport-security"), "HSTS must not be sent over HTTP: {response:?}");
         assert!(response.head.contains("x-content-type-options: nosniff"), "{response:?}");
     }
     for head in [
@@ -219,22 +220,22 @@ fn only_pages_redirect_to_https_and_only_at_the_public_host() {
         "GET http://evil.example/ HTTP/1.1\r\nHost: evil.example",
         "GET / HTTP/1.1",
     ] {
-        let response = asked(head).expect(400);
+        let response = request(head).expect(400);
         assert!(!response.head.contains("location: ") && !response.body.contains("evil"), "{response:?}");
     }
-    // Whoever calls an operation must notice that they did it over HTTP.
+    // Requests to operations are rejected, so that clients notice the unencrypted connection.
     for head in [
         "GET /v1/users/me HTTP/1.1\r\nHost: localhost",
         "POST /v2/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0",
         "GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer a.b.c",
     ] {
-        let response = asked(head).expect(400);
+        let response = request(head).expect(400);
         assert!(!response.head.contains("location: ") && response.body.contains("require HTTPS"), "{response:?}");
     }
-    // It is as strict as the other one, and as patient.
-    let mut slow = connect(address).unwrap();
-    slow.write_all(b"GET / HTTP/1.1\r\n").unwrap();
-    let _ = TestResponse::read(slow).unwrap().expect(408);
+    // HEADER_TIMEOUT also applies to the redirect server.
+    let mut stalled = connect(address).unwrap();
+    stalled.write_all(b"GET / HTTP/1.1\r\n").unwrap();
+    let _ = TestResponse::read(stalled).unwrap().expect(408);
     server.stop();
 }
 
@@ -248,10 +249,13 @@ fn stalled_handshake_is_closed() {
         stream.write_all(bytes).unwrap();
         assert_eq!(stream.read(&mut [0]).unwrap(), 0);
     }
-    // Plain HTTP gets an alert, and nothing of HTTP.
+    // An unencrypted request gets a TLS alert and no HTTP response.
     let response = send(server.address, "GET", "/", None, None);
     assert!(response.is_err(), "{response:?}");
-    assert_eq!(ask(&mut shake(server.address, &config(&trusted, &[&TLS13], &[])).unwrap(), "/health/live"), 200);
+    assert_eq!(
+        request_status(&mut handshake(server.address, &config(&trusted, &[&TLS13], &[])).unwrap(), "/health/live"),
+        200
+    );
     server.stop();
 }
 
@@ -260,20 +264,20 @@ fn unusable_certificate_files_prevent_startup() {
     let (sandbox, _) = sandbox();
     let sandbox = sandbox.env("PORT", "0");
     sandbox.write("key.pem", &pair(2020, 2090).1);
-    let sentence = sandbox.run(&["serve"]).expect_error();
+    let error = sandbox.run(&["serve"]).expect_error();
     let expected = "the private key in key.pem does not match the certificate in cert.pem\n\
                     help: set TLS_CERT and TLS_KEY to files that belong together";
-    assert_eq!(sentence, expected);
+    assert_eq!(error, expected);
     fs::remove_file(sandbox.path("cert.pem")).unwrap();
-    let sentence = sandbox.run(&["serve"]).expect_error();
-    assert!(sentence.starts_with("cannot read cert.pem: "), "{sentence}");
-    assert!(sentence.ends_with("\nhelp: set TLS_CERT to a readable file"), "{sentence}");
-    assert!(!sandbox.exists("data"), "nothing is made before that");
+    let error = sandbox.run(&["serve"]).expect_error();
+    assert!(error.starts_with("cannot read cert.pem: "), "{error}");
+    assert!(error.ends_with("\nhelp: set TLS_CERT to a readable file"), "{error}");
+    assert!(!sandbox.exists("data"), "the data folder was created");
 }
 
 #[test]
 fn conflicting_settings_are_reported() {
-    for (variables, sentence) in [
+    for (variables, error) in [
         (&[("TLS_CERT", "cert.pem")][..], "TLS_KEY: must be set if TLS_CERT is set"),
         (&[("TLS_KEY", "key.pem")], "TLS_CERT: must be set if TLS_KEY is set"),
         (
@@ -296,7 +300,7 @@ fn conflicting_settings_are_reported() {
         assert_eq!(
             outcome.err,
             format!(
-                "error: invalid configuration\n  {sentence}\nhelp: see .env.example for every variable and its format\n"
+                "error: invalid configuration\n  {error}\nhelp: see .env.example for every variable and its format\n"
             )
         );
     }
@@ -319,13 +323,13 @@ fn doctor_checks_the_certificate() {
         ((2020, 2021), "fail", "the certificate expired on 2021-01-01; renew it"),
         ((2080, 2090), "fail", "the certificate is not valid before 2080-01-01; check the clock"),
     ] {
-        put(&sandbox, &pair(from, until));
+        write_pair(&sandbox, &pair(from, until));
         assert_eq!(check(&sandbox), (verdict.to_owned(), detail.to_owned()));
     }
     sandbox.write("key.pem", &pair(2020, 2090).1);
     let (verdict, detail) = check(&sandbox);
     assert_eq!((verdict.as_str(), detail.contains("does not match")), ("fail", true), "{detail}");
-    put(&sandbox, &pair(2020, 2090));
+    write_pair(&sandbox, &pair(2020, 2090));
     let sandbox = sandbox.env("PUBLIC_URL", "https://api.example.com");
     let (verdict, detail) = check(&sandbox);
     assert_eq!(verdict, "warn");

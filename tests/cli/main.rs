@@ -1,4 +1,4 @@
-//! The binary as people and machines use it: run in a folder of its own with a clean environment.
+//! Tests of the binary: each runs it in a separate folder with a clean environment.
 
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 

@@ -1,5 +1,4 @@
-//! What arrives on the wire, in order or not: whatever cannot be understood in one way only is refused and its connection
-//! closed, and whoever is slow on purpose holds up nobody.
+//! Malformed, ambiguous and slow requests are rejected and their connections closed; they do not affect other clients.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -21,7 +20,7 @@ fn exchange(server: &TestServer, bytes: &[u8]) -> TestResponse {
     TestResponse::read(stream).unwrap()
 }
 
-/// One response of a connection that stays open: its status, head and body.
+/// Reads one response from an open connection.
 fn next(stream: &mut BufReader<TcpStream>) -> TestResponse {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
@@ -34,9 +33,9 @@ fn next(stream: &mut BufReader<TcpStream>) -> TestResponse {
     TestResponse { status, head, body: String::from_utf8(body).unwrap() }
 }
 
-/// The whole of an error: our body, our headers, the end of the connection.
+/// Asserts that a response is a complete error response that closes the connection.
 #[track_caller]
-fn is_refused(response: &TestResponse, status: u16, code: &str) {
+fn expect_rejected(response: &TestResponse, status: u16, code: &str) {
     assert_eq!(response.status, status, "{response:#?}");
     let error = response.json();
     let (found, media_type) = match error.get("error") {
@@ -64,7 +63,7 @@ fn is_refused(response: &TestResponse, status: u16, code: &str) {
 fn response_with_a_long_head_is_sent() {
     let sandbox = sandbox();
     let server = sandbox.serve();
-    // The successor of a deprecated operation is a link with the path in it.
+    // The `Link` header of a deprecated operation contains the path.
     let path = format!("/v1/bucketlists/{}/items", "1".repeat(3_000));
     let get = format!("GET {path} HTTP/1.1\r\nHost: x\r\nX-Request-ID: mine\r\nConnection: close\r\n\r\n");
     let response = exchange(&server, get.as_bytes());
@@ -80,7 +79,7 @@ fn ambiguous_request_is_rejected() {
     let post = "POST /v2/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
     let smuggled = "GET /v2/admin/users HTTP/1.1\r\nHost: x\r\n\r\n";
     for (what, bytes) in [
-        // Two ways to say where the body ends.
+        // The end of the body is ambiguous.
         (
             "a length and chunks",
             format!("{post}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{smuggled}"),
@@ -90,46 +89,46 @@ fn ambiguous_request_is_rejected() {
             format!("{post}Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n{smuggled}"),
         ),
         ("two lengths", format!("{post}Content-Length: 0\r\nContent-Length: 44\r\n\r\n{smuggled}")),
-        ("one length twice", format!("{post}Content-Length: 2\r\nContent-Length: 2\r\n\r\n{{}}")),
+        ("the same length twice", format!("{post}Content-Length: 2\r\nContent-Length: 2\r\n\r\n{{}}")),
         ("a list of lengths", format!("{post}Content-Length: 2, 2\r\n\r\n{{}}")),
         ("a length with a sign", format!("{post}Content-Length: +2\r\n\r\n{{}}")),
         ("a length in hexadecimal", format!("{post}Content-Length: 0x2\r\n\r\n{{}}")),
         ("a length below zero", format!("{post}Content-Length: -2\r\n\r\n{{}}")),
-        ("a length without end", format!("{post}Content-Length: 99999999999999999999999999\r\n\r\n{{}}")),
+        ("a length that overflows", format!("{post}Content-Length: 99999999999999999999999999\r\n\r\n{{}}")),
         ("an unknown coding", format!("{post}Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n")),
-        ("chunks that are not last", format!("{post}Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n")),
+        ("chunked is not the last coding", format!("{post}Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n")),
         ("a coding with a vertical tab", format!("{post}Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n")),
         ("a coding and HTTP/1.0", post.replace("1.1", "1.0") + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
         ("a space before the colon", format!("{post}Content-Length : 2\r\n\r\n{{}}")),
-        // Two ways to say where a line ends.
+        // The end of a line is ambiguous.
         ("bare line feeds", get.replace("\r\n", "\n") + "\n"),
         ("a bare line feed in the head", format!("{get}X: a\nContent-Length: 44\r\n\r\n{smuggled}")),
         ("a bare line feed at the end", format!("{get}\n")),
         ("a bare carriage return", format!("{get}X: a\rY: b\r\n\r\n")),
         ("a folded line", format!("{get}X: a\r\n b\r\n\r\n")),
         ("a folded first line", "GET / HTTP/1.1\r\n Host: x\r\n\r\n".to_owned()),
-        ("a zero", format!("{get}X: a\0b\r\n\r\n")),
-        // Two ways to say for whom it is.
+        ("a NUL byte", format!("{get}X: a\0b\r\n\r\n")),
+        // The host is missing or ambiguous.
         ("no host", "GET /v2/users/me HTTP/1.1\r\n\r\n".to_owned()),
         ("two hosts", format!("{get}Host: y\r\n\r\n")),
-        ("one host twice", format!("{get}Host: x\r\n\r\n")),
+        ("the same host twice", format!("{get}Host: x\r\n\r\n")),
         ("an empty host", "GET / HTTP/1.1\r\nHost:\r\n\r\n".to_owned()),
-        ("a host that is none", "GET / HTTP/1.1\r\nHost: a b\r\n\r\n".to_owned()),
+        ("an invalid host", "GET / HTTP/1.1\r\nHost: a b\r\n\r\n".to_owned()),
         ("a host with a login", "GET / HTTP/1.1\r\nHost: ada@x\r\n\r\n".to_owned()),
-        ("another host in the line", "GET http://y/version HTTP/1.1\r\nHost: x\r\n\r\n".to_owned()),
-        // What is no request at all.
+        ("another host in the request line", "GET http://y/version HTTP/1.1\r\nHost: x\r\n\r\n".to_owned()),
+        // The message is not an HTTP request.
         ("an unknown version", "GET / HTTP/9.9\r\nHost: x\r\n\r\n".to_owned()),
         ("no version", "GET /\r\n\r\n".to_owned()),
         ("a space in the path", "GET /a b HTTP/1.1\r\nHost: x\r\n\r\n".to_owned()),
-        ("a method that is no word", "G<T / HTTP/1.1\r\nHost: x\r\n\r\n".to_owned()),
+        ("an invalid method", "G<T / HTTP/1.1\r\nHost: x\r\n\r\n".to_owned()),
         ("a header without a name", format!("{get}: x\r\n\r\n")),
         ("a header without a colon", format!("{get}x\r\n\r\n")),
-        ("a handshake", "\x16\x03\x01\x02\0\x01\0\x01\u{7c}\x03\x03\r\n\r\n".to_owned()),
+        ("a TLS handshake", "\x16\x03\x01\x02\0\x01\0\x01\u{7c}\x03\x03\r\n\r\n".to_owned()),
     ] {
         let response = exchange(&server, bytes.as_bytes());
         assert_eq!(response.status, 400, "{what}: {response:#?}");
-        is_refused(&response, 400, "MALFORMED_REQUEST");
-        // Nothing behind it was answered.
+        expect_rejected(&response, 400, "MALFORMED_REQUEST");
+        // Bytes after it get no response.
         assert!(!response.body.contains("HTTP/1.1"), "{what}: {response:#?}");
     }
     server.wait_until_logged("MALFORMED_REQUEST");
@@ -140,26 +139,26 @@ fn ambiguous_request_is_rejected() {
 fn error_response_keeps_pipeline_order_and_version_format() {
     let sandbox = sandbox();
     let server = sandbox.serve();
-    let bad = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: x\r\nX: a\0\r\n\r\n");
-    let response = exchange(&server, bad("/v1/bucketlists").as_bytes());
-    is_refused(&response, 400, "MALFORMED_REQUEST");
+    let malformed = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: x\r\nX: a\0\r\n\r\n");
+    let response = exchange(&server, malformed("/v1/bucketlists").as_bytes());
+    expect_rejected(&response, 400, "MALFORMED_REQUEST");
     assert!(response.json()["error"]["request_id"].is_string(), "{response:?}");
-    let response = exchange(&server, bad("/v2/bucketlists?x=1").as_bytes());
-    is_refused(&response, 400, "MALFORMED_REQUEST");
+    let response = exchange(&server, malformed("/v2/bucketlists?x=1").as_bytes());
+    expect_rejected(&response, 400, "MALFORMED_REQUEST");
     assert_eq!(response.json()["instance"], "/v2/bucketlists");
-    // A question about a head is answered by a head.
+    // The response to HEAD has no body.
     let mut stream = connect(server.address).unwrap();
-    stream.write_all(bad("/v2/bucketlists").replace("GET", "HEAD").as_bytes()).unwrap();
+    stream.write_all(malformed("/v2/bucketlists").replace("GET", "HEAD").as_bytes()).unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
     assert!(text.starts_with("HTTP/1.1 400 Bad Request\r\n") && text.ends_with("\r\n\r\n"), "{text}");
-    // Behind a good one, in one piece with it.
+    // A malformed request that is pipelined after a valid one.
     let mut stream = BufReader::new(connect(server.address).unwrap());
-    let both = format!("GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n{}", bad("/v2/x"));
+    let both = format!("GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n{}", malformed("/v2/x"));
     stream.get_mut().write_all(both.as_bytes()).unwrap();
     assert_eq!(next(&mut stream).status, 200);
     let response = next(&mut stream);
-    is_refused(&response, 400, "MALFORMED_REQUEST");
+    expect_rejected(&response, 400, "MALFORMED_REQUEST");
     assert_eq!(stream.read(&mut [0]).unwrap(), 0);
     server.stop();
 }
@@ -171,15 +170,15 @@ fn oversized_head_is_rejected() {
     let get =
         |path: &str, headers: &str| format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n");
     let long = |bytes: usize| format!("/v2/bucketlists?q={}", "x".repeat(bytes));
-    // By the API, by hyper's limit on URLs, by that on what it holds in memory.
+    // The limits of the API, of hyper for URLs, and of hyper for its buffer.
     for bytes in [9_000, 70_000] {
-        is_refused(&exchange(&server, get(&long(bytes), "").as_bytes()), 414, "URI_TOO_LONG");
+        expect_rejected(&exchange(&server, get(&long(bytes), "").as_bytes()), 414, "URI_TOO_LONG");
     }
-    is_refused(&exchange(&server, get(&long(2_000_000), "").as_bytes()), 431, "HEADERS_TOO_LARGE");
+    expect_rejected(&exchange(&server, get(&long(2_000_000), "").as_bytes()), 431, "HEADERS_TOO_LARGE");
     for headers in
         [format!("X: {}\r\n", "x".repeat(20_000)), format!("X: {}\r\n", "x".repeat(1_000_000)), "X: x\r\n".repeat(101)]
     {
-        is_refused(&exchange(&server, get("/v2/bucketlists", &headers).as_bytes()), 431, "HEADERS_TOO_LARGE");
+        expect_rejected(&exchange(&server, get("/v2/bucketlists", &headers).as_bytes()), 431, "HEADERS_TOO_LARGE");
     }
     server.stop();
 }
@@ -195,7 +194,7 @@ fn oversized_body_is_rejected_before_it_is_sent() {
     );
     let mut stream = connect(server.address).unwrap();
     stream.write_all(format!("{head}Content-Length: {}\r\n\r\n", body.len()).as_bytes()).unwrap();
-    // Without lingering, the rest would meet a closed door, and its reset would overtake the response.
+    // The server must read the rest before it closes: a reset would discard the response.
     stream.write_all(&body).unwrap();
     let response = TestResponse::read(stream).unwrap();
     assert_eq!((response.status, response.json()["error"]["code"].as_str()), (413, Some("PAYLOAD_TOO_LARGE")));
@@ -213,18 +212,14 @@ fn unusual_valid_requests_are_served() {
     for (what, bytes, status) in [
         ("empty lines first", "\r\n\r\nGET /version HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".to_owned(), 200),
         ("HTTP/1.0", "GET /version HTTP/1.0\r\n\r\n".to_owned(), 200),
-        ("the whole URL", "GET http://x/version HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".to_owned(), 200),
+        ("the absolute form", "GET http://x/version HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".to_owned(), 200),
         (
             "a header without a value",
             "GET /version HTTP/1.1\r\nHost: x\r\nX:\r\nConnection: close\r\n\r\n".to_owned(),
             200,
         ),
-        (
-            "an address of IPv6",
-            "GET /version HTTP/1.1\r\nHost: [::1]:8000\r\nConnection: close\r\n\r\n".to_owned(),
-            200,
-        ),
-        // Chunks are read; what comes after them is not: the connection ends.
+        ("an IPv6 host", "GET /version HTTP/1.1\r\nHost: [::1]:8000\r\nConnection: close\r\n\r\n".to_owned(), 200),
+        // The chunked body is read. The connection is closed without reading the next request.
         (
             "chunks",
             format!("{post}Transfer-Encoding: chunked\r\n\r\n{chunks}GET /version HTTP/1.1\r\nHost: x\r\n\r\n"),
@@ -242,7 +237,7 @@ fn unusual_valid_requests_are_served() {
         );
         assert_eq!(response.status, 405, "{method}: {response:#?}");
     }
-    // Two at once, in their order.
+    // Pipelined requests get their responses in order.
     let mut stream = BufReader::new(connect(server.address).unwrap());
     stream
         .get_mut()
@@ -257,15 +252,15 @@ fn unusual_valid_requests_are_served() {
 fn incomplete_head_times_out() {
     let sandbox = sandbox().env("HEADER_TIMEOUT", "150ms").env("LOG_LEVEL", "debug");
     let server = sandbox.serve();
-    for half in ["GET /v2/users/me HTTP/1.1\r\nHost: x\r\nX-Half: ", "GET ", "P"] {
-        is_refused(&exchange(&server, half.as_bytes()), 408, "REQUEST_TIMEOUT");
+    for partial in ["GET /v2/users/me HTTP/1.1\r\nHost: x\r\nX-Half: ", "GET ", "P"] {
+        expect_rejected(&exchange(&server, partial.as_bytes()), 408, "REQUEST_TIMEOUT");
     }
-    // The second request of a connection, too; the first one was in time.
+    // The timeout also applies to the second request on a connection.
     let mut stream = BufReader::new(connect(server.address).unwrap());
     stream.get_mut().write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     assert_eq!(next(&mut stream).status, 200);
     stream.get_mut().write_all(b"GET /health/live HTTP/1.1\r\nHo").unwrap();
-    is_refused(&next(&mut stream), 408, "REQUEST_TIMEOUT");
+    expect_rejected(&next(&mut stream), 408, "REQUEST_TIMEOUT");
     assert_eq!(stream.read(&mut [0]).unwrap(), 0);
     server.stop();
 }
@@ -274,18 +269,18 @@ fn incomplete_head_times_out() {
 fn idle_connection_is_closed() {
     let sandbox = sandbox().env("IDLE_TIMEOUT", "150ms").env("SEND_TIMEOUT", "150ms");
     let server = sandbox.serve();
-    // One that never says anything, one that has had its response, and one that speaks HTTP/2 and asks nothing.
-    let mut silent = connect(server.address).unwrap();
-    let mut kept = BufReader::new(connect(server.address).unwrap());
-    kept.get_mut().write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
-    assert_eq!(next(&mut kept).status, 200);
-    let mut frames = connect(server.address).unwrap();
-    frames.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
-    assert_eq!(silent.read(&mut [0]).unwrap(), 0);
-    assert_eq!(kept.read(&mut [0]).unwrap(), 0);
+    // Connections without a request, after a response, and with HTTP/2 but without a request.
+    let mut unused = connect(server.address).unwrap();
+    let mut after_response = BufReader::new(connect(server.address).unwrap());
+    after_response.get_mut().write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    assert_eq!(next(&mut after_response).status, 200);
+    let mut http_2 = connect(server.address).unwrap();
+    http_2.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
+    assert_eq!(unused.read(&mut [0]).unwrap(), 0);
+    assert_eq!(after_response.read(&mut [0]).unwrap(), 0);
     let mut rest = Vec::new();
-    let _ = frames.read_to_end(&mut rest);
-    // SETTINGS first, GOAWAY (7) before the end.
+    let _ = http_2.read_to_end(&mut rest);
+    // The server sends SETTINGS first and GOAWAY (7) before it closes.
     assert!(rest.windows(5).any(|frame| frame[0] == 0 && frame[3] == 7), "{rest:?}");
     server.stop();
 }
@@ -296,10 +291,10 @@ fn client_that_reads_nothing_is_disconnected() {
     let server = sandbox.serve();
     let mut stream = connect(server.address).unwrap();
     stream.set_write_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
-    // More answers than any buffer holds, none of them read; the server stops reading, and then it stops waiting.
+    // The unread responses exceed all buffers: the server stops reading and closes the connection after SEND_TIMEOUT.
     let error = loop {
-        let asked = stream.write_all(b"GET /openapi/v2.json HTTP/1.1\r\nHost: x\r\n\r\n");
-        if let Err(error) = asked {
+        let result = stream.write_all(b"GET /openapi/v2.json HTTP/1.1\r\nHost: x\r\n\r\n");
+        if let Err(error) = result {
             break error;
         }
     };

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::support::{Sandbox, repository_root};
 
-/// The migrations, the oldest first.
+/// Returns the names of the migrations, oldest first.
 fn names() -> Vec<String> {
     let folders = fs::read_dir(repository_root().join("migrations/sqlite")).unwrap();
     let mut names: Vec<String> = folders.map(|folder| folder.unwrap().file_name().into_string().unwrap()).collect();

@@ -4,7 +4,7 @@ use std::{fs, process::Stdio};
 
 use crate::support::{Sandbox, repository_root};
 
-/// In the order in which they are written.
+/// The files in the order in which they are written.
 const NAMES: [&str; 8] =
     ["v1.json", "v1.yaml", "v1-3.1.json", "v1-3.1.yaml", "v2.json", "v2.yaml", "v2-3.1.json", "v2-3.1.yaml"];
 
@@ -13,10 +13,10 @@ fn committed(name: &str) -> String {
 }
 
 #[test]
-fn a_closed_pipe_is_not_an_error() {
+fn closed_pipe_is_not_an_error() {
     let mut child =
         Sandbox::new().command(&["openapi", "print"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // As `head` does when it has read enough.
+    // `head` closes its input like this.
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap()), (Some(0), String::new()));
@@ -31,14 +31,14 @@ fn printed_documents_match_the_committed_files() {
             let printed =
                 sandbox.run(&["openapi", "print", "--contract", contract, "--format", format]).expect_success();
             assert_eq!(printed, committed(&format!("{contract}.{format}")), "run `make openapi`");
-            let modern = ["openapi", "print", "--contract", contract, "--format", format, "--openapi", "3.1"];
-            let printed = sandbox.run(&modern).expect_success();
+            let arguments = ["openapi", "print", "--contract", contract, "--format", format, "--openapi", "3.1"];
+            let printed = sandbox.run(&arguments).expect_success();
             assert_eq!(printed, committed(&format!("{contract}-3.1.{format}")), "run `make openapi`");
         }
     }
 }
 
-/// docs/clients.md: for generators that know one media type.
+/// `--json-only` is for generators that support one media type (docs/clients.md).
 #[test]
 fn json_format_prints_only_json() {
     let sandbox = Sandbox::new();
@@ -84,7 +84,7 @@ fn check_exits_with_0_when_documents_are_current_and_4_when_stale() {
     for name in NAMES {
         assert_eq!(sandbox.read(&format!("openapi/{name}")), committed(name));
     }
-    // A line end is a difference, too.
+    // An additional line end is a difference.
     sandbox.write("openapi/v1.yaml", &format!("{}\n", committed("v1.yaml")));
     stale("v1.yaml");
     sandbox.write("openapi/v2.json", "{}");
@@ -97,8 +97,8 @@ fn check_exits_with_0_when_documents_are_current_and_4_when_stale() {
 fn unwritable_folder_is_rejected_with_one_error_line() {
     let sandbox = Sandbox::new();
     sandbox.write("file", "");
-    let sentence = sandbox.run(&["openapi", "write", "--folder", "file/below"]).expect_error();
-    assert!(sentence.contains("Not a directory"), "{sentence}");
+    let error = sandbox.run(&["openapi", "write", "--folder", "file/below"]).expect_error();
+    assert!(error.contains("Not a directory"), "{error}");
 }
 
 #[test]

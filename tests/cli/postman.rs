@@ -26,16 +26,20 @@ fn collection() -> Value {
     serde_json::from_str(&committed("collection.json")).unwrap()
 }
 
-/// Every request of a version's folder.
+/// Returns every request in the folder of a version.
 fn items(version: &Value) -> impl Iterator<Item = &Value> {
     version["item"].as_array().unwrap().iter().flat_map(|folder| folder["item"].as_array().unwrap())
 }
 
-/// What in a saved response is not as documented.
+/// Returns the violations of the document in a saved response.
 fn check(operation: &Operation, response: &Value) -> Vec<String> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let headers: Vec<(String, String)> =
-        response["header"].as_array().unwrap().iter().map(|one| (text(&one["key"]), text(&one["value"]))).collect();
+    let headers: Vec<(String, String)> = response["header"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|header| (text(&header["key"]), text(&header["value"])))
+        .collect();
     operation.check_response(response["code"].as_u64().unwrap() as u16, &headers, text(&response["body"]).as_bytes())
 }
 
@@ -66,8 +70,8 @@ fn check_exits_with_0_when_the_collection_is_current_and_4_when_stale() {
 fn unwritable_collection_is_rejected_with_one_error_line() {
     let sandbox = Sandbox::new();
     sandbox.write("file", "");
-    let sentence = sandbox.run(&["postman", "write", "--folder", "file/below"]).expect_error();
-    assert!(sentence.contains("Not a directory"), "{sentence}");
+    let error = sandbox.run(&["postman", "write", "--folder", "file/below"]).expect_error();
+    assert!(error.contains("Not a directory"), "{error}");
 }
 
 #[test]
@@ -93,17 +97,17 @@ fn collection_contains_every_operation_and_response() {
             .collect();
         for operation in contract.operations() {
             let path = operation.path.replace('{', ":").replace('}', "");
-            let wanted = format!("{} {path}", operation.method);
+            let expected = format!("{} {path}", operation.method);
             let found: Vec<&Value> =
-                requests.iter().filter(|(name, _)| *name == wanted).map(|(_, item)| *item).collect();
-            let [item] = found[..] else { panic!("{wanted} is there {} times", found.len()) };
+                requests.iter().filter(|(name, _)| *name == expected).map(|(_, item)| *item).collect();
+            let [item] = found[..] else { panic!("{expected} is in the collection {} times", found.len()) };
             let saved: BTreeSet<u64> =
                 item["response"].as_array().unwrap().iter().map(|saved| saved["code"].as_u64().unwrap()).collect();
             let documented: BTreeSet<u64> = operation.statuses().map(u64::from).collect();
-            assert_eq!(saved, documented, "{wanted}");
+            assert_eq!(saved, documented, "{expected}");
             for response in item["response"].as_array().unwrap() {
-                let wrong = check(operation, response);
-                assert!(wrong.is_empty(), "{wanted}, {}: {wrong:#?}", response["name"]);
+                let violations = check(operation, response);
+                assert!(violations.is_empty(), "{expected}, {}: {violations:#?}", response["name"]);
             }
         }
         assert_eq!(requests.len(), contract.operations().count());

@@ -28,7 +28,7 @@ fn run_tour(server: &TestServer) -> String {
 }
 
 both_engines! {
-    fn the_tour_can_be_repeated_against_one_server(engine: Engine) {
+    fn tour_can_be_repeated_against_one_server(engine: Engine) {
         let sandbox = Sandbox::on(engine);
         let server = sandbox.serve();
         for _ in 0..2 {
@@ -59,7 +59,7 @@ both_engines! {
 }
 
 #[test]
-fn the_tour_covers_the_main_operations() {
+fn tour_covers_the_main_operations() {
     let tour = tour();
     assert!(tour.len() >= 6, "{tour:?}");
     let script = tour.join("\n");

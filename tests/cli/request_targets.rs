@@ -1,4 +1,4 @@
-//! Whom a request is for and whom it is from, as it is on the wire: there are more ways to say it than client libraries have.
+//! Request targets, `Host` and `Authorization` in forms that client libraries do not send.
 
 use std::{
     io::{Read, Write},
@@ -7,17 +7,17 @@ use std::{
 
 use crate::support::{Sandbox, connect};
 
-/// What the server says to these bytes until it closes the connection.
-fn say(address: SocketAddr, bytes: &[u8]) -> String {
+/// Sends bytes and returns everything that the server sends until it closes the connection.
+fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
     let mut stream = connect(address).unwrap();
-    // A server that has seen enough may close before all of it is said.
+    // The server may close the connection before it has read all bytes.
     let _ = stream.write_all(bytes);
     let mut response = Vec::new();
     let _ = stream.read_to_end(&mut response);
     String::from_utf8_lossy(&response).into_owned()
 }
 
-/// The statuses in an response, one for each message that the server has found.
+/// Returns the status of each response in a text.
 fn statuses(response: &str) -> Vec<u16> {
     response.lines().filter_map(|line| line.strip_prefix("HTTP/1.1 ")).map(|line| line[..3].parse().unwrap()).collect()
 }
@@ -35,21 +35,24 @@ fn routing_depends_only_on_the_path() {
     let sandbox = Sandbox::new();
     let server = sandbox.serve();
     let token = server.register("ada@example.com");
-    let ask = |line: &str, headers: &str| {
-        let request = format!("{line}\r\n{headers}Authorization: Bearer {token}\r\nConnection: close\r\n\r\n");
-        say(server.address, request.as_bytes())
+    let request = |line: &str, headers: &str| {
+        let text = format!("{line}\r\n{headers}Authorization: Bearer {token}\r\nConnection: close\r\n\r\n");
+        exchange(server.address, text.as_bytes())
     };
-    let mine = ask("GET /v1/users/me HTTP/1.1", "Host: localhost\r\n");
-    assert_eq!(statuses(&mine), [200]);
+    let expected = request("GET /v1/users/me HTTP/1.1", "Host: localhost\r\n");
+    assert_eq!(statuses(&expected), [200]);
     for (line, headers) in [
         ("GET http://attacker.example/v1/users/me HTTP/1.1", "Host: attacker.example\r\n"),
         ("GET http://attacker.example/v1/users/me HTTP/1.1", "Host: localhost\r\n"),
         ("GET http://user:password@attacker.example:81/v1/users/me HTTP/1.1", "Host: localhost\r\n"),
         ("GET /v1/users/me HTTP/1.1", "Host: attacker.example\r\nX-Forwarded-Host: attacker.example\r\n"),
     ] {
-        let response = ask(line, headers);
-        let is_refused = statuses(&response).iter().all(|status| (400..500).contains(status));
-        assert!(is_refused || (statuses(&response), body(&response)) == (vec![200], body(&mine)), "{line}: {response}");
+        let response = request(line, headers);
+        let is_rejected = statuses(&response).iter().all(|status| (400..500).contains(status));
+        assert!(
+            is_rejected || (statuses(&response), body(&response)) == (vec![200], body(&expected)),
+            "{line}: {response}"
+        );
         assert!(!response.contains("attacker.example"), "{response}");
     }
     for line in [
@@ -64,7 +67,7 @@ fn routing_depends_only_on_the_path() {
         "CONNECT attacker.example:443 HTTP/1.1",
         "OPTIONS * HTTP/1.1",
     ] {
-        let response = ask(line, "Host: localhost\r\n");
+        let response = request(line, "Host: localhost\r\n");
         assert!(statuses(&response).iter().all(|status| (400..500).contains(status)), "{line}: {response}");
         assert!(!response.contains(&token) && !response.contains("ada@"), "{line}: {response}");
     }
@@ -100,7 +103,7 @@ fn repeated_authorization_header_is_rejected() {
             "GET /v1/users/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {first}\r\nauthorization: Bearer {second}\r\n\
              Connection: close\r\n\r\n"
         );
-        let response = say(server.address, request.as_bytes());
+        let response = exchange(server.address, request.as_bytes());
         assert_eq!(statuses(&response), [401], "{response}");
         assert!(head(&response).contains("www-authenticate: Bearer"), "{response}");
         assert!(body(&response).contains("INVALID_TOKEN"), "{response}");

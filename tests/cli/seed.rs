@@ -5,7 +5,7 @@ use diesel::{dsl::count_star, prelude::*};
 
 use crate::support::Sandbox;
 
-/// How many users, lists and items there are.
+/// Returns the number of users, bucketlists and items.
 fn counts(sandbox: &Sandbox) -> (i64, i64, i64) {
     let mut migrator = sandbox.migrator();
     let c = migrator.connection();
@@ -25,8 +25,8 @@ const DUMMY: [&str; 10] = ["seed", "--dummy", "--users", "2", "--lists", "2", "-
 both_engines! {
     fn standard_seed_is_applied_once(engine: Engine) {
         let sandbox = Sandbox::on(engine);
-        let said = sandbox.run(&["seed"]).expect_success();
-        assert_eq!(said, "Sample data inserted. Users: admin@example.com and demo@example.com.\n");
+        let output = sandbox.run(&["seed"]).expect_success();
+        assert_eq!(output, "Sample data inserted. Users: admin@example.com and demo@example.com.\n");
         let after = counts(&sandbox);
         assert!(after.0 == 2 && after.1 >= 3 && after.2 >= 6, "{after:?}");
         assert_eq!(sandbox.run(&["seed"]).expect_success(), "The database is not empty. Nothing was inserted.\n");
@@ -35,11 +35,11 @@ both_engines! {
 
     fn dummy_seed_creates_the_requested_amount_once(engine: Engine) {
         let sandbox = Sandbox::on(engine);
-        let said = sandbox.run(&DUMMY).expect_success();
-        assert!(said.starts_with("Inserted 2 users, 4 bucketlists and 12 items in "), "{said}");
+        let output = sandbox.run(&DUMMY).expect_success();
+        assert!(output.starts_with("Inserted 2 users, 4 bucketlists and 12 items in "), "{output}");
         assert_eq!(counts(&sandbox), (2, 4, 12));
-        let sentence = sandbox.run(&DUMMY).expect_error();
-        assert!(sentence.contains("help: choose another --rng-seed"), "{sentence}");
+        let error = sandbox.run(&DUMMY).expect_error();
+        assert!(error.contains("help: choose another --rng-seed"), "{error}");
         assert_eq!(counts(&sandbox), (2, 4, 12));
         let mut other = DUMMY;
         other[9] = "2";

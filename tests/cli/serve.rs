@@ -1,4 +1,4 @@
-//! `bucketlist serve`, from the greeting to the mail.
+//! `bucketlist serve`: startup message, seed, secrets, mail and log.
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
@@ -57,7 +57,7 @@ both_engines! {
         let login = json!({"email": "admin@example.com", "password": "bucketlist-admin"});
         server.post("/v1/auth/login", None, &login).expect(401);
         server.stop();
-        // Unless it is asked for.
+        // `--seed` seeds in every environment.
         let server = TestServer::start(&sandbox, &["serve", "--seed"]);
         server.post("/v1/auth/login", None, &login).expect(200);
         server.stop();
@@ -98,8 +98,9 @@ fn tokens_survive_secret_rotation() {
     let server = sandbox.serve();
     let token = server.register("ada@example.com");
     server.stop();
-    let sandbox =
-        sandbox.env("JWT_SECRET", "a-new-one-that-is-as-good-as-the-old").env("JWT_PREVIOUS_SECRETS", STRONG_SECRET);
+    let sandbox = sandbox
+        .env("JWT_SECRET", "another-secret-of-more-than-32-characters")
+        .env("JWT_PREVIOUS_SECRETS", STRONG_SECRET);
     let server = sandbox.serve();
     server.get("/v1/users/me", Some(&token)).expect(200);
     server.stop();
@@ -115,8 +116,8 @@ fn servers_sharing_postgresql_see_changes_immediately() {
     let (one, two) = (sandbox.serve(), sandbox.serve());
     let token = one.register("ada@example.com");
     for number in 0..3 {
-        let made = one.post("/v1/bucketlists", Some(&token), &json!({"name": format!("List {number}")})).expect(201);
-        two.get(&format!("/v1/bucketlists/{}", made.json()["id"]), Some(&token)).expect(200);
+        let created = one.post("/v1/bucketlists", Some(&token), &json!({"name": format!("List {number}")})).expect(201);
+        two.get(&format!("/v1/bucketlists/{}", created.json()["id"]), Some(&token)).expect(200);
     }
     one.send("POST", "/v1/auth/logout", Some(&token), None).unwrap().expect(204);
     two.get("/v1/users/me", Some(&token)).expect(401);
@@ -130,15 +131,15 @@ fn mail_file_is_private_and_contains_a_valid_token() {
     let server = sandbox.serve();
     server.register("ada@example.com");
     server.post("/v1/auth/password-reset", None, &json!({"email": "ada@example.com"})).expect(202);
-    // The worker writes it after the response; each try is a request.
+    // The worker writes the file after the response; each attempt sends a request.
     let mail = (0..MAX_ATTEMPTS)
         .find_map(|_| {
             server.get("/health/live", None).expect(200);
             let file = fs::read_dir(sandbox.path("data/mail")).ok()?.next()?.unwrap().path();
-            // Made first, filled after that.
+            // The file is created before it is written.
             fs::read_to_string(&file).ok().filter(|text| text.ends_with('\n')).map(|text| (file, text))
         })
-        .expect("the mail is written");
+        .expect("the mail was not written");
     let (file, text) = mail;
     assert!(text.starts_with("To: ada@example.com\nSubject: "), "{text}");
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);

@@ -1,4 +1,4 @@
-//! How a server stops: readiness fails first, what is in flight is finished, and nobody can hold it up for ever.
+//! Graceful shutdown: readiness fails first, requests in flight are completed, and no client can block it.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -20,7 +20,7 @@ impl HalfSent {
         let body = json!({"name": name}).to_string();
         let head = head(server.address, "POST", "/v1/bucketlists", Some(token), Some(body.len()));
         let mut stream = BufReader::new(connect(server.address).unwrap());
-        // Whoever says "continue" is reading the body: the request is in flight for certain.
+        // The server sends 100 Continue when it reads the body: the request is in flight.
         write!(stream.get_mut(), "{head}Expect: 100-continue\r\n\r\n").unwrap();
         let mut line = String::new();
         stream.read_line(&mut line).unwrap();
@@ -52,23 +52,23 @@ both_engines! {
         server.signal("TERM");
         let response = server.wait_for_status("/health/ready", 503);
         assert!(response.body.contains("The server is shutting down."), "{response:?}");
-        // For as long as SHUTDOWN_DELAY it goes on answering.
+        // The server responds to requests during SHUTDOWN_DELAY.
         server.get("/health/live", None).expect(200);
         server.post("/v1/bucketlists", Some(&token), &json!({"name": "In the delay"})).expect(201);
 
         // An interrupt ends the delay.
         server.signal("INT");
         server.wait_until_closed();
-        let made = in_flight.finish().expect(201).json();
+        let created = in_flight.finish().expect(201).json();
         assert!(server.wait_for_exit().success(), "{}", server.log());
         let log = server.log();
         assert!(log.contains("shutting down; completing requests in flight") && log.contains("server stopped"), "{log}");
 
-        // Neither of the two was lost.
+        // Both writes were committed.
         let server = sandbox.serve();
         let page = server.get("/v1/bucketlists", Some(&token)).expect(200).json();
         assert_eq!(page["meta"]["total"], 2);
-        server.get(&format!("/v1/bucketlists/{}", made["id"]), Some(&token)).expect(200);
+        server.get(&format!("/v1/bucketlists/{}", created["id"]), Some(&token)).expect(200);
         server.stop();
     }
 }
@@ -89,11 +89,11 @@ fn stalled_request_does_not_block_shutdown() {
     let sandbox = sandbox().env("SHUTDOWN_DELAY", "0s").env("SHUTDOWN_TIMEOUT", "200ms");
     let mut server = sandbox.serve();
     let token = server.register("ada@example.com");
-    let mut stuck = HalfSent::new(&server, &token, "Never finished");
+    let mut stalled = HalfSent::new(&server, &token, "Never finished");
     server.signal("TERM");
     assert_eq!(server.wait_for_exit().code(), Some(0), "{}", server.log());
     let mut rest = String::new();
-    let _ = stuck.stream.read_to_string(&mut rest);
+    let _ = stalled.stream.read_to_string(&mut rest);
     assert!(!rest.contains("201 Created"), "{rest}");
     let server = sandbox.serve();
     assert_eq!(server.get("/v1/bucketlists", Some(&token)).expect(200).json()["meta"]["total"], 0);
@@ -104,14 +104,14 @@ fn stalled_request_does_not_block_shutdown() {
 fn idle_connections_do_not_block_shutdown() {
     let sandbox = sandbox().env("SHUTDOWN_DELAY", "0s").env("SHUTDOWN_TIMEOUT", "10m");
     let mut server = sandbox.serve();
-    // One that has never said anything, one that stays open after an response.
-    let silent = connect(server.address).unwrap();
-    let mut kept = BufReader::new(connect(server.address).unwrap());
-    write!(kept.get_mut(), "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    // A connection without a request, and one that stays open after a response.
+    let unused = connect(server.address).unwrap();
+    let mut after_response = BufReader::new(connect(server.address).unwrap());
+    write!(after_response.get_mut(), "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     let mut line = String::new();
-    kept.read_line(&mut line).unwrap();
+    after_response.read_line(&mut line).unwrap();
     assert_eq!(line, "HTTP/1.1 200 OK\r\n");
     server.signal("TERM");
     assert_eq!(server.wait_for_exit().code(), Some(0), "{}", server.log());
-    drop((silent, kept));
+    drop((unused, after_response));
 }

@@ -6,23 +6,23 @@ use crate::support::{Engine, STRONG_SECRET, Sandbox};
 
 #[test]
 fn port_in_use_prevents_startup() {
-    let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let port = taken.local_addr().unwrap().port();
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
     let sandbox = Sandbox::new().env("PORT", port.to_string());
-    let sentence = sandbox.run(&["serve"]).expect_error();
+    let error = sandbox.run(&["serve"]).expect_error();
     assert_eq!(
-        sentence,
+        error,
         format!("port {port} is already in use\nhelp: stop the other server, or set PORT to another port")
     );
 }
 
 #[test]
 fn foreign_bind_address_prevents_startup() {
-    // From the range for documentation: nobody's.
+    // The address is reserved for documentation (RFC 5737).
     let sandbox = Sandbox::new().env("HOST", "192.0.2.1").env("PORT", "0");
-    let sentence = sandbox.run(&["serve"]).expect_error();
-    assert!(sentence.starts_with("cannot listen on 192.0.2.1:0: "), "{sentence}");
-    assert!(sentence.ends_with("\nhelp: set HOST and PORT to an address of this machine"), "{sentence}");
+    let error = sandbox.run(&["serve"]).expect_error();
+    assert!(error.starts_with("cannot listen on 192.0.2.1:0: "), "{error}");
+    assert!(error.ends_with("\nhelp: set HOST and PORT to an address of this machine"), "{error}");
 }
 
 #[test]
@@ -31,9 +31,9 @@ fn invalid_data_directory_prevents_startup() {
         let sandbox = Sandbox::new().env("DATA_DIR", folder).env("PORT", "0");
         sandbox.write("file", "kept");
         for arguments in [&["serve"][..], &["migrate", "up"], &["seed"], &["user", "create", "ada@example.com"]] {
-            let sentence = sandbox.run(arguments).expect_error();
-            assert!(sentence.starts_with(&format!("cannot write to folder {folder}: ")), "{sentence}");
-            assert!(sentence.ends_with("\nhelp: make it writable, or set DATA_DIR to another folder"), "{sentence}");
+            let error = sandbox.run(arguments).expect_error();
+            assert!(error.starts_with(&format!("cannot write to folder {folder}: ")), "{error}");
+            assert!(error.ends_with("\nhelp: make it writable, or set DATA_DIR to another folder"), "{error}");
         }
         assert_eq!(sandbox.read("file"), "kept");
     }
@@ -43,24 +43,24 @@ fn invalid_data_directory_prevents_startup() {
 fn uncreatable_database_directory_prevents_startup() {
     let sandbox = Sandbox::new().env("DATABASE_URL", "sqlite://file/below/lists.db").env("PORT", "0");
     sandbox.write("file", "");
-    let sentence = sandbox.run(&["serve"]).expect_error();
-    assert!(sentence.starts_with("cannot write to folder file/below: "), "{sentence}");
-    assert!(sentence.ends_with("\nhelp: make it writable, or set DATABASE_URL to another folder"), "{sentence}");
+    let error = sandbox.run(&["serve"]).expect_error();
+    assert!(error.starts_with("cannot write to folder file/below: "), "{error}");
+    assert!(error.ends_with("\nhelp: make it writable, or set DATABASE_URL to another folder"), "{error}");
 }
 
 #[test]
 fn invalid_database_file_prevents_startup() {
     let sandbox = Sandbox::new().env("DATABASE_URL", "sqlite://lists").env("PORT", "0");
     std::fs::create_dir(sandbox.path("lists")).unwrap();
-    let sentence = sandbox.run(&["serve"]).expect_error();
+    let error = sandbox.run(&["serve"]).expect_error();
     let help = "\nhelp: set DATABASE_URL to an SQLite database or to a new file";
-    assert_eq!(sentence, format!("cannot open database lists: unable to open database file{help}"));
+    assert_eq!(error, format!("cannot open database lists: unable to open database file{help}"));
 
     let sandbox = Sandbox::new().env("DATABASE_URL", "sqlite://lists").env("PORT", "0");
     let notes = "these are notes and no database ".repeat(8);
     sandbox.write("lists", &notes);
-    let sentence = sandbox.run(&["serve"]).expect_error();
-    assert_eq!(sentence, format!("cannot open database lists: file is not a database{help}"));
+    let error = sandbox.run(&["serve"]).expect_error();
+    assert_eq!(error, format!("cannot open database lists: file is not a database{help}"));
     assert_eq!(sandbox.read("lists"), notes);
 }
 
@@ -69,11 +69,11 @@ fn unreachable_postgresql_prevents_startup() {
     for url in ["postgres://ada:hunter2hunter2@127.0.0.1:1/lists", "postgres://ada:hunter2hunter2@%2Fnowhere/lists"] {
         let sandbox = Sandbox::new().env("DATABASE_URL", url).env("PORT", "0");
         for arguments in [&["serve"][..], &["migrate", "status"]] {
-            let sentence = sandbox.run(arguments).expect_error();
-            assert!(sentence.starts_with("cannot open the database: connection to server "), "{sentence}");
+            let error = sandbox.run(arguments).expect_error();
+            assert!(error.starts_with("cannot open the database: connection to server "), "{error}");
             let help = "\nhelp: start the PostgreSQL server, or correct DATABASE_URL";
-            assert!(sentence.ends_with(help), "{sentence}");
-            assert!(!sentence.contains("hunter2"), "{sentence}");
+            assert!(error.ends_with(help), "{error}");
+            assert!(!error.contains("hunter2"), "{error}");
         }
     }
 }
@@ -84,10 +84,10 @@ both_engines! {
         let _ = sandbox.run(&["migrate", "up"]).expect_exit_code(0);
         sandbox.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('20991231235959')");
         for auto_migrate in ["true", "false"] {
-            let sentence = sandbox.command(&["serve"]).env("AUTO_MIGRATE", auto_migrate).output().unwrap();
-            assert_eq!(sentence.status.code(), Some(1));
+            let output = sandbox.command(&["serve"]).env("AUTO_MIGRATE", auto_migrate).output().unwrap();
+            assert_eq!(output.status.code(), Some(1));
             assert_eq!(
-                String::from_utf8(sentence.stderr).unwrap(),
+                String::from_utf8(output.stderr).unwrap(),
                 "error: the database has migration 20991231235959, which this version does not know\n\
                  help: start the version that has migrated it, or revert with its `bucketlist migrate down`\n"
             );
@@ -95,8 +95,8 @@ both_engines! {
     }
 }
 
-/// The lines about each variable that is wrong.
-fn mistakes(sandbox: &Sandbox) -> Vec<String> {
+/// Returns the lines about invalid variables.
+fn invalid_variables(sandbox: &Sandbox) -> Vec<String> {
     let outcome = sandbox.run(&["serve"]).expect_exit_code(1);
     assert_eq!(outcome.out, "");
     let mut lines = outcome.err.lines();
@@ -104,7 +104,7 @@ fn mistakes(sandbox: &Sandbox) -> Vec<String> {
     assert_eq!(first, "error: invalid configuration");
     assert_eq!(lines.next_back(), Some("help: see .env.example for every variable and its format"));
     let lines: Vec<String> = lines.map(|line| line.strip_prefix("  ").unwrap().to_owned()).collect();
-    assert!(!sandbox.exists("data"), "nothing is made before the settings are right");
+    assert!(!sandbox.exists("data"), "the data folder was created");
     lines
 }
 
@@ -117,7 +117,7 @@ fn invalid_variables_are_reported_at_once_in_table_order() {
         .env("ACCESS_TOKEN_TTL", "5 parsecs")
         .env("SMTP_URL", "hunter2hunter2")
         .env("LOG_LEVEL", "bucketlist=loud");
-    let lines = mistakes(&sandbox);
+    let lines = invalid_variables(&sandbox);
     let expected = [
         "APP_ENV: `prod` is not one of development, testing, staging, production",
         "PORT: `99999` is not a port number from 0 to 65535",
@@ -134,12 +134,12 @@ fn missing_or_weak_secret_prevents_startup_outside_development() {
     for environment in ["staging", "production"] {
         let sandbox = Sandbox::new().env("APP_ENV", environment).env("PORT", "0");
         let remedy = "create one with `openssl rand -base64 48`";
-        assert_eq!(mistakes(&sandbox), [format!("JWT_SECRET: must be set in {environment}; {remedy}")]);
+        assert_eq!(invalid_variables(&sandbox), [format!("JWT_SECRET: must be set in {environment}; {remedy}")]);
         let short = sandbox.env("JWT_SECRET", "hunter2");
-        assert_eq!(mistakes(&short), [format!("JWT_SECRET: has fewer than 32 characters; {remedy}")]);
+        assert_eq!(invalid_variables(&short), [format!("JWT_SECRET: has fewer than 32 characters; {remedy}")]);
         for weak in ["change-me-change-me-change-me-change-me", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"] {
             let sandbox = Sandbox::new().env("APP_ENV", environment).env("JWT_SECRET", weak);
-            let lines = mistakes(&sandbox);
+            let lines = invalid_variables(&sandbox);
             assert_eq!(
                 lines,
                 [format!("JWT_SECRET: looks like a placeholder, which is not allowed in {environment}; {remedy}")]
@@ -149,7 +149,10 @@ fn missing_or_weak_secret_prevents_startup_outside_development() {
             .env("APP_ENV", environment)
             .env("JWT_SECRET", STRONG_SECRET)
             .env("JWT_PREVIOUS_SECRETS", "hunter2");
-        assert_eq!(mistakes(&sandbox), [format!("JWT_PREVIOUS_SECRETS: has fewer than 32 characters; {remedy}")]);
+        assert_eq!(
+            invalid_variables(&sandbox),
+            [format!("JWT_PREVIOUS_SECRETS: has fewer than 32 characters; {remedy}")]
+        );
     }
 }
 
@@ -157,9 +160,9 @@ fn missing_or_weak_secret_prevents_startup_outside_development() {
 fn second_server_on_one_embedded_database_prevents_startup() {
     let sandbox = Sandbox::new().env("PORT", "0");
     let first = sandbox.serve();
-    let sentence = sandbox.run(&["serve"]).expect_error();
-    assert!(sentence.starts_with("another server uses database data/bucketlist.db\nhelp: "), "{sentence}");
-    // Other commands do not mind, and the next server may start when the first has stopped.
+    let error = sandbox.run(&["serve"]).expect_error();
+    assert!(error.starts_with("another server uses database data/bucketlist.db\nhelp: "), "{error}");
+    // Other commands run beside the server, and another server can start after it has stopped.
     sandbox.run(&["migrate", "status"]).expect_success();
     first.stop();
     sandbox.serve().stop();

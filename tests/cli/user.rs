@@ -11,12 +11,13 @@ fn login(sandbox: &Sandbox, email: &str, password: &str) -> u16 {
     status
 }
 
-/// The token in what `user create` says.
-fn token(said: &str) -> String {
-    said.split("\"token\": \"")
+/// Returns the token in the output of `user create`.
+fn token(output: &str) -> String {
+    output
+        .split("\"token\": \"")
         .nth(1)
         .and_then(|rest| rest.split('"').next())
-        .unwrap_or_else(|| panic!("{said}"))
+        .unwrap_or_else(|| panic!("{output}"))
         .to_owned()
 }
 
@@ -34,10 +35,13 @@ fn name_is_normalized_as_in_the_api() {
 #[test]
 fn created_account_gets_a_single_use_password_token() {
     let sandbox = Sandbox::new().env("APP_ENV", "testing");
-    let said = sandbox.run(&["user", "create", "Ada@Example.com", "--name", "Ada L.", "--admin"]).expect_success();
-    assert!(said.starts_with("Created admin Ada@Example.com with ID 1.\nSet the password within 10 minutes"), "{said}");
-    assert!(said.contains("curl 'http://localhost:8000/v1/auth/password-reset/confirm' \\\n"), "{said}");
-    let token = token(&said);
+    let output = sandbox.run(&["user", "create", "Ada@Example.com", "--name", "Ada L.", "--admin"]).expect_success();
+    assert!(
+        output.starts_with("Created admin Ada@Example.com with ID 1.\nSet the password within 10 minutes"),
+        "{output}"
+    );
+    assert!(output.contains("curl 'http://localhost:8000/v1/auth/password-reset/confirm' \\\n"), "{output}");
+    let token = token(&output);
     assert!(token.len() >= 43 && !token.contains(char::is_whitespace), "{token}");
 
     let server = sandbox.serve();
@@ -55,13 +59,13 @@ fn created_account_gets_a_single_use_password_token() {
 #[test]
 fn password_tokens_are_unique_and_expire() {
     let sandbox = Sandbox::new().env("APP_ENV", "testing").env("PASSWORD_RESET_TTL", "1ms");
-    let made = |email: &str| token(&sandbox.run(&["user", "create", email]).expect_success());
-    let (ada, bob) = (made("ada@example.com"), made("bob@example.com"));
+    let create_user = |email: &str| token(&sandbox.run(&["user", "create", email]).expect_success());
+    let (ada, bob) = (create_user("ada@example.com"), create_user("bob@example.com"));
     assert_ne!(ada, bob);
     let server = sandbox.serve();
     let confirm = json!({"token": ada, "new_password": "harbour-lantern-42"});
-    let refused = server.post("/v1/auth/password-reset/confirm", None, &confirm).expect(422);
-    assert_eq!(refused.json()["error"]["details"][0]["code"], "INVALID_RESET_TOKEN");
+    let rejected = server.post("/v1/auth/password-reset/confirm", None, &confirm).expect(422);
+    assert_eq!(rejected.json()["error"]["details"][0]["code"], "INVALID_RESET_TOKEN");
     server.stop();
 }
 
@@ -69,8 +73,8 @@ fn password_tokens_are_unique_and_expire() {
 fn password_is_read_from_stdin_and_not_printed() {
     let sandbox = Sandbox::new().env("APP_ENV", "testing");
     let create = ["user", "create", "ada@example.com", "--password-stdin"];
-    let said = sandbox.run_with(&create, "harbour-lantern-42\nanother line\n").expect_success();
-    assert_eq!(said, "Created user ada@example.com with ID 1.\n");
+    let output = sandbox.run_with(&create, "harbour-lantern-42\nanother line\n").expect_success();
+    assert_eq!(output, "Created user ada@example.com with ID 1.\n");
     assert_eq!(login(&sandbox, "ada@example.com", "harbour-lantern-42"), 200);
 }
 
@@ -94,19 +98,19 @@ both_engines! {
         let taken = create("ADA@example.com", "harbour-lantern-42").expect_error();
         assert_eq!(taken, "user ADA@example.com already exists");
         for email in ["ada", "@example.com", "ada@", "a b@example.com", ""] {
-            let sentence = create(email, "harbour-lantern-42").expect_error();
-            assert!(sentence.starts_with(&format!("`{email}` ")), "{sentence}");
+            let error = create(email, "harbour-lantern-42").expect_error();
+            assert!(error.starts_with(&format!("`{email}` ")), "{error}");
         }
         for (name, problem) in [("", "must not be empty"), (&*"x".repeat(101), "at most 100"), ("a\nb", "line breaks")] {
             let error = sandbox.run(&["user", "create", "bob@example.com", "--name", name]).expect_error();
             assert!(error.starts_with("invalid name: ") && error.contains(problem), "{error}");
         }
         for (password, problem) in [("short", "8"), ("", "8"), ("password", ""), ("bob@example.com", "")] {
-            let sentence = create("bob@example.com", password).expect_error();
-            assert!(sentence.starts_with("the password ") && sentence.contains(problem), "{sentence}");
-            assert!(password.is_empty() || password.contains("bob") || !sentence.ends_with(password), "{sentence}");
+            let error = create("bob@example.com", password).expect_error();
+            assert!(error.starts_with("the password ") && error.contains(problem), "{error}");
+            assert!(password.is_empty() || password.contains("bob") || !error.ends_with(password), "{error}");
         }
-        // Nobody was made by any of these.
+        // No account was created.
         assert_eq!(sandbox.run(&["user", "promote", "bob@example.com"]).expect_error(), "user bob@example.com does not exist");
     }
 
@@ -120,14 +124,14 @@ both_engines! {
         let token = session["access_token"].as_str();
         server.get("/v1/users", token).expect(403);
 
-        // Beside a running server.
-        let said = sandbox.run(&["user", "promote", "Ada@example.com"]).expect_success();
-        assert_eq!(said, "ada@example.com is now an administrator.\n");
-        // An embedded server may remember an old token's standing for a second; a new one has none.
+        // The server is running.
+        let output = sandbox.run(&["user", "promote", "Ada@example.com"]).expect_success();
+        assert_eq!(output, "ada@example.com is now an administrator.\n");
+        // With SQLite, the server can cache the status of the old token for a second. A new token has no cached status.
         let session = server.post("/v1/auth/login", None, &body).expect(200).json();
         server.get("/v1/users", session["access_token"].as_str()).expect(200);
-        let said = sandbox.run(&["user", "promote", "ada@example.com"]).expect_success();
-        assert_eq!(said, "ada@example.com is now an administrator.\n");
+        let output = sandbox.run(&["user", "promote", "ada@example.com"]).expect_success();
+        assert_eq!(output, "ada@example.com is now an administrator.\n");
         server.stop();
     }
 }

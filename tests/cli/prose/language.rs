@@ -109,7 +109,7 @@ fn every_text_follows_the_glossary() {
 }
 
 #[test]
-fn a_sentence_ends_at_a_full_stop_or_with_its_list_item() {
+fn sentence_ends_at_a_full_stop_or_with_its_list_item() {
     let found = sentences("One two. Three (four). E.g. five.\n\n- six\n- seven: eight\nnine");
     let expected = ["One two. ", "Three (four). ", "E.g. five. ", "- six ", "- seven: eight nine "];
     assert_eq!(found.into_iter().filter(|sentence| sentence.trim() != "").collect::<Vec<_>>(), expected);
