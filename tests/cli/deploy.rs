@@ -22,7 +22,7 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Returns the names that a line assigns (`NAME=value`, or `NAME: value` in YAML) and that are written like settings.
-fn assigned(line: &str) -> impl Iterator<Item = &str> {
+fn assigned_settings(line: &str) -> impl Iterator<Item = &str> {
     line.split([' ', '"', ',', '[']).filter_map(|word| word.split_once(['=', ':'])).map(|(name, _)| name).filter(
         |name| name.contains('_') && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_'),
     )
@@ -33,7 +33,7 @@ fn every_setting_exists() {
     let mut seen = BTreeSet::new();
     for file in FILES {
         let text = read(file);
-        for name in lines(&text).flat_map(assigned) {
+        for name in lines(&text).flat_map(assigned_settings) {
             if OTHERS.iter().any(|prefix| name.starts_with(prefix)) {
                 continue;
             }

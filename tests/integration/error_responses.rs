@@ -9,32 +9,32 @@ use openapi_model::Operation;
 use poem::Body;
 
 use crate::{
-    faults::{Access, Gate, expect_unavailable, occupy},
+    faults::{Access, Gate, exhaust_pool, expect_unavailable},
     support::{Actor, Engine, RequestBuilder, TestApp, TestResponse, json},
     v2::operations::{ResourceIds, method, operations, read_resources, request},
 };
 
-/// For requests that are rejected before their resource is looked up.
-const ANYWHERE: ResourceIds = ResourceIds { list: 1, item: 1, user: 1, session: 1, export: 1, incident: 1 };
+/// The IDs of requests that are rejected before their resource is looked up.
+const ANY_IDS: ResourceIds = ResourceIds { list: 1, item: 1, user: 1, session: 1, export: 1, incident: 1 };
 
-/// An actor that may call an operation.
+/// Returns an actor that may call an operation.
 fn caller<'w, 'a>(operation: &Operation, admin: &'w Actor<'a>, anonymous: &'w Actor<'a>) -> &'w Actor<'a> {
     if operation.is_secured { admin } else { anonymous }
 }
 
-/// A valid request.
+/// Builds a valid request.
 fn valid_request<'a>(who: &Actor<'a>, operation: &Operation, path: &str) -> RequestBuilder<'a> {
     let request = request(who, operation, path);
     // The example has the password of a seeded account.
     if operation.id == "deleteMe" { request.json(&json!({"password": Actor::PASSWORD})) } else { request }
 }
 
-fn documents(operation: &Operation, status: u16) -> bool {
+fn is_documented(operation: &Operation, status: u16) -> bool {
     operation.statuses().any(|documented| documented == status)
 }
 
 #[track_caller]
-fn check(operation: &Operation, response: &TestResponse, status: u16) {
+fn expect_status(operation: &Operation, response: &TestResponse, status: u16) {
     let text = String::from_utf8_lossy(&response.body);
     assert_eq!(response.status, status, "{} {}: {text}", response.method, operation.path);
 }
@@ -50,7 +50,7 @@ both_engines! {
         let disable = format!("/v2/admin/users/{}", disabled.id());
         admin.patch(&disable, &json!({"disabled": true})).await.expect(200);
         let before = read_resources(&admin, ids).await;
-        let (long, heavy) = ("x".repeat(9_000), "x".repeat(17_000));
+        let (long, oversized_header) = ("x".repeat(9_000), "x".repeat(17_000));
         let mut tried = 0;
         for operation in operations() {
             let (who, path) = (caller(operation, &admin, &anonymous), ids.path(operation));
@@ -58,7 +58,7 @@ both_engines! {
             let mut attempts: Vec<(u16, RequestBuilder<'_>)> = vec![
                 (422, request(who, operation, &format!("{path}?colour=1"))),
                 (414, request(who, operation, &format!("{path}?q={long}"))),
-                (431, base().header("x-filler", &heavy)),
+                (431, base().header("x-filler", &oversized_header)),
             ];
             if !operation.response_media_types.is_empty() {
                 attempts.push((406, base().header("accept", "image/png")));
@@ -76,18 +76,18 @@ both_engines! {
                 attempts.push((415, base().header("content-type", "text/xml")));
                 attempts.push((422, base().header("content-type", media_type).bytes("[]")));
             }
-            if documents(operation, 412) {
+            if is_documented(operation, 412) {
                 attempts.push((400, base().header("if-match", "nonsense")));
                 attempts.push((412, base().header("if-match", "\"another\"")));
             }
-            if documents(operation, 304) {
+            if is_documented(operation, 304) {
                 let query = if operation.id == "search" { "?q=w" } else { "" };
                 let read = || request(who, operation, &format!("{path}{query}"));
                 attempts.push((400, read().header("if-none-match", "nonsense")));
                 attempts.push((304, read().header("if-none-match", "*")));
             }
             for (status, attempt) in attempts {
-                check(operation, &attempt.send().await.any_status(), status);
+                expect_status(operation, &attempt.send().await.any_status(), status);
                 tried += 1;
             }
         }
@@ -99,11 +99,11 @@ both_engines! {
         let app = TestApp::builder().engine(engine).config(|config| config.responses.requires_if_match = true).build();
         let (admin, anonymous) = (app.admin().await, app.anonymous());
         let ids = ResourceIds { user: app.user().await.id(), ..ResourceIds::create(&admin).await };
-        let conditional: Vec<_> = operations().filter(|operation| documents(operation, 428)).collect();
+        let conditional: Vec<_> = operations().filter(|operation| is_documented(operation, 428)).collect();
         assert!(conditional.len() >= 10, "{conditional:?}");
         for operation in conditional {
             let who = caller(operation, &admin, &anonymous);
-            check(operation, &request(who, operation, &ids.path(operation)).send().await.any_status(), 428);
+            expect_status(operation, &request(who, operation, &ids.path(operation)).send().await.any_status(), 428);
         }
     }
 
@@ -112,14 +112,14 @@ both_engines! {
         let (admin, anonymous) = (app.admin().await, app.anonymous());
         for operation in operations() {
             let Some(media_type) = operation.request_media_types.first() else { continue };
-            let path = ANYWHERE.path(operation);
+            let path = ANY_IDS.path(operation);
             let mut request = poem::Request::builder().method(method(operation)).uri_str(&path).content_type(media_type);
             if operation.is_secured {
                 request = request.header("authorization", format!("Bearer {}", caller(operation, &admin, &anonymous).token()));
             }
-            let never = Body::from_bytes_stream(stream::pending::<Result<Bytes, io::Error>>());
-            let response = TestResponse::read(method(operation), path, app.call(request.body(never)).await).await;
-            check(operation, &response, 408);
+            let pending_body = Body::from_bytes_stream(stream::pending::<Result<Bytes, io::Error>>());
+            let response = TestResponse::read(method(operation), path, app.call(request.body(pending_body)).await).await;
+            expect_status(operation, &response, 408);
         }
     }
 
@@ -132,7 +132,7 @@ both_engines! {
         let (admin, anonymous) = (app.admin().await, app.anonymous());
         admin.get("/v1/users/me").await.expect(200);
         for operation in operations() {
-            let path = ANYWHERE.path(operation);
+            let path = ANY_IDS.path(operation);
             let response = request(caller(operation, &admin, &anonymous), operation, &path).send().await;
             response.expect_error(429, "RATE_LIMIT_EXCEEDED");
         }
@@ -142,32 +142,32 @@ both_engines! {
         let app = TestApp::new(engine);
         let (admin, anonymous) = (app.admin().await, app.anonymous());
         for table in ["users", "sessions", "refresh_tokens", "password_resets", "jobs"] {
-            app.execute(&format!("ALTER TABLE {table} RENAME TO mislaid_{table}"));
+            app.execute(&format!("ALTER TABLE {table} RENAME TO renamed_{table}"));
         }
         for operation in operations() {
-            let path = ANYWHERE.path(operation);
+            let path = ANY_IDS.path(operation);
             let response = request(caller(operation, &admin, &anonymous), operation, &path).send().await;
             response.expect_error(500, "INTERNAL_ERROR");
         }
     }
 
     async fn exhausted_pool_returns_503_for_every_operation(engine: Engine) {
-        let unhurried = TestApp::new(engine);
-        let session = unhurried.admin().await.session;
+        let default_app = TestApp::new(engine);
+        let session = default_app.admin().await.session;
         // The same database with a small pool and no waiting time.
-        let app = TestApp::builder().database(unhurried.database).config(|config| {
+        let app = TestApp::builder().database(default_app.database).config(|config| {
             config.database.pool_size = 1;
             config.database.acquire_timeout = Duration::from_millis(1);
         }).build();
         let (admin, anonymous) = (Actor::new(&app, session), app.anonymous());
         let gate = Gate::default();
-        let mut units = occupy(&app.app.db, Access::Read, &gate).await;
+        let mut units = exhaust_pool(&app.app.db, Access::Read, &gate).await;
         if engine == Engine::Sqlite {
             // The writer has a separate connection.
-            units.extend(occupy(&app.app.db, Access::Write, &gate).await);
+            units.extend(exhaust_pool(&app.app.db, Access::Write, &gate).await);
         }
         for operation in operations() {
-            let path = ANYWHERE.path(operation);
+            let path = ANY_IDS.path(operation);
             let response = request(caller(operation, &admin, &anonymous), operation, &path).send().await;
             expect_unavailable(response.any_status());
         }

@@ -47,7 +47,7 @@ pub enum Access {
 type Unit = tokio::task::JoinHandle<Result<(), DbError>>;
 
 /// Starts a unit of work that calls `started` and waits for the gate.
-fn waiting(db: &Db, access: Access, gate: &Gate, started: impl FnOnce() + Send + 'static) -> Unit {
+fn start_unit(db: &Db, access: Access, gate: &Gate, started: impl FnOnce() + Send + 'static) -> Unit {
     let (db, gate) = (db.clone(), gate.clone());
     tokio::spawn(async move {
         let unit = move |_: &mut DbConnection| {
@@ -63,11 +63,11 @@ fn waiting(db: &Db, access: Access, gate: &Gate, started: impl FnOnce() + Send +
 }
 
 /// Starts units of work that wait for the gate, until the queue is full; returns the tasks.
-async fn fill(db: &Db, access: Access, gate: &Gate) -> Vec<Unit> {
+async fn fill_queue(db: &Db, access: Access, gate: &Gate) -> Vec<Unit> {
     let (rejection, mut rejected) = tokio::sync::mpsc::unbounded_channel();
     let units: Vec<_> = (0..600)
         .map(|_| {
-            let (unit, rejection) = (waiting(db, access, gate, || {}), rejection.clone());
+            let (unit, rejection) = (start_unit(db, access, gate, || {}), rejection.clone());
             tokio::spawn(async move {
                 let outcome = unit.await.unwrap();
                 if matches!(outcome, Err(DbError::AcquireTimeout(_))) {
@@ -81,17 +81,17 @@ async fn fill(db: &Db, access: Access, gate: &Gate) -> Vec<Unit> {
     units
 }
 
-/// As [`fill`], for a pool without waiting time: one unit runs before the others are started.
-pub async fn occupy(db: &Db, access: Access, gate: &Gate) -> Vec<Unit> {
+/// Fills the queue of a pool without waiting time: one unit runs before the others are started.
+pub async fn exhaust_pool(db: &Db, access: Access, gate: &Gate) -> Vec<Unit> {
     let first = loop {
         let (started, running) = tokio::sync::oneshot::channel();
-        let unit = waiting(db, access, gate, || started.send(()).unwrap());
-        // It did not run: the connection was not established yet.
+        let unit = start_unit(db, access, gate, || started.send(()).unwrap());
+        // The unit was rejected because the connection was not established yet.
         if running.await.is_ok() {
             break unit;
         }
     };
-    let mut units = fill(db, access, gate).await;
+    let mut units = fill_queue(db, access, gate).await;
     units.push(first);
     units
 }
@@ -110,23 +110,23 @@ async fn expect_ready(app: &TestApp) {
 }
 
 /// Asserts that the server is live but not ready, for this reason.
-async fn expect_not_ready(app: &TestApp, why: &str) {
+async fn expect_not_ready(app: &TestApp, reason: &str) {
     app.anonymous().get("/health/live").await.expect(200);
     let response = expect_unavailable(app.anonymous().get("/health/ready").await.any_status());
     let text = String::from_utf8_lossy(&response.body);
-    assert!(text.contains(why), "{why}: {text}");
+    assert!(text.contains(reason), "{reason}: {text}");
 }
 
 /// Sends `GET path` until it returns 200, and asserts that it returns 503 before. Returns the number of 503s.
-async fn retry_until_ok(user: &Actor<'_>, path: &str, tries: usize) -> usize {
-    for failures in 0..=tries {
+async fn retry_until_ok(user: &Actor<'_>, path: &str, attempts: usize) -> usize {
+    for failures in 0..=attempts {
         let response = user.get(path).await.any_status();
         if response.status == 200 {
             return failures;
         }
         expect_unavailable(response);
     }
-    panic!("{path} is still 503 after {tries} tries");
+    panic!("{path} is still 503 after {attempts} attempts");
 }
 
 /// A TCP proxy in front of PostgreSQL that can be interrupted and restored.
@@ -156,7 +156,7 @@ impl Upstream {
     }
 }
 
-fn pump(mut from: impl Read, mut to: impl Write) {
+fn copy_until_closed(mut from: impl Read, mut to: impl Write) {
     // Ends when either side closes the connection.
     let _ = io::copy(&mut from, &mut to);
 }
@@ -201,11 +201,11 @@ fn join(client: TcpStream, upstream: &Upstream) {
             let server = UnixStream::connect(path).unwrap();
             let there = server.try_clone().unwrap();
             thread::spawn(move || {
-                pump(&client, &there);
+                copy_until_closed(&client, &there);
                 let _ = there.shutdown(Shutdown::Both);
             });
             thread::spawn(move || {
-                pump(&server, &back);
+                copy_until_closed(&server, &back);
                 let _ = back.shutdown(Shutdown::Both);
             });
         }
@@ -213,11 +213,11 @@ fn join(client: TcpStream, upstream: &Upstream) {
             let server = TcpStream::connect(address).unwrap();
             let there = server.try_clone().unwrap();
             thread::spawn(move || {
-                pump(&client, &there);
+                copy_until_closed(&client, &there);
                 let _ = there.shutdown(Shutdown::Both);
             });
             thread::spawn(move || {
-                pump(&server, &back);
+                copy_until_closed(&server, &back);
                 let _ = back.shutdown(Shutdown::Both);
             });
         }
@@ -242,7 +242,7 @@ fn through_proxy(address: SocketAddr, target: &Target) -> Target {
 }
 
 /// The same database with an `application_name` that identifies its connections.
-fn named(target: &Target, name: &str) -> Target {
+fn with_application_name(target: &Target, name: &str) -> Target {
     let Target::Postgres(url) = target else { panic!("{target:?} is not PostgreSQL") };
     Target::Postgres(format!("{url}&application_name={name}"))
 }
@@ -272,7 +272,7 @@ fn select_number_directly(database: &Database, query: &str) -> i64 {
 }
 
 /// A separate connection that has executed `sql`; it is rolled back when dropped.
-fn holding(database: &Database, sql: &str) -> Migrator {
+fn hold_transaction(database: &Database, sql: &str) -> Migrator {
     let mut migrator = database.migrator();
     migrator.connection().batch_execute(sql).unwrap();
     migrator
@@ -295,7 +295,7 @@ both_engines! {
         }).build();
         let user = app.user().await;
         let gate = Gate::default();
-        let units = fill(&app.app.db, Access::Read, &gate).await;
+        let units = fill_queue(&app.app.db, Access::Read, &gate).await;
 
         // The gate is closed: a response shows that the request does not wait for a unit to end.
         expect_unavailable(user.get("/v1/bucketlists").await.any_status());
@@ -320,7 +320,7 @@ both_engines! {
         }).build();
         let user = app.user().await;
         let gate = Gate::default();
-        let units = fill(&app.app.db, Access::Write, &gate).await;
+        let units = fill_queue(&app.app.db, Access::Write, &gate).await;
 
         let body = json!({"name": "Not now"});
         expect_unavailable(user.post("/v1/bucketlists", &body).await.any_status());
@@ -333,7 +333,7 @@ both_engines! {
 
         gate.open();
         join_all(units).await;
-        assert_eq!(user.get("/v1/bucketlists").await.expect(200).json()["meta"]["total"], 0, "nothing came late");
+        assert_eq!(user.get("/v1/bucketlists").await.expect(200).json()["meta"]["total"], 0, "a rejected write was executed");
         user.post("/v1/bucketlists", &body).await.expect(201);
         app.anonymous().post("/v1/auth/register", &newcomer).await.expect(201);
     }
@@ -461,7 +461,11 @@ async fn unreachable_postgresql_returns_503_until_it_is_back() {
     retry_until_ok(&user, "/v1/users/me", 4).await;
     expect_ready(&app).await;
     assert_eq!(user.get(&format!("/v1/bucketlists/{list}")).await.expect(200).json()["name"], "Before");
-    assert_eq!(user.get("/v1/bucketlists").await.expect(200).json()["meta"]["total"], 1, "nothing came late");
+    assert_eq!(
+        user.get("/v1/bucketlists").await.expect(200).json()["meta"]["total"],
+        1,
+        "a rejected write was executed"
+    );
     user.create_bucketlist("Meanwhile").await;
 }
 
@@ -490,7 +494,7 @@ async fn terminated_connections_fail_at_most_one_request() {
     let app = TestApp::builder()
         .engine(Engine::Postgres)
         .config(|config| {
-            config.database.target = named(&config.database.target, &name);
+            config.database.target = with_application_name(&config.database.target, &name);
         })
         .build();
     let user = app.user().await;
@@ -532,7 +536,7 @@ async fn write_on_a_terminated_connection_is_rolled_back() {
     let app = TestApp::builder()
         .engine(Engine::Postgres)
         .config(|config| {
-            config.database.target = named(&config.database.target, &name);
+            config.database.target = with_application_name(&config.database.target, &name);
         })
         .build();
     let user = app.user().await;
@@ -575,7 +579,7 @@ async fn slow_postgresql_statement_times_out() {
     let user = app.user().await;
     let list = user.create_bucketlist("Locked").await;
     let path = format!("/v1/bucketlists/{list}");
-    let lock = holding(&app.database, "BEGIN; LOCK TABLE bucketlists IN ACCESS EXCLUSIVE MODE");
+    let lock = hold_transaction(&app.database, "BEGIN; LOCK TABLE bucketlists IN ACCESS EXCLUSIVE MODE");
     // More than the number of connections: each must be released.
     for _ in 0..4 {
         let response = user.get(&path).await.any_status();
@@ -597,7 +601,7 @@ async fn write_lock_of_another_process_returns_503_for_writes_only() {
     let impatient = |c: &mut DbConnection| c.batch_execute("PRAGMA busy_timeout = 20").map_err(DbError::from);
     app.app.db.write(impatient).await.unwrap();
 
-    let lock = holding(&app.database, "BEGIN EXCLUSIVE");
+    let lock = hold_transaction(&app.database, "BEGIN EXCLUSIVE");
     for number in 0..3 {
         expect_unavailable(user.post("/v1/bucketlists", &json!({"name": format!("List {number}")})).await.any_status());
     }

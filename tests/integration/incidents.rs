@@ -199,7 +199,7 @@ both_engines! {
             let incident = admin.get(&path).await.expect(200).json();
             assert_eq!(incident["resolved"], json!(false));
             if version.is_null() {
-                assert_eq!(incident["fixed_in"], json!("0.2.0"), "the version that failed");
+                assert_eq!(incident["fixed_in"], json!("0.2.0"), "fixed_in is the version of the failure");
                 assert_eq!(patch(json!({"resolved": true})).await, (json!(true), json!(null)));
                 patch(json!({"fixed_in": "0.2.1"})).await;
             } else {

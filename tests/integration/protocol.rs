@@ -21,7 +21,7 @@ const JSON: &str = "application/json";
 const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "BREW"];
 
 /// Unversioned routes.
-const SYSTEM: [&str; 13] = [
+const UNVERSIONED_ROUTES: [&str; 13] = [
     "/",
     "/docs",
     "/redoc",
@@ -56,18 +56,18 @@ impl<'a> Fixture<'a> {
         Self { app, admin, user, list, item }
     }
 
-    /// The path of an operation, with the IDs of existing resources.
+    /// Returns the path of an operation with the IDs of existing resources.
     fn path(&self, operation: &Operation) -> String {
         let path = operation.path.replace("{bucketlist_id}", &self.list.to_string());
         path.replace("{item_id}", &self.item.to_string()).replace("{user_id}", &self.user.to_string())
     }
 
-    /// An actor that may call the operation.
+    /// Returns an actor that may call the operation.
     fn caller(&self, operation: &Operation) -> Actor<'a> {
         Actor::new(self.app, self.admin.session.clone().filter(|_| operation.is_secured))
     }
 
-    /// Number of rows and time of the last change, by table.
+    /// Returns the number of rows and the time of the last change of each table.
     fn rows(&self) -> Vec<i64> {
         let mut migrator = self.app.database.migrator();
         let c = migrator.connection();
@@ -101,7 +101,7 @@ async fn send_stream(actor: &Actor<'_>, app: &TestApp, method: Method, path: &st
     TestResponse::read(method, path.to_owned(), app.call(request.body(body)).await).await
 }
 
-/// Status, headers and body of a response that is not validated against the document.
+/// Returns status, headers and body of a response that is not validated against the document.
 async fn send_unchecked(
     actor: &Actor<'_>,
     app: &TestApp,
@@ -139,7 +139,7 @@ impl InvalidBody {
     }
 }
 
-/// Bodies that every operation rejects.
+/// Returns bodies that every operation rejects.
 pub fn malformed_bodies(valid: &str) -> Vec<InvalidBody> {
     let mut all = Vec::new();
     for text in [
@@ -260,12 +260,13 @@ pub fn invalid_bodies(schema: &'static Value) -> Vec<InvalidBody> {
         let (pointer, property) = (format!("/{field}"), resolved(property));
         let huge: Value = serde_json::from_str("9223372036854775808").unwrap();
         let zero: Value = serde_json::from_str("-0").unwrap();
-        let mut wrong = vec![json!(1), json!(1.5), huge, zero, json!([]), json!(["x"]), json!({}), json!({"a": 1})];
+        let mut wrong_values =
+            vec![json!(1), json!(1.5), huge, zero, json!([]), json!(["x"]), json!({}), json!({"a": 1})];
         if property["nullable"] != true {
-            wrong.push(json!(null));
+            wrong_values.push(json!(null));
         }
-        wrong.push(if property["type"] == "string" { json!(true) } else { json!("true") });
-        for value in wrong {
+        wrong_values.push(if property["type"] == "string" { json!(true) } else { json!("true") });
+        for value in wrong_values {
             all.push(InvalidBody::invalid(&with(field, value), &*pointer, "WRONG_TYPE"));
         }
         if property["type"] != "string" {
@@ -307,7 +308,7 @@ both_engines! {
         for operation in operations_with_a_body() {
             let (actor, path) = (fixture.caller(operation), fixture.path(operation));
             let schema = request_schema(operation);
-            let mut wrong = Vec::new();
+            let mut failures = Vec::new();
             for invalid in malformed_bodies(&schema["example"].to_string()).into_iter().chain(invalid_bodies(schema)) {
                 let mut request = actor.request(method(operation), &path).bytes(invalid.body.clone());
                 if let Some(content_type) = invalid.content_type {
@@ -322,14 +323,14 @@ both_engines! {
                 if !is_named || (response.status, response.code().as_str()) != (invalid.status, invalid.code) {
                     let body: String = String::from_utf8_lossy(&invalid.body).chars().take(200).collect();
                     let response_body = String::from_utf8_lossy(&response.body).into_owned();
-                    wrong.push(format!(
+                    failures.push(format!(
                         "{body:?} as {:?}: {} {:?}, but\n{response_body}",
                         invalid.content_type, invalid.code, invalid.detail
                     ));
                 }
                 tried += 1;
             }
-            assert!(wrong.is_empty(), "{}:\n{}", operation.id, wrong.join("\n"));
+            assert!(failures.is_empty(), "{}:\n{}", operation.id, failures.join("\n"));
             assert_eq!(fixture.rows(), before, "{} wrote to the database", operation.id);
         }
         assert!(tried > 1_000, "{tried}");
@@ -619,7 +620,7 @@ both_engines! {
             ["/v1/bucketlists/999999", "/v1/bucketlists?page=0", "/v1/nope", "/nope", "/problems/nope"]
                 .map(str::to_owned),
         );
-        paths.extend(SYSTEM.map(str::to_owned));
+        paths.extend(UNVERSIONED_ROUTES.map(str::to_owned));
         for path in paths {
             let (status, mut headers, body) = send_unchecked(&fixture.admin, &app, "GET", &path).await;
             let (head_status, mut head_headers, head_body) = send_unchecked(&fixture.admin, &app, "HEAD", &path).await;
@@ -643,7 +644,7 @@ both_engines! {
         for operation in v1::contract().operations() {
             offered.entry(fixture.path(operation)).or_default().push(&operation.method);
         }
-        for path in SYSTEM {
+        for path in UNVERSIONED_ROUTES {
             offered.insert(path.to_owned(), vec!["GET"]);
         }
         for (path, methods) in &mut offered {
@@ -752,7 +753,7 @@ both_engines! {
             }
         }
         let request = user.request(Method::GET, "/v1/bucketlists?q=short").header("accept-encoding", "gzip");
-        assert!(!request.send().await.expect(200).headers.contains_key("content-encoding"), "not worth it");
+        assert!(!request.send().await.expect(200).headers.contains_key("content-encoding"), "a short response was compressed");
         // A long list of violations is compressed in both versions.
         let body: serde_json::Map<String, Value> = (0..50).map(|number| (format!("f{number}"), json!(1))).collect();
         let request = user.request(Method::POST, "/v1/bucketlists").json(&Value::Object(body));
@@ -792,7 +793,7 @@ both_engines! {
         let refresh = json!({"refresh_token": logged_in.json()["refresh_token"]});
         let refreshed = with("/v1/auth/refresh").json(&refresh).send().await.expect(200);
         for response in [registered, logged_in, refreshed] {
-            assert!(response.body.len() > 1024, "long enough otherwise");
+            assert!(response.body.len() > 1024, "the response is long enough for compression");
             assert!(!response.headers.contains_key("content-encoding"), "{response:?}");
             assert_eq!(response.header("cache-control"), "no-store");
         }
@@ -834,7 +835,7 @@ both_engines! {
         let forged = anonymous.request(Method::GET, "/v1/users/me").header("authorization", "Bearer x.y.z");
         forged.send().await.expect_error(429, "RATE_LIMIT_EXCEEDED");
         // Health checks are not counted.
-        for path in SYSTEM {
+        for path in UNVERSIONED_ROUTES {
             let response = first.get(path).await.expect(200);
             assert!(!response.headers.contains_key("ratelimit"), "{path}");
         }
@@ -976,7 +977,7 @@ async fn response_repeats_a_valid_request_id() {
 async fn every_response_has_response_time_and_security_headers() {
     let app = TestApp::new(Engine::Sqlite);
     let user = app.user().await;
-    let mut paths = SYSTEM.to_vec();
+    let mut paths = UNVERSIONED_ROUTES.to_vec();
     paths.extend([
         "/v1/users/me",
         "/v1/bucketlists",

@@ -30,7 +30,7 @@ const fn at(micros: i64) -> Timestamp {
 }
 
 /// Inserts a row of each entity, with its own values in every column.
-fn filled(engine: Engine) -> Database {
+fn insert_entities(engine: Engine) -> Database {
     let database = Database::new(engine);
     for sql in [
         "INSERT INTO users (id, email, email_key, name, search_text, password_hash, role, disabled, created_at, updated_at, \
@@ -53,7 +53,7 @@ fn filled(engine: Engine) -> Database {
 
 both_engines! {
     async fn entities_have_the_values_of_their_columns(engine: Engine) {
-        let database = filled(engine);
+        let database = insert_entities(engine);
         let mut outside = database.migrator();
         let c = outside.connection();
         let user = User {
@@ -118,7 +118,7 @@ both_engines! {
     }
 
     async fn sessions_and_tokens_have_the_values_of_their_columns(engine: Engine) {
-        let database = filled(engine);
+        let database = insert_entities(engine);
         let mut outside = database.migrator();
         let c = outside.connection();
         let id = SessionId::new(4);
@@ -158,7 +158,7 @@ both_engines! {
     }
 
     async fn unknown_word_is_an_error(engine: Engine) {
-        let database = filled(engine);
+        let database = insert_entities(engine);
         database.execute("UPDATE exports SET format = 'xml'");
         let mut outside = database.migrator();
         let error = exports::find(outside.connection(), USER, ExportId::new(5), at(50)).unwrap_err();
@@ -166,7 +166,7 @@ both_engines! {
     }
 
     async fn idempotency_keys_of_earlier_releases_remain_valid(engine: Engine) {
-        let database = filled(engine);
+        let database = insert_entities(engine);
         let mut migrator = database.migrator();
         let is_scoped = |migrator: &mut Migrator| {
             let applied = migrator.status().unwrap().applied;

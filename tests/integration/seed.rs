@@ -43,17 +43,17 @@ const FEW: DummyOptions = DummyOptions { users: 3, lists: 40, items: 30, rng_see
 type Item = (i64, i64, String, Option<String>, String, bool, Option<i64>, Option<NaiveDate>, i64, i64);
 type List = (i64, i64, String, Option<String>, String, i64, i64, i64, i64);
 
-fn all(c: &mut DbConnection) -> (Vec<User>, Vec<List>, Vec<Item>) {
-    let all = Keyset::oldest_first(None, i64::MAX);
-    let mut users = repositories::users::list_after(c, &UserFilter::default(), &all).unwrap();
+fn read_all(c: &mut DbConnection) -> (Vec<User>, Vec<List>, Vec<Item>) {
+    let keyset = Keyset::oldest_first(None, i64::MAX);
+    let mut users = repositories::users::list_after(c, &UserFilter::default(), &keyset).unwrap();
     users.sort_by_key(|user| user.id);
     (users, bucketlists::table.order(bucketlists::id).load(c).unwrap(), items::table.order(items::id).load(c).unwrap())
 }
 
 /// Checks the invariants of any data.
-fn assert_sound(c: &mut DbConnection) {
+fn assert_invariants(c: &mut DbConnection) {
     assert_eq!(search::count_missing(c), Ok(0), "every row is indexed");
-    let (users, lists, items) = all(c);
+    let (users, lists, items) = read_all(c);
     for user in &users {
         let email = Email::parse(&user.email).unwrap();
         assert_eq!(email.key(), user.email_key);
@@ -76,7 +76,7 @@ fn assert_sound(c: &mut DbConnection) {
         }
     }
     let names: HashSet<(i64, &str)> = lists.iter().map(|list| (list.1, list.2.as_str())).collect();
-    assert_eq!(names.len(), lists.len(), "names are unique among the owner's");
+    assert_eq!(names.len(), lists.len(), "names are unique for each owner");
 }
 
 /// Checks that the search index has no pending entries, which would slow down searches.
@@ -104,10 +104,10 @@ fn assert_same_data(mut one: Migrator, mut other: Migrator) {
     seed_dummy(one.connection(), FEW).unwrap();
     // The IDs differ.
     seed_standard(other.connection()).unwrap();
-    let (users_before, lists_before, items_before) = all(other.connection());
+    let (users_before, lists_before, items_before) = read_all(other.connection());
     seed_dummy(other.connection(), FEW).unwrap();
     let rows = |database: &mut Migrator, skip: (usize, usize, usize)| {
-        let (users, lists, items) = all(database.connection());
+        let (users, lists, items) = read_all(database.connection());
         let user = |user: User| (user.email, user.name, user.role, user.created_at);
         let list = |l: List| (l.2, l.3, l.4, l.5, l.6, l.7, l.8);
         let item = |i: Item| (i.2, i.3, i.5, i.6, i.7, i.8, i.9);
@@ -128,12 +128,12 @@ both_engines! {
         let c = migrator.connection();
         let seeded = seed_standard(c).unwrap();
         assert_eq!((seeded.admin, seeded.demo), (1, 2));
-        assert_sound(c);
-        let before = all(c);
+        assert_invariants(c);
+        let before = read_all(c);
         assert_eq!(before.1.len() as u64, seeded.lists);
         assert_eq!(before.2.len() as u64, seeded.items);
         assert_eq!(seed_standard(c), None);
-        assert_eq!(all(c), before);
+        assert_eq!(read_all(c), before);
     }
 
     async fn sample_data_matches_the_examples_of_the_contract(engine: Engine) {
@@ -141,7 +141,7 @@ both_engines! {
         let mut migrator = database.migrator();
         let c = migrator.connection();
         seed_standard(c).unwrap();
-        let (users, lists, items) = all(c);
+        let (users, lists, items) = read_all(c);
         let who = |user: &User| (user.email.clone(), user.name.clone(), user.role, user.created_at.micros());
         assert_eq!(who(&users[0]), ("admin@example.com".into(), "Admin".into(), Role::Admin, SEEDED_AT));
         assert_eq!(who(&users[1]), ("demo@example.com".into(), "Demo".into(), Role::User, SEEDED_AT));
@@ -185,14 +185,14 @@ both_engines! {
             insert_dummy(c, &hasher(), &SeededRandom::new(1), &options, &mut |items| reported.push(items)).unwrap();
         assert_eq!(summary, InsertedCounts { users: 3, lists: 120, items: 12_000 });
         assert!(reported.is_sorted() && reported.len() > 2 && reported.last() == Some(&12_000));
-        assert_sound(c);
+        assert_invariants(c);
         assert_no_pending_entries(c);
-        let (users, lists, items) = all(c);
+        let (users, lists, items) = read_all(c);
         assert_eq!((users.len(), lists.len(), items.len()), (3, 120, 12_000));
         let share = |wanted: fn(&Item) -> bool| items.iter().filter(|item| wanted(item)).count() * 100 / items.len();
-        assert!((35..=45).contains(&share(|item| item.5)), "about 40 % are done");
-        assert!((30..=36).contains(&share(|item| item.7.is_some())), "about a third are due");
-        assert!(items.iter().map(|item| &item.2).collect::<HashSet<_>>().len() > 5_000, "the names vary");
+        assert!((35..=45).contains(&share(|item| item.5)), "about 40% of the items are completed");
+        assert!((30..=36).contains(&share(|item| item.7.is_some())), "about a third of the items have a due date");
+        assert!(items.iter().map(|item| &item.2).collect::<HashSet<_>>().len() > 5_000, "too few distinct names");
     }
 
     async fn rng_seed_is_inserted_once_and_others_are_independent(engine: Engine) {
@@ -204,7 +204,7 @@ both_engines! {
         assert!(again.to_string().starts_with("data of --rng-seed 1 already exists"), "{again}");
         // Seed 11 starts with the digits of seed 1.
         seed_dummy(c, DummyOptions { rng_seed: 11, ..FEW }).unwrap();
-        assert_sound(c);
+        assert_invariants(c);
         assert_eq!(users::table.select(count_star()).first::<i64>(c).unwrap(), 6);
     }
 
@@ -215,7 +215,7 @@ both_engines! {
         seed_dummy(c, DummyOptions { users: 2, lists: 0, items: 5, rng_seed: 1 }).unwrap();
         seed_dummy(c, DummyOptions { users: 0, lists: 9, items: 9, rng_seed: 2 }).unwrap();
         seed_dummy(c, DummyOptions { users: 1, lists: 2, items: 3, rng_seed: 3 }).unwrap();
-        let owner = all(c).0.pop().unwrap().id;
+        let owner = read_all(c).0.pop().unwrap().id;
         let content = BucketlistContent { name: "Mine".into(), description: None };
         let now = Timestamp::from_micros(SEEDED_AT);
         let new = NewBucketlist { owner, content, created_at: now, updated_at: now };

@@ -124,7 +124,7 @@ both_engines! {
         assert_eq!(get(&next(true), "/v2/users/me", Some(user.token())).await.status, 200);
         assert_eq!(get(&next(false), "/v2/users/me", Some(user.token())).await.status, 401);
         let keys: JwkSet = serde_json::from_slice(&get(&next(true), JWKS, None).await.body).unwrap();
-        assert_eq!(keys.keys.len(), 2, "others have to know both for as long");
+        assert_eq!(keys.keys.len(), 2, "both public keys are published during the rotation");
         assert!(verify(&user.token(), &keys.keys[1]).is_some());
         // Refresh tokens do not depend on the key: the session remains valid.
         let body = json!({"refresh_token": user.refresh_token()});

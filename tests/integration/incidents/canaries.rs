@@ -77,7 +77,7 @@ fn percent(text: &str) -> String {
 }
 
 /// Sends canaries in every position of a request. Returns them.
-async fn plant(app: &TestApp, user: &Actor<'_>) -> Vec<String> {
+async fn send_canaries(app: &TestApp, user: &Actor<'_>) -> Vec<String> {
     let c: Vec<String> = (0..48).map(canary).collect();
     let key = |number: usize| format!("k{number}Qz7{}X9v{number}B3", c[number]);
     let anonymous = app.anonymous();
@@ -201,13 +201,13 @@ both_engines! {
             config.incidents.limits.filter = "4xx,5xx".parse().unwrap();
         }).build();
         let (admin, user) = (app.admin().await, app.user().await);
-        let canaries = plant(&app, &user).await;
+        let canaries = send_canaries(&app, &user).await;
         app.store_incidents().await;
         let (count, responses) = all_incident_responses(&admin).await;
         assert!(count >= 90, "{count}");
         assert!(responses.contains("createBucketlist") && responses.contains("login"));
         let dump = dump(&app.database);
-        assert!(contains(&dump, "createBucketlist"), "the dump holds the incidents");
+        assert!(contains(&dump, "createBucketlist"), "the dump does not contain the incidents");
         let log = log.0.lock().unwrap().clone();
         assert!(contains(&log, "request completed"), "the log was captured");
         for canary in &canaries {

@@ -30,7 +30,7 @@ fn restart(app: &TestApp, change: impl FnOnce(&mut bucketlist::config::Config)) 
     App::new(&config, &SecretString::from("the-secret-that-test-apps-sign-with"), parts).unwrap()
 }
 
-async fn ask(app: &App, actor: &Actor<'_>, path: &str) -> UncheckedResponse {
+async fn get(app: &App, actor: &Actor<'_>, path: &str) -> UncheckedResponse {
     send(app, actor, Method::GET, path, String::new()).await
 }
 
@@ -160,7 +160,7 @@ both_engines! {
         let (slow, ()) = future::join(slow, quick).await;
         assert_eq!(slow.status(), 400);
         app.store_incidents().await;
-        assert_eq!(count(&admin).await, 1, "the quick request");
+        assert_eq!(count(&admin).await, 1, "only the fast request was captured");
         let groups = admin.get("/v2/admin/incident-groups").await.expect(200).json();
         let seen: i64 = groups["data"].as_array().unwrap().iter().map(|group| group["occurrences"].as_i64().unwrap()).sum();
         assert_eq!(seen, 2, "the slow request is counted");
@@ -193,10 +193,10 @@ both_engines! {
         let path = format!("/v2/admin/incidents/{}", incident["id"]);
         // With another key, the record cannot be decrypted. With the old key as a previous key, it can.
         let other = restart(&app, |config| config.incidents.key = key("other"));
-        let response = ask(&other, &admin, &path).await.expect_error(409, "INCIDENT_SEALED");
+        let response = get(&other, &admin, &path).await.expect_error(409, "INCIDENT_SEALED");
         assert!(!String::from_utf8_lossy(&response.body).contains("a name to look for"));
-        ask(&other, &admin, &format!("{path}/har")).await.expect_error(409, "INCIDENT_SEALED");
-        ask(&other, &admin, "/v2/admin/incidents").await.expect(200);
+        get(&other, &admin, &format!("{path}/har")).await.expect_error(409, "INCIDENT_SEALED");
+        get(&other, &admin, "/v2/admin/incidents").await.expect(200);
         // A rejected change has no effect.
         let fixed = json!({"resolved": true, "fixed_in": "9.9.9"}).to_string();
         send(&other, &admin, Method::PATCH, &path, fixed).await.expect_error(409, "INCIDENT_SEALED");
@@ -207,7 +207,7 @@ both_engines! {
             config.incidents.key = key("other");
             config.incidents.previous_keys = key("a-key").into_iter().collect();
         });
-        assert_eq!(ask(&rotated, &admin, &path).await.expect(200).json(), incident);
+        assert_eq!(get(&rotated, &admin, &path).await.expect(200).json(), incident);
         // A record that is copied into another row cannot be decrypted.
         fail(&admin, Method::POST, "/v2/bucketlists", Some(&json!({"name": "another"}))).await;
         app.store_incidents().await;

@@ -131,7 +131,7 @@ both_engines! {
         let tested_elsewhere =
             ["user.created", "login.throttled", "export.requested", "export.read", "incident.read", "incident.resolved", "incident.deleted"];
         let known = AuditAction::ALL.iter().map(|action| action.as_str()).filter(|action| !tested_elsewhere.contains(action));
-        assert_eq!(recorded, known.collect(), "an action that is never recorded");
+        assert_eq!(recorded, known.collect(), "an action was not recorded");
 
         let text = serde_json::to_string(&all).unwrap();
         for secret in ["@", Actor::PASSWORD, "lantern-harbour", "not-the-password", &token, &tablet.refresh_token()] {

@@ -28,7 +28,7 @@ both_engines! {
         let anonymous = app.anonymous();
         let secured: Vec<_> = v2::contract().operations().filter(|operation| operation.is_secured).collect();
         let public = v2::contract().operations().count() - secured.len();
-        assert_eq!(public, 5, "register, login, refresh and the two of the password reset");
+        assert_eq!(public, 5, "register, login, refresh and the two operations of the password reset");
         for operation in secured {
             for path in [ids.path(operation), ResourceIds::NONEXISTENT.path(operation), format!("{}?colour=1", ids.path(operation))] {
                 let response = send(&anonymous, operation, &path, "*/*").await;

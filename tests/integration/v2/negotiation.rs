@@ -162,7 +162,7 @@ both_engines! {
             assert_eq!(table.header("content-disposition"), format!("attachment; filename=\"{file}.csv\""));
             assert_eq!(csv(&table).0, documented_columns(template));
             let text = String::from_utf8(table.body.clone()).unwrap();
-            assert_eq!(text.matches("\r\n").count(), 3, "a record is a line: {text}");
+            assert_eq!(text.matches("\r\n").count(), 3, "each record is one line: {text}");
             let lines = get(&admin, &path, NDJSON).await;
             assert_eq!(lines.header("content-type"), NDJSON);
             assert_eq!(lines.header("content-disposition"), format!("attachment; filename=\"{file}.ndjson\""));
@@ -329,7 +329,7 @@ both_engines! {
             assert_eq!(record[at("description")], format!("{expected}\r\n\tand, \"then\""));
             assert_eq!(record[at("id")], row["id"].to_string());
         }
-        assert_eq!(ndjson(&get(&user, &path, NDJSON).await), stored, "elsewhere text is as it was given");
+        assert_eq!(ndjson(&get(&user, &path, NDJSON).await), stored, "NDJSON contains the stored text");
         let (columns, lists) = csv(&get(&user, "/v2/bucketlists", CSV).await);
         let name = columns.iter().position(|column| column == "name").unwrap();
         assert_eq!(lists[0][name], "'=HYPERLINK(\"http://evil.example\")");

@@ -268,6 +268,6 @@ both_engines! {
             assert_eq!(statuses, [204, 404]);
         }
         let list = user.get(&format!("/v1/bucketlists/{id}")).await.expect(200).json();
-        assert_eq!(list["items_total"], 0, "each was counted once");
+        assert_eq!(list["items_total"], 0, "each deletion is counted once");
     }
 }

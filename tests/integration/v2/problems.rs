@@ -27,7 +27,7 @@ fn expect_problem(response: UncheckedResponse, status: u16, code: &str) -> TestR
     let code = ErrorCode::ALL.iter().find(|known| known.as_str() == code).unwrap();
     assert_eq!((code.status(), &body["status"]), (status, &json!(status)));
     assert_eq!(body["type"], problem::page_path(*code));
-    assert_eq!(body["title"], code.message(), "the same for each occurrence");
+    assert_eq!(body["title"], code.message(), "the title does not depend on the request");
     assert!(body["detail"].as_str().is_some_and(|detail| detail.len() > 10), "{body}");
     let path: String = response.path.split('?').next().unwrap().chars().take(8192).collect();
     assert_eq!(body["instance"], path);
@@ -44,7 +44,7 @@ fn locations(list: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 /// The only element of `errors`.
-fn only(response: &TestResponse) -> Value {
+fn single_error(response: &TestResponse) -> Value {
     let errors = response.json()["errors"].as_array().unwrap().clone();
     assert_eq!(errors.len(), 1, "{errors:?}");
     errors[0].clone()
@@ -147,7 +147,7 @@ both_engines! {
             assert!(String::from_utf8(response.body).unwrap().contains(code), "{page}");
         }
         let read = user.get(&list).await.expect(200).json();
-        assert_eq!((&read["name"], &read["items_total"]), (&json!("See the world"), &json!(1)), "nothing was written");
+        assert_eq!((&read["name"], &read["items_total"]), (&json!("See the world"), &json!(1)), "the request changed the bucketlist");
     }
 
     async fn server_errors_are_problem_details(engine: Engine) {
@@ -167,7 +167,7 @@ both_engines! {
         app.execute("DROP TABLE search_index");
         app.execute("DROP TABLE items");
         let failed = expect_problem(user.get(&format!("{path}/items")).await, 500, "INTERNAL_ERROR").json();
-        assert_eq!((&failed["detail"], &failed["errors"]), (&failed["title"], &json!([])), "a constant sentence");
+        assert_eq!((&failed["detail"], &failed["errors"]), (&failed["title"], &json!([])), "the detail is constant");
         app.app.readiness.drain();
         expect_problem(app.anonymous().get("/health/ready").await, 503, "SERVICE_UNAVAILABLE");
     }
@@ -180,13 +180,13 @@ both_engines! {
         let null = json!(null);
 
         let body = user.post(&format!("{list}/items"), &json!({"name": 1})).await;
-        let error = only(&expect_problem(body, 422, "VALIDATION_FAILED"));
+        let error = single_error(&expect_problem(body, 422, "VALIDATION_FAILED"));
         assert_eq!((&error["pointer"], &error["parameter"], &error["header"]), (&json!("/name"), &null, &null));
         assert!(error["detail"].as_str().is_some_and(|detail| !detail.is_empty()));
-        let error = only(&expect_problem(user.post("/v2/bucketlists", &json!([])).await, 422, "VALIDATION_FAILED"));
+        let error = single_error(&expect_problem(user.post("/v2/bucketlists", &json!([])).await, 422, "VALIDATION_FAILED"));
         assert_eq!((&error["pointer"], &error["parameter"], &error["header"]), (&json!(""), &null, &null));
         for path in ["/v2/bucketlists?per_page=0", "/v2/bucketlists/0?include=items", "/v2/search?q=%00"] {
-            let error = only(&expect_problem(user.get(path).await, 422, "VALIDATION_FAILED"));
+            let error = single_error(&expect_problem(user.get(path).await, 422, "VALIDATION_FAILED"));
             assert!(error["parameter"].is_string(), "{error}");
             assert_eq!((&error["pointer"], &error["header"]), (&null, &null), "{path}");
         }
@@ -194,7 +194,7 @@ both_engines! {
             [("GET", "If-None-Match", "nonsense"), ("DELETE", "If-Match", "\"open"), ("PUT", "If-Match", "W/")]
         {
             let response = send(&user, method, &list, &[(header, value)], b"{\"name\":\"x\"}").await;
-            let error = only(&expect_problem(response, 400, "INVALID_HEADER"));
+            let error = single_error(&expect_problem(response, 400, "INVALID_HEADER"));
             let expected = (&null, &null, &json!(header), &json!("INVALID_FORMAT"));
             assert_eq!((&error["pointer"], &error["parameter"], &error["header"], &error["code"]), expected);
         }
