@@ -21,20 +21,6 @@ const PENDING: &[&str] = &[
     "src/cli/openapi",
     "src/cli/postman.rs",
     "src/postman/",
-    "tests/cli/coverage.rs",
-    "tests/cli/crash_recovery.rs",
-    "tests/cli/diff.rs",
-    "tests/cli/main.rs",
-    "tests/cli/malformed_requests.rs",
-    "tests/cli/shutdown.rs",
-    "tests/integration/accounts.rs",
-    "tests/integration/architecture.rs",
-    "tests/integration/keyset",
-    "tests/integration/schema/",
-    "tests/integration/security/",
-    "tests/integration/transactions.rs",
-    "tests/integration/users.rs",
-    "tests/integration/v2/",
 ];
 
 /// Every phrase to avoid in a text.
