@@ -31,7 +31,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// Number of attempts to observe something that is about to happen.
 pub const MAX_ATTEMPTS: usize = 5_000;
 
-/// The root folder of the repository.
+/// Returns the root folder of the repository.
 pub fn repository_root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }

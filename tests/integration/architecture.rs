@@ -79,7 +79,7 @@ fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The names of the workspace's other crates, as Rust code spells them.
+/// Returns the names of the workspace's other crates, as Rust code spells them.
 fn workspace_crates() -> BTreeSet<String> {
     let folders = fs::read_dir(repository().join("crates")).unwrap();
     folders.map(|entry| entry.unwrap().file_name().into_string().unwrap().replace('-', "_")).collect()
@@ -90,7 +90,7 @@ fn begins_with(path: &[String], prefix: &str) -> bool {
     path.len() >= prefix.len() && path.iter().zip(prefix).all(|(segment, expected)| segment == expected)
 }
 
-/// The rule that a reference breaks, if there is one.
+/// Returns the rule that a reference breaks, if there is one.
 fn violation(module: &str, reference: &Reference, workspace: &BTreeSet<String>) -> Option<String> {
     let path = reference.path.join("::");
     if ALLOWED_PATHS.iter().any(|(name, allowed)| *name == module && begins_with(&reference.path, allowed)) {
@@ -122,7 +122,7 @@ fn used_module(reference: &Reference) -> Option<&'static str> {
     (root == "crate").then_some(known)
 }
 
-/// The files of the library, with the top-level module that each belongs to. The crate root declares modules only.
+/// Returns the files of the library, with the top-level module that each belongs to. The crate root declares modules only.
 fn library() -> Vec<(String, SourceFile)> {
     let files = read_crate(&repository().join("src/lib.rs"));
     files.into_iter().filter_map(|file| Some((file.top_level_module()?.to_owned(), file))).collect()
@@ -141,7 +141,7 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The library roots of every crate in the repository.
+/// Returns the library roots of every crate in the repository.
 fn crate_roots() -> Vec<PathBuf> {
     let mut roots = vec![repository().join("src/lib.rs"), repository().join("src/main.rs")];
     for entry in fs::read_dir(repository().join("crates")).unwrap() {
@@ -273,7 +273,7 @@ fn dependencies_are_pinned_by_checksum_and_come_from_the_registry() {
     }
 }
 
-/// The rules that a file would break if it were part of this module, as `line: message`.
+/// Returns the rules that a file would break if it were part of this module, as `line: message`.
 fn violations_in(module: &str, source: &str) -> Vec<String> {
     let path: Vec<String> = module.split("::").map(str::to_owned).collect();
     let parsed = references::parse(source, &path).unwrap();

@@ -17,13 +17,13 @@ use crate::support::{Actor, Engine, TestApp, TestResponse, Value, json};
 /// The operations that require no token.
 const PUBLIC: [&str; 5] = ["confirmPasswordReset", "login", "refreshSession", "register", "requestPasswordReset"];
 
-/// The operation object in the document.
+/// Returns the operation object in the document.
 pub fn documented(operation: &Operation) -> &'static Value {
     let path = operation.path.strip_prefix("/v1").unwrap();
     &v1::document().value()["paths"][path][operation.method.to_lowercase()]
 }
 
-/// The schema of an operation's request body.
+/// Returns the schema of an operation's request body.
 pub fn request_schema(operation: &Operation) -> &'static Value {
     resolved(&documented(operation)["requestBody"]["content"]["application/json"]["schema"])
 }
@@ -40,7 +40,7 @@ pub fn method(operation: &Operation) -> Method {
     operation.method.parse().unwrap()
 }
 
-/// The path with the parameter examples of the document.
+/// Returns the path with the parameter examples of the document.
 fn example_path(operation: &Operation) -> String {
     let mut path = operation.path.clone();
     for parameter in documented(operation)["parameters"].as_array().into_iter().flatten() {
@@ -53,7 +53,7 @@ fn example_path(operation: &Operation) -> String {
     path
 }
 
-/// The query with the parameter examples of the document.
+/// Returns the query with the parameter examples of the document.
 fn example_query(operation: &Operation) -> String {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let parameters = documented(operation)["parameters"].as_array().into_iter().flatten();
@@ -72,7 +72,7 @@ async fn try_example(operation: &Operation, who: &Actor<'_>) -> TestResponse {
     request.send().await.any_status()
 }
 
-/// An app with the standard seed.
+/// Returns an app with the standard seed.
 pub async fn seeded(engine: Engine) -> TestApp {
     let app = TestApp::new(engine);
     let hasher = Hasher::new(app.config.passwords).unwrap();
@@ -82,7 +82,7 @@ pub async fn seeded(engine: Engine) -> TestApp {
     app
 }
 
-/// A seeded account that may call the operation.
+/// Returns a seeded account that may call the operation.
 pub async fn seeded_actor<'a>(app: &'a TestApp, operation: &Operation) -> Actor<'a> {
     let credentials = if is_for_admins(operation) {
         json!({"email": seed::ADMIN_EMAIL, "password": seed::ADMIN_PASSWORD})
@@ -93,7 +93,7 @@ pub async fn seeded_actor<'a>(app: &'a TestApp, operation: &Operation) -> Actor<
     Actor::new(app, Some(session))
 }
 
-/// Whether only administrators may call it.
+/// Returns whether only administrators may call it.
 pub fn is_for_admins(operation: &Operation) -> bool {
     let is_in_v1 = operation.path.starts_with("/v1/users") && operation.path != "/v1/users/me";
     is_in_v1 || operation.path.starts_with("/v2/admin/")

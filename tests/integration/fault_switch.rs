@@ -7,7 +7,7 @@ use bucketlist::config::Environment;
 
 use crate::support::{Engine, TestApp, json};
 
-/// A path of this template with valid parameters.
+/// Returns a path of this template with valid parameters.
 fn path(template: &str) -> String {
     let segments = template.split('/').map(|segment| if segment.starts_with('{') { "1" } else { segment });
     segments.collect::<Vec<_>>().join("/")

@@ -229,7 +229,7 @@ fn postgres_url(target: &Target) -> url::Url {
     url::Url::parse(url).unwrap()
 }
 
-/// The URL of the same database through the proxy at `address`.
+/// Returns the URL of the same database through the proxy at `address`.
 fn through_proxy(address: SocketAddr, target: &Target) -> Target {
     let url = postgres_url(target);
     let login = match (url.username(), url.password()) {
@@ -241,7 +241,7 @@ fn through_proxy(address: SocketAddr, target: &Target) -> Target {
     Target::Postgres(format!("postgres://{login}{address}{}?{}", url.path(), query.join("&")))
 }
 
-/// The same database with an `application_name` that identifies its connections.
+/// Returns the same database with an `application_name` that identifies its connections.
 fn with_application_name(target: &Target, name: &str) -> Target {
     let Target::Postgres(url) = target else { panic!("{target:?} is not PostgreSQL") };
     Target::Postgres(format!("{url}&application_name={name}"))
@@ -271,7 +271,7 @@ fn select_number_directly(database: &Database, query: &str) -> i64 {
     select_number(database.migrator().connection(), query).unwrap()
 }
 
-/// A separate connection that has executed `sql`; it is rolled back when dropped.
+/// Returns a separate connection that has executed `sql`; it is rolled back when dropped.
 fn hold_transaction(database: &Database, sql: &str) -> Migrator {
     let mut migrator = database.migrator();
     migrator.connection().batch_execute(sql).unwrap();

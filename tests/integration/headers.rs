@@ -36,7 +36,7 @@ const TEXT: &str = "default-src 'none'; style-src 'self'; img-src 'self'; \
 const FORBIDDEN: [&str; 6] =
     ["server", "x-powered-by", "via", "set-cookie", "x-aspnet-version", "strict-transport-security"];
 
-/// The security headers of a response, one per line.
+/// Returns the security headers of a response, one per line.
 fn security_headers(headers: &BTreeMap<String, String>) -> String {
     let is_security = |name: &str| {
         name.starts_with("cross-origin-")

@@ -10,7 +10,7 @@ use crate::support::{Actor, Engine, TestApp, TestResponse, UncheckedResponse, Va
 
 const HOME: &str = "198.51.100.1";
 
-/// An app with low limits that trusts `X-Forwarded-For`.
+/// Returns an app with low limits that trusts `X-Forwarded-For`.
 async fn limited_app(engine: Engine, change: impl FnOnce(&mut Config)) -> TestApp {
     let configure = |config: &mut Config| {
         config.limits.rate_limit = true;
@@ -37,7 +37,7 @@ async fn login(app: &TestApp, email: &str, password: &str, address: &str) -> Unc
     send(app, Method::POST, "/v2/auth/login", &body, address).await
 }
 
-/// A distinct client address for each number.
+/// Returns a distinct client address for each number.
 fn attacker_address(number: usize) -> String {
     format!("203.0.113.{number}")
 }

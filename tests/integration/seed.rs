@@ -25,7 +25,7 @@ use diesel::{dsl::count_star, prelude::*};
 
 use crate::support::{Database, Engine};
 
-/// A hasher with the lowest cost.
+/// Returns a hasher with the lowest cost.
 fn hasher() -> Hasher {
     Hasher::new(PasswordSettings { min_length: 8, memory_kib: 8, passes: 1, reset_ttl: Duration::ZERO }).unwrap()
 }

@@ -32,7 +32,7 @@ async fn published_keys(app: &TestApp) -> Vec<Jwk> {
     set.keys
 }
 
-/// The claims of a token that verifies with this key.
+/// Returns the claims of a token that verifies with this key.
 fn verify(token: &str, key: &Jwk) -> Option<Value> {
     let mut validation = Validation::new(Algorithm::EdDSA);
     validation.set_audience(&["bucketlist-api"]);

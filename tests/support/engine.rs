@@ -89,7 +89,7 @@ impl Drop for PostgresSchema {
     }
 }
 
-/// The URL of the PostgreSQL server that tests use.
+/// Returns the URL of the PostgreSQL server that tests use.
 pub fn server_url() -> String {
     std::env::var("TEST_DATABASE_URL").expect("set TEST_DATABASE_URL, or run `make test`")
 }

@@ -16,7 +16,7 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// The text of each match that no exception covers, with its position.
+    /// Returns the text of each match that no exception covers, with its position.
     pub fn violations(&self, words: &Words) -> Vec<std::ops::Range<usize>> {
         let allowed: Vec<_> = self.exceptions.iter().flat_map(|phrase| phrase.find_in(words)).collect();
         let is_allowed = |range: &std::ops::Range<usize>| {
@@ -26,12 +26,12 @@ impl Rule {
     }
 }
 
-/// The texts in code formatting in a cell.
+/// Returns the texts in code formatting in a cell.
 fn code(cell: &str) -> Vec<&str> {
     cell.split('`').skip(1).step_by(2).collect()
 }
 
-/// The rows of every table that has these columns, as the cells of these columns.
+/// Returns the rows of every table that has these columns, as the cells of these columns.
 fn rows(text: &str, columns: &[&str]) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     let mut positions: Option<Vec<usize>> = None;
@@ -52,7 +52,7 @@ fn rows(text: &str, columns: &[&str]) -> Vec<Vec<String>> {
     rows
 }
 
-/// Every phrase to avoid.
+/// Returns every phrase to avoid.
 pub fn rules() -> Vec<Rule> {
     let text = read(PATH);
     let exceptions = rows(&text, &["phrase", "allowed in", "reason"]);

@@ -23,7 +23,7 @@ const PENDING: &[&str] = &[
     "src/postman/",
 ];
 
-/// Every phrase to avoid in a text.
+/// Returns every phrase to avoid in a text.
 fn phrases(text: &Text, rules: &[Rule]) -> Vec<String> {
     let words = Words::of(&text.text);
     let mut found = Vec::new();
@@ -36,7 +36,7 @@ fn phrases(text: &Text, rules: &[Rule]) -> Vec<String> {
     found
 }
 
-/// The sentences of a text. List items and paragraphs end one.
+/// Returns the sentences of a text. List items and paragraphs end one.
 fn sentences(text: &str) -> Vec<String> {
     let mut sentences = vec![String::new()];
     let mut words = text.split_inclusive(char::is_whitespace).peekable();

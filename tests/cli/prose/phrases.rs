@@ -47,7 +47,7 @@ impl Phrase {
         Self { source: source.to_owned(), words: source.split_whitespace().map(word).collect() }
     }
 
-    /// Where the phrase occurs in the text.
+    /// Returns the positions of the phrase in the text.
     pub fn find_in(&self, words: &Words) -> Vec<Range<usize>> {
         let matches = |window: &&[Word]| {
             window.iter().zip(&self.words).enumerate().all(|(index, (word, (pattern, is_prefix)))| {

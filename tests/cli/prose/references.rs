@@ -130,7 +130,7 @@ fn every_command_of_the_binary_is_in_the_changelog() {
     }
 }
 
-/// Whether a word in code is a path in the repository.
+/// Returns whether a word in code is a path in the repository.
 fn is_path(word: &str) -> bool {
     let has_path_characters = word.chars().all(|c| c.is_ascii_alphanumeric() || "._-/{},".contains(c));
     let has_file_extension = ["rs", "toml", "md", "yml", "json", "yaml", "sql", "lock", "mjs"]

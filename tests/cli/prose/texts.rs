@@ -25,7 +25,7 @@ pub struct Text {
 }
 
 impl Text {
-    /// The file and line of a position in the text.
+    /// Returns the file and line of a position in the text.
     pub fn location(&self, position: usize) -> String {
         let line = self.lines.iter().rev().find(|(start, _)| *start <= position).map_or(0, |(_, line)| *line);
         if line == 0 { self.file.clone() } else { format!("{}:{line}", self.file) }
@@ -158,7 +158,7 @@ fn declared_name(line: &str) -> Option<String> {
     Some(text)
 }
 
-/// The names of functions, types and modules, as words.
+/// Returns the names of functions, types and modules, as words.
 fn declarations(file: &str, text: &str) -> Vec<Text> {
     let name = |(index, line)| {
         let text = declared_name(line)?;
@@ -167,7 +167,7 @@ fn declarations(file: &str, text: &str) -> Vec<Text> {
     text.lines().enumerate().filter_map(name).collect()
 }
 
-/// Each comment line of `.env.example`.
+/// Returns each comment line of `.env.example`.
 fn settings<'a>(file: &'a str, text: &'a str) -> Vec<Text> {
     let mut texts = Collector::new(file);
     for (index, line) in text.lines().enumerate() {
@@ -180,7 +180,7 @@ fn settings<'a>(file: &'a str, text: &'a str) -> Vec<Text> {
     texts.finish()
 }
 
-/// A page, without its code elements and its tags, apart from the attributes that people read.
+/// Returns a page, without its code elements and its tags, apart from the attributes that people read.
 fn html<'a>(file: &'a str, text: &'a str) -> Vec<Text> {
     let mut texts = Collector::new(file);
     let mut is_code = false;
@@ -198,7 +198,7 @@ fn html<'a>(file: &'a str, text: &'a str) -> Vec<Text> {
 /// The members of an OpenAPI document that people read.
 const READ_BY_PEOPLE: [&str; 5] = ["summary", "description", "title", "message", "detail"];
 
-/// The value of a line such as `"summary": "List items",`.
+/// Returns the value of a line such as `"summary": "List items",`.
 fn member(line: &str) -> Option<String> {
     let (name, value) = line.trim().trim_end_matches(',').split_once(": ")?;
     let is_text = READ_BY_PEOPLE.contains(&name.trim_matches('"')) && value.starts_with('"');
@@ -219,7 +219,7 @@ fn count_members(value: &Value) -> usize {
     }
 }
 
-/// The texts of a committed OpenAPI document, which another test compares with the code.
+/// Returns the texts of a committed OpenAPI document, which another test compares with the code.
 fn openapi(file: &str, text: &str) -> Vec<Text> {
     let found: Vec<Text> = text
         .lines()
@@ -252,7 +252,7 @@ fn help(command: &Command, name: &str, texts: &mut Vec<Text>) {
     }
 }
 
-/// Every text that people read.
+/// Returns every text that people read.
 pub fn all() -> Vec<Text> {
     let mut texts = Vec::new();
     for file in files() {

@@ -16,13 +16,13 @@ pub struct SourceFile {
 }
 
 impl SourceFile {
-    /// The module below the crate root that this file belongs to.
+    /// Returns the module below the crate root that this file belongs to.
     pub fn top_level_module(&self) -> Option<&str> {
         self.module.first().map(String::as_str)
     }
 }
 
-/// Every file that a non-test build of the crate compiles.
+/// Returns every file that a non-test build of the crate compiles.
 pub fn read_crate(root: &Path) -> Vec<SourceFile> {
     let mut files = Vec::new();
     read(root.to_owned(), Vec::new(), &mut files);
@@ -40,7 +40,7 @@ fn read(path: PathBuf, module: Vec<String>, files: &mut Vec<SourceFile>) {
     }
 }
 
-/// The file of a module that is declared in `parent`.
+/// Returns the file of a module that is declared in `parent`.
 fn locate(parent: &Path, parent_module: &[String], child: &ModuleFile) -> PathBuf {
     let folder = parent.parent().unwrap();
     if let Some(path) = &child.path {

@@ -48,7 +48,7 @@ pub fn parse(source: &str, module: &[String]) -> syn::Result<ParsedFile> {
     Ok(parsed)
 }
 
-/// Whether an item with these attributes exists only in test builds.
+/// Returns whether an item with these attributes exists only in test builds.
 fn is_test_only(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         attribute.path().is_ident("test")
@@ -57,7 +57,7 @@ fn is_test_only(attributes: &[Attribute]) -> bool {
     })
 }
 
-/// Whether a `cfg` predicate holds only in test builds.
+/// Returns whether a `cfg` predicate holds only in test builds.
 fn requires_test(predicate: &Meta) -> bool {
     let Meta::List(list) = predicate else { return predicate.path().is_ident("test") };
     let Ok(inner) = list.parse_args_with(Punctuated::<Meta, syn::Token![,]>::parse_terminated) else { return false };
@@ -393,7 +393,7 @@ impl<'ast> Visit<'ast> for References<'_> {
     }
 }
 
-/// The value of an attribute such as `#[path = "…"]`.
+/// Returns the value of an attribute such as `#[path = "…"]`.
 fn string_value(attribute: &Attribute) -> Option<String> {
     let Meta::NameValue(pair) = &attribute.meta else { return None };
     let syn::Expr::Lit(literal) = &pair.value else { return None };

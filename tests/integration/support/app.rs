@@ -101,7 +101,7 @@ impl TestApp {
         self.app.endpoint.call(request).await.expect("the endpoint converts every error into a response")
     }
 
-    /// An actor without a token.
+    /// Returns an actor without a token.
     pub fn anonymous(&self) -> Actor<'_> {
         Actor::new(self, None)
     }

@@ -238,7 +238,7 @@ mod tests {
 
     use super::{ALWAYS, TestResponse};
 
-    /// A response with every required header.
+    /// Returns a response with every required header.
     fn response() -> Response {
         let mut response = Response::builder().header("content-length", 0).finish();
         for name in ALWAYS {

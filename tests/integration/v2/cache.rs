@@ -38,13 +38,13 @@ fn is_hit(response: &TestResponse) -> bool {
     response.headers.get("cache-status").is_some_and(|status| status == "bucketlist; hit")
 }
 
-/// The parts of a response that must not depend on the cache.
+/// Returns the parts of a response that must not depend on the cache.
 fn content(response: &TestResponse) -> (u16, Vec<u8>, Option<&String>, Option<&String>) {
     let body = if response.status == 200 { response.body.clone() } else { response.code().into_bytes() };
     (response.status, body, response.headers.get("etag"), response.headers.get("content-type"))
 }
 
-/// The paths of all cached responses for a bucketlist with an item.
+/// Returns the paths of all cached responses for a bucketlist with an item.
 fn reads(list: i64, item: i64) -> Vec<String> {
     vec![
         "/v1/bucketlists".to_owned(),
@@ -62,7 +62,7 @@ fn reads(list: i64, item: i64) -> Vec<String> {
     ]
 }
 
-/// Every write to a bucketlist with an item: method, path, body.
+/// Returns every write to a bucketlist with an item: method, path, body.
 fn writes(list: i64, item: i64) -> Vec<(Method, String, Value)> {
     let mut writes = Vec::new();
     for version in ["v1", "v2"] {

@@ -4,7 +4,7 @@ use poem::http::Method;
 
 use crate::support::{Actor, TestApp, TestResponse, UncheckedResponse, Value, json};
 
-/// The strong ETag of a response, without quotes.
+/// Returns the strong ETag of a response, without quotes.
 fn opaque(response: &TestResponse) -> String {
     let etag = response.header("etag");
     let opaque = etag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
@@ -28,7 +28,7 @@ async fn patch(actor: &Actor<'_>, path: &str, body: &Value) -> TestResponse {
     request.send().await.expect(200)
 }
 
-/// Every kind of resource with an ETag: a bucketlist, an item, the account, and administrator resources.
+/// Returns the path of every kind of resource with an ETag: a bucketlist, an item, the account, and administrator resources.
 async fn paths_with_etags(admin: &Actor<'_>) -> Vec<String> {
     let list = admin.create_bucketlist("See the world").await;
     let item = admin.create_item(list, "Cape Horn").await;

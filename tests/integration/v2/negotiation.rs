@@ -19,7 +19,7 @@ async fn get(who: &Actor<'_>, path: &str, accept: &str) -> TestResponse {
     who.request(Method::GET, path).header("accept", accept).send().await.expect(200)
 }
 
-/// The rows of all pages, starting with `path`.
+/// Returns the rows of all pages, starting with `path`.
 async fn all_pages(who: &Actor<'_>, path: &str) -> Vec<Value> {
     let (mut next, mut rows) = (json!(path), Vec::new());
     while let Some(path) = next.as_str() {
@@ -30,7 +30,7 @@ async fn all_pages(who: &Actor<'_>, path: &str) -> Vec<Value> {
     rows
 }
 
-/// The header row and the records.
+/// Returns the header row and the records.
 fn csv(response: &TestResponse) -> (Vec<String>, Vec<Vec<String>>) {
     let mut reader = csv::Reader::from_reader(&*response.body);
     let texts = |record: &csv::StringRecord| record.iter().map(str::to_owned).collect::<Vec<_>>();
@@ -44,7 +44,7 @@ fn ndjson(response: &TestResponse) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// The CSV records of rows with these columns, if no cell is a formula.
+/// Returns the CSV records of rows with these columns, if no cell is a formula.
 fn records(columns: &[String], rows: &[Value]) -> Vec<Vec<String>> {
     let cell = |value: &Value| match value {
         Value::Null => String::new(),
@@ -54,7 +54,7 @@ fn records(columns: &[String], rows: &[Value]) -> Vec<Vec<String>> {
     rows.iter().map(|row| columns.iter().map(|column| cell(&row[column])).collect()).collect()
 }
 
-/// The columns of the CSV example in the document.
+/// Returns the columns of the CSV example in the document.
 fn documented_columns(path: &str) -> Vec<String> {
     let document = v2::document().value();
     let content = &document["paths"][path]["get"]["responses"]["200"]["content"];

@@ -10,7 +10,7 @@ pub fn method(operation: &Operation) -> Method {
     operation.method.parse().unwrap()
 }
 
-/// The schema of an operation's request body.
+/// Returns the schema of an operation's request body.
 pub fn request_schema(operation: &Operation) -> &'static Value {
     let (document, path) = match operation.path.strip_prefix("/v1") {
         Some(path) => (v1::document().value(), path),

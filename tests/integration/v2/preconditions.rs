@@ -39,7 +39,7 @@ impl Change {
     }
 }
 
-/// Every kind of write, each to another resource; each changes the state.
+/// Returns every kind of write, each to another resource; each changes the state.
 async fn changes(app: &TestApp, admin: &Actor<'_>) -> Vec<Change> {
     let mut changes = Vec::new();
     for (number, method) in [Method::PUT, Method::PATCH, Method::DELETE].into_iter().enumerate() {
@@ -61,7 +61,7 @@ async fn changes(app: &TestApp, admin: &Actor<'_>) -> Vec<Change> {
     changes
 }
 
-/// The ETag, with quotes, and the body.
+/// Returns the ETag, with quotes, and the body.
 async fn state(actor: &Actor<'_>, path: &str) -> (String, Value) {
     let response = actor.get(path).await.expect(200);
     (response.header("etag").to_owned(), response.json())

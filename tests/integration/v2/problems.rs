@@ -43,7 +43,7 @@ fn locations(list: &[(&str, &str)]) -> Vec<(String, String)> {
     list.iter().map(|(place, code)| ((*place).to_owned(), (*code).to_owned())).collect()
 }
 
-/// The only element of `errors`.
+/// Returns the only element of `errors`.
 fn single_error(response: &TestResponse) -> Value {
     let errors = response.json()["errors"].as_array().unwrap().clone();
     assert_eq!(errors.len(), 1, "{errors:?}");
