@@ -97,13 +97,13 @@ fn serve_bytes(response: &'static str) -> String {
 #[test]
 fn invalid_incident_files_are_rejected_with_a_reason() {
     let sandbox = Sandbox::new();
-    let good = record(7, "GET", "/v2/users/me", &[], &Value::Null);
-    write(&sandbox, "good.json", &good);
+    let valid = record(7, "GET", "/v2/users/me", &[], &Value::Null);
+    write(&sandbox, "good.json", &valid);
     sandbox.write("broken.json", "{");
-    sandbox.write("altered.json", &serde_json::to_string(&good).unwrap().replace("\"text\":\"\"", "\"text\":\"x\""));
+    sandbox.write("altered.json", &serde_json::to_string(&valid).unwrap().replace("\"text\":\"\"", "\"text\":\"x\""));
     write(&sandbox, "foreign.json", &json!({"info": {"schema": "https://schema.getpostman.com/"}, "item": []}));
     write(&sandbox, "later.json", &json!({"format": "bucketlist-incident/2"}));
-    for (file, why) in [
+    for (file, expected) in [
         ("gone.json", "cannot read `gone.json`: No such file or directory"),
         ("broken.json", "`broken.json` is not an incident file: invalid JSON (EOF"),
         ("altered.json", "`altered.json` is not an incident file: invalid record (the body does not match its SHA-256"),
@@ -115,19 +115,19 @@ fn invalid_incident_files_are_rejected_with_a_reason() {
             &["incidents", "replay", "--against", "http://127.0.0.1:1", "good.json", file],
             &["incidents", "ratchet", "--title", "x", "--against", "http://127.0.0.1:1", file],
         ] {
-            let sentence = sandbox.run(arguments).expect_error();
-            assert!(sentence.contains(why), "{sentence}");
+            let error = sandbox.run(arguments).expect_error();
+            assert!(error.contains(expected), "{error}");
         }
     }
-    let sentence =
+    let error =
         sandbox.run(&["incidents", "export", "--as", "curl", "--base-url", "$(date)", "good.json"]).expect_error();
-    assert!(sentence.contains("invalid server URL `$(date)`"), "{sentence}");
-    let truncated = CapturedRequest { truncated: true, ..good.request.clone() };
-    write(&sandbox, "truncated.json", &IncidentRecord { request: truncated, ..good });
-    let sentence = sandbox.run(&["incidents", "export", "--as", "curl", "truncated.json"]).expect_error();
+    assert!(error.contains("invalid server URL `$(date)`"), "{error}");
+    let truncated = CapturedRequest { truncated: true, ..valid.request.clone() };
+    write(&sandbox, "truncated.json", &IncidentRecord { request: truncated, ..valid });
+    let error = sandbox.run(&["incidents", "export", "--as", "curl", "truncated.json"]).expect_error();
     assert!(
-        sentence.contains("incident 7 has only the first 0 bytes of the request body and cannot be sent again"),
-        "{sentence}"
+        error.contains("incident 7 has only the first 0 bytes of the request body and cannot be sent again"),
+        "{error}"
     );
 }
 
@@ -137,8 +137,8 @@ fn binary_body_is_written_to_a_file_next_to_the_collection() {
     let mut binary = record(7, "POST", "/v2/bucketlists", &[], &Value::Null);
     binary.request.body = CapturedBody(b"\xff\x00".to_vec());
     write(&sandbox, "incident.json", &binary);
-    let sentence = sandbox.run(&["incidents", "export", "incident.json", "--as", "postman"]).expect_error();
-    assert!(sentence.contains("the collection refers to incident-7.body") && sentence.contains("--out"), "{sentence}");
+    let error = sandbox.run(&["incidents", "export", "incident.json", "--as", "postman"]).expect_error();
+    assert!(error.contains("the collection refers to incident-7.body") && error.contains("--out"), "{error}");
     let arguments = ["incidents", "export", "incident.json", "--as", "postman", "--out", "x.json"];
     assert_eq!(sandbox.run(&arguments).expect_success(), "wrote incident-7.body\nwrote x.json\n");
     assert_eq!(std::fs::read(sandbox.path("incident-7.body")).unwrap(), b"\xff\x00");
@@ -158,10 +158,10 @@ fn unreachable_and_other_servers_are_reported() {
         let arguments = ["incidents", "replay", "incident.json", "--against", url];
         sandbox.run(&[&arguments[..], more].concat()).expect_error()
     };
-    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let sentence = replay(&format!("http://{gone}"), &[]);
-    assert!(sentence.contains(&format!("cannot connect to http://{gone}: Connection refused")), "{sentence}");
-    for (response, why) in [
+    let closed_address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let error = replay(&format!("http://{closed_address}"), &[]);
+    assert!(error.contains(&format!("cannot connect to http://{closed_address}: Connection refused")), "{error}");
+    for (response, expected) in [
         (
             "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
             "is not a BucketList server: GET /version returned 404",
@@ -177,21 +177,18 @@ fn unreachable_and_other_servers_are_reported() {
         ("220 mail.example.com ESMTP\r\n", "sent an invalid HTTP response: invalid HTTP version"),
         ("", "the connection was closed without a response"),
     ] {
-        let sentence = replay(&serve_bytes(response), &[]);
-        assert!(sentence.contains(why), "{response}: {sentence}");
+        let error = replay(&serve_bytes(response), &[]);
+        assert!(error.contains(expected), "{response}: {error}");
     }
-    let sentence = replay("https://api.example.com", &[]);
-    assert!(
-        sentence.contains("https://api.example.com is on another machine") && sentence.contains("--yes"),
-        "{sentence}"
-    );
+    let error = replay("https://api.example.com", &[]);
+    assert!(error.contains("https://api.example.com is on another machine") && error.contains("--yes"), "{error}");
     let sandbox = Sandbox::new();
     write(&sandbox, "incident.json", &record(7, "GET", "/v2/users/me", &[], &Value::Null));
     let arguments =
         ["incidents", "replay", "incident.json", "--against", "http://127.0.0.1:1", "--as", "a@example.com"];
-    let sentence = sandbox.run(&arguments).expect_error();
-    assert!(sentence.contains("the password of a@example.com is missing"), "{sentence}");
-    assert!(sentence.contains("set REPLAY_PASSWORD"), "{sentence}");
+    let error = sandbox.run(&arguments).expect_error();
+    assert!(error.contains("the password of a@example.com is missing"), "{error}");
+    assert!(error.contains("set REPLAY_PASSWORD"), "{error}");
 }
 
 both_engines! {
@@ -310,11 +307,11 @@ both_engines! {
         // Requests of administrators need an administrator account.
         let principal = Principal { user_id: 1, session_id: 1, role: PrincipalRole::Admin };
         write(&sandbox, "7.json", &IncidentRecord { principal: Some(principal), ..missing });
-        let sentence = sandbox.run(&["incidents", "replay", "7.json", "--against", &url]).expect_error();
-        assert!(sentence.contains("name an administrator account with --as-admin"), "{sentence}");
+        let error = sandbox.run(&["incidents", "replay", "7.json", "--against", &url]).expect_error();
+        assert!(error.contains("name an administrator account with --as-admin"), "{error}");
         let sandbox = sandbox.env("REPLAY_PASSWORD", "wrong-password-1");
-        let sentence = sandbox.run(&["incidents", "replay", "5.json", "--against", &url, "--as", "ada@example.com"]).expect_error();
-        assert!(sentence.contains("as ada@example.com: 401 INVALID_CREDENTIALS"), "{sentence}");
+        let error = sandbox.run(&["incidents", "replay", "5.json", "--against", &url, "--as", "ada@example.com"]).expect_error();
+        assert!(error.contains("as ada@example.com: 401 INVALID_CREDENTIALS"), "{error}");
         server.stop();
     }
 
@@ -345,8 +342,8 @@ both_engines! {
         let rows = text.lines().filter(|line| line.contains("getMe")).count();
         assert!(text.contains(&format!("\n{id} ")) && rows >= 128, "{text}");
         assert!(text.ends_with(&format!("{rows} of {rows} reproduced.\n")), "{text}");
-        let sentence = sandbox.run(&["incidents", "replay", "no-such-request", "--against", &url]).expect_error();
-        assert!(sentence.contains("incident `no-such-request` does not exist or has expired"), "{sentence}");
+        let error = sandbox.run(&["incidents", "replay", "no-such-request", "--against", &url]).expect_error();
+        assert!(error.contains("incident `no-such-request` does not exist or has expired"), "{error}");
         server.stop();
     }
 }

@@ -313,9 +313,9 @@ both_engines! {
     async fn unknown_account_and_wrong_password_get_the_same_response(engine: Engine) {
         let app = TestApp::new(engine);
         let user = app.user().await;
-        let wrong = login(&app, &user.email(), "harbour-lantern-43").await.expect_error(401, "INVALID_CREDENTIALS");
-        assert_eq!(wrong.header("www-authenticate"), "Bearer realm=\"bucketlist\"");
-        assert!(wrong.details().is_empty());
+        let wrong_password = login(&app, &user.email(), "harbour-lantern-43").await.expect_error(401, "INVALID_CREDENTIALS");
+        assert_eq!(wrong_password.header("www-authenticate"), "Bearer realm=\"bucketlist\"");
+        assert!(wrong_password.details().is_empty());
         for (email, password) in [
             ("nobody@example.com", Actor::PASSWORD),
             ("'or'1'='1@example.com", Actor::PASSWORD),
@@ -323,7 +323,7 @@ both_engines! {
             (&user.email(), "HARBOUR-LANTERN-42"),
         ] {
             let response = login(&app, email, password).await.expect_error(401, "INVALID_CREDENTIALS");
-            assert_eq!(response.comparable(), wrong.comparable(), "{email}");
+            assert_eq!(response.comparable(), wrong_password.comparable(), "{email}");
         }
     }
 
@@ -611,16 +611,16 @@ both_engines! {
     async fn log_contains_no_personal_data(engine: Engine) {
         let log = LogCapture::start(LogFormat::Trace);
         let app = TestApp::new(engine);
-        let (email, wrong) = ("Margaret.Hamilton@Apollo.example", "guess-wrong-9000");
+        let (email, wrong_password) = ("Margaret.Hamilton@Apollo.example", "guess-wrong-9000");
         let body = json!({"email": email, "password": Actor::PASSWORD, "name": "Margaret H."});
         let first = Actor::new(&app, Some(register(&app, &body).await.expect(201).json()));
         register(&app, &body).await.expect_error(409, "EMAIL_TAKEN");
         register(&app, &json!({"email": email, "password": "tiny-pw", "role": "Margaret H."})).await.expect(422);
         register(&app, &json!({"email": email, "password": "password123"})).await.expect(422);
-        let malformed = format!(r#"{{"email": "{email}", "password": "{wrong}", "email": 1}}"#);
+        let malformed = format!(r#"{{"email": "{email}", "password": "{wrong_password}", "email": 1}}"#);
         let request = app.anonymous().request(poem::http::Method::POST, "/v1/auth/login");
         request.header("content-type", "application/json").bytes(malformed).send().await.expect(400);
-        login(&app, email, wrong).await.expect(401);
+        login(&app, email, wrong_password).await.expect(401);
         let second = Actor::new(&app, Some(login(&app, email, Actor::PASSWORD).await.expect(200).json()));
         let third = second.post("/v1/auth/refresh", &json!({"refresh_token": second.refresh_token()})).await;
         let third = Actor::new(&app, Some(third.expect(200).json()));
@@ -628,7 +628,7 @@ both_engines! {
         list.expect(201);
         third.get("/v1/bucketlists?q=Land+on").await.expect(200);
         app.admin().await.get("/v1/users?q=Margaret.Hamilton").await.expect(200);
-        let change = json!({"current_password": wrong, "new_password": NEW_PASSWORD});
+        let change = json!({"current_password": wrong_password, "new_password": NEW_PASSWORD});
         third.put("/v1/auth/password", &change).await.expect(422);
         app.mailer.fails.store(true, Ordering::SeqCst);
         request_reset(&app, email).await.expect(202);
@@ -671,7 +671,7 @@ both_engines! {
         let lower = text.to_lowercase();
         let mut secrets: Vec<String> =
             [email, "nobody.known", "margaret", "apollo.example"].map(str::to_owned).into();
-        secrets.extend([Actor::PASSWORD, NEW_PASSWORD, wrong, "tiny-pw", "password123"].map(str::to_owned));
+        secrets.extend([Actor::PASSWORD, NEW_PASSWORD, wrong_password, "tiny-pw", "password123"].map(str::to_owned));
         secrets.extend(["land on it", "land+on", "softly", "argon2id$"].map(str::to_owned));
         secrets.push(reset);
         for actor in [&first, &second, &third] {

@@ -64,8 +64,8 @@ fn example_query(operation: &Operation) -> String {
 }
 
 /// Sends the request example of an operation.
-async fn try_example(operation: &Operation, who: &Actor<'_>) -> TestResponse {
-    let mut request = who.request(method(operation), &example_path(operation));
+async fn try_example(operation: &Operation, actor: &Actor<'_>) -> TestResponse {
+    let mut request = actor.request(method(operation), &example_path(operation));
     if operation.body().is_some() {
         request = request.json(&request_schema(operation)["example"]);
     }
@@ -167,15 +167,15 @@ both_engines! {
     async fn parameter_examples_refer_to_seeded_data(engine: Engine) {
         let app = seeded(engine).await;
         for operation in v1::contract().operations().filter(|operation| operation.method == "GET") {
-            let who = seeded_actor(&app, operation).await;
+            let actor = seeded_actor(&app, operation).await;
             let (path, query) = (example_path(operation), example_query(operation));
-            let response = who.get(&path).await.expect(200);
+            let response = actor.get(&path).await.expect(200);
             if query.is_empty() {
                 // The response is equal to its example.
                 let schema = &documented(operation)["responses"]["200"]["content"]["application/json"]["schema"];
                 assert_eq!(response.json(), resolved(schema)["example"], "{}", operation.id);
             } else {
-                who.get(&format!("{path}?{query}")).await.expect(200);
+                actor.get(&format!("{path}?{query}")).await.expect(200);
             }
         }
     }
@@ -183,8 +183,8 @@ both_engines! {
     async fn request_examples_succeed_on_seeded_data(engine: Engine) {
         for operation in v1::contract().operations().filter(|operation| operation.method != "GET") {
             let app = seeded(engine).await;
-            let who = if operation.is_secured { seeded_actor(&app, operation).await } else { app.anonymous() };
-            let response = try_example(operation, &who).await;
+            let actor = if operation.is_secured { seeded_actor(&app, operation).await } else { app.anonymous() };
+            let response = try_example(operation, &actor).await;
             match operation.id.as_str() {
                 // These tokens cannot be known beforehand.
                 "refreshSession" => assert_eq!(response.code(), "INVALID_REFRESH_TOKEN"),

@@ -23,8 +23,8 @@ fn caller<'w, 'a>(operation: &Operation, admin: &'w Actor<'a>, anonymous: &'w Ac
 }
 
 /// Builds a valid request.
-fn valid_request<'a>(who: &Actor<'a>, operation: &Operation, path: &str) -> RequestBuilder<'a> {
-    let request = request(who, operation, path);
+fn valid_request<'a>(actor: &Actor<'a>, operation: &Operation, path: &str) -> RequestBuilder<'a> {
+    let request = request(actor, operation, path);
     // The example has the password of a seeded account.
     if operation.id == "deleteMe" { request.json(&json!({"password": Actor::PASSWORD})) } else { request }
 }
@@ -53,11 +53,11 @@ both_engines! {
         let (long, oversized_header) = ("x".repeat(9_000), "x".repeat(17_000));
         let mut tried = 0;
         for operation in operations() {
-            let (who, path) = (caller(operation, &admin, &anonymous), ids.path(operation));
-            let base = || valid_request(who, operation, &path);
+            let (actor, path) = (caller(operation, &admin, &anonymous), ids.path(operation));
+            let base = || valid_request(actor, operation, &path);
             let mut attempts: Vec<(u16, RequestBuilder<'_>)> = vec![
-                (422, request(who, operation, &format!("{path}?colour=1"))),
-                (414, request(who, operation, &format!("{path}?q={long}"))),
+                (422, request(actor, operation, &format!("{path}?colour=1"))),
+                (414, request(actor, operation, &format!("{path}?q={long}"))),
                 (431, base().header("x-filler", &oversized_header)),
             ];
             if !operation.response_media_types.is_empty() {
@@ -68,7 +68,7 @@ both_engines! {
                 attempts.push((403, request(&disabled, operation, &path)));
             }
             if operation.path.contains('{') {
-                attempts.push((404, request(who, operation, &ResourceIds::NONEXISTENT.path(operation))));
+                attempts.push((404, request(actor, operation, &ResourceIds::NONEXISTENT.path(operation))));
             }
             if let Some(media_type) = operation.request_media_types.first() {
                 attempts.push((400, base().bytes("{")));
@@ -82,7 +82,7 @@ both_engines! {
             }
             if is_documented(operation, 304) {
                 let query = if operation.id == "search" { "?q=w" } else { "" };
-                let read = || request(who, operation, &format!("{path}{query}"));
+                let read = || request(actor, operation, &format!("{path}{query}"));
                 attempts.push((400, read().header("if-none-match", "nonsense")));
                 attempts.push((304, read().header("if-none-match", "*")));
             }
@@ -102,8 +102,8 @@ both_engines! {
         let conditional: Vec<_> = operations().filter(|operation| is_documented(operation, 428)).collect();
         assert!(conditional.len() >= 10, "{conditional:?}");
         for operation in conditional {
-            let who = caller(operation, &admin, &anonymous);
-            expect_status(operation, &request(who, operation, &ids.path(operation)).send().await.any_status(), 428);
+            let actor = caller(operation, &admin, &anonymous);
+            expect_status(operation, &request(actor, operation, &ids.path(operation)).send().await.any_status(), 428);
         }
     }
 

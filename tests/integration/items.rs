@@ -187,7 +187,7 @@ both_engines! {
         let foreign = other.create_bucketlist("theirs").await;
         let item = user.create_item(here, "x").await;
         let body = json!({"name": "y", "done": true});
-        for (who, list, code) in [
+        for (actor, list, code) in [
             (&user, there, "ITEM_NOT_FOUND"),
             (&user, foreign, "BUCKETLIST_NOT_FOUND"),
             (&user, 999_999, "BUCKETLIST_NOT_FOUND"),
@@ -195,13 +195,13 @@ both_engines! {
             (&other, foreign, "ITEM_NOT_FOUND"),
         ] {
             let path = format!("{}/{item}", items_of(list));
-            who.get(&path).await.expect_error(404, code);
-            who.put(&path, &body).await.expect_error(404, code);
-            who.delete(&path).await.expect_error(404, code);
+            actor.get(&path).await.expect_error(404, code);
+            actor.put(&path, &body).await.expect_error(404, code);
+            actor.delete(&path).await.expect_error(404, code);
         }
-        for (who, list) in [(&user, foreign), (&other, here), (&user, 999_999)] {
-            who.get(&items_of(list)).await.expect_error(404, "BUCKETLIST_NOT_FOUND");
-            who.post(&items_of(list), &body).await.expect_error(404, "BUCKETLIST_NOT_FOUND");
+        for (actor, list) in [(&user, foreign), (&other, here), (&user, 999_999)] {
+            actor.get(&items_of(list)).await.expect_error(404, "BUCKETLIST_NOT_FOUND");
+            actor.post(&items_of(list), &body).await.expect_error(404, "BUCKETLIST_NOT_FOUND");
         }
         assert_eq!(user.get(&format!("{}/{item}", items_of(here))).await.expect(200).json()["name"], "x");
         assert_eq!(read_counters(&user, here).await, (1, 0));

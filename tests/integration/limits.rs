@@ -165,26 +165,26 @@ both_engines! {
         let app = limited_app(engine, |_| {}).await;
         let owner = register(&app, "owner@example.com").await;
         let other = register(&app, "other@example.com").await;
-        let prove = async |actor: &Actor<'_>, method: Method, path: &str, body: Value, number: usize| {
+        let send_password = async |actor: &Actor<'_>, method: Method, path: &str, body: Value, number: usize| {
             actor.request(method, path).header("x-forwarded-for", &attacker_address(number)).json(&body).send().await
         };
-        let wrong = json!({"password": "not-the-password"});
+        let wrong_password = json!({"password": "not-the-password"});
         let change = json!({"current_password": "not-the-password", "new_password": "lantern-harbour-43"});
         let email = json!({"email": "new@example.com", "current_password": "not-the-password"});
-        prove(&owner, Method::PUT, "/v2/auth/password", change.clone(), 1).await.expect_error(422, "WRONG_PASSWORD");
-        prove(&owner, Method::DELETE, "/v1/users/me", wrong.clone(), 2).await.expect_error(422, "WRONG_PASSWORD");
-        prove(&owner, Method::PATCH, "/v2/users/me", email.clone(), 3).await.expect_error(422, "WRONG_PASSWORD");
+        send_password(&owner, Method::PUT, "/v2/auth/password", change.clone(), 1).await.expect_error(422, "WRONG_PASSWORD");
+        send_password(&owner, Method::DELETE, "/v1/users/me", wrong_password.clone(), 2).await.expect_error(422, "WRONG_PASSWORD");
+        send_password(&owner, Method::PATCH, "/v2/users/me", email.clone(), 3).await.expect_error(422, "WRONG_PASSWORD");
         for (method, path, body) in [
             (Method::PUT, "/v1/auth/password", change),
-            (Method::DELETE, "/v2/users/me", wrong.clone()),
+            (Method::DELETE, "/v2/users/me", wrong_password.clone()),
             (Method::PATCH, "/v1/users/me", email),
         ] {
-            let response = prove(&owner, method, path, body, 4).await.expect_error(429, "RATE_LIMIT_EXCEEDED");
+            let response = send_password(&owner, method, path, body, 4).await.expect_error(429, "RATE_LIMIT_EXCEEDED");
             assert_eq!(response.header("ratelimit-policy"), "\"login-account\";q=3;w=60");
         }
         // A change without a password is not counted.
-        prove(&owner, Method::PATCH, "/v2/users/me", json!({"name": "Owner"}), 4).await.expect(200);
-        prove(&other, Method::DELETE, "/v2/users/me", wrong, 4).await.expect_error(422, "WRONG_PASSWORD");
+        send_password(&owner, Method::PATCH, "/v2/users/me", json!({"name": "Owner"}), 4).await.expect(200);
+        send_password(&other, Method::DELETE, "/v2/users/me", wrong_password, 4).await.expect_error(422, "WRONG_PASSWORD");
     }
 
     async fn every_operation_enforces_its_declared_limit(engine: Engine) {

@@ -9,8 +9,9 @@ use poem::http::HeaderMap;
 use crate::support::{Actor, TestApp, json};
 
 /// Sends a request whose response does not match the document, without the check of the test client.
-async fn unchecked(app: &TestApp, who: &Actor<'_>, path: &str, headers: &[(&str, &str)]) -> (HeaderMap, Vec<u8>) {
-    let mut request = poem::Request::builder().uri_str(path).header("authorization", format!("Bearer {}", who.token()));
+async fn unchecked(app: &TestApp, actor: &Actor<'_>, path: &str, headers: &[(&str, &str)]) -> (HeaderMap, Vec<u8>) {
+    let mut request =
+        poem::Request::builder().uri_str(path).header("authorization", format!("Bearer {}", actor.token()));
     for (name, value) in headers {
         request = request.header(*name, *value);
     }

@@ -142,9 +142,9 @@ both_engines! {
         let c = migrator.connection();
         seed_standard(c).unwrap();
         let (users, lists, items) = read_all(c);
-        let who = |user: &User| (user.email.clone(), user.name.clone(), user.role, user.created_at.micros());
-        assert_eq!(who(&users[0]), ("admin@example.com".into(), "Admin".into(), Role::Admin, SEEDED_AT));
-        assert_eq!(who(&users[1]), ("demo@example.com".into(), "Demo".into(), Role::User, SEEDED_AT));
+        let account_fields = |user: &User| (user.email.clone(), user.name.clone(), user.role, user.created_at.micros());
+        assert_eq!(account_fields(&users[0]), ("admin@example.com".into(), "Admin".into(), Role::Admin, SEEDED_AT));
+        assert_eq!(account_fields(&users[1]), ("demo@example.com".into(), "Demo".into(), Role::User, SEEDED_AT));
         let list = repositories::bucketlists::find(c, UserId::new(2), BucketlistId::new(1)).unwrap();
         let at = Timestamp::from_micros(SEEDED_AT);
         let example = Some(Bucketlist {

@@ -236,10 +236,10 @@ fn openapi(file: &str, text: &str) -> Vec<Text> {
 
 /// The help texts of a command, its arguments and its subcommands.
 fn help(command: &Command, name: &str, texts: &mut Vec<Text>) {
-    let mut push = |place: String, text: Option<&clap::builder::StyledStr>| {
+    let mut push = |location: String, text: Option<&clap::builder::StyledStr>| {
         if let Some(text) = text {
             let text = masked(&text.to_string());
-            texts.push(Text { file: place, lines: Vec::new(), text, is_contract: false });
+            texts.push(Text { file: location, lines: Vec::new(), text, is_contract: false });
         }
     };
     push(format!("`{name} --help`"), command.get_long_about().or(command.get_about()));

@@ -403,11 +403,11 @@ fn outcome(status: u16, body: &[u8]) -> (u16, Option<String>, Vec<(String, Strin
     let error = if body["error"].is_object() { &body["error"] } else { &body };
     let code = error["code"].as_str().filter(|_| status >= 400).map(str::to_owned);
     let details = error["details"].as_array().or_else(|| error["errors"].as_array()).into_iter().flatten();
-    let place = |detail: &Value| {
-        let places = ["field", "pointer", "parameter", "header"].map(|name| detail[name].as_str());
-        (places.into_iter().flatten().collect::<String>(), detail["code"].as_str().unwrap_or_default().to_owned())
+    let location = |detail: &Value| {
+        let locations = ["field", "pointer", "parameter", "header"].map(|name| detail[name].as_str());
+        (locations.into_iter().flatten().collect::<String>(), detail["code"].as_str().unwrap_or_default().to_owned())
     };
-    let mut details: Vec<_> = details.map(place).collect();
+    let mut details: Vec<_> = details.map(location).collect();
     details.sort();
     (status, code, details)
 }

@@ -53,8 +53,8 @@ fn accept_values(target: &Target) -> Vec<&'static str> {
     types
 }
 
-async fn send(target: &Target, who: &Actor<'_>, target_path: &str, accept: &str) -> UncheckedResponse {
-    target.request(who, target_path).header("accept", accept).send().await
+async fn send(target: &Target, actor: &Actor<'_>, target_path: &str, accept: &str) -> UncheckedResponse {
+    target.request(actor, target_path).header("accept", accept).send().await
 }
 
 /// Returns the query strings to test an operation with: none, and all examples of the document.
@@ -90,17 +90,17 @@ both_engines! {
             // Administrators have no access to the bucketlists of others either.
             let admin = app.admin().await;
             let admins = ResourceIds::create(&admin).await;
-            for (who, own) in [(&attacker, own), (&admin, admins)] {
+            for (actor, own) in [(&attacker, own), (&admin, admins)] {
                 for (ids, parameter) in mixed_ids(&target, own, theirs) {
                     let nonexistent = mixed_ids(&target, own, ResourceIds::NONEXISTENT);
                     let (nonexistent, _) = nonexistent.iter().find(|(_, first)| *first == parameter).unwrap();
                     for query in queries(&target) {
                         for accept in accept_values(&target) {
                             let path = |ids: ResourceIds| format!("{}{query}", ids.path(target.operation));
-                            let response = send(&target, who, &path(ids), accept).await;
+                            let response = send(&target, actor, &path(ids), accept).await;
                             let response = response.expect_error(404, &not_found_code(parameter));
                             // A foreign resource cannot be distinguished from a missing one.
-                            let none = send(&target, who, &path(*nonexistent), accept).await.any_status();
+                            let none = send(&target, actor, &path(*nonexistent), accept).await.any_status();
                             let without_path = |text: &str, ids: ResourceIds| text.replace(&ids.path(target.operation), "");
                             let ((_, headers, body), (_, none_headers, none_body)) = (response.comparable(), none.comparable());
                             assert_eq!(without_path(&body, ids), without_path(&none_body, *nonexistent), "{target}");
@@ -115,10 +115,10 @@ both_engines! {
                 let word = if target.names("query").contains(&"q") { format!("?q={WORD}") } else { String::new() };
                 for query in queries(&target).into_iter().chain([word]) {
                     for accept in accept_values(&target) {
-                        let who = if target.operation.is_secured { app.user().await } else { app.anonymous() };
+                        let actor = if target.operation.is_secured { app.user().await } else { app.anonymous() };
                         let path = format!("{}{query}", target.operation.path);
                         // Links repeat the query.
-                        let text = String::from_utf8(send(&target, &who, &path, accept).await.any_status().body).unwrap();
+                        let text = String::from_utf8(send(&target, &actor, &path, accept).await.any_status().body).unwrap();
                         let text = text.replace(&format!("q={WORD}"), "");
                         assert!(!text.contains(WORD) && !text.contains(&owner.email()), "{target}: {text}");
                         responses += 1;

@@ -123,11 +123,11 @@ both_engines! {
         let app = TestApp::new(engine);
         let (admin, other) = (app.admin().await, app.user().await);
         let (ids, theirs) = (ResourceIds::create(&admin).await, ResourceIds::create(&other).await);
-        for (who, ids) in [(&admin, ids), (&other, theirs)] {
+        for (actor, ids) in [(&admin, ids), (&other, theirs)] {
             for number in 0..3 {
-                who.create_bucketlist(&format!("See {number}")).await;
-                who.create_item(ids.list, &format!("See {number}")).await;
-                let body = json!({"email": who.email(), "password": Actor::PASSWORD});
+                actor.create_bucketlist(&format!("See {number}")).await;
+                actor.create_item(ids.list, &format!("See {number}")).await;
+                let body = json!({"email": actor.email(), "password": Actor::PASSWORD});
                 app.anonymous().post("/v1/auth/login", &body).await.expect(200);
             }
         }
@@ -137,29 +137,29 @@ both_engines! {
         let mut tried = 0;
         let mut cursors = Vec::new();
         for target in &lists {
-            for (who, ids) in [(&admin, ids), (&other, theirs)] {
-                if target.is_for_admins() && who.id() == other.id() {
+            for (actor, ids) in [(&admin, ids), (&other, theirs)] {
+                if target.is_for_admins() && actor.id() == other.id() {
                     continue;
                 }
                 let path = format!("{}?per_page=1{}", ids.path(target.operation), query(target));
-                let Some(next) = who.get(&path).await.expect(200).json()["links"]["next"].as_str().map(str::to_owned) else {
+                let Some(next) = actor.get(&path).await.expect(200).json()["links"]["next"].as_str().map(str::to_owned) else {
                     continue;
                 };
                 let cursor = next.split("cursor=").nth(1).unwrap().split('&').next().unwrap().to_owned();
-                cursors.push((target.operation.id.clone(), who.id(), cursor));
+                cursors.push((target.operation.id.clone(), actor.id(), cursor));
             }
         }
         for target in &lists {
-            for (who, ids) in [(&admin, ids), (&other, theirs)] {
-                if target.is_for_admins() && who.id() == other.id() {
+            for (actor, ids) in [(&admin, ids), (&other, theirs)] {
+                if target.is_for_admins() && actor.id() == other.id() {
                     continue;
                 }
-                for (of, whose, cursor) in &cursors {
+                for (of, owner_id, cursor) in &cursors {
                     let path = format!("{}?per_page=1{}&cursor={cursor}", ids.path(target.operation), query(target));
-                    if (of, *whose) == (&target.operation.id, who.id()) {
-                        who.get(&path).await.expect(200);
+                    if (of, *owner_id) == (&target.operation.id, actor.id()) {
+                        actor.get(&path).await.expect(200);
                     } else {
-                        who.get(&path).await.expect_error(400, "INVALID_CURSOR");
+                        actor.get(&path).await.expect_error(400, "INVALID_CURSOR");
                         tried += 1;
                     }
                 }
@@ -213,14 +213,14 @@ both_engines! {
                     ("range", "bytes=0-1"),
                     ("cookie", "user=2"),
                 ] {
-                    let fresh = |who: &Actor<'_>, path: &str| {
-                        let request = Actor::new(&app, who.session.clone()).request(Method::GET, path);
+                    let fresh = |actor: &Actor<'_>, path: &str| {
+                        let request = Actor::new(&app, actor.session.clone()).request(Method::GET, path);
                         request.header("accept", accept)
                     };
-                    for (who, path) in [(&first, &path), (&first, &bare)] {
-                        let request = who.request(Method::GET, path).header(poison.0, poison.1);
+                    for (actor, path) in [(&first, &path), (&first, &bare)] {
+                        let request = actor.request(Method::GET, path).header(poison.0, poison.1);
                         request.send().await.any_status();
-                        who.request(Method::HEAD, path).header(poison.0, poison.1).send().await.any_status();
+                        actor.request(Method::HEAD, path).header(poison.0, poison.1).send().await.any_status();
                     }
                     let response = fresh(&first, &path).send().await.expect(200);
                     assert!(response.header("content-type").starts_with(accept.as_str()), "{target}: {response:?}");
@@ -247,8 +247,8 @@ both_engines! {
         let admin = app.admin().await;
         let (demoted, disabled, deleted) = (app.admin().await, app.user().await, app.user().await);
         let mut ids = Vec::new();
-        for who in [&demoted, &disabled, &deleted] {
-            ids.push(ResourceIds::create(who).await);
+        for actor in [&demoted, &disabled, &deleted] {
+            ids.push(ResourceIds::create(actor).await);
         }
         // Fills the response cache for each user, in every format.
         let reads = |ids: ResourceIds| {
@@ -258,12 +258,12 @@ both_engines! {
                 types.into_iter().map(move |accept| (target, ids.path(target.operation), accept))
             })
         };
-        for (who, ids) in [&demoted, &disabled, &deleted].into_iter().zip(&ids) {
+        for (actor, ids) in [&demoted, &disabled, &deleted].into_iter().zip(&ids) {
             for (_, path, accept) in reads(*ids) {
-                who.request(Method::GET, &path).header("accept", &accept).send().await.any_status();
+                actor.request(Method::GET, &path).header("accept", &accept).send().await.any_status();
             }
         }
-        let path = |who: &Actor<'_>| format!("/v2/admin/users/{}", who.id());
+        let path = |actor: &Actor<'_>| format!("/v2/admin/users/{}", actor.id());
         admin.patch(&path(&demoted), &json!({"role": "user"})).await.expect(200);
         admin.patch(&path(&disabled), &json!({"disabled": true})).await.expect(200);
         admin.delete(&path(&deleted)).await.expect(204);
@@ -275,13 +275,13 @@ both_engines! {
         for target in targets().into_iter().filter(Target::is_for_admins) {
             target.request(&demoted, &ids[0].path(target.operation)).send().await.expect_error(403, "FORBIDDEN");
         }
-        for (who, ids, status, code) in [(&disabled, ids[1], 403, "ACCOUNT_DISABLED"), (&deleted, ids[2], 401, "INVALID_TOKEN")] {
+        for (actor, ids, status, code) in [(&disabled, ids[1], 403, "ACCOUNT_DISABLED"), (&deleted, ids[2], 401, "INVALID_TOKEN")] {
             for target in targets().into_iter().filter(|target| target.operation.is_secured) {
-                let request = target.request(who, &ids.path(target.operation));
+                let request = target.request(actor, &ids.path(target.operation));
                 request.send().await.expect_error(status, code);
             }
             for (target, path, accept) in reads(ids) {
-                let request = target.request(who, &path).header("accept", &accept);
+                let request = target.request(actor, &path).header("accept", &accept);
                 request.send().await.expect_error(status, code);
             }
         }
@@ -295,7 +295,7 @@ fn no_field_or_parameter_is_a_url() {
     let mut seen = 0;
     for target in targets() {
         let fields = target.texts().into_iter().map(|text| (text.at, text.schema));
-        let parameters = ["path", "query", "header"].into_iter().flat_map(|place| target.parameters(place));
+        let parameters = ["path", "query", "header"].into_iter().flat_map(|location| target.parameters(location));
         let parameters = parameters.map(|it| (it["name"].as_str().unwrap().to_owned(), target.resolved(&it["schema"])));
         for (name, schema) in fields.chain(parameters) {
             let format = schema["format"].as_str().unwrap_or_default();

@@ -129,21 +129,21 @@ fn expect_lines(log: &str, requests: usize) {
 
 /// The sender of the requests and the ids of their resources.
 struct Sender<'a> {
-    who: Actor<'a>,
+    actor: Actor<'a>,
     ids: ResourceIds,
 }
 
 impl<'a> Sender<'a> {
     async fn new(app: &'a TestApp, target: &Target) -> Self {
-        let who = if target.is_for_admins() { app.admin().await } else { app.user().await };
-        let ids = ResourceIds::create(&who).await;
+        let actor = if target.is_for_admins() { app.admin().await } else { app.user().await };
+        let ids = ResourceIds::create(&actor).await;
         // Administrators act on the account of another user.
         let ids = if target.is_for_admins() { ResourceIds { user: app.user().await.id(), ..ids } } else { ids };
-        Self { who, ids }
+        Self { actor, ids }
     }
 
     fn caller(&self, app: &'a TestApp, target: &Target) -> Actor<'a> {
-        Actor::new(app, self.who.session.clone().filter(|_| target.operation.is_secured))
+        Actor::new(app, self.actor.session.clone().filter(|_| target.operation.is_secured))
     }
 }
 
@@ -179,7 +179,7 @@ both_engines! {
         let (mut tried, corpus) = (0, corpus());
         for target in targets() {
             let sender = Sender::new(&app, &target).await;
-            let who = sender.caller(&app, &target);
+            let actor = sender.caller(&app, &target);
             log.take();
             let mut requests = 0;
             let path = sender.ids.path(target.operation);
@@ -187,16 +187,16 @@ both_engines! {
                 let short: String = text.chars().take(1_500).collect();
                 let encoded = percent_encode(&short);
                 for name in target.names("path") {
-                    let response = target.request(&who, &path_with(&target, sender.ids, name, &encoded)).send().await.any_status();
+                    let response = target.request(&actor, &path_with(&target, sender.ids, name, &encoded)).send().await.any_status();
                     expect_no_injection(&target, name, text, &response);
                     assert!(!response.is_success(), "{target}: {short} was accepted as an id");
                     requests += 1;
                 }
                 for name in target.names("query") {
-                    let response = target.request(&who, &format!("{path}?{name}={encoded}")).send().await.any_status();
+                    let response = target.request(&actor, &format!("{path}?{name}={encoded}")).send().await.any_status();
                     expect_no_injection(&target, name, text, &response);
                     // The text is unknown as the name of a parameter.
-                    let response = target.request(&who, &format!("{path}?{encoded}=1")).send().await.any_status();
+                    let response = target.request(&actor, &format!("{path}?{encoded}=1")).send().await.any_status();
                     expect_no_injection(&target, "a parameter name", text, &response);
                     requests += 2;
                 }
@@ -205,7 +205,7 @@ both_engines! {
                     continue;
                 }
                 for name in target.names("header") {
-                    let response = target.request(&who, &path).header(name, &short).send().await.any_status();
+                    let response = target.request(&actor, &path).header(name, &short).send().await.any_status();
                     expect_no_injection(&target, name, text, &response);
                     requests += 1;
                 }
@@ -227,7 +227,7 @@ both_engines! {
             let mut requests = 0;
             for text in corpus().iter().filter(|text| !text.contains(char::is_control) && text.len() < 4_000) {
                 for name in target.names("header").into_iter().chain(["accept", "accept-encoding", "accept-version", "cookie"]) {
-                    let response = target.request(&sender.who, &path).header(name, text).send().await.any_status();
+                    let response = target.request(&sender.actor, &path).header(name, text).send().await.any_status();
                     expect_no_injection(&target, name, text, &response);
                     requests += 1;
                 }
@@ -245,13 +245,13 @@ both_engines! {
         let (mut tried, corpus) = (0, corpus());
         for target in targets().into_iter().filter(|target| target.body().is_some()) {
             let sender = Sender::new(&app, &target).await;
-            let who = sender.caller(&app, &target);
+            let actor = sender.caller(&app, &target);
             log.take();
             let mut requests = 0;
             for text in &corpus {
                 for Text { at, .. } in target.texts() {
                     let body = with_field(&target.example(), &at, json!(text));
-                    let response = target.with(&who, &sender.ids.path(target.operation), &body).send().await.any_status();
+                    let response = target.with(&actor, &sender.ids.path(target.operation), &body).send().await.any_status();
                     // The credentials in the examples do not exist here.
                     if !target.operation.is_secured && response.status == 401 {
                         requests += 1;
@@ -272,7 +272,7 @@ both_engines! {
                     let pointer = format!("{}/{}", object.at, "x");
                     let mut body = with_field(&target.example(), &pointer, json!(1)).to_string();
                     body = body.replacen("\"x\":1", &format!("{}:1", json!(text)), 1);
-                    let request = who.request(target.method(), &sender.ids.path(target.operation));
+                    let request = actor.request(target.method(), &sender.ids.path(target.operation));
                     let request = request.header("content-type", &target.operation.request_media_types[0]);
                     request.bytes(body).send().await.expect(422);
                     requests += 1;

@@ -62,7 +62,7 @@ both_engines! {
         let before = Snapshot::of_resources(&app.database);
         let (mut tried, mut names_seen) = (0, BTreeSet::new());
         for target in targets() {
-            let (who, path) = (target.caller(&app, &admin), ids.path(target.operation));
+            let (actor, path) = (target.caller(&app, &admin), ids.path(target.operation));
             for object in target.objects() {
                 let declared = object.schema["properties"].as_object().unwrap();
                 let names: BTreeSet<&str> = target.response_fields().into_iter().chain(GUESSED).collect();
@@ -73,13 +73,13 @@ both_engines! {
                     for value in forbidden_values(name) {
                         all = with_field(&all, &pointer, value.clone());
                         let body = with_field(&target.example(), &pointer, value);
-                        let response = target.with(&who, &path, &body).send().await.expect_error(422, "UNKNOWN_FIELD");
+                        let response = target.with(&actor, &path, &body).send().await.expect_error(422, "UNKNOWN_FIELD");
                         assert_eq!(response.details(), [(pointer.clone(), "UNKNOWN_FIELD".to_owned())], "{target}");
                         tried += 1;
                     }
                     names_seen.insert(*name);
                 }
-                let response = target.with(&who, &path, &all).send().await.expect_error(422, "UNKNOWN_FIELD");
+                let response = target.with(&actor, &path, &all).send().await.expect_error(422, "UNKNOWN_FIELD");
                 assert_eq!(response.details().len(), undeclared.len(), "{target}");
             }
             assert_eq!(Snapshot::of_resources(&app.database), before, "{target} changed the database");
@@ -96,10 +96,10 @@ both_engines! {
         let ids = ResourceIds { user: app.user().await.id(), ..ResourceIds::create(&admin).await };
         let before = Snapshot::of_resources(&app.database);
         for target in targets() {
-            let (who, path) = (target.caller(&app, &admin), ids.path(target.operation));
+            let (actor, path) = (target.caller(&app, &admin), ids.path(target.operation));
             let known = target.names("query");
             for name in target.response_fields().into_iter().chain(GUESSED).filter(|name| !known.contains(name)) {
-                let response = target.request(&who, &format!("{path}?{name}=1")).send().await;
+                let response = target.request(&actor, &format!("{path}?{name}=1")).send().await;
                 let details = response.expect(422).details();
                 assert!(details.contains(&(name.to_owned(), "UNKNOWN_PARAMETER".to_owned())), "{target}: {details:?}");
             }

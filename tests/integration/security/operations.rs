@@ -82,14 +82,14 @@ impl Target {
     }
 
     /// Returns its parameters in `path`, `query` or `header`.
-    pub fn parameters(&self, place: &str) -> Vec<&'static Value> {
+    pub fn parameters(&self, location: &str) -> Vec<&'static Value> {
         let parameters = self.described()["parameters"].as_array().into_iter().flatten();
-        parameters.filter(|parameter| parameter["in"] == place).collect()
+        parameters.filter(|parameter| parameter["in"] == location).collect()
     }
 
     /// Returns the names of its parameters in `path`, `query` or `header`.
-    pub fn names(&self, place: &str) -> Vec<&'static str> {
-        self.parameters(place).into_iter().map(|parameter| parameter["name"].as_str().unwrap()).collect()
+    pub fn names(&self, location: &str) -> Vec<&'static str> {
+        self.parameters(location).into_iter().map(|parameter| parameter["name"].as_str().unwrap()).collect()
     }
 
     /// Returns a query string with the example of every query parameter.
@@ -122,8 +122,8 @@ impl Target {
     }
 
     /// Builds a request with this body, if the operation has a request body.
-    pub fn with<'a>(&self, who: &Actor<'a>, path: &str, body: &Value) -> RequestBuilder<'a> {
-        let request = who.request(self.method(), path);
+    pub fn with<'a>(&self, actor: &Actor<'a>, path: &str, body: &Value) -> RequestBuilder<'a> {
+        let request = actor.request(self.method(), path);
         match self.operation.request_media_types.first() {
             Some(media_type) => request.header("content-type", media_type).bytes(body.to_string()),
             None => request,
@@ -131,8 +131,8 @@ impl Target {
     }
 
     /// Builds a request with the document's example of the body.
-    pub fn request<'a>(&self, who: &Actor<'a>, path: &str) -> RequestBuilder<'a> {
-        self.with(who, path, &self.example())
+    pub fn request<'a>(&self, actor: &Actor<'a>, path: &str) -> RequestBuilder<'a> {
+        self.with(actor, path, &self.example())
     }
 
     /// Returns every object in its request body.

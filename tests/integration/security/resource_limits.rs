@@ -122,12 +122,12 @@ both_engines! {
         let ids = ResourceIds::create(&admin).await;
         let before = Snapshot::of_resources(&app.database);
         for target in targets() {
-            let (who, path) = (target.caller(&app, &admin), ids.path(target.operation));
+            let (actor, path) = (target.caller(&app, &admin), ids.path(target.operation));
             let url = format!("{path}?x={}", "x".repeat(8 * 1024 + 1 - path.len() - 3));
-            target.request(&who, &url).send().await.expect_error(414, "URI_TOO_LONG");
+            target.request(&actor, &url).send().await.expect_error(414, "URI_TOO_LONG");
             let long = "x".repeat(16 * 1024);
-            target.request(&who, &path).header("x-filler", &long).send().await.expect_error(431, "HEADERS_TOO_LARGE");
-            let mut request = target.request(&who, &path);
+            target.request(&actor, &path).header("x-filler", &long).send().await.expect_error(431, "HEADERS_TOO_LARGE");
+            let mut request = target.request(&actor, &path);
             for number in 0..1_000 {
                 request = request.append_header(&format!("x-filler-{number}"), "12345");
             }
@@ -145,10 +145,10 @@ both_engines! {
         let before = Snapshot::of_resources(&app.database);
         let mut tried = 0;
         for target in targets().into_iter().filter(|target| target.body().is_some()) {
-            let (who, path) = (target.caller(&app, &admin), ids.path(target.operation));
+            let (actor, path) = (target.caller(&app, &admin), ids.path(target.operation));
             let media_type = &target.operation.request_media_types[0];
             let send = async |body: String| {
-                let request = who.request(target.method(), &path).header("content-type", media_type);
+                let request = actor.request(target.method(), &path).header("content-type", media_type);
                 request.bytes(body).send().await
             };
             let large = format!("{:8193}", target.example().to_string());

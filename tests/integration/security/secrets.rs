@@ -46,9 +46,9 @@ const HEADERS: [&str; 24] = [
     "x-forwarded-for",
 ];
 
-/// Where the canary was sent.
+/// The location of the canary in a request.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum CanaryLocation {
     /// In a value, which must not appear in the response.
     Value,
     /// In a name or a path, which an error response may repeat as the location.
@@ -56,43 +56,48 @@ enum Place {
 }
 
 /// Sends the canary in every part of a request of this operation.
-async fn send_canaries(target: &Target, who: &Actor<'_>, ids: ResourceIds) -> Vec<(Place, TestResponse)> {
+async fn send_canaries(target: &Target, actor: &Actor<'_>, ids: ResourceIds) -> Vec<(CanaryLocation, TestResponse)> {
     let path = ids.path(target.operation);
     let mut responses = Vec::new();
     for scheme in ["Bearer ", "Basic ", "", "Token "] {
-        let request = target.request(who, &path).header("authorization", &format!("{scheme}{CANARY}"));
-        responses.push((Place::Value, request.send().await.any_status()));
+        let request = target.request(actor, &path).header("authorization", &format!("{scheme}{CANARY}"));
+        responses.push((CanaryLocation::Value, request.send().await.any_status()));
     }
     for name in HEADERS {
-        responses.push((Place::Value, target.request(who, &path).header(name, CANARY).send().await.any_status()));
+        responses
+            .push((CanaryLocation::Value, target.request(actor, &path).header(name, CANARY).send().await.any_status()));
     }
     for name in ["q", "access_token", "token", "password", "email", "cursor", "sort", "created_after"] {
-        let request = target.request(who, &format!("{path}?{name}={CANARY}"));
-        responses.push((Place::Value, request.send().await.any_status()));
+        let request = target.request(actor, &format!("{path}?{name}={CANARY}"));
+        responses.push((CanaryLocation::Value, request.send().await.any_status()));
     }
-    responses.push((Place::Name, target.request(who, &format!("{path}?{CANARY}=1")).send().await.any_status()));
-    responses.push((Place::Name, target.request(who, &format!("{path}/{CANARY}")).send().await.any_status()));
-    responses.push((Place::Name, target.request(who, &format!("/{CANARY}{path}")).send().await.any_status()));
+    responses
+        .push((CanaryLocation::Name, target.request(actor, &format!("{path}?{CANARY}=1")).send().await.any_status()));
+    responses
+        .push((CanaryLocation::Name, target.request(actor, &format!("{path}/{CANARY}")).send().await.any_status()));
+    responses
+        .push((CanaryLocation::Name, target.request(actor, &format!("/{CANARY}{path}")).send().await.any_status()));
     for name in target.names("path") {
         let path = target.operation.path.replace(&format!("{{{name}}}"), CANARY);
         let path = path.replace("{bucketlist_id}", &ids.list.to_string()).replace("{item_id}", "1");
-        responses.push((Place::Name, target.request(who, &path).send().await.any_status()));
+        responses.push((CanaryLocation::Name, target.request(actor, &path).send().await.any_status()));
     }
-    let request = who.request(CANARY.parse().unwrap(), &path);
-    responses.push((Place::Value, request.send().await.any_status()));
+    let request = actor.request(CANARY.parse().unwrap(), &path);
+    responses.push((CanaryLocation::Value, request.send().await.any_status()));
     let Some(media_type) = target.operation.request_media_types.first() else { return responses };
-    let mut bodies = vec![(Place::Value, json!(CANARY).to_string()), (Place::Value, json!([CANARY]).to_string())];
+    let mut bodies =
+        vec![(CanaryLocation::Value, json!(CANARY).to_string()), (CanaryLocation::Value, json!([CANARY]).to_string())];
     for object in target.objects() {
         for name in object.schema["properties"].as_object().unwrap().keys() {
             for value in [json!(CANARY), json!({"a": CANARY}), json!([CANARY]), json!({CANARY: 1})] {
                 let body = with_field(&target.example(), &format!("{}/{name}", object.at), value);
-                bodies.push((Place::Value, body.to_string()));
+                bodies.push((CanaryLocation::Value, body.to_string()));
             }
         }
         let unknown = with_field(&target.example(), &format!("{}/colour", object.at), json!(CANARY));
-        bodies.push((Place::Value, unknown.to_string()));
+        bodies.push((CanaryLocation::Value, unknown.to_string()));
         let unknown = with_field(&target.example(), &format!("{}/{CANARY}", object.at), json!(1));
-        bodies.push((Place::Name, unknown.to_string()));
+        bodies.push((CanaryLocation::Name, unknown.to_string()));
     }
     let valid = target.example().to_string();
     for text in [
@@ -103,13 +108,13 @@ async fn send_canaries(target: &Target, who: &Actor<'_>, ids: ResourceIds) -> Ve
         format!("password={CANARY}&email={CANARY}@example.com"),
         format!("{}\"{CANARY}\"{}", "[".repeat(40), "]".repeat(40)),
     ] {
-        bodies.push((Place::Value, text));
+        bodies.push((CanaryLocation::Value, text));
     }
-    bodies.push((Place::Name, format!("{{\"{CANARY}\": 1, \"{CANARY}\": 2}}")));
-    for (place, body) in bodies {
+    bodies.push((CanaryLocation::Name, format!("{{\"{CANARY}\": 1, \"{CANARY}\": 2}}")));
+    for (location, body) in bodies {
         for media_type in [media_type.as_str(), "application/x-www-form-urlencoded", "text/plain"] {
-            let request = who.request(target.method(), &path).header("content-type", media_type);
-            responses.push((place, request.bytes(body.clone()).send().await.any_status()));
+            let request = actor.request(target.method(), &path).header("content-type", media_type);
+            responses.push((location, request.bytes(body.clone()).send().await.any_status()));
         }
     }
     responses
@@ -124,17 +129,17 @@ both_engines! {
             // A new user for each operation: some operations end sessions or delete accounts.
             let admin = app.admin().await;
             let ids = ResourceIds { user: app.user().await.id(), ..ResourceIds::create(&admin).await };
-            let who = target.caller(&app, &admin);
-            for (place, response) in send_canaries(&target, &who, ids).await {
+            let actor = target.caller(&app, &admin);
+            for (location, response) in send_canaries(&target, &actor, ids).await {
                 sent += 1;
                 if response.is_success() || response.status == 304 || response.headers.contains_key("content-encoding") {
                     continue;
                 }
                 let text = String::from_utf8_lossy(&response.body);
-                assert!(place == Place::Name || !text.contains(CANARY), "{target}: {response:?}");
+                assert!(location == CanaryLocation::Name || !text.contains(CANARY), "{target}: {response:?}");
                 for (name, value) in &response.headers {
                     // A deprecated operation links to the successor of the requested path.
-                    let is_path = place == Place::Name && name == "link";
+                    let is_path = location == CanaryLocation::Name && name == "link";
                     assert!(is_path || !value.contains(CANARY), "{target}: {name} of {response:?}");
                 }
             }

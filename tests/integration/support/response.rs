@@ -205,14 +205,14 @@ impl TestResponse {
         let body = self.json();
         let details = body["error"]["details"].as_array().or_else(|| body["errors"].as_array());
         let details = details.unwrap_or_else(|| panic!("no details: {body}"));
-        let place = |detail: &Value| {
-            let places = ["field", "pointer", "parameter", "header"].map(|name| detail[name].as_str());
-            let mut places = places.into_iter().flatten();
-            let place = places.next().unwrap_or_else(|| panic!("no location: {detail}")).to_owned();
-            assert!(places.next().is_none(), "several locations: {detail}");
-            place
+        let location = |detail: &Value| {
+            let locations = ["field", "pointer", "parameter", "header"].map(|name| detail[name].as_str());
+            let mut locations = locations.into_iter().flatten();
+            let location = locations.next().unwrap_or_else(|| panic!("no location: {detail}")).to_owned();
+            assert!(locations.next().is_none(), "several locations: {detail}");
+            location
         };
-        details.iter().map(|detail| (place(detail), detail["code"].as_str().unwrap().to_owned())).collect()
+        details.iter().map(|detail| (location(detail), detail["code"].as_str().unwrap().to_owned())).collect()
     }
 
     #[track_caller]

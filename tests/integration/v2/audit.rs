@@ -244,8 +244,8 @@ both_engines! {
             expected.dedup();
             assert_eq!(visited.len(), expected.len());
         }
-        for wrong in ["action=user.eaten", "actor_id=0", "target_type=cake", "sort=name", "created_before=yesterday"] {
-            admin.get(&format!("/v2/admin/audit?{wrong}")).await.expect_error(422, "VALIDATION_FAILED");
+        for invalid_query in ["action=user.eaten", "actor_id=0", "target_type=cake", "sort=name", "created_before=yesterday"] {
+            admin.get(&format!("/v2/admin/audit?{invalid_query}")).await.expect_error(422, "VALIDATION_FAILED");
         }
     }
 

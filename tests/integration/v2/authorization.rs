@@ -73,8 +73,8 @@ both_engines! {
                     assert!(problem["detail"].as_str().unwrap().contains(&allow), "{problem}");
                 }
             }
-            for who in [&admin, &app.anonymous()] {
-                let response = who.request(Method::OPTIONS, path).send().await.expect(204);
+            for actor in [&admin, &app.anonymous()] {
+                let response = actor.request(Method::OPTIONS, path).send().await.expect(204);
                 assert_eq!((response.header("allow"), &*response.body), (&*allow, &b""[..]), "{path}");
             }
         }
@@ -92,11 +92,11 @@ both_engines! {
                 panic!("{} has no successor", v1_operation.id)
             };
             assert_eq!(v1_operation.request_media_types, v2_operation.request_media_types);
-            let who = if v1_operation.is_secured { &admin } else { &anonymous };
+            let actor = if v1_operation.is_secured { &admin } else { &anonymous };
             let schema = contract::request_schema(v1_operation);
             for invalid in malformed_bodies(&schema["example"].to_string()).into_iter().chain(invalid_bodies(schema)) {
                 let send = async |operation: &Operation| {
-                    let mut request = who.request(method(operation), &ids.path(operation)).bytes(invalid.body.clone());
+                    let mut request = actor.request(method(operation), &ids.path(operation)).bytes(invalid.body.clone());
                     if let Some(content_type) = invalid.content_type {
                         request = request.header("content-type", content_type);
                     }

@@ -108,7 +108,7 @@ both_engines! {
         let app = TestApp::new(engine);
         let user = app.user().await;
         let list = user.create_bucketlist("a").await;
-        for (place, value, pointer, code) in [
+        for (index, value, pointer, code) in [
             (17, json!({"name": ""}), "/items/17/name", "TOO_SHORT"),
             (0, json!({"name": "x".repeat(201)}), "/items/0/name", "TOO_LONG"),
             (99, json!({"name": "a\u{0}b"}), "/items/99/name", "INVALID_CHARACTERS"),
@@ -120,7 +120,7 @@ both_engines! {
             (9, json!(null), "/items/9", "WRONG_TYPE"),
         ] {
             let mut items = numbered_items(100);
-            items[place] = value;
+            items[index] = value;
             let response = user.post(&batch_of(list), &json!({"items": items})).await;
             let details = response.expect_error(422, "VALIDATION_FAILED").details();
             assert_eq!(details, [(pointer.to_owned(), code.to_owned())]);
@@ -132,9 +132,9 @@ both_engines! {
         // Violations of several items are listed together.
         items[19] = json!({"name": 1});
         let response = user.post(&batch_of(list), &json!({"items": items})).await.expect_error(422, "VALIDATION_FAILED");
-        let places: Vec<String> = response.details().into_iter().map(|(place, _)| place).collect();
-        assert_eq!(places, ["/items/3/id", "/items/19/name"]);
-        for (body, place) in [
+        let paths: Vec<String> = response.details().into_iter().map(|(path, _)| path).collect();
+        assert_eq!(paths, ["/items/3/id", "/items/19/name"]);
+        for (body, path) in [
             (json!({}), "/items"),
             (json!([]), ""),
             (json!({"items": {}}), "/items"),
@@ -142,7 +142,7 @@ both_engines! {
             (json!({"items": [{"name": "x"}], "atomic": false}), "/atomic"),
         ] {
             let details = user.post(&batch_of(list), &body).await.expect(422).details();
-            assert_eq!(details[0].0, place, "{body}");
+            assert_eq!(details[0].0, path, "{body}");
         }
         expect_empty(&user, list).await;
     }

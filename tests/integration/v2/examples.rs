@@ -51,12 +51,12 @@ fn path(operation: &Operation) -> String {
 }
 
 /// Sends the examples of all parameters, including optional ones, and of the body.
-async fn send_examples(who: &Actor<'_>, operation: &Operation) -> UncheckedResponse {
+async fn send_examples(actor: &Actor<'_>, operation: &Operation) -> UncheckedResponse {
     let query: Vec<String> =
         parameters(operation, "query").into_iter().map(|(name, value)| format!("{name}={value}")).collect();
     let path = path(operation);
     let target = if query.is_empty() { path } else { format!("{path}?{}", query.join("&")) };
-    let mut request = who.request(operation.method.parse().unwrap(), &target);
+    let mut request = actor.request(operation.method.parse().unwrap(), &target);
     for (name, value) in parameters(operation, "header") {
         request = request.header(name, &value);
     }
@@ -113,8 +113,8 @@ both_engines! {
     async fn every_example_of_a_read_succeeds(engine: Engine) {
         let app = seeded(engine).await;
         for operation in v2::contract().operations().filter(|operation| operation.method == "GET") {
-            let who = seeded_actor(&app, operation).await;
-            let response = send_examples(&who, operation).await.expect(200);
+            let actor = seeded_actor(&app, operation).await;
+            let response = send_examples(&actor, operation).await.expect(200);
             if operation.id == "exportIncidentForCurl" {
                 assert!(String::from_utf8_lossy(&response.body).contains("curl "), "{response:?}");
                 continue;
@@ -126,7 +126,7 @@ both_engines! {
                 // The example of the response equals the response.
                 let schema = &documented(operation)["responses"]["200"]["content"]["application/json"]["schema"];
                 let mut example = resolved(schema)["example"].clone();
-                let mut plain = who.get(&path(operation)).await.expect(200).json();
+                let mut plain = actor.get(&path(operation)).await.expect(200).json();
                 if operation.path.starts_with("/v2/admin/users/") {
                     // The example has the links for the owner of the account; an administrator gets others.
                     assert_ne!(plain["_links"].take(), example["_links"].take());

@@ -15,15 +15,15 @@ const JSON: &str = "application/json";
 const CSV: &str = "text/csv";
 const NDJSON: &str = "application/x-ndjson";
 
-async fn get(who: &Actor<'_>, path: &str, accept: &str) -> TestResponse {
-    who.request(Method::GET, path).header("accept", accept).send().await.expect(200)
+async fn get(actor: &Actor<'_>, path: &str, accept: &str) -> TestResponse {
+    actor.request(Method::GET, path).header("accept", accept).send().await.expect(200)
 }
 
 /// Returns the rows of all pages, starting with `path`.
-async fn all_pages(who: &Actor<'_>, path: &str) -> Vec<Value> {
+async fn all_pages(actor: &Actor<'_>, path: &str) -> Vec<Value> {
     let (mut next, mut rows) = (json!(path), Vec::new());
     while let Some(path) = next.as_str() {
-        let page = who.get(path).await.expect(200).json();
+        let page = actor.get(path).await.expect(200).json();
         rows.extend(page["data"].as_array().unwrap().iter().cloned());
         next = page["links"]["next"].clone();
     }
@@ -63,22 +63,22 @@ fn documented_columns(path: &str) -> Vec<String> {
 }
 
 /// Asserts that a list has the same rows in each format and returns them.
-async fn assert_same_rows(who: &Actor<'_>, path: &str, query: &str) -> Vec<Value> {
+async fn assert_same_rows(actor: &Actor<'_>, path: &str, query: &str) -> Vec<Value> {
     let join = |more: &str| {
         let parameters: Vec<&str> = [query, more].into_iter().filter(|part| !part.is_empty()).collect();
         format!("{path}?{}", parameters.join("&"))
     };
-    let rows = all_pages(who, &join("per_page=100")).await;
-    let (columns, found) = csv(&get(who, &join(""), CSV).await);
+    let rows = all_pages(actor, &join("per_page=100")).await;
+    let (columns, found) = csv(&get(actor, &join(""), CSV).await);
     assert_eq!(found, records(&columns, &rows), "{path}?{query}");
-    assert_eq!(ndjson(&get(who, &join(""), NDJSON).await), rows, "{path}?{query}");
+    assert_eq!(ndjson(&get(actor, &join(""), NDJSON).await), rows, "{path}?{query}");
     rows
 }
 
 /// Creates items in batches of a thousand.
-async fn create_items(who: &Actor<'_>, list: i64, items: &[Value]) {
+async fn create_items(actor: &Actor<'_>, list: i64, items: &[Value]) {
     for items in items.chunks(1000) {
-        who.post(&format!("/v2/bucketlists/{list}/items/batch"), &json!({"items": items})).await.expect(201);
+        actor.post(&format!("/v2/bucketlists/{list}/items/batch"), &json!({"items": items})).await.expect(201);
     }
 }
 

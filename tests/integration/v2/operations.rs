@@ -72,8 +72,8 @@ pub fn operations() -> impl Iterator<Item = &'static Operation> {
 }
 
 /// Builds a request with the document's example of the body.
-pub fn request<'a>(who: &Actor<'a>, operation: &Operation, path: &str) -> RequestBuilder<'a> {
-    let request = who.request(method(operation), path);
+pub fn request<'a>(actor: &Actor<'a>, operation: &Operation, path: &str) -> RequestBuilder<'a> {
+    let request = actor.request(method(operation), path);
     match operation.request_media_types.first() {
         Some(media_type) => {
             let body = request_schema(operation)["example"].to_string();
@@ -84,12 +84,12 @@ pub fn request<'a>(who: &Actor<'a>, operation: &Operation, path: &str) -> Reques
 }
 
 /// Sends a request with the document's example of the body.
-pub async fn send(who: &Actor<'_>, operation: &Operation, path: &str, accept: &str) -> UncheckedResponse {
-    request(who, operation, path).header("accept", accept).send().await
+pub async fn send(actor: &Actor<'_>, operation: &Operation, path: &str, accept: &str) -> UncheckedResponse {
+    request(actor, operation, path).header("accept", accept).send().await
 }
 
 /// Reads all resources of the caller in v2, to compare them with later reads.
-pub async fn read_resources(who: &Actor<'_>, ids: ResourceIds) -> Vec<Value> {
+pub async fn read_resources(actor: &Actor<'_>, ids: ResourceIds) -> Vec<Value> {
     let list = format!("/v2/bucketlists/{}", ids.list);
     let mut bodies = Vec::new();
     for path in [
@@ -100,16 +100,16 @@ pub async fn read_resources(who: &Actor<'_>, ids: ResourceIds) -> Vec<Value> {
         "/v2/auth/sessions".to_owned(),
         "/v2/search?q=w".to_owned(),
     ] {
-        bodies.push(who.get(&path).await.expect(200).json());
+        bodies.push(actor.get(&path).await.expect(200).json());
     }
     bodies
 }
 
 /// Sends a request without checking the response against the document; returns the status and `Allow`.
-pub async fn status_and_allow(app: &TestApp, who: &Actor<'_>, method: &str, path: &str) -> (u16, Option<String>) {
+pub async fn status_and_allow(app: &TestApp, actor: &Actor<'_>, method: &str, path: &str) -> (u16, Option<String>) {
     let mut request = poem::Request::builder().method(method.parse().unwrap()).uri_str(path);
-    if who.session.is_some() {
-        request = request.header("authorization", format!("Bearer {}", who.token()));
+    if actor.session.is_some() {
+        request = request.header("authorization", format!("Bearer {}", actor.token()));
     }
     let response = app.call(request.finish()).await;
     let allow = response.headers().get("allow").map(|allow| allow.to_str().unwrap().to_owned());

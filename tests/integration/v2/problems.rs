@@ -40,7 +40,7 @@ fn expect_problem(response: UncheckedResponse, status: u16, code: &str) -> TestR
 }
 
 fn locations(list: &[(&str, &str)]) -> Vec<(String, String)> {
-    list.iter().map(|(place, code)| ((*place).to_owned(), (*code).to_owned())).collect()
+    list.iter().map(|(location, code)| ((*location).to_owned(), (*code).to_owned())).collect()
 }
 
 /// Returns the only element of `errors`.
@@ -50,8 +50,8 @@ fn single_error(response: &TestResponse) -> Value {
     errors[0].clone()
 }
 
-async fn send(who: &Actor<'_>, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> UncheckedResponse {
-    let mut request = who.request(method.parse().unwrap(), path).header("content-type", "application/json");
+async fn send(actor: &Actor<'_>, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> UncheckedResponse {
+    let mut request = actor.request(method.parse().unwrap(), path).header("content-type", "application/json");
     for (name, value) in headers {
         request = request.header(name, value);
     }
@@ -71,7 +71,7 @@ both_engines! {
         send(&user, "POST", "/v2/bucketlists", &[("idempotency-key", "k")], b"{\"name\":\"Once\"}").await.expect(201);
 
         let login = |email: &str, password: &str| json!({"email": email, "password": password}).to_string();
-        let wrong = login(&user.email(), "harbour-lantern-43");
+        let wrong_password = login(&user.email(), "harbour-lantern-43");
         let locked = login(&disabled.email(), Actor::PASSWORD);
         let change = json!({"current_password": "harbour-lantern-43", "new_password": "marble-kettle-77"}).to_string();
         let taken = json!({"email": admin.email(), "current_password": Actor::PASSWORD}).to_string();
@@ -92,7 +92,7 @@ both_engines! {
             (&user, "POST", "/v2/bucketlists", &[("idempotency-key", "a b")], "{}", 400, "INVALID_HEADER"),
             (&anonymous, "GET", "/v2/users/me", &[], "", 401, "AUTHENTICATION_REQUIRED"),
             (&anonymous, "GET", "/v2/users/me", &[("authorization", "Bearer x")], "", 401, "INVALID_TOKEN"),
-            (&anonymous, "POST", "/v2/auth/login", &[], &wrong, 401, "INVALID_CREDENTIALS"),
+            (&anonymous, "POST", "/v2/auth/login", &[], &wrong_password, 401, "INVALID_CREDENTIALS"),
             (&anonymous, "POST", "/v2/auth/refresh", &[], "{\"refresh_token\":\"x\"}", 401, "INVALID_REFRESH_TOKEN"),
             (&user, "GET", accounts, &[], "", 403, "FORBIDDEN"),
             (&anonymous, "POST", "/v2/auth/login", &[], &locked, 403, "ACCOUNT_DISABLED"),
@@ -134,8 +134,8 @@ both_engines! {
             (&user, "GET", "/nope", &[("x-filler", &heavy)], "", 431, "HEADERS_TOO_LARGE"),
         ];
         let mut types = BTreeSet::new();
-        for (who, method, path, headers, body, status, code) in table {
-            let response = expect_problem(send(who, method, path, headers, body.as_bytes()).await, *status, code);
+        for (actor, method, path, headers, body, status, code) in table {
+            let response = expect_problem(send(actor, method, path, headers, body.as_bytes()).await, *status, code);
             types.insert((response.json()["type"].as_str().unwrap().to_owned(), *code));
         }
         expect_problem(send(&user, "POST", &items, &[], b"{\"name\":\"\xff\"}").await, 400, "INVALID_UTF8");

@@ -13,9 +13,9 @@ fn link(method: &str, href: &str) -> Value {
 }
 
 /// Follows a link with its method and a suitable body.
-async fn follow(who: &Actor<'_>, name: &str, link: &Value) {
+async fn follow(actor: &Actor<'_>, name: &str, link: &Value) {
     let (href, method) = (link["href"].as_str().unwrap(), link["method"].as_str().unwrap());
-    let request = who.request(method.parse().unwrap(), href);
+    let request = actor.request(method.parse().unwrap(), href);
     let is_account = href.starts_with("/v2/users") || href.starts_with("/v2/admin");
     let (response, expected) = match method {
         "GET" => (request.send().await, 200),
@@ -31,22 +31,22 @@ async fn follow(who: &Actor<'_>, name: &str, link: &Value) {
 }
 
 /// Follows every link of a resource, DELETE links last.
-async fn follow_all(who: &Actor<'_>, resource: &Value) {
+async fn follow_all(actor: &Actor<'_>, resource: &Value) {
     let links = resource["_links"].as_object().unwrap();
     assert!(links.len() > 1, "{resource}");
     let (last, first): (Vec<_>, Vec<_>) = links.iter().partition(|(_, link)| link["method"] == "DELETE");
     for (name, link) in first.into_iter().chain(last) {
-        follow(who, name, link).await;
+        follow(actor, name, link).await;
     }
     if let Some(this) = links.get("self").filter(|_| links.contains_key("delete")) {
-        let response = who.get(this["href"].as_str().unwrap()).await.any_status();
+        let response = actor.get(this["href"].as_str().unwrap()).await.any_status();
         assert!(matches!(response.status, 404 | 401), "deleted: {response:?}");
     }
 }
 
 /// Returns the first row of a list.
-async fn first(who: &Actor<'_>, path: &str) -> Value {
-    who.get(path).await.expect(200).json()["data"][0].clone()
+async fn first(actor: &Actor<'_>, path: &str) -> Value {
+    actor.get(path).await.expect(200).json()["data"][0].clone()
 }
 
 both_engines! {

@@ -181,14 +181,14 @@ both_engines! {
         assert_eq!(search_page(&user, "q=peak&cursor=").await, 20);
         let other = app.user().await;
         let tampered = format!("q=peak&cursor={}A{}", &cursor[..3], &cursor[4..]);
-        for (who, query) in [
+        for (actor, query) in [
             (&user, &*format!("q=valley&cursor={cursor}")),
             (&user, &*format!("q=PEAK+&cursor={cursor}x")),
             (&other, &*format!("q=peak&cursor={cursor}")),
             (&user, "q=peak&cursor=10"),
             (&user, &tampered),
         ] {
-            who.get(&format!("/v2/search?{query}")).await.expect_error(400, "INVALID_CURSOR");
+            actor.get(&format!("/v2/search?{query}")).await.expect_error(400, "INVALID_CURSOR");
         }
         let list = format!("/v2/bucketlists?cursor={cursor}");
         user.get(&list).await.expect_error(400, "INVALID_CURSOR");
