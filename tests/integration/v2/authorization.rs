@@ -114,7 +114,7 @@ both_engines! {
         let app = TestApp::new(engine);
         let user = app.user().await;
         let ids = ResourceIds::create(&user).await;
-        let before = shown(&user, ids).await;
+        let before = read_resources(&user, ids).await;
         // Accounts have other fields.
         let patches = v2::contract()
             .operations()
@@ -122,9 +122,9 @@ both_engines! {
         let mut tried = 0;
         for operation in patches {
             let path = ids.path(operation);
-            for bad in malformed_bodies(&request_schema(operation)["example"].to_string()) {
-                let content_type = bad.content_type.map(|it| if it == "application/json" { MERGE_PATCH } else { it });
-                let mut request = user.request(Method::PATCH, &path).bytes(bad.body.clone());
+            for invalid in malformed_bodies(&request_schema(operation)["example"].to_string()) {
+                let content_type = invalid.content_type.map(|it| if it == "application/json" { MERGE_PATCH } else { it });
+                let mut request = user.request(Method::PATCH, &path).bytes(invalid.body.clone());
                 if let Some(content_type) = content_type {
                     request = request.header("content-type", content_type);
                 }
