@@ -59,7 +59,7 @@ fn breaking_changes() -> Vec<BreakingChange> {
                 let created = responses.shift_remove("201").unwrap();
                 responses.insert("200".to_owned(), created);
             },
-            "breaking: 201 is answered as 200 [success-status-changed]\n  POST /bucketlists, response 201\n",
+            "breaking: the status 201 is now 200 [success-status-changed]\n  POST /bucketlists, response 201\n",
         ),
         (
             |document| {

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use crate::{CompiledDocument, Operation};
 
-/// Number of observations of each response.
+/// The number of observations of each response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
     seen: HashMap<String, usize>,
@@ -19,7 +19,7 @@ pub struct Covered<'c> {
     pub status: u16,
     /// The media type without parameters; `None` for a response without a body.
     pub media_type: Option<&'c str>,
-    /// Number of observations.
+    /// The number of observations.
     pub times: usize,
 }
 
@@ -51,7 +51,7 @@ impl Coverage {
 
     /// Returns the documented responses of an operation in document order.
     pub fn of<'c>(&self, operation: &'c Operation) -> impl Iterator<Item = Covered<'c>> {
-        operation.answers().map(|(status, media_type)| {
+        operation.documented_responses().map(|(status, media_type)| {
             let times = self.seen.get(&Self::record_line(operation, status, media_type)).copied().unwrap_or_default();
             Covered { status, media_type, times }
         })
@@ -63,7 +63,9 @@ impl Coverage {
         let operations = contracts.iter().flat_map(|contract| contract.operations());
         let known: std::collections::HashSet<String> = operations
             .flat_map(|operation| {
-                operation.answers().map(|(status, media_type)| Self::record_line(operation, status, media_type))
+                operation
+                    .documented_responses()
+                    .map(|(status, media_type)| Self::record_line(operation, status, media_type))
             })
             .collect();
         let mut unknown: Vec<&str> =

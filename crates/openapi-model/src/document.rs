@@ -25,50 +25,50 @@ pub struct Document {
     value: Value,
 }
 
-/// Why a text is not an OpenAPI 3.0 document.
+/// The reason why a text is not an OpenAPI 3.0 document.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
     /// The text is not JSON.
     #[error("the document is not valid JSON: {reason} (line {line}, column {column}); is the file complete?")]
     Syntax {
-        /// What the parser says.
+        /// The message of the parser.
         reason: String,
         /// Line, from 1.
         line: usize,
         /// Column, from 1.
         column: usize,
     },
-    /// Objects and arrays are nested deeper than any real document's.
+    /// Objects and arrays are nested too deeply.
     #[error("the document is nested more than {limit} levels deep")]
     TooDeep {
         /// The deepest nesting allowed.
         limit: usize,
     },
-    /// Keys that occur twice in one object: readers would disagree about which one counts.
+    /// An object contains a key more than once. Parsers differ in which value they use.
     #[error("the document has duplicate keys: {}", .pointers.join(", "))]
     DuplicateKeys {
         /// JSON pointers of the repeated keys.
         pointers: Vec<String>,
     },
-    /// Valid JSON, but not an object.
+    /// The text is valid JSON, but not an object.
     #[error("the document is not a JSON object")]
     NotAnObject,
-    /// The format before OpenAPI 3.
-    #[error("this is a Swagger {version} document; OpenAPI 3.0 is needed")]
+    /// The document is in Swagger format, the predecessor of OpenAPI 3.
+    #[error("this is a Swagger {version} document; only OpenAPI 3.0 is supported")]
     Swagger {
-        /// The version it states.
+        /// The version in the document.
         version: String,
     },
-    /// No `openapi` field at all.
+    /// The document has no `openapi` field.
     #[error("the document has no \"openapi\" field: this is not an OpenAPI document")]
     NoVersion,
-    /// Another version of OpenAPI.
-    #[error("the document says \"openapi\": {version}; only 3.0 is supported")]
+    /// The document has another version of OpenAPI.
+    #[error("the document has \"openapi\": {version}; only 3.0 is supported")]
     Version {
-        /// The version it states, as JSON.
+        /// The version in the document, as JSON.
         version: String,
     },
-    /// A part without which there is nothing to do.
+    /// A required part is missing.
     #[error("the document has no \"{part}\" object; is the file complete?")]
     Missing {
         /// Name of the part.
@@ -80,7 +80,7 @@ impl Document {
     /// Reads a document.
     ///
     /// # Errors
-    /// When the text is not JSON, names a key twice, or is not an OpenAPI 3.0 document.
+    /// If the text is not JSON, contains duplicate keys, or is not an OpenAPI 3.0 document.
     pub fn from_json(text: &str) -> Result<Document, ReadError> {
         let (value, pointers) = json::parse_document(text, DuplicateKeys::Report).map_err(ReadError::from)?;
         if !pointers.is_empty() {
@@ -93,7 +93,7 @@ impl Document {
     /// Creates a document from a JSON value and sorts its keys into canonical order.
     ///
     /// # Errors
-    /// When the value is not an OpenAPI 3.0 document.
+    /// If the value is not an OpenAPI 3.0 document.
     pub fn from_value(value: Value) -> Result<Document, ReadError> {
         check_kind(&value)?;
         Ok(Document::canonical(value))
@@ -104,7 +104,7 @@ impl Document {
         Document { value }
     }
 
-    /// The document as JSON, in canonical order.
+    /// Returns the document as JSON, in canonical order.
     #[must_use]
     pub fn value(&self) -> &Value {
         &self.value
@@ -125,13 +125,13 @@ impl Document {
         traverse::unresolved_references(&self.value).collect()
     }
 
-    /// The document as canonical JSON text: two spaces, a newline at the end.
+    /// Returns the document as canonical JSON text, indented with two spaces and with a final newline.
     #[must_use]
     pub fn to_json(&self) -> String {
         json_text(&self.value)
     }
 
-    /// The document as YAML text, with the same content in the same order.
+    /// Returns the document as YAML text with the same content in the same order.
     #[must_use]
     pub fn to_yaml(&self) -> String {
         yaml_text(&self.value)
@@ -143,8 +143,8 @@ pub(crate) fn json_text(value: &Value) -> String {
 }
 
 pub(crate) fn yaml_text(value: &Value) -> String {
-    // JSON values have string keys and finite numbers only: there is nothing a YAML writer could refuse.
-    // Should it ever, JSON is valid YAML.
+    // JSON values have only string keys and finite numbers, which YAML can represent. If the writer fails anyway, JSON
+    // is valid YAML.
     serde_saphyr::to_string(value).unwrap_or_else(|_| json_text(value))
 }
 
@@ -154,7 +154,7 @@ impl From<JsonError> for ReadError {
             JsonError::Syntax { line, column, reason } => ReadError::Syntax { reason, line, column },
             JsonError::TooDeep { limit } => ReadError::TooDeep { limit },
             JsonError::DuplicateKey { pointer } => ReadError::DuplicateKeys { pointers: vec![pointer] },
-            JsonError::InvalidUtf8 => ReadError::Syntax { reason: "it is not UTF-8".to_owned(), line: 1, column: 1 },
+            JsonError::InvalidUtf8 => ReadError::Syntax { reason: "invalid UTF-8".to_owned(), line: 1, column: 1 },
         }
     }
 }
@@ -188,7 +188,7 @@ mod tests {
     use crate::fixture;
 
     #[test]
-    fn refuses_what_is_not_a_document() {
+    fn invalid_documents_are_rejected() {
         for (text, said) in [
             ("", "is the file complete?"),
             (r#"{"openapi":"3.0.3","info":{"#, "ends before it is complete"),
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn writing_is_stable_and_reads_back() {
+    fn written_documents_are_stable_and_parse() {
         let document = fixture::document();
         let text = document.to_json();
         assert!(text.ends_with("}\n") && text.starts_with("{\n  \"openapi\": \"3.0.3\",\n  \"info\""));
@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn yaml_has_the_same_content() {
         let mut value = fixture::document().value().clone();
-        // What YAML readers are known to misunderstand.
+        // Strings that YAML parsers often misread.
         value["info"]["x-odd"] = serde_json::json!([
             "yes", "on", "null", "~", "1.0", "1e3", "0x1f", "2026-01-31", "12:30:45", " x ", "", "a: b", "#c", "- d",
             "line\nbreak\n", "\ttab", "\u{7f}\u{85}\u{2028}", "'\"\\", "*x", "&y", "!z", "é\u{1f600}", 1, 1.5, true, null,

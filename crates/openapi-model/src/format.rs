@@ -1,10 +1,8 @@
-//! Formats of strings: which ones tools know, and how those that JSON Schema draft 4 lacks are checked.
-//!
-//! Owns the judgement on one string. Must not know where it came from.
+//! Checks of string formats that JSON Schema draft 4 does not define.
 
 use email_address::{EmailAddress, Options};
 
-/// Whether `text` is a calendar date, `YYYY-MM-DD`.
+/// Returns whether `text` is a calendar date in the format `YYYY-MM-DD`.
 pub(crate) fn is_date(text: &str) -> bool {
     let bytes = text.as_bytes();
     let number = |range: std::ops::Range<usize>| -> Option<u32> {
@@ -24,16 +22,16 @@ pub(crate) fn is_date(text: &str) -> bool {
         2 => 28 + u32::from(leap),
         _ => return false,
     };
-    // The year 0 is in no calendar that people use, and languages have no date for it.
+    // Many languages cannot represent the year 0.
     year >= 1 && (1..=days).contains(&day)
 }
 
-/// Returns the time that `text` names, as RFC 3339 writes it; `None` if it names none.
+/// Returns the time in `text` in the format of RFC 3339, or `None` if it is not a time.
 ///
-/// Reads RFC 3339 and what generators of clients write instead: an offset without a colon (`+0000`, Python) or of hours only,
-/// any number of fractional digits (C#, Go and Java; more than nine are cut off), a comma before them (ISO 8601), no seconds,
-/// a space instead of `T`, lower case, and an offset whose `+` a query string turned into a space. A time without an offset
-/// is ambiguous and therefore invalid.
+/// Accepts RFC 3339 and the variants that generated clients send: an offset without a colon (`+0000`, Python) or of hours
+/// only, any number of fractional digits (C#, Go and Java; digits after the ninth are removed), a comma before them (ISO
+/// 8601), no seconds, a space instead of `T`, lower case, and an offset whose `+` a query string turned into a space. A
+/// time without an offset is ambiguous and therefore invalid.
 #[must_use]
 pub fn normalize_date_time(text: &str) -> Option<String> {
     let text = text.trim();
@@ -70,7 +68,7 @@ pub fn normalize_date_time(text: &str) -> Option<String> {
     Some(normalized)
 }
 
-/// Returns the value of exactly two digits, if it is at most `max`.
+/// Returns the value of a text of exactly two digits if it is at most `max`.
 fn two_digits(text: &str, max: u8) -> Option<u8> {
     let is_number = text.len() == 2 && text.bytes().all(|digit| digit.is_ascii_digit());
     is_number.then(|| text.parse().ok())?.filter(|number| *number <= max)
@@ -81,9 +79,8 @@ pub(crate) fn is_date_time(text: &str) -> bool {
     normalize_date_time(text).is_some()
 }
 
-/// Whether mail could be sent there: an address of RFC 5321 whose domain has a dot, at most 254 characters, nothing quoted,
-/// and nothing that cannot be seen (two addresses that look alike must not be two accounts). Whether it arrives, only a
-/// mail can tell.
+/// Returns whether `text` is an email address of RFC 5321 whose domain has a dot. It must have at most 254 characters and
+/// no quotes. Invisible characters are invalid, because two addresses that look alike must not be two accounts.
 #[must_use]
 pub fn is_email(text: &str) -> bool {
     let options = Options::default().with_required_tld().without_domain_literal().without_display_text();
@@ -91,13 +88,13 @@ pub fn is_email(text: &str) -> bool {
     text.chars().count() <= 254 && !text.contains(unwanted) && EmailAddress::parse_with_options(text, options).is_ok()
 }
 
-/// Zero-width characters and those that turn the direction of writing.
+/// Returns whether a character has no width or changes the writing direction.
 fn is_invisible(character: char) -> bool {
     matches!(character, '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}')
         || matches!(character, '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
 }
 
-/// Whether `text` is a UUID in the usual spelling.
+/// Returns whether `text` is a UUID with hyphens.
 pub(crate) fn is_uuid(text: &str) -> bool {
     text.len() == 36
         && text.bytes().enumerate().all(|(at, byte)| match at {
@@ -152,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn formats() {
+    fn formats_are_checked() {
         for (text, good) in [
             ("2026-01-31", true),
             ("2024-02-29", true),

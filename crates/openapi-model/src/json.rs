@@ -1,6 +1,4 @@
-//! Strict JSON: refuses what `serde_json` lets pass silently (duplicate keys, endless nesting) and says where.
-//!
-//! Owns the parsing of bytes into a [`Value`]. Must not know schemas or documents.
+//! Strict JSON parser: rejects duplicate keys and deep nesting, which `serde_json` accepts, and reports their position.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -10,13 +8,13 @@ use serde_json::{Map, Value};
 
 use crate::pointer;
 
-/// How deeply objects and arrays of a request body may be nested: `[[1]]` is two deep.
+/// The deepest nesting of objects and arrays in a request body: `[[1]]` has two levels.
 pub const MAX_DEPTH: usize = 32;
 
-/// Why bytes are not acceptable JSON. `Display` is a sentence for the user of an API.
+/// The reason why bytes are not valid JSON. `Display` is a sentence for clients of an API.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JsonError {
-    /// The bytes are not text.
+    /// The bytes are not UTF-8.
     #[error("The body is not valid UTF-8.")]
     InvalidUtf8,
     /// The text is not JSON.
@@ -26,7 +24,7 @@ pub enum JsonError {
         line: usize,
         /// Column, from 1.
         column: usize,
-        /// What is wrong there.
+        /// The message of the parser.
         reason: String,
     },
     /// An object names a key twice, so that its meaning depends on who reads it.
@@ -43,13 +41,13 @@ pub enum JsonError {
     },
 }
 
-/// Parses a request body: every duplicate key and every nesting beyond [`MAX_DEPTH`] is refused.
+/// Parses a request body. Rejects duplicate keys and nesting deeper than [`MAX_DEPTH`].
 pub(crate) fn parse(bytes: &[u8]) -> Result<Value, JsonError> {
     let text = std::str::from_utf8(bytes).map_err(|_| JsonError::InvalidUtf8)?;
     let reader = Reader {
         max_depth: MAX_DEPTH,
         duplicates: OnDuplicate::Reject,
-        refused: RefCell::default(),
+        rejected: RefCell::default(),
         repeated: RefCell::default(),
     };
     reader.run(text)
@@ -58,24 +56,24 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Value, JsonError> {
 /// Parses a document of up to 120 levels and returns it with JSON pointers to its duplicate keys.
 ///
 /// # Errors
-/// When the text is not JSON or is nested too deeply.
+/// If the text is not JSON or is nested too deeply.
 pub fn parse_document(text: &str, duplicates: DuplicateKeys) -> Result<(Value, Vec<String>), JsonError> {
     let reader = Reader {
         max_depth: 120,
         duplicates: OnDuplicate::Collect(duplicates),
-        refused: RefCell::default(),
+        rejected: RefCell::default(),
         repeated: RefCell::default(),
     };
     let value = reader.run(text)?;
     Ok((value, reader.repeated.into_inner()))
 }
 
-/// How duplicate keys of a document are treated.
+/// The handling of duplicate keys in a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DuplicateKeys {
-    /// The first value wins, and the key is reported.
+    /// Uses the first value and reports the key.
     Report,
-    /// As [`DuplicateKeys::Report`], except that objects with the same key in this top-level object are merged.
+    /// Like [`DuplicateKeys::Report`], but merges objects with the same key in this top-level object.
     MergeIn(&'static str),
 }
 
@@ -87,8 +85,8 @@ enum OnDuplicate {
 struct Reader {
     max_depth: usize,
     duplicates: OnDuplicate,
-    /// Serde errors are text only: the typed reason travels beside them.
-    refused: RefCell<Option<JsonError>>,
+    /// The typed error. Serde errors contain only text.
+    rejected: RefCell<Option<JsonError>>,
     repeated: RefCell<Vec<String>>,
 }
 
@@ -97,12 +95,12 @@ impl Reader {
         let mut source = serde_json::Deserializer::from_str(text);
         let root = Seed { reader: self, parent: None, step: Step::Root, depth: 0 };
         let read = root.deserialize(&mut source).and_then(|value| source.end().map(|()| value));
-        read.map_err(|error| self.refused.borrow_mut().take().unwrap_or_else(|| syntax(&error)))
+        read.map_err(|error| self.rejected.borrow_mut().take().unwrap_or_else(|| syntax(&error)))
     }
 
-    fn refuse<E: serde::de::Error>(&self, reason: JsonError) -> E {
-        *self.refused.borrow_mut() = Some(reason);
-        E::custom("refused")
+    fn reject<E: serde::de::Error>(&self, reason: JsonError) -> E {
+        *self.rejected.borrow_mut() = Some(reason);
+        E::custom("rejected")
     }
 }
 
@@ -111,7 +109,7 @@ fn syntax(error: &serde_json::Error) -> JsonError {
     let reason = if error.is_eof() {
         "it ends before it is complete".to_owned()
     } else {
-        // serde_json appends the place, which has fields of its own here.
+        // serde_json appends the position, which is in separate fields here.
         text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason).to_owned()
     };
     JsonError::Syntax { line: error.line(), column: error.column(), reason }
@@ -123,7 +121,7 @@ enum Step<'k> {
     Index(usize),
 }
 
-/// Where the parser is: a list on the stack, so that the path costs nothing until someone asks for it.
+/// The position of the parser: a linked list on the stack, so that the path is built only when it is needed.
 struct Seed<'r, 'p> {
     reader: &'r Reader,
     parent: Option<&'p Seed<'r, 'p>>,
@@ -153,17 +151,17 @@ impl Seed<'_, '_> {
     fn enter<E: serde::de::Error>(&self) -> Result<usize, E> {
         let limit = self.reader.max_depth;
         if self.depth >= limit {
-            return Err(self.reader.refuse(JsonError::TooDeep { limit }));
+            return Err(self.reader.reject(JsonError::TooDeep { limit }));
         }
         Ok(self.depth + 1)
     }
 
-    /// Decides what a key that was there already means.
+    /// Handles a key that the object already contains.
     fn repeat<E: serde::de::Error>(&self, map: &mut Map<String, Value>, key: &str, value: Value) -> Result<(), E> {
         let reader = self.reader;
         let OnDuplicate::Collect(duplicates) = reader.duplicates else {
             let pointer = self.pointer_to(key);
-            return Err(reader.refuse(JsonError::DuplicateKey { pointer }));
+            return Err(reader.reject(JsonError::DuplicateKey { pointer }));
         };
         let is_merged = self.depth == 1
             && matches!((duplicates, &self.step), (DuplicateKeys::MergeIn(name), Step::Key(key)) if name == *key);

@@ -1,4 +1,4 @@
-//! Strict JSON.
+//! Tests of the strict JSON parser.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::json::*;
@@ -10,14 +10,14 @@ fn nested(depth: usize) -> String {
 }
 
 #[test]
-fn reads_what_serde_json_reads() {
+fn values_equal_those_of_serde_json() {
     let text = r#"{"a":[1,-2,2.5,true,null,"\u0000é"],"b":{},"c":18446744073709551615}"#;
     let plain: Value = serde_json::from_str(text).unwrap();
     assert_eq!(parse(text.as_bytes()), Ok(plain));
 }
 
 #[test]
-fn duplicate_keys_are_named_by_pointer() {
+fn duplicate_keys_are_reported_with_their_pointer() {
     for (text, at) in
         [(r#"{"a":1,"a":1}"#, "/a"), (r#"{"x":[0,{"a/b":1,"a/b":2}]}"#, "/x/1/a~1b"), (r#"{"a":1,"\u0061":2}"#, "/a")]
     {
@@ -36,7 +36,7 @@ fn nesting_is_limited() {
 }
 
 #[test]
-fn syntax_errors_say_where() {
+fn syntax_errors_have_a_position() {
     for (text, line, column) in [
         ("", 1, 0),
         ("{\"a\":\n 1,}", 2, 4),

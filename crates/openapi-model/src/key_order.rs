@@ -1,7 +1,7 @@
-//! The canonical order of keys. Owns what comes first in every part of a document; changes no content.
+//! The canonical order of keys.
 //!
-//! Named things a person ordered (paths, properties, examples) keep their order; components and responses are sorted.
-//! Keys that are not listed come after those that are, by name.
+//! Paths, properties and examples remain in the order of their author. Components and responses are sorted. Keys that are
+//! not listed here come last, sorted by name.
 
 use serde_json::{Map, Value};
 
@@ -22,11 +22,11 @@ enum Part {
     Schema,
     /// An array of parts.
     List(&'static Part),
-    /// Named parts in the order they have.
+    /// Named parts in their existing order.
     Named(&'static Part),
-    /// Named parts by name.
+    /// Named parts, sorted by name.
     Sorted(&'static Part),
-    /// Data: never touched.
+    /// Data, which is not sorted.
     Data,
 }
 
@@ -146,7 +146,7 @@ const SCHEMA: Keys = &[
     ("examples", Data),
 ];
 
-/// Puts a whole document into canonical order.
+/// Sorts the keys of a document into canonical order.
 pub(crate) fn document(value: &mut Value) {
     arrange(value, Part::Document);
 }
@@ -175,7 +175,7 @@ fn keys(part: Part) -> Keys {
         Info => INFO,
         PathItem => PATH_ITEM,
         Operation => OPERATION,
-        // A header is a parameter without a name and a place.
+        // A header is a parameter without a name and a location.
         Parameter | Header => PARAMETER,
         RequestBody => REQUEST_BODY,
         Response => RESPONSE,
@@ -206,7 +206,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn keys_have_their_places_and_names_keep_theirs() {
+    fn keys_are_sorted_and_names_remain_in_order() {
         let mut value = json!({
             "components": {"schemas": {"B": {"properties": {"type": {"example": 1, "type": "integer"}, "a": {}}, "type": "object"}, "A": {}}},
             "x-other": {"z": 1, "a": 2},

@@ -1,10 +1,10 @@
-//! One media type for readers that know no other.
+//! Replacement of JSON media types by `application/json`.
 
 use serde_json::{Map, Value};
 
 const JSON: &str = "application/json";
 
-/// In every body: JSON under its plain name, and nothing beside it.
+/// Replaces the media types of every body that has JSON by `application/json`.
 pub(crate) fn plain_json(value: &mut Value) {
     match value {
         Value::Object(map) => {
@@ -18,7 +18,7 @@ pub(crate) fn plain_json(value: &mut Value) {
     }
 }
 
-/// A field that happens to be called `content` has no media types in it, and stays as it is.
+/// Simplifies the media types of one body. A field that is named `content` has no media types and is not changed.
 fn simplify(content: &mut Map<String, Value>) {
     let is_json = |name: &String| name == JSON || (name.starts_with("application/") && name.ends_with("+json"));
     let Some(name) = content.keys().find(|name| *name == JSON).or_else(|| content.keys().find(|name| is_json(name)))
@@ -41,7 +41,7 @@ mod tests {
     use crate::fixture;
 
     #[test]
-    fn json_is_left_under_its_plain_name() {
+    fn json_media_types_become_application_json() {
         for (before, after) in [
             (json!({"application/json": 1}), json!({"application/json": 1})),
             (json!({"application/problem+json": 1}), json!({"application/json": 1})),
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_of_json_alone_stays_as_it_is() {
+    fn document_with_json_only_is_unchanged() {
         assert_eq!(fixture::document().json_only(), fixture::document());
     }
 }

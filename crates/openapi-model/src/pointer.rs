@@ -1,4 +1,4 @@
-//! JSON pointers (RFC 6901): writing them and following `$ref`s. Knows nothing of schemas.
+//! JSON pointers (RFC 6901) and the resolution of `$ref`s.
 
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ pub fn push(pointer: &mut String, token: &str) {
     }
 }
 
-/// `pointer` with one more token.
+/// Returns `pointer` with an additional token.
 pub fn join(pointer: &str, token: &str) -> String {
     let mut joined = String::with_capacity(pointer.len() + token.len() + 1);
     joined.push_str(pointer);
@@ -22,14 +22,15 @@ pub fn join(pointer: &str, token: &str) -> String {
     joined
 }
 
-/// The unescaped tokens of a pointer.
+/// Returns the unescaped tokens of a pointer.
 pub fn tokens(pointer: &str) -> impl Iterator<Item = String> + '_ {
     pointer.split('/').skip(1).map(|token| token.replace("~1", "/").replace("~0", "~"))
 }
 
-/// Follows `$ref`s inside `document` until something that is not one; `None` when one leads nowhere or in a circle.
+/// Follows `$ref`s within `document` to a value that is not a reference. Returns `None` for an unresolved or circular
+/// reference.
 pub fn resolve<'d>(document: &'d Value, mut value: &'d Value) -> Option<&'d Value> {
-    // A chain longer than this is a circle: documents point at a component, which is the thing itself.
+    // A longer chain is circular: references normally refer to the component directly.
     for _ in 0..16 {
         let Some(Value::String(reference)) = value.get("$ref") else {
             return Some(value);
@@ -53,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn references_are_followed_and_circles_refused() {
+    fn circular_references_do_not_resolve() {
         let document = json!({"a": {"$ref": "#/b"}, "b": {"x": 1}, "c": {"$ref": "#/c"}});
         assert_eq!(resolve(&document, &document["a"]), Some(&json!({"x": 1})));
         assert_eq!(resolve(&document, &document["c"]), None);

@@ -1,34 +1,33 @@
-//! What text from a client may contain, and the patterns that say so in a document.
-//!
-//! Owns white space, control characters and the normal form. Must not know schemas beyond a few of their keywords.
+//! Rules for text from clients: white space, control characters and Unicode normal form, and the patterns that document
+//! them.
 
 use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
-/// A string that may be this long is text of several lines: it may contain tab, line feed and carriage return.
+/// Strings with at least this `maxLength` are multi-line text and may contain tab, line feed and carriage return.
 const MULTI_LINE_FROM: u64 = 1000;
 
-/// White space that trimming removes and that is not a control character, for use inside a character class.
-/// Spelled out because `\s` means something else in every language.
+/// White space that trimming removes, without control characters, for use in a character class. The characters are
+/// listed because `\s` differs between languages.
 const SPACE: &str = r"\u0020\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000";
 
-/// What characters a string may contain.
+/// The characters that a string may contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextKind {
-    /// No control characters; trimmed and normalised.
+    /// No control characters. Trimmed and normalized.
     SingleLine,
-    /// Tab, line feed and carriage return only; trimmed and normalised.
+    /// No control characters except tab, line feed and carriage return. Trimmed and normalized.
     MultiLine,
-    /// A date, an email address, …: as a single line, and the white space around it is no part of it.
+    /// A value with a format, such as a date or an email address. Like a single line, but validated after trimming.
     Formatted,
-    /// Anything but U+0000, which databases refuse; left exactly as it was sent.
+    /// Any character except U+0000, which databases reject. Not changed.
     Secret,
 }
 
 impl TextKind {
-    /// The kind of text a string schema describes.
+    /// Returns the kind of text that a string schema describes.
     pub fn of(schema: &Value) -> TextKind {
         let format = schema.get("format").and_then(Value::as_str);
         if format == Some("password") {
@@ -42,7 +41,7 @@ impl TextKind {
         }
     }
 
-    /// Whether this kind of text may contain `character`.
+    /// Returns whether this kind of text may contain `character`.
     pub fn allows(self, character: char) -> bool {
         match self {
             TextKind::SingleLine | TextKind::Formatted => !character.is_control(),
@@ -51,8 +50,8 @@ impl TextKind {
         }
     }
 
-    /// The sentence for text with a character it may not contain.
-    pub fn refusal(self) -> &'static str {
+    /// Returns the message of a violation for text with an invalid character.
+    pub fn violation_message(self) -> &'static str {
         match self {
             TextKind::SingleLine | TextKind::Formatted => "must not contain control characters or line breaks",
             TextKind::MultiLine => "must not contain control characters other than tab and line break",
@@ -60,8 +59,8 @@ impl TextKind {
         }
     }
 
-    /// The text in Unicode normal form C, unless it is secret. What has a format is trimmed at once: it is judged by its
-    /// format, not by its length.
+    /// Returns the text in Unicode normal form C; secret text is not changed. Text with a format is also trimmed, because
+    /// its format is validated, not its length.
     pub fn compose(self, text: &str) -> Cow<'_, str> {
         let text = if self == TextKind::Formatted { text.trim() } else { text };
         if self == TextKind::Secret || text.is_ascii() || is_nfc(text) {
@@ -71,13 +70,13 @@ impl TextKind {
         }
     }
 
-    /// The text without white space around it, unless it is secret.
+    /// Returns the text without surrounding white space; secret text is not changed.
     pub fn trim(self, text: &str) -> &str {
         if self == TextKind::Secret { text } else { text.trim() }
     }
 
-    /// The regular expression (ECMA 262) that a string as sent must match, `min_length` characters being left of it
-    /// after trimming. It never backtracks: white space first, then something that is none.
+    /// Returns the regular expression (ECMA 262) for strings that have at least `min_length` characters after trimming. It
+    /// does not backtrack: the leading white space is followed by a different character class.
     fn pattern(self, min_length: u64) -> String {
         let (any, space) = match self {
             TextKind::Secret => return r"^[^\u0000]*$".to_owned(),
@@ -86,7 +85,7 @@ impl TextKind {
                 (r"[^\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F]", format!(r"[\t\n\r{SPACE}]"))
             }
         };
-        // Something visible: what the text may contain, less white space.
+        // Any allowed character except white space.
         let ink = match self {
             TextKind::MultiLine => format!(r"[^\u0000-\u001F\u007F-\u009F{SPACE}]"),
             _ => any.replace(']', &format!("{SPACE}]")),
@@ -100,7 +99,7 @@ impl TextKind {
     }
 }
 
-/// Whether a string schema allows any text: it has no pattern but the one that [`document_rule`] gives it.
+/// Returns whether a string schema allows any text: it has no pattern except the one that [`document_rule`] adds.
 pub fn is_any(schema: &Value) -> bool {
     let min_length = schema.get("minLength").and_then(Value::as_u64).unwrap_or(0);
     let rule = TextKind::of(schema).pattern(min_length);
@@ -110,7 +109,7 @@ pub fn is_any(schema: &Value) -> bool {
     is_string && !has("format") && !has("enum") && pattern.is_none_or(|pattern| pattern == rule)
 }
 
-/// Adds the pattern that states the rule on characters to a string schema that states no rule of its own.
+/// Adds a pattern for the allowed characters to a string schema without a pattern, an enumeration or a format.
 pub fn document_rule(schema: &mut Map<String, Value>) {
     let is_string = schema.get("type").and_then(Value::as_str) == Some("string");
     let format = schema.get("format").and_then(Value::as_str);
@@ -134,7 +133,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn the_pattern_says_what_the_server_does() {
+    fn pattern_matches_the_text_that_the_server_accepts() {
         let texts = [
             "",
             " ",
@@ -170,16 +169,16 @@ mod tests {
                 let validator = jsonschema::options().build(&pattern).unwrap();
                 for text in texts {
                     let composed = kind.compose(text);
-                    let kept = kind.trim(&composed);
-                    let served = text.chars().all(|c| kind.allows(c)) && kept.chars().count() >= min;
-                    assert_eq!(validator.is_valid(&json!(text)), served, "{text:?} min {min} max {max} {pattern}");
+                    let trimmed = kind.trim(&composed);
+                    let accepted = text.chars().all(|c| kind.allows(c)) && trimmed.chars().count() >= min;
+                    assert_eq!(validator.is_valid(&json!(text)), accepted, "{text:?} min {min} max {max} {pattern}");
                 }
             }
         }
     }
 
     #[test]
-    fn the_rule_leaves_other_rules_alone() {
+    fn schemas_with_other_constraints_are_unchanged() {
         for schema in [
             json!({"type": "string", "enum": ["a"]}),
             json!({"type": "string", "format": "email"}),
@@ -196,13 +195,13 @@ mod tests {
     }
 
     #[test]
-    fn normal_form_and_trimming() {
-        for (kind, sent, kept) in [
+    fn text_is_normalized_and_trimmed() {
+        for (kind, sent, expected) in [
             (TextKind::SingleLine, " Zu\u{308}rich\u{a0}", "Zürich"),
             (TextKind::MultiLine, "\na\n", "a"),
             (TextKind::Secret, " u\u{308} ", " u\u{308} "),
         ] {
-            assert_eq!(kind.trim(&kind.compose(sent)), kept);
+            assert_eq!(kind.trim(&kind.compose(sent)), expected);
         }
     }
 }

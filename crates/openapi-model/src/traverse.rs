@@ -1,21 +1,19 @@
-//! Ways through a document: its operations, its schemas, and what reaches what.
-//!
-//! Owns the knowledge of where OpenAPI 3.0 keeps things. Decides and changes nothing itself.
+//! Traversal of documents: their operations, schemas and references.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-/// The methods a path item may describe, in the order documents list them.
+/// The methods of a path item, in canonical order.
 pub const METHODS: [&str; 8] = ["get", "head", "options", "post", "put", "patch", "delete", "trace"];
 
-/// Keys whose content is data, never structure: an example may well contain a field called `schema`.
+/// Keys with data instead of structure: an example can contain a field named `schema`.
 const DATA: [&str; 4] = ["example", "examples", "default", "enum"];
 
 /// The prefix of every reference to a component schema.
 pub const SCHEMAS: &str = "#/components/schemas/";
 
-/// One operation with its address.
+/// An operation with its path and method.
 #[derive(Clone, Copy)]
 pub struct Entry<'d> {
     pub path: &'d str,
@@ -24,12 +22,12 @@ pub struct Entry<'d> {
 }
 
 impl<'d> Entry<'d> {
-    /// The operationId, empty when there is none.
+    /// Returns the operationId, or an empty string if it is missing.
     pub fn id(&self) -> &'d str {
         self.operation.get("operationId").and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// How findings call it: the operationId, or method and path when it has none.
+    /// Returns the name in findings: the operationId, or else method and path.
     pub fn name(&self) -> String {
         match self.id() {
             "" => format!("{} {}", self.method.to_uppercase(), self.path),
@@ -38,7 +36,7 @@ impl<'d> Entry<'d> {
     }
 }
 
-/// Every operation, path by path.
+/// Returns every operation, path by path.
 pub fn operations(document: &Value) -> impl Iterator<Item = Entry<'_>> {
     members(document.get("paths")).flat_map(|(path, item)| {
         METHODS
@@ -58,28 +56,28 @@ pub fn operations_mut(document: &mut Value, mut change: impl FnMut(&str, &'stati
     }
 }
 
-/// The members of an object; none when it is not there or no object.
+/// Returns the members of an object. A missing value or another type has no members.
 pub fn members(value: Option<&Value>) -> impl Iterator<Item = (&str, &Value)> {
     value.and_then(Value::as_object).into_iter().flatten().map(|(key, value)| (key.as_str(), value))
 }
 
-/// The members of an object, to change.
+/// Returns the members of an object for modification.
 pub fn members_mut(value: Option<&mut Value>) -> impl Iterator<Item = (&str, &mut Value)> {
     value.and_then(Value::as_object_mut).into_iter().flatten().map(|(key, value)| (key.as_str(), value))
 }
 
-/// The elements of an array; none when it is not there or no array.
+/// Returns the elements of an array. A missing value or another type has no elements.
 pub fn elements(value: Option<&Value>) -> impl Iterator<Item = &Value> {
     value.and_then(Value::as_array).into_iter().flatten()
 }
 
-/// Calls `change` with every object of the structure, outermost first, leaving out examples and other data.
+/// Calls `change` with every object of the structure, outermost first. Skips examples and other data.
 pub fn objects_mut(value: &mut Value, change: &mut dyn FnMut(&mut Map<String, Value>)) {
     match value {
         Value::Object(map) => {
             change(map);
             for (key, inner) in map.iter_mut() {
-                // A property may be called `example`; its schema is an object with a type or a reference.
+                // A property can be named `example`. Its schema is an object with a type or a reference.
                 if !DATA.contains(&key.as_str()) || is_schema(inner) {
                     objects_mut(inner, change);
                 }
@@ -98,7 +96,7 @@ fn is_schema(value: &Value) -> bool {
     value.get("$ref").is_some() || value.get("type").is_some_and(Value::is_string)
 }
 
-/// Calls `change` with every schema outside `components/schemas` and every component schema, at its root.
+/// Calls `change` with the root of every schema: the component schemas and those elsewhere in the document.
 pub fn schema_roots_mut(document: &mut Value, change: &mut dyn FnMut(&mut Value)) {
     fn structure(value: &mut Value, change: &mut dyn FnMut(&mut Value)) {
         match value {
@@ -127,7 +125,7 @@ pub fn schema_roots_mut(document: &mut Value, change: &mut dyn FnMut(&mut Value)
     }
 }
 
-/// Calls `change` with a schema and everything nested in it; references are not followed.
+/// Calls `change` with a schema and its subschemas. References are not followed.
 pub fn schemas_mut(schema: &mut Value, change: &mut dyn FnMut(&mut Map<String, Value>)) {
     let Value::Object(map) = schema else { return };
     change(map);
@@ -144,7 +142,7 @@ pub fn schemas_mut(schema: &mut Value, change: &mut dyn FnMut(&mut Map<String, V
     }
 }
 
-/// Calls `visit` with a schema and everything nested in it, each with its place; references are not followed.
+/// Calls `visit` with a schema and its subschemas, each with its location. References are not followed.
 pub fn schemas<'s>(place: &str, schema: &'s Value, visit: &mut dyn FnMut(&str, &'s Value)) {
     visit(place, schema);
     if let Some(items) = schema.get("items") {
@@ -166,7 +164,7 @@ pub fn schemas<'s>(place: &str, schema: &'s Value, visit: &mut dyn FnMut(&str, &
     }
 }
 
-/// Every `$ref` in the structure of `value`.
+/// Collects every `$ref` in the structure of `value`.
 pub fn references<'v>(value: &'v Value, found: &mut BTreeSet<&'v str>) {
     match value {
         Value::Object(map) => {
@@ -184,7 +182,7 @@ pub fn references<'v>(value: &'v Value, found: &mut BTreeSet<&'v str>) {
     }
 }
 
-/// The references that do not resolve within the document, sorted.
+/// Returns the references that do not resolve within the document, sorted.
 pub fn unresolved_references(document: &Value) -> impl Iterator<Item = &str> {
     let mut found = BTreeSet::new();
     references(document, &mut found);
@@ -193,7 +191,7 @@ pub fn unresolved_references(document: &Value) -> impl Iterator<Item = &str> {
     found.into_iter().filter(move |reference| !resolves(reference))
 }
 
-/// Names of the component schemas reachable from `roots`, through any number of references.
+/// Returns the names of the component schemas that are reachable from `roots` through any number of references.
 pub fn reachable_schemas<'d>(document: &'d Value, roots: impl IntoIterator<Item = &'d Value>) -> BTreeSet<&'d str> {
     let mut pending = BTreeSet::new();
     for root in roots {
@@ -211,7 +209,7 @@ pub fn reachable_schemas<'d>(document: &'d Value, roots: impl IntoIterator<Item 
     seen.into_iter().filter_map(|reference| reference.strip_prefix(SCHEMAS)).collect()
 }
 
-/// What clients send: every request body and parameter.
+/// Returns every request body and parameter.
 pub fn request_roots(document: &Value) -> impl Iterator<Item = &Value> {
     operations(document).flat_map(|entry| {
         let parts = [entry.operation.get("requestBody"), entry.operation.get("parameters")];
@@ -219,17 +217,17 @@ pub fn request_roots(document: &Value) -> impl Iterator<Item = &Value> {
     })
 }
 
-/// What clients receive: the responses of every operation.
+/// Returns the responses of every operation.
 pub fn response_roots(document: &Value) -> impl Iterator<Item = &Value> {
     operations(document).filter_map(|entry| entry.operation.get("responses"))
 }
 
-/// The media type without its parameters: `application/json; charset=utf-8` is `application/json`.
+/// Returns the media type without its parameters: `application/json` for `application/json; charset=utf-8`.
 pub fn essence(media_type: &str) -> &str {
     media_type.split(';').next().unwrap_or_default().trim()
 }
 
-/// Whether a media type is JSON: `application/json` or anything with the suffix `+json`.
+/// Returns whether a media type is JSON: `application/json` or any media type with the suffix `+json`.
 pub fn is_json(media_type: &str) -> bool {
     let essence = essence(media_type);
     essence.eq_ignore_ascii_case("application/json")

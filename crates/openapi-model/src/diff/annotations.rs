@@ -1,6 +1,6 @@
-//! What stands beside the structure: words, examples, extensions, and whatever no rule knows.
+//! Comparison of annotations: titles, descriptions, examples, extensions and keys without a rule.
 //!
-//! Owns the remainder: each part of a document hands over the keys it has dealt with itself, and nothing is left out.
+//! Each caller passes the keys that it compares itself. This module compares all others, so that no key is skipped.
 
 use std::collections::BTreeSet;
 

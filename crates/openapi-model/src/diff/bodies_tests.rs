@@ -27,7 +27,7 @@ fn requests() -> Vec<Case> {
             "list:parameters",
             without_q,
         ),
-        // A rename cannot be told from one parameter going and another coming.
+        // A renamed parameter is reported as removed and added.
         cases(
             &["parameter-removed", "parameter-added"],
             &["parameter-removed", "parameter-added"],
@@ -58,14 +58,14 @@ fn requests() -> Vec<Case> {
         case(
             "parameter-made-required",
             "parameter-made-optional",
-            "GET /lists, parameter q: q is required now",
+            "GET /lists, parameter q: q is now required",
             "list:parameters/0/required",
             json!(true),
         ),
         case(
             "parameter-encoding-changed",
             "parameter-encoding-changed",
-            "GET /lists, parameter tag: tag is written differently (style, explode, allowReserved or content)",
+            "GET /lists, parameter tag: tag is serialized differently (style, explode, allowReserved or content)",
             "list:parameters/2/explode",
             json!(false),
         ),
@@ -97,11 +97,11 @@ fn requests() -> Vec<Case> {
             "list:parameters/0/deprecated",
             json!(true),
         ),
-        // The names of headers have no case; what is the default need not be said.
+        // Header names are case-insensitive, and defaults can be omitted.
         cases(
             &["elsewhere-changed"],
             &["elsewhere-changed"],
-            "document: nothing that an operation uses has changed, but something else has",
+            "document: a part that no operation uses has changed",
             vec![
                 ("list:parameters/3/name", json!("x-trace")),
                 ("list:parameters/2/explode", json!(true)),
@@ -112,21 +112,21 @@ fn requests() -> Vec<Case> {
         case(
             "body-removed",
             "body-made-required",
-            "POST /lists, request body: a body is no longer taken",
+            "POST /lists, request body: a body is no longer accepted",
             "create:requestBody",
             Value::Null,
         ),
         case(
             "body-added",
             "body-removed",
-            "GET /lists, request body: a body may be sent now",
+            "GET /lists, request body: an optional body is now accepted",
             "list:requestBody",
             optional,
         ),
         case(
             "body-made-optional",
             "body-made-required",
-            "POST /lists, request body: the body is optional now",
+            "POST /lists, request body: the body is now optional",
             "create:requestBody/required",
             json!(false),
         ),
@@ -140,7 +140,7 @@ fn requests() -> Vec<Case> {
         cases(
             &["elsewhere-changed"],
             &["elsewhere-changed"],
-            "document: nothing that an operation uses has changed, but something else has",
+            "document: a part that no operation uses has changed",
             vec![
                 ("create:requestBody/content/text~1plain", Value::Null),
                 ("create:requestBody/content/text~1plain; charset=UTF-8", json!({"schema": any})),
@@ -205,10 +205,10 @@ fn responses() -> Vec<Case> {
         cases(
             &["success-status-changed"],
             &["success-status-changed"],
-            "GET /lists, response 200: 200 is answered as 202",
+            "GET /lists, response 200: the status 200 is now 202",
             vec![("list:responses/200", Value::Null), ("list:responses/202", ok)],
         ),
-        // 404 is one of 4XX; the others of the hundred are not.
+        // `4XX` includes 404, so that only the other statuses of the range are new.
         cases(
             &["status-added"],
             &["status-removed"],
@@ -253,7 +253,7 @@ fn responses() -> Vec<Case> {
         case(
             "response-header-made-optional",
             "response-header-made-required",
-            "GET /lists, response 200, header Link: the header Link is not always sent",
+            "GET /lists, response 200, header Link: the header Link is now optional",
             "list:responses/200/headers/Link/required",
             json!(false),
         ),
@@ -264,7 +264,7 @@ fn responses() -> Vec<Case> {
             "list:responses/200/headers/ETag/schema/type",
             json!("integer"),
         ),
-        // Errors are promises as any other response.
+        // Error responses are compared like other responses.
         case(
             "response-field-removed",
             "response-field-added",
@@ -275,7 +275,7 @@ fn responses() -> Vec<Case> {
         cases(
             &["schema-name-changed"],
             &["schema-name-changed"],
-            "GET /lists, response 404, application/json: the body was of the schema Error and is of Fault",
+            "GET /lists, response 404, application/json: the body had the schema Error and has Fault",
             vec![
                 ("schema:Fault", base()["components"]["schemas"]["Error"].clone()),
                 ("list:responses/404/content/application~1json/schema/$ref", json!("#/components/schemas/Fault")),

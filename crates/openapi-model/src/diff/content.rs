@@ -1,4 +1,4 @@
-//! Bodies: their media types, and the schema of each.
+//! Comparison of bodies: their media types and the schema of each.
 
 use serde_json::Value;
 
@@ -36,7 +36,7 @@ fn find<'c>(content: Option<&'c Value>, name: &str) -> Option<&'c Value> {
     traverse::members(content).find(|(other, _)| normal(other) == normal(name)).map(|(_, media)| media)
 }
 
-/// Case and blanks mean nothing; UTF-8 is what there is without a `charset`.
+/// Returns the media type in lower case, without spaces and without `charset=utf-8`, which is the default.
 fn normal(media_type: &str) -> String {
     let parts = media_type.split(';').map(|part| part.trim().to_ascii_lowercase());
     parts.filter(|part| part != "charset=utf-8").collect::<Vec<_>>().join(";")

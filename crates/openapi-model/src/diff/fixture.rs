@@ -1,4 +1,4 @@
-//! A small API and changes to it: each case is a change, what it means one way, and what it means the other way.
+//! A small API and changes to it. Each case is a change with the rules that it violates in both directions.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use serde_json::{Value, json};
@@ -9,15 +9,15 @@ use crate::fixture::set;
 
 /// One change to the base document.
 pub(super) struct Case {
-    /// The rules that the way there and the way back must name, in the order in which they are reported.
+    /// The rules that are reported for the change and for its reversal, in the order of the report.
     pub(super) forward: Vec<&'static str>,
     pub(super) backward: Vec<&'static str>,
-    /// The first difference of the way there, as people read it.
+    /// The text of the first difference of the change.
     said: &'static str,
     changes: Vec<(&'static str, Value)>,
 }
 
-/// A change that is one difference each way.
+/// Creates a case with one difference in each direction.
 pub(super) fn case(
     forward: &'static str,
     backward: &'static str,
@@ -51,7 +51,7 @@ impl Case {
         let line = there.first().map(ToString::to_string).unwrap_or_default();
         assert_eq!(line, format!("{} [{}]", self.said, self.forward.first().unwrap_or(&"")));
         let back = diff(&changed, &base);
-        assert_eq!(rules(&back), self.backward, "the way back: {back:#?}");
+        assert_eq!(rules(&back), self.backward, "reversed: {back:#?}");
     }
 }
 
@@ -59,7 +59,7 @@ fn rules(differences: &[Difference]) -> Vec<&str> {
     differences.iter().map(|one| one.rule).collect()
 }
 
-/// `list:`, `create:` and `read:` are operations, `schema:` is where the schemas are.
+/// Expands the prefixes `list:`, `create:` and `read:` (operations) and `schema:` (component schemas) of a pointer.
 fn full(pointer: &str) -> String {
     let Some((base, rest)) = pointer.split_once(':') else {
         return pointer.to_owned();
@@ -78,7 +78,7 @@ pub(super) fn document(value: &Value) -> Document {
     Document::from_json(&value.to_string()).unwrap()
 }
 
-/// Every schema is used in one place only, so that a change of it is one difference.
+/// Returns the base document. It uses each schema once, so that a change of a schema is one difference.
 pub(super) fn base() -> Value {
     let json = |schema: &str| {
         let reference = format!("#/components/schemas/{schema}");

@@ -1,4 +1,4 @@
-//! One schema out of a reference and the members of an `allOf`, so that two can be compared key by key.
+//! Merges a schema, its reference and the members of its `allOf` into one schema, to compare two schemas key by key.
 
 use std::cmp::Ordering;
 
@@ -7,18 +7,18 @@ use serde_json::{Map, Value, json};
 use super::values;
 use crate::{pointer, traverse};
 
-/// Limits that rule out what is below them.
+/// Keywords that set a lower bound.
 pub(super) const LOWER: [&str; 4] = ["minimum", "minLength", "minItems", "minProperties"];
-/// Limits that rule out what is above them.
+/// Keywords that set an upper bound.
 pub(super) const UPPER: [&str; 4] = ["maximum", "maxLength", "maxItems", "maxProperties"];
 
-/// The references a schema consists of: its own, or those of its `allOf`.
+/// Returns the reference of a schema, or those in its `allOf`.
 pub(super) fn references(schema: &Value) -> Vec<&str> {
     let own = schema.get("$ref").and_then(Value::as_str);
     own.into_iter().chain(traverse::elements(schema.get("allOf")).flat_map(references)).collect()
 }
 
-/// The name generated code has for a schema: that of the one component it refers to.
+/// Returns the name that code generators give a schema: the name of the only component that it refers to.
 pub(super) fn name(schema: &Value) -> Option<&str> {
     match references(schema).as_slice() {
         [one] => one.strip_prefix(traverse::SCHEMAS),
@@ -26,11 +26,12 @@ pub(super) fn name(schema: &Value) -> Option<&str> {
     }
 }
 
-/// What may stand beside a reference without making another schema of it.
+/// Annotations that may accompany a reference without changing the schema.
 const BESIDE: &[&str] =
     &["nullable", "default", "title", "description", "deprecated", "example", "externalDocs", "readOnly", "writeOnly"];
 
-/// The component a schema is, with what is written beside the reference; `None` when that is more than words.
+/// Returns the name of the component that a schema refers to, with the annotations of the reference. Returns `None` if
+/// the schema adds constraints to the component.
 pub(super) fn component(schema: &Value) -> Option<(&str, Value)> {
     fn beside(schema: &Value, out: &mut Map<String, Value>) {
         for (key, value) in traverse::members(Some(schema)).filter(|(key, _)| !["$ref", "allOf"].contains(key)) {
@@ -44,14 +45,14 @@ pub(super) fn component(schema: &Value) -> Option<(&str, Value)> {
     out.keys().all(|key| BESIDE.contains(&key.as_str()) || key.starts_with("x-")).then_some((name, Value::Object(out)))
 }
 
-/// The schema without references and `allOf` at its root. What leads nowhere says nothing, and so allows anything.
+/// Returns the schema without references and `allOf` at its root. A reference that does not resolve allows any value.
 pub(super) fn flat(document: &Value, schema: &Value) -> Value {
     let mut out = Map::new();
     add(document, schema, &mut out, &mut Vec::new());
     Value::Object(out)
 }
 
-/// Circles end where a schema is met again; adding it twice would add nothing.
+/// Adds the keys of `schema` to `out`. Skips schemas that it has already added, so that circular references end.
 fn add<'d>(document: &'d Value, schema: &'d Value, out: &mut Map<String, Value>, met: &mut Vec<&'d Value>) {
     let Some(schema) = pointer::resolve(document, schema) else { return };
     if met.iter().any(|one| std::ptr::eq(*one, schema)) {
@@ -69,7 +70,7 @@ fn add<'d>(document: &'d Value, schema: &'d Value, out: &mut Map<String, Value>,
     }
 }
 
-/// Both must hold; of words, the outer ones are read.
+/// Merges a keyword so that both values apply. Of annotations, the outer value wins.
 fn merge(key: &str, known: &mut Value, value: &Value) {
     match (key, known, value) {
         ("required", Value::Array(known), Value::Array(more)) => {
@@ -86,7 +87,7 @@ fn merge(key: &str, known: &mut Value, value: &Value) {
                 }
             }
         }
-        // An outer `nullable` is written beside a reference to what is not.
+        // An outer `nullable` makes a reference to a schema that is not nullable accept null.
         ("nullable", known, Value::Bool(true)) => *known = Value::Bool(true),
         (key, known, value) if LOWER.contains(&key) && values::order(known, value) == Some(Ordering::Less) => {
             *known = value.clone();

@@ -1,8 +1,8 @@
-//! What has changed between two documents, and whether clients of the old one notice.
+//! Comparison of two documents: the differences and their effect on clients of the old document.
 //!
-//! Owns the directions: of a request, what was accepted must still be; of a response, what was promised must still
-//! be. References are resolved, so that moving a schema into a component is no difference. Changes nothing, and judges
-//! only by the published policy ([`RULES`]).
+//! A server must still accept every request that the old document allows, and send only responses that the old document
+//! allows. References are resolved, so that moving a schema into a component is no difference. Each difference is
+//! classified by the published policy ([`RULES`]).
 
 mod annotations;
 #[cfg(test)]
@@ -39,15 +39,15 @@ pub use rules::{Kind, RULES, Rule};
 /// One difference between two documents.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Difference {
-    /// What it means to a client of the old document.
+    /// The effect on a client of the old document.
     pub kind: Kind,
-    /// Id of the rule of the policy that says so.
+    /// The ID of the rule that classifies the difference.
     pub rule: &'static str,
-    /// Method and path, as in the old document; `document` for what is of no operation.
+    /// Method and path in the old document; `document` for differences outside the operations.
     pub operation: String,
     /// The part of the operation: `request body, application/json, items[].name`. Empty for the operation itself.
     pub part: String,
-    /// What has changed, for people.
+    /// A description of the change.
     pub sentence: String,
 }
 
@@ -58,13 +58,13 @@ impl fmt::Display for Difference {
     }
 }
 
-/// Every difference from `old` to `new`, the breaking ones first; empty only when they say the same.
+/// Returns every difference from `old` to `new`, breaking ones first. The list is empty only for equal documents.
 #[must_use]
 pub fn diff(old: &Document, new: &Document) -> Vec<Difference> {
     let mut comparison = Comparison { old: old.value(), new: new.value(), found: Vec::new() };
     operations::compare(&mut comparison);
     if comparison.found.is_empty() && old != new {
-        let said = "nothing that an operation uses has changed, but something else has";
+        let said = "a part that no operation uses has changed";
         comparison.say(rules::ELSEWHERE_CHANGED, &Place::document(""), said);
     }
     let mut found = comparison.found;
@@ -74,7 +74,7 @@ pub fn diff(old: &Document, new: &Document) -> Vec<Difference> {
     found
 }
 
-/// The two documents, and what has been found so far.
+/// The two documents and the differences found so far.
 struct Comparison<'d> {
     old: &'d Value,
     new: &'d Value,
@@ -105,28 +105,28 @@ impl Place {
         Place { operation: "document".to_owned(), part: part.to_owned() }
     }
 
-    /// A part of this part.
+    /// Returns the location of a part of this part.
     fn part(&self, name: &str) -> Self {
         let comma = if self.part.is_empty() || name.is_empty() { "" } else { ", " };
         Place { operation: self.operation.clone(), part: format!("{}{comma}{name}", self.part) }
     }
 }
 
-/// Who sends what is compared.
+/// The sender of the compared value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Direction {
-    /// The client: it must still be accepted.
+    /// The client: the server must still accept the value.
     Request,
-    /// The server: it must still be as promised.
+    /// The server: the value must still match the old document.
     Response,
 }
 
-/// Whether a flag is set; a flag that is not there is not.
+/// Returns whether a flag is present and true.
 fn flag(value: &Value, key: &str) -> bool {
     value.get(key) == Some(&Value::Bool(true))
 }
 
-/// A text, empty when there is none.
+/// Returns a string member, or an empty string if it is missing.
 fn text<'v>(value: &'v Value, key: &str) -> &'v str {
     value.get(key).and_then(Value::as_str).unwrap_or_default()
 }

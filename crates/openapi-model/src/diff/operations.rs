@@ -1,4 +1,4 @@
-//! The document as a whole, its paths, and the operations at them.
+//! Comparison of the document as a whole, its paths and its operations.
 
 use std::collections::HashSet;
 
@@ -8,10 +8,10 @@ use super::parameters::{self, Declared, template};
 use super::{Comparison, Direction, Place, annotations, content, flag, responses, rules, security, text};
 use crate::{pointer, traverse};
 
-/// What an operation is compared by; the rest are annotations.
+/// Keys of an operation with their own comparison. All others are annotations.
 const HANDLED: &[&str] = &["operationId", "parameters", "requestBody", "responses", "security"];
 
-/// What is compared elsewhere: the components are, wherever they are used.
+/// Keys of the document that are compared elsewhere. Components are compared where they are used.
 const DOCUMENT: &[&str] = &["openapi", "info", "servers", "tags", "paths", "components", "security", "x-webhooks"];
 
 pub(super) fn compare(comparison: &mut Comparison<'_>) {
@@ -19,10 +19,10 @@ pub(super) fn compare(comparison: &mut Comparison<'_>) {
     let whole = Place::document("");
     annotations::compare(comparison, &whole, "the document", old, new, DOCUMENT);
     if old.get("info") != new.get("info") {
-        comparison.say(rules::TEXT_CHANGED, &Place::document("info"), "the document calls itself something else");
+        comparison.say(rules::TEXT_CHANGED, &Place::document("info"), "the info object has changed");
     }
     if old.get("tags") != new.get("tags") {
-        comparison.say(rules::TAG_CHANGED, &Place::document("tags"), "the headings have changed");
+        comparison.say(rules::TAG_CHANGED, &Place::document("tags"), "the tags have changed");
     }
     servers(comparison, &whole, old, new);
     paths(comparison);
@@ -35,15 +35,15 @@ fn servers(comparison: &mut Comparison<'_>, at: &Place, old: &Value, new: &Value
         let urls: Vec<String> = traverse::elements(part.get("servers"))
             .map(|server| text(server, "url").trim_end_matches('/').to_owned())
             .collect();
-        // Without servers there is one, at the root.
+        // The default is one server at the root.
         if urls.is_empty() { vec![String::new()] } else { urls }
     };
     let (old_urls, new_urls) = (urls(old), urls(new));
     for url in old_urls.iter().filter(|url| !new_urls.contains(url)) {
-        comparison.say(rules::SERVER_REMOVED, &at, format!("there is no server at {url}/ any more"));
+        comparison.say(rules::SERVER_REMOVED, &at, format!("the server {url}/ is removed"));
     }
     for url in new_urls.iter().filter(|url| !old_urls.contains(url)) {
-        comparison.say(rules::SERVER_ADDED, &at, format!("there is a server at {url}/ now"));
+        comparison.say(rules::SERVER_ADDED, &at, format!("the server {url}/ is new"));
     }
     if old_urls == new_urls && old.get("servers") != new.get("servers") {
         comparison.say(rules::TEXT_CHANGED, &at, "the servers are described differently");
@@ -86,7 +86,7 @@ fn paths(comparison: &mut Comparison<'_>) {
             if let Some(entry) = elsewhere {
                 moved.insert((entry.method, entry.path));
                 let to = place(entry.method, entry.path).operation;
-                comparison.say(rules::OPERATION_MOVED, &at, format!("{id} is at {to} now"));
+                comparison.say(rules::OPERATION_MOVED, &at, format!("{id} is now at {to}"));
             } else if new_item.is_none() {
                 comparison.say(rules::PATH_REMOVED, &at, format!("the path {path} is removed"));
             } else {
@@ -129,15 +129,15 @@ fn body(comparison: &mut Comparison<'_>, at: &Place, old: Option<&Value>, new: O
     let new = new.and_then(|body| pointer::resolve(comparison.new, body));
     match (old, new) {
         (None, None) => {}
-        (Some(_), None) => comparison.say(rules::BODY_REMOVED, &at, "a body is no longer taken"),
+        (Some(_), None) => comparison.say(rules::BODY_REMOVED, &at, "a body is no longer accepted"),
         (None, Some(new)) if flag(new, "required") => {
-            comparison.say(rules::BODY_MADE_REQUIRED, &at, "a body is required now");
+            comparison.say(rules::BODY_MADE_REQUIRED, &at, "a body is now required");
         }
-        (None, Some(_)) => comparison.say(rules::BODY_ADDED, &at, "a body may be sent now"),
+        (None, Some(_)) => comparison.say(rules::BODY_ADDED, &at, "an optional body is now accepted"),
         (Some(old), Some(new)) => {
             match (flag(old, "required"), flag(new, "required")) {
-                (false, true) => comparison.say(rules::BODY_MADE_REQUIRED, &at, "the body is required now"),
-                (true, false) => comparison.say(rules::BODY_MADE_OPTIONAL, &at, "the body is optional now"),
+                (false, true) => comparison.say(rules::BODY_MADE_REQUIRED, &at, "the body is now required"),
+                (true, false) => comparison.say(rules::BODY_MADE_OPTIONAL, &at, "the body is now optional"),
                 _ => {}
             }
             annotations::compare(comparison, &at, "the body", old, new, &["required", "content"]);
@@ -146,7 +146,7 @@ fn body(comparison: &mut Comparison<'_>, at: &Place, old: Option<&Value>, new: O
     }
 }
 
-/// Events: the server sends the body, so that it is a promise, as a response is.
+/// Compares webhooks. The server sends the body, so the rules for responses apply.
 fn webhooks(comparison: &mut Comparison<'_>) {
     let (old, new) = (comparison.old.get("x-webhooks"), comparison.new.get("x-webhooks"));
     let place = |name: &str| Place { operation: format!("webhook {name}"), part: String::new() };

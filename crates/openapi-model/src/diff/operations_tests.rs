@@ -1,11 +1,11 @@
-//! Fixtures for the rules about the document, its operations, and who may call them.
+//! Fixtures for the rules about the document, its operations and their security requirements.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use serde_json::{Value, json};
 
 use super::fixture::{Case, base, case, cases};
 
-const ELSEWHERE: &str = "document: nothing that an operation uses has changed, but something else has";
+const ELSEWHERE: &str = "document: a part that no operation uses has changed";
 
 pub(super) fn all() -> Vec<Case> {
     let read = base()["paths"]["/lists/{list_id}"].clone();
@@ -42,19 +42,19 @@ pub(super) fn all() -> Vec<Case> {
         cases(
             &["operation-moved"],
             &["operation-moved"],
-            "POST /lists: createList is at PUT /lists now",
+            "POST /lists: createList is now at PUT /lists",
             vec![("/paths/~1lists/post", Value::Null), ("/paths/~1lists/put", moved)],
         ),
         cases(
             &["operation-moved"],
             &["operation-moved"],
-            "GET /lists/{list_id}: readList is at GET /list/{list_id} now",
+            "GET /lists/{list_id}: readList is now at GET /list/{list_id}",
             vec![("/paths/~1lists~1{list_id}", Value::Null), ("/paths/~1list~1{list_id}", read)],
         ),
         cases(
             &["path-parameter-renamed"],
             &["path-parameter-renamed"],
-            "GET /lists/{list_id}, parameter list_id: list_id is called id now",
+            "GET /lists/{list_id}, parameter list_id: list_id is renamed to id",
             vec![("/paths/~1lists~1{list_id}", Value::Null), ("/paths/~1lists~1{id}", renamed)],
         ),
         case(
@@ -67,44 +67,44 @@ pub(super) fn all() -> Vec<Case> {
         case(
             "security-added",
             "security-relaxed",
-            "GET /lists/{list_id}: a request with the credentials that were enough is refused",
+            "GET /lists/{list_id}: a request with previously sufficient credentials is rejected",
             "read:security",
             Value::Null,
         ),
         case(
             "security-added",
             "security-relaxed",
-            "POST /lists: a request with the credentials that were enough is refused",
+            "POST /lists: a request with previously sufficient credentials is rejected",
             "create:security",
             json!([{"bearer": ["lists:write"]}]),
         ),
         case(
             "security-added",
             "security-relaxed",
-            "POST /lists: a request with the credentials that were enough is refused",
+            "POST /lists: a request with previously sufficient credentials is rejected",
             "create:security",
             json!([{"bearer": [], "key": []}]),
         ),
         cases(
             &["security-added", "security-relaxed"],
             &["security-added", "security-relaxed"],
-            "POST /lists: a request with the credentials that were enough is refused",
+            "POST /lists: a request with previously sufficient credentials is rejected",
             vec![("create:security", json!([{"key": []}]))],
         ),
         case(
             "security-relaxed",
             "security-added",
-            "POST /lists: a request with credentials that were not enough is accepted",
+            "POST /lists: a request with previously insufficient credentials is accepted",
             "create:security",
             json!([{"bearer": []}, {"key": []}]),
         ),
         cases(
             &["security-added", "security-added", "security-relaxed", "security-relaxed"],
             &["security-added", "security-added", "security-relaxed", "security-relaxed"],
-            "GET /lists: a request with the credentials that were enough is refused",
+            "GET /lists: a request with previously sufficient credentials is rejected",
             vec![("/components/securitySchemes/bearer/scheme", json!("basic"))],
         ),
-        // What a scheme is called is not sent.
+        // The name of a security scheme is not part of a request.
         cases(
             &["elsewhere-changed"],
             &["elsewhere-changed"],
@@ -117,13 +117,13 @@ pub(super) fn all() -> Vec<Case> {
         cases(
             &["server-removed", "server-added"],
             &["server-removed", "server-added"],
-            "document, servers: there is no server at /v1/ any more",
+            "document, servers: the server /v1/ is removed",
             vec![("/servers/0/url", json!("/v2"))],
         ),
         case(
             "server-added",
             "server-removed",
-            "document, servers: there is a server at https://example.com/v1/ now",
+            "document, servers: the server https://example.com/v1/ is new",
             "/servers",
             json!([{"url": "/v1", "description": "This server"}, {"url": "https://example.com/v1"}]),
         ),
@@ -158,7 +158,7 @@ pub(super) fn all() -> Vec<Case> {
         case(
             "text-changed",
             "text-changed",
-            "document, info: the document calls itself something else",
+            "document, info: the info object has changed",
             "/info/version",
             json!("1.1.0"),
         ),
@@ -176,7 +176,7 @@ pub(super) fn all() -> Vec<Case> {
             "list:tags",
             json!(["All"]),
         ),
-        case("tag-changed", "tag-changed", "document, tags: the headings have changed", "/tags", json!([])),
+        case("tag-changed", "tag-changed", "document, tags: the tags have changed", "/tags", json!([])),
         case(
             "extension-changed",
             "extension-changed",
@@ -192,7 +192,7 @@ pub(super) fn all() -> Vec<Case> {
             json!({"a": {}}),
         ),
         case("elsewhere-changed", "elsewhere-changed", ELSEWHERE, "schema:Unused/type", json!("string")),
-        // Whether a path or its operation declares a parameter means nothing.
+        // A parameter can be declared on the path or on the operation.
         cases(
             &["elsewhere-changed"],
             &["elsewhere-changed"],

@@ -1,4 +1,4 @@
-//! Parameters in the path, the query and the headers.
+//! Comparison of path, query and header parameters.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::{pointer, traverse};
 
 const HANDLED: &[&str] = &["name", "in", "required", "schema", "content", "style", "explode", "allowReserved"];
 
-/// Headers that are not parameters, whatever a document says: the specification reserves them.
+/// Header parameters that the specification ignores.
 const RESERVED: [&str; 3] = ["accept", "content-type", "authorization"];
 
 /// The path and the operation of one document.
@@ -23,7 +23,7 @@ pub(super) fn compare(comparison: &mut Comparison<'_>, at: &Place, old: &Declare
     let mut matched = Vec::new();
     for parameter in &old {
         let (name, place) = (text(parameter, "name"), text(parameter, "in"));
-        // A path parameter is known by where it stands in the path.
+        // A path parameter is identified by its position in the path.
         let position = old_names.iter().position(|one| *one == name).filter(|_| place == "path");
         let new_name = position.and_then(|position| new_names.get(position)).map_or(name, String::as_str);
         let here = at.part(&format!("parameter {name}"));
@@ -40,7 +40,7 @@ pub(super) fn compare(comparison: &mut Comparison<'_>, at: &Place, old: &Declare
         };
         matched.push(*other);
         if new_name != name {
-            comparison.say(rules::PATH_PARAMETER_RENAMED, &here, format!("{name} is called {new_name} now"));
+            comparison.say(rules::PATH_PARAMETER_RENAMED, &here, format!("{name} is renamed to {new_name}"));
         }
         one(comparison, &here, name, parameter, other);
     }
@@ -59,12 +59,12 @@ pub(super) fn compare(comparison: &mut Comparison<'_>, at: &Place, old: &Declare
 
 fn one(comparison: &mut Comparison<'_>, at: &Place, name: &str, old: &Value, new: &Value) {
     match (flag(old, "required"), flag(new, "required")) {
-        (false, true) => comparison.say(rules::PARAMETER_MADE_REQUIRED, at, format!("{name} is required now")),
-        (true, false) => comparison.say(rules::PARAMETER_MADE_OPTIONAL, at, format!("{name} is optional now")),
+        (false, true) => comparison.say(rules::PARAMETER_MADE_REQUIRED, at, format!("{name} is now required")),
+        (true, false) => comparison.say(rules::PARAMETER_MADE_OPTIONAL, at, format!("{name} is now optional")),
         _ => {}
     }
     if encoding(old) != encoding(new) {
-        let said = format!("{name} is written differently (style, explode, allowReserved or content)");
+        let said = format!("{name} is serialized differently (style, explode, allowReserved or content)");
         comparison.say(rules::PARAMETER_ENCODING_CHANGED, at, said);
     }
     annotations::compare(comparison, at, name, old, new, HANDLED);
@@ -75,7 +75,7 @@ fn one(comparison: &mut Comparison<'_>, at: &Place, name: &str, old: &Value, new
     }
 }
 
-/// How a value is written, with the defaults of the specification.
+/// Returns how a value is serialized, with the defaults of the specification.
 fn encoding(parameter: &Value) -> (bool, String, bool, bool) {
     let usual = if matches!(text(parameter, "in"), "query" | "cookie") { "form" } else { "simple" };
     let style = Some(text(parameter, "style")).filter(|style| !style.is_empty()).unwrap_or(usual);
@@ -83,7 +83,7 @@ fn encoding(parameter: &Value) -> (bool, String, bool, bool) {
     (parameter.get("content").is_some(), style.to_owned(), explode, flag(parameter, "allowReserved"))
 }
 
-/// The parameters of an operation with those of its path, which it may replace.
+/// Returns the parameters of an operation and those of its path that the operation does not override.
 fn all<'d>(document: &'d Value, declared: &Declared<'d>) -> Vec<&'d Value> {
     let mut found: Vec<&Value> = Vec::new();
     for part in [declared.operation, declared.item] {
@@ -99,18 +99,18 @@ fn all<'d>(document: &'d Value, declared: &Declared<'d>) -> Vec<&'d Value> {
     found
 }
 
-/// Whether this is the parameter; the names of headers have no case.
+/// Returns whether a parameter has this name and location. Header names are case-insensitive.
 fn is(parameter: &Value, name: &str, place: &str) -> bool {
     let own = text(parameter, "name");
     text(parameter, "in") == place && (own == name || (place == "header" && own.eq_ignore_ascii_case(name)))
 }
 
-/// The names in a path, in order.
+/// Returns the parameter names in a path template, in order.
 fn template_names(path: &str) -> Vec<String> {
     path.split('{').skip(1).filter_map(|rest| rest.split('}').next()).map(str::to_owned).collect()
 }
 
-/// A path without the names in it: what a request has to look like.
+/// Returns a path template without its parameter names, such as `/lists/{}`.
 pub(super) fn template(path: &str) -> String {
     let mut pieces = path.split('{');
     let first = pieces.next().unwrap_or_default().to_owned();

@@ -1,4 +1,4 @@
-//! Responses: their statuses, headers and bodies.
+//! Comparison of responses: their statuses, headers and bodies.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::{pointer, traverse};
 pub(super) fn compare(comparison: &mut Comparison<'_>, at: &Place, old: Option<&Value>, new: Option<&Value>) {
     let mut added: BTreeSet<&str> = traverse::members(new).map(|(status, _)| status).collect();
     added.retain(|status| find(old, status).is_none());
-    // A status that was one of a hundred, and is described by itself now, still keeps the promises of the hundred.
+    // A status that the old document describes by a range such as `4XX` is compared with that range.
     let described = traverse::members(new).filter(|(status, _)| old.is_some_and(|old| old.get(status).is_none()));
     let described = described.filter_map(|(status, _)| Some((status, find(old, status)?)));
     for (status, response) in traverse::members(old).chain(described) {
@@ -20,7 +20,7 @@ pub(super) fn compare(comparison: &mut Comparison<'_>, at: &Place, old: Option<&
             match instead {
                 Some(instead) => {
                     added.remove(instead);
-                    let said = format!("{status} is answered as {instead}");
+                    let said = format!("the status {status} is now {instead}");
                     comparison.say(rules::SUCCESS_STATUS_CHANGED, &here, said);
                 }
                 None => comparison.say(rules::STATUS_REMOVED, &here, format!("the status {status} is removed")),
@@ -43,7 +43,7 @@ pub(super) fn compare(comparison: &mut Comparison<'_>, at: &Place, old: Option<&
     }
 }
 
-/// The response to a status: its own, that of its hundred, or the one for all others.
+/// Returns the response for a status: the exact one, the one for its range such as `4XX`, or the default.
 fn find<'r>(responses: Option<&'r Value>, status: &str) -> Option<&'r Value> {
     let responses = responses?;
     let hundred = status.get(..1).map(|first| format!("{first}XX")).unwrap_or_default();
@@ -66,11 +66,11 @@ fn headers(comparison: &mut Comparison<'_>, at: &Place, old: Option<&Value>, new
         let other = pointer::resolve(comparison.new, other).unwrap_or(&Value::Null);
         match (flag(header, "required"), flag(other, "required")) {
             (true, false) => {
-                let said = format!("the header {name} is not always sent");
+                let said = format!("the header {name} is now optional");
                 comparison.say(rules::RESPONSE_HEADER_MADE_OPTIONAL, &here, said);
             }
             (false, true) => {
-                let said = format!("the header {name} is always sent now");
+                let said = format!("the header {name} is now required");
                 comparison.say(rules::RESPONSE_HEADER_MADE_REQUIRED, &here, said);
             }
             _ => {}

@@ -1,23 +1,23 @@
-//! The published policy: every change there is a rule for, and what it means to a client.
+//! The published policy: a rule for each kind of change and its effect on clients.
 //!
-//! Owns the table. Must not know how a change is found; `docs/compatibility.md` shows the same table to people.
+//! `docs/compatibility.md` contains the same table.
 
 use serde::Serialize;
 
-/// What a difference means to a client that was written for the old document.
+/// The effect of a difference on a client that was written for the old document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// It may stop working, or not compile any more with a client generated anew.
+    /// The client may stop working, or stop compiling after its API code is generated again.
     Breaking,
-    /// It goes on as before; there is something new to use.
+    /// The client works as before. The new document adds something.
     Additive,
-    /// Only people read what has changed.
+    /// The change affects documentation only.
     Neutral,
 }
 
 impl Kind {
-    /// Its name, as the policy and the machines' form have it.
+    /// Returns the name in the policy and in JSON output.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -28,14 +28,14 @@ impl Kind {
     }
 }
 
-/// One line of the policy.
+/// A rule of the policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rule {
-    /// Names the rule for ever: tools filter by it.
+    /// The stable ID of the rule. Tools filter by it.
     pub id: &'static str,
-    /// What the change means.
+    /// The effect of the change.
     pub kind: Kind,
-    /// The change, in the words of the policy.
+    /// The description of the change in the policy.
     pub change: &'static str,
 }
 
@@ -49,31 +49,31 @@ macro_rules! rules {
 }
 
 rules! {
-    SERVER_REMOVED = Breaking "server-removed" "The address of a server is removed or changed";
+    SERVER_REMOVED = Breaking "server-removed" "The URL of a server is removed or changed";
     PATH_REMOVED = Breaking "path-removed" "A path is removed with its operations";
-    OPERATION_REMOVED = Breaking "operation-removed" "An operation is removed from a path that stays";
+    OPERATION_REMOVED = Breaking "operation-removed" "An operation is removed, but its path remains";
     OPERATION_MOVED = Breaking "operation-moved" "An operation moves to another path or method";
-    OPERATION_ID_CHANGED = Breaking "operation-id-changed" "The operationId changes: generated code calls it by that name";
-    SCHEMA_NAME_CHANGED = Breaking "schema-name-changed" "The schema of a place changes its name: generated code has a type of that name";
+    OPERATION_ID_CHANGED = Breaking "operation-id-changed" "The operationId changes: generated code has a function with this name";
+    SCHEMA_NAME_CHANGED = Breaking "schema-name-changed" "A schema is renamed: generated code has a type with this name";
     SECURITY_ADDED = Breaking "security-added" "More credentials or scopes are required";
 
-    PATH_PARAMETER_RENAMED = Breaking "path-parameter-renamed" "A parameter in the path changes its name";
-    PARAMETER_REMOVED = Breaking "parameter-removed" "A parameter is removed; renaming one is removing it";
-    PARAMETER_MOVED = Breaking "parameter-moved" "A parameter moves, as from the query to a header";
+    PATH_PARAMETER_RENAMED = Breaking "path-parameter-renamed" "A path parameter is renamed";
+    PARAMETER_REMOVED = Breaking "parameter-removed" "A parameter is removed; renaming counts as removal";
+    PARAMETER_MOVED = Breaking "parameter-moved" "A parameter moves, such as from the query to a header";
     PARAMETER_ADDED_REQUIRED = Breaking "parameter-added-required" "A required parameter is added";
     PARAMETER_MADE_REQUIRED = Breaking "parameter-made-required" "An optional parameter becomes required";
-    PARAMETER_ENCODING_CHANGED = Breaking "parameter-encoding-changed" "A parameter is written differently (style, explode, reserved characters, content)";
-    BODY_REMOVED = Breaking "body-removed" "An operation no longer takes a body";
-    BODY_MADE_REQUIRED = Breaking "body-made-required" "A body becomes required, where there was none or an optional one";
+    PARAMETER_ENCODING_CHANGED = Breaking "parameter-encoding-changed" "A parameter is serialized differently (style, explode, reserved characters, content)";
+    BODY_REMOVED = Breaking "body-removed" "An operation no longer accepts a body";
+    BODY_MADE_REQUIRED = Breaking "body-made-required" "A required body is added, or an optional body becomes required";
     REQUEST_MEDIA_TYPE_REMOVED = Breaking "request-media-type-removed" "A media type of a request body is removed";
-    REQUEST_FIELD_REMOVED = Breaking "request-field-removed" "A field of a request is removed; renaming one is removing it";
+    REQUEST_FIELD_REMOVED = Breaking "request-field-removed" "A field of a request is removed; renaming counts as removal";
     REQUEST_FIELD_ADDED_REQUIRED = Breaking "request-field-added-required" "A required field is added to a request";
     REQUEST_FIELD_MADE_REQUIRED = Breaking "request-field-made-required" "An optional field of a request becomes required";
-    REQUEST_NULL_REFUSED = Breaking "request-null-refused" "A value of a request may no longer be null";
+    REQUEST_NULL_REJECTED = Breaking "request-null-rejected" "A value of a request may no longer be null";
     REQUEST_ENUM_NARROWED = Breaking "request-enum-narrowed" "A request accepts fewer values of an enumeration, or a value becomes one";
     REQUEST_BOUND_NARROWED = Breaking "request-bound-narrowed" "A limit or pattern of a request is added, tightened or, for a pattern, changed";
-    REQUEST_OBJECT_CLOSED = Breaking "request-object-closed" "An object of a request no longer accepts fields without a name in the document";
-    REQUEST_CHOICE_REMOVED = Breaking "request-choice-removed" "One of several shapes of a request is removed";
+    REQUEST_OBJECT_CLOSED = Breaking "request-object-closed" "An object of a request no longer accepts undocumented fields";
+    REQUEST_CHOICE_REMOVED = Breaking "request-choice-removed" "An alternative schema of a request is removed";
     DEFAULT_CHANGED = Breaking "default-changed" "A default value changes or is removed";
 
     TYPE_CHANGED = Breaking "type-changed" "The type of a value changes, in a request or in a response";
@@ -86,22 +86,22 @@ rules! {
     RESPONSE_MEDIA_TYPE_REMOVED = Breaking "response-media-type-removed" "A media type of a response is removed";
     RESPONSE_HEADER_REMOVED = Breaking "response-header-removed" "A header of a response is removed";
     RESPONSE_HEADER_MADE_OPTIONAL = Breaking "response-header-made-optional" "A header of a response becomes optional";
-    RESPONSE_FIELD_REMOVED = Breaking "response-field-removed" "A field of a response is removed; renaming one is removing it";
+    RESPONSE_FIELD_REMOVED = Breaking "response-field-removed" "A field of a response is removed; renaming counts as removal";
     RESPONSE_FIELD_MADE_OPTIONAL = Breaking "response-field-made-optional" "A field of a response becomes optional";
     RESPONSE_MADE_NULLABLE = Breaking "response-made-nullable" "A value of a response becomes nullable";
     RESPONSE_ENUM_NARROWED = Breaking "response-enum-narrowed" "A value is removed from an enumeration of a response: clients branch on it";
     RESPONSE_ENUM_DROPPED = Breaking "response-enum-dropped" "A value of a response is no longer an enumeration";
-    RESPONSE_CHOICE_ADDED = Breaking "response-choice-added" "A response may have one more of several shapes";
+    RESPONSE_CHOICE_ADDED = Breaking "response-choice-added" "An alternative schema of a response is added";
     WEBHOOK_REMOVED = Breaking "webhook-removed" "A webhook is removed";
 
-    SERVER_ADDED = Additive "server-added" "The address of a server is added";
+    SERVER_ADDED = Additive "server-added" "The URL of a server is added";
     OPERATION_ADDED = Additive "operation-added" "An operation is added";
     WEBHOOK_ADDED = Additive "webhook-added" "A webhook is added";
     DEPRECATED = Additive "deprecated" "An operation, parameter, header or field is marked as deprecated; it works as before";
-    SECURITY_RELAXED = Additive "security-relaxed" "Fewer credentials, fewer scopes or other ones are accepted as well";
+    SECURITY_RELAXED = Additive "security-relaxed" "Fewer credentials, fewer scopes or alternative credentials are accepted";
     PARAMETER_ADDED = Additive "parameter-added" "An optional parameter is added";
     PARAMETER_MADE_OPTIONAL = Additive "parameter-made-optional" "A required parameter becomes optional";
-    BODY_ADDED = Additive "body-added" "An operation takes an optional body";
+    BODY_ADDED = Additive "body-added" "An operation accepts an optional body";
     BODY_MADE_OPTIONAL = Additive "body-made-optional" "A required body becomes optional";
     REQUEST_MEDIA_TYPE_ADDED = Additive "request-media-type-added" "A media type of a request body is added";
     REQUEST_FIELD_ADDED = Additive "request-field-added" "An optional field is added to a request";
@@ -109,9 +109,9 @@ rules! {
     REQUEST_NULL_ACCEPTED = Additive "request-null-accepted" "A value of a request may be null";
     REQUEST_ENUM_WIDENED = Additive "request-enum-widened" "A request accepts more values of an enumeration, or any";
     REQUEST_BOUND_WIDENED = Additive "request-bound-widened" "A limit or pattern of a request is loosened or removed";
-    REQUEST_OBJECT_OPENED = Additive "request-object-opened" "An object of a request accepts fields without a name in the document";
-    REQUEST_CHOICE_ADDED = Additive "request-choice-added" "A request may have one more of several shapes";
-    DEFAULT_ADDED = Additive "default-added" "A default value is stated where there was none";
+    REQUEST_OBJECT_OPENED = Additive "request-object-opened" "An object of a request accepts undocumented fields";
+    REQUEST_CHOICE_ADDED = Additive "request-choice-added" "An alternative schema of a request is added";
+    DEFAULT_ADDED = Additive "default-added" "A default value is added";
     STATUS_ADDED = Additive "status-added" "An error status, `default` or 304 is added";
     RESPONSE_MEDIA_TYPE_ADDED = Additive "response-media-type-added" "A media type of a response is added";
     RESPONSE_HEADER_ADDED = Additive "response-header-added" "A header of a response is added";
@@ -122,16 +122,16 @@ rules! {
     RESPONSE_ENUM_WIDENED = Additive "response-enum-widened" "A value is added to an enumeration of a response: responses are open";
     RESPONSE_ENUM_ADDED = Additive "response-enum-added" "A value of a response becomes an enumeration";
     RESPONSE_BOUND_CHANGED = Additive "response-bound-changed" "A limit or pattern of a response changes";
-    RESPONSE_CHOICE_REMOVED = Additive "response-choice-removed" "A response no longer has one of several shapes";
+    RESPONSE_CHOICE_REMOVED = Additive "response-choice-removed" "An alternative schema of a response is removed";
     RESPONSE_OPENNESS_CHANGED = Additive "response-openness-changed" "`additionalProperties` of a response changes";
 
     DEPRECATION_WITHDRAWN = Neutral "deprecation-withdrawn" "A deprecation is withdrawn";
     TEXT_CHANGED = Neutral "text-changed" "A title, summary or description changes";
-    TAG_CHANGED = Neutral "tag-changed" "The tags of an operation change";
+    TAG_CHANGED = Neutral "tag-changed" "An operation has different tags";
     EXAMPLE_CHANGED = Neutral "example-changed" "An example changes";
     LINK_CHANGED = Neutral "link-changed" "A link from a response to an operation changes";
-    EXTENSION_CHANGED = Neutral "extension-changed" "A key with x- in front changes (webhooks aside)";
-    ELSEWHERE_CHANGED = Neutral "elsewhere-changed" "A part changes that no operation uses";
+    EXTENSION_CHANGED = Neutral "extension-changed" "A key with the prefix x- changes, except webhooks";
+    ELSEWHERE_CHANGED = Neutral "elsewhere-changed" "A part that no operation uses changes";
 }
 
 #[cfg(test)]
@@ -140,7 +140,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn ids_are_unique_and_the_breaking_come_first() {
+    fn ids_are_unique_and_breaking_rules_come_first() {
         let ids: BTreeSet<&str> = RULES.iter().map(|rule| rule.id).collect();
         assert_eq!(ids.len(), RULES.len());
         assert!(RULES.is_sorted_by_key(|rule| rule.kind));

@@ -1,4 +1,4 @@
-//! Two schemas of the same place, in the direction of whoever sends the value.
+//! Comparison of two schemas at the same location, by the direction in which the value is sent.
 
 use std::collections::HashSet;
 
@@ -11,7 +11,7 @@ use super::values::{self, Change, shown};
 use super::{Comparison, Direction, Place, annotations, flag};
 use crate::traverse;
 
-/// What this module deals with itself; the rest are annotations.
+/// Keywords that this module compares. All others are annotations.
 const HANDLED: &[&str] = &[
     "$ref",
     "type",
@@ -41,10 +41,10 @@ const HANDLED: &[&str] = &[
     "uniqueItems",
 ];
 
-/// Values nested deeper are beyond any real contract; `allOf` can nest without end and never meet itself.
+/// The deepest nesting that is compared. A circular `allOf` nests without limit.
 const MAX_DEPTH: usize = 64;
 
-/// Compares the schemas of a part of an operation; `subject` is what sentences call it.
+/// Compares the schemas of a part of an operation. `subject` names the part in descriptions of differences.
 pub(super) fn compare(
     comparison: &mut Comparison<'_>,
     direction: Direction,
@@ -53,18 +53,18 @@ pub(super) fn compare(
     old: Option<&Value>,
     new: Option<&Value>,
 ) {
-    // A place without a schema says nothing of the value.
+    // A missing schema allows any value.
     let (old, new) = (old.unwrap_or(&Value::Null), new.unwrap_or(&Value::Null));
     let root = At { place: at.clone(), path: String::new(), subject: subject.to_owned(), depth: 0 };
-    Walk { comparison, direction, met: HashSet::new() }.schema(&root, old, new);
+    SchemaComparison { comparison, direction, met: HashSet::new() }.schema(&root, old, new);
 }
 
-/// Where in a schema the walk is.
+/// The location of the compared schemas.
 struct At {
     place: Place,
-    /// The way from the root: `data[].name`.
+    /// The path from the root: `data[].name`.
     path: String,
-    /// The same from the nearest component on: `Bucketlist.name`.
+    /// The path from the nearest component: `Bucketlist.name`.
     subject: String,
     depth: usize,
 }
@@ -80,19 +80,20 @@ impl At {
     }
 }
 
-struct Walk<'w, 'd> {
+/// The comparison of two schemas and their subschemas.
+struct SchemaComparison<'w, 'd> {
     comparison: &'w mut Comparison<'d>,
     direction: Direction,
-    /// Pairs of references that were compared: circles end here, and nothing is said twice of one part.
+    /// Pairs of references that were compared. Each pair is compared once, so that circular references end.
     met: HashSet<(String, String)>,
 }
 
-impl Walk<'_, '_> {
+impl SchemaComparison<'_, '_> {
     fn say(&mut self, rule: &Rule, at: &At, sentence: &str) {
         self.comparison.say(rule, &at.place(), format!("{} {sentence}", at.subject));
     }
 
-    /// One rule for requests, another for responses.
+    /// Reports a difference under the rule for its direction.
     fn by_direction(&mut self, request: &Rule, response: &Rule, at: &At, sentence: &str) {
         let rule = if self.direction == Direction::Request { request } else { response };
         self.say(rule, at, sentence);
@@ -105,8 +106,8 @@ impl Walk<'_, '_> {
         let (old_name, new_name) = (name(old), name(new));
         if let Some(old_name) = old_name.filter(|_| old_name != new_name) {
             let said = match new_name {
-                Some(new_name) => format!("was of the schema {old_name} and is of {new_name}"),
-                None => format!("was of the schema {old_name} and is of one without a name"),
+                Some(new_name) => format!("had the schema {old_name} and has {new_name}"),
+                None => format!("had the schema {old_name} and has an inline schema"),
             };
             self.say(rules::SCHEMA_NAME_CHANGED, at, &said);
         }
@@ -116,7 +117,7 @@ impl Walk<'_, '_> {
             depth: at.depth,
             subject: old_name.or(new_name).unwrap_or(&at.subject).to_owned(),
         };
-        // A place may be nullable and have a default where the component it refers to is not and has none.
+        // `nullable` and `default` can be set next to a reference and then override those of the component.
         let (old_flat, new_flat) = (flat(self.comparison.old, old), flat(self.comparison.new, new));
         self.nullable(at, flag(&old_flat, "nullable"), flag(&new_flat, "nullable"));
         self.default(at, old_flat.get("default"), new_flat.get("default"));
@@ -140,7 +141,7 @@ impl Walk<'_, '_> {
         annotations::compare(self.comparison, &at.place(), &at.subject, old, new, HANDLED);
         if kind(old) != kind(new) {
             self.say(rules::TYPE_CHANGED, at, &format!("was {} and is {}", kind(old), kind(new)));
-            return; // everything else follows from it
+            return; // the other keywords depend on the type
         }
         if old.get("format") != new.get("format") {
             let (old, new) = (shown(old.get("format")), shown(new.get("format")));
@@ -149,7 +150,7 @@ impl Walk<'_, '_> {
         self.enumeration(at, old.get("enum"), new.get("enum"));
         self.bounds(at, old, new);
         self.fields(at, old, new);
-        self.nameless(at, old, new);
+        self.undeclared_required(at, old, new);
         self.others(at, old.get("additionalProperties"), new.get("additionalProperties"));
         self.schema(&at.step("[]"), old.get("items").unwrap_or(&Value::Null), new.get("items").unwrap_or(&Value::Null));
         self.discriminator(at, old.get("discriminator"), new.get("discriminator"));
@@ -162,10 +163,10 @@ impl Walk<'_, '_> {
         match (old, new) {
             (false, true) => {
                 let (request, response) = (rules::REQUEST_NULL_ACCEPTED, rules::RESPONSE_MADE_NULLABLE);
-                self.by_direction(request, response, at, "may be null now");
+                self.by_direction(request, response, at, "may now be null");
             }
             (true, false) => {
-                let (request, response) = (rules::REQUEST_NULL_REFUSED, rules::RESPONSE_NEVER_NULL);
+                let (request, response) = (rules::REQUEST_NULL_REJECTED, rules::RESPONSE_NEVER_NULL);
                 self.by_direction(request, response, at, "may no longer be null");
             }
             _ => {}
@@ -175,7 +176,7 @@ impl Walk<'_, '_> {
     fn default(&mut self, at: &At, old: Option<&Value>, new: Option<&Value>) {
         match (old, new) {
             (None, Some(new)) => {
-                self.say(rules::DEFAULT_ADDED, at, &format!("has the default {} now", shown(Some(new))));
+                self.say(rules::DEFAULT_ADDED, at, &format!("now has the default {}", shown(Some(new))));
             }
             (Some(_), new) if old != new => {
                 let said = format!("had the default {} and has {}", shown(old), shown(new));
@@ -204,7 +205,7 @@ impl Walk<'_, '_> {
                 return;
             }
         };
-        let said = if new.is_some() { "is an enumeration now" } else { "is no enumeration any more" };
+        let said = if new.is_some() { "is now an enumeration" } else { "is no longer an enumeration" };
         self.by_direction(request, response, at, said);
     }
 
@@ -249,11 +250,11 @@ impl Walk<'_, '_> {
             match (requires(old, name), requires(new, name)) {
                 (false, true) => {
                     let request = rules::REQUEST_FIELD_MADE_REQUIRED;
-                    self.by_direction(request, rules::RESPONSE_FIELD_MADE_REQUIRED, &at, "is required now");
+                    self.by_direction(request, rules::RESPONSE_FIELD_MADE_REQUIRED, &at, "is now required");
                 }
                 (true, false) => {
                     let request = rules::REQUEST_FIELD_MADE_OPTIONAL;
-                    self.by_direction(request, rules::RESPONSE_FIELD_MADE_OPTIONAL, &at, "is optional now");
+                    self.by_direction(request, rules::RESPONSE_FIELD_MADE_OPTIONAL, &at, "is now optional");
                 }
                 _ => {}
             }
@@ -271,8 +272,8 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// What must be there without the schema saying what it is.
-    fn nameless(&mut self, at: &At, old: &Value, new: &Value) {
+    /// Compares required fields that have no schema.
+    fn undeclared_required(&mut self, at: &At, old: &Value, new: &Value) {
         let only = |one: &Value, other: &Value| -> Vec<String> {
             let has = |name: &str| [one, other].iter().any(|schema| schema["properties"].get(name).is_some());
             let names = traverse::elements(one.get("required")).filter_map(Value::as_str);
@@ -280,19 +281,19 @@ impl Walk<'_, '_> {
         };
         for name in only(new, old) {
             let (request, response) = (rules::REQUEST_FIELD_MADE_REQUIRED, rules::RESPONSE_FIELD_MADE_REQUIRED);
-            self.by_direction(request, response, &at.step(&format!(".{name}")), "is required now");
+            self.by_direction(request, response, &at.step(&format!(".{name}")), "is now required");
         }
         for name in only(old, new) {
             let (request, response) = (rules::REQUEST_FIELD_MADE_OPTIONAL, rules::RESPONSE_FIELD_MADE_OPTIONAL);
-            self.by_direction(request, response, &at.step(&format!(".{name}")), "is optional now");
+            self.by_direction(request, response, &at.step(&format!(".{name}")), "is now optional");
         }
     }
 
-    /// The fields without a name: any, none, or of a schema.
+    /// Compares `additionalProperties`: any, none, or a schema.
     fn others(&mut self, at: &At, old: Option<&Value>, new: Option<&Value>) {
         let at = at.step(".*");
-        let opened = "may be any fields without a name in the document";
-        let closed = "may not be there: only fields with a name in the document are known";
+        let opened = "(undocumented fields) are now accepted";
+        let closed = "(undocumented fields) are no longer accepted";
         match (others(old), others(new)) {
             (Others::Of(old), Others::Of(new)) => self.schema(&at, old, new),
             (Others::Any, Others::None) => {
@@ -302,15 +303,20 @@ impl Walk<'_, '_> {
                 self.by_direction(rules::REQUEST_OBJECT_OPENED, rules::RESPONSE_OPENNESS_CHANGED, &at, opened);
             }
             (Others::Any, Others::Of(_)) => {
-                let said = "must be of a schema now";
+                let said = "(undocumented fields) must now match a schema";
                 self.by_direction(rules::REQUEST_OBJECT_CLOSED, rules::RESPONSE_OPENNESS_CHANGED, &at, said);
             }
             (Others::None, Others::Of(_)) => {
-                let said = "may be fields of a schema now";
+                let said = "(undocumented fields) are now accepted if they match a schema";
                 self.by_direction(rules::REQUEST_OBJECT_OPENED, rules::RESPONSE_OPENNESS_CHANGED, &at, said);
             }
             (Others::Of(_), Others::Any) => {
-                self.by_direction(rules::REQUEST_OBJECT_OPENED, rules::TYPE_CHANGED, &at, "are of no schema any more");
+                self.by_direction(
+                    rules::REQUEST_OBJECT_OPENED,
+                    rules::TYPE_CHANGED,
+                    &at,
+                    "(undocumented fields) no longer have a schema",
+                );
             }
             (Others::Of(_), Others::None) => {
                 self.by_direction(rules::REQUEST_OBJECT_CLOSED, rules::TYPE_CHANGED, &at, closed);
@@ -319,18 +325,18 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// What tells the choices apart. A value for one more choice is said of the choice.
+    /// Compares discriminators. A mapping for an added choice is reported with that choice.
     fn discriminator(&mut self, at: &At, old: Option<&Value>, new: Option<&Value>) {
         let property = |value: Option<&Value>| value.and_then(|value| value.get("propertyName")).cloned();
         let mapping = |value: Option<&'_ Value>, key: &str| value.and_then(|value| value["mapping"].get(key)).cloned();
         let is_other = |(key, target): (&str, &Value)| mapping(new, key).is_some_and(|other| other != *target);
         let remapped = traverse::members(old.and_then(|old| old.get("mapping"))).any(is_other);
         if property(old) != property(new) || remapped {
-            self.say(rules::UNKNOWN_CHANGED, at, "is told apart by another discriminator");
+            self.say(rules::UNKNOWN_CHANGED, at, "has another discriminator");
         }
     }
 
-    /// The members of a `oneOf` or `anyOf`, matched by their names.
+    /// Compares the members of a `oneOf` or `anyOf`, matched by name.
     fn choices(&mut self, at: &At, old: Option<&Value>, new: Option<&Value>) {
         let (old, new) = (labelled(old), labelled(new));
         for (label, choice) in &old {
@@ -343,7 +349,7 @@ impl Walk<'_, '_> {
             }
         }
         for (label, _) in new.iter().filter(|(label, _)| !old.iter().any(|(other, _)| other == label)) {
-            let said = format!("can be {label} now");
+            let said = format!("can now be {label}");
             self.by_direction(rules::REQUEST_CHOICE_ADDED, rules::RESPONSE_CHOICE_ADDED, at, &said);
         }
     }

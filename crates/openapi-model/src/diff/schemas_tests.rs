@@ -32,19 +32,19 @@ fn requests() -> Vec<Case> {
         case(
             "request-field-made-required",
             "request-field-made-optional",
-            "POST /lists, request body, application/json, note: ListCreate.note is required now",
+            "POST /lists, request body, application/json, note: ListCreate.note is now required",
             "schema:ListCreate/required",
             json!(["name", "note"]),
         ),
         case(
             "request-field-made-required",
             "request-field-made-optional",
-            "POST /lists, request body, application/json, elsewhere: ListCreate.elsewhere is required now",
+            "POST /lists, request body, application/json, elsewhere: ListCreate.elsewhere is now required",
             "schema:ListCreate/required",
             json!(["name", "elsewhere"]),
         ),
         case(
-            "request-null-refused",
+            "request-null-rejected",
             "request-null-accepted",
             "POST /lists, request body, application/json, note: ListCreate.note may no longer be null",
             "schema:ListCreate/properties/note/nullable",
@@ -60,7 +60,7 @@ fn requests() -> Vec<Case> {
         case(
             "request-enum-narrowed",
             "request-enum-widened",
-            "POST /lists, request body, application/json, note: ListCreate.note is an enumeration now",
+            "POST /lists, request body, application/json, note: ListCreate.note is now an enumeration",
             "schema:ListCreate/properties/note/enum",
             json!(["a"]),
         ),
@@ -117,21 +117,21 @@ fn requests() -> Vec<Case> {
         case(
             "request-object-opened",
             "request-object-closed",
-            "POST /lists, request body, application/json, *: ListCreate.* may be any fields without a name in the document",
+            "POST /lists, request body, application/json, *: ListCreate.* (undocumented fields) are now accepted",
             "schema:ListCreate/additionalProperties",
             Value::Null,
         ),
         case(
             "request-object-opened",
             "request-object-closed",
-            "POST /lists, request body, application/json, *: ListCreate.* may be fields of a schema now",
+            "POST /lists, request body, application/json, *: ListCreate.* (undocumented fields) are now accepted if they match a schema",
             "schema:ListCreate/additionalProperties",
             json!({"type": "string"}),
         ),
         case(
             "request-object-closed",
             "request-object-opened",
-            "POST /lists, request body, application/json, labels[].*: Label.* must be of a schema now",
+            "POST /lists, request body, application/json, labels[].*: Label.* (undocumented fields) must now match a schema",
             "schema:Label/additionalProperties",
             json!({"type": "string"}),
         ),
@@ -159,7 +159,7 @@ fn requests() -> Vec<Case> {
         case(
             "unknown-changed",
             "unknown-changed",
-            "POST /lists, request body, application/json, shape: ListCreate.shape is told apart by another discriminator",
+            "POST /lists, request body, application/json, shape: ListCreate.shape has another discriminator",
             "schema:ListCreate/properties/shape/discriminator",
             json!({"propertyName": "kind"}),
         ),
@@ -199,13 +199,13 @@ fn responses() -> Vec<Case> {
         cases(
             &["response-field-made-optional"],
             &["response-field-made-required"],
-            "GET /lists/{list_id}, response 200, application/json, name: List.name is optional now",
+            "GET /lists/{list_id}, response 200, application/json, name: List.name is now optional",
             of(json!(["id", "note", "kind", "parent"])),
         ),
         case(
             "response-made-nullable",
             "response-never-null",
-            "GET /lists/{list_id}, response 200, application/json, name: List.name may be null now",
+            "GET /lists/{list_id}, response 200, application/json, name: List.name may now be null",
             "schema:List/properties/name/nullable",
             json!(true),
         ),
@@ -219,7 +219,7 @@ fn responses() -> Vec<Case> {
         case(
             "response-made-nullable",
             "response-never-null",
-            "GET /lists/{list_id}, response 200, application/json, kind: List.kind may be null now",
+            "GET /lists/{list_id}, response 200, application/json, kind: List.kind may now be null",
             "schema:List/properties/kind",
             json!({"nullable": true, "allOf": [{"$ref": "#/components/schemas/Kind"}]}),
         ),
@@ -240,7 +240,7 @@ fn responses() -> Vec<Case> {
         case(
             "response-enum-dropped",
             "response-enum-added",
-            "GET /lists/{list_id}, response 200, application/json, kind: Kind is no enumeration any more",
+            "GET /lists/{list_id}, response 200, application/json, kind: Kind is no longer an enumeration",
             "schema:Kind/enum",
             Value::Null,
         ),
@@ -280,7 +280,7 @@ fn responses() -> Vec<Case> {
         cases(
             &["schema-name-changed"],
             &["elsewhere-changed"],
-            "GET /lists/{list_id}, response 200, application/json, kind: List.kind was of the schema Kind and is of one without a name",
+            "GET /lists/{list_id}, response 200, application/json, kind: List.kind had the schema Kind and has an inline schema",
             vec![("schema:List/properties/kind", json!({"type": "string", "enum": ["plain", "shared"]}))],
         ),
         case(
@@ -314,7 +314,7 @@ fn schemas() {
     }
 }
 
-/// `allOf` is read as one schema, whatever it is made of; and the tighter limit holds.
+/// The members of an `allOf` are merged into one schema, and the stricter limit applies.
 #[test]
 fn composed_schemas_are_compared_as_one() {
     let mut composed = base();
@@ -326,9 +326,9 @@ fn composed_schemas_are_compared_as_one() {
     assert_eq!(found.iter().map(|one| one.rule).collect::<Vec<_>>(), [rules::ELSEWHERE_CHANGED.id]);
 }
 
-/// Circles of references, through fields, choices and `allOf`, come to an end, and do not hide what is beside them.
+/// The comparison of circular references through fields, choices and `allOf` ends and still finds other differences.
 #[test]
-fn circles_end() {
+fn circular_references_are_compared_once() {
     let mut old = base();
     old["components"]["schemas"]["List"] = json!({
         "allOf": [{"$ref": "#/components/schemas/List"}, {"$ref": "#/components/schemas/Tree"}],

@@ -1,4 +1,4 @@
-//! Credentials: whether what a client sends is still enough.
+//! Comparison of security requirements: whether the credentials that a client sends are still sufficient.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Comparison, Place, rules};
 use crate::{pointer, traverse};
 
-/// What must be sent together: each scheme, by what it is, with its scopes.
+/// Credentials that a request must contain together: each scheme, by its definition, with its scopes.
 type Alternative = BTreeMap<String, BTreeSet<String>>;
 
 pub(super) fn compare(comparison: &mut Comparison<'_>, at: &Place, old: &Value, new: &Value) {
@@ -15,21 +15,21 @@ pub(super) fn compare(comparison: &mut Comparison<'_>, at: &Place, old: &Value, 
     let new = alternatives(comparison.new, new);
     let is_enough = |sent: &Alternative, accepted: &[Alternative]| accepted.iter().any(|one| within(one, sent));
     if !old.iter().all(|sent| is_enough(sent, &new)) {
-        let said = "a request with the credentials that were enough is refused";
+        let said = "a request with previously sufficient credentials is rejected";
         comparison.say(rules::SECURITY_ADDED, at, said);
     }
     if !new.iter().all(|sent| is_enough(sent, &old)) {
-        let said = "a request with credentials that were not enough is accepted";
+        let said = "a request with previously insufficient credentials is accepted";
         comparison.say(rules::SECURITY_RELAXED, at, said);
     }
 }
 
-/// Whether all that is asked for is among what is sent.
-fn within(asked: &Alternative, sent: &Alternative) -> bool {
-    asked.iter().all(|(scheme, scopes)| sent.get(scheme).is_some_and(|granted| scopes.is_subset(granted)))
+/// Returns whether the sent credentials include the required ones.
+fn within(required: &Alternative, sent: &Alternative) -> bool {
+    required.iter().all(|(scheme, scopes)| sent.get(scheme).is_some_and(|granted| scopes.is_subset(granted)))
 }
 
-/// The ways to be let in: the operation's, or else the document's; nothing at all is a way, too.
+/// Returns the alternatives of the operation, or else those of the document. Without any, no credentials are required.
 fn alternatives(document: &Value, operation: &Value) -> Vec<Alternative> {
     let stated = operation.get("security").or_else(|| document.get("security"));
     let alternatives: Vec<Alternative> = traverse::elements(stated)
@@ -41,7 +41,7 @@ fn alternatives(document: &Value, operation: &Value) -> Vec<Alternative> {
     if alternatives.is_empty() { vec![Alternative::new()] } else { alternatives }
 }
 
-/// A scheme by what goes over the wire: its name in the document and its words do not.
+/// Returns the parts of a scheme that affect requests, without its name and description.
 fn scheme(document: &Value, name: &str) -> String {
     let schemes = document.pointer("/components/securitySchemes");
     let found = schemes.and_then(|schemes| pointer::resolve(document, schemes.get(name)?));

@@ -1,4 +1,4 @@
-//! What a schema says of itself: what kind of value it is, what it requires, what else it allows.
+//! Properties of a schema: its type, its required fields, its additional properties and its choices.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use super::flat::name;
 use super::values::shown;
 use crate::traverse;
 
-/// What a value is, as far as a schema says: without a type, even one with fields allows anything else as well.
+/// Returns the type of a schema. A schema without `type` allows values of any type, even if it has `properties`.
 pub(super) fn kind(schema: &Value) -> &str {
     let implied = || {
         let has = |key: &str| schema.get(key).is_some();
@@ -25,7 +25,7 @@ pub(super) fn requires(schema: &Value, name: &str) -> bool {
     traverse::elements(schema.get("required")).any(|one| one == name)
 }
 
-/// The elements of `one` that `other` does not have, as a sentence names them.
+/// Returns the elements of `one` that are missing from `other`, separated by commas.
 pub(super) fn missing(one: Option<&Value>, other: Option<&Value>) -> String {
     let other: Vec<&Value> = traverse::elements(other).collect();
     let gone: BTreeSet<String> =
@@ -48,7 +48,7 @@ pub(super) fn others(value: Option<&Value>) -> Others<'_> {
     }
 }
 
-/// Each choice with what it is known by: its name, or what it is; a number when that is not enough.
+/// Returns each choice with a unique label: its name, its title or its type, numbered if that label is already in use.
 pub(super) fn labelled(choices: Option<&Value>) -> Vec<(String, &Value)> {
     let mut labelled: Vec<(String, &Value)> = Vec::new();
     for choice in traverse::elements(choices) {

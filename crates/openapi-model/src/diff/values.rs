@@ -1,10 +1,10 @@
-//! Single values: which of two numbers is greater, whether what a limit allows becomes less, and how people read one.
+//! Comparison and display of single values.
 
 use std::cmp::Ordering;
 
 use serde_json::Value;
 
-/// Which number is greater; integers exactly.
+/// Compares two numbers. Integers are compared exactly.
 pub(super) fn order(one: &Value, other: &Value) -> Option<Ordering> {
     match (integer(one), integer(other)) {
         (Some(one), Some(other)) => Some(one.cmp(&other)),
@@ -16,14 +16,14 @@ fn integer(value: &Value) -> Option<i128> {
     value.as_i64().map(i128::from).or_else(|| value.as_u64().map(i128::from))
 }
 
-/// Whether a limit allows less or more than before.
+/// Whether a constraint allows fewer or more values than before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
     Narrowed,
     Widened,
 }
 
-/// A limit below or above. `free` is the value that is no limit, as 0 is for a length.
+/// Compares a lower or upper bound. `free` is the value that has no effect, such as 0 for a minimum length.
 pub(super) fn limit(old: Option<&Value>, new: Option<&Value>, free: Option<&Value>, is_lower: bool) -> Option<Change> {
     match (old.filter(|old| Some(*old) != free), new.filter(|new| Some(*new) != free)) {
         (None, None) => None,
@@ -37,7 +37,7 @@ pub(super) fn limit(old: Option<&Value>, new: Option<&Value>, free: Option<&Valu
     }
 }
 
-/// A rule that holds or does not.
+/// Compares a boolean constraint.
 pub(super) fn switch(old: bool, new: bool) -> Option<Change> {
     match (old, new) {
         (false, true) => Some(Change::Narrowed),
@@ -46,7 +46,7 @@ pub(super) fn switch(old: bool, new: bool) -> Option<Change> {
     }
 }
 
-/// A rule of which only equality can be told: any other one may refuse what was accepted.
+/// Compares a constraint that has no order, such as a pattern. A different one may reject values that were accepted.
 pub(super) fn opaque(old: Option<&Value>, new: Option<&Value>) -> Option<Change> {
     match (old, new) {
         (old, new) if old == new => None,
@@ -55,7 +55,7 @@ pub(super) fn opaque(old: Option<&Value>, new: Option<&Value>) -> Option<Change>
     }
 }
 
-/// A value as a sentence names it.
+/// Returns a value as it is shown in a description.
 pub(super) fn shown(value: Option<&Value>) -> String {
     match value {
         None => "none".to_owned(),
@@ -70,7 +70,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn great_integers_are_compared_exactly() {
+    fn large_integers_are_compared_exactly() {
         assert_eq!(order(&json!(i64::MAX - 1), &json!(i64::MAX)), Some(Ordering::Less));
         assert_eq!(order(&json!(u64::MAX), &json!(i64::MIN)), Some(Ordering::Greater));
         assert_eq!(order(&json!(1), &json!(1.5)), Some(Ordering::Less));
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_of_at_least_0_is_no_limit() {
+    fn minimum_length_of_0_has_no_effect() {
         let zero = json!(0);
         assert_eq!(limit(None, Some(&zero), Some(&zero), true), None);
         assert_eq!(limit(Some(&zero), Some(&json!(1)), Some(&zero), true), Some(Change::Narrowed));

@@ -1,4 +1,4 @@
-//! What holds of the comparison as a whole.
+//! Tests of the comparison as a whole.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeSet;
@@ -19,7 +19,7 @@ fn every_rule_has_a_fixture() {
 }
 
 #[test]
-fn a_document_does_not_differ_from_itself() {
+fn equal_documents_have_no_differences() {
     let base = document(&base());
     assert_eq!(diff(&base, &base), []);
     let finished = fixture::document();
@@ -27,7 +27,7 @@ fn a_document_does_not_differ_from_itself() {
 }
 
 #[test]
-fn the_breaking_come_first_and_machines_read_them() {
+fn breaking_differences_come_first_and_serialize_to_json() {
     let mut changed = base();
     changed["paths"]["/lists"]["get"]["summary"] = json!("All.");
     changed["paths"]["/lists"]["get"]["responses"]["500"] = json!({"description": "d"});

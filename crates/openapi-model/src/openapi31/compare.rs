@@ -1,6 +1,6 @@
-//! Whether a document and its 3.1 form say the same: compared part by part, and tried on values.
+//! Comparison of a document with its OpenAPI 3.1 form: part by part, and by validating values with both.
 //!
-//! Owns a reading of schemas that is of neither version. Must not use how one form is made out of the other.
+//! The comparison normalizes the schemas of both versions. It must not use the code of the conversion that it verifies.
 
 use std::sync::Arc;
 
@@ -11,21 +11,21 @@ use super::OpenApi31Document;
 use crate::validation::{Definitions, SchemaValidator, integer_bounds, options};
 use crate::{Document, pointer, traverse};
 
-/// No more than so many disagreements are told.
+/// The maximum number of reported differences.
 const MAX: usize = 50;
 
-/// Everything that the two do not say alike: a part that differs, or a value that only one of them accepts. Values are the
-/// examples of the component schemas and what becomes of them when one place is changed.
+/// Returns the differences between both documents: parts that differ, and values that only one of them accepts. The values
+/// are the examples of the component schemas and variants of them with one change.
 #[must_use]
 pub fn compare_with_3_1(old: &Document, new: &OpenApi31Document) -> Vec<String> {
     let mut found = Vec::new();
     compare("", &neutral(old.value()), &neutral(new.value()), &mut found);
-    judge(old.value(), new.value(), &mut found);
+    compare_validation(old.value(), new.value(), &mut found);
     found.truncate(MAX);
     found
 }
 
-/// The document with every schema in its neutral reading, and without the words that tell the versions apart.
+/// Returns the document with normalized schemas and without the keys that differ between the versions.
 fn neutral(document: &Value) -> Value {
     let mut document = document.clone();
     traverse::schema_roots_mut(&mut document, &mut |schema| *schema = normal(schema));
@@ -39,7 +39,7 @@ fn neutral(document: &Value) -> Value {
     document
 }
 
-/// What a schema of either version says.
+/// Returns a schema of either version in normalized form.
 fn normal(schema: &Value) -> Value {
     let Value::Object(map) = schema else {
         return schema.clone();
@@ -69,7 +69,7 @@ fn normal(schema: &Value) -> Value {
                 out.insert(key.clone(), kinds.into_iter().filter(|kind| *kind != "null").collect());
             }
             "nullable" if value == &Value::Bool(false) => {}
-            // The list of 2020-12, of which there is one.
+            // The conversion writes one example into the list of 2020-12.
             "examples" => drop(out.insert("example".to_owned(), value.get(0).cloned().unwrap_or_default())),
             "enum" => {
                 let allowed = traverse::elements(Some(value)).filter(|value| !value.is_null()).cloned();
@@ -101,7 +101,7 @@ fn normal(schema: &Value) -> Value {
             out.insert(name.to_owned(), bound);
         }
     }
-    // Where nothing may stand beside a reference, it is wrapped, and the wrapping may need a type.
+    // OpenAPI 3.0 wraps a reference in `allOf` to add annotations, sometimes with a type.
     let wrapped =
         out.get("allOf").and_then(Value::as_array).filter(|all| all.len() == 1).and_then(|all| all[0].get("$ref"));
     if let Some(reference) = wrapped.cloned() {
@@ -112,7 +112,7 @@ fn normal(schema: &Value) -> Value {
     Value::Object(out)
 }
 
-/// The rules of a schema of 3.1 that allows null beside them.
+/// Returns the constraints of an OpenAPI 3.1 schema that also allows null.
 fn without_null(map: &Map<String, Value>) -> Option<&Value> {
     match map.get("anyOf")?.as_array()?.as_slice() {
         [rules, null] if null == &json!({"type": "null"}) => Some(rules),
@@ -128,7 +128,7 @@ fn compare(place: &str, old: &Value, new: &Value, found: &mut Vec<String>) {
                 compare(&pointer::join(place, key), value, new.get(key).unwrap_or(&Value::Null), found);
             }
             for key in new.keys().filter(|key| !old.contains_key(*key)) {
-                found.push(format!("{} is said by 3.1 only", pointer::join(place, key)));
+                found.push(format!("{} is in 3.1 only", pointer::join(place, key)));
             }
         }
         (Value::Array(old), Value::Array(new)) if old.len() == new.len() => {
@@ -141,16 +141,16 @@ fn compare(place: &str, old: &Value, new: &Value, found: &mut Vec<String>) {
     }
 }
 
-fn judge(old: &Value, new: &Value, found: &mut Vec<String>) {
+fn compare_validation(old: &Value, new: &Value, found: &mut Vec<String>) {
     let definitions: Definitions =
         Arc::new(old.pointer("/components/schemas").and_then(Value::as_object).cloned().unwrap_or_default());
     for (name, schema) in traverse::members(old.pointer("/components/schemas")) {
         let reference = json!({ "$ref": format!("{}{name}", traverse::SCHEMAS) });
         let draft_4 = SchemaValidator::new(&reference, &definitions);
-        let draft_2020 = modern(&reference, new);
+        let draft_2020 = compile_3_1(&reference, new);
         match (draft_4, draft_2020) {
             (Ok(draft_4), Ok(draft_2020)) => {
-                for value in tried(schema) {
+                for value in test_values(schema) {
                     let (before, after) = (draft_4.violations(&value).is_empty(), draft_2020.is_valid(&value));
                     if before != after {
                         let only = if before { "3.0" } else { "3.1" };
@@ -166,16 +166,16 @@ fn judge(old: &Value, new: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// A schema of 3.1, which is JSON Schema as it stands.
-fn modern(reference: &Value, document: &Value) -> Result<Validator, String> {
+/// Compiles a schema of OpenAPI 3.1, which is JSON Schema without changes.
+fn compile_3_1(reference: &Value, document: &Value) -> Result<Validator, String> {
     let mut whole = reference.clone();
     whole["components"] = json!({"schemas": document.pointer("/components/schemas")});
     let options = options(jsonschema::Draft::Draft202012);
     options.build(&whole).map_err(|error| error.to_string())
 }
 
-/// The example of a schema, and what becomes of it when one place is changed.
-fn tried(schema: &Value) -> Vec<Value> {
+/// Returns the example of a schema and variants of it with one change.
+fn test_values(schema: &Value) -> Vec<Value> {
     let example = schema.get("example").or_else(|| schema.get("enum")?.get(0)).cloned().unwrap_or(json!({}));
     let mut places = Vec::new();
     collect("", &example, &mut places);
@@ -209,7 +209,7 @@ fn tried(schema: &Value) -> Vec<Value> {
     values
 }
 
-/// A pointer to the value and everything in it.
+/// Collects the pointers to the value and to everything in it.
 fn collect(place: &str, value: &Value, places: &mut Vec<String>) {
     places.push(place.to_owned());
     for (name, inner) in traverse::members(Some(value)) {
@@ -220,7 +220,7 @@ fn collect(place: &str, value: &Value, places: &mut Vec<String>) {
     }
 }
 
-/// The value with another one at a place, or with none; `None` where that cannot be.
+/// Returns the value with the part at `place` replaced or removed, or `None` if that is impossible.
 fn with(value: &Value, place: &str, other: Option<Value>) -> Option<Value> {
     let Some((parent, _)) = place.rsplit_once('/') else { return other };
     let key = pointer::tokens(place).last()?;

@@ -1,7 +1,7 @@
 //! Conversion to OpenAPI 3.1, whose schemas are JSON Schema 2020-12.
 //!
 //! In 3.1, `null` is a type, exclusive bounds are numbers, schemas have `examples`, and formats are annotations.
-//! [`compare_with_3_1`] verifies that both documents mean the same.
+//! [`compare_with_3_1`] verifies that both documents are equivalent.
 
 mod compare;
 #[cfg(test)]
@@ -15,9 +15,9 @@ use crate::{key_order, traverse};
 
 pub use compare::compare_with_3_1;
 
-/// The version of OpenAPI.
+/// The version of OpenAPI in converted documents.
 const VERSION: &str = "3.1.0";
-/// The dialect of its schemas: JSON Schema 2020-12 with the keywords of OpenAPI.
+/// The dialect of the schemas: JSON Schema 2020-12 with the keywords of OpenAPI.
 const DIALECT: &str = "https://spec.openapis.org/oas/3.1/dialect/base";
 
 /// An OpenAPI 3.1 document, converted from OpenAPI 3.0.
@@ -34,7 +34,7 @@ impl Document {
         if let Value::Object(map) = &mut value {
             map.insert("openapi".to_owned(), VERSION.into());
             map.insert("jsonSchemaDialect".to_owned(), DIALECT.into());
-            // What 3.0 has no word for.
+            // OpenAPI 3.0 has no field for webhooks.
             if let Some(webhooks) = map.shift_remove("x-webhooks") {
                 map.insert("webhooks".to_owned(), webhooks);
             }
@@ -46,19 +46,19 @@ impl Document {
 }
 
 impl OpenApi31Document {
-    /// The document as JSON, in canonical order.
+    /// Returns the document as JSON, in canonical order.
     #[must_use]
     pub fn value(&self) -> &Value {
         &self.value
     }
 
-    /// The document as canonical JSON text: two spaces, a newline at the end.
+    /// Returns the document as canonical JSON text, indented with two spaces and with a final newline.
     #[must_use]
     pub fn to_json(&self) -> String {
         crate::document::json_text(&self.value)
     }
 
-    /// The document as YAML text, with the same content in the same order.
+    /// Returns the document as YAML text with the same content in the same order.
     #[must_use]
     pub fn to_yaml(&self) -> String {
         crate::document::yaml_text(&self.value)
@@ -70,7 +70,7 @@ fn convert_schema(schema: &mut Map<String, Value>) {
     if let Some(example) = schema.shift_remove("example") {
         schema.insert("examples".to_owned(), json!([example]));
     }
-    // Formats are words about a value here, and no rules for it: what int32 and int64 imply is said in numbers.
+    // In 3.1, formats are annotations. The ranges of int32 and int64 are therefore written as bounds.
     if let Some((low, high)) = schema.get("format").and_then(Value::as_str).and_then(integer_bounds) {
         schema.entry("minimum").or_insert_with(|| low.into());
         schema.entry("maximum").or_insert_with(|| high.into());
@@ -101,12 +101,12 @@ fn allow_null(schema: &mut Map<String, Value>) {
             }
         }
         _ => {
-            // The rules go into one alternative; the words about the value stay with it.
-            let words = ["title", "description", "deprecated", "default", "examples", "readOnly", "writeOnly"];
+            // The constraints move into an alternative. The annotations remain on the schema.
+            let annotations = ["title", "description", "deprecated", "default", "examples", "readOnly", "writeOnly"];
             let mut rules = std::mem::take(schema);
-            for word in words {
-                if let Some(value) = rules.shift_remove(word) {
-                    schema.insert(word.to_owned(), value);
+            for key in annotations {
+                if let Some(value) = rules.shift_remove(key) {
+                    schema.insert(key.to_owned(), value);
                 }
             }
             schema.insert("anyOf".to_owned(), json!([unwrapped(rules), {"type": "null"}]));
@@ -114,7 +114,7 @@ fn allow_null(schema: &mut Map<String, Value>) {
     }
 }
 
-/// A composition that only wraps a reference is that reference: 3.0 allows nothing beside one, 3.1 does.
+/// Returns the reference in a composition that only wraps it. OpenAPI 3.1 allows other keys next to a reference.
 fn unwrapped(rules: Map<String, Value>) -> Value {
     let only =
         rules.get("allOf").and_then(Value::as_array).filter(|all| all.len() == 1).and_then(|all| all[0].get("$ref"));

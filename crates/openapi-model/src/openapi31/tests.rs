@@ -8,8 +8,8 @@ use crate::{
     fixture::{document, set},
 };
 
-/// A document with one more schema, and what becomes of that schema.
-fn modern(schema: Value) -> Value {
+/// Converts a document with an additional schema and returns the converted schema.
+fn to_openapi_3_1(schema: Value) -> Value {
     let mut value = document().value().clone();
     value["components"]["schemas"]["Extra"] = schema;
     let old = Document::from_json(&value.to_string()).unwrap();
@@ -19,7 +19,7 @@ fn modern(schema: Value) -> Value {
 }
 
 #[test]
-fn what_3_1_says_otherwise() {
+fn schemas_are_converted() {
     let owner = "#/components/schemas/Owner";
     for (old, new) in [
         (
@@ -65,12 +65,12 @@ fn what_3_1_says_otherwise() {
             json!({"type": "object", "properties": {"example": {"type": ["string", "null"]}}, "additionalProperties": false}),
         ),
     ] {
-        assert_eq!(modern(old.clone()), new, "{old}");
+        assert_eq!(to_openapi_3_1(old.clone()), new, "{old}");
     }
 }
 
 #[test]
-fn the_whole_is_of_its_version_and_in_canonical_order() {
+fn document_is_converted_and_in_canonical_order() {
     let mut value = document().value().clone();
     value["x-webhooks"] =
         json!({"done": {"post": {"operationId": "onDone", "responses": {"204": {"description": "d"}}}}});
@@ -90,9 +90,9 @@ fn the_whole_is_of_its_version_and_in_canonical_order() {
     assert_eq!(&yaml, new.value());
 }
 
-/// What is changed in the 3.1 form is found, whatever it is.
+/// Any change of the 3.1 form is reported.
 #[test]
-fn a_form_that_says_something_else_is_found_out() {
+fn differences_from_the_3_0_document_are_reported() {
     let old = document();
     let new = old.to_openapi_3_1();
     assert_eq!(compare_with_3_1(&old, &new), Vec::<String>::new());
@@ -104,9 +104,9 @@ fn a_form_that_says_something_else_is_found_out() {
             json!("list"),
             "/paths/~1bucketlists/get/operationId is \"listBucketlists\" in 3.0",
         ),
-        (format!("{list}/responses/418"), json!({"description": "d"}), "/responses/418 is said by 3.1 only"),
+        (format!("{list}/responses/418"), json!({"description": "d"}), "/responses/418 is in 3.1 only"),
         ("/paths/~1bucketlists/post".to_owned(), Value::Null, "/paths/~1bucketlists/post is "),
-        (format!("{list}/parameters/0/required"), json!(true), "/parameters/0/required is said by 3.1 only"),
+        (format!("{list}/parameters/0/required"), json!(true), "/parameters/0/required is in 3.1 only"),
         (
             format!("{list}/parameters/0/schema/maximum"),
             json!(999),
@@ -122,7 +122,7 @@ fn a_form_that_says_something_else_is_found_out() {
             json!(["string", "null"]),
             "schema BucketlistCreate: only 3.1 accepts",
         ),
-        (format!("{schema}/properties/more"), json!({"type": "string"}), "/properties/more is said by 3.1 only"),
+        (format!("{schema}/properties/more"), json!({"type": "string"}), "/properties/more is in 3.1 only"),
         (format!("{schema}/required"), Value::Null, "schema BucketlistCreate: only 3.1 accepts"),
         (format!("{schema}/properties/rank/maximum"), json!(true), "schema BucketlistCreate of 3.1 does not compile: "),
     ] {

@@ -1,6 +1,4 @@
-//! Request bodies: strict parsing, normalising, and validation, everything that is wrong at once.
-//!
-//! Owns the order of these steps. Must not know media types or how much a body may weigh.
+//! Request bodies: strict parsing, normalization and validation, which reports all violations at once.
 
 use std::borrow::Cow;
 
@@ -18,14 +16,14 @@ pub struct BodySchema {
     compiled: SchemaValidator,
 }
 
-/// Why a request body is not acceptable.
+/// The reason why a request body is rejected.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum BodyError {
-    /// It is not the kind of JSON that can be read at all.
+    /// The body is not strict JSON.
     #[error(transparent)]
     Json(#[from] JsonError),
-    /// It was read, and breaks these rules.
-    #[error("The body breaks {} rule(s) of its schema.", .0.len())]
+    /// The body violates its schema.
+    #[error("The body has {} schema violation(s).", .0.len())]
     Invalid(Vec<Violation>),
 }
 
@@ -39,29 +37,29 @@ impl BodySchema {
         self.compiled.root()
     }
 
-    /// Reads a body: parses it strictly, brings its text to Unicode normal form C, validates it, trims its text, and
-    /// validates that.
+    /// Parses a body strictly, converts its text to Unicode normal form C, validates it, trims its text, and validates the
+    /// result.
     ///
-    /// Untrimmed, so that nothing is accepted that the document refuses; and trimmed, so that nothing is stored that it
-    /// would refuse. Composed first, because a length counts what people see as characters. Text with `format: password`
-    /// stays exactly as it was sent. Control characters are refused as they were sent; text that may be 1000 or more
-    /// characters long may contain tab and line breaks, a password anything but U+0000.
+    /// The body is validated before trimming, because the document describes the sent text, and after trimming, because the
+    /// stored text must also be valid. Text is normalized first, so that lengths count composed characters. Text with
+    /// `format: password` is not changed. Control characters are rejected, except that text with a `maxLength` of 1000 or
+    /// more may contain tabs and line breaks, and a password any character except U+0000.
     ///
     /// # Errors
-    /// [`BodyError::Json`] when the bytes are not strict JSON, else [`BodyError::Invalid`] with every violation.
+    /// [`BodyError::Json`] if the bytes are not strict JSON, otherwise [`BodyError::Invalid`] with every violation.
     pub fn read(&self, bytes: &[u8]) -> Result<Value, BodyError> {
         let mut value = json::parse(bytes)?;
         let mut violations = Violations::default();
-        let mut is_generic = Vec::new();
+        let mut generic = Vec::new();
         let root = Some(self.compiled.root());
         let mut place = String::new();
-        note_characters(&value, root, &mut place, &mut violations);
+        check_characters(&value, root, &mut place, &mut violations);
         rewrite(&mut value, root, &|kind, text| kind.compose(text));
-        self.judge(&value, &mut violations, &mut is_generic);
+        self.validate(&value, &mut violations, &mut generic);
         if rewrite(&mut value, root, &|kind, text| Cow::Borrowed(kind.trim(text))) {
-            self.judge(&value, &mut violations, &mut is_generic);
+            self.validate(&value, &mut violations, &mut generic);
         }
-        for (location, code, message) in is_generic {
+        for (location, code, message) in generic {
             if !violations.has(&location) {
                 violations.push(location, code, message);
             }
@@ -72,17 +70,18 @@ impl BodySchema {
         }
     }
 
-    /// Notes what is wrong; what only says that something is, apart: another violation of the same place says it better.
-    fn judge(
+    /// Collects the violations of a value. Generic ones are separate, because they are reported only for locations without
+    /// another violation.
+    fn validate(
         &self,
         value: &Value,
         violations: &mut Violations,
-        is_generic: &mut Vec<(Location, ViolationCode, String)>,
+        generic: &mut Vec<(Location, ViolationCode, String)>,
     ) {
         for problem in self.compiled.violations(value) {
             let location = Location::Body(problem.pointer);
             if problem.is_generic {
-                is_generic.push((location, problem.code, problem.message));
+                generic.push((location, problem.code, problem.message));
             } else {
                 violations.push(location, problem.code, problem.message);
             }
@@ -90,14 +89,14 @@ impl BodySchema {
     }
 }
 
-/// Rewrites all text in `value`; says whether that changed anything.
+/// Rewrites all text in `value` and returns whether any text changed.
 fn rewrite(value: &mut Value, shape: Option<SchemaNode<'_>>, how: &dyn Fn(TextKind, &str) -> Cow<'_, str>) -> bool {
     let mut changed = false;
     match value {
         Value::String(text) => {
-            let kept = how(kind_of(shape), text);
-            if kept.as_ref() != text.as_str() {
-                *text = kept.into_owned();
+            let rewritten = how(kind_of(shape), text);
+            if rewritten.as_ref() != text.as_str() {
+                *text = rewritten.into_owned();
                 changed = true;
             }
         }
@@ -117,35 +116,35 @@ fn rewrite(value: &mut Value, shape: Option<SchemaNode<'_>>, how: &dyn Fn(TextKi
     changed
 }
 
-/// Notes the characters that may not be in the text of `value`.
-fn note_characters(value: &Value, shape: Option<SchemaNode<'_>>, place: &mut String, violations: &mut Violations) {
+/// Reports the texts and keys of `value` that contain invalid characters.
+fn check_characters(value: &Value, shape: Option<SchemaNode<'_>>, place: &mut String, violations: &mut Violations) {
     let here = place.len();
     match value {
         Value::String(text) => {
             let kind = kind_of(shape);
             if !text.chars().all(|character| kind.allows(character)) {
                 let location = Location::Body(place.clone());
-                violations.push(location, ViolationCode::InvalidCharacters, kind.refusal());
+                violations.push(location, ViolationCode::InvalidCharacters, kind.violation_message());
             }
         }
         Value::Array(list) => {
             let items = shape.and_then(SchemaNode::items);
             for (index, inner) in list.iter().enumerate() {
                 pointer::push(place, &index.to_string());
-                note_characters(inner, items, place, violations);
+                check_characters(inner, items, place, violations);
                 place.truncate(here);
             }
         }
         Value::Object(map) => {
             for (key, inner) in map {
                 pointer::push(place, key);
-                // Keys of free-form objects are text, too, and are stored like it.
+                // Keys of free-form objects are also stored.
                 if key.chars().any(char::is_control) {
-                    let refusal = "must not have control characters in its name";
+                    let message = "must not have control characters in its name";
                     let location = Location::Body(place.clone());
-                    violations.push(location, ViolationCode::InvalidCharacters, refusal);
+                    violations.push(location, ViolationCode::InvalidCharacters, message);
                 }
-                note_characters(inner, shape.and_then(|shape| shape.property(key)), place, violations);
+                check_characters(inner, shape.and_then(|shape| shape.property(key)), place, violations);
                 place.truncate(here);
             }
         }

@@ -1,4 +1,4 @@
-//! Request bodies against the fixture.
+//! Tests of the validation of request bodies.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ fn read(contract: &CompiledDocument, body: &str) -> Result<Value, BodyError> {
     create.body().unwrap().read(body.as_bytes())
 }
 
-/// Violations as `pointer CODE message`, sorted.
+/// Returns the violations as `pointer CODE message`, sorted.
 #[track_caller]
 fn violations(contract: &CompiledDocument, body: &str) -> Vec<String> {
     match read(contract, body) {
@@ -33,7 +33,7 @@ fn violations(contract: &CompiledDocument, body: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_good_body_is_normalised() {
+fn valid_body_is_normalized() {
     let contract = contract();
     let body = r#"{"name":"  Zu\u0308rich ","description":"\na\tb\r\n","secret":" a\n\u0308b ","due":" 2026-01-31 ","rank":9223372036854775807,
         "labels":{"x":" y "},"items":[{"name":"a"},{"name":"b"}],"place":null,"at":"2026-01-31T12:00:00Z","email":"ada@example.com"}"#;
@@ -47,7 +47,7 @@ fn a_good_body_is_normalised() {
 }
 
 #[test]
-fn every_violation_has_its_place_code_and_sentence() {
+fn violations_have_location_code_and_message() {
     let contract = contract();
     for (body, expected) in [
         ("[]", " WRONG_TYPE must be an object"),
@@ -115,14 +115,14 @@ fn every_violation_has_its_place_code_and_sentence() {
 }
 
 #[test]
-fn everything_wrong_is_said_at_once() {
+fn all_violations_are_reported_at_once() {
     let found = violations(&contract(), r#"{"colour":1,"rank":0,"due":"x","items":[{"name":""},{"x":1}]}"#);
     let places: Vec<&str> = found.iter().map(|line| line.split_once(' ').unwrap().0).collect();
     assert_eq!(places, ["/colour", "/due", "/items/0/name", "/items/1/name", "/items/1/x", "/name", "/rank"]);
 }
 
 #[test]
-fn lengths_count_characters_after_normalising() {
+fn lengths_are_counted_after_normalization() {
     let contract = contract();
     assert!(read(&contract, r#"{"name":"ééééééé👩👩👩"}"#).is_ok());
     let decomposed = "u\u{308}".repeat(10);
@@ -132,7 +132,7 @@ fn lengths_count_characters_after_normalising() {
 }
 
 #[test]
-fn malformed_bodies_are_no_violations() {
+fn malformed_bodies_return_a_json_error() {
     let contract = contract();
     for (body, said) in [
         (r#"{"name":"a","name":"b"}"#, "The body contains the key /name more than once."),
@@ -146,7 +146,7 @@ fn malformed_bodies_are_no_violations() {
 }
 
 #[test]
-fn a_small_body_cannot_cause_a_huge_answer() {
+fn number_of_violations_is_limited() {
     let fields: Vec<String> = (0..5000).map(|index| format!(r#""f{index}":1"#)).collect();
     let found = violations(&contract(), &format!("{{{}}}", fields.join(",")));
     assert_eq!(found.len(), MAX_VIOLATIONS);

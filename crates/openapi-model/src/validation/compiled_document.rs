@@ -1,4 +1,4 @@
-//! A whole document, ready to find operations. Owns the routing table; leaves all checking to the operations.
+//! A compiled document: routes requests to operations.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::schema_validator::Definitions;
 use crate::Document;
 use crate::traverse;
 
-/// A compiled document: finds operations and checks traffic against them.
+/// A compiled document, which finds operations by path and method.
 #[derive(Debug)]
 pub struct CompiledDocument {
     base: String,
@@ -18,50 +18,50 @@ pub struct CompiledDocument {
     router: Router<usize>,
 }
 
-/// Why a document cannot be compiled.
+/// The reason why a document cannot be compiled.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CompileError {
-    /// A schema that makes no sense to the validator.
+    /// A schema is invalid.
     #[error("{operation}: the schema of the {part} does not compile: {reason}")]
     Schema {
-        /// Name of the operation.
+        /// The name of the operation.
         operation: String,
-        /// The part of it that the schema describes.
+        /// The part of the operation that the schema describes.
         part: String,
-        /// What the validator says.
+        /// The message of the validator.
         reason: String,
     },
-    /// A path that cannot be told from another one, or has a malformed parameter.
+    /// A path is ambiguous or has a malformed parameter.
     #[error("the path {path} cannot be routed: {reason}")]
     Path {
         /// The path template.
         path: String,
-        /// What the router says.
+        /// The message of the router.
         reason: String,
     },
 }
 
-/// One path and its operations.
+/// A path and its operations.
 #[derive(Debug)]
 pub struct PathItem {
     operations: Vec<Operation>,
     allow: String,
 }
 
-/// A path that the document knows.
+/// A matched path with its parameters.
 #[derive(Debug)]
 pub struct PathMatch<'c, 'p> {
-    /// The operations of this path.
+    /// The path with its operations.
     pub item: &'c PathItem,
     /// Names and raw (still percent-encoded) values of the path parameters.
     pub params: Vec<(&'c str, &'p str)>,
 }
 
 impl CompiledDocument {
-    /// Compiles a document: parameters and request bodies at once, responses when they are first checked.
+    /// Compiles a document. The schemas of responses are compiled when they are first used.
     ///
     /// # Errors
-    /// When a schema is invalid or two paths cannot be told apart.
+    /// If a schema is invalid or two paths are ambiguous.
     pub fn compile(document: &Document) -> Result<CompiledDocument, CompileError> {
         let value = document.value();
         let definitions: Definitions =
@@ -83,20 +83,20 @@ impl CompiledDocument {
         Ok(CompiledDocument { base, items, router })
     }
 
-    /// The path under which everything is found: that of the first server, such as `/v1`; empty for the root.
+    /// Returns the path of the first server, such as `/v1`. It is empty for the root.
     #[must_use]
     pub fn base(&self) -> &str {
         &self.base
     }
 
-    /// Finds what is at a path, which includes the server's base: `/v1/bucketlists/7`.
+    /// Finds the path item for a path that includes the base of the server, such as `/v1/bucketlists/7`.
     #[must_use]
     pub fn find<'c, 'p>(&'c self, path: &'p str) -> Option<PathMatch<'c, 'p>> {
         let found = self.router.at(path).ok()?;
         Some(PathMatch { item: self.items.get(*found.value)?, params: found.params.iter().collect() })
     }
 
-    /// Every operation, in the order of the document.
+    /// Returns every operation, in the order of the document.
     pub fn operations(&self) -> impl Iterator<Item = &Operation> {
         self.items.iter().flat_map(|item| &item.operations)
     }
@@ -115,26 +115,26 @@ impl PathItem {
         PathItem { operations, allow }
     }
 
-    /// The operation for a method in capitals; HEAD is answered by GET where it has no operation of its own.
+    /// Returns the operation for a method in upper case. For HEAD without an operation, returns that of GET.
     #[must_use]
     pub fn operation(&self, method: &str) -> Option<&Operation> {
         let find = |method: &str| self.operations.iter().find(|op| op.method == method);
         find(method).or_else(|| (method == "HEAD").then(|| find("GET")).flatten())
     }
 
-    /// Every operation of this path.
+    /// Returns every operation of this path.
     pub fn operations(&self) -> impl Iterator<Item = &Operation> {
         self.operations.iter()
     }
 
-    /// The value of the `Allow` header: `GET, HEAD, OPTIONS, PUT`.
+    /// Returns the value of the `Allow` header, such as `GET, HEAD, OPTIONS, PUT`.
     #[must_use]
     pub fn allow(&self) -> &str {
         &self.allow
     }
 }
 
-/// The path of the first server's URL, without a slash at the end.
+/// Returns the path of the first server's URL without a trailing slash.
 pub fn base_path(document: &Value) -> String {
     let url = document.pointer("/servers/0/url").and_then(Value::as_str).unwrap_or_default();
     let path = match url.split_once("://") {

@@ -1,4 +1,4 @@
-//! Routing and responses against the fixture.
+//! Tests of routing and of the validation of responses.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 use serde_json::json;
@@ -12,7 +12,7 @@ pub(super) fn operation<'c>(contract: &'c CompiledDocument, id: &str) -> &'c Ope
 }
 
 #[test]
-fn paths_are_found_with_their_parameters() {
+fn paths_are_matched_with_their_parameters() {
     let contract = contract();
     let found = contract.find("/v1/bucketlists/7%20").unwrap();
     assert_eq!(found.params, [("bucketlist_id", "7%20")]);
@@ -28,7 +28,7 @@ fn paths_are_found_with_their_parameters() {
 }
 
 #[test]
-fn operations_know_what_the_document_says() {
+fn operations_have_the_documented_properties() {
     let contract = contract();
     let create = operation(&contract, "createBucketlist");
     assert_eq!((create.method.as_str(), create.path.as_str()), ("POST", "/v1/bucketlists"));
@@ -45,7 +45,7 @@ fn operations_know_what_the_document_says() {
 }
 
 #[test]
-fn responses_are_compared_with_the_document() {
+fn responses_are_validated_against_the_document() {
     let contract = contract();
     let create = operation(&contract, "createBucketlist");
     let good = r#"{"id":7,"name":"a","description":null,"state":null,"owner":{"name":"Ada"},"more":1}"#;
@@ -103,8 +103,8 @@ fn responses_are_compared_with_the_document() {
     let delete = operation(&contract, "deleteBucketlist");
     let id = [("X-Request-ID".to_owned(), "r".to_owned())];
     assert_eq!(delete.check_response(204, &id, b""), Vec::<String>::new());
-    assert_eq!(delete.check_response(204, &id, b"x"), ["the body is there, but none is documented"]);
-    // Of a body that is not known nothing is said, whether one is documented or not.
+    assert_eq!(delete.check_response(204, &id, b"x"), ["the body is present, but no body is documented"]);
+    // An unknown body is not validated.
     assert_eq!(delete.validate_response(204, &id, None), []);
     let json = [("Content-Type".to_owned(), "application/json".to_owned()), id[0].clone()];
     assert_eq!(create.validate_response(500, &json, None), []);
@@ -113,7 +113,7 @@ fn responses_are_compared_with_the_document() {
 }
 
 #[test]
-fn lists_may_be_text_and_headers_may_be_absent() {
+fn text_bodies_and_optional_headers_are_accepted() {
     let mut value = document().value().clone();
     let response = &mut value["paths"]["/bucketlists"]["get"]["responses"]["200"];
     for media_type in ["text/csv", "application/x-ndjson"] {
@@ -143,7 +143,7 @@ fn lists_may_be_text_and_headers_may_be_absent() {
 }
 
 #[test]
-fn documents_that_do_not_compile_say_why() {
+fn compile_errors_name_the_reason() {
     let mut value = document().value().clone();
     value["components"]["schemas"]["ItemCreate"]["properties"]["name"]["pattern"] = "(".into();
     let document = Document::from_json(&value.to_string()).unwrap();
@@ -157,9 +157,9 @@ fn documents_that_do_not_compile_say_why() {
     assert!(matches!(error, CompileError::Path { .. }), "{error}");
 }
 
-/// Not a benchmark: says how long it takes, for whoever runs `cargo test -- --nocapture costs`.
+/// Prints the duration of compilation and validation. Run it with `cargo test -- --nocapture durations_are_printed`.
 #[test]
-fn costs() {
+fn durations_are_printed() {
     let document = document();
     let start = std::time::Instant::now();
     let contract = CompiledDocument::compile(&document).unwrap();

@@ -1,13 +1,13 @@
-//! Translates OpenAPI 3.0 schemas into JSON Schema draft 4, the draft they descend from.
+//! Conversion of OpenAPI 3.0 schemas to JSON Schema draft 4, on which they are based.
 //!
-//! Owns what differs: `nullable`, references into components, the bounds that integer formats imply. Checks nothing.
+//! Converts `nullable`, references to components and the bounds of integer formats.
 
 use serde_json::{Map, Value, json};
 
 use super::Definitions;
 use crate::traverse;
 
-/// Keywords that mean the same in both.
+/// Keywords with the same meaning in both formats.
 const SAME: [&str; 17] = [
     "type",
     "format",
@@ -28,7 +28,7 @@ const SAME: [&str; 17] = [
     "required",
 ];
 
-/// A complete draft 4 schema: `schema` with the component schemas it needs as definitions.
+/// Returns a complete draft 4 schema: `schema` with the component schemas that it refers to as definitions.
 pub fn to_draft_4(schema: &Value, definitions: &Definitions) -> Value {
     let mut needed = Map::new();
     let mut pending = Vec::new();
@@ -38,13 +38,13 @@ pub fn to_draft_4(schema: &Value, definitions: &Definitions) -> Value {
             continue;
         }
         let Some(target) = definitions.get(&name) else {
-            continue; // the validator reports the reference that leads nowhere
+            continue; // the validator reports the unresolved reference
         };
         let translated = nested(target, &mut pending);
         needed.insert(name, translated);
     }
     if root.get("$ref").is_some() {
-        // Draft 4 ignores everything beside a reference.
+        // Draft 4 ignores other keys next to a reference.
         root = json!({ "allOf": [root] });
     }
     if let Value::Object(map) = &mut root {
@@ -91,7 +91,7 @@ fn nested(schema: &Value, pending: &mut Vec<String>) -> Value {
     Value::Object(out)
 }
 
-/// Integers of a format have its range even where the schema does not say so.
+/// Adds the range of an integer format to a schema without bounds.
 fn imply_bounds(schema: &mut Map<String, Value>) {
     if let Some((low, high)) = schema.get("format").and_then(Value::as_str).and_then(integer_bounds) {
         schema.entry("minimum").or_insert_with(|| low.into());
@@ -99,7 +99,7 @@ fn imply_bounds(schema: &mut Map<String, Value>) {
     }
 }
 
-/// The range of an integer format.
+/// Returns the range of an integer format.
 pub(crate) fn integer_bounds(format: &str) -> Option<(i64, i64)> {
     match format {
         "int32" => Some((i64::from(i32::MIN), i64::from(i32::MAX))),
@@ -110,7 +110,7 @@ pub(crate) fn integer_bounds(format: &str) -> Option<(i64, i64)> {
 
 fn nullable(mut schema: Map<String, Value>, composed: bool) -> Value {
     match schema.get("type") {
-        // All other keywords judge one type only, so that adding null to the types is enough and errors stay simple.
+        // All other keywords apply to one type only. Adding null to the types is therefore enough and keeps errors simple.
         Some(Value::String(kind)) if !composed => {
             let kinds = json!([kind, "null"]);
             schema.insert("type".to_owned(), kinds);

@@ -1,4 +1,4 @@
-//! Puts what the validator found into words. Owns the sentences; judges nothing.
+//! The messages of violations.
 
 use jsonschema::{ValidationError, error::ValidationErrorKind as Kind};
 use serde_json::Value;
@@ -7,7 +7,7 @@ use super::schema_validator::{SchemaNode, SchemaViolation};
 use super::violation::ViolationCode as Code;
 use crate::{pointer, traverse};
 
-/// Adds the problems behind one validation error.
+/// Adds the violations that describe a validation error.
 pub(super) fn explain(error: &ValidationError<'_>, root: SchemaNode<'_>, found: &mut Vec<SchemaViolation>) {
     let at = error.instance_path().as_str();
     let shape = root.at(at).map_or(&Value::Null, SchemaNode::schema);
@@ -42,8 +42,8 @@ pub(super) fn explain(error: &ValidationError<'_>, root: SchemaNode<'_>, found: 
         Kind::Format { format } => say(Code::InvalidFormat, format_sentence(format).to_owned()),
         Kind::Pattern { pattern } => {
             let message = format!("must match the pattern {pattern}");
-            let is_generic = problem(at.to_owned(), Code::InvalidFormat, message);
-            found.push(SchemaViolation { is_generic: true, ..is_generic });
+            let violation = problem(at.to_owned(), Code::InvalidFormat, message);
+            found.push(SchemaViolation { is_generic: true, ..violation });
         }
         Kind::MultipleOf { multiple_of } => {
             say(Code::NotAllowed, format!("must be a multiple of {multiple_of}"));
@@ -63,7 +63,7 @@ fn problem(pointer: String, code: Code, message: String) -> SchemaViolation {
     SchemaViolation { pointer, code, message, is_generic: false }
 }
 
-/// Of several alternatives, the one the sender most likely meant: the right type, then the fewest problems.
+/// Returns the alternative that the client most likely intended: one with the right type and the fewest violations.
 fn nearest<'e>(branches: &'e [Vec<ValidationError<'static>>], at: &str) -> Option<&'e Vec<ValidationError<'static>>> {
     let of_another_type = |branch: &[ValidationError<'_>]| {
         branch.iter().any(|error| matches!(error.kind(), Kind::Type { .. }) && error.instance_path().as_str() == at)
@@ -71,7 +71,7 @@ fn nearest<'e>(branches: &'e [Vec<ValidationError<'static>>], at: &str) -> Optio
     branches.iter().filter(|branch| !branch.is_empty()).min_by_key(|branch| (of_another_type(branch), branch.len()))
 }
 
-/// "must be an integer between 1 and 100": what a schema expects, by type.
+/// Returns a message with the expected type of a schema, such as "must be an integer between 1 and 100".
 pub(super) fn expected(schema: &Value) -> String {
     let nullable = schema.get("nullable") == Some(&Value::Bool(true));
     let what = match schema.get("type").and_then(Value::as_str) {
@@ -87,7 +87,7 @@ pub(super) fn expected(schema: &Value) -> String {
 }
 
 fn wrong_type(schema: &Value, value: &Value) -> (Code, String) {
-    // An integer too large for 64 bits reaches the validator as a fraction without one.
+    // An integer that exceeds 64 bits is parsed as a floating-point number.
     let huge = value.as_f64().filter(|number| number.fract() == 0.0 && number.abs() >= 9.2e18);
     let code = match huge {
         Some(number) if is_integer(schema) && number < 0.0 => Code::TooSmall,

@@ -1,4 +1,4 @@
-//! One operation, ready to check requests and responses. Owns what a document says of it; knows no routing.
+//! A compiled operation: validates its requests and responses.
 
 use serde_json::Value;
 
@@ -21,19 +21,19 @@ const UNDECODABLE: &str = "must be valid UTF-8 without the character U+0000";
 pub struct Operation {
     /// The operationId.
     pub id: String,
-    /// The method in capitals.
+    /// The method in upper case.
     pub method: String,
     /// The path template, with the base of the server: `/v1/bucketlists/{bucketlist_id}`.
     pub path: String,
-    /// The first tag; empty when there is none.
+    /// The first tag, or an empty string if there is none.
     pub tag: String,
-    /// Whether a caller must authenticate.
+    /// Whether the operation requires authentication.
     pub is_secured: bool,
-    /// Whether the document calls it deprecated.
+    /// Whether the operation is deprecated.
     pub deprecated: bool,
-    /// Media types of the successful responses, each once, in the order documented.
+    /// Media types of the successful responses without duplicates, in the order of the document.
     pub response_media_types: Vec<String>,
-    /// Media types of the request body; none when there is no body.
+    /// Media types of the request body. Empty for an operation without a body.
     pub request_media_types: Vec<String>,
     /// Whether a request must have a body.
     pub body_required: bool,
@@ -50,7 +50,7 @@ impl Operation {
         entry: Entry<'_>,
         definitions: &Definitions,
     ) -> Result<Operation, CompileError> {
-        let refuse = |part: String| move |reason| CompileError::Schema { operation: entry.name(), part, reason };
+        let schema_error = |part: String| move |reason| CompileError::Schema { operation: entry.name(), part, reason };
         let content = entry.operation.get("requestBody").and_then(|body| pointer::resolve(document, body));
         let media = content.and_then(|body| body.get("content"));
         let body = traverse::members(media)
@@ -58,7 +58,7 @@ impl Operation {
             .and_then(|(_, media)| media.get("schema"))
             .map(|schema| BodySchema::compile(schema, definitions))
             .transpose()
-            .map_err(refuse("request body".to_owned()))?;
+            .map_err(schema_error("request body".to_owned()))?;
         let (mut path_parameters, mut query_parameters) = (Vec::new(), Vec::new());
         let shared = document["paths"][entry.path].get("parameters");
         let own = traverse::elements(entry.operation.get("parameters"));
@@ -74,10 +74,10 @@ impl Operation {
             };
             let name = text("name");
             if list.iter().any(|known: &Parameter| known.name == name) {
-                continue; // the operation's own parameter replaces that of the path
+                continue; // the operation overrides the parameter of the path
             }
             let compiled =
-                Parameter::compile(name, parameter, definitions).map_err(refuse(format!("parameter {name}")))?;
+                Parameter::compile(name, parameter, definitions).map_err(schema_error(format!("parameter {name}")))?;
             list.push(compiled);
         }
         let responses: Vec<Response> = traverse::members(entry.operation.get("responses"))
@@ -114,40 +114,41 @@ impl Operation {
         })
     }
 
-    /// The schema of a JSON request body; `None` when the operation takes no body or another kind of one.
+    /// Returns the schema of the JSON request body, or `None` if the operation has no JSON body.
     #[must_use]
     pub fn body(&self) -> Option<&BodySchema> {
         self.body.as_ref()
     }
 
-    /// The schema of the JSON body of a response.
+    /// Returns the schema of the JSON body of a response.
     pub(super) fn json_response(&self, status: u16) -> Option<&SchemaValidator> {
         self.responses.iter().find(|response| response.status == status)?.json()
     }
 
-    /// The schema of a query parameter.
+    /// Returns the schema of a query parameter.
     pub(super) fn query_schema(&self, name: &str) -> Option<SchemaNode<'_>> {
         self.query_parameters.iter().find(|parameter| parameter.name == name).map(Parameter::schema)
     }
 
-    /// The documented statuses, ascending.
+    /// Returns the documented statuses in the order of the document.
     pub fn statuses(&self) -> impl Iterator<Item = u16> {
         self.responses.iter().map(|response| response.status)
     }
 
-    /// Every documented answer: its status and media type, `None` where it has no body. In the order of the document.
-    pub fn answers(&self) -> impl Iterator<Item = (u16, Option<&str>)> {
+    /// Returns the status and media type of every documented response, in the order of the document. The media type of a
+    /// response without a body is `None`.
+    pub fn documented_responses(&self) -> impl Iterator<Item = (u16, Option<&str>)> {
         self.responses.iter().flat_map(|response| {
             let media_types: Vec<Option<&str>> = response.media_types().map(Some).collect();
-            let answers = if media_types.is_empty() { vec![None] } else { media_types };
-            answers.into_iter().map(|media_type| (response.status, media_type))
+            let media_types = if media_types.is_empty() { vec![None] } else { media_types };
+            media_types.into_iter().map(|media_type| (response.status, media_type))
         })
     }
 
-    /// Everything wrong with the path and query parameters.
+    /// Returns the violations of the path and query parameters.
     ///
-    /// `params` are the raw segments of [`super::PathMatch`], `query` is what follows the `?`. Text is trimmed and
-    /// normalised as in a body before it is judged. Allocates nothing for good integers in the path and no query.
+    /// `params` are the raw segments of [`super::PathMatch`], and `query` is the text after the `?`. Text is trimmed and
+    /// normalized as in a body before it is validated. Does not allocate for valid integers in the path and no query.
     #[must_use]
     pub fn validate_parameters(&self, params: &[(&str, &str)], query: Option<&str>) -> Vec<Violation> {
         let mut out = Violations::default();
@@ -209,7 +210,7 @@ impl Operation {
                 Ok(value) => sent.push((index, Some(value))),
                 Err(Undecodable) => {
                     out.push(place(), ViolationCode::InvalidCharacters, UNDECODABLE);
-                    sent.push((index, None)); // it is there, there is nothing more to say of it
+                    sent.push((index, None)); // present, and already reported
                 }
             }
         }
@@ -233,15 +234,16 @@ impl Operation {
         }
     }
 
-    /// What in a response is not documented, in sentences that say what was sent: for tests. See [`Self::validate_response`].
+    /// Returns the violations of a response as sentences that contain the received values, for tests. See
+    /// [`Self::validate_response`].
     #[must_use]
     pub fn check_response(&self, status: u16, headers: &[(String, String)], body: &[u8]) -> Vec<String> {
         self.validate_response(status, headers, Some(body)).iter().map(ToString::to_string).collect()
     }
 
-    /// What in a response is not documented: its status, a missing or malformed header, its content type, its body
-    /// against the schema. Empty when all is well. Meant for answers to the operation's own method: one to HEAD has
-    /// no body. Where the body is `None`, because it is not known, only the rest is judged.
+    /// Returns the differences between a response and the document: an undocumented status, a missing or invalid header, an
+    /// undocumented content type, and violations of the body. The response must be to the method of the operation, not to
+    /// HEAD. If the body is unknown (`None`), only the rest is validated.
     #[must_use]
     pub fn validate_response(
         &self,
@@ -262,8 +264,8 @@ impl Operation {
     }
 }
 
-/// Whether security requirements demand authentication. One without a scheme (`{}`) means that anonymous callers are
-/// welcome, too.
+/// Returns whether security requirements require authentication. A requirement without a scheme (`{}`) allows anonymous
+/// requests.
 pub fn is_secured(requirements: Option<&Value>) -> bool {
     let mut list = traverse::elements(requirements).peekable();
     list.peek().is_some() && list.all(|one| one.as_object().is_some_and(|map| !map.is_empty()))

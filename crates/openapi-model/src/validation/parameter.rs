@@ -1,6 +1,4 @@
-//! One parameter or header: from the text that was sent to a judgement.
-//!
-//! Owns how text becomes a value of the documented type. Must not know where requests come from.
+//! Validation of parameters and headers: converts the received text to a value of the documented type.
 
 use serde_json::Value;
 
@@ -14,7 +12,7 @@ use crate::text::TextKind;
 pub(super) struct Parameter {
     pub(super) name: String,
     pub(super) required: bool,
-    /// Several values, each sent as a parameter of its own.
+    /// Whether each value of a list is sent as a separate parameter.
     pub(super) exploded: bool,
     kind: Kind,
     compiled: SchemaValidator,
@@ -51,7 +49,7 @@ impl Parameter {
         self.compiled.root()
     }
 
-    /// Judges one decoded value. Allocates nothing for a good integer or boolean.
+    /// Validates a decoded value. Does not allocate for a valid integer or boolean.
     pub(super) fn check(&self, text: &str, location: &dyn Fn() -> Location, out: &mut Violations) {
         match self.kind {
             Kind::Integer { low, high } if integer(text).is_some_and(|value| (low..=high).contains(&value)) => {}
@@ -63,13 +61,13 @@ impl Parameter {
             kind => {
                 let schema = self.compiled.root().schema();
                 if let Some(value) = value_of(kind, schema, text, location, out) {
-                    self.judge(&value, location, out);
+                    self.validate(&value, location, out);
                 }
             }
         }
     }
 
-    /// Judges all values of a parameter that may have several.
+    /// Validates all values of a list parameter.
     pub(super) fn check_list(
         &self,
         texts: &mut dyn Iterator<Item = &str>,
@@ -83,18 +81,18 @@ impl Parameter {
         let values: Option<Vec<Value>> =
             texts.map(|text| value_of(kind(schema), schema, text, location, out)).collect();
         if let Some(values) = values {
-            self.judge(&Value::Array(values), location, out);
+            self.validate(&Value::Array(values), location, out);
         }
     }
 
-    fn judge(&self, value: &Value, location: &dyn Fn() -> Location, out: &mut Violations) {
-        // Text of one parameter is one place: of several problems with it, a mismatched pattern says the least.
-        let (is_generic, precise): (Vec<_>, Vec<_>) =
+    fn validate(&self, value: &Value, location: &dyn Fn() -> Location, out: &mut Violations) {
+        // All violations of a parameter have the same location. A generic one is reported only if there is no other.
+        let (generic, precise): (Vec<_>, Vec<_>) =
             self.compiled.violations(value).into_iter().partition(|problem| problem.is_generic);
         for problem in precise {
             out.push(location(), problem.code, problem.message);
         }
-        for problem in is_generic {
+        for problem in generic {
             let location = location();
             if !out.has(&location) {
                 out.push(location, problem.code, problem.message);
@@ -108,7 +106,7 @@ fn kind(schema: &Value) -> Kind {
         None => open,
         Some(bound) => bound.as_i64().unwrap_or(open),
     };
-    // Exclusive and fractional bounds and the like are left to the validator: an empty range sends everything there.
+    // The validator checks exclusive bounds, `multipleOf` and `enum`: an empty range passes every value to it.
     let simple =
         ["exclusiveMinimum", "exclusiveMaximum", "multipleOf", "enum"].iter().all(|key| schema.get(*key).is_none());
     match schema.get("type").and_then(Value::as_str) {
@@ -125,7 +123,7 @@ fn kind(schema: &Value) -> Kind {
     }
 }
 
-/// The value a text stands for; `None` when it stands for none, which is then in `out`.
+/// Converts a text to a value. Returns `None` and reports a violation if that is impossible.
 fn value_of(
     kind: Kind,
     schema: &Value,
@@ -146,12 +144,12 @@ fn value_of(
             let kind = TextKind::of(schema);
             if !text.chars().all(|character| kind.allows(character)) {
                 let code = ViolationCode::InvalidCharacters;
-                out.push(location(), code, kind.refusal());
+                out.push(location(), code, kind.violation_message());
             }
             let composed = kind.compose(text);
-            // Blank text is empty text; any other is judged as it was sent, as the document says.
-            let judged = if kind.trim(&composed).is_empty() { String::new() } else { composed.into_owned() };
-            Some(Value::String(judged))
+            // Text of only white space is empty. Other text is validated without trimming, as the document describes it.
+            let text = if kind.trim(&composed).is_empty() { String::new() } else { composed.into_owned() };
+            Some(Value::String(text))
         }
     };
     if value.is_none() {
@@ -167,7 +165,7 @@ fn value_of(
     value
 }
 
-/// An integer in its one spelling: no plus sign, no leading zeros, so that a thing has one address.
+/// Parses an integer without a plus sign and without leading zeros, so that each resource has one URL.
 fn integer(text: &str) -> Option<i64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     is_plain_number(digits).then(|| text.parse().ok()).flatten()

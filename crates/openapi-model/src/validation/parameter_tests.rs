@@ -1,4 +1,4 @@
-//! Path and query parameters against the fixture.
+//! Tests of the validation of path and query parameters.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::compiled_document_tests::operation;
@@ -11,7 +11,7 @@ fn said(violations: &[Violation]) -> Vec<String> {
 }
 
 #[test]
-fn path_parameters_are_checked() {
+fn path_parameters_are_validated() {
     let contract = contract();
     let get = operation(&contract, "getBucketlist");
     let range = "must be an integer between 1 and 9223372036854775807";
@@ -45,7 +45,7 @@ fn path_parameters_are_checked() {
 }
 
 #[test]
-fn query_parameters_are_checked() {
+fn query_parameters_are_validated() {
     let contract = contract();
     let list = operation(&contract, "listBucketlists");
     for (query, expected) in [
@@ -89,7 +89,7 @@ fn query_parameters_are_checked() {
 }
 
 #[test]
-fn a_required_query_parameter_is_missed() {
+fn missing_required_query_parameter_is_reported() {
     let mut value = document().value().clone();
     value["paths"]["/bucketlists"]["get"]["parameters"][1]["required"] = true.into();
     value["paths"]["/bucketlists"]["get"]["parameters"][5]["explode"] = false.into();

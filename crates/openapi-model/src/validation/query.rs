@@ -1,8 +1,8 @@
-//! Percent-encoding. Owns the decoding of query strings and path segments; knows no parameters.
+//! Percent-decoding of query strings and path segments.
 
 use std::borrow::Cow;
 
-/// Text that cannot be decoded: bytes that are not UTF-8, or U+0000 among them.
+/// The text is not UTF-8 or contains U+0000 after decoding.
 #[derive(Debug, PartialEq)]
 pub(super) struct Undecodable;
 
@@ -16,7 +16,7 @@ pub(super) fn decode_query(text: &str) -> Result<Cow<'_, str>, Undecodable> {
     unescape(text, true)
 }
 
-/// The pairs of a query string as they were sent: `a` is a name with an empty value, empty pairs are left out.
+/// Returns the encoded pairs of a query string. `a` is a name with an empty value. Empty pairs are skipped.
 pub(super) fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
     query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")))
 }
@@ -31,7 +31,7 @@ fn unescape(text: &str, plus_is_space: bool) -> Result<Cow<'_, str>, Undecodable
         rest = tail;
         bytes.push(match byte {
             b'+' if plus_is_space => b' ',
-            // A `%` without two hexadecimal digits is taken as it is, as browsers do.
+            // A `%` without two hexadecimal digits is literal, as in browsers.
             b'%' => match tail {
                 [high, low, after @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
                     rest = after;

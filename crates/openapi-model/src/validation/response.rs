@@ -1,4 +1,4 @@
-//! Responses: what in one is not documented. Owns the comparison; used by tests and samples, never needed to answer.
+//! Validation of responses against the document.
 
 use std::sync::OnceLock;
 
@@ -11,7 +11,7 @@ use super::schema_validator::{Definitions, SchemaValidator};
 use super::violation::{Location, Violations};
 use crate::{pointer, traverse};
 
-/// A documented response. Its schemas are compiled when first needed: serving must not wait for them.
+/// A documented response. Its schemas are compiled when they are first used, so that they do not delay startup.
 #[derive(Debug)]
 pub(super) struct Response {
     pub(super) status: u16,
@@ -32,7 +32,7 @@ struct Content {
 struct Header {
     name: String,
     header: Value,
-    /// Headers are required unless the document states `required: false`.
+    /// Whether the header is required. It is, unless the document has `required: false`.
     required: bool,
     compiled: OnceLock<Result<Parameter, String>>,
 }
@@ -60,7 +60,7 @@ impl Response {
         self.content.iter().map(|content| content.media_type.as_str())
     }
 
-    /// Without a body only the rest is judged.
+    /// Validates a response. If the body is unknown (`None`), only the rest is validated.
     pub(super) fn check(&self, headers: &[(String, String)], body: Option<&[u8]>, out: &mut Vec<ResponseViolation>) {
         let sent = |name: &str| {
             headers.iter().find(|(sent, _)| sent.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
@@ -80,10 +80,10 @@ impl Response {
         match (media_type, body) {
             (None, None | Some([])) if self.content.is_empty() => {}
             (Some(sent), None | Some([])) if self.content.is_empty() => {
-                say(format!("{sent} is sent, but no body is documented"));
+                say(format!("{sent} is present, but no body is documented"));
             }
             (_, Some(_)) if self.content.is_empty() => {
-                out.push(ResponseViolation::new("the body", "is there, but none is documented"));
+                out.push(ResponseViolation::new("the body", "is present, but no body is documented"));
             }
             (None, _) => say(format!("is missing; documented: {}", documented())),
             (Some(sent), body) => match self.content.iter().find(|content| content.media_type == sent) {
@@ -107,13 +107,13 @@ impl Response {
 }
 
 impl Response {
-    /// The schema of its JSON body.
+    /// Returns the schema of the JSON body.
     pub(super) fn json(&self) -> Option<&SchemaValidator> {
         let content = self.content.iter().find(|content| traverse::is_json(&content.media_type))?;
         content.compiled(&self.definitions).as_ref().ok()
     }
 
-    /// The rows of the page that is documented as JSON.
+    /// Returns the rows of the JSON page that the response documents.
     fn rows(&self) -> Option<&Rows> {
         let page = || self.content.iter().find(|content| traverse::is_json(&content.media_type));
         self.rows.get_or_init(|| Rows::of(&page()?.schema, &self.definitions)).as_ref()
@@ -154,9 +154,10 @@ impl Header {
                 let mut violations = Violations::default();
                 let location = || Location::Header(self.name.clone());
                 compiled.check(value, &location, &mut violations);
-                let said = violations.into_vec().into_iter();
+                let violations = violations.into_vec().into_iter();
                 out.extend(
-                    said.map(|violation| ResponseViolation::new(violation.location, violation.message).but_is(value)),
+                    violations
+                        .map(|violation| ResponseViolation::new(violation.location, violation.message).but_is(value)),
                 );
             }
             Err(error) => {

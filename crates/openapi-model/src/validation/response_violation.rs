@@ -1,11 +1,11 @@
-//! Differences between a response and its document. Received values are kept apart from what may be logged.
+//! Differences between a response and its document. Received values are separate from the parts that may be logged.
 
 use std::fmt;
 
 /// A difference between a response and its document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResponseViolation {
-    /// Where: `status`, `header ETag`, `content type`, a JSON pointer into the body, `line 3: /name`.
+    /// The location: `status`, `header ETag`, `content type`, a JSON pointer into the body, or `line 3: /name`.
     pub place: String,
     /// The violated rule, without received values. The location is the subject of the sentence.
     pub problem: String,
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_sent_is_in_the_sentence_and_nowhere_else() {
+    fn received_values_are_only_in_the_displayed_text() {
         let drift = ResponseViolation::new("/data/0/name", "must be a string").but_is("7");
         assert_eq!(drift.to_string(), "/data/0/name must be a string, but is 7");
         assert_eq!((drift.place.as_str(), drift.problem.as_str()), ("/data/0/name", "must be a string"));
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_mistake_in_each_row_is_of_one_kind() {
+    fn equal_violations_of_rows_have_one_location_pattern() {
         for (place, kind) in [
             ("/data/12/name", "/data/*/name"),
             ("line 3: /tags/0", "line *: /tags/*"),

@@ -1,6 +1,6 @@
-//! Bodies of rows, CSV and NDJSON: checked against the rows of the JSON page that the same response documents.
+//! Validation of CSV and NDJSON bodies against the rows of the JSON page of the same response.
 //!
-//! Owns the convention that a page keeps its rows in `data`. Where no such page is documented, only the form is checked.
+//! A page has its rows in `data`. Without a documented page, only the syntax is validated.
 
 use std::collections::BTreeSet;
 
@@ -10,19 +10,19 @@ use super::response_violation::ResponseViolation;
 use super::schema_validator::{Definitions, SchemaNode, SchemaValidator, SchemaViolation};
 use crate::traverse;
 
-/// What rows are checked against.
+/// The documented rows of a response.
 #[derive(Debug)]
 pub(super) struct Rows(SchemaValidator);
 
 impl Rows {
-    /// The rows of a page; `None` when the schema is no page.
+    /// Returns the rows of a page, or `None` if the schema is not a page.
     pub(super) fn of(page: &Value, definitions: &Definitions) -> Option<Self> {
         let page = SchemaValidator::new(page, definitions).ok()?;
         let row = page.root().property("data")?.items()?;
         SchemaValidator::new(row.schema(), definitions).ok().map(Self)
     }
 
-    /// The names of the fields that are not nested.
+    /// Returns the names of the fields that are not nested.
     fn columns(&self) -> BTreeSet<&str> {
         let row = self.0.root();
         let is_nested = |name: &str| {
@@ -37,12 +37,12 @@ impl Rows {
     }
 }
 
-/// Whether a media type is one of those checked here.
+/// Returns whether a media type is CSV or NDJSON.
 pub(super) fn are_rows(media_type: &str) -> bool {
     matches!(media_type, "text/csv" | "application/x-ndjson")
 }
 
-/// Everything wrong with a body of rows; of NDJSON, with the first line that is wrong.
+/// Reports the violations of a body of rows. For NDJSON, reports only those of the first invalid line.
 pub(super) fn check(media_type: &str, body: &[u8], rows: Option<&Rows>, out: &mut Vec<ResponseViolation>) {
     if media_type == "text/csv" {
         csv(body, rows, out);
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn ndjson_is_checked_line_by_line() {
+    fn ndjson_is_validated_line_by_line() {
         for (body, said) in [
             ("", &[][..]),
             ("{\"id\":1,\"name\":\"a\",\"more\":1}\n{\"id\":2,\"name\":null}\n", &[]),
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn csv_has_the_columns_of_the_rows() {
+    fn csv_columns_are_validated_against_the_rows() {
         for (body, said) in [
             ("id,name,state\r\n", &[][..]),
             ("name,state,id\r\n\"a\r\nb\",open,1\r\n,,\r\n", &[]),
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_page_only_the_form_is_checked() {
+    fn without_a_page_only_the_syntax_is_validated() {
         let mut out = Vec::new();
         check("text/csv", b"a,b\r\n1,2\r\n", None, &mut out);
         check("application/x-ndjson", b"1\n{}\n", None, &mut out);

@@ -1,4 +1,4 @@
-//! A schema ready to judge values. Owns the validator and the way from a place in a value to its schema.
+//! A compiled schema, and the lookup of the subschema for a part of a value.
 
 use std::sync::Arc;
 
@@ -8,17 +8,17 @@ use serde_json::{Map, Value};
 use super::{draft4, messages, violation::ViolationCode};
 use crate::{format, traverse};
 
-/// The component schemas of a document, shared by everything compiled from it.
+/// The component schemas of a document, shared by all schemas that are compiled from it.
 pub type Definitions = Arc<Map<String, Value>>;
 
-/// One thing wrong with a value.
+/// A violation of a schema.
 #[derive(Debug, PartialEq)]
 pub struct SchemaViolation {
-    /// JSON pointer to it; empty for the whole value.
+    /// JSON pointer to the invalid part; empty for the whole value.
     pub pointer: String,
     pub code: ViolationCode,
     pub message: String,
-    /// A pattern was not matched: worth saying only when nothing more precise is known of the place.
+    /// Whether the violation is a pattern mismatch, which is reported only for locations without another violation.
     pub is_generic: bool,
 }
 
@@ -30,7 +30,7 @@ pub struct SchemaValidator {
     definitions: Definitions,
 }
 
-/// How schemas are judged, whichever draft they are of.
+/// Returns the validation options for schemas of any draft.
 pub(crate) fn options(draft: Draft) -> ValidationOptions<'static> {
     jsonschema::options()
         .with_draft(draft)
@@ -39,7 +39,7 @@ pub(crate) fn options(draft: Draft) -> ValidationOptions<'static> {
         .with_format("date-time", format::is_date_time)
         .with_format("email", format::is_email)
         .with_format("uuid", format::is_uuid)
-        // Patterns come from the document, but no pattern may make a request expensive: linear time only.
+        // Patterns are matched in linear time, so that no pattern makes a request expensive.
         .with_pattern_options(jsonschema::PatternOptions::regex())
 }
 
@@ -52,18 +52,18 @@ impl SchemaValidator {
         Ok(SchemaValidator { validator, schema: schema.clone(), definitions: Arc::clone(definitions) })
     }
 
-    /// The schema it was compiled from.
+    /// Returns the schema that the validator was compiled from.
     pub fn root(&self) -> SchemaNode<'_> {
         SchemaNode { schema: &self.schema, definitions: &self.definitions }.resolved()
     }
 
-    /// Everything wrong with `value`.
+    /// Returns the violations of `value`.
     pub fn violations(&self, value: &Value) -> Vec<SchemaViolation> {
         if self.validator.is_valid(value) {
             return Vec::new();
         }
         let mut found = Vec::new();
-        // There may be very many, of which a report has so many; a is_generic one is left out of it where there is a better one.
+        // Stops when there are enough violations for a report. Generic ones can be omitted from it, so they do not count.
         let mut precise = 0;
         for error in self.validator.iter_errors(value) {
             let before = found.len();
@@ -77,7 +77,7 @@ impl SchemaValidator {
     }
 }
 
-/// A schema while walking down a value.
+/// A schema with the definitions that its references refer to.
 #[derive(Clone, Copy)]
 pub struct SchemaNode<'s> {
     schema: &'s Value,
@@ -89,7 +89,7 @@ impl<'s> SchemaNode<'s> {
         self.schema
     }
 
-    /// Follows references, and a composition that only wraps one.
+    /// Follows references and compositions that only wrap a reference.
     fn resolved(mut self) -> Self {
         for _ in 0..16 {
             let reference = self.schema.get("$ref").or_else(|| {
@@ -108,19 +108,19 @@ impl<'s> SchemaNode<'s> {
         self
     }
 
-    /// The schema of a property, `None` when the object does not declare it.
+    /// Returns the schema of a property, or `None` if the object does not declare it.
     pub fn property(self, name: &str) -> Option<SchemaNode<'s>> {
         self.find(&|shape| shape.schema.get("properties")?.get(name)).or_else(|| {
             self.find(&|shape| shape.schema.get("additionalProperties").filter(|schema| schema.is_object()))
         })
     }
 
-    /// The schema of the elements of an array.
+    /// Returns the schema of the elements of an array.
     pub fn items(self) -> Option<SchemaNode<'s>> {
         self.find(&|shape| shape.schema.get("items"))
     }
 
-    /// Looks in the schema itself, then in what it is composed of.
+    /// Searches the schema and then the schemas that it is composed of.
     fn find(self, look: &dyn Fn(SchemaNode<'s>) -> Option<&'s Value>) -> Option<SchemaNode<'s>> {
         self.find_within(look, 0)
     }
@@ -138,11 +138,11 @@ impl<'s> SchemaNode<'s> {
             .find_map(|schema| SchemaNode { schema, ..self }.resolved().find_within(look, depth + 1))
     }
 
-    /// The schema at a JSON pointer into a value.
+    /// Returns the schema for the part of a value at a JSON pointer.
     pub fn at(self, pointer: &str) -> Option<SchemaNode<'s>> {
         let mut shape = self;
         for token in crate::pointer::tokens(pointer) {
-            // An index leads into an array; only the schema can tell it from a field with that name.
+            // Only the schema distinguishes an array index from a field with the same name.
             shape = match shape.property(&token) {
                 Some(property) => property,
                 None => shape.items()?,

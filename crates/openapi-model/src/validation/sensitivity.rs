@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_found_by_what_the_schema_says() {
+    fn sensitivity_follows_the_schema() {
         let inner = json!({"properties": {"email": {"type": "string", "format": "email"}, "id": {"type": "integer"}}});
         let definitions: Definitions = std::sync::Arc::new([("User".to_owned(), inner)].into_iter().collect());
         let schema = json!({"type": "object", "properties": {

@@ -1,19 +1,19 @@
-//! What can be wrong with a request, in words for its sender. Owns the codes; knows no schema.
+//! Violations of a request, with their codes and messages.
 
 use std::collections::HashSet;
 use std::fmt;
 
-/// No more violations than this are reported at once: a small request must not cause a huge answer.
+/// The maximum number of violations in a report, so that a small request cannot cause a large response.
 pub const MAX_VIOLATIONS: usize = 1000;
 
-/// One thing wrong with a request.
+/// A violation of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// Where.
+    /// The location of the invalid value.
     pub location: Location,
-    /// What, for programs.
+    /// The code of the violated rule.
     pub code: ViolationCode,
-    /// What, for people: a sentence without its subject, such as "must have at most 100 characters".
+    /// A sentence without its subject, such as "must have at most 100 characters".
     pub message: String,
 }
 
@@ -23,7 +23,7 @@ impl fmt::Display for Violation {
     }
 }
 
-/// The part of a request that a violation is about.
+/// The location of a violation in a request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Location {
     /// JSON pointer into the body; empty for the whole body.
@@ -50,16 +50,16 @@ impl fmt::Display for Location {
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
-        /// What is wrong, for programs.
+        /// The code of a violated rule.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum ViolationCode { $($(#[$doc])* $name,)* }
 
         impl ViolationCode {
-            /// Every code there is.
+            /// All codes.
             pub const ALL: &'static [ViolationCode] = &[$(ViolationCode::$name,)*];
 
-            /// The code as it is published.
+            /// Returns the published code.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(ViolationCode::$name => $text,)* }
@@ -69,35 +69,35 @@ macro_rules! codes {
 }
 
 codes! {
-    /// Something that must be there is not.
+    /// A required value is missing.
     Required = "REQUIRED",
-    /// A field of the body that the schema does not have.
+    /// The schema does not have this field of the body.
     UnknownField = "UNKNOWN_FIELD",
-    /// A query parameter that the operation does not have.
+    /// The operation does not have this query parameter.
     UnknownParameter = "UNKNOWN_PARAMETER",
-    /// A parameter with one value, given more than once.
+    /// A parameter that accepts one value was sent more than once.
     Repeated = "REPEATED",
-    /// Another type of value is needed; null where it is not allowed, too.
+    /// The value has the wrong type, or is null and must not be.
     WrongType = "WRONG_TYPE",
-    /// Text with too few characters.
+    /// The text has too few characters.
     TooShort = "TOO_SHORT",
-    /// Text with too many characters.
+    /// The text has too many characters.
     TooLong = "TOO_LONG",
-    /// A number below its minimum.
+    /// The number is below its minimum.
     TooSmall = "TOO_SMALL",
-    /// A number above its maximum.
+    /// The number is above its maximum.
     TooLarge = "TOO_LARGE",
-    /// An array or object with too few members.
+    /// The array or object has too few members.
     TooFew = "TOO_FEW",
-    /// An array or object with too many members.
+    /// The array or object has too many members.
     TooMany = "TOO_MANY",
-    /// The same item twice where each must be unique.
+    /// The array contains an item more than once.
     NotUnique = "NOT_UNIQUE",
-    /// Text that does not have the form it must have: a date, an email address, a pattern.
+    /// The text does not have the required format, such as a date, an email address or a pattern.
     InvalidFormat = "INVALID_FORMAT",
-    /// Text with control characters, U+0000 or bytes that are not UTF-8.
+    /// The text has control characters, U+0000 or bytes that are not UTF-8.
     InvalidCharacters = "INVALID_CHARACTERS",
-    /// A value that is not one of those allowed.
+    /// The value is not one of the allowed values.
     NotAllowed = "NOT_ALLOWED",
 }
 
@@ -107,7 +107,7 @@ impl fmt::Display for ViolationCode {
     }
 }
 
-/// Collects violations: one per location and code, never more than [`MAX_VIOLATIONS`].
+/// A list of violations: one per location and code, at most [`MAX_VIOLATIONS`].
 #[derive(Default)]
 pub(crate) struct Violations {
     list: Vec<Violation>,
@@ -123,7 +123,7 @@ impl Violations {
         }
     }
 
-    /// Whether anything is wrong at `location` already.
+    /// Returns whether a violation at `location` was reported.
     pub(crate) fn has(&self, location: &Location) -> bool {
         self.places.contains(location)
     }
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn one_violation_per_place_and_code() {
+    fn violations_are_unique_per_location_and_code() {
         let mut violations = Violations::default();
         let place = Location::Body("/a".to_owned());
         violations.push(place.clone(), ViolationCode::TooLong, "1");
