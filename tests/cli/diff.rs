@@ -230,7 +230,7 @@ fn lint_reports_rule_violations() {
     assert_eq!(sandbox.run(&["openapi", "lint", "old.json"]).expect_success(), "old.json: no findings\n");
     let outcome = sandbox.run(&["openapi", "lint", "new.json"]).expect_exit_code(4);
     let expected = "operation listBucketlists: has no summary\n\
-        operation listBucketlists: has an operationId that another operation has, too\n\
+        operation listBucketlists: has the operationId of another operation\n\
         2 findings\n";
     assert_eq!((outcome.out.as_str(), outcome.err.as_str()), (expected, ""));
 }

@@ -1,4 +1,4 @@
-//! Examples: they are there, and they are valid. Tools send them, so that a wrong one is a bug report in waiting.
+//! Rules for examples: they are present and valid.
 
 use std::sync::Arc;
 
@@ -10,13 +10,16 @@ use openapi_model::{pointer, traverse};
 
 pub(super) fn check(document: &Value, findings: &mut Vec<Finding>) {
     let definitions = document.pointer("/components/schemas").and_then(Value::as_object);
-    let mut judge =
-        Judge { definitions: Arc::new(definitions.cloned().unwrap_or_default()), compiled: Vec::new(), findings };
+    let mut checker = ExampleChecker {
+        definitions: Arc::new(definitions.cloned().unwrap_or_default()),
+        compiled: Vec::new(),
+        findings,
+    };
     for (name, schema) in traverse::members(document.pointer("/components/schemas")) {
         let place = format!("schema {name}");
         match schema.get("example") {
-            Some(example) => judge.check(&place, schema, example),
-            None if is_object(schema) => judge.missing(&place),
+            Some(example) => checker.check(&place, schema, example),
+            None if is_object(schema) => checker.missing(&place),
             None => {}
         }
     }
@@ -25,23 +28,23 @@ pub(super) fn check(document: &Value, findings: &mut Vec<Finding>) {
         for parameter in traverse::elements(entry.operation.get("parameters")) {
             if let Some(parameter) = pointer::resolve(document, parameter) {
                 let name = parameter.get("name").and_then(Value::as_str).unwrap_or("?");
-                judge.with_schema(&format!("{place}, parameter {name}"), parameter, true);
+                checker.with_schema(&format!("{place}, parameter {name}"), parameter, true);
             }
         }
         if let Some(body) = entry.operation.get("requestBody") {
-            judge.content(&format!("{place}, request body"), body);
+            checker.content(&format!("{place}, request body"), body);
         }
         for (status, response) in traverse::members(entry.operation.get("responses")) {
             if response.get("$ref").is_none() {
-                judge.response(document, &format!("{place}, response {status}"), response);
+                checker.response(document, &format!("{place}, response {status}"), response);
             }
         }
     }
     for (name, response) in traverse::members(document.pointer("/components/responses")) {
-        judge.response(document, &format!("response {name}"), response);
+        checker.response(document, &format!("response {name}"), response);
     }
     for (name, header) in traverse::members(document.pointer("/components/headers")) {
-        judge.with_schema(&format!("header {name}"), header, true);
+        checker.with_schema(&format!("header {name}"), header, true);
     }
 }
 
@@ -50,18 +53,19 @@ fn is_object(schema: &Value) -> bool {
     is("properties") || is("allOf") || schema.get("type").is_some_and(|kind| kind == "object")
 }
 
-struct Judge<'f> {
+/// Validates examples and reports missing ones.
+struct ExampleChecker<'f> {
     definitions: Definitions,
-    /// Schemas by themselves: the error schema comes back with every failure.
+    /// Compiled schemas. Many responses share a schema, such as that of errors.
     compiled: Vec<(Value, Option<SchemaValidator>)>,
     findings: &'f mut Vec<Finding>,
 }
 
-impl Judge<'_> {
+impl ExampleChecker<'_> {
     fn response(&mut self, document: &Value, place: &str, response: &Value) {
         self.content(place, response);
         for (name, header) in traverse::members(response.get("headers")) {
-            // A shared header is judged once, where it is.
+            // Shared headers are checked once, as components.
             let is_shared = header.get("$ref").is_some();
             if let Some(header) = pointer::resolve(document, header).filter(|_| !is_shared) {
                 self.with_schema(&format!("{place}, header {name}"), header, true);
@@ -74,13 +78,13 @@ impl Judge<'_> {
             if traverse::is_json(media_type) {
                 self.with_schema(place, media, false);
             } else {
-                // JSON has the example of its schema; of text no schema says what it looks like.
+                // A JSON body can have the example of its schema. For text, the schema has no example.
                 self.with_schema(&format!("{place}, {media_type}"), media, true);
             }
         }
     }
 
-    /// A part with a schema and examples beside it.
+    /// Checks the examples of a part with a schema.
     fn with_schema(&mut self, place: &str, part: &Value, needed: bool) {
         let Some(schema) = part.get("schema") else {
             return;

@@ -1,4 +1,4 @@
-//! Rules that finishing keeps by itself, and rules that are switched off: documents from elsewhere.
+//! Tests of documents that `openapi-repair` did not create, and of disabled rules.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::fixture::{document, set};
 use openapi_model::Document;
 
 #[test]
-fn a_rule_that_is_not_stated_is_not_applied() {
+fn disabled_rule_is_not_applied() {
     let mut value = document().value().clone();
     value["paths"]["/bucketlists"]["get"]["responses"]["500"] = json!({"description": "d"});
     let document = Document::from_json(&value.to_string()).unwrap();
@@ -17,9 +17,9 @@ fn a_rule_that_is_not_stated_is_not_applied() {
     assert_eq!(lint(&document, &strict)[0].to_string(), "operation listBucketlists, response 500: has no error body");
 }
 
-/// What finishing would repair: only a document from elsewhere can break these.
+/// Violations that `openapi-repair` repairs, so that only other documents have them.
 #[test]
-fn finished_documents_are_judged_by_themselves() {
+fn violations_in_unrepaired_documents_are_reported() {
     let known = ["Location", "X-Request-ID", "WWW-Authenticate"];
     let rules = LintOptions {
         error_schema: Some("ErrorEnvelope"),
@@ -34,24 +34,24 @@ fn finished_documents_are_judged_by_themselves() {
         (
             format!("{id}/required"),
             Value::Null,
-            "operation getBucketlist, parameter bucketlist_id: is in the path and not required",
+            "operation getBucketlist, parameter bucketlist_id: is a path parameter that is not required",
         ),
         (
             format!("{schema}/additionalProperties"),
             Value::Null,
-            "schema ItemCreate: is an object of a request and not closed by additionalProperties",
+            "schema ItemCreate: is a request object without additionalProperties",
         ),
         (format!("{schema}/properties/name/pattern"), json!("("), "operation createBucketlist, request body"),
         ("/components/headers/XRequestID/example".to_owned(), Value::Null, "header XRequestID: has no example"),
         (
             "/paths/~1bucketlists/post/responses/400/content".to_owned(),
             json!({"application/problem+json": {"schema": {"$ref": "#/components/schemas/ErrorEnvelope"}}}),
-            "operation createBucketlist, response 400: has an error body of the media type application/problem+json",
+            "operation createBucketlist, response 400: has an error body with the media type application/problem+json",
         ),
         (
             "/paths/~1bucketlists/post/responses/201/headers".to_owned(),
             json!({"LOCATION": {"$ref": "#/components/headers/XRequestID"}}),
-            "operation createBucketlist, response 201: has the header LOCATION, whose spelling the rules do not know",
+            "operation createBucketlist, response 201: has the header LOCATION, which is not a known header name",
         ),
     ] {
         let mut changed = document().value().clone();

@@ -5,13 +5,13 @@ use serde_json::Value;
 
 use openapi_model::Document;
 
-/// The document of an API with bucketlists, as `openapi-repair` writes it.
+/// Returns the document of a bucketlist API, as `openapi-repair` writes it.
 pub(crate) fn document() -> Document {
     Document::from_json(include_str!("../../openapi-model/fixtures/bucketlists.json"))
         .unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Sets the value at a pointer; `null` removes it.
+/// Sets the value at a pointer. `null` removes it.
 pub(crate) fn set(document: &mut Value, pointer: &str, value: Value) {
     let (parent, key) = pointer.rsplit_once('/').unwrap();
     let key = key.replace("~1", "/");

@@ -43,9 +43,9 @@ pub struct LintOptions<'a> {
 /// A violation of a lint rule.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Finding {
-    /// Where: `operation getBucketlist, response 404`, `schema Bucketlist.name`.
+    /// The location: `operation getBucketlist, response 404`, `schema Bucketlist.name`.
     pub place: String,
-    /// What is wrong.
+    /// The description of the violation.
     pub message: String,
 }
 
@@ -63,25 +63,25 @@ impl fmt::Display for Finding {
 
 /// Returns all violations of the rules:
 ///
-/// - Every operation has a unique operationId in camelCase, a summary, a description, one declared tag, one success, and
-///   only responses with a description and a three-digit status; every error has the error schema and media type.
-/// - Every operation needs credentials, unless it is one of those that are public; every list is paged.
+/// - Every operation has a unique operationId in camelCase, a summary, a description, one declared tag and one success
+///   status. Its responses have a description and a three-digit status. Errors have the error schema and media type.
+/// - Every operation that is not public requires credentials. Every list is paginated.
 /// - Every parameter, header, component object and body that is not JSON has an example, and all examples are valid.
-/// - Objects are components, and serve requests or responses but not both (enums may).
-/// - Fields and parameters are called in snake_case.
-/// - Requests are closed. What is sent either way is bounded: strings, integers and arrays have their limits.
-/// - Responses are complete: every property is required or nullable.
-/// - Every reference leads somewhere, every format is one that tools know, every header is spelled as agreed.
+/// - Objects are components. Except for enums, a component is used in requests or in responses, but not in both.
+/// - Names of fields and parameters are in snake_case.
+/// - Request objects reject unknown fields. Strings, integers and arrays of requests and responses have bounds.
+/// - Every property of a response is required or nullable.
+/// - Every reference resolves, and every format and header name is known.
 #[must_use]
 pub fn lint(document: &Document, rules: &LintOptions<'_>) -> Vec<Finding> {
     let value = document.value();
     let mut findings = Vec::new();
     references::check(value, &mut findings);
-    let references_hold = findings.is_empty();
+    let references_resolve = findings.is_empty();
     operations::check(value, rules, &mut findings);
     schemas::check(value, &mut findings);
-    // A schema with a reference that leads nowhere cannot be compiled: say it once, not for every example.
-    if references_hold {
+    // A schema with an unresolved reference does not compile. This is reported once, not for every example.
+    if references_resolve {
         examples::check(value, &mut findings);
     }
     let mut seen = std::collections::HashSet::new();

@@ -1,4 +1,4 @@
-//! Operations: their names, their words, their responses.
+//! Rules for operations: names, descriptions, access, pagination, responses and parameters.
 
 use std::collections::HashSet;
 
@@ -18,8 +18,8 @@ pub(super) fn check(document: &Value, rules: &LintOptions<'_>, findings: &mut Ve
         let mut say = |message: &str| findings.push(Finding::new(&place, message));
         match entry.id() {
             "" => say("has no operationId"),
-            id if !is_camel_case(id) => say("has an operationId that is not verb and noun in camelCase"),
-            id if !ids.insert(id) => say("has an operationId that another operation has, too"),
+            id if !is_camel_case(id) => say("has an operationId that is not in camelCase"),
+            id if !ids.insert(id) => say("has the operationId of another operation"),
             _ => {}
         }
         for key in ["summary", "description"] {
@@ -31,14 +31,14 @@ pub(super) fn check(document: &Value, rules: &LintOptions<'_>, findings: &mut Ve
         match own.as_slice() {
             [tag] if tags.contains(tag) => {}
             [tag] => say(&format!("has the tag {tag}, which the document does not declare")),
-            several => say(&format!("has {} tags; exactly one is needed", several.len())),
+            several => say(&format!("has {} tags; exactly one is required", several.len())),
         }
         let successes =
             traverse::members(entry.operation.get("responses")).filter(|(status, _)| status.starts_with('2'));
         match successes.count() {
             1 => {}
             0 => say("has no successful response"),
-            several => say(&format!("has {several} successful responses; clients need one type for them")),
+            several => say(&format!("has {several} successful responses; exactly one is required")),
         }
         access(document, entry, rules, &mut say);
         paging(document, entry, rules, &mut say);
@@ -50,7 +50,7 @@ pub(super) fn check(document: &Value, rules: &LintOptions<'_>, findings: &mut Ve
     }
 }
 
-/// Who forgets to ask for credentials must not make an operation public by it.
+/// Checks that only the listed public operations need no credentials.
 fn access(document: &Value, entry: Entry<'_>, rules: &LintOptions<'_>, say: &mut dyn FnMut(&str)) {
     let Some(public) = rules.public_operations else { return };
     let is_secured = is_secured(entry.operation.get("security").or_else(|| document.get("security")));
@@ -61,7 +61,7 @@ fn access(document: &Value, entry: Entry<'_>, rules: &LintOptions<'_>, say: &mut
     }
 }
 
-/// A list that comes whole becomes slow one day, and then it is too late to page it.
+/// Checks that lists are paginated. Adding pagination later would be a breaking change.
 fn paging(document: &Value, entry: Entry<'_>, rules: &LintOptions<'_>, say: &mut dyn FnMut(&str)) {
     let resolve = |value| pointer::resolve(document, value);
     let successes = traverse::members(entry.operation.get("responses")).filter(|(status, _)| status.starts_with('2'));
@@ -70,19 +70,19 @@ fn paging(document: &Value, entry: Entry<'_>, rules: &LintOptions<'_>, say: &mut
     let is_array = |schema: &Value| schema.get("type").is_some_and(|kind| kind == "array");
     for schema in media.filter_map(|(_, media)| resolve(media.get("schema")?)) {
         if is_array(schema) {
-            say("answers with a bare array, which can never say more than its rows; answer with a page");
+            say("returns a bare array, which cannot be extended; return a page");
         }
         let has_rows = schema.pointer("/properties/data").and_then(resolve).is_some_and(is_array);
         let Some(known) = rules.page_parameters.filter(|_| entry.method == "get" && has_rows) else { continue };
         let names =
             traverse::elements(entry.operation.get("parameters")).filter_map(|one| resolve(one)?.get("name")?.as_str());
         if !names.into_iter().any(|name| known.contains(&name)) {
-            say(&format!("answers with a list that is not paged; it takes none of: {}", known.join(", ")));
+            say(&format!("returns a list without pagination; it has none of the parameters {}", known.join(", ")));
         }
     }
 }
 
-/// As fields and parameters are called; one underscore in front marks what is about a resource and not of it (`_links`).
+/// Returns whether a name is in snake_case. It may begin with an underscore, which marks metadata such as `_links`.
 pub(super) fn is_snake_case(name: &str) -> bool {
     let name = name.strip_prefix('_').unwrap_or(name);
     let is_word = |word: &str| !word.is_empty() && word.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
@@ -104,18 +104,18 @@ fn responses(document: &Value, entry: Entry<'_>, rules: &LintOptions<'_>, findin
         let place = format!("operation {}, response {status}", entry.name());
         let mut say = |message: String| findings.push(Finding::new(&place, message));
         let Ok(code @ 100..=599) = status.parse::<u16>() else {
-            say("is not a status of three digits: clients need to know which one".to_owned());
+            say("is not a three-digit status".to_owned());
             continue;
         };
         let Some(response) = pointer::resolve(document, response) else {
-            continue; // reported as a reference
+            continue; // reported as an unresolved reference
         };
         if is_blank(response.get("description")) {
             say("has no description".to_owned());
         }
         for (name, _) in traverse::members(response.get("headers")) {
             if rules.header_names.is_some_and(|known| !known.contains(&name)) {
-                say(format!("has the header {name}, whose spelling the rules do not know"));
+                say(format!("has the header {name}, which is not a known header name"));
             }
         }
         if code >= 400 {
@@ -131,7 +131,7 @@ fn error_body(response: &Value, rules: &LintOptions<'_>, say: &mut dyn FnMut(Str
     }
     for (media_type, media) in content {
         if rules.error_media_type.is_some_and(|agreed| agreed != media_type) {
-            say(format!("has an error body of the media type {media_type}"));
+            say(format!("has an error body with the media type {media_type}"));
         }
         let name = media
             .pointer("/schema/$ref")
@@ -154,13 +154,13 @@ fn parameters(document: &Value, entry: Entry<'_>, findings: &mut Vec<Finding>) {
         let text = |key| parameter.get(key).and_then(Value::as_str).unwrap_or_default();
         if ["path", "query"].contains(&text("in")) && !is_snake_case(text("name").trim_end_matches("[]")) {
             let place = format!("operation {}, parameter {}", entry.name(), text("name"));
-            findings.push(Finding::new(place, "is not called in snake_case"));
+            findings.push(Finding::new(place, "is not in snake_case"));
         }
         if text("in") == "path" {
             declared.push(text("name"));
             if parameter.get("required") != Some(&Value::Bool(true)) {
                 let place = format!("operation {}, parameter {}", entry.name(), text("name"));
-                findings.push(Finding::new(place, "is in the path and not required"));
+                findings.push(Finding::new(place, "is a path parameter that is not required"));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! References: each must resolve within the document.
+//! The rule for references: each resolves within the document.
 
 use openapi_model::traverse;
 use serde_json::Value;
@@ -7,6 +7,6 @@ use super::Finding;
 
 pub(super) fn check(document: &Value, findings: &mut Vec<Finding>) {
     for reference in traverse::unresolved_references(document) {
-        findings.push(Finding::new("document", format!("the reference {reference} leads nowhere")));
+        findings.push(Finding::new("document", format!("the reference {reference} does not resolve")));
     }
 }

@@ -1,4 +1,4 @@
-//! Schemas: objects are components, everything is bounded, requests are closed, responses are complete.
+//! Rules for schemas: objects are components, values have bounds, requests reject unknown fields, responses are complete.
 
 use std::collections::BTreeSet;
 
@@ -14,15 +14,15 @@ pub(super) fn check(document: &Value, findings: &mut Vec<Finding>) {
         let root = format!("schema {name}");
         let serves = Serves { requests: requests.contains(name), responses: responses.contains(name) };
         if serves.requests && serves.responses && !is_scalar(schema) {
-            let said = "is used in requests and in responses; each needs a schema of its own";
+            let said = "is used in requests and in responses; use a separate schema for each";
             findings.push(Finding::new(&root, said));
         }
         traverse::schemas(&root, schema, &mut |place, inner| {
-            // The members of a union or of an `allOf` have the place of the component, and are part of it.
+            // The members of a union or an `allOf` are part of the component and have its location.
             if inner.get("properties").is_some() && place != root {
                 findings.push(Finding::new(place, INLINE));
             }
-            judge(place, inner, serves, findings);
+            check_schema(place, inner, serves, findings);
         });
     }
     for entry in traverse::operations(document) {
@@ -41,9 +41,9 @@ pub(super) fn check(document: &Value, findings: &mut Vec<Finding>) {
     }
 }
 
-const INLINE: &str = "is an object written in place; make it a component, so that clients get a name for it";
+const INLINE: &str = "is an inline object; move it to a component, so that generated clients have a type for it";
 
-/// Formats that tools know: others are typing mistakes or private to a framework.
+/// Formats that tools support. Other formats are typing errors or specific to a framework.
 const KNOWN_FORMATS: [&str; 18] = [
     "int32",
     "int64",
@@ -65,7 +65,7 @@ const KNOWN_FORMATS: [&str; 18] = [
     "ipv6",
 ];
 
-/// Where a schema is used.
+/// The use of a schema in requests and responses.
 #[derive(Clone, Copy)]
 struct Serves {
     requests: bool,
@@ -74,7 +74,7 @@ struct Serves {
 
 fn content(place: &str, part: Option<&Value>, serves: Serves, findings: &mut Vec<Finding>) {
     for (media_type, media) in traverse::members(part.and_then(|part| part.get("content"))) {
-        // A stream of text has no end that a document could know.
+        // Text streams in responses have no maximum length.
         let serves = if traverse::is_json(media_type) { serves } else { Serves { responses: false, ..serves } };
         inline(place, media.get("schema"), serves, findings);
     }
@@ -86,32 +86,32 @@ fn inline(place: &str, schema: Option<&Value>, serves: Serves, findings: &mut Ve
         if inner.get("properties").is_some() {
             findings.push(Finding::new(place, INLINE));
         }
-        judge(place, inner, serves, findings);
+        check_schema(place, inner, serves, findings);
     });
 }
 
-fn judge(place: &str, schema: &Value, serves: Serves, findings: &mut Vec<Finding>) {
+fn check_schema(place: &str, schema: &Value, serves: Serves, findings: &mut Vec<Finding>) {
     let mut say = |message: String| findings.push(Finding::new(place, message));
     let format = schema.get("format").and_then(Value::as_str);
     if let Some(format) = format.filter(|format| !KNOWN_FORMATS.contains(format)) {
-        say(format!("has the format {format}, which tools do not know"));
+        say(format!("has the format {format}, which is not a known format"));
     }
     for (name, _) in traverse::members(schema.get("properties")).filter(|(name, _)| !is_snake_case(name)) {
-        say(format!("has a field that is not called in snake_case: {name}"));
+        say(format!("has a field that is not in snake_case: {name}"));
     }
-    // What a response keeps under names of its own choice, frameworks cannot bound.
+    // Frameworks cannot declare bounds for the values of maps in responses.
     if serves.requests || (serves.responses && !place.ends_with(".*")) {
         bounded(schema, &mut say);
     }
     if serves.requests && schema.get("properties").is_some() && schema.get("additionalProperties").is_none() {
-        say("is an object of a request and not closed by additionalProperties".to_owned());
+        say("is a request object without additionalProperties".to_owned());
     }
     if serves.responses {
         let required: BTreeSet<&str> = traverse::elements(schema.get("required")).filter_map(Value::as_str).collect();
         for (name, property) in traverse::members(schema.get("properties")) {
             if !required.contains(name) && property.get("nullable") != Some(&Value::Bool(true)) {
                 let place = format!("{place}.{name}");
-                let said = "is neither required nor nullable; responses carry every field";
+                let said = "is neither required nor nullable; responses must contain every field";
                 findings.push(Finding::new(place, said));
             }
         }
@@ -122,9 +122,9 @@ fn bounded(schema: &Value, say: &mut dyn FnMut(String)) {
     let has = |key| schema.get(key).is_some();
     match schema.get("type").and_then(Value::as_str) {
         Some("string") if !has("maxLength") && !has("enum") && !has("format") => {
-            say("is text without maxLength, enum or format".to_owned());
+            say("is a string without maxLength, enum or format".to_owned());
         }
-        // A format is a bound, too: int32 and int64 end where their bits do.
+        // The formats int32 and int64 imply bounds.
         Some("integer") if !has("enum") && !has("format") && (!has("minimum") || !has("maximum")) => {
             say("is an integer without format, or minimum and maximum".to_owned());
         }
@@ -135,7 +135,7 @@ fn bounded(schema: &Value, say: &mut dyn FnMut(String)) {
     }
 }
 
-/// Enums and other plain values mean the same in both directions.
+/// Returns whether a schema describes a scalar, which can be used in requests and responses.
 fn is_scalar(schema: &Value) -> bool {
     schema.get("enum").is_some()
         || schema.get("type").and_then(Value::as_str).is_some_and(|kind| !matches!(kind, "object" | "array"))

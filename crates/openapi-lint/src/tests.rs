@@ -1,4 +1,4 @@
-//! Every rule has a fixture that breaks it: one change to the raw document and the one finding it must cause.
+//! Tests of every rule: a change of the document and the finding that it causes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use openapi_model::Document;
@@ -36,28 +36,28 @@ fn one(base: &str, key: &str, value: Value, said: &str) {
 }
 
 #[test]
-fn operations_are_named_and_explained() {
+fn operations_have_ids_descriptions_and_tags() {
     one(LIST, "operationId", Value::Null, "operation GET /bucketlists: has no operationId");
-    let camel = "operation List_all: has an operationId that is not verb and noun in camelCase";
+    let camel = "operation List_all: has an operationId that is not in camelCase";
     one(LIST, "operationId", json!("List_all"), camel);
-    let twice = "operation getBucketlist: has an operationId that another operation has, too";
+    let twice = "operation getBucketlist: has the operationId of another operation";
     one(LIST, "operationId", json!("getBucketlist"), twice);
     one(LIST, "summary", Value::Null, "operation listBucketlists: has no summary");
     one(LIST, "description", json!(" "), "operation listBucketlists: has no description");
-    one(LIST, "tags", json!([]), "operation listBucketlists: has 0 tags; exactly one is needed");
-    one(LIST, "tags", json!(["Bucketlists", "B"]), "operation listBucketlists: has 2 tags; exactly one is needed");
+    one(LIST, "tags", json!([]), "operation listBucketlists: has 0 tags; exactly one is required");
+    one(LIST, "tags", json!(["Bucketlists", "B"]), "operation listBucketlists: has 2 tags; exactly one is required");
     one(LIST, "tags", json!(["B"]), "operation listBucketlists: has the tag B, which the document does not declare");
     one(LIST, "responses/200/description", json!(""), "operation listBucketlists, response 200: has no description");
     one(
         LIST,
         "responses/default",
         json!({"description": "d"}),
-        "operation listBucketlists, response default: is not a status of three digits: clients need to know which one",
+        "operation listBucketlists, response default: is not a three-digit status",
     );
 }
 
 #[test]
-fn an_operation_has_one_success() {
+fn operations_have_one_success_status() {
     let place = "operation deleteBucketlist";
     let delete = "/paths/~1bucketlists~1{bucketlist_id}/delete";
     one(delete, "responses/204", Value::Null, &format!("{place}: has no successful response"));
@@ -65,12 +65,12 @@ fn an_operation_has_one_success() {
         delete,
         "responses/202",
         json!({"description": "d"}),
-        &format!("{place}: has 2 successful responses; clients need one type for them"),
+        &format!("{place}: has 2 successful responses; exactly one is required"),
     );
 }
 
 #[test]
-fn an_operation_is_public_only_where_that_is_listed() {
+fn operations_are_public_only_if_listed() {
     let get = "/paths/~1bucketlists~1{bucketlist_id}/get";
     one(get, "security", json!([]), "operation getBucketlist: needs no credentials and is not listed as public");
     one(get, "security", json!([{}]), "operation getBucketlist: needs no credentials and is not listed as public");
@@ -87,19 +87,19 @@ fn an_operation_is_public_only_where_that_is_listed() {
 }
 
 #[test]
-fn lists_are_paged() {
+fn lists_are_paginated() {
     one(
         LIST,
         "parameters/0",
         json!({"name": "size", "in": "query", "schema": {"type": "integer", "format": "int32"}, "example": 1}),
-        "operation listBucketlists: answers with a list that is not paged; it takes none of: page",
+        "operation listBucketlists: returns a list without pagination; it has none of the parameters page",
     );
     let array = json!({"type": "array", "maxItems": 9, "items": {"$ref": "#/components/schemas/Owner"}});
     one(
         "/paths/~1bucketlists~1{bucketlist_id}/get",
         "responses/200/content",
         json!({"application/json": {"schema": array}}),
-        "operation getBucketlist: answers with a bare array, which can never say more than its rows; answer with a page",
+        "operation getBucketlist: returns a bare array, which cannot be extended; return a page",
     );
 }
 
@@ -110,22 +110,22 @@ fn names_are_in_snake_case() {
             SCHEMAS,
             &format!("BucketlistCreate/properties/{name}"),
             json!({"type": "string", "maxLength": 9}),
-            &format!("schema BucketlistCreate: has a field that is not called in snake_case: {name}"),
+            &format!("schema BucketlistCreate: has a field that is not in snake_case: {name}"),
         );
     }
     let parameter =
         json!({"name": "perPage", "in": "query", "schema": {"type": "integer", "format": "int32"}, "example": 1});
-    one(LIST, "parameters/1", parameter, "operation listBucketlists, parameter perPage: is not called in snake_case");
+    one(LIST, "parameters/1", parameter, "operation listBucketlists, parameter perPage: is not in snake_case");
 }
 
 #[test]
-fn headers_and_parameters() {
+fn headers_and_parameters_are_checked() {
     let header = json!({"description": "d", "schema": {"type": "string"}, "example": "x"});
     one(
         CREATE,
         "responses/201/headers/X-ODD",
         header,
-        "operation createBucketlist, response 201: has the header X-ODD, whose spelling the rules do not know",
+        "operation createBucketlist, response 201: has the header X-ODD, which is not a known header name",
     );
     one(
         LIST,
@@ -149,7 +149,7 @@ fn headers_and_parameters() {
 }
 
 #[test]
-fn failures_and_errors() {
+fn error_responses_are_checked() {
     let declared = json!({"description": "d", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Owner"}}}});
     one(
         LIST,
@@ -166,12 +166,12 @@ fn failures_and_errors() {
 }
 
 #[test]
-fn responses_are_bounded() {
+fn responses_have_bounds() {
     one(
         SCHEMAS,
         "Owner/properties/name/maxLength",
         Value::Null,
-        "schema Owner.name: is text without maxLength, enum or format",
+        "schema Owner.name: is a string without maxLength, enum or format",
     );
     one(
         SCHEMAS,
@@ -188,7 +188,7 @@ fn responses_are_bounded() {
 }
 
 #[test]
-fn the_values_of_a_map_are_bounded_in_requests_only() {
+fn map_values_have_bounds_in_requests_only() {
     let map = json!({"type": "object", "additionalProperties": {"type": "string"}});
     findings(
         &[
@@ -197,15 +197,15 @@ fn the_values_of_a_map_are_bounded_in_requests_only() {
         ],
         &["schema BucketlistPage: has an invalid example at /labels: is required"],
     );
-    let said = "schema BucketlistCreate.labels.*: is text without maxLength, enum or format";
+    let said = "schema BucketlistCreate.labels.*: is a string without maxLength, enum or format";
     one(SCHEMAS, "BucketlistCreate/properties/labels", map, said);
 }
 
 #[test]
-fn requests_are_bounded() {
+fn requests_have_bounds() {
     let place = |name: &str| format!("schema BucketlistCreate.{name}");
     for (name, key, said) in [
-        ("name", "maxLength", "is text without maxLength, enum or format"),
+        ("name", "maxLength", "is a string without maxLength, enum or format"),
         ("items", "maxItems", "is an array without maxItems"),
     ] {
         let pointer = format!("BucketlistCreate/properties/{name}/{key}");
@@ -221,23 +221,23 @@ fn requests_are_bounded() {
         LIST,
         "parameters/5/schema/items/maxLength",
         Value::Null,
-        "operation listBucketlists, parameter tag[]: is text without maxLength, enum or format",
+        "operation listBucketlists, parameter tag[]: is a string without maxLength, enum or format",
     );
     one(
         SCHEMAS,
         "BucketlistCreate/properties/name/format",
         json!("nick-name"),
-        "schema BucketlistCreate.name: has the format nick-name, which tools do not know",
+        "schema BucketlistCreate.name: has the format nick-name, which is not a known format",
     );
 }
 
 #[test]
-fn requests_and_responses_are_apart() {
+fn requests_and_responses_have_separate_schemas() {
     one(
         SCHEMAS,
         "Bucketlist/properties/owner",
         json!({"type": "object", "nullable": true, "allOf": [{"$ref": "#/components/schemas/ItemCreate"}]}),
-        "schema ItemCreate: is used in requests and in responses; each needs a schema of its own",
+        "schema ItemCreate: is used in requests and in responses; use a separate schema for each",
     );
 }
 
@@ -247,13 +247,13 @@ fn responses_are_complete() {
         SCHEMAS,
         "Owner/properties/nick",
         json!({"type": "string", "maxLength": 10}),
-        "schema Owner.nick: is neither required nor nullable; responses carry every field",
+        "schema Owner.nick: is neither required nor nullable; responses must contain every field",
     );
 }
 
 #[test]
 fn objects_are_components_with_examples() {
-    let inline = "is an object written in place; make it a component, so that clients get a name for it";
+    let inline = "is an inline object; move it to a component, so that generated clients have a type for it";
     let object = json!({"type": "object", "additionalProperties": false, "required": ["a"], "properties": {"a": {"type": "boolean"}}});
     findings(
         &[
@@ -302,11 +302,11 @@ fn bodies_that_are_not_json_have_valid_examples() {
 }
 
 #[test]
-fn references_lead_somewhere() {
+fn references_resolve() {
     one(
         SCHEMAS,
         "Owner/properties/name/$ref",
         json!("#/components/schemas/Gone"),
-        "document: the reference #/components/schemas/Gone leads nowhere",
+        "document: the reference #/components/schemas/Gone does not resolve",
     );
 }
