@@ -1,6 +1,5 @@
-//! How operations fail: every failure becomes part of a response with an example, and equal responses are shared.
-//!
-//! Owns `components/responses`. What can fail and what its body looks like, the rules say.
+//! Error responses: adds the documented errors of each operation with examples, and moves equal responses into
+//! `components/responses`.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,7 +9,7 @@ use super::{DocumentedError, RepairOptions, facts};
 use openapi_lint::Finding;
 use openapi_model::traverse;
 
-/// Adds the responses for all failures of all operations.
+/// Adds the error responses of all operations.
 pub(super) fn document(value: &mut Value, rules: &RepairOptions<'_>, findings: &mut Vec<Finding>) {
     let security = value.get("security").cloned();
     let reference = format!("{}{}", traverse::SCHEMAS, rules.error_schema);
@@ -30,8 +29,10 @@ pub(super) fn document(value: &mut Value, rules: &RepairOptions<'_>, findings: &
         for (status, response) in traverse::members(Some(responses)) {
             let code: u16 = status.parse().unwrap_or_default();
             if code >= 400 && !by_status.contains_key(&code) {
-                findings
-                    .push(Finding::new(place(status), "is declared, but the rules name no failure with this status"));
+                findings.push(Finding::new(
+                    place(status),
+                    "is declared, but the options contain no error with this status",
+                ));
             }
             let foreign =
                 |(_, media): (&str, &Value)| media.pointer("/schema/$ref").is_none_or(|schema| schema != &reference);
@@ -70,7 +71,7 @@ fn describe(failures: &[DocumentedError]) -> String {
     }
 }
 
-/// Moves error responses that several operations have in common into `components/responses`.
+/// Moves error responses that several operations share into `components/responses`.
 pub(super) fn share(value: &mut Value) {
     let is_error = |status: &str| matches!(status.as_bytes().first(), Some(b'4' | b'5'));
     let mut uses: HashMap<String, usize> = HashMap::new();
@@ -89,7 +90,7 @@ pub(super) fn share(value: &mut Value) {
                 continue;
             }
             let base = name(status, response);
-            // Different responses may want one name: the first has it, the others are numbered.
+            // If several responses have the same name, all except the first are numbered.
             let numbered = (2..).map(|number| format!("{base}{number}"));
             let free = std::iter::once(base.clone())
                 .chain(numbered)
@@ -105,12 +106,12 @@ pub(super) fn share(value: &mut Value) {
     }
 }
 
-/// A name for a response: that of its only failure, or of its status.
+/// Returns the name of a response: that of its only error, or that of its status.
 fn name(status: &str, response: &Value) -> String {
     let media = traverse::members(response.get("content")).next();
     let mut codes = traverse::members(media.and_then(|(_, media)| media.get("examples")));
     if let (Some((code, _)), None) = (codes.next(), codes.next()) {
-        return code.split('_').map(capitalise).collect();
+        return code.split('_').map(capitalize).collect();
     }
     let name = match status {
         "400" => "BadRequest",
@@ -134,7 +135,7 @@ fn name(status: &str, response: &Value) -> String {
     name.to_owned()
 }
 
-fn capitalise(word: &str) -> String {
+fn capitalize(word: &str) -> String {
     let mut letters = word.chars();
     letters
         .next()

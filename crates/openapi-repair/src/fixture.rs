@@ -1,4 +1,4 @@
-//! A small API for tests: as a framework would emit it, and finished.
+//! A small API for tests: the raw document and the repaired document.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use serde_json::{Value, json};
@@ -7,19 +7,19 @@ use openapi_model::Document;
 
 use crate::{DocumentedError, HeaderScope, OperationInfo, RepairError, RepairOptions, ResponseHeader};
 
-/// The raw document of an API with bucketlists: as poem-openapi 5.1 writes it, habits included.
+/// Returns the raw document of a bucketlist API, as poem-openapi 5.1 writes it.
 pub(crate) fn raw() -> Value {
     let mut raw: Value = serde_json::from_str(include_str!("fixture.json")).unwrap();
     raw["components"]["schemas"]["Unused"] = json!({"type": "object"});
     raw
 }
 
-/// The finished document.
+/// Returns the repaired document.
 pub(crate) fn document() -> Document {
     finish(&raw()).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// What the rules say of the fixture.
+/// Repairs a document with the options of the fixture.
 pub(crate) fn finish(raw: &Value) -> Result<Document, RepairError> {
     finish_text(&raw.to_string())
 }

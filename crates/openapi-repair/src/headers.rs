@@ -1,6 +1,4 @@
-//! Response headers: their spelling, and those that are sent whatever the operation.
-//!
-//! Owns `components/headers`. Must not know what the headers are for.
+//! Response headers: restores the case of their names and adds the headers in the options to `components/headers`.
 
 use serde_json::{Map, Value, json};
 
@@ -8,18 +6,18 @@ use super::{HeaderScope, OperationInfo, RepairOptions, ResponseHeader, facts};
 use openapi_lint::Finding;
 use openapi_model::traverse;
 
-/// Every header name whose spelling the rules know.
+/// Returns every header name in the options.
 pub(super) fn names<'a>(rules: &RepairOptions<'a>) -> impl Iterator<Item = &'a str> {
     let stated = rules.headers.iter().map(|rule| rule.name);
     rules.header_names.iter().copied().chain(stated)
 }
 
-/// How the rules spell a header.
+/// Returns the published name of a header.
 pub(super) fn spelling<'a>(rules: &RepairOptions<'a>, name: &str) -> Option<&'a str> {
     names(rules).find(|known| known.eq_ignore_ascii_case(name))
 }
 
-/// Spells the headers that responses declare, gives them examples, and says which of them may be absent.
+/// Renames the declared headers to their published names, adds examples, and marks optional headers.
 pub(super) fn spell(document: &mut Value, rules: &RepairOptions<'_>, findings: &mut Vec<Finding>) {
     traverse::operations_mut(document, |path, method, operation| {
         let id = operation.get("operationId").and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -44,8 +42,8 @@ pub(super) fn spell(document: &mut Value, rules: &RepairOptions<'_>, findings: &
 }
 
 fn complete(header: &mut Map<String, Value>, name: &str, operation: &str, rules: &RepairOptions<'_>) {
-    // `required: true` makes validators fail where a proxy took the header away, and promises nothing to a client. The
-    // framework leaves `required` out where a header is optional; the finished document says so.
+    // `required: true` is removed, because validators would fail if a proxy removes the header. poem-openapi omits
+    // `required` for optional headers. In the completed document, they have `required: false`.
     if header.shift_remove("required") != Some(Value::Bool(true)) {
         header.insert("required".to_owned(), Value::Bool(false));
     }
@@ -60,7 +58,7 @@ fn complete(header: &mut Map<String, Value>, name: &str, operation: &str, rules:
     }
 }
 
-/// Documents the headers of the rules once, and refers to them from every response that has them.
+/// Adds the headers in the options as components, and references to them to every response that has them.
 pub(super) fn document(value: &mut Value, rules: &RepairOptions<'_>, findings: &mut Vec<Finding>) {
     let mut components = Map::new();
     for rule in rules.headers {
@@ -74,7 +72,7 @@ pub(super) fn document(value: &mut Value, rules: &RepairOptions<'_>, findings: &
             header["required"] = Value::Bool(false);
         }
         if components.insert(name, header).is_some() {
-            findings.push(Finding::new(format!("header {}", rule.name), "has two rules"));
+            findings.push(Finding::new(format!("header {}", rule.name), "is in the options twice"));
         }
     }
     if components.is_empty() {
@@ -105,8 +103,8 @@ fn is_on(rule: &ResponseHeader, facts: &OperationInfo<'_>, status: u16) -> bool 
     }
 }
 
-/// `X-Request-ID` is `XRequestID`: generators make identifiers of component names. Of a header that is always sent on some
-/// answers and sometimes on others, the latter is another component.
+/// Returns the name of the component of a header, such as `XRequestID` for `X-Request-ID`, because code generators use it as
+/// an identifier. A header that is required in some responses and optional in others has a second component.
 fn component_name(rule: &ResponseHeader, rules: &RepairOptions<'_>) -> String {
     let name: String = rule.name.split('-').collect();
     let is_elsewhere_always = rules.headers.iter().any(|other| other.name == rule.name && other.always);

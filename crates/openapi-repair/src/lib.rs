@@ -1,7 +1,7 @@
-//! From the raw document of a framework to the finished one.
+//! Completes the raw OpenAPI document of poem-openapi.
 //!
-//! Owns the order of the steps and the rules a caller states. Each step repairs what can be repaired and reports what
-//! cannot; the linter has the last word. Must not know what the API is about: all that comes in through [`RepairOptions`].
+//! Each step repairs a part of the document and reports what it cannot repair. The linter checks the result. Everything
+//! that is specific to an API is in [`RepairOptions`].
 
 mod failures;
 #[cfg(test)]
@@ -21,51 +21,50 @@ use openapi_lint::{Finding, LintOptions};
 use openapi_model::Document;
 use openapi_model::json::{self, DuplicateKeys};
 
-/// What a caller knows of its API and the raw document does not say.
+/// Information about an API that is not in the raw document.
 pub struct RepairOptions<'a> {
-    /// Name of the component schema of every error body, as published.
+    /// Published name of the component schema of error bodies.
     pub error_schema: &'a str,
-    /// Media type of every error body.
+    /// Media type of error bodies.
     pub error_media_type: &'a str,
-    /// Every failure an operation can answer with.
+    /// Returns the documented errors of an operation.
     pub failures: &'a dyn Fn(&OperationInfo<'_>) -> Vec<DocumentedError>,
-    /// The body that a failure of an operation has, as an example.
+    /// Returns an example of the body of an error.
     pub error_example: &'a dyn Fn(&OperationInfo<'_>, &DocumentedError) -> Value,
-    /// Headers that are sent on responses whatever the operation.
+    /// Response headers that do not depend on the operation.
     pub headers: &'a [ResponseHeader],
-    /// How headers are spelled whose names the raw document has in capitals.
+    /// Published names of other headers, which the raw document has in upper case.
     pub header_names: &'a [&'a str],
-    /// Examples of parameters by name, for those that have none; `listTrips.q` is the `q` of one operation.
+    /// Examples of parameters without an example, by name; `listTrips.q` is the `q` of one operation.
     pub parameter_examples: &'a [(&'a str, Value)],
-    /// Examples of response headers by name, for those that have none; `createTrip.Location` is the one of one operation.
+    /// Examples of response headers without an example, by name; `createTrip.Location` is the header of one operation.
     pub header_examples: &'a [(&'a str, Value)],
-    /// Examples of component schemas by published name, for those that cannot carry their own.
+    /// Examples of component schemas without an example, by published name.
     pub schema_examples: &'a [(&'a str, Value)],
-    /// Fields of component schemas that hold secrets and no format that says so: schema and field. They are marked with
-    /// `x-sensitive`.
+    /// Sensitive fields without a format for sensitive data, as schema and field. They are marked with `x-sensitive`.
     pub sensitive: &'a [(&'a str, &'a str)],
     /// Raw and published names of component schemas: `("Page_Bucketlist", "BucketlistPage")`.
     pub renamed_schemas: &'a [(&'a str, &'a str)],
-    /// The operations that anybody may call, by operationId.
+    /// Operations that need no authentication, by operationId.
     pub public_operations: &'a [&'a str],
-    /// The query parameters by which lists are paged; none: they need not be.
+    /// Query parameters for pagination. If empty, lists need no pagination.
     pub page_parameters: &'a [&'a str],
-    /// What the description of a deprecated operation adds: by operationId, since when and what takes its place.
+    /// Deprecation notices that are added to descriptions, by operationId: the date and the replacement.
     pub deprecations: &'a [(&'a str, String)],
 }
 
-/// What decides how an operation can fail.
+/// The properties of an operation that determine its documented errors.
 #[derive(Clone, Copy, Debug)]
 pub struct OperationInfo<'a> {
     /// The operationId.
     pub id: &'a str,
-    /// The method in capitals.
+    /// The method in upper case.
     pub method: &'a str,
-    /// The path template without the server's base.
+    /// The path template without the base of the server.
     pub path: &'a str,
-    /// Whether a caller must authenticate.
+    /// Whether the operation requires authentication.
     pub is_secured: bool,
-    /// Whether it takes a request body.
+    /// Whether it accepts a request body.
     pub has_body: bool,
     /// Whether it has parameters in query, path or headers.
     pub has_parameters: bool,
@@ -75,52 +74,52 @@ pub struct OperationInfo<'a> {
     pub success_has_body: bool,
 }
 
-/// One way to fail.
+/// A documented error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DocumentedError {
-    /// The status it is answered with.
+    /// The status of the response.
     pub status: u16,
-    /// Its stable code.
+    /// The stable code of the error.
     pub code: &'static str,
-    /// A sentence that explains it.
+    /// A sentence that explains the error.
     pub message: &'static str,
 }
 
-/// A header sent on responses.
+/// A header of responses.
 #[derive(Clone, Debug)]
 pub struct ResponseHeader {
-    /// Its name, spelled as published.
+    /// The published name.
     pub name: &'static str,
-    /// What it says.
+    /// The description of the value.
     pub description: &'static str,
     /// The schema of its value.
     pub schema: Value,
     /// An example of its value.
     pub example: Value,
-    /// Which responses have it.
+    /// The responses that have the header.
     pub on: HeaderScope,
-    /// Whether those have it always; false where it depends on how the server is set up.
+    /// Whether these responses always have the header. False if it depends on the configuration of the server.
     pub always: bool,
 }
 
-/// Which responses a header is sent on.
+/// The responses that have a header.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum HeaderScope {
-    /// All of them.
+    /// All responses.
     All,
-    /// Those with one of these statuses.
+    /// Responses with one of these statuses.
     Statuses(&'static [u16]),
-    /// All those of operations that need authentication.
+    /// Responses of operations that require authentication.
     Secured,
-    /// Those that this function picks: by operation and status.
+    /// Responses for which the function returns true, by operation and status.
     Matching(fn(&OperationInfo<'_>, u16) -> bool),
 }
 
-/// Why a document cannot be repaired, one finding per line.
+/// The reason why a document cannot be repaired. `Display` writes one finding per line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RepairError {
-    /// What was found.
+    /// The findings.
     pub findings: Vec<Finding>,
 }
 
@@ -204,7 +203,7 @@ fn deprecate(value: &mut Value, rules: &RepairOptions<'_>, findings: &mut Vec<Fi
     }
 }
 
-/// The facts of an operation.
+/// Returns the properties of an operation.
 fn facts<'a>(
     document_security: Option<&Value>,
     path: &'a str,

@@ -1,4 +1,4 @@
-//! Removes components that nobody uses. Owns nothing else.
+//! Removes unused components.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ pub(super) fn prune(document: &mut Value) {
             continue;
         };
         content.retain(|name, _| match section.as_str() {
-            // Named by requirements, not by references.
+            // Security requirements use names instead of references.
             "securitySchemes" => schemes.contains(name),
             section => used.contains(&format!("#/components/{section}/{name}")),
         });
@@ -25,7 +25,7 @@ pub(super) fn prune(document: &mut Value) {
     components.retain(|_, content| content.as_object().is_none_or(|map| !map.is_empty()));
 }
 
-/// Every reference reachable from outside the components.
+/// Returns every reference that is reachable from outside the components.
 fn used(document: &Value) -> BTreeSet<String> {
     let mut pending = BTreeSet::new();
     for (key, part) in traverse::members(Some(document)) {

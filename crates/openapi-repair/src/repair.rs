@@ -1,6 +1,5 @@
-//! Mechanical repairs: what the framework writes one way and OpenAPI 3.0 says another.
-//!
-//! Owns the knowledge of poem-openapi's habits. Adds nothing that the raw document does not mean.
+//! Corrections of the output of poem-openapi that do not change its meaning, such as bounds, formats and nullable
+//! references.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +12,7 @@ use openapi_model::{text, traverse};
 pub(super) fn repair(document: &mut Value, rules: &RepairOptions<'_>, findings: &mut Vec<Finding>) {
     if let Value::Object(map) = document {
         map.insert("openapi".to_owned(), json!("3.0.3"));
-        // OpenAPI 3.1 has webhooks; in 3.0 they can only be an extension.
+        // OpenAPI 3.0 has no webhooks, so they become an extension.
         match map.shift_remove("webhooks") {
             Some(Value::Object(hooks)) if !hooks.is_empty() => {
                 map.insert("x-webhooks".to_owned(), Value::Object(hooks));
@@ -39,7 +38,7 @@ pub(super) fn repair(document: &mut Value, rules: &RepairOptions<'_>, findings: 
     });
     traverse::operations_mut(document, |_, _, operation| {
         drop_defaults(operation);
-        // Without this an operation inherits what the document requires, and readers see no statement at all.
+        // Without `security`, an operation inherits the requirements of the document.
         operation.entry("security").or_insert_with(|| json!([]));
         let id = operation.get("operationId").and_then(Value::as_str).unwrap_or_default().to_owned();
         if let Some(Value::Array(parameters)) = operation.get_mut("parameters") {
@@ -57,14 +56,14 @@ fn remove(from: Option<&mut Value>, key: &str) {
     }
 }
 
-/// Bounds are floating point in the framework: `100.0` means `100`.
+/// Converts bounds such as `100.0` to integers. poem-openapi writes them as floating-point numbers.
 fn integers(value: &mut Value) {
     match value {
         Value::Number(number) if number.is_f64() => {
             let float = number.as_f64().unwrap_or_default();
-            // The largest 64-bit integer becomes 2^63 on its way through a float; the cast brings it back.
+            // As a floating-point number, the largest 64-bit integer is 2^63. The cast restores it.
             if float.fract() == 0.0 && float.abs() <= 9_223_372_036_854_775_808.0 {
-                #[allow(clippy::cast_possible_truncation)] // saturates, and that is what is wanted
+                #[allow(clippy::cast_possible_truncation)] // saturating is intended
                 let integer = float as i64;
                 *value = integer.into();
             }
@@ -75,7 +74,7 @@ fn integers(value: &mut Value) {
     }
 }
 
-/// A title that repeats the name of its schema makes some generators name it twice.
+/// Removes titles that repeat the name of their schema. Some code generators would create a second type for them.
 fn titles(document: &mut Value) {
     for (name, schema) in traverse::members_mut(document.pointer_mut("/components/schemas")) {
         if schema.get("title").is_some_and(|title| title == name) {
@@ -93,7 +92,7 @@ fn rename_schemas(document: &mut Value, rules: &RepairOptions<'_>, findings: &mu
         if !schemas.contains_key(*raw) {
             findings.push(Finding::new(
                 format!("schema {raw}"),
-                format!("is to be published as {published}, but does not exist"),
+                format!("is in the options with the published name {published}, but does not exist"),
             ));
         }
     }
@@ -106,7 +105,7 @@ fn rename_schemas(document: &mut Value, rules: &RepairOptions<'_>, findings: &mu
     }
     traverse::objects_mut(document, &mut |map| {
         for (_, value) in map.iter_mut() {
-            // References, and the values of a discriminator's mapping.
+            // References and the values in the mapping of a discriminator.
             if let Value::String(text) = value
                 && let Some(new) = text.strip_prefix(traverse::SCHEMAS).and_then(|name| renamed.get(name))
             {
@@ -126,7 +125,7 @@ fn strip_media_types(document: &mut Value, findings: &mut Vec<Finding>) {
                 let essence = traverse::essence(&media_type).to_owned();
                 if content.insert(essence.clone(), media.clone()).is_some_and(|old| old != media) {
                     let place = format!("{} {path}", method.to_uppercase());
-                    findings.push(Finding::new(place, format!("documents {essence} in two ways")));
+                    findings.push(Finding::new(place, format!("documents {essence} twice")));
                 }
             }
         };
@@ -137,7 +136,7 @@ fn strip_media_types(document: &mut Value, findings: &mut Vec<Finding>) {
     });
 }
 
-/// The framework knows examples of schemas only; that of a body whose schema is written in place belongs beside it.
+/// Moves the example of an inline schema of a body to the media type. poem-openapi writes examples only into schemas.
 fn media_examples(document: &mut Value) {
     traverse::operations_mut(document, |_, _, operation| {
         let lift = |part: &mut Value| {
@@ -162,14 +161,14 @@ fn drop_defaults(map: &mut Map<String, Value>) {
     }
 }
 
-/// Type and enum of every component schema: what a reference to it may need to repeat.
+/// Returns every component schema by reference. A nullable reference repeats the type and enum of its target.
 fn targets(document: &Value) -> BTreeMap<String, Value> {
     traverse::members(document.pointer("/components/schemas"))
         .map(|(name, schema)| (format!("{}{name}", traverse::SCHEMAS), schema.clone()))
         .collect()
 }
 
-/// A field that is a reference and has something of its own arrives as `{X, allOf: [{$ref}, {X}]}`.
+/// Simplifies a reference with annotations, which poem-openapi writes as `{X, allOf: [{$ref}, {X}]}`.
 fn unwrap_reference(schema: &mut Map<String, Value>, targets: &BTreeMap<String, Value>) {
     let Some(Value::Array(parts)) = schema.get("allOf") else {
         return;
@@ -181,11 +180,11 @@ fn unwrap_reference(schema: &mut Map<String, Value>, targets: &BTreeMap<String, 
         return;
     };
     let (reference, first) = (reference.clone(), first.clone());
-    let says_nothing_new = repeats.iter().all(|part| {
+    let is_redundant = repeats.iter().all(|part| {
         part.as_object()
             .is_some_and(|part| part.iter().all(|(key, value)| key != "$ref" && schema.get(key) == Some(value)))
     });
-    if !says_nothing_new {
+    if !is_redundant {
         return;
     }
     if schema.len() == 1 {
@@ -196,11 +195,11 @@ fn unwrap_reference(schema: &mut Map<String, Value>, targets: &BTreeMap<String, 
     if schema.get("nullable") != Some(&Value::Bool(true)) {
         return;
     }
-    // `nullable` has no meaning without a type beside it.
+    // `nullable` has no effect without `type`.
     let target = targets.get(&reference);
     let kind = target.and_then(|target| target.get("type")).cloned();
     schema.insert("type".to_owned(), kind.unwrap_or_else(|| json!("object")));
-    // And an enum that does not list null refuses it: it must be repeated here with null in it.
+    // An enum without null rejects null, so it is repeated here with null added.
     if let Some(allowed) = target.and_then(|target| target.get("enum")) {
         schema.shift_remove("allOf");
         schema.insert("enum".to_owned(), allowed.clone());
@@ -242,7 +241,7 @@ fn repair_parameter(parameter: &mut Map<String, Value>, operation: &str, rules: 
     let (name, place) = (text("name"), text("in"));
     let schema = parameter.get("schema");
     let is_array = schema.and_then(|schema| schema.get("type")).is_some_and(|kind| kind == "array");
-    // `explode` means something for arrays only, and `true` is the default in a query.
+    // `explode` applies only to arrays, and `true` is the default in a query.
     if !is_array || (place == "query" && parameter.get("explode") == Some(&Value::Bool(true))) {
         parameter.shift_remove("explode");
     }
@@ -256,7 +255,7 @@ fn repair_parameter(parameter: &mut Map<String, Value>, operation: &str, rules: 
     {
         parameter.insert("name".to_owned(), spelled.into());
     }
-    // The framework puts the example into the schema, where Postman and schemathesis do not look.
+    // poem-openapi writes the example into the schema, where Postman and Schemathesis ignore it.
     let own =
         parameter.get_mut("schema").and_then(Value::as_object_mut).and_then(|schema| schema.shift_remove("example"));
     let stated = |name: &str| rules.parameter_examples.iter().find(|(known, _)| *known == name);

@@ -1,6 +1,4 @@
-//! What the framework cannot say of schemas: requests are closed, responses are complete, everything has an example.
-//!
-//! Owns the difference between schemas of requests and of responses. Reports nothing that the linter reports.
+//! Completes schemas: adds examples, closes request objects, and marks the fields of responses as required.
 
 use std::collections::BTreeSet;
 
@@ -22,18 +20,18 @@ pub(super) fn complete(document: &mut Value, rules: &RepairOptions<'_>, findings
             Some(schema) => {
                 schema.entry("example").or_insert_with(|| example.clone());
             }
-            None => {
-                findings.push(Finding::new(format!("schema {name}"), "has an example in the rules, but does not exist"))
-            }
+            None => findings
+                .push(Finding::new(format!("schema {name}"), "has an example in the options, but does not exist")),
         }
     }
     for (name, field) in rules.sensitive {
         let property = schemas.get_mut(*name).and_then(|schema| schema.get_mut("properties")?.get_mut(*field));
         match property.and_then(Value::as_object_mut) {
             Some(property) => drop(property.insert("x-sensitive".to_owned(), Value::Bool(true))),
-            None => {
-                findings.push(Finding::new(format!("schema {name}"), format!("has no field {field} to be sensitive")))
-            }
+            None => findings.push(Finding::new(
+                format!("schema {name}"),
+                format!("has no field {field}, which the options mark as sensitive"),
+            )),
         }
     }
     for (name, schema) in schemas.iter_mut() {
@@ -47,7 +45,7 @@ pub(super) fn complete(document: &mut Value, rules: &RepairOptions<'_>, findings
         }
         traverse::schemas_mut(schema, &mut sort_required);
     }
-    // Bodies whose schema is written in place.
+    // Bodies with an inline schema.
     traverse::operations_mut(document, |_, _, operation| {
         let content = operation.get_mut("requestBody").and_then(|body| body.get_mut("content"));
         for (_, media) in traverse::members_mut(content) {
@@ -58,7 +56,7 @@ pub(super) fn complete(document: &mut Value, rules: &RepairOptions<'_>, findings
     });
 }
 
-/// Requests are closed: a field nobody reads is a mistake that its sender should hear of.
+/// Makes a request object reject unknown fields, and adds the pattern for text.
 fn close(schema: &mut Map<String, Value>) {
     if schema.contains_key("properties") {
         schema.entry("additionalProperties").or_insert(Value::Bool(false));
@@ -66,7 +64,7 @@ fn close(schema: &mut Map<String, Value>) {
     text::document_rule(schema);
 }
 
-/// The framework serialises an absent option as null, in examples too; a request that has nothing to say leaves it out.
+/// Removes null values of fields that are not nullable from an example. poem-openapi serializes absent options as null.
 fn drop_absent(schema: &mut Map<String, Value>) {
     let nullable: BTreeSet<String> = traverse::members(schema.get("properties"))
         .filter(|(_, property)| property.get("nullable") == Some(&Value::Bool(true)))
@@ -77,7 +75,7 @@ fn drop_absent(schema: &mut Map<String, Value>) {
     }
 }
 
-/// Responses have a stable shape: a field that may be null is there and null.
+/// Adds nullable fields to the required fields, because responses contain every field.
 fn require_nullable(schema: &mut Map<String, Value>) {
     let mut required = names(schema.get("required"));
     for (name, property) in traverse::members(schema.get("properties")) {
@@ -91,7 +89,7 @@ fn require_nullable(schema: &mut Map<String, Value>) {
     }
 }
 
-/// Required fields are listed in the order of the properties.
+/// Sorts the required fields in the order of the properties.
 fn sort_required(schema: &mut Map<String, Value>) {
     let mut required = names(schema.get("required"));
     if required.is_empty() || !schema.contains_key("properties") {

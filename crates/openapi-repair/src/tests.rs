@@ -1,4 +1,4 @@
-//! What finishing does to the fixture. What it refuses is tested with the linter.
+//! Tests of the repair of the fixture. The tests of `openapi-lint` cover the rules for the result.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ fn schema(pointer: &str) -> Value {
 }
 
 #[test]
-fn the_frame_is_openapi_3_0() {
+fn document_is_openapi_3_0() {
     assert_eq!(at("/openapi"), "3.0.3");
     assert_eq!(at("/info"), json!({"title": "BucketList", "version": "1.0.0", "license": {"name": "MIT"}}));
     assert_eq!(at("/webhooks"), Value::Null);
@@ -23,7 +23,7 @@ fn the_frame_is_openapi_3_0() {
 }
 
 #[test]
-fn webhooks_that_exist_become_an_extension() {
+fn webhooks_become_an_extension() {
     let mut raw = raw();
     raw["webhooks"] = json!({"done": {"post": {"summary": "x"}}});
     let document = finish(&raw).unwrap();
@@ -48,7 +48,7 @@ fn parameters_are_repaired() {
 }
 
 #[test]
-fn requests_are_closed_and_say_what_text_may_be() {
+fn request_objects_are_closed_and_have_text_patterns() {
     let create = schema("BucketlistCreate");
     assert_eq!(create["additionalProperties"], false);
     assert_eq!(schema("ItemCreate/additionalProperties"), false);
@@ -67,7 +67,7 @@ fn requests_are_closed_and_say_what_text_may_be() {
 }
 
 #[test]
-fn nullable_references_are_mended_and_always_there() {
+fn nullable_references_are_repaired_and_required() {
     let bucketlist = schema("Bucketlist");
     assert_eq!(
         bucketlist["properties"]["state"],
@@ -96,23 +96,23 @@ fn schemas_are_renamed_with_their_references() {
 }
 
 #[test]
-fn components_without_users_are_removed() {
+fn unused_components_are_removed() {
     assert_eq!(schema("Unused"), Value::Null);
     assert_eq!(at("/components/securitySchemes"), json!({"Bearer": {"type": "http", "scheme": "bearer"}}));
 }
 
 #[test]
-fn public_operations_say_so() {
+fn public_operations_have_empty_security() {
     assert_eq!(at("/paths/~1bucketlists~1popular/get/security"), json!([]));
     assert_eq!(at("/paths/~1bucketlists/get/security"), json!([{"Bearer": []}]));
 }
 
 #[test]
-fn failures_are_documented_once_and_shared() {
+fn error_responses_are_shared_components() {
     let statuses = |path: &str| -> Vec<String> { at(path).as_object().unwrap().keys().cloned().collect() };
     assert_eq!(statuses("/paths/~1bucketlists/post/responses"), ["201", "400", "401", "422", "500"]);
     assert_eq!(statuses("/paths/~1bucketlists~1popular/get/responses"), ["200", "500"]);
-    // The same everywhere: one component.
+    // Equal responses share a component.
     assert_eq!(at("/paths/~1bucketlists/get/responses/500"), json!({"$ref": "#/components/responses/InternalError"}));
     assert_eq!(
         at("/components/responses/InternalError"),
@@ -125,19 +125,19 @@ fn failures_are_documented_once_and_shared() {
             }}
         })
     );
-    // Several codes of one status: one response with an example each, and only where it happens.
+    // Errors with the same status share a response, which has an example for each code.
     let unprocessable = at("/paths/~1bucketlists/post/responses/422");
     let examples = unprocessable["content"]["application/json"]["examples"].as_object().unwrap();
     assert_eq!(examples.keys().collect::<Vec<_>>(), ["VALIDATION_FAILED", "KEY_REUSED"]);
     assert!(unprocessable["description"].as_str().unwrap().contains("- `KEY_REUSED`: "));
-    // What the framework knew already is kept.
+    // The declared description is preserved.
     let missing = at("/paths/~1bucketlists~1{bucketlist_id}/get/responses/404");
     assert_eq!(missing["description"], "No such bucketlist, or not yours.");
     assert_eq!(missing["content"]["application/json"]["examples"].as_object().unwrap().len(), 1);
 }
 
 #[test]
-fn headers_are_spelled_and_where_they_belong() {
+fn headers_have_published_names_and_scopes() {
     let headers = at("/paths/~1bucketlists/post/responses/201/headers");
     assert_eq!(
         headers,
@@ -146,7 +146,7 @@ fn headers_are_spelled_and_where_they_belong() {
             "X-Request-ID": {"$ref": "#/components/headers/XRequestID"}
         })
     );
-    // Of one operation, and of all others.
+    // An example for one operation takes precedence over one for all operations.
     let mut moved = raw();
     let location = moved["paths"]["/bucketlists"]["post"]["responses"]["201"]["headers"].clone();
     moved["paths"]["/bucketlists"]["get"]["responses"]["200"]["headers"] = location;
@@ -160,7 +160,7 @@ fn headers_are_spelled_and_where_they_belong() {
 }
 
 #[test]
-fn headers_that_may_be_absent_say_so() {
+fn optional_headers_are_marked() {
     let header = |required: Value| {
         let mut raw = raw();
         let headers = &mut raw["paths"]["/bucketlists"]["post"]["responses"]["201"]["headers"];
@@ -168,7 +168,7 @@ fn headers_that_may_be_absent_say_so() {
         finish(&raw).unwrap().value()["paths"]["/bucketlists"]["post"]["responses"]["201"]["headers"]["Location"]
             .clone()
     };
-    // The framework leaves the word out where a header is optional.
+    // poem-openapi omits `required` for optional headers.
     for optional in [json!(false), Value::Null] {
         assert_eq!(
             header(optional),
@@ -179,7 +179,7 @@ fn headers_that_may_be_absent_say_so() {
 }
 
 #[test]
-fn examples_of_text_stand_beside_its_schema() {
+fn examples_of_text_bodies_move_to_the_media_type() {
     let mut raw = raw();
     let content = &mut raw["paths"]["/bucketlists"]["get"]["responses"]["200"]["content"];
     content["text/csv; charset=utf-8"] = json!({"schema": {"type": "string", "example": "id\r\n7\r\n"}});
@@ -191,7 +191,7 @@ fn examples_of_text_stand_beside_its_schema() {
 }
 
 #[test]
-fn blocks_with_one_path_are_merged_and_conflicts_reported() {
+fn duplicate_paths_are_merged_and_conflicts_reported() {
     let text = raw().to_string();
     let (before, after) = text.split_once("\"/bucketlists/popular\"").unwrap();
     let operation = |method: &str, id: &str| {
@@ -207,7 +207,7 @@ fn blocks_with_one_path_are_merged_and_conflicts_reported() {
 }
 
 #[test]
-fn texts_that_are_no_document_are_one_clear_finding() {
+fn invalid_documents_return_one_finding() {
     for (text, said) in [
         ("", "document: the raw document is not valid JSON"),
         ("[]", "document: has no \"info\" object"),
@@ -219,13 +219,13 @@ fn texts_that_are_no_document_are_one_clear_finding() {
 }
 
 #[test]
-fn finishing_is_deterministic() {
+fn repair_is_deterministic() {
     assert_eq!(document().to_json(), document().to_json());
 }
 
-/// The other crates test with the repaired document. `UPDATE_FIXTURES=1` rewrites it.
+/// The other crates use the repaired document in their tests. `UPDATE_FIXTURES=1` updates it.
 #[test]
-fn the_shared_fixture_is_current() {
+fn shared_fixture_is_current() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../openapi-model/fixtures/bucketlists.json");
     let text = document().to_json();
     if std::env::var_os("UPDATE_FIXTURES").is_some() {
@@ -235,13 +235,13 @@ fn the_shared_fixture_is_current() {
 }
 
 #[test]
-fn rules_about_nothing_are_reported() {
+fn options_for_missing_schemas_are_reported() {
     let mut raw = raw();
     raw["components"]["schemas"].as_object_mut().unwrap().shift_remove("Page_Bucketlist");
     let error = finish(&raw).unwrap_err().to_string();
     for said in [
-        "schema Page_Bucketlist: is to be published as BucketlistPage, but does not exist",
-        "schema BucketlistPage: has an example in the rules, but does not exist",
+        "schema Page_Bucketlist: is in the options with the published name BucketlistPage, but does not exist",
+        "schema BucketlistPage: has an example in the options, but does not exist",
     ] {
         assert!(error.lines().any(|line| line == said), "{error}");
     }
@@ -255,7 +255,7 @@ fn declared_errors_are_checked_against_the_options() {
     let place = "operation listBucketlists, response 409";
     assert!(
         error.starts_with(&format!(
-            "{place}: is declared, but the rules name no failure with this status\n\
+            "{place}: is declared, but the options contain no error with this status\n\
          {place}: declares a body that is not ErrorEnvelope\n"
         )),
         "{error}"
