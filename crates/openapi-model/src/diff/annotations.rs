@@ -6,13 +6,13 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Comparison, Place, flag, rules};
+use super::{Comparison, DiffLocation, flag, rules};
 use crate::traverse;
 
 /// Compares every key that is not in `handled`.
 pub(super) fn compare(
     comparison: &mut Comparison<'_>,
-    at: &Place,
+    at: &DiffLocation,
     subject: &str,
     old: &Value,
     new: &Value,
@@ -37,7 +37,7 @@ pub(super) fn compare(
     }
 }
 
-fn deprecation(comparison: &mut Comparison<'_>, at: &Place, subject: &str, old: bool, new: bool) {
+fn deprecation(comparison: &mut Comparison<'_>, at: &DiffLocation, subject: &str, old: bool, new: bool) {
     match (old, new) {
         (false, true) => comparison.say(rules::DEPRECATED, at, format!("{subject} is now deprecated")),
         (true, false) => {

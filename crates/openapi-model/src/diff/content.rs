@@ -3,14 +3,14 @@
 use serde_json::Value;
 
 use super::rules::{self, Rule};
-use super::{Comparison, Direction, Place, annotations, schemas};
+use super::{Comparison, DiffLocation, Direction, annotations, schemas};
 use crate::traverse;
 
 /// Compares the `content` of two bodies or parameters.
 pub(super) fn compare(
     comparison: &mut Comparison<'_>,
     direction: Direction,
-    at: &Place,
+    at: &DiffLocation,
     old: Option<&Value>,
     new: Option<&Value>,
 ) {

@@ -27,22 +27,24 @@ pub(super) fn name(schema: &Value) -> Option<&str> {
 }
 
 /// Annotations that may accompany a reference without changing the schema.
-const BESIDE: &[&str] =
+const ANNOTATIONS: &[&str] =
     &["nullable", "default", "title", "description", "deprecated", "example", "externalDocs", "readOnly", "writeOnly"];
 
 /// Returns the name of the component that a schema refers to, with the annotations of the reference. Returns `None` if
 /// the schema adds constraints to the component.
 pub(super) fn component(schema: &Value) -> Option<(&str, Value)> {
-    fn beside(schema: &Value, out: &mut Map<String, Value>) {
+    fn collect_annotations(schema: &Value, out: &mut Map<String, Value>) {
         for (key, value) in traverse::members(Some(schema)).filter(|(key, _)| !["$ref", "allOf"].contains(key)) {
             out.entry(key).or_insert_with(|| value.clone());
         }
-        traverse::elements(schema.get("allOf")).for_each(|member| beside(member, out));
+        traverse::elements(schema.get("allOf")).for_each(|member| collect_annotations(member, out));
     }
     let name = name(schema)?;
     let mut out = Map::new();
-    beside(schema, &mut out);
-    out.keys().all(|key| BESIDE.contains(&key.as_str()) || key.starts_with("x-")).then_some((name, Value::Object(out)))
+    collect_annotations(schema, &mut out);
+    out.keys()
+        .all(|key| ANNOTATIONS.contains(&key.as_str()) || key.starts_with("x-"))
+        .then_some((name, Value::Object(out)))
 }
 
 /// Returns the schema without references and `allOf` at its root. A reference that does not resolve allows any value.

@@ -65,7 +65,7 @@ pub fn diff(old: &Document, new: &Document) -> Vec<Difference> {
     operations::compare(&mut comparison);
     if comparison.found.is_empty() && old != new {
         let said = "a part that no operation uses has changed";
-        comparison.say(rules::ELSEWHERE_CHANGED, &Place::document(""), said);
+        comparison.say(rules::ELSEWHERE_CHANGED, &DiffLocation::document(""), said);
     }
     let mut found = comparison.found;
     let mut seen = HashSet::new();
@@ -82,7 +82,7 @@ struct Comparison<'d> {
 }
 
 impl Comparison<'_> {
-    fn say(&mut self, rule: &Rule, at: &Place, sentence: impl Into<String>) {
+    fn say(&mut self, rule: &Rule, at: &DiffLocation, sentence: impl Into<String>) {
         self.found.push(Difference {
             kind: rule.kind,
             rule: rule.id,
@@ -95,20 +95,20 @@ impl Comparison<'_> {
 
 /// An operation and a part of it.
 #[derive(Clone)]
-struct Place {
+struct DiffLocation {
     operation: String,
     part: String,
 }
 
-impl Place {
+impl DiffLocation {
     fn document(part: &str) -> Self {
-        Place { operation: "document".to_owned(), part: part.to_owned() }
+        DiffLocation { operation: "document".to_owned(), part: part.to_owned() }
     }
 
     /// Returns the location of a part of this part.
     fn part(&self, name: &str) -> Self {
         let comma = if self.part.is_empty() || name.is_empty() { "" } else { ", " };
-        Place { operation: self.operation.clone(), part: format!("{}{comma}{name}", self.part) }
+        DiffLocation { operation: self.operation.clone(), part: format!("{}{comma}{name}", self.part) }
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::parameters::{self, Declared, template};
-use super::{Comparison, Direction, Place, annotations, content, flag, responses, rules, security, text};
+use super::{Comparison, DiffLocation, Direction, annotations, content, flag, responses, rules, security, text};
 use crate::{pointer, traverse};
 
 /// Keys of an operation with their own comparison. All others are annotations.
@@ -16,20 +16,20 @@ const DOCUMENT: &[&str] = &["openapi", "info", "servers", "tags", "paths", "comp
 
 pub(super) fn compare(comparison: &mut Comparison<'_>) {
     let (old, new) = (comparison.old, comparison.new);
-    let whole = Place::document("");
+    let whole = DiffLocation::document("");
     annotations::compare(comparison, &whole, "the document", old, new, DOCUMENT);
     if old.get("info") != new.get("info") {
-        comparison.say(rules::TEXT_CHANGED, &Place::document("info"), "the info object has changed");
+        comparison.say(rules::TEXT_CHANGED, &DiffLocation::document("info"), "the info object has changed");
     }
     if old.get("tags") != new.get("tags") {
-        comparison.say(rules::TAG_CHANGED, &Place::document("tags"), "the tags have changed");
+        comparison.say(rules::TAG_CHANGED, &DiffLocation::document("tags"), "the tags have changed");
     }
     servers(comparison, &whole, old, new);
     paths(comparison);
     webhooks(comparison);
 }
 
-fn servers(comparison: &mut Comparison<'_>, at: &Place, old: &Value, new: &Value) {
+fn servers(comparison: &mut Comparison<'_>, at: &DiffLocation, old: &Value, new: &Value) {
     let at = at.part("servers");
     let urls = |part: &'_ Value| -> Vec<String> {
         let urls: Vec<String> = traverse::elements(part.get("servers"))
@@ -63,7 +63,7 @@ fn paths(comparison: &mut Comparison<'_>) {
         let new_path = find(new, path);
         let new_item = new_path.as_ref().and_then(|path| new["paths"].get(path));
         if let Some(new_item) = new_item {
-            let at = Place { operation: path.to_owned(), part: String::new() };
+            let at = DiffLocation { operation: path.to_owned(), part: String::new() };
             let handled: Vec<&str> = traverse::METHODS.into_iter().chain(["parameters"]).collect();
             annotations::compare(comparison, &at, "the path", old_item, new_item, &handled);
         }
@@ -102,15 +102,15 @@ fn paths(comparison: &mut Comparison<'_>) {
     }
 }
 
-fn place(method: &str, path: &str) -> Place {
-    Place { operation: format!("{} {path}", method.to_uppercase()), part: String::new() }
+fn place(method: &str, path: &str) -> DiffLocation {
+    DiffLocation { operation: format!("{} {path}", method.to_uppercase()), part: String::new() }
 }
 
 fn methods(item: &Value) -> impl Iterator<Item = (&'static str, &Value)> {
     traverse::METHODS.into_iter().filter_map(move |method| Some((method, item.get(method)?)))
 }
 
-fn operation(comparison: &mut Comparison<'_>, at: &Place, old: &Declared<'_>, new: &Declared<'_>) {
+fn operation(comparison: &mut Comparison<'_>, at: &DiffLocation, old: &Declared<'_>, new: &Declared<'_>) {
     let (old_id, new_id) = (text(old.operation, "operationId"), text(new.operation, "operationId"));
     if old_id != new_id {
         let said = format!("the operationId was {old_id} and is {new_id}");
@@ -123,7 +123,7 @@ fn operation(comparison: &mut Comparison<'_>, at: &Place, old: &Declared<'_>, ne
     responses::compare(comparison, at, old.operation.get("responses"), new.operation.get("responses"));
 }
 
-fn body(comparison: &mut Comparison<'_>, at: &Place, old: Option<&Value>, new: Option<&Value>) {
+fn body(comparison: &mut Comparison<'_>, at: &DiffLocation, old: Option<&Value>, new: Option<&Value>) {
     let at = at.part("request body");
     let old = old.and_then(|body| pointer::resolve(comparison.old, body));
     let new = new.and_then(|body| pointer::resolve(comparison.new, body));
@@ -149,7 +149,7 @@ fn body(comparison: &mut Comparison<'_>, at: &Place, old: Option<&Value>, new: O
 /// Compares webhooks. The server sends the body, so the rules for responses apply.
 fn webhooks(comparison: &mut Comparison<'_>) {
     let (old, new) = (comparison.old.get("x-webhooks"), comparison.new.get("x-webhooks"));
-    let place = |name: &str| Place { operation: format!("webhook {name}"), part: String::new() };
+    let place = |name: &str| DiffLocation { operation: format!("webhook {name}"), part: String::new() };
     for (name, item) in traverse::members(old) {
         let Some(other) = new.and_then(|new| new.get(name)) else {
             comparison.say(rules::WEBHOOK_REMOVED, &place(name), format!("the event {name} is no longer sent"));

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Comparison, Direction, Place, annotations, content, flag, rules, schemas, text};
+use super::{Comparison, DiffLocation, Direction, annotations, content, flag, rules, schemas, text};
 use crate::{pointer, traverse};
 
 const HANDLED: &[&str] = &["name", "in", "required", "schema", "content", "style", "explode", "allowReserved"];
@@ -17,7 +17,7 @@ pub(super) struct Declared<'d> {
     pub(super) operation: &'d Value,
 }
 
-pub(super) fn compare(comparison: &mut Comparison<'_>, at: &Place, old: &Declared<'_>, new: &Declared<'_>) {
+pub(super) fn compare(comparison: &mut Comparison<'_>, at: &DiffLocation, old: &Declared<'_>, new: &Declared<'_>) {
     let (old_names, new_names) = (template_names(old.path), template_names(new.path));
     let (old, new) = (all(comparison.old, old), all(comparison.new, new));
     let mut matched = Vec::new();
@@ -57,7 +57,7 @@ pub(super) fn compare(comparison: &mut Comparison<'_>, at: &Place, old: &Declare
     }
 }
 
-fn one(comparison: &mut Comparison<'_>, at: &Place, name: &str, old: &Value, new: &Value) {
+fn one(comparison: &mut Comparison<'_>, at: &DiffLocation, name: &str, old: &Value, new: &Value) {
     match (flag(old, "required"), flag(new, "required")) {
         (false, true) => comparison.say(rules::PARAMETER_MADE_REQUIRED, at, format!("{name} is now required")),
         (true, false) => comparison.say(rules::PARAMETER_MADE_OPTIONAL, at, format!("{name} is now optional")),

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Comparison, Direction, Place, annotations, content, flag, rules, schemas};
+use super::{Comparison, DiffLocation, Direction, annotations, content, flag, rules, schemas};
 use crate::{pointer, traverse};
 
-pub(super) fn compare(comparison: &mut Comparison<'_>, at: &Place, old: Option<&Value>, new: Option<&Value>) {
+pub(super) fn compare(comparison: &mut Comparison<'_>, at: &DiffLocation, old: Option<&Value>, new: Option<&Value>) {
     let mut added: BTreeSet<&str> = traverse::members(new).map(|(status, _)| status).collect();
     added.retain(|status| find(old, status).is_none());
     // A status that the old document describes by a range such as `4XX` is compared with that range.
@@ -54,7 +54,7 @@ fn is_success(status: &str) -> bool {
     status.starts_with('2')
 }
 
-fn headers(comparison: &mut Comparison<'_>, at: &Place, old: Option<&Value>, new: Option<&Value>) {
+fn headers(comparison: &mut Comparison<'_>, at: &DiffLocation, old: Option<&Value>, new: Option<&Value>) {
     let same = |one: &str, other: &str| one.eq_ignore_ascii_case(other);
     for (name, header) in traverse::members(old) {
         let here = at.part(&format!("header {name}"));

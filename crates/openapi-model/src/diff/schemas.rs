@@ -8,7 +8,7 @@ use super::flat::{LOWER, UPPER, component, flat, name, references};
 use super::rules::{self, Rule};
 use super::shape::{Others, kind, labelled, missing, others, requires};
 use super::values::{self, Change, shown};
-use super::{Comparison, Direction, Place, annotations, flag};
+use super::{Comparison, DiffLocation, Direction, annotations, flag};
 use crate::traverse;
 
 /// Keywords that this module compares. All others are annotations.
@@ -48,7 +48,7 @@ const MAX_DEPTH: usize = 64;
 pub(super) fn compare(
     comparison: &mut Comparison<'_>,
     direction: Direction,
-    at: &Place,
+    at: &DiffLocation,
     subject: &str,
     old: Option<&Value>,
     new: Option<&Value>,
@@ -61,7 +61,7 @@ pub(super) fn compare(
 
 /// The location of the compared schemas.
 struct At {
-    place: Place,
+    place: DiffLocation,
     /// The path from the root: `data[].name`.
     path: String,
     /// The path from the nearest component: `Bucketlist.name`.
@@ -75,7 +75,7 @@ impl At {
         At { place: self.place.clone(), path, subject: format!("{}{step}", self.subject), depth: self.depth + 1 }
     }
 
-    fn place(&self) -> Place {
+    fn place(&self) -> DiffLocation {
         self.place.part(&self.path)
     }
 }

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Comparison, Place, rules};
+use super::{Comparison, DiffLocation, rules};
 use crate::{pointer, traverse};
 
 /// Credentials that a request must contain together: each scheme, by its definition, with its scopes.
 type Alternative = BTreeMap<String, BTreeSet<String>>;
 
-pub(super) fn compare(comparison: &mut Comparison<'_>, at: &Place, old: &Value, new: &Value) {
+pub(super) fn compare(comparison: &mut Comparison<'_>, at: &DiffLocation, old: &Value, new: &Value) {
     let old = alternatives(comparison.old, old);
     let new = alternatives(comparison.new, new);
     let is_enough = |sent: &Alternative, accepted: &[Alternative]| accepted.iter().any(|one| within(one, sent));
