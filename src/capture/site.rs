@@ -8,7 +8,7 @@ const MAX_LENGTH: usize = 200;
 /// Returns the site of an error. Quoted text, text in parentheses and numbers are values: each is replaced with `…`.
 #[must_use]
 pub fn error_site(causes: impl IntoIterator<Item = impl Display>) -> String {
-    // Runs for every failed request: two allocations, whatever the number of causes and words.
+    // Runs for every failed request. The number of allocations does not depend on the number of causes and words.
     let (mut site, mut sentence) = (String::with_capacity(MAX_LENGTH), String::with_capacity(MAX_LENGTH));
     for cause in causes {
         sentence.clear();

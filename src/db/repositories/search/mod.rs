@@ -150,7 +150,7 @@ impl From<HitRow> for SearchHit {
     }
 }
 
-/// Selects the rows of the documents in `ranked`, on both engines. Checks their owner once more.
+/// Selects the rows of the documents in `ranked`, on both engines. Checks their owner again.
 macro_rules! rows_of_ranked {
     ($owner:literal) => {
         concat!(
