@@ -111,8 +111,8 @@ impl ExampleChecker<'_> {
         let index = known.unwrap_or_else(|| {
             let compiled = SchemaValidator::new(schema, &self.definitions);
             if let Err(error) = &compiled {
-                let said = format!("has a schema that does not compile: {error}");
-                self.findings.push(Finding::new(place, said));
+                let message = format!("has a schema that does not compile: {error}");
+                self.findings.push(Finding::new(place, message));
             }
             self.compiled.push((schema.clone(), compiled.ok()));
             self.compiled.len() - 1
@@ -125,8 +125,8 @@ impl ExampleChecker<'_> {
                 "" => String::new(),
                 pointer => format!(" at {pointer}"),
             };
-            let said = format!("has an invalid example{at}: {}", problem.message);
-            self.findings.push(Finding::new(place, said));
+            let message = format!("has an invalid example{at}: {}", problem.message);
+            self.findings.push(Finding::new(place, message));
         }
     }
 }

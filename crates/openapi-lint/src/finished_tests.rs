@@ -30,7 +30,7 @@ fn violations_in_unrepaired_documents_are_reported() {
     assert_eq!(lint(&document(), &rules), []);
     let schema = "/components/schemas/ItemCreate";
     let id = "/paths/~1bucketlists~1{bucketlist_id}/get/parameters/0";
-    for (pointer, value, said) in [
+    for (pointer, value, expected) in [
         (
             format!("{id}/required"),
             Value::Null,
@@ -58,10 +58,10 @@ fn violations_in_unrepaired_documents_are_reported() {
         set(&mut changed, &pointer, value);
         let changed = Document::from_json(&changed.to_string()).unwrap();
         let found = lint(&changed, &rules);
-        if said.ends_with("request body") {
+        if expected.ends_with("request body") {
             assert!(found.iter().any(|one| one.message.starts_with("has a schema that does not compile")), "{found:?}");
         } else {
-            assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), [said]);
+            assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected]);
         }
     }
 }

@@ -15,33 +15,33 @@ pub(super) fn check(document: &Value, rules: &LintOptions<'_>, findings: &mut Ve
     let mut ids = HashSet::new();
     for entry in traverse::operations(document) {
         let place = format!("operation {}", entry.name());
-        let mut say = |message: &str| findings.push(Finding::new(&place, message));
+        let mut report = |message: &str| findings.push(Finding::new(&place, message));
         match entry.id() {
-            "" => say("has no operationId"),
-            id if !is_camel_case(id) => say("has an operationId that is not in camelCase"),
-            id if !ids.insert(id) => say("has the operationId of another operation"),
+            "" => report("has no operationId"),
+            id if !is_camel_case(id) => report("has an operationId that is not in camelCase"),
+            id if !ids.insert(id) => report("has the operationId of another operation"),
             _ => {}
         }
         for key in ["summary", "description"] {
             if is_blank(entry.operation.get(key)) {
-                say(&format!("has no {key}"));
+                report(&format!("has no {key}"));
             }
         }
         let own: Vec<&str> = traverse::elements(entry.operation.get("tags")).filter_map(Value::as_str).collect();
         match own.as_slice() {
             [tag] if tags.contains(tag) => {}
-            [tag] => say(&format!("has the tag {tag}, which the document does not declare")),
-            several => say(&format!("has {} tags; exactly one is required", several.len())),
+            [tag] => report(&format!("has the tag {tag}, which the document does not declare")),
+            several => report(&format!("has {} tags; exactly one is required", several.len())),
         }
         let successes =
             traverse::members(entry.operation.get("responses")).filter(|(status, _)| status.starts_with('2'));
         match successes.count() {
             1 => {}
-            0 => say("has no successful response"),
-            several => say(&format!("has {several} successful responses; exactly one is required")),
+            0 => report("has no successful response"),
+            several => report(&format!("has {several} successful responses; exactly one is required")),
         }
-        access(document, entry, rules, &mut say);
-        paging(document, entry, rules, &mut say);
+        access(document, entry, rules, &mut report);
+        paging(document, entry, rules, &mut report);
         responses(document, entry, rules, findings);
         parameters(document, entry, findings);
     }
@@ -51,18 +51,18 @@ pub(super) fn check(document: &Value, rules: &LintOptions<'_>, findings: &mut Ve
 }
 
 /// Checks that only the listed public operations need no credentials.
-fn access(document: &Value, entry: Entry<'_>, rules: &LintOptions<'_>, say: &mut dyn FnMut(&str)) {
+fn access(document: &Value, entry: Entry<'_>, rules: &LintOptions<'_>, report: &mut dyn FnMut(&str)) {
     let Some(public) = rules.public_operations else { return };
     let is_secured = is_secured(entry.operation.get("security").or_else(|| document.get("security")));
     match (is_secured, public.contains(&entry.id())) {
-        (false, false) => say("needs no credentials and is not listed as public"),
-        (true, true) => say("is listed as public, but needs credentials"),
+        (false, false) => report("needs no credentials and is not listed as public"),
+        (true, true) => report("is listed as public, but needs credentials"),
         _ => {}
     }
 }
 
 /// Checks that lists are paginated. Adding pagination later would be a breaking change.
-fn paging(document: &Value, entry: Entry<'_>, rules: &LintOptions<'_>, say: &mut dyn FnMut(&str)) {
+fn paging(document: &Value, entry: Entry<'_>, rules: &LintOptions<'_>, report: &mut dyn FnMut(&str)) {
     let resolve = |value| pointer::resolve(document, value);
     let successes = traverse::members(entry.operation.get("responses")).filter(|(status, _)| status.starts_with('2'));
     let media =
@@ -70,14 +70,14 @@ fn paging(document: &Value, entry: Entry<'_>, rules: &LintOptions<'_>, say: &mut
     let is_array = |schema: &Value| schema.get("type").is_some_and(|kind| kind == "array");
     for schema in media.filter_map(|(_, media)| resolve(media.get("schema")?)) {
         if is_array(schema) {
-            say("returns a bare array, which cannot be extended; return a page");
+            report("returns a bare array, which cannot be extended; return a page");
         }
         let has_rows = schema.pointer("/properties/data").and_then(resolve).is_some_and(is_array);
         let Some(known) = rules.page_parameters.filter(|_| entry.method == "get" && has_rows) else { continue };
         let names =
             traverse::elements(entry.operation.get("parameters")).filter_map(|one| resolve(one)?.get("name")?.as_str());
         if !names.into_iter().any(|name| known.contains(&name)) {
-            say(&format!("returns a list without pagination; it has none of the parameters {}", known.join(", ")));
+            report(&format!("returns a list without pagination; it has none of the parameters {}", known.join(", ")));
         }
     }
 }
@@ -102,36 +102,36 @@ fn is_blank(text: Option<&Value>) -> bool {
 fn responses(document: &Value, entry: Entry<'_>, rules: &LintOptions<'_>, findings: &mut Vec<Finding>) {
     for (status, response) in traverse::members(entry.operation.get("responses")) {
         let place = format!("operation {}, response {status}", entry.name());
-        let mut say = |message: String| findings.push(Finding::new(&place, message));
+        let mut report = |message: String| findings.push(Finding::new(&place, message));
         let Ok(code @ 100..=599) = status.parse::<u16>() else {
-            say("is not a three-digit status".to_owned());
+            report("is not a three-digit status".to_owned());
             continue;
         };
         let Some(response) = pointer::resolve(document, response) else {
             continue; // reported as an unresolved reference
         };
         if is_blank(response.get("description")) {
-            say("has no description".to_owned());
+            report("has no description".to_owned());
         }
         for (name, _) in traverse::members(response.get("headers")) {
             if rules.header_names.is_some_and(|known| !known.contains(&name)) {
-                say(format!("has the header {name}, which is not a known header name"));
+                report(format!("has the header {name}, which is not a known header name"));
             }
         }
         if code >= 400 {
-            error_body(response, rules, &mut say);
+            error_body(response, rules, &mut report);
         }
     }
 }
 
-fn error_body(response: &Value, rules: &LintOptions<'_>, say: &mut dyn FnMut(String)) {
+fn error_body(response: &Value, rules: &LintOptions<'_>, report: &mut dyn FnMut(String)) {
     let mut content = traverse::members(response.get("content")).peekable();
     if content.peek().is_none() && (rules.error_schema.is_some() || rules.error_media_type.is_some()) {
-        say("has no error body".to_owned());
+        report("has no error body".to_owned());
     }
     for (media_type, media) in content {
         if rules.error_media_type.is_some_and(|agreed| agreed != media_type) {
-            say(format!("has an error body with the media type {media_type}"));
+            report(format!("has an error body with the media type {media_type}"));
         }
         let name = media
             .pointer("/schema/$ref")
@@ -140,7 +140,7 @@ fn error_body(response: &Value, rules: &LintOptions<'_>, say: &mut dyn FnMut(Str
         if let Some(agreed) = rules.error_schema
             && name != Some(agreed)
         {
-            say(format!("has an error body that is not {agreed}"));
+            report(format!("has an error body that is not {agreed}"));
         }
     }
 }

@@ -14,8 +14,8 @@ pub(super) fn check(document: &Value, findings: &mut Vec<Finding>) {
         let root = format!("schema {name}");
         let serves = Serves { requests: requests.contains(name), responses: responses.contains(name) };
         if serves.requests && serves.responses && !is_scalar(schema) {
-            let said = "is used in requests and in responses; use a separate schema for each";
-            findings.push(Finding::new(&root, said));
+            let message = "is used in requests and in responses; use a separate schema for each";
+            findings.push(Finding::new(&root, message));
         }
         traverse::schemas(&root, schema, &mut |place, inner| {
             // The members of a union or an `allOf` are part of the component and have its location.
@@ -91,45 +91,45 @@ fn inline(place: &str, schema: Option<&Value>, serves: Serves, findings: &mut Ve
 }
 
 fn check_schema(place: &str, schema: &Value, serves: Serves, findings: &mut Vec<Finding>) {
-    let mut say = |message: String| findings.push(Finding::new(place, message));
+    let mut report = |message: String| findings.push(Finding::new(place, message));
     let format = schema.get("format").and_then(Value::as_str);
     if let Some(format) = format.filter(|format| !KNOWN_FORMATS.contains(format)) {
-        say(format!("has the format {format}, which is not a known format"));
+        report(format!("has the format {format}, which is not a known format"));
     }
     for (name, _) in traverse::members(schema.get("properties")).filter(|(name, _)| !is_snake_case(name)) {
-        say(format!("has a field that is not in snake_case: {name}"));
+        report(format!("has a field that is not in snake_case: {name}"));
     }
     // Frameworks cannot declare bounds for the values of maps in responses.
     if serves.requests || (serves.responses && !place.ends_with(".*")) {
-        bounded(schema, &mut say);
+        bounded(schema, &mut report);
     }
     if serves.requests && schema.get("properties").is_some() && schema.get("additionalProperties").is_none() {
-        say("is a request object without additionalProperties".to_owned());
+        report("is a request object without additionalProperties".to_owned());
     }
     if serves.responses {
         let required: BTreeSet<&str> = traverse::elements(schema.get("required")).filter_map(Value::as_str).collect();
         for (name, property) in traverse::members(schema.get("properties")) {
             if !required.contains(name) && property.get("nullable") != Some(&Value::Bool(true)) {
                 let place = format!("{place}.{name}");
-                let said = "is neither required nor nullable; responses must contain every field";
-                findings.push(Finding::new(place, said));
+                let message = "is neither required nor nullable; responses must contain every field";
+                findings.push(Finding::new(place, message));
             }
         }
     }
 }
 
-fn bounded(schema: &Value, say: &mut dyn FnMut(String)) {
+fn bounded(schema: &Value, report: &mut dyn FnMut(String)) {
     let has = |key| schema.get(key).is_some();
     match schema.get("type").and_then(Value::as_str) {
         Some("string") if !has("maxLength") && !has("enum") && !has("format") => {
-            say("is a string without maxLength, enum or format".to_owned());
+            report("is a string without maxLength, enum or format".to_owned());
         }
         // The formats int32 and int64 imply bounds.
         Some("integer") if !has("enum") && !has("format") && (!has("minimum") || !has("maximum")) => {
-            say("is an integer without format, or minimum and maximum".to_owned());
+            report("is an integer without format, or minimum and maximum".to_owned());
         }
         Some("array") if !has("maxItems") => {
-            say("is an array without maxItems".to_owned());
+            report("is an array without maxItems".to_owned());
         }
         _ => {}
     }

@@ -31,8 +31,8 @@ fn findings(changes: &[(String, Value)], expected: &[&str]) {
 }
 
 #[track_caller]
-fn one(base: &str, key: &str, value: Value, said: &str) {
-    findings(&[(format!("{base}/{key}"), value)], &[said]);
+fn one(base: &str, key: &str, value: Value, expected: &str) {
+    findings(&[(format!("{base}/{key}"), value)], &[expected]);
 }
 
 #[test]
@@ -197,19 +197,19 @@ fn map_values_have_bounds_in_requests_only() {
         ],
         &["schema BucketlistPage: has an invalid example at /labels: is required"],
     );
-    let said = "schema BucketlistCreate.labels.*: is a string without maxLength, enum or format";
-    one(SCHEMAS, "BucketlistCreate/properties/labels", map, said);
+    let expected = "schema BucketlistCreate.labels.*: is a string without maxLength, enum or format";
+    one(SCHEMAS, "BucketlistCreate/properties/labels", map, expected);
 }
 
 #[test]
 fn requests_have_bounds() {
     let place = |name: &str| format!("schema BucketlistCreate.{name}");
-    for (name, key, said) in [
+    for (name, key, expected) in [
         ("name", "maxLength", "is a string without maxLength, enum or format"),
         ("items", "maxItems", "is an array without maxItems"),
     ] {
         let pointer = format!("BucketlistCreate/properties/{name}/{key}");
-        one(SCHEMAS, &pointer, Value::Null, &format!("{}: {said}", place(name)));
+        one(SCHEMAS, &pointer, Value::Null, &format!("{}: {expected}", place(name)));
     }
     one(
         SCHEMAS,

@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn invalid_documents_are_rejected() {
-        for (text, said) in [
+        for (text, expected) in [
             ("", "is the file complete?"),
             (r#"{"openapi":"3.0.3","info":{"#, "ends before it is complete"),
             ("[]", "not a JSON object"),
@@ -201,7 +201,7 @@ mod tests {
             (r#"{"openapi":"3.0.3","info":{},"info":{}}"#, "duplicate keys: /info"),
         ] {
             let error = Document::from_json(text).unwrap_err().to_string();
-            assert!(error.contains(said), "{text}: {error}");
+            assert!(error.contains(expected), "{text}: {error}");
         }
     }
 

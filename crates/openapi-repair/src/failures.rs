@@ -37,8 +37,8 @@ pub(super) fn document(value: &mut Value, rules: &RepairOptions<'_>, findings: &
             let foreign =
                 |(_, media): (&str, &Value)| media.pointer("/schema/$ref").is_none_or(|schema| schema != &reference);
             if code >= 400 && traverse::members(response.get("content")).any(foreign) {
-                let said = format!("declares a body that is not {}", rules.error_schema);
-                findings.push(Finding::new(place(status), said));
+                let message = format!("declares a body that is not {}", rules.error_schema);
+                findings.push(Finding::new(place(status), message));
             }
         }
         for (status, failures) in by_status {

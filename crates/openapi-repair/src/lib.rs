@@ -146,8 +146,8 @@ pub fn repair(raw: &str, rules: &RepairOptions<'_>) -> Result<Document, RepairEr
     let (mut value, repeated) = match json::parse_document(raw, DuplicateKeys::MergeIn("paths")) {
         Ok(read) => read,
         Err(malformed) => {
-            let said = malformed.to_string().replace("The body", "the raw document");
-            let findings = vec![Finding::new("document", said)];
+            let message = malformed.to_string().replace("The body", "the raw document");
+            let findings = vec![Finding::new("document", message)];
             return Err(RepairError { findings });
         }
     };

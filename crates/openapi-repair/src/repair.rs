@@ -99,8 +99,8 @@ fn rename_schemas(document: &mut Value, rules: &RepairOptions<'_>, findings: &mu
     for (name, schema) in std::mem::take(schemas) {
         let published = renamed.get(name.as_str()).map_or(name.clone(), |&new| new.to_owned());
         if schemas.insert(published.clone(), schema).is_some() {
-            let said = format!("is the published name of {name} and of another schema");
-            findings.push(Finding::new(format!("schema {published}"), said));
+            let message = format!("is the published name of {name} and of another schema");
+            findings.push(Finding::new(format!("schema {published}"), message));
         }
     }
     traverse::objects_mut(document, &mut |map| {

@@ -208,13 +208,13 @@ fn duplicate_paths_are_merged_and_conflicts_reported() {
 
 #[test]
 fn invalid_documents_return_one_finding() {
-    for (text, said) in [
+    for (text, expected) in [
         ("", "document: the raw document is not valid JSON"),
         ("[]", "document: has no \"info\" object"),
         (r#"{"info":{},"paths":[],"components":{}}"#, "document: has no \"paths\" object"),
     ] {
         let error = finish_text(text).unwrap_err().to_string();
-        assert!(error.starts_with(said), "{error}");
+        assert!(error.starts_with(expected), "{error}");
     }
 }
 
@@ -239,11 +239,11 @@ fn options_for_missing_schemas_are_reported() {
     let mut raw = raw();
     raw["components"]["schemas"].as_object_mut().unwrap().shift_remove("Page_Bucketlist");
     let error = finish(&raw).unwrap_err().to_string();
-    for said in [
+    for expected in [
         "schema Page_Bucketlist: is in the options with the published name BucketlistPage, but does not exist",
         "schema BucketlistPage: has an example in the options, but does not exist",
     ] {
-        assert!(error.lines().any(|line| line == said), "{error}");
+        assert!(error.lines().any(|line| line == expected), "{error}");
     }
 }
 

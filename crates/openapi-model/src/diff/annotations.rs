@@ -32,16 +32,16 @@ pub(super) fn compare(
                 key if key.starts_with("x-") => rules::EXTENSION_CHANGED,
                 _ => rules::UNKNOWN_CHANGED,
             };
-            comparison.say(rule, at, format!("{key} of {subject} has changed"));
+            comparison.report(rule, at, format!("{key} of {subject} has changed"));
         }
     }
 }
 
 fn deprecation(comparison: &mut Comparison<'_>, at: &DiffLocation, subject: &str, old: bool, new: bool) {
     match (old, new) {
-        (false, true) => comparison.say(rules::DEPRECATED, at, format!("{subject} is now deprecated")),
+        (false, true) => comparison.report(rules::DEPRECATED, at, format!("{subject} is now deprecated")),
         (true, false) => {
-            comparison.say(rules::DEPRECATION_WITHDRAWN, at, format!("{subject} is no longer deprecated"));
+            comparison.report(rules::DEPRECATION_WITHDRAWN, at, format!("{subject} is no longer deprecated"));
         }
         _ => {}
     }

@@ -20,7 +20,7 @@ pub(super) fn compare(
     };
     for (name, media) in traverse::members(old) {
         let Some(other) = find(new, name) else {
-            comparison.say(removed, at, format!("the media type {name} is removed"));
+            comparison.report(removed, at, format!("the media type {name} is removed"));
             continue;
         };
         let at = at.part(name);
@@ -28,7 +28,7 @@ pub(super) fn compare(
         schemas::compare(comparison, direction, &at, "the body", media.get("schema"), other.get("schema"));
     }
     for (name, _) in traverse::members(new).filter(|(name, _)| find(old, name).is_none()) {
-        comparison.say(added, at, format!("the media type {name} is new"));
+        comparison.report(added, at, format!("the media type {name} is new"));
     }
 }
 

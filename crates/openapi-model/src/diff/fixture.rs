@@ -13,7 +13,7 @@ pub(super) struct Case {
     pub(super) forward: Vec<&'static str>,
     pub(super) backward: Vec<&'static str>,
     /// The text of the first difference of the change.
-    said: &'static str,
+    expected: &'static str,
     changes: Vec<(&'static str, Value)>,
 }
 
@@ -21,20 +21,20 @@ pub(super) struct Case {
 pub(super) fn case(
     forward: &'static str,
     backward: &'static str,
-    said: &'static str,
+    expected: &'static str,
     pointer: &'static str,
     value: Value,
 ) -> Case {
-    cases(&[forward], &[backward], said, vec![(pointer, value)])
+    cases(&[forward], &[backward], expected, vec![(pointer, value)])
 }
 
 pub(super) fn cases(
     forward: &[&'static str],
     backward: &[&'static str],
-    said: &'static str,
+    expected: &'static str,
     changes: Vec<(&'static str, Value)>,
 ) -> Case {
-    Case { forward: forward.to_vec(), backward: backward.to_vec(), said, changes }
+    Case { forward: forward.to_vec(), backward: backward.to_vec(), expected, changes }
 }
 
 impl Case {
@@ -49,7 +49,7 @@ impl Case {
         let there = diff(&base, &changed);
         assert_eq!(rules(&there), self.forward, "{there:#?}");
         let line = there.first().map(ToString::to_string).unwrap_or_default();
-        assert_eq!(line, format!("{} [{}]", self.said, self.forward.first().unwrap_or(&"")));
+        assert_eq!(line, format!("{} [{}]", self.expected, self.forward.first().unwrap_or(&"")));
         let back = diff(&changed, &base);
         assert_eq!(rules(&back), self.backward, "reversed: {back:#?}");
     }

@@ -64,8 +64,8 @@ pub fn diff(old: &Document, new: &Document) -> Vec<Difference> {
     let mut comparison = Comparison { old: old.value(), new: new.value(), found: Vec::new() };
     operations::compare(&mut comparison);
     if comparison.found.is_empty() && old != new {
-        let said = "a part that no operation uses has changed";
-        comparison.say(rules::ELSEWHERE_CHANGED, &DiffLocation::document(""), said);
+        let message = "a part that no operation uses has changed";
+        comparison.report(rules::ELSEWHERE_CHANGED, &DiffLocation::document(""), message);
     }
     let mut found = comparison.found;
     let mut seen = HashSet::new();
@@ -82,7 +82,7 @@ struct Comparison<'d> {
 }
 
 impl Comparison<'_> {
-    fn say(&mut self, rule: &Rule, at: &DiffLocation, sentence: impl Into<String>) {
+    fn report(&mut self, rule: &Rule, at: &DiffLocation, sentence: impl Into<String>) {
         self.found.push(Difference {
             kind: rule.kind,
             rule: rule.id,

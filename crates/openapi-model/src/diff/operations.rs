@@ -19,10 +19,10 @@ pub(super) fn compare(comparison: &mut Comparison<'_>) {
     let whole = DiffLocation::document("");
     annotations::compare(comparison, &whole, "the document", old, new, DOCUMENT);
     if old.get("info") != new.get("info") {
-        comparison.say(rules::TEXT_CHANGED, &DiffLocation::document("info"), "the info object has changed");
+        comparison.report(rules::TEXT_CHANGED, &DiffLocation::document("info"), "the info object has changed");
     }
     if old.get("tags") != new.get("tags") {
-        comparison.say(rules::TAG_CHANGED, &DiffLocation::document("tags"), "the tags have changed");
+        comparison.report(rules::TAG_CHANGED, &DiffLocation::document("tags"), "the tags have changed");
     }
     servers(comparison, &whole, old, new);
     paths(comparison);
@@ -40,13 +40,13 @@ fn servers(comparison: &mut Comparison<'_>, at: &DiffLocation, old: &Value, new:
     };
     let (old_urls, new_urls) = (urls(old), urls(new));
     for url in old_urls.iter().filter(|url| !new_urls.contains(url)) {
-        comparison.say(rules::SERVER_REMOVED, &at, format!("the server {url}/ is removed"));
+        comparison.report(rules::SERVER_REMOVED, &at, format!("the server {url}/ is removed"));
     }
     for url in new_urls.iter().filter(|url| !old_urls.contains(url)) {
-        comparison.say(rules::SERVER_ADDED, &at, format!("the server {url}/ is new"));
+        comparison.report(rules::SERVER_ADDED, &at, format!("the server {url}/ is new"));
     }
     if old_urls == new_urls && old.get("servers") != new.get("servers") {
-        comparison.say(rules::TEXT_CHANGED, &at, "the servers are described differently");
+        comparison.report(rules::TEXT_CHANGED, &at, "the servers are described differently");
     }
 }
 
@@ -86,18 +86,18 @@ fn paths(comparison: &mut Comparison<'_>) {
             if let Some(entry) = elsewhere {
                 moved.insert((entry.method, entry.path));
                 let to = place(entry.method, entry.path).operation;
-                comparison.say(rules::OPERATION_MOVED, &at, format!("{id} is now at {to}"));
+                comparison.report(rules::OPERATION_MOVED, &at, format!("{id} is now at {to}"));
             } else if new_item.is_none() {
-                comparison.say(rules::PATH_REMOVED, &at, format!("the path {path} is removed"));
+                comparison.report(rules::PATH_REMOVED, &at, format!("the path {path} is removed"));
             } else {
-                comparison.say(rules::OPERATION_REMOVED, &at, "the operation is removed");
+                comparison.report(rules::OPERATION_REMOVED, &at, "the operation is removed");
             }
         }
     }
     for entry in traverse::operations(new) {
         let known = find(old, entry.path).is_some_and(|path| old["paths"][&path].get(entry.method).is_some());
         if !known && !moved.contains(&(entry.method, entry.path)) {
-            comparison.say(rules::OPERATION_ADDED, &place(entry.method, entry.path), "the operation is new");
+            comparison.report(rules::OPERATION_ADDED, &place(entry.method, entry.path), "the operation is new");
         }
     }
 }
@@ -113,8 +113,8 @@ fn methods(item: &Value) -> impl Iterator<Item = (&'static str, &Value)> {
 fn operation(comparison: &mut Comparison<'_>, at: &DiffLocation, old: &Declared<'_>, new: &Declared<'_>) {
     let (old_id, new_id) = (text(old.operation, "operationId"), text(new.operation, "operationId"));
     if old_id != new_id {
-        let said = format!("the operationId was {old_id} and is {new_id}");
-        comparison.say(rules::OPERATION_ID_CHANGED, at, said);
+        let message = format!("the operationId was {old_id} and is {new_id}");
+        comparison.report(rules::OPERATION_ID_CHANGED, at, message);
     }
     annotations::compare(comparison, at, "the operation", old.operation, new.operation, HANDLED);
     security::compare(comparison, at, old.operation, new.operation);
@@ -129,15 +129,15 @@ fn body(comparison: &mut Comparison<'_>, at: &DiffLocation, old: Option<&Value>,
     let new = new.and_then(|body| pointer::resolve(comparison.new, body));
     match (old, new) {
         (None, None) => {}
-        (Some(_), None) => comparison.say(rules::BODY_REMOVED, &at, "a body is no longer accepted"),
+        (Some(_), None) => comparison.report(rules::BODY_REMOVED, &at, "a body is no longer accepted"),
         (None, Some(new)) if flag(new, "required") => {
-            comparison.say(rules::BODY_MADE_REQUIRED, &at, "a body is now required");
+            comparison.report(rules::BODY_MADE_REQUIRED, &at, "a body is now required");
         }
-        (None, Some(_)) => comparison.say(rules::BODY_ADDED, &at, "an optional body is now accepted"),
+        (None, Some(_)) => comparison.report(rules::BODY_ADDED, &at, "an optional body is now accepted"),
         (Some(old), Some(new)) => {
             match (flag(old, "required"), flag(new, "required")) {
-                (false, true) => comparison.say(rules::BODY_MADE_REQUIRED, &at, "the body is now required"),
-                (true, false) => comparison.say(rules::BODY_MADE_OPTIONAL, &at, "the body is now optional"),
+                (false, true) => comparison.report(rules::BODY_MADE_REQUIRED, &at, "the body is now required"),
+                (true, false) => comparison.report(rules::BODY_MADE_OPTIONAL, &at, "the body is now optional"),
                 _ => {}
             }
             annotations::compare(comparison, &at, "the body", old, new, &["required", "content"]);
@@ -152,7 +152,7 @@ fn webhooks(comparison: &mut Comparison<'_>) {
     let place = |name: &str| DiffLocation { operation: format!("webhook {name}"), part: String::new() };
     for (name, item) in traverse::members(old) {
         let Some(other) = new.and_then(|new| new.get(name)) else {
-            comparison.say(rules::WEBHOOK_REMOVED, &place(name), format!("the event {name} is no longer sent"));
+            comparison.report(rules::WEBHOOK_REMOVED, &place(name), format!("the event {name} is no longer sent"));
             continue;
         };
         annotations::compare(comparison, &place(name), "the event", item, other, &traverse::METHODS);
@@ -170,6 +170,6 @@ fn webhooks(comparison: &mut Comparison<'_>) {
         }
     }
     for (name, _) in traverse::members(new).filter(|(name, _)| old.is_none_or(|old| old.get(name).is_none())) {
-        comparison.say(rules::WEBHOOK_ADDED, &place(name), format!("the event {name} is new"));
+        comparison.report(rules::WEBHOOK_ADDED, &place(name), format!("the event {name} is new"));
     }
 }

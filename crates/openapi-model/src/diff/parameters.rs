@@ -30,17 +30,17 @@ pub(super) fn compare(comparison: &mut Comparison<'_>, at: &DiffLocation, old: &
         let Some(other) = new.iter().find(|other| is(other, new_name, place)) else {
             match new.iter().find(|other| text(other, "name").eq_ignore_ascii_case(name)) {
                 Some(moved) => {
-                    let said = format!("{name} was in the {place} and is in the {}", text(moved, "in"));
-                    comparison.say(rules::PARAMETER_MOVED, &here, said);
+                    let message = format!("{name} was in the {place} and is in the {}", text(moved, "in"));
+                    comparison.report(rules::PARAMETER_MOVED, &here, message);
                     matched.push(*moved);
                 }
-                None => comparison.say(rules::PARAMETER_REMOVED, &here, format!("{name} in the {place} is removed")),
+                None => comparison.report(rules::PARAMETER_REMOVED, &here, format!("{name} in the {place} is removed")),
             }
             continue;
         };
         matched.push(*other);
         if new_name != name {
-            comparison.say(rules::PATH_PARAMETER_RENAMED, &here, format!("{name} is renamed to {new_name}"));
+            comparison.report(rules::PATH_PARAMETER_RENAMED, &here, format!("{name} is renamed to {new_name}"));
         }
         one(comparison, &here, name, parameter, other);
     }
@@ -48,24 +48,24 @@ pub(super) fn compare(comparison: &mut Comparison<'_>, at: &DiffLocation, old: &
         let (name, place) = (text(parameter, "name"), text(parameter, "in"));
         let here = at.part(&format!("parameter {name}"));
         if flag(parameter, "required") {
-            let said = format!("{name} in the {place} is new and required");
-            comparison.say(rules::PARAMETER_ADDED_REQUIRED, &here, said);
+            let message = format!("{name} in the {place} is new and required");
+            comparison.report(rules::PARAMETER_ADDED_REQUIRED, &here, message);
         } else {
-            let said = format!("{name} in the {place} is new and optional");
-            comparison.say(rules::PARAMETER_ADDED, &here, said);
+            let message = format!("{name} in the {place} is new and optional");
+            comparison.report(rules::PARAMETER_ADDED, &here, message);
         }
     }
 }
 
 fn one(comparison: &mut Comparison<'_>, at: &DiffLocation, name: &str, old: &Value, new: &Value) {
     match (flag(old, "required"), flag(new, "required")) {
-        (false, true) => comparison.say(rules::PARAMETER_MADE_REQUIRED, at, format!("{name} is now required")),
-        (true, false) => comparison.say(rules::PARAMETER_MADE_OPTIONAL, at, format!("{name} is now optional")),
+        (false, true) => comparison.report(rules::PARAMETER_MADE_REQUIRED, at, format!("{name} is now required")),
+        (true, false) => comparison.report(rules::PARAMETER_MADE_OPTIONAL, at, format!("{name} is now optional")),
         _ => {}
     }
     if encoding(old) != encoding(new) {
-        let said = format!("{name} is serialized differently (style, explode, allowReserved or content)");
-        comparison.say(rules::PARAMETER_ENCODING_CHANGED, at, said);
+        let message = format!("{name} is serialized differently (style, explode, allowReserved or content)");
+        comparison.report(rules::PARAMETER_ENCODING_CHANGED, at, message);
     }
     annotations::compare(comparison, at, name, old, new, HANDLED);
     if old.get("content").is_some() && new.get("content").is_some() {

@@ -20,10 +20,10 @@ pub(super) fn compare(comparison: &mut Comparison<'_>, at: &DiffLocation, old: O
             match instead {
                 Some(instead) => {
                     added.remove(instead);
-                    let said = format!("the status {status} is now {instead}");
-                    comparison.say(rules::SUCCESS_STATUS_CHANGED, &here, said);
+                    let message = format!("the status {status} is now {instead}");
+                    comparison.report(rules::SUCCESS_STATUS_CHANGED, &here, message);
                 }
-                None => comparison.say(rules::STATUS_REMOVED, &here, format!("the status {status} is removed")),
+                None => comparison.report(rules::STATUS_REMOVED, &here, format!("the status {status} is removed")),
             }
             continue;
         };
@@ -39,7 +39,7 @@ pub(super) fn compare(comparison: &mut Comparison<'_>, at: &DiffLocation, old: O
             b"304" | b"default" | [b'4' | b'5', ..] => rules::STATUS_ADDED,
             _ => rules::SUCCESS_STATUS_ADDED,
         };
-        comparison.say(rule, &here, format!("the status {status} is new"));
+        comparison.report(rule, &here, format!("the status {status} is new"));
     }
 }
 
@@ -59,19 +59,19 @@ fn headers(comparison: &mut Comparison<'_>, at: &DiffLocation, old: Option<&Valu
     for (name, header) in traverse::members(old) {
         let here = at.part(&format!("header {name}"));
         let Some((_, other)) = traverse::members(new).find(|(other, _)| same(other, name)) else {
-            comparison.say(rules::RESPONSE_HEADER_REMOVED, &here, format!("the header {name} is no longer sent"));
+            comparison.report(rules::RESPONSE_HEADER_REMOVED, &here, format!("the header {name} is no longer sent"));
             continue;
         };
         let header = pointer::resolve(comparison.old, header).unwrap_or(&Value::Null);
         let other = pointer::resolve(comparison.new, other).unwrap_or(&Value::Null);
         match (flag(header, "required"), flag(other, "required")) {
             (true, false) => {
-                let said = format!("the header {name} is now optional");
-                comparison.say(rules::RESPONSE_HEADER_MADE_OPTIONAL, &here, said);
+                let message = format!("the header {name} is now optional");
+                comparison.report(rules::RESPONSE_HEADER_MADE_OPTIONAL, &here, message);
             }
             (false, true) => {
-                let said = format!("the header {name} is now required");
-                comparison.say(rules::RESPONSE_HEADER_MADE_REQUIRED, &here, said);
+                let message = format!("the header {name} is now required");
+                comparison.report(rules::RESPONSE_HEADER_MADE_REQUIRED, &here, message);
             }
             _ => {}
         }
@@ -83,6 +83,6 @@ fn headers(comparison: &mut Comparison<'_>, at: &DiffLocation, old: Option<&Valu
         traverse::members(new).filter(|(name, _)| !traverse::members(old).any(|(other, _)| same(other, name)))
     {
         let here = at.part(&format!("header {name}"));
-        comparison.say(rules::RESPONSE_HEADER_ADDED, &here, format!("the header {name} is new"));
+        comparison.report(rules::RESPONSE_HEADER_ADDED, &here, format!("the header {name} is new"));
     }
 }

@@ -89,14 +89,14 @@ struct SchemaComparison<'w, 'd> {
 }
 
 impl SchemaComparison<'_, '_> {
-    fn say(&mut self, rule: &Rule, at: &At, sentence: &str) {
-        self.comparison.say(rule, &at.place(), format!("{} {sentence}", at.subject));
+    fn report(&mut self, rule: &Rule, at: &At, sentence: &str) {
+        self.comparison.report(rule, &at.place(), format!("{} {sentence}", at.subject));
     }
 
     /// Reports a difference under the rule for its direction.
     fn by_direction(&mut self, request: &Rule, response: &Rule, at: &At, sentence: &str) {
         let rule = if self.direction == Direction::Request { request } else { response };
-        self.say(rule, at, sentence);
+        self.report(rule, at, sentence);
     }
 
     fn schema(&mut self, at: &At, old: &Value, new: &Value) {
@@ -105,11 +105,11 @@ impl SchemaComparison<'_, '_> {
         }
         let (old_name, new_name) = (name(old), name(new));
         if let Some(old_name) = old_name.filter(|_| old_name != new_name) {
-            let said = match new_name {
+            let message = match new_name {
                 Some(new_name) => format!("had the schema {old_name} and has {new_name}"),
                 None => format!("had the schema {old_name} and has an inline schema"),
             };
-            self.say(rules::SCHEMA_NAME_CHANGED, at, &said);
+            self.report(rules::SCHEMA_NAME_CHANGED, at, &message);
         }
         let named = At {
             place: at.place.clone(),
@@ -140,12 +140,12 @@ impl SchemaComparison<'_, '_> {
     fn flat(&mut self, at: &At, old: &Value, new: &Value) {
         annotations::compare(self.comparison, &at.place(), &at.subject, old, new, HANDLED);
         if kind(old) != kind(new) {
-            self.say(rules::TYPE_CHANGED, at, &format!("was {} and is {}", kind(old), kind(new)));
+            self.report(rules::TYPE_CHANGED, at, &format!("was {} and is {}", kind(old), kind(new)));
             return; // the other keywords depend on the type
         }
         if old.get("format") != new.get("format") {
             let (old, new) = (shown(old.get("format")), shown(new.get("format")));
-            self.say(rules::FORMAT_CHANGED, at, &format!("had the format {old} and has {new}"));
+            self.report(rules::FORMAT_CHANGED, at, &format!("had the format {old} and has {new}"));
         }
         self.enumeration(at, old.get("enum"), new.get("enum"));
         self.bounds(at, old, new);
@@ -176,11 +176,11 @@ impl SchemaComparison<'_, '_> {
     fn default(&mut self, at: &At, old: Option<&Value>, new: Option<&Value>) {
         match (old, new) {
             (None, Some(new)) => {
-                self.say(rules::DEFAULT_ADDED, at, &format!("now has the default {}", shown(Some(new))));
+                self.report(rules::DEFAULT_ADDED, at, &format!("now has the default {}", shown(Some(new))));
             }
             (Some(_), new) if old != new => {
-                let said = format!("had the default {} and has {}", shown(old), shown(new));
-                self.say(rules::DEFAULT_CHANGED, at, &said);
+                let message = format!("had the default {} and has {}", shown(old), shown(new));
+                self.report(rules::DEFAULT_CHANGED, at, &message);
             }
             _ => {}
         }
@@ -205,8 +205,8 @@ impl SchemaComparison<'_, '_> {
                 return;
             }
         };
-        let said = if new.is_some() { "is now an enumeration" } else { "is no longer an enumeration" };
-        self.by_direction(request, response, at, said);
+        let message = if new.is_some() { "is now an enumeration" } else { "is no longer an enumeration" };
+        self.by_direction(request, response, at, message);
     }
 
     fn bounds(&mut self, at: &At, old: &Value, new: &Value) {
@@ -232,8 +232,8 @@ impl SchemaComparison<'_, '_> {
             Some(Change::Narrowed) => rules::REQUEST_BOUND_NARROWED,
             Some(Change::Widened) => rules::REQUEST_BOUND_WIDENED,
         };
-        let said = format!("had the {key} {} and has {}", shown(old.get(key)), shown(new.get(key)));
-        self.by_direction(request, rules::RESPONSE_BOUND_CHANGED, at, &said);
+        let message = format!("had the {key} {} and has {}", shown(old.get(key)), shown(new.get(key)));
+        self.by_direction(request, rules::RESPONSE_BOUND_CHANGED, at, &message);
     }
 
     fn fields(&mut self, at: &At, old: &Value, new: &Value) {
@@ -241,9 +241,9 @@ impl SchemaComparison<'_, '_> {
             let at = at.step(&format!(".{name}"));
             let Some(new_field) = new.get("properties").and_then(|fields| fields.get(name)) else {
                 if self.direction == Direction::Request {
-                    self.say(rules::REQUEST_FIELD_REMOVED, &at, "is no longer accepted");
+                    self.report(rules::REQUEST_FIELD_REMOVED, &at, "is no longer accepted");
                 } else {
-                    self.say(rules::RESPONSE_FIELD_REMOVED, &at, "is no longer returned");
+                    self.report(rules::RESPONSE_FIELD_REMOVED, &at, "is no longer returned");
                 }
                 continue;
             };
@@ -264,9 +264,9 @@ impl SchemaComparison<'_, '_> {
             if old.get("properties").and_then(|fields| fields.get(name)).is_none() {
                 let at = at.step(&format!(".{name}"));
                 match (self.direction, requires(new, name)) {
-                    (Direction::Response, _) => self.say(rules::RESPONSE_FIELD_ADDED, &at, "is new"),
-                    (_, true) => self.say(rules::REQUEST_FIELD_ADDED_REQUIRED, &at, "is new and required"),
-                    (_, false) => self.say(rules::REQUEST_FIELD_ADDED, &at, "is new and optional"),
+                    (Direction::Response, _) => self.report(rules::RESPONSE_FIELD_ADDED, &at, "is new"),
+                    (_, true) => self.report(rules::REQUEST_FIELD_ADDED_REQUIRED, &at, "is new and required"),
+                    (_, false) => self.report(rules::REQUEST_FIELD_ADDED, &at, "is new and optional"),
                 }
             }
         }
@@ -303,12 +303,12 @@ impl SchemaComparison<'_, '_> {
                 self.by_direction(rules::REQUEST_OBJECT_OPENED, rules::RESPONSE_OPENNESS_CHANGED, &at, opened);
             }
             (Others::Any, Others::Of(_)) => {
-                let said = "(undocumented fields) must now match a schema";
-                self.by_direction(rules::REQUEST_OBJECT_CLOSED, rules::RESPONSE_OPENNESS_CHANGED, &at, said);
+                let message = "(undocumented fields) must now match a schema";
+                self.by_direction(rules::REQUEST_OBJECT_CLOSED, rules::RESPONSE_OPENNESS_CHANGED, &at, message);
             }
             (Others::None, Others::Of(_)) => {
-                let said = "(undocumented fields) are now accepted if they match a schema";
-                self.by_direction(rules::REQUEST_OBJECT_OPENED, rules::RESPONSE_OPENNESS_CHANGED, &at, said);
+                let message = "(undocumented fields) are now accepted if they match a schema";
+                self.by_direction(rules::REQUEST_OBJECT_OPENED, rules::RESPONSE_OPENNESS_CHANGED, &at, message);
             }
             (Others::Of(_), Others::Any) => {
                 self.by_direction(
@@ -332,7 +332,7 @@ impl SchemaComparison<'_, '_> {
         let is_other = |(key, target): (&str, &Value)| mapping(new, key).is_some_and(|other| other != *target);
         let remapped = traverse::members(old.and_then(|old| old.get("mapping"))).any(is_other);
         if property(old) != property(new) || remapped {
-            self.say(rules::UNKNOWN_CHANGED, at, "has another discriminator");
+            self.report(rules::UNKNOWN_CHANGED, at, "has another discriminator");
         }
     }
 
@@ -343,14 +343,14 @@ impl SchemaComparison<'_, '_> {
             match new.iter().find(|(other, _)| other == label) {
                 Some((_, other)) => self.schema(at, choice, other),
                 None => {
-                    let said = format!("can no longer be {label}");
-                    self.by_direction(rules::REQUEST_CHOICE_REMOVED, rules::RESPONSE_CHOICE_REMOVED, at, &said);
+                    let message = format!("can no longer be {label}");
+                    self.by_direction(rules::REQUEST_CHOICE_REMOVED, rules::RESPONSE_CHOICE_REMOVED, at, &message);
                 }
             }
         }
         for (label, _) in new.iter().filter(|(label, _)| !old.iter().any(|(other, _)| other == label)) {
-            let said = format!("can now be {label}");
-            self.by_direction(rules::REQUEST_CHOICE_ADDED, rules::RESPONSE_CHOICE_ADDED, at, &said);
+            let message = format!("can now be {label}");
+            self.by_direction(rules::REQUEST_CHOICE_ADDED, rules::RESPONSE_CHOICE_ADDED, at, &message);
         }
     }
 }

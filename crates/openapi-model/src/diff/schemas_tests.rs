@@ -173,10 +173,10 @@ fn requests() -> Vec<Case> {
     ]
 }
 
-fn bound(key: &str, value: Value, said: &str) -> Case {
-    let said = format!("POST /lists, request body, application/json, name: {said}");
+fn bound(key: &str, value: Value, expected: &str) -> Case {
+    let expected = format!("POST /lists, request body, application/json, name: {expected}");
     let pointer = format!("schema:ListCreate/properties/name/{key}");
-    case("request-bound-narrowed", "request-bound-widened", said.leak(), pointer.leak(), value)
+    case("request-bound-narrowed", "request-bound-widened", expected.leak(), pointer.leak(), value)
 }
 
 fn responses() -> Vec<Case> {

@@ -15,12 +15,12 @@ pub(super) fn compare(comparison: &mut Comparison<'_>, at: &DiffLocation, old: &
     let new = alternatives(comparison.new, new);
     let is_enough = |sent: &Alternative, accepted: &[Alternative]| accepted.iter().any(|one| within(one, sent));
     if !old.iter().all(|sent| is_enough(sent, &new)) {
-        let said = "a request with previously sufficient credentials is rejected";
-        comparison.say(rules::SECURITY_ADDED, at, said);
+        let message = "a request with previously sufficient credentials is rejected";
+        comparison.report(rules::SECURITY_ADDED, at, message);
     }
     if !new.iter().all(|sent| is_enough(sent, &old)) {
-        let said = "a request with previously insufficient credentials is accepted";
-        comparison.say(rules::SECURITY_RELAXED, at, said);
+        let message = "a request with previously insufficient credentials is accepted";
+        comparison.report(rules::SECURITY_RELAXED, at, message);
     }
 }
 

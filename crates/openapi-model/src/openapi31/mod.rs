@@ -118,9 +118,9 @@ fn allow_null(schema: &mut Map<String, Value>) {
 fn unwrapped(rules: Map<String, Value>) -> Value {
     let only =
         rules.get("allOf").and_then(Value::as_array).filter(|all| all.len() == 1).and_then(|all| all[0].get("$ref"));
-    let says_more = rules.keys().any(|key| !["allOf", "type"].contains(&key.as_str()));
+    let has_more_keys = rules.keys().any(|key| !["allOf", "type"].contains(&key.as_str()));
     match only {
-        Some(reference) if !says_more => json!({ "$ref": reference }),
+        Some(reference) if !has_more_keys => json!({ "$ref": reference }),
         _ => Value::Object(rules),
     }
 }

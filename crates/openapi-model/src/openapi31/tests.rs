@@ -98,7 +98,7 @@ fn differences_from_the_3_0_document_are_reported() {
     assert_eq!(compare_with_3_1(&old, &new), Vec::<String>::new());
     let schema = "/components/schemas/BucketlistCreate";
     let list = "/paths/~1bucketlists/get";
-    for (at, value, said) in [
+    for (at, value, expected) in [
         (
             format!("{list}/operationId"),
             json!("list"),
@@ -129,6 +129,6 @@ fn differences_from_the_3_0_document_are_reported() {
         let mut value_31 = new.value().clone();
         set(&mut value_31, &at, value);
         let found = compare_with_3_1(&old, &OpenApi31Document { value: value_31 });
-        assert!(found.iter().any(|one| one.contains(said)), "{said}: {found:#?}");
+        assert!(found.iter().any(|one| one.contains(expected)), "{expected}: {found:#?}");
     }
 }

@@ -141,7 +141,7 @@ fn malformed_bodies_return_a_json_error() {
     ] {
         let error = read(&contract, body).unwrap_err();
         assert!(matches!(error, BodyError::Json(_)));
-        assert_eq!(error.to_string(), said);
+        assert_eq!(error.to_string(), expected);
     }
 }
 

@@ -108,8 +108,11 @@ fn responses_are_validated_against_the_document() {
     assert_eq!(delete.validate_response(204, &id, None), []);
     let json = [("Content-Type".to_owned(), "application/json".to_owned()), id[0].clone()];
     assert_eq!(create.validate_response(500, &json, None), []);
-    let said: Vec<String> = create.validate_response(401, &id, None).iter().map(ToString::to_string).collect();
-    assert_eq!(said, ["header WWW-Authenticate is missing", "content type is missing; documented: application/json"]);
+    let messages: Vec<String> = create.validate_response(401, &id, None).iter().map(ToString::to_string).collect();
+    assert_eq!(
+        messages,
+        ["header WWW-Authenticate is missing", "content type is missing; documented: application/json"]
+    );
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::{pointer, traverse};
 pub(super) fn explain(error: &ValidationError<'_>, root: SchemaNode<'_>, found: &mut Vec<SchemaViolation>) {
     let at = error.instance_path().as_str();
     let shape = root.at(at).map_or(&Value::Null, SchemaNode::schema);
-    let mut say = |code, message: String| found.push(problem(at.to_owned(), code, message));
+    let mut report = |code, message: String| found.push(problem(at.to_owned(), code, message));
     match error.kind() {
         Kind::Required { property } => {
             let name = property.as_str().unwrap_or_default();
@@ -26,7 +26,7 @@ pub(super) fn explain(error: &ValidationError<'_>, root: SchemaNode<'_>, found: 
         }
         Kind::Type { .. } => {
             let (code, message) = wrong_type(shape, error.instance());
-            say(code, message);
+            report(code, message);
         }
         Kind::Enum { options } => say(Code::NotAllowed, one_of(options)),
         Kind::Minimum { .. } | Kind::ExclusiveMinimum { .. } => say(Code::TooSmall, number(shape)),
@@ -46,7 +46,7 @@ pub(super) fn explain(error: &ValidationError<'_>, root: SchemaNode<'_>, found: 
             found.push(SchemaViolation { is_generic: true, ..violation });
         }
         Kind::MultipleOf { multiple_of } => {
-            say(Code::NotAllowed, format!("must be a multiple of {multiple_of}"));
+            report(Code::NotAllowed, format!("must be a multiple of {multiple_of}"));
         }
         Kind::AnyOf { context } | Kind::OneOfNotValid { context } => match nearest(context, at) {
             Some(branch) => branch.iter().for_each(|inner| explain(inner, root, found)),
@@ -55,7 +55,7 @@ pub(super) fn explain(error: &ValidationError<'_>, root: SchemaNode<'_>, found: 
         Kind::OneOfMultipleValid { .. } => {
             say(Code::NotAllowed, "matches more than one of the allowed schemas".to_owned());
         }
-        _ => say(Code::NotAllowed, "is not allowed here".to_owned()),
+        _ => report(Code::NotAllowed, "is not allowed here".to_owned()),
     }
 }
 

@@ -6,7 +6,7 @@ use super::*;
 use crate::Document;
 use crate::fixture::{contract, document};
 
-fn said(violations: &[Violation]) -> Vec<String> {
+fn messages(violations: &[Violation]) -> Vec<String> {
     violations.iter().map(|one| format!("{} {} {}", one.location, one.code, one.message)).collect()
 }
 
@@ -32,7 +32,7 @@ fn path_parameters_are_validated() {
         ("", Some("WRONG_TYPE")),
         ("1e3", Some("WRONG_TYPE")),
     ] {
-        let found = said(&get.validate_parameters(&[("bucketlist_id", raw)], None));
+        let found = messages(&get.validate_parameters(&[("bucketlist_id", raw)], None));
         let expected: Vec<String> =
             code.iter().map(|code| format!("path parameter bucketlist_id {code} {range}")).collect();
         assert_eq!(found, expected, "{raw}");
@@ -81,10 +81,10 @@ fn query_parameters_are_validated() {
             ],
         ),
     ] {
-        assert_eq!(said(&list.validate_parameters(&[], Some(query))), expected, "{query}");
+        assert_eq!(messages(&list.validate_parameters(&[], Some(query))), expected, "{query}");
     }
     let delete = operation(&contract, "deleteBucketlist");
-    let found = said(&delete.validate_parameters(&[("bucketlist_id", "x")], Some("y=1")));
+    let found = messages(&delete.validate_parameters(&[("bucketlist_id", "x")], Some("y=1")));
     assert_eq!(found.len(), 2);
 }
 
@@ -95,7 +95,7 @@ fn missing_required_query_parameter_is_reported() {
     value["paths"]["/bucketlists"]["get"]["parameters"][5]["explode"] = false.into();
     let contract = CompiledDocument::compile(&Document::from_json(&value.to_string()).unwrap()).unwrap();
     let list = operation(&contract, "listBucketlists");
-    assert_eq!(said(&list.validate_parameters(&[], None)), ["query parameter q REQUIRED is required"]);
+    assert_eq!(messages(&list.validate_parameters(&[], None)), ["query parameter q REQUIRED is required"]);
     assert_eq!(list.validate_parameters(&[], Some("q=a&tag=a,b")), []);
     assert_eq!(list.validate_parameters(&[], Some("q=a&tag=a,b,c"))[0].code, ViolationCode::TooMany);
     assert_eq!(list.validate_parameters(&[], Some("q=a&tag=a&tag=b"))[0].code, ViolationCode::Repeated);

@@ -74,20 +74,20 @@ impl Response {
                 Some(value) => header.check(value, &self.definitions, out),
             }
         }
-        let mut say = |problem: String| out.push(ResponseViolation::new("content type", problem));
+        let mut report = |problem: String| out.push(ResponseViolation::new("content type", problem));
         let documented = || self.media_types().collect::<Vec<_>>().join(", ");
         let media_type = sent("content-type").map(|value| traverse::essence(value).to_ascii_lowercase());
         match (media_type, body) {
             (None, None | Some([])) if self.content.is_empty() => {}
             (Some(sent), None | Some([])) if self.content.is_empty() => {
-                say(format!("{sent} is present, but no body is documented"));
+                report(format!("{sent} is present, but no body is documented"));
             }
             (_, Some(_)) if self.content.is_empty() => {
                 out.push(ResponseViolation::new("the body", "is present, but no body is documented"));
             }
-            (None, _) => say(format!("is missing; documented: {}", documented())),
+            (None, _) => report(format!("is missing; documented: {}", documented())),
             (Some(sent), body) => match self.content.iter().find(|content| content.media_type == sent) {
-                None => say(format!("{sent} is not documented; documented: {}", documented())),
+                None => report(format!("{sent} is not documented; documented: {}", documented())),
                 Some(content) => {
                     if let Some(body) = body {
                         self.check_body(content, body, out);

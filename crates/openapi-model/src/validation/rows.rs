@@ -64,11 +64,11 @@ fn ndjson(body: &[u8], rows: Option<&Rows>, out: &mut Vec<ResponseViolation>) {
             Err(error) => out.push(ResponseViolation::new(format!("line {number}"), format!("is not JSON: {error}"))),
             Ok(value) => {
                 let problems = rows.map(|Rows(row)| row.violations(&value)).unwrap_or_default();
-                let say = |problem: SchemaViolation| {
+                let report = |problem: SchemaViolation| {
                     let sent = value.pointer(&problem.pointer).unwrap_or(&Value::Null);
                     ResponseViolation::new(format!("line {number}: {}", problem.pointer), problem.message).but_is(sent)
                 };
-                out.extend(problems.into_iter().map(say));
+                out.extend(problems.into_iter().map(report));
             }
         }
         if !out.is_empty() {
@@ -137,16 +137,16 @@ mod tests {
     }
 
     #[track_caller]
-    fn found(media_type: &str, body: &str, said: &[&str]) {
+    fn found(media_type: &str, body: &str, expected: &[&str]) {
         let mut out = Vec::new();
         check(media_type, body.as_bytes(), Some(&rows()), &mut out);
         let found: Vec<String> = out.iter().map(ToString::to_string).collect();
-        assert_eq!(found, said, "{body:?}");
+        assert_eq!(found, expected, "{body:?}");
     }
 
     #[test]
     fn ndjson_is_validated_line_by_line() {
-        for (body, said) in [
+        for (body, expected) in [
             ("", &[][..]),
             ("{\"id\":1,\"name\":\"a\",\"more\":1}\n{\"id\":2,\"name\":null}\n", &[]),
             ("{\"id\":1,\"name\":\"a\"}", &["the last line has no end: the NDJSON may be incomplete"]),
@@ -160,13 +160,13 @@ mod tests {
             check("application/x-ndjson", body.as_bytes(), Some(&rows()), &mut out);
             let mut found: Vec<String> = out.iter().map(ToString::to_string).collect();
             found.sort();
-            assert_eq!(found, said, "{body:?}");
+            assert_eq!(found, expected, "{body:?}");
         }
     }
 
     #[test]
     fn csv_columns_are_validated_against_the_rows() {
-        for (body, said) in [
+        for (body, expected) in [
             ("id,name,state\r\n", &[][..]),
             ("name,state,id\r\n\"a\r\nb\",open,1\r\n,,\r\n", &[]),
             ("", &["the CSV has no header row"]),
@@ -187,7 +187,7 @@ mod tests {
                 ],
             ),
         ] {
-            found("text/csv", body, said);
+            found("text/csv", body, expected);
         }
     }
 
