@@ -14,7 +14,7 @@ use contract::{v1, v2};
 use openapi_model::Document;
 use openapi_postman::{ErrorShape, Part, Plan, PlanError, Recipe};
 
-/// A generated file in the directory `postman/`.
+/// A file of the folder `postman/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
     /// Path in the folder.
@@ -107,17 +107,17 @@ pub fn files() -> Result<Vec<File>, PlanError> {
     let (v1, v2) = (recipe("v1", v1::document::BASE, V1_ERRORS), recipe("v2", v2::document::BASE, V2_ERRORS));
     let parts = [part(v1::document(), &v1), part(v2::document(), &v2)];
     let mut files = vec![
-        GeneratedFile { name: "collection.json", text: openapi_postman::collection(&PLAN, &parts)? },
-        GeneratedFile { name: "collection.har", text: openapi_postman::har(&PLAN, &parts)? },
-        GeneratedFile { name: "v1.http", text: openapi_postman::http_file(&PLAN, &parts[..1])? },
-        GeneratedFile { name: "v2.http", text: openapi_postman::http_file(&PLAN, &parts[1..])? },
+        File { name: "collection.json", text: openapi_postman::collection(&PLAN, &parts)? },
+        File { name: "collection.har", text: openapi_postman::har(&PLAN, &parts)? },
+        File { name: "v1.http", text: openapi_postman::http_file(&PLAN, &parts[..1])? },
+        File { name: "v2.http", text: openapi_postman::http_file(&PLAN, &parts[1..])? },
     ];
     for (name, title, origin) in [
         ("environments/local.json", "local", "http://localhost:8000"),
         ("environments/staging.json", "staging", "https://staging.bucketlist.example.com"),
         ("environments/production.json", "production", "https://bucketlist.example.com"),
     ] {
-        files.push(GeneratedFile { name, text: environment(title, origin) });
+        files.push(File { name, text: environment(title, origin) });
     }
     Ok(files)
 }

@@ -2,7 +2,7 @@
 
 use openapi_postman::{
     Expect,
-    Folder::{SetUp, TearDown},
+    Place::{SetUp, TearDown},
     Step,
 };
 
@@ -98,7 +98,7 @@ pub(super) fn with_base_path(script: &str, base: &str) -> String {
 fn account_setup(location: &str) -> Vec<Step> {
     vec![
         Step::new("register")
-            .in_folder(SetUp)
+            .at(SetUp)
             .before(include_str!("scripts/new_account.js"))
             .body("/email", "{{account_email}}")
             .body("/password", "{{account_password}}")
@@ -171,7 +171,7 @@ fn managed_user_deletion(base: &str) -> Step {
 
 fn account_deletion() -> Step {
     Step::new("deleteMe")
-        .in_folder(TearDown)
+        .at(TearDown)
         .body("/password", "{{account_password}}")
         .after(include_str!("scripts/clear_account.js"))
 }

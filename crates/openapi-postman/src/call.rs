@@ -6,7 +6,7 @@ use openapi_model::{
 };
 use serde_json::Value;
 
-/// An operation of a document.
+/// One operation of a document.
 pub(super) struct Call<'d> {
     pub(super) document: &'d Value,
     pub(super) definitions: Definitions,
@@ -25,7 +25,7 @@ pub(super) struct Parameter<'d> {
     pub(super) example: String,
 }
 
-/// A media type of a body.
+/// A body or response in one media type.
 #[derive(Clone, Copy)]
 pub(super) struct Media<'d> {
     pub(super) name: &'d str,

@@ -8,7 +8,7 @@ use super::{Part, Plan, PlanError, item::Request};
 use openapi_model::pointer;
 
 pub(super) fn write(plan: &Plan<'_>, parts: &[Part<'_>]) -> Result<String, PlanError> {
-    let (mut requests, mut defined, mut definitions) = (String::new(), BTreeSet::new(), Vec::new());
+    let (mut requests, mut kept, mut known) = (String::new(), BTreeSet::new(), Vec::new());
     for part in parts {
         let folder = part.recipe.folder;
         for (call, step) in part.calls()? {
@@ -44,7 +44,7 @@ pub(super) fn write(plan: &Plan<'_>, parts: &[Part<'_>]) -> Result<String, PlanE
         "# Set the variables, then send single requests. Tokens and IDs are taken from earlier responses.\n\n",
     );
     for (name, value) in plan.variables {
-        if !defined.contains(*name) && requests.contains(&format!("{{{{{name}}}}}")) {
+        if !kept.contains(*name) && requests.contains(&format!("{{{{{name}}}}}")) {
             line(&mut text, format_args!("{}", format!("@{name} = {value}").trim_end()));
         }
     }

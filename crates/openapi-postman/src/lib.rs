@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-pub use recipe::{ErrorShape, Expect, Folder, Plan, Recipe, Step};
+pub use recipe::{ErrorShape, Expect, Place, Plan, Recipe, Step};
 
 use call::Call;
 use id::id;
@@ -118,10 +118,10 @@ impl Part<'_> {
         let mut folders: Vec<(&str, Vec<Value>)> = Vec::new();
         for (call, step) in self.calls()? {
             let item = item::item(&call, &step, self.recipe, plan)?;
-            let name = match step.folder {
-                Folder::SetUp => SET_UP,
-                Folder::Tag => call.tag(),
-                Folder::TearDown => TEAR_DOWN,
+            let name = match step.place {
+                Place::SetUp => SET_UP,
+                Place::Tag => call.tag(),
+                Place::TearDown => TEAR_DOWN,
             };
             match folders.iter_mut().find(|(known, _)| *known == name) {
                 Some((_, items)) => items.push(item),
@@ -169,7 +169,7 @@ impl Part<'_> {
             calls.push((call(entries.remove(at)), step.clone()));
         }
         calls.extend(entries.into_iter().map(|entry| (call(entry), Step::new(entry.id()))));
-        calls.sort_by_key(|(_, step)| step.folder);
+        calls.sort_by_key(|(_, step)| step.place);
         Ok(calls)
     }
 }

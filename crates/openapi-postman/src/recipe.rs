@@ -27,7 +27,7 @@ pub struct Recipe<'a> {
     pub errors: ErrorShape<'a>,
     /// Headers of every response, documented or not, with a regular expression for their values.
     pub headers: &'a [(&'a str, &'a str)],
-    /// Regular expressions for the values of documented headers.
+    /// Regular expressions for the values of headers where they are documented.
     pub documented_headers: &'a [(&'a str, &'a str)],
     /// The operations in the order in which they run. The others follow, in the order of the document.
     pub steps: Vec<Step>,
@@ -68,7 +68,7 @@ pub enum Expect {
     SuccessWith {
         /// The required variables.
         variables: Vec<String>,
-        /// The status and code of the error.
+        /// Status and code of the error.
         otherwise: (u16, String),
     },
 }
@@ -77,7 +77,7 @@ pub enum Expect {
 #[derive(Clone, Debug, Default)]
 pub struct Step {
     pub(super) operation: String,
-    pub(super) folder: Folder,
+    pub(super) place: Place,
     pub(super) expect: Expect,
     pub(super) token: Option<String>,
     pub(super) body: Vec<(String, String)>,
@@ -99,8 +99,8 @@ impl Step {
 
     /// Moves the request to another folder.
     #[must_use]
-    pub fn in_folder(mut self, folder: Folder) -> Step {
-        self.folder = folder;
+    pub fn at(mut self, place: Place) -> Step {
+        self.place = place;
         self
     }
 

@@ -86,18 +86,14 @@ impl<'d> Script<'_, 'd> {
     /// Adds tests of the status, the headers and the schema of the body.
     fn response_tests(&self, response: Response<'d>, lines: &mut Vec<String>) -> Result<(), String> {
         let status = response.status;
-        lines.push(
-            self.test_line(&format!("the status is {status}"), &[format!("pm.response.to.have.status({status});")]),
-        );
+        lines.push(self.named(&format!("the status is {status}"), &[format!("pm.response.to.have.status({status});")]));
         let media: Vec<Media<'d>> = response.media().collect();
         let Some(media) = media.first() else {
-            lines.push(
-                self.test_line("there is no body", &["pm.expect(pm.response.text()).to.equal(\"\");".to_owned()]),
-            );
+            lines.push(self.named("there is no body", &["pm.expect(pm.response.text()).to.equal(\"\");".to_owned()]));
             self.headers(response, lines);
             return Ok(());
         };
-        lines.push(self.test_line(
+        lines.push(self.named(
             &format!("Content-Type is {}", media.name),
             &[format!(
                 "pm.expect(String(pm.response.headers.get(\"Content-Type\")).split(\";\")[0]).to.equal({});",
@@ -129,17 +125,17 @@ impl<'d> Script<'_, 'd> {
             let has = format!("pm.response.to.have.header({});", js(name));
             let check = pattern.map(|pattern| format!("pm.expect({value}).to.match(new RegExp({}));", js(&pattern)));
             let line = match (always, check) {
-                (true, Some(check)) => self.test_line(&what, &[has, check]),
-                (true, None) => self.test_line(&what, &[has]),
+                (true, Some(check)) => self.named(&what, &[has, check]),
+                (true, None) => self.named(&what, &[has]),
                 (false, Some(check)) => {
-                    self.test_line(&what, &[format!("if (pm.response.headers.has({})) {{ {check} }}", js(name))])
+                    self.named(&what, &[format!("if (pm.response.headers.has({})) {{ {check} }}", js(name))])
                 }
                 (false, None) => continue,
             };
             lines.push(line);
         }
         for (name, pattern) in self.recipe.headers {
-            lines.push(self.test_line(
+            lines.push(self.named(
                 &format!("header {name}"),
                 &[format!(
                     "pm.expect(String(pm.response.headers.get({}))).to.match(new RegExp({}));",

@@ -28,7 +28,7 @@ fn recipe(steps: Vec<Step>) -> Recipe<'static> {
 fn steps() -> Vec<Step> {
     vec![
         Step::new("createBucketlist")
-            .in_folder(Folder::SetUp)
+            .at(Place::SetUp)
             .before("before();")
             .body("/name", "{{unique}}")
             .save("/id", "bucketlist_id")
@@ -36,7 +36,7 @@ fn steps() -> Vec<Step> {
             .returns("Location", "/v1/bucketlists/{{bucketlist_id}}")
             .after("after();"),
         Step::new("listBucketlists").query("q", "trip"),
-        Step::new("deleteBucketlist").in_folder(Folder::TearDown).token("other"),
+        Step::new("deleteBucketlist").at(Place::TearDown).token("other"),
         Step::new("getBucketlist").expect(Expect::Failure(404, "BUCKETLIST_NOT_FOUND".to_owned())),
     ]
 }
@@ -49,7 +49,7 @@ fn fixture_collection() -> Value {
     generated(&fixture::document(), &recipe(steps()))
 }
 
-/// Returns every request with the name of its folder.
+/// Every request by its folder and place in it.
 fn items(collection: &Value) -> Vec<(String, Value)> {
     let mut found = Vec::new();
     for version in collection["item"].as_array().unwrap() {
@@ -174,7 +174,7 @@ fn tests_cover_status_headers_and_body() {
         r#"pm.variables.replaceIn("/v1/bucketlists/{{bucketlist_id}}")"#,
         "if (pm.response.code === 201) {\n    after();\n}",
     ] {
-        assert!(test.contains(part), "the script does not contain {part}:\n{test}");
+        assert!(test.contains(part), "{part} is not in\n{test}");
     }
     let delete = script(&item(&collection, "Delete a bucketlist"), "test").join("\n");
     assert!(
