@@ -91,7 +91,7 @@ pub struct Step {
 }
 
 impl Step {
-    /// Creates a request for this operation, in the folder of its tag, which is expected to succeed.
+    /// Creates a request for this operation, in the folder named like the tag of the operation, with a success as the expected result.
     #[must_use]
     pub fn new(operation: &str) -> Step {
         Step { operation: operation.to_owned(), ..Step::default() }

@@ -134,7 +134,7 @@ fn lengths_are_counted_after_normalization() {
 #[test]
 fn malformed_bodies_return_a_json_error() {
     let contract = contract();
-    for (body, said) in [
+    for (body, expected) in [
         (r#"{"name":"a","name":"b"}"#, "The body contains the key /name more than once."),
         (r#"{"name":"a"} x"#, "The body is not valid JSON: trailing characters (line 1, column 14)."),
         ("", "The body is not valid JSON: it ends before it is complete (line 1, column 0)."),

@@ -28,18 +28,18 @@ pub(super) fn explain(error: &ValidationError<'_>, root: SchemaNode<'_>, found: 
             let (code, message) = wrong_type(shape, error.instance());
             report(code, message);
         }
-        Kind::Enum { options } => say(Code::NotAllowed, one_of(options)),
-        Kind::Minimum { .. } | Kind::ExclusiveMinimum { .. } => say(Code::TooSmall, number(shape)),
-        Kind::Maximum { .. } | Kind::ExclusiveMaximum { .. } => say(Code::TooLarge, number(shape)),
-        Kind::MinLength { limit: 1 } => say(Code::TooShort, "must not be empty".to_owned()),
-        Kind::MinLength { limit } => say(Code::TooShort, count("at least", *limit, "character")),
-        Kind::MaxLength { limit } => say(Code::TooLong, count("at most", *limit, "character")),
-        Kind::MinItems { limit } => say(Code::TooFew, count("at least", *limit, "item")),
-        Kind::MaxItems { limit } => say(Code::TooMany, count("at most", *limit, "item")),
-        Kind::MinProperties { limit } => say(Code::TooFew, count("at least", *limit, "field")),
-        Kind::MaxProperties { limit } => say(Code::TooMany, count("at most", *limit, "field")),
-        Kind::UniqueItems => say(Code::NotUnique, "must not contain duplicate items".to_owned()),
-        Kind::Format { format } => say(Code::InvalidFormat, format_sentence(format).to_owned()),
+        Kind::Enum { options } => report(Code::NotAllowed, one_of(options)),
+        Kind::Minimum { .. } | Kind::ExclusiveMinimum { .. } => report(Code::TooSmall, number(shape)),
+        Kind::Maximum { .. } | Kind::ExclusiveMaximum { .. } => report(Code::TooLarge, number(shape)),
+        Kind::MinLength { limit: 1 } => report(Code::TooShort, "must not be empty".to_owned()),
+        Kind::MinLength { limit } => report(Code::TooShort, count("at least", *limit, "character")),
+        Kind::MaxLength { limit } => report(Code::TooLong, count("at most", *limit, "character")),
+        Kind::MinItems { limit } => report(Code::TooFew, count("at least", *limit, "item")),
+        Kind::MaxItems { limit } => report(Code::TooMany, count("at most", *limit, "item")),
+        Kind::MinProperties { limit } => report(Code::TooFew, count("at least", *limit, "field")),
+        Kind::MaxProperties { limit } => report(Code::TooMany, count("at most", *limit, "field")),
+        Kind::UniqueItems => report(Code::NotUnique, "must not contain duplicate items".to_owned()),
+        Kind::Format { format } => report(Code::InvalidFormat, format_sentence(format).to_owned()),
         Kind::Pattern { pattern } => {
             let message = format!("must match the pattern {pattern}");
             let violation = problem(at.to_owned(), Code::InvalidFormat, message);
@@ -50,10 +50,10 @@ pub(super) fn explain(error: &ValidationError<'_>, root: SchemaNode<'_>, found: 
         }
         Kind::AnyOf { context } | Kind::OneOfNotValid { context } => match nearest(context, at) {
             Some(branch) => branch.iter().for_each(|inner| explain(inner, root, found)),
-            None => say(Code::NotAllowed, "does not match any of the allowed schemas".to_owned()),
+            None => report(Code::NotAllowed, "does not match any of the allowed schemas".to_owned()),
         },
         Kind::OneOfMultipleValid { .. } => {
-            say(Code::NotAllowed, "matches more than one of the allowed schemas".to_owned());
+            report(Code::NotAllowed, "matches more than one of the allowed schemas".to_owned());
         }
         _ => report(Code::NotAllowed, "is not allowed here".to_owned()),
     }
