@@ -44,7 +44,8 @@ fn json_format_prints_only_json() {
     let sandbox = Sandbox::new();
     // Merge patches are the only other media type of v1.
     let printed = sandbox.run(&["openapi", "print", "--json-only"]).expect_success();
-    assert!(committed("v1.json").contains("merge-patch+json") && !printed.contains("merge-patch+json"));
+    let merge_patch = "\"application/merge-patch+json\": {";
+    assert!(committed("v1.json").contains(merge_patch) && !printed.contains(merge_patch));
     let printed = sandbox.run(&["openapi", "print", "--contract", "v2", "--json-only"]).expect_success();
     let committed = committed("v2.json");
     for media_type in ["\"application/problem+json\": {", "\"application/merge-patch+json\": {", "\"text/csv\": {"] {
