@@ -22,6 +22,8 @@ impl Operation {
         Self(id)
     }
 
+    // The macro names the type of each argument.
+    #[allow(clippy::extra_unused_type_parameters)]
     const fn argument<T>(self) -> Self {
         self
     }

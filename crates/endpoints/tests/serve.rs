@@ -60,6 +60,8 @@ impl Operation {
         Self { id, method, path, errors: &[], deprecated: None, arguments: 0, calls: 0 }
     }
 
+    // The macro names the type of each argument.
+    #[allow(clippy::extra_unused_type_parameters)]
     const fn argument<T>(mut self) -> Self {
         self.arguments += 1;
         self

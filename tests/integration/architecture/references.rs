@@ -196,7 +196,10 @@ impl<'ast> Visit<'ast> for Names {
 
     fn visit_item_mod(&mut self, item: &'ast ItemMod) {
         let name = item.ident.to_string();
-        self.declare(name.clone(), [&["crate".to_owned()], self.module.as_slice(), &[name.clone()]].concat());
+        self.declare(
+            name.clone(),
+            [&["crate".to_owned()], self.module.as_slice(), std::slice::from_ref(&name)].concat(),
+        );
         self.module.push(name);
         visit::visit_item_mod(self, item);
         self.module.pop();

@@ -35,12 +35,15 @@ pub struct TestApp {
     user_number: AtomicU64,
 }
 
+/// Changes the configuration before an app is built.
+type ConfigChange<'a> = Box<dyn FnOnce(&mut Config) + 'a>;
+
 /// Builds a [`TestApp`]. The default is SQLite with the settings of the testing environment.
 #[must_use]
 pub struct TestAppBuilder<'a> {
     engine: Engine,
     database: Option<Database>,
-    changes: Vec<Box<dyn FnOnce(&mut Config) + 'a>>,
+    changes: Vec<ConfigChange<'a>>,
 }
 
 impl<'a> TestAppBuilder<'a> {

@@ -292,8 +292,8 @@ impl SchemaComparison<'_, '_> {
     /// Compares `additionalProperties`: any, none, or a schema.
     fn others(&mut self, at: &At, old: Option<&Value>, new: Option<&Value>) {
         let at = at.step(".*");
-        let opened = "(undocumented fields) are now accepted";
-        let closed = "(undocumented fields) are no longer accepted";
+        let opened = "(undocumented fields) are now allowed";
+        let closed = "(undocumented fields) are no longer allowed";
         match (others(old), others(new)) {
             (Others::Of(old), Others::Of(new)) => self.schema(&at, old, new),
             (Others::Any, Others::None) => {
@@ -307,7 +307,7 @@ impl SchemaComparison<'_, '_> {
                 self.by_direction(rules::REQUEST_OBJECT_CLOSED, rules::RESPONSE_OPENNESS_CHANGED, &at, message);
             }
             (Others::None, Others::Of(_)) => {
-                let message = "(undocumented fields) are now accepted if they match a schema";
+                let message = "(undocumented fields) are now allowed if they match a schema";
                 self.by_direction(rules::REQUEST_OBJECT_OPENED, rules::RESPONSE_OPENNESS_CHANGED, &at, message);
             }
             (Others::Of(_), Others::Any) => {
