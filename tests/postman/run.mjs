@@ -70,7 +70,7 @@ for (const version of ["v1", "v2"]) {
 await green("with an administrator", { envVar: variables({ base_url: origin, ...ADMIN }) });
 await green("one request, with the account of the environment", {
     envVar: variables({ base_url: origin, ...DEMO }),
-    folder: "Search your bucketlists and items",
+    folder: "Search bucketlists and items",
 }, 1);
 
 // Access tokens expire in one second: each request must refresh them first.
