@@ -29,7 +29,7 @@ pub enum BodyError {
 
 impl BodySchema {
     pub(super) fn compile(schema: &Value, definitions: &Definitions) -> Result<Self, String> {
-        let compiled = SchemaValidator::new(schema, definitions)?;
+        let compiled = SchemaValidator::for_requests(schema, definitions)?;
         Ok(BodySchema { compiled })
     }
 

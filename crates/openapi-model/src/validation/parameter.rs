@@ -31,7 +31,7 @@ impl Parameter {
     /// Compiles a parameter or header object.
     pub(super) fn compile(name: &str, parameter: &Value, definitions: &Definitions) -> Result<Self, String> {
         let schema = parameter.get("schema").unwrap_or(&Value::Null);
-        let compiled = SchemaValidator::new(schema, definitions)?;
+        let compiled = SchemaValidator::for_requests(schema, definitions)?;
         let resolved = compiled.root().schema();
         let kind = kind(resolved);
         let flag = |key| parameter.get(key).and_then(Value::as_bool);

@@ -36,7 +36,6 @@ pub(crate) fn options(draft: Draft) -> ValidationOptions<'static> {
         .with_draft(draft)
         .should_validate_formats(true)
         .with_format("date", format::is_date)
-        .with_format("date-time", format::is_date_time)
         .with_format("email", format::is_email)
         .with_format("uuid", format::is_uuid)
         // Patterns are matched in linear time, so that no pattern makes a request expensive.
@@ -46,7 +45,20 @@ pub(crate) fn options(draft: Draft) -> ValidationOptions<'static> {
 impl SchemaValidator {
     /// Compiles an OpenAPI schema whose references point into `definitions`.
     pub fn new(schema: &Value, definitions: &Definitions) -> Result<SchemaValidator, String> {
-        let validator = options(Draft::Draft4)
+        Self::compile(options(Draft::Draft4), schema, definitions)
+    }
+
+    /// Compiles a schema for values that clients send: times may be written as in [`format::normalize_date_time`].
+    pub fn for_requests(schema: &Value, definitions: &Definitions) -> Result<SchemaValidator, String> {
+        Self::compile(options(Draft::Draft4).with_format("date-time", format::is_date_time), schema, definitions)
+    }
+
+    fn compile(
+        options: ValidationOptions<'static>,
+        schema: &Value,
+        definitions: &Definitions,
+    ) -> Result<SchemaValidator, String> {
+        let validator = options
             .build(&draft4::to_draft_4(schema, definitions))
             .map_err(|error| format!("{error} (at {})", error.schema_path().as_str()))?;
         Ok(SchemaValidator { validator, schema: schema.clone(), definitions: Arc::clone(definitions) })
@@ -149,5 +161,31 @@ impl<'s> SchemaNode<'s> {
             };
         }
         Some(shape)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_requests_may_write_times_in_other_forms_than_rfc_3339() {
+        let schema = json!({"type": "string", "format": "date-time"});
+        let definitions = Definitions::default();
+        let response = SchemaValidator::new(&schema, &definitions).unwrap();
+        let request = SchemaValidator::for_requests(&schema, &definitions).unwrap();
+        for (text, in_response, in_request) in [
+            ("2026-01-01T00:00:00.000000Z", true, true),
+            ("2026-01-01T00:00:00.000000+0000", false, true),
+            ("2026-01-01 00:00+00:00", false, true),
+            ("2026-01-01T00:00:00", false, false),
+        ] {
+            let value = json!(text);
+            assert_eq!(response.violations(&value).is_empty(), in_response, "{text}");
+            assert_eq!(request.violations(&value).is_empty(), in_request, "{text}");
+        }
     }
 }
