@@ -98,8 +98,9 @@ fn run_units(pool: &Pool, manager: &Manager, units: &Receiver<Box<dyn Unit>>) {
         match acquire(pool, manager) {
             Ok(mut connection) => {
                 let succeeded = unit.run(&mut connection);
-                unit.finish(Ok(()));
+                // Before the caller continues, so that its next unit does not get another closed connection.
                 check_connection(manager, &mut connection, succeeded);
+                unit.finish(Ok(()));
             }
             Err(error) => unit.finish(Err(unavailable(error))),
         }
