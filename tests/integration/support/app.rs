@@ -73,6 +73,7 @@ impl<'a> TestAppBuilder<'a> {
                 .collect();
         let mut config = Config::from_variables(&variables).unwrap();
         config.database = database.options();
+        config.limits.request_timeout = Duration::from_secs(120);
         config.data_dir = database.folder.path().to_owned();
         // The cheapest hash parameters: these tests do not measure the strength of a hash.
         config.passwords.memory_kib = 8;

@@ -29,8 +29,9 @@ static TEMPLATE: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
 });
 
 pub fn options(target: Target) -> Options {
-    let wait = Duration::from_secs(5);
-    Options { target, pool_size: 2, acquire_timeout: wait, statement_timeout: Duration::from_secs(10) }
+    // No test waits this long: on a slow disk, a commit alone can take seconds.
+    let timeout = Duration::from_secs(120);
+    Options { target, pool_size: 2, acquire_timeout: timeout, statement_timeout: timeout }
 }
 
 impl Database {
