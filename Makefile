@@ -146,6 +146,11 @@ deny: ## Check licences, advisories and sources of dependencies (INSTALL=yes ins
 sbom: ## Generate the bill of materials in target/sbom.cdx.json (INSTALL=yes installs cargo-cyclonedx)
 	@INSTALL_TOOLS=$(INSTALL) scripts/sbom
 
+.PHONY: alerts
+alerts: ## Check the alerts of Prometheus with promtool
+	@scripts/deps alerts
+	@scripts/step "Alerts" promtool check rules deploy/prometheus/alerts.yml
+
 .PHONY: scan
 scan: ## Scan a temporary HTTPS server: TLS, headers, methods
 	@scripts/deps

@@ -1,5 +1,7 @@
 //! Builds the application: `Config → Db → services → endpoints → one poem Endpoint`.
 
+mod metrics;
+
 use std::{sync::Arc, time::Duration};
 
 use contract::{v1, v2};
@@ -20,6 +22,7 @@ use crate::{
     jobs::{IncidentWriter, JobWorker},
     limits::InMemoryRateLimiter,
     mail::{FileMailer, Mailer, SmtpMailer},
+    metrics::{MeteredMailer, Metrics, MetricsEndpoint},
     postman, seed,
     services::{Context, Outbox, RetentionPolicy, Revisions, Services},
 };
@@ -68,6 +71,8 @@ pub struct App {
     pub cache: Option<ResponseCache>,
     /// `None` if response validation is disabled.
     pub response_validator: Option<ResponseValidator>,
+    /// `None` without a metrics listener.
+    pub metrics: Option<MetricsEndpoint>,
 }
 
 impl Dependencies {
@@ -91,6 +96,12 @@ impl App {
     /// [`AppError`].
     pub fn new(config: &Config, secret: &SecretString, dependencies: Dependencies) -> Result<Self, AppError> {
         let db = Db::open(config.database.clone())?;
+        let mut metrics = config.metrics_address.map(|_| metrics::new());
+        let mut mailer = dependencies.mailer;
+        if let Some(metrics) = &mut metrics {
+            metrics::register_database(metrics, &db);
+            mailer = Arc::new(MeteredMailer::new(mailer, metrics));
+        }
         let tokens = Arc::new(access_tokens(&config.tokens, secret).map_err(AppError::Key)?);
         let limiter = InMemoryRateLimiter::new(&config.limits, &dependencies.clock)
             .map(|limits| Arc::new(limits) as Arc<dyn RateLimiter>);
@@ -136,6 +147,11 @@ impl App {
             endpoints::v2::service(&services, signer, config.responses.requires_if_match, &config.public_url);
         let cache = ResponseCache::new(config.responses.cache_bytes);
         let response_validator = ResponseValidator::new(config.responses.validation)?;
+        if let Some(metrics) = &mut metrics {
+            metrics::register_capture(metrics, &recorder.stats());
+            cache.as_ref().inspect(|cache| metrics::register_cache(metrics, cache));
+            response_validator.as_ref().inspect(|validator| metrics::register_validation(metrics, validator));
+        }
         let pipeline = Pipeline {
             operations: Route::new()
                 .nest(v1::document::BASE, endpoints::v1::service(&services))
@@ -157,13 +173,24 @@ impl App {
             body_rules: Arc::new(PasswordRules(policy)),
             rate_limits: limiter.map(|limiter| RateLimits { limiter, audit: services.audit.clone() }),
             limits: config.limits,
+            metrics: metrics.as_mut().map(Metrics::requests),
             trusted_proxies: config.trusted_proxies.clone(),
             is_https: config.is_https(),
             has_faults: config.environment == Environment::Testing,
         };
         let (reset_ttl, url) = (config.passwords.reset_ttl, config.public_url.clone());
-        let worker = JobWorker::new(context, dependencies.mailer, reset_ttl, url, config.audit_retention);
-        Ok(Self { endpoint: boxed(pipeline), worker, incidents, readiness, db, hasher, cache, response_validator })
+        let worker = JobWorker::new(context, mailer, reset_ttl, url, config.audit_retention);
+        Ok(Self {
+            endpoint: boxed(pipeline),
+            worker,
+            incidents,
+            readiness,
+            db,
+            hasher,
+            cache,
+            response_validator,
+            metrics: metrics.map(MetricsEndpoint::new),
+        })
     }
 }
 

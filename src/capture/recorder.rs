@@ -129,8 +129,8 @@ impl Recorder {
     }
 
     #[must_use]
-    pub fn stats(&self) -> &CaptureStats {
-        &self.0.stats
+    pub fn stats(&self) -> Arc<CaptureStats> {
+        Arc::clone(&self.0.stats)
     }
 
     /// Whether the rate limit would accept an exchange now. Does not use up the limit.
@@ -233,7 +233,7 @@ impl CaptureReceiver {
 
     #[must_use]
     pub fn stats(&self) -> Arc<CaptureStats> {
-        Arc::clone(&self.recorder.0.stats)
+        self.recorder.stats()
     }
 }
 

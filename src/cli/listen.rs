@@ -14,6 +14,7 @@ use super::{CliError, error::io_reason};
 use crate::{
     config::{Config, ConnectionSettings},
     http::{HttpsRedirect, connection_error_responses},
+    metrics::MetricsEndpoint,
     server::{
         ConnectionLimits, Server,
         tls::{CertificateFiles, Certificates, TlsError},
@@ -23,10 +24,14 @@ use crate::{
 /// Number of open files that are not client connections: the database, the log and the listeners.
 const OTHER_FILES: u64 = 128;
 
+/// Maximum number of connections to the metrics listener: each Prometheus server needs one.
+const METRICS_CONNECTIONS: usize = 16;
+
 /// The open ports, before the first connection is accepted.
 pub(super) struct Listeners {
     api: TcpListener,
     redirect: Option<TcpListener>,
+    metrics: Option<TcpListener>,
     certificates: Option<Arc<Certificates>>,
 }
 
@@ -51,8 +56,15 @@ pub(super) fn max_connections(connections: &ConnectionSettings) -> usize {
 impl Listeners {
     /// Binds the ports.
     pub(super) fn bind(config: &Config, certificates: Option<Arc<Certificates>>) -> Result<Self, CliError> {
-        let redirect = config.connections.redirect_port.map(|port| bind(config, port, "HTTP_REDIRECT_PORT"));
-        Ok(Self { api: bind(config, config.port, "PORT")?, redirect: redirect.transpose()?, certificates })
+        let address = |port| SocketAddr::new(config.host, port);
+        let redirect = config.connections.redirect_port.map(|port| bind(address(port), "HTTP_REDIRECT_PORT"));
+        let metrics = config.metrics_address.map(|address| bind(address, "METRICS_ADDR"));
+        Ok(Self {
+            api: bind(address(config.port), "PORT")?,
+            redirect: redirect.transpose()?,
+            metrics: metrics.transpose()?,
+            certificates,
+        })
     }
 
     /// Returns the base URL of the API on this machine.
@@ -66,6 +78,16 @@ impl Listeners {
         self.redirect.as_ref().map(|listener| Ok(url("http", listener.local_addr()?))).transpose()
     }
 
+    /// Returns the URL of the metrics.
+    pub(super) fn metrics_url(&self) -> io::Result<Option<String>> {
+        self.metrics.as_ref().map(|listener| Ok(format!("{}/metrics", url("http", listener.local_addr()?)))).transpose()
+    }
+
+    /// Takes the metrics listener, which is served separately.
+    pub(super) fn take_metrics(&mut self) -> Option<TcpListener> {
+        self.metrics.take()
+    }
+
     /// Serves until `shutdown` is cancelled and the connections have closed.
     pub(super) async fn serve(
         self,
@@ -74,6 +96,9 @@ impl Listeners {
         shutdown: CancellationToken,
     ) -> Result<(), CliError> {
         let limits = limits(config);
+        if limits.connections < usize::try_from(config.connections.max).unwrap_or(usize::MAX) {
+            tracing::warn!(limits.connections, "MAX_CONNECTIONS exceeds the limit of open files");
+        }
         let acceptor = self.certificates.as_ref().map(Certificates::acceptor).transpose()?;
         let api = Server::new(self.api, acceptor, endpoint, connection_error_responses(config.is_https()), limits)?;
         let redirect = self.redirect.map(|listener| {
@@ -103,16 +128,26 @@ impl Listeners {
     }
 }
 
-fn limits(config: &Config) -> ConnectionLimits {
-    let ConnectionSettings { max, header_timeout, idle_timeout, send_timeout, .. } = config.connections;
-    let connections = max_connections(&config.connections);
-    if connections < usize::try_from(max).unwrap_or(usize::MAX) {
-        tracing::warn!(connections, "MAX_CONNECTIONS exceeds the limit of open files");
+/// Serves the metrics until `shutdown` is cancelled.
+pub(super) async fn serve_metrics(
+    listener: TcpListener,
+    endpoint: MetricsEndpoint,
+    limits: ConnectionLimits,
+    shutdown: CancellationToken,
+) {
+    let limits = ConnectionLimits { connections: METRICS_CONNECTIONS, ..limits };
+    match Server::new(listener, None, endpoint, connection_error_responses(false), limits) {
+        Ok(server) => server.run(shutdown).await,
+        Err(error) => tracing::error!(%error, "cannot serve metrics"),
     }
+}
+
+pub(super) fn limits(config: &Config) -> ConnectionLimits {
+    let ConnectionSettings { header_timeout, idle_timeout, send_timeout, .. } = config.connections;
     // Receiving the request and processing it can each take REQUEST_TIMEOUT. After that, the response must make progress.
     let response_timeout = config.limits.request_timeout.saturating_mul(2).saturating_add(Duration::from_secs(2));
     ConnectionLimits {
-        connections,
+        connections: max_connections(&config.connections),
         header_timeout,
         idle_timeout,
         send_timeout,
@@ -134,8 +169,8 @@ fn url(scheme: &str, address: SocketAddr) -> String {
     format!("{scheme}://{host}")
 }
 
-fn bind(config: &Config, port: u16, variable: &str) -> Result<TcpListener, CliError> {
-    let address = SocketAddr::new(config.host, port);
+fn bind(address: SocketAddr, variable: &str) -> Result<TcpListener, CliError> {
+    let port = address.port();
     let listener = TcpListener::bind(address).map_err(|error| {
         let message = format!("cannot listen on {address}: {}", io_reason(&error));
         match error.kind() {
@@ -146,7 +181,13 @@ fn bind(config: &Config, port: u16, variable: &str) -> Result<TcpListener, CliEr
             io::ErrorKind::PermissionDenied => {
                 CliError::with_help(message, format!("set {variable} to a port above 1023"))
             }
-            _ => CliError::with_help(message, format!("set HOST and {variable} to an address of this machine")),
+            _ => CliError::with_help(
+                message,
+                match variable {
+                    "METRICS_ADDR" => "set METRICS_ADDR to an address of this machine".to_owned(),
+                    _ => format!("set HOST and {variable} to an address of this machine"),
+                },
+            ),
         }
     })?;
     listener.set_nonblocking(true)?;

@@ -18,7 +18,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     CliError, Settings, jwt_secret,
-    listen::{Listeners, load_certificates},
+    listen::{Listeners, limits, load_certificates, serve_metrics},
     logging,
     migrate::{START_POSTGRES, connect},
     prepare_folders,
@@ -62,7 +62,7 @@ async fn serve(
     config: &Config,
     seed: bool,
     lock: DatabaseLock,
-    listeners: Listeners,
+    mut listeners: Listeners,
     out: &mut dyn Write,
 ) -> Result<(), CliError> {
     let gate = Arc::new(StartupGate::new(config.is_https()));
@@ -79,6 +79,7 @@ async fn serve(
     };
     tokio::pin!(stop);
     let startup_message = StartupMessage::new(config, &listeners)?;
+    let metrics_listener = listeners.take_metrics();
     let shutdown = CancellationToken::new();
     let mut serving = tokio::spawn({
         let (config, gate, shutdown) = (config.clone(), Arc::clone(&gate), shutdown.clone());
@@ -90,7 +91,7 @@ async fn serve(
         () = &mut stop => return Ok(()),
         served = &mut serving => return served.unwrap_or_else(server_failed),
     };
-    let App { endpoint, worker, incidents, readiness, .. } = app;
+    let App { endpoint, worker, incidents, readiness, metrics, .. } = app;
     gate.open(endpoint, readiness);
     startup_message.write(out)?;
 
@@ -98,6 +99,10 @@ async fn serve(
     tasks.spawn(worker.run(shutdown.clone()));
     let storage_shutdown = CancellationToken::new();
     tasks.spawn(incidents.run_supervised(storage_shutdown.clone()));
+    // Metrics are available until the last request is complete.
+    if let Some((listener, metrics)) = metrics_listener.zip(metrics) {
+        tasks.spawn(serve_metrics(listener, metrics, limits(config), storage_shutdown.clone()));
+    }
     tokio::select! {
         () = &mut stop => {}
         served = &mut serving => return served.unwrap_or_else(server_failed),
@@ -258,6 +263,9 @@ impl StartupMessage {
         // Writing to a string cannot fail.
         if let Some(redirect) = listeners.redirect_url()? {
             let _ = writeln!(text, "  Redirect  {redirect}");
+        }
+        if let Some(metrics) = listeners.metrics_url()? {
+            let _ = writeln!(text, "  Metrics   {metrics}");
         }
         let _ = writeln!(text, "  Database  {}", config.database.target.engine());
         if config.environment == Environment::Development {

@@ -1,6 +1,6 @@
 //! Parses the settings of connections.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use super::{ConnectionSettings, parse::Reader};
 
@@ -17,6 +17,15 @@ impl Reader<'_> {
             idle_timeout: self.duration("IDLE_TIMEOUT"),
             send_timeout: self.duration("SEND_TIMEOUT"),
         }
+    }
+
+    pub(super) fn metrics_address(&mut self, name: &'static str) -> Option<SocketAddr> {
+        let text = self.given(name)?;
+        let address = text.parse().ok();
+        if address.is_none() {
+            self.invalid(name, format!("`{text}` is not an IP address and a port, such as 127.0.0.1:9100"));
+        }
+        address
     }
 
     fn certificate(&mut self) -> Option<(PathBuf, PathBuf)> {

@@ -9,7 +9,13 @@ mod parse;
 mod spelling;
 pub mod variables;
 
-use std::{collections::BTreeMap, fmt, net::IpAddr, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use ipnet::IpNet;
@@ -76,6 +82,8 @@ pub struct Config {
     pub is_exclusive: bool,
     pub auto_migrate: bool,
     pub connections: ConnectionSettings,
+    /// Address of the metrics listener; `None` for no metrics.
+    pub metrics_address: Option<SocketAddr>,
     pub security: SecurityContact,
     pub tokens: TokenSettings,
     pub passwords: PasswordSettings,
@@ -261,6 +269,7 @@ impl Config {
             port,
             public_url: read.public_url("PUBLIC_URL", port),
             connections: read.connections(port),
+            metrics_address: read.metrics_address("METRICS_ADDR"),
             database: Options {
                 target: read.database("DATABASE_URL", &data_dir),
                 pool_size: read.pool_size("DATABASE_POOL_SIZE"),

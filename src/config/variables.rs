@@ -107,6 +107,13 @@ pub const ALL: &[Variable] = &[
         DURATION,
         "5m",
     ),
+    variable(
+        "METRICS_ADDR",
+        "",
+        "Address and port that serves /metrics over plain HTTP, for Prometheus. Must not be public. If empty, none.",
+        "an IP address and a port",
+        "127.0.0.1:9100",
+    ),
     variable("SEND_TIMEOUT", "30s", "Maximum time without progress while a client reads a response.", DURATION, "1m"),
     variable(
         "DATA_DIR",

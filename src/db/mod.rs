@@ -15,6 +15,7 @@ pub mod schema;
 mod unit;
 
 use std::{
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -44,6 +45,14 @@ pub struct Options {
     pub acquire_timeout: Duration,
     /// Maximum run time of a statement (PostgreSQL).
     pub statement_timeout: Duration,
+}
+
+/// Sizes of the files of an SQLite database, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SqliteFileSizes {
+    pub database: u64,
+    /// The write-ahead log.
+    pub wal: u64,
 }
 
 /// A handle to the database; cheap to clone.
@@ -101,6 +110,16 @@ impl Db {
     #[must_use]
     pub fn statements(&self) -> u64 {
         self.statements.load(Ordering::Relaxed)
+    }
+
+    /// Returns the sizes of the SQLite files; `None` on PostgreSQL.
+    #[must_use]
+    pub fn sqlite_file_sizes(&self) -> Option<SqliteFileSizes> {
+        let Target::Sqlite(path) = &self.options.target else { return None };
+        let mut wal = path.clone().into_os_string();
+        wal.push("-wal");
+        let size = |path: &Path| path.metadata().map_or(0, |file| file.len());
+        Some(SqliteFileSizes { database: size(path), wal: size(Path::new(&wal)) })
     }
 
     /// Returns whether the SQLite database is still the file that was opened.

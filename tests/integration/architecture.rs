@@ -21,6 +21,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("build_info", &[]),
     ("domain", &[]),
     ("mail", &[]),
+    ("metrics", &["mail"]),
     ("capture", &["build_info", "domain"]),
     ("postman", &["domain"]),
     ("db", &["domain"]),
@@ -32,11 +33,15 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("services", &["auth", "db", "domain", "capture"]),
     ("jobs", &["auth", "db", "domain", "capture", "mail", "services"]),
     ("endpoints", &["auth", "domain", "services"]),
-    ("http", &["auth", "build_info", "capture", "config", "db", "domain", "endpoints", "server", "services"]),
+    (
+        "http",
+        &["auth", "build_info", "capture", "config", "db", "domain", "endpoints", "metrics", "server", "services"],
+    ),
     (
         "app",
         &[
             "auth",
+            "build_info",
             "capture",
             "config",
             "db",
@@ -46,12 +51,29 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "jobs",
             "limits",
             "mail",
+            "metrics",
             "postman",
             "seed",
             "services",
         ],
     ),
-    ("cli", &["app", "auth", "build_info", "config", "db", "domain", "http", "capture", "postman", "seed", "server"]),
+    (
+        "cli",
+        &[
+            "app",
+            "auth",
+            "build_info",
+            "config",
+            "db",
+            "domain",
+            "http",
+            "capture",
+            "metrics",
+            "postman",
+            "seed",
+            "server",
+        ],
+    ),
 ];
 
 /// Dependencies that break the rules today. Remove an entry with its last use: an unused entry fails the test.

@@ -21,6 +21,7 @@ mod items;
 mod jobs;
 mod keyset;
 mod limits;
+mod metrics;
 mod protocol;
 mod repositories;
 mod response_validation;

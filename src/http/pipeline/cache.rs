@@ -94,6 +94,12 @@ impl ResponseCache {
         }
     }
 
+    /// Returns the approximate size of all entries.
+    #[must_use]
+    pub fn size_bytes(&self) -> u64 {
+        self.entries.weighted_size()
+    }
+
     /// Returns the cached response if its revision is `revision`.
     pub(super) fn get(&self, key: &CacheKey, revision: u64) -> Option<Response> {
         let Some(entry) = self.entries.get(key).filter(|entry| entry.revision == revision) else {

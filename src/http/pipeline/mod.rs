@@ -18,6 +18,7 @@ mod errors;
 mod fault;
 mod headers;
 mod identity;
+mod metrics;
 mod negotiation;
 mod rate_limit;
 mod request_id;
@@ -48,7 +49,7 @@ use self::{
     deadline::Deadline, errors::RequestError, fault::Fault, identity::Identity, rate_limit::NO_ADDRESS, route::Route,
 };
 use super::{UnversionedRoutes, client_address::client_address};
-use crate::{capture::Recorder, config::RequestLimits, domain::Clock};
+use crate::{capture::Recorder, config::RequestLimits, domain::Clock, metrics::RequestMetrics};
 
 pub(crate) use self::cors::Cors;
 pub use self::{
@@ -81,6 +82,8 @@ pub struct Pipeline<E> {
     pub(crate) rate_limits: Option<RateLimits>,
     pub(crate) body_rules: Arc<dyn BodyRules>,
     pub(crate) limits: RequestLimits,
+    /// `None` without a metrics listener.
+    pub(crate) metrics: Option<RequestMetrics>,
     pub(crate) trusted_proxies: Vec<IpNet>,
     /// Whether clients reach the server over HTTPS, directly or through a proxy.
     pub(crate) is_https: bool,
@@ -100,6 +103,7 @@ impl<E: Endpoint> Endpoint for Pipeline<E> {
 
 impl<E: Endpoint> Pipeline<E> {
     async fn process(&self, mut request: Request, mut context: RequestContext) -> Response {
+        let _in_flight = self.metrics.as_ref().map(RequestMetrics::start);
         context.cors = self.cors.as_ref().map(|cors| cors.check(&request));
         context.encoding = compression::negotiate(&request, context.cors.as_ref());
         let capture = self.recorder.as_ref().map(|recorder| RequestCapture::start(&mut request, recorder, &context));
@@ -229,6 +233,9 @@ impl<E: Endpoint> Pipeline<E> {
             validation.set_headers(&response);
         }
         access_log::write(&context, &response, duration);
+        if let Some(metrics) = &self.metrics {
+            metrics::record(metrics, &context, &response, duration);
+        }
         if let Some(captured) = captured {
             captured.record(&context, &response, duration);
         }

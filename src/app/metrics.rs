@@ -1,0 +1,88 @@
+//! Registers the metrics of the parts of the application.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use crate::{
+    build_info,
+    capture::CaptureStats,
+    db::Db,
+    http::{ResponseCache, ResponseValidator},
+    metrics::{Kind, Metrics, Sample},
+};
+
+/// Creates the metrics with the names of this server.
+pub(super) fn new() -> Metrics {
+    Metrics::new(build_info::VERSION, build_info::COMMIT)
+}
+
+pub(super) fn register_database(metrics: &mut Metrics, db: &Db) {
+    let statements = db.clone();
+    metrics
+        .sample_one("db_statements", "Statements sent to the database", Kind::Counter, move || statements.statements());
+    if db.sqlite_file_sizes().is_none() {
+        return;
+    }
+    let (database, wal) = (db.clone(), db.clone());
+    metrics.sample(
+        "sqlite_file_size_bytes",
+        "Size of the database file and of its write-ahead log",
+        Kind::Gauge,
+        vec![
+            Sample::new([("file", "database")], move || database.sqlite_file_sizes().unwrap_or_default().database),
+            Sample::new([("file", "wal")], move || wal.sqlite_file_sizes().unwrap_or_default().wal),
+        ],
+    );
+}
+
+pub(super) fn register_cache(metrics: &mut Metrics, cache: &ResponseCache) {
+    let (hits, misses, size) = (cache.clone(), cache.clone(), cache.clone());
+    metrics.sample(
+        "response_cache_requests",
+        "Requests that the response cache could answer, by result",
+        Kind::Counter,
+        vec![
+            Sample::new([("result", "hit")], move || hits.counts().hits),
+            Sample::new([("result", "miss")], move || misses.counts().misses),
+        ],
+    );
+    metrics.sample_one("response_cache_size_bytes", "Size of the cached responses", Kind::Gauge, move || {
+        size.size_bytes()
+    });
+}
+
+pub(super) fn register_capture(metrics: &mut Metrics, stats: &Arc<CaptureStats>) {
+    let sample = |result, read: fn(&CaptureStats) -> &AtomicU64| {
+        let stats = Arc::clone(stats);
+        Sample::new([("result", result)], move || read(&stats).load(Ordering::Relaxed))
+    };
+    metrics.sample(
+        "incidents",
+        "Failed requests by what became of their record",
+        Kind::Counter,
+        vec![
+            sample("stored", |stats| &stats.stored),
+            sample("dropped", |stats| &stats.dropped),
+            sample("lost", |stats| &stats.lost),
+        ],
+    );
+}
+
+pub(super) fn register_validation(metrics: &mut Metrics, validator: &ResponseValidator) {
+    let (valid, invalid, skipped) = (validator.clone(), validator.clone(), validator.clone());
+    metrics.sample(
+        "response_validations",
+        "Responses compared with the OpenAPI document, by result",
+        Kind::Counter,
+        vec![
+            Sample::new([("result", "valid")], move || {
+                let counts = valid.counts();
+                counts.validated.saturating_sub(counts.invalid)
+            }),
+            Sample::new([("result", "invalid")], move || invalid.counts().invalid),
+            Sample::new([("result", "skipped")], move || skipped.counts().skipped),
+        ],
+    );
+}

@@ -1,0 +1,64 @@
+//! Metrics of the server in the OpenMetrics format, for Prometheus.
+//!
+//! Counters and histograms on the path of a request are updated by the code that serves it. Everything else, such as the
+//! size of a cache, is read when Prometheus scrapes the server, so it costs nothing between two scrapes.
+
+mod endpoint;
+mod mail;
+mod process;
+mod requests;
+mod sampled;
+
+use prometheus_client::{encoding::text::encode, metrics::info::Info, registry::Registry};
+
+pub use endpoint::MetricsEndpoint;
+pub use mail::MeteredMailer;
+pub use requests::{CompletedRequest, InFlight, RequestMetrics};
+pub use sampled::{Kind, Sample};
+
+/// The metrics of a server, before it starts.
+#[derive(Debug, Default)]
+pub struct Metrics(Registry);
+
+impl Metrics {
+    /// Creates the metrics of the process and of the build.
+    #[must_use]
+    pub fn new(version: &'static str, commit: &'static str) -> Self {
+        let mut registry = Registry::default();
+        registry.register(
+            "build",
+            "Version and commit of the server",
+            Info::new([("version", version), ("commit", commit)]),
+        );
+        process::register(&mut registry);
+        Self(registry)
+    }
+
+    /// Registers the metrics of requests.
+    pub fn requests(&mut self) -> RequestMetrics {
+        RequestMetrics::register(&mut self.0)
+    }
+
+    /// Registers values that are read at each scrape.
+    pub fn sample(&mut self, name: &'static str, help: &'static str, kind: Kind, samples: Vec<Sample>) {
+        self.0.register_collector(Box::new(sampled::Sampled { name, help, kind, samples }));
+    }
+
+    /// Registers a value without labels that is read at each scrape.
+    pub fn sample_one(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        kind: Kind,
+        read: impl Fn() -> u64 + Send + Sync + 'static,
+    ) {
+        self.sample(name, help, kind, vec![Sample::new([], read)]);
+    }
+
+    /// Returns the metrics in the OpenMetrics text format.
+    fn to_text(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.0)?;
+        Ok(text)
+    }
+}

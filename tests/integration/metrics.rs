@@ -1,0 +1,203 @@
+//! Metrics: what a scrape returns, and that its labels are bounded.
+
+use std::{collections::BTreeSet, fs, path::Path, sync::atomic::Ordering};
+
+use bucketlist::config::ResponseValidation;
+use poem::{Endpoint, Request, Response, http::Method};
+
+use crate::support::{Actor, Engine, TestApp, json};
+
+fn metered_app(engine: Engine) -> TestApp {
+    TestApp::builder()
+        .engine(engine)
+        .config(|config| {
+            config.metrics_address = Some("127.0.0.1:0".parse().unwrap());
+            config.limits.rate_limit = true;
+            config.limits.search_per_minute = 1;
+        })
+        .build()
+}
+
+async fn request(app: &TestApp, method: Method, path: &str) -> Response {
+    let request = Request::builder().method(method).uri_str(path).finish();
+    app.app.metrics.as_ref().unwrap().call(request).await.unwrap()
+}
+
+async fn scrape(app: &TestApp) -> String {
+    let response = request(app, Method::GET, "/metrics").await;
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["content-type"], "application/openmetrics-text; version=1.0.0; charset=utf-8");
+    let text = response.into_body().into_string().await.unwrap();
+    assert!(text.ends_with("# EOF\n"), "{text}");
+    text
+}
+
+/// Returns the value of a series.
+fn value(metrics: &str, series: &str) -> f64 {
+    let line = metrics.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    let line = line.unwrap_or_else(|| panic!("{series} is missing in\n{metrics}"));
+    line.split(' ').next().unwrap().parse().unwrap()
+}
+
+both_engines! {
+    async fn requests_are_counted_by_operation_method_and_status(engine: Engine) {
+        let app = metered_app(engine);
+        let user = app.user().await;
+        let _ = user.create_bucketlist("See the world").await;
+        for _ in 0..2 {
+            user.get("/v2/bucketlists").await.expect(200);
+        }
+        user.request(Method::HEAD, "/v2/bucketlists").send().await.any_status();
+        user.get("/v2/bucketlists/999999").await.expect(404);
+        user.get("/v2/search?q=world").await.expect(200);
+        user.get("/v2/search?q=world").await.expect(429);
+        app.anonymous().get("/health/live").await.any_status();
+        let metrics = scrape(&app).await;
+        for (series, expected) in [
+            (r#"http_requests_total{operation="listBucketlists",version="2",method="GET",status="200"}"#, 2.0),
+            (r#"http_requests_total{operation="listBucketlists",version="2",method="HEAD",status="200"}"#, 1.0),
+            (r#"http_requests_total{operation="getBucketlist",version="2",method="GET",status="404"}"#, 1.0),
+            (r#"http_requests_total{operation="register",version="1",method="POST",status="201"}"#, 1.0),
+            (r#"http_requests_total{operation="unversioned",version="",method="GET",status="200"}"#, 1.0),
+            (r#"http_request_duration_seconds_count{operation="listBucketlists",version="2",status="200"}"#, 3.0),
+            (r#"http_request_duration_seconds_bucket{le="+Inf",operation="getBucketlist",version="2",status="404"}"#, 1.0),
+            (r#"http_error_responses_total{code="BUCKETLIST_NOT_FOUND"}"#, 1.0),
+            (r#"rate_limit_rejections_total{limit="search"}"#, 1.0),
+            ("http_requests_in_flight", 0.0),
+        ] {
+            assert_eq!(value(&metrics, series), expected, "{series}");
+        }
+        assert!(value(&metrics, "db_statements_total") > 5.0);
+    }
+
+    async fn exemplars_name_the_trace_or_the_request(engine: Engine) {
+        let app = metered_app(engine);
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let anonymous = app.anonymous();
+        let traced = anonymous.request(Method::GET, "/v2/users/me");
+        traced.header("traceparent", &format!("00-{trace}-00f067aa0ba902b7-01")).send().await.expect(401);
+        let other = anonymous.request(Method::GET, "/v2/bucketlists").header("x-request-id", "request-1");
+        other.send().await.expect(401);
+        let metrics = scrape(&app).await;
+        assert!(metrics.contains(&format!("# {{trace_id=\"{trace}\"}}")), "{metrics}");
+        assert!(metrics.contains("# {request_id=\"request-1\"}"), "{metrics}");
+    }
+
+    async fn clients_cannot_create_series(engine: Engine) {
+        let app = metered_app(engine);
+        app.user().await;
+        let send = async |number: usize| {
+            let actor = Actor::new(&app, None);
+            for path in [format!("/v2/{number}"), format!("/{number}"), format!("/v2/bucketlists/{number}")] {
+                let request = actor.request(Method::GET, &path).header("user-agent", &format!("agent-{number}"));
+                request.send().await.any_status();
+            }
+            let method: Method = format!("M{number}").parse().unwrap();
+            app.call(Request::builder().method(method).uri_str("/v2/bucketlists").finish()).await;
+        };
+        send(0).await;
+        let series = scrape(&app).await.lines().count();
+        for number in 1..50 {
+            send(number).await;
+        }
+        assert_eq!(scrape(&app).await.lines().count(), series);
+    }
+
+    async fn parts_of_the_server_are_measured(engine: Engine) {
+        let app = metered_app(engine);
+        let user = app.user().await;
+        app.anonymous().post("/v2/auth/password-reset", &json!({"email": user.email()})).await.expect(202);
+        app.run_jobs().await;
+        app.mailer.fails.store(true, Ordering::SeqCst);
+        app.anonymous().post("/v2/auth/password-reset", &json!({"email": user.email()})).await.expect(202);
+        app.run_jobs().await;
+        user.request(Method::GET, "/v2/bucketlists").header("x-fault", "panic").send().await.expect(500);
+        app.store_incidents().await;
+        let metrics = scrape(&app).await;
+        for (series, expected) in [
+            (r#"mails_total{result="sent"}"#, 1.0),
+            (r#"mails_total{result="failed"}"#, 1.0),
+            (r#"incidents_total{result="stored"}"#, 1.0),
+            (r#"incidents_total{result="lost"}"#, 0.0),
+            (&format!(r#"build_info{{version="{}",commit="{}"}}"#, bucketlist::build_info::VERSION, bucketlist::build_info::COMMIT), 1.0),
+        ] {
+            assert_eq!(value(&metrics, series), expected, "{series}");
+        }
+        for series in ["process_resident_memory_bytes", "process_open_fds", "process_start_time_seconds", "tokio_workers"] {
+            assert!(value(&metrics, series) > 0.0, "{series}");
+        }
+        if engine == Engine::Sqlite {
+            for file in ["database", "wal"] {
+                assert!(value(&metrics, &format!(r#"sqlite_file_size_bytes{{file="{file}"}}"#)) > 0.0, "{file}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn listener_serves_metrics_only() {
+    let app = metered_app(Engine::Sqlite);
+    for (method, path, status) in
+        [(Method::GET, "/", 404), (Method::GET, "/v2/bucketlists", 404), (Method::POST, "/metrics", 405)]
+    {
+        assert_eq!(request(&app, method, path).await.status(), status, "{path}");
+    }
+    // The API does not serve the metrics.
+    app.anonymous().get("/metrics").await.expect(404);
+}
+
+#[tokio::test]
+async fn metrics_are_off_by_default() {
+    assert!(TestApp::new(Engine::Sqlite).app.metrics.is_none());
+}
+
+/// Returns the metrics that PromQL expressions select with a label.
+fn selected_metrics(text: &str) -> BTreeSet<&str> {
+    let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    text.match_indices('{')
+        .map(|(end, _)| &text[..end])
+        .map(|before| before.rsplit(|c: char| !is_name(c)).next().unwrap())
+        .filter(|name| name.contains('_'))
+        .collect()
+}
+
+#[tokio::test]
+async fn dashboard_and_alerts_use_existing_metrics() {
+    let app = TestApp::builder()
+        .config(|config| {
+            config.metrics_address = Some("127.0.0.1:0".parse().unwrap());
+            config.responses.validation = ResponseValidation::All;
+            config.limits.rate_limit = true;
+            config.limits.search_per_minute = 1;
+        })
+        .build();
+    let user = app.user().await;
+    user.get("/v2/search?q=world").await.expect(200);
+    user.get("/v2/search?q=world").await.expect(429);
+    let metrics = scrape(&app).await;
+    for (file, minimum) in [("deploy/prometheus/alerts.yml", 8), ("deploy/grafana/bucketlist.json", 16)] {
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+        let names = selected_metrics(&text);
+        assert!(names.len() >= minimum, "{file}: {names:?}");
+        for name in names {
+            assert!(
+                metrics.contains(&format!("\n{name}{{")) || metrics.contains(&format!("\n{name} ")),
+                "{file}: {name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_alert_has_a_section_in_the_runbook() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let alerts = fs::read_to_string(root.join("deploy/prometheus/alerts.yml")).unwrap();
+    let runbook = fs::read_to_string(root.join("docs/runbook.md")).unwrap();
+    let names: Vec<&str> = alerts.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
+    let sections: Vec<&str> = runbook.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+    assert_eq!(names, sections);
+    for name in names {
+        let link = format!("runbook: docs/runbook.md#{}", name.to_lowercase());
+        assert!(alerts.contains(&link), "{link}");
+    }
+}
