@@ -8,7 +8,9 @@ use std::{
 use clap::Subcommand;
 
 use super::{
-    CliError, logging, prepare_folders,
+    CliError,
+    database_lock::lock_for_revert,
+    logging, prepare_folders,
     progress::{IndexingLog, progress_bar},
 };
 use crate::{
@@ -23,9 +25,9 @@ use crate::{
 pub(super) enum Action {
     /// Apply all pending migrations.
     Up,
-    /// Revert the latest migration.
+    /// Revert the latest migration. Stop the server first.
     Down,
-    /// Revert and reapply the latest migration.
+    /// Revert and reapply the latest migration. Stop the server first.
     Redo,
     /// List applied and pending migrations. Exits with 4 if the database is not up to date.
     Status,
@@ -35,6 +37,11 @@ pub(super) enum Action {
 const NOT_UP_TO_DATE: u8 = 4;
 
 pub(super) fn run(config: &Config, action: Action, out: &mut dyn Write) -> Result<ExitCode, CliError> {
+    // Held until the command ends.
+    let _lock = match action {
+        Action::Down | Action::Redo => lock_for_revert(config)?,
+        Action::Up | Action::Status => None,
+    };
     let mut migrator = connect(config)?;
     match action {
         Action::Up => {

@@ -1,5 +1,6 @@
 //! The command line. Commands write to a `&mut dyn Write`, so that tests can read their output.
 
+mod database_lock;
 mod doctor;
 mod environment;
 mod error;

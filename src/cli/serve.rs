@@ -1,10 +1,8 @@
 //! `bucketlist serve`.
 
 use std::{
-    fs::File,
     io::Write,
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, PoisonError},
     thread,
     time::Duration,
 };
@@ -17,11 +15,12 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    CliError, Settings, jwt_secret,
+    CliError, Settings,
+    database_lock::{DatabaseLock, lock_database},
+    jwt_secret,
     listen::{Listeners, limits, load_certificates, serve_metrics},
     logging,
-    migrate::{START_POSTGRES, connect},
-    prepare_folders,
+    migrate::connect,
     progress::IndexingLog,
     seed::insert_sample_data,
 };
@@ -29,17 +28,15 @@ use crate::{
     app::{App, Dependencies},
     build_info,
     config::{Config, Environment},
-    db::{
-        Target,
-        exclusive::{ExclusiveLock, ExclusiveLockError, ensure_not_locked},
-        migrations::MigrationError,
-    },
+    db::{Db, exclusive::ExclusiveLockError, migrations::MigrationError},
     http::StartupGate,
     seed,
 };
 
 /// Interval between checks that this server still holds the exclusive lock on its database.
 const LOCK_CHECK_INTERVAL: Duration = Duration::from_secs(5);
+/// Maximum time that the last checkpoint waits for other users of the database.
+const CHECKPOINT_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(super) fn run(settings: &Settings, seed: bool, out: &mut dyn Write) -> Result<(), CliError> {
     let config = &settings.config()?;
@@ -91,7 +88,7 @@ async fn serve(
         () = &mut stop => return Ok(()),
         served = &mut serving => return served.unwrap_or_else(server_failed),
     };
-    let App { endpoint, worker, incidents, readiness, metrics, .. } = app;
+    let App { endpoint, worker, incidents, readiness, metrics, db, .. } = app;
     gate.open(endpoint, readiness);
     startup_message.write(out)?;
 
@@ -116,7 +113,17 @@ async fn serve(
     if timeout_at(deadline, tasks.wait()).await.is_err() {
         tracing::warn!(tasks = tasks.len(), "shutdown timeout reached; background tasks interrupted");
     }
+    checkpoint(&db).await;
     served
+}
+
+/// Copies the write-ahead log of SQLite into the database file, so that a copy of this file alone is complete.
+async fn checkpoint(db: &Db) {
+    match db.checkpoint(CHECKPOINT_TIMEOUT).await {
+        Ok(true) => {}
+        Ok(false) => tracing::warn!("database in use; write-ahead log not copied into the database file"),
+        Err(error) => tracing::warn!(%error, "cannot copy the write-ahead log into the database file"),
+    }
 }
 
 fn server_failed(error: tokio::task::JoinError) -> Result<(), CliError> {
@@ -138,56 +145,6 @@ async fn start_app(config: Config, seed: bool) -> Result<App, CliError> {
     };
     thread::Builder::new().name("startup".to_owned()).spawn(start)?;
     app.await.unwrap_or_else(|_| Err(CliError::Message("the server panicked during startup; see the log".to_owned())))
-}
-
-/// Prevents a second server from using the database if this one caches data from it. The operating system releases the lock when
-/// the process ends.
-enum DatabaseLock {
-    File {
-        _file: File,
-    },
-    Advisory(Mutex<ExclusiveLock>),
-    /// Several servers share the database and do not cache data.
-    Shared,
-}
-
-fn lock_database(config: &Config) -> Result<DatabaseLock, CliError> {
-    match &config.database.target {
-        Target::Sqlite(path) => {
-            prepare_folders(config)?;
-            Ok(DatabaseLock::File { _file: lock_file(path)? })
-        }
-        Target::Postgres(url) if config.is_exclusive => {
-            let lock = ExclusiveLock::new(url).map_err(|error| lock_error(&error))?;
-            Ok(DatabaseLock::Advisory(Mutex::new(lock)))
-        }
-        Target::Postgres(url) => {
-            ensure_not_locked(url).map(|()| DatabaseLock::Shared).map_err(|error| lock_error(&error))
-        }
-    }
-}
-
-fn lock_error(error: &ExclusiveLockError) -> CliError {
-    match error {
-        ExclusiveLockError::AlreadyHeld => CliError::with_help(
-            "another server uses the database exclusively",
-            "stop that server, or set DATABASE_EXCLUSIVE=false on all servers",
-        ),
-        ExclusiveLockError::Unreachable(_) => CliError::with_help(error.to_string(), START_POSTGRES),
-    }
-}
-
-fn lock_file(database: &Path) -> Result<File, CliError> {
-    let mut path = database.as_os_str().to_owned();
-    path.push(".lock");
-    let help = "stop the other server, or use PostgreSQL to run several servers";
-    let file = File::create(&path).map_err(|error| {
-        CliError::with_help(format!("cannot create {}: {}", path.display(), super::error::io_reason(&error)), help)
-    })?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(_) => Err(CliError::with_help(format!("another server uses database {}", database.display()), help)),
-    }
 }
 
 /// Completes when the exclusive lock is lost: the caches of this server may be outdated from then on.
@@ -237,6 +194,10 @@ fn prepare_database(config: &Config, seed: bool) -> Result<(), CliError> {
             tracing::warn!(pending = status.pending.len(), "migrations pending; run `bucketlist migrate up`");
             return Ok(());
         }
+    }
+    // Queries are correct without statistics, so a failure does not prevent the start.
+    if let Err(error) = migrator.refresh_statistics() {
+        tracing::warn!(%error, "cannot update the query planner statistics");
     }
     if seed && insert_sample_data(config, &mut migrator)? {
         tracing::info!("sample data inserted into the empty database");

@@ -17,6 +17,8 @@ use diesel::{
     result::QueryResult,
 };
 
+use super::file_lock::create_private_file;
+
 /// A connection to either engine, so that queries are written once.
 #[derive(diesel::MultiConnection)]
 pub enum DbConnection {
@@ -69,13 +71,18 @@ impl Target {
 }
 
 /// `busy_timeout` is set first, because switching to WAL takes a lock, which would otherwise fail immediately under load. FULL syncs
-/// the log at each commit, so that a confirmed write survives a power failure. The writer groups commits to share the sync.
+/// the log at each commit, so that a confirmed write survives a power failure. The writer groups commits to share the sync. A log that
+/// has grown, because a long read prevented checkpoints, is truncated when it is reused.
 const SQLITE_PRAGMAS: &str = "PRAGMA busy_timeout = 5000;
     PRAGMA journal_mode = WAL;
+    PRAGMA journal_size_limit = 16777216;
     PRAGMA synchronous = FULL;
     PRAGMA foreign_keys = ON;
     PRAGMA temp_store = MEMORY;
     PRAGMA cache_size = -4000;";
+
+/// The error after the database file was removed or replaced.
+pub(super) const FILE_REPLACED: &str = "the database file was removed or replaced; restart the server";
 
 /// Opens connections for a pool.
 #[derive(Clone)]
@@ -120,6 +127,10 @@ impl Manager {
         let deaths = self.deaths();
         let mut connection = match &self.target {
             Target::Sqlite(path) => {
+                if !self.is_intact() {
+                    return Err(ConnectionError::BadConnection(FILE_REPLACED.to_owned()));
+                }
+                create_private_file(path);
                 let mut connection = SqliteConnection::establish(&path.to_string_lossy())?;
                 connection.batch_execute(SQLITE_PRAGMAS).map_err(ConnectionError::CouldntSetupConfiguration)?;
                 if let Some(file) = identity(path) {

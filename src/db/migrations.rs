@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::{DbConnection, IndexingProgress, Options, connection::Manager, index_missing};
+use super::{DbConnection, IndexingProgress, Options, connection::Manager, index_missing, statistics};
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
@@ -175,6 +175,23 @@ impl Migrator {
         let DbConnection::Postgres(c) = &mut self.connection else { return Ok(()) };
         c.batch_execute(&format!("SELECT {function}({MIGRATION_LOCK})"))
             .map_err(|error| MigrationError::Failed(Box::new(error)))
+    }
+
+    /// Updates the query planner statistics of SQLite.
+    ///
+    /// # Errors
+    /// Fails if the database fails.
+    pub fn refresh_statistics(&mut self) -> QueryResult<()> {
+        let c = &mut self.connection;
+        c.begin_group()?;
+        match statistics::refresh(c) {
+            Ok(()) => c.commit_group(),
+            Err(error) => {
+                // The first error is more specific than that of the rollback.
+                let _ = c.rollback_group();
+                Err(error)
+            }
+        }
     }
 
     /// Reverts and reapplies the latest migration.

@@ -8,10 +8,13 @@ mod connection;
 mod error;
 pub mod exclusive;
 mod executor;
+mod file_lock;
 mod indexing;
+mod maintenance;
 pub mod migrations;
 pub mod repositories;
 pub mod schema;
+mod statistics;
 mod unit;
 
 use std::{
@@ -30,7 +33,9 @@ use connection::MultiBackend;
 pub use connection::{DbConnection, Target};
 pub use error::{DbError, UniqueConstraint};
 use executor::Executor;
+pub use file_lock::{FileLock, FileLockError};
 pub use indexing::{IndexingProgress, index_missing};
+pub use maintenance::IdleCheckpoint;
 pub use unit::panic_message;
 use unit::{AfterCommit, Kind, Work};
 

@@ -6,6 +6,7 @@
 mod export;
 mod incidents;
 mod job;
+mod maintenance;
 mod password_reset;
 mod purge;
 mod queue;

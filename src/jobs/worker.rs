@@ -1,10 +1,13 @@
-//! Runs all queues and the purge concurrently.
+//! Runs all queues, the purge and the maintenance of the database concurrently.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{export::ExportJob, password_reset::PasswordResetJob, purge::Purge, queue::Queue, supervisor::supervise};
+use super::{
+    export::ExportJob, maintenance::Maintenance, password_reset::PasswordResetJob, purge::Purge, queue::Queue,
+    supervisor::supervise,
+};
 use crate::{
     mail::Mailer,
     services::{Context, Error},
@@ -16,6 +19,7 @@ pub struct JobWorker {
     mail: Queue<PasswordResetJob>,
     exports: Queue<ExportJob>,
     purge: Purge,
+    maintenance: Maintenance,
 }
 
 impl JobWorker {
@@ -34,6 +38,7 @@ impl JobWorker {
             mail: Queue::new(Arc::clone(&context), password_reset),
             exports: Queue::new(Arc::clone(&context), export),
             purge: Purge::new(Arc::clone(&context), audit_retention),
+            maintenance: Maintenance::new(Arc::clone(&context)),
             context,
         }
     }
@@ -45,6 +50,7 @@ impl JobWorker {
             supervise("mail queue", &shutdown, || self.mail.run(&outbox.mail, &shutdown)),
             supervise("export queue", &shutdown, || self.exports.run(&outbox.exports, &shutdown)),
             supervise("purge", &shutdown, || self.purge.run(&shutdown)),
+            supervise("maintenance", &shutdown, || self.maintenance.run(&shutdown)),
         );
     }
 

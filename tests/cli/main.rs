@@ -25,6 +25,7 @@ mod security;
 mod seed;
 mod serve;
 mod shutdown;
+mod sqlite_files;
 mod startup;
 mod startup_errors;
 mod user;

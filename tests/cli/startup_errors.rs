@@ -54,7 +54,7 @@ fn invalid_database_file_prevents_startup() {
     std::fs::create_dir(sandbox.path("lists")).unwrap();
     let error = sandbox.run(&["serve"]).expect_error();
     let help = "\nhelp: set DATABASE_URL to an SQLite database or to a new file";
-    assert_eq!(error, format!("cannot open database lists: unable to open database file{help}"));
+    assert_eq!(error, format!("cannot open database lists: is a directory{help}"));
 
     let sandbox = Sandbox::new().env("DATABASE_URL", "sqlite://lists").env("PORT", "0");
     let notes = "these are notes and no database ".repeat(8);

@@ -31,6 +31,7 @@ mod security;
 mod seed;
 mod sessions;
 mod signing_keys;
+mod sqlite;
 mod transactions;
 mod users;
 mod v2;

@@ -1,0 +1,79 @@
+//! The lock that prevents two servers from using one database, and a migration from being reverted under a running server.
+
+use std::{io, sync::Mutex};
+
+use super::{CliError, error::io_reason, migrate::START_POSTGRES, prepare_folders};
+use crate::{
+    config::Config,
+    db::{
+        FileLock, FileLockError, Target,
+        exclusive::{ExclusiveLock, ExclusiveLockError, ensure_not_locked},
+    },
+};
+
+/// Prevents a second server from using the database if this one caches data from it. The operating system releases the lock when
+/// the process ends.
+pub(super) enum DatabaseLock {
+    File {
+        _lock: FileLock,
+    },
+    Advisory(Mutex<ExclusiveLock>),
+    /// Several servers share the database and do not cache data.
+    Shared,
+}
+
+/// Acquires the lock of a server.
+pub(super) fn lock_database(config: &Config) -> Result<DatabaseLock, CliError> {
+    match &config.database.target {
+        Target::Postgres(url) if config.is_exclusive => {
+            let lock = ExclusiveLock::new(url).map_err(|error| lock_error(&error))?;
+            Ok(DatabaseLock::Advisory(Mutex::new(lock)))
+        }
+        _ => {
+            let help = "stop the other server, or use PostgreSQL to run several servers";
+            Ok(lock_file(config, help)?.map_or(DatabaseLock::Shared, |lock| DatabaseLock::File { _lock: lock }))
+        }
+    }
+}
+
+/// Checks that no server relies on the latest migration. Servers that share a PostgreSQL database are not checked: each of them reports
+/// a schema that it cannot use as not ready. Returns the lock of an SQLite database, which prevents servers from starting.
+pub(super) fn lock_for_revert(config: &Config) -> Result<Option<FileLock>, CliError> {
+    lock_file(config, "stop the server before you revert a migration")
+}
+
+fn lock_file(config: &Config, help: &str) -> Result<Option<FileLock>, CliError> {
+    let path = match &config.database.target {
+        Target::Sqlite(path) => path,
+        Target::Postgres(url) => return ensure_not_locked(url).map(|()| None).map_err(|error| lock_error(&error)),
+    };
+    prepare_folders(config)?;
+    let database = path.display();
+    FileLock::acquire(path).map(Some).map_err(|error| match error {
+        FileLockError::AlreadyHeld => {
+            CliError::with_help(format!("another server uses database {database}"), help.to_owned())
+        }
+        FileLockError::Io(error) if is_read_only(&error) => CliError::with_help(
+            format!("cannot write to database {database}: {}", io_reason(&error)),
+            "make the file writable, or set DATABASE_URL to another file",
+        ),
+        FileLockError::Io(error) => CliError::with_help(
+            format!("cannot open database {database}: {}", io_reason(&error)),
+            "set DATABASE_URL to an SQLite database or to a new file",
+        ),
+    })
+}
+
+fn is_read_only(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+}
+
+fn lock_error(error: &ExclusiveLockError) -> CliError {
+    match error {
+        ExclusiveLockError::AlreadyHeld => CliError::with_help(
+            "another server uses the database exclusively",
+            "stop that server, or set DATABASE_EXCLUSIVE=false on all servers",
+        ),
+        ExclusiveLockError::Unreachable(_) => CliError::with_help(error.to_string(), START_POSTGRES),
+    }
+}

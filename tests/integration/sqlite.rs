@@ -1,0 +1,137 @@
+//! The maintenance of an SQLite database while a server uses it.
+
+use std::{fs, path::PathBuf};
+
+use bucketlist::db::{DbConnection, DbError, IdleCheckpoint, Target};
+use diesel::{connection::SimpleConnection, prelude::*, sql_query, sql_types::Text};
+
+use crate::support::{Engine, TestApp};
+
+/// Maximum size of a log that is not in use.
+const MAX_LOG_BYTES: u64 = 16 * 1024 * 1024;
+
+fn log_bytes(app: &TestApp) -> u64 {
+    let Target::Sqlite(path) = &app.database.target else { unreachable!("the engine is SQLite") };
+    let mut log = path.clone().into_os_string();
+    log.push("-wal");
+    fs::metadata(PathBuf::from(log)).unwrap().len()
+}
+
+/// Runs SQL on the writer of the app.
+async fn write(app: &TestApp, sql: &'static str) {
+    app.app.db.write(move |c: &mut DbConnection| c.batch_execute(sql).map_err(DbError::from)).await.unwrap();
+}
+
+#[tokio::test]
+async fn log_is_truncated_while_the_database_is_idle() {
+    let app = TestApp::new(Engine::Sqlite);
+    let user = app.user().await;
+    let mut checkpoint = IdleCheckpoint::default();
+    for name in ["First", "Second"] {
+        user.create_bucketlist(name).await;
+        assert!(!checkpoint.run(&app.app.db).await.unwrap(), "the database was in use");
+        assert!(log_bytes(&app) > 0);
+    }
+    assert!(checkpoint.run(&app.app.db).await.unwrap(), "the database was idle");
+    assert_eq!(log_bytes(&app), 0);
+    assert!(!checkpoint.run(&app.app.db).await.unwrap(), "the log is empty");
+    user.create_bucketlist("Third").await;
+}
+
+#[tokio::test]
+async fn idle_checkpoint_does_not_wait_for_readers() {
+    let app = TestApp::new(Engine::Sqlite);
+    let user = app.user().await;
+    user.create_bucketlist("First").await;
+    let mut checkpoint = IdleCheckpoint::default();
+    checkpoint.run(&app.app.db).await.unwrap();
+    let mut reader = app.database.migrator();
+    reader.connection().batch_execute("BEGIN; SELECT count(*) FROM users").unwrap();
+    assert!(!checkpoint.run(&app.app.db).await.unwrap(), "a reader uses the log");
+    assert!(log_bytes(&app) > 0);
+    drop(reader);
+    assert!(checkpoint.run(&app.app.db).await.unwrap());
+    assert_eq!(log_bytes(&app), 0);
+}
+
+#[tokio::test]
+async fn log_that_a_long_read_has_enlarged_is_truncated_when_it_is_reused() {
+    let app = TestApp::new(Engine::Sqlite);
+    let mut reader = app.database.migrator();
+    reader.connection().batch_execute("BEGIN; SELECT count(*) FROM users").unwrap();
+    write(
+        &app,
+        "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 5000)
+         INSERT INTO jobs (kind, payload, run_at, created_at)
+         SELECT 'none', hex(zeroblob(2000)), 9000000000000000, 1 FROM numbers",
+    )
+    .await;
+    assert!(log_bytes(&app) > MAX_LOG_BYTES, "{}", log_bytes(&app));
+    drop(reader);
+    // The first commit copies the whole log into the database file, the second starts the log again.
+    for _ in 0..2 {
+        write(&app, "UPDATE jobs SET created_at = 2 WHERE id = 1").await;
+    }
+    assert!(log_bytes(&app) <= MAX_LOG_BYTES, "{}", log_bytes(&app));
+}
+
+#[derive(QueryableByName)]
+struct Name {
+    #[diesel(sql_type = Text)]
+    name: String,
+}
+
+/// Returns the tables that have query planner statistics.
+fn analyzed_tables(c: &mut DbConnection) -> Vec<String> {
+    let DbConnection::Sqlite(c) = c else { unreachable!("the engine is SQLite") };
+    let rows: Vec<Name> =
+        sql_query("SELECT DISTINCT tbl AS name FROM sqlite_stat1 ORDER BY tbl").load(c).unwrap();
+    rows.into_iter().map(|row| row.name).collect()
+}
+
+/// Inserts this number of jobs that are never due.
+fn insert_jobs(c: &mut DbConnection, count: u32) {
+    let insert = format!(
+        "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {count})
+         INSERT INTO jobs (kind, payload, run_at, created_at)
+         SELECT 'none', '{{}}', 9000000000000000, 1 FROM numbers"
+    );
+    c.batch_execute(&insert).unwrap();
+}
+
+#[tokio::test]
+async fn statistics_cover_large_tables_without_the_search_index() {
+    let app = TestApp::new(Engine::Sqlite);
+    app.user().await.create_bucketlist("Paris").await;
+    let mut migrator = app.database.migrator();
+    let c = migrator.connection();
+    insert_jobs(c, 1_000);
+    c.batch_execute("ANALYZE").unwrap();
+    let analyzed = analyzed_tables(c);
+    assert!(analyzed.iter().any(|table| table.starts_with("search_index_")), "{analyzed:?}");
+    assert!(analyzed.contains(&"users".to_owned()), "{analyzed:?}");
+
+    // At the start of a server.
+    migrator.refresh_statistics().unwrap();
+    assert_eq!(analyzed_tables(migrator.connection()), ["jobs"]);
+    // A running server repairs statistics that another program has collected.
+    assert!(!app.app.db.repair_statistics().await.unwrap());
+    migrator.connection().batch_execute("ANALYZE").unwrap();
+    assert!(app.app.db.repair_statistics().await.unwrap());
+    assert_eq!(analyzed_tables(migrator.connection()), ["jobs"]);
+    // A table that is no longer large.
+    migrator.connection().batch_execute("DELETE FROM jobs WHERE id > 999").unwrap();
+    app.app.db.refresh_statistics().await.unwrap();
+    assert_eq!(analyzed_tables(migrator.connection()), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn statistics_of_a_new_database_are_not_collected() {
+    let app = TestApp::new(Engine::Sqlite);
+    app.app.db.refresh_statistics().await.unwrap();
+    assert!(!app.app.db.repair_statistics().await.unwrap());
+    let mut migrator = app.database.migrator();
+    let DbConnection::Sqlite(c) = migrator.connection() else { unreachable!("the engine is SQLite") };
+    let tables: Vec<Name> = sql_query("SELECT name FROM sqlite_schema WHERE name LIKE 'sqlite_stat%'").load(c).unwrap();
+    assert!(tables.is_empty());
+}
