@@ -167,15 +167,16 @@ fn check_migrations(migrator: &mut Migrator, checks: &mut Checks) {
         Ok(status) => status,
         Err(error) => return checks.add("migrations", Fail, error.to_string()),
     };
-    if !status.unknown.is_empty() {
-        let versions = status.unknown.join(", ");
-        return checks.add("migrations", Fail, format!("unknown to this version: {versions}; use the newer version"));
+    let unknown = status.unknown.join(", ");
+    if status.required.is_some() {
+        return checks.add("migrations", Fail, format!("unknown to this version: {unknown}; use the newer version"));
     }
     if !status.pending.is_empty() {
         let count = status.pending.len();
         return checks.add("migrations", Warn, format!("{count} pending; run `bucketlist migrate up`"));
     }
-    checks.add("migrations", Pass, format!("all {} applied", status.applied.len()));
+    let compatible = if unknown.is_empty() { unknown } else { format!("; unknown to this version, but compatible: {unknown}") };
+    checks.add("migrations", Pass, format!("all {} applied{compatible}", status.applied.len()));
     match count_missing(migrator.connection()) {
         Ok(0) => {}
         Ok(rows) => {

@@ -29,11 +29,11 @@ pub(super) enum Action {
     Down,
     /// Revert and reapply the latest migration. Stop the server first.
     Redo,
-    /// List applied and pending migrations. Exits with 4 if the database is not up to date.
+    /// List applied, pending and unknown migrations. Exits with 4 if migrations are pending, or if this version cannot use the database.
     Status,
 }
 
-/// Exit code for a database that is not up to date; `openapi check` uses the same for documents.
+/// Exit code for a database that this version cannot use as it is; `openapi check` uses the same for documents.
 const NOT_UP_TO_DATE: u8 = 4;
 
 pub(super) fn run(config: &Config, action: Action, out: &mut dyn Write) -> Result<ExitCode, CliError> {
@@ -69,7 +69,7 @@ pub(super) fn run(config: &Config, action: Action, out: &mut dyn Write) -> Resul
                     writeln!(out, "{state:<8}{name}")?;
                 }
             }
-            if !status.is_current() {
+            if !status.is_compatible() {
                 return Ok(ExitCode::from(NOT_UP_TO_DATE));
             }
         }

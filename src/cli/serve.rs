@@ -187,8 +187,8 @@ fn prepare_database(config: &Config, seed: bool) -> Result<(), CliError> {
         }
     } else {
         let status = migrator.status()?;
-        if let Some(version) = status.unknown.last() {
-            return Err(MigrationError::Newer(version.clone()).into());
+        if let Some(version) = status.required {
+            return Err(MigrationError::Newer(version).into());
         }
         if !status.pending.is_empty() {
             tracing::warn!(pending = status.pending.len(), "migrations pending; run `bucketlist migrate up`");

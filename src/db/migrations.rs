@@ -6,7 +6,9 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::{DbConnection, IndexingProgress, Options, connection::Manager, index_missing, statistics};
+use super::{
+    DbConnection, IndexingProgress, Options, connection::Manager, index_missing, schema::schema_compatibility, statistics,
+};
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
@@ -47,8 +49,10 @@ pub struct Status {
     pub applied: Vec<String>,
     /// Pending migrations, the oldest first.
     pub pending: Vec<String>,
-    /// Migrations that a newer release has applied.
+    /// Versions of migrations that a newer release has applied.
     pub unknown: Vec<String>,
+    /// Version of a migration that this release does not know but must, to use the database.
+    pub required: Option<String>,
 }
 
 impl Status {
@@ -56,6 +60,12 @@ impl Status {
     #[must_use]
     pub fn is_current(&self) -> bool {
         self.pending.is_empty() && self.unknown.is_empty()
+    }
+
+    /// Returns whether this release can use the database: no migration is pending, and those that it does not know are compatible.
+    #[must_use]
+    pub fn is_compatible(&self) -> bool {
+        self.pending.is_empty() && self.required.is_none()
     }
 }
 
@@ -92,7 +102,23 @@ pub fn status(connection: &mut DbConnection) -> Result<Status, MigrationError> {
         let is_applied = applied.contains(&version_of(&name));
         if is_applied { &mut status.applied } else { &mut status.pending }.push(name);
     }
+    status.required = required(connection, &status).map_err(|error| MigrationError::Failed(Box::new(error)))?;
     Ok(status)
+}
+
+/// Returns the version of a migration that this release does not know but must, to use the database. A newer release stores the
+/// oldest version that it is compatible with. Pending migrations that are older than unknown ones come from another branch.
+fn required(connection: &mut DbConnection, status: &Status) -> QueryResult<Option<String>> {
+    let Some(newest_unknown) = status.unknown.last() else { return Ok(None) };
+    let newest_known = status.applied.last().map(|name| version_of(name)).unwrap_or_default();
+    if !status.pending.is_empty() || !has_table(connection, "schema_compatibility")? {
+        return Ok(Some(newest_unknown.clone()));
+    }
+    let minimum = schema_compatibility::table.select(schema_compatibility::minimum_version);
+    let minimum: Option<String> = minimum.first(connection).optional()?;
+    // Without a row, no older release is compatible.
+    let minimum = minimum.unwrap_or_else(|| newest_unknown.clone());
+    Ok((minimum > newest_known).then_some(minimum))
 }
 
 impl Migrator {
@@ -129,8 +155,8 @@ impl Migrator {
     pub fn up_with(&mut self, progress: &mut dyn FnMut(IndexingProgress)) -> Result<Vec<String>, MigrationError> {
         self.with_lock(|migrator| {
             let status = migrator.status()?;
-            if let Some(version) = status.unknown.last() {
-                return Err(MigrationError::Newer(version.clone()));
+            if let Some(version) = status.required {
+                return Err(MigrationError::Newer(version));
             }
             let applied = match &mut migrator.connection {
                 DbConnection::Sqlite(c) => c.run_pending_migrations(SQLITE).map(|_| ()),
@@ -149,10 +175,14 @@ impl Migrator {
     /// Reverts the latest migration. Returns its name, if there is one.
     ///
     /// # Errors
-    /// [`MigrationError::Failed`].
+    /// [`MigrationError::Newer`] if the latest migration is unknown; [`MigrationError::Failed`].
     pub fn down(&mut self) -> Result<Option<String>, MigrationError> {
         self.with_lock(|migrator| {
-            let Some(newest) = migrator.status()?.applied.pop() else { return Ok(None) };
+            let mut status = migrator.status()?;
+            if let Some(version) = status.unknown.pop() {
+                return Err(MigrationError::Newer(version));
+            }
+            let Some(newest) = status.applied.pop() else { return Ok(None) };
             let reverted = match &mut migrator.connection {
                 DbConnection::Sqlite(c) => c.revert_last_migration(SQLITE).map(|_| ()),
                 DbConnection::Postgres(c) => c.revert_last_migration(POSTGRES).map(|_| ()),
@@ -213,16 +243,19 @@ impl Migrator {
 /// Reads the versions that Diesel has recorded; none if its table does not exist. The function of Diesel would create the table,
 /// which requires a privilege that the server does not otherwise need on PostgreSQL.
 fn applied(connection: &mut DbConnection) -> QueryResult<Vec<String>> {
-    let exists = |sql: &str| diesel::select(diesel::dsl::sql::<Bool>(sql));
-    let has_table: bool = match connection {
-        DbConnection::Sqlite(c) => {
-            exists("EXISTS (SELECT 1 FROM sqlite_master WHERE name = '__diesel_schema_migrations')").get_result(c)?
-        }
-        DbConnection::Postgres(c) => exists("to_regclass('__diesel_schema_migrations') IS NOT NULL").get_result(c)?,
-    };
-    if has_table {
+    if has_table(connection, "__diesel_schema_migrations")? {
         applied_migrations::table.select(applied_migrations::version).load(connection)
     } else {
         Ok(Vec::new())
+    }
+}
+
+fn has_table(connection: &mut DbConnection, name: &str) -> QueryResult<bool> {
+    let exists = |sql: &str| diesel::select(diesel::dsl::sql::<Bool>(sql));
+    match connection {
+        DbConnection::Sqlite(c) => {
+            exists(&format!("EXISTS (SELECT 1 FROM sqlite_master WHERE name = '{name}')")).get_result(c)
+        }
+        DbConnection::Postgres(c) => exists(&format!("to_regclass('{name}') IS NOT NULL")).get_result(c),
     }
 }

@@ -177,6 +177,12 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    schema_compatibility (minimum_version) {
+        minimum_version -> Text,
+    }
+}
+
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(refresh_tokens -> sessions (session_id));
 diesel::joinable!(password_resets -> users (user_id));

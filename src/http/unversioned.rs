@@ -201,7 +201,7 @@ impl UnversionedRoutes {
             .read(|c: &mut DbConnection| migrations::status(c).map_err(|error| Error::Internal(Box::new(error))))
             .await
             .map_err(|error| not_ready("The database is unavailable.").with_source(error))?;
-        if !status.unknown.is_empty() {
+        if status.required.is_some() {
             return Err(not_ready("The database schema is newer than this server."));
         }
         if !status.pending.is_empty() {

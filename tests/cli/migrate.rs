@@ -44,10 +44,33 @@ both_engines! {
         assert_eq!(sandbox.run(&["migrate", "status"]).expect_success(), lines("applied ", &names));
     }
 
+    fn compatible_newer_database_is_used_and_left_unchanged(engine: Engine) {
+        let mut sandbox = Sandbox::on(engine).env("APP_ENV", "testing");
+        sandbox.run(&["migrate", "up"]).expect_success();
+        sandbox.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('20991231235959')");
+        let unknown = "unknown 20991231235959\n".to_owned();
+        assert_eq!(sandbox.run(&["migrate", "status"]).expect_success(), lines("applied ", &names()) + &unknown);
+        assert_eq!(sandbox.run(&["migrate", "up"]).expect_success(), "The database is up to date.\n");
+        let doctor = sandbox.run(&["doctor"]).expect_exit_code(0).out;
+        assert!(doctor.contains("applied; unknown to this version, but compatible: 20991231235959\n"), "{doctor}");
+        for auto_migrate in ["true", "false"] {
+            sandbox = sandbox.env("AUTO_MIGRATE", auto_migrate);
+            let server = sandbox.serve();
+            server.get("/health/ready", None).expect(200);
+            server.stop();
+        }
+        // Only the version that knows the migration can revert it.
+        for action in ["down", "redo"] {
+            let error = sandbox.run(&["migrate", action]).expect_error();
+            assert!(error.starts_with("the database has migration 20991231235959, which this version does not know\nhelp: "));
+        }
+    }
+
     fn newer_database_is_reported_and_left_unchanged(engine: Engine) {
         let sandbox = Sandbox::on(engine);
         sandbox.run(&["migrate", "up"]).expect_success();
         sandbox.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('20991231235959')");
+        sandbox.execute("UPDATE schema_compatibility SET minimum_version = '20991231235959'");
         let status = sandbox.run(&["migrate", "status"]).expect_exit_code(4);
         assert!(status.out.ends_with("unknown 20991231235959\n"), "{status:?}");
         let newer = "the database has migration 20991231235959, which this version does not know\n\

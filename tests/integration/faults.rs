@@ -399,6 +399,9 @@ both_engines! {
         let app = TestApp::new(engine);
         let user = app.user().await;
         app.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('20991231235959')");
+        // The migration is additive: this server can still use the database.
+        expect_ready(&app).await;
+        app.execute("UPDATE schema_compatibility SET minimum_version = '20991231235959'");
         expect_not_ready(&app, "The database schema is newer than this server.").await;
         user.get("/v1/users/me").await.expect(200);
         app.execute("DELETE FROM __diesel_schema_migrations WHERE version = '20991231235959'");
