@@ -11,7 +11,7 @@ use std::{
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
-use super::{CliError, OutputFormat, Settings, error::io_reason, listen, prepare_folders};
+use super::{CliError, OutputFormat, Settings, error::io_reason, listen, migrate::ensure_writable, prepare_folders};
 use crate::{
     build_info,
     config::{self, Config, ConfigError, Environment, variables},
@@ -148,7 +148,10 @@ fn check_database(config: &Config, checks: &mut Checks) {
     }
     match Migrator::connect(&config.database) {
         Ok(mut migrator) => {
-            checks.add("database", Pass, format!("connected to {engine}"));
+            match ensure_writable(config, &mut migrator) {
+                Ok(()) => checks.add("database", Pass, format!("connected to {engine}")),
+                Err(error) => checks.add("database", Fail, describe(&error)),
+            }
             check_migrations(&mut migrator, checks);
         }
         Err(error) => checks.add("database", Fail, format!("{engine}: {error}; start it, or correct DATABASE_URL")),
@@ -175,7 +178,8 @@ fn check_migrations(migrator: &mut Migrator, checks: &mut Checks) {
         let count = status.pending.len();
         return checks.add("migrations", Warn, format!("{count} pending; run `bucketlist migrate up`"));
     }
-    let compatible = if unknown.is_empty() { unknown } else { format!("; unknown to this version, but compatible: {unknown}") };
+    let compatible =
+        if unknown.is_empty() { unknown } else { format!("; unknown to this version, but compatible: {unknown}") };
     checks.add("migrations", Pass, format!("all {} applied{compatible}", status.applied.len()));
     match count_missing(migrator.connection()) {
         Ok(0) => {}

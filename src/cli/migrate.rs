@@ -93,6 +93,21 @@ pub(super) fn migrate_up(config: &Config, migrator: &mut Migrator) -> Result<Vec
     Ok(migrator.up_with(&mut |progress| log.record(progress))?)
 }
 
+/// Checks that the database can be written.
+pub(super) fn ensure_writable(config: &Config, migrator: &mut Migrator) -> Result<(), CliError> {
+    let Err(error) = migrator.check_writable() else { return Ok(()) };
+    Err(match &config.database.target {
+        Target::Sqlite(path) => CliError::with_help(
+            format!("cannot write to database {}: {error}", path.display()),
+            "make the file and its folder writable, or set DATABASE_URL to another file",
+        ),
+        Target::Postgres(_) => CliError::with_help(
+            format!("cannot write to the database: {error}"),
+            "set DATABASE_URL to the primary server",
+        ),
+    })
+}
+
 /// Help for a PostgreSQL server that cannot be reached.
 pub(super) const START_POSTGRES: &str = "start the PostgreSQL server, or correct DATABASE_URL";
 

@@ -20,7 +20,7 @@ use super::{
     jwt_secret,
     listen::{Listeners, limits, load_certificates, serve_metrics},
     logging,
-    migrate::connect,
+    migrate::{connect, ensure_writable},
     progress::IndexingLog,
     seed::insert_sample_data,
 };
@@ -28,7 +28,7 @@ use crate::{
     app::{App, Dependencies},
     build_info,
     config::{Config, Environment},
-    db::{Db, exclusive::ExclusiveLockError, migrations::MigrationError},
+    db::{Db, Target, exclusive::ExclusiveLockError, migrations::MigrationError},
     http::StartupGate,
     seed,
 };
@@ -180,6 +180,10 @@ async fn lock_lost(lock: Arc<DatabaseLock>) {
 /// Migrates and seeds the database, or rejects one that is newer than this binary.
 fn prepare_database(config: &Config, seed: bool) -> Result<(), CliError> {
     let mut migrator = connect(config)?;
+    // A server on a standby of PostgreSQL waits until it becomes the primary.
+    if matches!(config.database.target, Target::Sqlite(_)) {
+        ensure_writable(config, &mut migrator)?;
+    }
     if config.auto_migrate {
         let mut log = IndexingLog::default();
         for name in migrator.up_with(&mut |progress| log.record(progress))? {

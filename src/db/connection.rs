@@ -17,7 +17,7 @@ use diesel::{
     result::QueryResult,
 };
 
-use super::file_lock::create_private_file;
+use super::{file_lock::create_private_file, storage::StorageStatus};
 
 /// A connection to either engine, so that queries are written once.
 #[derive(diesel::MultiConnection)]
@@ -95,11 +95,19 @@ pub(super) struct Manager {
     file: Arc<OnceLock<(u64, u64)>>,
     /// Number of connections that were found to be closed.
     deaths: Arc<AtomicU64>,
+    pub(super) storage: StorageStatus,
 }
 
 impl Manager {
     pub(super) fn new(target: Target, statement_timeout: Duration, statements: Arc<AtomicU64>) -> Self {
-        Self { target, statement_timeout, statements, file: Arc::default(), deaths: Arc::default() }
+        Self {
+            target,
+            statement_timeout,
+            statements,
+            file: Arc::default(),
+            deaths: Arc::default(),
+            storage: StorageStatus::default(),
+        }
     }
 
     /// Returns whether the SQLite database is still the file that was opened. If the file was removed or replaced, further writes
@@ -150,13 +158,16 @@ impl Manager {
         };
         let statements = Arc::clone(&self.statements);
         let last_failed = Arc::new(AtomicBool::new(false));
-        let failed = Arc::clone(&last_failed);
+        let (failed, storage) = (Arc::clone(&last_failed), self.storage.clone());
         connection.set_instrumentation(move |event: InstrumentationEvent<'_>| match event {
             InstrumentationEvent::StartQuery { .. } => {
                 statements.fetch_add(1, Ordering::Relaxed);
                 failed.store(false, Ordering::Relaxed);
             }
-            InstrumentationEvent::FinishQuery { error: Some(_), .. } => failed.store(true, Ordering::Relaxed),
+            InstrumentationEvent::FinishQuery { error: Some(error), .. } => {
+                failed.store(true, Ordering::Relaxed);
+                storage.record(error);
+            }
             _ => {}
         });
         Ok(PooledConnection { connection, is_dead: false, deaths, last_failed })

@@ -7,7 +7,8 @@ use diesel::sql_types::Bool;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::{
-    DbConnection, IndexingProgress, Options, connection::Manager, index_missing, schema::schema_compatibility, statistics,
+    DbConnection, DbError, IndexingProgress, Options, connection::Manager, index_missing, schema::schema_compatibility,
+    statistics, storage,
 };
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
@@ -232,6 +233,14 @@ impl Migrator {
         let reverted = self.down()?;
         self.up()?;
         Ok(reverted)
+    }
+
+    /// Checks that the database can be written, with a write that changes nothing.
+    ///
+    /// # Errors
+    /// Fails if the database or its storage is read-only, or if another process has locked it.
+    pub fn check_writable(&mut self) -> Result<(), DbError> {
+        storage::write_nothing(&mut self.connection)
     }
 
     /// Returns the connection, for work before or after migrating, such as seeding.

@@ -15,6 +15,7 @@ pub mod migrations;
 pub mod repositories;
 pub mod schema;
 mod statistics;
+mod storage;
 mod unit;
 
 use std::{

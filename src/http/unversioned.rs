@@ -207,6 +207,10 @@ impl UnversionedRoutes {
         if !status.pending.is_empty() {
             return Err(not_ready("The database has pending migrations: run `bucketlist migrate up`."));
         }
+        self.db
+            .check_writable()
+            .await
+            .map_err(|error| not_ready("The database cannot be written.").with_source(error))?;
         Ok(health(&json!({"status": "pass", "checks": {"database": "pass", "migrations": "pass"}})))
     }
 }

@@ -1,11 +1,14 @@
-//! The maintenance of an SQLite database while a server uses it.
+//! The maintenance of an SQLite database while a server uses it, and the check that a database can be written.
 
 use std::{fs, path::PathBuf};
 
 use bucketlist::db::{DbConnection, DbError, IdleCheckpoint, Target};
 use diesel::{connection::SimpleConnection, prelude::*, sql_query, sql_types::Text};
 
-use crate::support::{Engine, TestApp};
+use crate::{
+    faults::expect_unavailable,
+    support::{Database, Engine, TestApp},
+};
 
 /// Maximum size of a log that is not in use.
 const MAX_LOG_BYTES: u64 = 16 * 1024 * 1024;
@@ -68,9 +71,10 @@ async fn log_that_a_long_read_has_enlarged_is_truncated_when_it_is_reused() {
     .await;
     assert!(log_bytes(&app) > MAX_LOG_BYTES, "{}", log_bytes(&app));
     drop(reader);
-    // The first commit copies the whole log into the database file, the second starts the log again.
+    // The first commit copies the whole log into the database file, the second starts the log again. A change to the same value writes
+    // nothing.
     for _ in 0..2 {
-        write(&app, "UPDATE jobs SET created_at = 2 WHERE id = 1").await;
+        write(&app, "UPDATE jobs SET created_at = created_at + 1 WHERE id = 1").await;
     }
     assert!(log_bytes(&app) <= MAX_LOG_BYTES, "{}", log_bytes(&app));
 }
@@ -84,8 +88,7 @@ struct Name {
 /// Returns the tables that have query planner statistics.
 fn analyzed_tables(c: &mut DbConnection) -> Vec<String> {
     let DbConnection::Sqlite(c) = c else { unreachable!("the engine is SQLite") };
-    let rows: Vec<Name> =
-        sql_query("SELECT DISTINCT tbl AS name FROM sqlite_stat1 ORDER BY tbl").load(c).unwrap();
+    let rows: Vec<Name> = sql_query("SELECT DISTINCT tbl AS name FROM sqlite_stat1 ORDER BY tbl").load(c).unwrap();
     rows.into_iter().map(|row| row.name).collect()
 }
 
@@ -134,4 +137,36 @@ async fn statistics_of_a_new_database_are_not_collected() {
     let DbConnection::Sqlite(c) = migrator.connection() else { unreachable!("the engine is SQLite") };
     let tables: Vec<Name> = sql_query("SELECT name FROM sqlite_schema WHERE name LIKE 'sqlite_stat%'").load(c).unwrap();
     assert!(tables.is_empty());
+}
+
+both_engines! {
+    async fn read_only_database_is_not_ready(engine: Engine) {
+        let database = Database::new(engine);
+        // Another connection, so that SQLite has the files of its log.
+        let mut migrator = database.migrator();
+        assert!(migrator.check_writable().is_ok());
+        let target = match &database.target {
+            Target::Sqlite(path) => Target::Sqlite(format!("file:{}?mode=ro", path.display()).into()),
+            Target::Postgres(url) => {
+                assert!(url.contains("options="), "{url}");
+                Target::Postgres(format!("{url}%20-cdefault_transaction_read_only%3Don"))
+            }
+        };
+        let app = TestApp::builder().database(database).config(|config| config.database.target = target).build();
+        // The second response reuses the result of the check.
+        for _ in 0..2 {
+            let response = expect_unavailable(app.anonymous().get("/health/ready").await.any_status());
+            let text = String::from_utf8_lossy(&response.body);
+            assert!(text.contains("The database cannot be written."), "{text}");
+        }
+        app.anonymous().get("/health/live").await.expect(200);
+    }
+
+    async fn check_of_a_writable_database_is_reused(engine: Engine) {
+        let app = TestApp::new(engine);
+        app.app.db.check_writable().await.unwrap();
+        let before = app.app.db.statements();
+        app.app.db.check_writable().await.unwrap();
+        assert_eq!(app.app.db.statements(), before, "the result is reused");
+    }
 }

@@ -26,9 +26,8 @@ fn is_breaking(migration: &str) -> bool {
     let created: Vec<&str> =
         migration.split("CREATE TABLE ").skip(1).map(|rest| rest.split([' ', '(']).next().unwrap()).collect();
     migration.split(';').any(|statement| {
-        let requires_value = statement.contains("ADD COLUMN")
-            && statement.contains("NOT NULL")
-            && !statement.contains("DEFAULT");
+        let requires_value =
+            statement.contains("ADD COLUMN") && statement.contains("NOT NULL") && !statement.contains("DEFAULT");
         let is_on_created = statement.split([' ', '(']).any(|word| created.contains(&word));
         !is_on_created && (requires_value || BREAKING.iter().any(|breaking| statement.contains(breaking)))
     })
