@@ -9,7 +9,7 @@ use poem::{Endpoint, Response, Route, endpoint::BoxEndpoint};
 use secrecy::SecretString;
 
 use crate::{
-    auth::{AccessTokens, Hasher, RefreshTokens, Signer, TokenStatusCache},
+    auth::{AccessTokens, ApiKeyVerifier, Hasher, RefreshTokens, Signer, TokenStatusCache},
     capture::{self, RecordCipher, Recorder},
     config::{Config, Environment, TokenSettings},
     db::Db,
@@ -136,6 +136,7 @@ impl App {
         let incidents = IncidentWriter::new(inbox, capture::redactor(secret), services.incidents.clone());
         let authenticator = Authenticator {
             tokens: Arc::clone(&tokens),
+            api_keys: ApiKeyVerifier::new(db.clone(), Arc::clone(&dependencies.clock)),
             db: db.clone(),
             clock: Arc::clone(&dependencies.clock),
             token_status,

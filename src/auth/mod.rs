@@ -1,11 +1,15 @@
-//! Authentication: access tokens and their status, refresh tokens, signatures and password hashing.
+//! Authentication: access tokens and their status, API keys, refresh tokens, signatures and password hashing.
 
+mod api_key_verifier;
+mod api_keys;
 mod hashing;
 mod refresh;
 mod signer;
 mod token_status;
 mod tokens;
 
+pub use api_key_verifier::{ApiKeyVerifier, KnownApiClient};
+pub use api_keys::ApiKey;
 pub use hashing::{Hasher, HasherBusy};
 pub use refresh::{RefreshTokens, digest};
 pub use signer::{SIGNATURE_LEN, Signer};

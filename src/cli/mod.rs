@@ -1,5 +1,6 @@
 //! The command line. Commands write to a `&mut dyn Write`, so that tests can read their output.
 
+mod api_client;
 mod database_lock;
 mod doctor;
 mod environment;
@@ -58,6 +59,11 @@ enum Command {
     User {
         #[command(subcommand)]
         action: user::Action,
+    },
+    /// Create, list, rotate and revoke the keys of API clients.
+    ApiClient {
+        #[command(subcommand)]
+        action: api_client::Action,
     },
     /// Print, check, write, compare or lint OpenAPI documents.
     Openapi {
@@ -122,6 +128,7 @@ pub fn run(cli: Cli, out: &mut dyn Write) -> Result<ExitCode, CliError> {
         Command::Migrate { action } => return migrate::run(&load()?, action, out),
         Command::Seed(arguments) => seed::run(&load()?, &arguments, out)?,
         Command::User { action } => user::run(&load()?, &action, &mut std::io::stdin().lock(), out)?,
+        Command::ApiClient { action } => api_client::run(&load()?, &action, out)?,
         Command::Openapi { action } => return openapi::run(&action, out),
         Command::Postman { action } => return postman::run(&action, out),
         Command::Incidents { action } => return incidents::run(&action, &load, out),

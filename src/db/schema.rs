@@ -183,6 +183,32 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    api_clients (id) {
+        id -> BigInt,
+        user_id -> BigInt,
+        name -> Text,
+        contact_email -> Text,
+        scopes -> Text,
+        rate_limit -> Nullable<Integer>,
+        key_prefix -> Text,
+        expires_at -> Nullable<BigInt>,
+        last_used_at -> Nullable<BigInt>,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    api_client_keys (prefix) {
+        prefix -> Text,
+        api_client_id -> BigInt,
+        digest -> Binary,
+        created_at -> BigInt,
+        expires_at -> Nullable<BigInt>,
+    }
+}
+
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(refresh_tokens -> sessions (session_id));
 diesel::joinable!(password_resets -> users (user_id));
@@ -193,6 +219,8 @@ diesel::joinable!(incidents -> incident_groups (group_id));
 diesel::joinable!(incidents -> users (user_id));
 diesel::joinable!(exports -> users (user_id));
 diesel::joinable!(export_parts -> exports (export_id));
+diesel::joinable!(api_clients -> users (user_id));
+diesel::joinable!(api_client_keys -> api_clients (api_client_id));
 diesel::allow_tables_to_appear_in_same_query!(
     users,
     sessions,
@@ -208,4 +236,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     incidents,
     exports,
     export_parts,
+    api_clients,
+    api_client_keys,
 );

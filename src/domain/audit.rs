@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use super::{AuditEventId, ExportId, IncidentId, KeysetPosition, SortValue, Timestamp, UserId, words::words};
+use super::{
+    ApiClientId, AuditEventId, ExportId, IncidentId, KeysetPosition, SortValue, Timestamp, UserId, words::words,
+};
 
 words! {
     /// An action: its object and what happened to it.
@@ -51,6 +53,14 @@ words! {
         IncidentResolved "incident.resolved"
         /// An administrator deleted an incident.
         IncidentDeleted "incident.deleted"
+        /// An administrator created an API client.
+        ApiClientCreated "api_client.created"
+        /// An administrator changed an API client.
+        ApiClientUpdated "api_client.updated"
+        /// An administrator replaced the key of an API client.
+        ApiClientRotated "api_client.rotated"
+        /// An administrator deleted an API client and revoked its keys.
+        ApiClientDeleted "api_client.deleted"
     }
 }
 
@@ -63,6 +73,8 @@ words! {
         Export "export"
         /// An incident.
         Incident "incident"
+        /// An API client.
+        ApiClient "api_client"
     }
 }
 
@@ -102,6 +114,12 @@ impl NewAuditEvent {
         Self { target: Some((AuditTarget::Incident, id.get())), ..Self::new(action) }
     }
 
+    /// Creates an event on an API client.
+    #[must_use]
+    pub fn on_api_client(action: AuditAction, id: ApiClientId) -> Self {
+        Self { target: Some((AuditTarget::ApiClient, id.get())), ..Self::new(action) }
+    }
+
     /// Adds a detail.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
@@ -119,6 +137,8 @@ pub struct AuditOrigin {
     pub request_id: Option<String>,
     /// The client's address, if it is known.
     pub address: Option<IpAddr>,
+    /// The API client that acted for the account.
+    pub api_client: Option<ApiClientId>,
 }
 
 impl AuditOrigin {

@@ -50,4 +50,6 @@ ids! {
     IncidentId
     /// ID of a group of incidents.
     IncidentGroupId
+    /// ID of an API client.
+    ApiClientId
 }

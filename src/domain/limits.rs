@@ -9,7 +9,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::UserId;
+use super::{ApiClientId, UserId};
 
 /// A rate limit. Its quota is configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -74,6 +74,12 @@ impl RateLimit {
 pub enum RateLimitSubject {
     /// An authenticated account.
     User(UserId),
+    /// An API client.
+    ApiClient {
+        id: ApiClientId,
+        /// Requests per minute instead of the quota of [`RateLimit::General`].
+        per_minute: Option<u32>,
+    },
     /// All clients at an address.
     Address(IpAddr),
     /// All clients that log in to an account, whether or not it exists.

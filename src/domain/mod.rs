@@ -1,6 +1,7 @@
 //! Domain types: values that are valid by construction, entities, and traits for time, randomness and rate limits. Depends on
 //! no other module.
 
+mod api_clients;
 mod audit;
 mod bucketlists;
 mod clock;
@@ -22,13 +23,16 @@ mod user_name;
 mod users;
 mod words;
 
+pub use api_clients::{ApiClient, ApiClientChanges, ApiKeyStatus, ApiScope, ApiScopes, NewApiClient};
 pub use audit::{AuditAction, AuditEvent, AuditFilter, AuditOrigin, AuditTarget, NewAuditEvent};
 pub use bucketlists::{Bucketlist, BucketlistContent, BucketlistFilter, NewBucketlist};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use email::{Email, InvalidEmail};
 pub use etag::{ETag, Versioned};
 pub use exports::{Export, ExportAttempt, ExportFormat, ExportRecord, ExportState, NewExport};
-pub use ids::{AuditEventId, BucketlistId, ExportId, IncidentGroupId, IncidentId, ItemId, SessionId, UserId};
+pub use ids::{
+    ApiClientId, AuditEventId, BucketlistId, ExportId, IncidentGroupId, IncidentId, ItemId, SessionId, UserId,
+};
 pub use incidents::{
     ApiVersion, FailureOccurrence, Incident, IncidentChanges, IncidentFilter, IncidentGroup, IncidentState,
     NewIncident, StoredRecord,

@@ -18,6 +18,7 @@ impl From<Error> for ApiError {
                 Resource::Session => ErrorCode::SessionNotFound,
                 Resource::Export => ErrorCode::ExportNotFound,
                 Resource::Incident => ErrorCode::IncidentNotFound,
+                Resource::ApiClient => ErrorCode::ApiClientNotFound,
             }),
             Error::Conflict(conflict) => {
                 let code = match conflict {

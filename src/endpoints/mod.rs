@@ -5,12 +5,15 @@ mod rules;
 pub mod v1;
 pub mod v2;
 
-use contract::{caller::Client, v1::schemas::Password};
+use contract::{
+    caller::{Client, RequestOrigin},
+    v1::schemas::Password,
+};
 use secrecy::SecretString;
 
 pub use rules::PasswordRules;
 
-use crate::domain::{AuditOrigin, UserId};
+use crate::domain::{ApiClientId, AuditOrigin, UserId};
 
 /// Converts a password or token of a request for a service.
 fn secret(password: &Password) -> SecretString {
@@ -19,5 +22,6 @@ fn secret(password: &Password) -> SecretString {
 
 /// Returns the caller and the origin of a request, for audit events.
 fn audit_origin(client: Client, actor: Option<UserId>) -> AuditOrigin {
-    AuditOrigin { actor, request_id: client.origin.request_id, address: client.origin.address }
+    let RequestOrigin { request_id, address, api_client_id } = client.origin;
+    AuditOrigin { actor, request_id, address, api_client: api_client_id.map(ApiClientId::new) }
 }

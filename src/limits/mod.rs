@@ -20,10 +20,16 @@ use crate::{
 /// Maximum number of counters per limit. An attacker with more addresses than this is not stopped by limits per address.
 const MAX_SUBJECTS: u64 = 50_000;
 
+/// Maximum number of different quotas of API clients.
+const MAX_CUSTOM_QUOTAS: u64 = 1_000;
+
 /// Counts requests in memory.
 pub struct InMemoryRateLimiter {
     /// In the order of [`RateLimit::ALL`].
     counters: Vec<Counter>,
+    /// Counters of API clients with their own quota, by requests per minute.
+    custom: Cache<u32, Arc<Counter>>,
+    clock: Uptime,
 }
 
 /// Adapts the clock of the application to governor. It never goes backwards.
@@ -67,7 +73,18 @@ impl InMemoryRateLimiter {
     #[must_use]
     pub fn new(limits: &RequestLimits, clock: &Arc<dyn Clock>) -> Option<Self> {
         let counter = |limit| Counter::new(limit, quota(limits, limit), Uptime(Arc::clone(clock)));
-        limits.rate_limit.then(|| Self { counters: RateLimit::ALL.map(counter).into() })
+        limits.rate_limit.then(|| Self {
+            counters: RateLimit::ALL.map(counter).into(),
+            custom: Cache::new(MAX_CUSTOM_QUOTAS),
+            clock: Uptime(Arc::clone(clock)),
+        })
+    }
+}
+
+impl InMemoryRateLimiter {
+    fn custom_counter(&self, per_minute: u32) -> Arc<Counter> {
+        let quota = Quota { requests: per_minute, window: Duration::from_secs(60) };
+        self.custom.get_with(per_minute, || Arc::new(Counter::new(RateLimit::General, quota, self.clock.clone())))
     }
 }
 
@@ -90,6 +107,10 @@ fn quota(limits: &RequestLimits, limit: RateLimit) -> Quota {
 
 impl RateLimiter for InMemoryRateLimiter {
     fn count<'a>(&'a self, limit: RateLimit, subject: &'a RateLimitSubject) -> PendingDecision<'a> {
+        if let (RateLimit::General, RateLimitSubject::ApiClient { per_minute: Some(per_minute), .. }) = (limit, subject)
+        {
+            return PendingDecision::Now(self.custom_counter(*per_minute).count(subject));
+        }
         let counter = self.counters.iter().find(|counter| counter.limit == limit);
         PendingDecision::Now(counter.map_or_else(|| unlimited(limit), |counter| counter.count(subject)))
     }
@@ -130,7 +151,7 @@ fn whole_seconds(wait: Duration) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{ManualClock, Timestamp, UserId};
+    use crate::domain::{ApiClientId, ManualClock, Timestamp, UserId};
 
     fn counter(requests: u32, window: Duration) -> (Counter, Arc<ManualClock>) {
         let clock = Arc::new(ManualClock::at(Timestamp::from_micros(1_800_000_000_000_000)));
@@ -161,6 +182,34 @@ mod tests {
             2,
             "the full quota is available again"
         );
+    }
+
+    #[test]
+    fn api_client_has_its_own_quota_and_bucket() {
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(Timestamp::from_micros(1_800_000_000_000_000)));
+        let limits = RequestLimits {
+            rate_limit: true,
+            general_per_minute: 2,
+            register_per_minute: 1,
+            login_per_minute: 1,
+            refresh_per_minute: 1,
+            password_reset_per_hour: 1,
+            search_per_minute: 1,
+            exports_per_hour: 1,
+            body_bytes: 0,
+            request_timeout: Duration::ZERO,
+        };
+        let limiter = InMemoryRateLimiter::new(&limits, &clock).unwrap();
+        let count = |subject: &RateLimitSubject| match limiter.count(RateLimit::General, subject) {
+            PendingDecision::Now(decision) => (decision.quota.requests, decision.remaining),
+            PendingDecision::Later(_) => panic!("counters in memory decide at once"),
+        };
+        let client = |id, per_minute| RateLimitSubject::ApiClient { id: ApiClientId::new(id), per_minute };
+        assert_eq!(count(&client(1, Some(5))), (5, 4));
+        assert_eq!(count(&client(1, Some(5))), (5, 3));
+        assert_eq!(count(&client(2, Some(5))), (5, 4));
+        assert_eq!(count(&client(1, None)), (2, 1));
+        assert_eq!(count(&RateLimitSubject::User(UserId::new(1))), (2, 1));
     }
 
     #[test]

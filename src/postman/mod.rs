@@ -56,6 +56,8 @@ your account. The collection logs in automatically.",
         ("bucketlist_id", "1"),
         ("item_id", "1"),
         ("incident_id", "1"),
+        ("api_client_id", "1"),
+        ("api_key", ""),
         // Until a response has set them, the requests match any state.
         ("me_etag", "*"),
         ("bucketlist_etag", "*"),

@@ -78,10 +78,25 @@ pub(super) fn v2(base: &str) -> Vec<Step> {
             .map(|operation| admin_only(operation, base)),
     );
     steps.push(admin_only("updateIncident", base).header("If-Match", "*"));
+    let api_client = format!("{base}/admin/api-clients/{{{{api_client_id}}}}");
+    steps.extend([
+        with_idempotency_key(admin_only("createApiClient", base))
+            .save("/id", "api_client_id")
+            .save("/key", "api_key")
+            .returns("Location", &api_client),
+        admin_only("listApiClients", base),
+        admin_only("getApiClient", base),
+        admin_only("updateApiClient", base).header("If-Match", "*"),
+        admin_only("rotateApiClientKey", base).save("/key", "api_key"),
+    ]);
     steps.extend([
         Step::new("deleteItem").at(TearDown).header("If-Match", "*"),
         Step::new("deleteBucketlist").at(TearDown).header("If-Match", "*"),
         admin_only("deleteIncident", base).at(TearDown).header("If-Match", "*"),
+        admin_only("deleteApiClient", base)
+            .at(TearDown)
+            .header("If-Match", "*")
+            .after("pm.collectionVariables.set(\"api_key\", \"\");"),
         managed_user_deletion(base),
         Step::new("endSessions").at(TearDown).after(include_str!("scripts/clear_session.js")),
         account_deletion(),

@@ -2,6 +2,7 @@
 //!
 //! Independent of the command line: progress is reported to a callback.
 
+mod api_client;
 mod dummy;
 mod export;
 mod generate;

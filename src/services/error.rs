@@ -53,6 +53,7 @@ pub enum Resource {
     Session,
     Export,
     Incident,
+    ApiClient,
 }
 
 /// The state that a request conflicts with.

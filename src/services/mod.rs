@@ -1,6 +1,7 @@
 //! Business rules and transactions, in domain terms: no HTTP, no SQL.
 
 mod accounts;
+mod api_clients;
 mod audit;
 mod bucketlists;
 mod error;
@@ -21,6 +22,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::Notify;
 
 pub use accounts::{Accounts, NewAccount, SessionTokens};
+pub use api_clients::{ApiClientContent, ApiClients, RotatedKey};
 pub use audit::Audit;
 pub use bucketlists::{BucketlistChanges, Bucketlists, WithItems};
 pub use error::{Conflict, Error, Forbidden, InvalidField, Resource, Unauthenticated};
@@ -78,6 +80,7 @@ pub struct Services {
     pub exports: Exports,
     pub audit: Audit,
     pub incidents: Incidents,
+    pub api_clients: ApiClients,
 }
 
 impl Services {
@@ -92,6 +95,7 @@ impl Services {
             items: Items(Arc::clone(context)),
             search: Search(Arc::clone(context)),
             exports: Exports { context: Arc::clone(context), ttl: export_ttl },
+            api_clients: ApiClients(Arc::clone(context)),
             audit: Audit(Arc::clone(context)),
             incidents: Incidents { context: Arc::clone(context), retention: Arc::new(retention) },
         }

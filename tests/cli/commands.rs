@@ -7,7 +7,7 @@ use crate::support::Sandbox;
 #[test]
 fn help_lists_every_command_with_its_description() {
     let help = Sandbox::new().run(&["--help"]).expect_success();
-    for name in ["serve", "migrate", "seed", "user", "openapi", "doctor", "config"] {
+    for name in ["serve", "migrate", "seed", "user", "api-client", "openapi", "doctor", "config"] {
         let line = help.lines().find(|line| line.trim_start().starts_with(&format!("{name} ")));
         let line = line.unwrap_or_else(|| panic!("{name} is not in\n{help}"));
         assert!(line.trim().len() > name.len() + 10, "{line}");

@@ -34,7 +34,7 @@ fn record(id: i64, method: &str, target: &str, headers: &[(&str, &str)], body: &
         operation: None,
         code: None,
         fingerprint: "test".to_owned(),
-        principal: Some(Principal { user_id: 42, session_id: 7, role: PrincipalRole::User }),
+        principal: Some(Principal { user_id: 42, session_id: Some(7), role: PrincipalRole::User }),
         request: CapturedRequest {
             method: method.to_owned(),
             target: target.to_owned(),
@@ -305,7 +305,7 @@ both_engines! {
         assert!(text.ends_with("2 of 2 reproduced.\n"), "{text}");
 
         // Requests of administrators need an administrator account.
-        let principal = Principal { user_id: 1, session_id: 1, role: PrincipalRole::Admin };
+        let principal = Principal { user_id: 1, session_id: Some(1), role: PrincipalRole::Admin };
         write(&sandbox, "7.json", &IncidentRecord { principal: Some(principal), ..missing });
         let error = sandbox.run(&["incidents", "replay", "7.json", "--against", &url]).expect_error();
         assert!(error.contains("name an administrator account with --as-admin"), "{error}");

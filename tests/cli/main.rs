@@ -5,6 +5,7 @@
 #[macro_use]
 mod support;
 
+mod api_client;
 mod commands;
 mod config;
 mod coverage;

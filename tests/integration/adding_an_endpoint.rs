@@ -9,6 +9,7 @@ use bucketlist::{
 };
 use contract::{
     ApiError, Caller, ErrorCode, Json, Operation, User,
+    caller::{Credential, SessionToken},
     v2::{self, Result as EndpointResult},
     values::Id,
 };
@@ -185,13 +186,9 @@ both_engines! {
         let call = async |caller: i64| {
             let mut request = Request::builder().uri_str(format!("/bucketlists/{list}/open-items")).finish();
             // The server puts the authenticated caller into the request.
-            request.extensions_mut().insert(Caller {
-                user_id: caller,
-                session_id: 1,
-                token_id: String::new(),
-                token_expires_at: 0,
-                is_admin: false,
-            });
+            let token = SessionToken { session_id: 1, token_id: String::new(), token_expires_at: 0 };
+            let credential = Credential::Session(token);
+            request.extensions_mut().insert(Caller { user_id: caller, is_admin: false, credential });
             service.call(request).await.map(IntoResponse::into_response)
         };
 

@@ -15,7 +15,8 @@ use crate::{
 };
 
 /// The IDs of requests that are rejected before their resource is looked up.
-const ANY_IDS: ResourceIds = ResourceIds { list: 1, item: 1, user: 1, session: 1, export: 1, incident: 1 };
+const ANY_IDS: ResourceIds =
+    ResourceIds { list: 1, item: 1, user: 1, session: 1, export: 1, incident: 1, api_client: 1 };
 
 /// Returns an actor that may call an operation.
 fn caller<'w, 'a>(operation: &Operation, admin: &'w Actor<'a>, anonymous: &'w Actor<'a>) -> &'w Actor<'a> {
@@ -46,7 +47,9 @@ both_engines! {
         // The last administrator cannot be deleted.
         let _other = app.admin().await;
         let (ids, incident) = (ResourceIds::create(&admin).await, admin.capture_incident().await);
-        let ids = ResourceIds { user: user.id(), incident, ..ids };
+        let api_client = admin.create_api_client(user.id(), &["read"]).await;
+        let ids = ResourceIds { user: user.id(), incident, api_client: api_client["id"].as_i64().unwrap(), ..ids };
+        let without_scope = Actor::with_api_key(&app, api_client["key"].as_str().unwrap());
         let disable = format!("/v2/admin/users/{}", disabled.id());
         admin.patch(&disable, &json!({"disabled": true})).await.expect(200);
         let before = read_resources(&admin, ids).await;
@@ -66,6 +69,10 @@ both_engines! {
             if operation.is_secured {
                 attempts.push((401, request(&anonymous, operation, &path)));
                 attempts.push((403, request(&disabled, operation, &path)));
+                let needs_another_scope = operation.method != "GET" || operation.path.starts_with("/v2/admin");
+                if needs_another_scope || operation.id == "listSessions" {
+                    attempts.push((403, request(&without_scope, operation, &path)));
+                }
             }
             if operation.path.contains('{') {
                 attempts.push((404, request(actor, operation, &ResourceIds::NONEXISTENT.path(operation))));

@@ -145,9 +145,7 @@ pub(crate) fn build<V: Version>(raw: String, operations: &[&Operation]) -> Resul
     let public_operations: Vec<&str> = public.map(|operation| operation.id).collect();
     let notice = |operation: &&Operation| Some((operation.id, operation.deprecation?.notice()));
     let deprecations: Vec<(&str, String)> = operations.iter().filter_map(notice).collect();
-    let carries_tokens = operations.iter().any(|operation| operation.carries_tokens);
-    let sensitive: &[(&str, &str)] =
-        if carries_tokens { &[("AuthSession", "access_token"), ("AuthSession", "refresh_token")] } else { &[] };
+    let sensitive = sensitive_fields(operations);
     let find = |id: &str| operations.iter().copied().find(|operation| operation.id == id);
     openapi_repair::repair(
         &texts::describe(raw, &find),
@@ -161,13 +159,27 @@ pub(crate) fn build<V: Version>(raw: String, operations: &[&Operation]) -> Resul
             parameter_examples: &[V::parameter_examples(), texts::parameter_examples()].concat(),
             header_examples: &V::header_examples(),
             schema_examples: &[],
-            sensitive,
+            sensitive: &sensitive,
             renamed_schemas: &[],
             public_operations: &public_operations,
             page_parameters: &[V::PAGE_PARAMETER],
             deprecations: &deprecations,
         },
     )
+}
+
+/// Fields of responses with tokens and keys, as schema and field.
+const SENSITIVE_FIELDS: &[(&str, (&str, &str))] = &[
+    ("login", ("AuthSession", "access_token")),
+    ("login", ("AuthSession", "refresh_token")),
+    ("createApiClient", ("ApiClientCreated", "key")),
+    ("rotateApiClientKey", ("ApiClientKey", "key")),
+];
+
+/// Returns the sensitive fields in the responses of these operations.
+fn sensitive_fields(operations: &[&Operation]) -> Vec<(&'static str, &'static str)> {
+    let is_declared = |id: &str| operations.iter().any(|operation| operation.id == id);
+    SENSITIVE_FIELDS.iter().filter(|(operation, _)| is_declared(operation)).map(|(_, field)| *field).collect()
 }
 
 #[expect(clippy::expect_used, reason = "an invalid contract must not start; the tests build it")]

@@ -1,7 +1,7 @@
-//! Arguments that require an authenticated caller: [`User`] and [`Admin`].
+//! Arguments that require an authenticated caller: [`User`], [`Admin`], [`UserSession`] and [`AdminSession`].
 //!
-//! An operation without them is public. The server verifies the access token and inserts the [`Caller`] into the
-//! extensions of the request.
+//! An operation without them is public. The server verifies the access token or the API key and inserts the [`Caller`] into
+//! the extensions of the request.
 
 use std::net::IpAddr;
 
@@ -11,21 +11,93 @@ use poem_openapi::{
     registry::{MetaSecurityScheme, Registry},
 };
 
-use crate::{ApiError, ErrorCode, operation::Argument};
+use crate::{
+    ApiError, ErrorCode,
+    operation::{Access, Argument, Scope},
+};
 
-/// The owner of a valid access token.
+/// The authenticated caller of a request: an account, and the credential that represents it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// ID of the user.
     pub user_id: i64,
+    /// Whether the user is an administrator now, not when the token was issued.
+    pub is_admin: bool,
+    /// The credential of the request.
+    pub credential: Credential,
+}
+
+/// What a request was authenticated with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// An access token of a session.
+    Session(SessionToken),
+    /// A key of an API client.
+    ApiClient(ApiClientCaller),
+}
+
+/// An access token and its session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionToken {
     /// ID of the session.
     pub session_id: i64,
     /// ID of the token (`jti`).
     pub token_id: String,
     /// Expiry of the token, in seconds since 1970.
     pub token_expires_at: i64,
-    /// Whether the user is an administrator now, not when the token was issued.
-    pub is_admin: bool,
+}
+
+/// The API client whose key a request contains.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiClientCaller {
+    /// ID of the API client.
+    pub id: i64,
+    /// Name of the API client.
+    pub name: String,
+    /// Scopes of the API client.
+    pub scopes: Vec<Scope>,
+    /// Requests per minute; `None` for the general rate limit.
+    pub rate_limit: Option<u32>,
+}
+
+impl Caller {
+    /// Returns the API client; `None` if the request has an access token.
+    #[must_use]
+    pub const fn api_client(&self) -> Option<&ApiClientCaller> {
+        match &self.credential {
+            Credential::ApiClient(client) => Some(client),
+            Credential::Session(_) => None,
+        }
+    }
+
+    /// Returns the session; `None` if the request has the key of an API client.
+    #[must_use]
+    pub const fn session(&self) -> Option<&SessionToken> {
+        match &self.credential {
+            Credential::Session(token) => Some(token),
+            Credential::ApiClient(_) => None,
+        }
+    }
+
+    /// Checks that the caller may call an operation with this access and method.
+    ///
+    /// # Errors
+    /// `SESSION_REQUIRED`, `INSUFFICIENT_SCOPE` or `FORBIDDEN`.
+    pub fn authorize(&self, access: Access, method: &str) -> Result<(), ApiError> {
+        if let Some(client) = self.api_client() {
+            match access.required_scope(method) {
+                None if access != Access::Anonymous => return Err(ErrorCode::SessionRequired.into()),
+                Some(scope) if !client.scopes.contains(&scope) => return Err(insufficient_scope(scope)),
+                _ => {}
+            }
+        }
+        if access.is_admin_only() && !self.is_admin { Err(ErrorCode::Forbidden.into()) } else { Ok(()) }
+    }
+}
+
+fn insufficient_scope(scope: Scope) -> ApiError {
+    let message = format!("The API client does not have the scope `{}`.", scope.as_str());
+    ApiError::new(ErrorCode::InsufficientScope).with_message(message)
 }
 
 /// The client of a request, for the list of sessions and for the audit log.
@@ -44,6 +116,8 @@ pub struct RequestOrigin {
     pub request_id: Option<String>,
     /// IP address of the client, if known.
     pub address: Option<IpAddr>,
+    /// ID of the API client whose key the request contains.
+    pub api_client_id: Option<i64>,
 }
 
 impl<'a> poem::FromRequest<'a> for Client {
@@ -56,23 +130,47 @@ impl<'a> poem::FromRequest<'a> for Client {
 
 impl Argument for Client {}
 
-/// The first argument of an operation that requires a logged-in user.
+/// The first argument of an operation for users and for API clients. Requests that read need the scope `read`, others `write`.
 #[derive(Clone, Debug)]
 pub struct User(pub Caller);
 
-/// The first argument of an operation that requires an administrator.
+/// The first argument of an operation for administrators, and for their API clients with the scope `admin`.
 #[derive(Clone, Debug)]
 pub struct Admin(pub Caller);
 
-/// Name of the security scheme in the documents.
-pub const BEARER_AUTH: &str = "bearerAuth";
+/// The first argument of an operation for logged-in users that no API client may call, because it changes credentials.
+#[derive(Clone, Debug)]
+pub struct UserSession(pub SessionCaller);
 
-fn register_scheme(registry: &mut Registry) {
+/// The first argument of an operation for logged-in administrators that no API client may call.
+#[derive(Clone, Debug)]
+pub struct AdminSession(pub SessionCaller);
+
+/// A caller with an access token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionCaller {
+    /// ID of the user.
+    pub user_id: i64,
+    /// The access token.
+    pub token: SessionToken,
+}
+
+/// Name of the security scheme of access tokens and keys in `Authorization`.
+pub const BEARER_AUTH: &str = "bearerAuth";
+/// Name of the security scheme of keys in [`API_KEY_HEADER`].
+pub const API_KEY_AUTH: &str = "apiKeyAuth";
+/// Header that contains the key of an API client.
+pub const API_KEY_HEADER: &str = "X-API-Key";
+
+fn register_bearer(registry: &mut Registry) {
     registry.create_security_scheme(
         BEARER_AUTH,
         MetaSecurityScheme {
             ty: "http",
-            description: Some("The `access_token` in the response of `register`, `login` or `refreshSession`."),
+            description: Some(
+                "The `access_token` in the response of `register`, `login` or `refreshSession`. Operations that also list \
+                 `apiKeyAuth` accept the key of an API client instead.",
+            ),
             name: None,
             key_in: None,
             scheme: Some("bearer"),
@@ -83,23 +181,53 @@ fn register_scheme(registry: &mut Registry) {
     );
 }
 
-fn caller(request: &Request) -> Result<Caller, ErrorCode> {
-    request.extensions().get().cloned().ok_or(ErrorCode::AuthenticationRequired)
+fn register_api_key(registry: &mut Registry) {
+    registry.create_security_scheme(
+        API_KEY_AUTH,
+        MetaSecurityScheme {
+            ty: "apiKey",
+            description: Some(
+                "The key of an API client, `blk_…`. An API client acts for the account that owns it, within its scopes: \
+                 `read` for GET, `write` for other methods, `admin` for the operations of administrators. \
+                 `Authorization: Bearer blk_…` is equivalent.",
+            ),
+            name: Some(API_KEY_HEADER),
+            key_in: Some("header"),
+            scheme: None,
+            bearer_format: None,
+            flows: None,
+            openid_connect_url: None,
+        },
+    );
+}
+
+/// Returns the caller if it may call an operation with this access.
+fn authorized(request: &Request, access: Access) -> Result<Caller, ApiError> {
+    let caller: Caller = request.extensions().get().cloned().ok_or(ErrorCode::AuthenticationRequired)?;
+    caller.authorize(access, request.method().as_str())?;
+    Ok(caller)
+}
+
+fn session(caller: Caller) -> Result<SessionCaller, ApiError> {
+    match caller.credential {
+        Credential::Session(token) => Ok(SessionCaller { user_id: caller.user_id, token }),
+        Credential::ApiClient(_) => Err(ErrorCode::SessionRequired.into()),
+    }
 }
 
 macro_rules! caller_argument {
-    ($name:ident, $check:expr) => {
+    ($name:ident, $access:expr, $convert:expr, [$($scheme:expr, $register:ident);+]) => {
         impl<'a> ApiExtractor<'a> for $name {
             const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
             type ParamType = ();
             type ParamRawType = ();
 
             fn register(registry: &mut Registry) {
-                register_scheme(registry);
+                $($register(registry);)+
             }
 
             fn security_schemes() -> Vec<&'static str> {
-                vec![BEARER_AUTH]
+                vec![$($scheme),+]
             }
 
             async fn from_request(
@@ -107,14 +235,59 @@ macro_rules! caller_argument {
                 _: &mut RequestBody,
                 _: ExtractParamOptions<()>,
             ) -> poem::Result<Self> {
-                let caller = caller(request).map_err(ApiError::from)?;
-                let check: fn(&Caller) -> Result<(), ApiError> = $check;
-                check(&caller)?;
-                Ok(Self(caller))
+                let caller = authorized(request, $access)?;
+                Ok(Self($convert(caller)?))
             }
         }
     };
 }
 
-caller_argument!(User, |_| Ok(()));
-caller_argument!(Admin, |caller| if caller.is_admin { Ok(()) } else { Err(ErrorCode::Forbidden.into()) });
+caller_argument!(User, Access::User, Ok::<_, ApiError>, [BEARER_AUTH, register_bearer; API_KEY_AUTH, register_api_key]);
+caller_argument!(Admin, Access::Admin, Ok::<_, ApiError>, [BEARER_AUTH, register_bearer; API_KEY_AUTH, register_api_key]);
+caller_argument!(UserSession, Access::UserSession, session, [BEARER_AUTH, register_bearer]);
+caller_argument!(AdminSession, Access::AdminSession, session, [BEARER_AUTH, register_bearer]);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn caller(is_admin: bool, scopes: &[Scope]) -> Caller {
+        let client = ApiClientCaller { id: 1, name: "Sync".to_owned(), scopes: scopes.to_vec(), rate_limit: None };
+        Caller { user_id: 7, is_admin, credential: Credential::ApiClient(client) }
+    }
+
+    #[test]
+    fn api_client_needs_the_scope_of_the_operation() {
+        use ErrorCode::{Forbidden, InsufficientScope, SessionRequired};
+        for (access, method, is_admin, scopes, expected) in [
+            (Access::User, "GET", false, &[Scope::Read][..], None),
+            (Access::User, "HEAD", false, &[Scope::Read], None),
+            (Access::User, "POST", false, &[Scope::Read], Some(InsufficientScope)),
+            (Access::User, "GET", false, &[Scope::Write], Some(InsufficientScope)),
+            (Access::User, "DELETE", false, &[Scope::Write], None),
+            (Access::Admin, "GET", true, &[Scope::Read, Scope::Write], Some(InsufficientScope)),
+            (Access::Admin, "GET", false, &[Scope::Admin], Some(Forbidden)),
+            (Access::Admin, "POST", true, &[Scope::Admin], None),
+            (Access::UserSession, "GET", true, &[Scope::Read, Scope::Write, Scope::Admin], Some(SessionRequired)),
+            (Access::AdminSession, "GET", true, &[Scope::Read, Scope::Write, Scope::Admin], Some(SessionRequired)),
+        ] {
+            let result = caller(is_admin, scopes).authorize(access, method);
+            assert_eq!(result.err().map(|error| error.code), expected, "{access:?} {method} {scopes:?}");
+        }
+        let error = caller(false, &[]).authorize(Access::User, "PUT").unwrap_err();
+        assert_eq!(error.message(), "The API client does not have the scope `write`.");
+    }
+
+    #[test]
+    fn session_needs_no_scope() {
+        let token = SessionToken { session_id: 1, token_id: String::new(), token_expires_at: 0 };
+        let session = |is_admin| Caller { user_id: 7, is_admin, credential: Credential::Session(token.clone()) };
+        for access in [Access::User, Access::UserSession] {
+            assert!(session(false).authorize(access, "POST").is_ok());
+        }
+        for access in [Access::Admin, Access::AdminSession] {
+            assert!(session(true).authorize(access, "POST").is_ok());
+            assert_eq!(session(false).authorize(access, "GET").unwrap_err().code, ErrorCode::Forbidden);
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use poem_openapi::param::{Path, Query};
 
-use crate::{Admin, ErrorCode, Json, User, payload::MergePatch};
+use crate::{Admin, AdminSession, ErrorCode, Json, User, UserSession, payload::MergePatch};
 
 /// The declaration of one operation: its route, what its arguments imply, and the calls in `#[operation(…)]`.
 #[derive(Clone, Copy, Debug)]
@@ -50,10 +50,68 @@ pub enum Access {
     /// Every client, without a token.
     #[default]
     Anonymous,
-    /// Users with an access token.
+    /// Users with an access token, and API clients.
     User,
-    /// Administrators.
+    /// Administrators, and their API clients.
     Admin,
+    /// Users with an access token.
+    UserSession,
+    /// Administrators with an access token.
+    AdminSession,
+}
+
+/// What the key of an API client permits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Operations that read.
+    Read,
+    /// Operations that change data.
+    Write,
+    /// The operations of administrators.
+    Admin,
+}
+
+impl Scope {
+    /// Returns the name of the scope.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+impl Access {
+    /// Returns whether only administrators have this access.
+    #[must_use]
+    pub const fn is_admin_only(self) -> bool {
+        matches!(self, Self::Admin | Self::AdminSession)
+    }
+
+    /// Returns whether API clients can have this access.
+    #[must_use]
+    pub const fn accepts_api_keys(self) -> bool {
+        matches!(self, Self::User | Self::Admin)
+    }
+
+    /// Returns whether only sessions have this access.
+    #[must_use]
+    pub const fn requires_session(self) -> bool {
+        matches!(self, Self::UserSession | Self::AdminSession)
+    }
+
+    /// Returns the scope that an API client needs; `None` if it needs none, or if no scope is sufficient.
+    #[must_use]
+    pub fn required_scope(self, method: &str) -> Option<Scope> {
+        match self {
+            Self::Anonymous | Self::UserSession | Self::AdminSession => None,
+            Self::Admin => Some(Scope::Admin),
+            Self::User if matches!(method, "GET" | "HEAD") => Some(Scope::Read),
+            Self::User => Some(Scope::Write),
+        }
+    }
 }
 
 /// The effect of an argument on the declaration of its operation.
@@ -62,10 +120,14 @@ pub enum ArgumentKind {
     /// Nothing.
     #[default]
     Other,
-    /// The operation requires an access token.
+    /// The operation requires an access token or an API key.
     User,
     /// The operation requires an administrator.
     Admin,
+    /// The operation requires an access token.
+    UserSession,
+    /// The operation requires the access token of an administrator.
+    AdminSession,
     /// The operation is conditional.
     IfMatch,
     /// The operation validates `If-None-Match`.
@@ -88,6 +150,14 @@ impl Argument for User {
 
 impl Argument for Admin {
     const KIND: ArgumentKind = ArgumentKind::Admin;
+}
+
+impl Argument for UserSession {
+    const KIND: ArgumentKind = ArgumentKind::UserSession;
+}
+
+impl Argument for AdminSession {
+    const KIND: ArgumentKind = ArgumentKind::AdminSession;
 }
 
 impl<T: Argument> Argument for Query<T> {
@@ -171,6 +241,8 @@ impl Operation {
             ArgumentKind::Other => {}
             ArgumentKind::User => self.access = Access::User,
             ArgumentKind::Admin => self.access = Access::Admin,
+            ArgumentKind::UserSession => self.access = Access::UserSession,
+            ArgumentKind::AdminSession => self.access = Access::AdminSession,
             ArgumentKind::IfMatch => self.is_conditional = true,
             ArgumentKind::IfNoneMatch => self.takes_if_none_match = true,
             ArgumentKind::IdempotencyKey => self.is_idempotent = true,
@@ -245,7 +317,7 @@ impl Operation {
     /// Returns whether only administrators may call the operation.
     #[must_use]
     pub const fn is_admin_only(&self) -> bool {
-        matches!(self.access, Access::Admin)
+        self.access.is_admin_only()
     }
 }
 

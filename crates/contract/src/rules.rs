@@ -12,10 +12,10 @@ pub const EXAMPLE_REQUEST_ID: &str = "019b76da-a800-7000-8000-000000000001";
 pub(crate) fn errors(info: &OperationInfo<'_>, operation: Option<&Operation>) -> Vec<ErrorCode> {
     use ErrorCode::{
         AccountDisabled, AuthenticationRequired, DuplicateKey, Forbidden, Gone, HeadersTooLarge,
-        IdempotencyKeyInFlight, IdempotencyKeyReused, InternalError, InvalidCursor, InvalidHeader, InvalidToken,
-        InvalidUtf8, JsonTooDeep, MalformedJson, MalformedRequest, NotAcceptable, PayloadTooLarge, PreconditionFailed,
-        PreconditionRequired, RateLimitExceeded, RequestTimeout, ServiceUnavailable, UnknownField, UnknownParameter,
-        UnsupportedMediaType, UriTooLong, ValidationFailed,
+        IdempotencyKeyInFlight, IdempotencyKeyReused, InsufficientScope, InternalError, InvalidCursor, InvalidHeader,
+        InvalidToken, InvalidUtf8, JsonTooDeep, MalformedJson, MalformedRequest, NotAcceptable, PayloadTooLarge,
+        PreconditionFailed, PreconditionRequired, RateLimitExceeded, RequestTimeout, ServiceUnavailable,
+        SessionRequired, UnknownField, UnknownParameter, UnsupportedMediaType, UriTooLong, ValidationFailed,
     };
     let declares = |what: fn(&Operation) -> bool| operation.is_some_and(what);
     let mut codes: Vec<ErrorCode> = Vec::new();
@@ -28,6 +28,8 @@ pub(crate) fn errors(info: &OperationInfo<'_>, operation: Option<&Operation>) ->
     add(info.has_body, &[RequestTimeout, PayloadTooLarge, UnsupportedMediaType, UnknownField]);
     add(info.is_secured, &[AuthenticationRequired, InvalidToken, AccountDisabled]);
     add(declares(Operation::is_admin_only), &[Forbidden]);
+    add(declares(|operation| operation.access.accepts_api_keys()), &[InsufficientScope]);
+    add(declares(|operation| operation.access.requires_session()), &[SessionRequired]);
     // Every operation rejects unknown query parameters.
     add(true, &[ValidationFailed, UnknownParameter]);
     // A response without a body is acceptable for every client.

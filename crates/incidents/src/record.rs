@@ -67,7 +67,8 @@ impl ContractVersion {
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Principal {
     pub user_id: i64,
-    pub session_id: i64,
+    /// `None` if the request had the key of an API client.
+    pub session_id: Option<i64>,
     pub role: PrincipalRole,
 }
 

@@ -42,6 +42,11 @@ pub fn headers(record: &IncidentRecord) -> Vec<ResendHeader<'_>> {
         .iter()
         .filter(|(name, _)| !CONNECTION_HEADERS.iter().any(|other| name.eq_ignore_ascii_case(other)))
         .map(|(name, value)| match &record.principal {
+            // The account sends an access token instead: a request with two credentials is rejected.
+            Some(_) if name.eq_ignore_ascii_case("x-api-key") => {
+                has_token = true;
+                ResendHeader::Token("authorization", BEARER)
+            }
             Some(_) if name.eq_ignore_ascii_case("authorization") => {
                 has_token = true;
                 let scheme = value.split(' ').next().filter(|scheme| !scheme.is_empty());

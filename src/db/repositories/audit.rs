@@ -45,7 +45,11 @@ impl From<AuditEventRow> for AuditEvent {
 /// Appends an event, in the transaction of the action itself.
 pub fn append(c: &mut DbConnection, origin: &AuditOrigin, event: &NewAuditEvent, now: Timestamp) -> QueryResult<()> {
     let (target_type, target_id) = event.target.map(|(target, id)| (target.as_str(), id)).unzip();
-    let detail = serde_json::to_string(&event.detail).map_err(|error| Error::SerializationError(Box::new(error)))?;
+    let mut detail = event.detail.clone();
+    if let Some(id) = origin.api_client {
+        detail.insert("api_client_id", id.to_string());
+    }
+    let detail = serde_json::to_string(&detail).map_err(|error| Error::SerializationError(Box::new(error)))?;
     diesel::insert_into(audit_events::table)
         .values((
             audit_events::created_at.eq(now.micros()),

@@ -3,6 +3,7 @@
 //!
 //! Ownership is part of each query: rows of another user are not found.
 
+pub mod api_clients;
 pub mod audit;
 pub mod bucketlists;
 pub mod exports;

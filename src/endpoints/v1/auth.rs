@@ -1,8 +1,8 @@
 //! `/v1/auth`.
 
 use contract::{
-    ApiError, Caller, Json, User,
-    caller::Client,
+    ApiError, Json, UserSession,
+    caller::{Client, SessionCaller, SessionToken},
     responses::{Accepted, NoContent},
     v1::{
         endpoints::{AuthEndpoints, Created},
@@ -45,8 +45,8 @@ impl AuthEndpoints for AuthApi {
         Ok(Json(session(tokens)))
     }
 
-    async fn logout(&self, User(caller): User, client: Client) -> Result<NoContent, ApiError> {
-        let Caller { user_id, session_id, token_id, token_expires_at, .. } = caller;
+    async fn logout(&self, UserSession(caller): UserSession, client: Client) -> Result<NoContent, ApiError> {
+        let SessionCaller { user_id, token: SessionToken { session_id, token_id, token_expires_at } } = caller;
         let (user_id, session_id) = (UserId::new(user_id), SessionId::new(session_id));
         let expires_at = Timestamp::from_seconds(token_expires_at);
         let origin = audit_origin(client, Some(user_id));
@@ -56,12 +56,12 @@ impl AuthEndpoints for AuthApi {
 
     async fn change_password(
         &self,
-        User(caller): User,
+        UserSession(caller): UserSession,
         client: Client,
         Json(body): Json<PasswordChange>,
     ) -> Result<NoContent, ApiError> {
         let (current, new) = (secret(&body.current_password), secret(&body.new_password));
-        let (user_id, session_id) = (UserId::new(caller.user_id), SessionId::new(caller.session_id));
+        let (user_id, session_id) = (UserId::new(caller.user_id), SessionId::new(caller.token.session_id));
         let origin = audit_origin(client, Some(user_id));
         self.0.change_password(user_id, session_id, current, new, origin).await?;
         Ok(NoContent)

@@ -1,7 +1,7 @@
 //! `/v1/users`.
 
 use contract::{
-    Admin, ApiError, Json, User as Caller,
+    Admin, ApiError, Json, User as Caller, UserSession,
     caller::Client,
     payload::MergePatch,
     responses::NoContent,
@@ -30,7 +30,7 @@ impl UserEndpoints for UserApi {
 
     async fn update_me(
         &self,
-        Caller(caller): Caller,
+        UserSession(caller): UserSession,
         client: Client,
         MergePatch(body): MergePatch<MePatch>,
     ) -> Result<Json<User>, ApiError> {
@@ -46,7 +46,7 @@ impl UserEndpoints for UserApi {
 
     async fn delete_me(
         &self,
-        Caller(caller): Caller,
+        UserSession(caller): UserSession,
         client: Client,
         Json(body): Json<AccountDeletion>,
     ) -> Result<NoContent, ApiError> {

@@ -1,8 +1,8 @@
 //! `/v2/auth`.
 
 use contract::{
-    Caller, Json, User,
-    caller::Client,
+    Json, UserSession,
+    caller::{Client, SessionCaller, SessionToken},
     v2::{
         IdempotencyKey, IfNoneMatch, ProblemResponse,
         endpoints::AuthEndpoints,
@@ -65,8 +65,8 @@ impl AuthEndpoints for AuthApi {
         Ok(Json(session(tokens)))
     }
 
-    async fn logout(&self, User(caller): User, client: Client) -> Result<NoContent, ProblemResponse> {
-        let Caller { user_id, session_id, token_id, token_expires_at, .. } = caller;
+    async fn logout(&self, UserSession(caller): UserSession, client: Client) -> Result<NoContent, ProblemResponse> {
+        let SessionCaller { user_id, token: SessionToken { session_id, token_id, token_expires_at } } = caller;
         let (user_id, session_id) = (UserId::new(user_id), SessionId::new(session_id));
         let expires_at = Timestamp::from_seconds(token_expires_at);
         let origin = audit_origin(client, Some(user_id));
@@ -76,12 +76,12 @@ impl AuthEndpoints for AuthApi {
 
     async fn change_password(
         &self,
-        User(caller): User,
+        UserSession(caller): UserSession,
         client: Client,
         Json(body): Json<PasswordChange>,
     ) -> Result<NoContent, ProblemResponse> {
         let (current, new) = (secret(&body.current_password), secret(&body.new_password));
-        let (user_id, session_id) = (UserId::new(caller.user_id), SessionId::new(caller.session_id));
+        let (user_id, session_id) = (UserId::new(caller.user_id), SessionId::new(caller.token.session_id));
         let origin = audit_origin(client, Some(user_id));
         self.accounts.change_password(user_id, session_id, current, new, origin).await?;
         Ok(NoContent)
@@ -108,12 +108,12 @@ impl AuthEndpoints for AuthApi {
 
     async fn list_sessions(
         &self,
-        User(caller): User,
+        UserSession(caller): UserSession,
         Query(cursor): Query<Option<Cursor>>,
         per_page: Query<Option<PerPage>>,
         _: IfNoneMatch,
     ) -> Result<PageResponse<SessionPage>, ProblemResponse> {
-        let (user_id, session_id) = (UserId::new(caller.user_id), SessionId::new(caller.session_id));
+        let (user_id, session_id) = (UserId::new(caller.user_id), SessionId::new(caller.token.session_id));
         let limit = pages::per_page(per_page.0);
         let binding = CursorBinding::new(&format!("sessions of {user_id}"), &"-created_at");
         let after = match self.cursors.decode(&binding, cursor.as_ref())? {
@@ -131,7 +131,11 @@ impl AuthEndpoints for AuthApi {
         pages::page_response(page, envelope.header)
     }
 
-    async fn end_sessions(&self, User(caller): User, client: Client) -> Result<NoContent, ProblemResponse> {
+    async fn end_sessions(
+        &self,
+        UserSession(caller): UserSession,
+        client: Client,
+    ) -> Result<NoContent, ProblemResponse> {
         let user_id = UserId::new(caller.user_id);
         self.sessions.end_all(user_id, audit_origin(client, Some(user_id))).await?;
         Ok(NoContent)
@@ -139,7 +143,7 @@ impl AuthEndpoints for AuthApi {
 
     async fn end_session(
         &self,
-        User(caller): User,
+        UserSession(caller): UserSession,
         client: Client,
         Path(Id(session_id)): Path<Id>,
     ) -> Result<NoContent, ProblemResponse> {

@@ -268,7 +268,7 @@ fn incident(incident: domain::Incident, record: IncidentRecord) -> Incident {
         site: group.site,
         occurrences: group.occurrences,
         user_id: Nullable(incident.user_id.map(|id| Id(id.get()))),
-        session_id: Nullable(record.principal.as_ref().map(|principal| Id(principal.session_id))),
+        session_id: Nullable(record.principal.as_ref().and_then(|principal| principal.session_id).map(Id)),
         role: Nullable(record.principal.map(|principal| principal.role.as_str().to_owned())),
         server_version: record.server_version,
         fixed_in: Nullable(group.fixed_in),

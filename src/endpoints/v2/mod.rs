@@ -1,6 +1,7 @@
 //! Version 2 of the API: implements its endpoint traits with the services.
 
 mod admin;
+mod api_clients;
 mod audit;
 mod auth;
 mod bucketlists;
@@ -19,6 +20,7 @@ use contract::v2;
 use poem_openapi::{OpenApi, OpenApiService};
 
 pub use admin::AdminUserApi;
+pub use api_clients::ApiClientApi;
 pub use audit::AuditApi;
 pub use auth::AuthApi;
 pub use bucketlists::BucketlistApi;
@@ -55,6 +57,7 @@ pub fn service(
         exports: ExportApi { exports: services.exports.clone() },
         admin_users: AdminUserApi { users: services.users.clone(), cursors: cursors.clone(), conditions },
         audit: AuditApi { audit: services.audit.clone(), cursors: cursors.clone() },
+        api_clients: ApiClientApi { api_clients: services.api_clients.clone(), cursors: cursors.clone(), conditions },
         incidents: IncidentApi {
             incidents: services.incidents.clone(),
             cursors,

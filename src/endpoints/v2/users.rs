@@ -1,7 +1,7 @@
 //! `/v2/users/me`.
 
 use contract::{
-    Json, User as Caller,
+    Json, User as Caller, UserSession,
     caller::Client,
     payload::MergePatch,
     v2::{
@@ -34,7 +34,7 @@ impl UserEndpoints for UserApi {
 
     async fn update_me(
         &self,
-        Caller(caller): Caller,
+        UserSession(caller): UserSession,
         client: Client,
         if_match: IfMatch,
         MergePatch(body): MergePatch<MePatch>,
@@ -53,7 +53,7 @@ impl UserEndpoints for UserApi {
 
     async fn delete_me(
         &self,
-        Caller(caller): Caller,
+        UserSession(caller): UserSession,
         client: Client,
         if_match: IfMatch,
         Json(body): Json<AccountDeletion>,

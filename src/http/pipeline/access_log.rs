@@ -28,6 +28,7 @@ pub(super) fn write(context: &RequestContext, response: &Response, duration: Dur
         took_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
         bytes = length,
         user = context.identity.user_id().map(UserId::get),
+        api_client = context.identity.api_client().map(|client| client.id),
         trace_id = context.trace_id,
         "request completed"
     );

@@ -16,8 +16,8 @@ use poem::{
 
 /// Request headers that a page may send.
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
-    "Authorization, Content-Type, Accept-Version, If-Match, If-None-Match, Idempotency-Key, X-Request-ID, traceparent, \
-     tracestate",
+    "Authorization, X-API-Key, Content-Type, Accept-Version, If-Match, If-None-Match, Idempotency-Key, X-Request-ID, \
+     traceparent, tracestate",
 );
 /// Response headers that a page may read.
 const RESPONSE_HEADERS: HeaderValue = HeaderValue::from_static(

@@ -1,15 +1,19 @@
-//! Authenticates the caller of a request in two steps: first verifies the signature of the access token, then the status of its
-//! session and account.
+//! Authenticates the caller of a request in two steps: first verifies the signature of the access token or the checksum of the API
+//! key, then the status of the credential and of its account.
 
 use std::sync::Arc;
 
-use contract::{ApiError, Caller, ErrorCode};
+use contract::{
+    ApiError, Caller, ErrorCode,
+    caller::{API_KEY_HEADER, ApiClientCaller, Credential, SessionToken},
+    operation::{self, Access},
+};
 use poem::http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 
 use crate::{
-    auth::{AccessTokens, Claims, TokenStatusCache},
+    auth::{AccessTokens, ApiKey, ApiKeyVerifier, Claims, KnownApiClient, TokenStatusCache},
     db::Db,
-    domain::{Clock, Role, UserId},
+    domain::{ApiClientId, ApiKeyStatus, ApiScope, Clock, RateLimitSubject, Role, UserId},
     services::{Error, Revisions},
 };
 
@@ -19,19 +23,21 @@ pub(super) enum Identity {
     /// No credentials.
     #[default]
     Anonymous,
-    /// Credentials that are not a valid access token.
+    /// Credentials that are neither a valid access token nor an API key.
     InvalidToken,
     /// A token with a valid signature; its session may have ended.
     Verified { user_id: UserId, claims: Claims },
-    /// A token whose session and account are active. `revision` is the number of changes to the data of the account.
+    /// A key in the correct format, which may be unknown. `known` is the client of a key that was valid within the last minutes.
+    ApiKey { key: ApiKey, known: Option<KnownApiClient> },
+    /// A token or key that is active, as is its account. `revision` is the number of changes to the data of the account.
     Authenticated { caller: Caller, revision: u64 },
 }
 
 impl Identity {
-    /// Returns the account of the token.
+    /// Returns the account of the token or key.
     pub(super) fn user_id(&self) -> Option<UserId> {
         match self {
-            Self::Anonymous | Self::InvalidToken => None,
+            Self::Anonymous | Self::InvalidToken | Self::ApiKey { .. } => None,
             Self::Verified { user_id, .. } => Some(*user_id),
             Self::Authenticated { caller, .. } => Some(UserId::new(caller.user_id)),
         }
@@ -40,9 +46,9 @@ impl Identity {
     /// Returns the session of the token.
     pub(super) fn session_id(&self) -> Option<i64> {
         match self {
-            Self::Anonymous | Self::InvalidToken => None,
+            Self::Anonymous | Self::InvalidToken | Self::ApiKey { .. } => None,
             Self::Verified { claims, .. } => Some(claims.sid),
-            Self::Authenticated { caller, .. } => Some(caller.session_id),
+            Self::Authenticated { caller, .. } => caller.session().map(|token| token.session_id),
         }
     }
 
@@ -54,15 +60,40 @@ impl Identity {
         }
     }
 
-    /// Rejects callers that are not administrators.
-    pub(super) fn require_admin(&self) -> Result<(), ErrorCode> {
-        if self.caller().is_some_and(|caller| caller.is_admin) { Ok(()) } else { Err(ErrorCode::Forbidden) }
+    /// Returns the API client of the key, once authenticated.
+    pub(super) fn api_client(&self) -> Option<&ApiClientCaller> {
+        self.caller().and_then(Caller::api_client)
+    }
+
+    /// Returns the subject whose requests are counted; `None` if the request is counted by its address.
+    pub(super) fn rate_limit_subject(&self) -> Option<RateLimitSubject> {
+        let api_client = |id, per_minute| RateLimitSubject::ApiClient { id, per_minute };
+        match self {
+            Self::ApiKey { known, .. } => known.map(|known| api_client(known.id, known.rate_limit)),
+            _ => match self.api_client() {
+                Some(client) => Some(api_client(ApiClientId::new(client.id), client.rate_limit)),
+                None => self.user_id().map(RateLimitSubject::User),
+            },
+        }
+    }
+
+    /// Checks that the caller may call an operation with this access and method.
+    ///
+    /// # Errors
+    /// `FORBIDDEN`; for an API client also `INSUFFICIENT_SCOPE` and `SESSION_REQUIRED`.
+    pub(super) fn authorize(&self, access: Access, method: &str) -> Result<(), ApiError> {
+        match self.caller() {
+            Some(caller) => caller.authorize(access, method),
+            None if access.is_admin_only() => Err(ErrorCode::Forbidden.into()),
+            None => Ok(()),
+        }
     }
 }
 
-/// Verifies access tokens.
+/// Verifies access tokens and API keys.
 pub struct Authenticator {
     pub(crate) tokens: Arc<AccessTokens>,
+    pub(crate) api_keys: ApiKeyVerifier,
     pub(crate) db: Db,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) token_status: TokenStatusCache,
@@ -70,23 +101,37 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
-    /// Checks the signature and the lifetime of the access token, without the database.
+    /// Checks the signature and the lifetime of the access token, or the format of the API key, without the database.
     pub(super) fn verify(&self, headers: &HeaderMap) -> Identity {
-        let mut values = headers.get_all(AUTHORIZATION).iter();
+        let mut values = headers.get_all(AUTHORIZATION).iter().chain(headers.get_all(API_KEY_HEADER));
         let Some(value) = values.next() else { return Identity::Anonymous };
-        // Repeated headers are ambiguous: a proxy may have checked another one.
+        // Several credentials are ambiguous: a proxy may have checked another one.
         if values.next().is_some() {
             return Identity::InvalidToken;
         }
-        let claims = bearer_token(value).and_then(|token| self.tokens.verify(token, self.clock.now_seconds()).ok());
-        let Some(claims) = claims else { return Identity::InvalidToken };
+        let credential = if headers.contains_key(AUTHORIZATION) { bearer_token(value) } else { value.to_str().ok() };
+        match credential {
+            Some(text) if ApiKey::is_recognised(text) => self.verify_key(text),
+            Some(text) if headers.contains_key(AUTHORIZATION) => self.verify_token(text),
+            _ => Identity::InvalidToken,
+        }
+    }
+
+    fn verify_key(&self, text: &str) -> Identity {
+        let Some(key) = ApiKey::parse(text) else { return Identity::InvalidToken };
+        let known = self.api_keys.known(&key);
+        Identity::ApiKey { key, known }
+    }
+
+    fn verify_token(&self, token: &str) -> Identity {
+        let Ok(claims) = self.tokens.verify(token, self.clock.now_seconds()) else { return Identity::InvalidToken };
         match canonical_id(&claims.sub) {
             Some(user_id) => Identity::Verified { user_id: UserId::new(user_id), claims },
             None => Identity::InvalidToken,
         }
     }
 
-    /// Checks that the session and the account of a verified token are active.
+    /// Checks that a verified token or key, its session and its account are active.
     ///
     /// # Errors
     /// `AUTHENTICATION_REQUIRED`, `INVALID_TOKEN` or `ACCOUNT_DISABLED`; `SERVICE_UNAVAILABLE` if the database is unavailable.
@@ -94,6 +139,12 @@ impl Authenticator {
         let (user_id, claims) = match identity {
             Identity::Anonymous => return Err(ErrorCode::AuthenticationRequired.into()),
             Identity::InvalidToken => return Err(ErrorCode::InvalidToken.into()),
+            Identity::ApiKey { key, .. } => {
+                let status = self.api_keys.verify(key).await.map_err(Error::from)?.ok_or(ErrorCode::InvalidToken)?;
+                let revision = self.revisions.of(status.client.user_id, status.revision);
+                *identity = Identity::Authenticated { caller: api_client_caller(status), revision };
+                return Ok(());
+            }
             Identity::Verified { user_id, claims } => (*user_id, claims),
             Identity::Authenticated { .. } => return Ok(()),
         };
@@ -105,16 +156,36 @@ impl Authenticator {
         if status.session_ended || status.token_revoked {
             return Err(ErrorCode::InvalidToken.into());
         }
-        let caller = Caller {
-            user_id: user_id.get(),
+        let token = SessionToken {
             session_id: claims.sid,
             token_id: std::mem::take(&mut claims.jti),
             token_expires_at: claims.exp,
-            is_admin: status.role == Role::Admin,
         };
+        let credential = Credential::Session(token);
+        let caller = Caller { user_id: user_id.get(), is_admin: status.role == Role::Admin, credential };
         let revision = self.revisions.of(user_id, status.revision);
         *identity = Identity::Authenticated { caller, revision };
         Ok(())
+    }
+}
+
+/// Returns the caller of a request with an active key.
+fn api_client_caller(status: ApiKeyStatus) -> Caller {
+    let client = status.client;
+    let scope = |scope| match scope {
+        ApiScope::Read => operation::Scope::Read,
+        ApiScope::Write => operation::Scope::Write,
+        ApiScope::Admin => operation::Scope::Admin,
+    };
+    Caller {
+        user_id: client.user_id.get(),
+        is_admin: status.role == Role::Admin,
+        credential: Credential::ApiClient(ApiClientCaller {
+            id: client.id.get(),
+            name: client.name,
+            scopes: client.scopes.iter().map(scope).collect(),
+            rate_limit: client.rate_limit.and_then(|limit| u32::try_from(limit).ok()),
+        }),
     }
 }
 
@@ -161,13 +232,27 @@ mod tests {
 
     #[test]
     fn only_an_authenticated_administrator_is_authorized() {
-        let caller = |is_admin| Identity::Authenticated {
-            caller: Caller { user_id: 7, session_id: 1, token_id: String::new(), token_expires_at: 0, is_admin },
-            revision: 0,
+        let session = |is_admin| {
+            let token = SessionToken { session_id: 1, token_id: String::new(), token_expires_at: 0 };
+            let caller = Caller { user_id: 7, is_admin, credential: Credential::Session(token) };
+            Identity::Authenticated { caller, revision: 0 }
         };
-        assert_eq!(caller(true).require_admin(), Ok(()));
-        for other in [caller(false), Identity::Anonymous, Identity::InvalidToken] {
-            assert_eq!(other.require_admin(), Err(ErrorCode::Forbidden));
+        let code = |identity: Identity| identity.authorize(Access::Admin, "GET").err().map(|error| error.code);
+        assert_eq!(code(session(true)), None);
+        for other in [session(false), Identity::Anonymous, Identity::InvalidToken] {
+            assert_eq!(code(other), Some(ErrorCode::Forbidden));
         }
+    }
+
+    #[test]
+    fn api_clients_are_counted_separately_from_their_account() {
+        let client = ApiClientCaller { id: 3, name: "Sync".to_owned(), scopes: Vec::new(), rate_limit: Some(5) };
+        let caller = Caller { user_id: 7, is_admin: false, credential: Credential::ApiClient(client) };
+        let subject = RateLimitSubject::ApiClient { id: ApiClientId::new(3), per_minute: Some(5) };
+        assert_eq!(Identity::Authenticated { caller, revision: 0 }.rate_limit_subject(), Some(subject.clone()));
+        let key = ApiKey::generate(&crate::domain::SystemRandom);
+        assert_eq!(Identity::ApiKey { key: key.clone(), known: None }.rate_limit_subject(), None);
+        let known = Some(KnownApiClient { id: ApiClientId::new(3), rate_limit: Some(5) });
+        assert_eq!(Identity::ApiKey { key, known }.rate_limit_subject(), Some(subject));
     }
 }

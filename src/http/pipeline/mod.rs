@@ -135,7 +135,7 @@ impl<E: Endpoint> Pipeline<E> {
 
         // Checks that need neither the database nor the body.
         context.identity = self.authenticator.verify(request.headers());
-        let origin = self.origin(&request, context);
+        let mut origin = self.origin(&request, context);
         if let Some(rate_limits) = &self.rate_limits {
             rate_limits.check(operation.declared.limit, &origin, context).await?;
         }
@@ -150,11 +150,15 @@ impl<E: Endpoint> Pipeline<E> {
         // Authentication and authorization.
         let mut deadline = Deadline::new(self.limits.request_timeout);
         if operation.documented.is_secured {
+            let was_counted = context.identity.rate_limit_subject().is_some();
             deadline.run(self.authenticator.authenticate(&mut context.identity)).await??;
+            // The first requests with an API key are counted by their address, until the client is known.
+            if let (Some(rate_limits), false) = (&self.rate_limits, was_counted) {
+                rate_limits.check(operation.declared.limit, &origin, context).await?;
+            }
         }
-        if operation.is_admin_only() {
-            context.identity.require_admin()?;
-        }
+        context.identity.authorize(operation.declared.access, request.method().as_str())?;
+        origin.api_client_id = context.identity.api_client().map(|client| client.id);
 
         // Body and validation.
         if operation.has_body() {
@@ -249,6 +253,7 @@ impl<E: Endpoint> Pipeline<E> {
         RequestOrigin {
             request_id: Some(context.request_id.clone()),
             address: Some(address).filter(|address| *address != NO_ADDRESS),
+            api_client_id: None,
         }
     }
 }

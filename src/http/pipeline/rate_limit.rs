@@ -34,7 +34,8 @@ impl RateLimits {
         origin: &RequestOrigin,
         context: &mut RequestContext,
     ) -> Result<(), ApiError> {
-        let decision = self.decide(limit, context.identity.user_id(), origin).await;
+        let identity = &context.identity;
+        let decision = self.decide(limit, identity.user_id(), identity.rate_limit_subject(), origin).await;
         context.rate_limit = Some(decision);
         match decision.retry_after {
             None => Ok(()),
@@ -42,9 +43,15 @@ impl RateLimits {
         }
     }
 
-    async fn decide(&self, limit: Limit, user_id: Option<UserId>, origin: &RequestOrigin) -> RateLimitDecision {
+    async fn decide(
+        &self,
+        limit: Limit,
+        user_id: Option<UserId>,
+        caller: Option<RateLimitSubject>,
+        origin: &RequestOrigin,
+    ) -> RateLimitDecision {
         let address = RateLimitSubject::Address(rate_limit_prefix(origin.address.unwrap_or(NO_ADDRESS)));
-        let caller = user_id.map_or_else(|| address.clone(), RateLimitSubject::User);
+        let caller = caller.unwrap_or_else(|| address.clone());
         let general = self.limiter.count(RateLimit::General, &caller).decision().await;
         let (specific, subject) = match limit {
             Limit::General => return general,
@@ -60,8 +67,8 @@ impl RateLimits {
         }
         let decision = self.limiter.count(specific, subject).decision().await;
         if !decision.allows() && matches!(limit, Limit::Login | Limit::PasswordReset) {
-            let RequestOrigin { request_id, address } = origin.clone();
-            let origin = AuditOrigin { actor: user_id, request_id, address };
+            let RequestOrigin { request_id, address, .. } = origin.clone();
+            let origin = AuditOrigin { actor: user_id, request_id, address, api_client: None };
             self.audit.record_throttled_login(decision, subject, &origin).await;
         }
         decision

@@ -10,7 +10,10 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::Error;
-use crate::domain::{Bucketlist, BucketlistId, Export, ExportFormat, ExportId, ExportState, Item, ItemId, Timestamp};
+use crate::domain::{
+    ApiClient, ApiClientId, ApiScopes, Bucketlist, BucketlistId, Export, ExportFormat, ExportId, ExportState, Item,
+    ItemId, Timestamp, UserId,
+};
 
 /// The version of the stored forms.
 pub(super) const VERSION: i32 = 1;
@@ -180,6 +183,56 @@ impl Replayable for Export {
     }
 }
 
+/// An API client without its key, which is not stored.
+#[derive(Serialize, Deserialize)]
+pub(in crate::services) struct StoredApiClient {
+    id: i64,
+    name: String,
+    contact_email: String,
+    user_id: i64,
+    scopes: String,
+    rate_limit: Option<i32>,
+    key_prefix: String,
+    expires_at: Option<i64>,
+    created_at: i64,
+}
+
+impl Replayable for ApiClient {
+    type Stored = StoredApiClient;
+
+    fn to_stored(&self) -> StoredApiClient {
+        StoredApiClient {
+            id: self.id.get(),
+            name: self.name.clone(),
+            contact_email: self.contact_email.clone(),
+            user_id: self.user_id.get(),
+            scopes: self.scopes.to_string(),
+            rate_limit: self.rate_limit,
+            key_prefix: self.key_prefix.clone(),
+            expires_at: self.expires_at.map(Timestamp::micros),
+            created_at: self.created_at.micros(),
+        }
+    }
+
+    fn from_stored(stored: StoredApiClient) -> Self {
+        let created_at = Timestamp::from_micros(stored.created_at);
+        Self {
+            id: ApiClientId::new(stored.id),
+            name: stored.name,
+            contact_email: stored.contact_email,
+            user_id: UserId::new(stored.user_id),
+            // A scope of a later release is omitted.
+            scopes: stored.scopes.split(' ').filter_map(|scope| scope.parse().ok()).collect::<ApiScopes>(),
+            rate_limit: stored.rate_limit,
+            key_prefix: stored.key_prefix,
+            expires_at: stored.expires_at.map(Timestamp::from_micros),
+            last_used_at: None,
+            created_at,
+            updated_at: created_at,
+        }
+    }
+}
+
 /// The canonical forms of requests.
 pub(in crate::services) mod request {
     use chrono::NaiveDate;
@@ -235,6 +288,7 @@ mod tests {
     const BUCKETLIST: &str = r#"{"id":3,"name":"Learn","description":"Slowly.","items_total":0,"items_done":0,"created_at":1,"updated_at":2}"#;
     const ITEM: &str = r#"{"id":7,"bucketlist_id":3,"name":"Cape Horn","description":null,"done":true,"done_at":5,"due_on":"2027-06-01","created_at":1,"updated_at":2}"#;
     const EXPORT: &str = r#"{"id":9,"format":"ndjson","state":"queued","parts":null,"records":null,"created_at":1,"finished_at":null,"expires_at":2}"#;
+    const API_CLIENT: &str = r#"{"id":4,"name":"Sync","contact_email":"a@b.c","user_id":2,"scopes":"read admin","rate_limit":60,"key_prefix":"Ab3","expires_at":null,"created_at":1}"#;
 
     fn item() -> Item {
         Item {
@@ -280,6 +334,20 @@ mod tests {
             expires_at: Timestamp::from_micros(2),
         };
         round_trip(EXPORT, &export);
+        let client = ApiClient {
+            id: ApiClientId::new(4),
+            name: "Sync".to_owned(),
+            contact_email: "a@b.c".to_owned(),
+            user_id: UserId::new(2),
+            scopes: "read admin".parse().unwrap(),
+            rate_limit: Some(60),
+            key_prefix: "Ab3".to_owned(),
+            expires_at: None,
+            last_used_at: None,
+            created_at: Timestamp::from_micros(1),
+            updated_at: Timestamp::from_micros(1),
+        };
+        round_trip(API_CLIENT, &client);
     }
 
     #[test]

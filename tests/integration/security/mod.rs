@@ -10,5 +10,5 @@ mod operations;
 mod privileges;
 mod resource_limits;
 mod secrets;
-mod snapshot;
+pub mod snapshot;
 mod tokens;

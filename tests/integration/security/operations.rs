@@ -216,11 +216,15 @@ impl Target {
     }
 }
 
-/// Returns a copy of the body with another value at this pointer, creating objects on the way.
+/// Returns a copy of the body with another value at this pointer.
 pub fn with_field(body: &Value, pointer: &str, value: Value) -> Value {
     let mut body = body.clone();
     let (parent, name) = pointer.rsplit_once('/').unwrap();
-    body.pointer_mut(parent).unwrap()[name] = value;
+    let parent = body.pointer_mut(parent).unwrap();
+    match name.parse::<usize>() {
+        Ok(index) if parent.is_array() => parent[index] = value,
+        _ => parent[name] = value,
+    }
     body
 }
 

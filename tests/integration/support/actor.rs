@@ -12,6 +12,8 @@ pub struct Actor<'a> {
     app: &'a TestApp,
     /// The response body of `register` or `login`.
     pub session: Option<Value>,
+    /// The key of an API client.
+    pub api_key: Option<String>,
 }
 
 impl<'a> Actor<'a> {
@@ -19,7 +21,12 @@ impl<'a> Actor<'a> {
     pub const PASSWORD: &'static str = "harbour-lantern-42";
 
     pub fn new(app: &'a TestApp, session: Option<Value>) -> Self {
-        Self { app, session }
+        Self { app, session, api_key: None }
+    }
+
+    /// Returns an API client with this key.
+    pub fn with_api_key(app: &'a TestApp, key: &str) -> Self {
+        Self { app, session: None, api_key: Some(key.to_owned()) }
     }
 
     pub fn id(&self) -> i64 {
@@ -41,9 +48,10 @@ impl<'a> Actor<'a> {
     /// Starts a request with this actor's token.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder<'a> {
         let builder = RequestBuilder { app: self.app, method, path: path.to_owned(), headers: Vec::new(), body: None };
-        match &self.session {
-            Some(_) => builder.header("authorization", &format!("Bearer {}", self.token())),
-            None => builder,
+        match (&self.session, &self.api_key) {
+            (Some(_), _) => builder.header("authorization", &format!("Bearer {}", self.token())),
+            (None, Some(key)) => builder.header("x-api-key", key),
+            (None, None) => builder,
         }
     }
 
@@ -84,6 +92,12 @@ impl<'a> Actor<'a> {
         self.request(Method::GET, "/v2/users/me").header("x-debug-capture", "1").send().await.expect(200);
         self.app.store_incidents().await;
         self.get("/v2/admin/incidents").await.expect(200).json()["data"][0]["id"].as_i64().unwrap()
+    }
+
+    /// Creates an API client of another account as this administrator; returns the response body.
+    pub async fn create_api_client(&self, user_id: i64, scopes: &[&str]) -> Value {
+        let body = json!({"name": "Sync", "contact_email": "sync@example.com", "user_id": user_id, "scopes": scopes});
+        self.post("/v2/admin/api-clients", &body).await.expect(201).json()
     }
 
     /// Creates an export, runs its job and returns its id.

@@ -100,6 +100,16 @@ impl TestApp {
         Self::builder().engine(engine).build()
     }
 
+    /// Starts another server with the same database and clock.
+    pub fn replica(&self) -> Self {
+        let (clock, mailer) = (self.clock.clone(), self.mailer.clone());
+        let dependencies =
+            Dependencies { clock: clock.clone(), random: Arc::new(SystemRandom), mailer: mailer.clone() };
+        let app = App::new(&self.config, &SecretString::from(SECRET), dependencies).unwrap();
+        let (database, config) = (self.database.shared(), self.config.clone());
+        Self { app, database, clock, mailer, config, user_number: AtomicU64::new(1_000) }
+    }
+
     /// Handles a request as the server would, without checking the response.
     pub async fn call(&self, request: Request) -> Response {
         self.app.endpoint.call(request).await.expect("the endpoint converts every error into a response")

@@ -62,6 +62,11 @@ impl Database {
         Self { target, folder, _schema: schema }
     }
 
+    /// Returns the same database for another app. It must be dropped before the original.
+    pub fn shared(&self) -> Self {
+        Self { target: self.target.clone(), folder: TempDir::new().unwrap(), _schema: None }
+    }
+
     pub fn options(&self) -> Options {
         options(self.target.clone())
     }

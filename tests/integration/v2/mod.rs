@@ -1,6 +1,7 @@
 //! Tests of v2.
 
 mod accounts;
+mod api_clients;
 mod audit;
 mod authorization;
 mod batch;

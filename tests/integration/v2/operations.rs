@@ -31,12 +31,20 @@ pub struct ResourceIds {
     pub session: i64,
     pub export: i64,
     pub incident: i64,
+    pub api_client: i64,
 }
 
 impl ResourceIds {
     /// Ids of no resource.
-    pub const NONEXISTENT: Self =
-        Self { list: 999_999, item: 999_999, user: 999_999, session: 999_999, export: 999_999, incident: 999_999 };
+    pub const NONEXISTENT: Self = Self {
+        list: 999_999,
+        item: 999_999,
+        user: 999_999,
+        session: 999_999,
+        export: 999_999,
+        incident: 999_999,
+        api_client: 999_999,
+    };
 
     /// Creates a resource of every kind for this user.
     pub async fn create(user: &Actor<'_>) -> Self {
@@ -44,8 +52,8 @@ impl ResourceIds {
         let item = user.create_item(list, "Walk the Camino").await;
         let session = user.get("/v2/auth/sessions").await.expect(200).json()["data"][0]["id"].as_i64().unwrap();
         let export = user.create_export("json").await;
-        // No request has been captured.
-        Self { list, item, user: user.id(), session, export, incident: 999_999 }
+        // No request has been captured, and only administrators create API clients.
+        Self { list, item, user: user.id(), session, export, incident: 999_999, api_client: 999_999 }
     }
 
     /// Returns the path of an operation of either version.
@@ -58,6 +66,7 @@ impl ResourceIds {
             ("session_id", self.session),
             ("export_id", self.export),
             ("incident_id", self.incident),
+            ("api_client_id", self.api_client),
         ] {
             path = path.replace(&format!("{{{name}}}"), &id.to_string());
         }

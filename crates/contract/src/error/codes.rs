@@ -107,10 +107,12 @@ error_codes! {
     /// The request has no credentials, but the operation requires them.
     401 AuthenticationRequired "AUTHENTICATION_REQUIRED" "This operation requires an access token."
         causes["The `Authorization` header is missing."]
-        remedy["Log in or create an account, and send `Authorization: Bearer <access_token>`."]
-    /// The access token is malformed, forged, expired or revoked. The response does not reveal which.
-    401 InvalidToken "INVALID_TOKEN" "The access token is not valid."
+        remedy["Log in or create an account, and send `Authorization: Bearer <access_token>`, or send the key of an API client."]
+    /// The access token or the API key is malformed, forged, expired or revoked. The response does not reveal which.
+    401 InvalidToken "INVALID_TOKEN" "The access token or API key is not valid."
         causes[
+            "The API key was replaced or deleted, its API client has expired, or the account of the API client is disabled.",
+            "The request contains both `Authorization` and `X-API-Key`.",
             "The token has expired. It is valid for `expires_in` seconds.",
             "The session was ended by a logout or a password change, or the account was deleted.",
             "The token was truncated or changed, or it was issued by another server.",
@@ -132,6 +134,14 @@ error_codes! {
     403 Forbidden "FORBIDDEN" "This operation requires an administrator."
         causes["The access token belongs to an account with the role `user`."]
         remedy["Use the account of an administrator, or ask an administrator."]
+    /// The API client does not have the scope that the operation requires.
+    403 InsufficientScope "INSUFFICIENT_SCOPE" "The API client does not have the required scope."
+        causes["GET requires the scope `read`, other methods `write`, and the operations of administrators `admin`."]
+        remedy["Use an API client with the scope in the message, or ask an administrator to add it."]
+    /// The operation requires an access token. API clients cannot call it.
+    403 SessionRequired "SESSION_REQUIRED" "API clients cannot call this operation."
+        causes["The operation changes credentials: passwords, sessions, the account itself or API clients."]
+        remedy["Log in, and send the access token of the session."]
     /// The account is disabled.
     403 AccountDisabled "ACCOUNT_DISABLED" "This account is disabled."
         causes["An administrator has disabled the account."]
@@ -171,6 +181,10 @@ error_codes! {
     404 IncidentNotFound "INCIDENT_NOT_FOUND" "The incident does not exist."
         causes["The retention period of the incident has ended.", "It was deleted, or its ID is wrong."]
         remedy["List the incidents, or search the log for the request ID; the log may go further back."]
+    /// The API client does not exist.
+    404 ApiClientNotFound "API_CLIENT_NOT_FOUND" "The API client does not exist."
+        causes["The API client was deleted, also with its account, or its ID is wrong."]
+        remedy["List the API clients to get their IDs."]
     /// The path exists, but it does not support the method.
     405 MethodNotAllowed "METHOD_NOT_ALLOWED" "This path does not support the method."
         causes["The client uses the wrong method.", "A redirect or a proxy has changed the method."]

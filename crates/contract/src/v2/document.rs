@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use super::{
     endpoints::{
-        AdminUserEndpointsStub, AdminUserRoutes, AuditEndpointsStub, AuditRoutes, AuthEndpointsStub, AuthRoutes,
-        BucketlistEndpointsStub, BucketlistRoutes, ExportEndpointsStub, ExportRoutes, IncidentEndpointsStub,
-        IncidentRoutes, ItemEndpointsStub, ItemRoutes, SearchEndpointsStub, SearchRoutes, UserEndpointsStub,
-        UserRoutes,
+        AdminUserEndpointsStub, AdminUserRoutes, ApiClientEndpointsStub, ApiClientRoutes, AuditEndpointsStub,
+        AuditRoutes, AuthEndpointsStub, AuthRoutes, BucketlistEndpointsStub, BucketlistRoutes, ExportEndpointsStub,
+        ExportRoutes, IncidentEndpointsStub, IncidentRoutes, ItemEndpointsStub, ItemRoutes, SearchEndpointsStub,
+        SearchRoutes, UserEndpointsStub, UserRoutes,
     },
     schemas::EXAMPLE_FINGERPRINT,
 };
@@ -30,6 +30,7 @@ api! {
         admin_users: AdminUsers => AdminUserRoutes(AdminUserEndpointsStub),
         audit: Audit => AuditRoutes(AuditEndpointsStub),
         incidents: Incidents => IncidentRoutes(IncidentEndpointsStub),
+        api_clients: ApiClients => ApiClientRoutes(ApiClientEndpointsStub),
     }
 }
 
@@ -52,6 +53,8 @@ To get started, create an account (`register`) or log in (`login`). Send the `ac
 * **Conditional requests**: send the `ETag` of a resource as `If-Match` to change it only if it has not changed since.
 * **Idempotency**: send an `Idempotency-Key` to repeat a request safely without creating a resource twice.
 * **Links**: `_links` contains links to related resources and to the operations that you may call.
+* **API clients**: a program can use a key (`X-API-Key`) instead of an access token. The key acts for the account that owns it,
+  within its scopes: `read`, `write` and `admin`. Administrators create keys with `createApiClient`.
 * **Compatibility**: requests with unknown fields are rejected. Responses can contain new fields; ignore those that you do
   not know.";
     const ERROR_SCHEMA: &'static str = "Problem";
@@ -85,6 +88,9 @@ To get started, create an account (`register`) or log in (`login`). Send the `ac
             ("createBucketlist.Idempotency-Key", json!("8e03978e-40d5-43dd-bc93-6894a57f9324")),
             ("createItem.Idempotency-Key", json!("0b6cc8a4-7d8f-4f0e-9f0c-55d1a1f1c7a2")),
             ("createItems.Idempotency-Key", json!("c1f2ab7e-29d4-4e4f-8b0e-3a7d52e86b91")),
+            ("createApiClient.Idempotency-Key", json!("b7a0e6d2-0c53-4f3b-8a8e-5a1d6c9f2e47")),
+            ("listApiClients.user_id", json!(2)),
+            ("overlap_seconds", json!(86_400)),
             ("createExport.Idempotency-Key", json!("5d0f6f0c-52a7-4c0b-9a55-0f6f2f1d7c3e")),
         ]
     }
@@ -95,6 +101,7 @@ To get started, create an account (`register`) or log in (`login`). Send the `ac
             ("register.Location", json!("/v2/users/me")),
             ("createItem.Location", json!("/v2/bucketlists/1/items/1")),
             ("createItems.Location", json!("/v2/bucketlists/1/items")),
+            ("createApiClient.Location", json!("/v2/admin/api-clients/1")),
             ("createExport.Location", json!("/v2/exports/1")),
             ("ETag", json!("\"kJ3v0m7wq2Yx5sT8\"")),
             ("Link", json!("</v2/bucketlists?per_page=20>; rel=\"self\"")),

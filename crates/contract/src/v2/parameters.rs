@@ -94,6 +94,14 @@ text_enum! {
         IncidentResolved "incident.resolved"
         /// An incident was deleted.
         IncidentDeleted "incident.deleted"
+        /// An API client was created.
+        ApiClientCreated "api_client.created"
+        /// An API client was changed.
+        ApiClientUpdated "api_client.updated"
+        /// The key of an API client was replaced.
+        ApiClientRotated "api_client.rotated"
+        /// An API client was deleted, and its keys were revoked.
+        ApiClientDeleted "api_client.deleted"
     }
 }
 
@@ -106,5 +114,7 @@ text_enum! {
         Export "export"
         /// An incident.
         Incident "incident"
+        /// An API client.
+        ApiClient "api_client"
     }
 }

@@ -3,7 +3,7 @@
 use super::{MaskReason, Redaction, encoding};
 
 /// Request headers that are captured. No cookies, no addresses, no headers of proxies.
-pub(super) const REQUEST_HEADERS: [&str; 22] = [
+pub(super) const REQUEST_HEADERS: [&str; 23] = [
     "accept",
     "accept-encoding",
     "accept-language",
@@ -23,6 +23,7 @@ pub(super) const REQUEST_HEADERS: [&str; 22] = [
     "traceparent",
     "transfer-encoding",
     "user-agent",
+    "x-api-key",
     "x-debug-capture",
     "x-fault",
     "x-request-id",
@@ -88,6 +89,9 @@ impl Redaction<'_> {
             let start = bytes.iter().position(|byte| *byte == b' ').unwrap_or(0);
             let credential = encoding::decode_utf8(&bytes, start..bytes.len());
             self.mask(&mut bytes, &credential, MaskReason::Sensitive);
+        } else if name == "x-api-key" {
+            let key = encoding::decode_utf8(&bytes, 0..bytes.len());
+            self.mask(&mut bytes, &key, MaskReason::Sensitive);
         } else if name != "x-request-id" {
             let text = encoding::decode_utf8(&bytes, 0..bytes.len());
             let known = if is_response {

@@ -25,7 +25,7 @@ pub(crate) fn exchange(operation: &str, target: &str, content_type: &str, body: 
         operation,
         code: None,
         site: String::new(),
-        principal: Some(Principal { user_id: 1, session_id: 2, role: PrincipalRole::User }),
+        principal: Some(Principal { user_id: 1, session_id: Some(2), role: PrincipalRole::User }),
         method: "POST".to_owned(),
         target: target.to_owned(),
         headers: vec![header("host", "localhost"), header("content-type", content_type)],

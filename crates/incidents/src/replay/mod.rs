@@ -86,7 +86,7 @@ pub fn group_by_session(files: Vec<IncidentFile>) -> Vec<RequestSequence> {
     single.sort_by_key(|record| record.received_at);
     let first_grouped = sequences.len();
     for record in single {
-        let session = |record: &IncidentRecord| record.principal.as_ref().map(|principal| principal.session_id);
+        let session = |record: &IncidentRecord| record.principal.as_ref().and_then(|principal| principal.session_id);
         let same_session = sequences[first_grouped..].iter_mut().find(|sequence| {
             session(&record).is_some()
                 && sequence.records.first().is_some_and(|first| session(first) == session(&record))
@@ -235,7 +235,11 @@ mod tests {
             operation: None,
             code: None,
             fingerprint: String::new(),
-            principal: session.map(|session_id| Principal { user_id: 1, session_id, role: PrincipalRole::User }),
+            principal: session.map(|session_id| Principal {
+                user_id: 1,
+                session_id: Some(session_id),
+                role: PrincipalRole::User,
+            }),
             request: CapturedRequest {
                 method: "GET".to_owned(),
                 target: "/v2/users/me".to_owned(),

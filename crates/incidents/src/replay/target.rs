@@ -288,7 +288,7 @@ impl TargetServer {
         captured: i64,
     ) -> Result<i64, ReplayError> {
         let mut token = self.token(record, principal).await?;
-        if captured != principal.session_id
+        if Some(captured) != principal.session_id
             && let Some(credentials) = self.account(principal.user_id).map(|account| account.credentials.clone())
         {
             token = self.log_in(&credentials).await?.1;

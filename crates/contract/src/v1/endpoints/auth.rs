@@ -4,7 +4,7 @@ use endpoints::endpoints;
 
 use super::{Created, Tag};
 use crate::{
-    ApiError, ErrorCode, Json, Operation, User,
+    ApiError, ErrorCode, Json, Operation, UserSession,
     caller::Client,
     operation::Limit,
     responses::{Accepted, NoContent},
@@ -49,7 +49,7 @@ pub trait AuthEndpoints: Send + Sync + 'static {
     /// Ends the session of the access token. Its access and refresh tokens are no longer accepted.
     #[oai(path = "/logout", method = "post", operation_id = "logout")]
     #[operation(returns("The session was ended."))]
-    async fn logout(&self, caller: User, client: Client) -> Result<NoContent, ApiError>;
+    async fn logout(&self, caller: UserSession, client: Client) -> Result<NoContent, ApiError>;
 
     /// Change the password
     ///
@@ -60,7 +60,7 @@ pub trait AuthEndpoints: Send + Sync + 'static {
     #[operation(new_password("/new_password"))]
     async fn change_password(
         &self,
-        caller: User,
+        caller: UserSession,
         client: Client,
         body: Json<PasswordChange>,
     ) -> Result<NoContent, ApiError>;

@@ -5,7 +5,7 @@ use poem_openapi::param::{Path, Query};
 
 use super::{Tag, default_per_page, first_page};
 use crate::{
-    Admin, ApiError, ErrorCode, Json, Operation, User as Caller,
+    Admin, ApiError, ErrorCode, Json, Operation, User as Caller, UserSession,
     caller::Client,
     payload::MergePatch,
     responses::NoContent,
@@ -31,7 +31,7 @@ pub trait UserEndpoints: Send + Sync + 'static {
     #[operation(returns("The updated account."), errors(&[ErrorCode::EmailTaken, ErrorCode::WrongPassword]))]
     async fn update_me(
         &self,
-        caller: Caller,
+        caller: UserSession,
         client: Client,
         body: MergePatch<MePatch>,
     ) -> Result<Json<User>, ApiError>;
@@ -44,7 +44,7 @@ pub trait UserEndpoints: Send + Sync + 'static {
     #[operation(returns("The account was deleted."), errors(&[ErrorCode::WrongPassword, ErrorCode::LastAdmin]))]
     async fn delete_me(
         &self,
-        caller: Caller,
+        caller: UserSession,
         client: Client,
         body: Json<AccountDeletion>,
     ) -> Result<NoContent, ApiError>;

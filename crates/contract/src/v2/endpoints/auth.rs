@@ -51,7 +51,7 @@ pub trait AuthEndpoints: Send + Sync + 'static {
     /// Ends the session of the access token. Its access and refresh tokens are no longer accepted.
     #[oai(path = "/logout", method = "post", operation_id = "logout")]
     #[operation(returns("The session was ended."))]
-    async fn logout(&self, caller: User, client: Client) -> Result<NoContent>;
+    async fn logout(&self, caller: UserSession, client: Client) -> Result<NoContent>;
 
     /// Change the password
     ///
@@ -60,7 +60,12 @@ pub trait AuthEndpoints: Send + Sync + 'static {
     #[oai(path = "/password", method = "put", operation_id = "changePassword")]
     #[operation(returns("The password was changed."), errors(&[ErrorCode::WrongPassword]), limit(Limit::Login))]
     #[operation(new_password("/new_password"))]
-    async fn change_password(&self, caller: User, client: Client, body: Json<PasswordChange>) -> Result<NoContent>;
+    async fn change_password(
+        &self,
+        caller: UserSession,
+        client: Client,
+        body: Json<PasswordChange>,
+    ) -> Result<NoContent>;
 
     /// Request a password reset
     ///
@@ -86,7 +91,7 @@ pub trait AuthEndpoints: Send + Sync + 'static {
     #[operation(returns("A page of sessions."))]
     async fn list_sessions(
         &self,
-        caller: User,
+        caller: UserSession,
         cursor: Query<Option<Cursor>>,
         per_page: Query<Option<PerPage>>,
         if_none_match: IfNoneMatch,
@@ -97,12 +102,12 @@ pub trait AuthEndpoints: Send + Sync + 'static {
     /// Ends every session of your account, including the current one. All clients must log in again.
     #[oai(path = "/sessions", method = "delete", operation_id = "endSessions")]
     #[operation(returns("All sessions were ended."))]
-    async fn end_sessions(&self, caller: User, client: Client) -> Result<NoContent>;
+    async fn end_sessions(&self, caller: UserSession, client: Client) -> Result<NoContent>;
 
     /// End a session
     ///
     /// Ends one session of your account. Its access and refresh tokens are no longer accepted.
     #[oai(path = "/sessions/:session_id", method = "delete", operation_id = "endSession")]
     #[operation(returns("The session was ended."), errors(&[ErrorCode::SessionNotFound]))]
-    async fn end_session(&self, caller: User, client: Client, session_id: Path<Id>) -> Result<NoContent>;
+    async fn end_session(&self, caller: UserSession, client: Client, session_id: Path<Id>) -> Result<NoContent>;
 }

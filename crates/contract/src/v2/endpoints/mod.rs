@@ -1,6 +1,7 @@
 //! Endpoint traits of v2: one trait per resource, one method per operation.
 
 mod admin;
+mod api_clients;
 mod audit;
 mod auth;
 mod bucketlists;
@@ -11,6 +12,7 @@ mod search;
 mod users;
 
 pub use admin::*;
+pub use api_clients::*;
 pub use audit::*;
 pub use auth::*;
 pub use bucketlists::*;
@@ -28,7 +30,7 @@ use poem_openapi::{
 };
 
 use crate::{
-    Admin, ErrorCode, Json, Operation, User,
+    Admin, AdminSession, ErrorCode, Json, Operation, User, UserSession,
     caller::Client,
     listing::{Format, ListResponse},
     negotiation::Accept,
@@ -65,6 +67,8 @@ pub enum Tag {
     Exports,
     /// User accounts and the audit log, for administrators.
     Admin,
+    /// Programs that act for an account with a key, for administrators.
+    ApiClients,
     /// Captured failed requests, for administrators. Sensitive data is masked.
     Incidents,
 }

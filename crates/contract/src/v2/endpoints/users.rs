@@ -24,7 +24,7 @@ pub trait UserEndpoints: Send + Sync + 'static {
     #[operation(returns("The updated account."), errors(&[ErrorCode::EmailTaken, ErrorCode::WrongPassword]))]
     async fn update_me(
         &self,
-        caller: Caller,
+        caller: UserSession,
         client: Client,
         if_match: IfMatch,
         body: MergePatch<MePatch>,
@@ -38,7 +38,7 @@ pub trait UserEndpoints: Send + Sync + 'static {
     #[operation(returns("The account was deleted."), errors(&[ErrorCode::WrongPassword, ErrorCode::LastAdmin]))]
     async fn delete_me(
         &self,
-        caller: Caller,
+        caller: UserSession,
         client: Client,
         if_match: IfMatch,
         body: Json<AccountDeletion>,

@@ -222,7 +222,7 @@ pub struct Incident {
     pub occurrences: i64,
     /// ID of the user; null if the request was not authenticated.
     pub user_id: Nullable<Id>,
-    /// ID of the session; null if the request was not authenticated.
+    /// ID of the session; null if the request was not authenticated, or was sent by an API client.
     pub session_id: Nullable<Id>,
     /// Role of the user, `user` or `admin`.
     #[oai(validator(max_length = 10))]

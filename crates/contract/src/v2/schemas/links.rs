@@ -56,6 +56,8 @@ pub enum Links {
     Incident(i64),
     /// Links of an incident group.
     IncidentGroups,
+    /// Links of an API client.
+    ApiClient(i64),
 }
 
 impl Links {
@@ -111,6 +113,13 @@ impl Links {
                 link("update", "PATCH", format_args!("/v2/admin/incidents/{id}"))?;
                 link("delete", "DELETE", format_args!("/v2/admin/incidents/{id}"))
             }
+            Self::ApiClient(id) => {
+                link("self", "GET", format_args!("/v2/admin/api-clients/{id}"))?;
+                link("collection", "GET", format_args!("/v2/admin/api-clients"))?;
+                link("update", "PATCH", format_args!("/v2/admin/api-clients/{id}"))?;
+                link("rotate", "POST", format_args!("/v2/admin/api-clients/{id}/rotate"))?;
+                link("delete", "DELETE", format_args!("/v2/admin/api-clients/{id}"))
+            }
             Self::IncidentGroups => {
                 link("collection", "GET", format_args!("/v2/admin/incident-groups"))?;
                 link("incidents", "GET", format_args!("/v2/admin/incidents"))
@@ -160,7 +169,7 @@ impl Type for Links {
         registry.create_schema::<Self, _>("Links".to_owned(), |_| MetaSchema {
             description: Some(
                 "Links by relation, such as `self`, `collection`, `items`, `update` and `delete`. Contains only \
-                 operations that you may call.",
+                 operations that your account may call; an API client also needs their scopes.",
             ),
             additional_properties: Some(Box::new(Link::schema_ref())),
             example: Some(json!({"self": {"href": "/v2/bucketlists/1", "method": "GET"}})),

@@ -1,6 +1,7 @@
 //! Schemas of v2. Most request schemas are those of v1; responses contain links.
 
 mod accounts;
+mod api_clients;
 mod audit;
 mod bucketlists;
 mod exports;
@@ -12,6 +13,7 @@ mod pages;
 mod search;
 
 pub use accounts::*;
+pub use api_clients::*;
 pub use audit::AuditEvent;
 pub use bucketlists::*;
 pub use exports::*;

@@ -4,7 +4,8 @@ use poem_openapi::{Object, types::Example};
 use serde::Serialize;
 
 use super::{
-    AuditEvent, Bucketlist, ExportContent, ExportRecord, IncidentGroup, IncidentSummary, Item, SearchHit, Session, User,
+    ApiClient, AuditEvent, Bucketlist, ExportContent, ExportRecord, IncidentGroup, IncidentSummary, Item, SearchHit,
+    Session, User,
 };
 use crate::{listing::Page, values::Nullable};
 
@@ -99,6 +100,10 @@ page! {
 page! {
     /// A page of incident groups, newest first.
     IncidentGroupPage of IncidentGroup at "/v2/admin/incident-groups"
+}
+page! {
+    /// A page of API clients, newest first.
+    ApiClientPage of ApiClient at "/v2/admin/api-clients"
 }
 page! {
     /// A page of search results, best match first.

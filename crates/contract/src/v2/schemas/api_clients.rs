@@ -1,0 +1,219 @@
+//! API clients and their keys.
+
+use poem_openapi::{
+    Enum, Object,
+    types::{Example, MaybeUndefined},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Links, example_time};
+use crate::values::{EmailAddress, Id, Nullable, Timestamp};
+
+/// What the key of an API client permits. No scope includes another.
+#[derive(Clone, Copy, Debug, Deserialize, Enum, PartialEq, Eq, Serialize)]
+#[oai(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub enum ApiScope {
+    /// GET requests.
+    Read,
+    /// Requests with other methods.
+    Write,
+    /// The operations of administrators, if the account is an administrator.
+    Admin,
+}
+
+/// The key of the API client in the seed data. It is public, like the passwords of the seeded accounts.
+pub const EXAMPLE_API_KEY: &str = "blk_demoDemo_DemoKeyThatIsPublicLikeTheSampleDataItself03TLDAA";
+/// The public part of [`EXAMPLE_API_KEY`].
+pub const EXAMPLE_API_KEY_PREFIX: &str = "demoDemo";
+/// The name of the API client in the seed data.
+pub const EXAMPLE_API_CLIENT: &str = "Mobile app";
+/// The contact of the API client in the seed data.
+pub const EXAMPLE_CONTACT: &str = "developers@example.com";
+
+/// A program that acts for an account with a key.
+#[derive(Clone, Debug, Object, Serialize)]
+#[oai(example)]
+pub struct ApiClient {
+    /// ID of the API client.
+    pub id: Id,
+    /// Name.
+    #[oai(validator(max_length = 100))]
+    pub name: String,
+    /// Email address for notices, for example about deprecated operations that the API client calls.
+    pub contact_email: EmailAddress,
+    /// ID of the account that the API client acts for.
+    pub user_id: Id,
+    /// Scopes of the key.
+    #[oai(validator(max_items = 10))]
+    pub scopes: Vec<ApiScope>,
+    /// Requests per minute; null for the general rate limit.
+    #[oai(validator(minimum(value = "1"), maximum(value = "1000000")))]
+    pub rate_limit: Nullable<i32>,
+    /// Public part of the newest key, `blk_<prefix>_…`, by which a key can be recognized.
+    #[oai(validator(max_length = 16))]
+    pub key_prefix: String,
+    /// Time from which the key is not accepted; null if it does not expire.
+    pub expires_at: Nullable<Timestamp>,
+    /// Time at which the key was last used, with a precision of one minute; null if it was never used.
+    pub last_used_at: Nullable<Timestamp>,
+    /// Time of creation.
+    pub created_at: Timestamp,
+    /// Time of the last change.
+    pub updated_at: Timestamp,
+    /// Links to related resources and available operations.
+    #[oai(rename = "_links")]
+    #[serde(rename = "_links")]
+    pub links: Links,
+}
+
+example! { ApiClient {
+    id: Id(1), name: EXAMPLE_API_CLIENT.into(), contact_email: EXAMPLE_CONTACT.into(), user_id: Id(2),
+    scopes: vec![ApiScope::Read, ApiScope::Write], rate_limit: Nullable(Some(300)),
+    key_prefix: EXAMPLE_API_KEY_PREFIX.into(), expires_at: Nullable(None), last_used_at: Nullable(None),
+    created_at: example_time(), updated_at: example_time(), links: Links::ApiClient(1),
+} }
+
+/// A new API client with its key.
+#[derive(Clone, Debug, Object, Serialize)]
+#[oai(example)]
+pub struct ApiClientCreated {
+    /// ID of the API client.
+    pub id: Id,
+    /// Name.
+    #[oai(validator(max_length = 100))]
+    pub name: String,
+    /// Email address for notices, for example about deprecated operations that the API client calls.
+    pub contact_email: EmailAddress,
+    /// ID of the account that the API client acts for.
+    pub user_id: Id,
+    /// Scopes of the key.
+    #[oai(validator(max_items = 10))]
+    pub scopes: Vec<ApiScope>,
+    /// Requests per minute; null for the general rate limit.
+    #[oai(validator(minimum(value = "1"), maximum(value = "1000000")))]
+    pub rate_limit: Nullable<i32>,
+    /// Key, which is not stored and cannot be retrieved later. Null in a repeated response (`Idempotency-Replayed`): replace
+    /// the key with `rotateApiClientKey` if you did not receive the first response.
+    #[oai(validator(max_length = 128))]
+    pub key: Nullable<String>,
+    /// Public part of the key, `blk_<prefix>_…`, by which a key can be recognized.
+    #[oai(validator(max_length = 16))]
+    pub key_prefix: String,
+    /// Time from which the key is not accepted; null if it does not expire.
+    pub expires_at: Nullable<Timestamp>,
+    /// Time at which the key was last used; null if it was never used.
+    pub last_used_at: Nullable<Timestamp>,
+    /// Time of creation.
+    pub created_at: Timestamp,
+    /// Time of the last change.
+    pub updated_at: Timestamp,
+    /// Links to related resources and available operations.
+    #[oai(rename = "_links")]
+    #[serde(rename = "_links")]
+    pub links: Links,
+}
+
+impl ApiClientCreated {
+    /// Adds the key to a new API client; `None` for a repeated response.
+    #[must_use]
+    pub fn new(client: ApiClient, key: Option<String>) -> Self {
+        Self {
+            id: client.id,
+            name: client.name,
+            contact_email: client.contact_email,
+            user_id: client.user_id,
+            scopes: client.scopes,
+            rate_limit: client.rate_limit,
+            key: Nullable(key),
+            key_prefix: client.key_prefix,
+            expires_at: client.expires_at,
+            last_used_at: client.last_used_at,
+            created_at: client.created_at,
+            updated_at: client.updated_at,
+            links: client.links,
+        }
+    }
+}
+
+impl Example for ApiClientCreated {
+    fn example() -> Self {
+        Self::new(ApiClient::example(), Some(EXAMPLE_API_KEY.into()))
+    }
+}
+
+/// A new API client.
+#[derive(Clone, Debug, Deserialize, Object)]
+#[oai(example)]
+pub struct ApiClientCreate {
+    /// Name, 1 to 100 characters.
+    #[oai(validator(min_length = 1, max_length = 100))]
+    pub name: String,
+    /// Email address for notices, for example about deprecated operations that the API client calls.
+    pub contact_email: EmailAddress,
+    /// ID of the account that the API client acts for. Default: your account.
+    #[oai(nullable)]
+    #[serde(default)]
+    pub user_id: Option<Id>,
+    /// Scopes of the key.
+    #[oai(validator(min_items = 1, max_items = 10))]
+    pub scopes: Vec<ApiScope>,
+    /// Requests per minute, counted separately from other clients of the account. Default: the general rate limit.
+    #[oai(nullable, validator(minimum(value = "1"), maximum(value = "1000000")))]
+    #[serde(default)]
+    pub rate_limit: Option<i32>,
+    /// Time from which the key is not accepted. Default: the key does not expire.
+    #[oai(nullable)]
+    #[serde(default)]
+    pub expires_at: Option<Timestamp>,
+}
+
+example! { ApiClientCreate {
+    name: "Nightly sync".into(), contact_email: EXAMPLE_CONTACT.into(), user_id: None,
+    scopes: vec![ApiScope::Read], rate_limit: Some(60), expires_at: None,
+} }
+
+/// Changes to an API client (RFC 7396). Omitted fields keep their value, null clears a field.
+#[derive(Clone, Debug, Deserialize, Object)]
+#[oai(example)]
+pub struct ApiClientPatch {
+    /// Name, 1 to 100 characters.
+    #[oai(validator(min_length = 1, max_length = 100))]
+    pub name: Option<String>,
+    /// Email address for notices.
+    pub contact_email: Option<EmailAddress>,
+    /// Scopes of the key. Apply to the next request.
+    #[oai(validator(min_items = 1, max_items = 10))]
+    pub scopes: Option<Vec<ApiScope>>,
+    /// Requests per minute; null for the general rate limit.
+    #[oai(nullable, validator(minimum(value = "1"), maximum(value = "1000000")))]
+    #[serde(default)]
+    pub rate_limit: MaybeUndefined<i32>,
+    /// Time from which the key is not accepted; null if it does not expire. A time in the past applies to the next request.
+    #[oai(nullable)]
+    #[serde(default)]
+    pub expires_at: MaybeUndefined<Timestamp>,
+}
+
+example! { ApiClientPatch {
+    name: None, contact_email: None, scopes: Some(vec![ApiScope::Read]), rate_limit: MaybeUndefined::Value(60),
+    expires_at: MaybeUndefined::Null,
+} }
+
+/// A new key of an API client.
+#[derive(Clone, Debug, Object, Serialize)]
+#[oai(example)]
+pub struct ApiClientKey {
+    /// Key, which is not stored and cannot be retrieved later.
+    #[oai(validator(max_length = 128))]
+    pub key: String,
+    /// Public part of the key, `blk_<prefix>_…`.
+    #[oai(validator(max_length = 16))]
+    pub key_prefix: String,
+    /// Time until which the previous keys are accepted.
+    pub previous_valid_until: Timestamp,
+}
+
+example! { ApiClientKey {
+    key: EXAMPLE_API_KEY.into(), key_prefix: EXAMPLE_API_KEY_PREFIX.into(), previous_valid_until: example_time(),
+} }

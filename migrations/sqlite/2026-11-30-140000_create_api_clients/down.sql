@@ -1,0 +1,2 @@
+DROP TABLE api_client_keys;
+DROP TABLE api_clients;

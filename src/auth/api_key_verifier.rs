@@ -1,0 +1,88 @@
+//! Verifies the keys of API clients.
+
+use std::{sync::Arc, time::Duration};
+
+use moka::sync::Cache;
+
+use super::ApiKey;
+use crate::{
+    db::{Db, DbError, repositories::api_clients},
+    domain::{ApiClientId, ApiKeyStatus, Clock, Timestamp},
+};
+
+/// Interval between two records of a use.
+const USE_INTERVAL: Duration = Duration::from_secs(60);
+/// Retention of a verified key for rate limits.
+const VERIFIED_TTL: Duration = Duration::from_secs(300);
+const MAX_ENTRIES: u64 = 10_000;
+
+/// The client of a key that was valid within the last minutes: whose rate limit applies to its next request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownApiClient {
+    pub id: ApiClientId,
+    /// Requests per minute; `None` for the general rate limit.
+    pub rate_limit: Option<u32>,
+}
+
+/// Verifies keys against the database on every request, so that all servers reject a revoked key immediately.
+#[derive(Clone)]
+pub struct ApiKeyVerifier {
+    db: Db,
+    clock: Arc<dyn Clock>,
+    /// By digest. Determines rate limits, which are checked before the database is read, but grants nothing.
+    verified: Cache<Vec<u8>, KnownApiClient>,
+    /// When this process last recorded a use, so that a database that cannot be written delays one request per interval and not
+    /// all.
+    recorded: Cache<ApiClientId, Timestamp>,
+}
+
+impl ApiKeyVerifier {
+    #[must_use]
+    pub fn new(db: Db, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            db,
+            clock,
+            verified: Cache::builder().max_capacity(MAX_ENTRIES).time_to_live(VERIFIED_TTL).build(),
+            recorded: Cache::new(MAX_ENTRIES),
+        }
+    }
+
+    /// Returns the client of a key, if the key was valid within the last minutes.
+    #[must_use]
+    pub fn known(&self, key: &ApiKey) -> Option<KnownApiClient> {
+        self.verified.get(&key.digest())
+    }
+
+    /// Returns the status of an active key and records its use; `None` if the key is unknown, expired or revoked, or if the account
+    /// is disabled.
+    ///
+    /// # Errors
+    /// Fails if the database cannot be read.
+    pub async fn verify(&self, key: &ApiKey) -> Result<Option<ApiKeyStatus>, DbError> {
+        let (prefix, now) = (key.prefix().to_owned(), self.clock.now());
+        let status = self.db.read(move |c| api_clients::key_status(c, &prefix).map_err(DbError::from)).await?;
+        // An unknown prefix takes the same time as a wrong key.
+        let is_match = key.matches(status.as_ref().map_or(&[0; 32][..], |status| &status.digest));
+        let Some(status) = status.filter(|status| is_match && status.is_active(now)) else {
+            self.verified.invalidate(&key.digest());
+            return Ok(None);
+        };
+        let rate_limit = status.client.rate_limit.and_then(|limit| u32::try_from(limit).ok());
+        self.verified.insert(key.digest(), KnownApiClient { id: status.client.id, rate_limit });
+        self.record_use(&status, now).await;
+        Ok(Some(status))
+    }
+
+    async fn record_use(&self, status: &ApiKeyStatus, now: Timestamp) {
+        let (id, before) = (status.client.id, now.before(USE_INTERVAL));
+        let last = [status.client.last_used_at, self.recorded.get(&id)];
+        if last.into_iter().flatten().any(|at| at > before) {
+            return;
+        }
+        self.recorded.insert(id, now);
+        let recorded = self.db.write(move |c| api_clients::record_use(c, id, now, before).map_err(DbError::from)).await;
+        if let Err(error) = recorded {
+            tracing::warn!(api_client = %id, %error, "cannot record the use of an API key");
+        }
+    }
+}
