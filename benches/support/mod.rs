@@ -48,12 +48,8 @@ impl Databases {
 }
 
 pub(crate) fn options(target: Target) -> Options {
-    Options {
-        target,
-        pool_size: 2,
-        acquire_timeout: Duration::from_secs(5),
-        statement_timeout: Duration::from_secs(60),
-    }
+    let minute = Duration::from_secs(60);
+    Options { statement_timeout: minute, transaction_timeout: minute, ..Options::new(target, 2) }
 }
 
 /// Returns the configuration of an app without rate limits and with these settings.

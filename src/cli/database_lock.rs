@@ -1,13 +1,20 @@
 //! The lock that prevents two servers from using one database, and a migration from being reverted under a running server.
 
-use std::{io, sync::Mutex};
+use std::io;
 
-use super::{CliError, error::io_reason, migrate::START_POSTGRES, prepare_folders};
+use super::{
+    CliError,
+    error::io_reason,
+    migrate::{RESPONSE_LIMIT, START_POSTGRES},
+    prepare_folders,
+};
 use crate::{
     config::Config,
     db::{
         FileLock, FileLockError, Target,
         exclusive::{ExclusiveLock, ExclusiveLockError, ensure_not_locked},
+        migrations::MigrationError,
+        run_within,
     },
 };
 
@@ -17,7 +24,7 @@ pub(super) enum DatabaseLock {
     File {
         _lock: FileLock,
     },
-    Advisory(Mutex<ExclusiveLock>),
+    Advisory(ExclusiveLock),
     /// Several servers share the database and do not cache data.
     Shared,
 }
@@ -26,8 +33,8 @@ pub(super) enum DatabaseLock {
 pub(super) fn lock_database(config: &Config) -> Result<DatabaseLock, CliError> {
     match &config.database.target {
         Target::Postgres(url) if config.is_exclusive => {
-            let lock = ExclusiveLock::new(url).map_err(|error| lock_error(&error))?;
-            Ok(DatabaseLock::Advisory(Mutex::new(lock)))
+            let url = url.clone();
+            run_on_server(move || ExclusiveLock::new(&url)).map(DatabaseLock::Advisory)
         }
         _ => {
             let help = "stop the other server, or use PostgreSQL to run several servers";
@@ -45,7 +52,10 @@ pub(super) fn lock_for_revert(config: &Config) -> Result<Option<FileLock>, CliEr
 fn lock_file(config: &Config, help: &str) -> Result<Option<FileLock>, CliError> {
     let path = match &config.database.target {
         Target::Sqlite(path) => path,
-        Target::Postgres(url) => return ensure_not_locked(url).map(|()| None).map_err(|error| lock_error(&error)),
+        Target::Postgres(url) => {
+            let url = url.clone();
+            return run_on_server(move || ensure_not_locked(&url)).map(|()| None);
+        }
     };
     prepare_folders(config)?;
     let database = path.display();
@@ -66,6 +76,14 @@ fn lock_file(config: &Config, help: &str) -> Result<Option<FileLock>, CliError> 
 
 fn is_read_only(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+}
+
+/// Runs a call to PostgreSQL, with a limit on its time.
+fn run_on_server<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ExclusiveLockError> + Send + 'static,
+) -> Result<T, CliError> {
+    let no_response = || ExclusiveLockError::Unreachable(MigrationError::NoResponse(RESPONSE_LIMIT).to_string());
+    run_within(RESPONSE_LIMIT, work).unwrap_or_else(|| Err(no_response())).map_err(|error| lock_error(&error))
 }
 
 fn lock_error(error: &ExclusiveLockError) -> CliError {

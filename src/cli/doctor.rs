@@ -11,11 +11,22 @@ use std::{
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
-use super::{CliError, OutputFormat, Settings, error::io_reason, listen, migrate::ensure_writable, prepare_folders};
+use super::{
+    CliError, OutputFormat, Settings,
+    error::io_reason,
+    listen,
+    migrate::{RESPONSE_LIMIT, ensure_writable},
+    prepare_folders,
+};
 use crate::{
     build_info,
     config::{self, Config, ConfigError, Environment, variables},
-    db::{Target, migrations::Migrator, repositories::search::count_missing},
+    db::{
+        PostgresUrl, Target,
+        migrations::{MigrationError, Migrator},
+        repositories::search::count_missing,
+        run_within,
+    },
 };
 
 /// The result of one check.
@@ -146,23 +157,46 @@ fn check_database(config: &Config, checks: &mut Checks) {
     if matches!(target, Target::Sqlite(path) if is_absent(path)) {
         return checks.add("database", Pass, format!("{engine}: the file does not exist yet; `serve` creates it"));
     }
-    match Migrator::connect(&config.database) {
-        Ok(mut migrator) => {
-            match ensure_writable(config, &mut migrator) {
-                Ok(()) => checks.add("database", Pass, format!("connected to {engine}")),
-                Err(error) => checks.add("database", Fail, describe(&error)),
-            }
-            check_migrations(&mut migrator, checks);
+    let check = {
+        let config = config.clone();
+        move || {
+            let mut checks = Checks::default();
+            check_connection(&config, &mut checks);
+            checks
         }
-        Err(error) => checks.add("database", Fail, format!("{engine}: {error}; start it, or correct DATABASE_URL")),
+    };
+    match run_within(RESPONSE_LIMIT, check) {
+        Some(Checks(done)) => checks.0.extend(done),
+        None => checks.add("database", Fail, format!("{engine}: {}", MigrationError::NoResponse(RESPONSE_LIMIT))),
     }
     if let Target::Postgres(url) = target
         && config.environment.is_exposed()
-        && is_unencrypted(url)
+        && PostgresUrl::parse(url).is_some_and(|url| !url.is_local() && url.parameter("sslmode") != Some("verify-full"))
     {
         let detail = "the server is not authenticated; add ?sslmode=verify-full to DATABASE_URL";
         checks.add("database connection", Warn, detail);
     }
+}
+
+fn check_connection(config: &Config, checks: &mut Checks) {
+    let engine = config.database.target.engine();
+    let mut migrator = match Migrator::connect(&config.database) {
+        Ok(migrator) => migrator,
+        Err(error) => {
+            let help = error.help().unwrap_or_else(|| "start it, or correct DATABASE_URL".to_owned());
+            return checks.add("database", Fail, format!("{engine}: {error}; {help}"));
+        }
+    };
+    match ensure_writable(config, &mut migrator) {
+        Ok(()) => checks.add("database", Pass, format!("connected to {engine}")),
+        Err(error) => checks.add("database", Fail, describe(&error)),
+    }
+    if migrator.has_translated_messages().unwrap_or_default() {
+        let detail =
+            "translated, so that deadlocks and a full disk return 500; set lc_messages to 'C' for the database";
+        checks.add("database messages", Warn, detail);
+    }
+    check_migrations(&mut migrator, checks);
 }
 
 fn check_migrations(migrator: &mut Migrator, checks: &mut Checks) {
@@ -176,6 +210,10 @@ fn check_migrations(migrator: &mut Migrator, checks: &mut Checks) {
     }
     if !status.pending.is_empty() {
         let count = status.pending.len();
+        if let Err(error) = migrator.check_privileges() {
+            let help = error.help().map_or_else(String::new, |help| format!("; {help}"));
+            return checks.add("migrations", Fail, format!("{count} pending, and {error}{help}"));
+        }
         return checks.add("migrations", Warn, format!("{count} pending; run `bucketlist migrate up`"));
     }
     let compatible =
@@ -268,17 +306,14 @@ fn describe(error: &CliError) -> String {
     error.help().map_or_else(|| error.to_string(), |help| format!("{error}; {help}"))
 }
 
-/// Returns whether the URL allows an unencrypted or unauthenticated connection over a network. Connections within this
-/// machine count as safe.
+/// Returns whether the URL of a mail server allows an unencrypted connection over a network. Connections within this machine count
+/// as safe.
 fn is_unencrypted(url: &str) -> bool {
     let Ok(url) = url::Url::parse(url) else { return false };
-    // libpq accepts the host as a query parameter, and a folder as the path of a socket.
-    let parameter = url.query_pairs().find(|(name, _)| name == "host").map(|(_, host)| host);
-    let host = parameter.as_deref().or(url.host_str()).unwrap_or_default().trim_matches(['[', ']']);
-    let is_socket = host.is_empty() || host.starts_with('/') || host.starts_with("%2F");
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     let is_local = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-    let has = |name: &str, value: &str| url.query_pairs().any(|(n, v)| n == name && v == value);
-    !is_socket && !is_local && url.scheme() != "smtps" && !has("tls", "required") && !has("sslmode", "verify-full")
+    let requires_tls = url.scheme() == "smtps" || url.query_pairs().any(|(n, v)| n == "tls" && v == "required");
+    !is_local && !requires_tls
 }
 
 /// Returns whether nothing exists at the path. An error other than "not found" counts as existing.

@@ -49,9 +49,7 @@ impl CliError {
             Self::EnvFile(EnvFileError::Invalid { .. }) => {
                 Some("each line must be NAME=value, a comment or empty; values are literal, `$` included".to_owned())
             }
-            Self::Migration(MigrationError::Newer(_)) => {
-                Some("start the version that has migrated it, or revert with its `bucketlist migrate down`".to_owned())
-            }
+            Self::Migration(error) => error.help(),
             Self::Seed(error) => error.help().map(str::to_owned),
             Self::App(error) => error.help().map(str::to_owned),
             Self::Tls(error) => error.help(),

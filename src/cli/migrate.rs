@@ -3,6 +3,7 @@
 use std::{
     io::{IsTerminal, Write},
     process::ExitCode,
+    time::Duration,
 };
 
 use clap::Subcommand;
@@ -18,6 +19,7 @@ use crate::{
     db::{
         Target,
         migrations::{MigrationError, Migrator},
+        run_within,
     },
 };
 
@@ -37,6 +39,9 @@ pub(super) enum Action {
 const NOT_UP_TO_DATE: u8 = 4;
 
 pub(super) fn run(config: &Config, action: Action, out: &mut dyn Write) -> Result<ExitCode, CliError> {
+    if let Action::Status = action {
+        return print_status(config, out);
+    }
     // Held until the command ends.
     let _lock = match action {
         Action::Down | Action::Redo => lock_for_revert(config)?,
@@ -61,20 +66,25 @@ pub(super) fn run(config: &Config, action: Action, out: &mut dyn Write) -> Resul
             Some(name) => writeln!(out, "redo  {name}")?,
             None => writeln!(out, "There was no migration to revert. All migrations are applied.")?,
         },
-        Action::Status => {
-            let status = migrator.status()?;
-            let groups = [("applied", &status.applied), ("pending", &status.pending), ("unknown", &status.unknown)];
-            for (state, names) in groups {
-                for name in names {
-                    writeln!(out, "{state:<8}{name}")?;
-                }
-            }
-            if !status.is_compatible() {
-                return Ok(ExitCode::from(NOT_UP_TO_DATE));
-            }
-        }
+        Action::Status => {}
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn print_status(config: &Config, out: &mut dyn Write) -> Result<ExitCode, CliError> {
+    let read = {
+        let config = config.clone();
+        move || Ok::<_, CliError>(connect(&config)?.status()?)
+    };
+    let no_response = || CliError::with_help(MigrationError::NoResponse(RESPONSE_LIMIT).to_string(), START_POSTGRES);
+    let status = run_within(RESPONSE_LIMIT, read).ok_or_else(no_response)??;
+    let groups = [("applied", &status.applied), ("pending", &status.pending), ("unknown", &status.unknown)];
+    for (state, names) in groups {
+        for name in names {
+            writeln!(out, "{state:<8}{name}")?;
+        }
+    }
+    Ok(if status.is_compatible() { ExitCode::SUCCESS } else { ExitCode::from(NOT_UP_TO_DATE) })
 }
 
 /// Applies pending migrations. Shows the progress of the search index as a bar on a terminal, else in the log.
@@ -108,6 +118,9 @@ pub(super) fn ensure_writable(config: &Config, migrator: &mut Migrator) -> Resul
     })
 }
 
+/// Maximum time for a database to respond to a command that only reads.
+pub(super) const RESPONSE_LIMIT: Duration = Duration::from_secs(10);
+
 /// Help for a PostgreSQL server that cannot be reached.
 pub(super) const START_POSTGRES: &str = "start the PostgreSQL server, or correct DATABASE_URL";
 
@@ -119,6 +132,9 @@ pub(super) fn connect(config: &Config) -> Result<Migrator, CliError> {
             format!("cannot open database {}: {reason}", path.display()),
             "set DATABASE_URL to an SQLite database or to a new file",
         ),
-        (_, error) => CliError::with_help(error.to_string(), START_POSTGRES),
+        (_, error @ (MigrationError::Connect(_) | MigrationError::NoResponse(_))) => {
+            CliError::with_help(error.to_string(), START_POSTGRES)
+        }
+        (_, error) => error.into(),
     })
 }

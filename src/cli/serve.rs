@@ -1,16 +1,11 @@
 //! `bucketlist serve`.
 
-use std::{
-    io::Write,
-    sync::{Arc, PoisonError},
-    thread,
-    time::Duration,
-};
+use std::{io::Write, sync::Arc, thread, time::Duration};
 
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::oneshot,
-    time::{Instant, timeout_at},
+    time::{Instant, timeout, timeout_at},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -35,6 +30,8 @@ use crate::{
 
 /// Interval between checks that this server still holds the exclusive lock on its database.
 const LOCK_CHECK_INTERVAL: Duration = Duration::from_secs(5);
+/// Maximum time for such a check.
+const LOCK_CHECK_TIMEOUT: Duration = Duration::from_secs(15);
 /// Maximum time that the last checkpoint waits for other users of the database.
 const CHECKPOINT_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -50,7 +47,10 @@ pub(super) fn run(settings: &Settings, seed: bool, out: &mut dyn Write) -> Resul
         .worker_threads(thread::available_parallelism().map_or(1, usize::from))
         .enable_all()
         .build()?;
-    runtime.block_on(serve(config, seed, lock, listeners, out))?;
+    let served = runtime.block_on(serve(config, seed, lock, listeners, out));
+    // Without waiting for blocking calls: a name server or a database that does not respond must not delay the exit.
+    runtime.shutdown_background();
+    served?;
     tracing::info!("server stopped");
     Ok(())
 }
@@ -156,10 +156,14 @@ async fn lock_lost(lock: Arc<DatabaseLock>) {
         tokio::time::sleep(LOCK_CHECK_INTERVAL).await;
         let lock = Arc::clone(&lock);
         let renewal = tokio::task::spawn_blocking(move || match &*lock {
-            DatabaseLock::Advisory(lock) => lock.lock().unwrap_or_else(PoisonError::into_inner).renew(),
+            DatabaseLock::Advisory(lock) => lock.renew(),
             _ => Ok(()),
         });
-        match renewal.await {
+        let Ok(renewal) = timeout(LOCK_CHECK_TIMEOUT, renewal).await else {
+            tracing::warn!("database lock check got no response; its connection will be replaced");
+            continue;
+        };
+        match renewal {
             Ok(Ok(())) => {}
             // Without a connection, the server cannot read, so it cannot cache outdated data either.
             Ok(Err(ExclusiveLockError::Unreachable(reason))) => {

@@ -3,6 +3,7 @@
 //! One table of variables ([`variables::ALL`]) is the source of parsing, `.env.example`, `doctor` and the documentation.
 
 mod connections;
+mod database;
 pub mod env_file;
 mod keys;
 mod parse;
@@ -271,10 +272,11 @@ impl Config {
             connections: read.connections(port),
             metrics_address: read.metrics_address("METRICS_ADDR"),
             database: Options {
-                target: read.database("DATABASE_URL", &data_dir),
-                pool_size: read.pool_size("DATABASE_POOL_SIZE"),
                 acquire_timeout: read.duration("DATABASE_ACQUIRE_TIMEOUT"),
                 statement_timeout: read.duration("DATABASE_STATEMENT_TIMEOUT"),
+                lock_timeout: read.duration("DATABASE_LOCK_TIMEOUT"),
+                transaction_timeout: read.duration("DATABASE_TRANSACTION_TIMEOUT"),
+                ..Options::new(read.database("DATABASE_URL", &data_dir), read.pool_size("DATABASE_POOL_SIZE"))
             },
             data_dir,
             is_exclusive: read.switch("DATABASE_EXCLUSIVE"),

@@ -1,16 +1,13 @@
 //! Parses variables one by one and collects the invalid ones.
 
-use std::{net::IpAddr, path::Path, str::FromStr, time::Duration};
+use std::{net::IpAddr, str::FromStr, time::Duration};
 
 use ipnet::IpNet;
 use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
 
 use super::{Config, ConfigError, Environment, InvalidVariable, Variables, variables};
-use crate::{
-    capture::{CaptureFilter, InvalidCaptureFilter},
-    db::Target,
-};
+use crate::capture::{CaptureFilter, InvalidCaptureFilter};
 
 /// Minimum length of a secret. 32 characters carry enough entropy for HS256.
 const MIN_SECRET: usize = 32;
@@ -158,41 +155,6 @@ impl<'a> Reader<'a> {
             }
         }
         origins
-    }
-
-    pub(super) fn pool_size(&mut self, name: &'static str) -> u32 {
-        if self.given(name).is_some() {
-            return self.bounded(name, 1, 1_000);
-        }
-        let postgres = self.given("DATABASE_URL").is_some_and(|url| url.starts_with("postgres"));
-        if postgres {
-            return 10;
-        }
-        let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        u32::try_from(cores.clamp(2, 16)).unwrap_or(2)
-    }
-
-    pub(super) fn database(&mut self, name: &'static str, data_dir: &Path) -> Target {
-        let default = || Target::Sqlite(data_dir.join("bucketlist.db"));
-        match self.given(name) {
-            None => default(),
-            Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
-                match url::Url::parse(url) {
-                    Ok(parsed) if parsed.path().len() > 1 => Target::Postgres(url.to_owned()),
-                    _ => {
-                        self.invalid(name, "must have the form postgres://USER:PASSWORD@HOST/NAME");
-                        default()
-                    }
-                }
-            }
-            Some(url) => match url.strip_prefix("sqlite://").filter(|path| !path.is_empty()) {
-                Some(path) => Target::Sqlite(path.into()),
-                None => {
-                    self.invalid(name, "must start with sqlite:// or postgres://");
-                    default()
-                }
-            },
-        }
     }
 
     pub(super) fn public_url(&mut self, name: &'static str, port: u16) -> String {

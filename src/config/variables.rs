@@ -126,7 +126,7 @@ pub const ALL: &[Variable] = &[
         name: "DATABASE_URL",
         default: "",
         description: "Database. If empty, SQLite in DATA_DIR/bucketlist.db.",
-        values: "sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME",
+        values: "sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME, or any other postgres:// URL that libpq accepts",
         example: "postgres://bucketlist:secret@db.example.com/bucketlist?sslmode=verify-full",
         secret: true,
     },
@@ -145,6 +145,14 @@ pub const ALL: &[Variable] = &[
         "2s",
     ),
     variable("DATABASE_STATEMENT_TIMEOUT", "10s", "Maximum run time of a statement on PostgreSQL.", DURATION, "30s"),
+    variable("DATABASE_LOCK_TIMEOUT", "5s", "Maximum time a statement waits for a lock on PostgreSQL.", DURATION, "1s"),
+    variable(
+        "DATABASE_TRANSACTION_TIMEOUT",
+        "15s",
+        "Maximum run time of a transaction on PostgreSQL.",
+        DURATION,
+        "30s",
+    ),
     variable(
         "DATABASE_EXCLUSIVE",
         "false",

@@ -5,9 +5,9 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::Instant,
 };
 
 use diesel::{
@@ -17,7 +17,12 @@ use diesel::{
     result::QueryResult,
 };
 
-use super::{file_lock::create_private_file, storage::StorageStatus};
+use super::{
+    failure::Statements,
+    file_lock::create_private_file,
+    postgres::{self, SessionTimeouts},
+    storage::StorageStatus,
+};
 
 /// A connection to either engine, so that queries are written once.
 #[derive(diesel::MultiConnection)]
@@ -84,28 +89,28 @@ const SQLITE_PRAGMAS: &str = "PRAGMA busy_timeout = 5000;
 /// The error after the database file was removed or replaced.
 pub(super) const FILE_REPLACED: &str = "the database file was removed or replaced; restart the server";
 
-/// Opens connections for a pool.
+/// Opens connections for the database threads.
 #[derive(Clone)]
 pub(super) struct Manager {
     pub(super) target: Target,
-    pub(super) statement_timeout: Duration,
+    timeouts: SessionTimeouts,
     /// Number of statements sent, for tests that limit it.
-    pub(super) statements: Arc<AtomicU64>,
+    statements: Arc<AtomicU64>,
     /// The file that the first connection has opened.
     file: Arc<OnceLock<(u64, u64)>>,
-    /// Number of connections that were found to be closed.
-    deaths: Arc<AtomicU64>,
+    /// Number of connections that were lost.
+    losses: Arc<AtomicU64>,
     pub(super) storage: StorageStatus,
 }
 
 impl Manager {
-    pub(super) fn new(target: Target, statement_timeout: Duration, statements: Arc<AtomicU64>) -> Self {
+    pub(super) fn new(target: Target, timeouts: SessionTimeouts, statements: Arc<AtomicU64>) -> Self {
         Self {
             target,
-            statement_timeout,
+            timeouts,
             statements,
             file: Arc::default(),
-            deaths: Arc::default(),
+            losses: Arc::default(),
             storage: StorageStatus::default(),
         }
     }
@@ -119,20 +124,19 @@ impl Manager {
         }
     }
 
-    pub(super) fn deaths(&self) -> u64 {
-        self.deaths.load(Ordering::SeqCst)
+    /// Records that a connection was lost: the others, which are older than the cause, are replaced before they are used again.
+    pub(super) fn count_loss(&self) {
+        self.losses.fetch_add(1, Ordering::SeqCst);
     }
 
-    pub(super) fn count_death(&self) {
-        self.deaths.fetch_add(1, Ordering::SeqCst);
+    /// Returns whether no connection was lost since this one was opened.
+    pub(super) fn is_current(&self, connection: &PooledConnection) -> bool {
+        connection.losses == self.losses.load(Ordering::SeqCst)
     }
 
-    pub(super) fn open(&self) -> Result<DbConnection, ConnectionError> {
-        Ok(self.open_pooled()?.connection)
-    }
-
-    fn open_pooled(&self) -> Result<PooledConnection, ConnectionError> {
-        let deaths = self.deaths();
+    /// Opens a connection.
+    pub(super) fn open(&self) -> Result<PooledConnection, ConnectionError> {
+        let losses = self.losses.load(Ordering::SeqCst);
         let mut connection = match &self.target {
             Target::Sqlite(path) => {
                 if !self.is_intact() {
@@ -146,61 +150,34 @@ impl Manager {
                 }
                 DbConnection::Sqlite(connection)
             }
-            Target::Postgres(url) => {
-                let mut connection = PgConnection::establish(url)?;
-                let setup = format!(
-                    "SET statement_timeout = {}; SET TIME ZONE 'UTC'; SET client_min_messages = warning;",
-                    self.statement_timeout.as_millis()
-                );
-                connection.batch_execute(&setup).map_err(ConnectionError::CouldntSetupConfiguration)?;
-                DbConnection::Postgres(connection)
-            }
+            Target::Postgres(url) => DbConnection::Postgres(postgres::open(url, &self.timeouts)?),
         };
-        let statements = Arc::clone(&self.statements);
-        let last_failed = Arc::new(AtomicBool::new(false));
-        let (failed, storage) = (Arc::clone(&last_failed), self.storage.clone());
+        let statements = Arc::new(Statements::new(Arc::clone(&self.statements)));
+        let (log, storage) = (Arc::clone(&statements), self.storage.clone());
         connection.set_instrumentation(move |event: InstrumentationEvent<'_>| match event {
-            InstrumentationEvent::StartQuery { .. } => {
-                statements.fetch_add(1, Ordering::Relaxed);
-                failed.store(false, Ordering::Relaxed);
-            }
-            InstrumentationEvent::FinishQuery { error: Some(error), .. } => {
-                failed.store(true, Ordering::Relaxed);
-                storage.record(error);
+            InstrumentationEvent::StartQuery { .. } => log.start(),
+            InstrumentationEvent::FinishQuery { error, .. } => {
+                log.finish(error);
+                if let Some(error) = error {
+                    storage.record(error);
+                }
             }
             _ => {}
         });
-        Ok(PooledConnection { connection, is_dead: false, deaths, last_failed })
+        let now = Instant::now();
+        Ok(PooledConnection { connection, losses, opened_at: now, used_at: now, statements })
     }
 }
 
-/// A connection in a pool, and its state.
+/// A connection of a database thread, and its state.
 pub(super) struct PooledConnection {
     pub(super) connection: DbConnection,
-    /// Whether the connection was found to be closed.
-    pub(super) is_dead: bool,
-    /// The number of closed connections when this one was last known to be open.
-    pub(super) deaths: u64,
-    /// Whether the last statement failed. In a transaction of PostgreSQL every further statement fails then, and COMMIT rolls back
-    /// without an error.
-    pub(super) last_failed: Arc<AtomicBool>,
-}
-
-impl r2d2::ManageConnection for Manager {
-    type Connection = PooledConnection;
-    type Error = ConnectionError;
-
-    fn connect(&self) -> Result<PooledConnection, ConnectionError> {
-        self.open_pooled()
-    }
-
-    fn is_valid(&self, pooled: &mut PooledConnection) -> Result<(), ConnectionError> {
-        pooled.connection.ping().map_err(ConnectionError::CouldntSetupConfiguration)
-    }
-
-    fn has_broken(&self, pooled: &mut PooledConnection) -> bool {
-        pooled.is_dead || pooled.connection.is_broken()
-    }
+    /// The number of lost connections when this one was opened.
+    losses: u64,
+    pub(super) opened_at: Instant,
+    /// When its last unit ended.
+    pub(super) used_at: Instant,
+    pub(super) statements: Arc<Statements>,
 }
 
 impl DbConnection {

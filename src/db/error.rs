@@ -1,19 +1,35 @@
 //! Errors of units of work, classified by kind and never by the wording of a message.
 
-use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error as DieselError};
+use std::time::Duration;
+
+use diesel::{
+    ConnectionError,
+    result::{DatabaseErrorInformation, DatabaseErrorKind, Error as DieselError},
+};
+
+use super::{
+    failure::{self, Failure},
+    migrations::one_line,
+};
 
 /// An error of a unit of work.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
     /// No connection was available in time.
     #[error("no database connection available within {0:?}")]
-    AcquireTimeout(std::time::Duration),
+    AcquireTimeout(Duration),
     /// A connection was available, but only after the deadline of the unit of work.
     #[error("the unit of work did not start before its deadline")]
     DeadlineExceeded,
-    /// The database cannot be reached.
+    /// The unit of work took too long. Its connection is dropped, and it is not committed.
+    #[error("the unit of work took longer than {0:?}")]
+    TransactionTimeout(Duration),
+    /// The database cannot be reached, or cannot process the statement at the moment.
     #[error("the database is unavailable: {0}")]
     Unavailable(String),
+    /// No space is left for the data.
+    #[error("the database has no space left: {0}")]
+    StorageFull(String),
     /// A unique constraint was violated.
     #[error("unique constraint violated: {0:?}")]
     UniqueViolation(UniqueConstraint),
@@ -60,17 +76,40 @@ impl UniqueConstraint {
     }
 }
 
+impl DbError {
+    /// The connection could not be opened.
+    pub(super) fn unreachable(error: &ConnectionError) -> Self {
+        Self::Unavailable(one_line(error))
+    }
+
+    /// The transaction that a unit of work shares with others was rolled back because of this error.
+    pub(super) fn rolled_back(error: &DieselError) -> Self {
+        match Failure::of(error) {
+            Failure::StorageFull => Self::StorageFull(describe(error)),
+            _ => Self::Unavailable(describe(error)),
+        }
+    }
+}
+
+/// Returns the message of an error, and its code if it is known.
+fn describe(error: &DieselError) -> String {
+    failure::code(error).map_or_else(|| error.to_string(), |code| format!("{error} ({code})"))
+}
+
 impl From<DieselError> for DbError {
     fn from(error: DieselError) -> Self {
+        match Failure::of(&error) {
+            Failure::Conflict | Failure::Temporary | Failure::Connection => {
+                return Self::Unavailable(describe(&error));
+            }
+            Failure::StorageFull => return Self::StorageFull(describe(&error)),
+            Failure::Query => {}
+        }
         match error {
             DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, info) => {
                 Self::UniqueViolation(UniqueConstraint::of(&*info))
             }
             DieselError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _) => Self::ForeignKeyViolation,
-            DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, info) => {
-                Self::Unavailable(info.message().to_owned())
-            }
-            DieselError::BrokenTransactionManager => Self::Unavailable("the connection was lost".to_owned()),
             error => Self::Query(error),
         }
     }

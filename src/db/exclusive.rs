@@ -1,15 +1,22 @@
 //! The exclusive lock on a PostgreSQL database. The server that holds it is the only writer, so it can cache data, as a server on
 //! SQLite can.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use diesel::{
-    Connection as _, PgConnection, QueryableByName, RunQueryDsl, result::QueryResult, sql_query, sql_types::Bool,
+    PgConnection, QueryableByName, RunQueryDsl,
+    result::QueryResult,
+    sql_query,
+    sql_types::{Bool, Integer},
 };
 
-use super::migrations::one_line;
+use super::{migrations::one_line, postgres};
 
 /// Distinguishes the advisory lock from those of other applications: `buck` in ASCII. The second key is the schema, since several
 /// schemas of a database may belong to this application.
 const APPLICATION: i32 = 0x6275_636B;
+/// Maximum time for a process of the server to end, in milliseconds.
+const END_TIMEOUT_MS: u32 = 5_000;
 
 /// An error while acquiring the lock.
 #[derive(Debug, thiserror::Error)]
@@ -25,13 +32,22 @@ pub enum ExclusiveLockError {
 /// An exclusive lock on a database. It lasts as long as its connection, so a server that is killed releases it.
 pub struct ExclusiveLock {
     url: String,
-    connection: PgConnection,
+    held: Mutex<Held>,
+}
+
+/// The connection that holds the lock, and its process on the server.
+struct Held {
+    /// `None` while it is checked, and if it does not respond.
+    connection: Option<PgConnection>,
+    pid: i32,
 }
 
 #[derive(QueryableByName)]
 struct LockResult {
     #[diesel(sql_type = Bool)]
     is_acquired: bool,
+    #[diesel(sql_type = Integer)]
+    pid: i32,
 }
 
 impl ExclusiveLock {
@@ -41,20 +57,46 @@ impl ExclusiveLock {
     /// [`ExclusiveLockError`].
     pub fn new(url: &str) -> Result<Self, ExclusiveLockError> {
         let mut connection = connect(url)?;
-        acquire(&mut connection, "pg_try_advisory_lock")?;
-        Ok(Self { url: url.to_owned(), connection })
+        let pid = acquire(&mut connection, "pg_try_advisory_lock")?;
+        Ok(Self { url: url.to_owned(), held: Mutex::new(Held { connection: Some(connection), pid }) })
     }
 
-    /// Checks that the lock is still held, and acquires it again if its connection is lost.
+    /// Checks that the lock is still held, and acquires it again if its connection is lost. A call that gets no response may be
+    /// abandoned: the next one replaces the connection.
     ///
     /// # Errors
     /// [`ExclusiveLockError`].
-    pub fn renew(&mut self) -> Result<(), ExclusiveLockError> {
-        if sql_query("SELECT 1").execute(&mut self.connection).is_err() {
-            *self = Self::new(&self.url)?;
+    pub fn renew(&self) -> Result<(), ExclusiveLockError> {
+        let (connection, pid) = {
+            let mut held = self.held();
+            (held.connection.take(), held.pid)
+        };
+        if let Some(mut connection) = connection
+            && sql_query("SELECT 1").execute(&mut connection).is_ok()
+        {
+            self.held().connection.get_or_insert(connection);
+            return Ok(());
         }
+        let mut connection = connect(&self.url)?;
+        end_process(&mut connection, pid)?;
+        let pid = acquire(&mut connection, "pg_try_advisory_lock")?;
+        *self.held() = Held { connection: Some(connection), pid };
         Ok(())
     }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends the process of a connection that does not respond, so that it releases the lock. Only if it holds the lock: process numbers
+/// are reused.
+fn end_process(connection: &mut PgConnection, pid: i32) -> Result<(), ExclusiveLockError> {
+    let end = format!(
+        "SELECT pg_terminate_backend(pid, {END_TIMEOUT_MS}) FROM pg_locks \
+         WHERE locktype = 'advisory' AND classid = {APPLICATION} AND pid = {pid} AND granted"
+    );
+    sql_query(end).execute(connection).map(|_| ()).map_err(|error| ExclusiveLockError::Unreachable(error.to_string()))
 }
 
 /// Checks that no server has locked the database at `url`. Opens a connection only for the check, so it also works through a
@@ -64,35 +106,28 @@ impl ExclusiveLock {
 /// [`ExclusiveLockError`].
 pub fn ensure_not_locked(url: &str) -> Result<(), ExclusiveLockError> {
     // Released with the transaction, which ends with the statement.
-    acquire(&mut connect(url)?, "pg_try_advisory_xact_lock_shared")
+    acquire(&mut connect(url)?, "pg_try_advisory_xact_lock_shared").map(|_| ())
 }
 
 fn connect(url: &str) -> Result<PgConnection, ExclusiveLockError> {
-    PgConnection::establish(url).map_err(|error| ExclusiveLockError::Unreachable(one_line(&error)))
+    postgres::connect(url).map_err(|error| ExclusiveLockError::Unreachable(one_line(&error)))
 }
 
-fn acquire(connection: &mut PgConnection, function: &str) -> Result<(), ExclusiveLockError> {
-    let result: QueryResult<LockResult> =
-        sql_query(format!("SELECT {function}({APPLICATION}, hashtext(coalesce(current_schema(), ''))) AS is_acquired"))
-            .get_result(connection);
-    if result.map_err(|error| ExclusiveLockError::Unreachable(error.to_string()))?.is_acquired {
-        Ok(())
-    } else {
-        Err(ExclusiveLockError::AlreadyHeld)
-    }
+/// Returns the process of the connection on the server.
+fn acquire(connection: &mut PgConnection, function: &str) -> Result<i32, ExclusiveLockError> {
+    let query = format!(
+        "SELECT {function}({APPLICATION}, hashtext(coalesce(current_schema(), ''))) AS is_acquired, pg_backend_pid() AS pid"
+    );
+    let result: QueryResult<LockResult> = sql_query(query).get_result(connection);
+    let result = result.map_err(|error| ExclusiveLockError::Unreachable(error.to_string()))?;
+    if result.is_acquired { Ok(result.pid) } else { Err(ExclusiveLockError::AlreadyHeld) }
 }
 
 #[cfg(test)]
 mod tests {
-    use diesel::sql_types::Integer;
+    use diesel::Connection as _;
 
     use super::*;
-
-    #[derive(QueryableByName)]
-    struct Backend {
-        #[diesel(sql_type = Integer)]
-        pid: i32,
-    }
 
     /// Creates a schema of this test, and returns a URL with it.
     fn url(schema: &str) -> String {
@@ -120,19 +155,31 @@ mod tests {
     #[test]
     fn lock_with_a_lost_connection_is_acquired_again_if_it_is_free() {
         let url = url("claims_lost");
-        let mut lock = ExclusiveLock::new(&url).unwrap();
-        kill(&mut lock);
+        let lock = ExclusiveLock::new(&url).unwrap();
+        kill(&lock);
         lock.renew().unwrap();
         assert!(matches!(ensure_not_locked(&url), Err(ExclusiveLockError::AlreadyHeld)));
-        kill(&mut lock);
+        kill(&lock);
         let _other = ExclusiveLock::new(&url).unwrap();
         assert!(matches!(lock.renew(), Err(ExclusiveLockError::AlreadyHeld)));
     }
 
-    fn kill(lock: &mut ExclusiveLock) {
-        let backend: Backend = sql_query("SELECT pg_backend_pid() AS pid").get_result(&mut lock.connection).unwrap();
+    #[test]
+    fn lock_whose_connection_does_not_respond_is_acquired_again() {
+        let url = url("claims_silent");
+        let lock = ExclusiveLock::new(&url).unwrap();
+        // A renewal that waits for a response has taken the connection.
+        let silent = lock.held().connection.take();
+        lock.renew().unwrap();
+        drop(silent);
+        assert!(matches!(ensure_not_locked(&url), Err(ExclusiveLockError::AlreadyHeld)));
+        lock.renew().unwrap();
+    }
+
+    fn kill(lock: &ExclusiveLock) {
         let mut connection = PgConnection::establish(&lock.url).unwrap();
-        sql_query(format!("SELECT pg_terminate_backend({}, 10000)", backend.pid)).execute(&mut connection).unwrap();
+        let pid = lock.held().pid;
+        sql_query(format!("SELECT pg_terminate_backend({pid}, 10000)")).execute(&mut connection).unwrap();
     }
 
     #[test]

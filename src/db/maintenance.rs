@@ -39,7 +39,7 @@ fn checkpoint(manager: &Manager, timeout: Duration) -> Result<bool, DbError> {
     if !manager.is_intact() {
         return Err(DbError::Unavailable(FILE_REPLACED.to_owned()));
     }
-    match manager.open().map_err(|error| DbError::Unavailable(error.to_string()))? {
+    match manager.open().map_err(|error| DbError::unreachable(&error))?.connection {
         DbConnection::Sqlite(mut c) => {
             c.batch_execute(&format!("PRAGMA busy_timeout = {}", timeout.as_millis()))?;
             let result: CheckpointResult = sql_query("PRAGMA wal_checkpoint(TRUNCATE)").get_result(&mut c)?;

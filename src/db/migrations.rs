@@ -1,5 +1,7 @@
 //! The migrations of both engines, embedded in the binary, and the migration status of a database.
 
+use std::time::Duration;
+
 use diesel::connection::SimpleConnection;
 use diesel::migration::{Migration, MigrationSource};
 use diesel::prelude::*;
@@ -7,7 +9,11 @@ use diesel::sql_types::Bool;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::{
-    DbConnection, DbError, IndexingProgress, Options, connection::Manager, index_missing, schema::schema_compatibility,
+    DbConnection, DbError, IndexingProgress, Options,
+    connection::Manager,
+    index_missing,
+    postgres::{self, SessionTimeouts},
+    schema::schema_compatibility,
     statistics, storage,
 };
 
@@ -36,6 +42,38 @@ pub enum MigrationError {
     /// The database has migrations that this binary does not know.
     #[error("the database has migration {0}, which this version does not know")]
     Newer(String),
+    /// The database cannot store every character.
+    #[error("the database has the encoding {0}; UTF8 is required")]
+    Encoding(String),
+    /// The role may not create tables.
+    #[error("role {role} may not create tables in schema {schema}")]
+    Privilege { schema: String, role: String },
+    /// The database did not respond in time.
+    #[error("the database did not respond within {} seconds", .0.as_secs())]
+    NoResponse(Duration),
+}
+
+impl MigrationError {
+    /// Returns how to fix the error, if known.
+    #[must_use]
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::Newer(_) => {
+                Some("start the version that has migrated it, or revert with its `bucketlist migrate down`".to_owned())
+            }
+            Self::Encoding(_) => {
+                Some("create one with `CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0`".to_owned())
+            }
+            Self::Privilege { schema, role } => {
+                Some(format!("run `GRANT USAGE, CREATE ON SCHEMA {schema} TO {role}` as the owner of the database"))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn failed(error: diesel::result::Error) -> MigrationError {
+    MigrationError::Failed(Box::new(error))
 }
 
 /// Joins the lines of a libpq message.
@@ -90,7 +128,7 @@ fn version_of(name: &str) -> String {
 /// # Errors
 /// [`MigrationError::Failed`].
 pub fn status(connection: &mut DbConnection) -> Result<Status, MigrationError> {
-    let applied = applied(connection).map_err(|error| MigrationError::Failed(Box::new(error)))?;
+    let applied = applied(connection).map_err(failed)?;
     let mut known = match connection {
         DbConnection::Sqlite(_) => names::<diesel::sqlite::Sqlite>(&SQLITE),
         DbConnection::Postgres(_) => names::<diesel::pg::Pg>(&POSTGRES),
@@ -126,10 +164,39 @@ impl Migrator {
     /// Connects to the database.
     ///
     /// # Errors
-    /// [`MigrationError::Connect`].
+    /// [`MigrationError::Connect`], [`MigrationError::Encoding`].
     pub fn connect(options: &Options) -> Result<Self, MigrationError> {
-        let manager = Manager::new(options.target.clone(), std::time::Duration::ZERO, std::sync::Arc::default());
-        Ok(Self { connection: manager.open()? })
+        let manager = Manager::new(options.target.clone(), SessionTimeouts::default(), std::sync::Arc::default());
+        let mut connection = manager.open()?.connection;
+        if let DbConnection::Postgres(c) = &mut connection
+            && let Some(encoding) = postgres::unsupported_encoding(c).map_err(failed)?
+        {
+            return Err(MigrationError::Encoding(encoding));
+        }
+        Ok(Self { connection })
+    }
+
+    /// Checks that pending migrations can be applied.
+    ///
+    /// # Errors
+    /// [`MigrationError::Privilege`], [`MigrationError::Failed`].
+    pub fn check_privileges(&mut self) -> Result<(), MigrationError> {
+        let DbConnection::Postgres(c) = &mut self.connection else { return Ok(()) };
+        match postgres::missing_create_privilege(c).map_err(failed)? {
+            Some((schema, role)) => Err(MigrationError::Privilege { schema, role }),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns whether the messages of the server are translated, so that some of its errors cannot be classified.
+    ///
+    /// # Errors
+    /// [`MigrationError::Failed`].
+    pub fn has_translated_messages(&mut self) -> Result<bool, MigrationError> {
+        match &mut self.connection {
+            DbConnection::Sqlite(_) => Ok(false),
+            DbConnection::Postgres(c) => Ok(!postgres::has_untranslated_messages(c).map_err(failed)?),
+        }
     }
 
     /// Reads the migration status.
@@ -144,7 +211,7 @@ impl Migrator {
     /// names of the migrations.
     ///
     /// # Errors
-    /// [`MigrationError::Newer`] before anything changes; [`MigrationError::Failed`].
+    /// [`MigrationError::Newer`] and [`MigrationError::Privilege`] before anything changes; [`MigrationError::Failed`].
     pub fn up(&mut self) -> Result<Vec<String>, MigrationError> {
         self.up_with(&mut |_| ())
     }
@@ -159,13 +226,15 @@ impl Migrator {
             if let Some(version) = status.required {
                 return Err(MigrationError::Newer(version));
             }
+            if !status.pending.is_empty() {
+                migrator.check_privileges()?;
+            }
             let applied = match &mut migrator.connection {
                 DbConnection::Sqlite(c) => c.run_pending_migrations(SQLITE).map(|_| ()),
                 DbConnection::Postgres(c) => c.run_pending_migrations(POSTGRES).map(|_| ()),
             };
             applied.map_err(MigrationError::Failed)?;
-            let rows = index_missing(&mut migrator.connection, progress)
-                .map_err(|error| MigrationError::Failed(Box::new(error)))?;
+            let rows = index_missing(&mut migrator.connection, progress).map_err(failed)?;
             if rows > 0 {
                 tracing::info!(rows, "search index rebuilt");
             }
@@ -204,8 +273,7 @@ impl Migrator {
 
     fn lock(&mut self, function: &str) -> Result<(), MigrationError> {
         let DbConnection::Postgres(c) = &mut self.connection else { return Ok(()) };
-        c.batch_execute(&format!("SELECT {function}({MIGRATION_LOCK})"))
-            .map_err(|error| MigrationError::Failed(Box::new(error)))
+        c.batch_execute(&format!("SELECT {function}({MIGRATION_LOCK})")).map_err(failed)
     }
 
     /// Updates the query planner statistics of SQLite.

@@ -8,15 +8,20 @@ mod connection;
 mod error;
 pub mod exclusive;
 mod executor;
+mod failure;
 mod file_lock;
+mod group;
 mod indexing;
 mod maintenance;
 pub mod migrations;
+mod postgres;
+mod postgres_url;
 pub mod repositories;
 pub mod schema;
 mod statistics;
 mod storage;
 mod unit;
+mod worker;
 
 use std::{
     path::Path,
@@ -27,8 +32,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::oneshot;
-
 use connection::Manager;
 use connection::MultiBackend;
 pub use connection::{DbConnection, Target};
@@ -37,8 +40,12 @@ use executor::Executor;
 pub use file_lock::{FileLock, FileLockError};
 pub use indexing::{IndexingProgress, index_missing};
 pub use maintenance::IdleCheckpoint;
+use postgres::SessionTimeouts;
+pub use postgres::run_within;
+pub use postgres_url::PostgresUrl;
 pub use unit::panic_message;
-use unit::{AfterCommit, Kind, Work};
+use unit::{AfterCommit, Call, Kind, Work};
+use worker::Limits;
 
 /// The location of the database, and its timeouts.
 #[derive(Clone, Debug)]
@@ -51,6 +58,32 @@ pub struct Options {
     pub acquire_timeout: Duration,
     /// Maximum run time of a statement (PostgreSQL).
     pub statement_timeout: Duration,
+    /// Maximum time that a statement waits for a lock (PostgreSQL).
+    pub lock_timeout: Duration,
+    /// Maximum run time of a unit of work (PostgreSQL).
+    pub transaction_timeout: Duration,
+    /// Time after which an unused connection is closed.
+    pub idle_timeout: Duration,
+    /// Time after which a connection is replaced.
+    pub max_lifetime: Duration,
+}
+
+impl Options {
+    /// Returns options with the defaults of the configuration.
+    #[must_use]
+    pub const fn new(target: Target, pool_size: u32) -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            target,
+            pool_size,
+            acquire_timeout: seconds(5),
+            statement_timeout: seconds(10),
+            lock_timeout: seconds(5),
+            transaction_timeout: seconds(15),
+            idle_timeout: seconds(300),
+            max_lifetime: seconds(1_800),
+        }
+    }
 }
 
 /// Sizes of the files of an SQLite database, in bytes.
@@ -78,30 +111,18 @@ impl Db {
     /// Fails if the threads cannot be started.
     pub fn open(options: Options) -> std::io::Result<Self> {
         let statements = Arc::new(AtomicU64::new(0));
-        let manager = Manager::new(options.target.clone(), options.statement_timeout, Arc::clone(&statements));
-        let helpers = Arc::new(
-            scheduled_thread_pool::ScheduledThreadPool::builder()
-                .num_threads(1)
-                .thread_name_pattern("db-pool-{}")
-                .build(),
-        );
-        let pool = |size: u32| {
-            r2d2::Pool::builder()
-                .max_size(size)
-                .min_idle(Some(0))
-                // A check would need a query. A closed connection is detected when it is used.
-                .test_on_check_out(false)
-                .connection_timeout(options.acquire_timeout.min(Duration::from_secs(2)))
-                .idle_timeout(None)
-                .error_handler(Box::new(LogConnectionErrors))
-                .thread_pool(Arc::clone(&helpers))
-                .build_unchecked(manager.clone())
+        let timeouts = SessionTimeouts {
+            statement: options.statement_timeout,
+            lock: options.lock_timeout,
+            idle_in_transaction: options.transaction_timeout,
         };
-        let size = options.pool_size.max(1);
-        let reads = Executor::parallel("db", &pool(size), &manager, size as usize)?;
-        let writes = match options.target {
-            Target::Sqlite(_) => Executor::grouping("db-writer", &pool(1), manager.clone())?,
-            Target::Postgres(_) => reads.clone(),
+        let manager = Manager::new(options.target.clone(), timeouts, Arc::clone(&statements));
+        let limits =
+            Limits { unit: options.transaction_timeout, idle: options.idle_timeout, age: options.max_lifetime };
+        let threads = options.pool_size.max(1) as usize;
+        let (reads, writes) = match options.target {
+            Target::Sqlite(_) => Executor::sqlite(&manager, threads, limits)?,
+            Target::Postgres(_) => Executor::postgres(&manager, threads, limits)?,
         };
         Ok(Self { reads, writes, options: Arc::new(options), manager, statements })
     }
@@ -134,14 +155,12 @@ impl Db {
         self.manager.is_intact()
     }
 
-    /// Runs a unit of work that reads with one statement.
+    /// Runs a unit of work that reads with one statement. Like every unit, it is repeated if it failed before it had an effect: because
+    /// the connection was closed while it was not used, or because of a concurrent transaction.
     ///
     /// # Errors
     /// The errors of the unit of work; [`DbError`] if it did not run.
-    pub async fn read<T, E>(
-        &self,
-        work: impl FnOnce(&mut DbConnection) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
+    pub async fn read<T, E>(&self, work: impl FnMut(&mut DbConnection) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<DbError> + From<diesel::result::Error> + Send + 'static,
@@ -155,7 +174,7 @@ impl Db {
     /// The errors of the unit of work; [`DbError`] if it did not run.
     pub async fn snapshot<T, E>(
         &self,
-        work: impl FnOnce(&mut DbConnection) -> Result<T, E> + Send + 'static,
+        work: impl FnMut(&mut DbConnection) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
         T: Send + 'static,
@@ -170,7 +189,7 @@ impl Db {
     /// The errors of the unit of work; [`DbError`] if it did not run or was not committed.
     pub async fn write<T, E>(
         &self,
-        work: impl FnOnce(&mut DbConnection) -> Result<T, E> + Send + 'static,
+        work: impl FnMut(&mut DbConnection) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
         T: Send + 'static,
@@ -186,7 +205,7 @@ impl Db {
     /// The errors of the unit of work; [`DbError`] if it did not run or was not committed.
     pub async fn write_then<T, E>(
         &self,
-        work: impl FnOnce(&mut DbConnection) -> Result<T, E> + Send + 'static,
+        work: impl FnMut(&mut DbConnection) -> Result<T, E> + Send + 'static,
         after: impl FnOnce(&T) + Send + 'static,
     ) -> Result<T, E>
     where
@@ -200,7 +219,7 @@ impl Db {
         &self,
         executor: &Executor,
         kind: Kind,
-        work: impl FnOnce(&mut DbConnection) -> Result<T, E> + Send + 'static,
+        work: impl FnMut(&mut DbConnection) -> Result<T, E> + Send + 'static,
         after: Option<AfterCommit<T>>,
     ) -> Result<T, E>
     where
@@ -209,20 +228,17 @@ impl Db {
     {
         let deadline = Instant::now() + self.options.acquire_timeout;
         let permit = executor.permit(self.options.acquire_timeout).await?;
-        let (reply, result) = oneshot::channel();
+        let (call, mut result) = Call::new();
         let span = tracing::Span::current();
-        let work = Some(work);
-        executor.send(Box::new(Work { kind, work, result: None, reply, after, span, deadline, _permit: permit }))?;
-        result.await.unwrap_or_else(|_| Err(DbError::Panicked.into()))
-    }
-}
-
-/// Logs failed connections: r2d2 retries in the background.
-#[derive(Debug)]
-struct LogConnectionErrors;
-
-impl r2d2::HandleError<diesel::ConnectionError> for LogConnectionErrors {
-    fn handle_error(&self, error: diesel::ConnectionError) {
-        tracing::warn!(%error, "cannot connect to the database");
+        let unit = Work { kind, work, result: None, call: Arc::clone(&call), after, span, deadline, _permit: permit };
+        executor.send(Box::new(unit))?;
+        let result = match tokio::time::timeout_at(deadline.into(), &mut result).await {
+            Ok(result) => result,
+            // All threads are busy. The unit remains in the queue, and is not run.
+            Err(_) if call.cancel() => return Err(DbError::DeadlineExceeded.into()),
+            // It has started, and has a separate limit.
+            Err(_) => result.await,
+        };
+        result.unwrap_or_else(|_| Err(DbError::Panicked.into()))
     }
 }

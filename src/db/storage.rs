@@ -10,7 +10,7 @@ use diesel::{
     sql_types::Bool,
 };
 
-use super::{Db, DbConnection, DbError};
+use super::{Db, DbConnection, DbError, Target};
 
 /// Time for which a result is reused, so that health checks cost one write per second at most.
 const MAX_AGE: Duration = Duration::from_secs(1);
@@ -66,7 +66,13 @@ impl Db {
             return result;
         }
         storage.with(|state| state.failure = None);
-        let probe = self.write(|c: &mut DbConnection| write_nothing(c));
+        let probe = async {
+            match self.options.target {
+                Target::Sqlite(_) => self.write(write_nothing).await,
+                // Writes that wait for a lock must not delay the check.
+                Target::Postgres(_) => self.read(write_nothing).await,
+            }
+        };
         let outcome = tokio::time::timeout(MAX_WAIT, probe).await;
         let failure = match outcome {
             Ok(Err(DbError::Unavailable(reason))) if reason == READ_ONLY => Some(reason),

@@ -3,8 +3,8 @@
 use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::atomic::Ordering,
-    time::Instant,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use diesel::Connection as _;
@@ -15,14 +15,26 @@ use super::{DbConnection, DbError, connection::PooledConnection};
 
 /// The interface of a unit of work for a database thread.
 pub(super) trait Unit: Send {
-    /// Runs the work. Returns whether it succeeded; a write that succeeded must be committed.
-    fn run(&mut self, connection: &mut PooledConnection) -> bool;
-
     /// Returns whether the deadline has passed, so that the unit must not start.
     fn is_overdue(&self) -> bool;
 
+    /// Marks the unit as started. Returns `false` if the caller has received an error: the unit must not run then.
+    fn start(&mut self) -> bool;
+
+    /// Runs the work, from the beginning at each call. Returns whether it succeeded; a write that succeeded must be committed.
+    fn run(&mut self, connection: &mut PooledConnection) -> bool;
+
     /// Sends the result of the work to the caller, or the error that prevented the commit.
     fn finish(self: Box<Self>, commit: Result<(), DbError>);
+
+    /// Returns the call that waits for the unit, so that it can be answered while the unit runs.
+    fn call(&self) -> Arc<dyn Expire>;
+}
+
+/// A call whose time can be up while its unit runs.
+pub(super) trait Expire: Send + Sync {
+    /// Returns an error to the caller. The unit must not commit after that.
+    fn expire(&self, limit: Duration);
 }
 
 /// The transaction of a unit.
@@ -39,11 +51,67 @@ pub(super) enum Kind {
 /// Called with the result of a committed unit.
 pub(super) type AfterCommit<T> = Box<dyn FnOnce(&T) + Send>;
 
+/// The connection between a caller and its unit of work.
+pub(super) struct Call<T, E> {
+    state: Mutex<CallState>,
+    reply: Mutex<Option<oneshot::Sender<Result<T, E>>>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum CallState {
+    /// The unit is in the queue.
+    Waiting,
+    /// The unit has started.
+    Started,
+    /// The caller has received an error, and the unit must not commit.
+    Expired,
+}
+
+impl<T, E> Call<T, E> {
+    pub(super) fn new() -> (Arc<Self>, oneshot::Receiver<Result<T, E>>) {
+        let (reply, result) = oneshot::channel();
+        (Arc::new(Self { state: Mutex::new(CallState::Waiting), reply: Mutex::new(Some(reply)) }), result)
+    }
+
+    /// Cancels the unit unless it has started. Returns whether it was cancelled.
+    pub(super) fn cancel(&self) -> bool {
+        self.change(CallState::Waiting, CallState::Expired)
+    }
+
+    fn change(&self, from: CallState, to: CallState) -> bool {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_changed = *state == from;
+        if is_changed {
+            *state = to;
+        }
+        is_changed
+    }
+
+    fn is(&self, state: CallState) -> bool {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) == state
+    }
+
+    fn reply(&self, result: Result<T, E>) {
+        // Sending fails if the caller no longer waits, for example because the client has disconnected.
+        if let Some(reply) = self.reply.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let _ = reply.send(result);
+        }
+    }
+}
+
+impl<T: Send, E: From<DbError> + Send> Expire for Call<T, E> {
+    fn expire(&self, limit: Duration) {
+        if self.change(CallState::Started, CallState::Expired) {
+            self.reply(Err(DbError::TransactionTimeout(limit).into()));
+        }
+    }
+}
+
 pub(super) struct Work<F, T, E> {
     pub(super) kind: Kind,
-    pub(super) work: Option<F>,
+    pub(super) work: F,
     pub(super) result: Option<Result<T, E>>,
-    pub(super) reply: oneshot::Sender<Result<T, E>>,
+    pub(super) call: Arc<Call<T, E>>,
     /// Called after the commit and before the caller gets the result, even if the caller no longer waits for it.
     pub(super) after: Option<AfterCommit<T>>,
     pub(super) span: Span,
@@ -67,16 +135,23 @@ impl From<diesel::result::Error> for Rollback {
 
 impl<F, T, E> Unit for Work<F, T, E>
 where
-    F: FnOnce(&mut DbConnection) -> Result<T, E> + Send,
-    T: Send,
-    E: From<DbError> + From<diesel::result::Error> + Send,
+    F: FnMut(&mut DbConnection) -> Result<T, E> + Send,
+    T: Send + 'static,
+    E: From<DbError> + From<diesel::result::Error> + Send + 'static,
 {
+    fn is_overdue(&self) -> bool {
+        Instant::now() > self.deadline || self.call.is(CallState::Expired)
+    }
+
+    fn start(&mut self) -> bool {
+        self.call.change(CallState::Waiting, CallState::Started)
+    }
+
     fn run(&mut self, connection: &mut PooledConnection) -> bool {
-        let PooledConnection { connection, last_failed, .. } = connection;
+        let PooledConnection { connection, statements, .. } = connection;
         let _entered = self.span.enter();
-        let Some(work) = self.work.take() else {
-            return false;
-        };
+        statements.reset();
+        let (work, call) = (&mut self.work, &self.call);
         let result = match self.kind {
             Kind::Read => catch_panic(|| work(connection)),
             Kind::Snapshot => catch_panic(|| connection.snapshot(work)),
@@ -84,8 +159,13 @@ where
                 let mut result = None;
                 let transaction =
                     connection.transaction::<(), Rollback, _>(|connection| match catch_panic(|| work(connection)) {
+                        // The caller has been told that the unit failed.
+                        Ok(_) if call.is(CallState::Expired) => {
+                            result = Some(Err(DbError::DeadlineExceeded.into()));
+                            Err(Rollback::Failed)
+                        }
                         // The work has ignored an error of its last statement, so its changes may be lost.
-                        Ok(_) if last_failed.load(Ordering::Relaxed) => {
+                        Ok(_) if statements.has_last_failed() => {
                             result = Some(Err(DbError::Query(diesel::result::Error::RollbackTransaction).into()));
                             Err(Rollback::Failed)
                         }
@@ -110,10 +190,6 @@ where
         succeeded
     }
 
-    fn is_overdue(&self) -> bool {
-        Instant::now() > self.deadline
-    }
-
     fn finish(mut self: Box<Self>, commit: Result<(), DbError>) {
         if let (Ok(()), Some(Ok(value)), Some(after)) = (&commit, &self.result, self.after.take()) {
             after(value);
@@ -125,8 +201,11 @@ where
             (Ok(()), Some(Ok(value))) => Ok(value),
             (Ok(()), None) => Err(DbError::Panicked.into()),
         };
-        // Fails if the caller no longer waits, for example because the client has disconnected.
-        let _ = self.reply.send(result);
+        self.call.reply(result);
+    }
+
+    fn call(&self) -> Arc<dyn Expire> {
+        Arc::clone(&self.call) as Arc<dyn Expire>
     }
 }
 

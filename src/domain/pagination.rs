@@ -82,7 +82,7 @@ impl<F> CursorQuery<F> {
 
     /// Creates the page from the rows that [`Self::keyset_with_lookahead`] selects.
     #[must_use]
-    pub fn into_page<T>(self, rows: Vec<T>, total: Option<i64>) -> CursorPage<T> {
+    pub fn to_page<T>(&self, rows: Vec<T>, total: Option<i64>) -> CursorPage<T> {
         CursorPage { total, ..CursorPage::from_lookahead(rows, self.keyset.limit) }
     }
 }

@@ -8,6 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -36,6 +37,8 @@ use crate::{
 
 /// Seconds after which to retry a readiness check.
 const RETRY_AFTER: u32 = 5;
+/// Maximum time for the database to respond to a readiness check: less than the time that load balancers and orchestrators wait.
+const READINESS_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Whether the server accepts requests; shared with the code that shuts it down.
 #[derive(Clone, Debug, Default)]
@@ -196,10 +199,12 @@ impl UnversionedRoutes {
         if !self.db.is_intact() {
             return Err(not_ready("The database file was removed or replaced while the server was running."));
         }
-        let status = self
+        let check = self
             .db
-            .read(|c: &mut DbConnection| migrations::status(c).map_err(|error| Error::Internal(Box::new(error))))
+            .read(|c: &mut DbConnection| migrations::status(c).map_err(|error| Error::Internal(Box::new(error))));
+        let status = tokio::time::timeout(READINESS_TIMEOUT, check)
             .await
+            .map_err(|_| not_ready("The database did not respond within 1 second."))?
             .map_err(|error| not_ready("The database is unavailable.").with_source(error))?;
         if status.required.is_some() {
             return Err(not_ready("The database schema is newer than this server."));

@@ -86,7 +86,7 @@ impl<J: Job> Queue<J> {
         }
         let now = self.context.clock.now();
         let record = move |c: &mut DbConnection| -> Result<(), Error> {
-            match result {
+            match &result {
                 Ok(Outcome::Completed) => drop(jobs::delete(c, &job)?),
                 Ok(Outcome::Released) => jobs::release(c, &job, now)?,
                 // A worker that has lost its claim must not record a failure.

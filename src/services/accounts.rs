@@ -146,12 +146,12 @@ impl Accounts {
                     updated_at: now,
                 };
                 let user = users::insert(c, &new)?;
-                if let Some(registration) = registration {
+                if let Some(registration) = &registration {
                     idempotency::record(c, &registration.request(user.id), now)?;
                 }
                 let session_id = open_session(c, user.id, user_agent.as_deref(), &refresh_hash, now, expires_at)?;
                 let event = NewAuditEvent::on_user(AuditAction::UserRegistered, user.id).with("session", session_id);
-                audit::append(c, &origin.by(user.id), &event, now)?;
+                audit::append(c, &origin.clone().by(user.id), &event, now)?;
                 Ok::<_, Error>((user, session_id))
             })
             .await?;
@@ -202,12 +202,12 @@ impl Accounts {
                 if !users::find(c, user_id)?.is_some_and(|user| is_unchanged(&user)) {
                     return Err(Error::Unauthenticated(Unauthenticated::Credentials));
                 }
-                if let Some(password_hash) = new_hash {
-                    users::rehash_password(c, user_id, &password_hash)?;
+                if let Some(password_hash) = &new_hash {
+                    users::rehash_password(c, user_id, password_hash)?;
                 }
                 let session_id = open_session(c, user_id, user_agent.as_deref(), &refresh_hash, now, expires_at)?;
                 let event = NewAuditEvent::on_user(AuditAction::LoginSucceeded, user_id).with("session", session_id);
-                audit::append(c, &origin.by(user_id), &event, now)?;
+                audit::append(c, &origin.clone().by(user_id), &event, now)?;
                 Ok(session_id)
             })
             .await
@@ -238,7 +238,7 @@ impl Accounts {
             }
         };
         let outcome =
-            context.db.write_then(move |c| rotate(c, &hash, next, now, expiry, &origin), after_commit).await?;
+            context.db.write_then(move |c| rotate(c, &hash, &next, now, &expiry, &origin), after_commit).await?;
         match outcome {
             RefreshOutcome::Refreshed { session_id, refresh_token, expires_at, user } => {
                 self.session_tokens(session_id, refresh_token, expires_at, user)
@@ -334,9 +334,9 @@ fn open_session(
 fn rotate(
     c: &mut DbConnection,
     hash: &[u8],
-    next: String,
+    next: &str,
     now: Timestamp,
-    expiry: impl FnOnce(Timestamp) -> Timestamp,
+    expiry: impl Fn(Timestamp) -> Timestamp,
     origin: &AuditOrigin,
 ) -> Result<RefreshOutcome, DbError> {
     let Some(token) = sessions::find_refresh_token(c, hash)? else {
@@ -353,7 +353,7 @@ fn rotate(
     if token.session_revoked_at.is_some() || token.session_expires_at.min(expires_at) <= now {
         return Ok(RefreshOutcome::Invalid);
     }
-    let next_hash = digest(&next);
+    let next_hash = digest(next);
     match token.rotated_at {
         None => {
             sessions::rotate(c, hash, token.session_id, now, expires_at)?;
@@ -370,5 +370,5 @@ fn rotate(
             return Ok(RefreshOutcome::Reused);
         }
     }
-    Ok(RefreshOutcome::Refreshed { session_id: token.session_id, refresh_token: next, expires_at, user })
+    Ok(RefreshOutcome::Refreshed { session_id: token.session_id, refresh_token: next.to_owned(), expires_at, user })
 }

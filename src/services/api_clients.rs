@@ -46,7 +46,7 @@ impl ApiClients {
         let work = move |c: &mut DbConnection| {
             let rows = api_clients::list_after(c, query.filter, &query.keyset_with_lookahead())?;
             let total = if query.with_total { Some(api_clients::count(c, query.filter)?) } else { None };
-            Ok(query.into_page(rows, total))
+            Ok(query.to_page(rows, total))
         };
         if is_one_statement { self.0.db.read(work).await } else { self.0.db.snapshot(work).await }
     }
@@ -112,7 +112,7 @@ impl ApiClients {
         let work = move |c: &mut DbConnection| {
             let before = find_for_update(c, id)?;
             precondition.check(&before)?;
-            let after = changes.apply(&before);
+            let after = changes.clone().apply(&before);
             if after == before {
                 return Ok::<_, Error>(before);
             }

@@ -63,7 +63,7 @@ impl Bucketlists {
         let work = move |c: &mut DbConnection| {
             let rows = bucketlists::list_after(c, owner, &query.filter, &query.keyset_with_lookahead())?;
             let total = if query.with_total { Some(bucketlists::count(c, owner, &query.filter)?) } else { None };
-            let lists = query.into_page(rows, total);
+            let lists = query.to_page(rows, total);
             let ids: Vec<BucketlistId> = lists.data.iter().map(|list| list.id).collect();
             let items = items.map(|items| items::list_first_per_bucketlist(c, &ids, items)).transpose()?;
             Ok(WithItems { value: lists, items })
@@ -138,7 +138,7 @@ impl Bucketlists {
         content: BucketlistContent,
         precondition: Precondition,
     ) -> Result<Versioned<Bucketlist>, Error> {
-        self.change(owner, id, precondition, |_| Some(content)).await
+        self.change(owner, id, precondition, move |_| Some(content.clone())).await
     }
 
     /// Changes some fields of a bucketlist. Writes nothing if no value differs.
@@ -153,8 +153,8 @@ impl Bucketlists {
         precondition: Precondition,
     ) -> Result<Versioned<Bucketlist>, Error> {
         let merge = move |before: &Bucketlist| {
-            let name = changes.name.unwrap_or_else(|| before.name.clone());
-            let description = changes.description.unwrap_or_else(|| before.description.clone());
+            let name = changes.name.clone().unwrap_or_else(|| before.name.clone());
+            let description = changes.description.clone().unwrap_or_else(|| before.description.clone());
             let is_changed = (&name, &description) != (&before.name, &before.description);
             is_changed.then_some(BucketlistContent { name, description })
         };
@@ -166,7 +166,7 @@ impl Bucketlists {
         owner: UserId,
         id: BucketlistId,
         precondition: Precondition,
-        content: impl FnOnce(&Bucketlist) -> Option<BucketlistContent> + Send + 'static,
+        content: impl Fn(&Bucketlist) -> Option<BucketlistContent> + Send + 'static,
     ) -> Result<Versioned<Bucketlist>, Error> {
         let now = self.0.clock.now();
         self.0

@@ -109,9 +109,11 @@ impl Error {
 impl From<DbError> for Error {
     fn from(error: DbError) -> Self {
         match error {
-            DbError::AcquireTimeout(_) | DbError::DeadlineExceeded | DbError::Unavailable(_) => {
-                Self::Unavailable(Box::new(error))
-            }
+            DbError::AcquireTimeout(_)
+            | DbError::DeadlineExceeded
+            | DbError::TransactionTimeout(_)
+            | DbError::Unavailable(_)
+            | DbError::StorageFull(_) => Self::Unavailable(Box::new(error)),
             DbError::UniqueViolation(UniqueConstraint::UserEmail) => Self::Conflict(Conflict::EmailTaken),
             DbError::UniqueViolation(UniqueConstraint::BucketlistName) => Self::Conflict(Conflict::BucketlistNameTaken),
             // Requests insert rows that reference the caller's account, and bucketlists that they have locked: only the account

@@ -126,7 +126,7 @@ impl Incidents {
         let now = self.context.clock.now();
         let work = move |c: &mut DbConnection| {
             let rows = incidents::list_after(c, &query.filter, &query.keyset_with_lookahead(), now)?;
-            Ok(query.into_page(rows, None))
+            Ok(query.to_page(rows, None))
         };
         self.context.db.snapshot(work).await
     }
@@ -141,7 +141,7 @@ impl Incidents {
     ) -> Result<CursorPage<IncidentGroup>, Error> {
         let work = move |c: &mut DbConnection| {
             let rows = incidents::list_groups_after(c, query.filter, &query.keyset_with_lookahead())?;
-            Ok(query.into_page(rows, None))
+            Ok(query.to_page(rows, None))
         };
         self.context.db.read(work).await
     }
@@ -163,7 +163,7 @@ impl Incidents {
             let (mut incident, stored) = incidents::find(c, id, now)?.ok_or(Error::NotFound(Resource::Incident))?;
             precondition.check(&incident)?;
             let record = this.decrypt(&incident, &stored)?;
-            incident.group.apply(changes, now);
+            incident.group.apply(changes.clone(), now);
             incidents::update_group(c, &incident.group)?;
             let resolved = NewAuditEvent::on_incident(AuditAction::IncidentResolved, id);
             for event in [

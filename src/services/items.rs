@@ -66,7 +66,7 @@ impl Items {
                     true if query.filter == ItemFilter::default() => Some(list.items_total),
                     true => Some(items::count(c, scope.bucketlist_id, &query.filter)?),
                 };
-                Ok(query.into_page(rows, total))
+                Ok(query.to_page(rows, total))
             })
             .await
     }
@@ -160,7 +160,7 @@ impl Items {
         content: ItemContent,
         precondition: Precondition,
     ) -> Result<Versioned<Item>, Error> {
-        self.change(scope, id, precondition, |_| Some(content)).await
+        self.change(scope, id, precondition, move |_| Some(content.clone())).await
     }
 
     /// Changes some fields of an item. Writes nothing if no value differs.
@@ -177,8 +177,8 @@ impl Items {
         let merge = move |before: &Item| {
             let before = before.content();
             let after = ItemContent {
-                name: changes.name.unwrap_or_else(|| before.name.clone()),
-                description: changes.description.unwrap_or_else(|| before.description.clone()),
+                name: changes.name.clone().unwrap_or_else(|| before.name.clone()),
+                description: changes.description.clone().unwrap_or_else(|| before.description.clone()),
                 done: changes.done.unwrap_or(before.done),
                 due_on: changes.due_on.unwrap_or(before.due_on),
             };
@@ -192,7 +192,7 @@ impl Items {
         scope: ItemScope,
         id: ItemId,
         precondition: Precondition,
-        content: impl FnOnce(&Item) -> Option<ItemContent> + Send + 'static,
+        content: impl Fn(&Item) -> Option<ItemContent> + Send + 'static,
     ) -> Result<Versioned<Item>, Error> {
         let now = self.0.clock.now();
         self.0

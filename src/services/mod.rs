@@ -106,7 +106,7 @@ impl Context {
     /// Runs a unit of work that changes the status of tokens. Invalidates cached statuses before it returns.
     async fn write_token_status<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut DbConnection) -> Result<T, Error> + Send + 'static,
+        work: impl FnMut(&mut DbConnection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let token_status = self.token_status.clone();
         self.db.write_then(work, move |_| token_status.invalidate()).await
@@ -116,7 +116,7 @@ impl Context {
     async fn write_resources<T: Send + 'static>(
         &self,
         owner: UserId,
-        work: impl FnOnce(&mut DbConnection) -> Result<T, Error> + Send + 'static,
+        mut work: impl FnMut(&mut DbConnection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let revisions = self.revisions.clone();
         let work = move |c: &mut DbConnection| {

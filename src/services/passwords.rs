@@ -44,7 +44,7 @@ impl Accounts {
             let user = users::find_by_email(c, &email_key)?;
             let event = NewAuditEvent::on_user(AuditAction::PasswordResetRequested, user.map(|user| user.id));
             audit::append(c, &origin, &event, now)?;
-            Ok::<_, Error>(jobs::enqueue(c, &PasswordResetMail { email_key }, now, now)?)
+            Ok::<_, Error>(jobs::enqueue(c, &PasswordResetMail { email_key: email_key.clone() }, now, now)?)
         };
         self.0.db.write(request).await?;
         self.0.outbox.mail.notify_one();
@@ -139,9 +139,9 @@ impl Accounts {
                 // The account first: the deletion of an account locks in that order.
                 users::update_password(c, user_id, &password_hash, now)?;
                 let mut action = AuditAction::UserPasswordChanged;
-                if let Some(token_hash) = reset_token_hash {
+                if let Some(token_hash) = &reset_token_hash {
                     action = AuditAction::PasswordResetConfirmed;
-                    if !sessions::consume_password_reset(c, &token_hash, user_id)? {
+                    if !sessions::consume_password_reset(c, token_hash, user_id)? {
                         return Err(Error::InvalidResetToken);
                     }
                 }

@@ -30,11 +30,8 @@ impl Search {
     pub async fn find(&self, owner: UserId, text: &str, offset: i64, limit: i64) -> Result<Vec<SearchResult>, Error> {
         let Some(query) = SearchQuery::parse(text) else { return Ok(Vec::new()) };
         let range = OffsetRange { offset, limit };
-        let (hits, query) = self
-            .0
-            .db
-            .read(move |c| search::find(c, owner, &query, range).map(|hits| (hits, query)).map_err(Error::from))
-            .await?;
+        let words = query.clone();
+        let hits = self.0.db.read(move |c| search::find(c, owner, &words, range).map_err(Error::from)).await?;
         Ok(hits.into_iter().map(|hit| SearchResult { snippet: snippet_of(&hit, &query), hit }).collect())
     }
 }

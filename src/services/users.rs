@@ -57,7 +57,7 @@ impl Users {
         let work = move |c: &mut DbConnection| {
             let rows = users::list_after(c, &query.filter, &query.keyset_with_lookahead())?;
             let total = if query.with_total { Some(users::count(c, &query.filter)?) } else { None };
-            Ok(query.into_page(rows, total))
+            Ok(query.to_page(rows, total))
         };
         if is_one_statement { self.0.db.read(work).await } else { self.0.db.snapshot(work).await }
     }

@@ -90,8 +90,6 @@ fn copy_of_the_database_file_after_a_stop_has_every_write() {
 }
 
 fn count_bucketlists(target: Target) -> i64 {
-    let timeout = std::time::Duration::from_secs(5);
-    let options = Options { target, pool_size: 1, acquire_timeout: timeout, statement_timeout: timeout };
-    let mut migrator = Migrator::connect(&options).unwrap();
+    let mut migrator = Migrator::connect(&Options::new(target, 1)).unwrap();
     bucketlists::table.select(count_star()).first(migrator.connection()).unwrap()
 }

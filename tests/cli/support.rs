@@ -136,7 +136,7 @@ impl Sandbox {
 }
 
 fn options(target: Target) -> Options {
-    Options { target, pool_size: 1, acquire_timeout: TIMEOUT, statement_timeout: TIMEOUT }
+    Options { acquire_timeout: TIMEOUT, statement_timeout: TIMEOUT, ..Options::new(target, 1) }
 }
 
 /// Exit code and output of a command.

@@ -10,6 +10,7 @@ mod accounts;
 mod adding_an_endpoint;
 mod architecture;
 mod bucketlists;
+mod connections;
 mod contract;
 mod cors;
 mod error_responses;

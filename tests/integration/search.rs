@@ -37,7 +37,7 @@ async fn insert_documents(app: &TestApp, owner: i64, list: Text, texts: Vec<Text
             name: list.0,
             description: list.1,
         }];
-        for (name, description) in texts {
+        for (name, description) in texts.clone() {
             let content = ItemContent {
                 name: name.to_owned(),
                 description: description.map(str::to_owned),

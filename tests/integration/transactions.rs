@@ -130,7 +130,7 @@ async fn total(user: &Actor<'_>, path: &str) -> Value {
 
 /// Starts a unit of `db.write` that waits for `gate`; returns when it runs.
 async fn block_writer(db: &Db, gate: &Gate) -> tokio::task::JoinHandle<Result<(), UnitError>> {
-    let (started, running) = tokio::sync::oneshot::channel();
+    let (started, mut running) = tokio::sync::mpsc::unbounded_channel();
     let (db, gate) = (db.clone(), gate.clone());
     let unit = tokio::spawn(async move {
         db.write(move |_| -> Result<(), UnitError> {
@@ -140,7 +140,7 @@ async fn block_writer(db: &Db, gate: &Gate) -> tokio::task::JoinHandle<Result<()
         })
         .await
     });
-    running.await.unwrap();
+    running.recv().await.unwrap();
     unit
 }
 
@@ -275,7 +275,7 @@ both_engines! {
         let owner = UserId::new(app.user().await.id());
         let db = app.app.db.clone();
         let gate = Gate::default();
-        let (started, running) = tokio::sync::oneshot::channel();
+        let (started, mut running) = tokio::sync::mpsc::unbounded_channel();
         let unit_gate = gate.clone();
         let caller = tokio::spawn(async move {
             let unit = db.write(move |c| {
@@ -287,7 +287,7 @@ both_engines! {
             });
             unit.await
         });
-        running.await.unwrap();
+        running.recv().await.unwrap();
         caller.abort();
         assert!(caller.await.unwrap_err().is_cancelled());
         assert_eq!(committed_counts(&app.database), (0, 0), "uncommitted rows are visible");
@@ -359,7 +359,7 @@ both_engines! {
         let owner = UserId::new(user.id());
         user.create_bucketlist("Before").await;
         let gate = Gate::default();
-        let (started, running) = tokio::sync::oneshot::channel();
+        let (started, mut running) = tokio::sync::mpsc::unbounded_channel();
         let (db, committed) = (app.app.db.clone(), gate.clone());
         let snapshot = tokio::spawn(async move {
             let unit = db.snapshot(move |c| {
@@ -370,7 +370,7 @@ both_engines! {
             });
             unit.await
         });
-        running.await.unwrap();
+        running.recv().await.unwrap();
         app.app.db.write(move |c| write_list_with_items(c, owner, "Meanwhile")).await.unwrap();
         assert_eq!(committed_counts(&app.database), (2, 2), "the write is committed");
         gate.open();

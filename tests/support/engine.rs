@@ -1,9 +1,6 @@
 //! The database engines that tests and benchmarks run on. Included by each binary with `#[path]`.
 
-use std::{
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
-};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bucketlist::db::{Options, Target, migrations::Migrator};
 use diesel::connection::SimpleConnection;
@@ -95,8 +92,6 @@ pub fn server_url() -> String {
 }
 
 fn execute_on_server(sql: &str) {
-    let timeout = Duration::from_secs(60);
-    let target = Target::Postgres(server_url());
-    let options = Options { target, pool_size: 1, acquire_timeout: timeout, statement_timeout: timeout };
+    let options = Options::new(Target::Postgres(server_url()), 1);
     Migrator::connect(&options).unwrap().connection().batch_execute(sql).unwrap();
 }

@@ -31,7 +31,13 @@ static TEMPLATE: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
 pub fn options(target: Target) -> Options {
     // No test waits this long: on a slow disk, a commit alone can take seconds.
     let timeout = Duration::from_secs(120);
-    Options { target, pool_size: 2, acquire_timeout: timeout, statement_timeout: timeout }
+    Options {
+        acquire_timeout: timeout,
+        statement_timeout: timeout,
+        lock_timeout: timeout,
+        transaction_timeout: timeout,
+        ..Options::new(target, 4)
+    }
 }
 
 impl Database {

@@ -8,6 +8,8 @@ mod database;
 mod engine;
 mod log;
 mod mailer;
+#[path = "../../support/proxy.rs"]
+mod proxy;
 mod response;
 
 pub use actor::{Actor, RequestBuilder};
@@ -16,5 +18,6 @@ pub use database::Database;
 pub use engine::Engine;
 pub use log::{LogCapture, LogFormat};
 pub use mailer::MemoryMailer;
+pub use proxy::{Proxy, through_address};
 pub use response::{TestResponse, UncheckedResponse};
 pub use serde_json::{Value, json};

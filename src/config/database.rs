@@ -1,0 +1,88 @@
+//! Parses the settings of the database.
+
+use std::path::Path;
+
+use super::parse::Reader;
+use crate::db::{PostgresUrl, Target};
+
+impl Reader<'_> {
+    pub(super) fn pool_size(&mut self, name: &'static str) -> u32 {
+        if self.given(name).is_some() {
+            return self.bounded(name, 1, 1_000);
+        }
+        let postgres = self.given("DATABASE_URL").is_some_and(|url| url.starts_with("postgres"));
+        if postgres {
+            return 10;
+        }
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        u32::try_from(cores.clamp(2, 16)).unwrap_or(2)
+    }
+
+    pub(super) fn database(&mut self, name: &'static str, data_dir: &Path) -> Target {
+        let default = Target::Sqlite(data_dir.join("bucketlist.db"));
+        let Some(url) = self.given(name) else { return default };
+        let target = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            postgres(url)
+        } else if let Some(path) = url.strip_prefix("sqlite://").filter(|path| !path.is_empty()) {
+            sqlite(path)
+        } else {
+            Err("must start with sqlite:// or postgres://")
+        };
+        target.unwrap_or_else(|problem| {
+            self.invalid(name, problem);
+            default
+        })
+    }
+}
+
+/// Accepts what libpq accepts, several hosts and sockets included, but requires the name of the database.
+fn postgres(url: &str) -> Result<Target, &'static str> {
+    match PostgresUrl::parse(url) {
+        Some(parsed) if parsed.has_name() => Ok(Target::Postgres(url.to_owned())),
+        _ => Err("must have the form postgres://USER:PASSWORD@HOST/NAME; several hosts are separated by commas"),
+    }
+}
+
+fn sqlite(path: &str) -> Result<Target, &'static str> {
+    if path.contains(":memory:") {
+        return Err("must name a file: each connection to `:memory:` would have a separate, empty database");
+    }
+    if path.contains('?') || path.starts_with("file:") {
+        return Err("must be sqlite:// and a path without parameters such as `?mode=…`, which SQLite URIs have");
+    }
+    Ok(Target::Sqlite(path.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_of_libpq_are_accepted() {
+        for url in [
+            "postgres://ada:pw@db.example.com/lists",
+            "postgresql://db1.example.com:5432,db2.example.com:5433/lists?target_session_attrs=read-write",
+            "postgres://db1,db2,[2001:db8::1]:5433/lists",
+            "postgres:///lists?host=/var/run/postgresql",
+            "postgres://ada@/lists?host=/var/run/postgresql&port=5433",
+            "postgres://%2Fvar%2Frun%2Fpostgresql/lists",
+            "postgres://?host=/socket&dbname=lists",
+        ] {
+            assert_eq!(postgres(url), Ok(Target::Postgres(url.to_owned())), "{url}");
+        }
+        for url in ["postgres://db/", "postgres://db", "postgres://db:port/lists", "postgres://db1:1,db2:x/lists"] {
+            assert!(postgres(url).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn sqlite_memory_and_parameters_are_rejected() {
+        assert_eq!(sqlite("data/lists.db"), Ok(Target::Sqlite("data/lists.db".into())));
+        for path in [":memory:", "file::memory:"] {
+            assert!(sqlite(path).unwrap_err().contains("must name a file"), "{path}");
+        }
+        for path in ["data/lists.db?mode=ro", "file:data/lists.db", "/data/lists.db?cache=shared"] {
+            assert!(sqlite(path).unwrap_err().contains("without parameters"), "{path}");
+        }
+    }
+}

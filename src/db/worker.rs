@@ -1,0 +1,325 @@
+//! Database threads. Each has its own connection and runs one unit of work at a time.
+//!
+//! A call to PostgreSQL cannot be interrupted: libpq waits until the server responds or the operating system gives the
+//! connection up. A thread that waits for too long is therefore abandoned: its caller gets an error, another thread takes its
+//! place with a new connection, and the abandoned thread ends when its call returns.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::{Receiver, never, select};
+use diesel::r2d2::R2D2Connection as _;
+
+use super::{
+    DbError,
+    connection::{Manager, PooledConnection},
+    executor::{Queue, Queues},
+    failure::Failure,
+    unit::{Expire, Unit},
+};
+
+/// Limits of the threads and their connections.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Maximum run time of a unit.
+    pub(super) unit: Duration,
+    /// Time after which an unused connection is closed.
+    pub(super) idle: Duration,
+    /// Time after which a connection is replaced.
+    pub(super) age: Duration,
+}
+
+/// Time without a unit after which a connection is checked before its next unit.
+const MAX_UNCHECKED: Duration = Duration::from_secs(1);
+/// Maximum time for that check.
+const CHECK_LIMIT: Duration = Duration::from_secs(1);
+/// Maximum time to open a connection. libpq limits each address separately.
+const OPEN_LIMIT: Duration = Duration::from_secs(15);
+/// Maximum number of times that a unit is repeated because of concurrent transactions.
+const MAX_CONFLICTS: u32 = 3;
+/// Maximum number of abandoned threads for each thread.
+const MAX_ABANDONED_PER_THREAD: usize = 8;
+/// Interval between checks for threads that wait for too long.
+const MAX_WATCH_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The units that a thread runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Reads only, so that reads are not delayed by writes that wait for locks.
+    Reads,
+    /// Writes only, so that writes are not delayed by slow reads.
+    Writes,
+    /// Reads and writes.
+    All,
+}
+
+/// The threads of an executor.
+pub(super) struct Crew {
+    pub(super) name: &'static str,
+    pub(super) manager: Manager,
+    pub(super) reads: Receiver<Box<dyn Unit>>,
+    pub(super) writes: Receiver<Box<dyn Unit>>,
+    pub(super) limits: Limits,
+    posts: Mutex<Posts>,
+    spawned: AtomicUsize,
+}
+
+/// The threads of a crew, by their state.
+#[derive(Default)]
+struct Posts {
+    active: Vec<(Role, Arc<Post>)>,
+    abandoned: usize,
+    /// Threads that were not replaced, because too many are abandoned.
+    vacant: Vec<Role>,
+}
+
+/// What a thread does at the moment.
+#[derive(Default)]
+struct Post(Mutex<PostState>);
+
+#[derive(Default)]
+struct PostState {
+    /// The start and the limit of the current call.
+    busy: Option<(Instant, Duration)>,
+    /// The unit that waits for a connection.
+    waiting: Option<(Queue, Box<dyn Unit>)>,
+    /// The caller of the unit that runs.
+    running: Option<Arc<dyn Expire>>,
+    is_abandoned: bool,
+}
+
+impl Post {
+    fn with<T>(&self, change: impl FnOnce(&mut PostState) -> T) -> T {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn limit(&self, limit: Duration) {
+        self.with(|state| state.busy = Some((Instant::now(), limit)));
+    }
+
+    /// Abandons the thread if its current call takes too long. Returns the unit that waits for a connection, if any.
+    fn abandon_overdue(&self, now: Instant) -> Option<Option<(Queue, Box<dyn Unit>)>> {
+        self.with(|state| {
+            let (since, limit) = state.busy.filter(|(since, limit)| now.duration_since(*since) > *limit)?;
+            tracing::warn!(
+                seconds = now.duration_since(since).as_secs(),
+                "database does not respond; connection dropped"
+            );
+            state.is_abandoned = true;
+            state.busy = None;
+            if let Some(call) = state.running.take() {
+                call.expire(limit);
+            }
+            Some(state.waiting.take())
+        })
+    }
+}
+
+impl Crew {
+    pub(super) fn new(
+        name: &'static str,
+        manager: Manager,
+        reads: Receiver<Box<dyn Unit>>,
+        writes: Receiver<Box<dyn Unit>>,
+        limits: Limits,
+    ) -> Self {
+        Self { name, manager, reads, writes, limits, posts: Mutex::default(), spawned: AtomicUsize::new(0) }
+    }
+
+    fn posts<T>(&self, change: impl FnOnce(&mut Posts) -> T) -> T {
+        change(&mut self.posts.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Starts a thread.
+    pub(super) fn spawn(self: &Arc<Self>, role: Role) -> std::io::Result<()> {
+        let (crew, post) = (Arc::clone(self), Arc::new(Post::default()));
+        let number = self.spawned.fetch_add(1, Ordering::Relaxed);
+        self.posts(|posts| posts.active.push((role, Arc::clone(&post))));
+        let worker = Worker { crew, role, post, connection: None };
+        thread::Builder::new().name(format!("{}-{number}", self.name)).spawn(move || worker.run()).map(|_| ())
+    }
+
+    /// Starts the thread that abandons and replaces threads. It ends with the queues.
+    pub(super) fn spawn_watchdog(self: &Arc<Self>, queues: Weak<Queues>) -> std::io::Result<()> {
+        let crew = Arc::clone(self);
+        let interval = (self.limits.unit.min(CHECK_LIMIT) / 4).clamp(Duration::from_millis(5), MAX_WATCH_INTERVAL);
+        let watch = move || {
+            while let Some(queues) = queues.upgrade() {
+                crew.replace_overdue(&queues);
+                drop(queues);
+                thread::sleep(interval);
+            }
+        };
+        thread::Builder::new().name(format!("{}-watchdog", self.name)).spawn(watch).map(|_| ())
+    }
+
+    fn replace_overdue(self: &Arc<Self>, queues: &Queues) {
+        let (now, mut overdue) = (Instant::now(), Vec::new());
+        self.posts(|posts| {
+            let active = std::mem::take(&mut posts.active);
+            for (role, post) in active {
+                match post.abandon_overdue(now) {
+                    Some(waiting) => overdue.push((role, waiting)),
+                    None => posts.active.push((role, post)),
+                }
+            }
+            posts.abandoned += overdue.len();
+        });
+        for (role, waiting) in overdue {
+            self.manager.count_loss();
+            self.fill(role);
+            if let Some((queue, unit)) = waiting {
+                // Fails if the server stops.
+                let _ = queues.send(queue, unit);
+            }
+        }
+    }
+
+    /// Starts a thread in place of an abandoned one, unless too many are abandoned.
+    fn fill(self: &Arc<Self>, role: Role) {
+        let is_allowed = self.posts(|posts| {
+            let threads = posts.active.len() + posts.vacant.len() + 1;
+            let is_allowed = posts.abandoned <= threads * MAX_ABANDONED_PER_THREAD;
+            if !is_allowed {
+                posts.vacant.push(role);
+            }
+            is_allowed
+        });
+        if is_allowed && let Err(error) = self.spawn(role) {
+            tracing::error!(%error, "cannot start a database thread");
+            self.posts(|posts| posts.vacant.push(role));
+        }
+    }
+
+    /// Called by an abandoned thread that ends.
+    fn leave(self: &Arc<Self>) {
+        let vacant = self.posts(|posts| {
+            posts.abandoned = posts.abandoned.saturating_sub(1);
+            posts.vacant.pop()
+        });
+        if let Some(role) = vacant {
+            self.fill(role);
+        }
+    }
+}
+
+/// A database thread.
+struct Worker {
+    crew: Arc<Crew>,
+    role: Role,
+    post: Arc<Post>,
+    connection: Option<PooledConnection>,
+}
+
+impl Worker {
+    fn run(mut self) {
+        while let Some((queue, unit)) = self.next() {
+            self.execute(queue, unit);
+            let is_abandoned = self.post.with(|state| {
+                state.busy = None;
+                state.running = None;
+                state.is_abandoned
+            });
+            if is_abandoned {
+                self.connection = None;
+                return self.crew.leave();
+            }
+        }
+    }
+
+    /// Waits for a unit; `None` when the database is closed. Closes a connection that is not used.
+    fn next(&mut self) -> Option<(Queue, Box<dyn Unit>)> {
+        let receiver = |other: Role, units: &Receiver<_>| if self.role == other { never() } else { units.clone() };
+        let (reads, writes) = (receiver(Role::Writes, &self.crew.reads), receiver(Role::Reads, &self.crew.writes));
+        loop {
+            let received = select! {
+                recv(reads) -> unit => Some((Queue::Reads, unit.ok())),
+                recv(writes) -> unit => Some((Queue::Writes, unit.ok())),
+                default(self.crew.limits.idle) => None,
+            };
+            match received {
+                Some((queue, Some(unit))) => return Some((queue, unit)),
+                // One queue is closed and empty. The other may still have units.
+                Some((_, None)) => {
+                    let reads = || Some((Queue::Reads, reads.try_recv().ok()?));
+                    return reads().or_else(|| Some((Queue::Writes, writes.try_recv().ok()?)));
+                }
+                None => self.connection = None,
+            }
+        }
+    }
+
+    fn execute(&mut self, queue: Queue, mut unit: Box<dyn Unit>) {
+        if unit.is_overdue() {
+            return unit.finish(Err(DbError::DeadlineExceeded));
+        }
+        let (post, crew) = (Arc::clone(&self.post), Arc::clone(&self.crew));
+        let (mut started, mut conflicts, mut has_reconnected) = (None, 0, false);
+        loop {
+            post.with(|state| state.waiting = Some((queue, unit)));
+            let acquired = self.acquire();
+            // Another thread has the unit if this one was abandoned.
+            let Some((_, waiting)) = post.with(|state| state.waiting.take()) else { return };
+            unit = waiting;
+            let connection = match acquired {
+                Ok(connection) => connection,
+                Err(error) => return unit.finish(Err(error)),
+            };
+            if started.is_none() && !unit.start() {
+                return unit.finish(Err(DbError::DeadlineExceeded));
+            }
+            let started = *started.get_or_insert_with(Instant::now);
+            post.with(|state| {
+                state.busy = Some((started, crew.limits.unit));
+                state.running = Some(unit.call());
+            });
+            let succeeded = unit.run(connection);
+            connection.used_at = Instant::now();
+            let is_abandoned = post.with(|state| state.is_abandoned);
+            if succeeded || is_abandoned {
+                return unit.finish(Ok(()));
+            }
+            let (failure, has_effect) = (connection.statements.failure(), connection.statements.has_succeeded());
+            // Before the caller continues, so that its next unit does not get another lost connection.
+            if failure == Some(Failure::Connection) || connection.connection.is_broken() {
+                self.connection = None;
+                crew.manager.count_loss();
+            }
+            match failure {
+                Some(Failure::Conflict) if conflicts < MAX_CONFLICTS => conflicts += 1,
+                // The connection was closed while it was not used.
+                Some(Failure::Connection) if !has_effect && !has_reconnected => has_reconnected = true,
+                _ => return unit.finish(Ok(())),
+            }
+        }
+    }
+
+    /// Returns a connection that can be used: the current one, after a check if it was idle, or a new one.
+    fn acquire(&mut self) -> Result<&mut PooledConnection, DbError> {
+        let Crew { manager, limits, .. } = &*self.crew;
+        let mut current =
+            self.connection.take().filter(|c| manager.is_current(c) && c.opened_at.elapsed() < limits.age);
+        if let Some(connection) = &mut current
+            && connection.used_at.elapsed() > MAX_UNCHECKED
+        {
+            self.post.limit(CHECK_LIMIT);
+            if !connection.connection.is_alive() {
+                current = None;
+            }
+        }
+        let connection = match current {
+            Some(connection) => connection,
+            None => {
+                self.post.limit(OPEN_LIMIT);
+                manager.open().map_err(|error| DbError::unreachable(&error))?
+            }
+        };
+        Ok(self.connection.insert(connection))
+    }
+}
