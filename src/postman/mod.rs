@@ -12,7 +12,7 @@ mod steps;
 
 use contract::{v1, v2};
 use openapi_model::Document;
-use openapi_postman::{ErrorShape, Part, Plan, PlanError, Recipe};
+use openapi_postman::{CollectionError, CollectionOptions, ErrorShape, Folder, FolderOptions};
 
 /// A file of the folder `postman/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub struct File {
 /// The committed collection, which the server publishes. `bucketlist postman check` compares it with the generated one.
 pub const COLLECTION: &str = include_str!("../../postman/collection.json");
 
-const PLAN: Plan<'_> = Plan {
+const OPTIONS: CollectionOptions<'_> = CollectionOptions {
     name: "BucketList API",
     description: "All operations of the BucketList API, with the documented responses as examples and with tests of status, \
 headers and body.\n\nTo run the collection, set `base_url` to the origin of a server and run the requests in order. A run \
@@ -105,14 +105,16 @@ const DOCUMENTED_HEADERS: &[(&str, &str)] = &[
 ///
 /// # Errors
 /// Fails if a step does not match its document, for example because an operation was renamed.
-pub fn files() -> Result<Vec<File>, PlanError> {
-    let (v1, v2) = (recipe("v1", v1::document::BASE, V1_ERRORS), recipe("v2", v2::document::BASE, V2_ERRORS));
-    let parts = [part(v1::document(), &v1), part(v2::document(), &v2)];
+pub fn files() -> Result<Vec<File>, CollectionError> {
+    let (v1, v2) =
+        (folder_options("v1", v1::document::BASE, V1_ERRORS), folder_options("v2", v2::document::BASE, V2_ERRORS));
+    let folders =
+        [Folder { document: v1::document(), options: &v1 }, Folder { document: v2::document(), options: &v2 }];
     let mut files = vec![
-        File { name: "collection.json", text: openapi_postman::collection(&PLAN, &parts)? },
-        File { name: "collection.har", text: openapi_postman::har(&PLAN, &parts)? },
-        File { name: "v1.http", text: openapi_postman::http_file(&PLAN, &parts[..1])? },
-        File { name: "v2.http", text: openapi_postman::http_file(&PLAN, &parts[1..])? },
+        File { name: "collection.json", text: openapi_postman::collection(&OPTIONS, &folders)? },
+        File { name: "collection.har", text: openapi_postman::har(&OPTIONS, &folders)? },
+        File { name: "v1.http", text: openapi_postman::http_file(&OPTIONS, &folders[..1])? },
+        File { name: "v2.http", text: openapi_postman::http_file(&OPTIONS, &folders[1..])? },
     ];
     for (name, title, origin) in [
         ("environments/local.json", "local", "http://localhost:8000"),
@@ -137,17 +139,13 @@ const V1_ERRORS: ErrorShape<'_> =
 const V2_ERRORS: ErrorShape<'_> =
     ErrorShape { code: "/code", request_id: "/request_id", request_id_header: "X-Request-ID" };
 
-fn recipe(version: &'static str, base: &str, errors: ErrorShape<'static>) -> Recipe<'static> {
-    Recipe {
-        folder: version,
+fn folder_options(version: &'static str, base: &str, errors: ErrorShape<'static>) -> FolderOptions<'static> {
+    FolderOptions {
+        name: version,
         before: steps::with_base_path(include_str!("scripts/session.js"), base),
         errors,
         headers: HEADERS,
         documented_headers: DOCUMENTED_HEADERS,
         steps: if version == "v1" { steps::v1(base) } else { steps::v2(base) },
     }
-}
-
-fn part<'a>(document: &'a Document, recipe: &'a Recipe<'a>) -> Part<'a> {
-    Part { document, recipe }
 }

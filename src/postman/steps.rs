@@ -1,8 +1,8 @@
 //! The order of the operations in a run, and the values that each request needs.
 
 use openapi_postman::{
-    Expect,
-    Place::{SetUp, TearDown},
+    ExpectedResponse,
+    Phase::{SetUp, TearDown},
     Step,
 };
 
@@ -22,8 +22,8 @@ pub(super) fn v1(base: &str) -> Vec<Step> {
         Step::new("listItems"),
         Step::new("getItem"),
         Step::new("replaceItem"),
-        Step::new("deleteItem").at(TearDown),
-        Step::new("deleteBucketlist").at(TearDown),
+        Step::new("deleteItem").phase(TearDown),
+        Step::new("deleteBucketlist").phase(TearDown),
         managed_user_deletion(base),
         account_deletion(),
     ]);
@@ -90,15 +90,15 @@ pub(super) fn v2(base: &str) -> Vec<Step> {
         admin_only("rotateApiClientKey", base).save("/key", "api_key"),
     ]);
     steps.extend([
-        Step::new("deleteItem").at(TearDown).header("If-Match", "*"),
-        Step::new("deleteBucketlist").at(TearDown).header("If-Match", "*"),
-        admin_only("deleteIncident", base).at(TearDown).header("If-Match", "*"),
+        Step::new("deleteItem").phase(TearDown).header("If-Match", "*"),
+        Step::new("deleteBucketlist").phase(TearDown).header("If-Match", "*"),
+        admin_only("deleteIncident", base).phase(TearDown).header("If-Match", "*"),
         admin_only("deleteApiClient", base)
-            .at(TearDown)
+            .phase(TearDown)
             .header("If-Match", "*")
             .after("pm.collectionVariables.set(\"api_key\", \"\");"),
         managed_user_deletion(base),
-        Step::new("endSessions").at(TearDown).after(include_str!("scripts/clear_session.js")),
+        Step::new("endSessions").phase(TearDown).after(include_str!("scripts/clear_session.js")),
         account_deletion(),
     ]);
     steps
@@ -113,7 +113,7 @@ pub(super) fn with_base_path(script: &str, base: &str) -> String {
 fn account_setup(location: &str) -> Vec<Step> {
     vec![
         Step::new("register")
-            .at(SetUp)
+            .phase(SetUp)
             .before(include_str!("scripts/new_account.js"))
             .body("/email", "{{account_email}}")
             .body("/password", "{{account_password}}")
@@ -121,7 +121,7 @@ fn account_setup(location: &str) -> Vec<Step> {
             .save("/access_token", "other_access_token")
             .returns("Location", location),
         token_operation("login")
-            .at(SetUp)
+            .phase(SetUp)
             .before(include_str!("scripts/account.js"))
             .body("/email", "{{account_email}}")
             .body("/password", "{{account_password}}")
@@ -151,7 +151,7 @@ fn password_reset() -> Step {
 
 fn reset_confirmation() -> Step {
     Step::new("confirmPasswordReset")
-        .expect(Expect::SuccessWith {
+        .expect(ExpectedResponse::SuccessWith {
             variables: vec!["reset_token".to_owned()],
             otherwise: (422, "INVALID_RESET_TOKEN".to_owned()),
         })
@@ -172,7 +172,7 @@ fn logout() -> Step {
 /// An operation for administrators. Without an administrator's account, 403 is expected.
 fn admin_only(operation: &str, base: &str) -> Step {
     Step::new(operation)
-        .expect(Expect::SuccessWith {
+        .expect(ExpectedResponse::SuccessWith {
             variables: vec!["admin_email".to_owned(), "admin_password".to_owned()],
             otherwise: (403, "FORBIDDEN".to_owned()),
         })
@@ -181,12 +181,12 @@ fn admin_only(operation: &str, base: &str) -> Step {
 }
 
 fn managed_user_deletion(base: &str) -> Step {
-    admin_only("deleteUser", base).at(TearDown).after("pm.collectionVariables.set(\"managed_user_id\", \"\");")
+    admin_only("deleteUser", base).phase(TearDown).after("pm.collectionVariables.set(\"managed_user_id\", \"\");")
 }
 
 fn account_deletion() -> Step {
     Step::new("deleteMe")
-        .at(TearDown)
+        .phase(TearDown)
         .body("/password", "{{account_password}}")
         .after(include_str!("scripts/clear_account.js"))
 }

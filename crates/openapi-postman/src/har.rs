@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    Part, Plan, PlanError,
+    CollectionError, CollectionOptions, Folder,
     call::{Call, Media, Response},
     item::phrase,
 };
@@ -11,25 +11,25 @@ use super::{
 /// HAR requires a time; the examples have none.
 const STARTED_AT: &str = "1970-01-01T00:00:00.000Z";
 
-pub(super) fn write(plan: &Plan<'_>, parts: &[Part<'_>]) -> Result<String, PlanError> {
+pub(super) fn write(options: &CollectionOptions<'_>, folders: &[Folder<'_>]) -> Result<String, CollectionError> {
     let (mut entries, mut version) = (Vec::new(), "");
-    for part in parts {
-        version = part.document.value().pointer("/info/version").and_then(Value::as_str).unwrap_or(version);
-        for (call, _) in part.calls()? {
-            entries.push(entry(&call, plan, part.recipe.folder)?);
+    for folder in folders {
+        version = folder.document.value().pointer("/info/version").and_then(Value::as_str).unwrap_or(version);
+        for (call, _) in folder.calls()? {
+            entries.push(entry(&call, options, folder.options.name)?);
         }
     }
     let archive =
-        json!({"log": {"version": "1.2", "creator": {"name": plan.name, "version": version}, "entries": entries}});
+        json!({"log": {"version": "1.2", "creator": {"name": options.name, "version": version}, "entries": entries}});
     Ok(format!("{archive:#}\n"))
 }
 
-fn entry(call: &Call<'_>, plan: &Plan<'_>, folder: &str) -> Result<Value, PlanError> {
-    let wrong = |what: &str| PlanError::Operation { operation: call.id().to_owned(), what: what.to_owned() };
+fn entry(call: &Call<'_>, options: &CollectionOptions<'_>, folder: &str) -> Result<Value, CollectionError> {
+    let wrong = |what: &str| CollectionError::Operation { operation: call.id().to_owned(), what: what.to_owned() };
     let success = call.success().ok_or_else(|| wrong("no success response is documented"))?;
     let mut headers: Vec<Value> = Vec::new();
     if call.is_secured() {
-        headers.push(pair("Authorization", &format!("Bearer {{{{{}}}}}", plan.token)));
+        headers.push(pair("Authorization", &format!("Bearer {{{{{}}}}}", options.token)));
     }
     headers.extend(success.media().next().map(|media| pair("Accept", media.name)));
     let mut path = call.path();
@@ -42,7 +42,7 @@ fn entry(call: &Call<'_>, plan: &Plan<'_>, folder: &str) -> Result<Value, PlanEr
             _ => {}
         }
     }
-    let origin = plan.variables.iter().find(|(name, _)| *name == plan.base_url).map_or("", |(_, origin)| origin);
+    let origin = options.variables.iter().find(|(name, _)| *name == options.base_url).map_or("", |(_, origin)| origin);
     let pairs: Vec<String> = query.iter().map(|(name, value)| format!("{name}={}", percent_encode(value))).collect();
     let mut url = format!("{origin}{path}");
     if !pairs.is_empty() {

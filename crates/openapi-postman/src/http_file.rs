@@ -4,20 +4,20 @@
 use std::collections::BTreeSet;
 use std::fmt::{Arguments, Write as _};
 
-use super::{Part, Plan, PlanError, item::Request};
+use super::{CollectionError, CollectionOptions, Folder, item::Request};
 use openapi_model::pointer;
 
-pub(super) fn write(plan: &Plan<'_>, parts: &[Part<'_>]) -> Result<String, PlanError> {
+pub(super) fn write(options: &CollectionOptions<'_>, folders: &[Folder<'_>]) -> Result<String, CollectionError> {
     let (mut requests, mut kept, mut known) = (String::new(), BTreeSet::new(), Vec::new());
-    for part in parts {
-        let folder = part.recipe.folder;
-        for (call, step) in part.calls()? {
-            let request = Request::of(&call, &step, plan)?;
-            line(&mut requests, format_args!("\n### {folder} {}: {}", call.tag(), request.name));
+    for folder in folders {
+        let name = folder.options.name;
+        for (call, step) in folder.calls()? {
+            let request = Request::of(&call, &step, options)?;
+            line(&mut requests, format_args!("\n### {name} {}: {}", call.tag(), request.name));
             // A definition after a body would be part of the body, so it is written before the next request.
             known.drain(..).for_each(|definition: String| line(&mut requests, format_args!("{definition}")));
-            line(&mut requests, format_args!("# @name {folder}_{}", call.id()));
-            line(&mut requests, format_args!("{} {}", request.method, request.url(plan)));
+            line(&mut requests, format_args!("# @name {name}_{}", call.id()));
+            line(&mut requests, format_args!("{} {}", request.method, request.url(options)));
             if let Some(token) = &request.token {
                 line(&mut requests, format_args!("Authorization: Bearer {{{{{token}}}}}"));
             }
@@ -34,16 +34,16 @@ pub(super) fn write(plan: &Plan<'_>, parts: &[Part<'_>]) -> Result<String, PlanE
             for (variable, place) in in_body.chain(in_head) {
                 // A variable is defined once, by the first request that saves it.
                 if kept.insert(variable.clone()) {
-                    known.push(format!("@{variable} = {{{{{folder}_{}.response.{place}}}}}", call.id()));
+                    known.push(format!("@{variable} = {{{{{name}_{}.response.{place}}}}}", call.id()));
                 }
             }
         }
     }
-    let mut text = format!("# {}: the requests of the collection, for editors with a REST client.\n", plan.name);
+    let mut text = format!("# {}: the requests of the collection, for editors with a REST client.\n", options.name);
     text.push_str(
         "# Set the variables, then send single requests. Tokens and IDs are taken from earlier responses.\n\n",
     );
-    for (name, value) in plan.variables {
+    for (name, value) in options.variables {
         if !kept.contains(*name) && requests.contains(&format!("{{{{{name}}}}}")) {
             line(&mut text, format_args!("{}", format!("@{name} = {value}").trim_end()));
         }

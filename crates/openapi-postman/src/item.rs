@@ -3,10 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    PlanError,
+    CollectionError,
     call::{Call, Media, Parameter, Response},
     id::id,
-    recipe::{Plan, Recipe, Step},
+    options::{CollectionOptions, FolderOptions, Step},
     script,
 };
 use openapi_model::traverse;
@@ -36,8 +36,12 @@ pub(super) struct Pair {
 }
 
 impl Request {
-    pub(super) fn of(call: &Call<'_>, step: &Step, plan: &Plan<'_>) -> Result<Request, PlanError> {
-        let wrong = |what: String| PlanError::Operation { operation: call.id().to_owned(), what };
+    pub(super) fn of(
+        call: &Call<'_>,
+        step: &Step,
+        options: &CollectionOptions<'_>,
+    ) -> Result<Request, CollectionError> {
+        let wrong = |what: String| CollectionError::Operation { operation: call.id().to_owned(), what };
         let parameters = call.parameters();
         let mut headers = Vec::new();
         let accept = call.success().and_then(|success| success.media().next()).map(|media| media.name);
@@ -70,13 +74,13 @@ impl Request {
             query: pairs(&parameters, "query", &step.query),
             headers,
             body,
-            token: call.is_secured().then(|| step.token.clone().unwrap_or_else(|| plan.token.to_owned())),
+            token: call.is_secured().then(|| step.token.clone().unwrap_or_else(|| options.token.to_owned())),
         })
     }
 
     /// Returns the URL with variables in place of parameters.
-    pub(super) fn url(&self, plan: &Plan<'_>) -> String {
-        let mut url = format!("{{{{{}}}}}", plan.base_url);
+    pub(super) fn url(&self, options: &CollectionOptions<'_>) -> String {
+        let mut url = format!("{{{{{}}}}}", options.base_url);
         for segment in &self.path {
             url.push('/');
             match segment.strip_prefix(':') {
@@ -91,11 +95,11 @@ impl Request {
         url
     }
 
-    fn to_json(&self, plan: &Plan<'_>) -> Value {
+    fn to_json(&self, options: &CollectionOptions<'_>) -> Value {
         let query: Vec<Value> = self.query.iter().map(Pair::to_json).collect();
         let enabled: Vec<String> =
             self.query.iter().filter(|pair| pair.enabled).map(|pair| format!("{}={}", pair.name, pair.value)).collect();
-        let origin = format!("{{{{{}}}}}", plan.base_url);
+        let origin = format!("{{{{{}}}}}", options.base_url);
         let mut raw = format!("{origin}/{}", self.path.join("/"));
         if !enabled.is_empty() {
             raw = format!("{raw}?{}", enabled.join("&"));
@@ -114,7 +118,7 @@ impl Request {
         match &self.token {
             None => drop(request.insert("auth".to_owned(), json!({"type": "noauth"}))),
             // The default of the collection.
-            Some(token) if token == plan.token => {}
+            Some(token) if token == options.token => {}
             Some(token) => drop(request.insert("auth".to_owned(), bearer(token))),
         }
         request.insert("method".to_owned(), self.method.as_str().into());
@@ -126,10 +130,10 @@ impl Request {
     }
 
     /// Returns the request of an example response, without descriptions and disabled parameters.
-    fn to_short_json(&self, plan: &Plan<'_>) -> Value {
+    fn to_short_json(&self, options: &CollectionOptions<'_>) -> Value {
         let headers = self.headers.iter().filter(|pair| pair.enabled);
         let headers: Vec<Value> = headers.map(|pair| json!({"key": pair.name, "value": pair.value})).collect();
-        let mut request = json!({"method": self.method, "header": headers, "url": self.url(plan)});
+        let mut request = json!({"method": self.method, "header": headers, "url": self.url(options)});
         if let (Value::Object(request), Some(body)) = (&mut request, self.body()) {
             request.insert("body".to_owned(), body);
         }
@@ -158,23 +162,28 @@ impl Pair {
 }
 
 /// Generates an item.
-pub(super) fn item(call: &Call<'_>, step: &Step, recipe: &Recipe<'_>, plan: &Plan<'_>) -> Result<Value, PlanError> {
-    let request = Request::of(call, step, plan)?;
-    let test = script::test(call, step, recipe)
-        .map_err(|what| PlanError::Operation { operation: call.id().to_owned(), what })?;
+pub(super) fn item(
+    call: &Call<'_>,
+    step: &Step,
+    folder: &FolderOptions<'_>,
+    options: &CollectionOptions<'_>,
+) -> Result<Value, CollectionError> {
+    let request = Request::of(call, step, options)?;
+    let test = script::test(call, step, folder)
+        .map_err(|what| CollectionError::Operation { operation: call.id().to_owned(), what })?;
     let mut events = Vec::new();
     if !step.before.is_empty() {
         events.push(event("prerequest", step.before.lines()));
     }
     events.push(event("test", test.iter().map(String::as_str)));
-    let names = [plan.name, recipe.folder, call.id()];
+    let names = [options.name, folder.name, call.id()];
     let responses: Vec<Value> =
-        call.responses().flat_map(|response| example_responses(call, response, &request, &names, plan)).collect();
+        call.responses().flat_map(|response| example_responses(call, response, &request, &names, options)).collect();
     Ok(json!({
         "id": id(&names),
         "name": request.name,
         "event": events,
-        "request": request.to_json(plan),
+        "request": request.to_json(options),
         "response": responses,
     }))
 }
@@ -196,7 +205,7 @@ fn example_responses(
     response: Response<'_>,
     request: &Request,
     names: &[&str; 3],
-    plan: &Plan<'_>,
+    options: &CollectionOptions<'_>,
 ) -> Vec<Value> {
     let status = response.status.to_string();
     let phrase = phrase(response.status);
@@ -217,7 +226,7 @@ fn example_responses(
         json!({
             "id": id(&[names[0], names[1], names[2], &name]),
             "name": name,
-            "originalRequest": request.to_short_json(plan),
+            "originalRequest": request.to_short_json(options),
             "status": phrase,
             "code": response.status,
             "_postman_previewlanguage": language,

@@ -1,7 +1,7 @@
 //! Generates Postman collections (v2.1), HTTP archives (HAR) and `.http` files from OpenAPI documents.
 //!
 //! A collection contains every operation with an example body, its documented responses, and tests of status, headers
-//! and body. A [`Recipe`] defines the order of the requests and the variables that they share. The output is
+//! and body. A [`FolderOptions`] defines the order of the requests and the variables that they share. The output is
 //! deterministic: a change of an operation changes only its own item.
 
 mod call;
@@ -11,7 +11,7 @@ mod har;
 mod http_file;
 mod id;
 mod item;
-mod recipe;
+mod options;
 mod schema;
 mod script;
 #[cfg(test)]
@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-pub use recipe::{ErrorShape, Expect, Place, Plan, Recipe, Step};
+pub use options::{CollectionOptions, ErrorShape, ExpectedResponse, FolderOptions, Phase, Step};
 
 use call::Call;
 use id::id;
@@ -30,16 +30,16 @@ use openapi_model::{Definitions, Document, base_path, traverse};
 
 /// Why a collection cannot be generated.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PlanError {
-    /// The recipe contains an operation that the document does not have.
-    #[error("the recipe of {folder} contains the unknown operation {operation}")]
+pub enum CollectionError {
+    /// The steps contain an operation that the document does not have.
+    #[error("the steps of {folder} contain the unknown operation {operation}")]
     Unknown {
-        /// The folder of the recipe.
+        /// The folder.
         folder: String,
         /// The operation.
         operation: String,
     },
-    /// The recipe does not match the operation in the document.
+    /// A step does not match the operation in the document.
     #[error("{operation}: {what}")]
     Operation {
         /// The operation.
@@ -52,31 +52,32 @@ pub enum PlanError {
 const SET_UP: &str = "Set up";
 const TEAR_DOWN: &str = "Tear down";
 
-/// A document and its recipe.
+/// A folder with the operations of a document.
 #[derive(Clone, Copy, Debug)]
-pub struct Part<'a> {
+pub struct Folder<'a> {
     /// The document.
     pub document: &'a Document,
-    /// The recipe.
-    pub recipe: &'a Recipe<'a>,
+    /// The options of the folder.
+    pub options: &'a FolderOptions<'a>,
 }
 
-/// Generates a collection with a folder for each part, in the order given.
+/// Generates a collection with a folder for each document, in the order given.
 ///
 /// # Errors
-/// Fails if a recipe does not match its document.
-pub fn collection(plan: &Plan<'_>, parts: &[Part<'_>]) -> Result<String, PlanError> {
-    let folders: Vec<Value> = parts.iter().map(|part| part.folder(plan)).collect::<Result<_, _>>()?;
-    let variables: Vec<Value> = plan.variables.iter().map(|(key, value)| json!({"key": key, "value": value})).collect();
+/// Fails if a step does not match its document.
+pub fn collection(options: &CollectionOptions<'_>, folders: &[Folder<'_>]) -> Result<String, CollectionError> {
+    let folders: Vec<Value> = folders.iter().map(|folder| folder.to_json(options)).collect::<Result<_, _>>()?;
+    let variables: Vec<Value> =
+        options.variables.iter().map(|(key, value)| json!({"key": key, "value": value})).collect();
     let collection = json!({
         "info": {
-            "_postman_id": id(&[plan.name]),
-            "name": plan.name,
-            "description": plan.description,
+            "_postman_id": id(&[options.name]),
+            "name": options.name,
+            "description": options.description,
             "schema": "https://schema.getpostman.com/json/collection/v2.1.0/collection.json",
         },
         "item": folders,
-        "auth": bearer(plan.token),
+        "auth": bearer(options.token),
         "variable": variables,
     });
     Ok(format!("{collection:#}\n"))
@@ -87,16 +88,16 @@ pub fn collection(plan: &Plan<'_>, parts: &[Part<'_>]) -> Result<String, PlanErr
 ///
 /// # Errors
 /// As [`collection()`].
-pub fn http_file(plan: &Plan<'_>, parts: &[Part<'_>]) -> Result<String, PlanError> {
-    http_file::write(plan, parts)
+pub fn http_file(options: &CollectionOptions<'_>, folders: &[Folder<'_>]) -> Result<String, CollectionError> {
+    http_file::write(options, folders)
 }
 
 /// Generates an HTTP archive (HAR 1.2) with the example request and the example response of each operation.
 ///
 /// # Errors
 /// As [`collection()`].
-pub fn har(plan: &Plan<'_>, parts: &[Part<'_>]) -> Result<String, PlanError> {
-    har::write(plan, parts)
+pub fn har(options: &CollectionOptions<'_>, folders: &[Folder<'_>]) -> Result<String, CollectionError> {
+    har::write(options, folders)
 }
 
 /// Generates an environment from variables and their values. Postman masks the variables in `secret`.
@@ -113,15 +114,15 @@ pub fn environment(name: &str, variables: &[(&str, &str)], secret: &[&str]) -> S
     format!("{environment:#}\n")
 }
 
-impl Part<'_> {
-    fn folder(&self, plan: &Plan<'_>) -> Result<Value, PlanError> {
+impl Folder<'_> {
+    fn to_json(&self, options: &CollectionOptions<'_>) -> Result<Value, CollectionError> {
         let mut folders: Vec<(&str, Vec<Value>)> = Vec::new();
         for (call, step) in self.calls()? {
-            let item = item::item(&call, &step, self.recipe, plan)?;
-            let name = match step.place {
-                Place::SetUp => SET_UP,
-                Place::Tag => call.tag(),
-                Place::TearDown => TEAR_DOWN,
+            let item = item::item(&call, &step, self.options, options)?;
+            let name = match step.phase {
+                Phase::SetUp => SET_UP,
+                Phase::Main => call.tag(),
+                Phase::TearDown => TEAR_DOWN,
             };
             match folders.iter_mut().find(|(known, _)| *known == name) {
                 Some((_, items)) => items.push(item),
@@ -129,7 +130,7 @@ impl Part<'_> {
             }
         }
         let document = self.document.value();
-        let folder = self.recipe.folder;
+        let folder = self.options.name;
         let items: Vec<Value> = folders
             .into_iter()
             .map(|(name, items)| {
@@ -138,21 +139,21 @@ impl Part<'_> {
                     TEAR_DOWN => "Deletes the resources that the run has created. Run this folder last.",
                     tag => tag_description(document, tag),
                 };
-                json!({"id": id(&[plan.name, folder, "folder", name]), "name": name, "description": description, "item": items})
+                json!({"id": id(&[options.name, folder, "folder", name]), "name": name, "description": description, "item": items})
             })
             .collect();
         let description = document.pointer("/info/description").and_then(Value::as_str).unwrap_or_default();
         Ok(json!({
-            "id": id(&[plan.name, folder]),
+            "id": id(&[options.name, folder]),
             "name": folder,
             "description": description,
-            "event": [event("prerequest", self.recipe.before.lines())],
+            "event": [event("prerequest", self.options.before.lines())],
             "item": items,
         }))
     }
 
     /// Returns all operations in the order in which they run.
-    fn calls(&self) -> Result<Vec<(Call<'_>, Step)>, PlanError> {
+    fn calls(&self) -> Result<Vec<(Call<'_>, Step)>, CollectionError> {
         let document = self.document.value();
         let definitions: Definitions =
             Arc::new(document.pointer("/components/schemas").and_then(Value::as_object).cloned().unwrap_or_default());
@@ -160,16 +161,16 @@ impl Part<'_> {
         let call = |entry| Call { document, definitions: Arc::clone(&definitions), base: base.clone(), entry };
         let mut entries: Vec<_> = traverse::operations(document).collect();
         let mut calls = Vec::with_capacity(entries.len());
-        for step in &self.recipe.steps {
+        for step in &self.options.steps {
             let at = entries.iter().position(|entry| entry.id() == step.operation);
-            let at = at.ok_or_else(|| PlanError::Unknown {
-                folder: self.recipe.folder.to_owned(),
+            let at = at.ok_or_else(|| CollectionError::Unknown {
+                folder: self.options.name.to_owned(),
                 operation: step.operation.clone(),
             })?;
             calls.push((call(entries.remove(at)), step.clone()));
         }
         calls.extend(entries.into_iter().map(|entry| (call(entry), Step::new(entry.id()))));
-        calls.sort_by_key(|(_, step)| step.place);
+        calls.sort_by_key(|(_, step)| step.phase);
         Ok(calls)
     }
 }

@@ -5,19 +5,19 @@ use serde_json::Value;
 
 use super::{
     call::{Call, Media, Response},
-    recipe::{Expect, Recipe, Step},
+    options::{ExpectedResponse, FolderOptions, Step},
     schema,
 };
 use openapi_model::{pointer, traverse};
 
 /// Returns the lines of the test script of a step.
-pub(super) fn test(call: &Call<'_>, step: &Step, recipe: &Recipe<'_>) -> Result<Vec<String>, String> {
-    let script = Script { call, step, recipe };
+pub(super) fn test(call: &Call<'_>, step: &Step, options: &FolderOptions<'_>) -> Result<Vec<String>, String> {
+    let script = Script { call, step, options };
     let mut lines = Vec::new();
     match &step.expect {
-        Expect::Success => script.success(&mut lines)?,
-        Expect::Failure(status, code) => script.failure(*status, code, &mut lines)?,
-        Expect::SuccessWith { variables, otherwise: (status, code) } => {
+        ExpectedResponse::Success => script.success(&mut lines)?,
+        ExpectedResponse::Error(status, code) => script.failure(*status, code, &mut lines)?,
+        ExpectedResponse::SuccessWith { variables, otherwise: (status, code) } => {
             let (mut yes, mut no) = (Vec::new(), Vec::new());
             script.success(&mut yes)?;
             script.failure(*status, code, &mut no)?;
@@ -40,7 +40,7 @@ pub(super) fn js(text: &str) -> String {
 struct Script<'s, 'd> {
     call: &'s Call<'d>,
     step: &'s Step,
-    recipe: &'s Recipe<'s>,
+    options: &'s FolderOptions<'s>,
 }
 
 impl<'d> Script<'_, 'd> {
@@ -63,7 +63,7 @@ impl<'d> Script<'_, 'd> {
             return Err(format!("no example {code} is documented for status {status}"));
         }
         self.response_tests(response, lines)?;
-        let errors = self.recipe.errors;
+        let errors = self.options.errors;
         let (code_at, id_at) = (member("error", errors.code), member("error", errors.request_id));
         let header = js(errors.request_id_header);
         lines.push(self.named(
@@ -119,7 +119,7 @@ impl<'d> Script<'_, 'd> {
                     .find(|(known, _)| known.eq_ignore_ascii_case(name))
                     .map(|(_, pattern)| (*pattern).to_owned())
             };
-            let pattern = known(self.recipe.documented_headers);
+            let pattern = known(self.options.documented_headers);
             let value = format!("pm.response.headers.get({})", js(name));
             let what = if always { format!("header {name}") } else { format!("header {name}, if present") };
             let has = format!("pm.response.to.have.header({});", js(name));
@@ -134,7 +134,7 @@ impl<'d> Script<'_, 'd> {
             };
             lines.push(line);
         }
-        for (name, pattern) in self.recipe.headers {
+        for (name, pattern) in self.options.headers {
             lines.push(self.named(
                 &format!("header {name}"),
                 &[format!(

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::fixture;
 
-const PLAN: Plan<'_> = Plan {
+const OPTIONS: CollectionOptions<'_> = CollectionOptions {
     name: "Lists",
     description: "All of it.",
     variables: &[("origin", "http://localhost")],
@@ -14,9 +14,9 @@ const PLAN: Plan<'_> = Plan {
     token: "token",
 };
 
-fn recipe(steps: Vec<Step>) -> Recipe<'static> {
-    Recipe {
-        folder: "v1",
+fn options(steps: Vec<Step>) -> FolderOptions<'static> {
+    FolderOptions {
+        name: "v1",
         before: "first();\nsecond();".to_owned(),
         errors: ErrorShape { code: "/code", request_id: "/request_id", request_id_header: "X-Request-ID" },
         headers: &[("X-Frame-Options", "^DENY$")],
@@ -28,7 +28,7 @@ fn recipe(steps: Vec<Step>) -> Recipe<'static> {
 fn steps() -> Vec<Step> {
     vec![
         Step::new("createBucketlist")
-            .at(Place::SetUp)
+            .phase(Phase::SetUp)
             .before("before();")
             .body("/name", "{{unique}}")
             .save("/id", "bucketlist_id")
@@ -36,17 +36,17 @@ fn steps() -> Vec<Step> {
             .returns("Location", "/v1/bucketlists/{{bucketlist_id}}")
             .after("after();"),
         Step::new("listBucketlists").query("q", "trip"),
-        Step::new("deleteBucketlist").at(Place::TearDown).token("other"),
-        Step::new("getBucketlist").expect(Expect::Failure(404, "BUCKETLIST_NOT_FOUND".to_owned())),
+        Step::new("deleteBucketlist").phase(Phase::TearDown).token("other"),
+        Step::new("getBucketlist").expect(ExpectedResponse::Error(404, "BUCKETLIST_NOT_FOUND".to_owned())),
     ]
 }
 
-fn generated(document: &Document, recipe: &Recipe<'_>) -> Value {
-    serde_json::from_str(&collection(&PLAN, &[Part { document, recipe }]).unwrap()).unwrap()
+fn generated(document: &Document, options: &FolderOptions<'_>) -> Value {
+    serde_json::from_str(&collection(&OPTIONS, &[Folder { document, options }]).unwrap()).unwrap()
 }
 
 fn fixture_collection() -> Value {
-    generated(&fixture::document(), &recipe(steps()))
+    generated(&fixture::document(), &options(steps()))
 }
 
 /// Every request by its folder and place in it.
@@ -187,11 +187,11 @@ fn tests_cover_status_headers_and_body() {
 
 #[test]
 fn expected_response_depends_on_variables() {
-    let expect = Expect::SuccessWith {
+    let expect = ExpectedResponse::SuccessWith {
         variables: vec!["a".to_owned(), "b".to_owned()],
         otherwise: (404, "BUCKETLIST_NOT_FOUND".to_owned()),
     };
-    let collection = generated(&fixture::document(), &recipe(vec![Step::new("getBucketlist").expect(expect)]));
+    let collection = generated(&fixture::document(), &options(vec![Step::new("getBucketlist").expect(expect)]));
     let test = script(&item(&collection, "Fetch a bucketlist"), "test");
     assert_eq!(test[0], r#"if (pm.variables.get("a") && pm.variables.get("b")) {"#);
     let otherwise = test.iter().position(|line| line == "} else {").unwrap();
@@ -207,7 +207,7 @@ fn changed_operation_changes_only_its_item() {
     let mut value = fixture::document().value().clone();
     value["paths"]["/bucketlists/{bucketlist_id}"]["get"]["description"] = "Otherwise.".into();
     value["paths"]["/bucketlists/{bucketlist_id}"]["get"]["responses"]["200"]["description"] = "Otherwise.".into();
-    let after = generated(&Document::from_json(&value.to_string()).unwrap(), &recipe(steps()));
+    let after = generated(&Document::from_json(&value.to_string()).unwrap(), &options(steps()));
     let changed: Vec<String> = items(&before)
         .into_iter()
         .zip(items(&after))
@@ -219,7 +219,7 @@ fn changed_operation_changes_only_its_item() {
     // An added operation does not change the IDs of others.
     value["paths"]["/a"]["get"] = value["paths"]["/bucketlists/popular"]["get"].clone();
     value["paths"]["/a"]["get"]["operationId"] = "another".into();
-    let more = generated(&Document::from_json(&value.to_string()).unwrap(), &recipe(steps()));
+    let more = generated(&Document::from_json(&value.to_string()).unwrap(), &options(steps()));
     let ids =
         |collection: &Value| items(collection).into_iter().map(|(_, item)| item["id"].to_string()).collect::<Vec<_>>();
     assert!(ids(&after).iter().all(|id| ids(&more).contains(id)));
@@ -250,10 +250,10 @@ fn ids_are_unique() {
 }
 
 #[test]
-fn recipe_that_does_not_match_its_document_is_rejected() {
+fn steps_that_do_not_match_the_document_is_rejected() {
     let document = fixture::document();
     for (step, message) in [
-        (Step::new("makeBucketlist"), "the recipe of v1 contains the unknown operation makeBucketlist"),
+        (Step::new("makeBucketlist"), "the steps of v1 contain the unknown operation makeBucketlist"),
         (
             Step::new("createBucketlist").body("/title", "x"),
             "createBucketlist: the example of the request body has no /title",
@@ -263,29 +263,29 @@ fn recipe_that_does_not_match_its_document_is_rejected() {
             "deleteBucketlist: no value can be saved: the success response is not JSON",
         ),
         (
-            Step::new("getBucketlist").expect(Expect::Failure(409, "X".to_owned())),
+            Step::new("getBucketlist").expect(ExpectedResponse::Error(409, "X".to_owned())),
             "getBucketlist: no response with status 409 is documented",
         ),
         (
-            Step::new("getBucketlist").expect(Expect::Failure(404, "X".to_owned())),
+            Step::new("getBucketlist").expect(ExpectedResponse::Error(404, "X".to_owned())),
             "getBucketlist: no example X is documented for status 404",
         ),
     ] {
-        let recipe = recipe(vec![step]);
-        let error = collection(&PLAN, &[Part { document: &document, recipe: &recipe }]).unwrap_err();
+        let options = options(vec![step]);
+        let error = collection(&OPTIONS, &[Folder { document: &document, options: &options }]).unwrap_err();
         assert_eq!(error.to_string(), message);
     }
     let mut value = document.value().clone();
     value["components"]["schemas"]["BucketlistCreate"].as_object_mut().unwrap().shift_remove("example");
     let document = Document::from_json(&value.to_string()).unwrap();
-    let error = collection(&PLAN, &[Part { document: &document, recipe: &recipe(Vec::new()) }]).unwrap_err();
+    let error = collection(&OPTIONS, &[Folder { document: &document, options: &options(Vec::new()) }]).unwrap_err();
     assert_eq!(error.to_string(), "createBucketlist: the request body has no example");
 }
 
 #[test]
 fn http_file_has_the_requests_in_the_same_order() {
-    let (document, recipe) = (fixture::document(), recipe(steps()));
-    let text = http_file(&PLAN, &[Part { document: &document, recipe: &recipe }]).unwrap();
+    let (document, options) = (fixture::document(), options(steps()));
+    let text = http_file(&OPTIONS, &[Folder { document: &document, options: &options }]).unwrap();
     let requests: Vec<&str> = text
         .lines()
         .filter(|line| ["GET ", "POST ", "DELETE "].iter().any(|method| line.starts_with(method)))
@@ -306,9 +306,9 @@ fn http_file_has_the_requests_in_the_same_order() {
 
 #[test]
 fn archive_has_an_example_of_each_operation() {
-    let (document, recipe) = (fixture::document(), recipe(steps()));
-    let text = har(&PLAN, &[Part { document: &document, recipe: &recipe }]).unwrap();
-    assert_eq!(text, har(&PLAN, &[Part { document: &document, recipe: &recipe }]).unwrap());
+    let (document, options) = (fixture::document(), options(steps()));
+    let text = har(&OPTIONS, &[Folder { document: &document, options: &options }]).unwrap();
+    assert_eq!(text, har(&OPTIONS, &[Folder { document: &document, options: &options }]).unwrap());
     let archive: Value = serde_json::from_str(&text).unwrap();
     let entries = archive["log"]["entries"].as_array().unwrap();
     let requests: Vec<String> = entries

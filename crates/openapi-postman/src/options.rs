@@ -1,9 +1,9 @@
 //! The input of a collection that the document does not contain: the order of the operations and the values that one
 //! request passes to the next.
 
-/// Name, description and variables of a collection.
+/// Options of a collection: name, description and variables.
 #[derive(Clone, Debug)]
-pub struct Plan<'a> {
+pub struct CollectionOptions<'a> {
     /// Name of the collection.
     pub name: &'a str,
     /// Description in Markdown.
@@ -16,11 +16,11 @@ pub struct Plan<'a> {
     pub token: &'a str,
 }
 
-/// How a folder with the operations of a document is generated.
+/// Options of a folder with the operations of a document.
 #[derive(Clone, Debug)]
-pub struct Recipe<'a> {
+pub struct FolderOptions<'a> {
     /// Name of the folder: `v1`.
-    pub folder: &'a str,
+    pub name: &'a str,
     /// Script that runs before each request of the folder.
     pub before: String,
     /// Format of error responses.
@@ -44,26 +44,26 @@ pub struct ErrorShape<'a> {
     pub request_id_header: &'a str,
 }
 
-/// The folder of a request. Folders run in this order.
+/// When a request runs, in this order. Each phase except `Main` has its own folder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
+pub enum Phase {
     /// Requests that the others depend on.
     SetUp,
-    /// The folder of the operation's tag.
+    /// In the folder of the operation's tag.
     #[default]
-    Tag,
+    Main,
     /// Requests that delete the created resources.
     TearDown,
 }
 
 /// The expected response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Expect {
+pub enum ExpectedResponse {
     /// The documented success response.
     #[default]
     Success,
     /// An error with this status and code.
-    Failure(u16, String),
+    Error(u16, String),
     /// The success response if all these variables have a value, otherwise an error.
     SuccessWith {
         /// The required variables.
@@ -73,12 +73,12 @@ pub enum Expect {
     },
 }
 
-/// A request in a recipe: an operation with the values, headers and scripts that the document does not define.
+/// A request of a folder: an operation with the values, headers and scripts that the document does not define.
 #[derive(Clone, Debug, Default)]
 pub struct Step {
     pub(super) operation: String,
-    pub(super) place: Place,
-    pub(super) expect: Expect,
+    pub(super) phase: Phase,
+    pub(super) expect: ExpectedResponse,
     pub(super) token: Option<String>,
     pub(super) body: Vec<(String, String)>,
     pub(super) headers: Vec<(String, String)>,
@@ -91,22 +91,22 @@ pub struct Step {
 }
 
 impl Step {
-    /// Creates a request for this operation, in the folder named like the tag of the operation, with a success as the expected result.
+    /// Creates a request for this operation that runs in the main phase and expects a success.
     #[must_use]
     pub fn new(operation: &str) -> Step {
         Step { operation: operation.to_owned(), ..Step::default() }
     }
 
-    /// Moves the request to another folder.
+    /// Sets when the request runs.
     #[must_use]
-    pub fn at(mut self, place: Place) -> Step {
-        self.place = place;
+    pub fn phase(mut self, phase: Phase) -> Step {
+        self.phase = phase;
         self
     }
 
     /// Sets the expected response.
     #[must_use]
-    pub fn expect(mut self, expect: Expect) -> Step {
+    pub fn expect(mut self, expect: ExpectedResponse) -> Step {
         self.expect = expect;
         self
     }
