@@ -8,14 +8,14 @@ use std::{
 };
 
 use clap::{Subcommand, ValueEnum};
-use contract::{v1, v2};
+use contract::{DocumentError, v1, v2};
 use openapi_model::Document;
-use openapi_repair::RepairError;
 
 use super::CliError;
 
 mod compare;
 mod coverage;
+mod lint;
 
 #[derive(Clone, Debug, Subcommand)]
 pub(super) enum Action {
@@ -74,11 +74,10 @@ pub(super) enum Action {
     },
     /// Lint a document.
     ///
-    /// Exit codes: 0 = no findings, 4 = findings, 1 = the file cannot be read.
-    Lint {
-        /// An OpenAPI 3.0 document, as JSON.
-        file: PathBuf,
-    },
+    /// Exit codes: 0 = no errors, 4 = errors, 1 = a file cannot be read or the configuration is invalid.
+    Lint(lint::LintArguments),
+    /// List the lint rules with their severities.
+    Rules,
     /// List documented responses that no test received.
     ///
     /// Exit codes: 0 = all were received, 4 = some were not, 1 = the record cannot be read.
@@ -127,13 +126,11 @@ impl Version {
     }
 
     fn document(self) -> Result<Document, CliError> {
-        let built: Result<Document, RepairError> = match self {
+        let built: Result<Document, DocumentError> = match self {
             Self::V1 => v1::document::build(),
             Self::V2 => v2::document::build(),
         };
-        built.map_err(|findings| {
-            CliError::Message(format!("the document of {} violates lint rules:\n{findings}", self.name()))
-        })
+        built.map_err(|error| CliError::Message(format!("the document of {} is invalid:\n{error}", self.name())))
     }
 }
 
@@ -184,7 +181,8 @@ pub(super) fn run(action: &Action, out: &mut dyn Write) -> Result<ExitCode, CliE
         }
         Action::Diff { old, new, format } => return compare::diff(old, new, *format, out),
         Action::Breaking { folder, base } => return compare::breaking(folder, base, out),
-        Action::Lint { file } => return compare::lint(file, out),
+        Action::Lint(arguments) => return lint::run(arguments, out),
+        Action::Rules => lint::rules(out)?,
         Action::Coverage { file } => return coverage::run(file, out),
     }
     Ok(ExitCode::SUCCESS)

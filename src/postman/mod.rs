@@ -11,7 +11,6 @@
 mod steps;
 
 use contract::{v1, v2};
-use openapi_model::Document;
 use openapi_postman::{CollectionError, CollectionOptions, ErrorShape, Folder, FolderOptions};
 
 /// A file of the folder `postman/`.

@@ -15,6 +15,7 @@ mod diff;
 mod doctor;
 mod https;
 mod incidents;
+mod lint;
 mod malformed_requests;
 mod migrate;
 mod openapi;

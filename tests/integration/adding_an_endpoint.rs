@@ -8,13 +8,12 @@ use bucketlist::{
     services::{Error, Resource},
 };
 use contract::{
-    ApiError, Caller, ErrorCode, Json, Operation, User,
+    ApiError, Caller, DocumentError, ErrorCode, Json, Operation, User,
     caller::{Credential, SessionToken},
     v2::{self, Result as EndpointResult},
     values::Id,
 };
 use openapi_model::{CompiledDocument, Document};
-use openapi_repair::RepairError;
 use poem::{Endpoint, IntoEndpoint, IntoResponse, Request};
 use poem_openapi::{OpenApiService, Tags};
 
@@ -125,7 +124,7 @@ fn raw() -> Value {
     serde_json::from_str(&service.spec()).unwrap()
 }
 
-fn build(raw: &Value) -> Result<Document, RepairError> {
+fn build(raw: &Value) -> Result<Document, DocumentError> {
     v2::document::build_from(serde_json::to_string_pretty(raw).unwrap(), ItemRoutes::OPERATIONS)
 }
 
@@ -155,7 +154,7 @@ fn findings_on_the_page_are_those_of_the_linter() {
     {
         let mut raw = raw();
         raw.pointer_mut(place).unwrap().as_object_mut().unwrap().shift_remove(key).unwrap();
-        findings.extend(build(&raw).unwrap_err().findings.iter().map(ToString::to_string));
+        findings.extend(build(&raw).unwrap_err().to_string().lines().map(str::to_owned));
     }
     let quoted: Vec<&str> = blocks("text").concat();
     let quoted: Vec<&str> = quoted.into_iter().filter(|line| line.contains("OpenItems")).collect();

@@ -229,6 +229,8 @@ fn workspace_crates_do_not_depend_on_the_service() {
         for forbidden in ["bucketlist", "diesel"] {
             assert!(!names.contains(forbidden), "`{name}` must not depend on `{forbidden}`");
         }
+        // A document is repaired and linted independently (decision 42).
+        assert!(name != "openapi_repair" || !names.contains("openapi-lint"), "`{name}` must not depend on the linter");
         let may_use_contract = ["contract", "incidents"].contains(&name.as_str());
         assert!(may_use_contract || !names.contains("contract"), "`{name}` must not depend on `contract`");
     }

@@ -1,11 +1,14 @@
 //! A version of the API: its operations, and the document that is built from their declarations.
 
-use openapi_model::Document;
+use std::fmt;
+
+use openapi_lint::{Finding, LintConfig, LintOptions, Preset};
+use openapi_model::{Document, ValidationOptions};
 use openapi_repair::{DocumentedError, OperationInfo, RepairError, RepairOptions};
 use poem_openapi::{ContactObject, LicenseObject, OpenApi, OpenApiService, ServerObject};
 use serde_json::Value;
 
-use crate::{ApiError, Operation, rules, texts};
+use crate::{ApiError, Operation, error::MAX_DETAILS, rules, texts};
 
 /// The differences between the versions of the API.
 pub(crate) trait Version: 'static {
@@ -81,33 +84,36 @@ macro_rules! api {
             $api { $($field: $stub),+ }.into_service().spec()
         }
 
-        /// Builds the document.
+        /// Builds the document and lints it.
         ///
         /// # Errors
-        /// Returns the findings of the linter.
-        pub fn build() -> Result<openapi_model::Document, openapi_repair::RepairError> {
+        /// Returns the findings of the linter, or what cannot be repaired.
+        pub fn build() -> Result<openapi_model::Document, $crate::DocumentError> {
             build_from(raw_document(), operations())
         }
 
-        /// Builds the document of the given endpoints with the rules of this version.
+        /// Builds and lints the document of the given endpoints with the rules of this version.
         ///
         /// # Errors
-        /// Returns the findings of the linter.
+        /// Returns the findings of the linter, or what cannot be repaired.
         pub fn build_from<'a>(
             raw: String,
             operations: impl IntoIterator<Item = &'a $crate::Operation>,
-        ) -> Result<openapi_model::Document, openapi_repair::RepairError> {
+        ) -> Result<openapi_model::Document, $crate::DocumentError> {
             $crate::api::build::<$version>(raw, &operations.into_iter().collect::<Vec<_>>())
         }
 
-        /// Returns the document, which is built once.
+        /// Returns the document, which is built once. It is not linted here, because that would delay the start of the
+        /// server; the tests of this crate and `bucketlist openapi check` lint it.
         ///
         /// # Panics
-        /// Panics if the linter has findings. The tests of this crate build the document.
+        /// Panics if the document cannot be repaired. The tests of this crate build it.
         #[allow(clippy::expect_used, reason = "an invalid contract must not start; the tests build it")]
         pub fn document() -> &'static openapi_model::Document {
-            static DOCUMENT: std::sync::LazyLock<openapi_model::Document> =
-                std::sync::LazyLock::new(|| build().expect("the document passes the linter"));
+            static DOCUMENT: std::sync::LazyLock<openapi_model::Document> = std::sync::LazyLock::new(|| {
+                let operations: Vec<&$crate::Operation> = operations().collect();
+                $crate::api::repair::<$version>(raw_document(), &operations).expect("the document can be repaired")
+            });
             &DOCUMENT
         }
 
@@ -118,7 +124,9 @@ macro_rules! api {
         #[allow(clippy::expect_used, reason = "an invalid contract must not start; the tests build it")]
         pub fn contract() -> &'static openapi_model::CompiledDocument {
             static CONTRACT: std::sync::LazyLock<openapi_model::CompiledDocument> = std::sync::LazyLock::new(|| {
-                openapi_model::CompiledDocument::compile(document()).expect("a document that passes the linter compiles")
+                let options = $crate::api::validation_options();
+                openapi_model::CompiledDocument::compile_with(document(), options)
+                    .expect("a document that passes the linter compiles")
             });
             &CONTRACT
         }
@@ -136,13 +144,63 @@ pub(crate) fn service<V: Version, A: OpenApi>(api: A) -> OpenApiService<A, ()> {
         .server(ServerObject::new(V::BASE).description("This server"))
 }
 
-/// Builds the document of a version.
+/// Returns the limits and conventions of both versions for requests and responses.
+pub(crate) fn validation_options() -> ValidationOptions {
+    ValidationOptions { max_violations: MAX_DETAILS, ..ValidationOptions::default() }
+}
+
+/// The reason why a document cannot be built. `Display` writes one finding per line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DocumentError {
+    /// A part of the document cannot be repaired.
+    Repair(RepairError),
+    /// The document violates lint rules.
+    Lint(Vec<Finding>),
+}
+
+impl fmt::Display for DocumentError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DocumentError::Repair(error) => error.fmt(out),
+            DocumentError::Lint(findings) => {
+                let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
+                out.write_str(&lines.join("\n"))
+            }
+        }
+    }
+}
+
+impl std::error::Error for DocumentError {}
+
+/// Builds the document of a version and lints it with all rules.
 ///
 /// # Errors
-/// Returns the findings of the linter.
-pub(crate) fn build<V: Version>(raw: String, operations: &[&Operation]) -> Result<Document, RepairError> {
+/// Returns the findings of the linter, or what cannot be repaired.
+pub(crate) fn build<V: Version>(raw: String, operations: &[&Operation]) -> Result<Document, DocumentError> {
+    let document = repair::<V>(raw, operations).map_err(DocumentError::Repair)?;
+    let findings = openapi_lint::lint(&document, &lint_config::<V>(operations));
+    if findings.is_empty() { Ok(document) } else { Err(DocumentError::Lint(findings)) }
+}
+
+fn lint_config<V: Version>(operations: &[&Operation]) -> LintConfig {
+    let owned = |names: &mut dyn Iterator<Item = &str>| Some(names.map(str::to_owned).collect());
+    let headers = rules::headers::<V>();
     let public = operations.iter().filter(|operation| operation.is_public);
-    let public_operations: Vec<&str> = public.map(|operation| operation.id).collect();
+    LintConfig::new(Preset::Strict).with_options(LintOptions {
+        error_schema: Some(V::ERROR_SCHEMA.to_owned()),
+        error_media_type: Some(V::ERROR_MEDIA_TYPE.to_owned()),
+        header_names: owned(&mut headers.iter().map(|header| header.name).chain(texts::HEADER_NAMES.iter().copied())),
+        public_operations: owned(&mut public.map(|operation| operation.id)),
+        page_parameters: owned(&mut std::iter::once(V::PAGE_PARAMETER)),
+        ..LintOptions::default()
+    })
+}
+
+/// Builds the document of a version without linting it.
+///
+/// # Errors
+/// Returns what cannot be repaired.
+pub(crate) fn repair<V: Version>(raw: String, operations: &[&Operation]) -> Result<Document, RepairError> {
     let notice = |operation: &&Operation| Some((operation.id, operation.deprecation?.notice()));
     let deprecations: Vec<(&str, String)> = operations.iter().filter_map(notice).collect();
     let sensitive = sensitive_fields(operations);
@@ -152,18 +210,16 @@ pub(crate) fn build<V: Version>(raw: String, operations: &[&Operation]) -> Resul
         &RepairOptions {
             error_schema: V::ERROR_SCHEMA,
             error_media_type: V::ERROR_MEDIA_TYPE,
-            failures: &|info| rules::errors(info, find(info.id)).into_iter().map(rules::documented).collect(),
+            errors: &|info| rules::errors(info, find(info.id)).into_iter().map(rules::documented).collect(),
             error_example: &error_example::<V>,
             headers: &rules::headers::<V>(),
             header_names: texts::HEADER_NAMES,
             parameter_examples: &[V::parameter_examples(), texts::parameter_examples()].concat(),
             header_examples: &V::header_examples(),
-            schema_examples: &[],
             sensitive: &sensitive,
-            renamed_schemas: &[],
-            public_operations: &public_operations,
-            page_parameters: &[V::PAGE_PARAMETER],
+            multi_line_from: validation_options().multi_line_from,
             deprecations: &deprecations,
+            ..RepairOptions::default()
         },
     )
 }

@@ -20,6 +20,9 @@ pub use codes::ErrorCode;
 
 use crate::{Json, v1::schemas::ErrorEnvelope};
 
+/// Maximum number of details in an error response.
+pub(crate) const MAX_DETAILS: usize = 1000;
+
 /// One violation in a request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Detail {

@@ -49,6 +49,7 @@ pub mod v1;
 pub mod v2;
 pub mod values;
 
+pub use api::DocumentError;
 pub use caller::{Admin, AdminSession, Caller, User, UserSession};
 pub use error::{ApiError, Detail, ErrorCode};
 pub use operation::Operation;

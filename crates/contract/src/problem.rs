@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::{
     ApiError, Detail, ErrorCode,
+    error::MAX_DETAILS,
     rules::EXAMPLE_REQUEST_ID,
     values::{Nullable, truncate},
 };
@@ -94,7 +95,7 @@ impl Problem {
             code: error.code,
             request_id: request_id.to_owned(),
             retry_after: Nullable(error.retry_after.map(i64::from)),
-            errors: error.details.iter().take(openapi_model::MAX_VIOLATIONS).map(ProblemError::new).collect(),
+            errors: error.details.iter().take(MAX_DETAILS).map(ProblemError::new).collect(),
         }
     }
 

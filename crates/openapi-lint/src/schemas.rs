@@ -4,42 +4,13 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Finding, operations::is_snake_case};
+use super::{
+    Rule,
+    finding::Report,
+    location::{LintLocation, visit_schemas},
+    names::is_snake_case,
+};
 use openapi_model::traverse;
-
-pub(super) fn check(document: &Value, findings: &mut Vec<Finding>) {
-    let requests = traverse::reachable_schemas(document, traverse::request_roots(document));
-    let responses = traverse::reachable_schemas(document, traverse::response_roots(document));
-    for (name, schema) in traverse::members(document.pointer("/components/schemas")) {
-        let root = format!("schema {name}");
-        let serves = Serves { requests: requests.contains(name), responses: responses.contains(name) };
-        if serves.requests && serves.responses && !is_scalar(schema) {
-            let message = "is used in requests and in responses; use a separate schema for each";
-            findings.push(Finding::new(&root, message));
-        }
-        traverse::schemas(&root, schema, &mut |place, inner| {
-            // The members of a union or an `allOf` are part of the component and have its location.
-            if inner.get("properties").is_some() && place != root {
-                findings.push(Finding::new(place, INLINE));
-            }
-            check_schema(place, inner, serves, findings);
-        });
-    }
-    for entry in traverse::operations(document) {
-        let place = format!("operation {}", entry.name());
-        let request = Serves { requests: true, responses: false };
-        let response = Serves { requests: false, responses: true };
-        for parameter in traverse::elements(entry.operation.get("parameters")) {
-            let name = parameter.get("name").and_then(Value::as_str).unwrap_or("?");
-            let place = format!("{place}, parameter {name}");
-            inline(&place, parameter.get("schema"), request, findings);
-        }
-        content(&format!("{place}, request body"), entry.operation.get("requestBody"), request, findings);
-        for (status, one) in traverse::members(entry.operation.get("responses")) {
-            content(&format!("{place}, response {status}"), Some(one), response, findings);
-        }
-    }
-}
 
 const INLINE: &str = "is an inline object; move it to a component, so that generated clients have a type for it";
 
@@ -67,69 +38,105 @@ const KNOWN_FORMATS: [&str; 18] = [
 
 /// The use of a schema in requests and responses.
 #[derive(Clone, Copy)]
-struct Serves {
+struct Usage {
     requests: bool,
     responses: bool,
 }
 
-fn content(place: &str, part: Option<&Value>, serves: Serves, findings: &mut Vec<Finding>) {
-    for (media_type, media) in traverse::members(part.and_then(|part| part.get("content"))) {
-        // Text streams in responses have no maximum length.
-        let serves = if traverse::is_json(media_type) { serves } else { Serves { responses: false, ..serves } };
-        inline(place, media.get("schema"), serves, findings);
+const REQUEST: Usage = Usage { requests: true, responses: false };
+const RESPONSE: Usage = Usage { requests: false, responses: true };
+
+pub(super) fn check(document: &Value, report: &mut Report<'_>) {
+    let requests = traverse::reachable_schemas(document, traverse::request_roots(document));
+    let responses = traverse::reachable_schemas(document, traverse::response_roots(document));
+    for (name, schema) in traverse::members(document.pointer("/components/schemas")) {
+        let root = LintLocation::component("schemas", "schema", name);
+        let usage = Usage { requests: requests.contains(name), responses: responses.contains(name) };
+        if usage.requests && usage.responses && !is_scalar(schema) {
+            let message = "is used in requests and in responses; use a separate schema for each";
+            report.add(Rule::SeparateSchemas, &root, message);
+        }
+        visit_schemas(&root, schema, &mut |location, inner| {
+            if inner.get("properties").is_some() && location.name != root.name {
+                report.add(Rule::InlineObject, location, INLINE);
+            }
+            check_schema(location, inner, usage, report);
+        });
+    }
+    for entry in traverse::operations(document) {
+        let location = LintLocation::operation(&entry);
+        for parameter in entry.parameters(document) {
+            let location = location.parameter(&parameter).at(&["schema"]);
+            inline(&location, parameter.value.get("schema"), REQUEST, report);
+        }
+        content(&location.part(&["requestBody"], "request body"), entry.operation.get("requestBody"), REQUEST, report);
+        for (status, response) in traverse::members(entry.operation.get("responses")) {
+            let location = location.part(&["responses", status], &format!("response {status}"));
+            content(&location, Some(response), RESPONSE, report);
+        }
     }
 }
 
-fn inline(place: &str, schema: Option<&Value>, serves: Serves, findings: &mut Vec<Finding>) {
+fn content(location: &LintLocation, part: Option<&Value>, usage: Usage, report: &mut Report<'_>) {
+    for (media_type, media) in traverse::members(part.and_then(|part| part.get("content"))) {
+        // Text streams in responses have no maximum length.
+        let usage = if traverse::is_json(media_type) { usage } else { Usage { responses: false, ..usage } };
+        inline(&location.at(&["content", media_type, "schema"]), media.get("schema"), usage, report);
+    }
+}
+
+fn inline(location: &LintLocation, schema: Option<&Value>, usage: Usage, report: &mut Report<'_>) {
     let Some(schema) = schema else { return };
-    traverse::schemas(place, schema, &mut |place, inner| {
+    visit_schemas(location, schema, &mut |location, inner| {
         if inner.get("properties").is_some() {
-            findings.push(Finding::new(place, INLINE));
+            report.add(Rule::InlineObject, location, INLINE);
         }
-        check_schema(place, inner, serves, findings);
+        check_schema(location, inner, usage, report);
     });
 }
 
-fn check_schema(place: &str, schema: &Value, serves: Serves, findings: &mut Vec<Finding>) {
-    let mut report = |message: String| findings.push(Finding::new(place, message));
-    let format = schema.get("format").and_then(Value::as_str);
-    if let Some(format) = format.filter(|format| !KNOWN_FORMATS.contains(format)) {
-        report(format!("has the format {format}, which is not a known format"));
+fn check_schema(location: &LintLocation, schema: &Value, usage: Usage, report: &mut Report<'_>) {
+    if let Some(format) = schema.get("format").and_then(Value::as_str)
+        && !KNOWN_FORMATS.contains(&format)
+        && !report.config().options().formats.iter().any(|known| known == format)
+    {
+        report.add(Rule::KnownFormat, location, format!("has the format {format}, which is not a known format"));
     }
     for (name, _) in traverse::members(schema.get("properties")).filter(|(name, _)| !is_snake_case(name)) {
-        report(format!("has a field that is not in snake_case: {name}"));
+        report.add(Rule::PropertyCase, location, format!("has a field that is not in snake_case: {name}"));
     }
     // Frameworks cannot declare bounds for the values of maps in responses.
-    if serves.requests || (serves.responses && !place.ends_with(".*")) {
-        bounded(schema, &mut report);
+    if usage.requests || (usage.responses && !location.name.ends_with(".*")) {
+        bounds(location, schema, report);
     }
-    if serves.requests && schema.get("properties").is_some() && schema.get("additionalProperties").is_none() {
-        report("is a request object without additionalProperties".to_owned());
+    if usage.requests && schema.get("properties").is_some() && schema.get("additionalProperties").is_none() {
+        report.add(Rule::ClosedRequest, location, "is a request object without additionalProperties");
     }
-    if serves.responses {
+    if usage.responses {
         let required: BTreeSet<&str> = traverse::elements(schema.get("required")).filter_map(Value::as_str).collect();
         for (name, property) in traverse::members(schema.get("properties")) {
             if !required.contains(name) && property.get("nullable") != Some(&Value::Bool(true)) {
-                let place = format!("{place}.{name}");
+                let property =
+                    LintLocation { name: format!("{}.{name}", location.name), ..location.at(&["properties", name]) };
                 let message = "is neither required nor nullable; responses must contain every field";
-                findings.push(Finding::new(place, message));
+                report.add(Rule::CompleteResponse, &property, message);
             }
         }
     }
 }
 
-fn bounded(schema: &Value, report: &mut dyn FnMut(String)) {
+fn bounds(location: &LintLocation, schema: &Value, report: &mut Report<'_>) {
     let has = |key| schema.get(key).is_some();
     match schema.get("type").and_then(Value::as_str) {
         Some("string") if !has("maxLength") && !has("enum") && !has("format") => {
-            report("is a string without maxLength, enum or format".to_owned());
+            report.add(Rule::StringBounds, location, "is a string without maxLength, enum or format");
         }
         // The formats int32 and int64 imply bounds.
         Some("integer") if !has("enum") && !has("format") && (!has("minimum") || !has("maximum")) => {
-            report("is an integer without format, or minimum and maximum".to_owned());
+            report.add(Rule::IntegerBounds, location, "is an integer without format, or minimum and maximum");
         }
         Some("array") if !has("maxItems") => {
-            report("is an array without maxItems".to_owned());
+            report.add(Rule::ArrayBounds, location, "is an array without maxItems");
         }
         _ => {}
     }

@@ -84,11 +84,11 @@ mod tests {
     #[test]
     fn observations_are_counted() {
         let contract = fixture::contract();
-        let delete = contract.operations().find(|operation| operation.id == "deleteBucketlist").unwrap();
+        let delete = contract.operations().find(|operation| operation.id == "deleteProject").unwrap();
         let gone = Coverage::record_line(delete, 204, None);
-        assert_eq!(gone, "DELETE /v1/bucketlists/{bucketlist_id} 204 -");
+        assert_eq!(gone, "DELETE /v1/projects/{project_id} 204 -");
         let missing = Coverage::record_line(delete, 404, Some("Application/JSON; charset=utf-8"));
-        assert_eq!(missing, "DELETE /v1/bucketlists/{bucketlist_id} 404 application/json");
+        assert_eq!(missing, "DELETE /v1/projects/{project_id} 404 application/json");
 
         let coverage = Coverage::read(&format!("{gone}\n{missing}\n\n{gone}\n"));
         let seen: Vec<Covered<'_>> = coverage.of(delete).collect();
@@ -102,12 +102,12 @@ mod tests {
     #[test]
     fn media_types_are_counted_separately() {
         let mut value = fixture::document().value().clone();
-        value["paths"]["/bucketlists"]["get"]["responses"]["200"]["content"]["text/csv"] =
+        value["paths"]["/projects"]["get"]["responses"]["200"]["content"]["text/csv"] =
             serde_json::json!({"schema": {"type": "string"}, "example": "id"});
         let document = crate::Document::from_json(&value.to_string()).unwrap();
         let contract = CompiledDocument::compile(&document).unwrap();
-        let list = contract.operations().find(|operation| operation.id == "listBucketlists").unwrap();
-        let coverage = Coverage::read("GET /v1/bucketlists 200 text/csv");
+        let list = contract.operations().find(|operation| operation.id == "listProjects").unwrap();
+        let coverage = Coverage::read("GET /v1/projects 200 text/csv");
         let successes: Vec<(Option<&str>, usize)> =
             coverage.of(list).filter(|one| one.status == 200).map(|one| (one.media_type, one.times)).collect();
         assert_eq!(successes, [(Some("application/json"), 0), (Some("text/csv"), 1)]);
@@ -116,8 +116,8 @@ mod tests {
     #[test]
     fn lines_of_another_document_are_unknown() {
         let contract = fixture::contract();
-        let coverage = Coverage::read("GET /v1/trips 200 application/json\nGET /v1/bucketlists 299 -\nnonsense");
-        let unknown = ["GET /v1/bucketlists 299 -", "GET /v1/trips 200 application/json", "nonsense"];
+        let coverage = Coverage::read("GET /v1/trips 200 application/json\nGET /v1/projects 299 -\nnonsense");
+        let unknown = ["GET /v1/projects 299 -", "GET /v1/trips 200 application/json", "nonsense"];
         assert_eq!(coverage.unknown(&[&contract]), unknown);
         assert!(Coverage::read("\n").is_empty() && !coverage.is_empty());
     }

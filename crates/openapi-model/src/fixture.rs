@@ -1,28 +1,14 @@
-//! A small API for tests.
+//! A small API for tests: see the crate `openapi-fixtures`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-use serde_json::Value;
 
 use crate::{CompiledDocument, Document};
 
-/// Returns the document of a bucketlist API, as `openapi-repair` writes it.
+/// Returns the document of the API.
 pub(crate) fn document() -> Document {
-    Document::from_json(include_str!("../fixtures/bucketlists.json")).unwrap_or_else(|error| panic!("{error}"))
+    Document::from_json(openapi_fixtures::PROJECTS).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Returns the compiled document.
 pub(crate) fn contract() -> CompiledDocument {
     CompiledDocument::compile(&document()).unwrap()
-}
-
-/// Sets the value at a pointer. `null` removes it.
-pub(crate) fn set(document: &mut Value, pointer: &str, value: Value) {
-    let (parent, key) = pointer.rsplit_once('/').unwrap();
-    let key = key.replace("~1", "/");
-    match document.pointer_mut(parent).unwrap_or_else(|| panic!("{parent}")) {
-        Value::Array(list) => list[key.parse::<usize>().unwrap()] = value,
-        Value::Object(map) if value.is_null() => drop(map.shift_remove(&key)),
-        Value::Object(map) => drop(map.insert(key, value)),
-        _ => panic!("{parent} has no members"),
-    }
 }

@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 
 use crate::pointer;
 
-/// The deepest nesting of objects and arrays in a request body: `[[1]]` has two levels.
-pub const MAX_DEPTH: usize = 32;
+/// The deepest nesting of objects and arrays in a document, slightly below the limit of `serde_json`.
+const MAX_DOCUMENT_DEPTH: usize = 120;
 
 /// The reason why bytes are not valid JSON. `Display` is a sentence for clients of an API.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,11 +41,11 @@ pub enum JsonError {
     },
 }
 
-/// Parses a request body. Rejects duplicate keys and nesting deeper than [`MAX_DEPTH`].
-pub(crate) fn parse(bytes: &[u8]) -> Result<Value, JsonError> {
+/// Parses a request body. Rejects duplicate keys and nesting deeper than `max_depth`.
+pub(crate) fn parse(bytes: &[u8], max_depth: usize) -> Result<Value, JsonError> {
     let text = std::str::from_utf8(bytes).map_err(|_| JsonError::InvalidUtf8)?;
     let reader = Reader {
-        max_depth: MAX_DEPTH,
+        max_depth,
         duplicates: OnDuplicate::Reject,
         rejected: RefCell::default(),
         repeated: RefCell::default(),
@@ -59,7 +59,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Value, JsonError> {
 /// If the text is not JSON or is nested too deeply.
 pub fn parse_document(text: &str, duplicates: DuplicateKeys) -> Result<(Value, Vec<String>), JsonError> {
     let reader = Reader {
-        max_depth: 120,
+        max_depth: MAX_DOCUMENT_DEPTH,
         duplicates: OnDuplicate::Collect(duplicates),
         rejected: RefCell::default(),
         repeated: RefCell::default(),

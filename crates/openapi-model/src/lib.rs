@@ -22,6 +22,8 @@ mod key_order;
 mod media_types;
 mod openapi31;
 pub mod pointer;
+#[cfg(test)]
+mod public_documents_tests;
 pub mod text;
 pub mod traverse;
 mod validation;
@@ -33,10 +35,10 @@ pub use coverage::{Coverage, Covered};
 pub use diff::{Difference, Kind, RULES, Rule, diff};
 pub use document::{Document, ReadError};
 pub use format::{is_email, normalize_date_time};
-pub use json::{JsonError, MAX_DEPTH};
+pub use json::JsonError;
 pub use openapi31::{OpenApi31Document, compare_with_3_1};
 pub use validation::{
-    BodyError, BodySchema, CompileError, CompiledDocument, Definitions, Location, MAX_VIOLATIONS, Operation, PathItem,
-    PathMatch, PathSegment, ResponseViolation, SchemaValidator, SchemaViolation, Sensitivity, Violation, ViolationCode,
-    base_path, is_secured, to_draft_4,
+    BodyError, BodySchema, CompileError, CompiledDocument, Definitions, Location, Operation, PathItem, PathMatch,
+    PathSegment, ResponseViolation, SchemaValidator, SchemaViolation, Sensitivity, ValidationOptions, Violation,
+    ViolationCode, base_path, is_secured, to_draft_4,
 };

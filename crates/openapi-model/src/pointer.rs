@@ -29,13 +29,20 @@ pub fn tokens(pointer: &str) -> impl Iterator<Item = String> + '_ {
 
 /// Follows `$ref`s within `document` to a value that is not a reference. Returns `None` for an unresolved or circular
 /// reference.
-pub fn resolve<'d>(document: &'d Value, mut value: &'d Value) -> Option<&'d Value> {
+pub fn resolve<'d>(document: &'d Value, value: &'d Value) -> Option<&'d Value> {
+    resolve_with_pointer(document, value).map(|(_, value)| value)
+}
+
+/// Follows `$ref`s like [`resolve`], and returns the pointer of the last one, if there is any, with the value.
+pub fn resolve_with_pointer<'d>(document: &'d Value, mut value: &'d Value) -> Option<(Option<&'d str>, &'d Value)> {
+    let mut pointer = None;
     // A longer chain is circular: references normally refer to the component directly.
     for _ in 0..16 {
         let Some(Value::String(reference)) = value.get("$ref") else {
-            return Some(value);
+            return Some((pointer, value));
         };
-        value = document.pointer(reference.strip_prefix('#')?)?;
+        let target = reference.strip_prefix('#')?;
+        (pointer, value) = (Some(target), document.pointer(target)?);
     }
     None
 }
@@ -58,5 +65,6 @@ mod tests {
         let document = json!({"a": {"$ref": "#/b"}, "b": {"x": 1}, "c": {"$ref": "#/c"}});
         assert_eq!(resolve(&document, &document["a"]), Some(&json!({"x": 1})));
         assert_eq!(resolve(&document, &document["c"]), None);
+        assert_eq!(resolve_with_pointer(&document, &document["a"]), Some((Some("/b"), &json!({"x": 1}))));
     }
 }

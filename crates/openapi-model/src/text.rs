@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
-/// Strings with at least this `maxLength` are multi-line text and may contain tab, line feed and carriage return.
-const MULTI_LINE_FROM: u64 = 1000;
+/// The default of [`ValidationOptions::multi_line_from`](crate::ValidationOptions::multi_line_from).
+pub const MULTI_LINE_FROM: u64 = 1000;
 
 /// White space that trimming removes, without control characters, for use in a character class. The characters are
 /// listed because `\s` differs between languages.
@@ -27,14 +27,15 @@ pub enum TextKind {
 }
 
 impl TextKind {
-    /// Returns the kind of text that a string schema describes.
-    pub fn of(schema: &Value) -> TextKind {
+    /// Returns the kind of text that a string schema describes. A string with a `maxLength` of at least `multi_line_from` is
+    /// multi-line.
+    pub fn of(schema: &Value, multi_line_from: u64) -> TextKind {
         let format = schema.get("format").and_then(Value::as_str);
         if format == Some("password") {
             TextKind::Secret
         } else if format.is_some() {
             TextKind::Formatted
-        } else if schema.get("maxLength").and_then(Value::as_u64).is_some_and(|length| length >= MULTI_LINE_FROM) {
+        } else if schema.get("maxLength").and_then(Value::as_u64).is_some_and(|length| length >= multi_line_from) {
             TextKind::MultiLine
         } else {
             TextKind::SingleLine
@@ -100,9 +101,9 @@ impl TextKind {
 }
 
 /// Returns whether a string schema allows any text: it has no pattern except the one that [`document_rule`] adds.
-pub fn is_any(schema: &Value) -> bool {
+pub fn is_any(schema: &Value, multi_line_from: u64) -> bool {
     let min_length = schema.get("minLength").and_then(Value::as_u64).unwrap_or(0);
-    let rule = TextKind::of(schema).pattern(min_length);
+    let rule = TextKind::of(schema, multi_line_from).pattern(min_length);
     let is_string = schema.get("type").and_then(Value::as_str) == Some("string");
     let has = |key: &str| schema.get(key).is_some();
     let pattern = schema.get("pattern").and_then(Value::as_str);
@@ -110,7 +111,7 @@ pub fn is_any(schema: &Value) -> bool {
 }
 
 /// Adds a pattern for the allowed characters to a string schema without a pattern, an enumeration or a format.
-pub fn document_rule(schema: &mut Map<String, Value>) {
+pub fn document_rule(schema: &mut Map<String, Value>, multi_line_from: u64) {
     let is_string = schema.get("type").and_then(Value::as_str) == Some("string");
     let format = schema.get("format").and_then(Value::as_str);
     if !is_string
@@ -121,7 +122,7 @@ pub fn document_rule(schema: &mut Map<String, Value>) {
         return;
     }
     let min_length = schema.get("minLength").and_then(Value::as_u64);
-    let kind = TextKind::of(&Value::Object(schema.clone()));
+    let kind = TextKind::of(&Value::Object(schema.clone()), multi_line_from);
     let pattern = kind.pattern(min_length.unwrap_or(0));
     schema.insert("pattern".to_owned(), pattern.into());
 }
@@ -163,8 +164,8 @@ mod tests {
         for max in [100, 1000] {
             for min in 0..4 {
                 let mut schema = json!({"type": "string", "minLength": min, "maxLength": max});
-                document_rule(schema.as_object_mut().unwrap());
-                let kind = TextKind::of(&schema);
+                document_rule(schema.as_object_mut().unwrap(), MULTI_LINE_FROM);
+                let kind = TextKind::of(&schema, MULTI_LINE_FROM);
                 let pattern = json!({"type": "string", "pattern": schema["pattern"]});
                 let validator = jsonschema::options().build(&pattern).unwrap();
                 for text in texts {
@@ -186,11 +187,11 @@ mod tests {
             json!({"type": "integer"}),
         ] {
             let mut map = schema.as_object().unwrap().clone();
-            document_rule(&mut map);
+            document_rule(&mut map, MULTI_LINE_FROM);
             assert_eq!(Value::Object(map), schema);
         }
         let mut secret = json!({"type": "string", "format": "password"});
-        document_rule(secret.as_object_mut().unwrap());
+        document_rule(secret.as_object_mut().unwrap(), MULTI_LINE_FROM);
         assert_eq!(secret["pattern"], r"^[^\u0000]*$");
     }
 

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
+use crate::pointer;
+
 /// The methods of a path item, in canonical order.
 pub const METHODS: [&str; 8] = ["get", "head", "options", "post", "put", "patch", "delete", "trace"];
 
@@ -18,7 +20,17 @@ pub const SCHEMAS: &str = "#/components/schemas/";
 pub struct Entry<'d> {
     pub path: &'d str,
     pub method: &'static str,
+    /// The path item, which can have parameters for all of its operations.
+    pub item: &'d Value,
     pub operation: &'d Value,
+}
+
+/// A parameter of an operation, after resolving its reference.
+#[derive(Clone, Debug)]
+pub struct ParameterEntry<'d> {
+    /// JSON pointer to the parameter, which can be a component.
+    pub pointer: String,
+    pub value: &'d Value,
 }
 
 impl<'d> Entry<'d> {
@@ -34,6 +46,41 @@ impl<'d> Entry<'d> {
             id => id.to_owned(),
         }
     }
+
+    /// Returns the JSON pointer to the operation.
+    pub fn pointer(&self) -> String {
+        pointer::join(&pointer::join("/paths", self.path), self.method)
+    }
+
+    /// Returns the parameters of the operation, then those of its path that it does not override. References that do not
+    /// resolve are skipped.
+    pub fn parameters(&self, document: &'d Value) -> Vec<ParameterEntry<'d>> {
+        let own = pointer::join(&self.pointer(), "parameters");
+        let shared = pointer::join(&pointer::join("/paths", self.path), "parameters");
+        let mut found: Vec<ParameterEntry<'d>> = Vec::new();
+        for (base, list) in [(own, self.operation.get("parameters")), (shared, self.item.get("parameters"))] {
+            for (index, parameter) in elements(list).enumerate() {
+                let Some((component, value)) = pointer::resolve_with_pointer(document, parameter) else { continue };
+                if !found.iter().any(|known| is_same_parameter(known.value, value)) {
+                    let pointer = component.map_or_else(|| format!("{base}/{index}"), str::to_owned);
+                    found.push(ParameterEntry { pointer, value });
+                }
+            }
+        }
+        found
+    }
+}
+
+/// Returns whether two parameters have the same name and location. Header names are case-insensitive.
+fn is_same_parameter(one: &Value, other: &Value) -> bool {
+    let (name, other_name) = (text(one, "name"), text(other, "name"));
+    let is_header = text(one, "in") == "header";
+    text(one, "in") == text(other, "in") && (name == other_name || is_header && name.eq_ignore_ascii_case(other_name))
+}
+
+/// Returns a string member, or an empty string if it is missing.
+pub fn text<'v>(value: &'v Value, key: &str) -> &'v str {
+    value.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// Returns every operation, path by path.
@@ -41,7 +88,7 @@ pub fn operations(document: &Value) -> impl Iterator<Item = Entry<'_>> {
     members(document.get("paths")).flat_map(|(path, item)| {
         METHODS
             .into_iter()
-            .filter_map(move |method| item.get(method).map(|operation| Entry { path, method, operation }))
+            .filter_map(move |method| item.get(method).map(|operation| Entry { path, method, item, operation }))
     })
 }
 
@@ -142,28 +189,6 @@ pub fn schemas_mut(schema: &mut Value, change: &mut dyn FnMut(&mut Map<String, V
     }
 }
 
-/// Calls `visit` with a schema and its subschemas, each with its location. References are not followed.
-pub fn schemas<'s>(place: &str, schema: &'s Value, visit: &mut dyn FnMut(&str, &'s Value)) {
-    visit(place, schema);
-    if let Some(items) = schema.get("items") {
-        schemas(&format!("{place}[]"), items, visit);
-    }
-    if let Some(values @ Value::Object(_)) = schema.get("additionalProperties") {
-        schemas(&format!("{place}.*"), values, visit);
-    }
-    if let Some(not) = schema.get("not") {
-        schemas(place, not, visit);
-    }
-    for (name, inner) in members(schema.get("properties")) {
-        schemas(&format!("{place}.{name}"), inner, visit);
-    }
-    for key in ["allOf", "anyOf", "oneOf"] {
-        for inner in elements(schema.get(key)) {
-            schemas(place, inner, visit);
-        }
-    }
-}
-
 /// Collects every `$ref` in the structure of `value`.
 pub fn references<'v>(value: &'v Value, found: &mut BTreeSet<&'v str>) {
     match value {
@@ -212,7 +237,8 @@ pub fn reachable_schemas<'d>(document: &'d Value, roots: impl IntoIterator<Item 
 /// Returns every request body and parameter.
 pub fn request_roots(document: &Value) -> impl Iterator<Item = &Value> {
     operations(document).flat_map(|entry| {
-        let parts = [entry.operation.get("requestBody"), entry.operation.get("parameters")];
+        let operation = entry.operation;
+        let parts = [operation.get("requestBody"), operation.get("parameters"), entry.item.get("parameters")];
         parts.into_iter().flatten()
     })
 }

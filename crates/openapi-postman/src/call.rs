@@ -67,19 +67,19 @@ impl<'d> Call<'d> {
     }
 
     pub(super) fn parameters(&self) -> Vec<Parameter<'d>> {
-        let document = self.document;
-        traverse::elements(self.entry.operation.get("parameters"))
-            .filter_map(|parameter| {
-                let parameter = pointer::resolve(document, parameter)?;
+        let parameters = self.entry.parameters(self.document).into_iter();
+        parameters
+            .map(|parameter| {
+                let parameter = parameter.value;
                 let text = |key: &str| parameter.get(key).and_then(Value::as_str).unwrap_or_default();
                 let example = parameter.get("example").or_else(|| parameter.pointer("/schema/example"));
-                Some(Parameter {
+                Parameter {
                     name: text("name"),
                     place: text("in"),
                     description: text("description"),
                     required: parameter.get("required") == Some(&Value::Bool(true)),
                     example: example.map(to_text).unwrap_or_default(),
-                })
+                }
             })
             .collect()
     }
@@ -109,7 +109,7 @@ impl<'d> Call<'d> {
     /// Returns the examples of a body, with their names if they have any.
     pub(super) fn examples(&self, media: Media<'d>) -> Vec<(Option<&'d str>, &'d Value)> {
         let named: Vec<_> = traverse::members(media.value.get("examples"))
-            .filter_map(|(name, example)| Some((Some(name), example.get("value")?)))
+            .filter_map(|(name, example)| Some((Some(name), pointer::resolve(self.document, example)?.get("value")?)))
             .collect();
         if !named.is_empty() {
             return named;

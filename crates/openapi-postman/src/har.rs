@@ -16,7 +16,7 @@ pub(super) fn write(options: &CollectionOptions<'_>, folders: &[Folder<'_>]) -> 
     for folder in folders {
         version = folder.document.value().pointer("/info/version").and_then(Value::as_str).unwrap_or(version);
         for (call, _) in folder.calls()? {
-            entries.push(entry(&call, options, folder.options.name)?);
+            entries.extend(entry(&call, options, folder.options.name));
         }
     }
     let archive =
@@ -24,9 +24,9 @@ pub(super) fn write(options: &CollectionOptions<'_>, folders: &[Folder<'_>]) -> 
     Ok(format!("{archive:#}\n"))
 }
 
-fn entry(call: &Call<'_>, options: &CollectionOptions<'_>, folder: &str) -> Result<Value, CollectionError> {
-    let wrong = |what: &str| CollectionError::Operation { operation: call.id().to_owned(), what: what.to_owned() };
-    let success = call.success().ok_or_else(|| wrong("no success response is documented"))?;
+/// Returns the entry of an operation, or `None` if it has no documented success response.
+fn entry(call: &Call<'_>, options: &CollectionOptions<'_>, folder: &str) -> Option<Value> {
+    let success = call.success()?;
     let mut headers: Vec<Value> = Vec::new();
     if call.is_secured() {
         headers.push(pair("Authorization", &format!("Bearer {{{{{}}}}}", options.token)));
@@ -52,9 +52,7 @@ fn entry(call: &Call<'_>, options: &CollectionOptions<'_>, folder: &str) -> Resu
         None => None,
         Some(media) => {
             headers.push(pair("Content-Type", media.name));
-            let examples = call.examples(media);
-            let (_, example) = examples.first().ok_or_else(|| wrong("the request body has no example"))?;
-            Some((media.name, format!("{example:#}")))
+            call.examples(media).first().map(|(_, example)| (media.name, format!("{example:#}")))
         }
     };
     let mut request = json!({
@@ -70,7 +68,7 @@ fn entry(call: &Call<'_>, options: &CollectionOptions<'_>, folder: &str) -> Resu
     if let (Value::Object(request), Some((mime, text))) = (&mut request, body) {
         request.insert("postData".to_owned(), json!({"mimeType": mime, "params": [], "text": text}));
     }
-    Ok(json!({
+    Some(json!({
         "startedDateTime": STARTED_AT,
         "time": 0,
         "request": request,

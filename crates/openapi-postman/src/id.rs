@@ -14,10 +14,10 @@ mod tests {
 
     #[test]
     fn id_depends_only_on_the_names() {
-        assert_eq!(id(&["BucketList", "v1", "login"]), id(&["BucketList", "v1", "login"]));
-        let others = [&["BucketList", "v2", "login"][..], &["BucketList", "v1"], &["BucketList", "v1login"]];
-        assert!(others.iter().all(|names| id(names) != id(&["BucketList", "v1", "login"])));
+        assert_eq!(id(&["Projects", "v1", "login"]), id(&["Projects", "v1", "login"]));
+        let others = [&["Projects", "v2", "login"][..], &["Projects", "v1"], &["Projects", "v1login"]];
+        assert!(others.iter().all(|names| id(names) != id(&["Projects", "v1", "login"])));
         // Postman identifies imported requests by their IDs.
-        assert_eq!(Uuid::parse_str(&id(&["BucketList"])).map(|id| id.get_version_num()), Ok(5));
+        assert_eq!(Uuid::parse_str(&id(&["Projects"])).map(|id| id.get_version_num()), Ok(5));
     }
 }

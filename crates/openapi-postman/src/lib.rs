@@ -3,15 +3,57 @@
 //! A collection contains every operation with an example body, its documented responses, and tests of status, headers
 //! and body. A [`FolderOptions`] defines the order of the requests and the variables that they share. The output is
 //! deterministic: a change of an operation changes only its own item.
+//!
+//! ```
+//! use openapi_model::Document;
+//! use openapi_postman::{CollectionOptions, ErrorShape, Folder, FolderOptions, Step, collection};
+//!
+//! let document = Document::from_json(
+//!     r#"{"openapi": "3.0.3", "info": {"title": "Library", "version": "1.0.0"}, "paths": {
+//!         "/books": {"post": {
+//!             "operationId": "createBook", "summary": "Create a book", "tags": ["Books"],
+//!             "requestBody": {"content": {"application/json": {"example": {"title": "Dune"}}}},
+//!             "responses": {"201": {"description": "The created book.", "content": {"application/json": {
+//!                 "schema": {"type": "object"}, "example": {"id": 7, "title": "Dune"}
+//!             }}}}
+//!         }},
+//!         "/books/{book_id}": {"get": {
+//!             "operationId": "getBook", "summary": "Retrieve a book", "tags": ["Books"],
+//!             "parameters": [{"name": "book_id", "in": "path", "required": true, "schema": {"type": "integer"}}],
+//!             "responses": {"200": {"description": "The book."}}
+//!         }}
+//!     }}"#,
+//! )?;
+//! let options = CollectionOptions {
+//!     name: "Library",
+//!     description: "All operations of the library.",
+//!     variables: &[("base_url", "http://localhost:8000"), ("book_id", "1")],
+//!     base_url: "base_url",
+//!     token: "access_token",
+//! };
+//! let v1 = FolderOptions {
+//!     name: "v1",
+//!     before: String::new(),
+//!     errors: ErrorShape { code: "/code", request_id: "/request_id", request_id_header: "X-Request-ID" },
+//!     headers: &[],
+//!     documented_headers: &[],
+//!     // The ID of the created book is the variable that the next request sends.
+//!     steps: vec![Step::new("createBook").save("/id", "book_id")],
+//! };
+//! let text = collection(&options, &[Folder { document: &document, options: &v1 }])?;
+//! assert!(text.contains(r#""raw": "{{base_url}}/books/:book_id""#));
+//! assert!(text.contains("pm.collectionVariables.set(\\\"book_id\\\", value);"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod call;
-#[cfg(test)]
-mod fixture;
 mod har;
 mod http_file;
 mod id;
 mod item;
 mod options;
+#[cfg(test)]
+mod public_documents_tests;
 mod schema;
 mod script;
 #[cfg(test)]
@@ -66,7 +108,7 @@ pub struct Folder<'a> {
 /// # Errors
 /// Fails if a step does not match its document.
 pub fn collection(options: &CollectionOptions<'_>, folders: &[Folder<'_>]) -> Result<String, CollectionError> {
-    let folders: Vec<Value> = folders.iter().map(|folder| folder.to_json(options)).collect::<Result<_, _>>()?;
+    let folders: Vec<Value> = folders.iter().map(|folder| folder.generate(options)).collect::<Result<_, _>>()?;
     let variables: Vec<Value> =
         options.variables.iter().map(|(key, value)| json!({"key": key, "value": value})).collect();
     let collection = json!({
@@ -115,7 +157,8 @@ pub fn environment(name: &str, variables: &[(&str, &str)], secret: &[&str]) -> S
 }
 
 impl Folder<'_> {
-    fn to_json(&self, options: &CollectionOptions<'_>) -> Result<Value, CollectionError> {
+    /// Returns the folder as an item of the collection.
+    fn generate(&self, options: &CollectionOptions<'_>) -> Result<Value, CollectionError> {
         let mut folders: Vec<(&str, Vec<Value>)> = Vec::new();
         for (call, step) in self.calls()? {
             let item = item::item(&call, &step, self.options, options)?;

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::fixture;
+
+fn document() -> Document {
+    Document::from_json(openapi_fixtures::PROJECTS).unwrap()
+}
 
 const OPTIONS: CollectionOptions<'_> = CollectionOptions {
     name: "Lists",
@@ -27,17 +30,17 @@ fn options(steps: Vec<Step>) -> FolderOptions<'static> {
 
 fn steps() -> Vec<Step> {
     vec![
-        Step::new("createBucketlist")
+        Step::new("createProject")
             .phase(Phase::SetUp)
             .before("before();")
             .body("/name", "{{unique}}")
-            .save("/id", "bucketlist_id")
+            .save("/id", "project_id")
             .save_header("Location", "place")
-            .returns("Location", "/v1/bucketlists/{{bucketlist_id}}")
+            .returns("Location", "/v1/projects/{{project_id}}")
             .after("after();"),
-        Step::new("listBucketlists").query("q", "trip"),
-        Step::new("deleteBucketlist").phase(Phase::TearDown).token("other"),
-        Step::new("getBucketlist").expect(ExpectedResponse::Error(404, "BUCKETLIST_NOT_FOUND".to_owned())),
+        Step::new("listProjects").query("q", "trip"),
+        Step::new("deleteProject").phase(Phase::TearDown).token("other"),
+        Step::new("getProject").expect(ExpectedResponse::Error(404, "PROJECT_NOT_FOUND".to_owned())),
     ]
 }
 
@@ -46,7 +49,7 @@ fn generated(document: &Document, options: &FolderOptions<'_>) -> Value {
 }
 
 fn fixture_collection() -> Value {
-    generated(&fixture::document(), &options(steps()))
+    generated(&document(), &options(steps()))
 }
 
 /// Every request by its folder and place in it.
@@ -80,11 +83,11 @@ fn folders_are_ordered_from_set_up_to_tear_down() {
         .map(|(folder, item)| (folder, item["name"].as_str().unwrap().to_owned()))
         .collect();
     let expected = [
-        ("Set up", "Create a bucketlist"),
-        ("Bucketlists", "List bucketlists"),
-        ("Bucketlists", "Fetch a bucketlist"),
-        ("Bucketlists", "Popular names"),
-        ("Tear down", "Delete a bucketlist"),
+        ("Set up", "Create a project"),
+        ("Projects", "List projects"),
+        ("Projects", "Fetch a project"),
+        ("Projects", "Popular names"),
+        ("Tear down", "Delete a project"),
     ];
     assert_eq!(order, expected.map(|(folder, name)| (folder.to_owned(), name.to_owned())));
     assert_eq!(collection["item"][0]["name"], "v1");
@@ -96,11 +99,11 @@ fn folders_are_ordered_from_set_up_to_tear_down() {
 #[test]
 fn request_has_the_example_and_the_values_of_the_step() {
     let collection = fixture_collection();
-    let create = &item(&collection, "Create a bucketlist")["request"];
-    assert_eq!((&create["method"], &create["url"]["raw"]), (&json!("POST"), &json!("{{origin}}/v1/bucketlists")));
+    let create = &item(&collection, "Create a project")["request"];
+    assert_eq!((&create["method"], &create["url"]["raw"]), (&json!("POST"), &json!("{{origin}}/v1/projects")));
     let body: Value = serde_json::from_str(create["body"]["raw"].as_str().unwrap()).unwrap();
-    let document = fixture::document();
-    let example = &document.value()["components"]["schemas"]["BucketlistCreate"]["example"];
+    let document = document();
+    let example = &document.value()["components"]["schemas"]["ProjectCreate"]["example"];
     assert_eq!(body["name"], "{{unique}}");
     for (name, value) in example.as_object().unwrap() {
         assert!(name == "name" || &body[name] == value, "{name}: {value}");
@@ -108,14 +111,14 @@ fn request_has_the_example_and_the_values_of_the_step() {
     // The default authentication is not repeated; a public operation has none.
     assert!(create.get("auth").is_none());
     assert_eq!(item(&collection, "Popular names")["request"]["auth"], json!({"type": "noauth"}));
-    assert_eq!(item(&collection, "Delete a bucketlist")["request"]["auth"]["bearer"][0]["value"], "{{other}}");
+    assert_eq!(item(&collection, "Delete a project")["request"]["auth"]["bearer"][0]["value"], "{{other}}");
 
-    let fetch = &item(&collection, "Fetch a bucketlist")["request"]["url"];
-    assert_eq!(fetch["path"], json!(["v1", "bucketlists", ":bucketlist_id"]));
-    assert_eq!(fetch["variable"][0]["value"], "{{bucketlist_id}}");
+    let fetch = &item(&collection, "Fetch a project")["request"]["url"];
+    assert_eq!(fetch["path"], json!(["v1", "projects", ":project_id"]));
+    assert_eq!(fetch["variable"][0]["value"], "{{project_id}}");
 
-    let list = &item(&collection, "List bucketlists")["request"]["url"];
-    assert_eq!(list["raw"], "{{origin}}/v1/bucketlists?q=trip");
+    let list = &item(&collection, "List projects")["request"]["url"];
+    assert_eq!(list["raw"], "{{origin}}/v1/projects?q=trip");
     let sent: BTreeMap<&str, bool> = list["query"]
         .as_array()
         .unwrap()
@@ -128,7 +131,7 @@ fn request_has_the_example_and_the_values_of_the_step() {
 
 #[test]
 fn every_documented_response_is_an_example() {
-    let document = fixture::document();
+    let document = document();
     for (_, item) in items(&fixture_collection()) {
         for saved in item["response"].as_array().unwrap() {
             assert!(saved["originalRequest"]["url"].as_str().unwrap().starts_with("{{origin}}/v1/"), "{saved:#}");
@@ -136,7 +139,7 @@ fn every_documented_response_is_an_example() {
             assert!(names.contains(&&json!("X-Request-ID")), "{saved:#}");
         }
     }
-    let create = item(&fixture_collection(), "Create a bucketlist");
+    let create = item(&fixture_collection(), "Create a project");
     let names: Vec<&str> =
         create["response"].as_array().unwrap().iter().map(|saved| saved["name"].as_str().unwrap()).collect();
     let documented = [
@@ -149,8 +152,8 @@ fn every_documented_response_is_an_example() {
     ];
     assert_eq!(names, documented);
     let body: Value = serde_json::from_str(create["response"][0]["body"].as_str().unwrap()).unwrap();
-    assert_eq!(&body, document.value().pointer("/components/schemas/Bucketlist/example").unwrap());
-    let deleted = item(&fixture_collection(), "Delete a bucketlist");
+    assert_eq!(&body, document.value().pointer("/components/schemas/Project/example").unwrap());
+    let deleted = item(&fixture_collection(), "Delete a project");
     assert_eq!(deleted["response"][0]["body"], Value::Null);
     assert_eq!(deleted["response"][0]["name"], "204 No Content");
 }
@@ -158,41 +161,41 @@ fn every_documented_response_is_an_example() {
 #[test]
 fn tests_cover_status_headers_and_body() {
     let collection = fixture_collection();
-    let create = item(&collection, "Create a bucketlist");
+    let create = item(&collection, "Create a project");
     assert_eq!(script(&create, "prerequest"), ["before();"]);
     let test = script(&create, "test").join("\n");
     for part in [
-        r#"pm.test("createBucketlist: the status is 201", () => { pm.response.to.have.status(201); });"#,
-        r#""createBucketlist: Content-Type is application/json""#,
+        r#"pm.test("createProject: the status is 201", () => { pm.response.to.have.status(201); });"#,
+        r#""createProject: Content-Type is application/json""#,
         r#"pm.response.to.have.header("Location");"#,
         r#".to.match(new RegExp("^[0-9a-f-]+$"))"#,
         r#"String(pm.response.headers.get("X-Frame-Options"))).to.match(new RegExp("^DENY$"))"#,
-        r##"pm.response.to.have.jsonSchema({"allOf":[{"$ref":"#/definitions/Bucketlist"}],"definitions":{"##,
+        r##"pm.response.to.have.jsonSchema({"allOf":[{"$ref":"#/definitions/Project"}],"definitions":{"##,
         r#"pm.expect(returned["name"], "name").to.eql(sent["name"]);"#,
         r#"const value = pm.response.json()["id"];"#,
         r#"const value = pm.response.headers.get("Location");"#,
-        r#"pm.variables.replaceIn("/v1/bucketlists/{{bucketlist_id}}")"#,
+        r#"pm.variables.replaceIn("/v1/projects/{{project_id}}")"#,
         "if (pm.response.code === 201) {\n    after();\n}",
     ] {
         assert!(test.contains(part), "{part} is not in\n{test}");
     }
-    let delete = script(&item(&collection, "Delete a bucketlist"), "test").join("\n");
+    let delete = script(&item(&collection, "Delete a project"), "test").join("\n");
     assert!(
         delete.contains(r#"pm.expect(pm.response.text()).to.equal("");"#) && !delete.contains("jsonSchema"),
         "{delete}"
     );
-    let failed = script(&item(&collection, "Fetch a bucketlist"), "test").join("\n");
-    assert!(failed.contains("have.status(404)") && failed.contains(r#"to.equal("BUCKETLIST_NOT_FOUND")"#), "{failed}");
+    let failed = script(&item(&collection, "Fetch a project"), "test").join("\n");
+    assert!(failed.contains("have.status(404)") && failed.contains(r#"to.equal("PROJECT_NOT_FOUND")"#), "{failed}");
 }
 
 #[test]
 fn expected_response_depends_on_variables() {
     let expect = ExpectedResponse::SuccessWith {
         variables: vec!["a".to_owned(), "b".to_owned()],
-        otherwise: (404, "BUCKETLIST_NOT_FOUND".to_owned()),
+        otherwise: (404, "PROJECT_NOT_FOUND".to_owned()),
     };
-    let collection = generated(&fixture::document(), &options(vec![Step::new("getBucketlist").expect(expect)]));
-    let test = script(&item(&collection, "Fetch a bucketlist"), "test");
+    let collection = generated(&document(), &options(vec![Step::new("getProject").expect(expect)]));
+    let test = script(&item(&collection, "Fetch a project"), "test");
     assert_eq!(test[0], r#"if (pm.variables.get("a") && pm.variables.get("b")) {"#);
     let otherwise = test.iter().position(|line| line == "} else {").unwrap();
     assert!(test[..otherwise].iter().any(|line| line.contains("have.status(200)")));
@@ -204,9 +207,9 @@ fn expected_response_depends_on_variables() {
 fn changed_operation_changes_only_its_item() {
     let before = fixture_collection();
     assert_eq!(before, fixture_collection(), "the output is deterministic");
-    let mut value = fixture::document().value().clone();
-    value["paths"]["/bucketlists/{bucketlist_id}"]["get"]["description"] = "Otherwise.".into();
-    value["paths"]["/bucketlists/{bucketlist_id}"]["get"]["responses"]["200"]["description"] = "Otherwise.".into();
+    let mut value = document().value().clone();
+    value["paths"]["/projects/{project_id}"]["get"]["description"] = "Otherwise.".into();
+    value["paths"]["/projects/{project_id}"]["get"]["responses"]["200"]["description"] = "Otherwise.".into();
     let after = generated(&Document::from_json(&value.to_string()).unwrap(), &options(steps()));
     let changed: Vec<String> = items(&before)
         .into_iter()
@@ -214,10 +217,10 @@ fn changed_operation_changes_only_its_item() {
         .filter(|(before, after)| before != after)
         .map(|(before, _)| before.1["name"].to_string())
         .collect();
-    assert_eq!(changed, ["\"Fetch a bucketlist\""]);
+    assert_eq!(changed, ["\"Fetch a project\""]);
 
     // An added operation does not change the IDs of others.
-    value["paths"]["/a"]["get"] = value["paths"]["/bucketlists/popular"]["get"].clone();
+    value["paths"]["/a"]["get"] = value["paths"]["/projects/popular"]["get"].clone();
     value["paths"]["/a"]["get"]["operationId"] = "another".into();
     let more = generated(&Document::from_json(&value.to_string()).unwrap(), &options(steps()));
     let ids =
@@ -250,25 +253,25 @@ fn ids_are_unique() {
 }
 
 #[test]
-fn steps_that_do_not_match_the_document_is_rejected() {
-    let document = fixture::document();
+fn steps_that_do_not_match_the_document_are_rejected() {
+    let document = document();
     for (step, message) in [
-        (Step::new("makeBucketlist"), "the steps of v1 contain the unknown operation makeBucketlist"),
+        (Step::new("makeProject"), "the steps of v1 contain the unknown operation makeProject"),
         (
-            Step::new("createBucketlist").body("/title", "x"),
-            "createBucketlist: the example of the request body has no /title",
+            Step::new("createProject").body("/title", "x"),
+            "createProject: the example of the request body has no /title",
         ),
         (
-            Step::new("deleteBucketlist").save("/id", "x"),
-            "deleteBucketlist: no value can be saved: the success response is not JSON",
+            Step::new("deleteProject").save("/id", "x"),
+            "deleteProject: no value can be saved: the success response is not JSON",
         ),
         (
-            Step::new("getBucketlist").expect(ExpectedResponse::Error(409, "X".to_owned())),
-            "getBucketlist: no response with status 409 is documented",
+            Step::new("getProject").expect(ExpectedResponse::Error(409, "X".to_owned())),
+            "getProject: no response with status 409 is documented",
         ),
         (
-            Step::new("getBucketlist").expect(ExpectedResponse::Error(404, "X".to_owned())),
-            "getBucketlist: no example X is documented for status 404",
+            Step::new("getProject").expect(ExpectedResponse::Error(404, "X".to_owned())),
+            "getProject: no example X is documented for status 404",
         ),
     ] {
         let options = options(vec![step]);
@@ -276,37 +279,43 @@ fn steps_that_do_not_match_the_document_is_rejected() {
         assert_eq!(error.to_string(), message);
     }
     let mut value = document.value().clone();
-    value["components"]["schemas"]["BucketlistCreate"].as_object_mut().unwrap().shift_remove("example");
+    value["components"]["schemas"]["ProjectCreate"].as_object_mut().unwrap().shift_remove("example");
     let document = Document::from_json(&value.to_string()).unwrap();
-    let error = collection(&OPTIONS, &[Folder { document: &document, options: &options(Vec::new()) }]).unwrap_err();
-    assert_eq!(error.to_string(), "createBucketlist: the request body has no example");
+    let step = Step::new("createProject").body("/name", "x");
+    let error = collection(&OPTIONS, &[Folder { document: &document, options: &options(vec![step]) }]).unwrap_err();
+    assert_eq!(error.to_string(), "createProject: the request body has no example");
+    let (_, create) = items(&generated(&document, &options(Vec::new())))
+        .into_iter()
+        .find(|(_, item)| item["request"]["method"] == "POST")
+        .unwrap();
+    assert_eq!(create["request"].get("body"), None);
 }
 
 #[test]
 fn http_file_has_the_requests_in_the_same_order() {
-    let (document, options) = (fixture::document(), options(steps()));
+    let (document, options) = (document(), options(steps()));
     let text = http_file(&OPTIONS, &[Folder { document: &document, options: &options }]).unwrap();
     let requests: Vec<&str> = text
         .lines()
         .filter(|line| ["GET ", "POST ", "DELETE "].iter().any(|method| line.starts_with(method)))
         .collect();
     let expected = [
-        "POST {{origin}}/v1/bucketlists",
-        "GET {{origin}}/v1/bucketlists?q=trip",
-        "GET {{origin}}/v1/bucketlists/{{bucketlist_id}}",
-        "GET {{origin}}/v1/bucketlists/popular",
-        "DELETE {{origin}}/v1/bucketlists/{{bucketlist_id}}",
+        "POST {{origin}}/v1/projects",
+        "GET {{origin}}/v1/projects?q=trip",
+        "GET {{origin}}/v1/projects/{{project_id}}",
+        "GET {{origin}}/v1/projects/popular",
+        "DELETE {{origin}}/v1/projects/{{project_id}}",
     ];
     assert_eq!(requests, expected);
     assert!(text.contains("\n@origin = http://localhost\n"), "{text}");
-    assert!(text.contains("\n@bucketlist_id = {{v1_createBucketlist.response.body.$.id}}\n"), "{text}");
+    assert!(text.contains("\n@project_id = {{v1_createProject.response.body.$.id}}\n"), "{text}");
     assert!(text.contains("Authorization: Bearer {{other}}\n"), "{text}");
     assert!(text.contains("\"name\": \"{{unique}}\""), "{text}");
 }
 
 #[test]
 fn archive_has_an_example_of_each_operation() {
-    let (document, options) = (fixture::document(), options(steps()));
+    let (document, options) = (document(), options(steps()));
     let text = har(&OPTIONS, &[Folder { document: &document, options: &options }]).unwrap();
     assert_eq!(text, har(&OPTIONS, &[Folder { document: &document, options: &options }]).unwrap());
     let archive: Value = serde_json::from_str(&text).unwrap();
@@ -315,7 +324,7 @@ fn archive_has_an_example_of_each_operation() {
         .iter()
         .map(|entry| format!("{} {}", entry["request"]["method"], entry["request"]["url"]).replace('"', ""))
         .collect();
-    assert_eq!(requests[0], "POST http://localhost/v1/bucketlists");
+    assert_eq!(requests[0], "POST http://localhost/v1/projects");
     assert!(requests.iter().all(|request| !request.contains('{')), "{requests:?}");
     let created = &entries[0];
     assert_eq!(created["response"]["status"], 201);

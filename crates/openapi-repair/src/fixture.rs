@@ -7,7 +7,7 @@ use openapi_model::Document;
 
 use crate::{DocumentedError, HeaderScope, OperationInfo, RepairError, RepairOptions, ResponseHeader};
 
-/// Returns the raw document of a bucketlist API, as poem-openapi 5.1 writes it.
+/// Returns the raw document of a project API, as poem-openapi 5.1 writes it.
 pub(crate) fn raw() -> Value {
     let mut raw: Value = serde_json::from_str(include_str!("fixture.json")).unwrap();
     raw["components"]["schemas"]["Unused"] = json!({"type": "object"});
@@ -25,10 +25,9 @@ pub(crate) fn finish(raw: &Value) -> Result<Document, RepairError> {
 }
 
 pub(crate) fn finish_text(raw: &str) -> Result<Document, RepairError> {
-    let schema_examples = [("BucketlistPage", json!({"data": [raw_bucketlist()], "total": 1}))];
-    let parameter_examples = [("q", json!("name")), ("listBucketlists.q", json!("trip")), ("tag", json!(["a"]))];
-    let header_examples =
-        [("Location", json!("/v1/bucketlists/7")), ("listBucketlists.Location", json!("/v1/bucketlists"))];
+    let schema_examples = [("ProjectPage", json!({"data": [raw_project()], "total": 1}))];
+    let parameter_examples = [("q", json!("name")), ("listProjects.q", json!("trip")), ("tag", json!(["a"]))];
+    let header_examples = [("Location", json!("/v1/projects/7")), ("listProjects.Location", json!("/v1/projects"))];
     let headers = [
         ResponseHeader {
             name: "X-Request-ID",
@@ -52,43 +51,40 @@ pub(crate) fn finish_text(raw: &str) -> Result<Document, RepairError> {
         &RepairOptions {
             error_schema: "ErrorEnvelope",
             error_media_type: "application/json",
-            failures: &failures,
-            error_example: &|_, failure| json!({"code": failure.code, "message": failure.message}),
+            errors: &errors,
+            error_example: &|_, error| json!({"code": error.code, "message": error.message}),
             headers: &headers,
             header_names: &["Location"],
             parameter_examples: &parameter_examples,
             header_examples: &header_examples,
             schema_examples: &schema_examples,
-            sensitive: &[],
-            renamed_schemas: &[("Page_Bucketlist", "BucketlistPage")],
-            public_operations: &["listPopular"],
-            page_parameters: &["page"],
-            deprecations: &[],
+            renamed_schemas: &[("Page_Project", "ProjectPage")],
+            ..RepairOptions::default()
         },
     )
 }
 
-fn failures(facts: &OperationInfo<'_>) -> Vec<DocumentedError> {
-    let failure = |status, code, message| DocumentedError { status, code, message };
-    let mut list = vec![failure(500, "INTERNAL_ERROR", "Something went wrong.")];
+fn errors(facts: &OperationInfo<'_>) -> Vec<DocumentedError> {
+    let error = |status, code, message| DocumentedError { status, code, message };
+    let mut list = vec![error(500, "INTERNAL_ERROR", "Something went wrong.")];
     if facts.is_secured {
-        list.push(failure(401, "UNAUTHENTICATED", "No valid token."));
+        list.push(error(401, "UNAUTHENTICATED", "No valid token."));
     }
     if facts.has_path_parameters {
-        list.push(failure(404, "BUCKETLIST_NOT_FOUND", "There is no such bucketlist."));
+        list.push(error(404, "PROJECT_NOT_FOUND", "There is no such project."));
     }
     if facts.has_body {
-        list.push(failure(400, "MALFORMED_BODY", "The body is malformed."));
+        list.push(error(400, "MALFORMED_BODY", "The body is malformed."));
     }
     if facts.has_body || facts.has_parameters {
-        list.push(failure(422, "VALIDATION_FAILED", "The request breaks a rule."));
+        list.push(error(422, "VALIDATION_FAILED", "The request breaks a rule."));
     }
-    if facts.id == "createBucketlist" {
-        list.push(failure(422, "KEY_REUSED", "The key was used for another payload."));
+    if facts.id == "createProject" {
+        list.push(error(422, "KEY_REUSED", "The key was used for another payload."));
     }
     list
 }
 
-fn raw_bucketlist() -> Value {
-    raw()["components"]["schemas"]["Bucketlist"]["example"].clone()
+fn raw_project() -> Value {
+    raw()["components"]["schemas"]["Project"]["example"].clone()
 }

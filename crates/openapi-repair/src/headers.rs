@@ -2,8 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{HeaderScope, OperationInfo, RepairOptions, ResponseHeader, facts};
-use openapi_lint::Finding;
+use super::{Defect, HeaderScope, OperationInfo, RepairOptions, ResponseHeader, facts};
 use openapi_model::traverse;
 
 /// Returns every header name in the options.
@@ -18,7 +17,7 @@ pub(super) fn spelling<'a>(rules: &RepairOptions<'a>, name: &str) -> Option<&'a 
 }
 
 /// Renames the declared headers to their published names, adds examples, and marks optional headers.
-pub(super) fn spell(document: &mut Value, rules: &RepairOptions<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn spell(document: &mut Value, rules: &RepairOptions<'_>, defects: &mut Vec<Defect>) {
     traverse::operations_mut(document, |path, method, operation| {
         let id = operation.get("operationId").and_then(Value::as_str).unwrap_or_default().to_owned();
         for (status, response) in traverse::members_mut(operation.get_mut("responses")) {
@@ -31,7 +30,7 @@ pub(super) fn spell(document: &mut Value, rules: &RepairOptions<'_>, findings: &
                     complete(header, &spelled, &id, rules);
                 }
                 if headers.insert(spelled.clone(), header).is_some() {
-                    findings.push(Finding::new(
+                    defects.push(Defect::new(
                         format!("{} {path}, response {status}", method.to_uppercase()),
                         format!("declares the header {spelled} twice"),
                     ));
@@ -59,7 +58,7 @@ fn complete(header: &mut Map<String, Value>, name: &str, operation: &str, rules:
 }
 
 /// Adds the headers in the options as components, and references to them to every response that has them.
-pub(super) fn document(value: &mut Value, rules: &RepairOptions<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn document(value: &mut Value, rules: &RepairOptions<'_>, defects: &mut Vec<Defect>) {
     let mut components = Map::new();
     for rule in rules.headers {
         let name = component_name(rule, rules);
@@ -72,7 +71,7 @@ pub(super) fn document(value: &mut Value, rules: &RepairOptions<'_>, findings: &
             header["required"] = Value::Bool(false);
         }
         if components.insert(name, header).is_some() {
-            findings.push(Finding::new(format!("header {}", rule.name), "is in the options twice"));
+            defects.push(Defect::new(format!("header {}", rule.name), "is in the options twice"));
         }
     }
     if components.is_empty() {

@@ -1,9 +1,9 @@
 //! Completes the raw OpenAPI document of poem-openapi.
 //!
-//! Each step repairs a part of the document and reports what it cannot repair. The linter checks the result. Everything
-//! that is specific to an API is in [`RepairOptions`].
+//! Each step repairs a part of the document and reports what it cannot repair. Everything that is specific to an API is in
+//! [`RepairOptions`].
 
-mod failures;
+mod errors;
 #[cfg(test)]
 mod fixture;
 mod headers;
@@ -17,18 +17,17 @@ use std::fmt;
 
 use serde_json::Value;
 
-use openapi_lint::{Finding, LintOptions};
 use openapi_model::Document;
 use openapi_model::json::{self, DuplicateKeys};
 
-/// Information about an API that is not in the raw document.
+/// Information about an API that is not in the raw document. The default adds nothing to it.
 pub struct RepairOptions<'a> {
     /// Published name of the component schema of error bodies.
     pub error_schema: &'a str,
     /// Media type of error bodies.
     pub error_media_type: &'a str,
     /// Returns the documented errors of an operation.
-    pub failures: &'a dyn Fn(&OperationInfo<'_>) -> Vec<DocumentedError>,
+    pub errors: &'a dyn Fn(&OperationInfo<'_>) -> Vec<DocumentedError>,
     /// Returns an example of the body of an error.
     pub error_example: &'a dyn Fn(&OperationInfo<'_>, &DocumentedError) -> Value,
     /// Response headers that do not depend on the operation.
@@ -43,14 +42,32 @@ pub struct RepairOptions<'a> {
     pub schema_examples: &'a [(&'a str, Value)],
     /// Sensitive fields without a format for sensitive data, as schema and field. They are marked with `x-sensitive`.
     pub sensitive: &'a [(&'a str, &'a str)],
-    /// Raw and published names of component schemas: `("Page_Bucketlist", "BucketlistPage")`.
+    /// Raw and published names of component schemas: `("Page_Project", "ProjectPage")`.
     pub renamed_schemas: &'a [(&'a str, &'a str)],
-    /// Operations that need no authentication, by operationId.
-    pub public_operations: &'a [&'a str],
-    /// Query parameters for pagination. If empty, lists need no pagination.
-    pub page_parameters: &'a [&'a str],
+    /// Strings with at least this `maxLength` are multi-line text, whose pattern allows line breaks.
+    pub multi_line_from: u64,
     /// Deprecation notices that are added to descriptions, by operationId: the date and the replacement.
     pub deprecations: &'a [(&'a str, String)],
+}
+
+impl Default for RepairOptions<'_> {
+    fn default() -> Self {
+        RepairOptions {
+            error_schema: "Error",
+            error_media_type: "application/json",
+            errors: &|_| Vec::new(),
+            error_example: &|_, _| Value::Null,
+            headers: &[],
+            header_names: &[],
+            parameter_examples: &[],
+            header_examples: &[],
+            schema_examples: &[],
+            sensitive: &[],
+            renamed_schemas: &[],
+            multi_line_from: openapi_model::text::MULTI_LINE_FROM,
+            deprecations: &[],
+        }
+    }
 }
 
 /// The properties of an operation that determine its documented errors.
@@ -116,20 +133,41 @@ pub enum HeaderScope {
     Matching(fn(&OperationInfo<'_>, u16) -> bool),
 }
 
-/// The reason why a document cannot be repaired. `Display` writes one finding per line.
+/// A part of the raw document that cannot be repaired.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Defect {
+    /// The location: `operation getList, response 404`, `schema List`.
+    pub location: String,
+    /// The description of the defect.
+    pub message: String,
+}
+
+impl Defect {
+    fn new(location: impl Into<String>, message: impl Into<String>) -> Self {
+        Defect { location: location.into(), message: message.into() }
+    }
+}
+
+impl fmt::Display for Defect {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}: {}", self.location, self.message)
+    }
+}
+
+/// The reason why a document cannot be repaired. `Display` writes one defect per line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RepairError {
-    /// The findings.
-    pub findings: Vec<Finding>,
+    /// The defects.
+    pub defects: Vec<Defect>,
 }
 
 impl fmt::Display for RepairError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, finding) in self.findings.iter().enumerate() {
+        for (index, defect) in self.defects.iter().enumerate() {
             if index > 0 {
                 out.write_str("\n")?;
             }
-            write!(out, "{finding}")?;
+            write!(out, "{defect}")?;
         }
         Ok(())
     }
@@ -137,57 +175,87 @@ impl fmt::Display for RepairError {
 
 impl std::error::Error for RepairError {}
 
-/// Creates a complete document from the output of poem-openapi and lints it.
+/// Creates a complete document from the output of poem-openapi.
+///
+/// ```
+/// use openapi_repair::{DocumentedError, RepairOptions, repair};
+/// use serde_json::json;
+///
+/// // As poem-openapi writes it: OpenAPI 3.0.0, bounds as floating-point numbers, and no error responses.
+/// let raw = r#"{
+///     "openapi": "3.0.0",
+///     "info": {"title": "Library", "version": "1.0.0"},
+///     "paths": {"/books/{id}": {"get": {
+///         "operationId": "getBook",
+///         "parameters": [
+///             {"name": "id", "in": "path", "required": true, "schema": {"type": "integer", "format": "uint32", "minimum": 1.0}}
+///         ],
+///         "responses": {"204": {"description": "The book."}}
+///     }}},
+///     "components": {"schemas": {"Error": {"type": "object", "properties": {"code": {"type": "string"}}}}}
+/// }"#;
+/// let document = repair(
+///     raw,
+///     &RepairOptions {
+///         error_schema: "Error",
+///         error_media_type: "application/json",
+///         errors: &|operation| {
+///             let not_found = DocumentedError { status: 404, code: "NOT_FOUND", message: "The book does not exist." };
+///             if operation.has_path_parameters { vec![not_found] } else { Vec::new() }
+///         },
+///         error_example: &|_, error| json!({"code": error.code}),
+///         ..RepairOptions::default()
+///     },
+/// )?;
+/// let get = &document.value()["paths"]["/books/{id}"]["get"];
+/// assert_eq!(
+///     get["parameters"][0]["schema"],
+///     json!({"type": "integer", "format": "int64", "minimum": 1, "maximum": 4_294_967_295_i64})
+/// );
+/// assert_eq!(get["responses"]["404"]["description"], "The book does not exist.");
+/// # Ok::<(), openapi_repair::RepairError>(())
+/// ```
 ///
 /// # Errors
-/// Returns everything that could not be repaired and the findings of [`openapi_lint::lint()`].
+/// Returns everything that cannot be repaired.
 pub fn repair(raw: &str, rules: &RepairOptions<'_>) -> Result<Document, RepairError> {
-    let mut findings = Vec::new();
+    let mut defects = Vec::new();
     let (mut value, repeated) = match json::parse_document(raw, DuplicateKeys::MergeIn("paths")) {
         Ok(read) => read,
         Err(malformed) => {
             let message = malformed.to_string().replace("The body", "the raw document");
-            let findings = vec![Finding::new("document", message)];
-            return Err(RepairError { findings });
+            let defects = vec![Defect::new("document", message)];
+            return Err(RepairError { defects });
         }
     };
     for pointer in repeated {
-        findings.push(Finding::new("document", format!("{pointer} is declared more than once")));
+        defects.push(Defect::new("document", format!("{pointer} is declared more than once")));
     }
     for part in ["info", "paths", "components"] {
         if !value.get(part).is_some_and(Value::is_object) {
-            findings.push(Finding::new("document", format!("has no \"{part}\" object")));
-            return Err(RepairError { findings });
+            defects.push(Defect::new("document", format!("has no \"{part}\" object")));
+            return Err(RepairError { defects });
         }
     }
-    repair::repair(&mut value, rules, &mut findings);
-    deprecate(&mut value, rules, &mut findings);
-    schemas::complete(&mut value, rules, &mut findings);
-    failures::document(&mut value, rules, &mut findings);
-    headers::document(&mut value, rules, &mut findings);
-    failures::share(&mut value);
+    repair::repair(&mut value, rules, &mut defects);
+    deprecate(&mut value, rules, &mut defects);
+    schemas::complete(&mut value, rules, &mut defects);
+    errors::document(&mut value, rules, &mut defects);
+    headers::document(&mut value, rules, &mut defects);
+    errors::share(&mut value);
     prune::prune(&mut value);
     let document = match Document::from_value(value) {
         Ok(document) => document,
         Err(error) => {
-            findings.push(Finding::new("document", error.to_string()));
-            return Err(RepairError { findings });
+            defects.push(Defect::new("document", error.to_string()));
+            return Err(RepairError { defects });
         }
     };
-    let header_names: Vec<&str> = headers::names(rules).collect();
-    let lint_rules = LintOptions {
-        error_schema: Some(rules.error_schema),
-        error_media_type: Some(rules.error_media_type),
-        header_names: Some(&header_names),
-        public_operations: Some(rules.public_operations),
-        page_parameters: Some(rules.page_parameters).filter(|names| !names.is_empty()),
-    };
-    findings.extend(openapi_lint::lint(&document, &lint_rules));
-    if findings.is_empty() { Ok(document) } else { Err(RepairError { findings }) }
+    if defects.is_empty() { Ok(document) } else { Err(RepairError { defects }) }
 }
 
 /// Marks deprecated operations and adds the notice to their descriptions.
-fn deprecate(value: &mut Value, rules: &RepairOptions<'_>, findings: &mut Vec<Finding>) {
+fn deprecate(value: &mut Value, rules: &RepairOptions<'_>, defects: &mut Vec<Defect>) {
     let mut left: Vec<&str> = rules.deprecations.iter().map(|(id, _)| *id).collect();
     openapi_model::traverse::operations_mut(value, |_, _, operation| {
         let id = operation.get("operationId").and_then(Value::as_str).unwrap_or_default();
@@ -199,7 +267,7 @@ fn deprecate(value: &mut Value, rules: &RepairOptions<'_>, findings: &mut Vec<Fi
         operation.insert("deprecated".to_owned(), Value::Bool(true));
     });
     for id in left {
-        findings.push(Finding::new(format!("operation {id}"), "is declared deprecated, but does not exist"));
+        defects.push(Defect::new(format!("operation {id}"), "is declared deprecated, but does not exist"));
     }
 }
 

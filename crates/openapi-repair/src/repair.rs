@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{RepairOptions, headers};
-use openapi_lint::Finding;
+use super::{Defect, RepairOptions, headers};
 use openapi_model::{text, traverse};
 
-pub(super) fn repair(document: &mut Value, rules: &RepairOptions<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn repair(document: &mut Value, rules: &RepairOptions<'_>, defects: &mut Vec<Defect>) {
     if let Value::Object(map) = document {
         map.insert("openapi".to_owned(), json!("3.0.3"));
         // OpenAPI 3.0 has no webhooks, so they become an extension.
@@ -24,8 +23,8 @@ pub(super) fn repair(document: &mut Value, rules: &RepairOptions<'_>, findings: 
     remove(document.pointer_mut("/info/license"), "identifier");
     integers(document);
     titles(document);
-    rename_schemas(document, rules, findings);
-    strip_media_types(document, findings);
+    rename_schemas(document, rules, defects);
+    strip_media_types(document, defects);
     media_examples(document);
     let targets = targets(document);
     traverse::schema_roots_mut(document, &mut |root| {
@@ -47,7 +46,7 @@ pub(super) fn repair(document: &mut Value, rules: &RepairOptions<'_>, findings: 
             }
         }
     });
-    headers::spell(document, rules, findings);
+    headers::spell(document, rules, defects);
 }
 
 fn remove(from: Option<&mut Value>, key: &str) {
@@ -83,14 +82,14 @@ fn titles(document: &mut Value) {
     }
 }
 
-fn rename_schemas(document: &mut Value, rules: &RepairOptions<'_>, findings: &mut Vec<Finding>) {
+fn rename_schemas(document: &mut Value, rules: &RepairOptions<'_>, defects: &mut Vec<Defect>) {
     let renamed: BTreeMap<&str, &str> = rules.renamed_schemas.iter().copied().collect();
     let Some(Value::Object(schemas)) = document.pointer_mut("/components/schemas") else {
         return;
     };
     for (raw, published) in rules.renamed_schemas {
         if !schemas.contains_key(*raw) {
-            findings.push(Finding::new(
+            defects.push(Defect::new(
                 format!("schema {raw}"),
                 format!("is in the options with the published name {published}, but does not exist"),
             ));
@@ -100,7 +99,7 @@ fn rename_schemas(document: &mut Value, rules: &RepairOptions<'_>, findings: &mu
         let published = renamed.get(name.as_str()).map_or(name.clone(), |&new| new.to_owned());
         if schemas.insert(published.clone(), schema).is_some() {
             let message = format!("is the published name of {name} and of another schema");
-            findings.push(Finding::new(format!("schema {published}"), message));
+            defects.push(Defect::new(format!("schema {published}"), message));
         }
     }
     traverse::objects_mut(document, &mut |map| {
@@ -115,7 +114,7 @@ fn rename_schemas(document: &mut Value, rules: &RepairOptions<'_>, findings: &mu
     });
 }
 
-fn strip_media_types(document: &mut Value, findings: &mut Vec<Finding>) {
+fn strip_media_types(document: &mut Value, defects: &mut Vec<Defect>) {
     traverse::operations_mut(document, |path, method, operation| {
         let mut strip = |part: &mut Value| {
             let Some(Value::Object(content)) = part.get_mut("content") else {
@@ -125,7 +124,7 @@ fn strip_media_types(document: &mut Value, findings: &mut Vec<Finding>) {
                 let essence = traverse::essence(&media_type).to_owned();
                 if content.insert(essence.clone(), media.clone()).is_some_and(|old| old != media) {
                     let place = format!("{} {path}", method.to_uppercase());
-                    findings.push(Finding::new(place, format!("documents {essence} twice")));
+                    defects.push(Defect::new(place, format!("documents {essence} twice")));
                 }
             }
         };
@@ -264,9 +263,9 @@ fn repair_parameter(parameter: &mut Map<String, Value>, operation: &str, rules: 
         parameter.entry("example").or_insert(example);
     }
     if let Some(Value::Object(schema)) = parameter.get_mut("schema") {
-        text::document_rule(schema);
+        text::document_rule(schema, rules.multi_line_from);
         if let Some(Value::Object(items)) = schema.get_mut("items") {
-            text::document_rule(items);
+            text::document_rule(items, rules.multi_line_from);
         }
     }
 }

@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::RepairOptions;
-use openapi_lint::Finding;
+use super::{Defect, RepairOptions};
 use openapi_model::{text, traverse};
 
-pub(super) fn complete(document: &mut Value, rules: &RepairOptions<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn complete(document: &mut Value, rules: &RepairOptions<'_>, defects: &mut Vec<Defect>) {
     let owned = |names: BTreeSet<&str>| -> BTreeSet<String> { names.into_iter().map(str::to_owned).collect() };
     let requests = owned(traverse::reachable_schemas(document, traverse::request_roots(document)));
     let responses = owned(traverse::reachable_schemas(document, traverse::response_roots(document)));
@@ -20,15 +19,16 @@ pub(super) fn complete(document: &mut Value, rules: &RepairOptions<'_>, findings
             Some(schema) => {
                 schema.entry("example").or_insert_with(|| example.clone());
             }
-            None => findings
-                .push(Finding::new(format!("schema {name}"), "has an example in the options, but does not exist")),
+            None => {
+                defects.push(Defect::new(format!("schema {name}"), "has an example in the options, but does not exist"))
+            }
         }
     }
     for (name, field) in rules.sensitive {
         let property = schemas.get_mut(*name).and_then(|schema| schema.get_mut("properties")?.get_mut(*field));
         match property.and_then(Value::as_object_mut) {
             Some(property) => drop(property.insert("x-sensitive".to_owned(), Value::Bool(true))),
-            None => findings.push(Finding::new(
+            None => defects.push(Defect::new(
                 format!("schema {name}"),
                 format!("has no field {field}, which the options mark as sensitive"),
             )),
@@ -36,7 +36,7 @@ pub(super) fn complete(document: &mut Value, rules: &RepairOptions<'_>, findings
     }
     for (name, schema) in schemas.iter_mut() {
         if requests.contains(name) {
-            traverse::schemas_mut(schema, &mut close);
+            traverse::schemas_mut(schema, &mut |schema| close(schema, rules.multi_line_from));
             if let Value::Object(schema) = schema {
                 drop_absent(schema);
             }
@@ -50,18 +50,18 @@ pub(super) fn complete(document: &mut Value, rules: &RepairOptions<'_>, findings
         let content = operation.get_mut("requestBody").and_then(|body| body.get_mut("content"));
         for (_, media) in traverse::members_mut(content) {
             if let Some(schema) = media.get_mut("schema") {
-                traverse::schemas_mut(schema, &mut close);
+                traverse::schemas_mut(schema, &mut |schema| close(schema, rules.multi_line_from));
             }
         }
     });
 }
 
 /// Makes a request object reject unknown fields, and adds the pattern for text.
-fn close(schema: &mut Map<String, Value>) {
+fn close(schema: &mut Map<String, Value>, multi_line_from: u64) {
     if schema.contains_key("properties") {
         schema.entry("additionalProperties").or_insert(Value::Bool(false));
     }
-    text::document_rule(schema);
+    text::document_rule(schema, multi_line_from);
 }
 
 /// Removes null values of fields that are not nullable from an example. poem-openapi serializes absent options as null.

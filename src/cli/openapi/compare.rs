@@ -1,4 +1,4 @@
-//! Compares and lints documents in files.
+//! Compares documents in files.
 
 use std::{
     collections::BTreeMap,
@@ -9,13 +9,15 @@ use std::{
 };
 
 use clap::ValueEnum;
-use openapi_lint::LintOptions;
 use openapi_model::{Difference, Document, Kind};
 
 use crate::cli::{CliError, error::io_reason};
 
 /// Exit code for breaking changes and for lint findings.
-const FAILED: u8 = 4;
+pub(super) const FAILED: u8 = 4;
+
+/// The file of the directory that configures `bucketlist openapi lint`.
+const LINT_CONFIG: &str = "lint.json";
 
 /// Maximum number of locations printed for one change.
 const MAX_LOCATIONS: usize = 3;
@@ -48,20 +50,6 @@ pub(super) fn diff(old: &Path, new: &Path, format: Report, out: &mut dyn Write) 
     Ok(exit_code(!differences.iter().any(is_breaking)))
 }
 
-/// `bucketlist openapi lint`.
-pub(super) fn lint(file: &Path, out: &mut dyn Write) -> Result<ExitCode, CliError> {
-    let findings = openapi_lint::lint(&read(file)?, &LintOptions::default());
-    for finding in &findings {
-        writeln!(out, "{finding}")?;
-    }
-    match findings.len() {
-        0 => writeln!(out, "{}: no findings", file.display())?,
-        1 => writeln!(out, "1 finding")?,
-        count => writeln!(out, "{count} findings")?,
-    }
-    Ok(exit_code(findings.is_empty()))
-}
-
 /// Compares the documents of a directory with their last releases and prints breaking changes.
 pub(super) fn is_compatible_with_releases(folder: &Path, out: &mut dyn Write) -> Result<bool, CliError> {
     let mut is_compatible = true;
@@ -87,17 +75,22 @@ pub(super) fn breaking(folder: &Path, base: &str, out: &mut dyn Write) -> Result
     let mut is_compatible = is_compatible_with_releases(folder, out)?;
     let commit = git(folder, &["merge-base", base, "HEAD"])?;
     let commit = commit.trim();
-    // Documents of OpenAPI 3.1 are derived from these.
+    // Documents of OpenAPI 3.1 are derived from the others.
     let listed = git(folder, &["ls-tree", "--name-only", commit, "./"])?;
-    for name in listed.lines().filter(|name| name.ends_with(".json") && !name.contains("-3.1")) {
+    for name in listed.lines().filter(|name| is_document(name)) {
         let label = format!("{name} at {}", commit.get(..10).unwrap_or(commit));
-        let old = parse(&label, &git(folder, &["show", &format!("{commit}:./{name}")])?)?;
+        let old = check_references(&label, parse(&label, &git(folder, &["show", &format!("{commit}:./{name}")])?)?)?;
         is_compatible &= is_compatible_with(&old, &label, &folder.join(name), out)?;
     }
     if is_compatible {
         writeln!(out, "no breaking changes")?;
     }
     Ok(exit_code(is_compatible))
+}
+
+/// Returns whether a file of the directory is an OpenAPI 3.0 document.
+fn is_document(name: &str) -> bool {
+    name.ends_with(".json") && !name.contains("-3.1") && name != LINT_CONFIG
 }
 
 /// Compares a document with an old one and prints breaking changes.
@@ -148,18 +141,27 @@ fn released(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
 
 /// Reads a document whose references all resolve.
 fn read(file: &Path) -> Result<Document, CliError> {
-    let name = file.display().to_string();
+    check_references(&file.display().to_string(), read_document(file)?)
+}
+
+/// Reads a document.
+pub(super) fn read_document(file: &Path) -> Result<Document, CliError> {
+    let name = file.display();
     let text = fs::read_to_string(file)
         .map_err(|error| CliError::Message(format!("cannot read {name}: {}", io_reason(&error))))?;
-    parse(&name, &text)
+    parse(&name.to_string(), &text)
 }
 
 fn parse(name: &str, text: &str) -> Result<Document, CliError> {
-    let invalid = |reason: String| CliError::Message(format!("cannot read {name}: {reason}"));
-    let document = Document::from_json(text).map_err(|error| invalid(error.to_string()))?;
-    match document.unresolved_references().as_slice() {
-        [] => Ok(document),
-        [first, ..] => Err(invalid(format!("the reference {first} does not resolve within the file"))),
+    Document::from_json(text).map_err(|error| CliError::Message(format!("cannot read {name}: {error}")))
+}
+
+fn check_references(name: &str, document: Document) -> Result<Document, CliError> {
+    match document.unresolved_references().first() {
+        None => Ok(document),
+        Some(first) => Err(CliError::Message(format!(
+            "cannot read {name}: the reference {first} does not resolve within the file"
+        ))),
     }
 }
 

@@ -99,21 +99,11 @@ fn document() -> Document {
         &RepairOptions {
             error_schema: "Problem",
             error_media_type: "application/problem+json",
-            failures: &|_| Vec::new(),
-            error_example: &|_, _| serde_json::Value::Null,
-            headers: &[],
             header_names: &["Link", "ETag", "Content-Disposition"],
-            parameter_examples: &[],
-            header_examples: &[],
-            schema_examples: &[],
-            sensitive: &[],
-            renamed_schemas: &[],
-            public_operations: &["listWishes"],
-            page_parameters: &[],
-            deprecations: &[],
+            ..RepairOptions::default()
         },
     );
-    finished.unwrap_or_else(|findings| panic!("{findings}"))
+    finished.unwrap_or_else(|error| panic!("{error}"))
 }
 
 #[test]

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Difference, diff};
 use crate::Document;
-use crate::fixture::set;
+use openapi_fixtures::set;
 
 /// One change to the base document.
 pub(super) struct Case {

@@ -33,6 +33,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::Document;
+use crate::traverse::text;
 
 pub use rules::{Kind, RULES, Rule};
 
@@ -59,6 +60,27 @@ impl fmt::Display for Difference {
 }
 
 /// Returns every difference from `old` to `new`, breaking ones first. The list is empty only for equal documents.
+///
+/// ```
+/// use openapi_model::{Document, Kind, diff};
+///
+/// let document = |parameters: &str| {
+///     Document::from_json(&format!(
+///         r#"{{"openapi": "3.0.3", "info": {{}}, "paths": {{"/books": {{"get": {{
+///             "operationId": "listBooks", "parameters": [{parameters}], "responses": {{"200": {{"description": "Books."}}}}
+///         }}}}}}}}"#
+///     ))
+/// };
+/// let old = document("")?;
+/// let new = document(r#"{"name": "author", "in": "query", "required": true, "schema": {"type": "string"}}"#)?;
+/// let differences = diff(&old, &new);
+/// assert_eq!(differences[0].kind, Kind::Breaking);
+/// assert_eq!(
+///     differences[0].to_string(),
+///     "GET /books, parameter author: author in the query is new and required [parameter-added-required]"
+/// );
+/// # Ok::<(), openapi_model::ReadError>(())
+/// ```
 #[must_use]
 pub fn diff(old: &Document, new: &Document) -> Vec<Difference> {
     let mut comparison = Comparison { old: old.value(), new: new.value(), found: Vec::new() };
@@ -124,9 +146,4 @@ enum Direction {
 /// Returns whether a flag is present and true.
 fn flag(value: &Value, key: &str) -> bool {
     value.get(key) == Some(&Value::Bool(true))
-}
-
-/// Returns a string member, or an empty string if it is missing.
-fn text<'v>(value: &'v Value, key: &str) -> &'v str {
-    value.get(key).and_then(Value::as_str).unwrap_or_default()
 }

@@ -4,8 +4,9 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::parameters::{self, Declared, template};
+use super::parameters::{self, template};
 use super::{Comparison, DiffLocation, Direction, annotations, content, flag, responses, rules, security, text};
+use crate::traverse::Entry;
 use crate::{pointer, traverse};
 
 /// Keys of an operation with their own comparison. All others are annotations.
@@ -72,9 +73,9 @@ fn paths(comparison: &mut Comparison<'_>) {
             if let (Some(new_path), Some(new_item)) = (&new_path, new_item)
                 && let Some(new_operation) = new_item.get(method)
             {
-                let old = Declared { path, item: old_item, operation };
-                let new = Declared { path: new_path, item: new_item, operation: new_operation };
-                self::operation(comparison, &at, &old, &new);
+                let old = Entry { path, method, item: old_item, operation };
+                let new = Entry { path: new_path, method, item: new_item, operation: new_operation };
+                self::operation(comparison, &at, old, new);
                 continue;
             }
             let id = text(operation, "operationId");
@@ -110,7 +111,7 @@ fn methods(item: &Value) -> impl Iterator<Item = (&'static str, &Value)> {
     traverse::METHODS.into_iter().filter_map(move |method| Some((method, item.get(method)?)))
 }
 
-fn operation(comparison: &mut Comparison<'_>, at: &DiffLocation, old: &Declared<'_>, new: &Declared<'_>) {
+fn operation(comparison: &mut Comparison<'_>, at: &DiffLocation, old: Entry<'_>, new: Entry<'_>) {
     let (old_id, new_id) = (text(old.operation, "operationId"), text(new.operation, "operationId"));
     if old_id != new_id {
         let message = format!("the operationId was {old_id} and is {new_id}");

@@ -3,21 +3,14 @@
 use serde_json::Value;
 
 use super::{Comparison, DiffLocation, Direction, annotations, content, flag, rules, schemas, text};
-use crate::{pointer, traverse};
+use crate::traverse::Entry;
 
 const HANDLED: &[&str] = &["name", "in", "required", "schema", "content", "style", "explode", "allowReserved"];
 
 /// Header parameters that the specification ignores.
 const RESERVED: [&str; 3] = ["accept", "content-type", "authorization"];
 
-/// The path and the operation of one document.
-pub(super) struct Declared<'d> {
-    pub(super) path: &'d str,
-    pub(super) item: &'d Value,
-    pub(super) operation: &'d Value,
-}
-
-pub(super) fn compare(comparison: &mut Comparison<'_>, at: &DiffLocation, old: &Declared<'_>, new: &Declared<'_>) {
+pub(super) fn compare(comparison: &mut Comparison<'_>, at: &DiffLocation, old: Entry<'_>, new: Entry<'_>) {
     let (old_names, new_names) = (template_names(old.path), template_names(new.path));
     let (old, new) = (all(comparison.old, old), all(comparison.new, new));
     let mut matched = Vec::new();
@@ -83,20 +76,13 @@ fn encoding(parameter: &Value) -> (bool, String, bool, bool) {
     (parameter.get("content").is_some(), style.to_owned(), explode, flag(parameter, "allowReserved"))
 }
 
-/// Returns the parameters of an operation and those of its path that the operation does not override.
-fn all<'d>(document: &'d Value, declared: &Declared<'d>) -> Vec<&'d Value> {
-    let mut found: Vec<&Value> = Vec::new();
-    for part in [declared.operation, declared.item] {
-        for parameter in traverse::elements(part.get("parameters")) {
-            let Some(parameter) = pointer::resolve(document, parameter) else { continue };
-            let (name, place) = (text(parameter, "name"), text(parameter, "in"));
-            let is_reserved = place == "header" && RESERVED.contains(&name.to_ascii_lowercase().as_str());
-            if !is_reserved && !found.iter().any(|other| is(other, name, place)) {
-                found.push(parameter);
-            }
-        }
-    }
-    found
+/// Returns the parameters of an operation and its path, except reserved headers.
+fn all<'d>(document: &'d Value, entry: Entry<'d>) -> Vec<&'d Value> {
+    let is_reserved = |parameter: &Value| {
+        text(parameter, "in") == "header" && RESERVED.contains(&text(parameter, "name").to_ascii_lowercase().as_str())
+    };
+    let parameters = entry.parameters(document).into_iter().map(|parameter| parameter.value);
+    parameters.filter(|parameter| !is_reserved(parameter)).collect()
 }
 
 /// Returns whether a parameter has this name and location. Header names are case-insensitive.

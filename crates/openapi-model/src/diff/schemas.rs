@@ -64,7 +64,7 @@ struct At {
     place: DiffLocation,
     /// The path from the root: `data[].name`.
     path: String,
-    /// The path from the nearest component: `Bucketlist.name`.
+    /// The path from the nearest component: `Project.name`.
     subject: String,
     depth: usize,
 }

@@ -8,7 +8,7 @@ use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 
 use super::OpenApi31Document;
-use crate::validation::{Definitions, SchemaValidator, integer_bounds, options};
+use crate::validation::{Definitions, SchemaValidator, integer_bounds, validator_options};
 use crate::{Document, pointer, traverse};
 
 /// The maximum number of reported differences.
@@ -170,7 +170,7 @@ fn compare_validation(old: &Value, new: &Value, found: &mut Vec<String>) {
 fn compile_3_1(reference: &Value, document: &Value) -> Result<Validator, String> {
     let mut whole = reference.clone();
     whole["components"] = json!({"schemas": document.pointer("/components/schemas")});
-    let options = options(jsonschema::Draft::Draft202012);
+    let options = validator_options(jsonschema::Draft::Draft202012);
     options.build(&whole).map_err(|error| error.to_string())
 }
 

@@ -28,6 +28,20 @@ pub struct OpenApi31Document {
 
 impl Document {
     /// Converts the document to OpenAPI 3.1.
+    ///
+    /// ```
+    /// use openapi_model::{Document, compare_with_3_1};
+    ///
+    /// let document = Document::from_json(
+    ///     r#"{"openapi": "3.0.3", "info": {}, "paths": {},
+    ///         "components": {"schemas": {"Title": {"type": "string", "nullable": true, "example": "Dune"}}}}"#,
+    /// )?;
+    /// let derived = document.to_openapi_3_1();
+    /// let title = &derived.value()["components"]["schemas"]["Title"];
+    /// assert_eq!(title, &serde_json::json!({"type": ["string", "null"], "examples": ["Dune"]}));
+    /// assert!(compare_with_3_1(&document, &derived).is_empty());
+    /// # Ok::<(), openapi_model::ReadError>(())
+    /// ```
     #[must_use]
     pub fn to_openapi_3_1(&self) -> OpenApi31Document {
         let mut value = self.value().clone();

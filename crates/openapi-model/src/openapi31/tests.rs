@@ -1,12 +1,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use openapi_fixtures::set;
 use serde_json::{Value, json};
 
 use super::{OpenApi31Document, compare_with_3_1};
-use crate::{
-    Document,
-    fixture::{document, set},
-};
+use crate::{Document, fixture::document};
 
 /// Converts a document with an additional schema and returns the converted schema.
 fn to_openapi_3_1(schema: Value) -> Value {
@@ -96,16 +94,12 @@ fn differences_from_the_3_0_document_are_reported() {
     let old = document();
     let new = old.to_openapi_3_1();
     assert_eq!(compare_with_3_1(&old, &new), Vec::<String>::new());
-    let schema = "/components/schemas/BucketlistCreate";
-    let list = "/paths/~1bucketlists/get";
+    let schema = "/components/schemas/ProjectCreate";
+    let list = "/paths/~1projects/get";
     for (at, value, expected) in [
-        (
-            format!("{list}/operationId"),
-            json!("list"),
-            "/paths/~1bucketlists/get/operationId is \"listBucketlists\" in 3.0",
-        ),
+        (format!("{list}/operationId"), json!("list"), "/paths/~1projects/get/operationId is \"listProjects\" in 3.0"),
         (format!("{list}/responses/418"), json!({"description": "d"}), "/responses/418 is in 3.1 only"),
-        ("/paths/~1bucketlists/post".to_owned(), Value::Null, "/paths/~1bucketlists/post is "),
+        ("/paths/~1projects/post".to_owned(), Value::Null, "/paths/~1projects/post is "),
         (format!("{list}/parameters/0/required"), json!(true), "/parameters/0/required is in 3.1 only"),
         (
             format!("{list}/parameters/0/schema/maximum"),
@@ -117,14 +111,10 @@ fn differences_from_the_3_0_document_are_reported() {
             json!(11),
             "/properties/name/maxLength is 10 in 3.0 and 11 in 3.1",
         ),
-        (
-            format!("{schema}/properties/name/type"),
-            json!(["string", "null"]),
-            "schema BucketlistCreate: only 3.1 accepts",
-        ),
+        (format!("{schema}/properties/name/type"), json!(["string", "null"]), "schema ProjectCreate: only 3.1 accepts"),
         (format!("{schema}/properties/more"), json!({"type": "string"}), "/properties/more is in 3.1 only"),
-        (format!("{schema}/required"), Value::Null, "schema BucketlistCreate: only 3.1 accepts"),
-        (format!("{schema}/properties/rank/maximum"), json!(true), "schema BucketlistCreate of 3.1 does not compile: "),
+        (format!("{schema}/required"), Value::Null, "schema ProjectCreate: only 3.1 accepts"),
+        (format!("{schema}/properties/rank/maximum"), json!(true), "schema ProjectCreate of 3.1 does not compile: "),
     ] {
         let mut value_31 = new.value().clone();
         set(&mut value_31, &at, value);

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::schema_validator::{Definitions, SchemaNode, SchemaValidator};
+use super::schema_validator::{SchemaCompiler, SchemaNode, SchemaValidator};
 use super::violation::{Location, Violation, ViolationCode, Violations};
 use crate::json::{self, JsonError};
 use crate::pointer;
@@ -28,8 +28,8 @@ pub enum BodyError {
 }
 
 impl BodySchema {
-    pub(super) fn compile(schema: &Value, definitions: &Definitions) -> Result<Self, String> {
-        let compiled = SchemaValidator::for_requests(schema, definitions)?;
+    pub(super) fn compile(schema: &Value, compiler: &SchemaCompiler) -> Result<Self, String> {
+        let compiled = compiler.request(schema)?;
         Ok(BodySchema { compiled })
     }
 
@@ -42,14 +42,14 @@ impl BodySchema {
     ///
     /// The body is validated before trimming, because the document describes the sent text, and after trimming, because the
     /// stored text must also be valid. Text is normalized first, so that lengths count composed characters. Text with
-    /// `format: password` is not changed. Control characters are rejected, except that text with a `maxLength` of 1000 or
-    /// more may contain tabs and line breaks, and a password any character except U+0000.
+    /// `format: password` is not changed. Control characters are rejected, except that multi-line
+    /// text (see [`super::ValidationOptions`]) may contain tabs and line breaks, and a password any character except U+0000.
     ///
     /// # Errors
     /// [`BodyError::Json`] if the bytes are not strict JSON, otherwise [`BodyError::Invalid`] with every violation.
     pub fn read(&self, bytes: &[u8]) -> Result<Value, BodyError> {
-        let mut value = json::parse(bytes)?;
-        let mut violations = Violations::default();
+        let mut value = json::parse(bytes, self.compiled.options().max_depth)?;
+        let mut violations = Violations::new(self.compiled.options().max_violations);
         let mut generic = Vec::new();
         let root = Some(self.compiled.root());
         let mut place = String::new();
@@ -153,5 +153,5 @@ fn check_characters(value: &Value, shape: Option<SchemaNode<'_>>, place: &mut St
 }
 
 fn kind_of(shape: Option<SchemaNode<'_>>) -> TextKind {
-    shape.map_or(TextKind::SingleLine, |shape| TextKind::of(shape.schema()))
+    shape.map_or(TextKind::SingleLine, SchemaNode::text_kind)
 }

@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::fixture::contract;
+use crate::validation::ValidationOptions;
 
 fn read(contract: &CompiledDocument, body: &str) -> Result<Value, BodyError> {
-    let create = contract.operations().find(|op| op.id == "createBucketlist").unwrap();
+    let create = contract.operations().find(|op| op.id == "createProject").unwrap();
     create.body().unwrap().read(body.as_bytes())
 }
 
@@ -149,5 +150,5 @@ fn malformed_bodies_return_a_json_error() {
 fn number_of_violations_is_limited() {
     let fields: Vec<String> = (0..5000).map(|index| format!(r#""f{index}":1"#)).collect();
     let found = violations(&contract(), &format!("{{{}}}", fields.join(",")));
-    assert_eq!(found.len(), MAX_VIOLATIONS);
+    assert_eq!(found.len(), ValidationOptions::default().max_violations);
 }

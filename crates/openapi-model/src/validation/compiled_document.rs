@@ -6,11 +6,31 @@ use matchit::Router;
 use serde_json::Value;
 
 use super::operation::Operation;
-use super::schema_validator::Definitions;
+use super::options::ValidationOptions;
+use super::schema_validator::SchemaCompiler;
 use crate::Document;
 use crate::traverse;
 
 /// A compiled document, which finds operations by path and method.
+///
+/// ```
+/// use openapi_model::{CompiledDocument, Document};
+///
+/// let document = Document::from_json(
+///     r#"{"openapi": "3.0.3", "info": {}, "servers": [{"url": "/v1"}], "paths": {"/books/{id}": {"get": {
+///         "operationId": "getBook",
+///         "parameters": [{"name": "id", "in": "path", "required": true, "schema": {"type": "integer"}}],
+///         "responses": {"200": {"description": "The book."}}
+///     }}}}"#,
+/// )?;
+/// let compiled = CompiledDocument::compile(&document)?;
+/// let found = compiled.find("/v1/books/dune").unwrap();
+/// let operation = found.item.operation("GET").unwrap();
+/// let violations = operation.validate_parameters(&found.params, Some("page=1"));
+/// assert_eq!(violations[0].to_string(), "path parameter id must be an integer");
+/// assert_eq!(violations[1].to_string(), "query parameter page is not a known parameter");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct CompiledDocument {
     base: String,
@@ -58,20 +78,28 @@ pub struct PathMatch<'c, 'p> {
 }
 
 impl CompiledDocument {
+    /// Compiles a document with the default options.
+    ///
+    /// # Errors
+    /// As [`Self::compile_with`].
+    pub fn compile(document: &Document) -> Result<CompiledDocument, CompileError> {
+        Self::compile_with(document, ValidationOptions::default())
+    }
+
     /// Compiles a document. The schemas of responses are compiled when they are first used.
     ///
     /// # Errors
     /// If a schema is invalid or two paths are ambiguous.
-    pub fn compile(document: &Document) -> Result<CompiledDocument, CompileError> {
+    pub fn compile_with(document: &Document, options: ValidationOptions) -> Result<CompiledDocument, CompileError> {
         let value = document.value();
-        let definitions: Definitions =
-            Arc::new(value.pointer("/components/schemas").and_then(Value::as_object).cloned().unwrap_or_default());
+        let definitions = value.pointer("/components/schemas").and_then(Value::as_object).cloned().unwrap_or_default();
+        let compiler = SchemaCompiler { definitions: Arc::new(definitions), options };
         let base = base_path(value);
         let (mut items, mut router) = (Vec::new(), Router::new());
         let mut operations: Vec<Operation> = Vec::new();
         let mut entries = traverse::operations(value).peekable();
         while let Some(entry) = entries.next() {
-            operations.push(Operation::compile(value, &base, entry, &definitions)?);
+            operations.push(Operation::compile(value, &base, entry, &compiler)?);
             if entries.peek().is_none_or(|next| next.path != entry.path) {
                 let path = format!("{base}{}", entry.path);
                 router
@@ -89,7 +117,7 @@ impl CompiledDocument {
         &self.base
     }
 
-    /// Finds the path item for a path that includes the base of the server, such as `/v1/bucketlists/7`.
+    /// Finds the path item for a path that includes the base of the server, such as `/v1/projects/7`.
     #[must_use]
     pub fn find<'c, 'p>(&'c self, path: &'p str) -> Option<PathMatch<'c, 'p>> {
         let found = self.router.at(path).ok()?;

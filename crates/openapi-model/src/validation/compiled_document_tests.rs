@@ -14,14 +14,14 @@ pub(super) fn operation<'c>(contract: &'c CompiledDocument, id: &str) -> &'c Ope
 #[test]
 fn paths_are_matched_with_their_parameters() {
     let contract = contract();
-    let found = contract.find("/v1/bucketlists/7%20").unwrap();
-    assert_eq!(found.params, [("bucketlist_id", "7%20")]);
+    let found = contract.find("/v1/projects/7%20").unwrap();
+    assert_eq!(found.params, [("project_id", "7%20")]);
     assert_eq!(found.item.allow(), "DELETE, GET, HEAD, OPTIONS");
-    assert_eq!(found.item.operation("HEAD").unwrap().id, "getBucketlist");
+    assert_eq!(found.item.operation("HEAD").unwrap().id, "getProject");
     assert!(found.item.operation("PUT").is_none() && found.item.operation("get").is_none());
-    let fixed = contract.find("/v1/bucketlists/popular").unwrap();
+    let fixed = contract.find("/v1/projects/popular").unwrap();
     assert_eq!(fixed.item.operation("GET").unwrap().id, "listPopular");
-    for path in ["/bucketlists", "/v1", "/v1/", "/v1/bucketlists/", "/v1/bucketlists/7/x", "", "/v2/bucketlists"] {
+    for path in ["/projects", "/v1", "/v1/", "/v1/projects/", "/v1/projects/7/x", "", "/v2/projects"] {
         assert!(contract.find(path).is_none(), "{path}");
     }
     assert_eq!(contract.base(), "/v1");
@@ -30,8 +30,8 @@ fn paths_are_matched_with_their_parameters() {
 #[test]
 fn operations_have_the_documented_properties() {
     let contract = contract();
-    let create = operation(&contract, "createBucketlist");
-    assert_eq!((create.method.as_str(), create.path.as_str()), ("POST", "/v1/bucketlists"));
+    let create = operation(&contract, "createProject");
+    assert_eq!((create.method.as_str(), create.path.as_str()), ("POST", "/v1/projects"));
     assert_eq!(
         (&create.response_media_types, &create.request_media_types),
         (&vec!["application/json".to_owned()], &vec!["application/json".to_owned()])
@@ -40,17 +40,17 @@ fn operations_have_the_documented_properties() {
     assert_eq!(create.statuses().collect::<Vec<_>>(), [201, 400, 401, 422, 500]);
     let popular = operation(&contract, "listPopular");
     assert!(!popular.is_secured && popular.body().is_none() && popular.request_media_types.is_empty());
-    assert_eq!(operation(&contract, "deleteBucketlist").response_media_types, Vec::<String>::new());
+    assert_eq!(operation(&contract, "deleteProject").response_media_types, Vec::<String>::new());
     assert_eq!(contract.operations().count(), 5);
 }
 
 #[test]
 fn responses_are_validated_against_the_document() {
     let contract = contract();
-    let create = operation(&contract, "createBucketlist");
+    let create = operation(&contract, "createProject");
     let good = r#"{"id":7,"name":"a","description":null,"state":null,"owner":{"name":"Ada"},"more":1}"#;
     let json = ("Content-Type", "application/json; charset=utf-8");
-    let (id, location) = (("x-request-id", "r"), ("location", "/v1/bucketlists/7"));
+    let (id, location) = (("x-request-id", "r"), ("location", "/v1/projects/7"));
     let error = r#"{"code":"X","message":"y"}"#;
     for (status, headers, body, expected) in [
         (201, &[json, id, location][..], good, &[][..]),
@@ -58,7 +58,7 @@ fn responses_are_validated_against_the_document() {
             418,
             &[json, id],
             good,
-            &["status 418 is not documented for createBucketlist; documented: 201, 400, 401, 422, 500"],
+            &["status 418 is not documented for createProject; documented: 201, 400, 401, 422, 500"],
         ),
         (201, &[json, id], good, &["header Location is missing"]),
         (201, &[id, location], good, &["content type is missing; documented: application/json"]),
@@ -100,7 +100,7 @@ fn responses_are_validated_against_the_document() {
         expected.sort_unstable();
         assert_eq!(found, expected, "{status} {body}");
     }
-    let delete = operation(&contract, "deleteBucketlist");
+    let delete = operation(&contract, "deleteProject");
     let id = [("X-Request-ID".to_owned(), "r".to_owned())];
     assert_eq!(delete.check_response(204, &id, b""), Vec::<String>::new());
     assert_eq!(delete.check_response(204, &id, b"x"), ["the body is present, but no body is documented"]);
@@ -118,13 +118,13 @@ fn responses_are_validated_against_the_document() {
 #[test]
 fn text_bodies_and_optional_headers_are_accepted() {
     let mut value = document().value().clone();
-    let response = &mut value["paths"]["/bucketlists"]["get"]["responses"]["200"];
+    let response = &mut value["paths"]["/projects"]["get"]["responses"]["200"];
     for media_type in ["text/csv", "application/x-ndjson"] {
         response["content"][media_type] = json!({"schema": {"type": "string"}});
     }
     response["headers"]["Location"] = json!({"required": false, "schema": {"type": "string", "maxLength": 3}});
     let contract = CompiledDocument::compile(&Document::from_value(value).unwrap()).unwrap();
-    let list = operation(&contract, "listBucketlists");
+    let list = operation(&contract, "listProjects");
     assert_eq!(list.response_media_types, ["application/json", "text/csv", "application/x-ndjson"]);
     let row = r#"{"id":7,"name":"a","description":null,"state":null,"owner":null}"#;
     let page = format!(r#"{{"data":[{row}],"total":1}}"#);
@@ -151,11 +151,11 @@ fn compile_errors_name_the_reason() {
     value["components"]["schemas"]["ItemCreate"]["properties"]["name"]["pattern"] = "(".into();
     let document = Document::from_json(&value.to_string()).unwrap();
     let error = CompiledDocument::compile(&document).unwrap_err().to_string();
-    assert!(error.starts_with("createBucketlist: the schema of the request body does not compile"), "{error}");
+    assert!(error.starts_with("createProject: the schema of the request body does not compile"), "{error}");
     let mut value = document.value().clone();
     value["components"]["schemas"]["ItemCreate"]["properties"]["name"]["pattern"] = "a".into();
-    let get = value["paths"]["/bucketlists/popular"].clone();
-    value["paths"]["/bucketlists/{other}/{bucketlist_id"] = get;
+    let get = value["paths"]["/projects/popular"].clone();
+    value["paths"]["/projects/{other}/{project_id"] = get;
     let error = CompiledDocument::compile(&Document::from_json(&value.to_string()).unwrap()).unwrap_err();
     assert!(matches!(error, CompileError::Path { .. }), "{error}");
 }
@@ -167,11 +167,11 @@ fn durations_are_printed() {
     let start = std::time::Instant::now();
     let contract = CompiledDocument::compile(&document).unwrap();
     let compile = start.elapsed();
-    let get = operation(&contract, "getBucketlist");
-    let body = operation(&contract, "createBucketlist").body().unwrap();
+    let get = operation(&contract, "getProject");
+    let body = operation(&contract, "createProject").body().unwrap();
     let start = std::time::Instant::now();
     for _ in 0..1000 {
-        let found = contract.find("/v1/bucketlists/7").unwrap();
+        let found = contract.find("/v1/projects/7").unwrap();
         assert!(get.validate_parameters(&found.params, None).is_empty());
     }
     let find = start.elapsed() / 1000;

@@ -4,11 +4,12 @@ use serde_json::Value;
 
 use super::body::BodySchema;
 use super::compiled_document::CompileError;
+use super::options::ValidationOptions;
 use super::parameter::Parameter;
 use super::query::{self, Undecodable};
 use super::response::Response;
 use super::response_violation::ResponseViolation;
-use super::schema_validator::{Definitions, SchemaNode, SchemaValidator};
+use super::schema_validator::{SchemaCompiler, SchemaNode, SchemaValidator};
 use super::violation::{Location, Violation, ViolationCode, Violations};
 use crate::traverse::Entry;
 use crate::{pointer, traverse};
@@ -23,7 +24,7 @@ pub struct Operation {
     pub id: String,
     /// The method in upper case.
     pub method: String,
-    /// The path template, with the base of the server: `/v1/bucketlists/{bucketlist_id}`.
+    /// The path template, with the base of the server: `/v1/projects/{project_id}`.
     pub path: String,
     /// The first tag, or an empty string if there is none.
     pub tag: String,
@@ -41,6 +42,7 @@ pub struct Operation {
     path_parameters: Vec<Parameter>,
     query_parameters: Vec<Parameter>,
     responses: Vec<Response>,
+    options: ValidationOptions,
 }
 
 impl Operation {
@@ -48,7 +50,7 @@ impl Operation {
         document: &Value,
         base: &str,
         entry: Entry<'_>,
-        definitions: &Definitions,
+        compiler: &SchemaCompiler,
     ) -> Result<Operation, CompileError> {
         let schema_error = |part: String| move |reason| CompileError::Schema { operation: entry.name(), part, reason };
         let content = entry.operation.get("requestBody").and_then(|body| pointer::resolve(document, body));
@@ -56,16 +58,12 @@ impl Operation {
         let body = traverse::members(media)
             .find(|(media_type, _)| traverse::is_json(media_type))
             .and_then(|(_, media)| media.get("schema"))
-            .map(|schema| BodySchema::compile(schema, definitions))
+            .map(|schema| BodySchema::compile(schema, compiler))
             .transpose()
             .map_err(schema_error("request body".to_owned()))?;
         let (mut path_parameters, mut query_parameters) = (Vec::new(), Vec::new());
-        let shared = document["paths"][entry.path].get("parameters");
-        let own = traverse::elements(entry.operation.get("parameters"));
-        for parameter in own.chain(traverse::elements(shared)) {
-            let Some(parameter) = pointer::resolve(document, parameter) else {
-                continue; // the linter reports it
-            };
+        for parameter in entry.parameters(document) {
+            let parameter = parameter.value;
             let text = |key| parameter.get(key).and_then(Value::as_str).unwrap_or_default();
             let list = match text("in") {
                 "path" => &mut path_parameters,
@@ -73,18 +71,15 @@ impl Operation {
                 _ => continue,
             };
             let name = text("name");
-            if list.iter().any(|known: &Parameter| known.name == name) {
-                continue; // the operation overrides the parameter of the path
-            }
             let compiled =
-                Parameter::compile(name, parameter, definitions).map_err(schema_error(format!("parameter {name}")))?;
+                Parameter::compile(name, parameter, compiler).map_err(schema_error(format!("parameter {name}")))?;
             list.push(compiled);
         }
         let responses: Vec<Response> = traverse::members(entry.operation.get("responses"))
             .filter_map(|(status, response)| {
                 let response = pointer::resolve(document, response)?;
                 let status = status.parse().ok()?;
-                Some(Response::new(document, status, response, definitions))
+                Some(Response::new(document, status, response, compiler))
             })
             .collect();
         let mut response_media_types: Vec<String> = Vec::new();
@@ -111,6 +106,7 @@ impl Operation {
             path_parameters,
             query_parameters,
             responses,
+            options: compiler.options,
         })
     }
 
@@ -151,7 +147,7 @@ impl Operation {
     /// normalized as in a body before it is validated. Does not allocate for valid integers in the path and no query.
     #[must_use]
     pub fn validate_parameters(&self, params: &[(&str, &str)], query: Option<&str>) -> Vec<Violation> {
-        let mut out = Violations::default();
+        let mut out = Violations::new(self.options.max_violations);
         for parameter in &self.path_parameters {
             let sent = params.iter().find(|(name, _)| *name == parameter.name);
             let location = || Location::Path(parameter.name.clone());

@@ -3,9 +3,8 @@
 use serde_json::Value;
 
 use super::messages;
-use super::schema_validator::{Definitions, SchemaNode, SchemaValidator};
+use super::schema_validator::{SchemaCompiler, SchemaNode, SchemaValidator};
 use super::violation::{Location, ViolationCode, Violations};
-use crate::text::TextKind;
 
 /// A compiled parameter.
 #[derive(Debug)]
@@ -29,9 +28,9 @@ enum Kind {
 
 impl Parameter {
     /// Compiles a parameter or header object.
-    pub(super) fn compile(name: &str, parameter: &Value, definitions: &Definitions) -> Result<Self, String> {
+    pub(super) fn compile(name: &str, parameter: &Value, compiler: &SchemaCompiler) -> Result<Self, String> {
         let schema = parameter.get("schema").unwrap_or(&Value::Null);
-        let compiled = SchemaValidator::for_requests(schema, definitions)?;
+        let compiled = compiler.request(schema)?;
         let resolved = compiled.root().schema();
         let kind = kind(resolved);
         let flag = |key| parameter.get(key).and_then(Value::as_bool);
@@ -59,8 +58,7 @@ impl Parameter {
             }
             Kind::List => self.check_list(&mut std::iter::once(text), location, out),
             kind => {
-                let schema = self.compiled.root().schema();
-                if let Some(value) = value_of(kind, schema, text, location, out) {
+                if let Some(value) = value_of(kind, self.compiled.root(), text, location, out) {
                     self.validate(&value, location, out);
                 }
             }
@@ -78,8 +76,7 @@ impl Parameter {
             return;
         };
         let schema = items.schema();
-        let values: Option<Vec<Value>> =
-            texts.map(|text| value_of(kind(schema), schema, text, location, out)).collect();
+        let values: Option<Vec<Value>> = texts.map(|text| value_of(kind(schema), items, text, location, out)).collect();
         if let Some(values) = values {
             self.validate(&Value::Array(values), location, out);
         }
@@ -126,7 +123,7 @@ fn kind(schema: &Value) -> Kind {
 /// Converts a text to a value. Returns `None` and reports a violation if that is impossible.
 fn value_of(
     kind: Kind,
-    schema: &Value,
+    node: SchemaNode<'_>,
     text: &str,
     location: &dyn Fn() -> Location,
     out: &mut Violations,
@@ -141,7 +138,7 @@ fn value_of(
             .map(Value::Number),
         Kind::Boolean => text.parse::<bool>().ok().map(Value::Bool),
         Kind::Text | Kind::List => {
-            let kind = TextKind::of(schema);
+            let kind = node.text_kind();
             if !text.chars().all(|character| kind.allows(character)) {
                 let code = ViolationCode::InvalidCharacters;
                 out.push(location(), code, kind.violation_message());
@@ -160,7 +157,7 @@ fn value_of(
             true => ViolationCode::TooLarge,
             false => ViolationCode::WrongType,
         };
-        out.push(location(), code, messages::expected(schema));
+        out.push(location(), code, messages::expected(node.schema()));
     }
     value
 }

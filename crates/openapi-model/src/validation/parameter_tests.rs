@@ -13,7 +13,7 @@ fn messages(violations: &[Violation]) -> Vec<String> {
 #[test]
 fn path_parameters_are_validated() {
     let contract = contract();
-    let get = operation(&contract, "getBucketlist");
+    let get = operation(&contract, "getProject");
     let range = "must be an integer between 1 and 9223372036854775807";
     for (raw, code) in [
         ("1", None),
@@ -32,13 +32,13 @@ fn path_parameters_are_validated() {
         ("", Some("WRONG_TYPE")),
         ("1e3", Some("WRONG_TYPE")),
     ] {
-        let found = messages(&get.validate_parameters(&[("bucketlist_id", raw)], None));
+        let found = messages(&get.validate_parameters(&[("project_id", raw)], None));
         let expected: Vec<String> =
-            code.iter().map(|code| format!("path parameter bucketlist_id {code} {range}")).collect();
+            code.iter().map(|code| format!("path parameter project_id {code} {range}")).collect();
         assert_eq!(found, expected, "{raw}");
     }
     for raw in ["%ff", "1%00"] {
-        let found = get.validate_parameters(&[("bucketlist_id", raw)], None);
+        let found = get.validate_parameters(&[("project_id", raw)], None);
         assert_eq!(found[0].code, ViolationCode::InvalidCharacters);
     }
     assert_eq!(get.validate_parameters(&[], None)[0].code, ViolationCode::Required);
@@ -47,7 +47,7 @@ fn path_parameters_are_validated() {
 #[test]
 fn query_parameters_are_validated() {
     let contract = contract();
-    let list = operation(&contract, "listBucketlists");
+    let list = operation(&contract, "listProjects");
     for (query, expected) in [
         ("", &[][..]),
         ("page=1&q=a+b&done=false&sort=created_at&since=2026-01-31&tag=a&tag=b", &[]),
@@ -83,18 +83,18 @@ fn query_parameters_are_validated() {
     ] {
         assert_eq!(messages(&list.validate_parameters(&[], Some(query))), expected, "{query}");
     }
-    let delete = operation(&contract, "deleteBucketlist");
-    let found = messages(&delete.validate_parameters(&[("bucketlist_id", "x")], Some("y=1")));
+    let delete = operation(&contract, "deleteProject");
+    let found = messages(&delete.validate_parameters(&[("project_id", "x")], Some("y=1")));
     assert_eq!(found.len(), 2);
 }
 
 #[test]
 fn missing_required_query_parameter_is_reported() {
     let mut value = document().value().clone();
-    value["paths"]["/bucketlists"]["get"]["parameters"][1]["required"] = true.into();
-    value["paths"]["/bucketlists"]["get"]["parameters"][5]["explode"] = false.into();
+    value["paths"]["/projects"]["get"]["parameters"][1]["required"] = true.into();
+    value["paths"]["/projects"]["get"]["parameters"][5]["explode"] = false.into();
     let contract = CompiledDocument::compile(&Document::from_json(&value.to_string()).unwrap()).unwrap();
-    let list = operation(&contract, "listBucketlists");
+    let list = operation(&contract, "listProjects");
     assert_eq!(messages(&list.validate_parameters(&[], None)), ["query parameter q REQUIRED is required"]);
     assert_eq!(list.validate_parameters(&[], Some("q=a&tag=a,b")), []);
     assert_eq!(list.validate_parameters(&[], Some("q=a&tag=a,b,c"))[0].code, ViolationCode::TooMany);

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::parameter::Parameter;
 use super::response_violation::ResponseViolation;
 use super::rows::{self, Rows};
-use super::schema_validator::{Definitions, SchemaValidator};
+use super::schema_validator::{SchemaCompiler, SchemaValidator};
 use super::violation::{Location, Violations};
 use crate::{pointer, traverse};
 
@@ -17,7 +17,7 @@ pub(super) struct Response {
     pub(super) status: u16,
     content: Vec<Content>,
     headers: Vec<Header>,
-    definitions: Definitions,
+    compiler: SchemaCompiler,
     rows: OnceLock<Option<Rows>>,
 }
 
@@ -38,7 +38,7 @@ struct Header {
 }
 
 impl Response {
-    pub(super) fn new(document: &Value, status: u16, response: &Value, definitions: &Definitions) -> Self {
+    pub(super) fn new(document: &Value, status: u16, response: &Value, compiler: &SchemaCompiler) -> Self {
         let content = traverse::members(response.get("content"))
             .map(|(media_type, media)| Content {
                 media_type: traverse::essence(media_type).to_ascii_lowercase(),
@@ -53,7 +53,7 @@ impl Response {
                 Header { name: name.to_owned(), header, required, compiled: OnceLock::new() }
             })
             .collect();
-        Response { status, content, headers, definitions: definitions.clone(), rows: OnceLock::new() }
+        Response { status, content, headers, compiler: compiler.clone(), rows: OnceLock::new() }
     }
 
     pub(super) fn media_types(&self) -> impl Iterator<Item = &str> {
@@ -71,7 +71,7 @@ impl Response {
                     out.push(ResponseViolation::new(format!("header {}", header.name), "is missing"))
                 }
                 None => {}
-                Some(value) => header.check(value, &self.definitions, out),
+                Some(value) => header.check(value, &self.compiler, out),
             }
         }
         let mut report = |problem: String| out.push(ResponseViolation::new("content type", problem));
@@ -101,7 +101,7 @@ impl Response {
         if rows::are_rows(&content.media_type) && !content.schema.is_null() {
             rows::check(&content.media_type, body, self.rows(), out);
         } else {
-            content.check(body, &self.definitions, out);
+            content.check(body, &self.compiler, out);
         }
     }
 }
@@ -110,22 +110,22 @@ impl Response {
     /// Returns the schema of the JSON body.
     pub(super) fn json(&self) -> Option<&SchemaValidator> {
         let content = self.content.iter().find(|content| traverse::is_json(&content.media_type))?;
-        content.compiled(&self.definitions).as_ref().ok()
+        content.compiled(&self.compiler).as_ref().ok()
     }
 
     /// Returns the rows of the JSON page that the response documents.
     fn rows(&self) -> Option<&Rows> {
         let page = || self.content.iter().find(|content| traverse::is_json(&content.media_type));
-        self.rows.get_or_init(|| Rows::of(&page()?.schema, &self.definitions)).as_ref()
+        self.rows.get_or_init(|| Rows::of(&page()?.schema, &self.compiler)).as_ref()
     }
 }
 
 impl Content {
-    fn compiled(&self, definitions: &Definitions) -> &Result<SchemaValidator, String> {
-        self.compiled.get_or_init(|| SchemaValidator::new(&self.schema, definitions))
+    fn compiled(&self, compiler: &SchemaCompiler) -> &Result<SchemaValidator, String> {
+        self.compiled.get_or_init(|| compiler.response(&self.schema))
     }
 
-    fn check(&self, body: &[u8], definitions: &Definitions, out: &mut Vec<ResponseViolation>) {
+    fn check(&self, body: &[u8], compiler: &SchemaCompiler, out: &mut Vec<ResponseViolation>) {
         if !traverse::is_json(&self.media_type) || self.schema.is_null() {
             return;
         }
@@ -133,7 +133,7 @@ impl Content {
             Ok(value) => value,
             Err(error) => return out.push(ResponseViolation::new("the body", format!("is not JSON: {error}"))),
         };
-        match self.compiled(definitions) {
+        match self.compiled(compiler) {
             Ok(compiled) => out.extend(compiled.violations(&value).into_iter().map(|problem| {
                 let place = Location::Body(problem.pointer.clone());
                 ResponseViolation::new(place, problem.message)
@@ -147,11 +147,11 @@ impl Content {
 }
 
 impl Header {
-    fn check(&self, value: &str, definitions: &Definitions, out: &mut Vec<ResponseViolation>) {
-        let compiled = self.compiled.get_or_init(|| Parameter::compile(&self.name, &self.header, definitions));
+    fn check(&self, value: &str, compiler: &SchemaCompiler, out: &mut Vec<ResponseViolation>) {
+        let compiled = self.compiled.get_or_init(|| Parameter::compile(&self.name, &self.header, compiler));
         match compiled {
             Ok(compiled) => {
-                let mut violations = Violations::default();
+                let mut violations = Violations::new(compiler.options.max_violations);
                 let location = || Location::Header(self.name.clone());
                 compiled.check(value, &location, &mut violations);
                 let violations = violations.into_vec().into_iter();

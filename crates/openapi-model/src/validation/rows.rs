@@ -1,13 +1,13 @@
 //! Validation of CSV and NDJSON bodies against the rows of the JSON page of the same response.
 //!
-//! A page has its rows in `data`. Without a documented page, only the syntax is validated.
+//! A page has its rows in [`super::ValidationOptions::rows_property`]. Without a documented page, only the syntax is validated.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use super::response_violation::ResponseViolation;
-use super::schema_validator::{Definitions, SchemaNode, SchemaValidator, SchemaViolation};
+use super::schema_validator::{SchemaCompiler, SchemaNode, SchemaValidator, SchemaViolation};
 use crate::traverse;
 
 /// The documented rows of a response.
@@ -16,10 +16,10 @@ pub(super) struct Rows(SchemaValidator);
 
 impl Rows {
     /// Returns the rows of a page, or `None` if the schema is not a page.
-    pub(super) fn of(page: &Value, definitions: &Definitions) -> Option<Self> {
-        let page = SchemaValidator::new(page, definitions).ok()?;
-        let row = page.root().property("data")?.items()?;
-        SchemaValidator::new(row.schema(), definitions).ok().map(Self)
+    pub(super) fn of(page: &Value, compiler: &SchemaCompiler) -> Option<Self> {
+        let page = compiler.response(page).ok()?;
+        let row = page.root().property(compiler.options.rows_property)?.items()?;
+        compiler.response(row.schema()).ok().map(Self)
     }
 
     /// Returns the names of the fields that are not nested.
@@ -112,6 +112,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::ValidationOptions;
 
     fn rows() -> Rows {
         let definitions = json!({
@@ -131,9 +132,10 @@ mod tests {
             "State": {"type": "string", "enum": ["open", "done"]},
             "Links": {"type": "object", "properties": {"self": {"type": "string"}}}
         });
-        let definitions: Definitions = Arc::new(definitions.as_object().unwrap().clone());
-        assert!(Rows::of(&json!({"$ref": "#/components/schemas/Row"}), &definitions).is_none());
-        Rows::of(&json!({"$ref": "#/components/schemas/Page"}), &definitions).unwrap()
+        let definitions = Arc::new(definitions.as_object().unwrap().clone());
+        let compiler = SchemaCompiler { definitions, options: ValidationOptions::default() };
+        assert!(Rows::of(&json!({"$ref": "#/components/schemas/Row"}), &compiler).is_none());
+        Rows::of(&json!({"$ref": "#/components/schemas/Page"}), &compiler).unwrap()
     }
 
     #[track_caller]

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use jsonschema::{Draft, ValidationOptions, Validator};
+use jsonschema::{Draft, Validator};
 use serde_json::{Map, Value};
 
-use super::{draft4, messages, violation::ViolationCode};
+use super::{ValidationOptions, draft4, messages, violation::ViolationCode};
+use crate::text::{self, TextKind};
 use crate::{format, traverse};
 
 /// The component schemas of a document, shared by all schemas that are compiled from it.
@@ -27,11 +28,18 @@ pub struct SchemaViolation {
 pub struct SchemaValidator {
     validator: Validator,
     schema: Value,
-    definitions: Definitions,
+    compiler: SchemaCompiler,
 }
 
-/// Returns the validation options for schemas of any draft.
-pub(crate) fn options(draft: Draft) -> ValidationOptions<'static> {
+/// Compiles schemas of one document.
+#[derive(Clone, Debug)]
+pub(super) struct SchemaCompiler {
+    pub(super) definitions: Definitions,
+    pub(super) options: ValidationOptions,
+}
+
+/// Returns the options of the validator for schemas of any draft.
+pub(crate) fn validator_options(draft: Draft) -> jsonschema::ValidationOptions<'static> {
     jsonschema::options()
         .with_draft(draft)
         .should_validate_formats(true)
@@ -42,46 +50,62 @@ pub(crate) fn options(draft: Draft) -> ValidationOptions<'static> {
         .with_pattern_options(jsonschema::PatternOptions::regex())
 }
 
-impl SchemaValidator {
-    /// Compiles an OpenAPI schema whose references point into `definitions`.
-    pub fn new(schema: &Value, definitions: &Definitions) -> Result<SchemaValidator, String> {
-        Self::compile(options(Draft::Draft4), schema, definitions)
+impl SchemaCompiler {
+    /// Compiles a schema for values that clients send: times may be written as in [`format::normalize_date_time`].
+    pub(super) fn request(&self, schema: &Value) -> Result<SchemaValidator, String> {
+        self.compile(validator_options(Draft::Draft4).with_format("date-time", format::is_date_time), schema)
     }
 
-    /// Compiles a schema for values that clients send: times may be written as in [`format::normalize_date_time`].
-    pub fn for_requests(schema: &Value, definitions: &Definitions) -> Result<SchemaValidator, String> {
-        Self::compile(options(Draft::Draft4).with_format("date-time", format::is_date_time), schema, definitions)
+    /// Compiles a schema for values that the server sends.
+    pub(super) fn response(&self, schema: &Value) -> Result<SchemaValidator, String> {
+        self.compile(validator_options(Draft::Draft4), schema)
     }
 
     fn compile(
-        options: ValidationOptions<'static>,
+        &self,
+        options: jsonschema::ValidationOptions<'static>,
         schema: &Value,
-        definitions: &Definitions,
     ) -> Result<SchemaValidator, String> {
         let validator = options
-            .build(&draft4::to_draft_4(schema, definitions))
+            .build(&draft4::to_draft_4(schema, &self.definitions))
             .map_err(|error| format!("{error} (at {})", error.schema_path().as_str()))?;
-        Ok(SchemaValidator { validator, schema: schema.clone(), definitions: Arc::clone(definitions) })
+        Ok(SchemaValidator { validator, schema: schema.clone(), compiler: self.clone() })
+    }
+}
+
+impl SchemaValidator {
+    /// Compiles an OpenAPI schema whose references point into `definitions`, for values that a server sends.
+    ///
+    /// # Errors
+    /// Returns the message of the validator if the schema is invalid.
+    pub fn new(schema: &Value, definitions: &Definitions) -> Result<SchemaValidator, String> {
+        let options = ValidationOptions::default();
+        SchemaCompiler { definitions: Arc::clone(definitions), options }.response(schema)
+    }
+
+    /// Returns the options that the schema was compiled with.
+    pub(super) fn options(&self) -> &ValidationOptions {
+        &self.compiler.options
     }
 
     /// Returns the schema that the validator was compiled from.
     pub fn root(&self) -> SchemaNode<'_> {
-        SchemaNode { schema: &self.schema, definitions: &self.definitions }.resolved()
+        SchemaNode { schema: &self.schema, compiler: &self.compiler }.resolved()
     }
 
-    /// Returns the violations of `value`.
+    /// Returns the violations of `value`, up to slightly more than [`ValidationOptions::max_violations`].
     pub fn violations(&self, value: &Value) -> Vec<SchemaViolation> {
         if self.validator.is_valid(value) {
             return Vec::new();
         }
         let mut found = Vec::new();
         // Stops when there are enough violations for a report. Generic ones can be omitted from it, so they do not count.
-        let mut precise = 0;
+        let (mut precise, max) = (0, self.options().max_violations);
         for error in self.validator.iter_errors(value) {
             let before = found.len();
             messages::explain(&error, self.root(), &mut found);
             precise += found[before..].iter().filter(|problem| !problem.is_generic).count();
-            if precise > super::MAX_VIOLATIONS || found.len() > 2 * super::MAX_VIOLATIONS {
+            if precise > max || found.len() > 2 * max {
                 break;
             }
         }
@@ -93,12 +117,22 @@ impl SchemaValidator {
 #[derive(Clone, Copy)]
 pub struct SchemaNode<'s> {
     schema: &'s Value,
-    definitions: &'s Map<String, Value>,
+    compiler: &'s SchemaCompiler,
 }
 
 impl<'s> SchemaNode<'s> {
     pub fn schema(self) -> &'s Value {
         self.schema
+    }
+
+    /// Returns the kind of text that a string schema describes.
+    pub(super) fn text_kind(self) -> TextKind {
+        TextKind::of(self.schema, self.compiler.options.multi_line_from)
+    }
+
+    /// Returns whether a string schema allows any text.
+    pub(super) fn is_free_text(self) -> bool {
+        text::is_any(self.schema, self.compiler.options.multi_line_from)
     }
 
     /// Follows references and compositions that only wrap a reference.
@@ -111,7 +145,7 @@ impl<'s> SchemaNode<'s> {
             let target = reference
                 .and_then(Value::as_str)
                 .and_then(|reference| reference.strip_prefix(traverse::SCHEMAS))
-                .and_then(|name| self.definitions.get(name));
+                .and_then(|name| self.compiler.definitions.get(name));
             match target {
                 Some(schema) => self.schema = schema,
                 None => break,
@@ -174,9 +208,8 @@ mod tests {
     #[test]
     fn only_requests_may_write_times_in_other_forms_than_rfc_3339() {
         let schema = json!({"type": "string", "format": "date-time"});
-        let definitions = Definitions::default();
-        let response = SchemaValidator::new(&schema, &definitions).unwrap();
-        let request = SchemaValidator::for_requests(&schema, &definitions).unwrap();
+        let compiler = SchemaCompiler { definitions: Definitions::default(), options: ValidationOptions::default() };
+        let (response, request) = (compiler.response(&schema).unwrap(), compiler.request(&schema).unwrap());
         for (text, in_response, in_request) in [
             ("2026-01-01T00:00:00.000000Z", true, true),
             ("2026-01-01T00:00:00.000000+0000", false, true),

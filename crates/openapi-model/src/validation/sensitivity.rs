@@ -5,7 +5,6 @@ use serde_json::Value;
 use super::body::BodySchema;
 use super::operation::Operation;
 use super::schema_validator::SchemaNode;
-use crate::text;
 
 /// A segment of a path into a JSON value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +67,7 @@ fn sensitivity(root: SchemaNode<'_>, path: &[PathSegment]) -> Sensitivity {
     }
     match shape.schema() {
         schema if is_secret(schema) => Sensitivity::Sensitive,
-        schema if text::is_any(schema) => Sensitivity::FreeText,
+        _ if shape.is_free_text() => Sensitivity::FreeText,
         _ => Sensitivity::NotSensitive,
     }
 }

@@ -3,9 +3,6 @@
 use std::collections::HashSet;
 use std::fmt;
 
-/// The maximum number of violations in a report, so that a small request cannot cause a large response.
-pub const MAX_VIOLATIONS: usize = 1000;
-
 /// A violation of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
@@ -107,17 +104,21 @@ impl fmt::Display for ViolationCode {
     }
 }
 
-/// A list of violations: one per location and code, at most [`MAX_VIOLATIONS`].
-#[derive(Default)]
+/// A list of violations: one per location and code, up to a maximum number.
 pub(crate) struct Violations {
+    max: usize,
     list: Vec<Violation>,
     seen: HashSet<(Location, ViolationCode)>,
     places: HashSet<Location>,
 }
 
 impl Violations {
+    pub(crate) fn new(max: usize) -> Self {
+        Violations { max, list: Vec::new(), seen: HashSet::new(), places: HashSet::new() }
+    }
+
     pub(crate) fn push(&mut self, location: Location, code: ViolationCode, message: impl Into<String>) {
-        if self.list.len() < MAX_VIOLATIONS && self.seen.insert((location.clone(), code)) {
+        if self.list.len() < self.max && self.seen.insert((location.clone(), code)) {
             self.places.insert(location.clone());
             self.list.push(Violation { location, code, message: message.into() });
         }
@@ -129,7 +130,7 @@ impl Violations {
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.list.len() >= MAX_VIOLATIONS
+        self.list.len() >= self.max
     }
 
     pub(crate) fn into_vec(self) -> Vec<Violation> {
@@ -152,7 +153,7 @@ mod tests {
 
     #[test]
     fn violations_are_unique_per_location_and_code() {
-        let mut violations = Violations::default();
+        let mut violations = Violations::new(10);
         let place = Location::Body("/a".to_owned());
         violations.push(place.clone(), ViolationCode::TooLong, "1");
         violations.push(place.clone(), ViolationCode::TooLong, "2");

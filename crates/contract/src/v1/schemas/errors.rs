@@ -7,6 +7,7 @@ use serde::Serialize;
 pub use crate::rules::EXAMPLE_REQUEST_ID;
 use crate::{
     ApiError, ErrorCode,
+    error::MAX_DETAILS,
     values::{Nullable, truncate},
 };
 
@@ -61,7 +62,7 @@ impl ErrorEnvelope {
     #[must_use]
     pub fn new(error: &ApiError, request_id: &str) -> Self {
         // The names of fields and parameters come from the client and can have any length.
-        let details = error.details.iter().take(openapi_model::MAX_VIOLATIONS).map(|detail| FailureDetail {
+        let details = error.details.iter().take(MAX_DETAILS).map(|detail| FailureDetail {
             field: match &detail.location {
                 Location::Body(name) | Location::Query(name) | Location::Path(name) | Location::Header(name) => {
                     truncate(name, MAX_TEXT)
