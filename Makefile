@@ -157,5 +157,5 @@ scan: ## Scan a temporary HTTPS server: TLS, headers, methods
 	@scripts/scan
 
 .PHONY: clean
-clean: ## Delete build output; keeps the data folder
+clean: ## Delete build output; keeps the data directory
 	@cargo clean

@@ -24,7 +24,7 @@ pub mod v2 {
         pre_hook = crate::say_merge_patch,
         replace = {
             ErrorCode = ::std::string::String,
-            HitType = ::std::string::String,
+            ResourceType = ::std::string::String,
             Role = ::std::string::String,
             TokenType = ::std::string::String,
         },

@@ -6,7 +6,7 @@ use super::{
     CliError,
     error::io_reason,
     migrate::{RESPONSE_LIMIT, START_POSTGRES},
-    prepare_folders,
+    prepare_directories,
 };
 use crate::{
     config::Config,
@@ -57,7 +57,7 @@ fn lock_file(config: &Config, help: &str) -> Result<Option<FileLock>, CliError> 
             return run_on_server(move || ensure_not_locked(&url)).map(|()| None);
         }
     };
-    prepare_folders(config)?;
+    prepare_directories(config)?;
     let database = path.display();
     FileLock::acquire(path).map(Some).map_err(|error| match error {
         FileLockError::AlreadyHeld => {

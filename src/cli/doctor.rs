@@ -16,7 +16,7 @@ use super::{
     error::io_reason,
     listen,
     migrate::{RESPONSE_LIMIT, ensure_writable},
-    prepare_folders,
+    prepare_directories,
 };
 use crate::{
     build_info,
@@ -33,7 +33,6 @@ use crate::{
 #[derive(Debug, Serialize)]
 struct Check {
     name: &'static str,
-    #[serde(rename = "verdict")]
     status: CheckStatus,
     detail: String,
 }
@@ -140,13 +139,13 @@ fn check_all(config: &Config, checks: &mut Checks) {
 }
 
 fn check_data_folder(config: &Config, checks: &mut Checks) {
-    let folder = config.data_dir.display();
+    let directory = config.data_dir.display();
     if is_absent(&config.data_dir) {
-        return checks.add("data folder", Pass, format!("{folder} does not exist yet; `serve` creates it"));
+        return checks.add("data directory", Pass, format!("{directory} does not exist yet; `serve` creates it"));
     }
-    match prepare_folders(config) {
-        Ok(()) => checks.add("data folder", Pass, format!("{folder} is writable")),
-        Err(error) => checks.add("data folder", Fail, describe(&error)),
+    match prepare_directories(config) {
+        Ok(()) => checks.add("data directory", Pass, format!("{directory} is writable")),
+        Err(error) => checks.add("data directory", Fail, describe(&error)),
     }
 }
 

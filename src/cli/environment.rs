@@ -1,4 +1,4 @@
-//! Prepares the configuration, the folders and the secret for a command.
+//! Prepares the configuration, the directories and the secret for a command.
 
 use std::{
     fs,
@@ -68,25 +68,25 @@ impl Settings {
     }
 }
 
-/// Creates the data folder and the folder of the SQLite database.
+/// Creates the data directory and the directory of the SQLite database.
 ///
 /// # Errors
-/// Fails if a folder cannot be created or written to.
-pub fn prepare_folders(config: &Config) -> Result<(), CliError> {
-    create_folder(&config.data_dir, "DATA_DIR")?;
+/// Fails if a directory cannot be created or written to.
+pub fn prepare_directories(config: &Config) -> Result<(), CliError> {
+    create_directory(&config.data_dir, "DATA_DIR")?;
     if let Target::Sqlite(path) = &config.database.target
-        && let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
+        && let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty())
     {
-        create_folder(folder, "DATABASE_URL")?;
+        create_directory(directory, "DATABASE_URL")?;
     }
     Ok(())
 }
 
-fn create_folder(folder: &Path, variable: &str) -> Result<(), CliError> {
+fn create_directory(directory: &Path, variable: &str) -> Result<(), CliError> {
     let fail = |error: std::io::Error| {
         CliError::with_help(
-            format!("cannot write to folder {}: {}", folder.display(), io_reason(&error)),
-            format!("make it writable, or set {variable} to another folder"),
+            format!("cannot write to directory {}: {}", directory.display(), io_reason(&error)),
+            format!("make it writable, or set {variable} to another directory"),
         )
     };
     // The database holds email addresses and password hashes: only its owner may read it.
@@ -94,13 +94,13 @@ fn create_folder(folder: &Path, variable: &str) -> Result<(), CliError> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder).map_err(fail)?;
+    builder.create(directory).map_err(fail)?;
     // Permissions alone do not prove that a write succeeds, for example on a read-only file system.
-    let probe = folder.join(format!(".probe-{}", std::process::id()));
+    let probe = directory.join(format!(".probe-{}", std::process::id()));
     fs::write(&probe, b"").and_then(|()| fs::remove_file(&probe)).map_err(fail)
 }
 
-/// Returns the secret that signs tokens: `JWT_SECRET`, or one that is generated once and stored in the data folder.
+/// Returns the secret that signs tokens: `JWT_SECRET`, or one that is generated once and stored in the data directory.
 ///
 /// # Errors
 /// Fails if the file cannot be read or written.

@@ -11,7 +11,7 @@ use clap::Subcommand;
 use super::{
     CliError,
     database_lock::lock_for_revert,
-    logging, prepare_folders,
+    logging, prepare_directories,
     progress::{IndexingLog, progress_bar},
 };
 use crate::{
@@ -126,7 +126,7 @@ pub(super) const START_POSTGRES: &str = "start the PostgreSQL server, or correct
 
 /// Opens a connection for migrations and seeding.
 pub(super) fn connect(config: &Config) -> Result<Migrator, CliError> {
-    prepare_folders(config)?;
+    prepare_directories(config)?;
     Migrator::connect(&config.database).map_err(|error| match (&config.database.target, error) {
         (Target::Sqlite(path), MigrationError::Connect(reason)) => CliError::with_help(
             format!("cannot open database {}: {reason}", path.display()),

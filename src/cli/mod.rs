@@ -21,7 +21,7 @@ use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-pub use environment::{Settings, jwt_secret, prepare_folders};
+pub use environment::{Settings, jwt_secret, prepare_directories};
 pub use error::CliError;
 
 use crate::config;

@@ -25,8 +25,8 @@ pub(super) enum Action {
         #[arg(long, value_enum, default_value_t = Version::V1)]
         contract: Version,
         /// Output format.
-        #[arg(long, value_enum, default_value_t = Format::Json)]
-        format: Format,
+        #[arg(long, value_enum, default_value_t = DocumentFormat::Json)]
+        format: DocumentFormat,
         /// Version of OpenAPI.
         #[arg(long, value_enum, default_value_t = Edition::V3_0)]
         openapi: Edition,
@@ -39,14 +39,14 @@ pub(super) enum Action {
     /// Exit codes: 0 = current and compatible, 4 = outdated or breaking, 1 = the contract violates a lint rule.
     Check {
         /// Directory of the documents.
-        #[arg(long, default_value = "openapi")]
-        folder: PathBuf,
+        #[arg(long = "dir", default_value = "openapi", value_name = "DIR")]
+        directory: PathBuf,
     },
     /// Generate the documents.
     Write {
         /// Directory of the documents.
-        #[arg(long, default_value = "openapi")]
-        folder: PathBuf,
+        #[arg(long = "dir", default_value = "openapi", value_name = "DIR")]
+        directory: PathBuf,
     },
     /// List the changes between two documents, classified by docs/compatibility.md.
     ///
@@ -66,8 +66,8 @@ pub(super) enum Action {
     /// 4 = breaking changes, 1 = a file or the merge base cannot be read.
     Breaking {
         /// Directory of the documents.
-        #[arg(long, default_value = "openapi")]
-        folder: PathBuf,
+        #[arg(long = "dir", default_value = "openapi", value_name = "DIR")]
+        directory: PathBuf,
         /// Branch or commit whose merge base with HEAD is compared.
         #[arg(long, default_value = "main")]
         base: String,
@@ -88,7 +88,7 @@ pub(super) enum Action {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
+pub(super) enum DocumentFormat {
     /// As `/openapi/v1.json` and `/openapi/v2.json` serve it.
     Json,
     /// As `/openapi/v1.yaml` and `/openapi/v2.yaml` serve it.
@@ -143,18 +143,18 @@ pub(super) fn run(action: &Action, out: &mut dyn Write) -> Result<ExitCode, CliE
             let document = contract.document()?;
             let document = if *json_only { document.json_only() } else { document };
             let text = match (openapi, format) {
-                (Edition::V3_0, Format::Json) => document.to_json(),
-                (Edition::V3_0, Format::Yaml) => document.to_yaml(),
-                (Edition::V3_1, Format::Json) => document.to_openapi_3_1().to_json(),
-                (Edition::V3_1, Format::Yaml) => document.to_openapi_3_1().to_yaml(),
+                (Edition::V3_0, DocumentFormat::Json) => document.to_json(),
+                (Edition::V3_0, DocumentFormat::Yaml) => document.to_yaml(),
+                (Edition::V3_1, DocumentFormat::Json) => document.to_openapi_3_1().to_json(),
+                (Edition::V3_1, DocumentFormat::Yaml) => document.to_openapi_3_1().to_yaml(),
             };
             out.write_all(text.as_bytes())?;
         }
-        Action::Check { folder } => {
+        Action::Check { directory } => {
             let files = files()?;
             let outdated: Vec<&str> = files
                 .iter()
-                .filter(|(name, text)| !is_current(&folder.join(name), text))
+                .filter(|(name, text)| !is_current(&directory.join(name), text))
                 .map(|(name, _)| name.as_str())
                 .collect();
             if !outdated.is_empty() {
@@ -162,25 +162,25 @@ pub(super) fn run(action: &Action, out: &mut dyn Write) -> Result<ExitCode, CliE
                     out,
                     "{} in {} is outdated; run `make openapi` and commit the result",
                     join_names(&outdated),
-                    folder.display()
+                    directory.display()
                 )?;
                 return Ok(ExitCode::from(OUTDATED));
             }
-            if !compare::is_compatible_with_releases(folder, out)? {
+            if !compare::is_compatible_with_releases(directory, out)? {
                 return Ok(ExitCode::from(OUTDATED));
             }
             writeln!(out, "documents are current")?;
         }
-        Action::Write { folder } => {
-            fs::create_dir_all(folder)?;
+        Action::Write { directory } => {
+            fs::create_dir_all(directory)?;
             for (name, text) in files()? {
-                let path = folder.join(name);
+                let path = directory.join(name);
                 fs::write(&path, text)?;
                 writeln!(out, "wrote {}", path.display())?;
             }
         }
         Action::Diff { old, new, format } => return compare::diff(old, new, *format, out),
-        Action::Breaking { folder, base } => return compare::breaking(folder, base, out),
+        Action::Breaking { directory, base } => return compare::breaking(directory, base, out),
         Action::Lint(arguments) => return lint::run(arguments, out),
         Action::Rules => lint::rules(out)?,
         Action::Coverage { file } => return coverage::run(file, out),

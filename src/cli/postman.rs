@@ -19,14 +19,14 @@ pub(super) enum Action {
     /// Exit codes: 0 = current, 4 = outdated, 1 = the collection does not match the documents.
     Check {
         /// Directory of the files.
-        #[arg(long, default_value = "postman")]
-        folder: PathBuf,
+        #[arg(long = "dir", default_value = "postman", value_name = "DIR")]
+        directory: PathBuf,
     },
     /// Generate the collection, the environments and the .http files.
     Write {
         /// Directory of the files.
-        #[arg(long, default_value = "postman")]
-        folder: PathBuf,
+        #[arg(long = "dir", default_value = "postman", value_name = "DIR")]
+        directory: PathBuf,
     },
 }
 
@@ -34,10 +34,10 @@ pub(super) fn run(action: &Action, out: &mut dyn Write) -> Result<ExitCode, CliE
     let files =
         postman::files().map_err(|error| CliError::Message(format!("cannot generate the collection: {error}")))?;
     match action {
-        Action::Check { folder } => {
+        Action::Check { directory } => {
             let outdated: Vec<&str> = files
                 .iter()
-                .filter(|file| !is_current(&folder.join(file.name), &file.text))
+                .filter(|file| !is_current(&directory.join(file.name), &file.text))
                 .map(|file| file.name)
                 .collect();
             if !outdated.is_empty() {
@@ -45,15 +45,15 @@ pub(super) fn run(action: &Action, out: &mut dyn Write) -> Result<ExitCode, CliE
                     out,
                     "{} in {} is outdated; run `make postman` and commit the result",
                     outdated.join(" and "),
-                    folder.display()
+                    directory.display()
                 )?;
                 return Ok(ExitCode::from(OUTDATED));
             }
             writeln!(out, "collection is current")?;
         }
-        Action::Write { folder } => {
+        Action::Write { directory } => {
             for file in &files {
-                let path = folder.join(file.name);
+                let path = directory.join(file.name);
                 if let Some(parent) = path.parent() {
                     fs::create_dir_all(parent)?;
                 }

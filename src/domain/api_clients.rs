@@ -4,9 +4,11 @@ use std::{fmt, str::FromStr};
 
 use serde::Serialize;
 
-use super::{ApiClientId, KeysetPosition, Role, SortKey, SortValue, Timestamp, UnknownWord, UserId, words::words};
+use super::{
+    ApiClientId, KeysetPosition, Role, SortKey, SortValue, Timestamp, UnknownValue, UserId, text_enum::text_enum,
+};
 
-words! {
+text_enum! {
     /// What a key permits.
     ApiScope {
         /// Reading the resources of the account.
@@ -69,17 +71,17 @@ impl fmt::Display for ApiScopes {
 }
 
 impl FromStr for ApiScopes {
-    type Err = UnknownWord;
+    type Err = UnknownValue;
 
-    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+    fn from_str(text: &str) -> Result<Self, UnknownValue> {
         text.split_whitespace().map(str::parse).collect()
     }
 }
 
 impl TryFrom<String> for ApiScopes {
-    type Error = UnknownWord;
+    type Error = UnknownValue;
 
-    fn try_from(text: String) -> Result<Self, UnknownWord> {
+    fn try_from(text: String) -> Result<Self, UnknownValue> {
         text.parse()
     }
 }

@@ -3,10 +3,10 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use super::{
-    ApiClientId, AuditEventId, ExportId, IncidentId, KeysetPosition, SortValue, Timestamp, UserId, words::words,
+    ApiClientId, AuditEventId, ExportId, IncidentId, KeysetPosition, SortValue, Timestamp, UserId, text_enum::text_enum,
 };
 
-words! {
+text_enum! {
     /// An action: its object and what happened to it.
     AuditAction {
         /// A user registered.
@@ -30,9 +30,9 @@ words! {
         /// A login failed.
         LoginFailed "login.failed"
         /// A login was rate-limited.
-        LoginThrottled "login.throttled"
+        LoginRateLimited "login.rate_limited"
         /// A logged-in user sent a wrong current password.
-        PasswordRejected "password.refused"
+        PasswordRejected "password.rejected"
         /// A user logged out.
         SessionLoggedOut "session.logged_out"
         /// A user ended one of their sessions, or all of them.
@@ -64,7 +64,7 @@ words! {
     }
 }
 
-words! {
+text_enum! {
     /// The type of an action's target.
     AuditTarget {
         /// An account.
@@ -152,7 +152,7 @@ impl AuditOrigin {
 
 /// A recorded action.
 ///
-/// `action` and `target_type` are text: the trail may hold words that a later release wrote, and an earlier one must still show.
+/// `action` and `target_type` are text: the trail can contain values that a later release wrote, which an earlier one must still show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEvent {
     pub id: AuditEventId,
@@ -199,7 +199,7 @@ mod tests {
             let (object, participle) = action.as_str().split_once('.').unwrap();
             assert!(is_word(object) && is_word(participle), "{action:?}");
         }
-        let words: BTreeSet<&str> = AuditAction::ALL.iter().map(|action| action.as_str()).collect();
-        assert_eq!(words.len(), AuditAction::ALL.len());
+        let names: BTreeSet<&str> = AuditAction::ALL.iter().map(|action| action.as_str()).collect();
+        assert_eq!(names.len(), AuditAction::ALL.len());
     }
 }

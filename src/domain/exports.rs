@@ -3,9 +3,9 @@
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use super::{Bucketlist, BucketlistId, ExportId, Item, Timestamp, UserId, words::words};
+use super::{Bucketlist, BucketlistId, ExportId, Item, Timestamp, UserId, text_enum::text_enum};
 
-words! {
+text_enum! {
     /// The progress of an export.
     ExportState {
         /// Waits for a worker.
@@ -27,7 +27,7 @@ impl ExportState {
     }
 }
 
-words! {
+text_enum! {
     /// The file format of an export.
     ExportFormat {
         /// One JSON document.

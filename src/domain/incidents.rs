@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::{IncidentGroupId, IncidentId, KeysetPosition, SortValue, Timestamp, UserId, words::words};
+use super::{IncidentGroupId, IncidentId, KeysetPosition, SortValue, Timestamp, UserId, text_enum::text_enum};
 
-words! {
+text_enum! {
     /// A version of the API.
     ApiVersion {
         /// `/v1`.

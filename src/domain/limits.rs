@@ -136,7 +136,7 @@ pub struct RateLimitDecision {
 impl RateLimitDecision {
     /// Returns whether the request is allowed.
     #[must_use]
-    pub const fn allows(&self) -> bool {
+    pub const fn is_allowed(&self) -> bool {
         self.retry_after.is_none()
     }
 }

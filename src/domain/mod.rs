@@ -17,11 +17,11 @@ mod password;
 mod random;
 mod search;
 mod sessions;
+mod text_enum;
 mod text_filter;
 mod timestamp;
 mod user_name;
 mod users;
-mod words;
 
 pub use api_clients::{ApiClient, ApiClientChanges, ApiKeyStatus, ApiScope, ApiScopes, NewApiClient};
 pub use audit::{AuditAction, AuditEvent, AuditFilter, AuditOrigin, AuditTarget, NewAuditEvent};
@@ -50,8 +50,8 @@ pub use password::{PasswordPolicy, PasswordProblem, common_passwords, is_common_
 pub use random::{Random, SeededRandom, SystemRandom};
 pub use search::{SearchHit, SearchQuery, SearchTarget, search_terms, snippet};
 pub use sessions::{NewSession, RefreshToken, Session, TokenStatus};
+pub use text_enum::UnknownValue;
 pub use text_filter::TextFilter;
 pub use timestamp::Timestamp;
 pub use user_name::{InvalidUserName, UserName};
 pub use users::{NewUser, Role, User, UserFilter};
-pub use words::UnknownWord;

@@ -1,8 +1,8 @@
 //! Accounts.
 
-use super::{Email, KeysetPosition, SortKey, SortValue, TextFilter, Timestamp, UserId, words::words};
+use super::{Email, KeysetPosition, SortKey, SortValue, TextFilter, Timestamp, UserId, text_enum::text_enum};
 
-words! {
+text_enum! {
     /// The role of an account.
     Role {
         /// Manages their own lists and items.

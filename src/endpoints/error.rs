@@ -27,7 +27,7 @@ impl From<Error> for ApiError {
                     Conflict::LastAdmin => ErrorCode::LastAdmin,
                     Conflict::PreconditionFailed => ErrorCode::PreconditionFailed,
                     Conflict::ExportNotReady { .. } => ErrorCode::ExportNotReady,
-                    Conflict::IncidentSealed => ErrorCode::IncidentSealed,
+                    Conflict::IncidentKeyMissing => ErrorCode::IncidentKeyMissing,
                     Conflict::IdempotencyKeyInFlight => ErrorCode::IdempotencyKeyInFlight,
                 };
                 // The other request, or the export, completes within seconds.

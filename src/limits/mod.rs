@@ -166,7 +166,7 @@ mod tests {
             (0..3).map(|_| counter.count(&RateLimitSubject::User(UserId::new(1))).remaining).collect();
         assert_eq!(remaining, [2, 1, 0]);
         assert_eq!(counter.count(&RateLimitSubject::User(UserId::new(1))).retry_after, Some(1200));
-        assert!(counter.count(&RateLimitSubject::User(UserId::new(2))).allows());
+        assert!(counter.count(&RateLimitSubject::User(UserId::new(2))).is_allowed());
         clock.advance(Duration::from_secs(1199));
         assert_eq!(
             counter.count(&RateLimitSubject::User(UserId::new(1))).retry_after,
@@ -174,8 +174,8 @@ mod tests {
             "rejected requests are not counted"
         );
         clock.advance(Duration::from_secs(1));
-        assert!(counter.count(&RateLimitSubject::User(UserId::new(1))).allows());
-        assert!(!counter.count(&RateLimitSubject::User(UserId::new(1))).allows());
+        assert!(counter.count(&RateLimitSubject::User(UserId::new(1))).is_allowed());
+        assert!(!counter.count(&RateLimitSubject::User(UserId::new(1))).is_allowed());
         clock.advance(Duration::from_secs(3600));
         assert_eq!(
             counter.count(&RateLimitSubject::User(UserId::new(1))).remaining,

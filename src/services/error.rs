@@ -69,7 +69,7 @@ pub enum Conflict {
         is_final: bool,
     },
     /// The incident is encrypted with a key that the server does not have.
-    IncidentSealed,
+    IncidentKeyMissing,
     /// Another request with the same idempotency key is in progress.
     IdempotencyKeyInFlight,
 }

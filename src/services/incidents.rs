@@ -92,7 +92,7 @@ impl Incidents {
     /// Retrieves an incident with its record, and writes an audit event. `export_format` names the format of an export.
     ///
     /// # Errors
-    /// `NotFound(Incident)`, also if it has expired; `Conflict(IncidentSealed)`.
+    /// `NotFound(Incident)`, also if it has expired; `Conflict(IncidentKeyMissing)`.
     pub async fn get(
         &self,
         id: IncidentId,
@@ -149,7 +149,7 @@ impl Incidents {
     /// Changes the group of an incident, and returns the incident. An incident that cannot be decrypted is not changed.
     ///
     /// # Errors
-    /// `NotFound(Incident)`; `Conflict(IncidentSealed)`; `Conflict(PreconditionFailed)`.
+    /// `NotFound(Incident)`; `Conflict(IncidentKeyMissing)`; `Conflict(PreconditionFailed)`.
     pub async fn update(
         &self,
         id: IncidentId,
@@ -230,7 +230,7 @@ fn api_version(contract: ContractVersion) -> ApiVersion {
 
 fn cipher_error(error: DecryptError) -> Error {
     match error {
-        DecryptError::UnknownKey(_) => Error::Conflict(Conflict::IncidentSealed),
+        DecryptError::UnknownKey(_) => Error::Conflict(Conflict::IncidentKeyMissing),
         error => Error::Internal(Box::new(error)),
     }
 }

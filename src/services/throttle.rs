@@ -31,7 +31,7 @@ impl Context {
         let account = AccountKey::of(&email_key);
         let all_clients = RateLimitSubject::Account(account);
         let mut decision = limits.count(limit, &all_clients).decision().await;
-        if decision.allows() {
+        if decision.is_allowed() {
             return Ok(());
         }
         let look_up = move |c: &mut DbConnection| {
@@ -66,7 +66,7 @@ impl Context {
         user: Option<UserId>,
         origin: &AuditOrigin,
     ) -> Result<(), Error> {
-        if decision.allows() {
+        if decision.is_allowed() {
             return Ok(());
         }
         self.record_throttled_login(decision, subject, user, origin).await;
@@ -83,10 +83,10 @@ impl Context {
         origin: &AuditOrigin,
     ) {
         let Some(limits) = &self.limits else { return };
-        if !limits.count(RateLimit::ThrottleAudit, subject).decision().await.allows() {
+        if !limits.count(RateLimit::ThrottleAudit, subject).decision().await.is_allowed() {
             return;
         }
-        let event = NewAuditEvent::on_user(AuditAction::LoginThrottled, user).with("limit", decision.limit.as_str());
+        let event = NewAuditEvent::on_user(AuditAction::LoginRateLimited, user).with("limit", decision.limit.as_str());
         let (origin, now) = (origin.clone(), self.clock.now());
         let recorded = self.db.write(move |c| Ok::<_, Error>(audit::append(c, &origin, &event, now)?)).await;
         if let Err(error) = recorded {

@@ -177,12 +177,12 @@ try {
     await shot(page, 'incident');
   });
   await check('a replay report shows the differences', async () => {
-    const outcome = { request_id: hostile.request_id, now: { status: 200, code: null }, reproduced: false, fixed: true, undocumented: [], obstacle: null,
-      differences: [{ place: 'status', captured: '422', now: '200' }, { place: '/x', captured: '<b>', now: '1' }] };
+    const outcome = { request_id: hostile.request_id, replayed: { status: 200, code: null }, reproduced: false, fixed: true, contract_violations: [], not_sent: null,
+      differences: [{ location: 'status', captured: '422', replayed: '200' }, { location: '/x', captured: '<b>', replayed: '1' }] };
     const report = { against: 'http://localhost', outcomes: [outcome] };
     await page.setInputFiles('#report', { name: 'report.json', mimeType: 'application/json', buffer: Buffer.from(JSON.stringify(report)) });
     await page.locator('#differences').waitFor();
-    assert.match(await page.locator('#verdict').innerText(), /Against http:\/\/localhost: 200\. Fixed\./);
+    assert.match(await page.locator('#replay-result').innerText(), /Against http:\/\/localhost: 200\. Fixed\./);
     assert.equal(await page.locator('#differences tbody tr').count(), 2);
     await shot(page, 'replay');
     await page.setInputFiles('#report', { name: 'x.json', mimeType: 'application/json', buffer: Buffer.from('{}') });

@@ -50,7 +50,7 @@ fn unknown_command_or_option_is_rejected() {
     }
     // --users requires --dummy.
     assert!(sandbox.run(&["seed", "--users", "3"]).expect_exit_code(2).err.contains("--dummy"));
-    assert!(!sandbox.exists("data"), "the command created the data folder");
+    assert!(!sandbox.exists("data"), "the command created the data directory");
 }
 
 #[test]

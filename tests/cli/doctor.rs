@@ -13,12 +13,12 @@ fn report(sandbox: &Sandbox) -> (i32, Value) {
     (outcome.code.unwrap(), serde_json::from_str(&outcome.out).unwrap_or_else(|_| panic!("{outcome:?}")))
 }
 
-/// Returns the verdict and the detail of a check.
+/// Returns the status and the detail of a check.
 #[track_caller]
 fn check(report: &Value, name: &str) -> (String, String) {
     let checks = report["checks"].as_array().unwrap();
     let check = checks.iter().find(|check| check["name"] == name).unwrap_or_else(|| panic!("no {name}: {report:#}"));
-    (check["verdict"].as_str().unwrap().to_owned(), check["detail"].as_str().unwrap().to_owned())
+    (check["status"].as_str().unwrap().to_owned(), check["detail"].as_str().unwrap().to_owned())
 }
 
 fn free_port() -> String {
@@ -31,9 +31,9 @@ fn empty_folder_is_healthy_and_stays_unchanged() {
     let (code, report) = report(&sandbox);
     assert_eq!(code, 0, "{report:#}");
     for check in report["checks"].as_array().unwrap() {
-        assert_eq!(check["verdict"], "ok", "{check}");
+        assert_eq!(check["status"], "ok", "{check}");
     }
-    assert!(!sandbox.exists("data"), "doctor created the data folder");
+    assert!(!sandbox.exists("data"), "doctor created the data directory");
 }
 
 both_engines! {
@@ -48,8 +48,8 @@ both_engines! {
         let _ = sandbox.run(&["seed"]).expect_exit_code(0);
         sandbox.execute("DELETE FROM search_index");
         let (code, partial) = report(&sandbox);
-        let (verdict, detail) = check(&partial, "search");
-        assert_eq!((code, verdict.as_str()), (0, "warn"));
+        let (status, detail) = check(&partial, "search");
+        assert_eq!((code, status.as_str()), (0, "warn"));
         assert!(detail.ends_with("bucketlists and items are not indexed; run `bucketlist migrate up`"), "{detail}");
         let _ = sandbox.run(&["migrate", "up"]).expect_exit_code(0);
         assert!(report(&sandbox).1["checks"].as_array().unwrap().iter().all(|check| check["name"] != "search"));
@@ -63,8 +63,8 @@ both_engines! {
         sandbox.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('20991231235959')");
         let (code, ahead) = report(&sandbox);
         assert_eq!(code, 1);
-        let (verdict, detail) = check(&ahead, "migrations");
-        assert_eq!(verdict, "fail");
+        let (status, detail) = check(&ahead, "migrations");
+        assert_eq!(status, "fail");
         assert!(detail.contains("20991231235959") && detail.contains("use the newer version"), "{detail}");
     }
 }
@@ -88,7 +88,7 @@ fn unencrypted_remote_connections_are_warned_about() {
             sandbox.env("DATABASE_URL", database).env("SMTP_URL", mail).env("DATABASE_ACQUIRE_TIMEOUT", "1ms");
         let report = report(&sandbox).1;
         let checks = report["checks"].as_array().unwrap();
-        let is_warned = |name: &str| checks.iter().any(|check| check["name"] == name && check["verdict"] == "warn");
+        let is_warned = |name: &str| checks.iter().any(|check| check["name"] == name && check["status"] == "warn");
         (is_warned("database connection"), is_warned("mail"))
     };
     // Nothing listens on port 1, and names in `.invalid` do not resolve (RFC 2606).
@@ -130,8 +130,8 @@ fn secrets_are_redacted_in_text_and_json() {
 fn problems_are_reported_with_a_remedy_and_exit_with_1() {
     let sandbox = Sandbox::new().env("DATABASE_URL", "postgres://ada@127.0.0.1:1/lists").env("PORT", free_port());
     let (code, unreachable) = report(&sandbox);
-    let (verdict, detail) = check(&unreachable, "database");
-    assert_eq!((code, verdict.as_str()), (1, "fail"));
+    let (status, detail) = check(&unreachable, "database");
+    assert_eq!((code, status.as_str()), (1, "fail"));
     assert!(
         detail.contains("PostgreSQL") && detail.contains("correct DATABASE_URL") && !detail.contains('\n'),
         "{detail}"
@@ -141,8 +141,8 @@ fn problems_are_reported_with_a_remedy_and_exit_with_1() {
         let sandbox = Sandbox::new().env("DATA_DIR", folder).env("PORT", free_port());
         sandbox.write("file", "");
         let (code, blocked) = report(&sandbox);
-        let (verdict, detail) = check(&blocked, "data folder");
-        assert_eq!((code, verdict.as_str()), (1, "fail"), "{folder}");
+        let (status, detail) = check(&blocked, "data directory");
+        assert_eq!((code, status.as_str()), (1, "fail"), "{folder}");
         assert!(detail.contains("set DATA_DIR to another folder"), "{detail}");
     }
 

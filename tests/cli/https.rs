@@ -272,7 +272,7 @@ fn unusable_certificate_files_prevent_startup() {
     let error = sandbox.run(&["serve"]).expect_error();
     assert!(error.starts_with("cannot read cert.pem: "), "{error}");
     assert!(error.ends_with("\nhelp: set TLS_CERT to a readable file"), "{error}");
-    assert!(!sandbox.exists("data"), "the data folder was created");
+    assert!(!sandbox.exists("data"), "the data directory was created");
 }
 
 #[test]
@@ -313,26 +313,26 @@ fn doctor_checks_the_certificate() {
         let report: serde_json::Value = serde_json::from_str(&report.out).unwrap_or_else(|_| panic!("{report:?}"));
         let checks = report["checks"].as_array().unwrap();
         let check = checks.iter().find(|check| check["name"] == "https").unwrap_or_else(|| panic!("{report:#}"));
-        (check["verdict"].as_str().unwrap().to_owned(), check["detail"].as_str().unwrap().to_owned())
+        (check["status"].as_str().unwrap().to_owned(), check["detail"].as_str().unwrap().to_owned())
     };
     let (sandbox, _) = sandbox();
     let sandbox = sandbox.env("PORT", "0");
-    let (verdict, detail) = check(&sandbox);
-    assert_eq!((verdict.as_str(), detail.as_str()), ("ok", "the certificate is valid until 2090-01-01"));
-    for ((from, until), verdict, detail) in [
+    let (status, detail) = check(&sandbox);
+    assert_eq!((status.as_str(), detail.as_str()), ("ok", "the certificate is valid until 2090-01-01"));
+    for ((from, until), status, detail) in [
         ((2020, 2021), "fail", "the certificate expired on 2021-01-01; renew it"),
         ((2080, 2090), "fail", "the certificate is not valid before 2080-01-01; check the clock"),
     ] {
         write_pair(&sandbox, &pair(from, until));
-        assert_eq!(check(&sandbox), (verdict.to_owned(), detail.to_owned()));
+        assert_eq!(check(&sandbox), (status.to_owned(), detail.to_owned()));
     }
     sandbox.write("key.pem", &pair(2020, 2090).1);
-    let (verdict, detail) = check(&sandbox);
-    assert_eq!((verdict.as_str(), detail.contains("does not match")), ("fail", true), "{detail}");
+    let (status, detail) = check(&sandbox);
+    assert_eq!((status.as_str(), detail.contains("does not match")), ("fail", true), "{detail}");
     write_pair(&sandbox, &pair(2020, 2090));
     let sandbox = sandbox.env("PUBLIC_URL", "https://api.example.com");
-    let (verdict, detail) = check(&sandbox);
-    assert_eq!(verdict, "warn");
+    let (status, detail) = check(&sandbox);
+    assert_eq!(status, "warn");
     assert!(detail.contains("is not valid for api.example.com"), "{detail}");
 }
 

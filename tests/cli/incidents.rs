@@ -111,20 +111,20 @@ fn invalid_incident_files_are_rejected_with_a_reason() {
         ("later.json", "format `bucketlist-incident/2` is not supported; this version reads"),
     ] {
         for arguments in [
-            &["incidents", "export", "--as", "postman", "good.json", file][..],
+            &["incidents", "export", "--format", "postman", "good.json", file][..],
             &["incidents", "replay", "--against", "http://127.0.0.1:1", "good.json", file],
-            &["incidents", "ratchet", "--title", "x", "--against", "http://127.0.0.1:1", file],
+            &["incidents", "add-test", "--title", "x", "--against", "http://127.0.0.1:1", file],
         ] {
             let error = sandbox.run(arguments).expect_error();
             assert!(error.contains(expected), "{error}");
         }
     }
     let error =
-        sandbox.run(&["incidents", "export", "--as", "curl", "--base-url", "$(date)", "good.json"]).expect_error();
+        sandbox.run(&["incidents", "export", "--format", "curl", "--base-url", "$(date)", "good.json"]).expect_error();
     assert!(error.contains("invalid server URL `$(date)`"), "{error}");
     let truncated = CapturedRequest { truncated: true, ..valid.request.clone() };
     write(&sandbox, "truncated.json", &IncidentRecord { request: truncated, ..valid });
-    let error = sandbox.run(&["incidents", "export", "--as", "curl", "truncated.json"]).expect_error();
+    let error = sandbox.run(&["incidents", "export", "--format", "curl", "truncated.json"]).expect_error();
     assert!(
         error.contains("incident 7 has only the first 0 bytes of the request body and cannot be sent again"),
         "{error}"
@@ -137,15 +137,15 @@ fn binary_body_is_written_to_a_file_next_to_the_collection() {
     let mut binary = record(7, "POST", "/v2/bucketlists", &[], &Value::Null);
     binary.request.body = CapturedBody(b"\xff\x00".to_vec());
     write(&sandbox, "incident.json", &binary);
-    let error = sandbox.run(&["incidents", "export", "incident.json", "--as", "postman"]).expect_error();
+    let error = sandbox.run(&["incidents", "export", "incident.json", "--format", "postman"]).expect_error();
     assert!(error.contains("the collection refers to incident-7.body") && error.contains("--out"), "{error}");
-    let arguments = ["incidents", "export", "incident.json", "--as", "postman", "--out", "x.json"];
+    let arguments = ["incidents", "export", "incident.json", "--format", "postman", "--out", "x.json"];
     assert_eq!(sandbox.run(&arguments).expect_success(), "wrote incident-7.body\nwrote x.json\n");
     assert_eq!(std::fs::read(sandbox.path("incident-7.body")).unwrap(), b"\xff\x00");
-    let arguments = ["incidents", "export", "incident.json", "--as", "postman", "--out", "gone/x.json"];
+    let arguments = ["incidents", "export", "incident.json", "--format", "postman", "--out", "gone/x.json"];
     assert!(sandbox.run(&arguments).expect_error().contains("cannot write `gone/incident-7.body`: no such file"));
     for target in ["curl", "har"] {
-        let text = sandbox.run(&["incidents", "export", "incident.json", "--as", target]).expect_success();
+        let text = sandbox.run(&["incidents", "export", "incident.json", "--format", target]).expect_success();
         assert!(text.contains("/wA="), "{text}");
     }
 }
@@ -185,7 +185,7 @@ fn unreachable_and_other_servers_are_reported() {
     let sandbox = Sandbox::new();
     write(&sandbox, "incident.json", &record(7, "GET", "/v2/users/me", &[], &Value::Null));
     let arguments =
-        ["incidents", "replay", "incident.json", "--against", "http://127.0.0.1:1", "--as", "a@example.com"];
+        ["incidents", "replay", "incident.json", "--against", "http://127.0.0.1:1", "--user", "a@example.com"];
     let error = sandbox.run(&arguments).expect_error();
     assert!(error.contains("the password of a@example.com is missing"), "{error}");
     assert!(error.contains("set REPLAY_PASSWORD"), "{error}");
@@ -219,8 +219,8 @@ both_engines! {
         assert!(text.contains("500 INTERNAL_ERROR  200       fixed") && text.ends_with("1 of 1 fixed.\n"), "{text}");
         let text = replay("fixed.json", "reproduced", &["--format", "json"]).expect_exit_code(4).out;
         let report: Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(report["outcomes"][0]["differences"][0], json!({"place": "status", "captured": "500", "now": "200"}));
-        assert_eq!((&report["total"], &report["as_asked"]), (&json!(1), &json!(0)));
+        assert_eq!(report["outcomes"][0]["differences"][0], json!({"location": "status", "captured": "500", "replayed": "200"}));
+        assert_eq!((&report["total"], &report["as_expected"]), (&json!(1), &json!(0)));
 
         // The account that was registered for the replay is deleted.
         let admin = sandbox.run_with(&["user", "create", "admin@example.com", "--admin", "--password-stdin"], PASSWORD);
@@ -230,15 +230,15 @@ both_engines! {
         let users = server.get("/v2/admin/users?q=replay", session["access_token"].as_str()).expect(200).json();
         assert_eq!(users["data"], json!([]));
 
-        let ratchet = |file: &str| {
-            sandbox.run(&["incidents", "ratchet", file, "--title", "An item's name in {braces}", "--folder", "regressions", "--against", &url])
+        let add_test = |file: &str| {
+            sandbox.run(&["incidents", "add-test", file, "--title", "An item's name in {braces}", "--dir", "regressions", "--against", &url])
         };
-        let text = ratchet("broken.json").expect_exit_code(4).out;
+        let text = add_test("broken.json").expect_exit_code(4).out;
         assert!(text.ends_with("No regression test was written: not all incidents are fixed.\n"), "{text}");
         assert!(!sandbox.exists("regressions"));
         let path = "regressions/an-item-s-name-in-braces.json";
-        assert_eq!(ratchet("fixed.json").expect_success(), format!("wrote {path}; `make replay` runs it\n"));
-        assert!(ratchet("fixed.json").expect_error().contains(&format!("`{path}` already exists")));
+        assert_eq!(add_test("fixed.json").expect_success(), format!("wrote {path}; `make replay` runs it\n"));
+        assert!(add_test("fixed.json").expect_error().contains(&format!("`{path}` already exists")));
         replay(path, "fixed", &[]).expect_success();
         let IncidentFile::RegressionTest(mut test) = parse(sandbox.read(path).as_bytes()).unwrap() else {
             panic!("not a regression test")
@@ -288,7 +288,7 @@ both_engines! {
             write(&sandbox, file, record);
         }
         let url = server.url();
-        let arguments = [&["incidents", "replay"][..], &files, &["--against", &url, "--as", "ada@example.com"]].concat();
+        let arguments = [&["incidents", "replay"][..], &files, &["--against", &url, "--user", "ada@example.com"]].concat();
         let text = sandbox.run(&arguments).expect_success();
         assert!(text.ends_with("4 of 4 reproduced.\n"), "{text}");
         let lists = server.get("/v2/bucketlists", Some(&token)).expect(200).json();
@@ -308,9 +308,9 @@ both_engines! {
         let principal = Principal { user_id: 1, session_id: Some(1), role: PrincipalRole::Admin };
         write(&sandbox, "7.json", &IncidentRecord { principal: Some(principal), ..missing });
         let error = sandbox.run(&["incidents", "replay", "7.json", "--against", &url]).expect_error();
-        assert!(error.contains("name an administrator account with --as-admin"), "{error}");
+        assert!(error.contains("name an administrator account with --admin"), "{error}");
         let sandbox = sandbox.env("REPLAY_PASSWORD", "wrong-password-1");
-        let error = sandbox.run(&["incidents", "replay", "5.json", "--against", &url, "--as", "ada@example.com"]).expect_error();
+        let error = sandbox.run(&["incidents", "replay", "5.json", "--against", &url, "--user", "ada@example.com"]).expect_error();
         assert!(error.contains("as ada@example.com: 401 INVALID_CREDENTIALS"), "{error}");
         server.stop();
     }
@@ -324,8 +324,8 @@ both_engines! {
         let list = || sandbox.run(&["incidents", "list", "--format", "json"]).expect_success();
         let stored = (0..MAX_ATTEMPTS).map(|_| list()).find(|text| text.contains(&request_id)).expect("the incident is stored");
         let id = serde_json::from_str::<Value>(stored.lines().next().unwrap()).unwrap()["id"].to_string();
-        let by_request = sandbox.run(&["incidents", "export", &request_id, "--as", "curl"]).expect_success();
-        assert_eq!(sandbox.run(&["incidents", "export", &id, "--as", "curl"]).expect_success(), by_request);
+        let by_request = sandbox.run(&["incidents", "export", &request_id, "--format", "curl"]).expect_success();
+        assert_eq!(sandbox.run(&["incidents", "export", &id, "--format", "curl"]).expect_success(), by_request);
         assert!(by_request.contains("-H 'x-fault: internal'"), "{by_request}");
         let url = server.url();
         let text = sandbox.run(&["incidents", "replay", &id, "--against", &url]).expect_success();

@@ -69,7 +69,7 @@ fn served_documents_match_the_committed_files() {
 fn check_exits_with_0_when_documents_are_current_and_4_when_stale() {
     let sandbox = Sandbox::new();
     let folder = repository_root().join("openapi");
-    let fresh = sandbox.run(&["openapi", "check", "--folder", folder.to_str().unwrap()]).expect_success();
+    let fresh = sandbox.run(&["openapi", "check", "--dir", folder.to_str().unwrap()]).expect_success();
     assert_eq!(fresh, "documents are current\n");
 
     let stale = |names: &str| {
@@ -98,7 +98,7 @@ fn check_exits_with_0_when_documents_are_current_and_4_when_stale() {
 fn unwritable_folder_is_rejected_with_one_error_line() {
     let sandbox = Sandbox::new();
     sandbox.write("file", "");
-    let error = sandbox.run(&["openapi", "write", "--folder", "file/below"]).expect_error();
+    let error = sandbox.run(&["openapi", "write", "--dir", "file/below"]).expect_error();
     assert!(error.contains("Not a directory"), "{error}");
 }
 

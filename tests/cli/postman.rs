@@ -47,7 +47,7 @@ fn check(operation: &Operation, response: &Value) -> Vec<String> {
 fn check_exits_with_0_when_the_collection_is_current_and_4_when_stale() {
     let sandbox = Sandbox::new();
     let folder = repository_root().join("postman");
-    let fresh = sandbox.run(&["postman", "check", "--folder", folder.to_str().unwrap()]).expect_success();
+    let fresh = sandbox.run(&["postman", "check", "--dir", folder.to_str().unwrap()]).expect_success();
     assert_eq!(fresh, "collection is current\n");
 
     let stale = |names: &str| {
@@ -70,7 +70,7 @@ fn check_exits_with_0_when_the_collection_is_current_and_4_when_stale() {
 fn unwritable_collection_is_rejected_with_one_error_line() {
     let sandbox = Sandbox::new();
     sandbox.write("file", "");
-    let error = sandbox.run(&["postman", "write", "--folder", "file/below"]).expect_error();
+    let error = sandbox.run(&["postman", "write", "--dir", "file/below"]).expect_error();
     assert!(error.contains("Not a directory"), "{error}");
 }
 

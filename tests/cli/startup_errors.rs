@@ -32,7 +32,7 @@ fn invalid_data_directory_prevents_startup() {
         sandbox.write("file", "kept");
         for arguments in [&["serve"][..], &["migrate", "up"], &["seed"], &["user", "create", "ada@example.com"]] {
             let error = sandbox.run(arguments).expect_error();
-            assert!(error.starts_with(&format!("cannot write to folder {folder}: ")), "{error}");
+            assert!(error.starts_with(&format!("cannot write to directory {folder}: ")), "{error}");
             assert!(error.ends_with("\nhelp: make it writable, or set DATA_DIR to another folder"), "{error}");
         }
         assert_eq!(sandbox.read("file"), "kept");
@@ -44,7 +44,7 @@ fn uncreatable_database_directory_prevents_startup() {
     let sandbox = Sandbox::new().env("DATABASE_URL", "sqlite://file/below/lists.db").env("PORT", "0");
     sandbox.write("file", "");
     let error = sandbox.run(&["serve"]).expect_error();
-    assert!(error.starts_with("cannot write to folder file/below: "), "{error}");
+    assert!(error.starts_with("cannot write to directory file/below: "), "{error}");
     assert!(error.ends_with("\nhelp: make it writable, or set DATABASE_URL to another folder"), "{error}");
 }
 
@@ -105,7 +105,7 @@ fn invalid_variables(sandbox: &Sandbox) -> Vec<String> {
     assert_eq!(first, "error: invalid configuration");
     assert_eq!(lines.next_back(), Some("help: see .env.example for every variable and its format"));
     let lines: Vec<String> = lines.map(|line| line.strip_prefix("  ").unwrap().to_owned()).collect();
-    assert!(!sandbox.exists("data"), "the data folder was created");
+    assert!(!sandbox.exists("data"), "the data directory was created");
     lines
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ::contract::{Operation, operation::Limit, v1, v2};
+use ::contract::{Operation, operation::OperationLimit, v1, v2};
 use bucketlist::config::Config;
 use poem::http::Method;
 
@@ -53,7 +53,7 @@ fn expect_rate_limited(response: UncheckedResponse, limit: &str) -> TestResponse
 
 async fn throttled_events(app: &TestApp) -> Vec<Value> {
     let admin = app.admin().await;
-    let events = admin.get("/v2/admin/audit?action=login.throttled&sort=created_at").await.expect(200).json();
+    let events = admin.get("/v2/admin/audit?action=login.rate_limited&sort=created_at").await.expect(200).json();
     events["data"].as_array().unwrap().clone()
 }
 
@@ -194,13 +194,13 @@ both_engines! {
         })
         .await;
         let expected = |declared: &Operation| match declared.limit {
-            Limit::General => "\"general\";q=600;w=60",
-            Limit::Register => "\"register\";q=5;w=60",
-            Limit::Login => "\"login\";q=100;w=60",
-            Limit::Refresh => "\"refresh\";q=60;w=60",
-            Limit::PasswordReset => "\"password-reset\";q=100;w=3600",
-            Limit::Search => "\"search\";q=30;w=60",
-            Limit::Exports => "\"exports\";q=10;w=3600",
+            OperationLimit::General => "\"general\";q=600;w=60",
+            OperationLimit::Register => "\"register\";q=5;w=60",
+            OperationLimit::Login => "\"login\";q=100;w=60",
+            OperationLimit::Refresh => "\"refresh\";q=60;w=60",
+            OperationLimit::PasswordReset => "\"password-reset\";q=100;w=3600",
+            OperationLimit::Search => "\"search\";q=30;w=60",
+            OperationLimit::Exports => "\"exports\";q=10;w=3600",
         };
         let mut specific = 0;
         for (contract, declared) in [
@@ -214,7 +214,7 @@ both_engines! {
                 let request = app.anonymous().request(operation.method.parse().unwrap(), &path).json(&json!({}));
                 let response = request.send().await.any_status();
                 assert_eq!(response.header("ratelimit-policy"), expected(declared), "{}", operation.id);
-                specific += usize::from(declared.limit != Limit::General);
+                specific += usize::from(declared.limit != OperationLimit::General);
             }
         }
         assert!(specific >= 13, "{specific}");

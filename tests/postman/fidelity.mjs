@@ -128,7 +128,7 @@ const write = (name, value) => {
 };
 const exported = async (source, target, name) => {
     const path = join(folder, name);
-    const { code, err } = await run(binary, ["incidents", "export", source, "--as", target, "--out", path]);
+    const { code, err } = await run(binary, ["incidents", "export", source, "--format", target, "--out", path]);
     if (code !== 0) {
         throw new Error(err);
     }
@@ -211,10 +211,10 @@ try {
     // curl sends some headers in another order.
     compare("curl", RECORDS, echo.take(), { ordered: false });
 
-    const replayed = await run(binary, ["incidents", "replay", all, "--against", echo.origin, "--as", "a@example.com",
-        "--as-admin", "b@example.com", "--format", "json"], { REPLAY_PASSWORD: "p", REPLAY_ADMIN_PASSWORD: "p" });
+    const replayed = await run(binary, ["incidents", "replay", all, "--against", echo.origin, "--user", "a@example.com",
+        "--admin", "b@example.com", "--format", "json"], { REPLAY_PASSWORD: "p", REPLAY_ADMIN_PASSWORD: "p" });
     compare("bucketlist incidents replay", RECORDS, echo.take());
-    if (replayed.code !== 0 || JSON.parse(replayed.out).as_asked !== RECORDS.length) {
+    if (replayed.code !== 0 || JSON.parse(replayed.out).as_expected !== RECORDS.length) {
         problem(`the replay exits ${replayed.code}: ${replayed.err}${replayed.out.slice(0, 500)}`);
     }
 

@@ -139,7 +139,7 @@ for (const target of ["/v2/no/such/{{title}}", "/v1/bucketlists/1/nothing?a=%7B%
 
 const folder = mkdtempSync(join(tmpdir(), "bucketlist-proof-"));
 writeFileSync(join(folder, "incidents.json"), JSON.stringify(records));
-const arguments_ = ["incidents", "export", "incidents.json", "--as", "postman", "--out", "incidents.postman_collection.json"];
+const arguments_ = ["incidents", "export", "incidents.json", "--format", "postman", "--out", "incidents.postman_collection.json"];
 execFileSync(absolute(binary), arguments_, { cwd: folder });
 const collection = JSON.parse(readFileSync(join(folder, "incidents.postman_collection.json"), "utf8"));
 const values = Object.entries({ base_url: origin, email: DEMO.email, password: DEMO.password, admin_email: ADMIN.email,

@@ -25,7 +25,7 @@ pub struct Operation {
     /// Errors that its arguments imply but that this operation does not return.
     pub excluded_errors: &'static [ErrorCode],
     /// Rate limit in addition to the general one.
-    pub limit: Limit,
+    pub limit: OperationLimit,
     /// Deprecation dates and successor.
     pub deprecation: Option<Deprecation>,
     /// Whether responses may be cached on the server until the caller's data changes.
@@ -177,7 +177,7 @@ impl Argument for i32 {}
 
 /// A rate limit by name. Its quota is configured on the server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Limit {
+pub enum OperationLimit {
     /// Only the general limit of the caller.
     #[default]
     General,
@@ -222,7 +222,7 @@ impl Operation {
             is_public: false,
             errors: &[],
             excluded_errors: &[],
-            limit: Limit::General,
+            limit: OperationLimit::General,
             deprecation: None,
             is_cached: false,
             is_conditional: false,
@@ -281,7 +281,7 @@ impl Operation {
 
     /// Declares an additional rate limit.
     #[must_use]
-    pub const fn limit(mut self, limit: Limit) -> Self {
+    pub const fn limit(mut self, limit: OperationLimit) -> Self {
         self.limit = limit;
         self
     }

@@ -43,7 +43,7 @@ pub const ACCEPT_PATCH: &str = "application/json, application/merge-patch+json";
 
 /// The operation and the rules that validate the body of a request. The server inserts it into the extensions of the request.
 #[derive(Clone)]
-pub struct Incoming {
+pub struct BodyContext {
     /// The operation of the request.
     pub operation: &'static openapi_model::Operation,
     /// Rules that the schema of the body cannot express.
@@ -89,11 +89,11 @@ impl<T: DeserializeOwned + Send> ParsePayload for Json<T> {
 /// Validates a JSON body and deserialises it. The server has read the body into memory.
 async fn read_typed<T: DeserializeOwned>(request: &Request, body: &mut RequestBody) -> Result<T, ApiError> {
     let internal = |source: &'static str| ApiError::new(ErrorCode::InternalError).with_source(source);
-    let incoming = request.extensions().get::<Incoming>();
-    let incoming = incoming.ok_or_else(|| internal("the request has no `Incoming` extension"))?;
+    let context = request.extensions().get::<BodyContext>();
+    let context = context.ok_or_else(|| internal("the request has no `BodyContext` extension"))?;
     let reading = async { body.take()?.into_bytes().await };
     let bytes = reading.await.map_err(|error| ApiError::new(ErrorCode::MalformedRequest).with_source(error))?;
-    let value = validate(request.headers(), &bytes, incoming, Vec::new())?;
+    let value = validate(request.headers(), &bytes, context, Vec::new())?;
     // A body that matches the document but not the type is a defect of the server.
     serde_json::from_value(value).map_err(|error| ApiError::new(ErrorCode::InternalError).with_source(error))
 }
@@ -105,13 +105,13 @@ async fn read_typed<T: DeserializeOwned>(request: &Request, body: &mut RequestBo
 pub fn validate(
     headers: &HeaderMap,
     body: &[u8],
-    incoming: &Incoming,
+    context: &BodyContext,
     mut details: Vec<Detail>,
 ) -> Result<Value, ApiError> {
     if body.is_empty() {
         return Err(ApiError::new(ErrorCode::MalformedJson).with_message("This operation requires a JSON body."));
     }
-    let accepted = &incoming.operation.request_media_types;
+    let accepted = &context.operation.request_media_types;
     match headers.get(CONTENT_TYPE).map(HeaderValue::to_str) {
         Some(Ok(value)) if accepted.iter().any(|accepted| accepted.eq_ignore_ascii_case(essence(value))) => {}
         _ => {
@@ -123,7 +123,7 @@ pub fn validate(
         let message = "Compressed request bodies are not supported: omit Content-Encoding.";
         return Err(ApiError::new(ErrorCode::UnsupportedMediaType).with_message(message));
     }
-    let schema = incoming.operation.body();
+    let schema = context.operation.body();
     let schema =
         schema.ok_or_else(|| ApiError::new(ErrorCode::InternalError).with_source("the document has no body schema"))?;
     match schema.read(body) {
@@ -134,7 +134,7 @@ pub fn validate(
             details.extend(violations.into_iter().map(Detail::from));
             let value = serde_json::from_slice(body)
                 .map_err(|error| ApiError::new(ErrorCode::MalformedJson).with_source(error))?;
-            for detail in incoming.rules.violations(&incoming.operation.id, &value) {
+            for detail in context.rules.violations(&context.operation.id, &value) {
                 let is_same = |other: &Detail| other.location == detail.location && other.code == detail.code;
                 if !details.iter().any(is_same) {
                     details.push(detail);

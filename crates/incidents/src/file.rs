@@ -8,7 +8,10 @@ use serde_json::Value;
 use super::{IncidentRecord, record::FORMAT};
 
 /// Value of `format` in the file of a regression test.
-pub const REGRESSION_TEST_FORMAT: &str = "bucketlist-kept-incident/1";
+pub const REGRESSION_TEST_FORMAT: &str = "bucketlist-regression-test/1";
+
+/// The earlier name of [`REGRESSION_TEST_FORMAT`], which is still read.
+const OLD_REGRESSION_TEST_FORMAT: &str = "bucketlist-kept-incident/1";
 
 /// A fixed failure: the requests of one session, and the responses that show that it is still fixed.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
@@ -78,7 +81,8 @@ pub fn read(path: &Path) -> Result<IncidentFile, FileError> {
 pub fn parse(bytes: &[u8]) -> Result<IncidentFile, String> {
     let value: Value = serde_json::from_slice(bytes).map_err(|error| format!("invalid JSON ({error})"))?;
     let invalid = |error: serde_json::Error| format!("invalid record ({error}); export the incident again");
-    if value.get("format").is_some_and(|format| format == REGRESSION_TEST_FORMAT) {
+    let format = value.get("format").and_then(Value::as_str);
+    if format.is_some_and(|format| [REGRESSION_TEST_FORMAT, OLD_REGRESSION_TEST_FORMAT].contains(&format)) {
         let test: RegressionTest = serde_json::from_value(value).map_err(invalid)?;
         if test.expect.len() != test.records.len() || test.records.is_empty() {
             return Err("`expect` must have one entry for each record".to_owned());
@@ -138,9 +142,10 @@ mod tests {
                 r#"[{"format": "bucketlist-incident/1"}]"#,
                 "invalid record (missing field `id`); export the incident again",
             ),
+            (r#"{"format": "bucketlist-regression-test/1"}"#, "invalid record (missing field `title`)"),
             (r#"{"format": "bucketlist-kept-incident/1"}"#, "invalid record (missing field `title`)"),
             (
-                r#"{"format": "bucketlist-kept-incident/1", "title": "", "fixed_in": "", "expect": [], "records": []}"#,
+                r#"{"format": "bucketlist-regression-test/1", "title": "", "fixed_in": "", "expect": [], "records": []}"#,
                 "`expect` must have one entry for each record",
             ),
         ] {

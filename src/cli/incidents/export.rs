@@ -44,7 +44,7 @@ pub(super) fn run(
             let names: Vec<&str> = attachments.iter().map(|attachment| attachment.name.as_str()).collect();
             return Err(CliError::with_help(
                 format!("the collection refers to {}, which cannot be written to standard output", names.join(" and ")),
-                "name an output file with --out, or use --as curl",
+                "name an output file with --out, or use --format curl",
             ));
         }
     }
@@ -57,9 +57,9 @@ pub(super) fn run(
 }
 
 fn write(path: &Path, text: &str, attachments: &[Attachment], out: &mut dyn Write) -> Result<(), CliError> {
-    let folder = path.parent().unwrap_or(Path::new(""));
+    let directory = path.parent().unwrap_or(Path::new(""));
     for attachment in attachments {
-        let path = folder.join(&attachment.name);
+        let path = directory.join(&attachment.name);
         fs::write(&path, &attachment.bytes).map_err(cannot_write(&path))?;
         writeln!(out, "wrote {}", path.display())?;
     }

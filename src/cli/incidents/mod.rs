@@ -45,12 +45,12 @@ pub(super) enum Action {
         #[arg(required = true, value_name = "FILE|ID")]
         sources: Vec<String>,
         /// Target format.
-        #[arg(long = "as", value_enum)]
+        #[arg(long = "format", value_enum)]
         target: Target,
         /// Default origin of the server that the export sends requests to.
         #[arg(long, default_value = "http://localhost:8000", value_name = "URL")]
         base_url: String,
-        /// Output file; default: standard output. Bodies that a collection cannot contain are written to the same folder.
+        /// Output file; default: standard output. Bodies that a collection cannot contain are written to the same directory.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
@@ -80,16 +80,16 @@ pub(super) enum Action {
     /// Replay fixed incidents and save them as a regression test, which `make replay` runs.
     ///
     /// Saves nothing and exits with 4 if an incident is not fixed.
-    Ratchet {
+    AddTest {
         /// Incident files, or IDs or request IDs of stored incidents, all of one session and in order.
         #[arg(required = true, value_name = "FILE|ID")]
         sources: Vec<String>,
         /// Description of the failure. The file is named after it.
         #[arg(long)]
         title: String,
-        /// Folder of the regression tests.
-        #[arg(long, default_value = "postman/incidents")]
-        folder: PathBuf,
+        /// Directory of the regression tests.
+        #[arg(long = "dir", default_value = "postman/incidents", value_name = "DIR")]
+        directory: PathBuf,
         #[command(flatten)]
         target: ReplayOptions,
     },
@@ -102,11 +102,11 @@ pub(super) struct ReplayOptions {
     #[arg(long, value_name = "URL")]
     against: String,
     /// Email address of the account that sends the requests of users. By default, accounts are created and deleted again.
-    #[arg(long = "as", value_name = "EMAIL")]
+    #[arg(long = "user", value_name = "EMAIL")]
     account: Option<String>,
     /// Email address of the account that sends the requests of administrators.
-    #[arg(long, value_name = "EMAIL")]
-    as_admin: Option<String>,
+    #[arg(long = "admin", value_name = "EMAIL")]
+    admin_account: Option<String>,
     /// Confirm that a server on another machine may be modified.
     #[arg(long)]
     yes: bool,
@@ -147,8 +147,8 @@ pub(super) fn run(action: &Action, load: Load<'_>, out: &mut dyn Write) -> Resul
         Action::Replay { sources, target, expect, format, .. } => {
             return replay::run(read(sources, load)?, target, *expect, *format, out);
         }
-        Action::Ratchet { sources, title, folder, target } => {
-            return replay::ratchet(read(sources, load)?, title, folder, target, out);
+        Action::AddTest { sources, title, directory, target } => {
+            return replay::add_test(read(sources, load)?, title, directory, target, out);
         }
     }
     Ok(ExitCode::SUCCESS)

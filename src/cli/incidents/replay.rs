@@ -1,4 +1,4 @@
-//! `bucketlist incidents replay` and `bucketlist incidents ratchet`.
+//! `bucketlist incidents replay` and `bucketlist incidents add-test`.
 
 use std::{fs, io::Write, path::Path, process::ExitCode};
 
@@ -56,15 +56,15 @@ pub(super) fn run_all(
     finish(&outcomes, options, expect, format, out)
 }
 
-pub(super) fn ratchet(
+pub(super) fn add_test(
     files: Vec<IncidentFile>,
     title: &str,
-    folder: &Path,
+    directory: &Path,
     options: &ReplayOptions,
     out: &mut dyn Write,
 ) -> Result<ExitCode, CliError> {
     let records: Vec<IncidentRecord> = files.into_iter().flat_map(|file| file.records().to_vec()).collect();
-    let path = folder.join(format!("{}.json", file_name(title)?));
+    let path = directory.join(format!("{}.json", file_name(title)?));
     if path.exists() {
         return Err(CliError::with_help(format!("`{}` already exists", path.display()), "choose another --title"));
     }
@@ -83,7 +83,7 @@ pub(super) fn ratchet(
         records,
     };
     let text = serde_json::to_string_pretty(&test).map_err(|error| message(error.to_string()))?;
-    fs::create_dir_all(folder).map_err(cannot_write(folder))?;
+    fs::create_dir_all(directory).map_err(cannot_write(directory))?;
     fs::write(&path, text + "\n").map_err(cannot_write(&path))?;
     writeln!(out, "wrote {}; `make replay` runs it", path.display())?;
     Ok(ExitCode::SUCCESS)
@@ -129,7 +129,7 @@ impl ReplayConnection {
         }
         let accounts = ReplayAccounts {
             user: credentials(options.account.as_deref(), "REPLAY_PASSWORD")?,
-            admin: credentials(options.as_admin.as_deref(), "REPLAY_ADMIN_PASSWORD")?,
+            admin: credentials(options.admin_account.as_deref(), "REPLAY_ADMIN_PASSWORD")?,
         };
         let expectation = match expect {
             Expect::Reproduced => Expectation::Reproduced,
@@ -153,7 +153,7 @@ impl ReplayConnection {
 fn replay_error(error: ReplayError) -> CliError {
     match &error {
         ReplayError::AdminAccountRequired { .. } => {
-            CliError::with_help(error.to_string(), "name an administrator account with --as-admin")
+            CliError::with_help(error.to_string(), "name an administrator account with --admin")
         }
         _ => message(error.to_string()),
     }

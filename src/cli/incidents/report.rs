@@ -24,7 +24,7 @@ pub(super) fn write(
     };
     if format == OutputFormat::Json {
         let report = json!({
-            "against": against, "asked": expected, "total": outcomes.len(), "as_asked": as_expected, "outcomes": outcomes,
+            "against": against, "expected": expected, "total": outcomes.len(), "as_expected": as_expected, "outcomes": outcomes,
         });
         writeln!(out, "{report:#}")?;
         return Ok(());

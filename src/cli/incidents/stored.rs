@@ -32,7 +32,7 @@ pub(in crate::cli) struct ListOptions {
     #[arg(long)]
     code: Option<String>,
     /// Only unresolved incidents.
-    #[arg(long = "open")]
+    #[arg(long = "unresolved")]
     is_unresolved: bool,
 }
 

@@ -51,11 +51,11 @@ pub(super) fn diff(old: &Path, new: &Path, format: Report, out: &mut dyn Write) 
 }
 
 /// Compares the documents of a directory with their last releases and prints breaking changes.
-pub(super) fn is_compatible_with_releases(folder: &Path, out: &mut dyn Write) -> Result<bool, CliError> {
+pub(super) fn is_compatible_with_releases(directory: &Path, out: &mut dyn Write) -> Result<bool, CliError> {
     let mut is_compatible = true;
-    for released in released(&folder.join("released"))? {
+    for released in released(&directory.join("released"))? {
         let name = released.file_name().unwrap_or_default();
-        let current = folder.join(name);
+        let current = directory.join(name);
         let name = name.to_string_lossy();
         if !current.exists() {
             writeln!(out, "{name} was released and is missing")?;
@@ -71,16 +71,16 @@ pub(super) fn is_compatible_with_releases(folder: &Path, out: &mut dyn Write) ->
 }
 
 /// `bucketlist openapi breaking`.
-pub(super) fn breaking(folder: &Path, base: &str, out: &mut dyn Write) -> Result<ExitCode, CliError> {
-    let mut is_compatible = is_compatible_with_releases(folder, out)?;
-    let commit = git(folder, &["merge-base", base, "HEAD"])?;
+pub(super) fn breaking(directory: &Path, base: &str, out: &mut dyn Write) -> Result<ExitCode, CliError> {
+    let mut is_compatible = is_compatible_with_releases(directory, out)?;
+    let commit = git(directory, &["merge-base", base, "HEAD"])?;
     let commit = commit.trim();
     // Documents of OpenAPI 3.1 are derived from the others.
-    let listed = git(folder, &["ls-tree", "--name-only", commit, "./"])?;
+    let listed = git(directory, &["ls-tree", "--name-only", commit, "./"])?;
     for name in listed.lines().filter(|name| is_document(name)) {
         let label = format!("{name} at {}", commit.get(..10).unwrap_or(commit));
-        let old = check_references(&label, parse(&label, &git(folder, &["show", &format!("{commit}:./{name}")])?)?)?;
-        is_compatible &= is_compatible_with(&old, &label, &folder.join(name), out)?;
+        let old = check_references(&label, parse(&label, &git(directory, &["show", &format!("{commit}:./{name}")])?)?)?;
+        is_compatible &= is_compatible_with(&old, &label, &directory.join(name), out)?;
     }
     if is_compatible {
         writeln!(out, "no breaking changes")?;
@@ -110,12 +110,12 @@ fn is_compatible_with(old: &Document, label: &str, current: &Path, out: &mut dyn
 }
 
 /// Runs git in a directory and returns its output.
-fn git(folder: &Path, arguments: &[&str]) -> Result<String, CliError> {
+fn git(directory: &Path, arguments: &[&str]) -> Result<String, CliError> {
     let failed = |reason: String| {
         let message = format!("cannot run `git {}`: {reason}", arguments.join(" "));
         CliError::with_help(message, "run the command in a clone of the repository; `--base` names a branch or commit")
     };
-    let output = Command::new("git").args(arguments).current_dir(folder).output();
+    let output = Command::new("git").args(arguments).current_dir(directory).output();
     let output = output.map_err(|error| failed(io_reason(&error)))?;
     if !output.status.success() {
         return Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
@@ -124,12 +124,12 @@ fn git(folder: &Path, arguments: &[&str]) -> Result<String, CliError> {
 }
 
 /// Returns the paths of the released documents; empty if the directory does not exist.
-fn released(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
-    if !folder.exists() {
+fn released(directory: &Path) -> Result<Vec<PathBuf>, CliError> {
+    if !directory.exists() {
         return Ok(Vec::new());
     }
     let mut files = Vec::new();
-    for entry in fs::read_dir(folder)? {
+    for entry in fs::read_dir(directory)? {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "json") {
             files.push(path);

@@ -53,7 +53,7 @@ impl AuditEndpoints for AuditApi {
         let order = Sort(sort.as_ref().map_or("-created_at", |TimeSort(sort)| sort).to_owned());
         let time = |time: Timestamp| domain::Timestamp::from_micros(time.micros());
         // The contract and the domain have the same names (a test compares them).
-        let unknown = |error: domain::UnknownWord| Error::Internal(Box::new(error));
+        let unknown = |error: domain::UnknownValue| Error::Internal(Box::new(error));
         let request = ListRequest {
             list: "audit events".to_owned(),
             filter: AuditFilter {

@@ -12,7 +12,7 @@ use contract::{
         IdempotencyKey, IfNoneMatch, ProblemResponse,
         endpoints::ExportEndpoints,
         responses::{ExportDownload, FileBody, Progress, Queued},
-        schemas::{Export, ExportContent, ExportCreate, ExportFormat, ExportRecord, ExportState, HitType, Links},
+        schemas::{Export, ExportContent, ExportCreate, ExportFormat, ExportRecord, ExportState, Links, ResourceType},
     },
     values::{Date, Id, Nullable},
 };
@@ -121,7 +121,7 @@ fn export(export: &domain::Export) -> Export {
 
 fn record(record: domain::ExportRecord) -> ExportRecord {
     ExportRecord {
-        kind: if record.is_item { HitType::Item } else { HitType::Bucketlist },
+        kind: if record.is_item { ResourceType::Item } else { ResourceType::Bucketlist },
         id: Id(record.id),
         bucketlist_id: Id(record.bucketlist_id.get()),
         name: record.name,

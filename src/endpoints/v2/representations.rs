@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use contract::{
-    v2::schemas::{Bucketlist, HitType, Item, Links, Role, SearchHit, Session, User},
+    v2::schemas::{Bucketlist, Item, Links, ResourceType, Role, SearchHit, Session, User},
     values::{Date, EmailAddress, Id, Nullable, Timestamp},
 };
 
@@ -102,8 +102,8 @@ pub(super) fn session(session: domain::Session, current: SessionId) -> Session {
 pub(super) fn search_hit(result: SearchResult) -> SearchHit {
     let SearchResult { hit, snippet } = result;
     let (kind, links) = match hit.target {
-        SearchTarget::Bucketlist => (HitType::Bucketlist, Links::Bucketlist(hit.id)),
-        SearchTarget::Item => (HitType::Item, Links::Item { bucketlist_id: hit.bucketlist_id.get(), id: hit.id }),
+        SearchTarget::Bucketlist => (ResourceType::Bucketlist, Links::Bucketlist(hit.id)),
+        SearchTarget::Item => (ResourceType::Item, Links::Item { bucketlist_id: hit.bucketlist_id.get(), id: hit.id }),
     };
     SearchHit {
         kind,

@@ -34,7 +34,7 @@ use contract::{
     ErrorCode,
     caller::RequestOrigin,
     listing::{Format, NegotiatedFormat},
-    payload::{BodyRules, Incoming},
+    payload::{BodyContext, BodyRules},
 };
 use futures_util::FutureExt;
 use ipnet::IpNet;
@@ -169,11 +169,11 @@ impl<E: Endpoint> Pipeline<E> {
         {
             return Err(fault.trigger().into());
         }
-        let incoming = Incoming { operation: operation.documented, rules: Arc::clone(&self.body_rules) };
-        validation::check(&mut request, operation, &path_params, &incoming).await?;
+        let body_context = BodyContext { operation: operation.documented, rules: Arc::clone(&self.body_rules) };
+        validation::check(&mut request, operation, &path_params, &body_context).await?;
 
         // Cache and operation.
-        request.extensions_mut().insert(incoming);
+        request.extensions_mut().insert(body_context);
         request.extensions_mut().insert(origin);
         request.extensions_mut().insert(NegotiatedFormat(Format::of(media_type)));
         if let Some(caller) = context.identity.caller() {

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use contract::{ApiError, ErrorCode, caller::RequestOrigin, operation::Limit};
+use contract::{ApiError, ErrorCode, caller::RequestOrigin, operation::OperationLimit};
 use poem::http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::context::RequestContext;
@@ -30,7 +30,7 @@ impl RateLimits {
     /// `RATE_LIMIT_EXCEEDED`; the context contains the exceeded limit, or else the most specific one.
     pub(super) async fn check(
         &self,
-        limit: Limit,
+        limit: OperationLimit,
         origin: &RequestOrigin,
         context: &mut RequestContext,
     ) -> Result<(), ApiError> {
@@ -45,7 +45,7 @@ impl RateLimits {
 
     async fn decide(
         &self,
-        limit: Limit,
+        limit: OperationLimit,
         user_id: Option<UserId>,
         caller: Option<RateLimitSubject>,
         origin: &RequestOrigin,
@@ -54,19 +54,19 @@ impl RateLimits {
         let caller = caller.unwrap_or_else(|| address.clone());
         let general = self.limiter.count(RateLimit::General, &caller).decision().await;
         let (specific, subject) = match limit {
-            Limit::General => return general,
-            Limit::Register => (RateLimit::Register, &address),
-            Limit::Login => (RateLimit::Login, &address),
-            Limit::Refresh => (RateLimit::Refresh, &address),
-            Limit::PasswordReset => (RateLimit::PasswordReset, &address),
-            Limit::Search => (RateLimit::Search, &caller),
-            Limit::Exports => (RateLimit::Exports, &caller),
+            OperationLimit::General => return general,
+            OperationLimit::Register => (RateLimit::Register, &address),
+            OperationLimit::Login => (RateLimit::Login, &address),
+            OperationLimit::Refresh => (RateLimit::Refresh, &address),
+            OperationLimit::PasswordReset => (RateLimit::PasswordReset, &address),
+            OperationLimit::Search => (RateLimit::Search, &caller),
+            OperationLimit::Exports => (RateLimit::Exports, &caller),
         };
-        if !general.allows() {
+        if !general.is_allowed() {
             return general;
         }
         let decision = self.limiter.count(specific, subject).decision().await;
-        if !decision.allows() && matches!(limit, Limit::Login | Limit::PasswordReset) {
+        if !decision.is_allowed() && matches!(limit, OperationLimit::Login | OperationLimit::PasswordReset) {
             let RequestOrigin { request_id, address, .. } = origin.clone();
             let origin = AuditOrigin { actor: user_id, request_id, address, api_client: None };
             self.audit.record_throttled_login(decision, subject, &origin).await;

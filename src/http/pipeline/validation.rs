@@ -5,7 +5,7 @@
 
 use contract::{
     ApiError, Detail, ErrorCode,
-    payload::{self, Incoming},
+    payload::{self, BodyContext},
 };
 use poem::Request;
 
@@ -16,7 +16,7 @@ pub(super) async fn check(
     request: &mut Request,
     operation: OperationRoute,
     path_params: &[(&str, &str)],
-    incoming: &Incoming,
+    context: &BodyContext,
 ) -> Result<(), ApiError> {
     join_lists(request, operation);
     let violations = operation.documented.validate_parameters(path_params, request.uri().query());
@@ -29,7 +29,7 @@ pub(super) async fn check(
     }
     let body = request.take_body().into_bytes().await;
     let body = body.map_err(|error| ApiError::new(ErrorCode::InternalError).with_source(error))?;
-    payload::validate(request.headers(), &body, incoming, details).map(drop)
+    payload::validate(request.headers(), &body, context, details).map(drop)
 }
 
 /// Rewrites list parameters that clients repeat or leave empty, because poem-openapi reads only the first value of a name.
@@ -70,9 +70,9 @@ mod tests {
         let mut context = RequestContext::new(&Request::default(), 0);
         route::find(&method, path.split('?').next().unwrap(), None, &mut context).unwrap();
         let operation = context.operation.unwrap();
-        let incoming = Incoming { operation: operation.documented, rules: Arc::new(NoRules) };
+        let context = BodyContext { operation: operation.documented, rules: Arc::new(NoRules) };
         let mut request = Request::builder().method(method).uri_str(path).content_type("application/json").body(body);
-        check(&mut request, operation, params, &incoming)
+        check(&mut request, operation, params, &context)
             .await
             .map_err(|error| error.details.into_iter().map(|detail| format!("{:?}", detail.location)).collect())
     }

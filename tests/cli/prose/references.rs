@@ -137,7 +137,7 @@ fn is_path(word: &str) -> bool {
         .iter()
         .any(|extension| word.strip_suffix(extension).is_some_and(|stem| stem.ends_with('.') && stem.len() > 1));
     let (first, _) = word.split_once('/').unwrap_or((word, ""));
-    // Routes start with a slash; files created at run time are in the data folder; media types and key labels are not paths.
+    // Routes start with a slash; files created at run time are in the data directory; media types and key labels are not paths.
     let is_something_else = ["", "bucketlist", "data", "target", "application", "image", "text", "~", "..", "DATA_DIR"]
         .contains(&first)
         || word.contains("//");

@@ -193,13 +193,13 @@ both_engines! {
         let path = format!("/v2/admin/incidents/{}", incident["id"]);
         // With another key, the record cannot be decrypted. With the old key as a previous key, it can.
         let other = restart(&app, |config| config.incidents.key = key("other"));
-        let response = get(&other, &admin, &path).await.expect_error(409, "INCIDENT_SEALED");
+        let response = get(&other, &admin, &path).await.expect_error(409, "INCIDENT_KEY_MISSING");
         assert!(!String::from_utf8_lossy(&response.body).contains("a name to look for"));
-        get(&other, &admin, &format!("{path}/har")).await.expect_error(409, "INCIDENT_SEALED");
+        get(&other, &admin, &format!("{path}/har")).await.expect_error(409, "INCIDENT_KEY_MISSING");
         get(&other, &admin, "/v2/admin/incidents").await.expect(200);
         // A rejected change has no effect.
         let fixed = json!({"resolved": true, "fixed_in": "9.9.9"}).to_string();
-        send(&other, &admin, Method::PATCH, &path, fixed).await.expect_error(409, "INCIDENT_SEALED");
+        send(&other, &admin, Method::PATCH, &path, fixed).await.expect_error(409, "INCIDENT_KEY_MISSING");
         assert_eq!(admin.get(&path).await.expect(200).json(), incident);
         let events = admin.get("/v2/admin/audit?action=incident.resolved").await.expect(200).json();
         assert_eq!(events["data"], json!([]));

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use ::contract::operation::Limit;
+use ::contract::operation::OperationLimit;
 use poem::http::Method;
 
 use super::{
@@ -16,15 +16,15 @@ use crate::{
 };
 
 /// Returns the name of a limit and the number of requests that it allows in these tests.
-const fn quota(limit: Limit) -> (&'static str, u32) {
+const fn quota(limit: OperationLimit) -> (&'static str, u32) {
     match limit {
-        Limit::General => ("general", 6),
-        Limit::Register => ("register", 2),
-        Limit::Login => ("login", 3),
-        Limit::Refresh => ("refresh", 4),
-        Limit::PasswordReset => ("password-reset", 4),
-        Limit::Search => ("search", 5),
-        Limit::Exports => ("exports", 4),
+        OperationLimit::General => ("general", 6),
+        OperationLimit::Register => ("register", 2),
+        OperationLimit::Login => ("login", 3),
+        OperationLimit::Refresh => ("refresh", 4),
+        OperationLimit::PasswordReset => ("password-reset", 4),
+        OperationLimit::Search => ("search", 5),
+        OperationLimit::Exports => ("exports", 4),
     }
 }
 
@@ -33,13 +33,13 @@ async fn rate_limited_app(engine: crate::support::Engine) -> TestApp {
         .engine(engine)
         .config(|config| {
             config.limits.rate_limit = true;
-            config.limits.general_per_minute = quota(Limit::General).1;
-            config.limits.register_per_minute = quota(Limit::Register).1;
-            config.limits.login_per_minute = quota(Limit::Login).1;
-            config.limits.refresh_per_minute = quota(Limit::Refresh).1;
-            config.limits.password_reset_per_hour = quota(Limit::PasswordReset).1;
-            config.limits.search_per_minute = quota(Limit::Search).1;
-            config.limits.exports_per_hour = quota(Limit::Exports).1;
+            config.limits.general_per_minute = quota(OperationLimit::General).1;
+            config.limits.register_per_minute = quota(OperationLimit::Register).1;
+            config.limits.login_per_minute = quota(OperationLimit::Login).1;
+            config.limits.refresh_per_minute = quota(OperationLimit::Refresh).1;
+            config.limits.password_reset_per_hour = quota(OperationLimit::PasswordReset).1;
+            config.limits.search_per_minute = quota(OperationLimit::Search).1;
+            config.limits.exports_per_hour = quota(OperationLimit::Exports).1;
             // The address of in-process requests, so that each operation can be tested from another address.
             config.trusted_proxies = vec!["0.0.0.0/32".parse().unwrap()];
         })
@@ -52,7 +52,11 @@ fn operations_that_take_a_secret_have_their_own_rate_limit() {
     for target in targets() {
         // Services count password checks of authenticated users (`limits::password_verification_is_rate_limited…`).
         if !target.operation.is_secured && target.texts().iter().any(|text| text.schema["format"] == "password") {
-            assert_ne!(target.declared.limit, Limit::General, "{target}: password guesses have only the general limit");
+            assert_ne!(
+                target.declared.limit,
+                OperationLimit::General,
+                "{target}: password guesses have only the general limit"
+            );
             seen += 1;
         }
     }
@@ -99,9 +103,9 @@ both_engines! {
     async fn rate_limit_is_shared_by_versions_and_operations_of_its_kind(engine: Engine) {
         let app = rate_limited_app(engine).await;
         let address = "198.51.100.7";
-        let (_, quota) = quota(Limit::Login);
+        let (_, quota) = quota(OperationLimit::Login);
         let logins: Vec<Target> =
-            targets().into_iter().filter(|target| target.declared.limit == Limit::Login && !target.operation.is_secured).collect();
+            targets().into_iter().filter(|target| target.declared.limit == OperationLimit::Login && !target.operation.is_secured).collect();
         assert!(logins.len() >= 4);
         for (number, target) in logins.iter().cycle().take(logins.len() * 2).enumerate() {
             let request = target.with(&app.anonymous(), &target.operation.path, &json!({}));

@@ -110,7 +110,7 @@ both_engines! {
             by_user("login.succeeded", json!({"session": session(&tablet)})),
             by_user("session.ended", json!({"session": session(&laptop)})),
             by_unauthenticated("session.token_reused", json!({"session": session(&tablet)})),
-            by_user("password.refused", json!({})),
+            by_user("password.rejected", json!({})),
             by_user("user.password_changed", json!({})),
             by_user("user.email_changed", json!({})),
             by_unauthenticated("password_reset.requested", json!({})),
@@ -129,7 +129,7 @@ both_engines! {
 
         let recorded: BTreeSet<&str> = all.iter().map(|event| event["action"].as_str().unwrap()).collect();
         let tested_elsewhere = [
-            "user.created", "login.throttled", "export.requested", "export.read", "incident.read", "incident.resolved", "incident.deleted",
+            "user.created", "login.rate_limited", "export.requested", "export.read", "incident.read", "incident.resolved", "incident.deleted",
             "api_client.created", "api_client.updated", "api_client.rotated", "api_client.deleted",
         ];
         let known = AuditAction::ALL.iter().map(|action| action.as_str()).filter(|action| !tested_elsewhere.contains(action));

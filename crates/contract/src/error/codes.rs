@@ -220,7 +220,7 @@ error_codes! {
         causes["Without this account, the server would have no administrator."]
         remedy["Give another account the role `admin` first."]
     /// The incident is encrypted with a key that the server does not have.
-    409 IncidentSealed "INCIDENT_SEALED" "The incident is encrypted with a key that this server does not have."
+    409 IncidentKeyMissing "INCIDENT_KEY_MISSING" "The incident is encrypted with a key that this server does not have."
         causes["`INCIDENTS_KEY` was changed, and the previous key is missing in `INCIDENTS_PREVIOUS_KEYS`."]
         remedy["Add the previous key to `INCIDENTS_PREVIOUS_KEYS`."]
     /// The captured request body is incomplete, so that the request cannot be replayed.

@@ -16,7 +16,7 @@ impl ErrorCode {
                 | Self::ExportNotFound
                 | Self::ExportNotReady
                 | Self::IncidentNotFound
-                | Self::IncidentSealed
+                | Self::IncidentKeyMissing
                 | Self::IncidentTruncated
                 | Self::UnsupportedVersion
                 | Self::IdempotencyKeyInFlight

@@ -71,9 +71,9 @@ text_enum! {
         /// A login failed.
         LoginFailed "login.failed"
         /// A login was rate-limited.
-        LoginThrottled "login.throttled"
+        LoginRateLimited "login.rate_limited"
         /// A logged-in user entered a wrong current password.
-        PasswordRejected "password.refused"
+        PasswordRejected "password.rejected"
         /// A user logged out.
         SessionLoggedOut "session.logged_out"
         /// One session or all sessions of a user were ended.

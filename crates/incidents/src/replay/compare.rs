@@ -29,10 +29,8 @@ const VOLATILE_FIELDS: [&str; 14] = [
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Difference {
     /// `status`, `code`, or a JSON pointer into the body.
-    #[serde(rename = "place")]
     pub location: String,
     pub captured: String,
-    #[serde(rename = "now")]
     pub replayed: String,
 }
 

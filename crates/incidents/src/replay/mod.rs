@@ -48,22 +48,18 @@ pub struct ReplayOutcome {
     pub operation: Option<String>,
     pub captured: ExpectedResponse,
     /// Response of the replay; `None` if the request was not sent.
-    #[serde(rename = "now")]
     pub replayed: Option<ExpectedResponse>,
     /// Whether the request still fails in the same way.
     pub reproduced: bool,
     /// Whether the failure is fixed.
     pub fixed: bool,
     /// Whether the outcome meets the [`Expectation`], or the expected response of a regression test.
-    #[serde(rename = "as_asked")]
     pub as_expected: bool,
     /// Differences between the captured and the replayed response.
     pub differences: Vec<Difference>,
     /// Violations of the contract by the replayed response.
-    #[serde(rename = "undocumented")]
     pub contract_violations: Vec<String>,
     /// Reason why the request was not sent.
-    #[serde(rename = "obstacle")]
     pub not_sent: Option<String>,
 }
 

@@ -204,18 +204,18 @@
     const outcome = report?.outcomes.find(({ request_id: id }) => id === shown.request_id);
     const differences = outcome?.differences ?? [];
     element("differences").hidden = differences.length === 0;
-    element("differences").tBodies[0].replaceChildren(...differences.map(({ place, captured, now }) => {
+    element("differences").tBodies[0].replaceChildren(...differences.map(({ location, captured, replayed }) => {
       const row = document.createElement("tr");
-      row.append(create("td", place, "place"), create("td", captured), create("td", now));
+      row.append(create("td", location, "location"), create("td", captured), create("td", replayed));
       return row;
     }));
-    const verdict = () => {
+    const result = () => {
       if (!outcome) return report ? "The report does not contain this incident." : "Load a replay report to compare the current response with the captured one.";
-      if (outcome.obstacle) return outcome.obstacle;
-      const result = outcome.reproduced ? "Reproduced." : outcome.fixed ? "Fixed." : "Fails differently.";
-      return [`Against ${report.against}: ${outcomeOf(outcome.now)}. ${result}`, ...outcome.undocumented].join(" ");
+      if (outcome.not_sent) return outcome.not_sent;
+      const label = outcome.reproduced ? "Reproduced." : outcome.fixed ? "Fixed." : "Fails differently.";
+      return [`Against ${report.against}: ${outcomeOf(outcome.replayed)}. ${label}`, ...outcome.contract_violations].join(" ");
     };
-    element("verdict").textContent = verdict();
+    element("replay-result").textContent = result();
   }
 
   function download(blob, name) {

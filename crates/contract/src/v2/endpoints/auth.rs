@@ -15,7 +15,7 @@ pub trait AuthEndpoints: Send + Sync + 'static {
     /// not create another account. Tokens are not stored, so each retry opens a new session.
     #[oai(path = "/register", method = "post", operation_id = "register")]
     #[operation(public(), returns("The first session of the created account."), carries_tokens())]
-    #[operation(new_password("/password"), errors(&[ErrorCode::EmailTaken]), limit(Limit::Register))]
+    #[operation(new_password("/password"), errors(&[ErrorCode::EmailTaken]), limit(OperationLimit::Register))]
     #[operation(never(&[ErrorCode::IdempotencyKeyInFlight]))]
     async fn register(
         &self,
@@ -32,7 +32,7 @@ pub trait AuthEndpoints: Send + Sync + 'static {
     /// same error. Attempts are rate-limited per client address. Attempts from addresses that have not logged in to the
     /// account before are also limited per account, so that they do not lock out its user.
     #[oai(path = "/login", method = "post", operation_id = "login")]
-    #[operation(public(), returns("The new session."), carries_tokens(), limit(Limit::Login))]
+    #[operation(public(), returns("The new session."), carries_tokens(), limit(OperationLimit::Login))]
     #[operation(errors(&[ErrorCode::InvalidCredentials, ErrorCode::AccountDisabled]))]
     async fn login(&self, client: Client, body: Json<Credentials>) -> Result<Json<AuthSession>>;
 
@@ -42,7 +42,7 @@ pub trait AuthEndpoints: Send + Sync + 'static {
     /// Using it again ends the session, because the token may have been stolen. Within ten seconds, a repeated request
     /// returns the same refresh token, so that parallel requests of one client do not end the session.
     #[oai(path = "/refresh", method = "post", operation_id = "refreshSession")]
-    #[operation(public(), returns("The refreshed session."), carries_tokens(), limit(Limit::Refresh))]
+    #[operation(public(), returns("The refreshed session."), carries_tokens(), limit(OperationLimit::Refresh))]
     #[operation(errors(&[ErrorCode::InvalidRefreshToken, ErrorCode::AccountDisabled]))]
     async fn refresh(&self, client: Client, body: Json<SessionRefresh>) -> Result<Json<AuthSession>>;
 
@@ -58,7 +58,7 @@ pub trait AuthEndpoints: Send + Sync + 'static {
     /// Sets a new password and ends all other sessions of the account. Requires the current password; attempts are
     /// rate-limited.
     #[oai(path = "/password", method = "put", operation_id = "changePassword")]
-    #[operation(returns("The password was changed."), errors(&[ErrorCode::WrongPassword]), limit(Limit::Login))]
+    #[operation(returns("The password was changed."), errors(&[ErrorCode::WrongPassword]), limit(OperationLimit::Login))]
     #[operation(new_password("/new_password"))]
     async fn change_password(
         &self,
@@ -72,7 +72,7 @@ pub trait AuthEndpoints: Send + Sync + 'static {
     /// Sends an email with a token for `confirmPasswordReset` if an account with this email address exists. The response and
     /// its timing are the same if no account exists. Requests are rate-limited per client address and per email address.
     #[oai(path = "/password-reset", method = "post", operation_id = "requestPasswordReset")]
-    #[operation(public(), returns("The request was accepted."), limit(Limit::PasswordReset))]
+    #[operation(public(), returns("The request was accepted."), limit(OperationLimit::PasswordReset))]
     async fn request_password_reset(&self, client: Client, body: Json<PasswordResetRequest>) -> Result<Accepted>;
 
     /// Confirm a password reset
@@ -81,7 +81,7 @@ pub trait AuthEndpoints: Send + Sync + 'static {
     /// one use and, by default, for ten minutes.
     #[oai(path = "/password-reset/confirm", method = "post", operation_id = "confirmPasswordReset")]
     #[operation(public(), returns("The password was changed."), new_password("/new_password"))]
-    #[operation(errors(&[ErrorCode::InvalidResetToken]), limit(Limit::Login))]
+    #[operation(errors(&[ErrorCode::InvalidResetToken]), limit(OperationLimit::Login))]
     async fn confirm_password_reset(&self, client: Client, body: Json<PasswordReset>) -> Result<NoContent>;
 
     /// List sessions

@@ -14,7 +14,7 @@ pub trait ExportEndpoints: Send + Sync + 'static {
     /// The file is deleted at `expires_at`, by default after one day. Only your ten newest exports are retained. Changes that
     /// you make during the export may or may not be included; entries that do not change are included exactly once.
     #[oai(path = "/", method = "post", operation_id = "createExport")]
-    #[operation(returns("The queued export."), limit(Limit::Exports))]
+    #[operation(returns("The queued export."), limit(OperationLimit::Exports))]
     async fn create(
         &self,
         caller: User,

@@ -45,7 +45,7 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
     /// Equal values have equal placeholders.
     #[oai(path = "/incidents/:incident_id", method = "get", operation_id = "getIncident")]
     #[operation(returns("The requested incident."))]
-    #[operation(errors(&[ErrorCode::IncidentNotFound, ErrorCode::IncidentSealed]))]
+    #[operation(errors(&[ErrorCode::IncidentNotFound, ErrorCode::IncidentKeyMissing]))]
     async fn get(
         &self,
         caller: Admin,
@@ -60,7 +60,7 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
     /// they become unresolved. For administrators only.
     #[oai(path = "/incidents/:incident_id", method = "patch", operation_id = "updateIncident")]
     #[operation(returns("The updated incident."))]
-    #[operation(errors(&[ErrorCode::IncidentNotFound, ErrorCode::IncidentSealed]))]
+    #[operation(errors(&[ErrorCode::IncidentNotFound, ErrorCode::IncidentKeyMissing]))]
     async fn update(
         &self,
         caller: Admin,
@@ -94,7 +94,7 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
     /// that `getIncident` returns.
     #[oai(path = "/incidents/:incident_id/postman", method = "get", operation_id = "exportIncidentForPostman")]
     #[operation(returns("The Postman collection."))]
-    #[operation(errors(&[ErrorCode::IncidentNotFound, ErrorCode::IncidentSealed, ErrorCode::IncidentTruncated]))]
+    #[operation(errors(&[ErrorCode::IncidentNotFound, ErrorCode::IncidentKeyMissing, ErrorCode::IncidentTruncated]))]
     async fn postman(
         &self,
         caller: Admin,
@@ -108,14 +108,14 @@ pub trait IncidentEndpoints: Send + Sync + 'static {
     /// access token from the environment variables `BASE_URL` and `TOKEN`. For administrators only.
     #[oai(path = "/incidents/:incident_id/curl", method = "get", operation_id = "exportIncidentForCurl")]
     #[operation(returns("The curl command."))]
-    #[operation(errors(&[ErrorCode::IncidentNotFound, ErrorCode::IncidentSealed, ErrorCode::IncidentTruncated]))]
+    #[operation(errors(&[ErrorCode::IncidentNotFound, ErrorCode::IncidentKeyMissing, ErrorCode::IncidentTruncated]))]
     async fn curl(&self, caller: Admin, client: Client, incident_id: Path<Id>) -> Result<ShellCommand>;
 
     /// Export an incident as a HAR file
     ///
     /// Returns the captured request and response as an HTTP archive (HAR 1.2). For administrators only.
     #[oai(path = "/incidents/:incident_id/har", method = "get", operation_id = "exportIncidentAsHar")]
-    #[operation(returns("The HTTP archive."), errors(&[ErrorCode::IncidentNotFound, ErrorCode::IncidentSealed]))]
+    #[operation(returns("The HTTP archive."), errors(&[ErrorCode::IncidentNotFound, ErrorCode::IncidentKeyMissing]))]
     async fn har(&self, caller: Admin, client: Client, incident_id: Path<Id>) -> Result<JsonDownload<HttpArchive>>;
 
     /// List incident groups

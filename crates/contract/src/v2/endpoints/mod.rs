@@ -34,7 +34,7 @@ use crate::{
     caller::Client,
     listing::{Format, ListResponse},
     negotiation::Accept,
-    operation::Limit,
+    operation::OperationLimit,
     payload::MergePatch,
     v2::{
         IdempotencyKey, IfMatch, IfNoneMatch, Result,

@@ -17,7 +17,7 @@ pub trait SearchEndpoints: Send + Sync + 'static {
     ///
     /// Results can move between pages when your data changes. For exact listings, use `listBucketlists` and `listItems`.
     #[oai(path = "/", method = "get", operation_id = "search")]
-    #[operation(returns("A page of search results, best match first."), limit(Limit::Search))]
+    #[operation(returns("A page of search results, best match first."), limit(OperationLimit::Search))]
     async fn search(
         &self,
         caller: User,

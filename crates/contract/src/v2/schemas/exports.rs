@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use poem_openapi::{Enum, Object};
 use serde::{Deserialize, Serialize};
 
-use super::{HitType, Links, example_time, some};
+use super::{Links, ResourceType, example_time, some};
 use crate::{
     listing::Format,
     table::{Row, RowFormat},
@@ -104,7 +104,7 @@ pub struct ExportRecord {
     /// Type of the record.
     #[oai(rename = "type")]
     #[serde(rename = "type")]
-    pub kind: HitType,
+    pub kind: ResourceType,
     /// ID of the bucketlist or item.
     pub id: Id,
     /// ID of the bucketlist, or for an item, of the bucketlist that contains it.
@@ -146,7 +146,7 @@ impl ExportRecord {
     /// Returns the bucketlist of the example item.
     fn example_list() -> Self {
         Self {
-            kind: HitType::Bucketlist,
+            kind: ResourceType::Bucketlist,
             id: Id(1),
             bucketlist_id: Id(1),
             name: "See the world".into(),
@@ -161,7 +161,7 @@ impl ExportRecord {
 }
 
 example! { ExportRecord {
-    kind: HitType::Item, id: Id(1), bucketlist_id: Id(1), name: "Watch the northern lights".into(),
+    kind: ResourceType::Item, id: Id(1), bucketlist_id: Id(1), name: "Watch the northern lights".into(),
     description: some("Tromsø, far from the city."), done: Nullable(Some(false)), done_at: Nullable(None),
     due_on: Nullable(NaiveDate::from_ymd_opt(2027, 2, 1).map(Date)), created_at: example_time(),
     updated_at: example_time(),

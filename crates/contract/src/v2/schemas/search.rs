@@ -10,7 +10,7 @@ use crate::values::{Id, Nullable, Timestamp};
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq, Serialize)]
 #[oai(rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
-pub enum HitType {
+pub enum ResourceType {
     /// A bucketlist.
     Bucketlist,
     /// An item.
@@ -24,7 +24,7 @@ pub struct SearchHit {
     /// Type of the result.
     #[oai(rename = "type")]
     #[serde(rename = "type")]
-    pub kind: HitType,
+    pub kind: ResourceType,
     /// ID of the bucketlist or item.
     pub id: Id,
     /// ID of the bucketlist, or for an item, of the bucketlist that contains it.
@@ -48,7 +48,7 @@ pub struct SearchHit {
 }
 
 example! { SearchHit {
-    kind: HitType::Item, id: Id(1), bucketlist_id: Id(1), name: "Watch the northern lights".into(),
+    kind: ResourceType::Item, id: Id(1), bucketlist_id: Id(1), name: "Watch the northern lights".into(),
     snippet: "Watch the <mark>northern</mark> lights".into(), done: Nullable(Some(false)), created_at: example_time(),
     updated_at: example_time(), links: Links::Item { bucketlist_id: 1, id: 1 },
 } }
