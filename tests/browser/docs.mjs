@@ -224,7 +224,7 @@ async function reference(contract) {
     assert.ok(text.includes(summary), `${operationId}: "${summary}" is not displayed`);
   }
   await page.locator(`.chooser [aria-current="page"][data-contract="${contract}"]`).waitFor();
-  assert.equal(await page.locator('#elsewhere').getAttribute('href'), `/docs?contract=${contract}`);
+  assert.equal(await page.locator('#other-page').getAttribute('href'), `/docs?contract=${contract}`);
   await shot(page, `redoc-${contract}`);
 
   // The menu changes the URL, and opening that URL scrolls to the operation.

@@ -135,7 +135,7 @@
       row.append(cell);
     };
     cell(link);
-    cell(formatTime(incident.received_at), "when");
+    cell(formatTime(incident.received_at), "received-at");
     cell(incident.operation ?? incident.method);
     cell(create("span", outcomeOf(incident), kind(incident.status)));
     cell(incident.user_id ?? "unknown");

@@ -260,7 +260,7 @@
     const requested = new URLSearchParams(location.search).get("contract");
     const contract = contracts.includes(requested) ? requested : contracts[0];
     document.querySelector(`[data-contract="${contract}"]`)?.setAttribute("aria-current", "page");
-    element("elsewhere").href = `/redoc?contract=${contract}`;
+    element("other-page").href = `/redoc?contract=${contract}`;
 
     const started = SwaggerUIBundle({
       dom_id: "#ui",

@@ -17,7 +17,7 @@
   const requested = new URLSearchParams(location.search).get("contract");
   const contract = contracts.includes(requested) ? requested : contracts[0];
   document.querySelector(`[data-contract="${contract}"]`)?.setAttribute("aria-current", "page");
-  element("elsewhere").href = `/docs?contract=${contract}`;
+  element("other-page").href = `/docs?contract=${contract}`;
 
   const style = getComputedStyle(document.documentElement);
   const sans = style.getPropertyValue("--sans");
