@@ -362,6 +362,30 @@ both_engines! {
         assert_eq!(fingerprint(&database), fingerprint(&Database::new(engine)));
     }
 
+    async fn stored_audit_actions_are_renamed(engine: Engine) {
+        use bucketlist::db::schema::audit_events;
+        let database = Database::new(engine);
+        let mut migrator = database.migrator();
+        let names = names(engine);
+        let at = names.iter().position(|name| name.ends_with("_rename_audit_actions")).unwrap();
+        let mut actions = |statement: Option<&str>, is_migrated: bool| -> Vec<String> {
+            if is_migrated {
+                assert_eq!(migrator.up().unwrap(), names[at..]);
+            } else {
+                names[at..].iter().rev().for_each(|name| assert_eq!(migrator.down().unwrap().as_ref(), Some(name)));
+            }
+            statement.into_iter().for_each(|statement| database.execute(statement));
+            let actions = audit_events::table.select(audit_events::action).order(audit_events::id);
+            actions.load(migrator.connection()).unwrap()
+        };
+        let insert = "INSERT INTO audit_events (created_at, action, detail) VALUES \
+            (1, 'password.refused', '{}'), (2, 'login.throttled', '{}'), (3, 'login.failed', '{}')";
+        let old = ["password.refused", "login.throttled", "login.failed"];
+        assert_eq!(actions(Some(insert), false), old);
+        assert_eq!(actions(None, true), ["password.rejected", "login.rate_limited", "login.failed"]);
+        assert_eq!(actions(None, false), old);
+    }
+
     async fn unknown_role_violates_a_check_constraint(engine: Engine) {
         let app = TestApp::new(engine);
         app.user().await;

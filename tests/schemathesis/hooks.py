@@ -172,7 +172,7 @@ def correct_values(case):
 
 
 def reset_token():
-    """Requests a password reset and returns the token from the mail, which the server writes to its data folder."""
+    """Requests a password reset and returns the token from the mail, which the server writes to its data directory."""
     email = register()["user"]["email"]
     ask("POST", "/auth/password-reset", body={"email": email})
     for _ in range(100):

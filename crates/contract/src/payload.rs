@@ -5,7 +5,7 @@
 
 use std::{marker::PhantomData, sync::Arc};
 
-use openapi_model::{BodyError, JsonError};
+use openapi_model::{BodyError, JsonError, traverse::essence};
 use poem::{
     IntoResponse, Request, RequestBody, Response,
     http::{
@@ -71,11 +71,6 @@ impl<T: Type> Payload for Json<T> {
     fn register(registry: &mut Registry) {
         T::register(registry);
     }
-}
-
-/// Removes the parameters: `application/json; charset=utf-8` becomes `application/json`.
-fn essence(content_type: &str) -> &str {
-    content_type.split(';').next().unwrap_or_default().trim()
 }
 
 impl<T: DeserializeOwned + Send> ParsePayload for Json<T> {

@@ -130,6 +130,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn earlier_format_of_regression_tests_is_read() {
+        let text = include_str!("../../../postman/incidents/a-compressed-body-was-taken-for-json.json");
+        assert!(text.contains(REGRESSION_TEST_FORMAT));
+        let current = parse(text.as_bytes()).unwrap();
+        assert!(matches!(current, IncidentFile::RegressionTest(_)));
+        let earlier = text.replace(REGRESSION_TEST_FORMAT, OLD_REGRESSION_TEST_FORMAT);
+        assert_eq!(parse(earlier.as_bytes()).unwrap().records(), current.records());
+    }
+
+    #[test]
     fn other_content_is_rejected_with_a_reason() {
         for (text, expected) in [
             ("", "invalid JSON (EOF"),

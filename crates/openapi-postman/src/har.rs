@@ -1,5 +1,6 @@
 //! Generates an HTTP archive (HAR 1.2) with the example request and the example response of each operation.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::{
@@ -36,14 +37,14 @@ fn entry(call: &Call<'_>, options: &CollectionOptions<'_>, folder: &str) -> Opti
     let mut query = Vec::new();
     for parameter in call.parameters() {
         match parameter.place {
-            "path" => path = path.replace(&format!("{{{}}}", parameter.name), &percent_encode(&parameter.example)),
+            "path" => path = path.replace(&format!("{{{}}}", parameter.name), &encode(&parameter.example)),
             "query" if parameter.required => query.push((parameter.name, parameter.example)),
             "header" if parameter.required => headers.push(pair(parameter.name, &parameter.example)),
             _ => {}
         }
     }
     let origin = options.variables.iter().find(|(name, _)| *name == options.base_url).map_or("", |(_, origin)| origin);
-    let pairs: Vec<String> = query.iter().map(|(name, value)| format!("{name}={}", percent_encode(value))).collect();
+    let pairs: Vec<String> = query.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
     let mut url = format!("{origin}{path}");
     if !pairs.is_empty() {
         url = format!("{url}?{}", pairs.join("&"));
@@ -110,15 +111,10 @@ fn pair(name: &str, value: &str) -> Value {
     json!({"name": name, "value": value})
 }
 
+/// All characters except the unreserved ones of RFC 3986.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
 /// Percent-encodes a value for a URL.
-fn percent_encode(value: &str) -> String {
-    let mut text = String::new();
-    for byte in value.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            text.push(char::from(byte));
-        } else {
-            text.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    text
+fn encode(value: &str) -> String {
+    utf8_percent_encode(value, RESERVED).to_string()
 }

@@ -1,5 +1,7 @@
 //! Redaction of headers: only allow-listed headers are captured. Of `Authorization`, the scheme stays.
 
+use openapi_model::traverse::essence;
+
 use super::{MaskReason, Redaction, encoding};
 
 /// Request headers that are captured. No cookies, no addresses, no headers of proxies.
@@ -67,7 +69,7 @@ type Headers = [(String, Vec<u8>)];
 pub(super) fn content_type(headers: &Headers) -> String {
     let value = headers.iter().find(|(name, _)| name == "content-type").map(|(_, value)| value.as_slice());
     let value = String::from_utf8_lossy(value.unwrap_or_default()).to_ascii_lowercase();
-    value.split(';').next().unwrap_or_default().trim().to_owned()
+    essence(&value).to_owned()
 }
 
 impl Redaction<'_> {

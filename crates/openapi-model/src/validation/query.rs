@@ -2,58 +2,29 @@
 
 use std::borrow::Cow;
 
+use percent_encoding::percent_decode_str;
+
 /// The text is not UTF-8 or contains U+0000 after decoding.
 #[derive(Debug, PartialEq)]
 pub(super) struct Undecodable;
 
-/// Decodes a path segment.
+/// Decodes a path segment. A `%` without two hexadecimal digits is literal, as in browsers.
 pub(super) fn decode(text: &str) -> Result<Cow<'_, str>, Undecodable> {
-    unescape(text, false)
+    let decoded = percent_decode_str(text).decode_utf8().map_err(|_| Undecodable)?;
+    if decoded.contains('\0') { Err(Undecodable) } else { Ok(decoded) }
 }
 
 /// Decodes a name or value of a query string, where `+` is a space.
 pub(super) fn decode_query(text: &str) -> Result<Cow<'_, str>, Undecodable> {
-    unescape(text, true)
+    if !text.contains('+') {
+        return decode(text);
+    }
+    decode(&text.replace('+', " ")).map(|decoded| Cow::Owned(decoded.into_owned()))
 }
 
 /// Returns the encoded pairs of a query string. `a` is a name with an empty value. Empty pairs are skipped.
 pub(super) fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
     query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-}
-
-fn unescape(text: &str, plus_is_space: bool) -> Result<Cow<'_, str>, Undecodable> {
-    if !text.bytes().any(|byte| matches!(byte, b'%' | b'+' | 0)) {
-        return Ok(Cow::Borrowed(text));
-    }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, tail)) = rest.split_first() {
-        rest = tail;
-        bytes.push(match byte {
-            b'+' if plus_is_space => b' ',
-            // A `%` without two hexadecimal digits is literal, as in browsers.
-            b'%' => match tail {
-                [high, low, after @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                    rest = after;
-                    hex(*high) << 4 | hex(*low)
-                }
-                _ => b'%',
-            },
-            other => other,
-        });
-    }
-    match String::from_utf8(bytes) {
-        Ok(text) if !text.contains('\0') => Ok(Cow::Owned(text)),
-        _ => Err(Undecodable),
-    }
-}
-
-fn hex(digit: u8) -> u8 {
-    match digit {
-        b'0'..=b'9' => digit - b'0',
-        b'a'..=b'f' => digit - b'a' + 10,
-        _ => digit - b'A' + 10,
-    }
 }
 
 #[cfg(test)]
