@@ -10,35 +10,11 @@ use bucketlist::{
     seed::{self, insert_standard},
 };
 use openapi_model::{BodyError, Operation};
-use poem::http::Method;
 
-use crate::support::{Actor, Engine, TestApp, TestResponse, Value, json};
+use crate::support::{Actor, Engine, TestApp, TestResponse, Value, documented, json, method, request_schema, resolved};
 
 /// The operations that require no token.
 const PUBLIC: [&str; 5] = ["confirmPasswordReset", "login", "refreshSession", "register", "requestPasswordReset"];
-
-/// Returns the operation object in the document.
-pub fn documented(operation: &Operation) -> &'static Value {
-    let path = operation.path.strip_prefix("/v1").unwrap();
-    &v1::document().value()["paths"][path][operation.method.to_lowercase()]
-}
-
-/// Returns the schema of an operation's request body.
-pub fn request_schema(operation: &Operation) -> &'static Value {
-    resolved(&documented(operation)["requestBody"]["content"]["application/json"]["schema"])
-}
-
-/// Resolves a reference, also one inside `allOf`.
-pub fn resolved(schema: &'static Value) -> &'static Value {
-    match schema["$ref"].as_str().or_else(|| schema["allOf"][0]["$ref"].as_str()) {
-        Some(reference) => v1::document().value().pointer(reference.trim_start_matches('#')).unwrap(),
-        None => schema,
-    }
-}
-
-pub fn method(operation: &Operation) -> Method {
-    operation.method.parse().unwrap()
-}
 
 /// Returns the path with the parameter examples of the document.
 fn example_path(operation: &Operation) -> String {
@@ -173,7 +149,7 @@ both_engines! {
             if query.is_empty() {
                 // The response is equal to its example.
                 let schema = &documented(operation)["responses"]["200"]["content"]["application/json"]["schema"];
-                assert_eq!(response.json(), resolved(schema)["example"], "{}", operation.id);
+                assert_eq!(response.json(), resolved(v1::document().value(), schema)["example"], "{}", operation.id);
             } else {
                 actor.get(&format!("{path}?{query}")).await.expect(200);
             }

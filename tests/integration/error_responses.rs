@@ -10,8 +10,8 @@ use poem::Body;
 
 use crate::{
     faults::{Access, Gate, exhaust_pool, expect_unavailable},
-    support::{Actor, Engine, RequestBuilder, TestApp, TestResponse, json},
-    v2::operations::{ResourceIds, method, operations, read_resources, request},
+    support::{Actor, Engine, RequestBuilder, TestApp, TestResponse, json, method},
+    v2::operations::{ResourceIds, operations, read_resources, request},
 };
 
 /// The IDs of requests that are rejected before their resource is looked up.

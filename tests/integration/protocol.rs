@@ -10,10 +10,7 @@ use futures_util::stream;
 use openapi_model::Operation;
 use poem::{Body, Request, http::Method};
 
-use crate::{
-    contract::{method, request_schema, resolved},
-    support::{Actor, Engine, TestApp, TestResponse, Value, json},
-};
+use crate::support::{Actor, Engine, TestApp, TestResponse, Value, json, method, request_schema, resolved};
 
 const JSON: &str = "application/json";
 
@@ -257,7 +254,7 @@ pub fn invalid_bodies(schema: &'static Value) -> Vec<InvalidBody> {
         all.push(InvalidBody::invalid(&body, format!("/{}", field.as_str().unwrap()), "REQUIRED"));
     }
     for (field, property) in schema["properties"].as_object().unwrap() {
-        let (pointer, property) = (format!("/{field}"), resolved(property));
+        let (pointer, property) = (format!("/{field}"), resolved(v1::document().value(), property));
         let huge: Value = serde_json::from_str("9223372036854775808").unwrap();
         let zero: Value = serde_json::from_str("-0").unwrap();
         let mut wrong_values =

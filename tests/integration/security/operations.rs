@@ -8,7 +8,7 @@ use poem::http::Method;
 
 use crate::{
     contract::is_for_admins,
-    support::{Actor, RequestBuilder, TestApp, Value},
+    support::{Actor, RequestBuilder, TestApp, Value, documented, method, request_schema, resolved},
 };
 
 /// An operation of the v1 or v2 document.
@@ -18,7 +18,6 @@ pub struct Target {
     /// The declaration in the endpoint trait.
     pub declared: &'static declared::Operation,
     document: &'static Value,
-    base: &'static str,
 }
 
 /// A part of a request body.
@@ -30,19 +29,17 @@ pub struct Text {
 
 /// Returns every operation of both documents.
 pub fn targets() -> Vec<Target> {
-    let of_document = |base,
-                       contract: &'static openapi_model::CompiledDocument,
+    let of_document = |contract: &'static openapi_model::CompiledDocument,
                        document: &'static openapi_model::Document,
                        declared: Declared| {
         contract.operations().map(move |operation| Target {
             operation,
             declared: declared(&operation.id).unwrap_or_else(|| panic!("no trait declares {}", operation.id)),
             document: document.value(),
-            base,
         })
     };
-    let first = of_document(v1::document::BASE, v1::contract(), v1::document(), v1::document::operation);
-    first.chain(of_document(v2::document::BASE, v2::contract(), v2::document(), v2::document::operation)).collect()
+    let first = of_document(v1::contract(), v1::document(), v1::document::operation);
+    first.chain(of_document(v2::contract(), v2::document(), v2::document::operation)).collect()
 }
 
 type Declared = fn(&str) -> Option<&'static declared::Operation>;
@@ -55,7 +52,7 @@ impl std::fmt::Display for Target {
 
 impl Target {
     pub fn method(&self) -> Method {
-        self.operation.method.parse().unwrap()
+        method(self.operation)
     }
 
     pub fn is_for_admins(&self) -> bool {
@@ -67,23 +64,14 @@ impl Target {
         Actor::new(app, admin.session.clone().filter(|_| self.operation.is_secured))
     }
 
-    /// Returns its description in the document.
-    fn described(&self) -> &'static Value {
-        let path = self.operation.path.strip_prefix(self.base).unwrap();
-        &self.document["paths"][path][self.operation.method.to_lowercase()]
-    }
-
-    /// Resolves a reference to a schema, including one wrapped in `allOf`.
+    /// Resolves the reference of a schema.
     pub fn resolved(&self, schema: &'static Value) -> &'static Value {
-        match schema["$ref"].as_str().or_else(|| schema["allOf"][0]["$ref"].as_str()) {
-            Some(reference) => self.document.pointer(reference.trim_start_matches('#')).unwrap(),
-            None => schema,
-        }
+        resolved(self.document, schema)
     }
 
     /// Returns its parameters in `path`, `query` or `header`.
     pub fn parameters(&self, location: &str) -> Vec<&'static Value> {
-        let parameters = self.described()["parameters"].as_array().into_iter().flatten();
+        let parameters = documented(self.operation)["parameters"].as_array().into_iter().flatten();
         parameters.filter(|parameter| parameter["in"] == location).collect()
     }
 
@@ -112,8 +100,7 @@ impl Target {
 
     /// Returns the schema of its request body.
     pub fn body(&self) -> Option<&'static Value> {
-        let media_type = self.operation.request_media_types.first()?;
-        Some(self.resolved(&self.described()["requestBody"]["content"][media_type]["schema"]))
+        self.operation.request_media_types.first().map(|_| request_schema(self.operation))
     }
 
     /// Returns the document's example of its request body.

@@ -3,6 +3,7 @@
 mod actor;
 mod app;
 mod database;
+mod documents;
 #[path = "../../support/engine.rs"]
 #[macro_use]
 mod engine;
@@ -15,6 +16,7 @@ mod response;
 pub use actor::{Actor, RequestBuilder};
 pub use app::{SECRET, START, TestApp};
 pub use database::Database;
+pub use documents::{documented, method, request_schema, resolved};
 pub use engine::Engine;
 pub use log::{LogCapture, LogFormat};
 pub use mailer::MemoryMailer;

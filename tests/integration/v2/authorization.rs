@@ -7,11 +7,10 @@ use ::contract::{v1, v2};
 use openapi_model::Operation;
 use poem::http::Method;
 
-use super::operations::{ResourceIds, method, read_resources, request_schema, send, status_and_allow};
+use super::operations::{ResourceIds, read_resources, send, status_and_allow};
 use crate::{
-    contract,
     protocol::{invalid_bodies, malformed_bodies},
-    support::{TestApp, json},
+    support::{TestApp, json, method, request_schema},
 };
 
 const MERGE_PATCH: &str = "application/merge-patch+json";
@@ -93,7 +92,7 @@ both_engines! {
             };
             assert_eq!(v1_operation.request_media_types, v2_operation.request_media_types);
             let actor = if v1_operation.is_secured { &admin } else { &anonymous };
-            let schema = contract::request_schema(v1_operation);
+            let schema = request_schema(v1_operation);
             for invalid in malformed_bodies(&schema["example"].to_string()).into_iter().chain(invalid_bodies(schema)) {
                 let send = async |operation: &Operation| {
                     let mut request = actor.request(method(operation), &ids.path(operation)).bytes(invalid.body.clone());

@@ -7,28 +7,13 @@ use openapi_model::{BodyError, Operation};
 
 use crate::{
     contract::{seeded, seeded_actor},
-    support::{Actor, TestApp, UncheckedResponse, Value},
+    support::{Actor, TestApp, UncheckedResponse, Value, documented, request_schema, resolved},
 };
-
-/// Returns the description of an operation in the document.
-fn documented(operation: &Operation) -> &'static Value {
-    let path = operation.path.strip_prefix("/v2").unwrap();
-    &v2::document().value()["paths"][path][operation.method.to_lowercase()]
-}
-
-/// Resolves a reference to a schema, including one wrapped in `allOf`.
-fn resolved(schema: &'static Value) -> &'static Value {
-    match schema["$ref"].as_str().or_else(|| schema["allOf"][0]["$ref"].as_str()) {
-        Some(reference) => v2::document().value().pointer(reference.trim_start_matches('#')).unwrap(),
-        None => schema,
-    }
-}
 
 /// Returns the media type and the example of the request body.
 fn body(operation: &Operation) -> Option<(&str, &'static Value)> {
     let media_type = operation.request_media_types.first()?;
-    let schema = resolved(&documented(operation)["requestBody"]["content"][media_type]["schema"]);
-    Some((media_type, &schema["example"]))
+    Some((media_type, &request_schema(operation)["example"]))
 }
 
 /// Returns the name and the serialized example of every parameter in `path`, `query` or `header`.
@@ -125,7 +110,7 @@ both_engines! {
             if response["data"].is_null() {
                 // The example of the response equals the response.
                 let schema = &documented(operation)["responses"]["200"]["content"]["application/json"]["schema"];
-                let mut example = resolved(schema)["example"].clone();
+                let mut example = resolved(v2::document().value(), schema)["example"].clone();
                 let mut plain = actor.get(&path(operation)).await.expect(200).json();
                 if operation.path.starts_with("/v2/admin/users/") {
                     // The example has the links for the owner of the account; an administrator gets others.

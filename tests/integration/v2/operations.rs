@@ -2,25 +2,8 @@
 
 use ::contract::{v1, v2};
 use openapi_model::Operation;
-use poem::http::Method;
 
-use crate::support::{Actor, RequestBuilder, TestApp, UncheckedResponse, Value};
-
-pub fn method(operation: &Operation) -> Method {
-    operation.method.parse().unwrap()
-}
-
-/// Returns the schema of an operation's request body.
-pub fn request_schema(operation: &Operation) -> &'static Value {
-    let (document, path) = match operation.path.strip_prefix("/v1") {
-        Some(path) => (v1::document().value(), path),
-        None => (v2::document().value(), operation.path.strip_prefix("/v2").unwrap()),
-    };
-    let documented = &document["paths"][path][operation.method.to_lowercase()];
-    let schema = &documented["requestBody"]["content"][&operation.request_media_types[0]]["schema"];
-    let reference = schema["$ref"].as_str().or_else(|| schema["allOf"][0]["$ref"].as_str());
-    reference.map_or(schema, |reference| document.pointer(reference.trim_start_matches('#')).unwrap())
-}
+use crate::support::{Actor, RequestBuilder, TestApp, UncheckedResponse, Value, method, request_schema};
 
 /// Ids of resources, by the path parameters that take them.
 #[derive(Clone, Copy, Debug)]
