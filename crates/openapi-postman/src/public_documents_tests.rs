@@ -68,5 +68,6 @@ fn references_are_resolved() {
         list["request"]["url"]["query"].as_array().unwrap().iter().map(|one| &one["key"]).collect();
     assert_eq!(parameters, ["per_page", "page"]);
     let codes: Vec<&Value> = list["response"].as_array().unwrap().iter().map(|one| &one["code"]).collect();
-    assert_eq!(codes, [200, 404]);
+    // The documented 404 has a body without an example.
+    assert_eq!(codes, [200]);
 }
