@@ -143,7 +143,7 @@ fn problems_are_reported_with_a_remedy_and_exit_with_1() {
         let (code, blocked) = report(&sandbox);
         let (status, detail) = check(&blocked, "data directory");
         assert_eq!((code, status.as_str()), (1, "fail"), "{folder}");
-        assert!(detail.contains("set DATA_DIR to another folder"), "{detail}");
+        assert!(detail.contains("set DATA_DIR to another directory"), "{detail}");
     }
 
     let sandbox = Sandbox::new().env("DATABASE_URL", "sqlite://notes.txt").env("PORT", free_port());

@@ -33,7 +33,7 @@ fn invalid_data_directory_prevents_startup() {
         for arguments in [&["serve"][..], &["migrate", "up"], &["seed"], &["user", "create", "ada@example.com"]] {
             let error = sandbox.run(arguments).expect_error();
             assert!(error.starts_with(&format!("cannot write to directory {folder}: ")), "{error}");
-            assert!(error.ends_with("\nhelp: make it writable, or set DATA_DIR to another folder"), "{error}");
+            assert!(error.ends_with("\nhelp: make it writable, or set DATA_DIR to another directory"), "{error}");
         }
         assert_eq!(sandbox.read("file"), "kept");
     }
@@ -45,7 +45,7 @@ fn uncreatable_database_directory_prevents_startup() {
     sandbox.write("file", "");
     let error = sandbox.run(&["serve"]).expect_error();
     assert!(error.starts_with("cannot write to directory file/below: "), "{error}");
-    assert!(error.ends_with("\nhelp: make it writable, or set DATABASE_URL to another folder"), "{error}");
+    assert!(error.ends_with("\nhelp: make it writable, or set DATABASE_URL to another directory"), "{error}");
 }
 
 #[test]

@@ -78,7 +78,7 @@ rules! {
     OperationSummary "operation-summary" Warning "An operation has a summary.";
     OperationDescription "operation-description" Warning "An operation has a description.";
     OperationTag "operation-tag" Off "An operation has exactly one tag.";
-    TagDeclared "tag-declared" Warning "The document declares the tags of its operations.";
+    TagDeclared "tag-declared" Warning "Every tag of an operation is declared by the document.";
     PublicOperation "public-operation" Error "Exactly the operations in `public_operations` need no credentials.";
 
     PathParameterDeclared "path-parameter-declared" Error "An operation declares every parameter of its path.";
