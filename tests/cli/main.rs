@@ -19,6 +19,7 @@ mod lint;
 mod malformed_requests;
 mod migrate;
 mod openapi;
+mod postgres;
 mod postman;
 mod prose;
 mod readme;

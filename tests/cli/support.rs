@@ -23,8 +23,13 @@ use tempfile::TempDir;
 #[macro_use]
 mod engine;
 
-pub use engine::Engine;
+#[path = "../support/proxy.rs"]
+#[allow(dead_code, reason = "shared with the integration tests")]
+mod proxy;
+
 use engine::PostgresSchema;
+pub use engine::{Engine, server_url};
+pub use proxy::Proxy;
 
 /// Time after which a test fails instead of waiting longer.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -71,6 +76,13 @@ impl Sandbox {
         self.variables.retain(|(other, _)| other != name);
         self.variables.push((name.to_owned(), value.as_ref().to_owned()));
         self
+    }
+
+    /// Returns an environment variable of the sandbox.
+    #[track_caller]
+    pub fn variable(&self, name: &str) -> &str {
+        let variable = self.variables.iter().find(|(other, _)| other == name);
+        &variable.unwrap_or_else(|| panic!("{name} is not set")).1
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

@@ -1,0 +1,120 @@
+//! Commands on a PostgreSQL server that does not respond, or on a database that cannot be used.
+
+use std::{
+    net::TcpListener,
+    sync::atomic::{AtomicU64, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use bucketlist::db::{Options, Target, migrations::Migrator};
+use diesel::connection::SimpleConnection;
+
+use crate::support::{Engine, Proxy, Sandbox, server_url};
+
+/// More than the limits of the commands together, and less than the limits of the operating system.
+const SOON: Duration = Duration::from_secs(30);
+
+fn unique(what: &str) -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    format!("{what}_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Runs a statement on the server when it is dropped.
+struct Cleanup(String);
+
+impl Drop for Cleanup {
+    fn drop(&mut self) {
+        on_server(&self.0);
+    }
+}
+
+fn on_server(sql: &str) {
+    let options = Options::new(Target::Postgres(server_url()), 1);
+    Migrator::connect(&options).unwrap().connection().batch_execute(sql).unwrap();
+}
+
+#[test]
+fn database_with_another_encoding_is_rejected() {
+    let name = unique("latin1");
+    on_server(&format!("CREATE DATABASE {name} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0"));
+    let _cleanup = Cleanup(format!("DROP DATABASE {name}"));
+    let mut url = url::Url::parse(&server_url()).unwrap();
+    url.set_path(&name);
+    let sandbox = Sandbox::new().env("DATABASE_URL", url.as_str()).env("PORT", "0");
+    let expected = "the database has the encoding LATIN1; UTF8 is required\n\
+                    help: create one with `CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0`";
+    for arguments in [&["migrate", "up"][..], &["migrate", "status"], &["serve"]] {
+        assert_eq!(sandbox.run(arguments).expect_error(), expected, "{arguments:?}");
+    }
+    let report = sandbox.run(&["doctor"]).expect_exit_code(1).out;
+    assert!(report.contains("FAIL  database: PostgreSQL: the database has the encoding LATIN1"), "{report}");
+}
+
+#[test]
+fn missing_privilege_to_create_tables_is_reported_with_its_remedy() {
+    let sandbox = Sandbox::on(Engine::Postgres);
+    let role = unique("limited");
+    on_server(&format!("CREATE ROLE {role} NOLOGIN"));
+    let _cleanup = Cleanup(format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+    let url = sandbox.variable("DATABASE_URL").to_owned();
+    let schema = url.split("search_path%3D").nth(1).unwrap().to_owned();
+    sandbox.execute(&format!("GRANT USAGE ON SCHEMA {schema} TO {role}"));
+    let sandbox = sandbox.env("DATABASE_URL", format!("{url}%20-crole%3D{role}")).env("PORT", "0");
+    let expected = format!(
+        "role {role} may not create tables in schema {schema}\n\
+         help: run `GRANT USAGE, CREATE ON SCHEMA {schema} TO {role}` as the owner of the database"
+    );
+    for arguments in [&["migrate", "up"][..], &["serve"]] {
+        assert_eq!(sandbox.run(arguments).expect_error(), expected, "{arguments:?}");
+    }
+    let report = sandbox.run(&["doctor"]).expect_exit_code(1).out;
+    assert!(report.contains(&format!("may not create tables in schema {schema}; run `GRANT")), "{report}");
+}
+
+#[test]
+fn commands_give_up_on_a_server_that_does_not_respond() {
+    // The operating system accepts connections, and no process reads from them.
+    let silent = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let url = format!("postgres://ada@{}/lists", silent.local_addr().unwrap());
+    let started = Instant::now();
+    let commands = [&["migrate", "status"][..], &["migrate", "up"], &["serve"], &["doctor"]].map(|arguments| {
+        let sandbox = Sandbox::new().env("DATABASE_URL", &url).env("PORT", "0");
+        thread::spawn(move || sandbox.run(arguments).expect_exit_code(1))
+    });
+    for command in commands {
+        let output = command.join().unwrap();
+        assert!(
+            output.out.contains("FAIL  database") || output.err.contains("cannot open the database"),
+            "{output:#?}"
+        );
+    }
+    assert!(started.elapsed() < SOON, "{:?}", started.elapsed());
+}
+
+#[test]
+fn sigterm_ends_a_server_whose_database_does_not_respond() {
+    for is_exclusive in ["false", "true"] {
+        let sandbox = Sandbox::on(Engine::Postgres);
+        let target = Target::Postgres(sandbox.variable("DATABASE_URL").to_owned());
+        let proxy = Proxy::to(&target);
+        let Target::Postgres(url) = proxy.target(&target) else { unreachable!("the target is PostgreSQL") };
+        let sandbox = sandbox
+            .env("DATABASE_URL", url)
+            .env("DATABASE_EXCLUSIVE", is_exclusive)
+            .env("APP_ENV", "testing")
+            .env("SHUTDOWN_DELAY", "0s")
+            .env("SHUTDOWN_TIMEOUT", "1s");
+        let mut server = sandbox.serve();
+        let token = server.register("ada@example.com");
+        proxy.silence_all();
+        let address = server.address;
+        let in_flight = thread::spawn(move || crate::support::send(address, "GET", "/v1/users/me", Some(&token), None));
+        let started = Instant::now();
+        server.signal("TERM");
+        assert!(server.wait_for_exit().success(), "{}", server.log());
+        assert!(started.elapsed() < SOON / 2, "{:?}", started.elapsed());
+        // The request has a response, or its connection was closed.
+        let _ = in_flight.join().unwrap();
+    }
+}
