@@ -69,6 +69,7 @@ impl From<Error> for ApiError {
             Error::Unavailable(source) => {
                 Self { retry_after: Some(RETRY_AFTER), ..Self::new(ErrorCode::ServiceUnavailable).with_source(source) }
             }
+            Error::StorageFull(source) => Self::new(ErrorCode::InsufficientStorage).with_source(source),
             Error::Internal(source) => Self::new(ErrorCode::InternalError).with_source(source),
         }
     }

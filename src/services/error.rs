@@ -39,6 +39,9 @@ pub enum Error {
     /// A temporary condition; the request can be repeated.
     #[error("unavailable: {0}")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The database has no space left.
+    #[error("storage full: {0}")]
+    StorageFull(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A defect of the server.
     #[error("internal: {0}")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -112,8 +115,8 @@ impl From<DbError> for Error {
             DbError::AcquireTimeout(_)
             | DbError::DeadlineExceeded
             | DbError::TransactionTimeout(_)
-            | DbError::Unavailable(_)
-            | DbError::StorageFull(_) => Self::Unavailable(Box::new(error)),
+            | DbError::Unavailable(_) => Self::Unavailable(Box::new(error)),
+            DbError::StorageFull(_) => Self::StorageFull(Box::new(error)),
             DbError::UniqueViolation(UniqueConstraint::UserEmail) => Self::Conflict(Conflict::EmailTaken),
             DbError::UniqueViolation(UniqueConstraint::BucketlistName) => Self::Conflict(Conflict::BucketlistNameTaken),
             // Requests insert rows that reference the caller's account, and bucketlists that they have locked: only the account

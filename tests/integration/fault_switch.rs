@@ -24,6 +24,7 @@ async fn every_fault_replaces_every_operation() {
             ("internal", 500, "INTERNAL_ERROR"),
             ("query", 500, "INTERNAL_ERROR"),
             ("unavailable", 503, "SERVICE_UNAVAILABLE"),
+            ("storage-full", 507, "INSUFFICIENT_STORAGE"),
         ] {
             let method: Method = operation.method.parse().unwrap();
             let request = admin.request(method, &path(&operation.path)).header("x-fault", fault);

@@ -12,10 +12,11 @@ pub const EXAMPLE_REQUEST_ID: &str = "019b76da-a800-7000-8000-000000000001";
 pub(crate) fn errors(info: &OperationInfo<'_>, operation: Option<&Operation>) -> Vec<ErrorCode> {
     use ErrorCode::{
         AccountDisabled, AuthenticationRequired, DuplicateKey, Forbidden, Gone, HeadersTooLarge,
-        IdempotencyKeyInFlight, IdempotencyKeyReused, InsufficientScope, InternalError, InvalidCursor, InvalidHeader,
-        InvalidToken, InvalidUtf8, JsonTooDeep, MalformedJson, MalformedRequest, NotAcceptable, PayloadTooLarge,
-        PreconditionFailed, PreconditionRequired, RateLimitExceeded, RequestTimeout, ServiceUnavailable,
-        SessionRequired, UnknownField, UnknownParameter, UnsupportedMediaType, UriTooLong, ValidationFailed,
+        IdempotencyKeyInFlight, IdempotencyKeyReused, InsufficientScope, InsufficientStorage, InternalError,
+        InvalidCursor, InvalidHeader, InvalidToken, InvalidUtf8, JsonTooDeep, MalformedJson, MalformedRequest,
+        NotAcceptable, PayloadTooLarge, PreconditionFailed, PreconditionRequired, RateLimitExceeded, RequestTimeout,
+        ServiceUnavailable, SessionRequired, UnknownField, UnknownParameter, UnsupportedMediaType, UriTooLong,
+        ValidationFailed,
     };
     let declares = |what: fn(&Operation) -> bool| operation.is_some_and(what);
     let mut codes: Vec<ErrorCode> = Vec::new();
@@ -34,7 +35,10 @@ pub(crate) fn errors(info: &OperationInfo<'_>, operation: Option<&Operation>) ->
     add(true, &[ValidationFailed, UnknownParameter]);
     // A response without a body is acceptable for every client.
     add(info.success_has_body, &[NotAcceptable]);
-    add(true, &[UriTooLong, RateLimitExceeded, HeadersTooLarge, InternalError, ServiceUnavailable]);
+    add(
+        true,
+        &[UriTooLong, RateLimitExceeded, HeadersTooLarge, InternalError, ServiceUnavailable, InsufficientStorage],
+    );
     add(true, operation.map_or(&[], |operation| operation.errors));
     add(declares(|operation| operation.deprecation.is_some()), &[Gone]);
     add(declares(|operation| operation.takes_cursor), &[InvalidCursor]);

@@ -127,6 +127,7 @@ fn name(status: &str, response: &Value) -> String {
         "429" => "TooManyRequests",
         "500" => "InternalServerError",
         "503" => "ServiceUnavailable",
+        "507" => "InsufficientStorage",
         other => return format!("Status{other}"),
     };
     name.to_owned()

@@ -24,13 +24,16 @@ pub(super) enum Fault {
     Query,
     /// The database is unavailable: 503.
     Unavailable,
+    /// The database has no space left: 507.
+    StorageFull,
 }
 
-const ALL: [(&str, Fault); 4] = [
+const ALL: [(&str, Fault); 5] = [
     ("panic", Fault::Panic),
     ("internal", Fault::Internal),
     ("query", Fault::Query),
     ("unavailable", Fault::Unavailable),
+    ("storage-full", Fault::StorageFull),
 ];
 
 impl Fault {
@@ -58,6 +61,7 @@ impl Fault {
             Self::Internal => ApiError::new(ErrorCode::InternalError).with_source("injected fault"),
             Self::Query => Error::from(DbError::Query(diesel::result::Error::RollbackTransaction)).into(),
             Self::Unavailable => Error::from(DbError::Unavailable("injected fault".to_owned())).into(),
+            Self::StorageFull => Error::from(DbError::StorageFull("injected fault".to_owned())).into(),
         }
     }
 }
@@ -82,6 +86,7 @@ mod tests {
     fn faults_have_the_status_of_real_failures() {
         assert_eq!(Fault::Query.trigger().code, ErrorCode::InternalError);
         assert_eq!(Fault::Unavailable.trigger().code, ErrorCode::ServiceUnavailable);
+        assert_eq!(Fault::StorageFull.trigger().code, ErrorCode::InsufficientStorage);
         assert!(std::panic::catch_unwind(|| Fault::Panic.trigger()).is_err());
     }
 }

@@ -319,4 +319,8 @@ error_codes! {
             "The database is not reachable.",
         ]
         remedy["Send the request again after `Retry-After` seconds."]
+    /// The server has no space left to store the data.
+    507 InsufficientStorage "INSUFFICIENT_STORAGE" "The server has no space left to store the data."
+        causes["The disk of the database is full, or the database has reached its maximum size."]
+        remedy["Report the request ID. Send the request again when the operator of the server has freed space."]
 }
