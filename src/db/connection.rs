@@ -21,6 +21,7 @@ use super::{
     failure::Statements,
     file_lock::create_private_file,
     postgres::{self, SessionTimeouts},
+    reopening::OpenConnection,
     storage::StorageStatus,
 };
 
@@ -129,14 +130,19 @@ impl Manager {
         self.losses.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Returns whether no connection was lost since this one was opened.
+    /// Returns whether the connection may be used: no other was lost since it was opened, and not all of them must be replaced.
     pub(super) fn is_current(&self, connection: &PooledConnection) -> bool {
-        connection.losses == self.losses.load(Ordering::SeqCst)
+        let is_open = connection.registration.as_ref().is_none_or(OpenConnection::is_current);
+        is_open && connection.losses == self.losses.load(Ordering::SeqCst)
     }
 
     /// Opens a connection.
     pub(super) fn open(&self) -> Result<PooledConnection, ConnectionError> {
         let losses = self.losses.load(Ordering::SeqCst);
+        let registration = match &self.target {
+            Target::Sqlite(_) => Some(self.storage.open_connections.register()?),
+            Target::Postgres(_) => None,
+        };
         let mut connection = match &self.target {
             Target::Sqlite(path) => {
                 if !self.is_intact() {
@@ -165,7 +171,7 @@ impl Manager {
             _ => {}
         });
         let now = Instant::now();
-        Ok(PooledConnection { connection, losses, opened_at: now, used_at: now, statements })
+        Ok(PooledConnection { connection, losses, opened_at: now, used_at: now, statements, registration })
     }
 }
 
@@ -178,6 +184,8 @@ pub(super) struct PooledConnection {
     /// When its last unit ended.
     pub(super) used_at: Instant,
     pub(super) statements: Arc<Statements>,
+    /// Dropped after the connection is closed. Only for SQLite.
+    registration: Option<OpenConnection>,
 }
 
 impl DbConnection {

@@ -4,8 +4,9 @@ use crossbeam_channel::Receiver;
 
 use super::{
     DbError,
-    connection::{Manager, PooledConnection},
+    connection::{FILE_REPLACED, Manager, PooledConnection},
     failure::Failure,
+    reopening::STILL_IN_USE,
     unit::Unit,
 };
 
@@ -17,9 +18,15 @@ pub(super) fn run_groups(manager: &Manager, units: &Receiver<Box<dyn Unit>>) {
     while let Ok(first) = units.recv() {
         let Some(first) = start(first) else { continue };
         if !manager.is_intact() {
-            let reason = "the database file was removed or replaced; restart the server";
-            first.finish(Err(DbError::Unavailable(reason.to_owned())));
+            first.finish(Err(DbError::Unavailable(FILE_REPLACED.to_owned())));
             continue;
+        }
+        if manager.storage.open_connections.must_be_replaced() {
+            current = None;
+            if !manager.storage.open_connections.replace() {
+                first.finish(Err(DbError::Unavailable(STILL_IN_USE.to_owned())));
+                continue;
+            }
         }
         let opened = current.take().map_or_else(|| manager.open(), Ok);
         let mut connection = match opened {

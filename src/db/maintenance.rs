@@ -29,7 +29,7 @@ impl Db {
             return Ok(true);
         }
         let manager = self.manager.clone();
-        // On a connection of its own, because the writer is in a transaction whenever it executes a unit.
+        // On a separate connection, because the writer is in a transaction whenever it executes a unit.
         let checkpoint = tokio::task::spawn_blocking(move || checkpoint(&manager, timeout));
         checkpoint.await.unwrap_or(Err(DbError::Panicked))
     }
@@ -39,10 +39,12 @@ fn checkpoint(manager: &Manager, timeout: Duration) -> Result<bool, DbError> {
     if !manager.is_intact() {
         return Err(DbError::Unavailable(FILE_REPLACED.to_owned()));
     }
-    match manager.open().map_err(|error| DbError::unreachable(&error))?.connection {
-        DbConnection::Sqlite(mut c) => {
+    // The registration of the connection must last until it is closed.
+    let mut pooled = manager.open().map_err(|error| DbError::unreachable(&error))?;
+    match &mut pooled.connection {
+        DbConnection::Sqlite(c) => {
             c.batch_execute(&format!("PRAGMA busy_timeout = {}", timeout.as_millis()))?;
-            let result: CheckpointResult = sql_query("PRAGMA wal_checkpoint(TRUNCATE)").get_result(&mut c)?;
+            let result: CheckpointResult = sql_query("PRAGMA wal_checkpoint(TRUNCATE)").get_result(c)?;
             Ok(result.busy == 0)
         }
         DbConnection::Postgres(_) => Ok(true),

@@ -16,6 +16,7 @@ mod maintenance;
 pub mod migrations;
 mod postgres;
 mod postgres_url;
+mod reopening;
 pub mod repositories;
 pub mod schema;
 mod statistics;
@@ -116,6 +117,9 @@ impl Db {
             lock: options.lock_timeout,
             idle_in_transaction: options.transaction_timeout,
         };
+        if matches!(options.target, Target::Sqlite(_)) {
+            bus_errors::install()?;
+        }
         let manager = Manager::new(options.target.clone(), timeouts, Arc::clone(&statements));
         let limits =
             Limits { unit: options.transaction_timeout, idle: options.idle_timeout, age: options.max_lifetime };

@@ -10,22 +10,30 @@ use diesel::{
     sql_types::Bool,
 };
 
-use super::{Db, DbConnection, DbError, Target};
+use super::{
+    Db, DbConnection, DbError, Target,
+    reopening::{OpenConnections, STILL_IN_USE},
+};
 
 /// Time for which a result is reused, so that health checks cost one write per second at most.
 const MAX_AGE: Duration = Duration::from_secs(1);
 /// Maximum time that a check waits for other writers. A database that is only busy can be written.
 const MAX_WAIT: Duration = Duration::from_secs(1);
+/// Message of SQLite for SQLITE_FULL.
+const DISK_FULL: &str = "database or disk is full";
 /// Messages of SQLite for SQLITE_READONLY, SQLITE_IOERR and SQLITE_FULL. Diesel does not provide the codes.
-const SQLITE_FAILURES: [&str; 3] =
-    ["attempt to write a readonly database", "disk I/O error", "database or disk is full"];
+const SQLITE_FAILURES: [&str; 3] = ["attempt to write a readonly database", "disk I/O error", DISK_FULL];
 /// The error of a server that does not accept writes.
 const READ_ONLY: &str = "the PostgreSQL server is read-only";
 
-/// The last failures and checks of the storage; shared by all connections.
+/// The state of the storage; shared by all connections.
 #[derive(Clone, Default)]
-pub(super) struct StorageStatus(Arc<Mutex<State>>);
+pub(super) struct StorageStatus {
+    state: Arc<Mutex<State>>,
+    pub(super) open_connections: OpenConnections,
+}
 
+/// The last failures and checks.
 #[derive(Default)]
 struct State {
     failure: Option<String>,
@@ -35,7 +43,7 @@ struct State {
 
 impl StorageStatus {
     fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Records the error of a statement if it is a failure of the storage.
@@ -44,6 +52,10 @@ impl StorageStatus {
             && SQLITE_FAILURES.contains(&info.message())
         {
             let failure = info.message().to_owned();
+            if failure != DISK_FULL {
+                // Connections that were opened while the storage was read-only remain so.
+                self.open_connections.record_failure();
+            }
             self.with(|state| *state = State { failure: Some(failure), check: None });
         }
     }
@@ -75,7 +87,9 @@ impl Db {
         };
         let outcome = tokio::time::timeout(MAX_WAIT, probe).await;
         let failure = match outcome {
-            Ok(Err(DbError::Unavailable(reason))) if reason == READ_ONLY => Some(reason),
+            Ok(Err(DbError::Unavailable(reason))) if [READ_ONLY, STILL_IN_USE].contains(&reason.as_str()) => {
+                Some(reason)
+            }
             // The error of a failed commit is that of the group, so the statements have recorded it.
             Ok(Err(_)) => storage.with(|state| state.failure.clone()),
             Ok(Ok(())) | Err(_) => None,

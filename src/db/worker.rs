@@ -238,7 +238,13 @@ impl Worker {
         let receiver = |other: Role, units: &Receiver<_>| if self.role == other { never() } else { units.clone() };
         let (reads, writes) = (receiver(Role::Writes, &self.crew.reads), receiver(Role::Reads, &self.crew.writes));
         loop {
+            // Before the connection is checked, so that no later change is missed.
+            let must_close = self.crew.manager.storage.open_connections.generation_end();
+            if self.connection.as_ref().is_some_and(|connection| !self.crew.manager.is_current(connection)) {
+                self.connection = None;
+            }
             let received = select! {
+                recv(must_close) -> _ => None,
                 recv(reads) -> unit => Some((Queue::Reads, unit.ok())),
                 recv(writes) -> unit => Some((Queue::Writes, unit.ok())),
                 default(self.crew.limits.idle) => None,

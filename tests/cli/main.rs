@@ -22,6 +22,7 @@ mod openapi;
 mod postgres;
 mod postman;
 mod prose;
+mod read_only_storage;
 mod readme;
 mod request_targets;
 mod security;

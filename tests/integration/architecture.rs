@@ -256,14 +256,25 @@ const STARTS_PROCESS: &[&str] = &[
     "src/cli/openapi/compare.rs",
 ];
 
+/// The files with unsafe code.
+const HAS_UNSAFE_CODE: &[&str] = &[
+    // Handles the signal that a failed write to a memory-mapped file raises.
+    "crates/bus-errors/src/linux.rs",
+];
+
 #[test]
-fn server_has_no_unsafe_code_and_starts_no_process() {
+fn only_listed_files_have_unsafe_code_and_start_processes() {
     let manifest = fs::read_to_string(repository().join("Cargo.toml")).unwrap();
     assert!(manifest.contains("\nunsafe_code = \"forbid\"\n"), "Cargo.toml does not forbid unsafe code");
     let mut count = 0;
     for file in crate_roots().iter().flat_map(|root| read_crate(root)) {
         let path = file.path.display();
-        assert!(file.parsed.unsafe_lines.is_empty(), "{path}: unsafe code in lines {:?}", file.parsed.unsafe_lines);
+        let may_be_unsafe = HAS_UNSAFE_CODE.iter().any(|name| file.path.ends_with(name));
+        assert!(
+            may_be_unsafe || file.parsed.unsafe_lines.is_empty(),
+            "{path}: unsafe code in lines {:?}",
+            file.parsed.unsafe_lines
+        );
         for reference in &file.parsed.references {
             for process in ["std::process::Command", "tokio::process"] {
                 let is_allowed = STARTS_PROCESS.iter().any(|name| file.path.ends_with(name));

@@ -7,7 +7,7 @@ use diesel::{connection::SimpleConnection, prelude::*, sql_query, sql_types::Tex
 
 use crate::{
     faults::expect_unavailable,
-    support::{Database, Engine, TestApp},
+    support::{Database, Engine, TestApp, json},
 };
 
 /// Maximum size of a log that is not in use.
@@ -77,6 +77,20 @@ async fn log_that_a_long_read_has_enlarged_is_truncated_when_it_is_reused() {
         write(&app, "UPDATE jobs SET created_at = created_at + 1 WHERE id = 1").await;
     }
     assert!(log_bytes(&app) <= MAX_LOG_BYTES, "{}", log_bytes(&app));
+}
+
+#[tokio::test]
+async fn connection_that_cannot_write_is_replaced() {
+    let app = TestApp::new(Engine::Sqlite);
+    let user = app.user().await;
+    for round in 0..2 {
+        // The next write on this connection fails as on read-only storage.
+        write(&app, "PRAGMA query_only = ON").await;
+        expect_unavailable(user.post("/v1/bucketlists", &json!({"name": format!("Lost {round}")})).await.any_status());
+        user.create_bucketlist(&format!("Stored {round}")).await;
+        assert_eq!(user.get("/v1/bucketlists").await.expect(200).json()["meta"]["total"], round + 1);
+    }
+    app.anonymous().get("/health/ready").await.expect(200);
 }
 
 #[derive(QueryableByName)]
