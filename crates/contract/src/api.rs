@@ -4,11 +4,11 @@ use std::fmt;
 
 use openapi_lint::{Finding, LintConfig, LintOptions, Preset};
 use openapi_model::{Document, ValidationOptions};
-use openapi_repair::{DocumentedError, OperationInfo, RepairError, RepairOptions};
+use openapi_repair::{DocumentedError, OpenEnum, RepairError, RepairOptions, ResponseName};
 use poem_openapi::{ContactObject, LicenseObject, OpenApi, OpenApiService, ServerObject};
 use serde_json::Value;
 
-use crate::{ApiError, Operation, error::MAX_DETAILS, rules, texts};
+use crate::{ErrorCode, Operation, ViolationInfo, error::MAX_DETAILS, rules, texts};
 
 /// The differences between the versions of the API.
 pub(crate) trait Version: 'static {
@@ -20,10 +20,14 @@ pub(crate) trait Version: 'static {
     const DESCRIPTION: &'static str;
     /// Name of the schema of error bodies.
     const ERROR_SCHEMA: &'static str;
+    /// Name of the schema of a violation in an error body.
+    const VIOLATION_SCHEMA: &'static str;
     /// Media type of error bodies.
     const ERROR_MEDIA_TYPE: &'static str;
     /// Query parameter for pagination.
     const PAGE_PARAMETER: &'static str;
+    /// Names of error responses with several codes, and names that a release has published.
+    const RESPONSE_NAMES: &'static [ResponseName];
 
     /// Returns examples of parameters by name; `listUsers.q` is the parameter of one operation.
     fn parameter_examples() -> Vec<(&'static str, Value)>;
@@ -31,11 +35,11 @@ pub(crate) trait Version: 'static {
     fn header_examples() -> Vec<(&'static str, Value)>;
     /// Returns the declarations of all operations.
     fn operations() -> impl Iterator<Item = &'static Operation>;
-    /// Returns the body of an error response to a request for this path.
+    /// Returns the body of an error response with this code, as an example.
     ///
     /// # Errors
     /// Fails if the body cannot be serialised.
-    fn error_body(error: &ApiError, path: &str) -> serde_json::Result<Value>;
+    fn error_example(code: ErrorCode) -> serde_json::Result<Value>;
 
     /// Returns the declaration of the operation with this ID.
     fn operation(id: &str) -> Option<&'static Operation> {
@@ -204,6 +208,7 @@ pub(crate) fn repair<V: Version>(raw: String, operations: &[&Operation]) -> Resu
     let notice = |operation: &&Operation| Some((operation.id, operation.deprecation?.notice()));
     let deprecations: Vec<(&str, String)> = operations.iter().filter_map(notice).collect();
     let sensitive = sensitive_fields(operations);
+    let codes: Vec<(&str, &str)> = ViolationInfo::ALL.iter().map(|known| (known.code, known.meaning)).collect();
     let find = |id: &str| operations.iter().copied().find(|operation| operation.id == id);
     openapi_repair::repair(
         &texts::describe(raw, &find),
@@ -212,12 +217,14 @@ pub(crate) fn repair<V: Version>(raw: String, operations: &[&Operation]) -> Resu
             error_media_type: V::ERROR_MEDIA_TYPE,
             errors: &|info| rules::errors(info, find(info.id)).into_iter().map(rules::documented).collect(),
             error_example: &error_example::<V>,
+            response_names: V::RESPONSE_NAMES,
             headers: &rules::headers::<V>(),
             header_names: texts::HEADER_NAMES,
             parameter_examples: &[V::parameter_examples(), texts::parameter_examples()].concat(),
             header_examples: &V::header_examples(),
             sensitive: &sensitive,
             multi_line_from: validation_options().multi_line_from,
+            open_enums: &[OpenEnum { schema: V::VIOLATION_SCHEMA, field: "code", values: &codes }],
             deprecations: &deprecations,
             ..RepairOptions::default()
         },
@@ -239,9 +246,9 @@ fn sensitive_fields(operations: &[&Operation]) -> Vec<(&'static str, &'static st
 }
 
 #[expect(clippy::expect_used, reason = "an invalid contract must not start; the tests build it")]
-fn error_example<V: Version>(info: &OperationInfo<'_>, error: &DocumentedError) -> Value {
-    let path = format!("{}{}", V::BASE, texts::example_path(info.path));
-    V::error_body(&rules::example_error(error), &path).expect("error bodies can be serialised")
+fn error_example<V: Version>(error: &DocumentedError) -> Value {
+    let code = ErrorCode::ALL.iter().copied().find(|code| code.as_str() == error.code);
+    V::error_example(code.unwrap_or(ErrorCode::InternalError)).expect("error bodies can be serialised")
 }
 
 #[cfg(test)]
@@ -252,7 +259,10 @@ pub(crate) mod tests {
 
     /// Runs the checks that apply to every version.
     pub(crate) fn check_version<V: Version>(document: &Document) {
-        assert_eq!(openapi_model::compare_with_3_1(document, &document.to_openapi_3_1()), Vec::<String>::new());
+        let openapi_3_1 = document.to_openapi_3_1();
+        assert_eq!(openapi_model::compare_with_3_1(document, &openapi_3_1), Vec::<String>::new());
+        check_bounds(document.value());
+        check_bounds(openapi_3_1.value());
 
         let compiled = CompiledDocument::compile(document).unwrap();
         let mut declared: Vec<&str> = V::operations().map(|operation| operation.id).collect();
@@ -261,12 +271,28 @@ pub(crate) mod tests {
         documented.sort_unstable();
         assert_eq!(declared, documented);
 
+        let responses = document.value()["components"]["responses"].as_object().unwrap();
+        for known in V::RESPONSE_NAMES {
+            assert!(responses.contains_key(known.name), "no operation has the response {}", known.name);
+        }
+
         for operation in V::operations() {
             let path = document.value()["paths"][operation.path].as_object().unwrap();
             let documented = &path[&operation.method.to_lowercase()];
             assert_eq!(documented["operationId"], operation.id);
             check_secrets(document, operation, documented);
         }
+    }
+
+    /// Checks that no bound repeats a type or a format.
+    fn check_bounds(document: &Value) {
+        let mut document = document.clone();
+        openapi_model::traverse::schema_roots_mut(&mut document, &mut |root| {
+            openapi_model::traverse::schemas_mut(root, &mut |schema| {
+                let implied = openapi_model::bounds::implied(schema);
+                assert!(implied.is_empty(), "{implied:?} of {schema:?}");
+            });
+        });
     }
 
     /// Checks that the declarations about tokens and passwords agree with the schemas.

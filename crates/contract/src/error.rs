@@ -4,6 +4,7 @@
 
 mod codes;
 mod examples;
+mod violations;
 
 use std::{error::Error as StdError, fmt};
 
@@ -17,6 +18,7 @@ use poem_openapi::{
 };
 
 pub use codes::ErrorCode;
+pub use violations::ViolationInfo;
 
 use crate::{Json, v1::schemas::ErrorEnvelope};
 

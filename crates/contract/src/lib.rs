@@ -41,6 +41,7 @@ pub mod payload;
 pub mod problem;
 pub mod request_headers;
 pub mod response_headers;
+mod response_names;
 pub mod responses;
 pub mod rules;
 pub mod table;
@@ -51,6 +52,6 @@ pub mod values;
 
 pub use api::DocumentError;
 pub use caller::{Admin, AdminSession, Caller, User, UserSession};
-pub use error::{ApiError, Detail, ErrorCode};
+pub use error::{ApiError, Detail, ErrorCode, ViolationInfo};
 pub use operation::Operation;
 pub use payload::Json;

@@ -12,7 +12,7 @@ use poem_openapi::{
 use serde::Serialize;
 
 use crate::{
-    ApiError, Detail, ErrorCode,
+    ApiError, Detail, ErrorCode, ViolationInfo,
     error::MAX_DETAILS,
     rules::EXAMPLE_REQUEST_ID,
     values::{Nullable, truncate},
@@ -74,7 +74,7 @@ pub struct ProblemError {
     /// Name of the header.
     #[oai(validator(max_length = 1000))]
     pub header: Nullable<String>,
-    /// Machine-readable code, for example `TOO_LONG`, `REQUIRED` or `UNKNOWN_FIELD`.
+    /// Machine-readable code of the violated rule.
     #[oai(validator(max_length = 100))]
     pub code: String,
     /// Human-readable message without its subject, for example `must not be empty`.
@@ -108,6 +108,7 @@ impl Problem {
 
 impl ProblemError {
     fn new(detail: &Detail) -> Self {
+        debug_assert!(ViolationInfo::find(detail.code).is_some(), "undocumented code {}", detail.code);
         let mut error = Self {
             pointer: Nullable(None),
             parameter: Nullable(None),
@@ -184,10 +185,20 @@ pub fn page_path(code: ErrorCode) -> String {
     format!("{PAGES_PATH}/{}", slug(code))
 }
 
-/// Returns the last segment of that path.
+/// Returns the path of the page that explains the code of a violation: `/problems/too-long` for `TOO_LONG`.
+#[must_use]
+pub fn violation_page_path(violation: &ViolationInfo) -> String {
+    format!("{PAGES_PATH}/{}", segment(violation.code))
+}
+
+/// Returns the last segment of the path of the page of an error code.
 #[must_use]
 pub fn slug(code: ErrorCode) -> String {
-    code.as_str().to_ascii_lowercase().replace('_', "-")
+    segment(code.as_str())
+}
+
+fn segment(code: &str) -> String {
+    code.to_ascii_lowercase().replace('_', "-")
 }
 
 /// Returns a path of a request that can fail with this code.

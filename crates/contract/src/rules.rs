@@ -3,7 +3,7 @@
 use openapi_repair::{DocumentedError, HeaderScope, OperationInfo, ResponseHeader};
 use serde_json::json;
 
-use crate::{ApiError, ErrorCode, Operation, api::Version, payload::ACCEPT_PATCH};
+use crate::{ErrorCode, Operation, api::Version, payload::ACCEPT_PATCH};
 
 /// An example of a request ID (UUIDv7).
 pub const EXAMPLE_REQUEST_ID: &str = "019b76da-a800-7000-8000-000000000001";
@@ -54,12 +54,6 @@ pub(crate) fn documented(code: ErrorCode) -> DocumentedError {
     DocumentedError { status: code.status(), code: code.as_str(), message: code.message() }
 }
 
-/// Returns an example of a documented error.
-pub(crate) fn example_error(error: &DocumentedError) -> ApiError {
-    let code = ErrorCode::ALL.iter().copied().find(|code| code.as_str() == error.code);
-    ApiError::example(code.unwrap_or(ErrorCode::InternalError))
-}
-
 fn is_deprecated<V: Version>(info: &OperationInfo<'_>, _: u16) -> bool {
     V::operation(info.id).is_some_and(|operation| operation.deprecation.is_some())
 }
@@ -70,8 +64,10 @@ fn is_temporary<V: Version>(info: &OperationInfo<'_>, status: u16) -> bool {
     status == 409 && errors(info, V::operation(info.id)).iter().any(is_temporary)
 }
 
-fn has_patch<V: Version>(info: &OperationInfo<'_>, _: u16) -> bool {
-    V::operations().any(|operation| operation.path == info.path && operation.method == "PATCH")
+/// Returns whether the document announces the media types of PATCH. The server sends the header on all responses of the path;
+/// in the document, it would only distinguish errors that are otherwise equal.
+fn announces_patch<V: Version>(info: &OperationInfo<'_>, status: u16) -> bool {
+    status < 400 && V::operations().any(|operation| operation.path == info.path && operation.method == "PATCH")
 }
 
 fn is_cached<V: Version>(info: &OperationInfo<'_>, status: u16) -> bool {
@@ -175,7 +171,7 @@ pub(crate) fn headers<V: Version>() -> Vec<ResponseHeader> {
                 "Media types of PATCH requests to this path (RFC 5789).",
                 text(100),
                 json!(ACCEPT_PATCH),
-                HeaderScope::Matching(has_patch::<V>),
+                HeaderScope::Matching(announces_patch::<V>),
             )
         },
         ResponseHeader {

@@ -72,13 +72,6 @@ pub(crate) fn parameter_examples() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// Fills in the path parameters of a template with their examples.
-pub(crate) fn example_path(template: &str) -> String {
-    parameter_examples()
-        .iter()
-        .fold(template.to_owned(), |path, (name, example)| path.replace(&format!("{{{name}}}"), &example.to_string()))
-}
-
 /// Returns the description of a response header.
 fn header_description(name: &str) -> Option<&'static str> {
     Some(match name {

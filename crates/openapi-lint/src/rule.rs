@@ -98,7 +98,7 @@ rules! {
     KnownFormat "known-format" Warning "Formats are known to tools, or in `formats`.";
     StringBounds "string-bounds" Off "A string has maxLength, an enumeration or a format.";
     IntegerBounds "integer-bounds" Off "An integer has a format, or minimum and maximum.";
-    ArrayBounds "array-bounds" Off "An array has maxItems.";
+    ArrayBounds "array-bounds" Off "An array of a request has maxItems.";
     InlineObject "inline-object" Off "An object with properties is a component.";
     ClosedRequest "closed-request" Off "A request object defines additionalProperties.";
     CompleteResponse "complete-response" Off "Every property of a response is required or nullable.";

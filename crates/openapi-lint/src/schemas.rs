@@ -107,7 +107,7 @@ fn check_schema(location: &LintLocation, schema: &Value, usage: Usage, report: &
     }
     // Frameworks cannot declare bounds for the values of maps in responses.
     if usage.requests || (usage.responses && !location.name.ends_with(".*")) {
-        bounds(location, schema, report);
+        bounds(location, schema, usage, report);
     }
     if usage.requests && schema.get("properties").is_some() && schema.get("additionalProperties").is_none() {
         report.add(Rule::ClosedRequest, location, "is a request object without additionalProperties");
@@ -125,7 +125,7 @@ fn check_schema(location: &LintLocation, schema: &Value, usage: Usage, report: &
     }
 }
 
-fn bounds(location: &LintLocation, schema: &Value, report: &mut Report<'_>) {
+fn bounds(location: &LintLocation, schema: &Value, usage: Usage, report: &mut Report<'_>) {
     let has = |key| schema.get(key).is_some();
     match schema.get("type").and_then(Value::as_str) {
         Some("string") if !has("maxLength") && !has("enum") && !has("format") => {
@@ -135,7 +135,8 @@ fn bounds(location: &LintLocation, schema: &Value, report: &mut Report<'_>) {
         Some("integer") if !has("enum") && !has("format") && (!has("minimum") || !has("maximum")) => {
             report.add(Rule::IntegerBounds, location, "is an integer without format, or minimum and maximum");
         }
-        Some("array") if !has("maxItems") => {
+        // A response can contain everything that a user has stored.
+        Some("array") if !has("maxItems") && usage.requests => {
             report.add(Rule::ArrayBounds, location, "is an array without maxItems");
         }
         _ => {}

@@ -34,8 +34,8 @@ fn violations_in_unrepaired_documents_are_reported() {
             "header XRequestID: has no example [example-present]",
         ),
         (
-            "/paths/~1projects/post/responses/400/content".to_owned(),
-            json!({"application/problem+json": {"schema": {"$ref": "#/components/schemas/ErrorEnvelope"}}}),
+            "/paths/~1projects/post/responses/400".to_owned(),
+            json!({"description": "d", "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ErrorEnvelope"}}}}),
             "operation createProject, response 400: has an error body with the media type application/problem+json [error-body]",
         ),
         (

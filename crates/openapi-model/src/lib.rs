@@ -11,6 +11,7 @@
 //! The crate depends on no web framework and on no particular API. Validation returns [`Violation`]s; the caller decides
 //! how to report them.
 
+pub mod bounds;
 mod coverage;
 mod diff;
 mod document;

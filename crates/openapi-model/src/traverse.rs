@@ -199,6 +199,10 @@ pub fn references<'v>(value: &'v Value, found: &mut BTreeSet<&'v str>) {
             for (key, inner) in map {
                 if !DATA.contains(&key.as_str()) || is_schema(inner) {
                     references(inner, found);
+                } else if key == "examples" {
+                    // Named examples can be references; their values are data.
+                    let named = members(Some(inner)).filter_map(|(_, example)| example.get("$ref")?.as_str());
+                    found.extend(named);
                 }
             }
         }

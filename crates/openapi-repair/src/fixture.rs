@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 
 use openapi_model::Document;
 
-use crate::{DocumentedError, HeaderScope, OperationInfo, RepairError, RepairOptions, ResponseHeader};
+use crate::{
+    DocumentedError, HeaderScope, OpenEnum, OperationInfo, RepairError, RepairOptions, ResponseHeader, ResponseName,
+};
 
 /// Returns the raw document of a project API, as poem-openapi 5.1 writes it.
 pub(crate) fn raw() -> Value {
@@ -52,12 +54,22 @@ pub(crate) fn finish_text(raw: &str) -> Result<Document, RepairError> {
             error_schema: "ErrorEnvelope",
             error_media_type: "application/json",
             errors: &errors,
-            error_example: &|_, error| json!({"code": error.code, "message": error.message}),
+            error_example: &|error| json!({"code": error.code, "message": error.message}),
+            response_names: &[ResponseName {
+                name: "InvalidProject",
+                codes: &["KEY_REUSED", "VALIDATION_FAILED"],
+                is_deprecated: false,
+            }],
             headers: &headers,
             header_names: &["Location"],
             parameter_examples: &parameter_examples,
             header_examples: &header_examples,
             schema_examples: &schema_examples,
+            open_enums: &[OpenEnum {
+                schema: "ErrorEnvelope",
+                field: "code",
+                values: &[("INTERNAL_ERROR", "The server failed."), ("KEY_REUSED", "The key is not new.")],
+            }],
             renamed_schemas: &[("Page_Project", "ProjectPage")],
             ..RepairOptions::default()
         },
@@ -78,6 +90,10 @@ fn errors(facts: &OperationInfo<'_>) -> Vec<DocumentedError> {
     }
     if facts.has_body || facts.has_parameters {
         list.push(error(422, "VALIDATION_FAILED", "The request breaks a rule."));
+    }
+    if facts.id.starts_with("export") {
+        list.push(error(409, "RUNNING", "An export is running."));
+        list.push(error(409, "BUSY", "The server is busy."));
     }
     if facts.id == "createProject" {
         list.push(error(422, "KEY_REUSED", "The key was used for another payload."));

@@ -10,6 +10,7 @@ mod headers;
 mod prune;
 mod repair;
 mod schemas;
+mod shared;
 #[cfg(test)]
 mod tests;
 
@@ -28,8 +29,10 @@ pub struct RepairOptions<'a> {
     pub error_media_type: &'a str,
     /// Returns the documented errors of an operation.
     pub errors: &'a dyn Fn(&OperationInfo<'_>) -> Vec<DocumentedError>,
-    /// Returns an example of the body of an error.
-    pub error_example: &'a dyn Fn(&OperationInfo<'_>, &DocumentedError) -> Value,
+    /// Returns an example of the body of an error. All operations share it.
+    pub error_example: &'a dyn Fn(&DocumentedError) -> Value,
+    /// Published names of error responses. One with a single error code needs none: its name is that of the code.
+    pub response_names: &'a [ResponseName],
     /// Response headers that do not depend on the operation.
     pub headers: &'a [ResponseHeader],
     /// Published names of other headers, which the raw document has in upper case.
@@ -42,6 +45,8 @@ pub struct RepairOptions<'a> {
     pub schema_examples: &'a [(&'a str, Value)],
     /// Sensitive fields without a format for sensitive data, as schema and field. They are marked with `x-sensitive`.
     pub sensitive: &'a [(&'a str, &'a str)],
+    /// Fields of responses whose values are listed in the document, although new values can be added.
+    pub open_enums: &'a [OpenEnum<'a>],
     /// Raw and published names of component schemas: `("Page_Project", "ProjectPage")`.
     pub renamed_schemas: &'a [(&'a str, &'a str)],
     /// Strings with at least this `maxLength` are multi-line text, whose pattern allows line breaks.
@@ -56,13 +61,15 @@ impl Default for RepairOptions<'_> {
             error_schema: "Error",
             error_media_type: "application/json",
             errors: &|_| Vec::new(),
-            error_example: &|_, _| Value::Null,
+            error_example: &|_| Value::Null,
+            response_names: &[],
             headers: &[],
             header_names: &[],
             parameter_examples: &[],
             header_examples: &[],
             schema_examples: &[],
             sensitive: &[],
+            open_enums: &[],
             renamed_schemas: &[],
             multi_line_from: openapi_model::text::MULTI_LINE_FROM,
             deprecations: &[],
@@ -100,6 +107,28 @@ pub struct DocumentedError {
     pub code: &'static str,
     /// A sentence that explains the error.
     pub message: &'static str,
+}
+
+/// The values of a text field, to which later versions can add values.
+#[derive(Clone, Copy, Debug)]
+pub struct OpenEnum<'a> {
+    /// Published name of the component schema.
+    pub schema: &'a str,
+    /// Name of the field.
+    pub field: &'a str,
+    /// The values and their meanings.
+    pub values: &'a [(&'a str, &'a str)],
+}
+
+/// The published name of an error response, by its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResponseName {
+    /// The name of the component.
+    pub name: &'static str,
+    /// The codes of its errors, in any order.
+    pub codes: &'static [&'static str],
+    /// Whether it belongs to deprecated operations, whose responses have more headers.
+    pub is_deprecated: bool,
 }
 
 /// A header of responses.
@@ -203,7 +232,7 @@ impl std::error::Error for RepairError {}
 ///             let not_found = DocumentedError { status: 404, code: "NOT_FOUND", message: "The book does not exist." };
 ///             if operation.has_path_parameters { vec![not_found] } else { Vec::new() }
 ///         },
-///         error_example: &|_, error| json!({"code": error.code}),
+///         error_example: &|error| json!({"code": error.code}),
 ///         ..RepairOptions::default()
 ///     },
 /// )?;
@@ -212,7 +241,7 @@ impl std::error::Error for RepairError {}
 ///     get["parameters"][0]["schema"],
 ///     json!({"type": "integer", "format": "int64", "minimum": 1, "maximum": 4_294_967_295_i64})
 /// );
-/// assert_eq!(get["responses"]["404"]["description"], "The book does not exist.");
+/// assert_eq!(get["responses"]["404"]["$ref"], "#/components/responses/NotFound");
 /// # Ok::<(), openapi_repair::RepairError>(())
 /// ```
 ///
@@ -242,7 +271,8 @@ pub fn repair(raw: &str, rules: &RepairOptions<'_>) -> Result<Document, RepairEr
     schemas::complete(&mut value, rules, &mut defects);
     errors::document(&mut value, rules, &mut defects);
     headers::document(&mut value, rules, &mut defects);
-    errors::share(&mut value);
+    shared::examples(&mut value);
+    shared::responses(&mut value, rules, &mut defects);
     prune::prune(&mut value);
     let document = match Document::from_value(value) {
         Ok(document) => document,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::{Defect, RepairOptions, headers};
-use openapi_model::{text, traverse};
+use openapi_model::{bounds, text, traverse};
 
 pub(super) fn repair(document: &mut Value, rules: &RepairOptions<'_>, defects: &mut Vec<Defect>) {
     if let Value::Object(map) = document {
@@ -32,6 +32,7 @@ pub(super) fn repair(document: &mut Value, rules: &RepairOptions<'_>, defects: &
             drop_defaults(schema);
             unwrap_reference(schema, &targets);
             formats(schema);
+            bounds::implied(schema).into_iter().for_each(|keyword| drop(schema.shift_remove(keyword)));
             allow_null(schema);
         });
     });

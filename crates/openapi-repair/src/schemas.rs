@@ -34,6 +34,17 @@ pub(super) fn complete(document: &mut Value, rules: &RepairOptions<'_>, defects:
             )),
         }
     }
+    for open in rules.open_enums {
+        let property =
+            schemas.get_mut(open.schema).and_then(|schema| schema.get_mut("properties")?.get_mut(open.field));
+        match property.and_then(Value::as_object_mut) {
+            Some(property) => document_open_enum(property, open.values),
+            None => defects.push(Defect::new(
+                format!("schema {}", open.schema),
+                format!("has no field {}, which the options describe as an open enum", open.field),
+            )),
+        }
+    }
     for (name, schema) in schemas.iter_mut() {
         if requests.contains(name) {
             traverse::schemas_mut(schema, &mut |schema| close(schema, rules.multi_line_from));
@@ -54,6 +65,16 @@ pub(super) fn complete(document: &mut Value, rules: &RepairOptions<'_>, defects:
             }
         }
     });
+}
+
+/// Lists the values of a field in its description, and as `x-extensible-enum`, which tools read. An `enum` would make generated
+/// code reject values that are added later.
+fn document_open_enum(property: &mut Map<String, Value>, values: &[(&str, &str)]) {
+    let description = property.get("description").and_then(Value::as_str).unwrap_or_default();
+    let list: Vec<String> = values.iter().map(|(value, meaning)| format!("- `{value}`: {meaning}")).collect();
+    let description = format!("{description} New values can be added:\n\n{}", list.join("\n"));
+    property.insert("description".to_owned(), description.trim_start().into());
+    property.insert("x-extensible-enum".to_owned(), values.iter().map(|(value, _)| *value).collect());
 }
 
 /// Makes a request object reject unknown fields, and adds the pattern for text.

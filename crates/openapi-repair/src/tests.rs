@@ -1,6 +1,7 @@
 //! Tests of the repair of the fixture.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use openapi_model::Document;
 use serde_json::{Value, json};
 
 use crate::fixture::{document, finish, finish_text, raw};
@@ -44,7 +45,8 @@ fn parameters_are_repaired() {
     assert_eq!(parameters[4]["schema"], json!({"type": "string", "format": "date"}));
     let id = at("/paths/~1projects~1{project_id}/get/parameters/0");
     assert_eq!(id["required"], true);
-    assert_eq!(id["schema"]["maximum"], json!(i64::MAX));
+    // Bounds that the format implies are removed.
+    assert_eq!(id["schema"], json!({"type": "integer", "format": "int64", "minimum": 1}));
 }
 
 #[test]
@@ -121,19 +123,84 @@ fn error_responses_are_shared_components() {
             "headers": {"X-Request-ID": {"$ref": "#/components/headers/XRequestID"}},
             "content": {"application/json": {
                 "schema": {"$ref": "#/components/schemas/ErrorEnvelope"},
-                "examples": {"INTERNAL_ERROR": {"summary": "Something went wrong.", "value": {"code": "INTERNAL_ERROR", "message": "Something went wrong."}}}
+                "examples": {"INTERNAL_ERROR": {"$ref": "#/components/examples/INTERNAL_ERROR"}}
             }}
         })
     );
-    // Errors with the same status share a response, which has an example for each code.
-    let unprocessable = at("/paths/~1projects/post/responses/422");
+    assert_eq!(
+        at("/components/examples/INTERNAL_ERROR"),
+        json!({"summary": "Something went wrong.", "value": {"code": "INTERNAL_ERROR", "message": "Something went wrong."}})
+    );
+    // Errors with the same status share a response, which has an example for each code. Its name is in the options.
+    let reference = at("/paths/~1projects/post/responses/422");
+    assert_eq!(reference, json!({"$ref": "#/components/responses/InvalidProject"}));
+    let unprocessable = at("/components/responses/InvalidProject");
     let examples = unprocessable["content"]["application/json"]["examples"].as_object().unwrap();
     assert_eq!(examples.keys().collect::<Vec<_>>(), ["VALIDATION_FAILED", "KEY_REUSED"]);
     assert!(unprocessable["description"].as_str().unwrap().contains("- `KEY_REUSED`: "));
     // The declared description is preserved.
-    let missing = at("/paths/~1projects~1{project_id}/get/responses/404");
+    let missing = at("/components/responses/ProjectNotFound");
     assert_eq!(missing["description"], "No such project, or not yours.");
     assert_eq!(missing["content"]["application/json"]["examples"].as_object().unwrap().len(), 1);
+}
+
+#[test]
+fn response_names_do_not_depend_on_the_rest_of_the_document() {
+    let names = |document: &Document| document.value()["components"]["responses"].clone();
+    let mut reversed = raw();
+    let paths = reversed["paths"].as_object_mut().unwrap();
+    *paths = std::mem::take(paths).into_iter().rev().collect();
+    assert_eq!(names(&finish(&reversed).unwrap()), names(&document()));
+    // A response keeps its name if other operations no longer have it.
+    let mut reduced = raw();
+    reduced["paths"]["/projects/{project_id}"].as_object_mut().unwrap().shift_remove("delete");
+    assert_eq!(names(&finish(&reduced).unwrap()), names(&document()));
+}
+
+#[test]
+fn responses_of_deprecated_operations_have_their_own_names() {
+    let mut raw = raw();
+    raw["paths"]["/projects/popular"]["get"]["deprecated"] = json!(true);
+    let document = finish(&raw).unwrap();
+    let reference = &document.value()["paths"]["/projects/popular"]["get"]["responses"]["500"];
+    assert_eq!(reference, &json!({"$ref": "#/components/responses/DeprecatedInternalError"}));
+}
+
+#[test]
+fn ambiguous_response_names_are_reported() {
+    let mut changed = raw();
+    changed["paths"]["/projects/popular"]["get"]["responses"]["500"] = json!({"description": "Another description."});
+    assert_eq!(
+        finish(&changed).unwrap_err().to_string(),
+        "operation listPopular, response 500: differs from the component InternalError with the same error codes"
+    );
+    // A response with several codes has no name without the options.
+    let mut repeated = raw();
+    for (path, id) in [("/projects/old", "exportOld"), ("/projects/new", "exportNew")] {
+        let mut item = repeated["paths"]["/projects/{project_id}"].clone();
+        item.as_object_mut().unwrap().shift_remove("delete");
+        item["get"]["operationId"] = json!(id);
+        item["get"]["parameters"] = json!([]);
+        item["get"]["responses"].as_object_mut().unwrap().shift_remove("404");
+        repeated["paths"][path] = item;
+    }
+    assert_eq!(
+        finish(&repeated).unwrap_err().to_string(),
+        "operation exportNew, response 409: is the same as that of exportOld; add a name for RUNNING, BUSY to the options"
+    );
+}
+
+#[test]
+fn values_of_open_enums_are_listed_without_an_enum() {
+    assert_eq!(
+        schema("ErrorEnvelope/properties/code"),
+        json!({
+            "type": "string",
+            "description": "New values can be added:\n\n- `INTERNAL_ERROR`: The server failed.\n- `KEY_REUSED`: The key is not new.",
+            "maxLength": 40,
+            "x-extensible-enum": ["INTERNAL_ERROR", "KEY_REUSED"],
+        })
+    );
 }
 
 #[test]

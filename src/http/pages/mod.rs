@@ -20,7 +20,7 @@ mod tests;
 
 use std::borrow::Cow;
 
-use contract::{ErrorCode, problem};
+use contract::{ErrorCode, ViolationInfo, problem};
 
 /// The path and response of a page or an asset.
 #[derive(Debug, Clone)]
@@ -106,6 +106,11 @@ pub fn pages(info: &PageInfo<'_>) -> Vec<Page> {
             page(problem::page_path(*code), HTML, CSP_TEXT, REVALIDATE, problems::html(*code, info, assets))
         }),
     );
+    // The page of an error code explains violations with the same code.
+    pages.extend(ViolationInfo::ALL.iter().filter(|known| !known.is_error_code()).map(|known| {
+        let html = problems::violation_html(known, info, assets);
+        page(problem::violation_page_path(known), HTML, CSP_TEXT, REVALIDATE, html)
+    }));
     pages.extend(assets.iter().map(|asset| Page {
         path: Cow::Borrowed(&asset.path),
         content_type: asset.content_type,

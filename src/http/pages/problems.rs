@@ -1,8 +1,8 @@
-//! `/problems`, and a page for each error code with its description, causes, remedy and examples. The `type` of problem
+//! `/problems`, and a page for each error code with its description, causes, remedy and examples, and for each code of a violation. The `type` of problem
 //! details refers to these pages.
 
 use contract::{
-    ApiError, ErrorCode,
+    ApiError, ErrorCode, ViolationInfo,
     problem::{self, Problem},
     v1::{
         document::BASE,
@@ -16,7 +16,7 @@ use super::PageInfo;
 use super::assets::{self, Asset};
 use super::template::{escape_html, fill};
 
-/// Returns the list of all error codes, grouped by status.
+/// Returns the list of all error codes, grouped by status, and of the codes of violations.
 pub(super) fn index(info: &PageInfo<'_>, assets: &[Asset]) -> String {
     let statuses: Vec<String> =
         ErrorCode::ALL.chunk_by(|one, next| one.status() == next.status()).map(status_section).collect();
@@ -28,6 +28,7 @@ pub(super) fn index(info: &PageInfo<'_>, assets: &[Asset]) -> String {
             ("index", problem::PAGES_PATH),
             ("count", &ErrorCode::ALL.len().to_string()),
             ("statuses", &statuses.join("\n    ")),
+            ("violations", &violation_section()),
         ],
     )
 }
@@ -44,6 +45,35 @@ fn status_section(codes: &[ErrorCode]) -> String {
         "<section aria-labelledby=\"status-{status}\">\n      <h2 id=\"status-{status}\">{status} {}</h2>\n      \
          <ul class=\"codes\">\n        {lines}\n      </ul>\n    </section>",
         reason(status)
+    )
+}
+
+/// Returns the section with the codes of violations.
+fn violation_section() -> String {
+    let line = |known: &ViolationInfo| {
+        let (page, name) = (problem::violation_page_path(known), known.code);
+        format!("<li><a href=\"{page}\">{name}</a> <span>{}</span></li>", prose(known.meaning))
+    };
+    ViolationInfo::ALL.iter().map(line).collect::<Vec<_>>().join("\n        ")
+}
+
+/// Returns the page of the code of a violation.
+pub(super) fn violation_html(violation: &ViolationInfo, info: &PageInfo<'_>, assets: &[Asset]) -> String {
+    let example = violation.example();
+    fill(
+        include_str!("assets/violation.html"),
+        &[
+            ("site.css", assets::path(assets, "site.css")),
+            ("version", &escape_html(info.version)),
+            ("index", problem::PAGES_PATH),
+            ("code", violation.code),
+            ("meaning", &prose(violation.meaning)),
+            ("remedy", &prose(violation.remedy)),
+            ("media_type", problem::MEDIA_TYPE),
+            ("v1", BASE),
+            ("problem", &json(&Problem::new(&example, "/v2/bucketlists", EXAMPLE_REQUEST_ID))),
+            ("envelope", &json(&ErrorEnvelope::new(&example, EXAMPLE_REQUEST_ID))),
+        ],
     )
 }
 

@@ -1,5 +1,6 @@
 //! The API v1 as a whole, and its document.
 
+use openapi_repair::ResponseName;
 use serde_json::{Value, json};
 
 use super::{
@@ -10,8 +11,9 @@ use super::{
     schemas::ErrorEnvelope,
 };
 use crate::{
-    ApiError, Operation,
+    ApiError, ErrorCode, Operation,
     api::{Version, api},
+    response_names,
     rules::EXAMPLE_REQUEST_ID,
 };
 
@@ -41,8 +43,10 @@ To get started, create an account (`register`) or log in (`login`). Send the `ac
 * **Compatibility**: requests with unknown fields are rejected. Responses can contain new fields; ignore those that you do
   not know.";
     const ERROR_SCHEMA: &'static str = "ErrorEnvelope";
+    const VIOLATION_SCHEMA: &'static str = "FailureDetail";
     const ERROR_MEDIA_TYPE: &'static str = "application/json";
     const PAGE_PARAMETER: &'static str = "page";
+    const RESPONSE_NAMES: &'static [ResponseName] = response_names::V1;
 
     fn parameter_examples() -> Vec<(&'static str, Value)> {
         Vec::new()
@@ -60,8 +64,8 @@ To get started, create an account (`register`) or log in (`login`). Send the `ac
         operations()
     }
 
-    fn error_body(error: &ApiError, _: &str) -> serde_json::Result<Value> {
-        serde_json::to_value(ErrorEnvelope::new(error, EXAMPLE_REQUEST_ID))
+    fn error_example(code: ErrorCode) -> serde_json::Result<Value> {
+        serde_json::to_value(ErrorEnvelope::new(&ApiError::example(code), EXAMPLE_REQUEST_ID))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The API v2 as a whole, and its document.
 
+use openapi_repair::ResponseName;
 use serde_json::{Value, json};
 
 use super::{
@@ -12,10 +13,10 @@ use super::{
     schemas::EXAMPLE_FINGERPRINT,
 };
 use crate::{
-    ApiError, Operation,
+    ErrorCode, Operation,
     api::{Version, api},
     problem::{self, Problem},
-    rules::EXAMPLE_REQUEST_ID,
+    response_names,
 };
 
 api! {
@@ -58,8 +59,10 @@ To get started, create an account (`register`) or log in (`login`). Send the `ac
 * **Compatibility**: requests with unknown fields are rejected. Responses can contain new fields; ignore those that you do
   not know.";
     const ERROR_SCHEMA: &'static str = "Problem";
+    const VIOLATION_SCHEMA: &'static str = "ProblemError";
     const ERROR_MEDIA_TYPE: &'static str = problem::MEDIA_TYPE;
     const PAGE_PARAMETER: &'static str = "cursor";
+    const RESPONSE_NAMES: &'static [ResponseName] = response_names::V2;
 
     fn parameter_examples() -> Vec<(&'static str, Value)> {
         vec![
@@ -115,8 +118,8 @@ To get started, create an account (`register`) or log in (`login`). Send the `ac
         operations()
     }
 
-    fn error_body(error: &ApiError, path: &str) -> serde_json::Result<Value> {
-        serde_json::to_value(Problem::new(error, path, EXAMPLE_REQUEST_ID))
+    fn error_example(code: ErrorCode) -> serde_json::Result<Value> {
+        serde_json::to_value(Problem::example_of(code))
     }
 }
 

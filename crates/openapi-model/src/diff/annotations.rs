@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{Comparison, DiffLocation, flag, rules};
-use crate::traverse;
+use crate::{pointer, traverse};
 
 /// Compares every key that is not in `handled`.
 pub(super) fn compare(
@@ -23,7 +23,7 @@ pub(super) fn compare(
     for key in keys.into_iter().filter(|key| !handled.contains(key)) {
         if key == "deprecated" {
             deprecation(comparison, at, subject, flag(old, key), flag(new, key));
-        } else if old.get(key) != new.get(key) {
+        } else if old.get(key) != new.get(key) && !(key == "examples" && has_equal_examples(comparison, old, new)) {
             let rule = match key {
                 "title" | "summary" | "description" | "externalDocs" | "bearerFormat" => rules::TEXT_CHANGED,
                 "tags" => rules::TAG_CHANGED,
@@ -35,6 +35,16 @@ pub(super) fn compare(
             comparison.report(rule, at, format!("{key} of {subject} has changed"));
         }
     }
+}
+
+/// Returns whether the named examples are equal after references are resolved.
+fn has_equal_examples(comparison: &Comparison<'_>, old: &Value, new: &Value) -> bool {
+    fn resolved<'v>(document: &'v Value, part: &'v Value) -> Vec<(&'v str, Option<&'v Value>)> {
+        let named = traverse::members(part.get("examples"));
+        named.map(|(name, example)| (name, pointer::resolve(document, example))).collect()
+    }
+    let is_named = |part: &Value| part.get("examples").is_none_or(Value::is_object);
+    is_named(old) && is_named(new) && resolved(comparison.old, old) == resolved(comparison.new, new)
 }
 
 fn deprecation(comparison: &mut Comparison<'_>, at: &DiffLocation, subject: &str, old: bool, new: bool) {

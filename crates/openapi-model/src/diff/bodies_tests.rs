@@ -6,7 +6,48 @@ use serde_json::{Value, json};
 use super::fixture::{Case, base, case, cases};
 
 pub(super) fn all() -> Vec<Case> {
-    requests().into_iter().chain(responses()).collect()
+    requests().into_iter().chain(responses()).chain(components()).collect()
+}
+
+fn components() -> Vec<Case> {
+    let base = base();
+    let components = &base["components"];
+    let renamed = |expected, pointer, reference, old: &Value, at| {
+        let reference = json!({ "$ref": reference });
+        let changes = vec![(pointer, old.clone()), (at, reference)];
+        cases(&["component-reassigned"], &["component-name-changed"], expected, changes)
+    };
+    let gone = &components["responses"]["Gone"];
+    vec![
+        renamed(
+            "GET /lists/{list_id}, response 410: the response was the component Gone and is Gone2",
+            "/components/responses/Gone2",
+            "#/components/responses/Gone2",
+            gone,
+            "read:responses/410",
+        ),
+        renamed(
+            "GET /lists/{list_id}, response 410, header Sunset: Sunset was the component Sunset and is End",
+            "/components/headers/End",
+            "#/components/headers/End",
+            &components["headers"]["Sunset"],
+            "/components/responses/Gone/headers/Sunset",
+        ),
+        renamed(
+            "GET /lists, parameter depth: depth was the component Depth and is Levels",
+            "/components/parameters/Levels",
+            "#/components/parameters/Levels",
+            &components["parameters"]["Depth"],
+            "list:parameters/4",
+        ),
+        // An inline response has no name that a client could use.
+        cases(
+            &["component-reassigned"],
+            &["elsewhere-changed"],
+            "GET /lists/{list_id}, response 410: the response was the component Gone and is inline",
+            vec![("read:responses/410", gone.clone())],
+        ),
+    ]
 }
 
 fn requests() -> Vec<Case> {

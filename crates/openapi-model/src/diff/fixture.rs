@@ -101,7 +101,8 @@ pub(super) fn base() -> Value {
                         {"name": "q", "in": "query", "schema": {"type": "string", "maxLength": 100}, "example": "x"},
                         {"name": "state", "in": "query", "required": true, "schema": {"$ref": "#/components/schemas/State"}},
                         {"name": "tag", "in": "query", "schema": {"type": "array", "items": {"type": "string"}}},
-                        {"name": "X-Trace", "in": "header", "schema": {"type": "string"}}
+                        {"name": "X-Trace", "in": "header", "schema": {"type": "string"}},
+                        {"$ref": "#/components/parameters/Depth"}
                     ],
                     "responses": {
                         "200": {
@@ -135,11 +136,19 @@ pub(super) fn base() -> Value {
                 "get": {
                     "operationId": "readList",
                     "security": [],
-                    "responses": {"200": {"description": "A list.", "content": json("List")}}
+                    "responses": {
+                        "200": {"description": "A list.", "content": json("List")},
+                        "410": {"$ref": "#/components/responses/Gone"}
+                    }
                 }
             }
         },
         "components": {
+            "parameters": {"Depth": {"name": "depth", "in": "query", "schema": {"type": "integer"}}},
+            "headers": {"Sunset": {"schema": {"type": "string"}}},
+            "responses": {
+                "Gone": {"description": "Gone.", "headers": {"Sunset": {"$ref": "#/components/headers/Sunset"}}}
+            },
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}, "key": {"type": "apiKey", "in": "header", "name": "X-Key"}},
             "schemas": {
                 "State": {"type": "string", "enum": ["open", "done"]},

@@ -7,6 +7,7 @@
 mod annotations;
 #[cfg(test)]
 mod bodies_tests;
+mod components;
 mod content;
 #[cfg(test)]
 mod fixture;

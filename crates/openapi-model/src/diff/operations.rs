@@ -5,7 +5,9 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::parameters::{self, template};
-use super::{Comparison, DiffLocation, Direction, annotations, content, flag, responses, rules, security, text};
+use super::{
+    Comparison, DiffLocation, Direction, annotations, components, content, flag, responses, rules, security, text,
+};
 use crate::traverse::Entry;
 use crate::{pointer, traverse};
 
@@ -141,6 +143,7 @@ fn body(comparison: &mut Comparison<'_>, at: &DiffLocation, old: Option<&Value>,
                 (true, false) => comparison.report(rules::BODY_MADE_OPTIONAL, &at, "the body is now optional"),
                 _ => {}
             }
+            components::compare_names(comparison, &at, "requestBodies", "the body", old, new);
             annotations::compare(comparison, &at, "the body", old, new, &["required", "content"]);
             content::compare(comparison, Direction::Request, &at, old.get("content"), new.get("content"));
         }

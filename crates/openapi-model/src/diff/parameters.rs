@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Comparison, DiffLocation, Direction, annotations, content, flag, rules, schemas, text};
+use super::{Comparison, DiffLocation, Direction, annotations, components, content, flag, rules, schemas, text};
 use crate::traverse::Entry;
 
 const HANDLED: &[&str] = &["name", "in", "required", "schema", "content", "style", "explode", "allowReserved"];
@@ -60,6 +60,7 @@ fn one(comparison: &mut Comparison<'_>, at: &DiffLocation, name: &str, old: &Val
         let message = format!("{name} is serialized differently (style, explode, allowReserved or content)");
         comparison.report(rules::PARAMETER_ENCODING_CHANGED, at, message);
     }
+    components::compare_names(comparison, at, "parameters", name, old, new);
     annotations::compare(comparison, at, name, old, new, HANDLED);
     if old.get("content").is_some() && new.get("content").is_some() {
         content::compare(comparison, Direction::Request, at, old.get("content"), new.get("content"));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Comparison, DiffLocation, Direction, annotations, content, flag, rules, schemas};
+use super::{Comparison, DiffLocation, Direction, annotations, components, content, flag, rules, schemas};
 use crate::{pointer, traverse};
 
 pub(super) fn compare(comparison: &mut Comparison<'_>, at: &DiffLocation, old: Option<&Value>, new: Option<&Value>) {
@@ -29,6 +29,7 @@ pub(super) fn compare(comparison: &mut Comparison<'_>, at: &DiffLocation, old: O
         };
         let response = pointer::resolve(comparison.old, response).unwrap_or(&Value::Null);
         let other = pointer::resolve(comparison.new, other).unwrap_or(&Value::Null);
+        components::compare_names(comparison, &here, "responses", "the response", response, other);
         annotations::compare(comparison, &here, "the response", response, other, &["headers", "content"]);
         headers(comparison, &here, response.get("headers"), other.get("headers"));
         content::compare(comparison, Direction::Response, &here, response.get("content"), other.get("content"));
@@ -75,6 +76,7 @@ fn headers(comparison: &mut Comparison<'_>, at: &DiffLocation, old: Option<&Valu
             }
             _ => {}
         }
+        components::compare_names(comparison, &here, "headers", name, header, other);
         annotations::compare(comparison, &here, name, header, other, &["required", "schema"]);
         let (old, new) = (header.get("schema"), other.get("schema"));
         schemas::compare(comparison, Direction::Response, &here, name, old, new);

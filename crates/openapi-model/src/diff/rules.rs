@@ -55,6 +55,7 @@ rules! {
     OPERATION_MOVED = Breaking "operation-moved" "An operation moves to another path or method";
     OPERATION_ID_CHANGED = Breaking "operation-id-changed" "The operationId changes: generated code has a function with this name";
     SCHEMA_NAME_CHANGED = Breaking "schema-name-changed" "A schema is renamed: generated code has a type with this name";
+    COMPONENT_NAME_CHANGED = Breaking "component-name-changed" "A component (response, header, parameter, request body) is removed or renamed: generated code has a type with this name";
     SECURITY_ADDED = Breaking "security-added" "More credentials or scopes are required";
 
     PATH_PARAMETER_RENAMED = Breaking "path-parameter-renamed" "A path parameter is renamed";
@@ -127,6 +128,7 @@ rules! {
 
     DEPRECATION_WITHDRAWN = Neutral "deprecation-withdrawn" "A deprecation is withdrawn";
     TEXT_CHANGED = Neutral "text-changed" "A title, summary or description changes";
+    COMPONENT_REASSIGNED = Neutral "component-reassigned" "A part refers to another component, and the former one still exists";
     TAG_CHANGED = Neutral "tag-changed" "An operation has different tags";
     EXAMPLE_CHANGED = Neutral "example-changed" "An example changes";
     LINK_CHANGED = Neutral "link-changed" "A link from a response to an operation changes";

@@ -8,7 +8,8 @@ use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 
 use super::OpenApi31Document;
-use crate::validation::{Definitions, SchemaValidator, integer_bounds, validator_options};
+use crate::bounds::{self, integer_range};
+use crate::validation::{Definitions, SchemaValidator, validator_options};
 use crate::{Document, pointer, traverse};
 
 /// The maximum number of reported differences.
@@ -87,7 +88,7 @@ fn normal(schema: &Value) -> Value {
             _ => drop(out.insert(key.clone(), value.clone())),
         }
     }
-    let implied = map.get("format").and_then(Value::as_str).and_then(integer_bounds);
+    let implied = map.get("format").and_then(Value::as_str).and_then(integer_range);
     for (name, plain, exclusive, implied) in [
         ("low", "minimum", "exclusiveMinimum", implied.map(|(low, _)| low)),
         ("high", "maximum", "exclusiveMaximum", implied.map(|(_, high)| high)),
@@ -166,10 +167,12 @@ fn compare_validation(old: &Value, new: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// Compiles a schema of OpenAPI 3.1, which is JSON Schema without changes.
+/// Compiles a schema of OpenAPI 3.1, which is JSON Schema. Its validators ignore formats, so the ranges that OpenAPI defines for
+/// integer formats are added.
 fn compile_3_1(reference: &Value, document: &Value) -> Result<Validator, String> {
     let mut whole = reference.clone();
     whole["components"] = json!({"schemas": document.pointer("/components/schemas")});
+    traverse::schema_roots_mut(&mut whole, &mut |root| traverse::schemas_mut(root, &mut bounds::imply));
     let options = validator_options(jsonschema::Draft::Draft202012);
     options.build(&whole).map_err(|error| error.to_string())
 }

@@ -10,7 +10,6 @@ mod tests;
 use serde_json::{Map, Value, json};
 
 use crate::Document;
-use crate::validation::integer_bounds;
 use crate::{key_order, traverse};
 
 pub use compare::compare_with_3_1;
@@ -83,11 +82,6 @@ impl OpenApi31Document {
 fn convert_schema(schema: &mut Map<String, Value>) {
     if let Some(example) = schema.shift_remove("example") {
         schema.insert("examples".to_owned(), json!([example]));
-    }
-    // In 3.1, formats are annotations. The ranges of int32 and int64 are therefore written as bounds.
-    if let Some((low, high)) = schema.get("format").and_then(Value::as_str).and_then(integer_bounds) {
-        schema.entry("minimum").or_insert_with(|| low.into());
-        schema.entry("maximum").or_insert_with(|| high.into());
     }
     for (exclusive, plain) in [("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")] {
         if let Some(Value::Bool(is_exclusive)) = schema.get(exclusive).cloned() {

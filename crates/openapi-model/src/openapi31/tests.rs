@@ -52,11 +52,11 @@ fn schemas_are_converted() {
         ),
         (
             json!({"type": "integer", "format": "int32", "minimum": 0}),
-            json!({"type": "integer", "format": "int32", "minimum": 0, "maximum": i32::MAX}),
+            json!({"type": "integer", "format": "int32", "minimum": 0}),
         ),
         (
             json!({"type": "array", "maxItems": 2, "items": {"type": "integer", "format": "int64", "nullable": true}}),
-            json!({"type": "array", "maxItems": 2, "items": {"type": ["integer", "null"], "format": "int64", "minimum": i64::MIN, "maximum": i64::MAX}}),
+            json!({"type": "array", "maxItems": 2, "items": {"type": ["integer", "null"], "format": "int64"}}),
         ),
         (
             json!({"type": "object", "properties": {"example": {"type": "string", "nullable": true}}, "additionalProperties": false}),

@@ -5,7 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Definitions;
-use crate::traverse;
+use crate::{bounds, traverse};
 
 /// Keywords with the same meaning in both formats.
 const SAME: [&str; 17] = [
@@ -65,7 +65,7 @@ fn nested(schema: &Value, pending: &mut Vec<String>) -> Value {
     }
     let mut out: Map<String, Value> =
         SAME.iter().filter_map(|key| Some(((*key).to_owned(), map.get(*key)?.clone()))).collect();
-    imply_bounds(&mut out);
+    bounds::imply(&mut out);
     for key in ["items", "additionalProperties", "not"] {
         if let Some(inner) = map.get(key) {
             out.insert(key.to_owned(), nested(inner, pending));
@@ -89,23 +89,6 @@ fn nested(schema: &Value, pending: &mut Vec<String>) -> Value {
         return nullable(out, composed);
     }
     Value::Object(out)
-}
-
-/// Adds the range of an integer format to a schema without bounds.
-fn imply_bounds(schema: &mut Map<String, Value>) {
-    if let Some((low, high)) = schema.get("format").and_then(Value::as_str).and_then(integer_bounds) {
-        schema.entry("minimum").or_insert_with(|| low.into());
-        schema.entry("maximum").or_insert_with(|| high.into());
-    }
-}
-
-/// Returns the range of an integer format.
-pub(crate) fn integer_bounds(format: &str) -> Option<(i64, i64)> {
-    match format {
-        "int32" => Some((i64::from(i32::MIN), i64::from(i32::MAX))),
-        "int64" => Some((i64::MIN, i64::MAX)),
-        _ => None,
-    }
 }
 
 fn nullable(mut schema: Map<String, Value>, composed: bool) -> Value {

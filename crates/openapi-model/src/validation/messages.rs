@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::schema_validator::{SchemaNode, SchemaViolation};
 use super::violation::ViolationCode as Code;
-use crate::{pointer, traverse};
+use crate::{bounds, pointer, traverse};
 
 /// Adds the violations that describe a validation error.
 pub(super) fn explain(error: &ValidationError<'_>, root: SchemaNode<'_>, found: &mut Vec<SchemaViolation>) {
@@ -101,7 +101,15 @@ fn is_integer(schema: &Value) -> bool {
     schema.get("type").and_then(Value::as_str) == Some("integer")
 }
 
+/// Returns a message with the allowed range. If the document has only a minimum, the maximum is that of the format.
 fn number(schema: &Value) -> String {
+    let mut completed = schema.clone();
+    if let Value::Object(map) = &mut completed
+        && map.contains_key("minimum")
+    {
+        bounds::imply(map);
+    }
+    let schema = &completed;
     let what = if is_integer(schema) { "an integer" } else { "a number" };
     let bound = |key: &str, exclusive: &str, plain: &str, strict: &str| {
         let bound = schema.get(key)?;

@@ -24,7 +24,6 @@ mod parameter_tests;
 
 pub use body::{BodyError, BodySchema};
 pub use compiled_document::{CompileError, CompiledDocument, PathItem, PathMatch, base_path};
-pub(crate) use draft4::integer_bounds;
 pub use draft4::to_draft_4;
 pub use operation::{Operation, is_secured};
 pub use options::ValidationOptions;

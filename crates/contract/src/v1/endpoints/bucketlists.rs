@@ -23,9 +23,8 @@ pub trait BucketlistEndpoints: Send + Sync + 'static {
     async fn list(
         &self,
         caller: User,
-        #[oai(default = "first_page", validator(minimum(value = "1"), maximum(value = "2147483647")))] page: Query<i32>,
-        #[oai(default = "default_per_page", validator(minimum(value = "1"), maximum(value = "2147483647")))]
-        per_page: Query<i32>,
+        #[oai(default = "first_page", validator(minimum(value = "1")))] page: Query<i32>,
+        #[oai(default = "default_per_page", validator(minimum(value = "1")))] per_page: Query<i32>,
         /// Returns only bucketlists whose name or description contains this text. Case-insensitive.
         q: Query<Option<SearchText>>,
     ) -> Result<Json<BucketlistPage>, ApiError>;

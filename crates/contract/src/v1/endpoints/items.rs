@@ -24,9 +24,8 @@ pub trait ItemEndpoints: Send + Sync + 'static {
         &self,
         caller: User,
         bucketlist_id: Path<Id>,
-        #[oai(default = "first_page", validator(minimum(value = "1"), maximum(value = "2147483647")))] page: Query<i32>,
-        #[oai(default = "default_per_page", validator(minimum(value = "1"), maximum(value = "2147483647")))]
-        per_page: Query<i32>,
+        #[oai(default = "first_page", validator(minimum(value = "1")))] page: Query<i32>,
+        #[oai(default = "default_per_page", validator(minimum(value = "1")))] per_page: Query<i32>,
         /// Returns only items whose name or description contains this text. Case-insensitive.
         q: Query<Option<SearchText>>,
     ) -> Result<Json<ItemPage>, ApiError>;

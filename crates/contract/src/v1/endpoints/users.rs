@@ -57,9 +57,8 @@ pub trait UserEndpoints: Send + Sync + 'static {
     async fn list(
         &self,
         caller: Admin,
-        #[oai(default = "first_page", validator(minimum(value = "1"), maximum(value = "2147483647")))] page: Query<i32>,
-        #[oai(default = "default_per_page", validator(minimum(value = "1"), maximum(value = "2147483647")))]
-        per_page: Query<i32>,
+        #[oai(default = "first_page", validator(minimum(value = "1")))] page: Query<i32>,
+        #[oai(default = "default_per_page", validator(minimum(value = "1")))] per_page: Query<i32>,
         /// Returns only users whose email address or name contains this text. Case-insensitive.
         q: Query<Option<SearchText>>,
     ) -> Result<Json<UserPage>, ApiError>;

@@ -49,7 +49,7 @@ pub struct FailureDetail {
     /// JSON pointer into the body (`/name`), or name of the parameter.
     #[oai(validator(max_length = 1000))]
     pub field: String,
-    /// Machine-readable code, for example `TOO_LONG`, `REQUIRED` or `UNKNOWN_FIELD`.
+    /// Machine-readable code of the violated rule.
     #[oai(validator(max_length = 100))]
     pub code: String,
     /// Human-readable message without its subject, for example `must not be empty`.

@@ -33,7 +33,8 @@ pub const EXAMPLE_CONTACT: &str = "developers@example.com";
 
 /// A program that acts for an account with a key.
 #[derive(Clone, Debug, Object, Serialize)]
-#[oai(example)]
+// openapi-generator has a class with the name `ApiClient` in each client.
+#[oai(rename = "ApiClientDetails", example)]
 pub struct ApiClient {
     /// ID of the API client.
     pub id: Id,

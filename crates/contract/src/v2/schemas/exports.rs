@@ -172,7 +172,6 @@ example! { ExportRecord {
 #[oai(example)]
 pub struct ExportContent {
     /// Your bucketlists, each followed by its items, sorted by creation time.
-    #[oai(validator(max_items = 2147483647))]
     pub records: Vec<ExportRecord>,
 }
 
