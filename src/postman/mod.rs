@@ -57,6 +57,7 @@ your account. The collection logs in automatically.",
         ("incident_id", "1"),
         ("api_client_id", "1"),
         ("api_key", ""),
+        ("timestamp", ""),
         // Until a response has set them, the requests match any state.
         ("me_etag", "*"),
         ("bucketlist_etag", "*"),
@@ -64,6 +65,11 @@ your account. The collection logs in automatically.",
     ],
     base_url: "base_url",
     token: "access_token",
+    http_variables: &[
+        ("admin_email", "unknown@example.com"),
+        ("admin_password", "not-an-administrator"),
+        ("timestamp", "{{$timestamp}}"),
+    ],
 };
 
 /// Variables of an environment besides `base_url`. They are empty: the environments contain no credentials.
@@ -142,6 +148,7 @@ fn folder_options(version: &'static str, base: &str, errors: ErrorShape<'static>
     FolderOptions {
         name: version,
         before: steps::with_base_path(include_str!("scripts/session.js"), base),
+        http_before: include_str!("scripts/http_account.js"),
         errors,
         headers: HEADERS,
         documented_headers: DOCUMENTED_HEADERS,

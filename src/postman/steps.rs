@@ -6,18 +6,23 @@ use openapi_postman::{
     Step,
 };
 
+/// Script that makes the names in a request unique.
+const TIMESTAMP: &str = include_str!("scripts/timestamp.js");
+
 /// Returns the steps of v1.
 pub(super) fn v1(base: &str) -> Vec<Step> {
     let mut steps = account_setup("/v1/users/{{user_id}}");
     steps.extend([logout(), password_change(), password_reset(), reset_confirmation()]);
     steps.extend([Step::new("getMe"), Step::new("updateMe")]);
-    steps.extend(["listUsers", "getUser", "updateUser"].map(|operation| admin_only(operation, base)));
+    steps.push(first_admin_only("listUsers", base));
+    steps.extend(["getUser", "updateUser"].map(|operation| admin_only(operation, base)));
     steps.extend([
         creation("createBucketlist", "bucketlist_id", &format!("{base}/bucketlists/{{{{bucketlist_id}}}}"))
-            .body("/name", "Learn the cello {{$timestamp}}"),
+            .before(TIMESTAMP)
+            .body("/name", "Learn the cello {{timestamp}}"),
         Step::new("listBucketlists"),
         Step::new("getBucketlist"),
-        Step::new("replaceBucketlist").body("/name", "See the world {{$timestamp}}"),
+        Step::new("replaceBucketlist").before(TIMESTAMP).body("/name", "See the world {{timestamp}}"),
         creation("createItem", "item_id", &format!("{base}/bucketlists/{{{{bucketlist_id}}}}/items/{{{{item_id}}}}")),
         Step::new("listItems"),
         Step::new("getItem"),
@@ -34,12 +39,15 @@ pub(super) fn v1(base: &str) -> Vec<Step> {
 pub(super) fn v2(base: &str) -> Vec<Step> {
     let mut steps = account_setup("/v2/users/me");
     steps.extend([
-        Step::new("listSessions").after(include_str!("scripts/other_session.js")),
+        Step::new("listSessions")
+            .after(include_str!("scripts/other_session.js"))
+            .http_after(include_str!("scripts/http_other_session.js")),
         Step::new("endSession").after("pm.collectionVariables.set(\"other_access_token\", \"\");"),
         password_change(),
         password_reset(),
         reset_confirmation(),
-        logout(),
+        logout()
+            .http_first(vec![login("account_email", "account_password").save("/access_token", "other_access_token")]),
         Step::new("getMe").save_header("ETag", "me_etag"),
         Step::new("updateMe").header("If-Match", "{{me_etag}}"),
         with_idempotency_key(creation(
@@ -47,11 +55,16 @@ pub(super) fn v2(base: &str) -> Vec<Step> {
             "bucketlist_id",
             &format!("{base}/bucketlists/{{{{bucketlist_id}}}}"),
         ))
-        .body("/name", "Learn the cello {{$timestamp}}"),
+        .before(TIMESTAMP)
+        .body("/name", "Learn the cello {{timestamp}}"),
         Step::new("listBucketlists"),
         Step::new("getBucketlist").save_header("ETag", "bucketlist_etag"),
-        conditional("replaceBucketlist", "bucketlist_etag").body("/name", "See the world {{$timestamp}}"),
-        conditional("updateBucketlist", "bucketlist_etag").body("/name", "See the whole world {{$timestamp}}"),
+        conditional("replaceBucketlist", "bucketlist_etag")
+            .before(TIMESTAMP)
+            .body("/name", "See the world {{timestamp}}"),
+        conditional("updateBucketlist", "bucketlist_etag")
+            .before(TIMESTAMP)
+            .body("/name", "See the whole world {{timestamp}}"),
         with_idempotency_key(creation(
             "createItem",
             "item_id",
@@ -64,15 +77,15 @@ pub(super) fn v2(base: &str) -> Vec<Step> {
         conditional("updateItem", "item_etag"),
         Step::new("search").after(include_str!("scripts/search_results.js")),
         with_idempotency_key(creation("createExport", "export_id", &format!("{base}/exports/{{{{export_id}}}}"))),
-        Step::new("getExport").after(include_str!("scripts/export_finished.js")),
+        Step::new("getExport").after(include_str!("scripts/export_finished.js")).http_wait(1000),
         Step::new("getExportContent"),
     ]);
     // The header captures this request as an incident, which the requests below read.
-    steps.push(admin_only("listUsers", base).header("X-Debug-Capture", "1"));
+    steps.push(first_admin_only("listUsers", base).header("X-Debug-Capture", "1"));
     steps.extend(
         ["getUser", "updateUser", "listAuditEvents", "listIncidentGroups"].map(|operation| admin_only(operation, base)),
     );
-    steps.push(admin_only("listIncidents", base).save("/data/0/id", "incident_id"));
+    steps.push(admin_only("listIncidents", base).save("/data/0/id", "incident_id").http_wait(1000));
     steps.extend(
         ["getIncident", "exportIncidentForPostman", "exportIncidentForCurl", "exportIncidentAsHar"]
             .map(|operation| admin_only(operation, base)),
@@ -99,7 +112,9 @@ pub(super) fn v2(base: &str) -> Vec<Step> {
             .after("pm.collectionVariables.set(\"api_key\", \"\");"),
         managed_user_deletion(base),
         Step::new("endSessions").phase(TearDown).after(include_str!("scripts/clear_session.js")),
-        account_deletion(),
+        // The access token is no longer valid.
+        account_deletion()
+            .http_first(vec![login("account_email", "account_password").save("/access_token", "access_token")]),
     ]);
     steps
 }
@@ -120,22 +135,25 @@ fn account_setup(location: &str) -> Vec<Step> {
             .save("/user/id", "user_id")
             .save("/access_token", "other_access_token")
             .returns("Location", location),
-        token_operation("login")
+        token_operation(login("account_email", "account_password"))
             .phase(SetUp)
             .before(include_str!("scripts/account.js"))
-            .body("/email", "{{account_email}}")
-            .body("/password", "{{account_password}}")
             .save("/user/id", "user_id"),
-        token_operation("refreshSession").body("/refresh_token", "{{refresh_token}}"),
+        token_operation(Step::new("refreshSession")).body("/refresh_token", "{{refresh_token}}"),
     ]
 }
 
-/// An operation whose response contains tokens.
-fn token_operation(operation: &str) -> Step {
-    Step::new(operation)
-        .save("/access_token", "access_token")
+/// A login with the values of these variables.
+fn login(email: &str, password: &str) -> Step {
+    Step::new("login").body("/email", &format!("{{{{{email}}}}}")).body("/password", &format!("{{{{{password}}}}}"))
+}
+
+/// Saves the tokens of the response. Without an administrator's account, requests for administrators have the same token.
+fn token_operation(step: Step) -> Step {
+    step.save("/access_token", "access_token")
         .save("/refresh_token", "refresh_token")
         .after(include_str!("scripts/token_expiry.js"))
+        .http_after("client.global.set(\"admin_access_token\", response.body.access_token);\n")
 }
 
 fn password_change() -> Step {
@@ -143,6 +161,7 @@ fn password_change() -> Step {
         .body("/current_password", "{{account_password}}")
         .body("/new_password", "{{new_password}}")
         .after(include_str!("scripts/password_changed.js"))
+        .http_after(include_str!("scripts/http_password_changed.js"))
 }
 
 fn password_reset() -> Step {
@@ -159,6 +178,7 @@ fn reset_confirmation() -> Step {
         .body("/token", "{{mailed_token}}")
         .body("/new_password", "{{new_password}}")
         .after(include_str!("scripts/password_changed.js"))
+        .http_after(include_str!("scripts/http_password_changed.js"))
         .after(include_str!("scripts/clear_session.js"))
 }
 
@@ -167,6 +187,21 @@ fn logout() -> Step {
         .token("other_access_token")
         .before(include_str!("scripts/logout.js"))
         .after(include_str!("scripts/logged_out.js"))
+}
+
+/// The first operation for administrators. In the `.http` file, requests log in and create the user that the others change.
+fn first_admin_only(operation: &str, base: &str) -> Step {
+    let login = login("admin_email", "admin_password").save("/access_token", "admin_access_token").expect(
+        ExpectedResponse::SuccessWith {
+            variables: vec!["admin_email".to_owned(), "admin_password".to_owned()],
+            otherwise: (401, "INVALID_CREDENTIALS".to_owned()),
+        },
+    );
+    let registration = Step::new("register")
+        .body("/email", "managed.{{$guid}}@example.com")
+        .body("/password", "{{$guid}}")
+        .save("/user/id", "user_id");
+    admin_only(operation, base).http_first(vec![login, registration])
 }
 
 /// An operation for administrators. Without an administrator's account, 403 is expected.

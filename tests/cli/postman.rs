@@ -114,6 +114,58 @@ fn collection_contains_every_operation_and_response() {
     }
 }
 
+/// Bruno's importer adds `await` to requests of scripts, replaces functions of `pm` by its own, and reads only temporary variables with
+/// `pm.variables.get`. Insomnia has the functions in the list.
+#[test]
+fn scripts_use_only_functions_that_bruno_and_insomnia_support() {
+    const SUPPORTED: [&str; 15] = [
+        "collectionVariables.get(",
+        "collectionVariables.set(",
+        "environment.get(",
+        "execution.setNextRequest(pm.info.requestName)",
+        "expect(",
+        "info.requestName",
+        "response.code",
+        "response.headers.get(",
+        "response.headers.has(",
+        "response.json()",
+        "response.text()",
+        "response.to.have.",
+        "sendRequest(",
+        "test(",
+        "variables.replaceIn(",
+    ];
+    fn scripts<'c>(item: &'c Value, found: &mut Vec<Vec<&'c str>>) {
+        for event in item["event"].as_array().into_iter().flatten() {
+            found.push(event["script"]["exec"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect());
+        }
+        item["item"].as_array().into_iter().flatten().for_each(|inner| scripts(inner, found));
+    }
+    let collection = collection();
+    let mut found = Vec::new();
+    scripts(&collection, &mut found);
+    assert!(found.len() > 80);
+    for line in found.iter().flatten() {
+        for (at, _) in line.match_indices("pm.") {
+            let used = &line[at + 3..];
+            let is_part_of_a_name = line[..at].ends_with(|before: char| before.is_alphanumeric());
+            assert!(is_part_of_a_name || SUPPORTED.iter().any(|known| used.starts_with(known)), "{line}");
+        }
+        let word = |word: &str| line.split(|c: char| !c.is_alphanumeric()).any(|one| one == word);
+        assert!(line.trim_start().starts_with("//") || !word("await"), "{line}");
+        if line.contains("pm.sendRequest(") {
+            // The statement begins a line, and the callback is not an arrow function.
+            assert!(line.trim_start().starts_with("pm.sendRequest("), "{line}");
+            assert!(
+                line.ends_with("function (error, response) {")
+                    || line.ends_with("function (loginError, loginResponse) {")
+                    || line.ends_with("({"),
+                "{line}"
+            );
+        }
+    }
+}
+
 #[test]
 fn collection_matches_the_document_and_environments_have_no_secrets() {
     let text = committed("collection.json");

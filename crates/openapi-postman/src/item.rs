@@ -51,7 +51,7 @@ impl Request {
             Some(media) => {
                 headers.push(pair("Content-Type", media.name));
                 match call.examples(media).first() {
-                    Some((_, example)) => Some(body_of_step(example, step).map_err(wrong)?),
+                    Some((_, example)) => Some(format!("{:#}", body_of_step(example, step).map_err(wrong)?)),
                     None if step.body.is_empty() => None,
                     None => return Err(wrong("the request body has no example".to_owned())),
                 }
@@ -67,7 +67,7 @@ impl Request {
         });
         let in_path = parameters.iter().filter(|parameter| parameter.place == "path");
         Ok(Request {
-            name: call.text("summary").trim_end_matches('.').to_owned(),
+            name: request_name(call),
             description: call.text("description").to_owned(),
             method: call.method(),
             path: split.collect(),
@@ -160,6 +160,11 @@ impl Pair {
         }
         value
     }
+}
+
+/// Returns the name that the request of an operation has in a collection.
+pub(super) fn request_name(call: &Call<'_>) -> String {
+    call.text("summary").trim_end_matches('.').to_owned()
 }
 
 /// Generates an item.
@@ -255,10 +260,13 @@ fn example_responses(
     examples
 }
 
-/// Returns the query parameters or headers. Required ones and those with a value in the step are enabled.
+/// Returns the query parameters or headers. Required ones and those with a value in the step are enabled. A step can also have
+/// values that the document does not declare.
 fn pairs(parameters: &[Parameter<'_>], place: &str, given: &[(String, String)]) -> Vec<Pair> {
-    let here = parameters.iter().filter(|parameter| parameter.place == place);
-    here.map(|parameter| {
+    let here: Vec<_> = parameters.iter().filter(|parameter| parameter.place == place).collect();
+    let is_declared = |name: &str| here.iter().any(|parameter| parameter.name.eq_ignore_ascii_case(name));
+    let undeclared = given.iter().filter(|(name, _)| !is_declared(name)).map(|(name, value)| pair(name, value));
+    let declared = here.iter().map(|parameter| {
         let given = given.iter().find(|(name, _)| name.eq_ignore_ascii_case(parameter.name));
         Pair {
             name: parameter.name.to_owned(),
@@ -266,8 +274,8 @@ fn pairs(parameters: &[Parameter<'_>], place: &str, given: &[(String, String)]) 
             description: parameter.description.to_owned(),
             enabled: parameter.required || given.is_some(),
         }
-    })
-    .collect()
+    });
+    declared.chain(undeclared).collect()
 }
 
 fn pair(name: &str, value: &str) -> Pair {
@@ -275,14 +283,14 @@ fn pair(name: &str, value: &str) -> Pair {
 }
 
 /// Returns the example body with the values of the step.
-fn body_of_step(example: &Value, step: &Step) -> Result<String, String> {
+pub(super) fn body_of_step(example: &Value, step: &Step) -> Result<Value, String> {
     let mut body = example.clone();
     for (pointer, text) in &step.body {
         let place =
             body.pointer_mut(pointer).ok_or_else(|| format!("the example of the request body has no {pointer}"))?;
         *place = text.as_str().into();
     }
-    Ok(format!("{body:#}"))
+    Ok(body)
 }
 
 fn insert_some(map: &mut Map<String, Value>, key: &str, list: Vec<Value>) {

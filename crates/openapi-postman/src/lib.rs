@@ -30,10 +30,12 @@
 //!     variables: &[("base_url", "http://localhost:8000"), ("book_id", "1")],
 //!     base_url: "base_url",
 //!     token: "access_token",
+//!     http_variables: &[],
 //! };
 //! let v1 = FolderOptions {
 //!     name: "v1",
 //!     before: String::new(),
+//!     http_before: "",
 //!     errors: ErrorShape { code: "/code", request_id: "/request_id", request_id_header: "X-Request-ID" },
 //!     headers: &[],
 //!     documented_headers: &[],
@@ -125,8 +127,8 @@ pub fn collection(options: &CollectionOptions<'_>, folders: &[Folder<'_>]) -> Re
     Ok(format!("{collection:#}\n"))
 }
 
-/// Generates an `.http` file with the requests in the same order, for editors and command-line tools. It contains no tests.
-/// IDs and tokens refer to earlier responses by name.
+/// Generates an `.http` file with the requests in the same order, for editors and command-line tools. It tests the status of
+/// each response and takes IDs and tokens from earlier responses.
 ///
 /// # Errors
 /// As [`collection()`].
@@ -190,9 +192,25 @@ impl Folder<'_> {
             "id": id(&[options.name, folder]),
             "name": folder,
             "description": description,
-            "event": [event("prerequest", self.options.before.lines())],
+            "event": [event("prerequest", self.before()?.lines())],
             "item": items,
         }))
+    }
+
+    /// Returns the script that runs before each request of the folder.
+    fn before(&self) -> Result<String, CollectionError> {
+        let calls = self.calls()?;
+        let public = calls.iter().filter(|(call, _)| !call.is_secured()).map(|(call, _)| item::request_name(call));
+        Ok(self.options.before.replace("{public}", &Value::from_iter(public).to_string()))
+    }
+
+    /// Returns an operation of the document.
+    fn call(&self, operation: &str) -> Result<Call<'_>, CollectionError> {
+        let found = self.calls()?.into_iter().find(|(call, _)| call.id() == operation);
+        found.map(|(call, _)| call).ok_or_else(|| CollectionError::Unknown {
+            folder: self.options.name.to_owned(),
+            operation: operation.to_owned(),
+        })
     }
 
     /// Returns all operations in the order in which they run.

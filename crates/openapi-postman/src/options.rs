@@ -14,6 +14,8 @@ pub struct CollectionOptions<'a> {
     pub base_url: &'a str,
     /// The variable with the access token.
     pub token: &'a str,
+    /// Values of variables that only the `.http` files define. Empty values are impossible there.
+    pub http_variables: &'a [(&'a str, &'a str)],
 }
 
 /// Options of a folder with the operations of a document.
@@ -21,8 +23,11 @@ pub struct CollectionOptions<'a> {
 pub struct FolderOptions<'a> {
     /// Name of the folder: `v1`.
     pub name: &'a str,
-    /// Script that runs before each request of the folder.
+    /// Script that runs before each request of the folder. `{public}` is replaced by a list of the names of requests that
+    /// need no authentication.
     pub before: String,
+    /// Script that runs before the first request of the `.http` file.
+    pub http_before: &'a str,
     /// Format of error responses.
     pub errors: ErrorShape<'a>,
     /// Headers of every response, documented or not, with a regular expression for their values.
@@ -88,6 +93,9 @@ pub struct Step {
     pub(super) save: Vec<(String, String)>,
     pub(super) save_headers: Vec<(String, String)>,
     pub(super) returned_headers: Vec<(String, String)>,
+    pub(super) http_first: Vec<Step>,
+    pub(super) http_after: String,
+    pub(super) http_wait: u32,
 }
 
 impl Step {
@@ -164,6 +172,27 @@ impl Step {
     #[must_use]
     pub fn save_header(mut self, name: &str, variable: &str) -> Step {
         self.save_headers.push((name.to_owned(), variable.to_owned()));
+        self
+    }
+
+    /// Adds requests that precede this one in the `.http` file, where scripts cannot send requests.
+    #[must_use]
+    pub fn http_first(mut self, steps: Vec<Step>) -> Step {
+        self.http_first = steps;
+        self
+    }
+
+    /// Adds a script that runs after a success in the `.http` file, in place of that of [`Step::after`].
+    #[must_use]
+    pub fn http_after(mut self, script: &str) -> Step {
+        self.http_after.push_str(script);
+        self
+    }
+
+    /// Waits for this number of milliseconds before the request in the `.http` file, where scripts cannot repeat a request.
+    #[must_use]
+    pub fn http_wait(mut self, milliseconds: u32) -> Step {
+        self.http_wait = milliseconds;
         self
     }
 

@@ -12,12 +12,14 @@ const OPTIONS: CollectionOptions<'_> = CollectionOptions {
     variables: &[("origin", "http://localhost")],
     base_url: "origin",
     token: "token",
+    http_variables: &[],
 };
 
 fn folder_options(name: &str) -> FolderOptions<'_> {
     FolderOptions {
         name,
         before: String::new(),
+        http_before: "",
         errors: ErrorShape { code: "/code", request_id: "/id", request_id_header: "X-Request-ID" },
         headers: &[],
         documented_headers: &[],

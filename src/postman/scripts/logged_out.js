@@ -1,4 +1,4 @@
-if (pm.variables.get("other_access_token") === pm.variables.get("access_token")) {
+if (pm.collectionVariables.get("other_access_token") === pm.collectionVariables.get("access_token")) {
     pm.collectionVariables.set("access_token", "");
     pm.collectionVariables.set("refresh_token", "");
 }

@@ -1,4 +1,4 @@
 // Ends the session of the registration if there is one, so that the run does not need another, rate-limited login.
-if (!pm.variables.get("other_access_token")) {
-    pm.collectionVariables.set("other_access_token", pm.variables.get("access_token"));
+if (!pm.collectionVariables.get("other_access_token")) {
+    pm.collectionVariables.set("other_access_token", pm.collectionVariables.get("access_token"));
 }

@@ -1,2 +1,2 @@
-pm.collectionVariables.set("account_password", pm.variables.get("new_password"));
+pm.collectionVariables.set("account_password", pm.collectionVariables.get("new_password"));
 pm.collectionVariables.set("new_password", pm.variables.replaceIn("{{$guid}}"));

@@ -1,0 +1,1 @@
+client.global.set("account_password", client.global.get("new_password"));
