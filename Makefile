@@ -103,6 +103,16 @@ clients: ## Generate, compile and run clients in seven languages (ONLY=language 
 	@scripts/deps
 	@scripts/clients $(if $(ONLY),--only $(ONLY))
 
+.PHONY: generators
+generators: ## Generate and type-check code with orval, kubb, swagger-typescript-api, oazapfts and datamodel-code-generator
+	@scripts/deps
+	@scripts/generators
+
+.PHONY: traffic
+traffic: ## Validate recorded traffic with Prism and openapi-core
+	@scripts/deps
+	@scripts/traffic
+
 .PHONY: schemathesis
 schemathesis: ## Fuzz both versions on SQLite and PostgreSQL (QUICK=yes for a short run)
 	@scripts/deps
@@ -117,6 +127,16 @@ timing: ## Measure whether response times reveal which accounts exist
 newman: ## Run the Postman collection on SQLite and PostgreSQL, and with manipulated responses
 	@scripts/deps
 	@scripts/newman
+
+.PHONY: bruno
+bruno: ## Import the Postman collection into Bruno and run it
+	@scripts/deps
+	@scripts/bruno
+
+.PHONY: httpyac
+httpyac: ## Run the .http files from top to bottom with httpYac
+	@scripts/deps
+	@scripts/httpyac
 
 .PHONY: replay
 replay: ## Replay fixed incidents on SQLite and PostgreSQL; fail on a regression

@@ -23,7 +23,7 @@ PAGE = ROOT / "docs/clients.md"
 LIMIT = 1800
 
 STEPS = {
-    "v2": ["register", "create", "pages", "change", "error", "tolerance", "csv"],
+    "v2": ["register", "create", "pages", "change", "values", "error", "tolerance", "csv"],
     "v1": ["register", "create", "pages", "error", "tolerance"],
 }
 
@@ -215,9 +215,10 @@ def page(rows):
     lines += [
         "",
         "The scenario: register; create lists and items; read all pages (cursors in v2, page numbers in v1) and receive each row",
-        "once; update an item with a merge patch; receive an error and decode it as the generated type; decode responses with",
-        "unknown fields and enum values, as a future release could send them; download a list as CSV. The scenario and the lock",
-        "files with the versions of all tools are in `tests/clients/`, the settings of the generators in `openapi/generators/`.",
+        "once; update an item with a merge patch; send a time, null, an enum and an array in the types of the language; receive an",
+        "error and decode it as the generated type; decode responses with unknown fields and enum values, as a future release could",
+        "send them; download a list as CSV. Java and Rust do not send null, because their generators omit it. The scenario and the",
+        "lock files with the versions of all tools are in `tests/clients/`, the settings of the generators in `openapi/generators/`.",
         "",
         "## Generating a client",
         "",

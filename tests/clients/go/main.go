@@ -111,6 +111,23 @@ func runSecond(base, future string) {
 	must(changed.Done && changed.DoneAt.IsSet(), changed)
 	done("v2 change")
 
+	after := time.Date(2025, 1, 1, 0, 0, 0, 123456789, time.FixedZone("", 7200))
+	include := []second.BucketlistListInclude{second.BUCKETLISTLISTINCLUDE_TOTAL}
+	counted, _, err := client.BucketlistsAPI.ListBucketlists(ctx).CreatedAfter(after).Include(include).Execute()
+	no(err)
+	must(counted.Meta.GetTotal() == int64(len(names)), counted)
+	clearing := second.NewItemPatch()
+	clearing.SetDueOnNil()
+	cleared, _, err := client.ItemsAPI.UpdateItem(ctx, list, item.Id).ItemPatch(*clearing).Execute()
+	no(err)
+	must(cleared.DueOn.Get() == nil, cleared)
+	exporting := second.NewExportCreate()
+	exporting.SetFormat(second.EXPORTFORMAT_CSV)
+	export, _, err := client.ExportsAPI.CreateExport(ctx).ExportCreate(*exporting).Execute()
+	no(err)
+	must(export.Format == second.EXPORTFORMAT_CSV && export.CreatedAt.After(after), export)
+	done("v2 values")
+
 	_, response, err := client.BucketlistsAPI.CreateBucketlist(ctx).BucketlistCreate(*second.NewBucketlistCreate("")).Execute()
 	var failure *second.GenericOpenAPIError
 	must(errors.As(err, &failure) && response.StatusCode == 422, err)

@@ -2,13 +2,18 @@ import com.example.bucketlist.ApiClient;
 import com.example.bucketlist.ApiException;
 import com.example.bucketlist.api.AuthApi;
 import com.example.bucketlist.api.BucketlistsApi;
+import com.example.bucketlist.api.ExportsApi;
 import com.example.bucketlist.api.ItemsApi;
 import com.example.bucketlist.api.UsersApi;
 import com.example.bucketlist.model.AuthSession;
 import com.example.bucketlist.model.Bucketlist;
 import com.example.bucketlist.model.BucketlistCreate;
+import com.example.bucketlist.model.BucketlistListInclude;
 import com.example.bucketlist.model.BucketlistPage;
 import com.example.bucketlist.model.ErrorCode;
+import com.example.bucketlist.model.Export;
+import com.example.bucketlist.model.ExportCreate;
+import com.example.bucketlist.model.ExportFormat;
 import com.example.bucketlist.model.Item;
 import com.example.bucketlist.model.ItemCreate;
 import com.example.bucketlist.model.ItemPatch;
@@ -20,6 +25,8 @@ import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.time.LocalDate;
+import java.time.OffsetDateTime;
+import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -93,6 +100,15 @@ public final class Scenario {
         Item changed = items.updateItem(list, item.getId(), new ItemPatch().done(true), null);
         must(changed.getDone() && changed.getDoneAt() != null, changed);
         done("v2 change");
+
+        OffsetDateTime after = OffsetDateTime.of(2025, 1, 1, 0, 0, 0, 123456789, ZoneOffset.ofHours(2));
+        List<BucketlistListInclude> include = List.of(BucketlistListInclude.TOTAL);
+        BucketlistPage counted = lists.listBucketlists(null, null, null, null, after, include, null);
+        must(counted.getMeta().getTotal() == NAMES.size(), counted);
+        must(changed.getDescription() == null, changed);
+        Export export = new ExportsApi(client).createExport(new ExportCreate().format(ExportFormat.CSV), null);
+        must(export.getFormat() == ExportFormat.CSV && export.getCreatedAt().isAfter(after), export);
+        done("v2 values");
 
         try {
             lists.createBucketlist(new BucketlistCreate().name(""), null);

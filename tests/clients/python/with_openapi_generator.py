@@ -54,6 +54,14 @@ def second():
         changed = items.update_item(list_id, item.id, api.ItemPatch(done=True))
         assert changed.done and changed.done_at, changed
 
+    with step("v2 values"):
+        after = datetime.datetime(2025, 1, 1, tzinfo=datetime.timezone(datetime.timedelta(hours=2)))
+        page = lists.list_bucketlists(created_after=after, include=[api.BucketlistListInclude.TOTAL])
+        assert page.meta.total == len(NAMES), page
+        assert items.update_item(list_id, item.id, api.ItemPatch(due_on=None)).due_on is None
+        export = api.ExportsApi(client).create_export(api.ExportCreate(format=api.ExportFormat.CSV))
+        assert export.format is api.ExportFormat.CSV and export.created_at > after, export
+
     with step("v2 error"):
         try:
             # The model checks the rules of the document; other rules are checked by the server.

@@ -10,6 +10,7 @@ def second():
     from v2 import AuthenticatedClient, Client, models
     from v2.api.auth import register
     from v2.api.bucketlists import create_bucketlist, get_bucketlist, list_bucketlists
+    from v2.api.exports import create_export
     from v2.api.items import create_item, list_items, update_item
     from v2.api.users import get_me
 
@@ -45,6 +46,16 @@ def second():
         changed = update_item.sync(list_id, item.id, client=client, body=models.ItemPatch(done=True))
         assert isinstance(changed, models.Item) and changed.done and changed.done_at, changed
 
+    with step("v2 values"):
+        after = datetime.datetime(2025, 1, 1, tzinfo=datetime.timezone(datetime.timedelta(hours=2)))
+        page = list_bucketlists.sync(client=client, created_after=after, include=[models.BucketlistListInclude.TOTAL])
+        assert isinstance(page, models.BucketlistPage) and page.meta.total == len(NAMES), page
+        cleared = update_item.sync(list_id, item.id, client=client, body=models.ItemPatch(due_on=None))
+        assert isinstance(cleared, models.Item) and cleared.due_on is None, cleared
+        export = create_export.sync(client=client, body=models.ExportCreate(format_=models.ExportFormat.CSV))
+        assert isinstance(export, models.Export) and export.format_ is models.ExportFormat.CSV, export
+        assert export.created_at > after, export
+
     with step("v2 error"):
         problem = create_bucketlist.sync(client=client, body=models.BucketlistCreate(name=""))
         assert isinstance(problem, models.Problem) and problem.status == 422, problem
@@ -54,7 +65,7 @@ def second():
         future = AuthenticatedClient(f"{FUTURE}/v2", session.access_token)
         me = get_me.sync(client=future)
         assert isinstance(me, models.User) and me.role == "SOMETHING_NEW", me
-        assert me.additional_properties["from_next_year"], me
+        assert me.additional_properties["from_a_future_release"], me
         page = list_bucketlists.sync(client=future)
         assert isinstance(page, models.BucketlistPage) and len(page.data) == len(NAMES), page
         problem = get_bucketlist.sync(987654, client=future)

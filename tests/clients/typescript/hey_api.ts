@@ -44,6 +44,18 @@ async function v2() {
     const { data } = await api.updateItem({ client, path: { ...path, item_id }, body: { done: true } });
     assert.equal(there(data, "the item").done, true);
   });
+  await step("v2 values", async () => {
+    const after = new Date("2025-01-01T00:00:00+02:00");
+    const query = { created_after: after.toISOString(), include: ["total" as const] };
+    assert.equal(there((await api.listBucketlists({ client, query })).data, "the page").meta.total, names.length);
+    const path = { bucketlist_id: list.id };
+    const item_id = there(there((await api.listItems({ client, path })).data, "the page").data[0], "the item").id;
+    const { data } = await api.updateItem({ client, path: { ...path, item_id }, body: { due_on: null } });
+    assert.equal(there(data, "the item").due_on, null);
+    const created = there((await api.createExport({ client, body: { format: "csv" } })).data, "the export");
+    assert.equal(created.format, "csv");
+    assert.ok(new Date(created.created_at) > after);
+  });
   await step("v2 error", async () => {
     const { error, response } = await api.createBucketlist({ client, body: { name: "" } });
     assert.equal(there(response, "the response").status, 422);

@@ -55,6 +55,23 @@ async function v2() {
     assert.equal(there(data, "the item").done, true);
     assert.notEqual(there(data, "the item").done_at, null);
   });
+  await step("v2 values", async () => {
+    const after = new Date("2025-01-01T00:00:00+02:00");
+    const query = { created_after: after.toISOString(), include: ["total" as const] };
+    const { data: page } = await client.GET("/bucketlists", { headers, params: { query } });
+    assert.equal(there(page, "the page").meta.total, names.length);
+    const path = { bucketlist_id: list.id };
+    const item = there((await client.GET("/bucketlists/{bucketlist_id}/items", { headers, params: { path } })).data, "page").data[0];
+    const { data: cleared } = await client.PATCH("/bucketlists/{bucketlist_id}/items/{item_id}", {
+      headers: { ...headers, "Content-Type": "application/merge-patch+json" },
+      params: { path: { ...path, item_id: there(item, "the item").id } },
+      body: { due_on: null },
+    });
+    assert.equal(there(cleared, "the item").due_on, null);
+    const { data: created } = await client.POST("/exports", { headers, body: { format: "csv" } });
+    assert.equal(there(created, "the export").format, "csv");
+    assert.ok(new Date(there(created, "the export").created_at) > after);
+  });
   await step("v2 error", async () => {
     const { error, response } = await client.POST("/bucketlists", { headers, body: { name: "" } });
     const problem: components["schemas"]["Problem"] = there(error, "the problem");

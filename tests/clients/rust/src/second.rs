@@ -61,6 +61,14 @@ pub async fn run(servers: &Servers) -> Outcome {
     assert!(changed.done && changed.done_at.is_some());
     done("v2 change");
 
+    let after = "2025-01-01T00:00:00.123456789+02:00".parse::<chrono::DateTime<chrono::Utc>>()?;
+    let include = vec![types::BucketlistListInclude::Total];
+    let counted = client.list_bucketlists().created_after(after).include(include).send().await?;
+    assert_eq!(counted.meta.total, i64::try_from(NAMES.len()).ok());
+    let export = client.create_export().body_map(|body| body.format(types::ExportFormat::Csv)).send().await?;
+    assert!(export.format.to_string() == "csv" && export.created_at > after);
+    done("v2 values");
+
     let rejected = client
         .register()
         .body_map(|body| body.email(email("rust").unwrap_or_default()).password("password123").name(name()))
