@@ -160,8 +160,10 @@ pub(super) struct Statements {
     has_last_failed: AtomicBool,
     /// The first failure that is in the table, or the loss of the connection.
     failure: Mutex<Option<Failure>>,
-    /// Number of statements sent on all connections, for tests that limit it.
+    /// Number of statements that units have sent on all connections, for tests that limit it.
     sent: Arc<AtomicU64>,
+    /// Whether the current statement checks the connection, which is not part of a unit.
+    is_check: AtomicBool,
 }
 
 impl Statements {
@@ -176,8 +178,18 @@ impl Statements {
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
+    /// Runs a check of the connection, whose statements do not count.
+    pub(super) fn check(&self, check: impl FnOnce() -> bool) -> bool {
+        self.is_check.store(true, Ordering::Relaxed);
+        let succeeded = check();
+        self.is_check.store(false, Ordering::Relaxed);
+        succeeded
+    }
+
     pub(super) fn start(&self) {
-        self.sent.fetch_add(1, Ordering::Relaxed);
+        if !self.is_check.load(Ordering::Relaxed) {
+            self.sent.fetch_add(1, Ordering::Relaxed);
+        }
         self.has_last_failed.store(false, Ordering::Relaxed);
     }
 

@@ -88,6 +88,10 @@ impl Db {
         let outcome = tokio::time::timeout(MAX_WAIT, probe).await;
         let failure = match outcome {
             Ok(Err(DbError::Unavailable(reason))) if [READ_ONLY, STILL_IN_USE].contains(&reason.as_str()) => {
+                if reason == READ_ONLY {
+                    // After a failover, a new connection may reach the primary.
+                    self.manager.count_loss();
+                }
                 Some(reason)
             }
             // The error of a failed commit is that of the group, so the statements have recorded it.

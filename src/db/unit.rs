@@ -27,7 +27,7 @@ pub(super) trait Unit: Send {
     /// Sends the result of the work to the caller, or the error that prevented the commit.
     fn finish(self: Box<Self>, commit: Result<(), DbError>);
 
-    /// Returns the call that waits for the unit, so that it can be answered while the unit runs.
+    /// Returns the call that waits for the unit, so that it can receive an error while the unit runs.
     fn call(&self) -> Arc<dyn Expire>;
 }
 
@@ -159,7 +159,7 @@ where
                 let mut result = None;
                 let transaction =
                     connection.transaction::<(), Rollback, _>(|connection| match catch_panic(|| work(connection)) {
-                        // The caller has been told that the unit failed.
+                        // The caller has received an error.
                         Ok(_) if call.is(CallState::Expired) => {
                             result = Some(Err(DbError::DeadlineExceeded.into()));
                             Err(Rollback::Failed)

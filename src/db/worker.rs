@@ -315,7 +315,8 @@ impl Worker {
             && connection.used_at.elapsed() > MAX_UNCHECKED
         {
             self.post.limit(CHECK_LIMIT);
-            if !connection.connection.is_alive() {
+            let PooledConnection { connection, statements, .. } = connection;
+            if !statements.check(|| connection.is_alive()) {
                 current = None;
             }
         }

@@ -102,7 +102,7 @@ async fn unit_that_exceeds_its_limit_is_not_committed() {
 }
 
 #[tokio::test]
-async fn silent_server_is_answered_in_time() {
+async fn silent_server_returns_503_in_time() {
     let (app, proxy) = app_behind_proxy(|config| config.database.acquire_timeout = Duration::from_millis(300));
     let user = app.user().await;
     user.get("/v2/bucketlists").await.expect(200);
@@ -211,7 +211,7 @@ async fn locked_row_delays_neither_reads_nor_readiness() {
         }
     };
     let (responses, ()) = futures_util::future::join(writes, reads).await;
-    // The lock is still held: each write was answered when its time was up, those that waited for a thread included.
+    // The lock is still held: each write got its response when its time was up, those that waited for a thread included.
     for (response, elapsed) in responses {
         expect_unavailable(response);
         assert!(elapsed < SOON, "{elapsed:?}");
@@ -328,7 +328,7 @@ both_engines! {
 }
 
 #[tokio::test]
-async fn refused_connection_is_answered_at_once() {
+async fn rejected_connection_returns_503_at_once() {
     let database = Database::new(Engine::Postgres);
     let proxy = Proxy::to(&database.target);
     proxy.interrupt();
