@@ -20,7 +20,7 @@ use crate::{
         UnversionedRoutes,
     },
     jobs::{IncidentWriter, JobWorker},
-    limits::InMemoryRateLimiter,
+    limits::{ActiveLimits, InMemoryRateLimiter},
     mail::{FileMailer, Mailer, SmtpMailer},
     metrics::{MeteredMailer, Metrics, MetricsEndpoint},
     postman, seed,
@@ -65,6 +65,7 @@ pub struct App {
     /// Stores captured failures.
     pub incidents: IncidentWriter,
     pub readiness: Readiness,
+    pub limits: ActiveLimits,
     pub db: Db,
     pub hasher: Hasher,
     /// `None` if the response cache is disabled.
@@ -103,8 +104,9 @@ impl App {
             mailer = Arc::new(MeteredMailer::new(mailer, metrics));
         }
         let tokens = Arc::new(access_tokens(&config.tokens, secret).map_err(AppError::Key)?);
-        let limiter = InMemoryRateLimiter::new(&config.limits, &dependencies.clock)
-            .map(|limits| Arc::new(limits) as Arc<dyn RateLimiter>);
+        let limiter = InMemoryRateLimiter::new(&config.limits, &dependencies.clock).map(Arc::new);
+        let limits = ActiveLimits::new(config.limits, limiter.clone());
+        let limiter = limiter.map(|limiter| limiter as Arc<dyn RateLimiter>);
         // Only a sole writer sees every change, and so may cache what it has read.
         let is_sole_writer = config.is_sole_writer();
         let (token_status, revisions) = (TokenStatusCache::new(is_sole_writer), Revisions::new(is_sole_writer));
@@ -173,7 +175,7 @@ impl App {
             clock: dependencies.clock,
             body_rules: Arc::new(PasswordRules(policy)),
             rate_limits: limiter.map(|limiter| RateLimits { limiter, audit: services.audit.clone() }),
-            limits: config.limits,
+            limits: limits.subscribe(),
             metrics: metrics.as_mut().map(Metrics::requests),
             trusted_proxies: config.trusted_proxies.clone(),
             is_https: config.is_https(),
@@ -186,6 +188,7 @@ impl App {
             worker,
             incidents,
             readiness,
+            limits,
             db,
             hasher,
             cache,
@@ -200,8 +203,7 @@ fn published_files(config: &Config, tokens: &AccessTokens) -> PublishedFiles {
     let is_development = config.environment == Environment::Development;
     PublishedFiles {
         demo_login: is_development.then_some((seed::DEMO_EMAIL, seed::DEMO_PASSWORD)),
-        postman_collection: postman::COLLECTION,
-        postman_environment: postman::environment(config.environment.as_str(), &config.public_url),
+        postman: postman::published_files(config.environment.as_str(), &config.public_url),
         public_keys: tokens.public_keys().to_string(),
     }
 }

@@ -25,6 +25,8 @@ pub struct Settings {
     pub(super) variables: Variables,
     /// The file that was read, if there is one.
     pub(super) file: Option<PathBuf>,
+    /// The value of `--env-file`.
+    env_file: Option<PathBuf>,
 }
 
 impl Settings {
@@ -46,7 +48,15 @@ impl Settings {
         variables.extend(
             std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
         );
-        Ok(Self { variables, file })
+        Ok(Self { variables, file, env_file: env_file.map(Path::to_owned) })
+    }
+
+    /// Reads the file and the environment again.
+    ///
+    /// # Errors
+    /// Fails if the file cannot be read or parsed.
+    pub(super) fn reread(&self) -> Result<Self, CliError> {
+        Self::read(self.env_file.as_deref())
     }
 
     /// Returns the configuration.

@@ -8,6 +8,7 @@ use std::{
 };
 
 use poem::{Endpoint, Response};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{CliError, error::io_reason};
@@ -88,19 +89,26 @@ impl Listeners {
         self.metrics.take()
     }
 
+    /// Returns the certificate, if HTTPS is configured.
+    pub(super) fn certificates(&self) -> Option<Arc<Certificates>> {
+        self.certificates.clone()
+    }
+
     /// Serves until `shutdown` is cancelled and the connections have closed.
     pub(super) async fn serve(
         self,
         config: &Config,
         endpoint: impl Endpoint<Output = Response> + 'static,
+        limits: watch::Receiver<ConnectionLimits>,
         shutdown: CancellationToken,
     ) -> Result<(), CliError> {
-        let limits = limits(config);
-        if limits.connections < usize::try_from(config.connections.max).unwrap_or(usize::MAX) {
-            tracing::warn!(limits.connections, "MAX_CONNECTIONS exceeds the limit of open files");
+        let connections = limits.borrow().connections;
+        if connections < usize::try_from(config.connections.max).unwrap_or(usize::MAX) {
+            tracing::warn!(connections, "MAX_CONNECTIONS exceeds the limit of open files");
         }
         let acceptor = self.certificates.as_ref().map(Certificates::acceptor).transpose()?;
-        let api = Server::new(self.api, acceptor, endpoint, connection_error_responses(config.is_https()), limits)?;
+        let api =
+            Server::new(self.api, acceptor, endpoint, connection_error_responses(config.is_https()), limits.clone())?;
         let redirect = self.redirect.map(|listener| {
             let responses = connection_error_responses(false);
             Server::new(
@@ -135,14 +143,15 @@ pub(super) async fn serve_metrics(
     limits: ConnectionLimits,
     shutdown: CancellationToken,
 ) {
-    let limits = ConnectionLimits { connections: METRICS_CONNECTIONS, ..limits };
+    let limits = watch::channel(ConnectionLimits { connections: METRICS_CONNECTIONS, ..limits }).1;
     match Server::new(listener, None, endpoint, connection_error_responses(false), limits) {
         Ok(server) => server.run(shutdown).await,
         Err(error) => tracing::error!(%error, "cannot serve metrics"),
     }
 }
 
-pub(super) fn limits(config: &Config) -> ConnectionLimits {
+/// Returns the limits of connections.
+pub(super) fn connection_limits(config: &Config) -> ConnectionLimits {
     let ConnectionSettings { header_timeout, idle_timeout, send_timeout, .. } = config.connections;
     // Receiving the request and processing it can each take REQUEST_TIMEOUT. After that, the response must make progress.
     let response_timeout = config.limits.request_timeout.saturating_mul(2).saturating_add(Duration::from_secs(2));

@@ -4,22 +4,53 @@
 use std::io::IsTerminal;
 
 use tracing_appender::non_blocking::WorkerGuard;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, reload};
 
 use crate::config::{Config, LogFormat};
 
+/// Changes the log level.
+pub(super) struct LogLevel(Box<dyn Fn(EnvFilter) -> Result<(), reload::Error> + Send>);
+
+impl LogLevel {
+    fn new<S: 'static>(handle: reload::Handle<EnvFilter, S>) -> Self {
+        Self(Box::new(move |filter| handle.reload(filter)))
+    }
+
+    /// Applies a value of `LOG_LEVEL`.
+    ///
+    /// # Errors
+    /// Fails if another subscriber of the process receives the events.
+    pub(super) fn set(&self, level: &str) -> Result<(), reload::Error> {
+        (self.0)(filter(level))
+    }
+}
+
 /// Starts logging. Dropping the guard writes the remaining lines and stops it.
-pub(super) fn start(config: &Config) -> WorkerGuard {
+pub(super) fn start(config: &Config) -> (WorkerGuard, LogLevel) {
     let (writer, guard) = tracing_appender::non_blocking(std::io::stderr());
-    let filter = EnvFilter::builder().parse_lossy(&config.log_level);
     let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(filter(&config.log_level))
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(writer);
     // Only the first subscriber of a process is installed.
-    let _ = match config.log_format {
-        LogFormat::Pretty => builder.compact().with_target(false).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init(),
+    let level = match config.log_format {
+        LogFormat::Pretty => {
+            let builder = builder.compact().with_target(false).with_filter_reloading();
+            let level = LogLevel::new(builder.reload_handle());
+            let _ = builder.try_init();
+            level
+        }
+        LogFormat::Json => {
+            let builder = builder.json().flatten_event(true).with_current_span(true).with_span_list(false);
+            let builder = builder.with_filter_reloading();
+            let level = LogLevel::new(builder.reload_handle());
+            let _ = builder.try_init();
+            level
+        }
     };
-    guard
+    (guard, level)
+}
+
+fn filter(level: &str) -> EnvFilter {
+    EnvFilter::builder().parse_lossy(level)
 }

@@ -13,6 +13,7 @@ mod migrate;
 mod openapi;
 mod postman;
 mod progress;
+mod reload;
 mod seed;
 mod serve;
 mod user;
@@ -124,7 +125,7 @@ pub fn run(cli: Cli, out: &mut dyn Write) -> Result<ExitCode, CliError> {
     let read = || Settings::read(cli.env_file.as_deref());
     let load = || read()?.config();
     match cli.command {
-        Command::Serve { seed } => serve::run(&read()?, seed, out)?,
+        Command::Serve { seed } => serve::run(read()?, seed, out)?,
         Command::Migrate { action } => return migrate::run(&load()?, action, out),
         Command::Seed(arguments) => seed::run(&load()?, &arguments, out)?,
         Command::User { action } => user::run(&load()?, &action, &mut std::io::stdin().lock(), out)?,

@@ -89,9 +89,9 @@ pub(super) enum Action {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum DocumentFormat {
-    /// As `/openapi/v1.json` and `/openapi/v2.json` serve it.
+    /// JSON, as in `openapi/v1.json` and `openapi/v2.json`.
     Json,
-    /// As `/openapi/v1.yaml` and `/openapi/v2.yaml` serve it.
+    /// YAML, as in `openapi/v1.yaml` and `openapi/v2.yaml`.
     Yaml,
 }
 

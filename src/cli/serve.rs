@@ -4,7 +4,7 @@ use std::{io::Write, sync::Arc, thread, time::Duration};
 
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::oneshot,
+    sync::{oneshot, watch},
     time::{Instant, timeout, timeout_at},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -13,10 +13,11 @@ use super::{
     CliError, Settings,
     database_lock::{DatabaseLock, lock_database},
     jwt_secret,
-    listen::{Listeners, limits, load_certificates, serve_metrics},
-    logging,
+    listen::{Listeners, connection_limits, load_certificates, serve_metrics},
+    logging::{self, LogLevel},
     migrate::{connect, ensure_writable},
     progress::IndexingLog,
+    reload::Reloader,
     seed::insert_sample_data,
 };
 use crate::{
@@ -35,9 +36,10 @@ const LOCK_CHECK_TIMEOUT: Duration = Duration::from_secs(15);
 /// Maximum time that the last checkpoint waits for other users of the database.
 const CHECKPOINT_TIMEOUT: Duration = Duration::from_secs(1);
 
-pub(super) fn run(settings: &Settings, seed: bool, out: &mut dyn Write) -> Result<(), CliError> {
-    let config = &settings.config()?;
-    let _log = logging::start(config);
+pub(super) fn run(settings: Settings, seed: bool, out: &mut dyn Write) -> Result<(), CliError> {
+    let config = settings.config()?;
+    let config = &config;
+    let (_log, log_level) = logging::start(config);
     settings.log();
     let seed = seed || config.environment == Environment::Development;
     let certificates = load_certificates(config)?;
@@ -47,7 +49,7 @@ pub(super) fn run(settings: &Settings, seed: bool, out: &mut dyn Write) -> Resul
         .worker_threads(thread::available_parallelism().map_or(1, usize::from))
         .enable_all()
         .build()?;
-    let served = runtime.block_on(serve(config, seed, lock, listeners, out));
+    let served = runtime.block_on(serve(config, seed, lock, listeners, (settings, log_level), out));
     // Without waiting for blocking calls: a name server or a database that does not respond must not delay the exit.
     runtime.shutdown_background();
     served?;
@@ -60,11 +62,13 @@ async fn serve(
     seed: bool,
     lock: DatabaseLock,
     mut listeners: Listeners,
+    (settings, log_level): (Settings, LogLevel),
     out: &mut dyn Write,
 ) -> Result<(), CliError> {
     let gate = Arc::new(StartupGate::new(config.is_https()));
     // Install the signal handlers before the first connection is accepted.
     let stop = stop_signal(Arc::clone(&gate), config.shutdown_delay)?;
+    let hang_up = signal(SignalKind::hangup())?;
     // The lock is held until the last request is complete.
     let lock = Arc::new(lock);
     let lock_lost = lock_lost(Arc::clone(&lock));
@@ -78,9 +82,11 @@ async fn serve(
     let startup_message = StartupMessage::new(config, &listeners)?;
     let metrics_listener = listeners.take_metrics();
     let shutdown = CancellationToken::new();
+    let (limits_sender, limits) = watch::channel(connection_limits(config));
+    let certificates = listeners.certificates();
     let mut serving = tokio::spawn({
         let (config, gate, shutdown) = (config.clone(), Arc::clone(&gate), shutdown.clone());
-        async move { listeners.serve(&config, gate, shutdown).await }
+        async move { listeners.serve(&config, gate, limits, shutdown).await }
     });
     // Migrating and indexing a large database takes minutes. Meanwhile the server is alive and not ready.
     let app = tokio::select! {
@@ -88,17 +94,19 @@ async fn serve(
         () = &mut stop => return Ok(()),
         served = &mut serving => return served.unwrap_or_else(server_failed),
     };
-    let App { endpoint, worker, incidents, readiness, metrics, db, .. } = app;
+    let App { endpoint, worker, incidents, readiness, limits: request_limits, metrics, db, .. } = app;
     gate.open(endpoint, readiness);
     startup_message.write(out)?;
 
+    let reloader = Reloader { settings, log_level, certificates, connection_limits: limits_sender, request_limits };
+    tokio::spawn(shutdown.clone().run_until_cancelled_owned(reloader.run(hang_up)));
     let tasks = TaskTracker::new();
     tasks.spawn(worker.run(shutdown.clone()));
     let storage_shutdown = CancellationToken::new();
     tasks.spawn(incidents.run_supervised(storage_shutdown.clone()));
     // Metrics are available until the last request is complete.
     if let Some((listener, metrics)) = metrics_listener.zip(metrics) {
-        tasks.spawn(serve_metrics(listener, metrics, limits(config), storage_shutdown.clone()));
+        tasks.spawn(serve_metrics(listener, metrics, connection_limits(config), storage_shutdown.clone()));
     }
     tokio::select! {
         () = &mut stop => {}
@@ -255,17 +263,9 @@ impl StartupMessage {
 fn stop_signal(gate: Arc<StartupGate>, delay: Duration) -> Result<impl Future<Output = ()>, CliError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    // Sent when the terminal closes.
-    let mut hang_up = signal(SignalKind::hangup())?;
     Ok(async move {
-        let terminated = async {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = hang_up.recv() => {}
-            }
-        };
         tokio::select! {
-            () = terminated => {
+            _ = terminate.recv() => {
                 gate.drain();
                 tracing::info!("shutdown requested; readiness check now fails");
                 tokio::select! {

@@ -115,7 +115,7 @@ fn create(config: &Config, arguments: &Create, input: &mut dyn BufRead, out: &mu
         write!(
             out,
             "Set the password within {} minutes, with the server running:\n\n\
-             curl '{}/v1/auth/password-reset/confirm' \\\n  \
+             curl '{}/v2/auth/password-reset/confirm' \\\n  \
              --json '{{\"token\": \"{token}\", \"new_password\": \"…\"}}'\n",
             config.passwords.reset_ttl.as_secs().div_ceil(60),
             config.public_url,

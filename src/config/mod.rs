@@ -77,6 +77,8 @@ pub struct Config {
     pub host: IpAddr,
     pub port: u16,
     pub public_url: String,
+    /// Whether `PUBLIC_URL` is set, rather than derived from the port.
+    pub is_public_url_set: bool,
     pub data_dir: PathBuf,
     pub database: Options,
     /// Whether this is the only server of the PostgreSQL database.
@@ -93,7 +95,7 @@ pub struct Config {
     /// Origins whose pages may call the API from a browser.
     pub cors_origins: Vec<String>,
     pub incidents: IncidentSettings,
-    /// Proxies whose `X-Forwarded-For` is trusted.
+    /// Proxies whose `X-Forwarded-For` or `Forwarded` is trusted.
     pub trusted_proxies: Vec<IpNet>,
     /// Retention of export files.
     pub export_ttl: Duration,
@@ -269,6 +271,7 @@ impl Config {
             host,
             port,
             public_url: read.public_url("PUBLIC_URL", port),
+            is_public_url_set: read.given("PUBLIC_URL").is_some(),
             connections: read.connections(port),
             metrics_address: read.metrics_address("METRICS_ADDR"),
             database: Options {

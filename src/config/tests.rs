@@ -25,7 +25,7 @@ fn every_variable_has_a_default_in_development() {
     assert_eq!(config.tokens.access_ttl, Duration::from_secs(900));
     // As OWASP recommends for argon2id with one lane.
     assert_eq!((config.passwords.memory_kib, config.passwords.passes), (19_456, 2));
-    assert_eq!(config.public_url, "http://localhost:8000");
+    assert_eq!((&*config.public_url, config.is_public_url_set), ("http://localhost:8000", false));
     assert_eq!(config.log_format, LogFormat::Pretty);
     assert!(config.tokens.secret.is_none() && config.limits.rate_limit && config.auto_migrate);
 }

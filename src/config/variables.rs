@@ -14,6 +14,14 @@ pub struct Variable {
     pub example: &'static str,
     /// Whether the value must never be displayed.
     pub secret: bool,
+    /// Whether a running server applies a changed value on SIGHUP.
+    pub is_reloaded: bool,
+}
+
+impl Variable {
+    const fn reloaded(self) -> Self {
+        Self { is_reloaded: true, ..self }
+    }
 }
 
 const fn variable(
@@ -23,7 +31,7 @@ const fn variable(
     values: &'static str,
     example: &'static str,
 ) -> Variable {
-    Variable { name, default, description, values, example, secret: false }
+    Variable { name, default, description, values, example, secret: false, is_reloaded: false }
 }
 
 const fn secret(
@@ -32,7 +40,7 @@ const fn secret(
     values: &'static str,
     example: &'static str,
 ) -> Variable {
-    Variable { name, default: "", description, values, example, secret: true }
+    Variable { name, default: "", description, values, example, secret: true, is_reloaded: false }
 }
 
 const BOOLEAN: &str = "true or false";
@@ -64,14 +72,14 @@ pub const ALL: &[Variable] = &[
         "Certificate file for HTTPS, in PEM format with the chain, the server's certificate first. If empty, plain HTTP.",
         "a path",
         "/etc/letsencrypt/live/api.example.com/fullchain.pem",
-    ),
+    ).reloaded(),
     variable(
         "TLS_KEY",
         "",
         "Private key file for TLS_CERT, in PEM format.",
         "a path",
         "/etc/letsencrypt/live/api.example.com/privkey.pem",
-    ),
+    ).reloaded(),
     variable(
         "TLS_CHECK_INTERVAL",
         "10s",
@@ -99,14 +107,15 @@ pub const ALL: &[Variable] = &[
         "Maximum time for a TLS handshake, and for receiving the headers of a request.",
         DURATION,
         "5s",
-    ),
+    ).reloaded(),
     variable(
         "IDLE_TIMEOUT",
         "75s",
         "Maximum time a connection stays open without a request. Must be longer than that of a proxy in front.",
         DURATION,
         "5m",
-    ),
+    )
+    .reloaded(),
     variable(
         "METRICS_ADDR",
         "",
@@ -114,7 +123,8 @@ pub const ALL: &[Variable] = &[
         "an IP address and a port",
         "127.0.0.1:9100",
     ),
-    variable("SEND_TIMEOUT", "30s", "Maximum time without progress while a client reads a response.", DURATION, "1m"),
+    variable("SEND_TIMEOUT", "30s", "Maximum time without progress while a client reads a response.", DURATION, "1m")
+        .reloaded(),
     variable(
         "DATA_DIR",
         "data",
@@ -129,6 +139,7 @@ pub const ALL: &[Variable] = &[
         values: "sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME, or any other postgres:// URL that libpq accepts",
         example: "postgres://bucketlist:secret@db.example.com/bucketlist?sslmode=verify-full",
         secret: true,
+        is_reloaded: false,
     },
     variable(
         "DATABASE_POOL_SIZE",
@@ -209,7 +220,7 @@ pub const ALL: &[Variable] = &[
     variable(
         "TRUSTED_PROXIES",
         "",
-        "Proxies whose X-Forwarded-For is accepted. If empty, none.",
+        "Proxies whose X-Forwarded-For or Forwarded header is accepted. If empty, none.",
         "IP addresses or networks, separated by commas",
         "10.0.0.0/8,::1",
     ),
@@ -235,25 +246,25 @@ pub const ALL: &[Variable] = &[
         "https://example.com/security",
     ),
     variable("RATE_LIMIT", "on", "Whether rate limits apply.", "on or off", ""),
-    variable("RATE_LIMIT_GENERAL", "600", "Requests per minute and caller.", RATE, "1200"),
-    variable("RATE_LIMIT_REGISTER", "5", "Registrations per minute and IP address.", RATE, "20"),
+    variable("RATE_LIMIT_GENERAL", "600", "Requests per minute and caller.", RATE, "1200").reloaded(),
+    variable("RATE_LIMIT_REGISTER", "5", "Registrations per minute and IP address.", RATE, "20").reloaded(),
     variable(
         "RATE_LIMIT_LOGIN",
         "10",
         "Logins and other password checks per minute, per IP address and per account.",
         RATE,
         "20",
-    ),
-    variable("RATE_LIMIT_REFRESH", "60", "Session refreshes per minute and IP address.", RATE, "120"),
+    ).reloaded(),
+    variable("RATE_LIMIT_REFRESH", "60", "Session refreshes per minute and IP address.", RATE, "120").reloaded(),
     variable(
         "RATE_LIMIT_PASSWORD_RESET",
         "5",
         "Password reset requests per hour, per IP address and per account.",
         RATE,
         "10",
-    ),
-    variable("RATE_LIMIT_SEARCH", "30", "Searches per minute and caller.", RATE, "60"),
-    variable("RATE_LIMIT_EXPORTS", "10", "Exports per hour and caller.", RATE, "20"),
+    ).reloaded(),
+    variable("RATE_LIMIT_SEARCH", "30", "Searches per minute and caller.", RATE, "60").reloaded(),
+    variable("RATE_LIMIT_EXPORTS", "10", "Exports per hour and caller.", RATE, "20").reloaded(),
     variable(
         "RESPONSE_CACHE_BYTES",
         "33554432",
@@ -284,7 +295,7 @@ pub const ALL: &[Variable] = &[
         "off, sample or all",
         "",
     ),
-    variable("BODY_LIMIT", "1048576", "Maximum size of a request body, in bytes.", "1024 to 1073741824", "4194304"),
+    variable("BODY_LIMIT", "1048576", "Maximum size of a request body, in bytes.", "1024 to 1073741824", "4194304").reloaded(),
     variable(
         "INCIDENTS",
         "5xx",
@@ -332,7 +343,7 @@ pub const ALL: &[Variable] = &[
         "Maximum time to receive a request body, and to process a request.",
         DURATION,
         "10s",
-    ),
+    ).reloaded(),
     secret(
         "SMTP_URL",
         "Mail server with its credentials. If empty, mail is written to files in DATA_DIR/mail.",
@@ -353,7 +364,7 @@ pub const ALL: &[Variable] = &[
         "Log level, for all modules or per module.",
         "error, warn, info, debug or trace, or directives separated by commas",
         "info,bucketlist=debug",
-    ),
+    ).reloaded(),
     variable(
         "SHUTDOWN_DELAY",
         "1s",
@@ -383,13 +394,15 @@ pub fn env_example() -> String {
         "# Every environment variable of the server with its default.\n\
          # Copy this file to .env and change what you need. Never commit .env.\n\
          # Durations have a unit: 500ms, 30s, 15m, 1h, 30d.\n\
+         # A server that receives SIGHUP applies the settings marked with \"Reloaded on SIGHUP\".\n\
          # Generated by `make env-example`; edit src/config/variables.rs instead.\n",
     );
-    for Variable { name, default, description, values, example, .. } in ALL {
+    for Variable { name, default, description, values, example, is_reloaded, .. } in ALL {
         // Quoted where a shell or dotenv would misinterpret the value.
         let value = if default.contains([' ', '<']) { format!("\"{default}\"") } else { (*default).to_owned() };
         let example = if example.is_empty() { String::new() } else { format!("\n# Example: {example}") };
-        text.push_str(&format!("\n# {description}\n# Values: {values}.{example}\n{name}={value}\n"));
+        let reloaded = if *is_reloaded { " Reloaded on SIGHUP." } else { "" };
+        text.push_str(&format!("\n# {description}{reloaded}\n# Values: {values}.{example}\n{name}={value}\n"));
     }
     text
 }

@@ -11,6 +11,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use super::{
     DbConnection, DbError, IndexingProgress, Options,
     connection::Manager,
+    email_domains::normalize_email_domains,
     index_missing,
     postgres::{self, SessionTimeouts},
     schema::schema_compatibility,
@@ -22,6 +23,9 @@ const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
 /// Key of the advisory lock on PostgreSQL.
 const MIGRATION_LOCK: i64 = 0x0062_7563_6b65_746c;
+
+/// The migration that records that email domains were converted, which SQL cannot do.
+const EMAIL_DOMAINS: &str = "2026-11-30-150000_normalize_email_domains";
 
 diesel::table! {
     #[sql_name = "__diesel_schema_migrations"]
@@ -228,6 +232,11 @@ impl Migrator {
             }
             if !status.pending.is_empty() {
                 migrator.check_privileges()?;
+            }
+            // A new database has no accounts.
+            if !status.applied.is_empty() && status.pending.iter().any(|name| name == EMAIL_DOMAINS) {
+                normalize_email_domains(&mut migrator.connection)
+                    .map_err(|error| MigrationError::Failed(Box::new(error)))?;
             }
             let applied = match &mut migrator.connection {
                 DbConnection::Sqlite(c) => c.run_pending_migrations(SQLITE).map(|_| ()),

@@ -5,6 +5,7 @@
 //! Repositories take `&mut DbConnection`, never acquire one and never commit, so that they can be combined.
 
 mod connection;
+mod email_domains;
 mod error;
 pub mod exclusive;
 mod executor;

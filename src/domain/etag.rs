@@ -38,20 +38,33 @@ impl ETag {
     }
 }
 
-/// A resource and its entity tag.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A resource, and how its entity tag is computed. Only v2 sends entity tags, so they are computed on request.
+#[derive(Clone, Debug)]
 pub struct Versioned<T> {
     pub value: T,
-    pub etag: ETag,
+    compute_etag: fn(&T) -> Result<ETag, serde_json::Error>,
 }
 
 impl<T: Serialize> Versioned<T> {
-    /// Computes the entity tag of `value` from all its serialised fields.
+    /// Computes the entity tag from all serialised fields of `value`.
+    pub const fn new(value: T) -> Self {
+        Self { value, compute_etag: ETag::of }
+    }
+}
+
+impl<T> Versioned<T> {
+    /// Computes the entity tag with `compute_etag`.
+    pub const fn with(value: T, compute_etag: fn(&T) -> Result<ETag, serde_json::Error>) -> Self {
+        Self { value, compute_etag }
+    }
+
+    /// Returns the resource and its entity tag.
     ///
     /// # Errors
     /// The errors of [`ETag::of`].
-    pub fn new(value: T) -> Result<Self, serde_json::Error> {
-        Ok(Self { etag: ETag::of(&value)?, value })
+    pub fn into_parts(self) -> Result<(T, ETag), serde_json::Error> {
+        let etag = (self.compute_etag)(&self.value)?;
+        Ok((self.value, etag))
     }
 }
 
@@ -80,6 +93,6 @@ mod tests {
     #[test]
     fn state_that_cannot_be_serialised_has_no_etag() {
         assert!(ETag::of(&Unserialisable).is_err());
-        assert!(Versioned::new(Unserialisable).is_err());
+        assert!(Versioned::new(Unserialisable).into_parts().is_err());
     }
 }

@@ -10,6 +10,7 @@ mod etag;
 mod exports;
 mod ids;
 mod incidents;
+mod invisible;
 mod items;
 mod limits;
 mod pagination;

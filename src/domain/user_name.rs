@@ -2,6 +2,8 @@
 
 use unicode_normalization::UnicodeNormalization;
 
+use super::invisible::is_blank;
+
 /// Maximum number of characters of a name.
 const MAX_CHARACTERS: usize = 100;
 
@@ -31,7 +33,7 @@ impl UserName {
         }
         let name: String = text.nfc().collect::<String>().trim().to_owned();
         match name.chars().count() {
-            0 => Err(InvalidUserName::Empty),
+            _ if is_blank(&name) => Err(InvalidUserName::Empty),
             1..=MAX_CHARACTERS => Ok(Self(name)),
             _ => Err(InvalidUserName::TooLong),
         }
@@ -59,6 +61,8 @@ mod tests {
         for (text, error) in [
             ("", InvalidUserName::Empty),
             (" \u{3000}", InvalidUserName::Empty),
+            ("\u{2060}\u{feff}", InvalidUserName::Empty),
+            (" \u{3164} ", InvalidUserName::Empty),
             (&*"x".repeat(101), InvalidUserName::TooLong),
             ("Ada\nL.", InvalidUserName::ControlCharacter),
             ("Ada\0", InvalidUserName::ControlCharacter),

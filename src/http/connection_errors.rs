@@ -35,6 +35,9 @@ fn api_error(reason: RejectReason) -> ApiError {
         RejectReason::ConflictingLength => {
             malformed("A request must not have both Content-Length and Transfer-Encoding (RFC 9112, section 6.3).")
         }
+        RejectReason::UnsupportedTransferCoding => {
+            malformed("Transfer-Encoding must be chunked, without other codings (RFC 9112, section 6.1).")
+        }
         RejectReason::InvalidHost => {
             malformed("A request must have exactly one valid Host header (RFC 9112, section 3.2).")
         }

@@ -4,6 +4,7 @@ mod client_address;
 mod connection_errors;
 pub mod pages;
 mod pipeline;
+mod published;
 mod redirect;
 mod security_txt;
 mod startup;

@@ -12,7 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use contract::{ApiError, ErrorCode, conditional, v1, v2};
+use contract::{ApiError, ErrorCode, conditional};
 use poem::{
     Request, Response,
     http::{
@@ -25,6 +25,8 @@ use sha2::{Digest, Sha256};
 
 use super::{
     pages::{self, PageInfo},
+    pipeline::allow_any_origin,
+    published,
     security_txt::{self, SecurityTxt},
 };
 use crate::{
@@ -60,8 +62,8 @@ impl Readiness {
 pub struct PublishedFiles {
     /// Email address and password of the demo account; the pages show them in development only.
     pub demo_login: Option<(&'static str, &'static str)>,
-    pub postman_collection: &'static str,
-    pub postman_environment: String,
+    /// Names and texts of the files under `/postman/`.
+    pub postman: Vec<(&'static str, Cow<'static, str>)>,
     /// The public keys of access tokens, as a JWK set.
     pub public_keys: String,
 }
@@ -91,6 +93,8 @@ pub(super) struct StaticFile {
     csp: Option<HeaderValue>,
     cache_control: HeaderValue,
     etag: HeaderValue,
+    /// Whether pages of every origin may read the file.
+    is_public: bool,
 }
 
 impl UnversionedRoutes {
@@ -103,16 +107,18 @@ impl UnversionedRoutes {
         config: &Config,
         db: Db,
         readiness: Readiness,
-        published: PublishedFiles,
+        published_files: PublishedFiles,
         clock: Arc<dyn Clock>,
     ) -> Self {
         let mut files = HashMap::new();
+        // The current version first.
+        let contracts: Vec<&str> = build_info::CONTRACTS.iter().rev().copied().collect();
         let info = PageInfo {
             version: build_info::VERSION,
             commit: build_info::COMMIT,
             environment: config.environment.as_str(),
-            demo_login: published.demo_login,
-            contracts: build_info::CONTRACTS,
+            demo_login: published_files.demo_login,
+            contracts: &contracts,
         };
         for page in pages::pages(&info) {
             let body = match page.body {
@@ -127,31 +133,19 @@ impl UnversionedRoutes {
                     csp: Some(HeaderValue::from_static(page.csp)),
                     cache_control: HeaderValue::from_static(page.cache_control),
                     etag: etag_header(&page.etag),
+                    is_public: false,
                 },
             );
         }
-        for (version, document) in [("v1", v1::document()), ("v2", v2::document())] {
-            let openapi_3_1 = document.to_openapi_3_1();
-            for (name, text, content_type) in [
-                (format!("{version}.json"), document.to_json(), "application/json"),
-                (format!("{version}.yaml"), document.to_yaml(), "application/yaml"),
-                (format!("{version}-3.1.json"), openapi_3_1.to_json(), "application/json"),
-                (format!("{version}-3.1.yaml"), openapi_3_1.to_yaml(), "application/yaml"),
-            ] {
-                files.insert(format!("/openapi/{name}").into(), public_file(text, content_type));
-            }
+        for file in published::openapi_documents(config.is_public_url_set.then_some(&config.public_url)) {
+            files.insert(file.path.into(), public_file(file.text, file.content_type));
         }
-        for (path, body, content_type) in [
-            ("/postman/environment.json", Bytes::from(published.postman_environment), "application/json"),
-            (
-                "/postman/collection.json",
-                Bytes::from_static(published.postman_collection.as_bytes()),
-                "application/json",
-            ),
-            ("/.well-known/jwks.json", Bytes::from(published.public_keys), "application/jwk-set+json"),
-        ] {
-            files.insert(path.into(), public_file(body, content_type));
+        for (name, text) in published_files.postman {
+            let file = public_file(text.into_owned(), published::media_type(name));
+            files.insert(format!("/postman/{name}").into(), file);
         }
+        let keys = public_file(published_files.public_keys, "application/jwk-set+json");
+        files.insert("/.well-known/jwks.json".into(), keys);
         Self { files, db, readiness, security_txt: SecurityTxt::new(config, clock) }
     }
 
@@ -218,6 +212,13 @@ impl UnversionedRoutes {
     }
 }
 
+impl UnversionedRoute<'_> {
+    /// Returns whether pages of every origin may read the response.
+    pub(super) fn is_public(&self) -> bool {
+        matches!(self, Self::File(file) if file.is_public)
+    }
+}
+
 impl StaticFile {
     fn respond(&self, request: &Request) -> Response {
         // A malformed condition is ignored.
@@ -237,6 +238,9 @@ impl StaticFile {
         headers.insert(CACHE_CONTROL, self.cache_control.clone());
         if let Some(csp) = &self.csp {
             headers.insert(CONTENT_SECURITY_POLICY, csp.clone());
+        }
+        if self.is_public {
+            allow_any_origin(headers);
         }
         response
     }
@@ -282,5 +286,6 @@ fn public_file(body: impl Into<Bytes>, content_type: &'static str) -> StaticFile
         csp: None,
         cache_control: HeaderValue::from_static("public, no-cache"),
         etag: etag_header(&etag),
+        is_public: true,
     }
 }

@@ -6,6 +6,7 @@ use super::job::{Claim, Job, JobError, Outcome};
 use crate::{
     auth::{RefreshTokens, digest},
     db::repositories::{jobs::PasswordResetMail, sessions, users},
+    domain::Email,
     mail::{Mail, Mailer},
     services::{Context, Error},
 };
@@ -33,7 +34,9 @@ impl Job for PasswordResetJob {
             .db
             .write(move |c| sessions::insert_password_reset(c, &hash, user_id, expires_at).map_err(Error::from))
             .await?;
-        self.mailer.send(&self.mail(user.email, &token)).await?;
+        // An address that was stored by an older version may not satisfy the rules of this one.
+        let to = Email::parse(&user.email).map_or(user.email, |email| email.smtp_address().to_owned());
+        self.mailer.send(&self.mail(to, &token)).await?;
         Ok(Outcome::Completed)
     }
 }
@@ -50,7 +53,7 @@ impl PasswordResetJob {
                 "Hello,\n\n\
                  a password reset was requested for your account at {url}.\n\n\
                  Your token. It is valid for {minutes} minutes and can be used once:\n\n    {token}\n\n\
-                 Send it with your new password to {url}/v1/auth/password-reset/confirm:\n\n    \
+                 Send it with your new password to {url}/v2/auth/password-reset/confirm:\n\n    \
                  {{\"token\": \"{token}\", \"new_password\": \"…\"}}\n\n\
                  If you did not request this, ignore this message. Your password has not changed.",
             ),

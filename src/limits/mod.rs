@@ -3,7 +3,13 @@
 //! Contains the quota of each limit and the counters of its subjects. Another implementation of [`RateLimiter`] could share the
 //! counters between servers.
 
-use std::{num::NonZeroU32, sync::Arc, time::Duration};
+mod active;
+
+use std::{
+    num::NonZeroU32,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use governor::{
     clock::Clock as GovernorClock,
@@ -17,6 +23,8 @@ use crate::{
     domain::{Clock, PendingDecision, Quota, RateLimit, RateLimitDecision, RateLimitSubject, RateLimiter},
 };
 
+pub use active::ActiveLimits;
+
 /// Maximum number of counters per limit. An attacker with more addresses than this is not stopped by limits per address.
 const MAX_SUBJECTS: u64 = 50_000;
 
@@ -26,7 +34,7 @@ const MAX_CUSTOM_QUOTAS: u64 = 1_000;
 /// Counts requests in memory.
 pub struct InMemoryRateLimiter {
     /// In the order of [`RateLimit::ALL`].
-    counters: Vec<Counter>,
+    counters: RwLock<Vec<Arc<Counter>>>,
     /// Counters of API clients with their own quota, by requests per minute.
     custom: Cache<u32, Arc<Counter>>,
     clock: Uptime,
@@ -72,16 +80,31 @@ impl InMemoryRateLimiter {
     /// Creates the counters; `None` if rate limits are disabled.
     #[must_use]
     pub fn new(limits: &RequestLimits, clock: &Arc<dyn Clock>) -> Option<Self> {
-        let counter = |limit| Counter::new(limit, quota(limits, limit), Uptime(Arc::clone(clock)));
+        let clock = Uptime(Arc::clone(clock));
+        let counter = |limit| Arc::new(Counter::new(limit, quota(limits, limit), clock.clone()));
+        let counters = || RwLock::new(RateLimit::ALL.map(counter).into());
         limits.rate_limit.then(|| Self {
-            counters: RateLimit::ALL.map(counter).into(),
+            counters: counters(),
             custom: Cache::new(MAX_CUSTOM_QUOTAS),
-            clock: Uptime(Arc::clone(clock)),
+            clock: clock.clone(),
         })
     }
-}
 
-impl InMemoryRateLimiter {
+    /// Changes the quotas. The counters of a limit whose quota changes start again.
+    fn replace_quotas(&self, limits: &RequestLimits) {
+        for counter in &mut *self.counters.write().unwrap_or_else(PoisonError::into_inner) {
+            let quota = quota(limits, counter.limit);
+            if quota != counter.quota {
+                *counter = Arc::new(Counter::new(counter.limit, quota, self.clock.clone()));
+            }
+        }
+    }
+
+    fn counter(&self, limit: RateLimit) -> Option<Arc<Counter>> {
+        let counters = self.counters.read().unwrap_or_else(PoisonError::into_inner);
+        counters.iter().find(|counter| counter.limit == limit).cloned()
+    }
+
     fn custom_counter(&self, per_minute: u32) -> Arc<Counter> {
         let quota = Quota { requests: per_minute, window: Duration::from_secs(60) };
         self.custom.get_with(per_minute, || Arc::new(Counter::new(RateLimit::General, quota, self.clock.clone())))
@@ -111,8 +134,7 @@ impl RateLimiter for InMemoryRateLimiter {
         {
             return PendingDecision::Now(self.custom_counter(*per_minute).count(subject));
         }
-        let counter = self.counters.iter().find(|counter| counter.limit == limit);
-        PendingDecision::Now(counter.map_or_else(|| unlimited(limit), |counter| counter.count(subject)))
+        PendingDecision::Now(self.counter(limit).map_or_else(|| unlimited(limit), |counter| counter.count(subject)))
     }
 }
 

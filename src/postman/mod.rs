@@ -10,6 +10,8 @@
 
 mod steps;
 
+use std::borrow::Cow;
+
 use contract::{v1, v2};
 use openapi_postman::{CollectionError, CollectionOptions, ErrorShape, Folder, FolderOptions};
 
@@ -24,6 +26,18 @@ pub struct File {
 
 /// The committed collection, which the server publishes. `bucketlist postman check` compares it with the generated one.
 pub const COLLECTION: &str = include_str!("../../postman/collection.json");
+
+/// The other committed files, by their name in the folder `postman/`.
+const COMMITTED: [(&str, &str); 6] = [
+    ("collection.har", include_str!("../../postman/collection.har")),
+    ("v1.http", include_str!("../../postman/v1.http")),
+    ("v2.http", include_str!("../../postman/v2.http")),
+    ("environments/local.json", include_str!("../../postman/environments/local.json")),
+    ("environments/staging.json", include_str!("../../postman/environments/staging.json")),
+    ("environments/production.json", include_str!("../../postman/environments/production.json")),
+];
+/// Origin of the server in the files that have no variables.
+const COMMITTED_ORIGIN: &str = "http://localhost:8000";
 
 const OPTIONS: CollectionOptions<'_> = CollectionOptions {
     name: "BucketList API",
@@ -129,6 +143,21 @@ pub fn files() -> Result<Vec<File>, CollectionError> {
         files.push(File { name, text: environment(title, origin) });
     }
     Ok(files)
+}
+
+/// Returns the names and texts of the files that a server at this origin publishes: the collection, the environment of the
+/// server, and the committed files. HTTP archives and request files refer to the server.
+#[must_use]
+pub fn published_files(environment_name: &str, origin: &str) -> Vec<(&'static str, Cow<'static, str>)> {
+    let mut files = vec![
+        ("collection.json", Cow::Borrowed(COLLECTION)),
+        ("environment.json", Cow::Owned(environment(environment_name, origin))),
+    ];
+    files.extend(COMMITTED.map(|(name, text)| match name.starts_with("environments/") {
+        true => (name, Cow::Borrowed(text)),
+        false => (name, Cow::Owned(text.replace(COMMITTED_ORIGIN, origin))),
+    }));
+    files
 }
 
 /// Generates the environment of a server at this origin, without credentials.

@@ -111,6 +111,11 @@ pub(super) fn v2(base: &str) -> Vec<Step> {
             .header("If-Match", "*")
             .after("pm.collectionVariables.set(\"api_key\", \"\");"),
         managed_user_deletion(base),
+        // The same as `deleteMe`, which deletes the account.
+        Step::new("deleteAccount")
+            .phase(TearDown)
+            .body("/password", "not-the-password")
+            .expect(ExpectedResponse::Error(422, "WRONG_PASSWORD".to_owned())),
         Step::new("endSessions").phase(TearDown).after(include_str!("scripts/clear_session.js")),
         // The access token is no longer valid.
         account_deletion()

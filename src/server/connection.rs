@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, combinators::BoxBody};
 use hyper::{
     Request, Response,
     body::{Body, Frame, Incoming, SizeHint},
@@ -25,16 +25,16 @@ use hyper_util::{
 use poem::{
     Endpoint,
     http::{
-        HeaderMap, HeaderValue, Uri, Version,
-        header::{CONNECTION, HOST, TRANSFER_ENCODING},
-        uri::{Authority, Scheme},
+        HeaderValue, Version,
+        header::{CONNECTION, EXPECT, TRANSFER_ENCODING},
+        uri::Scheme,
     },
     web::{LocalAddr, RemoteAddr},
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
-    sync::Notify,
+    sync::{Notify, watch},
     time::{sleep_until, timeout},
 };
 use tokio_rustls::TlsAcceptor;
@@ -43,6 +43,8 @@ use tokio_util::sync::CancellationToken;
 use super::{
     ConnectionLimits, ErrorResponder, IDLE_EVICTION, RejectReason,
     activity::{Activity, Decision, InFlight},
+    ambiguity,
+    request_body::RequestBody,
     stream::GuardedStream,
 };
 
@@ -58,29 +60,44 @@ const MAX_HEADER_LIST: u32 = 64 * 1024;
 pub(super) struct Connections<E> {
     endpoint: E,
     error_responder: Arc<ErrorResponder>,
-    limits: ConnectionLimits,
+    limits: watch::Receiver<ConnectionLimits>,
     local: LocalAddr,
-    protocol: auto::Builder<TokioExecutor>,
 }
 
 impl<E: Endpoint<Output = poem::Response> + 'static> Connections<E> {
     pub(super) fn new(
         endpoint: E,
         error_responder: Arc<ErrorResponder>,
-        limits: ConnectionLimits,
+        limits: watch::Receiver<ConnectionLimits>,
         local: SocketAddr,
     ) -> Self {
+        Self { endpoint, error_responder, limits, local: LocalAddr(local.into()) }
+    }
+
+    fn limits(&self) -> ConnectionLimits {
+        *self.limits.borrow()
+    }
+
+    /// Returns the settings of a new connection.
+    fn protocol(&self) -> auto::Builder<TokioExecutor> {
         let mut protocol = auto::Builder::new(TokioExecutor::new());
         // The header timeout is enforced by `Activity`, from the first byte of a head. hyper's timeout starts at the end of
         // the last response; it closes connections that `Activity` does not see.
-        protocol.http1().timer(TokioTimer::new()).header_read_timeout(limits.idle_timeout).max_buf_size(MAX_BUFFER);
+        //
+        // A client may close its side of the connection after the request and still read the response.
+        protocol
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.limits().idle_timeout)
+            .max_buf_size(MAX_BUFFER)
+            .half_close(true);
         // h2 limits resets itself: 20 streams that were not accepted yet, 1024 in total.
         protocol
             .http2()
             .timer(TokioTimer::new())
             .max_concurrent_streams(MAX_STREAMS)
             .max_header_list_size(MAX_HEADER_LIST);
-        Self { endpoint, error_responder, limits, local: LocalAddr(local.into()), protocol }
+        protocol
     }
 
     /// Serves a connection until it closes. After `shutdown`, or if it is idle when slots are needed, it closes gracefully.
@@ -97,7 +114,7 @@ impl<E: Endpoint<Output = poem::Response> + 'static> Connections<E> {
         let Some(tls) = tls else {
             return self.serve(socket, peer, Scheme::HTTP, false, shutdown, full).await;
         };
-        let handshake = timeout(self.limits.header_timeout, tls.accept(socket));
+        let handshake = timeout(self.limits().header_timeout, tls.accept(socket));
         let Some(outcome) = shutdown.run_until_cancelled(handshake).await else { return };
         match outcome {
             Ok(Ok(stream)) => {
@@ -127,7 +144,8 @@ impl<E: Endpoint<Output = poem::Response> + 'static> Connections<E> {
             let activity = Arc::clone(&activity);
             move |request| Arc::clone(&shared).respond(request, peer, scheme.clone(), activity.start_request())
         });
-        let mut connection = pin!(self.protocol.serve_connection(TokioIo::new(stream), service));
+        let protocol = self.protocol();
+        let mut connection = pin!(protocol.serve_connection(TokioIo::new(stream), service));
         // A separate set, so that the signals are not polled each time the connection is.
         let mut signals = FuturesUnordered::new();
         let mut next = Some(Instant::now());
@@ -146,14 +164,14 @@ impl<E: Endpoint<Output = poem::Response> + 'static> Connections<E> {
                     return;
                 }
                 Some(signal) = signals.next() => {
-                    let now = Instant::now();
+                    let (now, limits) = (Instant::now(), self.limits());
                     let decision = match signal {
-                        Signal::Check => activity.decide(now, &self.limits),
+                        Signal::Check => activity.decide(now, &limits),
                         Signal::Full if activity.is_idle_since(now.checked_sub(IDLE_EVICTION)) => Decision::CloseGracefully,
                         Signal::Full => Decision::WaitUntil(now),
                         Signal::Shutdown => Decision::CloseGracefully,
                     };
-                    next = Some(now + self.limits.send_timeout);
+                    next = Some(now + limits.send_timeout);
                     match decision {
                         Decision::WaitUntil(until) => next = Some(until),
                         Decision::RejectRequest => activity.reject(RejectReason::HeaderTimeout),
@@ -176,21 +194,44 @@ impl<E: Endpoint<Output = poem::Response> + 'static> Connections<E> {
         scheme: Scheme,
         in_flight: InFlight,
     ) -> Result<Response<TrackedBody>, Infallible> {
-        let is_http1 = request.version() <= Version::HTTP_11;
-        // The scanner does not parse chunked bodies, so the connection must close after one.
-        let is_last = is_http1 && request.headers().contains_key(TRANSFER_ENCODING);
-        let has_host = !is_http1 || has_one_host(request.version(), request.uri(), request.headers());
-        let mut response: Response<BoxBody<Bytes, io::Error>> = if has_host {
-            let request = (request, self.local.clone(), RemoteAddr(peer.into()), scheme).into();
-            self.endpoint.get_response(request).await.into()
-        } else {
-            (self.error_responder)(RejectReason::InvalidHost, request.uri().path()).into()
-        };
-        if is_last || !has_host {
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        if request.version() > Version::HTTP_11 {
+            let response = self.call(request, peer, scheme).await;
+            return Ok(response.map(|body| TrackedBody { body, in_flight }));
         }
+        let response = match ambiguity::find(&request) {
+            Some(reason) => close_after((self.error_responder)(reason, request.uri().path()).into()),
+            // The scanner does not parse chunked bodies, so the connection must close after one.
+            None if request.headers().contains_key(TRANSFER_ENCODING) => {
+                close_after(self.call(request, peer, scheme).await)
+            }
+            None if request.body().is_end_stream() => self.call(request, peer, scheme).await,
+            None => self.call_with_body(request, peer, scheme).await,
+        };
         Ok(response.map(|body| TrackedBody { body, in_flight }))
     }
+
+    async fn call(&self, request: Request<Incoming>, peer: SocketAddr, scheme: Scheme) -> BoxedResponse {
+        let request = (request, self.local.clone(), RemoteAddr(peer.into()), scheme).into();
+        self.endpoint.get_response(request).await.into()
+    }
+
+    /// Passes a request to the endpoint, and reads what the endpoint has not read of its body.
+    async fn call_with_body(&self, request: Request<Incoming>, peer: SocketAddr, scheme: Scheme) -> BoxedResponse {
+        let is_expected = request.headers().contains_key(EXPECT);
+        let mut request: poem::Request = (request, self.local.clone(), RemoteAddr(peer.into()), scheme).into();
+        let body = RequestBody::new(request.take_body().into());
+        request.set_body(poem::Body::from(BodyExt::boxed(body.clone())));
+        let response: BoxedResponse = self.endpoint.get_response(request).await.into();
+        if body.drain(is_expected).await { response } else { close_after(response) }
+    }
+}
+
+type BoxedResponse = Response<BoxBody<Bytes, io::Error>>;
+
+/// Closes the connection after the response.
+fn close_after(mut response: BoxedResponse) -> BoxedResponse {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 enum Signal {
@@ -208,17 +249,6 @@ async fn signal(until: Instant, shutdown: &CancellationToken, full: &Notify, is_
         () = full.notified(), if !is_closing => Signal::Full,
         () = sleep_until(until.into()) => Signal::Check,
     }
-}
-
-/// Returns whether the request has one valid `Host`, which agrees with the request line (RFC 9112, section 3.2).
-fn has_one_host(version: Version, uri: &Uri, headers: &HeaderMap) -> bool {
-    let mut hosts = headers.get_all(HOST).iter();
-    let (Some(host), None) = (hosts.next(), hosts.next()) else {
-        return version < Version::HTTP_11 && !headers.contains_key(HOST);
-    };
-    let Some(host) = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok()) else { return false };
-    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
-    host.as_str().bytes().all(is_host) && uri.authority().is_none_or(|authority| *authority == host)
 }
 
 /// The body of a response. Its request is in flight until the body is dropped.
@@ -246,31 +276,5 @@ impl Body for TrackedBody {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn exactly_one_valid_host_is_required() {
-        let has = |version, uri: &str, hosts: &[&str]| {
-            let mut headers = HeaderMap::new();
-            for host in hosts {
-                headers.append(HOST, HeaderValue::from_bytes(host.as_bytes()).unwrap());
-            }
-            has_one_host(version, &uri.parse().unwrap(), &headers)
-        };
-        for host in ["api.example.com", "api.example.com:8443", "127.0.0.1:8000", "[::1]:8000", "API.example.com"] {
-            assert!(has(Version::HTTP_11, "/x", &[host]), "{host}");
-        }
-        for host in ["", " ", "a b", "a/b", "a@b", "a,b", "\u{e9}", "http://a"] {
-            assert!(!has(Version::HTTP_11, "/x", &[host]), "{host}");
-        }
-        assert!(!has(Version::HTTP_11, "/x", &[]));
-        assert!(!has(Version::HTTP_11, "/x", &["a", "a"]));
-        assert!(has(Version::HTTP_10, "/x", &[]) && !has(Version::HTTP_10, "/x", &["a", "b"]));
-        assert!(has(Version::HTTP_11, "http://a/x", &["a"]) && !has(Version::HTTP_11, "http://a/x", &["b"]));
     }
 }

@@ -14,7 +14,10 @@ pub(super) fn serialize(error_responder: &ErrorResponder, reason: RejectReason, 
     let (is_head, path) = parse_start(start);
     let (parts, body) = error_responder(reason, path).into_parts();
     // The body is in memory, so it is ready at once.
-    let body = body.into_bytes().now_or_never().and_then(Result::ok).unwrap_or_default();
+    let body = body.into_bytes().now_or_never().and_then(Result::ok).unwrap_or_else(|| {
+        tracing::error!(status = parts.status.as_u16(), "error response has no readable body");
+        Bytes::new()
+    });
     let mut bytes = BytesMut::with_capacity(1024);
     let mut line = |name: &[u8], value: &[u8]| {
         for piece in [name, b": ", value, b"\r\n"] {

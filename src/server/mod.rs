@@ -4,8 +4,10 @@
 //! API: requests are passed to an endpoint.
 
 mod activity;
+mod ambiguity;
 mod connection;
 mod error_response;
+mod request_body;
 mod request_scanner;
 mod stream;
 pub mod tls;
@@ -20,7 +22,7 @@ use std::{
 use poem::{Endpoint, Response};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{Notify, OwnedSemaphorePermit, Semaphore},
+    sync::{Notify, OwnedSemaphorePermit, Semaphore, watch},
     time::{sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
@@ -56,6 +58,8 @@ pub enum RejectReason {
     DuplicateContentLength,
     /// There are both `Content-Length` and `Transfer-Encoding`.
     ConflictingLength,
+    /// `Transfer-Encoding` is not `chunked`.
+    UnsupportedTransferCoding,
     /// `Host` is missing, repeated or invalid.
     InvalidHost,
     /// `Host` is not the host of this server.
@@ -79,7 +83,7 @@ pub type ErrorResponder = dyn Fn(RejectReason, &str) -> Response + Send + Sync;
 pub struct Server<E> {
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
-    limits: ConnectionLimits,
+    limits: watch::Receiver<ConnectionLimits>,
     connections: Connections<E>,
 }
 
@@ -91,7 +95,8 @@ const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 const ABORT_TIMEOUT: Duration = Duration::from_millis(250);
 
 impl<E: Endpoint<Output = Response> + 'static> Server<E> {
-    /// Creates a server on a non-blocking listener.
+    /// Creates a server on a non-blocking listener. Changes of the timeouts in `limits` apply to open connections as well;
+    /// the number of connections is fixed.
     ///
     /// # Errors
     /// Fails if the listener cannot be registered with the runtime.
@@ -100,10 +105,10 @@ impl<E: Endpoint<Output = Response> + 'static> Server<E> {
         tls: Option<TlsAcceptor>,
         endpoint: E,
         error_responder: Arc<ErrorResponder>,
-        limits: ConnectionLimits,
+        limits: watch::Receiver<ConnectionLimits>,
     ) -> io::Result<Self> {
         let listener = TcpListener::from_std(listener)?;
-        let connections = Connections::new(endpoint, error_responder, limits, listener.local_addr()?);
+        let connections = Connections::new(endpoint, error_responder, limits.clone(), listener.local_addr()?);
         Ok(Self { listener, tls, limits, connections })
     }
 
@@ -112,7 +117,7 @@ impl<E: Endpoint<Output = Response> + 'static> Server<E> {
     pub async fn run(self, shutdown: CancellationToken) {
         let abort = CancellationToken::new();
         let tasks = TaskTracker::new();
-        let slots = Arc::new(Semaphore::new(self.limits.connections));
+        let slots = Arc::new(Semaphore::new(self.limits.borrow().connections));
         let full = Arc::new(Notify::new());
         let connections = Arc::new(self.connections);
         while let Some(accepted) = shutdown.run_until_cancelled(accept(&self.listener, &slots, &full)).await {
@@ -127,7 +132,8 @@ impl<E: Endpoint<Output = Response> + 'static> Server<E> {
         }
         drop(self.listener);
         tasks.close();
-        if timeout(self.limits.shutdown_timeout, tasks.wait()).await.is_err() {
+        let shutdown_timeout = self.limits.borrow().shutdown_timeout;
+        if timeout(shutdown_timeout, tasks.wait()).await.is_err() {
             tracing::warn!(connections = tasks.len(), "shutdown timeout reached; closing open connections");
             abort.cancel();
             let _ = timeout(ABORT_TIMEOUT, tasks.wait()).await;

@@ -12,6 +12,7 @@ use poem::{Body, Request, Response, endpoint::make_sync, http::StatusCode};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    sync::watch,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -49,7 +50,7 @@ async fn exchange(path: &str, respond: fn(&Request) -> Response) -> String {
     let endpoint = make_sync(move |request| respond(&request));
     let error_responder = Arc::new(|_, _: &str| StatusCode::BAD_REQUEST.into());
     let shutdown = CancellationToken::new();
-    let server = Server::new(listener, None, endpoint, error_responder, LIMITS).unwrap();
+    let server = Server::new(listener, None, endpoint, error_responder, watch::channel(LIMITS).1).unwrap();
     let server = tokio::spawn(server.run(shutdown.clone()));
     let mut client = TcpStream::connect(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");

@@ -168,7 +168,7 @@ fn validity(certificate: &CertificateDer<'static>) -> (Option<SystemTime>, Optio
 /// The current certificate and its files.
 #[derive(Debug)]
 pub struct Certificates {
-    files: CertificateFiles,
+    files: RwLock<CertificateFiles>,
     current: RwLock<Arc<CertifiedKey>>,
 }
 
@@ -179,7 +179,22 @@ impl Certificates {
     /// [`TlsError`].
     pub fn open(files: CertificateFiles) -> Result<Arc<Self>, TlsError> {
         let certificate = files.load()?;
-        Ok(Arc::new(Self { files, current: RwLock::new(certificate.key) }))
+        Ok(Arc::new(Self { files: RwLock::new(files), current: RwLock::new(certificate.key) }))
+    }
+
+    fn files(&self) -> CertificateFiles {
+        self.files.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Reads a certificate, which applies to new connections, and watches its files from now on.
+    ///
+    /// # Errors
+    /// [`TlsError`]. The current certificate and its files remain in use.
+    pub fn replace(&self, files: CertificateFiles) -> Result<(), TlsError> {
+        let certificate = files.load()?;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = certificate.key;
+        *self.files.write().unwrap_or_else(PoisonError::into_inner) = files;
+        Ok(())
     }
 
     /// Creates an acceptor for TLS 1.2 and 1.3 that prefers HTTP/2 to HTTP/1.1.
@@ -191,7 +206,7 @@ impl Certificates {
         let resolver: Arc<dyn ResolvesServerCert> = self.clone();
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-            .map_err(|error| TlsError::Unusable { path: self.files.certificate.clone(), error })?
+            .map_err(|error| TlsError::Unusable { path: self.files().certificate, error })?
             .with_no_client_auth()
             .with_cert_resolver(resolver);
         // Select the strongest cipher suite that both sides support, instead of the preferred one of the client.
@@ -212,11 +227,8 @@ impl Certificates {
             }
             loaded = current;
             let certificates = Arc::clone(&self);
-            match tokio::task::spawn_blocking(move || certificates.files.load()).await {
-                Ok(Ok(certificate)) => {
-                    *self.current.write().unwrap_or_else(PoisonError::into_inner) = certificate.key;
-                    tracing::info!("certificate reloaded");
-                }
+            match tokio::task::spawn_blocking(move || certificates.replace(certificates.files())).await {
+                Ok(Ok(())) => tracing::info!("certificate reloaded"),
                 Ok(Err(error)) => tracing::error!(%error, "cannot reload certificate; keeping the previous one"),
                 Err(error) => tracing::error!(%error, "cannot reload certificate; keeping the previous one"),
             }
@@ -225,7 +237,7 @@ impl Certificates {
 
     async fn fingerprint(self: &Arc<Self>) -> Option<[u8; 32]> {
         let certificates = Arc::clone(self);
-        tokio::task::spawn_blocking(move || certificates.files.fingerprint()).await.ok().flatten()
+        tokio::task::spawn_blocking(move || certificates.files().fingerprint()).await.ok().flatten()
     }
 }
 

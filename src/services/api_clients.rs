@@ -57,7 +57,7 @@ impl ApiClients {
     /// `NotFound(ApiClient)`.
     pub async fn get(&self, id: ApiClientId) -> Result<Versioned<ApiClient>, Error> {
         let client = self.0.db.read(move |c| api_clients::find(c, id).map_err(Error::from)).await?;
-        Ok(Versioned::new(client.ok_or(Error::NotFound(Resource::ApiClient))?)?)
+        client.map(Versioned::new).ok_or(Error::NotFound(Resource::ApiClient))
     }
 
     /// Creates an API client for `caller`, and its key. A repeated request has no key, because keys are not stored.
@@ -93,7 +93,7 @@ impl ApiClients {
             })
             .await?;
         let key = (!created.replayed).then_some(key);
-        Ok((created.try_map(Versioned::new)?, key))
+        Ok((created.map(Versioned::new), key))
     }
 
     /// Changes some fields of an API client. Writes nothing if no value differs.
@@ -120,7 +120,7 @@ impl ApiClients {
             audit::append(c, &origin, &update_event(&before, &client), now)?;
             Ok(client)
         };
-        Ok(Versioned::new(self.0.db.write(work).await?)?)
+        self.0.db.write(work).await.map(Versioned::new)
     }
 
     /// Replaces the key of an API client. The previous keys remain valid for `overlap`.

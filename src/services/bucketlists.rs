@@ -77,7 +77,7 @@ impl Bucketlists {
     /// `NotFound(Bucketlist)`.
     pub async fn get(&self, owner: UserId, id: BucketlistId) -> Result<Versioned<Bucketlist>, Error> {
         let list = self.0.db.read(move |c| bucketlists::find(c, owner, id).map_err(Error::from)).await?;
-        Ok(Versioned::new(list.ok_or(Error::NotFound(Resource::Bucketlist))?)?)
+        list.map(Versioned::new).ok_or(Error::NotFound(Resource::Bucketlist))
     }
 
     /// Retrieves a bucketlist with its first `items` items. The entity tag covers the items.
@@ -95,8 +95,7 @@ impl Bucketlists {
             .snapshot(move |c| {
                 let list = bucketlists::find(c, owner, id)?.ok_or(Error::NotFound(Resource::Bucketlist))?;
                 let items = Some(items::list_first_per_bucketlist(c, &[id], items)?);
-                let etag = ETag::of(&(&list, &items))?;
-                Ok(Versioned { value: WithItems { value: list, items }, etag })
+                Ok(Versioned::with(WithItems { value: list, items }, |list| ETag::of(&(&list.value, &list.items))))
             })
             .await
     }
@@ -124,7 +123,7 @@ impl Bucketlists {
                 Ok(list)
             })
             .await?;
-        Ok(created.try_map(Versioned::new)?)
+        Ok(created.map(Versioned::new))
     }
 
     /// Replaces the content of a bucketlist.
@@ -174,11 +173,11 @@ impl Bucketlists {
                 let before =
                     bucketlists::find_for_update(c, owner, id)?.ok_or(Error::NotFound(Resource::Bucketlist))?;
                 precondition.check(&before)?;
-                let Some(content) = content(&before) else { return Ok(Versioned::new(before)?) };
+                let Some(content) = content(&before) else { return Ok(Versioned::new(before)) };
                 let list = bucketlists::replace(c, owner, id, &content, now.later_than(before.updated_at))?
                     .ok_or(Error::NotFound(Resource::Bucketlist))?;
                 search::upsert(c, &[document(owner, &list)])?;
-                Ok(Versioned::new(list)?)
+                Ok(Versioned::new(list))
             })
             .await
     }

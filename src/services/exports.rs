@@ -72,7 +72,7 @@ impl Exports {
     pub async fn get(&self, owner: UserId, id: ExportId) -> Result<Versioned<Export>, Error> {
         let now = self.context.clock.now();
         let export = self.context.db.read(move |c| exports::find(c, owner, id, now).map_err(Error::from)).await?;
-        Ok(Versioned::new(export.ok_or(Error::NotFound(Resource::Export))?)?)
+        export.map(Versioned::new).ok_or(Error::NotFound(Resource::Export))
     }
 
     /// Opens the file of an export. The download is recorded in the audit trail.

@@ -111,7 +111,7 @@ impl Incidents {
         };
         let (incident, stored) = self.context.db.write(work).await?;
         let record = self.decrypt(&incident, &stored)?;
-        Ok((Versioned::new(incident)?, record))
+        Ok((Versioned::new(incident), record))
     }
 
     fn decrypt(&self, incident: &Incident, stored: &StoredRecord) -> Result<IncidentRecord, Error> {
@@ -172,7 +172,7 @@ impl Incidents {
             ] {
                 audit::append(c, &origin, &event, now)?;
             }
-            Ok::<_, Error>((Versioned::new(incident)?, record))
+            Ok::<_, Error>((Versioned::new(incident), record))
         };
         self.context.db.write(work).await
     }

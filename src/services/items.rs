@@ -77,7 +77,7 @@ impl Items {
     /// `NotFound(Bucketlist)`, `NotFound(Item)`.
     pub async fn get(&self, scope: ItemScope, id: ItemId) -> Result<Versioned<Item>, Error> {
         if let Some(item) = self.0.db.read(move |c| items::find(c, scope, id).map_err(Error::from)).await? {
-            return Ok(Versioned::new(item)?);
+            return Ok(Versioned::new(item));
         }
         // Only if the item is not found, a second query determines whether the bucketlist exists.
         let list = self
@@ -114,7 +114,7 @@ impl Items {
                 Ok(item)
             })
             .await?;
-        Ok(created.try_map(Versioned::new)?)
+        Ok(created.map(Versioned::new))
     }
 
     /// Creates several items in order: all or none.
@@ -199,7 +199,7 @@ impl Items {
             .write_resources(scope.owner, move |c| {
                 let before = find_for_update(c, scope, id)?;
                 precondition.check(&before)?;
-                let Some(content) = content(&before) else { return Ok(Versioned::new(before)?) };
+                let Some(content) = content(&before) else { return Ok(Versioned::new(before)) };
                 let change = i64::from(content.done) - i64::from(before.done);
                 if change != 0 {
                     bucketlists::adjust_counts(c, scope.owner, scope.bucketlist_id, 0, change)?;
@@ -208,7 +208,7 @@ impl Items {
                 let done_at = content.done.then(|| before.done_at.unwrap_or(now));
                 let item = items::replace(c, id, &content, done_at, now.later_than(before.updated_at))?;
                 search::upsert(c, &[document(scope.owner, &item)])?;
-                Ok(Versioned::new(item)?)
+                Ok(Versioned::new(item))
             })
             .await
     }

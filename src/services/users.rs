@@ -37,7 +37,7 @@ impl Users {
     /// `NotFound(User)`.
     pub async fn get(&self, user_id: UserId) -> Result<Versioned<User>, Error> {
         let user = self.0.db.read(move |c| users::find(c, user_id).map_err(Error::from)).await?;
-        versioned(user.ok_or(Error::NotFound(Resource::User))?)
+        user.map(versioned).ok_or(Error::NotFound(Resource::User))
     }
 
     /// Retrieves the caller's account.
@@ -119,7 +119,7 @@ impl Users {
                 Ok::<_, Error>(user)
             })
             .await?;
-        versioned(user.ok_or(Error::Unauthenticated(Unauthenticated::Session))?)
+        user.map(versioned).ok_or(Error::Unauthenticated(Unauthenticated::Session))
     }
 
     /// Deletes the caller's account with all its resources.
@@ -155,8 +155,7 @@ impl Users {
             return Ok(user);
         }
         let now = self.0.clock.now();
-        let user = self
-            .0
+        self.0
             .write_token_status(move |c| {
                 if role == Some(Role::User) || disabled == Some(true) {
                     require_another_admin(c, user_id)?;
@@ -175,8 +174,8 @@ impl Users {
                 }
                 Ok(user)
             })
-            .await?;
-        versioned(user)
+            .await
+            .map(versioned)
     }
 
     /// Deletes an account with all its resources.
@@ -213,9 +212,8 @@ fn access_events(before: &User, after: &User) -> Vec<NewAuditEvent> {
     events
 }
 
-fn versioned(user: User) -> Result<Versioned<User>, Error> {
-    let etag = ETag::of(&representation(&user))?;
-    Ok(Versioned { value: user, etag })
+fn versioned(user: User) -> Versioned<User> {
+    Versioned::with(user, |user| ETag::of(&representation(user)))
 }
 
 /// Returns the public fields of an account, from which its entity tag is computed. The password hash is not one of them, because

@@ -108,24 +108,24 @@ async function session(docs, demo, contract, trouble) {
     await page.route(`**/${contract}/users/me`, (route) => route.fulfill(unauthorized), { times: 1 });
     const seen = docs.record();
     assert.equal((await docs.execute('getMe')).status, 200);
-    assert.deepEqual(seen.stop(), [`GET /${contract}/users/me 401`, 'POST /v1/auth/refresh 200', `GET /${contract}/users/me 200`]);
+    assert.deepEqual(seen.stop(), [`GET /${contract}/users/me 401`, 'POST /v2/auth/refresh 200', `GET /${contract}/users/me 200`]);
   });
   await check('an access token is refreshed shortly before it expires', async () => {
     await docs.changeStoredSession({ expires_at: Date.now() - 1000 });
     const seen = docs.record();
     assert.equal((await docs.execute('getMe')).status, 200);
-    assert.deepEqual(seen.stop(), ['POST /v1/auth/refresh 200', `GET /${contract}/users/me 200`]);
+    assert.deepEqual(seen.stop(), ['POST /v2/auth/refresh 200', `GET /${contract}/users/me 200`]);
   });
   await check('only the tokens of the session are stored, and a reload requests the user', async () => {
     assert.deepEqual(Object.keys(await docs.storedSession()).sort(), ['access_token', 'expires_at', 'refresh_token']);
     const seen = docs.record();
     await docs.changeStoredSession({ access_token: 'no.longer.valid' });
     // The bar shows the user as soon as the session is refreshed; the last response can arrive later.
-    const userLoaded = page.waitForResponse((response) => response.url().endsWith('/v1/users/me') && response.status() === 200);
+    const userLoaded = page.waitForResponse((response) => response.url().endsWith('/v2/users/me') && response.status() === 200);
     await page.reload({ waitUntil: 'load' });
     await docs.ready();
     await userLoaded;
-    assert.deepEqual(seen.stop(), ['GET /v1/users/me 401', 'POST /v1/auth/refresh 200', 'GET /v1/users/me 200']);
+    assert.deepEqual(seen.stop(), ['GET /v2/users/me 401', 'POST /v2/auth/refresh 200', 'GET /v2/users/me 200']);
     assert.equal(await docs.loggedInAs(), demo.email);
     assert.equal((await docs.execute('getMe')).status, 200);
   });

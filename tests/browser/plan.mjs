@@ -102,6 +102,11 @@ export function plan({ docs, origin, demo, admin, contract }) {
     asVisitor('confirmPasswordReset', [400, 401, 404, 410, 422], { note: 'ok (rejected: the token is in a mail)' }),
     asVisitor('logout', 204, { before: () => docs.logIn(visitor.email, visitor.next), after: becomes(null) }),
     ...inV2(asVisitor('endSessions', 204, { before: () => docs.logIn(visitor.email, visitor.next), after: becomes(null) })),
+    // The account is deleted by the next operation.
+    ...inV2(asVisitor('deleteAccount', 422, {
+      before: () => docs.logIn(visitor.email, visitor.next),
+      input: { body: ownAccount('not-the-password') },
+    })),
     asVisitor('deleteMe', 204, {
       before: () => docs.logIn(visitor.email, visitor.next),
       input: { body: ownAccount(visitor.next) },

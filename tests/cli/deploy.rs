@@ -47,6 +47,16 @@ fn every_setting_exists() {
 }
 
 #[test]
+fn reloaded_settings_are_documented() {
+    let page = read("docs/deployment.md");
+    let section = page.split("## Reloading settings").nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap();
+    let table = section.lines().filter(|line| line.starts_with("| `"));
+    let documented: BTreeSet<&str> = table.flat_map(|line| line.split('`').skip(1).step_by(2)).collect();
+    let reloaded = variables::ALL.iter().filter(|variable| variable.is_reloaded).map(|variable| variable.name);
+    assert_eq!(documented, reloaded.collect());
+}
+
+#[test]
 fn every_command_exists() {
     let cli = Cli::command();
     let mut seen = BTreeSet::new();

@@ -197,6 +197,20 @@ fn certificate_is_reloaded_unless_it_is_invalid() {
 }
 
 #[test]
+fn hang_up_reloads_the_certificate() {
+    let (sandbox, _) = sandbox();
+    let sandbox = sandbox.env("TLS_CHECK_INTERVAL", "1h");
+    let server = sandbox.serve();
+    let pair = pair(2020, 2090);
+    write_pair(&sandbox, &pair);
+    let second = config(&pair.0, &[&TLS13], &[]);
+    assert!(handshake(server.address, &second).is_err());
+    server.signal("HUP");
+    assert!((0..MAX_ATTEMPTS).any(|_| handshake(server.address, &second).is_ok()), "{}", server.log());
+    server.stop();
+}
+
+#[test]
 fn only_pages_redirect_to_https_and_only_at_the_public_host() {
     let (sandbox, _) = sandbox();
     let sandbox = sandbox.env("HTTP_REDIRECT_PORT", "0").env("HEADER_TIMEOUT", "150ms");

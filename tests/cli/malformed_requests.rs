@@ -21,7 +21,7 @@ fn exchange(server: &TestServer, bytes: &[u8]) -> TestResponse {
 }
 
 /// Reads one response from an open connection.
-fn next(stream: &mut BufReader<TcpStream>) -> TestResponse {
+pub fn next(stream: &mut BufReader<TcpStream>) -> TestResponse {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         assert!(stream.read_line(&mut head).unwrap() > 0, "the connection ended: {head}");
@@ -96,6 +96,12 @@ fn ambiguous_request_is_rejected() {
         ("a length below zero", format!("{post}Content-Length: -2\r\n\r\n{{}}")),
         ("a length that overflows", format!("{post}Content-Length: 99999999999999999999999999\r\n\r\n{{}}")),
         ("an unknown coding", format!("{post}Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n")),
+        ("another coding before chunked", format!("{post}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n{smuggled}")),
+        (
+            "another coding on a line before chunked",
+            format!("{post}Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{smuggled}"),
+        ),
+        ("chunked twice", format!("{post}Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n{smuggled}")),
         ("chunked is not the last coding", format!("{post}Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n")),
         ("a coding with a vertical tab", format!("{post}Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n")),
         ("a coding and HTTP/1.0", post.replace("1.1", "1.0") + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),

@@ -191,6 +191,22 @@ fn server_serves_the_collection_and_its_environment() {
     assert_eq!(environment["name"], "BucketList testing");
     assert_eq!(environment["values"][0]["key"], "base_url");
     assert_eq!(environment["values"][0]["value"], "http://api.example.test:81");
+    // The committed files without variables name this server.
+    for (name, is_adapted) in [
+        ("collection.har", true),
+        ("v1.http", true),
+        ("v2.http", true),
+        ("environments/local.json", false),
+        ("environments/staging.json", false),
+        ("environments/production.json", false),
+    ] {
+        let file = committed(name);
+        let expected =
+            if is_adapted { file.replace("http://localhost:8000", "http://api.example.test:81") } else { file };
+        assert_eq!(server.get(&format!("/postman/{name}"), None).expect(200).body, expected, "{name}");
+    }
+    let document = server.get("/openapi/v2.json", None).expect(200).json();
+    assert_eq!(document["servers"][0]["url"], "http://api.example.test:81/v2");
     let home = server.get("/", None).expect(200).body;
     assert!(home.contains("href=\"/postman/collection.json\"") && home.contains("href=\"/postman/environment.json\""));
 }

@@ -59,6 +59,12 @@ impl Sandbox {
         sandbox.env("LOG_LEVEL", "error")
     }
 
+    /// Removes an environment variable.
+    pub fn without(mut self, name: &str) -> Self {
+        self.variables.retain(|(other, _)| other != name);
+        self
+    }
+
     /// Creates an empty folder and an empty database.
     pub fn on(engine: Engine) -> Self {
         let mut sandbox = Self::new();

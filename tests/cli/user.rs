@@ -40,14 +40,14 @@ fn created_account_gets_a_single_use_password_token() {
         output.starts_with("Created admin Ada@Example.com with ID 1.\nSet the password within 10 minutes"),
         "{output}"
     );
-    assert!(output.contains("curl 'http://localhost:8000/v1/auth/password-reset/confirm' \\\n"), "{output}");
+    assert!(output.contains("curl 'http://localhost:8000/v2/auth/password-reset/confirm' \\\n"), "{output}");
     let token = token(&output);
     assert!(token.len() >= 43 && !token.contains(char::is_whitespace), "{token}");
 
     let server = sandbox.serve();
     let password = "harbour-lantern-42";
     let confirm = json!({"token": token, "new_password": password});
-    server.post("/v1/auth/password-reset/confirm", None, &confirm).expect(204);
+    server.post("/v2/auth/password-reset/confirm", None, &confirm).expect(204);
     server.post("/v1/auth/password-reset/confirm", None, &confirm).expect(422);
     let body = json!({"email": "ada@example.com", "password": password});
     let session = server.post("/v1/auth/login", None, &body).expect(200).json();

@@ -421,7 +421,7 @@ both_engines! {
         let mails = app.mailer.take();
         let recipients: Vec<&str> = mails.iter().map(|mail| mail.to.as_str()).collect();
         assert_eq!(recipients, [known.email()]);
-        assert!(mails[0].body.contains("http://test.example/v1/auth/password-reset/confirm"), "{}", mails[0].body);
+        assert!(mails[0].body.contains("http://test.example/v2/auth/password-reset/confirm"), "{}", mails[0].body);
         assert!(mails[0].body.contains("for 10 minutes"), "{}", mails[0].body);
         assert_eq!(count_jobs(&app).await, 0);
         known.get("/v1/users/me").await.expect(200);

@@ -67,6 +67,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "db",
             "domain",
             "http",
+            "limits",
             "capture",
             "metrics",
             "postman",

@@ -218,6 +218,7 @@ both_engines! {
             ("'; DROP TABLE bucketlists; --", "'; DROP TABLE bucketlists; --".to_owned()),
             ("<script>alert(1)</script>", "<script>alert(1)</script>".to_owned()),
             ("\u{202e}right to left", "\u{202e}right to left".to_owned()),
+            (" ❤\u{fe0f} ", "❤\u{fe0f}".to_owned()),
         ] {
             let created = user.post("/v1/bucketlists", &json!({"name": sent})).await.expect(201).json();
             assert_eq!(created["name"], json!(stored));
@@ -227,6 +228,13 @@ both_engines! {
         for (sent, code) in [
             ("", "TOO_SHORT"),
             (" \u{a0}\u{3000}", "TOO_SHORT"),
+            // No visible character.
+            ("\u{200b}", "TOO_SHORT"),
+            ("\u{2060}\u{feff}", "TOO_SHORT"),
+            ("\u{3164}", "TOO_SHORT"),
+            ("\u{ad}", "TOO_SHORT"),
+            (" \u{200d} ", "TOO_SHORT"),
+            ("\u{2800}\u{e0020}", "TOO_SHORT"),
             (&*"🌍".repeat(101), "TOO_LONG"),
             (&format!("{}a", family.repeat(20)), "TOO_LONG"),
             ("two\nlines", "INVALID_CHARACTERS"),

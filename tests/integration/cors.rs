@@ -228,6 +228,33 @@ both_engines! {
         assert!(exposed_headers(&response).contains("location"));
     }
 
+    async fn documents_and_collections_are_readable_from_any_origin(engine: Engine) {
+        for app in [TestApp::new(engine), app(engine).await] {
+            let anonymous = app.anonymous();
+            for path in [
+                "/openapi/v1.json", "/openapi/v2.yaml", "/openapi/v2-3.1.json", "/postman/collection.json",
+                "/postman/environment.json", "/postman/collection.har", "/postman/v2.http",
+                "/postman/environments/local.json", "/.well-known/jwks.json",
+            ] {
+                let response = get(&anonymous, path, "https://other.example").await.expect(200);
+                assert_eq!(response.header("access-control-allow-origin"), "*", "{path}");
+                assert_eq!(response.header("cross-origin-resource-policy"), "cross-origin", "{path}");
+                let again = anonymous.request(Method::GET, path).header("origin", "https://other.example");
+                let again = again.header("if-none-match", response.header("etag")).send().await.expect(304);
+                assert_eq!(again.header("access-control-allow-origin"), "*", "{path}");
+                let preflight = anonymous.request(Method::OPTIONS, path).header("origin", "https://other.example");
+                let preflight = preflight.header("access-control-request-method", "GET");
+                let preflight = preflight.header("access-control-request-headers", "x-trace").send().await.expect(204);
+                assert_eq!(preflight.header("access-control-allow-origin"), "*", "{path}");
+                assert_eq!(preflight.header("access-control-allow-headers"), "*", "{path}");
+                assert!(list(preflight.header("access-control-allow-methods")).contains("get"), "{path}");
+            }
+            for path in ["/", "/docs", "/version", "/health/live", "/nowhere", "/problems"] {
+                assert_not_allowed(&get(&anonymous, path, "https://other.example").await.any_status());
+            }
+        }
+    }
+
     async fn options_without_an_origin_is_not_a_preflight(engine: Engine) {
         let app = app(engine).await;
         let response = app.anonymous().request(Method::OPTIONS, "/v1/bucketlists").send().await.expect(204);

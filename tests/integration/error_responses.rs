@@ -27,7 +27,11 @@ fn caller<'w, 'a>(operation: &Operation, admin: &'w Actor<'a>, anonymous: &'w Ac
 fn valid_request<'a>(actor: &Actor<'a>, operation: &Operation, path: &str) -> RequestBuilder<'a> {
     let request = request(actor, operation, path);
     // The example has the password of a seeded account.
-    if operation.id == "deleteMe" { request.json(&json!({"password": Actor::PASSWORD})) } else { request }
+    if matches!(&*operation.id, "deleteMe" | "deleteAccount") {
+        request.json(&json!({"password": Actor::PASSWORD}))
+    } else {
+        request
+    }
 }
 
 fn is_documented(operation: &Operation, status: u16) -> bool {

@@ -79,7 +79,11 @@ both_engines! {
         assert_headers(&anonymous.get("/favicon.svg").await.expect(200), API, "public, max-age=86400");
         // Documents, health checks and build information.
         for path in ["/openapi/v1.json", "/openapi/v2.yaml", "/postman/collection.json", "/.well-known/jwks.json"] {
-            assert_headers(&anonymous.get(path).await.expect(200), API, "public, no-cache");
+            let mut response = anonymous.get(path).await.expect(200);
+            // Pages of every origin may read a document, and embed it.
+            let policy = response.headers.insert("cross-origin-resource-policy".to_owned(), "same-origin".to_owned());
+            assert_eq!(policy.as_deref(), Some("cross-origin"), "{path}");
+            assert_headers(&response, API, "public, no-cache");
         }
         for path in ["/health/live", "/health/ready", "/version"] {
             assert_headers(&anonymous.get(path).await.expect(200), API, "no-store");

@@ -919,7 +919,7 @@ async fn unknown_path_returns_404_in_the_error_format_of_its_version() {
                     (&body["errors"], &body["request_id"]),
                     (&json!([]), &json!(response.header("x-request-id")))
                 );
-                assert_eq!(body["title"], ErrorCode::RouteNotFound.message());
+                assert_eq!(body["title"], ErrorCode::RouteNotFound.title());
             }
         }
     }
@@ -992,12 +992,13 @@ async fn every_response_has_response_time_and_security_headers() {
             let took = response.header("x-response-time").strip_suffix('s').unwrap();
             let (seconds, thousandths) = took.split_once('.').unwrap();
             assert!(thousandths.len() == 3 && format!("{seconds}{thousandths}").parse::<u32>().is_ok(), "{took}");
+            let is_public = ["/openapi/", "/postman/", "/.well-known/jwks"].iter().any(|start| path.starts_with(start));
             for (name, value) in [
                 ("x-content-type-options", "nosniff"),
                 ("x-frame-options", "DENY"),
                 ("referrer-policy", "no-referrer"),
                 ("cross-origin-opener-policy", "same-origin"),
-                ("cross-origin-resource-policy", "same-origin"),
+                ("cross-origin-resource-policy", if is_public { "cross-origin" } else { "same-origin" }),
                 ("cross-origin-embedder-policy", "require-corp"),
             ] {
                 assert_eq!(response.header(name), value, "{path}");
@@ -1034,18 +1035,19 @@ async fn url_and_header_block_have_a_maximum_size() {
 }
 
 #[tokio::test]
-async fn openapi_documents_are_served_unchanged() {
-    let app = TestApp::new(Engine::Sqlite);
+async fn openapi_documents_are_served_with_minified_json() {
+    let app = TestApp::builder().engine(Engine::Sqlite).config(|config| config.is_public_url_set = false).build();
     let anonymous = app.anonymous();
+    let (v1_3_1, v2_3_1) = (v1::document().to_openapi_3_1(), v2::document().to_openapi_3_1());
     for (path, text, content_type) in [
-        ("/openapi/v1.json", v1::document().to_json(), "application/json"),
+        ("/openapi/v1.json", v1::document().value().to_string(), "application/json"),
         ("/openapi/v1.yaml", v1::document().to_yaml(), "application/yaml"),
-        ("/openapi/v2.json", v2::document().to_json(), "application/json"),
+        ("/openapi/v2.json", v2::document().value().to_string(), "application/json"),
         ("/openapi/v2.yaml", v2::document().to_yaml(), "application/yaml"),
-        ("/openapi/v1-3.1.json", v1::document().to_openapi_3_1().to_json(), "application/json"),
-        ("/openapi/v1-3.1.yaml", v1::document().to_openapi_3_1().to_yaml(), "application/yaml"),
-        ("/openapi/v2-3.1.json", v2::document().to_openapi_3_1().to_json(), "application/json"),
-        ("/openapi/v2-3.1.yaml", v2::document().to_openapi_3_1().to_yaml(), "application/yaml"),
+        ("/openapi/v1-3.1.json", v1_3_1.value().to_string(), "application/json"),
+        ("/openapi/v1-3.1.yaml", v1_3_1.to_yaml(), "application/yaml"),
+        ("/openapi/v2-3.1.json", v2_3_1.value().to_string(), "application/json"),
+        ("/openapi/v2-3.1.yaml", v2_3_1.to_yaml(), "application/yaml"),
     ] {
         let response = anonymous.get(path).await.expect(200);
         assert!(response.body == text.as_bytes(), "{path}");
@@ -1147,6 +1149,12 @@ both_engines! {
         login("198.51.100.1").send().await.expect_error(429, "RATE_LIMIT_EXCEEDED");
         login("203.0.113.9, 198.51.100.1").send().await.expect_error(429, "RATE_LIMIT_EXCEEDED");
         login("198.51.100.2").send().await.expect(422);
+        let forwarded = |node: &str| {
+            let login = app.anonymous().request(Method::POST, "/v1/auth/login").json(&json!({}));
+            login.header("forwarded", node)
+        };
+        forwarded("for=203.0.113.9, for=198.51.100.2;proto=https").send().await.expect_error(429, "RATE_LIMIT_EXCEEDED");
+        forwarded("for=\"[2001:db8::1]:4711\";proto=https").send().await.expect(422);
     }
 
     async fn hsts_is_sent_where_the_public_url_is_https(engine: Engine) {

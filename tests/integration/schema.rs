@@ -333,6 +333,33 @@ both_engines! {
         }
     }
 
+    async fn email_domains_of_existing_accounts_are_converted(engine: Engine) {
+        let database = Database::new(engine);
+        let mut migrator = database.migrator();
+        while migrator.down().unwrap().is_some_and(|name| !name.ends_with("_normalize_email_domains")) {}
+        let insert = |id: i64, email: &str, key: &str| {
+            database.execute(&format!(
+                "INSERT INTO users (id, email, email_key, name, search_text, password_hash, role, disabled, created_at, updated_at) \
+                 VALUES ({id}, '{email}', '{key}', 'x', 'x', 'x', 'user', FALSE, 0, 0)"
+            ));
+        };
+        insert(1, "Ada@Bücher.example", "ada@bücher.example");
+        insert(2, "grace@example.com", "grace@example.com");
+        insert(3, "Jürgen@example.com", "jürgen@example.com");
+        // The same address twice: the account that has it in Punycode keeps it.
+        insert(4, "ada@exämple.org", "ada@exämple.org");
+        insert(5, "ada@xn--exmple-cua.org", "ada@xn--exmple-cua.org");
+        insert(6, "ada@xn--ü.example", "ada@xn--ü.example");
+        migrator.up().unwrap();
+        let expected = [
+            "ada@xn--bcher-kva.example", "grace@example.com", "jürgen@example.com", "ada@exämple.org",
+            "ada@xn--exmple-cua.org", "ada@xn--ü.example",
+        ];
+        let query = "SELECT email_key AS a, '' AS b, '' AS c, '' AS d FROM users ORDER BY id";
+        let keys: Vec<String> = query_texts(&database, query, query).into_iter().map(|[key, ..]| key).collect();
+        assert_eq!(keys, expected);
+    }
+
     async fn newer_database_is_rejected_without_changes(engine: Engine) {
         let database = Database::new(engine);
         let mut migrator = database.migrator();

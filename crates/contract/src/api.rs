@@ -276,6 +276,7 @@ pub(crate) mod tests {
             assert!(responses.contains_key(known.name), "no operation has the response {}", known.name);
         }
 
+        compiled.operations().for_each(|operation| check_empty_values(document, V::BASE, operation));
         for operation in V::operations() {
             let path = document.value()["paths"][operation.path].as_object().unwrap();
             let documented = &path[&operation.method.to_lowercase()];
@@ -293,6 +294,21 @@ pub(crate) mod tests {
                 assert!(implied.is_empty(), "{implied:?} of {schema:?}");
             });
         });
+    }
+
+    /// Checks that `allowEmptyValue` is declared for exactly those query parameters whose empty value is accepted.
+    fn check_empty_values(document: &Document, base: &str, operation: &openapi_model::Operation) {
+        let path = operation.path.strip_prefix(base).unwrap();
+        let documented = &document.value()["paths"][path][operation.method.to_lowercase()]["parameters"];
+        for parameter in documented.as_array().into_iter().flatten().filter(|parameter| parameter["in"] == "query") {
+            let name = parameter["name"].as_str().unwrap();
+            let query = format!("{name}=");
+            let query = operation.join_lists(&query).unwrap_or(query);
+            let location = openapi_model::Location::Query(name.to_owned());
+            let violations = operation.validate_parameters(&[], Some(&query));
+            let is_accepted = !violations.iter().any(|violation| violation.location == location);
+            assert_eq!(parameter["allowEmptyValue"] == true, is_accepted, "{} {name}", operation.id);
+        }
     }
 
     /// Checks that the declarations about tokens and passwords agree with the schemas.

@@ -25,6 +25,20 @@ use crate::{Json, v1::schemas::ErrorEnvelope};
 /// Maximum number of details in an error response.
 pub(crate) const MAX_DETAILS: usize = 1000;
 
+impl ErrorCode {
+    /// Returns the code in words: `Bucketlist not found`.
+    #[must_use]
+    pub fn title(self) -> String {
+        let word = |(index, word): (usize, &str)| match word {
+            "JSON" | "URI" => word.to_owned(),
+            "UTF8" => "UTF-8".to_owned(),
+            _ if index == 0 => [&word[..1], &word[1..].to_ascii_lowercase()].concat(),
+            _ => word.to_ascii_lowercase(),
+        };
+        self.as_str().split('_').enumerate().map(word).collect::<Vec<_>>().join(" ")
+    }
+}
+
 /// One violation in a request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Detail {
@@ -155,6 +169,22 @@ mod tests {
         for code in ErrorCode::ALL {
             assert_eq!(code.to_json(), Some(serde_json::Value::from(code.as_str())));
             assert_eq!(serde_json::to_value(code).ok(), Some(serde_json::Value::from(code.as_str())));
+        }
+    }
+
+    #[test]
+    fn titles_are_the_codes_in_words() {
+        for (code, title) in [
+            (ErrorCode::BucketlistNotFound, "Bucketlist not found"),
+            (ErrorCode::MalformedJson, "Malformed JSON"),
+            (ErrorCode::JsonTooDeep, "JSON too deep"),
+            (ErrorCode::InvalidUtf8, "Invalid UTF-8"),
+            (ErrorCode::UriTooLong, "URI too long"),
+        ] {
+            assert_eq!(code.title(), title);
+        }
+        for code in ErrorCode::ALL {
+            assert_ne!(code.title(), code.message());
         }
     }
 

@@ -5,7 +5,7 @@ use poem::{
     http::{HeaderMap, HeaderValue, header::ACCEPT},
 };
 
-use crate::operation::Argument;
+use crate::{operation::Argument, table::RowFormat};
 
 /// Selects the media type of `produces` with the highest quality in `Accept`; of equal ones, the first. Returns `None` if none
 /// is acceptable. A missing or invalid `Accept` accepts everything. Returns an empty string if `produces` is empty.
@@ -15,7 +15,7 @@ pub fn negotiate<'a>(headers: &HeaderMap, produces: &'a [String]) -> Option<&'a 
         return Some("");
     };
     let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let ranges: Vec<Range<'_>> = values.flat_map(|value| unquoted(value, ',')).filter_map(Range::parse).collect();
+    let ranges: Vec<Range<'_>> = values.flat_map(|value| split_unquoted(value, ',')).filter_map(Range::parse).collect();
     if ranges.is_empty() {
         return Some(first);
     }
@@ -27,6 +27,20 @@ pub fn negotiate<'a>(headers: &HeaderMap, produces: &'a [String]) -> Option<&'a 
         }
     }
     best.map(|(_, media_type)| media_type)
+}
+
+/// Returns whether the client requests CSV with a byte order mark, `text/csv; bom=true`: Excel reads a file without one as
+/// Windows-1252.
+#[must_use]
+pub fn accepts_byte_order_mark(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| split_unquoted(value, ',')).any(|range| {
+        let mut parts = split_unquoted(range, ';').map(str::trim);
+        parts.next().is_some_and(|media_type| media_type.eq_ignore_ascii_case(RowFormat::Csv.media_type()))
+            && parts.filter_map(|parameter| parameter.split_once('=')).any(|(name, value)| {
+                name.trim().eq_ignore_ascii_case("bom") && value.trim().trim_matches('"').eq_ignore_ascii_case("true")
+            })
+    })
 }
 
 /// The `Accept` header, for operations whose media type depends on the resource.
@@ -63,7 +77,7 @@ impl<'a> Range<'a> {
     /// Accepts more than RFC 9110 allows, because clients send it: `*` (old Java clients) means `*/*`, and a quality that is
     /// not a number from 0 to 1 counts as the lowest one.
     fn parse(text: &'a str) -> Option<Self> {
-        let mut parts = unquoted(text, ';').map(str::trim);
+        let mut parts = split_unquoted(text, ';').map(str::trim);
         let (kind, subtype) = match parts.next()? {
             "*" => ("*", "*"),
             range => range.split_once('/')?,
@@ -96,8 +110,8 @@ fn quality(ranges: &[Range<'_>], media_type: &str) -> u16 {
         .map_or(0, |(_, quality)| quality)
 }
 
-/// Splits `text` at separators outside of quoted strings.
-fn unquoted(text: &str, separator: char) -> impl Iterator<Item = &str> {
+/// Splits the value of a header at separators outside of quoted strings.
+pub fn split_unquoted(text: &str, separator: char) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped) = (false, false);
     text.split(move |character| {
         match character {
@@ -189,6 +203,23 @@ mod tests {
         }
         assert_eq!(chosen(&[], &json), Some(JSON));
         assert_eq!(chosen(&["text/html"], &[]), Some(""));
+    }
+
+    #[test]
+    fn byte_order_mark_is_a_parameter_of_csv() {
+        for (accept, expected) in [
+            ("text/csv; bom=true", true),
+            ("application/json;q=0.5, Text/CSV;charset=utf-8;BOM=\"True\"", true),
+            ("text/csv", false),
+            ("text/csv; bom=false", false),
+            ("text/csv; bom", false),
+            ("application/x-ndjson; bom=true", false),
+            ("text/html; note=\"a, text/csv; bom=true\"", false),
+            ("", false),
+        ] {
+            let headers = [(ACCEPT, HeaderValue::from_static(accept))].into_iter().collect();
+            assert_eq!(accepts_byte_order_mark(&headers), expected, "{accept}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use openapi_model::{BodyError, JsonError, traverse::essence};
 use poem::{
     IntoResponse, Request, RequestBody, Response,
     http::{
-        HeaderMap, HeaderValue,
+        HeaderMap, HeaderValue, StatusCode,
         header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE},
     },
 };
@@ -200,11 +200,20 @@ impl<T: Send> IntoResponse for SerializedJson<T> {
     }
 }
 
+/// The reason why the body of a response could not be serialised. It is in the extensions of the response, because
+/// `IntoResponse` cannot fail; the server responds with an error instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SerializationFailure(pub String);
+
 impl<T: Serialize + Send> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
         match self.serialize() {
             Ok(serialized) => serialized.into_response(),
-            Err(_) => Response::builder().status(poem::http::StatusCode::INTERNAL_SERVER_ERROR).finish(),
+            Err(error) => {
+                let mut response: Response = StatusCode::INTERNAL_SERVER_ERROR.into();
+                response.extensions_mut().insert(SerializationFailure(error.to_string()));
+                response
+            }
         }
     }
 }

@@ -88,7 +88,7 @@ impl Problem {
     pub fn new(error: &ApiError, instance: &str, request_id: &str) -> Self {
         Self {
             kind: page_path(error.code),
-            title: error.code.message().to_owned(),
+            title: error.code.title(),
             status: i64::from(error.code.status()),
             detail: truncate(error.message(), MAX_TEXT),
             instance: truncate_path(instance),
@@ -257,7 +257,7 @@ mod tests {
         let problem = serde_json::to_value(Problem::new(&ErrorCode::RouteNotFound.into(), "/nope", "r1")).ok();
         let expected = json!({
             "type": "/problems/route-not-found",
-            "title": "This path does not exist.",
+            "title": "Route not found",
             "status": 404,
             "detail": "This path does not exist.",
             "instance": "/nope",

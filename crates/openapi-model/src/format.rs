@@ -1,6 +1,12 @@
 //! Checks of string formats that JSON Schema draft 4 does not define.
 
 use email_address::{EmailAddress, Options};
+use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
+
+use crate::text::is_invisible;
+
+/// Maximum length of an email address in SMTP.
+const MAX_EMAIL_LENGTH: usize = 254;
 
 /// Returns whether `text` is a calendar date in the format `YYYY-MM-DD`.
 pub(crate) fn is_date(text: &str) -> bool {
@@ -80,18 +86,21 @@ pub(crate) fn is_date_time(text: &str) -> bool {
 }
 
 /// Returns whether `text` is an email address of RFC 5321 whose domain has a dot. It must have at most 254 characters and
-/// no quotes. Invisible characters are invalid, because two addresses that look alike must not be two accounts.
+/// no quotes, also with the domain in Punycode. Invisible characters are invalid, because two addresses that look alike must
+/// not be two accounts.
 #[must_use]
 pub fn is_email(text: &str) -> bool {
     let options = Options::default().with_required_tld().without_domain_literal().without_display_text();
     let unwanted = |c: char| c.is_control() || c.is_whitespace() || c == '"' || is_invisible(c);
-    text.chars().count() <= 254 && !text.contains(unwanted) && EmailAddress::parse_with_options(text, options).is_ok()
+    let is_valid = !text.contains(unwanted) && EmailAddress::parse_with_options(text, options).is_ok();
+    is_valid && text.rsplit_once('@').is_some_and(|(local, domain)| is_mail_domain(domain, local.chars().count()))
 }
 
-/// Returns whether a character has no width or changes the writing direction.
-fn is_invisible(character: char) -> bool {
-    matches!(character, '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}')
-        || matches!(character, '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
+/// Returns whether a domain can be written in Punycode, and is short enough for a local part of this length.
+fn is_mail_domain(domain: &str, local_length: usize) -> bool {
+    let ascii = Uts46::new().to_ascii(domain.as_bytes(), AsciiDenyList::EMPTY, Hyphens::Allow, DnsLength::Verify);
+    let longest = ascii.map(|ascii| ascii.len().max(domain.chars().count()));
+    longest.is_ok_and(|length| local_length + 1 + length <= MAX_EMAIL_LENGTH)
 }
 
 /// Returns whether `text` is a UUID with hyphens.
@@ -189,6 +198,12 @@ mod tests {
             ("a@[127.0.0.1]", false),
             ("ada\u{200b}@example.com", false),
             ("ada\u{202e}@example.com", false),
+            ("ada\u{3164}@example.com", false),
+            ("ada@bücher.example", true),
+            ("ada@xn--bcher-kva.example", true),
+            // Not the Punycode of a domain.
+            ("ada@xn--a.example", false),
+            ("ada@xn--bücher.example", false),
         ] {
             assert_eq!(is_email(text), good, "{text}");
         }

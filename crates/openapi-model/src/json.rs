@@ -24,7 +24,7 @@ pub enum JsonError {
         line: usize,
         /// Column, from 1.
         column: usize,
-        /// The message of the parser.
+        /// The violated rule of the syntax.
         reason: String,
     },
     /// An object names a key twice, so that its meaning depends on who reads it.
@@ -105,15 +105,37 @@ impl Reader {
 }
 
 fn syntax(error: &serde_json::Error) -> JsonError {
-    let text = error.to_string();
-    let reason = if error.is_eof() {
-        "it ends before it is complete".to_owned()
-    } else {
-        // serde_json appends the position, which is in separate fields here.
-        text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason).to_owned()
-    };
-    JsonError::Syntax { line: error.line(), column: error.column(), reason }
+    JsonError::Syntax { line: error.line(), column: error.column(), reason: syntax_reason(error).to_owned() }
 }
+
+/// Returns the reason for a syntax error in the terms of RFC 8259. The parser has only text, without a kind.
+fn syntax_reason(error: &serde_json::Error) -> &'static str {
+    if error.is_eof() {
+        return "it ends before it is complete";
+    }
+    let text = error.to_string();
+    let reason = SYNTAX_REASONS.iter().find(|(start, _)| text.starts_with(start));
+    reason.map_or("it contains a character that is not allowed here", |(_, reason)| reason)
+}
+
+/// The reasons by the beginning of the message of serde_json.
+const SYNTAX_REASONS: &[(&str, &str)] = &[
+    ("expected value", "it contains a character that does not start a value"),
+    ("expected ident", "a literal is not true, false or null"),
+    ("expected `:`", "a colon is missing after a key"),
+    ("expected `,` or `}`", "a comma or a closing brace is missing"),
+    ("expected `,` or `]`", "a comma or a closing bracket is missing"),
+    ("trailing comma", "a comma is not followed by a value or a key"),
+    ("trailing characters", "text follows the end of the value"),
+    ("key must be a string", "a key is not in double quotes"),
+    ("control character", "a string contains a control character that is not escaped"),
+    ("invalid escape", "a string contains an invalid escape sequence"),
+    ("invalid unicode code point", "a string contains an invalid escape sequence"),
+    ("lone leading surrogate", "an escape sequence contains one half of a surrogate pair"),
+    ("unexpected end of hex escape", "an escape sequence contains one half of a surrogate pair"),
+    ("invalid number", "a number is malformed"),
+    ("number out of range", "a number is too large"),
+];
 
 enum Step<'k> {
     Root,

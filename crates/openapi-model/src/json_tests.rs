@@ -61,6 +61,28 @@ fn syntax_errors_have_a_position() {
         }
     }
     assert_eq!(parse(b"\"\xff\""), Err(JsonError::InvalidUtf8));
+    for (text, reason) in [
+        ("{\"a\": 1,}", "a comma is not followed by a value or a key"),
+        ("[1,]", "a comma is not followed by a value or a key"),
+        ("{\"a\" 1}", "a colon is missing after a key"),
+        ("{\"a\": 1 \"b\": 2}", "a comma or a closing brace is missing"),
+        ("[1 2]", "a comma or a closing bracket is missing"),
+        ("{a: 1}", "a key is not in double quotes"),
+        ("{'a': 1}", "a key is not in double quotes"),
+        ("{} x", "text follows the end of the value"),
+        ("nul!", "a literal is not true, false or null"),
+        ("NaN", "it contains a character that does not start a value"),
+        ("\"a\nb\"", "a string contains a control character that is not escaped"),
+        (r#""\x""#, "a string contains an invalid escape sequence"),
+        (r#""\ud800""#, "an escape sequence contains one half of a surrogate pair"),
+        (r#""\ud800\u0041""#, "an escape sequence contains one half of a surrogate pair"),
+        ("-", "it ends before it is complete"),
+        ("01", "a number is malformed"),
+        ("1e999", "a number is too large"),
+    ] {
+        let message = parse(text.as_bytes()).unwrap_err().to_string();
+        assert!(message.starts_with(&format!("The body is not valid JSON: {reason} (line ")), "{text}: {message}");
+    }
     let cut = parse(b"{").unwrap_err().to_string();
     assert_eq!(cut, "The body is not valid JSON: it ends before it is complete (line 1, column 1).");
 }

@@ -91,6 +91,7 @@ const PARAMETER: Keys = &[
     ("required", Data),
     ("deprecated", Data),
     ("style", Data),
+    ("allowEmptyValue", Data),
     ("explode", Data),
     ("schema", Schema),
     ("example", Data),

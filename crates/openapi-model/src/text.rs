@@ -13,6 +13,18 @@ pub const MULTI_LINE_FROM: u64 = 1000;
 /// listed because `\s` differs between languages.
 const SPACE: &str = r"\u0020\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000";
 
+/// Returns whether a character is invisible although it is not white space: the property `Default_Ignorable_Code_Point` of
+/// Unicode, invisible format characters, and letters and symbols without ink.
+#[must_use]
+pub fn is_invisible(character: char) -> bool {
+    matches!(character, '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}')
+        || matches!(character, '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}')
+        || matches!(character, '\u{2060}'..='\u{206F}' | '\u{2800}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}')
+        || matches!(character, '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}' | '\u{13430}'..='\u{13442}')
+        || matches!(character, '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D159}' | '\u{1D173}'..='\u{1D17A}')
+        || matches!(character, '\u{E0000}'..='\u{E007F}' | '\u{E0100}'..='\u{E01EF}')
+}
+
 /// The characters that a string may contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextKind {
@@ -71,13 +83,20 @@ impl TextKind {
         }
     }
 
-    /// Returns the text without surrounding white space; secret text is not changed.
+    /// Returns the text without surrounding white space, or an empty text if no character is visible; secret text is not
+    /// changed. Invisible characters next to visible ones can be part of them, such as in an emoji.
     pub fn trim(self, text: &str) -> &str {
-        if self == TextKind::Secret { text } else { text.trim() }
+        let is_blank = |text: &str| text.chars().all(|character| character.is_whitespace() || is_invisible(character));
+        match self {
+            TextKind::Secret => text,
+            _ if is_blank(text) => "",
+            _ => text.trim(),
+        }
     }
 
     /// Returns the regular expression (ECMA 262) for strings that have at least `min_length` characters after trimming. It
-    /// does not backtrack: the leading white space is followed by a different character class.
+    /// does not backtrack: the leading white space is followed by a different character class. It also accepts strings of
+    /// invisible characters, which no portable character class lists and which trimming empties.
     fn pattern(self, min_length: u64) -> String {
         let (any, space) = match self {
             TextKind::Secret => return r"^[^\u0000]*$".to_owned(),
@@ -160,6 +179,12 @@ mod tests {
             "👩‍👩‍👧",
             "a\u{b}",
             "\u{200b}",
+            "\u{2060}\u{feff}",
+            "\u{3164}",
+            "\u{ad}",
+            " \u{200d} ",
+            "\u{200b}a\u{200b}",
+            "❤\u{fe0f}",
         ];
         for max in [100, 1000] {
             for min in 0..4 {
@@ -172,6 +197,10 @@ mod tests {
                     let composed = kind.compose(text);
                     let trimmed = kind.trim(&composed);
                     let accepted = text.chars().all(|c| kind.allows(c)) && trimmed.chars().count() >= min;
+                    if trimmed.is_empty() && text.chars().any(is_invisible) {
+                        assert_eq!(accepted, min == 0, "{text:?} min {min}");
+                        continue;
+                    }
                     assert_eq!(validator.is_valid(&json!(text)), accepted, "{text:?} min {min} max {max} {pattern}");
                 }
             }
@@ -200,6 +229,9 @@ mod tests {
         for (kind, sent, expected) in [
             (TextKind::SingleLine, " Zu\u{308}rich\u{a0}", "Zürich"),
             (TextKind::MultiLine, "\na\n", "a"),
+            (TextKind::SingleLine, " \u{200b} \u{e0020}\u{13441}", ""),
+            (TextKind::SingleLine, " ❤\u{fe0f} ", "❤\u{fe0f}"),
+            (TextKind::Secret, "\u{200b}", "\u{200b}"),
             (TextKind::Secret, " u\u{308} ", " u\u{308} "),
         ] {
             assert_eq!(kind.trim(&kind.compose(sent)), expected);

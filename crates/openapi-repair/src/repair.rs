@@ -269,4 +269,18 @@ fn repair_parameter(parameter: &mut Map<String, Value>, operation: &str, rules: 
             text::document_rule(items, rules.multi_line_from);
         }
     }
+    if place == "query" && accepts_empty_value(parameter, rules.multi_line_from) {
+        parameter.insert("allowEmptyValue".to_owned(), Value::Bool(true));
+    }
+}
+
+/// Returns whether a query parameter may be sent without a value: as an empty text, or as a list without elements that is
+/// written as one value. poem-openapi cannot declare it, and strict clients reject an empty value that is not declared.
+fn accepts_empty_value(parameter: &Map<String, Value>, multi_line_from: u64) -> bool {
+    let Some(schema) = parameter.get("schema") else { return false };
+    let is_unbounded = |key: &str| schema.get(key).and_then(Value::as_u64).unwrap_or(0) == 0;
+    match schema.get("type").and_then(Value::as_str) {
+        Some("array") => is_unbounded("minItems") && parameter.get("explode") == Some(&Value::Bool(false)),
+        _ => is_unbounded("minLength") && text::is_any(schema, multi_line_from),
+    }
 }

@@ -50,6 +50,23 @@ fn parameters_are_repaired() {
 }
 
 #[test]
+fn empty_values_are_declared_where_they_are_valid() {
+    let empty = |raw: &Value| -> Vec<bool> {
+        let document = finish(raw).unwrap();
+        let parameters = document.value().pointer("/paths/~1projects/get/parameters").unwrap();
+        parameters.as_array().unwrap().iter().map(|parameter| parameter["allowEmptyValue"] == true).collect()
+    };
+    let mut raw = raw();
+    assert_eq!(empty(&raw)[..6], [false; 6]);
+    // Text without a minimum length, and a list that is written as one value.
+    raw["paths"]["/projects"]["get"]["parameters"][1]["schema"]["minLength"] = json!(0);
+    raw["paths"]["/projects"]["get"]["parameters"][5]["explode"] = json!(false);
+    assert_eq!(empty(&raw)[..6], [false, true, false, false, false, true]);
+    raw["paths"]["/projects"]["get"]["parameters"][5]["schema"]["minItems"] = json!(1);
+    assert!(!empty(&raw)[5]);
+}
+
+#[test]
 fn request_objects_are_closed_and_have_text_patterns() {
     let create = schema("ProjectCreate");
     assert_eq!(create["additionalProperties"], false);

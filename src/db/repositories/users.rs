@@ -1,6 +1,10 @@
 //! Accounts.
 
-use diesel::{dsl::count_star, prelude::*};
+use diesel::{
+    dsl::{count_star, sql},
+    prelude::*,
+    sql_types::Bool,
+};
 
 use super::{
     columns,
@@ -98,11 +102,33 @@ pub fn find(c: &mut DbConnection, id: UserId) -> QueryResult<Option<User>> {
     Ok(row.map(User::from))
 }
 
-/// Finds an account by its email address in lower case.
+/// Finds an account by the form in which its email address is compared.
 pub fn find_by_email(c: &mut DbConnection, email_key: &str) -> QueryResult<Option<User>> {
     let row: Option<UserRow> =
         users::table.filter(users::email_key.eq(email_key)).select(UserRow::as_select()).first(c).optional()?;
     Ok(row.map(User::from))
+}
+
+/// Returns the accounts whose email address is not ASCII in lower case, with their addresses.
+pub fn list_unicode_emails(c: &mut DbConnection) -> QueryResult<Vec<(UserId, String)>> {
+    let is_unicode = sql::<Bool>(match c {
+        DbConnection::Sqlite(_) => "length(CAST(email_key AS BLOB)) > length(email_key)",
+        DbConnection::Postgres(_) => "octet_length(email_key) > char_length(email_key)",
+    });
+    let rows: Vec<(i64, String)> =
+        users::table.filter(is_unicode).order(users::id).select((users::id, users::email)).load(c)?;
+    Ok(rows.into_iter().map(|(id, email)| (UserId::new(id), email)).collect())
+}
+
+/// Finds the ID of an account by the form in which its email address is compared.
+pub fn find_id_by_email(c: &mut DbConnection, email_key: &str) -> QueryResult<Option<UserId>> {
+    let id: Option<i64> = users::table.filter(users::email_key.eq(email_key)).select(users::id).first(c).optional()?;
+    Ok(id.map(UserId::new))
+}
+
+/// Changes the form in which the email address of an account is compared.
+pub fn update_email_key(c: &mut DbConnection, id: UserId, email: &Email) -> QueryResult<usize> {
+    diesel::update(users::table.find(id.get())).set(users::email_key.eq(email.key())).execute(c)
 }
 
 /// Like [`find`], but locks the row until the transaction ends.

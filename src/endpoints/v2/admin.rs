@@ -18,13 +18,13 @@ use poem_openapi::param::{Path, Query};
 
 use super::{
     Conditions, Cursors,
-    conditions::header_value,
+    conditions::with_etag,
     pages::{self, ListRequest, PageEnvelope},
     representations,
     tables::BATCH_SIZE,
 };
 use crate::{
-    domain::{self, UserFilter, UserId, Versioned},
+    domain::{self, UserFilter, UserId},
     endpoints::audit_origin,
     services::Users,
 };
@@ -101,8 +101,8 @@ impl AdminUserEndpoints for AdminUserApi {
         Path(Id(user_id)): Path<Id>,
         _: IfNoneMatch,
     ) -> Result<Retrieved<User>, ProblemResponse> {
-        let Versioned { value, etag } = self.users.get(UserId::new(user_id)).await?;
-        Ok(Retrieved::new(header_value(&etag), user(value)))
+        let (value, etag) = with_etag(self.users.get(UserId::new(user_id)).await?)?;
+        Ok(Retrieved::new(etag, user(value)))
     }
 
     async fn update(
@@ -116,9 +116,9 @@ impl AdminUserEndpoints for AdminUserApi {
         let precondition = self.conditions.precondition(if_match)?;
         let origin = audit_origin(client, Some(UserId::new(caller.user_id)));
         let role = body.role.map(domain_role);
-        let Versioned { value, etag } =
-            self.users.update(UserId::new(user_id), role, body.disabled, precondition, origin).await?;
-        Ok(Updated::new(header_value(&etag), user(value)))
+        let (value, etag) =
+            with_etag(self.users.update(UserId::new(user_id), role, body.disabled, precondition, origin).await?)?;
+        Ok(Updated::new(etag, user(value)))
     }
 
     async fn delete(

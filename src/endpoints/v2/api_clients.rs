@@ -24,12 +24,12 @@ use poem_openapi::{
 
 use super::{
     Conditions, Cursors,
-    conditions::header_value,
+    conditions::with_etag,
     pages::{self, ListRequest, PageEnvelope},
     representations::timestamp,
 };
 use crate::{
-    domain::{self, ApiClientChanges, ApiClientId, ApiScopes, UserId, Versioned},
+    domain::{self, ApiClientChanges, ApiClientId, ApiScopes, UserId},
     endpoints::audit_origin,
     services::{ApiClientContent, ApiClients},
 };
@@ -99,10 +99,10 @@ impl ApiClientEndpoints for ApiClientApi {
         };
         let origin = audit_origin(client, Some(caller));
         let (created, key) = self.api_clients.create(caller, content, idempotency_key, origin).await?;
-        let Versioned { value, etag } = created.value;
+        let (value, etag) = with_etag(created.value)?;
         let location = format!("{PATH}/{}", value.id);
         let body = ApiClientCreated::new(api_client(value), key.map(|key| key.expose().to_owned()));
-        Ok(Created::new(location, Some(header_value(&etag)), created.replayed, body))
+        Ok(Created::new(location, Some(etag), created.replayed, body))
     }
 
     async fn get(
@@ -111,8 +111,8 @@ impl ApiClientEndpoints for ApiClientApi {
         Path(Id(id)): Path<Id>,
         _: IfNoneMatch,
     ) -> Result<Retrieved<ApiClient>, ProblemResponse> {
-        let Versioned { value, etag } = self.api_clients.get(ApiClientId::new(id)).await?;
-        Ok(Retrieved::new(header_value(&etag), api_client(value)))
+        let (value, etag) = with_etag(self.api_clients.get(ApiClientId::new(id)).await?)?;
+        Ok(Retrieved::new(etag, api_client(value)))
     }
 
     async fn update(
@@ -132,9 +132,9 @@ impl ApiClientEndpoints for ApiClientApi {
             expires_at: change(body.expires_at).map(|time| time.map(domain_timestamp)),
         };
         let origin = audit_origin(client, Some(UserId::new(caller.user_id)));
-        let Versioned { value, etag } =
-            self.api_clients.update(ApiClientId::new(id), changes, precondition, origin).await?;
-        Ok(Updated::new(header_value(&etag), api_client(value)))
+        let (value, etag) =
+            with_etag(self.api_clients.update(ApiClientId::new(id), changes, precondition, origin).await?)?;
+        Ok(Updated::new(etag, api_client(value)))
     }
 
     async fn rotate(

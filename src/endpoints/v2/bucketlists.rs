@@ -18,7 +18,7 @@ use poem_openapi::param::{Path, Query};
 
 use super::{
     Conditions, Cursors,
-    conditions::header_value,
+    conditions::with_etag,
     pages::{self, ListRequest, PageEnvelope},
     representations::{bucketlist, bucketlist_with_items, bucketlists_with_items},
     tables::BATCH_SIZE,
@@ -109,9 +109,9 @@ impl BucketlistEndpoints for BucketlistApi {
     ) -> Result<Created<Bucketlist>, ProblemResponse> {
         let content = BucketlistContent { name: body.name, description: body.description };
         let created = self.lists.create(UserId::new(caller.user_id), content, key).await?;
-        let Versioned { value: list, etag } = created.value;
+        let (list, etag) = with_etag(created.value)?;
         let location = format!("{PATH}/{}", list.id);
-        Ok(Created::new(location, Some(header_value(&etag)), created.replayed, bucketlist(list)))
+        Ok(Created::new(location, Some(etag), created.replayed, bucketlist(list)))
     }
 
     async fn get(
@@ -123,11 +123,11 @@ impl BucketlistEndpoints for BucketlistApi {
     ) -> Result<Retrieved<Bucketlist>, ProblemResponse> {
         let (owner, id) = (UserId::new(caller.user_id), BucketlistId::new(id));
         if include.is_empty() {
-            let Versioned { value, etag } = self.lists.get(owner, id).await?;
-            return Ok(Retrieved::new(header_value(&etag), bucketlist(value)));
+            let (value, etag) = with_etag(self.lists.get(owner, id).await?)?;
+            return Ok(Retrieved::new(etag, bucketlist(value)));
         }
-        let Versioned { value, etag } = self.lists.get_with_items(owner, id, MAX_NESTED_ITEMS).await?;
-        Ok(Retrieved::new(header_value(&etag), bucketlist_with_items(value)))
+        let (value, etag) = with_etag(self.lists.get_with_items(owner, id, MAX_NESTED_ITEMS).await?)?;
+        Ok(Retrieved::new(etag, bucketlist_with_items(value)))
     }
 
     async fn replace(
@@ -140,7 +140,7 @@ impl BucketlistEndpoints for BucketlistApi {
         let precondition = self.conditions.precondition(if_match)?;
         let content = BucketlistContent { name: body.name, description: body.description };
         let (owner, id) = (UserId::new(caller.user_id), BucketlistId::new(id));
-        Ok(updated(self.lists.replace(owner, id, content, precondition).await?))
+        updated(self.lists.replace(owner, id, content, precondition).await?)
     }
 
     async fn update(
@@ -153,7 +153,7 @@ impl BucketlistEndpoints for BucketlistApi {
         let precondition = self.conditions.precondition(if_match)?;
         let changes = BucketlistChanges { name: body.name, description: body.description.into() };
         let (owner, id) = (UserId::new(caller.user_id), BucketlistId::new(id));
-        Ok(updated(self.lists.update(owner, id, changes, precondition).await?))
+        updated(self.lists.update(owner, id, changes, precondition).await?)
     }
 
     async fn delete(
@@ -168,6 +168,7 @@ impl BucketlistEndpoints for BucketlistApi {
     }
 }
 
-fn updated(list: Versioned<domain::Bucketlist>) -> Updated<Bucketlist> {
-    Updated::new(header_value(&list.etag), bucketlist(list.value))
+fn updated(resource: Versioned<domain::Bucketlist>) -> Result<Updated<Bucketlist>, ProblemResponse> {
+    let (value, etag) = with_etag(resource)?;
+    Ok(Updated::new(etag, bucketlist(value)))
 }

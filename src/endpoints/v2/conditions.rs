@@ -6,7 +6,10 @@ use contract::{
     v2::{IfMatch, ProblemResponse},
 };
 
-use crate::{domain::ETag, services::Precondition};
+use crate::{
+    domain::{ETag, Versioned},
+    services::{Error, Precondition},
+};
 
 /// Whether operations that change a resource require `If-Match`.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +30,12 @@ impl Conditions {
             )),
         }
     }
+}
+
+/// Returns a resource, and the value of its `ETag` header.
+pub(super) fn with_etag<T>(resource: Versioned<T>) -> Result<(T, String), Error> {
+    let (value, etag) = resource.into_parts()?;
+    Ok((value, header_value(&etag)))
 }
 
 /// Returns the value of an `ETag` header: a strong entity tag.

@@ -21,9 +21,9 @@ use poem::Body;
 use poem_openapi::param::Path;
 use tracing::{Instrument, Span};
 
-use super::{conditions::header_value, representations::timestamp, tables::stream_error};
+use super::{conditions::with_etag, representations::timestamp, tables::stream_error};
 use crate::{
-    domain::{self, ExportId, UserId, Versioned},
+    domain::{self, ExportId, UserId},
     endpoints::audit_origin,
     services::{ExportFile, Exports},
 };
@@ -58,9 +58,9 @@ impl ExportEndpoints for ExportApi {
         Path(Id(export_id)): Path<Id>,
         _: IfNoneMatch,
     ) -> Result<Progress<Export>, ProblemResponse> {
-        let Versioned { value, etag } = self.exports.get(UserId::new(caller.user_id), ExportId::new(export_id)).await?;
+        let (value, etag) = with_etag(self.exports.get(UserId::new(caller.user_id), ExportId::new(export_id)).await?)?;
         let is_final = !value.state.is_pending();
-        Ok(Progress::new(header_value(&etag), is_final, export(&value)))
+        Ok(Progress::new(etag, is_final, export(&value)))
     }
 
     async fn content(

@@ -27,12 +27,12 @@ use poem_openapi::{
 
 use super::{
     Conditions, Cursors,
-    conditions::header_value,
+    conditions::with_etag,
     pages::{self, ListRequest, PageEnvelope},
     representations::timestamp,
 };
 use crate::{
-    domain::{self, ApiVersion, IncidentChanges, IncidentFilter, IncidentId, UserId, Versioned},
+    domain::{self, ApiVersion, IncidentChanges, IncidentFilter, IncidentId, UserId},
     endpoints::audit_origin,
     services::Incidents,
 };
@@ -140,8 +140,9 @@ impl IncidentEndpoints for IncidentApi {
         _: IfNoneMatch,
     ) -> Result<Retrieved<Incident>, ProblemResponse> {
         let origin = audit_origin(client, Some(UserId::new(caller.user_id)));
-        let (Versioned { value, etag }, record) = self.incidents.get(IncidentId::new(id), None, origin).await?;
-        Ok(Retrieved::new(header_value(&etag), incident(value, record)))
+        let (resource, record) = self.incidents.get(IncidentId::new(id), None, origin).await?;
+        let (value, etag) = with_etag(resource)?;
+        Ok(Retrieved::new(etag, incident(value, record)))
     }
 
     async fn update(
@@ -155,9 +156,9 @@ impl IncidentEndpoints for IncidentApi {
         let precondition = self.conditions.precondition(if_match)?;
         let changes = IncidentChanges { resolved: body.resolved, fixed_in: body.fixed_in };
         let origin = audit_origin(client, Some(UserId::new(caller.user_id)));
-        let (Versioned { value, etag }, record) =
-            self.incidents.update(IncidentId::new(id), changes, precondition, origin).await?;
-        Ok(Updated::new(header_value(&etag), incident(value, record)))
+        let (resource, record) = self.incidents.update(IncidentId::new(id), changes, precondition, origin).await?;
+        let (value, etag) = with_etag(resource)?;
+        Ok(Updated::new(etag, incident(value, record)))
     }
 
     async fn delete(

@@ -17,7 +17,7 @@ use poem_openapi::param::{Path, Query};
 
 use super::{
     Conditions, Cursors,
-    conditions::header_value,
+    conditions::with_etag,
     pages::{self, ListRequest, PageEnvelope},
     representations::item,
     tables::BATCH_SIZE,
@@ -104,9 +104,9 @@ impl ItemEndpoints for ItemApi {
         Json(body): Json<ItemCreate>,
     ) -> Result<Created<Item>, ProblemResponse> {
         let created = self.items.create(scope(&caller, &bucketlist_id), content(body), key).await?;
-        let Versioned { value, etag } = created.value;
+        let (value, etag) = with_etag(created.value)?;
         let location = format!("/v2/bucketlists/{}/items/{}", value.bucketlist_id, value.id);
-        Ok(Created::new(location, Some(header_value(&etag)), created.replayed, item(value)))
+        Ok(Created::new(location, Some(etag), created.replayed, item(value)))
     }
 
     async fn create_batch(
@@ -131,8 +131,8 @@ impl ItemEndpoints for ItemApi {
         Path(Id(item_id)): Path<Id>,
         _: IfNoneMatch,
     ) -> Result<Retrieved<Item>, ProblemResponse> {
-        let Versioned { value, etag } = self.items.get(scope(&caller, &bucketlist_id), ItemId::new(item_id)).await?;
-        Ok(Retrieved::new(header_value(&etag), item(value)))
+        let (value, etag) = with_etag(self.items.get(scope(&caller, &bucketlist_id), ItemId::new(item_id)).await?)?;
+        Ok(Retrieved::new(etag, item(value)))
     }
 
     async fn replace(
@@ -151,7 +151,7 @@ impl ItemEndpoints for ItemApi {
             due_on: body.due_on.map(|Date(date)| date),
         };
         let (scope, id) = (scope(&caller, &bucketlist_id), ItemId::new(item_id));
-        Ok(updated(self.items.replace(scope, id, content, precondition).await?))
+        updated(self.items.replace(scope, id, content, precondition).await?)
     }
 
     async fn update(
@@ -170,7 +170,7 @@ impl ItemEndpoints for ItemApi {
             due_on: Option::<Option<Date>>::from(body.due_on).map(|due| due.map(|Date(date)| date)),
         };
         let (scope, id) = (scope(&caller, &bucketlist_id), ItemId::new(item_id));
-        Ok(updated(self.items.update(scope, id, changes, precondition).await?))
+        updated(self.items.update(scope, id, changes, precondition).await?)
     }
 
     async fn delete(
@@ -199,6 +199,7 @@ fn content(body: ItemCreate) -> ItemContent {
     }
 }
 
-fn updated(value: Versioned<domain::Item>) -> Updated<Item> {
-    Updated::new(header_value(&value.etag), item(value.value))
+fn updated(resource: Versioned<domain::Item>) -> Result<Updated<Item>, ProblemResponse> {
+    let (value, etag) = with_etag(resource)?;
+    Ok(Updated::new(etag, item(value)))
 }

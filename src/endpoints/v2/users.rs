@@ -13,9 +13,9 @@ use contract::{
     values::EmailAddress,
 };
 
-use super::{Conditions, conditions::header_value, representations::user};
+use super::{Conditions, conditions::with_etag, representations::user};
 use crate::{
-    domain::{UserId, Versioned},
+    domain::UserId,
     endpoints::{audit_origin, secret},
     services::{AccountChanges, Users},
 };
@@ -28,8 +28,8 @@ pub struct UserApi {
 
 impl UserEndpoints for UserApi {
     async fn get_me(&self, Caller(caller): Caller, _: IfNoneMatch) -> Result<Retrieved<User>, ProblemResponse> {
-        let Versioned { value, etag } = self.users.get_own(UserId::new(caller.user_id)).await?;
-        Ok(Retrieved::new(header_value(&etag), user(value, Links::Me)))
+        let (value, etag) = with_etag(self.users.get_own(UserId::new(caller.user_id)).await?)?;
+        Ok(Retrieved::new(etag, user(value, Links::Me)))
     }
 
     async fn update_me(
@@ -47,8 +47,8 @@ impl UserEndpoints for UserApi {
         let precondition = self.conditions.precondition(if_match)?;
         let user_id = UserId::new(caller.user_id);
         let origin = audit_origin(client, Some(user_id));
-        let Versioned { value, etag } = self.users.update_own(user_id, changes, precondition, origin).await?;
-        Ok(Updated::new(header_value(&etag), user(value, Links::Me)))
+        let (value, etag) = with_etag(self.users.update_own(user_id, changes, precondition, origin).await?)?;
+        Ok(Updated::new(etag, user(value, Links::Me)))
     }
 
     async fn delete_me(
@@ -63,5 +63,15 @@ impl UserEndpoints for UserApi {
         let origin = audit_origin(client, Some(user_id));
         self.users.delete_own(user_id, secret(&body.password), precondition, origin).await?;
         Ok(NoContent)
+    }
+
+    async fn delete_account(
+        &self,
+        caller: UserSession,
+        client: Client,
+        if_match: IfMatch,
+        body: Json<AccountDeletion>,
+    ) -> Result<NoContent, ProblemResponse> {
+        self.delete_me(caller, client, if_match, body).await
     }
 }

@@ -14,7 +14,7 @@ pub(super) fn html(info: &PageInfo<'_>, assets: &[Asset]) -> String {
             ("version", &escape_html(info.version)),
             ("commit", &escape_html(&short(info.commit))),
             ("environment", &escape_html(info.environment)),
-            ("contract", &escape_html(info.contracts.first().copied().unwrap_or("v1"))),
+            ("contract", &escape_html(current(info))),
             ("step_1_title", step_1_title),
             ("step_1_note", &step_1_note),
             ("step_1_code", &escape_html(&step_1_code)),
@@ -25,9 +25,15 @@ pub(super) fn html(info: &PageInfo<'_>, assets: &[Asset]) -> String {
     )
 }
 
+/// Returns the API version of the quick start.
+fn current<'a>(info: &PageInfo<'a>) -> &'a str {
+    info.contracts.first().copied().unwrap_or("v2")
+}
+
 /// Returns title, note and commands of the first step: log in with the demo account in development, register elsewhere.
 fn first_step(info: &PageInfo<'_>) -> (&'static str, String, String) {
     const TOKEN: &str = r#"  | sed 's/.*"access_token": *"\([^"]*\)".*/\1/')"#;
+    let contract = current(info);
     match info.demo() {
         Some((email, password)) => (
             "Log in",
@@ -37,18 +43,19 @@ fn first_step(info: &PageInfo<'_>) -> (&'static str, String, String) {
                 escape_html(password)
             ),
             format!(
-                "TOKEN=$(curl -s $API/v1/auth/login \\\n  --json '{{\"email\":\"{}\",\"password\":\"{}\"}}' \\\n{TOKEN}",
+                "TOKEN=$(curl -s $API/{contract}/auth/login \\\n  --json '{{\"email\":\"{}\",\"password\":\"{}\"}}' \\\n{TOKEN}",
                 escape_json_for_shell(email),
                 escape_json_for_shell(password)
             ),
         ),
         None => (
             "Register",
-            "Use your email address and a password of at least 8 characters. If you have an account, send the same request to \
-             <code>/v1/auth/login</code> without the name."
-                .to_owned(),
             format!(
-                "TOKEN=$(curl -s $API/v1/auth/register \\\n  --json '{{\"name\":\"Your name\",\"email\":\"you@example.com\",\
+                "Use your email address and a password of at least 8 characters. If you have an account, send the same \
+                 request to <code>/{contract}/auth/login</code> without the name."
+            ),
+            format!(
+                "TOKEN=$(curl -s $API/{contract}/auth/register \\\n  --json '{{\"name\":\"Your name\",\"email\":\"you@example.com\",\
                  \"password\":\"a strong password\"}}' \\\n{TOKEN}"
             ),
         ),

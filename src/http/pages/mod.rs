@@ -46,7 +46,7 @@ pub struct PageInfo<'a> {
     pub environment: &'a str,
     /// Email address and password of the demo account. Ignored outside of development.
     pub demo_login: Option<(&'a str, &'a str)>,
-    /// The API versions, with a document at `/openapi/{contract}.json`. The first is the default of `/docs`.
+    /// The API versions, with a document at `/openapi/{contract}.json`. The first is the default of `/docs`, `/redoc` and the quick start.
     pub contracts: &'a [&'a str],
 }
 

@@ -10,7 +10,7 @@ const INFO: PageInfo<'_> = PageInfo {
     commit: "0123456789abcdef",
     environment: "development",
     demo_login: Some(("demo@example.com", "it's \"secret\" <b>")),
-    contracts: &["v1", "v2"],
+    contracts: &["v2", "v1"],
 };
 
 fn text(info: &PageInfo<'_>, path: &str) -> String {
@@ -68,7 +68,13 @@ fn every_local_link_has_a_target() {
     let served_by_the_app = ["/health/ready", "/health/live", "/version"];
     let documents = ["/openapi/v1.json", "/openapi/v1.yaml", "/openapi/v2.json", "/openapi/v2.yaml"];
     let openapi_3_1 = ["/openapi/v1-3.1.json", "/openapi/v2-3.1.json"];
-    let collection = ["/postman/collection.json", "/postman/environment.json"];
+    let collection = [
+        "/postman/collection.json",
+        "/postman/environment.json",
+        "/postman/v1.http",
+        "/postman/v2.http",
+        "/postman/collection.har",
+    ];
     let served_by_the_app = [served_by_the_app.as_slice(), &documents, &openapi_3_1, &collection].concat();
     let pages = pages(&INFO);
     for (_, html) in html_pages() {
@@ -157,10 +163,13 @@ fn version_chooser_requires_two_versions() {
     let one = PageInfo { contracts: &["v1"], ..INFO };
     assert!(!text(&one, "/docs").contains("class=\"chooser\""));
     assert!(text(&INFO, "/docs").contains("href=\"/docs?contract=v2\""));
-    assert!(text(&INFO, "/docs").contains("data-contracts=\"v1 v2\""));
-    assert!(text(&INFO, "/docs").contains("<a href=\"/openapi/v2.json\">/openapi/v2.json</a></p></noscript>"));
+    assert!(text(&INFO, "/docs").contains("data-contracts=\"v2 v1\""));
+    assert!(text(&INFO, "/docs").contains("<a href=\"/openapi/v1.json\">/openapi/v1.json</a></p></noscript>"));
     assert!(text(&INFO, "/").contains("href=\"/openapi/v2.yaml\""));
-    assert!(text(&INFO, "/").contains("<a href=\"/docs\">/docs</a> <a href=\"/docs?contract=v2\">"));
+    assert!(text(&INFO, "/").contains("<a href=\"/docs\">/docs</a> <a href=\"/docs?contract=v1\">"));
+    // The quick start uses the first version.
+    let home = text(&INFO, "/");
+    assert!(home.contains("$API/v2/auth/login") && home.contains("$API/v2/bucketlists") && !home.contains("$API/v1"));
     assert!(text(&INFO, "/robots.txt").contains("Disallow: /v2/\n"));
 }
 

@@ -1,7 +1,8 @@
 //! CORS (Fetch standard): allows pages of the configured origins, and no others, to call the API.
 //!
 //! Callers authenticate with a bearer token, which a page must have in order to send it. The API uses no cookies, so credentials are
-//! never allowed. The headers are added to finished responses, errors included, and never cached.
+//! never allowed. The headers are added to finished responses, errors included, and never cached. Public files, such as the
+//! OpenAPI documents, are an exception: pages of every origin may read them.
 
 use poem::{
     Request,
@@ -26,6 +27,21 @@ const RESPONSE_HEADERS: HeaderValue = HeaderValue::from_static(
 );
 /// Seconds for which a browser may cache the response to a preflight; the maximum that browsers accept.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
+
+/// Allows pages of every origin to read a public file. The response is the same for every caller.
+pub(in crate::http) fn allow_any_origin(headers: &mut HeaderMap) {
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("ETag"));
+    headers.insert(RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
+}
+
+/// Allows pages of every origin to request a public file with any header.
+pub(super) fn allow_any_preflight(headers: &mut HeaderMap, methods: &'static str) {
+    allow_any_origin(headers);
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*"));
+    headers.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
+}
 
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 

@@ -2,7 +2,9 @@
 
 use std::{any::Any, error::Error as StdError};
 
-use contract::{ApiError, ErrorCode, problem, problem::Problem, v1::schemas::ErrorEnvelope};
+use contract::{
+    ApiError, ErrorCode, payload::SerializationFailure, problem, problem::Problem, v1::schemas::ErrorEnvelope,
+};
 use poem::{
     Response,
     http::{HeaderValue, StatusCode, header},
@@ -84,6 +86,15 @@ fn from_framework(error: poem::Error) -> ApiError {
     }
 }
 
+/// Rejects a response whose body could not be serialised.
+pub(super) fn reject_unserialised(response: Response) -> Result<Response, ApiError> {
+    if let Some(SerializationFailure(reason)) = response.extensions().get() {
+        let source = format!("cannot serialise the response: {reason}");
+        return Err(ApiError::new(ErrorCode::InternalError).with_source(source));
+    }
+    Ok(response)
+}
+
 /// Logs the error and returns its response; the error remains in the context.
 pub(super) fn into_response(error: RequestError, context: &mut RequestContext) -> Response {
     let error = ApiError::from(error);
@@ -158,7 +169,7 @@ fn chain(error: &ApiError) -> impl Iterator<Item = &(dyn StdError + 'static)> {
 
 #[cfg(test)]
 mod tests {
-    use poem::{Request, error::NotFoundError};
+    use poem::{IntoResponse, Request, error::NotFoundError};
 
     use super::*;
 
@@ -179,6 +190,16 @@ mod tests {
         }
         let panic = ApiError::from(RequestError::Panic(Box::new("index out of bounds")));
         assert!(causes(&panic).contains("index out of bounds"));
+    }
+
+    #[test]
+    fn response_that_cannot_be_serialised_becomes_an_error() {
+        // The keys of a JSON object are strings.
+        let unserialisable = std::collections::BTreeMap::from([([1], 2)]);
+        let error = reject_unserialised(contract::Json(unserialisable).into_response()).unwrap_err();
+        assert_eq!(error.code, ErrorCode::InternalError);
+        assert!(causes(&error).starts_with("cannot serialise the response: "), "{}", causes(&error));
+        assert!(reject_unserialised(contract::Json(1).into_response()).is_ok());
     }
 
     #[tokio::test]

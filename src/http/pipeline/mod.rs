@@ -6,6 +6,7 @@
 
 mod access_log;
 mod body;
+mod byte_order_mark;
 mod cache;
 mod capture;
 mod compression;
@@ -42,6 +43,7 @@ use poem::{
     Endpoint, IntoResponse, Request, Response,
     http::{Method, StatusCode},
 };
+use tokio::sync::watch;
 use tracing::{Instrument, info_span};
 
 use self::{
@@ -52,6 +54,7 @@ use super::{UnversionedRoutes, client_address::client_address};
 use crate::{capture::Recorder, config::RequestLimits, domain::Clock, metrics::RequestMetrics};
 
 pub(crate) use self::cors::Cors;
+pub(super) use self::cors::allow_any_origin;
 pub use self::{
     cache::{CacheCounts, ResponseCache},
     identity::Authenticator,
@@ -81,7 +84,8 @@ pub struct Pipeline<E> {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rate_limits: Option<RateLimits>,
     pub(crate) body_rules: Arc<dyn BodyRules>,
-    pub(crate) limits: RequestLimits,
+    /// The limits in effect, which can change between requests.
+    pub(crate) limits: watch::Receiver<RequestLimits>,
     /// `None` without a metrics listener.
     pub(crate) metrics: Option<RequestMetrics>,
     pub(crate) trusted_proxies: Vec<IpNet>,
@@ -124,7 +128,11 @@ impl<E: Endpoint> Pipeline<E> {
         let uri = request.uri().clone();
         let route = route::find(request.method(), uri.path(), unversioned, context)?;
         if let Route::Options = route {
-            return Ok(StatusCode::NO_CONTENT.into());
+            let mut response: Response = StatusCode::NO_CONTENT.into();
+            if unversioned.is_some_and(|route| route.is_public()) {
+                cors::allow_any_preflight(response.headers_mut(), UnversionedRoutes::ALLOW);
+            }
+            return Ok(response);
         }
         size_limits::check_head(&request)?;
         let (operation, path_params) = match route {
@@ -134,6 +142,7 @@ impl<E: Endpoint> Pipeline<E> {
         };
 
         // Checks that need neither the database nor the body.
+        let limits = *self.limits.borrow();
         context.identity = self.authenticator.verify(request.headers());
         let mut origin = self.origin(&request, context);
         if let Some(rate_limits) = &self.rate_limits {
@@ -144,11 +153,11 @@ impl<E: Endpoint> Pipeline<E> {
         }
         let media_type = negotiation::select(request.headers(), operation)?;
         if operation.has_body() {
-            size_limits::check_content_length(&request, self.limits.body_bytes)?;
+            size_limits::check_content_length(&request, limits.body_bytes)?;
         }
 
         // Authentication and authorization.
-        let mut deadline = Deadline::new(self.limits.request_timeout);
+        let mut deadline = Deadline::new(limits.request_timeout);
         if operation.documented.is_secured {
             let was_counted = context.identity.rate_limit_subject().is_some();
             deadline.run(self.authenticator.authenticate(&mut context.identity)).await??;
@@ -162,7 +171,7 @@ impl<E: Endpoint> Pipeline<E> {
 
         // Body and validation.
         if operation.has_body() {
-            body::read(&mut request, self.limits.body_bytes, self.limits.request_timeout).await?;
+            body::read(&mut request, limits.body_bytes, limits.request_timeout).await?;
         }
         if self.has_faults
             && let Some(fault) = Fault::requested(request.headers())?
@@ -182,6 +191,7 @@ impl<E: Endpoint> Pipeline<E> {
         if request.method() == Method::HEAD {
             request.set_method(Method::GET);
         }
+        let has_byte_order_mark = negotiation::accepts_byte_order_mark(request.headers());
         let condition = ConditionalRequest::new(&request);
         let cache = self.cache.as_ref().filter(|_| operation.declared.is_cached && !condition.is_malformed());
         let response = match (cache, &context.identity) {
@@ -194,11 +204,13 @@ impl<E: Endpoint> Pipeline<E> {
             }
             _ => self.call_operation(request, deadline).await?,
         };
-        Ok(condition.apply(response))
+        let response = condition.apply(response);
+        Ok(if has_byte_order_mark { byte_order_mark::add(response) } else { response })
     }
 
     async fn call_operation(&self, request: Request, mut deadline: Deadline) -> Result<Response, RequestError> {
-        Ok(deadline.run(self.operations.call(request)).await??.into_response())
+        let response = deadline.run(self.operations.call(request)).await??.into_response();
+        Ok(errors::reject_unserialised(response)?)
     }
 
     /// Runs the stages from the result of the operation to the response.

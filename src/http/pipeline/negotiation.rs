@@ -3,6 +3,8 @@
 use contract::{ApiError, ErrorCode, negotiation};
 use poem::http::HeaderMap;
 
+pub(super) use contract::negotiation::accepts_byte_order_mark;
+
 use super::route::OperationRoute;
 
 /// Selects the media type that the client prefers; empty if the response has no body.

@@ -46,8 +46,8 @@ pub struct Idempotent<T> {
 
 impl<T> Idempotent<T> {
     /// Converts the value.
-    pub(super) fn try_map<U, E>(self, convert: impl FnOnce(T) -> Result<U, E>) -> Result<Idempotent<U>, E> {
-        Ok(Idempotent { value: convert(self.value)?, replayed: self.replayed })
+    pub(super) fn map<U>(self, convert: impl FnOnce(T) -> U) -> Idempotent<U> {
+        Idempotent { value: convert(self.value), replayed: self.replayed }
     }
 }
 

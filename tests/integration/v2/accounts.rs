@@ -91,6 +91,65 @@ both_engines! {
         assert_eq!((ids.len(), replayed), (1, 9));
     }
 
+    async fn unicode_and_punycode_domains_are_one_account(engine: Engine) {
+        let app = TestApp::new(engine);
+        let anonymous = app.anonymous();
+        let account = |email: &str| json!({"email": email, "password": Actor::PASSWORD, "name": "Ada"});
+        let (unicode, punycode) = ("ada@bücher.example", "Ada@xn--bcher-kva.example");
+        let session = anonymous.post("/v2/auth/register", &account(unicode)).await.expect(201).json();
+        assert_eq!(session["user"]["email"], unicode, "the address is shown as it was written");
+        for email in [punycode, "ADA@BÜCHER.example", "ada@bu\u{308}cher.example"] {
+            anonymous.post("/v2/auth/register", &account(email)).await.expect_error(409, "EMAIL_TAKEN");
+            let login = json!({"email": email, "password": Actor::PASSWORD});
+            let login = anonymous.post("/v2/auth/login", &login).await.expect(200).json();
+            assert_eq!(login["user"]["id"], session["user"]["id"], "{email}");
+            anonymous.post("/v2/auth/password-reset", &json!({"email": email})).await.expect(202);
+            app.run_jobs().await;
+            let recipients: Vec<String> = app.mailer.take().into_iter().map(|mail| mail.to).collect();
+            assert_eq!(recipients, ["ada@xn--bcher-kva.example"]);
+        }
+        let invalid = anonymous.post("/v2/auth/register", &account("ada@xn--a.example")).await;
+        assert_eq!(invalid.expect_error(422, "VALIDATION_FAILED").details(), [("/email".to_owned(), "INVALID_FORMAT".to_owned())]);
+    }
+
+    async fn name_without_a_visible_character_is_rejected(engine: Engine) {
+        let app = TestApp::new(engine);
+        let user = app.user().await;
+        let list = format!("/v2/bucketlists/{}", user.create_bucketlist("Learn").await);
+        let items = format!("{list}/items");
+        for name in ["\u{200b}", "\u{2060}\u{feff}", "\u{3164}", "\u{ad}", " \u{200d} "] {
+            let account = json!({"email": "ada@example.com", "password": Actor::PASSWORD, "name": name});
+            let body = json!({"name": name});
+            for response in [
+                app.anonymous().post("/v2/auth/register", &account).await,
+                user.post("/v2/bucketlists", &body).await,
+                user.post(&items, &body).await,
+                user.put(&list, &body).await,
+                user.patch("/v2/users/me", &body).await,
+            ] {
+                let details = response.expect_error(422, "VALIDATION_FAILED").details();
+                assert!(details.contains(&("/name".to_owned(), "TOO_SHORT".to_owned())), "{name:?}: {details:?}");
+            }
+        }
+    }
+
+    async fn account_can_be_deleted_without_a_delete_body(engine: Engine) {
+        let app = TestApp::new(engine);
+        let user = app.user().await;
+        let path = "/v2/users/me/delete";
+        let deletion = json!({"password": Actor::PASSWORD});
+        let wrong = json!({"password": "harbour-lantern-43"});
+        user.post(path, &wrong).await.expect_error(422, "WRONG_PASSWORD");
+        app.anonymous().post(path, &deletion).await.expect_error(401, "AUTHENTICATION_REQUIRED");
+        let outdated = user.request(Method::POST, path).header("if-match", "\"outdated\"").json(&deletion);
+        outdated.send().await.expect_error(412, "PRECONDITION_FAILED");
+        user.get("/v2/users/me").await.expect(200);
+        user.post(path, &deletion).await.expect(204);
+        user.get("/v2/users/me").await.expect_error(401, "INVALID_TOKEN");
+        let login = json!({"email": user.email(), "password": Actor::PASSWORD});
+        app.anonymous().post("/v2/auth/login", &login).await.expect_error(401, "INVALID_CREDENTIALS");
+    }
+
     async fn reset_token_works_once(engine: Engine) {
         let app = TestApp::new(engine);
         let (user, anonymous) = (app.user().await, app.anonymous());

@@ -91,6 +91,29 @@ async fn decompressed(response: TestResponse) -> Vec<u8> {
 }
 
 both_engines! {
+    async fn csv_starts_with_a_byte_order_mark_on_request(engine: Engine) {
+        let app = TestApp::new(engine);
+        let admin = app.admin().await;
+        let items = format!("/v2/bucketlists/{}/items", admin.create_bucketlist("Zürich").await);
+        let created = admin.post("/v2/exports", &json!({"format": "csv"})).await.expect(202);
+        app.run_jobs().await;
+        let export = format!("{}/content", created.header("location"));
+        for path in ["/v2/bucketlists", &items, "/v2/admin/users", "/v2/admin/audit", &export] {
+            let plain = get(&admin, path, "text/csv; bom=false").await;
+            let marked = get(&admin, path, "application/json;q=0.5, text/csv; bom=true").await;
+            assert_eq!(marked.header("content-type"), plain.header("content-type"));
+            // An export is recorded in the audit trail, which thus has another row.
+            let is_same = path.ends_with("audit") || marked.body[3..] == *plain.body;
+            assert!(marked.body.starts_with(b"\xEF\xBB\xBF") && is_same, "{path}");
+            assert!(!plain.body.starts_with(b"\xEF"), "{path}");
+        }
+        // Only CSV has one.
+        let json = get(&admin, "/v2/bucketlists", "application/json, text/csv; bom=true; q=0.5").await;
+        assert_eq!(json.json()["data"][0]["name"], "Zürich");
+        let error = admin.request(Method::GET, "/v2/bucketlists/0/items").header("accept", "text/csv; bom=true").send().await;
+        assert_eq!(error.any_status().body[0], b'{');
+    }
+
     async fn list_is_json_unless_another_format_is_preferred(engine: Engine) {
         let app = TestApp::new(engine);
         let admin = app.admin().await;

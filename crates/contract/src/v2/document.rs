@@ -48,7 +48,8 @@ To get started, create an account (`register`) or log in (`login`). Send the `ac
 
 * **Pagination**: lists use cursors. Follow `links.next` (or the `Link` header) until it is null. The response time does not
   depend on the position in the list.
-* **Formats**: most lists are also available as `text/csv` and `application/x-ndjson`; select one with `Accept`.
+* **Formats**: most lists are also available as `text/csv` and `application/x-ndjson`; select one with `Accept`. For Excel,
+  request `text/csv; bom=true`: the file starts with a byte order mark.
 * **Errors**: error responses contain problem details (RFC 9457) with a stable `code`. `type` is the path of a page that
   explains the error.
 * **Conditional requests**: send the `ETag` of a resource as `If-Match` to change it only if it has not changed since.

@@ -59,8 +59,8 @@ struct Account {
 }
 
 /// Operations that end the session of the caller.
-const SESSION_ENDING_OPERATIONS: [&str; 6] =
-    ["changePassword", "confirmPasswordReset", "deleteMe", "endSession", "endSessions", "logout"];
+const SESSION_ENDING_OPERATIONS: [&str; 7] =
+    ["changePassword", "confirmPasswordReset", "deleteAccount", "deleteMe", "endSession", "endSessions", "logout"];
 
 /// Length of the password of a registered account.
 const PASSWORD_LENGTH: usize = 24;
@@ -131,7 +131,7 @@ impl TargetServer {
         let ends_session =
             record.operation.as_deref().is_some_and(|operation| SESSION_ENDING_OPERATIONS.contains(&operation));
         if let (true, true, Some(principal)) = (ends_session, response.status < 300, &record.principal) {
-            if record.operation.as_deref() == Some("deleteMe") {
+            if matches!(record.operation.as_deref(), Some("deleteMe" | "deleteAccount")) {
                 self.accounts.remove(&principal.user_id);
             } else if let Some(account) = self.accounts.get_mut(&principal.user_id) {
                 account.token = None;

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::schema_validator::{SchemaNode, SchemaViolation};
 use super::violation::ViolationCode as Code;
-use crate::{bounds, pointer, traverse};
+use crate::{pointer, traverse};
 
 /// Adds the violations that describe a validation error.
 pub(super) fn explain(error: &ValidationError<'_>, root: SchemaNode<'_>, found: &mut Vec<SchemaViolation>) {
@@ -29,8 +29,8 @@ pub(super) fn explain(error: &ValidationError<'_>, root: SchemaNode<'_>, found: 
             report(code, message);
         }
         Kind::Enum { options } => report(Code::NotAllowed, one_of(options)),
-        Kind::Minimum { .. } | Kind::ExclusiveMinimum { .. } => report(Code::TooSmall, number(shape)),
-        Kind::Maximum { .. } | Kind::ExclusiveMaximum { .. } => report(Code::TooLarge, number(shape)),
+        Kind::Minimum { .. } | Kind::ExclusiveMinimum { .. } => report(Code::TooSmall, number(shape, false)),
+        Kind::Maximum { .. } | Kind::ExclusiveMaximum { .. } => report(Code::TooLarge, number(shape, true)),
         Kind::MinLength { limit: 1 } => report(Code::TooShort, "must not be empty".to_owned()),
         Kind::MinLength { limit } => report(Code::TooShort, count("at least", *limit, "character")),
         Kind::MaxLength { limit } => report(Code::TooLong, count("at most", *limit, "character")),
@@ -41,7 +41,10 @@ pub(super) fn explain(error: &ValidationError<'_>, root: SchemaNode<'_>, found: 
         Kind::UniqueItems => report(Code::NotUnique, "must not contain duplicate items".to_owned()),
         Kind::Format { format } => report(Code::InvalidFormat, format_sentence(format).to_owned()),
         Kind::Pattern { pattern } => {
-            let message = format!("must match the pattern {pattern}");
+            let message = match alternatives(pattern) {
+                Some(values) => one_of(&values.into()),
+                None => format!("must match the pattern {pattern}"),
+            };
             let violation = problem(at.to_owned(), Code::InvalidFormat, message);
             found.push(SchemaViolation { is_generic: true, ..violation });
         }
@@ -73,9 +76,18 @@ fn nearest<'e>(branches: &'e [Vec<ValidationError<'static>>], at: &str) -> Optio
 
 /// Returns a message with the expected type of a schema, such as "must be an integer between 1 and 100".
 pub(super) fn expected(schema: &Value) -> String {
+    expected_value(schema, false)
+}
+
+/// Like [`expected`], for a number that exceeds the range of its type: the message contains the largest number.
+pub(super) fn expected_range(schema: &Value) -> String {
+    expected_value(schema, true)
+}
+
+fn expected_value(schema: &Value, is_beyond_type: bool) -> String {
     let nullable = schema.get("nullable") == Some(&Value::Bool(true));
     let what = match schema.get("type").and_then(Value::as_str) {
-        Some("integer" | "number") => return number(schema),
+        Some("integer" | "number") => return number(schema, is_beyond_type),
         Some("string") => "a string",
         Some("boolean") => "true or false",
         Some("array") => "an array",
@@ -94,34 +106,35 @@ fn wrong_type(schema: &Value, value: &Value) -> (Code, String) {
         Some(_) if is_integer(schema) => Code::TooLarge,
         _ => Code::WrongType,
     };
-    (code, expected(schema))
+    (code, expected_value(schema, code == Code::TooLarge))
 }
 
 fn is_integer(schema: &Value) -> bool {
     schema.get("type").and_then(Value::as_str) == Some("integer")
 }
 
-/// Returns a message with the allowed range. If the document has only a minimum, the maximum is that of the format.
-fn number(schema: &Value) -> String {
-    let mut completed = schema.clone();
-    if let Value::Object(map) = &mut completed
-        && map.contains_key("minimum")
-    {
-        bounds::imply(map);
-    }
-    let schema = &completed;
+/// Returns the maximum for a message. The largest number of the type is of interest only to a client that exceeds it.
+fn maximum(schema: &Value, is_too_large: bool) -> Option<Value> {
+    let is_small = schema.get("format").and_then(Value::as_str) == Some("int32");
+    let largest = Value::from(if is_small { i64::from(i32::MAX) } else { i64::MAX });
+    let stated = schema.get("maximum").filter(|stated| is_too_large || **stated != largest).cloned();
+    stated.or_else(|| (is_too_large && is_integer(schema)).then_some(largest))
+}
+
+fn number(schema: &Value, is_too_large: bool) -> String {
     let what = if is_integer(schema) { "an integer" } else { "a number" };
-    let bound = |key: &str, exclusive: &str, plain: &str, strict: &str| {
-        let bound = schema.get(key)?;
+    let minimum = schema.get("minimum").cloned();
+    let maximum = maximum(schema, is_too_large);
+    let bound = |bound: &Option<Value>, exclusive: &str, plain: &str, strict: &str| {
         let strict_here = schema.get(exclusive) == Some(&Value::Bool(true));
-        Some(format!("{} {bound}", if strict_here { strict } else { plain }))
+        bound.as_ref().map(|bound| format!("{} {bound}", if strict_here { strict } else { plain }))
     };
     let plain = ["exclusiveMinimum", "exclusiveMaximum"].iter().all(|key| schema.get(*key) != Some(&Value::Bool(true)));
-    let range = match (schema.get("minimum"), schema.get("maximum")) {
+    let range = match (&minimum, &maximum) {
         (Some(low), Some(high)) if plain => format!(" between {low} and {high}"),
         _ => {
-            let low = bound("minimum", "exclusiveMinimum", "at least", "greater than");
-            let high = bound("maximum", "exclusiveMaximum", "at most", "less than");
+            let low = bound(&minimum, "exclusiveMinimum", "of at least", "greater than");
+            let high = bound(&maximum, "exclusiveMaximum", "of at most", "less than");
             match (low, high) {
                 (Some(low), Some(high)) => format!(" {low} and {high}"),
                 (Some(one), None) | (None, Some(one)) => format!(" {one}"),
@@ -131,6 +144,20 @@ fn number(schema: &Value) -> String {
     };
     let nullable = schema.get("nullable") == Some(&Value::Bool(true));
     format!("must be {what}{range}{}", if nullable { " or null" } else { "" })
+}
+
+/// Returns the values that a pattern lists: `^-?(name|id)$` lists `name`, `-name`, `id` and `-id`.
+fn alternatives(pattern: &str) -> Option<Vec<String>> {
+    let whole = pattern.strip_prefix('^')?.strip_suffix('$')?;
+    let (is_signed, words) = whole.strip_prefix("-?").map_or((false, whole), |words| (true, words));
+    let words = words.strip_prefix('(').and_then(|words| words.strip_suffix(')')).unwrap_or(words);
+    let is_word =
+        |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if !words.split('|').all(is_word) {
+        return None;
+    }
+    let signed = |word: &str| is_signed.then(|| format!("-{word}"));
+    Some(words.split('|').flat_map(|word| [Some(word.to_owned()), signed(word)]).flatten().collect())
 }
 
 fn count(bound: &str, limit: u64, what: &str) -> String {
@@ -158,5 +185,43 @@ fn format_sentence(format: &str) -> &'static str {
         "uuid" => "must be a UUID such as 3fa85f64-5717-4562-b3fc-2c963f66afa6",
         "uri" => "must be a URI such as https://example.com/",
         _ => "has an invalid format",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn pattern_that_lists_values_is_not_shown() {
+        for (pattern, values) in [
+            ("^-?(created_at|name)$", Some(vec!["created_at", "-created_at", "name", "-name"])),
+            ("^-?created_at$", Some(vec!["created_at", "-created_at"])),
+            ("^(asc|desc)$", Some(vec!["asc", "desc"])),
+            ("^[a-z]+$", None),
+            ("^(a|b)+$", None),
+            ("^(a|)$", None),
+            ("^$", None),
+            ("a|b", None),
+        ] {
+            let values = values.map(|values| values.into_iter().map(str::to_owned).collect());
+            assert_eq!(alternatives(pattern), values, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn bounds_of_the_type_are_shown_only_if_they_are_exceeded() {
+        let small = json!({"type": "integer", "format": "int32", "minimum": 1, "maximum": i32::MAX});
+        assert_eq!(expected(&small), "must be an integer of at least 1");
+        assert_eq!(expected_range(&small), "must be an integer between 1 and 2147483647");
+        let unbounded = json!({"type": "integer", "format": "int64", "minimum": 1});
+        assert_eq!(expected_range(&unbounded), "must be an integer between 1 and 9223372036854775807");
+        let above_zero = json!({"type": "number", "minimum": 0, "exclusiveMinimum": true});
+        assert_eq!(expected(&above_zero), "must be a number greater than 0");
+        let bounded = json!({"type": "integer", "maximum": 5, "nullable": true});
+        assert_eq!(expected(&bounded), "must be an integer of at most 5 or null");
     }
 }

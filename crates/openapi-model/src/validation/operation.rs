@@ -166,12 +166,15 @@ impl Operation {
     /// Returns the query with each comma-separated list written as one parameter, if it is not so already.
     ///
     /// Clients write such a list in several ways: `include=a&include=b` becomes `include=a,b`, and an empty list (`include=`)
-    /// is left out.
+    /// is left out. Names are compared decoded: `%69nclude` is `include`.
     #[must_use]
     pub fn join_lists(&self, query: &str) -> Option<String> {
         let lists: Vec<&str> =
             self.query_parameters.iter().filter(|p| p.is_joined()).map(|p| p.name.as_str()).collect();
-        let list_of = |name: &str| lists.iter().position(|list| *list == name);
+        let list_of = |name: &str| {
+            let name = query::decode_query(name).ok()?;
+            lists.iter().position(|list| *list == name)
+        };
         let mut joined: Vec<(Vec<&str>, usize)> = vec![(Vec::new(), 0); lists.len()];
         for (name, value) in query::pairs(query) {
             if let Some(index) = list_of(name) {

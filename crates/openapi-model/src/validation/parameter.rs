@@ -157,7 +157,10 @@ fn value_of(
             true => ViolationCode::TooLarge,
             false => ViolationCode::WrongType,
         };
-        out.push(location(), code, messages::expected(node.schema()));
+        let schema = node.schema();
+        let message =
+            if code == ViolationCode::TooLarge { messages::expected_range(schema) } else { messages::expected(schema) };
+        out.push(location(), code, message);
     }
     value
 }

@@ -14,7 +14,10 @@ fn messages(violations: &[Violation]) -> Vec<String> {
 fn path_parameters_are_validated() {
     let contract = contract();
     let get = operation(&contract, "getProject");
-    let range = "must be an integer between 1 and 9223372036854775807";
+    let message = |code| match code {
+        "TOO_LARGE" => "must be an integer between 1 and 9223372036854775807",
+        _ => "must be an integer of at least 1",
+    };
     for (raw, code) in [
         ("1", None),
         ("9223372036854775807", None),
@@ -34,7 +37,7 @@ fn path_parameters_are_validated() {
     ] {
         let found = messages(&get.validate_parameters(&[("project_id", raw)], None));
         let expected: Vec<String> =
-            code.iter().map(|code| format!("path parameter project_id {code} {range}")).collect();
+            code.iter().map(|code| format!("path parameter project_id {code} {}", message(code))).collect();
         assert_eq!(found, expected, "{raw}");
     }
     for raw in ["%ff", "1%00"] {
@@ -99,4 +102,23 @@ fn missing_required_query_parameter_is_reported() {
     assert_eq!(list.validate_parameters(&[], Some("q=a&tag=a,b")), []);
     assert_eq!(list.validate_parameters(&[], Some("q=a&tag=a,b,c"))[0].code, ViolationCode::TooMany);
     assert_eq!(list.validate_parameters(&[], Some("q=a&tag=a&tag=b"))[0].code, ViolationCode::Repeated);
+}
+
+#[test]
+fn encoded_parameter_names_are_decoded() {
+    let mut value = document().value().clone();
+    value["paths"]["/projects"]["get"]["parameters"][5]["explode"] = false.into();
+    let contract = CompiledDocument::compile(&Document::from_json(&value.to_string()).unwrap()).unwrap();
+    let list = operation(&contract, "listProjects");
+    for (query, joined) in [
+        ("tag=a&tag=b", Some("tag=a,b")),
+        ("%74ag=a&q=x&tag=b", Some("q=x&tag=a,b")),
+        ("%74%61%67=", Some("")),
+        ("tag=a,b", None),
+        ("%74ag=a", None),
+        ("%ff=a&tag=", Some("%ff=a")),
+    ] {
+        assert_eq!(list.join_lists(query).as_deref(), joined, "{query}");
+    }
+    assert_eq!(list.validate_parameters(&[], Some("%71=a&q=b"))[0].code, ViolationCode::Repeated);
 }

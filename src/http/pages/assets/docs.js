@@ -9,7 +9,7 @@
   const STORAGE_KEY = "bucketlist-docs-session";
   const SWAGGER_KEY = "authorized"; // the key under which Swagger UI stores the token of the dialog
   const SCHEME = "bearerAuth";
-  const AUTH = "/v1/auth";
+  const AUTH = "/v2/auth";
   const REFRESH_BEFORE_MS = 30_000;
   const USING_SESSION = "All operations below use this session.";
   const USING_DIALOG_TOKEN = "Operations use the token from the Authorize dialog.";
@@ -42,7 +42,7 @@
     if (session.user) return showIdentity(session.user);
     let current = session;
     if (current.expires_at - Date.now() < REFRESH_BEFORE_MS) current = (await refresh(current.access_token)) ?? current;
-    const request = () => fetch("/v1/users/me", { headers: { Accept: "application/json", Authorization: bearer(current) } });
+    const request = () => fetch("/v2/users/me", { headers: { Accept: "application/json", Authorization: bearer(current) } });
     let response = await request();
     if (response.status === 401 && (current = await refresh(current.access_token))) response = await request();
     const user = response.ok && (await response.json());
@@ -166,6 +166,9 @@
 
   async function beforeRequest(request) {
     if (request.loadSpec) return request;
+    // The first server of the document can be the public URL. The page may send requests only to the host it was loaded from.
+    const url = new URL(request.url, location.href);
+    request.url = location.origin + url.pathname + url.search;
     const session = storedSession();
     if (!usesSession(request, session)) return request;
     if (session.expires_at - Date.now() < REFRESH_BEFORE_MS) {
@@ -209,7 +212,7 @@
       showMessage("Logged out.");
     } else if (/\/auth\/sessions\/\d+$/.test(path)) {
       checkSession().catch(showUnreachable);
-    } else if (/\/users\/me$/.test(path)) {
+    } else if (/\/users\/me(\/delete)?$/.test(path)) {
       // Of the operations on the account, only deletion returns 204.
       clearSession();
       showMessage("The account is deleted. Log in with another account.");
@@ -219,7 +222,7 @@
   /** Checks whether the deleted session is the one of this page. */
   async function checkSession() {
     const session = storedSession();
-    const response = await fetch("/v1/users/me", { headers: { Authorization: bearer(session) } });
+    const response = await fetch("/v2/users/me", { headers: { Authorization: bearer(session) } });
     if (response.status !== 401) return;
     clearSession();
     showMessage("Logged out.");

@@ -33,10 +33,23 @@ pub trait UserEndpoints: Send + Sync + 'static {
     /// Delete your account
     ///
     /// Permanently deletes your account with all its bucketlists, items and sessions. Requires the password. The last active
-    /// administrator cannot be deleted.
+    /// administrator cannot be deleted. If your HTTP client cannot send a body with DELETE, use `deleteAccount`.
     #[oai(path = "/me", method = "delete", operation_id = "deleteMe")]
     #[operation(returns("The account was deleted."), errors(&[ErrorCode::WrongPassword, ErrorCode::LastAdmin]))]
     async fn delete_me(
+        &self,
+        caller: UserSession,
+        client: Client,
+        if_match: IfMatch,
+        body: Json<AccountDeletion>,
+    ) -> Result<NoContent>;
+
+    /// Delete your account with POST
+    ///
+    /// Same as `deleteMe`, for HTTP clients and proxies that ignore the body of a DELETE request.
+    #[oai(path = "/me/delete", method = "post", operation_id = "deleteAccount")]
+    #[operation(returns("The account was deleted."), errors(&[ErrorCode::WrongPassword, ErrorCode::LastAdmin]))]
+    async fn delete_account(
         &self,
         caller: UserSession,
         client: Client,

@@ -1,0 +1,85 @@
+//! Files for tools and clients: the OpenAPI documents and the requests of the collection, adapted to this server.
+
+use contract::{v1, v2};
+use openapi_model::Document;
+use serde_json::{Value, json};
+
+/// A published file.
+pub(super) struct PublishedFile {
+    pub(super) path: String,
+    pub(super) text: String,
+    pub(super) content_type: &'static str,
+}
+
+const JSON: &str = "application/json";
+const YAML: &str = "application/yaml";
+
+/// Returns the OpenAPI documents. With a `public_url`, their `servers` are absolute, because a tool that has only the document
+/// does not know where it comes from. JSON is minified.
+pub(super) fn openapi_documents(public_url: Option<&str>) -> Vec<PublishedFile> {
+    let versions = [("v1", v1::document::BASE, v1::document()), ("v2", v2::document::BASE, v2::document())];
+    let mut files = Vec::new();
+    for (version, base, document) in versions {
+        let document = match public_url {
+            Some(public_url) => with_server(document, &format!("{public_url}{base}")),
+            None => document.clone(),
+        };
+        let openapi_3_1 = document.to_openapi_3_1();
+        for (name, text, content_type) in [
+            (format!("{version}.json"), document.value().to_string(), JSON),
+            (format!("{version}.yaml"), document.to_yaml(), YAML),
+            (format!("{version}-3.1.json"), openapi_3_1.value().to_string(), JSON),
+            (format!("{version}-3.1.yaml"), openapi_3_1.to_yaml(), YAML),
+        ] {
+            files.push(PublishedFile { path: format!("/openapi/{name}"), text, content_type });
+        }
+    }
+    files
+}
+
+/// Returns the document with an absolute server before its relative one, which remains for pages of this server.
+fn with_server(document: &Document, url: &str) -> Document {
+    let mut value = document.value().clone();
+    if let Some(Value::Array(servers)) = value.get_mut("servers") {
+        servers.insert(0, json!({"url": url, "description": "Public URL"}));
+    }
+    Document::from_value(value).unwrap_or_else(|_| document.clone())
+}
+
+/// Returns the media type of a file in the folder `postman/`.
+pub(super) fn media_type(name: &str) -> &'static str {
+    match name.rsplit_once('.') {
+        Some((_, "json" | "har")) => JSON,
+        _ => "text/plain; charset=utf-8",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_name_the_public_url_if_it_is_set() {
+        let servers = |public_url| -> Vec<Value> {
+            let files = openapi_documents(public_url);
+            let json = files.iter().filter(|file| file.content_type == JSON);
+            json.map(|file| serde_json::from_str::<Value>(&file.text).unwrap()["servers"].clone()).collect()
+        };
+        let relative = |base: &str| json!({"url": base, "description": "This server"});
+        assert_eq!(servers(None)[2], json!([relative("/v2")]));
+        let public = servers(Some("https://api.example.com"));
+        assert_eq!(public.len(), 4);
+        for (servers, base) in public.iter().zip(["/v1", "/v1", "/v2", "/v2"]) {
+            let absolute = json!({"url": format!("https://api.example.com{base}"), "description": "Public URL"});
+            assert_eq!(*servers, json!([absolute, relative(base)]));
+        }
+    }
+
+    #[test]
+    fn json_is_minified_and_equals_the_document() {
+        let files = openapi_documents(None);
+        let file = files.iter().find(|file| file.path == "/openapi/v2.json").unwrap();
+        assert!(!file.text.contains('\n'));
+        assert_eq!(serde_json::from_str::<Value>(&file.text).unwrap(), *v2::document().value());
+    }
+}
