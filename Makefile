@@ -148,6 +148,11 @@ replay-proof: ## Verify that exported and replayed requests are sent byte for by
 	@scripts/deps
 	@scripts/replay-proof
 
+.PHONY: backup-rehearsal
+backup-rehearsal: ## Back up and restore a database on both engines, and compare the data
+	@scripts/deps
+	@scripts/backup-rehearsal
+
 .PHONY: prose
 prose: ## Check the documentation against docs/glossary.md, and with textlint and cspell if npm is installed
 	@scripts/deps

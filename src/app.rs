@@ -12,14 +12,14 @@ use crate::{
     auth::{AccessTokens, ApiKeyVerifier, Hasher, RefreshTokens, Signer, TokenStatusCache},
     capture::{self, RecordCipher, Recorder},
     config::{Config, Environment, TokenSettings},
-    db::Db,
+    db::{Db, Target},
     domain::{Clock, PasswordPolicy, Random, RateLimiter, SystemClock, SystemRandom},
     endpoints::{self, PasswordRules},
     http::{
         Authenticator, Cors, Pipeline, PublishedFiles, RateLimits, Readiness, ResponseCache, ResponseValidator,
         UnversionedRoutes,
     },
-    jobs::{IncidentWriter, JobWorker},
+    jobs::{BackupSchedule, IncidentWriter, JobWorker},
     limits::{ActiveLimits, InMemoryRateLimiter},
     mail::{FileMailer, Mailer, SmtpMailer},
     metrics::{MeteredMailer, Metrics, MetricsEndpoint},
@@ -182,7 +182,8 @@ impl App {
             has_faults: config.environment == Environment::Testing,
         };
         let (reset_ttl, url) = (config.passwords.reset_ttl, config.public_url.clone());
-        let worker = JobWorker::new(context, mailer, reset_ttl, url, config.audit_retention);
+        let worker = JobWorker::new(context, mailer, reset_ttl, url, config.audit_retention)
+            .with_backups(backup_schedule(config));
         Ok(Self {
             endpoint: boxed(pipeline),
             worker,
@@ -195,6 +196,20 @@ impl App {
             response_validator,
             metrics: metrics.map(MetricsEndpoint::new),
         })
+    }
+}
+
+/// Returns the schedule of recurring backups; `None` if they are disabled.
+fn backup_schedule(config: &Config) -> Option<BackupSchedule> {
+    let interval = config.backups.interval;
+    match &config.database.target {
+        Target::Sqlite(database) if !interval.is_zero() => Some(BackupSchedule {
+            database: database.clone(),
+            directory: config.backup_dir(),
+            interval,
+            keep: config.backups.keep,
+        }),
+        _ => None,
     }
 }
 

@@ -49,6 +49,11 @@ pub(super) fn lock_for_revert(config: &Config) -> Result<Option<FileLock>, CliEr
     lock_file(config, "stop the server before you revert a migration")
 }
 
+/// Checks that no server uses the database that a backup replaces. Returns the lock of an SQLite database.
+pub(super) fn lock_for_restore(config: &Config) -> Result<Option<FileLock>, CliError> {
+    lock_file(config, "stop the server; restoring replaces the database that it uses")
+}
+
 fn lock_file(config: &Config, help: &str) -> Result<Option<FileLock>, CliError> {
     let path = match &config.database.target {
         Target::Sqlite(path) => path,

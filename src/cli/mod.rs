@@ -1,6 +1,7 @@
 //! The command line. Commands write to a `&mut dyn Write`, so that tests can read their output.
 
 mod api_client;
+mod backup;
 mod database_lock;
 mod doctor;
 mod environment;
@@ -81,6 +82,18 @@ enum Command {
         #[command(subcommand)]
         action: incidents::Action,
     },
+    /// Write a verified copy of the SQLite database, also while the server runs.
+    Backup {
+        /// File to create.
+        file: PathBuf,
+    },
+    /// Replace the SQLite database by a backup. The server must be stopped.
+    ///
+    /// The previous database is retained under another name.
+    Restore {
+        /// File that `backup` has written.
+        file: PathBuf,
+    },
     /// Check the configuration and the services it refers to.
     Doctor {
         /// Output format.
@@ -133,6 +146,8 @@ pub fn run(cli: Cli, out: &mut dyn Write) -> Result<ExitCode, CliError> {
         Command::Openapi { action } => return openapi::run(&action, out),
         Command::Postman { action } => return postman::run(&action, out),
         Command::Incidents { action } => return incidents::run(&action, &load, out),
+        Command::Backup { file } => backup::back_up(&load()?, &file, out)?,
+        Command::Restore { file } => backup::restore(&load()?, &file, out)?,
         Command::Doctor { format } => return doctor::run(&read()?, format, out),
         Command::Health { url } => health::run(&load()?, url.as_deref(), out)?,
         Command::Config { action: ConfigAction::Example } => {

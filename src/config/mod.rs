@@ -99,6 +99,7 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// Retention of export files.
     pub export_ttl: Duration,
+    pub backups: BackupSettings,
     /// Retention of audit events.
     pub audit_retention: Duration,
     pub smtp_url: Option<SecretString>,
@@ -182,6 +183,17 @@ pub struct RequestLimits {
     pub exports_per_hour: u32,
     pub body_bytes: usize,
     pub request_timeout: Duration,
+}
+
+/// Settings of recurring backups.
+#[derive(Clone, Debug)]
+pub struct BackupSettings {
+    /// Zero disables them.
+    pub interval: Duration,
+    /// `None`: a directory in the data directory.
+    pub directory: Option<PathBuf>,
+    /// Number of backups to retain.
+    pub keep: usize,
 }
 
 /// Settings of responses.
@@ -342,6 +354,11 @@ impl Config {
             },
             trusted_proxies: read.networks("TRUSTED_PROXIES"),
             export_ttl: read.duration("EXPORT_TTL"),
+            backups: BackupSettings {
+                interval: read.duration_or_zero("BACKUP_INTERVAL"),
+                directory: Some(read.text("BACKUP_DIR")).filter(|directory| !directory.is_empty()).map(PathBuf::from),
+                keep: read.bounded("BACKUP_KEEP", 1, 10_000),
+            },
             audit_retention: read.duration("AUDIT_RETENTION"),
             smtp_url: read.smtp_url("SMTP_URL"),
             mail_from: read.text("MAIL_FROM"),
@@ -352,6 +369,9 @@ impl Config {
             shutdown_delay: read.duration_or_zero("SHUTDOWN_DELAY"),
             shutdown_timeout: read.duration("SHUTDOWN_TIMEOUT"),
         };
+        if !config.backups.interval.is_zero() && matches!(config.database.target, Target::Postgres(_)) {
+            read.invalid("BACKUP_INTERVAL", "supports only SQLite: use pg_dump, or set it to 0s");
+        }
         read.finish(config)
     }
 
@@ -359,6 +379,12 @@ impl Config {
     #[must_use]
     pub fn secret_file(&self) -> PathBuf {
         self.data_dir.join("jwt_secret")
+    }
+
+    /// Returns the directory that recurring backups are written to.
+    #[must_use]
+    pub fn backup_dir(&self) -> PathBuf {
+        self.backups.directory.clone().unwrap_or_else(|| self.data_dir.join("backups"))
     }
 
     /// Returns the folder that mail is written to without an SMTP server.

@@ -287,6 +287,21 @@ pub const ALL: &[Variable] = &[
         "",
     ),
     variable("EXPORT_TTL", "1d", "Retention period of exports.", DURATION, "7d"),
+    variable(
+        "BACKUP_INTERVAL",
+        "0s",
+        "Interval between backups of the SQLite database. 0s disables them.",
+        "a duration",
+        "1d",
+    ),
+    variable(
+        "BACKUP_DIR",
+        "",
+        "Directory for backups. If empty, backups in DATA_DIR.",
+        "a directory",
+        "/var/backups/bucketlist",
+    ),
+    variable("BACKUP_KEEP", "7", "Number of backups to retain.", "1 to 10000", "30"),
     variable("AUDIT_RETENTION", "365d", "Retention period of audit events.", DURATION, "90d"),
     variable(
         "RESPONSE_CHECK",

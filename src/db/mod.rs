@@ -4,6 +4,7 @@
 //! wait ([`DbError::AcquireTimeout`]), a deadline and one transaction, runs on a database thread, and keeps the tracing span.
 //! Repositories take `&mut DbConnection`, never acquire one and never commit, so that they can be combined.
 
+pub mod backup;
 mod connection;
 mod email_domains;
 mod error;

@@ -28,6 +28,12 @@ impl Timestamp {
         self.0
     }
 
+    /// Formats the time in UTC without separators, for file names: `20260131T120000Z`.
+    #[must_use]
+    pub fn compact_utc(self) -> String {
+        chrono::DateTime::from_timestamp_micros(self.0).unwrap_or_default().format("%Y%m%dT%H%M%SZ").to_string()
+    }
+
     /// Returns a reference to the microseconds since 1970, for bind parameters.
     #[must_use]
     pub const fn as_micros(&self) -> &i64 {

@@ -3,6 +3,7 @@
 //! A request inserts its jobs in its own transaction (an outbox). A job runs at least once, is idempotent, and is
 //! isolated: neither an error nor a panic stops other jobs. See `docs/decisions/0044-use-typed-jobs-and-cancellation-tokens.md`.
 
+mod backup;
 mod export;
 mod incidents;
 mod job;
@@ -13,5 +14,6 @@ mod queue;
 mod supervisor;
 mod worker;
 
+pub use backup::BackupSchedule;
 pub use incidents::IncidentWriter;
 pub use worker::JobWorker;

@@ -5,7 +5,12 @@ use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    export::ExportJob, maintenance::Maintenance, password_reset::PasswordResetJob, purge::Purge, queue::Queue,
+    backup::{BackupSchedule, RecurringBackup},
+    export::ExportJob,
+    maintenance::Maintenance,
+    password_reset::PasswordResetJob,
+    purge::Purge,
+    queue::Queue,
     supervisor::supervise,
 };
 use crate::{
@@ -20,6 +25,8 @@ pub struct JobWorker {
     exports: Queue<ExportJob>,
     purge: Purge,
     maintenance: Maintenance,
+    /// `None` if recurring backups are disabled.
+    backup: Option<RecurringBackup>,
 }
 
 impl JobWorker {
@@ -39,8 +46,17 @@ impl JobWorker {
             exports: Queue::new(Arc::clone(&context), export),
             purge: Purge::new(Arc::clone(&context), audit_retention),
             maintenance: Maintenance::new(Arc::clone(&context)),
+            backup: None,
             context,
         }
+    }
+
+    /// Adds recurring backups.
+    #[must_use]
+    pub fn with_backups(self, schedule: Option<BackupSchedule>) -> Self {
+        let clock = &self.context.clock;
+        let backup = schedule.map(|schedule| RecurringBackup::new(schedule, Arc::clone(clock)));
+        Self { backup, ..self }
     }
 
     /// Runs until `shutdown` is cancelled. The queues run concurrently, so that mail does not wait for a large export.
@@ -50,8 +66,15 @@ impl JobWorker {
             supervise("mail queue", &shutdown, || self.mail.run(&outbox.mail, &shutdown)),
             supervise("export queue", &shutdown, || self.exports.run(&outbox.exports, &shutdown)),
             supervise("purge", &shutdown, || self.purge.run(&shutdown)),
+            supervise("backup", &shutdown, || self.back_up(&shutdown)),
             supervise("maintenance", &shutdown, || self.maintenance.run(&shutdown)),
         );
+    }
+
+    async fn back_up(&self, shutdown: &CancellationToken) {
+        if let Some(backup) = &self.backup {
+            backup.run(shutdown).await;
+        }
     }
 
     /// Runs every job that is due.

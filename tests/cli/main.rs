@@ -6,6 +6,7 @@
 mod support;
 
 mod api_client;
+mod backup;
 mod commands;
 mod config;
 mod connections;
