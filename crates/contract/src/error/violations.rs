@@ -161,6 +161,13 @@ impl ViolationInfo {
             "does not match the current password",
         ),
         violation(
+            "UNKNOWN_USER",
+            "No account has this ID.",
+            "List the users to get their IDs.",
+            "/user_id",
+            "must be the ID of an account",
+        ),
+        violation(
             "INVALID_RESET_TOKEN",
             "The token of the password reset is unknown, expired or already used.",
             "Request another password reset.",
