@@ -82,6 +82,7 @@ bench: ## Measure throughput, login floods, incident capture and a million items
 	@scripts/with-postgres cargo bench --bench calls
 	@scripts/with-postgres cargo bench --bench flood
 	@scripts/with-postgres cargo bench --bench capture
+	@cargo bench --bench usage
 	@scripts/with-postgres cargo bench --bench pages -- --format $(or $(FORMAT),table)
 
 .PHONY: torture

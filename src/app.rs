@@ -13,18 +13,19 @@ use crate::{
     capture::{self, RecordCipher, Recorder},
     config::{Config, Environment, TokenSettings},
     db::{Db, Target},
-    domain::{Clock, PasswordPolicy, Random, RateLimiter, SystemClock, SystemRandom},
+    domain::{Clock, DeprecatedOperation, PasswordPolicy, Random, RateLimiter, SystemClock, SystemRandom},
     endpoints::{self, PasswordRules},
     http::{
         Authenticator, Cors, Pipeline, PublishedFiles, RateLimits, Readiness, ResponseCache, ResponseValidator,
         UnversionedRoutes,
     },
-    jobs::{BackupSchedule, IncidentWriter, JobWorker},
+    jobs::{BackupSchedule, DeprecationMailSettings, IncidentWriter, JobWorker, RetentionPeriods},
     limits::{ActiveLimits, InMemoryRateLimiter},
     mail::{FileMailer, Mailer, SmtpMailer},
     metrics::{MeteredMailer, Metrics, MetricsEndpoint},
     postman, seed,
     services::{Context, Outbox, RetentionPolicy, Revisions, Services},
+    usage::{UsageRecorder, UsageWriter},
 };
 
 /// Dependencies that tests replace.
@@ -64,6 +65,8 @@ pub struct App {
     pub worker: JobWorker,
     /// Stores captured failures.
     pub incidents: IncidentWriter,
+    /// Stores usage counters.
+    pub usage: UsageWriter,
     pub readiness: Readiness,
     pub limits: ActiveLimits,
     pub db: Db,
@@ -127,13 +130,17 @@ impl App {
             limits: limiter.clone(),
             outbox: Outbox::default(),
         });
+        let deprecated: Arc<[_]> = endpoints::deprecated_operations(&config.deprecations.brownouts).into();
         let settings = &config.incidents;
         let cipher = RecordCipher::new(settings.key.as_ref(), &settings.previous_keys);
         let services = Services::new(
             &context,
             RetentionPolicy { cipher, max: settings.max.into(), ttl: settings.ttl },
             config.export_ttl,
+            config.usage_retention,
+            &deprecated,
         );
+        let usage = UsageRecorder::default();
         let (recorder, inbox) = Recorder::new(settings.limits.clone());
         let incidents = IncidentWriter::new(inbox, capture::redactor(secret), services.incidents.clone());
         let authenticator = Authenticator {
@@ -163,6 +170,8 @@ impl App {
             cors: Cors::new(&config.cors_origins),
             response_validator: response_validator.clone(),
             recorder: (!settings.limits.filter.is_empty()).then_some(recorder),
+            usage: usage.clone(),
+            brownouts: config.deprecations.brownouts.clone(),
             gone_after_sunset: config.responses.gone_after_sunset,
             unversioned: UnversionedRoutes::new(
                 config,
@@ -182,12 +191,22 @@ impl App {
             has_faults: config.environment == Environment::Testing,
         };
         let (reset_ttl, url) = (config.passwords.reset_ttl, config.public_url.clone());
-        let worker = JobWorker::new(context, mailer, reset_ttl, url, config.audit_retention)
-            .with_backups(backup_schedule(config));
+        let worker = JobWorker::new(
+            context,
+            mailer,
+            reset_ttl,
+            url,
+            RetentionPeriods { audit_events: config.audit_retention, usage: config.usage_retention },
+            services.deprecations.clone(),
+            deprecation_mail(config, deprecated),
+        )
+        .with_backups(backup_schedule(config));
+        let usage = UsageWriter::new(usage, db.clone());
         Ok(Self {
             endpoint: boxed(pipeline),
             worker,
             incidents,
+            usage,
             readiness,
             limits,
             db,
@@ -210,6 +229,15 @@ fn backup_schedule(config: &Config) -> Option<BackupSchedule> {
             keep: config.backups.keep,
         }),
         _ => None,
+    }
+}
+
+fn deprecation_mail(config: &Config, deprecated: Arc<[DeprecatedOperation]>) -> DeprecationMailSettings {
+    let guide = config.deprecations.guide.clone();
+    DeprecationMailSettings {
+        deprecated,
+        is_enabled: config.deprecations.sends_notices,
+        guide: guide.unwrap_or_else(|| format!("{}/redoc", config.public_url)),
     }
 }
 

@@ -21,3 +21,4 @@ pub mod postman;
 pub mod seed;
 pub mod server;
 pub mod services;
+pub mod usage;

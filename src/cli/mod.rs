@@ -17,6 +17,7 @@ mod progress;
 mod reload;
 mod seed;
 mod serve;
+mod usage;
 mod user;
 
 use std::{io::Write, path::PathBuf, process::ExitCode};
@@ -26,7 +27,10 @@ use clap::{Parser, Subcommand, ValueEnum};
 pub use environment::{Settings, jwt_secret, prepare_directories};
 pub use error::CliError;
 
-use crate::config;
+use crate::{
+    config,
+    domain::{Clock, SystemClock},
+};
 
 /// The BucketList API server.
 #[derive(Debug, Parser)]
@@ -94,6 +98,11 @@ enum Command {
         /// File that `backup` has written.
         file: PathBuf,
     },
+    /// Show which consumers call which operations.
+    Usage {
+        #[command(subcommand)]
+        action: usage::Action,
+    },
     /// Check the configuration and the services it refers to.
     Doctor {
         /// Output format.
@@ -135,6 +144,14 @@ enum OutputFormat {
 /// # Errors
 /// [`CliError`].
 pub fn run(cli: Cli, out: &mut dyn Write) -> Result<ExitCode, CliError> {
+    run_at(cli, &SystemClock, out)
+}
+
+/// Like [`run`], but with a clock for the commands that report a period until now.
+///
+/// # Errors
+/// [`CliError`].
+pub fn run_at(cli: Cli, clock: &dyn Clock, out: &mut dyn Write) -> Result<ExitCode, CliError> {
     let read = || Settings::read(cli.env_file.as_deref());
     let load = || read()?.config();
     match cli.command {
@@ -143,11 +160,12 @@ pub fn run(cli: Cli, out: &mut dyn Write) -> Result<ExitCode, CliError> {
         Command::Seed(arguments) => seed::run(&load()?, &arguments, out)?,
         Command::User { action } => user::run(&load()?, &action, &mut std::io::stdin().lock(), out)?,
         Command::ApiClient { action } => api_client::run(&load()?, &action, out)?,
-        Command::Openapi { action } => return openapi::run(&action, out),
+        Command::Openapi { action } => return openapi::run(&action, &load, clock, out),
         Command::Postman { action } => return postman::run(&action, out),
         Command::Incidents { action } => return incidents::run(&action, &load, out),
         Command::Backup { file } => backup::back_up(&load()?, &file, out)?,
         Command::Restore { file } => backup::restore(&load()?, &file, out)?,
+        Command::Usage { action } => usage::run(&load()?, &action, clock.now(), out)?,
         Command::Doctor { format } => return doctor::run(&read()?, format, out),
         Command::Health { url } => health::run(&load()?, url.as_deref(), out)?,
         Command::Config { action: ConfigAction::Example } => {

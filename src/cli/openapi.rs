@@ -12,10 +12,13 @@ use contract::{DocumentError, v1, v2};
 use openapi_model::Document;
 
 use super::CliError;
+use crate::{config::Config, domain::Clock};
+use usage::LastDays;
 
 mod compare;
 mod coverage;
 mod lint;
+mod usage;
 
 #[derive(Clone, Debug, Subcommand)]
 pub(super) enum Action {
@@ -50,7 +53,8 @@ pub(super) enum Action {
     },
     /// List the changes between two documents, classified by docs/compatibility.md.
     ///
-    /// Exit codes: 0 = compatible, 4 = breaking changes, 1 = a file cannot be read.
+    /// Exit codes: 0 = compatible, 4 = breaking changes, 1 = a file or the database cannot be read. With --usage, 4 only if a
+    /// consumer has called an operation with a breaking change.
     Diff {
         /// Old document.
         old: PathBuf,
@@ -59,6 +63,9 @@ pub(super) enum Action {
         /// Output format.
         #[arg(long, value_enum, default_value_t = compare::Report::Text)]
         format: compare::Report,
+        /// Name the consumers that breaking changes affect, from their calls in this period (such as 30d) in the database.
+        #[arg(long, value_name = "DAYS", value_parser = parse_days)]
+        usage: Option<u32>,
     },
     /// Compare the documents with the last release and with the merge base in git.
     ///
@@ -137,7 +144,12 @@ impl Version {
 /// Exit code for an outdated or breaking document.
 pub(super) const OUTDATED: u8 = 4;
 
-pub(super) fn run(action: &Action, out: &mut dyn Write) -> Result<ExitCode, CliError> {
+pub(super) fn run(
+    action: &Action,
+    load: &dyn Fn() -> Result<Config, CliError>,
+    clock: &dyn Clock,
+    out: &mut dyn Write,
+) -> Result<ExitCode, CliError> {
     match action {
         Action::Print { contract, format, openapi, json_only } => {
             let document = contract.document()?;
@@ -179,13 +191,23 @@ pub(super) fn run(action: &Action, out: &mut dyn Write) -> Result<ExitCode, CliE
                 writeln!(out, "wrote {}", path.display())?;
             }
         }
-        Action::Diff { old, new, format } => return compare::diff(old, new, *format, out),
+        Action::Diff { old, new, format, usage: None } => return compare::diff(old, new, *format, out),
+        Action::Diff { old, new, format, usage: Some(days) } => {
+            let period = LastDays { now: clock.now(), days: *days };
+            return compare::diff_with_usage(old, new, *format, &load()?, period, out);
+        }
         Action::Breaking { directory, base } => return compare::breaking(directory, base, out),
         Action::Lint(arguments) => return lint::run(arguments, out),
         Action::Rules => lint::rules(out)?,
         Action::Coverage { file } => return coverage::run(file, out),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Parses a number of days, such as `30d`.
+fn parse_days(text: &str) -> Result<u32, String> {
+    let days = text.strip_suffix('d').and_then(|days| days.parse().ok());
+    days.filter(|days| (1..=3_650).contains(days)).ok_or_else(|| "use a number of days from 1d to 3650d".to_owned())
 }
 
 /// Returns the name and text of every generated document.

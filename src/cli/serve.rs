@@ -94,7 +94,7 @@ async fn serve(
         () = &mut stop => return Ok(()),
         served = &mut serving => return served.unwrap_or_else(server_failed),
     };
-    let App { endpoint, worker, incidents, readiness, limits: request_limits, metrics, db, .. } = app;
+    let App { endpoint, worker, incidents, usage, readiness, limits: request_limits, metrics, db, .. } = app;
     gate.open(endpoint, readiness);
     startup_message.write(out)?;
 
@@ -108,6 +108,7 @@ async fn serve(
     if let Some((listener, metrics)) = metrics_listener.zip(metrics) {
         tasks.spawn(serve_metrics(listener, metrics, connection_limits(config), storage_shutdown.clone()));
     }
+    tasks.spawn(usage.run_supervised(storage_shutdown.clone()));
     tokio::select! {
         () = &mut stop => {}
         served = &mut serving => return served.unwrap_or_else(server_failed),
@@ -115,7 +116,7 @@ async fn serve(
     let deadline = Instant::now() + config.shutdown_timeout;
     shutdown.cancel();
     let served = serving.await.unwrap_or_else(server_failed);
-    // Stop the storage last, so that failures of the last requests are stored as well.
+    // Stop the storage last, so that failures and counters of the last requests are stored as well.
     storage_shutdown.cancel();
     tasks.close();
     if timeout_at(deadline, tasks.wait()).await.is_err() {

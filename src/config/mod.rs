@@ -4,6 +4,7 @@
 
 mod connections;
 mod database;
+mod deprecations;
 pub mod env_file;
 mod keys;
 mod parse;
@@ -28,6 +29,7 @@ use crate::{
 };
 use parse::Reader;
 
+pub use deprecations::DeprecationSettings;
 pub(crate) use spelling::misspelled;
 
 /// The environment a server runs in.
@@ -92,6 +94,7 @@ pub struct Config {
     pub passwords: PasswordSettings,
     pub limits: RequestLimits,
     pub responses: ResponseSettings,
+    pub deprecations: DeprecationSettings,
     /// Origins whose pages may call the API from a browser.
     pub cors_origins: Vec<String>,
     pub incidents: IncidentSettings,
@@ -102,6 +105,8 @@ pub struct Config {
     pub backups: BackupSettings,
     /// Retention of audit events.
     pub audit_retention: Duration,
+    /// Retention of daily usage counters.
+    pub usage_retention: Duration,
     pub smtp_url: Option<SecretString>,
     pub mail_from: String,
     pub log_format: LogFormat,
@@ -336,6 +341,7 @@ impl Config {
                     ],
                 ),
             },
+            deprecations: read.deprecations(),
             cors_origins: read.origins("CORS_ALLOWED_ORIGINS"),
             security: SecurityContact {
                 contact: read.uri("SECURITY_CONTACT", &["mailto", "https", "tel"]),
@@ -360,6 +366,7 @@ impl Config {
                 keep: read.bounded("BACKUP_KEEP", 1, 10_000),
             },
             audit_retention: read.duration("AUDIT_RETENTION"),
+            usage_retention: read.duration("USAGE_RETENTION"),
             smtp_url: read.smtp_url("SMTP_URL"),
             mail_from: read.text("MAIL_FROM"),
             log_format: read

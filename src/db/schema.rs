@@ -200,12 +200,56 @@ diesel::table! {
 }
 
 diesel::table! {
+    usage_counters (period, starts_at, version, operation, consumer_kind, consumer_id, user_agent, status_class) {
+        period -> Text,
+        starts_at -> BigInt,
+        version -> Text,
+        operation -> Text,
+        consumer_kind -> Text,
+        consumer_id -> BigInt,
+        user_agent -> Text,
+        status_class -> Integer,
+        requests -> BigInt,
+        bytes_in -> BigInt,
+        bytes_out -> BigInt,
+        last_seen_at -> BigInt,
+        latency_0 -> BigInt,
+        latency_1 -> BigInt,
+        latency_2 -> BigInt,
+        latency_3 -> BigInt,
+        latency_4 -> BigInt,
+        latency_5 -> BigInt,
+        latency_6 -> BigInt,
+        latency_7 -> BigInt,
+        latency_8 -> BigInt,
+        latency_9 -> BigInt,
+        latency_10 -> BigInt,
+        latency_11 -> BigInt,
+        latency_12 -> BigInt,
+        latency_13 -> BigInt,
+        latency_14 -> BigInt,
+        latency_15 -> BigInt,
+    }
+}
+
+diesel::table! {
     api_client_keys (prefix) {
         prefix -> Text,
         api_client_id -> BigInt,
         digest -> Binary,
         created_at -> BigInt,
         expires_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    deprecation_notices (consumer_kind, consumer_id, version, operation, notice) {
+        consumer_kind -> Text,
+        consumer_id -> BigInt,
+        version -> Text,
+        operation -> Text,
+        notice -> Text,
+        created_at -> BigInt,
     }
 }
 
@@ -238,4 +282,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     export_parts,
     api_clients,
     api_client_keys,
+    usage_counters,
+    deprecation_notices,
 );

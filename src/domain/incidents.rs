@@ -6,6 +6,7 @@ use super::{IncidentGroupId, IncidentId, KeysetPosition, SortValue, Timestamp, U
 
 text_enum! {
     /// A version of the API.
+    #[derive(PartialOrd, Ord)]
     ApiVersion {
         /// `/v1`.
         V1 "v1"

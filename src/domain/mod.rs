@@ -5,6 +5,7 @@ mod api_clients;
 mod audit;
 mod bucketlists;
 mod clock;
+mod deprecation;
 mod email;
 mod etag;
 mod exports;
@@ -21,6 +22,7 @@ mod sessions;
 mod text_enum;
 mod text_filter;
 mod timestamp;
+mod usage;
 mod user_name;
 mod users;
 
@@ -28,6 +30,9 @@ pub use api_clients::{ApiClient, ApiClientChanges, ApiKeyStatus, ApiScope, ApiSc
 pub use audit::{AuditAction, AuditEvent, AuditFilter, AuditOrigin, AuditTarget, NewAuditEvent};
 pub use bucketlists::{Bucketlist, BucketlistContent, BucketlistFilter, NewBucketlist};
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use deprecation::{
+    Brownout, ConsumerNotice, DeprecatedOperation, DeprecationConsumer, DeprecationNotice, DeprecationReport,
+};
 pub use email::{Email, InvalidEmail};
 pub use etag::{ETag, Versioned};
 pub use exports::{Export, ExportAttempt, ExportFormat, ExportRecord, ExportState, NewExport};
@@ -54,5 +59,9 @@ pub use sessions::{NewSession, RefreshToken, Session, TokenStatus};
 pub use text_enum::UnknownValue;
 pub use text_filter::TextFilter;
 pub use timestamp::Timestamp;
+pub use usage::{
+    Consumer, ConsumerFilter, ConsumerKind, HOURLY_RETENTION, InvalidConsumer, LatencyHistogram, NamedConsumer,
+    UsageCounters, UsageFilter, UsageGroup, UsageGrouping, UsageKey, UsageRow, UsageRowKey,
+};
 pub use user_name::{InvalidUserName, UserName};
 pub use users::{NewUser, Role, User, UserFilter};

@@ -46,6 +46,12 @@ impl Timestamp {
         Self(self.0.saturating_sub(micros(duration)))
     }
 
+    /// Returns the latest multiple of `period` since 1970 that is not after this timestamp, such as the start of its hour or day.
+    #[must_use]
+    pub fn floor(self, period: Duration) -> Self {
+        Self(self.0.saturating_sub(self.0.rem_euclid(micros(period).max(1))))
+    }
+
     /// `self`, or the microsecond after `previous` if that is later. Used for `updated_at`: two states of a row never have the
     /// same timestamp, even where clocks disagree.
     #[must_use]
@@ -77,6 +83,14 @@ mod tests {
         assert_eq!(latest + Duration::from_secs(1), latest);
         assert_eq!(Timestamp::from_micros(0) + Duration::MAX, latest);
         assert_eq!(Timestamp::from_micros(i64::MIN).before(Duration::MAX), Timestamp::from_micros(i64::MIN));
+    }
+
+    #[test]
+    fn floor_is_the_start_of_the_period() {
+        let day = Duration::from_secs(86_400);
+        for (seconds, start) in [(0, 0), (86_399, 0), (86_400, 86_400), (-1, -86_400)] {
+            assert_eq!(Timestamp::from_seconds(seconds).floor(day), Timestamp::from_seconds(start), "{seconds}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Implementations of the contract's endpoint traits: they translate between its schemas and the services.
 
+mod deprecations;
 mod error;
 mod rules;
 pub mod v1;
@@ -11,6 +12,7 @@ use contract::{
 };
 use secrecy::SecretString;
 
+pub use deprecations::deprecated_operations;
 pub use rules::PasswordRules;
 
 use crate::domain::{ApiClientId, AuditOrigin, UserId};

@@ -4,6 +4,8 @@
 //! isolated: neither an error nor a panic stops other jobs. See `docs/decisions/0044-use-typed-jobs-and-cancellation-tokens.md`.
 
 mod backup;
+mod deprecation_mail;
+mod deprecation_notices;
 mod export;
 mod incidents;
 mod job;
@@ -16,4 +18,4 @@ mod worker;
 
 pub use backup::BackupSchedule;
 pub use incidents::IncidentWriter;
-pub use worker::JobWorker;
+pub use worker::{DeprecationMailSettings, JobWorker, RetentionPeriods};

@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 
 use super::IncidentWriter;
-use crate::db::panic_message;
+use crate::{db::panic_message, usage::UsageWriter};
 
 /// Pause before a restart, so that a task that panics at once does not spin.
 const RESTART_DELAY: Duration = Duration::from_secs(1);
@@ -23,6 +23,13 @@ impl IncidentWriter {
     /// Like [`Self::run`], but starts again after a panic.
     pub async fn run_supervised(self, shutdown: CancellationToken) {
         supervise("incident storage", &shutdown, || self.run(&shutdown)).await;
+    }
+}
+
+impl UsageWriter {
+    /// Like [`Self::run`], but starts again after a panic.
+    pub async fn run_supervised(self, shutdown: CancellationToken) {
+        supervise("usage storage", &shutdown, || self.run(&shutdown)).await;
     }
 }
 

@@ -83,7 +83,8 @@ pub(super) fn v2(base: &str) -> Vec<Step> {
     // The header captures this request as an incident, which the requests below read.
     steps.push(first_admin_only("listUsers", base).header("X-Debug-Capture", "1"));
     steps.extend(
-        ["getUser", "updateUser", "listAuditEvents", "listIncidentGroups"].map(|operation| admin_only(operation, base)),
+        ["getUser", "updateUser", "listAuditEvents", "listUsage", "listDeprecations", "listIncidentGroups"]
+            .map(|operation| admin_only(operation, base)),
     );
     steps.push(admin_only("listIncidents", base).save("/data/0/id", "incident_id").http_wait(1000));
     steps.extend(

@@ -11,6 +11,7 @@ mod incident;
 mod rows;
 mod standard;
 mod themes;
+mod usage;
 mod words;
 
 use diesel::{RunQueryDsl, connection::SimpleConnection, prelude::*};

@@ -4,6 +4,7 @@ mod accounts;
 mod api_clients;
 mod audit;
 mod bucketlists;
+mod deprecations;
 mod error;
 mod exports;
 mod idempotency;
@@ -15,6 +16,7 @@ mod revisions;
 mod search;
 mod sessions;
 mod throttle;
+mod usage;
 mod users;
 
 use std::{sync::Arc, time::Duration};
@@ -25,6 +27,7 @@ pub use accounts::{Accounts, NewAccount, SessionTokens};
 pub use api_clients::{ApiClientContent, ApiClients, RotatedKey};
 pub use audit::Audit;
 pub use bucketlists::{BucketlistChanges, Bucketlists, WithItems};
+pub use deprecations::{Deprecations, report_deprecations};
 pub use error::{Conflict, Error, Forbidden, InvalidField, Resource, Unauthenticated};
 pub use exports::{ExportFile, Exports};
 pub use idempotency::Idempotent;
@@ -34,12 +37,13 @@ pub use precondition::Precondition;
 pub use revisions::Revisions;
 pub use search::{Search, SearchResult};
 pub use sessions::Sessions;
+pub use usage::{Usage, retained_since};
 pub use users::{AccountChanges, Users};
 
 use crate::{
     auth::{AccessTokens, Hasher, RefreshTokens, TokenStatusCache},
     db::{Db, DbConnection, repositories::users::increment_revision},
-    domain::{Clock, PasswordPolicy, Random, RateLimiter, UserId},
+    domain::{Clock, DeprecatedOperation, PasswordPolicy, Random, RateLimiter, UserId},
 };
 use idempotency::{KeyedRequest, Replayable};
 
@@ -66,6 +70,7 @@ pub struct Context {
 pub struct Outbox {
     pub mail: Notify,
     pub exports: Notify,
+    pub deprecation_mail: Notify,
 }
 
 /// The services, sharing one context.
@@ -81,12 +86,20 @@ pub struct Services {
     pub audit: Audit,
     pub incidents: Incidents,
     pub api_clients: ApiClients,
+    pub usage: Usage,
+    pub deprecations: Deprecations,
 }
 
 impl Services {
-    /// Creates all services. Exports are retained for `export_ttl`.
+    /// Creates all services. Exports are retained for `export_ttl`, usage counters for `usage_retention`.
     #[must_use]
-    pub fn new(context: &Arc<Context>, retention: RetentionPolicy, export_ttl: Duration) -> Self {
+    pub fn new(
+        context: &Arc<Context>,
+        retention: RetentionPolicy,
+        export_ttl: Duration,
+        usage_retention: Duration,
+        deprecated: &Arc<[DeprecatedOperation]>,
+    ) -> Self {
         Self {
             accounts: Accounts(Arc::clone(context)),
             users: Users(Arc::clone(context)),
@@ -98,6 +111,12 @@ impl Services {
             api_clients: ApiClients(Arc::clone(context)),
             audit: Audit(Arc::clone(context)),
             incidents: Incidents { context: Arc::clone(context), retention: Arc::new(retention) },
+            usage: Usage {
+                context: Arc::clone(context),
+                retention: usage_retention,
+                deprecated: Arc::clone(deprecated),
+            },
+            deprecations: Deprecations { context: Arc::clone(context), deprecated: Arc::clone(deprecated) },
         }
     }
 }

@@ -128,6 +128,8 @@ export function plan({ docs, origin, demo, admin, contract }) {
     asAdmin('updateUser', 200, { input: () => ({ parameters: { user_id: ids.user } }) }),
     ...inV2(
       asAdmin('listAuditEvents', 200),
+      asAdmin('listUsage', 200),
+      asAdmin('listDeprecations', 200),
       asAdmin('listIncidents', 200, { after: ({ json }) => { ids.incident = json?.data[0]?.id; } }),
       asAdmin('listIncidentGroups', 200),
       ...['getIncident', 'exportIncidentForPostman', 'exportIncidentForCurl', 'exportIncidentAsHar', 'updateIncident']

@@ -334,7 +334,7 @@ impl Deprecation {
     /// Returns the `Deprecation` header: `@` and seconds since 1970 (RFC 9745).
     #[must_use]
     pub fn deprecation_header(&self) -> String {
-        format!("@{}", midnight(self.since))
+        format!("@{}", self.since_seconds())
     }
 
     /// Returns the `Sunset` header: an HTTP date (RFC 8594).
@@ -346,7 +346,19 @@ impl Deprecation {
     /// Returns whether the sunset has passed at `now`, in seconds since 1970.
     #[must_use]
     pub fn is_past_sunset(&self, now: i64) -> bool {
-        now >= midnight(self.sunset)
+        now >= self.sunset_seconds()
+    }
+
+    /// Returns the start of the first day on which the operation is deprecated, in seconds since 1970.
+    #[must_use]
+    pub fn since_seconds(&self) -> i64 {
+        midnight(self.since)
+    }
+
+    /// Returns the start of the first day on which the operation returns 410, in seconds since 1970.
+    #[must_use]
+    pub fn sunset_seconds(&self) -> i64 {
+        midnight(self.sunset)
     }
 
     /// Returns the sentence that the document adds to the description of the operation.

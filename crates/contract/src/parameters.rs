@@ -80,6 +80,15 @@ text_parameter! {
 }
 
 text_parameter! {
+    /// A consumer or a kind of consumers.
+    ConsumerName {
+        min_length: Some(1),
+        max_length: Some(200),
+        pattern: Some("^(api_client|user|anonymous|(api_client|user):[1-9][0-9]{0,17}|anonymous:.+)$".to_owned())
+    }
+}
+
+text_parameter! {
     /// Fingerprint of an incident.
     Fingerprint {
         min_length: Some(24),

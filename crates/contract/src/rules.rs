@@ -11,7 +11,7 @@ pub const EXAMPLE_REQUEST_ID: &str = "019b76da-a800-7000-8000-000000000001";
 /// Returns every error that an operation can return: those of its kind, those that its arguments imply, and its own.
 pub(crate) fn errors(info: &OperationInfo<'_>, operation: Option<&Operation>) -> Vec<ErrorCode> {
     use ErrorCode::{
-        AccountDisabled, AuthenticationRequired, DuplicateKey, Forbidden, Gone, HeadersTooLarge,
+        AccountDisabled, AuthenticationRequired, Brownout, DuplicateKey, Forbidden, Gone, HeadersTooLarge,
         IdempotencyKeyInFlight, IdempotencyKeyReused, InsufficientScope, InsufficientStorage, InternalError,
         InvalidCursor, InvalidHeader, InvalidToken, InvalidUtf8, JsonTooDeep, MalformedJson, MalformedRequest,
         NotAcceptable, PayloadTooLarge, PreconditionFailed, PreconditionRequired, RateLimitExceeded, RequestTimeout,
@@ -40,7 +40,7 @@ pub(crate) fn errors(info: &OperationInfo<'_>, operation: Option<&Operation>) ->
         &[UriTooLong, RateLimitExceeded, HeadersTooLarge, InternalError, ServiceUnavailable, InsufficientStorage],
     );
     add(true, operation.map_or(&[], |operation| operation.errors));
-    add(declares(|operation| operation.deprecation.is_some()), &[Gone]);
+    add(declares(|operation| operation.deprecation.is_some()), &[Gone, Brownout]);
     add(declares(|operation| operation.takes_cursor), &[InvalidCursor]);
     add(declares(|operation| operation.takes_if_none_match), &[InvalidHeader]);
     add(declares(|operation| operation.is_conditional), &[InvalidHeader, PreconditionFailed, PreconditionRequired]);
@@ -58,9 +58,12 @@ fn is_deprecated<V: Version>(info: &OperationInfo<'_>, _: u16) -> bool {
     V::operation(info.id).is_some_and(|operation| operation.deprecation.is_some())
 }
 
-/// Returns whether a conflict resolves itself after some time.
+/// Returns whether a conflict resolves itself after some time, or the operation is available again after a brownout.
 fn is_temporary<V: Version>(info: &OperationInfo<'_>, status: u16) -> bool {
     let is_temporary = |code: &ErrorCode| matches!(code, ErrorCode::IdempotencyKeyInFlight | ErrorCode::ExportNotReady);
+    if status == 410 {
+        return is_deprecated::<V>(info, status);
+    }
     status == 409 && errors(info, V::operation(info.id)).iter().any(is_temporary)
 }
 
@@ -141,7 +144,7 @@ pub(crate) fn headers<V: Version>() -> Vec<ResponseHeader> {
             HeaderScope::Statuses(&[401]),
         ),
         retry_after(true, HeaderScope::Statuses(&[429, 503])),
-        // Only temporary conflicts have one.
+        // Only temporary conflicts and brownouts have one.
         retry_after(false, HeaderScope::Matching(is_temporary::<V>)),
         header(
             "Deprecation",

@@ -17,7 +17,7 @@ pub enum RowFormat {
 
 /// A row of a list.
 pub trait Row: Serialize {
-    /// The CSV columns in order: all fields of the JSON object that are not nested.
+    /// The CSV columns in order: fields of the JSON object, and fields of nested objects with a dot (`consumer.id`).
     const COLUMNS: &'static [&'static str];
 }
 
@@ -104,7 +104,11 @@ fn into_bytes(writer: Writer<Vec<u8>>) -> io::Result<Vec<u8>> {
 
 /// Formats a CSV field: the JSON value without quotes, or an empty field for null.
 fn cell<'a>(fields: &'a Map<String, Value>, column: &str) -> Cow<'a, str> {
-    match fields.get(column) {
+    let value = match column.split_once('.') {
+        None => fields.get(column),
+        Some((object, field)) => fields.get(object).and_then(|object| object.get(field)),
+    };
+    match value {
         None | Some(Value::Null) => Cow::Borrowed(""),
         Some(Value::String(text)) => escape_formula(text),
         Some(value) => Cow::Owned(value.to_string()),
@@ -161,6 +165,13 @@ mod tests {
 
     fn write(format: RowFormat, rows: &[TestRow]) -> String {
         String::from_utf8(format.append(rows, format.begin::<TestRow>().unwrap()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn csv_contains_fields_of_nested_objects() {
+        let fields = json!({"consumer": {"id": 7, "name": "=x"}, "other": null});
+        let cell = |column| cell(fields.as_object().unwrap(), column).into_owned();
+        assert_eq!([cell("consumer.id"), cell("consumer.name"), cell("other.id"), cell("no.id")], ["7", "'=x", "", ""]);
     }
 
     #[test]

@@ -11,7 +11,11 @@ use std::{
 use clap::ValueEnum;
 use openapi_model::{Difference, Document, Kind};
 
-use crate::cli::{CliError, error::io_reason};
+use super::usage::{self, DocumentUsage, LastDays};
+use crate::{
+    cli::{CliError, error::io_reason},
+    config::Config,
+};
 
 /// Exit code for breaking changes and for lint findings.
 pub(super) const FAILED: u8 = 4;
@@ -48,6 +52,25 @@ pub(super) fn diff(old: &Path, new: &Path, format: Report, out: &mut dyn Write) 
         Report::Markdown => sections(&differences, out)?,
     }
     Ok(exit_code(!differences.iter().any(is_breaking)))
+}
+
+/// `bucketlist openapi diff --usage`.
+pub(super) fn diff_with_usage(
+    old: &Path,
+    new: &Path,
+    format: Report,
+    config: &Config,
+    period: LastDays,
+    out: &mut dyn Write,
+) -> Result<ExitCode, CliError> {
+    let old = read(old)?;
+    let differences = openapi_model::diff(&old, &read(new)?);
+    let usage = DocumentUsage::read(config, &old, period)?;
+    match format {
+        Report::Text => usage::report(&differences, &usage, out),
+        Report::Json => usage::report_json(&differences, &usage, out),
+        Report::Markdown => Err(CliError::with_help("--usage has no Markdown output", "use --format text or json")),
+    }
 }
 
 /// Compares the documents of a directory with their last releases and prints breaking changes.
@@ -165,7 +188,7 @@ fn check_references(name: &str, document: Document) -> Result<Document, CliError
     }
 }
 
-fn is_breaking(difference: &Difference) -> bool {
+pub(super) fn is_breaking(difference: &Difference) -> bool {
     difference.kind == Kind::Breaking
 }
 
@@ -174,7 +197,7 @@ fn exit_code(is_success: bool) -> ExitCode {
 }
 
 /// Groups differences by change; a schema can be used in many locations.
-fn changes(differences: &[Difference]) -> Vec<(&Difference, Vec<String>)> {
+pub(super) fn changes(differences: &[Difference]) -> Vec<(&Difference, Vec<String>)> {
     let mut changes: Vec<(&Difference, Vec<String>)> = Vec::new();
     for difference in differences {
         let comma = if difference.part.is_empty() { "" } else { ", " };

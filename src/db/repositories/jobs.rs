@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     db::{DbConnection, schema::jobs},
-    domain::{ExportId, Timestamp},
+    domain::{ApiVersion, ConsumerKind, ExportId, Timestamp},
 };
 
 /// The arguments of a kind of job, stored as JSON.
@@ -38,6 +38,28 @@ impl JobPayload for ExportRequest {
     const KIND: &'static str = "export";
 }
 
+/// Mails a digest of the deprecated operations that a consumer calls.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeprecationMail {
+    pub consumer_kind: ConsumerKind,
+    pub consumer_id: i64,
+    pub uses: Vec<DeprecatedUse>,
+}
+
+/// A consumer's use of a deprecated operation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeprecatedUse {
+    pub version: ApiVersion,
+    pub operation: String,
+    /// Number of recent requests.
+    pub requests: i64,
+    pub last_seen_at: Timestamp,
+}
+
+impl JobPayload for DeprecationMail {
+    const KIND: &'static str = "deprecation_mail";
+}
+
 /// A job that a worker has claimed.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable)]
 pub struct QueuedJob {
@@ -62,6 +84,31 @@ pub fn enqueue<P: JobPayload>(c: &mut DbConnection, payload: &P, run_at: Timesta
         ))
         .execute(c)
         .map(drop)
+}
+
+/// Number of jobs in a statement: SQLite accepts 32,766 values.
+const JOBS_PER_STATEMENT: usize = 1_000;
+
+/// Inserts jobs that are due at once.
+pub fn enqueue_all<P: JobPayload>(c: &mut DbConnection, payloads: &[P], now: Timestamp) -> QueryResult<()> {
+    for payloads in payloads.chunks(JOBS_PER_STATEMENT) {
+        let mut rows = Vec::with_capacity(payloads.len());
+        for payload in payloads {
+            let payload = serde_json::to_string(payload).map_err(|error| Error::SerializationError(Box::new(error)))?;
+            rows.push((
+                jobs::kind.eq(P::KIND),
+                jobs::payload.eq(payload),
+                jobs::attempts.eq(0),
+                jobs::run_at.eq(now.micros()),
+                jobs::created_at.eq(now.micros()),
+            ));
+        }
+        match c {
+            DbConnection::Sqlite(c) => diesel::insert_into(jobs::table).values(rows).execute(c)?,
+            DbConnection::Postgres(c) => diesel::insert_into(jobs::table).values(rows).execute(c)?,
+        };
+    }
+    Ok(())
 }
 
 /// Returns whether a job of a kind is due.

@@ -6,6 +6,7 @@
 pub mod api_clients;
 pub mod audit;
 pub mod bucketlists;
+pub mod deprecation_notices;
 pub mod exports;
 pub mod idempotency;
 pub mod incidents;
@@ -15,6 +16,8 @@ mod keyset;
 pub mod search;
 mod search_text;
 pub mod sessions;
+mod statement;
+pub mod usage;
 pub mod users;
 
 use diesel::Selectable;

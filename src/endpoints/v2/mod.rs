@@ -7,6 +7,7 @@ mod auth;
 mod bucketlists;
 mod conditions;
 mod cursors;
+mod deprecations;
 mod exports;
 mod incidents;
 mod items;
@@ -14,6 +15,7 @@ mod pages;
 mod representations;
 mod search;
 pub mod tables;
+mod usage;
 mod users;
 
 use contract::v2;
@@ -30,6 +32,7 @@ pub use exports::ExportApi;
 pub use incidents::IncidentApi;
 pub use items::ItemApi;
 pub use search::SearchApi;
+pub use usage::UsageApi;
 pub use users::UserApi;
 
 use crate::{auth::Signer, services::Services};
@@ -60,10 +63,11 @@ pub fn service(
         api_clients: ApiClientApi { api_clients: services.api_clients.clone(), cursors: cursors.clone(), conditions },
         incidents: IncidentApi {
             incidents: services.incidents.clone(),
-            cursors,
+            cursors: cursors.clone(),
             conditions,
             public_url: public_url.into(),
         },
+        usage: UsageApi { usage: services.usage.clone(), deprecations: services.deprecations.clone(), cursors },
     };
     api.into_service()
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use contract::{ApiError, ErrorCode};
 use poem::{Request, error::ReadBodyError};
 
-/// Replaces the body of the request by its bytes in memory.
-pub(super) async fn read(request: &mut Request, max_bytes: usize, timeout: Duration) -> Result<(), ApiError> {
+/// Replaces the body of the request by its bytes in memory. Returns their number.
+pub(super) async fn read(request: &mut Request, max_bytes: usize, timeout: Duration) -> Result<u64, ApiError> {
     let reading = request.take_body().into_bytes_limit(max_bytes);
     let bytes = match tokio::time::timeout(timeout, reading).await {
         Ok(Ok(bytes)) => bytes,
@@ -15,8 +15,9 @@ pub(super) async fn read(request: &mut Request, max_bytes: usize, timeout: Durat
         Ok(Err(error)) => return Err(ApiError::new(ErrorCode::MalformedRequest).with_source(error)),
         Err(_) => return Err(ErrorCode::RequestTimeout.into()),
     };
+    let length = bytes.len() as u64;
     request.set_body(bytes);
-    Ok(())
+    Ok(length)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::{borrow::Cow, time::Instant};
 use contract::ApiError;
 use poem::{
     Request,
-    http::{Method, Uri},
+    http::{HeaderValue, Method, Uri, header::USER_AGENT},
 };
 
 use super::{
@@ -22,6 +22,9 @@ pub(super) struct RequestContext {
     pub(super) method: Method,
     /// The URI as the client sent it.
     pub(super) uri: Uri,
+    pub(super) user_agent: Option<HeaderValue>,
+    /// Size of the request body, once it was read.
+    pub(super) body_bytes: u64,
     /// Microseconds since 1970.
     pub(super) received_at: i64,
     pub(super) started: Instant,
@@ -54,6 +57,8 @@ impl RequestContext {
             trace_id: request_id::trace_id(request).map(str::to_owned),
             method: request.method().clone(),
             uri: request.uri().clone(),
+            user_agent: request.headers().get(USER_AGENT).cloned(),
+            body_bytes: 0,
             received_at,
             started: Instant::now(),
             cors: None,

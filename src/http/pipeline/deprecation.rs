@@ -1,10 +1,12 @@
-//! Deprecated operations: the headers `Deprecation`, `Sunset` and `Link`, and 410 after the sunset date.
+//! Deprecated operations: the headers `Deprecation`, `Sunset` and `Link`, and 410 in a brownout and after the sunset date.
 
 use contract::{ApiError, ErrorCode, operation::Deprecation};
 use poem::http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{InvalidHeaderValue, LINK},
 };
+
+use crate::domain::{Brownout, Timestamp};
 
 /// The deprecation of an operation, with the URL of the successor for the request.
 pub(super) struct DeprecationHeaders {
@@ -29,6 +31,29 @@ impl DeprecationHeaders {
         Ok(())
     }
 
+    /// Rejects the request if the operation is in a brownout.
+    pub(super) fn check_brownout(
+        &self,
+        operation: &str,
+        brownouts: &[Brownout],
+        now: Timestamp,
+    ) -> Result<(), ApiError> {
+        let is_active = |brownout: &&Brownout| brownout.operation == operation && brownout.is_active(now);
+        let Some(end) = brownouts.iter().filter(is_active).map(Brownout::ends_at).max() else { return Ok(()) };
+        let microseconds = end.micros().saturating_sub(now.micros());
+        let message = format!(
+            "This operation is deprecated and will be removed on {}. It is unavailable in a scheduled brownout until {}. Use {} \
+             instead.",
+            self.deprecation.sunset,
+            contract::values::Timestamp::from_micros(end.micros()),
+            self.successor
+        );
+        Err(ApiError {
+            retry_after: u32::try_from(microseconds.unsigned_abs().div_ceil(1_000_000)).ok(),
+            ..ApiError::new(ErrorCode::Brownout).with_message(message)
+        })
+    }
+
     /// Adds the headers of RFC 9745, RFC 8594 and RFC 5829.
     ///
     /// # Errors
@@ -47,6 +72,8 @@ impl DeprecationHeaders {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use contract::Operation;
 
     use super::*;
@@ -68,5 +95,30 @@ mod tests {
         assert!(deprecation.check_sunset(1_826_668_799).is_ok());
         let gone = deprecation.check_sunset(1_826_668_800).unwrap_err();
         assert_eq!((gone.code, gone.message()), (ErrorCode::Gone, "Use /v2/bucketlists/7 instead."));
+    }
+
+    #[test]
+    fn brownout_ends_when_its_last_window_ends() {
+        let deprecation = DeprecationHeaders::new(OPERATION.deprecation.as_ref().unwrap(), &[("bucketlist_id", "7")]);
+        let window = |operation: &str, start, minutes: u64| Brownout {
+            operation: operation.to_owned(),
+            starts_at: Timestamp::from_seconds(start),
+            duration: Duration::from_secs(60 * minutes),
+        };
+        let start = 1_800_000_000;
+        let windows =
+            [window("getItem", start, 1), window("getItem", start + 30, 2), window("listItems", start - 100, 60)];
+        let check = |now| deprecation.check_brownout("getItem", &windows, now);
+        assert!(check(Timestamp::from_micros(start * 1_000_000 - 1)).is_ok());
+        let error = check(Timestamp::from_micros(start * 1_000_000 + 1)).unwrap_err();
+        assert_eq!((error.code, error.retry_after), (ErrorCode::Brownout, Some(60)));
+        assert_eq!(
+            error.message(),
+            "This operation is deprecated and will be removed on 2027-11-20. It is unavailable in a scheduled brownout until \
+             2027-01-15T08:01:00.000000Z. Use /v2/bucketlists/7 instead."
+        );
+        let overlapping = check(Timestamp::from_seconds(start + 59)).unwrap_err();
+        assert_eq!(overlapping.retry_after, Some(91));
+        assert!(check(Timestamp::from_seconds(start + 150)).is_ok());
     }
 }

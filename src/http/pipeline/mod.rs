@@ -26,6 +26,7 @@ mod request_id;
 mod response_validation;
 mod route;
 mod size_limits;
+mod usage;
 mod validation;
 mod version;
 
@@ -51,7 +52,13 @@ use self::{
     deadline::Deadline, errors::RequestError, fault::Fault, identity::Identity, rate_limit::NO_ADDRESS, route::Route,
 };
 use super::{UnversionedRoutes, client_address::client_address};
-use crate::{capture::Recorder, config::RequestLimits, domain::Clock, metrics::RequestMetrics};
+use crate::{
+    capture::Recorder,
+    config::RequestLimits,
+    domain::{Brownout, Clock},
+    metrics::RequestMetrics,
+    usage::UsageRecorder,
+};
 
 pub(crate) use self::cors::Cors;
 pub(super) use self::cors::allow_any_origin;
@@ -79,8 +86,11 @@ pub struct Pipeline<E> {
     pub(crate) response_validator: Option<ResponseValidator>,
     /// Stores captured failures; `None` when capture is off.
     pub(crate) recorder: Option<Recorder>,
+    pub(crate) usage: UsageRecorder,
     /// Whether a deprecated operation responds 410 after its sunset date.
     pub(crate) gone_after_sunset: bool,
+    /// Periods in which deprecated operations respond 410 before their sunset date.
+    pub(crate) brownouts: Vec<Brownout>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rate_limits: Option<RateLimits>,
     pub(crate) body_rules: Arc<dyn BodyRules>,
@@ -148,8 +158,11 @@ impl<E: Endpoint> Pipeline<E> {
         if let Some(rate_limits) = &self.rate_limits {
             rate_limits.check(operation.declared.limit, &origin, context).await?;
         }
-        if let Some(deprecation) = context.deprecation.as_ref().filter(|_| self.gone_after_sunset) {
-            deprecation.check_sunset(self.clock.now_seconds())?;
+        if let Some(deprecation) = &context.deprecation {
+            if self.gone_after_sunset {
+                deprecation.check_sunset(self.clock.now_seconds())?;
+            }
+            deprecation.check_brownout(&operation.documented.id, &self.brownouts, self.clock.now())?;
         }
         let media_type = negotiation::select(request.headers(), operation)?;
         if operation.has_body() {
@@ -171,7 +184,7 @@ impl<E: Endpoint> Pipeline<E> {
 
         // Body and validation.
         if operation.has_body() {
-            body::read(&mut request, limits.body_bytes, limits.request_timeout).await?;
+            context.body_bytes = body::read(&mut request, limits.body_bytes, limits.request_timeout).await?;
         }
         if self.has_faults
             && let Some(fault) = Fault::requested(request.headers())?
@@ -255,6 +268,7 @@ impl<E: Endpoint> Pipeline<E> {
         if let Some(captured) = captured {
             captured.record(&context, &response, duration);
         }
+        usage::count(&self.usage, &context, &mut response, duration);
         response
     }
 

@@ -153,6 +153,11 @@ impl TestApp {
         self.app.incidents.drain().await.unwrap();
     }
 
+    /// Writes usage counters to the database.
+    pub async fn store_usage(&self) {
+        self.app.usage.flush().await.unwrap();
+    }
+
     /// Runs all due jobs, as the worker would.
     pub async fn run_jobs(&self) {
         self.app.worker.drain().await;

@@ -242,6 +242,16 @@ error_codes! {
     410 Gone "GONE" "This operation was removed."
         causes["The date in the `Sunset` header has passed."]
         remedy["Use the successor in the `Link` header (`rel=\"successor-version\"`)."]
+    /// The operation is deprecated and unavailable in a scheduled brownout, which announces its removal. It is available again after
+    /// the brownout, until its sunset date.
+    410 Brownout "BROWNOUT" "This deprecated operation is unavailable in a scheduled brownout."
+        causes[
+            "The operator has scheduled a brownout, so that clients of the operation are found before it is removed.",
+        ]
+        remedy[
+            "Use the successor in the `Link` header (`rel=\"successor-version\"`). Until then, repeat the request after \
+             `Retry-After` seconds."
+        ]
     /// The resource is not in the state that `If-Match` requires. Nothing was changed.
     412 PreconditionFailed "PRECONDITION_FAILED" "The resource has changed since you retrieved it."
         causes["Another client has changed the resource.", "The ETag belongs to another resource."]

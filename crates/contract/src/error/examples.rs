@@ -33,6 +33,7 @@ impl ApiError {
     pub fn example(code: ErrorCode) -> Self {
         let retry_after = match code {
             ErrorCode::IdempotencyKeyInFlight | ErrorCode::ExportNotReady => Some(1),
+            ErrorCode::Brownout => Some(3_600),
             _ => matches!(code.status(), 429 | 503).then_some(30),
         };
         Self { retry_after, details: example_details(code), ..Self::new(code) }
@@ -93,8 +94,9 @@ mod tests {
         for code in ErrorCode::ALL {
             let example = ApiError::example(*code);
             assert_eq!(example.code, *code);
-            let is_temporary = matches!(code, ErrorCode::IdempotencyKeyInFlight | ErrorCode::ExportNotReady)
-                || [429, 503].contains(&code.status());
+            let is_temporary =
+                matches!(code, ErrorCode::IdempotencyKeyInFlight | ErrorCode::ExportNotReady | ErrorCode::Brownout)
+                    || [429, 503].contains(&code.status());
             assert_eq!(example.retry_after.is_some(), is_temporary, "{}", code.as_str());
         }
         for code in [ErrorCode::InvalidCursor, ErrorCode::PreconditionRequired] {

@@ -8,7 +8,7 @@ use super::{
         AdminUserEndpointsStub, AdminUserRoutes, ApiClientEndpointsStub, ApiClientRoutes, AuditEndpointsStub,
         AuditRoutes, AuthEndpointsStub, AuthRoutes, BucketlistEndpointsStub, BucketlistRoutes, ExportEndpointsStub,
         ExportRoutes, IncidentEndpointsStub, IncidentRoutes, ItemEndpointsStub, ItemRoutes, SearchEndpointsStub,
-        SearchRoutes, UserEndpointsStub, UserRoutes,
+        SearchRoutes, UsageEndpointsStub, UsageRoutes, UserEndpointsStub, UserRoutes,
     },
     schemas::EXAMPLE_FINGERPRINT,
 };
@@ -32,6 +32,7 @@ api! {
         audit: Audit => AuditRoutes(AuditEndpointsStub),
         incidents: Incidents => IncidentRoutes(IncidentEndpointsStub),
         api_clients: ApiClients => ApiClientRoutes(ApiClientEndpointsStub),
+        usage: Usage => UsageRoutes(UsageEndpointsStub),
     }
 }
 
@@ -68,6 +69,12 @@ To get started, create an account (`register`) or log in (`login`). Send the `ac
     fn parameter_examples() -> Vec<(&'static str, Value)> {
         vec![
             ("operation", json!("createItem")),
+            ("from", json!("2025-12-31")),
+            ("to", json!("2099-12-31")),
+            ("consumer", json!("user:2")),
+            ("version", json!("v2")),
+            ("deprecated", json!(false)),
+            ("group_by", json!(["day", "operation", "version", "consumer"])),
             ("status", json!(500)),
             ("code", json!("INTERNAL_ERROR")),
             ("fingerprint", json!(EXAMPLE_FINGERPRINT)),

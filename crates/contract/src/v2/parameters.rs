@@ -48,6 +48,48 @@ macro_rules! text_enum {
 }
 
 text_enum! {
+    /// A version of the API.
+    ApiVersion {
+        /// `/v1`.
+        V1 "v1"
+        /// `/v2`.
+        V2 "v2"
+    }
+}
+
+/// A field that rows of usage are grouped by.
+#[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
+#[oai(rename_all = "snake_case")]
+pub enum UsageGroup {
+    /// The operation.
+    Operation,
+    /// The caller.
+    Consumer,
+    /// The version of the API.
+    Version,
+    /// The day.
+    Day,
+    /// The hour, in the last 7 days.
+    Hour,
+}
+
+impl Argument for UsageGroup {}
+
+impl UsageGroup {
+    /// Returns the value in requests.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Operation => "operation",
+            Self::Consumer => "consumer",
+            Self::Version => "version",
+            Self::Day => "day",
+            Self::Hour => "hour",
+        }
+    }
+}
+
+text_enum! {
     /// Action of an audit event, as resource and verb.
     AuditAction {
         /// A user created an account.

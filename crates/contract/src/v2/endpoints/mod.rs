@@ -9,6 +9,7 @@ mod exports;
 mod incidents;
 mod items;
 mod search;
+mod usage;
 mod users;
 
 pub use admin::*;
@@ -20,6 +21,7 @@ pub use exports::*;
 pub use incidents::*;
 pub use items::*;
 pub use search::*;
+pub use usage::*;
 pub use users::*;
 
 // Imports of all endpoint traits, which import them with `use super::*`.
@@ -39,8 +41,8 @@ use crate::{
     v2::{
         IdempotencyKey, IfMatch, IfNoneMatch, Result,
         parameters::{
-            AuditAction, AuditTarget, BucketlistInclude, BucketlistListInclude, Cursor, Fingerprint, Include, PerPage,
-            Sort, TimeSort, Token,
+            ApiVersion, AuditAction, AuditTarget, BucketlistInclude, BucketlistListInclude, ConsumerName, Cursor,
+            Fingerprint, Include, PerPage, Sort, TimeSort, Token, UsageGroup,
         },
         responses::{
             Accepted, Created, ExportDownload, JsonDownload, NoContent, PageResponse, Progress, Queued, Retrieved,
@@ -65,7 +67,7 @@ pub enum Tag {
     Search,
     /// Export of your data to a file.
     Exports,
-    /// User accounts and the audit log, for administrators.
+    /// User accounts, the audit log and usage, for administrators.
     Admin,
     /// Programs that act for an account with a key, for administrators.
     ApiClients,

@@ -4,6 +4,7 @@ mod accounts;
 mod api_clients;
 mod audit;
 mod bucketlists;
+mod deprecations;
 mod exports;
 mod incident_files;
 mod incidents;
@@ -11,11 +12,13 @@ mod items;
 mod links;
 mod pages;
 mod search;
+mod usage;
 
 pub use accounts::*;
 pub use api_clients::*;
 pub use audit::AuditEvent;
 pub use bucketlists::*;
+pub use deprecations::*;
 pub use exports::*;
 pub use incident_files::*;
 pub use incidents::*;
@@ -23,6 +26,7 @@ pub use items::*;
 pub use links::{Link, Links};
 pub use pages::*;
 pub use search::*;
+pub use usage::*;
 
 pub use crate::v1::schemas::{
     AccountDeletion, BucketlistCreate, BucketlistReplace, Credentials, ItemCreate, ItemReplace, MePatch, Password,

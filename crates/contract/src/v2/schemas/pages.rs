@@ -4,8 +4,8 @@ use poem_openapi::{Object, types::Example};
 use serde::Serialize;
 
 use super::{
-    ApiClient, AuditEvent, Bucketlist, ExportContent, ExportRecord, IncidentGroup, IncidentSummary, Item, SearchHit,
-    Session, User,
+    ApiClient, AuditEvent, Bucketlist, Deprecation, ExportContent, ExportRecord, IncidentGroup, IncidentSummary, Item,
+    SearchHit, Session, UsageRow, User,
 };
 use crate::{listing::Page, values::Nullable};
 
@@ -110,6 +110,16 @@ page! {
     SearchPage of SearchHit at "/v2/search"
 }
 
+page! {
+    /// A page of usage rows, the latest day first.
+    UsagePage of UsageRow at "/v2/admin/usage"
+}
+
+page! {
+    /// A page of deprecated operations.
+    DeprecationPage of Deprecation at "/v2/admin/deprecations"
+}
+
 impl Page for BucketlistPage {
     type Row = Bucketlist;
 }
@@ -124,6 +134,10 @@ impl Page for UserPage {
 
 impl Page for AuditEventPage {
     type Row = AuditEvent;
+}
+
+impl Page for UsagePage {
+    type Row = UsageRow;
 }
 
 impl Page for ExportContent {

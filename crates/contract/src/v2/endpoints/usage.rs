@@ -1,0 +1,63 @@
+//! Usage of the API, for administrators.
+
+use super::*;
+use crate::v2::schemas::{DeprecationPage, UsagePage};
+
+/// Usage of the API, for administrators.
+#[endpoints(UsageRoutes, prefix_path = "/admin", tag = "Tag::Admin", operation = "Operation")]
+pub trait UsageEndpoints: Send + Sync + 'static {
+    /// List usage
+    ///
+    /// Returns the number of requests by day, operation, version and consumer, the latest day first. As CSV or NDJSON, streams all
+    /// rows unless `per_page` is set. For administrators only.
+    ///
+    /// A consumer is an API client, otherwise the account of the access token, otherwise the user agent of an anonymous client. A
+    /// server counts at most 200 user agents a day; further ones are counted as `other`.
+    ///
+    /// Requests are counted within 10 seconds after their response was sent. Daily counters are retained for 400 days by
+    /// default, hourly counters for 7 days.
+    #[oai(path = "/usage", method = "get", operation_id = "listUsage")]
+    #[operation(returns("A page of usage rows; as CSV or NDJSON, one row per group."))]
+    async fn list(
+        &self,
+        caller: Admin,
+        format: Format,
+        cursor: Query<Option<Cursor>>,
+        per_page: Query<Option<PerPage>>,
+        /// First day, in UTC. Default: 29 days before `to`. Days before the retention period are omitted.
+        from: Query<Option<Date>>,
+        /// Last day, in UTC. Default: today. Returns 422 if it is before `from` or before the retention period.
+        to: Query<Option<Date>>,
+        /// Returns only requests of this operation.
+        operation: Query<Option<Token>>,
+        /// Returns only requests of this consumer: `api_client:ID`, `user:ID` or `anonymous:USER-AGENT`, or of all consumers of
+        /// a kind: `api_client`, `user` or `anonymous`.
+        consumer: Query<Option<ConsumerName>>,
+        /// Returns only requests to this version of the API.
+        version: Query<Option<ApiVersion>>,
+        /// Returns only requests of deprecated (`true`) or only of other operations (`false`).
+        deprecated: Query<Option<bool>>,
+        /// Fields that distinguish the rows; requests that differ only in others are added up. Default: all except `hour`.
+        /// With `hour`, reads the hourly counters.
+        #[oai(explode = false, default, validator(max_items = 5))]
+        group_by: Query<Vec<UsageGroup>>,
+        #[oai(explode = false, default, validator(max_items = 10))] include: Query<Vec<Include>>,
+        if_none_match: IfNoneMatch,
+    ) -> Result<ListResponse<UsagePage>>;
+
+    /// List deprecated operations
+    ///
+    /// Returns every deprecated operation with its schedule and the consumers that called it. For administrators only.
+    ///
+    /// A consumer is notified by mail when it first calls a deprecated operation. If it called the operation in the last 30 days, it
+    /// is notified again 90, 30, 7 and 1 days before the sunset. In a brownout and after the sunset, the operation returns 410.
+    #[oai(path = "/deprecations", method = "get", operation_id = "listDeprecations")]
+    #[operation(returns("A page of deprecated operations."))]
+    async fn deprecations(
+        &self,
+        caller: Admin,
+        cursor: Query<Option<Cursor>>,
+        per_page: Query<Option<PerPage>>,
+        if_none_match: IfNoneMatch,
+    ) -> Result<PageResponse<DeprecationPage>>;
+}

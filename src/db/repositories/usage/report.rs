@@ -1,0 +1,248 @@
+//! Reports: counters of a period, grouped and in a total order.
+
+use diesel::{
+    prelude::*,
+    result::Error,
+    sql_types::{BigInt, Nullable, Text},
+};
+
+use super::{DAY, HOUR, latency_columns};
+use crate::{
+    db::{DbConnection, repositories::statement::Statement},
+    domain::{
+        Consumer, ConsumerFilter, ConsumerKind, DeprecatedOperation, Keyset, LatencyHistogram, NamedConsumer,
+        Timestamp, UnknownValue, UsageFilter, UsageGrouping, UsageRow, UsageRowKey,
+    },
+};
+
+#[derive(QueryableByName)]
+struct ReportRow {
+    #[diesel(sql_type = Nullable<BigInt>)]
+    starts_at: Option<i64>,
+    #[diesel(sql_type = Nullable<Text>)]
+    version: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    operation: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    consumer_kind: Option<String>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    consumer_id: Option<i64>,
+    #[diesel(sql_type = Nullable<Text>)]
+    user_agent: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    name: Option<String>,
+    #[diesel(sql_type = BigInt)]
+    requests: i64,
+    #[diesel(sql_type = BigInt)]
+    errors: i64,
+    #[diesel(sql_type = BigInt)]
+    bytes_in: i64,
+    #[diesel(sql_type = BigInt)]
+    bytes_out: i64,
+    #[diesel(sql_type = BigInt)]
+    last_seen_at: i64,
+    /// The buckets of the histogram, separated by commas.
+    #[diesel(sql_type = Text)]
+    latency: String,
+}
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+impl ReportRow {
+    fn into_row(self) -> QueryResult<UsageRow> {
+        let unknown = |error: UnknownValue| Error::DeserializationError(Box::new(error));
+        let consumer = match (self.consumer_kind, self.consumer_id, self.user_agent) {
+            (Some(kind), Some(id), Some(user_agent)) => {
+                let kind: ConsumerKind = kind.parse().map_err(unknown)?;
+                let name = if kind == ConsumerKind::Anonymous { Some(user_agent.clone()) } else { self.name };
+                Some(NamedConsumer { consumer: Consumer::from_parts(kind, id, &user_agent), name })
+            }
+            _ => None,
+        };
+        let mut counts = [0; LatencyHistogram::BUCKETS];
+        for (count, text) in counts.iter_mut().zip(self.latency.split(',')) {
+            *count = text.parse().unwrap_or_default();
+        }
+        Ok(UsageRow {
+            starts_at: self.starts_at.map(Timestamp::from_micros),
+            version: self.version.map(|version| version.parse()).transpose().map_err(unknown)?,
+            operation: self.operation,
+            consumer,
+            requests: self.requests,
+            errors: self.errors,
+            bytes_in: self.bytes_in,
+            bytes_out: self.bytes_out,
+            latency: LatencyHistogram::from_counts(counts),
+            last_seen_at: Timestamp::from_micros(self.last_seen_at),
+        })
+    }
+}
+
+/// Lists the rows of a report after a position, the latest period first, then by version, operation and consumer.
+pub fn list_after(
+    c: &mut DbConnection,
+    filter: &UsageFilter,
+    deprecated: &[DeprecatedOperation],
+    keyset: &Keyset,
+) -> QueryResult<Vec<UsageRow>> {
+    let invalid = || Error::QueryBuilderError("the position belongs to another list".into());
+    let after = match &keyset.after {
+        Some(position) => Some(UsageRowKey::from_position(position).ok_or_else(invalid)?),
+        None => None,
+    };
+    let order = order(filter.grouping);
+    load(c, filter, deprecated, after.as_ref(), &order, keyset.limit)
+}
+
+/// Lists the rows of a report with the most requests.
+pub fn list_most_used(
+    c: &mut DbConnection,
+    filter: &UsageFilter,
+    deprecated: &[DeprecatedOperation],
+    limit: i64,
+) -> QueryResult<Vec<UsageRow>> {
+    load(c, filter, deprecated, None, &format!("requests DESC, {}", order(filter.grouping)), limit)
+}
+
+/// Counts the rows of a report.
+pub fn count(c: &mut DbConnection, filter: &UsageFilter, deprecated: &[DeprecatedOperation]) -> QueryResult<i64> {
+    let mut statement = Statement::default();
+    statement.sql("SELECT count(*) AS count FROM (SELECT 1 FROM usage_counters");
+    add_conditions(&mut statement, filter, deprecated);
+    statement.sql(&format!(" GROUP BY {}) AS report", group_columns(filter.grouping).join(", ")));
+    let rows: Vec<Count> = statement.load(c)?;
+    Ok(rows.first().map_or(0, |row| row.count))
+}
+
+fn load(
+    c: &mut DbConnection,
+    filter: &UsageFilter,
+    deprecated: &[DeprecatedOperation],
+    after: Option<&UsageRowKey>,
+    order: &str,
+    limit: i64,
+) -> QueryResult<Vec<UsageRow>> {
+    let groups = group_columns(filter.grouping);
+    let selected: Vec<String> = ALL_GROUPS
+        .iter()
+        .map(|(column, kind)| match groups.contains(column) {
+            true => (*column).to_owned(),
+            false => format!("CAST(NULL AS {kind}) AS {column}"),
+        })
+        .collect();
+    let sum = |column: &str| format!("CAST(sum({column}) AS BIGINT)");
+    let latency: Vec<String> = latency_columns().map(|column| sum(&column)).collect();
+    let mut statement = Statement::default();
+    // Names are joined to the rows of the page only. Within the report, the sort keys are the names of the columns.
+    statement.sql(&format!(
+        "SELECT report.*, coalesce(users.email, api_clients.name) AS name FROM (SELECT {}, {} AS requests, {} AS errors, {} AS bytes_in, \
+         {} AS bytes_out, max(last_seen_at) AS last_seen_at, {} AS latency FROM usage_counters",
+        selected.join(", "),
+        sum("requests"),
+        sum("CASE WHEN status_class >= 4 THEN requests ELSE 0 END"),
+        sum("bytes_in"),
+        sum("bytes_out"),
+        latency.join(" || ',' || "),
+    ));
+    add_conditions(&mut statement, filter, deprecated);
+    if let Some(after) = after {
+        add_position(&mut statement, filter.grouping, after);
+    }
+    statement.sql(&format!(" GROUP BY {} ORDER BY {order} LIMIT ", groups.join(", "))).integer(limit);
+    statement.sql(&format!(
+        ") AS report LEFT JOIN users ON report.consumer_kind = 'user' AND users.id = report.consumer_id \
+         LEFT JOIN api_clients ON report.consumer_kind = 'api_client' AND api_clients.id = report.consumer_id ORDER BY {}",
+        order.split(", ").map(|term| format!("report.{term}")).collect::<Vec<_>>().join(", ")
+    ));
+    let rows: Vec<ReportRow> = statement.load(c)?;
+    rows.into_iter().map(ReportRow::into_row).collect()
+}
+
+/// Every column that a report can be grouped by, with its type.
+const ALL_GROUPS: [(&str, &str); 6] = [
+    ("starts_at", "BIGINT"),
+    ("version", "TEXT"),
+    ("operation", "TEXT"),
+    ("consumer_kind", "TEXT"),
+    ("consumer_id", "BIGINT"),
+    ("user_agent", "TEXT"),
+];
+
+fn group_columns(grouping: UsageGrouping) -> Vec<&'static str> {
+    let is_grouped = |column: &str| match column {
+        "starts_at" => grouping.has_start(),
+        "version" => grouping.by_version,
+        "operation" => grouping.by_operation,
+        _ => grouping.by_consumer,
+    };
+    ALL_GROUPS.iter().map(|(column, _)| *column).filter(|column| is_grouped(column)).collect()
+}
+
+/// The latest period first, then by the other columns.
+fn order(grouping: UsageGrouping) -> String {
+    let direction = |column: &str| if column == "starts_at" { " DESC" } else { "" };
+    let terms: Vec<String> =
+        group_columns(grouping).iter().map(|column| format!("{column}{}", direction(column))).collect();
+    terms.join(", ")
+}
+
+fn add_conditions(statement: &mut Statement, filter: &UsageFilter, deprecated: &[DeprecatedOperation]) {
+    statement.sql(" WHERE period = ").text(if filter.grouping.by_hour { HOUR } else { DAY });
+    statement.sql(" AND starts_at >= ").integer(filter.from.micros());
+    statement.sql(" AND starts_at < ").integer(filter.until.micros());
+    if let Some(version) = filter.version {
+        statement.sql(" AND version = ").text(version.as_str());
+    }
+    if let Some(operation) = &filter.operation {
+        statement.sql(" AND operation = ").text(operation);
+    }
+    match &filter.consumer {
+        None => {}
+        Some(ConsumerFilter::Kind(kind)) => {
+            statement.sql(" AND consumer_kind = ").text(kind.as_str());
+        }
+        Some(ConsumerFilter::One(consumer)) => {
+            statement.sql(" AND consumer_kind = ").text(consumer.kind().as_str());
+            statement.sql(" AND consumer_id = ").integer(consumer.id().unwrap_or_default());
+            statement.sql(" AND user_agent = ").text(consumer.user_agent().unwrap_or_default());
+        }
+    }
+    if let Some(is_deprecated) = filter.deprecated {
+        statement.sql(if is_deprecated { " AND (1 = 0" } else { " AND NOT (1 = 0" });
+        for deprecated in deprecated {
+            statement.sql(" OR (version = ").text(deprecated.version.as_str());
+            statement.sql(" AND operation = ").text(deprecated.operation).sql(")");
+        }
+        statement.sql(")");
+    }
+}
+
+/// Adds the condition for rows after a position. It can precede the grouping, because it compares only grouped columns.
+fn add_position(statement: &mut Statement, grouping: UsageGrouping, after: &UsageRowKey) {
+    let columns: Vec<&str> = group_columns(grouping).into_iter().filter(|column| *column != "starts_at").collect();
+    statement.sql(" AND (");
+    if grouping.has_start() {
+        statement.sql("starts_at < ").integer(after.starts_at);
+        if columns.is_empty() {
+            statement.sql(")");
+            return;
+        }
+        statement.sql(" OR (starts_at = ").integer(after.starts_at).sql(" AND ");
+    }
+    statement.sql(&format!("({}) > (", columns.join(", ")));
+    for (index, column) in columns.iter().enumerate() {
+        statement.sql(if index > 0 { ", " } else { "" });
+        match *column {
+            "version" => statement.text(&after.version),
+            "operation" => statement.text(&after.operation),
+            "consumer_kind" => statement.text(&after.consumer_kind),
+            "consumer_id" => statement.integer(after.consumer_id),
+            _ => statement.text(&after.user_agent),
+        };
+    }
+    statement.sql(if grouping.has_start() { ")))" } else { "))" });
+}

@@ -1,0 +1,99 @@
+//! Counts each request of an operation after its response body has ended, or was aborted.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::{BodyExt, combinators::BoxBody};
+use poem::Response;
+
+use super::context::RequestContext;
+use crate::{
+    domain::{ApiVersion, Consumer, RateLimitSubject, Timestamp},
+    usage::{UsageEvent, UsageRecorder},
+};
+
+/// Counts the request when the body of the response ends. `duration` is the time until the response was ready.
+pub(super) fn count(recorder: &UsageRecorder, context: &RequestContext, response: &mut Response, duration: Duration) {
+    let Some(operation) = context.operation_id() else { return };
+    let Some(version) = context.version.and_then(|version| version.name().parse::<ApiVersion>().ok()) else { return };
+    let received_at = Timestamp::from_micros(context.received_at);
+    let event = UsageEvent {
+        received_at,
+        version,
+        operation,
+        consumer: consumer(recorder, context, received_at),
+        status: response.status().as_u16(),
+        latency: duration,
+        bytes_in: context.body_bytes,
+        bytes_out: 0,
+    };
+    let pending = PendingEvent { recorder: recorder.clone(), event: Some(event) };
+    let inner: BoxBody<Bytes, io::Error> = response.take_body().into();
+    if inner.is_end_stream() {
+        response.set_body(inner);
+    } else {
+        response.set_body(CountingBody { inner, pending }.boxed());
+    }
+}
+
+/// Returns the caller that the request is counted for. A token that is not checked further, because the operation was removed or
+/// the request is invalid, still identifies its account: its signature is valid. A key that is not checked identifies its API
+/// client if it was valid within the last minutes.
+fn consumer(recorder: &UsageRecorder, context: &RequestContext, now: Timestamp) -> Consumer {
+    match context.identity.rate_limit_subject() {
+        Some(RateLimitSubject::ApiClient { id, .. }) => Consumer::ApiClient(id),
+        Some(RateLimitSubject::User(user_id)) => Consumer::User(user_id),
+        _ => {
+            let user_agent = context.user_agent.as_ref().and_then(|value| value.to_str().ok());
+            recorder.anonymous(user_agent, now)
+        }
+    }
+}
+
+/// Records the event when it is dropped: the response was sent completely, or the client has disconnected.
+struct PendingEvent {
+    recorder: UsageRecorder,
+    event: Option<UsageEvent>,
+}
+
+impl Drop for PendingEvent {
+    fn drop(&mut self) {
+        if let Some(event) = self.event.take() {
+            self.recorder.record(event);
+        }
+    }
+}
+
+/// A body that counts the bytes that are sent.
+struct CountingBody {
+    inner: BoxBody<Bytes, io::Error>,
+    pending: PendingEvent,
+}
+
+impl Body for CountingBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let frame = ready!(Pin::new(&mut self.inner).poll_frame(context));
+        let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
+        if let (Some(data), Some(event)) = (data, &mut self.pending.event) {
+            event.bytes_out += data.len() as u64;
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

@@ -1,0 +1,348 @@
+//! Consumers of deprecated operations: notices by mail, brownouts, and reports of the consumers that are left.
+
+use std::{
+    process::ExitCode,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use bucketlist::{
+    app::{App, Dependencies},
+    cli::{self, Cli},
+    config::Config,
+    db::{DbConnection, DbError, Target, schema::jobs},
+    domain::{Brownout, SystemRandom, Timestamp},
+    mail::Mail,
+};
+use clap::Parser;
+use diesel::prelude::*;
+use poem::http::Method;
+
+use crate::support::{Actor, SECRET, START, TestApp, Value, json};
+
+const NO_MAIL: [Mail; 0] = [];
+const HOUR: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(86_400);
+/// The time between the start of a test, 2027-01-15T08:00:00Z, and the sunset, 2027-11-20T00:00:00Z.
+const UNTIL_SUNSET: Duration = Duration::from_secs(309 * 86_400 - 8 * 3_600);
+
+/// Lets sessions and tokens outlive a test that advances the clock.
+fn without_expiry(config: &mut Config) {
+    config.tokens.access_ttl = 1_000 * DAY;
+    config.tokens.refresh_ttl = 1_000 * DAY;
+    config.tokens.session_ttl = 1_000 * DAY;
+}
+
+/// Schedules a brownout of `listBucketlists` that starts `after` the start of the test.
+fn brownout(after: Duration, duration: Duration) -> Brownout {
+    let starts_at = Timestamp::from_micros(START) + after;
+    Brownout { operation: "listBucketlists".to_owned(), starts_at, duration }
+}
+
+/// Stores counters, looks up the notices that are due and sends their mail.
+async fn notify(app: &TestApp) -> Vec<Mail> {
+    app.store_usage().await;
+    app.app.worker.enqueue_deprecation_notices().await.unwrap();
+    app.run_jobs().await;
+    app.mailer.take()
+}
+
+/// Runs a command on the database of an app, at the time of its clock.
+fn run_command(app: &TestApp, arguments: &[&str]) -> (ExitCode, String) {
+    let url = match &app.database.target {
+        Target::Sqlite(path) => format!("sqlite://{}", path.display()),
+        Target::Postgres(url) => url.clone(),
+    };
+    let folder = app.database.folder.path();
+    let env_file = folder.join("command.env");
+    let data = folder.join("data");
+    std::fs::write(&env_file, format!("DATABASE_URL={url}\nDATA_DIR={}\n", data.display())).unwrap();
+    let env_file = env_file.display().to_string();
+    let arguments = ["bucketlist", "--env-file", &env_file].into_iter().chain(arguments.iter().copied());
+    let mut out = Vec::new();
+    let code = cli::run_at(Cli::parse_from(arguments), &*app.clock, &mut out).unwrap();
+    (code, String::from_utf8(out).unwrap())
+}
+
+/// Returns the entry of a deprecated operation in `/v2/admin/deprecations`.
+async fn deprecation(admin: &Actor<'_>, operation: &str) -> Value {
+    let page = admin.get("/v2/admin/deprecations").await.expect(200).json();
+    let found = page["data"].as_array().unwrap().iter().find(|entry| entry["operation"] == operation);
+    found.cloned().unwrap()
+}
+
+both_engines! {
+    /// The whole story of a removal: the consumer is found, notified, interrupted by a brownout, named by the comparison of
+    /// documents, and rejected after the sunset.
+    async fn consumer_of_a_removed_operation_is_notified_before_the_sunset(engine: Engine) {
+        let app = TestApp::builder().engine(engine).config(|config| {
+            without_expiry(config);
+            config.deprecations.brownouts = vec![brownout(10 * DAY, HOUR)];
+        }).build();
+        let (admin, user) = (app.admin().await, app.user().await);
+        let registered = admin.create_api_client(user.id(), &["read"]).await;
+        let client = Actor::with_api_key(&app, registered["key"].as_str().unwrap());
+
+        // The client calls a deprecated operation. The next run mails its contact, once.
+        client.get("/v1/bucketlists").await.expect(200);
+        client.get("/v1/bucketlists").await.expect(200);
+        let mails = notify(&app).await;
+        assert_eq!(mails.len(), 1, "{mails:?}");
+        assert_eq!(mails[0].to, "sync@example.com");
+        assert_eq!(mails[0].subject, "GET /v1/bucketlists will be removed on 2027-11-20");
+        for text in [
+            "Your API client Sync calls operations of the BucketList API at http://test.example that are deprecated.",
+            "GET /v1/bucketlists (listBucketlists)\n",
+            "Removal: 2027-11-20, in 308 days\n",
+            "Your calls: 2 requests in the last 30 days, the last one at 2027-01-15 08:00 UTC\n",
+            "Successor: http://test.example/v2/bucketlists\n",
+            "Brownout: returns 410 from 2027-01-25 08:00 UTC to 2027-01-25 09:00 UTC\n",
+            "Migration guide: http://test.example/redoc\n",
+        ] {
+            assert!(mails[0].body.contains(text), "{text}: {}", mails[0].body);
+        }
+        client.get("/v1/bucketlists").await.expect(200);
+        assert_eq!(notify(&app).await, NO_MAIL);
+
+        // Operators see who is left.
+        let entry = deprecation(&admin, "listBucketlists").await;
+        assert_eq!((&entry["since"], &entry["sunset"], &entry["successor"]), (&json!("2026-11-20"), &json!("2027-11-20"), &json!("/v2/bucketlists")));
+        let times = ["2027-01-25T08:00:00.000000Z", "2027-01-25T09:00:00.000000Z", "2027-01-15T08:00:00.000000Z"];
+        assert_eq!(entry["brownouts"], json!([{"starts_at": times[0], "ends_at": times[1]}]));
+        assert_eq!(entry["consumers_total"], 1);
+        assert_eq!(entry["consumers"], json!([{
+            "consumer": {"kind": "api_client", "id": registered["id"], "name": "Sync"},
+            "requests": 3,
+            "last_seen_at": times[2],
+            "notices": [{"notice": "first_use", "sent_at": times[2]}],
+        }]));
+        let (_, out) = run_command(&app, &["usage", "deprecated"]);
+        let line = "  Sync: 3 requests, last 2027-01-15T08:00:00Z, notices: first_use\n";
+        assert!(out.contains("v1 listBucketlists: GET /v1/bucketlists\n") && out.contains(line), "{out}");
+
+        // In the brownout, and only then, the operation returns 410.
+        app.advance_clock(10 * DAY - Duration::from_secs(1));
+        client.get("/v1/bucketlists").await.expect(200);
+        app.advance_clock(Duration::from_secs(1));
+        let rejected = client.get("/v1/bucketlists").await.expect_error(410, "BROWNOUT");
+        assert_eq!(rejected.header("retry-after"), "3600");
+        let message = rejected.json()["error"]["message"].as_str().unwrap().to_owned();
+        assert!(message.contains("2027-11-20") && message.contains("/v2/bucketlists"), "{message}");
+        client.get("/v2/bucketlists").await.expect(200);
+        app.advance_clock(HOUR);
+        client.get("/v1/bucketlists").await.expect(200);
+        app.store_usage().await;
+
+        // The comparison of documents names the client that the removal breaks.
+        let committed = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/openapi/v1.json")).unwrap();
+        let mut document: Value = serde_json::from_str(&committed).unwrap();
+        let folder = app.database.folder.path();
+        let [old, new] = ["old.json", "new.json"].map(|name| folder.join(name).display().to_string());
+        std::fs::write(&old, &committed).unwrap();
+        document["paths"]["/bucketlists"].as_object_mut().unwrap().remove("get").unwrap();
+        std::fs::write(&new, document.to_string()).unwrap();
+        let (code, out) = run_command(&app, &["openapi", "diff", &old, &new, "--usage", "30d"]);
+        let line = "  breaks Sync: 6 requests, last 2027-01-25T09:00:00Z\n";
+        assert!(out.contains("[operation-removed]\n") && out.contains(line), "{out}");
+        assert_eq!(code, ExitCode::from(4));
+
+        // After the sunset, the operation is gone.
+        app.advance_clock(UNTIL_SUNSET - 10 * DAY - HOUR);
+        client.get("/v1/bucketlists").await.expect_error(410, "GONE");
+        assert_eq!(notify(&app).await, NO_MAIL);
+    }
+
+    async fn active_consumer_is_notified_90_30_7_and_1_days_before_the_sunset(engine: Engine) {
+        let app = TestApp::builder().engine(engine).config(without_expiry).build();
+        let user = app.user().await;
+        let mut subjects = Vec::new();
+        let mut elapsed = 0;
+        // Days before the sunset, rounded up.
+        for days_left in [309, 200, 91, 90, 60, 30, 29, 7, 2, 1] {
+            app.advance_clock(DAY * (309 - days_left - elapsed));
+            elapsed = 309 - days_left;
+            user.get("/v1/bucketlists").await.expect(200);
+            for mail in notify(&app).await {
+                subjects.push(format!("{days_left}: {}", mail.subject));
+            }
+            assert_eq!(notify(&app).await, NO_MAIL, "{days_left} days left");
+        }
+        let subject = "GET /v1/bucketlists will be removed on 2027-11-20";
+        assert_eq!(subjects, [309, 90, 30, 7, 1].map(|days| format!("{days}: {subject}")));
+    }
+
+    async fn inactive_consumer_is_not_notified_again(engine: Engine) {
+        let app = TestApp::builder().engine(engine).config(without_expiry).build();
+        let user = app.user().await;
+        user.get("/v1/bucketlists").await.expect(200);
+        assert_eq!(notify(&app).await.len(), 1);
+        app.advance_clock(UNTIL_SUNSET - 80 * DAY);
+        assert_eq!(notify(&app).await, NO_MAIL, "the client has migrated");
+        // A late first use is one notice, not one per missed occasion.
+        let late = app.user().await;
+        late.get("/v1/bucketlists").await.expect(200);
+        let mails = notify(&app).await;
+        assert_eq!((mails.len(), &mails[0].to), (1, &late.email()));
+        assert!(mails[0].body.contains("in 80 days\n"), "{}", mails[0].body);
+        assert_eq!(notify(&app).await, NO_MAIL);
+    }
+
+    async fn notice_is_a_digest_of_all_operations_of_a_consumer(engine: Engine) {
+        let app = TestApp::new(engine);
+        let (admin, user) = (app.admin().await, app.user().await);
+        let list = admin.create_bucketlist("See the world").await;
+        for path in ["/v1/bucketlists".to_owned(), format!("/v1/bucketlists/{list}/items"), "/v1/users".to_owned()] {
+            admin.get(&path).await.expect(200);
+        }
+        user.get("/v1/bucketlists").await.expect(200);
+        // Neither an anonymous client nor a caller of other operations has a notice.
+        app.anonymous().get("/v1/bucketlists").await.expect(401);
+        app.user().await.get("/v2/bucketlists").await.expect(200);
+        let mut mails = notify(&app).await;
+        mails.sort_by_key(|mail| mail.body.len());
+        let recipients: Vec<&str> = mails.iter().map(|mail| mail.to.as_str()).collect();
+        assert_eq!(recipients, [user.email(), admin.email()]);
+        assert_eq!(mails[1].subject, "3 operations that you call will be removed");
+        for operation in ["listBucketlists", "listItems", "listUsers"] {
+            assert!(mails[1].body.contains(&format!("({operation})\n")), "{}", mails[1].body);
+        }
+        let entry = deprecation(&admin, "listBucketlists").await;
+        assert_eq!(entry["consumers_total"], 3);
+        let anonymous = entry["consumers"].as_array().unwrap().iter().find(|found| found["consumer"]["kind"] == "anonymous");
+        assert_eq!(anonymous.unwrap()["notices"], json!([]));
+    }
+
+    async fn concurrent_servers_enqueue_a_notice_once(engine: Engine) {
+        let app = TestApp::new(engine);
+        let dependencies =
+            || Dependencies { clock: app.clock.clone(), random: Arc::new(SystemRandom), mailer: app.mailer.clone() };
+        let other = App::new(&app.config, &SECRET.into(), dependencies()).unwrap();
+        for _ in 0..5 {
+            app.user().await.get("/v1/bucketlists").await.expect(200);
+        }
+        app.store_usage().await;
+        let (first, second) = tokio::join!(
+            app.app.worker.enqueue_deprecation_notices(),
+            other.worker.enqueue_deprecation_notices(),
+        );
+        assert_eq!(first.unwrap() + second.unwrap(), 5);
+        let count = |c: &mut DbConnection| {
+            jobs::table.filter(jobs::kind.eq("deprecation_mail")).count().get_result(c).map_err(DbError::from)
+        };
+        let enqueued: i64 = app.app.db.read(count).await.unwrap();
+        assert_eq!(enqueued, 5);
+        tokio::join!(app.app.worker.drain(), other.worker.drain());
+        assert_eq!(app.mailer.take().len(), 5);
+    }
+
+    async fn failed_mail_is_retried_and_notice_is_not_repeated(engine: Engine) {
+        let app = TestApp::new(engine);
+        app.user().await.get("/v1/bucketlists").await.expect(200);
+        app.mailer.fails.store(true, Ordering::SeqCst);
+        assert_eq!(notify(&app).await, NO_MAIL);
+        app.mailer.fails.store(false, Ordering::SeqCst);
+        assert_eq!(notify(&app).await, NO_MAIL, "the retry is not due yet");
+        app.advance_clock(Duration::from_secs(60));
+        assert_eq!(notify(&app).await.len(), 1);
+        assert_eq!(notify(&app).await, NO_MAIL);
+    }
+
+    async fn notice_is_recorded_only_with_its_mail(engine: Engine) {
+        let app = TestApp::new(engine);
+        app.user().await.get("/v1/bucketlists").await.expect(200);
+        app.store_usage().await;
+        app.execute("ALTER TABLE jobs RENAME TO moved");
+        app.app.worker.enqueue_deprecation_notices().await.unwrap_err();
+        app.execute("ALTER TABLE moved RENAME TO jobs");
+        assert_eq!(notify(&app).await.len(), 1);
+    }
+
+    async fn deleted_and_disabled_accounts_receive_no_notice(engine: Engine) {
+        let app = TestApp::new(engine);
+        let admin = app.admin().await;
+        let (deleted, disabled) = (app.user().await, app.user().await);
+        for user in [&deleted, &disabled] {
+            user.get("/v1/bucketlists").await.expect(200);
+        }
+        admin.delete(&format!("/v2/admin/users/{}", deleted.id())).await.expect(204);
+        admin.patch(&format!("/v2/admin/users/{}", disabled.id()), &json!({"disabled": true})).await.expect(200);
+        assert_eq!(notify(&app).await, NO_MAIL);
+    }
+
+    async fn notices_can_be_disabled(engine: Engine) {
+        let app = TestApp::builder().engine(engine).config(|config| config.deprecations.sends_notices = false).build();
+        app.user().await.get("/v1/bucketlists").await.expect(200);
+        assert_eq!(notify(&app).await, NO_MAIL);
+    }
+
+    async fn brownout_rejects_every_form_of_the_operation(engine: Engine) {
+        let app = TestApp::builder().engine(engine).config(|config| {
+            config.deprecations.brownouts = vec![brownout(Duration::ZERO, HOUR), brownout(30 * HOUR, HOUR)];
+        }).build();
+        let admin = app.admin().await;
+        app.advance_clock(Duration::from_secs(600));
+        for path in ["/v1/bucketlists", "/bucketlists", "/v1/bucketlists?page=0"] {
+            let rejected = admin.get(path).await.expect_error(410, "BROWNOUT");
+            assert_eq!((rejected.header("retry-after"), rejected.header("sunset")), ("3000", "Sat, 20 Nov 2027 00:00:00 GMT"));
+            assert!(rejected.header("link").contains("</v2/bucketlists>; rel=\"successor-version\""), "{rejected:?}");
+        }
+        app.anonymous().get("/v1/bucketlists").await.expect_error(410, "BROWNOUT");
+        admin.request(Method::HEAD, "/v1/bucketlists").send().await.expect(410);
+        // Other deprecated operations, other methods and the successor are available.
+        admin.get("/v1/users").await.expect(200);
+        admin.create_bucketlist("See the world").await;
+        admin.get("/v2/bucketlists").await.expect(200);
+        app.store_usage().await;
+        let usage = admin.get("/v2/admin/usage?deprecated=true&operation=listBucketlists&consumer=user&group_by=operation").await;
+        let row = usage.expect(200).json()["data"][0].clone();
+        assert_eq!((&row["requests"], &row["errors"]), (&json!(4), &json!(4)), "rejected calls are counted");
+    }
+
+    async fn comparison_succeeds_if_no_consumer_is_affected(engine: Engine) {
+        let app = TestApp::new(engine);
+        app.user().await.get("/v1/bucketlists").await.expect(200);
+        app.store_usage().await;
+        let committed = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/openapi/v1.json")).unwrap();
+        let mut document: Value = serde_json::from_str(&committed).unwrap();
+        let folder = app.database.folder.path();
+        let [old, new] = ["old.json", "new.json"].map(|name| folder.join(name).display().to_string());
+        std::fs::write(&old, &committed).unwrap();
+        document["paths"]["/bucketlists"].as_object_mut().unwrap().remove("post").unwrap();
+        std::fs::write(&new, document.to_string()).unwrap();
+        let (code, out) = run_command(&app, &["openapi", "diff", &old, &new, "--usage", "7d"]);
+        assert!(out.contains("  no consumer has called it in the last 7 days\n"), "{out}");
+        assert_eq!(code, ExitCode::SUCCESS);
+        let (code, out) = run_command(&app, &["openapi", "diff", &old, &new, "--usage", "7d", "--format", "json"]);
+        let changes: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!((&changes[0]["rule"], &changes[0]["consumers"]), (&json!("operation-removed"), &json!([])));
+        assert_eq!(code, ExitCode::SUCCESS);
+        let (code, out) = run_command(&app, &["openapi", "diff", &old, &old, "--usage", "7d"]);
+        assert_eq!((code, out.as_str()), (ExitCode::SUCCESS, "no breaking changes\n"));
+    }
+
+    async fn command_ranks_operations_and_finds_consumers(engine: Engine) {
+        let app = TestApp::new(engine);
+        let user = app.user().await;
+        for _ in 0..3 {
+            user.get("/v2/bucketlists").await.expect(200);
+        }
+        user.get("/v1/users/me").await.expect(200);
+        app.store_usage().await;
+        let (_, out) = run_command(&app, &["usage", "top", "--limit", "1"]);
+        let lines: Vec<&str> = out.lines().collect();
+        assert!(lines[0].ends_with("NAME") && lines[1].ends_with("v2 listBucketlists"), "{out}");
+        assert_eq!(lines.len(), 2);
+        let (_, out) = run_command(&app, &["usage", "top", "--by", "consumer", "--format", "json"]);
+        let first: Value = serde_json::from_str(out.lines().next().unwrap()).unwrap();
+        assert_eq!((&first["consumer"]["name"], &first["requests"]), (&json!(user.email()), &json!(4)));
+        for name in [user.email().to_uppercase(), format!("user:{}", user.id())] {
+            let (_, out) = run_command(&app, &["usage", "consumer", &name, "--format", "json"]);
+            let rows: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            let summary: Vec<Value> = rows.iter().map(|row| json!([row["version"], row["operation"], row["requests"]])).collect();
+            assert_eq!(summary, [json!(["v2", "listBucketlists", 3]), json!(["v1", "getMe", 1])]);
+        }
+        let (_, out) = run_command(&app, &["usage", "deprecated", "--format", "json"]);
+        let operations: Vec<Value> = out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["consumers_total"].clone()).collect();
+        assert_eq!(operations, [json!(0), json!(0), json!(0)]);
+    }
+}
