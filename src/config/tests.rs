@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use ed25519_dalek::SigningKey;
 use secrecy::ExposeSecret;
 
 use super::*;

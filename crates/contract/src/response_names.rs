@@ -43,7 +43,7 @@ response_names! {
         Unauthorized2: AuthenticationRequired InvalidToken;
         UnprocessableContent4: ValidationFailed UnknownParameter;
         AccountDisabled2: AccountDisabled InsufficientScope;
-        Gone: Gone;
+        Gone: Gone Brownout;
         HeadersTooLarge2: HeadersTooLarge;
         InternalError2: InternalError;
         NotAcceptable2: NotAcceptable;

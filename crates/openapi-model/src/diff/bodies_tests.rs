@@ -104,6 +104,13 @@ fn requests() -> Vec<Case> {
             json!(true),
         ),
         case(
+            "parameter-empty-accepted",
+            "parameter-empty-rejected",
+            "GET /lists, parameter q: q may now be empty",
+            "list:parameters/0/allowEmptyValue",
+            json!(true),
+        ),
+        case(
             "parameter-encoding-changed",
             "parameter-encoding-changed",
             "GET /lists, parameter tag: tag is serialized differently (style, explode, allowReserved or content)",

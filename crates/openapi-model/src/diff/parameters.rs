@@ -5,7 +5,8 @@ use serde_json::Value;
 use super::{Comparison, DiffLocation, Direction, annotations, components, content, flag, rules, schemas, text};
 use crate::traverse::Entry;
 
-const HANDLED: &[&str] = &["name", "in", "required", "schema", "content", "style", "explode", "allowReserved"];
+const HANDLED: &[&str] =
+    &["name", "in", "required", "schema", "content", "style", "explode", "allowReserved", "allowEmptyValue"];
 
 /// Header parameters that the specification ignores.
 const RESERVED: [&str; 3] = ["accept", "content-type", "authorization"];
@@ -54,6 +55,13 @@ fn one(comparison: &mut Comparison<'_>, at: &DiffLocation, name: &str, old: &Val
     match (flag(old, "required"), flag(new, "required")) {
         (false, true) => comparison.report(rules::PARAMETER_MADE_REQUIRED, at, format!("{name} is now required")),
         (true, false) => comparison.report(rules::PARAMETER_MADE_OPTIONAL, at, format!("{name} is now optional")),
+        _ => {}
+    }
+    match (flag(old, "allowEmptyValue"), flag(new, "allowEmptyValue")) {
+        (true, false) => {
+            comparison.report(rules::PARAMETER_EMPTY_REJECTED, at, format!("{name} may no longer be empty"));
+        }
+        (false, true) => comparison.report(rules::PARAMETER_EMPTY_ACCEPTED, at, format!("{name} may now be empty")),
         _ => {}
     }
     if encoding(old) != encoding(new) {

@@ -64,6 +64,7 @@ rules! {
     PARAMETER_ADDED_REQUIRED = Breaking "parameter-added-required" "A required parameter is added";
     PARAMETER_MADE_REQUIRED = Breaking "parameter-made-required" "An optional parameter becomes required";
     PARAMETER_ENCODING_CHANGED = Breaking "parameter-encoding-changed" "A parameter is serialized differently (style, explode, reserved characters, content)";
+    PARAMETER_EMPTY_REJECTED = Breaking "parameter-empty-rejected" "A parameter may no longer be empty (allowEmptyValue)";
     BODY_REMOVED = Breaking "body-removed" "An operation no longer accepts a body";
     BODY_MADE_REQUIRED = Breaking "body-made-required" "A required body is added, or an optional body becomes required";
     REQUEST_MEDIA_TYPE_REMOVED = Breaking "request-media-type-removed" "A media type of a request body is removed";
@@ -102,6 +103,7 @@ rules! {
     SECURITY_RELAXED = Additive "security-relaxed" "Fewer credentials, fewer scopes or alternative credentials are accepted";
     PARAMETER_ADDED = Additive "parameter-added" "An optional parameter is added";
     PARAMETER_MADE_OPTIONAL = Additive "parameter-made-optional" "A required parameter becomes optional";
+    PARAMETER_EMPTY_ACCEPTED = Additive "parameter-empty-accepted" "A parameter may be empty (allowEmptyValue)";
     BODY_ADDED = Additive "body-added" "An operation accepts an optional body";
     BODY_MADE_OPTIONAL = Additive "body-made-optional" "A required body becomes optional";
     REQUEST_MEDIA_TYPE_ADDED = Additive "request-media-type-added" "A media type of a request body is added";
