@@ -54,7 +54,8 @@ fn brownout(text: &str) -> Result<Brownout, String> {
         .filter_map(|operation| Some((operation.id, operation.deprecation?)))
         .collect();
     let Some((_, deprecation)) = deprecated.iter().find(|(id, _)| *id == operation) else {
-        let ids: Vec<&str> = deprecated.iter().map(|(id, _)| *id).collect();
+        let mut ids: Vec<&str> = deprecated.iter().map(|(id, _)| *id).collect();
+        ids.sort_unstable();
         return Err(format!("does not start with a deprecated operation: {}", ids.join(", ")));
     };
     let start = DateTime::parse_from_rfc3339(start)

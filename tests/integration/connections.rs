@@ -245,7 +245,8 @@ async fn deadlock_is_repeated_until_both_transactions_succeed() {
         outcome.unwrap();
     }
     assert_eq!(select_number_directly(&app.database, "SELECT sum(n)::bigint AS n FROM counters"), 4);
-    assert_eq!(runs.load(Ordering::Relaxed), 3, "one of the transactions was repeated");
+    // PostgreSQL may choose the repeated transaction again.
+    assert!(runs.load(Ordering::Relaxed) >= 3, "one of the transactions was repeated");
 }
 
 #[tokio::test]
