@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs};
 
 use bucketlist::{cli::Cli, config::variables};
 use clap::{Command, CommandFactory};
-use contract::ErrorCode;
+use contract::{ErrorCode, ViolationInfo};
 
 use super::pages::{pages, read, words};
 use crate::support::repository_root;
@@ -158,14 +158,16 @@ fn expand(word: &str) -> Vec<String> {
 
 #[test]
 fn paths_exist() {
-    let mut seen = 0;
+    let (mut seen, mut missing) = (0, Vec::new());
     for page in pages() {
         for code in page.codes() {
             for word in words(&code.text).into_iter().filter(|word| is_path(word)) {
                 for path in expand(word) {
                     let beside = page.path.parent().unwrap().join(&path);
                     let exists = repository_root().join(&path).exists() || beside.exists();
-                    assert!(exists, "{}: {path} does not exist", page.at(code.line));
+                    if !exists {
+                        missing.push(format!("{}: {path} does not exist", page.at(code.line)));
+                    }
                     // A path that ends with a slash is a folder.
                     assert!(
                         !path.ends_with('/') || repository_root().join(&path).is_dir(),
@@ -177,6 +179,7 @@ fn paths_exist() {
             }
         }
     }
+    assert!(missing.is_empty(), "{missing:#?}");
     assert!(seen >= 30, "{seen}");
 }
 
@@ -204,8 +207,9 @@ fn every_link_has_a_target() {
 fn variables_exist() {
     let scripts = scripts();
     let scripts = upper_case(&scripts);
-    let codes: BTreeSet<&str> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
-    let mut seen = 0;
+    let codes = ErrorCode::ALL.iter().map(|code| code.as_str());
+    let codes: BTreeSet<&str> = codes.chain(ViolationInfo::ALL.iter().map(|violation| violation.code)).collect();
+    let (mut seen, mut unknown) = (0, Vec::new());
     for page in pages() {
         for code in page.codes() {
             for name in upper_case(&code.text) {
@@ -214,11 +218,14 @@ fn variables_exist() {
                 let is_assigned = page.text.contains(&format!("\n{name}="));
                 let is_known = is_setting || is_assigned || scripts.contains(name) || codes.contains(name);
                 // BASE_URL is set by the test of the README.
-                assert!(is_known || name == "BASE_URL", "{}: unknown variable {name}", page.at(code.line));
+                if !is_known && name != "BASE_URL" {
+                    unknown.push(format!("{}: unknown variable {name}", page.at(code.line)));
+                }
                 seen += usize::from(is_setting);
             }
         }
     }
+    assert!(unknown.is_empty(), "{unknown:#?}");
     assert!(seen >= 10, "{seen}");
 }
 
