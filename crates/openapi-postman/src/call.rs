@@ -130,6 +130,15 @@ impl<'d> Call<'d> {
             .any(|(name, schema)| name == property && schema.get("format").is_some_and(|format| format == "password"))
     }
 
+    /// Returns whether a property of a body may be null.
+    pub(super) fn is_nullable(&self, media: Media<'d>, property: &str) -> bool {
+        self.members(media).any(|(name, schema)| {
+            let has_null =
+                schema.get("type").and_then(Value::as_array).is_some_and(|types| types.contains(&"null".into()));
+            name == property && (has_null || schema.get("nullable") == Some(&Value::Bool(true)))
+        })
+    }
+
     fn members(&self, media: Media<'d>) -> impl Iterator<Item = (&'d str, &'d Value)> {
         let schema = media.value.get("schema").and_then(|schema| pointer::resolve(self.document, schema));
         traverse::members(schema.and_then(|schema| schema.get("properties")))

@@ -165,7 +165,8 @@ impl<'d> Script<'_, 'd> {
         }
     }
 
-    /// Adds a test that fields of the request have the same values in the response. Secrets are never returned.
+    /// Adds a test that fields of the request have the same values in the response. Secrets are never returned, and the server may
+    /// replace null by a default.
     fn sent_values_test(&self, media: Media<'d>, lines: &mut Vec<String>) -> Result<(), String> {
         let Some(body) = self.call.body() else { return Ok(()) };
         let Some((_, example)) = self.call.examples(body).into_iter().next() else { return Ok(()) };
@@ -174,6 +175,7 @@ impl<'d> Script<'_, 'd> {
         let both: Vec<_> = sent
             .iter()
             .filter(|(name, _)| returned.contains(&name.as_str()) && !self.call.is_secret(body, name))
+            .filter(|(name, value)| !value.is_null() || self.call.is_nullable(media, name))
             .collect();
         if both.is_empty() {
             return Ok(());
