@@ -200,7 +200,7 @@ async fn forgeries(app: &TestApp, user: &Actor<'_>, other: &Actor<'_>) -> Vec<Fo
     ended.request(Method::POST, "/v1/auth/logout").send().await.expect(204);
     let password = json!({"password": Actor::PASSWORD});
     deleted.request(Method::DELETE, "/v1/users/me").json(&password).send().await.expect(204);
-    let other_server = AccessTokens::new(&"somebody-else-signs-with-this".into(), &[], 900);
+    let other_server = AccessTokens::new(&"the-secret-of-another-server".into(), &[], 900);
     let swapped = with(&claims, "sub", json!(other.id().to_string()));
     for (what, token) in [
         ("an ended session", ended.token()),
