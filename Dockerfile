@@ -1,7 +1,9 @@
 # The server as a container image: `docker build --build-arg COMMIT="$(git rev-parse --short=12 HEAD)" --tag bucketlist .`
+# `--target binary --output FOLDER` writes only the binary. It needs glibc 2.36 and OpenSSL 3: Debian 12, Ubuntu 24.04, RHEL 10 or later.
 # SQLite needs a volume at /data. With PostgreSQL (DATABASE_URL), /data holds only files of mails and may be temporary.
 
-FROM rust:1.95-slim-bookworm AS build
+# The version of rust-toolchain.toml. That file is not in the build context, because rustup would install its development tools.
+FROM rust:1.95.0-slim-bookworm AS build
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 # Versions are those of the base image's Debian release, which receives security updates.
 # hadolint ignore=DL3008
@@ -11,18 +13,23 @@ RUN apt-get update \
 WORKDIR /build
 COPY . .
 ARG COMMIT=unknown
+ARG TARGETARCH
 ENV BUCKETLIST_COMMIT=$COMMIT CARGO_INCREMENTAL=0
-RUN --mount=type=cache,target=/usr/local/cargo/registry \
-    --mount=type=cache,target=/build/target \
+RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
+    --mount=type=cache,target=/build/target,id=bucketlist-target-$TARGETARCH,sharing=locked \
     cargo build --release --locked --package bucketlist \
     && cp target/release/bucketlist /usr/local/bin/bucketlist
+
+FROM scratch AS binary
+COPY --from=build /usr/local/bin/bucketlist /bucketlist
 
 FROM debian:bookworm-slim
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates libssl3 \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin bucketlist \
+    && groupadd --gid 10001 bucketlist \
+    && useradd --uid 10001 --gid bucketlist --home-dir /data --no-create-home --shell /usr/sbin/nologin bucketlist \
     && install --directory --owner=bucketlist --group=bucketlist --mode=0700 /data
 COPY --from=build /usr/local/bin/bucketlist /usr/local/bin/bucketlist
 

@@ -177,6 +177,10 @@ alerts: ## Check the alerts of Prometheus with promtool
 	@scripts/deps alerts
 	@scripts/step "Alerts" promtool check rules deploy/prometheus/alerts.yml
 
+.PHONY: deploy-check
+deploy-check: ## Check the files for Docker, Compose, systemd, Helm and GitHub, and list what could not be checked
+	@scripts/deploy-check
+
 .PHONY: scan
 scan: ## Scan a temporary HTTPS server: TLS, headers, methods
 	@scripts/deps

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use listenfd::ListenFd;
 use poem::{Endpoint, Response};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +32,7 @@ const METRICS_CONNECTIONS: usize = 16;
 /// The open ports, before the first connection is accepted.
 pub(super) struct Listeners {
     api: TcpListener,
+    is_api_passed: bool,
     redirect: Option<TcpListener>,
     metrics: Option<TcpListener>,
     certificates: Option<Arc<Certificates>>,
@@ -55,17 +57,24 @@ pub(super) fn max_connections(connections: &ConnectionSettings) -> usize {
 }
 
 impl Listeners {
-    /// Binds the ports.
+    /// Binds the ports. The port of the API may have been bound by systemd.
     pub(super) fn bind(config: &Config, certificates: Option<Arc<Certificates>>) -> Result<Self, CliError> {
         let address = |port| SocketAddr::new(config.host, port);
         let redirect = config.connections.redirect_port.map(|port| bind(address(port), "HTTP_REDIRECT_PORT"));
         let metrics = config.metrics_address.map(|address| bind(address, "METRICS_ADDR"));
+        let passed = passed_listener(&mut ListenFd::from_env())?;
         Ok(Self {
-            api: bind(address(config.port), "PORT")?,
+            is_api_passed: passed.is_some(),
+            api: passed.map_or_else(|| bind(address(config.port), "PORT"), Ok)?,
             redirect: redirect.transpose()?,
             metrics: metrics.transpose()?,
             certificates,
         })
+    }
+
+    /// Returns whether systemd has bound the port of the API.
+    pub(super) fn is_api_passed(&self) -> bool {
+        self.is_api_passed
     }
 
     /// Returns the base URL of the API on this machine.
@@ -176,6 +185,25 @@ fn url(scheme: &str, address: SocketAddr) -> String {
     let port = address.port();
     let host = if address.ip().is_unspecified() { format!("localhost:{port}") } else { address.to_string() };
     format!("{scheme}://{host}")
+}
+
+/// Returns the socket that systemd has bound (socket activation). It accepts connections while the server restarts, and may have a
+/// port below 1024.
+fn passed_listener(passed: &mut ListenFd) -> Result<Option<TcpListener>, CliError> {
+    let help = "use one `ListenStream=` with a port in the socket unit";
+    let listener = match passed.len() {
+        0 => return Ok(None),
+        1 => passed.take_tcp_listener(0),
+        count => return Err(CliError::with_help(format!("systemd has passed {count} sockets instead of one"), help)),
+    };
+    let listener = listener.map_err(|error| {
+        CliError::with_help(format!("cannot use the socket that systemd has passed: {}", io_reason(&error)), help)
+    })?;
+    if let Some(listener) = &listener {
+        listener.set_nonblocking(true)?;
+        tracing::info!(address = %listener.local_addr()?, "listening on the socket of the service manager; HOST and PORT do not apply");
+    }
+    Ok(listener)
 }
 
 fn bind(address: SocketAddr, variable: &str) -> Result<TcpListener, CliError> {

@@ -33,6 +33,8 @@ use crate::{
 const LOCK_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 /// Maximum time for such a check.
 const LOCK_CHECK_TIMEOUT: Duration = Duration::from_secs(15);
+/// Maximum time that requests on a socket of the service manager wait while the server starts.
+const ACTIVATION_WAIT: Duration = Duration::from_secs(10);
 /// Maximum time that the last checkpoint waits for other users of the database.
 const CHECKPOINT_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -65,7 +67,9 @@ async fn serve(
     (settings, log_level): (Settings, LogLevel),
     out: &mut dyn Write,
 ) -> Result<(), CliError> {
-    let gate = Arc::new(StartupGate::new(config.is_https()));
+    // Clients that connected to the previous process wait for this one.
+    let wait = if listeners.is_api_passed() { ACTIVATION_WAIT } else { Duration::ZERO };
+    let gate = Arc::new(StartupGate::new(config.is_https(), wait));
     // Install the signal handlers before the first connection is accepted.
     let stop = stop_signal(Arc::clone(&gate), config.shutdown_delay)?;
     let hang_up = signal(SignalKind::hangup())?;

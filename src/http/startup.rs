@@ -6,6 +6,8 @@ use std::{
 };
 
 use poem::{Endpoint, Request, Response, endpoint::BoxEndpoint, http::Method};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{Readiness, connection_errors::connection_error_responses, pipeline, unversioned};
@@ -15,19 +17,24 @@ use crate::server::{ErrorResponder, RejectReason};
 /// with 503: migrating and indexing a large database can take minutes.
 pub struct StartupGate {
     app: OnceLock<(BoxEndpoint<'static, Response>, Readiness)>,
+    started: CancellationToken,
+    wait: Duration,
     error_responder: Arc<ErrorResponder>,
     is_https: bool,
 }
 
 impl StartupGate {
+    /// Creates a gate. Requests other than health checks wait for the application for at most `wait`.
     #[must_use]
-    pub fn new(is_https: bool) -> Self {
-        Self { app: OnceLock::new(), error_responder: connection_error_responses(is_https), is_https }
+    pub fn new(is_https: bool, wait: Duration) -> Self {
+        let error_responder = connection_error_responses(is_https);
+        Self { app: OnceLock::new(), started: CancellationToken::new(), wait, error_responder, is_https }
     }
 
     /// Forwards requests to the application from now on.
     pub fn open(&self, endpoint: BoxEndpoint<'static, Response>, readiness: Readiness) {
         let _ = self.app.set((endpoint, readiness));
+        self.started.cancel();
     }
 
     /// Makes the readiness check fail. It also fails until the application has started.
@@ -51,6 +58,13 @@ impl Endpoint for StartupGate {
             pipeline::complete(&mut response, &Uuid::now_v7().to_string(), Duration::ZERO, self.is_https);
             return Ok(response);
         }
-        Ok((self.error_responder)(RejectReason::Starting, path))
+        let is_health_check = path.starts_with("/health/");
+        if !is_health_check
+            && timeout(self.wait, self.started.cancelled()).await.is_ok()
+            && let Some((app, _)) = self.app.get()
+        {
+            return app.call(request).await;
+        }
+        Ok((self.error_responder)(RejectReason::Starting, request.uri().path()))
     }
 }

@@ -33,6 +33,7 @@ mod seed;
 mod serve;
 mod shutdown;
 mod sqlite_files;
+mod socket_activation;
 mod startup;
 mod startup_errors;
 mod user;

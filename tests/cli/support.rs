@@ -4,6 +4,7 @@ use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio},
     sync::{
@@ -111,9 +112,24 @@ impl Sandbox {
 
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bucketlist"));
-        command.args(arguments).current_dir(self.folder.path()).env_clear().stdin(Stdio::null());
+        command.args(arguments);
+        self.set_up(command)
+    }
+
+    fn set_up(&self, mut command: Command) -> Command {
+        command.current_dir(self.folder.path()).env_clear().stdin(Stdio::null());
         command.env("PATH", std::env::var_os("PATH").unwrap());
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Returns the command `serve` with a socket, as systemd passes it.
+    pub fn serve_on(&self, socket: impl Into<OwnedFd>) -> Command {
+        let mut shell = Command::new("sh");
+        let script = "exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec \"$0\" serve";
+        shell.args(["-c", script, env!("CARGO_BIN_EXE_bucketlist")]);
+        let mut command = self.set_up(shell);
+        command.stdin(socket.into());
         command
     }
 
@@ -213,9 +229,13 @@ pub struct TestServer {
 impl TestServer {
     /// Starts a server, on a free port unless the sandbox sets PORT.
     pub fn start(sandbox: &Sandbox, arguments: &[&str]) -> Self {
+        Self::run(sandbox, sandbox.command(arguments))
+    }
+
+    /// Starts a server with a command of [`Sandbox`].
+    pub fn run(sandbox: &Sandbox, mut command: Command) -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let log = sandbox.path(&format!("server-{}.log", COUNT.fetch_add(1, Ordering::Relaxed)));
-        let mut command = sandbox.command(arguments);
         if !sandbox.variables.iter().any(|(name, _)| name == "PORT") {
             command.env("PORT", "0");
         }
