@@ -42,8 +42,10 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
 /// Returns the names that a line assigns (`NAME=value`, or `NAME: value` or `- name: NAME` in YAML, or a list of names in JSON) and
 /// that are written like settings.
 fn assigned_settings(line: &str) -> impl Iterator<Item = &str> {
-    let assigned = line.split([' ', '"', ',', '[']).filter_map(|word| word.split_once(['=', ':'])).map(|(name, _)| name);
-    let named = line.strip_prefix("- name: ").or_else(|| line.trim_end_matches(',').strip_prefix('"')?.strip_suffix('"'));
+    let assigned =
+        line.split([' ', '"', ',', '[']).filter_map(|word| word.split_once(['=', ':'])).map(|(name, _)| name);
+    let named =
+        line.strip_prefix("- name: ").or_else(|| line.trim_end_matches(',').strip_prefix('"')?.strip_suffix('"'));
     assigned.chain(named).filter(|name| {
         name.contains('_') && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
     })
@@ -62,7 +64,8 @@ fn every_setting_exists() {
             seen.insert(name.to_owned());
         }
     }
-    for name in ["APP_ENV", "AUTO_MIGRATE", "DATABASE_EXCLUSIVE", "DATA_DIR", "LOG_FORMAT", "METRICS_ADDR", "SMTP_URL"] {
+    for name in ["APP_ENV", "AUTO_MIGRATE", "DATABASE_EXCLUSIVE", "DATA_DIR", "LOG_FORMAT", "METRICS_ADDR", "SMTP_URL"]
+    {
         assert!(seen.contains(name), "{name} is no longer set: {seen:?}");
     }
 }
