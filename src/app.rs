@@ -14,7 +14,7 @@ use crate::{
     config::{Config, Environment, TokenSettings},
     db::{Db, Target},
     domain::{Clock, DeprecatedOperation, PasswordPolicy, Random, RateLimiter, SystemClock, SystemRandom},
-    endpoints::{self, PasswordRules},
+    endpoints::{self, RequestRules},
     http::{
         Authenticator, Cors, Pipeline, PublishedFiles, RateLimits, Readiness, ResponseCache, ResponseValidator,
         UnversionedRoutes,
@@ -182,7 +182,7 @@ impl App {
             ),
             authenticator,
             clock: dependencies.clock,
-            body_rules: Arc::new(PasswordRules(policy)),
+            body_rules: Arc::new(RequestRules(policy)),
             rate_limits: limiter.map(|limiter| RateLimits { limiter, audit: services.audit.clone() }),
             limits: limits.subscribe(),
             metrics: metrics.as_mut().map(Metrics::requests),

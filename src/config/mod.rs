@@ -208,6 +208,7 @@ impl Config {
                 password_reset_per_hour: read.bounded("RATE_LIMIT_PASSWORD_RESET", 1, 1_000_000),
                 search_per_minute: read.bounded("RATE_LIMIT_SEARCH", 1, 1_000_000),
                 exports_per_hour: read.bounded("RATE_LIMIT_EXPORTS", 1, 1_000_000),
+                imports_per_hour: read.bounded("RATE_LIMIT_IMPORTS", 1, 1_000_000),
                 body_bytes: read.bounded("BODY_LIMIT", 1_024, 1_073_741_824),
                 request_timeout: read.duration("REQUEST_TIMEOUT"),
             },

@@ -78,6 +78,7 @@ pub struct RequestLimits {
     pub password_reset_per_hour: u32,
     pub search_per_minute: u32,
     pub exports_per_hour: u32,
+    pub imports_per_hour: u32,
     pub body_bytes: usize,
     pub request_timeout: Duration,
 }

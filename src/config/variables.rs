@@ -232,6 +232,7 @@ pub const ALL: &[Variable] = &[
     ).reloaded(),
     variable("RATE_LIMIT_SEARCH", "30", "Searches per minute and caller.", RATE, "60").reloaded(),
     variable("RATE_LIMIT_EXPORTS", "10", "Exports per hour and caller.", RATE, "20").reloaded(),
+    variable("RATE_LIMIT_IMPORTS", "30", "Imports per hour and caller.", RATE, "60").reloaded(),
     variable(
         "RESPONSE_CACHE_BYTES",
         "33554432",

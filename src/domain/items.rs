@@ -59,6 +59,8 @@ pub struct ItemContent {
 pub struct NewItem {
     pub bucketlist_id: BucketlistId,
     pub content: ItemContent,
+    /// When the item was completed. Without a time, a completed item was completed when it was created.
+    pub done_at: Option<Timestamp>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }

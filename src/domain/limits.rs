@@ -32,13 +32,15 @@ pub enum RateLimit {
     Search,
     /// Exports.
     Exports,
+    /// Imports.
+    Imports,
     /// Audit events about rate-limited requests.
     ThrottleAudit,
 }
 
 impl RateLimit {
     /// All limits.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::General,
         Self::Register,
         Self::Login,
@@ -48,6 +50,7 @@ impl RateLimit {
         Self::PasswordResetAccount,
         Self::Search,
         Self::Exports,
+        Self::Imports,
         Self::ThrottleAudit,
     ];
 
@@ -64,6 +67,7 @@ impl RateLimit {
             Self::PasswordResetAccount => "password-reset-account",
             Self::Search => "search",
             Self::Exports => "exports",
+            Self::Imports => "imports",
             Self::ThrottleAudit => "throttle-audit",
         }
     }

@@ -10,6 +10,7 @@ mod email;
 mod etag;
 mod exports;
 mod ids;
+mod imports;
 mod incidents;
 mod invisible;
 mod items;
@@ -38,6 +39,10 @@ pub use etag::{ETag, Versioned};
 pub use exports::{Export, ExportAttempt, ExportFormat, ExportRecord, ExportState, NewExport};
 pub use ids::{
     ApiClientId, AuditEventId, BucketlistId, ExportId, IncidentGroupId, IncidentId, ItemId, SessionId, UserId,
+};
+pub use imports::{
+    Import, ImportConflict, ImportItem, ImportList, ImportOutcome, ImportRecordFacts, ImportViolation, ImportedList,
+    import_time, import_times, import_violations, numbered_name,
 };
 pub use incidents::{
     ApiVersion, FailureOccurrence, Incident, IncidentChanges, IncidentFilter, IncidentGroup, IncidentState,

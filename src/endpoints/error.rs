@@ -43,8 +43,15 @@ impl From<Error> for ApiError {
             }),
             Error::Forbidden(Forbidden::AccountDisabled) => Self::new(ErrorCode::AccountDisabled),
             Error::Invalid(fields) => {
-                let details = fields.into_iter().map(|field| body_detail(field.name, field.code, field.message));
+                let details = fields.into_iter().map(|field| body_detail(&field.name, field.code, field.message));
                 Self { details: details.collect(), ..Self::new(ErrorCode::ValidationFailed) }
+            }
+            Error::NamesTaken(records) => {
+                let detail = |record| {
+                    let name = format!("records/{record}/name");
+                    body_detail(&name, "BUCKETLIST_NAME_TAKEN", "is the name of another bucketlist")
+                };
+                Self { details: records.into_iter().map(detail).collect(), ..Self::new(ErrorCode::BucketlistNameTaken) }
             }
             Error::WrongPassword { field } => {
                 let detail = body_detail(field, "WRONG_PASSWORD", "does not match the current password");

@@ -13,7 +13,7 @@ use contract::{
 use secrecy::SecretString;
 
 pub use deprecations::deprecated_operations;
-pub use rules::PasswordRules;
+pub use rules::RequestRules;
 
 use crate::domain::{ApiClientId, AuditOrigin, UserId};
 

@@ -123,6 +123,7 @@ fn quota(limits: &RequestLimits, limit: RateLimit) -> Quota {
         RateLimit::PasswordReset | RateLimit::PasswordResetAccount => (limits.password_reset_per_hour, HOUR),
         RateLimit::Search => (limits.search_per_minute, MINUTE),
         RateLimit::Exports => (limits.exports_per_hour, HOUR),
+        RateLimit::Imports => (limits.imports_per_hour, HOUR),
         RateLimit::ThrottleAudit => (1, MINUTE),
     };
     Quota { requests, window }
@@ -218,6 +219,7 @@ mod tests {
             password_reset_per_hour: 1,
             search_per_minute: 1,
             exports_per_hour: 1,
+            imports_per_hour: 1,
             body_bytes: 0,
             request_timeout: Duration::ZERO,
         };

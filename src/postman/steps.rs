@@ -79,6 +79,7 @@ pub(super) fn v2(base: &str) -> Vec<Step> {
         with_idempotency_key(creation("createExport", "export_id", &format!("{base}/exports/{{{{export_id}}}}"))),
         Step::new("getExport").after(include_str!("scripts/export_finished.js")).http_wait(1000),
         Step::new("getExportContent"),
+        with_idempotency_key(Step::new("createImport")),
     ]);
     // The header captures this request as an incident, which the requests below read.
     steps.push(first_admin_only("listUsers", base).header("X-Debug-Capture", "1"));

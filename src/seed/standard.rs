@@ -195,7 +195,7 @@ fn insert_list(c: &mut DbConnection, owner: UserId, list: &SampleList, at: Times
             done: item.done,
             due_on: item.due_on.and_then(|(year, month, day)| NaiveDate::from_ymd_opt(year, month, day)),
         };
-        let new = NewItem { bucketlist_id, content, created_at: at, updated_at: at };
+        let new = NewItem { bucketlist_id, content, done_at: None, created_at: at, updated_at: at };
         let id = items::insert(c, &new)?.id.get();
         let (name, description) = (item.name, item.description);
         documents.push(Document { target: SearchTarget::Item, id, owner, name, description });

@@ -1,5 +1,7 @@
 //! Errors of services, in domain terms.
 
+use std::borrow::Cow;
+
 use crate::{
     auth::HasherBusy,
     db::{DbError, UniqueConstraint},
@@ -18,6 +20,9 @@ pub enum Error {
     /// Invalid fields; contains all of them.
     #[error("invalid: {0:?}")]
     Invalid(Vec<InvalidField>),
+    /// Names of bucketlists to import are taken; contains the indexes of their records.
+    #[error("names taken: {0:?}")]
+    NamesTaken(Vec<usize>),
     /// The current password is wrong.
     #[error("wrong password in `{field}`")]
     WrongPassword { field: &'static str },
@@ -95,8 +100,8 @@ pub enum Forbidden {
 /// An invalid field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidField {
-    /// Name of the field.
-    pub name: &'static str,
+    /// Name of the field, or its path: `records/17/name`.
+    pub name: Cow<'static, str>,
     /// Code of the rule.
     pub code: &'static str,
     /// Message that continues the name of the field: "is required".
@@ -105,7 +110,7 @@ pub struct InvalidField {
 
 impl Error {
     pub(super) fn invalid(name: &'static str, code: &'static str, message: impl Into<String>) -> Self {
-        Self::Invalid(vec![InvalidField { name, code, message: message.into() }])
+        Self::Invalid(vec![InvalidField { name: name.into(), code, message: message.into() }])
     }
 }
 

@@ -231,7 +231,7 @@ impl Items {
 }
 
 const fn new_item(scope: ItemScope, content: ItemContent, now: Timestamp) -> NewItem {
-    NewItem { bucketlist_id: scope.bucketlist_id, content, created_at: now, updated_at: now }
+    NewItem { bucketlist_id: scope.bucketlist_id, content, done_at: None, created_at: now, updated_at: now }
 }
 
 fn document(owner: UserId, item: &Item) -> Document<'_> {

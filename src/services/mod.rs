@@ -8,6 +8,7 @@ mod deprecations;
 mod error;
 mod exports;
 mod idempotency;
+mod imports;
 mod incidents;
 mod items;
 mod passwords;
@@ -31,6 +32,7 @@ pub use deprecations::{Deprecations, report_deprecations};
 pub use error::{Conflict, Error, Forbidden, InvalidField, Resource, Unauthenticated};
 pub use exports::{ExportFile, Exports};
 pub use idempotency::Idempotent;
+pub use imports::{ImportRecord, Imports};
 pub use incidents::{Incidents, RetentionPolicy};
 pub use items::{ItemChanges, Items};
 pub use precondition::Precondition;
@@ -83,6 +85,7 @@ pub struct Services {
     pub items: Items,
     pub search: Search,
     pub exports: Exports,
+    pub imports: Imports,
     pub audit: Audit,
     pub incidents: Incidents,
     pub api_clients: ApiClients,
@@ -108,6 +111,7 @@ impl Services {
             items: Items(Arc::clone(context)),
             search: Search(Arc::clone(context)),
             exports: Exports { context: Arc::clone(context), ttl: export_ttl },
+            imports: Imports(Arc::clone(context)),
             api_clients: ApiClients(Arc::clone(context)),
             audit: Audit(Arc::clone(context)),
             incidents: Incidents { context: Arc::clone(context), retention: Arc::new(retention) },

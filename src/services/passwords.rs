@@ -115,7 +115,7 @@ impl Accounts {
             return Ok(());
         }
         let fields = problems.into_iter().map(|problem| InvalidField {
-            name: field,
+            name: field.into(),
             code: problem.code(),
             message: problem.to_string(),
         });

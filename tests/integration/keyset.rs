@@ -104,7 +104,7 @@ fn new_item(bucketlist_id: BucketlistId, number: usize, name: &str) -> NewItem {
         done: number.is_multiple_of(3),
         due_on: (!number.is_multiple_of(4)).then(|| day(u32::try_from(number % 9).unwrap() + 1)),
     };
-    NewItem { bucketlist_id, content, created_at, updated_at }
+    NewItem { bucketlist_id, content, done_at: None, created_at, updated_at }
 }
 
 /// Creates an owner with two bucketlists, each with two items for each of [`NAMES`]; returns the owner and the first

@@ -201,6 +201,7 @@ both_engines! {
             OperationLimit::PasswordReset => "\"password-reset\";q=100;w=3600",
             OperationLimit::Search => "\"search\";q=30;w=60",
             OperationLimit::Exports => "\"exports\";q=10;w=3600",
+            OperationLimit::Imports => "\"imports\";q=30;w=3600",
         };
         let mut specific = 0;
         for (contract, declared) in [

@@ -44,7 +44,7 @@ async fn insert_documents(app: &TestApp, owner: i64, list: Text, texts: Vec<Text
                 done: true,
                 due_on: None,
             };
-            let new = NewItem { bucketlist_id, content, created_at: at(2), updated_at: at(3) };
+            let new = NewItem { bucketlist_id, content, done_at: None, created_at: at(2), updated_at: at(3) };
             let id = items::insert(c, &new)?.id.get();
             documents.push(Document { target: SearchTarget::Item, id, owner, name, description });
         }

@@ -64,7 +64,7 @@ fn list(owner: UserId, name: &str) -> NewBucketlist {
 fn item(bucketlist_id: BucketlistId, name: &str) -> NewItem {
     let content = ItemContent { name: name.to_owned(), description: None, done: false, due_on: None };
     let now = Timestamp::from_micros(1);
-    NewItem { bucketlist_id, content, created_at: now, updated_at: now }
+    NewItem { bucketlist_id, content, done_at: None, created_at: now, updated_at: now }
 }
 
 /// Inserts a bucketlist with two items; returns the first error.

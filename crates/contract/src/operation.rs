@@ -193,6 +193,8 @@ pub enum OperationLimit {
     Search,
     /// Creating exports, per caller.
     Exports,
+    /// Creating imports, per caller.
+    Imports,
 }
 
 /// Deprecation and sunset of an operation.
@@ -381,8 +383,7 @@ mod tests {
 
     #[test]
     fn deprecation_headers_follow_the_rfcs() {
-        let operation = Operation::new("x", "GET", "/x").deprecated((2026, 11, 20), (2027, 11, 20), "/v2/x");
-        let deprecation = operation.deprecation.unwrap();
+        let deprecation = Deprecation { since: date((2026, 11, 20)), sunset: date((2027, 11, 20)), successor: "/v2/x" };
         assert_eq!(deprecation.deprecation_header(), "@1795132800");
         assert_eq!(deprecation.sunset_header(), "Sat, 20 Nov 2027 00:00:00 GMT");
         assert!(!deprecation.is_past_sunset(1_826_668_799));

@@ -66,6 +66,7 @@ response_names! {
         AccountDisabledOrSessionRequired: AccountDisabled SessionRequired;
         ForbiddenOrSessionRequired: AccountDisabled Forbidden SessionRequired;
         NotFound: BucketlistNotFound ItemNotFound;
+        BucketlistNameTakenOrKeyInFlight: BucketlistNameTaken IdempotencyKeyInFlight;
         IncidentNotExportable: IncidentKeyMissing IncidentTruncated;
         InvalidParameters: ValidationFailed UnknownParameter;
         UnprocessableContent: UnknownField ValidationFailed UnknownParameter;

@@ -1,5 +1,7 @@
 //! Bucketlists. Every query is scoped to one owner.
 
+use std::collections::HashSet;
+
 use diesel::{dsl::count_star, prelude::*};
 
 use super::{
@@ -42,7 +44,8 @@ impl From<BucketlistRow> for Bucketlist {
 }
 
 #[derive(Insertable)]
-#[diesel(table_name = bucketlists)]
+// `None` must mean NULL: for a column that may be left to its default, Diesel inserts row by row on SQLite.
+#[diesel(table_name = bucketlists, treat_none_as_default_value = false)]
 struct NewBucketlistRow<'a> {
     user_id: i64,
     name: &'a str,
@@ -63,22 +66,61 @@ struct ContentRow<'a> {
     updated_at: i64,
 }
 
+impl<'a> NewBucketlistRow<'a> {
+    fn new(list: &'a NewBucketlist, items_total: i64, items_done: i64) -> Self {
+        let BucketlistContent { name, description } = &list.content;
+        Self {
+            user_id: list.owner.get(),
+            name,
+            description: description.as_deref(),
+            search_text: search_text(name, description.as_deref()),
+            items_total,
+            items_done,
+            created_at: list.created_at.micros(),
+            updated_at: list.updated_at.micros(),
+        }
+    }
+}
+
 /// Inserts a bucketlist without items.
 pub fn insert(c: &mut DbConnection, list: &NewBucketlist) -> QueryResult<Bucketlist> {
-    let BucketlistContent { name, description } = &list.content;
-    let new = NewBucketlistRow {
-        user_id: list.owner.get(),
-        name,
-        description: description.as_deref(),
-        search_text: search_text(name, description.as_deref()),
-        items_total: 0,
-        items_done: 0,
-        created_at: list.created_at.micros(),
-        updated_at: list.updated_at.micros(),
-    };
+    let new = NewBucketlistRow::new(list, 0, 0);
     let row: BucketlistRow =
         diesel::insert_into(bucketlists::table).values(&new).returning(columns::<BucketlistRow>()).get_result(c)?;
     Ok(row.into())
+}
+
+/// Number of rows in a statement: SQLite accepts 32,766 values.
+const SQLITE_ROWS: usize = 500;
+
+/// Inserts bucketlists in order, in few statements, with the numbers of items and of completed items that the caller will insert.
+pub fn insert_all(c: &mut DbConnection, lists: &[(NewBucketlist, i64, i64)]) -> QueryResult<Vec<Bucketlist>> {
+    let new_rows: Vec<NewBucketlistRow<'_>> =
+        lists.iter().map(|(list, total, done)| NewBucketlistRow::new(list, *total, *done)).collect();
+    let mut rows: Vec<BucketlistRow> = match c {
+        DbConnection::Sqlite(c) => {
+            let mut rows = Vec::with_capacity(new_rows.len());
+            for chunk in new_rows.chunks(SQLITE_ROWS) {
+                let inserted =
+                    diesel::insert_into(bucketlists::table).values(chunk).returning(BucketlistRow::as_returning());
+                rows.extend(inserted.get_results(c)?);
+            }
+            rows
+        }
+        DbConnection::Postgres(c) => diesel::insert_into(bucketlists::table)
+            .values(&new_rows)
+            .returning(BucketlistRow::as_returning())
+            .get_results(c)?,
+    };
+    // IDs are assigned in the order of the rows, but the engines do not guarantee to return them in that order.
+    rows.sort_unstable_by_key(|row| row.id);
+    Ok(rows.into_iter().map(Bucketlist::from).collect())
+}
+
+/// Returns those of `names` that bucketlists of the owner have. At most 30,000 names.
+pub fn taken_names(c: &mut DbConnection, owner: UserId, names: &[String]) -> QueryResult<HashSet<String>> {
+    let taken = bucketlists::table.filter(bucketlists::user_id.eq(owner.get())).filter(bucketlists::name.eq_any(names));
+    taken.select(bucketlists::name).load(c).map(|names: Vec<String>| names.into_iter().collect())
 }
 
 /// Finds a bucketlist of an owner.

@@ -9,6 +9,7 @@ mod conditions;
 mod cursors;
 mod deprecations;
 mod exports;
+mod imports;
 mod incidents;
 mod items;
 mod pages;
@@ -29,6 +30,7 @@ pub use bucketlists::BucketlistApi;
 pub use conditions::Conditions;
 pub use cursors::Cursors;
 pub use exports::ExportApi;
+pub use imports::ImportApi;
 pub use incidents::IncidentApi;
 pub use items::ItemApi;
 pub use search::SearchApi;
@@ -58,6 +60,7 @@ pub fn service(
         items: ItemApi { items: services.items.clone(), cursors: cursors.clone(), conditions },
         search: SearchApi { search: services.search.clone(), cursors: cursors.clone() },
         exports: ExportApi { exports: services.exports.clone() },
+        imports: ImportApi { imports: services.imports.clone() },
         admin_users: AdminUserApi { users: services.users.clone(), cursors: cursors.clone(), conditions },
         audit: AuditApi { audit: services.audit.clone(), cursors: cursors.clone() },
         api_clients: ApiClientApi { api_clients: services.api_clients.clone(), cursors: cursors.clone(), conditions },

@@ -61,6 +61,7 @@ impl RateLimits {
             OperationLimit::PasswordReset => (RateLimit::PasswordReset, &address),
             OperationLimit::Search => (RateLimit::Search, &caller),
             OperationLimit::Exports => (RateLimit::Exports, &caller),
+            OperationLimit::Imports => (RateLimit::Imports, &caller),
         };
         if !general.is_allowed() {
             return general;

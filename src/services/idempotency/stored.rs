@@ -6,13 +6,18 @@
 //! - A field that is added to a canonical form is skipped when the request does not set it.
 //! - A field that is added to a stored form has a serde default. For any other change, increment [`VERSION`] and read both versions.
 
+pub(in crate::services) mod request;
+
+#[cfg(test)]
+mod tests;
+
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::Error;
 use crate::domain::{
-    ApiClient, ApiClientId, ApiScopes, Bucketlist, BucketlistId, Export, ExportFormat, ExportId, ExportState, Item,
-    ItemId, Timestamp, UserId,
+    ApiClient, ApiClientId, ApiScopes, Bucketlist, BucketlistId, Export, ExportFormat, ExportId, ExportState, Import,
+    ImportOutcome, ImportedList, Item, ItemId, Timestamp, UserId,
 };
 
 /// The version of the stored forms.
@@ -183,6 +188,37 @@ impl Replayable for Export {
     }
 }
 
+/// A bucketlist of an import: ID in the source account, outcome, ID, name and number of items. A tuple, because there can be
+/// thousands.
+type StoredImportedList = (i64, ImportOutcome, Option<i64>, String, i64);
+
+#[derive(Serialize, Deserialize)]
+pub(in crate::services) struct StoredImport {
+    bucketlists: Vec<StoredImportedList>,
+}
+
+impl Replayable for Import {
+    type Stored = StoredImport;
+
+    fn to_stored(&self) -> StoredImport {
+        let stored = |list: &ImportedList| {
+            (list.source_id, list.outcome, list.bucketlist_id.map(BucketlistId::get), list.name.clone(), list.items)
+        };
+        StoredImport { bucketlists: self.bucketlists.iter().map(stored).collect() }
+    }
+
+    fn from_stored(stored: StoredImport) -> Self {
+        let list = |(source_id, outcome, bucketlist_id, name, items): StoredImportedList| ImportedList {
+            source_id,
+            outcome,
+            bucketlist_id: bucketlist_id.map(BucketlistId::new),
+            name,
+            items,
+        };
+        Self { bucketlists: stored.bucketlists.into_iter().map(list).collect() }
+    }
+}
+
 /// An API client without its key, which is not stored.
 #[derive(Serialize, Deserialize)]
 pub(in crate::services) struct StoredApiClient {
@@ -230,161 +266,5 @@ impl Replayable for ApiClient {
             created_at,
             updated_at: created_at,
         }
-    }
-}
-
-/// The canonical forms of requests.
-pub(in crate::services) mod request {
-    use chrono::NaiveDate;
-    use serde::Serialize;
-
-    use crate::domain::{BucketlistContent, ItemContent};
-
-    /// A bucketlist to create.
-    #[derive(Serialize)]
-    pub(in crate::services) struct CanonicalBucketlist<'a> {
-        name: &'a str,
-        description: Option<&'a str>,
-    }
-
-    impl<'a> From<&'a BucketlistContent> for CanonicalBucketlist<'a> {
-        fn from(content: &'a BucketlistContent) -> Self {
-            Self { name: &content.name, description: content.description.as_deref() }
-        }
-    }
-
-    /// An item to create.
-    #[derive(Serialize)]
-    pub(in crate::services) struct CanonicalItem<'a> {
-        name: &'a str,
-        description: Option<&'a str>,
-        done: bool,
-        due_on: Option<NaiveDate>,
-    }
-
-    impl<'a> From<&'a ItemContent> for CanonicalItem<'a> {
-        fn from(content: &'a ItemContent) -> Self {
-            Self {
-                name: &content.name,
-                description: content.description.as_deref(),
-                done: content.done,
-                due_on: content.due_on,
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fmt::Debug;
-
-    use super::*;
-    use crate::{
-        domain::{BucketlistContent, ItemContent},
-        services::idempotency::Fingerprint,
-    };
-
-    /// Results as released versions have stored them. Never change a line: add one.
-    const BUCKETLIST: &str = r#"{"id":3,"name":"Learn","description":"Slowly.","items_total":0,"items_done":0,"created_at":1,"updated_at":2}"#;
-    const ITEM: &str = r#"{"id":7,"bucketlist_id":3,"name":"Cape Horn","description":null,"done":true,"done_at":5,"due_on":"2027-06-01","created_at":1,"updated_at":2}"#;
-    const EXPORT: &str = r#"{"id":9,"format":"ndjson","state":"queued","parts":null,"records":null,"created_at":1,"finished_at":null,"expires_at":2}"#;
-    const API_CLIENT: &str = r#"{"id":4,"name":"Sync","contact_email":"a@b.c","user_id":2,"scopes":"read admin","rate_limit":60,"key_prefix":"Ab3","expires_at":null,"created_at":1}"#;
-
-    fn item() -> Item {
-        Item {
-            id: ItemId::new(7),
-            bucketlist_id: BucketlistId::new(3),
-            name: "Cape Horn".to_owned(),
-            description: None,
-            done: true,
-            done_at: Some(Timestamp::from_micros(5)),
-            due_on: NaiveDate::from_ymd_opt(2027, 6, 1),
-            created_at: Timestamp::from_micros(1),
-            updated_at: Timestamp::from_micros(2),
-        }
-    }
-
-    fn round_trip<T: Replayable + PartialEq + Debug>(stored: &str, value: &T) {
-        assert_eq!(&decode::<T>(VERSION, stored).unwrap(), value);
-        assert_eq!(encode(value).unwrap(), stored);
-    }
-
-    #[test]
-    fn results_of_earlier_releases_can_be_replayed() {
-        let list = Bucketlist {
-            id: BucketlistId::new(3),
-            name: "Learn".to_owned(),
-            description: Some("Slowly.".to_owned()),
-            items_total: 0,
-            items_done: 0,
-            created_at: Timestamp::from_micros(1),
-            updated_at: Timestamp::from_micros(2),
-        };
-        round_trip(BUCKETLIST, &list);
-        round_trip(ITEM, &item());
-        round_trip(&format!("[{ITEM},{ITEM}]"), &vec![item(), item()]);
-        let export = Export {
-            id: ExportId::new(9),
-            format: ExportFormat::Ndjson,
-            state: ExportState::Queued,
-            parts: None,
-            records: None,
-            created_at: Timestamp::from_micros(1),
-            finished_at: None,
-            expires_at: Timestamp::from_micros(2),
-        };
-        round_trip(EXPORT, &export);
-        let client = ApiClient {
-            id: ApiClientId::new(4),
-            name: "Sync".to_owned(),
-            contact_email: "a@b.c".to_owned(),
-            user_id: UserId::new(2),
-            scopes: "read admin".parse().unwrap(),
-            rate_limit: Some(60),
-            key_prefix: "Ab3".to_owned(),
-            expires_at: None,
-            last_used_at: None,
-            created_at: Timestamp::from_micros(1),
-            updated_at: Timestamp::from_micros(1),
-        };
-        round_trip(API_CLIENT, &client);
-    }
-
-    #[test]
-    fn fields_that_a_later_release_added_are_ignored() {
-        let later = ITEM.replace(r#""done":true"#, r#""priority":"high","done":true"#);
-        assert_eq!(decode::<Item>(VERSION, &later).unwrap(), item());
-    }
-
-    #[test]
-    fn unknown_version_is_an_error() {
-        let error = decode::<Item>(VERSION + 1, ITEM).unwrap_err();
-        assert_eq!(error.to_string(), "internal: stored result has version 2, this release reads version 1");
-    }
-
-    /// The fingerprints that released versions have stored for these requests. Never change a line.
-    #[test]
-    fn repeated_request_has_the_same_fingerprint_in_every_release() {
-        let list = BucketlistContent { name: "Learn".to_owned(), description: None };
-        let item = ItemContent { due_on: NaiveDate::from_ymd_opt(2027, 6, 1), ..item().content() };
-        let list_id = BucketlistId::new(3);
-        let hex = |fingerprint: Result<Fingerprint, serde_json::Error>| hex::encode(fingerprint.unwrap().0);
-        let canonical = request::CanonicalBucketlist::from(&list);
-        assert_eq!(
-            hex(Fingerprint::new("bucketlist", &canonical)),
-            sha256(r#"["bucketlist",{"name":"Learn","description":null}]"#)
-        );
-        let canonical = request::CanonicalItem::from(&item);
-        assert_eq!(
-            hex(Fingerprint::new("item", &(list_id, canonical))),
-            sha256(r#"["item",[3,{"name":"Cape Horn","description":null,"done":true,"due_on":"2027-06-01"}]]"#)
-        );
-        assert_eq!(hex(Fingerprint::new("export", &ExportFormat::Csv)), sha256(r#"["export","csv"]"#));
-        assert_eq!(hex(Fingerprint::new("account", &("a@b.c", Some("Ada")))), sha256(r#"["account",["a@b.c","Ada"]]"#));
-    }
-
-    fn sha256(text: &str) -> String {
-        use sha2::{Digest, Sha256};
-        hex::encode(Sha256::digest(text))
     }
 }

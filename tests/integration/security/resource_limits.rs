@@ -25,6 +25,7 @@ const fn quota(limit: OperationLimit) -> (&'static str, u32) {
         OperationLimit::PasswordReset => ("password-reset", 4),
         OperationLimit::Search => ("search", 5),
         OperationLimit::Exports => ("exports", 4),
+        OperationLimit::Imports => ("imports", 4),
     }
 }
 
@@ -40,6 +41,7 @@ async fn rate_limited_app(engine: crate::support::Engine) -> TestApp {
             config.limits.password_reset_per_hour = quota(OperationLimit::PasswordReset).1;
             config.limits.search_per_minute = quota(OperationLimit::Search).1;
             config.limits.exports_per_hour = quota(OperationLimit::Exports).1;
+            config.limits.imports_per_hour = quota(OperationLimit::Imports).1;
             // The address of in-process requests, so that each operation can be tested from another address.
             config.trusted_proxies = vec!["0.0.0.0/32".parse().unwrap()];
         })
@@ -97,7 +99,7 @@ both_engines! {
             }
             kinds.insert(name);
         }
-        assert_eq!(kinds.len(), 7, "{kinds:?}");
+        assert_eq!(kinds.len(), 8, "{kinds:?}");
     }
 
     async fn rate_limit_is_shared_by_versions_and_operations_of_its_kind(engine: Engine) {

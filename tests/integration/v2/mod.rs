@@ -12,6 +12,7 @@ mod deprecation_notices;
 mod examples;
 mod exports;
 mod idempotency;
+mod imports;
 mod merge_patch;
 mod negotiation;
 pub mod operations;

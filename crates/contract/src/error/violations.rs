@@ -168,6 +168,20 @@ impl ViolationInfo {
             "must be the ID of an account",
         ),
         violation(
+            "UNKNOWN_BUCKETLIST",
+            "No bucketlist of the import has this ID.",
+            "Send the bucketlist of an item in the same request.",
+            "/records/1/bucketlist_id",
+            "must be the ID of a bucketlist in the request",
+        ),
+        violation(
+            "BUCKETLIST_NAME_TAKEN",
+            "The name of a bucketlist in the import is taken.",
+            "Send `on_conflict=rename` or `on_conflict=skip`, or rename one of the bucketlists.",
+            "/records/0/name",
+            "is the name of another bucketlist",
+        ),
+        violation(
             "INVALID_RESET_TOKEN",
             "The token of the password reset is unknown, expired or already used.",
             "Request another password reset.",

@@ -7,8 +7,8 @@ use super::{
     endpoints::{
         AdminUserEndpointsStub, AdminUserRoutes, ApiClientEndpointsStub, ApiClientRoutes, AuditEndpointsStub,
         AuditRoutes, AuthEndpointsStub, AuthRoutes, BucketlistEndpointsStub, BucketlistRoutes, ExportEndpointsStub,
-        ExportRoutes, IncidentEndpointsStub, IncidentRoutes, ItemEndpointsStub, ItemRoutes, SearchEndpointsStub,
-        SearchRoutes, UsageEndpointsStub, UsageRoutes, UserEndpointsStub, UserRoutes,
+        ExportRoutes, ImportEndpointsStub, ImportRoutes, IncidentEndpointsStub, IncidentRoutes, ItemEndpointsStub,
+        ItemRoutes, SearchEndpointsStub, SearchRoutes, UsageEndpointsStub, UsageRoutes, UserEndpointsStub, UserRoutes,
     },
     schemas::EXAMPLE_FINGERPRINT,
 };
@@ -28,6 +28,7 @@ api! {
         items: Items => ItemRoutes(ItemEndpointsStub),
         search: Search => SearchRoutes(SearchEndpointsStub),
         exports: Exports => ExportRoutes(ExportEndpointsStub),
+        imports: Imports => ImportRoutes(ImportEndpointsStub),
         admin_users: AdminUsers => AdminUserRoutes(AdminUserEndpointsStub),
         audit: Audit => AuditRoutes(AuditEndpointsStub),
         incidents: Incidents => IncidentRoutes(IncidentEndpointsStub),
@@ -103,6 +104,8 @@ To get started, create an account (`register`) or log in (`login`). Send the `ac
             ("listApiClients.user_id", json!(2)),
             ("overlap_seconds", json!(86_400)),
             ("createExport.Idempotency-Key", json!("5d0f6f0c-52a7-4c0b-9a55-0f6f2f1d7c3e")),
+            ("createImport.Idempotency-Key", json!("9a3d1b64-7c1e-4f0a-8a57-2f1c6e4b7d90")),
+            ("on_conflict", json!("rename")),
         ]
     }
 
@@ -114,6 +117,7 @@ To get started, create an account (`register`) or log in (`login`). Send the `ac
             ("createItems.Location", json!("/v2/bucketlists/1/items")),
             ("createApiClient.Location", json!("/v2/admin/api-clients/1")),
             ("createExport.Location", json!("/v2/exports/1")),
+            ("createImport.Location", json!("/v2/bucketlists")),
             ("ETag", json!("\"kJ3v0m7wq2Yx5sT8\"")),
             ("Link", json!("</v2/bucketlists?per_page=20>; rel=\"self\"")),
             ("Content-Disposition", json!("attachment; filename=\"bucketlists.csv\"")),

@@ -57,6 +57,20 @@ text_enum! {
     }
 }
 
+/// What to do with a bucketlist of an import whose name is taken.
+#[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
+#[oai(rename_all = "snake_case")]
+pub enum ImportConflict {
+    /// Reject the import.
+    Reject,
+    /// Append a number to the name: `See the world (2)`.
+    Rename,
+    /// Do not import the bucketlist and its items.
+    Skip,
+}
+
+impl Argument for ImportConflict {}
+
 /// A field that rows of usage are grouped by.
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
 #[oai(rename_all = "snake_case")]

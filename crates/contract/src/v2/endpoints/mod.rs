@@ -6,6 +6,7 @@ mod audit;
 mod auth;
 mod bucketlists;
 mod exports;
+mod imports;
 mod incidents;
 mod items;
 mod search;
@@ -18,6 +19,7 @@ pub use audit::*;
 pub use auth::*;
 pub use bucketlists::*;
 pub use exports::*;
+pub use imports::*;
 pub use incidents::*;
 pub use items::*;
 pub use search::*;
@@ -42,7 +44,7 @@ use crate::{
         IdempotencyKey, IfMatch, IfNoneMatch, Result,
         parameters::{
             ApiVersion, AuditAction, AuditTarget, BucketlistInclude, BucketlistListInclude, ConsumerName, Cursor,
-            Fingerprint, Include, PerPage, Sort, TimeSort, Token, UsageGroup,
+            Fingerprint, ImportConflict, Include, PerPage, Sort, TimeSort, Token, UsageGroup,
         },
         responses::{
             Accepted, Created, ExportDownload, JsonDownload, NoContent, PageResponse, Progress, Queued, Retrieved,
@@ -65,7 +67,7 @@ pub enum Tag {
     Items,
     /// Full-text search in your bucketlists and items.
     Search,
-    /// Export of your data to a file.
+    /// Export of your data to a file, and import of such a file.
     Exports,
     /// User accounts, the audit log and usage, for administrators.
     Admin,

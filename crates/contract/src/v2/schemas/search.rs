@@ -1,13 +1,13 @@
 //! Search results.
 
 use poem_openapi::{Enum, Object};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Links, example_time};
 use crate::values::{Id, Nullable, Timestamp};
 
-/// Type of a search result or of an export record.
-#[derive(Clone, Copy, Debug, Enum, PartialEq, Eq, Serialize)]
+/// Type of a search result, or of a record of an export or an import.
+#[derive(Clone, Copy, Debug, Deserialize, Enum, PartialEq, Eq, Serialize)]
 #[oai(rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum ResourceType {

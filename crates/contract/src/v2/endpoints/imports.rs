@@ -1,0 +1,28 @@
+//! Import of bucketlists and items from an exported file.
+
+use super::*;
+use crate::v2::schemas::{Import, ImportCreate};
+
+/// Import of bucketlists and items from an exported file.
+#[endpoints(ImportRoutes, prefix_path = "/imports", tag = "Tag::Exports", operation = "Operation")]
+pub trait ImportEndpoints: Send + Sync + 'static {
+    /// Create an import
+    ///
+    /// Creates the bucketlists and items of an exported JSON file in your account. Send the file from `getExportContent`
+    /// unchanged. The new resources get new IDs; their content, state and timestamps are those of the file.
+    ///
+    /// If one record is invalid, or a name is taken, nothing is created. The pointer of an error contains the index of the record,
+    /// for example `/records/17/name`. A request contains up to 5,000 records, within the limit for request bodies. Divide a
+    /// larger file into several requests, each with complete bucketlists.
+    #[oai(path = "/", method = "post", operation_id = "createImport")]
+    #[operation(returns("The imported bucketlists."), errors(&[ErrorCode::BucketlistNameTaken]))]
+    #[operation(limit(OperationLimit::Imports))]
+    async fn create(
+        &self,
+        caller: User,
+        /// What to do with a bucketlist whose name is taken. Default: `reject`.
+        on_conflict: Query<Option<ImportConflict>>,
+        idempotency_key: IdempotencyKey,
+        body: Json<ImportCreate>,
+    ) -> Result<Created<Import>>;
+}
