@@ -12,14 +12,14 @@ use crate::{
     auth::{AccessTokens, ApiKeyVerifier, Hasher, RefreshTokens, Signer, TokenStatusCache},
     capture::{self, RecordCipher, Recorder},
     config::{Config, Environment, TokenSettings},
-    db::{Db, Target},
+    db::{Db, Target, repositories::jobs::JobRetention},
     domain::{Clock, DeprecatedOperation, PasswordPolicy, Random, RateLimiter, SystemClock, SystemRandom},
     endpoints::{self, RequestRules},
     http::{
         Authenticator, Cors, Pipeline, PublishedFiles, RateLimits, Readiness, ResponseCache, ResponseValidator,
         UnversionedRoutes,
     },
-    jobs::{BackupSchedule, DeprecationMailSettings, IncidentWriter, JobWorker, RetentionPeriods},
+    jobs::{BackupSchedule, DeprecationMailSettings, IncidentWriter, JobWorker, RetentionPeriods, WorkerSettings},
     limits::{ActiveLimits, InMemoryRateLimiter},
     mail::{FileMailer, Mailer, SmtpMailer},
     metrics::{MeteredMailer, Metrics, MetricsEndpoint},
@@ -106,6 +106,7 @@ impl App {
             metrics::register_database(metrics, &db);
             mailer = Arc::new(MeteredMailer::new(mailer, metrics));
         }
+        let job_metrics = metrics.as_mut().map(Metrics::jobs);
         let tokens = Arc::new(access_tokens(&config.tokens, secret).map_err(AppError::Key)?);
         let limiter = InMemoryRateLimiter::new(&config.limits, &dependencies.clock).map(Arc::new);
         let limits = ActiveLimits::new(config.limits, limiter.clone());
@@ -190,17 +191,14 @@ impl App {
             is_https: config.is_https(),
             has_faults: config.environment == Environment::Testing,
         };
-        let (reset_ttl, url) = (config.passwords.reset_ttl, config.public_url.clone());
         let worker = JobWorker::new(
             context,
-            mailer,
-            reset_ttl,
-            url,
-            RetentionPeriods { audit_events: config.audit_retention, usage: config.usage_retention },
+            &mailer,
+            services.incidents.clone(),
             services.deprecations.clone(),
-            deprecation_mail(config, deprecated),
-        )
-        .with_backups(backup_schedule(config));
+            worker_settings(config, deprecated),
+            job_metrics,
+        );
         let usage = UsageWriter::new(usage, db.clone());
         Ok(Self {
             endpoint: boxed(pipeline),
@@ -229,6 +227,18 @@ fn backup_schedule(config: &Config) -> Option<BackupSchedule> {
             keep: config.backups.keep,
         }),
         _ => None,
+    }
+}
+
+fn worker_settings(config: &Config, deprecated: Arc<[DeprecatedOperation]>) -> WorkerSettings {
+    let jobs = JobRetention { completed: config.jobs.retention, dead: config.jobs.dead_letter_retention };
+    WorkerSettings {
+        workers: config.jobs.workers,
+        reset_ttl: config.passwords.reset_ttl,
+        public_url: config.public_url.clone(),
+        retention: RetentionPeriods { audit_events: config.audit_retention, usage: config.usage_retention, jobs },
+        deprecation_mail: deprecation_mail(config, deprecated),
+        backups: backup_schedule(config),
     }
 }
 

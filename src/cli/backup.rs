@@ -28,7 +28,7 @@ pub(super) fn restore(config: &Config, file: &Path, out: &mut dyn Write) -> Resu
     let database = sqlite_path(config, "restore")?;
     prepare_directories(config)?;
     // Held until the end, so that no server starts in between. Locking would create a missing database.
-    let _lock = if database.exists() { lock_for_restore(config)? } else { None };
+    let _lock = if database.exists() { lock_for_restore(config)? } else { Vec::new() };
     let restored = backup::restore(database, file, &SystemClock.now().compact_utc()).map_err(describe)?;
     writeln!(out, "Restored {} from {} ({}).", database.display(), file.display(), contents(&restored.summary))?;
     if let Some(replaced) = &restored.replaced {

@@ -1,6 +1,6 @@
 //! The lock that prevents two servers from using one database, and a migration from being reverted under a running server.
 
-use std::io;
+use std::{io, path::Path};
 
 use super::{
     CliError,
@@ -44,14 +44,35 @@ pub(super) fn lock_database(config: &Config) -> Result<DatabaseLock, CliError> {
 }
 
 /// Checks that no server relies on the latest migration. Servers that share a PostgreSQL database are not checked: each of them reports
-/// a schema that it cannot use as not ready. Returns the lock of an SQLite database, which prevents servers from starting.
-pub(super) fn lock_for_revert(config: &Config) -> Result<Option<FileLock>, CliError> {
-    lock_file(config, "stop the server before you revert a migration")
+/// a schema that it cannot use as not ready. Returns the locks of an SQLite database, which prevent servers and workers from starting.
+pub(super) fn lock_for_revert(config: &Config) -> Result<Vec<FileLock>, CliError> {
+    lock_exclusively(config, "before you revert a migration")
 }
 
-/// Checks that no server uses the database that a backup replaces. Returns the lock of an SQLite database.
-pub(super) fn lock_for_restore(config: &Config) -> Result<Option<FileLock>, CliError> {
-    lock_file(config, "stop the server; restoring replaces the database that it uses")
+/// Checks that no server and no worker uses the database that a backup replaces. Returns the locks of an SQLite database.
+pub(super) fn lock_for_restore(config: &Config) -> Result<Vec<FileLock>, CliError> {
+    lock_exclusively(config, "; restoring replaces the database that it uses")
+}
+
+/// Marks an SQLite database as used by a worker. Workers share it with each other and with a server.
+pub(super) fn lock_for_worker(config: &Config) -> Result<Option<FileLock>, CliError> {
+    let Target::Sqlite(path) = &config.database.target else { return Ok(None) };
+    prepare_directories(config)?;
+    FileLock::share_as_worker(path).map(Some).map_err(|error| {
+        let help = "wait until the command that replaces or migrates the database has ended";
+        file_error(error, path, "a command", help)
+    })
+}
+
+fn lock_exclusively(config: &Config, reason: &str) -> Result<Vec<FileLock>, CliError> {
+    let separator = if reason.starts_with(';') { "" } else { " " };
+    let server = lock_file(config, &format!("stop the server{separator}{reason}"))?;
+    let workers = match &config.database.target {
+        Target::Sqlite(path) => FileLock::exclude_workers(path)
+            .map_err(|error| file_error(error, path, "a worker", &format!("stop the worker{separator}{reason}")))?,
+        Target::Postgres(_) => None,
+    };
+    Ok(server.into_iter().chain(workers).collect())
 }
 
 fn lock_file(config: &Config, help: &str) -> Result<Option<FileLock>, CliError> {
@@ -63,11 +84,13 @@ fn lock_file(config: &Config, help: &str) -> Result<Option<FileLock>, CliError> 
         }
     };
     prepare_directories(config)?;
+    FileLock::acquire(path).map(Some).map_err(|error| file_error(error, path, "another server", help))
+}
+
+fn file_error(error: FileLockError, path: &Path, user: &str, help: &str) -> CliError {
     let database = path.display();
-    FileLock::acquire(path).map(Some).map_err(|error| match error {
-        FileLockError::AlreadyHeld => {
-            CliError::with_help(format!("another server uses database {database}"), help.to_owned())
-        }
+    match error {
+        FileLockError::AlreadyHeld => CliError::with_help(format!("{user} uses database {database}"), help.to_owned()),
         FileLockError::Io(error) if is_read_only(&error) => CliError::with_help(
             format!("cannot write to database {database}: {}", io_reason(&error)),
             "make the file writable, or set DATABASE_URL to another file",
@@ -76,7 +99,7 @@ fn lock_file(config: &Config, help: &str) -> Result<Option<FileLock>, CliError> 
             format!("cannot open database {database}: {}", io_reason(&error)),
             "set DATABASE_URL to an SQLite database or to a new file",
         ),
-    })
+    }
 }
 
 fn is_read_only(error: &io::Error) -> bool {

@@ -61,13 +61,12 @@ impl Listeners {
     pub(super) fn bind(config: &Config, certificates: Option<Arc<Certificates>>) -> Result<Self, CliError> {
         let address = |port| SocketAddr::new(config.host, port);
         let redirect = config.connections.redirect_port.map(|port| bind(address(port), "HTTP_REDIRECT_PORT"));
-        let metrics = config.metrics_address.map(|address| bind(address, "METRICS_ADDR"));
         let passed = passed_listener(&mut ListenFd::from_env())?;
         Ok(Self {
             is_api_passed: passed.is_some(),
             api: passed.map_or_else(|| bind(address(config.port), "PORT"), Ok)?,
             redirect: redirect.transpose()?,
-            metrics: metrics.transpose()?,
+            metrics: bind_metrics(config)?,
             certificates,
         })
     }
@@ -90,7 +89,7 @@ impl Listeners {
 
     /// Returns the URL of the metrics.
     pub(super) fn metrics_url(&self) -> io::Result<Option<String>> {
-        self.metrics.as_ref().map(|listener| Ok(format!("{}/metrics", url("http", listener.local_addr()?)))).transpose()
+        self.metrics.as_ref().map(metrics_url).transpose()
     }
 
     /// Takes the metrics listener, which is served separately.
@@ -143,6 +142,16 @@ impl Listeners {
         }
         Ok(())
     }
+}
+
+/// Binds the port of the metrics, if there is one.
+pub(super) fn bind_metrics(config: &Config) -> Result<Option<TcpListener>, CliError> {
+    config.metrics_address.map(|address| bind(address, "METRICS_ADDR")).transpose()
+}
+
+/// Returns the URL of the metrics.
+pub(super) fn metrics_url(listener: &TcpListener) -> io::Result<String> {
+    Ok(format!("{}/metrics", url("http", listener.local_addr()?)))
 }
 
 /// Serves the metrics until `shutdown` is cancelled.

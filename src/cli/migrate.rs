@@ -45,7 +45,7 @@ pub(super) fn run(config: &Config, action: Action, out: &mut dyn Write) -> Resul
     // Held until the command ends.
     let _lock = match action {
         Action::Down | Action::Redo => lock_for_revert(config)?,
-        Action::Up | Action::Status => None,
+        Action::Up | Action::Status => Vec::new(),
     };
     let mut migrator = connect(config)?;
     match action {

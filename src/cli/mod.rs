@@ -8,6 +8,7 @@ mod environment;
 mod error;
 mod health;
 mod incidents;
+mod job;
 mod listen;
 mod logging;
 mod migrate;
@@ -19,6 +20,7 @@ mod seed;
 mod serve;
 mod usage;
 mod user;
+mod worker;
 
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
@@ -53,6 +55,18 @@ enum Command {
         /// Insert sample data into an empty database, in any environment.
         #[arg(long)]
         seed: bool,
+        /// Do not run background jobs; run `bucketlist worker`, too. Like WORKER=false.
+        #[arg(long)]
+        no_worker: bool,
+    },
+    /// Run background jobs without serving requests.
+    ///
+    /// Migrates the database first, unless AUTO_MIGRATE is false. Any number of workers and servers can share a database.
+    Worker,
+    /// List, retry, cancel and delete background jobs.
+    Job {
+        #[command(subcommand)]
+        action: job::Action,
     },
     /// Migrate the database.
     Migrate {
@@ -155,7 +169,9 @@ pub fn run_at(cli: Cli, clock: &dyn Clock, out: &mut dyn Write) -> Result<ExitCo
     let read = || Settings::read(cli.env_file.as_deref());
     let load = || read()?.config();
     match cli.command {
-        Command::Serve { seed } => serve::run(read()?, seed, out)?,
+        Command::Serve { seed, no_worker } => serve::run(read()?, seed, no_worker, out)?,
+        Command::Worker => worker::run(read()?, out)?,
+        Command::Job { action } => job::run(&load()?, &action, clock.now(), out)?,
         Command::Migrate { action } => return migrate::run(&load()?, action, out),
         Command::Seed(arguments) => seed::run(&load()?, &arguments, out)?,
         Command::User { action } => user::run(&load()?, &action, &mut std::io::stdin().lock(), out)?,

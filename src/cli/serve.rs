@@ -38,8 +38,9 @@ const ACTIVATION_WAIT: Duration = Duration::from_secs(10);
 /// Maximum time that the last checkpoint waits for other users of the database.
 const CHECKPOINT_TIMEOUT: Duration = Duration::from_secs(1);
 
-pub(super) fn run(settings: Settings, seed: bool, out: &mut dyn Write) -> Result<(), CliError> {
-    let config = settings.config()?;
+pub(super) fn run(settings: Settings, seed: bool, no_worker: bool, out: &mut dyn Write) -> Result<(), CliError> {
+    let mut config = settings.config()?;
+    config.jobs.runs_in_server &= !no_worker;
     let config = &config;
     let (_log, log_level) = logging::start(config);
     settings.log();
@@ -47,16 +48,20 @@ pub(super) fn run(settings: Settings, seed: bool, out: &mut dyn Write) -> Result
     let certificates = load_certificates(config)?;
     let lock = lock_database(config)?;
     let listeners = Listeners::bind(config, certificates)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(thread::available_parallelism().map_or(1, usize::from))
-        .enable_all()
-        .build()?;
+    let runtime = runtime()?;
     let served = runtime.block_on(serve(config, seed, lock, listeners, (settings, log_level), out));
     // Without waiting for blocking calls: a name server or a database that does not respond must not delay the exit.
     runtime.shutdown_background();
     served?;
     tracing::info!("server stopped");
     Ok(())
+}
+
+pub(super) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(thread::available_parallelism().map_or(1, usize::from))
+        .enable_all()
+        .build()
 }
 
 async fn serve(
@@ -105,7 +110,11 @@ async fn serve(
     let reloader = Reloader { settings, log_level, certificates, connection_limits: limits_sender, request_limits };
     tokio::spawn(shutdown.clone().run_until_cancelled_owned(reloader.run(hang_up)));
     let tasks = TaskTracker::new();
-    tasks.spawn(worker.run(shutdown.clone()));
+    if config.jobs.runs_in_server {
+        tasks.spawn(worker.run(shutdown.clone()));
+    } else {
+        tasks.spawn(worker.run_without_jobs(shutdown.clone()));
+    }
     let storage_shutdown = CancellationToken::new();
     tasks.spawn(incidents.run_supervised(storage_shutdown.clone()));
     // Metrics are available until the last request is complete.
@@ -131,7 +140,7 @@ async fn serve(
 }
 
 /// Copies the write-ahead log of SQLite into the database file, so that a copy of this file alone is complete.
-async fn checkpoint(db: &Db) {
+pub(super) async fn checkpoint(db: &Db) {
     match db.checkpoint(CHECKPOINT_TIMEOUT).await {
         Ok(true) => {}
         Ok(false) => tracing::warn!("database in use; write-ahead log not copied into the database file"),
@@ -145,7 +154,7 @@ fn server_failed(error: tokio::task::JoinError) -> Result<(), CliError> {
 
 /// Prepares the database and builds the app on a separate thread. Building the documents and pages takes several
 /// megabytes, which are released when the thread ends.
-async fn start_app(config: Config, seed: bool) -> Result<App, CliError> {
+pub(super) async fn start_app(config: Config, seed: bool) -> Result<App, CliError> {
     let (sender, app) = oneshot::channel();
     let start = move || {
         let start = || {

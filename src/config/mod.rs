@@ -16,6 +16,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     net::{IpAddr, SocketAddr},
+    num::NonZeroUsize,
     path::PathBuf,
     time::Duration,
 };
@@ -31,8 +32,8 @@ use parse::Reader;
 
 pub use deprecations::DeprecationSettings;
 pub use settings::{
-    BackupSettings, ConnectionSettings, IncidentSettings, PasswordSettings, RequestLimits, ResponseSettings,
-    ResponseValidation, SecurityContact, TokenSettings,
+    BackupSettings, ConnectionSettings, IncidentSettings, JobSettings, PasswordSettings, RequestLimits,
+    ResponseSettings, ResponseValidation, SecurityContact, TokenSettings,
 };
 pub(crate) use spelling::misspelled;
 
@@ -107,6 +108,7 @@ pub struct Config {
     /// Retention of export files.
     pub export_ttl: Duration,
     pub backups: BackupSettings,
+    pub jobs: JobSettings,
     /// Retention of audit events.
     pub audit_retention: Duration,
     /// Retention of daily usage counters.
@@ -248,6 +250,12 @@ impl Config {
                 interval: read.duration_or_zero("BACKUP_INTERVAL"),
                 directory: Some(read.text("BACKUP_DIR")).filter(|directory| !directory.is_empty()).map(PathBuf::from),
                 keep: read.bounded("BACKUP_KEEP", 1, 10_000),
+            },
+            jobs: JobSettings {
+                runs_in_server: read.switch("WORKER"),
+                workers: NonZeroUsize::new(read.bounded("JOB_WORKERS", 1, 64)).unwrap_or(NonZeroUsize::MIN),
+                retention: read.duration_or_zero("JOB_RETENTION"),
+                dead_letter_retention: read.duration("DEAD_LETTER_RETENTION"),
             },
             audit_retention: read.duration("AUDIT_RETENTION"),
             usage_retention: read.duration("USAGE_RETENTION"),

@@ -1,6 +1,6 @@
 //! Groups of settings.
 
-use std::{path::PathBuf, time::Duration};
+use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use secrecy::SecretString;
@@ -81,6 +81,19 @@ pub struct RequestLimits {
     pub imports_per_hour: u32,
     pub body_bytes: usize,
     pub request_timeout: Duration,
+}
+
+/// Settings of background jobs.
+#[derive(Clone, Copy, Debug)]
+pub struct JobSettings {
+    /// Whether the server runs jobs.
+    pub runs_in_server: bool,
+    /// Number of jobs that run at the same time.
+    pub workers: NonZeroUsize,
+    /// Retention of completed jobs. Zero: they are deleted when they are completed.
+    pub retention: Duration,
+    /// Retention of dead letters and cancelled jobs.
+    pub dead_letter_retention: Duration,
 }
 
 /// Settings of recurring backups.

@@ -1,9 +1,12 @@
 //! The table of environment variables: configuration, `.env.example`, `doctor` and the documentation use it.
 
+mod all;
 mod example;
+mod jobs;
 mod lookup;
 mod variable;
 
+pub use all::ALL;
 pub use example::env_example;
 pub use lookup::find;
 pub use variable::Variable;
@@ -15,8 +18,8 @@ const DURATION: &str = "a duration greater than 0";
 const SECRETS: &str = "at least 32 characters each, separated by commas";
 const RATE: &str = "1 to 1000000";
 
-/// Every environment variable of the server.
-pub const ALL: &[Variable] = &[
+/// The variables of the server.
+const SERVER: &[Variable] = &[
     variable(
         "APP_ENV",
         "development",

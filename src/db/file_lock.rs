@@ -4,7 +4,7 @@ use std::{
     fs::{File, OpenOptions, TryLockError},
     io,
     mem::ManuallyDrop,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// An error while locking a database file.
@@ -33,12 +33,51 @@ impl FileLock {
     /// [`FileLockError`].
     pub fn acquire(path: &Path) -> Result<Self, FileLockError> {
         let file = ManuallyDrop::new(open_lockable(path)?);
-        match file.try_lock() {
+        let locked = file.try_lock();
+        Self::new(file, locked)
+    }
+
+    /// Marks the database at `path` as used by a worker. Any number of workers can use it, also while a server has locked it.
+    ///
+    /// # Errors
+    /// [`FileLockError::AlreadyHeld`] while a command excludes workers.
+    pub fn share_as_worker(path: &Path) -> Result<Self, FileLockError> {
+        let file = private_file().write(true).create(true).truncate(false).open(worker_file(path))?;
+        let file = ManuallyDrop::new(file);
+        let locked = file.try_lock_shared();
+        Self::new(file, locked)
+    }
+
+    /// Prevents workers from using the database at `path`. Returns `None` if there has never been one.
+    ///
+    /// # Errors
+    /// [`FileLockError::AlreadyHeld`] while a worker runs.
+    pub fn exclude_workers(path: &Path) -> Result<Option<Self>, FileLockError> {
+        let file = match private_file().write(true).open(worker_file(path)) {
+            Ok(file) => ManuallyDrop::new(file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let locked = file.try_lock();
+        Self::new(file, locked).map(Some)
+    }
+
+    fn new(file: ManuallyDrop<File>, locked: Result<(), TryLockError>) -> Result<Self, FileLockError> {
+        match locked {
             Ok(()) => Ok(Self { _file: file }),
             Err(TryLockError::WouldBlock) => Err(FileLockError::AlreadyHeld),
             Err(TryLockError::Error(error)) => Err(error.into()),
         }
     }
+}
+
+/// Returns the file that workers lock: a server has locked the database file itself. Resolves symbolic links, so that every path of the
+/// database has the same file.
+fn worker_file(database: &Path) -> PathBuf {
+    let database = database.canonicalize().unwrap_or_else(|_| database.to_owned());
+    let mut path = database.into_os_string();
+    path.push(".workers");
+    path.into()
 }
 
 /// Opens the database file.

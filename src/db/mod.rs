@@ -16,6 +16,7 @@ mod group;
 mod indexing;
 mod maintenance;
 pub mod migrations;
+pub mod notifications;
 mod postgres;
 mod postgres_url;
 mod reopening;

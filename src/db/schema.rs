@@ -103,6 +103,28 @@ diesel::table! {
         last_error -> Nullable<Text>,
         created_at -> BigInt,
         fencing_token -> Integer,
+        state -> Text,
+        priority -> Integer,
+        max_attempts -> Integer,
+        started_at -> Nullable<BigInt>,
+        finished_at -> Nullable<BigInt>,
+        worker -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    job_schedules (name) {
+        name -> Text,
+        interval_micros -> BigInt,
+        next_run_at -> BigInt,
+        last_started_at -> Nullable<BigInt>,
+        last_finished_at -> Nullable<BigInt>,
+        last_result -> Nullable<Text>,
+        last_error -> Nullable<Text>,
+        last_count -> Nullable<BigInt>,
+        worker -> Nullable<Text>,
+        lease_expires_at -> Nullable<BigInt>,
+        fencing_token -> Integer,
     }
 }
 
@@ -275,6 +297,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     items,
     idempotency_keys,
     jobs,
+    job_schedules,
     audit_events,
     incident_groups,
     incidents,

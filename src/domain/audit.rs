@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use super::{
-    ApiClientId, AuditEventId, ExportId, IncidentId, KeysetPosition, SortValue, Timestamp, UserId, text_enum::text_enum,
+    ApiClientId, AuditEventId, ExportId, IncidentId, JobId, KeysetPosition, SortValue, Timestamp, UserId,
+    text_enum::text_enum,
 };
 
 text_enum! {
@@ -61,6 +62,12 @@ text_enum! {
         ApiClientRotated "api_client.rotated"
         /// An administrator deleted an API client and revoked its keys.
         ApiClientDeleted "api_client.deleted"
+        /// An administrator made a job run again.
+        JobRetried "job.retried"
+        /// An administrator cancelled a job.
+        JobCancelled "job.cancelled"
+        /// An administrator deleted a job.
+        JobDeleted "job.deleted"
     }
 }
 
@@ -75,6 +82,8 @@ text_enum! {
         Incident "incident"
         /// An API client.
         ApiClient "api_client"
+        /// A background job.
+        Job "job"
     }
 }
 
@@ -118,6 +127,12 @@ impl NewAuditEvent {
     #[must_use]
     pub fn on_api_client(action: AuditAction, id: ApiClientId) -> Self {
         Self { target: Some((AuditTarget::ApiClient, id.get())), ..Self::new(action) }
+    }
+
+    /// Creates an event on a background job.
+    #[must_use]
+    pub fn on_job(action: AuditAction, id: JobId) -> Self {
+        Self { target: Some((AuditTarget::Job, id.get())), ..Self::new(action) }
     }
 
     /// Adds a detail.

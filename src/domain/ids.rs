@@ -52,4 +52,6 @@ ids! {
     IncidentGroupId
     /// ID of an API client.
     ApiClientId
+    /// ID of a background job.
+    JobId
 }

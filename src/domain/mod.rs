@@ -14,6 +14,7 @@ mod imports;
 mod incidents;
 mod invisible;
 mod items;
+mod jobs;
 mod limits;
 mod pagination;
 mod password;
@@ -38,7 +39,7 @@ pub use email::{Email, InvalidEmail};
 pub use etag::{ETag, Versioned};
 pub use exports::{Export, ExportAttempt, ExportFormat, ExportRecord, ExportState, NewExport};
 pub use ids::{
-    ApiClientId, AuditEventId, BucketlistId, ExportId, IncidentGroupId, IncidentId, ItemId, SessionId, UserId,
+    ApiClientId, AuditEventId, BucketlistId, ExportId, IncidentGroupId, IncidentId, ItemId, JobId, SessionId, UserId,
 };
 pub use imports::{
     Import, ImportConflict, ImportItem, ImportList, ImportOutcome, ImportRecordFacts, ImportViolation, ImportedList,
@@ -49,6 +50,9 @@ pub use incidents::{
     NewIncident, StoredRecord,
 };
 pub use items::{Item, ItemContent, ItemFilter, ItemScope, NewItem};
+pub use jobs::{
+    Job, JobCount, JobFilter, JobPriority, JobSchedule, JobState, ScheduleResult, mask_addresses, mask_value,
+};
 pub use limits::{
     AccountKey, PendingDecision, Quota, RateLimit, RateLimitDecision, RateLimitSubject, RateLimiter, Throttled,
     rate_limit_prefix,

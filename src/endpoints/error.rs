@@ -19,7 +19,11 @@ impl From<Error> for ApiError {
                 Resource::Export => ErrorCode::ExportNotFound,
                 Resource::Incident => ErrorCode::IncidentNotFound,
                 Resource::ApiClient => ErrorCode::ApiClientNotFound,
+                Resource::Job => ErrorCode::JobNotFound,
             }),
+            Error::Conflict(Conflict::JobState(state)) => {
+                Self::new(ErrorCode::JobStateConflict).with_message(format!("The job is {state}."))
+            }
             Error::Conflict(conflict) => {
                 let code = match conflict {
                     Conflict::EmailTaken => ErrorCode::EmailTaken,
@@ -29,6 +33,7 @@ impl From<Error> for ApiError {
                     Conflict::ExportNotReady { .. } => ErrorCode::ExportNotReady,
                     Conflict::IncidentKeyMissing => ErrorCode::IncidentKeyMissing,
                     Conflict::IdempotencyKeyInFlight => ErrorCode::IdempotencyKeyInFlight,
+                    Conflict::JobState(_) => ErrorCode::JobStateConflict,
                 };
                 // The other request, or the export, completes within seconds.
                 let is_transient =

@@ -7,15 +7,12 @@ use std::{
     time::Duration,
 };
 
-use tokio_util::sync::CancellationToken;
-
+use super::recurring::{Recurring, TaskError};
 use crate::{
     db::backup::{self, BackupError},
     domain::{Clock, Timestamp},
 };
 
-/// Interval between checks whether a backup is due.
-const CHECK_INTERVAL: Duration = Duration::from_secs(60);
 const PREFIX: &str = "bucketlist-";
 const SUFFIX: &str = ".db";
 
@@ -29,42 +26,33 @@ pub struct BackupSchedule {
     pub keep: usize,
 }
 
-/// Writes backups that are due.
+/// Writes backups.
 pub(super) struct RecurringBackup {
-    schedule: BackupSchedule,
-    clock: Arc<dyn Clock>,
+    /// `None` if recurring backups are disabled.
+    pub(super) schedule: Option<BackupSchedule>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
-impl RecurringBackup {
-    pub(super) fn new(schedule: BackupSchedule, clock: Arc<dyn Clock>) -> Self {
-        Self { schedule, clock }
+impl Recurring for RecurringBackup {
+    const NAME: &'static str = "backup";
+
+    fn interval(&self) -> Option<Duration> {
+        self.schedule.as_ref().map(|schedule| schedule.interval)
     }
 
-    /// Backs up at regular intervals until `shutdown` is cancelled. The names of existing backups determine when the next one is due,
-    /// so that a restart does not add one.
-    pub(super) async fn run(&self, shutdown: &CancellationToken) {
-        let mut interval = tokio::time::interval(CHECK_INTERVAL);
-        while shutdown.run_until_cancelled(interval.tick()).await.is_some() {
-            let (schedule, now) = (self.schedule.clone(), self.clock.now());
-            match tokio::task::spawn_blocking(move || back_up_if_due(&schedule, now)).await {
-                Ok(Ok(None)) => {}
-                Ok(Ok(Some(file))) => tracing::info!(file = %file.display(), "database backed up"),
-                Ok(Err(error)) => tracing::error!(%error, "cannot back up the database"),
-                Err(error) => tracing::error!(%error, "cannot back up the database"),
-            }
-        }
+    async fn run(&self) -> Result<Option<u64>, TaskError> {
+        let Some(schedule) = self.schedule.clone() else { return Ok(None) };
+        let now = self.clock.now();
+        let file = tokio::task::spawn_blocking(move || back_up(&schedule, now)).await??;
+        tracing::info!(file = %file.display(), "database backed up");
+        Ok(Some(1))
     }
 }
 
-/// Writes a backup if the newest one is older than the interval, and then deletes the oldest ones. Returns the new file.
-pub(super) fn back_up_if_due(schedule: &BackupSchedule, now: Timestamp) -> Result<Option<PathBuf>, BackupError> {
+/// Writes a backup, and then deletes the oldest ones. Returns the new file.
+fn back_up(schedule: &BackupSchedule, now: Timestamp) -> Result<PathBuf, BackupError> {
     let unreadable = |source| BackupError::File { action: "read", path: schedule.directory.clone(), source };
     fs::create_dir_all(&schedule.directory).map_err(unreadable)?;
-    let newest_allowed = name(now.before(schedule.interval));
-    // Names are sorted like times.
-    if backups(&schedule.directory).map_err(unreadable)?.last().is_some_and(|newest| *newest > newest_allowed) {
-        return Ok(None);
-    }
     let file = schedule.directory.join(name(now));
     backup::back_up(&schedule.database, &file)?;
     // Only after a success, so that failures do not use up the backups.
@@ -73,7 +61,7 @@ pub(super) fn back_up_if_due(schedule: &BackupSchedule, now: Timestamp) -> Resul
         let path = schedule.directory.join(old);
         fs::remove_file(&path).map_err(|source| BackupError::File { action: "delete", path, source })?;
     }
-    Ok(Some(file))
+    Ok(file)
 }
 
 fn name(time: Timestamp) -> String {
@@ -112,17 +100,16 @@ mod tests {
     }
 
     #[test]
-    fn backups_are_written_at_the_interval_and_the_newest_are_retained() {
+    fn newest_backups_are_retained() {
         let directory = TempDir::new().unwrap();
         let schedule = schedule(&directory);
         let mut now = Timestamp::from_seconds(1_800_000_000);
         for _ in 0..4 {
-            assert!(back_up_if_due(&schedule, now).unwrap().is_some());
-            assert_eq!(back_up_if_due(&schedule, now + HOUR / 2).unwrap(), None);
+            back_up(&schedule, now).unwrap();
             now = now + HOUR;
         }
         fs::write(schedule.directory.join("notes.txt"), "mine").unwrap();
-        assert!(back_up_if_due(&schedule, now).unwrap().is_some());
+        back_up(&schedule, now).unwrap();
         assert_eq!(
             backups(&schedule.directory).unwrap(),
             ["bucketlist-20270115T110000Z.db", "bucketlist-20270115T120000Z.db"]
@@ -135,9 +122,9 @@ mod tests {
         let directory = TempDir::new().unwrap();
         let schedule = schedule(&directory);
         let now = Timestamp::from_seconds(1_800_000_000);
-        back_up_if_due(&schedule, now).unwrap();
+        back_up(&schedule, now).unwrap();
         fs::write(&schedule.database, "damaged").unwrap();
-        assert!(back_up_if_due(&schedule, now + HOUR).is_err());
+        assert!(back_up(&schedule, now + HOUR).is_err());
         assert_eq!(backups(&schedule.directory).unwrap(), ["bucketlist-20270115T080000Z.db"]);
         assert_eq!(fs::read_dir(&schedule.directory).unwrap().count(), 1, "a partial file remains");
     }

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use tokio_util::sync::CancellationToken;
-
+use super::recurring::{Recurring, TaskError};
 use crate::services::{Deprecations, Error};
 
 /// Interval at which consumers with a due notice are looked up.
@@ -15,19 +14,19 @@ pub(super) struct DeprecationNotices {
     pub(super) is_enabled: bool,
 }
 
-impl DeprecationNotices {
-    /// Enqueues notices at regular intervals until `shutdown` is cancelled.
-    pub(super) async fn run(&self, shutdown: &CancellationToken) {
-        let mut interval = tokio::time::interval(INTERVAL);
-        while shutdown.run_until_cancelled(interval.tick()).await.is_some() {
-            match self.enqueue().await {
-                Ok(0) => {}
-                Ok(mails) => tracing::info!(mails, "deprecation notices enqueued"),
-                Err(error) => tracing::warn!(%error, "cannot enqueue deprecation notices"),
-            }
-        }
+impl Recurring for DeprecationNotices {
+    const NAME: &'static str = "deprecation_notices";
+
+    fn interval(&self) -> Option<Duration> {
+        self.is_enabled.then_some(INTERVAL)
     }
 
+    async fn run(&self) -> Result<Option<u64>, TaskError> {
+        Ok(Some(self.enqueue().await? as u64))
+    }
+}
+
+impl DeprecationNotices {
     /// Enqueues the notices that are due; returns the number of mails.
     pub(super) async fn enqueue(&self) -> Result<usize, Error> {
         if self.is_enabled { self.deprecations.enqueue_notices().await } else { Ok(0) }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     db::{
-        DbConnection, DbError,
+        DbConnection,
         repositories::{
             bucketlists, exports, items,
             jobs::{self, ExportRequest},
@@ -20,7 +20,7 @@ use crate::{
     },
     domain::{
         Bucketlist, BucketlistFilter, BucketlistId, ExportAttempt, ExportRecord, Item, ItemFilter, Keyset,
-        KeysetPosition, SortKey, Timestamp, UserId,
+        KeysetPosition, SortKey, UserId,
     },
     services::{Context, Error},
 };
@@ -83,10 +83,6 @@ impl Job for ExportJob {
                 return Ok(Outcome::Completed);
             }
         }
-    }
-
-    fn on_last_failure(c: &mut DbConnection, payload: &ExportRequest, now: Timestamp) -> Result<(), DbError> {
-        Ok(exports::fail(c, payload.export_id, now)?)
     }
 }
 

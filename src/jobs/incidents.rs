@@ -26,7 +26,6 @@ const MAX_PENDING: usize = 1_000;
 const RETRY_DELAY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 /// Interval at which counters are stored.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(10);
-const PURGE_INTERVAL: Duration = Duration::from_secs(600);
 
 /// Redacts and stores captured exchanges.
 pub struct IncidentWriter {
@@ -46,7 +45,6 @@ struct State {
 /// An event that the writer waits for.
 enum Event {
     Exchange(Box<Exchange>),
-    Purge,
     Flush,
     Shutdown,
 }
@@ -60,14 +58,12 @@ impl IncidentWriter {
 
     /// Stores incidents until shutdown, and then the remaining ones.
     pub async fn run(&self, shutdown: &CancellationToken) {
-        let mut purge = tokio::time::interval(PURGE_INTERVAL);
         let mut retry_delay = RETRY_DELAY.0;
         loop {
             let timeout = if self.state.lock().await.pending.is_empty() { FLUSH_INTERVAL } else { retry_delay };
             let event = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => Event::Shutdown,
-                _ = purge.tick() => Event::Purge,
                 next = self.recv() => next.map_or(Event::Shutdown, Event::Exchange),
                 () = tokio::time::sleep(timeout) => Event::Flush,
             };
@@ -77,7 +73,6 @@ impl IncidentWriter {
                     let mut state = self.state.lock().await;
                     self.redact(&mut state, vec![exchange]).await;
                 }
-                Event::Purge => self.purge().await,
                 Event::Shutdown | Event::Flush => {}
             }
             retry_delay = match self.drain().await {
@@ -177,21 +172,5 @@ impl IncidentWriter {
     /// Returns the number of captured, dropped and lost exchanges since the start.
     pub async fn stats(&self) -> Arc<CaptureStats> {
         self.state.lock().await.receiver.stats()
-    }
-
-    /// Deletes expired incidents. Returns the number of rows.
-    ///
-    /// # Errors
-    /// Fails if the database fails.
-    pub async fn purge_expired(&self) -> Result<usize, Error> {
-        self.incidents.purge().await
-    }
-
-    async fn purge(&self) {
-        match self.purge_expired().await {
-            Ok(0) => {}
-            Ok(rows) => tracing::info!(rows, "expired incidents purged"),
-            Err(error) => tracing::warn!(%error, "cannot purge incidents"),
-        }
     }
 }

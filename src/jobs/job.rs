@@ -3,30 +3,20 @@
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    db::{
-        DbConnection, DbError,
-        repositories::jobs::{JobPayload, QueuedJob},
-    },
-    domain::Timestamp,
+    db::repositories::jobs::{JobPayload, QueuedJob},
     mail::MailError,
     services::Error,
 };
 
 /// One kind of job.
 pub(super) trait Job: Send + Sync + 'static {
-    /// The kind that is stored in the queue.
-    const KIND: &'static str = <Self::Payload as JobPayload>::KIND;
     /// The arguments of a job, stored as JSON.
     type Payload: JobPayload;
 
-    /// Runs the job. It may run again after a crash, so it must be idempotent.
+    /// Runs the job. It may run again after a crash, so it must be idempotent. The future is dropped if the claim is lost, because
+    /// an administrator has cancelled the job or the database was unavailable for too long.
     fn run(&self, payload: &Self::Payload, claim: &Claim<'_>)
     -> impl Future<Output = Result<Outcome, JobError>> + Send;
-
-    /// Records that the job has failed for the last time, in the transaction that deletes it.
-    fn on_last_failure(_c: &mut DbConnection, _payload: &Self::Payload, _now: Timestamp) -> Result<(), DbError> {
-        Ok(())
-    }
 }
 
 /// A claimed job, and the token that requests its release.
@@ -50,6 +40,9 @@ pub(super) enum JobError {
     InvalidPayload(serde_json::Error),
     #[error("panicked: {0}")]
     Panicked(String),
+    /// Each attempt has ended without a result, because its process was killed or lost the database.
+    #[error("the worker stopped during the last attempt")]
+    Abandoned,
     #[error(transparent)]
     Service(#[from] Error),
     #[error(transparent)]

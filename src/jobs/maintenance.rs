@@ -2,16 +2,19 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::{db::IdleCheckpoint, services::Context};
+use super::recurring::{Recurring, TaskError};
+use crate::{
+    db::{IdleCheckpoint, Target},
+    services::Context,
+};
 
 const INTERVAL: Duration = Duration::from_secs(30);
 /// Interval between updates of the query planner statistics.
 const STATISTICS_INTERVAL: Duration = Duration::from_secs(3600);
 
-/// Checkpoints SQLite while it is idle, and updates its query planner statistics. PostgreSQL needs no maintenance from this server.
+/// Checkpoints SQLite while it is idle, and repairs its query planner statistics. PostgreSQL needs no maintenance from this server.
 pub(super) struct Maintenance {
     context: Arc<Context>,
 }
@@ -25,15 +28,15 @@ impl Maintenance {
     pub(super) async fn run(&self, shutdown: &CancellationToken) {
         let mut interval = tokio::time::interval(INTERVAL);
         let mut checkpoint = IdleCheckpoint::default();
-        // The server has updated the statistics when it started.
-        let mut next_update = Instant::now() + STATISTICS_INTERVAL;
         while shutdown.run_until_cancelled(interval.tick()).await.is_some() {
             self.truncate_log(&mut checkpoint).await;
-            let is_due = Instant::now() >= next_update;
-            if is_due {
-                next_update = Instant::now() + STATISTICS_INTERVAL;
+            match self.context.db.repair_statistics().await {
+                Ok(true) => {
+                    tracing::warn!("statistics of the search index deleted; do not run ANALYZE on this database");
+                }
+                Ok(false) => {}
+                Err(error) => tracing::warn!(%error, "cannot repair the query planner statistics"),
             }
-            self.update_statistics(is_due).await;
         }
     }
 
@@ -44,14 +47,23 @@ impl Maintenance {
             Err(error) => tracing::warn!(%error, "cannot truncate the write-ahead log"),
         }
     }
+}
 
-    async fn update_statistics(&self, is_due: bool) {
-        let db = &self.context.db;
-        let updated = if is_due { db.refresh_statistics().await.map(|()| false) } else { db.repair_statistics().await };
-        match updated {
-            Ok(true) => tracing::warn!("statistics of the search index deleted; do not run ANALYZE on this database"),
-            Ok(false) => {}
-            Err(error) => tracing::warn!(%error, "cannot update the query planner statistics"),
-        }
+/// Updates the query planner statistics of SQLite.
+pub(super) struct StatisticsUpdate {
+    pub(super) context: Arc<Context>,
+}
+
+impl Recurring for StatisticsUpdate {
+    const NAME: &'static str = "statistics";
+
+    fn interval(&self) -> Option<Duration> {
+        let is_sqlite = matches!(self.context.db.options().target, Target::Sqlite(_));
+        is_sqlite.then_some(STATISTICS_INTERVAL)
+    }
+
+    async fn run(&self) -> Result<Option<u64>, TaskError> {
+        self.context.db.refresh_statistics().await?;
+        Ok(None)
     }
 }

@@ -1,7 +1,7 @@
-//! Background work: queued jobs, the purge of expired rows, and the storage of captured failures.
+//! Background work: queued jobs, recurring tasks, and the storage of captured failures.
 //!
 //! A request inserts its jobs in its own transaction (an outbox). A job runs at least once, is idempotent, and is
-//! isolated: neither an error nor a panic stops other jobs. See `docs/decisions/0044-use-typed-jobs-and-cancellation-tokens.md`.
+//! isolated: neither an error nor a panic stops other jobs. See `docs/decisions/0070-use-one-queue-with-priorities-for-jobs.md`.
 
 mod backup;
 mod deprecation_mail;
@@ -9,13 +9,17 @@ mod deprecation_notices;
 mod export;
 mod incidents;
 mod job;
+mod kinds;
 mod maintenance;
+mod monitor;
 mod password_reset;
 mod purge;
 mod queue;
+mod recurring;
+mod scheduler;
 mod supervisor;
 mod worker;
 
 pub use backup::BackupSchedule;
 pub use incidents::IncidentWriter;
-pub use worker::{DeprecationMailSettings, JobWorker, RetentionPeriods};
+pub use worker::{DeprecationMailSettings, JobWorker, RetentionPeriods, WorkerSettings};

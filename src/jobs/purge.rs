@@ -2,46 +2,48 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio_util::sync::CancellationToken;
-
-use super::worker::RetentionPeriods;
+use super::{
+    recurring::{Recurring, TaskError},
+    worker::RetentionPeriods,
+};
 use crate::{
-    db::repositories::{audit, deprecation_notices, exports, idempotency, sessions, usage},
-    services::{Context, Error, retained_since},
+    db::repositories::{audit, deprecation_notices, exports, idempotency, jobs, sessions, usage},
+    services::{Context, Error, Incidents, retained_since},
 };
 
-const PURGE_INTERVAL: Duration = Duration::from_secs(600);
+const INTERVAL: Duration = Duration::from_secs(600);
 const YEAR: Duration = Duration::from_secs(366 * 86_400);
 /// Number of export parts deleted in one transaction.
 const EXPORT_PARTS_PER_TRANSACTION: i64 = 20;
 
-/// Deletes expired sessions, tokens, idempotency keys and exports, and old audit events and usage counters.
+/// Deletes expired sessions, tokens, idempotency keys, exports and incidents, and old audit events, usage counters and jobs.
 pub(super) struct Purge {
     context: Arc<Context>,
+    incidents: Incidents,
     retention: RetentionPeriods,
 }
 
-impl Purge {
-    pub(super) const fn new(context: Arc<Context>, retention: RetentionPeriods) -> Self {
-        Self { context, retention }
+impl Recurring for Purge {
+    const NAME: &'static str = "purge";
+
+    fn interval(&self) -> Option<Duration> {
+        Some(INTERVAL)
     }
 
-    /// Purges at regular intervals until `shutdown` is cancelled.
-    pub(super) async fn run(&self, shutdown: &CancellationToken) {
-        let mut interval = tokio::time::interval(PURGE_INTERVAL);
-        while shutdown.run_until_cancelled(interval.tick()).await.is_some() {
-            match self.purge_expired().await {
-                Ok(0) => {}
-                Ok(rows) => tracing::info!(rows, "expired rows purged"),
-                Err(error) => tracing::warn!(%error, "cannot purge expired rows"),
-            }
-        }
+    async fn run(&self) -> Result<Option<u64>, TaskError> {
+        Ok(Some(self.purge_expired().await? as u64))
+    }
+}
+
+impl Purge {
+    pub(super) const fn new(context: Arc<Context>, incidents: Incidents, retention: RetentionPeriods) -> Self {
+        Self { context, incidents, retention }
     }
 
     /// Deletes everything that has expired; returns the number of rows.
     pub(super) async fn purge_expired(&self) -> Result<usize, Error> {
         let now = self.context.clock.now();
-        let RetentionPeriods { audit_events, usage: usage_retention } = self.retention;
+        let RetentionPeriods { audit_events, usage: usage_retention, jobs: job_retention } = self.retention;
         let [hours_before, days_before] = [true, false].map(|by_hour| retained_since(now, by_hour, usage_retention));
         // A year after the counters, so that a consumer is not notified twice of one occasion.
         let notices_before = now.before(usage_retention + YEAR);
@@ -49,9 +51,10 @@ impl Purge {
             let expired = sessions::purge(c, now)? + idempotency::purge(c, now)?;
             let expired = expired + audit::purge(c, now.before(audit_events))?;
             let expired = expired + usage::purge(c, hours_before, days_before)?;
+            let expired = expired + jobs::purge(c, job_retention, now)?;
             Ok::<_, Error>(expired + deprecation_notices::purge(c, notices_before)?)
         };
-        let mut total = self.context.db.write(purge).await?;
+        let mut total = self.context.db.write(purge).await? + self.incidents.purge().await?;
         loop {
             // Export parts are large. Separate transactions let other writers proceed in between.
             let purge = move |c: &mut _| exports::purge(c, now, EXPORT_PARTS_PER_TRANSACTION).map_err(Error::from);

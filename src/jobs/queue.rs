@@ -1,106 +1,133 @@
-//! Claims the jobs of one kind, runs them and records their outcomes.
+//! Claims jobs in the order of their priority, runs them and records their outcomes.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_util::FutureExt;
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::job::{Claim, Job, JobError, Outcome};
+use super::{
+    job::{Claim, JobError, Outcome},
+    kinds::JobKinds,
+};
 use crate::{
     db::{
         DbConnection, panic_message,
-        repositories::jobs::{self, QueuedJob},
+        repositories::jobs::{self, ClaimRequest, JobKind, QueuedJob},
     },
+    domain::{JobPriority, Random},
+    metrics::{JobMetrics, JobResult},
     services::{Context, Error},
 };
 
 /// Time after which another worker can claim a job, unless the current worker extends the claim.
-pub(super) const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(120);
-/// Polling interval. Without a notification, the queue can contain jobs of other servers and retries.
+pub(super) const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(60);
+/// Interval at which a worker extends its claim, and notices that a job was cancelled.
+const EXTENSION_INTERVAL: Duration = Duration::from_secs(10);
+/// Polling interval. Without a notification, the queue can contain retries, and jobs of other processes on SQLite.
 const POLL_INTERVAL: Duration = Duration::from_secs(10);
-/// Number of failures after which a job is deleted.
-const MAX_ATTEMPTS: i32 = 10;
+/// Delay before the first retry, the factor by which it grows, and its maximum.
+const RETRY_DELAY: (Duration, u32, Duration) = (Duration::from_secs(2), 3, Duration::from_secs(6 * 3_600));
 
-/// The queue of one kind of job. Its jobs run one at a time.
-pub(super) struct Queue<J> {
+/// The queue of all kinds of jobs.
+pub(super) struct Queue {
     context: Arc<Context>,
-    job: J,
+    kinds: JobKinds,
+    /// Identifies this process.
+    worker: Arc<str>,
+    /// Whether completed jobs are retained.
+    is_retained: bool,
+    metrics: Option<JobMetrics>,
 }
 
-impl<J: Job> Queue<J> {
-    pub(super) const fn new(context: Arc<Context>, job: J) -> Self {
-        Self { context, job }
+impl Queue {
+    pub(super) const fn new(
+        context: Arc<Context>,
+        kinds: JobKinds,
+        worker: Arc<str>,
+        is_retained: bool,
+        metrics: Option<JobMetrics>,
+    ) -> Self {
+        Self { context, kinds, worker, is_retained, metrics }
     }
 
-    /// Runs jobs until `shutdown` is cancelled; a job that is running then is completed or releases itself.
-    pub(super) async fn run(&self, notify: &Notify, shutdown: &CancellationToken) {
+    /// Runs jobs of these priorities one at a time until `shutdown` is cancelled; a job that is running then is completed or releases
+    /// itself.
+    pub(super) async fn run(&self, priorities: &'static [JobPriority], shutdown: &CancellationToken) {
+        let mut wake = self.context.outbox.subscribe();
         loop {
-            self.drain(shutdown).await;
+            self.drain(priorities, shutdown).await;
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return,
-                () = notify.notified() => {}
+                _ = wake.changed() => {}
                 () = tokio::time::sleep(POLL_INTERVAL) => {}
             }
         }
     }
 
-    /// Runs every job that is due.
-    pub(super) async fn drain(&self, shutdown: &CancellationToken) {
+    /// Runs every job of these priorities that is due.
+    pub(super) async fn drain(&self, priorities: &'static [JobPriority], shutdown: &CancellationToken) {
         while !shutdown.is_cancelled() {
-            match self.claim().await {
+            match self.claim(priorities).await {
                 Ok(Some(job)) => self.execute(job, shutdown).await,
                 Ok(None) => return,
                 Err(error) => {
-                    tracing::warn!(kind = J::KIND, %error, "cannot claim a job");
+                    tracing::warn!(%error, "cannot claim a job");
                     return;
                 }
             }
         }
     }
 
-    async fn claim(&self) -> Result<Option<QueuedJob>, Error> {
-        let now = self.context.clock.now();
+    async fn claim(&self, priorities: &'static [JobPriority]) -> Result<Option<QueuedJob>, Error> {
+        let (db, now) = (&self.context.db, self.context.clock.now());
+        let request = ClaimRequest {
+            kinds: self.kinds.names(),
+            priorities,
+            worker: Arc::clone(&self.worker),
+            now,
+            visible_at: now + VISIBILITY_TIMEOUT,
+        };
         // The read needs no write lock. Acquire one only if a job is due.
-        let is_due = self.context.db.read(move |c| jobs::is_any_due(c, J::KIND, now).map_err(Error::from)).await?;
-        if !is_due {
+        let is_due = request.clone();
+        if !db.read(move |c| jobs::is_any_due(c, &is_due).map_err(Error::from)).await? {
             return Ok(None);
         }
-        let visible_at = now + VISIBILITY_TIMEOUT;
-        self.context.db.write(move |c| jobs::claim(c, J::KIND, now, visible_at).map_err(Error::from)).await
+        db.write(move |c| jobs::claim(c, &request).map_err(Error::from)).await
     }
 
     async fn execute(&self, job: QueuedJob, shutdown: &CancellationToken) {
-        let payload: Result<J::Payload, _> = serde_json::from_str(&job.payload);
-        let (result, payload) = match payload {
-            Ok(payload) => (self.run_caught(&payload, &Claim { job: &job, shutdown }).await, Some(payload)),
-            Err(error) => (Err(JobError::InvalidPayload(error)), None),
+        let started = Instant::now();
+        let claim = Claim { job: &job, shutdown };
+        let result = tokio::select! {
+            result = self.run_caught(&claim) => result,
+            () = self.claim_lost(&job) => {
+                tracing::warn!(id = job.id, kind = job.kind, "job stopped: it was cancelled, or its claim has expired");
+                return;
+            }
         };
-        let (id, kind, attempt) = (job.id, J::KIND, job.attempts);
-        let is_last = attempt >= MAX_ATTEMPTS;
+        let (id, kind, attempt) = (job.id, job.kind.clone(), job.attempts);
+        let is_last = attempt >= job.max_attempts;
         match &result {
             Ok(_) => {}
             Err(error) if is_last => tracing::error!(id, kind, attempt, %error, "job failed for the last time"),
             Err(error) => tracing::warn!(id, kind, attempt, %error, "job failed; will retry"),
         }
-        let now = self.context.clock.now();
+        if let (Some(metrics), Some(kind)) = (&self.metrics, JobKind::find(&kind)) {
+            metrics.record(kind.name, job_result(&result, is_last), started.elapsed());
+        }
+        let (now, is_retained) = (self.context.clock.now(), self.is_retained);
+        let retry_at = now + retry_delay(attempt, &*self.context.random);
         let record = move |c: &mut DbConnection| -> Result<(), Error> {
             match &result {
-                Ok(Outcome::Completed) => drop(jobs::delete(c, &job)?),
+                Ok(Outcome::Completed) => drop(jobs::complete(c, &job, is_retained, now)?),
                 Ok(Outcome::Released) => jobs::release(c, &job, now)?,
-                // A worker that has lost its claim must not record a failure.
-                Err(_) if is_last => {
-                    if jobs::delete(c, &job)?
-                        && let Some(payload) = &payload
-                    {
-                        J::on_last_failure(c, payload, now)?;
-                    }
-                }
-                Err(error) => {
-                    let delay = Duration::from_secs(1 << job.attempts.clamp(0, 12));
-                    jobs::retry_later(c, &job, now + delay, &error.to_string())?;
-                }
+                Err(error) if is_last => drop(jobs::mark_dead(c, &job, &error.to_string(), now)?),
+                Err(error) => jobs::retry_later(c, &job, retry_at, &error.to_string())?,
             }
             Ok(())
         };
@@ -109,10 +136,73 @@ impl<J: Job> Queue<J> {
         }
     }
 
-    async fn run_caught(&self, payload: &J::Payload, claim: &Claim<'_>) -> Result<Outcome, JobError> {
-        AssertUnwindSafe(self.job.run(payload, claim))
+    async fn run_caught(&self, claim: &Claim<'_>) -> Result<Outcome, JobError> {
+        // A process that was killed in each attempt has not recorded a failure.
+        if claim.job.attempts > claim.job.max_attempts {
+            return Err(JobError::Abandoned);
+        }
+        AssertUnwindSafe(self.kinds.run(claim))
             .catch_unwind()
             .await
             .unwrap_or_else(|panic| Err(JobError::Panicked(panic_message(&*panic).to_owned())))
+    }
+
+    /// Extends the claim regularly. Completes when it is lost.
+    async fn claim_lost(&self, job: &QueuedJob) {
+        loop {
+            tokio::time::sleep(EXTENSION_INTERVAL).await;
+            let (job, visible_at) = (job.clone(), self.context.clock.now() + VISIBILITY_TIMEOUT);
+            let extend = move |c: &mut DbConnection| jobs::extend_visibility(c, &job, visible_at).map_err(Error::from);
+            match self.context.db.write(extend).await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => tracing::warn!(%error, "cannot extend the claim of a job"),
+            }
+        }
+    }
+}
+
+const fn job_result(result: &Result<Outcome, JobError>, is_last: bool) -> JobResult {
+    match result {
+        Ok(Outcome::Completed) => JobResult::Completed,
+        Ok(Outcome::Released) => JobResult::Released,
+        Err(_) if is_last => JobResult::Dead,
+        Err(_) => JobResult::Failed,
+    }
+}
+
+/// Returns the delay after a failed attempt. It grows exponentially and is shortened by up to a quarter at random, so that jobs that
+/// have failed together do not retry together.
+fn retry_delay(attempt: i32, random: &dyn Random) -> Duration {
+    let (first, factor, max) = RETRY_DELAY;
+    let exponent = u32::try_from(attempt.saturating_sub(1)).unwrap_or_default();
+    let delay =
+        factor.checked_pow(exponent).and_then(|factor| first.checked_mul(factor)).map_or(max, |delay| delay.min(max));
+    let mut byte = [0];
+    random.fill(&mut byte);
+    delay - delay / 4 * u32::from(byte[0]) / 255
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{SeededRandom, SystemRandom};
+
+    #[test]
+    fn retries_are_delayed_exponentially() {
+        let bounds = [2, 6, 18, 54, 162, 486, 1_458, 4_374, 13_122, 21_600, 21_600];
+        for (attempt, bound) in (1..).zip(bounds) {
+            let delay = retry_delay(attempt, &SystemRandom).as_secs_f64();
+            let bound = f64::from(bound);
+            assert!(delay <= bound && delay >= bound * 0.75, "attempt {attempt}: {delay}");
+        }
+        assert!(retry_delay(i32::MAX, &SystemRandom) <= RETRY_DELAY.2);
+    }
+
+    #[test]
+    fn jobs_that_fail_together_are_not_retried_together() {
+        let random = SeededRandom::new(1);
+        let delays: std::collections::BTreeSet<Duration> = (0..20).map(|_| retry_delay(5, &random)).collect();
+        assert!(delays.len() > 15, "{delays:?}");
     }
 }

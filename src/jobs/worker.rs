@@ -1,37 +1,52 @@
-//! Runs all queues and recurring tasks concurrently.
+//! Runs the queue and all recurring tasks concurrently.
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroUsize, process, sync::Arc, time::Duration};
 
+use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::{
     backup::{BackupSchedule, RecurringBackup},
     deprecation_mail::DeprecationMailJob,
     deprecation_notices::DeprecationNotices,
     export::ExportJob,
-    maintenance::Maintenance,
+    kinds::JobKinds,
+    maintenance::{Maintenance, StatisticsUpdate},
+    monitor::Monitor,
     password_reset::PasswordResetJob,
     purge::Purge,
     queue::Queue,
+    scheduler::Scheduler,
     supervisor::supervise,
 };
 use crate::{
-    domain::DeprecatedOperation,
+    db::{
+        notifications,
+        repositories::jobs::{CHANNEL, JobRetention},
+    },
+    domain::{DeprecatedOperation, JobPriority},
     mail::Mailer,
-    services::{Context, Deprecations, Error},
+    metrics::JobMetrics,
+    services::{Context, Deprecations, Error, Incidents},
 };
 
-/// Runs the background jobs of a server.
+/// The priorities of a worker that runs every job.
+const ALL: &[JobPriority] = JobPriority::ALL;
+/// The priorities of the worker that is reserved for mail.
+const RESERVED: &[JobPriority] = &[JobPriority::High];
+
+/// Runs background jobs and recurring tasks.
 pub struct JobWorker {
     context: Arc<Context>,
-    mail: Queue<PasswordResetJob>,
-    deprecation_mail: Queue<DeprecationMailJob>,
-    exports: Queue<ExportJob>,
-    purge: Purge,
+    queue: Queue,
+    workers: NonZeroUsize,
+    scheduler: Scheduler,
     maintenance: Maintenance,
-    /// `None` if recurring backups are disabled.
-    backup: Option<RecurringBackup>,
-    deprecation_notices: DeprecationNotices,
+    /// `None` without metrics.
+    monitor: Option<Monitor>,
+    purge: Arc<Purge>,
+    deprecation_notices: Arc<DeprecationNotices>,
 }
 
 /// Retention of rows that are purged.
@@ -40,6 +55,7 @@ pub struct RetentionPeriods {
     pub audit_events: Duration,
     /// Of daily usage counters.
     pub usage: Duration,
+    pub jobs: JobRetention,
 }
 
 /// Settings of the mail to consumers of deprecated operations.
@@ -51,75 +67,130 @@ pub struct DeprecationMailSettings {
     pub guide: String,
 }
 
+/// Settings of a worker.
+#[derive(Clone, Debug)]
+pub struct WorkerSettings {
+    /// Number of jobs that run at the same time. One more job of high priority can run.
+    pub workers: NonZeroUsize,
+    /// Lifetime of password reset tokens.
+    pub reset_ttl: Duration,
+    pub public_url: String,
+    pub retention: RetentionPeriods,
+    pub deprecation_mail: DeprecationMailSettings,
+    /// `None` if recurring backups are disabled.
+    pub backups: Option<BackupSchedule>,
+}
+
 impl JobWorker {
-    /// Creates a worker. Reset tokens expire after `reset_ttl`.
+    /// Creates a worker.
     #[must_use]
     pub fn new(
         context: Arc<Context>,
-        mailer: Arc<dyn Mailer>,
-        reset_ttl: Duration,
-        public_url: String,
-        retention: RetentionPeriods,
+        mailer: &Arc<dyn Mailer>,
+        incidents: Incidents,
         deprecations: Deprecations,
-        deprecation_mail: DeprecationMailSettings,
+        settings: WorkerSettings,
+        metrics: Option<JobMetrics>,
     ) -> Self {
+        let WorkerSettings { workers, reset_ttl, public_url, retention, deprecation_mail, backups } = settings;
         let DeprecationMailSettings { deprecated, is_enabled, guide } = deprecation_mail;
-        let password_reset = PasswordResetJob {
-            context: Arc::clone(&context),
-            mailer: Arc::clone(&mailer),
-            ttl: reset_ttl,
-            public_url: public_url.clone(),
-        };
-        let deprecation = DeprecationMailJob { context: Arc::clone(&context), mailer, deprecated, public_url, guide };
-        let export = ExportJob { context: Arc::clone(&context) };
+        let name: Arc<str> = worker_name().into();
+        let purge = Arc::new(Purge::new(Arc::clone(&context), incidents, retention));
+        let deprecation_notices = Arc::new(DeprecationNotices { deprecations, is_enabled });
+        let kinds = JobKinds::default()
+            .with(PasswordResetJob {
+                context: Arc::clone(&context),
+                mailer: Arc::clone(mailer),
+                ttl: reset_ttl,
+                public_url: public_url.clone(),
+            })
+            .with(DeprecationMailJob {
+                context: Arc::clone(&context),
+                mailer: Arc::clone(mailer),
+                deprecated,
+                public_url,
+                guide,
+            })
+            .with(ExportJob { context: Arc::clone(&context) });
+        let scheduler = Scheduler::new(Arc::clone(&context), Arc::clone(&name), metrics.clone())
+            .every(Arc::clone(&purge))
+            .every(Arc::clone(&deprecation_notices))
+            .every(StatisticsUpdate { context: Arc::clone(&context) })
+            .every(RecurringBackup { schedule: backups, clock: Arc::clone(&context.clock) });
+        let is_retained = !retention.jobs.completed.is_zero();
         Self {
-            mail: Queue::new(Arc::clone(&context), password_reset),
-            deprecation_mail: Queue::new(Arc::clone(&context), deprecation),
-            exports: Queue::new(Arc::clone(&context), export),
-            purge: Purge::new(Arc::clone(&context), retention),
+            queue: Queue::new(Arc::clone(&context), kinds, name, is_retained, metrics.clone()),
+            workers,
+            scheduler,
             maintenance: Maintenance::new(Arc::clone(&context)),
-            backup: None,
-            deprecation_notices: DeprecationNotices { deprecations, is_enabled },
+            monitor: metrics.map(|metrics| Monitor::new(Arc::clone(&context), metrics)),
+            purge,
+            deprecation_notices,
             context,
         }
     }
 
-    /// Adds recurring backups.
-    #[must_use]
-    pub fn with_backups(self, schedule: Option<BackupSchedule>) -> Self {
-        let clock = &self.context.clock;
-        let backup = schedule.map(|schedule| RecurringBackup::new(schedule, Arc::clone(clock)));
-        Self { backup, ..self }
-    }
-
-    /// Runs until `shutdown` is cancelled. The queues run concurrently, so that mail does not wait for a large export.
+    /// Runs until `shutdown` is cancelled. A worker is reserved for mail, which therefore never waits for an export.
     pub async fn run(self, shutdown: CancellationToken) {
-        let outbox = &self.context.outbox;
+        self.listen(&shutdown);
+        let priorities = std::iter::repeat_n(ALL, self.workers.get()).chain([RESERVED]);
+        let workers =
+            priorities.map(|priorities| supervise("job worker", &shutdown, || self.queue.run(priorities, &shutdown)));
         tokio::join!(
-            supervise("mail queue", &shutdown, || self.mail.run(&outbox.mail, &shutdown)),
-            supervise("deprecation mail queue", &shutdown, || {
-                self.deprecation_mail.run(&outbox.deprecation_mail, &shutdown)
-            }),
-            supervise("export queue", &shutdown, || self.exports.run(&outbox.exports, &shutdown)),
-            supervise("purge", &shutdown, || self.purge.run(&shutdown)),
-            supervise("backup", &shutdown, || self.back_up(&shutdown)),
+            join_all(workers),
+            self.scheduler.run(&shutdown),
             supervise("maintenance", &shutdown, || self.maintenance.run(&shutdown)),
-            supervise("deprecation notices", &shutdown, || self.deprecation_notices.run(&shutdown)),
+            supervise("job monitor", &shutdown, || self.monitor(&shutdown)),
         );
     }
 
-    async fn back_up(&self, shutdown: &CancellationToken) {
-        if let Some(backup) = &self.backup {
-            backup.run(shutdown).await;
+    /// Maintains the database and the metrics of a server whose jobs run in another process, until `shutdown` is cancelled.
+    pub async fn run_without_jobs(self, shutdown: CancellationToken) {
+        tokio::join!(
+            supervise("maintenance", &shutdown, || self.maintenance.run(&shutdown)),
+            supervise("job monitor", &shutdown, || self.monitor(&shutdown)),
+        );
+    }
+
+    async fn monitor(&self, shutdown: &CancellationToken) {
+        if let Some(monitor) = &self.monitor {
+            monitor.run(shutdown).await;
         }
     }
 
-    /// Runs every job that is due.
+    /// Wakes the workers when another server has inserted a job on PostgreSQL.
+    fn listen(&self, shutdown: &CancellationToken) {
+        let (context, shutdown) = (Arc::clone(&self.context), shutdown.clone());
+        let target = &self.context.db.options().target;
+        let listening =
+            notifications::listen(target, CHANNEL, move || shutdown.is_cancelled(), move || context.outbox.notify());
+        if let Err(error) = listening {
+            tracing::warn!(%error, "cannot listen for notifications; jobs are polled");
+        }
+    }
+
+    /// Runs every job that is due, one at a time.
     pub async fn drain(&self) {
-        let shutdown = CancellationToken::new();
-        self.mail.drain(&shutdown).await;
-        self.deprecation_mail.drain(&shutdown).await;
-        self.exports.drain(&shutdown).await;
+        self.queue.drain(ALL, &CancellationToken::new()).await;
+    }
+
+    /// Runs every recurring task that is due. Returns the number of tasks that this server has run.
+    ///
+    /// # Errors
+    /// Fails if the database fails.
+    pub async fn run_due_tasks(&self) -> Result<usize, Error> {
+        self.scheduler.run_due().await
+    }
+
+    /// Updates the metrics of the queue.
+    ///
+    /// # Errors
+    /// Fails if the database fails.
+    pub async fn update_metrics(&self) -> Result<(), Error> {
+        match &self.monitor {
+            Some(monitor) => monitor.update().await,
+            None => Ok(()),
+        }
     }
 
     /// Deletes everything that has expired; returns the number of rows.
@@ -137,4 +208,13 @@ impl JobWorker {
     pub async fn enqueue_deprecation_notices(&self) -> Result<usize, Error> {
         self.deprecation_notices.enqueue().await
     }
+}
+
+/// Returns a name of this process for administrators: the host, the process ID and a random part, because containers can have the same
+/// of both.
+fn worker_name() -> String {
+    let host = hostname::get().ok().and_then(|host| host.into_string().ok());
+    let host = host.as_deref().unwrap_or("localhost");
+    let random = Uuid::now_v7().simple().to_string();
+    format!("{host}/{}/{}", process::id(), &random[24..])
 }

@@ -4,6 +4,7 @@
 //! size of a cache, is read when Prometheus scrapes the server, so it costs nothing between two scrapes.
 
 mod endpoint;
+mod jobs;
 mod mail;
 mod process;
 mod requests;
@@ -12,6 +13,7 @@ mod sampled;
 use prometheus_client::{encoding::text::encode, metrics::info::Info, registry::Registry};
 
 pub use endpoint::MetricsEndpoint;
+pub use jobs::{JobMetrics, JobResult};
 pub use mail::MeteredMailer;
 pub use requests::{CompletedRequest, InFlight, RequestMetrics};
 pub use sampled::{Kind, Sample};
@@ -37,6 +39,11 @@ impl Metrics {
     /// Registers the metrics of requests.
     pub fn requests(&mut self) -> RequestMetrics {
         RequestMetrics::register(&mut self.0)
+    }
+
+    /// Registers the metrics of background jobs.
+    pub fn jobs(&mut self) -> JobMetrics {
+        JobMetrics::register(&mut self.0)
     }
 
     /// Registers values that are read at each scrape.

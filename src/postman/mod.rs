@@ -70,6 +70,7 @@ your account. The collection logs in automatically.",
         ("item_id", "1"),
         ("incident_id", "1"),
         ("api_client_id", "1"),
+        ("job_id", "1"),
         ("api_key", ""),
         ("timestamp", ""),
         // Until a response has set them, the requests match any state.

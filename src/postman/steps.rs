@@ -93,6 +93,11 @@ pub(super) fn v2(base: &str) -> Vec<Step> {
             .map(|operation| admin_only(operation, base)),
     );
     steps.push(admin_only("updateIncident", base).header("If-Match", "*"));
+    // The job of the export above, which is completed.
+    steps.push(admin_only("listJobs", base).query("kind", "export").save("/data/0/id", "job_id"));
+    steps.push(admin_only("getJob", base));
+    steps.extend(["retryJob", "cancelJob"].map(|operation| completed_job(operation, base)));
+    steps.push(admin_only("listJobSchedules", base));
     let api_client = format!("{base}/admin/api-clients/{{{{api_client_id}}}}");
     steps.extend([
         with_idempotency_key(admin_only("createApiClient", base))
@@ -108,6 +113,7 @@ pub(super) fn v2(base: &str) -> Vec<Step> {
         Step::new("deleteItem").phase(TearDown).header("If-Match", "*"),
         Step::new("deleteBucketlist").phase(TearDown).header("If-Match", "*"),
         admin_only("deleteIncident", base).phase(TearDown).header("If-Match", "*"),
+        admin_only("deleteJob", base).phase(TearDown).header("If-Match", "*"),
         admin_only("deleteApiClient", base)
             .phase(TearDown)
             .header("If-Match", "*")
@@ -220,6 +226,15 @@ fn admin_only(operation: &str, base: &str) -> Step {
         })
         .token("admin_access_token")
         .before(&with_base_path(include_str!("scripts/admin.js"), base))
+}
+
+/// An operation for administrators that the state of a completed job does not allow.
+fn completed_job(operation: &str, base: &str) -> Step {
+    admin_only(operation, base).expect(ExpectedResponse::ErrorWith {
+        variables: vec!["admin_email".to_owned(), "admin_password".to_owned()],
+        error: (409, "JOB_STATE_CONFLICT".to_owned()),
+        otherwise: (403, "FORBIDDEN".to_owned()),
+    })
 }
 
 fn managed_user_deletion(base: &str) -> Step {

@@ -8,6 +8,7 @@ mod export;
 mod generate;
 mod ids;
 mod incident;
+mod job;
 mod rows;
 mod standard;
 mod themes;

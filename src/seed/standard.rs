@@ -4,7 +4,7 @@
 use chrono::NaiveDate;
 use diesel::{Connection, dsl::exists, prelude::*, result::Error};
 
-use super::{SEEDED_AT, SeedError, api_client, export, hash, incident, lock, usage};
+use super::{SEEDED_AT, SeedError, api_client, export, hash, incident, job, lock, usage};
 use crate::{
     auth::Hasher,
     db::{
@@ -157,6 +157,7 @@ pub fn insert_standard(
         export::insert(c, demo, created_at)?;
         incident::insert(c, demo.get(), at)?;
         api_client::insert(c, demo, created_at)?;
+        job::insert(c, created_at, Timestamp::from_micros(now))?;
         usage::insert(c, demo, Timestamp::from_micros(now))?;
         Ok(Some(seeded))
     })

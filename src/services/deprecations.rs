@@ -62,7 +62,7 @@ impl Deprecations {
             return Ok(0);
         }
         let mails = self.context.db.write(move |c| Ok::<_, Error>(record_notices(c, &due, now)?)).await?;
-        self.context.outbox.deprecation_mail.notify_one();
+        self.context.outbox.notify();
         Ok(mails)
     }
 }

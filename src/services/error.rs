@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::{
     auth::HasherBusy,
     db::{DbError, UniqueConstraint},
-    domain::Throttled,
+    domain::{JobState, Throttled},
 };
 
 /// An error of a service.
@@ -62,6 +62,7 @@ pub enum Resource {
     Export,
     Incident,
     ApiClient,
+    Job,
 }
 
 /// The state that a request conflicts with.
@@ -80,6 +81,8 @@ pub enum Conflict {
     IncidentKeyMissing,
     /// Another request with the same idempotency key is in progress.
     IdempotencyKeyInFlight,
+    /// The job is in a state that does not allow the change.
+    JobState(JobState),
 }
 
 /// The credential that was rejected.

@@ -61,7 +61,7 @@ impl Exports {
                 Ok(export)
             })
             .await?;
-        self.context.outbox.exports.notify_one();
+        self.context.outbox.notify();
         Ok(created)
     }
 

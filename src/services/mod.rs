@@ -11,6 +11,7 @@ mod idempotency;
 mod imports;
 mod incidents;
 mod items;
+mod jobs;
 mod passwords;
 mod precondition;
 mod revisions;
@@ -22,7 +23,7 @@ mod users;
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 pub use accounts::{Accounts, NewAccount, SessionTokens};
 pub use api_clients::{ApiClientContent, ApiClients, RotatedKey};
@@ -35,6 +36,7 @@ pub use idempotency::Idempotent;
 pub use imports::{ImportRecord, Imports};
 pub use incidents::{Incidents, RetentionPolicy};
 pub use items::{ItemChanges, Items};
+pub use jobs::{Jobs, cancel_job, delete_job, retry_job};
 pub use precondition::Precondition;
 pub use revisions::Revisions;
 pub use search::{Search, SearchResult};
@@ -67,12 +69,26 @@ pub struct Context {
     pub outbox: Outbox,
 }
 
-/// Notifies the queues after the commit of a job, so that they do not wait for their next poll.
-#[derive(Default)]
-pub struct Outbox {
-    pub mail: Notify,
-    pub exports: Notify,
-    pub deprecation_mail: Notify,
+/// Wakes the workers of this server after the commit of a job, so that they do not wait for their next poll.
+pub struct Outbox(watch::Sender<()>);
+
+impl Default for Outbox {
+    fn default() -> Self {
+        Self(watch::Sender::new(()))
+    }
+}
+
+impl Outbox {
+    /// Wakes the workers of this server.
+    pub fn notify(&self) {
+        self.0.send_replace(());
+    }
+
+    /// Returns a receiver that changes with each call of [`Self::notify`] from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<()> {
+        self.0.subscribe()
+    }
 }
 
 /// The services, sharing one context.
@@ -91,6 +107,7 @@ pub struct Services {
     pub api_clients: ApiClients,
     pub usage: Usage,
     pub deprecations: Deprecations,
+    pub jobs: Jobs,
 }
 
 impl Services {
@@ -113,6 +130,7 @@ impl Services {
             exports: Exports { context: Arc::clone(context), ttl: export_ttl },
             imports: Imports(Arc::clone(context)),
             api_clients: ApiClients(Arc::clone(context)),
+            jobs: Jobs(Arc::clone(context)),
             audit: Audit(Arc::clone(context)),
             incidents: Incidents { context: Arc::clone(context), retention: Arc::new(retention) },
             usage: Usage {

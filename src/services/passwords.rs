@@ -47,7 +47,7 @@ impl Accounts {
             Ok::<_, Error>(jobs::enqueue(c, &PasswordResetMail { email_key: email_key.clone() }, now, now)?)
         };
         self.0.db.write(request).await?;
-        self.0.outbox.mail.notify_one();
+        self.0.outbox.notify();
         Ok(())
     }
 

@@ -17,6 +17,7 @@ mod diff;
 mod doctor;
 mod https;
 mod incidents;
+mod jobs;
 mod lint;
 mod malformed_requests;
 mod migrate;

@@ -12,7 +12,7 @@ use bucketlist::{
         },
         schema::{jobs, password_resets, refresh_tokens, sessions, users as users_table},
     },
-    domain::{Timestamp, UserId},
+    domain::{JobPriority, Timestamp, UserId},
     mail::{Mail, Mailer, SmtpMailer},
 };
 use diesel::prelude::*;
@@ -541,9 +541,14 @@ both_engines! {
         for attempt in 1..=10 {
             assert_eq!(count_jobs(&app).await, 1, "attempt {attempt}");
             app.run_jobs().await;
-            app.advance_clock(Duration::from_secs(3600));
+            app.advance_clock(Duration::from_secs(6 * 3_600));
         }
-        assert_eq!(count_jobs(&app).await, 0);
+        let read = |c: &mut _| jobs::table.select((jobs::state, jobs::attempts)).load(c).map_err(DbError::from);
+        let states: Vec<(String, i32)> = app.app.db.read(read).await.unwrap();
+        assert_eq!(states, [("dead".to_owned(), 10)]);
+        // A dead letter is not retried.
+        app.run_jobs().await;
+        assert_eq!(app.app.db.read(read).await.unwrap(), states);
     }
 
     async fn job_of_a_crashed_worker_is_taken_over(engine: Engine) {
@@ -553,7 +558,14 @@ both_engines! {
         // A worker claims the job and crashes.
         let at = Timestamp::from_micros;
         let claimed = app.app.db.write(move |c| {
-            outbox::claim(c, PasswordResetMail::KIND, at(i64::MAX / 2), at(START + 120_000_000)).map_err(DbError::from)
+            let request = outbox::ClaimRequest {
+                kinds: [PasswordResetMail::KIND].into(),
+                priorities: JobPriority::ALL,
+                worker: "test".into(),
+                now: at(i64::MAX / 2),
+                visible_at: at(START + 120_000_000),
+            };
+            outbox::claim(c, &request).map_err(DbError::from)
         });
         assert!(claimed.await.unwrap().is_some());
         app.run_jobs().await;

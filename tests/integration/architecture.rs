@@ -32,7 +32,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("server", &[]),
     ("seed", &["auth", "build_info", "config", "db", "domain", "capture"]),
     ("services", &["auth", "db", "domain", "capture"]),
-    ("jobs", &["auth", "db", "domain", "capture", "mail", "services", "usage"]),
+    ("jobs", &["auth", "db", "domain", "capture", "mail", "metrics", "services", "usage"]),
     ("endpoints", &["auth", "domain", "services"]),
     (
         "http",
@@ -277,6 +277,8 @@ const STARTS_PROCESS: &[&str] = &[
 const HAS_UNSAFE_CODE: &[&str] = &[
     // Handles the signal that a failed write to a memory-mapped file raises.
     "crates/bus-errors/src/linux.rs",
+    // Waits for notifications of PostgreSQL, for which Diesel has no function.
+    "crates/pg-listener/src/libpq.rs",
 ];
 
 #[test]

@@ -16,7 +16,7 @@ use crate::{
 
 /// The IDs of requests that are rejected before their resource is looked up.
 const ANY_IDS: ResourceIds =
-    ResourceIds { list: 1, item: 1, user: 1, session: 1, export: 1, incident: 1, api_client: 1 };
+    ResourceIds { list: 1, item: 1, user: 1, session: 1, export: 1, incident: 1, api_client: 1, job: 1 };
 
 /// Returns an actor that may call an operation.
 fn caller<'w, 'a>(operation: &Operation, admin: &'w Actor<'a>, anonymous: &'w Actor<'a>) -> &'w Actor<'a> {
@@ -52,7 +52,8 @@ both_engines! {
         let _other = app.admin().await;
         let (ids, incident) = (ResourceIds::create(&admin).await, admin.capture_incident().await);
         let api_client = admin.create_api_client(user.id(), &["read"]).await;
-        let ids = ResourceIds { user: user.id(), incident, api_client: api_client["id"].as_i64().unwrap(), ..ids };
+        let api_client_id = api_client["id"].as_i64().unwrap();
+        let ids = ResourceIds { user: user.id(), incident, api_client: api_client_id, job: admin.enqueue_job().await, ..ids };
         let without_scope = Actor::with_api_key(&app, api_client["key"].as_str().unwrap());
         let disable = format!("/v2/admin/users/{}", disabled.id());
         admin.patch(&disable, &json!({"disabled": true})).await.expect(200);
@@ -152,7 +153,7 @@ both_engines! {
     async fn missing_tables_return_500_for_every_operation(engine: Engine) {
         let app = TestApp::new(engine);
         let (admin, anonymous) = (app.admin().await, app.anonymous());
-        for table in ["users", "sessions", "refresh_tokens", "password_resets", "jobs"] {
+        for table in ["users", "sessions", "refresh_tokens", "password_resets", "jobs", "job_schedules"] {
             app.execute(&format!("ALTER TABLE {table} RENAME TO renamed_{table}"));
         }
         for operation in operations() {

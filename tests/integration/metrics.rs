@@ -1,6 +1,6 @@
 //! Metrics: what a scrape returns, and that its labels are bounded.
 
-use std::{collections::BTreeSet, fs, path::Path, sync::atomic::Ordering};
+use std::{collections::BTreeSet, fs, path::Path, sync::atomic::Ordering, time::Duration};
 
 use bucketlist::config::ResponseValidation;
 use poem::{Endpoint, Request, Response, http::Method};
@@ -131,6 +131,40 @@ both_engines! {
                 assert!(value(&metrics, &format!(r#"sqlite_file_size_bytes{{file="{file}"}}"#)) > 0.0, "{file}");
             }
         }
+    }
+
+    async fn jobs_and_recurring_tasks_are_measured(engine: Engine) {
+        let app = metered_app(engine);
+        let user = app.user().await;
+        for fails in [false, true] {
+            app.mailer.fails.store(fails, Ordering::SeqCst);
+            app.anonymous().post("/v2/auth/password-reset", &json!({"email": user.email()})).await.expect(202);
+            app.run_jobs().await;
+        }
+        app.execute(&format!(
+            "INSERT INTO jobs (kind, payload, state, run_at, created_at) VALUES ('newsletter', '{{}}', 'dead', {}, 0)",
+            i64::MAX
+        ));
+        app.advance_clock(Duration::from_secs(30));
+        app.app.worker.update_metrics().await.unwrap();
+        app.app.worker.run_due_tasks().await.unwrap();
+        let metrics = scrape(&app).await;
+        for (series, expected) in [
+            (r#"job_queue_size{state="queued",kind="password_reset_mail"}"#, 1.0),
+            (r#"job_queue_size{state="dead",kind="other"}"#, 1.0),
+            (r#"job_queue_size{state="running",kind="export"}"#, 0.0),
+            (r#"job_runs_total{kind="password_reset_mail",result="completed"}"#, 1.0),
+            (r#"job_runs_total{kind="password_reset_mail",result="failed"}"#, 1.0),
+            (r#"job_runs_total{kind="export",result="dead"}"#, 0.0),
+            (r#"job_duration_seconds_count{kind="password_reset_mail"}"#, 2.0),
+            (r#"job_schedule_runs_total{schedule="purge",result="succeeded"}"#, 1.0),
+            (r#"job_schedule_runs_total{schedule="backup",result="failed"}"#, 0.0),
+        ] {
+            assert_eq!(value(&metrics, series), expected, "{series}");
+        }
+        // The retry was due at most 2 seconds after the failure.
+        let age = value(&metrics, "job_queue_oldest_due_age_seconds");
+        assert!((28.0..=28.5).contains(&age), "{age}");
     }
 }
 

@@ -27,6 +27,7 @@ fn parameter_description(name: &str) -> Option<&'static str> {
         "export_id" => "ID of the export.",
         "incident_id" => "ID of the incident.",
         "api_client_id" => "ID of the API client.",
+        "job_id" => "ID of the job.",
         "page" => "Page number, starting at 1.",
         "per_page" => "Maximum number of results per page. Default: 20. Values above 100 are reduced to 100.",
         "cursor" => {
@@ -60,6 +61,7 @@ pub(crate) fn parameter_examples() -> Vec<(&'static str, Value)> {
         ("export_id", json!(1)),
         ("incident_id", json!(1)),
         ("api_client_id", json!(1)),
+        ("job_id", json!(1)),
         ("request_id", json!(EXAMPLE_REQUEST_ID)),
         ("page", json!(1)),
         ("per_page", json!(20)),

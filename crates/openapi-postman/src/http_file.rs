@@ -91,6 +91,7 @@ fn after(call: &Call<'_>, step: &Step) -> Vec<String> {
         ExpectedResponse::Success => vec![success],
         ExpectedResponse::Error(status, _) => vec![*status],
         ExpectedResponse::SuccessWith { otherwise: (status, _), .. } => vec![success, *status],
+        ExpectedResponse::ErrorWith { error, otherwise, .. } => vec![error.0, otherwise.0],
     };
     let list = statuses.iter().map(u16::to_string).collect::<Vec<_>>();
     let name = js(&format!("{}: the status is {}", call.id(), list.join(" or ")));

@@ -76,6 +76,15 @@ pub enum ExpectedResponse {
         /// Status and code of the error.
         otherwise: (u16, String),
     },
+    /// An error that depends on whether all these variables have a value.
+    ErrorWith {
+        /// The variables.
+        variables: Vec<String>,
+        /// Status and code of the error if all of them have one.
+        error: (u16, String),
+        /// Status and code of the error otherwise.
+        otherwise: (u16, String),
+    },
 }
 
 /// A request of a folder: an operation with the values, headers and scripts that the document does not define.

@@ -22,15 +22,26 @@ pub(super) fn test(call: &Call<'_>, step: &Step, options: &FolderOptions<'_>) ->
             let (mut yes, mut no) = (Vec::new(), Vec::new());
             script.success(&mut yes)?;
             script.failure(*status, code, &mut no)?;
-            let given: Vec<String> = variables.iter().map(|name| setting(name)).collect();
-            lines.push(format!("if ({}) {{", given.join(" && ")));
-            lines.extend(yes.into_iter().map(|line| format!("    {line}")));
-            lines.push("} else {".to_owned());
-            lines.extend(no.into_iter().map(|line| format!("    {line}")));
-            lines.push("}".to_owned());
+            branch(variables, yes, no, &mut lines);
+        }
+        ExpectedResponse::ErrorWith { variables, error, otherwise } => {
+            let (mut yes, mut no) = (Vec::new(), Vec::new());
+            script.failure(error.0, &error.1, &mut yes)?;
+            script.failure(otherwise.0, &otherwise.1, &mut no)?;
+            branch(variables, yes, no, &mut lines);
         }
     }
     Ok(lines)
+}
+
+/// Adds a condition that all variables have a value.
+fn branch(variables: &[String], yes: Vec<String>, no: Vec<String>, lines: &mut Vec<String>) {
+    let given: Vec<String> = variables.iter().map(|name| setting(name)).collect();
+    lines.push(format!("if ({}) {{", given.join(" && ")));
+    lines.extend(yes.into_iter().map(|line| format!("    {line}")));
+    lines.push("} else {".to_owned());
+    lines.extend(no.into_iter().map(|line| format!("    {line}")));
+    lines.push("}".to_owned());
 }
 
 /// Returns a JavaScript string literal.

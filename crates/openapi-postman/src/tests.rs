@@ -211,6 +211,23 @@ fn expected_response_depends_on_variables() {
 }
 
 #[test]
+fn expected_error_depends_on_variables() {
+    let error = |code: &str| (404, code.to_owned());
+    let expect = ExpectedResponse::ErrorWith {
+        variables: vec!["a".to_owned()],
+        error: error("PROJECT_NOT_FOUND"),
+        otherwise: error("PROJECT_NOT_FOUND"),
+    };
+    let collection = generated(&document(), &options(vec![Step::new("getProject").expect(expect)]));
+    let test = script(&item(&collection, "Fetch a project"), "test");
+    let otherwise = test.iter().position(|line| line == "} else {").unwrap();
+    for branch in [&test[..otherwise], &test[otherwise..]] {
+        assert!(branch.iter().any(|line| line.contains("have.status(404)")), "{branch:?}");
+        assert!(!branch.iter().any(|line| line.contains("have.status(200)")), "{branch:?}");
+    }
+}
+
+#[test]
 fn changed_operation_changes_only_its_item() {
     let before = fixture_collection();
     assert_eq!(before, fixture_collection(), "the output is deterministic");

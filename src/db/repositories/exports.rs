@@ -183,6 +183,15 @@ pub fn fail(c: &mut DbConnection, id: ExportId, now: Timestamp) -> QueryResult<(
         .map(drop)
 }
 
+/// Makes a failed export run again, unless it has expired.
+pub fn requeue(c: &mut DbConnection, id: ExportId, now: Timestamp) -> QueryResult<()> {
+    diesel::update(exports::table.find(id.get()).filter(exports::state.eq(FAILED)))
+        .filter(exports::expires_at.gt(now.micros()))
+        .set((exports::state.eq(QUEUED), exports::finished_at.eq(None::<i64>)))
+        .execute(c)
+        .map(drop)
+}
+
 /// Deletes expired rows, at most `limit` parts. Returns the number of deleted rows: 0 when no expired row is left.
 pub fn purge(c: &mut DbConnection, now: Timestamp, limit: i64) -> QueryResult<usize> {
     let parts: Vec<(i64, i32)> = export_parts::table

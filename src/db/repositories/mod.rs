@@ -11,6 +11,7 @@ pub mod exports;
 pub mod idempotency;
 pub mod incidents;
 pub mod items;
+pub mod job_schedules;
 pub mod jobs;
 mod keyset;
 pub mod search;

@@ -12,6 +12,7 @@ mod exports;
 mod imports;
 mod incidents;
 mod items;
+mod jobs;
 mod pages;
 mod representations;
 mod search;
@@ -33,6 +34,7 @@ pub use exports::ExportApi;
 pub use imports::ImportApi;
 pub use incidents::IncidentApi;
 pub use items::ItemApi;
+pub use jobs::JobApi;
 pub use search::SearchApi;
 pub use usage::UsageApi;
 pub use users::UserApi;
@@ -70,7 +72,12 @@ pub fn service(
             conditions,
             public_url: public_url.into(),
         },
-        usage: UsageApi { usage: services.usage.clone(), deprecations: services.deprecations.clone(), cursors },
+        usage: UsageApi {
+            usage: services.usage.clone(),
+            deprecations: services.deprecations.clone(),
+            cursors: cursors.clone(),
+        },
+        jobs: JobApi { jobs: services.jobs.clone(), cursors, conditions },
     };
     api.into_service()
 }

@@ -52,8 +52,8 @@ both_engines! {
         // Expired incidents are hidden at once, and deleted by the next purge.
         admin.get(&path).await.expect_error(404, "INCIDENT_NOT_FOUND");
         assert_eq!(count(&admin).await, 0);
-        assert_eq!(app.app.incidents.purge_expired().await.unwrap(), 2, "the incident and its group");
-        assert_eq!(app.app.incidents.purge_expired().await.unwrap(), 0);
+        assert_eq!(app.app.worker.purge_expired().await.unwrap(), 2, "the incident and its group");
+        assert_eq!(app.app.worker.purge_expired().await.unwrap(), 0);
         assert_eq!(admin.get("/v2/admin/incident-groups").await.expect(200).json()["data"], json!([]));
     }
 

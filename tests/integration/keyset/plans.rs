@@ -5,11 +5,15 @@ use std::sync::{Arc, Mutex};
 use bucketlist::{
     db::{
         DbConnection,
-        repositories::{audit, bucketlists, items, sessions, users},
+        repositories::{
+            audit, bucketlists, items,
+            jobs::{self, ClaimRequest, NEVER},
+            sessions, users,
+        },
     },
     domain::{
-        AuditAction, AuditFilter, AuditTarget, BucketlistFilter, BucketlistId, ItemFilter, Keyset, KeysetPosition,
-        SortKey, SortValue, UserFilter, UserId,
+        AuditAction, AuditFilter, AuditTarget, BucketlistFilter, BucketlistId, ItemFilter, JobFilter, JobPriority,
+        JobState, Keyset, KeysetPosition, SortKey, SortValue, UserFilter, UserId,
     },
 };
 use diesel::{
@@ -128,7 +132,9 @@ fn insert_rows(c: &mut DbConnection, owner: UserId, list: BucketlistId) {
          INSERT INTO sessions (user_id, created_at, last_seen_at, expires_at) \
          {numbers} SELECT {owner}, n, n, 9000 + n FROM numbers; \
          INSERT INTO audit_events (created_at, action, actor_id, target_type, target_id, detail) \
-         {numbers} SELECT n, 'a' || n % 990, n % 990, 'user', n % 980, '{{}}' FROM numbers;"
+         {numbers} SELECT n, 'a' || n % 990, n % 990, 'user', n % 980, '{{}}' FROM numbers; \
+         INSERT INTO jobs (kind, payload, state, priority, run_at, created_at) \
+         {numbers} SELECT 'export', '{{}}', CASE n % 50 WHEN 0 THEN 'dead' ELSE 'completed' END, n % 3 + 1, {NEVER}, n FROM numbers;"
     );
     c.batch_execute(&statements).unwrap();
     if let DbConnection::Postgres(c) = c {
@@ -185,6 +191,32 @@ both_engines! {
                 expect_index_seek(c, &plan_text, "audit_events", scope, &keyset);
             }
         }
+    }
+
+    async fn jobs_are_listed_and_claimed_by_an_index(engine: Engine) {
+        let database = Database::new(engine);
+        let mut migrator = database.migrator();
+        let c = migrator.connection();
+        let (owner, list) = insert_items(c);
+        insert_rows(c, owner, list);
+        for (scope, state) in [("", None), ("state_", Some(JobState::Dead))] {
+            for after in [None, Some(middle_position(SortKey::CreatedAt))] {
+                let keyset = Keyset { sort: SortKey::CreatedAt, descending: true, after, limit: 21 };
+                let filter = JobFilter { state, kind: None };
+                let plan_text = plan(c, |c| drop(jobs::list_after(c, &filter, &keyset).unwrap()));
+                expect_index_seek(c, &plan_text, "jobs", scope, &keyset);
+            }
+        }
+        let request = ClaimRequest {
+            kinds: ["export"].into(),
+            priorities: &[JobPriority::Low],
+            worker: "test".into(),
+            now: at(9_000),
+            visible_at: at(9_001),
+        };
+        let plan_text = plan(c, |c| assert_eq!(jobs::claim(c, &request).unwrap(), None));
+        assert!(plan_text.contains("jobs_priority_run_at_id"), "{plan_text}");
+        assert!(!plan_text.contains("TEMP B-TREE") && !plan_text.contains("Sort"), "{plan_text}");
     }
 
     async fn filtered_pages_seek_in_an_index(engine: Engine) {

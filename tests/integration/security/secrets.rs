@@ -310,10 +310,11 @@ both_engines! {
         let incidents = admin.get("/v2/admin/incidents").await.expect(200).json();
         let incident = incidents["data"][0]["id"].to_string();
         let api_client = admin.create_api_client(ids.user, &["read"]).await["id"].as_i64().unwrap();
+        let job = admin.enqueue_job().await;
         let mut seen = 0;
         for target in targets().into_iter().filter(|target| target.method() == Method::GET) {
             let q = if target.operation.id == "search" { "?q=see" } else { "" };
-            let path = ResourceIds { incident: incident.parse().unwrap(), api_client, ..ids }.path(target.operation);
+            let path = ResourceIds { incident: incident.parse().unwrap(), api_client, job, ..ids }.path(target.operation);
             let response = admin.get(&format!("{path}{q}")).await.expect(200);
             if target.operation.id.starts_with("exportIncident") {
                 // Files in external formats have no schema here. The Postman login request has a password variable.

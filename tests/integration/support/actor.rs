@@ -100,6 +100,12 @@ impl<'a> Actor<'a> {
         self.post("/v2/admin/api-clients", &body).await.expect(201).json()
     }
 
+    /// Enqueues a job as this administrator and returns its id.
+    pub async fn enqueue_job(&self) -> i64 {
+        self.post("/v2/exports", &json!({})).await.expect(202);
+        self.get("/v2/admin/jobs").await.expect(200).json()["data"][0]["id"].as_i64().unwrap()
+    }
+
     /// Creates an export, runs its job and returns its id.
     pub async fn create_export(&self, format: &str) -> i64 {
         let response = self.post("/v2/exports", &json!({"format": format})).await.expect(202);

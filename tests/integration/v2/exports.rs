@@ -7,11 +7,11 @@ use bucketlist::{
         DbConnection, DbError,
         repositories::{
             exports,
-            jobs::{self, ExportRequest, JobPayload, QueuedJob},
+            jobs::{self, ClaimRequest, ExportRequest, JobPayload, QueuedJob},
         },
         schema,
     },
-    domain::{BucketlistId, ExportAttempt, ExportId, ExportRecord, Timestamp},
+    domain::{BucketlistId, ExportAttempt, ExportId, ExportRecord, JobPriority, Timestamp},
 };
 use diesel::prelude::*;
 use futures_util::StreamExt;
@@ -296,7 +296,14 @@ both_engines! {
         request_export(&user, "json").await;
         let at = Timestamp::from_micros;
         let claim = async |now: i64| {
-            app.app.db.write(move |c| jobs::claim(c, ExportRequest::KIND, at(now), at(now + 120)).map_err(DbError::from)).await.unwrap()
+            let request = ClaimRequest {
+                kinds: [ExportRequest::KIND].into(),
+                priorities: JobPriority::ALL,
+                worker: "test".into(),
+                now: at(now),
+                visible_at: at(now + 120),
+            };
+            app.app.db.write(move |c| jobs::claim(c, &request).map_err(DbError::from)).await.unwrap()
         };
         let start = i64::MAX / 2;
         let job = claim(start).await.unwrap();
@@ -315,17 +322,17 @@ both_engines! {
         let end = move |c: &mut DbConnection| {
             jobs::retry_later(c, &first_claim, at(now), "late")?;
             jobs::release(c, &first_claim, at(now))?;
-            Ok::<_, DbError>(jobs::delete(c, &first_claim)?)
+            Ok::<_, DbError>(jobs::complete(c, &first_claim, false, at(now))?)
         };
         assert!(!app.app.db.write(end).await.unwrap());
         assert_eq!(claim(now).await, None, "the job is hidden until the second claim expires");
         // A released job does not count as an attempt.
         app.app.db.write(move |c| jobs::release(c, &next, at(now)).map_err(DbError::from)).await.unwrap();
         // The number of attempts is that of the first claim, but the fencing token is not: that claim remains lost.
-        assert!(!app.app.db.write(move |c| jobs::delete(c, &job).map_err(DbError::from)).await.unwrap());
+        assert!(!app.app.db.write(move |c| jobs::complete(c, &job, false, at(now)).map_err(DbError::from)).await.unwrap());
         let again = claim(now).await.unwrap();
         assert_eq!((again.attempts, again.fencing_token), (2, 3));
-        assert!(app.app.db.write(move |c| jobs::delete(c, &again).map_err(DbError::from)).await.unwrap());
+        assert!(app.app.db.write(move |c| jobs::complete(c, &again, false, at(now)).map_err(DbError::from)).await.unwrap());
         assert_eq!(count(&app).await, Counts { exports: 1, parts: 0, jobs: 0 });
     }
 
@@ -356,7 +363,7 @@ both_engines! {
             let seen = user.get(&path).await.expect(200);
             assert_eq!(seen.json()["state"], if attempt == 0 { "queued" } else { "running" });
             app.run_jobs().await;
-            app.advance_clock(Duration::from_secs(2 << attempt));
+            app.advance_clock(Duration::from_secs(2 * 3_u64.pow(attempt)));
         }
         let seen = user.get(&path).await.expect(200);
         assert!(!seen.headers.contains_key("retry-after"));

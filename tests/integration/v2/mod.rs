@@ -13,6 +13,7 @@ mod examples;
 mod exports;
 mod idempotency;
 mod imports;
+mod jobs;
 mod merge_patch;
 mod negotiation;
 pub mod operations;

@@ -15,6 +15,7 @@ pub struct ResourceIds {
     pub export: i64,
     pub incident: i64,
     pub api_client: i64,
+    pub job: i64,
 }
 
 impl ResourceIds {
@@ -27,6 +28,7 @@ impl ResourceIds {
         export: 999_999,
         incident: 999_999,
         api_client: 999_999,
+        job: 999_999,
     };
 
     /// Creates a resource of every kind for this user.
@@ -35,8 +37,8 @@ impl ResourceIds {
         let item = user.create_item(list, "Walk the Camino").await;
         let session = user.get("/v2/auth/sessions").await.expect(200).json()["data"][0]["id"].as_i64().unwrap();
         let export = user.create_export("json").await;
-        // No request has been captured, and only administrators create API clients.
-        Self { list, item, user: user.id(), session, export, incident: 999_999, api_client: 999_999 }
+        // No request has been captured, only administrators create API clients, and completed jobs are deleted.
+        Self { list, item, user: user.id(), session, export, incident: 999_999, api_client: 999_999, job: 999_999 }
     }
 
     /// Returns the path of an operation of either version.
@@ -50,6 +52,7 @@ impl ResourceIds {
             ("export_id", self.export),
             ("incident_id", self.incident),
             ("api_client_id", self.api_client),
+            ("job_id", self.job),
         ] {
             path = path.replace(&format!("{{{name}}}"), &id.to_string());
         }

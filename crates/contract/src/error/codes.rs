@@ -185,6 +185,10 @@ error_codes! {
     404 ApiClientNotFound "API_CLIENT_NOT_FOUND" "The API client does not exist."
         causes["The API client was deleted, also with its account, or its ID is wrong."]
         remedy["List the API clients to get their IDs."]
+    /// The job does not exist, or it was deleted after its retention period.
+    404 JobNotFound "JOB_NOT_FOUND" "The job does not exist."
+        causes["The retention period of the job has ended.", "It was deleted, or its ID is wrong."]
+        remedy["List the jobs to get their IDs."]
     /// The path exists, but it does not support the method.
     405 MethodNotAllowed "METHOD_NOT_ALLOWED" "This path does not support the method."
         causes["The client uses the wrong method.", "A redirect or a proxy has changed the method."]
@@ -234,6 +238,14 @@ error_codes! {
             "Poll the export until its `state` is `finished`, and wait for `Retry-After` seconds between requests. If it \
              has failed, create a new export."
         ]
+    /// The state of the job does not allow the operation.
+    409 JobStateConflict "JOB_STATE_CONFLICT" "The state of the job does not allow this operation."
+        causes[
+            "The job is running or completed, and cannot be retried.",
+            "The job is completed, dead or already cancelled, and cannot be cancelled.",
+            "The job is running, and cannot be deleted.",
+        ]
+        remedy["Retrieve the job to get its `state`. Cancel a running job before you delete or retry it."]
     /// A request with the same `Idempotency-Key` is still being processed.
     409 IdempotencyKeyInFlight "IDEMPOTENCY_KEY_IN_FLIGHT" "A request with this Idempotency-Key is being processed."
         causes["The request was repeated before the first one was complete, or it was sent twice at the same time."]

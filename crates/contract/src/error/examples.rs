@@ -18,6 +18,8 @@ impl ErrorCode {
                 | Self::IncidentNotFound
                 | Self::IncidentKeyMissing
                 | Self::IncidentTruncated
+                | Self::JobNotFound
+                | Self::JobStateConflict
                 | Self::UnsupportedVersion
                 | Self::IdempotencyKeyInFlight
                 | Self::PreconditionFailed

@@ -8,9 +8,10 @@ use super::{
         AdminUserEndpointsStub, AdminUserRoutes, ApiClientEndpointsStub, ApiClientRoutes, AuditEndpointsStub,
         AuditRoutes, AuthEndpointsStub, AuthRoutes, BucketlistEndpointsStub, BucketlistRoutes, ExportEndpointsStub,
         ExportRoutes, ImportEndpointsStub, ImportRoutes, IncidentEndpointsStub, IncidentRoutes, ItemEndpointsStub,
-        ItemRoutes, SearchEndpointsStub, SearchRoutes, UsageEndpointsStub, UsageRoutes, UserEndpointsStub, UserRoutes,
+        ItemRoutes, JobEndpointsStub, JobRoutes, SearchEndpointsStub, SearchRoutes, UsageEndpointsStub, UsageRoutes,
+        UserEndpointsStub, UserRoutes,
     },
-    schemas::EXAMPLE_FINGERPRINT,
+    schemas::{EXAMPLE_FINGERPRINT, EXAMPLE_JOB_KIND},
 };
 use crate::{
     ErrorCode, Operation,
@@ -34,6 +35,7 @@ api! {
         incidents: Incidents => IncidentRoutes(IncidentEndpointsStub),
         api_clients: ApiClients => ApiClientRoutes(ApiClientEndpointsStub),
         usage: Usage => UsageRoutes(UsageEndpointsStub),
+        jobs: Jobs => JobRoutes(JobEndpointsStub),
     }
 }
 
@@ -86,6 +88,8 @@ To get started, create an account (`register`) or log in (`login`). Send the `ac
             ("done", json!(false)),
             ("disabled", json!(false)),
             ("role", json!("user")),
+            ("listJobs.state", json!("queued")),
+            ("listJobs.kind", json!(EXAMPLE_JOB_KIND)),
             ("due_before", json!("2027-12-31")),
             ("due_after", json!("2026-01-01")),
             ("created_after", json!("2025-12-31T00:00:00Z")),

@@ -104,6 +104,28 @@ impl UsageGroup {
 }
 
 text_enum! {
+    /// State of a job.
+    JobState {
+        /// The job waits for a worker or for its next attempt.
+        Queued "queued"
+        /// A worker runs the job.
+        Running "running"
+        /// The job succeeded.
+        Completed "completed"
+        /// The job failed for the last time: it is a dead letter.
+        Dead "dead"
+        /// An administrator cancelled the job.
+        Cancelled "cancelled"
+    }
+}
+
+impl serde::Serialize for JobState {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+text_enum! {
     /// Action of an audit event, as resource and verb.
     AuditAction {
         /// A user created an account.
@@ -158,6 +180,12 @@ text_enum! {
         ApiClientRotated "api_client.rotated"
         /// An API client was deleted, and its keys were revoked.
         ApiClientDeleted "api_client.deleted"
+        /// A job was retried.
+        JobRetried "job.retried"
+        /// A job was cancelled.
+        JobCancelled "job.cancelled"
+        /// A job was deleted.
+        JobDeleted "job.deleted"
     }
 }
 
@@ -172,5 +200,7 @@ text_enum! {
         Incident "incident"
         /// An API client.
         ApiClient "api_client"
+        /// A background job.
+        Job "job"
     }
 }

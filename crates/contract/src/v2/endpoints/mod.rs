@@ -9,6 +9,7 @@ mod exports;
 mod imports;
 mod incidents;
 mod items;
+mod jobs;
 mod search;
 mod usage;
 mod users;
@@ -22,6 +23,7 @@ pub use exports::*;
 pub use imports::*;
 pub use incidents::*;
 pub use items::*;
+pub use jobs::*;
 pub use search::*;
 pub use usage::*;
 pub use users::*;
@@ -44,7 +46,7 @@ use crate::{
         IdempotencyKey, IfMatch, IfNoneMatch, Result,
         parameters::{
             ApiVersion, AuditAction, AuditTarget, BucketlistInclude, BucketlistListInclude, ConsumerName, Cursor,
-            Fingerprint, ImportConflict, Include, PerPage, Sort, TimeSort, Token, UsageGroup,
+            Fingerprint, ImportConflict, Include, JobState, PerPage, Sort, TimeSort, Token, UsageGroup,
         },
         responses::{
             Accepted, Created, ExportDownload, JsonDownload, NoContent, PageResponse, Progress, Queued, Retrieved,
@@ -75,4 +77,6 @@ pub enum Tag {
     ApiClients,
     /// Captured failed requests, for administrators. Sensitive data is masked.
     Incidents,
+    /// Background jobs and recurring tasks, for administrators. Private data is masked.
+    Jobs,
 }

@@ -58,6 +58,17 @@ pub enum Links {
     IncidentGroups,
     /// Links of an API client.
     ApiClient(i64),
+    /// Links of a job.
+    Job {
+        /// ID of the job.
+        id: i64,
+        /// Whether its state allows a retry.
+        can_retry: bool,
+        /// Whether its state allows to cancel it.
+        can_cancel: bool,
+        /// Whether its state allows to delete it.
+        can_delete: bool,
+    },
 }
 
 impl Links {
@@ -119,6 +130,20 @@ impl Links {
                 link("update", "PATCH", format_args!("/v2/admin/api-clients/{id}"))?;
                 link("rotate", "POST", format_args!("/v2/admin/api-clients/{id}/rotate"))?;
                 link("delete", "DELETE", format_args!("/v2/admin/api-clients/{id}"))
+            }
+            Self::Job { id, can_retry, can_cancel, can_delete } => {
+                link("self", "GET", format_args!("/v2/admin/jobs/{id}"))?;
+                link("collection", "GET", format_args!("/v2/admin/jobs"))?;
+                if can_retry {
+                    link("retry", "POST", format_args!("/v2/admin/jobs/{id}/retry"))?;
+                }
+                if can_cancel {
+                    link("cancel", "POST", format_args!("/v2/admin/jobs/{id}/cancel"))?;
+                }
+                if can_delete {
+                    link("delete", "DELETE", format_args!("/v2/admin/jobs/{id}"))?;
+                }
+                Ok(())
             }
             Self::IncidentGroups => {
                 link("collection", "GET", format_args!("/v2/admin/incident-groups"))?;

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{
     ApiClient, AuditEvent, Bucketlist, Deprecation, ExportContent, ExportRecord, IncidentGroup, IncidentSummary, Item,
-    SearchHit, Session, UsageRow, User,
+    Job, JobSchedule, SearchHit, Session, UsageRow, User,
 };
 use crate::{listing::Page, values::Nullable};
 
@@ -116,6 +116,16 @@ page! {
 }
 
 page! {
+    /// A page of jobs, newest first.
+    JobPage of Job at "/v2/admin/jobs"
+}
+
+page! {
+    /// A page of job schedules, by name.
+    JobSchedulePage of JobSchedule at "/v2/admin/job-schedules"
+}
+
+page! {
     /// A page of deprecated operations.
     DeprecationPage of Deprecation at "/v2/admin/deprecations"
 }
@@ -134,6 +144,10 @@ impl Page for UserPage {
 
 impl Page for AuditEventPage {
     type Row = AuditEvent;
+}
+
+impl Page for JobPage {
+    type Row = Job;
 }
 
 impl Page for UsagePage {

@@ -1,0 +1,77 @@
+//! Background jobs, for administrators.
+
+use super::*;
+use crate::v2::schemas::{Job, JobPage, JobSchedulePage};
+
+/// Background jobs, for administrators.
+#[endpoints(JobRoutes, prefix_path = "/admin", tag = "Tag::Jobs", operation = "Operation")]
+pub trait JobEndpoints: Send + Sync + 'static {
+    /// List jobs
+    ///
+    /// Returns background jobs, such as mail and exports, newest first. As CSV (without `payload`) or NDJSON, streams all of them
+    /// unless `per_page` is set. For administrators only.
+    ///
+    /// A failed job is retried with an increasing delay. After its last attempt, it becomes a dead letter with the state `dead`. By
+    /// default, completed jobs are retained for one day, dead letters and cancelled jobs for 30 days.
+    #[oai(path = "/jobs", method = "get", operation_id = "listJobs")]
+    #[operation(returns("A page of jobs; as CSV or NDJSON, one row per job."))]
+    async fn list(
+        &self,
+        caller: Admin,
+        format: Format,
+        cursor: Query<Option<Cursor>>,
+        per_page: Query<Option<PerPage>>,
+        /// Returns only jobs in this state.
+        state: Query<Option<JobState>>,
+        /// Returns only jobs of this kind.
+        kind: Query<Option<Token>>,
+        #[oai(explode = false, default, validator(max_items = 10))] include: Query<Vec<Include>>,
+        if_none_match: IfNoneMatch,
+    ) -> Result<ListResponse<JobPage>>;
+
+    /// Retrieve a job
+    ///
+    /// Returns one job with the error of its latest attempt. Email addresses and other private arguments are masked. For
+    /// administrators only.
+    #[oai(path = "/jobs/:job_id", method = "get", operation_id = "getJob")]
+    #[operation(returns("The requested job."), errors(&[ErrorCode::JobNotFound]))]
+    async fn get(&self, caller: Admin, job_id: Path<Id>, if_none_match: IfNoneMatch) -> Result<Retrieved<Job>>;
+
+    /// Retry a job
+    ///
+    /// Runs a job as soon as a worker is available. A dead or cancelled job gets all of its attempts again; a queued job does not
+    /// wait for its next attempt. A running or completed job cannot be retried. For administrators only.
+    #[oai(path = "/jobs/:job_id/retry", method = "post", operation_id = "retryJob")]
+    #[operation(returns("The queued job."), errors(&[ErrorCode::JobNotFound, ErrorCode::JobStateConflict]))]
+    async fn retry(&self, caller: Admin, client: Client, job_id: Path<Id>) -> Result<Json<Job>>;
+
+    /// Cancel a job
+    ///
+    /// Cancels a queued or running job. A running job stops within 10 seconds; its effects until then remain. Other jobs cannot be
+    /// cancelled. For administrators only.
+    #[oai(path = "/jobs/:job_id/cancel", method = "post", operation_id = "cancelJob")]
+    #[operation(returns("The cancelled job."), errors(&[ErrorCode::JobNotFound, ErrorCode::JobStateConflict]))]
+    async fn cancel(&self, caller: Admin, client: Client, job_id: Path<Id>) -> Result<Json<Job>>;
+
+    /// Delete a job
+    ///
+    /// Permanently deletes a job. A queued job will not run. A running job cannot be deleted: cancel it first. For administrators
+    /// only.
+    #[oai(path = "/jobs/:job_id", method = "delete", operation_id = "deleteJob")]
+    #[operation(returns("The job was deleted."), errors(&[ErrorCode::JobNotFound, ErrorCode::JobStateConflict]))]
+    async fn delete(&self, caller: Admin, client: Client, job_id: Path<Id>, if_match: IfMatch) -> Result<NoContent>;
+
+    /// List job schedules
+    ///
+    /// Returns the recurring tasks of the server, by name, with their last and next run. One server at a time runs a task. For
+    /// administrators only.
+    #[oai(path = "/job-schedules", method = "get", operation_id = "listJobSchedules")]
+    #[operation(returns("A page of job schedules."))]
+    async fn schedules(
+        &self,
+        caller: Admin,
+        cursor: Query<Option<Cursor>>,
+        per_page: Query<Option<PerPage>>,
+        if_none_match: IfNoneMatch,
+    ) -> Result<PageResponse<JobSchedulePage>>;
+}

@@ -1,0 +1,10 @@
+DELETE FROM jobs WHERE state IN ('completed', 'dead', 'cancelled');
+DROP INDEX jobs_state_created_at_id;
+DROP INDEX jobs_created_at_id;
+DROP INDEX jobs_priority_run_at_id;
+ALTER TABLE jobs DROP COLUMN worker;
+ALTER TABLE jobs DROP COLUMN finished_at;
+ALTER TABLE jobs DROP COLUMN started_at;
+ALTER TABLE jobs DROP COLUMN max_attempts;
+ALTER TABLE jobs DROP COLUMN priority;
+ALTER TABLE jobs DROP COLUMN state;

@@ -1,0 +1,34 @@
+//! The variables of background jobs.
+
+use super::{BOOLEAN, DURATION, Variable, variable::variable};
+
+pub(super) const JOBS: &[Variable] = &[
+    variable(
+        "WORKER",
+        "true",
+        "Whether `serve` runs background jobs. If false, run `bucketlist worker`, too.",
+        BOOLEAN,
+        "",
+    ),
+    variable(
+        "JOB_WORKERS",
+        "2",
+        "Number of background jobs that a process runs at the same time. One more worker is reserved for mail.",
+        "1 to 64",
+        "8",
+    ),
+    variable(
+        "JOB_RETENTION",
+        "1d",
+        "Retention period of completed jobs, which contain no arguments. 0s deletes them at once.",
+        "a duration, 0 or more",
+        "7d",
+    ),
+    variable(
+        "DEAD_LETTER_RETENTION",
+        "30d",
+        "Retention period of jobs that failed for the last time or were cancelled.",
+        DURATION,
+        "90d",
+    ),
+];
