@@ -77,12 +77,13 @@ coverage-contract: ## Run the tests and list documented responses; fail if one n
 	@scripts/coverage-contract
 
 .PHONY: bench
-bench: ## Measure throughput, login floods, incident capture and a million items (FORMAT=json for JSON)
+bench: ## Measure throughput, login floods, incident capture, metrics and traces, and a million items (FORMAT=json for JSON)
 	@scripts/deps
 	@scripts/with-postgres cargo bench --bench calls
 	@scripts/with-postgres cargo bench --bench flood
 	@scripts/with-postgres cargo bench --bench capture
 	@cargo bench --bench usage
+	@scripts/with-postgres cargo bench --bench observability
 	@scripts/with-postgres cargo bench --bench pages -- --format $(or $(FORMAT),table)
 
 .PHONY: torture

@@ -10,6 +10,7 @@ use secrecy::SecretString;
 
 use crate::{
     auth::{AccessTokens, ApiKeyVerifier, Hasher, RefreshTokens, Signer, TokenStatusCache},
+    build_info,
     capture::{self, RecordCipher, Recorder},
     config::{Config, Environment, TokenSettings},
     db::{Db, Target, repositories::jobs::JobRetention},
@@ -21,10 +22,11 @@ use crate::{
     },
     jobs::{BackupSchedule, DeprecationMailSettings, IncidentWriter, JobWorker, RetentionPeriods, WorkerSettings},
     limits::{ActiveLimits, InMemoryRateLimiter},
-    mail::{FileMailer, Mailer, SmtpMailer},
+    mail::{FileMailer, Mailer, SmtpMailer, TracedMailer},
     metrics::{MeteredMailer, Metrics, MetricsEndpoint},
     postman, seed,
     services::{Context, Outbox, RetentionPolicy, Revisions, Services},
+    traces::Tracer,
     usage::{UsageRecorder, UsageWriter},
 };
 
@@ -46,6 +48,8 @@ pub enum AppError {
     Key(jsonwebtoken::errors::Error),
     #[error(transparent)]
     Mail(#[from] crate::mail::MailError),
+    #[error(transparent)]
+    Traces(#[from] crate::traces::TraceError),
 }
 
 impl AppError {
@@ -54,6 +58,7 @@ impl AppError {
     pub const fn help(&self) -> Option<&'static str> {
         match self {
             Self::Mail(_) => Some("correct SMTP_URL or MAIL_FROM"),
+            Self::Traces(_) => Some("correct OTEL_EXPORTER_OTLP_ENDPOINT"),
             _ => None,
         }
     }
@@ -77,6 +82,8 @@ pub struct App {
     pub response_validator: Option<ResponseValidator>,
     /// `None` without a metrics listener.
     pub metrics: Option<MetricsEndpoint>,
+    /// `None` if traces are not exported.
+    pub tracer: Option<Tracer>,
 }
 
 impl Dependencies {
@@ -99,11 +106,18 @@ impl App {
     /// # Errors
     /// [`AppError`].
     pub fn new(config: &Config, secret: &SecretString, dependencies: Dependencies) -> Result<Self, AppError> {
-        let db = Db::open(config.database.clone())?;
+        let tracer = config.traces.as_ref().map(|settings| Tracer::new(settings, build_info::VERSION)).transpose()?;
         let mut metrics = config.metrics_address.map(|_| metrics::new());
+        let has_groups = matches!(config.database.target, Target::Sqlite(_));
+        let database_metrics = metrics.as_mut().map(|metrics| metrics.database(has_groups));
+        let db = Db::open_metered(config.database.clone(), database_metrics)?;
         let mut mailer = dependencies.mailer;
+        if tracer.is_some() {
+            mailer = Arc::new(TracedMailer::new(mailer));
+        }
         if let Some(metrics) = &mut metrics {
             metrics::register_database(metrics, &db);
+            tracer.as_ref().inspect(|tracer| metrics::register_traces(metrics, &tracer.stats()));
             mailer = Arc::new(MeteredMailer::new(mailer, metrics));
         }
         let job_metrics = metrics.as_mut().map(Metrics::jobs);
@@ -114,6 +128,9 @@ impl App {
         // Only a sole writer sees every change, and so may cache what it has read.
         let is_sole_writer = config.is_sole_writer();
         let (token_status, revisions) = (TokenStatusCache::new(is_sole_writer), Revisions::new(is_sole_writer));
+        if let Some(metrics) = &mut metrics {
+            metrics::register_token_cache(metrics, &token_status);
+        }
         let policy = PasswordPolicy { min_length: config.passwords.min_length };
         let hasher = Hasher::new(config.passwords).map_err(AppError::Hashing)?;
         let context = Arc::new(Context {
@@ -130,6 +147,8 @@ impl App {
             revisions: revisions.clone(),
             limits: limiter.clone(),
             outbox: Outbox::default(),
+            tracer: tracer.clone(),
+            has_profiles: config.has_profiles,
         });
         let deprecated: Arc<[_]> = endpoints::deprecated_operations(&config.deprecations.brownouts).into();
         let settings = &config.incidents;
@@ -187,6 +206,7 @@ impl App {
             rate_limits: limiter.map(|limiter| RateLimits { limiter, audit: services.audit.clone() }),
             limits: limits.subscribe(),
             metrics: metrics.as_mut().map(Metrics::requests),
+            tracer: tracer.clone(),
             trusted_proxies: config.trusted_proxies.clone(),
             is_https: config.is_https(),
             has_faults: config.environment == Environment::Testing,
@@ -212,6 +232,7 @@ impl App {
             cache,
             response_validator,
             metrics: metrics.map(MetricsEndpoint::new),
+            tracer,
         })
     }
 }

@@ -6,11 +6,13 @@ use std::sync::{
 };
 
 use crate::{
+    auth::TokenStatusCache,
     build_info,
     capture::CaptureStats,
     db::Db,
     http::{ResponseCache, ResponseValidator},
     metrics::{Kind, Metrics, Sample},
+    traces::ExportStats,
 };
 
 /// Creates the metrics with the names of this server.
@@ -19,6 +21,8 @@ pub(super) fn new() -> Metrics {
 }
 
 pub(super) fn register_database(metrics: &mut Metrics, db: &Db) {
+    let connections = db.connections();
+    metrics.sample_one("db_connections_max", "Maximum number of connections", Kind::Gauge, move || connections);
     let statements = db.clone();
     metrics
         .sample_one("db_statements", "Statements sent to the database", Kind::Counter, move || statements.statements());
@@ -33,6 +37,39 @@ pub(super) fn register_database(metrics: &mut Metrics, db: &Db) {
         vec![
             Sample::new([("file", "database")], move || database.sqlite_file_sizes().unwrap_or_default().database),
             Sample::new([("file", "wal")], move || wal.sqlite_file_sizes().unwrap_or_default().wal),
+        ],
+    );
+}
+
+pub(super) fn register_token_cache(metrics: &mut Metrics, cache: &TokenStatusCache) {
+    if !cache.is_enabled() {
+        return;
+    }
+    let (hits, misses) = (cache.clone(), cache.clone());
+    metrics.sample(
+        "token_cache_requests",
+        "Requests with an access token, by whether its status was cached",
+        Kind::Counter,
+        vec![
+            Sample::new([("result", "hit")], move || hits.hits()),
+            Sample::new([("result", "miss")], move || misses.misses()),
+        ],
+    );
+}
+
+pub(super) fn register_traces(metrics: &mut Metrics, stats: &Arc<ExportStats>) {
+    let sample = |result, read: fn(&ExportStats) -> u64| {
+        let stats = Arc::clone(stats);
+        Sample::new([("result", result)], move || read(&stats))
+    };
+    metrics.sample(
+        "trace_spans",
+        "Spans by whether the collector has accepted them",
+        Kind::Counter,
+        vec![
+            sample("exported", ExportStats::exported),
+            sample("failed", ExportStats::failed),
+            sample("dropped", ExportStats::dropped),
         ],
     );
 }

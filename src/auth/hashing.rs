@@ -17,7 +17,11 @@ use crossbeam_channel::{Sender, unbounded};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::{config::PasswordSettings, domain::Random};
+use crate::{
+    config::PasswordSettings,
+    domain::Random,
+    traces::{self, SpanKind},
+};
 
 /// Maximum time to wait for a thread.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -111,6 +115,7 @@ impl Hasher {
 
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, HasherBusy> {
         self.hash_count.fetch_add(1, Ordering::Relaxed);
+        let _span = traces::start(SpanKind::Internal, || ("Hasher::run", Vec::new()));
         let permit = tokio::time::timeout(QUEUE_TIMEOUT, Arc::clone(&self.permits).acquire_owned()).await;
         let Ok(Ok(permit)) = permit else { return Err(HasherBusy) };
         let (sender, result) = oneshot::channel();

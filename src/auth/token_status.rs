@@ -24,7 +24,15 @@ use crate::{
 #[derive(Clone)]
 pub struct TokenStatusCache {
     generation: Arc<AtomicU64>,
+    counters: Arc<TokenCacheCounters>,
     entries: Option<Cache<String, (u64, TokenStatus)>>,
+}
+
+/// Hits and misses since the start.
+#[derive(Debug, Default)]
+struct TokenCacheCounters {
+    hits: AtomicU64,
+    misses: AtomicU64,
 }
 
 /// Maximum age of an entry.
@@ -36,7 +44,25 @@ impl TokenStatusCache {
     #[must_use]
     pub fn new(is_sole_writer: bool) -> Self {
         let entries = is_sole_writer.then(|| Cache::builder().max_capacity(MAX_ENTRIES).time_to_live(TTL).build());
-        Self { generation: Arc::new(AtomicU64::new(0)), entries }
+        Self { generation: Arc::new(AtomicU64::new(0)), counters: Arc::default(), entries }
+    }
+
+    /// Returns whether statuses are cached.
+    #[must_use]
+    pub const fn is_enabled(&self) -> bool {
+        self.entries.is_some()
+    }
+
+    /// Returns the number of requests whose token status was cached.
+    #[must_use]
+    pub fn hits(&self) -> u64 {
+        self.counters.hits.load(Ordering::Relaxed)
+    }
+
+    /// Returns the number of requests whose token status was read from the database.
+    #[must_use]
+    pub fn misses(&self) -> u64 {
+        self.counters.misses.load(Ordering::Relaxed)
     }
 
     /// Invalidates every entry.
@@ -59,8 +85,10 @@ impl TokenStatusCache {
     /// Fails if the database cannot be read.
     pub async fn get(&self, db: &Db, claims: &Claims) -> Result<Option<TokenStatus>, DbError> {
         if let Some(status) = self.cached(&claims.jti) {
+            self.counters.hits.fetch_add(1, Ordering::Relaxed);
             return Ok(Some(status));
         }
+        self.counters.misses.fetch_add(1, Ordering::Relaxed);
         // Read the generation before the database, so that an invalidation during the read applies to this entry.
         let generation = self.generation();
         let (session_id, token_id) = (SessionId::new(claims.sid), claims.jti.clone());

@@ -14,6 +14,7 @@ mod logging;
 mod migrate;
 mod openapi;
 mod postman;
+mod profile;
 mod progress;
 mod reload;
 mod seed;
@@ -28,6 +29,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 pub use environment::{Settings, jwt_secret, prepare_directories};
 pub use error::CliError;
+use profile::ProfileFile;
 
 use crate::{
     config,
@@ -58,6 +60,9 @@ enum Command {
         /// Do not run background jobs; run `bucketlist worker`, too. Like WORKER=false.
         #[arg(long)]
         no_worker: bool,
+        /// Record a CPU profile until the server stops: a flame graph if the name ends with .svg, otherwise for pprof.
+        #[arg(long, value_name = "FILE")]
+        profile: Option<PathBuf>,
     },
     /// Run background jobs without serving requests.
     ///
@@ -169,7 +174,11 @@ pub fn run_at(cli: Cli, clock: &dyn Clock, out: &mut dyn Write) -> Result<ExitCo
     let read = || Settings::read(cli.env_file.as_deref());
     let load = || read()?.config();
     match cli.command {
-        Command::Serve { seed, no_worker } => serve::run(read()?, seed, no_worker, out)?,
+        Command::Serve { seed, no_worker, profile } => {
+            let profile = profile.map(ProfileFile::create).transpose()?;
+            serve::run(read()?, seed, no_worker, out)?;
+            profile.map(ProfileFile::write).transpose()?;
+        }
         Command::Worker => worker::run(read()?, out)?,
         Command::Job { action } => job::run(&load()?, &action, clock.now(), out)?,
         Command::Migrate { action } => return migrate::run(&load()?, action, out),

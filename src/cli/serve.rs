@@ -37,6 +37,8 @@ const LOCK_CHECK_TIMEOUT: Duration = Duration::from_secs(15);
 const ACTIVATION_WAIT: Duration = Duration::from_secs(10);
 /// Maximum time that the last checkpoint waits for other users of the database.
 const CHECKPOINT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Maximum time for the export of the last spans.
+const TRACE_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(super) fn run(settings: Settings, seed: bool, no_worker: bool, out: &mut dyn Write) -> Result<(), CliError> {
     let mut config = settings.config()?;
@@ -103,7 +105,7 @@ async fn serve(
         () = &mut stop => return Ok(()),
         served = &mut serving => return served.unwrap_or_else(server_failed),
     };
-    let App { endpoint, worker, incidents, usage, readiness, limits: request_limits, metrics, db, .. } = app;
+    let App { endpoint, worker, incidents, usage, readiness, limits: request_limits, metrics, db, tracer, .. } = app;
     gate.open(endpoint, readiness);
     startup_message.write(out)?;
 
@@ -134,6 +136,9 @@ async fn serve(
     tasks.close();
     if timeout_at(deadline, tasks.wait()).await.is_err() {
         tracing::warn!(tasks = tasks.len(), "shutdown timeout reached; background tasks interrupted");
+    }
+    if let Some(tracer) = tracer {
+        tracer.shut_down(TRACE_TIMEOUT).await;
     }
     checkpoint(&db).await;
     served

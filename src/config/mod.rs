@@ -10,6 +10,7 @@ mod keys;
 mod parse;
 mod settings;
 mod spelling;
+mod traces;
 pub mod variables;
 
 use std::{
@@ -27,6 +28,7 @@ use secrecy::SecretString;
 use crate::{
     capture::CaptureLimits,
     db::{Options, Target},
+    traces::TraceSettings,
 };
 use parse::Reader;
 
@@ -115,6 +117,10 @@ pub struct Config {
     pub usage_retention: Duration,
     pub smtp_url: Option<SecretString>,
     pub mail_from: String,
+    /// Whether administrators may record profiles.
+    pub has_profiles: bool,
+    /// `None` without a collector.
+    pub traces: Option<TraceSettings>,
     pub log_format: LogFormat,
     pub log_level: String,
     pub shutdown_delay: Duration,
@@ -181,6 +187,7 @@ impl Config {
                 statement_timeout: read.duration("DATABASE_STATEMENT_TIMEOUT"),
                 lock_timeout: read.duration("DATABASE_LOCK_TIMEOUT"),
                 transaction_timeout: read.duration("DATABASE_TRANSACTION_TIMEOUT"),
+                slow_query: read.duration_or_zero("SLOW_QUERY"),
                 ..Options::new(read.database("DATABASE_URL", &data_dir), read.pool_size("DATABASE_POOL_SIZE"))
             },
             data_dir,
@@ -261,6 +268,8 @@ impl Config {
             usage_retention: read.duration("USAGE_RETENTION"),
             smtp_url: read.smtp_url("SMTP_URL"),
             mail_from: read.text("MAIL_FROM"),
+            has_profiles: read.switch("PROFILING"),
+            traces: read.traces(),
             log_format: read
                 .optional_choice("LOG_FORMAT", &[("pretty", LogFormat::Pretty), ("json", LogFormat::Json)])
                 .unwrap_or(log_default),

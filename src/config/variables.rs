@@ -4,6 +4,7 @@ mod all;
 mod example;
 mod jobs;
 mod lookup;
+mod observability;
 mod variable;
 
 pub use all::ALL;

@@ -7,7 +7,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use diesel::{
@@ -20,10 +20,13 @@ use diesel::{
 use super::{
     failure::Statements,
     file_lock::create_private_file,
+    observer::StatementObserver,
     postgres::{self, SessionTimeouts},
     reopening::OpenConnection,
+    slow_statements::SlowStatementLog,
     storage::StorageStatus,
 };
+use crate::metrics::DatabaseMetrics;
 
 /// A connection to either engine, so that queries are written once.
 #[derive(diesel::MultiConnection)]
@@ -66,6 +69,14 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
 }
 
 impl Target {
+    /// Returns the name of the engine in traces (`db.system.name`).
+    pub(super) const fn system_name(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "sqlite",
+            Self::Postgres(_) => "postgresql",
+        }
+    }
+
     /// Returns the engine's name.
     #[must_use]
     pub const fn engine(&self) -> &'static str {
@@ -102,6 +113,11 @@ pub(super) struct Manager {
     /// Number of connections that were lost.
     losses: Arc<AtomicU64>,
     pub(super) storage: StorageStatus,
+    /// Run time from which a statement is slow; zero for never.
+    slow_after: Duration,
+    pub(super) slow_statements: SlowStatementLog,
+    /// `None` if metrics are disabled.
+    pub(super) metrics: Option<DatabaseMetrics>,
 }
 
 impl Manager {
@@ -113,7 +129,19 @@ impl Manager {
             file: Arc::default(),
             losses: Arc::default(),
             storage: StorageStatus::default(),
+            slow_after: Duration::ZERO,
+            slow_statements: SlowStatementLog::default(),
+            metrics: None,
         }
+    }
+
+    /// Logs statements that run for `slow_after` or longer; zero disables this.
+    pub(super) fn with_slow_statements(self, slow_after: Duration) -> Self {
+        Self { slow_after, ..self }
+    }
+
+    pub(super) fn with_metrics(self, metrics: Option<DatabaseMetrics>) -> Self {
+        Self { metrics, ..self }
     }
 
     /// Returns whether the SQLite database is still the file that was opened. If the file was removed or replaced, further writes
@@ -160,9 +188,14 @@ impl Manager {
         };
         let statements = Arc::new(Statements::new(Arc::clone(&self.statements)));
         let (log, storage) = (Arc::clone(&statements), self.storage.clone());
+        let mut observer = StatementObserver::new(self.target.system_name(), self.slow_after, Arc::clone(&statements));
         connection.set_instrumentation(move |event: InstrumentationEvent<'_>| match event {
-            InstrumentationEvent::StartQuery { .. } => log.start(),
-            InstrumentationEvent::FinishQuery { error, .. } => {
+            InstrumentationEvent::StartQuery { .. } => {
+                log.start();
+                observer.start();
+            }
+            InstrumentationEvent::FinishQuery { query, error, .. } => {
+                observer.finish(query, error);
                 log.finish(error);
                 if let Some(error) = error {
                     storage.record(error);

@@ -11,6 +11,8 @@ use std::sync::{
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
+use super::slow_statements::{MAX_PER_UNIT, SlowStatement};
+
 /// What follows from an error of the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
@@ -164,6 +166,9 @@ pub(super) struct Statements {
     sent: Arc<AtomicU64>,
     /// Whether the current statement checks the connection, which is not part of a unit.
     is_check: AtomicBool,
+    /// The slow statements that are not logged yet.
+    slow: Mutex<Vec<SlowStatement>>,
+    has_slow: AtomicBool,
 }
 
 impl Statements {
@@ -201,6 +206,28 @@ impl Statements {
         if failure == Failure::Connection || (failure != Failure::Query && first.is_none()) {
             *first = Some(failure);
         }
+    }
+
+    /// Remembers a slow statement of the current unit.
+    pub(super) fn remember_slow(&self, describe: impl FnOnce() -> SlowStatement) {
+        if self.is_check.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut slow = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
+        if slow.len() < MAX_PER_UNIT {
+            slow.push(describe());
+            self.has_slow.store(true, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn has_slow(&self) -> bool {
+        self.has_slow.load(Ordering::Relaxed)
+    }
+
+    /// Returns the slow statements that are not logged yet.
+    pub(super) fn take_slow(&self) -> Vec<SlowStatement> {
+        self.has_slow.store(false, Ordering::Relaxed);
+        std::mem::take(&mut *self.slow.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(super) fn has_succeeded(&self) -> bool {

@@ -9,6 +9,7 @@ use super::{
     reopening::STILL_IN_USE,
     unit::Unit,
 };
+use crate::metrics::DatabaseMetrics;
 
 /// Maximum number of write units that share a commit.
 pub(super) const MAX_GROUP_SIZE: usize = 64;
@@ -43,14 +44,25 @@ pub(super) fn run_groups(manager: &Manager, units: &Receiver<Box<dyn Unit>>) {
             current = Some(connection).filter(|c| c.statements.failure() != Some(Failure::Connection));
             continue;
         }
-        if run_group(&mut connection, first, units) {
+        let in_use = manager.metrics.as_ref().map(DatabaseMetrics::start_unit);
+        let is_usable = run_group(&mut connection, first, units, manager.metrics.as_ref());
+        drop(in_use);
+        if is_usable {
+            if connection.statements.has_slow() {
+                manager.slow_statements.write(&mut connection);
+            }
             current = Some(connection);
         }
     }
 }
 
 /// Runs the units of a group. Returns whether the connection can be used for the next one.
-fn run_group(connection: &mut PooledConnection, first: Box<dyn Unit>, units: &Receiver<Box<dyn Unit>>) -> bool {
+fn run_group(
+    connection: &mut PooledConnection,
+    first: Box<dyn Unit>,
+    units: &Receiver<Box<dyn Unit>>,
+    metrics: Option<&DatabaseMetrics>,
+) -> bool {
     let (mut group, mut next) = (Vec::with_capacity(1), Some(first));
     let (mut is_lost, mut is_usable) = (false, true);
     while let Some(mut unit) = next {
@@ -62,6 +74,9 @@ fn run_group(connection: &mut PooledConnection, first: Box<dyn Unit>, units: &Re
             is_lost = connection.connection.has_lost_group();
         }
         next = if !is_lost && group.len() < MAX_GROUP_SIZE { next_unit(units) } else { None };
+    }
+    if let Some(metrics) = metrics {
+        metrics.record_group(group.len());
     }
     let committed = if is_lost {
         is_usable = false;

@@ -17,17 +17,21 @@ mod indexing;
 mod maintenance;
 pub mod migrations;
 pub mod notifications;
+mod observer;
 mod postgres;
 mod postgres_url;
 mod reopening;
 pub mod repositories;
 pub mod schema;
+mod slow_statements;
+mod statement_text;
 mod statistics;
 mod storage;
 mod unit;
 mod worker;
 
 use std::{
+    any::type_name_of_val,
     path::Path,
     sync::{
         Arc,
@@ -47,9 +51,15 @@ pub use maintenance::IdleCheckpoint;
 use postgres::SessionTimeouts;
 pub use postgres::run_within;
 pub use postgres_url::PostgresUrl;
+use statement_text::function_name;
 pub use unit::panic_message;
-use unit::{AfterCommit, Call, Kind, Work};
+use unit::{AfterCommit, Call, Kind, Timing, Work};
 use worker::Limits;
+
+use crate::{
+    metrics::DatabaseMetrics,
+    traces::{self, ActiveSpan, KeyValue, SpanKind},
+};
 
 /// The location of the database, and its timeouts.
 #[derive(Clone, Debug)]
@@ -70,6 +80,8 @@ pub struct Options {
     pub idle_timeout: Duration,
     /// Time after which a connection is replaced.
     pub max_lifetime: Duration,
+    /// Run time from which a statement is logged as slow; zero for never.
+    pub slow_query: Duration,
 }
 
 impl Options {
@@ -86,6 +98,7 @@ impl Options {
             transaction_timeout: seconds(15),
             idle_timeout: seconds(300),
             max_lifetime: seconds(1_800),
+            slow_query: Duration::from_millis(500),
         }
     }
 }
@@ -114,6 +127,14 @@ impl Db {
     /// # Errors
     /// Fails if the threads cannot be started.
     pub fn open(options: Options) -> std::io::Result<Self> {
+        Self::open_metered(options, None)
+    }
+
+    /// Like [`Self::open`], but measures the units of work.
+    ///
+    /// # Errors
+    /// Fails if the threads cannot be started.
+    pub fn open_metered(options: Options, metrics: Option<DatabaseMetrics>) -> std::io::Result<Self> {
         let statements = Arc::new(AtomicU64::new(0));
         let timeouts = SessionTimeouts {
             statement: options.statement_timeout,
@@ -123,7 +144,9 @@ impl Db {
         if matches!(options.target, Target::Sqlite(_)) {
             bus_errors::install()?;
         }
-        let manager = Manager::new(options.target.clone(), timeouts, Arc::clone(&statements));
+        let manager = Manager::new(options.target.clone(), timeouts, Arc::clone(&statements))
+            .with_slow_statements(options.slow_query)
+            .with_metrics(metrics);
         let limits =
             Limits { unit: options.transaction_timeout, idle: options.idle_timeout, age: options.max_lifetime };
         let threads = options.pool_size.max(1) as usize;
@@ -138,6 +161,14 @@ impl Db {
     #[must_use]
     pub fn options(&self) -> &Options {
         &self.options
+    }
+
+    /// Returns the maximum number of connections.
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        // SQLite has a writer in addition to the readers.
+        let writers = u64::from(matches!(self.options.target, Target::Sqlite(_)));
+        u64::from(self.options.pool_size.max(1)) + writers
     }
 
     /// Returns the number of statements sent since the start.
@@ -172,7 +203,7 @@ impl Db {
         T: Send + 'static,
         E: From<DbError> + From<diesel::result::Error> + Send + 'static,
     {
-        self.run(&self.reads, Kind::Read, work, None).await
+        self.run(&self.reads, Kind::Read, type_name_of_val(&work), work, None).await
     }
 
     /// Runs a unit of work that reads with several statements, which read the same state.
@@ -187,7 +218,7 @@ impl Db {
         T: Send + 'static,
         E: From<DbError> + From<diesel::result::Error> + Send + 'static,
     {
-        self.run(&self.reads, Kind::Snapshot, work, None).await
+        self.run(&self.reads, Kind::Snapshot, type_name_of_val(&work), work, None).await
     }
 
     /// Runs a unit of work that writes. All changes are durable when it returns `Ok`, and none of them when it returns `Err`.
@@ -202,7 +233,7 @@ impl Db {
         T: Send + 'static,
         E: From<DbError> + From<diesel::result::Error> + Send + 'static,
     {
-        self.run(&self.writes, Kind::Write, work, None).await
+        self.run(&self.writes, Kind::Write, type_name_of_val(&work), work, None).await
     }
 
     /// Like [`Self::write`], but calls `after` with the result after the commit and before it returns, even if the caller no longer
@@ -219,13 +250,32 @@ impl Db {
         T: Send + 'static,
         E: From<DbError> + From<diesel::result::Error> + Send + 'static,
     {
-        self.run(&self.writes, Kind::Write, work, Some(Box::new(after))).await
+        self.write_then_as(type_name_of_val(&work), work, after).await
     }
 
+    /// Like [`Self::write_then`], but the traced unit has the name of another closure, which `work` only wraps.
+    ///
+    /// # Errors
+    /// The errors of the unit of work; [`DbError`] if it did not run or was not committed.
+    pub async fn write_then_as<T, E>(
+        &self,
+        closure: &'static str,
+        work: impl FnMut(&mut DbConnection) -> Result<T, E> + Send + 'static,
+        after: impl FnOnce(&T) + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<DbError> + From<diesel::result::Error> + Send + 'static,
+    {
+        self.run(&self.writes, Kind::Write, closure, work, Some(Box::new(after))).await
+    }
+
+    /// Runs a unit of work. In traces, its span is named after the function that the closure belongs to.
     async fn run<T, E>(
         &self,
         executor: &Executor,
         kind: Kind,
+        closure: &'static str,
         work: impl FnMut(&mut DbConnection) -> Result<T, E> + Send + 'static,
         after: Option<AfterCommit<T>>,
     ) -> Result<T, E>
@@ -233,11 +283,30 @@ impl Db {
         T: Send + 'static,
         E: From<DbError> + From<diesel::result::Error> + Send + 'static,
     {
+        let span = traces::start(SpanKind::Internal, || {
+            let function = function_name(closure);
+            let attributes = vec![
+                KeyValue::new("db.system.name", self.options.target.system_name()),
+                KeyValue::new("code.function.name", function.clone()),
+                KeyValue::new("bucketlist.unit_of_work", kind.as_str()),
+            ];
+            (function, attributes)
+        });
+        let timing = Timing::new(span.as_ref().map(ActiveSpan::context), self.manager.metrics.clone());
         let deadline = Instant::now() + self.options.acquire_timeout;
         let permit = executor.permit(self.options.acquire_timeout).await?;
         let (call, mut result) = Call::new();
-        let span = tracing::Span::current();
-        let unit = Work { kind, work, result: None, call: Arc::clone(&call), after, span, deadline, _permit: permit };
+        let unit = Work {
+            kind,
+            work,
+            result: None,
+            call: Arc::clone(&call),
+            after,
+            span: tracing::Span::current(),
+            deadline,
+            timing,
+            _permit: permit,
+        };
         executor.send(Box::new(unit))?;
         let result = match tokio::time::timeout_at(deadline.into(), &mut result).await {
             Ok(result) => result,

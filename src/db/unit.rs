@@ -12,6 +12,10 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tracing::Span;
 
 use super::{DbConnection, DbError, connection::PooledConnection};
+use crate::{
+    metrics::DatabaseMetrics,
+    traces::{self, Context},
+};
 
 /// The interface of a unit of work for a database thread.
 pub(super) trait Unit: Send {
@@ -46,6 +50,56 @@ pub(super) enum Kind {
     Snapshot,
     /// Changes that are committed together or not at all. Within the transaction of a group, a savepoint.
     Write,
+}
+
+impl Kind {
+    /// Returns the name in traces.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Snapshot => "snapshot",
+            Self::Write => "write",
+        }
+    }
+}
+
+/// Measures how long a unit waits for a connection and for its commit, for traces and metrics.
+pub(super) struct Timing {
+    queued_at: Instant,
+    /// When the work ended; set only if it is traced.
+    ended_at: Option<Instant>,
+    /// `None` if the unit is not traced.
+    trace: Option<Context>,
+    metrics: Option<DatabaseMetrics>,
+}
+
+impl Timing {
+    pub(super) fn new(trace: Option<Context>, metrics: Option<DatabaseMetrics>) -> Self {
+        Self { queued_at: Instant::now(), ended_at: None, trace, metrics }
+    }
+
+    fn record_wait(&self, kind: Kind) {
+        if self.trace.is_none() && self.metrics.is_none() {
+            return;
+        }
+        let wait = self.queued_at.elapsed();
+        if let Some(metrics) = &self.metrics {
+            metrics.record_wait(kind == Kind::Write, wait);
+        }
+        if let Some(trace) = &self.trace {
+            traces::set_milliseconds(trace, "bucketlist.db.wait_ms", wait);
+        }
+    }
+
+    fn record_end(&mut self) {
+        self.ended_at = self.trace.as_ref().map(|_| Instant::now());
+    }
+
+    fn record_commit(&self, kind: Kind) {
+        if let (Kind::Write, Some(trace), Some(ended_at)) = (kind, &self.trace, self.ended_at) {
+            traces::set_milliseconds(trace, "bucketlist.db.commit_ms", ended_at.elapsed());
+        }
+    }
 }
 
 /// Called with the result of a committed unit.
@@ -117,6 +171,7 @@ pub(super) struct Work<F, T, E> {
     pub(super) span: Span,
     /// Time before which the unit must start.
     pub(super) deadline: Instant,
+    pub(super) timing: Timing,
     pub(super) _permit: OwnedSemaphorePermit,
 }
 
@@ -144,12 +199,17 @@ where
     }
 
     fn start(&mut self) -> bool {
-        self.call.change(CallState::Waiting, CallState::Started)
+        let is_started = self.call.change(CallState::Waiting, CallState::Started);
+        if is_started {
+            self.timing.record_wait(self.kind);
+        }
+        is_started
     }
 
     fn run(&mut self, connection: &mut PooledConnection) -> bool {
         let PooledConnection { connection, statements, .. } = connection;
         let _entered = self.span.enter();
+        let _attached = self.timing.trace.clone().map(Context::attach);
         statements.reset();
         let (work, call) = (&mut self.work, &self.call);
         let result = match self.kind {
@@ -186,11 +246,13 @@ where
             }
         };
         let succeeded = result.is_ok();
+        self.timing.record_end();
         self.result = Some(result);
         succeeded
     }
 
     fn finish(mut self: Box<Self>, commit: Result<(), DbError>) {
+        self.timing.record_commit(self.kind);
         if let (Ok(()), Some(Ok(value)), Some(after)) = (&commit, &self.result, self.after.take()) {
             after(value);
         }

@@ -23,6 +23,7 @@ use super::{
     failure::Failure,
     unit::{Expire, Unit},
 };
+use crate::metrics::DatabaseMetrics;
 
 /// Limits of the threads and their connections.
 #[derive(Clone, Copy, Debug)]
@@ -220,7 +221,10 @@ struct Worker {
 impl Worker {
     fn run(mut self) {
         while let Some((queue, unit)) = self.next() {
+            let in_use = self.crew.manager.metrics.as_ref().map(DatabaseMetrics::start_unit);
             self.execute(queue, unit);
+            drop(in_use);
+            self.log_slow_statements();
             let is_abandoned = self.post.with(|state| {
                 state.busy = None;
                 state.running = None;
@@ -230,6 +234,17 @@ impl Worker {
                 self.connection = None;
                 return self.crew.leave();
             }
+        }
+    }
+
+    /// Logs the slow statements of the last unit, unless its connection was abandoned.
+    fn log_slow_statements(&mut self) {
+        let Some(connection) = self.connection.as_mut().filter(|connection| connection.statements.has_slow()) else {
+            return;
+        };
+        if !self.post.with(|state| state.is_abandoned) {
+            self.post.limit(CHECK_LIMIT);
+            self.crew.manager.slow_statements.write(connection);
         }
     }
 

@@ -68,6 +68,8 @@ text_enum! {
         JobCancelled "job.cancelled"
         /// An administrator deleted a job.
         JobDeleted "job.deleted"
+        /// An administrator recorded a profile of the server.
+        ProfileRecorded "profile.recorded"
     }
 }
 

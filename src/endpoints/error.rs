@@ -32,6 +32,7 @@ impl From<Error> for ApiError {
                     Conflict::PreconditionFailed => ErrorCode::PreconditionFailed,
                     Conflict::ExportNotReady { .. } => ErrorCode::ExportNotReady,
                     Conflict::IncidentKeyMissing => ErrorCode::IncidentKeyMissing,
+                    Conflict::ProfileInProgress => ErrorCode::ProfileInProgress,
                     Conflict::IdempotencyKeyInFlight => ErrorCode::IdempotencyKeyInFlight,
                     Conflict::JobState(_) => ErrorCode::JobStateConflict,
                 };
@@ -66,6 +67,7 @@ impl From<Error> for ApiError {
                 let detail = body_detail("token", "INVALID_RESET_TOKEN", "is unknown, expired or already used");
                 Self { details: vec![detail], ..Self::new(ErrorCode::InvalidResetToken) }
             }
+            Error::ProfilingDisabled => Self::new(ErrorCode::ProfilingDisabled),
             Error::IdempotencyKeyReused => {
                 let detail = Detail {
                     location: Location::Header("Idempotency-Key".to_owned()),

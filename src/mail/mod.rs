@@ -2,11 +2,13 @@
 
 mod file;
 mod smtp;
+mod traced;
 
 use std::{fmt, future::Future, pin::Pin};
 
 pub use file::FileMailer;
 pub use smtp::SmtpMailer;
+pub use traced::TracedMailer;
 
 /// A plain text message.
 #[derive(Clone, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 //! Counters and histograms on the path of a request are updated by the code that serves it. Everything else, such as the
 //! size of a cache, is read when Prometheus scrapes the server, so it costs nothing between two scrapes.
 
+mod database;
 mod endpoint;
 mod jobs;
 mod mail;
@@ -12,6 +13,7 @@ mod sampled;
 
 use prometheus_client::{encoding::text::encode, metrics::info::Info, registry::Registry};
 
+pub use database::DatabaseMetrics;
 pub use endpoint::MetricsEndpoint;
 pub use jobs::{JobMetrics, JobResult};
 pub use mail::MeteredMailer;
@@ -44,6 +46,11 @@ impl Metrics {
     /// Registers the metrics of background jobs.
     pub fn jobs(&mut self) -> JobMetrics {
         JobMetrics::register(&mut self.0)
+    }
+
+    /// Registers the metrics of units of work in the database; `has_groups` if they share commits.
+    pub fn database(&mut self, has_groups: bool) -> DatabaseMetrics {
+        DatabaseMetrics::register(&mut self.0, has_groups)
     }
 
     /// Registers values that are read at each scrape.

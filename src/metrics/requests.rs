@@ -111,8 +111,7 @@ impl RequestMetrics {
     /// Counts a request as in flight until the result is dropped.
     #[must_use]
     pub fn start(&self) -> InFlight {
-        self.in_flight.inc();
-        InFlight(self.in_flight.clone())
+        InFlight::start(&self.in_flight)
     }
 
     /// Counts a completed request.
@@ -136,9 +135,16 @@ impl RequestMetrics {
     }
 }
 
-/// A request in flight.
+/// A request or a unit of work that is counted in a gauge until this is dropped.
 #[derive(Debug)]
 pub struct InFlight(Gauge);
+
+impl InFlight {
+    pub(super) fn start(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
 
 impl Drop for InFlight {
     fn drop(&mut self) {

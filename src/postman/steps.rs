@@ -87,6 +87,8 @@ pub(super) fn v2(base: &str) -> Vec<Step> {
         ["getUser", "updateUser", "listAuditEvents", "listUsage", "listDeprecations", "listIncidentGroups"]
             .map(|operation| admin_only(operation, base)),
     );
+    // Profiles are disabled by default.
+    steps.push(admin_only("recordProfile", base).expect(ExpectedResponse::Error(404, "PROFILING_DISABLED".to_owned())));
     steps.push(admin_only("listIncidents", base).save("/data/0/id", "incident_id").http_wait(1000));
     steps.extend(
         ["getIncident", "exportIncidentForPostman", "exportIncidentForCurl", "exportIncidentAsHar"]

@@ -6,6 +6,7 @@ use crate::{
     auth::HasherBusy,
     db::{DbError, UniqueConstraint},
     domain::{JobState, Throttled},
+    profiles::ProfileError,
 };
 
 /// An error of a service.
@@ -29,6 +30,9 @@ pub enum Error {
     /// The password reset token is unknown, expired or already used.
     #[error("invalid password reset token")]
     InvalidResetToken,
+    /// The operator has not enabled profiles.
+    #[error("profiling is disabled")]
+    ProfilingDisabled,
     /// The idempotency key was used for a different request.
     #[error("idempotency key reused")]
     IdempotencyKeyReused,
@@ -79,6 +83,8 @@ pub enum Conflict {
     },
     /// The incident is encrypted with a key that the server does not have.
     IncidentKeyMissing,
+    /// Another profile is being recorded.
+    ProfileInProgress,
     /// Another request with the same idempotency key is in progress.
     IdempotencyKeyInFlight,
     /// The job is in a state that does not allow the change.
@@ -144,6 +150,15 @@ impl From<diesel::result::Error> for Error {
 impl From<HasherBusy> for Error {
     fn from(error: HasherBusy) -> Self {
         Self::Unavailable(Box::new(error))
+    }
+}
+
+impl From<ProfileError> for Error {
+    fn from(error: ProfileError) -> Self {
+        match error {
+            ProfileError::InProgress => Self::Conflict(Conflict::ProfileInProgress),
+            error @ ProfileError::Failed(_) => Self::Internal(Box::new(error)),
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod items;
 mod jobs;
 mod passwords;
 mod precondition;
+mod profiles;
 mod revisions;
 mod search;
 mod sessions;
@@ -21,7 +22,7 @@ mod throttle;
 mod usage;
 mod users;
 
-use std::{sync::Arc, time::Duration};
+use std::{any::type_name_of_val, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 
@@ -38,6 +39,7 @@ pub use incidents::{Incidents, RetentionPolicy};
 pub use items::{ItemChanges, Items};
 pub use jobs::{Jobs, cancel_job, delete_job, retry_job};
 pub use precondition::Precondition;
+pub use profiles::Profiles;
 pub use revisions::Revisions;
 pub use search::{Search, SearchResult};
 pub use sessions::Sessions;
@@ -48,6 +50,7 @@ use crate::{
     auth::{AccessTokens, Hasher, RefreshTokens, TokenStatusCache},
     db::{Db, DbConnection, repositories::users::increment_revision},
     domain::{Clock, DeprecatedOperation, PasswordPolicy, Random, RateLimiter, UserId},
+    traces::Tracer,
 };
 use idempotency::{KeyedRequest, Replayable};
 
@@ -67,6 +70,10 @@ pub struct Context {
     /// `None` if rate limits are disabled.
     pub limits: Option<Arc<dyn RateLimiter>>,
     pub outbox: Outbox,
+    /// `None` if traces are not exported.
+    pub tracer: Option<Tracer>,
+    /// Whether administrators may record profiles.
+    pub has_profiles: bool,
 }
 
 /// Wakes the workers of this server after the commit of a job, so that they do not wait for their next poll.
@@ -108,6 +115,7 @@ pub struct Services {
     pub usage: Usage,
     pub deprecations: Deprecations,
     pub jobs: Jobs,
+    pub profiles: Profiles,
 }
 
 impl Services {
@@ -139,6 +147,7 @@ impl Services {
                 deprecated: Arc::clone(deprecated),
             },
             deprecations: Deprecations { context: Arc::clone(context), deprecated: Arc::clone(deprecated) },
+            profiles: Profiles { context: Arc::clone(context), is_enabled: context.has_profiles },
         }
     }
 }
@@ -159,13 +168,13 @@ impl Context {
         owner: UserId,
         mut work: impl FnMut(&mut DbConnection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let revisions = self.revisions.clone();
+        let (revisions, closure) = (self.revisions.clone(), type_name_of_val(&work));
         let work = move |c: &mut DbConnection| {
             // The account first: the deletion of an account locks in that order.
             increment_revision(c, owner)?;
             work(c)
         };
-        self.db.write_then(work, move |_| revisions.increment(owner)).await
+        self.db.write_then_as(closure, work, move |_| revisions.increment(owner)).await
     }
 
     /// Like [`Self::write_resources`], but for a request that creates a resource and may have an idempotency key.
@@ -175,7 +184,7 @@ impl Context {
         request: Option<KeyedRequest>,
         work: impl Fn(&mut DbConnection) -> Result<T, Error> + Clone + Send + 'static,
     ) -> Result<Idempotent<T>, Error> {
-        let now = self.clock.now();
+        let (now, closure) = (self.clock.now(), type_name_of_val(&work));
         idempotency::retry_while_in_flight(|| {
             let (revisions, request, work) = (self.revisions.clone(), request.clone(), work.clone());
             let create = move |c: &mut DbConnection| {
@@ -184,7 +193,7 @@ impl Context {
                     work(c)
                 })
             };
-            self.db.write_then(create, move |_| revisions.increment(owner))
+            self.db.write_then_as(closure, create, move |_| revisions.increment(owner))
         })
         .await
     }

@@ -28,6 +28,11 @@ mod engine;
 #[allow(dead_code, reason = "shared with the integration tests")]
 mod proxy;
 
+#[path = "../support/collector.rs"]
+#[allow(dead_code, unused_imports, reason = "shared with the integration tests")]
+mod collector;
+
+pub use collector::Collector;
 use engine::PostgresSchema;
 pub use engine::{Engine, server_url};
 pub use proxy::Proxy;

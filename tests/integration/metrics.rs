@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, fs, path::Path, sync::atomic::Ordering, time::Duration};
 
-use bucketlist::config::ResponseValidation;
+use bucketlist::{
+    config::ResponseValidation,
+    traces::{TraceSampler, TraceSettings},
+};
 use poem::{Endpoint, Request, Response, http::Method};
 
 use crate::support::{Actor, Engine, TestApp, json};
@@ -68,6 +71,30 @@ both_engines! {
             assert_eq!(value(&metrics, series), expected, "{series}");
         }
         assert!(value(&metrics, "db_statements_total") > 5.0);
+    }
+
+    async fn database_and_token_cache_are_measured(engine: Engine) {
+        let app = metered_app(engine);
+        let user = app.user().await;
+        for _ in 0..3 {
+            user.get("/v2/bucketlists").await.expect(200);
+        }
+        let metrics = scrape(&app).await;
+        for kind in ["read", "write"] {
+            assert!(value(&metrics, &format!("db_connection_wait_seconds_count{{kind=\"{kind}\"}}")) >= 1.0, "{kind}");
+        }
+        // A connection is in use until shortly after its unit of work has returned.
+        assert!(value(&metrics, "db_connections_in_use") <= value(&metrics, "db_connections_max"));
+        if engine == Engine::Sqlite {
+            // The clock of the cache is the real one: an entry may have expired.
+            let requests = ["hit", "miss"].map(|result| value(&metrics, &format!("token_cache_requests_total{{result=\"{result}\"}}")));
+            assert_eq!(requests.iter().sum::<f64>(), 3.0);
+            assert!(requests[1] >= 1.0);
+            let count = value(&metrics, "sqlite_commit_group_size_count");
+            assert!(count >= 1.0 && value(&metrics, "sqlite_commit_group_size_sum") >= count);
+        } else {
+            assert!(!metrics.contains("sqlite_commit_group_size") && !metrics.contains("token_cache_requests"));
+        }
     }
 
     async fn exemplars_name_the_trace_or_the_request(engine: Engine) {
@@ -195,12 +222,25 @@ fn selected_metrics(text: &str) -> BTreeSet<&str> {
         .collect()
 }
 
+/// Settings without a collector at the endpoint.
+fn trace_settings() -> TraceSettings {
+    TraceSettings {
+        endpoint: "http://127.0.0.1:1/v1/traces".to_owned(),
+        headers: Vec::new(),
+        timeout: Duration::from_secs(1),
+        service_name: "lists".to_owned(),
+        resource_attributes: Vec::new(),
+        sampler: TraceSampler::AlwaysOff,
+    }
+}
+
 #[tokio::test]
 async fn dashboard_and_alerts_use_existing_metrics() {
     let app = TestApp::builder()
         .config(|config| {
             config.metrics_address = Some("127.0.0.1:0".parse().unwrap());
             config.responses.validation = ResponseValidation::All;
+            config.traces = Some(trace_settings());
             config.limits.rate_limit = true;
             config.limits.search_per_minute = 1;
         })

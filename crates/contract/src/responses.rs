@@ -217,6 +217,57 @@ impl<T: Page> ResponseContent for FileBody<T> {
     }
 }
 
+/// 200 with a profile.
+#[derive(ApiResponse)]
+pub enum ProfileDownload {
+    /// The profile.
+    #[oai(status = 200)]
+    Ok(ProfileBody, #[oai(header = "Content-Disposition")] HeaderText<200>),
+}
+
+/// A profile as an SVG image or a compressed protocol buffer.
+#[derive(Debug)]
+pub enum ProfileBody {
+    /// A flame graph.
+    Svg(String),
+    /// A profile for the program `pprof`.
+    Pprof(Vec<u8>),
+}
+
+impl ProfileBody {
+    /// Media type of a flame graph.
+    pub const SVG: &str = "image/svg+xml";
+    /// Media type of a profile for `pprof`, which has no registered one.
+    pub const PPROF: &str = "application/octet-stream";
+}
+
+impl IntoResponse for ProfileBody {
+    fn into_response(self) -> Response {
+        let (content_type, body) = match self {
+            Self::Svg(image) => (Self::SVG, image.into_bytes()),
+            Self::Pprof(bytes) => (Self::PPROF, bytes),
+        };
+        Response::builder().content_type(content_type).header(header::CONTENT_LENGTH, body.len()).body(body)
+    }
+}
+
+impl ResponseContent for ProfileBody {
+    fn media_types() -> Vec<MetaMediaType> {
+        let schema = |schema, example: &str| {
+            let (max_length, example) = (Some(134_217_728), Some(example.into()));
+            MetaSchemaRef::Inline(Box::new(MetaSchema { max_length, example, ..schema }))
+        };
+        let image = "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"1200\" height=\"51\"></svg>";
+        let binary = MetaSchema::new_with_format("string", "binary");
+        vec![
+            MetaMediaType { content_type: Self::SVG, schema: schema(MetaSchema::new("string"), image) },
+            MetaMediaType { content_type: Self::PPROF, schema: schema(binary, "H4sIAAAAAAAA") },
+        ]
+    }
+
+    fn register(_: &mut Registry) {}
+}
+
 macro_rules! empty_response {
     ($(#[$doc:meta])* $name:ident, $status:ident) => {
         $(#[$doc])*

@@ -1,9 +1,9 @@
 //! The variables of all groups.
 
-use super::{SERVER, Variable, jobs::JOBS};
+use super::{SERVER, Variable, jobs::JOBS, observability::OBSERVABILITY};
 
 /// The groups of variables, in the order of `.env.example`.
-const GROUPS: &[&[Variable]] = &[SERVER, JOBS];
+const GROUPS: &[&[Variable]] = &[SERVER, JOBS, OBSERVABILITY];
 
 /// Every environment variable of the server.
 pub const ALL: &[Variable] = &join::<{ count() }>();

@@ -14,6 +14,7 @@ mod incidents;
 mod items;
 mod jobs;
 mod pages;
+mod profiles;
 mod representations;
 mod search;
 pub mod tables;
@@ -35,6 +36,7 @@ pub use imports::ImportApi;
 pub use incidents::IncidentApi;
 pub use items::ItemApi;
 pub use jobs::JobApi;
+pub use profiles::ProfileApi;
 pub use search::SearchApi;
 pub use usage::UsageApi;
 pub use users::UserApi;
@@ -78,6 +80,7 @@ pub fn service(
             cursors: cursors.clone(),
         },
         jobs: JobApi { jobs: services.jobs.clone(), cursors, conditions },
+        profiles: ProfileApi { profiles: services.profiles.clone() },
     };
     api.into_service()
 }

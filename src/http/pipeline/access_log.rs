@@ -29,7 +29,7 @@ pub(super) fn write(context: &RequestContext, response: &Response, duration: Dur
         bytes = length,
         user = context.identity.user_id().map(UserId::get),
         api_client = context.identity.api_client().map(|client| client.id),
-        trace_id = context.trace_id,
+        trace_id = context.trace.id(),
         "request completed"
     );
 }

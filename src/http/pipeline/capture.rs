@@ -196,7 +196,7 @@ impl CapturedExchange<'_> {
         let (body, is_body_truncated) = self.request.take_body();
         self.recorder.record(Box::new(Exchange {
             request_id: context.request_id.clone(),
-            trace_id: context.trace_id.clone(),
+            trace_id: context.trace.id().map(str::to_owned),
             received_at: context.received_at,
             duration: i64::try_from(duration.as_micros()).unwrap_or(i64::MAX),
             contract: context.version.map(Version::name).and_then(ContractVersion::parse),

@@ -10,15 +10,14 @@ use poem::{
 
 use super::{
     compression::Encoding, cors::CorsGrant, deprecation::DeprecationHeaders, identity::Identity, request_id,
-    route::OperationRoute,
+    route::OperationRoute, trace::RequestTrace,
 };
 use crate::{domain::RateLimitDecision, http::versions::Version};
 
 /// State of a request.
 pub(super) struct RequestContext {
     pub(super) request_id: String,
-    /// Trace ID of the request's `traceparent`.
-    pub(super) trace_id: Option<String>,
+    pub(super) trace: RequestTrace,
     pub(super) method: Method,
     /// The URI as the client sent it.
     pub(super) uri: Uri,
@@ -54,7 +53,7 @@ impl RequestContext {
     pub(super) fn new(request: &Request, received_at: i64) -> Self {
         Self {
             request_id: request_id::request_id(request),
-            trace_id: request_id::trace_id(request).map(str::to_owned),
+            trace: RequestTrace::default(),
             method: request.method().clone(),
             uri: request.uri().clone(),
             user_agent: request.headers().get(USER_AGENT).cloned(),

@@ -22,7 +22,7 @@ pub(super) fn record(metrics: &RequestMetrics, context: &RequestContext, respons
             .filter(|decision| decision.retry_after.is_some())
             .map(|decision| decision.limit.as_str()),
         request_id: &context.request_id,
-        trace_id: context.trace_id.as_deref(),
+        trace_id: context.trace.sampled_id(),
     });
 }
 

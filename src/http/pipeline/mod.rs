@@ -26,6 +26,7 @@ mod request_id;
 mod response_validation;
 mod route;
 mod size_limits;
+mod trace;
 mod usage;
 mod validation;
 mod version;
@@ -50,6 +51,7 @@ use tracing::{Instrument, info_span};
 use self::{
     cache::CacheKey, capture::RequestCapture, conditional::ConditionalRequest, context::RequestContext,
     deadline::Deadline, errors::RequestError, fault::Fault, identity::Identity, rate_limit::NO_ADDRESS, route::Route,
+    trace::RequestTrace,
 };
 use super::{UnversionedRoutes, client_address::client_address};
 use crate::{
@@ -57,6 +59,7 @@ use crate::{
     config::RequestLimits,
     domain::{Brownout, Clock},
     metrics::RequestMetrics,
+    traces::{FutureExt as _, Tracer},
     usage::UsageRecorder,
 };
 
@@ -98,6 +101,8 @@ pub struct Pipeline<E> {
     pub(crate) limits: watch::Receiver<RequestLimits>,
     /// `None` without a metrics listener.
     pub(crate) metrics: Option<RequestMetrics>,
+    /// `None` if traces are not exported.
+    pub(crate) tracer: Option<Tracer>,
     pub(crate) trusted_proxies: Vec<IpNet>,
     /// Whether clients reach the server over HTTPS, directly or through a proxy.
     pub(crate) is_https: bool,
@@ -109,9 +114,11 @@ impl<E: Endpoint> Endpoint for Pipeline<E> {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
-        let context = RequestContext::new(&request, self.clock.now().micros());
+        let mut context = RequestContext::new(&request, self.clock.now().micros());
+        context.trace = RequestTrace::start(self.tracer.as_ref(), &request);
         let span = info_span!("request", id = context.request_id);
-        Ok(self.process(request, context).instrument(span).await)
+        let trace = context.trace.context();
+        Ok(self.process(request, context).instrument(span).with_context(trace).await)
     }
 }
 
@@ -255,6 +262,7 @@ impl<E: Endpoint> Pipeline<E> {
         }
         let duration = context.started.elapsed();
         headers::complete(&mut response, &context.request_id, duration, self.is_https);
+        let span = trace::complete(&mut context, &mut response, self.is_https);
         if let Some(cors) = &context.cors {
             cors.write_headers(response.headers_mut());
         }
@@ -268,7 +276,7 @@ impl<E: Endpoint> Pipeline<E> {
         if let Some(captured) = captured {
             captured.record(&context, &response, duration);
         }
-        usage::count(&self.usage, &context, &mut response, duration);
+        usage::count(&self.usage, &context, &mut response, duration, span);
         response
     }
 

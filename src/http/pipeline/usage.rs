@@ -15,11 +15,20 @@ use poem::Response;
 use super::context::RequestContext;
 use crate::{
     domain::{ApiVersion, Consumer, RateLimitSubject, Timestamp},
+    traces::ActiveSpan,
     usage::{UsageEvent, UsageRecorder},
 };
 
 /// Counts the request when the body of the response ends. `duration` is the time until the response was ready.
-pub(super) fn count(recorder: &UsageRecorder, context: &RequestContext, response: &mut Response, duration: Duration) {
+///
+/// The span of the request also ends with the body, because reading rows for the body is part of the request.
+pub(super) fn count(
+    recorder: &UsageRecorder,
+    context: &RequestContext,
+    response: &mut Response,
+    duration: Duration,
+    span: Option<ActiveSpan>,
+) {
     let Some(operation) = context.operation_id() else { return };
     let Some(version) = context.version.and_then(|version| version.name().parse::<ApiVersion>().ok()) else { return };
     let received_at = Timestamp::from_micros(context.received_at);
@@ -33,7 +42,7 @@ pub(super) fn count(recorder: &UsageRecorder, context: &RequestContext, response
         bytes_in: context.body_bytes,
         bytes_out: 0,
     };
-    let pending = PendingEvent { recorder: recorder.clone(), event: Some(event) };
+    let pending = PendingEvent { recorder: recorder.clone(), event: Some(event), span };
     let inner: BoxBody<Bytes, io::Error> = response.take_body().into();
     if inner.is_end_stream() {
         response.set_body(inner);
@@ -60,6 +69,7 @@ fn consumer(recorder: &UsageRecorder, context: &RequestContext, now: Timestamp) 
 struct PendingEvent {
     recorder: UsageRecorder,
     event: Option<UsageEvent>,
+    span: Option<ActiveSpan>,
 }
 
 impl Drop for PendingEvent {
@@ -81,6 +91,7 @@ impl Body for CountingBody {
     type Error = io::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let _attached = self.pending.span.as_ref().map(|span| span.context().attach());
         let frame = ready!(Pin::new(&mut self.inner).poll_frame(context));
         let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
         if let (Some(data), Some(event)) = (data, &mut self.pending.event) {

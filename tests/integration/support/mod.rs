@@ -2,6 +2,9 @@
 
 mod actor;
 mod app;
+#[path = "../../support/collector.rs"]
+#[allow(dead_code, reason = "shared with the tests of the command line")]
+mod collector;
 mod database;
 mod documents;
 #[path = "../../support/engine.rs"]
@@ -15,6 +18,7 @@ mod response;
 
 pub use actor::{Actor, RequestBuilder};
 pub use app::{SECRET, START, TestApp};
+pub use collector::{Collector, Span, SpanKind, StatusCode, span_attributes};
 pub use database::Database;
 pub use documents::{documented, method, request_schema, resolved};
 pub use engine::Engine;

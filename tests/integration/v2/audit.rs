@@ -132,6 +132,7 @@ both_engines! {
             "user.created", "login.rate_limited", "export.requested", "export.read", "incident.read", "incident.resolved", "incident.deleted",
             "api_client.created", "api_client.updated", "api_client.rotated", "api_client.deleted",
             "job.retried", "job.cancelled", "job.deleted",
+            "profile.recorded",
         ];
         let known = AuditAction::ALL.iter().map(|action| action.as_str()).filter(|action| !tested_elsewhere.contains(action));
         assert_eq!(recorded, known.collect(), "an action was not recorded");

@@ -189,6 +189,10 @@ error_codes! {
     404 JobNotFound "JOB_NOT_FOUND" "The job does not exist."
         causes["The retention period of the job has ended.", "It was deleted, or its ID is wrong."]
         remedy["List the jobs to get their IDs."]
+    /// The server does not record profiles, because the operator has not enabled them.
+    404 ProfilingDisabled "PROFILING_DISABLED" "Profiling is disabled on this server."
+        causes["`PROFILING` is not set to `true`."]
+        remedy["Ask the operator of the server to set `PROFILING=true` and to restart it."]
     /// The path exists, but it does not support the method.
     405 MethodNotAllowed "METHOD_NOT_ALLOWED" "This path does not support the method."
         causes["The client uses the wrong method.", "A redirect or a proxy has changed the method."]
@@ -250,6 +254,10 @@ error_codes! {
     409 IdempotencyKeyInFlight "IDEMPOTENCY_KEY_IN_FLIGHT" "A request with this Idempotency-Key is being processed."
         causes["The request was repeated before the first one was complete, or it was sent twice at the same time."]
         remedy["Wait a moment, then send the same request with the same key to receive the original response."]
+    /// The server is already recording a profile. It records one at a time.
+    409 ProfileInProgress "PROFILE_IN_PROGRESS" "Another profile is being recorded."
+        causes["Another administrator records a profile.", "The server was started with `--profile`."]
+        remedy["Wait until the other profile is complete, at most 20 seconds, and send the request again."]
     /// The operation was removed at its sunset date. It has a successor.
     410 Gone "GONE" "This operation was removed."
         causes["The date in the `Sunset` header has passed."]

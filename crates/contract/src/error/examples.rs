@@ -20,6 +20,8 @@ impl ErrorCode {
                 | Self::IncidentTruncated
                 | Self::JobNotFound
                 | Self::JobStateConflict
+                | Self::ProfilingDisabled
+                | Self::ProfileInProgress
                 | Self::UnsupportedVersion
                 | Self::IdempotencyKeyInFlight
                 | Self::PreconditionFailed

@@ -8,8 +8,8 @@ use super::{
         AdminUserEndpointsStub, AdminUserRoutes, ApiClientEndpointsStub, ApiClientRoutes, AuditEndpointsStub,
         AuditRoutes, AuthEndpointsStub, AuthRoutes, BucketlistEndpointsStub, BucketlistRoutes, ExportEndpointsStub,
         ExportRoutes, ImportEndpointsStub, ImportRoutes, IncidentEndpointsStub, IncidentRoutes, ItemEndpointsStub,
-        ItemRoutes, JobEndpointsStub, JobRoutes, SearchEndpointsStub, SearchRoutes, UsageEndpointsStub, UsageRoutes,
-        UserEndpointsStub, UserRoutes,
+        ItemRoutes, JobEndpointsStub, JobRoutes, ProfileEndpointsStub, ProfileRoutes, SearchEndpointsStub, SearchRoutes,
+        UsageEndpointsStub, UsageRoutes, UserEndpointsStub, UserRoutes,
     },
     schemas::{EXAMPLE_FINGERPRINT, EXAMPLE_JOB_KIND},
 };
@@ -36,6 +36,7 @@ api! {
         api_clients: ApiClients => ApiClientRoutes(ApiClientEndpointsStub),
         usage: Usage => UsageRoutes(UsageEndpointsStub),
         jobs: Jobs => JobRoutes(JobEndpointsStub),
+        profiles: Profiles => ProfileRoutes(ProfileEndpointsStub),
     }
 }
 
@@ -107,6 +108,8 @@ To get started, create an account (`register`) or log in (`login`). Send the `ac
             ("createApiClient.Idempotency-Key", json!("b7a0e6d2-0c53-4f3b-8a8e-5a1d6c9f2e47")),
             ("listApiClients.user_id", json!(2)),
             ("overlap_seconds", json!(86_400)),
+            ("seconds", json!(5)),
+            ("recordProfile.format", json!("flamegraph")),
             ("createExport.Idempotency-Key", json!("5d0f6f0c-52a7-4c0b-9a55-0f6f2f1d7c3e")),
             ("createImport.Idempotency-Key", json!("9a3d1b64-7c1e-4f0a-8a57-2f1c6e4b7d90")),
             ("on_conflict", json!("rename")),
@@ -125,6 +128,7 @@ To get started, create an account (`register`) or log in (`login`). Send the `ac
             ("ETag", json!("\"kJ3v0m7wq2Yx5sT8\"")),
             ("Link", json!("</v2/bucketlists?per_page=20>; rel=\"self\"")),
             ("Content-Disposition", json!("attachment; filename=\"bucketlists.csv\"")),
+            ("recordProfile.Content-Disposition", json!("inline; filename=\"bucketlist.svg\"")),
             ("Idempotency-Replayed", json!(true)),
             ("Retry-After", json!(1)),
         ]

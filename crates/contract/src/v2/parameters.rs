@@ -103,6 +103,19 @@ impl UsageGroup {
     }
 }
 
+/// Format of a profile.
+#[derive(Clone, Copy, Debug, Default, Enum, PartialEq, Eq)]
+#[oai(rename_all = "snake_case")]
+pub enum ProfileFormat {
+    /// An SVG image.
+    #[default]
+    Flamegraph,
+    /// A compressed protocol buffer for the program `pprof`.
+    Pprof,
+}
+
+impl Argument for ProfileFormat {}
+
 text_enum! {
     /// State of a job.
     JobState {
@@ -186,6 +199,8 @@ text_enum! {
         JobCancelled "job.cancelled"
         /// A job was deleted.
         JobDeleted "job.deleted"
+        /// A profile of the server was recorded.
+        ProfileRecorded "profile.recorded"
     }
 }
 

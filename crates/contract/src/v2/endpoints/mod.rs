@@ -10,6 +10,7 @@ mod imports;
 mod incidents;
 mod items;
 mod jobs;
+mod profiles;
 mod search;
 mod usage;
 mod users;
@@ -24,6 +25,7 @@ pub use imports::*;
 pub use incidents::*;
 pub use items::*;
 pub use jobs::*;
+pub use profiles::*;
 pub use search::*;
 pub use usage::*;
 pub use users::*;
@@ -46,11 +48,11 @@ use crate::{
         IdempotencyKey, IfMatch, IfNoneMatch, Result,
         parameters::{
             ApiVersion, AuditAction, AuditTarget, BucketlistInclude, BucketlistListInclude, ConsumerName, Cursor,
-            Fingerprint, ImportConflict, Include, JobState, PerPage, Sort, TimeSort, Token, UsageGroup,
+            Fingerprint, ImportConflict, Include, JobState, PerPage, ProfileFormat, Sort, TimeSort, Token, UsageGroup,
         },
         responses::{
-            Accepted, Created, ExportDownload, JsonDownload, NoContent, PageResponse, Progress, Queued, Retrieved,
-            SessionCreated, ShellCommand, Updated,
+            Accepted, Created, ExportDownload, JsonDownload, NoContent, PageResponse, ProfileDownload, Progress,
+            Queued, Retrieved, SessionCreated, ShellCommand, Updated,
         },
     },
     values::{Date, Id, SearchText, Timestamp},

@@ -1,0 +1,121 @@
+//! Spans that are recorded, and the current span of a task or thread.
+
+use std::{
+    borrow::Cow,
+    time::{Duration, SystemTime},
+};
+
+use opentelemetry::{
+    Context, KeyValue,
+    trace::{Span as _, SpanBuilder, SpanContext, SpanKind, Status, TraceContextExt as _, Tracer as _},
+};
+use opentelemetry_sdk::trace::{SdkTracer, Span};
+
+/// The span of a request or a job.
+#[derive(Debug)]
+pub struct RootSpan {
+    trace: SpanContext,
+    /// `None` if the sampler has decided not to record it.
+    pub span: Option<ActiveSpan>,
+}
+
+impl RootSpan {
+    pub(super) fn new(span: Span, tracer: &SdkTracer) -> Self {
+        let trace = span.span_context().clone();
+        let is_recorded = span.is_recording();
+        let active = is_recorded.then(|| ActiveSpan(Context::new().with_value(tracer.clone()).with_span(span)));
+        Self { trace, span: active }
+    }
+
+    /// Returns the trace ID in hexadecimal.
+    #[must_use]
+    pub fn trace_id(&self) -> String {
+        self.trace.trace_id().to_string()
+    }
+
+    /// Returns the value of `traceresponse`, from which a caller learns the span of its request.
+    #[must_use]
+    pub fn to_header(&self) -> String {
+        let flags = self.trace.trace_flags().to_u8();
+        format!("00-{}-{}-{flags:02x}", self.trace.trace_id(), self.trace.span_id())
+    }
+
+    /// Returns the context of the spans within this one, which records none of them if this one is not recorded.
+    #[must_use]
+    pub fn context(&self) -> Context {
+        self.span.as_ref().map_or_else(Context::new, ActiveSpan::context)
+    }
+}
+
+/// A span that is recorded. It ends when this is dropped.
+#[derive(Debug)]
+pub struct ActiveSpan(Context);
+
+impl ActiveSpan {
+    /// Returns the context of the spans within this one.
+    #[must_use]
+    pub fn context(&self) -> Context {
+        self.0.clone()
+    }
+
+    pub fn set_name(&self, name: impl Into<Cow<'static, str>>) {
+        self.0.span().update_name(name);
+    }
+
+    pub fn set_attributes(&self, attributes: impl IntoIterator<Item = KeyValue>) {
+        self.0.span().set_attributes(attributes);
+    }
+
+    /// Marks the span as failed. The description must not contain data of users.
+    pub fn set_error(&self, description: impl Into<Cow<'static, str>>) {
+        self.0.span().set_status(Status::error(description));
+    }
+}
+
+impl Drop for ActiveSpan {
+    fn drop(&mut self) {
+        // A context that a database thread still holds does not delay the end.
+        self.0.span().end();
+    }
+}
+
+/// Starts a span within the current one; `None` if that is not recorded. The name and the attributes are computed only if it is.
+pub fn start<N: Into<Cow<'static, str>>>(
+    kind: SpanKind,
+    describe: impl FnOnce() -> (N, Vec<KeyValue>),
+) -> Option<ActiveSpan> {
+    Context::map_current(|context| {
+        let tracer = context.get::<SdkTracer>()?;
+        let (name, attributes) = describe();
+        let builder = SpanBuilder::from_name(name).with_kind(kind).with_attributes(attributes);
+        let span = tracer.build_with_context(builder, context);
+        Some(ActiveSpan(context.with_span(span)))
+    })
+}
+
+/// Records a span within the current one that began at `started` and ends now.
+pub fn record<N: Into<Cow<'static, str>>>(
+    kind: SpanKind,
+    started: SystemTime,
+    describe: impl FnOnce() -> (N, Vec<KeyValue>, Status),
+) {
+    Context::map_current(|context| {
+        let Some(tracer) = context.get::<SdkTracer>() else { return };
+        let (name, attributes, status) = describe();
+        let builder = SpanBuilder::from_name(name).with_kind(kind).with_attributes(attributes);
+        let mut span = tracer.build_with_context(builder.with_start_time(started), context);
+        span.set_status(status);
+        span.end();
+    });
+}
+
+/// Returns whether the current span is recorded.
+#[must_use]
+pub fn is_recorded() -> bool {
+    Context::map_current(|context| context.get::<SdkTracer>().is_some())
+}
+
+/// Sets an attribute of the span of a context to a duration in milliseconds.
+pub fn set_milliseconds(context: &Context, name: &'static str, duration: Duration) {
+    context.span().set_attribute(KeyValue::new(name, duration.as_secs_f64() * 1e3));
+}
