@@ -4,10 +4,12 @@ mod client_address;
 mod connection_errors;
 pub mod pages;
 mod pipeline;
+mod precompressed;
 mod published;
 mod redirect;
 mod security_txt;
 mod startup;
+mod static_file;
 mod unversioned;
 mod versions;
 

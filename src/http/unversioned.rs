@@ -3,31 +3,28 @@
 use std::{
     borrow::Cow,
     collections::HashMap,
-    fmt::Write as _,
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
-use bytes::Bytes;
-use contract::{ApiError, ErrorCode, conditional};
+use contract::{ApiError, ErrorCode, negotiation, problem};
 use poem::{
-    Request, Response,
+    IntoResponse, Request, Response,
     http::{
-        HeaderValue, StatusCode,
-        header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, ETAG, IF_NONE_MATCH},
+        HeaderValue, Method, StatusCode,
+        header::{CACHE_CONTROL, CONTENT_LENGTH, LOCATION},
     },
 };
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 use super::{
     pages::{self, PageInfo},
-    pipeline::allow_any_origin,
     published,
     security_txt::{self, SecurityTxt},
+    static_file::StaticFile,
 };
 use crate::{
     build_info,
@@ -71,6 +68,7 @@ pub struct PublishedFiles {
 /// The routes outside the versions.
 pub struct UnversionedRoutes {
     files: HashMap<Cow<'static, str>, StaticFile>,
+    not_found_page: StaticFile,
     db: Db,
     readiness: Readiness,
     security_txt: Option<SecurityTxt>,
@@ -80,21 +78,12 @@ pub struct UnversionedRoutes {
 #[derive(Clone, Copy)]
 pub(super) enum UnversionedRoute<'a> {
     File(&'a StaticFile),
+    /// Another spelling of the path of a file.
+    Redirect(&'a str),
     Live,
     Ready,
     Version,
     SecurityTxt(&'a SecurityTxt),
-}
-
-/// A file that does not change while the server runs.
-pub(super) struct StaticFile {
-    body: Bytes,
-    content_type: &'static str,
-    csp: Option<HeaderValue>,
-    cache_control: HeaderValue,
-    etag: HeaderValue,
-    /// Whether pages of every origin may read the file.
-    is_public: bool,
 }
 
 impl UnversionedRoutes {
@@ -121,32 +110,19 @@ impl UnversionedRoutes {
             contracts: &contracts,
         };
         for page in pages::pages(&info) {
-            let body = match page.body {
-                Cow::Borrowed(bytes) => Bytes::from_static(bytes),
-                Cow::Owned(bytes) => Bytes::from(bytes),
-            };
-            files.insert(
-                page.path,
-                StaticFile {
-                    body,
-                    content_type: page.content_type,
-                    csp: Some(HeaderValue::from_static(page.csp)),
-                    cache_control: HeaderValue::from_static(page.cache_control),
-                    etag: etag_header(&page.etag),
-                    is_public: false,
-                },
-            );
+            files.insert(page.path.clone(), StaticFile::from(page));
         }
         for file in published::openapi_documents(config.is_public_url_set.then_some(&config.public_url)) {
-            files.insert(file.path.into(), public_file(file.text, file.content_type));
+            files.insert(file.path.into(), StaticFile::public(file.text, file.content_type));
         }
         for (name, text) in published_files.postman {
-            let file = public_file(text.into_owned(), published::media_type(name));
+            let file = StaticFile::public(text.into_owned(), published::media_type(name));
             files.insert(format!("/postman/{name}").into(), file);
         }
-        let keys = public_file(published_files.public_keys, "application/jwk-set+json");
+        let keys = StaticFile::public(published_files.public_keys, "application/jwk-set+json");
         files.insert("/.well-known/jwks.json".into(), keys);
-        Self { files, db, readiness, security_txt: SecurityTxt::new(config, clock) }
+        let not_found_page = StaticFile::from(pages::not_found(&info));
+        Self { files, not_found_page, db, readiness, security_txt: SecurityTxt::new(config, clock) }
     }
 
     pub(super) fn find(&self, path: &str) -> Option<UnversionedRoute<'_>> {
@@ -155,13 +131,36 @@ impl UnversionedRoutes {
             "/health/ready" => Some(UnversionedRoute::Ready),
             "/version" => Some(UnversionedRoute::Version),
             security_txt::PATH => self.security_txt.as_ref().map(UnversionedRoute::SecurityTxt),
-            path => self.files.get(path).map(UnversionedRoute::File),
+            path => match self.files.get(path) {
+                Some(file) => Some(UnversionedRoute::File(file)),
+                None => self.canonical_path(path).map(UnversionedRoute::Redirect),
+            },
         }
+    }
+
+    /// Returns the path of the file that this path misspells: with a slash at the end, or with an error code as in a response.
+    fn canonical_path<'a>(&'a self, path: &str) -> Option<&'a str> {
+        let path = path.trim_end_matches('/');
+        let mut candidate = Cow::Borrowed(path);
+        if path.starts_with(problem::PAGES_PATH) {
+            candidate = Cow::Owned(path.to_ascii_lowercase().replace('_', "-"));
+        }
+        self.files.get_key_value(candidate.as_ref()).map(|(path, _)| path.as_ref())
+    }
+
+    /// Returns the page for an unknown path if the client prefers HTML, as browsers do.
+    pub(super) fn not_found(&self, request: &Request) -> Option<Response> {
+        static OFFERED: LazyLock<[String; 2]> =
+            LazyLock::new(|| [problem::MEDIA_TYPE, "text/html"].map(str::to_owned));
+        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+        let prefers_html = negotiation::negotiate(request.headers(), &*OFFERED) == Some("text/html");
+        (is_read && prefers_html).then(|| self.not_found_page.with_status(StatusCode::NOT_FOUND))
     }
 
     pub(super) async fn respond(&self, route: UnversionedRoute<'_>, request: &Request) -> Result<Response, ApiError> {
         match route {
             UnversionedRoute::File(file) => Ok(file.respond(request)),
+            UnversionedRoute::Redirect(path) => Ok(redirect(path, request.uri().query())),
             UnversionedRoute::Live => Ok(live()),
             UnversionedRoute::Ready => self.ready().await,
             UnversionedRoute::SecurityTxt(file) => {
@@ -215,40 +214,22 @@ impl UnversionedRoutes {
 impl UnversionedRoute<'_> {
     /// Returns whether pages of every origin may read the response.
     pub(super) fn is_public(&self) -> bool {
-        matches!(self, Self::File(file) if file.is_public)
+        matches!(self, Self::File(file) if file.is_public())
     }
 }
 
-impl StaticFile {
-    fn respond(&self, request: &Request) -> Response {
-        // A malformed condition is ignored.
-        let condition = conditional::parse(request.headers().get_all(IF_NONE_MATCH)).ok().flatten();
-        let etag = self.etag.to_str().unwrap_or_default().trim_matches('"');
-        let not_modified = condition.and_then(|condition| condition.not_modified(etag)).map(|etag| etag_header(&etag));
-        let mut response = if not_modified.is_some() {
-            Response::builder().status(StatusCode::NOT_MODIFIED).finish()
-        } else {
-            let body = self.body.clone();
-            let length = body.len();
-            let response = Response::builder().content_type(self.content_type).body(body);
-            with_length(response, length)
-        };
-        let headers = response.headers_mut();
-        headers.insert(ETAG, not_modified.unwrap_or_else(|| self.etag.clone()));
-        headers.insert(CACHE_CONTROL, self.cache_control.clone());
-        if let Some(csp) = &self.csp {
-            headers.insert(CONTENT_SECURITY_POLICY, csp.clone());
-        }
-        if self.is_public {
-            allow_any_origin(headers);
-        }
-        response
-    }
-}
-
-fn with_length(mut response: Response, length: usize) -> Response {
+pub(super) fn with_length(mut response: Response, length: usize) -> Response {
     response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
     response
+}
+
+/// Redirects to another path with the same query.
+fn redirect(path: &str, query: Option<&str>) -> Response {
+    let location = query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+    match HeaderValue::try_from(location) {
+        Ok(location) => with_length(StatusCode::PERMANENT_REDIRECT.with_header(LOCATION, location).into_response(), 0),
+        Err(_) => StatusCode::NOT_FOUND.into(),
+    }
 }
 
 /// Returns the response of `/health/live`.
@@ -265,27 +246,4 @@ fn json_response(media_type: &str, value: &serde_json::Value) -> Response {
     let text = value.to_string();
     let length = text.len();
     with_length(Response::builder().content_type(media_type).body(text), length)
-}
-
-fn etag_header(text: &str) -> HeaderValue {
-    HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
-}
-
-fn public_file(body: impl Into<Bytes>, content_type: &'static str) -> StaticFile {
-    let body = body.into();
-    let digest = Sha256::digest(&body);
-    let mut etag = String::from("\"");
-    for byte in &digest[..8] {
-        // Writing to a string cannot fail.
-        let _ = write!(etag, "{byte:02x}");
-    }
-    etag.push('"');
-    StaticFile {
-        body,
-        content_type,
-        csp: None,
-        cache_control: HeaderValue::from_static("public, no-cache"),
-        etag: etag_header(&etag),
-        is_public: true,
-    }
 }

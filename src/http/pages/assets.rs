@@ -1,11 +1,11 @@
-//! Scripts, styles and the icon of the pages, with a fingerprint of their content in their names.
+//! Scripts, styles and icons of the pages, with a fingerprint of their content in their names.
 //!
 //! The fingerprint is in the path, not in the query, so that a rolling deployment is safe: an old replica returns 404 for the
 //! script of a new page, not an old version, which the browser would cache for a year.
 
 use std::sync::LazyLock;
 
-use super::{redoc, swagger_ui};
+use super::{console, redoc, swagger_ui};
 
 #[derive(Debug)]
 pub(super) struct Asset {
@@ -14,7 +14,7 @@ pub(super) struct Asset {
     pub(super) path: String,
     pub(super) content_type: &'static str,
     pub(super) fingerprint: String,
-    pub(super) body: &'static str,
+    pub(super) body: &'static [u8],
 }
 
 impl Asset {
@@ -23,30 +23,33 @@ impl Asset {
     }
 }
 
-const SCRIPT: &str = "text/javascript; charset=utf-8";
-const STYLE: &str = "text/css; charset=utf-8";
-
 static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
     let swagger_ui = swagger_ui::extracted();
-    vec![
-        fingerprinted("", "site.css", STYLE, include_str!("assets/site.css")),
-        fingerprinted("", "home.js", SCRIPT, include_str!("assets/home.js")),
-        fingerprinted("/docs", "docs.css", STYLE, include_str!("assets/docs.css")),
-        fingerprinted("/docs", "docs.js", SCRIPT, include_str!("assets/docs.js")),
-        fingerprinted("/console", "console.css", STYLE, include_str!("assets/console.css")),
-        fingerprinted("/console", "console.js", SCRIPT, include_str!("assets/console.js")),
-        fingerprinted("/docs", "swagger-ui.css", STYLE, swagger_ui.style),
-        fingerprinted("/docs", "swagger-ui.js", SCRIPT, swagger_ui.script),
-        fingerprinted("/redoc", "redoc.css", STYLE, include_str!("assets/redoc.css")),
-        fingerprinted("/redoc", "redoc.js", SCRIPT, include_str!("assets/redoc.js")),
-        fingerprinted("/redoc", "redoc-bundle.js", SCRIPT, redoc::script()),
-        // The icon has no fingerprint, because bookmarks refer to it.
-        Asset {
-            path: "/favicon.svg".to_owned(),
-            ..fingerprinted("", "favicon.svg", "image/svg+xml", include_str!("assets/favicon.svg"))
-        },
-    ]
+    let mut assets = vec![
+        fingerprinted("", "site.css", STYLE, include_bytes!("assets/site.css")),
+        fingerprinted("", "page.js", SCRIPT, include_bytes!("assets/page.js")),
+        fingerprinted("", "session.js", SCRIPT, include_bytes!("assets/session.js")),
+        fingerprinted("", "home.js", SCRIPT, include_bytes!("assets/home.js")),
+        fingerprinted("/docs", "docs.css", STYLE, include_bytes!("assets/docs.css")),
+        fingerprinted("/docs", "docs-overlay.js", SCRIPT, include_bytes!("assets/docs-overlay.js")),
+        fingerprinted("/docs", "docs.js", SCRIPT, include_bytes!("assets/docs.js")),
+        fingerprinted("/docs", "swagger-ui.css", STYLE, swagger_ui.style.as_bytes()),
+        fingerprinted("/docs", "swagger-ui.js", SCRIPT, swagger_ui.script.as_bytes()),
+        fingerprinted("/redoc", "redoc.css", STYLE, include_bytes!("assets/redoc.css")),
+        fingerprinted("/redoc", "redoc.js", SCRIPT, include_bytes!("assets/redoc.js")),
+        fingerprinted("/redoc", "redoc-bundle.js", SCRIPT, redoc::script().as_bytes()),
+        // The icons have no fingerprint, because bookmarks refer to them.
+        fixed("/favicon.svg", "image/svg+xml", include_bytes!("assets/favicon.svg")),
+        fixed("/favicon.ico", "image/x-icon", include_bytes!("assets/favicon.ico")),
+    ];
+    assets.extend(console::assets());
+    assets
 });
+
+/// The type of a script.
+pub(super) const SCRIPT: &str = "text/javascript; charset=utf-8";
+/// The type of a style sheet.
+pub(super) const STYLE: &str = "text/css; charset=utf-8";
 
 /// Returns all assets, built once per process.
 pub(super) fn all() -> &'static [Asset] {
@@ -58,11 +61,16 @@ pub(super) fn path<'a>(assets: &'a [Asset], name: &str) -> &'a str {
     assets.iter().find(|asset| asset.name == name).map_or("", |asset| &asset.path)
 }
 
-pub(super) fn fingerprinted(folder: &str, name: &'static str, content_type: &'static str, body: &'static str) -> Asset {
-    let fingerprint = fingerprint(body.as_bytes());
+/// Creates an asset with a fingerprint in its path.
+pub(super) fn fingerprinted(folder: &str, name: &'static str, content_type: &'static str, body: &'static [u8]) -> Asset {
+    let fingerprint = fingerprint(body);
     let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
     let path = format!("{folder}/{stem}.{fingerprint}.{extension}");
     Asset { name, path, content_type, fingerprint, body }
+}
+
+fn fixed(path: &'static str, content_type: &'static str, body: &'static [u8]) -> Asset {
+    Asset { name: path, path: path.to_owned(), content_type, fingerprint: fingerprint(body), body }
 }
 
 /// Returns a hash of the content: FNV-1a with 128 bits, applied to 16 bytes at a time, so that 1.4 MB take 2 ms in a debug build.

@@ -2,7 +2,10 @@
 
 use super::PageInfo;
 use super::assets::{self, Asset};
+use super::layout;
 use super::template::{escape_html, fill};
+
+const PATH: &str = "/docs";
 
 pub(super) fn html(info: &PageInfo<'_>, assets: &[Asset]) -> String {
     let (email, password) = info.demo().unwrap_or(("", ""));
@@ -10,14 +13,17 @@ pub(super) fn html(info: &PageInfo<'_>, assets: &[Asset]) -> String {
     fill(
         include_str!("assets/docs.html"),
         &[
-            ("site.css", assets::path(assets, "site.css")),
-            ("swagger-ui.css", assets::path(assets, "swagger-ui.css")),
+            ("head", &layout::head(assets)),
+            ("header", &layout::header(info, PATH, include_str!("assets/session.html").trim_end())),
             ("docs.css", assets::path(assets, "docs.css")),
-            ("swagger-ui.js", assets::path(assets, "swagger-ui.js")),
+            ("page.js", assets::path(assets, "page.js")),
+            ("session.js", assets::path(assets, "session.js")),
+            ("docs-overlay.js", assets::path(assets, "docs-overlay.js")),
             ("docs.js", assets::path(assets, "docs.js")),
-            ("version", &escape_html(info.version)),
+            ("swagger-ui.css", assets::path(assets, "swagger-ui.css")),
+            ("swagger-ui.js", assets::path(assets, "swagger-ui.js")),
             ("contracts", &escape_html(&info.contracts.join(" "))),
-            ("chooser", &chooser("/docs", info.contracts)),
+            ("chooser", &chooser(PATH, info.contracts)),
             ("documents", &documents(info.contracts)),
             ("email", &escape_html(email)),
             ("password", &escape_html(password)),

@@ -2,6 +2,7 @@
 
 use super::PageInfo;
 use super::assets::{self, Asset};
+use super::layout;
 use super::template::{escape_html, escape_json_for_shell, fill};
 
 pub(super) fn html(info: &PageInfo<'_>, assets: &[Asset]) -> String {
@@ -9,7 +10,8 @@ pub(super) fn html(info: &PageInfo<'_>, assets: &[Asset]) -> String {
     fill(
         include_str!("assets/home.html"),
         &[
-            ("site.css", assets::path(assets, "site.css")),
+            ("head", &layout::head(assets)),
+            ("header", &layout::header(info, "/", "")),
             ("home.js", assets::path(assets, "home.js")),
             ("version", &escape_html(info.version)),
             ("commit", &escape_html(&short(info.commit))),
@@ -82,7 +84,7 @@ fn documents(contracts: &[&str]) -> String {
              <a href=\"/openapi/{contract}-3.1.json\">/openapi/{contract}-3.1.json</a></li>"
         )
     };
-    contracts.iter().map(line).collect::<Vec<_>>().join("\n          ")
+    contracts.iter().map(line).collect::<Vec<_>>().join("\n            ")
 }
 
 /// Returns an abbreviated commit hash.

@@ -8,6 +8,8 @@ mod assets;
 mod console;
 mod docs;
 mod home;
+mod layout;
+mod not_found;
 mod problems;
 mod redoc;
 mod robots;
@@ -97,10 +99,14 @@ pub fn pages(info: &PageInfo<'_>) -> Vec<Page> {
         page("/", HTML, CSP_HOME, REVALIDATE, home::html(info, assets)),
         page("/docs", HTML, CSP_DOCS, REVALIDATE, docs::html(info, assets)),
         page("/redoc", HTML, CSP_REDOC, REVALIDATE, redoc::html(info, assets)),
-        page("/console", HTML, CSP_CONSOLE, REVALIDATE, console::html(info, assets)),
         page(problem::PAGES_PATH, HTML, CSP_TEXT, REVALIDATE, problems::index(info, assets)),
         page("/robots.txt", "text/plain; charset=utf-8", CSP_ASSET, ONE_DAY, robots::txt(info)),
     ];
+    pages.extend(
+        console::SECTIONS
+            .iter()
+            .map(|section| page(section.path, HTML, CSP_CONSOLE, REVALIDATE, console::html(section, info, assets))),
+    );
     pages.extend(
         ErrorCode::ALL.iter().map(|code| {
             page(problem::page_path(*code), HTML, CSP_TEXT, REVALIDATE, problems::html(*code, info, assets))
@@ -117,9 +123,14 @@ pub fn pages(info: &PageInfo<'_>) -> Vec<Page> {
         csp: CSP_ASSET,
         cache_control: if asset.is_fingerprinted() { IMMUTABLE } else { ONE_DAY },
         etag: format!("\"{}\"", asset.fingerprint),
-        body: Cow::Borrowed(asset.body.as_bytes()),
+        body: Cow::Borrowed(asset.body),
     }));
     pages
+}
+
+/// Returns the page for unknown paths. Its path is not served.
+pub fn not_found(info: &PageInfo<'_>) -> Page {
+    page("/404", HTML, CSP_TEXT, REVALIDATE, not_found::html(info, assets::all()))
 }
 
 fn page(

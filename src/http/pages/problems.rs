@@ -13,7 +13,8 @@ use http::StatusCode;
 use serde::Serialize;
 
 use super::PageInfo;
-use super::assets::{self, Asset};
+use super::assets::Asset;
+use super::layout;
 use super::template::{escape_html, fill};
 
 /// Returns the list of all error codes, grouped by status, and of the codes of violations.
@@ -23,8 +24,8 @@ pub(super) fn index(info: &PageInfo<'_>, assets: &[Asset]) -> String {
     fill(
         include_str!("assets/problems.html"),
         &[
-            ("site.css", assets::path(assets, "site.css")),
-            ("version", &escape_html(info.version)),
+            ("head", &layout::head(assets)),
+            ("header", &layout::header(info, problem::PAGES_PATH, "")),
             ("index", problem::PAGES_PATH),
             ("count", &ErrorCode::ALL.len().to_string()),
             ("statuses", &statuses.join("\n    ")),
@@ -63,8 +64,8 @@ pub(super) fn violation_html(violation: &ViolationInfo, info: &PageInfo<'_>, ass
     fill(
         include_str!("assets/violation.html"),
         &[
-            ("site.css", assets::path(assets, "site.css")),
-            ("version", &escape_html(info.version)),
+            ("head", &layout::head(assets)),
+            ("header", &layout::header(info, &problem::violation_page_path(violation), "")),
             ("index", problem::PAGES_PATH),
             ("code", violation.code),
             ("meaning", &prose(violation.meaning)),
@@ -83,8 +84,8 @@ pub(super) fn html(code: ErrorCode, info: &PageInfo<'_>, assets: &[Asset]) -> St
     fill(
         include_str!("assets/problem.html"),
         &[
-            ("site.css", assets::path(assets, "site.css")),
-            ("version", &escape_html(info.version)),
+            ("head", &layout::head(assets)),
+            ("header", &layout::header(info, &problem::page_path(code), "")),
             ("index", problem::PAGES_PATH),
             ("code", code.as_str()),
             ("status", &code.status().to_string()),

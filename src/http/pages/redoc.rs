@@ -10,7 +10,7 @@ use poem_openapi::OpenApiService;
 use super::{
     PageInfo,
     assets::{self, Asset},
-    docs,
+    docs, layout,
     swagger_ui::{content_of, first_script},
     template::{escape_html, fill},
 };
@@ -22,18 +22,21 @@ pub(super) fn script() -> &'static str {
     content_of("head", &HTML).and_then(first_script).unwrap_or_default()
 }
 
+const PATH: &str = "/redoc";
+
 pub(super) fn html(info: &PageInfo<'_>, assets: &[Asset]) -> String {
     fill(
         include_str!("assets/redoc.html"),
         &[
-            ("site.css", assets::path(assets, "site.css")),
+            ("head", &layout::head(assets)),
+            ("header", &layout::header(info, PATH, "")),
             ("docs.css", assets::path(assets, "docs.css")),
             ("redoc.css", assets::path(assets, "redoc.css")),
-            ("redoc-bundle.js", assets::path(assets, "redoc-bundle.js")),
+            ("page.js", assets::path(assets, "page.js")),
             ("redoc.js", assets::path(assets, "redoc.js")),
-            ("version", &escape_html(info.version)),
+            ("redoc-bundle.js", assets::path(assets, "redoc-bundle.js")),
             ("contracts", &escape_html(&info.contracts.join(" "))),
-            ("chooser", &docs::chooser("/redoc", info.contracts)),
+            ("chooser", &docs::chooser(PATH, info.contracts)),
             ("documents", &docs::documents(info.contracts)),
         ],
     )

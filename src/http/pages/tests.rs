@@ -20,7 +20,7 @@ fn text(info: &PageInfo<'_>, path: &str) -> String {
 
 /// Returns every HTML page with its path.
 fn html_pages() -> Vec<(String, String)> {
-    let html = pages(&INFO).into_iter().filter(|page| page.content_type == HTML);
+    let html = pages(&INFO).into_iter().chain([not_found(&INFO)]).filter(|page| page.content_type == HTML);
     html.map(|page| (page.path.into_owned(), String::from_utf8(page.body.into_owned()).expect("UTF-8"))).collect()
 }
 
@@ -43,6 +43,25 @@ fn html_has_no_inline_script_style_or_handler() {
         assert_eq!(html.matches("<script").count(), html.matches("<script src=\"/").count(), "{path}");
         assert!(html.starts_with("<!doctype html>\n<html lang=\"en\">"), "{path}");
         assert_eq!(html.matches("<h1").count(), 1, "{path}");
+    }
+}
+
+#[test]
+fn every_page_has_the_same_navigation_and_its_own_title() {
+    let navigation = |html: &str| -> Vec<String> {
+        let (_, links) = html.split_once("<nav class=\"site-nav\"").expect("a navigation");
+        let (links, _) = links.split_once("</nav>").expect("its end");
+        links.split("<a href=\"").skip(1).filter_map(|link| Some(link.split_once('"')?.0.to_owned())).collect()
+    };
+    let mut titles = std::collections::BTreeSet::new();
+    for (path, html) in html_pages() {
+        assert_eq!(navigation(&html), ["/docs", "/redoc", "/problems", "/console"], "{path}");
+        let title = html.split_once("<title>").and_then(|(_, rest)| rest.split_once("</title>")).expect("a title").0;
+        assert!(title.ends_with("BucketList API") && titles.insert(title.to_owned()), "{path}: {title}");
+        assert!(html.contains("href=\"/favicon.ico\"") && html.contains("<meta name=\"color-scheme\""), "{path}");
+        let current = html.matches("aria-current=\"page\"").count();
+        let is_nested = path.starts_with("/problems/") || path == "/404";
+        assert!(if is_nested { current == 0 } else { current > 0 }, "{path} does not mark itself in the navigation");
     }
 }
 
@@ -127,7 +146,7 @@ fn unknown_page_structure_is_detected() {
 
 #[test]
 fn different_content_has_a_different_path() {
-    let path = |body| fingerprinted("/docs", "docs.js", "text/javascript", body).path;
+    let path = |body: &'static str| fingerprinted("/docs", "docs.js", "text/javascript", body.as_bytes()).path;
     assert_eq!(path("a"), path("a"));
     assert!(path("a").starts_with("/docs/docs.") && path("a").ends_with(".js"));
     for (one, other) in [("", "\0"), ("a", "b"), ("12345678", "12345679"), ("12345678a", "12345678b"), ("ab", "ba")] {

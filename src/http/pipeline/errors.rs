@@ -95,6 +95,15 @@ pub(super) fn reject_unserialised(response: Response) -> Result<Response, ApiErr
     Ok(response)
 }
 
+/// Rejects an unknown path; with a page, for a browser.
+pub(super) fn route_not_found(page: Option<Response>, context: &mut RequestContext) -> Result<Response, RequestError> {
+    let error = ApiError::new(ErrorCode::RouteNotFound);
+    let Some(page) = page else { return Err(error.into()) };
+    log(&error);
+    context.error = Some(error);
+    Ok(page)
+}
+
 /// Logs the error and returns its response; the error remains in the context.
 pub(super) fn into_response(error: RequestError, context: &mut RequestContext) -> Response {
     let error = ApiError::from(error);

@@ -34,7 +34,6 @@ mod version;
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use contract::{
-    ErrorCode,
     caller::RequestOrigin,
     listing::{Format, NegotiatedFormat},
     payload::{BodyContext, BodyRules},
@@ -155,7 +154,10 @@ impl<E: Endpoint> Pipeline<E> {
         let (operation, path_params) = match route {
             Route::Operation(operation, path_params) => (operation, path_params),
             Route::Unversioned(route) => return Ok(self.unversioned.respond(route, &request).await?),
-            Route::Options | Route::NotFound => return Err(ErrorCode::RouteNotFound.into()),
+            Route::Options | Route::NotFound => {
+                let page = context.version.is_none().then(|| self.unversioned.not_found(&request)).flatten();
+                return errors::route_not_found(page, context);
+            }
         };
 
         // Checks that need neither the database nor the body.

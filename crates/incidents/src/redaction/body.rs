@@ -6,7 +6,7 @@ use openapi_model::{BodyError, Operation, PathSegment, Sensitivity};
 use serde::de::IgnoredAny;
 
 use super::{
-    FreeText, MaskReason, Redaction, encoding, is_contract_name, is_sensitive_name, is_server_generated,
+    FreeText, MaskReason, Redaction, encoding, is_contract_name, is_fixed_sentence, is_sensitive_name, is_server_generated,
     json::{self, JsonToken, TokenKind},
     patterns,
 };
@@ -147,7 +147,12 @@ impl Redaction<'_> {
                     self.mask(bytes, &text, MaskReason::Sensitive);
                 }
                 TokenKind::String if is_server_generated(name_of(&token)) => {}
-                TokenKind::String => texts.push(encoding::decode_json(bytes, token.range)),
+                TokenKind::String => {
+                    let text = encoding::decode_json(bytes, token.range);
+                    if !is_fixed_sentence(&encoding::characters(&text).into_iter().collect::<String>()) {
+                        texts.push(text);
+                    }
+                }
             }
         }
         let masked = self.all_masked();

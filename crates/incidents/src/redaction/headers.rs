@@ -60,6 +60,9 @@ pub(super) const RESPONSE_HEADERS: [&str; 22] = [
 /// Headers whose long keys are not secrets.
 const PUBLIC_KEY_HEADERS: [&str; 6] = ["etag", "if-match", "if-none-match", "traceparent", "x-request-id", "host"];
 
+/// Headers that are never masked: request IDs must stay searchable, and the server writes the challenge.
+const GENERATED_HEADERS: [&str; 2] = ["x-request-id", "www-authenticate"];
+
 /// Request headers with free text.
 const FREE_TEXT_HEADERS: [&str; 3] = ["idempotency-key", "origin", "user-agent"];
 
@@ -94,7 +97,7 @@ impl Redaction<'_> {
         } else if name == "x-api-key" {
             let key = encoding::decode_utf8(&bytes, 0..bytes.len());
             self.mask(&mut bytes, &key, MaskReason::Sensitive);
-        } else if name != "x-request-id" {
+        } else if !GENERATED_HEADERS.contains(&name) {
             let text = encoding::decode_utf8(&bytes, 0..bytes.len());
             let known = if is_response {
                 self.all_masked()

@@ -17,7 +17,7 @@ mod tests;
 
 use std::{collections::BTreeSet, ops::Range, sync::LazyLock};
 
-use contract::{v1, v2};
+use contract::{ErrorCode, ViolationInfo, v1, v2};
 use secrecy::SecretString;
 
 pub use placeholder::CommonPasswords;
@@ -79,6 +79,13 @@ static FIELD_NAMES: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
     let schemas = schemas.into_iter().flatten().flat_map(|schemas| schemas.values());
     let properties = schemas.filter_map(|schema| schema["properties"].as_object());
     properties.flat_map(|properties| properties.keys().cloned()).collect()
+});
+
+/// Sentences of error responses that the server does not compose. They quote nothing and are never masked, even if they look like a secret:
+/// "The current password is wrong."
+static FIXED_SENTENCES: LazyLock<BTreeSet<&str>> = LazyLock::new(|| {
+    let codes = ErrorCode::ALL.iter().map(|code| code.message());
+    codes.chain(ViolationInfo::ALL.iter().map(|known| known.meaning)).collect()
 });
 
 impl Redactor {
@@ -260,6 +267,11 @@ fn is_sensitive_name(name: &str) -> bool {
 /// Whether a contract has a field with this name.
 fn is_contract_name(name: &str) -> bool {
     FIELD_NAMES.contains(name)
+}
+
+/// Whether the text is a sentence of the server that quotes nothing.
+fn is_fixed_sentence(text: &str) -> bool {
+    FIXED_SENTENCES.contains(text)
 }
 
 /// Whether the value of a response field with this name never quotes the request.

@@ -117,6 +117,24 @@ fn equal_values_have_equal_placeholders() {
     assert_eq!(site, format!("panic: {password}"));
 }
 
+#[test]
+fn sentences_of_the_server_are_unchanged() {
+    for code in ::contract::ErrorCode::ALL {
+        let response = format!(r#"{{"code": "X", "detail": {:?}, "status": 401}}"#, code.message());
+        let mut exchange = exchange("login", "/v2/auth/login", JSON, br#"{"email": "a@b.io", "password": "wrong"}"#, &response);
+        let challenge = b"Bearer realm=\"bucketlist\", error=\"invalid_token\"".to_vec();
+        exchange.response_headers.push(("www-authenticate".to_owned(), challenge.clone()));
+        let record = redact(&exchange);
+        assert_eq!(String::from_utf8(record.response.body.0).unwrap(), response);
+        assert!(record.response.headers.contains(&("www-authenticate".to_owned(), String::from_utf8(challenge).unwrap())));
+    }
+    // A sentence with more text may quote the request.
+    let quoting = r#"{"detail": "The current password is wrong. The password is harbour-lantern-42"}"#;
+    let exchange = exchange("login", "/v2/auth/login", JSON, b"{}", quoting);
+    let response = String::from_utf8(redact(&exchange).response.body.0).unwrap();
+    assert!(!response.contains("harbour"), "{response}");
+}
+
 /// A value that matches no pattern.
 fn canary(number: usize) -> String {
     let letters = ["qua", "rzo", "mif", "tev", "lup", "hax"];

@@ -1,0 +1,108 @@
+// Lists, creates, rotates and revokes API clients. A key is shown once and kept nowhere.
+"use strict";
+
+(() => {
+  const { busy, call, confirm, copy, create, element, filters, json, link, list, number, onClick, say, start, time } = window.BucketListConsole;
+  const CLIENTS = "/v2/admin/api-clients";
+
+  function showKey(key, text) {
+    element("key").textContent = key;
+    element("key-text").textContent = `${text} The server stores only a digest of the key: it cannot be shown again.`;
+    element("key-panel").hidden = false;
+    element("key-panel").focus();
+  }
+
+  function hideKey() {
+    element("key").textContent = "";
+    element("key-panel").hidden = true;
+  }
+
+  function overlapField() {
+    const options = [["0", "immediately"], ["3600", "after one hour"], ["86400", "after one day"], ["604800", "after 7 days"], ["2592000", "after 30 days"]];
+    const select = create("select", { attributes: { name: "overlap" }, children: options.map(([value, text]) => create("option", { text, attributes: { value } })) });
+    select.value = "86400";
+    return create("label", { children: ["Previous keys become invalid ", select] });
+  }
+
+  function actions(client) {
+    const button = (text, className, work) => {
+      const created = create("button", { text, className: `button ${className}`, attributes: { type: "button", "aria-label": `${text}: ${client.name}` } });
+      onClick(created, () => work(created));
+      return created;
+    };
+    return [
+      button("Rotate key", "", async (target) => {
+        const values = await confirm({ title: "Rotate the key?", text: `${client.name} receives a new key. Its previous keys stay valid until the time below.`, label: "Rotate key", fields: [overlapField()] });
+        if (!values) return;
+        const { key, key_prefix, previous_valid_until: until } = await json(`${CLIENTS}/${client.id}/rotate?overlap_seconds=${values.overlap}`, { method: "POST" });
+        clients.replace(target, { ...client, key_prefix });
+        say(`The key of ${client.name} is rotated.`);
+        showKey(key, `This is the new key of ${client.name}. Previous keys are valid until ${time(until)}.`);
+      }),
+      button("Revoke", "danger", async (target) => {
+        const text = `${client.name} is deleted, and its keys become invalid immediately. Requests with them receive 401.`;
+        if (!(await confirm({ title: "Revoke the API client?", text, label: "Revoke" }))) return;
+        await call(`${CLIENTS}/${client.id}`, { method: "DELETE" });
+        clients.replace(target, null);
+        say(`${client.name} is revoked.`);
+      }),
+    ];
+  }
+
+  const isExpired = ({ expires_at: at }) => at !== null && Date.parse(at) <= Date.now();
+  const columns = [
+    { title: "ID", className: "number", cell: ({ id }) => String(id) },
+    { title: "Name", cell: ({ name }) => create("bdi", { text: name }) },
+    { title: "Key", className: "code", cell: ({ key_prefix: prefix }) => `blk_${prefix.replace(/^blk_/, "")}_…` },
+    { title: "Scopes", cell: ({ scopes }) => scopes.join(", ") || "none" },
+    { title: "Account", cell: ({ user_id: id }) => link(`user ${id}`, `/console/audit?actor_id=${id}`) },
+    { title: "Limit", className: "number", cell: ({ rate_limit: limit }) => (limit === null ? "general" : `${number(limit)} a minute`) },
+    { title: "Expires", className: "time", cell: (client) => (isExpired(client) ? create("span", { text: `expired ${client.expires_at.slice(0, 10)}`, className: "state open" }) : client.expires_at ? client.expires_at.slice(0, 10) : "never") },
+    { title: "Last used", className: "time", cell: ({ last_used_at: at }) => (at ? time(at) : "never") },
+    { title: "Usage", cell: ({ id, name }) => create("a", { text: "Usage", attributes: { href: `/console/usage?consumer=api_client:${id}`, "aria-label": `Usage: ${name}` } }) },
+    { title: "Actions", className: "actions", cell: actions },
+  ];
+
+  const { params } = filters(element("filters"), () => clients.reload());
+  const clients = list({
+    root: element("rows"), label: "API clients", columns,
+    empty: "There are no API clients. Create one for each program that calls the API, so that its usage and its limits are separate.",
+    path: () => `${CLIENTS}?${params()}`,
+    isFiltered: () => params().size > 0,
+  });
+
+  /** The key of a creation stays the same until it succeeds, so that a repeated click does not create a second client. */
+  let idempotencyKey = null;
+  element("new").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const form = event.target;
+    busy(form.querySelector("button"), async () => {
+      const fields = new FormData(form);
+      const text = (name) => fields.get(name).trim();
+      const body = { name: text("name"), contact_email: text("contact_email"), scopes: fields.getAll("scopes") };
+      if (text("user_id")) body.user_id = Number(text("user_id"));
+      if (text("rate_limit")) body.rate_limit = Number(text("rate_limit"));
+      if (text("expires_at")) body.expires_at = `${text("expires_at")}T00:00:00Z`;
+      const content = JSON.stringify(body);
+      if (idempotencyKey?.content !== content) {
+        idempotencyKey = { content, value: [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("") };
+      }
+      const client = await json(CLIENTS, { method: "POST", body, headers: { "Idempotency-Key": `"${idempotencyKey.value}"` } });
+      idempotencyKey = null;
+      form.reset();
+      element("create").open = false;
+      await clients.reload();
+      say(`${client.name} is created.`);
+      if (client.key) showKey(client.key, `This is the key of ${client.name}. Send it as X-API-Key.`);
+      else say(`${client.name} was created by an earlier request, which showed its key. Rotate the key to get another one.`, true);
+    });
+  });
+  element("new").addEventListener("input", () => { idempotencyKey = null; });
+  element("copy-key").addEventListener("click", (event) => copy(element("key").textContent, event.target));
+  element("hide-key").addEventListener("click", () => {
+    hideKey();
+    document.getElementById("content").focus();
+  });
+  addEventListener("pagehide", hideKey);
+  start(clients.reload);
+})();

@@ -1,0 +1,157 @@
+// Tables that load page by page, and filters that are part of the address.
+"use strict";
+
+(() => {
+  const { busy, create, json, number, say } = window.BucketListConsole;
+  const { messageOf } = window.BucketList;
+
+  /**
+   * Returns an empty table. The roles keep it a table for screen readers where CSS shows its rows as blocks.
+   * Columns: `{ title, cell(row) → text or node, className }`.
+   */
+  function table(label, columns) {
+    const head = columns.map(({ title, className = "" }) => create("th", { text: title, className, attributes: { scope: "col", role: "columnheader" } }));
+    const body = create("tbody", { attributes: { role: "rowgroup" } });
+    const headRow = create("tr", { attributes: { role: "row" }, children: head });
+    return create("table", {
+      attributes: { role: "table", "aria-label": label },
+      children: [create("thead", { attributes: { role: "rowgroup" }, children: [headRow] }), body],
+    });
+  }
+
+  function row(columns, value) {
+    const cells = columns.map(({ title, cell, className = "" }) => {
+      const content = cell(value);
+      const created = create("td", { className, attributes: { role: "cell", "data-label": title } });
+      created.append(...(Array.isArray(content) ? content : [content ?? ""]));
+      return created;
+    });
+    return create("tr", { attributes: { role: "row" }, children: cells });
+  }
+
+  /** Fills a table with values and returns it. */
+  function filled(label, columns, values) {
+    const created = table(label, columns);
+    created.tBodies[0].append(...values.map((value) => row(columns, value)));
+    return created;
+  }
+
+  /**
+   * Shows a list of the API in `root`, one page at a time. `path()` returns the path of the first page; `empty` is the text without any entry.
+   * Returns `reload` and `replace`.
+   */
+  function list({ root, label, columns, path, empty, isFiltered = () => false }) {
+    const body = table(label, columns);
+    const none = create("p", { className: "note", attributes: { hidden: "" } });
+    const more = create("button", { text: "Show more", className: "button more", attributes: { type: "button", hidden: "" } });
+    root.replaceChildren(body, none, more);
+    const rows = body.tBodies[0];
+    let next = null;
+    let generation = 0;
+
+    async function load(from) {
+      const current = generation;
+      body.setAttribute("aria-busy", "true");
+      try {
+        const page = await json(from);
+        if (current !== generation) return []; // other filters have been applied since
+        next = page.links.next;
+        const added = page.data.map((value) => row(columns, value));
+        rows.append(...added);
+        more.hidden = !next;
+        none.hidden = rows.childElementCount > 0;
+        none.textContent = isFiltered() ? "Nothing matches these filters." : empty;
+        body.hidden = rows.childElementCount === 0;
+        return added;
+      } finally {
+        if (current === generation) body.removeAttribute("aria-busy");
+      }
+    }
+
+    more.addEventListener("click", () => busy(more, async () => {
+      const [first] = await load(next);
+      if (!first) return;
+      first.tabIndex = -1;
+      first.focus();
+      say(`${number(rows.childElementCount)} entries are shown.`);
+    }));
+
+    async function reload() {
+      generation += 1;
+      rows.replaceChildren();
+      more.hidden = true;
+      none.hidden = true;
+      say("Loading…");
+      try {
+        await load(path());
+        say("");
+      } catch (error) {
+        body.hidden = true;
+        throw error;
+      }
+    }
+
+    /** Replaces the row with this element by another value, or removes it. The focus moves to the next row. */
+    function replace(element, value) {
+      const old = element.closest("tr");
+      const neighbour = old.nextElementSibling ?? old.previousElementSibling;
+      const created = value && row(columns, value);
+      if (created) old.replaceWith(created);
+      else old.remove();
+      const focused = created ?? neighbour ?? document.getElementById("content");
+      focused.tabIndex = -1;
+      focused.focus();
+    }
+
+    return { reload, replace };
+  }
+
+  /**
+   * Keeps the fields of a form and the query of the address equal. `normalize` can change a value by its name, or throw a message for the user.
+   * Returns `params`, the filters of the address.
+   */
+  function filters(form, onChange, normalize = {}) {
+    const names = [...new Set([...form.elements].map(({ name }) => name).filter(Boolean))];
+
+    function params() {
+      const all = new URLSearchParams(location.search);
+      return new URLSearchParams([...all].filter(([name, value]) => names.includes(name) && value !== ""));
+    }
+
+    function fill() {
+      const current = params();
+      for (const name of names) form.elements[name].value = current.get(name) ?? form.elements[name].dataset.default ?? "";
+    }
+
+    function apply(values) {
+      const query = values.toString();
+      history.pushState(null, "", query ? `?${query}` : location.pathname);
+      fill();
+      return onChange().catch((error) => say(messageOf(error), true));
+    }
+
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      Promise.resolve().then(async () => {
+        const values = new URLSearchParams();
+        for (const [name, value] of new FormData(form)) {
+          const text = value.trim();
+          if (text && text !== form.elements[name].dataset.default) values.set(name, normalize[name] ? await normalize[name](text) : text);
+        }
+        await apply(values);
+      }).catch((error) => say(messageOf(error), true));
+    });
+    form.addEventListener("reset", (event) => {
+      event.preventDefault();
+      apply(new URLSearchParams());
+    });
+    addEventListener("popstate", () => {
+      fill();
+      onChange().catch((error) => say(messageOf(error), true));
+    });
+    fill();
+    return { params, apply };
+  }
+
+  Object.assign(window.BucketListConsole, { filled, filters, list });
+})();

@@ -1,0 +1,61 @@
+// Lists users, and changes their role and status.
+"use strict";
+
+(() => {
+  const { call, confirm, create, element, filters, json, link, list, onClick, say, start, time } = window.BucketListConsole;
+  const USERS = "/v2/admin/users";
+
+  async function change(button, user, body, done) {
+    const changed = await json(`${USERS}/${user.id}`, { method: "PATCH", body });
+    users.replace(button, changed);
+    say(done);
+  }
+
+  function actions(user) {
+    const button = (text, work, className = "") => {
+      const created = create("button", { text, className: `button ${className}`, attributes: { type: "button", "aria-label": `${text}: ${user.email}` } });
+      onClick(created, () => work(created));
+      return created;
+    };
+    const role = user.role === "admin" ? "user" : "admin";
+    return [
+      button(role === "admin" ? "Make administrator" : "Remove administrator role", async (target) => {
+        const text = role === "admin" ? `${user.email} will be able to read and change everything, including this console.` : `${user.email} will lose access to this console.`;
+        if (await confirm({ title: "Change the role?", text, label: "Change role" })) await change(target, user, { role }, `${user.email} has the role ${role}.`);
+      }),
+      button(user.disabled ? "Enable" : "Disable", async (target) => {
+        if (!user.disabled && !(await confirm({ title: "Disable the account?", text: `All sessions of ${user.email} end, and the account cannot log in until it is enabled.`, label: "Disable" }))) return;
+        await change(target, user, { disabled: !user.disabled }, `${user.email} is ${user.disabled ? "enabled" : "disabled"}.`);
+      }),
+      button("Delete", async (target) => {
+        const text = `${user.email} is deleted permanently, with all its bucketlists, items and sessions.`;
+        if (!(await confirm({ title: "Delete the account?", text, label: "Delete account" }))) return;
+        await call(`${USERS}/${user.id}`, { method: "DELETE" });
+        users.replace(target, null);
+        say(`${user.email} is deleted.`);
+      }, "danger"),
+    ];
+  }
+
+  const columns = [
+    { title: "ID", className: "number", cell: ({ id }) => String(id) },
+    { title: "Email", cell: ({ email }) => email },
+    { title: "Name", cell: ({ name }) => create("bdi", { text: name }) },
+    { title: "Role", cell: ({ role }) => role },
+    { title: "Status", cell: ({ disabled }) => create("span", { text: disabled ? "disabled" : "enabled", className: disabled ? "state open" : "state" }) },
+    { title: "Created", className: "time", cell: ({ created_at: at }) => time(at) },
+    { title: "History", cell: ({ id, email }) => [link("Audit", `/console/audit?actor_id=${id}`), " ", link("Usage", `/console/usage?consumer=user:${id}`)].map((part) => {
+      if (part instanceof Element) part.setAttribute("aria-label", `${part.textContent}: ${email}`);
+      return part;
+    }) },
+    { title: "Actions", className: "actions", cell: actions },
+  ];
+
+  const { params } = filters(element("filters"), () => users.reload());
+  const users = list({
+    root: element("rows"), label: "Users", columns, empty: "There are no users.",
+    path: () => `${USERS}?${new URLSearchParams([["sort", "-created_at"], ...params()].filter(([name], index) => name !== "sort" || index > 0 || !params().has("sort")))}`,
+    isFiltered: () => params().size > 0,
+  });
+  start(users.reload);
+})();

@@ -1,0 +1,153 @@
+// Adapts the document and the components of Swagger UI: optional parameters are empty, error responses are grouped, the filter ignores case,
+// operations are not covered by the header, and everything can be reached with the keyboard.
+"use strict";
+
+window.BucketListDocs = (() => {
+  const METHODS = ["get", "put", "post", "patch", "delete"];
+  /** Paths of operations that accept an Idempotency-Key, as regular expressions with their method. */
+  const idempotent = [];
+
+  const show = (value) => (typeof value === "string" ? value : JSON.stringify(value));
+
+  /**
+   * Moves the examples of optional parameters to their descriptions: Swagger UI fills in and sends examples, which as filters and conditions
+   * would hide the data of the user.
+   */
+  function prepareParameter(parameter) {
+    if (parameter.required) return parameter;
+    const { example, ...rest } = parameter;
+    if (example === undefined || example === "") return rest;
+    return { ...rest, description: `${parameter.description ?? ""}\n\nExample: \`${show(example)}\`` };
+  }
+
+  /** Returns the document as displayed. */
+  function prepare(document) {
+    const [{ url: base = "" } = {}] = [...(document.servers ?? [])].reverse();
+    for (const [path, item] of Object.entries(document.paths)) {
+      for (const method of METHODS.filter((name) => item[name])) {
+        const operation = item[method];
+        if (operation.parameters?.some(({ name }) => name === "Idempotency-Key")) {
+          const pattern = (base + path).replace(/[.*+?^$()|[\]\\]/g, "\\$&").replace(/\{[^}]+\}/g, "[^/]+");
+          idempotent.push({ method: method.toUpperCase(), path: new RegExp(`^${pattern}$`) });
+        }
+        operation.parameters = operation.parameters?.map(prepareParameter);
+        for (const response of Object.values(operation.responses)) delete response.headers;
+      }
+    }
+    return document;
+  }
+
+  function randomKey() {
+    const bytes = crypto.getRandomValues(new Uint8Array(16));
+    return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  }
+
+  /** Adds a new Idempotency-Key to each request of an operation that accepts one, unless the user has entered one. */
+  function addIdempotencyKey(request, path) {
+    const accepts = idempotent.some((known) => known.method === request.method?.toUpperCase() && known.path.test(path));
+    if (accepts) request.headers["Idempotency-Key"] ??= `"${randomKey()}"`;
+  }
+
+  // ---- components ---------------------------------------------------------------------------------------------------
+
+  /** Returns the codes of an error response with the pages that explain them. */
+  function codesOf(response) {
+    const codes = new Map();
+    for (const media of Object.values(response.content ?? {})) {
+      const examples = media.examples ?? (media.example ? { example: { value: media.example } } : {});
+      for (const { value } of Object.values(examples)) {
+        const code = value?.code ?? value?.error?.code;
+        if (code) codes.set(code, value.detail ?? value.error?.message ?? "");
+      }
+    }
+    return [...codes];
+  }
+
+  const pageOf = (code) => `/problems/${code.toLowerCase().replaceAll("_", "-")}`;
+
+  /** Shows the responses of success as before, and all error responses as one list with links to their pages. */
+  const groupErrors = (Original, { React }) => function Responses(props) {
+    const e = React.createElement;
+    const isError = (code) => /^[45]/.test(code);
+    const errors = props.responses.filter((_, code) => isError(code));
+    const rows = errors.entrySeq().toArray().map(([status, response]) => {
+      const plain = response?.toJS?.() ?? {};
+      const codes = codesOf(plain);
+      const items = codes.map(([code, message]) => e("li", { key: code }, e("a", { href: pageOf(code) }, code), " ", message));
+      return e("div", { key: status, className: "error-row" }, e("dt", null, status), e("dd", null, codes.length ? e("ul", null, items) : plain.description));
+    });
+    const shown = props.responses.filterNot((_, code) => isError(code));
+    return e("div", null,
+      e(Original, { ...props, responses: shown }),
+      rows.length > 0 && e("details", { className: "error-responses" },
+        e("summary", null, `Error responses (${errors.keySeq().join(", ")})`), e("dl", null, rows)));
+  };
+
+  /** Returns the operations that match, by tag, path, operation ID or summary, regardless of case. */
+  function filterOperations(tagged, phrase) {
+    const wanted = phrase.trim().toLowerCase();
+    const matches = (operation) => [operation.get("path"), operation.getIn(["operation", "operationId"]), operation.getIn(["operation", "summary"])]
+      .some((text) => text?.toLowerCase().includes(wanted));
+    return tagged
+      .map((group, tag) => (tag.toLowerCase().includes(wanted) ? group : group.update("operations", (all) => all.filter(matches))))
+      .filter((group) => group.get("operations").size > 0);
+  }
+
+  const plugin = () => ({
+    fn: { opsFilter: filterOperations },
+    // The path of an operation is a link inside a button, which cannot be operated.
+    wrapComponents: { responses: groupErrors, DeepLink: (_, { React }) => ({ text }) => React.createElement("span", null, text) },
+    statePlugins: {
+      layout: {
+        // Like the original, but with the margin that CSS reserves for the header.
+        wrapActions: { scrollToElement: () => (target) => target.scrollIntoView() },
+      },
+    },
+  });
+
+  // ---- accessibility ------------------------------------------------------------------------------------------------
+
+  /** Adds the names and roles that Swagger UI omits, also to operations that are opened later. */
+  function repair(root) {
+    const each = (selector, change) => root.querySelectorAll(selector).forEach(change);
+    const name = (selector, text) => each(`${selector}:not([aria-label])`, (element) => {
+      element.setAttribute("aria-label", typeof text === "function" ? text(element) : text);
+    });
+    each(".operation-filter-input", (input) => { input.placeholder = "Filter by tag, path, operation or summary"; });
+    name(".operation-filter-input", "Filter operations");
+    name(".parameters-col_description :is(input, select, textarea)", (input) => input.closest("[data-param-name]")?.dataset.paramName ?? "Value");
+    name(".opblock-section-request-body :is(textarea, select)", (input) => (input.tagName === "SELECT" ? "Media type of the request" : "Request body"));
+    name(".response-control-media-type select", "Media type of the response");
+    name(".responses-wrapper select", "Media type");
+    name(".servers select", "Server");
+    name(".copy-to-clipboard button, .copy-to-clipboard:not(:has(button))", "Copy");
+    name(".responses-table", (table) => `Responses of ${table.closest(".opblock")?.id.split("-").at(-1) ?? "the operation"}${table.classList.contains("live-responses-table") ? ", received" : ""}`);
+    name(".btn.authorize, .authorization__btn", (button) => (button.classList.contains("authorize") ? "Authorize" : "Authorization of this operation"));
+    name(".model-box-control", "Show or hide the schema");
+    each("pre.microlight, .highlight-code > pre, pre.example, .curl", (pre) => { pre.tabIndex = 0; });
+    each(".copy-to-clipboard:not(:has(button))", (control) => {
+      if (control.tabIndex === 0) return;
+      control.tabIndex = 0;
+      control.setAttribute("role", "button");
+      control.addEventListener("keydown", (event) => {
+        if (event.key !== "Enter" && event.key !== " ") return;
+        event.preventDefault();
+        (control.querySelector("svg, span") ?? control).dispatchEvent(new MouseEvent("click", { bubbles: true }));
+      });
+    });
+  }
+
+  /** Repairs the content now and after every change. */
+  function watch(root) {
+    let scheduled = false;
+    const run = () => { scheduled = false; repair(root); };
+    new MutationObserver(() => {
+      if (scheduled) return;
+      scheduled = true;
+      requestAnimationFrame(run);
+    }).observe(root, { childList: true, subtree: true });
+    run();
+  }
+
+  return { addIdempotencyKey, plugin, prepare, watch };
+})();
