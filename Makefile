@@ -161,7 +161,7 @@ prose: ## Check the documentation against docs/glossary.md, and with textlint an
 	@scripts/prose
 
 .PHONY: browser-test
-browser-test: ## Test /docs, /redoc and /console in Chromium
+browser-test: ## Test the pages in Chromium
 	@scripts/deps
 	@scripts/browser-test
 

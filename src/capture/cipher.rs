@@ -157,6 +157,7 @@ mod tests {
             code: None,
             fingerprint: "f".to_owned(),
             principal: None,
+            placeholders: Vec::new(),
             request: CapturedRequest {
                 method: "GET".to_owned(),
                 target: "/".to_owned(),

@@ -150,8 +150,7 @@ impl UnversionedRoutes {
 
     /// Returns the page for an unknown path if the client prefers HTML, as browsers do.
     pub(super) fn not_found(&self, request: &Request) -> Option<Response> {
-        static OFFERED: LazyLock<[String; 2]> =
-            LazyLock::new(|| [problem::MEDIA_TYPE, "text/html"].map(str::to_owned));
+        static OFFERED: LazyLock<[String; 2]> = LazyLock::new(|| [problem::MEDIA_TYPE, "text/html"].map(str::to_owned));
         let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
         let prefers_html = negotiation::negotiate(request.headers(), &*OFFERED) == Some("text/html");
         (is_read && prefers_html).then(|| self.not_found_page.with_status(StatusCode::NOT_FOUND))

@@ -6,7 +6,9 @@ use ::incidents::{
 };
 use contract::{
     rules::EXAMPLE_REQUEST_ID,
-    v2::schemas::{EXAMPLE_EXPIRY, EXAMPLE_HEADERS, EXAMPLE_REQUEST, EXAMPLE_RESPONSE, EXAMPLE_SITE},
+    v2::schemas::{
+        EXAMPLE_EXPIRY, EXAMPLE_HEADERS, EXAMPLE_PLACEHOLDER, EXAMPLE_REQUEST, EXAMPLE_RESPONSE, EXAMPLE_SITE,
+    },
 };
 use diesel::{QueryResult, result::Error};
 
@@ -65,6 +67,7 @@ fn record(demo: i64, at: i64) -> IncidentRecord {
         code: Some(CODE.to_owned()),
         fingerprint: fingerprint(Some(OPERATION), 500, Some(CODE), EXAMPLE_SITE),
         principal: Some(Principal { user_id: demo, session_id: Some(1), role: PrincipalRole::User }),
+        placeholders: vec![EXAMPLE_PLACEHOLDER.to_owned()],
         request: CapturedRequest {
             method: "POST".to_owned(),
             target: "/v2/bucketlists/1/items".to_owned(),

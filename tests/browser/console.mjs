@@ -1,4 +1,4 @@
-// Tests /console in Chromium: log in, filter, view, export, resolve and delete incidents. Fails on any request to another
+// Tests the console in Chromium: every section, with its filters, changes, errors, keyboard and layout. Fails on any request to another
 // host, on any violation of the content security policy, and on any error in a page.
 //
 //   node console.mjs BASE_URL [SCREENSHOT_DIR]
@@ -6,42 +6,18 @@
 //   ADMIN_EMAIL, ADMIN_PASSWORD   credentials of an administrator
 //   CHROMIUM                      default /usr/bin/chromium
 import assert from 'node:assert/strict';
-import { mkdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
-import { chromium } from 'playwright-core';
-import { watch } from './watch.mjs';
+import { focused, start } from './support.mjs';
 
 const [base, shots] = process.argv.slice(2);
-const { ADMIN_EMAIL: email, ADMIN_PASSWORD: password, CHROMIUM } = process.env;
+const { ADMIN_EMAIL: email, ADMIN_PASSWORD: password } = process.env;
 if (!base || !email || !password) {
   console.error('usage: ADMIN_EMAIL=… ADMIN_PASSWORD=… node console.mjs BASE_URL [SCREENSHOT_DIR]');
   process.exit(2);
 }
-const origin = new URL(base).origin;
-const passed = [];
-
-const browser = await chromium.launch({
-  executablePath: CHROMIUM ?? '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update',
-    '--disable-sync', '--no-first-run', '--disable-quic'],
-});
-
-async function check(name, body) {
-  const started = Date.now();
-  try {
-    await body();
-  } catch (error) {
-    throw new Error(`${name}: ${error.message}`, { cause: error });
-  }
-  passed.push(`${name} (${Date.now() - started} ms)`);
-}
-
-async function shot(page, name) {
-  if (!shots) return;
-  await mkdir(shots, { recursive: true });
-  await page.screenshot({ path: join(shots, `console-${name}.png`), fullPage: true });
-}
+const { check, inspect, open, origin, run, shot } = await start({ base, shots, prefix: 'console-' });
+const STORAGE_KEY = 'bucketlist-session';
 
 // ---- test data -----------------------------------------------------------------------------------------------------
 
@@ -64,17 +40,31 @@ const capture = async (path, options = {}) => {
   }
   throw new Error(`${path} was not captured`);
 };
-const hostile = await capture('/v2/bucketlists/1?include=items', { headers: { 'User-Agent': '<img src=x onerror=alert(1)>{{title}}' } });
-const binary = await capture('/v2/bucketlists', { method: 'POST', headers: { ...json, 'Content-Encoding': 'gzip' }, body: gzipSync('{"name": "x"}') });
+const unique = Date.now();
+const MARKUP = '<img src=x onerror=alert(1)>{{title}}';
+const visitor = { email: `console-${unique}@example.com`, password: 'harbour-lantern-42' };
+
+async function register() {
+  // Markup and right-to-left text as a name.
+  const body = { ...visitor, name: `<b>Ada</b> \u05d0\u05d3\u05d4` };
+  const response = await fetch(`${origin}/v2/auth/register`, { method: 'POST', headers: json, body: JSON.stringify(body) });
+  assert.equal(response.status, 201, await response.clone().text());
+  return (await response.json()).user;
+}
 
 // ---- the page ---------------------------------------------------------------------------------------------------------
 
-const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, acceptDownloads: true });
-const page = await context.newPage();
-page.setDefaultTimeout(15_000);
-const notice = page.locator('#notice');
-const rows = page.locator('#rows tr');
-const row = ({ id }) => page.locator('#rows tr', { has: page.locator(`a[href="#${id}"]`) });
+let page;
+const notice = () => page.locator('#notice');
+const rows = () => page.locator('#rows tbody tr');
+const rowOf = (text) => page.locator('#rows tbody tr', { hasText: text });
+const said = (text) => page.locator('#notice', { hasText: text }).waitFor();
+const loaded = () => page.waitForFunction(() => !document.getElementById('view').hidden && document.getElementById('notice').textContent !== 'Loading…' && !document.querySelector('[aria-busy]'));
+
+async function visit(path) {
+  await page.goto(origin + path, { waitUntil: 'load' });
+  await loaded();
+}
 
 async function submitLogin(account) {
   await page.fill('#login-email', account.email);
@@ -82,22 +72,25 @@ async function submitLogin(account) {
   await page.click('#login button');
 }
 
+/** Fills in filters and applies them. */
 async function filter(values) {
   for (const [name, value] of Object.entries(values)) {
     const field = page.locator(`#filters [name=${name}]`);
-    if (name === 'resolved') await field.selectOption(value);
+    if (await field.evaluate(({ tagName }) => tagName) === 'SELECT') await field.selectOption(value);
     else await field.fill(value);
   }
   await page.click('#filters button[type=submit]');
 }
 
-async function show({ id }) {
-  await page.goto(`${origin}/console#${id}`);
-  await page.locator('#incident').waitFor();
-  assert.match(await page.locator('#title').innerText(), new RegExp(`^#${id} `));
+/** Clicks a button that opens the dialog, and confirms or cancels. */
+async function answer(button, choice) {
+  await button.click();
+  await page.locator('#dialog[open]').waitFor();
+  await page.locator('#dialog button', { hasText: choice }).click();
+  await page.locator('#dialog[open]').waitFor({ state: 'detached' });
 }
 
-async function downloads(target, count = 1) {
+async function downloads(button, count = 1) {
   const files = [];
   const all = new Promise((resolve) => {
     page.on('download', function take(download) {
@@ -108,106 +101,233 @@ async function downloads(target, count = 1) {
       }
     });
   });
-  await page.click(`[data-export=${target}]`);
+  await page.click(button);
   await all;
   return Promise.all(files.map(async (file) => ({ name: file.suggestedFilename(), bytes: await readFile(await file.path()) })));
 }
 
+/** Waits until the plots have this number of bars. */
+const bars = (count) => page.waitForFunction((wanted) => document.querySelectorAll('.chart > svg .bar-a').length === wanted, count);
+
 const loggedOut = async () => {
-  assert.ok(await page.locator('#login').isVisible());
-  assert.ok(await page.locator('#list').isHidden() && await page.locator('#incident').isHidden());
+  await page.locator('#login').waitFor();
+  assert.ok(await page.locator('#view').isHidden() && await page.locator('#session').isHidden());
 };
 
-try {
-  const trouble = await watch(page, origin);
-  const response = await page.goto(`${origin}/console`, { waitUntil: 'load' });
+// ---- sections -------------------------------------------------------------------------------------------------------
+
+async function session() {
   await check('without a session only the login form is visible', async () => {
-    const csp = response.headers()['content-security-policy'];
-    assert.match(csp, /default-src 'none'/);
-    assert.doesNotMatch(csp, /unsafe|data:/);
     await loggedOut();
-    await shot(page, 'login');
+    await inspect(page, 'login');
   });
   await check('a wrong password and a user without the admin role are rejected', async () => {
     await submitLogin({ email, password: `${password}-wrong` });
     await page.locator('#notice.error').waitFor();
     await loggedOut();
-    const visitor = { email: `console-${Date.now()}@example.com`, password: 'harbour-lantern-42' };
-    assert.equal((await page.request.post(`${origin}/v2/auth/register`, { data: { ...visitor, name: 'Visitor' } })).status(), 201);
     await submitLogin(visitor);
-    await page.locator('#notice', { hasText: 'not an administrator' }).waitFor();
+    await said('not an administrator');
     await loggedOut();
-    const session = await logIn(visitor);
-    await fetch(`${origin}/v2/users/me`, { method: 'DELETE', headers: { ...session, ...json }, body: JSON.stringify({ password: visitor.password }) });
   });
-  await check('an administrator sees the list, in both colour schemes and on a phone', async () => {
+  await check('the session of a user from /docs is explained, and can be replaced', async () => {
+    const response = await page.request.post(`${origin}/v2/auth/login`, { data: visitor });
+    const { access_token, refresh_token } = await response.json();
+    await page.evaluate(([key, value]) => localStorage.setItem(key, value), [STORAGE_KEY, JSON.stringify({ access_token, refresh_token, expires_at: Date.now() + 600_000 })]);
+    await page.reload();
+    await page.locator('#forbidden', { hasText: visitor.email }).waitFor();
+    await page.click('#switch-account');
+    await loggedOut();
+    assert.equal(await focused(page), 'login-email');
+  });
+  await check('an administrator logs in, and the focus moves to the content', async () => {
     await submitLogin({ email, password });
-    await row(hostile).waitFor();
+    await loaded();
     assert.equal(await page.inputValue('#login-password'), '');
     assert.equal(await page.locator('#session-user').innerText(), email);
-    await shot(page, 'list');
-    await page.emulateMedia({ colorScheme: 'dark' });
-    await shot(page, 'list-dark');
-    await page.setViewportSize({ width: 375, height: 740 });
-    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-    assert.equal(overflow, 0, 'the page scrolls horizontally on a phone');
-    await shot(page, 'list-phone');
-    await page.setViewportSize({ width: 1280, height: 900 });
-    await page.emulateMedia({ colorScheme: 'light' });
+    assert.equal(await focused(page), 'content');
   });
-  await check('filters select incidents', async () => {
+  await check('the skip link moves the focus and keeps the page', async () => {
+    await visit('/console');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    assert.equal(await focused(page), 'content');
+    assert.ok(await page.locator('#figures div').first().isVisible());
+    assert.equal(new URL(page.url()).hash, '');
+  });
+  await check('every section names its tab and itself in the navigation', async () => {
+    const sections = await page.locator('.sections a').evaluateAll((all) => all.map(({ pathname, textContent }) => [pathname, textContent]));
+    assert.ok(sections.length >= 6);
+    for (const [path, title] of sections) {
+      await visit(path);
+      assert.equal(await page.title(), `${title} · Console · BucketList API`);
+      assert.equal(await page.locator('.sections [aria-current=page]').innerText(), title);
+      assert.equal(await page.locator('h1').innerText(), title);
+    }
+  });
+  await check('another tab has the session', async () => {
+    const other = await open('/console/users', { context: page.context() });
+    await other.page.locator('#rows tbody tr').first().waitFor();
+    await other.page.close();
+  });
+}
+
+async function overview() {
+  await check('the overview shows health, requests, errors, latency and deprecations', async () => {
+    // A deprecated operation of v1, so that there is a caller.
+    assert.equal((await fetch(`${origin}/v1/bucketlists`, { headers: admin })).status, 200);
+    await page.waitForFunction(async (headers) => {
+      const usage = await (await fetch('/v2/admin/usage?deprecated=true', { headers })).json();
+      return usage.data.length > 0;
+    }, admin, { timeout: 30_000, polling: 500 });
+    await visit('/console');
+    const figures = await page.locator('#figures').innerText();
+    for (const name of ['Health\nReady', 'Requests today', 'Errors today', 'Latency today', 'Unresolved incidents', 'Deprecations left']) assert.ok(figures.includes(name), figures);
+    await bars(24);
+    await page.locator('.chart > svg .dot-a').first().waitFor();
+    assert.ok(await page.locator('#deprecations', { hasText: 'listBucketlists' }).isVisible());
+    await page.locator('.chart summary').first().press('Enter');
+    assert.ok(await page.locator('.chart details table').first().isVisible());
+    await inspect(page, 'overview');
+  });
+  await check('the period of the plots is in the address', async () => {
+    await filter({ period: '30d' });
+    await bars(30);
+    assert.equal(new URL(page.url()).search, '?period=30d');
+    await page.goBack();
+    await bars(24);
+  });
+  await check('an address of an incident of the old console still works', async () => {
+    await page.goto(`${origin}/console#1`);
+    await page.waitForURL('**/console/incidents?id=1');
+  });
+}
+
+async function usage() {
+  await check('usage shows the most requested operations first', async () => {
+    await visit('/console/usage');
+    const counts = await page.locator('#rows td[data-label=Requests]').allInnerTexts();
+    const numbers = counts.map((text) => Number(text.replaceAll(',', '')));
+    assert.ok(numbers.length > 2);
+    assert.deepEqual(numbers, [...numbers].sort((a, b) => b - a));
+    await inspect(page, 'usage');
+  });
+  await check('a deprecated operation lists its callers', async () => {
+    const panel = page.locator('#deprecations details', { hasText: 'listBucketlists' });
+    if (!await panel.evaluate((it) => it.open)) await panel.locator('summary').click();
+    assert.ok(await panel.locator('tbody tr', { hasText: email }).isVisible());
+  });
+  await check('filters ignore case, are in the address, and say what is unknown', async () => {
+    await filter({ operation: 'LISTbucketLISTS', group_by: 'consumer' });
+    await rowOf(email).waitFor();
+    assert.equal(new URL(page.url()).search, '?operation=listBucketlists&group_by=consumer');
+    await page.reload();
+    await rowOf(email).waitFor();
+    assert.equal(await page.inputValue('#filters [name=operation]'), 'listBucketlists');
+    await filter({ operation: 'bucket' });
+    await said('No operation is named “bucket”. Similar: ');
+    await filter({ operation: '', version: 'v1', consumer: 'user:999999' });
+    await page.locator('#rows', { hasText: 'No requests match these filters.' }).waitFor();
+    await filter({ consumer: 'nonsense' });
+    await page.locator('#notice.error', { hasText: 'consumer' }).waitFor();
+    await page.click('#filters button[type=reset]');
+    await page.locator('#rows tbody tr').first().waitFor();
+    await loaded();
+    assert.equal(new URL(page.url()).search, '');
+  });
+  await check('usage by day has a plot, and is downloaded as CSV', async () => {
+    await filter({ group_by: 'day' });
+    await page.locator('.chart > svg').waitFor();
+    const [file] = await downloads('#csv');
+    assert.equal(file.name, 'usage.csv');
+    assert.match(file.bytes.toString(), /^day,hour,operation,/);
+  });
+}
+
+async function incidents(hostile, binary) {
+  const row = ({ id }) => page.locator('#rows tr', { has: page.locator(`a[href="/console/incidents?id=${id}"]`) });
+  const show = async ({ id }) => {
+    await visit(`/console/incidents?id=${id}`);
+    await page.locator('#incident').waitFor();
+    assert.match(await page.locator('#title').innerText(), new RegExp(`^#${id} `));
+  };
+  await check('incidents are listed, and fit on a phone', async () => {
+    await visit('/console/incidents');
+    await row(hostile).waitFor();
+    await inspect(page, 'incidents');
+  });
+  await check('filters of incidents ignore case and are in the address', async () => {
     await filter({ request_id: binary.request_id });
-    await page.waitForFunction(() => document.querySelectorAll('#rows tr').length === 1);
+    await page.waitForFunction(() => document.querySelectorAll('#rows tbody tr').length === 1);
     assert.ok(await row(binary).isVisible());
-    await filter({ code: 'NO_SUCH_CODE' });
-    await page.locator('#empty').waitFor();
-    await filter({ status: '42' });
-    assert.equal(await rows.count(), 0, 'an invalid status is not sent');
     await page.click('#filters button[type=reset]');
     await row(hostile).waitFor();
+    await filter({ code: hostile.code.toLowerCase().replaceAll('_', '-'), operation: 'GETBUCKETLIST' });
+    await page.waitForURL(`**?operation=getBucketlist&code=${hostile.code}`);
+    await row(hostile).waitFor();
+    await page.reload();
+    await row(hostile).waitFor();
+    await filter({ code: 'NO_SUCH_CODE' });
+    await said('No error code is named');
+    await filter({ code: '', operation: '', status: '599' });
+    await page.locator('#rows', { hasText: 'Nothing matches these filters.' }).waitFor();
+    await page.goBack();
+    await row(hostile).waitFor();
+  });
+  await check('an incident opens in another tab without a login', async () => {
+    const [other] = await Promise.all([page.context().waitForEvent('page'), row(hostile).locator('a').first().click({ modifiers: ['ControlOrMeta'] })]);
+    await other.locator('#incident').waitFor();
+    await other.close();
   });
   await check('an incident is displayed as captured, without interpreting markup', async () => {
-    await row(hostile).locator('a').click();
+    await row(hostile).locator('a').first().click();
     await page.locator('#incident').waitFor();
+    await page.waitForFunction(() => document.activeElement.id === 'title');
     const request = await page.locator('#request').innerText();
-    assert.ok(request.startsWith('GET /v2/bucketlists/1?include=items\n'), request);
-    assert.ok(request.includes('<img src=x onerror=alert(1)>{{title}}'), request);
-    assert.ok((await page.locator('#response').innerText()).startsWith('404\n'));
+    assert.ok(request.startsWith('GET /v2/bucketlists/999999999?include=items\n'), request);
+    assert.ok(request.includes(MARKUP), request);
+    const response = await page.locator('#response').innerText();
+    // The bearer token is a placeholder, and marked as such.
+    const [token] = /(?<=authorization: Bearer ).*/.exec(request);
+    assert.ok((await page.locator('#request mark').allInnerTexts()).includes(token), token);
+    assert.ok(await page.locator('#placeholders').isVisible());
+    assert.ok(response.startsWith('404\n') && response.includes('\n  "code": '), response);
     assert.equal(await page.locator('#incident img').count(), 0);
-    await shot(page, 'incident');
+    assert.match(await page.title(), new RegExp(`^Incident #${hostile.id} `));
+    await inspect(page, 'incident');
   });
   await check('a replay report shows the differences', async () => {
     const outcome = { request_id: hostile.request_id, replayed: { status: 200, code: null }, reproduced: false, fixed: true, contract_violations: [], not_sent: null,
       differences: [{ location: 'status', captured: '422', replayed: '200' }, { location: '/x', captured: '<b>', replayed: '1' }] };
     const report = { against: 'http://localhost', outcomes: [outcome] };
     await page.setInputFiles('#report', { name: 'report.json', mimeType: 'application/json', buffer: Buffer.from(JSON.stringify(report)) });
-    await page.locator('#differences').waitFor();
+    await page.locator('#differences table').waitFor();
     assert.match(await page.locator('#replay-result').innerText(), /Against http:\/\/localhost: 200\. Fixed\./);
     assert.equal(await page.locator('#differences tbody tr').count(), 2);
-    await shot(page, 'replay');
     await page.setInputFiles('#report', { name: 'x.json', mimeType: 'application/json', buffer: Buffer.from('{}') });
-    await page.locator('#notice', { hasText: 'not a replay report' }).waitFor();
+    await said('not a replay report');
   });
   await check('an incident is exported for Postman, curl and HAR', async () => {
-    const [collection] = await downloads('postman');
+    const [collection] = await downloads('[data-export=postman]');
     assert.equal(collection.name, `incident-${hostile.id}.postman_collection.json`);
     assert.equal(JSON.parse(collection.bytes).item.length, 1);
-    const [command] = await downloads('curl');
+    const [command] = await downloads('[data-export=curl]');
     assert.equal(command.name, `incident-${hostile.id}.sh`);
     assert.match(command.bytes.toString(), /^curl -sS /);
-    const [archive] = await downloads('har');
+    const [archive] = await downloads('[data-export=har]');
     assert.equal(JSON.parse(archive.bytes).log.version, '1.2');
     await show(binary);
-    const files = await downloads('postman', 2);
+    const files = await downloads('[data-export=postman]', 2);
     const body = files.find(({ name }) => name === `incident-${binary.id}.body`);
     const captured = await (await fetch(`${origin}/v2/admin/incidents/${binary.id}`, { headers: admin })).json();
     assert.equal(body.bytes.toString('base64'), captured.request.body.base64);
-    assert.match(await notice.innerText(), /working directory/);
+    assert.match(await notice().innerText(), /working directory/);
   });
   await check('an incident is marked as resolved, found by its state, and marked as unresolved', async () => {
     await page.click('#resolve');
     await page.locator('#resolve', { hasText: 'Mark as unresolved' }).waitFor();
-    await page.click('#incident a[href="#"]');
+    assert.equal(await focused(page), 'resolve');
+    await page.click('#back');
+    await loaded();
     await filter({ resolved: 'true' });
     await row(binary).waitFor();
     assert.equal(await row(binary).locator('.state').innerText(), 'resolved');
@@ -216,46 +336,197 @@ try {
     await page.locator('#resolve', { hasText: 'Mark as resolved' }).waitFor();
   });
   await check('an incident is shown after a reload and deleted after confirmation', async () => {
-    const stored = await page.evaluate(() => Object.keys(JSON.parse(sessionStorage.getItem('bucketlist-console-session'))).sort());
-    assert.deepEqual(stored, ['access_token', 'expires_at', 'refresh_token'], 'no data about the user');
-    await page.reload({ waitUntil: 'load' });
+    await page.reload();
     await page.locator('#incident').waitFor();
-    assert.equal(await page.locator('#session-user').innerText(), email);
-    page.once('dialog', (dialog) => dialog.dismiss());
-    await page.click('#delete');
+    await answer(page.locator('#delete'), 'Cancel');
     assert.ok(await page.locator('#incident').isVisible());
-    page.once('dialog', (dialog) => dialog.accept());
-    const listed = page.waitForResponse((response) => response.url() === `${origin}/v2/admin/incidents`);
-    await page.click('#delete');
-    await listed;
-    await page.waitForLoadState('networkidle');
-    await page.locator('#notice', { hasText: 'deleted' }).waitFor();
-    assert.equal(new URL(page.url()).hash, '');
+    await answer(page.locator('#delete'), 'Delete incident');
+    await said('deleted');
+    assert.equal(new URL(page.url()).search, '');
     assert.equal(await row(binary).count(), 0);
-    await page.goto(`${origin}/console#${binary.id}`);
+    assert.equal(await focused(page), 'content');
+  });
+  await check('an incident that does not exist is explained, and the list stays within reach', async () => {
+    for (const [id, text] of [[binary.id, 'does not exist'], ['99999', 'does not exist'], ['x<b>', 'is not the ID']]) {
+      await page.goto(`${origin}/console/incidents?id=${encodeURIComponent(id)}`);
+      await page.locator('#notice.error', { hasText: text }).waitFor();
+      await row(hostile).waitFor();
+    }
+    await fetch(`${origin}/v2/admin/incidents/${hostile.id}`, { method: 'DELETE', headers: admin });
+  });
+}
+
+async function users(user) {
+  await check('users are found by a part of their name, and shown without interpreting markup', async () => {
+    await visit('/console/users');
+    await filter({ q: visitor.email.toUpperCase() });
+    await rowOf(visitor.email).waitFor();
+    assert.equal(await rows().count(), 1);
+    assert.ok((await rowOf(visitor.email).innerText()).includes('<b>Ada</b>'));
+    await inspect(page, 'users');
+  });
+  await check('a user is disabled, enabled, made an administrator and deleted, and the focus stays in the list', async () => {
+    const row = rowOf(visitor.email);
+    const button = (name) => row.getByRole('button', { name: `${name}: ${visitor.email}` });
+    await answer(button('Disable'), 'Cancel');
+    assert.equal(await row.locator('.state').innerText(), 'enabled');
+    await answer(button('Disable'), 'Disable');
+    await said('is disabled');
+    assert.equal(await row.locator('.state').innerText(), 'disabled');
+    assert.equal(await focused(page), 'TR');
+    await button('Enable').click();
+    await said('is enabled');
+    await answer(button('Make administrator'), 'Change role');
+    await said('has the role admin');
+    await answer(button('Make user'), 'Change role');
+    await said('has the role user');
+    await answer(button('Delete'), 'Delete account');
+    await said('is deleted');
+    assert.equal(await rows().count(), 0);
+    assert.equal(await focused(page), 'content');
+  });
+  await check('an error of the server is shown, and the row stays', async () => {
+    await visit(`/console/users?q=${encodeURIComponent(email)}`);
+    await answer(rowOf(email).getByRole('button', { name: 'Make user' }), 'Change role');
+    await page.locator('#notice.error', { hasText: 'last' }).waitFor();
+    assert.equal(await rowOf(email).locator('td[data-label=Role]').innerText(), 'admin');
+  });
+  await check('the audit of a user shows the changes', async () => {
+    await visit(`/console/audit?target_type=user&target_id=${user.id}`);
+    await rowOf('user.deleted').waitFor();
+    assert.ok(await rowOf('user.role_changed').count() === 2);
+    assert.equal(await page.inputValue('#filters [name=target_type]'), 'user');
+  });
+}
+
+async function audit() {
+  await check('audit events are filtered by action and downloaded as CSV', async () => {
+    await visit('/console/audit');
+    await filter({ action: 'login.succeeded' });
+    await page.waitForURL('**?action=login.succeeded');
+    await loaded();
+    const actions = await page.locator('#rows td[data-label=Action]').allInnerTexts();
+    assert.ok(actions.length > 0 && actions.every((action) => action === 'login.succeeded'), `${actions}`);
+    const [file] = await downloads('#csv');
+    assert.equal(file.name, 'audit.csv');
+    await inspect(page, 'audit');
+  });
+  await check('“Show more” loads the next page and moves the focus to it', async () => {
+    await page.click('#filters button[type=reset]');
+    await loaded();
+    const more = page.getByRole('button', { name: 'Show more' });
+    await more.waitFor();
+    const before = await rows().count();
+    assert.equal(before, 20);
+    await more.focus();
+    await page.keyboard.press('Enter');
+    await said('entries are shown');
+    assert.ok(await rows().count() > before);
+    assert.equal(await page.evaluate(() => [...document.querySelectorAll('#rows tbody tr')].indexOf(document.activeElement)), before);
+  });
+}
+
+async function apiClients() {
+  const name = `Client ${unique} <i>`;
+  await check('an API client is created, and its key is shown once', async () => {
+    await visit('/console/api-clients');
+    await page.locator('#create summary').click();
+    await page.fill('#new [name=name]', name);
+    await page.fill('#new [name=contact_email]', 'ops@example.com');
+    await page.check('#new [value=write]');
+    await page.fill('#new [name=rate_limit]', '60');
+    await inspect(page, 'api-clients');
+    await page.click('#new button');
+    await page.locator('#key-panel').waitFor();
+    await rowOf(name).waitFor();
+    assert.equal(await focused(page), 'key-panel');
+    const key = await page.locator('#key').innerText();
+    const response = await fetch(`${origin}/v2/bucketlists`, { headers: { 'X-API-Key': key } });
+    assert.equal(response.status, 200, key);
+    await shot(page, 'api-client-key');
+    await page.click('#hide-key');
+    await page.reload();
+    await rowOf(name).waitFor();
+    assert.ok(await page.locator('#key-panel').isHidden());
+    assert.ok(!(await page.content()).includes(key));
+  });
+  await check('a key is rotated', async () => {
+    const rotate = rowOf(name).getByRole('button', { name: `Rotate key: ${name}` });
+    await rotate.click();
+    await page.selectOption('#dialog select', '0');
+    await page.locator('#dialog button', { hasText: 'Rotate key' }).click();
+    await page.locator('#key-panel', { hasText: 'new key' }).waitFor();
+    const key = await page.locator('#key').innerText();
+    assert.equal((await fetch(`${origin}/v2/bucketlists`, { headers: { 'X-API-Key': key } })).status, 200);
+    await page.click('#hide-key');
+    await answer(rowOf(name).getByRole('button', { name: `Revoke: ${name}` }), 'Revoke');
+    await said('is revoked');
+    assert.equal(await rowOf(name).count(), 0);
+    assert.equal((await fetch(`${origin}/v2/bucketlists`, { headers: { 'X-API-Key': key } })).status, 401);
+  });
+  await check('an invalid form is explained, and an ended session loses no input', async () => {
+    await page.locator('#create summary').click();
+    await page.fill('#new [name=name]', 'Kept');
+    await page.fill('#new [name=contact_email]', 'kept@example.com');
+    await page.fill('#new [name=user_id]', '99999999');
+    await page.click('#new button');
     await page.locator('#notice.error').waitFor();
-    assert.ok(await page.locator('#incident').isHidden());
+    assert.equal(await page.inputValue('#new [name=name]'), 'Kept');
+    await page.evaluate((key) => localStorage.setItem(key, JSON.stringify({ access_token: 'a.b.c', refresh_token: 'x'.repeat(43), expires_at: Date.now() + 600_000 })), STORAGE_KEY);
+    await page.click('#new button');
+    await said('Your session has ended. Log in again.');
+    await loggedOut();
+    await submitLogin({ email, password });
+    await loaded();
+    assert.equal(await page.inputValue('#new [name=name]'), 'Kept');
+  });
+}
+
+async function failures() {
+  await check('an unreachable server is explained', async () => {
+    await page.route('**/v2/admin/**', (route) => route.abort());
+    await page.goto(`${origin}/console/users`);
+    await page.locator('#notice.error', { hasText: 'unreachable' }).waitFor();
+    await page.unroute('**/v2/admin/**');
+    await page.click('#filters button[type=submit]');
+    await rowOf(email).first().waitFor();
   });
   await check('a rejected access token is refreshed, and logout clears the storage', async () => {
-    await page.evaluate(() => {
-      const session = JSON.parse(sessionStorage.getItem('bucketlist-console-session'));
-      sessionStorage.setItem('bucketlist-console-session', JSON.stringify({ ...session, access_token: 'no.longer.valid' }));
-    });
-    await show(hostile);
+    await page.evaluate((key) => {
+      const session = JSON.parse(localStorage.getItem(key));
+      localStorage.setItem(key, JSON.stringify({ ...session, access_token: 'no.longer.valid' }));
+    }, STORAGE_KEY);
+    await visit('/console/users');
+    await rows().first().waitFor();
     await page.click('#logout');
-    await page.locator('#notice', { hasText: 'Logged out.' }).waitFor();
+    await said('Logged out.');
     await loggedOut();
-    assert.equal(await page.evaluate(() => sessionStorage.length), 0);
+    assert.equal(await focused(page), 'login-email');
+    assert.equal(await page.evaluate((key) => localStorage.getItem(key), STORAGE_KEY), null);
   });
-  trouble.assertNone();
-  await fetch(`${origin}/v2/admin/incidents/${hostile.id}`, { method: 'DELETE', headers: admin });
-  for (const line of passed) console.log(`ok  ${line}`);
-} catch (error) {
-  for (const line of passed) console.log(`ok  ${line}`);
-  await shot(page, 'failed');
-  console.error(`FAILED  ${error.message}`);
-  if (process.env.DEBUG) console.error(error.cause?.stack ?? error.stack);
-  process.exitCode = 1;
-} finally {
-  await browser.close();
 }
+
+await run(async () => {
+  const hostile = await capture('/v2/bucketlists/999999999?include=items', { headers: { 'User-Agent': MARKUP } });
+  const binary = await capture('/v2/bucketlists', { method: 'POST', headers: { ...json, 'Content-Encoding': 'gzip' }, body: gzipSync('{"name": "x"}') });
+  const user = await register();
+  const opened = await open('/console');
+  page = opened.page;
+  const csp = opened.response.headers()['content-security-policy'];
+  assert.match(csp, /default-src 'none'/);
+  assert.doesNotMatch(csp, /unsafe|data:/);
+  try {
+    await session();
+    await overview();
+    await usage();
+    await incidents(hostile, binary);
+    await audit();
+    await users(user);
+    await apiClients();
+    await failures();
+    opened.trouble.assertNone();
+  } catch (error) {
+    await shot(page, 'failed', { fullPage: true });
+    throw error;
+  }
+});

@@ -1,4 +1,4 @@
-// Tests `/`, `/redoc` and `/docs` in Chromium: logs in to /docs once and executes every operation of each document with "Try it
+// Tests `/redoc` and `/docs` in Chromium: logs in to /docs once and executes every operation of each document with "Try it
 // out". Fails on any request to another host, on any violation of the content security policy, on any error in a page, and on
 // any unexpected status.
 //
@@ -10,10 +10,7 @@
 //
 // Creates the resources it needs and deletes them. Accounts are at @example.com.
 import assert from 'node:assert/strict';
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { chromium } from 'playwright-core';
-import { watch } from './watch.mjs';
+import { assertAccessible, focused, overflow, start } from './support.mjs';
 import { SwaggerPage } from './swagger_page.mjs';
 import { firstClicks, plan } from './plan.mjs';
 
@@ -23,64 +20,9 @@ if (!base) {
   process.exit(2);
 }
 const env = process.env;
-const origin = new URL(base).origin;
-const passed = [];
-
-const browser = await chromium.launch({
-  executablePath: env.CHROMIUM ?? '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update',
-    '--disable-sync', '--no-first-run', '--disable-quic'],
-});
-
-async function open(path, options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
-  const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
-  const trouble = await watch(page, origin);
-  const response = await page.goto(origin + path, { waitUntil: 'load' });
-  assert.equal(response.status(), 200, path);
-  return { page, trouble, response };
-}
-
-/** Takes a screenshot of a page or an element. */
-async function shot(page, name, options = {}) {
-  if (!shots) return;
-  await mkdir(shots, { recursive: true });
-  await page.screenshot({ path: join(shots, `${name}.png`), ...options });
-}
-
-async function check(name, body) {
-  const started = Date.now();
-  try {
-    await body();
-  } catch (error) {
-    throw new Error(`${name}: ${error.message}`, { cause: error });
-  }
-  passed.push(`${name} (${Date.now() - started} ms)`);
-}
-
-async function landingPage() {
-  const { page, trouble, response } = await open('/');
-  assert.doesNotMatch(response.headers()['content-security-policy'] ?? '', /unsafe/);
-  assert.match(response.headers()['content-security-policy'] ?? '', /default-src 'none'/);
-  assert.ok((await page.locator('h1').count()) === 1, 'exactly one h1');
-  assert.ok((await page.locator('pre code').first().innerText()).includes(origin), 'the commands name this server');
-  // Every local link works. /health/ready may return 503.
-  for (const href of await page.locator('a[href^="/"]').evaluateAll((all) => [...new Set(all.map((a) => a.pathname))])) {
-    const status = (await page.request.get(origin + href)).status();
-    assert.ok(status === 200 || (status === 503 && href === '/health/ready'), `${href} returned ${status}`);
-  }
-  for (const path of ['/robots.txt', '/favicon.svg']) assert.equal((await page.request.get(origin + path)).status(), 200, path);
-  await shot(page, 'home-light', { fullPage: true });
-  await page.emulateMedia({ colorScheme: 'dark' });
-  await shot(page, 'home-dark', { fullPage: true });
-  await page.setViewportSize({ width: 375, height: 740 });
-  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  assert.equal(overflow, 0, 'the landing page scrolls horizontally on a phone');
-  await shot(page, 'home-phone', { fullPage: true });
-  trouble.assertNone();
-  await page.context().close();
-}
+const { check, inspect, open, origin, run, shot } = await start({ base, shots, prefix: '' });
+/** The viewers are not ours: moderate violations in them are accepted. */
+const SERIOUS = ['serious', 'critical'];
 
 /** Login, persistence of the session, and its refresh. */
 async function session(docs, demo, contract, trouble) {
@@ -91,9 +33,11 @@ async function session(docs, demo, contract, trouble) {
     await notice.waitFor();
     assert.match(await notice.innerText(), /\w+ \w+/);
     assert.equal(await docs.loggedInAs(), null);
+    assert.equal(await focused(page), 'login-password');
   });
   await check('one login applies to all operations', async () => {
     await docs.logIn(demo.email, demo.password);
+    assert.equal(await focused(page), 'logout');
     await shot(page, `docs-${contract}-logged-in`);
   });
   await check('an authenticated request works before and after a reload', async () => {
@@ -108,13 +52,13 @@ async function session(docs, demo, contract, trouble) {
     await page.route(`**/${contract}/users/me`, (route) => route.fulfill(unauthorized), { times: 1 });
     const seen = docs.record();
     assert.equal((await docs.execute('getMe')).status, 200);
-    assert.deepEqual(seen.stop(), [`GET /${contract}/users/me 401`, 'POST /v2/auth/refresh 200', `GET /${contract}/users/me 200`]);
+    assert.deepEqual(withoutIdentity(seen.stop(), contract), [`GET /${contract}/users/me 401`, 'POST /v2/auth/refresh 200', `GET /${contract}/users/me 200`]);
   });
   await check('an access token is refreshed shortly before it expires', async () => {
     await docs.changeStoredSession({ expires_at: Date.now() - 1000 });
     const seen = docs.record();
     assert.equal((await docs.execute('getMe')).status, 200);
-    assert.deepEqual(seen.stop(), ['POST /v2/auth/refresh 200', `GET /${contract}/users/me 200`]);
+    assert.deepEqual(withoutIdentity(seen.stop(), contract), ['POST /v2/auth/refresh 200', `GET /${contract}/users/me 200`]);
   });
   await check('only the tokens of the session are stored, and a reload requests the user', async () => {
     assert.deepEqual(Object.keys(await docs.storedSession()).sort(), ['access_token', 'expires_at', 'refresh_token']);
@@ -125,11 +69,18 @@ async function session(docs, demo, contract, trouble) {
     await page.reload({ waitUntil: 'load' });
     await docs.ready();
     await userLoaded;
-    assert.deepEqual(seen.stop(), ['GET /v2/users/me 401', 'POST /v2/auth/refresh 200', 'GET /v2/users/me 200']);
+    assert.deepEqual(seen.stop().slice(0, 3), ['GET /v2/users/me 401', 'POST /v2/auth/refresh 200', 'GET /v2/users/me 200']);
     assert.equal(await docs.loggedInAs(), demo.email);
     assert.equal((await docs.execute('getMe')).status, 200);
   });
   trouble.assertNone();
+}
+
+/** Removes the request with which the bar shows the user of a refreshed session: it is sent at the same time as that of the operation. */
+function withoutIdentity(seen, contract) {
+  const [own] = contract === 'v2' ? [] : ['GET /v2/users/me 200'];
+  const count = (line) => seen.filter((other) => other === line).length;
+  return seen.filter((line, index) => line !== own && !(contract === 'v2' && count(line) > 1 && line === 'GET /v2/users/me 200' && index < seen.lastIndexOf(line)));
 }
 
 /** Takes screenshots of an executed operation in both colour schemes. */
@@ -153,19 +104,21 @@ async function everyOperation(docs, demo, contract, trouble) {
   for (const step of steps) {
     if (step.before) await step.before();
     if (!step.id || absent.includes(step.id)) continue;
+    const started = Date.now();
     const input = typeof step.input === 'function' ? step.input() : step.input;
+    const add = (status, verdict) => rows.push({ operation: step.id, as: step.as, status, expected: step.expect.join(' | '), ms: Date.now() - started, verdict });
     let result;
     try {
       result = await docs.execute(step.id, { ...input, shown: step.id === 'createItem' ? (block) => pictures(block, contract) : null });
       await step.after?.(result);
     } catch (error) {
-      rows.push({ operation: step.id, as: step.as, status: result?.status ?? '-', expected: step.expect.join(' | '), verdict: `FAILED: ${error.message.split('\n')[0]}` });
+      add(result?.status ?? '-', `FAILED: ${error.message.split('\n')[0]}`);
       await shot(docs.page, `failed-${contract}-${step.id}`);
       continue;
     }
     const ok = step.expect.includes(result.status);
     if (!ok) await shot(docs.page, `failed-${contract}-${step.id}`);
-    rows.push({ operation: step.id, as: step.as, status: result.status, expected: step.expect.join(' | '), verdict: ok ? (step.note ?? 'ok') : `FAILED: ${result.body.slice(0, 160)}` });
+    add(result.status, ok ? (step.note ?? 'ok') : `FAILED: ${result.body.slice(0, 160)}`);
   }
   console.table(rows);
   if (absent.length) console.log(`planned, but not in the document: ${absent.join(', ')}`);
@@ -175,11 +128,109 @@ async function everyOperation(docs, demo, contract, trouble) {
   trouble.assertNone();
 }
 
-/** Returns the API versions of the server. */
+/** Returns the API versions of the server, the newest first. */
 async function contracts() {
   const { contracts: served } = await (await fetch(`${origin}/version`)).json();
   assert.ok(served.length > 1, 'more than one contract');
-  return served;
+  return served.reverse();
+}
+
+/** What does not depend on the API version: layout, addresses, filter, keyboard. */
+async function viewer() {
+  const { page, trouble } = await open('/docs');
+  const docs = new SwaggerPage(page);
+  await docs.ready();
+  await check('/docs opens on the newest version', async () => {
+    const [newest] = await contracts();
+    await page.locator(`.chooser [aria-current="page"][data-contract="${newest}"]`).waitFor();
+    assert.match(await page.title(), new RegExp(`^Documentation of ${newest} · `));
+  });
+  await check('only required parameters are filled in', async () => {
+    const block = await docs.open('listItems');
+    const values = await block.locator('tr[data-param-name]').evaluateAll((rows) => rows.map((row) => [row.dataset.paramName, row.querySelector('input, select')?.value ?? '']));
+    assert.ok(values.length > 5, `${values}`);
+    assert.deepEqual(values.filter(([, value]) => value !== '' && value !== '--'), [['bucketlist_id', '1']]);
+  });
+  await check('error responses are grouped, and each code has a page', async () => {
+    const block = await docs.open('createItem');
+    const height = (await block.boundingBox()).height;
+    assert.ok(height < 2_500, `the operation is ${height} px tall`);
+    await block.locator('.error-responses summary').click();
+    const links = await block.locator('.error-responses a').evaluateAll((all) => all.map((link) => link.getAttribute('href')));
+    assert.ok(links.length > 15, `${links}`);
+    for (const href of links) assert.equal((await page.request.get(origin + href)).status(), 200, href);
+    await shot(block, 'docs-errors');
+  });
+  await check('opened operations are accessible, and fit on a phone', async () => {
+    await docs.open('listItems');
+    await inspect(page, 'docs', { impacts: SERIOUS, fullPage: false, invertsColours: true });
+  });
+  await check('the filter ignores case and finds tags, paths and operations', async () => {
+    for (const [phrase, expected] of [['BUCKETLISTS/{BUCKETLIST_ID}/ITEMS/BATCH', ['createItems']], ['searCH lists', []], ['EXPORTs', ['createExport', 'getExport', 'getExportContent']]]) {
+      await page.fill('.operation-filter-input', phrase);
+      await page.waitForFunction((wanted) => document.querySelectorAll('.opblock').length === wanted, expected.length);
+      const shown = await page.locator('.opblock').evaluateAll((all) => all.map(({ id }) => id.split('-').at(-1)));
+      assert.deepEqual(shown, expected, phrase);
+    }
+  });
+  await check('the skip link and the operations can be reached with the keyboard', async () => {
+    await page.goto('about:blank');
+    await page.goto(`${origin}/docs`, { waitUntil: 'load' });
+    await docs.ready();
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    assert.equal(await focused(page), 'operations');
+    assert.equal(new URL(page.url()).hash, '');
+    for (let presses = 0; presses < 12; presses += 1) {
+      await page.keyboard.press('Tab');
+      if (await page.evaluate(() => document.activeElement.matches('.expand-operation, .opblock-summary-control'))) return;
+    }
+    throw new Error('no operation received the focus');
+  });
+  await check('a deep link is not covered by the header', async () => {
+    await page.goto('about:blank');
+    await page.goto(`${origin}/docs#/Items/createItem`, { waitUntil: 'load' });
+    const block = page.locator('.opblock.is-open[id$="-createItem"]');
+    await block.waitFor();
+    await page.waitForFunction(() => scrollY > 0);
+    const bar = await page.locator('.bar').boundingBox();
+    await page.waitForFunction((bottom) => {
+      const { top } = document.querySelector('.opblock.is-open').getBoundingClientRect();
+      return top >= bottom && top < innerHeight / 2;
+    }, bar.height);
+  });
+  await check('deprecated operations are legible', async () => {
+    await page.goto(`${origin}/docs?contract=v1`, { waitUntil: 'load' });
+    await docs.ready();
+    assert.ok(await page.locator('.opblock-deprecated').count() > 0);
+    await assertAccessible(page, 'deprecated operations', SERIOUS);
+  });
+  trouble.assertNone();
+  await page.context().close();
+}
+
+/** A slow phone shows what it is doing, and a failure says what to do. */
+async function slowConnection(path) {
+  const { page } = await open('/robots.txt', { viewport: { width: 390, height: 844 } });
+  const protocol = await page.context().newCDPSession(page);
+  await protocol.send('Network.enable');
+  // "Slow 4G" of Lighthouse, with a slower processor.
+  await protocol.send('Network.emulateNetworkConditions', { offline: false, latency: 150, downloadThroughput: 200_000, uploadThroughput: 90_000 });
+  await check(`${path} on a slow phone shows within 2 s that it is loading`, async () => {
+    const started = Date.now();
+    await page.goto(origin + path, { waitUntil: 'commit' });
+    await page.locator('#loading [role=status]').waitFor();
+    assert.ok(Date.now() - started < 2_000, `${Date.now() - started} ms`);
+    assert.match(await page.locator('#loading').innerText(), /Loading/);
+    await page.locator('#loading').waitFor({ state: 'hidden', timeout: 30_000 });
+  });
+  await check(`${path} says what to do if its document does not load`, async () => {
+    await page.route('**/openapi/*.json', (route) => route.abort());
+    await page.goto(origin + path, { waitUntil: 'load' });
+    await page.locator('#loading [role=alert]').waitFor();
+    assert.ok(await page.getByRole('button', { name: 'Try again' }).isVisible());
+  });
+  await page.context().close();
 }
 
 async function documentation(contract) {
@@ -195,17 +246,8 @@ async function documentation(contract) {
   };
   assert.ok(demo.email && demo.password, 'no demo account: set DEMO_EMAIL and DEMO_PASSWORD');
   await docs.choose(contract);
-  await shot(page, `docs-${contract}-light`);
-  await page.emulateMedia({ colorScheme: 'dark' });
-  await shot(page, `docs-${contract}-dark`);
-  await page.emulateMedia({ colorScheme: 'light' });
-
   await session(docs, demo, contract, trouble);
-  await everyOperation(docs, demo, contract, trouble);
-  await page.setViewportSize({ width: 375, height: 740 });
-  await page.reload({ waitUntil: 'load' });
-  await docs.ready();
-  await shot(page, `docs-${contract}-phone`);
+  await check(`every operation of ${contract}`, () => everyOperation(docs, demo, contract, trouble));
   await page.context().close();
 }
 
@@ -218,50 +260,64 @@ async function reference(contract) {
   const document = await (await page.request.get(`${origin}/openapi/${contract}.json`)).json();
   const operations = Object.values(document.paths).flatMap((path) => Object.values(path)).filter((it) => it?.operationId);
   const section = (id) => page.locator(`[data-section-id$="operation/${id}"]`);
+  await section(operations.at(-1).operationId).first().waitFor({ state: 'attached' });
+  const texts = await page.locator('[data-section-id*="operation/"]').evaluateAll((all) => all.map((it) => [it.dataset.sectionId, it.textContent]));
   for (const { operationId, summary } of operations) {
-    await section(operationId).first().waitFor({ state: 'attached' });
-    const text = await section(operationId).first().innerText();
-    assert.ok(text.includes(summary), `${operationId}: "${summary}" is not displayed`);
+    const [, text] = texts.find(([id]) => id.endsWith(`operation/${operationId}`)) ?? [];
+    assert.ok(text?.includes(summary), `${operationId}: "${summary}" is not displayed`);
   }
   await page.locator(`.chooser [aria-current="page"][data-contract="${contract}"]`).waitFor();
   assert.equal(await page.locator('#other-page').getAttribute('href'), `/docs?contract=${contract}`);
-  await shot(page, `redoc-${contract}`);
 
-  // The menu changes the URL, and opening that URL scrolls to the operation.
-  const menu = page.locator('.menu-content');
+  // The menu is used with the keyboard. It changes the URL, and opening that URL scrolls to the operation.
   const { operationId, summary, tags } = operations[1];
-  await menu.getByText(tags[0], { exact: true }).click();
-  await menu.getByText(summary, { exact: true }).click();
+  const item = (text) => page.getByRole('navigation', { name: 'Operations' }).getByRole('link', { name: text, exact: true });
+  await item(tags[0]).focus();
+  await page.keyboard.press('Enter');
+  await item(summary).focus();
+  await page.keyboard.press('Enter');
   await page.waitForFunction((id) => location.hash.endsWith(`operation/${id}`), operationId).catch(() => {
-    throw new Error(`the address is ${page.url()} after a click on ${operationId}`);
+    throw new Error(`the address is ${page.url()} after selecting ${operationId}`);
   });
   const last = operations.at(-1).operationId;
   const id = await section(last).first().getAttribute('data-section-id');
   await page.goto('about:blank');
   await page.goto(`${origin}/redoc?contract=${contract}#${id}`, { waitUntil: 'load' });
   await page.waitForFunction((wanted) => {
-    const box = document.querySelector(`[data-section-id="${wanted}"]`)?.getBoundingClientRect();
-    return box && box.top < innerHeight && box.bottom > 0 && scrollY > 0;
+    const heading = document.querySelector(`[data-section-id="${wanted}"] h2`)?.getBoundingClientRect();
+    const bar = document.querySelector('.bar').getBoundingClientRect();
+    return heading && heading.top >= bar.bottom && heading.top < innerHeight && scrollY > 0;
   }, id).catch(() => { throw new Error(`#${id} does not scroll to ${last}`); });
   await shot(page, `redoc-${contract}-deep-link`);
-  await page.setViewportSize({ width: 375, height: 740 });
-  await shot(page, `redoc-${contract}-phone`);
   trouble.assertNone();
   await page.context().close();
 }
 
-try {
-  await check('landing page', landingPage);
+/** Colours, accessibility and layout of the reference. Its colours are chosen when it loads. */
+async function referenceLayout() {
+  for (const [colorScheme, isLight] of [['light', true], ['dark', false]]) {
+    const { page, trouble } = await open('/redoc', { colorScheme });
+    await page.locator('[data-section-id$="operation/createItem"]').first().waitFor({ state: 'attached' });
+    const white = await page.evaluate(() => [...document.querySelectorAll('#redoc, #redoc *')]
+      .filter((it) => it.offsetWidth * it.offsetHeight > 0 && getComputedStyle(it).backgroundColor === 'rgb(255, 255, 255)').map(({ outerHTML }) => outerHTML.slice(0, 120)));
+    assert.deepEqual(isLight ? [] : white, [], 'white areas in dark mode');
+    await assertAccessible(page, `the reference, ${colorScheme}`, SERIOUS);
+    await shot(page, `redoc-${colorScheme}`);
+    await page.setViewportSize({ width: 390, height: 844 });
+    assert.equal(await overflow(page), 0, 'the reference scrolls horizontally on a phone');
+    await shot(page, `redoc-phone-${colorScheme}`);
+    trouble.assertNone();
+    await page.context().close();
+  }
+}
+
+await run(async () => {
+  await viewer();
+  await check('the reference is accessible, light and dark, and fits on a phone', referenceLayout);
+  await slowConnection('/docs');
+  await slowConnection('/redoc');
   for (const contract of await contracts()) {
     await check(`reference of ${contract}`, () => reference(contract));
-    await check(`documentation of ${contract}`, () => documentation(contract));
+    await documentation(contract);
   }
-  for (const line of passed) console.log(`ok  ${line}`);
-} catch (error) {
-  for (const line of passed) console.log(`ok  ${line}`);
-  console.error(`FAILED  ${error.message}`);
-  if (env.DEBUG) console.error(error.cause?.stack ?? error.stack);
-  process.exitCode = 1;
-} finally {
-  await browser.close();
-}
+});

@@ -1,7 +1,7 @@
 // Page object for /docs: log in, execute an operation, read the response.
 import assert from 'node:assert/strict';
 
-const STORAGE_KEY = 'bucketlist-docs-session';
+const STORAGE_KEY = 'bucketlist-session';
 
 export class SwaggerPage {
   constructor(page) {
@@ -84,17 +84,23 @@ export class SwaggerPage {
     return { stop: () => { this.page.off('response', listener); return seen; } };
   }
 
+  /** Opens an operation. Returns its block. */
+  async open(operationId) {
+    const block = this.page.locator(`.opblock[id$="-${operationId}"]`);
+    await block.waitFor();
+    if (!/is-open/.test(await block.getAttribute('class'))) await block.locator('.opblock-summary-control').click();
+    await block.locator('.btn.execute').waitFor();
+    return block;
+  }
+
   /**
    * Executes an operation with the examples of the document. `parameters` overrides parameters by name, `body` members of the body;
    * it can be a function of the example. `shown` is called with the operation while the response is displayed.
    * Returns the displayed response.
    */
   async execute(operationId, { parameters = {}, body = null, shown: onShown } = {}) {
-    const block = this.page.locator(`.opblock[id$="-${operationId}"]`);
-    await block.waitFor();
-    if (!/is-open/.test(await block.getAttribute('class'))) await block.locator('.opblock-summary-control').click();
+    const block = await this.open(operationId);
     const execute = block.locator('.btn.execute');
-    await execute.waitFor();
     const clear = block.locator('.btn-clear');
     if (await clear.isVisible()) {
       await clear.click();

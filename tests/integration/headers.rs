@@ -73,10 +73,16 @@ both_engines! {
         assert_headers(&anonymous.get("/").await.expect(200), HOME, "no-cache");
         assert_headers(&anonymous.get("/docs").await.expect(200), DOCS, "no-cache");
         assert_headers(&anonymous.get("/redoc").await.expect(200), REDOC, "no-cache");
-        assert_headers(&anonymous.get("/console").await.expect(200), CONSOLE, "no-cache");
+        for path in ["/console", "/console/usage", "/console/incidents", "/console/users", "/console/api-clients", "/console/audit"] {
+            assert_headers(&anonymous.get(path).await.expect(200), CONSOLE, "no-cache");
+        }
         assert_headers(&anonymous.get("/problems").await.expect(200), TEXT, "no-cache");
         assert_headers(&anonymous.get("/robots.txt").await.expect(200), API, "public, max-age=86400");
         assert_headers(&anonymous.get("/favicon.svg").await.expect(200), API, "public, max-age=86400");
+        assert_headers(&anonymous.get("/favicon.ico").await.expect(200), API, "public, max-age=86400");
+        assert_headers(&anonymous.get("/docs/").await.expect(308), API, "no-store");
+        let browser = anonymous.request(Method::GET, "/nowhere").header("accept", "text/html");
+        assert_headers(&browser.send().await.expect(404), TEXT, "no-store");
         // Documents, health checks and build information.
         for path in ["/openapi/v1.json", "/openapi/v2.yaml", "/postman/collection.json", "/.well-known/jwks.json"] {
             let mut response = anonymous.get(path).await.expect(200);
@@ -131,7 +137,7 @@ both_engines! {
 #[tokio::test]
 async fn pages_have_no_inline_scripts_or_styles() {
     let app = TestApp::new(Engine::Sqlite);
-    for path in ["/", "/docs", "/redoc", "/console", "/problems", "/problems/route-not-found"] {
+    for path in ["/", "/docs", "/redoc", "/console", "/console/usage", "/problems", "/problems/route-not-found"] {
         let response = app.anonymous().get(path).await.expect(200);
         let csp = response.header("content-security-policy");
         assert!(!csp.contains("unsafe-") && !csp.contains('*') && !csp.contains("http"), "{path}: {csp}");

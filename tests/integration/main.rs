@@ -24,6 +24,7 @@ mod keyset;
 mod limits;
 mod metrics;
 mod profiles;
+mod pages;
 mod protocol;
 mod repositories;
 mod response_validation;

@@ -34,6 +34,9 @@ pub struct IncidentRecord {
     pub fingerprint: String,
     /// Authenticated caller; `None` if the request was not authenticated.
     pub principal: Option<Principal>,
+    /// The placeholders in the request and the response, so that people can tell them from captured text. Absent in older records.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub placeholders: Vec<String>,
     pub request: CapturedRequest,
     pub response: CapturedResponse,
 }

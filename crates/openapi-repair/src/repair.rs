@@ -54,7 +54,9 @@ pub(super) fn repair(document: &mut Value, rules: &RepairOptions<'_>, defects: &
 /// Orders the tags as their first operations. poem-openapi orders them by name.
 fn order_tags(document: &mut Value) {
     let mut used: Vec<Value> = Vec::new();
-    traverse::operations_mut(document, |_, _, operation| used.extend(traverse::elements(operation.get("tags")).cloned()));
+    traverse::operations_mut(document, |_, _, operation| {
+        used.extend(traverse::elements(operation.get("tags")).cloned())
+    });
     if let Some(Value::Array(tags)) = document.get_mut("tags") {
         tags.sort_by_key(|tag| used.iter().position(|name| Some(name) == tag.get("name")).unwrap_or(used.len()));
     }

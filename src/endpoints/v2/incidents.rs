@@ -273,6 +273,7 @@ fn incident(incident: domain::Incident, record: IncidentRecord) -> Incident {
         role: Nullable(record.principal.map(|principal| principal.role.as_str().to_owned())),
         server_version: record.server_version,
         fixed_in: Nullable(group.fixed_in),
+        placeholders: record.placeholders,
         request: IncidentRequest {
             method: request.method,
             target: request.target,

@@ -62,7 +62,12 @@ pub(super) fn path<'a>(assets: &'a [Asset], name: &str) -> &'a str {
 }
 
 /// Creates an asset with a fingerprint in its path.
-pub(super) fn fingerprinted(folder: &str, name: &'static str, content_type: &'static str, body: &'static [u8]) -> Asset {
+pub(super) fn fingerprinted(
+    folder: &str,
+    name: &'static str,
+    content_type: &'static str,
+    body: &'static [u8],
+) -> Asset {
     let fingerprint = fingerprint(body);
     let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
     let path = format!("{folder}/{stem}.{fingerprint}.{extension}");

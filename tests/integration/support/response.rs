@@ -134,6 +134,10 @@ impl TestResponse {
                 assert!(error["code"].is_string() && error["request_id"].is_string(), "{self:?}");
                 assert_eq!(self.header("content-type"), "application/json");
             }
+            // The page for browsers.
+            None if self.headers.get("content-type").is_some_and(|kind| kind.starts_with("text/html")) => {
+                assert!([200, 304, 404].contains(&self.status), "{self:?}");
+            }
             None if self.status >= 400 => {
                 let problem = self.json();
                 assert_eq!(problem["status"], self.status, "{self:?}");

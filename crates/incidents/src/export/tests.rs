@@ -22,6 +22,7 @@ fn record(body: &[u8]) -> IncidentRecord {
         code: Some("INTERNAL_ERROR".to_owned()),
         fingerprint: "createBucketlist 500".to_owned(),
         principal: Some(Principal { user_id: 42, session_id: Some(3), role: PrincipalRole::User }),
+        placeholders: Vec::new(),
         request: CapturedRequest {
             method: "POST".to_owned(),
             target: "/v2/bucketlists?a=%2F+b".to_owned(),

@@ -6,7 +6,8 @@ use openapi_model::{BodyError, Operation, PathSegment, Sensitivity};
 use serde::de::IgnoredAny;
 
 use super::{
-    FreeText, MaskReason, Redaction, encoding, is_contract_name, is_fixed_sentence, is_sensitive_name, is_server_generated,
+    FreeText, MaskReason, Redaction, encoding, is_contract_name, is_fixed_sentence, is_sensitive_name,
+    is_server_generated,
     json::{self, JsonToken, TokenKind},
     patterns,
 };

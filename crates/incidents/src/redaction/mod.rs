@@ -15,7 +15,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeSet, ops::Range, sync::LazyLock};
+use std::{cell::RefCell, collections::BTreeSet, ops::Range, sync::LazyLock};
 
 use contract::{ErrorCode, ViolationInfo, v1, v2};
 use secrecy::SecretString;
@@ -35,6 +35,11 @@ use super::{
 const MIN_SEARCH_LENGTH: usize = 5;
 /// Maximum number of masked values that are searched for elsewhere.
 const MAX_SEARCHED: usize = 64;
+
+/// Lengths of the placeholders that a record lists, and their maximum number.
+const MIN_LISTED_LENGTH: usize = 4;
+const MAX_LISTED_LENGTH: usize = 256;
+const MAX_LISTED: usize = 200;
 
 /// Turns exchanges into records.
 #[derive(Clone)]
@@ -61,6 +66,8 @@ struct Redaction<'r> {
     sensitive: Vec<Replacement>,
     /// Other masked values. They are masked where the response quotes them.
     unrecognized: Vec<Replacement>,
+    /// The placeholders that were written, as far as they are listed in the record.
+    written: RefCell<BTreeSet<String>>,
 }
 
 /// Why a value is masked.
@@ -98,8 +105,12 @@ impl Redactor {
     /// Returns the exchange with its sensitive data masked.
     #[must_use]
     pub fn redact(&self, exchange: &Exchange) -> RedactedIncident {
-        let mut redaction =
-            Redaction { placeholders: &self.placeholders, sensitive: Vec::new(), unrecognized: Vec::new() };
+        let mut redaction = Redaction {
+            placeholders: &self.placeholders,
+            sensitive: Vec::new(),
+            unrecognized: Vec::new(),
+            written: RefCell::default(),
+        };
         let mut target = exchange.target.clone().into_bytes();
         let mut body: Vec<u8> = exchange.body.concat();
         let content_type = headers::content_type(&exchange.headers);
@@ -127,6 +138,7 @@ impl Redactor {
             code: exchange.code.map(str::to_owned),
             fingerprint: super::fingerprint(operation, exchange.status, exchange.code, &exchange.site),
             principal: exchange.principal.clone(),
+            placeholders: redaction.written.into_inner().into_iter().collect(),
             request: CapturedRequest {
                 method: exchange.method.clone(),
                 target: String::from_utf8_lossy(&target).into_owned(),
@@ -160,7 +172,18 @@ impl Redaction<'_> {
         let value = characters(text);
         let placeholder = self.placeholders.for_text(&value);
         write_characters(bytes, text, &placeholder);
+        self.list(&placeholder);
         self.remember(value, placeholder, reason);
+    }
+
+    /// Lists a placeholder in the record, unless it is too short to be found in a text.
+    fn list(&self, placeholder: &[char]) {
+        let mut written = self.written.borrow_mut();
+        let text: String = placeholder.iter().collect();
+        let text = text.trim();
+        if written.len() < MAX_LISTED && (MIN_LISTED_LENGTH..=MAX_LISTED_LENGTH).contains(&text.chars().count()) {
+            written.insert(text.to_owned());
+        }
     }
 
     /// Masks all of a text whose encoded form may also be quoted.
@@ -205,6 +228,7 @@ impl Redaction<'_> {
         let mut masked = original.clone();
         for range in patterns::find_secrets(&original, masks_keys) {
             let placeholder = self.placeholders.for_text(&original[range.clone()]);
+            self.list(&placeholder);
             masked.splice(range, placeholder);
         }
         for (value, placeholder) in known {

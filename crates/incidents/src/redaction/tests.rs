@@ -118,15 +118,39 @@ fn equal_values_have_equal_placeholders() {
 }
 
 #[test]
+fn record_lists_its_placeholders() {
+    let text = r#"{"email": "ada@firm.io", "password": "harbour-lantern-42", "name": "Ada", "pin": 1}"#;
+    let record = redact(&exchange("register", "/v2/auth/register", JSON, text.as_bytes(), "{}"));
+    let value: Value = serde_json::from_slice(&record.request.body.0).unwrap();
+    for field in ["email", "password"] {
+        assert!(
+            record.placeholders.iter().any(|placeholder| value[field] == *placeholder),
+            "{:?}",
+            record.placeholders
+        );
+    }
+    assert!(!record.placeholders.iter().any(|placeholder| placeholder == "Ada" || placeholder.contains("lantern")));
+    let nothing = redact(&exchange("createItem", "/v2/bucketlists/1/items", JSON, br#"{"name": "K2"}"#, "{}"));
+    assert!(nothing.placeholders.is_empty(), "{:?}", nothing.placeholders);
+    // A record of an older server has no list.
+    let json = serde_json::to_value(&nothing).unwrap();
+    assert!(json.get("placeholders").is_none());
+    assert_eq!(serde_json::from_value::<IncidentRecord>(json).unwrap(), nothing);
+}
+
+#[test]
 fn sentences_of_the_server_are_unchanged() {
     for code in ::contract::ErrorCode::ALL {
         let response = format!(r#"{{"code": "X", "detail": {:?}, "status": 401}}"#, code.message());
-        let mut exchange = exchange("login", "/v2/auth/login", JSON, br#"{"email": "a@b.io", "password": "wrong"}"#, &response);
+        let mut exchange =
+            exchange("login", "/v2/auth/login", JSON, br#"{"email": "a@b.io", "password": "wrong"}"#, &response);
         let challenge = b"Bearer realm=\"bucketlist\", error=\"invalid_token\"".to_vec();
         exchange.response_headers.push(("www-authenticate".to_owned(), challenge.clone()));
         let record = redact(&exchange);
         assert_eq!(String::from_utf8(record.response.body.0).unwrap(), response);
-        assert!(record.response.headers.contains(&("www-authenticate".to_owned(), String::from_utf8(challenge).unwrap())));
+        assert!(
+            record.response.headers.contains(&("www-authenticate".to_owned(), String::from_utf8(challenge).unwrap()))
+        );
     }
     // A sentence with more text may quote the request.
     let quoting = r#"{"detail": "The current password is wrong. The password is harbour-lantern-42"}"#;

@@ -38,7 +38,10 @@
         links: { color: accent, visited: accent, hover: value("accent-strong"), textDecoration: "underline" },
       },
       sidebar: { backgroundColor: raised, textColor: text, activeTextColor: accent, groupItems: { activeBackgroundColor: code, activeTextColor: accent }, level1Items: { activeBackgroundColor: code, activeTextColor: accent } },
-      rightPanel: { backgroundColor: "#1b2422", textColor: "#e8ebe9" },
+      rightPanel: {
+        backgroundColor: "#1b2422", textColor: "#e8ebe9",
+        servers: { overlay: { backgroundColor: raised, textColor: text }, url: { backgroundColor: code } },
+      },
       codeBlock: { backgroundColor: "#101514" },
       fab: { backgroundColor: raised, color: accent },
     };

@@ -71,6 +71,9 @@ impl Example for IncidentBody {
     }
 }
 
+/// Placeholder of the access token in [`EXAMPLE_HEADERS`].
+pub const EXAMPLE_PLACEHOLDER: &str = "qrTkVxpMwEo";
+
 const EXAMPLE_REQUEST_SHA256: &str = "0dfad12aa5b73019f099d2b3655ab92762d1f60d4dafdd4013c30e4706781a68";
 const EXAMPLE_RESPONSE_SHA256: &str = "96bfddd76be05b62aa2dfe53df3de6ed55bfc138ff0e250e78e77b173964b421";
 
@@ -235,6 +238,9 @@ pub struct Incident {
     /// Version that contains the fix; null if unknown.
     #[oai(validator(max_length = 100))]
     pub fixed_in: Nullable<String>,
+    /// Placeholders of masked values in the request and the response, at most 200.
+    #[oai(validator(max_items = 200, max_length = 256))]
+    pub placeholders: Vec<String>,
     /// The captured request.
     pub request: IncidentRequest,
     /// The captured response.
@@ -266,6 +272,7 @@ impl Example for Incident {
             server_version: summary.server_version,
             resolved: false,
             fixed_in: Nullable(None),
+            placeholders: vec![EXAMPLE_PLACEHOLDER.to_owned()],
             request: IncidentRequest::example(),
             response: IncidentResponse::example(),
             links: summary.links,

@@ -42,8 +42,7 @@
       svg.append(shape("text", { x: position, y: HEIGHT - 6, "text-anchor": anchor }, labels[index]));
     }
     const barWidth = Math.max(1, (plotWidth / labels.length) * 0.7);
-    series.forEach(({ name, values }, number) => {
-      const letter = "abc"[number];
+    series.forEach(({ name, values, tone: letter }) => {
       const title = (index) => shape("title", {}, `${labels[index]}: ${compact(values[index])}${unit} ${name}`);
       if (kind === "bars") {
         values.forEach((value, index) => {
@@ -69,13 +68,13 @@
     });
   }
 
-  /** Returns a figure. `series`: `{ name, values }`, one value or null per label; `kind`: `bars` or `lines`. */
+  /** Returns a figure. `series`: `{ name, values, tone }`, one value or null per label; `tone`: `a` (all), `b` (bad) or `c`; `kind`: `bars` or `lines`. */
   function chart({ title, labels, series, kind, unit = "", none = "No requests in this period." }) {
     const legend = create("ul", {
       className: "legend",
-      children: series.map(({ name }, index) => {
+      children: series.map(({ name, tone }) => {
         const sample = shape("svg", { viewBox: "0 0 10 10", "aria-hidden": "true" });
-        sample.append(shape("rect", { class: `bar-${"abc"[index]}`, width: 10, height: 10, rx: 2 }));
+        sample.append(shape("rect", { class: `bar-${tone}`, width: 10, height: 10, rx: 2 }));
         return create("li", { children: [sample, name] });
       }),
     });

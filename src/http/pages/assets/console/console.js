@@ -160,7 +160,6 @@ window.BucketListConsole = (() => {
   async function end() {
     await logOut();
     say("Logged out.");
-    element("login-email").focus();
   }
   onClick(element("logout"), end);
   onClick(element("switch-account"), end);
@@ -170,10 +169,8 @@ window.BucketListConsole = (() => {
       // What the user has entered stays in the hidden view.
       user = null;
       showPanel("login");
-      if (reason) {
-        say(reason, true);
-        element("login-email").focus();
-      }
+      if (reason) say(reason, true);
+      element("login-email").focus();
     } else if (!user) {
       // Another tab has logged in. A login in this tab continues by itself.
       if (!session.user) show().catch(sayError);

@@ -96,6 +96,14 @@
     return lines.join("\n") + (text && `\n${text}`) + (body.truncated ? "\n… (truncated: exceeds the capture limit)" : "");
   }
 
+  /** Returns the text with its placeholders marked. */
+  function marked(text, placeholders) {
+    if (placeholders.length === 0) return [text];
+    const longestFirst = [...placeholders].sort((a, b) => b.length - a.length);
+    const pattern = longestFirst.map((placeholder) => placeholder.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("|");
+    return text.split(new RegExp(`(${pattern})`)).map((part, index) => (index % 2 ? create("mark", { text: part, className: "placeholder" }) : part));
+  }
+
   function showIncident(incident) {
     shown = incident;
     const { request, response } = incident;
@@ -115,8 +123,10 @@
       "Trace ID": incident.trace_id ?? "–",
     };
     element("facts").replaceChildren(...Object.entries(facts).map(([name, value]) => create("div", { children: [create("dt", { text: name }), create("dd", { text: value })] })));
-    element("request").textContent = message(`${request.method} ${request.target}`, request);
-    element("response").textContent = message(`${response.status}`, response);
+    const placeholders = incident.placeholders ?? [];
+    element("request").replaceChildren(...marked(message(`${request.method} ${request.target}`, request), placeholders));
+    element("response").replaceChildren(...marked(message(`${response.status}`, response), placeholders));
+    element("placeholders").hidden = placeholders.length === 0;
     element("resolve").textContent = incident.resolved ? "Mark as unresolved" : "Mark as resolved";
     showReplay();
   }

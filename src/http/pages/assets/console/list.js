@@ -22,9 +22,8 @@
   function row(columns, value) {
     const cells = columns.map(({ title, cell, className = "" }) => {
       const content = cell(value);
-      const created = create("td", { className, attributes: { role: "cell", "data-label": title } });
-      created.append(...(Array.isArray(content) ? content : [content ?? ""]));
-      return created;
+      const children = [create("div", { children: Array.isArray(content) ? content : [content ?? ""] })];
+      return create("td", { className, attributes: { role: "cell", "data-label": title }, children });
     });
     return create("tr", { attributes: { role: "row" }, children: cells });
   }

@@ -80,16 +80,20 @@
     );
     const rows = plotted ?? days;
     const labels = rows.map(({ label }) => label);
-    const quantile = (name) => ({ name, values: rows.map(({ latency_ms: values }) => values?.[name] ?? null) });
+    const quantile = ([name, tone]) => ({ name, tone, values: rows.map(({ latency_ms: values }) => values?.[name] ?? null) });
     element("charts").replaceChildren(
-      chart({ title: "Requests", labels, kind: "bars", series: [{ name: "all", values: rows.map(({ requests }) => requests) }, { name: "errors", values: rows.map(({ errors }) => errors) }] }),
-      chart({ title: "Latency", labels, kind: "lines", unit: " ms", series: ["p50", "p95", "p99"].map(quantile) }),
+      chart({ title: "Requests", labels, kind: "bars", series: [{ name: "all", tone: "a", values: rows.map(({ requests }) => requests) }, { name: "errors", tone: "b", values: rows.map(({ errors }) => errors) }] }),
+      chart({ title: "Latency", labels, kind: "lines", unit: " ms", series: [["p50", "a"], ["p95", "c"], ["p99", "b"]].map(quantile) }),
     );
     say("");
   }
 
   const { params } = filters(element("filters"), load);
   // Addresses of incidents before the console had several pages.
-  if (/^#\d+$/.test(location.hash)) location.replace(`/console/incidents?id=${location.hash.slice(1)}`);
-  else start(load);
+  function follow() {
+    if (/^#\d+$/.test(location.hash)) location.replace(`/console/incidents?id=${location.hash.slice(1)}`);
+  }
+  addEventListener("hashchange", follow);
+  follow();
+  start(load);
 })();

@@ -78,7 +78,7 @@
     const daily = [...rows].sort((a, b) => (a.day < b.day ? -1 : 1));
     element("chart").replaceChildren(...(grouping === "day" && rows.length ? [chart({
       title: "Requests by day", labels: daily.map(({ day }) => day), kind: "bars",
-      series: [{ name: "all", values: daily.map(({ requests }) => requests) }, { name: "errors", values: daily.map(({ errors }) => errors) }],
+      series: [{ name: "all", tone: "a", values: daily.map(({ requests }) => requests) }, { name: "errors", tone: "b", values: daily.map(({ errors }) => errors) }],
     })] : []));
   }
 

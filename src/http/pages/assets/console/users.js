@@ -19,7 +19,7 @@
     };
     const role = user.role === "admin" ? "user" : "admin";
     return [
-      button(role === "admin" ? "Make administrator" : "Remove administrator role", async (target) => {
+      button(role === "admin" ? "Make administrator" : "Make user", async (target) => {
         const text = role === "admin" ? `${user.email} will be able to read and change everything, including this console.` : `${user.email} will lose access to this console.`;
         if (await confirm({ title: "Change the role?", text, label: "Change role" })) await change(target, user, { role }, `${user.email} has the role ${role}.`);
       }),
@@ -39,7 +39,7 @@
 
   const columns = [
     { title: "ID", className: "number", cell: ({ id }) => String(id) },
-    { title: "Email", cell: ({ email }) => email },
+    { title: "Email", className: "email", cell: ({ email }) => email },
     { title: "Name", cell: ({ name }) => create("bdi", { text: name }) },
     { title: "Role", cell: ({ role }) => role },
     { title: "Status", cell: ({ disabled }) => create("span", { text: disabled ? "disabled" : "enabled", className: disabled ? "state open" : "state" }) },

@@ -1,0 +1,74 @@
+// Tests the landing page, the pages of the error codes and the page for unknown paths in Chromium, and runs the commands of the quick start.
+//
+//   node pages.mjs BASE_URL [SCREENSHOT_DIR]
+//
+//   CHROMIUM   default /usr/bin/chromium
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { focused, start } from './support.mjs';
+
+const [base, shots] = process.argv.slice(2);
+if (!base) {
+  console.error('usage: node pages.mjs BASE_URL [SCREENSHOT_DIR]');
+  process.exit(2);
+}
+const { check, inspect, open, origin, run, shot } = await start({ base, shots, prefix: '' });
+const execute = promisify(execFile);
+
+await run(async () => {
+  const { page, trouble, response } = await open('/');
+  await check('the landing page is accessible, fits every width, and has no broken links', async () => {
+    const csp = response.headers()['content-security-policy'] ?? '';
+    assert.doesNotMatch(csp, /unsafe/);
+    assert.match(csp, /default-src 'none'/);
+    assert.ok((await page.locator('pre code').first().innerText()).includes(origin), 'the commands name this server');
+    // Every local link works. /health/ready may return 503.
+    for (const href of await page.locator('a[href^="/"]').evaluateAll((all) => [...new Set(all.map((a) => a.pathname + a.search))])) {
+      const status = (await page.request.get(origin + href)).status();
+      assert.ok(status === 200 || (status === 503 && href === '/health/ready'), `${href} returned ${status}`);
+    }
+    await inspect(page, 'home');
+  });
+  await check('the commands of the quick start create a list and an item in it', async () => {
+    const commands = (await page.locator('.steps pre code').allInnerTexts()).join('\n');
+    // The name of the list is unique, because the list may exist; the item is the last output.
+    const script = commands.replace('Before I turn forty', `Before I turn forty ${Date.now()}`);
+    const { stdout } = await execute('bash', ['-euc', script]);
+    const [list, item] = stdout.trim().split('\n');
+    assert.match(list, /^[1-9]\d*$/, stdout);
+    const created = JSON.parse(item);
+    assert.equal(created.bucketlist_id, Number(list));
+    assert.equal(created.name, 'See the northern lights');
+    await execute('bash', ['-euc', `${commands.split('\n').slice(0, 4).join('\n')}\ncurl -sf -X DELETE $API/v2/bucketlists/${list} -H "Authorization: Bearer $TOKEN"`]);
+  });
+  await check('the skip link moves the focus to the content', async () => {
+    await page.goto(origin);
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('Tab');
+    assert.ok(await page.evaluate(() => document.getElementById('content').contains(document.activeElement)), await focused(page));
+  });
+  await check('the pages of the error codes are accessible, and every page has the same navigation', async () => {
+    const links = () => page.locator('.site-nav a').evaluateAll((all) => all.map((link) => link.getAttribute('href')));
+    const expected = await links();
+    for (const [path, name] of [['/problems', 'problems'], ['/problems/validation-failed', 'problem'], ['/problems/too-long', 'violation']]) {
+      await page.goto(origin + path);
+      assert.deepEqual(await links(), expected, path);
+      await inspect(page, name);
+    }
+  });
+  await check('an unknown path shows a page, and a trailing slash is redirected', async () => {
+    const missing = await page.goto(`${origin}/no/such/page`);
+    assert.equal(missing.status(), 404);
+    assert.equal(await page.locator('h1').innerText(), 'Page not found');
+    await inspect(page, 'not-found');
+    await page.goto(`${origin}/docs/?contract=v1`);
+    assert.equal(page.url(), `${origin}/docs?contract=v1`);
+    await page.goto(`${origin}/problems/VALIDATION_FAILED`);
+    assert.equal(page.url(), `${origin}/problems/validation-failed`);
+    await shot(page, 'redirected');
+  });
+  for (const path of ['/robots.txt', '/favicon.svg', '/favicon.ico']) assert.equal((await page.request.get(origin + path)).status(), 200, path);
+  trouble.assertNone();
+});

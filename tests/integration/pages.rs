@@ -1,0 +1,147 @@
+//! Pages and other files outside of the versions: unknown paths, redirects, icons and compression.
+
+use poem::http::Method;
+
+use crate::support::{Engine, TestApp, json};
+
+/// The `Accept` of a browser that opens a page.
+const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+
+#[tokio::test]
+async fn browser_receives_a_page_for_an_unknown_path() {
+    let app = TestApp::new(Engine::Sqlite);
+    for path in
+        ["/nowhere", "/docs/nowhere", "/problems/not-a-code", "/console/nowhere", "/%3Cscript%3E", "/openapi/v9.json"]
+    {
+        let get = app.anonymous().request(Method::GET, path).header("accept", BROWSER).send().await.expect(404);
+        assert_eq!(get.header("content-type"), "text/html; charset=utf-8", "{path}");
+        let html = String::from_utf8(get.body.clone()).unwrap();
+        assert!(html.contains("<h1>Page not found</h1>") && html.contains("href=\"/docs\""), "{path}");
+        assert!(!html.contains("nowhere") && !html.contains("script"), "the page repeats the path {path}");
+        let head = app.anonymous().request(Method::HEAD, path).header("accept", BROWSER).send().await.expect(404);
+        assert_eq!((head.header("content-length"), head.body.len()), (get.header("content-length"), 0));
+    }
+}
+
+#[tokio::test]
+async fn program_receives_problem_details_for_an_unknown_path() {
+    let app = TestApp::new(Engine::Sqlite);
+    for accept in ["*/*", "application/json", "application/problem+json, text/html;q=0.5", "text/html;q=0", "image/png"]
+    {
+        let response = app.anonymous().request(Method::GET, "/nowhere").header("accept", accept).send().await;
+        response.expect_error(404, "ROUTE_NOT_FOUND");
+    }
+    // Writes, and everything below a version, are requests of programs.
+    for (method, path) in [("POST", "/nowhere"), ("DELETE", "/nowhere"), ("GET", "/v2/nowhere"), ("GET", "/v1/nowhere")]
+    {
+        let request = app.anonymous().request(method.parse().unwrap(), path).header("accept", BROWSER);
+        request.send().await.expect_error(404, "ROUTE_NOT_FOUND");
+    }
+}
+
+#[tokio::test]
+async fn other_spellings_of_a_page_are_redirected() {
+    let app = TestApp::new(Engine::Sqlite);
+    for (path, location) in [
+        ("/docs/", "/docs"),
+        ("/docs//", "/docs"),
+        ("/docs/?contract=v1", "/docs?contract=v1"),
+        ("/console/", "/console"),
+        ("/console/usage/", "/console/usage"),
+        ("/problems/", "/problems"),
+        ("/problems/not-acceptable/", "/problems/not-acceptable"),
+        ("/problems/NOT_ACCEPTABLE", "/problems/not-acceptable"),
+        ("/problems/TOO_LONG", "/problems/too-long"),
+        ("/openapi/v2.json/", "/openapi/v2.json"),
+    ] {
+        let response = app.anonymous().get(path).await.expect(308);
+        assert_eq!(response.header("location"), location, "{path}");
+        app.anonymous().get(location).await.expect(200);
+    }
+    for path in ["//docs/", "//evil.example/", "/docs/%2f", "/DOCS", "/v2/bucketlists/", "/Problems/not-acceptable"] {
+        let response = app.anonymous().get(path).await.any_status();
+        assert!(!response.headers.contains_key("location") && response.status >= 400, "{path}: {response:?}");
+    }
+    app.anonymous().delete("/docs/").await.expect_error(405, "METHOD_NOT_ALLOWED");
+}
+
+#[tokio::test]
+async fn icon_of_old_browsers_is_served() {
+    let app = TestApp::new(Engine::Sqlite);
+    let icon = app.anonymous().get("/favicon.ico").await.expect(200);
+    assert_eq!(icon.header("content-type"), "image/x-icon");
+    assert!(icon.body.starts_with(&[0, 0, 1, 0]) && icon.body.len() < 8192);
+}
+
+#[tokio::test]
+async fn examples_of_problem_details_refer_to_pages() {
+    let app = TestApp::new(Engine::Sqlite);
+    let mut types = std::collections::BTreeSet::new();
+    for path in ["/openapi/v1.json", "/openapi/v2.json", "/postman/collection.json"] {
+        let text = String::from_utf8(app.anonymous().get(path).await.expect(200).body).unwrap();
+        types.extend(text.split("/problems/").skip(1).map(|rest| {
+            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_').unwrap_or(rest.len());
+            format!("/problems/{}", &rest[..end])
+        }));
+    }
+    assert!(types.len() > 30, "{types:?}");
+    for path in types {
+        app.anonymous().get(&path).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn files_are_compressed_at_the_best_level() {
+    let app = TestApp::new(Engine::Sqlite);
+    let home = String::from_utf8(app.anonymous().get("/docs").await.expect(200).body).unwrap();
+    let script =
+        home.split("data-swagger-script=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap().to_owned();
+    for (path, brotli_at_most) in [("/openapi/v2.json", 10), ("/openapi/v1.json", 10), (script.as_str(), 3)] {
+        let plain = app.anonymous().get(path).await.expect(200).body.len();
+        let mut sizes = Vec::new();
+        for encoding in ["br", "zstd", "gzip"] {
+            let request = || app.anonymous().request(Method::GET, path).header("accept-encoding", encoding);
+            // Compressed as it is sent, until the file has been compressed as a whole.
+            let first = request().send().await.expect(200);
+            assert_eq!(first.header("content-encoding"), encoding);
+            let best = loop {
+                let response = request().send().await.expect(200);
+                if response.headers.contains_key("content-length") {
+                    break response;
+                }
+                tokio::task::yield_now().await;
+            };
+            assert_eq!(best.header("content-encoding"), encoding, "{path}");
+            assert_eq!(best.header("etag"), first.header("etag"));
+            assert!(best.body.len() <= first.body.len(), "{path} {encoding}: {} {}", best.body.len(), first.body.len());
+            let head = app
+                .anonymous()
+                .request(Method::HEAD, path)
+                .header("accept-encoding", encoding)
+                .send()
+                .await
+                .expect(200);
+            assert_eq!(head.header("content-length"), best.header("content-length"));
+            sizes.push(best.body.len());
+        }
+        assert!(sizes[0] < sizes[2] && sizes[1] < sizes[2], "{path}: {sizes:?}");
+        assert!(sizes[0] < plain / brotli_at_most, "{path}: {} of {plain}", sizes[0]);
+    }
+}
+
+#[tokio::test]
+async fn responses_are_smaller_with_brotli_than_with_gzip() {
+    let app = TestApp::new(Engine::Sqlite);
+    let user = app.user().await;
+    for number in 0..100 {
+        let body =
+            json!({"name": format!("List {number}"), "description": format!("Places to visit in {}.", 2030 + number)});
+        user.post("/v1/bucketlists", &body).await.expect(201);
+    }
+    let mut sizes = Vec::new();
+    for encoding in ["br", "gzip"] {
+        let request = user.request(Method::GET, "/v2/bucketlists?per_page=100").header("accept-encoding", encoding);
+        sizes.push(request.send().await.expect(200).body.len());
+    }
+    assert!(sizes[0] < sizes[1], "{sizes:?}");
+}
