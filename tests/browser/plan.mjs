@@ -137,6 +137,11 @@ export function plan({ docs, origin, demo, admin, contract }) {
       asAdmin('listAuditEvents', 200),
       asAdmin('listUsage', 200),
       asAdmin('listDeprecations', 200),
+      asAdmin('listApiClients', 200),
+      asAdmin('createApiClient', 201, { input: () => ({ parameters: newKey(), body: { user_id: ids.user } }), after: ({ json }) => { ids.client = json?.id; } }),
+      ...['getApiClient', 'updateApiClient', 'rotateApiClientKey']
+        .map((id) => asAdmin(id, 200, { input: () => ({ parameters: { api_client_id: ids.client } }) })),
+      asAdmin('deleteApiClient', 204, { input: () => ({ parameters: { api_client_id: ids.client } }) }),
       asAdmin('listIncidents', 200, { after: ({ json }) => { ids.incident = json?.data[0]?.id; } }),
       asAdmin('listIncidentGroups', 200),
       ...['getIncident', 'exportIncidentForPostman', 'exportIncidentForCurl', 'exportIncidentAsHar', 'updateIncident']

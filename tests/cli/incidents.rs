@@ -35,6 +35,7 @@ fn record(id: i64, method: &str, target: &str, headers: &[(&str, &str)], body: &
         code: None,
         fingerprint: "test".to_owned(),
         principal: Some(Principal { user_id: 42, session_id: Some(7), role: PrincipalRole::User }),
+        placeholders: Vec::new(),
         request: CapturedRequest {
             method: method.to_owned(),
             target: target.to_owned(),

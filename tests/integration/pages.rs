@@ -74,6 +74,21 @@ async fn icon_of_old_browsers_is_served() {
 }
 
 #[tokio::test]
+async fn links_for_programs_exist() {
+    let app = TestApp::new(Engine::Sqlite);
+    let catalog = app.anonymous().get("/.well-known/api-catalog").await.expect(200);
+    assert!(catalog.header("content-type").starts_with("application/linkset+json; profile="));
+    let summary = app.anonymous().get("/llms.txt").await.expect(200);
+    assert_eq!(summary.header("content-type"), "text/markdown; charset=utf-8");
+    let summary = String::from_utf8(summary.body).unwrap();
+    let catalog = catalog.json().to_string();
+    let in_catalog = catalog.split("\"href\":\"").skip(1).filter_map(|rest| rest.split('"').next());
+    for path in in_catalog.chain(summary.split("](").skip(1).filter_map(|rest| rest.split(')').next())) {
+        app.anonymous().get(path).await.expect(200);
+    }
+}
+
+#[tokio::test]
 async fn examples_of_problem_details_refer_to_pages() {
     let app = TestApp::new(Engine::Sqlite);
     let mut types = std::collections::BTreeSet::new();
@@ -94,8 +109,7 @@ async fn examples_of_problem_details_refer_to_pages() {
 async fn files_are_compressed_at_the_best_level() {
     let app = TestApp::new(Engine::Sqlite);
     let home = String::from_utf8(app.anonymous().get("/docs").await.expect(200).body).unwrap();
-    let script =
-        home.split("data-swagger-script=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap().to_owned();
+    let script = home.split("data-swagger-js=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap().to_owned();
     for (path, brotli_at_most) in [("/openapi/v2.json", 10), ("/openapi/v1.json", 10), (script.as_str(), 3)] {
         let plain = app.anonymous().get(path).await.expect(200).body.len();
         let mut sizes = Vec::new();

@@ -1,4 +1,4 @@
-//! The HTML pages `/`, `/docs`, `/redoc`, `/console` and `/problems`, with their scripts, styles and icon.
+//! The HTML pages `/`, `/docs`, `/redoc`, `/console` and `/problems`, with their scripts, styles and icons, and descriptions for programs.
 //!
 //! Defines their content, paths, content security policies and cache lifetimes as data. This module does not depend on an HTTP
 //! framework, the configuration or the route table; the caller converts each [`Page`] to a response. The pages do not refer
@@ -11,6 +11,7 @@ mod home;
 mod layout;
 mod not_found;
 mod problems;
+mod programs;
 mod redoc;
 mod robots;
 mod swagger_ui;
@@ -100,6 +101,8 @@ pub fn pages(info: &PageInfo<'_>) -> Vec<Page> {
         page("/docs", HTML, CSP_DOCS, REVALIDATE, docs::html(info, assets)),
         page("/redoc", HTML, CSP_REDOC, REVALIDATE, redoc::html(info, assets)),
         page(problem::PAGES_PATH, HTML, CSP_TEXT, REVALIDATE, problems::index(info, assets)),
+        page("/llms.txt", "text/markdown; charset=utf-8", CSP_ASSET, REVALIDATE, programs::llms_txt(info)),
+        page("/.well-known/api-catalog", programs::CATALOG_TYPE, CSP_ASSET, REVALIDATE, programs::api_catalog(info)),
         page("/robots.txt", "text/plain; charset=utf-8", CSP_ASSET, ONE_DAY, robots::txt(info)),
     ];
     pages.extend(

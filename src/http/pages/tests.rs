@@ -75,7 +75,7 @@ fn pages_refer_to_no_other_host() {
     {
         let text = String::from_utf8_lossy(&page.body)
             // An XML namespace, and the placeholder for this host in the commands.
-            .replace("xmlns=\"http://www.w3.org/2000/svg\"", "")
+            .replace("http://www.w3.org/2000/svg", "")
             .replace("<span data-origin>https://the-host-of-this-page</span>", "");
         assert!(!text.contains("http://") && !text.contains("https://"), "{}", page.path);
         assert!(!text.contains("src=\"//") && !text.contains("url(//") && !text.contains("@import"), "{}", page.path);
@@ -108,6 +108,27 @@ fn every_local_link_has_a_target() {
             assert!(anchor.is_empty() || target.contains(&format!(" id=\"{anchor}\"")), "{reference} has no target");
         }
         assert!(!html.contains("{{"), "a placeholder was not replaced");
+    }
+}
+
+#[test]
+fn descriptions_for_programs_link_to_existing_files() {
+    let catalog: serde_json::Value = serde_json::from_str(&text(&INFO, "/.well-known/api-catalog")).expect("JSON");
+    assert_eq!(catalog["linkset"].as_array().map(Vec::len), Some(2));
+    assert_eq!((&catalog["linkset"][0]["anchor"], &catalog["linkset"][1]["anchor"]), (&"/v2".into(), &"/v1".into()));
+    let summary = text(&INFO, "/llms.txt");
+    assert!(summary.starts_with("# BucketList API\n\n> "), "{summary}");
+    let in_catalog = catalog.to_string();
+    let in_catalog = in_catalog.split("\"href\":\"").skip(1).filter_map(|rest| rest.split('"').next());
+    let in_summary = summary.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let paths: Vec<&str> = in_catalog.chain(in_summary).collect();
+    assert!(paths.len() > 20, "{paths:?}");
+    let pages = pages(&INFO);
+    for path in paths {
+        let path = path.split('?').next().unwrap_or_default();
+        let is_file =
+            ["/openapi/v", "/postman/", "/health/ready", "/version"].iter().any(|prefix| path.starts_with(prefix));
+        assert!(is_file || pages.iter().any(|page| page.path == path), "{path}");
     }
 }
 

@@ -236,6 +236,7 @@ mod tests {
                 session_id: Some(session_id),
                 role: PrincipalRole::User,
             }),
+            placeholders: Vec::new(),
             request: CapturedRequest {
                 method: "GET".to_owned(),
                 target: "/v2/users/me".to_owned(),

@@ -165,9 +165,9 @@
   // ---- start --------------------------------------------------------------------------------------------------------
 
   async function load() {
-    const { swaggerScript, swaggerStyle } = document.body.dataset;
+    const { swaggerJs, swaggerCss } = document.body.dataset;
     const contract = selectContract("/redoc");
-    const [spec] = await Promise.all([json(`/openapi/${contract}.json`), script(swaggerScript), style(swaggerStyle)]);
+    const [spec] = await Promise.all([json(`/openapi/${contract}.json`), script(swaggerJs), style(swaggerCss)]);
     if (typeof SwaggerUIBundle !== "function") throw new Error("Swagger UI is missing");
     await new Promise((resolve) => {
       const started = SwaggerUIBundle({
