@@ -84,6 +84,13 @@ export function plan({ docs, origin, demo, admin, contract }) {
       asUser('getExport', 200, { input: () => ({ parameters: { export_id: ids.export } }) }),
       // The seeded export is complete.
       asUser('getExportContent', 200),
+      asUser('createImport', 201, {
+        input: { parameters: newKey(), body: ({ records: [list] }) => ({ records: [{ ...list, name: `Docs check, imported ${unique}` }] }) },
+        after: async ({ json }) => {
+          const headers = { Authorization: `Bearer ${await docs.accessToken()}` };
+          await docs.page.request.delete(`${origin}/v2/bucketlists/${json.bucketlists[0].bucketlist_id}`, { headers });
+        },
+      }),
     ),
     asUser('deleteItem', 204, { input: () => ({ parameters: item() }) }),
     asUser('deleteBucketlist', 204, { input: () => ({ parameters: list() }) }),
