@@ -184,9 +184,9 @@ async function overview() {
     for (const name of ['Health\nReady', 'Requests today', 'Errors today', 'Latency today', 'Unresolved incidents', 'Deprecations left']) assert.ok(figures.includes(name), figures);
     await bars(24);
     await page.locator('.chart > svg .dot-a').first().waitFor();
-    assert.ok(await page.locator('#deprecations', { hasText: 'listBucketlists' }).isVisible());
+    await page.locator('#deprecations', { hasText: 'listBucketlists' }).waitFor();
     await page.locator('.chart summary').first().press('Enter');
-    assert.ok(await page.locator('.chart details table').first().isVisible());
+    await page.locator('.chart details table').first().waitFor();
     await inspect(page, 'overview');
   });
   await check('the period of the plots is in the address', async () => {

@@ -449,6 +449,10 @@ async fn redacted_request_fails_like_the_original() {
         };
         let as_ = |session: Option<Value>| Actor::new(&app, session);
         let response = send(&as_(first), &sent).await;
+        if operation.id == "deleteApiClient" && response.status == 204 {
+            // Both requests are those of the administrator: nothing is left for the second one.
+            continue;
+        }
         let record = record(&redactor, &sent, &response);
         let again = for_second_account(&record, &sent, &first_account, &second_account);
         changed += usize::from(again.body != sent.body);

@@ -38,7 +38,7 @@ const MAX_SEARCHED: usize = 64;
 
 /// Lengths of the placeholders that a record lists, and their maximum number.
 const MIN_LISTED_LENGTH: usize = 4;
-const MAX_LISTED_LENGTH: usize = 256;
+const MAX_LISTED_LENGTH: usize = 4096;
 const MAX_LISTED: usize = 200;
 
 /// Turns exchanges into records.

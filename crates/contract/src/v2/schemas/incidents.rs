@@ -239,7 +239,7 @@ pub struct Incident {
     #[oai(validator(max_length = 100))]
     pub fixed_in: Nullable<String>,
     /// Placeholders of masked values in the request and the response, at most 200.
-    #[oai(validator(max_items = 200, max_length = 256))]
+    #[oai(validator(max_items = 200, max_length = 4096))]
     pub placeholders: Vec<String>,
     /// The captured request.
     pub request: IncidentRequest,
