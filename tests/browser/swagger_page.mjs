@@ -133,7 +133,8 @@ export class SwaggerPage {
     let json = null;
     try { json = JSON.parse(received); } catch { /* no body, or not JSON */ }
     await onShown?.(block);
-    await block.locator('.opblock-summary-control').click();
+    // Closed without a real click, which waits for the animation to end.
+    await block.locator('.opblock-summary-control').evaluate((control) => control.click());
     return { status, body: received, json, sent };
   }
 }
